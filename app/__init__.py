@@ -1,0 +1,1 @@
+"""Parley: a live comments service over plain HTTP. Start reading at ARCHITECTURE.md, or at `app.main`."""

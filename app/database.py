@@ -1,0 +1,141 @@
+"""The database: SQLite or PostgreSQL behind one engine, opened for reading or for writing.
+
+1. On SQLite writers say BEGIN IMMEDIATE and readers say BEGIN. With plain BEGIN for both, a reader that turns
+   writer fails with "database is locked"; with IMMEDIATE for both, readers queue behind writers.
+2. On PostgreSQL everything runs at READ COMMITTED: order comes from the counters' row locks, and the stricter
+   levels only add failures under contention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from socket import gaierror
+from typing import Any
+
+from sqlalchemy import DateTime, Dialect, MetaData, TypeDecorator, event, make_url, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+
+from app.settings import ROOT
+
+Reading = AsyncSession  # as `reading()` lends it
+Writing = AsyncSession  # as `transaction()` does
+
+# What a caller may catch to say "not now": the database is away, full or too slow.
+Unavailable = (OperationalError, PoolTimeout, ConnectionError, TimeoutError, gaierror)
+
+SQLITE_WAIT = 10  # seconds a writer waits for another process's write
+POSTGRES_STATEMENT = "10s"  # no statement of ours takes longer; one that does must not hold a counter
+POOL = 10  # connections a process keeps; as many again may come for a moment
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class Instant(TypeDecorator[datetime]):
+    """A moment with its zone. SQLite forgets zones, so UTC goes in and UTC comes out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value and value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value and (value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC))
+
+
+class Database:
+    """One engine. `reading()` and `transaction()` lend a session for the length of a block."""
+
+    def __init__(self, url: str) -> None:
+        self.is_sqlite = url.startswith("sqlite")
+        self._engine = create_async_engine(url, **(_sqlite(url) if self.is_sqlite else _postgres()))
+        if self.is_sqlite:
+            event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
+            event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
+        self._readers = async_sessionmaker(self._engine, expire_on_commit=False, autoflush=False)
+        immediate = self._engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+        self._writers = async_sessionmaker(immediate, expire_on_commit=False, autoflush=False)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A session for SELECTs, given back at the end of the block; its objects stay usable after it."""
+        async with self._readers() as session:
+            try:
+                yield session
+            finally:
+                # Closing would roll back, which expires what was loaded.
+                session.expunge_all()
+
+    def transaction(self) -> AsyncSession:
+        """A session that takes the write lock at its first statement. Only `writing` commits one."""
+        return self._writers()
+
+    async def ping(self) -> None:
+        async with self.reading() as session:
+            await session.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether `error` says that the database could not be reached or gave up, rather than that we are wrong."""
+    return isinstance(error, Unavailable) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+
+
+def migrate(url: str) -> None:
+    """Bring the schema at `url` to this release's. Blocking; not inside an event loop's thread."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config(ROOT / "alembic.ini")
+    config.attributes["url"] = url
+    command.upgrade(config, "head")
+
+
+def _sqlite(url: str) -> dict[str, Any]:
+    path = make_url(url).database
+    if path and path != ":memory:":
+        (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
+    return {"connect_args": {"timeout": SQLITE_WAIT, "isolation_level": None}, "pool_size": POOL}
+
+
+def _postgres() -> dict[str, Any]:
+    settings = {
+        "application_name": "parley",
+        "statement_timeout": POSTGRES_STATEMENT,
+        "idle_in_transaction_session_timeout": "30s",
+    }
+    return {
+        "connect_args": {"server_settings": settings, "timeout": 5},
+        "pool_size": POOL,
+        "max_overflow": POOL,
+        "pool_timeout": 10,
+        "pool_pre_ping": False,
+        "pool_use_lifo": True,
+    }
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Any) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))

@@ -1,0 +1,141 @@
+"""Changes: reading what a topic's tables have between two seqs, encoded once for each kind of viewer.
+
+The rule of reading (two tables in one topic lose rows without it): first the topic's counter h, then, in later
+statements, each table's rows with `after < seq <= h`; only then is everything up to h known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from pydantic_core import to_json
+from sqlalchemy import BigInteger, String, select, text, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Base, Reading, Writing
+from app.live.model import LONGEST_TOPIC, Live, LiveModel
+from app.live.topics import Topic
+from app.live.viewers import Kind
+
+
+class Counter(Base):
+    """A topic's counter. Its row lock, held to the commit, is what makes seqs commit in order."""
+
+    __tablename__ = "topics"
+    name: Mapped[str] = mapped_column(String(LONGEST_TOPIC), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger)
+
+
+class Epoch(Base):
+    """The one row that says which history this database has. Restored or rewound, it gets a new value."""
+
+    __tablename__ = "epochs"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    value: Mapped[str] = mapped_column(String(32))
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A change for one kind of viewer: its `data:` line, and whether it shows the object or takes it away."""
+
+    shows: bool
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An object's latest state, or its tombstone, at `seq`; None for a kind of viewer who is sent nothing."""
+
+    live: LiveModel
+    id: UUID
+    seq: int
+    created_seq: int
+    author_id: UUID | None
+    frames: Mapping[Kind, Frame | None]
+
+    @property
+    def key(self) -> tuple[str, UUID]:
+        return self.live.name, self.id
+
+    @property
+    def size(self) -> int:
+        """Bytes of its distinct frames."""
+        return sum({frame.data: len(frame.data) for frame in self.frames.values() if frame}.values())
+
+
+def data_line(value: Any) -> bytes:
+    """`value` as the last line of a block. JSON holds no bare line break, so one line is enough."""
+    return b"data: %s\n\n" % to_json(value)
+
+
+def encode(live: LiveModel, row: Live) -> Change:
+    frames = {kind: _frame(live, row, kind) for kind in Kind}
+    return Change(live, row.id, row.seq, row.created_seq, row.author_id, frames)
+
+
+async def read_heads(reading: Reading, topics: Iterable[Topic]) -> tuple[str, dict[Topic, int]]:
+    """(the epoch, each topic's counter) in one statement; a topic nobody has written to is at 0."""
+    by_name = {str(topic): topic for topic in topics}
+    query = select(Epoch.value, Counter.name, Counter.seq).select_from(Epoch)
+    query = query.outerjoin(Counter, Counter.name.in_(by_name))
+    rows = (await reading.execute(query)).all()
+    found = {name: seq for _, name, seq in rows}  # a row of epoch alone, where there is none of these yet
+    return rows[0][0], {topic: found.get(name, 0) for name, topic in by_name.items()}
+
+
+async def read_changes(
+    reading: Reading, models: Sequence[LiveModel], topic: Topic, after: int, upto: int, limit: int
+) -> tuple[list[Change], int]:
+    """(changes in order of seq, how far they reach) of `after < seq <= upto`, at most `limit` from each table.
+
+    `upto` is a counter that was read in an earlier statement. A table that was cut short by the limit is known
+    only up to its last row, so that is how far the whole reaches.
+    """
+    rows: list[tuple[LiveModel, Live]] = []
+    reached = upto
+    for live in models:
+        found = (await reading.scalars(_rows(live.model, topic, after, upto).limit(limit))).all()
+        rows += [(live, row) for row in found]
+        if len(found) == limit:
+            reached = min(reached, found[-1].seq)
+    rows.sort(key=lambda pair: pair[1].seq)
+    return [encode(live, row) for live, row in rows if row.seq <= reached], reached
+
+
+async def renew_epoch(writing: Writing, old: str, new: str) -> str:
+    """Make cursors of `old` worthless; answers the epoch that holds then. Of several who notice at once, one wins."""
+    await writing.execute(update(Epoch).where(Epoch.value == old).values(value=new))
+    return (await writing.execute(select(Epoch.value))).scalar_one()
+
+
+async def take_next(writing: Writing, topic: Topic) -> int:
+    """Lock the topic until the commit, and take its next seq. The only allocator."""
+    seq: int = (await writing.execute(_TAKE_NEXT, {"name": str(topic)})).scalar_one()
+    return seq
+
+
+async def set_counter(writing: Writing, topic: Topic, seq: int) -> None:
+    """Put the locked counter where the transaction's changes ended."""
+    await writing.execute(update(Counter).where(Counter.name == str(topic)).values(seq=seq))
+
+
+_TAKE_NEXT = text(
+    "INSERT INTO topics (name, seq) VALUES (:name, 1)"
+    " ON CONFLICT (name) DO UPDATE SET seq = topics.seq + 1 RETURNING seq"
+)
+
+
+def _rows(model: type[Live], topic: Topic, after: int, upto: int) -> Any:
+    within = (model.topic == str(topic), model.seq > after, model.seq <= upto)
+    return select(model).where(*within).order_by(model.seq)
+
+
+def _frame(live: LiveModel, row: Live, kind: Kind) -> Frame | None:
+    if live.render is None:
+        return None
+    shows = row.deleted_at is None and live.visible(row, kind)
+    model = live.render(row, kind) if shows else row.tombstone()
+    return Frame(shows, data_line({"payload": {"model": model}}))

@@ -1,0 +1,215 @@
+"""Feeds: a process's view of the topics that somebody here is watching.
+
+A hint, a sweep or a doubt says "look": the feed then reads its topic once, whatever the number of sessions, encodes
+each change once for each kind of viewer, keeps the newest in a ring, moves its head and wakes its sessions.
+
+1. A wish to look is a flag, not a queue. It is lowered before the read begins, so one that arrives during the read
+   is honoured by another read, and a hundred by one.
+2. A failed read leaves the flag up; the next sweep tries again.
+3. A feed exists while somebody watches it. There is nothing to keep for nobody: the database has it all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from app.database import is_unavailable
+from app.live.gids import BadGid, Gid
+from app.live.reader import CHUNK_ROWS, Chunk, News, Reader
+from app.live.rings import Ring
+from app.live.tasks import Tasks
+from app.live.topics import BadTopic, Topic
+
+CHUNKS_KEPT = 8  # of a topic, and only until its head moves
+TOPICS_PER_LOOK = 500  # whose heads a sweep compares in one statement
+SWEEP_WITHOUT_HINTS = 1.0  # seconds
+
+log = logging.getLogger(__name__)
+
+
+class Watcher(Protocol):
+    """What a feed knows of a session."""
+
+    @property
+    def topics(self) -> Sequence[Topic]: ...
+
+    def wake(self) -> None: ...
+
+
+class Feed:
+    """One topic: epoch and head (None until first read), ring, and the sessions that watch it."""
+
+    def __init__(self, topic: Topic, reader: Reader, tasks: Tasks, ring_frames: int, ring_bytes: int) -> None:
+        self.topic = topic
+        self.epoch: str | None = None
+        self.head: int | None = None
+        self.ring = Ring(0, ring_frames, ring_bytes)
+        self.watchers: set[Watcher] = set()
+        self.dirty = False
+        self._reader = reader
+        self._tasks = tasks
+        self._bounds = (ring_frames, ring_bytes)
+        self._looking: asyncio.Task[None] | None = None
+        self._awaited: list[asyncio.Future[None]] = []
+        self._chunks: dict[int, asyncio.Task[Chunk]] = {}
+
+    def look(self) -> None:
+        """Read the topic soon."""
+        self.dirty = True
+        if self._looking is None:
+            self._looking = self._tasks.start(self._keep_looking())
+
+    async def freshen(self) -> None:
+        """Return after a read that began after this call. When it failed, head and epoch are as before."""
+        done = asyncio.get_running_loop().create_future()
+        self._awaited.append(done)
+        self.look()
+        await done
+
+    async def chunk(self, after: int) -> Chunk:
+        """Changes above `after` for a session below the ring: one read serves all who stand near each other."""
+        for task in self._chunks.values():
+            if _succeeded(task) and task.result().start <= after < task.result().reached:
+                return task.result()
+        chunk = await self._chunk_from(after - after % CHUNK_ROWS)
+        # A long run of conflated seqs may end below `after`.
+        return chunk if after < chunk.reached else await self._chunk_from(after)
+
+    async def _chunk_from(self, start: int) -> Chunk:
+        task = self._chunks.pop(start, None)
+        if task is None or (task.done() and not _succeeded(task)):
+            while len(self._chunks) >= CHUNKS_KEPT:
+                del self._chunks[next(iter(self._chunks))]
+            task = self._tasks.start(self._reader.chunk(self.topic, start, self.head or 0))
+        self._chunks[start] = task
+        return await asyncio.shield(task)
+
+    async def _keep_looking(self) -> None:
+        """Read while there is a wish to (1). One task a feed, so that reads never overtake each other."""
+        try:
+            while self.dirty:
+                self.dirty = False
+                awaited, self._awaited = self._awaited, []
+                try:
+                    self._hear(await self._read())
+                finally:
+                    _release(awaited)
+        except Exception as error:
+            self.dirty = True  # (2)
+            _complain(error, f"reading {self.topic}")
+        finally:
+            self._looking = None
+            _release(self._awaited)
+
+    async def _read(self) -> News:
+        return await self._reader.news(self.topic, self.epoch, self.head, most=self._bounds[0])
+
+    def _hear(self, news: News) -> None:
+        if (news.epoch, news.head) == (self.epoch, self.head):
+            return
+        if news.changes is None:
+            self.ring = Ring(news.head, *self._bounds)
+        else:
+            self.ring.extend(news.changes)
+        self._chunks.clear()  # one of these changes may have erased what they hold
+        self.epoch, self.head = news.epoch, news.head
+        for watcher in self.watchers:
+            watcher.wake()
+
+
+class Feeds:
+    """The open feeds of this process, by topic."""
+
+    def __init__(self, reader: Reader, *, ring_frames: int = 256, ring_bytes: int = 262_144) -> None:
+        self._reader = reader
+        self._bounds = (ring_frames, ring_bytes)
+        self._feeds: dict[Topic, Feed] = {}
+        self._tasks = Tasks()
+
+    def __getitem__(self, topic: Topic) -> Feed:
+        return self._feeds[topic]
+
+    def __len__(self) -> int:
+        return len(self._feeds)
+
+    def enter(self, watcher: Watcher) -> None:
+        """Register with the feeds of its topics, opening those that are not."""
+        for topic in watcher.topics:
+            if topic not in self._feeds:
+                self._feeds[topic] = Feed(topic, self._reader, self._tasks, *self._bounds)
+            self._feeds[topic].watchers.add(watcher)
+
+    def leave(self, watcher: Watcher) -> None:
+        """Synchronous: it runs while a stream is being cancelled, when every await is cancelled too."""
+        for topic in watcher.topics:
+            feed = self._feeds[topic]
+            feed.watchers.discard(watcher)
+            if not feed.watchers:
+                del self._feeds[topic]  # (3)
+
+    def hint(self, text: str) -> None:
+        """A gid was published. One that is not news here, or not for us, costs nothing."""
+        try:
+            params = Gid.parse(text).params
+            topic, seq = Topic.parse(params["topic"]), int(params["seq"])
+        except (BadGid, BadTopic, KeyError, ValueError):
+            log.warning("not a hint: %.200r", text)
+            return
+        feed = self._feeds.get(topic)
+        if feed is not None and (feed.head is None or seq > feed.head):
+            feed.look()
+
+    def doubt(self) -> None:
+        """Hints may have been lost: look everywhere."""
+        for feed in self._feeds.values():
+            feed.look()
+
+    async def sweep(self) -> None:
+        """Compare what the open feeds know with the database, and look where they differ."""
+        feeds = list(self._feeds.values())
+        for at in range(0, len(feeds), TOPICS_PER_LOOK):
+            part = feeds[at : at + TOPICS_PER_LOOK]
+            epoch, heads = await self._reader.heads([feed.topic for feed in part])
+            for feed in part:
+                if feed.dirty or (epoch, heads[feed.topic]) != (feed.epoch, feed.head):
+                    feed.look()
+
+    async def keep_sweeping(self, seconds: float, hints_flow: Callable[[], bool]) -> None:
+        """Sweep for ever, every `seconds` give or take a fifth, and every second while hints do not flow."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + seconds * random.uniform(0.8, 1.2)
+            while (left := due - loop.time()) > 0:
+                await asyncio.sleep(min(left, SWEEP_WITHOUT_HINTS * random.uniform(0.8, 1.0)))
+                if not hints_flow():
+                    break
+            try:
+                await self.sweep()
+            except Exception as error:
+                _complain(error, "sweeping")
+
+    async def close(self) -> None:
+        await self._tasks.cancel()
+
+
+def _succeeded(task: asyncio.Task[Chunk]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None
+
+
+def _release(awaited: list[asyncio.Future[None]]) -> None:
+    for done in awaited:
+        if not done.done():
+            done.set_result(None)
+    awaited.clear()
+
+
+def _complain(error: Exception, doing: str) -> None:
+    """The database's troubles in a line, our own with their stack."""
+    if is_unavailable(error):
+        log.warning("%s: %s", doing, str(error).partition("\n")[0])
+    else:
+        log.error("%s", doing, exc_info=error)

@@ -1,0 +1,89 @@
+"""Parley: the parts of the dataflow, joined. What an app serves from, and a script writes through.
+
+    async with Parley(Settings.load(), LIVE_MODELS) as parley:
+        async with parley.writing(Topic("Article", "1")) as write: ...
+
+It knows no model but those it is given, and nothing of it is global: a process may hold several.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from typing import Self
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.database import Database
+from app.embedded import EmbeddedRedis
+from app.live.feeds import Feeds
+from app.live.gids import Gid
+from app.live.hints import Hints
+from app.live.model import Live, LiveModel, locate
+from app.live.reader import Reader
+from app.live.tasks import Tasks
+from app.live.topics import Topic
+from app.live.writing import Write, Writes
+from app.settings import VAR, Settings
+
+DRAIN = 10  # seconds that writes in flight get at shutdown
+FLUSH = 1  # seconds that their hints get
+
+
+class Parley:
+    """Database, hints, feeds and writes of one process. An async context manager: running inside, closed after."""
+
+    def __init__(self, settings: Settings, models: tuple[LiveModel, ...], *, listening: bool = True) -> None:
+        """`listening` is for who has streams to feed; a script that only writes does without."""
+        self.settings = settings
+        self._listening = listening
+        self.models = models
+        self.database = Database(settings.database_url)
+        self.reader = Reader(self.database, models)
+        self.feeds = Feeds(self.reader, ring_frames=settings.ring_frames, ring_bytes=settings.ring_bytes)
+        self.hints = Hints(self._redis_url, settings.redis_channel_name, self.feeds.hint, self.feeds.doubt)
+        self.writes = Writes(self.database, models, self._announce)
+        self._embedded = EmbeddedRedis(VAR) if settings.redis_url.startswith("embedded://") else None
+        self._tasks = Tasks()
+
+    async def __aenter__(self) -> Self:
+        self._tasks.start(self.hints.keep_publishing())
+        if self._listening:
+            self._tasks.start(self.hints.keep_listening())
+            self._tasks.start(self.feeds.keep_sweeping(self.settings.sweep_seconds, lambda: self.hints.flowing))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.writes.drain(DRAIN)
+        await self.hints.flush(FLUSH)
+        await self._tasks.cancel()
+        await self.feeds.close()
+        await self.database.close()
+        if self._embedded:
+            await self._embedded.stop()
+
+    def reading(self) -> AbstractAsyncContextManager[AsyncSession]:
+        return self.database.reading()
+
+    def writing(self, *topics: Topic) -> AbstractAsyncContextManager[Write]:
+        """See `app.live.writing`."""
+        return self.writes.writing(*topics)
+
+    async def locate(self, gid: Gid) -> Live:
+        """The object this gid names, as it is now. Raises BadGid and GidNotFound."""
+        async with self.reading() as reading:
+            return await locate(reading, self.models, gid)
+
+    async def touch(self, gid: Gid) -> None:
+        """Tell everyone that this object changed by other hands: it takes a new seq and is sent again."""
+        found = await self.locate(gid)
+        async with self.writing(Topic.parse(found.topic)) as write:
+            if (row := await write.get(type(found), found.id)) and row.deleted_at is None:
+                write.update(row)
+
+    def _announce(self, gid: str) -> None:
+        """After a commit: our own feeds look at once, everyone else's when Redis has told them."""
+        self.feeds.hint(gid)
+        self.hints.publish(gid)
+
+    async def _redis_url(self) -> str | None:
+        return await self._embedded.ensure() if self._embedded else self.settings.redis_url

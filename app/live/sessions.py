@@ -1,0 +1,276 @@
+"""Sessions: one connected stream each, a cursor per topic and never a queue.
+
+A session yields bytes: what lies between its cursor and the heads of its feeds, each block with an `id:` that says
+how far this session has been sent. It does not know where the bytes go.
+
+1. Register with the feeds, then check the login: a login that ends in between has woken us already.
+2. Check, then wait, with nothing awaited between: `wake` may come at any moment before the wait and is kept.
+3. While a topic is to be reset, the id is one that no parser accepts. Should the connection break before the `reset`
+   has arrived, the next one begins with a reset again, instead of going on as if nothing were missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from enum import StrEnum
+
+from app.database import is_unavailable
+from app.live.changes import Change, data_line
+from app.live.cursors import BadCursor, Cursor, smallest, write_cursor
+from app.live.feeds import Feed, Feeds
+from app.live.topics import Topic
+from app.live.viewers import Viewer
+
+BATCH = 65_536  # bytes handed over at once, give or take a frame; what a slow reader can hold of ours
+RETRY = (1_000, 3_000)  # milliseconds that a client waits before it comes back, so that not all come at once
+RETRY_POLLING = (50, 250)
+RETRY_TROUBLE = (3_000, 8_000)
+LOST = "lost"  # (3)
+AUTH = b"event: auth\n" + data_line({})
+
+
+class Reason(StrEnum):
+    """Why a cursor could not be honoured."""
+
+    MALFORMED = "malformed"
+    EPOCH = "epoch"  # it is of another history of the database
+    AHEAD = "ahead"  # it claims more than the database has
+    VIEWER = "viewer"  # what this person may see has changed as a whole
+
+
+class Session:
+    """One stream of `topics` for `viewer`, from `cursors` on (texts as clients sent them; none means the heads).
+
+    `authorise` answers the viewer as the database knows it now, None when the login has ended. With `once`, the
+    stream ends after the first batch, or after a heartbeat's time without any: long polling. `signed_out` tells the
+    client that the login it came with has ended, and that it is a guest here.
+    """
+
+    def __init__(
+        self,
+        feeds: Feeds,
+        topics: Iterable[Topic],
+        viewer: Viewer,
+        cursors: Sequence[str] = (),
+        *,
+        authorise: Callable[[], Awaitable[Viewer | None]],
+        heartbeat: float = 15,
+        once: bool = False,
+        signed_out: bool = False,
+    ) -> None:
+        self.topics = tuple(dict.fromkeys(topics))
+        self.viewer = viewer
+        self._feeds = feeds
+        self._cursors = cursors
+        self._authorise = authorise
+        self._heartbeat_every = heartbeat
+        self._heartbeat_due = 0.0
+        self._once = once
+        self._signed_out = signed_out
+        self._retry = RETRY_POLLING if once else RETRY
+        self._epoch: str | None = None
+        self._at: dict[Topic, int] = {}  # the cursor
+        self._level: dict[Topic, int] = {}  # where the session last was level with the head
+        self._account = next((topic for topic in self.topics if topic.is_account), None)
+        self._authorised_at: tuple[str | None, int | None] = (None, None)
+        self._woken = asyncio.Event()
+        self._ending = False
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def end(self) -> None:
+        """Finish soon, with a farewell; the client comes back with its cursor."""
+        self._ending = True
+        self.wake()
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        """The blocks of this stream. Registered with its feeds from the first step to the last."""
+        self._feeds.enter(self)
+        try:
+            yield await self._open()
+            while not self._ending:
+                self._woken.clear()
+                if blocks := await self._step():
+                    yield blocks
+                elif not self._ending:
+                    await self._wait()
+            yield _retry(self._retry)
+        finally:
+            self._feeds.leave(self)
+
+    # -- opening --------------------------------------------------------------------------------------------
+
+    async def _open(self) -> bytes:
+        """The first block: a heartbeat, and after it the reset of what cannot be honoured."""
+        reason, lost = await self._place()
+        if self._epoch is None:
+            self._give_up()
+            return b""
+        first = _retry(self._retry, end=b"") + self._heartbeat(LOST if lost else None)
+        return first + (AUTH if self._signed_out else b"") + (self._reset(lost, reason) if reason else b"")
+
+    async def _place(self) -> tuple[Reason | None, list[Topic]]:
+        """Set the cursor; answers why and for which topics the client's own cannot be honoured."""
+        wanted, malformed = self._parse()
+        for topic in self.topics:
+            feed = self._feeds[topic]
+            # Another process may be further than this one: look before judging "ahead".
+            if feed.head is None or _ahead(wanted, topic, feed.head):
+                await feed.freshen()
+        self._epoch = await self._common_epoch()
+        heads = {topic: self._feeds[topic].head or 0 for topic in self.topics}
+        for topic, head in heads.items():
+            seq = smallest(wanted, topic)
+            self._put(topic, head if seq is None else min(seq, head))
+        if malformed:
+            return Reason.MALFORMED, list(self.topics)
+        if any(cursor.epoch != self._epoch for cursor in wanted):
+            return Reason.EPOCH, list(self.topics)
+        ahead = [topic for topic, head in heads.items() if _ahead(wanted, topic, head)]
+        return (Reason.AHEAD, ahead) if ahead else (None, [])
+
+    def _parse(self) -> tuple[list[Cursor], bool]:
+        try:
+            return [Cursor.parse(text) for text in self._cursors], False
+        except BadCursor:
+            return [], True
+
+    async def _common_epoch(self) -> str | None:
+        """The epoch that all our feeds agree on; None when the database does not answer."""
+        while True:
+            epochs = {self._feeds[topic].epoch for topic in self.topics}
+            if len(epochs) == 1 or None in epochs:
+                return None if None in epochs else epochs.pop()
+            await asyncio.gather(*(self._feeds[topic].freshen() for topic in self.topics))
+
+    # -- going on -------------------------------------------------------------------------------------------
+
+    async def _step(self) -> bytes:
+        """What there is to send now, nothing when there is nothing; trouble with the database ends the stream."""
+        try:
+            return await self._next()
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
+            self._give_up()
+            return b""
+
+    async def _next(self) -> bytes:
+        if blocks := await self._recheck():
+            return blocks
+        if asyncio.get_running_loop().time() >= self._heartbeat_due:
+            self._ending = self._ending or self._once
+            return self._heartbeat()
+        for topic in self.topics:
+            feed = self._feeds[topic]
+            if feed.epoch != self._epoch:
+                return await self._turn()
+            if self._at[topic] < (feed.head or 0):
+                self._ending = self._ending or self._once
+                return await self._batch(topic, feed)
+        return b""
+
+    async def _wait(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._heartbeat_due):
+                await self._woken.wait()
+
+    async def _recheck(self) -> bytes:
+        """Look at the login again whenever its account's topic has moved, and before anything else is sent."""
+        if self._account is None:
+            return b""
+        feed = self._feeds[self._account]
+        known = (feed.epoch, feed.head)
+        if known == self._authorised_at:
+            return b""
+        viewer = await self._authorise()
+        self._authorised_at = known
+        if viewer is None:
+            self._ending = True
+            return AUTH
+        was, self.viewer = self.viewer, viewer
+        return b"" if viewer.moderator == was.moderator else self._reset(self.topics, Reason.VIEWER)
+
+    async def _turn(self) -> bytes:
+        """The database has a new epoch: nothing the client has is sure."""
+        self._epoch = await self._common_epoch()
+        if self._epoch is None:
+            self._give_up()
+            return b""
+        return self._reset(self.topics, Reason.EPOCH)
+
+    def _give_up(self) -> None:
+        self._ending, self._retry = True, RETRY_TROUBLE
+
+    async def _batch(self, topic: Topic, feed: Feed) -> bytes:
+        """The next changes of one topic, from the ring or, below it, from the database."""
+        at, ring, head = self._at[topic], feed.ring, feed.head or 0
+        if at >= ring.floor:
+            changes, reached = ring.after(at), head
+        else:
+            chunk = await feed.chunk(at)
+            reached = chunk.reached
+            # What the feed has heard meanwhile comes from the ring, and may be an erasure of this.
+            changes = [change for change in chunk.changes if change.seq > at and not feed.ring.supersedes(change)]
+        blocks, size, told = [], 0, True
+        for change in changes:
+            if size > BATCH:
+                break
+            blocks.append(block := self._block(topic, change))
+            size += len(block)
+            told = bool(block)
+        else:
+            told = told and self._at[topic] == reached
+            self._at[topic] = reached
+        if self._at[topic] >= head:
+            self._level[topic] = head
+        if not told:
+            blocks.append(b"id: %s\n\n" % self._cursor())
+        return b"".join(blocks)
+
+    # -- blocks ---------------------------------------------------------------------------------------------
+
+    def _block(self, topic: Topic, change: Change) -> bytes:
+        """One change for this viewer; empty for what it is never sent."""
+        self._at[topic] = change.seq
+        frame = change.frames[self.viewer.kind(change.author_id)]
+        if frame is None:
+            return b""
+        verb = "destroy"
+        if frame.shows:
+            verb = "create" if change.created_seq > self._level[topic] else "update"
+        return b"id: %s\n%s%s" % (self._cursor(), change.live.event_lines[verb], frame.data)
+
+    def _heartbeat(self, id: str | None = None) -> bytes:
+        """`id:` is how far this session has been sent, `data.cursor` how far there is: a gap shows."""
+        self._heartbeat_due = asyncio.get_running_loop().time() + self._heartbeat_every
+        heads = {topic: self._feeds[topic].head or 0 for topic in self.topics}
+        data = data_line({"cursor": write_cursor(self._epoch or "", heads)})
+        return b"id: %s\nevent: heartbeat\n%s" % (id.encode() if id else self._cursor(), data)
+
+    def _reset(self, topics: Sequence[Topic], reason: Reason) -> bytes:
+        """Tell the client to fetch these topics anew, and go on from the heads."""
+        if not topics:
+            return b""
+        for topic in topics:
+            self._put(topic, self._feeds[topic].head or 0)
+        data = data_line({"topics": [str(topic) for topic in topics], "reason": reason})
+        return b"id: %s\nevent: reset\n%s" % (self._cursor(), data)
+
+    def _put(self, topic: Topic, seq: int) -> None:
+        self._at[topic] = self._level[topic] = seq
+
+    def _cursor(self) -> bytes:
+        return write_cursor(self._epoch or "", self._at).encode()
+
+
+def _ahead(cursors: Iterable[Cursor], topic: Topic, head: int) -> bool:
+    return any((cursor.of(topic) or 0) > head for cursor in cursors)
+
+
+def _retry(milliseconds: tuple[int, int], end: bytes = b"\n") -> bytes:
+    return b"retry: %d\n%s" % (random.randint(*milliseconds), end)

@@ -1,0 +1,46 @@
+"""Tasks: background work with an owner, who sees its errors and outlives it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+class Tasks:
+    """Tasks that somebody will wait for or end. Asyncio itself keeps no strong reference to a running task."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[Any]] = set()
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    async def drain(self, seconds: float) -> None:
+        """Let what has begun finish, for at most this long; then cancel it."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=seconds)
+        await self.cancel()
+
+    async def cancel(self) -> None:
+        while self._running:
+            for task in self._running:
+                task.cancel()
+            await asyncio.wait(self._running)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            # Whoever awaits the task gets it too; this is for the case that nobody is left who does.
+            log.debug("a task ended with %r", error)

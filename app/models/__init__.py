@@ -1,0 +1,7 @@
+"""The models: what people have and do here. A new one that is live is added to this list, and that is all."""
+
+from app.models.comment import COMMENT
+from app.models.login import LOGIN
+from app.models.user import USER
+
+LIVE_MODELS = (COMMENT, USER, LOGIN)

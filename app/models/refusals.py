@@ -1,0 +1,47 @@
+"""Refusals: why a person may not do what they asked. The web gives each its status."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.models.comment import Comment
+
+
+class Refusal(Exception):
+    """The message is for the person who asked."""
+
+
+class Missing(Refusal):
+    """There is no such object, or no longer, or not for you."""
+
+
+class SignInFirst(Refusal):
+    """Only people with an account may do this."""
+
+    def __init__(self) -> None:
+        super().__init__("Sign in first.")
+
+
+class Forbidden(Refusal):
+    """You are known, and may not."""
+
+
+class Invalid(Refusal):
+    """A field's value cannot be taken, for a reason that only the database knows."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class Conflict(Refusal):
+    """The id is in use for something else."""
+
+
+class Stale(Refusal):
+    """The object has changed since the version that the change was made for. Carries what it is now."""
+
+    def __init__(self, comment: Comment) -> None:
+        super().__init__("The comment has changed since.")
+        self.comment = comment

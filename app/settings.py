@@ -1,0 +1,95 @@
+"""What the operator decides. Read once, typed, frozen; a wrong value fails by the variable's name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent.parent
+VAR = ROOT / "var"
+
+DEVELOPMENT_KEY = "development only: anyone who reads this can sign cookies"
+SHORTEST_KEY = 32  # characters
+
+_DRIVERS = {
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+}
+
+
+class ConfigurationError(SystemExit):
+    """The environment does not make a service. Ends the process with one line a wrong variable."""
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_file=ROOT / ".env", extra="ignore", frozen=True)
+
+    environment: Literal["development", "production"] = "development"
+    database_url: str = f"sqlite+aiosqlite:///{VAR / 'parley.db'}"
+    redis_url: str = "embedded://"
+    redis_channel_name: Annotated[str, Field(min_length=1, max_length=200)] = "comments"
+    secret_key: str = DEVELOPMENT_KEY
+    commentable_types: Annotated[frozenset[str], NoDecode] = frozenset({"Article", "Page"})
+    sweep_seconds: Annotated[float, Field(gt=0, le=300)] = 5
+    heartbeat_seconds: Annotated[float, Field(gt=0, le=300)] = 15
+    ring_frames: Annotated[int, Field(ge=1)] = 256
+    ring_bytes: Annotated[int, Field(ge=1)] = 262_144
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+
+    @classmethod
+    def load(cls) -> Self:
+        """The settings of this process; raises ConfigurationError naming each wrong variable."""
+        try:
+            return cls()
+        except ValidationError as error:
+            raise ConfigurationError("\n".join(_complaints(error))) from None
+
+    @field_validator("database_url")
+    @classmethod
+    def _with_async_driver(cls, url: str) -> str:
+        scheme, separator, rest = url.partition("://")
+        if not separator or scheme not in _DRIVERS:
+            raise ValueError("give a sqlite:// or a postgresql:// URL")
+        return f"{_DRIVERS[scheme]}://{rest}"
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_scheme(cls, url: str) -> str:
+        if not url.startswith(("embedded://", "redis://", "rediss://", "unix://")):
+            raise ValueError("give embedded:// or a redis://, rediss:// or unix:// URL")
+        return url
+
+    @field_validator("commentable_types", mode="before")
+    @classmethod
+    def _split_types(cls, value: Any) -> Any:
+        names = frozenset(value.replace(",", " ").split()) if isinstance(value, str) else value
+        for name in names:
+            # A type is a word in topics and paths; User is the accounts' own.
+            if not re.fullmatch(r"[A-Z][A-Za-z0-9]{0,49}", name) or name == "User":
+                raise ValueError(f"{name!r} is no type: one capitalised word each, and not User")
+        return names
+
+    @model_validator(mode="after")
+    def _own_key_in_production(self) -> Self:
+        if self.environment == "production" and (
+            self.secret_key == DEVELOPMENT_KEY or len(self.secret_key) < SHORTEST_KEY
+        ):
+            raise ValueError(f"SECRET_KEY: required outside development, at least {SHORTEST_KEY} characters")
+        return self
+
+
+def _complaints(error: ValidationError) -> list[str]:
+    lines = []
+    for complaint in error.errors():
+        name = "_".join(str(part) for part in complaint["loc"]).upper()
+        message = complaint["msg"].removeprefix("Value error, ")
+        lines.append(f"{name}: {message}" if name else message)
+    return lines
