@@ -1,0 +1,71 @@
+"""The composition root: `create_app(settings)` joins routes, guards and Parley. `app` is what uvicorn serves."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from app.live.parley import Parley
+from app.models import LIVE_MODELS
+from app.settings import ROOT, Settings
+from app.web import accounts, comments, health, pages, streams
+from app.web.guard import OptionalSlash, RefuseCrossSite
+from app.web.problems import HANDLERS
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def create_app(settings: Settings) -> Starlette:
+    parley = Parley(settings, LIVE_MODELS)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        streams.forget_shutdown()
+        async with parley:
+            yield
+
+    app = Starlette(
+        routes=[
+            Route("/", pages.front),
+            Route("/healthz", health.healthz),
+            Route("/readyz", health.readyz),
+            Route("/streams", streams.show),
+            resource("/api/users", POST=accounts.sign_up),
+            resource("/api/session", GET=accounts.show, POST=accounts.sign_in, DELETE=accounts.sign_out),
+            resource("/api/comments", GET=comments.index, POST=comments.create),
+            resource(
+                "/api/comments/{id}",
+                GET=comments.show,
+                PUT=comments.replace,
+                PATCH=comments.patch,
+                DELETE=comments.delete,
+            ),
+            Mount("/static", StaticFiles(directory=ROOT / "app" / "static")),
+            Route("/{type}/{id:path}", pages.thread),
+        ],
+        middleware=[Middleware(RefuseCrossSite), Middleware(OptionalSlash)],
+        exception_handlers=HANDLERS,
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False  # OptionalSlash has seen to them
+    app.state.parley = parley
+    return app
+
+
+def resource(path: str, **endpoints: Endpoint) -> Route:
+    """One path, an endpoint for each method; any other method is a 405 that names them all."""
+
+    async def dispatch(request: Request) -> Response:
+        return await endpoints["GET" if request.method == "HEAD" else request.method](request)
+
+    return Route(path, dispatch, methods=[*endpoints])
+
+
+app = create_app(Settings.load())

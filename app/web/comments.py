@@ -1,0 +1,140 @@
+"""Comments over REST, in Backbone's conventions. The answers are a courtesy: the truth comes over the stream."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID, uuid4
+
+from pydantic import AfterValidator, BeforeValidator, StringConstraints
+from pydantic_core import PydanticCustomError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.live.cursors import GREATEST_SEQ
+from app.live.viewers import Viewer
+from app.models import comment as comments
+from app.models.comment import Comment, Page
+from app.models.refusals import Missing
+from app.web.answers import answer
+from app.web.identity import current_viewer, parley_of, require_sign_in
+from app.web.input import Input, if_match, parse_uuid, query_int, read_input, topic_from
+from app.web.problems import invalid
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise PydanticCustomError("nul", "NUL characters cannot be stored")
+    if not text.strip():
+        raise PydanticCustomError("blank", "Write something")
+    return text
+
+
+def _uuid(value: Any) -> UUID:
+    if not isinstance(value, str) or (parsed := parse_uuid(value)) is None:
+        raise PydanticCustomError("uuid", "A UUID, like 0b7f5e0e-6f0c-4c4a-9d51-2f6d8f6f1c11")
+    return parsed
+
+
+Body = Annotated[str, StringConstraints(max_length=comments.LONGEST_BODY), AfterValidator(_without_nul)]
+Id = Annotated[UUID, BeforeValidator(_uuid)]
+
+
+class NewComment(Input):
+    body: Body
+    commentable_type: str
+    commentable_id: str
+    id: Id | None = None
+    parent_id: Id | None = None
+
+
+class Edit(Input):
+    body: Body
+
+
+class Patch(Input):
+    body: Body = ""  # not given: nothing to change
+
+
+async def index(request: Request) -> Response:
+    """The newest page of a commentable's comments, or the one before `before`, with the cursor to stream from."""
+    missing = [name for name in ("commentable_type", "commentable_id") if name not in request.query_params]
+    if missing:
+        raise invalid(*((name, "Required") for name in missing))
+    query = request.query_params
+    topic = topic_from(request, query["commentable_type"], query["commentable_id"])
+    before = query_int(request, "before", None, 1, GREATEST_SEQ)
+    limit = query_int(request, "limit", comments.PAGE, 1, comments.LARGEST_PAGE) or comments.PAGE
+    viewer = await current_viewer(request)
+    async with parley_of(request).reading() as reading:
+        page = await comments.page(reading, topic, before, limit)
+    return answer(snapshot(page, viewer))
+
+
+def snapshot(page: Page, viewer: Viewer) -> dict[str, Any]:
+    """A page as this viewer sees it."""
+    return {
+        "comments": [_render(comment, viewer) for comment in page.comments],
+        "cursor": page.cursor,
+        "before": page.before,
+        "commentable": {
+            "commentable_type": page.topic.type,
+            "commentable_id": page.topic.id,
+            "seq": page.seq,
+        },
+    }
+
+
+async def create(request: Request) -> Response:
+    viewer = await require_sign_in(request)
+    new = await read_input(request, NewComment, wrapped_as="comment")
+    topic = topic_from(request, new.commentable_type, new.commentable_id)
+    comment, is_new = await comments.post(
+        parley_of(request), viewer, topic, new.body, id=new.id or uuid4(), parent_id=new.parent_id
+    )
+    return _one(comment, viewer, 201 if is_new else 200)
+
+
+async def show(request: Request) -> Response:
+    viewer = await current_viewer(request)
+    async with parley_of(request).reading() as reading:
+        comment = await comments.find(reading, _id(request))
+    return _one(comment, viewer)
+
+
+async def replace(request: Request) -> Response:
+    """PUT: never creates, since who writes where is fixed by POST."""
+    return await _edit(request, Edit)
+
+
+async def patch(request: Request) -> Response:
+    return await _edit(request, Patch)
+
+
+async def delete(request: Request) -> Response:
+    viewer = await require_sign_in(request)
+    await comments.delete(parley_of(request), viewer, _id(request), if_match(request))
+    return Response(status_code=204)
+
+
+async def _edit(request: Request, form: type[Edit] | type[Patch]) -> Response:
+    viewer = await require_sign_in(request)
+    body = (await read_input(request, form, wrapped_as="comment")).body
+    comment = await comments.edit(parley_of(request), viewer, _id(request), body or None, if_match(request))
+    return _one(comment, viewer)
+
+
+def _id(request: Request) -> UUID:
+    if (id_ := parse_uuid(request.path_params["id"])) is None:
+        raise Missing("There is no such comment.")
+    return id_
+
+
+def _one(comment: Comment, viewer: Viewer, status: int = 200) -> Response:
+    headers = {"ETag": f'"{comment.seq}"'}
+    if status == 201:
+        headers["Location"] = f"/api/comments/{comment.id}"
+    return answer(_render(comment, viewer), status, headers)
+
+
+def _render(comment: Comment, viewer: Viewer) -> dict[str, Any]:
+    return comments.render(comment, viewer.kind(comment.author_id))

@@ -1,0 +1,111 @@
+"""Input: what a request says, read with a limit and parsed with pydantic; what cannot be taken is a Problem."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.requests import ClientDisconnect, Request
+
+from app.live.topics import BadTopic, Topic
+from app.models.comment import Comment
+from app.web.identity import parley_of
+from app.web.problems import Problem, invalid, invalid_fields
+
+LARGEST_BODY = 65_536  # bytes: six times the longest comment in letters of three bytes, and some
+
+Form = TypeVar("Form", bound="Input")
+
+_ETAGS = re.compile(r'(?:W/)?"(?P<seq>[^"]*)"')
+_ETAG_LIST = re.compile(r'\s*(?:W/)?"[^"]*"\s*(?:,\s*(?:W/)?"[^"]*"\s*)*')
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+class Input(BaseModel):
+    """A JSON body. What a form does not name is ignored: Backbone sends whole models."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+async def read_input(request: Request, form: type[Form], wrapped_as: str | None = None) -> Form:
+    """The body as `form`, also when it comes wrapped, `{"comment": {…}}`. Raises Problem 400, 413, 415, 422."""
+    value = _parse(await _read_body(request))
+    if wrapped_as and isinstance(value, dict) and isinstance(value.get(wrapped_as), dict):
+        value = value[wrapped_as]
+    if not isinstance(value, dict):
+        raise invalid(("body of the request", "Give a JSON object"))
+    try:
+        return form.model_validate(value)
+    except ValidationError as error:
+        raise invalid_fields(error) from None
+
+
+async def _read_body(request: Request) -> bytes:
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media != "application/json":
+        raise Problem(415, "Send application/json.", headers={"Accept": "application/json"})
+    too_large = Problem(413, f"A request may have {LARGEST_BODY} bytes.")
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > LARGEST_BODY:
+        raise too_large
+    body = b""
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > LARGEST_BODY:
+                raise too_large
+    except ClientDisconnect:
+        raise Problem(400, "The request ended early.") from None
+    return body
+
+
+def _parse(body: bytes) -> Any:
+    try:
+        return json.loads(body.decode())
+    except (ValueError, RecursionError):  # broken, not UTF-8, a number of 5,000 digits, 100,000 brackets
+        raise Problem(400, "This is not JSON.") from None
+
+
+def topic_from(request: Request, type: str, id: str, field: str = "") -> Topic:
+    """The commentable of this type and id. Raises Problem 422 naming `field`, or the one of the two at fault."""
+    known = parley_of(request).settings.commentable_types
+    if type not in known:
+        raise invalid((field or "commentable_type", f"The type is one of {', '.join(sorted(known))}"))
+    try:
+        return Topic(type, id)
+    except BadTopic as error:
+        raise invalid((field or "commentable_id", str(error))) from None
+
+
+def query_int(request: Request, name: str, default: int | None, least: int, most: int) -> int | None:
+    """A whole number in the query. Raises Problem 422."""
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not re.fullmatch(r"\d{1,19}", text, re.ASCII) or not least <= int(text) <= most:
+        raise invalid((name, f"A whole number from {least} to {most}"))
+    return int(text)
+
+
+def parse_uuid(text: str) -> UUID | None:
+    """A UUID as everybody writes it; the many other forms that Python takes would be many names of one thing."""
+    return UUID(text) if _UUID.fullmatch(text) else None
+
+
+def if_match(request: Request) -> Callable[[Comment], bool]:
+    """Whether a comment is still one that `If-Match` names: its content has not changed after that seq.
+
+    No header and `*` match all; a malformed one raises Problem 400. Weak tags count as strong ones, since proxies
+    that compress weaken ours on the way.
+    """
+    header = request.headers.get("if-match")
+    if header is None or header.strip() == "*":
+        return lambda comment: True
+    if not _ETAG_LIST.fullmatch(header):
+        raise Problem(400, 'If-Match: give an ETag in quotes, like "57".', [("If-Match", "An ETag in quotes")])
+    seqs = [int(tag) for tag in _ETAGS.findall(header) if re.fullmatch(r"\d{1,19}", tag, re.ASCII)]
+    return lambda comment: any(comment.content_seq <= seq <= comment.seq for seq in seqs)

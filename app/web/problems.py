@@ -1,0 +1,133 @@
+"""Problems: every refusal as an RFC 9457 document; for a person's browser that asked for a page, as a page.
+
+    {"type": "about:blank", "title": "Unprocessable Content", "status": 422, "detail": "…",
+     "errors": [{"field": "body", "detail": "…"}]}
+
+What was sent is never repeated in them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import to_json
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.database import Unavailable, is_unavailable
+from app.live.topics import BadTopic
+from app.models import refusals
+from app.models.comment import render
+from app.web.identity import current_viewer
+from app.web.templates import page
+
+RETRY_AFTER = 5  # seconds
+
+Headers = Mapping[str, str]
+
+log = logging.getLogger(__name__)
+
+_STATUS: Mapping[type[refusals.Refusal], int] = {
+    refusals.Missing: 404,
+    refusals.SignInFirst: 401,
+    refusals.Forbidden: 403,
+    refusals.Conflict: 409,
+    refusals.Stale: 412,
+    refusals.Invalid: 422,
+}
+
+
+class Problem(Exception):
+    """A refused request. `errors` are (field, what is wrong with it)."""
+
+    def __init__(
+        self, status: int, detail: str, errors: Sequence[tuple[str, str]] = (), headers: Headers | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.errors = errors
+        self.headers = dict(headers or {})
+        self.members: dict[str, Any] = {}
+
+    @property
+    def title(self) -> str:
+        return HTTPStatus(self.status).phrase
+
+    def response(self) -> Response:
+        document: dict[str, Any] = {"type": "about:blank", "title": self.title, "status": self.status}
+        document["detail"] = str(self)
+        if self.errors:
+            document["errors"] = [{"field": field, "detail": detail} for field, detail in self.errors]
+        document |= self.members
+        headers = {"Cache-Control": "no-store", **self.headers}
+        return Response(to_json(document), self.status, headers, "application/problem+json")
+
+
+def invalid(*errors: tuple[str, str]) -> Problem:
+    """422, naming each field and what is wrong with it."""
+    return Problem(422, "; ".join(f"{field}: {detail}" for field, detail in errors), errors)
+
+
+def invalid_fields(error: ValidationError) -> Problem:
+    """422 from pydantic's complaints, one entry a field, without repeating what was sent."""
+    return invalid(*{_field(complaint["loc"]): complaint["msg"] for complaint in error.errors()}.items())
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location) or "body of the request"
+
+
+async def on_problem(request: Request, problem: Problem) -> Response:
+    return _answer(request, problem)
+
+
+async def on_refusal(request: Request, refusal: refusals.Refusal) -> Response:
+    status = next(_STATUS[cls] for cls in type(refusal).__mro__ if cls in _STATUS)
+    problem = Problem(status, str(refusal))
+    if isinstance(refusal, refusals.Invalid):
+        problem = invalid((refusal.field, str(refusal)))
+    if isinstance(refusal, refusals.Stale):
+        viewer = await current_viewer(request)
+        problem.members["comment"] = render(refusal.comment, viewer.kind(refusal.comment.author_id))
+    return _answer(request, problem)
+
+
+async def on_bad_topic(request: Request, error: BadTopic) -> Response:
+    return _answer(request, invalid(("topic", str(error))))
+
+
+async def on_http_exception(request: Request, error: HTTPException) -> Response:
+    """Starlette's own: no such path, wrong method."""
+    details = {404: "There is nothing here.", 405: "This cannot be done here."}
+    detail = details.get(error.status_code, error.detail)
+    return _answer(request, Problem(error.status_code, detail, headers=error.headers))
+
+
+async def on_trouble(request: Request, error: Exception) -> Response:
+    """The database's troubles are a 503 that says when to come back; anything else is our mistake."""
+    if not is_unavailable(error):
+        return _answer(request, Problem(500, "Something went wrong on our side."))
+    log.warning("%s %s: %s", request.method, request.url.path, str(error).partition("\n")[0])
+    return _answer(request, Problem(503, "The database does not answer.", headers={"Retry-After": str(RETRY_AFTER)}))
+
+
+def _answer(request: Request, problem: Problem) -> Response:
+    if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+        context = {"status": problem.status, "title": problem.title, "detail": str(problem)}
+        return page("error.html", context, problem.status)
+    return problem.response()
+
+
+HANDLERS: Mapping[Any, Any] = {
+    Problem: on_problem,
+    refusals.Refusal: on_refusal,
+    BadTopic: on_bad_topic,
+    HTTPException: on_http_exception,
+    **dict.fromkeys(Unavailable, on_trouble),
+    Exception: on_trouble,
+}

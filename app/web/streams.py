@@ -1,0 +1,118 @@
+"""Streams: `GET /streams`, a session over Server-Sent Events. The only module that knows sse-starlette.
+
+1. The library watches for the server's shutdown and tells each response through its `shutdown_event`; ours is the
+   session itself, which then says farewell. Past the grace period the library cancels what is left.
+2. `ping=0`: our heartbeats are events, which scripts can see; a comment in between would be one more task a stream.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import cast
+
+import anyio
+from sse_starlette.sse import AppStatus, EventSourceResponse, SendTimeoutError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from app.live.sessions import Session
+from app.live.topics import BadTopic, Topic
+from app.live.viewers import Viewer
+from app.models.login import viewer_of
+from app.web.identity import current_viewer, login_id_of, parley_of
+from app.web.input import topic_from
+from app.web.problems import Problem, invalid
+
+MOST_TOPICS = 100  # a stream
+MOST_CURSORS = 100
+FAREWELL = 5.0  # seconds that a stream gets to end by itself at shutdown
+SEND_TIMEOUT = 60.0  # seconds that a client may leave a block unread; cut off, it comes back with its cursor
+
+HEADERS = {"Cache-Control": "no-store, no-transform"}
+
+
+async def show(request: Request) -> Response:
+    """The stream of these topics for this viewer; see `app.live.sessions`."""
+    viewer = await current_viewer(request)
+    session = Session(
+        parley_of(request).feeds,
+        _topics(request, viewer),
+        viewer,
+        _cursors(request),
+        authorise=lambda: _authorise(request, viewer),
+        heartbeat=parley_of(request).settings.heartbeat_seconds,
+        once=request.query_params.get("once") == "1",
+        signed_out=not viewer.signed_in and login_id_of(request) is not None,
+    )
+    return Stream(session)
+
+
+class Stream(EventSourceResponse):
+    def __init__(self, session: Session) -> None:
+        super().__init__(
+            session.stream(),
+            headers=HEADERS,
+            ping=0,  # (2)
+            sep="\n",
+            send_timeout=SEND_TIMEOUT,
+            shutdown_event=cast(anyio.Event, _Farewell(session)),  # (1)
+            shutdown_grace_period=FAREWELL,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with suppress(SendTimeoutError):  # nobody reads: the server closes the connection
+            await super().__call__(scope, receive, send)
+
+
+class _Farewell:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def set(self) -> None:
+        self._session.end()
+
+
+def forget_shutdown() -> None:
+    """Streams may begin again: the library's mark of a shutdown is the process's, not the server's."""
+    AppStatus.should_exit = False
+
+
+def _topics(request: Request, viewer: Viewer) -> list[Topic]:
+    topics = [_topic(request, viewer, name) for name in request.query_params.getlist("topic")]
+    if viewer.signed_in:
+        topics.append(Topic.account(viewer.user_id))
+    if not topics:
+        raise invalid(("topic", "Name at least one, like Article/1"))
+    if len(set(topics)) > MOST_TOPICS:
+        raise invalid(("topic", f"At most {MOST_TOPICS}"))
+    return topics
+
+
+def _topic(request: Request, viewer: Viewer, name: str) -> Topic:
+    try:
+        topic = Topic.parse(name)
+    except BadTopic as error:
+        raise invalid(("topic", str(error))) from None
+    if not topic.is_account:
+        return topic_from(request, topic.type, topic.id, field="topic")
+    if topic != Topic.account(viewer.user_id):
+        raise Problem(403, "This is somebody else's topic.")
+    return topic
+
+
+def _cursors(request: Request) -> list[str]:
+    """`Last-Event-ID` wins: the URL of an EventSource stays as it was when the page was loaded."""
+    if last := request.headers.get("last-event-id"):
+        return [last]
+    cursors = request.query_params.getlist("cursor")
+    if len(cursors) > MOST_CURSORS:
+        raise invalid(("cursor", f"At most {MOST_CURSORS}"))
+    return cursors
+
+
+async def _authorise(request: Request, viewer: Viewer) -> Viewer | None:
+    if viewer.login_id is None:
+        return viewer
+    async with parley_of(request).reading() as reading:
+        return await viewer_of(reading, viewer.login_id)

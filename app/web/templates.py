@@ -1,0 +1,38 @@
+"""Templates: Jinja2 with escaping always on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from pydantic_core import to_json
+from starlette.responses import HTMLResponse
+
+from app.settings import ROOT
+
+
+def _tojson(value: Any) -> Markup:
+    """JSON that is safe inside a <script> block: no `<` can close it."""
+    text = to_json(value).decode()
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(ROOT / "app" / "templates"), autoescape=True, undefined=StrictUndefined
+    )
+    environment.filters["tojson"] = _tojson
+    return environment
+
+
+_templates = _environment()
+
+
+def page(name: str, context: Mapping[str, Any], status: int = 200) -> HTMLResponse:
+    """A rendered page. Never cached: it carries a snapshot, and a person's name."""
+    html = _templates.get_template(name).render(context)
+    return HTMLResponse(html, status, {"Cache-Control": "no-store"})
