@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from app.live.model import LiveModel
 from app.live.parley import Parley
 from app.models import LIVE_MODELS
 from app.settings import ROOT, Settings
@@ -22,8 +23,8 @@ from app.web.problems import HANDLERS
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def create_app(settings: Settings) -> Starlette:
-    parley = Parley(settings, LIVE_MODELS)
+def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) -> Starlette:
+    parley = Parley(settings, models)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

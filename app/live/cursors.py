@@ -16,7 +16,7 @@ from app.live.topics import Topic
 LONGEST = 8_000  # characters; a hundred topics take half of it
 GREATEST_SEQ = 2**63 - 1
 
-_SHAPE = re.compile(r"(?P<epoch>[\w-]{1,32})(?P<positions>(?:~[\w-]{11}\.\d{1,19})*)", re.ASCII)
+_SHAPE = re.compile(r"(?P<epoch>[\w-]{1,32})(?P<positions>(?:~[\w-]{11}\.\d{1,19})+)", re.ASCII)
 
 
 class BadCursor(ValueError):

@@ -118,7 +118,8 @@ class Hints:
             elif clock() - heard > SILENCE:
                 raise TimeoutError(f"no pong for {SILENCE:g} s")  # (3)
             else:
-                await asyncio.wait_for(pubsub.ping(), SILENCE)
+                async with asyncio.timeout(SILENCE):
+                    await pubsub.ping()
 
     def _take(self, message: dict[str, Any]) -> None:
         if message["type"] == "subscribe":
@@ -134,7 +135,8 @@ class Hints:
             while self._queue:
                 batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
                 try:
-                    await asyncio.wait_for(self._publish(redis, batch), SILENCE)
+                    async with asyncio.timeout(SILENCE):
+                        await self._publish(redis, batch)
                 except BaseException:
                     self._queue.extendleft(reversed(batch))
                     self._queued.set()

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+AGAIN = 0.1  # seconds until a cancelled task that still runs is cancelled once more
+
 log = logging.getLogger(__name__)
 
 
@@ -34,10 +36,11 @@ class Tasks:
         await self.cancel()
 
     async def cancel(self) -> None:
+        """End them all. Said again and again: a library under them may swallow a cancellation (redis-py does)."""
         while self._running:
             for task in self._running:
                 task.cancel()
-            await asyncio.wait(self._running)
+            await asyncio.wait(self._running, timeout=AGAIN)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import to_json
+from pydantic_core import ErrorDetails, to_json
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -39,6 +39,16 @@ _STATUS: Mapping[type[refusals.Refusal], int] = {
     refusals.Conflict: 409,
     refusals.Stale: 412,
     refusals.Invalid: 422,
+}
+
+
+_WORDS: Mapping[str, str] = {
+    "missing": "Required",
+    "string_type": "Give text",
+    "string_too_short": "At least {min_length} characters",
+    "string_too_long": "At most {max_length} characters",
+    "string_unicode": "Half of a character is missing",
+    "bool_type": "true or false",
 }
 
 
@@ -75,7 +85,13 @@ def invalid(*errors: tuple[str, str]) -> Problem:
 
 def invalid_fields(error: ValidationError) -> Problem:
     """422 from pydantic's complaints, one entry a field, without repeating what was sent."""
-    return invalid(*{_field(complaint["loc"]): complaint["msg"] for complaint in error.errors()}.items())
+    return invalid(*{_field(complaint["loc"]): _words(complaint) for complaint in error.errors()}.items())
+
+
+def _words(complaint: ErrorDetails) -> str:
+    """The complaint as one would say it to a person."""
+    words = _WORDS.get(complaint["type"], complaint["msg"])
+    return words.format(**complaint.get("ctx", {}))
 
 
 def _field(location: tuple[int | str, ...]) -> str:

@@ -1,0 +1,45 @@
+import { ANNOUNCEMENT, ENTRY_WANTED } from "./events.js";
+
+/** The corner of the page that says who one is. `el` is server-rendered in both states. */
+export const AccountView = Backbone.View.extend({
+  events: {
+    "click .account__sign-in": "askSignIn",
+    "click .account__sign-up": "askSignUp",
+    "click .account__sign-out": "signOut",
+  },
+
+  initialize({ bus }) {
+    this.bus = bus;
+    this.listenTo(this.model, "change", this.render);
+    this.render();
+  },
+
+  render() {
+    const guest = !this.model.isSignedIn();
+    this.el.dataset.state = guest ? "guest" : "signed-in";
+    this.el.querySelector(".account__guest").hidden = !guest;
+    this.el.querySelector(".account__person").hidden = guest;
+    this.el.querySelector(".account__name").textContent = this.model.get("username") ?? "";
+  },
+
+  askSignIn() {
+    this.bus.trigger(ENTRY_WANTED, "signin");
+  },
+
+  askSignUp() {
+    this.bus.trigger(ENTRY_WANTED, "signup");
+  },
+
+  async signOut({ currentTarget: button }) {
+    button.disabled = true;
+    try {
+      await this.model.signOut();
+      this.bus.trigger(ANNOUNCEMENT, "You are signed out.");
+      this.el.querySelector(".account__sign-in").focus();
+    } catch (problem) {
+      this.bus.trigger(ANNOUNCEMENT, `Not signed out. ${problem.message}`);
+    } finally {
+      button.disabled = false;
+    }
+  },
+});

@@ -1,0 +1,83 @@
+// Where the browser's parts are put together. The page's JSON block holds user, snapshot and cursors from
+// one read, so what happens between that read and the stream's start comes over the stream.
+//
+//   EventSource → connector → bus → comments, account → their views
+//   a person → a view → a model → Backbone.sync → REST
+//
+// Hooks for tests and the curious:
+//   window.parley               {account, comments (null on the front page), connector, bus}
+//   parley.connector            .state, .lastEventId, .close(), .resume()
+//   .thread__list > .comment    data-comment-id, data-state: settled | sending | saving | deleting | refused
+//   .comment__body __author __edited __note __edit __delete __delete-yes __delete-no __retry __discard
+//   .editor                     textarea[name=body] .editor__save __cancel __conflict __theirs __problem
+//   .composer                   textarea[name=body] .composer__post
+//   .thread__count[data-count]  .thread__earlier .thread__empty
+//   .account[data-state]        guest | signed-in; .account__sign-in __sign-up __sign-out __name
+//   dialog.entry                inputs by name; .field__error[data-field] .entry__problem .entry__submit
+//   .light[data-state]          idle | connecting | live | reconnecting | offline
+
+import { Account } from "./account.js";
+import { AccountView } from "./account_view.js";
+import { AnnouncerView } from "./announcer_view.js";
+import { bus } from "./bus.js";
+import { Comments } from "./comments.js";
+import { CommentsView } from "./comments_view.js";
+import { ComposerView } from "./composer_view.js";
+import { Connector } from "./connector.js";
+import { EntryView } from "./entry_view.js";
+import { Light } from "./light.js";
+import { LightView } from "./light_view.js";
+import { Router } from "./router.js";
+import "./sync.js";
+
+const { user, thread, cursors, topics } = JSON.parse(
+  document.getElementById("bootstrap").textContent,
+);
+// What everybody may follow; an account's own topic the server adds by itself.
+const pageTopics = topics.filter((topic) => !topic.startsWith("User/"));
+const account = new Account(user ?? {}, { bus });
+const connector = new Connector(bus);
+const parley = { account, comments: null, connector, bus };
+let turn = 0;
+
+new Router({ thread: showThread });
+showChrome();
+Backbone.history.start({ pushState: true });
+account.on("change:id", followAnew);
+follow(cursors);
+window.parley = parley;
+
+function showChrome() {
+  new AnnouncerView({ el: ".announcer", bus });
+  new AccountView({ el: ".account", model: account, bus });
+  new EntryView({ el: ".entry", model: account, bus });
+  new LightView({ el: ".light", model: new Light({}, { bus }) });
+}
+
+function showThread() {
+  const el = document.querySelector(".thread");
+  parley.comments = new Comments([], { bus, commentable: commentableOf(pageTopics[0]) });
+  parley.comments.replace(thread);
+  new CommentsView({ el, collection: parley.comments, bus, account });
+  new ComposerView({ el: ".composer", collection: parley.comments, bus, account });
+}
+
+// Somebody else is looking now: what they may see is read again, and the stream goes on from there.
+async function followAnew() {
+  turn += 1;
+  const mine = turn;
+  connector.close();
+  const snapshot = await parley.comments?.refetch();
+  if (mine === turn) follow(snapshot ? [snapshot.cursor] : []);
+}
+
+// A guest without a topic has nothing to hear; an account has at least its own affairs.
+function follow(from) {
+  if (pageTopics.length > 0 || account.isSignedIn()) connector.open(pageTopics, from);
+}
+
+// "Article/1": the type ends at the first slash.
+function commentableOf(topic) {
+  const slash = topic.indexOf("/");
+  return { commentable_type: topic.slice(0, slash), commentable_id: topic.slice(slash + 1) };
+}

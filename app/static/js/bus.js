@@ -1,0 +1,2 @@
+/** The one channel over which the parts of the page hear of each other. */
+export const bus = Backbone.Radio.channel("parley");
