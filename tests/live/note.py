@@ -1,0 +1,46 @@
+"""A second live model, as an extension would add it: this file is all there is to it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy.orm import DeclarativeBase, Mapped
+
+from app.live.model import Live, LiveModel
+from app.live.parley import Parley
+from app.live.topics import Topic
+from app.live.viewers import Kind
+
+
+class NoteBase(DeclarativeBase):
+    """Apart from the app's schema, which migrations are checked against."""
+
+
+class Note(Live, NoteBase):
+    __tablename__ = "notes"
+    user_id: Mapped[UUID]
+    text: Mapped[str]
+    hidden: Mapped[bool] = False
+
+    @property
+    def author_id(self) -> UUID:
+        return self.user_id
+
+    def erase(self) -> None:
+        self.text = ""
+
+
+def render(note: Note, kind: Kind) -> dict[str, Any]:
+    shown = {"id": note.id, "text": note.text, "hidden": note.hidden, "mine": kind is Kind.AUTHOR}
+    return {**note.tombstone(), **shown}
+
+
+NOTE = LiveModel("note", Note, render, visible=lambda note, kind: not note.hidden or kind is not Kind.PUBLIC)
+
+
+async def pin(parley: Parley, topic: Topic, user_id: UUID, text: str) -> Note:
+    note = Note(id=uuid4(), topic=str(topic), user_id=user_id, text=text, hidden=False)
+    async with parley.writing(topic) as write:
+        write.create(note)
+    return note

@@ -1,0 +1,37 @@
+"""Named people with accounts, without HTTP."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from app.live.parley import Parley
+from app.live.topics import Topic
+from app.live.viewers import Viewer
+from app.models import comment as comments
+from app.models import login as logins
+from app.models.comment import Comment
+from app.models.login import viewer_of
+
+ARTICLE = Topic("Article", "1")
+
+
+async def enrol(parley: Parley, name: str) -> Viewer:
+    """`name`, signed in."""
+    _, login = await logins.sign_up(parley, f"{name}@example.com", name, "talk among friends")
+    async with parley.reading() as reading:
+        viewer = await viewer_of(reading, login.id)
+    assert viewer
+    return viewer
+
+
+async def say(parley: Parley, author: Viewer, body: str, topic: Topic = ARTICLE) -> Comment:
+    comment, _ = await comments.post(parley, author, topic, body, uuid4())
+    return comment
+
+
+async def correct(parley: Parley, author: Viewer, comment: Comment, body: str) -> Comment:
+    return await comments.edit(parley, author, comment.id, body, lambda comment: True)
+
+
+async def take_back(parley: Parley, author: Viewer, comment: Comment) -> None:
+    await comments.delete(parley, author, comment.id, lambda comment: True)

@@ -1,0 +1,256 @@
+"""The law: an old snapshot and the changes after it equal a fresh snapshot, for every model and kind of viewer.
+
+Random writes by several writers at once, two live models in one topic with a pause between their reads, hints that
+are lost or late, small rings, replicas that stall, leave and come back elsewhere. And planted bugs, so that we know
+that the law would tell us.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.database import Database
+from app.live.changes import Change, read_changes, read_heads
+from app.live.reader import News, Reader
+from app.live.rings import Ring
+from app.live.sessions import Session
+from app.live.topics import Topic
+from app.live.viewers import GUEST, Viewer
+from app.models.comment import Comment
+from tests.live.note import Note
+from tests.live.replicas import Process, Replica, add_notes, enrol_three, level, snapshot
+from tests.support.waiting import wait_until
+
+ACTIONS = st.lists(
+    st.one_of(
+        st.tuples(st.just("write"), st.integers(1, 4)),  # so many writers at once
+        st.tuples(st.just("sweep"), st.integers(0, 1)),
+        st.tuples(st.just("connect"), st.integers(0, 3)),
+        st.tuples(st.just("disconnect"), st.integers(0, 3)),
+        st.tuples(st.just("stall"), st.integers(0, 3)),
+        st.tuples(st.just("go on"), st.integers(0, 3)),
+    ),
+    min_size=4,
+    max_size=24,
+)
+
+
+class PausingDatabase(Database):
+    """Between a topic's tables others get their turn, as they would with a database far away."""
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        async with super().reading() as session:
+            scalars = session.scalars
+
+            async def pausing(*arguments: Any, **options: Any) -> Any:
+                found = await scalars(*arguments, **options)
+                await asyncio.sleep(0.002)
+                return found
+
+            session.scalars = pausing  # type: ignore[method-assign]
+            yield session
+
+
+class World:
+    """Two processes on one database, four people who look at one topic, and what happens to them."""
+
+    def __init__(self, processes: list[Process], people: list[Viewer], seed: int, **replica: Any) -> None:
+        self.processes = processes
+        self.people = people
+        self.chance = random.Random(seed)
+        self.topic = Topic("Article", str(uuid4()))
+        self.replicas = [Replica(self.topic, viewer, **replica) for viewer in people]
+        self.erased: dict[UUID, int] = {}
+        self.ids: list[tuple[type[Comment] | type[Note], UUID]] = []
+
+    async def run(self, actions: Iterable[tuple[str, int]]) -> None:
+        """Let it happen, let everyone catch up, and look whether they all have what there is."""
+        try:
+            for replica in self.replicas:
+                await replica.load(self.processes[0])
+            for action, argument in actions:
+                await self._act(action, argument)
+                await asyncio.sleep(0)
+            await self._settle()
+        finally:
+            for replica in self.replicas:
+                await replica.disconnect()
+        assert all(len(process.feeds) == 0 for process in self.processes), "a feed without sessions is open"
+
+    async def _act(self, action: str, argument: int) -> None:
+        if action == "write":
+            await asyncio.gather(*(self._write(self.chance.choice(self.people[1:3])) for _ in range(argument)))
+        elif action == "sweep":
+            await self.processes[argument].feeds.sweep()
+        elif action == "connect":
+            self.replicas[argument].connect(self.chance.choice(self.processes), self.erased)
+        elif action == "disconnect":
+            await self.replicas[argument].disconnect()
+        elif action == "stall":
+            self.replicas[argument].may_read.clear()
+        else:
+            self.replicas[argument].may_read.set()
+
+    async def _write(self, writer: Viewer) -> None:
+        process = self.chance.choice(self.processes)
+        async with process.writing(self.topic) as write:
+            if not self.ids or self.chance.random() < 0.4:
+                row: Any = self._new(writer)
+                write.create(row)
+                row.content_seq = row.seq
+                self.ids.append((type(row), row.id))
+            else:
+                row = await write.get(*self.chance.choice(self.ids))
+                if row is not None and row.deleted_at is None:
+                    self._change(write, row)
+        if row is not None and row.deleted_at is not None:
+            self.erased[row.id] = row.seq
+        self._hint(process)
+
+    def _new(self, writer: Viewer) -> Comment | Note:
+        if self.chance.random() < 0.5:
+            return Note(id=uuid4(), topic=str(self.topic), user_id=writer.user_id, text="a note", hidden=False)
+        now = datetime.now(UTC)
+        return Comment(
+            id=uuid4(), topic=str(self.topic), user_id=writer.user_id, username=writer.username, body="a comment",
+            likes_count=0, parent_id=None, created_at=now, updated_at=now,
+        )  # fmt: skip
+
+    def _change(self, write: Any, row: Any) -> None:
+        if self.chance.random() < 0.35:
+            write.destroy(row)
+            return
+        if isinstance(row, Note):
+            row.hidden, row.text = self.chance.random() < 0.3, f"text {self.chance.random()}"
+        else:
+            row.likes_count += 1
+        write.update(row)
+
+    def _hint(self, writer: Process) -> None:
+        """Some hints are lost, some late, some doubled."""
+        loop = asyncio.get_running_loop()
+        for gid in writer.gids:
+            for process in self.processes:
+                for _ in range(self.chance.choice((0, 1, 1, 2))):
+                    loop.call_later(self.chance.choice((0, 0, 0.003)), process.feeds.hint, gid)
+        writer.gids.clear()
+
+    async def _settle(self) -> None:
+        for replica in self.replicas:
+            replica.may_read.set()
+            replica.connect(self.chance.choice(self.processes), self.erased)
+        for process in self.processes:
+            await process.feeds.sweep()
+        cursor, _ = await snapshot(self.processes[0], self.topic, GUEST)
+        await wait_until(lambda: level(self.replicas, cursor), "everyone to be level with the database", 3)
+        for replica in self.replicas:
+            _, fresh = await snapshot(self.processes[0], self.topic, replica.viewer)
+            assert not replica.complaints, replica.complaints
+            assert not replica.lacks(fresh), replica.lacks(fresh)
+
+
+@asynccontextmanager
+async def processes(url: str, **parts: Any) -> AsyncIterator[list[Process]]:
+    await add_notes(url)
+    both = [Process(url, database=PausingDatabase, **parts) for _ in range(2)]
+    try:
+        yield both
+    finally:
+        for process in both:
+            await process.close()
+
+
+@pytest.fixture
+async def people(database_url: str) -> list[Viewer]:
+    return await enrol_three(database_url)
+
+
+@given(actions=ACTIONS, seed=st.integers(0, 2**32))
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_every_replica_converges(
+    database_url: str, people: list[Viewer], actions: list[tuple[str, int]], seed: int
+) -> None:
+    async with processes(database_url) as both:
+        await World(both, people, seed).run(actions)
+
+
+# -- planted bugs ---------------------------------------------------------------------------------------------
+
+
+async def caught(url: str, people: list[Viewer], *, rounds: int = 60, replica: Any = None, **parts: Any) -> str:
+    """Run random histories until one breaks the law; answers how. Fails if none of many does."""
+    async with processes(url, **parts) as both:
+        for seed in range(rounds):
+            chance = random.Random(seed)
+            kinds = ("write", "write", "connect", "write", "stall", "go on", "sweep", "disconnect")
+            actions = [("connect", number) for number in range(4)]
+            for _ in range(30):
+                kind = chance.choice(kinds)
+                actions.append((kind, chance.randint(1, 4) if kind == "write" else chance.randint(0, 1)))
+            try:
+                await World(both, people, seed, **(replica or {})).run(actions)
+            except AssertionError as broken:
+                return str(broken)
+    pytest.fail("nobody noticed")
+
+
+class GreedyReader(Reader):
+    """Takes the greatest seq that it read for its head."""
+
+    async def news(self, topic: Topic, epoch: str | None, head: int | None, most: int) -> News:
+        async with self._database.reading() as reading:
+            now, heads = await read_heads(reading, [topic])
+            if now != epoch or head is None:
+                return News(now, heads[topic], None)
+            changes, _ = await read_changes(reading, self._models, topic, head, 2**62, 1_000)
+        return News(now, max((change.seq for change in changes), default=head), changes)
+
+
+class HastySession(Session):
+    """Waits without checking: forgets what woke it while it was busy."""
+
+    async def _wait(self) -> None:
+        await asyncio.sleep(0.002)
+        self._woken.clear()
+        await super()._wait()
+
+
+class HoardingRing(Ring):
+    """Keeps every frame of an object, not only the newest."""
+
+    def extend(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            self._newest[change.live.name, (change.id, change.seq)] = change
+
+
+async def test_the_law_notices_who_advances_to_the_greatest_seq_read(postgres_url: str) -> None:
+    people = await enrol_three(postgres_url)
+    assert "should have" in await caught(postgres_url, people, reader=GreedyReader)
+
+
+async def test_the_law_notices_who_waits_without_checking(database_url: str, people: list[Viewer]) -> None:
+    assert "level" in await caught(database_url, people, replica={"session": HastySession})
+
+
+async def test_the_law_notices_a_ring_that_keeps_an_erased_frame(
+    database_url: str, people: list[Viewer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.live.feeds.Ring", HoardingRing)
+    assert "after it had been erased" in await caught(database_url, people)
+
+
+async def test_the_law_holds_on_the_histories_that_show_planted_bugs(database_url: str, people: list[Viewer]) -> None:
+    with pytest.raises(pytest.fail.Exception, match="nobody noticed"):
+        await caught(database_url, people, rounds=8)

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.live.cursors import LONGEST, BadCursor, Cursor, smallest, write_cursor
+from app.live.topics import Topic
+
+ARTICLE, PAGE = Topic("Article", "1"), Topic("Page", "about")
+
+
+def test_a_cursor_survives_its_text() -> None:
+    cursor = Cursor.parse(write_cursor("e1", {ARTICLE: 57, PAGE: 0}))
+    assert (cursor.epoch, cursor.of(ARTICLE), cursor.of(PAGE)) == ("e1", 57, 0)
+    assert cursor.of(Topic("Article", "2")) is None
+
+
+def test_equal_positions_are_equal_text() -> None:
+    assert write_cursor("e1", {ARTICLE: 1, PAGE: 2}) == write_cursor("e1", {PAGE: 2, ARTICLE: 1})
+
+
+def test_a_hundred_topics_fit_into_a_header() -> None:
+    text = write_cursor("e1", {Topic("Article", "ü" * 190 + str(number)): 2**63 - 1 for number in range(100)})
+    assert len(text) < LONGEST
+    assert len(Cursor.parse(text).positions) == 100
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "lost", "e1", "e1~", "e1~x.1", "e 1", "e1~bWxP2c0Qk1A.-1", "e1~bWxP2c0Qk1A.99999999999999999999", "e1" * 9_000,
+     "e1~bWxP2c0Qk1A.9999999999999999999", "e1~bWxP2c0Qk1A.1\n", "e1~bWxP2c0Qk1A.١"],
+)  # fmt: skip
+def test_what_is_no_cursor_is_refused(text: str) -> None:
+    with pytest.raises(BadCursor):
+        Cursor.parse(text)
+
+
+@given(st.text())
+def test_no_text_breaks_the_parser(text: str) -> None:
+    try:
+        Cursor.parse(text)
+    except BadCursor:
+        pass
+
+
+def test_of_several_cursors_the_smallest_position_counts() -> None:
+    cursors = [Cursor("e", {ARTICLE.key: 9}), Cursor("e", {ARTICLE.key: 7, PAGE.key: 1})]
+    assert smallest(cursors, ARTICLE) == 7
+    assert smallest(cursors, PAGE) == 1
+    assert smallest(cursors, Topic("Article", "2")) is None

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.live.gids import BadGid, Gid, GidNotFound
+from app.live.parley import Parley
+from app.live.topics import Topic
+from app.models import comment as comments
+from tests.live.people import enrol
+
+
+def test_a_gid_survives_its_text() -> None:
+    text = "gid://parley/Comment/0b7f?topic=Article%2F1&seq=57"
+    assert Gid.parse(text) == Gid("Comment", "0b7f", {"topic": "Article/1", "seq": "57"})
+    assert str(Gid.parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "gid://parley/Comment", "gid://parley/comment/1", "gid://other/Comment/1", "gid://parley/Comment/1/2",
+     "http://parley/Comment/1", "gid://parley/Comment/1?a= b", "gid://parley/Comment/" + "1" * 201, "\0"],
+)  # fmt: skip
+def test_what_is_no_gid_is_refused(text: str) -> None:
+    with pytest.raises(BadGid):
+        Gid.parse(text)
+
+
+@given(st.text())
+def test_no_text_breaks_the_parser(text: str) -> None:
+    try:
+        Gid.parse(text)
+    except BadGid:
+        pass
+
+
+async def test_a_gid_finds_its_comment_as_it_is_now(parley: Parley) -> None:
+    alice = await enrol(parley, "alice")
+    comment, _ = await comments.post(parley, alice, Topic("Article", "1"), "hello", uuid4())
+    gid = Gid("Comment", str(comment.id))
+    await comments.edit(parley, alice, comment.id, "hello again", lambda comment: True)
+
+    found = await parley.locate(gid)
+    assert isinstance(found, comments.Comment)
+    assert found.body == "hello again"
+
+    await comments.delete(parley, alice, comment.id, lambda comment: True)
+    with pytest.raises(GidNotFound):
+        await parley.locate(gid)
+
+
+@pytest.mark.parametrize("gid", [Gid("Nothing", str(uuid4())), Gid("Comment", "7")])
+async def test_a_gid_of_nothing_we_know_is_refused(parley: Parley, gid: Gid) -> None:
+    with pytest.raises(BadGid):
+        await parley.locate(gid)
+
+
+async def test_a_gid_of_nobody_is_not_found(parley: Parley) -> None:
+    with pytest.raises(GidNotFound):
+        await parley.locate(Gid("Comment", str(uuid4())))
