@@ -1,16 +1,21 @@
-"""Runs migrations on the database of the settings, or on the one that `app.database.migrate` names."""
+"""Runs migrations on the database of the settings, or on the one that `app.database.migrate` names.
+
+Whoever migrates holds the whole database: of two that do so at once, the second waits, and finds nothing left to do.
+"""
 
 from __future__ import annotations
 
 import asyncio
 
 from alembic import context
-from sqlalchemy import Connection, pool
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import Connection, event, pool
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 import app.models  # noqa: F401  (the models are what the schema is checked against)
 from app.database import Base
 from app.settings import Settings
+
+LOCK = 712_074  # any number, the same for every release
 
 
 def run(connection: Connection) -> None:
@@ -23,17 +28,24 @@ def run(connection: Connection) -> None:
     )
     with context.begin_transaction():
         if connection.dialect.name == "postgresql":
-            # Two that migrate at once: the second waits here, then finds nothing left to do.
-            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(712074)")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
         context.run_migrations()
 
 
+def engine_for(url: str) -> AsyncEngine:
+    if not url.startswith("sqlite"):
+        return create_async_engine(url, poolclass=pool.NullPool)
+    # Left to itself the driver commits before every CREATE, and half a migration stays.
+    arguments = {"isolation_level": None, "timeout": 60}
+    engine = create_async_engine(url, poolclass=pool.NullPool, connect_args=arguments)
+    event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine
+
+
 async def run_online() -> None:
-    url = context.config.attributes.get("url") or Settings.load().database_url
-    engine = create_async_engine(url, poolclass=pool.NullPool)
-    async with engine.connect() as connection:
+    engine = engine_for(context.config.attributes.get("url") or Settings.load().database_url)
+    async with engine.begin() as connection:
         await connection.run_sync(run)
-        await connection.commit()
     await engine.dispose()
 
 

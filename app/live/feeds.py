@@ -53,9 +53,19 @@ class Feed:
         self._reader = reader
         self._tasks = tasks
         self._bounds = (ring_frames, ring_bytes)
+        self._told = 0  # the greatest seq that a hint has spoken of since the last read was asked for
         self._looking: asyncio.Task[None] | None = None
         self._awaited: list[asyncio.Future[None]] = []
         self._chunks: dict[int, asyncio.Task[Chunk]] = {}
+
+    def hint(self, seq: int) -> None:
+        """Read the topic soon, unless what is at `seq` is known, or the read under way began after it was told.
+
+        Each process hears of its own writes twice, from itself and from Redis, and often reads already.
+        """
+        if seq > max(self._told, self.head or 0):
+            self._told = seq
+            self.look()
 
     def look(self) -> None:
         """Read the topic soon."""
@@ -96,6 +106,8 @@ class Feed:
                 awaited, self._awaited = self._awaited, []
                 try:
                     self._hear(await self._read())
+                    if not self.dirty:
+                        self._told = 0  # one that spoke of what is not there must not outlive this
                 finally:
                     _release(awaited)
         except Exception as error:
@@ -160,8 +172,8 @@ class Feeds:
             log.warning("not a hint: %.200r", text)
             return
         feed = self._feeds.get(topic)
-        if feed is not None and (feed.head is None or seq > feed.head):
-            feed.look()
+        if feed is not None:
+            feed.hint(seq)
 
     def doubt(self) -> None:
         """Hints may have been lost: look everywhere."""

@@ -102,8 +102,9 @@ def if_match(request: Request) -> Callable[[Comment], bool]:
     No header and `*` match all; a malformed one raises Problem 400. Weak tags count as strong ones, since proxies
     that compress weaken ours on the way.
     """
-    header = request.headers.get("if-match")
-    if header is None or header.strip() == "*":
+    headers = request.headers.getlist("if-match")
+    header = ", ".join(headers)  # several count as one list
+    if not headers or header.strip() == "*":
         return lambda comment: True
     if not _ETAG_LIST.fullmatch(header):
         raise Problem(400, 'If-Match: give an ETag in quotes, like "57".', [("If-Match", "An ETag in quotes")])

@@ -21,7 +21,7 @@ class Note(Live, NoteBase):
     __tablename__ = "notes"
     user_id: Mapped[UUID]
     text: Mapped[str]
-    hidden: Mapped[bool] = False
+    hidden: Mapped[bool]
 
     @property
     def author_id(self) -> UUID:

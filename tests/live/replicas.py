@@ -1,4 +1,4 @@
-"""Replicas of a topic, as browsers keep them, and processes to stream from whose hints the tests hold in their hands."""
+"""Replicas of a topic, as browsers keep them, and processes whose hints arrive when the test says so."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from app.live.writing import Writes
 from app.models import LIVE_MODELS
 from app.models import comment as comments
 from app.models.comment import COMMENT
-from tests.live.people import enrol
 from tests.live.note import NOTE, Note, NoteBase
+from tests.live.people import enrol
 from tests.support.sse import Block, Parser
 
 MODELS = (*LIVE_MODELS, NOTE)

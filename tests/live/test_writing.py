@@ -87,10 +87,10 @@ async def test_a_topic_that_was_named_and_not_changed_stays_as_it_was(parley: Pa
 async def test_a_topic_that_was_not_named_cannot_be_changed(parley: Parley) -> None:
     alice = await enrol(parley, "alice")
     comment = await say(parley, alice, "hello")
-    with pytest.raises(KeyError):
-        async with parley.writing(PAGE) as write:
-            row = await write.get(Comment, comment.id)
-            assert row
+    async with parley.writing(PAGE) as write:
+        row = await write.get(Comment, comment.id)
+        assert row
+        with pytest.raises(KeyError):
             write.update(row)
 
 

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from app.live import hints as module
+from app.live.hints import Hints
+from tests.support.redis import RedisServer
+from tests.support.waiting import wait_until
+
+
+class Ear:
+    """What one process hears."""
+
+    def __init__(self, url: str | None, channel: str = "comments") -> None:
+        self.heard: list[str] = []
+        self.doubts = 0
+        self.hints = Hints(self._where, channel, self.heard.append, self._doubt)
+        self._url = url
+
+    async def _where(self) -> str | None:
+        return self._url
+
+    def _doubt(self) -> None:
+        self.doubts += 1
+
+
+@asynccontextmanager
+async def listening(ear: Ear) -> AsyncIterator[Ear]:
+    tasks = [asyncio.create_task(work) for work in (ear.hints.keep_listening(), ear.hints.keep_publishing())]
+    try:
+        yield ear
+    finally:
+        while not all(task.done() for task in tasks):
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=0.1)
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                task.result()
+
+
+async def test_what_one_publishes_all_hear(redis_url: str, channel: str) -> None:
+    async with listening(Ear(redis_url, channel)) as one, listening(Ear(redis_url, channel)) as two:
+        await wait_until(lambda: one.hints.flowing and two.hints.flowing, "both to listen")
+        one.hints.publish("gid://parley/Comment/1")
+        await wait_until(lambda: one.heard == two.heard == ["gid://parley/Comment/1"], "both to hear")
+
+
+async def test_channels_do_not_mix(redis_url: str, channel: str) -> None:
+    async with listening(Ear(redis_url, channel)) as one, listening(Ear(redis_url, f"{channel}-2")) as two:
+        await wait_until(lambda: one.hints.flowing and two.hints.flowing, "both to listen")
+        one.hints.publish("for one")
+        two.hints.publish("for two")
+        await wait_until(lambda: one.heard and two.heard, "both to hear")
+        assert (one.heard, two.heard) == (["for one"], ["for two"])
+
+
+async def test_every_subscription_is_a_doubt(redis_server: RedisServer) -> None:
+    async with listening(Ear(redis_server.url)) as ear:
+        await wait_until(lambda: ear.doubts == 1, "the first subscription")
+        redis_server.kill()
+        await wait_until(lambda: not ear.hints.flowing, "the break to be noticed")
+        redis_server.restart()
+        await wait_until(lambda: ear.doubts == 2 and ear.hints.flowing, "the second subscription")
+
+
+async def test_a_writer_does_not_notice_that_redis_is_away(redis_server: RedisServer) -> None:
+    async with listening(Ear(redis_server.url)) as ear:
+        await wait_until(lambda: ear.hints.flowing, "Redis")
+        redis_server.kill()
+        began = time.monotonic()
+        for number in range(module.QUEUE + 10):
+            ear.hints.publish(f"gid {number}")
+        assert time.monotonic() - began < 1
+        await wait_until(lambda: not ear.hints.flowing, "the break to be noticed")
+        redis_server.restart()
+        last = f"gid {module.QUEUE + 9}"
+        await wait_until(lambda: last in ear.heard or ear.hints._sent.is_set(), "the newest to be sent", 10)
+
+
+async def test_a_paused_redis_is_noticed_though_its_connection_stands(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PING_EVERY", 0.05)
+    monkeypatch.setattr(module, "SILENCE", 0.3)
+    async with listening(Ear(redis_server.url)) as ear:
+        await wait_until(lambda: ear.hints.flowing, "Redis")
+        redis_server.pause()
+        await wait_until(lambda: not ear.hints.flowing, "the silence to be noticed")
+        redis_server.resume()
+        await wait_until(lambda: ear.hints.flowing and ear.doubts == 2, "hints to flow again")
+
+
+async def test_pongs_keep_a_quiet_subscription(redis_url: str, channel: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PING_EVERY", 0.01)
+    monkeypatch.setattr(module, "SILENCE", 0.2)
+    async with listening(Ear(redis_url, channel)) as ear:
+        await wait_until(lambda: ear.hints.flowing, "Redis")
+        began = time.monotonic()
+        await wait_until(lambda: time.monotonic() - began > 0.5, "a while to pass")
+        assert ear.doubts == 1
+
+
+async def test_without_any_redis_there_is_silence(caplog: pytest.LogCaptureFixture) -> None:
+    async with listening(Ear(None)) as ear:
+        ear.hints.publish("into the void")
+        await asyncio.sleep(0)
+        assert not ear.hints.flowing
+    assert not caplog.records
+
+
+async def test_bytes_that_are_no_text_are_passed_on_as_something(redis_url: str, channel: str) -> None:
+    from redis.asyncio import Redis
+
+    async with listening(Ear(redis_url, channel)) as ear, Redis.from_url(redis_url) as redis:
+        await wait_until(lambda: ear.hints.flowing, "Redis")
+        await redis.publish(channel, b"\xff\xfe")
+        await wait_until(lambda: ear.heard, "it to be heard")

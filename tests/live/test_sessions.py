@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import text
+
+from app.live.cursors import write_cursor
+from app.live.parley import Parley
+from app.live.sessions import BATCH
+from app.live.topics import Topic
+from app.live.viewers import GUEST, Viewer
+from app.models import login as logins
+from app.models.login import viewer_of
+from tests.live.people import ARTICLE, correct, enrol, say, take_back
+from tests.live.readers import reading
+from tests.support.waiting import wait_until
+
+PAGE = Topic("Page", "about")
+
+
+@pytest.fixture
+async def alice(parley: Parley) -> Viewer:
+    return await enrol(parley, "alice")
+
+
+async def epoch_of(parley: Parley) -> str:
+    async with parley.reading() as session:
+        epoch: str = (await session.execute(text("SELECT value FROM epochs"))).scalar_one()
+    return epoch
+
+
+async def test_a_stream_begins_with_a_heartbeat_that_says_where_it_is(parley: Parley, alice: Viewer) -> None:
+    await say(parley, alice, "hello")
+    async with reading(parley.feeds) as reader:
+        first = await reader.next()
+    assert first.event == "heartbeat"
+    assert first.id == first.json()["cursor"] == write_cursor(await epoch_of(parley), {ARTICLE: 1})
+    assert first.retry
+
+
+async def test_heartbeats_go_on_while_nothing_happens(parley: Parley) -> None:
+    async with reading(parley.feeds, heartbeat=0.02) as reader:
+        assert [(await reader.next()).event for _ in range(4)] == ["heartbeat"] * 4
+
+
+async def test_a_gap_shows_in_the_heartbeat(parley: Parley, alice: Viewer) -> None:
+    async with reading(parley.feeds, PAGE) as reader:
+        beginning = (await reader.next()).id or ""
+    await say(parley, alice, "hello", PAGE)
+    async with reading(parley.feeds, PAGE, cursors=[beginning]) as reader:
+        first = await reader.next()
+        assert first.id == beginning
+        assert first.json()["cursor"] == (await reader.until("create.success")).id
+
+
+async def test_what_changed_meanwhile_comes_once_and_conflated(parley: Parley, alice: Viewer) -> None:
+    first = await say(parley, alice, "first")
+    async with reading(parley.feeds) as reader:
+        beginning = (await reader.next()).id or ""
+    second, third = await say(parley, alice, "second"), await say(parley, alice, "third")
+    await correct(parley, alice, second, "second thoughts")
+    await correct(parley, alice, first, "first things first")
+    await take_back(parley, alice, third)
+    async with reading(parley.feeds, cursors=[beginning]) as reader:
+        await reader.next()
+        blocks = [await reader.next() for _ in range(3)]
+    assert [(block.event, block.model.get("body")) for block in blocks] == [
+        ("global.comment.create.success", "second thoughts"),
+        ("global.comment.update.success", "first things first"),
+        ("global.comment.destroy.success", None),
+    ]
+
+
+async def test_each_viewer_gets_their_own_rendering(parley: Parley, alice: Viewer) -> None:
+    async with reading(parley.feeds, viewer=alice) as hers, reading(parley.feeds) as guests:
+        await hers.next()
+        await guests.next()
+        await say(parley, alice, "hello")
+        assert (await hers.until("create.success")).model["current_user_can_edit"] is True
+        assert (await guests.until("create.success")).model["current_user_can_edit"] is False
+
+
+async def test_two_topics_share_a_stream_and_a_cursor(parley: Parley, alice: Viewer) -> None:
+    async with reading(parley.feeds, ARTICLE, PAGE) as reader:
+        await reader.next()
+        await say(parley, alice, "here")
+        await reader.until("create.success")
+        await say(parley, alice, "there", PAGE)
+        await reader.until("create.success")
+    assert reader.position == write_cursor(await epoch_of(parley), {ARTICLE: 1, PAGE: 1})
+
+
+async def test_of_several_cursors_the_smallest_counts(parley: Parley, alice: Viewer) -> None:
+    epoch = await epoch_of(parley)
+    for number in range(4):
+        await say(parley, alice, f"number {number}")
+    cursors = [write_cursor(epoch, {ARTICLE: 3}), write_cursor(epoch, {ARTICLE: 2, PAGE: 0})]
+    async with reading(parley.feeds, cursors=cursors) as reader:
+        assert (await reader.until("create.success")).model["body"] == "number 2"
+
+
+@pytest.mark.parametrize(
+    ("cursor", "reason"), [("rubbish", "malformed"), ("", "malformed"), ("{other}", "epoch"), ("{ahead}", "ahead")]
+)
+async def test_a_cursor_that_cannot_be_honoured_is_a_reset(
+    parley: Parley, alice: Viewer, cursor: str, reason: str
+) -> None:
+    await say(parley, alice, "hello")
+    epoch = await epoch_of(parley)
+    cursor = cursor.format(other=write_cursor("other", {ARTICLE: 1}), ahead=write_cursor(epoch, {ARTICLE: 2}))
+    async with reading(parley.feeds, cursors=[cursor]) as reader:
+        first, reset = await reader.next(), await reader.next()
+        assert (first.event, reset.event) == ("heartbeat", "reset")
+        assert reset.json() == {"topics": ["Article/1"], "reason": reason}
+        assert reset.id == first.json()["cursor"]
+        await say(parley, alice, "hello again")
+        assert (await reader.until("create.success")).model["body"] == "hello again"
+
+
+async def test_a_reset_that_did_not_arrive_is_made_again(parley: Parley) -> None:
+    async with reading(parley.feeds, cursors=["rubbish"]) as reader:
+        torn_after = (await reader.next()).id or ""
+    async with reading(parley.feeds, cursors=[torn_after]) as reader:
+        assert (await reader.until("reset")).json()["reason"] == "malformed"
+
+
+async def test_another_process_may_be_further(parley: Parley, alice: Viewer) -> None:
+    """Not "ahead": this process has just not heard of it yet."""
+    parley.feeds.hint = lambda text: None  # type: ignore[method-assign]
+    async with reading(parley.feeds) as slow:
+        await slow.next()
+        await say(parley, alice, "hello")
+        assert parley.feeds[ARTICLE].head == 0
+        async with reading(parley.feeds, cursors=[write_cursor(await epoch_of(parley), {ARTICLE: 1})]) as reader:
+            assert (await reader.next()).event == "heartbeat"
+            await say(parley, alice, "hello again")
+            parley.feeds.doubt()
+            assert (await reader.next()).model["body"] == "hello again"
+
+
+async def test_what_is_sent_to_nobody_still_moves_the_cursor(parley: Parley, alice: Viewer) -> None:
+    account = Topic.account(alice.user_id)
+    async with reading(parley.feeds, account, viewer=alice) as reader:
+        before = (await reader.next()).id
+        await logins.sign_in(parley, "alice@example.com", "talk among friends", remember=False)
+        block = await reader.next()
+    assert (block.data, block.event) == (None, "message")
+    assert block.id == write_cursor(await epoch_of(parley), {account: 3}) != before
+
+
+async def test_the_end_of_a_login_ends_its_streams_and_no_others(parley: Parley, alice: Viewer) -> None:
+    account = Topic.account(alice.user_id)
+    signed_in = await logins.sign_in(parley, "alice@example.com", "talk among friends", remember=False)
+    assert signed_in
+    phone = replace(alice, login_id=signed_in[1].id)
+
+    async def authorise(viewer: Viewer) -> Viewer | None:
+        assert viewer.login_id
+        async with parley.reading() as session:
+            return await viewer_of(session, viewer.login_id)
+
+    async with (
+        reading(parley.feeds, ARTICLE, account, viewer=alice, authorise=lambda: authorise(alice)) as desk,
+        reading(parley.feeds, ARTICLE, account, viewer=phone, authorise=lambda: authorise(phone)) as pocket,
+    ):
+        await desk.next()
+        await pocket.next()
+        await logins.sign_out(parley, phone)
+        assert "auth" in [block.event for block in await pocket.rest()]
+        await say(parley, alice, "still here")
+        assert (await desk.until("create.success")).model["body"] == "still here"
+
+
+async def test_a_login_that_ends_before_the_stream_begins_gets_nothing(parley: Parley, alice: Viewer) -> None:
+    async def ended() -> None:
+        return None
+
+    account = Topic.account(alice.user_id)
+    async with reading(parley.feeds, ARTICLE, account, viewer=alice, cursors=[], authorise=ended) as reader:
+        assert [block.event for block in await reader.rest()][:2] == ["heartbeat", "auth"]
+
+
+async def test_a_new_role_is_a_reset(parley: Parley, alice: Viewer) -> None:
+    now = [alice]
+
+    async def authorise() -> Viewer:
+        return now[0]
+
+    account = Topic.account(alice.user_id)
+    async with reading(parley.feeds, ARTICLE, account, viewer=alice, authorise=authorise) as reader:
+        await reader.next()
+        now[0] = replace(alice, moderator=True)
+        await logins.sign_in(parley, "alice@example.com", "talk among friends", remember=False)
+        assert (await reader.until("reset")).json()["reason"] == "viewer"
+
+
+async def test_long_polling_ends_after_the_first_batch(parley: Parley, alice: Viewer) -> None:
+    async with reading(parley.feeds, once=True) as reader:
+        beginning = (await reader.next()).id or ""
+        await say(parley, alice, "hello")
+        events = [block.event for block in await reader.rest()]
+        assert events[0] == "global.comment.create.success"
+        assert "heartbeat" not in events
+    async with reading(parley.feeds, once=True, cursors=[beginning]) as reader:
+        assert len([block for block in await reader.rest() if block.event.endswith("create.success")]) == 1
+    async with reading(parley.feeds, once=True, heartbeat=0.02) as reader:
+        assert [block.event for block in await reader.rest()][:2] == ["heartbeat", "heartbeat"]
+
+
+async def test_a_reader_who_does_not_read_holds_no_more_than_a_batch(parley: Parley, alice: Viewer) -> None:
+    async with reading(parley.feeds) as slow:
+        await slow.next()
+        for number in range(30):
+            await say(parley, alice, f"{number} " + "x" * 9_000)
+        chunk = await anext(slow._stream)
+        assert len(chunk) < BATCH + 11_000
+        slow._waiting += slow._parser.feed(chunk)
+        bodies = [(await slow.until("create.success")).model["body"].split()[0] for _ in range(30)]
+        assert bodies == [str(number) for number in range(30)]
+
+
+async def test_a_session_that_is_ended_says_farewell(parley: Parley) -> None:
+    async with reading(parley.feeds) as reader:
+        await reader.next()
+        asyncio.get_running_loop().call_soon(reader.session.end)
+        (farewell,) = await reader.rest()
+    assert farewell.retry
+
+
+async def test_a_cancelled_stream_leaves_nothing_behind(parley: Parley) -> None:
+    async with reading(parley.feeds) as reader:
+        await reader.next()
+        waiting = asyncio.create_task(reader.next())
+        await wait_until(lambda: reader.session._woken._waiters, "the session to wait")
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert len(parley.feeds) == 0
+
+
+async def test_a_database_that_is_away_ends_the_stream_and_asks_back(
+    parley: Parley, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object, **__: object) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr(parley.reader, "news", away)
+    async with reading(parley.feeds, viewer=GUEST) as reader:
+        (farewell,) = await reader.rest()
+    assert farewell.retry
+    assert farewell.retry >= 3_000
