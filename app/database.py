@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from socket import gaierror
 from typing import Any
 
@@ -107,10 +108,15 @@ def migrate(url: str) -> None:
     command.upgrade(config, "head")
 
 
-def _sqlite(url: str) -> dict[str, Any]:
+def make_room(url: str) -> None:
+    """Make the directory of a SQLite file, which SQLite does not."""
     path = make_url(url).database
-    if path and path != ":memory:":
-        (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
+    if url.startswith("sqlite") and path:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+
+
+def _sqlite(url: str) -> dict[str, Any]:
+    make_room(url)
     return {"connect_args": {"timeout": SQLITE_WAIT, "isolation_level": None}, "pool_size": POOL}
 
 

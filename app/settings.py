@@ -29,7 +29,7 @@ class ConfigurationError(SystemExit):
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_file=ROOT / ".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_file=ROOT / ".env", env_ignore_empty=True, extra="ignore", frozen=True)
 
     environment: Literal["development", "production"] = "development"
     database_url: str = f"sqlite+aiosqlite:///{VAR / 'parley.db'}"

@@ -27,7 +27,7 @@ def test_urls_get_the_driver_that_we_use(given: str, used: str) -> None:
     ("name", "value"),
     [
         ("DATABASE_URL", "mysql://x"), ("DATABASE_URL", "nonsense"), ("REDIS_URL", "http://x"), ("PORT", "99999"),
-        ("REDIS_CHANNEL_NAME", ""), ("ENVIRONMENT", "staging"), ("SWEEP_SECONDS", "0"), ("HEARTBEAT_SECONDS", "x"),
+        ("REDIS_CHANNEL_NAME", "x" * 201), ("ENVIRONMENT", "staging"), ("SWEEP_SECONDS", "0"), ("HEARTBEAT_SECONDS", "x"),
         ("COMMENTABLE_TYPES", "Article,User"), ("COMMENTABLE_TYPES", "article"), ("RING_FRAMES", "0"),
     ],
 )  # fmt: skip
@@ -44,6 +44,11 @@ def test_production_demands_a_key_of_its_own(monkeypatch: pytest.MonkeyPatch, ke
         monkeypatch.setenv("SECRET_KEY", key)
     with pytest.raises(ConfigurationError, match="SECRET_KEY"):
         Settings.load()
+
+
+def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", "")
+    assert Settings.load().secret_key == DEVELOPMENT_KEY
 
 
 def test_types_are_a_list() -> None:

@@ -1,0 +1,32 @@
+# The front-end libraries.
+FROM node:24-slim AS assets
+WORKDIR /parley
+COPY package.json package-lock.json ./
+RUN npm ci --ignore-scripts --omit=dev --no-audit --no-fund
+RUN npm run vendor
+
+# What Python needs. pyproject.toml and the pins alone, so that a change of the code installs nothing anew.
+FROM python:3.11-slim AS packages
+WORKDIR /parley
+RUN python -m venv /venv
+COPY pyproject.toml constraints.txt ./
+RUN /venv/bin/pip install --quiet --no-cache-dir --constraint constraints.txt .
+
+FROM python:3.11-slim
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+WORKDIR /parley
+RUN useradd --system --uid 10001 --user-group --home-dir /parley --no-create-home parley \
+    && install -d -o parley -g parley var
+COPY --from=packages /venv /venv
+COPY alembic.ini ./
+COPY migrations migrations
+COPY app app
+COPY --from=assets /parley/app/static/vendor app/static/vendor
+USER parley
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
+# Behind a proxy, whose word on the client's address and scheme is taken: reachable only from its network.
+# Ten seconds after SIGTERM, streams that have not ended are cut; Docker's own patience is longer (docker-compose.yml).
+CMD ["uvicorn", "app.main:app", "--host", "0.0.0.0", "--port", "8000", \
+    "--proxy-headers", "--forwarded-allow-ips", "*", "--timeout-graceful-shutdown", "10"]

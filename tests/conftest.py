@@ -1,0 +1,177 @@
+"""The stage: real servers, provisioned once, and for each test a database and a channel of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sqlite3
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.settings import Settings
+from tests.support import chromium, leftovers
+from tests.support.postgres import PostgresServer
+from tests.support.redis import RedisServer
+
+if TYPE_CHECKING:
+    import httpx
+
+    from app.live.parley import Parley
+    from tests.support.serving import Site
+
+# Whoever runs the tests may have a real service in the environment.
+for name in Settings.model_fields:
+    os.environ.pop(name.upper(), None)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Playwright's sync API leaves a running loop in the thread, in which no async test could start.
+    items.sort(key=lambda item: "browser" in item.path.parts)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails a test after which tasks or processes go on."""
+    if "anyio_backend" in request.fixturenames:
+        request.getfixturevalue("leaves_no_tasks")
+    known = leftovers.children()
+    yield
+    left = leftovers.children_beside(known)
+    assert not left, f"left running: {left}"
+
+
+@pytest.fixture
+async def leaves_no_tasks() -> AsyncIterator[None]:
+    known = asyncio.all_tasks()
+    yield
+    left = await leftovers.tasks_beside(known)
+    assert not left, f"left pending: {left}"
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A real Redis that all tests share; each has a channel of its own."""
+    with leftovers.meant_to_last():
+        server = RedisServer()
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A real Redis for one test, to kill, pause, resume and restart."""
+    server = RedisServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    with leftovers.meant_to_last():
+        server = PostgresServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_server: PostgresServer) -> str:
+    """The name of a database with the schema and nothing else, to copy."""
+    name = postgres_server.create()
+    _migrate(postgres_server.url(name))
+    return name
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("migrated") / "parley.db"
+    _migrate(f"sqlite+aiosqlite:///{path}")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return path
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer, migrated_postgres: str) -> Iterator[str]:
+    """A fresh, migrated PostgreSQL database."""
+    name = postgres_server.create(migrated_postgres)
+    yield postgres_server.url(name)
+    postgres_server.drop(name)
+
+
+@pytest.fixture
+def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+    """A fresh, migrated SQLite file."""
+    return f"sqlite+aiosqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'parley.db')}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A fresh, migrated database of each kind."""
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    return url
+
+
+@pytest.fixture
+def channel() -> str:
+    return f"comments-{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def settings(database_url: str, redis_url: str, channel: str) -> Settings:
+    """Settings for one test, on each kind of database; `settings.model_copy(update={…})` for others."""
+    return Settings(_env_file=None, database_url=database_url, redis_url=redis_url, redis_channel_name=channel)
+
+
+@pytest.fixture
+async def parley(settings: Settings) -> AsyncIterator[Parley]:
+    """The core, running, without HTTP."""
+    from app.live.parley import Parley
+    from app.models import LIVE_MODELS
+
+    async with Parley(settings, LIVE_MODELS) as parley:
+        yield parley
+
+
+@pytest.fixture
+async def site(settings: Settings) -> AsyncIterator[Site]:
+    """The whole app, served over real HTTP in the test's own loop."""
+    from app.main import create_app
+    from tests.support.serving import serving
+
+    async with serving(create_app(settings)) as site:
+        yield site
+
+
+@pytest.fixture
+async def guest(site: Site) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody who has not signed in."""
+    async with site.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> Path:
+    path = chromium.find()
+    assert path, "No Chromium: `make browser` fetches one, or put chromium or google-chrome on PATH."
+    return path
+
+
+def _migrate(url: str) -> None:
+    from app.database import migrate
+
+    # In a thread: Alembic's environment runs a loop of its own.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(migrate, url).result()

@@ -1,0 +1,65 @@
+"""Named people: browsers of their own, with accounts that they made as anybody would."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+if TYPE_CHECKING:
+    from tests.support.serving import Site, Spawned
+
+PASSWORD = "talk among friends"
+ARTICLE = {"commentable_type": "Article", "commentable_id": "1"}
+
+
+@asynccontextmanager
+async def person(site: Site | Spawned, name: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser in which `name` has just signed up."""
+    async with site.client() as client:
+        await sign_up(client, name)
+        yield client
+
+
+async def sign_up(client: httpx.AsyncClient, name: str) -> dict[str, Any]:
+    """The new account, into which `client` is signed in."""
+    form = {"email": email_of(name), "username": name, "password": PASSWORD}
+    return expected(await client.post("/api/users", json=form), 201)
+
+
+async def sign_in(client: httpx.AsyncClient, name: str, **more: Any) -> dict[str, Any]:
+    """The account of `name`, into which `client` has one more login."""
+    form = {"email": email_of(name), "password": PASSWORD, **more}
+    return expected(await client.post("/api/session", json=form), 200)
+
+
+def email_of(name: str) -> str:
+    return f"{name.lower()}@example.com"
+
+
+async def write(client: httpx.AsyncClient, body: str, **more: Any) -> dict[str, Any]:
+    """The comment that this person has written, under Article/1 unless told otherwise."""
+    return expected(await client.post("/api/comments/", json={**ARTICLE, "body": body, **more}), 201)
+
+
+async def edit(client: httpx.AsyncClient, comment: dict[str, Any], body: str) -> dict[str, Any]:
+    """The comment as it is after this person changed it, as Backbone does: the whole model is sent."""
+    return expected(await client.put(f"/api/comments/{comment['id']}", json={**comment, "body": body}), 200)
+
+
+async def delete(client: httpx.AsyncClient, comment: dict[str, Any]) -> None:
+    response = await client.delete(f"/api/comments/{comment['id']}")
+    assert response.status_code == httpx.codes.NO_CONTENT, response.text
+
+
+async def snapshot(client: httpx.AsyncClient, **query: Any) -> dict[str, Any]:
+    """What this person sees under Article/1 unless told otherwise."""
+    return expected(await client.get("/api/comments/", params={**ARTICLE, **query}), 200)
+
+
+def expected(response: httpx.Response, status: int) -> Any:
+    assert response.status_code == status, f"{response.status_code}: {response.text}"
+    assert response.headers["content-type"] == "application/json"
+    return response.json()

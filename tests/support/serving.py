@@ -1,0 +1,130 @@
+"""The app behind a real uvicorn: in the test's own loop (`serving`), or as a process (`spawned`)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+
+from tests.support.processes import Process, remove
+from tests.support.waiting import wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+GRACE = 5  # seconds that open requests have when a server ends
+
+
+class Server(uvicorn.Server):
+    """Leaves the signals to pytest."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@dataclass(frozen=True)
+class Site:
+    """A served app. `stop` does what SIGTERM would; the end of the block does it anyway."""
+
+    url: str
+    server: Server
+
+    def client(self, **options: Any) -> httpx.AsyncClient:
+        """A new person's browser: cookies of its own."""
+        return httpx.AsyncClient(base_url=self.url, trust_env=False, **options)
+
+    def stop(self) -> None:
+        self.server.handle_exit(signal.SIGTERM, None)
+
+
+@asynccontextmanager
+async def serving(app: Any, **options: Any) -> AsyncIterator[Site]:
+    """`app` on a free port, its lifespan run, ended cleanly after the block. `options` are uvicorn's."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        # Asyncio does so for sockets that it makes itself; without it each answer waits 40 ms for an ACK.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        config = uvicorn.Config(
+            app, **{"lifespan": "on", "log_config": None, "timeout_graceful_shutdown": GRACE, **options}
+        )
+        site = Site(f"http://127.0.0.1:{listener.getsockname()[1]}", Server(config))
+        running = asyncio.create_task(site.server.serve(sockets=[listener]))
+        try:
+            await wait_until(lambda: site.server.started or running.done(), "the app to start", 10)
+            if running.done():
+                await running  # raises what went wrong
+                raise AssertionError("the app's lifespan failed; its error is in the log")
+            yield site
+        finally:
+            site.stop()
+            try:
+                await running
+            finally:
+                _forget_the_end()
+
+
+def _forget_the_end() -> None:
+    # sse_starlette keeps "the server is ending" for the whole process; the next test's server is not.
+    from sse_starlette.sse import AppStatus
+
+    AppStatus.should_exit = False
+
+
+@dataclass(frozen=True)
+class Spawned:
+    url: str
+    process: Process
+
+    def client(self, **options: Any) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self.url, trust_env=False, **options)
+
+
+@asynccontextmanager
+async def spawned(
+    environment: Mapping[str, str], *arguments: str, checkout: Path = ROOT, timeout: float = 15
+) -> AsyncIterator[Spawned]:
+    """`uvicorn app.main:app` as a process with this environment alone (and PATH), once it answers /healthz."""
+    directory = Path(tempfile.mkdtemp(prefix="parley-app-"))
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port), *arguments]
+    process = Process(
+        command,
+        checkout,
+        directory / "log",
+        farewell=signal.SIGTERM,
+        trash=[directory],
+        environment={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **environment},
+    )
+    app = Spawned(f"http://127.0.0.1:{port}", process)
+    try:
+        async with app.client() as client:
+            await wait_until(lambda: _healthy(client, process), f"{app.url}/healthz", timeout)
+        yield app
+    except BaseException as error:
+        error.add_note(f"uvicorn said:\n{process.log}")
+        raise
+    finally:
+        await asyncio.to_thread(process.end)
+        remove(directory)
+
+
+async def _healthy(client: httpx.AsyncClient, process: Process) -> bool:
+    assert process.alive, f"the app ended at its start:\n{process.log}"
+    try:
+        return (await client.get("/healthz")).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

