@@ -86,8 +86,9 @@ class Database:
         return self._writers()
 
     async def ping(self) -> None:
+        """Raises unless the database answers and has been migrated."""
         async with self.reading() as session:
-            await session.execute(text("SELECT 1"))
+            await session.execute(text("SELECT value FROM epochs"))
 
     async def close(self) -> None:
         await self._engine.dispose()

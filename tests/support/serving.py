@@ -21,6 +21,7 @@ from tests.support.processes import Process, remove
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
+STARTING = 20  # seconds a process has until it answers
 GRACE = 5  # seconds that open requests have when a server ends
 
 
@@ -90,24 +91,25 @@ class Spawned:
 
 @asynccontextmanager
 async def spawned(
-    environment: Mapping[str, str], *arguments: str, checkout: Path = ROOT, timeout: float = 15
+    environment: Mapping[str, str], *arguments: str, checkout: Path = ROOT, module: str = "uvicorn"
 ) -> AsyncIterator[Spawned]:
-    """`uvicorn app.main:app` as a process with this environment alone (and PATH), once it answers /healthz."""
+    """`uvicorn app.main:app`, or `python -m app`, with this environment alone (and PATH), once it answers /healthz."""
     directory = Path(tempfile.mkdtemp(prefix="parley-app-"))
     port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port), *arguments]
+    served = ["app.main:app", "--port", str(port)] if module == "uvicorn" else []
+    command = [sys.executable, "-m", module, *served, *arguments]
     process = Process(
         command,
         checkout,
         directory / "log",
         farewell=signal.SIGTERM,
         trash=[directory],
-        environment={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **environment},
+        environment={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", "PORT": str(port), **environment},
     )
     app = Spawned(f"http://127.0.0.1:{port}", process)
     try:
         async with app.client() as client:
-            await wait_until(lambda: _healthy(client, process), f"{app.url}/healthz", timeout)
+            await wait_until(lambda: _healthy(client, process), f"{app.url}/healthz", STARTING)
         yield app
     except BaseException as error:
         error.add_note(f"uvicorn said:\n{process.log}")

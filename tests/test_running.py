@@ -1,0 +1,65 @@
+"""Running it as its users do: `python -m app` (which is `make run`), and `uvicorn --reload` with open streams."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from app.settings import ROOT
+from tests.support.serving import spawned
+from tests.support.sse import listening
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy to change files in."""
+    for part in ("app", "migrations"):
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__", "vendor"))
+    shutil.copy(ROOT / "alembic.ini", tmp_path)
+    return tmp_path
+
+
+async def test_make_run_migrates_seeds_once_and_serves(checkout: Path) -> None:
+    for _ in range(2):
+        async with spawned({}, checkout=checkout, module="app") as app, app.client() as guest:
+            page = await guest.get("/Article/1")
+            assert page.text.count("There is always a step.") >= 1
+            answer = await guest.get("/api/comments/?commentable_type=Article&commentable_id=1")
+            assert len(answer.json()["comments"]) == 3
+            assert (await guest.get("/readyz")).json()["redis"] == "up"
+
+
+async def test_a_reload_ends_streams_and_is_soon_back(checkout: Path) -> None:
+    async with spawned({}, checkout=checkout, module="app"):
+        pass  # the schema and the demo
+    async with spawned({}, "--reload", checkout=checkout) as app, app.client() as guest:
+        async with listening(guest, "Article/1") as one, listening(guest, "Article/1", "Page/about") as two:
+            await one.until("heartbeat")
+            await two.until("heartbeat")
+            workers = psutil.Process(app.process.pid).children(recursive=True)
+            began = time.monotonic()
+            with (checkout / "app" / "main.py").open("a") as file:
+                file.write("\n")
+            await one.ended(10)
+            await two.ended(10)
+            await wait_until(lambda: _answers(guest), "the app to be back", 10)
+            # Two seconds where nothing else runs; this machine may have other things to do.
+            assert time.monotonic() - began < 6
+        async with listening(guest, "Article/1", last_event_id=one.position) as again:
+            assert (await again.next()).id == one.position
+    gone = await asyncio.to_thread(psutil.wait_procs, workers, 5)
+    assert not gone[1], "left running"
+
+
+async def _answers(client: httpx.AsyncClient) -> bool:
+    try:
+        return (await client.get("/healthz")).status_code == 200
+    except httpx.TransportError:
+        return False
