@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from pydantic_core import to_json
 from sqlalchemy import BigInteger, String, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Reading, Writing
+from app.live.blocks import data_line
 from app.live.model import LONGEST_TOPIC, Live, LiveModel
 from app.live.topics import Topic
 from app.live.viewers import Kind
@@ -64,11 +64,6 @@ class Change:
     def size(self) -> int:
         """Bytes of its distinct frames."""
         return sum({frame.data: len(frame.data) for frame in self.frames.values() if frame}.values())
-
-
-def data_line(value: Any) -> bytes:
-    """`value` as the last line of a block. JSON holds no bare line break, so one line is enough."""
-    return b"data: %s\n\n" % to_json(value)
 
 
 def encode(live: LiveModel, row: Live) -> Change:

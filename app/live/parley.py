@@ -8,8 +8,10 @@ It knows no model but those it is given, and nothing of it is global: a process 
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager
-from typing import Self
+from typing import Any, Self, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,7 +27,9 @@ from app.live.topics import Topic
 from app.live.writing import Write, Writes
 from app.settings import VAR, Settings
 
-DRAIN = 10  # seconds that writes in flight get at shutdown
+R = TypeVar("R")
+
+DRAIN = 10  # seconds that work in flight gets at shutdown
 FLUSH = 1  # seconds that their hints get
 
 
@@ -44,6 +48,7 @@ class Parley:
         self.writes = Writes(self.database, models, self._announce)
         self._embedded = EmbeddedRedis(VAR) if settings.redis_url.startswith("embedded://") else None
         self._tasks = Tasks()
+        self._work = Tasks()
 
     async def __aenter__(self) -> Self:
         self._tasks.start(self.hints.keep_publishing())
@@ -53,7 +58,7 @@ class Parley:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.writes.drain(DRAIN)
+        await self._work.drain(DRAIN)
         await self.hints.flush(FLUSH)
         await self._tasks.cancel()
         await self.feeds.close()
@@ -67,6 +72,10 @@ class Parley:
     def writing(self, *topics: Topic) -> AbstractAsyncContextManager[Write]:
         """See `app.live.writing`."""
         return self.writes.writing(*topics)
+
+    async def own(self, work: Coroutine[Any, Any, R]) -> R:
+        """Run `work` to its end, even if the caller is cancelled while waiting for it."""
+        return await asyncio.shield(self._work.start(work))
 
     async def locate(self, gid: Gid) -> Live:
         """The object this gid names, as it is now. Raises BadGid and GidNotFound."""

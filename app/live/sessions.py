@@ -12,24 +12,20 @@ how far this session has been sent. It does not know where the bytes go.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from enum import StrEnum
 
 from app.database import is_unavailable
-from app.live.changes import Change, data_line
+from app.live import blocks
+from app.live.changes import Change
 from app.live.cursors import BadCursor, Cursor, smallest, write_cursor
 from app.live.feeds import Feed, Feeds
 from app.live.topics import Topic
 from app.live.viewers import Viewer
 
 BATCH = 65_536  # bytes handed over at once, give or take a frame; what a slow reader can hold of ours
-RETRY = (1_000, 3_000)  # milliseconds that a client waits before it comes back, so that not all come at once
-RETRY_POLLING = (50, 250)
-RETRY_TROUBLE = (3_000, 8_000)
-LOST = "lost"  # (3)
-AUTH = b"event: auth\n" + data_line({})
+LOST = b"lost"  # (3)
 
 
 class Reason(StrEnum):
@@ -70,7 +66,7 @@ class Session:
         self._heartbeat_due = 0.0
         self._once = once
         self._signed_out = signed_out
-        self._retry = RETRY_POLLING if once else RETRY
+        self._retry = blocks.RETRY_POLLING if once else blocks.RETRY
         self._epoch: str | None = None
         self._at: dict[Topic, int] = {}  # the cursor
         self._level: dict[Topic, int] = {}  # where the session last was level with the head
@@ -94,11 +90,11 @@ class Session:
             yield await self._open()
             while not self._ending:
                 self._woken.clear()
-                if blocks := await self._step():
-                    yield blocks
+                if sent := await self._step():
+                    yield sent
                 elif not self._ending:
                     await self._wait()
-            yield _retry(self._retry)
+            yield blocks.retry(self._retry) + b"\n"
         finally:
             self._feeds.leave(self)
 
@@ -110,17 +106,18 @@ class Session:
         if self._epoch is None:
             self._give_up()
             return b""
-        first = _retry(self._retry, end=b"") + self._heartbeat(LOST if lost else None)
-        return first + (AUTH if self._signed_out else b"") + (self._reset(lost, reason) if reason else b"")
+        first = blocks.retry(self._retry) + self._heartbeat(LOST if reason else self._cursor())
+        if self._signed_out:
+            first += blocks.auth()
+        return first + self._reset(lost, reason) if reason else first
 
     async def _place(self) -> tuple[Reason | None, list[Topic]]:
         """Set the cursor; answers why and for which topics the client's own cannot be honoured."""
         wanted, malformed = self._parse()
-        for topic in self.topics:
-            feed = self._feeds[topic]
-            # Another process may be further than this one: look before judging "ahead".
-            if feed.head is None or _ahead(wanted, topic, feed.head):
-                await feed.freshen()
+        feeds = [self._feeds[topic] for topic in self.topics]
+        # Another process may be further than this one: look before judging "ahead".
+        unsure = [feed for feed in feeds if feed.head is None or _ahead(wanted, feed.topic, feed.head)]
+        await asyncio.gather(*(feed.freshen() for feed in unsure))
         self._epoch = await self._common_epoch()
         heads = {topic: self._feeds[topic].head or 0 for topic in self.topics}
         for topic, head in heads.items():
@@ -160,11 +157,11 @@ class Session:
             return b""
 
     async def _next(self) -> bytes:
-        if blocks := await self._recheck():
-            return blocks
+        if sent := await self._recheck():
+            return sent
         if asyncio.get_running_loop().time() >= self._heartbeat_due:
             self._ending = self._ending or self._once
-            return self._heartbeat()
+            return self._heartbeat(self._cursor())
         for topic in self.topics:
             feed = self._feeds[topic]
             if feed.epoch != self._epoch:
@@ -191,7 +188,7 @@ class Session:
         self._authorised_at = known
         if viewer is None:
             self._ending = True
-            return AUTH
+            return blocks.auth()
         was, self.viewer = self.viewer, viewer
         return b"" if viewer.moderator == was.moderator else self._reset(self.topics, Reason.VIEWER)
 
@@ -204,7 +201,7 @@ class Session:
         return self._reset(self.topics, Reason.EPOCH)
 
     def _give_up(self) -> None:
-        self._ending, self._retry = True, RETRY_TROUBLE
+        self._ending, self._retry = True, blocks.RETRY_TROUBLE
 
     async def _batch(self, topic: Topic, feed: Feed) -> bytes:
         """The next changes of one topic, from the ring or, below it, from the database."""
@@ -216,11 +213,11 @@ class Session:
             reached = chunk.reached
             # What the feed has heard meanwhile comes from the ring, and may be an erasure of this.
             changes = [change for change in chunk.changes if change.seq > at and not feed.ring.supersedes(change)]
-        blocks, size, told = [], 0, True
+        sent, size, told = [], 0, True
         for change in changes:
             if size > BATCH:
                 break
-            blocks.append(block := self._block(topic, change))
+            sent.append(block := self._block(topic, change))
             size += len(block)
             told = bool(block)
         else:
@@ -229,10 +226,8 @@ class Session:
         if self._at[topic] >= head:
             self._level[topic] = head
         if not told:
-            blocks.append(b"id: %s\n\n" % self._cursor())
-        return b"".join(blocks)
-
-    # -- blocks ---------------------------------------------------------------------------------------------
+            sent.append(blocks.position(self._cursor()))
+        return b"".join(sent)
 
     def _block(self, topic: Topic, change: Change) -> bytes:
         """One change for this viewer; empty for what it is never sent."""
@@ -243,23 +238,18 @@ class Session:
         verb = "destroy"
         if frame.shows:
             verb = "create" if change.created_seq > self._level[topic] else "update"
-        return b"id: %s\n%s%s" % (self._cursor(), change.live.event_lines[verb], frame.data)
+        return blocks.change(self._cursor(), change.live.event_lines[verb], frame.data)
 
-    def _heartbeat(self, id: str | None = None) -> bytes:
-        """`id:` is how far this session has been sent, `data.cursor` how far there is: a gap shows."""
+    def _heartbeat(self, id: bytes) -> bytes:
         self._heartbeat_due = asyncio.get_running_loop().time() + self._heartbeat_every
         heads = {topic: self._feeds[topic].head or 0 for topic in self.topics}
-        data = data_line({"cursor": write_cursor(self._epoch or "", heads)})
-        return b"id: %s\nevent: heartbeat\n%s" % (id.encode() if id else self._cursor(), data)
+        return blocks.heartbeat(id, write_cursor(self._epoch or "", heads).encode())
 
     def _reset(self, topics: Sequence[Topic], reason: Reason) -> bytes:
         """Tell the client to fetch these topics anew, and go on from the heads."""
-        if not topics:
-            return b""
         for topic in topics:
             self._put(topic, self._feeds[topic].head or 0)
-        data = data_line({"topics": [str(topic) for topic in topics], "reason": reason})
-        return b"id: %s\nevent: reset\n%s" % (self._cursor(), data)
+        return blocks.reset(self._cursor(), topics, reason)
 
     def _put(self, topic: Topic, seq: int) -> None:
         self._at[topic] = self._level[topic] = seq
@@ -270,7 +260,3 @@ class Session:
 
 def _ahead(cursors: Iterable[Cursor], topic: Topic, head: int) -> bool:
     return any((cursor.of(topic) or 0) > head for cursor in cursors)
-
-
-def _retry(milliseconds: tuple[int, int], end: bytes = b"\n") -> bytes:
-    return b"retry: %d\n%s" % (random.randint(*milliseconds), end)

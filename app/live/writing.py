@@ -13,7 +13,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -26,7 +25,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.database import Database
 from app.live.changes import set_counter, take_next
 from app.live.model import Live, LiveModel
-from app.live.tasks import Tasks
 from app.live.topics import Topic
 
 Row = TypeVar("Row", bound=Live)
@@ -78,13 +76,12 @@ class Write:
 
 
 class Writes:
-    """Opens writes, and owns the tasks that they run in."""
+    """Opens writes, and says what they have changed."""
 
     def __init__(self, database: Database, models: Sequence[LiveModel], on_commit: Callable[[str], None]) -> None:
         self._database = database
         self._models = {live.model: live for live in models}
         self._on_commit = on_commit
-        self._tasks = Tasks()
 
     @asynccontextmanager
     async def writing(self, *topics: Topic) -> AsyncIterator[Write]:
@@ -103,28 +100,23 @@ class Writes:
         for row in write.changed:
             self._on_commit(str(self._models[type(row)].gid(row, topic=row.topic, seq=row.seq)))
 
-    async def own(self, work: Coroutine[Any, Any, R]) -> R:
-        """Run `work` to its end, even if the caller is cancelled while waiting for it (3)."""
-        return await asyncio.shield(self._tasks.start(work))
 
-    async def drain(self, seconds: float) -> None:
-        await self._tasks.drain(seconds)
+class Owner(Protocol):
+    """Parley, which waits at its end for what it owns."""
 
-
-class HasWrites(Protocol):
-    writes: Writes
+    async def own(self, work: Coroutine[Any, Any, R]) -> R: ...
 
 
-Owner = TypeVar("Owner", bound=HasWrites)
+Home = TypeVar("Home", bound=Owner)
 
 
 def owned(
-    work: Callable[Concatenate[Owner, P], Coroutine[Any, Any, R]],
-) -> Callable[Concatenate[Owner, P], Awaitable[R]]:
+    work: Callable[Concatenate[Home, P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate[Home, P], Awaitable[R]]:
     """Make a function that writes, and takes Parley first, run in a task of its own."""
 
     @wraps(work)
-    async def run(parley: Owner, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await parley.writes.own(work(parley, *args, **kwargs))
+    async def run(parley: Home, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return await parley.own(work(parley, *args, **kwargs))
 
     return run

@@ -66,8 +66,10 @@ class Process:
     def writing(self, *topics: Topic) -> Any:
         return self.writes.writing(*topics)
 
+    async def own(self, work: Any) -> Any:
+        return await work
+
     async def close(self) -> None:
-        await self.writes.drain(5)
         await self.feeds.close()
         await self.database.close()
 

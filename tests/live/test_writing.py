@@ -126,7 +126,7 @@ async def test_the_end_waits_for_writes_in_flight(parley: Parley) -> None:
     alice = await enrol(parley, "alice")
     writing = asyncio.create_task(comments.post(parley, alice, ARTICLE, "hello", uuid4()))
     await asyncio.sleep(0)
-    await parley.writes.drain(5)
+    await parley._work.drain(5)
     assert writing.done() or await asyncio.wait_for(writing, 1)
     assert await seqs(parley) == [1]
 
