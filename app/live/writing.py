@@ -107,16 +107,16 @@ class Owner(Protocol):
     async def own(self, work: Coroutine[Any, Any, R]) -> R: ...
 
 
-Home = TypeVar("Home", bound=Owner)
+AnyOwner = TypeVar("AnyOwner", bound=Owner)
 
 
 def owned(
-    work: Callable[Concatenate[Home, P], Coroutine[Any, Any, R]],
-) -> Callable[Concatenate[Home, P], Awaitable[R]]:
+    work: Callable[Concatenate[AnyOwner, P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate[AnyOwner, P], Awaitable[R]]:
     """Make a function that writes, and takes Parley first, run in a task of its own."""
 
     @wraps(work)
-    async def run(parley: Home, /, *args: P.args, **kwargs: P.kwargs) -> R:
+    async def run(parley: AnyOwner, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return await parley.own(work(parley, *args, **kwargs))
 
     return run

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from typing import cast
+from uuid import UUID
 
 import anyio
 from sse_starlette.sse import AppStatus, EventSourceResponse, SendTimeoutError
@@ -114,5 +115,10 @@ def _cursors(request: Request) -> list[str]:
 async def _authorise(request: Request, viewer: Viewer) -> Viewer | None:
     if viewer.login_id is None:
         return viewer
+    # In a task of its own: who disconnects cancels the session, and a connection cancelled in a query is lost.
+    return await parley_of(request).own(_look_again(request, viewer.login_id))
+
+
+async def _look_again(request: Request, login_id: UUID) -> Viewer | None:
     async with parley_of(request).reading() as reading:
-        return await viewer_of(reading, viewer.login_id)
+        return await viewer_of(reading, login_id)

@@ -1,4 +1,4 @@
-import { ANNOUNCEMENT, ENTRY_WANTED } from "./events.js";
+import { ANNOUNCEMENT, ENTRY_CLOSED, ENTRY_WANTED } from "./events.js";
 
 /** The corner of the page that says who one is. `el` is server-rendered in both states. */
 export const AccountView = Backbone.View.extend({
@@ -11,6 +11,8 @@ export const AccountView = Backbone.View.extend({
   initialize({ bus }) {
     this.bus = bus;
     this.listenTo(this.model, "change", this.render);
+    this.listenTo(this.model, "change:id", this.tell);
+    this.listenTo(bus, ENTRY_CLOSED, this.entered);
     this.render();
   },
 
@@ -20,6 +22,18 @@ export const AccountView = Backbone.View.extend({
     this.el.querySelector(".account__guest").hidden = !guest;
     this.el.querySelector(".account__person").hidden = guest;
     this.el.querySelector(".account__name").textContent = this.model.get("username") ?? "";
+  },
+
+  // A login may end in another tab, or on the server.
+  tell() {
+    if (!this.model.isSignedIn()) this.bus.trigger(ANNOUNCEMENT, "You are signed out.");
+  },
+
+  // The button that had opened the form is no more; the next in its place gets the focus.
+  entered() {
+    const { activeElement } = document;
+    const lost = activeElement === document.body || activeElement.getClientRects().length === 0;
+    if (lost && this.model.isSignedIn()) this.el.querySelector(".account__sign-out").focus();
   },
 
   askSignIn() {
@@ -34,7 +48,6 @@ export const AccountView = Backbone.View.extend({
     button.disabled = true;
     try {
       await this.model.signOut();
-      this.bus.trigger(ANNOUNCEMENT, "You are signed out.");
       this.el.querySelector(".account__sign-in").focus();
     } catch (problem) {
       this.bus.trigger(ANNOUNCEMENT, `Not signed out. ${problem.message}`);

@@ -1,4 +1,5 @@
 import { EditorView } from "./editor_view.js";
+import { steadily } from "./steady.js";
 import { fromTemplate } from "./template.js";
 
 const HUES = 8;
@@ -20,7 +21,7 @@ export const CommentView = Backbone.View.extend({
   initialize({ element }) {
     this.setElement(element ?? fromTemplate("comment"));
     this.editor = null;
-    this.listenTo(this.model, "change standing", this.render);
+    this.listenTo(this.model, "change standing", this.changed);
     this.listenTo(this.model, "standing", this.settled);
     this.listenTo(this.model, "refused", this.refused);
     this.render();
@@ -28,6 +29,11 @@ export const CommentView = Backbone.View.extend({
 
   part(name) {
     return this.el.querySelector(`.comment__${name}`);
+  },
+
+  // A longer text may push down what somebody reads below it.
+  changed() {
+    steadily(this.el.parentNode, () => this.render());
   },
 
   render() {
@@ -147,6 +153,7 @@ export const CommentView = Backbone.View.extend({
 
   delete() {
     this.confirm(false);
+    this.trigger("leaving");
     this.model.remove();
   },
 

@@ -30,6 +30,7 @@ export const CommentsView = Backbone.View.extend({
   show(comment, element) {
     const view = new CommentView({ model: comment, element });
     this.listenTo(view, "closed", this.forget);
+    this.listenTo(view, "leaving", this.takeFocus);
     this.views.set(comment.id, view);
     this.place(comment);
     return view;
@@ -79,7 +80,12 @@ export const CommentsView = Backbone.View.extend({
   forget(view) {
     const hadFocus = view.el.contains(document.activeElement);
     view.remove();
-    if (hadFocus) this.el.querySelector(".thread__heading").focus({ preventScroll: true });
+    if (hadFocus) this.takeFocus();
+  },
+
+  // What had the focus is no more; keys go on from the top of the thread.
+  takeFocus() {
+    this.el.querySelector(".thread__heading").focus({ preventScroll: true });
   },
 
   renderSummary() {
