@@ -110,7 +110,7 @@ async def count(reading: Reading, topics: Iterable[Topic]) -> dict[Topic, int]:
     """How many comments each of these has."""
     by_name = {str(topic): topic for topic in topics}
     query = select(Comment.topic, func.count()).where(Comment.topic.in_(by_name), Comment.deleted_at.is_(None))
-    found = dict((await reading.execute(query.group_by(Comment.topic))).tuples().all())
+    found = {name: number for name, number in (await reading.execute(query.group_by(Comment.topic))).all()}
     return {topic: found.get(name, 0) for name, topic in by_name.items()}
 
 
