@@ -29,8 +29,15 @@ Writing = AsyncSession  # as `transaction()` does
 # What a caller may catch to say "not now": the database is away, full or too slow.
 Unavailable = (OperationalError, PoolTimeout, ConnectionError, TimeoutError, gaierror)
 
+Trouble = (*Unavailable, DBAPIError)  # what may be such an error; `is_unavailable` tells
+
+# SQLSTATE classes that say the same, since asyncpg's errors never come as OperationalError: no connection, idle for too
+# long, deadlock or serialization, out of resources, not in a state for it, stopped by hand or by a limit.
+NOT_NOW = ("08", "25P03", "40", "53", "55", "57")
+
 SQLITE_WAIT = 10  # seconds a writer waits for another process's write
 POSTGRES_STATEMENT = "10s"  # no statement of ours takes longer; one that does must not hold a counter
+POSTGRES_ANSWER = 15  # seconds until a connection that says nothing at all is given up
 POOL = 10  # connections a process keeps; as many again may come for a moment
 
 
@@ -82,7 +89,7 @@ class Database:
                 session.expunge_all()
 
     def transaction(self) -> AsyncSession:
-        """A session that takes the write lock at its first statement. Only `writing` commits one."""
+        """A session that takes the write lock at its first statement. For `writing`, which keeps seqs in order."""
         return self._writers()
 
     async def ping(self) -> None:
@@ -96,7 +103,15 @@ class Database:
 
 def is_unavailable(error: BaseException) -> bool:
     """Whether `error` says that the database could not be reached or gave up, rather than that we are wrong."""
-    return isinstance(error, Unavailable) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+    if isinstance(error, DBAPIError):
+        state = getattr(error.orig, "sqlstate", None) or ""
+        return isinstance(error, OperationalError) or error.connection_invalidated or state.startswith(NOT_NOW)
+    return isinstance(error, Unavailable)
+
+
+def in_a_line(error: BaseException) -> str:
+    """What to log of one of these: SQLAlchemy's own words are many, and a TimeoutError has none."""
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def migrate(url: str) -> None:
@@ -128,7 +143,7 @@ def _postgres() -> dict[str, Any]:
         "idle_in_transaction_session_timeout": "30s",
     }
     return {
-        "connect_args": {"server_settings": settings, "timeout": 5},
+        "connect_args": {"server_settings": settings, "timeout": 5, "command_timeout": POSTGRES_ANSWER},
         "pool_size": POOL,
         "max_overflow": POOL,
         "pool_timeout": 10,

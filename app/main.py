@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 
 from app.live.model import LiveModel
@@ -21,6 +21,23 @@ from app.web.guard import OptionalSlash, RefuseCrossSite
 from app.web.problems import HANDLERS
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def resource(path: str, **endpoints: Endpoint) -> Route:
+    """One path, an endpoint for each method; any other method is a 405 that names them all."""
+
+    async def dispatch(request: Request) -> Response:
+        return await endpoints["GET" if request.method == "HEAD" else request.method](request)
+
+    return Route(path, dispatch, methods=[*endpoints])
+
+
+API = [
+    resource("/users", POST=accounts.sign_up),
+    resource("/session", GET=accounts.show, POST=accounts.sign_in, DELETE=accounts.sign_out),
+    resource("/comments", GET=comments.index, POST=comments.create),
+    resource("/comments/{id}", GET=comments.show, PUT=comments.replace, PATCH=comments.patch, DELETE=comments.delete),
+]
 
 
 def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) -> Starlette:
@@ -38,16 +55,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
             Route("/healthz", health.healthz),
             Route("/readyz", health.readyz),
             Route("/streams", streams.show),
-            resource("/api/users", POST=accounts.sign_up),
-            resource("/api/session", GET=accounts.show, POST=accounts.sign_in, DELETE=accounts.sign_out),
-            resource("/api/comments", GET=comments.index, POST=comments.create),
-            resource(
-                "/api/comments/{id}",
-                GET=comments.show,
-                PUT=comments.replace,
-                PATCH=comments.patch,
-                DELETE=comments.delete,
-            ),
+            Mount("/api", Router(API, redirect_slashes=False)),
             Mount("/static", StaticFiles(directory=ROOT / "app" / "static")),
             Route("/{type}/{id:path}", pages.thread),
         ],
@@ -58,15 +66,6 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
     app.router.redirect_slashes = False  # OptionalSlash has seen to them
     app.state.parley = parley
     return app
-
-
-def resource(path: str, **endpoints: Endpoint) -> Route:
-    """One path, an endpoint for each method; any other method is a 405 that names them all."""
-
-    async def dispatch(request: Request) -> Response:
-        return await endpoints["GET" if request.method == "HEAD" else request.method](request)
-
-    return Route(path, dispatch, methods=[*endpoints])
 
 
 app = create_app(Settings.load())

@@ -17,7 +17,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from app.database import is_unavailable
+from app.database import in_a_line, is_unavailable
 from app.live.gids import BadGid, Gid
 from app.live.reader import CHUNK_ROWS, Chunk, News, Reader
 from app.live.rings import Ring
@@ -55,7 +55,7 @@ class Feed:
         self._bounds = (ring_frames, ring_bytes)
         self._told = 0  # the greatest seq that a hint has spoken of since the last read was asked for
         self._looking: asyncio.Task[None] | None = None
-        self._awaited: list[asyncio.Future[None]] = []
+        self._awaited: list[asyncio.Future[bool]] = []
         self._chunks: dict[int, asyncio.Task[Chunk]] = {}
 
     def hint(self, seq: int) -> None:
@@ -73,12 +73,12 @@ class Feed:
         if self._looking is None:
             self._looking = self._tasks.start(self._keep_looking())
 
-    async def freshen(self) -> None:
-        """Return after a read that began after this call. When it failed, head and epoch are as before."""
-        done = asyncio.get_running_loop().create_future()
+    async def freshen(self) -> bool:
+        """Whether a read that began after this call succeeded. When it failed, head and epoch are as before."""
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._awaited.append(done)
         self.look()
-        await done
+        return await done
 
     async def chunk(self, after: int) -> Chunk:
         """Changes above `after` for a session below the ring: one read serves all who stand near each other."""
@@ -106,16 +106,18 @@ class Feed:
                 awaited, self._awaited = self._awaited, []
                 try:
                     self._hear(await self._read())
-                    if not self.dirty:
-                        self._told = 0  # one that spoke of what is not there must not outlive this
-                finally:
-                    _release(awaited)
+                except BaseException:
+                    _release(awaited, False)
+                    raise
+                _release(awaited, True)
+                if not self.dirty:
+                    self._told = 0  # one that spoke of what is not there must not outlive this
         except Exception as error:
             self.dirty = True  # (2)
             _complain(error, f"reading {self.topic}")
         finally:
             self._looking = None
-            _release(self._awaited)
+            _release(self._awaited, False)
 
     async def _read(self) -> News:
         return await self._reader.news(self.topic, self.epoch, self.head, most=self._bounds[0])
@@ -212,16 +214,16 @@ def _succeeded(task: asyncio.Task[Chunk]) -> bool:
     return task.done() and not task.cancelled() and task.exception() is None
 
 
-def _release(awaited: list[asyncio.Future[None]]) -> None:
+def _release(awaited: list[asyncio.Future[bool]], fresh: bool) -> None:
     for done in awaited:
         if not done.done():
-            done.set_result(None)
+            done.set_result(fresh)
     awaited.clear()
 
 
 def _complain(error: Exception, doing: str) -> None:
     """The database's troubles in a line, our own with their stack."""
     if is_unavailable(error):
-        log.warning("%s: %s", doing, str(error).partition("\n")[0])
+        log.warning("%s: %s", doing, in_a_line(error))
     else:
         log.error("%s", doing, exc_info=error)

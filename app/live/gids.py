@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, urlencode
 
 APP = "parley"
-LONGEST = 2_000  # characters
+LONGEST = 3_000  # characters; 200 of a topic's id take twelve each when quoted
 
 _SHAPE = re.compile(
     r"gid://parley/(?P<model>[A-Z][A-Za-z0-9]{0,49})/(?P<id>[\w.-]{1,200})(?:\?(?P<params>\S*))?", re.ASCII

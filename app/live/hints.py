@@ -26,6 +26,7 @@ from redis.exceptions import RedisError
 PING_EVERY = 2.0  # seconds without any message
 SILENCE = 5.0  # seconds without any message or pong, after which Redis counts as away
 RECONNECT = (0.1, 2.0)  # seconds: the first wait, doubled up to the last
+STOOD = 10.0  # seconds after which a break is a new one, to be said and hurried
 QUEUE = 10_000  # hints that wait for Redis; past that the oldest are dropped, as sweeps find what they meant
 BATCH = 500  # hints in one round trip
 
@@ -82,15 +83,18 @@ class Hints:
 
     async def _keep(self, work: Callable[[Redis], Awaitable[None]], name: str) -> None:
         pause, up = RECONNECT[0], True
+        clock = asyncio.get_running_loop().time
         while True:
+            began = clock()
             try:
                 if (url := await self._where()) is None:
                     return  # no Redis on this machine: sweeps alone
                 async with _client(url) as redis:
                     await redis.ping()
-                    pause, up = RECONNECT[0], True
                     await work(redis)
             except Trouble as error:
+                if clock() - began > STOOD:  # an answer to PING alone is no sign that the work is allowed
+                    pause, up = RECONNECT[0], True
                 if up:
                     log.warning("%s: Redis is away (%s); sweeping instead", name, error)
                 up = False

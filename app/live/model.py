@@ -4,7 +4,7 @@
         __tablename__ = "likes"
         user_id: Mapped[UUID]
 
-    LIKE = LiveModel("like", Like, render=lambda like, kind: {"id": like.id, "user_id": like.user_id})
+    LIKE = LiveModel("like", Like, render=lambda like, kind: {**like.tombstone(), "user_id": like.user_id})
 
 That is all: with LIKE in the list given to `Parley`, its changes are read by feeds and sent by streams. What
 `render` returns may depend on the row and the kind of viewer only; whatever else would change it writes the row.

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.database import Database
-from app.live.changes import Change, read_changes, read_heads, renew_epoch
+from app.live.changes import Change, read_changes
+from app.live.counters import read_heads, renew_epoch
 from app.live.model import LiveModel
 from app.live.topics import Topic
 

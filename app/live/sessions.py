@@ -12,6 +12,8 @@ how far this session has been sent. It does not know where the bytes go.
 from __future__ import annotations
 
 import asyncio
+import random
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from enum import StrEnum
@@ -25,6 +27,7 @@ from app.live.topics import Topic
 from app.live.viewers import Viewer
 
 BATCH = 65_536  # bytes handed over at once, give or take a frame; what a slow reader can hold of ours
+POLL = 5.0  # seconds that a long poll waits for news: a proxy that buffers shows nothing of it before
 LOST = b"lost"  # (3)
 
 
@@ -62,7 +65,7 @@ class Session:
         self._feeds = feeds
         self._cursors = cursors
         self._authorise = authorise
-        self._heartbeat_every = heartbeat
+        self._heartbeat_every = min(heartbeat, POLL) if once else heartbeat
         self._heartbeat_due = 0.0
         self._once = once
         self._signed_out = signed_out
@@ -73,6 +76,8 @@ class Session:
         self._account = next((topic for topic in self.topics if topic.is_account), None)
         self._authorised_at: tuple[str | None, int | None] = (None, None)
         self._woken = asyncio.Event()
+        self._turns = deque(self.topics)
+        self._turns.rotate(random.randrange(len(self.topics)))  # as a poll serves one, not always the same
         self._ending = False
 
     def wake(self) -> None:
@@ -92,6 +97,8 @@ class Session:
                 self._woken.clear()
                 if sent := await self._step():
                     yield sent
+                    if self._once:
+                        break
                 elif not self._ending:
                     await self._wait()
             yield blocks.retry(self._retry) + b"\n"
@@ -106,6 +113,7 @@ class Session:
         if self._epoch is None:
             self._give_up()
             return b""
+        self._ending = self._ending or (self._once and (reason is not None or self._signed_out))
         first = blocks.retry(self._retry) + self._heartbeat(LOST if reason else self._cursor())
         if self._signed_out:
             first += blocks.auth()
@@ -115,9 +123,10 @@ class Session:
         """Set the cursor; answers why and for which topics the client's own cannot be honoured."""
         wanted, malformed = self._parse()
         feeds = [self._feeds[topic] for topic in self.topics]
-        # Another process may be further than this one: look before judging "ahead".
-        unsure = [feed for feed in feeds if feed.head is None or _ahead(wanted, feed.topic, feed.head)]
-        await asyncio.gather(*(feed.freshen() for feed in unsure))
+        # Another process may be further, or know of another history: look before judging.
+        unsure = [feed for feed in feeds if feed.head is None or _unheard(wanted, feed)]
+        if not all(await asyncio.gather(*(feed.freshen() for feed in unsure))):
+            return None, []
         self._epoch = await self._common_epoch()
         heads = {topic: self._feeds[topic].head or 0 for topic in self.topics}
         for topic, head in heads.items():
@@ -137,12 +146,12 @@ class Session:
             return [], True
 
     async def _common_epoch(self) -> str | None:
-        """The epoch that all our feeds agree on; None when the database does not answer."""
-        while True:
-            epochs = {self._feeds[topic].epoch for topic in self.topics}
-            if len(epochs) == 1 or None in epochs:
-                return None if None in epochs else epochs.pop()
+        """The epoch that all our feeds agree on; None when, after one look, they do not."""
+        epochs = {self._feeds[topic].epoch for topic in self.topics}
+        if len(epochs) > 1:
             await asyncio.gather(*(self._feeds[topic].freshen() for topic in self.topics))
+            epochs = {self._feeds[topic].epoch for topic in self.topics}
+        return epochs.pop() if len(epochs) == 1 else None
 
     # -- going on -------------------------------------------------------------------------------------------
 
@@ -160,14 +169,14 @@ class Session:
         if sent := await self._recheck():
             return sent
         if asyncio.get_running_loop().time() >= self._heartbeat_due:
-            self._ending = self._ending or self._once
             return self._heartbeat(self._cursor())
-        for topic in self.topics:
+        for _ in self.topics:
+            topic = self._turns[0]
+            self._turns.rotate(-1)  # a busy topic is not served twice before the others
             feed = self._feeds[topic]
             if feed.epoch != self._epoch:
                 return await self._turn()
             if self._at[topic] < (feed.head or 0):
-                self._ending = self._ending or self._once
                 return await self._batch(topic, feed)
         return b""
 
@@ -178,12 +187,9 @@ class Session:
 
     async def _recheck(self) -> bytes:
         """Look at the login again whenever its account's topic has moved, and before anything else is sent."""
-        if self._account is None:
+        if not self._account_moved():
             return b""
-        feed = self._feeds[self._account]
-        known = (feed.epoch, feed.head)
-        if known == self._authorised_at:
-            return b""
+        known = self._account_head()
         viewer = await self._authorise()
         self._authorised_at = known
         if viewer is None:
@@ -191,6 +197,13 @@ class Session:
             return blocks.auth()
         was, self.viewer = self.viewer, viewer
         return b"" if viewer.moderator == was.moderator else self._reset(self.topics, Reason.VIEWER)
+
+    def _account_moved(self) -> bool:
+        return self._account is not None and self._account_head() != self._authorised_at
+
+    def _account_head(self) -> tuple[str | None, int | None]:
+        feed = self._feeds[self._account] if self._account else None
+        return (feed.epoch, feed.head) if feed else (None, None)
 
     async def _turn(self) -> bytes:
         """The database has a new epoch: nothing the client has is sure."""
@@ -210,6 +223,8 @@ class Session:
             changes, reached = ring.after(at), head
         else:
             chunk = await feed.chunk(at)
+            if feed.ring.floor > head or self._account_moved():
+                return b""  # more was heard meanwhile than the ring can tell of, or the login may have ended
             reached = chunk.reached
             # What the feed has heard meanwhile comes from the ring, and may be an erasure of this.
             changes = [change for change in chunk.changes if change.seq > at and not feed.ring.supersedes(change)]
@@ -260,3 +275,8 @@ class Session:
 
 def _ahead(cursors: Iterable[Cursor], topic: Topic, head: int) -> bool:
     return any((cursor.of(topic) or 0) > head for cursor in cursors)
+
+
+def _unheard(cursors: Iterable[Cursor], feed: Feed) -> bool:
+    """Whether one of these knows more of the feed's topic, or of another epoch, than this process does."""
+    return any(cursor.epoch != feed.epoch for cursor in cursors) or _ahead(cursors, feed.topic, feed.head or 0)

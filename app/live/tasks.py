@@ -45,5 +45,5 @@ class Tasks:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            # Whoever awaits the task gets it too; this is for the case that nobody is left who does.
-            log.debug("a task ended with %r", error)
+            # Whoever awaits the task gets it, too. This is for the case that nobody is left who does.
+            log.debug("a task failed", exc_info=error)

@@ -23,7 +23,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import Database
-from app.live.changes import set_counter, take_next
+from app.live.counters import set_counter, take_next
 from app.live.model import Live, LiveModel
 from app.live.topics import Topic
 
@@ -43,7 +43,7 @@ class Write:
 
     async def get(self, model: type[Row], id: UUID) -> Row | None:
         """The row as it is under the lock, a tombstone too."""
-        return await self.session.get(model, id, populate_existing=True)
+        return await self.session.get(model, id)
 
     def create(self, row: Live) -> None:
         row.seq = row.created_seq = self._next(row)
@@ -65,7 +65,7 @@ class Write:
         return self._seqs[topic]
 
     async def finish(self) -> None:
-        """Commit, or roll back where nothing changed (2)."""
+        """Commit, or roll back where no live row changed (2), and with it whatever else was done."""
         if not self.changed:
             return
         await self.session.flush()

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Instant, Reading
-from app.live.changes import read_heads
+from app.live.counters import read_heads
 from app.live.cursors import write_cursor
 from app.live.model import Live, LiveModel
 from app.live.parley import Parley
@@ -110,7 +110,7 @@ async def count(reading: Reading, topics: Iterable[Topic]) -> dict[Topic, int]:
     """How many comments each of these has."""
     by_name = {str(topic): topic for topic in topics}
     query = select(Comment.topic, func.count()).where(Comment.topic.in_(by_name), Comment.deleted_at.is_(None))
-    found = {name: number for name, number in (await reading.execute(query.group_by(Comment.topic))).all()}
+    found = {row[0]: row[1] for row in (await reading.execute(query.group_by(Comment.topic))).all()}
     return {topic: found.get(name, 0) for name, topic in by_name.items()}
 
 

@@ -50,8 +50,8 @@ def clean_email(email: str) -> str:
     """The address in its one form. Raises ValueError."""
     try:
         return validate_email(email, check_deliverability=False).normalized.lower()
-    except EmailNotValidError as error:
-        raise ValueError(str(error)) from None
+    except EmailNotValidError:
+        raise ValueError("an address like alice@example.com") from None
 
 
 def username_key(username: str) -> str:

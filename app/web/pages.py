@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from app.database import Reading
 from app.demo import ARTICLES
-from app.live.changes import read_heads
+from app.live.counters import read_heads
 from app.live.cursors import write_cursor
 from app.live.topics import BadTopic, Topic
 from app.models import comment as comments

@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.database import Unavailable, is_unavailable
+from app.database import Trouble, in_a_line, is_unavailable
 from app.live.topics import BadTopic
 from app.models import refusals
 from app.models.comment import render
@@ -90,8 +90,9 @@ def invalid_fields(error: ValidationError) -> Problem:
 
 def _words(complaint: ErrorDetails) -> str:
     """The complaint as one would say it to a person."""
-    words = _WORDS.get(complaint["type"], complaint["msg"])
-    return words.format(**complaint.get("ctx", {}))
+    words = _WORDS.get(complaint["type"])
+    # Ours are templates; pydantic's are finished, and may quote braces that were sent.
+    return words.format(**complaint.get("ctx", {})) if words else complaint["msg"]
 
 
 def _field(location: tuple[int | str, ...]) -> str:
@@ -125,11 +126,16 @@ async def on_http_exception(request: Request, error: HTTPException) -> Response:
 
 
 async def on_trouble(request: Request, error: Exception) -> Response:
-    """The database's troubles are a 503 that says when to come back; anything else is our mistake."""
+    """The database's troubles: when to come back."""
     if not is_unavailable(error):
-        return _answer(request, Problem(500, "Something went wrong on our side."))
-    log.warning("%s %s: %s", request.method, request.url.path, str(error).partition("\n")[0])
+        raise error
+    log.warning("%s %s: %s", request.method, request.url.path, in_a_line(error))
     return _answer(request, Problem(503, "The database does not answer.", headers={"Retry-After": str(RETRY_AFTER)}))
+
+
+async def on_mistake(request: Request, error: Exception) -> Response:
+    """Ours. The server logs it with its stack."""
+    return _answer(request, Problem(500, "Something went wrong on our side."))
 
 
 def _answer(request: Request, problem: Problem) -> Response:
@@ -144,6 +150,6 @@ HANDLERS: Mapping[Any, Any] = {
     refusals.Refusal: on_refusal,
     BadTopic: on_bad_topic,
     HTTPException: on_http_exception,
-    **dict.fromkeys(Unavailable, on_trouble),
-    Exception: on_trouble,
+    **dict.fromkeys(Trouble, on_trouble),
+    Exception: on_mistake,
 }

@@ -97,7 +97,7 @@ def _topic(request: Request, viewer: Viewer, name: str) -> Topic:
         raise invalid(("topic", str(error))) from None
     if not topic.is_account:
         return topic_from(request, topic.type, topic.id, field="topic")
-    if topic != Topic.account(viewer.user_id):
+    if not viewer.signed_in or topic != Topic.account(viewer.user_id):
         raise Problem(403, "This is somebody else's topic.")
     return topic
 

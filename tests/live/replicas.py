@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.database import Database
-from app.live.changes import read_heads
+from app.live.counters import read_heads
 from app.live.cursors import write_cursor
 from app.live.feeds import Feeds
 from app.live.reader import Reader

@@ -5,7 +5,8 @@ import json
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.live.changes import read_changes, read_heads
+from app.live.changes import read_changes
+from app.live.counters import read_heads
 from app.live.parley import Parley
 from app.live.topics import Topic
 from app.live.viewers import Kind

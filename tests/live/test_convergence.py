@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import Database
-from app.live.changes import Change, read_changes, read_heads
+from app.live.changes import Change, read_changes
+from app.live.counters import read_heads
 from app.live.reader import News, Reader
 from app.live.rings import Ring
 from app.live.sessions import Session

@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
+from app.live.counters import renew_epoch
 from app.live.cursors import write_cursor
 from app.live.parley import Parley
+from app.live.reader import Chunk, News
 from app.live.sessions import BATCH
 from app.live.topics import Topic
 from app.live.viewers import GUEST, Viewer
@@ -251,3 +253,104 @@ async def test_a_database_that_is_away_ends_the_stream_and_asks_back(
         (farewell,) = await reader.rest()
     assert farewell.retry
     assert farewell.retry >= 3_000
+
+
+async def test_an_unsure_epoch_does_not_spin(parley: Parley, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One feed has heard of a new epoch, the other cannot: the database has gone."""
+    reads = []
+
+    async def away(*_: object, **__: object) -> None:
+        reads.append(1)
+        await asyncio.sleep(0)
+        raise ConnectionError
+
+    await wait_until(lambda: parley.hints.flowing, "Redis, which would make the feeds look")
+    async with reading(parley.feeds, ARTICLE, PAGE) as reader:
+        await reader.next()
+        monkeypatch.setattr(parley.reader, "news", away)
+        parley.feeds[ARTICLE]._hear(News("another", 0, None))
+        assert (await reader.next()).retry
+    assert len(reads) < 5
+
+
+async def test_a_cursor_is_not_judged_while_the_database_is_away(
+    parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object, **__: object) -> None:
+        raise ConnectionError
+
+    parley.feeds.hint = lambda text: None  # type: ignore[method-assign]
+    async with reading(parley.feeds) as slow:
+        await slow.next()
+        await say(parley, alice, "hello")
+        monkeypatch.setattr(parley.reader, "news", away)
+        async with reading(parley.feeds, cursors=[write_cursor(await epoch_of(parley), {ARTICLE: 1})]) as reader:
+            assert [block.event for block in await reader.rest()] == ["message"], "a farewell, and no reset"
+
+
+async def test_an_epoch_that_another_process_knows_first_is_no_reset(parley: Parley, alice: Viewer) -> None:
+    await say(parley, alice, "hello")
+    async with reading(parley.feeds) as slow:
+        await slow.next()
+        async with parley.database.transaction() as session, session.begin():
+            new = await renew_epoch(session, await epoch_of(parley), "brandnew")
+        async with reading(parley.feeds, cursors=[write_cursor(new, {ARTICLE: 1})], heartbeat=0.02) as reader:
+            assert [(await reader.next()).event for _ in range(2)] == ["heartbeat"] * 2
+
+
+async def test_a_busy_topic_does_not_starve_the_others(parley: Parley, alice: Viewer) -> None:
+    async with reading(parley.feeds, ARTICLE, PAGE) as reader:
+        cursor = (await reader.next()).id or ""
+    await say(parley, alice, "for the page", PAGE)
+    bodies: list[str] = []
+    for number in range(40):
+        await say(parley, alice, f"busy {number}")
+        async with reading(parley.feeds, ARTICLE, PAGE, once=True, cursors=[cursor]) as poll:
+            blocks = await poll.rest()
+            cursor = poll.position or cursor
+            bodies += [block.model["body"] for block in blocks if block.event.endswith("create.success")]
+    assert "for the page" in bodies
+
+
+async def test_a_long_poll_that_begins_with_a_reset_ends_with_it(parley: Parley) -> None:
+    async with reading(parley.feeds, once=True, cursors=["rubbish"]) as poll:
+        async with asyncio.timeout(2):
+            assert [block.event for block in await poll.rest()][:2] == ["heartbeat", "reset"]
+
+
+async def test_what_was_erased_while_it_was_read_is_not_sent(
+    parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More happens during the read of a chunk than a ring can tell of."""
+    secret = await say(parley, alice, "a secret")
+    read, was_read, go_on = parley.reader.chunk, asyncio.Event(), asyncio.Event()
+
+    async def slow(topic: Topic, start: int, head: int) -> Chunk:
+        chunk = await read(topic, start, head)
+        was_read.set()
+        await go_on.wait()
+        return chunk
+
+    monkeypatch.setattr(parley.reader, "chunk", slow)
+    monkeypatch.setattr(parley.feeds, "_bounds", (2, 10_000))
+    beginning = write_cursor(await epoch_of(parley), {ARTICLE: 0})
+    async with reading(parley.feeds) as other, reading(parley.feeds, cursors=[beginning]) as reader:
+        await other.next()
+        await reader.next()
+        waiting = asyncio.create_task(reader.next())
+        await was_read.wait()
+        await take_back(parley, alice, secret)
+        for number in range(6):
+            await say(parley, alice, f"number {number}")
+        await parley.feeds[ARTICLE].freshen()
+        go_on.set()
+        blocks = [await waiting] + [await reader.next() for _ in range(6)]
+    assert "a secret" not in [block.model.get("body") for block in blocks]
+
+
+async def test_hints_reach_topics_with_the_longest_names(parley: Parley, alice: Viewer) -> None:
+    topic = Topic("Article", "😀" * 200)
+    async with reading(parley.feeds, topic) as reader:
+        await reader.next()
+        await say(parley, alice, "hello", topic)
+        assert (await reader.until("create.success", timeout=2)).model["body"] == "hello"

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, text
 
-from app.live.changes import Counter
+from app.live.counters import Counter
 from app.live.parley import Parley
 from app.live.topics import Topic
 from app.models import comment as comments
@@ -164,3 +164,17 @@ async def test_a_hint_names_the_object_its_topic_and_its_seq(parley: Parley) -> 
     parley.hints.publish = published.append  # type: ignore[method-assign]
     comment = await say(parley, alice, "hello")
     assert published == [f"gid://parley/Comment/{comment.id}?topic=Article%2F1&seq=1"]
+
+
+async def test_a_row_that_is_got_twice_keeps_its_change(parley: Parley) -> None:
+    alice = await enrol(parley, "alice")
+    comment = await say(parley, alice, "hello")
+    async with parley.writing(ARTICLE) as write:
+        row = await write.get(Comment, comment.id)
+        assert row
+        row.body = "changed"
+        write.update(row)
+        assert await write.get(Comment, comment.id) is row
+    async with parley.reading() as reading:
+        stored = await comments.find(reading, comment.id)
+    assert (stored.body, stored.seq) == ("changed", 2)

@@ -1,0 +1,61 @@
+"""What the database says when it cannot, and that we tell it from our own mistakes."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from app.database import Database, is_unavailable
+
+
+async def said(database: Database, *statements: str) -> BaseException:
+    try:
+        async with database.reading() as session:
+            for statement in statements:
+                await session.execute(text(statement))
+    except Exception as error:
+        return error
+    pytest.fail("nothing went wrong")
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ("SET statement_timeout = '20ms'", "SELECT pg_sleep(5)"),
+        ("SELECT pg_terminate_backend(pg_backend_pid())",),
+    ],
+    ids=["too slow", "killed"],
+)
+async def test_not_now_is_no_mistake_of_ours(postgres_url: str, statements: tuple[str, ...]) -> None:
+    database = Database(postgres_url)
+    assert is_unavailable(await said(database, *statements))
+    await database.close()
+
+
+async def test_a_wrong_name_is_a_mistake_and_a_server_that_is_gone_is_not(postgres_url: str) -> None:
+    database = Database(postgres_url.replace("/parley_", "/nobody_"))
+    assert not is_unavailable(await said(database, "SELECT 1"))
+    await database.close()
+    away = Database("postgresql+asyncpg://nobody@127.0.0.1:1/nothing")
+    assert is_unavailable(await said(away, "SELECT 1"))
+    await away.close()
+
+
+async def test_our_own_mistakes_stay_ours(database_url: str) -> None:
+    database = Database(database_url)
+    error = await said(database, "SELECT 1/0 FROM epochs WHERE CAST(value AS NOTHING) = 1")
+    if not database.is_sqlite:
+        assert not is_unavailable(error)
+    await database.close()
+
+
+async def test_readers_do_not_wait_for_a_writer(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    async with database.transaction() as writing:
+        await writing.execute(text("UPDATE epochs SET value = 'x'"))
+        async with asyncio.timeout(1):
+            await database.ping()
+        await writing.rollback()
+    await database.close()
