@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from socket import gaierror
 from typing import Any
 
 from sqlalchemy import DateTime, Dialect, MetaData, TypeDecorator, event, make_url, text
@@ -27,7 +26,7 @@ Reading = AsyncSession  # as `reading()` lends it
 Writing = AsyncSession  # as `transaction()` does
 
 # What a caller may catch to say "not now": the database is away, full or too slow.
-Unavailable = (OperationalError, PoolTimeout, ConnectionError, TimeoutError, gaierror)
+Unavailable = (OperationalError, PoolTimeout, OSError)  # asyncpg lets the system's own errors through
 
 Trouble = (*Unavailable, DBAPIError)  # what may be such an error; `is_unavailable` tells
 
@@ -106,7 +105,8 @@ def is_unavailable(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
         state = getattr(error.orig, "sqlstate", None) or ""
         return isinstance(error, OperationalError) or error.connection_invalidated or state.startswith(NOT_NOW)
-    return isinstance(error, Unavailable)
+    # A template that is not there is an OSError, too, and a mistake of ours.
+    return isinstance(error, Unavailable) and not isinstance(error, LookupError)
 
 
 def in_a_line(error: BaseException) -> str:

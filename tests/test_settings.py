@@ -27,7 +27,8 @@ def test_urls_get_the_driver_that_we_use(given: str, used: str) -> None:
     ("name", "value"),
     [
         ("DATABASE_URL", "mysql://x"), ("DATABASE_URL", "nonsense"), ("REDIS_URL", "http://x"), ("PORT", "99999"),
-        ("REDIS_CHANNEL_NAME", "x" * 201), ("ENVIRONMENT", "staging"), ("SWEEP_SECONDS", "0"), ("HEARTBEAT_SECONDS", "x"),
+        ("REDIS_CHANNEL_NAME", "x" * 201), ("ENVIRONMENT", "staging"), ("SWEEP_SECONDS", "0"),
+        ("HEARTBEAT_SECONDS", "x"),
         ("COMMENTABLE_TYPES", "Article,User"), ("COMMENTABLE_TYPES", "article"), ("RING_FRAMES", "0"),
     ],
 )  # fmt: skip

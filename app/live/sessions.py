@@ -113,7 +113,7 @@ class Session:
         if self._epoch is None:
             self._give_up()
             return b""
-        self._ending = self._ending or (self._once and (reason is not None or self._signed_out))
+        self._ending = self._ending or (self._once and reason is not None)
         first = blocks.retry(self._retry) + self._heartbeat(LOST if reason else self._cursor())
         if self._signed_out:
             first += blocks.auth()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from datetime import datetime
 from typing import Any
@@ -18,7 +17,7 @@ from app.live.viewers import Kind
 from app.models.refusals import Invalid
 
 LONGEST_USERNAME = 30
-_USERNAME = re.compile(r"\w(?:[\w .'-]*\w)?")
+MARKS = frozenset(" .'-")  # between letters
 
 
 class User(Live, Base):
@@ -46,6 +45,11 @@ def render(user: User, kind: Kind = Kind.AUTHOR) -> dict[str, Any]:
 USER = LiveModel("user", User, render, visible=lambda user, kind: kind is Kind.AUTHOR)
 
 
+def _is_letter(character: str) -> bool:
+    """A letter, a digit, or what a script writes above, below or inside one; programmers' underscore, too."""
+    return unicodedata.category(character)[0] in "LNM" or character == "_"
+
+
 def clean_email(email: str) -> str:
     """The address in its one form. Raises ValueError."""
     try:
@@ -64,7 +68,9 @@ def clean_username(username: str) -> str:
     name = unicodedata.normalize("NFKC", username).strip()
     if not 3 <= len(name) <= LONGEST_USERNAME:
         raise ValueError(f"3 to {LONGEST_USERNAME} characters")
-    if not _USERNAME.fullmatch(name):
+    if not all(_is_letter(character) or character in MARKS for character in name) or not (
+        _is_letter(name[0]) and _is_letter(name[-1])
+    ):
         raise ValueError("letters and digits, with spaces, dots, hyphens or apostrophes between them")
     return name
 

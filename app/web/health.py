@@ -21,7 +21,8 @@ async def readyz(request: Request) -> Response:
     """Each dependency's state. Without Redis we are slower, and ready; without the database we are not."""
     parley = parley_of(request)
     try:
-        await asyncio.wait_for(parley.database.ping(), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            await parley.own(parley.database.ping())
         database = "up"
     except Exception as error:
         database = f"down ({type(error).__name__})"

@@ -139,7 +139,8 @@ async def on_mistake(request: Request, error: Exception) -> Response:
 
 
 def _answer(request: Request, problem: Problem) -> Response:
-    if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+    wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+    if wants_page and not request.url.path.startswith(("/api/", "/streams")):
         context = {"status": problem.status, "title": problem.title, "detail": str(problem)}
         return page("error.html", context, problem.status)
     return problem.response()

@@ -5,7 +5,9 @@ import pytest
 from app.models.user import clean_email, clean_username, username_key
 
 
-@pytest.mark.parametrize("name", ["alice", "Álice", "李小龍", "o'neill", "anne-marie", "a.b", "x" * 30])
+@pytest.mark.parametrize(
+    "name", ["alice", "Álice", "李小龍", "हिन्दी", "ไทยคน", "o'neill", "anne-marie", "a.b", "x" * 30]
+)
 def test_names_that_people_have(name: str) -> None:
     assert clean_username(name) == name
 

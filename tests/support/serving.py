@@ -26,11 +26,17 @@ GRACE = 5  # seconds that open requests have when a server ends
 
 
 class Server(uvicorn.Server):
-    """Leaves the signals to pytest."""
+    """Leaves the signals to pytest, and looks more often whether it is to end."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def main_loop(self) -> None:
+        counter = 0
+        while not await self.on_tick(counter):
+            counter += 1
+            await asyncio.sleep(0.01)
 
 
 @dataclass(frozen=True)

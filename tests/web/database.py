@@ -1,0 +1,63 @@
+"""What is in the database, and what the server does there by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import func, select, update
+
+from app.database import Base
+from app.live.counters import Counter, Epoch
+from app.live.parley import Parley
+from app.live.topics import Topic
+from app.models.comment import Comment
+
+
+async def like(parley: Parley, comment: dict[str, Any]) -> None:
+    """Move the comment's seq without changing its content, as a like does."""
+    async with parley.writing(topic_of(comment)) as write:
+        if row := await write.get(Comment, UUID(comment["id"])):
+            row.likes_count += 1
+            write.update(row)
+
+
+async def new_epoch(parley: Parley, value: str) -> None:
+    """What a restored backup does to the history."""
+    async with parley.database.transaction() as writing, writing.begin():
+        await writing.execute(update(Epoch).values(value=value))
+
+
+async def seq_of(parley: Parley, topic: str = "Article/1") -> int | None:
+    """A topic's counter, None where nobody has ever written."""
+    async with parley.reading() as reading:
+        return await reading.scalar(select(Counter.seq).where(Counter.name == topic))
+
+
+async def counts_in(parley: Parley) -> dict[str, int]:
+    """How many rows each table has, tombstones too."""
+    async with parley.reading() as reading:
+        return {
+            table.name: await reading.scalar(select(func.count()).select_from(table)) or 0
+            for table in Base.metadata.sorted_tables
+        }
+
+
+async def comments_in(parley: Parley) -> int:
+    return (await counts_in(parley))["comments"]
+
+
+def topic_of(comment: dict[str, Any]) -> Topic:
+    return Topic(comment["commentable_type"], comment["commentable_id"])
+
+
+async def write_many(parley: Parley, like_this: dict[str, Any], count: int) -> None:
+    """More comments by the author of one, on its topic, in one transaction."""
+    async with parley.writing(topic_of(like_this)) as write:
+        stored = await write.get(Comment, UUID(like_this["id"]))
+        assert stored
+        same = {name: getattr(stored, name) for name in ("topic", "user_id", "username", "created_at", "updated_at")}
+        for number in range(count):
+            comment = Comment(id=uuid4(), body=f"One more, {number}", likes_count=0, **same)
+            write.create(comment)
+            comment.content_seq = comment.seq

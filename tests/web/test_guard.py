@@ -1,0 +1,125 @@
+"""Other sites' pages in Alice's browser: what they may not do in her name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.people import ARTICLE
+from tests.web.database import counts_in
+from tests.web.refusals import refused
+
+if TYPE_CHECKING:
+    import httpx
+
+    from app.live.parley import Parley
+    from tests.support.serving import Site
+
+UNSAFE = [
+    ("POST", "/api/comments/"),
+    ("POST", "/api/session"),
+    ("POST", "/api/users"),
+    ("PUT", "/api/comments/1"),
+    ("PATCH", "/api/comments/1"),
+    ("DELETE", "/api/comments/1/"),
+    ("DELETE", "/api/session"),
+]
+
+
+@pytest.fixture
+def site(lasting_site: Site) -> Site:
+    return lasting_site
+
+
+@pytest.fixture
+def alice(lasting_alice: httpx.AsyncClient) -> httpx.AsyncClient:
+    return lasting_alice
+
+
+@pytest.mark.parametrize("where", ["cross-site", "same-site", "Cross-Site", "sideways"])
+async def test_another_sites_page_may_not_act_for_alice(
+    alice: httpx.AsyncClient, site: Site, served: Parley, where: str
+) -> None:
+    before = await counts_in(served)
+    for method, url in UNSAFE:
+        # An Origin that looks right does not help: the browser has said where it comes from.
+        headers = {"Sec-Fetch-Site": where, "Origin": site.url}
+        refused(await alice.request(method, url, json={**ARTICLE, "body": "Buy!"}, headers=headers), 403)
+    assert await counts_in(served) == before
+    assert (await alice.get("/api/session")).json()["user"]["username"] == "Alice"
+
+
+@pytest.mark.parametrize("where", ["same-origin", "none"])
+async def test_our_own_page_may(alice: httpx.AsyncClient, where: str) -> None:
+    headers = {"Sec-Fetch-Site": where, "Origin": "https://proxied.example"}
+    response = await alice.post("/api/comments/", json={**ARTICLE, "body": "Hello"}, headers=headers)
+    assert response.status_code == 201
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://evil.example",
+        "null",
+        "http://127.0.0.1",
+        "http://127.0.0.1:1",
+        "{url}.evil.example",
+        "http://evil.example/{host}",
+        "http://{host}@evil.example",
+        "http://evil@{host}",
+        "{host}",
+        "file://",
+        "http://[",
+        "http://[::1",
+        "\x80",
+        "http://℀.example",
+    ],
+)
+async def test_an_older_browser_says_its_origin(alice: httpx.AsyncClient, site: Site, origin: str) -> None:
+    told = origin.format(url=site.url, host=site.url.removeprefix("http://"))
+    for method, url in UNSAFE:
+        refused(await alice.request(method, url, json={}, headers={"Origin": told.encode()}), 403)
+
+
+async def test_our_own_origin_may(alice: httpx.AsyncClient, site: Site) -> None:
+    for origin in (site.url, site.url.replace("http:", "https:"), site.url.upper()):
+        response = await alice.post("/api/comments/", json={**ARTICLE, "body": "Hello"}, headers={"Origin": origin})
+        assert response.status_code == 201
+
+
+async def test_a_client_that_is_no_browser_is_let_through(alice: httpx.AsyncClient) -> None:
+    response = await alice.post("/api/comments/", json={**ARTICLE, "body": "Hello"})
+    assert not {"origin", "sec-fetch-site"} & set(response.request.headers)
+    assert response.status_code == 201
+
+
+async def test_anyone_may_link_to_us(alice: httpx.AsyncClient) -> None:
+    headers = {"Sec-Fetch-Site": "cross-site", "Origin": "https://elsewhere.example"}
+    for url in ("/api/session", "/healthz"):
+        assert (await alice.get(url, headers=headers)).status_code == 200
+        assert (await alice.head(url, headers=headers)).status_code == 200
+
+
+async def test_no_other_site_may_read_our_answers(alice: httpx.AsyncClient) -> None:
+    headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "PUT"}
+    for response in (
+        await alice.get("/api/session", headers=headers),
+        await alice.options("/api/session", headers=headers),
+    ):
+        assert not [name for name in response.headers if name.startswith("access-control-")]
+
+
+async def test_paths_answer_with_and_without_the_slash(alice: httpx.AsyncClient) -> None:
+    for path in ("/healthz", "/readyz", "/api/session", "/Article/1"):
+        for slash in ("", "/"):
+            assert (await alice.get(path + slash)).status_code == 200
+    for path in ("/api/users", "/api/session"):
+        for slash in ("", "/"):
+            refused(await alice.post(path + slash, json=[]), 422, "body of the request")
+    for slash in ("", "/"):
+        refused(await alice.get(f"/streams{slash}", params={"topic": "nonsense"}), 422, "topic")
+
+
+async def test_two_slashes_are_another_path(alice: httpx.AsyncClient) -> None:
+    refused(await alice.get("/healthz//"), 404)

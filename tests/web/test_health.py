@@ -1,0 +1,85 @@
+"""Health: what a load balancer asks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.people import person, write
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    import httpx
+
+    from app.settings import Settings
+    from tests.support.redis import RedisServer
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
+
+
+async def test_it_is_alive_and_ready(guest: httpx.AsyncClient) -> None:
+    alive = await guest.get("/healthz")
+    assert alive.status_code == 200
+
+    async def ready() -> bool:
+        response = await guest.get("/readyz")
+        assert response.status_code == 200
+        return response.json() == {"status": "ready", "database": "up", "redis": "up"}
+
+    await wait_until(ready, "the hints to flow")
+
+
+@pytest.mark.parametrize("database", ["sqlite+aiosqlite:///{}", "postgresql+asyncpg://postgres@/parley?host={}"])
+async def test_without_the_database_it_is_alive_and_not_ready(
+    settings: Settings, tmp_path: Path, database: str
+) -> None:
+    from app.main import create_app
+    from tests.support.serving import serving
+
+    away = settings.model_copy(update={"database_url": database.format(tmp_path)})
+    async with serving(create_app(away)) as site, site.client() as guest:
+        assert (await guest.get("/healthz")).status_code == 200
+        response = await guest.get("/readyz")
+        assert response.status_code == 503
+        assert response.json()["database"].startswith("down")
+
+
+async def test_without_redis_it_is_ready_and_serves(settings: Settings, redis_server: RedisServer) -> None:
+    from app.main import create_app
+    from tests.support.serving import serving
+
+    own = settings.model_copy(update={"redis_url": redis_server.url})
+    async with serving(create_app(own)) as site, person(site, "Alice") as alice:
+
+        async def redis() -> str:
+            response = await alice.get("/readyz")
+            assert response.status_code == 200
+            return str(response.json()["redis"])
+
+        async def is_up() -> bool:
+            return await redis() == "up"
+
+        async def is_down() -> bool:
+            return await redis() == "down"
+
+        await wait_until(is_up, "the hints to flow")
+        redis_server.kill()
+        await wait_until(is_down, "the loss of Redis to be noticed")
+        await write(alice, "Nobody waits for Redis")
+        redis_server.restart()
+        await wait_until(is_up, "the hints to flow again")
+
+
+async def test_it_starts_without_redis(settings: Settings, tmp_path: Path) -> None:
+    from app.main import create_app
+    from tests.support.serving import serving
+
+    nowhere = settings.model_copy(update={"redis_url": f"unix://{tmp_path}/nowhere.sock"})
+    async with serving(create_app(nowhere)) as site, person(site, "Alice") as alice:
+        assert (await alice.get("/readyz")).json() == {"status": "ready", "database": "up", "redis": "down"}
+        await write(alice, "Nobody waits for Redis")

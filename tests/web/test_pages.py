@@ -1,0 +1,108 @@
+"""Pages: what a browser opens, with its first snapshot and the cursor that goes with it."""
+
+from __future__ import annotations
+
+import json
+import re
+from html import unescape
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from app.demo import ARTICLES
+from tests.support.people import snapshot, write
+from tests.support.sse import listening
+from tests.web.database import seq_of
+
+if TYPE_CHECKING:
+    import httpx
+
+    from app.live.parley import Parley
+
+HOSTILE = "</script><script>alert(1)</script><!-- & \u2028 'quotes' \"more\""
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url  # what is read here is read in comments and accounts, too, on both
+
+
+async def bootstrap(client: httpx.AsyncClient, path: str) -> dict[str, Any]:
+    """What the page hands to its scripts."""
+    response = await client.get(path)
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert response.headers["cache-control"] == "no-store"
+    found = re.findall(r'<script type="application/json" id="bootstrap">(.*?)</script>', response.text, re.DOTALL)
+    assert len(found) == 1
+    return dict(json.loads(found[0]))
+
+
+async def test_a_page_carries_what_its_first_request_would(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+    comment = await write(alice, "First")
+    for reader in (alice, guest):
+        page = await bootstrap(reader, "/Article/1")
+        seen = await snapshot(reader)
+        assert page["thread"] == seen
+        assert page["thread"]["comments"][0]["id"] == comment["id"]
+        assert page["topics"] == ["Article/1"]
+        assert seen["cursor"] in page["cursors"]
+        assert page["user"] == (await reader.get("/api/session")).json()["user"]
+
+
+async def test_the_stream_goes_on_from_the_pages_cursors(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
+    page = await bootstrap(bob, "/Article/1")
+    comment = await write(alice, "In between")
+    query = {"topic": page["topics"], "cursor": page["cursors"]}
+    async with listening(bob, *query["topic"], cursor=None) as fresh:
+        assert (await fresh.next()).event == "heartbeat"
+        await fresh.nothing(0.1)
+    async with bob.stream("GET", "/streams", params={**query, "once": 1}) as response:
+        text = (await response.aread()).decode()
+    assert "event: reset" not in text
+    assert text.count("event: global.comment.create.success") == 1
+    assert comment["id"] in text
+
+
+async def test_what_people_write_cannot_leave_its_place(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+    await write(alice, HOSTILE)
+    page = await bootstrap(guest, "/Article/1")
+    assert page["thread"]["comments"][0]["body"] == HOSTILE
+    html = (await guest.get("/Article/1")).text
+    assert "<script>alert" not in html
+    assert "<!--" not in html
+
+
+async def test_a_hostile_address_is_only_text(guest: httpx.AsyncClient) -> None:
+    response = await guest.get("/Article/%3Cscript%3Ealert(1)%3C%2Fscript%3E")
+    assert response.status_code == 200
+    assert "<script>alert" not in response.text
+    assert "<script>alert(1)</script>" in unescape(response.text)
+
+
+async def test_any_commentable_has_a_page_and_looking_makes_no_row(guest: httpx.AsyncClient, served: Parley) -> None:
+    page = await bootstrap(guest, "/Page/never/seen before")
+    assert page["topics"] == ["Page/never/seen before"]
+    assert page["thread"]["commentable"]["seq"] == 0
+    assert await seq_of(served, "Page/never/seen before") is None
+
+
+async def test_the_front_page_lists_the_demos_articles(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+    await write(alice, "One")
+    await write(alice, "Two")
+    html = (await guest.get("/")).text
+    for topic, article in ARTICLES.items():
+        assert article.title in unescape(html)
+        assert f'href="/{topic}"' in html
+    page = await bootstrap(alice, "/")
+    assert (page["thread"], page["topics"]) == (None, [])
+    assert page["user"]["username"] == "Alice"
+    assert len(page["cursors"]) == 1
+    nobody = await bootstrap(guest, "/")
+    assert (nobody["user"], nobody["cursors"]) == (None, [])
+
+
+@pytest.mark.parametrize("path", ["/", "/Article/1"])
+async def test_head_of_a_page(guest: httpx.AsyncClient, path: str) -> None:
+    response = await guest.head(path)
+    assert (response.status_code, response.content) == (200, b"")
