@@ -1,0 +1,135 @@
+"""Alice, Bob and a guest, each in a real browser of their own, in front of a really served site."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from contextlib import AsyncExitStack
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
+
+from tests.browser.complaints import Complaints
+from tests.browser.people import Person
+from tests.support import people
+from tests.support.chromium import FLAGS
+
+if TYPE_CHECKING:
+    import httpx
+
+    from app.live.parley import Parley
+    from tests.support.serving import Site
+
+FAILED = pytest.StashKey[bool]()
+
+Arrive = Callable[..., Awaitable[Person]]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--screenshots", type=Path, metavar="DIR", help="where the README's picture of the page is put")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A fresh, migrated SQLite file. The journey runs on PostgreSQL, too: browsers do not know the difference."""
+    kind = getattr(request, "param", "sqlite")
+    url: str = request.getfixturevalue("sqlite_url" if kind == "sqlite" else "postgres_url")
+    return url
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    from app.models import password
+
+    hasher = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
+    monkeypatch.setattr(password, "_hasher", lambda: hasher)
+    monkeypatch.setattr(password, "_nobodys", cache(lambda: hasher.hash("nobody has this password")))
+
+
+@pytest.fixture(scope="session")
+async def browser(chromium_path: Path) -> AsyncIterator[Browser]:
+    """One Chromium for all; what separates people is their contexts."""
+    # A proxy of the machine's is not for what is served on it.
+    environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    async with (
+        async_playwright() as playwright,
+        await playwright.chromium.launch(executable_path=chromium_path, args=FLAGS, env=environment) as browser,
+    ):
+        yield browser
+
+
+@pytest.fixture
+def complaints() -> Complaints:
+    """What pages complained of. All of it fails the test, but for what the test allows."""
+    return Complaints()
+
+
+@pytest.fixture
+async def arrive(
+    request: pytest.FixtureRequest, browser: Browser, site: Site, complaints: Complaints, tmp_path: Path
+) -> AsyncIterator[Arrive]:
+    """`await arrive("Alice")`: somebody with an account, signed in; `arrive()`: a guest. Both look at Article/1.
+
+    Options: `at`, another path, and what a browser's context takes, a viewport or a colour scheme.
+    """
+    here: list[Person] = []
+    async with AsyncExitStack() as doors:
+
+        async def arrive(name: str | None = None, at: str = "/Article/1", **options: Any) -> Person:
+            client = await doors.enter_async_context(site.client())
+            if name:
+                await people.sign_up(client, name)
+            context = await doors.enter_async_context(await browser.new_context(base_url=site.url, **options))
+            cookies = [{"name": cookie.name, "value": cookie.value, "url": site.url} for cookie in client.cookies.jar]
+            await context.add_cookies(cookies)
+            person = Person(name or "a guest", context, client, complaints)
+            here.append(person)
+            return await person.visit(at)
+
+        yield arrive
+        if request.node.stash.get(FAILED, False):
+            for person in here:
+                await person.take_pictures(tmp_path)
+    complaints.raise_unexpected()
+
+
+@pytest.fixture
+async def alice(arrive: Arrive) -> Person:
+    return await arrive("Alice")
+
+
+@pytest.fixture
+async def bob(arrive: Arrive) -> Person:
+    return await arrive("Bob")
+
+
+@pytest.fixture
+async def phone(site: Site) -> AsyncIterator[httpx.AsyncClient]:
+    """Carol, on something that is no browser: whose changes Alice and Bob see."""
+    async with people.person(site, "Carol") as phone:
+        yield phone
+
+
+@pytest.fixture
+async def guest(arrive: Arrive) -> Person:
+    return await arrive()
+
+
+@pytest.fixture
+def served(site: Site) -> Parley:
+    """The site's own Parley."""
+    parley: Parley = site.server.config.app.state.parley
+    return parley

@@ -1,0 +1,183 @@
+"""Somebody at a browser: what they do with keys and clicks, and what they see."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playwright.async_api import BrowserContext, Locator, Page, TimeoutError
+
+from tests.support.people import ARTICLE
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.browser.complaints import Complaints
+
+PATIENCE = 5_000  # milliseconds in which the page has to do what is asked of it
+LOOKING = 20  # milliseconds between two looks at it
+
+SHOWN = """() => Array.from(document.querySelectorAll(".thread__list > .comment"), (el) => {
+  const part = (name) => el.querySelector(".comment__" + name);
+  return {
+    id: el.dataset.commentId,
+    username: part("author").textContent,
+    body: part("body").textContent,
+    edited: part("edited").checkVisibility(),
+    current_user_can_edit: part("actions").checkVisibility(),
+    state: el.checkVisibility() ? el.dataset.state : "hidden",
+  };
+})"""
+BODIES = f"() => ({SHOWN})().filter((shown) => shown.state !== 'hidden').map((shown) => shown.body)"
+MODELS = "() => parley.comments.toJSON()"
+
+
+class Person:
+    """`page` is the tab they look at; `client` acts for the same account, from another device without a page."""
+
+    def __init__(self, name: str, context: BrowserContext, client: httpx.AsyncClient, complaints: Complaints) -> None:
+        self.name = name
+        self.context = context
+        self.client = client
+        self.requests: list[str] = []  # "GET /api/comments/" …, of all tabs, in the order of sending
+        self.page: Page
+        context.set_default_timeout(PATIENCE)
+        context.on("page", complaints.listen)
+        context.on("request", lambda request: self.requests.append(_named(request.method, request.url)))
+
+    # -- looking at pages -----------------------------------------------------------------------------------
+
+    async def visit(self, path: str) -> Person:
+        """Open a page in a new tab, and wait until it is live."""
+        self.page = await self.context.new_page()
+        await self.page.goto(path)
+        await self.is_ready()
+        return self
+
+    async def another_tab(self, path: str = "/Article/1") -> Person:
+        """The same person, looking at one more tab."""
+        tab = object.__new__(Person)
+        tab.__dict__.update(self.__dict__)
+        return await tab.visit(path)
+
+    async def reload(self) -> None:
+        await self.page.reload()
+        await self.is_ready()
+
+    async def is_ready(self) -> None:
+        """The page's parts are put together, and its stream, where it has one, is open."""
+        await self.until("window.parley && ['live', 'idle'].includes(parley.connector.state)", "the page", 10_000)
+
+    async def is_in_state(self, state: str) -> None:
+        """Waits until the connection light says that."""
+        await self.until(f"document.querySelector('.light').dataset.state === '{state}'", f"the light to be {state}")
+
+    async def until(self, condition: str, what_for: str, timeout: float = PATIENCE) -> None:
+        """Wait until this is true in the page."""
+        try:
+            await self.page.wait_for_function(f"() => {condition}", polling=LOOKING, timeout=timeout)
+        except TimeoutError:
+            raise AssertionError(f"{self.name} waited in vain for {what_for}: {condition}") from None
+
+    async def take_pictures(self, directory: Path) -> None:
+        for number, page in enumerate(self.context.pages):
+            await page.screenshot(path=directory / f"{self.name}-{number}.png", full_page=True)
+
+    # -- the thread -----------------------------------------------------------------------------------------
+
+    @property
+    def composer(self) -> Locator:
+        return self.page.locator(".composer textarea")
+
+    @property
+    def editor(self) -> Locator:
+        return self.page.locator(".editor textarea")
+
+    def comment(self, body: str) -> Locator:
+        """The comment with this text, or whose editor is open over it."""
+        text = self.page.locator(".comment__body", has_text=re.compile(f"^{re.escape(body)}$"))
+        return self.page.locator(".thread__list > .comment").filter(has=text)
+
+    async def write(self, body: str) -> None:
+        await self.composer.fill(body)
+        await self.composer.press("Control+Enter")
+
+    async def open_editor(self, body: str) -> None:
+        await self.comment(body).locator(".comment__edit").click()
+        await self.editor.wait_for()
+
+    async def edit(self, body: str, new: str) -> None:
+        await self.open_editor(body)
+        await self.editor.fill(new)
+        await self.editor.press("Control+Enter")
+
+    async def delete(self, body: str) -> None:
+        comment = self.comment(body)
+        await comment.locator(".comment__delete").click()
+        await comment.locator(".comment__delete-yes").click()
+
+    async def shown(self) -> list[dict[str, Any]]:
+        """Every comment in the page, as one sees it."""
+        shown: list[dict[str, Any]] = await self.page.evaluate(SHOWN)
+        return shown
+
+    async def bodies(self) -> list[str]:
+        bodies: list[str] = await self.page.evaluate(BODIES)
+        return bodies
+
+    async def sees(self, *bodies: str) -> None:
+        """Waits until these, in this order, and nothing else are the thread."""
+        await self._comes_to(BODIES, list(bodies))
+
+    async def is_settled(self) -> None:
+        """Waits until nothing is on its way to the server."""
+        await self.until("parley.comments.every((comment) => comment.state() === 'settled')", "all to be settled")
+
+    async def snapshot(self) -> list[dict[str, Any]]:
+        """What a fresh GET answers to this browser, all pages of it."""
+        comments: list[dict[str, Any]] = []
+        before = {}
+        while True:
+            answer = await self.context.request.get("/api/comments/", params={**ARTICLE, **before, "limit": 100})
+            page = await answer.json()
+            comments = page["comments"] + comments
+            if page["before"] is None:
+                return comments
+            before = {"before": page["before"]}
+
+    async def sees_the_truth(self, loaded: Sequence[dict[str, Any]] | None = None) -> None:
+        """Waits until models and page equal a fresh snapshot (or `loaded`, where that is a part of one)."""
+        await self.is_settled()
+        fresh = list(await self.snapshot() if loaded is None else loaded)
+        await self._comes_to(MODELS, fresh)
+        await self._comes_to(SHOWN, [_as_shown(comment) for comment in fresh])
+
+    async def _comes_to(self, look: str, wanted: list[Any]) -> None:
+        try:
+            is_so = f"(wanted) => _.isEqual(({look})(), wanted)"
+            await self.page.wait_for_function(is_so, arg=wanted, polling=LOOKING)
+        except TimeoutError:
+            assert await self.page.evaluate(look) == wanted, self.name  # pytest shows the difference
+
+    # -- the account ----------------------------------------------------------------------------------------
+
+    async def is_signed_in(self, name: str | None = None) -> None:
+        await self._account_is("signed-in")
+        assert await self.page.locator(".account__name").inner_text() == (name or self.name)
+
+    async def is_guest(self) -> None:
+        await self._account_is("guest")
+
+    async def _account_is(self, state: str) -> None:
+        await self.until(f"document.querySelector('.account').dataset.state === '{state}'", f"to be {state}")
+
+
+def _as_shown(comment: dict[str, Any]) -> dict[str, Any]:
+    names = ("id", "username", "body", "edited", "current_user_can_edit")
+    return {name: comment[name] for name in names} | {"state": "settled"}
+
+
+def _named(method: str, url: str) -> str:
+    return f"{method} /{url.split('/', 3)[3]}"

@@ -1,0 +1,135 @@
+"""Who one is: signing up, in and out without leaving the page, in all of one's tabs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from app.live.topics import Topic
+from app.models.user import User
+from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.people import Person
+from tests.support.people import PASSWORD, email_of, sign_up, write
+
+if TYPE_CHECKING:
+    import httpx
+
+    from app.live.parley import Parley
+    from tests.support.serving import Site
+
+
+async def fill_in(person: Person, **fields: str) -> None:
+    for name, value in fields.items():
+        await person.page.locator(f".entry input[name={name}]").fill(value)
+    await person.page.locator(".entry__submit").click()
+
+
+async def test_a_guests_text_is_posted_once_they_have_signed_in(guest: Person, bob: Person, site: Site) -> None:
+    async with site.client() as client:
+        await sign_up(client, "Alice")
+    await guest.write("I shall say who I am")
+    await fill_in(guest, email=email_of("Alice"), password=PASSWORD)
+    await guest.is_signed_in("Alice")
+    await bob.sees("I shall say who I am")
+    await guest.sees("I shall say who I am")
+    await guest.sees_the_truth()
+    assert await guest.composer.input_value() == ""
+    assert await guest.comment("I shall say who I am").locator(".comment__edit").is_visible()
+
+
+async def test_a_guests_text_is_posted_once_they_have_signed_up(guest: Person, bob: Person) -> None:
+    await guest.write("Here for the first time")
+    await guest.page.locator(".entry__to-signup").click()
+    await fill_in(guest, username="Dora", email="dora@example.com", password=PASSWORD)
+    await guest.is_signed_in("Dora")
+    await bob.sees("Here for the first time")
+    await guest.sees_the_truth()
+
+
+async def test_a_guest_who_changes_their_mind_keeps_the_text(guest: Person) -> None:
+    await guest.write("Perhaps later")
+    assert await guest.page.locator("dialog.entry").is_visible()
+    await guest.page.keyboard.press("Escape")
+    assert not await guest.page.locator("dialog.entry").is_visible()
+    assert await guest.composer.input_value() == "Perhaps later"
+    assert not [request for request in guest.requests if request.startswith("POST")]
+
+
+async def test_what_is_wrong_stands_beside_its_field(
+    guest: Person, phone: httpx.AsyncClient, complaints: Complaints
+) -> None:
+    complaints.allow(NETWORK)
+    entry = guest.page.locator(".entry")
+    await guest.page.locator(".account__sign-up").click()
+    await fill_in(guest, username="x", email="nobody", password="short")
+    for field in ("username", "email", "password"):
+        await entry.locator(f".field__error[data-field={field}]").wait_for()
+        assert await entry.locator(f"input[name={field}]").get_attribute("aria-invalid") == "true"
+    await fill_in(guest, username="carol", email="another@example.com", password=PASSWORD)
+    await guest.until("!document.querySelector('.field__error[data-field=email]:not([hidden])')", "the address to pass")
+    await entry.locator(".field__error[data-field=username]").wait_for()
+
+    await entry.locator(".entry__to-signin").click()
+    await fill_in(guest, email=email_of("Carol"), password="no idea at all")
+    await entry.locator(".entry__problem").wait_for()
+    assert "wrong" in await entry.locator(".entry__problem").inner_text()
+    await fill_in(guest, email=email_of("Carol"), password=PASSWORD)
+    await guest.is_signed_in("Carol")
+    assert not await entry.is_visible()
+
+
+async def test_signing_out_in_one_tab_makes_a_guest_of_the_other_which_says_so(alice: Person) -> None:
+    await alice.write("Mine")
+    await alice.is_settled()
+    other = await alice.another_tab()
+    await other.sees("Mine")
+    await other.is_signed_in()
+    await alice.page.locator(".account__sign-out").click()
+    await alice.is_guest()
+    await other.is_guest()
+    for tab in (alice, other):
+        await tab.until("document.querySelector('.announcer').textContent === 'You are signed out.'", "to be told")
+        assert await tab.page.locator(".account__sign-in").is_visible()
+        await tab.sees_the_truth()  # in which nothing is hers to edit
+        await tab.is_in_state("live")
+
+
+async def test_a_login_that_ends_elsewhere_ends_here(alice: Person, bob: Person) -> None:
+    assert (await alice.client.delete("/api/session")).status_code == 204
+    await alice.is_guest()
+    await bob.write("You can still read this")
+    await alice.sees("You can still read this")
+    assert [comment["state"] for comment in await alice.shown()] == ["settled"]
+
+
+async def test_a_comment_after_the_logins_end_is_kept(alice: Person, complaints: Complaints) -> None:
+    complaints.allow(NETWORK)
+    await alice.page.evaluate("parley.connector.close()")  # so nobody tells her
+    await alice.client.delete("/api/session")
+    await alice.write("In vain")
+    await alice.is_guest()
+    await alice.until("document.querySelector('.comment[data-state=refused]')", "to be told")
+    assert await alice.bodies() == ["In vain"]
+
+
+async def test_signing_in_shows_what_is_mine(guest: Person, site: Site) -> None:
+    async with site.client() as client:
+        await sign_up(client, "Alice")
+        await write(client, "From the train")
+    await guest.sees("From the train")
+    assert not await guest.comment("From the train").locator(".comment__edit").is_visible()
+    await guest.page.locator(".account__sign-in").click()
+    await fill_in(guest, email=email_of("Alice"), password=PASSWORD)
+    await guest.is_signed_in("Alice")
+    await guest.comment("From the train").locator(".comment__edit").wait_for()
+    await guest.sees_the_truth()
+
+
+async def test_a_new_name_shows_in_all_of_ones_tabs(alice: Person, served: Parley) -> None:
+    account = (await alice.client.get("/api/session")).json()["user"]
+    async with served.writing(Topic("User", account["id"])) as writing:
+        row = await writing.get(User, UUID(account["id"]))
+        assert row
+        row.username = "Alicia"
+        writing.update(row)
+    await alice.until("document.querySelector('.account__name').textContent === 'Alicia'", "the name")

@@ -1,0 +1,222 @@
+"""How it looks and feels: on a phone, in the dark, and without a mouse."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from uuid import UUID
+
+import pytest
+
+from app.live.topics import Topic
+from app.models.comment import Comment
+from tests.browser.people import Person
+from tests.support.people import PASSWORD, person, write
+
+if TYPE_CHECKING:
+    import httpx
+
+    from app.live.parley import Parley
+    from tests.browser.conftest import Arrive
+    from tests.support.serving import Site
+
+PHONE = {"width": 320, "height": 640}
+LONGEST_NAME = "Wilhelmina-Constantia-van-Door"
+
+TOO_WIDE = """() => Array.from(document.querySelectorAll("body *"))
+  .filter((el) => el.checkVisibility() && !el.closest(".announcer, .skip, svg"))
+  .filter((el) => el.getBoundingClientRect().right > innerWidth + 0.5)
+  .map((el) => el.outerHTML.slice(0, 100))"""
+
+# The colours that are really there, and how far text stands out from what is behind it (WCAG 2, 4.5 wanted).
+CONTRASTS = """() => {
+  const paint = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgba = (colour) => {
+    paint.clearRect(0, 0, 1, 1);
+    paint.fillStyle = colour;
+    paint.fillRect(0, 0, 1, 1);
+    return Array.from(paint.getImageData(0, 0, 1, 1).data);
+  };
+  const channel = (value) => (value /= 255) <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+  const luminance = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+  const behind = (el) => {
+    for (; el; el = el.parentElement) {
+      const colour = rgba(getComputedStyle(el).backgroundColor);
+      if (colour[3] === 255) return colour;
+    }
+    return rgba("Canvas");
+  };
+  const texts = Array.from(document.querySelectorAll("body *")).filter((el) =>
+    el.checkVisibility() && !el.closest(".announcer, .skip, :disabled") &&
+    Array.from(el.childNodes).some((node) => node.nodeType === 3 && node.textContent.trim()));
+  return texts.map((el) => {
+    const [one, other] = [rgba(getComputedStyle(el).color), behind(el)].map(luminance);
+    return [(Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05), el.outerHTML.slice(0, 100)];
+  });
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_nothing_is_wider_than_a_small_phone(
+    scheme: Literal["light", "dark"], arrive: Arrive, phone: httpx.AsyncClient
+) -> None:
+    for body in ("A" * 300, "https://example.com/" + "path/" * 60, "Plain words.\n\n" + "    indented " * 20):
+        await write(phone, body)
+    someone = await arrive(LONGEST_NAME, viewport=PHONE, color_scheme=scheme)
+    await write(someone.client, "B" * 200)
+    await someone.until("parley.comments.length === 4", "all comments")
+    await fits(someone)
+    await someone.open_editor("B" * 200)
+    await fits(someone)
+    await someone.editor.press("Escape")
+    await someone.comment("B" * 200).locator(".comment__delete").click()
+    await fits(someone)
+
+    guest = await arrive(viewport=PHONE, color_scheme=scheme)
+    await fits(guest)
+    await guest.page.locator(".account__sign-up").click()
+    await fits(guest)
+    front = await guest.another_tab("/")
+    await fits(front)
+
+
+async def fits(person: Person) -> None:
+    assert await person.page.evaluate(TOO_WIDE) == []
+    assert await person.page.evaluate("document.scrollingElement.scrollWidth") <= PHONE["width"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_every_word_can_be_read(scheme: Literal["light", "dark"], arrive: Arrive) -> None:
+    alice = await arrive("Alice", color_scheme=scheme)
+    await alice.write("Can you read this?")
+    await alice.write("And this?")
+    await alice.is_settled()
+    await alice.page.emulate_media(reduced_motion="reduce")
+    await alice.page.evaluate("Promise.all(document.getAnimations().map((animation) => animation.finish()))")
+    await alice.open_editor("And this?")
+    await alice.comment("Can you read this?").locator(".comment__delete").click()
+    await can_be_read(alice)
+    background = await alice.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    is_light = sum(int(part) for part in background[4:-1].split(",")) > 3 * 128
+    assert is_light == (scheme == "light")
+    await can_be_read(await alice.another_tab("/"))
+
+
+async def can_be_read(person: Person) -> None:
+    contrasts = await person.page.evaluate(CONTRASTS)
+    assert contrasts
+    assert not [(round(ratio, 2), element) for ratio, element in contrasts if ratio < 4.5]
+
+
+# -- without a mouse -------------------------------------------------------------------------------------------
+
+
+async def tab_to(person: Person, selector: str, key: str = "Tab") -> None:
+    for _ in range(40):
+        await person.page.keyboard.press(key)
+        if await has_focus(person, selector):
+            return
+    raise AssertionError(f"{key} never comes to {selector}")
+
+
+async def has_focus(person: Person, selector: str) -> bool:
+    return bool(await person.page.evaluate("(selector) => document.activeElement.matches(selector)", selector))
+
+
+async def focus_is_on(person: Person, selector: str) -> None:
+    await person.until(f"document.activeElement.matches('{selector}')", f"the focus on {selector}")
+
+
+async def test_everything_can_be_done_with_keys_alone(guest: Person, bob: Person) -> None:
+    keys = guest.page.keyboard
+    await tab_to(guest, ".account__sign-up")
+    await keys.press("Enter")
+    await focus_is_on(guest, "input[name=username]")
+    await keys.type("Alice")
+    await tab_to(guest, "input[name=email]")
+    await keys.type("alice@example.com")
+    await tab_to(guest, "input[name=password]")
+    await keys.type(PASSWORD)
+    await keys.press("Enter")
+    await guest.is_signed_in("Alice")
+    await focus_is_on(guest, ".account__sign-out")
+
+    await tab_to(guest, ".composer textarea")
+    await keys.type("By hand")
+    await keys.press("Control+Enter")
+    await bob.sees("By hand")
+    await guest.is_settled()
+    await focus_is_on(guest, ".composer textarea")
+
+    await tab_to(guest, ".comment__edit", "Shift+Tab")
+    await keys.press("Enter")
+    await focus_is_on(guest, ".editor textarea")
+    await keys.type(", still")
+    await tab_to(guest, ".editor__save")
+    await keys.press("Enter")
+    await bob.sees("By hand, still")
+    await focus_is_on(guest, ".comment")
+
+    await tab_to(guest, ".comment__delete")
+    await keys.press("Enter")
+    await focus_is_on(guest, ".comment__delete-yes")
+    await keys.press("Escape")
+    await focus_is_on(guest, ".comment__delete")
+    await keys.press("Enter")
+    await keys.press("Enter")
+    await bob.sees()
+    await focus_is_on(guest, ".thread__heading")
+
+    await tab_to(guest, ".account__sign-out", "Shift+Tab")
+    await keys.press("Enter")
+    await guest.is_guest()
+    await focus_is_on(guest, ".account__sign-in")
+
+
+async def test_the_dialog_gives_the_focus_back(guest: Person) -> None:
+    await tab_to(guest, ".account__sign-in")
+    await guest.page.keyboard.press("Enter")
+    await focus_is_on(guest, "input[name=email]")
+    await guest.page.keyboard.press("Escape")
+    await focus_is_on(guest, ".account__sign-in")
+
+
+# -- the README's picture --------------------------------------------------------------------------------------
+
+CONVERSATION = (
+    ("Bob", 95, "“Mind the step.” Thirty years of listening, and that is what it had to say. I love this bird."),
+    ("Alice", 41, "The almonds were a mistake. You never open with almonds."),
+    ("Carol", 3, "Noted, for my next parrot."),
+)
+
+
+async def test_it_is_a_pleasure_to_look_at(
+    arrive: Arrive, site: Site, served: Parley, phone: httpx.AsyncClient, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    # 1280 by 900 on paper: the whole of it, a little smaller.
+    view = {"viewport": {"width": 1600, "height": 1125}, "device_scale_factor": 0.8}
+    alice = await arrive("Alice", color_scheme="light", **view)
+    async with person(site, "Bob") as bob:
+        clients = {"Alice": alice.client, "Bob": bob, "Carol": phone}
+        for name, minutes, body in CONVERSATION:
+            comment = await write(clients[name], body)
+            await backdate(served, comment["id"], timedelta(minutes=minutes))
+        await alice.reload()
+        await write(bob, "Bring a pear. And close the door softly.")
+        await alice.until("parley.comments.length === 4", "the last word")
+    picture = tmp_path / "screenshot.png"
+    await alice.page.screenshot(path=picture)
+    assert 20_000 < picture.stat().st_size < 200_000
+    if directory := request.config.getoption("screenshots", None):
+        directory.mkdir(parents=True, exist_ok=True)
+        shutil.copy(picture, directory)
+
+
+async def backdate(parley: Parley, id: str, age: timedelta) -> None:
+    async with parley.writing(Topic("Article", "1")) as writing:
+        row = await writing.get(Comment, UUID(id))
+        assert row
+        row.created_at = row.updated_at = datetime.now(UTC) - age
+        writing.update(row)

@@ -1,0 +1,263 @@
+"""Nothing is missed: whatever happens to the stream, the page comes to show what the server has."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+import uvicorn
+from playwright.async_api import Route
+
+from app.main import create_app
+from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.people import Person
+from tests.support.people import delete, edit, write
+from tests.support.serving import Server
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    import httpx
+
+    from app.settings import Settings
+    from tests.browser.conftest import Arrive
+    from tests.support.serving import Site
+
+
+def tear(site: Site) -> None:
+    """Every stream breaks, without a farewell."""
+    for connection in list(site.server.server_state.connections):
+        if connection.scope["path"] == "/streams":
+            connection.transport.abort()
+
+
+async def ten_changes(phone: httpx.AsyncClient, *comments: dict[str, str]) -> None:
+    first, second, third, fourth = comments
+    await edit(phone, first, "the first, changed")
+    await write(phone, "a fifth")
+    await delete(phone, second)
+    sixth = await write(phone, "a sixth")
+    await edit(phone, first, "the first, changed again")
+    await delete(phone, sixth)
+    await edit(phone, fourth, "the fourth, changed")
+    seventh = await write(phone, "a seventh")
+    await edit(phone, seventh, "a seventh, changed")
+    await delete(phone, third)
+
+
+@pytest.mark.parametrize("how", ["closed", "torn", "offline"])
+async def test_ten_changes_behind_a_dead_stream_are_caught_up_with_and_nothing_is_fetched_again(
+    how: str, alice: Person, phone: httpx.AsyncClient, site: Site, complaints: Complaints
+) -> None:
+    complaints.allow(NETWORK)
+    four = [await write(phone, body) for body in ("one", "two", "three", "four")]
+    await alice.sees("one", "two", "three", "four")
+
+    if how == "closed":
+        await alice.page.evaluate("parley.connector.close()")
+    if how == "offline":
+        await alice.context.set_offline(True)
+    tear(site)
+    await ten_changes(phone, *four)
+    assert await alice.bodies() == ["one", "two", "three", "four"]
+    if how == "closed":
+        await alice.page.evaluate("parley.connector.resume()")
+    if how == "offline":
+        await alice.context.set_offline(False)
+
+    await alice.sees("the first, changed again", "the fourth, changed", "a fifth", "a seventh, changed")
+    await alice.sees_the_truth()
+    assert not [request for request in alice.requests if request.startswith("GET /api/")]
+
+
+async def test_what_the_page_itself_changed_meanwhile_is_not_lost(alice: Person, phone: httpx.AsyncClient) -> None:
+    await alice.write("Written with a stream")
+    await alice.is_settled()
+    await alice.page.evaluate("parley.connector.close()")
+    await write(phone, "Unseen")
+    await alice.write("Written without a stream")
+    await alice.is_settled()
+    await alice.edit("Written with a stream", "Edited without a stream")
+    await alice.is_settled()
+    await alice.page.evaluate("parley.connector.resume()")
+    await alice.sees("Edited without a stream", "Unseen", "Written without a stream")
+    await alice.sees_the_truth()
+
+
+async def test_a_cursor_that_cannot_be_honoured_makes_the_page_read_again(
+    alice: Person, phone: httpx.AsyncClient
+) -> None:
+    one, two = [await write(phone, body) for body in ("one", "two")]
+    await alice.sees("one", "two")
+    await alice.page.evaluate("parley.connector.close()")
+    await edit(phone, one, "one, changed")
+    await delete(phone, two)
+    await write(phone, "three")
+    await alice.page.evaluate("parley.connector.open(['Article/1'], ['broken'])")
+    await alice.sees("one, changed", "three")
+    await alice.sees_the_truth()
+    assert len([request for request in alice.requests if request.startswith("GET /api/comments/")]) == 1
+    await write(phone, "four")
+    await alice.sees("one, changed", "three", "four")
+
+
+async def test_a_server_that_comes_back_is_found_by_itself(
+    alice: Person, bob: Person, site: Site, settings: Settings, complaints: Complaints
+) -> None:
+    complaints.allow(NETWORK)
+    await alice.write("Before")
+    await bob.sees("Before")
+    site.stop()
+    await wait_until(lambda: is_down(site), "the server's end")
+    await alice.write("During")
+    await alice.until("document.querySelector('.comment[data-state=refused]')", "to be told")
+    await bob.is_in_state("reconnecting")
+
+    async with serving_again(settings, site):
+        await alice.is_in_state("live")
+        await bob.is_in_state("live")
+        await alice.comment("During").locator(".comment__retry").click()
+        await bob.write("After")
+        for person in (alice, bob):
+            await person.until("parley.comments.length === 3", "all three")
+            await person.sees_the_truth()
+        await alice.context.close()
+        await bob.context.close()
+
+
+def is_down(site: Site) -> bool:
+    address = urlsplit(site.url)
+    with socket.socket() as caller:
+        refused = caller.connect_ex((str(address.hostname), int(address.port or 0))) != 0
+    return refused and not site.server.server_state.connections
+
+
+@asynccontextmanager
+async def serving_again(settings: Settings, site: Site) -> AsyncIterator[None]:
+    """A new process, as it were: the same database under the same address."""
+    port = urlsplit(site.url).port
+    assert port
+    server = Server(uvicorn.Config(create_app(settings), port=port, log_config=None, timeout_graceful_shutdown=5))
+    running = asyncio.create_task(server.serve())
+    try:
+        await wait_until(lambda: server.started, "the server to start again")
+        yield
+    finally:
+        server.should_exit = True
+        await running
+
+
+async def test_a_refused_stream_is_asked_for_again(
+    alice: Person, phone: httpx.AsyncClient, complaints: Complaints
+) -> None:
+    complaints.allow(NETWORK)
+    refusals = []
+
+    async def refuse_twice(route: Route) -> None:
+        if len(refusals) == 2:
+            await route.continue_()
+        else:
+            refusals.append(route)
+            await route.fulfill(status=503)  # what ends an EventSource for good
+
+    await alice.page.route("**/streams?*", refuse_twice)
+    await alice.page.evaluate("parley.connector.close()")
+    await write(phone, "Unseen")
+    await alice.page.evaluate("parley.connector.resume()")
+    await alice.sees("Unseen")
+    assert len(refusals) == 2
+    await alice.sees_the_truth()
+
+
+# -- time, which these pages take from the test ---------------------------------------------------------------
+
+
+async def test_a_stream_that_has_gone_silent_is_replaced(
+    alice: Person, phone: httpx.AsyncClient, settings: Settings
+) -> None:
+    await alice.context.clock.install()
+    await alice.reload()
+    streams = streams_of(alice)
+    await alice.page.clock.fast_forward(10_000)
+    assert streams_of(alice) == streams
+    await alice.page.clock.fast_forward(40_000)
+    await wait_until(lambda: len(streams_of(alice)) == len(streams) + 1, "another stream")
+    assert "cursor=" in streams_of(alice)[-1]
+    await write(phone, "Heard again")
+    await alice.sees("Heard again")
+
+
+async def test_where_something_holds_the_stream_back_the_page_polls(alice: Person, phone: httpx.AsyncClient) -> None:
+    over = asyncio.Event()
+
+    async def hold_streams(route: Route) -> None:
+        if "once=1" not in route.request.url:
+            await over.wait()
+        await route.continue_()
+
+    await alice.context.clock.install()
+    await alice.page.route("**/streams?*", hold_streams)
+    await alice.page.reload()
+    await alice.is_in_state("connecting")
+    await alice.page.clock.fast_forward(9_000)
+    for body in ("One", "Two", "Three"):
+        await write(phone, body)
+        await alice.until(f"parley.comments.some((comment) => comment.get('body') === '{body}')", f"“{body}”")
+    await alice.is_in_state("live")
+    await alice.sees_the_truth()
+
+    over.set()
+    await alice.page.clock.fast_forward(61_000)
+    await wait_until(lambda: "once" not in streams_of(alice)[-1], "a try without polling")
+    await write(phone, "Four")
+    await alice.sees("One", "Two", "Three", "Four")
+
+
+def streams_of(person: Person) -> list[str]:
+    return [request for request in person.requests if request.startswith("GET /streams")]
+
+
+# -- the light ------------------------------------------------------------------------------------------------
+
+
+async def test_the_light_is_out_where_there_is_nothing_to_hear(arrive: Arrive) -> None:
+    guest = await arrive(at="/")
+    await guest.is_in_state("idle")
+    assert not await guest.page.locator(".light").is_visible()
+
+
+async def test_the_light_says_how_the_connection_is(alice: Person, site: Site, complaints: Complaints) -> None:
+    complaints.allow(NETWORK)
+    light = alice.page.locator(".light__words")
+    let_through = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await let_through.wait()
+        await route.continue_()
+
+    await alice.page.route("**/streams?*", hold)
+    await alice.page.reload()
+    await alice.is_in_state("connecting")
+    assert await light.inner_text() == "Connecting…"
+    let_through.set()
+    await alice.is_in_state("live")
+
+    let_through.clear()
+    tear(site)
+    await alice.is_in_state("reconnecting")
+    assert await light.inner_text() == "Reconnecting…"
+    let_through.set()
+    await alice.is_in_state("live")
+
+    await alice.context.set_offline(True)
+    await alice.is_in_state("offline")
+    assert "Offline" in await light.inner_text()
+    await alice.context.set_offline(False)
+    await alice.is_in_state("live")
+
+    await alice.page.evaluate("parley.connector.close()")
+    await alice.is_in_state("idle")
