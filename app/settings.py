@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     database_url: str = f"sqlite+aiosqlite:///{VAR / 'parley.db'}"
     redis_url: str = "embedded://"
     redis_channel_name: Annotated[str, Field(min_length=1, max_length=200)] = "comments"
-    secret_key: str = DEVELOPMENT_KEY
+    secret_key: str = DEVELOPMENT_KEY  # or several, separated by commas: the first signs, all verify
     commentable_types: Annotated[frozenset[str], NoDecode] = frozenset({"Article", "Page"})
     sweep_seconds: Annotated[float, Field(gt=0, le=300)] = 5
     heartbeat_seconds: Annotated[float, Field(gt=0, le=300)] = 15
@@ -51,6 +51,11 @@ class Settings(BaseSettings):
             return cls()
         except ValidationError as error:
             raise ConfigurationError("\n".join(_complaints(error))) from None
+
+    @property
+    def secret_keys(self) -> list[str]:
+        """The key that signs, and after it those that signed before and still verify."""
+        return [key.strip() for key in self.secret_key.split(",")]
 
     @field_validator("database_url")
     @classmethod
@@ -79,10 +84,10 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _own_key_in_production(self) -> Self:
-        if self.environment == "production" and (
-            self.secret_key == DEVELOPMENT_KEY or len(self.secret_key) < SHORTEST_KEY
+        if self.environment == "production" and any(
+            key == DEVELOPMENT_KEY or len(key) < SHORTEST_KEY for key in self.secret_keys
         ):
-            raise ValueError(f"SECRET_KEY: required outside development, at least {SHORTEST_KEY} characters")
+            raise ValueError(f"SECRET_KEY: required outside development, each at least {SHORTEST_KEY} characters")
         return self
 
 

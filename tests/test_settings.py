@@ -38,7 +38,7 @@ def test_a_wrong_value_fails_by_its_variables_name(monkeypatch: pytest.MonkeyPat
         Settings.load()
 
 
-@pytest.mark.parametrize("key", [None, DEVELOPMENT_KEY, "short"])
+@pytest.mark.parametrize("key", [None, DEVELOPMENT_KEY, "short", "x" * 32 + ",", "x" * 32 + "," + DEVELOPMENT_KEY])
 def test_production_demands_a_key_of_its_own(monkeypatch: pytest.MonkeyPatch, key: str | None) -> None:
     monkeypatch.setenv("ENVIRONMENT", "production")
     if key:

@@ -70,4 +70,5 @@ def forget_login(request: Request, response: Response) -> None:
 
 
 def _serializer(request: Request) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(parley_of(request).settings.secret_key, salt=SALT)
+    # The library signs with the last of its keys.
+    return URLSafeTimedSerializer(parley_of(request).settings.secret_keys[::-1], salt=SALT)

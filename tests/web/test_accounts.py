@@ -10,7 +10,9 @@ from uuid import UUID, uuid4
 import pytest
 from itsdangerous import URLSafeTimedSerializer
 
-from tests.support.people import ARTICLE, PASSWORD, email_of, expected, sign_in, sign_up
+from app.main import create_app
+from tests.support.people import ARTICLE, PASSWORD, email_of, expected, person, sign_in, sign_up
+from tests.support.serving import serving
 from tests.web.database import counts_in
 from tests.web.refusals import refused
 
@@ -246,6 +248,19 @@ async def test_a_forged_cookie_is_nobodys(alice: httpx.AsyncClient, site: Site, 
     for cookie in forged + signed_nonsense:
         assert await me_with(site, cookie) is None, cookie
     assert await me_with(site, good) is not None
+
+
+async def test_a_key_is_changed_without_signing_anybody_out(settings: Settings) -> None:
+    old, new = "the old key, which is long enough", "the new key, which is long enough"
+    cookies = []
+    for keys in (old, f"{new},{old}"):
+        async with serving(create_app(settings.model_copy(update={"secret_key": keys}))) as site:
+            for cookie in cookies:
+                assert await me_with(site, cookie) is not None
+            async with person(site, f"Alice{len(cookies)}") as browser:
+                cookies.append(browser.cookies[COOKIE])
+    async with serving(create_app(settings.model_copy(update={"secret_key": new}))) as site:
+        assert [await me_with(site, cookie) is not None for cookie in cookies] == [False, True]
 
 
 async def test_a_cookie_of_last_year_is_nobodys(
