@@ -17,7 +17,7 @@ from app.live.parley import Parley
 from app.models import LIVE_MODELS
 from app.settings import ROOT, Settings
 from app.web import accounts, comments, health, pages, streams
-from app.web.guard import OptionalSlash, RefuseCrossSite
+from app.web.guard import OptionalSlash, RefuseCrossSite, SecureHeaders
 from app.web.problems import HANDLERS
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -59,7 +59,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
             Mount("/static", StaticFiles(directory=ROOT / "app" / "static")),
             Route("/{type}/{id:path}", pages.thread),
         ],
-        middleware=[Middleware(RefuseCrossSite), Middleware(OptionalSlash)],
+        middleware=[Middleware(SecureHeaders), Middleware(RefuseCrossSite), Middleware(OptionalSlash)],
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )

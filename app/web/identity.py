@@ -26,7 +26,7 @@ def parley_of(request: Request) -> Parley:
 def login_id_of(request: Request) -> UUID | None:
     """The login id in a cookie that we signed, whether or not that login still stands."""
     try:
-        return UUID(_serializer(request).loads(request.cookies.get(COOKIE, ""), max_age=REMEMBERED))
+        return UUID(_serializer(request).loads(request.cookies.get(_cookie(request), ""), max_age=REMEMBERED))
     except (BadData, ValueError, TypeError, AttributeError):
         return None
 
@@ -56,17 +56,26 @@ async def _look_up(request: Request) -> Viewer:
 
 def remember_login(request: Request, response: Response, login: Login) -> None:
     response.set_cookie(
-        COOKIE,
+        _cookie(request),
         _serializer(request).dumps(str(login.id)),
         max_age=REMEMBERED if login.remember else None,
-        secure=request.url.scheme == "https",
+        secure=_is_secure(request),
         httponly=True,
         samesite="lax",
     )
 
 
 def forget_login(request: Request, response: Response) -> None:
-    response.delete_cookie(COOKIE, secure=request.url.scheme == "https", httponly=True, samesite="lax")
+    response.delete_cookie(_cookie(request), secure=_is_secure(request), httponly=True, samesite="lax")
+
+
+def _is_secure(request: Request) -> bool:
+    return request.url.scheme == "https"
+
+
+def _cookie(request: Request) -> str:
+    """Over TLS a name that browsers let nobody set but this host, over TLS: no sister site, no man in the middle."""
+    return f"__Host-{COOKIE}" if _is_secure(request) else COOKIE
 
 
 def _serializer(request: Request) -> URLSafeTimedSerializer:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playwright.async_api import BrowserContext, Locator, Page, TimeoutError
+from playwright.async_api import BrowserContext, Error, Locator, Page
 
 from tests.support.people import ARTICLE
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     import httpx
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from tests.browser.complaints import Complaints
 
 PATIENCE = 5_000  # milliseconds in which the page has to do what is asked of it
-LOOKING = 20  # milliseconds between two looks at it
 
 SHOWN = """() => Array.from(document.querySelectorAll(".thread__list > .comment"), (el) => {
   const part = (name) => el.querySelector(".comment__" + name);
@@ -76,10 +77,14 @@ class Person:
 
     async def until(self, condition: str, what_for: str, timeout: float = PATIENCE) -> None:
         """Wait until this is true in the page."""
+        # Not `wait_for_function`, which evaluates in the page while that runs: the page's policy forbids it.
+        await wait_until(lambda: self._is(condition), f"{self.name} to see {what_for}: {condition}", timeout / 1_000)
+
+    async def _is(self, condition: str) -> bool:
         try:
-            await self.page.wait_for_function(f"() => {condition}", polling=LOOKING, timeout=timeout)
-        except TimeoutError:
-            raise AssertionError(f"{self.name} waited in vain for {what_for}: {condition}") from None
+            return bool(await self.page.evaluate(f"() => {condition}"))
+        except Error:  # between two pages
+            return False
 
     async def take_pictures(self, directory: Path) -> None:
         for number, page in enumerate(self.context.pages):
@@ -155,11 +160,12 @@ class Person:
         await self._comes_to(SHOWN, [_as_shown(comment) for comment in fresh])
 
     async def _comes_to(self, look: str, wanted: list[Any]) -> None:
-        try:
-            is_so = f"(wanted) => _.isEqual(({look})(), wanted)"
-            await self.page.wait_for_function(is_so, arg=wanted, polling=LOOKING)
-        except TimeoutError:
-            assert await self.page.evaluate(look) == wanted, self.name  # pytest shows the difference
+        with suppress(AssertionError):
+            await wait_until(lambda: self._shows(look, wanted), "the page to follow")
+        assert await self.page.evaluate(look) == wanted, self.name  # pytest shows the difference
+
+    async def _shows(self, look: str, wanted: list[Any]) -> bool:
+        return bool(await self.page.evaluate(look) == wanted)
 
     # -- the account ----------------------------------------------------------------------------------------
 

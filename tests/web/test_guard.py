@@ -123,3 +123,32 @@ async def test_paths_answer_with_and_without_the_slash(alice: httpx.AsyncClient)
 
 async def test_two_slashes_are_another_path(alice: httpx.AsyncClient) -> None:
     refused(await alice.get("/healthz//"), 404)
+
+
+# -- what browsers are to refuse ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/Article/1", "/nothing", "/api/session", "/api/nothing", "/static/css/page.css"]
+)
+async def test_every_answer_says_what_a_page_may_have(guest: httpx.AsyncClient, path: str) -> None:
+    headers = (await guest.get(path, headers={"Accept": "text/html"})).headers
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert "unsafe" not in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "strict-origin-when-cross-origin"
+    assert "strict-transport-security" not in headers, "there is no TLS here"
+
+
+async def test_over_tls_browsers_are_held_to_it(site: Site) -> None:
+    """As uvicorn tells it, on a proxy's word."""
+    async with site.client(headers={"X-Forwarded-Proto": "https"}) as alice:
+        assert "max-age" in (await alice.get("/")).headers["strict-transport-security"]
+        form = {"email": "zoe@example.com", "username": "Zoe", "password": "talk among friends"}
+        cookie = (await alice.post("/api/users", json=form)).headers["set-cookie"]
+        assert cookie.startswith("__Host-parley_login=")
+        assert {"secure", "httponly", "path=/"} <= {part.strip().lower() for part in cookie.split(";")}
+        alice.headers["Cookie"] = cookie.partition(";")[0]
+        assert (await alice.get("/api/session")).json()["user"]["username"] == "Zoe"
+        alice.headers["X-Forwarded-Proto"] = "http"
+        assert (await alice.get("/api/session")).json() == {"user": None}
