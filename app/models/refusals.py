@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from app.models.comment import Comment
+from app.live.model import Live
 
 
 class Refusal(Exception):
@@ -40,8 +37,8 @@ class Conflict(Refusal):
 
 
 class Stale(Refusal):
-    """The object has changed since the version that the change was made for. Carries what it is now."""
+    """The object has changed since the version that the change was made for. `current` is what it is now."""
 
-    def __init__(self, comment: Comment) -> None:
-        super().__init__("The comment has changed since.")
-        self.comment = comment
+    def __init__(self, current: Live) -> None:
+        super().__init__("It has changed since.")
+        self.current = current

@@ -22,7 +22,7 @@ from starlette.responses import Response
 from app.database import Trouble, in_a_line, is_unavailable
 from app.live.topics import BadTopic
 from app.models import refusals
-from app.models.comment import render
+from app.models.comment import Comment, render
 from app.web.identity import current_viewer
 from app.web.templates import page
 
@@ -108,9 +108,9 @@ async def on_refusal(request: Request, refusal: refusals.Refusal) -> Response:
     problem = Problem(status, str(refusal))
     if isinstance(refusal, refusals.Invalid):
         problem = invalid((refusal.field, str(refusal)))
-    if isinstance(refusal, refusals.Stale):
+    if isinstance(refusal, refusals.Stale) and isinstance(refusal.current, Comment):
         viewer = await current_viewer(request)
-        problem.members["comment"] = render(refusal.comment, viewer.kind(refusal.comment.author_id))
+        problem.members["comment"] = render(refusal.current, viewer.kind(refusal.current.author_id))
     return _answer(request, problem)
 
 

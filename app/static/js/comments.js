@@ -25,7 +25,6 @@ export const Comments = Backbone.Collection.extend({
     this.bus = bus;
     this.commentable = commentable;
     this.before = null;
-    this.unloaded = 0;
     this.tombstones = new Tombstones();
     this.snapshots = new Snapshots(this, commentable);
     this.listenTo(bus, COMMENT_CREATED, this.upsert);
@@ -51,10 +50,9 @@ export const Comments = Backbone.Collection.extend({
     return comment;
   },
 
-  /** How many there are: those loaded, and `unloaded` earlier ones (null: nobody has told us how many). */
+  /** How many are loaded; there are more while `before` is not null. */
   count() {
-    const loaded = this.filter((comment) => comment.state() !== "deleting").length;
-    return loaded + (this.unloaded ?? 0);
+    return this.filter((comment) => comment.state() !== "deleting").length;
   },
 
   upsert(state) {
@@ -79,15 +77,8 @@ export const Comments = Backbone.Collection.extend({
   bury(state) {
     if (!this.isOurs(state)) return;
     const known = this.get(state.id);
-    if (!known && !this.belongs(state) && !this.tombstones.has(state.id)) this.lostEarlier();
     this.tombstones.bury(state.id, state.seq);
     if (known && (known.get("seq") ?? -1) <= state.seq) this.remove(known);
-  },
-
-  // One that is not loaded was deleted: it only counted.
-  lostEarlier() {
-    if (this.unloaded > 0) this.unloaded -= 1;
-    this.trigger("standing");
   },
 
   /** Take a snapshot for the whole truth; only what was not sent yet stays beside it. */
@@ -97,7 +88,7 @@ export const Comments = Backbone.Collection.extend({
     // Without `parse` a state counts even if its seq is lower: after a reset seqs may start anew.
     this.set([...states, ...this.filter((comment) => comment.isNew())]);
     for (const state of states) this.get(state.id).absorb(state);
-    this.counted(snapshot);
+    this.trigger("window", this);
   },
 
   /** Read the newest page again and show that. Answers with the snapshot. */
@@ -115,14 +106,6 @@ export const Comments = Backbone.Collection.extend({
     this.before = snapshot.before;
     const states = snapshot.comments.filter((state) => this.belongs(state));
     this.add(states, { merge: true, parse: true });
-    this.counted(snapshot);
-  },
-
-  counted(snapshot) {
-    const loaded = this.filter((comment) => !comment.isNew()).length;
-    const all = snapshot.commentable.comments_count ?? null;
-    this.unloaded = all === null ? null : Math.max(0, all - loaded);
-    if (this.before === null) this.unloaded = 0;
     this.trigger("window", this);
   },
 

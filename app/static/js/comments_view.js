@@ -90,7 +90,7 @@ export const CommentsView = Backbone.View.extend({
 
   renderSummary() {
     const count = this.collection.count();
-    const atLeast = this.collection.unloaded === null ? "more than " : "";
+    const atLeast = this.collection.before === null ? "" : "more than ";
     const summary = this.el.querySelector(".thread__count");
     summary.textContent = count === 0 ? "" : `${atLeast}${count} comment${count === 1 ? "" : "s"}`;
     summary.dataset.count = count;

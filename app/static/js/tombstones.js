@@ -17,9 +17,6 @@ export class Tombstones {
     if (this.#seqs.size > MOST) this.#seqs.delete(this.#seqs.keys().next().value);
   }
 
-  has(id) {
-    return this.#seqs.has(id);
-  }
 
   covers(state) {
     return (this.#seqs.get(state.id) ?? -1) >= state.seq;
