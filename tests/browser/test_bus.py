@@ -55,12 +55,12 @@ async def test_applying_an_event_twice_or_late_does_nothing(alice: Person) -> No
     other = await write(alice.client, "Gone")
     await delete(alice.client, other)
     await alice.sees("Two")
+    await alice.page.evaluate("(state) => parley.bus.trigger('global.comment.destroy.success', state)", other)
     for state in (comment, changed, comment, other):
         for act in ("create", "update"):
             await alice.page.evaluate(
                 "([name, state]) => parley.bus.trigger(name, state)", [f"global.comment.{act}.success", state]
             )
-    await alice.page.evaluate("(state) => parley.bus.trigger('global.comment.destroy.success', state)", other)
     await alice.sees_the_truth()
     assert await alice.bodies() == ["Two"]
 

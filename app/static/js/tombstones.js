@@ -17,7 +17,6 @@ export class Tombstones {
     if (this.#seqs.size > MOST) this.#seqs.delete(this.#seqs.keys().next().value);
   }
 
-
   covers(state) {
     return (this.#seqs.get(state.id) ?? -1) >= state.seq;
   }
