@@ -50,6 +50,22 @@ def write_cursor(epoch: str, positions: Mapping[Topic, int]) -> str:
     return "~".join([epoch, *sorted(f"{topic.key}.{seq}" for topic, seq in positions.items())])
 
 
-def smallest(cursors: Iterable[Cursor], topic: Topic) -> int | None:
-    """Where to start in `topic` so that no holder of these cursors misses anything."""
-    return min((seq for cursor in cursors if (seq := cursor.of(topic)) is not None), default=None)
+class Cursors:
+    """What a client comes with: no cursor, one, or one for each of several snapshots. Raises BadCursor."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._all = [Cursor.parse(text) for text in texts]
+
+    def start(self, topic: Topic) -> int | None:
+        """Where to begin so that the holder of these misses nothing; None where none of them names the topic."""
+        return min(self._named(topic), default=None)
+
+    def are_of(self, epoch: str | None) -> bool:
+        return all(cursor.epoch == epoch for cursor in self._all)
+
+    def are_ahead(self, topic: Topic, head: int) -> bool:
+        """Whether one claims more of the topic than there is."""
+        return max(self._named(topic), default=0) > head
+
+    def _named(self, topic: Topic) -> list[int]:
+        return [seq for cursor in self._all if (seq := cursor.of(topic)) is not None]

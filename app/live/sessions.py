@@ -21,7 +21,7 @@ from enum import StrEnum
 from app.database import is_unavailable
 from app.live import blocks
 from app.live.changes import Change
-from app.live.cursors import BadCursor, Cursor, smallest, write_cursor
+from app.live.cursors import BadCursor, Cursors, write_cursor
 from app.live.feeds import Feed, Feeds
 from app.live.topics import Topic
 from app.live.viewers import Viewer
@@ -92,7 +92,8 @@ class Session:
         """The blocks of this stream. Registered with its feeds from the first step to the last."""
         self._feeds.enter(self)
         try:
-            yield await self._open()
+            if first := await self._open():
+                yield first
             while not self._ending:
                 self._woken.clear()
                 if sent := await self._step():
@@ -121,29 +122,33 @@ class Session:
 
     async def _place(self) -> tuple[Reason | None, list[Topic]]:
         """Set the cursor; answers why and for which topics the client's own cannot be honoured."""
-        wanted, malformed = self._parse()
+        cursors, malformed = self._parse()
         feeds = [self._feeds[topic] for topic in self.topics]
         # Another process may be further, or know of another history: look before judging.
-        unsure = [feed for feed in feeds if feed.head is None or _unheard(wanted, feed)]
+        unsure = [
+            feed
+            for feed in feeds
+            if feed.head is None or not cursors.are_of(feed.epoch) or cursors.are_ahead(feed.topic, feed.head)
+        ]
         if not all(await asyncio.gather(*(feed.freshen() for feed in unsure))):
             return None, []
         self._epoch = await self._common_epoch()
         heads = {topic: self._feeds[topic].head or 0 for topic in self.topics}
         for topic, head in heads.items():
-            seq = smallest(wanted, topic)
-            self._put(topic, head if seq is None else min(seq, head))
+            start = cursors.start(topic)
+            self._put(topic, head if start is None else min(start, head))
         if malformed:
             return Reason.MALFORMED, list(self.topics)
-        if any(cursor.epoch != self._epoch for cursor in wanted):
+        if not cursors.are_of(self._epoch):
             return Reason.EPOCH, list(self.topics)
-        ahead = [topic for topic, head in heads.items() if _ahead(wanted, topic, head)]
+        ahead = [topic for topic, head in heads.items() if cursors.are_ahead(topic, head)]
         return (Reason.AHEAD, ahead) if ahead else (None, [])
 
-    def _parse(self) -> tuple[list[Cursor], bool]:
+    def _parse(self) -> tuple[Cursors, bool]:
         try:
-            return [Cursor.parse(text) for text in self._cursors], False
+            return Cursors(self._cursors), False
         except BadCursor:
-            return [], True
+            return Cursors(()), True
 
     async def _common_epoch(self) -> str | None:
         """The epoch that all our feeds agree on; None when, after one look, they do not."""
@@ -271,12 +276,3 @@ class Session:
 
     def _cursor(self) -> bytes:
         return write_cursor(self._epoch or "", self._at).encode()
-
-
-def _ahead(cursors: Iterable[Cursor], topic: Topic, head: int) -> bool:
-    return any((cursor.of(topic) or 0) > head for cursor in cursors)
-
-
-def _unheard(cursors: Iterable[Cursor], feed: Feed) -> bool:
-    """Whether one of these knows more of the feed's topic, or of another epoch, than this process does."""
-    return any(cursor.epoch != feed.epoch for cursor in cursors) or _ahead(cursors, feed.topic, feed.head or 0)

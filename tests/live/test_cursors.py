@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.live.cursors import LONGEST, BadCursor, Cursor, smallest, write_cursor
+from app.live.cursors import LONGEST, BadCursor, Cursor, Cursors, write_cursor
 from app.live.topics import Topic
 
 ARTICLE, PAGE = Topic("Article", "1"), Topic("Page", "about")
@@ -45,7 +45,20 @@ def test_no_text_breaks_the_parser(text: str) -> None:
 
 
 def test_of_several_cursors_the_smallest_position_counts() -> None:
-    cursors = [Cursor("e", {ARTICLE.key: 9}), Cursor("e", {ARTICLE.key: 7, PAGE.key: 1})]
-    assert smallest(cursors, ARTICLE) == 7
-    assert smallest(cursors, PAGE) == 1
-    assert smallest(cursors, Topic("Article", "2")) is None
+    cursors = Cursors([write_cursor("e", {ARTICLE: 9}), write_cursor("e", {ARTICLE: 7, PAGE: 1})])
+    assert cursors.start(ARTICLE) == 7
+    assert cursors.start(PAGE) == 1
+    assert cursors.start(Topic("Article", "2")) is None
+
+
+def test_one_cursor_that_is_ahead_is_one_too_many() -> None:
+    cursors = Cursors([write_cursor("e", {ARTICLE: 9}), write_cursor("e", {ARTICLE: 7})])
+    assert cursors.are_ahead(ARTICLE, 8)
+    assert not cursors.are_ahead(ARTICLE, 9)
+    assert not cursors.are_ahead(PAGE, 0)
+
+
+def test_cursors_are_of_one_epoch_or_not() -> None:
+    assert Cursors([]).are_of("e")
+    assert Cursors([write_cursor("e", {ARTICLE: 9})]).are_of("e")
+    assert not Cursors([write_cursor("e", {ARTICLE: 9}), write_cursor("f", {ARTICLE: 9})]).are_of("e")
