@@ -37,12 +37,12 @@ async def test_a_guests_text_is_posted_once_they_have_signed_in(guest: Person, b
     assert await guest.comment("I shall say who I am").locator(".comment__edit").is_visible()
 
 
-async def test_a_guests_text_is_posted_once_they_have_signed_up(guest: Person, bob: Person) -> None:
+async def test_a_guests_text_is_posted_once_they_have_signed_up(guest: Person) -> None:
     await guest.write("Here for the first time")
     await guest.page.locator(".entry__to-signup").click()
     await fill_in(guest, username="Dora", email="dora@example.com", password=PASSWORD)
     await guest.is_signed_in("Dora")
-    await bob.sees("Here for the first time")
+    await guest.sees("Here for the first time")
     await guest.sees_the_truth()
 
 
@@ -94,10 +94,10 @@ async def test_signing_out_in_one_tab_makes_a_guest_of_the_other_which_says_so(a
         await tab.is_in_state("live")
 
 
-async def test_a_login_that_ends_elsewhere_ends_here(alice: Person, bob: Person) -> None:
+async def test_a_login_that_ends_elsewhere_ends_here(alice: Person, phone: httpx.AsyncClient) -> None:
     assert (await alice.client.delete("/api/session")).status_code == 204
     await alice.is_guest()
-    await bob.write("You can still read this")
+    await write(phone, "You can still read this")
     await alice.sees("You can still read this")
     assert [comment["state"] for comment in await alice.shown()] == ["settled"]
 

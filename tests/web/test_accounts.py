@@ -200,13 +200,6 @@ async def test_a_cookie_is_for_this_site_alone(guest: httpx.AsyncClient) -> None
     assert not cookie["expires"]
 
 
-async def test_over_https_a_cookie_stays_there(alice: httpx.AsyncClient) -> None:
-    form = {"email": email_of("Alice"), "password": PASSWORD}
-    behind_a_proxy = {"X-Forwarded-Proto": "https"}
-    assert cookie_of(await alice.post("/api/session", json=form, headers=behind_a_proxy))["secure"]
-    assert cookie_of(await alice.delete("/api/session", headers=behind_a_proxy))["secure"]
-
-
 async def test_who_is_remembered_stays_for_a_month(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
     form = {"email": email_of("Alice"), "password": PASSWORD}
     remembered = cookie_of(await guest.post("/api/session", json={**form, "remember_me": True}))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.people import ARTICLE
+from tests.support.people import ARTICLE, sign_up
 from tests.web.database import counts_in
 from tests.web.refusals import refused
 
@@ -150,5 +150,13 @@ async def test_over_tls_browsers_are_held_to_it(site: Site) -> None:
         assert {"secure", "httponly", "path=/"} <= {part.strip().lower() for part in cookie.split(";")}
         alice.headers["Cookie"] = cookie.partition(";")[0]
         assert (await alice.get("/api/session")).json()["user"]["username"] == "Zoe"
-        alice.headers["X-Forwarded-Proto"] = "http"
-        assert (await alice.get("/api/session")).json() == {"user": None}
+        gone = (await alice.delete("/api/session")).headers["set-cookie"]
+        assert gone.startswith('__Host-parley_login=""')
+        assert "secure" in gone.lower(), "a browser would not take it otherwise"
+
+
+async def test_a_cookie_of_one_scheme_is_not_taken_under_the_other(site: Site) -> None:
+    async with site.client() as alice:
+        await sign_up(alice, "Nora")
+        assert (await alice.get("/api/session")).json()["user"]
+        assert (await alice.get("/api/session", headers={"X-Forwarded-Proto": "https"})).json() == {"user": None}
