@@ -10,10 +10,13 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 
 from app.settings import Settings
 from tests.support import chromium, leftovers
@@ -122,6 +125,16 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """A fresh, migrated database of each kind."""
     url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
     return url
+
+
+@pytest.fixture
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real Argon2id, at a price that a hundred sign-ups can pay. Its real price is the models' own test."""
+    from app.models import password
+
+    hasher = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
+    monkeypatch.setattr(password, "_hasher", lambda: hasher)
+    monkeypatch.setattr(password, "_nobodys", cache(lambda: hasher.hash("nobody has this password")))
 
 
 @pytest.fixture

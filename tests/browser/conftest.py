@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.async_api import Browser, async_playwright
-from pwdlib import PasswordHash
-from pwdlib.hashers.argon2 import Argon2Hasher
 
 from tests.browser.complaints import Complaints
 from tests.browser.people import Person
@@ -42,21 +39,17 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+@pytest.fixture(autouse=True)
+def passwords_cost_little(cheap_passwords: None) -> None:
+    """Everybody here has an account."""
+
+
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> str:
     """A fresh, migrated SQLite file. The journey runs on PostgreSQL, too: browsers do not know the difference."""
     kind = getattr(request, "param", "sqlite")
     url: str = request.getfixturevalue("sqlite_url" if kind == "sqlite" else "postgres_url")
     return url
-
-
-@pytest.fixture(autouse=True)
-def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    from app.models import password
-
-    hasher = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
-    monkeypatch.setattr(password, "_hasher", lambda: hasher)
-    monkeypatch.setattr(password, "_nobodys", cache(lambda: hasher.hash("nobody has this password")))
 
 
 @pytest.fixture(scope="session")

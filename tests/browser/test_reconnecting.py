@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-import uvicorn
 from playwright.async_api import Route
 
 from app.main import create_app
 from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
 from tests.support.people import delete, edit, write
-from tests.support.serving import Server
+from tests.support.serving import serving
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -117,7 +114,7 @@ async def test_a_server_that_comes_back_is_found_by_itself(
     await alice.until("document.querySelector('.comment[data-state=refused]')", "to be told")
     await bob.is_in_state("reconnecting")
 
-    async with serving_again(settings, site):
+    async with serving(create_app(settings), port=urlsplit(site.url).port):  # a new process, as it were
         await alice.is_in_state("live")
         await bob.is_in_state("live")
         await alice.comment("During").locator(".comment__retry").click()
@@ -134,21 +131,6 @@ def is_down(site: Site) -> bool:
     with socket.socket() as caller:
         refused = caller.connect_ex((str(address.hostname), int(address.port or 0))) != 0
     return refused and not site.server.server_state.connections
-
-
-@asynccontextmanager
-async def serving_again(settings: Settings, site: Site) -> AsyncIterator[None]:
-    """A new process, as it were: the same database under the same address."""
-    port = urlsplit(site.url).port
-    assert port
-    server = Server(uvicorn.Config(create_app(settings), port=port, log_config=None, timeout_graceful_shutdown=5))
-    running = asyncio.create_task(server.serve())
-    try:
-        await wait_until(lambda: server.started, "the server to start again")
-        yield
-    finally:
-        server.should_exit = True
-        await running
 
 
 async def test_a_refused_stream_is_asked_for_again(

@@ -60,9 +60,9 @@ def browser(url: str, **options: Any) -> httpx.AsyncClient:
 
 
 @asynccontextmanager
-async def serving(app: Any, **options: Any) -> AsyncIterator[Site]:
-    """`app` on a free port, its lifespan run, ended cleanly after the block. `options` are uvicorn's."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+async def serving(app: Any, *, port: int = 0, **options: Any) -> AsyncIterator[Site]:
+    """`app` on `port` or a free one, its lifespan run, ended cleanly after the block. `options` are uvicorn's."""
+    with socket.create_server(("127.0.0.1", port)) as listener:
         # Asyncio does so for sockets that it makes itself; without it each answer waits 40 ms for an ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         config = uvicorn.Config(

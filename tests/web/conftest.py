@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import AsyncIterator
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from pwdlib import PasswordHash
-from pwdlib.hashers.argon2 import Argon2Hasher
 
 from tests.support.people import person
 
@@ -22,13 +19,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Real Argon2id, at a price that a hundred sign-ups can pay. Its real price is the models' own test."""
-    from app.models import password
-
-    hasher = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
-    monkeypatch.setattr(password, "_hasher", lambda: hasher)
-    monkeypatch.setattr(password, "_nobodys", cache(lambda: hasher.hash("nobody has this password")))
+def passwords_cost_little(cheap_passwords: None) -> None:
+    """Everybody here has an account."""
 
 
 @pytest.fixture
