@@ -50,8 +50,13 @@ async def require_sign_in(request: Request) -> Viewer:
 async def _look_up(request: Request) -> Viewer:
     if (login_id := login_id_of(request)) is None:
         return GUEST
+    return await holder_of(request, login_id) or GUEST
+
+
+async def holder_of(request: Request, login_id: UUID) -> Viewer | None:
+    """Who looks with this login as the database knows it now, None when it has ended."""
     async with parley_of(request).reading() as reading:
-        return await viewer_of(reading, login_id) or GUEST
+        return await viewer_of(reading, login_id)
 
 
 def remember_login(request: Request, response: Response, login: Login) -> None:

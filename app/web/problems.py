@@ -20,7 +20,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.database import Trouble, in_a_line, is_unavailable
-from app.live.topics import BadTopic
 from app.models import refusals
 from app.models.comment import Comment, render
 from app.web.identity import current_viewer
@@ -114,10 +113,6 @@ async def on_refusal(request: Request, refusal: refusals.Refusal) -> Response:
     return _answer(request, problem)
 
 
-async def on_bad_topic(request: Request, error: BadTopic) -> Response:
-    return _answer(request, invalid(("topic", str(error))))
-
-
 async def on_http_exception(request: Request, error: HTTPException) -> Response:
     """Starlette's own: no such path, wrong method."""
     details = {404: "There is nothing here.", 405: "This cannot be done here."}
@@ -149,7 +144,6 @@ def _answer(request: Request, problem: Problem) -> Response:
 HANDLERS: Mapping[Any, Any] = {
     Problem: on_problem,
     refusals.Refusal: on_refusal,
-    BadTopic: on_bad_topic,
     HTTPException: on_http_exception,
     **dict.fromkeys(Trouble, on_trouble),
     Exception: on_mistake,

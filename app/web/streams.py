@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from typing import cast
-from uuid import UUID
 
 import anyio
 from sse_starlette.sse import AppStatus, EventSourceResponse, SendTimeoutError
@@ -20,8 +19,7 @@ from starlette.types import Receive, Scope, Send
 from app.live.sessions import Session
 from app.live.topics import BadTopic, Topic
 from app.live.viewers import Viewer
-from app.models.login import viewer_of
-from app.web.identity import current_viewer, login_id_of, parley_of
+from app.web.identity import current_viewer, holder_of, login_id_of, parley_of
 from app.web.input import topic_from
 from app.web.problems import Problem, invalid
 
@@ -116,9 +114,4 @@ async def _authorise(request: Request, viewer: Viewer) -> Viewer | None:
     if viewer.login_id is None:
         return viewer
     # In a task of its own: who disconnects cancels the session, and a connection cancelled in a query is lost.
-    return await parley_of(request).own(_look_again(request, viewer.login_id))
-
-
-async def _look_again(request: Request, login_id: UUID) -> Viewer | None:
-    async with parley_of(request).reading() as reading:
-        return await viewer_of(reading, login_id)
+    return await parley_of(request).own(holder_of(request, viewer.login_id))
