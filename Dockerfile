@@ -26,7 +26,11 @@ USER parley
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
-# Behind a proxy, whose word on the client's address and scheme is taken: reachable only from its network.
+# Behind a proxy on a private network, whose word on the client's address and scheme is taken. Never "*": then a client
+# could say what it liked, through any proxy that appends to X-Forwarded-For.
+ENV FORWARDED_ALLOW_IPS=127.0.0.1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16
+# Whoever starts it for development says so: there the key is everybody's, and mail is shown to all.
+ENV ENVIRONMENT=production
 # Ten seconds after SIGTERM, streams that have not ended are cut; Docker's own patience is longer (docker-compose.yml).
 CMD ["uvicorn", "app.main:app", "--host", "0.0.0.0", "--port", "8000", \
-    "--proxy-headers", "--forwarded-allow-ips", "*", "--timeout-graceful-shutdown", "10"]
+    "--timeout-graceful-shutdown", "10"]

@@ -69,7 +69,10 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.is_sqlite = url.startswith("sqlite")
-        self._engine = create_async_engine(url, **(_sqlite(url) if self.is_sqlite else _postgres()))
+        # Errors end up in logs; what was to be stored has no place there.
+        self._engine = create_async_engine(
+            url, hide_parameters=True, **(_sqlite(url) if self.is_sqlite else _postgres())
+        )
         if self.is_sqlite:
             event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self._engine.sync_engine, "begin", _begin_sqlite)

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 from app.live.parley import Parley
 from app.live.topics import Topic
+from app.live.viewers import Viewer
+from app.models import account as accounts
 from app.models import comment as comments
-from app.models import login as logins
-from app.models.login import viewer_of
 from app.models.user import anybody
 
 PASSWORD = "talk among friends"
@@ -88,10 +88,8 @@ async def seed(parley: Parley) -> bool:
             return False
     viewers = {}
     for name in PEOPLE:
-        _, login = await logins.sign_up(parley, f"{name.lower()}@example.com", name, PASSWORD)
-        async with parley.reading() as reading:
-            viewers[name] = await viewer_of(reading, login.id)
+        user = await accounts.make(parley, f"{name.lower()}@example.com", name, PASSWORD)
+        viewers[name] = Viewer(user.id, user.username)
     for name, topic, body in CONVERSATION:
-        if viewer := viewers[name]:
-            await comments.post(parley, viewer, topic, body, uuid4())
+        await comments.post(parley, viewers[name], topic, body, uuid4())
     return True

@@ -14,10 +14,15 @@ from starlette.staticfiles import StaticFiles
 
 from app.live.model import LiveModel
 from app.live.parley import Parley
+from app.live.tasks import Tasks
 from app.models import LIVE_MODELS
+from app.models.upkeep import keep_up
+from app.postman import keep_sending
 from app.settings import ROOT, Settings
-from app.web import accounts, comments, health, pages, streams
-from app.web.guard import OptionalSlash, RefuseCrossSite, SecureHeaders
+from app.web import accounts, comments, health, links, logins, pages, streams
+from app.web.guard import OptionalSlash, RefuseCrossSite
+from app.web.headers import SecureHeaders
+from app.web.limits import Limits
 from app.web.problems import HANDLERS
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -35,6 +40,14 @@ def resource(path: str, **endpoints: Endpoint) -> Route:
 API = [
     resource("/users", POST=accounts.sign_up),
     resource("/session", GET=accounts.show, POST=accounts.sign_in, DELETE=accounts.sign_out),
+    resource("/account/email", PUT=accounts.change_email),
+    resource("/account/password", PUT=accounts.change_password),
+    resource("/account/deletion", POST=accounts.delete),
+    resource("/logins", GET=logins.index, DELETE=logins.end_others),
+    resource("/logins/{id}", DELETE=logins.end),
+    resource("/resets", POST=links.ask_to_reset, PUT=links.reset),
+    resource("/confirmations", POST=links.ask_to_confirm, PUT=links.confirm),
+    resource("/unlocks", POST=links.ask_to_unlock, PUT=links.unlock),
     resource("/comments", GET=comments.index, POST=comments.create),
     resource("/comments/{id}", GET=comments.show, PUT=comments.replace, PATCH=comments.patch, DELETE=comments.delete),
 ]
@@ -42,16 +55,26 @@ API = [
 
 def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) -> Starlette:
     parley = Parley(settings, models)
+    limits = Limits(parley)
+    background = Tasks()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         streams.forget_shutdown()
-        async with parley:
+        async with parley, limits, background:
+            background.start(keep_sending(parley))
+            background.start(keep_up(parley))
             yield
 
     app = Starlette(
         routes=[
             Route("/", pages.front),
+            Route("/account", pages.account),
+            Route("/reset", pages.reset),
+            Route("/confirm", pages.confirm),
+            Route("/unlock", pages.unlock),
+            *([Route("/dev/mail", pages.mail)] if settings.environment == "development" else []),
+            Route("/.well-known/change-password", pages.change_password),
             Route("/healthz", health.healthz),
             Route("/readyz", health.readyz),
             Route("/streams", streams.show),
@@ -65,6 +88,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
     )
     app.router.redirect_slashes = False  # OptionalSlash has seen to them
     app.state.parley = parley
+    app.state.limits = limits
     return app
 
 

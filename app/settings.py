@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -41,8 +43,14 @@ class Settings(BaseSettings):
     heartbeat_seconds: Annotated[float, Field(gt=0, le=300)] = 15
     ring_frames: Annotated[int, Field(ge=1)] = 256
     ring_bytes: Annotated[int, Field(ge=1)] = 262_144
+    rate_limits: bool = True
+    require_confirmation: bool = Field(default_factory=lambda known: known.get("environment") == "production")
+    smtp_url: str | None = None  # none: mail is kept for /dev/mail in development, and not sent elsewhere
+    mail_from: str = "Parley <parley@localhost>"
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    # Where links in mail lead. Never taken from a request: whoever sends one could put his own host there.
+    public_url: str = Field(default_factory=lambda known: f"http://{known.get('host')}:{known.get('port')}")
 
     @classmethod
     def load(cls) -> Self:
@@ -82,12 +90,47 @@ class Settings(BaseSettings):
                 raise ValueError(f"{name!r} is no type: one capitalised word each, and not User")
         return names
 
+    @field_validator("smtp_url")
+    @classmethod
+    def _a_mail_server(cls, url: str | None) -> str | None:
+        try:
+            parts = urlsplit(url or "smtp://localhost")
+            valid = parts.scheme in ("smtp", "smtps") and parts.hostname and parts.port != 0
+        except ValueError:  # a port of letters
+            valid = False
+        if not valid:
+            raise ValueError("give smtp://user:password@host:587, or smtps:// for TLS from the first byte")
+        return url
+
+    @field_validator("mail_from")
+    @classmethod
+    def _a_sender(cls, sender: str) -> str:
+        if "@" not in parseaddr(sender)[1] or not sender.isprintable():
+            raise ValueError("give an address, like Parley <parley@example.com>")
+        return sender
+
+    @field_validator("public_url")
+    @classmethod
+    def _a_base(cls, url: str) -> str:
+        if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", url):
+            raise ValueError("give the address that people have in their browsers, like https://talk.example.com")
+        return url.rstrip("/")
+
     @model_validator(mode="after")
     def _own_key_in_production(self) -> Self:
         if self.environment == "production" and any(
             key == DEVELOPMENT_KEY or len(key) < SHORTEST_KEY for key in self.secret_keys
         ):
             raise ValueError(f"SECRET_KEY: required outside development, each at least {SHORTEST_KEY} characters")
+        return self
+
+    @model_validator(mode="after")
+    def _mail_in_production(self) -> Self:
+        if self.environment == "production":
+            if self.require_confirmation and not self.smtp_url:
+                raise ValueError("SMTP_URL: required outside development, unless REQUIRE_CONFIRMATION=off")
+            if self.smtp_url and "public_url" not in self.model_fields_set:
+                raise ValueError("PUBLIC_URL: required with SMTP_URL outside development; links in mail lead there")
         return self
 
 

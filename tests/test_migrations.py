@@ -4,17 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import ColumnClause, Connection, TableClause, Uuid, column, inspect, select, table, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-import app.models  # noqa: F401  (the metadata is theirs)
-from app.database import Base
-from app.settings import ROOT
+from app.database import Base, Database, Instant
+from app.live.parley import Parley
+from app.live.topics import Topic
+from app.live.viewers import Viewer
+from app.models import LIVE_MODELS, upkeep
+from app.models import account as accounts
+from app.models import comment as comments
+from app.models import login as logins
+from app.models.login import viewer_of
+from app.models.password import hash_password
+from app.models.user import render
+from app.settings import ROOT, Settings
+from tests.live.people import ARTICLE, say
+from tests.models.post import user_named
+from tests.support.people import PASSWORD
 
 
 async def test_the_schema_is_what_the_models_say(database_url: str) -> None:
@@ -43,6 +61,154 @@ async def test_migrations_can_be_taken_back(database_url: str) -> None:
         tables = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
     await engine.dispose()
     assert tables == ["alembic_version"]
+
+
+# -- the release before ---------------------------------------------------------------------------------------
+
+
+def _live_table(name: str, *columns: ColumnClause[Any]) -> TableClause:
+    """What it writes: its own columns, and none that came later."""
+    return table(name, column("id", Uuid()), column("topic"), column("seq"), column("created_seq"), *columns)
+
+
+_USERS = _live_table(
+    "users", column("email"), column("username"), column("username_key"), column("password_hash"), column("role"),
+    column("created_at", Instant()),
+)  # fmt: skip
+_LOGINS = _live_table("logins", column("user_id", Uuid()), column("remember"), column("created_at", Instant()))
+_COMMENTS = _live_table(
+    "comments", column("user_id", Uuid()), column("username"), column("body"), column("content_seq"),
+    column("likes_count"), column("parent_id", Uuid()), column("created_at", Instant()),
+    column("updated_at", Instant()),
+)  # fmt: skip
+_TOPICS = table("topics", column("name"), column("seq"))
+_ALL = (_TOPICS, _USERS, _LOGINS, _COMMENTS)
+
+LONG_AGO = timedelta(days=200)
+
+
+@dataclass(frozen=True)
+class Old:
+    """Somebody who has signed up with the release before, and written a comment under a topic of their own."""
+
+    name: str
+    id: UUID = field(default_factory=uuid4)
+    login_id: UUID = field(default_factory=uuid4)
+
+    async def enter(self, url: str) -> None:
+        then = datetime.now(UTC) - LONG_AGO
+        account, topic = str(Topic.account(self.id)), f"Article/{self.name}"
+        user = {
+            "id": self.id, "topic": account, "seq": 1, "created_seq": 1, "email": f"{self.name}@example.com",
+            "username": self.name, "username_key": self.name, "password_hash": await hash_password(PASSWORD),
+            "role": "member", "created_at": then,
+        }  # fmt: skip
+        login = {
+            "id": self.login_id, "topic": account, "seq": 2, "created_seq": 2, "user_id": self.id, "remember": True,
+            "created_at": then,
+        }  # fmt: skip
+        comment = {
+            "id": uuid4(), "topic": topic, "seq": 1, "created_seq": 1, "user_id": self.id, "username": self.name,
+            "body": "hello", "content_seq": 1, "likes_count": 0, "parent_id": None, "created_at": then,
+            "updated_at": then,
+        }  # fmt: skip
+        counters = [{"name": account, "seq": 2}, {"name": topic, "seq": 1}]
+        engine = create_async_engine(url)
+        async with engine.begin() as connection:
+            for place, rows in ((_TOPICS, counters), (_USERS, [user]), (_LOGINS, [login]), (_COMMENTS, [comment])):
+                await connection.execute(place.insert(), rows)
+        await engine.dispose()
+
+    async def viewer(self, parley: Parley) -> Viewer:
+        """As whom they look with the login of then. Raises LoginEnded."""
+        async with parley.reading() as reading:
+            return (await viewer_of(reading, self.login_id))[0]
+
+
+async def _rows(url: str) -> list[Sequence[Any]]:
+    """All that the release before can see."""
+    engine = create_async_engine(url)
+    async with engine.connect() as connection:
+        found = [sorted((await connection.execute(select(place))).all(), key=str) for place in _ALL]
+    await engine.dispose()
+    return found
+
+
+@pytest.mark.usefixtures("cheap_passwords")
+async def test_people_of_the_release_before_go_on_and_may_go_back(database_url: str, settings: Settings) -> None:
+    alice, bob = Old("alice"), Old("bob")
+    await asyncio.to_thread(command.downgrade, _config(database_url), "0001")
+    for person in (alice, bob):
+        await person.enter(database_url)
+    before = await _rows(database_url)
+
+    await asyncio.to_thread(command.upgrade, _config(database_url), "head")
+    assert await _rows(database_url) == before
+    async with Parley(settings.model_copy(update={"require_confirmation": True}), LIVE_MODELS) as parley:
+        await upkeep.once(parley)
+        for person in (alice, bob):
+            assert (await person.viewer(parley)).username == person.name, "nobody is signed out"
+            user = await user_named(parley, person.name)
+            assert user.confirmed_at == user.created_at, "nobody is asked to confirm what they were not asked before"
+            assert (user.sign_in_count, user.signed_in_address, user.unconfirmed_email) == (0, "", None)
+            assert await logins.sign_in(parley, f"{person.name}@example.com", PASSWORD, remember=False)
+        await say(parley, await alice.viewer(parley), "still here")
+
+    await asyncio.to_thread(command.downgrade, _config(database_url), "0001")
+    users, entered = (await _rows(database_url))[1:3]
+    assert {user.username: user.password_hash for user in users} == {
+        user.username: user.password_hash for user in before[1]
+    }
+    assert {alice.login_id, bob.login_id} < {login.id for login in entered}
+    await asyncio.to_thread(command.upgrade, _config(database_url), "head")
+    async with Parley(settings, LIVE_MODELS) as parley:
+        assert (await alice.viewer(parley)).username == "alice"
+
+
+@pytest.mark.usefixtures("cheap_passwords")
+async def test_the_release_before_may_go_on_writing_meanwhile(database_url: str, settings: Settings) -> None:
+    """A rolling change: the schema is this release's, and a process of the one before is still there."""
+    alice = Old("alice")
+    await alice.enter(database_url)
+    async with Parley(settings, LIVE_MODELS) as parley:
+        await upkeep.once(parley)
+        viewer = await alice.viewer(parley)
+        user = await user_named(parley, "alice")
+        assert render(user)["confirmed"] is False
+        assert (user.sign_in_count, user.signed_in_at, user.last_signed_in_address, user.leaving) == (0, None, "", None)
+        async with parley.reading() as reading:
+            (login,) = await logins.logins_of(reading, viewer)
+            (comment,) = (await comments.page(reading, Topic("Article", "alice"))).comments
+        shown = logins.render(login, viewer.login_id)
+        assert (shown["device"], shown["address"], shown["seen_at"]) == ("", "", login.created_at)
+        assert (comment.body, comment.username) == ("hello", "alice")
+
+        assert await logins.sign_in(parley, "alice@example.com", PASSWORD, remember=True)
+        await say(parley, viewer, "from this release", ARTICLE)
+        await logins.end_others(parley, viewer)
+        await accounts.delete(parley, viewer, PASSWORD, "erase")
+
+
+async def test_an_interrupted_change_leaves_nothing_half_done(database_url: str) -> None:
+    """Something stands in the way of the last step: the schema is the one before, whole."""
+    await asyncio.to_thread(command.downgrade, _config(database_url), "0001")
+    engine = create_async_engine(database_url)
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE TABLE mails (id INTEGER)"))
+    with pytest.raises(Exception, match="mails"):
+        await asyncio.to_thread(command.upgrade, _config(database_url), "head")
+    async with engine.begin() as connection:
+        columns = await connection.run_sync(
+            lambda sync: {found["name"] for found in inspect(sync).get_columns("users")}
+        )
+        assert "confirmed_at" not in columns
+        assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar_one() == "0001"
+        await connection.execute(text("DROP TABLE mails"))
+    await engine.dispose()
+    await asyncio.to_thread(command.upgrade, _config(database_url), "head")
+    database = Database(database_url)
+    await database.ping()
+    await database.close()
 
 
 def _config(url: str) -> Config:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import sys
 import time
+from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
 
 import httpx
@@ -34,6 +37,22 @@ async def test_make_run_migrates_seeds_once_and_serves(checkout: Path) -> None:
             answer = await guest.get("/api/comments/?commentable_type=Article&commentable_id=1")
             assert len(answer.json()["comments"]) == 3
             assert (await guest.get("/readyz")).json()["redis"] == "up"
+
+
+@pytest.mark.parametrize("command", [["app"], ["uvicorn", "app.main:app"]], ids=["make run", "uvicorn"])
+async def test_production_does_not_begin_without_what_it_needs(command: list[str]) -> None:
+    environment = {"PATH": os.environ["PATH"], "ENVIRONMENT": "production"}
+    for missing, value in (
+        ("SECRET_KEY", "a key that is long enough for production"), ("SMTP_URL", "smtp://mail.example.com"),
+        ("PUBLIC_URL", "nothing of the kind"),
+    ):  # fmt: skip
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", *command, cwd=ROOT, env=environment, stdout=PIPE, stderr=STDOUT
+        )
+        said, _ = await asyncio.wait_for(process.communicate(), 20)
+        assert process.returncode
+        assert missing in said.decode().splitlines()[-1], "the last thing that one reads is what to do"
+        environment[missing] = value
 
 
 async def test_a_reload_ends_streams_and_is_soon_back(checkout: Path) -> None:

@@ -1,9 +1,30 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from pydantic import ValidationError
 
-from app.settings import DEVELOPMENT_KEY, ConfigurationError, Settings
+from app.settings import DEVELOPMENT_KEY, ROOT, ConfigurationError, Settings
+
+KEY = "a key that is long enough for production"
+PRODUCTION = {"ENVIRONMENT": "production", "SECRET_KEY": KEY}
+MAIL = {"SMTP_URL": "smtp://mail.example.com", "PUBLIC_URL": "https://talk.example.com"}
+
+# In .env.example for others: uvicorn reads the one, docker-compose.yml the other.
+OF_OTHERS = {"FORWARDED_ALLOW_IPS", "POSTGRES_PASSWORD"}
+
+
+@pytest.fixture(autouse=True)
+def no_env_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests may have one."""
+    monkeypatch.setitem(Settings.model_config, "env_file", None)
+
+
+def load(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return Settings.load()
 
 
 def settings(**environment: str) -> Settings:
@@ -30,6 +51,13 @@ def test_urls_get_the_driver_that_we_use(given: str, used: str) -> None:
         ("REDIS_CHANNEL_NAME", "x" * 201), ("ENVIRONMENT", "staging"), ("SWEEP_SECONDS", "0"),
         ("HEARTBEAT_SECONDS", "x"),
         ("COMMENTABLE_TYPES", "Article,User"), ("COMMENTABLE_TYPES", "article"), ("RING_FRAMES", "0"),
+        ("REQUIRE_CONFIRMATION", "perhaps"), ("RATE_LIMITS", "sometimes"),
+        ("SMTP_URL", "mail.example.com"), ("SMTP_URL", "http://mail.example.com"), ("SMTP_URL", "smtp://"),
+        ("SMTP_URL", "smtp://mail.example.com:submission"), ("SMTP_URL", "smtp://mail.example.com:0"),
+        ("MAIL_FROM", "Parley"), ("MAIL_FROM", "parley@example.com\nBcc: everyone@example.com"), ("MAIL_FROM", "<>"),
+        ("PUBLIC_URL", "talk.example.com"), ("PUBLIC_URL", "ftp://talk.example.com"), ("PUBLIC_URL", "https://"),
+        ("PUBLIC_URL", "https://talk.example.com/?page"), ("PUBLIC_URL", "https://talk.example.com/#page"),
+        ("PUBLIC_URL", "https://somebody@talk.example.com"), ("PUBLIC_URL", "https://talk .example.com"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_fails_by_its_variables_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -59,3 +87,93 @@ def test_types_are_a_list() -> None:
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValidationError):
         settings().port = 1
+
+
+def test_no_complaint_repeats_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = "hunter2 is my password"
+    environment = {"SMTP_URL": f"http://parley:{secret}@mail.example.com", "SECRET_KEY": secret}
+    with pytest.raises(ConfigurationError) as complaint:
+        load(monkeypatch, **environment, ENVIRONMENT="production", DATABASE_URL=f"mysql://parley:{secret}@host/db")
+    assert "SMTP_URL" in str(complaint.value)
+    assert "DATABASE_URL" in str(complaint.value)
+    assert secret not in str(complaint.value)
+
+
+# -- mail ---------------------------------------------------------------------------------------------------
+
+
+def test_development_needs_no_mail_server_and_asks_nobody_to_confirm() -> None:
+    relaxed = settings()
+    assert (relaxed.smtp_url, relaxed.require_confirmation, relaxed.rate_limits) == (None, False, True)
+    assert relaxed.mail_from == "Parley <parley@localhost>"
+
+
+def test_links_lead_to_where_it_is_served_unless_told_otherwise() -> None:
+    assert settings(host="0.0.0.0", port="8080").public_url == "http://0.0.0.0:8080"
+    assert settings(public_url="https://talk.example.com/").public_url == "https://talk.example.com"
+    assert settings(public_url="https://example.com/talk/").public_url == "https://example.com/talk"
+    assert settings(public_url="http://[::1]:8000").public_url == "http://[::1]:8000"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["smtp://mail.example.com", "smtp://parley%40example.com:pass%20word@mail.example.com:587", "smtps://mail.example.com",
+     "smtp://[::1]:25"],
+)  # fmt: skip
+def test_mail_servers_that_people_have(url: str) -> None:
+    assert settings(smtp_url=url).smtp_url == url
+
+
+@pytest.mark.parametrize(
+    ("environment", "word", "confirms"),
+    [
+        ("production", None, True),
+        ("development", None, False),
+        ("production", "off", False),
+        ("development", "on", True),
+    ],
+)
+def test_production_asks_people_to_confirm_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, environment: str, word: str | None, confirms: bool
+) -> None:
+    said = {} if word is None else {"REQUIRE_CONFIRMATION": word}
+    found = load(monkeypatch, **{**PRODUCTION, **MAIL, **said, "ENVIRONMENT": environment})
+    assert found.require_confirmation is confirms
+
+
+def test_who_asks_to_confirm_must_be_able_to_send(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigurationError, match=r"^SMTP_URL: .*REQUIRE_CONFIRMATION=off"):
+        load(monkeypatch, **PRODUCTION)
+    assert load(monkeypatch, REQUIRE_CONFIRMATION="off").smtp_url is None
+
+
+def test_who_sends_must_say_where_links_lead(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigurationError, match=r"^PUBLIC_URL: "):
+        load(monkeypatch, **PRODUCTION, SMTP_URL=MAIL["SMTP_URL"])
+    with pytest.raises(ConfigurationError, match=r"^PUBLIC_URL: "):
+        load(monkeypatch, REQUIRE_CONFIRMATION="off")
+    assert load(monkeypatch, PUBLIC_URL=MAIL["PUBLIC_URL"]).public_url == MAIL["PUBLIC_URL"]
+
+
+@pytest.mark.parametrize(
+    ("word", "limits"), [("off", False), ("false", False), ("0", False), ("on", True), ("1", True)]
+)
+def test_limits_can_be_switched_off(monkeypatch: pytest.MonkeyPatch, word: str, limits: bool) -> None:
+    assert load(monkeypatch, RATE_LIMITS=word).rate_limits is limits
+
+
+# -- the example --------------------------------------------------------------------------------------------
+
+
+def test_the_example_names_every_setting_and_no_other() -> None:
+    named = re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert len(named) == len(set(named))
+    assert set(named) - OF_OTHERS == {name.upper() for name in Settings.model_fields}
+    assert set(named) > OF_OTHERS
+
+
+def test_the_example_is_what_is_used_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copied as it is, it changes nothing."""
+    monkeypatch.setitem(Settings.model_config, "env_file", ROOT / ".env.example")
+    copied = Settings.load()
+    assert copied == settings()

@@ -46,9 +46,9 @@ def reset(id: bytes, topics: Iterable[Topic], reason: str) -> bytes:
     return b"id: %s\nevent: reset\n%s" % (id, data_line({"topics": [str(topic) for topic in topics], "reason": reason}))
 
 
-def auth() -> bytes:
+def auth(reason: str | None) -> bytes:
     """The login of this stream has ended."""
-    return b"event: auth\n" + data_line({})
+    return b"event: auth\n" + data_line({"reason": reason})
 
 
 def retry(milliseconds: tuple[int, int]) -> bytes:

@@ -1,6 +1,6 @@
 """Global IDs: `gid://parley/Comment/<id>?topic=Article%2F1&seq=57`, a string that names an object anywhere.
 
-What is published to Redis, printed in logs and, later, signed into links in mail. It carries no content: whoever
+What is published to Redis, printed in logs and signed into cookies and links in mail. It carries no content: whoever
 holds one locates the object in the database and sees it as it is now.
 """
 

@@ -30,7 +30,8 @@ STOOD = 10.0  # seconds after which a break is a new one, to be said and hurried
 QUEUE = 10_000  # hints that wait for Redis; past that the oldest are dropped, as sweeps find what they meant
 BATCH = 500  # hints in one round trip
 
-Trouble = (RedisError, OSError, TimeoutError, EOFError)
+# RuntimeError is uvloop's word for a connection that the other side has just closed.
+Trouble = (RedisError, OSError, TimeoutError, EOFError, RuntimeError)
 
 log = logging.getLogger(__name__)
 

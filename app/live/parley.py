@@ -22,6 +22,7 @@ from app.live.gids import Gid
 from app.live.hints import Hints
 from app.live.model import Live, LiveModel, locate
 from app.live.reader import Reader
+from app.live.signing import Signer
 from app.live.tasks import Tasks
 from app.live.topics import Topic
 from app.live.writing import Write, Writes
@@ -41,10 +42,11 @@ class Parley:
         self.settings = settings
         self._listening = listening
         self.models = models
+        self.signer = Signer(settings.secret_keys)
         self.database = Database(settings.database_url)
         self.reader = Reader(self.database, models)
         self.feeds = Feeds(self.reader, ring_frames=settings.ring_frames, ring_bytes=settings.ring_bytes)
-        self.hints = Hints(self._redis_url, settings.redis_channel_name, self.feeds.hint, self.feeds.doubt)
+        self.hints = Hints(self.redis_url, settings.redis_channel_name, self.feeds.hint, self.feeds.doubt)
         self.writes = Writes(self.database, models, self._announce)
         self._embedded = EmbeddedRedis(VAR) if settings.redis_url.startswith("embedded://") else None
         self._tasks = Tasks()
@@ -77,6 +79,14 @@ class Parley:
         """Run `work` to its end, even if the caller is cancelled while waiting for it."""
         return await asyncio.shield(self._work.start(work))
 
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` to its end without anybody waiting for it, but us before we close. It sees to its own errors."""
+        self._work.start(work)
+
+    async def redis_url(self) -> str | None:
+        """Where Redis is, None where there is none. An embedded one is started by whoever asks first."""
+        return await self._embedded.ensure() if self._embedded else self.settings.redis_url
+
     async def locate(self, gid: Gid) -> Live:
         """The object this gid names, as it is now. Raises BadGid and GidNotFound."""
         async with self.reading() as reading:
@@ -93,6 +103,3 @@ class Parley:
         """After a commit: our own feeds look at once, everyone else's when Redis has told them."""
         self.feeds.hint(gid)
         self.hints.publish(gid)
-
-    async def _redis_url(self) -> str | None:
-        return await self._embedded.ensure() if self._embedded else self.settings.redis_url

@@ -24,7 +24,7 @@ from app.live.changes import Change
 from app.live.cursors import BadCursor, Cursors, write_cursor
 from app.live.feeds import Feed, Feeds
 from app.live.topics import Topic
-from app.live.viewers import Viewer
+from app.live.viewers import LoginEnded, Viewer
 
 BATCH = 65_536  # bytes handed over at once, give or take a frame; what a slow reader can hold of ours
 POLL = 5.0  # seconds that a long poll waits for news: a proxy that buffers shows nothing of it before
@@ -43,9 +43,9 @@ class Reason(StrEnum):
 class Session:
     """One stream of `topics` for `viewer`, from `cursors` on (texts as clients sent them; none means the heads).
 
-    `authorise` answers the viewer as the database knows it now, None when the login has ended. With `once`, the
-    stream ends after the first batch, or after a heartbeat's time without any: long polling. `signed_out` tells the
-    client that the login it came with has ended, and that it is a guest here.
+    `authorise` answers the viewer as the database knows it now; raises LoginEnded. With `once`, the stream ends
+    after the first batch, or after a heartbeat's time without any: long polling. `ended` is how the login ended that
+    the client came with: it is told that it is a guest here.
     """
 
     def __init__(
@@ -55,10 +55,10 @@ class Session:
         viewer: Viewer,
         cursors: Sequence[str] = (),
         *,
-        authorise: Callable[[], Awaitable[Viewer | None]],
+        authorise: Callable[[], Awaitable[Viewer]],
         heartbeat: float = 15,
         once: bool = False,
-        signed_out: bool = False,
+        ended: LoginEnded | None = None,
     ) -> None:
         self.topics = tuple(dict.fromkeys(topics))
         self.viewer = viewer
@@ -68,7 +68,7 @@ class Session:
         self._heartbeat_every = min(heartbeat, POLL) if once else heartbeat
         self._heartbeat_due = 0.0
         self._once = once
-        self._signed_out = signed_out
+        self._ended = ended
         self._retry = blocks.RETRY_POLLING if once else blocks.RETRY
         self._epoch: str | None = None
         self._at: dict[Topic, int] = {}  # the cursor
@@ -116,8 +116,8 @@ class Session:
             return b""
         self._ending = self._ending or (self._once and reason is not None)
         first = blocks.retry(self._retry) + self._heartbeat(LOST if reason else self._cursor())
-        if self._signed_out:
-            first += blocks.auth()
+        if self._ended:
+            first += blocks.auth(self._ended.reason)
         return first + self._reset(lost, reason) if reason else first
 
     async def _place(self) -> tuple[Reason | None, list[Topic]]:
@@ -195,11 +195,12 @@ class Session:
         if not self._account_moved():
             return b""
         known = self._account_head()
-        viewer = await self._authorise()
-        self._authorised_at = known
-        if viewer is None:
+        try:
+            viewer = await self._authorise()
+        except LoginEnded as ended:
             self._ending = True
-            return blocks.auth()
+            return blocks.auth(ended.reason)
+        self._authorised_at = known
         was, self.viewer = self.viewer, viewer
         return b"" if viewer.moderator == was.moderator else self._reset(self.topics, Reason.VIEWER)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
 
@@ -15,10 +15,19 @@ log = logging.getLogger(__name__)
 
 
 class Tasks:
-    """Tasks that somebody will wait for or end. Asyncio itself keeps no strong reference to a running task."""
+    """Tasks that somebody will wait for or end; as an async context manager, all are ended after the block.
+
+    Asyncio itself keeps no strong reference to a running task.
+    """
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[Any]] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.cancel()
 
     def __len__(self) -> int:
         return len(self._running)

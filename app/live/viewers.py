@@ -36,3 +36,11 @@ class Viewer:
 
 
 GUEST = Viewer()
+
+
+class LoginEnded(Exception):
+    """The login that somebody looks with has ended. `reason` is a word for their browser, where it is known."""
+
+    def __init__(self, reason: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -21,10 +21,12 @@ from app.live.topics import Topic
 from app.live.viewers import Kind, Viewer
 from app.live.writing import Write, owned
 from app.models.refusals import Conflict, Forbidden, Invalid, Missing, SignInFirst, Stale
+from app.models.user import DELETED, User
 
 LONGEST_BODY = 10_000  # characters
 PAGE = 50  # comments
 LARGEST_PAGE = 100
+BATCH = 200  # comments in one transaction, when many are written at once
 
 # Whether a version that the client names is still the one to change.
 Matches = Callable[["Comment"], bool]
@@ -35,7 +37,7 @@ class Comment(Live, Base):
 
     __tablename__ = "comments"
 
-    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
     username: Mapped[str] = mapped_column(String(30))
     body: Mapped[str] = mapped_column(Text)
     content_seq: Mapped[int] = mapped_column(BigInteger)  # when the content changed last; a like moves only `seq`
@@ -142,9 +144,16 @@ async def post(
             await _require_parent(write, parent_id, topic)
             write.create(comment)
             comment.content_seq = comment.seq
+            await _require_account(write, author)
     except IntegrityError:  # the id was taken on another topic at the same moment
         raise _taken() from None
     return comment, True
+
+
+async def posted(reading: Reading, author: Viewer, topic: Topic, id: UUID) -> Comment | None:
+    """What `post` would answer without writing: the comment with this id, by its author on its topic."""
+    stored = await reading.get(Comment, id)
+    return _same(stored, author, topic) if stored else None
 
 
 @owned
@@ -172,6 +181,24 @@ async def delete(parley: Parley, editor: Viewer, id: UUID, matches: Matches) -> 
         if not matches(comment):
             raise Stale(comment)
         write.destroy(comment)
+
+
+async def leave_behind(parley: Parley, user_id: UUID, erase: bool) -> None:
+    """Erase the comments of an account that is gone, or take its name off them. A few at a time; may be done again."""
+    left = select(Comment).where(Comment.user_id == user_id, Comment.deleted_at.is_(None), Comment.username != DELETED)
+    while True:
+        async with parley.reading() as reading:
+            found = await reading.scalar(left.limit(1))
+        if found is None:
+            return
+        async with parley.writing(Topic.parse(found.topic)) as write:
+            here = left.where(Comment.topic == found.topic).order_by(Comment.seq).limit(BATCH)
+            for comment in (await write.session.scalars(here)).all():
+                if erase:
+                    write.destroy(comment)
+                else:
+                    comment.username = DELETED
+                    write.update(comment)
 
 
 def _taken() -> Conflict:
@@ -204,6 +231,16 @@ async def _topic_of(parley: Parley, id: UUID) -> Topic:
     if name is None:
         raise Missing("There is no such comment.")
     return Topic.parse(name)
+
+
+async def _require_account(write: Write, author: Viewer) -> None:
+    """Raises SignInFirst where the account was deleted while this was on its way.
+
+    Stored first, so that the row's reference holds the account: a deletion has to wait for us, or we for it.
+    """
+    await write.session.flush()
+    if await write.session.scalar(select(User.deleted_at).where(User.id == author.user_id)):
+        raise SignInFirst
 
 
 async def _require_parent(write: Write, parent_id: UUID | None, topic: Topic) -> None:

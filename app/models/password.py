@@ -1,31 +1,89 @@
-"""Passwords: Argon2id, off the event loop.
+"""Passwords: Argon2id, off the event loop, and which ones are refused.
 
 A hash takes tens of milliseconds and 64 MiB, so few run at once and the loop never waits for one.
+
+Any characters may be in any order. Refused is what is guessed first: the commonest, and what is made of the account's
+own name or address (NIST SP 800-63B, OWASP ASVS 6.2).
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
+import unicodedata
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
+from typing import ParamSpec, TypeVar
 
 from pwdlib import PasswordHash
 
+from app.models.refusals import Busy, Invalid
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+SHORTEST = 8  # characters
+LONGEST = 128
 AT_ONCE = 2
+WAITING = 200  # hashes; past that whoever comes is sent away, instead of waiting longer than anybody does
+SERVICE = "parley"
+OWN = 4  # letters and digits that must be left of a password without one's own name
+
+
+def refuse_weak(password: str, *names: str) -> None:
+    """Raises Invalid for a password that is guessed first. `names` are what the account is known by, and we are."""
+    if _plain(password) in _commonest():
+        raise Invalid("password", "This is among the passwords that are tried first.")
+    rest = _plain(password)
+    for part in sorted(_parts(names), key=len, reverse=True):
+        rest = rest.replace(part, "")
+    left = [character for character in rest if character.isalnum()]
+    if rest != _plain(password) and (len(left) < OWN or all(character.isdigit() for character in left)):
+        raise Invalid("password", "This is made of your name or your address.")
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def _parts(names: tuple[str, ...]) -> set[str]:
+    """Names as one has them in mind: whole, and their words."""
+    plain = [_plain(name) for name in (*names, SERVICE)]
+    words = [word for name in plain for word in [name, name.partition("@")[0], *re.split(r"[\W_]+", name)]]
+    return {word for word in words if len(word) >= 3}
+
+
+@cache
+def _commonest() -> frozenset[str]:
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # a second to load, and not needed before the first sign-up
+
+    return frozenset(password for password in FREQUENCY_LISTS["passwords"] if len(password) >= SHORTEST)
 
 
 async def hash_password(password: str) -> str:
-    return await asyncio.get_running_loop().run_in_executor(_threads(), _hasher().hash, password)
+    return await _off_the_loop(_hasher().hash, password)
 
 
 async def verify_password(password: str, hash: str | None) -> bool:
     """Whether they match. Without a hash (an unknown address) it takes as long, and is False."""
-    return await asyncio.get_running_loop().run_in_executor(_threads(), _verify, password, hash)
+    return await _off_the_loop(_verify, password, hash)
+
+
+async def _off_the_loop(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    threads = _threads()
+    if threads.waiting >= WAITING:
+        raise Busy
+    threads.waiting += 1
+    try:
+        return await asyncio.get_running_loop().run_in_executor(threads, partial(work, *args, **kwargs))
+    finally:
+        threads.waiting -= 1
 
 
 def _verify(password: str, hash: str | None) -> bool:
     nobodys = _nobodys()  # known address or not: the first to come pays for it
-    return _hasher().verify(password, hash or nobodys) and hash is not None
+    return _hasher().verify(password, hash or nobodys) and bool(hash)
 
 
 @cache
@@ -38,6 +96,10 @@ def _nobodys() -> str:
     return _hasher().hash("nobody has this password")
 
 
+class _Threads(ThreadPoolExecutor):
+    waiting = 0  # for one of them, or in one
+
+
 @cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2")
+def _threads() -> _Threads:
+    return _Threads(AT_ONCE, thread_name_prefix="argon2")

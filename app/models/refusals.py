@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from app.live.model import Live
 
 
@@ -22,6 +24,23 @@ class SignInFirst(Refusal):
 
 class Forbidden(Refusal):
     """You are known, and may not."""
+
+
+class TooMany(Refusal):
+    """Too many attempts. `seconds` from now there may be another."""
+
+    def __init__(self, seconds: float, message: str = "Too many attempts.") -> None:
+        self.seconds = max(1, ceil(seconds))
+        minutes = ceil(self.seconds / 60)
+        wait = f"{self.seconds} seconds" if self.seconds < 90 else f"{minutes} minutes"
+        super().__init__(f"{message} Try again in {wait}.")
+
+
+class Busy(TooMany):
+    """Not of this person: too many do the same."""
+
+    def __init__(self) -> None:
+        super().__init__(5, "Too many people are signing in just now.")
 
 
 class Invalid(Refusal):

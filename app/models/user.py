@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import String, select
+from sqlalchemy import String, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Instant, Reading
@@ -17,7 +17,15 @@ from app.live.viewers import Kind
 from app.models.refusals import Invalid
 
 LONGEST_USERNAME = 30
+LONGEST_ADDRESS = 45  # of a network, IPv6 at its longest
+DELETED = "deleted account"  # whose name is shown over what is left of theirs
 MARKS = frozenset(" .'-")  # between letters
+
+# Names that people would take for the service's own.
+RESERVED = frozenset({
+    "abuse", "admin", "administrator", "anonymous", "deletedaccount", "everyone", "hostmaster", "moderator", "noreply",
+    "owner", "parley", "postmaster", "root", "security", "staff", "support", "sysadmin", "system", "webmaster",
+})  # fmt: skip
 
 
 class User(Live, Base):
@@ -31,15 +39,42 @@ class User(Live, Base):
     password_hash: Mapped[str] = mapped_column(String(255))
     role: Mapped[str] = mapped_column(String(20), default="member")
     created_at: Mapped[datetime] = mapped_column(Instant)
+    confirmed_at: Mapped[datetime | None] = mapped_column(Instant)
+    unconfirmed_email: Mapped[str | None] = mapped_column(String(254))  # is to take the place of `email`
+    sign_in_count: Mapped[int] = mapped_column(default=0, server_default="0")
+    signed_in_at: Mapped[datetime | None] = mapped_column(Instant)
+    signed_in_address: Mapped[str] = mapped_column(String(LONGEST_ADDRESS), default="", server_default=text("''"))
+    last_signed_in_at: Mapped[datetime | None] = mapped_column(Instant)  # the time before
+    last_signed_in_address: Mapped[str] = mapped_column(String(LONGEST_ADDRESS), default="", server_default=text("''"))
+    leaving: Mapped[str | None] = mapped_column(String(5), index=True)  # what is still to be done with the comments
 
     @property
     def author_id(self) -> UUID:
         return self.id
 
+    def track_sign_in(self, address: str) -> None:
+        self.last_signed_in_at, self.last_signed_in_address = self.signed_in_at, self.signed_in_address
+        self.signed_in_at, self.signed_in_address = datetime.now(UTC), address
+        self.sign_in_count += 1
+
+    def erase(self) -> None:
+        self.email = f"{self.id}@deleted.invalid"
+        self.username, self.username_key = DELETED, f"{DELETED} {self.id}"
+        self.password_hash = self.signed_in_address = self.last_signed_in_address = ""
+        self.unconfirmed_email = self.confirmed_at = self.signed_in_at = self.last_signed_in_at = None
+        self.sign_in_count = 0
+
 
 def render(user: User, kind: Kind = Kind.AUTHOR) -> dict[str, Any]:
     """An account as its owner sees it. Nobody else is sent one."""
-    return {"id": user.id, "username": user.username, "email": user.email, "role": user.role}
+    return {
+        "id": user.id,
+        "username": user.username,
+        "email": user.email,
+        "unconfirmed_email": user.unconfirmed_email,
+        "confirmed": user.confirmed_at is not None,
+        "role": user.role,
+    }
 
 
 USER = LiveModel("user", User, render, visible=lambda user, kind: kind is Kind.AUTHOR)
@@ -58,6 +93,11 @@ def clean_email(email: str) -> str:
         raise ValueError("an address like alice@example.com") from None
 
 
+def ascii_email(email: str) -> str:
+    """The same address for mail servers that know ASCII alone, where there is such a form."""
+    return validate_email(email, check_deliverability=False).ascii_email or email
+
+
 def username_key(username: str) -> str:
     """What must be unique: names that people would take for the same have the same."""
     return unicodedata.normalize("NFKC", username.casefold())
@@ -72,6 +112,8 @@ def clean_username(username: str) -> str:
         _is_letter(name[0]) and _is_letter(name[-1])
     ):
         raise ValueError("letters and digits, with spaces, dots, hyphens or apostrophes between them")
+    if "".join(character for character in username_key(name) if character.isalnum()) in RESERVED:
+        raise ValueError("this name is reserved")
     return name
 
 
@@ -84,9 +126,12 @@ async def anybody(reading: Reading) -> bool:
     return await reading.scalar(select(User.id).limit(1)) is not None
 
 
-async def refuse_taken(reading: Reading, email: str, username: str) -> None:
-    """Raises Invalid, naming the field, where another account has one of these."""
+async def user_at(reading: Reading, email: str) -> User | None:
+    """The account with this address."""
+    return await reading.scalar(select(User).where(User.email == email))
+
+
+async def refuse_taken_name(reading: Reading, username: str) -> None:
+    """Raises Invalid where another account has this name."""
     if await reading.scalar(select(User.id).where(User.username_key == username_key(username))):
         raise Invalid("username", "This name is taken.")
-    if await reading.scalar(select(User.id).where(User.email == email)):
-        raise Invalid("email", "There is an account with this address.")

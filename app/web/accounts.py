@@ -1,19 +1,22 @@
-"""Accounts: sign up, sign in, who am I, sign out."""
+"""Accounts: sign up, sign in, who am I, sign out; change the address or the password; leave."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.models import account as accounts
 from app.models import login as logins
 from app.models.login import Login
+from app.models.password import LONGEST, SHORTEST
 from app.models.user import User, clean_email, clean_username, find_user, render
+from app.web import limits
 from app.web.answers import answer
-from app.web.identity import current_viewer, forget_login, parley_of, remember_login
+from app.web.identity import browser_of, current_viewer, forget_login, parley_of, remember_login, require_sign_in
 from app.web.input import Input, read_input
 from app.web.problems import Problem
 
@@ -32,37 +35,58 @@ def _username(text: str) -> str:
         raise PydanticCustomError("username", "{reason}", {"reason": str(error)}) from None
 
 
-Password = Annotated[str, StringConstraints(min_length=8, max_length=128)]
+Email = Annotated[str, AfterValidator(_email)]
+NewPassword = Annotated[str, StringConstraints(min_length=SHORTEST, max_length=LONGEST)]
+Password = Annotated[str, StringConstraints(max_length=LONGEST)]
 
 
 class SignUp(Input):
-    email: Annotated[str, AfterValidator(_email)]
+    email: Email
     username: Annotated[str, AfterValidator(_username)]
-    password: Password
+    password: NewPassword
 
 
 class SignIn(Input):
     email: str
-    password: Annotated[str, StringConstraints(max_length=128)]
+    password: Password
     remember_me: bool = False
 
 
+class NewEmail(Input):
+    email: Email
+    current_password: Password
+
+
+class ChangedPassword(Input):
+    current_password: Password
+    password: NewPassword
+
+
+class Leaving(Input):
+    current_password: Password
+    comments: Literal["keep", "erase"]
+
+
 async def sign_up(request: Request) -> Response:
+    """201 and signed in; 202 where a link in the mail comes first, and then no word on whether the address is new."""
+    await limits.take(request, limits.SIGN_UP)
     form = await read_input(request, SignUp, wrapped_as="user")
-    user, login = await logins.sign_up(parley_of(request), form.email, form.username, form.password)
-    return _signed_in(request, user, login, 201)
+    made = await accounts.sign_up(parley_of(request), form.email, form.username, form.password, browser_of(request))
+    return _signed_in(request, *made, status=201) if made else answer({"email": form.email}, 202)
 
 
 async def sign_in(request: Request) -> Response:
     """One answer for an unknown address and for a wrong password, and as slow for one as for the other."""
+    await limits.take(request, limits.SIGN_IN)
     form = await read_input(request, SignIn, wrapped_as="user")
     try:
         email = clean_email(form.email)
     except ValueError:
         email = ""
-    found = await logins.sign_in(parley_of(request), email, form.password, form.remember_me)
+    found = await logins.sign_in(parley_of(request), email, form.password, form.remember_me, browser_of(request))
     if found is None:
-        raise Problem(401, "The address or the password is wrong.")
+        unless = ", or the address is not confirmed yet" if parley_of(request).settings.require_confirmation else ""
+        raise Problem(401, f"The address or the password is wrong{unless}.")
     return _signed_in(request, *found)
 
 
@@ -77,12 +101,43 @@ async def show(request: Request) -> Response:
 
 async def sign_out(request: Request) -> Response:
     await logins.sign_out(parley_of(request), await current_viewer(request))
-    response = Response(status_code=204)
-    forget_login(request, response)
-    return response
+    return _signed_out(request)
+
+
+async def change_email(request: Request) -> Response:
+    """202: the new address waits until a link that is sent there has been used."""
+    viewer = await require_sign_in(request)
+    form = await read_input(request, NewEmail)
+    await limits.take_own(request, limits.MAIL)
+    user = await accounts.change_email(parley_of(request), viewer, form.email, form.current_password)
+    return answer(render(user), 202)
+
+
+async def change_password(request: Request) -> Response:
+    viewer = await require_sign_in(request)
+    form = await read_input(request, ChangedPassword)
+    await limits.take(request, limits.SIGN_IN)
+    user, login = await accounts.change_password(
+        parley_of(request), viewer, form.current_password, form.password, browser_of(request)
+    )
+    return _signed_in(request, user, login)
+
+
+async def delete(request: Request) -> Response:
+    viewer = await require_sign_in(request)
+    form = await read_input(request, Leaving)
+    await limits.take(request, limits.SIGN_IN)
+    await accounts.delete(parley_of(request), viewer, form.current_password, form.comments)
+    return _signed_out(request)
 
 
 def _signed_in(request: Request, user: User, login: Login, status: int = 200) -> Response:
     response = answer(render(user), status)
-    remember_login(request, response, login)
+    remember_login(request, response, user, login)
+    return response
+
+
+def _signed_out(request: Request) -> Response:
+    response = Response(status_code=204)
+    forget_login(request, response)
     return response

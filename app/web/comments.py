@@ -11,10 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.live.cursors import GREATEST_SEQ
+from app.live.topics import Topic
 from app.live.viewers import Viewer
 from app.models import comment as comments
 from app.models.comment import Comment, Page
-from app.models.refusals import Missing
+from app.models.refusals import Missing, TooMany
+from app.web import limits
 from app.web.answers import answer
 from app.web.identity import current_viewer, parley_of, require_sign_in
 from app.web.input import Input, if_match, parse_uuid, query_int, read_input, topic_from
@@ -88,10 +90,21 @@ async def create(request: Request) -> Response:
     viewer = await require_sign_in(request)
     new = await read_input(request, NewComment, wrapped_as="comment")
     topic = topic_from(request, new.commentable_type, new.commentable_id)
+    try:
+        await limits.take_own(request, limits.COMMENT)
+    except TooMany:
+        if new.id and (stored := await _posted(request, viewer, topic, new.id)):
+            return _one(stored, viewer, 200)  # sent again, since the answer was lost: nothing new is asked
+        raise
     comment, is_new = await comments.post(
         parley_of(request), viewer, topic, new.body, id=new.id or uuid4(), parent_id=new.parent_id
     )
     return _one(comment, viewer, 201 if is_new else 200)
+
+
+async def _posted(request: Request, viewer: Viewer, topic: Topic, id: UUID) -> Comment | None:
+    async with parley_of(request).reading() as reading:
+        return await comments.posted(reading, viewer, topic, id)
 
 
 async def show(request: Request) -> Response:
@@ -112,6 +125,7 @@ async def patch(request: Request) -> Response:
 
 async def delete(request: Request) -> Response:
     viewer = await require_sign_in(request)
+    await limits.take_own(request, limits.COMMENT)
     await comments.delete(parley_of(request), viewer, _id(request), if_match(request))
     return Response(status_code=204)
 
@@ -119,6 +133,7 @@ async def delete(request: Request) -> Response:
 async def _edit(request: Request, form: type[Edit] | type[Patch]) -> Response:
     viewer = await require_sign_in(request)
     body = (await read_input(request, form, wrapped_as="comment")).body
+    await limits.take_own(request, limits.COMMENT)
     comment = await comments.edit(parley_of(request), viewer, _id(request), body or None, if_match(request))
     return _one(comment, viewer)
 

@@ -1,8 +1,5 @@
 """Guards in front of the routes, as plain ASGI: a BaseHTTPMiddleware would triple the cost of a broadcast.
 
-Headers: what a browser is to refuse on our behalf. The content security policy lets pages have what is served here,
-and nothing inline.
-
 Cross-site requests: a browser says where an unsafe request comes from in Sec-Fetch-Site (Fetch Metadata), older ones
 in Origin. What comes from another site is refused. A client that sends neither is no browser, has nobody's cookies
 but its own, and is let through.
@@ -10,54 +7,12 @@ but its own, and is let through.
 
 from __future__ import annotations
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.web.problems import Problem
 
-POLICY = "; ".join(
-    [
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",
-        "connect-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    ]
-)
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Referrer-Policy": "strict-origin-when-cross-origin",
-    "X-Content-Type-Options": "nosniff",
-}
-HSTS = "max-age=31536000"  # a year
-
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-
-
-class SecureHeaders:
-    """Sets HEADERS on every answer but streams: those hold no page, and would pay for it with every frame."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith("/streams"):
-            await self.app(scope, receive, send)
-            return
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.update(HEADERS)
-                if scope["scheme"] == "https":
-                    headers["Strict-Transport-Security"] = HSTS
-            await send(message)
-
-        await self.app(scope, receive, send_with_headers)
 
 
 class RefuseCrossSite:

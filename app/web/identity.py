@@ -1,21 +1,28 @@
-"""Identity: who a request comes from, by a signed cookie that carries an opaque login id."""
+"""Identity: who a request comes from, by a signed cookie that carries an opaque login's id."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from uuid import UUID
 
-from itsdangerous import BadData, URLSafeTimedSerializer
 from starlette.requests import Request
 from starlette.responses import Response
+from ua_parser import parse
 
+from app.live.gids import BadGid, Gid
 from app.live.parley import Parley
-from app.live.viewers import GUEST, Viewer
-from app.models.login import Login, viewer_of
+from app.live.viewers import GUEST, LoginEnded, Viewer
+from app.models import login as logins
+from app.models.login import ABSOLUTE, LONGEST_DEVICE, NOTED_EVERY, Browser, Login
+from app.models.proof import device_gid
 from app.models.refusals import SignInFirst
+from app.models.user import User
 
 COOKIE = "parley_login"
-REMEMBERED = 30 * 24 * 3600  # seconds; a login that is not remembered ends with the browser, or after as long
-SALT = "login"
+DEVICE_COOKIE = "parley_device"
+REMEMBERED = int(ABSOLUTE[True].total_seconds())  # a login that is not remembered ends with the browser, at the latest
+KNOWN = 365 * 24 * 3600  # seconds that a device is one where its owner has signed in; not longer than browsers allow
+LOGIN, DEVICE = "login", "device"  # what the cookies are signed for
 
 
 def parley_of(request: Request) -> Parley:
@@ -23,11 +30,23 @@ def parley_of(request: Request) -> Parley:
     return parley
 
 
+def address_of(request: Request) -> str:
+    """The network address of whoever asks: the connection's, or what a trusted proxy says (uvicorn sees to that)."""
+    return request.client.host if request.client else ""
+
+
+def browser_of(request: Request) -> Browser:
+    """Where somebody signs in."""
+    known_as = _opened(request, DEVICE_COOKIE, DEVICE, KNOWN)
+    return Browser(address_of(request), _device(request), login_id_of(request), known_as)
+
+
 def login_id_of(request: Request) -> UUID | None:
     """The login id in a cookie that we signed, whether or not that login still stands."""
+    gid = _opened(request, COOKIE, LOGIN, REMEMBERED)
     try:
-        return UUID(_serializer(request).loads(request.cookies.get(_cookie(request), ""), max_age=REMEMBERED))
-    except (BadData, ValueError, TypeError, AttributeError):
+        return UUID(gid.id) if gid and gid.model == "Login" else None
+    except ValueError:
         return None
 
 
@@ -47,42 +66,78 @@ async def require_sign_in(request: Request) -> Viewer:
     return viewer
 
 
+def how_ended(request: Request) -> LoginEnded | None:
+    """How the login ended that this request came with, where `current_viewer` found it so."""
+    ended: LoginEnded | None = request.scope.get("parley.ended")
+    return ended
+
+
+async def holder_of(request: Request, login_id: UUID) -> Viewer:
+    """Who looks with this login as the database knows it now. Raises LoginEnded."""
+    async with parley_of(request).reading() as reading:
+        viewer, _ = await logins.viewer_of(reading, login_id)
+    return viewer
+
+
 async def _look_up(request: Request) -> Viewer:
     if (login_id := login_id_of(request)) is None:
         return GUEST
-    return await holder_of(request, login_id) or GUEST
+    try:
+        async with parley_of(request).reading() as reading:
+            viewer, noted_at = await logins.viewer_of(reading, login_id)
+    except LoginEnded as ended:
+        request.scope["parley.ended"] = ended
+        return GUEST
+    # Whoever watches a stream may have left the room: it is no activity.
+    if not request.url.path.startswith("/streams") and datetime.now(UTC) - noted_at > NOTED_EVERY:
+        parley_of(request).begin(logins.note_activity(parley_of(request), login_id))
+    return viewer
 
 
-async def holder_of(request: Request, login_id: UUID) -> Viewer | None:
-    """Who looks with this login as the database knows it now, None when it has ended."""
-    async with parley_of(request).reading() as reading:
-        return await viewer_of(reading, login_id)
+def remember_login(request: Request, response: Response, user: User, login: Login) -> None:
+    """This browser carries the login from now on."""
+    signed = parley_of(request).signer.sign(Gid("Login", str(login.id)), LOGIN)
+    _set_cookie(request, response, COOKIE, signed, REMEMBERED if login.remember else None)
+    remember_device(request, response, user)
 
 
-def remember_login(request: Request, response: Response, login: Login) -> None:
-    response.set_cookie(
-        _cookie(request),
-        _serializer(request).dumps(str(login.id)),
-        max_age=REMEMBERED if login.remember else None,
-        secure=_is_secure(request),
-        httponly=True,
-        samesite="lax",
-    )
+def remember_device(request: Request, response: Response, user: User) -> None:
+    """This browser is the owner's: what strangers lock stays open here. See `app.models.lock`."""
+    signed = parley_of(request).signer.sign(device_gid(user), DEVICE)
+    _set_cookie(request, response, DEVICE_COOKIE, signed, KNOWN)
 
 
 def forget_login(request: Request, response: Response) -> None:
-    response.delete_cookie(_cookie(request), secure=_is_secure(request), httponly=True, samesite="lax")
+    response.delete_cookie(_named(request, COOKIE), secure=_is_secure(request), httponly=True, samesite="lax")
+
+
+def _set_cookie(request: Request, response: Response, name: str, value: str, seconds: int | None) -> None:
+    response.set_cookie(
+        _named(request, name), value, max_age=seconds, secure=_is_secure(request), httponly=True, samesite="lax"
+    )
+
+
+def _opened(request: Request, cookie: str, purpose: str, seconds: int) -> Gid | None:
+    try:
+        return parley_of(request).signer.open(request.cookies.get(_named(request, cookie), ""), purpose, seconds)
+    except BadGid:
+        return None
 
 
 def _is_secure(request: Request) -> bool:
-    return request.url.scheme == "https"
+    """Over TLS; in production by the operator's word, whatever a proxy forgets to say."""
+    settings = parley_of(request).settings
+    promised = settings.environment == "production" and settings.public_url.startswith("https:")
+    return promised or request.url.scheme == "https"
 
 
-def _cookie(request: Request) -> str:
+def _named(request: Request, cookie: str) -> str:
     """Over TLS a name that browsers let nobody set but this host, over TLS: no sister site, no man in the middle."""
-    return f"__Host-{COOKIE}" if _is_secure(request) else COOKIE
+    return f"__Host-{cookie}" if _is_secure(request) else cookie
 
 
-def _serializer(request: Request) -> URLSafeTimedSerializer:
-    # The library signs with the last of its keys.
-    return URLSafeTimedSerializer(parley_of(request).settings.secret_keys[::-1], salt=SALT)
+def _device(request: Request) -> str:
+    """A few words on the device, for its owner to know it again: "Firefox on Linux"."""
+    found = parse(request.headers.get("user-agent", "")[:500])
+    names = [part.family for part in (found.user_agent, found.os) if part and part.family != "Other"]
+    return " on ".join(names)[:LONGEST_DEVICE]

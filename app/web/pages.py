@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from app.database import Reading
 from app.demo import ARTICLES
@@ -13,6 +13,7 @@ from app.live.counters import read_heads
 from app.live.cursors import write_cursor
 from app.live.topics import BadTopic, Topic
 from app.models import comment as comments
+from app.models.mail import kept
 from app.models.user import find_user, render
 from app.web.comments import snapshot
 from app.web.identity import current_viewer, parley_of
@@ -45,10 +46,52 @@ async def thread(request: Request) -> Response:
     return page("thread.html", {"title": title, "article": article, "bootstrap": bootstrap})
 
 
+async def account(request: Request) -> Response:
+    return await _plain(request, "account.html", "Your account")
+
+
+async def reset(request: Request) -> Response:
+    return await _plain(request, "reset.html", "Choose a new password")
+
+
+async def confirm(request: Request) -> Response:
+    return await _plain(request, "confirm.html", "Confirm your address")
+
+
+async def unlock(request: Request) -> Response:
+    return await _plain(request, "unlock.html", "Unlock your account")
+
+
+async def mail(request: Request) -> Response:
+    """Development's mail: what would have been sent, and to whom. Its links lead to wherever this page was opened."""
+    here = str(request.base_url).rstrip("/")
+    async with parley_of(request).reading() as reading:
+        mails = [
+            {"id": mail.id, "to": mail.address, "subject": mail.subject, "sent_at": mail.sent_at,
+             "text": (mail.text or "").replace(parley_of(request).settings.public_url, here)}
+            for mail in await kept(reading)
+        ]  # fmt: skip
+    return await _plain(request, "mail.html", "Mail", mails=mails)
+
+
+async def change_password(request: Request) -> Response:
+    """Where password managers look for the page (W3C, "A well-known URL for changing passwords")."""
+    return RedirectResponse("/account", 302)
+
+
+async def _plain(request: Request, template: str, title: str, **context: Any) -> Response:
+    async with parley_of(request).reading() as reading:
+        bootstrap = await _bootstrap(request, reading)
+    return page(template, {"title": title, "bootstrap": bootstrap, **context})
+
+
 async def _bootstrap(request: Request, reading: Reading) -> dict[str, Any]:
     """Who is looking, and from where on their own topic is to be followed: the counter first, then the row."""
     viewer = await current_viewer(request)
-    bootstrap: dict[str, Any] = {"user": None, "cursors": [], "thread": None, "topics": []}
+    confirmation = parley_of(request).settings.require_confirmation
+    bootstrap: dict[str, Any] = {
+        "user": None, "cursors": [], "thread": None, "topics": [], "confirmation_required": confirmation,
+    }  # fmt: skip
     if viewer.user_id is not None:
         epoch, heads = await read_heads(reading, [Topic.account(viewer.user_id)])
         user = await find_user(reading, viewer.user_id)

@@ -22,6 +22,7 @@ from starlette.responses import Response
 from app.database import Trouble, in_a_line, is_unavailable
 from app.models import refusals
 from app.models.comment import Comment, render
+from app.web.headers import secure_headers
 from app.web.identity import current_viewer
 from app.web.templates import page
 
@@ -38,6 +39,8 @@ _STATUS: Mapping[type[refusals.Refusal], int] = {
     refusals.Conflict: 409,
     refusals.Stale: 412,
     refusals.Invalid: 422,
+    refusals.TooMany: 429,
+    refusals.Busy: 503,
 }
 
 
@@ -107,6 +110,8 @@ async def on_refusal(request: Request, refusal: refusals.Refusal) -> Response:
     problem = Problem(status, str(refusal))
     if isinstance(refusal, refusals.Invalid):
         problem = invalid((refusal.field, str(refusal)))
+    if isinstance(refusal, refusals.TooMany):
+        problem.headers["Retry-After"] = str(refusal.seconds)
     if isinstance(refusal, refusals.Stale) and isinstance(refusal.current, Comment):
         viewer = await current_viewer(request)
         problem.members["comment"] = render(refusal.current, viewer.kind(refusal.current.author_id))
@@ -130,7 +135,9 @@ async def on_trouble(request: Request, error: Exception) -> Response:
 
 async def on_mistake(request: Request, error: Exception) -> Response:
     """Ours. The server logs it with its stack."""
-    return _answer(request, Problem(500, "Something went wrong on our side."))
+    response = _answer(request, Problem(500, "Something went wrong on our side."))
+    response.headers.update(secure_headers(request.url.scheme))  # made outside of what sets them elsewhere
+    return response
 
 
 def _answer(request: Request, problem: Problem) -> Response:

@@ -3,6 +3,8 @@
 1. The library watches for the server's shutdown and tells each response through its `shutdown_event`; ours is the
    session itself, which then says farewell. Past the grace period the library cancels what is left.
 2. `ping=0`: our heartbeats are events, which scripts can see; a comment in between would be one more task a stream.
+3. Any status but 200 ends a browser's EventSource for good. So who has opened too many is answered 200, told when to
+   come back, and nothing else.
 """
 
 from __future__ import annotations
@@ -16,15 +18,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from app.live import blocks
 from app.live.sessions import Session
 from app.live.topics import BadTopic, Topic
-from app.live.viewers import Viewer
-from app.web.identity import current_viewer, holder_of, login_id_of, parley_of
+from app.live.viewers import LoginEnded, Viewer
+from app.models.refusals import TooMany
+from app.web import limits
+from app.web.identity import current_viewer, holder_of, how_ended, parley_of
 from app.web.input import topic_from
 from app.web.problems import Problem, invalid
 
 MOST_TOPICS = 100  # a stream
 MOST_CURSORS = 100
+RETRY_FAREWELL = (60_000, 120_000)  # milliseconds; who listens has gone by then
 FAREWELL = 5.0  # seconds that a stream gets to end by itself at shutdown
 SEND_TIMEOUT = 60.0  # seconds that a client may leave a block unread; cut off, it comes back with its cursor
 
@@ -33,7 +39,13 @@ HEADERS = {"Cache-Control": "no-store, no-transform"}
 
 async def show(request: Request) -> Response:
     """The stream of these topics for this viewer; see `app.live.sessions`."""
+    try:
+        await limits.take(request, limits.STREAM)
+    except TooMany as refusal:
+        return _later(refusal.seconds)
     viewer = await current_viewer(request)
+    if (ended := how_ended(request)) and "topic" not in request.query_params:
+        return _farewell(ended)
     session = Session(
         parley_of(request).feeds,
         _topics(request, viewer),
@@ -42,9 +54,20 @@ async def show(request: Request) -> Response:
         authorise=lambda: _authorise(request, viewer),
         heartbeat=parley_of(request).settings.heartbeat_seconds,
         once=request.query_params.get("once") == "1",
-        signed_out=not viewer.signed_in and login_id_of(request) is not None,
+        ended=ended,
     )
     return Stream(session)
+
+
+def _later(seconds: int) -> Response:
+    wait = blocks.retry((seconds * 1_000, seconds * 2_000)) + b"\n"
+    return Response(wait, headers=HEADERS, media_type="text/event-stream")  # (3)
+
+
+def _farewell(ended: LoginEnded) -> Response:
+    """For a guest's page that has nothing else to follow, and does not know yet that it is a guest's."""
+    last = blocks.auth(ended.reason) + blocks.retry(RETRY_FAREWELL) + b"\n"
+    return Response(last, headers=HEADERS, media_type="text/event-stream")
 
 
 class Stream(EventSourceResponse):
@@ -110,7 +133,7 @@ def _cursors(request: Request) -> list[str]:
     return cursors
 
 
-async def _authorise(request: Request, viewer: Viewer) -> Viewer | None:
+async def _authorise(request: Request, viewer: Viewer) -> Viewer:
     if viewer.login_id is None:
         return viewer
     # In a task of its own: who disconnects cancels the session, and a connection cancelled in a query is lost.

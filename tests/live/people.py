@@ -7,8 +7,8 @@ from uuid import uuid4
 from app.live.parley import Parley
 from app.live.topics import Topic
 from app.live.viewers import Viewer
+from app.models import account as accounts
 from app.models import comment as comments
-from app.models import login as logins
 from app.models.comment import Comment
 from app.models.login import viewer_of
 
@@ -17,10 +17,10 @@ ARTICLE = Topic("Article", "1")
 
 async def enrol(parley: Parley, name: str) -> Viewer:
     """`name`, signed in."""
-    _, login = await logins.sign_up(parley, f"{name}@example.com", name, "talk among friends")
+    made = await accounts.sign_up(parley, f"{name}@example.com", name, "talk among friends")
+    assert made
     async with parley.reading() as reading:
-        viewer = await viewer_of(reading, login.id)
-    assert viewer
+        viewer, _ = await viewer_of(reading, made[1].id)
     return viewer
 
 

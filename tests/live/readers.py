@@ -59,7 +59,7 @@ async def reading(
     *topics: Topic,
     viewer: Viewer = GUEST,
     cursors: Sequence[str] = (),
-    authorise: Callable[[], Awaitable[Viewer | None]] | None = None,
+    authorise: Callable[[], Awaitable[Viewer]] | None = None,
     **options: Any,
 ) -> AsyncIterator[Reader]:
     """A session of `viewer` on these topics (Article/1), past its first heartbeat unless it begins otherwise."""

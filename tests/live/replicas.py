@@ -26,6 +26,7 @@ from app.live.writing import Writes
 from app.models import LIVE_MODELS
 from app.models import comment as comments
 from app.models.comment import COMMENT
+from app.settings import Settings
 from tests.live.note import NOTE, Note, NoteBase
 from tests.live.people import enrol
 from tests.support.sse import Block, Parser
@@ -54,6 +55,7 @@ class Process:
     """What one server process has, with hints that arrive only when the test says so."""
 
     def __init__(self, url: str, *, reader: type[Reader] = Reader, database: type[Database] = Database) -> None:
+        self.settings = Settings(_env_file=None, database_url=url)  # type: ignore[call-arg]
         self.database = database(url)
         self.reader = reader(self.database, MODELS)
         self.feeds = Feeds(self.reader, ring_frames=4, ring_bytes=4_000)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal, cast
 from uuid import UUID, uuid4
 
 import pytest
@@ -28,9 +28,15 @@ from app.live.rings import Ring
 from app.live.sessions import Session
 from app.live.topics import Topic
 from app.live.viewers import GUEST, Viewer
+from app.models import account as accounts
+from app.models import comment as comments
 from app.models.comment import Comment
+from app.models.refusals import SignInFirst
+from app.models.user import DELETED
 from tests.live.note import Note
+from tests.live.people import enrol
 from tests.live.replicas import Process, Replica, add_notes, enrol_three, level, snapshot
+from tests.support.people import PASSWORD
 from tests.support.waiting import wait_until
 
 ACTIONS = st.lists(
@@ -185,6 +191,63 @@ async def test_every_replica_converges(
 ) -> None:
     async with processes(database_url) as both:
         await World(both, people, seed).run(actions)
+
+
+# -- somebody leaves ----------------------------------------------------------------------------------------
+
+
+LEAVING = ("write", "stall", "write", "disconnect", "write", "leave", "write", "go on", "write", "connect", "write")
+
+
+class Farewell(World):
+    """Alice deletes her account while everybody, she too, goes on writing and reading."""
+
+    def __init__(self, both: list[Process], people: list[Viewer], seed: int, how: Literal["keep", "erase"]) -> None:
+        super().__init__(both, people, seed)
+        self.how = how
+
+    async def _act(self, action: str, argument: int) -> None:
+        if action == "leave":
+            alice = self.people[1]
+            process = self.chance.choice(self.processes)
+            await asyncio.gather(
+                accounts.delete(cast(Any, process), alice, PASSWORD, self.how),
+                *(self._write(self.people[1]) for _ in range(argument)),
+            )
+            self._hint(process)
+        else:
+            await super()._act(action, argument)
+
+    async def _write(self, writer: Viewer) -> None:
+        """As people do, who are asked whether they have an account."""
+        process = self.chance.choice(self.processes)
+        with suppress(SignInFirst):
+            await comments.post(cast(Any, process), writer, self.topic, "a comment", uuid4())
+        self._hint(process)
+
+    async def _settle(self) -> None:
+        await super()._settle()
+        hers = str(self.people[1].user_id)
+        for replica in self.replicas:
+            left = [row for (name, _), row in replica.rows.items() if name == "comment" and row["user_id"] == hers]
+            assert not [row for row in left if row["username"] != DELETED], "somebody still sees her name"
+            assert self.how == "keep" or not left, "somebody still sees what she erased"
+
+
+@pytest.mark.usefixtures("cheap_passwords")
+@pytest.mark.parametrize("how", ["keep", "erase"])
+async def test_every_replica_converges_when_somebody_leaves(
+    database_url: str, how: Literal["keep", "erase"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comments, "BATCH", 3)
+    guest, _, bob, carol = await enrol_three(database_url)
+    async with processes(database_url) as both:
+        for seed in range(6):
+            alice = await enrol(cast(Any, both[0]), f"alice{seed}")
+            chance = random.Random(seed)
+            actions = [("connect", number) for number in range(4)]
+            actions += [(kind, chance.randint(2, 3)) for kind in LEAVING]
+            await Farewell(both, [guest, alice, bob, carol], seed, how).run(actions)
 
 
 # -- planted bugs ---------------------------------------------------------------------------------------------

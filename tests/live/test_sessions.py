@@ -12,7 +12,7 @@ from app.live.parley import Parley
 from app.live.reader import Chunk, News
 from app.live.sessions import BATCH
 from app.live.topics import Topic
-from app.live.viewers import GUEST, Viewer
+from app.live.viewers import GUEST, LoginEnded, Viewer
 from app.models import login as logins
 from app.models.login import viewer_of
 from tests.live.people import ARTICLE, correct, enrol, say, take_back
@@ -158,10 +158,10 @@ async def test_the_end_of_a_login_ends_its_streams_and_no_others(parley: Parley,
     assert signed_in
     phone = replace(alice, login_id=signed_in[1].id)
 
-    async def authorise(viewer: Viewer) -> Viewer | None:
+    async def authorise(viewer: Viewer) -> Viewer:
         assert viewer.login_id
         async with parley.reading() as session:
-            return await viewer_of(session, viewer.login_id)
+            return (await viewer_of(session, viewer.login_id))[0]
 
     async with (
         reading(parley.feeds, ARTICLE, account, viewer=alice, authorise=lambda: authorise(alice)) as desk,
@@ -170,18 +170,20 @@ async def test_the_end_of_a_login_ends_its_streams_and_no_others(parley: Parley,
         await desk.next()
         await pocket.next()
         await logins.sign_out(parley, phone)
-        assert "auth" in [block.event for block in await pocket.rest()]
+        (told,) = [block for block in await pocket.rest() if block.event == "auth"]
+        assert told.json() == {"reason": "signed_out"}
         await say(parley, alice, "still here")
         assert (await desk.until("create.success")).model["body"] == "still here"
 
 
 async def test_a_login_that_ends_before_the_stream_begins_gets_nothing(parley: Parley, alice: Viewer) -> None:
-    async def ended() -> None:
-        return None
+    async def ended() -> Viewer:
+        raise LoginEnded("expired")
 
     account = Topic.account(alice.user_id)
     async with reading(parley.feeds, ARTICLE, account, viewer=alice, cursors=[], authorise=ended) as reader:
-        assert [block.event for block in await reader.rest()][:2] == ["heartbeat", "auth"]
+        heartbeat, told = (await reader.rest())[:2]
+        assert (heartbeat.event, told.event, told.json()) == ("heartbeat", "auth", {"reason": "expired"})
 
 
 async def test_a_new_role_is_a_reset(parley: Parley, alice: Viewer) -> None:

@@ -3,7 +3,10 @@ from __future__ import annotations
 import asyncio
 import time
 
-from app.models.password import hash_password, verify_password
+import pytest
+
+from app.models.password import LONGEST, SHORTEST, hash_password, refuse_weak, verify_password
+from app.models.refusals import Invalid
 
 
 async def test_a_password_matches_its_own_hash_alone() -> None:
@@ -26,3 +29,64 @@ async def test_the_loop_goes_on_while_passwords_are_hashed() -> None:
     await hash_password("password")
     # Eight hashes one after the other in the loop would hold it for eight times as long as one takes.
     assert longest < 4 * (time.monotonic() - one)
+
+
+async def test_the_password_of_a_deleted_account_is_nobodys(cheap_passwords: None) -> None:
+    assert not await verify_password("", "")
+    assert not await verify_password("nobody has this password", "")
+
+
+async def test_every_character_counts_up_to_the_longest(cheap_passwords: None) -> None:
+    longest = "x" * (LONGEST - 1)
+    hashed = await hash_password(f"{longest}y")
+    assert await verify_password(f"{longest}y", hashed)
+    assert not await verify_password(f"{longest}z", hashed)
+    assert not await verify_password(longest, hashed)
+
+
+async def test_a_password_is_taken_as_it_was_typed(cheap_passwords: None) -> None:
+    hashed = await hash_password(" Grüße aus Köln ")
+    for other in ("Grüße aus Köln", " grüße aus köln ", " Grusse aus Koln "):
+        assert not await verify_password(other, hashed)
+
+
+def test_eight_to_a_hundred_and_twentyeight_characters() -> None:
+    assert (SHORTEST, LONGEST) == (8, 128)
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["password", "PASSWORD", "Password1", "12345678", "123456789", "qwertyuiop", "iloveyou1", "11111111", "football",
+     "trustno1", "ｐａｓｓｗｏｒｄ"],
+)  # fmt: skip
+def test_what_is_tried_first_is_refused(password: str) -> None:
+    with pytest.raises(Invalid, match="tried first") as refusal:
+        refuse_weak(password, "somebody", "somebody@else.example")
+    assert refusal.value.field == "password"
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["wonderland", "Wonderland", "WONDERLAND!", "wonderland1", "wonderland1865", "1865wonderland!!", "alice wonderland",
+     "wonderland.wonderland", "wonderlandalice", "ALICEalice", "alice.liddell", "liddell1852", "alice.liddell@oxford",
+     "alice.liddell@oxford.example", "oxford123", "parley12", "Parley2026!", "parleyparley", "alice@parley",
+     "ｗｏｎｄｅｒｌａｎｄ９", "--- alice ---"],
+)  # fmt: skip
+def test_what_is_made_of_ones_own_names_is_refused(password: str) -> None:
+    with pytest.raises(Invalid, match=r"made of your name|tried first") as refusal:
+        refuse_weak(password, "Alice Wonderland", "alice.liddell@oxford.example")
+    assert refusal.value.field == "password"
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["talk among friends", "down the rabbit hole", "correct horse", "x7#kQ9!z", "ﬂügelhorn", "        a dot .",
+     "密码密码密码密码", "😀😀😀😀😀😀😀😀", "\tnot\nprintable\t", "alice likes tea", "wonderland is far away",
+     "al-ic-e1", "parley vous francais", "aliceXk9q", "a" * 100 + "b", "malice in chains"],
+)  # fmt: skip
+def test_any_characters_may_be_in_any_order(password: str) -> None:
+    refuse_weak(password, "Alice Wonderland", "alice.liddell@oxford.example")
+
+
+def test_short_words_of_an_address_forbid_nothing() -> None:
+    refuse_weak("jo and me at io", "Jo", "jo@me.io")

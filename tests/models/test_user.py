@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
+from uuid import uuid4
+
 import pytest
 
-from app.models.user import clean_email, clean_username, username_key
+from app.models.user import DELETED, RESERVED, User, clean_email, clean_username, render, username_key
 
 
 @pytest.mark.parametrize(
@@ -33,3 +37,81 @@ def test_addresses_have_one_form() -> None:
 def test_what_is_no_address(address: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  (the words are the library's)
         clean_email(address)
+
+
+# -- reserved names -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED - {"deletedaccount"}))
+def test_nobody_is_called_like_the_service(name: str) -> None:
+    with pytest.raises(ValueError, match="reserved"):
+        clean_username(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Admin", "ADMIN", "ａｄｍｉｎ", "a.d.m.i.n", "ad-min", "ad min", "_admin_", "a'dmin", "ROOT", "r.o.o.t",
+     "Deleted Account", "deleted-account", "ｄｅｌｅｔｅｄ ａｃｃｏｕｎｔ", "ⓡⓞⓞⓣ", "no-reply", "Par.ley"],
+)  # fmt: skip
+def test_nobody_looks_like_the_service(name: str) -> None:
+    with pytest.raises(ValueError, match=r"reserved|letters"):
+        clean_username(name)
+
+
+@pytest.mark.parametrize("name", ["Adminson", "parleyvous", "rooted", "Ann Root", "my support", "administra"])
+def test_names_that_only_contain_such_a_word_are_free(name: str) -> None:
+    assert clean_username(name) == name
+
+
+def test_the_name_over_what_is_left_of_people_is_nobodys() -> None:
+    with pytest.raises(ValueError, match="reserved"):
+        clean_username(DELETED)
+
+
+# -- accounts -----------------------------------------------------------------------------------------------
+
+
+def alice() -> User:
+    id_ = uuid4()
+    return User(
+        id=id_, topic=f"User/{id_}", email="alice@example.com", username="Alice", username_key="alice",
+        password_hash="a hash", role="member", created_at=datetime.now(UTC), confirmed_at=datetime.now(UTC),
+        unconfirmed_email="alice@new.example", sign_in_count=0, signed_in_address="",
+    )  # fmt: skip
+
+
+def test_nothing_of_a_person_is_left_on_the_tombstone() -> None:
+    user = alice()
+    for address in ("203.0.113.7", "203.0.113.8"):
+        user.track_sign_in(address)
+    user.erase()
+    left = {column.name: getattr(user, column.name) for column in User.__table__.columns}
+    assert not re.search(r"alice|203\.0|a hash", str(left), re.IGNORECASE)
+    assert (left["username"], left["password_hash"], left["sign_in_count"]) == (DELETED, "", 0)
+    assert left["signed_in_at"] is left["last_signed_in_at"] is left["confirmed_at"] is None
+
+
+def test_two_who_left_are_in_nobodys_way() -> None:
+    one, other = alice(), alice()
+    one.erase()
+    other.erase()
+    assert one.email != other.email
+    assert one.username_key != other.username_key
+    assert max(len(one.email), len(one.username_key)) <= 120
+
+
+def test_the_sign_in_before_this_one_is_known() -> None:
+    user = alice()
+    assert (user.sign_in_count, user.last_signed_in_at) == (0, None)
+    user.track_sign_in("203.0.113.7")
+    first = user.signed_in_at
+    user.track_sign_in("2001:db8::1")
+    assert (user.sign_in_count, user.signed_in_address) == (2, "2001:db8::1")
+    assert (user.last_signed_in_at, user.last_signed_in_address) == (first, "203.0.113.7")
+
+
+def test_an_account_shows_its_owner_what_waits() -> None:
+    assert {key: render(alice())[key] for key in ("email", "unconfirmed_email", "confirmed", "role")} == {
+        "email": "alice@example.com", "unconfirmed_email": "alice@new.example", "confirmed": True, "role": "member",
+    }  # fmt: skip
+    assert "password_hash" not in render(alice())

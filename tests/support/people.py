@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from tests.support.serving import Site, Spawned
 
 PASSWORD = "talk among friends"
+NEW_PASSWORD = "another talk, other friends"
+COOKIE, DEVICE_COOKIE = "parley_login", "parley_device"
 ARTICLE = {"commentable_type": "Article", "commentable_id": "1"}
 
 
@@ -23,9 +25,9 @@ async def person(site: Site | Spawned, name: str) -> AsyncIterator[httpx.AsyncCl
         yield client
 
 
-async def sign_up(client: httpx.AsyncClient, name: str) -> dict[str, Any]:
+async def sign_up(client: httpx.AsyncClient, name: str, **more: Any) -> dict[str, Any]:
     """The new account, into which `client` is signed in."""
-    form = {"email": email_of(name), "username": name, "password": PASSWORD}
+    form = {"email": email_of(name), "username": name, "password": PASSWORD, **more}
     return expected(await client.post("/api/users", json=form), 201)
 
 
@@ -33,6 +35,14 @@ async def sign_in(client: httpx.AsyncClient, name: str, **more: Any) -> dict[str
     """The account of `name`, into which `client` has one more login."""
     form = {"email": email_of(name), "password": PASSWORD, **more}
     return expected(await client.post("/api/session", json=form), 200)
+
+
+async def me(client: httpx.AsyncClient) -> dict[str, Any] | None:
+    """Who the service takes this browser for; None is a guest."""
+    answer = expected(await client.get("/api/session"), 200)
+    assert answer.keys() == {"user"}
+    user: dict[str, Any] | None = answer["user"]
+    return user
 
 
 def email_of(name: str) -> str:

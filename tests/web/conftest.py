@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +17,72 @@ if TYPE_CHECKING:
     import httpx
 
     from app.live.parley import Parley
+    from app.settings import Settings
     from tests.support.serving import Site
 
 
 @pytest.fixture(autouse=True)
 def passwords_cost_little(cheap_passwords: None) -> None:
     """Everybody here has an account."""
+
+
+class Clock:
+    """What signatures are dated and judged by. Rows have their own times, which tests edit."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+
+    @contextmanager
+    def later(self, seconds: int) -> Iterator[None]:
+        """Inside, it is so many seconds later; earlier, where they are negative."""
+        from itsdangerous import TimestampSigner
+
+        now = TimestampSigner("any").get_timestamp()
+        with self._monkeypatch.context() as then:
+            then.setattr(TimestampSigner, "get_timestamp", lambda self: now + seconds)
+            yield
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+@pytest.fixture
+def quick_postman(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The app's own, who looks into his queue more often: for modules that wait for mail."""
+    from app import postman
+
+    monkeypatch.setattr(postman, "LOOK", 0.02)
+
+
+@pytest.fixture
+def production(sqlite_url: str, redis_url: str, channel: str) -> Settings:
+    """Settings as an operator has them."""
+    from app.settings import Settings
+
+    return Settings(
+        _env_file=None,
+        environment="production",
+        database_url=sqlite_url,
+        redis_url=redis_url,
+        redis_channel_name=channel,
+        secret_key="a key of this test's own that is long enough",
+        public_url="https://talk.example.com",
+        smtp_url="smtp://127.0.0.1:1",
+    )
+
+
+@pytest.fixture
+async def sqlite_site(sqlite_url: str, redis_url: str, channel: str) -> AsyncIterator[Site]:
+    """A site for what the kind of database does not matter to."""
+    from app.main import create_app
+    from app.settings import Settings
+    from tests.support.serving import serving
+
+    settings = Settings(_env_file=None, database_url=sqlite_url, redis_url=redis_url, redis_channel_name=channel)
+    async with serving(create_app(settings)) as site:
+        yield site
 
 
 @pytest.fixture
@@ -61,9 +123,13 @@ async def lasting_site(
     from tests.support.serving import serving
 
     path = shutil.copy(migrated_sqlite, tmp_path_factory.mktemp("lasting") / "parley.db")
-    async with serving(
-        create_app(Settings(_env_file=None, database_url=f"sqlite+aiosqlite:///{path}", redis_url=redis_url))
-    ) as site:
+    settings = Settings(
+        _env_file=None,
+        database_url=f"sqlite+aiosqlite:///{path}",
+        redis_url=redis_url,
+        redis_channel_name=f"lasting-{uuid.uuid4().hex}",
+    )
+    async with serving(create_app(settings)) as site:
         yield site
 
 

@@ -7,11 +7,23 @@ from http.cookies import Morsel, SimpleCookie
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-import pytest
 from itsdangerous import URLSafeTimedSerializer
 
+from app.live.gids import Gid
+from app.live.signing import Signer
 from app.main import create_app
-from tests.support.people import ARTICLE, PASSWORD, email_of, expected, person, sign_in, sign_up
+from tests.support.people import (
+    ARTICLE,
+    COOKIE,
+    DEVICE_COOKIE,
+    PASSWORD,
+    email_of,
+    expected,
+    me,
+    person,
+    sign_in,
+    sign_up,
+)
 from tests.support.serving import serving
 from tests.web.database import counts_in
 from tests.web.refusals import refused
@@ -22,24 +34,18 @@ if TYPE_CHECKING:
     from app.live.parley import Parley
     from app.settings import Settings
     from tests.support.serving import Site
+    from tests.web.conftest import Clock
 
-COOKIE = "parley_login"
 MONTH = 30 * 24 * 3600  # seconds
+YEAR = 365 * 24 * 3600
 
 
-def cookie_of(response: httpx.Response) -> Morsel[str]:
-    """The one cookie that this answer sets."""
-    (header,) = response.headers.get_list("set-cookie")
-    (cookie,) = SimpleCookie(header).values()
-    assert cookie.key == COOKIE
-    return cookie
-
-
-async def me(client: httpx.AsyncClient) -> dict[str, Any] | None:
-    answer = expected(await client.get("/api/session"), 200)
-    assert answer.keys() == {"user"}
-    user: dict[str, Any] | None = answer["user"]
-    return user
+def cookies_of(response: httpx.Response) -> dict[str, Morsel[str]]:
+    """The cookies that this answer sets, by name."""
+    headers = response.headers.get_list("set-cookie")
+    cookies = [cookie for header in headers for cookie in SimpleCookie(header).values()]
+    assert len({cookie.key for cookie in cookies}) == len(cookies), "one is set twice"
+    return {cookie.key: cookie for cookie in cookies}
 
 
 async def me_with(site: Site, cookie: str | None) -> dict[str, Any] | None:
@@ -57,7 +63,13 @@ async def test_signing_up_signs_in(guest: httpx.AsyncClient) -> None:
     response = await guest.post("/api/users", json=form)
     user = expected(response, 201)
     assert UUID(user.pop("id")).version == 4
-    assert user == {"email": "carol.ann@example.com", "username": "Carol Ann", "role": "member"}
+    assert user == {
+        "email": "carol.ann@example.com",
+        "username": "Carol Ann",
+        "role": "member",
+        "unconfirmed_email": None,
+        "confirmed": False,
+    }
     assert (await me(guest) or {})["username"] == "Carol Ann"
     assert (await guest.post("/api/comments/", json={**ARTICLE, "body": "Hello"})).status_code == 201
 
@@ -130,7 +142,8 @@ async def test_a_wrong_password_and_an_unknown_address_look_the_same(
     assert refused(wrong, 401) == refused(unknown, 401)
     for response in (wrong, unknown):
         assert "set-cookie" not in response.headers
-    assert await counts_in(served) == before
+    # Counted alike, too: whether an address has an account or not.
+    assert await counts_in(served) == {**before, "failures": before["failures"] + 2}
     assert await me(guest) is None
 
 
@@ -163,8 +176,11 @@ async def test_signing_out_ends_the_login_on_the_server(alice: httpx.AsyncClient
     assert await me_with(site, stolen) is not None
     response = await alice.delete("/api/session")
     assert (response.status_code, response.content) == (204, b"")
-    assert cookie_of(response)["max-age"] == "0"
+    cookies = cookies_of(response)
+    assert cookies.keys() == {COOKIE}, "the device is still one that she has used"
+    assert cookies[COOKIE]["max-age"] == "0"
     assert COOKIE not in alice.cookies
+    assert DEVICE_COOKIE in alice.cookies
     assert await me(alice) is None
     assert await me_with(site, stolen) is None
     async with site.client(cookies={COOKIE: stolen}) as thief:
@@ -190,22 +206,26 @@ async def test_a_guest_may_sign_out_as_often_as_he_likes(guest: httpx.AsyncClien
 
 async def test_a_cookie_is_for_this_site_alone(guest: httpx.AsyncClient) -> None:
     form = {"email": email_of("Carol"), "username": "Carol", "password": PASSWORD}
-    cookie = cookie_of(await guest.post("/api/users", json=form))
-    assert cookie["httponly"]
-    assert cookie["samesite"].lower() == "lax"
-    assert cookie["path"] == "/"
-    assert not cookie["domain"]
-    assert not cookie["secure"]  # over plain HTTP it would never come back
-    assert not cookie["max-age"]
-    assert not cookie["expires"]
+    cookies = cookies_of(await guest.post("/api/users", json=form))
+    assert cookies.keys() == {COOKIE, DEVICE_COOKIE}
+    for cookie in cookies.values():
+        assert cookie["httponly"]
+        assert cookie["samesite"].lower() == "lax"
+        assert cookie["path"] == "/"
+        assert not cookie["domain"]
+        assert not cookie["secure"]  # over plain HTTP it would never come back
+        assert not cookie["expires"]
+        assert len(cookie.OutputString()) < 4_096, "browsers would not keep it"
+    assert not cookies[COOKIE]["max-age"], "it ends with the browser"
+    assert cookies[DEVICE_COOKIE]["max-age"] == str(YEAR)
 
 
 async def test_who_is_remembered_stays_for_a_month(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
     form = {"email": email_of("Alice"), "password": PASSWORD}
-    remembered = cookie_of(await guest.post("/api/session", json={**form, "remember_me": True}))
-    assert remembered["max-age"] == str(MONTH)
-    forgotten = cookie_of(await guest.post("/api/session", json={**form, "remember_me": False}))
-    assert not forgotten["max-age"]
+    remembered = cookies_of(await guest.post("/api/session", json={**form, "remember_me": True}))
+    assert remembered[COOKIE]["max-age"] == str(MONTH)
+    forgotten = cookies_of(await guest.post("/api/session", json={**form, "remember_me": False}))
+    assert not forgotten[COOKIE]["max-age"]
 
 
 async def test_a_cookie_says_nothing_of_the_account(alice: httpx.AsyncClient) -> None:
@@ -222,23 +242,37 @@ async def test_a_cookie_says_nothing_of_the_account(alice: httpx.AsyncClient) ->
 async def test_a_forged_cookie_is_nobodys(alice: httpx.AsyncClient, site: Site, settings: Settings) -> None:
     good = alice.cookies[COOKIE]
     payload, _, signature = good.partition(".")
-    others = URLSafeTimedSerializer("another key that is long enough for anyone", salt="login")
-    ours = URLSafeTimedSerializer(settings.secret_key, salt="login")
-    login_id = ours.loads(good)
+    ours, others = Signer(settings.secret_keys), Signer(["another key that is long enough for anyone"])
+    login = ours.open(good, "login", MONTH)
+    assert login.model == "Login"
+    user = await me(alice)
+    assert user
     forged = [
         "",
         "nonsense",
-        login_id,
+        login.id,
+        str(login),
         f"{payload}.",
         f"{payload}x.{signature}",
         f"{good[:-2]}xx",
         "." * 50,
         "x" * 3_000,
-        others.dumps(login_id),
-        URLSafeTimedSerializer(settings.secret_key, salt="mail").dumps(login_id),
+        others.sign(login, "login"),
+        *(ours.sign(login, purpose) for purpose in ("mail", "device", "reset", "confirm", "unlock", "")),
+        alice.cookies[DEVICE_COOKIE],
+        URLSafeTimedSerializer(settings.secret_key, salt="login").dumps(str(login)),  # SHA-1
     ]
-    signed_nonsense = [ours.dumps(value) for value in (None, 17, [], {}, "", "x", str(uuid4()), [login_id], 2**70)]
-    for cookie in forged + signed_nonsense:
+    nonsense = [
+        Gid("User", login.id),
+        Gid("Login", user["id"]),
+        Gid("User", user["id"]),
+        Gid("Login", "x"),
+        Gid("Login", str(uuid4())),
+    ]
+    unreadable = ours._serializer("login")
+    signed = [ours.sign(gid, "login") for gid in nonsense]
+    signed += [unreadable.dumps(value) for value in (None, 17, [], {}, "", "x", login.id, [str(login)], 2**70)]
+    for cookie in forged + signed:
         assert await me_with(site, cookie) is None, cookie
     assert await me_with(site, good) is not None
 
@@ -256,17 +290,10 @@ async def test_a_key_is_changed_without_signing_anybody_out(settings: Settings) 
         assert [await me_with(site, cookie) is not None for cookie in cookies] == [False, True]
 
 
-async def test_a_cookie_of_last_year_is_nobodys(
-    alice: httpx.AsyncClient, site: Site, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from itsdangerous import TimestampSigner
-
-    login_id = URLSafeTimedSerializer(settings.secret_key, salt="login").loads(alice.cookies[COOKIE])
-    now = TimestampSigner("any").get_timestamp()
-    with monkeypatch.context() as then:
-        then.setattr(TimestampSigner, "get_timestamp", lambda self: now - 365 * 24 * 3600)
-        old = URLSafeTimedSerializer(settings.secret_key, salt="login").dumps(login_id)
-    assert await me_with(site, old) is None
+async def test_a_cookie_of_last_year_is_nobodys(alice: httpx.AsyncClient, site: Site, clock: Clock) -> None:
+    with clock.later(MONTH + 60):
+        assert await me_with(site, alice.cookies[COOKIE]) is None
+    assert await me_with(site, alice.cookies[COOKIE]) is not None
 
 
 async def test_odd_cookies_of_other_software_do_no_harm(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:

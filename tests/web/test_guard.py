@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import httpx
 
     from app.live.parley import Parley
+    from app.settings import Settings
     from tests.support.serving import Site
 
 UNSAFE = [
@@ -138,6 +139,39 @@ async def test_every_answer_says_what_a_page_may_have(guest: httpx.AsyncClient, 
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "strict-origin-when-cross-origin"
     assert "strict-transport-security" not in headers, "there is no TLS here"
+
+
+async def test_so_do_streams_and_our_own_mistakes(
+    site: Site, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from app.models import comment as comments
+
+    async def mistaken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    async with guest.stream("GET", "/streams?topic=Article/1") as stream:
+        answers = [stream, await guest.get("/streams"), await guest.post("/streams")]
+    monkeypatch.setattr(comments, "page", mistaken)
+    async with site.client(headers={"Accept": "text/html"}) as person:
+        answers += [await person.get("/Article/1"), await person.get("/api/comments/", params=ARTICLE)]
+    assert [answer.status_code for answer in answers] == [200, 422, 405, 500, 500]
+    for answer in answers:
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_in_production_cookies_are_secure_whatever_the_proxy_forgets(production: Settings) -> None:
+    from app.main import create_app
+    from tests.support.serving import serving
+
+    settings = production.model_copy(update={"require_confirmation": False})
+    async with serving(create_app(settings)) as site, site.client() as alice:
+        form = {"email": "zoe@example.com", "username": "Zoe", "password": "talk among friends"}
+        cookies = (await alice.post("/api/users", json=form)).headers.get_list("set-cookie")
+    assert len(cookies) == 2
+    for cookie in cookies:
+        assert cookie.startswith("__Host-")
+        assert {"secure", "httponly", "path=/"} <= {part.strip().lower() for part in cookie.split(";")}
 
 
 async def test_over_tls_browsers_are_held_to_it(site: Site) -> None:

@@ -581,7 +581,7 @@ async def test_signing_out_ends_this_logins_streams_and_no_others(
             await alice.delete("/api/session")
             for stream in (first, second):
                 auth = await stream.until("auth", AT_ONCE)
-                assert auth.json() == {}
+                assert auth.json() == {"reason": "signed_out"}
                 await stream.ended(AT_ONCE)
             comment = await write(at_work, "Still here")
             assert (await third.until(CREATED)).model["current_user_can_edit"] is True
@@ -626,10 +626,15 @@ async def test_who_comes_back_signed_out_is_told_and_goes_on_as_a_guest(
         await alice.delete("/api/session")
         async with listening(other_tab, "Article/1") as stream:
             assert (await stream.next()).event == "heartbeat"
-            assert (await stream.next()).event == "auth"
+            auth = await stream.next()
+            assert (auth.event, auth.json()) == ("auth", {"reason": "signed_out"})
             await write(bob, "Hello")
             assert (await stream.until(CREATED)).model["current_user_can_edit"] is False
-        refused(await other_tab.get("/streams"), 422, "topic")
+        # With nothing else to follow it hears the news alone, and is to come back much later, if at all.
+        async with listening(other_tab) as stream:
+            assert (await stream.next()).json() == {"reason": "signed_out"}
+            assert (await stream.next()).retry or 0 >= 60_000
+            await stream.ended(AT_ONCE)
 
 
 # -- once ---------------------------------------------------------------------------------------------------

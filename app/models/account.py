@@ -1,0 +1,270 @@
+"""Accounts: from signing up to leaving. Who changes how one signs in shows the password again, and the owner is told.
+
+An address counts once its owner has clicked: until then it waits in `unconfirmed_email`. Every link names the address
+that it was sent to, so of two changes at once neither confirms the other's.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Literal
+from uuid import UUID, uuid4
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from app.live.parley import Parley
+from app.live.signing import fingerprint
+from app.live.topics import Topic
+from app.live.viewers import Viewer
+from app.live.writing import Write, owned
+from app.models import comment as comments
+from app.models import lock, mail
+from app.models.link import Purpose, open_link, worthless
+from app.models.login import (
+    NOWHERE,
+    Browser,
+    End,
+    Login,
+    end_all,
+    end_another,
+    open_login,
+)
+from app.models.mail import Kind
+from app.models.password import hash_password, refuse_weak
+from app.models.proof import prove, prove_again
+from app.models.refusals import Invalid
+from app.models.user import User, refuse_taken_name, user_at, username_key
+
+# -- signing up ---------------------------------------------------------------------------------------------
+
+
+@owned
+async def sign_up(
+    parley: Parley, email: str, username: str, password: str, browser: Browser = NOWHERE
+) -> tuple[User, Login] | None:
+    """A new account and its first login; None where the address is to be confirmed first, by a link in the mail.
+
+    Takes cleaned values; raises Invalid for a name or (where there is nothing to confirm) an address that is taken.
+    Otherwise a taken address looks like any: its owner gets a mail that says so.
+    """
+    refuse_weak(password, username, email)
+    hash = await hash_password(password)
+    try:
+        return await _sign_up(parley, email, username, hash, browser)
+    except IntegrityError:  # somebody was faster, and now is there to be seen
+        return await _sign_up(parley, email, username, hash, browser)
+
+
+async def _sign_up(parley: Parley, email: str, username: str, hash: str, browser: Browser) -> tuple[User, Login] | None:
+    confirming = parley.settings.require_confirmation
+    async with parley.reading() as reading:
+        await refuse_taken_name(reading, username)
+        taken = await user_at(reading, email)
+    if taken and not confirming:
+        raise Invalid("email", "There is an account with this address.")
+    if taken:
+        await _send(parley, Kind.TAKEN, email)
+        return None
+    user = _new(email, username, hash)
+    async with parley.writing(Topic.parse(user.topic)) as write:
+        write.create(user)
+        await write.session.flush()  # the login refers to it
+        if confirming:
+            mail.queue(write.session, Kind.CONFIRM, email)
+            return None
+        user.track_sign_in(browser.address)
+        login = await open_login(write, user, remember=False, browser=browser)
+    await end_another(parley, browser.login_id, user.id)
+    return user, login
+
+
+@owned
+async def make(parley: Parley, email: str, username: str, password: str) -> User:
+    """An account that we answer for, with nothing to confirm: for demos and consoles."""
+    user = _new(email, username, await hash_password(password))
+    user.confirmed_at = user.created_at
+    async with parley.writing(Topic.parse(user.topic)) as write:
+        write.create(user)
+    return user
+
+
+def _new(email: str, username: str, hash: str) -> User:
+    id_ = uuid4()
+    return User(
+        id=id_, topic=str(Topic.account(id_)), email=email, username=username, username_key=username_key(username),
+        password_hash=hash, role="member", created_at=datetime.now(UTC), sign_in_count=0, signed_in_address="",
+    )  # fmt: skip
+
+
+# -- the address --------------------------------------------------------------------------------------------
+
+
+@owned
+async def ask_to_confirm(parley: Parley, email: str) -> None:
+    """Send the link again, if there is an account that waits for it."""
+    await _send(parley, Kind.CONFIRM, email)
+
+
+@owned
+async def change_email(parley: Parley, viewer: Viewer, email: str, password: str) -> User:
+    """The account, with an address that waits to be confirmed. The old one is told. Raises Invalid, TooMany."""
+    user = await prove(parley, viewer, password)
+    async with parley.writing(Topic.account(user.id)) as write:
+        user = await prove_again(parley, write, user)
+        user.unconfirmed_email = None if email == user.email else email
+        write.update(user)
+        if user.unconfirmed_email:
+            mail.queue(write.session, Kind.CONFIRM_CHANGE, email, user.id)
+            mail.queue(write.session, Kind.CHANGING, user.email, user.id, about=email)
+    return user
+
+
+@owned
+async def confirm(parley: Parley, token: str) -> None:
+    """The address that this link was sent to is its account's. Twice is no error. Raises Invalid."""
+    id_, address = open_link(parley, Purpose.CONFIRM, token)
+    try:
+        async with parley.writing(Topic.account(id_)) as write:
+            user = await write.get(User, id_)
+            if user is None or user.deleted_at:
+                raise worthless()
+            if user.unconfirmed_email and fingerprint(user.unconfirmed_email) == address:
+                mail.queue(write.session, Kind.CHANGED, user.email, user.id, about=user.unconfirmed_email)
+                user.email, user.unconfirmed_email = user.unconfirmed_email, None
+            elif fingerprint(user.email) != address:
+                raise worthless()
+            elif user.confirmed_at:
+                return
+            user.confirmed_at = user.confirmed_at or datetime.now(UTC)
+            write.update(user)
+    except IntegrityError:  # it has become somebody else's
+        raise worthless() from None
+
+
+# -- the password -------------------------------------------------------------------------------------------
+
+
+@owned
+async def change_password(
+    parley: Parley, viewer: Viewer, password: str, new: str, browser: Browser
+) -> tuple[User, Login]:
+    """The account and a new login for this browser; every other has ended. Raises Invalid, TooMany."""
+    user = await prove(parley, viewer, password)
+    refuse_weak(new, user.username, user.email)
+    hash = await hash_password(new)
+    async with parley.writing(Topic.account(user.id)) as write:
+        user = await prove_again(parley, write, user)
+        before = await write.get(Login, viewer.login_id) if viewer.login_id else None
+        await end_all(write, user.id, End.PASSWORD, but=viewer.login_id)
+        _set_password(write, user, hash)
+        return user, await open_login(write, user, remember=bool(before and before.remember), browser=browser)
+
+
+@owned
+async def ask_to_reset(parley: Parley, email: str) -> None:
+    """Send a link to choose a new password, if there is an account with this address."""
+    await _send(parley, Kind.RESET, email)
+
+
+@owned
+async def reset_password(parley: Parley, token: str, new: str) -> User:
+    """A new password for who has the mail: every login ends, the lock is lifted. Raises Invalid.
+
+    The mail has shown whose the address is.
+    """
+    id_, bound = open_link(parley, Purpose.RESET, token)
+    async with parley.reading() as reading:
+        user = _bound(await reading.get(User, id_), bound)
+    refuse_weak(new, user.username, user.email)
+    hash = await hash_password(new)
+    async with parley.writing(Topic.account(id_)) as write:
+        user = _bound(await write.get(User, id_), bound)  # of two at once, one
+        await end_all(write, id_, End.PASSWORD)
+        user.confirmed_at = user.confirmed_at or datetime.now(UTC)
+        await lock.forgive(write.session, lock.key_of("address", user.email))
+        _set_password(write, user, hash)
+    return user
+
+
+def reset_bound_to(user: User) -> str:
+    """Used once, or overtaken by a change of password or address, a reset's link is worth nothing."""
+    return fingerprint(user.password_hash, user.email)
+
+
+def _bound(user: User | None, bound: str) -> User:
+    if user is None or user.deleted_at or reset_bound_to(user) != bound:
+        raise worthless()
+    return user
+
+
+def _set_password(write: Write, user: User, hash: str) -> None:
+    """An address that was waiting is forgotten, too: whoever asked for it may be the reason for the new password."""
+    user.password_hash, user.unconfirmed_email = hash, None
+    write.update(user)
+    mail.queue(write.session, Kind.PASSWORD, user.email, user.id)
+
+
+# -- locks --------------------------------------------------------------------------------------------------
+
+
+@owned
+async def ask_to_unlock(parley: Parley, email: str) -> None:
+    """Send a link that lifts the lock, if there is an account with this address and a lock on it."""
+    await _send(parley, Kind.UNLOCK, email)
+
+
+@owned
+async def unlock(parley: Parley, token: str) -> User:
+    """Lift the lock. Raises Invalid for another lock's link, and when there is none any more."""
+    id_, bound = open_link(parley, Purpose.UNLOCK, token)
+    async with parley.reading() as reading:
+        user = await reading.get(User, id_)
+        since = await lock.lock_of(reading, user.email) if user else None
+    if user is None or since is None or fingerprint(since) != bound:
+        raise worthless()
+    async with parley.database.transaction() as writing, writing.begin():
+        await lock.forgive(writing, lock.key_of("address", user.email))
+    return user
+
+
+# -- leaving ------------------------------------------------------------------------------------------------
+
+
+@owned
+async def delete(parley: Parley, viewer: Viewer, password: str, then: Literal["keep", "erase"]) -> None:
+    """Delete the account, then `erase` its comments or `keep` them under no name. Raises Invalid, TooMany.
+
+    The account and its logins go first and at once. Should the process be killed before the comments are done, what is
+    left is noted on the tombstone, for `finish_leaving`.
+    """
+    user = await prove(parley, viewer, password)
+    async with parley.writing(Topic.account(user.id)) as write:
+        # Waits for comments of this account that are on their way; later ones see that it is gone.
+        await write.session.execute(select(User.id).where(User.id == user.id).with_for_update())
+        user = await prove_again(parley, write, user)
+        mail.queue(write.session, Kind.DELETED, user.email)
+        await end_all(write, user.id, End.DELETED)
+        user.leaving = then
+        write.destroy(user)
+    await _take_leave(parley, user.id, then)
+
+
+async def finish_leaving(parley: Parley) -> None:
+    """Do what a process that was killed has left undone."""
+    async with parley.reading() as reading:
+        left = (await reading.execute(select(User.id, User.leaving).where(User.leaving.is_not(None)))).all()
+    for id_, how in left:
+        await _take_leave(parley, id_, str(how))
+
+
+async def _take_leave(parley: Parley, user_id: UUID, how: str) -> None:
+    await comments.leave_behind(parley, user_id, erase=how == "erase")
+    async with parley.database.transaction() as writing, writing.begin():
+        if user := await writing.get(User, user_id):
+            user.leaving = None
+
+
+async def _send(parley: Parley, kind: Kind, address: str) -> None:
+    async with parley.database.transaction() as writing, writing.begin():
+        mail.queue(writing, kind, address)

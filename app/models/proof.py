@@ -1,0 +1,101 @@
+"""Proofs: that somebody knows the password. Who does not is counted, and after too many may not try for a while.
+
+At sign-in failures count under the address that was typed, or under the device in which its owner has signed in
+before. Where a signed-in person shows the password once more, they have a count of their own: who found an open browser
+can neither guess on, nor lock the owner out.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from uuid import uuid4
+
+from app.database import Reading
+from app.live.gids import Gid
+from app.live.parley import Parley
+from app.live.signing import fingerprint
+from app.live.viewers import Viewer
+from app.live.writing import Write
+from app.models import lock, mail
+from app.models.password import verify_password
+from app.models.refusals import Invalid, SignInFirst, TooMany
+from app.models.user import User
+
+# -- at the door --------------------------------------------------------------------------------------------
+
+
+async def key_for(parley: Parley, reading: Reading, user: User | None, email: str, known_as: Gid | None) -> str:
+    """What failures count under: the owner's device, and after too many there the address, as for anybody.
+
+    Raises TooMany where that is locked.
+    """
+    if user and known_as and known_as.id == str(user.id) and known_as.params.get("of") == _password_of(user):
+        key = lock.key_of("device", known_as.params.get("nonce", ""))
+        with suppress(TooMany):
+            await refuse_locked(parley, reading, key)
+            return key
+    key = lock.key_of("address", email)
+    await refuse_locked(parley, reading, key)
+    return key
+
+
+def device_gid(user: User) -> Gid:
+    """What a browser carries in which this account's owner has signed in; worthless after a change of password."""
+    return Gid("User", str(user.id), {"of": _password_of(user), "nonce": uuid4().hex})
+
+
+def _password_of(user: User) -> str:
+    return fingerprint(user.password_hash)
+
+
+# -- once more ----------------------------------------------------------------------------------------------
+
+
+async def prove(parley: Parley, viewer: Viewer, password: str) -> User:
+    """The viewer's account, if this is its password. Raises Invalid, TooMany."""
+    async with parley.reading() as reading:
+        user = await reading.get(User, viewer.user_id) if viewer.user_id else None
+        if user is None or user.deleted_at:
+            raise SignInFirst
+        await refuse_locked(parley, reading, _proofs_of(user))
+    if not await verify_password(password, user.password_hash):
+        await count_failure(parley, _proofs_of(user))
+        raise Invalid("current_password", "This is not your password.")
+    return user
+
+
+async def prove_again(parley: Parley, write: Write, proven: User) -> User:
+    """The account under the lock, if it is still the one that was proven. Raises Invalid, SignInFirst, TooMany."""
+    user = await write.get(User, proven.id)
+    if user is None or user.deleted_at:
+        raise SignInFirst
+    if user.password_hash != proven.password_hash:
+        raise Invalid("current_password", "The password has just been changed.")
+    await refuse_locked(parley, write.session, _proofs_of(user))
+    await lock.forgive(write.session, _proofs_of(user))
+    return user
+
+
+def _proofs_of(user: User) -> str:
+    return lock.key_of("account", str(user.id))
+
+
+# -- counting -----------------------------------------------------------------------------------------------
+
+
+async def refuse_locked(parley: Parley, reading: Reading, key: str) -> None:
+    """Raises TooMany while this key is locked, unless there are no limits."""
+    if parley.settings.rate_limits:
+        await lock.refuse_locked(reading, key)
+
+
+async def count_failure(parley: Parley, key: str, unlock: str | None = None) -> None:
+    """One more wrong password. The one that locks sends the way out to `unlock`, if that is somebody's address.
+
+    Raises TooMany where others have locked it meanwhile: of guesses at once, wrong ones and the right one are told
+    the same.
+    """
+    if parley.settings.rate_limits:
+        async with parley.database.transaction() as writing, writing.begin():
+            if await lock.count_failure(writing, key) and unlock:
+                mail.queue(writing, mail.Kind.UNLOCK, unlock)

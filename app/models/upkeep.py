@@ -1,0 +1,37 @@
+"""Upkeep: what time does to the database. Any process may do it, several at once do no harm."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+
+from app.database import Trouble, in_a_line
+from app.live.parley import Parley
+from app.models import lock, mail
+from app.models.account import finish_leaving
+from app.models.login import expire
+
+EVERY = 60.0  # seconds, give or take a fifth; the longest that a stream outlives its login's time
+
+log = logging.getLogger(__name__)
+
+
+async def keep_up(parley: Parley) -> None:
+    """For ever: end logins whose time is over, forget old failures, finish what was left undone."""
+    while True:
+        await asyncio.sleep(EVERY * random.uniform(0.8, 1.2))
+        try:
+            await parley.own(once(parley))
+        except Trouble as error:
+            log.warning("upkeep: %s", in_a_line(error))
+        except Exception:
+            log.exception("upkeep")
+
+
+async def once(parley: Parley) -> None:
+    await expire(parley)
+    await finish_leaving(parley)
+    async with parley.database.transaction() as writing, writing.begin():
+        await lock.prune(writing)
+        await mail.prune(writing)

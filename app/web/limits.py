@@ -1,0 +1,148 @@
+"""Limits: how often one address, or one account, may do what costs others something.
+
+Counted on Redis, so for all processes together; in memory, by each process, while there is none. A limit is for who
+does harm: it is far above what people do, and above what an office behind one address does. Guessing at one account is
+slowed down elsewhere, and sooner (`app.models.lock`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import cache
+from ipaddress import ip_address, ip_network
+from typing import Any, Self, cast
+
+from limits import RateLimitItem, parse
+from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter as Limiter
+from limits.errors import StorageError
+from starlette.requests import Request
+
+from app.live.counters import read_heads
+from app.live.parley import Parley
+from app.models.refusals import TooMany
+from app.web.identity import address_of, current_viewer
+
+PATIENCE = 0.5  # seconds for Redis to count; a person waits for it
+WITHOUT = 10.0  # seconds for which a Redis that did not answer is left alone
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """So many of these for one network address, and for one account (or address of mail), where that matters."""
+
+    name: str
+    by_address: RateLimitItem
+    by_account: RateLimitItem | None = None
+
+
+SIGN_IN = Limit("sign in", parse("200 per 5 minutes"))
+SIGN_UP = Limit("sign up", parse("300 per hour"))
+MAIL = Limit("mail", parse("60 per hour"), parse("10 per hour"))
+COMMENT = Limit("comment", parse("3000 per 10 minutes"), parse("600 per 10 minutes"))
+STREAM = Limit("stream", parse("3000 per 5 minutes"))
+
+
+class Limits:
+    """The counts of one process. An async context manager: its connections are closed after."""
+
+    def __init__(self, parley: Parley) -> None:
+        self._parley = parley
+        self._on = parley.settings.rate_limits
+        self._memory = Limiter(MemoryStorage())
+        self._redis: Limiter | None = None
+        self._without_until = 0.0
+        self._exit = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._exit.aclose()
+
+    async def take(self, request: Request, limit: Limit, account: str | None = None) -> None:
+        """One more of these, by this request's address and for this account. Raises TooMany."""
+        if not self._on:
+            return
+        if network := _network(address_of(request)):
+            await self._take(limit.by_address, limit.name, network)
+        elif self._parley.settings.environment == "production":
+            _warn_of_proxy()
+        if limit.by_account and account:
+            await self._take(limit.by_account, limit.name, account)
+
+    async def _take(self, item: RateLimitItem, *key: str) -> None:
+        limiter = await self._limiter()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                passed = await limiter.hit(item, *key)
+                reset_at = 0.0 if passed else (await limiter.get_window_stats(item, *key)).reset_time
+        except (StorageError, TimeoutError, OSError) as error:
+            log.warning("limits: Redis is away (%s); each process counts for itself", type(error).__name__)
+            self._without_until = time.monotonic() + WITHOUT
+            await self._take(item, *key)
+            return
+        if not passed:
+            raise TooMany(reset_at - time.time())
+
+    async def _limiter(self) -> Limiter:
+        if time.monotonic() < self._without_until or not self._parley.hints.flowing:
+            return self._memory
+        if self._redis is None and (url := await self._parley.redis_url()):
+            async with self._parley.reading() as reading:
+                epoch, _ = await read_heads(reading, [])
+            self._redis = self._on_redis(url, epoch)
+        return self._redis or self._memory
+
+    def _on_redis(self, url: str, epoch: str) -> Limiter:
+        """Counts of this database's people; others on the same Redis have their own."""
+        scheme, _, rest = url.partition("://")
+        storage = RedisStorage(
+            f"async+{'redis+unix' if scheme == 'unix' else scheme}://{rest}",
+            implementation="redispy",
+            wrap_exceptions=True,
+            key_prefix=f"{self._parley.settings.redis_channel_name} {epoch}",
+            socket_connect_timeout=PATIENCE,
+            socket_timeout=PATIENCE,
+        )
+        self._exit.push_async_callback(cast(Any, storage.bridge).get_connection().aclose)
+        return Limiter(storage)
+
+
+async def take(request: Request, limit: Limit, account: str | None = None) -> None:
+    """One more of these by whoever asks. Raises TooMany."""
+    limits: Limits = request.app.state.limits
+    await limits.take(request, limit, account)
+
+
+async def take_own(request: Request, limit: Limit) -> None:
+    """The same, counted for the signed-in account."""
+    viewer = await current_viewer(request)
+    await take(request, limit, str(viewer.user_id))
+
+
+def _network(address: str) -> str | None:
+    """One customer's addresses: an IPv6 network of 64 bits is handed out as a whole. None for our own machine's.
+
+    What comes from there is a proxy that does not say for whom it asks, and one limit for everybody would be none.
+    """
+    try:
+        ip = ip_address(address)
+    except ValueError:  # a unix socket
+        return None
+    ip = (ip.version == 6 and ip.ipv4_mapped) or ip
+    if ip.is_loopback:
+        return None
+    return str(ip_network((ip, 64), strict=False) if ip.version == 6 else ip)
+
+
+@cache
+def _warn_of_proxy() -> None:
+    """Once."""
+    log.warning("limits: requests come from this machine itself; does the proxy send X-Forwarded-For?")

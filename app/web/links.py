@@ -1,0 +1,80 @@
+"""Links by mail: asked for by an address, used from the page that they lead to.
+
+Whoever asks learns nothing of who has an account. The answer says only what was asked, and what it takes is the same:
+the mail is queued in any case, and found to concern nobody when it is to be written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.live.parley import Parley
+from app.live.signing import fingerprint
+from app.models import account as accounts
+from app.models.user import User
+from app.web import limits
+from app.web.accounts import Email, NewPassword
+from app.web.answers import answer
+from app.web.identity import parley_of, remember_device
+from app.web.input import Input, read_input
+
+
+class Asked(Input):
+    email: Email
+
+
+class Used(Input):
+    token: str
+
+
+class Reset(Used):
+    password: NewPassword
+
+
+async def ask_to_reset(request: Request) -> Response:
+    return await _ask(request, accounts.ask_to_reset)
+
+
+async def ask_to_confirm(request: Request) -> Response:
+    return await _ask(request, accounts.ask_to_confirm)
+
+
+async def ask_to_unlock(request: Request) -> Response:
+    return await _ask(request, accounts.ask_to_unlock)
+
+
+async def reset(request: Request) -> Response:
+    """The new password holds, and nobody is signed in with it yet: that is for who knows it to do."""
+    form = await read_input(request, Reset)
+    await limits.take(request, limits.SIGN_IN)
+    return _proven(request, await accounts.reset_password(parley_of(request), form.token, form.password))
+
+
+async def confirm(request: Request) -> Response:
+    form = await read_input(request, Used)
+    await limits.take(request, limits.SIGN_IN)
+    await accounts.confirm(parley_of(request), form.token)
+    return Response(status_code=204)
+
+
+async def unlock(request: Request) -> Response:
+    form = await read_input(request, Used)
+    await limits.take(request, limits.SIGN_IN)
+    return _proven(request, await accounts.unlock(parley_of(request), form.token))
+
+
+def _proven(request: Request, user: User) -> Response:
+    """Who has the mail is the owner: if strangers go on, they do not lock this browser out."""
+    response = Response(status_code=204)
+    remember_device(request, response, user)
+    return response
+
+
+async def _ask(request: Request, ask: Callable[[Parley, str], Awaitable[None]]) -> Response:
+    form = await read_input(request, Asked)
+    await limits.take(request, limits.MAIL, account=fingerprint(form.email))
+    await ask(parley_of(request), form.email)
+    return answer({"email": form.email}, 202)

@@ -1,0 +1,61 @@
+"""The post: what lies in the queue, what it will say, and what the database holds besides."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from sqlalchemy import select, update
+
+from app.database import Base
+from app.live.parley import Parley
+from app.models.letters import Letter, write_letter
+from app.models.mail import Kind, Mail
+from app.models.user import User
+
+
+async def queued(parley: Parley) -> list[Mail]:
+    """The mails that are still to be sent, as they were queued."""
+    async with parley.reading() as reading:
+        unsent = select(Mail).where(Mail.sent_at.is_(None)).order_by(Mail.created_at, Mail.kind)
+        return list((await reading.scalars(unsent)).all())
+
+
+async def kinds_to(parley: Parley, address: str) -> list[str]:
+    return [mail.kind for mail in await queued(parley) if mail.address == address]
+
+
+async def letter_to(parley: Parley, address: str, kind: Kind) -> Letter | None:
+    """The newest mail of this kind to this address, as it would be written now. None for a pointless one."""
+    mails = [mail for mail in await queued(parley) if (mail.address, mail.kind) == (address, kind)]
+    assert mails, f"no {kind} is on its way to {address}"
+    return await write_letter(parley, mails[-1])
+
+
+async def token_to(parley: Parley, address: str, kind: Kind) -> str:
+    """What stands after the `#` of the letter's link."""
+    letter = await letter_to(parley, address, kind)
+    assert letter
+    found = re.search(r"^\S+/\w+#(\S+)$", letter.text, re.MULTILINE)
+    assert found, f"no link in {letter.text!r}"
+    return found[1]
+
+
+async def make_due(parley: Parley, **values: object) -> None:
+    """Let the time pass until every mail is due again."""
+    async with parley.database.transaction() as writing, writing.begin():
+        await writing.execute(update(Mail).where(Mail.sent_at.is_(None)).values(due_at=datetime.now(UTC), **values))
+
+
+async def user_named(parley: Parley, name: str) -> User:
+    """`name`'s account as it is in the database now."""
+    async with parley.reading() as reading:
+        user = await reading.scalar(select(User).where(User.username == name))
+    assert user
+    return user
+
+
+async def everything(parley: Parley) -> str:
+    """All that the database holds, as text."""
+    async with parley.reading() as reading:
+        return "\n".join([str((await reading.execute(select(table))).all()) for table in Base.metadata.sorted_tables])

@@ -1,0 +1,307 @@
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from app.live.parley import Parley
+from app.live.viewers import Viewer
+from app.models import LIVE_MODELS, lock
+from app.models import account as accounts
+from app.models import login as logins
+from app.models.lock import FIRST, FORGOTTEN, LONGEST, MOST, Failures
+from app.models.login import Browser
+from app.models.mail import Kind
+from app.models.proof import device_gid
+from app.models.refusals import Invalid, TooMany
+from app.settings import Settings
+from tests.live.people import enrol
+from tests.models.post import everything, kinds_to, token_to, user_named
+from tests.support.people import PASSWORD
+
+ALICE = "alice@example.com"
+
+
+@pytest.fixture(autouse=True)
+async def alice(cheap_passwords: None, parley: Parley) -> Viewer:
+    return await enrol(parley, "alice")
+
+
+async def guess(parley: Parley, password: str = "a wrong one", email: str = ALICE, **browser: Any) -> str:
+    """What somebody is told who tries this password."""
+    try:
+        found = await logins.sign_in(parley, email, password, remember=False, browser=Browser(**browser))
+    except TooMany:
+        return "too many"
+    return "signed in" if found else "wrong"
+
+
+async def guesses(parley: Parley, count: int, **more: Any) -> list[str]:
+    return [await guess(parley, **more) for _ in range(count)]
+
+
+async def failures_of(parley: Parley, email: str = ALICE) -> Failures | None:
+    async with parley.reading() as reading:
+        return await reading.get(Failures, lock.key_of("address", email))
+
+
+async def let_pass(parley: Parley, time: timedelta) -> None:
+    """Turn the clock of every count back, as if this time had passed since."""
+    async with parley.database.transaction() as writing, writing.begin():
+        for found in (await writing.scalars(select(Failures))).all():
+            found.failed_at -= time
+            found.began_at -= time
+            found.locked_until = found.locked_until and found.locked_until - time
+
+
+# -- counting -----------------------------------------------------------------------------------------------
+
+
+async def test_ten_wrong_passwords_in_a_row_lock(parley: Parley) -> None:
+    assert await guesses(parley, MOST) == ["wrong"] * MOST
+    assert await guess(parley) == "too many"
+    assert await guess(parley, PASSWORD) == "too many"
+
+
+async def test_nine_do_not_and_the_right_one_wipes_them_out(parley: Parley) -> None:
+    for _ in range(2):
+        assert await guesses(parley, MOST - 1) == ["wrong"] * (MOST - 1)
+        assert await guess(parley, PASSWORD) == "signed in"
+        assert await failures_of(parley) is None
+
+
+async def test_who_is_locked_out_is_told_for_how_long(parley: Parley) -> None:
+    await guesses(parley, MOST)
+    with pytest.raises(TooMany, match="Too many attempts") as refusal:
+        await logins.sign_in(parley, ALICE, PASSWORD, remember=False)
+    assert FIRST.total_seconds() - 5 <= refusal.value.seconds <= FIRST.total_seconds()
+
+
+async def test_a_lock_ends_by_itself(parley: Parley) -> None:
+    await guesses(parley, MOST)
+    await let_pass(parley, FIRST)
+    assert await guess(parley, PASSWORD) == "signed in"
+
+
+async def test_each_later_failure_doubles_the_lock_up_to_an_hour(parley: Parley) -> None:
+    await guesses(parley, MOST - 1)
+    minutes = []
+    for _ in range(9):
+        assert await guess(parley) == "wrong"
+        failures = await failures_of(parley)
+        assert failures
+        assert failures.locked_until
+        locked = failures.locked_until - failures.failed_at
+        minutes.append(locked / timedelta(minutes=1))
+        assert await guess(parley) == "too many"
+        await let_pass(parley, locked)
+    assert minutes == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert timedelta(minutes=60) == LONGEST
+
+
+async def test_a_guess_while_it_is_locked_makes_nothing_longer(parley: Parley) -> None:
+    await guesses(parley, MOST)
+    before = await failures_of(parley)
+    assert await guesses(parley, 5) == ["too many"] * 5
+    after = await failures_of(parley)
+    assert before
+    assert after
+    assert (after.count, after.locked_until) == (MOST, before.locked_until)
+
+
+async def test_after_a_day_all_is_forgotten(parley: Parley) -> None:
+    await guesses(parley, MOST)
+    await let_pass(parley, FORGOTTEN + timedelta(minutes=1))
+    assert await guess(parley) == "wrong"
+    failures = await failures_of(parley)
+    assert failures
+    assert (failures.count, failures.locked_until) == (1, None)
+    assert failures.began_at == failures.failed_at
+
+
+async def test_failures_within_a_day_add_up(parley: Parley) -> None:
+    for _ in range(MOST - 1):
+        await guess(parley)
+        await let_pass(parley, FORGOTTEN - timedelta(hours=1))
+    assert await guess(parley) == "wrong"
+    assert await guess(parley) == "too many"
+
+
+async def test_what_is_forgotten_is_pruned(parley: Parley) -> None:
+    await guesses(parley, 3)
+    await let_pass(parley, FORGOTTEN + timedelta(minutes=1))
+    await guess(parley, email="bob@example.com")
+    async with parley.database.transaction() as writing, writing.begin():
+        await lock.prune(writing)
+    assert await failures_of(parley) is None
+    assert await failures_of(parley, "bob@example.com")
+
+
+# -- many at once -------------------------------------------------------------------------------------------
+
+
+async def test_failures_at_once_are_all_counted(parley: Parley) -> None:
+    await asyncio.gather(*(guess(parley) for _ in range(MOST - 1)))
+    failures = await failures_of(parley)
+    assert failures
+    assert (failures.count, failures.locked_until) == (MOST - 1, None)
+
+
+async def test_forty_guesses_at_once_are_worth_ten(parley: Parley, settings: Settings) -> None:
+    async with Parley(settings, LIVE_MODELS, listening=False) as other:
+        told = await asyncio.gather(*(guess(process) for process in (parley, other) for _ in range(20)))
+    assert Counter(told) == {"wrong": MOST, "too many": 40 - MOST}
+    failures = await failures_of(parley)
+    assert failures
+    assert failures.count == MOST
+
+
+async def test_of_guesses_at_once_the_right_one_is_told_what_the_wrong_ones_are(
+    parley: Parley, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All have passed the first look before any is counted; then the wrong ones are, and the lock falls."""
+    await guesses(parley, MOST - 1)
+    looked, count = asyncio.Event(), []
+    verify = logins.verify_password
+
+    async def together(password: str, hash: str | None) -> bool:
+        count.append(1)
+        if len(count) == 5:
+            looked.set()
+        await looked.wait()
+        if password == PASSWORD:
+            await wrong[-1]
+        return await verify(password, hash)
+
+    monkeypatch.setattr(logins, "verify_password", together)
+    wrong = [asyncio.create_task(guess(parley)) for _ in range(4)]
+    right = await guess(parley, PASSWORD)
+    assert Counter([await task for task in wrong]) == {"wrong": 1, "too many": 3}
+    assert right == "too many"
+
+
+async def test_proofs_at_once_are_counted_too(parley: Parley, alice: Viewer) -> None:
+    """A browser left open: of forty passwords tried at once to change the address, ten are looked at."""
+
+    async def prove(password: str) -> str:
+        try:
+            await accounts.change_email(parley, alice, "mallory@example.com", password)
+        except (Invalid, TooMany) as refusal:
+            return type(refusal).__name__
+        return "changed"
+
+    told = await asyncio.gather(*(prove(f"guess {number}") for number in range(40)))
+    assert Counter(told) == {"Invalid": MOST, "TooMany": 40 - MOST}
+    assert await prove(PASSWORD) == "TooMany"
+    assert await guess(parley, PASSWORD) == "signed in", "the owner's own door is open"
+
+
+# -- whoever it is ------------------------------------------------------------------------------------------
+
+
+async def test_an_address_without_an_account_is_locked_like_any(parley: Parley) -> None:
+    seconds = []
+    for email in (ALICE, "nobody@example.com"):
+        assert await guesses(parley, MOST, email=email) == ["wrong"] * MOST
+        with pytest.raises(TooMany) as refusal:
+            await logins.sign_in(parley, email, PASSWORD, remember=False)
+        seconds.append(refusal.value.seconds)
+        assert await kinds_to(parley, email) == [Kind.UNLOCK]
+    assert abs(seconds[0] - seconds[1]) <= 5
+
+
+async def test_others_are_not_locked_with_her(parley: Parley) -> None:
+    await enrol(parley, "bob")
+    await guesses(parley, MOST)
+    assert await guess(parley, PASSWORD, email="bob@example.com") == "signed in"
+
+
+async def test_counts_name_nobody(parley: Parley) -> None:
+    await guesses(parley, 2, email="nobody@example.com")
+    assert "nobody" not in await everything(parley)
+
+
+async def test_without_limits_nothing_is_counted(parley: Parley, settings: Settings) -> None:
+    async with Parley(settings.model_copy(update={"rate_limits": False}), LIVE_MODELS, listening=False) as open_house:
+        assert await guesses(open_house, MOST + 2) == ["wrong"] * (MOST + 2)
+        assert await guess(open_house, PASSWORD) == "signed in"
+        assert await kinds_to(open_house, ALICE) == []
+
+
+# -- the owner's own browser --------------------------------------------------------------------------------
+
+
+async def test_strangers_do_not_lock_the_owner_out(parley: Parley) -> None:
+    hers = device_gid(await user_named(parley, "alice"))
+    await guesses(parley, MOST)
+    assert await guess(parley, PASSWORD) == "too many"
+    assert await guess(parley, PASSWORD, known_as=hers) == "signed in"
+    assert await guess(parley, PASSWORD) == "too many", "her success is none of theirs"
+
+
+async def test_a_stolen_device_is_no_way_around_the_count(parley: Parley) -> None:
+    """Ten there, then ten for the address, as for anybody."""
+    hers = device_gid(await user_named(parley, "alice"))
+    assert await guesses(parley, 2 * MOST, known_as=hers) == ["wrong"] * (2 * MOST)
+    assert await guess(parley, PASSWORD, known_as=hers) == "too many"
+
+
+async def test_each_device_has_its_own_count(parley: Parley) -> None:
+    desk, phone = [device_gid(await user_named(parley, "alice")) for _ in range(2)]
+    await guesses(parley, 2 * MOST, known_as=desk)
+    assert await guess(parley, PASSWORD, known_as=phone) == "signed in"
+
+
+async def test_a_device_is_known_for_one_account_and_one_password(parley: Parley, alice: Viewer) -> None:
+    before = device_gid(await user_named(parley, "alice"))
+    await accounts.change_password(parley, alice, PASSWORD, "talk among others", Browser())
+    await enrol(parley, "bob")
+    bobs = device_gid(await user_named(parley, "bob"))
+    await guesses(parley, MOST)
+    for device in (before, bobs):
+        assert await guess(parley, "talk among others", known_as=device) == "too many"
+
+
+# -- the way out --------------------------------------------------------------------------------------------
+
+
+async def test_the_lock_sends_one_letter_and_its_link_opens(parley: Parley) -> None:
+    await guesses(parley, MOST + 3)
+    assert await kinds_to(parley, ALICE) == [Kind.UNLOCK]
+    await accounts.unlock(parley, await token_to(parley, ALICE, Kind.UNLOCK))
+    assert await guess(parley, PASSWORD) == "signed in"
+
+
+async def test_a_link_of_an_earlier_lock_opens_no_later_one(parley: Parley) -> None:
+    await guesses(parley, MOST)
+    token = await token_to(parley, ALICE, Kind.UNLOCK)
+    await accounts.unlock(parley, token)
+    with pytest.raises(Invalid, match="no longer good"):
+        await accounts.unlock(parley, token)
+    await guesses(parley, MOST)
+    with pytest.raises(Invalid, match="no longer good"):
+        await accounts.unlock(parley, token)
+    assert await guess(parley, PASSWORD) == "too many"
+
+
+async def test_a_longer_lock_is_the_same_one(parley: Parley) -> None:
+    """The letter of the tenth failure still opens after the eleventh."""
+    await guesses(parley, MOST)
+    token = await token_to(parley, ALICE, Kind.UNLOCK)
+    async with parley.database.transaction() as writing, writing.begin():
+        await writing.execute(update(Failures).values(locked_until=datetime.now(UTC) - timedelta(seconds=1)))
+    assert await guesses(parley, 2) == ["wrong", "too many"]
+    assert await kinds_to(parley, ALICE) == [Kind.UNLOCK], "one letter is enough"
+    await accounts.unlock(parley, token)
+    assert await guess(parley, PASSWORD) == "signed in"
+
+
+async def test_a_new_password_may_be_had_while_it_is_locked(parley: Parley) -> None:
+    await guesses(parley, MOST)
+    await accounts.ask_to_reset(parley, ALICE)
+    await accounts.reset_password(parley, await token_to(parley, ALICE, Kind.RESET), "talk among others")
+    assert await guess(parley, "talk among others") == "signed in"

@@ -1,0 +1,53 @@
+"""People's mail, as the app's own postman has sent it: in development it is kept in the table."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from app.models.link import Purpose
+from app.models.mail import Mail, kept
+from tests.support.people import email_of
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from app.live.parley import Parley
+
+
+async def mail_to(parley: Parley, name: str, subject: str, nth: int = 1) -> str:
+    """The text of the `nth` mail with this subject to this person, or to what is an address, once it is sent."""
+    address = name if "@" in name else email_of(name)
+
+    async def found() -> Any:
+        async with parley.reading() as reading:
+            mails = await kept(reading)
+        texts = [mail.text for mail in mails[::-1] if (mail.address, mail.subject) == (address, subject)]
+        return texts[nth - 1] if len(texts) >= nth else None
+
+    return str(await wait_until(found, f"{address} to have mail: {subject}"))
+
+
+async def all_is_sent(parley: Parley) -> None:
+    """Wait until the queue is empty: what was to be told, was told, or concerned nobody."""
+
+    async def none_waits() -> bool:
+        async with parley.reading() as reading:
+            return not await reading.scalar(select(func.count()).select_from(Mail).where(Mail.sent_at.is_(None)))
+
+    await wait_until(none_waits, "the postman to finish")
+
+
+async def subjects(parley: Parley, name: str) -> list[str]:
+    """What this person has been told by mail, oldest first."""
+    address = name if "@" in name else email_of(name)
+    await all_is_sent(parley)
+    async with parley.reading() as reading:
+        return [str(mail.subject) for mail in (await kept(reading))[::-1] if mail.address == address]
+
+
+def token_in(text: str, purpose: Purpose | str) -> str:
+    """What comes after the # of the mail's one link to this page."""
+    (token,) = re.findall(rf"^http://127\.0\.0\.1:8000/{purpose}#(\S+)$", text, re.MULTILINE)
+    return str(token)

@@ -1,0 +1,385 @@
+"""Guessing: after ten wrong passwords there is a wait, for whoever guesses and not for the owner."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import select, update
+
+from app.models import lock, upkeep
+from app.models.lock import FIRST, FORGOTTEN, LONGEST, MOST, Failures
+from tests.support.people import (
+    DEVICE_COOKIE,
+    NEW_PASSWORD,
+    PASSWORD,
+    email_of,
+    expected,
+    me,
+    person,
+    sign_in,
+    sign_up,
+)
+from tests.support.serving import serving
+from tests.web.database import counts_in
+from tests.web.mailbox import mail_to, subjects, token_in
+from tests.web.refusals import refused
+
+if TYPE_CHECKING:
+    import httpx
+
+    from app.live.parley import Parley
+    from app.settings import Settings
+    from tests.support.serving import Site
+
+LOCKED = "Your account is locked for a while"
+AT_ONCE = 40  # guesses
+
+pytestmark = pytest.mark.usefixtures("quick_postman")
+
+
+async def guess(client: httpx.AsyncClient, password: str = "wrong", name: str = "Alice") -> httpx.Response:
+    return await client.post("/api/session", json={"email": email_of(name), "password": password})
+
+
+async def guess_on(client: httpx.AsyncClient, times: int = MOST, name: str = "Alice") -> list[int]:
+    return [(await guess(client, f"wrong {number}", name)).status_code for number in range(times)]
+
+
+def wait_told(response: httpx.Response) -> int:
+    """How many seconds a refused guesser is told to wait; in the header and in words."""
+    problem = refused(response, 429)
+    seconds = int(response.headers["retry-after"])
+    assert problem["detail"].startswith("Too many attempts. Try again in ")
+    assert problem["detail"].endswith((" seconds.", " minutes."))
+    return seconds
+
+
+async def time_passes(served: Parley, by: timedelta) -> None:
+    """Every count is so much older."""
+    async with served.database.transaction() as writing, writing.begin():
+        for failures in (await writing.scalars(select(Failures))).all():
+            failures.began_at -= by
+            failures.failed_at -= by
+            failures.locked_until = failures.locked_until and failures.locked_until - by
+
+
+# -- strangers ----------------------------------------------------------------------------------------------
+
+
+async def test_after_ten_wrong_passwords_even_the_right_one_has_to_wait(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient
+) -> None:
+    assert MOST == 10
+    assert await guess_on(guest, MOST) == [401] * MOST
+    assert 0 < wait_told(await guess(guest, PASSWORD)) <= FIRST.total_seconds()
+    assert await me(guest) is None
+    assert (await me(alice) or {})["username"] == "Alice", "who is signed in is not put out"
+
+
+async def test_known_and_unknown_addresses_are_told_the_same(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient
+) -> None:
+    answers = {}
+    for name in ("Alice", "Nobody"):
+        answers[name] = [await guess(guest, PASSWORD + "!", name) for _ in range(MOST + 2)]
+    for known, unknown in zip(*answers.values(), strict=True):
+        assert known.status_code == unknown.status_code
+        assert {**known.json(), "detail": ""} == {**unknown.json(), "detail": ""}
+        assert known.headers.keys() == unknown.headers.keys()
+        waits = [int(answer.headers.get("retry-after", 0)) for answer in (known, unknown)]
+        assert abs(waits[0] - waits[1]) <= 3
+
+
+async def test_an_address_is_one_however_it_is_typed(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+    typed = ["alice@example.com", "ALICE@example.com", "Alice@Example.COM", "alice@ｅxample.com", " alice@example.com"]
+    for number in range(MOST):
+        form = {"email": typed[number % 4], "password": "wrong"}
+        refused(await guest.post("/api/session", json=form), 401)
+    for email in typed[:4]:
+        wait_told(await guest.post("/api/session", json={"email": email, "password": PASSWORD}))
+
+
+async def test_a_right_password_begins_the_count_anew(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+    for _ in range(3):
+        assert await guess_on(guest, MOST - 1) == [401] * (MOST - 1)
+        await sign_in(guest, "Alice")
+        guest.cookies.clear()
+    assert await guess_on(guest, MOST) == [401] * MOST
+
+
+async def test_others_are_not_locked_with_her(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient
+) -> None:
+    await guess_on(guest)
+    wait_told(await guess(guest, PASSWORD))
+    await sign_in(guest, "Bob")
+
+
+@pytest.mark.parametrize("right", [0, MOST // 2, AT_ONCE - 1])
+async def test_guesses_at_once_learn_no_more_than_one_after_the_other(
+    alice: httpx.AsyncClient, site: Site, right: int
+) -> None:
+    """Whatever falls together: no more than ten are told that they are wrong, and after the lock all are told the
+    same, the right one too."""
+    async with AsyncExitStack() as open_:
+        clients = [await open_.enter_async_context(site.client()) for _ in range(AT_ONCE)]
+        passwords = [PASSWORD if number == right else f"wrong {number}" for number in range(AT_ONCE)]
+        answers = await asyncio.gather(
+            *(guess(client, password) for client, password in zip(clients, passwords, strict=True))
+        )
+    codes = [answer.status_code for answer in answers]
+    wrong = codes[:right] + codes[right + 1 :]
+    assert set(wrong) <= {401, 429}
+    assert wrong.count(401) <= 2 * MOST, "ten, and again ten where the right one came among the first"
+    if codes[right] != 200:
+        assert codes[right] == 429
+        assert wrong.count(401) == MOST
+        async with site.client() as stranger:
+            wait_told(await guess(stranger, PASSWORD))
+
+
+async def test_of_wrong_guesses_at_once_ten_are_told_so(alice: httpx.AsyncClient, site: Site) -> None:
+    async with AsyncExitStack() as open_:
+        clients = [await open_.enter_async_context(site.client()) for _ in range(AT_ONCE)]
+        answers = await asyncio.gather(*(guess(client, f"wrong {n}") for n, client in enumerate(clients)))
+    assert sorted(answer.status_code for answer in answers) == [401] * MOST + [429] * (AT_ONCE - MOST)
+    for answer in answers:
+        if answer.status_code == 429:
+            wait_told(answer)
+
+
+# -- time ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_lock_ends_by_itself(alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley) -> None:
+    await guess_on(guest)
+    wait_told(await guess(guest, PASSWORD))
+    await time_passes(served, FIRST)
+    await sign_in(guest, "Alice")
+
+
+async def test_each_wrong_one_after_it_doubles_the_wait_up_to_an_hour(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+) -> None:
+    await guess_on(guest)
+    waits = []
+    for _ in range(9):
+        waits.append(wait_told(await guess(guest, PASSWORD)))
+        await time_passes(served, timedelta(seconds=waits[-1]))
+        assert await guess_on(guest, 1) == [401], "one guess"
+    for waited, minutes in zip(waits, (1, 2, 4, 8, 16, 32, 60, 60, 60), strict=True):
+        assert minutes * 60 - 5 <= waited <= minutes * 60
+    assert timedelta(hours=1) == LONGEST
+    await time_passes(served, LONGEST)
+    await sign_in(guest, "Alice")
+
+
+async def test_after_a_day_it_is_forgotten(alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley) -> None:
+    await guess_on(guest, MOST - 1)
+    await time_passes(served, FORGOTTEN + timedelta(minutes=1))
+    assert await guess_on(guest, MOST - 1) == [401] * (MOST - 1)
+    await time_passes(served, FORGOTTEN + timedelta(minutes=1))
+    await upkeep.once(served)
+    assert (await counts_in(served))["failures"] == 0
+
+
+async def test_what_is_counted_names_nobody(alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley) -> None:
+    await guess_on(guest, 1)
+    await guess_on(guest, 1, "Nobody")
+    async with served.reading() as reading:
+        rows = (await reading.scalars(select(Failures))).all()
+    assert len(rows) == 2
+    assert not [row.key for row in rows if "alice" in row.key or "@" in row.key]
+
+
+# -- the owner ----------------------------------------------------------------------------------------------
+
+
+async def test_a_browser_that_alice_has_used_before_still_lets_her_in(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient
+) -> None:
+    await alice.delete("/api/session")
+    await guess_on(guest)
+    wait_told(await guess(guest, PASSWORD))
+    await sign_in(alice, "Alice")
+    wait_told(await guess(guest, PASSWORD))
+
+
+async def test_her_own_slips_do_not_count_for_strangers_nor_theirs_for_her(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient
+) -> None:
+    await alice.delete("/api/session")
+    assert await guess_on(alice, MOST - 1) == [401] * (MOST - 1)
+    assert await guess_on(guest, MOST - 1) == [401] * (MOST - 1)
+    await sign_in(alice, "Alice")
+    assert await guess_on(guest, 1) == [401]
+    wait_told(await guess(guest, PASSWORD))
+
+
+async def test_a_device_that_guesses_too_often_is_a_stranger(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+) -> None:
+    """So that whoever steals a device cookie has ten guesses with it, and no more than anybody after that."""
+    await alice.delete("/api/session")
+    assert await guess_on(alice, MOST) == [401] * MOST
+    assert (await counts_in(served))["failures"] == 1
+    await sign_in(guest, "Alice")  # strangers are not locked by it
+    guest.cookies.clear()
+    assert await guess_on(alice, MOST) == [401] * MOST, "as a stranger, ten more"
+    for client in (alice, guest):
+        wait_told(await guess(client, PASSWORD))
+
+
+async def test_only_her_own_device_cookie_helps(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site
+) -> None:
+    cookies = dict(bob.cookies)
+    await guess_on(guest)
+    for cookie in (cookies[DEVICE_COOKIE], "nonsense", dict(alice.cookies)["parley_login"]):
+        async with site.client(cookies={DEVICE_COOKIE: cookie}) as other:
+            wait_told(await guess(other, PASSWORD))
+
+
+async def test_a_new_password_makes_old_device_cookies_worthless(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site
+) -> None:
+    stolen = alice.cookies[DEVICE_COOKIE]
+    form = {"password": NEW_PASSWORD, "current_password": PASSWORD}
+    expected(await alice.put("/api/account/password", json=form), 200)
+    await guess_on(guest)
+    async with site.client(cookies={DEVICE_COOKIE: stolen}) as thief:
+        wait_told(await guess(thief, NEW_PASSWORD))
+    await alice.delete("/api/session")
+    await sign_in(alice, "Alice", password=NEW_PASSWORD)
+
+
+async def test_she_is_told_once_and_unlocks_it(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site, served: Parley
+) -> None:
+    await guess_on(guest, MOST + 5)
+    token = token_in(await mail_to(served, "Alice", LOCKED), "unlock")
+    assert await subjects(served, "Alice") == [LOCKED]
+    assert (await guest.put("/api/unlocks", json={"token": token})).status_code == 204
+    assert (await counts_in(served))["failures"] == 0
+    await sign_in(guest, "Alice")
+    async with site.client() as stranger:
+        assert await guess_on(stranger, 1) == [401]
+
+
+async def test_an_unlock_link_is_no_good_once_the_lock_is_over(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+) -> None:
+    await guess_on(guest)
+    token = token_in(await mail_to(served, "Alice", LOCKED), "unlock")
+    await time_passes(served, FIRST)
+    refused(await guest.put("/api/unlocks", json={"token": token}), 422, "token")
+
+
+# -- a thief in an open browser -----------------------------------------------------------------------------
+
+
+async def test_a_stolen_cookie_does_not_help_to_guess_the_password(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site, served: Parley
+) -> None:
+    calls = [
+        ("PUT", "/api/account/password", {"password": NEW_PASSWORD}),
+        ("POST", "/api/account/deletion", {"comments": "erase"}),
+        ("PUT", "/api/account/email", {"email": "mallory@example.com"}),
+    ]
+    async with site.client(cookies=alice.cookies) as thief:
+        for number in range(MOST):
+            method, path, form = calls[number % 3]
+            form = {**form, "current_password": f"wrong {number}"}
+            refused(await thief.request(method, path, json=form), 422, "current_password")
+        for method, path, form in calls:
+            wait_told(await thief.request(method, path, json={**form, "current_password": PASSWORD}))
+        await sign_in(guest, "Alice")  # the owner is not locked out
+        assert await subjects(served, "Alice") == []
+        await time_passes(served, FIRST)
+        form = {"password": NEW_PASSWORD, "current_password": "one more"}
+        refused(await thief.put("/api/account/password", json=form), 422, "current_password")
+        assert wait_told(await thief.put("/api/account/password", json=form)) > FIRST.total_seconds()
+
+
+async def test_guesses_at_once_with_a_stolen_cookie_learn_no_more(alice: httpx.AsyncClient, site: Site) -> None:
+    async with AsyncExitStack() as open_:
+        tabs = [await open_.enter_async_context(site.client(cookies=alice.cookies)) for _ in range(AT_ONCE)]
+        passwords = [*(f"wrong {number}" for number in range(AT_ONCE - 1)), PASSWORD]
+        answers = await asyncio.gather(*(
+            tab.put("/api/account/password", json={"password": NEW_PASSWORD, "current_password": password})
+            for tab, password in zip(tabs, passwords, strict=True)
+        ))  # fmt: skip
+    codes = [answer.status_code for answer in answers]
+    assert codes.count(422) <= 2 * MOST
+    if codes[-1] == 429:
+        assert sorted(codes) == [422] * MOST + [429] * (AT_ONCE - MOST)
+    else:
+        assert codes[-1] == 200
+
+
+async def test_wrong_guesses_elsewhere_do_not_stop_alice_at_home(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient
+) -> None:
+    await guess_on(guest)
+    form = {"password": NEW_PASSWORD, "current_password": PASSWORD}
+    expected(await alice.put("/api/account/password", json=form), 200)
+
+
+# -- two servers, and none of it ----------------------------------------------------------------------------
+
+
+async def test_two_servers_count_together(settings: Settings) -> None:
+    from app.main import create_app
+
+    async with (
+        serving(create_app(settings)) as one,
+        serving(create_app(settings)) as other,
+        person(one, "Alice"),
+        one.client() as here,
+        other.client() as there,
+    ):
+        for number in range(MOST):
+            refused(await guess((here, there)[number % 2]), 401)
+        for client in (here, there):
+            wait_told(await guess(client, PASSWORD))
+
+
+async def test_without_limits_there_are_no_locks(settings: Settings) -> None:
+    from app.main import create_app
+
+    async with (
+        serving(create_app(settings.model_copy(update={"rate_limits": False}))) as site,
+        person(site, "Alice") as alice,
+        site.client() as guest,
+    ):
+        assert await guess_on(guest, 2 * MOST) == [401] * 2 * MOST
+        for number in range(2 * MOST):
+            form = {"email": "new@example.com", "current_password": f"wrong {number}"}
+            refused(await alice.put("/api/account/email", json=form), 422, "current_password")
+        await sign_in(guest, "Alice")
+        assert (await counts_in(site.server.config.app.state.parley))["failures"] == 0
+
+
+async def test_a_new_account_is_not_locked_by_old_guesses_for_ever(guest: httpx.AsyncClient, site: Site) -> None:
+    """Whoever guessed at an address before it had an account locks its strangers, and not who signs up."""
+    await guess_on(guest, MOST, "Carol")
+    async with site.client() as carol:
+        await sign_up(carol, "Carol")
+        await carol.delete("/api/session")
+        await sign_in(carol, "Carol")
+
+
+async def test_a_lock_is_a_fact_of_the_database(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+) -> None:
+    """Ended there by an operator, it is ended."""
+    await guess_on(guest)
+    key = lock.key_of("address", email_of("Alice"))
+    async with served.database.transaction() as writing, writing.begin():
+        over = {"locked_until": datetime.now(UTC)}
+        await writing.execute(update(Failures).where(Failures.key == key).values(over))
+    await sign_in(guest, "Alice")

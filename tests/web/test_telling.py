@@ -1,0 +1,203 @@
+"""Who has an account here: nothing tells, not the status, the words, the headers, nor the time that an answer takes.
+
+1. Time is the processor's, at Argon2's real price, the two kinds in turn, compared by their medians. Unlike the clock's
+   it says the same on a busy machine. A hash is by far the most of it: left out for one kind, it would show.
+2. What the database is asked for is compared statement by statement.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from sqlalchemy import event
+
+from app import database
+from app.models.lock import MOST
+from tests.support.people import PASSWORD, email_of, expected, person
+from tests.support.serving import serving
+from tests.web.refusals import refused
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from app.settings import Settings
+    from tests.support.serving import Site
+
+ROUNDS = 7
+WITHIN = 1.5  # times as much work: far less than a hash that is missing, far more than what one can measure here
+
+Asking = Callable[[httpx.AsyncClient, int], Awaitable[httpx.Response]]
+
+# What may differ from one answer to the next.
+BUT = {"date", "set-cookie", "retry-after"}
+
+
+@pytest.fixture
+def passwords_cost_little() -> None:
+    """They do not here."""
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    # Alone, and never in the way: many ask for the same here.
+    return settings.model_copy(update={"rate_limits": False})
+
+
+@pytest.fixture
+async def strict_site(settings: Settings) -> AsyncIterator[Site]:
+    """A site where addresses are confirmed first."""
+    from app.main import create_app
+
+    async with serving(create_app(settings.model_copy(update={"require_confirmation": True}))) as site:
+        yield site
+
+
+@pytest.fixture(autouse=True)
+def no_postman(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What he does is not done while somebody waits, and would be measured with it."""
+    from app import postman
+
+    monkeypatch.setattr(postman, "LOOK", 600)
+
+
+@pytest.fixture(autouse=True)
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What every database here is asked for."""
+    asked: list[str] = []
+    make = database.create_async_engine
+
+    def watched(*args: Any, **options: Any) -> Any:
+        engine = make(*args, **options)
+        event.listen(engine.sync_engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+        return engine
+
+    monkeypatch.setattr(database, "create_async_engine", watched)
+    return asked
+
+
+async def compare(
+    site: Site, statements: list[str], known: Asking, unknown: Asking, *, alike: bool = True
+) -> tuple[httpx.Response, ...]:
+    """Ask both in turn, a new browser for each; fails where anything but the text asked with tells them apart.
+
+    `alike`: the database is asked for the same.
+    """
+    times: dict[Asking, list[float]] = {known: [], unknown: []}
+    answers: dict[Asking, httpx.Response] = {}
+    asked: dict[Asking, list[str]] = {}
+    for number in range(-1, ROUNDS):
+        for ask in (known, unknown) if number % 2 else (unknown, known):
+            async with site.client(timeout=60) as stranger:
+                await stranger.get("/healthz")  # connected
+                statements.clear()
+                began = time.process_time()
+                answers[ask] = await ask(stranger, number)
+                took = time.process_time() - began
+                asked[ask] = list(statements)
+            if number >= 0:  # the first pays for what is loaded once
+                times[ask].append(took)
+    one, other = answers[known], answers[unknown]
+    assert one.status_code == other.status_code
+    assert _headers(one) == _headers(other)
+    assert asked[known] == asked[unknown] or not alike
+    medians = median(times[known]), median(times[unknown])
+    assert max(medians) < WITHIN * min(medians), f"known {medians[0]:.4f} s, unknown {medians[1]:.4f} s"
+    return one, other
+
+
+def _headers(response: httpx.Response) -> dict[str, str]:
+    headers = {name: value for name, value in response.headers.items() if name not in BUT}
+    headers.pop("content-length")  # of the address that was asked for, which is as long as it is
+    return headers
+
+
+def signing_in(name: str, password: str) -> Asking:
+    async def ask(stranger: httpx.AsyncClient, number: int) -> httpx.Response:
+        return await stranger.post("/api/session", json={"email": email_of(name), "password": password})
+
+    return ask
+
+
+async def test_signing_in(site: Site, statements: list[str]) -> None:
+    async with person(site, "Alice"):
+        wrong, nobody = await compare(site, statements, signing_in("Alice", "wrong"), signing_in("Nobody", "wrong"))
+    assert refused(wrong, 401) == refused(nobody, 401)
+
+
+async def test_signing_in_before_the_address_is_confirmed(strict_site: Site, statements: list[str]) -> None:
+    async with strict_site.client() as guest:
+        form = {"email": email_of("Alice"), "username": "Alice", "password": PASSWORD}
+        expected(await guest.post("/api/users", json=form), 202)
+    right, nobody = await compare(
+        strict_site, statements, signing_in("Alice", PASSWORD), signing_in("Nobody", PASSWORD)
+    )
+    assert refused(right, 401) == refused(nobody, 401)
+
+
+async def test_signing_in_while_it_is_locked(settings: Settings, statements: list[str]) -> None:
+    from app.main import create_app
+
+    async with serving(create_app(settings.model_copy(update={"rate_limits": True}))) as site:
+        async with person(site, "Alice"), site.client() as guest:
+            for name in ("Alice", "Nobody"):
+                for _ in range(MOST):
+                    refused(await signing_in(name, "wrong")(guest, 0), 401)
+        right, nobody = await compare(site, statements, signing_in("Alice", PASSWORD), signing_in("Nobody", PASSWORD))
+    assert {**refused(right, 429), "detail": ""} == {**refused(nobody, 429), "detail": ""}
+    assert abs(int(right.headers["retry-after"]) - int(nobody.headers["retry-after"])) <= 10
+
+
+@pytest.mark.parametrize("path", ["/api/resets", "/api/confirmations", "/api/unlocks"])
+async def test_asking_for_a_link(site: Site, statements: list[str], path: str) -> None:
+    def asking(name: str) -> Asking:
+        async def ask(stranger: httpx.AsyncClient, number: int) -> httpx.Response:
+            return await stranger.post(path, json={"email": email_of(name)})
+
+        return ask
+
+    async with person(site, "Alice"):
+        known, unknown = await compare(site, statements, asking("Alice"), asking("Someb"))
+    assert expected(known, 202) == {"email": email_of("Alice")}
+    assert expected(unknown, 202) == {"email": email_of("Someb")}
+
+
+async def test_signing_up(strict_site: Site, statements: list[str]) -> None:
+    """A new row for one and a mail for the other: the hash outweighs both."""
+
+    def signing_up(email: str, name: str) -> Asking:
+        async def ask(stranger: httpx.AsyncClient, number: int) -> httpx.Response:
+            form = {"email": email.format(number), "username": f"{name} {number}", "password": PASSWORD}
+            return await stranger.post("/api/users", json=form)
+
+        return ask
+
+    async with strict_site.client() as guest:
+        form = {"email": email_of("Alice"), "username": "Alice", "password": PASSWORD}
+        expected(await guest.post("/api/users", json=form), 202)
+    taken, free = await compare(
+        strict_site,
+        statements,
+        signing_up(email_of("Alice"), "Other"),
+        signing_up("new{}@example.com", "Newcomer"),
+        alike=False,
+    )
+    assert expected(taken, 202).keys() == expected(free, 202).keys() == {"email"}
+
+
+async def test_changing_to_somebodys_address(site: Site, statements: list[str]) -> None:
+    async with person(site, "Alice") as alice, person(site, "Bob"), person(site, "Carol"):
+
+        def changing(*names: str) -> Asking:  # in turn, since the same again changes nothing
+            async def ask(stranger: httpx.AsyncClient, number: int) -> httpx.Response:
+                form = {"email": email_of(names[number % 2]), "current_password": PASSWORD}
+                return await alice.put("/api/account/email", json=form)
+
+            return ask
+
+        taken, free = await compare(site, statements, changing("Bob", "Carol"), changing("Yan", "Zoe"))
+        assert {**expected(taken, 202), "unconfirmed_email": ""} == {**expected(free, 202), "unconfirmed_email": ""}
