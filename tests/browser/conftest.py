@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import httpx
 
     from app.live.parley import Parley
+    from app.settings import Settings
     from tests.support.serving import Site
 
 FAILED = pytest.StashKey[bool]()
@@ -50,6 +51,12 @@ def database_url(request: pytest.FixtureRequest) -> str:
     kind = getattr(request, "param", "sqlite")
     url: str = request.getfixturevalue("sqlite_url" if kind == "sqlite" else "postgres_url")
     return url
+
+
+@pytest.fixture
+def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
+    """As everywhere, and what a test asks for: `parametrize("settings", [{…}], indirect=True)`."""
+    return settings.model_copy(update=getattr(request, "param", {}))
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from tests.browser.complaints import Complaints
 
+MOST_TABS = 60  # more than any page has
 PATIENCE = 5_000  # milliseconds in which the page has to do what is asked of it
 
 SHOWN = """() => Array.from(document.querySelectorAll(".thread__list > .comment"), (el) => {
@@ -31,6 +33,11 @@ SHOWN = """() => Array.from(document.querySelectorAll(".thread__list > .comment"
     state: el.checkVisibility() ? el.dataset.state : "hidden",
   };
 })"""
+# What a screen reader says of a field that is refused.
+DESCRIPTION = """(field) => document.querySelector(field).getAttribute("aria-describedby").split(" ")
+  .map((id) => document.getElementById(id)).filter((el) => el.checkVisibility() && el.matches(".field__error"))
+  .map((el) => el.textContent).join(" ")"""
+NOTICE = "document.querySelector('.notice__words').textContent"
 BODIES = f"() => ({SHOWN})().filter((shown) => shown.state !== 'hidden').map((shown) => shown.body)"
 MODELS = "() => parley.comments.toJSON()"
 
@@ -53,8 +60,7 @@ class Person:
     async def visit(self, path: str) -> Person:
         """Open a page in a new tab, and wait until it is live."""
         self.page = await self.context.new_page()
-        await self.page.goto(path)
-        await self.is_ready()
+        await self.go(path)
         return self
 
     async def another_tab(self, path: str = "/Article/1") -> Person:
@@ -62,6 +68,11 @@ class Person:
         tab = object.__new__(Person)
         tab.__dict__.update(self.__dict__)
         return await tab.visit(path)
+
+    async def go(self, path: str) -> None:
+        """Open another page in this tab."""
+        await self.page.goto(path)
+        await self.is_ready()
 
     async def reload(self) -> None:
         await self.page.reload()
@@ -89,6 +100,71 @@ class Person:
     async def take_pictures(self, directory: Path) -> None:
         for number, page in enumerate(self.context.pages):
             await page.screenshot(path=directory / f"{self.name}-{number}.png", full_page=True)
+
+    # -- without a mouse ------------------------------------------------------------------------------------
+
+    async def tab_to(self, selector: str, key: str = "Tab") -> None:
+        for _ in range(MOST_TABS):
+            await self.page.keyboard.press(key)
+            if await self.has_focus(selector):
+                return
+        raise AssertionError(f"{key} never comes to {selector}")
+
+    async def press(self, selector: str, key: str = "Tab") -> None:
+        """Go there with this key, and press Enter."""
+        await self.tab_to(selector, key)
+        await self.page.keyboard.press("Enter")
+
+    async def type(self, selector: str, text: str) -> None:
+        """Go on to this field, and type that in place of what is there."""
+        if not await self.has_focus(selector):
+            await self.tab_to(selector)
+        await self.page.keyboard.press("Control+A")
+        await self.page.keyboard.type(text)
+
+    async def has_focus(self, selector: str) -> bool:
+        return bool(await self.page.evaluate("(selector) => document.activeElement.matches(selector)", selector))
+
+    async def focus_is_on(self, selector: str) -> None:
+        await self.until(f"document.activeElement.matches({json.dumps(selector)})", f"the focus on {selector}")
+
+    # -- forms ----------------------------------------------------------------------------------------------
+
+    async def is_refused(self, form: str, field: str, words: str = "") -> None:
+        """Waits until this field is marked, has the focus, and is described by what is wrong with it."""
+        await self.focus_is_on(f"{form} [name={field}][aria-invalid=true]")
+        described: str = await self.page.evaluate(DESCRIPTION, f"{form} [name={field}]")
+        assert words in described, described
+        assert described
+
+    async def is_told(self, words: str) -> None:
+        """Waits until the notice says that, to the eye, and to a screen reader."""
+        said = json.dumps(words)
+        await self.until(f"document.querySelector('.notice').checkVisibility() && {NOTICE} === {said}", words)
+        await self.until(f"document.querySelector('.announcer').textContent.includes({said})", f"{words} (read out)")
+
+    async def is_told_nothing(self) -> None:
+        assert not await self.page.locator(".notice").is_visible()
+
+    # -- mail -----------------------------------------------------------------------------------------------
+
+    async def gets_mail(self, to: str, subject: str) -> None:
+        """Waits for this mail, and looks at it in this tab."""
+        await wait_until(lambda: self._has_mail(to, subject), f"“{subject}” to {to}")
+        await self.go("/dev/mail")
+
+    async def _has_mail(self, to: str, subject: str) -> bool:
+        page = await (await self.context.request.get("/dev/mail")).text()
+        return to in page and subject in page
+
+    async def follow_link(self, path: str) -> str:
+        """Go to the newest mail's link there, press Enter, and be on that page. Answers the token that was in it."""
+        await self.tab_to(f".mail a[href*='{path}#']")
+        token = str(await self.page.evaluate("document.activeElement.hash.slice(1)"))
+        await self.page.keyboard.press("Enter")
+        await self.until(f"location.pathname === '{path}'", path)
+        await self.is_ready()
+        return token
 
     # -- the thread -----------------------------------------------------------------------------------------
 
@@ -171,7 +247,8 @@ class Person:
 
     async def is_signed_in(self, name: str | None = None) -> None:
         await self._account_is("signed-in")
-        assert await self.page.locator(".account__name").inner_text() == (name or self.name)
+        name = name or self.name
+        await self.until(f"document.querySelector('.account__name').textContent === {json.dumps(name)}", name)
 
     async def is_guest(self) -> None:
         await self._account_is("guest")

@@ -12,6 +12,7 @@ import pytest
 
 from app.live.topics import Topic
 from app.models.comment import Comment
+from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
 from tests.support.people import PASSWORD, person, write
 
@@ -24,6 +25,17 @@ if TYPE_CHECKING:
 
 PHONE = {"width": 320, "height": 640}
 LONGEST_NAME = "Wilhelmina-Constantia-van-Door"
+
+PAGES = ("/account", "/reset", "/reset#a-token", "/confirm#a-token", "/unlock#a-token", "/dev/mail")
+
+# A line of the list as it is for a long device at a long address.
+FOREIGN_LOGIN = """() => {
+  const login = document.querySelector(".login").cloneNode(true);
+  login.querySelector(".login__device").textContent = "Chrome Mobile WebView on Android";
+  login.querySelector(".login__address").textContent = "2001:db8:85a3:8d3:1319:8a2e:370:7348";
+  login.querySelector(".login__end").hidden = false;
+  document.querySelector(".logins__list").append(login);
+}"""
 
 TOO_WIDE = """() => Array.from(document.querySelectorAll("body *"))
   .filter((el) => el.checkVisibility() && !el.closest(".announcer, .skip, svg"))
@@ -80,6 +92,47 @@ async def test_nothing_is_wider_than_a_small_phone(
     await fits(guest)
     front = await guest.another_tab("/")
     await fits(front)
+    for page in PAGES:
+        for tab in (front, someone):
+            await tab.go(page)
+            await fits(tab)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_account_fits_on_a_small_phone(
+    scheme: Literal["light", "dark"], arrive: Arrive, complaints: Complaints
+) -> None:
+    complaints.allow(NETWORK)
+    someone = await arrive(LONGEST_NAME, "/account", viewport=PHONE, color_scheme=scheme)
+    await in_every_state(someone)
+    await fits(someone)
+    await can_be_read(someone)
+    await someone.client.delete("/api/session")
+    await someone.is_told("You are signed out.")
+    await fits(someone)
+    await can_be_read(someone)
+    await someone.page.locator(".notice__sign-in").click()
+    for mode in ("forgot", "signin", "signup"):
+        await someone.page.locator(f".entry [data-to={mode}]:visible").click()
+        await fits(someone)
+    await someone.go("/dev/mail")
+    await fits(someone)
+
+
+async def in_every_state(person: Person) -> None:
+    """Whatever the page of an account can show at once, with the longest words there can be."""
+    form = person.page.locator(".email form")
+    await form.locator("[name=email]").fill(f"{'long' * 15}@{'far.away.' * 15}example.com")
+    await form.locator("[name=current_password]").fill(PASSWORD)
+    await form.locator("[type=submit]").click()
+    await person.page.locator(".email__waiting").wait_for()
+    await person.page.locator(".login").wait_for()
+    await person.page.evaluate(FOREIGN_LOGIN)
+    await form.locator("[type=submit]").click()
+    await person.page.locator(".email .field__error[data-field=email]").wait_for()
+    await person.page.locator(".deletion [name=current_password]").fill(PASSWORD)
+    await person.page.locator(".deletion__ask").click()
+    await person.page.locator(".deletion__confirm").wait_for()
 
 
 async def fits(person: Person) -> None:
@@ -101,7 +154,9 @@ async def test_every_word_can_be_read(scheme: Literal["light", "dark"], arrive: 
     background = await alice.page.evaluate("getComputedStyle(document.body).backgroundColor")
     is_light = sum(int(part) for part in background[4:-1].split(",")) > 3 * 128
     assert is_light == (scheme == "light")
-    await can_be_read(await alice.another_tab("/"))
+    for page in ("/", *PAGES):
+        await alice.go(page)
+        await can_be_read(alice)
 
 
 async def can_be_read(person: Person) -> None:
@@ -113,74 +168,58 @@ async def can_be_read(person: Person) -> None:
 # -- without a mouse -------------------------------------------------------------------------------------------
 
 
-async def tab_to(person: Person, selector: str, key: str = "Tab") -> None:
-    for _ in range(40):
-        await person.page.keyboard.press(key)
-        if await has_focus(person, selector):
-            return
-    raise AssertionError(f"{key} never comes to {selector}")
-
-
-async def has_focus(person: Person, selector: str) -> bool:
-    return bool(await person.page.evaluate("(selector) => document.activeElement.matches(selector)", selector))
-
-
-async def focus_is_on(person: Person, selector: str) -> None:
-    await person.until(f"document.activeElement.matches('{selector}')", f"the focus on {selector}")
-
-
 async def test_everything_can_be_done_with_keys_alone(guest: Person, bob: Person) -> None:
     keys = guest.page.keyboard
-    await tab_to(guest, ".account__sign-up")
+    await guest.tab_to(".account__sign-up")
     await keys.press("Enter")
-    await focus_is_on(guest, "input[name=username]")
+    await guest.focus_is_on("input[name=username]")
     await keys.type("Alice")
-    await tab_to(guest, "input[name=email]")
+    await guest.tab_to("input[name=email]")
     await keys.type("alice@example.com")
-    await tab_to(guest, "input[name=password]")
+    await guest.tab_to("input[name=password]")
     await keys.type(PASSWORD)
     await keys.press("Enter")
     await guest.is_signed_in("Alice")
-    await focus_is_on(guest, ".account__sign-out")
+    await guest.focus_is_on(".account__sign-out")
 
-    await tab_to(guest, ".composer textarea")
+    await guest.tab_to(".composer textarea")
     await keys.type("By hand")
     await keys.press("Control+Enter")
     await bob.sees("By hand")
     await guest.is_settled()
-    await focus_is_on(guest, ".composer textarea")
+    await guest.focus_is_on(".composer textarea")
 
-    await tab_to(guest, ".comment__edit", "Shift+Tab")
+    await guest.tab_to(".comment__edit", "Shift+Tab")
     await keys.press("Enter")
-    await focus_is_on(guest, ".editor textarea")
+    await guest.focus_is_on(".editor textarea")
     await keys.type(", still")
-    await tab_to(guest, ".editor__save")
+    await guest.tab_to(".editor__save")
     await keys.press("Enter")
     await bob.sees("By hand, still")
-    await focus_is_on(guest, ".comment")
+    await guest.focus_is_on(".comment")
 
-    await tab_to(guest, ".comment__delete")
+    await guest.tab_to(".comment__delete")
     await keys.press("Enter")
-    await focus_is_on(guest, ".comment__delete-yes")
+    await guest.focus_is_on(".comment__delete-yes")
     await keys.press("Escape")
-    await focus_is_on(guest, ".comment__delete")
+    await guest.focus_is_on(".comment__delete")
     await keys.press("Enter")
     await keys.press("Enter")
     await bob.sees()
-    await focus_is_on(guest, ".thread__heading")
+    await guest.focus_is_on(".thread__heading")
 
-    await tab_to(guest, ".account__sign-out", "Shift+Tab")
+    await guest.tab_to(".account__sign-out", "Shift+Tab")
     await keys.press("Enter")
     await guest.is_guest()
-    await focus_is_on(guest, ".account__sign-in")
+    await guest.focus_is_on(".account__sign-in")
 
 
 async def test_the_dialog_gives_the_focus_back(guest: Person) -> None:
-    await tab_to(guest, ".account__sign-in")
+    await guest.tab_to(".account__sign-in")
     await guest.page.keyboard.press("Enter")
-    await focus_is_on(guest, "input[name=email]")
+    await guest.focus_is_on("input[name=email]")
     await guest.page.keyboard.press("Escape")
-    await focus_is_on(guest, ".account__sign-in")
+    await guest.focus_is_on(".account__sign-in")
 
 
 # -- the README's picture --------------------------------------------------------------------------------------

@@ -1,43 +1,127 @@
+import { backoff } from "./backoff.js";
 import { LOGIN_ENDED, USER_UPDATED } from "./events.js";
 import { request } from "./sync.js";
 
 const USERS = "/api/users";
 const SESSION = "/api/session";
+const EMAIL = "/api/account/email";
+const PASSWORD = "/api/account/password";
+const DELETION = "/api/account/deletion";
 
-/** Who is looking at the page: the signed-in user, or (without an id) a guest. */
+const UNAUTHORIZED = 401;
+const TRIES = 3;
+
+/**
+ * Who is looking at the page: the signed-in user, or (without an id) a guest. Beside Backbone's events:
+ *
+ *   left (reason)   nobody is signed in any more; why, as the server names it, or null
+ *   renewed         the same user goes on under another login, and so must the stream
+ */
 export const Account = Backbone.Model.extend({
   initialize(_, { bus }) {
+    this.underway = null;
     this.listenTo(bus, USER_UPDATED, this.merge);
-    this.listenTo(bus, LOGIN_ENDED, this.becomeGuest);
+    this.listenTo(bus, LOGIN_ENDED, this.ended);
   },
 
   isSignedIn() {
     return this.has("id");
   },
 
-  /** `fields`: email, username, password. Rejected with a Problem. */
+  /** `fields`: email, username, password. Signs in unless the address is to be confirmed first. Rejected with a Problem. */
   signUp(fields) {
-    return this.enter(USERS, fields);
+    return this.send("create", USERS, fields);
   },
 
   /** `fields`: email, password, remember_me. Rejected with a Problem. */
   signIn(fields) {
-    return this.enter(SESSION, fields);
+    return this.send("create", SESSION, fields);
   },
 
-  // The fields are sent and forgotten: a password is never an attribute.
-  async enter(url, fields) {
-    this.set(await request("create", this, { url, attrs: fields }));
+  /** `fields`: email, current_password. The new address waits until it is confirmed. Rejected with a Problem. */
+  changeEmail(fields) {
+    return this.change("update", EMAIL, fields);
+  },
+
+  /** `fields`: current_password, password. Ends all other logins. Rejected with a Problem. */
+  changePassword(fields) {
+    return this.change("update", PASSWORD, fields);
+  },
+
+  /** `fields`: current_password, comments ("keep" | "erase"). Rejected with a Problem; then there still is an account. */
+  async delete(fields) {
+    await this.change("create", DELETION, fields);
+    this.becomeGuest("deleted");
   },
 
   /** Rejected with a Problem; then we are still signed in. */
   async signOut() {
-    await request("delete", this, { url: SESSION });
-    this.becomeGuest();
+    await this.send("delete", SESSION);
+    this.becomeGuest("signed_out");
   },
 
-  becomeGuest() {
+  // What needs a login tells also when there is none any more.
+  async change(method, url, fields) {
+    try {
+      await this.send(method, url, fields);
+    } catch (problem) {
+      if (problem.status === UNAUTHORIZED) this.ended();
+      throw problem;
+    }
+  },
+
+  send(method, url, fields) {
+    this.underway = this.exchange(method, url, fields);
+    return this.underway;
+  },
+
+  // The fields are sent and forgotten: a password is never an attribute.
+  async exchange(method, url, attrs) {
+    const user = await request(method, this, { url, attrs });
+    if (user?.id) this.set(user);
+  },
+
+  // This browser may have a newer login already: one that replaced the old, here or in another tab. An answer
+  // that brings it may still be on its way, as the stream is often faster.
+  async ended({ reason = null } = {}) {
+    await Promise.allSettled([this.underway]);
+    if (!this.isSignedIn()) return;
+    if (reason === "signed_out") return this.becomeGuest(reason);
+    const { id } = this;
+    const user = await (reason === "replaced" ? this.whoIsItSoon() : this.whoIsIt());
+    if (this.id !== id) return; // who we are has been settled meanwhile
+    if (user === null) this.becomeGuest(reason);
+    else this.become(user);
+  },
+
+  // Without an answer it is nobody, which is the safe side.
+  whoIsIt() {
+    return request("read", this, { url: SESSION }).then(
+      ({ user }) => user,
+      () => null,
+    );
+  },
+
+  // Somebody has signed in with this browser, in another tab: its new cookie arrives a little after the stream's word.
+  async whoIsItSoon() {
+    for (let failures = 0; failures < TRIES; failures += 1) {
+      const user = await this.whoIsIt();
+      if (user !== null) return user;
+      await new Promise((resolve) => setTimeout(resolve, backoff(failures)));
+    }
+    return this.whoIsIt();
+  },
+
+  become(user) {
+    const same = user.id === this.id;
+    this.set(user);
+    if (same) this.trigger("renewed");
+  },
+
+  becomeGuest(reason) {
+    if (!this.isSignedIn()) return;
     this.clear();
+    this.trigger("left", reason);
   },
 
   merge(user) {

@@ -11,7 +11,6 @@ export const AccountView = Backbone.View.extend({
   initialize({ bus }) {
     this.bus = bus;
     this.listenTo(this.model, "change", this.render);
-    this.listenTo(this.model, "change:id", this.tell);
     this.listenTo(bus, ENTRY_CLOSED, this.entered);
     this.render();
   },
@@ -22,11 +21,6 @@ export const AccountView = Backbone.View.extend({
     this.el.querySelector(".account__guest").hidden = !guest;
     this.el.querySelector(".account__person").hidden = guest;
     this.el.querySelector(".account__name").textContent = this.model.get("username") ?? "";
-  },
-
-  // A login may end in another tab, or on the server.
-  tell() {
-    if (!this.model.isSignedIn()) this.bus.trigger(ANNOUNCEMENT, "You are signed out.");
   },
 
   // The button that had opened the form is no more; the next in its place gets the focus.

@@ -13,7 +13,11 @@
 //   .composer                   textarea[name=body] .composer__post
 //   .thread__count[data-count]  .thread__earlier .thread__empty
 //   .account[data-state]        guest | signed-in; .account__sign-in __sign-up __sign-out __name
-//   dialog.entry                inputs by name; .field__error[data-field] .entry__problem .entry__submit
+//   .notice                     .notice__words __sign-in __dismiss
+//   dialog.entry[data-mode]     signin | signup | forgot | unlock | confirm | sent; inputs by name;
+//                               .field__error[data-field] .entry__problem .entry__submit .entry__sent
+//   .settings                   .email .password .logins > .login[data-login-id] .deletion
+//   .mailed-link[data-state]    missing | ready | stale | done
 //   .light[data-state]          idle | connecting | live | reconnecting | offline
 
 import { Account } from "./account.js";
@@ -27,7 +31,12 @@ import { Connector } from "./connector.js";
 import { EntryView } from "./entry_view.js";
 import { Light } from "./light.js";
 import { LightView } from "./light_view.js";
+import { MailedLink } from "./mailed_link.js";
+import { MailedLinkView } from "./mailed_link_view.js";
+import { NoticeView } from "./notice_view.js";
+import { RevealView } from "./reveal_view.js";
 import { Router } from "./router.js";
+import { SettingsView } from "./settings_view.js";
 import "./sync.js";
 
 const { user, thread, cursors, topics } = JSON.parse(
@@ -40,18 +49,21 @@ const connector = new Connector(bus);
 const parley = { account, comments: null, connector, bus };
 let turn = 0;
 
-new Router({ thread: showThread });
+new Router({ thread: showThread, account: showSettings, mailedLink: showMailedLink });
 showChrome();
 Backbone.history.start({ pushState: true });
 account.on("change:id", followAnew);
+account.on("renewed", () => connector.resume());
 follow(cursors);
 window.parley = parley;
 
 function showChrome() {
   new AnnouncerView({ el: ".announcer", bus });
   new AccountView({ el: ".account", model: account, bus });
+  new NoticeView({ el: ".notice", model: account, bus });
   new EntryView({ el: ".entry", model: account, bus });
   new LightView({ el: ".light", model: new Light({}, { bus }) });
+  new RevealView({ el: document.body, bus });
 }
 
 function showThread() {
@@ -60,6 +72,16 @@ function showThread() {
   parley.comments.replace(thread);
   new CommentsView({ el, collection: parley.comments, bus, account });
   new ComposerView({ el: ".composer", collection: parley.comments, bus, account });
+}
+
+function showSettings() {
+  new SettingsView({ el: ".settings", model: account, bus });
+}
+
+function showMailedLink() {
+  const el = document.querySelector(".mailed-link");
+  const link = new MailedLink({}, { kind: el.dataset.kind });
+  new MailedLinkView({ el, model: link, bus, account });
 }
 
 // Somebody else is looking now: what they may see is read again, and the stream goes on from there.

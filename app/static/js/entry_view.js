@@ -1,119 +1,92 @@
+import { MODES } from "./entry_modes.js";
 import { ANNOUNCEMENT, ENTRY_CLOSED, ENTRY_WANTED } from "./events.js";
+import { Form } from "./form.js";
+import { showParts } from "./parts.js";
 
-const WORDS = {
-  signin: { title: "Welcome back", submit: "Sign in", password: "current-password" },
-  signup: { title: "Create an account", submit: "Sign up", password: "new-password" },
-};
-
-/** Sign in and sign up, in a dialog over whatever page one is on. `el` is the `<dialog>`. */
+/**
+ * Signing in and up, and asking for the mails that help with it, in a dialog over whatever page one is on.
+ * `el` is the `<dialog>`; its `data-mode` is one of MODES, or "sent" when a mail is on its way.
+ */
 export const EntryView = Backbone.View.extend({
   events: {
     submit: "submit",
     close: "closed",
     click: "clickOutside",
     "click .entry__close": "close",
-    "click .entry__to-signup": "toSignUp",
-    "click .entry__to-signin": "toSignIn",
+    "click [data-to]": "go",
+    "click .entry__again": "again",
   },
 
   initialize({ bus }) {
     this.bus = bus;
-    this.form = this.el.querySelector("form");
+    this.form = new Form(this.el.querySelector("form"));
     this.listenTo(bus, ENTRY_WANTED, this.open);
   },
 
   open(mode) {
     this.turn(mode);
+    this.form.fields.email.value ||= this.model.get("email") ?? "";
     if (!this.el.open) this.el.showModal();
-    this.form.elements[mode === "signup" ? "username" : "email"].focus();
+    this.form.fields[MODES[mode].first].focus();
   },
 
   turn(mode) {
+    const { title, submit, password } = MODES[mode];
     this.mode = mode;
+    this.form.clear();
+    this.show(mode, title);
+    this.el.querySelector(".entry__submit").textContent = submit;
+    if (password) this.form.fields.password.autocomplete = password;
+  },
+
+  show(mode, title) {
     this.el.dataset.mode = mode;
-    this.el.querySelector(".entry__title").textContent = WORDS[mode].title;
-    this.el.querySelector(".entry__submit").textContent = WORDS[mode].submit;
-    this.form.elements.password.autocomplete = WORDS[mode].password;
-    for (const part of this.el.querySelectorAll("[data-only]")) {
-      part.hidden = part.dataset.only !== mode;
-    }
-    this.clearProblems();
+    this.el.querySelector(".entry__title").textContent = title;
+    showParts(this.el, mode);
+    this.offer(null);
   },
 
-  toSignUp() {
-    this.open("signup");
+  // What is typed in the fields stays in them.
+  go({ currentTarget: button }) {
+    this.open(button.dataset.to);
   },
 
-  toSignIn() {
-    this.open("signin");
+  again() {
+    this.open(MODES[this.mode].again);
   },
 
   async submit(event) {
     event.preventDefault();
-    this.clearProblems();
-    this.busy(true);
-    try {
-      await this.enter();
-      this.bus.trigger(ANNOUNCEMENT, `Signed in as ${this.model.get("username")}.`);
-      this.close();
-    } catch (problem) {
-      this.showProblem(problem);
-    } finally {
-      this.busy(false);
-    }
+    this.offer(null);
+    const { act } = MODES[this.mode];
+    if (await this.form.send(() => act(this.model, this.form.fields))) this.succeed();
+    else this.offer(this.form.problem);
+  },
+
+  // Asking for a mail signs nobody in; nor does signing up, where the address is to be confirmed first.
+  succeed() {
+    if (MODES[this.mode].password && this.model.isSignedIn()) this.enter();
+    else this.tellSent();
   },
 
   enter() {
-    const { email, username, password, remember_me } = this.form.elements;
-    if (this.mode === "signup") {
-      return this.model.signUp({
-        email: email.value,
-        username: username.value,
-        password: password.value,
-      });
-    }
-    return this.model.signIn({
-      email: email.value,
-      password: password.value,
-      remember_me: remember_me.checked,
-    });
+    this.bus.trigger(ANNOUNCEMENT, `Signed in as ${this.model.get("username")}.`);
+    this.close();
   },
 
-  busy(busy) {
-    this.el.querySelector(".entry__submit").disabled = busy;
+  tellSent() {
+    const words = this.el.querySelector(".entry__sent");
+    words.textContent = MODES[this.mode].sent(this.form.fields.email.value);
+    this.form.fields.password.value = "";
+    this.show("sent", "Look at your mail");
+    words.focus();
   },
 
-  // Each error stands next to its field; what belongs to no field, above them.
-  showProblem(problem) {
-    const rest = problem.errors.filter((error) => !this.showError(error));
-    const general = problem.errors.length === 0 || rest.length > 0;
-    if (general) this.say(rest.map((error) => error.detail).join(" ") || problem.message);
-    this.form.querySelector("[aria-invalid=true]")?.focus();
-  },
-
-  showError({ field, detail }) {
-    const input = this.form.elements[field];
-    const note = this.form.querySelector(`.field__error[data-field="${CSS.escape(field)}"]`);
-    if (!note || input.closest("[hidden]")) return false;
-    note.textContent = detail;
-    note.hidden = false;
-    input.setAttribute("aria-invalid", "true");
-    return true;
-  },
-
-  say(message) {
-    const note = this.el.querySelector(".entry__problem");
-    note.textContent = message;
-    note.hidden = false;
-  },
-
-  clearProblems() {
-    for (const note of this.el.querySelectorAll(".field__error, .entry__problem")) {
-      note.hidden = true;
-      note.textContent = "";
-    }
-    for (const input of this.form.querySelectorAll("[aria-invalid]")) {
-      input.removeAttribute("aria-invalid");
+  // Some refusals have a way out of their own. Which ones, the page says.
+  offer(problem) {
+    for (const way of this.el.querySelectorAll(".entry__offer")) {
+      const isOne = way.dataset.status.split(" ").includes(String(problem?.status));
+      way.hidden = this.mode !== "signin" || !isOne;
     }
   },
 
@@ -126,7 +99,7 @@ export const EntryView = Backbone.View.extend({
   },
 
   closed() {
-    this.form.elements.password.value = "";
+    this.form.fields.password.value = "";
     this.bus.trigger(ENTRY_CLOSED);
   },
 });

@@ -13,7 +13,7 @@ export const WIRE_CHANGES = [COMMENT_CREATED, COMMENT_UPDATED, COMMENT_DESTROYED
 export const STREAM_STATE = "local.stream.state"; // "idle" | "connecting" | "live" | "reconnecting" | "offline"
 export const STREAM_HEARTBEAT = "local.stream.heartbeat"; // {cursor}: the topic heads
 export const STREAM_RESET = "local.stream.reset"; // {topics, reason}: fetch again
-export const LOGIN_ENDED = "local.login.ended"; // {}: we are a guest now
+export const LOGIN_ENDED = "local.login.ended"; // {reason}: this browser may be a guest's now
 
 // What the server calls them.
 export const WIRE_CONTROLS = {
@@ -23,6 +23,6 @@ export const WIRE_CONTROLS = {
 };
 
 // Between views; the server never hears of these.
-export const ENTRY_WANTED = "local.entry.wanted"; // "signin" | "signup": open the form
+export const ENTRY_WANTED = "local.entry.wanted"; // a mode (entry_modes.js): open the form
 export const ENTRY_CLOSED = "local.entry.closed"; // the form was closed, signed in or not
 export const ANNOUNCEMENT = "local.announcement"; // a sentence for the polite live region

@@ -1,8 +1,17 @@
 /** Which page this is. Links load pages as ever; the router only starts what belongs to the address. */
 export const Router = Backbone.Router.extend({
-  routes: { "": "front", ":type/*id": "thread" },
+  routes: {
+    "": "front",
+    account: "account",
+    reset: "mailedLink",
+    confirm: "mailedLink",
+    unlock: "mailedLink",
+    "dev/mail": "mail",
+    ":type/*id": "thread",
+  },
 
-  initialize({ thread }) {
-    this.on("route:thread", thread);
+  /** `pages`: what starts each; a page that needs nothing has none. */
+  initialize(pages) {
+    for (const [name, start] of Object.entries(pages)) this.on(`route:${name}`, start);
   },
 });

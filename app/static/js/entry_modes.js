@@ -1,0 +1,65 @@
+import { MailedLink } from "./mailed_link.js";
+
+// Whether there is such an account is nobody's business.
+const sentPerhaps = (email) => `If there is an account with ${email}, a mail is on its way.`;
+const sent = (email) =>
+  `We have sent a link to ${email}. Open it to confirm the address, then sign in.`;
+
+const askFor =
+  (kind) =>
+  (_, { email }) =>
+    new MailedLink({}, { kind }).ask(email.value);
+
+/**
+ * What one can want of the entry dialog: the words for it, where the focus begins, and `act`, which does it with
+ * the dialog's fields. Where that signs nobody in, `sent` says what happens now, and `again` is what to do
+ * when no mail comes.
+ */
+export const MODES = {
+  signin: {
+    title: "Welcome back",
+    submit: "Sign in",
+    first: "email",
+    password: "current-password",
+    act: (account, { email, password, remember_me }) =>
+      account.signIn({
+        email: email.value,
+        password: password.value,
+        remember_me: remember_me.checked,
+      }),
+  },
+  signup: {
+    title: "Create an account",
+    submit: "Sign up",
+    first: "username",
+    password: "new-password",
+    act: (account, { email, username, password }) =>
+      account.signUp({ email: email.value, username: username.value, password: password.value }),
+    sent,
+    again: "confirm",
+  },
+  forgot: {
+    title: "Forgot your password?",
+    submit: "Send me a link",
+    first: "email",
+    act: askFor("resets"),
+    sent: sentPerhaps,
+    again: "forgot",
+  },
+  unlock: {
+    title: "Unlock your account",
+    submit: "Send me a link",
+    first: "email",
+    act: askFor("unlocks"),
+    sent: sentPerhaps,
+    again: "unlock",
+  },
+  confirm: {
+    title: "Confirm your address",
+    submit: "Send the link again",
+    first: "email",
+    act: askFor("confirmations"),
+    sent: sentPerhaps,
+    again: "confirm",
+  },
+};

@@ -1,0 +1,71 @@
+import { ENTRY_WANTED } from "./events.js";
+import { Form } from "./form.js";
+import { showParts } from "./parts.js";
+import { takeToken } from "./token.js";
+
+/**
+ * The page that a mailed link leads to. It does nothing before somebody presses the button: programs that look
+ * into mails open links, too. States: "ready", "missing" (no token), "stale" (a token that is no longer good), "done".
+ */
+export const MailedLinkView = Backbone.View.extend({
+  events: {
+    submit: "submit",
+    "click .mailed-link__ask": "ask",
+    "click .mailed-link__sign-in": "askSignIn",
+  },
+
+  initialize({ bus, account }) {
+    this.bus = bus;
+    this.account = account;
+    this.form = new Form(this.el.querySelector("form"));
+    this.listenTo(account, "change:id", this.renderPerson);
+    // Another link, pasted over this page's own address, loads nothing.
+    window.addEventListener("hashchange", () => this.arrive(takeToken()));
+    this.turn("missing");
+    this.arrive(takeToken());
+    this.renderPerson();
+  },
+
+  arrive(token) {
+    if (token === "") return;
+    this.token = token;
+    this.form.reset();
+    this.turn("ready");
+  },
+
+  turn(state) {
+    this.el.dataset.state = state;
+    showParts(this.el, state);
+  },
+
+  renderPerson() {
+    this.el.querySelector(".mailed-link__guest").hidden = this.account.isSignedIn();
+    this.el.querySelector(".mailed-link__person").hidden = !this.account.isSignedIn();
+  },
+
+  async submit(event) {
+    event.preventDefault();
+    const password = this.form.fields.password?.value;
+    if (await this.form.send(() => this.model.use({ token: this.token, password }))) {
+      this.conclude("done");
+    } else if (this.form.problem?.errors.some((error) => error.field === "token")) {
+      this.conclude("stale");
+    }
+  },
+
+  // The form is no more, and with it the focus.
+  conclude(state) {
+    this.token = "";
+    this.form.reset();
+    this.turn(state);
+    this.el.querySelector(`.mailed-link__said[data-only="${state}"]`).focus();
+  },
+
+  ask() {
+    this.bus.trigger(ENTRY_WANTED, this.el.dataset.ask);
+  },
+
+  askSignIn() {
+    this.bus.trigger(ENTRY_WANTED, "signin");
+  },
+});

@@ -1,0 +1,45 @@
+import { ANNOUNCEMENT, ENTRY_WANTED } from "./events.js";
+
+const SIGNED_OUT = "You are signed out.";
+const WORDS = {
+  ended: "You were signed out: this login was ended from another device.",
+  password: "You were signed out: the password was changed.",
+  expired: "You were signed out after a long time.",
+  deleted: "This account has been deleted.",
+};
+
+/** Why one is a guest all of a sudden. It stays until somebody has seen it, or is signed in again. */
+export const NoticeView = Backbone.View.extend({
+  events: {
+    "click .notice__sign-in": "askSignIn",
+    "click .notice__dismiss": "dismiss",
+  },
+
+  initialize({ bus }) {
+    this.bus = bus;
+    this.listenTo(this.model, "left", this.tell);
+    this.listenTo(this.model, "change:id", this.hide);
+  },
+
+  tell(reason) {
+    const words = WORDS[reason] ?? SIGNED_OUT;
+    this.el.querySelector(".notice__words").textContent = words;
+    this.el.querySelector(".notice__sign-in").hidden = reason === "deleted";
+    this.el.hidden = false;
+    this.bus.trigger(ANNOUNCEMENT, words);
+  },
+
+  hide() {
+    this.el.hidden = true;
+  },
+
+  askSignIn() {
+    this.bus.trigger(ENTRY_WANTED, "signin");
+  },
+
+  // Its button had the focus.
+  dismiss() {
+    this.hide();
+    document.getElementById("content").focus({ preventScroll: true });
+  },
+});

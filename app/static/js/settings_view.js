@@ -1,0 +1,34 @@
+import { DeletionView } from "./deletion_view.js";
+import { EmailView } from "./email_view.js";
+import { ENTRY_WANTED } from "./events.js";
+import { Logins } from "./logins.js";
+import { LoginsView } from "./logins_view.js";
+import { PasswordView } from "./password_view.js";
+
+/** The page of one's account. `el` is server-rendered in both states; a guest is asked to sign in. */
+export const SettingsView = Backbone.View.extend({
+  events: { "click .settings__sign-in": "askSignIn" },
+
+  initialize({ bus }) {
+    this.bus = bus;
+    new EmailView({ el: ".email", model: this.model, bus });
+    new PasswordView({ el: ".password", model: this.model });
+    new LoginsView({ el: ".logins", collection: new Logins(), bus, account: this.model });
+    new DeletionView({ el: ".deletion", model: this.model });
+    this.listenTo(this.model, "change:id", this.render);
+    this.render();
+  },
+
+  render() {
+    const guest = !this.model.isSignedIn();
+    const person = this.el.querySelector(".settings__person");
+    const hadFocus = person.contains(document.activeElement);
+    this.el.querySelector(".settings__guest").hidden = !guest;
+    person.hidden = guest;
+    if (guest && hadFocus) this.el.querySelector(".settings__sign-in").focus();
+  },
+
+  askSignIn() {
+    this.bus.trigger(ENTRY_WANTED, "signin");
+  },
+});

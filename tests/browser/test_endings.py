@@ -1,0 +1,221 @@
+"""When a login ends: the page says why, keeps what is typed, and goes on as whoever this browser now is."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.async_api import Route
+
+from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.people import Person
+from tests.support.people import PASSWORD, email_of, sign_in, sign_up, write
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.browser.conftest import Arrive
+    from tests.support.serving import Site
+
+NEW_PASSWORD = "a walk along the river"
+OUT = 1_000  # milliseconds in which a page has to have noticed
+
+
+@pytest.fixture(autouse=True)
+def refusals_are_meant(complaints: Complaints) -> None:
+    complaints.allow(NETWORK)
+
+
+async def sign_in_beside(person: Person, name: str) -> None:
+    """Another tab of the same browser signs in; the cookie is all tabs'."""
+    form = {"email": email_of(name), "password": PASSWORD}
+    assert (await person.context.request.post("/api/session", data=form)).ok
+
+
+async def is_out(person: Person) -> None:
+    await person.until("!parley.account.isSignedIn()", "to be out", OUT)
+
+
+# -- why -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_password_that_was_changed_elsewhere_signs_out_here(alice: Person, phone: httpx.AsyncClient) -> None:
+    await alice.composer.fill("Half a thought")
+    await sign_in(phone, "Alice")
+    form = {"current_password": PASSWORD, "password": NEW_PASSWORD}
+    assert (await phone.put("/api/account/password", json=form)).status_code == 200
+    await is_out(alice)
+    await alice.is_told("You were signed out: the password was changed.")
+    assert await alice.composer.input_value() == "Half a thought"
+    await write(phone, "Guests read on")
+    await alice.sees("Guests read on")
+
+
+async def test_a_login_that_was_ended_elsewhere_says_so(alice: Person, phone: httpx.AsyncClient) -> None:
+    await sign_in(phone, "Alice")
+    assert (await phone.delete("/api/logins")).status_code == 204
+    await is_out(alice)
+    await alice.is_told("You were signed out: this login was ended from another device.")
+
+
+async def test_an_account_that_was_deleted_elsewhere_says_so(alice: Person, phone: httpx.AsyncClient) -> None:
+    await sign_in(phone, "Alice")
+    form = {"current_password": PASSWORD, "comments": "keep"}
+    assert (await phone.post("/api/account/deletion", json=form)).status_code == 204
+    await is_out(alice)
+    await alice.is_told("This account has been deleted.")
+
+
+@pytest.mark.parametrize("page", ["/", "/account", "/Article/1"])
+async def test_who_was_away_when_the_login_ended_is_told(page: str, arrive: Arrive) -> None:
+    alice = await arrive("Alice", at=page)
+    await alice.page.evaluate("parley.connector.close()")
+    await alice.client.delete("/api/session")
+    await alice.page.evaluate("parley.connector.resume()")
+    await alice.is_guest()
+    await alice.is_told("You are signed out.")
+    await alice.is_in_state("live" if page == "/Article/1" else "idle")
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("expired", "You were signed out after a long time."),
+        (None, "You are signed out."),
+        ("something new", "You are signed out."),
+    ],
+)
+async def test_whatever_the_reason_there_are_words_for_it(reason: str | None, words: str, alice: Person) -> None:
+    await alice.page.evaluate("parley.connector.close()")
+    await alice.client.delete("/api/session")
+    await alice.page.evaluate("(reason) => parley.bus.trigger('local.login.ended', { reason })", reason)
+    await is_out(alice)
+    await alice.is_told(words)
+
+
+async def test_the_notice_stays_until_it_is_dismissed(alice: Person, phone: httpx.AsyncClient) -> None:
+    await alice.client.delete("/api/session")
+    await alice.is_told("You are signed out.")
+    await write(phone, "Life goes on")
+    await alice.sees("Life goes on")
+    assert await alice.page.locator(".notice").is_visible()
+    await alice.press(".notice__dismiss")
+    await alice.is_told_nothing()
+    await alice.focus_is_on("#content")
+
+
+async def test_the_notice_goes_when_one_is_signed_in_again(alice: Person) -> None:
+    await alice.client.delete("/api/session")
+    await alice.is_told("You are signed out.")
+    await alice.press(".notice__sign-in")
+    await alice.type(".entry [name=email]", email_of("Alice"))
+    await alice.type(".entry [name=password]", PASSWORD)
+    await alice.page.keyboard.press("Enter")
+    await alice.is_signed_in()
+    await alice.is_told_nothing()
+    await alice.is_in_state("live")
+
+
+# -- who then --------------------------------------------------------------------------------------------------
+
+
+async def test_who_signs_in_again_in_another_tab_notices_nothing(alice: Person, phone: httpx.AsyncClient) -> None:
+    await alice.composer.fill("Half a thought")
+    await sign_in_beside(alice, "Alice")
+    await write(phone, "Still there?")
+    await alice.sees("Still there?")
+    await alice.is_signed_in()
+    await alice.is_told_nothing()
+    assert await alice.composer.input_value() == "Half a thought"
+    await alice.composer.press("Control+Enter")
+    await alice.sees("Still there?", "Half a thought")
+    await alice.sees_the_truth()
+    await alice.is_in_state("live")
+
+
+async def test_the_stream_goes_on_under_the_new_login_at_once(alice: Person) -> None:
+    assert len(streams_of(alice)) == 1
+    await alice.page.evaluate("parley.bus.trigger('local.login.ended', { reason: 'replaced' })")
+    await wait_until(lambda: len(streams_of(alice)) == 2, "another stream")
+    assert "cursor=" in streams_of(alice)[-1]
+    await alice.is_in_state("live")
+    await alice.is_signed_in()
+
+
+def streams_of(person: Person) -> list[str]:
+    return [request for request in person.requests if request.startswith("GET /streams")]
+
+
+async def test_who_signs_in_as_somebody_else_in_another_tab_is_them_here_too(alice: Person, site: Site) -> None:
+    async with site.client() as client:
+        await sign_up(client, "Bob")
+        await write(client, "Bob's")
+    await write(alice.client, "Alice's")
+    await alice.sees("Bob's", "Alice's")
+    await alice.composer.fill("Half a thought")
+    await sign_in_beside(alice, "Bob")
+    await alice.is_signed_in("Bob")
+    await alice.is_told_nothing()
+    await alice.comment("Bob's").locator(".comment__edit").wait_for()
+    assert not await alice.comment("Alice's").locator(".comment__edit").is_visible()
+    assert await alice.composer.input_value() == "Half a thought"
+    await alice.is_in_state("live")
+    await alice.sees_the_truth()
+
+
+async def test_the_news_of_an_end_may_come_before_the_answer_that_replaces_it(alice: Person) -> None:
+    answered, early = asyncio.Event(), []
+
+    async def answer_late(route: Route) -> None:
+        response = await route.fetch()
+        await answered.wait()
+        await route.fulfill(response=response)
+
+    async def watch(route: Route) -> None:
+        early.append(not answered.is_set())
+        await route.continue_()
+
+    await alice.page.route("**/api/account/password", answer_late)
+    await alice.page.route("**/api/session", watch)
+    await alice.page.evaluate("() => { parley.bus.on('local.login.ended', () => { window.heard = true }) }")
+    fields = {"current_password": PASSWORD, "password": NEW_PASSWORD}
+    await alice.page.evaluate("(fields) => { parley.account.changePassword(fields) }", fields)
+    await alice.until("window.heard", "the news")
+    await alice.is_signed_in()
+    answered.set()
+    await wait_until(lambda: early, "the question who it is")
+    await alice.is_in_state("live")
+    await alice.is_signed_in()
+    await alice.is_told_nothing()
+    assert early == [False]
+
+
+async def test_an_answer_that_comes_too_late_signs_nobody_in(alice: Person) -> None:
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def answer_late(route: Route) -> None:
+        if route.request.method != "GET":
+            await route.continue_()
+            return
+        response = await route.fetch()
+        asked.set()
+        await answered.wait()
+        await route.fulfill(response=response)
+
+    await alice.page.route("**/api/session", answer_late)
+    await alice.page.evaluate("parley.bus.trigger('local.login.ended', { reason: 'replaced' })")
+    await asked.wait()
+    await alice.press(".account__sign-out", "Shift+Tab")
+    await alice.is_guest()
+    async with alice.page.expect_request_finished(lambda request: request.method == "GET"):
+        answered.set()
+    await alice.page.evaluate("fetch('/healthz').then((answer) => answer.text())")  # and what came before it is done
+    await alice.is_guest()
+
+
+async def test_without_an_answer_one_is_a_guest(alice: Person) -> None:
+    await alice.page.route("**/api/session", lambda route: route.abort())
+    await alice.page.evaluate("parley.bus.trigger('local.login.ended', { reason: 'ended' })")
+    await is_out(alice)

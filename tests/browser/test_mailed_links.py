@@ -1,0 +1,268 @@
+"""Mails that help: a forgotten password, an address to confirm, an account that is locked. By keyboard alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.async_api import Route
+
+from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.people import Person
+from tests.support.people import PASSWORD, email_of, sign_up
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Arrive
+    from tests.support.serving import Site
+
+ALICE = email_of("Alice")
+NEW_PASSWORD = "a walk along the river"
+WRONG_PASSWORDS = 10  # until an account is locked
+
+needs_confirmation = pytest.mark.parametrize(
+    "settings", [{"require_confirmation": True}], indirect=True, ids=["confirming"]
+)
+
+PAGES = [("/reset", "forgot"), ("/confirm", "confirm"), ("/unlock", "unlock")]
+
+
+@pytest.fixture(autouse=True)
+def refusals_are_meant(complaints: Complaints) -> None:
+    complaints.allow(NETWORK)
+
+
+async def has_told(person: Person, words: str) -> None:
+    """Waits until the dialog says that, with the focus on it."""
+    await person.focus_is_on(".entry__sent")
+    assert await person.page.locator(".entry__sent").inner_text() == words
+    await person.page.keyboard.press("Escape")
+
+
+async def concludes(person: Person, state: str) -> None:
+    """Waits until the page says what came of it, with the focus on it."""
+    await person.until(f"document.querySelector('.mailed-link').dataset.state === '{state}'", state)
+    await person.focus_is_on(f".mailed-link__said[data-only={state}]")
+
+
+async def enter(person: Person, password: str) -> None:
+    """Sign in as Alice, from wherever a button for it is next."""
+    await person.press("button[class*=sign-in]")
+    await person.type(".entry [name=email]", ALICE)
+    await person.type(".entry [name=password]", password)
+    await person.page.keyboard.press("Enter")
+
+
+# -- a forgotten password --------------------------------------------------------------------------------------
+
+
+async def test_who_forgot_the_password_chooses_a_new_one(guest: Person, alice: Person) -> None:
+    await guest.press(".account__sign-in")
+    await guest.type(".entry [name=email]", ALICE)
+    await guest.press("[data-to=forgot]")
+    assert await guest.page.locator(".entry [name=email]").input_value() == ALICE
+    await guest.focus_is_on(".entry [name=email]")
+    await guest.page.keyboard.press("Enter")
+    await has_told(guest, f"If there is an account with {ALICE}, a mail is on its way.")
+
+    await guest.gets_mail(ALICE, "Choose a new password")
+    token = await guest.follow_link("/reset")
+    await guest.type(".mailed-link [name=password]", "short")
+    await guest.page.keyboard.press("Enter")
+    await guest.is_refused(".mailed-link", "password", "8 characters")
+    await guest.type(".mailed-link [name=password]", NEW_PASSWORD)
+    await guest.page.keyboard.press("Enter")
+    await concludes(guest, "done")
+    await alice.is_guest()
+    await alice.is_told("You were signed out: the password was changed.")
+
+    await enter(guest, NEW_PASSWORD)
+    await guest.is_signed_in("Alice")
+    assert not [request for request in guest.requests if token in request]
+
+
+async def test_nobody_learns_who_has_an_account(guest: Person) -> None:
+    await guest.press(".account__sign-in")
+    await guest.press("[data-to=forgot]")
+    await guest.type(".entry [name=email]", "nobody@example.com")
+    await guest.page.keyboard.press("Enter")
+    await has_told(guest, "If there is an account with nobody@example.com, a mail is on its way.")
+
+
+async def test_a_mail_is_not_asked_for_without_an_address(guest: Person) -> None:
+    await guest.press(".account__sign-in")
+    await guest.press("[data-to=forgot]")
+    await guest.focus_is_on(".entry [name=email]")
+    await guest.page.keyboard.press("Enter")
+    await guest.is_refused(".entry", "email", "Required")
+    assert not [request for request in guest.requests if request.startswith("POST")]
+
+
+async def test_a_mail_that_did_not_come_is_asked_for_again(guest: Person) -> None:
+    await guest.press(".account__sign-in")
+    await guest.press("[data-to=forgot]")
+    await guest.type(".entry [name=email]", "nobody@example.com")
+    await guest.page.keyboard.press("Enter")
+    await guest.focus_is_on(".entry__sent")
+    await guest.press(".entry__again")
+    await guest.focus_is_on(".entry [name=email]")
+    await guest.page.keyboard.press("Enter")
+    await guest.focus_is_on(".entry__sent")
+    assert len([request for request in guest.requests if request == "POST /api/resets"]) == 2
+
+
+# -- an address to confirm -------------------------------------------------------------------------------------
+
+
+@needs_confirmation
+async def test_who_signs_up_confirms_the_address_first(guest: Person) -> None:
+    await guest.press(".account__sign-up")
+    await guest.type(".entry [name=username]", "Alice")
+    await guest.type(".entry [name=email]", ALICE)
+    await guest.type(".entry [name=password]", PASSWORD)
+    await guest.page.keyboard.press("Enter")
+    await has_told(guest, f"We have sent a link to {ALICE}. Open it to confirm the address, then sign in.")
+    await guest.is_guest()
+    await guest.focus_is_on(".account__sign-up")
+
+    await guest.gets_mail(ALICE, "Confirm your address")
+    token = await guest.follow_link("/confirm")
+    assert not [request for request in guest.requests if "/api/confirmations" in request]
+    await guest.press(".mailed-link [type=submit]")
+    await concludes(guest, "done")
+    await enter(guest, PASSWORD)
+    await guest.is_signed_in("Alice")
+    assert not [request for request in guest.requests if token in request]
+
+
+@needs_confirmation
+async def test_who_has_not_confirmed_is_offered_the_link_again(guest: Person, site: Site) -> None:
+    async with site.client() as client:
+        form = {"email": ALICE, "username": "Alice", "password": PASSWORD}
+        assert (await client.post("/api/users", json=form)).status_code == 202
+    await enter(guest, PASSWORD)
+    await guest.until("document.querySelector('.entry__problem').textContent.includes('not confirmed')", "the reason")
+    await guest.press("[data-to=confirm]")
+    await guest.focus_is_on(".entry [name=email]")
+    assert await guest.page.locator(".entry [name=email]").input_value() == ALICE
+    await guest.page.keyboard.press("Enter")
+    await has_told(guest, f"If there is an account with {ALICE}, a mail is on its way.")
+    assert "POST /api/confirmations" in guest.requests
+    await guest.gets_mail(ALICE, "Confirm your address")
+    await guest.follow_link("/confirm")
+    await guest.press(".mailed-link [type=submit]")
+    await concludes(guest, "done")
+
+
+# -- an account that is locked ---------------------------------------------------------------------------------
+
+
+async def test_who_is_locked_out_is_let_in_by_mail(guest: Person, site: Site) -> None:
+    async with site.client() as client:
+        await sign_up(client, "Alice")
+    async with site.client() as stranger:
+        for _ in range(WRONG_PASSWORDS):
+            await stranger.post("/api/session", json={"email": ALICE, "password": "no idea at all"})
+    await enter(guest, PASSWORD)
+    await guest.until("document.querySelector('.entry__problem').textContent.includes('Too many')", "the reason")
+    await guest.press("[data-to=unlock]")
+    await guest.focus_is_on(".entry [name=email]")
+    assert await guest.page.locator(".entry [name=email]").input_value() == ALICE
+    await guest.page.keyboard.press("Enter")
+    await has_told(guest, f"If there is an account with {ALICE}, a mail is on its way.")
+
+    await guest.gets_mail(ALICE, "Your account is locked for a while")
+    token = await guest.follow_link("/unlock")
+    assert not [request for request in guest.requests if request.startswith("PUT")]
+    await guest.press(".mailed-link [type=submit]")
+    await concludes(guest, "done")
+    await enter(guest, PASSWORD)
+    await guest.is_signed_in("Alice")
+    assert not [request for request in guest.requests if token in request]
+
+
+# -- tokens ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", ["/reset", "/confirm", "/unlock"])
+async def test_a_token_is_gone_from_the_address_bar_and_from_the_history(page: str, arrive: Arrive) -> None:
+    guest = await arrive(at="/")
+    entries = await guest.page.evaluate("history.length")
+    await guest.page.goto(f"{page}#a-token-that-nobody-should-see")
+    await guest.until("document.querySelector('.mailed-link').dataset.state === 'ready'", "the button")
+    assert await guest.page.evaluate("location.href.endsWith(location.pathname)")
+    assert await guest.page.evaluate("history.length") == entries + 1
+    await guest.page.go_back()
+    await guest.page.go_forward()
+    await guest.is_ready()
+    assert "a-token" not in guest.page.url
+    await guest.reload()
+    assert await guest.page.locator(".mailed-link").get_attribute("data-state") == "missing"
+    assert "a-token" not in await guest.page.content()
+
+
+@pytest.mark.parametrize(("page", "mode"), PAGES)
+async def test_a_link_that_is_no_longer_good_leads_to_a_new_one(page: str, mode: str, arrive: Arrive) -> None:
+    guest = await arrive(at=f"{page}#no-longer-good")
+    if page == "/reset":
+        await guest.type(".mailed-link [name=password]", NEW_PASSWORD)
+    await guest.press(".mailed-link [type=submit]")
+    await concludes(guest, "stale")
+    await guest.press(".mailed-link__ask")
+    await guest.focus_is_on(".entry [name=email]")
+    assert await guest.page.locator(".entry").get_attribute("data-mode") == mode
+
+
+@pytest.mark.parametrize(("page", "mode"), PAGES)
+async def test_a_page_without_its_link_says_so(page: str, mode: str, arrive: Arrive) -> None:
+    guest = await arrive(at=page)
+    assert "whole link" in await guest.page.locator(".mailed-link").inner_text()
+    assert not await guest.page.locator(".mailed-link form").is_visible()
+    await guest.press(".mailed-link__ask")
+    await guest.focus_is_on(".entry [name=email]")
+    assert await guest.page.locator(".entry").get_attribute("data-mode") == mode
+
+
+async def test_another_link_pasted_over_the_old_one_counts(arrive: Arrive) -> None:
+    guest = await arrive(at="/unlock#the-first")
+    await guest.press(".mailed-link [type=submit]")
+    await concludes(guest, "stale")
+    sent = []
+
+    async def note(route: Route) -> None:
+        sent.append(route.request.post_data_json)
+        await route.fulfill(status=204)
+
+    await guest.page.route("**/api/unlocks", note)
+    await guest.page.evaluate("location.hash = 'the-second'")
+    await guest.until("document.querySelector('.mailed-link').dataset.state === 'ready'", "the button")
+    assert await guest.page.evaluate("location.hash") == ""
+    await guest.press(".mailed-link [type=submit]")
+    await concludes(guest, "done")
+    assert sent == [{"token": "the-second"}]
+
+
+async def test_a_place_in_the_page_is_no_token(arrive: Arrive) -> None:
+    guest = await arrive(at="/reset")
+    await guest.press(".skip")
+    await guest.until("location.hash === '#content'", "the content")
+    assert await guest.page.locator(".mailed-link").get_attribute("data-state") == "missing"
+
+
+async def test_who_is_signed_in_is_led_to_their_account(alice: Person) -> None:
+    await alice.page.goto("/confirm#no-longer-good")
+    await alice.is_ready()
+    await alice.press(".mailed-link [type=submit]")
+    await concludes(alice, "stale")
+    await alice.press(".mailed-link__person")
+    await alice.until("location.pathname === '/account'", "her account")
+
+
+async def test_a_password_is_not_lost_when_the_server_cannot_be_reached(arrive: Arrive) -> None:
+    guest = await arrive(at="/reset#a-token")
+    await guest.page.route("**/api/resets", lambda route: route.abort())
+    await guest.type(".mailed-link [name=password]", NEW_PASSWORD)
+    await guest.page.keyboard.press("Enter")
+    await guest.page.locator(".mailed-link .form__problem").wait_for()
+    assert "reached" in await guest.page.locator(".mailed-link .form__problem").inner_text()
+    assert await guest.page.locator(".mailed-link [name=password]").input_value() == NEW_PASSWORD
+    await guest.focus_is_on(".mailed-link [name=password]")

@@ -1,0 +1,344 @@
+"""The page of one's account: the address, the password, where one is signed in, and leaving. By keyboard alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.people import Person
+from tests.support.people import PASSWORD, email_of, sign_in, sign_up, write
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.browser.conftest import Arrive
+    from tests.support.serving import Site
+
+NEW_ADDRESS = "alice@elsewhere.example.com"
+NEW_PASSWORD = "a walk along the river"
+
+
+@pytest.fixture(autouse=True)
+def refusals_are_meant(complaints: Complaints) -> None:
+    complaints.allow(NETWORK)
+
+
+@pytest.fixture
+async def alice(arrive: Arrive) -> Person:
+    """Alice, looking at her account."""
+    return await arrive("Alice", at="/account")
+
+
+async def shows(person: Person, selector: str, words: str) -> None:
+    """Waits until this part of the page is there, and says that."""
+    look = f"document.querySelector('{selector}')"
+    await person.until(f"{look}.checkVisibility() && {look}.textContent.includes('{words}')", words)
+
+
+async def looks_again(person: Person, logins: int) -> None:
+    """They come back to this window, and see so many logins."""
+    await person.page.evaluate("window.dispatchEvent(new Event('focus'))")
+    await sees_logins(person, logins)
+
+
+async def sees_logins(person: Person, logins: int) -> None:
+    await person.until(f"document.querySelectorAll('.login').length === {logins}", f"{logins} logins")
+
+
+# -- who may -------------------------------------------------------------------------------------------------
+
+
+async def test_a_guest_is_asked_to_sign_in(arrive: Arrive, site: Site) -> None:
+    async with site.client() as client:
+        await sign_up(client, "Alice")
+    guest = await arrive(at="/account")
+    assert not await guest.page.locator(".settings__person").is_visible()
+    await guest.press(".settings__sign-in")
+    await guest.type(".entry [name=email]", email_of("Alice"))
+    await guest.type(".entry [name=password]", PASSWORD)
+    await guest.page.keyboard.press("Enter")
+    await shows(guest, ".email__current", email_of("Alice"))
+    await shows(guest, ".login__current", "This browser")
+    assert not await guest.page.locator(".settings__guest").is_visible()
+
+
+async def test_ones_name_leads_to_ones_account(arrive: Arrive) -> None:
+    alice = await arrive("Alice")
+    await alice.press(".account__name")
+    await alice.until("location.pathname === '/account'", "her account")
+    await shows(alice, ".email__current", email_of("Alice"))
+
+
+# -- the address -----------------------------------------------------------------------------------------------
+
+
+async def test_a_new_address_counts_once_it_is_confirmed(alice: Person) -> None:
+    other = await alice.another_tab("/account")
+    await alice.type(".email [name=email]", NEW_ADDRESS)
+    await alice.type(".email [name=current_password]", PASSWORD)
+    await alice.page.keyboard.press("Enter")
+    for tab in (alice, other):
+        await shows(tab, ".email__waiting", NEW_ADDRESS)
+        await shows(tab, ".email__current", email_of("Alice"))
+    assert await alice.page.locator(".email [name=current_password]").input_value() == ""
+
+    await alice.gets_mail(NEW_ADDRESS, "Confirm your new address")
+    await alice.follow_link("/confirm")
+    await alice.press(".mailed-link [type=submit]")
+    await alice.focus_is_on(".mailed-link__said[data-only=done]")
+    await shows(other, ".email__current", NEW_ADDRESS)
+    assert not await other.page.locator(".email__waiting").is_visible()
+    await alice.press(".mailed-link__person")
+    await alice.until("location.pathname === '/account'", "her account")
+    await shows(alice, ".email__current", NEW_ADDRESS)
+
+
+async def test_what_is_wrong_with_an_address_stands_beside_it(alice: Person) -> None:
+    await alice.tab_to(".email [name=email]")
+    await alice.page.keyboard.press("Enter")
+    await alice.is_refused(".email", "email", "Required")
+    assert await alice.page.locator(".email [name=current_password]").get_attribute("aria-invalid") == "true"
+    await alice.type(".email [name=email]", "nobody")
+    await alice.type(".email [name=current_password]", PASSWORD)
+    await alice.page.keyboard.press("Enter")
+    await alice.is_refused(".email", "email")
+    await alice.type(".email [name=email]", NEW_ADDRESS)
+    await alice.type(".email [name=current_password]", "not hers")
+    await alice.page.keyboard.press("Enter")
+    await alice.is_refused(".email", "current_password", "not your password")
+    assert await alice.page.locator(".email [name=email]").get_attribute("aria-invalid") is None
+    assert await alice.page.locator(".email [name=email]").input_value() == NEW_ADDRESS
+    assert not await alice.page.locator(".email__waiting").is_visible()
+
+
+async def test_who_is_signed_out_without_knowing_it_changes_nothing(alice: Person) -> None:
+    await alice.page.evaluate("parley.connector.close()")  # so nobody tells her
+    await alice.client.delete("/api/session")
+    await alice.type(".email [name=email]", NEW_ADDRESS)
+    await alice.type(".email [name=current_password]", PASSWORD)
+    await alice.page.keyboard.press("Enter")
+    await alice.is_guest()
+    await alice.is_told("You are signed out.")
+    await alice.focus_is_on(".settings__sign-in")
+
+
+# -- the password ----------------------------------------------------------------------------------------------
+
+
+async def test_a_new_password_signs_out_everywhere_but_here(alice: Person, arrive: Arrive, site: Site) -> None:
+    elsewhere = await arrive()
+    await sign_in_at(elsewhere)
+    await looks_again(alice, logins=2)
+    tab = await alice.another_tab()
+    await tab.composer.fill("Half a thought")
+    await alice.type(".password [name=current_password]", PASSWORD)
+    await alice.type(".password [name=password]", NEW_PASSWORD)
+    await alice.page.keyboard.press("Enter")
+    await shows(alice, ".password__done", "Your password is changed")
+    await elsewhere.is_guest()
+    await elsewhere.is_told("You were signed out: the password was changed.")
+
+    async with site.client() as phone:
+        await sign_up(phone, "Carol")
+        await write(phone, "Still listening?")
+    await tab.sees("Still listening?")
+    for here in (alice, tab):
+        await here.is_in_state("live")
+        await here.is_signed_in("Alice")
+        await here.is_told_nothing()
+    await sees_logins(alice, 1)
+    assert await tab.composer.input_value() == "Half a thought"
+    await tab.composer.press("Control+Enter")
+    await tab.sees("Still listening?", "Half a thought")
+    await tab.is_settled()
+
+
+async def sign_in_at(person: Person) -> None:
+    """Sign in as Alice, in the dialog."""
+    await person.press(".account__sign-in")
+    await person.type(".entry [name=email]", email_of("Alice"))
+    await person.type(".entry [name=password]", PASSWORD)
+    await person.page.keyboard.press("Enter")
+    await person.is_signed_in("Alice")
+
+
+async def test_what_is_wrong_with_a_password_stands_beside_it(alice: Person) -> None:
+    await alice.type(".password [name=current_password]", "not hers")
+    await alice.type(".password [name=password]", NEW_PASSWORD)
+    await alice.page.keyboard.press("Enter")
+    await alice.is_refused(".password", "current_password", "not your password")
+    await alice.type(".password [name=current_password]", PASSWORD)
+    await alice.type(".password [name=password]", "short")
+    await alice.page.keyboard.press("Enter")
+    await alice.is_refused(".password", "password", "8 characters")
+    await alice.is_signed_in()
+
+
+async def test_a_password_can_be_seen_while_it_is_typed(alice: Person) -> None:
+    field = alice.page.locator(".password [name=password]")
+    await alice.type(".password [name=password]", "What did I type?")
+    assert await field.get_attribute("type") == "password"
+    await alice.press(".password .field__reveal[aria-controls=password-password]")
+    assert await field.get_attribute("type") == "text"
+    assert await field.input_value() == "What did I type?"
+    await alice.focus_is_on("[aria-label='Hide the password']")
+    await alice.page.keyboard.press("Enter")
+    assert await field.get_attribute("type") == "password"
+    await alice.page.keyboard.press("Enter")
+    await alice.tab_to(".password [name=password]", "Shift+Tab")
+    await alice.page.keyboard.press("Enter")  # and what is sent is covered
+    assert await field.get_attribute("type") == "password"
+
+
+async def test_password_managers_know_what_is_what(alice: Person) -> None:
+    fields = {"current_password": "current-password", "password": "new-password", "username": "username"}
+    for name, purpose in fields.items():
+        assert await alice.page.locator(f".password [name={name}]").get_attribute("autocomplete") == purpose
+    assert await alice.page.locator(".password [name=username]").input_value() == email_of("Alice")
+
+
+# -- where one is signed in ------------------------------------------------------------------------------------
+
+
+async def test_one_sees_where_one_is_signed_in(alice: Person, site: Site) -> None:
+    await sees_logins(alice, 1)
+    assert "This browser" in await alice.page.locator(".login").inner_text()
+    assert not await alice.page.locator(".login__end").is_visible()
+    assert not await alice.page.locator(".logins__end-others").is_visible()
+    async with site.client() as phone:
+        await sign_in(phone, "Alice")
+        await looks_again(alice, logins=2)
+    first, second = await alice.page.locator(".login").all()
+    assert await first.locator(".login__current").is_visible()
+    assert not await second.locator(".login__current").is_visible()
+    assert "127.0.0.1" in await second.locator(".login__address").inner_text()
+    assert await second.locator("relative-time").get_attribute("datetime")
+
+
+async def test_a_login_can_be_ended_from_another_browser(alice: Person, arrive: Arrive) -> None:
+    elsewhere = await arrive()
+    await sign_in_at(elsewhere)
+    await looks_again(alice, logins=2)
+    await alice.press(".login__end")
+    await elsewhere.until("document.querySelector('.account').dataset.state === 'guest'", "to be out", timeout=1_000)
+    await elsewhere.is_told("You were signed out: this login was ended from another device.")
+    await sees_logins(alice, 1)
+    await alice.focus_is_on(".logins__heading")
+    await alice.is_signed_in()
+    await alice.is_told_nothing()
+
+
+async def test_one_can_sign_out_everywhere_else(alice: Person, arrive: Arrive) -> None:
+    others = [await arrive(), await arrive()]
+    for other in others:
+        await sign_in_at(other)
+    await looks_again(alice, logins=3)
+    await alice.press(".logins__end-others")
+    for other in others:
+        await other.is_guest()
+        await other.is_told("You were signed out: this login was ended from another device.")
+    await sees_logins(alice, 1)
+    await alice.focus_is_on(".logins__heading")
+    await alice.is_signed_in()
+
+
+async def test_a_page_that_heard_of_no_end_finds_out_when_it_is_looked_at(alice: Person) -> None:
+    await alice.page.evaluate("parley.connector.close()")
+    await alice.client.delete("/api/session")
+    await alice.page.evaluate("window.dispatchEvent(new Event('focus'))")
+    await alice.is_guest()
+    assert await alice.page.locator(".settings__guest").is_visible()
+    assert await alice.page.locator(".login").count() == 0
+
+
+async def test_what_cannot_be_done_is_said(alice: Person, arrive: Arrive) -> None:
+    await sign_in_at(await arrive())
+    await looks_again(alice, logins=2)
+    await alice.page.route("**/api/logins/*", lambda route: route.fulfill(status=503))
+    await alice.press(".login__end")
+    await alice.page.locator(".logins__problem").wait_for()
+    await alice.page.unroute("**/api/logins/*")
+    await alice.page.keyboard.press("Enter")  # still there
+    await sees_logins(alice, 1)
+    assert not await alice.page.locator(".logins__problem").is_visible()
+
+
+# -- leaving ---------------------------------------------------------------------------------------------------
+
+
+async def leave(person: Person, comments: str) -> None:
+    await person.tab_to(".deletion [name=comments]")
+    if comments == "erase":
+        await person.page.keyboard.press("ArrowDown")
+    await person.type(".deletion [name=current_password]", PASSWORD)
+    await person.page.keyboard.press("Enter")
+    await person.focus_is_on(".deletion__no")
+    await person.press(".deletion__yes")
+
+
+@pytest.mark.parametrize(("comments", "left"), [("keep", ["Mine", "Yours"]), ("erase", ["Yours"])])
+async def test_who_leaves_decides_about_their_comments(
+    comments: str, left: list[str], alice: Person, arrive: Arrive, phone: httpx.AsyncClient
+) -> None:
+    await write(alice.client, "Mine")
+    await write(phone, "Yours")
+    bob = await arrive("Bob")
+    tab = await alice.another_tab()
+    await leave(alice, comments)
+    await alice.is_guest()
+    await bob.sees(*left)
+    for here in (alice, tab):
+        await here.is_told("This account has been deleted.")
+        assert not await here.page.locator(".notice__sign-in").is_visible()
+    await alice.focus_is_on(".settings__sign-in")
+    if comments == "keep":
+        await bob.until("document.querySelector('.comment__author').textContent === 'deleted account'", "no name on it")
+    await bob.sees_the_truth()
+    await tab.sees_the_truth()
+    assert (await alice.context.request.post("/api/session", data=CREDENTIALS)).status == 401
+
+
+CREDENTIALS = {"email": email_of("Alice"), "password": PASSWORD}
+
+
+async def test_who_leaves_without_a_stream_is_told_all_the_same(alice: Person) -> None:
+    await alice.page.evaluate("parley.connector.close()")
+    await leave(alice, "keep")
+    await alice.is_guest()
+    await alice.is_told("This account has been deleted.")
+
+
+async def test_who_does_not_know_the_password_deletes_nothing(alice: Person) -> None:
+    await alice.tab_to(".deletion [name=current_password]")
+    await alice.page.keyboard.press("Enter")
+    await alice.is_refused(".deletion", "current_password", "Required")
+    await alice.type(".deletion [name=current_password]", "not hers")
+    await alice.page.keyboard.press("Enter")
+    await alice.focus_is_on(".deletion__no")
+    await alice.press(".deletion__yes")
+    await alice.is_refused(".deletion", "current_password", "not your password")
+    assert not await alice.page.locator(".deletion__confirm").is_visible()
+    await alice.is_signed_in()
+
+
+async def test_one_is_asked_before_anything_is_deleted(alice: Person) -> None:
+    await alice.type(".deletion [name=current_password]", PASSWORD)
+    await alice.page.keyboard.press("Enter")
+    await alice.focus_is_on(".deletion__no")
+    question = await alice.page.locator(".deletion__question").inner_text()
+    assert email_of("Alice") in question
+    assert "comments stay" in question
+    await alice.page.keyboard.press("Enter")
+    await alice.focus_is_on(".deletion__ask")
+    await alice.page.keyboard.press("Enter")
+    await alice.focus_is_on(".deletion__no")
+    await alice.page.keyboard.press("Escape")
+    await alice.focus_is_on(".deletion__ask")
+    await alice.page.keyboard.press("Enter")
+    await alice.focus_is_on(".deletion__no")
+    await alice.tab_to(".deletion [name=comments]", "Shift+Tab")
+    await alice.page.keyboard.press("ArrowDown")  # another answer, so another question
+    assert not await alice.page.locator(".deletion__confirm").is_visible()
+    assert not [request for request in alice.requests if request.startswith("POST /api/account")]
