@@ -20,6 +20,7 @@ from app.models.upkeep import keep_up
 from app.postman import keep_sending
 from app.settings import ROOT, Settings
 from app.web import accounts, comments, health, links, logins, pages, streams
+from app.web.admission import Admission
 from app.web.guard import OptionalSlash, RefuseCrossSite
 from app.web.headers import SecureHeaders
 from app.web.limits import Limits
@@ -89,6 +90,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
     app.router.redirect_slashes = False  # OptionalSlash has seen to them
     app.state.parley = parley
     app.state.limits = limits
+    app.state.admission = Admission(settings)
     return app
 
 

@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     ring_frames: Annotated[int, Field(ge=1)] = 256
     ring_bytes: Annotated[int, Field(ge=1)] = 262_144
     rate_limits: bool = True
+    max_streams: Annotated[int, Field(ge=1)] = 20_000  # of one process
+    max_streams_per_login: Annotated[int, Field(ge=1)] = 300
+    max_streams_per_address: Annotated[int, Field(ge=1)] = 3_000
     require_confirmation: bool = Field(default_factory=lambda known: known.get("environment") == "production")
     smtp_url: str | None = None  # none: mail is kept for /dev/mail in development, and not sent elsewhere
     mail_from: str = "Parley <parley@localhost>"

@@ -70,7 +70,7 @@ class Limits:
         """One more of these, by this request's address and for this account. Raises TooMany."""
         if not self._on:
             return
-        if network := _network(address_of(request)):
+        if network := network_of(address_of(request)):
             await self._take(limit.by_address, limit.name, network)
         elif self._parley.settings.environment == "production":
             _warn_of_proxy()
@@ -127,7 +127,7 @@ async def take_own(request: Request, limit: Limit) -> None:
     await take(request, limit, str(viewer.user_id))
 
 
-def _network(address: str) -> str | None:
+def network_of(address: str) -> str | None:
     """One customer's addresses: an IPv6 network of 64 bits is handed out as a whole. None for our own machine's.
 
     What comes from there is a proxy that does not say for whom it asks, and one limit for everybody would be none.

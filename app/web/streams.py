@@ -3,13 +3,18 @@
 1. The library watches for the server's shutdown and tells each response through its `shutdown_event`; ours is the
    session itself, which then says farewell. Past the grace period the library cancels what is left.
 2. `ping=0`: our heartbeats are events, which scripts can see; a comment in between would be one more task a stream.
-3. Any status but 200 ends a browser's EventSource for good. So who has opened too many is answered 200, told when to
-   come back, and nothing else.
+3. Any status but 200 ends a browser's EventSource for good. So who has opened too many, or comes when we are full, is
+   answered 200, told when to come back, and nothing else.
+4. At shutdown streams end one after the other: who ends ten thousand at once is visited by ten thousand at once.
+5. Who reads nothing cannot be told goodbye, and a connection that is closed in order waits until all was read. So a
+   stream that could not be finished is torn off; uvicorn would wait for it as long as it waits for anybody.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
+import asyncio
+import random
+from contextlib import AbstractContextManager, suppress
 from typing import cast
 
 import anyio
@@ -24,6 +29,7 @@ from app.live.topics import BadTopic, Topic
 from app.live.viewers import LoginEnded, Viewer
 from app.models.refusals import TooMany
 from app.web import limits
+from app.web.admission import Admission
 from app.web.identity import current_viewer, holder_of, how_ended, parley_of
 from app.web.input import topic_from
 from app.web.problems import Problem, invalid
@@ -31,6 +37,9 @@ from app.web.problems import Problem, invalid
 MOST_TOPICS = 100  # a stream
 MOST_CURSORS = 100
 RETRY_FAREWELL = (60_000, 120_000)  # milliseconds; who listens has gone by then
+RETRY_FULL = (10, 20)  # seconds
+FAREWELLS = 2_000  # a second (4), and sooner where they would take more than
+LONGEST_FAREWELLS = 3.0  # seconds
 FAREWELL = 5.0  # seconds that a stream gets to end by itself at shutdown
 SEND_TIMEOUT = 60.0  # seconds that a client may leave a block unread; cut off, it comes back with its cursor
 
@@ -42,7 +51,7 @@ async def show(request: Request) -> Response:
     try:
         await limits.take(request, limits.STREAM)
     except TooMany as refusal:
-        return _later(refusal.seconds)
+        return _later(refusal.seconds, refusal.seconds * 2)
     viewer = await current_viewer(request)
     if (ended := how_ended(request)) and "topic" not in request.query_params:
         return _farewell(ended)
@@ -56,11 +65,17 @@ async def show(request: Request) -> Response:
         once=request.query_params.get("once") == "1",
         ended=ended,
     )
-    return Stream(session)
+    return Stream(session, admission_of(request).place(request, viewer), admission_of(request))
 
 
-def _later(seconds: int) -> Response:
-    wait = blocks.retry((seconds * 1_000, seconds * 2_000)) + b"\n"
+def admission_of(request: Request) -> Admission:
+    admission: Admission = request.app.state.admission
+    return admission
+
+
+def _later(least: int, most: int) -> Response:
+    """Come back so many seconds from now."""
+    wait = blocks.retry((least * 1_000, most * 1_000)) + b"\n"
     return Response(wait, headers=HEADERS, media_type="text/event-stream")  # (3)
 
 
@@ -71,28 +86,50 @@ def _farewell(ended: LoginEnded) -> Response:
 
 
 class Stream(EventSourceResponse):
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, place: AbstractContextManager[bool], admission: Admission) -> None:
+        self._place = place
+        self._complete = False
         super().__init__(
             session.stream(),
             headers=HEADERS,
             ping=0,  # (2)
             sep="\n",
             send_timeout=SEND_TIMEOUT,
-            shutdown_event=cast(anyio.Event, _Farewell(session)),  # (1)
+            shutdown_event=cast(anyio.Event, _Farewell(session, admission)),  # (1)
             shutdown_grace_period=FAREWELL,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with suppress(SendTimeoutError):  # nobody reads: the server closes the connection
-            await super().__call__(scope, receive, send)
+        with self._place as free:
+            if not free:
+                await _later(*RETRY_FULL)(scope, receive, send)
+                return
+            with suppress(SendTimeoutError):
+                await super().__call__(scope, receive, send)
+        if not self._complete:
+            await _tear_off(receive)  # (5)
+
+    async def _stream_response(self, send: Send) -> None:
+        await super()._stream_response(send)
+        self._complete = True
+
+
+async def _tear_off(receive: Receive) -> None:
+    """Abort the connection under this request, where the server lets us have it, as uvicorn does."""
+    transport = getattr(getattr(receive, "__self__", None), "transport", None)
+    if transport is not None:
+        transport.abort()
+        await asyncio.sleep(0)  # the server hears of it in its loop's next turn
 
 
 class _Farewell:
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, admission: Admission) -> None:
         self._session = session
+        self._admission = admission
 
     def set(self) -> None:
-        self._session.end()
+        within = min(self._admission.streams / FAREWELLS, LONGEST_FAREWELLS)
+        asyncio.get_running_loop().call_later(random.uniform(0, within), self._session.end)  # (4)
 
 
 def forget_shutdown() -> None:

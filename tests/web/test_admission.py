@@ -1,0 +1,138 @@
+"""Admission: streams are bounded, whoever comes past the bound comes back later, and a place is given back."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.people import person, sign_in, write
+from tests.support.serving import serving
+from tests.support.sse import Stream, listening
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    import httpx
+
+    from app.settings import Settings
+    from tests.support.serving import Site
+
+
+def bounded(settings: Settings, **bounds: Any) -> Any:
+    from app.main import create_app
+
+    return create_app(settings.model_copy(update=bounds))
+
+
+def open_streams(site: Site) -> int:
+    streams: int = site.server.config.app.state.admission.streams
+    return streams
+
+
+async def is_sent_away(client: httpx.AsyncClient, **options: Any) -> None:
+    """200, since anything else ends an EventSource for good; a time to come back; and that is all."""
+    response = await client.get("/streams?topic=Article/1", **options)
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/event-stream")
+    name, _, milliseconds = response.text.strip().partition(": ")
+    assert name == "retry"
+    assert 10_000 <= int(milliseconds) <= 20_000
+
+
+async def listen(doors: AsyncExitStack, client: httpx.AsyncClient, **options: Any) -> Stream:
+    stream = await doors.enter_async_context(listening(client, "Article/1", **options))
+    await stream.next()
+    return stream
+
+
+async def test_a_full_process_sends_people_away_and_serves_those_who_are_there(settings: Settings) -> None:
+    async with (
+        serving(bounded(settings, max_streams=3)) as site,
+        person(site, "Alice") as alice,
+        site.client() as guest,
+    ):
+        async with AsyncExitStack() as doors:
+            streams = [await listen(doors, guest) for _ in range(3)]
+            for client in (alice, guest):
+                await is_sent_away(client)
+            await write(alice, "You three are lucky")
+            for stream in streams:
+                await stream.until("create.success")
+        await wait_until(lambda: open_streams(site) == 0, "the places to be free")
+        async with listening(alice, "Article/1") as stream:
+            await stream.next()
+
+
+async def test_one_login_has_so_many_and_another_has_its_own(settings: Settings) -> None:
+    async with (
+        serving(bounded(settings, max_streams_per_login=2)) as site,
+        person(site, "Alice") as alice,
+        person(site, "Bob") as bob,
+        site.client() as phone,
+        AsyncExitStack() as doors,
+    ):
+        await sign_in(phone, "Alice")
+        for _ in range(2):
+            await listen(doors, alice)
+        await is_sent_away(alice)
+        for client in (phone, bob):
+            await listen(doors, client)
+
+
+async def test_one_address_has_so_many(settings: Settings) -> None:
+    here, there = {"X-Forwarded-For": "192.0.2.1"}, {"X-Forwarded-For": "192.0.2.2"}
+    app = bounded(settings, max_streams_per_address=1)
+    async with serving(app) as site, site.client(headers=here) as one, site.client(headers=there) as other:
+        async with listening(one, "Article/1") as stream:
+            await stream.next()
+            await is_sent_away(one)
+            async with listening(other, "Article/1") as others:
+                await others.next()
+        await wait_until(lambda: open_streams(site) == 0, "the places to be free")
+        async with listening(one, "Article/1") as stream:
+            await stream.next()
+
+
+async def test_load_tests_are_bounded_by_the_process_alone(settings: Settings) -> None:
+    bounds = {"rate_limits": False, "max_streams": 3, "max_streams_per_login": 1, "max_streams_per_address": 1}
+    async with serving(bounded(settings, **bounds)) as site, person(site, "Alice") as alice, AsyncExitStack() as doors:
+        for _ in range(3):
+            await listen(doors, alice)
+        await is_sent_away(alice)
+
+
+@pytest.mark.parametrize("refused", ["/streams", "/streams?topic=Nonsense/1", "/streams?topic=User/1"])
+async def test_what_is_refused_takes_no_place(settings: Settings, refused: str) -> None:
+    async with serving(bounded(settings, max_streams=1)) as site, site.client() as guest:
+        for _ in range(3):
+            assert (await guest.get(refused)).status_code in (403, 422)
+        assert (await guest.head("/streams?topic=Article/1")).status_code in (200, 405)
+        assert open_streams(site) == 0
+        async with listening(guest, "Article/1") as stream:
+            await stream.next()
+
+
+async def test_at_the_end_people_leave_one_after_the_other(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    import asyncio
+
+    from app.web import streams as web
+
+    monkeypatch.setattr(web, "FAREWELLS", 40)  # so that thirty take most of a second
+    async with serving(bounded(settings)) as site, site.client() as guest, AsyncExitStack() as doors:
+        streams = [await listen(doors, guest) for _ in range(30)]
+        site.stop()
+        ends = []
+
+        async def see_off(stream: Stream) -> None:
+            await stream.ended()
+            ends.append(asyncio.get_running_loop().time())
+
+        await asyncio.gather(*(see_off(stream) for stream in streams))
+        retries = {stream.blocks[-1].retry for stream in streams}
+        assert None not in retries
+        assert len(retries) > 10
+        assert max(ends) - min(ends) > 0.3
+    assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
