@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.database import Database
 from app.live.changes import Change, read_changes
-from app.live.counters import read_heads, renew_epoch
+from app.live.counters import new_epoch, read_heads, renew_epoch
 from app.live.model import LiveModel
 from app.live.topics import Topic
 
@@ -75,4 +74,4 @@ class Reader:
 
     async def _new_epoch(self, old: str) -> str:
         async with self._database.transaction() as writing, writing.begin():
-            return await renew_epoch(writing, old, secrets.token_urlsafe(6))
+            return await renew_epoch(writing, old, new_epoch())

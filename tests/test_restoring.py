@@ -1,0 +1,121 @@
+"""Backup and restore: one command says that the database has another history, and nobody diverges."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import make_url
+
+from app.main import create_app
+from app.settings import ROOT
+from tests.support.people import person, snapshot, write
+from tests.support.serving import serving
+from tests.support.sse import listening
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+    from tests.support.postgres import PostgresServer
+
+
+@pytest.fixture(autouse=True)
+def passwords_cost_little(cheap_passwords: None) -> None:
+    """Prices are not what is tested."""
+
+
+async def run_epoch(settings: Settings) -> None:
+    """The documented command, as an operator runs it."""
+    environment = {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url, "PATH": "/usr/bin:/bin"}
+    command = [sys.executable, "-m", "app", "epoch"]
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=ROOT, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    assert b"The epoch is" in said
+
+
+class Backup:
+    """What an operator's tools do: copy the database, and put the copy in its place."""
+
+    def __init__(self, settings: Settings, postgres: PostgresServer | None, directory: Path) -> None:
+        self._url = settings.database_url
+        self._postgres = postgres
+        self._copy = directory / "backup.db"
+        self._name = ""
+
+    def take(self) -> None:
+        if self._postgres:
+            self._name = self._postgres.create(make_url(self._url).database or "")
+        else:
+            with closing(sqlite3.connect(self._file)) as source, closing(sqlite3.connect(self._copy)) as copy:
+                source.backup(copy)
+
+    def restore(self) -> str:
+        """Where the restored database is."""
+        if self._postgres:
+            return self._postgres.url(self._name)
+        for path in self._file.parent.glob(f"{self._file.name}*"):
+            path.unlink()
+        self._copy.rename(self._file)
+        return self._url
+
+    def forget(self) -> None:
+        if self._postgres and self._name:
+            self._postgres.drop(self._name)
+
+    @property
+    def _file(self) -> Path:
+        return Path(self._url.partition("///")[2])
+
+
+@pytest.fixture
+def backup(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -> Iterator[Backup]:
+    on_postgres = settings.database_url.startswith("postgresql")
+    postgres = request.getfixturevalue("postgres_server") if on_postgres else None
+    backup = Backup(settings, postgres, tmp_path)
+    yield backup
+    backup.forget()
+
+
+async def test_after_a_restore_everyone_fetches_anew(settings: Settings, backup: Backup) -> None:
+    async with serving(create_app(settings)) as site, person(site, "Alice") as alice:
+        cookies = alice.cookies
+        await write(alice, "Before the backup")
+    backup.take()
+    async with serving(create_app(settings)) as site, site.client(cookies=cookies) as alice, site.client() as bob:
+        await write(alice, "Lost with the disk")
+        async with listening(bob, "Article/1") as stream:
+            position = (await stream.next()).id
+    restored = settings.model_copy(update={"database_url": backup.restore()})
+    await run_epoch(restored)
+    async with serving(create_app(restored)) as site, site.client(cookies=cookies) as alice, site.client() as bob:
+        await write(alice, "After the restore")  # takes the seq that was lost, which Bob's cursor has passed
+        async with listening(bob, "Article/1", last_event_id=position) as stream:
+            reset = await stream.until("reset")
+            assert reset.json() == {"topics": ["Article/1"], "reason": "epoch"}
+        bodies = [comment["body"] for comment in (await snapshot(bob))["comments"]]
+        assert bodies == ["Before the backup", "After the restore"]
+
+
+async def test_streams_that_are_open_hear_of_a_new_epoch_within_a_sweep(settings: Settings) -> None:
+    sweeping = settings.model_copy(update={"sweep_seconds": 0.2})
+    async with serving(create_app(sweeping)) as site, site.client() as bob, listening(bob, "Article/1") as stream:
+        await stream.next()
+        await run_epoch(settings)
+        assert (await stream.until("reset")).json()["reason"] == "epoch"
+
+
+async def test_another_word_is_told_which_there_are() -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "app", "nonsense", cwd=ROOT, stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await process.communicate()
+    assert process.returncode == 1
+    assert b"serve|epoch" in said
