@@ -37,6 +37,7 @@ NOT_NOW = ("08", "25P03", "40", "53", "55", "57")
 SQLITE_WAIT = 10  # seconds a writer waits for another process's write
 POSTGRES_STATEMENT = "10s"  # no statement of ours takes longer; one that does must not hold a counter
 POSTGRES_ANSWER = 15  # seconds until a connection that says nothing at all is given up
+POOL_WAIT = 10  # seconds for one of them
 POOL = 10  # connections a process keeps; as many again may come for a moment
 
 
@@ -149,7 +150,7 @@ def _postgres() -> dict[str, Any]:
         "connect_args": {"server_settings": settings, "timeout": 5, "command_timeout": POSTGRES_ANSWER},
         "pool_size": POOL,
         "max_overflow": POOL,
-        "pool_timeout": 10,
+        "pool_timeout": POOL_WAIT,
         "pool_pre_ping": False,
         "pool_use_lifo": True,
     }

@@ -93,14 +93,14 @@ def postgres_server() -> Iterator[PostgresServer]:
 def migrated_postgres(postgres_server: PostgresServer) -> str:
     """The name of a database with the schema and nothing else, to copy."""
     name = postgres_server.create()
-    _migrate(postgres_server.url(name))
+    migrate_in_a_thread(postgres_server.url(name))
     return name
 
 
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("migrated") / "parley.db"
-    _migrate(f"sqlite+aiosqlite:///{path}")
+    migrate_in_a_thread(f"sqlite+aiosqlite:///{path}")
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return path
@@ -182,7 +182,7 @@ def chromium_path() -> Path:
     return path
 
 
-def _migrate(url: str) -> None:
+def migrate_in_a_thread(url: str) -> None:
     from app.database import migrate
 
     # In a thread: Alembic's environment runs a loop of its own.

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import psutil
 
 from tests.support.processes import Process, remove
 
@@ -71,16 +72,28 @@ class PostgresServer:
     def drop(self, name: str) -> None:
         self._execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
+    def keep_what_is_committed(self, name: str) -> None:
+        """Let this database's commits survive a `kill`, as those of real ones do."""
+        self._execute(f"ALTER DATABASE {name} SET synchronous_commit = on")
+
     def kill(self) -> None:
-        """End it at once, as a crash would; what was committed may survive a `restart`, since nothing was synced."""
+        """End it at once, as a crash would; what was just committed may go with it, as nothing waits for disks."""
         self._process.signal(signal.SIGQUIT)
         self._process.wait()
 
     def pause(self) -> None:
+        """Stop it in its tracks, and the processes that serve its connections with it."""
         self._process.pause()
+        for backend in self._backends():
+            backend.suspend()
 
     def resume(self) -> None:
+        for backend in self._backends():
+            backend.resume()
         self._process.resume()
+
+    def _backends(self) -> list[psutil.Process]:
+        return psutil.Process(self._process.pid).children(recursive=True) if self._process.alive else []
 
     def restart(self) -> None:
         self.kill()

@@ -1,0 +1,77 @@
+"""Servers of one's own, to be killed, paused and filled up; and people who go on writing meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.people import person
+from tests.support.postgres import PostgresServer
+from tests.support.redis import RedisServer
+from tests.support.serving import Site, serving
+
+if TYPE_CHECKING:
+    import httpx
+
+    from app.settings import Settings
+
+SWEEP = 0.5  # seconds
+
+
+@pytest.fixture(autouse=True)
+def passwords_cost_little(cheap_passwords: None) -> None:
+    """Everybody here has an account."""
+
+
+@pytest.fixture(scope="module")
+def own_postgres() -> Iterator[PostgresServer]:
+    """A server that no other module needs."""
+    from tests.support import leftovers
+
+    with leftovers.meant_to_last():
+        server = PostgresServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def database_url(own_postgres: PostgresServer) -> Iterator[str]:
+    """A fresh, migrated database on it."""
+    from tests.conftest import migrate_in_a_thread
+
+    name = own_postgres.create()
+    own_postgres.keep_what_is_committed(name)
+    migrate_in_a_thread(own_postgres.url(name))
+    yield own_postgres.url(name)
+    own_postgres.resume()
+    own_postgres.drop(name)
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """A Redis of the test's own."""
+    return redis_server.url
+
+
+@pytest.fixture
+async def site(settings: Settings) -> AsyncIterator[Site]:
+    """A site that sweeps often, and has no limits but those that the test puts it to."""
+    from app.main import create_app
+
+    app = create_app(settings.model_copy(update={"sweep_seconds": SWEEP, "rate_limits": False}))
+    async with serving(app) as site:
+        yield site
+
+
+@pytest.fixture
+async def alice(site: Site) -> AsyncIterator[httpx.AsyncClient]:
+    async with person(site, "Alice") as alice:
+        yield alice
+
+
+@pytest.fixture
+async def bob(site: Site) -> AsyncIterator[httpx.AsyncClient]:
+    async with person(site, "Bob") as bob:
+        yield bob

@@ -1,0 +1,47 @@
+"""What a person's browser does when something is broken: send the same again until there is an answer."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import httpx
+
+from tests.support.people import ARTICLE, snapshot
+from tests.support.waiting import wait_until
+
+HEALING = 20.0  # seconds in which everything has to be well again
+
+
+class Persistent:
+    """Somebody who writes, and does not give up. `refusals` are the answers that said "not now"."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self.client = client
+        self.refusals: list[int] = []
+
+    async def write(self, body: str) -> None:
+        """Post until it is acknowledged; under one id, so that it counts once."""
+        comment = {**ARTICLE, "id": str(uuid4()), "body": body}
+
+        async def acknowledged() -> bool:
+            try:
+                response = await self.client.post("/api/comments/", json=comment, timeout=5)
+            except httpx.TransportError:
+                self.refusals.append(0)
+                return False
+            if response.status_code not in (200, 201):
+                self.refusals.append(response.status_code)
+                assert response.status_code in (502, 503), response.text
+                assert "retry-after" in response.headers
+            return response.status_code in (200, 201)
+
+        await wait_until(acknowledged, f"{body!r} to be taken", HEALING)
+
+    async def write_all(self, *bodies: str) -> None:
+        for body in bodies:
+            await self.write(body)
+
+    async def has(self, *bodies: str) -> None:
+        """Everything is there exactly once, in the order of writing."""
+        found = [comment["body"] for comment in (await snapshot(self.client, limit=100))["comments"]]
+        assert found == list(bodies)

@@ -1,0 +1,96 @@
+"""Clients that do what browsers do not: nothing of them stays, and nobody else notices."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+import httpx
+import psutil
+import pytest
+
+from tests.support.people import ARTICLE, snapshot, write
+from tests.support.sse import listening
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from tests.support.serving import Site
+
+RECONNECTS = 600
+
+HALVES = {
+    "a line": b"GET /str",
+    "headers": b"GET /streams?topic=Article/1 HTTP/1.1\r\nHost: x\r\nCook",
+    "a body": b"POST /api/comments/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    b'Content-Length: 90\r\n\r\n{"bo',
+    "a chunk": b"POST /api/session HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n40\r\n{",
+    "nothing": b"",
+    "nonsense": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+}
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """What kind it is does not matter here."""
+    return sqlite_url
+
+
+def connect(site: Site) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", int(site.url.rpartition(":")[2])))
+
+
+def parts(site: Site) -> tuple[int, int]:
+    """(open feeds, open connections) of the server."""
+    parley = site.server.config.app.state.parley
+    return len(parley.feeds), len(site.server.server_state.connections)
+
+
+@pytest.mark.parametrize("half", HALVES.values(), ids=HALVES.keys())
+async def test_half_a_request(site: Site, alice: httpx.AsyncClient, half: bytes) -> None:
+    await write(alice, "Whole")
+    known = parts(site)
+    sockets = [connect(site) for _ in range(20)]
+    for each in sockets:
+        each.sendall(half)
+    await wait_until(lambda: parts(site)[1] > known[1] or not half.startswith(b"GET"), "them to be there")
+    assert (await alice.get("/healthz")).status_code == 200
+    for each in sockets:
+        each.close()
+    await wait_until(lambda: parts(site)[1] <= known[1], "them to be gone")
+    assert [comment["body"] for comment in (await snapshot(alice))["comments"]] == ["Whole"]
+
+
+async def test_one_who_reconnects_all_the_time_leaves_nothing(site: Site, alice: httpx.AsyncClient) -> None:
+    process = psutil.Process()
+    async with listening(alice, "Article/1") as stream:
+        position = (await stream.next()).id
+    await wait_until(lambda: parts(site)[0] == 0, "the feed to close")
+    descriptors, tasks = process.num_fds(), len(asyncio.all_tasks())
+
+    async def come_and_go(times: int) -> None:
+        for _ in range(times):
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(site.url.rpartition(":")[2]))
+            request = f"GET /streams?topic=Article/1 HTTP/1.1\r\nHost: x\r\nLast-Event-ID: {position}\r\n\r\n"
+            writer.write(request.encode())
+            assert b"200" in await reader.readline()
+            writer.transport.abort()
+
+    await asyncio.gather(*(come_and_go(RECONNECTS // 20) for _ in range(20)))
+    await wait_until(lambda: parts(site)[0] == 0, "the feeds to close")
+    await wait_until(lambda: len(asyncio.all_tasks()) <= tasks + 2, "their tasks to end")
+    await wait_until(lambda: process.num_fds() <= descriptors + 4, "their sockets to close")
+
+
+async def test_one_who_leaves_in_the_middle_of_a_write_has_written_it(site: Site, alice: httpx.AsyncClient) -> None:
+    parley = site.server.config.app.state.parley
+    async with parley.database.transaction() as other, other.begin():
+        await other.connection()  # Alice's write waits for this one
+        with pytest.raises(httpx.ReadTimeout):
+            await alice.post("/api/comments/", json={**ARTICLE, "body": "On its way"}, timeout=0.3)
+
+    async def is_there() -> bool:
+        return [comment["body"] for comment in (await snapshot(alice))["comments"]] == ["On its way"]
+
+    await wait_until(is_there, "what was sent to be stored")

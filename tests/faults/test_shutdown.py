@@ -1,0 +1,88 @@
+"""The end of a process: writes finish, streams say goodbye, and whoever does not listen holds nobody up."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.persistence import Persistent
+from tests.support.people import person, snapshot, write
+from tests.support.serving import serving
+from tests.support.sse import listening
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
+FAREWELL = 0.5  # seconds
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """What kind it is does not matter here."""
+    return sqlite_url
+
+
+async def test_one_who_does_not_read_is_torn_off(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from app.main import create_app
+    from app.web import streams
+
+    monkeypatch.setattr(streams, "FAREWELL", FAREWELL)
+    async with serving(create_app(settings)) as site, person(site, "Alice") as alice, site.client() as bob:
+        with socket.socket() as asleep:
+            asleep.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            asleep.connect(("127.0.0.1", int(site.url.rpartition(":")[2])))
+            asleep.sendall(b"GET /streams?topic=Article/1 HTTP/1.1\r\nHost: x\r\n\r\n")
+            async with listening(bob, "Article/1") as stream:
+                await stream.next()
+                for number in range(100):  # a megabyte, which is more than sockets hold between them
+                    await write(alice, f"{number} {'x' * 9_990}")
+                await stream.until(lambda block: block.event.endswith("create.success") and block.model["seq"] == 100)
+                with caplog.at_level(logging.WARNING):
+                    began = time.monotonic()
+                    site.stop()
+                    await stream.ended()
+                    while site.server.server_state.connections:
+                        await asyncio.sleep(0.01)
+    assert time.monotonic() - began < FAREWELL + 2
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_a_rolling_restart_under_load_loses_nothing(settings: Settings) -> None:
+    """Whoever writes meanwhile sends the same again, and it is there once; whoever reads comes back with a cursor."""
+    from app.main import create_app
+    from tests.support.serving import free_port
+
+    port, bodies = free_port(), [f"{number}" for number in range(60)]
+    position: str | None = None
+    seen: list[str] = []
+    writing: asyncio.Task[None] | None = None
+    for _ in range(4):
+        async with serving(create_app(settings), port=port) as site:
+            if writing is None:
+                async with person(site, "Alice") as alice:
+                    cookies = alice.cookies
+                writer = Persistent(site.client(cookies=cookies))
+                writing = asyncio.create_task(writer.write_all(*bodies))
+            async with site.client() as bob, listening(bob, "Article/1", last_event_id=position) as stream:
+                for _ in range(8):
+                    await stream.next()
+                site.stop()
+                await stream.ended()
+            position = next(block.id for block in reversed(stream.blocks) if block.id)
+            seen += [block.model["body"] for block in stream.blocks if block.event.endswith("create.success")]
+    async with serving(create_app(settings), port=port) as site, site.client() as bob:
+        assert writing
+        await writing
+        async with listening(bob, "Article/1", last_event_id=position, once=1) as stream:
+            await stream.ended()
+        seen += [block.model["body"] for block in stream.blocks if block.event.endswith("create.success")]
+        assert [comment["body"] for comment in (await snapshot(bob, limit=100))["comments"]] == bodies
+        await writer.client.aclose()
+    assert seen == bodies
