@@ -88,7 +88,7 @@ def _farewell(ended: LoginEnded) -> Response:
 class Stream(EventSourceResponse):
     def __init__(self, session: Session, place: AbstractContextManager[bool], admission: Admission) -> None:
         self._place = place
-        self._complete = False
+        self._begun = self._complete = False
         super().__init__(
             session.stream(),
             headers=HEADERS,
@@ -106,10 +106,11 @@ class Stream(EventSourceResponse):
                 return
             with suppress(SendTimeoutError):
                 await super().__call__(scope, receive, send)
-        if not self._complete:
+        if self._begun and not self._complete:
             await _tear_off(receive)  # (5)
 
     async def _stream_response(self, send: Send) -> None:
+        self._begun = True
         await super()._stream_response(send)
         self._complete = True
 

@@ -845,3 +845,13 @@ async def test_who_signs_out_without_redis_is_out_within_a_sweep(settings: Setti
         await alice.delete("/api/session")
         await stream.until("auth", AT_ONCE)
         await stream.ended()
+
+
+async def test_asking_for_the_head_of_a_stream_costs_nobody_the_connection(site: Site) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(site.url.rpartition(":")[2]))
+    for method, path in (("HEAD", "/streams?topic=Article/1"), ("GET", "/healthz")):
+        writer.write(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert b"200" in await reader.readline()
+        await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    await writer.wait_closed()
