@@ -48,12 +48,17 @@ def test_it_is_good_for_so_long_and_no_longer(monkeypatch: pytest.MonkeyPatch) -
     assert refused(signed, seconds=90)
 
 
-def test_it_is_not_good_before_it_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("ahead", "good"), [(2, True), (3_000, True), (7_200, False)])
+def test_machines_clocks_may_be_apart_but_not_by_hours(monkeypatch: pytest.MonkeyPatch, ahead: int, good: bool) -> None:
+    """What one signs has to be good on the other at once, whose clock is behind."""
     now = TimestampSigner("any").get_timestamp()
     with monkeypatch.context() as then:
-        then.setattr(TimestampSigner, "get_timestamp", lambda self: now + 1_000)
+        then.setattr(TimestampSigner, "get_timestamp", lambda self: now + ahead)
         signed = signer.sign(ALICE, "reset")
-    assert refused(signed)
+    if good:
+        assert signer.open(signed, "reset", 3_600) == ALICE
+    else:
+        assert refused(signed)
 
 
 def test_its_time_cannot_be_put_off() -> None:

@@ -1,0 +1,56 @@
+"""Clocks that are put back, or differ: order comes from counters, and nobody is signed out by a second."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING, Self
+
+import pytest
+
+from app.models import comment as comments
+from tests.support.people import me, snapshot, write
+from tests.support.sse import listening
+
+if TYPE_CHECKING:
+    import httpx
+
+CREATED = "create.success"
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """What kind it is does not matter here."""
+    return sqlite_url
+
+
+class AnHourAgo(datetime):
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return super().now(tz) - timedelta(hours=1)
+
+
+async def test_a_clock_that_is_put_back_changes_no_order(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with listening(bob, "Article/1") as stream:
+        await stream.next()
+        await write(alice, "one")
+        with monkeypatch.context() as earlier:
+            earlier.setattr(comments, "datetime", AnHourAgo)
+            await write(alice, "two")
+        await write(alice, "three")
+        for body in ("one", "two", "three"):
+            assert (await stream.until(CREATED)).model["body"] == body
+    assert [comment["body"] for comment in (await snapshot(bob))["comments"]] == ["one", "two", "three"]
+
+
+async def test_a_cookie_from_a_machine_whose_clock_is_ahead_is_good_here(
+    bob: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from itsdangerous import TimestampSigner
+
+    now = TimestampSigner("any").get_timestamp()
+    with monkeypatch.context() as there:
+        there.setattr(TimestampSigner, "get_timestamp", lambda self: now + 5)
+        await bob.post("/api/session", json={"email": "bob@example.com", "password": "talk among friends"})
+    assert await me(bob)
