@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.support.serving import Site
 
 RECONNECTS = 600
+ASLEEP = 60  # streams that nobody reads
+CEILING = 400 * 1024  # bytes for each of them, the frames that all share included
 
 HALVES = {
     "a line": b"GET /str",
@@ -94,3 +96,24 @@ async def test_one_who_leaves_in_the_middle_of_a_write_has_written_it(site: Site
         return [comment["body"] for comment in (await snapshot(alice))["comments"]] == ["On its way"]
 
     await wait_until(is_there, "what was sent to be stored")
+
+
+async def test_those_who_do_not_read_cost_a_bounded_amount_each(site: Site, alice: httpx.AsyncClient) -> None:
+    """However much there is for them: a batch, and what the server holds before it waits, and no queue."""
+    process = psutil.Process()
+    await write(alice, "Warm")
+    sockets = [connect(site) for _ in range(ASLEEP)]
+    for each in sockets:
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        each.sendall(b"GET /streams?topic=Article/1 HTTP/1.1\r\nHost: x\r\n\r\n")
+    await wait_until(lambda: site.server.config.app.state.admission.streams == ASLEEP, "them to be there")
+    before = process.memory_info().rss
+    async with listening(alice, "Article/1") as stream:
+        await stream.next()
+        for number in range(400):  # four megabytes for each
+            await write(alice, f"{number} {'x' * 9_990}")
+            await stream.until("create.success")
+    grown = process.memory_info().rss - before
+    for each in sockets:
+        each.close()
+    assert grown < ASLEEP * CEILING, f"{grown / ASLEEP / 1024:.0f} KiB each"
