@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.async_api import Route
 
 from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
@@ -137,6 +139,8 @@ async def test_a_new_password_signs_out_everywhere_but_here(alice: Person, arriv
     await alice.type(".password [name=password]", NEW_PASSWORD)
     await alice.page.keyboard.press("Enter")
     await shows(alice, ".password__done", "Your password is changed")
+    for name, left in (("current_password", ""), ("password", ""), ("username", email_of("Alice"))):
+        assert await alice.page.locator(f".password [name={name}]").input_value() == left
     await elsewhere.is_guest()
     await elsewhere.is_told("You were signed out: the password was changed.")
 
@@ -251,6 +255,28 @@ async def test_a_page_that_heard_of_no_end_finds_out_when_it_is_looked_at(alice:
     await alice.is_guest()
     assert await alice.page.locator(".settings__guest").is_visible()
     assert await alice.page.locator(".login").count() == 0
+
+
+async def test_an_older_list_that_comes_late_is_not_shown(alice: Person, arrive: Arrive) -> None:
+    await sign_in_at(await arrive())
+    await looks_again(alice, logins=2)
+    read, let_through = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        response = await route.fetch()
+        read.set()
+        await let_through.wait()
+        await route.fulfill(response=response)
+
+    await alice.page.route("**/api/logins", hold, times=1)
+    await alice.page.evaluate("window.dispatchEvent(new Event('focus'))")
+    await read.wait()
+    await alice.press(".login__end")
+    await sees_logins(alice, 1)
+    async with alice.page.expect_request_finished(lambda request: request.url.endswith("/api/logins")):
+        let_through.set()
+    await alice.page.evaluate("fetch('/healthz').then((answer) => answer.text())")  # and what came before it is done
+    await sees_logins(alice, 1)
 
 
 async def test_what_cannot_be_done_is_said(alice: Person, arrive: Arrive) -> None:

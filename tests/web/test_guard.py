@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from limits import parse
 
+from app.web import limits
 from tests.support.people import ARTICLE, sign_up
 from tests.web.database import counts_in
 from tests.web.refusals import refused
@@ -151,13 +154,22 @@ async def test_so_do_streams_and_our_own_mistakes(
 
     async with guest.stream("GET", "/streams?topic=Article/1") as stream:
         answers = [stream, await guest.get("/streams"), await guest.post("/streams")]
+    answers.append(await guest.post("/streams", headers={"Sec-Fetch-Site": "cross-site"}))
     monkeypatch.setattr(comments, "page", mistaken)
     async with site.client(headers={"Accept": "text/html"}) as person:
         answers += [await person.get("/Article/1"), await person.get("/api/comments/", params=ARTICLE)]
-    assert [answer.status_code for answer in answers] == [200, 422, 405, 500, 500]
-    for answer in answers:
+        over_tls = await person.get("/Article/1", headers={"X-Forwarded-Proto": "https"})
+    async with site.client(headers={"X-Forwarded-For": "192.0.2.1"}) as too_often:
+        monkeypatch.setattr(limits, "STREAM", replace(limits.STREAM, by_address=parse("1 per 10 minutes")))
+        answers += [await too_often.head("/streams?topic=Article/1") for _ in range(2)]
+        answers.append(await too_often.get("/streams?topic=Article/1", timeout=2))
+    assert [answer.status_code for answer in answers] == [200, 422, 405, 403, 500, 500, 200, 200, 200]
+    for answer in (*answers, over_tls):
         assert "default-src 'none'" in answer.headers["content-security-policy"]
         assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "strict-origin-when-cross-origin"
+    assert over_tls.status_code == 500
+    assert "max-age" in over_tls.headers["strict-transport-security"]
 
 
 async def test_in_production_cookies_are_secure_whatever_the_proxy_forgets(production: Settings) -> None:
