@@ -1,4 +1,5 @@
 # make run    everything from nothing to a working page on http://127.0.0.1:8000 (HOST and PORT are honoured)
+# make chaos  everything broken, again and again, with real parts; SECONDS=600 SEED=7
 # make test   every check and every test, on servers and a browser that it finds or fetches itself
 
 # Any Python from 3.11 on that can make a virtual environment: `make run PYTHON=python3.13` to choose.
@@ -23,13 +24,17 @@ ASSETS := node_modules/.assets
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: run test check assets browser format clean
+.PHONY: run test chaos check assets browser format clean
 
 run: $(INSTALLED) $(ASSETS)
 	@exec $(BIN)/python -m app
 
 test: check browser
 	@$(BIN)/python -m pytest
+
+SECONDS ?= 600
+chaos: $(INSTALLED_DEV) $(ASSETS)
+	@$(BIN)/python -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 check: $(INSTALLED_DEV) $(ASSETS)
 	$(BIN)/ruff format --check --quiet .

@@ -1,0 +1,224 @@
+"""The proxy does to connections what its words say, and can be mended."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.chaos.proxy import BAD_GATEWAY, HELD_BACK, PER_BYTE, Ends, Proxy, Weather, to_port
+from tests.support.waiting import wait_until
+
+SOON = 2.0  # seconds
+A_WHILE = 0.1  # seconds in which what does not come would have come
+
+
+@dataclass
+class Road:
+    """A proxy, and a server behind it, both of whose ends the test holds."""
+
+    proxy: Proxy
+    near: list[Ends] = field(default_factory=list)
+    far: list[Ends] = field(default_factory=list)
+
+    async def knock(self) -> Ends:
+        """A visitor's end of a new connection, wherever it leads."""
+        self.near.append(await asyncio.open_connection("127.0.0.1", self.proxy.port))
+        return self.near[-1]
+
+    async def visit(self) -> tuple[Ends, Ends]:
+        """(a visitor's end of a new connection, the server's)."""
+        known = len(self.far)
+        near = await self.knock()
+        await wait_until(lambda: len(self.far) > known, "the visit to reach the server", SOON)
+        return near, self.far[-1]
+
+    async def close(self) -> None:
+        for _, writer in [*self.near, *self.far]:
+            writer.transport.abort()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+
+@asynccontextmanager
+async def open_road(narrow: bool = False) -> AsyncIterator[Road]:
+    far: list[Ends] = []
+    server = await asyncio.start_server(lambda *ends: far.append(ends), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with Proxy(to_port(lambda: port), narrow) as proxy:
+        road = Road(proxy, far=far)
+        try:
+            yield road
+        finally:
+            await road.close()
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.fixture
+async def road() -> AsyncIterator[Road]:
+    async with open_road() as road:
+        yield road
+
+
+async def heard(end: Ends, most: int = 1 << 16) -> bytes:
+    async with asyncio.timeout(SOON):
+        return await end[0].read(most)
+
+
+async def nothing(end: Ends) -> bool:
+    try:
+        async with asyncio.timeout(A_WHILE):
+            await end[0].read(1)
+    except TimeoutError:
+        return True
+    except ConnectionError:
+        pass
+    return False
+
+
+async def gone(end: Ends) -> bool:
+    try:
+        return await heard(end) == b""
+    except ConnectionError:
+        return True
+
+
+async def test_passes_everything_on_both_ways(road: Road) -> None:
+    near, far = await road.visit()
+    near[1].write(b"hello")
+    assert await heard(far) == b"hello"
+    far[1].write(b"and good bye")
+    far[1].close()
+    assert await heard(near) == b"and good bye"
+    assert await heard(near) == b""
+    near[1].close()
+    await wait_until(lambda: len(road.proxy) == 0, "the connection to be over", SOON)
+
+
+async def test_the_end_of_a_request_is_not_the_end_of_its_answer(road: Road) -> None:
+    near, far = await road.visit()
+    near[1].write_eof()
+    assert await heard(far) == b""
+    far[1].write(b"late")
+    assert await heard(near) == b"late"
+
+
+async def test_cut_both_sides_are_told(road: Road) -> None:
+    near, far = await road.visit()
+    road.proxy.cut()
+    assert await gone(near)
+    assert await gone(far)
+
+
+async def test_half_open_one_side_is_not_told_until_it_is_mended(road: Road) -> None:
+    first, second = await road.visit(), await road.visit()
+    road.proxy.half_open()
+    assert [await nothing(end) for end in first] == [False, True]
+    assert [await nothing(end) for end in second] == [True, False]
+    road.proxy.mend()
+    assert [await gone(end) for ends in (first, second) for end in ends] == [True] * 4
+
+
+async def test_a_black_hole_delays_and_does_not_lose(road: Road) -> None:
+    near, far = await road.visit()
+    road.proxy.stop()
+    near[1].write(b"is anybody there?")
+    assert await nothing(far)
+    late = asyncio.create_task(road.visit())
+    await asyncio.sleep(A_WHILE)
+    assert len(road.far) == 1
+    road.proxy.mend()
+    assert await heard(far) == b"is anybody there?"
+    await late
+
+
+async def test_dribbles_byte_by_byte(road: Road) -> None:
+    near, far = await road.visit()
+    road.proxy.weather = Weather(dribble=True)
+    began = time.monotonic()
+    near[1].write(b"0123456789")
+    assert await heard(far) == b"0"
+    assert await far[0].readexactly(9) == b"123456789"
+    assert time.monotonic() - began > 9 * PER_BYTE
+
+
+async def test_delays(road: Road) -> None:
+    near, far = await road.visit()
+    road.proxy.weather = Weather(delay=2 * A_WHILE)
+    near[1].write(b"far away")
+    assert await nothing(far)
+    assert await heard(far) == b"far away"
+
+
+async def test_a_proxy_that_buffers_holds_back_event_streams_alone(road: Road) -> None:
+    near, far = await road.visit()
+    road.proxy.weather = Weather(buffering=True)
+    far[1].write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{}")
+    assert (await heard(near)).endswith(b"{}")
+    stream = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n"
+    far[1].write(stream)
+    assert await nothing(near)
+    far[1].write(b"x" * HELD_BACK)
+    assert await near[0].readexactly(len(stream) + HELD_BACK) == stream + b"x" * HELD_BACK
+    far[1].write(b"9\r\ndata: 2\n\n\r\n0\r\n\r\n")
+    assert (await heard(near)).endswith(b"0\r\n\r\n")
+
+
+async def test_what_is_held_back_comes_when_the_server_ends(road: Road) -> None:
+    near, far = await road.visit()
+    road.proxy.weather = Weather(buffering=True)
+    far[1].write(b"Content-Type: text/event-stream\r\n\r\ndata: 1\n\n")
+    far[1].close()
+    assert (await heard(near)).endswith(b"data: 1\n\n")
+
+
+async def test_a_gateway_with_nobody_behind_it(road: Road) -> None:
+    road.proxy.weather = Weather(gateway=True)
+    near = await road.knock()
+    near[1].write(b"GET / HTTP/1.1\r\n\r\n")
+    assert await heard(near) == BAD_GATEWAY
+    assert await heard(near) == b""
+    assert not road.far
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+async def test_who_is_sent_away_and_who_finds_nobody_are_told(road: Road, reachable: bool) -> None:
+    road.proxy.weather = Weather(refusing=reachable)
+    if not reachable:
+        road.proxy.connect = to_port(lambda: None)
+    near = await road.knock()
+    assert await gone(near)
+
+
+async def test_a_trap_cuts_before_and_after_by_turns(road: Road) -> None:
+    road.proxy.weather = Weather(trap=b"COMMIT")
+    passed_on = []
+    for _ in range(6):
+        near, far = await road.visit()
+        near[1].write(b"...COMMIT...")
+        passed_on.append(await _everything(far))
+    assert road.proxy.trapped == 2
+    assert passed_on == [b"...COMMIT..."] * 3 + [b""] + [b"...COMMIT..."] * 2
+
+
+async def _everything(far: Ends) -> bytes:
+    """What arrived, if anything did; the connection may have been cut before, after, or not at all."""
+    try:
+        return await heard(far)
+    except ConnectionError:
+        return b""
+
+
+async def test_a_narrow_road_lets_a_server_feel_that_nobody_reads() -> None:
+    async with open_road(narrow=True) as road:
+        _, far = await road.visit()
+        far[1].transport.set_write_buffer_limits(high=0)
+        far[1].write(b"x" * (8 << 20))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(3 * A_WHILE):
+                await far[1].drain()
