@@ -23,7 +23,8 @@ from app.models.letters import Letter, write_letter
 from app.models.mail import Mail
 
 LOOK = 1.0  # seconds between two looks into an empty queue, give or take a fifth
-TIMEOUT = 30.0  # seconds for a mail server to take one mail; well within a claim on it
+TIMEOUT = 30.0  # seconds for a mail server to answer one command
+ALTOGETHER = 120.0  # seconds to take one mail; well within a claim on it
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,8 @@ async def send_next(parley: Parley) -> bool:
     letter = await write_letter(parley, mail)
     try:
         if letter and parley.settings.smtp_url:
-            await _bring(parley.settings.smtp_url, _message(mail, letter, parley.settings.mail_from))
+            async with asyncio.timeout(ALTOGETHER):
+                await _bring(parley.settings.smtp_url, _message(mail, letter, parley.settings.mail_from))
     except Refused as refusal:
         log.warning("mail %s (%s) was refused for good: %s", mail.id, mail.kind, refusal)
         letter = None

@@ -48,4 +48,4 @@ class Signer:
 
 def fingerprint(*texts: str) -> str:
     """A digest to sign into a gid in place of what it depends on: used up, or changed, and the gid is worth nothing."""
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:32]
+    return hashlib.sha256("\0".join(texts).encode(errors="surrogatepass")).hexdigest()[:32]

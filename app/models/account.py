@@ -6,6 +6,7 @@ that it was sent to, so of two changes at once neither confirms the other's.
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID, uuid4
@@ -13,6 +14,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from app.database import Trouble, in_a_line
 from app.live.parley import Parley
 from app.live.signing import fingerprint
 from app.live.topics import Topic
@@ -35,6 +37,8 @@ from app.models.password import hash_password, refuse_weak
 from app.models.proof import prove, prove_again
 from app.models.refusals import Invalid
 from app.models.user import User, refuse_taken_name, user_at, username_key
+
+log = logging.getLogger(__name__)
 
 # -- signing up ---------------------------------------------------------------------------------------------
 
@@ -59,12 +63,12 @@ async def sign_up(
 async def _sign_up(parley: Parley, email: str, username: str, hash: str, browser: Browser) -> tuple[User, Login] | None:
     confirming = parley.settings.require_confirmation
     async with parley.reading() as reading:
-        await refuse_taken_name(reading, username)
         taken = await user_at(reading, email)
+        await refuse_taken_name(reading, username, but=taken if confirming else None)
     if taken and not confirming:
         raise Invalid("email", "There is an account with this address.")
     if taken:
-        await _send(parley, Kind.TAKEN, email)
+        await _sign_up_again(parley, taken, username, hash)
         return None
     user = _new(email, username, hash)
     async with parley.writing(Topic.parse(user.topic)) as write:
@@ -77,6 +81,19 @@ async def _sign_up(parley: Parley, email: str, username: str, hash: str, browser
         login = await open_login(write, user, remember=False, browser=browser)
     await end_another(parley, browser.login_id, user.id)
     return user, login
+
+
+async def _sign_up_again(parley: Parley, taken: User, username: str, hash: str) -> None:
+    """Until an address is confirmed the last to give it counts, and links for those before are worthless: whoever was
+    here first may not be its owner. Once it is confirmed, its owner is told."""
+    async with parley.writing(Topic.account(taken.id)) as write:
+        user = await write.get(User, taken.id)
+        if user and not user.deleted_at and not user.confirmed_at:
+            user.username, user.username_key, user.password_hash = username, username_key(username), hash
+            write.update(user)
+            mail.queue(write.session, Kind.CONFIRM, user.email)
+            return
+    await _send(parley, Kind.TAKEN, taken.email)
 
 
 @owned
@@ -132,14 +149,19 @@ async def confirm(parley: Parley, token: str) -> None:
             if user.unconfirmed_email and fingerprint(user.unconfirmed_email) == address:
                 mail.queue(write.session, Kind.CHANGED, user.email, user.id, about=user.unconfirmed_email)
                 user.email, user.unconfirmed_email = user.unconfirmed_email, None
-            elif fingerprint(user.email) != address:
-                raise worthless()
-            elif user.confirmed_at:
+            elif user.confirmed_at and address in (confirm_bound_to(user), fingerprint(user.email)):
                 return
+            elif confirm_bound_to(user) != address:
+                raise worthless()
             user.confirmed_at = user.confirmed_at or datetime.now(UTC)
             write.update(user)
     except IntegrityError:  # it has become somebody else's
         raise worthless() from None
+
+
+def confirm_bound_to(user: User) -> str:
+    """A first address is confirmed for who chose this password."""
+    return fingerprint(user.email, user.password_hash)
 
 
 # -- the password -------------------------------------------------------------------------------------------
@@ -247,7 +269,10 @@ async def delete(parley: Parley, viewer: Viewer, password: str, then: Literal["k
         await end_all(write, user.id, End.DELETED)
         user.leaving = then
         write.destroy(user)
-    await _take_leave(parley, user.id, then)
+    try:
+        await _take_leave(parley, user.id, then)
+    except Trouble as error:
+        log.warning("comments of an account that is gone are seen to later: %s", in_a_line(error))
 
 
 async def finish_leaving(parley: Parley) -> None:

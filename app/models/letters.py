@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from app.database import Reading
 from app.live.parley import Parley
 from app.live.signing import fingerprint
-from app.models.account import reset_bound_to
+from app.models.account import confirm_bound_to, reset_bound_to
 from app.models.link import Purpose, write_link
 from app.models.lock import lock_of
 from app.models.mail import Kind, Mail
@@ -47,13 +47,14 @@ Writer = Callable[[Desk, User], Awaitable[Words | None]]  # None: there is nothi
 async def write_letter(parley: Parley, mail: Mail) -> Letter | None:
     """The letter for this mail; None where it concerns nobody, or has become pointless."""
     async with parley.reading() as reading:
-        user = await (reading.get(User, mail.user_id) if mail.user_id else user_at(reading, mail.address))
-        if mail.kind == Kind.DELETED:
-            words: Words | None = _DELETED
-        elif user is None or user.deleted_at:
-            return None
+        desk = Desk(parley, reading, mail)
+        if fact := _FACTS.get(Kind(mail.kind)):
+            words: Words | None = fact(desk)
         else:
-            words = await _WRITERS[Kind(mail.kind)](Desk(parley, reading, mail), user)
+            user = await (reading.get(User, mail.user_id) if mail.user_id else user_at(reading, mail.address))
+            if user is None or user.deleted_at:
+                return None
+            words = await _WRITERS[Kind(mail.kind)](desk, user)
     return words and Letter(
         ascii_email(mail.address), words[0], f"{words[1]}\n\n-- \nParley, {parley.settings.public_url}\n"
     )
@@ -62,7 +63,7 @@ async def write_letter(parley: Parley, mail: Mail) -> Letter | None:
 async def _confirm(desk: Desk, user: User) -> Words | None:
     if user.confirmed_at:
         return None
-    link = desk.link(Purpose.CONFIRM, user, fingerprint(user.email))
+    link = desk.link(Purpose.CONFIRM, user, confirm_bound_to(user))
     return "Confirm your address", (
         "Hello,\n\nsomebody, we hope you, has made an account with this address. To confirm that it"
         f" is yours, open this page and press the button:\n\n{link}\n\nThe link is good for three days. If it was"
@@ -82,7 +83,7 @@ async def _confirm_change(desk: Desk, user: User) -> Words | None:
     )
 
 
-async def _changing(desk: Desk, user: User) -> Words:
+def _changing(desk: Desk) -> Words:
     return "Your address is being changed", (
         "Hello,\n\nsomebody who knows your password wants your account to have another address,"
         f" {desk.mail.about}. It will, once they have confirmed it from there.\n\nIf it was not you, choose a new"
@@ -90,7 +91,7 @@ async def _changing(desk: Desk, user: User) -> Words:
     )
 
 
-async def _changed(desk: Desk, user: User) -> Words:
+def _changed(desk: Desk) -> Words:
     return "Your address has been changed", (
         f"Hello,\n\nyour account now has the address {desk.mail.about}. Mail no longer comes here."
     )
@@ -113,7 +114,7 @@ async def _reset(desk: Desk, user: User) -> Words:
     )
 
 
-async def _password(desk: Desk, user: User) -> Words:
+def _password(desk: Desk) -> Words:
     return "Your password has been changed", (
         "Hello,\n\nyour password has been changed, and every other browser signed out.\n\nIf it was"
         f" not you, choose a new one at once:\n\n{desk.page('/reset')}"
@@ -132,18 +133,24 @@ async def _unlock(desk: Desk, user: User) -> Words | None:
     )
 
 
-_DELETED: Words = (
-    "Your account has been deleted",
-    "Hello,\n\nyour account has been deleted, and this address is no longer kept. Thank you for having been here.",
-)
+def _deleted(desk: Desk) -> Words:
+    return "Your account has been deleted", (
+        "Hello,\n\nyour account has been deleted, and this address is no longer kept. Thank you for having been here."
+    )
+
+
+# What has happened is told even where the account is gone by now: it may be the thief who has deleted it.
+_FACTS: Mapping[Kind, Callable[[Desk], Words]] = {
+    Kind.CHANGING: _changing,
+    Kind.CHANGED: _changed,
+    Kind.PASSWORD: _password,
+    Kind.DELETED: _deleted,
+}
 
 _WRITERS: Mapping[Kind, Writer] = {
     Kind.CONFIRM: _confirm,
     Kind.CONFIRM_CHANGE: _confirm_change,
-    Kind.CHANGING: _changing,
-    Kind.CHANGED: _changed,
     Kind.TAKEN: _taken,
     Kind.RESET: _reset,
-    Kind.PASSWORD: _password,
     Kind.UNLOCK: _unlock,
 }

@@ -70,9 +70,13 @@ async def forgive(writing: Writing, *keys: str) -> None:
 
 
 async def lock_of(reading: Reading, email: str) -> str | None:
-    """A name for the lock on this address, good until it is lifted; None while there is none."""
+    """A name for the run of failures that locks this address; None where it does not.
+
+    Until the run is forgiven, or forgotten, the next failure locks again at once; so it can be lifted in between, too.
+    """
     failures = await reading.get(Failures, key_of("address", email))
-    return failures.began_at.isoformat() if failures and _remaining(failures) > 0 else None
+    locks = failures and failures.count >= MOST and failures.failed_at > datetime.now(UTC) - FORGOTTEN
+    return failures.began_at.isoformat() if failures and locks else None
 
 
 async def prune(writing: Writing) -> None:

@@ -143,6 +143,7 @@ async def open_login(write: Write, user: User, remember: bool, browser: Browser)
     """A login in this write. A browser has one: the account's other login of the same browser ends."""
     if browser.login_id and (before := await write.get(Login, browser.login_id)) and before.user_id == user.id:
         end(write, before, End.REPLACED)
+        await write.session.flush()
     await _make_room(write, user.id)
     now = datetime.now(UTC)
     login = Login(

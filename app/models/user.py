@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import UTC, datetime
 from typing import Any
@@ -17,9 +18,13 @@ from app.live.viewers import Kind
 from app.models.refusals import Invalid
 
 LONGEST_USERNAME = 30
+LONGEST_EMAIL = 254
 LONGEST_ADDRESS = 45  # of a network, IPv6 at its longest
 DELETED = "deleted account"  # whose name is shown over what is left of theirs
 MARKS = frozenset(" .'-")  # between letters
+
+# Letters and marks that nobody sees (Unicode's Default_Ignorable_Code_Point): with one more a name is another's.
+INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 
 # Names that people would take for the service's own.
 RESERVED = frozenset({
@@ -33,14 +38,14 @@ class User(Live, Base):
 
     __tablename__ = "users"
 
-    email: Mapped[str] = mapped_column(String(254), unique=True)
+    email: Mapped[str] = mapped_column(String(LONGEST_EMAIL), unique=True)
     username: Mapped[str] = mapped_column(String(LONGEST_USERNAME))
     username_key: Mapped[str] = mapped_column(String(4 * LONGEST_USERNAME), unique=True)
     password_hash: Mapped[str] = mapped_column(String(255))
     role: Mapped[str] = mapped_column(String(20), default="member")
     created_at: Mapped[datetime] = mapped_column(Instant)
     confirmed_at: Mapped[datetime | None] = mapped_column(Instant)
-    unconfirmed_email: Mapped[str | None] = mapped_column(String(254))  # is to take the place of `email`
+    unconfirmed_email: Mapped[str | None] = mapped_column(String(LONGEST_EMAIL))  # is to take the place of `email`
     sign_in_count: Mapped[int] = mapped_column(default=0, server_default="0")
     signed_in_at: Mapped[datetime | None] = mapped_column(Instant)
     signed_in_address: Mapped[str] = mapped_column(String(LONGEST_ADDRESS), default="", server_default=text("''"))
@@ -82,7 +87,7 @@ USER = LiveModel("user", User, render, visible=lambda user, kind: kind is Kind.A
 
 def _is_letter(character: str) -> bool:
     """A letter, a digit, or what a script writes above, below or inside one; programmers' underscore, too."""
-    return unicodedata.category(character)[0] in "LNM" or character == "_"
+    return (unicodedata.category(character)[0] in "LNM" and not INVISIBLE.match(character)) or character == "_"
 
 
 def clean_email(email: str) -> str:
@@ -131,7 +136,8 @@ async def user_at(reading: Reading, email: str) -> User | None:
     return await reading.scalar(select(User).where(User.email == email))
 
 
-async def refuse_taken_name(reading: Reading, username: str) -> None:
-    """Raises Invalid where another account has this name."""
-    if await reading.scalar(select(User.id).where(User.username_key == username_key(username))):
+async def refuse_taken_name(reading: Reading, username: str, but: User | None = None) -> None:
+    """Raises Invalid where an account, another than this, has this name."""
+    holder = await reading.scalar(select(User.id).where(User.username_key == username_key(username)))
+    if holder and not (but and but.id == holder):
         raise Invalid("username", "This name is taken.")

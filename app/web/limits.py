@@ -66,15 +66,18 @@ class Limits:
     async def __aexit__(self, *_: object) -> None:
         await self._exit.aclose()
 
-    async def take(self, request: Request, limit: Limit, account: str | None = None) -> None:
-        """One more of these, by this request's address and for this account. Raises TooMany."""
+    async def take(self, request: Request, limit: Limit) -> None:
+        """One more of these by this request's address. Raises TooMany."""
         if not self._on:
             return
         if network := network_of(address_of(request)):
             await self._take(limit.by_address, limit.name, network)
         elif self._parley.settings.environment == "production":
             _warn_of_proxy()
-        if limit.by_account and account:
+
+    async def take_for(self, limit: Limit, account: str) -> None:
+        """One more of these for this account. Raises TooMany."""
+        if self._on and limit.by_account:
             await self._take(limit.by_account, limit.name, account)
 
     async def _take(self, item: RateLimitItem, *key: str) -> None:
@@ -115,16 +118,26 @@ class Limits:
         return Limiter(storage)
 
 
-async def take(request: Request, limit: Limit, account: str | None = None) -> None:
-    """One more of these by whoever asks. Raises TooMany."""
-    limits: Limits = request.app.state.limits
-    await limits.take(request, limit, account)
+async def take(request: Request, limit: Limit) -> None:
+    """One more of these from where the request comes. Before anything that costs more. Raises TooMany."""
+    await _limits_of(request).take(request, limit)
+
+
+async def take_for(request: Request, limit: Limit, account: str) -> None:
+    """One more of these for this account, or address of mail (its fingerprint, since counts name nobody)."""
+    await _limits_of(request).take_for(limit, account)
 
 
 async def take_own(request: Request, limit: Limit) -> None:
-    """The same, counted for the signed-in account."""
+    """One more of these by the signed-in account, from where it asks."""
     viewer = await current_viewer(request)
-    await take(request, limit, str(viewer.user_id))
+    await take(request, limit)
+    await take_for(request, limit, str(viewer.user_id))
+
+
+def _limits_of(request: Request) -> Limits:
+    limits: Limits = request.app.state.limits
+    return limits
 
 
 def network_of(address: str) -> str | None:

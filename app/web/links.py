@@ -14,6 +14,7 @@ from starlette.responses import Response
 from app.live.parley import Parley
 from app.live.signing import fingerprint
 from app.models import account as accounts
+from app.models.link import Purpose
 from app.models.user import User
 from app.web import limits
 from app.web.accounts import Email, NewPassword
@@ -35,15 +36,15 @@ class Reset(Used):
 
 
 async def ask_to_reset(request: Request) -> Response:
-    return await _ask(request, accounts.ask_to_reset)
+    return await _ask(request, Purpose.RESET, accounts.ask_to_reset)
 
 
 async def ask_to_confirm(request: Request) -> Response:
-    return await _ask(request, accounts.ask_to_confirm)
+    return await _ask(request, Purpose.CONFIRM, accounts.ask_to_confirm)
 
 
 async def ask_to_unlock(request: Request) -> Response:
-    return await _ask(request, accounts.ask_to_unlock)
+    return await _ask(request, Purpose.UNLOCK, accounts.ask_to_unlock)
 
 
 async def reset(request: Request) -> Response:
@@ -73,8 +74,10 @@ def _proven(request: Request, user: User) -> Response:
     return response
 
 
-async def _ask(request: Request, ask: Callable[[Parley, str], Awaitable[None]]) -> Response:
+async def _ask(request: Request, purpose: Purpose, ask: Callable[[Parley, str], Awaitable[None]]) -> Response:
+    """Each purpose has a count of its own: who uses up the mails that are never sent does not stop those that are."""
+    await limits.take(request, limits.MAIL)
     form = await read_input(request, Asked)
-    await limits.take(request, limits.MAIL, account=fingerprint(form.email))
+    await limits.take_for(request, limits.MAIL, fingerprint(purpose, form.email))
     await ask(parley_of(request), form.email)
     return answer({"email": form.email}, 202)

@@ -100,13 +100,28 @@ async def test_who_signs_up_is_signed_in(parley: Parley) -> None:
 
 
 async def test_where_addresses_are_confirmed_a_taken_one_looks_like_any(asking: Parley) -> None:
-    assert await accounts.sign_up(asking, ALICE, "alice", PASSWORD) is None
+    await accounts.make(asking, ALICE, "alice", PASSWORD)
+    assert await accounts.sign_up(asking, ALICE, "mallory", ANOTHER_PASSWORD) is None
     assert await accounts.sign_up(asking, ALICE, "mallory", ANOTHER_PASSWORD) is None
     assert await count_of(asking, User) == 1
     assert await count_of(asking, Login) == 0
-    assert await kinds_to(asking, ALICE) == [Kind.CONFIRM, Kind.TAKEN]
-    assert not await can_sign_in(asking)
+    assert await kinds_to(asking, ALICE) == [Kind.TAKEN] * 2
+    assert await can_sign_in(asking)
     assert not await can_sign_in(asking, password=ANOTHER_PASSWORD)
+
+
+async def test_who_gave_an_address_before_its_owner_does_not_get_it_confirmed(asking: Parley) -> None:
+    """And whoever signs up twice, as no mail has come, is told the same again."""
+    assert await accounts.sign_up(asking, ALICE, "mallory", ANOTHER_PASSWORD) is None
+    mallorys = await token_to(asking, ALICE, Kind.CONFIRM)
+    for _ in range(2):
+        assert await accounts.sign_up(asking, ALICE, "alice", PASSWORD) is None
+    with pytest.raises(Invalid):
+        await accounts.confirm(asking, mallorys)
+    await accounts.confirm(asking, await token_to(asking, ALICE, Kind.CONFIRM))
+    assert await can_sign_in(asking)
+    assert not await can_sign_in(asking, password=ANOTHER_PASSWORD)
+    assert await count_of(asking, User) == 1
 
 
 async def test_a_link_confirms_and_twice_is_no_error(asking: Parley) -> None:
@@ -155,7 +170,8 @@ async def test_of_two_who_give_one_address_at_once_none_is_told(asking: Parley) 
         *(accounts.sign_up(asking, ALICE, f"alice {number}", PASSWORD) for number in range(4)), return_exceptions=True
     )
     assert outcomes(results) == {"done": 4}
-    assert Counter(await kinds_to(asking, ALICE)) == {Kind.CONFIRM: 1, Kind.TAKEN: 3}
+    assert Counter(await kinds_to(asking, ALICE)) == {Kind.CONFIRM: 4}
+    assert await count_of(asking, User) == 1
 
 
 @pytest.mark.parametrize("password", ["password1", "alicealice", "parley2026"])

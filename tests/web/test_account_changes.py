@@ -14,10 +14,11 @@ from app.live.signing import fingerprint
 from app.live.topics import Topic
 from app.models import account as accounts
 from app.models import comment as comments
-from app.models import upkeep
+from app.models import login, upkeep
 from app.models.comment import Comment
 from app.models.link import Purpose, write_link
 from app.models.login import Login
+from app.models.password import verify_password
 from app.models.user import DELETED, User
 from tests.support.people import (
     ARTICLE,
@@ -345,10 +346,30 @@ async def test_of_two_new_passwords_at_once_one_holds(alice: httpx.AsyncClient, 
             assert (await me(client) is not None) is (answered.status_code == 200)
 
 
-async def test_a_sign_in_with_the_old_password_does_not_outlive_the_change(
-    alice: httpx.AsyncClient, site: Site, served: Parley
+@pytest.mark.parametrize("change", ["a new password", "leaving"])
+async def test_a_sign_in_that_the_change_overtakes_is_none(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    """However the two fall together: who got in with the old one is out, or was never in."""
+    """The old password was right when it was read, and is still being looked at when it is right no more."""
+    begun, let = asyncio.Event(), asyncio.Event()
+
+    async def verify(password: str, hash: str | None) -> bool:
+        begun.set()
+        await let.wait()
+        return await verify_password(password, hash)
+
+    monkeypatch.setattr(login, "verify_password", verify)
+    form = {"email": email_of("Alice"), "password": PASSWORD}
+    signing_in = asyncio.create_task(guest.post("/api/session", json=form))
+    await begun.wait()
+    changed = await (leave(alice) if change == "leaving" else change_password(alice))
+    assert changed.is_success
+    let.set()
+    refused(await signing_in, 401)
+    assert await me(guest) is None
+
+
+async def test_of_many_sign_ins_at_once_none_outlives_a_new_password(alice: httpx.AsyncClient, site: Site) -> None:
     async with AsyncExitStack() as open_:
         thieves = [await open_.enter_async_context(site.client()) for _ in range(8)]
         form = {"email": email_of("Alice"), "password": PASSWORD}

@@ -430,3 +430,16 @@ async def test_people_do_not_meet_them(alice: httpx.AsyncClient) -> None:
     assert limits.SIGN_UP.by_address.amount >= 100
     for number in range(30):
         await write(alice, str(number))
+
+
+async def test_an_address_without_end_is_refused_before_it_is_looked_at(guest: httpx.AsyncClient) -> None:
+    """To bring so many accents into order would hold everybody up for most of a second."""
+    endless = "e" + "\u0301\u0327" * 15_000
+    for path, form in (
+        ("/api/resets", {"email": endless}),
+        ("/api/users", {"email": "zoe@example.com", "username": endless, "password": PASSWORD}),
+        ("/api/session", {"email": endless, "password": PASSWORD}),
+    ):
+        began = time.process_time()
+        assert (await guest.post(path, json=form)).status_code in (401, 422)
+        assert time.process_time() - began < 0.3, path

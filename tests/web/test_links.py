@@ -401,6 +401,23 @@ async def test_a_taken_address_gets_the_same_answer_and_its_owner_a_mail(strict_
         await sign_in(guest, "Alice")
 
 
+async def test_until_an_address_is_confirmed_the_last_to_give_it_counts(strict_site: Site) -> None:
+    """Whoever signed up with Alice's address before her has chosen neither her password nor her name."""
+    served = strict_site.server.config.app.state.parley
+    async with strict_site.client() as mallory, strict_site.client() as alice:
+        form = {"email": email_of("Alice"), "username": "Mallory was here", "password": NEW_PASSWORD}
+        expected(await mallory.post("/api/users", json=form), 202)
+        overtaken = await token_for(served, Purpose.CONFIRM)
+        await sign_up_unconfirmed(alice, "Alice")
+        token = await token_for(served, Purpose.CONFIRM, nth=2)
+        refused(await use(alice, Purpose.CONFIRM, overtaken), 422, "token")
+        assert (await use(alice, Purpose.CONFIRM, token)).status_code == 204
+        refused(await try_password(mallory, NEW_PASSWORD), 401)
+        assert (await sign_in(alice, "Alice"))["username"] == "Alice"
+        assert (await counts_in(served))["users"] == 1
+        expected(await mallory.post("/api/users", json={**form, "email": "m@example.com"}), 202)
+
+
 async def test_the_link_is_sent_again(strict_site: Site) -> None:
     served = strict_site.server.config.app.state.parley
     async with strict_site.client() as guest:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select, update
 
-from app.models import lock, upkeep
+from app.models import lock, login, proof, upkeep
 from app.models.lock import FIRST, FORGOTTEN, LONGEST, MOST, Failures
+from app.models.password import verify_password
 from tests.support.people import (
     DEVICE_COOKIE,
     NEW_PASSWORD,
@@ -142,6 +143,55 @@ async def test_guesses_at_once_learn_no_more_than_one_after_the_other(
             wait_told(await guess(stranger, PASSWORD))
 
 
+@pytest.fixture
+def slow_right_password(monkeypatch: pytest.MonkeyPatch) -> SlowRightPassword:
+    return SlowRightPassword(monkeypatch)
+
+
+class SlowRightPassword:
+    """Alice's password is still being looked at when all others have been, and until it is `let` through."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun, self.let = asyncio.Event(), asyncio.Event()
+
+        async def verify(password: str, hash: str | None) -> bool:
+            if password == PASSWORD:
+                self.begun.set()
+                await self.let.wait()
+            return await verify_password(password, hash)
+
+        for module in (login, proof):
+            monkeypatch.setattr(module, "verify_password", verify)
+
+
+async def test_a_right_guess_that_comes_after_the_lock_is_told_what_a_wrong_one_is(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site, slow_right_password: SlowRightPassword
+) -> None:
+    """All looked at the lock before there was one; the right one is the last to be found so."""
+    async with site.client() as other:
+        right = asyncio.create_task(guess(other, PASSWORD))
+        await slow_right_password.begun.wait()
+        assert await guess_on(guest) == [401] * MOST
+        slow_right_password.let.set()
+        wait_told(await right)
+        assert await me(other) is None
+
+
+async def test_so_is_one_with_a_stolen_cookie(
+    alice: httpx.AsyncClient, site: Site, slow_right_password: SlowRightPassword
+) -> None:
+    form = {"comments": "keep", "current_password": PASSWORD}
+    async with site.client(cookies=alice.cookies) as thief, site.client(cookies=alice.cookies) as other_tab:
+        right = asyncio.create_task(thief.post("/api/account/deletion", json=form))
+        await slow_right_password.begun.wait()
+        for _ in range(MOST):
+            wrong = await other_tab.post("/api/account/deletion", json={**form, "current_password": "wrong"})
+            refused(wrong, 422, "current_password")
+        slow_right_password.let.set()
+        wait_told(await right)
+    assert await me(alice) is not None
+
+
 async def test_of_wrong_guesses_at_once_ten_are_told_so(alice: httpx.AsyncClient, site: Site) -> None:
     async with AsyncExitStack() as open_:
         clients = [await open_.enter_async_context(site.client()) for _ in range(AT_ONCE)]
@@ -270,12 +320,25 @@ async def test_she_is_told_once_and_unlocks_it(
         assert await guess_on(stranger, 1) == [401]
 
 
-async def test_an_unlock_link_is_no_good_once_the_lock_is_over(
+async def test_between_two_locks_the_link_is_good_too(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+) -> None:
+    """Without it the next slip would lock again, and for longer."""
+    await guess_on(guest)
+    token = token_in(await mail_to(served, "Alice", LOCKED), "unlock")
+    await end_lock(served)
+    assert (await guest.put("/api/unlocks", json={"token": token})).status_code == 204
+    guest.cookies.clear()
+    assert await guess_on(guest) == [401] * MOST
+
+
+async def test_once_she_is_in_the_link_is_no_good(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
 ) -> None:
     await guess_on(guest)
     token = token_in(await mail_to(served, "Alice", LOCKED), "unlock")
-    await time_passes(served, FIRST)
+    await end_lock(served)
+    await sign_in(guest, "Alice")
     refused(await guest.put("/api/unlocks", json={"token": token}), 422, "token")
 
 
@@ -348,6 +411,19 @@ async def test_two_servers_count_together(settings: Settings) -> None:
             wait_told(await guess(client, PASSWORD))
 
 
+async def test_before_the_address_is_confirmed_the_right_password_counts_as_a_wrong_one(settings: Settings) -> None:
+    """Else the lock would tell what the answer does not."""
+    from app.main import create_app
+
+    strict = settings.model_copy(update={"require_confirmation": True})
+    async with serving(create_app(strict)) as site, site.client() as guest:
+        form = {"email": email_of("Alice"), "username": "Alice", "password": PASSWORD}
+        expected(await guest.post("/api/users", json=form), 202)
+        for _ in range(MOST):
+            refused(await guess(guest, PASSWORD), 401)
+        wait_told(await guess(guest, PASSWORD))
+
+
 async def test_without_limits_there_are_no_locks(settings: Settings) -> None:
     from app.main import create_app
 
@@ -378,8 +454,13 @@ async def test_a_lock_is_a_fact_of_the_database(
 ) -> None:
     """Ended there by an operator, it is ended."""
     await guess_on(guest)
+    await end_lock(served)
+    await sign_in(guest, "Alice")
+
+
+async def end_lock(served: Parley) -> None:
+    """The lock on Alice's address is over; the failures before it are not forgotten."""
     key = lock.key_of("address", email_of("Alice"))
     async with served.database.transaction() as writing, writing.begin():
         over = {"locked_until": datetime.now(UTC)}
         await writing.execute(update(Failures).where(Failures.key == key).values(over))
-    await sign_in(guest, "Alice")

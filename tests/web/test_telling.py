@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from limits import parse
 from sqlalchemy import event
 
 from app import database
 from app.models import lock
+from app.web import limits
 from tests.support.people import PASSWORD, email_of, expected, person
 from tests.support.serving import serving
 from tests.web.refusals import refused
@@ -48,10 +51,11 @@ def passwords_cost_little() -> None:
     """They do not here."""
 
 
-@pytest.fixture
-def settings(settings: Settings) -> Settings:
-    # Alone, and never in the way: many ask for the same here.
-    return settings.model_copy(update={"rate_limits": False})
+@pytest.fixture(autouse=True)
+def many_may_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same is asked many times here; counted as ever, and never in the way."""
+    monkeypatch.setattr(lock, "MOST", 1_000)
+    monkeypatch.setattr(limits, "MAIL", replace(limits.MAIL, by_account=parse("1000 per hour")))
 
 
 @pytest.fixture
@@ -145,16 +149,14 @@ async def test_signing_in_before_the_address_is_confirmed(strict_site: Site, sta
     assert refused(right, 401) == refused(nobody, 401)
 
 
-async def test_signing_in_while_it_is_locked(settings: Settings, statements: list[str]) -> None:
-    from app.main import create_app
-
-    async with serving(create_app(settings.model_copy(update={"rate_limits": True}))) as site:
-        served: Parley = site.server.config.app.state.parley
-        async with person(site, "Alice"), served.database.transaction() as writing, writing.begin():
-            for name in ("Alice", "Nobody"):
-                for _ in range(lock.MOST):
-                    await lock.count_failure(writing, lock.key_of("address", email_of(name)))
-        right, nobody = await compare(site, statements, signing_in("Alice", PASSWORD), signing_in("Nobody", PASSWORD))
+async def test_signing_in_while_it_is_locked(
+    site: Site, served: Parley, statements: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "MOST", 1)
+    async with person(site, "Alice"), served.database.transaction() as writing, writing.begin():
+        for name in ("Alice", "Nobody"):
+            await lock.count_failure(writing, lock.key_of("address", email_of(name)))
+    right, nobody = await compare(site, statements, signing_in("Alice", PASSWORD), signing_in("Nobody", PASSWORD))
     assert {**refused(right, 429), "detail": ""} == {**refused(nobody, 429), "detail": ""}
     assert abs(int(right.headers["retry-after"]) - int(nobody.headers["retry-after"])) <= 10
 
