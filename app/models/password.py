@@ -56,7 +56,7 @@ def _parts(names: tuple[str, ...]) -> set[str]:
 
 @cache
 def _commonest() -> frozenset[str]:
-    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # a second to load, and not needed before the first sign-up
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # megabytes that only who signs up needs
 
     return frozenset(password for password in FREQUENCY_LISTS["passwords"] if len(password) >= SHORTEST)
 

@@ -12,7 +12,7 @@ from app.models import lock, mail
 from app.models.account import finish_leaving
 from app.models.login import expire
 
-EVERY = 60.0  # seconds, give or take a fifth; the longest that a stream outlives its login's time
+EVERY = 60.0  # seconds, give or take a fifth; so long a stream may outlive its login's time
 
 log = logging.getLogger(__name__)
 
