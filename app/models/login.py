@@ -18,7 +18,7 @@ from secrets import token_bytes
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, String, delete, func, or_, select, text
+from sqlalchemy import ForeignKey, String, and_, delete, func, or_, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Instant, Reading, Trouble, in_a_line
@@ -266,13 +266,15 @@ async def end_others(parley: Parley, viewer: Viewer) -> None:
 async def expire(parley: Parley) -> None:
     """End the logins whose time is over, so that their streams end, too; forget those that ended long ago."""
     now = datetime.now(UTC)
-    over = select(Login.id, Login.user_id).where(Login.deleted_at.is_(None), Login.expires_at <= now).limit(BATCH)
+    # The release before knew no times. Its logins get one when they are used, and end in any case.
+    timeless = and_(Login.expires_at.is_(None), Login.created_at <= now - ABSOLUTE[True])
+    over = select(Login.id, Login.user_id).where(Login.deleted_at.is_(None), or_(Login.expires_at <= now, timeless))
     async with parley.reading() as reading:
-        found = (await reading.execute(over)).all()
+        found = (await reading.execute(over.limit(BATCH))).all()
     for login_id, user_id in found:
         async with parley.writing(Topic.account(user_id)) as write:
             login = await write.get(Login, login_id)
-            if login and login.expires_at and login.expires_at <= now:  # it may have been used meanwhile
+            if login and (login.expires_at or login.created_at + ABSOLUTE[True]) <= now:  # or used meanwhile
                 end(write, login, End.EXPIRED)
     async with parley.database.transaction() as writing, writing.begin():
         await writing.execute(delete(Login).where(Login.deleted_at < now - REMAINS))
