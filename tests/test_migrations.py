@@ -84,7 +84,7 @@ _COMMENTS = _live_table(
 _TOPICS = table("topics", column("name"), column("seq"))
 _ALL = (_TOPICS, _USERS, _LOGINS, _COMMENTS)
 
-LONG_AGO = timedelta(days=200)
+LONG_AGO = timedelta(days=20)  # not so long that a login of then had to end
 
 
 @dataclass(frozen=True)
