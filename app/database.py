@@ -31,8 +31,9 @@ Unavailable = (OperationalError, PoolTimeout, OSError)  # asyncpg lets the syste
 Trouble = (*Unavailable, DBAPIError)  # what may be such an error; `is_unavailable` tells
 
 # SQLSTATE classes that say the same, since asyncpg's errors never come as OperationalError: no connection, idle for too
-# long, deadlock or serialization, out of resources, not in a state for it, stopped by hand or by a limit.
-NOT_NOW = ("08", "25P03", "40", "53", "55", "57")
+# long, read-only as after a failover, deadlock or serialization, out of resources, not in a state for it, stopped by
+# hand or by a limit.
+NOT_NOW = ("08", "25006", "25P03", "40", "53", "55", "57")
 
 SQLITE_WAIT = 10  # seconds a writer waits for another process's write
 POSTGRES_STATEMENT = "10s"  # no statement of ours takes longer; one that does must not hold a counter
