@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -117,6 +118,14 @@ def is_unavailable(error: BaseException) -> bool:
 def in_a_line(error: BaseException) -> str:
     """What to log of one of these: SQLAlchemy's own words are many, and a TimeoutError has none."""
     return str(error).partition("\n")[0] or type(error).__name__
+
+
+def complain(log: logging.Logger, error: Exception, doing: str) -> None:
+    """For what goes on after an error: the database's troubles in a line, our own mistakes with their stack."""
+    if is_unavailable(error):
+        log.warning("%s: %s", doing, in_a_line(error))
+    else:
+        log.error("%s", doing, exc_info=error)
 
 
 def migrate(url: str) -> None:

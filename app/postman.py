@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 from aiosmtplib.errors import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPResponseException
 
-from app.database import Trouble, in_a_line
+from app.database import complain
 from app.live.parley import Parley
 from app.models import mail as mails
 from app.models.letters import Letter, write_letter
@@ -42,10 +42,8 @@ async def keep_sending(parley: Parley) -> None:
         try:
             if await send_next(parley):
                 continue
-        except Trouble as error:
-            log.warning("mail: %s", in_a_line(error))
-        except Exception:
-            log.exception("mail")
+        except Exception as error:
+            complain(log, error, "mail")
         await asyncio.sleep(LOOK * random.uniform(0.8, 1.2))
 
 
@@ -102,6 +100,8 @@ def _message(mail: Mail, letter: Letter, sender: str) -> EmailMessage:
 async def _bring(url: str, message: EmailMessage) -> None:
     """Raises Refused, and aiosmtplib's errors for what may go better later."""
     server = urlsplit(url)
+    # No password goes out in the clear; without one, TLS where the server offers it.
+    encrypted = True if server.username and server.scheme == "smtp" else None
     try:
         await aiosmtplib.send(
             message,
@@ -110,9 +110,7 @@ async def _bring(url: str, message: EmailMessage) -> None:
             username=unquote(server.username) if server.username else None,
             password=unquote(server.password) if server.password else None,
             use_tls=server.scheme == "smtps",
-            start_tls=True
-            if server.username and server.scheme == "smtp"
-            else None,  # no password goes out in the clear
+            start_tls=encrypted,
             timeout=TIMEOUT,
         )
     except (SMTPRecipientsRefused, SMTPDataError) as error:

@@ -20,6 +20,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 
 from app.settings import Settings
 from tests.support import chromium, leftovers
+from tests.support.people import person
 from tests.support.postgres import PostgresServer
 from tests.support.redis import RedisServer
 
@@ -173,6 +174,18 @@ async def guest(site: Site) -> AsyncIterator[httpx.AsyncClient]:
     """Somebody who has not signed in."""
     async with site.client() as client:
         yield client
+
+
+@pytest.fixture
+async def alice(site: Site) -> AsyncIterator[httpx.AsyncClient]:
+    async with person(site, "Alice") as alice:
+        yield alice
+
+
+@pytest.fixture
+async def bob(site: Site) -> AsyncIterator[httpx.AsyncClient]:
+    async with person(site, "Bob") as bob:
+        yield bob
 
 
 @pytest.fixture(scope="session")

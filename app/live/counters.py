@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable
 
 from sqlalchemy import BigInteger, String, select, text, update
@@ -37,10 +36,6 @@ async def read_heads(reading: Reading, topics: Iterable[Topic]) -> tuple[str, di
     rows = (await reading.execute(query)).all()
     found = {name: seq for _, name, seq in rows}  # a row of epoch alone, where there is none of these yet
     return rows[0][0], {topic: found.get(name, 0) for name, topic in by_name.items()}
-
-
-def new_epoch() -> str:
-    return secrets.token_urlsafe(6)
 
 
 async def renew_epoch(writing: Writing, old: str, new: str) -> str:

@@ -17,7 +17,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from app.database import in_a_line, is_unavailable
+from app.database import complain
 from app.live.gids import BadGid, Gid
 from app.live.reader import CHUNK_ROWS, Chunk, News, Reader
 from app.live.rings import Ring
@@ -114,7 +114,7 @@ class Feed:
                     self._told = 0  # one that spoke of what is not there must not outlive this
         except Exception as error:
             self.dirty = True  # (2)
-            _complain(error, f"reading {self.topic}")
+            complain(log, error, f"reading {self.topic}")
         finally:
             self._looking = None
             _release(self._awaited, False)
@@ -204,7 +204,7 @@ class Feeds:
             try:
                 await self.sweep()
             except Exception as error:
-                _complain(error, "sweeping")
+                complain(log, error, "sweeping")
 
     async def close(self) -> None:
         await self._tasks.cancel()
@@ -219,11 +219,3 @@ def _release(awaited: list[asyncio.Future[bool]], fresh: bool) -> None:
         if not done.done():
             done.set_result(fresh)
     awaited.clear()
-
-
-def _complain(error: Exception, doing: str) -> None:
-    """The database's troubles in a line, our own with their stack."""
-    if is_unavailable(error):
-        log.warning("%s: %s", doing, in_a_line(error))
-    else:
-        log.error("%s", doing, exc_info=error)

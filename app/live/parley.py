@@ -17,7 +17,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import Database
 from app.embedded import EmbeddedRedis
-from app.live.counters import new_epoch, read_heads, renew_epoch
 from app.live.feeds import Feeds
 from app.live.gids import Gid
 from app.live.hints import Hints
@@ -102,9 +101,8 @@ class Parley:
 
     async def renew_epoch(self) -> str:
         """The database has another history from now on, as after a restore; answers its new epoch."""
-        async with self.database.transaction() as writing, writing.begin():
-            old, _ = await read_heads(writing, [])
-            return await renew_epoch(writing, old, new_epoch())
+        old, _ = await self.reader.heads([])
+        return await self.reader.renew_epoch(old)
 
     def _announce(self, gid: str) -> None:
         """After a commit: our own feeds look at once, everyone else's when Redis has told them."""

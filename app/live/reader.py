@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.database import Database
 from app.live.changes import Change, read_changes
-from app.live.counters import new_epoch, read_heads, renew_epoch
+from app.live.counters import read_heads, renew_epoch
 from app.live.model import LiveModel
 from app.live.topics import Topic
 
@@ -63,7 +64,7 @@ class Reader:
             if h > head:
                 changes, _ = await read_changes(reading, self._models, topic, head, h, limit=most + 1)
                 return News(now, h, changes)
-        return News(await self._new_epoch(now), h, None)
+        return News(await self.renew_epoch(now), h, None)
 
     async def chunk(self, topic: Topic, start: int, head: int) -> Chunk:
         """The first changes above `start` and up to `head`, where `head` was read before."""
@@ -72,6 +73,7 @@ class Reader:
             changes, reached = await read_changes(reading, self._models, topic, start, head, CHUNK_ROWS)
         return Chunk(start, reached, changes)
 
-    async def _new_epoch(self, old: str) -> str:
+    async def renew_epoch(self, old: str) -> str:
+        """Say that the database has another history than that of `old`; answers the epoch that holds then."""
         async with self._database.transaction() as writing, writing.begin():
-            return await renew_epoch(writing, old, new_epoch())
+            return await renew_epoch(writing, old, secrets.token_urlsafe(6))

@@ -71,7 +71,7 @@ async def _sign_up(parley: Parley, email: str, username: str, hash: str, browser
         await _sign_up_again(parley, taken, username, hash)
         return None
     user = _new(email, username, hash)
-    async with parley.writing(Topic.parse(user.topic)) as write:
+    async with parley.writing(Topic.account(user.id)) as write:
         write.create(user)
         await write.session.flush()  # the login refers to it
         if confirming:
@@ -101,7 +101,7 @@ async def make(parley: Parley, email: str, username: str, password: str) -> User
     """An account that we answer for, with nothing to confirm: for demos and consoles."""
     user = _new(email, username, await hash_password(password))
     user.confirmed_at = user.created_at
-    async with parley.writing(Topic.parse(user.topic)) as write:
+    async with parley.writing(Topic.account(user.id)) as write:
         write.create(user)
     return user
 
@@ -149,9 +149,9 @@ async def confirm(parley: Parley, token: str) -> None:
             if user.unconfirmed_email and fingerprint(user.unconfirmed_email) == address:
                 mail.queue(write.session, Kind.CHANGED, user.email, user.id, about=user.unconfirmed_email)
                 user.email, user.unconfirmed_email = user.unconfirmed_email, None
-            elif user.confirmed_at and address in (confirm_bound_to(user), fingerprint(user.email)):
+            elif user.confirmed_at and address in (bound_to(user), fingerprint(user.email)):
                 return
-            elif confirm_bound_to(user) != address:
+            elif bound_to(user) != address:
                 raise worthless()
             user.confirmed_at = user.confirmed_at or datetime.now(UTC)
             write.update(user)
@@ -159,8 +159,8 @@ async def confirm(parley: Parley, token: str) -> None:
         raise worthless() from None
 
 
-def confirm_bound_to(user: User) -> str:
-    """A first address is confirmed for who chose this password."""
+def bound_to(user: User) -> str:
+    """A link for who has this address and chose this password: overtaken by a change of either, it is worth nothing."""
     return fingerprint(user.email, user.password_hash)
 
 
@@ -209,13 +209,8 @@ async def reset_password(parley: Parley, token: str, new: str) -> User:
     return user
 
 
-def reset_bound_to(user: User) -> str:
-    """Used once, or overtaken by a change of password or address, a reset's link is worth nothing."""
-    return fingerprint(user.password_hash, user.email)
-
-
 def _bound(user: User | None, bound: str) -> User:
-    if user is None or user.deleted_at or reset_bound_to(user) != bound:
+    if user is None or user.deleted_at or bound_to(user) != bound:
         raise worthless()
     return user
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from app.database import Reading
 from app.live.parley import Parley
 from app.live.signing import fingerprint
-from app.models.account import confirm_bound_to, reset_bound_to
+from app.models.account import bound_to
 from app.models.link import Purpose, write_link
 from app.models.lock import lock_of
 from app.models.mail import Kind, Mail
@@ -63,7 +63,7 @@ async def write_letter(parley: Parley, mail: Mail) -> Letter | None:
 async def _confirm(desk: Desk, user: User) -> Words | None:
     if user.confirmed_at:
         return None
-    link = desk.link(Purpose.CONFIRM, user, confirm_bound_to(user))
+    link = desk.link(Purpose.CONFIRM, user, bound_to(user))
     return "Confirm your address", (
         "Hello,\n\nsomebody, we hope you, has made an account with this address. To confirm that it"
         f" is yours, open this page and press the button:\n\n{link}\n\nThe link is good for three days. If it was"
@@ -106,7 +106,7 @@ async def _taken(desk: Desk, user: User) -> Words:
 
 
 async def _reset(desk: Desk, user: User) -> Words:
-    link = desk.link(Purpose.RESET, user, reset_bound_to(user))
+    link = desk.link(Purpose.RESET, user, bound_to(user))
     return "Choose a new password", (
         "Hello,\n\nsomebody, we hope you, has forgotten your password. To choose a new one, open this"
         f" page:\n\n{link}\n\nThe link is good for one hour, and once. If it was not you, do nothing: your password"

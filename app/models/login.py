@@ -18,7 +18,7 @@ from secrets import token_bytes
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, String, and_, delete, func, or_, select, text
+from sqlalchemy import ForeignKey, Select, String, and_, delete, func, or_, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Instant, Reading, Trouble, in_a_line
@@ -106,6 +106,11 @@ def render(login: Login, current_id: UUID | None) -> dict[str, Any]:
     }
 
 
+def _standing(user_id: UUID | None) -> Select[Login]:
+    """The account's logins that have not been ended."""
+    return select(Login).where(Login.user_id == user_id, Login.deleted_at.is_(None))
+
+
 def expiry(remember: bool, created_at: datetime, seen_at: datetime) -> datetime:
     return min(seen_at + IDLE[remember], created_at + ABSOLUTE[remember])
 
@@ -163,8 +168,7 @@ def end(write: Write, login: Login, how: End) -> None:
 
 async def end_all(write: Write, user_id: UUID, how: End, but: UUID | None = None) -> None:
     """End every login of this account, but one."""
-    alive = select(Login).where(Login.user_id == user_id, Login.deleted_at.is_(None), Login.id != but)
-    for login in await write.session.scalars(alive):
+    for login in await write.session.scalars(_standing(user_id).where(Login.id != but)):
         end(write, login, how)
 
 
@@ -176,9 +180,8 @@ async def sign_out(parley: Parley, viewer: Viewer) -> None:
 
 async def _make_room(write: Write, user_id: UUID) -> None:
     """Past the most that one account may have, the login ends that was seen longest ago."""
-    alive = select(Login).where(Login.user_id == user_id, Login.deleted_at.is_(None))
     latest = func.coalesce(Login.seen_at, Login.created_at)
-    for login in (await write.session.scalars(alive.order_by(latest.desc()).offset(MOST - 1))).all():
+    for login in (await write.session.scalars(_standing(user_id).order_by(latest.desc()).offset(MOST - 1))).all():
         end(write, login, End.EXPIRED)
 
 
@@ -233,9 +236,8 @@ async def note_activity(parley: Parley, login_id: UUID) -> None:
 
 async def logins_of(reading: Reading, viewer: Viewer) -> list[Login]:
     """The logins that stand: the viewer's own first, then those seen last."""
-    alive = select(Login).where(Login.user_id == viewer.user_id, Login.deleted_at.is_(None))
-    alive = alive.where(or_(Login.expires_at.is_(None), Login.expires_at > datetime.now(UTC)))
-    found = (await reading.scalars(alive)).all()
+    in_time = or_(Login.expires_at.is_(None), Login.expires_at > datetime.now(UTC))
+    found = (await reading.scalars(_standing(viewer.user_id).where(in_time))).all()
     return sorted(found, key=lambda login: (login.id == viewer.login_id, login.seen_at or login.created_at))[::-1]
 
 

@@ -33,13 +33,13 @@ OWN = 4  # letters and digits that must be left of a password without one's own 
 
 def refuse_weak(password: str, *names: str) -> None:
     """Raises Invalid for a password that is guessed first. `names` are what the account is known by, and we are."""
-    if _plain(password) in _commonest():
+    plain = rest = _plain(password)
+    if plain in _commonest():
         raise Invalid("password", "This is among the passwords that are tried first.")
-    rest = _plain(password)
     for part in sorted(_parts(names), key=len, reverse=True):
         rest = rest.replace(part, "")
     left = [character for character in rest if character.isalnum()]
-    if rest != _plain(password) and (len(left) < OWN or all(character.isdigit() for character in left)):
+    if rest != plain and (len(left) < OWN or all(character.isdigit() for character in left)):
         raise Invalid("password", "This is made of your name or your address.")
 
 

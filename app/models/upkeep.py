@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 
-from app.database import Trouble, in_a_line
+from app.database import complain
 from app.live.parley import Parley
 from app.models import lock, mail
 from app.models.account import finish_leaving
@@ -23,10 +23,8 @@ async def keep_up(parley: Parley) -> None:
         await asyncio.sleep(EVERY * random.uniform(0.8, 1.2))
         try:
             await parley.own(once(parley))
-        except Trouble as error:
-            log.warning("upkeep: %s", in_a_line(error))
-        except Exception:
-            log.exception("upkeep")
+        except Exception as error:
+            complain(log, error, "upkeep")
 
 
 async def once(parley: Parley) -> None:

@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.people import person
 from tests.support.postgres import PostgresServer
 from tests.support.redis import RedisServer
 from tests.support.serving import Site, serving
 
 if TYPE_CHECKING:
-    import httpx
-
     from app.settings import Settings
 
 SWEEP = 0.5  # seconds
@@ -63,15 +60,3 @@ async def site(settings: Settings) -> AsyncIterator[Site]:
     app = create_app(settings.model_copy(update={"sweep_seconds": SWEEP, "rate_limits": False}))
     async with serving(app) as site:
         yield site
-
-
-@pytest.fixture
-async def alice(site: Site) -> AsyncIterator[httpx.AsyncClient]:
-    async with person(site, "Alice") as alice:
-        yield alice
-
-
-@pytest.fixture
-async def bob(site: Site) -> AsyncIterator[httpx.AsyncClient]:
-    async with person(site, "Bob") as bob:
-        yield bob

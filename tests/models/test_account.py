@@ -432,7 +432,7 @@ async def test_a_reset_is_overtaken_by_a_change_of_address(parley: Parley, alice
 
 async def test_a_link_of_one_account_is_no_others(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     assert bob.user_id
-    bound = accounts.reset_bound_to(await user_named(parley, "alice"))
+    bound = accounts.bound_to(await user_named(parley, "alice"))
     token = write_link(parley, Purpose.RESET, bob.user_id, bound).partition("#")[2]
     with pytest.raises(Invalid):
         await accounts.reset_password(parley, token, ANOTHER_PASSWORD)

@@ -86,18 +86,6 @@ async def sqlite_site(sqlite_url: str, redis_url: str, channel: str) -> AsyncIte
 
 
 @pytest.fixture
-async def alice(site: Site) -> AsyncIterator[httpx.AsyncClient]:
-    async with person(site, "Alice") as alice:
-        yield alice
-
-
-@pytest.fixture
-async def bob(site: Site) -> AsyncIterator[httpx.AsyncClient]:
-    async with person(site, "Bob") as bob:
-        yield bob
-
-
-@pytest.fixture
 def served(site: Site) -> Parley:
     """The site's own Parley: what its streams hang on."""
     parley: Parley = site.server.config.app.state.parley
