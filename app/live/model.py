@@ -48,6 +48,14 @@ class Live:
         """Whose row this is: the person who is its `author` among the kinds of viewers."""
         return None
 
+    @property
+    def content_seq(self) -> int:
+        """When its content changed last: edits written on that or on anything since are no conflict.
+
+        Models whose rows also move for less than their content say so.
+        """
+        return self.seq
+
     def erase(self) -> None:
         """Forget the content, for a tombstone. Models with content of their own say how."""
 

@@ -29,7 +29,7 @@ LARGEST_PAGE = 100
 BATCH = 200  # comments in one transaction, when many are written at once
 
 # Whether a version that the client names is still the one to change.
-Matches = Callable[["Comment"], bool]
+Matches = Callable[[Live], bool]
 
 
 class Comment(Live, Base):

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
-from pydantic import AfterValidator, BeforeValidator, StringConstraints
-from pydantic_core import PydanticCustomError
+from pydantic import StringConstraints
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -19,26 +18,10 @@ from app.models.refusals import Missing, TooMany
 from app.web import limits
 from app.web.answers import answer
 from app.web.identity import current_viewer, parley_of, require_sign_in
-from app.web.input import Input, if_match, parse_uuid, query_int, read_input, topic_from
+from app.web.input import WRITTEN, Id, Input, if_match, parse_uuid, query_int, read_input, topic_from
 from app.web.problems import invalid
 
-
-def _without_nul(text: str) -> str:
-    if "\0" in text:
-        raise PydanticCustomError("nul", "NUL characters cannot be stored")
-    if not text.strip():
-        raise PydanticCustomError("blank", "Write something")
-    return text
-
-
-def _uuid(value: Any) -> UUID:
-    if not isinstance(value, str) or (parsed := parse_uuid(value)) is None:
-        raise PydanticCustomError("uuid", "A UUID, like 0b7f5e0e-6f0c-4c4a-9d51-2f6d8f6f1c11")
-    return parsed
-
-
-Body = Annotated[str, StringConstraints(max_length=comments.LONGEST_BODY), AfterValidator(_without_nul)]
-Id = Annotated[UUID, BeforeValidator(_uuid)]
+Body = Annotated[str, StringConstraints(max_length=comments.LONGEST_BODY), WRITTEN]
 
 
 class NewComment(Input):

@@ -22,6 +22,7 @@ COOKIE = "parley_login"
 DEVICE_COOKIE = "parley_device"
 REMEMBERED = int(ABSOLUTE[True].total_seconds())  # a login that is not remembered ends with the browser, at the latest
 KNOWN = 365 * 24 * 3600  # seconds that a device is one where its owner has signed in; not longer than browsers allow
+MEANT_FOR = "parley-user"  # a header with an account's id
 LOGIN, DEVICE = "login", "device"  # what the cookies are signed for
 
 
@@ -59,9 +60,14 @@ async def current_viewer(request: Request) -> Viewer:
 
 
 async def require_sign_in(request: Request) -> Viewer:
-    """`current_user`, or a refusal. Raises SignInFirst."""
+    """`current_user`, or a refusal. Raises SignInFirst.
+
+    Also where the request says for whom it is, and that is not who is signed in: what waited in a browser to be sent
+    for one account must not be sent for the next that signs in there.
+    """
     viewer = await current_viewer(request)
-    if not viewer.signed_in:
+    meant = request.headers.get(MEANT_FOR, str(viewer.user_id))
+    if not viewer.signed_in or meant != str(viewer.user_id):
         raise SignInFirst
     return viewer
 

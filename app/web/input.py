@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic_core import PydanticCustomError
 from starlette.requests import ClientDisconnect, Request
 
+from app.live.model import Live
 from app.live.topics import BadTopic, Topic
-from app.models.comment import Comment
 from app.web.identity import parley_of
 from app.web.problems import Problem, invalid, invalid_fields
 
@@ -23,6 +24,24 @@ Form = TypeVar("Form", bound="Input")
 _ETAGS = re.compile(r'(?:W/)?"(?P<seq>[^"]*)"')
 _ETAG_LIST = re.compile(r'\s*(?:W/)?"[^"]*"\s*(?:,\s*(?:W/)?"[^"]*"\s*)*')
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def _written(text: str) -> str:
+    if "\0" in text:
+        raise PydanticCustomError("nul", "NUL characters cannot be stored")
+    if not text.strip():
+        raise PydanticCustomError("blank", "Write something")
+    return text
+
+
+def _uuid(value: Any) -> UUID:
+    if not isinstance(value, str) or (parsed := parse_uuid(value)) is None:
+        raise PydanticCustomError("uuid", "A UUID, like 0b7f5e0e-6f0c-4c4a-9d51-2f6d8f6f1c11")
+    return parsed
+
+
+WRITTEN = AfterValidator(_written)  # for text that has to say something
+Id = Annotated[UUID, BeforeValidator(_uuid)]
 
 
 class Input(BaseModel):
@@ -96,8 +115,8 @@ def parse_uuid(text: str) -> UUID | None:
     return UUID(text) if _UUID.fullmatch(text) else None
 
 
-def if_match(request: Request) -> Callable[[Comment], bool]:
-    """Whether a comment is still one that `If-Match` names: its content has not changed after that seq.
+def if_match(request: Request) -> Callable[[Live], bool]:
+    """Whether an object is still one that `If-Match` names: its content has not changed after that seq.
 
     No header and `*` match all; a malformed one raises Problem 400. Weak tags count as strong ones, since proxies
     that compress weaken ours on the way.
@@ -105,8 +124,8 @@ def if_match(request: Request) -> Callable[[Comment], bool]:
     headers = request.headers.getlist("if-match")
     header = ", ".join(headers)  # several count as one list
     if not headers or header.strip() == "*":
-        return lambda comment: True
+        return lambda row: True
     if not _ETAG_LIST.fullmatch(header):
         raise Problem(400, 'If-Match: give an ETag in quotes, like "57".', [("If-Match", "An ETag in quotes")])
     seqs = [int(tag) for tag in _ETAGS.findall(header) if re.fullmatch(r"\d{1,19}", tag, re.ASCII)]
-    return lambda comment: any(comment.content_seq <= seq <= comment.seq for seq in seqs)
+    return lambda row: any(row.content_seq <= seq <= row.seq for seq in seqs)

@@ -20,10 +20,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.database import Trouble, in_a_line, is_unavailable
+from app.live.model import Live
 from app.models import refusals
-from app.models.comment import Comment, render
 from app.web.headers import secure_headers
-from app.web.identity import current_viewer
+from app.web.identity import current_viewer, parley_of
 from app.web.templates import page
 
 RETRY_AFTER = 5  # seconds
@@ -112,10 +112,16 @@ async def on_refusal(request: Request, refusal: refusals.Refusal) -> Response:
         problem = invalid((refusal.field, str(refusal)))
     if isinstance(refusal, refusals.TooMany):
         problem.headers["Retry-After"] = str(refusal.seconds)
-    if isinstance(refusal, refusals.Stale) and isinstance(refusal.current, Comment):
-        viewer = await current_viewer(request)
-        problem.members["comment"] = render(refusal.current, viewer.kind(refusal.current.author_id))
+    if isinstance(refusal, refusals.Stale):
+        problem.members |= await _now(request, refusal.current)
     return _answer(request, problem)
+
+
+async def _now(request: Request, row: Live) -> dict[str, Any]:
+    """The object as its viewer sees it now, under its model's name: {"comment": {…}}."""
+    viewer = await current_viewer(request)
+    live = next(live for live in parley_of(request).models if live.model is type(row))
+    return {live.name: live.render(row, viewer.kind(row.author_id))} if live.render else {}
 
 
 async def on_http_exception(request: Request, error: HTTPException) -> Response:

@@ -53,7 +53,10 @@ async def show(request: Request) -> Response:
     except TooMany as refusal:
         return _later(refusal.seconds, refusal.seconds * 2)
     viewer = await current_viewer(request)
-    if (ended := how_ended(request)) and "topic" not in request.query_params:
+    ended = how_ended(request)
+    if _is_for_another(request, viewer):
+        return _farewell(ended or LoginEnded())
+    if ended and "topic" not in request.query_params:
         return _farewell(ended)
     session = Session(
         parley_of(request).feeds,
@@ -79,8 +82,14 @@ def _later(least: int, most: int) -> Response:
     return Response(wait, headers=HEADERS, media_type="text/event-stream")  # (3)
 
 
+def _is_for_another(request: Request, viewer: Viewer) -> bool:
+    """A page may say who looks: `user=<id>`, nobody for a guest. An EventSource comes back with whatever cookie is there."""
+    meant = request.query_params.get("user")
+    return meant is not None and meant != str(viewer.user_id or "")
+
+
 def _farewell(ended: LoginEnded) -> Response:
-    """For a guest's page that has nothing else to follow, and does not know yet that it is a guest's."""
+    """For a page that is not this viewer's any more, and does not know yet."""
     last = blocks.auth(ended.reason) + blocks.retry(RETRY_FAREWELL) + b"\n"
     return Response(last, headers=HEADERS, media_type="text/event-stream")
 

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import pytest
+
 from tests.support.people import ARTICLE, delete, edit, expected, snapshot, write
 from tests.web.database import comments_in, like, seq_of, write_many
 from tests.web.refusals import refused
@@ -34,6 +36,9 @@ FIELDS = {
 }
 
 
+SUCCESS = {"POST": 201, "PATCH": 200, "PUT": 200, "DELETE": 204}
+
+
 def path(comment: dict[str, Any]) -> str:
     return f"/api/comments/{comment['id']}"
 
@@ -56,6 +61,23 @@ async def test_alice_writes_a_comment(alice: httpx.AsyncClient) -> None:
     assert datetime.fromisoformat(comment["created_at"]).tzinfo is not None
     assert response.headers["etag"] == '"1"'
     assert response.headers["location"] == path(comment)
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH", "PUT", "DELETE"])
+async def test_what_is_meant_for_alice_is_not_done_by_bob(
+    method: str, alice: httpx.AsyncClient, bob: httpx.AsyncClient
+) -> None:
+    """A browser sends later what waited in it, and by then somebody else may be signed in there."""
+    comment = await write(bob, "Mine")
+    me = (await alice.get("/api/session")).json()["user"]["id"]
+    here = "/api/comments/" if method == "POST" else path(comment)
+    body = {**ARTICLE, "body": "Not mine"}
+    for somebody in (me, "nobody", ""):
+        headers = {"Parley-User": somebody}
+        refused(await bob.request(method, here, json=body, headers=headers), 401)
+    assert [comment["body"] for comment in (await snapshot(bob))["comments"]] == ["Mine"]
+    answer = await bob.request(method, here, json=body, headers={"Parley-User": comment["user_id"]})
+    assert answer.status_code == SUCCESS[method]
 
 
 async def test_the_answer_is_what_is_stored(alice: httpx.AsyncClient) -> None:
