@@ -17,6 +17,7 @@ NPM := $(shell command -v npm >/dev/null && node -e 'process.exit(parseInt(proce
 RUN_NPM = PATH="$(CURDIR)/$(BIN):$$PATH" $(NPM) --no-audit --no-fund --no-update-notifier --loglevel=error
 
 FIND_BROWSER := $(BIN)/python -m tests.support.chromium
+FIND_OTHERS := { command -v firefox-esr && command -v WebKitWebDriver && command -v Xvfb; }
 
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
@@ -44,13 +45,16 @@ check: $(INSTALLED_DEV) $(ASSETS)
 
 assets: $(ASSETS)
 
-# On PATH, else Debian's, else Playwright's own download.
+# On PATH, else Debian's, else Playwright's own download. Firefox and WebKitGTK are tested with where they are to be had.
 browser: $(INSTALLED_DEV)
 	@if ! $(FIND_BROWSER) && test "$$(id -u)" = 0 && command -v apt-get; then \
 		apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
 			apt-get -qq install -y --no-install-recommends chromium; fi >/dev/null 2>&1 || true
 	@$(FIND_BROWSER) >/dev/null || $(BIN)/playwright install chromium || true
 	@$(FIND_BROWSER) || { echo "No Chromium: the tests need one. Put chromium or google-chrome on PATH." >&2; exit 1; }
+	@if ! $(FIND_OTHERS) && test "$$(id -u)" = 0 && command -v apt-get; then apt-get -qq update; \
+		for package in firefox-esr webkit2gtk-driver xvfb; do DEBIAN_FRONTEND=noninteractive \
+			apt-get -qq install -y --no-install-recommends $$package; done; fi >/dev/null 2>&1 || true
 
 format: $(INSTALLED_DEV) $(ASSETS)
 	$(BIN)/ruff check --fix --quiet . || true

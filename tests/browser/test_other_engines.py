@@ -1,0 +1,131 @@
+"""The main journey in browsers that are no Chromium, as far as this machine has them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+from tests.browser import engines
+from tests.browser.complaints import Complaints
+from tests.browser.roads import tear
+from tests.browser.webkit import webkit
+from tests.support import people
+from tests.support.people import delete, write
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.browser.people import Person
+    from tests.support.serving import Site
+
+
+@pytest.fixture(scope="module", params=["firefox"] if engines.firefox() else [])
+async def browser() -> AsyncIterator[Browser]:
+    environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    async with (
+        async_playwright() as playwright,
+        await playwright.firefox.launch(
+            channel=engines.CHANNEL, executable_path=engines.firefox(), env=environment
+        ) as browser,
+    ):
+        yield browser
+
+
+def test_which_engines_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with capsys.disabled():
+        print(f"\nbesides Chromium: {', '.join(engines.found()) or 'no engine on this machine that can be driven'}")
+
+
+async def test_what_others_do_is_seen_live(alice: Person, phone: httpx.AsyncClient) -> None:
+    comment = await write(phone, "From a phone")
+    await alice.sees("From a phone")
+    await delete(phone, comment)
+    await alice.sees()
+
+
+async def test_what_one_does_oneself_is_kept(alice: Person, bob: Person) -> None:
+    await alice.is_signed_in()
+    await alice.write("Good morning")
+    await bob.sees("Good morning")
+    await alice.edit("Good morning", "Good evening")
+    await bob.sees("Good evening")
+    await alice.sees_the_truth()
+    await alice.delete("Good evening")
+    await bob.sees()
+    await alice.sees_the_truth()
+
+
+async def test_a_second_tab_follows(alice: Person) -> None:
+    second = await alice.another_tab()
+    await alice.write("In both")
+    await second.sees("In both")
+    await second.write("From the second")
+    await alice.sees("In both", "From the second")
+    await second.sees_the_truth()
+    await alice.page.close()
+    await write(alice.client, "When the first is closed")
+    await second.sees("In both", "From the second", "When the first is closed")
+    await second.sees_the_truth()
+
+
+async def test_nothing_is_missed_while_the_stream_is_torn(
+    alice: Person, phone: httpx.AsyncClient, site: Site, complaints: Complaints
+) -> None:
+    complaints.allow("")
+    before = await write(phone, "Before")
+    await alice.sees("Before")
+    tear(site)
+    await delete(phone, before)
+    await write(phone, "Meanwhile")
+    await alice.sees("Meanwhile")
+    await alice.is_in_state("live")
+    await alice.write("After")
+    await alice.sees("Meanwhile", "After")
+    await alice.sees_the_truth()
+
+
+@pytest.mark.parametrize("engine", ["webkit"] if engines.webkit() else [])
+async def test_the_journey_without_playwright(
+    engine: str, site: Site, alice_elsewhere: httpx.AsyncClient, phone: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    async with webkit(alice_elsewhere, tmp_path) as alice:
+        await alice.go("/Article/1")
+        await alice.sign_in()
+        await alice.go("/Article/1")
+        assert await alice.evaluate("() => parley.account.get('username')") == "Alice"
+
+        comment = await write(phone, "From a phone")
+        await alice.sees("From a phone")
+        await alice.write("My own")
+        await alice.sees("From a phone", "My own")
+        await delete(phone, comment)
+        await alice.sees("My own")
+        await alice.sees_the_truth()
+
+        first = await alice.tab()
+        await alice.open_tab("/Article/1")
+        await alice.sees("My own")
+        await alice.write("From the second tab")
+        await alice.look_at(first)
+        await alice.sees("My own", "From the second tab")
+
+        await alice.sees_the_truth()  # a tab shows what another has not sent yet
+        await alice.scroll_to_the_end()
+        tear(site)
+        await write(phone, "Meanwhile")
+        await alice.sees("My own", "From the second tab", "Meanwhile")
+        await alice.click(".comment__delete")
+        await alice.click(".comment__delete-yes")
+        await alice.sees("From the second tab", "Meanwhile")
+        await alice.sees_the_truth()
+
+
+@pytest.fixture
+async def alice_elsewhere(site: Site) -> AsyncIterator[httpx.AsyncClient]:
+    async with people.person(site, "Alice") as client:
+        yield client

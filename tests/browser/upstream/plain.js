@@ -1,0 +1,60 @@
+// Plain models and a plain collection of Backbone's own classes, and a record of all that they say and call.
+
+import { loadOurs } from "./load.js";
+
+await loadOurs();
+
+const Thing = Backbone.Model.extend({
+  urlRoot: "/things",
+  validate: ({ title }) => (title === "" ? "a title is wanted" : undefined),
+});
+const Things = Backbone.Collection.extend({ model: Thing, url: "/things" });
+
+/** Do this with a world of its own; what it returned, what was heard, and what things are then. */
+window.act = async (code) => {
+  const heard = [];
+  const model = new Thing({ id: 1, title: "Old" });
+  const fresh = new Thing({ title: "New" });
+  const homeless = new Backbone.Model({ id: 1 });
+  const things = new Things([model]);
+  const say = (name, args) => heard.push([name, ...args.map(called)].join(" "));
+  const told = (more) => ({
+    ...more,
+    success: (...args) => say("success", args),
+    error: (...args) => say("error", args),
+    complete: (xhr, status) => heard.push(`complete ${status}`),
+  });
+  const kinds = new Map([
+    [model, "model"],
+    [fresh, "fresh"],
+    [things, "things"],
+  ]);
+  const called = (value) => kinds.get(value) ?? kindOf(value);
+  for (const one of [model, fresh, things]) {
+    // What a model says, its collection says again.
+    const again = (subject) => one === things && subject === model;
+    one.on("all", (name, ...args) => again(args[0]) || say(`${called(one)}: ${name}`, args));
+  }
+  const emulation = { emulateHTTP: Backbone.emulateHTTP, emulateJSON: Backbone.emulateJSON };
+  let returned;
+  try {
+    const act = new Function("model", "fresh", "things", "homeless", "told", "heard", `return ${code}`);
+    returned = called(act(model, fresh, things, homeless, told, heard));
+    while (Backbone.$.active) await new Promise((resolve) => setTimeout(resolve));
+  } catch (error) {
+    returned = `throws ${error.message}`;
+  }
+  Object.assign(Backbone, emulation);
+  return { returned, heard, model: model.attributes, fresh: fresh.attributes, things: things.pluck("id") };
+};
+
+function kindOf(value) {
+  if (value instanceof Backbone.Model) return `a model ${value.id}`;
+  if (value?.constructor?.name === "Problem") return `Problem ${value.status}`;
+  if (value?.getResponseHeader) return value.state() === "pending" ? "xhr" : `xhr ${value.status}`;
+  if (value && "emulateHTTP" in Object(value)) return value.xhr ? "options" : "options without xhr";
+  if (Backbone.$.isPlainObject(value)) return "data";
+  return Array.isArray(value) ? "data" : String(value);
+}
+
+window.ready = true;
