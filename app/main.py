@@ -10,7 +10,6 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route, Router
-from starlette.staticfiles import StaticFiles
 
 from app.live.model import LiveModel
 from app.live.parley import Parley
@@ -18,8 +17,8 @@ from app.live.tasks import Tasks
 from app.models import LIVE_MODELS
 from app.models.upkeep import keep_up
 from app.postman import keep_sending
-from app.settings import ROOT, Settings
-from app.web import accounts, comments, health, links, logins, pages, streams
+from app.settings import Settings
+from app.web import accounts, comments, health, links, logins, pages, streams, worker
 from app.web.admission import Admission
 from app.web.guard import OptionalSlash, RefuseCrossSite
 from app.web.headers import SecureHeaders
@@ -79,8 +78,9 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
             Route("/healthz", health.healthz),
             Route("/readyz", health.readyz),
             Route("/streams", streams.show),
+            Route("/worker.js", worker.show),
             Mount("/api", Router(API, redirect_slashes=False)),
-            Mount("/static", StaticFiles(directory=ROOT / "app" / "static")),
+            Mount("/static", worker.Files()),
             Route("/{type}/{id:path}", pages.thread),
         ],
         middleware=[Middleware(SecureHeaders), Middleware(RefuseCrossSite), Middleware(OptionalSlash)],

@@ -19,6 +19,7 @@ from app.web.comments import snapshot
 from app.web.identity import current_viewer, parley_of
 from app.web.problems import Problem
 from app.web.templates import page
+from app.web.worker import may_keep
 
 
 async def front(request: Request) -> Response:
@@ -30,7 +31,8 @@ async def front(request: Request) -> Response:
          "commentable_type": topic.type, "commentable_id": topic.id}
         for topic, article in ARTICLES.items()
     ]  # fmt: skip
-    return page("front.html", {"title": "Parley", "articles": articles, "bootstrap": bootstrap})
+    html = page("front.html", {"title": "Parley", "articles": articles, "bootstrap": bootstrap})
+    return await may_keep(request, html)
 
 
 async def thread(request: Request) -> Response:
@@ -43,7 +45,8 @@ async def thread(request: Request) -> Response:
     bootstrap["cursors"].append(first.cursor)
     article = ARTICLES.get(topic)
     title = article.title if article else f"{topic.type} {topic.id}"
-    return page("thread.html", {"title": title, "article": article, "bootstrap": bootstrap})
+    html = page("thread.html", {"title": title, "article": article, "bootstrap": bootstrap})
+    return await may_keep(request, html)
 
 
 async def account(request: Request) -> Response:

@@ -1,0 +1,45 @@
+// What the page does for the service worker (worker.js): it registers it, and tells whose pages may be shown here.
+//
+// That stands in a cookie, for a page that was kept is shown when nobody can be asked who is signed in. Like a login
+// that is not remembered it ends with the browser, and it goes when somebody clears the cookies, with the login's own,
+// which no script may see. What is kept is dropped as well, but the worker would not show it to anybody else.
+
+const VIEWER = "parley_viewer"; // a user's id; a guest has none
+
+/** Keep the pages of this account for times without a connection. Nothing happens outside of secure contexts. */
+export async function keepPages(account) {
+  const { serviceWorker } = navigator;
+  if (!serviceWorker || !window.cookieStore) return;
+  account.on("change:id", () => changeViewer(account).catch(nothingIsKept));
+  const loadedWithout = serviceWorker.controller === null;
+  try {
+    await tellViewer(account);
+    await serviceWorker.register("/worker.js");
+    if (loadedWithout) await keepThisPage();
+  } catch {
+    nothingIsKept();
+  }
+}
+
+async function changeViewer(account) {
+  await tellViewer(account);
+  for (const name of await caches.keys()) {
+    if (name.startsWith("pages ")) await caches.delete(name);
+  }
+  await keepThisPage();
+}
+
+function tellViewer(account) {
+  if (!account.isSignedIn()) return cookieStore.delete(VIEWER);
+  return cookieStore.set({ name: VIEWER, value: account.id, sameSite: "strict" });
+}
+
+// The worker has not seen it pass, or as somebody else's. An address's fragment may be a secret.
+async function keepThisPage() {
+  const { active } = await navigator.serviceWorker.ready;
+  const files = performance.getEntriesByType("resource").map((entry) => entry.name);
+  active.postMessage([window.location.href.split("#")[0], ...files]);
+}
+
+// A browser may forbid it, or have no room: then it is as it would be without.
+function nothingIsKept() {}

@@ -1,0 +1,347 @@
+"""Without a connection: a page that was read before opens as it was, for whom it was, and goes on from there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.async_api import Error
+
+from app.web import worker
+from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.people import Person
+from tests.browser.roads import proxy_to, url_of
+from tests.support.people import PASSWORD, email_of, sign_up, write
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.browser.conftest import Arrive
+    from tests.chaos.proxy import Proxy
+    from tests.support.serving import Site
+
+MOST_PAGES = 20
+SETTLING = 10_000  # milliseconds for a worker to start, and to keep what a page needs
+
+# What is kept of this page: nothing is missing of what it was loaded with.
+IS_KEPT = """(async (path) => {
+  const names = await caches.keys();
+  const pages = names.filter((name) => name.startsWith("pages "));
+  const kept = await Promise.all(pages.map((name) => caches.match(path, { cacheName: name })));
+  if (!kept.some(Boolean)) return false;
+  const version = pages[0].split(" ")[1];
+  const files = performance.getEntriesByType("resource").map((entry) => new URL(entry.name).pathname);
+  // A browser fetches the icon itself, past the worker.
+  const ours = files.filter((name) => name.startsWith("/static/") && !name.endsWith("/favicon.svg"));
+  const found = ours.map((name) => caches.match(name.replace("/static/", `/kept/${version}/`)));
+  return (await Promise.all(found)).every(Boolean);
+})"""
+PAGES = """(async () => {
+  const urls = [];
+  for (const name of await caches.keys()) {
+    if (!name.startsWith("pages ")) continue;
+    for (const request of await (await caches.open(name)).keys()) urls.push(new URL(request.url).pathname);
+  }
+  return urls;
+})"""
+FILES = """() => performance.getEntriesByType("resource").map((entry) => new URL(entry.name).pathname)
+  .filter((path) => !path.startsWith("/streams") && !path.startsWith("/api/"))"""
+
+
+@pytest.fixture(autouse=True)
+def a_lost_connection_is_meant(complaints: Complaints) -> None:
+    complaints.allow(NETWORK)
+
+
+@pytest.fixture
+async def road(site: Site) -> AsyncIterator[Proxy]:
+    async with proxy_to(site) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def come(arrive: Arrive, road: Proxy) -> Arrive:
+    """Somebody comes along that road, and the page is kept."""
+
+    async def come(name: str | None = None) -> Person:
+        return await reads(await arrive(name, base_url=url_of(road), service_workers="allow"))
+
+    return come
+
+
+@pytest.fixture
+async def reader(come: Arrive) -> Person:
+    return await come("Alice")
+
+
+def close(road: Proxy) -> None:
+    road.weather.refusing = True
+    road.cut()
+
+
+async def reads(person: Person, path: str = "/Article/1") -> Person:
+    await person.until(f"{IS_KEPT}('{path}')", f"{path} to be kept", SETTLING)
+    return person
+
+
+async def opens_as_it_was(person: Person, path: str | None = None) -> None:
+    await (person.page.goto(path) if path else person.page.reload())
+    await person.until("window.parley && document.documentElement.dataset.kept", "the page as it was")
+
+
+async def does_not_open(person: Person, path: str = "/Article/1") -> None:
+    """Not in a tab of its own either: there is the browser's own page that says so."""
+    tab = await person.context.new_page()
+    with pytest.raises(Error, match="ERR_"):
+        await tab.goto(path)
+    await tab.close()
+
+
+# -- a reload ------------------------------------------------------------------------------------------------
+
+
+async def test_a_reload_without_a_connection_shows_what_was_and_goes_on_when_it_is_back(
+    reader: Person, road: Proxy, phone: httpx.AsyncClient
+) -> None:
+    await write(phone, "Before")
+    await reader.sees("Before")
+    await reader.reload()
+    close(road)
+    await write(phone, "Meanwhile")
+    await opens_as_it_was(reader)
+    assert await reader.bodies() == ["Before"]
+    await reader.is_signed_in()
+    await reader.until("parley.connector.state !== 'live'", "that there is no connection")
+    road.mend()
+    await reader.sees("Before", "Meanwhile")
+    await reader.sees_the_truth()
+    assert await reader.page.evaluate("performance.getEntriesByType('navigation')[0].type") == "reload"
+
+
+async def test_the_first_visit_is_enough(come: Arrive, road: Proxy) -> None:
+    guest = await come()
+    close(road)
+    await opens_as_it_was(guest)
+
+
+async def test_what_was_read_before_opens_and_nothing_else(reader: Person, road: Proxy) -> None:
+    await reader.go("/")
+    await reads(reader, "/")
+    close(road)
+    await opens_as_it_was(reader, "/Article/1")
+    await opens_as_it_was(reader, "/")
+    await does_not_open(reader, "/Article/2")
+
+
+async def test_it_opens_in_a_new_tab(reader: Person, road: Proxy) -> None:
+    close(road)
+    reader.page = await reader.context.new_page()
+    await opens_as_it_was(reader, "/Article/1")
+
+
+async def test_a_gateway_that_finds_nobody_is_no_connection_either(reader: Person, road: Proxy) -> None:
+    road.weather.gateway = True
+    road.cut()
+    await opens_as_it_was(reader)
+    answer = await reader.page.goto("/Article/2")
+    assert answer
+    assert answer.status == 502
+    road.mend()
+    await reader.go("/Article/1")
+    assert not await reader.page.evaluate("document.documentElement.dataset.kept")
+
+
+async def test_with_a_connection_the_page_is_the_servers(reader: Person, phone: httpx.AsyncClient) -> None:
+    await reader.page.evaluate("parley.connector.close()")
+    await write(phone, "New")
+    await reader.page.reload()
+    await reader.until("window.parley", "the page")
+    assert await reader.bodies() == ["New"]
+    assert not await reader.page.evaluate("document.documentElement.dataset.kept")
+
+
+async def test_a_page_that_was_kept_has_the_files_that_were_kept_with_it(reader: Person, road: Proxy) -> None:
+    files = await reader.page.evaluate(FILES)
+    assert "/static/js/app.js" in files
+    close(road)
+    await opens_as_it_was(reader)
+    kept = await reader.page.evaluate(FILES)
+    assert kept
+    assert not [path for path in kept if not path.startswith(f"/kept/{worker.version()}/")]
+
+
+async def test_what_another_release_left_is_not_shown(
+    reader: Person, road: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "version", lambda: "new")
+    await reader.go("/")
+    await reads(reader, "/")
+    assert await reader.page.evaluate(PAGES) == ["/"]
+    close(road)
+    await does_not_open(reader, "/Article/1")
+    await opens_as_it_was(reader, "/")
+    assert await reader.page.evaluate(FILES)
+    assert not [path for path in await reader.page.evaluate(FILES) if not path.startswith("/kept/new/")]
+
+
+async def test_the_newest_pages_are_kept(reader: Person) -> None:
+    paths = [f"/Article/{number}" for number in range(100, 100 + MOST_PAGES)]
+    for path in paths:
+        await keep(reader, path)
+        await reader.until(f"{PAGES}().then((paths) => paths.includes('{path}'))", path)
+    await reader.until(f"{PAGES}().then((paths) => paths.length === {MOST_PAGES})", "the oldest to go")
+    assert await reader.page.evaluate(PAGES) == paths
+
+
+async def keep(person: Person, *paths: str) -> None:
+    """As a page does for itself."""
+    script = "(paths) => navigator.serviceWorker.controller.postMessage(paths.map((path) => location.origin + path))"
+    await person.page.evaluate(script, paths)
+
+
+# -- whose ---------------------------------------------------------------------------------------------------
+
+
+async def signs_in(person: Person, name: str) -> None:
+    script = "(fields) => parley.account.signIn(fields)"
+    await person.page.evaluate(script, {"email": email_of(name), "password": PASSWORD})
+    await person.is_signed_in(name)
+
+
+async def test_who_signs_out_leaves_nothing_behind(reader: Person, road: Proxy) -> None:
+    await reader.go("/")
+    await reads(reader, "/")
+    await reader.page.locator(".account__sign-out").click()
+    await reader.is_guest()
+    await reader.until(f"{PAGES}().then((paths) => !paths.includes('/Article/1'))", "Alice's pages to go")
+    close(road)
+    await does_not_open(reader, "/Article/1")
+
+
+async def test_who_signs_out_may_be_gone_at_once(reader: Person, road: Proxy) -> None:
+    """Even where nobody came to drop what was kept."""
+    await reader.page.evaluate("() => { caches.delete = caches.keys = () => new Promise(() => {}) }")
+    await reader.page.evaluate("parley.account.signOut()")
+    await reader.until("cookieStore.get('parley_viewer').then((cookie) => !cookie)", "the cookie to go")
+    close(road)
+    await does_not_open(reader)
+
+
+async def test_what_was_kept_goes_without_the_workers_help(reader: Person, road: Proxy) -> None:
+    assert await reader.page.evaluate(PAGES) == ["/Article/1"]
+    close(road)  # so that there is nothing which it could keep instead
+    await reader.page.evaluate("parley.bus.trigger('local.login.ended', { reason: 'signed_out' })")
+    await reader.is_guest()
+    await reader.until(f"{PAGES}().then((paths) => paths.length === 0)", "Alice's page to go")
+
+
+async def test_after_signing_out_the_page_is_kept_as_a_guest_sees_it(reader: Person, road: Proxy) -> None:
+    await reader.page.locator(".account__sign-out").click()
+    await reader.is_guest()
+    await reads(reader)
+    close(road)
+    await opens_as_it_was(reader)
+    await reader.is_guest()
+    assert "Alice" not in await reader.page.content()
+
+
+async def test_a_guest_who_signs_in_is_that_person_on_the_page_that_is_kept(
+    come: Arrive, site: Site, road: Proxy
+) -> None:
+    async with site.client() as client:
+        await sign_up(client, "Bob")
+    bob = await come()
+    await signs_in(bob, "Bob")
+    await bob.until("caches.keys().then((names) => names.some((name) => name.endsWith(parley.account.id)))", "Bob's")
+    await reads(bob)
+    close(road)
+    await opens_as_it_was(bob)
+    await bob.is_signed_in("Bob")
+
+
+async def test_bob_does_not_get_what_alice_has_read(reader: Person, site: Site, road: Proxy) -> None:
+    async with site.client() as client:
+        await sign_up(client, "Bob")
+    await reader.go("/")
+    await reads(reader, "/")
+    await signs_in(reader, "Bob")
+    await reader.until(f"{PAGES}().then((paths) => !paths.includes('/Article/1'))", "Alice's pages to go")
+    close(road)
+    await does_not_open(reader, "/Article/1")
+
+
+@pytest.mark.parametrize("how", ["in another tab", "by another device"])
+async def test_a_login_that_ended_elsewhere_leaves_nothing_behind(
+    how: str, reader: Person, road: Proxy, phone: httpx.AsyncClient
+) -> None:
+    if how == "in another tab":
+        tab = await reader.another_tab("/account")
+        await tab.page.evaluate("parley.account.signOut()")
+        await tab.page.close()
+    else:
+        await reader.client.delete("/api/session")
+    await reader.is_guest()
+    await reads(reader)
+    close(road)
+    await opens_as_it_was(reader)
+    await reader.is_guest()
+    assert "Alice" not in await reader.page.content()
+
+
+async def test_a_login_that_ended_while_nobody_looked_is_noticed_by_the_next_page(reader: Person, road: Proxy) -> None:
+    await reader.page.goto("about:blank")
+    await reader.client.delete("/api/session")
+    await reader.go("/")
+    await reads(reader, "/")
+    close(road)
+    await does_not_open(reader, "/Article/1")
+
+
+async def test_what_is_kept_for_somebody_is_shown_as_long_as_the_browser_is_open(reader: Person, road: Proxy) -> None:
+    assert await session_cookie(reader)
+    await reader.page.goto("about:blank")
+    await reader.context.clear_cookies()  # as when a browser is closed
+    close(road)
+    await does_not_open(reader)
+
+
+async def session_cookie(person: Person) -> bool:
+    cookies: list[Any] = await person.context.cookies()
+    return [cookie["expires"] for cookie in cookies if cookie["name"] == "parley_viewer"] == [-1]
+
+
+# -- what is left alone --------------------------------------------------------------------------------------
+
+
+async def test_other_pages_are_not_kept(reader: Person, road: Proxy) -> None:
+    others = ["/account", "/reset", "/confirm", "/unlock", "/dev/mail", "/Article/1?token=secret"]
+    for path in others:
+        await reader.go(path)
+    await keep(reader, *others, "/Article/2")
+    await reader.until(f"{PAGES}().then((paths) => paths.includes('/Article/2'))", "what may be kept")
+    assert await reader.page.evaluate(PAGES) == ["/Article/1", "/Article/2"]
+    close(road)
+    for path in others:
+        await does_not_open(reader, path)
+
+
+async def test_what_models_and_streams_ask_does_not_pass_the_worker(reader: Person, phone: httpx.AsyncClient) -> None:
+    await reader.reload()
+    async with reader.page.expect_response("**/api/session") as asked:
+        await reader.page.evaluate("fetch('/api/session').then((answer) => answer.text())")
+    async with reader.page.expect_response("**/streams?*") as opened:
+        await reader.page.evaluate("() => { parley.connector.close(); parley.connector.resume() }")
+    async with reader.page.expect_response("**/static/js/app.js") as loaded:
+        await reader.page.evaluate("fetch('/static/js/app.js').then((answer) => answer.text())")
+    assert not (await asked.value).from_service_worker
+    assert not (await opened.value).from_service_worker
+    assert (await loaded.value).from_service_worker
+
+
+async def test_a_browser_without_workers_is_as_before(arrive: Arrive) -> None:
+    guest = await arrive()
+    await guest.context.add_init_script("delete Navigator.prototype.serviceWorker")
+    await guest.reload()
+    assert await guest.page.evaluate("'serviceWorker' in navigator") is False
+    await guest.is_in_state("live")
