@@ -1,0 +1,268 @@
+"""docs/extending.md, as it is written: its blocks are put into a copy of Parley, and two people use what comes out."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+
+from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.people import Person
+from tests.browser.roads import API
+from tests.support.manual import Block, blocks_of, copy_checkout
+from tests.support.people import ARTICLE
+from tests.support.people import person as somebody
+from tests.support.serving import Spawned, spawned
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    import httpx
+    from playwright.async_api import Locator, Route
+
+    from tests.browser.conftest import Arrive
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "extending.md"
+CLASSES = ("app/static/js/events.js", "app/static/js/chore.js", "app/static/js/chores.js")
+SHOWN = """() => Array.from(document.querySelectorAll(".chores__list > .chore"), (el) => ({
+  text: el.querySelector(".chore__text").value,
+  done: el.querySelector(".chore__done").checked,
+  state: el.checkVisibility() ? el.dataset.state : "hidden",
+}))"""
+MODELS = "() => parley.chores.toJSON()"
+
+Chores = list[tuple[str, bool]]
+
+
+def blocks() -> list[Block]:
+    return list(blocks_of(PAGE))
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Parley with what the page adds, and with a migrated database."""
+    checkout = tmp_path_factory.mktemp("extended")
+    copy_checkout(ROOT, checkout)
+    for block in blocks():
+        block.apply(checkout)
+    run(checkout, sys.executable, "-m", "alembic", "upgrade", "head")
+    return checkout
+
+
+def run(checkout: Path, *command: str | Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "DATABASE_URL": f"sqlite:///{checkout / 'parley.db'}"}
+    ended = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+@pytest.fixture
+async def site(checkout: Path, redis_url: str, tmp_path: Path) -> AsyncIterator[Spawned]:
+    """For `arrive`, `alice` and `bob`: what the page has made of Parley, in place of Parley itself."""
+    database = shutil.copy(checkout / "parley.db", tmp_path)
+    environment = {
+        "DATABASE_URL": f"sqlite:///{database}",
+        "REDIS_URL": redis_url,
+        "REDIS_CHANNEL_NAME": f"chores-{uuid4().hex}",
+    }
+    async with spawned(environment, checkout=checkout) as app:
+        yield app
+
+
+# -- what they do, and what they see ----------------------------------------------------------------------------
+
+
+def chore(person: Person, number: int = 0) -> Locator:
+    return person.page.locator(".chores__list > .chore").nth(number)
+
+
+async def add(person: Person, text: str) -> None:
+    field = person.page.locator(".chores__new input")
+    await field.fill(text)
+    await field.press("Enter")
+
+
+async def reword(person: Person, text: str, number: int = 0) -> None:
+    field = chore(person, number).locator(".chore__text")
+    await field.fill(text)
+    await field.press("Enter")
+
+
+async def sees(person: Person, *chores: tuple[str, bool], state: str = "settled") -> None:
+    wanted = [{"text": text, "done": done, "state": state} for text, done in chores]
+    await is_so(person, SHOWN, wanted)
+
+
+async def is_so(person: Person, look: str, wanted: Any) -> None:
+    async def shows() -> bool:
+        return bool(await person.page.evaluate(look) == wanted)
+
+    try:
+        await wait_until(shows, f"{person.name} to see it")
+    except AssertionError:
+        assert await person.page.evaluate(look) == wanted, person.name  # pytest shows the difference
+        raise
+
+
+async def see_the_truth(*people: Person) -> None:
+    """The law: what the stream has made of an old snapshot is what a fresh one says, in the models and in the page."""
+    for person in people:
+        fresh = await snapshot(person.client)
+        await is_so(person, MODELS, fresh)
+        await sees(person, *((chore["text"], chore["done"]) for chore in fresh))
+        await person.until("parley.outbox.records.length === 0", "nothing left to send")
+
+
+async def snapshot(client: httpx.AsyncClient) -> list[dict[str, Any]]:
+    answer = await client.get("/api/chores/", params=ARTICLE)
+    chores: list[dict[str, Any]] = answer.json()["chores"]
+    return chores
+
+
+# -- the page's promises ----------------------------------------------------------------------------------------
+
+
+def test_what_it_took_is_what_it_says() -> None:
+    lines = Counter({"server": 0, "classes": 0, "sight": 0})
+    for block in blocks():
+        kind = "server" if block.path.endswith(".py") else "classes" if block.path in CLASSES else "sight"
+        lines[kind] += block.written
+    said = [int(number) for number in re.findall(r"\*\*(\d+)\*\*", PAGE.read_text())]
+    assert said == list(lines.values())
+
+
+def test_it_is_written_as_all_of_parley_is(checkout: Path) -> None:
+    """The checks of `make check`; and the migration makes what the model says."""
+    ruff = (sys.executable, "-m", "ruff")
+    run(checkout, *ruff, "format", "--check", ".")
+    run(checkout, *ruff, "check", ".")
+    run(checkout, sys.executable, "-m", "alembic", "check")
+    biome = min((ROOT / "node_modules" / "@biomejs").glob("cli-*/biome"))  # itself: it needs no node
+    run(checkout, biome, "ci", "--colors=off", "app/static/js", "app/static/css")
+
+
+async def test_what_the_endpoints_answer(site: Spawned, tmp_path: Path) -> None:
+    chore = {**ARTICLE, "id": str(uuid4()), "text": "Water the plants"}
+    one = f"/api/chores/{chore['id']}"
+    async with site.client() as guest, somebody(site, "Alice") as alice, somebody(site, "Bob") as bob:
+        assert (await alice.post("/api/chores/", json={**chore, "text": " "})).status_code == 422
+        created = await alice.post("/api/chores/", json=chore)
+        assert (created.status_code, created.json()) == (201, {**created.json(), **chore, "done": False})
+        assert (await alice.post("/api/chores/", json=chore)).status_code == 200
+        assert (await alice.post("/api/chores/", json={**chore, "commentable_id": "2"})).status_code == 409
+
+        version = {"If-Match": f'"{created.json()["seq"]}"'}
+        assert (await bob.patch(one, json={"done": True}, headers=version)).json()["done"] is True
+        stale = await alice.patch(one, json={"text": "Water the roses"}, headers=version)
+        assert (stale.status_code, stale.json()["chore"]["done"]) == (412, True)
+
+        for refused in (guest.post("/api/chores/", json=chore), guest.patch(one, json={}), guest.delete(one)):
+            assert (await refused).status_code == 401
+        assert await snapshot(guest) == [stale.json()["chore"]]
+        assert (await alice.delete(one, headers=version)).status_code == 412
+        assert (await alice.delete(one)).status_code == 204
+        for gone in (alice.delete(one), alice.patch(one, json={"done": False}), alice.delete("/api/chores/1")):
+            assert (await gone).status_code == 404
+        assert await snapshot(guest) == []
+    with closing(sqlite3.connect(tmp_path / "parley.db")) as database:
+        assert database.execute("SELECT text FROM chores").fetchall() == [("",)], "a tombstone has no content"
+
+
+async def test_what_one_does_the_other_sees(alice: Person, bob: Person, arrive: Arrive) -> None:
+    await add(alice, "Water the plants")
+    await sees(bob, ("Water the plants", False))
+    await add(bob, "Feed the cat")
+    for person in (alice, bob):
+        await sees(person, ("Water the plants", False), ("Feed the cat", False))
+    await chore(bob).locator(".chore__done").check()
+    await sees(alice, ("Water the plants", True), ("Feed the cat", False))
+    await reword(bob, "Water the roses")
+    await sees(alice, ("Water the roses", True), ("Feed the cat", False))
+    await chore(alice, 1).locator(".chore__delete").click()
+    await sees(bob, ("Water the roses", True))
+    await see_the_truth(alice, bob)
+
+    guest = await arrive()
+    await sees(guest, ("Water the roses", True))
+    assert await chore(guest).locator(".chore__done").is_disabled()
+    await alice.write("A comment in the same topic")
+    await bob.sees("A comment in the same topic")
+
+
+async def test_what_is_done_without_a_connection_is_sent_later(
+    alice: Person, bob: Person, complaints: Complaints
+) -> None:
+    complaints.allow(NETWORK)
+    await add(bob, "Water the plants")
+    await sees(alice, ("Water the plants", False))
+    await add(bob, "Sweep")
+    await sees(alice, ("Water the plants", False), ("Sweep", False))
+
+    await alice.context.route(API, abort)
+    await chore(alice).locator(".chore__done").check()
+    await add(alice, "Feed the cat")
+    await alice.page.reload()
+    await reword(alice, "Sweep the floor", 1)
+    await chore(bob, 1).locator(".chore__delete").click()  # and what Alice wants of it goes with it
+    await reword(bob, "Water the roses")  # what Alice has ticked: no conflict
+    await is_so(
+        alice,
+        SHOWN,
+        [
+            {"text": "Water the roses", "done": True, "state": "saving"},
+            {"text": "Feed the cat", "done": False, "state": "sending"},
+        ],
+    )
+    await sees(bob, ("Water the roses", False))
+
+    await alice.context.unroute(API, abort)
+    await alice.page.evaluate("dispatchEvent(new Event('online'))")
+    await sees(bob, ("Water the roses", True), ("Feed the cat", False))
+    await see_the_truth(alice, bob)
+
+
+async def abort(route: Route) -> None:
+    await route.abort()
+
+
+async def test_nobody_overwrites_what_they_have_not_seen(alice: Person, bob: Person, complaints: Complaints) -> None:
+    complaints.allow("412")
+    await add(alice, "Water the plants")
+    await sees(bob, ("Water the plants", False))
+    await both_write(alice, "Water the roses", bob, " twice")
+    await sees(bob, ("Water the plants twice", False), state="refused")
+    await sees(alice, ("Water the roses", False))
+    await chore(bob).locator(".chore__again").click()
+    await sees(alice, ("Water the plants twice", False))
+    await see_the_truth(alice, bob)
+
+    await both_write(alice, "Leave them dry", bob, " a day")
+    await sees(bob, ("Water the plants twice a day", False), state="refused")
+    await chore(bob).locator(".chore__discard").click()
+    await sees(bob, ("Leave them dry", False))
+    await see_the_truth(alice, bob)
+
+
+async def both_write(alice: Person, text: str, bob: Person, more: str) -> None:
+    """Bob adds to what it says. Before he is done Alice has changed it, and he is told."""
+    field = chore(bob).locator(".chore__text")
+    await field.press("End")
+    await field.press_sequentially(more)
+    typed = await field.input_value()
+    await reword(alice, text)
+    await bob.until(f"parley.chores.at(0).get('text') === '{text}'", "what Alice wrote")
+    assert await field.input_value() == typed, "under his hands nothing changes"
+    async with bob.page.expect_response("**/api/chores/*") as refused:
+        await field.press("Enter")
+    assert (await refused.value).status == 412
+    await bob.until(f"document.querySelector('.chore__note').textContent.includes('“{text}”')", "why")
