@@ -1,5 +1,5 @@
 import { backoff } from "./backoff.js";
-import { LOGIN_ENDED, USER_UPDATED } from "./events.js";
+import { LOGIN_CHANGED, LOGIN_ENDED, USER } from "./events.js";
 import { request } from "./sync.js";
 
 const USERS = "/api/users";
@@ -20,8 +20,9 @@ const TRIES = 3;
 export const Account = Backbone.Model.extend({
   initialize(_, { bus }) {
     this.underway = null;
-    this.listenTo(bus, USER_UPDATED, this.merge);
+    this.listenTo(bus, USER.updated, this.merge);
     this.listenTo(bus, LOGIN_ENDED, this.ended);
+    this.listenTo(bus, LOGIN_CHANGED, this.recheck);
   },
 
   isSignedIn() {
@@ -85,7 +86,7 @@ export const Account = Backbone.Model.extend({
   // that brings it may still be on its way, as the stream is often faster.
   async ended({ reason = null } = {}) {
     await Promise.allSettled([this.underway]);
-    if (!this.isSignedIn()) return;
+    if (!this.isSignedIn()) return this.recheck();
     if (reason === "signed_out") return this.becomeGuest(reason);
     const { id } = this;
     const user = await (reason === "replaced" ? this.whoIsItSoon() : this.whoIsIt());
@@ -94,12 +95,36 @@ export const Account = Backbone.Model.extend({
     else this.become(user);
   },
 
+  // In another tab somebody has signed in, or out. Without an answer we stay who we are: nobody said that we are not.
+  async recheck() {
+    await Promise.allSettled([this.underway]);
+    const { id } = this;
+    const answer = await this.askAgain();
+    if (answer === null || this.id !== id) return;
+    if (answer.user) this.become(answer.user);
+    else this.becomeGuest("signed_out");
+  },
+
   // Without an answer it is nobody, which is the safe side.
   whoIsIt() {
-    return request("read", this, { url: SESSION }).then(
+    return this.ask().then(
       ({ user }) => user,
       () => null,
     );
+  },
+
+  // Null where there is no answer to be had.
+  async askAgain() {
+    for (let failures = 0; failures < TRIES; failures += 1) {
+      const answer = await this.ask().catch(() => null);
+      if (answer !== null) return answer;
+      await new Promise((resolve) => setTimeout(resolve, backoff(failures)));
+    }
+    return null;
+  },
+
+  ask() {
+    return request("read", this, { url: SESSION });
   },
 
   // Somebody has signed in with this browser, in another tab: its new cookie arrives a little after the stream's word.
@@ -114,6 +139,7 @@ export const Account = Backbone.Model.extend({
 
   become(user) {
     const same = user.id === this.id;
+    if (!same) this.clear({ silent: true });
     this.set(user);
     if (same) this.trigger("renewed");
   },

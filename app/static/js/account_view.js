@@ -27,7 +27,8 @@ export const AccountView = Backbone.View.extend({
   entered() {
     const { activeElement } = document;
     const lost = activeElement === document.body || activeElement.getClientRects().length === 0;
-    if (lost && this.model.isSignedIn()) this.el.querySelector(".account__sign-out").focus();
+    if (lost && this.model.isSignedIn())
+      this.el.querySelector(".account__sign-out").focus({ preventScroll: true });
   },
 
   askSignIn() {

@@ -1,12 +1,13 @@
 // Where the browser's parts are put together. The page's JSON block holds user, snapshot and cursors from
 // one read, so what happens between that read and the stream's start comes over the stream.
 //
-//   EventSource → connector → bus → comments, account → their views
-//   a person → a view → a model → Backbone.sync → REST
+//   EventSource → stream → relay (in the tab that leads) → connector (in each tab) → bus → comments, account → their views
+//   a person → a view → a model → its sync → outbox → courier (in the tab that leads) → Backbone.sync → REST
 //
 // Hooks for tests and the curious:
-//   window.parley               {account, comments (null on the front page), connector, bus}
-//   parley.connector            .state, .lastEventId, .close(), .resume()
+//   window.parley               {account, comments (null on the front page), connector, outbox, bus}
+//   parley.connector            .state, .lastEventId, .leads, .close(), .resume()
+//   parley.outbox               .records, .ready
 //   .thread__list > .comment    data-comment-id, data-state: settled | sending | saving | deleting | refused
 //   .comment__body __author __edited __note __edit __delete __delete-yes __delete-no __retry __discard
 //   .editor                     textarea[name=body] .editor__save __cancel __conflict __theirs __problem
@@ -28,16 +29,22 @@ import { Comments } from "./comments.js";
 import { CommentsView } from "./comments_view.js";
 import { ComposerView } from "./composer_view.js";
 import { Connector } from "./connector.js";
+import { Courier } from "./courier.js";
+import { Drafts } from "./drafts.js";
 import { EntryView } from "./entry_view.js";
 import { Light } from "./light.js";
 import { LightView } from "./light_view.js";
 import { MailedLink } from "./mailed_link.js";
 import { MailedLinkView } from "./mailed_link_view.js";
 import { NoticeView } from "./notice_view.js";
+import { Outbox } from "./outbox.js";
+import { Relay } from "./relay.js";
 import { RevealView } from "./reveal_view.js";
 import { Router } from "./router.js";
 import { SettingsView } from "./settings_view.js";
+import { keepPages } from "./shell.js";
 import "./sync.js";
+import { Tabs } from "./tabs.js";
 
 const { user, thread, cursors, topics } = JSON.parse(
   document.getElementById("bootstrap").textContent,
@@ -45,16 +52,27 @@ const { user, thread, cursors, topics } = JSON.parse(
 // What everybody may follow; an account's own topic the server adds by itself.
 const pageTopics = topics.filter((topic) => !topic.startsWith("User/"));
 const account = new Account(user ?? {}, { bus });
-const connector = new Connector(bus);
-const parley = { account, comments: null, connector, bus };
+const viewer = () => account.id ?? null;
+const drafts = new Drafts(account);
+const tabs = new Tabs();
+const outbox = new Outbox({ bus, tabs });
+const connector = new Connector({ bus, tabs, viewer });
+const collections = [];
+const parley = { account, comments: null, connector, outbox, bus };
 let turn = 0;
 
+new Relay(tabs);
+new Courier({ outbox, tabs, bus, viewer });
 new Router({ thread: showThread, account: showSettings, mailedLink: showMailedLink });
 showChrome();
 Backbone.history.start({ pushState: true });
 account.on("change:id", followAnew);
+account.on("left", leave);
 account.on("renewed", () => connector.resume());
+outbox.belongTo(viewer());
+tabs.enter();
 follow(cursors);
+keepPages(account);
 window.parley = parley;
 
 function showChrome() {
@@ -62,16 +80,24 @@ function showChrome() {
   new AccountView({ el: ".account", model: account, bus });
   new NoticeView({ el: ".notice", model: account, bus });
   new EntryView({ el: ".entry", model: account, bus });
-  new LightView({ el: ".light", model: new Light({}, { bus }) });
+  new LightView({ el: ".light", model: new Light({}, { bus }), bus });
   new RevealView({ el: document.body, bus });
 }
 
 function showThread() {
   const el = document.querySelector(".thread");
-  parley.comments = new Comments([], { bus, commentable: commentableOf(pageTopics[0]) });
-  parley.comments.replace(thread);
-  new CommentsView({ el, collection: parley.comments, bus, account });
-  new ComposerView({ el: ".composer", collection: parley.comments, bus, account });
+  parley.comments = live(Comments, thread);
+  new CommentsView({ el, collection: parley.comments, bus, account, drafts });
+  new ComposerView({ el: ".composer", collection: parley.comments, bus, account, drafts });
+}
+
+// A collection of this page's topic. It lives from now on.
+function live(Collection, snapshot) {
+  const [topic] = pageTopics;
+  const collection = new Collection([], { bus, outbox, topic, place: placeOf(topic) });
+  collection.replace(snapshot);
+  collections.push(collection);
+  return collection;
 }
 
 function showSettings() {
@@ -89,17 +115,26 @@ async function followAnew() {
   turn += 1;
   const mine = turn;
   connector.close();
-  const snapshot = await parley.comments?.refetch();
-  if (mine === turn) follow(snapshot ? [snapshot.cursor] : []);
+  if (account.isSignedIn()) outbox.belongTo(viewer());
+  else outbox.hold();
+  const snapshots = await Promise.all(collections.map((collection) => collection.refetch()));
+  if (mine === turn) follow(snapshots.map((snapshot) => snapshot.cursor));
+}
+
+// Who goes of their own will leaves nothing in sight. What is unsent waits for them, out of it.
+function leave(reason) {
+  if (reason === "deleted") outbox.erase();
+  if (reason === "signed_out") outbox.belongTo(null);
 }
 
 // A guest without a topic has nothing to hear; an account has at least its own affairs.
 function follow(from) {
   if (pageTopics.length > 0 || account.isSignedIn()) connector.open(pageTopics, from);
+  else connector.close();
 }
 
 // "Article/1": the type ends at the first slash.
-function commentableOf(topic) {
+function placeOf(topic) {
   const slash = topic.indexOf("/");
   return { commentable_type: topic.slice(0, slash), commentable_id: topic.slice(slash + 1) };
 }

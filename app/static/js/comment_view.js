@@ -4,7 +4,9 @@ import { fromTemplate } from "./template.js";
 
 const HUES = 8;
 const NOTES = { sending: "Sending…", saving: "Saving…" };
-const REFUSED = { create: "Not posted.", edit: "Not saved.", delete: "Not deleted." };
+const HELD = "Waiting until you are signed in again.";
+const WAITING = "Waiting for the connection…";
+const REFUSED = { create: "Not posted.", update: "Not saved.", destroy: "Not deleted." };
 
 /** One comment in the list. Takes over its server-rendered element when there is one. */
 export const CommentView = Backbone.View.extend({
@@ -18,13 +20,16 @@ export const CommentView = Backbone.View.extend({
     "keydown .comment__confirm": "key",
   },
 
-  initialize({ element }) {
+  initialize({ element, drafts = null }) {
+    this.drafts = drafts;
     this.setElement(element ?? fromTemplate("comment"));
     this.editor = null;
     this.listenTo(this.model, "change standing", this.changed);
     this.listenTo(this.model, "standing", this.settled);
     this.listenTo(this.model, "refused", this.refused);
+    this.listenTo(this.model, "change:current_user_can_edit", this.resume);
     this.render();
+    this.resume();
   },
 
   part(name) {
@@ -58,18 +63,22 @@ export const CommentView = Backbone.View.extend({
 
   renderState() {
     const state = this.model.state();
-    const { refusal } = this.model;
     this.el.dataset.state = state;
     this.el.hidden = state === "deleting";
-    this.note(
-      refusal ? `${REFUSED[refusal.act]} ${refusal.problem.message}` : (NOTES[state] ?? ""),
-    );
+    this.note(this.noteOf(state));
+  },
+
+  noteOf(state) {
+    const { pending, refusal } = this.model;
+    if (refusal) return `${REFUSED[refusal.act]} ${refusal.problem.message}`;
+    if (pending && this.model.outbox.held) return HELD;
+    const waits = pending && (this.model.outbox.resting || pending.tries > 1);
+    return waits ? WAITING : (NOTES[state] ?? "");
   },
 
   renderActions() {
-    const unsent = this.model.isNew();
-    const busy = this.model.pending || this.editor;
-    this.part("actions").hidden = Boolean(busy) || !this.model.get("current_user_can_edit");
+    const unsent = this.model.isNew() && this.model.refusal !== null;
+    this.part("actions").hidden = Boolean(this.editor) || !this.model.get("current_user_can_edit");
     this.part("retry").hidden = !unsent;
     this.part("discard").hidden = !unsent;
     this.part("delete").hidden = unsent;
@@ -83,14 +92,28 @@ export const CommentView = Backbone.View.extend({
   // Editing
 
   edit() {
-    this.open(this.model.refusal?.body ?? this.model.get("body"), this.model.refusal?.problem);
+    const { refusal } = this.model;
+    if (refusal?.act === "update") this.open(refusal);
+    else this.open({ body: this.model.text() });
     this.editor.focus();
   },
 
-  open(body, problem) {
-    this.editor = new EditorView({ model: this.model, body, problem });
+  // Where somebody was typing when the page went away, they go on. The focus stays where it is.
+  resume() {
+    const draft = this.model.get("current_user_can_edit") && this.drafts?.of(this.model.id);
+    if (!draft || this.editor || draft.body === this.model.text()) return;
+    const open = () => this.open({ problem: this.model.refusal?.problem, ...draft });
+    if (this.el.parentNode) steadily(this.el.parentNode, open);
+    else open();
+  },
+
+  // What is refused was written on a state of its own, its base.
+  open({ body, base, problem }) {
+    const { model, drafts } = this;
+    this.editor = new EditorView({ model, body, base, problem, drafts });
     this.listenTo(this.editor, "save", this.save);
     this.listenTo(this.editor, "cancel", this.cancel);
+    this.listenTo(this.editor, "close", this.leave);
     this.part("body").hidden = true;
     this.part("body").after(this.editor.el);
     this.render();
@@ -105,25 +128,31 @@ export const CommentView = Backbone.View.extend({
     if (hadFocus) this.el.focus({ preventScroll: true });
   },
 
-  save(body, seq) {
+  save(body, base) {
+    if (body !== this.model.get("body") || this.model.record) this.model.edit(body, base);
     this.close();
-    if (body !== this.model.get("body") || this.model.isNew()) this.model.edit(body, seq);
-    else this.model.stand(null, null);
   },
 
-  cancel() {
+  leave() {
     this.close();
     if (this.isGone) this.trigger("closed", this);
-    else if (!this.model.isNew()) this.model.stand(null, null);
+  },
+
+  // What was refused is given up by whoever was shown that.
+  cancel() {
+    const isShown = this.editor.problem !== null && this.model.refusal?.act === "update";
+    this.leave();
+    if (this.isGone || isShown) this.model.discard();
   },
 
   // A refused text goes back where it was written, beside the reason.
   refused() {
     const { refusal } = this.model;
-    if (refusal?.act !== "edit" || this.editor) return;
-    this.open(refusal.body, refusal.problem);
+    if (refusal?.act !== "update") return;
+    if (this.editor) return this.editor.refuse(refusal.problem);
+    this.open(refusal);
     const elsewhere = document.activeElement?.closest("form");
-    if (!elsewhere) this.editor.focus();
+    if (!elsewhere) this.editor.focus({ preventScroll: true });
   },
 
   // The request seemed to fail, and then the stream brought just that text.
@@ -132,8 +161,14 @@ export const CommentView = Backbone.View.extend({
     if (done && this.editor.field().value === this.model.get("body")) this.close();
   },
 
-  /** The comment was deleted while its editor is open: the text stays until the person closes it. */
+  /** Somebody still wants it to say something. */
+  hasText() {
+    return this.editor !== null || this.model.record?.act === "update";
+  },
+
+  /** The comment was deleted, but not what was written for it: that stays until the person closes it. */
   gone() {
+    if (this.editor === null) this.open({ body: this.model.text() });
     this.isGone = true;
     this.stopListening(this.model);
     this.editor.gone();
@@ -169,11 +204,11 @@ export const CommentView = Backbone.View.extend({
   // What could not be posted
 
   retry() {
-    this.model.post();
+    this.model.retry();
   },
 
   discard() {
-    this.model.collection.remove(this.model);
+    this.model.discard();
   },
 });
 

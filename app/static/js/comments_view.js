@@ -1,21 +1,28 @@
 import { CommentView } from "./comment_view.js";
-import { ANNOUNCEMENT } from "./events.js";
+import { ANNOUNCEMENT, COMMENTS_ARRIVED, OUTBOX_VOLATILE } from "./events.js";
+import { KeptView } from "./kept_view.js";
+import { PillView } from "./pill_view.js";
 import { steadily } from "./steady.js";
 
-/** The list, its heading and "load earlier". `el` is the thread's section. */
+/** The list, its heading, "load earlier" and the pill. `el` is the thread's section. */
 export const CommentsView = Backbone.View.extend({
   events: { "click .thread__earlier": "loadEarlier" },
 
-  initialize({ bus, account }) {
+  initialize({ bus, account, drafts = null }) {
+    this.drafts = drafts;
     this.bus = bus;
     this.account = account;
     this.list = this.el.querySelector(".thread__list");
+    this.pill = new PillView({ el: this.el.querySelector(".pill") });
     this.views = new Map();
     this.listenTo(this.collection, "update", this.update);
-    this.listenTo(this.collection, "change:created_seq", this.place);
+    this.listenTo(this.collection, "change:created_seq", this.move);
     this.listenTo(this.collection, "update standing window", this.renderSummary);
     this.listenTo(this.collection, "window", this.renderEarlier);
+    this.listenTo(this.collection, "orphan", this.keep);
+    this.listenTo(bus, OUTBOX_VOLATILE, this.warn);
     this.adopt();
+    this.newest = this.newestSeq();
     this.renderSummary();
     this.renderEarlier();
   },
@@ -28,12 +35,16 @@ export const CommentsView = Backbone.View.extend({
   },
 
   show(comment, element) {
-    const view = new CommentView({ model: comment, element });
+    const view = new CommentView({ model: comment, element, drafts: this.drafts });
     this.listenTo(view, "closed", this.forget);
     this.listenTo(view, "leaving", this.takeFocus);
     this.views.set(comment.id, view);
     this.place(comment);
     return view;
+  },
+
+  move(comment) {
+    steadily(this.list, () => this.place(comment));
   },
 
   // Only the one that moved is touched: moving an element takes the focus out of it.
@@ -57,29 +68,58 @@ export const CommentsView = Backbone.View.extend({
       for (const comment of removed) this.drop(comment);
       for (const comment of added) this.show(comment);
     });
-    for (const comment of added) this.welcome(comment);
+    requestAnimationFrame(() => this.reveal(added)); // after what moves in this frame
+    this.welcome(added.filter((comment) => comment.get("created_seq") > this.newest));
+    this.newest = this.newestSeq();
+    this.pill.lookSoon();
   },
 
-  welcome(comment) {
-    const { el } = this.views.get(comment.id);
-    if (comment.isNew()) el.scrollIntoView({ block: "nearest" });
-    else if (!this.extending) el.classList.add("is-new");
-    const theirs = comment.get("user_id") !== this.account.id;
-    if (theirs && !this.extending) {
-      this.bus.trigger(ANNOUNCEMENT, `New comment by ${comment.get("username")}.`);
-    }
+  // What one has just written is seen at once; what only waits still, or comes from another tab, moves nothing.
+  reveal(added) {
+    const written = added.findLast((comment) => comment.isNew());
+    const writing = document.hasFocus() && document.activeElement.closest(".composer");
+    if (written && writing) this.views.get(written.id)?.el.scrollIntoView({ block: "nearest" });
+  },
+
+  // Those that are newer than all there were: neither what the page came with nor what was loaded before them.
+  welcome(fresh) {
+    const mine = (comment) => comment.get("user_id") === this.account.id;
+    const [own, theirs] = [fresh.filter(mine), fresh.filter((comment) => !mine(comment))];
+    for (const comment of own) this.views.get(comment.id).el.classList.add("is-new");
+    for (const comment of theirs) this.pill.await(this.views.get(comment.id).el);
+    if (theirs.length === 0) return;
+    this.bus.trigger(COMMENTS_ARRIVED, theirs.length, theirs.at(-1).get("username"));
+  },
+
+  newestSeq() {
+    return Math.max(0, ...this.collection.map((comment) => comment.get("created_seq") ?? 0));
   },
 
   drop(comment) {
     const view = this.views.get(comment.id);
     this.views.delete(comment.id);
-    if (view.editor) view.gone();
+    if (view.hasText() && !this.isBeyond(comment)) view.gone();
     else this.forget(view);
+  },
+
+  // Further up than what is loaded now; nobody has deleted it. Its draft or record stays.
+  isBeyond(comment) {
+    const { before } = this.collection;
+    return before !== null && comment.get("created_seq") < before;
+  },
+
+  // Where its editor is still open, the text is there.
+  keep(record) {
+    const isShown = this.el.querySelector(`[data-key="${record.key}"], #comment-${record.key}`);
+    if (isShown) return;
+    const { el } = new KeptView({ outbox: this.collection.outbox, record });
+    el.dataset.key = record.key;
+    steadily(this.list, () => this.el.querySelector(".thread__kept").append(el));
   },
 
   forget(view) {
     const hadFocus = view.el.contains(document.activeElement);
-    view.remove();
+    steadily(this.list, () => view.remove());
     if (hadFocus) this.takeFocus();
   },
 
@@ -94,33 +134,46 @@ export const CommentsView = Backbone.View.extend({
     const summary = this.el.querySelector(".thread__count");
     summary.textContent = count === 0 ? "" : `${atLeast}${count} comment${count === 1 ? "" : "s"}`;
     summary.dataset.count = count;
-    this.el.querySelector(".thread__empty").hidden = count > 0;
+    this.hide(".thread__empty", count > 0);
   },
 
   renderEarlier() {
     const button = this.el.querySelector(".thread__earlier");
-    button.hidden = this.collection.before === null;
+    const arrived = !button.hidden && this.collection.before === null;
     button.disabled = false;
-    this.el.querySelector(".thread__problem").hidden = true;
+    button.hidden = this.collection.before === null;
+    // In the button's place, as high as that was.
+    if (arrived) this.el.querySelector(".thread__beginning").hidden = false;
+    this.hide(".thread__problem", true);
+  },
+
+  hide(selector, hidden) {
+    const part = this.el.querySelector(selector);
+    if (part.hidden === hidden) return;
+    steadily(this.list, () => {
+      part.hidden = hidden;
+    });
+  },
+
+  // It lies where there is room for it, so it moves nothing.
+  warn() {
+    this.el.querySelector(".thread__volatile").hidden = false;
   },
 
   async loadEarlier({ currentTarget: button }) {
     button.disabled = true;
-    this.extending = true;
     try {
       await this.collection.loadEarlier();
       this.bus.trigger(ANNOUNCEMENT, "Earlier comments are shown.");
     } catch (problem) {
       this.complain(problem.message);
     } finally {
-      this.extending = false;
       button.disabled = false;
     }
   },
 
   complain(message) {
-    const note = this.el.querySelector(".thread__problem");
-    note.textContent = message;
-    note.hidden = false;
+    this.el.querySelector(".thread__problem").textContent = message;
+    this.hide(".thread__problem", false);
   },
 });

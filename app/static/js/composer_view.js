@@ -1,20 +1,41 @@
 import { ENTRY_CLOSED, ENTRY_WANTED } from "./events.js";
 
-/** Where a new comment is written. A guest may write, too: it is posted once they have signed in. */
+const FULL = "Too much is waiting to be sent. Your text stays here until there is room for it.";
+
+/**
+ * Where a new comment is written. A guest may write, too: it is posted once they have signed in. What is typed is kept
+ * (drafts.js), and what is seen in the field stays there, whoever comes or goes, unless they sign out on purpose.
+ */
 export const ComposerView = Backbone.View.extend({
   events: {
     submit: "submit",
+    input: "keep",
     keydown: "key",
     "click .composer__sign-in": "askSignIn",
     "click .composer__sign-up": "askSignUp",
   },
 
-  initialize({ bus, account }) {
+  initialize({ bus, account, drafts = null }) {
     this.bus = bus;
     this.account = account;
+    this.drafts = drafts;
     this.waiting = false;
-    this.listenTo(account, "change:id", this.render);
+    this.writer = null; // who was signed in last while this was written
+    this.listenTo(account, "change:id", this.change);
+    if (drafts) this.listenTo(drafts, "erased", this.empty);
     this.listenTo(bus, ENTRY_CLOSED, this.entered);
+    const isTyped = this.field().value !== ""; // before this script was there
+    this.change();
+    if (isTyped) this.keep();
+  },
+
+  // Somebody else is writing now. Their draft is shown where there is room for it.
+  change() {
+    this.draft = this.drafts?.at(this.collection.topic);
+    const { id = null } = this.account;
+    if (id !== null && this.writer !== null && id !== this.writer) this.empty(); // what is there is another's
+    this.writer = id ?? this.writer;
+    if (this.field().value === "") this.field().value = this.draft?.read()?.body ?? "";
     this.render();
   },
 
@@ -40,9 +61,25 @@ export const ComposerView = Backbone.View.extend({
   },
 
   post() {
-    this.collection.compose(this.field().value, this.account);
-    this.field().value = "";
+    const comment = this.collection.compose(this.field().value, this.account);
+    if (comment === null) return this.complain(FULL);
+    this.draft?.dropAfter(this.collection.outbox.kept());
+    this.empty();
     this.field().focus({ preventScroll: true });
+  },
+
+  keep() {
+    this.field().setCustomValidity("");
+    this.draft?.keep(this.field().value);
+  },
+
+  complain(message) {
+    this.field().setCustomValidity(message);
+    this.field().reportValidity();
+  },
+
+  empty() {
+    this.field().value = "";
   },
 
   wait() {

@@ -1,151 +1,121 @@
-// The stream's end in the browser: EventSource in, bus out. It knows no models.
-//
-// A lost connection is EventSource's own affair: it reconnects and says where it was. Only where it gives
-// up (any status but 200, a wrong type), or where nothing has come for too long, a new one is made; that
-// one passes `cursor`, for `Last-Event-ID` lives and dies with its EventSource.
+// A tab's end of the browser's one stream: what the leading tab hears (relay.js) is told on this tab's bus, and
+// this tab's cursor follows. It knows no models.
 
-import { backoff } from "./backoff.js";
-import { STREAM_STATE, WIRE_CHANGES, WIRE_CONTROLS } from "./events.js";
+import { LOGIN_CHANGED, STREAM_STATE, WIRE_CHANGES, WIRE_CONTROLS } from "./events.js";
 
-const HEARTBEAT_MS = 15_000;
-const SILENCE_MS = 2.5 * HEARTBEAT_MS;
-const FIRST_BLOCK_MS = 8_000;
-const POLLING_MS = 60_000;
-const FAILURES_UNTIL_OFFLINE = 4;
+const SILENCE_MS = 45_000; // of a leader; heartbeats come three times as often
+const TICK_MS = 5_000;
+const RESTING = ["idle", "signed-out"];
 
 export class Connector {
   state = "idle";
   lastEventId = "";
   #bus;
-  #source = null;
+  #tabs;
+  #viewer;
   #topics = [];
   #cursors = [];
-  #failures = 0;
   #wanted = false;
-  #once = false;
-  #watchdog = 0;
-  #retry = 0;
-  #plain = 0;
+  #round = null;
+  #isLeftOut = false; // there are more tabs than one stream can serve, and the others had been looked at since
+  #heardAt = 0;
 
-  constructor(bus) {
+  /** `viewer` () answers the id of the account that looks, or null. */
+  constructor({ bus, tabs, viewer }) {
     this.#bus = bus;
-    window.addEventListener("pagehide", () => this.#drop());
-    window.addEventListener("pageshow", (event) => event.persisted && this.#again());
-    window.addEventListener("online", () => this.#again());
-    window.addEventListener("offline", () => this.#wanted && this.#say("offline"));
-    document.addEventListener("visibilitychange", () => this.#hurry());
+    this.#tabs = tabs;
+    this.#viewer = viewer;
+    tabs.on("call", () => (this.#wanted ? this.#join() : this.#part()));
+    tabs.on("back", () => this.#wanted && this.#join());
+    tabs.on("leave", () => this.#part());
+    tabs.on("round", (round) => this.#entered(round));
+    tabs.on("state", (message) => this.#isOurs(message) && this.#say(message.state));
+    tabs.on("event", (message) => this.#isOurs(message) && this.#received(message));
+    window.addEventListener("online", () => this.#look());
+    window.addEventListener("focus", () => this.#look());
+    document.addEventListener("visibilitychange", () => this.#look());
+    setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  /** Does this tab hold the browser's stream? */
+  get leads() {
+    return this.#tabs.leads;
   }
 
   /** Follow these topics from these cursors on. No topic at all: what concerns the account alone. */
   open(topics, cursors) {
     this.#topics = topics;
     this.#cursors = cursors;
-    this.#failures = 0;
-    this.#wanted = true;
-    this.#once = false;
     this.lastEventId = "";
-    this.#connect("connecting");
+    this.resume();
   }
 
-  /** No stream until the next `open` or `resume`. */
+  /** Nothing to follow until the next `open` or `resume`. */
   close() {
     this.#wanted = false;
-    this.#drop();
+    this.#part();
     this.#say("idle");
   }
 
   /** Go on after `close`, from the last event that came. */
   resume() {
     this.#wanted = true;
-    this.#connect("connecting");
+    this.#round = null;
+    this.#say("connecting");
+    this.#join();
   }
 
-  #connect(state) {
-    this.#drop();
-    this.#say(navigator.onLine === false ? "offline" : state);
-    this.#source = new EventSource(this.#address());
-    this.#source.addEventListener("error", () => this.#failed());
-    for (const name of WIRE_CHANGES) {
-      this.#hear(name, (data) => this.#bus.trigger(name, data.payload.model));
-    }
-    for (const [name, local] of Object.entries(WIRE_CONTROLS)) {
-      this.#hear(name, (data) => this.#bus.trigger(local, data));
-    }
-    clearTimeout(this.#watchdog);
-    this.#watchdog = setTimeout(() => this.#giveUpWaiting(), FIRST_BLOCK_MS);
-  }
-
-  #giveUpWaiting() {
-    clearTimeout(this.#plain);
-    this.#once = this.#failures === 0;
-    if (this.#once) this.#plain = setTimeout(() => this.#streamAgain(), POLLING_MS);
-    this.#again();
-  }
-
-  #streamAgain() {
-    if (!this.#once) return;
-    this.#once = false;
-    this.#again();
-  }
-
-  #address() {
-    const query = new URLSearchParams();
-    for (const topic of this.#topics) query.append("topic", topic);
+  #join() {
+    this.#heardAt = Date.now();
     const cursors = this.lastEventId ? [this.lastEventId] : this.#cursors;
-    for (const cursor of cursors) query.append("cursor", cursor);
-    if (this.#once) query.append("once", "1");
-    return `/streams?${query}`;
-  }
-
-  #hear(name, handle) {
-    this.#source.addEventListener(name, (event) => {
-      this.lastEventId = event.lastEventId || this.lastEventId;
-      this.#failures = 0;
-      this.#watch();
-      this.#say("live");
-      handle(JSON.parse(event.data));
+    this.#tabs.post("join", {
+      tab: this.#tabs.id,
+      user: this.#viewer(),
+      topics: this.#topics,
+      cursors,
     });
   }
 
-  #failed() {
-    this.#failures += 1;
-    const closed = this.#source.readyState === EventSource.CLOSED;
-    const polling = this.#once && this.#failures === 1 && !closed;
-    if (!polling) this.#say(this.#seemsOffline() ? "offline" : "reconnecting");
-    if (closed) this.#connectLater();
+  #part() {
+    this.#round = null;
+    this.#tabs.post("part", { tab: this.#tabs.id });
   }
 
-  #seemsOffline() {
-    return navigator.onLine === false || this.#failures >= FAILURES_UNTIL_OFFLINE;
+  // The browser's one stream is always for whoever is signed in: when that is not who looks here, this tab is late.
+  #entered({ round, user, tabs }) {
+    this.#isLeftOut = user === this.#viewer() && !tabs.includes(this.#tabs.id);
+    const isOurs = this.#wanted && user === this.#viewer() && !this.#isLeftOut;
+    this.#round = isOurs ? round : null;
+    if (user !== this.#viewer()) this.#bus.trigger(LOGIN_CHANGED);
   }
 
-  #connectLater() {
-    clearTimeout(this.#watchdog);
-    clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => this.#again(), backoff(this.#failures));
+  #isOurs({ round }) {
+    if (round !== this.#round) return false;
+    this.#heardAt = Date.now();
+    return true;
   }
 
-  // A connection can die without a word (sleep, a dropped NAT entry): no heartbeat says so.
-  #watch() {
-    clearTimeout(this.#watchdog);
-    this.#watchdog = setTimeout(() => this.#again(), SILENCE_MS);
+  #received({ name, data, id }) {
+    this.lastEventId = id;
+    const said = JSON.parse(data);
+    if (WIRE_CHANGES.includes(name)) this.#bus.trigger(name, said.payload.model);
+    else this.#bus.trigger(WIRE_CONTROLS[name], said);
   }
 
-  #again() {
-    if (this.#wanted) this.#connect(this.#seemsOffline() ? "offline" : "reconnecting");
+  // -- is somebody still listening for us?
+
+  #look() {
+    if (!this.#wanted || document.visibilityState !== "visible") return;
+    this.#tabs.poke();
+    if (this.#round === null) this.#join();
   }
 
-  // Somebody looks at the page again: no sense in sitting out the wait.
-  #hurry() {
-    const waiting = this.#source?.readyState === EventSource.CLOSED;
-    if (waiting && document.visibilityState === "visible") this.#again();
-  }
-
-  #drop() {
-    clearTimeout(this.#watchdog);
-    clearTimeout(this.#retry);
-    this.#source?.close();
-    this.#source = null;
+  #tick() {
+    const waited = Date.now() - this.#heardAt;
+    if (waited < 0) this.#heardAt = Date.now(); // the clock was set back
+    const isLost = this.#wanted && this.#round === null && !this.#isLeftOut;
+    if (isLost && waited > TICK_MS) this.#join();
+    else if (waited > SILENCE_MS && !RESTING.includes(this.state)) this.#look();
   }
 
   #say(state) {

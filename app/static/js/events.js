@@ -2,27 +2,48 @@
 // elsewhere: a wrong import does not even load.
 
 // From the server, over the stream; their first argument is the payload's `model`.
-export const COMMENT_CREATED = "global.comment.create.success";
-export const COMMENT_UPDATED = "global.comment.update.success";
-export const COMMENT_DESTROYED = "global.comment.destroy.success";
-export const USER_UPDATED = "global.user.update.success";
+export const COMMENT = changesOf("comment");
+export const USER = changesOf("user");
 
-export const WIRE_CHANGES = [COMMENT_CREATED, COMMENT_UPDATED, COMMENT_DESTROYED, USER_UPDATED];
+/** What happens to the objects of each live model. A new model is one more here. */
+export const LIVE = [COMMENT, USER];
+
+function changesOf(model) {
+  return {
+    created: `global.${model}.create.success`,
+    updated: `global.${model}.update.success`,
+    destroyed: `global.${model}.destroy.success`,
+  };
+}
 
 // About the stream itself. What they carry stands behind each.
-export const STREAM_STATE = "local.stream.state"; // "idle" | "connecting" | "live" | "reconnecting" | "offline"
+// idle | connecting | live | catching-up | reconnecting | offline | polling | signed-out
+export const STREAM_STATE = "local.stream.state";
 export const STREAM_HEARTBEAT = "local.stream.heartbeat"; // {cursor}: the topic heads
 export const STREAM_RESET = "local.stream.reset"; // {topics, reason}: fetch again
 export const LOGIN_ENDED = "local.login.ended"; // {reason}: this browser may be a guest's now
+export const LOGIN_CHANGED = "local.login.changed"; // in another tab somebody signed in, or out
 
 // What the server calls them.
+export const HEARTBEAT = "heartbeat";
+export const RESET = "reset";
+export const AUTH = "auth";
 export const WIRE_CONTROLS = {
-  heartbeat: STREAM_HEARTBEAT,
-  reset: STREAM_RESET,
-  auth: LOGIN_ENDED,
+  [HEARTBEAT]: STREAM_HEARTBEAT,
+  [RESET]: STREAM_RESET,
+  [AUTH]: LOGIN_ENDED,
 };
+
+/** All that a stream can bring, under its name on the wire. */
+export const WIRE_CHANGES = LIVE.flatMap((changes) => Object.values(changes));
+export const WIRE_NAMES = [...WIRE_CHANGES, ...Object.keys(WIRE_CONTROLS)];
+
+// About what is not confirmed yet.
+export const OUTBOX_CHANGED = "local.outbox.changed"; // {waiting, refused}: how many of this login's records
+export const OUTBOX_VOLATILE = "local.outbox.volatile"; // (error): what is unsent is lost with this page
 
 // Between views; the server never hears of these.
 export const ENTRY_WANTED = "local.entry.wanted"; // a mode (entry_modes.js): open the form
 export const ENTRY_CLOSED = "local.entry.closed"; // the form was closed, signed in or not
+export const COMMENTS_ARRIVED = "local.comments.arrived"; // (n): comments by others came in, unasked for
 export const ANNOUNCEMENT = "local.announcement"; // a sentence for the polite live region

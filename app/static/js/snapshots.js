@@ -1,8 +1,13 @@
 import { backoff } from "./backoff.js";
+import { Problem } from "./problem.js";
 import { request } from "./sync.js";
 
+const PAGE = 50;
+const LARGEST_PAGE = 100;
+const MOST_PAGES = 20; // read again; whoever has loaded more begins anew with these
+
 /**
- * Reads snapshots of one commentable's comments while the stream goes on. A state that the stream brings
+ * Reads snapshots of one collection while the stream goes on. A state that the stream brings
  * during a read may be newer than the snapshot and outside what the collection holds, hence lost; so
  * `saw` keeps it until the read is over, and the snapshot is handed over with those states in it.
  *
@@ -10,27 +15,26 @@ import { request } from "./sync.js";
  */
 export class Snapshots {
   #collection;
-  #query;
   #seen = new Map();
   #turn = 0;
   reading = false;
 
-  constructor(collection, query) {
+  constructor(collection) {
     this.#collection = collection;
-    this.#query = query;
   }
 
   saw(state) {
     if (this.reading && isNewer(state, this.#seen.get(state.id))) this.#seen.set(state.id, state);
   }
 
-  /** The newest page. It is needed, so it is asked for until it comes. */
-  async newest() {
+  /** The newest pages, with so many objects or more. They are needed, so they are asked for until they come. */
+  async newest(count) {
     const turn = this.#begin();
     for (let failures = 1; ; failures += 1) {
       try {
-        return await this.#read({}, turn);
-      } catch {
+        return await this.#readAll(count, turn);
+      } catch (problem) {
+        if (!(problem instanceof Problem)) throw problem;
         await new Promise((resolve) => setTimeout(resolve, backoff(failures)));
         if (turn !== this.#turn) return superseded();
       }
@@ -41,7 +45,7 @@ export class Snapshots {
   async earlier(before) {
     const turn = this.#begin();
     try {
-      return await this.#read({ before }, turn);
+      return this.#completed(await this.#read({ before }, turn));
     } finally {
       if (turn === this.#turn) this.reading = false;
     }
@@ -54,21 +58,37 @@ export class Snapshots {
     return this.#turn;
   }
 
+  // What comes between two reads the stream brings: it goes on from the first one's cursor.
+  async #readAll(count, turn) {
+    const { plural } = this.#collection;
+    const limit = Math.min(Math.max(count, PAGE), LARGEST_PAGE);
+    let snapshot = await this.#read({ limit }, turn);
+    for (let page = 1; isShort(snapshot, plural, count) && page < MOST_PAGES; page += 1) {
+      const more = await this.#read({ before: snapshot.before, limit }, turn);
+      const states = [...more[plural], ...snapshot[plural]];
+      snapshot = { ...snapshot, before: more.before, [plural]: states };
+    }
+    return this.#completed(snapshot);
+  }
+
   async #read(page, turn) {
-    const data = { ...this.#query, ...page };
+    const data = { ...this.#collection.place, ...page };
     const snapshot = await request("read", this.#collection, { data });
-    return turn === this.#turn ? this.#completed(snapshot) : superseded();
+    return turn === this.#turn ? snapshot : superseded();
   }
 
   #completed(snapshot) {
     this.reading = false;
-    const states = new Map(snapshot.comments.map((state) => [state.id, state]));
+    const { plural } = this.#collection;
+    const states = new Map(snapshot[plural].map((state) => [state.id, state]));
     for (const state of this.#seen.values()) {
       if (isNewer(state, states.get(state.id))) states.set(state.id, state);
     }
-    return { ...snapshot, comments: [...states.values()] };
+    return { ...snapshot, [plural]: [...states.values()] };
   }
 }
 
+const isShort = (snapshot, plural, count) =>
+  snapshot.before !== null && snapshot[plural].length < count;
 const isNewer = (state, known) => known === undefined || state.seq > known.seq;
 const superseded = () => new Promise(() => {});

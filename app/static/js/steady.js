@@ -1,25 +1,67 @@
-// Comments come and go above what somebody is reading or writing. The page must not move under them.
+// Comments come, go and grow above what somebody is reading or writing. The page must not jump under them.
 
-/** Apply a change to the page, and scroll so that what the person is busy with stays where it was. */
+import { Glide } from "./glide.js";
+import { isRendered, isVisible } from "./sight.js";
+
+const MOST_IN_A_FRAME = 8; // changes that are seen to one by one; each costs as much as the list is long
+
+let inThisFrame = 0;
+let burst = null; // how it was before the first of too many
+
+/**
+ * Apply a change to the page. What the person is busy with stays where it was, by scrolling; whatever
+ * else has to make room, or closes a gap, glides there. When the connection is back a thousand may come in one
+ * frame: then that is seen to once, at its end.
+ */
 export function steadily(list, change) {
-  const anchor = focusedForm() ?? firstVisible(list);
-  const before = anchor?.getBoundingClientRect().top;
+  if (burst) return change();
+  if (inThisFrame === 0) requestAnimationFrame(begin);
+  inThisFrame += 1;
+  const before = measure(list);
   change();
-  if (!anchor?.isConnected) return;
-  const moved = anchor.getBoundingClientRect().top - before;
+  if (inThisFrame > MOST_IN_A_FRAME) burst = before;
+  else settle(before);
+}
+
+function begin() {
+  inThisFrame = 0;
+  if (burst) settle(burst);
+  burst = null;
+}
+
+function measure(list) {
+  const blocks = [...list.children, ...following(list)];
+  const glide = new Glide(blocks);
+  const held = [focusedForm(), ...blocks].filter((block) => block && isVisible(block));
+  return { glide, held, tops: held.map(top) };
+}
+
+function settle({ glide, held, tops }) {
+  glide.halt(); // what a change within this one set going
+  const index = held.findIndex(isRendered);
+  if (index >= 0) scroll(top(held[index]) - tops[index]);
+  glide.start();
+}
+
+function scroll(moved) {
   if (Math.abs(moved) >= 1) window.scrollBy({ top: moved, behavior: "instant" });
 }
 
+// Whatever the list pushes down when it grows: what stands below it, and below what it stands in.
+function following(list) {
+  const found = [];
+  for (let around = list; around !== document.body; around = around.parentElement) {
+    for (let next = around.nextElementSibling; next; next = next.nextElementSibling) {
+      found.push(next);
+    }
+  }
+  return found;
+}
+
+// One in a dialog lies above the page and does not move with it.
 function focusedForm() {
   const form = document.activeElement?.closest("form");
-  return form && isVisible(form) ? form : null;
+  return form?.closest("dialog") ? null : form;
 }
 
-function firstVisible(list) {
-  return Array.from(list.children).find(isVisible);
-}
-
-function isVisible(element) {
-  const { top, bottom } = element.getBoundingClientRect();
-  return bottom > 0 && top < window.innerHeight;
-}
+const top = (element) => element.getBoundingClientRect().top;

@@ -7,16 +7,14 @@ const TIMEOUT_MS = 15_000;
 const send = Backbone.sync;
 
 /** Backbone.sync with `options.ifMatch` (a seq), and `options.error` called with a Problem. */
-Backbone.sync = (method, model, options) => {
+Backbone.sync = (method, model, options = {}) => {
+  // The caller's own object, as Backbone does: `parse` and the callbacks look for `xhr` in it.
   const failed = options.error;
-  const headers = { Accept: "application/json", ...options.headers };
-  if (options.ifMatch !== undefined) headers["If-Match"] = `"${options.ifMatch}"`;
-  return send(method, model, {
-    timeout: TIMEOUT_MS,
-    ...options,
-    headers,
-    error: (xhr) => failed?.(new Problem(xhr)),
-  });
+  options.timeout ??= TIMEOUT_MS;
+  options.headers = { Accept: "application/json", ...options.headers };
+  if (options.ifMatch !== undefined) options.headers["If-Match"] = `"${options.ifMatch}"`;
+  options.error = (xhr, ...why) => failed?.call(options.context, new Problem(xhr), ...why);
+  return send(method, model, options);
 };
 
 /** A promise of the answer; it is rejected with a Problem. */

@@ -1,0 +1,145 @@
+import { Draft, understood } from "./draft.js";
+import { Shelf } from "./shelf.js";
+import { uuid } from "./uuid.js";
+
+const PREFIX = "parley.draft";
+const GUEST = "guest";
+const DAY_MS = 86_400_000;
+const MOST = 50; // in this browser; beyond them the oldest go
+const AGE_MS = 30 * DAY_MS;
+const GUESTS_AGE_MS = DAY_MS; // nobody's name is on it: whoever comes next would read it
+const DELIBERATE = ["signed_out", "deleted"];
+
+/**
+ * What people were typing in this browser. A draft is a person's (an account's, or the guest's), of a place (a topic for
+ * its composer, a comment's id for its editor) and of a tab, so that two tabs do not write over each other:
+ *
+ *   parley.draft:<person>:<tab>:<place>  →  {body, base, at}
+ *
+ * What a guest wrote goes to whoever signs in. Who signs out here, or has deleted the account, leaves nothing behind:
+ * the computer may be a library's, and a half-written thought is the last thing that the next person should find.
+ * Then "erased" is triggered. A login that ends by itself, or from another device, takes nothing away: its person is told
+ * to sign in again, and what is kept is shown to nobody else.
+ */
+export class Drafts {
+  #account;
+  #shelf = new Shelf();
+  #tab = tab();
+  #person = null;
+
+  constructor(account) {
+    Object.assign(this, Backbone.Events);
+    this.#account = account;
+    this.#sweep();
+    this.#welcome();
+    this.listenTo(account, "change:id", this.#welcome);
+    this.listenTo(account, "left", this.#left);
+  }
+
+  /** What this person was typing there: {body, base}, or null. */
+  of(place) {
+    return this.at(place).read();
+  }
+
+  /** Where what this person types there is kept. */
+  at(place) {
+    return new Draft(this, this.#key(this.#account.id ?? GUEST, this.#tab, place));
+  }
+
+  // -- for Draft
+
+  read(key) {
+    return this.#shelf.get(key);
+  }
+
+  write(key, text) {
+    const isNew = this.#shelf.get(key) === null;
+    this.#shelf.put(key, text);
+    if (isNew) this.#sweep();
+  }
+
+  remove(key) {
+    this.#shelf.remove(key);
+  }
+
+  /** The newest one of the same person and place that another tab wrote, or null. */
+  elsewhere(key) {
+    const { person, place } = parsed(key);
+    const others = this.#all().filter((draft) => draft.person === person && draft.place === place);
+    return others.filter((draft) => draft.key !== key).sort(byAge)[0]?.key ?? null;
+  }
+
+  // -- people come and go
+
+  #welcome() {
+    if (!this.#account.isSignedIn()) return;
+    this.#person = this.#account.id;
+    for (const draft of this.#all()) if (draft.person === GUEST) this.#handOver(draft);
+  }
+
+  // The person may have a draft there already. If it has not grown into this one, both are kept.
+  #handOver({ key, tab, place, text, body }) {
+    const theirs = this.#key(this.#person, tab, place);
+    const known = this.#shelf.get(theirs);
+    if (known !== null && !body.includes(understood(known).body)) {
+      this.#shelf.put(this.#key(this.#person, uuid(), place), known);
+    }
+    this.#shelf.put(theirs, text);
+    this.#shelf.remove(key);
+  }
+
+  #left(reason) {
+    if (!DELIBERATE.includes(reason)) return;
+    for (const { key, person } of this.#all()) if (person === this.#person) this.remove(key);
+    this.trigger("erased");
+  }
+
+  // -- what there is
+
+  #key(person, tab, place) {
+    return [PREFIX, person, tab, place].join(":");
+  }
+
+  #all() {
+    const ours = this.#shelf.keys().map(parsed).filter(Boolean);
+    return ours.map((draft) => {
+      const text = this.#shelf.get(draft.key);
+      return { ...draft, text, ...understood(text) };
+    });
+  }
+
+  // Also what cannot be read: it would be there for ever.
+  #sweep() {
+    const all = this.#all().sort(byAge);
+    const over = all.filter((draft, number) => number >= MOST || isStale(draft));
+    for (const { key } of over) this.remove(key);
+  }
+}
+
+const NAME = new RegExp(`^${PREFIX}:(?<person>[^:]+):(?<tab>[^:]+):(?<place>.+)$`, "s");
+
+const byAge = (one, other) => other.at - one.at;
+
+function isStale({ person, at }) {
+  return Date.now() - at > (person === GUEST ? GUESTS_AGE_MS : AGE_MS);
+}
+
+function parsed(key) {
+  const name = NAME.exec(key);
+  return name && { key, ...name.groups };
+}
+
+// A tab keeps its name when it is loaded again. It is laid down only as the page goes: a tab that is made as the copy of
+// another gets its storage, too, and must not write under its name. Without storage it is a new one each time.
+function tab() {
+  const name = `${PREFIX}.tab`;
+  try {
+    const id = sessionStorage[name] ?? uuid();
+    delete sessionStorage[name];
+    window.addEventListener("pagehide", () => sessionStorage.setItem(name, id));
+    window.addEventListener("pageshow", () => delete sessionStorage[name]);
+    return id;
+  } catch {
+    return uuid();
+  }
+}

@@ -1,0 +1,112 @@
+// Two people's changes to one piece of prose, word by word (node-diff3 does the comparing).
+
+import { diff3Merge, diffComm } from "../vendor/node-diff3.js";
+
+const LONGEST = 20_000; // UTF-16 units: the 10,000 characters that a comment may have
+// node-diff3 compares each word with all its like, and walks a chain each time: 5,000 times the same word on both sides
+// took it a minute. A hundred million of these steps took 50 ms, and two sides of 10,000 characters of English that
+// differ at both ends stay below that. What costs more is compared by sentences; what still does, not at all.
+const DEAREST = 100_000_000;
+
+// A word with the space after it, a break with what is indented after it. Where words are written without spaces
+// between them, one character is a word.
+const SPACELESS =
+  "[\\p{sc=Han}\\p{sc=Hiragana}\\p{sc=Katakana}\\p{sc=Thai}\\p{sc=Lao}\\p{sc=Khmer}\\p{sc=Myanmar}]\\p{M}*";
+const WORD = new RegExp(
+  `\\n\\s*|(?:${SPACELESS}|(?:(?!${SPACELESS})\\S)+)[^\\S\\n]*|[^\\S\\n]+`,
+  "gu",
+);
+const SENTENCE_END = /[.!?…。！？]["'’”»)\]]*\s*$/;
+
+/** Both changes to `base` in one text, or null where they touch, or would leave nothing. */
+export function mergeProse(base, mine, theirs) {
+  const [a, o, b] = [mine, base, theirs].map(unified);
+  if (a === b || o === b) return a;
+  if (o === a) return b;
+  const sides = cut([a, o, b]);
+  if (sides.cost > DEAREST) return null;
+  const regions = diff3Merge(...sides.middles);
+  if (regions.some((region) => region.conflict)) return null;
+  const merged = joined([...sides.head, ...regions.flatMap((region) => region.ok), ...sides.tail]);
+  return merged.trim() === "" ? null : merged;
+}
+
+/** `theirs` in pieces {text, changed}. A changed piece without text is where something was taken out. */
+export function changes(base, theirs) {
+  const { head, middles, tail, cost } = cut([unified(base), unified(theirs)]);
+  const compared = cost > DEAREST ? differing(...middles) : diffComm(...middles);
+  const regions = [{ common: head }, ...compared, { common: tail }];
+  const words = bare([...head, ...middles[1], ...tail]);
+  const pieces = regions.map((region) => ({
+    text: words.splice(0, (region.common ?? region.buffer2).length).join(""),
+    changed: region.common === undefined,
+  }));
+  return pieces.filter((piece) => piece.changed || piece.text !== "");
+}
+
+const differing = (buffer1, buffer2) => [{ buffer1, buffer2 }];
+
+// A textarea has it so; what other programs sent may not.
+const unified = (text) => text.replace(/\r\n?/g, "\n");
+
+// -- into words, or where that costs too much into sentences
+
+function cut(texts) {
+  const tooLong = texts.some((text) => text.length > LONGEST);
+  const fine = tooLong ? { cost: Number.POSITIVE_INFINITY } : trimmed(texts.map(words));
+  return fine.cost > DEAREST ? trimmed(texts.map(sentences)) : fine;
+}
+
+// The last word of a line gets one space more. So it is the same word when another comes after it, and to go on
+// with a line changes nothing that was there.
+function words(text) {
+  const found = text.match(WORD) ?? [];
+  return found.map((word, at) => (endsLine(found, at) ? `${word} ` : word));
+}
+
+function sentences(text) {
+  const all = [[]];
+  for (const word of words(text)) {
+    if (isBreak(word)) all.push([word], []);
+    else if (SENTENCE_END.test(word)) all.push([...all.pop(), word], []);
+    else all.at(-1).push(word);
+  }
+  return all.filter((sentence) => sentence.length > 0).map((sentence) => sentence.join(""));
+}
+
+/** The pieces without that one space more. */
+function bare(pieces) {
+  return pieces.map((piece, at) => (endsLine(pieces, at) ? piece.slice(0, -1) : piece));
+}
+
+const joined = (pieces) => bare(pieces).join("");
+const isBreak = (piece) => piece.startsWith("\n");
+const endsLine = (pieces, at) =>
+  !isBreak(pieces[at]) && (at + 1 === pieces.length || isBreak(pieces[at + 1]));
+
+// -- what all have in common at both ends need not be compared
+
+function trimmed(sides) {
+  const shortest = Math.min(...sides.map((side) => side.length));
+  const agree = (at) => sides.every((side) => side.at(at) === sides[0].at(at));
+  let first = 0;
+  while (first < shortest && agree(first)) first += 1;
+  let last = 0;
+  while (last < shortest - first && agree(-1 - last)) last += 1;
+  const middles = sides.map((side) => side.slice(first, side.length - last));
+  const tail = sides[0].slice(sides[0].length - last);
+  return { head: sides[0].slice(0, first), middles, tail, cost: costOf(middles) };
+}
+
+// Of all comparisons that will be made: of two texts one, of three two, each with the middle one.
+function costOf(sides) {
+  const [one, other, third] = sides;
+  return costOfTwo(one, other) + (third ? costOfTwo(other, third) : 0);
+}
+
+function costOfTwo(one, other) {
+  const counts = new Map();
+  for (const piece of one) counts.set(piece, (counts.get(piece) ?? 0) + 1);
+  const pairs = other.reduce((sum, piece) => sum + (counts.get(piece) ?? 0), 0);
+  return pairs * Math.min(one.length, other.length);
+}

@@ -1,0 +1,270 @@
+// What the person wants and the server has not confirmed. Shared by the tabs of a browser: each change is a
+// function (outbox_rules.js), applied here at once and to the stored records in a transaction; then the other
+// tabs are told to look. What one account wants is never another's.
+//
+// Triggers
+//   state (type, state)    what the server has now, as an answer to this or another tab; {id, deleted: true} for
+//                          what is no more. Always before the record goes: nothing is ever shown as neither
+//   record (key, record)   it has changed; null when it is gone
+
+import { OUTBOX_CHANGED, OUTBOX_VOLATILE } from "./events.js";
+import * as rules from "./outbox_rules.js";
+import { Memory, openDisk } from "./outbox_store.js";
+
+const MOST_RECORDS = 500; // of one account; whoever has more unsent is told so, and keeps the text
+
+export class Outbox {
+  /** This account's records, oldest first. */
+  records = [];
+  /** Settled once the records of the account that looks are here. */
+  ready = Promise.resolve();
+  /** They wait for their account to sign in again. */
+  held = false;
+  /** The last try was in vain, and the next one is later. */
+  resting = false;
+  /** What is unsent is this tab's alone, and lost with it: there is nowhere to keep it. */
+  volatile = false;
+  #bus;
+  #tabs;
+  #disk = null;
+  #away = Promise.resolve();
+  #user = null;
+  #kept = []; // as stored
+  #underway = []; // changes that are not stored yet
+  #turn = Promise.resolve();
+  #waiting = new Map(); // key → who wants to know how it ends
+
+  constructor({ bus, tabs }) {
+    this.#bus = bus;
+    this.#tabs = tabs;
+    tabs.on("outbox", (message) => message.tab !== tabs.id && this.#told(message));
+    tabs.on("leave", () => this.#leave());
+    tabs.on("lead poke back", () => this.#reload()); // who wrote last may have gone before they could say so
+  }
+
+  /** Whose outbox it is now; null for a guest, who has none. */
+  belongTo(user) {
+    this.held = false;
+    if (user === this.#user) return this.#announce();
+    this.#user = user;
+    this.#kept = this.#underway = [];
+    this.#show();
+    this.ready = this.#reload().then(() => this.#toldNobody());
+  }
+
+  /** Their account is no more. */
+  erase() {
+    this.#change(() => []);
+    this.belongTo(null);
+  }
+
+  /** Their login has ended, and not because they wanted that: what they wrote stays in sight. */
+  hold() {
+    this.held = this.records.length > 0;
+    this.#announce();
+  }
+
+  find(key) {
+    return rules.find(this.records, key);
+  }
+
+  isFull() {
+    return this.records.length >= MOST_RECORDS;
+  }
+
+  /** Somebody wants this (outbox_rules.js). A promise of what the server has then; rejected with a Problem. */
+  add(change) {
+    if (this.#user === null) return Promise.reject(NOBODY);
+    const wanted = { ...change, user: this.#user };
+    this.#change((records) => rules.want(records, wanted));
+    return new Promise((resolve, reject) => {
+      const others = this.#waiting.get(change.key) ?? [];
+      this.#waiting.set(change.key, [...others, { resolve, reject }]);
+    });
+  }
+
+  /** Settled once all that was wanted until now is kept. */
+  kept() {
+    return this.#turn.catch(ignore);
+  }
+
+  retry(key) {
+    this.#change((records) => rules.retry(records, key));
+  }
+
+  discard(key) {
+    this.#change((records) => rules.discard(records, key));
+  }
+
+  /** The stream or a snapshot brought this state. */
+  see(type, state) {
+    if (this.find(state.id)) this.#change((records) => rules.see(records, state), { type, state });
+  }
+
+  bury(type, id) {
+    const state = gone(id);
+    if (this.find(id)) this.#change((records) => rules.bury(records, id), { type, state });
+  }
+
+  // -- for the courier, which sends them
+
+  next() {
+    return rules.nextOf(this.records);
+  }
+
+  /** Answers with the record as it is to be sent, or null if it is no more. Stored before anything leaves. */
+  async send(key) {
+    const records = await this.#change((before) => rules.send(before, key));
+    return rules.find(records, key);
+  }
+
+  recall(before) {
+    return this.#change((records) => rules.recall(records, before), null, before.user);
+  }
+
+  /** `state`: what the server has, or null when that is nothing; `isNew` unless it was stored before. */
+  confirm(sent, state, isNew) {
+    const act = (records) => rules.confirm(records, sent, state, isNew);
+    return this.#answered(sent, act, state ?? gone(sent.key));
+  }
+
+  refuse(sent, problem) {
+    const act = (records) => rules.refuse(records, sent, problem);
+    const isGone = sent.act === "destroy" && problem.status === NOT_FOUND;
+    return this.#answered(sent, act, isGone ? gone(sent.key) : problem[sent.type]);
+  }
+
+  // Somebody else may be looking by now. What it was sent for is theirs all the same.
+  rest(resting) {
+    if (resting === this.resting) return;
+    this.resting = resting;
+    for (const record of this.records) this.trigger("record", record.key, record);
+  }
+
+  #answered({ type, user }, act, state) {
+    if (state && user === this.#user) this.trigger("state", type, state);
+    return this.#change(act, state && { type, state }, user);
+  }
+
+  // -- one change after the other, here and where they are stored
+
+  #change(act, news = null, user = this.#user) {
+    if (user === null) return Promise.resolve([]);
+    if (user === this.#user) {
+      this.#underway = [...this.#underway, act];
+      this.#show(news?.state);
+    }
+    return this.#inTurn(async () => {
+      const records = await this.#keep(user, act);
+      this.#tabs.post("outbox", { tab: this.#tabs.id, user, news });
+      return records;
+    });
+  }
+
+  #reload() {
+    const user = this.#user;
+    return user === null ? Promise.resolve() : this.#inTurn(() => this.#keep(user, same));
+  }
+
+  // A page that was stored for may have gone before the others heard of it.
+  #toldNobody() {
+    const told = { tab: this.#tabs.id, user: this.#user, news: null };
+    if (this.records.length > 0) this.#tabs.post("outbox", told);
+  }
+
+  #inTurn(work) {
+    this.#turn = this.#turn.catch(ignore).then(work);
+    return this.#turn;
+  }
+
+  async #keep(user, act) {
+    const records = await this.#store(user, act).catch(async () => {
+      await this.#away; // a page that is put aside must hold nothing; it goes on when it is back
+      return this.#store(user, act).catch((error) => this.#doWithout(error).change(user, act));
+    });
+    if (user === this.#user) this.#stored(records, act);
+    return records;
+  }
+
+  async #store(user, act) {
+    this.#disk ??= await openDisk();
+    return this.#disk.change(user, act).catch((error) => {
+      this.#disk?.close();
+      this.#disk = null;
+      throw error;
+    });
+  }
+
+  #leave() {
+    if (this.volatile) return;
+    this.#away = new Promise((resolve) => this.#tabs.once("back", resolve));
+    this.#disk?.close();
+    this.#disk = null;
+  }
+
+  #doWithout(error) {
+    const memory = new Memory();
+    if (this.#user) memory.change(this.#user, () => this.#kept);
+    this.#disk = memory;
+    this.volatile = true;
+    this.#bus.trigger(OUTBOX_VOLATILE, error);
+    window.onbeforeunload = (event) => this.records.length > 0 && event.preventDefault();
+    return memory;
+  }
+
+  #stored(records, act) {
+    this.#kept = records;
+    this.#underway = this.#underway.filter((other) => other !== act);
+    this.#show();
+  }
+
+  // Another tab has changed them. What the server has then comes first, so that nothing is ever shown as neither.
+  #told({ user, news }) {
+    if (user !== this.#user) return;
+    if (news) this.trigger("state", news.type, news.state);
+    this.#reload();
+  }
+
+  // -- who wants to know
+
+  #show(state = undefined) {
+    const before = this.records;
+    this.records = this.#underway.reduce((records, act) => act(records), this.#kept);
+    const keys = new Set([...before, ...this.records].map(({ key }) => key));
+    for (const key of keys) this.#tell(key, rules.find(before, key), this.find(key), state);
+    if (!_.isEqual(before, this.records)) this.#bus.trigger(OUTBOX_CHANGED, this.#count());
+  }
+
+  #announce() {
+    for (const record of this.records) this.trigger("record", record.key, record);
+    this.#bus.trigger(OUTBOX_CHANGED, this.#count());
+  }
+
+  #tell(key, before, record, state) {
+    if (_.isEqual(before, record)) return;
+    this.trigger("record", key, record);
+    if (record === null || record.problem) this.#settle(key, record, state);
+  }
+
+  #settle(key, record, state) {
+    for (const { resolve, reject } of this.#waiting.get(key) ?? []) {
+      if (record) reject(record.problem);
+      else resolve(state?.deleted ? undefined : state);
+    }
+    this.#waiting.delete(key);
+  }
+
+  #count() {
+    const [refused, waiting] = _.partition(this.records, (record) => record.problem);
+    return { waiting: waiting.length, refused: refused.length };
+  }
+}
+
+Object.assign(Outbox.prototype, Backbone.Events);
+
+const NOBODY = { status: 401, message: "You are not signed in." };
+const NOT_FOUND = 404;
+
+const gone = (id) => ({ id, deleted: true });
+const same = (records) => records;
+const ignore = () => {};

@@ -1,0 +1,173 @@
+// What the outbox holds, as functions from one list of records to the next: no clock, no network, no storage.
+//
+// A *record* is what somebody wants of one object and the server has not confirmed. There is one for each object,
+// however often it was changed since: like our feeds, the outbox keeps the latest state and not the way to it.
+//
+//   key      the object's id
+//   type     the live model, as on the wire: "comment"
+//   root     where such objects live: "/api/comments/"
+//   act      "create" | "update" | "destroy"
+//   attrs    what the object is to have
+//   draft    the object as it was shown when this was first wanted
+//   user     whose it is; an account's id
+//   base     {seq, attrs} that an update was written on; all attributes that one may write
+//   doomed   to be deleted as soon as the server is known to have it (create)
+//   sent     the attrs of tries whose answer we do not know: some of them may have taken effect
+//   tries    how often it was sent in vain
+//   problem  why the server refused, until somebody does something about it; else null
+
+const MOST_SENT = 8; // versions of one object; each is another text, typed while a request was under way
+
+const NEW = { attrs: {}, base: null, doomed: false, sent: [], tries: 0, problem: null };
+
+/** Somebody wants a change: {key, type, root, act, attrs, draft, base?}. */
+export function want(records, change) {
+  const known = find(records, change.key);
+  if (!known) return [...records, { ...NEW, ...change }];
+  return put(records, change.key, combine(known, change));
+}
+
+function combine(known, change) {
+  if (change.act === "destroy") return combineDestroy(known);
+  if (known.act === "destroy" || known.doomed) return known;
+  const attrs = { ...known.attrs, ...change.attrs };
+  // Who was shown what the server has, when it was refused or by the stream, has written on that.
+  const isShown = known.problem || change.base?.seq > known.base?.seq;
+  const base = isShown ? (change.base ?? known.base) : known.base;
+  return { ...known, attrs, base, ...AGAIN };
+}
+
+// Of what may have arrived we must know that it has before we delete it: late, it would come to life again.
+function combineDestroy(known) {
+  if (known.act !== "create") return destroy(known);
+  return known.sent.length === 0 ? null : { ...known, ...AGAIN, doomed: true };
+}
+
+const AGAIN = { tries: 0, problem: null };
+const destroy = (record) => ({
+  ...record,
+  ...FRESH,
+  act: "destroy",
+  attrs: {},
+  base: null,
+  doomed: false,
+});
+
+/** It is about to be sent. Whoever crashes now knows later that it may have arrived. */
+export function send(records, key) {
+  return change(records, key, (record) => {
+    const others = record.sent.filter((attrs) => !same(attrs, record.attrs));
+    return {
+      ...record,
+      sent: [...others, record.attrs].slice(-MOST_SENT),
+      tries: record.tries + 1,
+    };
+  });
+}
+
+/** It did not even leave. */
+export function recall(records, before) {
+  return change(records, before.key, (record) => ({ ...record, sent: before.sent }));
+}
+
+/** The server has done what was `sent`, and answered with this state; `isNew` unless it was stored before. */
+export function confirm(records, sent, state, isNew = true) {
+  return change(records, sent.key, (record) => {
+    if (sent.act === "destroy") return null;
+    if (record.act === "destroy") return record;
+    if (record.base?.seq > state?.seq) return record; // a late answer, to a tab that had led before
+    if (record.doomed) return destroy(record);
+    const unchanged = same(record.attrs, sent.attrs) && (isNew || record.sent.length === 1);
+    if (unchanged || has(state, record.attrs)) return null;
+    return isNew || isOurs(record, state) ? update(record, state) : contest(record, state);
+  });
+}
+
+const FRESH = { ...AGAIN, sent: [] };
+
+// What was asked for since is an update of what is stored.
+const update = (record, state) => ({
+  ...record,
+  ...FRESH,
+  act: "update",
+  base: { seq: state.seq, attrs: pick(state, record.attrs) },
+});
+
+// Stored by an earlier try, and changed by somebody else since.
+const contest = (record, state) => ({
+  ...update(record, state),
+  base: { seq: state.seq, attrs: record.sent[0] },
+  problem: { status: 412, message: "It has changed meanwhile.", errors: [], [record.type]: state },
+});
+
+/** The server has refused what was `sent`. */
+export function refuse(records, sent, problem) {
+  return change(records, sent.key, (record) => {
+    if (record.act === "destroy") return refuseDestroy(record, sent, problem);
+    if (record.doomed) return record.sent.length > 1 ? destroy(record) : null; // was an earlier version stored?
+    if (problem.status === 412 && problem[record.type]) return conflict(record, sent, problem);
+    // Written anew meanwhile, it may not be refused.
+    return same(record.attrs, sent.attrs)
+      ? { ...record, problem, sent: others(record, sent.attrs) }
+      : { ...record, ...AGAIN };
+  });
+}
+
+// Of the versions that were sent, all but this one.
+const others = (record, attrs) => record.sent.filter((version) => !same(version, attrs));
+
+function refuseDestroy(record, sent, problem) {
+  if (problem.status === 404) return null;
+  return sent.act === "destroy" ? { ...record, problem } : record;
+}
+
+// What it has changed into may be what we sent ourselves, and never heard of.
+function conflict(record, sent, problem) {
+  const theirs = problem[record.type];
+  if (record.base?.seq > sent.base?.seq) return { ...record, ...AGAIN }; // written anew since, on what is there
+  if (has(theirs, record.attrs)) return null;
+  if (isOurs(record, theirs) || isAsSeen(record, theirs)) return update(record, theirs);
+  return { ...record, problem, sent: [] };
+}
+
+/** A state came from the server by another way, and it may be just what was wanted. */
+export function see(records, state) {
+  return change(records, state.id, (record) => {
+    if (record.act === "destroy" || !has(state, record.attrs)) return record;
+    // An echo of an earlier wish, and another one is under way: only its answer will tell.
+    if (state.seq <= record.base?.seq || !record.sent.every((attrs) => same(attrs, record.attrs)))
+      return record;
+    return record.doomed ? destroy(record) : null;
+  });
+}
+
+/** The object is no more. Who wanted it away, or there, has had it; a text that was meant for it is kept. */
+export function bury(records, key) {
+  return change(records, key, (record) => (record.act === "update" ? record : null));
+}
+
+export const discard = (records, key) => put(records, key, null);
+
+/** What was refused is to be sent once more. */
+export const retry = (records, key) => change(records, key, (record) => ({ ...record, ...AGAIN }));
+
+export const find = (records, key) => records.find((record) => record.key === key) ?? null;
+
+/** The next to be sent, in the order in which they were first wanted. */
+export const nextOf = (records) => records.find((record) => record.problem === null) ?? null;
+
+function change(records, key, act) {
+  const record = find(records, key);
+  return record ? put(records, key, act(record)) : records;
+}
+
+function put(records, key, record) {
+  return records.flatMap((known) => (known.key === key ? (record ?? []) : known));
+}
+
+// What we change has not changed, but something beside it.
+const isAsSeen = ({ base, attrs }, state) => has(state, pick(base.attrs, attrs));
+const isOurs = (record, state) => record.sent.some((attrs) => has(state, attrs));
+const pick = (state, attrs) => _.pick(state, Object.keys(attrs));
+const has = (state, attrs) => same(pick(state, attrs), attrs);
+const same = (one, other) => _.isEqual(one, other);

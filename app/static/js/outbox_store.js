@@ -1,0 +1,84 @@
+// Where records are kept: one row of IndexedDB for each account, changed in one transaction, whichever tab does it.
+// Where the browser does not let us (private windows, a full disk) they live as long as the page.
+//
+// A transaction that never ends holds up those of all tabs. A page that goes ends its own, and none is waited for for ever.
+
+import { openDB } from "../vendor/idb.js";
+
+const DATABASE = "parley";
+const VERSION = 1;
+const OUTBOX = "outbox";
+const PATIENCE_MS = 3_000; // for one transaction
+
+/** Rejected where the browser keeps nothing for us. */
+export async function openDisk() {
+  const opening = open();
+  const tooLate = new Promise((_, reject) => setTimeout(reject, PATIENCE_MS, new Error("Timeout")));
+  return new Disk(await Promise.race([opening, tooLate]));
+}
+
+const open = () =>
+  openDB(DATABASE, VERSION, {
+    upgrade: (empty) => empty.createObjectStore(OUTBOX, { keyPath: "user" }),
+    blocking: (_current, _wanted, event) => event.target.close(), // a newer page waits for us
+  });
+
+class Disk {
+  #database;
+  #transaction = null;
+
+  constructor(database) {
+    this.#database = database;
+  }
+
+  /** Replace this account's records by what `act` (records) makes of them; answers with that. */
+  async change(user, act) {
+    const transaction = this.#database.transaction(OUTBOX, "readwrite");
+    this.#transaction = transaction;
+    const timer = setTimeout(() => abort(transaction), PATIENCE_MS);
+    try {
+      const [records] = await Promise.all([
+        replace(transaction.store, user, act),
+        transaction.done,
+      ]);
+      return records;
+    } finally {
+      clearTimeout(timer);
+      this.#transaction = null;
+    }
+  }
+
+  /** Rejects what is under way. */
+  close() {
+    if (this.#transaction) abort(this.#transaction);
+    this.#database.close();
+  }
+}
+
+async function replace(store, user, act) {
+  const before = (await store.get(user))?.records ?? [];
+  const records = act(before);
+  if (!_.isEqual(records, before))
+    await (records.length > 0 ? store.put({ user, records }) : store.delete(user));
+  return records;
+}
+
+function abort(transaction) {
+  try {
+    transaction.abort();
+  } catch {
+    // It has ended meanwhile.
+  }
+}
+
+export class Memory {
+  #records = new Map();
+
+  async change(user, act) {
+    const records = act(this.#records.get(user) ?? []);
+    this.#records.set(user, records);
+    return records;
+  }
+
+  close() {}
+}

@@ -1,0 +1,39 @@
+/**
+ * Strings that outlive the page: localStorage, which is synchronous and so has them even when the page crashes.
+ * Where the browser refuses it, or it is full, they live as long as the page does.
+ */
+export class Shelf {
+  #memory = new Map();
+
+  /** The string under this key, or null. */
+  get(key) {
+    return this.#memory.get(key) ?? attempt((storage) => storage.getItem(key)) ?? null;
+  }
+
+  put(key, text) {
+    const kept = attempt((storage) => {
+      storage.setItem(key, text);
+      return true;
+    });
+    if (kept) this.#memory.delete(key);
+    else this.#memory.set(key, text);
+  }
+
+  remove(key) {
+    this.#memory.delete(key);
+    attempt((storage) => storage.removeItem(key));
+  }
+
+  keys() {
+    return [...new Set([...this.#memory.keys(), ...(attempt(Object.keys) ?? [])])];
+  }
+}
+
+// Refused is refused: even to name `localStorage` throws where a browser keeps nothing for this site.
+function attempt(act) {
+  try {
+    return act(window.localStorage);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,225 @@
+// One EventSource, and what it takes to keep one: the state machine of stream_states.js and its timers.
+//
+// A lost connection is EventSource's own affair: it reconnects and says where it was. Only where it gives
+// up (any status but 200, a wrong type), or where nothing has come for too long, a new one is made; that
+// one passes `cursor`, for `Last-Event-ID` lives and dies with its EventSource.
+
+import { backoff } from "./backoff.js";
+import { AUTH, HEARTBEAT, RESET, WIRE_NAMES } from "./events.js";
+import { next } from "./stream_states.js";
+
+const HEARTBEAT_MS = 15_000;
+const SILENCE_MS = 2.5 * HEARTBEAT_MS;
+const FIRST_BLOCK_MS = 8_000; // for a first block; who gets none is behind a proxy that buffers
+const TICK_MS = 2_000;
+const QUIET_MS = 1_000; // without another event: then we are level, whatever the last cursor looked like
+const POLLING_MS = 60_000; // until streaming is tried again, and twice as long each time it fails
+const MOST_POLLING_MS = 16 * POLLING_MS;
+const FAILURES_UNTIL_OFFLINE = 4;
+const RESETS_MS = 60_000; // in which
+const MOST_RESETS = 3; // are believed at once; a client that refetches in a loop harms everybody
+
+export class Stream {
+  state = "idle";
+  /** How far we have heard; opaque. */
+  position = "";
+  #hear;
+  #tell;
+  #source = null;
+  #topics = [];
+  #cursors = [];
+  #user = null;
+  #failures = 0;
+  #once = false;
+  #pollingFor = POLLING_MS;
+  #head = "";
+  #resets = [];
+  #authEnded = false;
+  #heardAt = 0;
+  #patience = 0;
+  #ticking = 0;
+  #timers = { retry: 0, quiet: 0, plain: 0 };
+
+  /** `hear` (name, data as JSON text, position) for each event; `tell` (state) for each change of state. */
+  constructor({ hear, tell }) {
+    this.#hear = hear;
+    this.#tell = tell;
+  }
+
+  /**
+   * Follow these topics from these cursors on, for this account, or null. No topic at all: what concerns the account
+   * alone. The server says `auth` should somebody else be signed in when we come, or come back.
+   */
+  open(topics, cursors, user) {
+    this.#topics = topics;
+    this.#cursors = cursors;
+    this.#user = user;
+    this.#failures = 0;
+    this.#once = false;
+    this.position = "";
+    this.#connect();
+    this.#take("open");
+    if (navigator.onLine === false) this.#take("unreachable");
+  }
+
+  close() {
+    this.#drop();
+    this.#take("close");
+  }
+
+  /** There is reason to believe that the connection is back, or was dead for long: look now. */
+  hurry() {
+    if (this.#source?.readyState === EventSource.CLOSED) this.#connect();
+    else if (this.#source && this.#isSilent()) this.#giveUpWaiting();
+  }
+
+  /** The browser says that there is no network. */
+  despair() {
+    if (this.#source) this.#take("unreachable");
+  }
+
+  /** The browser says that there is a network again: what was open is on the old one. */
+  renew() {
+    if (this.#source) this.#connect();
+  }
+
+  #connect() {
+    this.#drop();
+    this.#source = new EventSource(this.#address());
+    this.#source.addEventListener("error", () => this.#failed());
+    for (const name of WIRE_NAMES) {
+      this.#source.addEventListener(name, (event) => this.#received(name, event));
+    }
+    this.#wait(FIRST_BLOCK_MS);
+    this.#ticking = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  #address() {
+    const query = new URLSearchParams();
+    for (const topic of this.#topics) query.append("topic", topic);
+    const cursors = this.position ? [this.position] : this.#cursors;
+    for (const cursor of cursors) query.append("cursor", cursor);
+    query.append("user", this.#user ?? "");
+    if (this.#once) query.append("once", "1");
+    return `/streams?${query}`;
+  }
+
+  // -- what comes
+
+  #received(name, event) {
+    this.position = event.lastEventId || this.position;
+    this.#failures = 0;
+    this.#authEnded = name === AUTH; // and the stream ends with it, unless it goes on for a guest
+    this.#wait(SILENCE_MS);
+    if (name === RESET && this.#isResetTooOften()) return this.#resetLater(event.data);
+    if (!this.#once) this.#pollingFor = POLLING_MS;
+    if (name === HEARTBEAT) this.#head = JSON.parse(event.data).cursor;
+    this.#place(name);
+    this.#hear(name, event.data, this.position);
+  }
+
+  // Equal positions are equal text. Where changes of several topics mix, no event's need be just that text.
+  #place(name) {
+    clearTimeout(this.#timers.quiet);
+    if (this.#once) return this.#take("polled");
+    if (this.position === this.#head || name === RESET) return this.#take("level");
+    if (name === HEARTBEAT) this.#take("behind");
+    if (this.state !== "catching-up") return this.#take("level");
+    this.#timers.quiet = setTimeout(() => this.#take("level"), QUIET_MS);
+  }
+
+  #isResetTooOften() {
+    const now = Date.now();
+    this.#resets = [...this.#resets.filter((at) => Math.abs(now - at) < RESETS_MS), now];
+    return this.#resets.length > MOST_RESETS;
+  }
+
+  #resetLater(data) {
+    const { position } = this;
+    this.#drop();
+    this.#take("lost");
+    this.#timers.retry = setTimeout(
+      () => {
+        this.#hear(RESET, data, position);
+        this.#connect();
+      },
+      backoff(this.#resets.length + MOST_RESETS),
+    );
+  }
+
+  // -- what does not come
+
+  // A poll ends in an error, too. A second one without an event in between is what it says.
+  #failed() {
+    const closed = this.#source.readyState === EventSource.CLOSED;
+    const answered = this.#once && this.#failures === 0 && !closed;
+    if (this.#authEnded) this.#take("ended");
+    else if (answered) this.#failures += 1;
+    else this.#missed();
+    if (closed) this.#connectLater();
+  }
+
+  #missed() {
+    this.#failures += 1;
+    const unreachable = navigator.onLine === false || this.#failures >= FAILURES_UNTIL_OFFLINE;
+    this.#take(unreachable ? "unreachable" : "lost");
+  }
+
+  #connectLater() {
+    clearInterval(this.#ticking);
+    clearTimeout(this.#timers.retry);
+    this.#timers.retry = setTimeout(() => this.#connect(), backoff(this.#failures));
+  }
+
+  #wait(patience) {
+    this.#heardAt = Date.now();
+    this.#patience = patience;
+  }
+
+  // A connection can die without a word (sleep, a dropped NAT entry): no heartbeat says so. By the wall's clock,
+  // as timers stand still in a machine that sleeps.
+  #tick() {
+    if (Date.now() < this.#heardAt) this.#heardAt = Date.now(); // the clock was set back
+    if (this.#isSilent()) this.#giveUpWaiting();
+  }
+
+  #isSilent() {
+    return Date.now() - this.#heardAt > this.#patience;
+  }
+
+  // Nothing at all in time: something holds it back, so poll. Not even to a poll: it is the connection.
+  #giveUpWaiting() {
+    const held = this.#patience === FIRST_BLOCK_MS && !this.#once;
+    this.#once = held;
+    if (held) this.#poll();
+    else this.#missed();
+    this.#connect();
+  }
+
+  #poll() {
+    clearTimeout(this.#timers.plain);
+    this.#timers.plain = setTimeout(() => this.#streamAgain(), this.#pollingFor);
+    this.#pollingFor = Math.min(2 * this.#pollingFor, MOST_POLLING_MS);
+  }
+
+  #streamAgain() {
+    if (!this.#once || this.#source === null) return;
+    this.#once = false;
+    this.#connect();
+  }
+
+  #drop() {
+    clearInterval(this.#ticking);
+    clearTimeout(this.#timers.retry);
+    clearTimeout(this.#timers.quiet);
+    this.#source?.close();
+    this.#source = null;
+  }
+
+  #take(input) {
+    const state = next(this.state, input);
+    if (state === this.state) return;
+    this.state = state;
+    this.#tell(state);
+  }
+}

@@ -1,0 +1,154 @@
+// The tabs of one browser: they hear each other, and one of them leads. It holds the stream for all and sends
+// the outbox. Which one it is, the browser decides (Web Locks): it sees when a tab closes or crashes, and gives
+// the lock to the next in the same moment. Where there are no Web Locks (plain http) each tab is alone, and leads.
+//
+// Triggers, beside every message by its kind (data), from any tab and this one:
+//   lead     this tab leads from now on
+//   yield    it does no longer
+//   leave    it is about to be frozen, kept or closed; the last moment to say something
+//   back     it is here again
+
+import { uuid } from "./uuid.js";
+
+const NAME = "parley";
+const ANSWER_MS = 1_000; // for a leader to answer; who does not is stuck
+
+export class Tabs {
+  id = uuid();
+  leads = false;
+  #shared = "locks" in navigator && "BroadcastChannel" in window;
+  #channel = null;
+  #visit = null; // an AbortController, from the moment we are here until we leave
+  #queued = null; // and one for our place in the queue
+  #release = null;
+  #doubt = 0;
+
+  constructor() {
+    window.addEventListener("pagehide", () => this.#leave());
+    document.addEventListener("freeze", () => this.#leave());
+    window.addEventListener("pageshow", (event) => event.persisted && this.#return());
+    document.addEventListener("resume", () => this.#return());
+    this.on("poke", () => this.leads && this.post("here"));
+    this.on("here", () => clearTimeout(this.#doubt));
+    this.on("farewell", () => document.visibilityState === "visible" && this.#await());
+  }
+
+  /** Begin; after everybody has subscribed. */
+  enter() {
+    this.#visit = new AbortController();
+    if (!this.#shared) return this.#lead();
+    try {
+      this.#channel = new BroadcastChannel(NAME);
+    } catch {
+      return this.#beAlone();
+    }
+    this.#channel.onmessage = ({ data: { kind, data } }) => this.trigger(kind, data);
+    this.#show(this.#visit.signal);
+    this.#queue();
+  }
+
+  /** Tell all tabs, this one first. */
+  post(kind, data = {}) {
+    this.trigger(kind, data);
+    this.#channel?.postMessage({ kind, data });
+  }
+
+  /** Is the leader still there? The lock is free in the moment in which its holder dies, but a tab can live and be stuck. */
+  poke() {
+    this.#await();
+    this.post("poke");
+  }
+
+  /** The ids of the tabs that are here. */
+  async present() {
+    if (!this.#shared) return [this.id];
+    const { held } = await navigator.locks.query();
+    return held.filter(({ name }) => name.startsWith(PRESENCE)).map(({ name }) => idOf(name));
+  }
+
+  // For a word of the leader. The next in the queue may be the one that is stuck.
+  #await() {
+    clearTimeout(this.#doubt);
+    this.#doubt = setTimeout(() => this.#seize(), ANSWER_MS);
+  }
+
+  #show(signal) {
+    const stay = () => new Promise((resolve) => signal.addEventListener("abort", resolve));
+    navigator.locks.request(PRESENCE + this.id, { signal }, stay).catch(ignore);
+  }
+
+  #queue(steal = false) {
+    const queued = new AbortController();
+    this.#queued = queued;
+    navigator.locks
+      .request(NAME, steal ? { steal } : { signal: queued.signal }, () => this.#hold(queued))
+      .catch((error) => (error.name === "AbortError" ? this.#lost(queued) : this.#beAlone()));
+  }
+
+  // Who forbids storage forbids this, too.
+  #beAlone() {
+    this.#shared = false;
+    this.#channel?.close();
+    this.#channel = null;
+    this.#lead();
+  }
+
+  #hold(queued) {
+    if (queued.signal.aborted) return;
+    return new Promise((resolve) => {
+      this.#release = resolve;
+      this.#lead();
+    });
+  }
+
+  // Stolen by a tab that took us for dead. We are not: back into the queue.
+  #lost(queued) {
+    if (queued.signal.aborted) return;
+    this.#yield();
+    this.#queue();
+  }
+
+  #seize() {
+    if (!this.#channel || this.leads) return;
+    this.#queued.abort();
+    this.#queue(true);
+  }
+
+  #lead() {
+    this.leads = true;
+    this.post("here");
+    this.trigger("lead");
+  }
+
+  #yield() {
+    if (!this.leads) return;
+    this.leads = false;
+    this.trigger("yield");
+  }
+
+  // What is frozen must hold nothing: neither the lock, nor a place in the queue for it.
+  #leave() {
+    if (this.#visit === null) return;
+    this.trigger("leave");
+    if (this.leads) this.#channel?.postMessage({ kind: "farewell" });
+    clearTimeout(this.#doubt);
+    this.#yield();
+    this.#release?.();
+    this.#queued?.abort();
+    this.#visit.abort();
+    this.#channel?.close();
+    this.#visit = this.#channel = this.#release = this.#queued = null;
+  }
+
+  #return() {
+    if (this.#visit !== null) return;
+    this.enter();
+    this.trigger("back");
+  }
+}
+
+Object.assign(Tabs.prototype, Backbone.Events);
+
+const PRESENCE = `${NAME}-tab-`;
+const idOf = (name) => name.slice(PRESENCE.length);
+const ignore = () => {};
