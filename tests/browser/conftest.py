@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, Playwright, async_playwright
 
 from tests.browser.complaints import Complaints
-from tests.browser.people import Person
+from tests.browser.people import Person, cookies_of
 from tests.support import people
 from tests.support.chromium import FLAGS
 
@@ -60,14 +60,26 @@ def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
 
 
 @pytest.fixture(scope="session")
-async def browser(chromium_path: Path) -> AsyncIterator[Browser]:
+async def playwright() -> AsyncIterator[Playwright]:
+    async with async_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def launching(chromium_path: Path) -> dict[str, Any]:
+    """How a Chromium is started here."""
+    return {
+        "executable_path": chromium_path,
+        "args": FLAGS,
+        # A proxy of the machine's is not for what is served on it.
+        "env": {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")},
+    }
+
+
+@pytest.fixture(scope="session")
+async def browser(playwright: Playwright, launching: dict[str, Any]) -> AsyncIterator[Browser]:
     """One Chromium for all; what separates people is their contexts."""
-    # A proxy of the machine's is not for what is served on it.
-    environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    async with (
-        async_playwright() as playwright,
-        await playwright.chromium.launch(executable_path=chromium_path, args=FLAGS, env=environment) as browser,
-    ):
+    async with await playwright.chromium.launch(**launching) as browser:
         yield browser
 
 
@@ -83,18 +95,20 @@ async def arrive(
 ) -> AsyncIterator[Arrive]:
     """`await arrive("Alice")`: somebody with an account, signed in; `arrive()`: a guest. Both look at Article/1.
 
-    Options: `at`, another path, and what a browser's context takes, a viewport or a colour scheme.
+    Options: `at`, another path, and what a browser's context takes: a viewport, a colour scheme, a road (`base_url`).
+    A service worker would answer what tests mean to intercept: there is none without `service_workers="allow"`.
     """
     here: list[Person] = []
+    complaints.allow("Service Worker registration blocked by Playwright")
     async with AsyncExitStack() as doors:
 
         async def arrive(name: str | None = None, at: str = "/Article/1", **options: Any) -> Person:
             client = await doors.enter_async_context(site.client())
             if name:
                 await people.sign_up(client, name)
-            context = await doors.enter_async_context(await browser.new_context(base_url=site.url, **options))
-            cookies = [{"name": cookie.name, "value": cookie.value, "url": site.url} for cookie in client.cookies.jar]
-            await context.add_cookies(cookies)
+            options = {"base_url": site.url, "service_workers": "block", **options}
+            context = await doors.enter_async_context(await browser.new_context(**options))
+            await context.add_cookies(cookies_of(client))
             person = Person(name or "a guest", context, client, complaints)
             here.append(person)
             return await person.visit(at)

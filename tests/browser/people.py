@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tests.browser.complaints import Complaints
 
 MOST_TABS = 60  # more than any page has
+A_DAY = 86_400  # seconds
 PATIENCE = 5_000  # milliseconds in which the page has to do what is asked of it
 
 SHOWN = """() => Array.from(document.querySelectorAll(".thread__list > .comment"), (el) => {
@@ -40,6 +42,14 @@ DESCRIPTION = """(field) => document.querySelector(field).getAttribute("aria-des
 NOTICE = "document.querySelector('.notice__words').textContent"
 BODIES = f"() => ({SHOWN})().filter((shown) => shown.state !== 'hidden').map((shown) => shown.body)"
 MODELS = "() => parley.comments.toJSON()"
+# Of every comment anywhere in the page, in the list or not.
+IDS = "() => Array.from(document.querySelectorAll('[data-comment-id]'), (el) => el.dataset.commentId)"
+FIND = "parley.comments.find((comment) => comment.text() === body && comment.state() !== 'deleting')"
+REWRITE = f"""([body, text]) => {{
+  const comment = {FIND};
+  comment.edit(text, {{ seq: comment.get("seq"), body: comment.get("body") }});
+}}"""
+REMOVE = f"(body) => {FIND}.remove()"
 
 
 class Person:
@@ -49,6 +59,7 @@ class Person:
         self.name = name
         self.context = context
         self.client = client
+        self.road_round = str(client.base_url).rstrip("/")  # to the server, wherever the page's own road leads
         self.requests: list[str] = []  # "GET /api/comments/" …, of all tabs, in the order of sending
         self.page: Page
         context.set_default_timeout(PATIENCE)
@@ -65,9 +76,17 @@ class Person:
 
     async def another_tab(self, path: str = "/Article/1") -> Person:
         """The same person, looking at one more tab."""
+        return await self._at(self.page).visit(path)
+
+    def tabs(self) -> list[Person]:
+        """The same person, once for each tab in which there is a thread."""
+        return [self._at(page) for page in self.context.pages if _article(page.url)]
+
+    def _at(self, page: Page) -> Person:
         tab = object.__new__(Person)
         tab.__dict__.update(self.__dict__)
-        return await tab.visit(path)
+        tab.page = page
+        return tab
 
     async def go(self, path: str) -> None:
         """Open another page in this tab."""
@@ -99,7 +118,8 @@ class Person:
 
     async def take_pictures(self, directory: Path) -> None:
         for number, page in enumerate(self.context.pages):
-            await page.screenshot(path=directory / f"{self.name}-{number}.png", full_page=True)
+            with suppress(Error):  # it may have crashed
+                await page.screenshot(path=directory / f"{self.name}-{number}.png", full_page=True)
 
     # -- without a mouse ------------------------------------------------------------------------------------
 
@@ -199,6 +219,14 @@ class Person:
         await comment.locator(".comment__delete").click()
         await comment.locator(".comment__delete-yes").click()
 
+    async def rewrite(self, body: str, new: str) -> None:
+        """Edit, whatever the page has buttons for."""
+        await self.page.evaluate(REWRITE, [body, new])
+
+    async def remove(self, body: str) -> None:
+        """Delete, whatever the page has buttons for."""
+        await self.page.evaluate(REMOVE, body)
+
     async def shown(self) -> list[dict[str, Any]]:
         """Every comment in the page, as one sees it."""
         shown: list[dict[str, Any]] = await self.page.evaluate(SHOWN)
@@ -219,9 +247,10 @@ class Person:
     async def snapshot(self) -> list[dict[str, Any]]:
         """What a fresh GET answers to this browser, all pages of it."""
         comments: list[dict[str, Any]] = []
-        before = {}
+        article, before = _article(self.page.url) or ARTICLE, {}
         while True:
-            answer = await self.context.request.get("/api/comments/", params={**ARTICLE, **before, "limit": 100})
+            address = f"{self.road_round}/api/comments/"
+            answer = await self.context.request.get(address, params={**article, **before, "limit": 100})
             page = await answer.json()
             comments = page["comments"] + comments
             if page["before"] is None:
@@ -234,6 +263,11 @@ class Person:
         fresh = list(await self.snapshot() if loaded is None else loaded)
         await self._comes_to(MODELS, fresh)
         await self._comes_to(SHOWN, [_as_shown(comment) for comment in fresh])
+
+    async def sees_the_truth_in_every_tab(self) -> None:
+        for tab in self.tabs():
+            await tab.sees_the_truth()
+            assert await tab.page.evaluate(IDS) == [comment["id"] for comment in await tab.snapshot()], tab.page.url
 
     async def _comes_to(self, look: str, wanted: list[Any]) -> None:
         with suppress(AssertionError):
@@ -257,9 +291,21 @@ class Person:
         await self.until(f"document.querySelector('.account').dataset.state === '{state}'", f"to be {state}")
 
 
+def cookies_of(client: httpx.AsyncClient) -> list[Any]:
+    """The client's, for a browser's context. They outlive a restart of the browser."""
+    more = {"url": str(client.base_url), "expires": time.time() + A_DAY}
+    return [{"name": cookie.name, "value": cookie.value, **more} for cookie in client.cookies.jar]
+
+
 def _as_shown(comment: dict[str, Any]) -> dict[str, Any]:
     names = ("id", "username", "body", "edited", "current_user_can_edit")
     return {name: comment[name] for name in names} | {"state": "settled"}
+
+
+def _article(url: str) -> dict[str, str] | None:
+    """What is commented on at this address, if it is a thread's."""
+    thread = re.fullmatch(r"https?://[^/]+/(Article|Page)/(\w+)", url)
+    return {"commentable_type": thread[1], "commentable_id": thread[2]} if thread else None
 
 
 def _named(method: str, url: str) -> str:

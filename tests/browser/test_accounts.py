@@ -10,9 +10,11 @@ from app.models.user import User
 from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
 from tests.support.people import PASSWORD, email_of, sign_up, write
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     import httpx
+    from playwright.async_api import Locator
 
     from app.live.parley import Parley
     from tests.support.serving import Site
@@ -102,14 +104,24 @@ async def test_a_login_that_ends_elsewhere_ends_here(alice: Person, phone: httpx
     assert [comment["state"] for comment in await alice.shown()] == ["settled"]
 
 
-async def test_a_comment_after_the_logins_end_is_kept(alice: Person, complaints: Complaints) -> None:
+async def test_a_comment_after_the_logins_end_waits_for_the_next(alice: Person, complaints: Complaints) -> None:
     complaints.allow(NETWORK)
     await alice.page.evaluate("parley.connector.close()")  # so nobody tells her
     await alice.client.delete("/api/session")
     await alice.write("In vain")
     await alice.is_guest()
-    await alice.until("document.querySelector('.comment[data-state=refused]')", "to be told")
+    note = alice.comment("In vain").locator(".comment__note")
+    await wait_until(lambda: _says(note, "Waiting until you are signed in again."), "to be told")
+    await alice.sees("In vain")
+    await alice.page.locator(".account__sign-in").click()
+    await fill_in(alice, email=email_of("Alice"), password=PASSWORD)
+    await alice.is_signed_in()
+    await alice.sees_the_truth()
     assert await alice.bodies() == ["In vain"]
+
+
+async def _says(note: Locator, words: str) -> bool:
+    return await note.inner_text() == words
 
 
 async def test_signing_in_shows_what_is_mine(guest: Person, site: Site) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.async_api import Route
+from playwright.async_api import Locator, Route
 
 from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
 from tests.support.people import delete, edit, write
+from tests.support.waiting import wait_until
 
 
 async def refuse(person: Person, method: str, status: int, detail: str, **more: Any) -> None:
@@ -28,6 +29,16 @@ async def refuse(person: Person, method: str, status: int, detail: str, **more: 
             await route.fulfill(status=status, content_type="application/problem+json", body=json.dumps(problem))
 
     await person.page.route("**/api/comments/**", answer)
+
+
+async def is_told(person: Person, body: str, words: str) -> None:
+    """Waits until that is said below the comment."""
+    note = person.comment(body).locator(".comment__note")
+    await wait_until(lambda: _says(note, words), words)
+
+
+async def _says(note: Locator, words: str) -> bool:
+    return await note.inner_text() == words
 
 
 # -- an open editor --------------------------------------------------------------------------------------------
@@ -125,9 +136,7 @@ async def test_a_refused_comment_keeps_its_text_and_says_why(alice: Person, comp
     complaints.allow(NETWORK)
     await refuse(alice, "POST", 422, "Invalid", errors=[{"field": "body", "detail": "Too frank"}])
     await alice.write("What I think")
-    note = alice.comment("What I think").locator(".comment__note")
-    await note.wait_for()
-    assert await note.inner_text() == "Not posted. Too frank"
+    await is_told(alice, "What I think", "Not posted. Too frank")
     assert await alice.snapshot() == []
 
     await alice.edit("What I think", "What I say")
@@ -135,15 +144,56 @@ async def test_a_refused_comment_keeps_its_text_and_says_why(alice: Person, comp
     await alice.sees_the_truth()
 
 
-async def test_a_comment_that_the_server_could_not_take_is_tried_again(alice: Person, complaints: Complaints) -> None:
+@pytest.mark.parametrize("status", [429, 502, 503])
+async def test_what_the_server_cannot_take_just_now_is_sent_again_by_itself(
+    status: int, alice: Person, complaints: Complaints
+) -> None:
     complaints.allow(NETWORK)
-    await refuse(alice, "POST", 503, "The database is away")
+    await refuse(alice, "POST", status, "Later, please")
     await alice.write("Patience")
-    note = alice.comment("Patience").locator(".comment__note")
-    await note.wait_for()
-    assert await note.inner_text() == "Not posted. The database is away"
-    await alice.comment("Patience").locator(".comment__retry").click()
+    await refuse(alice, "PATCH", status, "Later, please")
+    await alice.is_settled()
+    await alice.edit("Patience", "Persistence")
+    await alice.is_settled()
+    await refuse(alice, "DELETE", status, "Later, please")
+    await alice.write("Gone soon")
+    await alice.is_settled()
+    await alice.delete("Gone soon")
+    await alice.sees("Persistence")
+    await alice.until("parley.outbox.records.length === 0", "all to be sent")
     await alice.sees_the_truth()
+
+
+async def test_over_what_the_server_stumbles_it_is_not_asked_for_ever(alice: Person, complaints: Complaints) -> None:
+    complaints.allow(NETWORK)
+    asked = []
+
+    async def stumble(route: Route) -> None:
+        body = route.request.post_data_json["body"]
+        if body == "A stone":
+            asked.append(body)
+            await route.fulfill(status=500)
+        else:
+            await route.continue_()
+
+    await alice.context.clock.install()
+    await alice.reload()
+    await alice.page.route("**/api/comments/", stumble)
+    await alice.write("A stone")
+    await alice.write("Behind it")
+    await wait_until(lambda: _later(alice, len(asked) == 5), "the last try")
+    await is_told(alice, "A stone", "Not posted. Something went wrong on the server. Please try again.")
+    await alice.until("parley.comments.length === 2 && parley.outbox.records.length === 1", "the next to be sent")
+    assert [comment["body"] for comment in await alice.snapshot()] == ["Behind it"]
+    assert len(asked) == 5
+    await alice.page.unroute("**/api/comments/", stumble)
+    await alice.comment("A stone").locator(".comment__retry").click()
+    await alice.sees_the_truth()
+
+
+async def _later(person: Person, is_enough: bool) -> bool:
+    await person.page.clock.run_for(1_000)
+    return is_enough
 
 
 async def test_a_comment_that_cannot_be_posted_can_be_discarded(alice: Person, complaints: Complaints) -> None:
@@ -171,14 +221,13 @@ async def test_a_comment_whose_answer_is_lost_is_posted_once(alice: Person, comp
     await alice.page.evaluate("parley.connector.close()")  # so no echo tells that it was taken
     await alice.page.route("**/api/comments/**", lose_the_first_answer)
     await alice.write("Did it arrive?")
-    await alice.comment("Did it arrive?").locator(".comment__retry").click()
     await alice.is_settled()
     await alice.page.evaluate("parley.connector.resume()")
     await alice.sees_the_truth()
     assert taken == 2
 
 
-@pytest.mark.parametrize(("status", "why"), [(422, "Too long"), (503, "Later, please"), (403, "Not yours")])
+@pytest.mark.parametrize(("status", "why"), [(422, "Too long"), (403, "Not yours")])
 async def test_a_refused_edit_keeps_its_text_and_says_why(
     status: int, why: str, alice: Person, complaints: Complaints
 ) -> None:
@@ -200,11 +249,9 @@ async def test_a_refused_delete_brings_the_comment_back(alice: Person, complaint
     complaints.allow(NETWORK)
     await alice.write("Tenacious")
     await alice.is_settled()
-    await refuse(alice, "DELETE", 503, "Later, please")
+    await refuse(alice, "DELETE", 403, "Not yours")
     await alice.delete("Tenacious")
-    note = alice.comment("Tenacious").locator(".comment__note")
-    await note.wait_for()
-    assert await note.inner_text() == "Not deleted. Later, please"
+    await is_told(alice, "Tenacious", "Not deleted. Not yours")
     await alice.delete("Tenacious")
     await alice.sees()
     await alice.sees_the_truth()

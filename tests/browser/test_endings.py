@@ -160,9 +160,12 @@ async def test_who_signs_in_as_somebody_else_in_another_tab_is_them_here_too(ali
     await alice.is_told_nothing()
     await alice.comment("Bob's").locator(".comment__edit").wait_for()
     assert not await alice.comment("Alice's").locator(".comment__edit").is_visible()
-    assert await alice.composer.input_value() == "Half a thought"
+    assert await alice.composer.input_value() == "", "it was Alice's, and is kept for her"
     await alice.is_in_state("live")
     await alice.sees_the_truth()
+    await sign_in_beside(alice, "Alice")
+    await alice.is_signed_in("Alice")
+    await alice.until("document.querySelector('.composer textarea').value === 'Half a thought'", "her thought")
 
 
 async def test_the_news_of_an_end_may_come_before_the_answer_that_replaces_it(alice: Person) -> None:

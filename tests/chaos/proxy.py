@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 import socket
 import struct
 from collections.abc import Awaitable, Callable
@@ -43,6 +44,7 @@ class Weather:
     buffering: bool = False  # event streams are held back until there is enough to send
     gateway: bool = False  # who comes is answered 502
     refusing: bool = False  # who comes is sent away
+    losing: bool = False  # one of three pieces downwards is lost, and its connection with it
     trap: bytes = (
         b""  # every third piece upwards that holds this costs its connection, before or after it was passed on
     )
@@ -55,12 +57,14 @@ class Proxy:
         self.weather = Weather()
         self.narrow = narrow
         self.trapped = 0
+        self.lost = 0
         self.connect = connect
         self._passable = asyncio.Event()
         self._passable.set()
         self._links: dict[Link, None] = {}  # in the order in which they came
         self._tasks: set[asyncio.Task[None]] = set()
         self._trap_turns = itertools.count()
+        self._chance = random.Random(3)  # by turns, a stream's same block might be lost each time
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._welcome, "127.0.0.1", 0, limit=NARROW if self.narrow else CHUNK)
@@ -99,8 +103,20 @@ class Proxy:
         for near, link in zip(itertools.cycle((True, False)), list(self._links), strict=False):
             link.lose(near)
 
+    def fall_silent(self) -> None:
+        """The far side of every connection is gone, and whoever came is not told."""
+        for link in list(self._links):
+            link.lose(near=False)
+
     async def passable(self) -> None:
         await self._passable.wait()
+
+    def loses(self) -> bool:
+        """Whether the piece that is on its way down now is lost."""
+        if not self.weather.losing or self._chance.randrange(3):
+            return False
+        self.lost += 1
+        return True
 
     def springs(self, piece: bytes) -> bool | None:
         """Whether a trap is sprung by this piece: None when not, else whether it is passed on before."""
@@ -202,6 +218,9 @@ class Link:
             self.break_off()
 
     async def _pass_on(self, piece: bytes, writer: asyncio.StreamWriter, upwards: bool) -> None:
+        if not upwards and self._proxy.loses():
+            self.break_off()
+            return
         passed_on = self._proxy.springs(piece) if upwards else None
         if passed_on is not None:
             await self._spring(writer, piece if passed_on else b"")
@@ -230,7 +249,9 @@ class Link:
         """What a proxy that buffers lets through now; without buffering, all there is."""
         self._streams = self._streams or EVENT_STREAM in piece.lower()
         held, self._held = self._held + piece, b""
-        if self._proxy.weather.buffering and self._streams and len(held) < HELD_BACK and not held.endswith(LAST_CHUNK):
+        if held.endswith(LAST_CHUNK):
+            self._streams = False  # the connection's next answer may be none
+        elif self._proxy.weather.buffering and self._streams and len(held) < HELD_BACK:
             self._held, held = held, b""
         return held
 

@@ -124,6 +124,17 @@ async def test_half_open_one_side_is_not_told_until_it_is_mended(road: Road) -> 
     assert [await gone(end) for ends in (first, second) for end in ends] == [True] * 4
 
 
+async def test_fallen_silent_only_the_far_side_is_told(road: Road) -> None:
+    near, far = await road.visit()
+    road.proxy.fall_silent()
+    assert await gone(far)
+    near[1].write(b"is anybody there?")
+    assert await nothing(near)
+    near, far = await road.visit()
+    near[1].write(b"hello")
+    assert await heard(far) == b"hello"
+
+
 async def test_a_black_hole_delays_and_does_not_lose(road: Road) -> None:
     near, far = await road.visit()
     road.proxy.stop()
@@ -167,6 +178,8 @@ async def test_a_proxy_that_buffers_holds_back_event_streams_alone(road: Road) -
     assert await near[0].readexactly(len(stream) + HELD_BACK) == stream + b"x" * HELD_BACK
     far[1].write(b"9\r\ndata: 2\n\n\r\n0\r\n\r\n")
     assert (await heard(near)).endswith(b"0\r\n\r\n")
+    far[1].write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{}")
+    assert (await heard(near)).endswith(b"{}")
 
 
 async def test_what_is_held_back_comes_when_the_server_ends(road: Road) -> None:
@@ -204,6 +217,17 @@ async def test_a_trap_cuts_before_and_after_by_turns(road: Road) -> None:
         passed_on.append(await _everything(far))
     assert road.proxy.trapped == 2
     assert passed_on == [b"...COMMIT..."] * 3 + [b""] + [b"...COMMIT..."] * 2
+
+
+async def test_one_of_three_pieces_downwards_is_lost_with_its_connection(road: Road) -> None:
+    road.proxy.weather = Weather(losing=True)
+    lost = []
+    for _ in range(12):
+        near, far = await road.visit()
+        far[1].write(b"yes")
+        lost.append(await _everything(near) == b"")
+    assert road.proxy.lost == sum(lost)
+    assert 2 <= sum(lost) <= 6
 
 
 async def _everything(far: Ends) -> bytes:

@@ -1,0 +1,154 @@
+"""One browser, two people: what Alice has not sent yet is never sent as Bob's, and is sent once she is back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.people import Person
+from tests.browser.roads import no_road, time_passes
+from tests.support.people import PASSWORD, email_of, sign_up, write
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.browser.conftest import Arrive
+    from tests.support.serving import Site
+
+MINUTE = 60_000  # milliseconds
+HAS_CAROLS = """parley.comments.some((comment) => comment.text() === "Carol's")"""
+NOTHING_LEFT = "parley.outbox.records.length === 0"
+
+
+@pytest.fixture(autouse=True)
+async def bob_has_an_account(site: Site, complaints: Complaints) -> None:
+    complaints.allow(NETWORK)
+    async with site.client() as client:
+        await sign_up(client, "Bob")
+
+
+async def sign_in_as(person: Person, name: str) -> None:
+    """In a tab that is none of ours: the cookie is all tabs'."""
+    form = {"email": email_of(name), "password": PASSWORD}
+    assert (await person.context.request.post(f"{person.road_round}/api/session", data=form)).ok
+
+
+async def sign_out(person: Person) -> None:
+    assert (await person.context.request.delete(f"{person.road_round}/api/session")).ok
+
+
+async def said(client: httpx.AsyncClient) -> list[tuple[str, str]]:
+    """Who said what, as the server has it."""
+    article = {"commentable_type": "Article", "commentable_id": "1"}
+    answer = await client.get("/api/comments/", params=article)
+    return [(comment["username"], comment["body"]) for comment in answer.json()["comments"]]
+
+
+def is_live_as(name: str) -> str:
+    return f"(parley.account.get('username') ?? '') === '{name}' && parley.connector.state === 'live'"
+
+
+async def write_without_a_road(alice: Person, other: Person) -> None:
+    await alice.write("Alice's, unsent")
+    await alice.rewrite("Alice's, from before", "Alice's, edited")
+    await other.until("parley.outbox.records.length === 2", "what the other tab wrote")
+
+
+@pytest.fixture
+async def other(alice: Person) -> Person:
+    """Another tab of Alice's. Both have a clock that is ours."""
+    await alice.write("Alice's, from before")
+    await alice.is_settled()
+    await alice.context.clock.install()
+    await alice.reload()
+    return await alice.another_tab()
+
+
+async def is_back(alice: Person, other: Person, phone: httpx.AsyncClient, between: tuple[str, str]) -> None:
+    await sign_in_as(alice, "Alice")
+    await other.reload()
+    for tab in (alice, other):
+        await time_passes(tab, f"{is_live_as('Alice')} && {NOTHING_LEFT}", "all to be sent")
+    assert await said(phone) == [("Alice", "Alice's, edited"), between, ("Alice", "Alice's, unsent")]
+    await alice.sees_the_truth_in_every_tab()
+
+
+async def test_what_alice_has_not_sent_is_never_sent_as_bobs(
+    alice: Person, other: Person, phone: httpx.AsyncClient, site: Site
+) -> None:
+    async with no_road(alice, site):
+        await write_without_a_road(alice, other)
+        await sign_out(alice)
+        await sign_in_as(alice, "Bob")
+    for tab in (alice, other):
+        await time_passes(tab, is_live_as("Bob"), "who is signed in")
+        assert await tab.page.evaluate("parley.outbox.records") == []
+        await tab.sees("Alice's, from before")
+    await other.write("Bob's")
+    await other.is_settled()
+    await alice.context.clock.fast_forward(MINUTE)
+    for tab in (alice, other):
+        await time_passes(tab, f"{is_live_as('Bob')} && parley.comments.length === 2", "what is new")
+    await alice.sees_the_truth_in_every_tab()
+    assert await said(phone) == [("Alice", "Alice's, from before"), ("Bob", "Bob's")]
+    await is_back(alice, other, phone, ("Bob", "Bob's"))
+
+
+async def test_what_alice_has_not_sent_is_never_sent_as_nobodys(
+    alice: Person, other: Person, phone: httpx.AsyncClient, site: Site
+) -> None:
+    async with no_road(alice, site):
+        await write_without_a_road(alice, other)
+        await sign_out(alice)
+    for tab in (alice, other):
+        await time_passes(tab, is_live_as(""), "nobody to be signed in")
+    await write(phone, "Carol's")
+    await alice.context.clock.fast_forward(MINUTE)
+    for tab in (alice, other):
+        await time_passes(tab, f"{is_live_as('')} && {HAS_CAROLS}", "what is new")
+    assert await said(phone) == [("Alice", "Alice's, from before"), ("Carol", "Carol's")]
+    await is_back(alice, other, phone, ("Carol", "Carol's"))
+
+
+async def test_a_request_that_is_under_way_when_the_login_changes_is_nobody_elses(
+    alice: Person, phone: httpx.AsyncClient
+) -> None:
+    """The page still thinks that it is Alice's when the browser's cookie is Bob's already."""
+    await alice.page.evaluate("parley.connector.close()")  # so nobody tells it
+    await sign_in_as(alice, "Bob")
+    await alice.write("Alice's")
+    await alice.is_signed_in("Bob")
+    assert await said(phone) == []
+    assert await alice.page.evaluate("parley.outbox.records") == []
+    await alice.write("Bob's")
+    await alice.is_settled()
+    await sign_in_as(alice, "Alice")
+    await alice.reload()
+    await alice.until(NOTHING_LEFT, "all to be sent")
+    assert await said(phone) == [("Bob", "Bob's"), ("Alice", "Alice's")]
+    await alice.sees_the_truth_in_every_tab()
+
+
+async def test_who_signs_in_in_one_tab_is_signed_in_in_the_others(arrive: Arrive, phone: httpx.AsyncClient) -> None:
+    await write(phone, "Carol's")
+    guest = await arrive()
+    others = [await guest.another_tab(path) for path in ("/Article/1", "/Article/2", "/")]
+    await guest.page.locator(".account__sign-in").click()
+    await guest.page.locator(".entry [name=email]").fill(email_of("Bob"))
+    await guest.page.locator(".entry [name=password]").fill(PASSWORD)
+    await guest.page.keyboard.press("Enter")
+    for tab in (guest, *others):
+        await tab.is_signed_in("Bob")
+    await others[0].write("Bob's")
+    for tab in (guest, others[0]):
+        await tab.sees("Carol's", "Bob's")
+    await guest.sees_the_truth_in_every_tab()
+
+    await others[1].page.locator(".account__sign-out").click()
+    for tab in (guest, *others):
+        await tab.is_guest()
+    await write(phone, "Read by guests, too")
+    await guest.sees("Carol's", "Bob's", "Read by guests, too")
+    await guest.sees_the_truth_in_every_tab()

@@ -1,0 +1,72 @@
+"""A browser that keeps nothing for us: what is unsent lives as long as the page, and the page knows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.people import Person
+from tests.browser.roads import no_road, time_passes
+from tests.browser.test_tabs import leaders
+from tests.support.people import write
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.support.serving import Site
+
+REFUSING = {
+    "open throws": "IDBFactory.prototype.open = () => { throw new DOMException('No', 'SecurityError') }",
+    "open fails": "IDBFactory.prototype.open = function () { return Object.assign(new EventTarget(), "
+    "{ readyState: 'done', get error() { return new DOMException('No', 'InvalidStateError') } }) }",
+    "no IndexedDB": "delete window.indexedDB",
+    "a full disk": "IDBObjectStore.prototype.put = () => { throw new DOMException('Full', 'QuotaExceededError') }",
+}
+# The page's own bus, as soon as there is one.
+LISTEN = """
+let backbone;
+const listen = () => {
+  if (window.volatile || !backbone?.Radio) return;
+  window.volatile = [];
+  backbone.Radio.channel("parley").on("local.outbox.volatile", () => window.volatile.push(Date.now()));
+};
+const get = () => (listen(), backbone);
+Object.defineProperty(window, "Backbone", { configurable: true, get, set: (it) => { backbone = it } });
+"""
+
+
+@pytest.fixture(autouse=True)
+def it_is_told(complaints: Complaints) -> None:
+    complaints.allow(NETWORK)
+    complaints.allow("not kept beyond this page")
+
+
+@pytest.mark.parametrize("how", REFUSING)
+async def test_without_a_disk_it_works_as_long_as_the_page(
+    how: str, alice: Person, phone: httpx.AsyncClient, site: Site
+) -> None:
+    await alice.context.add_init_script(LISTEN)
+    await alice.context.add_init_script(REFUSING[how])
+    await alice.context.clock.install()
+    await alice.reload()
+    other = await alice.another_tab()
+    assert len(await leaders([alice, other])) == 1
+    [leader] = await leaders([alice, other])
+    follower = other if leader is alice else alice
+    await leader.write("From the leader")
+    await follower.write("From the other")
+    for tab in (leader, follower):
+        await tab.until("window.volatile?.length > 0", "to be told")
+        await tab.until("parley.comments.length === 2", "both")
+    async with no_road(alice, site):
+        await follower.write("Unsent")
+        await follower.rewrite("Unsent", "Unsent, edited")
+        await follower.rewrite("From the other", "From the other, edited")
+        await write(phone, "From elsewhere")
+        await alice.context.clock.fast_forward(1_000)
+        assert await follower.bodies() == ["From the leader", "From the other, edited", "Unsent, edited"]
+    await time_passes(follower, "parley.outbox.records.length === 0", "all to be sent")
+    await follower.sees("From the leader", "From the other, edited", "From elsewhere", "Unsent, edited")
+    await alice.sees_the_truth_in_every_tab()

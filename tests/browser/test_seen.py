@@ -1,0 +1,520 @@
+"""What a person sees of the weather outside: a light, silent while all is well, a pill, and a page that stays still."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+from playwright.async_api import Route
+
+from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.people import Person
+from tests.support.people import delete, edit, write
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.browser.conftest import Arrive
+    from tests.support.serving import Site
+
+PHONE = {"width": 320, "height": 640}
+TALL = {"width": 1280, "height": 3_000}
+PATIENCE, BACK, SLOW = 3_000, 5_000, 5_000  # milliseconds, as in light.js
+LONG = "\n".join(["A longer thought"] * 12)
+
+# The layout shifts of this page's whole life that no input explains, once everything has come to rest.
+SHIFTS = """async () => {
+  const shifts = [];
+  const observer = new PerformanceObserver((list) => shifts.push(...list.getEntries()));
+  observer.observe({ type: "layout-shift", buffered: true });
+  const glides = document.getAnimations().filter((animation) => !(animation instanceof CSSAnimation));
+  await Promise.allSettled(glides.map((glide) => glide.finished));
+  for (let frames = 0; frames < 3; frames += 1) await new Promise(requestAnimationFrame);
+  await new Promise((resolve) => setTimeout(resolve));
+  shifts.push(...observer.takeRecords());
+  const at = ({ x, y }) => `${x} ${y}`;
+  const named = ({ node, previousRect, currentRect }) =>
+    `${node?.className || node?.nodeName}: ${at(previousRect)} → ${at(currentRect)}`;
+  return shifts.filter((shift) => !shift.hadRecentInput).map(({ value, sources }) => [value, sources.map(named)]);
+}"""
+# A shift in the half second after an input is taken for wanted, and not counted.
+REMEMBER_INPUT = """() => {
+  const remember = () => { window.inputAt = performance.now(); };
+  for (const name of ["keydown", "mousedown"]) addEventListener(name, remember, true);
+}"""
+INPUT_IS_LONG_AGO = "performance.now() > (window.inputAt ?? 0) + 700"
+
+TOP = "(element) => Math.round(element.getBoundingClientRect().top)"
+TO_THE_END = "document.querySelector('.composer').scrollIntoView({ block: 'end', behavior: 'instant' })"
+FOCUS = "(element) => element.focus({ preventScroll: true })"
+HEARD = "() => { window.heard = []; parley.bus.on('local.comments.arrived', (n) => heard.push(n)); }"
+
+
+async def is_still(person: Person) -> None:
+    assert await person.page.evaluate(SHIFTS) == []
+
+
+async def came(person: Person, *bodies: str) -> None:
+    """Waits until these are the newest comments."""
+    newest = f"parley.comments.slice(-{len(bodies)}).map((comment) => comment.get('body'))"
+    await person.until(f"JSON.stringify({newest}) === {json.dumps(json.dumps(bodies, separators=(',', ':')))}", "them")
+
+
+async def fill(phone: httpx.AsyncClient, count: int) -> list[dict[str, Any]]:
+    return [await write(phone, f"Comment {number}") for number in range(count)]
+
+
+# -- the light, whose time these tests take into their hands ---------------------------------------------------
+
+
+@pytest.fixture
+async def watcher(arrive: Arrive) -> Person:
+    """Alice, to whom the test says how the connection is, and what time it is."""
+    alice = await arrive("Alice")
+    await alice.context.clock.install()
+    await alice.reload()
+    await alice.page.evaluate("parley.connector.close()")
+    now = await alice.page.evaluate("Date.now()")
+    await alice.page.clock.pause_at(datetime.fromtimestamp(now / 1_000, UTC) + timedelta(seconds=60))
+    await turn(alice, "connecting", "catching-up", "live")
+    await is_silent(alice)
+    return alice
+
+
+async def turn(person: Person, *states: str) -> None:
+    for state in states:
+        await person.page.evaluate("(state) => parley.bus.trigger('local.stream.state', state)", state)
+
+
+async def tell(person: Person, name: str, *values: Any) -> None:
+    await person.page.evaluate("([name, values]) => parley.bus.trigger(name, ...values)", [f"local.{name}", values])
+
+
+async def passes(person: Person, milliseconds: int) -> None:
+    await person.page.clock.run_for(milliseconds)
+
+
+async def says(person: Person, words: str) -> None:
+    light = person.page.locator(".light__says")
+    assert await light.is_visible(), f"silence instead of {words}"
+    assert await person.page.locator(".light__words").inner_text() == words
+
+
+async def is_silent(person: Person) -> None:
+    assert not await person.page.locator(".light__says").is_visible()
+
+
+async def read_out(person: Person) -> str:
+    await passes(person, 1_000)
+    return await person.page.locator(".announcer").inner_text()
+
+
+async def test_the_light_is_silent_until_the_stream_has_been_away_for_three_seconds(watcher: Person) -> None:
+    await turn(watcher, "reconnecting")
+    await passes(watcher, PATIENCE - 100)
+    await is_silent(watcher)
+    await passes(watcher, 200)
+    await says(watcher, "Reconnecting…")
+    assert await read_out(watcher) == "Reconnecting…"
+    await turn(watcher, "catching-up")
+    await says(watcher, "Reconnecting…")
+    await turn(watcher, "live")
+    await says(watcher, "Back.")
+    await passes(watcher, BACK + 100)
+    await is_silent(watcher)
+
+
+async def test_a_hiccup_is_not_worth_a_word(watcher: Person) -> None:
+    for _ in range(3):
+        await turn(watcher, "reconnecting")
+        await passes(watcher, 2_000)
+        await turn(watcher, "catching-up", "live")
+        await is_silent(watcher)
+        await passes(watcher, 2_000)
+        await is_silent(watcher)
+    assert await read_out(watcher) == ""
+
+
+async def test_what_never_holds_is_trouble_too(watcher: Person) -> None:
+    for _ in range(4):
+        await turn(watcher, "reconnecting")
+        await passes(watcher, 500)
+        await turn(watcher, "catching-up")
+        await passes(watcher, 500)
+    await turn(watcher, "reconnecting")
+    await says(watcher, "Reconnecting…")
+
+
+@pytest.mark.parametrize("state", ["connecting", "catching-up", "live", "polling", "idle", "signed-out"])
+async def test_of_these_the_light_never_speaks(state: str, watcher: Person) -> None:
+    await turn(watcher, "idle", state)
+    await passes(watcher, 20_000)
+    await is_silent(watcher)
+    assert await read_out(watcher) == ""
+
+
+async def test_offline_it_says_that_nothing_is_lost(watcher: Person) -> None:
+    await turn(watcher, "offline")
+    await passes(watcher, PATIENCE)
+    await says(watcher, "Offline. Your changes are kept.")
+    await tell(watcher, "outbox.changed", {"waiting": 1, "refused": 0})
+    await says(watcher, "Offline. 1 change waits here.")
+    await tell(watcher, "outbox.changed", {"waiting": 2, "refused": 0})
+    await says(watcher, "Offline. 2 changes wait here.")
+    assert await read_out(watcher) == "Offline. Your changes are kept."  # once, and not at each change
+
+
+async def test_back_it_says_how_many_came_meanwhile(watcher: Person) -> None:
+    await tell(watcher, "comments.arrived", 5, "Bob")  # when all was well
+    await turn(watcher, "offline")
+    await passes(watcher, PATIENCE)
+    await turn(watcher, "reconnecting", "catching-up")
+    await tell(watcher, "comments.arrived", 10, "Bob")
+    await turn(watcher, "live")
+    await says(watcher, "Back, 10 new.")
+    await tell(watcher, "comments.arrived", 2, "Bob")  # what a refetch brings
+    await says(watcher, "Back, 12 new.")
+    await passes(watcher, BACK)
+    await is_silent(watcher)
+    await turn(watcher, "reconnecting")
+    await passes(watcher, PATIENCE)
+    await turn(watcher, "polling")
+    await says(watcher, "Back.")
+
+
+async def test_comings_and_goings_are_not_read_out_again_and_again(watcher: Person) -> None:
+    await watcher.page.evaluate("""() => {
+      window.heard = [];
+      parley.bus.on("local.announcement", (sentence) => heard.push(sentence));
+    }""")
+    for _ in range(5):
+        await turn(watcher, "offline")
+        await passes(watcher, PATIENCE)
+        await turn(watcher, "reconnecting")
+        await passes(watcher, PATIENCE)
+    await turn(watcher, "live")
+    assert await watcher.page.evaluate("heard") == ["Offline. Your changes are kept.", "Reconnecting…", "Back."]
+
+
+async def test_who_is_signed_out_is_told_by_the_notice_alone(watcher: Person) -> None:
+    await turn(watcher, "reconnecting")
+    await passes(watcher, PATIENCE)
+    await turn(watcher, "signed-out")
+    await is_silent(watcher)
+    await turn(watcher, "connecting", "live")
+    await is_silent(watcher)
+
+
+async def test_a_browser_that_keeps_nothing_is_said_to(watcher: Person) -> None:
+    hint = watcher.page.locator(".thread__volatile")
+    assert not await hint.is_visible()
+    await tell(watcher, "outbox.volatile")
+    await hint.wait_for()
+    await turn(watcher, "offline")
+    await passes(watcher, PATIENCE)
+    await says(watcher, "Offline. Your changes are kept while this page is open.")
+    await tell(watcher, "outbox.changed", {"waiting": 2, "refused": 0})
+    await says(watcher, "Offline. 2 changes wait here while this page is open.")
+    await turn(watcher, "reconnecting")
+    await says(watcher, "Reconnecting… Keep this page open: 2 changes wait here.")
+    await turn(watcher, "live")
+    await passes(watcher, BACK)
+    await says(watcher, "Still sending 2 changes… Keep this page open.")
+    assert await hint.is_visible()
+
+
+async def test_changes_that_take_long_are_mentioned(watcher: Person) -> None:
+    await tell(watcher, "outbox.changed", {"waiting": 2, "refused": 0})
+    await passes(watcher, SLOW - 100)
+    await is_silent(watcher)
+    await tell(watcher, "outbox.changed", {"waiting": 1, "refused": 0})  # something moves
+    await passes(watcher, SLOW - 100)
+    await is_silent(watcher)
+    await passes(watcher, 200)
+    await says(watcher, "Still sending 1 change…")
+    await tell(watcher, "outbox.changed", {"waiting": 0, "refused": 0})
+    await is_silent(watcher)
+
+
+async def test_a_refusal_out_of_sight_is_mentioned(watcher: Person) -> None:
+    await tell(watcher, "outbox.changed", {"waiting": 1, "refused": 1})  # that one is from before
+    await passes(watcher, 100)
+    await is_silent(watcher)
+    await tell(watcher, "outbox.changed", {"waiting": 0, "refused": 2})
+    await passes(watcher, 100)
+    await says(watcher, "A change that you made on another page was not taken.")
+    await tell(watcher, "outbox.changed", {"waiting": 0, "refused": 0})
+    await is_silent(watcher)
+
+
+async def test_a_refusal_further_down_is_one_press_away(watcher: Person, phone: httpx.AsyncClient) -> None:
+    comments = await fill(phone, 30)
+    await watcher.page.evaluate("parley.connector.resume()")
+    await came(watcher, "Comment 29")
+    refused = f"#comment-{comments[20]['id']}"
+    await watcher.page.evaluate("(refused) => { document.querySelector(refused).dataset.state = 'refused'; }", refused)
+    for count in (0, 1):
+        await tell(watcher, "outbox.changed", {"waiting": 0, "refused": count})
+    await passes(watcher, 100)
+    await says(watcher, "A change was not taken.")
+    await watcher.page.locator(".light__show").click()
+    await watcher.focus_is_on(refused)
+    await is_silent(watcher)
+
+
+async def test_a_real_connection_that_is_lost_and_found(
+    alice: Person, phone: httpx.AsyncClient, site: Site, complaints: Complaints
+) -> None:
+    complaints.allow(NETWORK)
+    await alice.context.set_offline(True)
+    for connection in list(site.server.server_state.connections):
+        if connection.scope["path"] == "/streams":
+            connection.transport.abort()
+    await alice.until("document.querySelector('.light').dataset.says === 'offline'", "to be told", 10_000)
+    await write(phone, "One")
+    await write(phone, "Two")
+    await alice.context.set_offline(False)
+    await alice.until("document.querySelector('.light__words').textContent === 'Back, 2 new.'", "to be back", 20_000)
+    await alice.until("document.querySelector('.light').dataset.says === 'nothing'", "silence", 10_000)
+    await is_still(alice)
+
+
+# -- the pill --------------------------------------------------------------------------------------------------
+
+
+async def pill_says(person: Person, words: str) -> None:
+    await person.until(f"document.querySelector('.pill').innerText.trim() === {json.dumps(words)}", words)
+
+
+async def has_no_pill(person: Person) -> None:
+    await person.until("!document.querySelector('.pill').checkVisibility()", "no pill")
+
+
+async def test_what_comes_below_waits_behind_a_pill(alice: Person, phone: httpx.AsyncClient) -> None:
+    await fill(phone, 30)
+    await alice.reload()
+    await alice.page.evaluate(HEARD)
+    for count, words in enumerate(("1 new comment", "2 new comments", "3 new comments"), 1):
+        await write(phone, f"New {count}")
+        await pill_says(alice, words)
+    assert len(await alice.shown()) == 33
+    assert sum(await alice.page.evaluate("heard")) == 3
+    await alice.until("/new comments?\\.|New comment by/.test(document.querySelector('.announcer').textContent)", "it")
+    assert await alice.page.evaluate("scrollY") == 0
+    await is_still(alice)
+
+    await alice.tab_to(".pill")
+    await alice.page.keyboard.press("Enter")
+    await alice.until("document.activeElement.querySelector('.comment__body')?.textContent === 'New 1'", "the first")
+    await has_no_pill(alice)
+    assert await alice.comment("New 1").evaluate("(el) => el.getBoundingClientRect().top < innerHeight")
+    assert await alice.page.locator(".comment.is-new").count() == 3
+    await alice.sees_the_truth()
+
+
+async def test_who_reads_on_meets_them_without_the_pill(alice: Person, phone: httpx.AsyncClient) -> None:
+    await fill(phone, 30)
+    await alice.reload()
+    for body in ("New 1", f"New 2\n{LONG}\n{LONG}\n{LONG}", "New 3"):
+        comment = await write(phone, body)
+    await pill_says(alice, "3 new comments")
+    await alice.comment("New 1").evaluate("(el) => el.scrollIntoView({ block: 'start', behavior: 'instant' })")
+    await pill_says(alice, "1 new comment")
+    await delete(phone, comment)
+    await has_no_pill(alice)
+    await write(phone, "New 4")
+    await pill_says(alice, "1 new comment")
+    await alice.page.evaluate("scrollTo({ top: document.body.scrollHeight, behavior: 'instant' })")
+    await has_no_pill(alice)
+
+
+async def test_at_the_live_end_they_simply_appear(alice: Person, phone: httpx.AsyncClient) -> None:
+    await fill(phone, 30)
+    await alice.reload()
+    await alice.page.evaluate(TO_THE_END)
+    await write(phone, "New")
+    await alice.page.locator(".comment.is-new").wait_for()
+    assert not await alice.page.locator(".pill").is_visible()
+
+
+async def test_ones_own_words_and_old_ones_are_no_news(alice: Person, phone: httpx.AsyncClient) -> None:
+    comments = await fill(phone, 60)
+    await alice.reload()
+    await alice.page.evaluate(HEARD)
+    await write(alice.client, "From my other device")
+    await edit(phone, comments[50], "Changed")
+    await alice.page.locator(".thread__earlier").click()
+    await alice.until("parley.comments.length === 61", "all")
+    await alice.write("Mine")
+    await alice.is_settled()
+    assert await alice.page.evaluate("heard") == []
+    assert not await alice.page.locator(".pill").is_visible()
+
+
+# -- stillness -------------------------------------------------------------------------------------------------
+
+
+async def test_loading_the_page_moves_nothing(arrive: Arrive, phone: httpx.AsyncClient) -> None:
+    comments = await fill(phone, 30)
+    await edit(phone, comments[0], "Changed")
+    for name, viewport in (("Alice", PHONE), ("Bob", {"width": 1280, "height": 720}), ("Dora", TALL)):
+        alice = await arrive(name, viewport=viewport)
+        await write(alice.client, "Mine")
+        for path in ("/Article/1", "/"):
+            await alice.go(path)
+            await is_still(alice)
+    guest = await arrive(viewport=PHONE)
+    await is_still(guest)
+
+
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+async def test_what_comes_grows_and_goes_moves_nothing_by_leaps(
+    motion: Literal["no-preference", "reduce"], arrive: Arrive, phone: httpx.AsyncClient
+) -> None:
+    alice = await arrive("Alice", reduced_motion=motion)
+    first = await write(phone, "The first word")  # in place of "nobody has said anything"
+    await alice.page.locator(".comment").wait_for()
+    await is_still(alice)
+    comments = [first, *await fill(phone, 20)]
+    await came(alice, "Comment 19")
+    await alice.reload()
+
+    await alice.page.evaluate(TO_THE_END)
+    await write(phone, "At the live end")
+    await came(alice, "At the live end")
+    await is_still(alice)
+    await edit(phone, comments[-1], f"Comment 19\n{LONG}")  # in the middle of what is seen
+    await alice.until("document.body.textContent.includes('A longer thought')", "the longer text")
+    await is_still(alice)
+
+    await alice.comment("Comment 10").evaluate("(el) => el.scrollIntoView({ block: 'start', behavior: 'instant' })")
+    before = await alice.comment("Comment 10").evaluate(TOP)
+    await edit(phone, comments[2], f"Comment 1\n{LONG}")
+    await delete(phone, comments[3])
+    await write(phone, "Far below")
+    await came(alice, "Far below")
+    await is_still(alice)
+    assert abs(await alice.comment("Comment 10").evaluate(TOP) - before) <= 1
+    await delete(phone, comments[13])  # in the middle of what is seen
+    await alice.until("parley.comments.length === 21", "it to go")
+    await is_still(alice)
+    await delete(phone, comments[11])  # the very one that is read
+    await alice.until("parley.comments.length === 20", "it to go")
+    await is_still(alice)
+
+
+async def test_who_types_types_on_in_the_same_place(alice: Person, phone: httpx.AsyncClient) -> None:
+    comments = await fill(phone, 20)
+    await alice.reload()
+    await alice.page.evaluate(TO_THE_END)
+    await alice.composer.evaluate(FOCUS)
+    before = await alice.composer.evaluate(TOP)
+    await write(phone, f"New\n{LONG}")
+    await edit(phone, comments[18], f"Comment 18\n{LONG}")
+    await delete(phone, comments[19])
+    await alice.until("parley.comments.length === 20", "all that")
+    await is_still(alice)
+    assert abs(await alice.composer.evaluate(TOP) - before) <= 1
+    await alice.focus_is_on(".composer textarea")
+
+
+async def test_who_is_below_the_list_stays_there(alice: Person, phone: httpx.AsyncClient) -> None:
+    await fill(phone, 20)
+    await alice.page.set_viewport_size({"width": 800, "height": 300})
+    await alice.reload()
+    await alice.page.evaluate("scrollTo({ top: document.body.scrollHeight, behavior: 'instant' })")
+    before = await alice.composer.evaluate(TOP)
+    await write(phone, LONG)
+    await came(alice, LONG)
+    await is_still(alice)
+    assert abs(await alice.composer.evaluate(TOP) - before) <= 1
+
+
+async def test_one_that_settles_late_moves_nothing(alice: Person, phone: httpx.AsyncClient) -> None:
+    await alice.page.evaluate("parley.connector.close()")
+    over = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await over.wait()
+        await route.continue_()
+
+    await alice.page.route("**/api/comments/", hold)
+    await alice.page.evaluate(REMEMBER_INPUT)
+    await alice.write("Slowly")
+    await write(phone, "Meanwhile")
+    await alice.until(INPUT_IS_LONG_AGO, "half a second to pass")
+    await alice.page.evaluate("parley.connector.resume()")
+    await alice.sees("Meanwhile", "Slowly")
+    over.set()
+    await alice.is_settled()
+    await is_still(alice)
+
+
+async def test_earlier_ones_that_come_late_move_nothing(alice: Person, phone: httpx.AsyncClient) -> None:
+    await fill(phone, 60)
+    await alice.reload()
+    await alice.page.evaluate(REMEMBER_INPUT)
+    over = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await over.wait()
+        await route.continue_()
+
+    await alice.page.route("**/api/comments/?*", hold)
+    await alice.page.locator(".thread__earlier").click()
+    await alice.until(INPUT_IS_LONG_AGO, "half a second to pass")
+    over.set()
+    await alice.until("parley.comments.length === 60", "all of them")
+    await alice.until("!document.querySelector('.thread__earlier').checkVisibility()", "that to be all")
+    await is_still(alice)
+
+
+@pytest.mark.parametrize("at", ["/Article/1", "/"])
+@pytest.mark.parametrize("viewport", [PHONE, TALL])
+async def test_light_pill_and_notice_move_nothing(
+    at: str, viewport: dict[str, int], arrive: Arrive, phone: httpx.AsyncClient, complaints: Complaints
+) -> None:
+    complaints.allow(NETWORK)
+    await fill(phone, 40)
+    alice = await arrive("Alice", at, viewport=viewport)
+    await tell(alice, "outbox.volatile")
+    await turn(alice, "reconnecting")
+    await alice.until("document.querySelector('.light').dataset.says === 'reconnecting'", "the light")
+    await write(phone, "New")
+    if at == "/Article/1" and viewport == PHONE:
+        await pill_says(alice, "1 new comment")
+    await turn(alice, "offline")
+    await tell(alice, "outbox.changed", {"waiting": 2, "refused": 0})
+    await is_still(alice)
+    await alice.client.delete("/api/session")
+    await alice.page.locator(".notice").wait_for()
+    await is_still(alice)
+    await alice.until("['live', 'idle'].includes(document.querySelector('.light').dataset.state)", "a guest's page")
+    await turn(alice, "offline")
+    await alice.until("document.querySelector('.light').dataset.says === 'offline'", "the light again")
+    overlaps = """() => Array.from(document.querySelectorAll(".light__says, .notice, .pill"))
+      .filter((el) => el.checkVisibility()).map((el) => el.getBoundingClientRect())
+      .sort((one, other) => one.top - other.top).some((rect, i, all) => all[i + 1]?.top < rect.bottom)"""
+    assert not await alice.page.evaluate(overlaps)
+    await turn(alice, "live")
+    await is_still(alice)
+
+
+async def test_what_waits_is_caught_up_with_in_one_go_and_in_place(alice: Person, phone: httpx.AsyncClient) -> None:
+    await fill(phone, 20)
+    await alice.reload()
+    await alice.page.evaluate(TO_THE_END)
+    await alice.page.evaluate("parley.connector.close()")
+    for number in range(12):
+        await write(phone, f"Missed {number}")
+    await alice.page.evaluate("parley.connector.resume()")
+    await came(alice, "Missed 11")
+    await is_still(alice)
+    await wait_until(alice.page.locator(".pill").is_visible, "the pill")
+    first = await alice.page.locator(".comment.is-new").count()
+    await alice.page.locator(".pill").click()
+    await alice.until(f"document.activeElement.textContent.includes('Missed {first}')", "the first of them")
