@@ -83,7 +83,7 @@ def _later(least: int, most: int) -> Response:
 
 
 def _is_for_another(request: Request, viewer: Viewer) -> bool:
-    """A page may say who looks, `user=<id>` or `user=`: an EventSource comes back with whatever cookie is there by then."""
+    """A page may say who looks (`user=`): an EventSource comes back with whatever cookie is there by then."""
     meant = request.query_params.get("user")
     return meant is not None and meant != str(viewer.user_id or "")
 
