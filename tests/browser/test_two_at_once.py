@@ -80,8 +80,10 @@ async def under_way(person: Person, method: str, lost: bool = False) -> AsyncIte
         await (route.abort() if lost else route.fulfill(response=answer))
 
     await person.context.route(API, hold)
-    yield sent
-    arrived.set()
+    try:
+        yield sent
+    finally:
+        arrived.set()
 
 
 async def hurry(*tabs: Person) -> None:
@@ -349,6 +351,24 @@ async def first_body(client: httpx.AsyncClient) -> Any:
 async def is_all_there(alice: Person) -> None:
     assert await alice.page.evaluate("parley.comments.length") == MORE_THAN_A_PAGE + 1
     assert not await alice.page.locator(".editor__problem").or_(alice.page.locator(".kept")).is_visible()
+
+
+async def test_a_server_that_always_knows_less_is_told_of(alice: Person) -> None:
+    await has_written(alice, "One")
+    [stored] = await alice.snapshot()
+
+    async def refuse(route: Route) -> None:
+        if route.request.method == "PATCH":
+            problem = {"title": "Changed", "status": 412, "detail": "It has changed meanwhile.", "comment": stored}
+            await route.fulfill(status=412, json=problem, content_type="application/problem+json")
+        else:
+            await route.fallback()
+
+    await alice.context.route(API, refuse)
+    await alice.page.evaluate("parley.comments.first().edit('Two', { seq: 999, body: 'One' })")
+    await alice.until(REFUSED, "it to be refused")
+    assert patches(alice) <= MOST_TRIES
+    assert await alice.editor.input_value() == "Two"
 
 
 async def test_who_is_editing_far_up_goes_on_after_a_reset(loaded: Person, phone: httpx.AsyncClient) -> None:

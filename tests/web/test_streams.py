@@ -637,6 +637,22 @@ async def test_who_comes_back_signed_out_is_told_and_goes_on_as_a_guest(
             await stream.ended(AT_ONCE)
 
 
+async def test_a_stream_that_is_for_somebody_else_says_so_and_nothing_more(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient
+) -> None:
+    """A page of Alice's, in a browser where Bob has signed in since: its stream comes back with his cookie."""
+    ids = {name: (await client.get("/api/session")).json()["user"]["id"] for name, client in (("a", alice), ("b", bob))}
+    await write(alice, "Not to be sent")
+    for client, meant in ((bob, ids["a"]), (bob, ""), (guest, ids["a"]), (alice, "nobody")):
+        async with listening(client, "Article/1", user=meant) as stream:
+            assert (await stream.next()).json() == {"reason": None}
+            await stream.ended(AT_ONCE)
+        assert [block.event for block in stream.blocks if block.data] == ["auth"]
+    for client, meant in ((alice, ids["a"]), (bob, ids["b"]), (guest, "")):
+        async with listening(client, "Article/1", user=meant) as stream:
+            assert (await stream.next()).event == "heartbeat"
+
+
 # -- once ---------------------------------------------------------------------------------------------------
 
 

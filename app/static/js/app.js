@@ -10,16 +10,17 @@
 //   parley.outbox               .records, .ready
 //   .thread__list > .comment    data-comment-id, data-state: settled | sending | saving | deleting | refused
 //   .comment__body __author __edited __note __edit __delete __delete-yes __delete-no __retry __discard
-//   .editor                     textarea[name=body] .editor__save __cancel __conflict __theirs __problem
+//   .editor                     textarea[name=body] .editor__save __cancel __problem __conflict __theirs __merge __mine
+//   .kept                       .kept__why __text __discard: what was written for a comment that is no more
 //   .composer                   textarea[name=body] .composer__post
-//   .thread__count[data-count]  .thread__earlier .thread__empty
+//   .thread__count[data-count]  .thread__earlier .thread__empty .thread__volatile .pill
 //   .account[data-state]        guest | signed-in; .account__sign-in __sign-up __sign-out __name
 //   .notice                     .notice__words __sign-in __dismiss
 //   dialog.entry[data-mode]     signin | signup | forgot | unlock | confirm | sent; inputs by name;
 //                               .field__error[data-field] .entry__problem .entry__submit .entry__sent
 //   .settings                   .email .password .logins > .login[data-login-id] .deletion
 //   .mailed-link[data-state]    missing | ready | stale | done
-//   .light[data-state]          idle | connecting | live | reconnecting | offline
+//   .light[data-state]          the connector's (stream_states.js); [data-says] nothing | reconnecting | offline | back | slow | refused
 
 import { Account } from "./account.js";
 import { AccountView } from "./account_view.js";

@@ -134,13 +134,14 @@ export class Outbox {
     return this.#answered(sent, act, isGone ? gone(sent.key) : problem[sent.type]);
   }
 
-  // Somebody else may be looking by now. What it was sent for is theirs all the same.
+  /** Is the next try to come later? */
   rest(resting) {
     if (resting === this.resting) return;
     this.resting = resting;
     for (const record of this.records) this.trigger("record", record.key, record);
   }
 
+  // Somebody else may be looking by now. For whom it was sent, it has been answered all the same.
   #answered({ type, user }, act, state) {
     if (state && user === this.#user) this.trigger("state", type, state);
     return this.#change(act, state && { type, state }, user);

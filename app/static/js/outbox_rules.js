@@ -126,7 +126,8 @@ function conflict(record, sent, problem) {
   const theirs = problem[record.type];
   if (record.base?.seq > sent.base?.seq) return { ...record, ...AGAIN }; // written anew since, on what is there
   if (has(theirs, record.attrs)) return null;
-  if (isOurs(record, theirs) || isAsSeen(record, theirs)) return update(record, theirs);
+  const isNews = theirs.seq !== sent.base?.seq; // else who asks again is told the same again
+  if (isNews && (isOurs(record, theirs) || isAsSeen(record, theirs))) return update(record, theirs);
   return { ...record, problem, sent: [] };
 }
 
