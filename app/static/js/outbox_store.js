@@ -8,13 +8,14 @@ import { openDB } from "../vendor/idb.js";
 const DATABASE = "parley";
 const VERSION = 1;
 const OUTBOX = "outbox";
-const PATIENCE_MS = 3_000; // for one transaction
+const PATIENCE_MS = 3_000; // for one of them, and for the database to open
 
 /** Rejected where the browser keeps nothing for us. */
 export async function openDisk() {
-  const opening = open();
-  const tooLate = new Promise((_, reject) => setTimeout(reject, PATIENCE_MS, new Error("Timeout")));
-  return new Disk(await Promise.race([opening, tooLate]));
+  const [limit, timer] = timeout();
+  const database = await Promise.race([open(), limit]);
+  clearTimeout(timer);
+  return new Disk(database);
 }
 
 const open = () =>
@@ -35,12 +36,10 @@ class Disk {
   async change(user, act) {
     const transaction = this.#database.transaction(OUTBOX, "readwrite");
     this.#transaction = transaction;
-    const timer = setTimeout(() => abort(transaction), PATIENCE_MS);
+    const [limit, timer] = timeout();
+    const work = Promise.all([replace(transaction.store, user, act), transaction.done]);
     try {
-      const [records] = await Promise.all([
-        replace(transaction.store, user, act),
-        transaction.done,
-      ]);
+      const [records] = await Promise.race([work, limit]);
       return records;
     } finally {
       clearTimeout(timer);
@@ -61,6 +60,18 @@ async function replace(store, user, act) {
   if (!_.isEqual(records, before))
     await (records.length > 0 ? store.put({ user, records }) : store.delete(user));
   return records;
+}
+
+// A transaction that waits for one of a page that is no more does not even end when it is aborted.
+function timeout() {
+  let timer;
+  const limit = new Promise((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error("The browser's storage does not answer.")),
+      PATIENCE_MS,
+    );
+  });
+  return [limit, timer];
 }
 
 function abort(transaction) {
