@@ -199,7 +199,7 @@ export class Outbox {
   #leave() {
     if (this.volatile) return;
     this.#away = new Promise((resolve) => this.#tabs.once("back", resolve));
-    this.#disk?.close();
+    this.#disk?.leave();
     this.#disk = null;
   }
 

@@ -1,7 +1,7 @@
 // Where records are kept: one row of IndexedDB for each account, changed in one transaction, whichever tab does it.
 // Where the browser does not let us (private windows, a full disk) they live as long as the page.
 //
-// A transaction that never ends holds up those of all tabs. A page that goes ends its own, and none is waited for for ever.
+// A transaction that never ends holds up those of all tabs, so none is waited for for ever.
 
 import { openDB } from "../vendor/idb.js";
 
@@ -47,6 +47,11 @@ class Disk {
     }
   }
 
+  /** What is under way may end: somebody has just written it. */
+  leave() {
+    this.#database.close();
+  }
+
   /** Rejects what is under way. */
   close() {
     if (this.#transaction) abort(this.#transaction);
@@ -90,6 +95,8 @@ export class Memory {
     this.#records.set(user, records);
     return records;
   }
+
+  leave() {}
 
   close() {}
 }
