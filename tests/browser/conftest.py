@@ -13,6 +13,7 @@ from playwright.async_api import Browser, Playwright, async_playwright
 
 from tests.browser.complaints import Complaints
 from tests.browser.people import Person, cookies_of
+from tests.browser.roads import proxy_to
 from tests.support import people
 from tests.support.chromium import FLAGS
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from app.live.parley import Parley
     from app.settings import Settings
+    from tests.chaos.proxy import Proxy
     from tests.support.serving import Site
 
 FAILED = pytest.StashKey[bool]()
@@ -118,6 +120,13 @@ async def arrive(
             for person in here:
                 await person.take_pictures(tmp_path)
     complaints.raise_unexpected()
+
+
+@pytest.fixture
+async def road(site: Site) -> AsyncIterator[Proxy]:
+    """The way to the site, which a test can make bad."""
+    async with proxy_to(site) as proxy:
+        yield proxy
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.async_api import BrowserContext, Error, Locator, Page
 
-from tests.support.people import ARTICLE
+from tests.support.people import ARTICLE, write
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -208,6 +208,14 @@ class Person:
     async def open_editor(self, body: str) -> None:
         await self.comment(body).locator(".comment__edit").click()
         await self.editor.wait_for()
+
+    async def begins_to_edit(self, body: str, new: str) -> dict[str, Any]:
+        """Has written that elsewhere, and has its editor open, with the new text in it. Answers with the comment."""
+        comment = await write(self.client, body)
+        await self.sees(body)
+        await self.open_editor(body)
+        await self.editor.fill(new)
+        return comment
 
     async def edit(self, body: str, new: str) -> None:
         await self.open_editor(body)

@@ -136,15 +136,6 @@ async def is_told(person: Person, theirs: str) -> None:
     await person.page.locator(".editor__theirs").get_by_text(theirs, exact=True).wait_for()
 
 
-async def begins(person: Person, body: str, new: str) -> dict[str, Any]:
-    """There is a comment with that body, and its editor is open, with the new text in it."""
-    comment = await write(person.client, body)
-    await person.sees(body)
-    await person.open_editor(body)
-    await person.editor.fill(new)
-    return comment
-
-
 async def offers(person: Person, *names: str) -> None:
     """Waits until these are the editor's buttons, by what they say."""
     shown = "Array.from(document.querySelectorAll('.editor button')).filter((el) => el.checkVisibility())"
@@ -156,7 +147,7 @@ def edits(person: Person) -> int:
 
 
 async def test_two_changes_that_do_not_touch_can_both_be_had(alice: Person, bob: Person) -> None:
-    comment = await begins(alice, "We meet on Monday at noon", "We meet on Monday at noon, in the hall")
+    comment = await alice.begins_to_edit("We meet on Monday at noon", "We meet on Monday at noon, in the hall")
     await edit(alice.client, comment, "All of us meet on Monday at noon")
     await is_told(alice, "All of us meet on Monday at noon")
     assert await alice.page.locator(".editor__theirs mark").all_text_contents() == ["All of us "]
@@ -178,7 +169,7 @@ async def test_two_changes_that_do_not_touch_can_both_be_had(alice: Person, bob:
 
 
 async def test_it_can_be_undone_and_done_again(alice: Person) -> None:
-    comment = await begins(alice, "one two three", "one two three four")
+    comment = await alice.begins_to_edit("one two three", "one two three four")
     await edit(alice.client, comment, "0 one two three")
     await is_told(alice, "0 one two three")
     await alice.page.locator(".editor__merge").click()
@@ -197,7 +188,7 @@ async def test_it_can_be_undone_and_done_again(alice: Person) -> None:
 
 
 async def test_one_change_after_the_other_comes_while_it_is_open(alice: Person) -> None:
-    comment = await begins(alice, "one two three four five", "one two three four 5")
+    comment = await alice.begins_to_edit("one two three four five", "one two three four 5")
     await edit(alice.client, comment, "1 two three four five")
     await is_told(alice, "1 two three four five")
     await edit(alice.client, comment, "1 2 three four five")
@@ -218,7 +209,7 @@ async def test_one_change_after_the_other_comes_while_it_is_open(alice: Person) 
 
 
 async def test_where_they_touch_there_is_a_choice_and_no_mixture(alice: Person) -> None:
-    comment = await begins(alice, "one two three", "one 2 three")
+    comment = await alice.begins_to_edit("one two three", "one 2 three")
     await edit(alice.client, comment, "one zwei three")
     await is_told(alice, "one zwei three")
     await offers(alice, "Save mine instead", "Cancel")
@@ -231,7 +222,7 @@ async def test_where_they_touch_there_is_a_choice_and_no_mixture(alice: Person) 
 
 
 async def test_a_change_that_is_taken_back_is_none(alice: Person) -> None:
-    comment = await begins(alice, "As it was", "As it will be")
+    comment = await alice.begins_to_edit("As it was", "As it will be")
     await edit(alice.client, comment, "As it is for now")
     await is_told(alice, "As it is for now")
     await edit(alice.client, comment, "As it was")
@@ -243,7 +234,7 @@ async def test_a_change_that_is_taken_back_is_none(alice: Person) -> None:
 
 
 async def test_who_wrote_the_same_is_not_bothered(alice: Person) -> None:
-    comment = await begins(alice, "one two", "one two three")
+    comment = await alice.begins_to_edit("one two", "one two three")
     await edit(alice.client, comment, "one two three")
     await alice.until("parley.comments.at(0).get('body') === 'one two three'", "the change")
     await offers(alice, "Save", "Cancel")
@@ -253,7 +244,7 @@ async def test_who_wrote_the_same_is_not_bothered(alice: Person) -> None:
 
 
 async def test_what_others_wrote_is_text_and_never_markup(alice: Person) -> None:
-    comment = await begins(alice, "one", "one two")
+    comment = await alice.begins_to_edit("one", "one two")
     nasty = "<img src=x onerror=alert(1)> <b>one</b>"
     await edit(alice.client, comment, nasty)
     await is_told(alice, nasty)
@@ -262,14 +253,14 @@ async def test_what_others_wrote_is_text_and_never_markup(alice: Person) -> None
 
 
 async def test_what_was_taken_out_leaves_a_trace(alice: Person) -> None:
-    comment = await begins(alice, "one two three four", "one two three four five")
+    comment = await alice.begins_to_edit("one two three four", "one two three four five")
     await edit(alice.client, comment, "one three four")
     await is_told(alice, "one three four")
     assert await alice.page.locator(".editor__cut").count() == 1
 
 
 async def test_a_key_that_was_on_its_way_replaces_nothing_unseen(alice: Person) -> None:
-    await begins(alice, "As it was", "Mine")
+    await alice.begins_to_edit("As it was", "Mine")
     await alice.page.evaluate("parley.connector.close()")
     await alice.page.evaluate(PRESSED_AT_ONCE, "Theirs")
     await is_told(alice, "Theirs")
@@ -312,7 +303,7 @@ async def test_a_refused_edit_can_be_put_together_with_what_was_in_its_way(
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_it_fits_on_a_small_phone_and_can_be_read(scheme: Any, arrive: Arrive) -> None:
     alice = await arrive("Alice", viewport={"width": 320, "height": 640}, color_scheme=scheme)
-    comment = await begins(alice, f"one two {'three' * 40} four", f"one two {'three' * 40} four five")
+    comment = await alice.begins_to_edit(f"one two {'three' * 40} four", f"one two {'three' * 40} four five")
     await edit(alice.client, comment, f"1 two {'three' * 40} four")
     await alice.page.locator(".editor__merge").wait_for()
     await fits(alice)

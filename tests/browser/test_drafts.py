@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.async_api import Error
 
 from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
-from tests.support.people import PASSWORD, edit, email_of, sign_up, write
+from tests.support.people import PASSWORD, edit, email_of, sign_up
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -194,6 +194,7 @@ async def test_it_does_not_take_the_place_of_what_they_had_there(guest: Person, 
     assert await kept(guest) == ["From last week", "From today"]
     await guest.composer.press("Control+Enter")
     await guest.sees("From today")
+    await guest.is_settled()
     await guest.reload()
     await has_typed(guest, "From last week")
 
@@ -247,16 +248,8 @@ async def test_a_login_that_ends_by_itself_takes_nothing_away(alice: Person, sit
 # -- an editor -------------------------------------------------------------------------------------------------
 
 
-async def begin(person: Person, body: str, new: str) -> dict[str, Any]:
-    comment = await write(person.client, body)
-    await person.sees(body)
-    await person.open_editor(body)
-    await person.editor.fill(new)
-    return comment
-
-
 async def test_an_open_editor_is_open_again(alice: Person) -> None:
-    await begin(alice, "As it was", "As it will be")
+    await alice.begins_to_edit("As it was", "As it will be")
     await alice.reload()
     assert await alice.editor.input_value() == "As it will be"
     assert await alice.page.evaluate("document.activeElement === document.body")
@@ -271,7 +264,7 @@ async def test_an_open_editor_is_open_again(alice: Person) -> None:
 
 @pytest.mark.parametrize("how", ["key", "button"])
 async def test_one_that_was_given_up_stays_closed(how: str, alice: Person) -> None:
-    await begin(alice, "As it was", "As it will be")
+    await alice.begins_to_edit("As it was", "As it will be")
     if how == "key":
         await alice.editor.press("Escape")
     else:
@@ -282,7 +275,7 @@ async def test_one_that_was_given_up_stays_closed(how: str, alice: Person) -> No
 
 
 async def test_what_changed_while_one_was_away_is_no_less_a_conflict(alice: Person) -> None:
-    comment = await begin(alice, "one two three", "one two three four")
+    comment = await alice.begins_to_edit("one two three", "one two three four")
     await alice.go("/Page/about")
     await edit(alice.client, comment, "1 two three")
     await alice.go("/Article/1")
@@ -299,7 +292,7 @@ async def test_what_changed_while_one_was_away_is_no_less_a_conflict(alice: Pers
 
 async def test_an_editor_comes_back_with_its_person(arrive: Arrive) -> None:
     alice = await arrive("Alice")
-    await begin(alice, "As it was", "As it will be")
+    await alice.begins_to_edit("As it was", "As it will be")
     await alice.page.evaluate("parley.connector.close()")
     await alice.client.delete("/api/session")
     await alice.reload()

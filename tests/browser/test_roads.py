@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +16,6 @@ from tests.browser.roads import (
     is_one_stream,
     lose_answers,
     no_road,
-    proxy_to,
     tear,
     time_passes,
     url_of,
@@ -46,12 +44,6 @@ SETTLED = "parley.outbox.records.length === 0"
 @pytest.fixture(autouse=True)
 def lost_connections_are_meant(complaints: Complaints) -> None:
     complaints.allow(NETWORK)
-
-
-@pytest.fixture
-async def road(site: Site) -> AsyncIterator[Proxy]:
-    async with proxy_to(site) as proxy:
-        yield proxy
 
 
 @pytest.fixture

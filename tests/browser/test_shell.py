@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +10,7 @@ from playwright.async_api import Error
 from app.web import worker
 from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
-from tests.browser.roads import proxy_to, url_of
+from tests.browser.roads import url_of
 from tests.support.people import PASSWORD, email_of, sign_up, write
 
 if TYPE_CHECKING:
@@ -52,12 +51,6 @@ FILES = """() => performance.getEntriesByType("resource").map((entry) => new URL
 @pytest.fixture(autouse=True)
 def a_lost_connection_is_meant(complaints: Complaints) -> None:
     complaints.allow(NETWORK)
-
-
-@pytest.fixture
-async def road(site: Site) -> AsyncIterator[Proxy]:
-    async with proxy_to(site) as proxy:
-        yield proxy
 
 
 @pytest.fixture

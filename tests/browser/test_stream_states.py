@@ -144,7 +144,7 @@ async def test_who_is_closed_for_good_begins_again_where_it_was(stream: Person) 
     assert await look(stream, "made.length") == 1
     await do(stream, 1_100)
     assert await look(stream, "made.length") == 2
-    assert await asked(stream) == "topic=Article/1&cursor=c6"
+    assert await asked(stream) == "topic=Article/1&cursor=c6&user="
 
 
 async def test_each_try_waits_longer_and_not_for_ever(stream: Person) -> None:
@@ -193,9 +193,9 @@ async def test_a_hurry_is_for_who_waits(stream: Person) -> None:
 
 async def test_polls_ask_once_and_streaming_is_tried_later_and_later(stream: Person) -> None:
     await do(stream, OPEN, 10_100)
-    assert await asked(stream) == "topic=Article/1&cursor=snapshot&once=1"
+    assert await asked(stream) == "topic=Article/1&cursor=snapshot&user=&once=1"
     await do(stream, LEVEL, *POLLS)
-    assert await asked(stream) == "topic=Article/1&cursor=c5"
+    assert await asked(stream) == "topic=Article/1&cursor=c5&user="
     await do(stream, 10_100, LEVEL, *POLLS)
     assert "once" in await asked(stream), "the second time it takes two minutes"
 

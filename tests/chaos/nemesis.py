@@ -222,11 +222,8 @@ async def workers_replaced(world: World, dice: Random) -> AsyncIterator[None]:
 @fault("people's connections are cut", Family.NETWORK, 0, 2)
 @asynccontextmanager
 async def people_cut(world: World, dice: Random) -> AsyncIterator[None]:
-    door = _door(world, dice)
-    door.weather = Weather(refusing=True)
-    door.cut()
-    yield
-    door.mend()
+    with cut_off(_door(world, dice), Weather(refusing=True)):
+        yield
 
 
 @fault("people's connections are half open", Family.NETWORK, 2, 6)
@@ -269,11 +266,8 @@ async def people_buffered(world: World, dice: Random) -> AsyncIterator[None]:
 @fault("the gateway answers 502", Family.NETWORK, 2, 6)
 @asynccontextmanager
 async def people_get_502(world: World, dice: Random) -> AsyncIterator[None]:
-    door = _door(world, dice)
-    door.weather = Weather(gateway=True)
-    door.cut()
-    yield
-    door.mend()
+    with cut_off(_door(world, dice), Weather(gateway=True)):
+        yield
 
 
 # -- how --------------------------------------------------------------------------------------------------
@@ -284,6 +278,14 @@ def weather(road: Proxy, weather: Weather) -> Iterator[None]:
     road.weather = weather
     yield
     road.mend()
+
+
+@contextmanager
+def cut_off(road: Proxy, how: Weather) -> Iterator[None]:
+    """Who was there is cut off, and who comes meets that."""
+    with weather(road, how):
+        road.cut()
+        yield
 
 
 @contextmanager

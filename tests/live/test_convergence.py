@@ -116,7 +116,8 @@ class World:
             if not self.ids or self.chance.random() < 0.4:
                 row: Any = self._new(writer)
                 write.create(row)
-                row.content_seq = row.seq
+                if isinstance(row, Comment):
+                    row.content_seq = row.seq
                 self.ids.append((type(row), row.id))
             else:
                 row = await write.get(*self.chance.choice(self.ids))

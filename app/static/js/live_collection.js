@@ -19,6 +19,7 @@ import { uuid } from "./uuid.js";
 export const LiveCollection = Backbone.Collection.extend({
   preinitialize(_models, { bus, outbox, topic, place }) {
     Object.assign(this, { bus, outbox, topic, place });
+    this.type = this.model.prototype.type;
     this.before = null;
     this.tombstones = new Tombstones();
     this.snapshots = new Snapshots(this);
@@ -47,9 +48,15 @@ export const LiveCollection = Backbone.Collection.extend({
   },
 
   // What the server has not been sent yet.
-  draw({ type, act, doomed, draft, attrs }) {
-    if (type !== this.model.prototype.type || act !== "create" || doomed) return;
-    if (this.isOurs(draft) && !this.get(draft.id)) this.add({ ...draft, ...attrs });
+  draw(record) {
+    const { act, doomed, draft, attrs } = record;
+    if (act !== "create" || doomed || !this.concerns(record) || this.get(draft.id)) return;
+    this.add({ ...draft, ...attrs });
+  },
+
+  // Is this record of an object of ours?
+  concerns({ type, draft }) {
+    return type === this.type && this.isOurs(draft);
   },
 
   // -- what the stream brings
@@ -64,7 +71,7 @@ export const LiveCollection = Backbone.Collection.extend({
     const known = this.get(state.id);
     if (known) known.absorb(state);
     else if (this.belongs(state)) this.add(state);
-    this.outbox.see(this.model.prototype.type, state);
+    this.outbox.see(this.type, state);
   },
 
   isOurs(state) {
@@ -82,14 +89,14 @@ export const LiveCollection = Backbone.Collection.extend({
     const known = this.get(state.id);
     this.tombstones.bury(state.id, state.seq);
     if ((known?.get("seq") ?? -1) > state.seq) return;
-    this.outbox.bury(this.model.prototype.type, state.id);
-    if (known) Backbone.Collection.prototype.remove.call(this, known);
+    this.outbox.bury(this.type, state.id);
+    if (known) this.remove(known);
   },
 
   // -- what the outbox has heard, here or in another tab
 
   answered(type, state) {
-    if (type !== this.model.prototype.type) return;
+    if (type !== this.type) return;
     if (state.deleted) this.deleted(state);
     else if (this.isOurs(state)) this.upsert(state);
   },
@@ -111,8 +118,8 @@ export const LiveCollection = Backbone.Collection.extend({
 
   // A change that was refused, of an object that is no more, or not loaded. Somebody should say what becomes of it.
   orphan(record) {
-    const isOurs = record.type === this.model.prototype.type && this.isOurs(record.draft);
-    if (isOurs && record.problem && record.act === "update") this.trigger("orphan", record);
+    const isOrphan = record.problem && record.act === "update" && this.concerns(record);
+    if (isOrphan) this.trigger("orphan", record);
   },
 
   // -- reading
@@ -123,7 +130,7 @@ export const LiveCollection = Backbone.Collection.extend({
     const states = snapshot[this.plural].filter((state) => this.belongs(state));
     // Without `parse` a state counts even if its seq is lower: after a reset seqs may start anew.
     this.set([...states, ...this.filter((model) => model.isNew())]);
-    for (const state of states) this.outbox.see(this.model.prototype.type, state);
+    for (const state of states) this.outbox.see(this.type, state);
     for (const record of this.outbox.records) this.stood(record.key, record);
     this.trigger("window", this);
   },

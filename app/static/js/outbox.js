@@ -32,6 +32,7 @@ export class Outbox {
   #kept = []; // as stored
   #underway = []; // changes that are not stored yet
   #turn = Promise.resolve();
+  #reloading = null; // a turn that has not begun
   #waiting = new Map(); // key → who wants to know how it ends
 
   constructor({ bus, tabs }) {
@@ -138,7 +139,7 @@ export class Outbox {
   rest(resting) {
     if (resting === this.resting) return;
     this.resting = resting;
-    for (const record of this.records) this.trigger("record", record.key, record);
+    this.#tellAll();
   }
 
   // Somebody else may be looking by now. For whom it was sent, it has been answered all the same.
@@ -162,9 +163,13 @@ export class Outbox {
     });
   }
 
+  // Of many that ask for it at once the first one's is everybody's.
   #reload() {
-    const user = this.#user;
-    return user === null ? Promise.resolve() : this.#inTurn(() => this.#keep(user, same));
+    this.#reloading ??= this.#inTurn(() => {
+      this.#reloading = null;
+      return this.#user === null ? [] : this.#keep(this.#user, same);
+    });
+    return this.#reloading;
   }
 
   // A page that was stored for may have gone before the others heard of it.
@@ -236,8 +241,12 @@ export class Outbox {
     if (!_.isEqual(before, this.records)) this.#bus.trigger(OUTBOX_CHANGED, this.#count());
   }
 
-  #announce() {
+  #tellAll() {
     for (const record of this.records) this.trigger("record", record.key, record);
+  }
+
+  #announce() {
+    this.#tellAll();
     this.#bus.trigger(OUTBOX_CHANGED, this.#count());
   }
 

@@ -56,12 +56,8 @@ const destroy = (record) => ({
 /** It is about to be sent. Whoever crashes now knows later that it may have arrived. */
 export function send(records, key) {
   return change(records, key, (record) => {
-    const others = record.sent.filter((attrs) => !same(attrs, record.attrs));
-    return {
-      ...record,
-      sent: [...others, record.attrs].slice(-MOST_SENT),
-      tries: record.tries + 1,
-    };
+    const sent = [...others(record, record.attrs), record.attrs].slice(-MOST_SENT);
+    return { ...record, sent, tries: record.tries + 1 };
   });
 }
 
