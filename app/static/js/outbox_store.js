@@ -12,13 +12,10 @@ const PATIENCE_MS = 3_000; // for one of them, and for the database to open
 
 /** Rejected where the browser keeps nothing for us. */
 export async function openDisk() {
-  const [limit, timer] = timeout();
-  const database = await Promise.race([open(), limit]);
-  clearTimeout(timer);
-  return new Disk(database);
+  return new Disk(await inTime(open()));
 }
 
-const open = () =>
+const open = async () =>
   openDB(DATABASE, VERSION, {
     upgrade: (empty) => empty.createObjectStore(OUTBOX, { keyPath: "user" }),
     blocking: (_current, _wanted, event) => event.target.close(), // a newer page waits for us
@@ -36,13 +33,11 @@ class Disk {
   async change(user, act) {
     const transaction = this.#database.transaction(OUTBOX, "readwrite");
     this.#transaction = transaction;
-    const [limit, timer] = timeout();
     const work = Promise.all([replace(transaction.store, user, act), transaction.done]);
     try {
-      const [records] = await Promise.race([work, limit]);
+      const [records] = await inTime(work);
       return records;
     } finally {
-      clearTimeout(timer);
       this.#transaction = null;
     }
   }
@@ -68,15 +63,17 @@ async function replace(store, user, act) {
 }
 
 // A transaction that waits for one of a page that is no more does not even end when it is aborted.
-function timeout() {
+async function inTime(work) {
   let timer;
   const limit = new Promise((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error("The browser's storage does not answer.")),
-      PATIENCE_MS,
-    );
+    const unanswered = new Error("The browser's storage does not answer.");
+    timer = setTimeout(reject, PATIENCE_MS, unanswered);
   });
-  return [limit, timer];
+  try {
+    return await Promise.race([work, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function abort(transaction) {
