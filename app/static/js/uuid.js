@@ -1,9 +1,2 @@
-/** A random UUID. `crypto.randomUUID` exists only on https and localhost; this works on plain http too. */
-export function uuid() {
-  if (crypto.randomUUID) return crypto.randomUUID();
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6] & 0x0f) | 0x40; // version 4
-  bytes[8] = (bytes[8] & 0x3f) | 0x80; // the RFC's variant
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
-}
+/** A random UUID, on plain http too, where `crypto.randomUUID` does not exist. */
+export { default as uuid } from "../vendor/uuid/v4.js";
