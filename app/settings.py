@@ -26,6 +26,10 @@ _DRIVERS = {
 }
 
 
+# Types of topics that are the service's own; `app.live.topics` says for what.
+OUR_TYPES = frozenset({"Commentable", "Moderation", "User"})
+
+
 class ConfigurationError(SystemExit):
     """The environment does not make a service. Ends the process with one line a wrong variable."""
 
@@ -88,9 +92,10 @@ class Settings(BaseSettings):
     def _split_types(cls, value: Any) -> Any:
         names = frozenset(value.replace(",", " ").split()) if isinstance(value, str) else value
         for name in names:
-            # A type is a word in topics and paths; User is the accounts' own.
-            if not re.fullmatch(r"[A-Z][A-Za-z0-9]{0,49}", name) or name == "User":
-                raise ValueError(f"{name!r} is no type: one capitalised word each, and not User")
+            # A type is a word in topics and paths, short enough for `Commentable/<type>/<id>`.
+            if not re.fullmatch(r"[A-Z][A-Za-z0-9]{0,37}", name) or name in OUR_TYPES:
+                ours = " or ".join(sorted(OUR_TYPES))
+                raise ValueError(f"{name!r} is no type: one capitalised word of at most 38 letters, and not {ours}")
         return names
 
     @field_validator("smtp_url")

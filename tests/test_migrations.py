@@ -21,11 +21,11 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from app.database import Base, Database, Instant
 from app.live.parley import Parley
 from app.live.topics import Topic
-from app.live.viewers import Viewer
+from app.live.viewers import GUEST, Viewer
 from app.models import LIVE_MODELS, upkeep
 from app.models import account as accounts
-from app.models import comment as comments
 from app.models import login as logins
+from app.models import thread as threads
 from app.models.login import viewer_of
 from app.models.password import hash_password
 from app.models.user import render
@@ -178,7 +178,7 @@ async def test_the_release_before_may_go_on_writing_meanwhile(database_url: str,
         assert (user.sign_in_count, user.signed_in_at, user.last_signed_in_address, user.leaving) == (0, None, "", None)
         async with parley.reading() as reading:
             (login,) = await logins.logins_of(reading, viewer)
-            (comment,) = (await comments.page(reading, Topic("Article", "alice"))).comments
+            (comment,) = (await threads.page(reading, GUEST, Topic("Article", "alice"))).comments
         shown = logins.render(login, viewer.login_id)
         assert (shown["device"], shown["address"], shown["seen_at"]) == ("", "", login.created_at)
         assert (comment.body, comment.username) == ("hello", "alice")

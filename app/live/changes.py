@@ -64,7 +64,7 @@ async def read_changes(
     """
     rows: list[tuple[LiveModel, Live]] = []
     reached = upto
-    for live in models:
+    for live in (live for live in models if live.lives_on(topic)):
         found = (await reading.scalars(_rows(live.model, topic, after, upto).limit(limit))).all()
         rows += [(live, row) for row in found]
         if len(found) == limit:

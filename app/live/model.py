@@ -75,17 +75,31 @@ def anyone(row: Any, kind: Kind) -> bool:
     return True
 
 
+def to_its_author(row: Any, kind: Kind) -> bool:
+    return kind is Kind.AUTHOR
+
+
+def to_moderators(row: Any, kind: Kind) -> bool:
+    return kind is Kind.MODERATOR
+
+
+def anywhere(topic: Topic) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class LiveModel:
-    """One registration: the name in events, the table, the renderer, who may see a row.
+    """One registration: the name in events, the table, the renderer, who may see a row, and on which topics it lives.
 
-    With `render=None` nothing of the model is sent to anybody: its changes move cursors and wake sessions.
+    With `render=None` nothing of the model is sent to anybody: its changes move cursors and wake sessions. A feed reads
+    the tables of the models that live on its topic; one that says nothing is looked for on all of them.
     """
 
     name: str
     model: type[Live]
     render: Callable[[Any, Kind], Mapping[str, Any]] | None
     visible: Callable[[Any, Kind], bool] = anyone
+    lives_on: Callable[[Topic], bool] = anywhere
 
     @cached_property
     def event_lines(self) -> Mapping[str, bytes]:

@@ -1,4 +1,8 @@
-"""Topics: ordered feeds of changes. `Article/1` for a commentable, `User/<id>` for one account alone."""
+"""Topics: ordered feeds of changes.
+
+`Article/1` has what is said under a commentable, `Commentable/Article/1` the commentable itself, `User/<id>` what
+concerns one account alone, and `Moderation/queue` what moderators are to see.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,10 @@ from functools import cached_property
 from hashlib import blake2b
 
 ACCOUNT = "User"
+ABOUT = "Commentable"
+MODERATION = "Moderation"
 LONGEST_ID = 200  # characters
+LONGEST_TYPE = 38  # of a commentable, so that a topic about it has 251 characters at most
 
 _TYPE = re.compile(r"[A-Z][A-Za-z0-9]{0,49}")
 
@@ -28,8 +35,9 @@ class Topic:
     def __post_init__(self) -> None:
         if not _TYPE.fullmatch(self.type):
             raise BadTopic("the type is one capitalised word")
-        if not 1 <= len(self.id) <= LONGEST_ID or not self.id.isprintable():
-            raise BadTopic(f"the id is 1 to {LONGEST_ID} printable characters")
+        longest = LONGEST_ID + (LONGEST_TYPE + 1 if self.is_about else 0)
+        if not 1 <= len(self.id) <= longest or not self.id.isprintable():
+            raise BadTopic(f"the id is 1 to {longest} printable characters")
 
     @classmethod
     def parse(cls, name: str) -> Topic:
@@ -47,6 +55,25 @@ class Topic:
     def is_account(self) -> bool:
         return self.type == ACCOUNT
 
+    @property
+    def is_place(self) -> bool:
+        """Whether it is something that people comment on, where they meet."""
+        return self.type not in (ACCOUNT, ABOUT, MODERATION)
+
+    @property
+    def is_about(self) -> bool:
+        return self.type == ABOUT
+
+    @property
+    def about(self) -> Topic:
+        """Where the commentable itself lives, with its title and its count: who shows those hears of no comment."""
+        return Topic(ABOUT, str(self))
+
+    @property
+    def place(self) -> Topic:
+        """What a topic is about: the inverse of `about`. Raises BadTopic."""
+        return Topic.parse(self.id)
+
     @cached_property
     def key(self) -> str:
         """Eleven characters for this topic in cursors, which would otherwise outgrow a request's headers."""
@@ -55,3 +82,6 @@ class Topic:
 
     def __str__(self) -> str:
         return f"{self.type}/{self.id}"
+
+
+QUEUE = Topic(MODERATION, "queue")

@@ -2,7 +2,12 @@
 
 from app.models import lock, mail  # noqa: F401  (tables that are not live)
 from app.models.comment import COMMENT
+from app.models.commentable import COMMENTABLE
+from app.models.decision import DECISION
+from app.models.like import LIKE
 from app.models.login import LOGIN
+from app.models.notification import NOTIFICATION
+from app.models.report import REPORT
 from app.models.user import USER
 
-LIVE_MODELS = (COMMENT, USER, LOGIN)
+LIVE_MODELS = (COMMENT, COMMENTABLE, LIKE, NOTIFICATION, REPORT, DECISION, USER, LOGIN)

@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, String, Text, func, select
+from sqlalchemy import BigInteger, Dialect, ForeignKey, String, Text, TypeDecorator, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Instant, Reading
-from app.live.counters import read_heads
-from app.live.cursors import write_cursor
 from app.live.model import Live, LiveModel
 from app.live.parley import Parley
 from app.live.topics import Topic
 from app.live.viewers import Kind, Viewer
 from app.live.writing import Write, owned
+from app.models import commentable as commentables
+from app.models import markdown
+from app.models import notification as notifications
 from app.models.refusals import Conflict, Forbidden, Invalid, Missing, SignInFirst, Stale
 from app.models.user import DELETED, User
 
 LONGEST_BODY = 10_000  # characters
-PAGE = 50  # comments
-LARGEST_PAGE = 100
 BATCH = 200  # comments in one transaction, when many are written at once
+DEEPEST = 4  # levels of replies that are drawn; what replies to the deepest stands beside it
 
 # Whether a version that the client names is still the one to change.
 Matches = Callable[[Live], bool]
+
+
+class Path(TypeDecorator[list[str]]):
+    """A few ids, with a space between two."""
+
+    impl = String(DEEPEST * 37)
+    cache_ok = True
+
+    def process_bind_param(self, value: list[str] | None, dialect: Dialect) -> str:
+        return " ".join(value or ())
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> list[str]:
+        return (value or "").split()
 
 
 class Comment(Live, Base):
@@ -43,6 +55,9 @@ class Comment(Live, Base):
     content_seq: Mapped[int] = mapped_column(BigInteger)  # when the content changed last; a like moves only `seq`
     likes_count: Mapped[int] = mapped_column(default=0)
     parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("comments.id"))
+    # The ids under which it is drawn, from the top down: its parent's and that one's own, but no more than `DEEPEST`.
+    path: Mapped[list[str]] = mapped_column(Path, default=list, server_default=text("''"))
+    hidden_at: Mapped[datetime | None] = mapped_column(Instant)  # by a moderator
     created_at: Mapped[datetime] = mapped_column(Instant)
     updated_at: Mapped[datetime] = mapped_column(Instant)
 
@@ -54,9 +69,19 @@ class Comment(Live, Base):
     def edited(self) -> bool:
         return self.content_seq > self.created_seq
 
+    @property
+    def counts(self) -> bool:
+        """Whether it is one of those that everybody may see."""
+        return self.deleted_at is None and self.hidden_at is None
+
     def erase(self) -> None:
         self.body = self.username = ""
         self.likes_count = 0
+
+
+def visible(comment: Comment, kind: Kind) -> bool:
+    """What is hidden only moderators see, and who wrote it."""
+    return comment.hidden_at is None or kind is not Kind.PUBLIC
 
 
 def render(comment: Comment, kind: Kind) -> dict[str, Any]:
@@ -65,61 +90,42 @@ def render(comment: Comment, kind: Kind) -> dict[str, Any]:
     return {
         "id": comment.id,
         "body": comment.body,
+        "html": markdown.html(comment.body),
         "user_id": comment.user_id,
         "username": comment.username,
         "likes_count": comment.likes_count,
         "commentable_type": topic.type,
         "commentable_id": topic.id,
         "parent_id": comment.parent_id,
+        "path": comment.path,
         "created_at": comment.created_at,
         "updated_at": comment.updated_at,
         "edited": comment.edited,
+        "hidden": comment.hidden_at is not None,
         "seq": comment.seq,
         "created_seq": comment.created_seq,
         "current_user_can_edit": kind is Kind.AUTHOR,
     }
 
 
-COMMENT = LiveModel("comment", Comment, render)
+COMMENT = LiveModel("comment", Comment, render, visible, lives_on=lambda topic: topic.is_place)
 
 
-@dataclass(frozen=True)
-class Page:
-    """A snapshot of a topic's newest comments, or of those before some seq, and the cursor that goes with it."""
-
-    topic: Topic
-    seq: int
-    cursor: str
-    comments: list[Comment]
-    before: int | None  # what to ask for next, None at the beginning
+async def find(reading: Reading, viewer: Viewer, id: UUID) -> Comment:
+    """Raises Missing for an unknown comment, a deleted one, and one that this viewer may not see."""
+    return find_for(viewer, await reading.get(Comment, id))
 
 
-async def page(reading: Reading, topic: Topic, before: int | None = None, limit: int = PAGE) -> Page:
-    """The counter first, then the rows: what comes between the two is in both the page and the stream."""
-    epoch, heads = await read_heads(reading, [topic])
-    query = select(Comment).where(Comment.topic == str(topic), Comment.deleted_at.is_(None))
-    if before is not None:
-        query = query.where(Comment.created_seq < before)
-    newest = query.order_by(Comment.created_seq.desc()).limit(limit + 1)
-    comments = list((await reading.scalars(newest)).all())
-    more = len(comments) > limit
-    comments = comments[:limit][::-1]
-    cursor = write_cursor(epoch, heads)
-    return Page(topic, heads[topic], cursor, comments, before=comments[0].created_seq if more else None)
+def find_for(viewer: Viewer, comment: Comment | None) -> Comment:
+    """The comment, if there is one for this viewer. Raises Missing."""
+    if comment is None or not is_there_for(viewer, comment):
+        raise Missing("There is no such comment.")
+    return comment
 
 
-async def count(reading: Reading, topics: Iterable[Topic]) -> dict[Topic, int]:
-    """How many comments each of these has."""
-    by_name = {str(topic): topic for topic in topics}
-    query = select(Comment.topic, func.count()).where(Comment.topic.in_(by_name), Comment.deleted_at.is_(None))
-    found = {row[0]: row[1] for row in (await reading.execute(query.group_by(Comment.topic))).all()}
-    return {topic: found.get(name, 0) for name, topic in by_name.items()}
-
-
-async def find(reading: Reading, id: UUID) -> Comment:
-    """Raises Missing for an unknown comment and for a deleted one."""
-    comment = await reading.get(Comment, id)
-    return _alive(comment)
+def is_there_for(viewer: Viewer, comment: Comment) -> bool:
+    """Whether this viewer may see it, and there is something to see."""
+    return comment.deleted_at is None and visible(comment, viewer.kind(comment.author_id))
 
 
 @owned
@@ -128,7 +134,8 @@ async def post(
 ) -> tuple[Comment, bool]:
     """(the comment, whether it is new). The same id again, by its author on its topic, answers what is stored.
 
-    Raises Conflict for any other use of the id, Invalid for a parent that is not on the topic.
+    Raises Conflict for any other use of the id, Invalid for a parent that is not on the topic, Forbidden where the
+    conversation is locked.
     """
     if author.user_id is None or author.username is None:
         raise SignInFirst
@@ -137,14 +144,21 @@ async def post(
         id=id, topic=str(topic), user_id=author.user_id, username=author.username,
         body=body, parent_id=parent_id, likes_count=0, created_at=now, updated_at=now,
     )  # fmt: skip
+    async with parley.reading() as reading:
+        parent = await reading.get(Comment, parent_id) if parent_id else None
+        told = await notifications.whom(reading, author, body, parent.user_id if parent else None)
     try:
-        async with parley.writing(topic) as write:
+        async with parley.writing(topic, topic.about, *map(Topic.account, told)) as write:
             if stored := await write.get(Comment, id):
                 return _same(stored, author, topic), False
-            await _require_parent(write, parent_id, topic)
+            comment.path = await _path_below(write, author, parent_id, topic)
+            if not author.moderator:
+                await commentables.refuse_locked(write, topic)
             write.create(comment)
             comment.content_seq = comment.seq
             await _require_account(write, author)
+            await commentables.count(write, topic, 1)
+            await notifications.tell(write, author, id, topic, told)
     except IntegrityError:  # the id was taken on another topic at the same moment
         raise _taken() from None
     return comment, True
@@ -159,7 +173,10 @@ async def posted(reading: Reading, author: Viewer, topic: Topic, id: UUID) -> Co
 @owned
 async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, matches: Matches) -> Comment:
     """Change the body; None or an unchanged one takes no seq. Raises Missing, Forbidden, Stale."""
-    async with parley.writing(await _topic_of(parley, id)) as write:
+    topic = await topic_of(parley, id)
+    async with parley.reading() as reading:
+        told = await notifications.whom(reading, editor, body) if body else {}
+    async with parley.writing(topic, *map(Topic.account, told)) as write:
         comment = _own(await write.get(Comment, id), editor)
         if not matches(comment):
             raise Stale(comment)
@@ -167,20 +184,25 @@ async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, match
             comment.body, comment.updated_at = body, datetime.now(UTC)
             write.update(comment)
             comment.content_seq = comment.seq
+            await notifications.tell(write, editor, id, topic, told)
     return comment
 
 
 @owned
 async def delete(parley: Parley, editor: Viewer, id: UUID, matches: Matches) -> None:
     """Erase the comment. Its author may do so again. Raises Missing, Forbidden, Stale."""
-    async with parley.writing(await _topic_of(parley, id)) as write:
+    topic = await topic_of(parley, id)
+    async with parley.reading() as reading:
+        told = await notifications.who_was_told(reading, id)
+    async with parley.writing(topic, topic.about, *told) as write:
         comment = await write.get(Comment, id)
         if comment and comment.deleted_at and comment.user_id == editor.user_id:
             return
         comment = _own(comment, editor)
         if not matches(comment):
             raise Stale(comment)
-        write.destroy(comment)
+        await _erase(write, topic, comment)
+        await notifications.take_back(write, id, told)
 
 
 async def leave_behind(parley: Parley, user_id: UUID, erase: bool) -> None:
@@ -191,14 +213,22 @@ async def leave_behind(parley: Parley, user_id: UUID, erase: bool) -> None:
             found = await reading.scalar(left.limit(1))
         if found is None:
             return
-        async with parley.writing(Topic.parse(found.topic)) as write:
+        topic = Topic.parse(found.topic)
+        async with parley.writing(topic, topic.about) as write:
             here = left.where(Comment.topic == found.topic).order_by(Comment.seq).limit(BATCH)
             for comment in (await write.session.scalars(here)).all():
                 if erase:
-                    write.destroy(comment)
+                    await _erase(write, topic, comment)
                 else:
                     comment.username = DELETED
                     write.update(comment)
+
+
+async def _erase(write: Write, topic: Topic, comment: Comment) -> None:
+    counted = comment.counts
+    write.destroy(comment)
+    if counted:
+        await commentables.count(write, topic, -1)
 
 
 def _taken() -> Conflict:
@@ -211,20 +241,14 @@ def _same(stored: Comment, author: Viewer, topic: Topic) -> Comment:
     return stored
 
 
-def _alive(comment: Comment | None) -> Comment:
-    if comment is None or comment.deleted_at:
-        raise Missing("There is no such comment.")
-    return comment
-
-
 def _own(comment: Comment | None, editor: Viewer) -> Comment:
-    comment = _alive(comment)
+    comment = find_for(editor, comment)
     if comment.user_id != editor.user_id:
         raise Forbidden("This is somebody else's comment.")
     return comment
 
 
-async def _topic_of(parley: Parley, id: UUID) -> Topic:
+async def topic_of(parley: Parley, id: UUID) -> Topic:
     """Where the comment is. A topic is immutable, so it may be read before it is locked."""
     async with parley.reading() as reading:
         name = await reading.scalar(select(Comment.topic).where(Comment.id == id))
@@ -243,9 +267,10 @@ async def _require_account(write: Write, author: Viewer) -> None:
         raise SignInFirst
 
 
-async def _require_parent(write: Write, parent_id: UUID | None, topic: Topic) -> None:
+async def _path_below(write: Write, author: Viewer, parent_id: UUID | None, topic: Topic) -> list[str]:
     if parent_id is None:
-        return
+        return []
     parent = await write.get(Comment, parent_id)
-    if parent is None or parent.deleted_at or parent.topic != str(topic):
+    if parent is None or parent.topic != str(topic) or not is_there_for(author, parent):
         raise Invalid("parent_id", "There is no such comment here.")
+    return [*parent.path, str(parent.id)][:DEEPEST]

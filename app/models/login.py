@@ -90,7 +90,7 @@ class Login(Live, Base):
 
 
 # Sent to nobody: its changes wake the account's streams, and that is all.
-LOGIN = LiveModel("login", Login, render=None)
+LOGIN = LiveModel("login", Login, render=None, lives_on=lambda topic: topic.is_account)
 
 
 def render(login: Login, current_id: UUID | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from sqlalchemy import String, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Instant, Reading
-from app.live.model import Live, LiveModel
+from app.live.model import Live, LiveModel, to_its_author
 from app.live.viewers import Kind
 from app.models.refusals import Invalid
 
@@ -51,6 +51,7 @@ class User(Live, Base):
     signed_in_address: Mapped[str] = mapped_column(String(LONGEST_ADDRESS), default="", server_default=text("''"))
     last_signed_in_at: Mapped[datetime | None] = mapped_column(Instant)  # the time before
     last_signed_in_address: Mapped[str] = mapped_column(String(LONGEST_ADDRESS), default="", server_default=text("''"))
+    blocked_at: Mapped[datetime | None] = mapped_column(Instant)  # may read, and not sign in
     leaving: Mapped[str | None] = mapped_column(String(5), index=True)  # what is still to be done with the comments
 
     @property
@@ -82,7 +83,7 @@ def render(user: User, kind: Kind = Kind.AUTHOR) -> dict[str, Any]:
     }
 
 
-USER = LiveModel("user", User, render, visible=lambda user, kind: kind is Kind.AUTHOR)
+USER = LiveModel("user", User, render, to_its_author, lives_on=lambda topic: topic.is_account)
 
 
 def _is_letter(character: str) -> bool:

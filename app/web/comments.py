@@ -13,8 +13,10 @@ from app.live.cursors import GREATEST_SEQ
 from app.live.topics import Topic
 from app.live.viewers import Viewer
 from app.models import comment as comments
-from app.models.comment import Comment, Page
+from app.models import thread as threads
+from app.models.comment import Comment
 from app.models.refusals import Missing, TooMany
+from app.models.thread import Page
 from app.web import limits
 from app.web.answers import answer
 from app.web.identity import current_viewer, parley_of, require_sign_in
@@ -48,10 +50,10 @@ async def index(request: Request) -> Response:
     query = request.query_params
     topic = topic_from(request, query["commentable_type"], query["commentable_id"])
     before = query_int(request, "before", None, 1, GREATEST_SEQ)
-    limit = query_int(request, "limit", comments.PAGE, 1, comments.LARGEST_PAGE) or comments.PAGE
+    limit = query_int(request, "limit", threads.PAGE, 1, threads.LARGEST_PAGE) or threads.PAGE
     viewer = await current_viewer(request)
     async with parley_of(request).reading() as reading:
-        page = await comments.page(reading, topic, before, limit)
+        page = await threads.page(reading, viewer, topic, before, limit)
     return answer(snapshot(page, viewer))
 
 
@@ -59,6 +61,7 @@ def snapshot(page: Page, viewer: Viewer) -> dict[str, Any]:
     """A page as this viewer sees it."""
     return {
         "comments": [_render(comment, viewer) for comment in page.comments],
+        "ancestors": [_render_ancestor(comment, viewer) for comment in page.ancestors],
         "cursor": page.cursor,
         "before": page.before,
         "commentable": {
@@ -93,7 +96,7 @@ async def _posted(request: Request, viewer: Viewer, topic: Topic, id: UUID) -> C
 async def show(request: Request) -> Response:
     viewer = await current_viewer(request)
     async with parley_of(request).reading() as reading:
-        comment = await comments.find(reading, _id(request))
+        comment = await comments.find(reading, viewer, _id(request))
     return _one(comment, viewer)
 
 
@@ -136,3 +139,10 @@ def _one(comment: Comment, viewer: Viewer, status: int = 200) -> Response:
 
 def _render(comment: Comment, viewer: Viewer) -> dict[str, Any]:
     return comments.render(comment, viewer.kind(comment.author_id))
+
+
+def _render_ancestor(comment: Comment, viewer: Viewer) -> dict[str, Any]:
+    """What others are drawn under, whatever is left of it for this viewer."""
+    if comments.is_there_for(viewer, comment):
+        return _render(comment, viewer)
+    return {**comment.tombstone(), "parent_id": comment.parent_id, "path": comment.path, "deleted": True}

@@ -12,7 +12,8 @@ from app.demo import ARTICLES
 from app.live.counters import read_heads
 from app.live.cursors import write_cursor
 from app.live.topics import BadTopic, Topic
-from app.models import comment as comments
+from app.models import commentable as commentables
+from app.models import thread as threads
 from app.models.mail import kept
 from app.models.user import find_user, render
 from app.web.comments import snapshot
@@ -25,10 +26,10 @@ from app.web.worker import may_keep
 async def front(request: Request) -> Response:
     async with parley_of(request).reading() as reading:
         bootstrap = await _bootstrap(request, reading)
-        counts = await comments.count(reading, ARTICLES)
+        found = await commentables.of(reading, ARTICLES)
     articles = [
-        {"path": f"/{topic}", "title": article.title, "summary": article.summary, "comments_count": counts[topic],
-         "commentable_type": topic.type, "commentable_id": topic.id}
+        {"path": f"/{topic}", "title": article.title, "summary": article.summary,
+         "comments_count": found[topic].comments_count, "commentable_type": topic.type, "commentable_id": topic.id}
         for topic, article in ARTICLES.items()
     ]  # fmt: skip
     html = page("front.html", {"title": "Parley", "articles": articles, "bootstrap": bootstrap})
@@ -40,7 +41,7 @@ async def thread(request: Request) -> Response:
     viewer = await current_viewer(request)
     async with parley_of(request).reading() as reading:
         bootstrap = await _bootstrap(request, reading)
-        first = await comments.page(reading, topic)
+        first = await threads.page(reading, viewer, topic)
     bootstrap |= {"thread": snapshot(first, viewer), "topics": [str(topic)]}
     bootstrap["cursors"].append(first.cursor)
     article = ARTICLES.get(topic)

@@ -25,7 +25,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.live import blocks
 from app.live.sessions import Session
-from app.live.topics import BadTopic, Topic
+from app.live.topics import QUEUE, BadTopic, Topic
 from app.live.viewers import LoginEnded, Viewer
 from app.models.refusals import TooMany
 from app.web import limits
@@ -163,11 +163,26 @@ def _topic(request: Request, viewer: Viewer, name: str) -> Topic:
         topic = Topic.parse(name)
     except BadTopic as error:
         raise invalid(("topic", str(error))) from None
-    if not topic.is_account:
-        return topic_from(request, topic.type, topic.id, field="topic")
-    if not viewer.signed_in or topic != Topic.account(viewer.user_id):
-        raise Problem(403, "This is somebody else's topic.")
+    if topic.is_account:
+        return _permitted(topic, viewer.signed_in and topic == Topic.account(viewer.user_id))
+    if topic == QUEUE:
+        return _permitted(topic, viewer.moderator)
+    if topic.is_about:
+        return _commentable(request, topic).about
+    return topic_from(request, topic.type, topic.id, field="topic")
+
+
+def _permitted(topic: Topic, permitted: bool) -> Topic:
+    if not permitted:
+        raise Problem(403, "This topic is for others.")
     return topic
+
+
+def _commentable(request: Request, about: Topic) -> Topic:
+    try:
+        return topic_from(request, about.place.type, about.place.id, field="topic")
+    except BadTopic as error:
+        raise invalid(("topic", str(error))) from None
 
 
 def _cursors(request: Request) -> list[str]:

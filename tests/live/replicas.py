@@ -24,7 +24,7 @@ from app.live.topics import Topic
 from app.live.viewers import GUEST, Viewer
 from app.live.writing import Writes
 from app.models import LIVE_MODELS
-from app.models import comment as comments
+from app.models import thread as threads
 from app.models.comment import COMMENT
 from app.settings import Settings
 from tests.live.note import NOTE, Note, NoteBase
@@ -80,7 +80,7 @@ async def snapshot(process: Process, topic: Topic, viewer: Viewer, limit: int = 
     """(the cursor, the rows as this viewer sees them), as a page load gets them: the counter before the rows."""
     async with process.reading() as reading:
         epoch, heads = await read_heads(reading, [topic])
-        page = await comments.page(reading, topic, limit=limit)
+        page = await threads.page(reading, viewer, topic, limit=limit)
         found = await reading.scalars(select(Note).where(Note.topic == str(topic), Note.deleted_at.is_(None)))
         notes = found.all()
     rows = [(COMMENT, comment) for comment in page.comments] + [(NOTE, note) for note in notes]

@@ -9,8 +9,10 @@ from sqlalchemy import select, text
 from app.live.counters import Counter
 from app.live.parley import Parley
 from app.live.topics import Topic
+from app.live.viewers import GUEST
 from app.models import comment as comments
 from app.models.comment import Comment
+from app.models.commentable import id_of
 from app.models.refusals import Conflict
 from tests.live.people import ARTICLE, correct, enrol, say, take_back
 from tests.support.waiting import wait_until
@@ -163,7 +165,10 @@ async def test_a_hint_names_the_object_its_topic_and_its_seq(parley: Parley) -> 
     published: list[str] = []
     parley.hints.publish = published.append  # type: ignore[method-assign]
     comment = await say(parley, alice, "hello")
-    assert published == [f"gid://parley/Comment/{comment.id}?topic=Article%2F1&seq=1"]
+    assert published == [
+        f"gid://parley/Comment/{comment.id}?topic=Article%2F1&seq=1",
+        f"gid://parley/Commentable/{id_of(ARTICLE)}?topic=Commentable%2FArticle%2F1&seq=1",
+    ]
 
 
 async def test_a_row_that_is_got_twice_keeps_its_change(parley: Parley) -> None:
@@ -176,5 +181,5 @@ async def test_a_row_that_is_got_twice_keeps_its_change(parley: Parley) -> None:
         write.update(row)
         assert await write.get(Comment, comment.id) is row
     async with parley.reading() as reading:
-        stored = await comments.find(reading, comment.id)
+        stored = await comments.find(reading, GUEST, comment.id)
     assert (stored.body, stored.seq) == ("changed", 2)

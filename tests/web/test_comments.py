@@ -234,7 +234,7 @@ async def test_alice_edits_her_comment(alice: httpx.AsyncClient) -> None:
     response = await alice.put(path(comment), json={**comment, "body": "A step"})
     edited = expected(response, 200)
     changed = {name for name in edited if edited[name] != comment[name]}
-    assert changed == {"body", "seq", "updated_at", "edited"}
+    assert changed == {"body", "html", "seq", "updated_at", "edited"}
     assert (edited["body"], edited["seq"], edited["edited"]) == ("A step", 2, True)
     assert edited["updated_at"] > comment["updated_at"]
     assert response.headers["etag"] == '"2"'

@@ -79,6 +79,7 @@ COLUMNS: dict[str, To | Word] = {
     "users.signed_in_address": To.SELF,
     "users.last_signed_in_at": To.SELF,
     "users.last_signed_in_address": To.SELF,
+    "users.blocked_at": To.NOBODY,  # that they cannot sign in, not since when
     "users.leaving": WORD,
     "logins.id": To.SELF | To.LOG | To.REDIS,  # a name; the cookie is signed
     "logins.user_id": To.ALL,
@@ -111,7 +112,8 @@ COLUMNS: dict[str, To | Word] = {
     "failures.locked_until": To.NOBODY,
 }
 ABOUT_PEOPLE = ("users", "logins", "mails", "failures")
-OTHERS = {"comments", "topics", "epochs"}  # what people write, and counters
+# What people write and do where others see it, and counters.
+OTHERS = {"comments", "commentables", "likes", "notifications", "reports", "decisions", "topics", "epochs"}
 
 ALICE = {"email": "alice.secret.q7@example.com", "username": "Alice the Seventh", "password": "alice-s3cret-phrase-x1"}
 NEW_PASSWORD = "alice-s3cret-phrase-x2"

@@ -1,0 +1,110 @@
+"""Commentables: what can be commented on, as far as its talk goes: a title, whether it is locked, how much there is.
+
+Each lives on a topic of its own, `Commentable/Article/1`: who shows the counts of a hundred articles hears of no
+comment. A row is made when something is first said or decided; until then a commentable is one at seq 0, counted when
+somebody asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID, uuid5
+
+from sqlalchemy import String, column, func, select, table
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Base, Reading
+from app.live.model import Live, LiveModel
+from app.live.topics import Topic
+from app.live.viewers import Kind
+from app.live.writing import Write
+from app.models.refusals import Forbidden
+
+LONGEST_TITLE = 200  # characters
+PLACES = UUID("6f0a7c1e-5a0b-4d3e-9c53-0b8f2d9f4a61")  # the namespace of commentables' ids
+
+# Comments, as far as they are counted here; what they are is said in `app.models.comment`, which counts on us.
+COMMENTS = table("comments", column("topic"), column("deleted_at"), column("hidden_at"))
+
+
+class Commentable(Live, Base):
+    __tablename__ = "commentables"
+
+    title: Mapped[str] = mapped_column(String(LONGEST_TITLE), default="")
+    locked: Mapped[bool] = mapped_column(default=False)
+    comments_count: Mapped[int] = mapped_column(default=0)  # of those that everybody may see
+
+    @property
+    def place(self) -> Topic:
+        """What is commented on."""
+        return Topic.parse(self.topic).place
+
+    def tombstone(self) -> dict[str, Any]:
+        return {**super().tombstone(), "commentable_type": self.place.type, "commentable_id": self.place.id}
+
+
+def render(commentable: Commentable, kind: Kind = Kind.PUBLIC) -> dict[str, Any]:
+    return {
+        **commentable.tombstone(),
+        "title": commentable.title,
+        "locked": commentable.locked,
+        "comments_count": commentable.comments_count,
+    }
+
+
+COMMENTABLE = LiveModel("commentable", Commentable, render, lives_on=lambda topic: topic.is_about)
+
+
+def id_of(topic: Topic) -> UUID:
+    """A commentable's id is its name's, so that there is one before there is a row."""
+    return uuid5(PLACES, str(topic))
+
+
+async def of(reading: Reading, topics: Iterable[Topic]) -> dict[Topic, Commentable]:
+    """Each topic's commentable; for one without a row, what there would be."""
+    wanted = list(dict.fromkeys(topics))
+    rows = await reading.scalars(select(Commentable).where(Commentable.id.in_(id_of(topic) for topic in wanted)))
+    found = {row.place: row for row in rows}
+    counts = await _count(reading, [topic for topic in wanted if topic not in found])
+    return {topic: found.get(topic) or _blank(topic, counts[topic]) for topic in wanted}
+
+
+async def count(write: Write, topic: Topic, by: int) -> None:
+    """So many comments more can be seen by everybody, as the write has left them. It holds `topic.about`."""
+    async with changing(write, topic) as commentable:
+        if commentable.seq:
+            commentable.comments_count += by
+
+
+@asynccontextmanager
+async def changing(write: Write, topic: Topic) -> AsyncIterator[Commentable]:
+    """The commentable under the lock, to be changed; stored at the end of the block. The write holds `topic.about`."""
+    await write.session.flush()  # what has just been written counts
+    commentable = (await of(write.session, [topic]))[topic]
+    yield commentable
+    if commentable.seq:
+        write.update(commentable)
+    else:
+        write.create(commentable)
+
+
+async def refuse_locked(write: Write, topic: Topic) -> None:
+    """Raises Forbidden where nothing more is to be said. The write holds `topic.about`."""
+    if await write.session.scalar(select(Commentable.locked).where(Commentable.id == id_of(topic))):
+        raise Forbidden("This conversation is locked.")
+
+
+async def _count(reading: Reading, topics: list[Topic]) -> dict[Topic, int]:
+    by_name = {str(topic): topic for topic in topics}
+    shown = (COMMENTS.c.topic.in_(by_name), COMMENTS.c.deleted_at.is_(None), COMMENTS.c.hidden_at.is_(None))
+    query = select(COMMENTS.c.topic, func.count()).where(*shown).group_by(COMMENTS.c.topic)
+    found = {row[0]: row[1] for row in (await reading.execute(query)).all()} if topics else {}
+    return {topic: found.get(name, 0) for name, topic in by_name.items()}
+
+
+def _blank(topic: Topic, comments: int) -> Commentable:
+    return Commentable(
+        id=id_of(topic), topic=str(topic.about), seq=0, created_seq=0, title="", locked=False, comments_count=comments
+    )

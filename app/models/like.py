@@ -1,0 +1,90 @@
+"""Likes: that one person likes one comment.
+
+A like lives on its person's own topic, so that it is right in all their tabs, while the comment's frame, with the
+number of likes, stays one for everybody. Taken back, the row is a tombstone; given again, it is the same row.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid5
+
+from sqlalchemy import ForeignKey, String, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Base, Reading
+from app.live.model import LONGEST_TOPIC, Live, LiveModel, to_its_author
+from app.live.parley import Parley
+from app.live.topics import Topic
+from app.live.viewers import Kind, Viewer
+from app.live.writing import owned
+from app.models.comment import Comment, find_for, topic_of
+from app.models.refusals import SignInFirst
+
+
+class Like(Live, Base):
+    __tablename__ = "likes"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    comment_id: Mapped[UUID] = mapped_column(index=True)
+    place: Mapped[str] = mapped_column(String(LONGEST_TOPIC))  # the comment's topic
+
+    @property
+    def author_id(self) -> UUID:
+        return self.user_id
+
+    def tombstone(self) -> dict[str, Any]:
+        place = Topic.parse(self.place)
+        return {**super().tombstone(), "commentable_type": place.type, "commentable_id": place.id}
+
+
+def render(like: Like, kind: Kind = Kind.AUTHOR) -> dict[str, Any]:
+    return {**like.tombstone(), "comment_id": like.comment_id}
+
+
+LIKE = LiveModel("like", Like, render, to_its_author, lives_on=lambda topic: topic.is_account)
+
+
+def id_of(user_id: UUID, comment_id: UUID) -> UUID:
+    """One for each person and comment, which browsers can tell themselves."""
+    return uuid5(user_id, str(comment_id))
+
+
+@owned
+async def like(parley: Parley, viewer: Viewer, comment_id: UUID) -> Like:
+    """This person likes this comment, from now on or still. Raises Missing, SignInFirst."""
+    return await _set(parley, viewer, comment_id, liked=True)
+
+
+@owned
+async def unlike(parley: Parley, viewer: Viewer, comment_id: UUID) -> None:
+    """They do not, or no longer. Raises Missing, SignInFirst."""
+    await _set(parley, viewer, comment_id, liked=False)
+
+
+async def _set(parley: Parley, viewer: Viewer, comment_id: UUID, liked: bool) -> Like:
+    if viewer.user_id is None:
+        raise SignInFirst
+    topic, own = await topic_of(parley, comment_id), Topic.account(viewer.user_id)
+    async with parley.writing(topic, own) as write:
+        comment = find_for(viewer, await write.get(Comment, comment_id))
+        id_ = id_of(viewer.user_id, comment_id)
+        like = await write.get(Like, id_) or Like(
+            id=id_, topic=str(own), user_id=viewer.user_id, comment_id=comment_id, place=str(topic), seq=0
+        )
+        if liked == bool(like.seq and not like.deleted_at):
+            return like
+        comment.likes_count += 1 if liked else -1
+        write.update(comment)
+        if liked:
+            like.deleted_at = None
+            write.create(like)
+        else:
+            write.destroy(like)
+    return like
+
+
+async def likes_of(reading: Reading, viewer: Viewer, topic: Topic) -> list[Like]:
+    """What this person likes under this commentable."""
+    theirs = (Like.topic == str(Topic.account(viewer.user_id)), Like.place == str(topic), Like.deleted_at.is_(None))
+    return list((await reading.scalars(select(Like).where(*theirs).order_by(Like.created_seq))).all())

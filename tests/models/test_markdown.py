@@ -1,0 +1,32 @@
+"""Markdown: what people may write, and what they may not."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.models.markdown import html, mentions
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Two\nlines", "<p>Two<br>\nlines</p>"),
+        ("*so* **very** `x < 1` ~~not~~", "<p><em>so</em> <strong>very</strong> <code>x &lt; 1</code> <s>not</s></p>"),
+        ("# no heading", "<p># no heading</p>"),
+        ("<b>no</b>", "<p>&lt;b&gt;no&lt;/b&gt;</p>"),
+        ("Hi @bob, hi", '<p>Hi <span class="mention">@bob</span>, hi</p>'),
+        ("me@example.com", "<p>me@example.com</p>"),
+    ],
+)
+def test_a_text_is_shown_as(text: str, shown: str) -> None:
+    assert html(text) == shown
+
+
+def test_links_say_that_somebody_else_wrote_them() -> None:
+    for text in ("[here](https://example.com/)", "https://example.com/"):
+        assert 'rel="ugc nofollow noopener"' in html(text)
+    assert "<a" not in html("[here](javascript:alert)")
+
+
+def test_who_is_mentioned_is_not_who_stands_in_code() -> None:
+    assert list(mentions("@bob and @Al_Smith, not `@carol`, @bob again")) == ["bob", "Al_Smith"]
