@@ -9,7 +9,7 @@ import ssl
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from tests.support.people import PASSWORD
 from tests.support.serving import free_port, serving, spawned
 from tests.support.smtp import PASSWORD as SMTP_PASSWORD
 from tests.support.smtp import USER, MailServer, mail_server
-from tests.support.waiting import wait_until
+from tests.support.waiting import end, wait_until
 
 pytestmark = pytest.mark.usefixtures("cheap_passwords")
 
@@ -91,9 +91,7 @@ async def postman_of(parley: Parley) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        going.cancel()
-        with suppress(asyncio.CancelledError):
-            await going
+        await end(going)
 
 
 async def alice_has_an_account(parley: Parley) -> User:

@@ -15,7 +15,7 @@ from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
 from tests.browser.roads import is_one_stream, open_streams
 from tests.support.people import delete, snapshot, write
-from tests.support.waiting import wait_until
+from tests.support.waiting import end, wait_until
 
 if TYPE_CHECKING:
     import httpx
@@ -321,8 +321,7 @@ async def counted(site: Site) -> AsyncIterator[list[int]]:
     try:
         yield counts
     finally:
-        counting.cancel()
-        await asyncio.gather(counting, return_exceptions=True)
+        await end(counting)
 
 
 async def test_two_tabs_never_have_two_streams(alice: Person, phone: httpx.AsyncClient, site: Site) -> None:

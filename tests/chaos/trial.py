@@ -26,6 +26,7 @@ from tests.chaos.witness import Witness
 from tests.chaos.world import world
 from tests.chaos.writers import TOPICS, Writer
 from tests.support.serving import browser
+from tests.support.waiting import end
 
 WRITERS = ("alice", "bob", "carol", "dave", "erin")
 ALL = tuple(dict.fromkeys(TOPICS))
@@ -92,9 +93,7 @@ class Trial:
         over.set()
         await asyncio.wait(writing, timeout=OUTBOXES)
         await self._converge()
-        for task in [*reading, *writing]:
-            task.cancel()
-        await asyncio.wait([*reading, *writing])
+        await end(*reading, *writing)
         for writer in self.writers:
             await writer.client.aclose()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -30,6 +29,7 @@ from app.settings import Settings
 from tests.live.note import NOTE, Note, NoteBase
 from tests.live.people import enrol
 from tests.support.sse import Block, Parser
+from tests.support.waiting import end
 
 MODELS = (*LIVE_MODELS, NOTE)
 WINDOW = 4  # comments that a replica loads at first
@@ -124,9 +124,7 @@ class Replica:
     async def disconnect(self) -> None:
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end(task)
 
     async def _follow(self, process: Process, erased: Mapping[UUID, int]) -> None:
         async def authorise() -> Viewer:

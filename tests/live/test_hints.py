@@ -3,14 +3,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import pytest
 
 from app.live import hints as module
 from app.live.hints import Hints
 from tests.support.redis import RedisServer
-from tests.support.waiting import wait_until
+from tests.support.waiting import end, wait_until
 
 
 class Ear:
@@ -35,13 +35,7 @@ async def listening(ear: Ear) -> AsyncIterator[Ear]:
     try:
         yield ear
     finally:
-        while not all(task.done() for task in tasks):
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks, timeout=0.1)
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                task.result()
+        await end(*tasks)
 
 
 async def test_what_one_publishes_all_hear(redis_url: str, channel: str) -> None:

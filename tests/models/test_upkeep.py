@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -21,7 +20,7 @@ from tests.models.post import queued
 from tests.support.people import person
 from tests.support.serving import serving
 from tests.support.sse import listening
-from tests.support.waiting import wait_until
+from tests.support.waiting import end, wait_until
 
 pytestmark = pytest.mark.usefixtures("cheap_passwords")
 
@@ -85,9 +84,7 @@ async def test_it_goes_on_after_a_failure(
     monkeypatch.setattr(upkeep, "once", failing)
     keeping = asyncio.create_task(upkeep.keep_up(parley))
     await wait_until(lambda: len(times) >= 3, "the third time")
-    keeping.cancel()
-    with suppress(asyncio.CancelledError):
-        await keeping
+    await end(keeping)
     (first, *_) = [record for record in caplog.records if record.name == "app.models.upkeep"]
     assert first.getMessage().startswith(said)
     assert bool(first.exc_info) is isinstance(error, RuntimeError), "only a mistake is worth its stack"

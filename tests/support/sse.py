@@ -13,6 +13,8 @@ from typing import Any
 
 import httpx
 
+from tests.support.waiting import end
+
 
 @dataclass(frozen=True)
 class Block:
@@ -162,9 +164,7 @@ async def listening(
         try:
             yield stream
         finally:
-            reading.cancel()
-            with suppress(asyncio.CancelledError):
-                await reading
+            await end(reading)
 
 
 def _named(name: str) -> Callable[[Block], bool]:

@@ -1,4 +1,4 @@
-"""Waiting for what will happen, instead of sleeping and hoping."""
+"""Waiting for what will happen, instead of sleeping and hoping; and for what is told to end."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 LOOKING = 0.01  # seconds between two looks
+AGAIN = 0.1  # seconds until a task that goes on is cancelled once more
 
 
 async def wait_until(predicate: Callable[[], Any | Awaitable[Any]], what_for: str, timeout: float = 5) -> Any:
@@ -23,3 +24,18 @@ async def wait_until(predicate: Callable[[], Any | Awaitable[Any]], what_for: st
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {timeout:g} s in vain for {what_for}")
         await asyncio.sleep(LOOKING)
+
+
+async def end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel these until they have ended; raises what one of them failed with.
+
+    To say it once may not do: before Python 3.12 `asyncio.wait_for`, in whatever library a task stands in, swallows a
+    cancellation that meets its result.
+    """
+    while running := [task for task in tasks if not task.done()]:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=AGAIN)
+    for task in tasks:
+        if not task.cancelled():
+            task.result()

@@ -33,7 +33,7 @@ from app.models.user import User
 from tests.support.people import ARTICLE, COOKIE, DEVICE_COOKIE, delete, edit, email_of, expected, me, sign_up, write
 from tests.support.serving import serving
 from tests.support.sse import Stream, listening
-from tests.support.waiting import wait_until
+from tests.support.waiting import end, wait_until
 from tests.web.mailbox import token_in
 
 if TYPE_CHECKING:
@@ -284,8 +284,7 @@ async def overhearing(url: str) -> AsyncIterator[list[str]]:
         try:
             yield commands
         finally:
-            listening_.cancel()
-            await asyncio.wait([listening_])
+            await end(listening_)
 
 
 @asynccontextmanager

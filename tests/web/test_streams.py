@@ -22,7 +22,7 @@ from app.live.topics import Topic
 from tests.support.people import delete, edit, person, sign_in, snapshot, write
 from tests.support.serving import serving
 from tests.support.sse import Block, Parser, Stream, listening
-from tests.support.waiting import wait_until
+from tests.support.waiting import end, wait_until
 from tests.web.database import counts_in, like, new_epoch
 from tests.web.refusals import refused
 
@@ -332,8 +332,7 @@ async def test_of_several_cursors_the_smallest_position_counts(
             stream = Stream(response)
             reading = asyncio.create_task(stream.read())
             bodies = [(await stream.until(CREATED)).model["body"] for _ in range(3)]
-            reading.cancel()
-            await asyncio.wait([reading])
+            await end(reading)
         assert sorted(bodies) == ["One", "Three", "Two"]
     assert changes(await polled(guest, "Article/1", cursor=[second, other])) == [(CREATED, "Two")]
 
@@ -432,8 +431,7 @@ async def test_whatever_a_cursor_is_there_is_a_stream(alice: httpx.AsyncClient, 
             stream = Stream(response)
             reading = asyncio.create_task(stream.read())
             reset = await stream.until("reset")
-            reading.cancel()
-            await asyncio.wait([reading])
+            await end(reading)
         assert reset.json()["reason"] in ("malformed", "epoch"), cursor
 
 
@@ -443,8 +441,7 @@ async def test_one_bad_cursor_among_good_ones_is_a_reset(alice: httpx.AsyncClien
         stream = Stream(response)
         reading = asyncio.create_task(stream.read())
         assert (await stream.until("reset")).json() == {"topics": ["Article/1"], "reason": "malformed"}
-        reading.cancel()
-        await asyncio.wait([reading])
+        await end(reading)
 
 
 async def test_a_cursor_of_another_history_is_a_reset(
