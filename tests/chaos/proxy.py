@@ -20,6 +20,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
+from tests.support.listeners import accept_no_more
+
 CHUNK = 65_536  # bytes
 NARROW = 16_384  # bytes that each of the buffers on a narrow road takes (3); less, and TCP itself stalls
 PER_BYTE = 0.002  # seconds, dribbling
@@ -72,6 +74,7 @@ class Proxy:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await accept_no_more(self._server)
         self._server.close()
         for task in self._tasks:
             task.cancel()

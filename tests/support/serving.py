@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import uvicorn
 
+from tests.support.listeners import accept_no_more
 from tests.support.processes import Process, remove
 from tests.support.waiting import wait_until
 
@@ -26,7 +27,7 @@ GRACE = 5  # seconds that open requests have when a server ends
 
 
 class Server(uvicorn.Server):
-    """Leaves the signals to pytest, and looks more often whether it is to end."""
+    """Leaves the signals to pytest, looks more often whether it is to end, and forgets nobody who comes then."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -37,6 +38,10 @@ class Server(uvicorn.Server):
         while not await self.on_tick(counter):
             counter += 1
             await asyncio.sleep(0.01)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await accept_no_more(*self.servers)
+        await super().shutdown(sockets)
 
 
 @dataclass(frozen=True)

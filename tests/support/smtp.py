@@ -15,6 +15,8 @@ from typing import Any, cast
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from tests.support.listeners import accept_no_more
+
 USER, PASSWORD = "parley@example.com", "let me: in/please"  # with what a URL has to quote
 
 
@@ -170,6 +172,7 @@ async def mail_server(port: int = 0, **options: Any) -> AsyncIterator[MailServer
     try:
         yield server
     finally:
+        await accept_no_more(listening)
         listening.close()
         await server.close()
         await listening.wait_closed()
