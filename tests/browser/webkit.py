@@ -28,6 +28,11 @@ STATE = f"""() => JSON.stringify({{
   stream: [parley.connector.state, parley.connector.leads, document.visibilityState],
   place: [scrollY, innerHeight, document.documentElement.scrollHeight],
 }})"""
+# For two frames, as in its first one what glides is where it was.
+STANDS_STILL = """const [selector, answer] = arguments;
+const top = () => document.querySelector(selector).getBoundingClientRect().top;
+const before = top();
+requestAnimationFrame(() => requestAnimationFrame(() => answer(top() === before)));"""
 
 
 class Webkit:
@@ -67,6 +72,8 @@ class Webkit:
         await wait_until(lambda: self.evaluate(f"() => Boolean({condition})"), condition, PATIENCE)
 
     async def click(self, selector: str) -> None:
+        """Once it stands still: the driver looks where it is, and presses there, wherever it has glided meanwhile."""
+        await wait_until(lambda: self._stands_still(selector), f"{selector} to stand still", PATIENCE)
         await self._post(f"element/{await self._find(selector)}/click")
 
     async def write(self, body: str) -> None:
@@ -93,6 +100,9 @@ class Webkit:
         shown = [(one["id"], one["body"], one["state"]) for one in await self.evaluate(SHOWN)]
         wanted = [(one["id"], one["body"], "settled") for one in fresh]
         return bool(shown == wanted and await self.evaluate(MODELS) == fresh)
+
+    async def _stands_still(self, selector: str) -> bool:
+        return bool(await self._post("execute/async", script=STANDS_STILL, args=[selector]))
 
     async def _find(self, selector: str) -> str:
         found = await self._post("element", using="css selector", value=selector)
