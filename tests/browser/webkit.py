@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import httpx
 from tests.browser.people import BODIES, MODELS, SHOWN
 from tests.support.people import ARTICLE
 from tests.support.processes import Process
+from tests.support.serving import free_port
 from tests.support.waiting import wait_until
 
 PATIENCE = 15  # seconds: its answers take longer than Chromium's
@@ -122,8 +122,7 @@ class Webkit:
 async def webkit(client: httpx.AsyncClient, directory: Path) -> AsyncIterator[Webkit]:
     """A window for whoever this client acts for. Its processes' logs are put into the directory."""
     screen = Process(["Xvfb", "-displayfd", "1", "-nolisten", "tcp"], directory, directory / "xvfb.log")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     try:
         await wait_until(lambda: screen.log.strip().isdigit(), "a screen", PATIENCE)
         # A proxy of the machine's is not for what is served on it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -23,6 +24,7 @@ from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTING = 20  # seconds a process has until it answers
+FREE = range(11_000, 32_000)  # ports that no system gives to whoever connects, and no browser refuses
 GRACE = 5  # seconds that open requests have when a server ends
 
 
@@ -67,7 +69,7 @@ def browser(url: str, **options: Any) -> httpx.AsyncClient:
 @asynccontextmanager
 async def serving(app: Any, *, port: int = 0, **options: Any) -> AsyncIterator[Site]:
     """`app` on `port` or a free one, its lifespan run, ended cleanly after the block. `options` are uvicorn's."""
-    with socket.create_server(("127.0.0.1", port)) as listener:
+    with socket.create_server(("127.0.0.1", port or free_port())) as listener:
         # Asyncio does so for sockets that it makes itself; without it each answer waits 40 ms for an ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         config = uvicorn.Config(
@@ -144,5 +146,11 @@ async def _healthy(client: httpx.AsyncClient, process: Process) -> bool:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """One that nobody is given who asks for any: until it is used a browser could get it, or another test's process."""
+    while True:
+        port = FREE[secrets.randbelow(len(FREE))]  # not `random`, which is seeded alike wherever tests run
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        return port
