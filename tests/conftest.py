@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import shutil
 import sqlite3
@@ -10,9 +11,9 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pwdlib import PasswordHash
@@ -35,10 +36,26 @@ for name in Settings.model_fields:
     os.environ.pop(name.upper(), None)
 
 
+MOST = 120  # seconds for an async test, on a machine that is busy with others
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # Playwright's sync API leaves a running loop in the thread, in which no async test could start.
+    # So that no Chromium runs beside those that need none, for as long as can be.
     items.sort(key=lambda item: "browser" in item.path.parts)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
+    """A test that hangs fails where it hangs, and what it holds is let go of."""
+    if inspect.iscoroutinefunction(test := pyfuncitem.obj):
+
+        @wraps(test)
+        async def in_time(*args: Any, **options: Any) -> None:
+            async with asyncio.timeout(MOST):
+                await test(*args, **options)
+
+        pyfuncitem.obj = in_time
 
 
 @pytest.fixture(scope="session")
