@@ -1,6 +1,6 @@
 # make run    everything from nothing to a working page on http://127.0.0.1:8000 (HOST and PORT are honoured)
 # make chaos  everything broken, again and again, with real parts; SECONDS=600 SEED=7
-# make test   every check and every test, on servers and a browser that it finds or fetches itself
+# make test   every check and every test, on servers and a browser that it finds or fetches itself; WORKERS=4
 
 # Any Python from 3.11 on that can make a virtual environment: `make run PYTHON=python3.13` to choose.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -30,8 +30,10 @@ ASSETS := node_modules/.assets
 run: $(INSTALLED) $(ASSETS)
 	@exec $(BIN)/python -m app
 
+# One process of tests waits as often as it works, so two make use of two cores. WORKERS=0: in this one process.
+WORKERS ?= 2
 test: check browser
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 SECONDS ?= 600
 chaos: $(INSTALLED_DEV) $(ASSETS)

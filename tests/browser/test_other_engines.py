@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -24,14 +25,15 @@ if TYPE_CHECKING:
     from tests.support.serving import Site
 
 
-@pytest.fixture(scope="module", params=["firefox"] if engines.firefox() else [])
+@pytest.fixture(scope="module", params=["firefox"])
 async def browser() -> AsyncIterator[Browser]:
+    firefox = await asyncio.to_thread(engines.firefox)
+    if firefox is None:
+        pytest.skip("there is no Firefox here that this Playwright can drive")
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     async with (
         async_playwright() as playwright,
-        await playwright.firefox.launch(
-            channel=engines.CHANNEL, executable_path=engines.firefox(), env=environment
-        ) as browser,
+        await playwright.firefox.launch(channel=engines.CHANNEL, executable_path=firefox, env=environment) as browser,
     ):
         yield browser
 
