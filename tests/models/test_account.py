@@ -17,6 +17,7 @@ from app.models import LIVE_MODELS, upkeep
 from app.models import account as accounts
 from app.models import comment as comments
 from app.models import login as logins
+from app.models import thread as threads
 from app.models.comment import Comment
 from app.models.link import Purpose, write_link
 from app.models.lock import MOST
@@ -655,6 +656,6 @@ async def test_a_page_says_nothing_but_that_somebody_was_here(parley: Parley, al
     await say(parley, alice, "hello")
     await accounts.delete(parley, alice, PASSWORD, "keep")
     async with parley.reading() as reading:
-        (comment,) = (await comments.page(reading, ARTICLE)).comments
+        (comment,) = (await threads.page(reading, GUEST, ARTICLE)).comments
     rendered = comments.render(comment, GUEST.kind(comment.user_id))
     assert (rendered["username"], rendered["body"], rendered["current_user_can_edit"]) == (DELETED, "hello", False)
