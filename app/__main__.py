@@ -21,7 +21,7 @@ def serve(settings: Settings) -> None:
     if settings.environment == "development" and asyncio.run(_seed(settings)):
         people = ", ".join(f"{name.lower()}@example.com" for name in PEOPLE)
         print(f"Seeded a demo. Sign in as {people}, with the password: {PASSWORD}")  # noqa: T201
-    print(f"Parley on http://{settings.host}:{settings.port}")  # noqa: T201
+    print(f"Parley on http://{settings.host}:{settings.port}{settings.root_path}")  # noqa: T201
     uvicorn.run("app.main:app", host=settings.host, port=settings.port, timeout_graceful_shutdown=GRACE)
 
 

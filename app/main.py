@@ -20,7 +20,7 @@ from app.postman import keep_sending
 from app.settings import Settings
 from app.web import accounts, comments, health, links, logins, pages, streams, worker
 from app.web.admission import Admission
-from app.web.guard import OptionalSlash, RefuseCrossSite
+from app.web.guard import OptionalSlash, RefuseCrossSite, Rooted, ShareWithListed
 from app.web.headers import SecureHeaders
 from app.web.limits import Limits
 from app.web.problems import HANDLERS
@@ -66,7 +66,8 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
             background.start(keep_up(parley))
             yield
 
-    app = Starlette(
+    app = Rooted(
+        settings.root_path,
         routes=[
             Route("/", pages.front),
             Route("/account", pages.account),
@@ -81,9 +82,16 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
             Route("/worker.js", worker.show),
             Mount("/api", Router(API, redirect_slashes=False)),
             Mount("/static", worker.Files()),
+            Route("/embed.js", worker.embed),
+            Route("/embed/{type}/{id:path}", pages.embedded),
             Route("/{type}/{id:path}", pages.thread),
         ],
-        middleware=[Middleware(SecureHeaders), Middleware(RefuseCrossSite), Middleware(OptionalSlash)],
+        middleware=[
+            Middleware(SecureHeaders),
+            Middleware(ShareWithListed, settings.allowed_origins),
+            Middleware(RefuseCrossSite, settings.allowed_origins),
+            Middleware(OptionalSlash),
+        ],
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )

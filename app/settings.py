@@ -17,6 +17,14 @@ VAR = ROOT / "var"
 DEVELOPMENT_KEY = "development only: anyone who reads this can sign cookies"
 SHORTEST_KEY = 32  # characters
 
+# What our paths begin with. `test_root_paths_are_none_of_our_own` holds it against the routes.
+OWN_PATHS = frozenset(
+    {"account", "api", "confirm", "dev", "embed", "embed.js", "healthz", "kept", "readyz", "reset", "static", "streams",
+     "unlock", "worker.js"}
+)  # fmt: skip
+ORIGIN = re.compile(r"https?://([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?")
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
 _DRIVERS = {
     "postgres": "postgresql+asyncpg",
     "postgresql": "postgresql+asyncpg",
@@ -25,9 +33,12 @@ _DRIVERS = {
     "sqlite+aiosqlite": "sqlite+aiosqlite",
 }
 
-
 # Types of topics that are the service's own; `app.live.topics` says for what.
 OUR_TYPES = frozenset({"Commentable", "Moderation", "User"})
+
+
+def _served_at(known: dict[str, Any]) -> str:
+    return f"http://{known.get('host')}:{known.get('port')}{known.get('root_path')}"
 
 
 class ConfigurationError(SystemExit):
@@ -56,8 +67,12 @@ class Settings(BaseSettings):
     mail_from: str = "Parley <parley@localhost>"
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    # Where on its host Parley is, like "/talk": what every path begins with that a browser sees. "" at the root.
+    root_path: str = ""
     # Where links in mail lead. Never taken from a request: whoever sends one could put his own host there.
-    public_url: str = Field(default_factory=lambda known: f"http://{known.get('host')}:{known.get('port')}")
+    public_url: str = Field(default_factory=_served_at)
+    # Pages there may have threads in iframes, and their scripts call the API as whoever is signed in.
+    allowed_origins: Annotated[frozenset[str], NoDecode] = frozenset()
 
     @classmethod
     def load(cls) -> Self:
@@ -116,6 +131,29 @@ class Settings(BaseSettings):
         if "@" not in parseaddr(sender)[1] or not sender.isprintable():
             raise ValueError("give an address, like Parley <parley@example.com>")
         return sender
+
+    @field_validator("root_path")
+    @classmethod
+    def _a_prefix(cls, path: str) -> str:
+        path = path.rstrip("/")
+        # In small letters, so that it is no commentable's; and none of our own, for proxies that take it off may not.
+        if path and not re.fullmatch(r"(/[a-z0-9][a-z0-9._~-]*)+", path):
+            raise ValueError("give a path in small letters, like /talk")
+        if path.split("/", 2)[1:2] and path.split("/", 2)[1] in OWN_PATHS:
+            raise ValueError(f"{path!r} begins as one of Parley's own paths does; give another, like /talk")
+        return path
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: Any) -> Any:
+        origins = frozenset(value.replace(",", " ").split()) if isinstance(value, str) else value
+        for origin in origins:
+            # As browsers send it, letter by letter: no path, no wildcard, no default port.
+            if not ORIGIN.fullmatch(origin) or origin.endswith(DEFAULT_PORTS[origin.partition(":")[0]]):
+                raise ValueError(
+                    f"{origin!r} is no origin: give https://www.example.com, and a port only if it is another"
+                )
+        return origins
 
     @field_validator("public_url")
     @classmethod

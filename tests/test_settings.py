@@ -57,6 +57,12 @@ def test_urls_get_the_driver_that_we_use(given: str, used: str) -> None:
         ("MAIL_FROM", "Parley"), ("MAIL_FROM", "parley@example.com\nBcc: everyone@example.com"), ("MAIL_FROM", "<>"),
         ("PUBLIC_URL", "talk.example.com"), ("PUBLIC_URL", "ftp://talk.example.com"), ("PUBLIC_URL", "https://"),
         ("PUBLIC_URL", "https://talk.example.com/?page"), ("PUBLIC_URL", "https://talk.example.com/#page"),
+        ("ROOT_PATH", "talk"), ("ROOT_PATH", "/Article"), ("ROOT_PATH", "/talk//here"), ("ROOT_PATH", "/a b"),
+        ("ROOT_PATH", "/../talk"), ("ROOT_PATH", '/"talk'), ("ROOT_PATH", "/api"), ("ROOT_PATH", "/embed/here"),
+        ("ALLOWED_ORIGINS", "www.example.com"), ("ALLOWED_ORIGINS", "*"), ("ALLOWED_ORIGINS", "https://*.example.com"),
+        ("ALLOWED_ORIGINS", "https://www.example.com/"), ("ALLOWED_ORIGINS", "https://www.example.com:443"),
+        ("ALLOWED_ORIGINS", "https://WWW.example.com"), ("ALLOWED_ORIGINS", "null"), ("ALLOWED_ORIGINS", "ftp://a.example"),
+        ("ALLOWED_ORIGINS", "https://a.example; script-src *"), ("ALLOWED_ORIGINS", "https://me@www.example.com"),
         ("PUBLIC_URL", "https://somebody@talk.example.com"), ("PUBLIC_URL", "https://talk .example.com"),
     ],
 )  # fmt: skip
@@ -82,6 +88,18 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatc
 
 def test_types_are_a_list() -> None:
     assert settings(commentable_types="Article, Recipe").commentable_types == {"Article", "Recipe"}
+
+
+def test_a_prefix_is_in_links_unless_they_lead_elsewhere() -> None:
+    assert settings(root_path="/talk/").root_path == "/talk"
+    assert settings(root_path="/talk").public_url == "http://127.0.0.1:8000/talk"
+    assert settings(root_path="/").public_url == "http://127.0.0.1:8000"
+    assert settings(root_path="/talk", public_url="https://example.com/t").public_url == "https://example.com/t"
+
+
+def test_origins_are_a_list() -> None:
+    listed = "https://www.example.com, http://localhost:3000,http://[::1]:8080"
+    assert settings(allowed_origins=listed).allowed_origins == set(listed.replace(",", " ").split())
 
 
 def test_settings_do_not_change() -> None:

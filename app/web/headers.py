@@ -6,7 +6,7 @@ BaseHTTPMiddleware would triple the cost of a broadcast.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -34,12 +34,19 @@ HEADERS = {
 HSTS = "max-age=31536000"  # a year; of this host alone, since we may share its name with others
 
 
+def framed_by(origins: Collection[str]) -> str:
+    """The policy of a page that may stand in iframes of our own pages, and of these origins'."""
+    return POLICY.replace("frame-ancestors 'none'", " ".join(["frame-ancestors 'self'", *sorted(origins)]))
+
+
 def secure_headers(scheme: str) -> Mapping[str, str]:
     return {**HEADERS, "Strict-Transport-Security": HSTS} if scheme == "https" else HEADERS
 
 
 class SecureHeaders:
-    """On every answer that passes here. Answers to our own mistakes are made further out, and set them, too."""
+    """On every answer that passes here, unless it has its own. Those to our own mistakes are made further out, and set
+    them, too.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -51,7 +58,9 @@ class SecureHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(secure_headers(scope["scheme"]))
+                headers = MutableHeaders(scope=message)
+                for name, value in secure_headers(scope["scheme"]).items():
+                    headers.setdefault(name, value)
             await send(message)
 
         await self.app(scope, receive, send_with_headers)

@@ -138,7 +138,12 @@ def _is_secure(request: Request) -> bool:
 
 
 def _named(request: Request, cookie: str) -> str:
-    """Over TLS a name that browsers let nobody set but this host, over TLS: no sister site, no man in the middle."""
+    """Over TLS a name that browsers let nobody set but this host, over TLS: no sister site, no man in the middle.
+
+    That demands the path "/", behind ROOT_PATH, too. A path keeps no script of the same host out anyway; what it would
+    keep apart, two Parleys of one host, their names do.
+    """
+    cookie += parley_of(request).settings.root_path.replace("/", ".")
     return f"__Host-{cookie}" if _is_secure(request) else cookie
 
 

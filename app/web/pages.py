@@ -17,6 +17,7 @@ from app.models import thread as threads
 from app.models.mail import kept
 from app.models.user import find_user, render
 from app.web.comments import snapshot
+from app.web.headers import framed_by
 from app.web.identity import current_viewer, parley_of
 from app.web.problems import Problem
 from app.web.templates import page
@@ -32,11 +33,23 @@ async def front(request: Request) -> Response:
          "comments_count": found[topic].comments_count, "commentable_type": topic.type, "commentable_id": topic.id}
         for topic, article in ARTICLES.items()
     ]  # fmt: skip
-    html = page("front.html", {"title": "Parley", "articles": articles, "bootstrap": bootstrap})
+    html = page(request, "front.html", {"title": "Parley", "articles": articles, "bootstrap": bootstrap})
     return await may_keep(request, html)
 
 
 async def thread(request: Request) -> Response:
+    return await _thread(request, "thread.html")
+
+
+async def embedded(request: Request) -> Response:
+    """The thread alone, to stand in iframes of others' pages. `static/js/embed.js` puts it there."""
+    origins = parley_of(request).settings.allowed_origins
+    html = await _thread(request, "embed.html", hosts=" ".join(sorted(origins)))
+    html.headers["Content-Security-Policy"] = framed_by(origins)
+    return html
+
+
+async def _thread(request: Request, template: str, **context: Any) -> Response:
     topic = _topic(request)
     viewer = await current_viewer(request)
     async with parley_of(request).reading() as reading:
@@ -46,7 +59,7 @@ async def thread(request: Request) -> Response:
     bootstrap["cursors"].append(first.cursor)
     article = ARTICLES.get(topic)
     title = article.title if article else f"{topic.type} {topic.id}"
-    html = page("thread.html", {"title": title, "article": article, "bootstrap": bootstrap})
+    html = page(request, template, {"title": title, "article": article, "bootstrap": bootstrap, **context})
     return await may_keep(request, html)
 
 
@@ -68,11 +81,12 @@ async def unlock(request: Request) -> Response:
 
 async def mail(request: Request) -> Response:
     """Development's mail: what would have been sent, and to whom. Its links lead to wherever this page was opened."""
-    here = str(request.base_url).rstrip("/")
+    settings = parley_of(request).settings
+    here = f"{request.base_url}".rstrip("/") + settings.root_path
     async with parley_of(request).reading() as reading:
         mails = [
             {"id": mail.id, "to": mail.address, "subject": mail.subject, "sent_at": mail.sent_at,
-             "text": (mail.text or "").replace(parley_of(request).settings.public_url, here)}
+             "text": (mail.text or "").replace(settings.public_url, here)}
             for mail in await kept(reading)
         ]  # fmt: skip
     return await _plain(request, "mail.html", "Mail", mails=mails)
@@ -86,7 +100,7 @@ async def change_password(request: Request) -> Response:
 async def _plain(request: Request, template: str, title: str, **context: Any) -> Response:
     async with parley_of(request).reading() as reading:
         bootstrap = await _bootstrap(request, reading)
-    return page(template, {"title": title, "bootstrap": bootstrap, **context})
+    return page(request, template, {"title": title, "bootstrap": bootstrap, **context})
 
 
 async def _bootstrap(request: Request, reading: Reading) -> dict[str, Any]:

@@ -150,7 +150,7 @@ def _answer(request: Request, problem: Problem) -> Response:
     wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
     if wants_page and not request.url.path.startswith(("/api/", "/streams")):
         context = {"status": problem.status, "title": problem.title, "detail": str(problem)}
-        return page("error.html", context, problem.status)
+        return page(request, "error.html", context, problem.status)
     return problem.response()
 
 

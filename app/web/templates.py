@@ -8,9 +8,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic_core import to_json
+from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from app.settings import ROOT
+from app.web.identity import parley_of
 
 
 def _tojson(value: Any) -> Markup:
@@ -32,7 +34,10 @@ def _environment() -> Environment:
 _templates = _environment()
 
 
-def page(name: str, context: Mapping[str, Any], status: int = 200) -> HTMLResponse:
-    """A rendered page. Never cached: it carries a snapshot, and a person's name."""
-    html = _templates.get_template(name).render(context)
+def page(request: Request, name: str, context: Mapping[str, Any], status: int = 200) -> HTMLResponse:
+    """A rendered page. Never cached: it carries a snapshot, and a person's name.
+
+    Its paths begin with `base`, which is where on its host Parley is.
+    """
+    html = _templates.get_template(name).render(base=parley_of(request).settings.root_path, **context)
     return HTMLResponse(html, status, {"Cache-Control": "no-store"})

@@ -25,11 +25,19 @@ from app.web.identity import current_viewer
 STATIC = ROOT / "app" / "static"
 KEEP = "Parley-Keep"
 ASK_FIRST = {"Cache-Control": "no-cache"}  # else browsers guess for how long a file is good, and mix releases
+# Modules of another origin are read only where that says so. They are public, and know nothing of who asks.
+FOR_ANYBODY = {"Access-Control-Allow-Origin": "*"}
 
 
 async def show(request: Request) -> Response:
     """From the root, since a worker serves what lies below it."""
     return FileResponse(STATIC / "js" / "worker.js", headers=ASK_FIRST)
+
+
+async def embed(request: Request) -> Response:
+    """What others' pages have in a <script>. They are many and it is small, so they need not ask each time."""
+    headers = {"Cache-Control": "public, max-age=300", **FOR_ANYBODY}
+    return FileResponse(STATIC / "js" / "embed.js", headers=headers)
 
 
 class Files(StaticFiles):
@@ -41,7 +49,7 @@ class Files(StaticFiles):
 
     def file_response(self, full_path: str | os.PathLike[str], *more: Any, **others: Any) -> Response:
         response = super().file_response(full_path, *more, **others)
-        response.headers.update({**ASK_FIRST, KEEP: f"files {version()}"})
+        response.headers.update({**ASK_FIRST, **FOR_ANYBODY, KEEP: f"files {version()}"})
         return response
 
 

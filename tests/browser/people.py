@@ -8,9 +8,9 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from playwright.async_api import BrowserContext, Error, Locator, Page
+from playwright.async_api import BrowserContext, Error, Frame, Locator, Page
 
 from tests.support.people import ARTICLE, write
 from tests.support.waiting import wait_until
@@ -82,6 +82,10 @@ class Person:
         """The same person, once for each tab in which there is a thread."""
         return [self._at(page) for page in self.context.pages if _article(page.url)]
 
+    def inside(self, frame: Frame) -> Person:
+        """The same person, looking into a frame of this tab. The keyboard is the tab's."""
+        return self._at(cast(Page, frame))
+
     def _at(self, page: Page) -> Person:
         tab = object.__new__(Person)
         tab.__dict__.update(self.__dict__)
@@ -89,9 +93,11 @@ class Person:
         return tab
 
     async def go(self, path: str) -> None:
-        """Open another page in this tab."""
-        await self.page.goto(path)
-        await self.is_ready()
+        """Open another page in this tab. One with a host in its address is somebody else's, and need not be ready."""
+        ours = path.startswith("/")
+        await self.page.goto(path, wait_until="load" if ours else "domcontentloaded")
+        if ours:
+            await self.is_ready()
 
     async def reload(self) -> None:
         await self.page.reload()

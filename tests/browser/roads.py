@@ -33,7 +33,9 @@ def open_streams(site: Site) -> list[Any]:
 
 def _streams(connection: Any) -> bool:
     cycle = connection.cycle
-    return bool(cycle and cycle.scope["path"] == "/streams" and not (cycle.response_complete or cycle.disconnected))
+    return bool(
+        cycle and cycle.scope["path"].endswith("/streams") and not (cycle.response_complete or cycle.disconnected)
+    )
 
 
 async def is_one_stream(site: Site, number: int = 1) -> None:

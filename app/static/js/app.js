@@ -25,6 +25,7 @@
 import { Account } from "./account.js";
 import { AccountView } from "./account_view.js";
 import { AnnouncerView } from "./announcer_view.js";
+import { BASE } from "./base.js";
 import { bus } from "./bus.js";
 import { Comments } from "./comments.js";
 import { CommentsView } from "./comments_view.js";
@@ -33,6 +34,7 @@ import { Connector } from "./connector.js";
 import { Courier } from "./courier.js";
 import { Drafts } from "./drafts.js";
 import { EntryView } from "./entry_view.js";
+import { Host } from "./host.js";
 import { Light } from "./light.js";
 import { LightView } from "./light_view.js";
 import { MailedLink } from "./mailed_link.js";
@@ -64,9 +66,14 @@ let turn = 0;
 
 new Relay(tabs);
 new Courier({ outbox, tabs, bus, viewer });
-new Router({ thread: showThread, account: showSettings, mailedLink: showMailedLink });
+new Router({
+  thread: showThread,
+  embedded: showEmbedded,
+  account: showSettings,
+  mailedLink: showMailedLink,
+});
 showChrome();
-Backbone.history.start({ pushState: true });
+Backbone.history.start({ pushState: true, root: `${BASE}/` });
 account.on("change:id", followAnew);
 account.on("left", leave);
 account.on("renewed", () => connector.resume());
@@ -90,6 +97,12 @@ function showThread() {
   parley.comments = live(Comments, thread);
   new CommentsView({ el, collection: parley.comments, bus, account, drafts });
   new ComposerView({ el: ".composer", collection: parley.comments, bus, account, drafts });
+}
+
+// The same, in an iframe of somebody's page.
+function showEmbedded() {
+  showThread();
+  new Host(document.querySelector(".thread")).enter();
 }
 
 // A collection of this page's topic. It lives from now on.

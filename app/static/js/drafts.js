@@ -1,8 +1,9 @@
+import { named } from "./base.js";
 import { Draft, understood } from "./draft.js";
 import { Shelf } from "./shelf.js";
 import { uuid } from "./uuid.js";
 
-const PREFIX = "parley.draft";
+const PREFIX = named("parley.draft");
 const GUEST = "guest";
 const DAY_MS = 86_400_000;
 const MOST = 50; // in this browser; beyond them the oldest go

@@ -1,4 +1,4 @@
-import { isRendered, wantsCalm } from "./sight.js";
+import { isRendered, sight, wantsCalm } from "./sight.js";
 
 // Short: where a second change moves what still glides, nothing is seen to jump, but Chromium counts a shift.
 const GLIDE_MS = 180;
@@ -33,24 +33,26 @@ export class Glide {
     for (const element of this.#tops.keys()) stop(element);
   }
 
-  start() {
-    const elements = [...this.#tops.keys()];
-    const moves = elements.filter(isRendered).map((element) => [element, this.#moved(element)]);
+  /** `scrolled`: by how much the blocks will have been moved back, which cannot be measured here (sight.js). */
+  start(scrolled = 0) {
+    const elements = [...this.#tops.keys()].filter(isRendered);
+    const moves = elements.map((element) => [element, this.#moved(element, scrolled)]);
     for (const [element, moved] of moves) {
       if (Math.abs(moved) >= 1) move(element, moved);
     }
   }
 
-  #moved(element) {
+  #moved(element, scrolled) {
     const { top, inside } = this.#tops.get(element);
-    return top - offset(element, inside);
+    return top - offset(element, inside) + (inside ? 0 : scrolled);
   }
 }
 
 function isNear(element) {
   const { top, bottom } = element.getBoundingClientRect();
-  const room = AROUND * window.innerHeight;
-  return isRendered(element) && bottom > -room && top < window.innerHeight + room;
+  const seen = sight();
+  const room = AROUND * (seen.bottom - seen.top);
+  return isRendered(element) && bottom > seen.top - room && top < seen.bottom + room;
 }
 
 // A part's place is that in its block, with which it moves anyway.

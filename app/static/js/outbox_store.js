@@ -4,8 +4,9 @@
 // A transaction that never ends holds up those of all tabs, so none is waited for for ever.
 
 import { openDB } from "../vendor/idb.js";
+import { named } from "./base.js";
 
-const DATABASE = "parley";
+const DATABASE = named("parley");
 const VERSION = 1;
 const OUTBOX = "outbox";
 const PATIENCE_MS = 3_000; // for one of them, and for the database to open

@@ -1,4 +1,4 @@
-import { bringIntoView } from "./sight.js";
+import { bringIntoView, sight } from "./sight.js";
 
 const PEEK_PX = 48; // as much of a comment must be in sight, or it is not yet reached
 
@@ -61,7 +61,7 @@ export const PillView = Backbone.View.extend({
   },
 });
 
-const isReached = (element) => element.getBoundingClientRect().top < window.innerHeight - PEEK_PX;
+const isReached = (element) => element.getBoundingClientRect().top < sight().bottom - PEEK_PX;
 
 const asOnThePage = (one, other) =>
   one.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1;

@@ -7,6 +7,7 @@ export const Router = Backbone.Router.extend({
     confirm: "mailedLink",
     unlock: "mailedLink",
     "dev/mail": "mail",
+    "embed/:type/*id": "embedded",
     ":type/*id": "thread",
   },
 

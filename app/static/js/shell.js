@@ -4,6 +4,9 @@
 // that is not remembered it ends with the browser, and it goes when somebody clears the cookies, with the login's own,
 // which no script may see. What is kept is dropped as well, but the worker would not show it to anybody else.
 
+import { BASE } from "./base.js";
+
+const PAGES = `${BASE ? `${BASE} ` : ""}pages `; // what the worker's caches of pages are called
 const VIEWER = "parley_viewer"; // a user's id; a guest has none
 
 /** Keep the pages of this account for times without a connection. Nothing happens outside of secure contexts. */
@@ -14,7 +17,7 @@ export async function keepPages(account) {
   const loadedWithout = serviceWorker.controller === null;
   try {
     await tellViewer(account);
-    await serviceWorker.register("/worker.js");
+    await serviceWorker.register(`${BASE}/worker.js`);
     if (loadedWithout) await keepThisPage();
   } catch {
     nothingIsKept();
@@ -24,14 +27,14 @@ export async function keepPages(account) {
 async function changeViewer(account) {
   await tellViewer(account);
   for (const name of await caches.keys()) {
-    if (name.startsWith("pages ")) await caches.delete(name);
+    if (name.startsWith(PAGES)) await caches.delete(name);
   }
   await keepThisPage();
 }
 
 function tellViewer(account) {
-  if (!account.isSignedIn()) return cookieStore.delete(VIEWER);
-  return cookieStore.set({ name: VIEWER, value: account.id, sameSite: "strict" });
+  if (!account.isSignedIn()) return cookieStore.delete({ name: VIEWER, path: `${BASE}/` });
+  return cookieStore.set({ name: VIEWER, value: account.id, path: `${BASE}/`, sameSite: "strict" });
 }
 
 // The worker has not seen it pass, or as somebody else's. An address's fragment may be a secret.

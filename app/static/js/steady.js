@@ -1,7 +1,7 @@
 // Comments come, go and grow above what somebody is reading or writing. The page must not jump under them.
 
 import { Glide } from "./glide.js";
-import { isRendered, isVisible } from "./sight.js";
+import { isRendered, isVisible, scrollBy } from "./sight.js";
 
 const MOST_IN_A_FRAME = 8; // changes that are seen to one by one; each costs as much as the list is long
 
@@ -39,12 +39,8 @@ function measure(list) {
 function settle({ glide, held, tops }) {
   glide.halt(); // what a change within this one set going
   const index = held.findIndex(isRendered);
-  if (index >= 0) scroll(top(held[index]) - tops[index]);
-  glide.start();
-}
-
-function scroll(moved) {
-  if (Math.abs(moved) >= 1) window.scrollBy({ top: moved, behavior: "instant" });
+  const moved = index >= 0 ? top(held[index]) - tops[index] : 0;
+  glide.start(Math.abs(moved) >= 1 ? scrollBy(moved) : 0);
 }
 
 // Whatever the list pushes down when it grows: what stands below it, and below what it stands in.

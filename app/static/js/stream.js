@@ -5,6 +5,7 @@
 // one passes `cursor`, for `Last-Event-ID` lives and dies with its EventSource.
 
 import { backoff } from "./backoff.js";
+import { BASE } from "./base.js";
 import { AUTH, HEARTBEAT, RESET, WIRE_NAMES } from "./events.js";
 import { next } from "./stream_states.js";
 
@@ -101,7 +102,7 @@ export class Stream {
     for (const cursor of cursors) query.append("cursor", cursor);
     query.append("user", this.#user ?? "");
     if (this.#once) query.append("once", "1");
-    return `/streams?${query}`;
+    return `${BASE}/streams?${query}`;
   }
 
   // -- what comes

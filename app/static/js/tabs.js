@@ -8,9 +8,10 @@
 //   leave    it is about to be frozen, kept or closed; the last moment to say something
 //   back     it is here again
 
+import { named } from "./base.js";
 import { uuid } from "./uuid.js";
 
-const NAME = "parley";
+const NAME = named("parley");
 const ANSWER_MS = 1_000; // for a leader to answer; who does not is stuck
 
 export class Tabs {

@@ -17,8 +17,10 @@
 //   });
 
 const KEEP = "Parley-Keep";
+const BASE = self.location.pathname.slice(0, -"/worker.js".length); // as in base.js; paths here are without it
+const OURS = BASE ? `${BASE} ` : ""; // what our caches' names begin with: others of this host may have some
 const VIEWER = "parley_viewer"; // as in shell.js, which a worker that is no module cannot import
-const PAGE = /^\/$|^\/[A-Z][^/]*\/./; // the front page and threads
+const PAGE = /^\/$|^\/(embed\/)?[A-Z][^/]*\/./; // the front page and threads, in iframes and out of them
 const MOST_PAGES = 20;
 const NOBODY_THERE = [502, 503, 504]; // who answers so cannot make the page now, be it a gateway or we ourselves
 
@@ -42,7 +44,8 @@ self.addEventListener("message", (event) => event.waitUntil(Promise.all(event.da
 // A query may be a secret, and makes another page: null, as for what is not ours.
 function pathOf(url) {
   const { origin, pathname, search } = new URL(url);
-  return origin === self.location.origin && search === "" ? pathname : null;
+  const isOurs = origin === self.location.origin && pathname.startsWith(`${BASE}/`);
+  return isOurs && search === "" ? pathname.slice(BASE.length) : null;
 }
 
 async function page(event) {
@@ -72,8 +75,7 @@ async function keptPage(request) {
 }
 
 function isOf(viewer, name) {
-  const [kind, , whose] = name.split(" ");
-  return kind === "pages" && whose === viewer;
+  return name.startsWith(`${OURS}pages `) && name.endsWith(` ${viewer}`);
 }
 
 async function read(url) {
@@ -83,10 +85,11 @@ async function read(url) {
 }
 
 async function keepPage(url, answer) {
-  const name = answer.headers.get(KEEP);
-  if (!answer.ok || !name) return;
-  const [, version] = name.split(" ");
-  await dropAllBut([name, `files ${version}`]);
+  const keep = answer.headers.get(KEEP);
+  if (!answer.ok || !keep) return;
+  const name = OURS + keep;
+  const [, version] = keep.split(" ");
+  await dropAllBut([name, `${OURS}files ${version}`]);
   const cache = await caches.open(name);
   await cache.delete(url); // the newest is the last
   await cache.put(url, new Response(marked(await answer.text(), version), answer));
@@ -97,18 +100,22 @@ async function keepPage(url, answer) {
 function marked(html, version) {
   return html
     .replace("<html ", `<html data-kept="${new Date().toISOString()}" `)
-    .replace(/ (src|href)="\/static\//g, ` $1="/kept/${version}/`);
+    .replaceAll(` src="${BASE}/static/`, ` src="${BASE}/kept/${version}/`)
+    .replaceAll(` href="${BASE}/static/`, ` href="${BASE}/kept/${version}/`);
 }
 
 // Without the URL that it came from, which would be what a module's imports are relative to.
 async function keepFile(url, answer) {
-  const name = answer.headers.get(KEEP);
-  if (!answer.ok || !name) return;
-  const kept = pathOf(url).replace("/static/", `/kept/${name.split(" ")[1]}/`);
-  await (await caches.open(name)).put(kept, new Response(answer.body, answer));
+  const keep = answer.headers.get(KEEP);
+  if (!answer.ok || !keep) return;
+  const kept = BASE + pathOf(url).replace("/static/", `/kept/${keep.split(" ")[1]}/`);
+  await (await caches.open(OURS + keep)).put(kept, new Response(answer.body, answer));
 }
 
 async function dropAllBut(names) {
-  const others = (await caches.keys()).filter((name) => !names.includes(name));
+  const ours = (await caches.keys()).filter((name) =>
+    /^(pages|files) /.test(name.slice(OURS.length)),
+  );
+  const others = ours.filter((name) => name.startsWith(OURS) && !names.includes(name));
   await Promise.all(others.map((name) => caches.delete(name)));
 }

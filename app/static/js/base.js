@@ -1,0 +1,5 @@
+/** Where on its host Parley is: "" at the root, or as the server says, "/talk". Every path that is asked for begins so. */
+export const BASE = document.documentElement.dataset.base ?? "";
+
+/** A name in what all pages of a host share: storage, locks, channels. Another Parley there has others. */
+export const named = (name) => `${name}${BASE}`;

@@ -1,0 +1,181 @@
+// One thread in a page that is not ours: an iframe, as high as what is in it. Styles and scripts of the page and of the thread
+// do not meet. host.js is our other end in there, and says what passes between the two.
+
+import { SCHEMES, THEME } from "./theme_names.js";
+
+const FIRST_HEIGHT = "20rem"; // until it says how high it is
+const PATIENCE_MS = 15_000; // for a first word from the iframe
+const GRACE_MS = 3_000; // once it is loaded; one that is refused is "loaded", too
+
+const FRAMED = {
+  display: "block",
+  width: "100%",
+  height: FIRST_HEIGHT,
+  border: "0",
+  background: "transparent",
+};
+// What leads to a place in the iframe; it stands there for a moment.
+const MARK = { position: "absolute", left: "0", width: "1px", height: "1px" };
+
+/** `el`: where it is to stand. `home`: where Parley is, a URL that ends with a slash. */
+export class EmbeddedThread {
+  #el;
+  #home;
+  #root;
+  #topic = null;
+  #iframe = null;
+  #link = null;
+  #doubt = 0;
+  #isReady = false;
+  #told = {}; // what the iframe knows of the page
+
+  constructor(el, home) {
+    this.#el = el;
+    this.#home = home;
+    this.#root = el.attachShadow({ mode: "open" });
+  }
+
+  /** The page has changed, or what is seen of it. */
+  look() {
+    this.#standOut();
+    if (this.#el.dataset.parley !== this.#topic) this.#open(this.#el.dataset.parley);
+    if (this.#isReady) this.#tellPage();
+  }
+
+  // Rules of the page that are meant for everything are not meant for this. `hidden` is.
+  #standOut() {
+    const { style, hidden } = this.#el;
+    put(style, "display", hidden ? "none" : "block");
+    put(style, "position", "relative");
+  }
+
+  #open(topic) {
+    this.#topic = topic;
+    this.#isReady = false;
+    this.#link = null;
+    this.#iframe = styled("iframe", FRAMED);
+    this.#iframe.title = "Comments";
+    this.#iframe.src = this.#address("embed/");
+    this.#iframe.addEventListener("load", () => this.#doubtIn(GRACE_MS));
+    this.#root.replaceChildren(this.#iframe);
+    this.#doubtIn(PATIENCE_MS);
+  }
+
+  #address(prefix) {
+    const path = this.#topic.split("/").map(encodeURIComponent).join("/");
+    return new URL(prefix + path, this.#home).href;
+  }
+
+  // -- what the iframe says
+
+  /** Whether this message was from our iframe. */
+  hears({ source, data }) {
+    if (source !== this.#iframe?.contentWindow) return false;
+    if (data?.parley === "ready") this.#ready();
+    if (data?.parley === "height") this.#grow(Number(data.height));
+    if (data?.parley === "show") this.#show(Number(data.top));
+    if (data?.parley === "scroll") window.scrollBy({ top: Number(data.by), behavior: "instant" });
+    return true;
+  }
+
+  #ready() {
+    clearTimeout(this.#doubt);
+    this.#isReady = true;
+    this.#link?.remove();
+    this.#iframe.style.display = "block";
+    this.#told = {};
+    this.#tellPage();
+    this.tellPlace();
+  }
+
+  // More of it may be seen then.
+  #grow(height) {
+    this.#iframe.style.height = `${height}px`;
+    this.#tellPage();
+  }
+
+  // By the browser, which knows what of the page covers its edges, and which parts of it scroll.
+  #show(top) {
+    const mark = styled("span", { ...MARK, top: `${top}px`, scrollMarginTop: "1rem" });
+    this.#root.append(mark);
+    mark.scrollIntoView({ block: "start" });
+    mark.remove();
+  }
+
+  // -- what the iframe is told
+
+  #tellPage() {
+    const scheme = SCHEMES.includes(this.#el.dataset.theme) ? this.#el.dataset.theme : "";
+    this.#iframe.style.colorScheme = scheme || "inherit";
+    this.#tell({ theme: this.#theme(), scheme, seen: this.#seen(), url: urlOfPage() });
+  }
+
+  /** Where in the page one is to be. */
+  tellPlace() {
+    if (this.#isReady) this.#post({ hash: window.location.hash });
+  }
+
+  // What it knows already is not said again.
+  #tell(page) {
+    const news = Object.entries(page).filter(([name, value]) => !same(value, this.#told[name]));
+    if (news.length === 0) return;
+    this.#told = page;
+    this.#post(Object.fromEntries(news));
+  }
+
+  #post(page) {
+    this.#iframe.contentWindow.postMessage({ parley: "page", ...page }, this.#home.origin);
+  }
+
+  #theme() {
+    const style = getComputedStyle(this.#el);
+    const values = Object.keys(THEME).map((name) => [
+      name,
+      style.getPropertyValue(`--parley-${name}`).trim(),
+    ]);
+    return Object.fromEntries(values.filter(([, value]) => value !== ""));
+  }
+
+  #seen() {
+    const { top, height } = this.#iframe.getBoundingClientRect();
+    const first = Math.min(Math.max(-top, 0), height);
+    return { top: first, bottom: Math.max(first, Math.min(height, window.innerHeight - top)) };
+  }
+
+  // -- where it is refused
+
+  #doubtIn(ms) {
+    clearTimeout(this.#doubt);
+    if (!this.#isReady) this.#doubt = setTimeout(() => this.#giveUp(), ms);
+  }
+
+  // It stays, out of sight: should it speak after all, it is shown.
+  #giveUp() {
+    // biome-ignore lint/suspicious/noConsole: for whoever made the page
+    console.warn(
+      `Parley: ${this.#iframe.src} does not show itself in an iframe of ${window.location.origin}. Is that among its ALLOWED_ORIGINS?`,
+    );
+    this.#iframe.style.display = "none";
+    this.#link = Object.assign(document.createElement("a"), {
+      href: this.#address(""),
+      textContent: "Read and write comments",
+    });
+    this.#root.append(this.#link);
+  }
+}
+
+const urlOfPage = () => window.location.href.split("#")[0];
+// Each time that a style is set, whoever watches is told.
+function put(style, name, value) {
+  if (style.getPropertyPriority(name) !== "important" || style.getPropertyValue(name) !== value) {
+    style.setProperty(name, value, "important");
+  }
+}
+
+const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+
+function styled(name, style) {
+  const element = document.createElement(name);
+  Object.assign(element.style, style);
+  return element;
+}

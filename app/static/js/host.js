@@ -1,0 +1,112 @@
+// The page whose iframe this thread is in. There embed_thread.js is our other end. What passes between the two:
+//
+//   ready    to the host   a listener is here; says nothing else, for who frames us is not known yet
+//   page     from there    {url, hash, theme, scheme, seen}, or what of it has changed
+//   height   to the host   {height} of all there is to see
+//   show     to the host   {top} of what the reader is to see
+//   scroll   to the host   {by}: what the reader was busy with has moved by that
+//
+// Each hears only the other's window, with an origin that the server has listed, and answers to just that.
+
+import { lookThrough } from "./sight.js";
+import { darken, wear } from "./theme.js";
+
+const COMMENT = /^#comment-[0-9a-f-]+$/;
+const HOSTS = 'meta[name="parley-hosts"]';
+
+const topOf = (element) => element.getBoundingClientRect().top;
+const isPlace = (...numbers) => numbers.every(Number.isFinite);
+
+/** `el`: the thread. */
+export class Host {
+  /** What the reader sees of this iframe: {top, bottom}. */
+  sight = { top: 0, bottom: window.innerHeight };
+  #el;
+  #origins = [location.origin, ...document.querySelector(HOSTS).content.split(" ")];
+  #origin = null;
+  #url = null;
+
+  constructor(el) {
+    this.#el = el;
+  }
+
+  /** Nothing happens where nobody frames us. */
+  enter() {
+    if (window.parent === window) return;
+    lookThrough(this);
+    window.addEventListener("message", (event) => this.#heard(event));
+    new ResizeObserver(() => this.#measure()).observe(document.documentElement);
+    const links = { subtree: true, childList: true, attributeFilter: ["href"] };
+    new MutationObserver(() => this.#lead()).observe(this.#el, links);
+    window.parent.postMessage({ parley: "ready" }, "*");
+  }
+
+  // Measured from the document's top: while the iframe is not yet as high as that, it scrolls itself.
+  show(element) {
+    this.#tell("show", { top: topOf(element) - topOf(document.documentElement) });
+  }
+
+  /** Answers with `by`: see sight.js. */
+  scrollBy(by) {
+    this.#tell("scroll", { by });
+    return by;
+  }
+
+  #heard({ source, origin, data }) {
+    const isHost = source === window.parent && this.#origins.includes(origin);
+    if (!isHost || data?.parley !== "page") return;
+    this.#origin = origin;
+    const { url, theme, scheme, seen, hash } = data;
+    if (theme) wear(theme);
+    if (scheme !== undefined) darken(scheme);
+    if (seen) this.#see(seen);
+    if (url) this.#stand(url);
+    this.#measure();
+    if (COMMENT.test(hash)) this.#goTo(hash);
+  }
+
+  #tell(kind, data) {
+    if (this.#origin) window.parent.postMessage({ parley: kind, ...data }, this.#origin);
+  }
+
+  // Where it is not shown at all it has no height, and is not to lose the one that it had.
+  #measure() {
+    const { height } = document.documentElement.getBoundingClientRect();
+    if (height > 0) this.#tell("height", { height: Math.ceil(height) });
+  }
+
+  // To whoever asks what is seen, the page has been scrolled.
+  #see({ top, bottom }) {
+    if (!isPlace(top, bottom)) return;
+    this.sight = { top, bottom };
+    const { style } = document.documentElement;
+    style.setProperty("--sight-top", `${top}px`);
+    style.setProperty("--sight-height", `${bottom - top}px`);
+    window.dispatchEvent(new Event("scroll"));
+  }
+
+  // -- places: a comment's address is that of the host's page
+
+  #stand(url) {
+    if (!url.startsWith(`${this.#origin}/`)) return;
+    this.#url = url;
+    document.documentElement.dataset.framed = "";
+    this.#lead();
+  }
+
+  #lead() {
+    if (this.#url === null) return;
+    for (const link of this.#el.querySelectorAll('a[href^="#"]')) {
+      link.target = "_top";
+      link.href = this.#url + link.getAttribute("href");
+    }
+  }
+
+  // Replaced, for the step back is the host's.
+  #goTo(hash) {
+    const comment = document.getElementById(hash.slice(1));
+    if (comment === null) return;
+    location.replace(hash);
+    this.show(comment);
+  }
+}

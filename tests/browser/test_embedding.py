@@ -1,0 +1,360 @@
+"""Threads under pages that are not ours: plain HTML on another server, with style sheets of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.hosts import HOSTILE, Host, fits, framed, hosting, iframe_of, thread
+from tests.browser.people import PATIENCE, Person
+from tests.browser.roads import is_one_stream
+from tests.support.people import PASSWORD, email_of, write
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    import httpx
+
+    from app.settings import Settings
+    from tests.browser.conftest import Arrive
+    from tests.support.serving import Site
+
+TWO = f"<h1>Somebody's page</h1>{thread()}<p>And another</p>{thread('Page/about')}"
+THEME = """[data-parley] { --parley-accent: rgb(194, 24, 91); --parley-background: white; --parley-text: rgb(1, 2, 3);
+  --parley-font: monospace; --parley-radius: 0; --mine: hotpink }"""
+COLOURS = """(selector) => {
+  const { color, backgroundColor, fontFamily, borderRadius } = getComputedStyle(document.querySelector(selector));
+  return [color, backgroundColor, fontFamily, borderRadius];
+}"""
+OURS = "document.querySelector('[data-parley]').shadowRoot.querySelector('iframe').contentWindow"
+IS_DARK = "getComputedStyle(document.body).backgroundColor === 'rgb(23, 22, 19)'"
+IS_LIGHT = "getComputedStyle(document.body).backgroundColor === 'rgb(250, 248, 244)'"
+
+
+@pytest.fixture
+async def host() -> AsyncIterator[Host]:
+    async with hosting() as host:
+        yield host
+
+
+@pytest.fixture
+def settings(settings: Settings, host: Host, request: pytest.FixtureRequest) -> Settings:
+    more = getattr(request, "param", {})
+    return settings.model_copy(update={"allowed_origins": frozenset({host.url}), **more})
+
+
+@pytest.fixture
+def come(arrive: Arrive, host: Host, site: Site) -> Arrive:
+    """Somebody comes to a page of the host's; by their name, signed in. Options: `style`, and `arrive`'s."""
+    host.script = f"{site.url}/embed.js"
+
+    async def come(name: str | None = None, body: str = TWO, style: str = "", hash: str = "", **options: Any) -> Person:
+        return await arrive(name, at=host.show(body, style) + hash, **options)
+
+    return come
+
+
+async def top_of(person: Person, selector: str, topic: str = "Article/1") -> float:
+    """Where on the screen that part of the iframe is."""
+    box = await iframe_of(person.page, topic).content_frame.locator(selector).bounding_box()
+    assert box
+    return float(box["y"])
+
+
+async def many(client: httpx.AsyncClient, number: int = 12) -> list[dict[str, Any]]:
+    return [await write(client, f"Number {n}") for n in range(number)]
+
+
+# -- talking ------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_written_under_one_page_is_there_under_the_other_and_in_parley(
+    come: Arrive, arrive: Arrive
+) -> None:
+    alice, bob, carol = await framed(await come("Alice")), await framed(await come("Bob")), await arrive("Carol")
+    await alice.write("From a page of somebody's")
+    for reader in (alice, bob, carol):
+        await reader.sees("From a page of somebody's")
+    await carol.write("And from ours")
+    await bob.sees("From a page of somebody's", "And from ours")
+    await alice.edit("From a page of somebody's", "From elsewhere")
+    await carol.sees("From elsewhere", "And from ours")
+
+
+async def test_all_threads_of_a_page_and_of_all_its_tabs_have_one_stream(
+    come: Arrive, site: Site, phone: httpx.AsyncClient
+) -> None:
+    alice = await come("Alice", body=TWO + thread("Article/3"))
+    threads = [await framed(alice, topic) for topic in ("Article/1", "Page/about", "Article/3")]
+    again = await alice.another_tab(alice.page.url)
+    threads.append(await framed(again, "Page/about"))
+    await is_one_stream(site)
+    for one in threads[:3]:
+        await one.write("Here")
+    for one in threads:
+        await one.sees("Here")
+    await write(phone, "For the first alone")
+    await threads[0].sees("Here", "For the first alone")
+    await is_one_stream(site)
+    leaders = [await one.page.evaluate("parley.connector.leads") for one in threads]
+    assert sorted(leaders) == [False, False, False, True]
+
+
+async def test_who_signs_in_under_one_thread_is_signed_in_under_all(
+    come: Arrive, site: Site, phone: httpx.AsyncClient
+) -> None:
+    guest = await come(style=HOSTILE)
+    one, other = await framed(guest), await framed(guest, "Page/about")
+    await one.composer.fill("As Carol")
+    await one.page.locator(".composer__post").click()
+    entry = one.page.locator(".entry")
+    await entry.locator("[name=email]").fill(email_of("Carol"))
+    await entry.locator("[name=password]").fill(PASSWORD)
+    await entry.locator(".entry__submit").click()
+    await one.sees("As Carol")
+    for there in (one, other):
+        await there.is_signed_in("Carol")
+    await one.page.locator(".account__sign-out").click()
+    for there in (one, other):
+        await there.is_guest()
+
+
+async def test_a_draft_outlives_the_page_in_whichever_thread_it_was(come: Arrive) -> None:
+    alice = await come("Alice")
+    for topic in ("Article/1", "Page/about"):
+        await (await framed(alice, topic)).composer.fill(f"Of {topic}")
+    await alice.page.reload()
+    for topic in ("Article/1", "Page/about"):
+        there = await framed(alice, topic)
+        await there.until(f"document.querySelector('.composer textarea').value === 'Of {topic}'", "the draft")
+
+
+# -- style --------------------------------------------------------------------------------------------------
+
+
+async def test_the_pages_style_and_the_threads_do_not_meet(come: Arrive, phone: httpx.AsyncClient) -> None:
+    await write(phone, "As ever")
+    plain, hostile = await come("Alice"), await come("Bob", style=HOSTILE)
+    looks = []
+    for person in (plain, hostile):
+        there = await framed(person)
+        await there.sees("As ever")
+        await fits(person.page)
+        box = await iframe_of(person.page).bounding_box()
+        assert box
+        assert box["width"] > 500
+        assert await iframe_of(person.page).evaluate("(frame) => getComputedStyle(frame).opacity") == "1"
+        looks.append([await there.page.evaluate(COLOURS, part) for part in (".comment__body", ".composer__post")])
+    assert looks[0] == looks[1]
+    assert await hostile.page.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(255, 0, 0)"
+
+
+async def test_the_page_says_how_a_thread_looks(come: Arrive) -> None:
+    there = await framed(await come("Alice", style=THEME))
+    await there.until("document.documentElement.dataset.themed", "the theme")
+    body = await there.page.evaluate(COLOURS, "body")
+    assert body == ["rgb(1, 2, 3)", "rgb(255, 255, 255)", "monospace", "0px"]
+    button = await there.page.evaluate(COLOURS, ".composer__post")
+    assert button[1:] == ["rgb(194, 24, 91)", "monospace", "0px"]
+    assert await there.page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--mine')") == ""
+
+
+@pytest.mark.parametrize(("accent", "ink"), [("#ffe14d", 0), ("navy", 255)])
+async def test_one_can_read_what_is_written_on_the_pages_colour(come: Arrive, accent: str, ink: int) -> None:
+    there = await framed(await come("Alice", style=f"[data-parley] {{ --parley-accent: {accent} }}"))
+    await there.until("document.documentElement.dataset.themed === 'accent'", "the theme")
+    drawn = """() => {
+      const pen = document.createElement("canvas").getContext("2d");
+      pen.fillStyle = getComputedStyle(document.querySelector(".composer__post")).color;
+      pen.fillRect(0, 0, 1, 1);
+      return [...pen.getImageData(0, 0, 1, 1).data];
+    }"""
+    assert await there.page.evaluate(drawn) == [ink, ink, ink, 255]
+
+
+async def test_what_is_no_colour_is_not_taken(come: Arrive) -> None:
+    style = """[data-parley] { --parley-accent: 12px; --parley-text: red; } url(//evil.example);
+      --parley-background: url(//evil.example/pixel); --parley-font: var(--nothing); --parley-radius: calc(; }"""
+    there = await framed(await come("Alice", style=style))
+    await there.until("document.documentElement.dataset.themed === 'text'", "what makes sense")
+    assert (await there.page.evaluate(COLOURS, "body"))[:2] == ["rgb(255, 0, 0)", "rgb(250, 248, 244)"]
+
+
+async def test_the_look_follows_the_page_and_the_readers_browser(come: Arrive) -> None:
+    alice = await come("Alice", body=thread(), color_scheme="dark")
+    there = await framed(alice)
+    await there.until(IS_DARK, "the dark, as the browser prefers")
+    await alice.page.evaluate("document.querySelector('[data-parley]').dataset.theme = 'light'")
+    await there.until(IS_LIGHT, "the light, as the page says")
+    await alice.page.emulate_media(color_scheme="light")
+    await alice.page.evaluate("document.querySelector('[data-parley]').dataset.theme = 'dark'")
+    await there.until(IS_DARK, "the dark, as the page says")
+    await alice.page.evaluate("delete document.querySelector('[data-parley]').dataset.theme")
+    await there.until(IS_LIGHT, "the light, as the browser prefers")
+    await alice.page.evaluate("document.body.style.setProperty('--parley-background', 'rgb(9, 9, 9)')")
+    await there.until("getComputedStyle(document.body).backgroundColor === 'rgb(9, 9, 9)'", "what the page says now")
+
+
+async def test_a_page_may_be_seen_through_a_thread_but_not_through_its_dialogs(come: Arrive) -> None:
+    there = await framed(await come(style="[data-parley] { --parley-background: transparent }"))
+    await there.until("document.documentElement.dataset.themed === 'ground'", "the theme")
+    assert (await there.page.evaluate(COLOURS, "body"))[1] == "rgba(0, 0, 0, 0)"
+    for part in (".entry", ".field__input"):
+        assert (await there.page.evaluate(COLOURS, part))[1].startswith("rgb(")
+
+
+# -- height and sight ---------------------------------------------------------------------------------------
+
+
+async def test_the_frame_is_as_high_as_the_thread(come: Arrive, phone: httpx.AsyncClient) -> None:
+    alice = await come("Alice", style=HOSTILE)
+    there = await framed(alice)
+    await fits(alice.page)
+    before = await iframe_of(alice.page).bounding_box()
+    await many(phone)
+    await there.until("parley.comments.length === 12", "them all")
+    await fits(alice.page)
+    after = await iframe_of(alice.page).bounding_box()
+    assert before
+    assert after
+    assert after["height"] > before["height"] + 12 * 40
+    await alice.page.set_viewport_size({"width": 400, "height": 700})
+    await fits(alice.page)
+
+
+async def test_a_dialog_is_where_the_reader_looks_and_has_room_there(come: Arrive, phone: httpx.AsyncClient) -> None:
+    await many(phone, 30)
+    guest = await come()
+    for topic in ("Article/1", "Page/about"):  # one much higher than the window, one lower than the dialog
+        there = await framed(guest, topic)
+        await fits(guest.page, topic)
+        await there.page.locator(".composer__sign-in").click()
+        await there.page.locator(".entry [name=email]").wait_for()
+        await fits(guest.page, topic)
+        await wait_until(lambda topic=topic: top_of(guest, ".entry", topic), "its place")
+        assert 0 <= await top_of(guest, ".entry", topic) < 500
+        assert await top_of(guest, ".entry__submit", topic) < 720
+        await there.page.locator(".entry__close").click()
+
+
+async def test_new_comments_out_of_sight_are_told_and_led_to(come: Arrive, phone: httpx.AsyncClient) -> None:
+    await many(phone, 30)
+    alice = await come("Alice")
+    there = await framed(alice)
+    await fits(alice.page)
+    await write(phone, "Far below")
+    pill = there.page.locator(".pill")
+    await pill.wait_for()
+    assert 600 < await top_of(alice, ".pill") < 720
+    await pill.click()
+    await pill.wait_for(state="hidden")
+    last = ".comment:last-child"
+    await wait_until(lambda: _is_seen(alice, last), "the new one in sight")
+
+
+async def _is_seen(person: Person, selector: str) -> bool:
+    return 0 <= await top_of(person, selector) < 700
+
+
+async def test_what_one_reads_stays_where_it_is(come: Arrive, phone: httpx.AsyncClient) -> None:
+    first, *_ = await many(phone, 30)
+    alice = await come("Alice")
+    there = await framed(alice)
+    await fits(alice.page)
+    await alice.page.evaluate("scrollTo(0, 900)")
+    await there.until(
+        "getComputedStyle(document.documentElement).getPropertyValue('--sight-top') !== '0px'", "its sight"
+    )
+    before = await top_of(alice, ".comment:nth-child(15)")
+    longer = "\n".join(str(number) for number in range(12))
+    await phone.patch(f"/api/comments/{first['id']}", json={"body": longer})
+    await there.until("parley.comments.first().text().includes('11')", "the longer text")
+    await fits(alice.page)
+    await wait_until(lambda: _is_at(alice, ".comment:nth-child(15)", before), "what one reads to be where it was")
+    assert await alice.page.evaluate("scrollY") > 900
+
+
+async def _is_at(person: Person, selector: str, top: float) -> bool:
+    return abs(await top_of(person, selector) - top) <= 1
+
+
+# -- addresses ----------------------------------------------------------------------------------------------
+
+
+async def test_an_address_of_a_comment_leads_to_the_hosts_page_and_to_the_comment(
+    come: Arrive, phone: httpx.AsyncClient, host: Host
+) -> None:
+    comments = await many(phone, 30)
+    place = f"#comment-{comments[20]['id']}"
+    alice = await come("Alice", hash=place)
+    there = await framed(alice)
+    await wait_until(lambda: _is_seen(alice, place), "the comment in sight")
+    assert await there.page.evaluate(f"document.querySelector('{place}').matches(':target')")
+    assert await alice.page.evaluate("scrollY") > 0
+
+    other = f"#comment-{comments[2]['id']}"
+    link = there.page.locator(f"{other} .comment__link")
+    await there.until(f"document.querySelector('{other} .comment__link').href === '{host.url}/{other}'", "the address")
+    await alice.page.evaluate("window.stayed = true")
+    await link.click()
+    await alice.until(f"location.hash === '{other}'", "the host's address")
+    await wait_until(lambda: _is_seen(alice, other), "the other comment in sight")
+    await alice.page.go_back()
+    await wait_until(lambda: _is_seen(alice, place), "the first again")
+    assert await alice.page.evaluate("window.stayed"), "no page was loaded"
+
+
+async def test_what_leads_out_of_the_frame_opens_beside_the_page(come: Arrive) -> None:
+    alice = await come("Alice")
+    there = await framed(alice)
+    async with alice.context.expect_page() as opened:
+        await there.page.locator(".account__name").click()
+    account = await opened.value
+    await account.wait_for_url("**/account")
+    assert alice.page.url.endswith("/")
+
+
+async def test_a_page_may_bring_threads_and_take_them_away(come: Arrive, site: Site) -> None:
+    alice = await come("Alice", body="<main></main>")
+    await alice.page.evaluate(f"document.querySelector('main').innerHTML = `{thread()}`")
+    await (await framed(alice)).write("Brought")
+    await alice.page.evaluate("document.querySelector('[data-parley]').dataset.parley = 'Page/about'")
+    await (await framed(alice, "Page/about")).sees()
+    assert len(alice.page.frames) == 2
+    await alice.page.evaluate("document.querySelector('[data-parley]').remove()")
+    await is_one_stream(site, 0)
+
+
+# -- who may not --------------------------------------------------------------------------------------------
+
+
+async def test_a_page_that_is_not_listed_gets_a_link_and_is_told_why(
+    come: Arrive, site: Site, host: Host, complaints: Complaints
+) -> None:
+    complaints.allow(rf"ALLOWED_ORIGINS|frame-ancestors|{NETWORK}")
+    host.url = host.url.replace("127.0.0.1", "localhost")
+    heard: list[str] = []
+    guest = await come(body="<h1>Elsewhere</h1>")
+    guest.page.on("console", lambda message: heard.append(message.text))
+    await guest.page.evaluate(f"document.body.insertAdjacentHTML('beforeend', `{thread()}`)")
+    link = guest.page.locator("[data-parley] a")
+    await link.wait_for(timeout=2 * PATIENCE)
+    assert await link.get_attribute("href") == f"{site.url}/Article/1"
+    assert not await iframe_of(guest.page).is_visible()
+    assert [text for text in heard if "ALLOWED_ORIGINS" in text and host.url in text]
+
+
+async def test_words_of_other_windows_are_not_heard(come: Arrive) -> None:
+    alice = await come("Alice", body=thread() + "<iframe srcdoc='<p>Another</p>'></iframe>")
+    there = await framed(alice)
+    await fits(alice.page)
+    height = (await iframe_of(alice.page).bounding_box() or {})["height"]
+    other = next(frame for frame in alice.page.frames if frame.url == "about:srcdoc")
+    await other.evaluate("parent.postMessage({ parley: 'height', height: 5000 }, '*')")
+    await other.evaluate(f"parent.{OURS}.postMessage({{ parley: 'page', theme: {{ accent: 'red' }} }}, '*')")
+    await alice.page.evaluate("postMessage({ parley: 'height', height: 5000 }, '*')")
+    await alice.page.evaluate(f"{OURS}.postMessage({{ parley: 'page', theme: {{ text: 'rgb(1, 2, 3)' }} }}, '*')")
+    await there.until("document.documentElement.dataset.themed === 'text'", "the host's own word")
+    assert (await iframe_of(alice.page).bounding_box() or {})["height"] == height

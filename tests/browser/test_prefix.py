@@ -1,0 +1,122 @@
+"""Parley at /talk of a host that has other pages, too: ours work there as at a root, and stand in frames of theirs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.hosts import Host, fits, framed, thread
+from tests.browser.roads import is_one_stream, url_of
+from tests.support.serving import Site, serving
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from app.settings import Settings
+    from tests.browser.conftest import Arrive
+    from tests.browser.people import Person
+    from tests.chaos.proxy import Proxy
+
+ROOT = "/talk"
+SETTLING = 10_000  # milliseconds for a worker to start, and to keep what a page needs
+OURS = "caches.keys().then((names) => names.filter((name) => name.startsWith('/talk pages ')).length === 1)"
+
+
+class OneHost:
+    """A proxy that has Parley at /talk, and takes that off; all else is the host's."""
+
+    def __init__(self, parley: ASGIApp, host: ASGIApp) -> None:
+        self.parley, self.host = parley, host
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.parley(scope, receive, send)
+        elif scope["path"].startswith(f"{ROOT}/"):
+            await self.parley({**scope, "path": scope["path"].removeprefix(ROOT)}, receive, send)
+        else:
+            await self.host(scope, receive, send)
+
+
+@pytest.fixture
+def host() -> Host:
+    return Host(script=f"{ROOT}/embed.js")
+
+
+@pytest.fixture
+async def site(settings: Settings, host: Host) -> AsyncIterator[Site]:
+    from app.main import create_app
+
+    parley = create_app(settings.model_copy(update={"root_path": ROOT}))
+    async with serving(OneHost(parley, host.app())) as one:
+        host.url = one.url
+        yield Site(f"{one.url}{ROOT}", one.server)
+
+
+async def test_our_pages_work_there(arrive: Arrive, site: Site) -> None:
+    alice, bob = await arrive("Alice", at=f"{ROOT}/Article/1"), await arrive("Bob", at=f"{ROOT}/Article/1")
+    await alice.write("At a prefix")
+    await bob.sees("At a prefix")
+    await alice.edit("At a prefix", "Behind one")
+    await bob.sees("Behind one")
+    await alice.is_settled()
+    await alice.reload()
+    await alice.sees("Behind one")
+    await alice.page.locator(".account__name").click()
+    await alice.page.wait_for_url(f"**{ROOT}/account")
+    await alice.page.locator(".logins__list .login").wait_for()
+    await alice.page.locator(".brand").click()
+    await alice.page.wait_for_url(f"**{ROOT}/")
+    assert [asked for asked in alice.requests if not asked.split(" ")[1].startswith(f"{ROOT}/")] == []
+    await alice.page.locator(".account__sign-out").click()
+    await alice.is_guest()
+
+
+async def test_a_mailed_link_leads_there(arrive: Arrive) -> None:
+    alice = await arrive("Alice", at=f"{ROOT}/account")
+    await alice.client.post("/api/resets", json={"email": "alice@example.com"})
+    await wait_until(lambda: _has_mail(alice), "the mail")
+    await alice.page.goto(f"{ROOT}/dev/mail")
+    await alice.page.locator(f".mail a[href*='{ROOT}/reset#']").click()
+    await alice.until("document.querySelector('.mailed-link').dataset.state === 'ready'", "the form")
+
+
+async def _has_mail(person: Person) -> bool:
+    return "/reset#" in (await person.client.get("/dev/mail")).text
+
+
+async def test_threads_stand_in_the_pages_beside_it(arrive: Arrive, host: Host, site: Site) -> None:
+    url = host.show(thread() + thread("Article/2"))
+    alice = await arrive("Alice", at=url)
+    one, other = await framed(alice), await framed(alice, "Article/2")
+    await one.write("In a frame")
+    await one.sees("In a frame")
+    await other.sees()
+    await fits(alice.page)
+    tab = await alice.another_tab(f"{ROOT}/Article/1")
+    await tab.sees("In a frame")
+    await is_one_stream(site)
+
+
+async def test_without_a_connection_its_pages_are_kept_and_what_others_keep_there_is_left_alone(
+    arrive: Arrive, road: Proxy, complaints: Complaints
+) -> None:
+    complaints.allow(NETWORK)
+    alice = await arrive("Alice", at=f"{ROOT}/Article/1", base_url=url_of(road), service_workers="allow")
+    await alice.page.evaluate("Promise.all(['theirs', 'pages of theirs'].map((name) => caches.open(name)))")
+    await alice.until(OURS, "the page to be kept", SETTLING)
+    await alice.reload()
+    await alice.until(OURS, "the page to be kept", SETTLING)
+    assert {"theirs", "pages of theirs"} < set(await alice.page.evaluate("caches.keys()"))
+    road.weather.refusing = True
+    road.cut()
+    await alice.page.reload()
+    await alice.until("window.parley && document.documentElement.dataset.kept", "the page as it was")
+    await alice.is_signed_in()
+    await alice.write("Without a connection")
+    road.mend()
+    await alice.sees("Without a connection")
+    await alice.is_settled()
