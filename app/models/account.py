@@ -21,6 +21,7 @@ from app.live.topics import Topic
 from app.live.viewers import Viewer
 from app.live.writing import Write, owned
 from app.models import comment as comments
+from app.models import like as likes
 from app.models import lock, mail
 from app.models.link import Purpose, open_link, worthless
 from app.models.login import (
@@ -250,10 +251,10 @@ async def unlock(parley: Parley, token: str) -> User:
 
 @owned
 async def delete(parley: Parley, viewer: Viewer, password: str, then: Literal["keep", "erase"]) -> None:
-    """Delete the account, then `erase` its comments or `keep` them under no name. Raises Invalid, TooMany.
+    """Delete the account, then `erase` its comments or `keep` them under no name, and take back its likes.
 
-    The account and its logins go first and at once. Should the process be killed before the comments are done, what is
-    left is noted on the tombstone, for `finish_leaving`.
+    The account and its logins go first and at once. Should the process be killed before the rest is done, what is
+    left is noted on the tombstone, for `finish_leaving`. Raises Invalid, TooMany.
     """
     user = await prove(parley, viewer, password)
     async with parley.writing(Topic.account(user.id)) as write:
@@ -280,6 +281,7 @@ async def finish_leaving(parley: Parley) -> None:
 
 async def _take_leave(parley: Parley, user_id: UUID, how: str) -> None:
     await comments.leave_behind(parley, user_id, erase=how == "erase")
+    await likes.leave_behind(parley, user_id)
     async with parley.database.transaction() as writing, writing.begin():
         if user := await writing.get(User, user_id):
             user.leaving = None

@@ -216,19 +216,22 @@ async def leave_behind(parley: Parley, user_id: UUID, erase: bool) -> None:
         topic = Topic.parse(found.topic)
         async with parley.writing(topic, topic.about) as write:
             here = left.where(Comment.topic == found.topic).order_by(Comment.seq).limit(BATCH)
-            for comment in (await write.session.scalars(here)).all():
-                if erase:
-                    await _erase(write, topic, comment)
-                else:
-                    comment.username = DELETED
-                    write.update(comment)
+            batch = (await write.session.scalars(here)).all()
+            if erase:
+                await _erase(write, topic, *batch)
+                continue
+            for comment in batch:
+                comment.username = DELETED
+                write.update(comment)
 
 
-async def _erase(write: Write, topic: Topic, comment: Comment) -> None:
-    counted = comment.counts
-    write.destroy(comment)
+async def _erase(write: Write, topic: Topic, *erased: Comment) -> None:
+    """Leave tombstones. The count is written once, however many there are."""
+    counted = sum(comment.counts for comment in erased)
+    for comment in erased:
+        write.destroy(comment)
     if counted:
-        await commentables.count(write, topic, -1)
+        await commentables.count(write, topic, -counted)
 
 
 def _taken() -> Conflict:

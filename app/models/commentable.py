@@ -16,6 +16,8 @@ from sqlalchemy import String, column, func, select, table
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Reading
+from app.live.counters import read_heads
+from app.live.cursors import write_cursor
 from app.live.model import Live, LiveModel
 from app.live.topics import Topic
 from app.live.viewers import Kind
@@ -60,6 +62,13 @@ COMMENTABLE = LiveModel("commentable", Commentable, render, lives_on=lambda topi
 def id_of(topic: Topic) -> UUID:
     """A commentable's id is its name's, so that there is one before there is a row."""
     return uuid5(PLACES, str(topic))
+
+
+async def snapshot(reading: Reading, topics: Iterable[Topic]) -> tuple[dict[Topic, Commentable], str]:
+    """Each topic's commentable, and the cursor to follow them from. The counters first, then the rows."""
+    wanted = list(dict.fromkeys(topics))
+    epoch, heads = await read_heads(reading, [topic.about for topic in wanted])
+    return await of(reading, wanted), write_cursor(epoch, heads)
 
 
 async def of(reading: Reading, topics: Iterable[Topic]) -> dict[Topic, Commentable]:

@@ -2,6 +2,9 @@
 
 A like lives on its person's own topic, so that it is right in all their tabs, while the comment's frame, with the
 number of likes, stays one for everybody. Taken back, the row is a tombstone; given again, it is the same row.
+
+A comment that is hidden keeps its likes, and one that is deleted has none to show: the likes of it stay where they
+are, on as many topics as there were people, and mean nothing.
 """
 
 from __future__ import annotations
@@ -18,8 +21,9 @@ from app.live.parley import Parley
 from app.live.topics import Topic
 from app.live.viewers import Kind, Viewer
 from app.live.writing import owned
-from app.models.comment import Comment, find_for, topic_of
+from app.models.comment import BATCH, Comment, find_for, topic_of
 from app.models.refusals import SignInFirst
+from app.models.user import User
 
 
 class Like(Live, Base):
@@ -51,29 +55,36 @@ def id_of(user_id: UUID, comment_id: UUID) -> UUID:
 
 
 @owned
-async def like(parley: Parley, viewer: Viewer, comment_id: UUID) -> Like:
-    """This person likes this comment, from now on or still. Raises Missing, SignInFirst."""
+async def like(parley: Parley, viewer: Viewer, comment_id: UUID) -> tuple[Like, int]:
+    """This person likes this comment, from now on or still: (the like, the comment's seq at which it counts).
+
+    Raises Missing, SignInFirst.
+    """
     return await _set(parley, viewer, comment_id, liked=True)
 
 
 @owned
-async def unlike(parley: Parley, viewer: Viewer, comment_id: UUID) -> None:
-    """They do not, or no longer. Raises Missing, SignInFirst."""
-    await _set(parley, viewer, comment_id, liked=False)
+async def unlike(parley: Parley, viewer: Viewer, comment_id: UUID) -> int:
+    """They do not, or no longer. Answers the comment's seq at which it does not count. Raises Missing, SignInFirst."""
+    _, counted = await _set(parley, viewer, comment_id, liked=False)
+    return counted
 
 
-async def _set(parley: Parley, viewer: Viewer, comment_id: UUID, liked: bool) -> Like:
+async def _set(parley: Parley, viewer: Viewer, comment_id: UUID, liked: bool) -> tuple[Like, int]:
     if viewer.user_id is None:
         raise SignInFirst
     topic, own = await topic_of(parley, comment_id), Topic.account(viewer.user_id)
     async with parley.writing(topic, own) as write:
+        user = await write.get(User, viewer.user_id)
+        if user is None or user.deleted_at:  # while this was on its way; whoever deletes it holds `own`, too
+            raise SignInFirst
         comment = find_for(viewer, await write.get(Comment, comment_id))
         id_ = id_of(viewer.user_id, comment_id)
         like = await write.get(Like, id_) or Like(
             id=id_, topic=str(own), user_id=viewer.user_id, comment_id=comment_id, place=str(topic), seq=0
         )
-        if liked == bool(like.seq and not like.deleted_at):
-            return like
+        if liked == _stands(like):
+            return like, comment.seq
         comment.likes_count += 1 if liked else -1
         write.update(comment)
         if liked:
@@ -81,7 +92,30 @@ async def _set(parley: Parley, viewer: Viewer, comment_id: UUID, liked: bool) ->
             write.create(like)
         else:
             write.destroy(like)
-    return like
+    return like, comment.seq
+
+
+def _stands(like: Like) -> bool:
+    return like.seq > 0 and like.deleted_at is None
+
+
+async def leave_behind(parley: Parley, user_id: UUID) -> None:
+    """Take back what an account that is gone has liked. A few at a time; may be done again."""
+    own = Topic.account(user_id)
+    left = select(Like).where(Like.topic == str(own), Like.deleted_at.is_(None))
+    while True:
+        async with parley.reading() as reading:
+            found = await reading.scalar(left.limit(1))
+        if found is None:
+            return
+        async with parley.writing(Topic.parse(found.place), own) as write:
+            here = left.where(Like.place == found.place).order_by(Like.seq).limit(BATCH)
+            for like in (await write.session.scalars(here)).all():
+                comment = await write.get(Comment, like.comment_id)
+                if comment and not comment.deleted_at:
+                    comment.likes_count -= 1
+                    write.update(comment)
+                write.destroy(like)
 
 
 async def likes_of(reading: Reading, viewer: Viewer, topic: Topic) -> list[Like]:

@@ -20,8 +20,17 @@ from app.models.thread import Page
 from app.web import limits
 from app.web.answers import answer
 from app.web.identity import current_viewer, parley_of, require_sign_in
-from app.web.input import WRITTEN, Id, Input, if_match, parse_uuid, query_int, read_input, topic_from
-from app.web.problems import invalid
+from app.web.input import (
+    WRITTEN,
+    Id,
+    Input,
+    commentable_from,
+    if_match,
+    parse_uuid,
+    query_int,
+    read_input,
+    topic_from,
+)
 
 Body = Annotated[str, StringConstraints(max_length=comments.LONGEST_BODY), WRITTEN]
 
@@ -44,11 +53,7 @@ class Patch(Input):
 
 async def index(request: Request) -> Response:
     """The newest page of a commentable's comments, or the one before `before`, with the cursor to stream from."""
-    missing = [name for name in ("commentable_type", "commentable_id") if name not in request.query_params]
-    if missing:
-        raise invalid(*((name, "Required") for name in missing))
-    query = request.query_params
-    topic = topic_from(request, query["commentable_type"], query["commentable_id"])
+    topic = commentable_from(request)
     before = query_int(request, "before", None, 1, GREATEST_SEQ)
     limit = query_int(request, "limit", threads.PAGE, 1, threads.LARGEST_PAGE) or threads.PAGE
     viewer = await current_viewer(request)
@@ -96,7 +101,7 @@ async def _posted(request: Request, viewer: Viewer, topic: Topic, id: UUID) -> C
 async def show(request: Request) -> Response:
     viewer = await current_viewer(request)
     async with parley_of(request).reading() as reading:
-        comment = await comments.find(reading, viewer, _id(request))
+        comment = await comments.find(reading, viewer, id_from(request))
     return _one(comment, viewer)
 
 
@@ -112,7 +117,7 @@ async def patch(request: Request) -> Response:
 async def delete(request: Request) -> Response:
     viewer = await require_sign_in(request)
     await limits.take_own(request, limits.COMMENT)
-    await comments.delete(parley_of(request), viewer, _id(request), if_match(request))
+    await comments.delete(parley_of(request), viewer, id_from(request), if_match(request))
     return Response(status_code=204)
 
 
@@ -120,11 +125,12 @@ async def _edit(request: Request, form: type[Edit] | type[Patch]) -> Response:
     viewer = await require_sign_in(request)
     body = (await read_input(request, form, wrapped_as="comment")).body
     await limits.take_own(request, limits.COMMENT)
-    comment = await comments.edit(parley_of(request), viewer, _id(request), body or None, if_match(request))
+    comment = await comments.edit(parley_of(request), viewer, id_from(request), body or None, if_match(request))
     return _one(comment, viewer)
 
 
-def _id(request: Request) -> UUID:
+def id_from(request: Request) -> UUID:
+    """Which comment the path names. Raises Missing for what is no id."""
     if (id_ := parse_uuid(request.path_params["id"])) is None:
         raise Missing("There is no such comment.")
     return id_

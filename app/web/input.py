@@ -100,6 +100,14 @@ def topic_from(request: Request, type: str, id: str, field: str = "") -> Topic:
         raise invalid((field or "commentable_id", str(error))) from None
 
 
+def commentable_from(request: Request) -> Topic:
+    """The commentable that the query names. Raises Problem 422."""
+    query = request.query_params
+    if missing := [name for name in ("commentable_type", "commentable_id") if name not in query]:
+        raise invalid(*((name, "Required") for name in missing))
+    return topic_from(request, query["commentable_type"], query["commentable_id"])
+
+
 def query_int(request: Request, name: str, default: int | None, least: int, most: int) -> int | None:
     """A whole number in the query. Raises Problem 422."""
     text = request.query_params.get(name)

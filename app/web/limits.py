@@ -46,6 +46,7 @@ SIGN_IN = Limit("sign in", parse("200 per 5 minutes"))
 SIGN_UP = Limit("sign up", parse("300 per hour"))
 MAIL = Limit("mail", parse("60 per hour"), parse("10 per hour"))
 COMMENT = Limit("comment", parse("3000 per 10 minutes"), parse("600 per 10 minutes"))
+LIKE = Limit("like", parse("3000 per 10 minutes"), parse("600 per 10 minutes"))
 STREAM = Limit("stream", parse("3000 per 5 minutes"))
 
 

@@ -16,6 +16,8 @@ from app.models import commentable as commentables
 from app.models import thread as threads
 from app.models.mail import kept
 from app.models.user import find_user, render
+from app.web import commentables as commentable_answers
+from app.web import likes
 from app.web.comments import snapshot
 from app.web.headers import framed_by
 from app.web.identity import current_viewer, parley_of
@@ -27,9 +29,10 @@ from app.web.worker import may_keep
 async def front(request: Request) -> Response:
     async with parley_of(request).reading() as reading:
         bootstrap = await _bootstrap(request, reading)
-        found = await commentables.of(reading, ARTICLES)
+        found, cursor = await commentables.snapshot(reading, ARTICLES)
+    bootstrap["commentables"] = commentable_answers.snapshot(found.values(), cursor)
     articles = [
-        {"path": f"/{topic}", "title": article.title, "summary": article.summary,
+        {"path": f"/{topic}", "title": found[topic].title or article.title, "summary": article.summary,
          "comments_count": found[topic].comments_count, "commentable_type": topic.type, "commentable_id": topic.id}
         for topic, article in ARTICLES.items()
     ]  # fmt: skip
@@ -55,10 +58,13 @@ async def _thread(request: Request, template: str, **context: Any) -> Response:
     async with parley_of(request).reading() as reading:
         bootstrap = await _bootstrap(request, reading)
         first = await threads.page(reading, viewer, topic)
+        if viewer.signed_in:
+            bootstrap["likes"] = await likes.snapshot(reading, viewer, topic)
     bootstrap |= {"thread": snapshot(first, viewer), "topics": [str(topic)]}
+    bootstrap["commentables"] = commentable_answers.snapshot([first.commentable], first.commentable_cursor)
     bootstrap["cursors"].append(first.cursor)
     article = ARTICLES.get(topic)
-    title = article.title if article else f"{topic.type} {topic.id}"
+    title = first.commentable.title or (article.title if article else f"{topic.type} {topic.id}")
     html = page(request, template, {"title": title, "article": article, "bootstrap": bootstrap, **context})
     return await may_keep(request, html)
 
@@ -108,7 +114,8 @@ async def _bootstrap(request: Request, reading: Reading) -> dict[str, Any]:
     viewer = await current_viewer(request)
     confirmation = parley_of(request).settings.require_confirmation
     bootstrap: dict[str, Any] = {
-        "user": None, "cursors": [], "thread": None, "topics": [], "confirmation_required": confirmation,
+        "user": None, "cursors": [], "thread": None, "topics": [], "commentables": None, "likes": None,
+        "confirmation_required": confirmation,
     }  # fmt: skip
     if viewer.user_id is not None:
         epoch, heads = await read_heads(reading, [Topic.account(viewer.user_id)])

@@ -25,6 +25,7 @@ from sqlalchemy import DateTime, Integer, Uuid, insert, inspect, select, text, u
 from app import database
 from app.database import Base, Instant
 from app.models.letters import write_letter
+from app.models.like import Like
 from app.models.link import Purpose
 from app.models.lock import MOST, Failures
 from app.models.login import Login
@@ -94,6 +95,14 @@ COLUMNS: dict[str, To | Word] = {
     "logins.seen_at": To.SELF,
     "logins.expires_at": To.NOBODY,
     "logins.ended": WORD,
+    "likes.id": To.SELF | To.LOG | To.REDIS,  # a name
+    "likes.user_id": To.ALL,
+    "likes.topic": To.ALL,
+    "likes.seq": WORD,
+    "likes.created_seq": WORD,
+    "likes.deleted_at": WORD,
+    "likes.comment_id": To.SELF,  # how many like a comment everybody sees, not who
+    "likes.place": To.ALL,  # anybody's Article/1
     "mails.id": To.LOG,
     "mails.kind": WORD,
     "mails.address": To.NOBODY,  # but the mail server
@@ -111,9 +120,9 @@ COLUMNS: dict[str, To | Word] = {
     "failures.failed_at": To.NOBODY,
     "failures.locked_until": To.NOBODY,
 }
-ABOUT_PEOPLE = ("users", "logins", "mails", "failures")
+ABOUT_PEOPLE = ("users", "logins", "likes", "mails", "failures")
 # What people write and do where others see it, and counters.
-OTHERS = {"comments", "commentables", "likes", "notifications", "reports", "decisions", "topics", "epochs"}
+OTHERS = {"comments", "commentables", "notifications", "reports", "decisions", "topics", "epochs"}
 
 ALICE = {"email": "alice.secret.q7@example.com", "username": "Alice the Seventh", "password": "alice-s3cret-phrase-x1"}
 NEW_PASSWORD = "alice-s3cret-phrase-x2"
@@ -163,7 +172,7 @@ def seen_as(value: Any) -> list[str]:
 async def plant(served: Parley, user_id: UUID) -> dict[str, list[str]]:
     """Something to recognise in every column about Alice; answers it by column."""
     marks, planted = Marks(), {}
-    kept = ("id", "topic", "email", "username", "password_hash", "user_id", "unconfirmed_email")
+    kept = ("id", "topic", "email", "username", "password_hash", "user_id", "unconfirmed_email", "place")
 
     def values(model: type[Base], **given: Any) -> dict[str, Any]:
         table = inspect(model).local_table
@@ -175,6 +184,7 @@ async def plant(served: Parley, user_id: UUID) -> dict[str, list[str]]:
     rows: dict[type[Base], dict[str, Any]] = {
         User: values(User),
         Login: values(Login, id=None),
+        Like: values(Like, id=uuid4(), user_id=user_id, place="Article/1"),
         Mail: values(Mail, id=None, kind=Kind.RESET, user_id=user_id),
         Failures: values(Failures),
     }
@@ -182,9 +192,11 @@ async def plant(served: Parley, user_id: UUID) -> dict[str, list[str]]:
         await writing.execute(update(User).where(User.id == user_id).values(rows[User]))
         like = (await writing.scalars(select(Login).where(Login.user_id == user_id))).first()
         assert like
-        rest = {"topic": like.topic, "seq": 10_001, "created_seq": 10_001, "user_id": user_id, "remember": True}
-        rows[Login] = {**rest, **rows[Login], "id": login_id}
+        rest = {"topic": like.topic, "seq": 10_001, "created_seq": 10_001, "user_id": user_id}
+        rows[Login] = {**rest, **rows[Login], "id": login_id, "remember": True}
+        rows[Like] = {**rest, **rows[Like]}
         await writing.execute(insert(Login).values(rows[Login]))
+        await writing.execute(insert(Like).values(rows[Like]))
         await writing.execute(insert(Mail).values(rows[Mail]))
         await writing.execute(insert(Failures).values(rows[Failures]))
         user = await writing.get(User, user_id, populate_existing=True)
@@ -351,6 +363,9 @@ async def talk(alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.As
             await reader.get(path, headers={"Accept": "text/html"})
         await reader.get("/api/comments/", params=ARTICLE)
         await reader.get(f"/api/comments/{comment['id']}")
+        await reader.put(f"/api/comments/{comment['id']}/like")
+        await reader.get("/api/likes/", params=ARTICLE)
+        await reader.get("/api/commentables/", params={"topic": "Article/1"})
         await reader.get("/api/session")
         await reader.get("/api/logins")
         await reader.get("/streams", params={"topic": "nonsense"})
@@ -517,7 +532,8 @@ def check(ears: Ears, log: Log, commands: list[str], planted: dict[str, list[str
     assert not found, "\n".join(dict.fromkeys(found))
 
     # Not for want of looking: what may be seen was seen.
-    for column in ("users.email", "users.unconfirmed_email", "logins.device", "logins.address", "users.sign_in_count"):
+    seen = ("users.email", "users.unconfirmed_email", "users.sign_in_count", "logins.device", "logins.address")
+    for column in (*seen, "likes.comment_id"):
         assert any(list(ears.where(text, "Alice")) for text in planted[column]), column
     assert list(ears.where(ALICE["username"], "guest"))
 

@@ -1,0 +1,53 @@
+"""Likes over REST: the one resource that a comment has for each person, put there and taken away at will."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.database import Reading
+from app.live.counters import read_heads
+from app.live.cursors import write_cursor
+from app.live.topics import Topic
+from app.live.viewers import Viewer
+from app.models import like as likes
+from app.web import limits
+from app.web.answers import answer
+from app.web.comments import id_from
+from app.web.identity import parley_of, require_sign_in
+from app.web.input import commentable_from
+
+# With an answer: the comment's seq from which on its `likes_count` has what was done. Who shows the two can then tell
+# whether the number that they have is one from before.
+COUNTED = "Parley-Counted"
+
+
+async def index(request: Request) -> Response:
+    """What this person likes under a commentable, with the cursor of their own topic."""
+    viewer = await require_sign_in(request)
+    topic = commentable_from(request)
+    async with parley_of(request).reading() as reading:
+        return answer(await snapshot(reading, viewer, topic))
+
+
+async def snapshot(reading: Reading, viewer: Viewer, topic: Topic) -> dict[str, Any]:
+    """The counter first, then the rows."""
+    epoch, heads = await read_heads(reading, [Topic.account(viewer.user_id)])
+    mine = await likes.likes_of(reading, viewer, topic)
+    return {"likes": [likes.render(like) for like in mine], "cursor": write_cursor(epoch, heads), "before": None}
+
+
+async def put(request: Request) -> Response:
+    viewer = await require_sign_in(request)
+    await limits.take_own(request, limits.LIKE)
+    like, counted = await likes.like(parley_of(request), viewer, id_from(request))
+    return answer(likes.render(like), headers={COUNTED: str(counted)})
+
+
+async def delete(request: Request) -> Response:
+    viewer = await require_sign_in(request)
+    await limits.take_own(request, limits.LIKE)
+    counted = await likes.unlike(parley_of(request), viewer, id_from(request))
+    return Response(status_code=204, headers={COUNTED: str(counted)})

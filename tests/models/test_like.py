@@ -1,0 +1,208 @@
+"""Likes: one for each person, and a number that is always how many there are."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import func, select
+
+from app.live.parley import Parley
+from app.live.topics import Topic
+from app.live.viewers import GUEST, Viewer
+from app.models import LIVE_MODELS, upkeep
+from app.models import account as accounts
+from app.models import like as likes
+from app.models.comment import Comment
+from app.models.like import Like
+from app.models.refusals import Missing, SignInFirst
+from app.settings import Settings
+from tests.live.people import ARTICLE, correct, enrol, say, take_back
+from tests.support.people import PASSWORD
+
+
+@pytest.fixture(autouse=True)
+def passwords_cost_little(cheap_passwords: None) -> None:
+    """Everybody here has an account."""
+
+
+@pytest.fixture
+async def alice(passwords_cost_little: None, parley: Parley) -> Viewer:
+    return await enrol(parley, "alice")
+
+
+@pytest.fixture
+async def bob(passwords_cost_little: None, parley: Parley) -> Viewer:
+    return await enrol(parley, "bob")
+
+
+async def now(parley: Parley, comment: Comment) -> Comment:
+    async with parley.reading() as reading:
+        row = await reading.get(Comment, comment.id)
+    assert row
+    return row
+
+
+async def liked_by(parley: Parley, viewer: Viewer, topic: Topic = ARTICLE) -> list[UUID]:
+    async with parley.reading() as reading:
+        return [like.comment_id for like in await likes.likes_of(reading, viewer, topic)]
+
+
+async def wrongly_counted(parley: Parley) -> dict[UUID, tuple[int, int]]:
+    """Comments whose number is not that of their likes: (the number, the likes)."""
+    standing = select(Like.comment_id, func.count()).where(Like.deleted_at.is_(None)).group_by(Like.comment_id)
+    async with parley.reading() as reading:
+        found = {row[0]: row[1] for row in (await reading.execute(standing)).all()}
+        here = (await reading.scalars(select(Comment).where(Comment.deleted_at.is_(None)))).all()
+    pairs = {comment.id: (comment.likes_count, found.get(comment.id, 0)) for comment in here}
+    return {id_: pair for id_, pair in pairs.items() if pair[0] != pair[1]}
+
+
+async def hide(parley: Parley, comment: Comment, hidden: bool = True) -> None:
+    async with parley.writing(Topic.parse(comment.topic)) as write:
+        row = await write.get(Comment, comment.id)
+        assert row
+        row.hidden_at = datetime.now(UTC) if hidden else None
+        write.update(row)
+
+
+async def test_a_like_counts_once_and_is_no_edit(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    comment = await say(parley, alice, "hello")
+    first, counted = await likes.like(parley, bob, comment.id)
+    again, still = await likes.like(parley, bob, comment.id)
+    assert (first.id, first.seq) == (again.id, again.seq)
+    row = await now(parley, comment)
+    assert (row.likes_count, row.seq, row.content_seq, row.edited) == (1, comment.seq + 1, comment.seq, False)
+    assert row.updated_at == comment.updated_at
+    assert counted == still == row.seq
+    assert await liked_by(parley, bob) == [comment.id]
+    assert await liked_by(parley, alice) == []
+
+
+async def test_taken_back_and_given_again_it_is_the_same_row(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    comment = await say(parley, alice, "hello")
+    first, _ = await likes.like(parley, bob, comment.id)
+    counted = await likes.unlike(parley, bob, comment.id)
+    assert await likes.unlike(parley, bob, comment.id) == counted, "twice is once"
+    assert (await now(parley, comment)).likes_count == 0
+    assert await liked_by(parley, bob) == []
+    again, _ = await likes.like(parley, bob, comment.id)
+    assert again.id == first.id == likes.id_of(bob.user_id or uuid4(), comment.id)
+    assert again.created_seq > first.seq, "and new to whoever saw it go"
+    assert (await now(parley, comment)).likes_count == 1
+
+
+async def test_what_is_never_liked_may_be_unliked_and_nothing_is_written(parley: Parley, alice: Viewer) -> None:
+    comment = await say(parley, alice, "hello")
+    await likes.unlike(parley, alice, comment.id)
+    assert (await now(parley, comment)).seq == comment.seq
+
+
+async def test_who_may_not_like(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    comment = await say(parley, alice, "hello")
+    with pytest.raises(SignInFirst):
+        await likes.like(parley, GUEST, comment.id)
+    with pytest.raises(Missing):
+        await likes.like(parley, bob, uuid4())
+    await hide(parley, comment)
+    for act in (likes.like, likes.unlike):
+        with pytest.raises(Missing):
+            await act(parley, bob, comment.id)
+    await take_back(parley, alice, comment)
+    with pytest.raises(Missing):
+        await likes.like(parley, alice, comment.id)
+
+
+async def test_what_is_hidden_keeps_its_likes(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    comment = await say(parley, alice, "hello")
+    await likes.like(parley, bob, comment.id)
+    await hide(parley, comment)
+    await likes.like(parley, alice, comment.id)  # its author sees it still
+    await hide(parley, comment, hidden=False)
+    assert (await now(parley, comment)).likes_count == 2
+    assert not await wrongly_counted(parley)
+
+
+async def test_who_is_gone_likes_nothing_any_more(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    """Their request was on its way."""
+    comment = await say(parley, alice, "hello")
+    await accounts.delete(parley, bob, PASSWORD, "keep")
+    with pytest.raises(SignInFirst):
+        await likes.like(parley, bob, comment.id)
+    assert (await now(parley, comment)).likes_count == 0
+
+
+@pytest.fixture
+def few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(likes, "BATCH", 2)
+
+
+@pytest.mark.usefixtures("few_at_a_time")
+async def test_who_leaves_takes_their_likes_along(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    said = [await say(parley, alice, f"number {n}", Topic("Article", str(n % 2))) for n in range(6)]
+    for comment in said:
+        await likes.like(parley, bob, comment.id)
+        await likes.like(parley, alice, comment.id)
+    await take_back(parley, alice, said[0])
+    await accounts.delete(parley, bob, PASSWORD, "keep")
+    assert [(await now(parley, comment)).likes_count for comment in said] == [0, 1, 1, 1, 1, 1]
+    async with parley.reading() as reading:
+        left = (await reading.scalars(select(Like).where(Like.user_id == bob.user_id))).all()
+    assert len(left) == 6, "tombstones, for whoever still has a tab open"
+    assert all(like.deleted_at for like in left)
+
+
+@pytest.mark.usefixtures("few_at_a_time")
+async def test_what_a_killed_process_left_of_their_likes_is_seen_to(
+    parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = [await say(parley, alice, f"number {number}") for number in range(5)]
+    for comment in said:
+        await likes.like(parley, bob, comment.id)
+    writing, writes = parley.writing, []
+
+    def killed_at_the_third(*topics: Topic) -> Any:
+        writes.append(topics)
+        if len(writes) == 3:  # the account, two likes, and then
+            raise SystemError("killed")
+        return writing(*topics)
+
+    with monkeypatch.context() as doomed:
+        doomed.setattr(parley, "writing", killed_at_the_third)
+        with pytest.raises(SystemError):
+            await accounts.delete(parley, bob, PASSWORD, "keep")
+    assert sum([(await now(parley, comment)).likes_count for comment in said]) == 3
+    await upkeep.once(parley)
+    assert sum([(await now(parley, comment)).likes_count for comment in said]) == 0
+    assert not await wrongly_counted(parley)
+
+
+async def test_whatever_happens_the_number_is_that_of_the_likes(parley: Parley, settings: Settings) -> None:
+    """Four people and two processes at once, on two topics; one of the four leaves in the midst of it."""
+    chance = random.Random()
+    people = [await enrol(parley, name) for name in ("alice", "bob", "carol", "dave")]
+    places = [Topic("Article", "1"), Topic("Page", "about")]
+    said = [await say(parley, people[0], f"number {number}", places[number % 2]) for number in range(4)]
+    async with Parley(settings, LIVE_MODELS, listening=False) as other:
+
+        async def act(viewer: Viewer) -> None:
+            for _ in range(12):
+                process, comment = chance.choice((parley, other)), chance.choice(said)
+                with suppress(Missing, SignInFirst):
+                    await chance.choice((likes.like, likes.like, likes.unlike))(process, viewer, comment.id)
+
+        async def meanwhile() -> None:
+            await hide(other, said[0])
+            await correct(parley, people[0], said[1], "another text")
+            await take_back(other, people[0], said[2])
+            await accounts.delete(parley, people[3], PASSWORD, "erase")
+            await hide(other, said[0], hidden=False)
+
+        await asyncio.gather(*(act(viewer) for viewer in people * 2), meanwhile())
+    assert not await wrongly_counted(parley)
+    assert await liked_by(parley, people[3], places[0]) == await liked_by(parley, people[3], places[1]) == []
