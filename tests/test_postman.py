@@ -481,7 +481,7 @@ async def test_three_processes_send_each_mail_once(production: Settings, server:
         await send(offices[0], *[Kind.RESET] * 40)
         for office in offices:
             await everyone.enter_async_context(postman_of(office))
-        await wait_until(lambda: len(server.received) >= 40, "all letters", 20)
+        await wait_until(lambda: len(server.received) >= 40, "all letters")
         await wait_until(lambda: nothing_left(offices[0]), "the queue to be empty")
         assert set(Counter(letter.id for letter in server.received).values()) == {1}
         assert len(server.received) == 40

@@ -67,9 +67,9 @@ async def test_a_reload_ends_streams_and_is_soon_back(checkout: Path) -> None:
             began = time.monotonic()
             with (checkout / "app" / "main.py").open("a") as file:
                 file.write("\n")
-            await one.ended(10)
-            await two.ended(10)
-            await wait_until(lambda: _answers(guest), "the app to be back", 10)
+            await one.ended()
+            await two.ended()
+            await wait_until(lambda: _answers(guest), "the app to be back")
             # Two seconds where nothing else runs; this machine may have other things to do.
             assert time.monotonic() - began < 6
         async with listening(guest, "Article/1", last_event_id=one.position) as again:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.support.serving import Site
 
 MOST_PAGES = 20
-SETTLING = 10_000  # milliseconds for a worker to start, and to keep what a page needs
+SETTLING = 30_000  # milliseconds for a worker to start, and to keep what a page needs
 
 # What is kept of this page: nothing is missing of what it was loaded with.
 IS_KEPT = """(async (path) => {

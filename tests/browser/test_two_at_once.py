@@ -28,7 +28,7 @@ MORE_THAN_A_PAGE = 55
 MOST_LOCKS = 10  # that a page may ask for while it opens and one comment is posted
 MOST_TRIES = 2
 TOO_LONG = "x" * 10_001
-SOON = 15_000  # milliseconds, where something waits before it is tried again
+SOON = 30_000  # milliseconds, where something waits before it is tried again
 
 ON_DISK = """() => new Promise((resolve) => {
   indexedDB.open("parley").onsuccess = ({ target: { result: database } }) => {

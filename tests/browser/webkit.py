@@ -17,7 +17,7 @@ from tests.support.processes import Process
 from tests.support.serving import free_port
 from tests.support.waiting import wait_until
 
-PATIENCE = 15  # seconds: its answers take longer than Chromium's
+PATIENCE = 40  # seconds: its answers take longer than Chromium's
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # how WebDriver marks a reference to an element
 CONTROL, ENTER = "\ue009", "\ue007"
 

@@ -13,7 +13,7 @@ import pytest
 from tests.chaos.proxy import BAD_GATEWAY, HELD_BACK, PER_BYTE, Ends, Proxy, Weather, to_port
 from tests.support.waiting import wait_until
 
-SOON = 2.0  # seconds
+SOON = 10.0  # seconds
 A_WHILE = 0.1  # seconds in which what does not come would have come
 
 

@@ -116,7 +116,7 @@ async def test_connections_that_are_cut_cost_a_retry(
         seen.extend(block.model["body"] for block in stream.blocks if block.event.endswith(CREATED))
         return len(seen) >= len(bodies)
 
-    await wait_until(has_seen_all, "everything to arrive", 20)
+    await wait_until(has_seen_all, "everything to arrive")
     assert seen == bodies
 
 
@@ -136,7 +136,7 @@ async def test_a_server_that_is_gone_for_a_while(
     else:
         await asyncio.to_thread(own_postgres.kill)
     writing = asyncio.create_task(writer.write("Meanwhile"))
-    await wait_until(lambda: writer.refusals, "the fault to show", 10)
+    await wait_until(lambda: writer.refusals, "the fault to show")
     if fault == "pause":
         own_postgres.resume()
     else:

@@ -162,7 +162,7 @@ class World:
         for process in self.processes:
             await process.feeds.sweep()
         cursor, _ = await snapshot(self.processes[0], self.topic, GUEST)
-        await wait_until(lambda: level(self.replicas, cursor), "everyone to be level with the database", 3)
+        await wait_until(lambda: level(self.replicas, cursor), "everyone to be level with the database")
         for replica in self.replicas:
             _, fresh = await snapshot(self.processes[0], self.topic, replica.viewer)
             assert not replica.complaints, replica.complaints

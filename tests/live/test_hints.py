@@ -74,7 +74,7 @@ async def test_a_writer_does_not_notice_that_redis_is_away(redis_server: RedisSe
         await wait_until(lambda: not ear.hints.flowing, "the break to be noticed")
         redis_server.restart()
         last = f"gid {module.QUEUE + 9}"
-        await wait_until(lambda: last in ear.heard or ear.hints._sent.is_set(), "the newest to be sent", 10)
+        await wait_until(lambda: last in ear.heard or ear.hints._sent.is_set(), "the newest to be sent")
 
 
 async def test_a_paused_redis_is_noticed_though_its_connection_stands(

@@ -20,10 +20,10 @@ import uvicorn
 
 from tests.support.listeners import accept_no_more
 from tests.support.processes import Process, remove
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-STARTING = 20  # seconds a process has until it answers
+STARTING = 40  # seconds a process has until it answers
 FREE = range(11_000, 32_000)  # ports that no system gives to whoever connects, and no browser refuses
 GRACE = 5  # seconds that open requests have when a server ends
 
@@ -63,7 +63,7 @@ class Site:
 
 def browser(url: str, **options: Any) -> httpx.AsyncClient:
     # Nothing here is TLS, and loading the machine's certificates for it takes 27 ms a client.
-    return httpx.AsyncClient(base_url=url, trust_env=False, verify=False, **options)
+    return httpx.AsyncClient(base_url=url, **{"trust_env": False, "verify": False, "timeout": PATIENCE, **options})
 
 
 @asynccontextmanager
@@ -78,7 +78,7 @@ async def serving(app: Any, *, port: int = 0, **options: Any) -> AsyncIterator[S
         site = Site(f"http://127.0.0.1:{listener.getsockname()[1]}", Server(config))
         running = asyncio.create_task(site.server.serve(sockets=[listener]))
         try:
-            await wait_until(lambda: site.server.started or running.done(), "the app to start", 10)
+            await wait_until(lambda: site.server.started or running.done(), "the app to start")
             if running.done():
                 await running  # raises what went wrong
                 raise AssertionError("the app's lifespan failed; its error is in the log")

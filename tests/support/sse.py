@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.waiting import end
+from tests.support.waiting import PATIENCE, end
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Stream:
         self.position: str | None = None
         self._arrived: asyncio.Queue[Block | None] = asyncio.Queue()
 
-    async def next(self, timeout: float = 5) -> Block:
+    async def next(self, timeout: float = PATIENCE) -> Block:
         """The next block; fails when none comes in time, or the stream has ended."""
         try:
             block = await asyncio.wait_for(self._arrived.get(), timeout)
@@ -101,7 +101,7 @@ class Stream:
         self.position = self.position if block.id is None else block.id
         return block
 
-    async def until(self, wanted: str | Callable[[Block], bool], timeout: float = 5) -> Block:
+    async def until(self, wanted: str | Callable[[Block], bool], timeout: float = PATIENCE) -> Block:
         """The next block of this event (`…create.success` for short), or of which `wanted` is true."""
         is_wanted = _named(wanted) if isinstance(wanted, str) else wanted
         async with asyncio.timeout(timeout):
@@ -118,7 +118,7 @@ class Stream:
                     block = await self.next(seconds + 1)
                     assert block.data is None or block.event == "heartbeat", f"unexpected {block}"
 
-    async def ended(self, timeout: float = 5) -> None:
+    async def ended(self, timeout: float = PATIENCE) -> None:
         """Wait for the server to end the stream."""
         async with asyncio.timeout(timeout):
             while (block := await self._arrived.get()) is not None:
@@ -152,7 +152,7 @@ async def listening(
     headers = {"Accept": "text/event-stream"}
     if last_event_id is not None:
         headers["Last-Event-ID"] = last_event_id
-    timeout = httpx.Timeout(5, read=None)
+    timeout = httpx.Timeout(PATIENCE, read=None)
     async with client.stream(
         "GET", "/streams", params=httpx.QueryParams(parameters), headers=headers, timeout=timeout
     ) as response:

@@ -14,7 +14,7 @@ import pytest
 from tests.chaos.proxy import Proxy, to_port
 from tests.support.serving import GRACE, serving
 
-SOON = 2.0  # seconds
+SOON = 10.0  # seconds
 
 # Of the loop, between the visit and the end: at each of them a visitor is let in a little further.
 pytestmark = pytest.mark.parametrize("turns", range(6))

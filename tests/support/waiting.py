@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 LOOKING = 0.01  # seconds between two looks
+PATIENCE = 20.0  # seconds, on a machine that is busy with others; what comes at once is not waited for
 AGAIN = 0.1  # seconds until a task that goes on is cancelled once more
 
 
-async def wait_until(predicate: Callable[[], Any | Awaitable[Any]], what_for: str, timeout: float = 5) -> Any:
+async def wait_until(predicate: Callable[[], Any | Awaitable[Any]], what_for: str, timeout: float = PATIENCE) -> Any:
     """The first true answer of `predicate`, which may be async; fails with `what_for` after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while True:
