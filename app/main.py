@@ -18,7 +18,19 @@ from app.models import LIVE_MODELS
 from app.models.upkeep import keep_up
 from app.postman import keep_sending
 from app.settings import Settings
-from app.web import accounts, commentables, comments, health, likes, links, logins, pages, streams, worker
+from app.web import (
+    accounts,
+    commentables,
+    comments,
+    health,
+    likes,
+    links,
+    logins,
+    pages,
+    streams,
+    typing,
+    worker,
+)
 from app.web.admission import Admission
 from app.web.guard import OptionalSlash, RefuseCrossSite, Rooted, ShareWithListed
 from app.web.headers import SecureHeaders
@@ -48,6 +60,7 @@ API = [
     resource("/resets", POST=links.ask_to_reset, PUT=links.reset),
     resource("/confirmations", POST=links.ask_to_confirm, PUT=links.confirm),
     resource("/unlocks", POST=links.ask_to_unlock, PUT=links.unlock),
+    resource("/typing", POST=typing.create),
     resource("/comments", GET=comments.index, POST=comments.create),
     resource("/comments/{id}", GET=comments.show, PUT=comments.replace, PATCH=comments.patch, DELETE=comments.delete),
     resource("/comments/{id}/like", PUT=likes.put, DELETE=likes.delete),

@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     heartbeat_seconds: Annotated[float, Field(gt=0, le=300)] = 15
     ring_frames: Annotated[int, Field(ge=1)] = 256
     ring_bytes: Annotated[int, Field(ge=1)] = 262_144
+    presence: bool = True
     rate_limits: bool = True
     max_streams: Annotated[int, Field(ge=1)] = 20_000  # of one process
     max_streams_per_login: Annotated[int, Field(ge=1)] = 300

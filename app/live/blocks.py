@@ -51,6 +51,11 @@ def auth(reason: str | None) -> bytes:
     return b"event: auth\n" + data_line({"reason": reason})
 
 
+def presence(value: Any) -> bytes:
+    """Who is at a topic, and who types there. Without an `id:`, since it is no change and moves no cursor."""
+    return b"event: presence\n" + data_line(value)
+
+
 def retry(milliseconds: tuple[int, int]) -> bytes:
     """A wait, drawn from this range, before the client comes back. Goes before another block, or ends the stream."""
     return b"retry: %d\n" % random.randint(*milliseconds)

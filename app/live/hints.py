@@ -7,6 +7,7 @@
 3. A paused Redis or a dead path breaks nothing that a socket would notice. So the subscription is pinged, and
    silence counts as a break.
 4. One task owns the subscription from `subscribe` to its end: no other may touch it during a reconnect.
+5. Presence travels beside the hints, on a channel of its own: on the hints' there is nothing but gids.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import logging
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -28,7 +29,8 @@ SILENCE = 5.0  # seconds without any message or pong, after which Redis counts a
 RECONNECT = (0.1, 2.0)  # seconds: the first wait, doubled up to the last
 STOOD = 10.0  # seconds after which a break is a new one, to be said and hurried
 QUEUE = 10_000  # hints that wait for Redis; past that the oldest are dropped, as sweeps find what they meant
-BATCH = 500  # hints in one round trip
+MENTIONS = 1_000  # messages of presence that wait to be sent; past that the oldest are dropped
+BATCH = 500  # hints, or mentions, in one round trip
 
 # RuntimeError is uvloop's word for a connection that the other side has just closed.
 Trouble = (RedisError, OSError, TimeoutError, EOFError, RuntimeError)
@@ -36,10 +38,21 @@ Trouble = (RedisError, OSError, TimeoutError, EOFError, RuntimeError)
 log = logging.getLogger(__name__)
 
 
+class Beside(Protocol):
+    """What else is told between processes (5)."""
+
+    def hear(self, text: str) -> None:
+        """A process, perhaps this one, has mentioned that."""
+
+    def doubt(self) -> None:
+        """Mentions may have been lost."""
+
+
 class Hints:
     """Publishes gids and hears those of every process, this one's too.
 
     `where` is asked for the URL before every attempt to connect, and answers None where there is no Redis at all.
+    `beside` hears what is mentioned on `<channel>.presence`; without it nothing is.
     """
 
     def __init__(
@@ -48,22 +61,34 @@ class Hints:
         channel: str,
         on_hint: Callable[[str], None],
         on_doubt: Callable[[], None],
+        beside: Beside | None = None,
     ) -> None:
         self.flowing = False  # whether the subscription stands
         self._where = where
         self._channel = channel
         self._on_hint = on_hint
         self._on_doubt = on_doubt
+        self._beside = beside
+        self._side_channel = f"{channel}.presence"
         self._queue: deque[str] = deque(maxlen=QUEUE)
+        self._mentions: deque[str] = deque(maxlen=MENTIONS)
         self._queued = asyncio.Event()
         self._sent = asyncio.Event()
         self._sent.set()
+        self._underway = False  # whether hints are being sent just now
 
     def publish(self, gid: str) -> None:
         """Send this gid to every process, as soon as may be. Never waits, never fails (1)."""
         self._queue.append(gid)
         self._sent.clear()
         self._queued.set()
+
+    def mention(self, text: str) -> None:
+        """Tell every process this, or nobody where Redis is away. Never waits, never fails."""
+        if self.flowing:
+            self._mentions.append(text)
+            self._sent.clear()
+            self._queued.set()
 
     async def flush(self, seconds: float) -> None:
         """Wait until what was published has been sent, for at most this long."""
@@ -107,10 +132,11 @@ class Hints:
     async def _listen(self, redis: Redis) -> None:
         try:
             async with redis.pubsub() as pubsub:
-                await pubsub.subscribe(self._channel)
+                await pubsub.subscribe(self._channel, *([self._side_channel] if self._beside else []))
                 await self._hear(pubsub)
         finally:
             self.flowing = False
+            self._drop_mentions()
 
     async def _hear(self, pubsub: Any) -> None:
         clock = asyncio.get_running_loop().time
@@ -127,32 +153,48 @@ class Hints:
                     await pubsub.ping()
 
     def _take(self, message: dict[str, Any]) -> None:
+        aside = self._beside if message.get("channel") == self._side_channel.encode() else None
         if message["type"] == "subscribe":
             self.flowing = True
-            self._on_doubt()  # (2)
+            (aside.doubt if aside else self._on_doubt)()  # (2)
         elif message["type"] == "message":
-            self._on_hint(message["data"].decode("utf-8", "replace"))
+            (aside.hear if aside else self._on_hint)(message["data"].decode("utf-8", "replace"))
 
     async def _send(self, redis: Redis) -> None:
         while True:
             await self._queued.wait()
             self._queued.clear()
-            while self._queue:
-                batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+            while self._queue or self._mentions:
+                batch, mentions = _next_of(self._queue), _next_of(self._mentions)
+                self._underway = bool(batch)
                 try:
                     async with asyncio.timeout(SILENCE):
-                        await self._publish(redis, batch)
+                        await self._publish(redis, batch, mentions)
                 except BaseException:
                     self._queue.extendleft(reversed(batch))
                     self._queued.set()
                     raise
+                finally:
+                    self._underway = False
             self._sent.set()
 
-    async def _publish(self, redis: Redis, gids: list[str]) -> None:
+    def _drop_mentions(self) -> None:
+        """Hints wait for Redis to be back. What was mentioned will be old by then, and nobody waits for it."""
+        self._mentions.clear()
+        if not (self._queue or self._underway):
+            self._sent.set()
+
+    async def _publish(self, redis: Redis, gids: list[str], mentions: list[str]) -> None:
         async with redis.pipeline(transaction=False) as pipeline:
             for gid in gids:
                 pipeline.publish(self._channel, gid)
+            for mention in mentions:
+                pipeline.publish(self._side_channel, mention)
             await pipeline.execute()
+
+
+def _next_of(queue: deque[str]) -> list[str]:
+    return [queue.popleft() for _ in range(min(BATCH, len(queue)))]
 
 
 def _client(url: str) -> Redis:

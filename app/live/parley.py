@@ -21,6 +21,7 @@ from app.live.feeds import Feeds
 from app.live.gids import Gid
 from app.live.hints import Hints
 from app.live.model import Live, LiveModel, locate
+from app.live.presence import Presence
 from app.live.reader import Reader
 from app.live.signing import Signer
 from app.live.tasks import Tasks
@@ -46,7 +47,10 @@ class Parley:
         self.database = Database(settings.database_url)
         self.reader = Reader(self.database, models)
         self.feeds = Feeds(self.reader, ring_frames=settings.ring_frames, ring_bytes=settings.ring_bytes)
-        self.hints = Hints(self.redis_url, settings.redis_channel_name, self.feeds.hint, self.feeds.doubt)
+        self.presence = Presence(settings.commentable_types, self._mention) if listening and settings.presence else None
+        self.hints = Hints(
+            self.redis_url, settings.redis_channel_name, self.feeds.hint, self.feeds.doubt, self.presence
+        )
         self.writes = Writes(self.database, models, self._announce)
         self._embedded = EmbeddedRedis(VAR) if settings.redis_url.startswith("embedded://") else None
         self._tasks = Tasks()
@@ -57,10 +61,14 @@ class Parley:
         if self._listening:
             self._tasks.start(self.hints.keep_listening())
             self._tasks.start(self.feeds.keep_sweeping(self.settings.sweep_seconds, lambda: self.hints.flowing))
+        if self.presence:
+            self._tasks.start(self.presence.keep())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._work.drain(DRAIN)
+        if self.presence:
+            self.presence.farewell()
         await self.hints.flush(FLUSH)
         await self._tasks.cancel()
         await self.feeds.close()
@@ -108,3 +116,6 @@ class Parley:
         """After a commit: our own feeds look at once, everyone else's when Redis has told them."""
         self.feeds.hint(gid)
         self.hints.publish(gid)
+
+    def _mention(self, text: str) -> None:
+        self.hints.mention(text)

@@ -7,6 +7,8 @@ how far this session has been sent. It does not know where the bytes go.
 2. Check, then wait, with nothing awaited between: `wake` may come at any moment before the wait and is kept.
 3. While a topic is to be reset, the id is one that no parser accepts. Should the connection break before the `reset`
    has arrived, the next one begins with a reset again, instead of going on as if nothing were missing.
+4. Presence comes when there is nothing else to send, as a version for each topic and never a queue, too. It does not
+   end a long poll, and is sent with what does: who polls would come back at once, again and again.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from app.live import blocks
 from app.live.changes import Change
 from app.live.cursors import BadCursor, Cursors, write_cursor
 from app.live.feeds import Feed, Feeds
+from app.live.presence import Presence
 from app.live.topics import Topic
 from app.live.viewers import LoginEnded, Viewer
 
@@ -45,7 +48,8 @@ class Session:
 
     `authorise` answers the viewer as the database knows it now; raises LoginEnded. With `once`, the stream ends
     after the first batch, or after a heartbeat's time without any: long polling. `ended` is how the login ended that
-    the client came with: it is told that it is a guest here.
+    the client came with: it is told that it is a guest here. With `presence`, the viewer
+    is seen at these topics, and told who else is.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class Session:
         heartbeat: float = 15,
         once: bool = False,
         ended: LoginEnded | None = None,
+        presence: Presence | None = None,
     ) -> None:
         self.topics = tuple(dict.fromkeys(topics))
         self.viewer = viewer
@@ -69,6 +74,8 @@ class Session:
         self._heartbeat_due = 0.0
         self._once = once
         self._ended = ended
+        self._presence = presence
+        self._told: dict[Topic, int] = {}  # versions of presence
         self._retry = blocks.RETRY_POLLING if once else blocks.RETRY
         self._epoch: str | None = None
         self._at: dict[Topic, int] = {}  # the cursor
@@ -79,6 +86,7 @@ class Session:
         self._turns = deque(self.topics)
         self._turns.rotate(random.randrange(len(self.topics)))  # as a poll serves one, not always the same
         self._ending = False
+        self._login_ended = False
 
     def wake(self) -> None:
         self._woken.set()
@@ -94,17 +102,23 @@ class Session:
         try:
             if first := await self._open():
                 yield first
+            if self._presence and not self._ending:
+                self._presence.enter(self)
             while not self._ending:
                 self._woken.clear()
                 if sent := await self._step():
                     yield sent
                     if self._once:
+                        if company := self._company():
+                            yield company
                         break
                 elif not self._ending:
                     await self._wait()
             yield blocks.retry(self._retry) + b"\n"
         finally:
             self._feeds.leave(self)
+            if self._presence:
+                self._presence.leave(self, at_once=self._login_ended)
 
     # -- opening --------------------------------------------------------------------------------------------
 
@@ -183,7 +197,18 @@ class Session:
                 return await self._turn()
             if self._at[topic] < (feed.head or 0):
                 return await self._batch(topic, feed)
-        return b""
+        return b"" if self._once else self._company()  # (4)
+
+    def _company(self) -> bytes:
+        """Who is at these topics, as far as it is new to this session."""
+        if self._presence is None or self._ending:
+            return b""
+        sent = []
+        for topic in self.topics:
+            if news := self._presence.news(self, topic, self._told.get(topic, 0)):
+                self._told[topic], block = news
+                sent.append(block)
+        return b"".join(sent)
 
     async def _wait(self) -> None:
         with suppress(TimeoutError):
@@ -198,10 +223,12 @@ class Session:
         try:
             viewer = await self._authorise()
         except LoginEnded as ended:
-            self._ending = True
+            self._ending = self._login_ended = True
             return blocks.auth(ended.reason)
         self._authorised_at = known
         was, self.viewer = self.viewer, viewer
+        if self._presence and viewer.username != was.username:
+            self._presence.renew(self)
         return b"" if viewer.moderator == was.moderator else self._reset(self.topics, Reason.VIEWER)
 
     def _account_moved(self) -> bool:

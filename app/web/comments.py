@@ -90,6 +90,8 @@ async def create(request: Request) -> Response:
     comment, is_new = await comments.post(
         parley_of(request), viewer, topic, new.body, id=new.id or uuid4(), parent_id=new.parent_id
     )
+    if presence := parley_of(request).presence:
+        presence.rests(topic, viewer)
     return _one(comment, viewer, 201 if is_new else 200)
 
 

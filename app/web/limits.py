@@ -47,6 +47,7 @@ SIGN_UP = Limit("sign up", parse("300 per hour"))
 MAIL = Limit("mail", parse("60 per hour"), parse("10 per hour"))
 COMMENT = Limit("comment", parse("3000 per 10 minutes"), parse("600 per 10 minutes"))
 LIKE = Limit("like", parse("3000 per 10 minutes"), parse("600 per 10 minutes"))
+TYPING = Limit("typing", parse("6000 per 10 minutes"), parse("600 per 10 minutes"))
 STREAM = Limit("stream", parse("3000 per 5 minutes"))
 
 

@@ -8,14 +8,17 @@
 4. At shutdown streams end one after the other: who ends ten thousand at once is visited by ten thousand at once.
 5. Who reads nothing cannot be told goodbye, and a connection that is closed in order waits until all was read. So a
    stream that could not be finished is torn off; uvicorn would wait for it as long as it waits for anybody.
+6. Whose machine or network is gone says nothing at all, and a kernel tries for a quarter of an hour to reach them. They
+   would be seen here as long. So it is told to give up as soon as we would. (Behind a proxy it is the proxy's affair.)
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+import socket
 from contextlib import AbstractContextManager, suppress
-from typing import cast
+from typing import Any, cast
 
 import anyio
 from sse_starlette.sse import AppStatus, EventSourceResponse, SendTimeoutError
@@ -67,6 +70,7 @@ async def show(request: Request) -> Response:
         heartbeat=parley_of(request).settings.heartbeat_seconds,
         once=request.query_params.get("once") == "1",
         ended=ended,
+        presence=parley_of(request).presence if request.query_params.get("presence") == "1" else None,
     )
     return Stream(session, admission_of(request).place(request, viewer), admission_of(request))
 
@@ -113,6 +117,7 @@ class Stream(EventSourceResponse):
             if not free:
                 await _later(*RETRY_FULL)(scope, receive, send)
                 return
+            _give_up_in_time(receive)
             with suppress(SendTimeoutError):
                 await super().__call__(scope, receive, send)
         if self._begun and not self._complete:
@@ -126,10 +131,21 @@ class Stream(EventSourceResponse):
 
 async def _tear_off(receive: Receive) -> None:
     """Abort the connection under this request, where the server lets us have it, as uvicorn does."""
-    transport = getattr(getattr(receive, "__self__", None), "transport", None)
-    if transport is not None:
+    if transport := _transport(receive):
         transport.abort()
         await asyncio.sleep(0)  # the server hears of it in its loop's next turn
+
+
+def _give_up_in_time(receive: Receive) -> None:
+    """Let this connection break when what is sent stays unacknowledged (6), where the system can do that."""
+    transport = _transport(receive)
+    connection = transport and transport.get_extra_info("socket")
+    if connection and connection.family in (socket.AF_INET, socket.AF_INET6) and hasattr(socket, "TCP_USER_TIMEOUT"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SEND_TIMEOUT * 1_000))
+
+
+def _transport(receive: Receive) -> Any:
+    return getattr(getattr(receive, "__self__", None), "transport", None)
 
 
 class _Farewell:

@@ -16,16 +16,30 @@ from tests.support.waiting import end, wait_until
 class Ear:
     """What one process hears."""
 
-    def __init__(self, url: str | None, channel: str = "comments") -> None:
+    def __init__(self, url: str | None, channel: str = "comments", beside: Beside | None = None) -> None:
         self.heard: list[str] = []
         self.doubts = 0
-        self.hints = Hints(self._where, channel, self.heard.append, self._doubt)
+        self.hints = Hints(self._where, channel, self.heard.append, self._doubt, beside)
         self._url = url
 
     async def _where(self) -> str | None:
         return self._url
 
     def _doubt(self) -> None:
+        self.doubts += 1
+
+
+class Beside:
+    """What it hears that is no hint."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.doubts = 0
+
+    def hear(self, text: str) -> None:
+        self.heard.append(text)
+
+    def doubt(self) -> None:
         self.doubts += 1
 
 
@@ -115,3 +129,35 @@ async def test_bytes_that_are_no_text_are_passed_on_as_something(redis_url: str,
         await wait_until(lambda: ear.hints.flowing, "Redis")
         await redis.publish(channel, b"\xff\xfe")
         await wait_until(lambda: ear.heard, "it to be heard")
+
+
+async def test_what_is_mentioned_is_heard_beside_the_hints(redis_url: str, channel: str) -> None:
+    one, two = Beside(), Beside()
+    async with listening(Ear(redis_url, channel, one)) as here, listening(Ear(redis_url, channel, two)) as there:
+        await wait_until(lambda: (one.doubts, two.doubts) == (1, 1), "both to listen")
+        here.hints.mention("that I am here")
+        here.hints.publish("gid://parley/Comment/1")
+        await wait_until(lambda: there.heard and two.heard, "both to be heard")
+        assert (two.heard, there.heard) == (["that I am here"], ["gid://parley/Comment/1"])
+        assert (here.doubts, there.doubts) == (1, 1)
+
+
+async def test_what_cannot_be_mentioned_now_is_not_mentioned_later(redis_server: RedisServer) -> None:
+    beside = Beside()
+    async with listening(Ear(redis_server.url, beside=beside)) as ear:
+        await wait_until(lambda: beside.doubts, "Redis")
+        redis_server.kill()
+        for _ in range(module.MENTIONS + 10):
+            ear.hints.mention("too late")
+        assert len(ear.hints._mentions) <= module.MENTIONS
+        await wait_until(lambda: not ear.hints.flowing, "the break to be noticed")
+        ear.hints.mention("far too late")
+        await wait_until(lambda: not ear.hints._mentions, "the rest to be dropped")
+        began = time.monotonic()
+        await ear.hints.flush(5)
+        assert time.monotonic() - began < 1, "nothing is left to wait for"
+        redis_server.restart()
+        await wait_until(lambda: beside.doubts == 2, "the second subscription")
+        ear.hints.mention("in time")
+        await wait_until(lambda: beside.heard, "it to be heard")
+    assert beside.heard == ["in time"]

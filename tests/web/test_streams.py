@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 import re
+import socket
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -868,3 +869,14 @@ async def test_asking_for_the_head_of_a_stream_costs_nobody_the_connection(site:
         await reader.readuntil(b"\r\n\r\n")
     writer.close()
     await writer.wait_closed()
+
+
+async def test_who_is_gone_without_a_word_is_given_up(guest: httpx.AsyncClient, site: Site) -> None:
+    """Their kernel says nothing, and ours would go on asking for a quarter of an hour."""
+    from app.web.streams import SEND_TIMEOUT
+
+    async with listening(guest, "Article/1") as stream:
+        await stream.next()
+        (connection,) = site.server.server_state.connections
+        found = connection.transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+    assert found == SEND_TIMEOUT * 1_000

@@ -13,6 +13,7 @@
 //   .editor                     textarea[name=body] .editor__save __cancel __problem __conflict __theirs __merge __mine
 //   .kept                       .kept__why __text __discard: what was written for a comment that is no more
 //   .composer                   textarea[name=body] .composer__post
+//   .thread__presence           who else is here; .composer__typing: who types
 //   .thread__count[data-count]  .thread__earlier .thread__empty .thread__volatile .pill
 //   .account[data-state]        guest | signed-in; .account__sign-in __sign-up __sign-out __name
 //   .notice                     .notice__words __sign-in __dismiss
@@ -41,6 +42,8 @@ import { MailedLink } from "./mailed_link.js";
 import { MailedLinkView } from "./mailed_link_view.js";
 import { NoticeView } from "./notice_view.js";
 import { Outbox } from "./outbox.js";
+import { Presence } from "./presence.js";
+import { PresenceView } from "./presence_view.js";
 import { Relay } from "./relay.js";
 import { RevealView } from "./reveal_view.js";
 import { Router } from "./router.js";
@@ -95,8 +98,18 @@ function showChrome() {
 function showThread() {
   const el = document.querySelector(".thread");
   parley.comments = live(Comments, thread);
+  const { topic, place } = parley.comments;
+  const presence = new Presence({}, { bus, topic, place, account });
   new CommentsView({ el, collection: parley.comments, bus, account, drafts });
-  new ComposerView({ el: ".composer", collection: parley.comments, bus, account, drafts });
+  new PresenceView({ el, model: presence, account });
+  new ComposerView({
+    el: ".composer",
+    collection: parley.comments,
+    bus,
+    account,
+    drafts,
+    presence,
+  });
 }
 
 // The same, in an iframe of somebody's page.

@@ -9,16 +9,17 @@ const FULL = "Too much is waiting to be sent. Your text stays here until there i
 export const ComposerView = Backbone.View.extend({
   events: {
     submit: "submit",
-    input: "keep",
+    input: "typed",
     keydown: "key",
     "click .composer__sign-in": "askSignIn",
     "click .composer__sign-up": "askSignUp",
   },
 
-  initialize({ bus, account, drafts = null }) {
+  initialize({ bus, account, drafts = null, presence = null }) {
     this.bus = bus;
     this.account = account;
     this.drafts = drafts;
+    this.presence = presence;
     this.waiting = false;
     this.writer = null; // who was signed in last while this was written
     this.listenTo(account, "change:id", this.change);
@@ -64,8 +65,14 @@ export const ComposerView = Backbone.View.extend({
     const comment = this.collection.compose(this.field().value, this.account);
     if (comment === null) return this.complain(FULL);
     this.draft?.dropAfter(this.collection.outbox.kept());
+    this.presence?.rest();
     this.empty();
     this.field().focus({ preventScroll: true });
+  },
+
+  typed() {
+    this.keep();
+    if (this.field().value.trim() !== "") this.presence?.type();
   },
 
   keep() {

@@ -21,6 +21,7 @@ function changesOf(model) {
 export const STREAM_STATE = "local.stream.state";
 export const STREAM_HEARTBEAT = "local.stream.heartbeat"; // {cursor}: the topic heads
 export const STREAM_RESET = "local.stream.reset"; // {topics, reason}: fetch again
+export const PRESENCE = "local.presence"; // {topic, people, count, guests, typing, typing_count}
 export const LOGIN_ENDED = "local.login.ended"; // {reason}: this browser may be a guest's now
 export const LOGIN_CHANGED = "local.login.changed"; // in another tab somebody signed in, or out
 
@@ -32,6 +33,7 @@ export const WIRE_CONTROLS = {
   [HEARTBEAT]: STREAM_HEARTBEAT,
   [RESET]: STREAM_RESET,
   [AUTH]: LOGIN_ENDED,
+  presence: PRESENCE,
 };
 
 /** All that a stream can bring, under its name on the wire. */

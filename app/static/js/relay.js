@@ -25,6 +25,7 @@ export class Relay {
     this.#stream = new Stream({
       hear: (name, data, id) => this.#post("event", { name, data, id }),
       tell: (state) => this.#post("state", { state }),
+      presence: true,
     });
     tabs.on("lead", () => this.#lead());
     tabs.on("yield", () => this.#close());

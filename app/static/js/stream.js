@@ -26,6 +26,7 @@ export class Stream {
   position = "";
   #hear;
   #tell;
+  #presence;
   #source = null;
   #topics = [];
   #cursors = [];
@@ -41,10 +42,14 @@ export class Stream {
   #ticking = 0;
   #timers = { retry: 0, quiet: 0, plain: 0 };
 
-  /** `hear` (name, data as JSON text, position) for each event; `tell` (state) for each change of state. */
-  constructor({ hear, tell }) {
+  /**
+   * `hear` (name, data as JSON text, position) for each event; `tell` (state) for each change of state. With `presence`
+   * the server is asked to say who else is there, and to say of us that we are.
+   */
+  constructor({ hear, tell, presence = false }) {
     this.#hear = hear;
     this.#tell = tell;
+    this.#presence = presence;
   }
 
   /**
@@ -101,6 +106,7 @@ export class Stream {
     const cursors = this.position ? [this.position] : this.#cursors;
     for (const cursor of cursors) query.append("cursor", cursor);
     query.append("user", this.#user ?? "");
+    if (this.#presence) query.append("presence", "1");
     if (this.#once) query.append("once", "1");
     return `${BASE}/streams?${query}`;
   }
