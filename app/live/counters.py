@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import cache
 
-from sqlalchemy import BigInteger, String, select, text, update
+from sqlalchemy import BigInteger, String, TextClause, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Reading, Writing
@@ -44,10 +45,16 @@ async def renew_epoch(writing: Writing, old: str, new: str) -> str:
     return (await writing.execute(select(Epoch.value))).scalar_one()
 
 
-async def take_next(writing: Writing, topic: Topic) -> int:
-    """Lock the topic until the commit, and take its next seq. The only allocator."""
-    seq: int = (await writing.execute(_TAKE_NEXT, {"name": str(topic)})).scalar_one()
-    return seq
+async def take_next(writing: Writing, topics: Sequence[Topic]) -> dict[Topic, int]:
+    """Lock these topics, in this order and until the commit, and take the next seq of each. The only allocator.
+
+    One statement, since who names ten people waits for a dozen locks: rows are inserted in the order of the VALUES.
+    """
+    if not topics:
+        return {}
+    taken = await writing.execute(_take_next(len(topics)), {f"name{i}": str(topic) for i, topic in enumerate(topics)})
+    seqs: dict[str, int] = {row.name: row.seq for row in taken}
+    return {topic: seqs[str(topic)] for topic in topics}
 
 
 async def set_counter(writing: Writing, topic: Topic, seq: int) -> None:
@@ -55,7 +62,10 @@ async def set_counter(writing: Writing, topic: Topic, seq: int) -> None:
     await writing.execute(update(Counter).where(Counter.name == str(topic)).values(seq=seq))
 
 
-_TAKE_NEXT = text(
-    "INSERT INTO topics (name, seq) VALUES (:name, 1)"
-    " ON CONFLICT (name) DO UPDATE SET seq = topics.seq + 1 RETURNING seq"
-)
+@cache
+def _take_next(count: int) -> TextClause:
+    names = ", ".join(f"(:name{i}, 1)" for i in range(count))
+    return text(
+        f"INSERT INTO topics (name, seq) VALUES {names}"
+        " ON CONFLICT (name) DO UPDATE SET seq = topics.seq + 1 RETURNING name, seq"
+    )

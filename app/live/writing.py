@@ -91,8 +91,7 @@ class Writes:
         """
         async with self._database.transaction() as session:
             try:
-                seqs = {topic: await take_next(session, topic) for topic in sorted(set(topics))}  # (1)
-                write = Write(session, seqs)
+                write = Write(session, await take_next(session, sorted(set(topics))))  # (1)
                 yield write
                 await write.finish()
             finally:

@@ -23,6 +23,7 @@ from app.live.writing import Write, owned
 from app.models import comment as comments
 from app.models import like as likes
 from app.models import lock, mail
+from app.models import notification as notifications
 from app.models.link import Purpose, open_link, worthless
 from app.models.login import (
     NOWHERE,
@@ -280,6 +281,7 @@ async def finish_leaving(parley: Parley) -> None:
 
 
 async def _take_leave(parley: Parley, user_id: UUID, how: str) -> None:
+    await notifications.leave_behind(parley, user_id, erase=how == "erase")
     await comments.leave_behind(parley, user_id, erase=how == "erase")
     await likes.leave_behind(parley, user_id)
     async with parley.database.transaction() as writing, writing.begin():

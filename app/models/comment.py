@@ -172,10 +172,13 @@ async def posted(reading: Reading, author: Viewer, topic: Topic, id: UUID) -> Co
 
 @owned
 async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, matches: Matches) -> Comment:
-    """Change the body; None or an unchanged one takes no seq. Raises Missing, Forbidden, Stale."""
+    """Change the body; None or an unchanged one takes no seq. Who is named now is told, unless they were before.
+
+    Raises Missing, Forbidden, Stale.
+    """
     topic = await topic_of(parley, id)
     async with parley.reading() as reading:
-        told = await notifications.whom(reading, editor, body) if body else {}
+        told = await notifications.whom(reading, editor, body, but=id) if body else {}
     async with parley.writing(topic, *map(Topic.account, told)) as write:
         comment = _own(await write.get(Comment, id), editor)
         if not matches(comment):
@@ -184,7 +187,9 @@ async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, match
             comment.body, comment.updated_at = body, datetime.now(UTC)
             write.update(comment)
             comment.content_seq = comment.seq
-            await notifications.tell(write, editor, id, topic, told)
+            await _require_account(write, editor)
+            if comment.counts:  # nobody is told of what they may not see
+                await notifications.tell(write, editor, id, topic, told)
     return comment
 
 
@@ -192,17 +197,19 @@ async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, match
 async def delete(parley: Parley, editor: Viewer, id: UUID, matches: Matches) -> None:
     """Erase the comment. Its author may do so again. Raises Missing, Forbidden, Stale."""
     topic = await topic_of(parley, id)
-    async with parley.reading() as reading:
-        told = await notifications.who_was_told(reading, id)
-    async with parley.writing(topic, topic.about, *told) as write:
-        comment = await write.get(Comment, id)
-        if comment and comment.deleted_at and comment.user_id == editor.user_id:
-            return
-        comment = _own(comment, editor)
-        if not matches(comment):
-            raise Stale(comment)
-        await _erase(write, topic, comment)
-        await notifications.take_back(write, id, told)
+    while True:
+        async with parley.reading() as reading:
+            told = await notifications.who_was_told(reading, id)
+        async with parley.writing(topic, topic.about, *told) as write:
+            comment = await write.get(Comment, id)
+            if comment and comment.deleted_at and comment.user_id == editor.user_id:
+                return
+            comment = _own(comment, editor)
+            if not matches(comment):
+                raise Stale(comment)
+            if await notifications.take_back(write, id, told):
+                await _erase(write, topic, comment)
+                return
 
 
 async def leave_behind(parley: Parley, user_id: UUID, erase: bool) -> None:
@@ -263,10 +270,10 @@ async def topic_of(parley: Parley, id: UUID) -> Topic:
 async def _require_account(write: Write, author: Viewer) -> None:
     """Raises SignInFirst where the account was deleted while this was on its way.
 
-    Stored first, so that the row's reference holds the account: a deletion has to wait for us, or we for it.
+    Its row is held to the commit: a deletion has to wait for us, or we for it.
     """
-    await write.session.flush()
-    if await write.session.scalar(select(User.deleted_at).where(User.id == author.user_id)):
+    held = select(User.deleted_at).where(User.id == author.user_id).with_for_update(read=True, key_share=True)
+    if await write.session.scalar(held):
         raise SignInFirst
 
 

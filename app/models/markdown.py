@@ -4,12 +4,13 @@ Emphasis, code, quotes, lists and links; a line break is a line break. No headin
 shown as they were typed. What markdown-it makes of it goes through nh3 all the same: one of the two may be wrong.
 
 1. Links lead to http, https and mailto, and say that somebody else wrote them.
-2. `@name` is marked wherever somebody may have been meant; who was, is looked up when the comment is written.
+2. `@name` is marked wherever somebody may have been meant; who was, is looked up when the comment is written. To mark
+   only the names that there are, their being there would have to be kept with each comment, and changed in all of them
+   when somebody comes or goes; and who may read would be told which names there are.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
@@ -18,11 +19,13 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
+from app.models.user import LONGEST_USERNAME, SHORTEST_USERNAME, is_letter
+
 KEPT = 2_048  # texts whose HTML is remembered
 
-# A letter or digit, and what may stand inside a name; an underscore stands for a space as well.
-MENTION = re.compile(r"@(?P<name>\w+(?:[.'’-]\w+)*)")
-BEFORE_MENTION = re.compile(r"[\w@/.]$")
+BETWEEN = ".'’-"  # one of these, between two letters, may be in a name; an underscore stands for a space as well
+BEFORE = "@/."  # what comes after these is an address
+LONGEST_MENTION = 2 * LONGEST_USERNAME  # characters: a name, and what stands behind it as if it belonged to it
 
 TAGS = {"a", "blockquote", "br", "code", "em", "li", "ol", "p", "pre", "s", "span", "strong", "ul"}
 ATTRIBUTES = {"a": {"href"}, "ol": {"start"}}
@@ -53,13 +56,27 @@ def mentions(text: str) -> Iterator[str]:
 
 
 def _mention(state: StateInline, silent: bool) -> bool:
-    found = MENTION.match(state.src, state.pos)
-    if not found or BEFORE_MENTION.search(state.src[max(0, state.pos - 1) : state.pos]):
+    at = state.pos
+    if state.src[at] != "@" or (at > 0 and (is_letter(state.src[at - 1]) or state.src[at - 1] in BEFORE)):
+        return False
+    name = _name_at(state.src, at + 1)
+    if not SHORTEST_USERNAME <= len(name) <= LONGEST_MENTION:
         return False
     if not silent:
-        state.push("mention", "", 0).content = found["name"]
-    state.pos = found.end()
+        state.push("mention", "", 0).content = name
+    state.pos = at + 1 + len(name)
     return True
+
+
+def _name_at(text: str, start: int) -> str:
+    """Letters from here on, and single marks between two of them."""
+    end = start
+    while end < len(text) and end - start <= LONGEST_MENTION:
+        inside = start < end < len(text) - 1 and text[end] in BETWEEN and is_letter(text[end + 1])
+        if not (is_letter(text[end]) or inside):
+            break
+        end += 1
+    return text[start:end]
 
 
 def _render_mention(_self: object, tokens: Sequence[Token], index: int, *_: object) -> str:

@@ -2,28 +2,43 @@
 
 Written in the transaction of the comment that they tell of, and gone with it. They say who and where, never what: a
 text that is deleted is gone here, too.
+
+1. Who is to be told is looked up before anything is locked, for their topics are locked with the comment's. What is
+   decided on then is looked at again under the locks: who has left meanwhile is told nothing.
+2. The comment's topic is locked by whoever tells of it or takes back. So who was told of it changes under that lock
+   alone, but for people who leave.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import String, select
+from sqlalchemy import String, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Instant, Reading
 from app.live.model import LONGEST_TOPIC, Live, LiveModel, to_its_author
+from app.live.parley import Parley
 from app.live.topics import Topic
 from app.live.viewers import Kind, Viewer
 from app.live.writing import Write
+from app.models import commentable as commentables
+from app.models.commentable import LONGEST_TITLE
 from app.models.markdown import mentions
-from app.models.user import LONGEST_USERNAME, User, username_key
+from app.models.user import DELETED, LONGEST_USERNAME, User, username_key
 
-MOST_MENTIONS = 10  # people whom one comment can name; the rest is text
+MOST_MENTIONS = 10  # people whom one text can name; the rest is text
+MOST_TOLD = MOST_MENTIONS + 1  # of one comment, however often it is edited
+BATCH = 200  # notifications in one transaction, when somebody leaves
+
+# What may stand behind a name as if it belonged to it: "@bob's", "@bob.Then", and the end of an emphasis.
+_ENDING = re.compile(r"[.'’-][^.'’-]*$|_+$")
 
 
 class About(StrEnum):
@@ -40,6 +55,7 @@ class Notification(Live, Base):
     kind: Mapped[str] = mapped_column(String(10))  # an About
     comment_id: Mapped[UUID] = mapped_column(index=True)
     place: Mapped[str] = mapped_column(String(LONGEST_TOPIC))  # the comment's topic
+    title: Mapped[str] = mapped_column(String(LONGEST_TITLE), default="", server_default=text("''"))  # of it, then
     actor_id: Mapped[UUID] = mapped_column(index=True)  # who wrote it
     actor_name: Mapped[str] = mapped_column(String(LONGEST_USERNAME))
     created_at: Mapped[datetime] = mapped_column(Instant)
@@ -50,7 +66,7 @@ class Notification(Live, Base):
         return self.user_id
 
     def erase(self) -> None:
-        self.actor_name = ""
+        self.actor_name = self.title = ""
 
     def tombstone(self) -> dict[str, Any]:
         place = Topic.parse(self.place)
@@ -62,6 +78,7 @@ def render(notification: Notification, kind: Kind = Kind.AUTHOR) -> dict[str, An
         **notification.tombstone(),
         "kind": notification.kind,
         "comment_id": notification.comment_id,
+        "title": notification.title,
         "actor_name": notification.actor_name,
         "created_at": notification.created_at,
         "read": notification.read_at is not None,
@@ -79,43 +96,119 @@ def id_of(user_id: UUID, comment_id: UUID) -> UUID:
     return uuid5(user_id, str(comment_id))
 
 
-async def whom(reading: Reading, author: Viewer, body: str, parent_author_id: UUID | None = None) -> Told:
-    """Who is to be told of what this author writes: whom it names, and whom it replies to; nobody of their own."""
-    names = list(mentions(body))[:MOST_MENTIONS]
-    keys = {username_key(form) for name in names for form in (name, name.replace("_", " "))}
-    standing = (User.username_key.in_(keys), User.deleted_at.is_(None), User.blocked_at.is_(None))
-    named = await reading.scalars(select(User.id).where(*standing)) if keys else ()
-    told = dict.fromkeys(named, About.MENTION)
+# -- who is told --------------------------------------------------------------------------------------------
+
+
+async def whom(
+    reading: Reading, author: Viewer, body: str, parent_author_id: UUID | None = None, but: UUID | None = None
+) -> Told:
+    """Who is to be told of what this author writes: whom it names, and whom it replies to; nobody of their own, and
+    nobody who was told of the comment `but` before."""
+    named = [list(_keys(name)) for name in islice(mentions(body), MOST_MENTIONS)]
+    ids = await _ids(reading, {key for keys in named for key in keys})
+    meant = [next((ids[key] for key in keys if key in ids), None) for keys in named]
+    told = {id_: About.MENTION for id_ in meant if id_}
     if parent_author_id is not None:
         told[parent_author_id] = About.REPLY
-    told.pop(author.user_id, None)  # type: ignore[arg-type]
-    return told
+    known = {author.user_id, *(await _already_told(reading, but) if told and but else ())}
+    return {id_: about for id_, about in told.items() if id_ not in known}
 
 
-async def who_was_told(reading: Reading, comment_id: UUID) -> list[Topic]:
-    """The topics on which this comment's notifications are."""
-    here = (Notification.comment_id == comment_id, Notification.deleted_at.is_(None))
-    return [Topic.account(id_) for id_ in await reading.scalars(select(Notification.user_id).where(*here))]
+def _keys(name: str) -> Iterator[str]:
+    """Under which names somebody may be known who is named so, the likeliest first.
+
+    An underscore may stand for a space: "@Al_Smith's" is Al_Smith's, Al Smith's, Al_Smith or Al Smith.
+    """
+    rest = name.replace("’", "'")
+    while rest:
+        yield from dict.fromkeys((username_key(rest), username_key(rest.replace("_", " "))))
+        ending = _ENDING.search(rest)
+        rest = rest[: ending.start()] if ending else ""
+
+
+async def _ids(reading: Reading, keys: set[str]) -> dict[str, UUID]:
+    """The accounts with these names that stand."""
+    if not keys:
+        return {}
+    named = (User.username_key.in_(keys), User.deleted_at.is_(None), User.blocked_at.is_(None))
+    return {row[0]: row[1] for row in (await reading.execute(select(User.username_key, User.id).where(*named))).all()}
 
 
 async def tell(write: Write, author: Viewer, comment_id: UUID, place: Topic, told: Told) -> None:
-    """Notify them, each once for this comment. The write holds their topics."""
-    for user_id, about in told.items():
-        id_ = id_of(user_id, comment_id)
-        user = await write.get(User, user_id)
-        if user is None or user.deleted_at or await write.get(Notification, id_):
-            continue
+    """Notify those of them that stand, each once for this comment. The write holds their topics, and the comment's."""
+    if not told:
+        return
+    already = await _already_told(write.session, comment_id)
+    standing = select(User.id).where(User.id.in_(told), User.deleted_at.is_(None), User.blocked_at.is_(None))
+    there = set((await write.session.scalars(standing)).all()) - already
+    commentable = (await commentables.of(write.session, [place]))[place]
+    now = datetime.now(UTC)
+    for user_id in [id_ for id_ in told if id_ in there][: MOST_TOLD - len(already)]:
         write.create(
             Notification(
-                id=id_, topic=str(Topic.account(user_id)), user_id=user_id, kind=about, comment_id=comment_id,
-                place=str(place), actor_id=author.user_id, actor_name=author.username, created_at=datetime.now(UTC),
+                id=id_of(user_id, comment_id), topic=str(Topic.account(user_id)), user_id=user_id, kind=told[user_id],
+                comment_id=comment_id, place=str(place), title=commentable.title, actor_id=author.user_id,
+                actor_name=author.username, created_at=now,
             )
         )  # fmt: skip
 
 
-async def take_back(write: Write, comment_id: UUID, topics: list[Topic]) -> None:
-    """The comment is no more. The write holds these topics; `who_was_told` has found them."""
-    here = (Notification.comment_id == comment_id, Notification.deleted_at.is_(None))
-    for row in (await write.session.scalars(select(Notification).where(*here))).all():
-        if Topic.parse(row.topic) in topics:
-            write.destroy(row)
+async def _already_told(reading: Reading, comment_id: UUID) -> set[UUID]:
+    return set((await reading.scalars(select(Notification.user_id).where(_of(comment_id)))).all())
+
+
+# -- what is taken back -------------------------------------------------------------------------------------
+
+
+async def who_was_told(reading: Reading, comment_id: UUID) -> list[Topic]:
+    """The topics on which this comment's notifications are."""
+    there = select(Notification.user_id).where(_of(comment_id), Notification.deleted_at.is_(None))
+    return [Topic.account(id_) for id_ in await reading.scalars(there)]
+
+
+async def take_back(write: Write, comment_id: UUID, topics: list[Topic]) -> bool:
+    """The comment is no more. The write holds these topics, which `who_was_told` has found, and the comment's own.
+
+    False, with nothing done, where somebody else was told before the locks were taken: look again.
+    """
+    there = select(Notification).where(_of(comment_id), Notification.deleted_at.is_(None))
+    rows = (await write.session.scalars(there)).all()
+    if not {row.topic for row in rows} <= {str(topic) for topic in topics}:
+        return False
+    for row in rows:
+        write.destroy(row)
+    return True
+
+
+async def leave_behind(parley: Parley, user_id: UUID, erase: bool) -> None:
+    """An account is gone. What it was told goes; what others were told of it goes, too, or loses the name.
+
+    A few at a time, each person's by themselves; may be done again. Nobody is told of that account any more.
+    """
+    await _leave(parley, _on(Topic.account(user_id)), erase=True)
+    await _leave(parley, (Notification.actor_id == user_id) & (Notification.actor_name != DELETED), erase)
+
+
+async def _leave(parley: Parley, left: Any, erase: bool) -> None:
+    left = select(Notification).where(left, Notification.deleted_at.is_(None))
+    while True:
+        async with parley.reading() as reading:
+            found = await reading.scalar(left.limit(1))
+        if found is None:
+            return
+        async with parley.writing(Topic.parse(found.topic)) as write:
+            here = left.where(Notification.topic == found.topic).order_by(Notification.seq).limit(BATCH)
+            for row in (await write.session.scalars(here)).all():
+                if erase:
+                    write.destroy(row)
+                else:
+                    row.actor_name = DELETED
+                    write.update(row)
+
+
+def _of(comment_id: UUID) -> Any:
+    return Notification.comment_id == comment_id
+
+
+def _on(topic: Topic) -> Any:
+    return Notification.topic == str(topic)

@@ -17,7 +17,7 @@ from app.live.model import Live, LiveModel, to_its_author
 from app.live.viewers import Kind
 from app.models.refusals import Invalid
 
-LONGEST_USERNAME = 30
+SHORTEST_USERNAME, LONGEST_USERNAME = 3, 30
 LONGEST_EMAIL = 254
 LONGEST_ADDRESS = 45  # of a network, IPv6 at its longest
 DELETED = "deleted account"  # whose name is shown over what is left of theirs
@@ -86,7 +86,7 @@ def render(user: User, kind: Kind = Kind.AUTHOR) -> dict[str, Any]:
 USER = LiveModel("user", User, render, to_its_author, lives_on=lambda topic: topic.is_account)
 
 
-def _is_letter(character: str) -> bool:
+def is_letter(character: str) -> bool:
     """A letter, a digit, or what a script writes above, below or inside one; programmers' underscore, too."""
     return (unicodedata.category(character)[0] in "LNM" and not INVISIBLE.match(character)) or character == "_"
 
@@ -112,10 +112,10 @@ def username_key(username: str) -> str:
 def clean_username(username: str) -> str:
     """The name in its one form: letters, digits and a few marks between them. Raises ValueError."""
     name = unicodedata.normalize("NFKC", username).strip()
-    if not 3 <= len(name) <= LONGEST_USERNAME:
-        raise ValueError(f"3 to {LONGEST_USERNAME} characters")
-    if not all(_is_letter(character) or character in MARKS for character in name) or not (
-        _is_letter(name[0]) and _is_letter(name[-1])
+    if not SHORTEST_USERNAME <= len(name) <= LONGEST_USERNAME:
+        raise ValueError(f"{SHORTEST_USERNAME} to {LONGEST_USERNAME} characters")
+    if not all(is_letter(character) or character in MARKS for character in name) or not (
+        is_letter(name[0]) and is_letter(name[-1])
     ):
         raise ValueError("letters and digits, with spaces, dots, hyphens or apostrophes between them")
     if "".join(character for character in username_key(name) if character.isalnum()) in RESERVED:

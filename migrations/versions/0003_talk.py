@@ -59,6 +59,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(10), nullable=False),
         sa.Column("comment_id", sa.Uuid(), nullable=False),
         sa.Column("place", TOPIC, nullable=False),
+        sa.Column("title", sa.String(200), nullable=False, server_default=sa.text("''")),
         sa.Column("actor_id", sa.Uuid(), nullable=False),
         sa.Column("actor_name", NAME, nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
