@@ -26,6 +26,7 @@ from app.web import (
     likes,
     links,
     logins,
+    notifications,
     pages,
     streams,
     typing,
@@ -66,6 +67,9 @@ API = [
     resource("/comments/{id}/like", PUT=likes.put, DELETE=likes.delete),
     resource("/likes", GET=likes.index),
     resource("/commentables", GET=commentables.index),
+    resource("/notifications", GET=notifications.index),
+    resource("/notifications/read", PUT=notifications.read_all, PATCH=notifications.read_all),
+    resource("/notifications/{id}", PATCH=notifications.patch),
 ]
 
 
@@ -87,6 +91,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
         routes=[
             Route("/", pages.front),
             Route("/account", pages.account),
+            Route("/inbox", pages.inbox),
             Route("/reset", pages.reset),
             Route("/confirm", pages.confirm),
             Route("/unlock", pages.unlock),

@@ -48,6 +48,7 @@ MAIL = Limit("mail", parse("60 per hour"), parse("10 per hour"))
 COMMENT = Limit("comment", parse("3000 per 10 minutes"), parse("600 per 10 minutes"))
 LIKE = Limit("like", parse("3000 per 10 minutes"), parse("600 per 10 minutes"))
 TYPING = Limit("typing", parse("6000 per 10 minutes"), parse("600 per 10 minutes"))
+MARK = Limit("mark", parse("6000 per 10 minutes"), parse("1200 per 10 minutes"))
 STREAM = Limit("stream", parse("3000 per 5 minutes"))
 
 

@@ -9,10 +9,9 @@ from starlette.responses import RedirectResponse, Response
 
 from app.database import Reading
 from app.demo import ARTICLES
-from app.live.counters import read_heads
-from app.live.cursors import write_cursor
 from app.live.topics import BadTopic, Topic
 from app.models import commentable as commentables
+from app.models import inbox as inboxes
 from app.models import thread as threads
 from app.models.mail import kept
 from app.models.user import find_user, render
@@ -21,6 +20,7 @@ from app.web import likes
 from app.web.comments import snapshot
 from app.web.headers import framed_by
 from app.web.identity import current_viewer, parley_of
+from app.web.notifications import snapshot as notifications_snapshot
 from app.web.problems import Problem
 from app.web.templates import page
 from app.web.worker import may_keep
@@ -73,6 +73,13 @@ async def account(request: Request) -> Response:
     return await _plain(request, "account.html", "Your account")
 
 
+async def inbox(request: Request) -> Response:
+    """All of one's notifications, page by page; the bell has the newest."""
+    async with parley_of(request).reading() as reading:
+        bootstrap = await _bootstrap(request, reading, notifications=inboxes.PAGE)
+    return page(request, "inbox.html", {"title": "Notifications", "bootstrap": bootstrap})
+
+
 async def reset(request: Request) -> Response:
     return await _plain(request, "reset.html", "Choose a new password")
 
@@ -109,18 +116,20 @@ async def _plain(request: Request, template: str, title: str, **context: Any) ->
     return page(request, template, {"title": title, "bootstrap": bootstrap, **context})
 
 
-async def _bootstrap(request: Request, reading: Reading) -> dict[str, Any]:
-    """Who is looking, and from where on their own topic is to be followed: the counter first, then the row."""
+async def _bootstrap(request: Request, reading: Reading, notifications: int = inboxes.NEWEST) -> dict[str, Any]:
+    """Who is looking, with the newest of their notifications, and from where on their own topic is to be followed: the
+    counter first, then the rows."""
     viewer = await current_viewer(request)
     confirmation = parley_of(request).settings.require_confirmation
     bootstrap: dict[str, Any] = {
         "user": None, "cursors": [], "thread": None, "topics": [], "commentables": None, "likes": None,
-        "confirmation_required": confirmation,
+        "notifications": None, "confirmation_required": confirmation,
     }  # fmt: skip
     if viewer.user_id is not None:
-        epoch, heads = await read_heads(reading, [Topic.account(viewer.user_id)])
+        first = await inboxes.page(reading, viewer, limit=notifications)
         user = await find_user(reading, viewer.user_id)
-        bootstrap |= {"user": user and render(user), "cursors": [write_cursor(epoch, heads)]}
+        bootstrap |= {"user": user and render(user), "cursors": [first.cursor]}
+        bootstrap["notifications"] = notifications_snapshot(first)
     return bootstrap
 
 

@@ -30,6 +30,7 @@ from app.models.link import Purpose
 from app.models.lock import MOST, Failures
 from app.models.login import Login
 from app.models.mail import Kind, Mail
+from app.models.notification import Notification
 from app.models.user import User
 from tests.support.people import ARTICLE, COOKIE, DEVICE_COOKIE, delete, edit, email_of, expected, me, sign_up, write
 from tests.support.serving import serving
@@ -114,15 +115,29 @@ COLUMNS: dict[str, To | Word] = {
     "mails.sent_at": To.NOBODY,
     "mails.subject": To.NOBODY,
     "mails.text": To.NOBODY,
+    "notifications.id": To.SELF | To.LOG | To.REDIS,  # a name: a hint has it, and the address at which it is read
+    "notifications.topic": To.ALL,
+    "notifications.seq": WORD,
+    "notifications.created_seq": WORD,
+    "notifications.deleted_at": WORD,
+    "notifications.user_id": To.ALL,
+    "notifications.kind": WORD,
+    "notifications.comment_id": To.SELF,
+    "notifications.place": To.SELF,
+    "notifications.title": To.SELF,
+    "notifications.actor_id": To.NOBODY,
+    "notifications.actor_name": To.SELF,
+    "notifications.created_at": To.SELF,
+    "notifications.read_at": To.NOBODY,  # that it is, not when
     "failures.key": To.NOBODY,
     "failures.count": To.NOBODY,
     "failures.began_at": To.NOBODY,
     "failures.failed_at": To.NOBODY,
     "failures.locked_until": To.NOBODY,
 }
-ABOUT_PEOPLE = ("users", "logins", "likes", "mails", "failures")
+ABOUT_PEOPLE = ("users", "logins", "likes", "mails", "notifications", "failures")
 # What people write and do where others see it, and counters.
-OTHERS = {"comments", "commentables", "notifications", "reports", "decisions", "topics", "epochs"}
+OTHERS = {"comments", "commentables", "reports", "decisions", "topics", "epochs"}
 
 ALICE = {"email": "alice.secret.q7@example.com", "username": "Alice the Seventh", "password": "alice-s3cret-phrase-x1"}
 NEW_PASSWORD = "alice-s3cret-phrase-x2"
@@ -186,6 +201,9 @@ async def plant(served: Parley, user_id: UUID) -> dict[str, list[str]]:
         Login: values(Login, id=None),
         Like: values(Like, id=uuid4(), user_id=user_id, place="Article/1"),
         Mail: values(Mail, id=None, kind=Kind.RESET, user_id=user_id),
+        Notification: values(
+            Notification, id=None, topic=f"User/{user_id}", user_id=user_id, place="Article/where somebody named her"
+        ),
         Failures: values(Failures),
     }
     async with served.database.transaction() as writing, writing.begin():
@@ -198,6 +216,8 @@ async def plant(served: Parley, user_id: UUID) -> dict[str, list[str]]:
         await writing.execute(insert(Login).values(rows[Login]))
         await writing.execute(insert(Like).values(rows[Like]))
         await writing.execute(insert(Mail).values(rows[Mail]))
+        rows[Notification] |= {"kind": "reply", "seq": 10_002, "created_seq": 10_002}
+        await writing.execute(insert(Notification).values(rows[Notification]))
         await writing.execute(insert(Failures).values(rows[Failures]))
         user = await writing.get(User, user_id, populate_existing=True)
     for model, row in rows.items():
@@ -368,6 +388,8 @@ async def talk(alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.As
         await reader.get("/api/commentables/", params={"topic": "Article/1"})
         await reader.get("/api/session")
         await reader.get("/api/logins")
+        await reader.get("/api/notifications/")
+        await reader.get("/inbox")
         await reader.get("/streams", params={"topic": "nonsense"})
     for other in (bob, guest):
         await other.put(f"/api/comments/{comment['id']}", json={"body": "Mine"})
@@ -401,7 +423,7 @@ async def busy_database(served: Parley) -> AsyncIterator[None]:
     """Somebody else holds what we want to write."""
     url = served.settings.database_url
     other = database.Database(url)
-    hold = "BEGIN IMMEDIATE" if other.is_sqlite else "LOCK TABLE users, logins, mails, failures"
+    hold = "BEGIN IMMEDIATE" if other.is_sqlite else "LOCK TABLE users, logins, mails, notifications, failures"
     async with other._engine.connect() as connection:
         await connection.execute(text("SELECT 1") if other.is_sqlite else text(hold))
         if other.is_sqlite:
@@ -438,6 +460,7 @@ async def trouble(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> set[int
         ),
         await alice.put("/api/account/email", json={"current_password": ALICE["password"], "email": WAITING}),
         await alice.get("/api/logins"),
+        await alice.put("/api/notifications/read", json={"upto": 1}),
     ]
     return {answer.status_code for answer in answers}
 
@@ -475,6 +498,7 @@ async def test_a_day_of_the_service_gives_no_secret_away(
                 expected(await at_work.post("/api/session", json={**ALICE, "remember_me": True}), 200)
                 await at_work.get("/api/logins")
             await bob.delete(f"/api/logins/{planted['logins.id'][0]}")
+            await bob.patch(f"/api/notifications/{planted['notifications.id'][0]}", json={"read": False})
             await go_wrong(alice, guest)
             async with busy_database(served):
                 assert 503 in await trouble(alice, guest)
@@ -533,7 +557,7 @@ def check(ears: Ears, log: Log, commands: list[str], planted: dict[str, list[str
 
     # Not for want of looking: what may be seen was seen.
     seen = ("users.email", "users.unconfirmed_email", "users.sign_in_count", "logins.device", "logins.address")
-    for column in (*seen, "likes.comment_id"):
+    for column in (*seen, "likes.comment_id", "notifications.actor_name", "notifications.title"):
         assert any(list(ears.where(text, "Alice")) for text in planted[column]), column
     assert list(ears.where(ALICE["username"], "guest"))
 

@@ -5,7 +5,7 @@
 //   a person → a view → a model → its sync → outbox → courier (in the tab that leads) → Backbone.sync → REST
 //
 // Hooks for tests and the curious:
-//   window.parley               {account, comments (null on the front page), connector, outbox, bus}
+//   window.parley               {account, comments (null on the front page), notifications, connector, outbox, bus}
 //   parley.connector            .state, .lastEventId, .leads, .close(), .resume()
 //   parley.outbox               .records, .ready
 //   .thread__list > .comment    data-comment-id, data-state: settled | sending | saving | deleting | refused
@@ -20,6 +20,9 @@
 //   dialog.entry[data-mode]     signin | signup | forgot | unlock | confirm | sent; inputs by name;
 //                               .field__error[data-field] .entry__problem .entry__submit .entry__sent
 //   .settings                   .email .password .logins > .login[data-login-id] .deletion
+//   .bell                       .bell__button[aria-expanded] __badge __panel __read-all __all
+//   .inbox                      .inbox__read-all __earlier __empty; there and in the bell .notification[data-notification-id],
+//                               [data-state] read | unread; .notification__link __toggle
 //   .mailed-link[data-state]    missing | ready | stale | done
 //   .light[data-state]          the connector's (stream_states.js); [data-says] nothing | reconnecting | offline | back | slow | refused
 
@@ -27,6 +30,7 @@ import { Account } from "./account.js";
 import { AccountView } from "./account_view.js";
 import { AnnouncerView } from "./announcer_view.js";
 import { BASE } from "./base.js";
+import { BellView } from "./bell_view.js";
 import { bus } from "./bus.js";
 import { Comments } from "./comments.js";
 import { CommentsView } from "./comments_view.js";
@@ -36,11 +40,13 @@ import { Courier } from "./courier.js";
 import { Drafts } from "./drafts.js";
 import { EntryView } from "./entry_view.js";
 import { Host } from "./host.js";
+import { InboxView } from "./inbox_view.js";
 import { Light } from "./light.js";
 import { LightView } from "./light_view.js";
 import { MailedLink } from "./mailed_link.js";
 import { MailedLinkView } from "./mailed_link_view.js";
 import { NoticeView } from "./notice_view.js";
+import { Notifications } from "./notifications.js";
 import { Outbox } from "./outbox.js";
 import { Presence } from "./presence.js";
 import { PresenceView } from "./presence_view.js";
@@ -52,7 +58,7 @@ import { keepPages } from "./shell.js";
 import "./sync.js";
 import { Tabs } from "./tabs.js";
 
-const { user, thread, cursors, topics } = JSON.parse(
+const { user, thread, notifications, cursors, topics } = JSON.parse(
   document.getElementById("bootstrap").textContent,
 );
 // What everybody may follow; an account's own topic the server adds by itself.
@@ -64,6 +70,7 @@ const tabs = new Tabs();
 const outbox = new Outbox({ bus, tabs });
 const connector = new Connector({ bus, tabs, viewer });
 const collections = [];
+const ownCollections = [];
 const parley = { account, comments: null, connector, outbox, bus };
 let turn = 0;
 
@@ -73,8 +80,10 @@ new Router({
   thread: showThread,
   embedded: showEmbedded,
   account: showSettings,
+  inbox: showInbox,
   mailedLink: showMailedLink,
 });
+parley.notifications = own(Notifications, notifications);
 showChrome();
 Backbone.history.start({ pushState: true, root: `${BASE}/` });
 account.on("change:id", followAnew);
@@ -89,6 +98,7 @@ window.parley = parley;
 function showChrome() {
   new AnnouncerView({ el: ".announcer", bus });
   new AccountView({ el: ".account", model: account, bus });
+  new BellView({ el: ".bell", collection: parley.notifications, bus, account });
   new NoticeView({ el: ".notice", model: account, bus });
   new EntryView({ el: ".entry", model: account, bus });
   new LightView({ el: ".light", model: new Light({}, { bus }), bus });
@@ -127,6 +137,19 @@ function live(Collection, snapshot) {
   return collection;
 }
 
+// What belongs to the account, whatever the page: nothing for a guest, whose `snapshot` is null.
+function own(Collection, snapshot) {
+  const collection = new Collection([], { bus, outbox, topic: null, place: {} });
+  collection.belongTo(viewer());
+  if (snapshot) collection.replace(snapshot);
+  ownCollections.push(collection);
+  return collection;
+}
+
+function showInbox() {
+  new InboxView({ el: ".inbox", collection: parley.notifications, bus, account });
+}
+
 function showSettings() {
   new SettingsView({ el: ".settings", model: account, bus });
 }
@@ -144,7 +167,10 @@ async function followAnew() {
   connector.close();
   if (account.isSignedIn()) outbox.belongTo(viewer());
   else outbox.hold();
-  const snapshots = await Promise.all(collections.map((collection) => collection.refetch()));
+  for (const collection of ownCollections) collection.belongTo(viewer());
+  const theirs = account.isSignedIn() ? ownCollections : [];
+  const read = [...collections, ...theirs].map((collection) => collection.refetch());
+  const snapshots = await Promise.all(read);
   if (mine === turn) follow(snapshots.map((snapshot) => snapshot.cursor));
 }
 

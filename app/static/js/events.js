@@ -4,9 +4,10 @@
 // From the server, over the stream; their first argument is the payload's `model`.
 export const COMMENT = changesOf("comment");
 export const USER = changesOf("user");
+export const NOTIFICATION = changesOf("notification");
 
 /** What happens to the objects of each live model. A new model is one more here. */
-export const LIVE = [COMMENT, USER];
+export const LIVE = [COMMENT, USER, NOTIFICATION];
 
 function changesOf(model) {
   return {

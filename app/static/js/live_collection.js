@@ -147,7 +147,11 @@ export const LiveCollection = Backbone.Collection.extend({
   async loadEarlier() {
     if (this.snapshots.reading) return;
     const snapshot = await this.snapshots.earlier(this.before);
-    this.before = snapshot.before;
+    this.extend(snapshot, snapshot.before);
+  },
+
+  extend(snapshot, before) {
+    this.before = before;
     const states = snapshot[this.plural].filter((state) => this.belongs(state));
     this.add(states, { merge: true, parse: true });
     this.trigger("window", this);

@@ -3,6 +3,7 @@ export const Router = Backbone.Router.extend({
   routes: {
     "": "front",
     account: "account",
+    inbox: "inbox",
     reset: "mailedLink",
     confirm: "mailedLink",
     unlock: "mailedLink",

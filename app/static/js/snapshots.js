@@ -51,6 +51,12 @@ export class Snapshots {
     }
   }
 
+  /** What is being read is not wanted any more. */
+  forget() {
+    this.#turn += 1;
+    this.reading = false;
+  }
+
   #begin() {
     this.#seen.clear();
     this.reading = true;
@@ -66,14 +72,15 @@ export class Snapshots {
     for (let page = 1; isShort(snapshot, plural, count) && page < MOST_PAGES; page += 1) {
       const more = await this.#read({ before: snapshot.before, limit }, turn);
       const states = [...more[plural], ...snapshot[plural]];
-      snapshot = { ...snapshot, before: more.before, [plural]: states };
+      snapshot = { ...more, cursor: snapshot.cursor, [plural]: states };
     }
     return this.#completed(snapshot);
   }
 
   async #read(page, turn) {
     const data = { ...this.#collection.place, ...page };
-    const snapshot = await request("read", this.#collection, { data });
+    const { headers } = this.#collection;
+    const snapshot = await request("read", this.#collection, { data, headers });
     return turn === this.#turn ? snapshot : superseded();
   }
 

@@ -1,0 +1,261 @@
+"""Notifications in the browser: a bell that counts by itself, and marks that hold in every tab and on every device."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import select
+
+from app.live.topics import Topic
+from app.models.notification import Notification
+from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.people import Person, cookies_of
+from tests.browser.roads import no_road
+from tests.support import people
+from tests.support.people import PASSWORD, delete, email_of, expected, write
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    import httpx
+
+    from app.live.parley import Parley
+    from tests.browser.conftest import Arrive
+    from tests.support.serving import Site
+
+BADGE = "document.querySelector('.bell__badge')"
+BUTTON = "document.querySelector('.bell__button')"
+LINES = """(list) => Array.from(document.querySelectorAll(list + " .notification"), (el) => {
+  const part = (name) => el.querySelector(".notification__" + name);
+  return [part("words").textContent, part("where").textContent, el.dataset.state];
+})"""
+SENT = "parley.outbox.records.length === 0"
+
+
+async def counts(person: Person, unread: int) -> None:
+    """Waits until the bell says that, to the eye and to a screen reader."""
+    label = f"Notifications, {unread} unread" if unread else "Notifications"
+    await person.until(f"{BUTTON}.getAttribute('aria-label') === '{label}'", label)
+    shown = f"{BADGE}.checkVisibility() ? {BADGE}.textContent : ''"
+    assert await person.page.evaluate(f"() => {shown}") == (str(unread) if unread else "")
+
+
+async def lists(person: Person, *lines: tuple[str, str, str], list: str = ".bell__list") -> None:
+    await wait_until(lambda: _shows(person, list, lines), f"{person.name} to see {lines}")
+
+
+async def _shows(person: Person, list: str, lines: tuple[tuple[str, str, str], ...]) -> bool:
+    found: Any = await person.page.evaluate(LINES, list)
+    return [tuple(line) for line in found] == [*lines]
+
+
+async def told_of(alice: httpx.AsyncClient, bob: httpx.AsyncClient, replies: int) -> list[dict[str, Any]]:
+    """Bob replies so often to Alice."""
+    parent = await write(alice, "Well?")
+    return [await write(bob, f"Number {number}", parent_id=parent["id"]) for number in range(replies)]
+
+
+async def unread(client: httpx.AsyncClient) -> int:
+    return int(expected(await client.get("/api/notifications/"), 200)["unread"])
+
+
+async def test_what_alice_reads_in_one_place_is_read_in_all(alice: Person, arrive: Arrive, site: Site) -> None:
+    tab = await alice.another_tab("/")
+    device = await arrive()
+    expected(await device.client.post("/api/session", json={"email": email_of("Alice"), "password": PASSWORD}), 200)
+    await device.context.add_cookies(cookies_of(device.client))
+    await device.reload()
+    everywhere = (alice, tab, device)
+    async with people.person(site, "Bob") as bob:
+        comment, _ = await told_of(alice.client, bob, 2)
+        for place in everywhere:
+            await counts(place, 2)
+        await tab.page.click(".bell__button")
+        await lists(tab, ("Bob replied to you", "Article 1", "unread"), ("Bob replied to you", "Article 1", "unread"))
+        await tab.page.locator(".notification__link").last.click()
+        await tab.until(f"location.pathname + location.hash === '/Article/1#comment-{comment['id']}'", "the comment")
+        await tab.is_ready()
+        for place in everywhere:
+            await counts(place, 1)
+        await device.page.click(".bell__button")
+        await device.page.click(".bell__read-all")
+        for place in everywhere:
+            await counts(place, 0)
+        await delete(bob, comment)
+        await lists(device, ("Bob replied to you", "Article 1", "read"))
+
+
+async def test_she_is_told_politely_and_once_of_many(alice: Person, site: Site, served: Parley) -> None:
+    said = "document.querySelector('.announcer').textContent"
+    async with people.person(site, "Bob") as bob:
+        await write(bob, "Hello @alice", commentable_id="2")
+        await alice.until(f"{said} === 'Bob mentioned you.'", "one sentence", 10_000)
+        await tell_many(served, 3)
+        await alice.until(f"{said}.includes('3 new notifications.')", "one sentence for three", 10_000)
+    assert await alice.page.evaluate(f"() => {BUTTON}.getAttribute('aria-expanded')") == "false"
+
+
+async def test_without_a_mouse(alice: Person, site: Site) -> None:
+    async with people.person(site, "Bob") as bob:
+        comment, _ = await told_of(alice.client, bob, 2)
+    await counts(alice, 2)
+    keys = alice.page.keyboard
+    await alice.press(".bell__button")
+    await alice.focus_is_on(".bell__panel")
+    await keys.press("Escape")
+    await alice.focus_is_on(".bell__button")
+    assert not await alice.page.locator(".bell__panel").is_visible()
+
+    await keys.press("Enter")
+    await alice.tab_to(".bell__read-all")
+    await alice.tab_to(".bell__all")
+    await keys.press("Tab")
+    await alice.until("document.querySelector('.bell__panel').hidden", "the panel to close behind her")
+
+    await alice.tab_to(".bell__button", "Shift+Tab")
+    await keys.press("Enter")
+    await alice.tab_to(".notification__link")
+    await alice.tab_to(".notification__link")
+    await keys.press("Enter")
+    await alice.until(f"location.hash === '#comment-{comment['id']}'", "the comment's address")
+    await counts(alice, 1)
+
+    await alice.press(".bell__button", "Shift+Tab")
+    await alice.press(".bell__read-all")
+    await alice.focus_is_on(".bell__panel")
+    await counts(alice, 0)
+    await alice.press(".bell__all")
+    await alice.until("location.pathname === '/inbox'", "the inbox")
+    await alice.is_ready()
+    await alice.press(".notification__toggle")
+    await alice.focus_is_on(".notification__toggle")
+    await counts(alice, 1)
+
+
+async def test_marks_that_are_made_without_a_connection_arrive_once(
+    alice: Person, site: Site, complaints: Complaints
+) -> None:
+    complaints.allow(NETWORK)
+    async with people.person(site, "Bob") as bob:
+        await told_of(alice.client, bob, 3)
+    await counts(alice, 3)
+    async with no_road(alice, site):
+        await alice.page.click(".bell__button")
+        await alice.page.locator(".notification__link").first.click()
+        await counts(alice, 2)
+        await alice.page.click(".bell__button")
+        await alice.page.click(".bell__read-all")
+        await counts(alice, 0)
+        assert await unread(alice.client) == 3
+        alice.requests.clear()
+    await alice.until(SENT, "all to be sent", 20_000)
+    assert await unread(alice.client) == 0
+    await counts(alice, 0)
+    marks = [request for request in alice.requests if request.startswith("PATCH /api/notifications/")]
+    assert len(marks) == len(set(marks)) == 2, marks
+    page = expected(await alice.client.get("/api/notifications/"), 200)
+    assert len({notification["seq"] for notification in page["notifications"]}) == 3
+
+
+async def test_the_inbox_page_by_page(alice: Person, site: Site, served: Parley) -> None:
+    shown = "document.querySelectorAll('.inbox .notification').length"
+    async with people.person(site, "Bob") as bob:
+        await told_of(alice.client, bob, 1)
+        await tell_many(served, 62)
+        await alice.go("/inbox")
+        await counts(alice, 63)
+        await alice.until(f"{shown} === 50", "a page")
+        await write(bob, "@Alice, too", commentable_id="2")
+        await alice.until(f"{shown} === 51", "one more, live")
+    await alice.page.click(".inbox__earlier")
+    await alice.until(f"{shown} === 64", "all")
+    assert not await alice.page.locator(".inbox__earlier").is_visible()
+    await counts(alice, 64)
+    first: Any = await alice.page.evaluate(LINES, ".inbox")
+    assert first[0] == ["Bob mentioned you", "Article 2", "unread"]
+    await alice.page.locator(".inbox .notification__toggle").nth(1).click()
+    await counts(alice, 63)
+    await alice.until(SENT, "that to be sent")
+
+    await alice.go("/Article/2")  # what is not loaded is counted all the same
+    await counts(alice, 63)
+    page = expected(await alice.client.get("/api/notifications/", params={"limit": 100}), 200)
+    earliest = f"/api/notifications/{page['notifications'][0]['id']}"
+    expected(await alice.client.patch(earliest, json={"read": True}), 200)
+    await counts(alice, 62)
+    await alice.page.click(".bell__button")
+    await alice.page.click(".bell__read-all")
+    await counts(alice, 0)
+    await wait_until(lambda: _has_read_all(alice), "the server to know")
+    await counts(alice, 0)
+
+
+async def tell_many(served: Parley, count: int) -> None:
+    """As many more of the one notification that there is, in one transaction."""
+    async with served.reading() as reading:
+        stored = await reading.scalar(select(Notification))
+    assert stored
+    same = {name: getattr(stored, name) for name in ("topic", "user_id", "kind", "place", "actor_id", "actor_name")}
+    async with served.writing(Topic.parse(stored.topic)) as write:
+        for _ in range(count):
+            write.create(Notification(id=uuid4(), comment_id=uuid4(), created_at=stored.created_at, **same))
+
+
+async def _has_read_all(person: Person) -> bool:
+    return await unread(person.client) == 0
+
+
+async def test_nothing_yet(alice: Person) -> None:
+    await counts(alice, 0)
+    await alice.page.click(".bell__button")
+    assert await alice.page.locator(".bell__empty").is_visible()
+    assert not await alice.page.locator(".bell__read-all").is_visible()
+    await alice.page.click("h1", position={"x": 4, "y": 4})
+    assert not await alice.page.locator(".bell__panel").is_visible()
+    await alice.go("/inbox")
+    assert await alice.page.locator(".inbox__empty").is_visible()
+
+
+async def test_the_bell_is_of_whoever_looks(guest: Person, site: Site) -> None:
+    async with people.person(site, "Alice") as alice, people.person(site, "Bob") as bob:
+        await told_of(alice, bob, 2)
+        await told_of(bob, alice, 1)
+        await guest.go("/inbox")
+        tab = await guest.another_tab()
+        assert not await guest.page.locator(".bell").is_visible()
+        for name, number in (("Alice", 2), ("Bob", 1)):
+            await guest.page.click(".inbox__sign-in")
+            await guest.page.fill(".entry [name=email]", email_of(name))
+            await guest.page.fill(".entry [name=password]", PASSWORD)
+            await guest.page.press(".entry [name=password]", "Enter")
+            for place in (guest, tab):
+                await place.is_signed_in(name)
+                await counts(place, number)
+            other = "Bob" if name == "Alice" else "Alice"
+            unread_lines = [(f"{other} replied to you", "Article 1", "unread")] * number
+            await lists(guest, *unread_lines, list=".inbox")
+            await write(alice if name == "Bob" else bob, f"Hello @{name}")  # and it is live
+            for place in (guest, tab):
+                await counts(place, number + 1)
+            await guest.page.click(".account__sign-out")
+            for place in (guest, tab):
+                await place.is_guest()
+                assert not await place.page.locator(".bell").is_visible()
+                assert await place.page.evaluate("() => parley.notifications.length") == 0
+
+
+@pytest.mark.parametrize("number", [0, 7, 120])
+async def test_the_header_stands_still_whatever_the_bell_counts(alice: Person, number: int) -> None:
+    places = "JSON.stringify([...document.querySelectorAll('.top *')].filter((el) => !el.closest('.bell__badge'))"
+    places += ".map((el) => el.getBoundingClientRect()))"
+    before = await alice.page.evaluate(f"() => {places}")
+    await alice.page.evaluate(
+        "(n) => { parley.notifications.earlierUnread = n; parley.notifications.before = 1e9;"
+        " parley.notifications.trigger('unread'); }",
+        number,
+    )
+    shown = {0: "", 7: "7", 120: "99+"}[number]
+    await alice.until(f"{BADGE}.textContent === {json.dumps(shown)}", "the badge")
+    assert await alice.page.evaluate(f"() => {places}") == before
