@@ -11,6 +11,7 @@ from app.live.topics import Topic
 from app.live.viewers import Viewer
 from app.models import account as accounts
 from app.models import comment as comments
+from app.models import commentable as commentables
 from app.models.user import anybody
 
 PASSWORD = "talk among friends"
@@ -90,6 +91,9 @@ async def seed(parley: Parley) -> bool:
     for name in PEOPLE:
         user = await accounts.make(parley, f"{name.lower()}@example.com", name, PASSWORD)
         viewers[name] = Viewer(user.id, user.username)
+    for topic, article in ARTICLES.items():
+        async with parley.writing(topic.about) as write, commentables.changing(write, topic) as commentable:
+            commentable.title = article.title
     for name, topic, body in CONVERSATION:
         await comments.post(parley, viewers[name], topic, body, uuid4())
     return True
