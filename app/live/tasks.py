@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
 
-AGAIN = 0.1  # seconds until a cancelled task that still runs is cancelled once more
+AGAIN = 0.5  # seconds until a cancelled task that still runs is cancelled once more
 
 log = logging.getLogger(__name__)
 
