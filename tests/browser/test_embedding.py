@@ -63,6 +63,11 @@ async def top_of(person: Person, selector: str, topic: str = "Article/1") -> flo
     return float(box["y"])
 
 
+async def says(person: Person, theme: str) -> None:
+    """The page they are on says that to its first thread."""
+    await person.page.evaluate(f"{OURS}.postMessage({{ parley: 'page', theme: {theme} }}, '*')")
+
+
 async def many(client: httpx.AsyncClient, number: int = 12) -> list[dict[str, Any]]:
     return [await write(client, f"Number {n}") for n in range(number)]
 
@@ -156,8 +161,9 @@ async def test_the_page_says_how_a_thread_looks(come: Arrive) -> None:
     await there.until("document.documentElement.dataset.themed", "the theme")
     body = await there.page.evaluate(COLOURS, "body")
     assert body == ["rgb(1, 2, 3)", "rgb(255, 255, 255)", "monospace", "0px"]
-    button = await there.page.evaluate(COLOURS, ".composer__post")
-    assert button[1:] == ["rgb(194, 24, 91)", "monospace", "0px"]
+    colour = "getComputedStyle(document.querySelector('.composer__post')).backgroundColor"
+    await there.until(f"{colour} === 'rgb(194, 24, 91)'", "the button's colour, which comes by and by")
+    assert (await there.page.evaluate(COLOURS, ".composer__post"))[2:] == ["monospace", "0px"]
     assert await there.page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--mine')") == ""
 
 
@@ -306,6 +312,17 @@ async def test_an_address_of_a_comment_leads_to_the_hosts_page_and_to_the_commen
     assert await alice.page.evaluate("window.stayed"), "no page was loaded"
 
 
+async def test_an_address_of_what_is_not_loaded_is_the_only_threads_or_nobodys(come: Arrive) -> None:
+    place = "#comment-0198f3c2-7a5b-7c11-9d2e-3f4a5b6c7d8e"
+    for body, told in ((thread(), place), (TWO, "")):
+        guest = await come(body=body, hash=place)
+        there = await framed(guest)
+        await there.until("document.documentElement.hasAttribute('data-framed')", "its host's first word")
+        await says(guest, "{ text: 'rgb(1, 2, 3)' }")
+        await there.until("document.documentElement.dataset.themed === 'text'", "its latest")
+        assert await there.page.evaluate("location.hash") == told
+
+
 async def test_what_leads_out_of_the_frame_opens_beside_the_page(come: Arrive) -> None:
     alice = await come("Alice")
     there = await framed(alice)
@@ -355,6 +372,6 @@ async def test_words_of_other_windows_are_not_heard(come: Arrive) -> None:
     await other.evaluate("parent.postMessage({ parley: 'height', height: 5000 }, '*')")
     await other.evaluate(f"parent.{OURS}.postMessage({{ parley: 'page', theme: {{ accent: 'red' }} }}, '*')")
     await alice.page.evaluate("postMessage({ parley: 'height', height: 5000 }, '*')")
-    await alice.page.evaluate(f"{OURS}.postMessage({{ parley: 'page', theme: {{ text: 'rgb(1, 2, 3)' }} }}, '*')")
+    await says(alice, "{ text: 'rgb(1, 2, 3)' }")
     await there.until("document.documentElement.dataset.themed === 'text'", "the host's own word")
     assert (await iframe_of(alice.page).bounding_box() or {})["height"] == height

@@ -19,10 +19,13 @@ let frame = 0;
 const elements = () => Array.from(document.querySelectorAll(THREADS));
 const shown = () => elements().filter((el) => threads.has(el));
 
+// Whatever comment an address names, it is in there.
+const isAlone = () => elements().length === 1;
+
 // A page may bring them, and take them away, at any time.
 function look() {
   for (const el of elements()) {
-    if (!threads.has(el)) threads.set(el, new EmbeddedThread(el, HOME));
+    if (!threads.has(el)) threads.set(el, new EmbeddedThread(el, HOME, isAlone));
     threads.get(el).look();
   }
 }

@@ -17,10 +17,14 @@ const FRAMED = {
 // What leads to a place in the iframe; it stands there for a moment.
 const MARK = { position: "absolute", left: "0", width: "1px", height: "1px" };
 
-/** `el`: where it is to stand. `home`: where Parley is, a URL that ends with a slash. */
+/**
+ * `el`: where it is to stand. `home`: where Parley is, a URL that ends with a slash. `isAlone` (): whether there is no other
+ * in the page.
+ */
 export class EmbeddedThread {
   #el;
   #home;
+  #isAlone;
   #root;
   #topic = null;
   #iframe = null;
@@ -29,9 +33,10 @@ export class EmbeddedThread {
   #isReady = false;
   #told = {}; // what the iframe knows of the page
 
-  constructor(el, home) {
+  constructor(el, home, isAlone) {
     this.#el = el;
     this.#home = home;
+    this.#isAlone = isAlone;
     this.#root = el.attachShadow({ mode: "open" });
   }
 
@@ -106,13 +111,15 @@ export class EmbeddedThread {
 
   #tellPage() {
     const scheme = SCHEMES.includes(this.#el.dataset.theme) ? this.#el.dataset.theme : "";
-    this.#iframe.style.colorScheme = scheme || "inherit";
+    // For browsers in which an iframe prefers what stands here: the reader's preference, not the page's.
+    this.#iframe.style.colorScheme = scheme || "light dark";
     this.#tell({ theme: this.#theme(), scheme, seen: this.#seen(), url: urlOfPage() });
   }
 
   /** Where in the page one is to be. */
   tellPlace() {
-    if (this.#isReady) this.#post({ hash: window.location.hash });
+    const { hash } = window.location;
+    if (this.#isReady) this.#post({ hash, alone: this.#isAlone() });
   }
 
   // What it knows already is not said again.

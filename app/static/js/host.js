@@ -1,7 +1,7 @@
 // The page whose iframe this thread is in. There embed_thread.js is our other end. What passes between the two:
 //
 //   ready    to the host   a listener is here; says nothing else, for who frames us is not known yet
-//   page     from there    {url, hash, theme, scheme, seen}, or what of it has changed
+//   page     from there    {url, hash, alone, theme, scheme, seen}, or what of it has changed
 //   height   to the host   {height} of all there is to see
 //   show     to the host   {top} of what the reader is to see
 //   scroll   to the host   {by}: what the reader was busy with has moved by that
@@ -56,13 +56,13 @@ export class Host {
     const isHost = source === window.parent && this.#origins.includes(origin);
     if (!isHost || data?.parley !== "page") return;
     this.#origin = origin;
-    const { url, theme, scheme, seen, hash } = data;
+    const { url, theme, scheme, seen, hash, alone } = data;
     if (theme) wear(theme);
     if (scheme !== undefined) darken(scheme);
     if (seen) this.#see(seen);
     if (url) this.#stand(url);
     this.#measure();
-    if (COMMENT.test(hash)) this.#goTo(hash);
+    if (COMMENT.test(hash)) this.#goTo(hash, alone);
   }
 
   #tell(kind, data) {
@@ -102,11 +102,10 @@ export class Host {
     }
   }
 
-  // Replaced, for the step back is the host's.
-  #goTo(hash) {
+  // Replaced, for the step back is the host's. What is not loaded may be another thread's, unless there is none.
+  #goTo(hash, alone) {
     const comment = document.getElementById(hash.slice(1));
-    if (comment === null) return;
-    location.replace(hash);
-    this.show(comment);
+    if (comment || alone) location.replace(hash);
+    if (comment) this.show(comment);
   }
 }
