@@ -1,16 +1,22 @@
-"""`python -m app`, which is `make run`: migrate, seed the demo in development, serve. And `python -m app epoch`."""
+"""`python -m app`, which is `make run`: migrate, seed the demo in development, serve.
+
+And what an operator does now and then: `python -m app epoch`, `python -m app owner alice@example.com`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 
 import uvicorn
 
-from app.database import migrate
+from app.database import Trouble, in_a_line, migrate
 from app.demo import PASSWORD, PEOPLE, seed
 from app.live.parley import Parley
-from app.models import LIVE_MODELS
+from app.models import LIVE_MODELS, role
+from app.models.refusals import Refusal
+from app.models.user import clean_email
 from app.settings import Settings
 
 GRACE = 10  # seconds that open connections get at shutdown
@@ -44,14 +50,34 @@ def renew_epoch(settings: Settings) -> None:
     print(f"The epoch is {asyncio.run(renew())} now; every client fetches anew.")  # noqa: T201
 
 
-COMMANDS = {"serve": serve, "epoch": renew_epoch}
+def make_owner(settings: Settings, address: str) -> None:
+    """The account with this address is an owner from now on: the first, who appoints all others in the browser."""
+
+    async def make(email: str) -> str:
+        async with Parley(settings, LIVE_MODELS, listening=False) as parley:
+            return (await role.make_owner(parley, email)).username
+
+    try:
+        email = clean_email(address)
+    except ValueError as error:
+        sys.exit(f"{address}: this is not {error}.")
+    try:
+        print(f"{asyncio.run(make(email))} is an owner now.")  # noqa: T201
+    except Refusal as refusal:
+        sys.exit(f"{address}: {refusal}")
+    except Trouble as error:
+        sys.exit(f"The database: {in_a_line(error)}")
+
+
+COMMANDS: dict[str, Callable[..., None]] = {"serve": serve, "epoch": renew_epoch, "owner": make_owner}
+USAGE = "python -m app [serve | epoch | owner <email address>]"
 
 
 def main(arguments: list[str]) -> None:
-    name = arguments[0] if arguments else "serve"
-    if name not in COMMANDS or len(arguments) > 1:
-        sys.exit(f"python -m app [{'|'.join(COMMANDS)}]")
-    COMMANDS[name](Settings.load())
+    name, *more = arguments or ["serve"]
+    if name not in COMMANDS or len(more) != (name == "owner"):
+        sys.exit(USAGE)
+    COMMANDS[name](Settings.load(), *more)
 
 
 if __name__ == "__main__":

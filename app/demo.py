@@ -1,4 +1,7 @@
-"""The demo: three short articles, three people, and what they said. For development, into an empty database."""
+"""The demo: three short articles, three people, the first of them the owner, and what they said.
+
+For development, into an empty database.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from app.live.viewers import Viewer
 from app.models import account as accounts
 from app.models import comment as comments
 from app.models import commentable as commentables
+from app.models import role
 from app.models.user import anybody
 
 PASSWORD = "talk among friends"
@@ -94,6 +98,7 @@ async def seed(parley: Parley) -> bool:
     for topic, article in ARTICLES.items():
         async with parley.writing(topic.about) as write, commentables.changing(write, topic) as commentable:
             commentable.title = article.title
+    await role.make_owner(parley, f"{PEOPLE[0].lower()}@example.com")
     for name, topic, body in CONVERSATION:
         await comments.post(parley, viewers[name], topic, body, uuid4())
     return True

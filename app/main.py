@@ -26,6 +26,7 @@ from app.web import (
     likes,
     links,
     logins,
+    moderation,
     notifications,
     pages,
     streams,
@@ -70,6 +71,14 @@ API = [
     resource("/notifications", GET=notifications.index),
     resource("/notifications/read", PUT=notifications.read_all, PATCH=notifications.read_all),
     resource("/notifications/{id}", PATCH=notifications.patch),
+    resource("/comments/{id}/report", PUT=moderation.report),
+    resource("/comments/{id}/reports", DELETE=moderation.dismiss),
+    resource("/comments/{id}/hidden", PUT=moderation.hide, DELETE=moderation.restore),
+    resource("/commentables/{type}/{id:path}", PATCH=moderation.change),
+    resource("/users/{id}/block", PUT=moderation.block, DELETE=moderation.unblock),
+    resource("/users/{id}/role", PUT=moderation.appoint),
+    resource("/moderation/reports", GET=moderation.index_reports),
+    resource("/moderation/decisions", GET=moderation.index_decisions),
 ]
 
 
@@ -92,6 +101,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
             Route("/", pages.front),
             Route("/account", pages.account),
             Route("/inbox", pages.inbox),
+            Route("/moderation", pages.moderation),
             Route("/reset", pages.reset),
             Route("/confirm", pages.confirm),
             Route("/unlock", pages.unlock),

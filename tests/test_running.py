@@ -9,15 +9,26 @@ import sys
 import time
 from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import psutil
 import pytest
 
+from app.models import account as accounts
+from app.models.user import find_user
 from app.settings import ROOT
 from tests.support.serving import spawned
 from tests.support.sse import listening
 from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from app.live.parley import Parley
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
 
 
 @pytest.fixture
@@ -54,6 +65,34 @@ async def test_production_does_not_begin_without_what_it_needs(command: list[str
         assert process.returncode
         assert missing in said.decode().splitlines()[-1], "the last thing that one reads is what to do"
         environment[missing] = value
+
+
+async def test_who_runs_it_makes_the_first_owner(
+    parley: Parley, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from app.__main__ import main
+
+    monkeypatch.setenv("DATABASE_URL", parley.settings.database_url)
+    monkeypatch.setenv("REDIS_URL", parley.settings.redis_url)
+    alice = await accounts.make(parley, "alice@example.com", "Alice", "talk among friends")
+    await asyncio.to_thread(main, ["owner", "Alice@example.com"])
+    assert capsys.readouterr().out == "Alice is an owner now.\n"
+    async with parley.reading() as reading:
+        found = await find_user(reading, alice.id)
+    assert found
+    assert found.role == "owner"
+    for arguments, said in (
+        (["owner", "bob@example.com"], "bob@example.com: There is no such account."),
+        (["owner", "bob"], "bob: this is not an address like alice@example.com."),
+        (["owner"], "python -m app [serve | epoch | owner <email address>]"),
+        (["serve", "bob"], "python -m app [serve | epoch | owner <email address>]"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            await asyncio.to_thread(main, arguments)
+        assert ended.value.code == said
+    monkeypatch.setenv("DATABASE_URL", f"sqlite+aiosqlite:///{os.devnull}")
+    with pytest.raises(SystemExit, match=r"^The database: [^\n]+$"):
+        await asyncio.to_thread(main, ["owner", "alice@example.com"])
 
 
 async def test_a_reload_ends_streams_and_is_soon_back(checkout: Path) -> None:

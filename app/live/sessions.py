@@ -9,6 +9,8 @@ how far this session has been sent. It does not know where the bytes go.
    has arrived, the next one begins with a reset again, instead of going on as if nothing were missing.
 4. Presence comes when there is nothing else to send, as a version for each topic and never a queue, too. It does not
    end a long poll, and is sent with what does: who polls would come back at once, again and again.
+5. Who moderates from now on, or no longer, may follow other topics than those of this stream: it ends, and which ones
+   is judged anew when they come back.
 """
 
 from __future__ import annotations
@@ -229,7 +231,10 @@ class Session:
         was, self.viewer = self.viewer, viewer
         if self._presence and viewer.username != was.username:
             self._presence.renew(self)
-        return b"" if viewer.moderator == was.moderator else self._reset(self.topics, Reason.VIEWER)
+        if viewer.moderator == was.moderator:
+            return b""
+        self._ending = True  # (5)
+        return self._reset(self.topics, Reason.VIEWER)
 
     def _account_moved(self) -> bool:
         return self._account is not None and self._account_head() != self._authorised_at

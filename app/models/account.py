@@ -22,7 +22,7 @@ from app.live.viewers import Viewer
 from app.live.writing import Write, owned
 from app.models import comment as comments
 from app.models import like as likes
-from app.models import lock, mail
+from app.models import lock, mail, moderation
 from app.models import notification as notifications
 from app.models.link import Purpose, open_link, worthless
 from app.models.login import (
@@ -38,7 +38,7 @@ from app.models.mail import Kind
 from app.models.password import hash_password, refuse_weak
 from app.models.proof import prove, prove_again
 from app.models.refusals import Invalid
-from app.models.user import User, refuse_taken_name, user_at, username_key
+from app.models.user import Role, User, refuse_taken_name, user_at, username_key
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ def _new(email: str, username: str, hash: str) -> User:
     id_ = uuid4()
     return User(
         id=id_, topic=str(Topic.account(id_)), email=email, username=username, username_key=username_key(username),
-        password_hash=hash, role="member", created_at=datetime.now(UTC), sign_in_count=0, signed_in_address="",
+        password_hash=hash, role=Role.MEMBER, created_at=datetime.now(UTC), sign_in_count=0, signed_in_address="",
     )  # fmt: skip
 
 
@@ -284,6 +284,7 @@ async def _take_leave(parley: Parley, user_id: UUID, how: str) -> None:
     await notifications.leave_behind(parley, user_id, erase=how == "erase")
     await comments.leave_behind(parley, user_id, erase=how == "erase")
     await likes.leave_behind(parley, user_id)
+    await moderation.leave_behind(parley, user_id)  # after: what is decided until then takes the name from a comment
     async with parley.database.transaction() as writing, writing.begin():
         if user := await writing.get(User, user_id):
             user.leaving = None

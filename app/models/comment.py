@@ -20,8 +20,9 @@ from app.live.writing import Write, owned
 from app.models import commentable as commentables
 from app.models import markdown
 from app.models import notification as notifications
+from app.models import report as reports
 from app.models.refusals import Conflict, Forbidden, Invalid, Missing, SignInFirst, Stale
-from app.models.user import DELETED, User
+from app.models.user import DELETED, standing
 
 LONGEST_BODY = 10_000  # characters
 BATCH = 200  # comments in one transaction, when many are written at once
@@ -156,7 +157,7 @@ async def post(
                 await commentables.refuse_locked(write, topic)
             write.create(comment)
             comment.content_seq = comment.seq
-            await _require_account(write, author)
+            await standing(write.session, author)
             await commentables.count(write, topic, 1)
             await notifications.tell(write, author, id, topic, told)
     except IntegrityError:  # the id was taken on another topic at the same moment
@@ -179,7 +180,8 @@ async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, match
     topic = await topic_of(parley, id)
     async with parley.reading() as reading:
         told = await notifications.whom(reading, editor, body, but=id) if body else {}
-    async with parley.writing(topic, *map(Topic.account, told)) as write:
+        queue = await reports.where(reading, id)
+    async with parley.writing(topic, *map(Topic.account, told), *queue) as write:
         comment = _own(await write.get(Comment, id), editor)
         if not matches(comment):
             raise Stale(comment)
@@ -187,7 +189,9 @@ async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, match
             comment.body, comment.updated_at = body, datetime.now(UTC)
             write.update(comment)
             comment.content_seq = comment.seq
-            await _require_account(write, editor)
+            await standing(write.session, editor)
+            if queue:
+                await reports.touch(write, id)
             if comment.counts:  # nobody is told of what they may not see
                 await notifications.tell(write, editor, id, topic, told)
     return comment
@@ -200,15 +204,20 @@ async def delete(parley: Parley, editor: Viewer, id: UUID, matches: Matches) -> 
     while True:
         async with parley.reading() as reading:
             told = await notifications.who_was_told(reading, id)
-        async with parley.writing(topic, topic.about, *told) as write:
+            queue = await reports.where(reading, id)
+        async with parley.writing(topic, topic.about, *told, *queue) as write:
             comment = await write.get(Comment, id)
             if comment and comment.deleted_at and comment.user_id == editor.user_id:
                 return
             comment = _own(comment, editor)
             if not matches(comment):
                 raise Stale(comment)
+            if not queue and await reports.where(write.session, id):
+                continue  # it was reported meanwhile: look again
             if await notifications.take_back(write, id, told):
                 await _erase(write, topic, comment)
+                if queue:
+                    await reports.settle(write, id)
                 return
 
 
@@ -265,16 +274,6 @@ async def topic_of(parley: Parley, id: UUID) -> Topic:
     if name is None:
         raise Missing("There is no such comment.")
     return Topic.parse(name)
-
-
-async def _require_account(write: Write, author: Viewer) -> None:
-    """Raises SignInFirst where the account was deleted while this was on its way.
-
-    Its row is held to the commit: a deletion has to wait for us, or we for it.
-    """
-    held = select(User.deleted_at).where(User.id == author.user_id).with_for_update(read=True, key_share=True)
-    if await write.session.scalar(held):
-        raise SignInFirst
 
 
 async def _path_below(write: Write, author: Viewer, parent_id: UUID | None, topic: Topic) -> list[str]:

@@ -1,4 +1,7 @@
-"""Decisions: what moderators did, to what, and why: the audit trail. Kept for good, and live on their topic."""
+"""Decisions: what moderators did, to what and to whom, and why: the audit trail. Kept for good, and live.
+
+Nobody edits or takes back a decision; another one follows it. Only the names of people who have left go.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.database import Base, Instant
 from app.live.model import LONGEST_TOPIC, Live, LiveModel, to_moderators
 from app.live.topics import QUEUE, Topic
-from app.live.viewers import Kind, Viewer
+from app.live.viewers import Kind
 from app.live.writing import Write
-from app.models.user import LONGEST_USERNAME
+from app.models.user import LONGEST_USERNAME, User
 
 LONGEST_REASON = 1_000  # characters
-LONGEST_SUBJECT = 300  # a gid
 
 
 class Act(StrEnum):
@@ -29,19 +31,26 @@ class Act(StrEnum):
     DISMISS = "dismiss"  # reports of what may stand
     LOCK = "lock"
     UNLOCK = "unlock"
+    TITLE = "title"  # a conversation is called what the reason says
     BLOCK = "block"
     UNBLOCK = "unblock"
-    APPOINT = "appoint"  # somebody has another role
+    MEMBER = "member"  # the role that somebody has from now on
+    MODERATOR = "moderator"
+    OWNER = "owner"
 
 
 class Decision(Live, Base):
+    """Who decided, what, and about what: a comment, a conversation or an account, as far as there is one."""
+
     __tablename__ = "decisions"
 
-    user_id: Mapped[UUID]  # who decided
+    user_id: Mapped[UUID | None] = mapped_column(index=True)  # None: by the command line
     username: Mapped[str] = mapped_column(String(LONGEST_USERNAME))
     act: Mapped[str] = mapped_column(String(20))  # an Act
-    subject: Mapped[str] = mapped_column(String(LONGEST_SUBJECT))  # the gid of what it was done to
-    place: Mapped[str | None] = mapped_column(String(LONGEST_TOPIC))  # the topic that it is on
+    place: Mapped[str | None] = mapped_column(String(LONGEST_TOPIC))  # the topic
+    comment_id: Mapped[UUID | None]
+    person_id: Mapped[UUID | None] = mapped_column(index=True)  # whose comment, or account
+    person_name: Mapped[str] = mapped_column(String(LONGEST_USERNAME))
     reason: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Instant)
 
@@ -51,8 +60,10 @@ def render(decision: Decision, kind: Kind = Kind.MODERATOR) -> dict[str, Any]:
         **decision.tombstone(),
         "username": decision.username,
         "act": decision.act,
-        "subject": decision.subject,
         "place": decision.place,
+        "comment_id": decision.comment_id,
+        "person_id": decision.person_id,
+        "person_name": decision.person_name,
         "reason": decision.reason,
         "created_at": decision.created_at,
     }
@@ -61,11 +72,22 @@ def render(decision: Decision, kind: Kind = Kind.MODERATOR) -> dict[str, Any]:
 DECISION = LiveModel("decision", Decision, render, to_moderators, lives_on=lambda topic: topic == QUEUE)
 
 
-def record(write: Write, by: Viewer, act: Act, subject: str, place: Topic | None = None, reason: str = "") -> None:
-    """Note who did what, in the transaction that does it. The write holds `QUEUE`."""
+def record(
+    write: Write,
+    by: User | None,
+    act: Act,
+    *,
+    place: Topic | None = None,
+    comment_id: UUID | None = None,
+    person: tuple[UUID, str] | None = None,
+    reason: str = "",
+) -> None:
+    """Note who did what, in the transaction that does it. The write holds `QUEUE`. By nobody: by the command line."""
+    person_id, person_name = person or (None, "")
     write.create(
         Decision(
-            id=uuid4(), topic=str(QUEUE), user_id=by.user_id, username=by.username, act=act, subject=subject,
-            place=place and str(place), reason=reason, created_at=datetime.now(UTC),
+            id=uuid4(), topic=str(QUEUE), user_id=by and by.id, username=by.username if by else "", act=act,
+            place=place and str(place), comment_id=comment_id, person_id=person_id, person_name=person_name,
+            reason=reason, created_at=datetime.now(UTC),
         )
     )  # fmt: skip

@@ -76,7 +76,7 @@ async def _set(parley: Parley, viewer: Viewer, comment_id: UUID, liked: bool) ->
     topic, own = await topic_of(parley, comment_id), Topic.account(viewer.user_id)
     async with parley.writing(topic, own) as write:
         user = await write.get(User, viewer.user_id)
-        if user is None or user.deleted_at:  # while this was on its way; whoever deletes it holds `own`, too
+        if user is None or user.deleted_at or user.blocked_at:  # on the way here; whoever does that holds `own`, too
             raise SignInFirst
         comment = find_for(viewer, await write.get(Comment, comment_id))
         id_ = id_of(viewer.user_id, comment_id)

@@ -30,8 +30,8 @@ from app.live.viewers import LoginEnded, Viewer
 from app.live.writing import Write, owned
 from app.models import lock, proof
 from app.models.password import verify_password
-from app.models.refusals import Missing, SignInFirst
-from app.models.user import LONGEST_ADDRESS, User, user_at
+from app.models.refusals import Forbidden, Missing, SignInFirst
+from app.models.user import LONGEST_ADDRESS, MODERATING, User, user_at
 
 IDLE = {False: timedelta(days=1), True: timedelta(days=14)}  # whether remembered (1)
 ABSOLUTE = {False: timedelta(days=7), True: timedelta(days=30)}
@@ -52,6 +52,7 @@ class End(StrEnum):
     PASSWORD = "password"  # it was changed, and who knew the old one is out
     EXPIRED = "expired"
     DELETED = "deleted"  # with the account
+    BLOCKED = "blocked"  # with the account, by a moderator
     REPLACED = "replaced"  # by a newer login of the same browser
 
 
@@ -123,7 +124,8 @@ async def sign_in(
     parley: Parley, email: str, password: str, remember: bool, browser: Browser = NOWHERE
 ) -> tuple[User, Login] | None:
     """A new login of the account with this address; None unless the password is its own, and the address confirmed
-    where it has to be. Raises TooMany while the account is locked for this browser.
+    where it has to be. Raises TooMany while the account is locked for this browser, and Forbidden where it is blocked:
+    only who knows the password is told so.
     """
     async with parley.reading() as reading:
         user = await user_at(reading, email)
@@ -145,7 +147,12 @@ async def sign_in(
 
 
 async def open_login(write: Write, user: User, remember: bool, browser: Browser) -> Login:
-    """A login in this write. A browser has one: the account's other login of the same browser ends."""
+    """A login in this write. A browser has one: the account's other login of the same browser ends.
+
+    Raises Forbidden for an account that is blocked.
+    """
+    if user.blocked_at:
+        raise Forbidden("This account is blocked.")
     if browser.login_id and (before := await write.get(Login, browser.login_id)) and before.user_id == user.id:
         end(write, before, End.REPLACED)
         await write.session.flush()
@@ -215,7 +222,7 @@ async def viewer_of(reading: Reading, login_id: UUID) -> tuple[Viewer, datetime]
         raise LoginEnded(login.ended)
     if login.expires_at is not None and login.expires_at <= datetime.now(UTC):
         raise LoginEnded(End.EXPIRED)
-    viewer = Viewer(login.user_id, found.username, moderator=found.role == "moderator", login_id=login_id)
+    viewer = Viewer(login.user_id, found.username, moderator=found.role in MODERATING, login_id=login_id)
     return viewer, login.seen_at or login.created_at
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -14,8 +15,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Instant, Reading
 from app.live.model import Live, LiveModel, to_its_author
-from app.live.viewers import Kind
-from app.models.refusals import Invalid
+from app.live.viewers import Kind, Viewer
+from app.models.refusals import Invalid, SignInFirst
 
 SHORTEST_USERNAME, LONGEST_USERNAME = 3, 30
 LONGEST_EMAIL = 254
@@ -33,6 +34,17 @@ RESERVED = frozenset({
 })  # fmt: skip
 
 
+class Role(StrEnum):
+    """What an account may do beyond writing; see `app.models.role`."""
+
+    MEMBER = "member"
+    MODERATOR = "moderator"
+    OWNER = "owner"
+
+
+MODERATING = frozenset({Role.MODERATOR, Role.OWNER})
+
+
 class User(Live, Base):
     """An account, live on its own topic `User/<id>`, so that a change shows in all of one's tabs."""
 
@@ -42,7 +54,7 @@ class User(Live, Base):
     username: Mapped[str] = mapped_column(String(LONGEST_USERNAME))
     username_key: Mapped[str] = mapped_column(String(4 * LONGEST_USERNAME), unique=True)
     password_hash: Mapped[str] = mapped_column(String(255))
-    role: Mapped[str] = mapped_column(String(20), default="member")
+    role: Mapped[str] = mapped_column(String(20), default=Role.MEMBER)
     created_at: Mapped[datetime] = mapped_column(Instant)
     confirmed_at: Mapped[datetime | None] = mapped_column(Instant)
     unconfirmed_email: Mapped[str | None] = mapped_column(String(LONGEST_EMAIL))  # is to take the place of `email`
@@ -125,6 +137,18 @@ def clean_username(username: str) -> str:
 
 async def find_user(reading: Reading, id: UUID) -> User | None:
     return await reading.get(User, id)
+
+
+async def standing(reading: Reading, viewer: Viewer) -> User:
+    """The viewer's account as it is by now. Raises SignInFirst where it was deleted or blocked meanwhile.
+
+    In a write it is held to the commit: a deletion or a block has to wait for us, or we for it.
+    """
+    query = select(User).where(User.id == viewer.user_id).with_for_update(read=True, key_share=True)
+    user = await reading.scalar(query.execution_options(populate_existing=True))
+    if user is None or user.deleted_at or user.blocked_at:
+        raise SignInFirst
+    return user
 
 
 async def anybody(reading: Reading) -> bool:

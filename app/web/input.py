@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -20,15 +21,33 @@ from app.web.problems import Problem, invalid, invalid_fields
 LARGEST_BODY = 65_536  # bytes: six times the longest comment in letters of three bytes, and some
 
 Form = TypeVar("Form", bound="Input")
+Word = TypeVar("Word", bound=StrEnum)
 
 _ETAGS = re.compile(r'(?:W/)?"(?P<seq>[^"]*)"')
 _ETAG_LIST = re.compile(r'\s*(?:W/)?"[^"]*"\s*(?:,\s*(?:W/)?"[^"]*"\s*)*')
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-def _written(text: str) -> str:
+def without_nul(text: str) -> str:
     if "\0" in text:
         raise PydanticCustomError("nul", "NUL characters cannot be stored")
+    return text
+
+
+def one_of(words: type[Word]) -> Callable[[Any], Word]:
+    """Reads one of these words."""
+
+    def read(value: Any) -> Word:
+        try:
+            return words(value)
+        except ValueError:
+            raise PydanticCustomError("word", "{words}", {"words": f"One of {', '.join(words)}"}) from None
+
+    return read
+
+
+def _written(text: str) -> str:
+    without_nul(text)
     if not text.strip():
         raise PydanticCustomError("blank", "Write something")
     return text

@@ -49,6 +49,7 @@ COMMENT = Limit("comment", parse("3000 per 10 minutes"), parse("600 per 10 minut
 LIKE = Limit("like", parse("3000 per 10 minutes"), parse("600 per 10 minutes"))
 TYPING = Limit("typing", parse("6000 per 10 minutes"), parse("600 per 10 minutes"))
 MARK = Limit("mark", parse("6000 per 10 minutes"), parse("1200 per 10 minutes"))
+REPORT = Limit("report", parse("600 per 10 minutes"), parse("60 per 10 minutes"))
 STREAM = Limit("stream", parse("3000 per 5 minutes"))
 
 

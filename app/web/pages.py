@@ -12,11 +12,15 @@ from app.demo import ARTICLES
 from app.live.topics import BadTopic, Topic
 from app.models import commentable as commentables
 from app.models import inbox as inboxes
+from app.models import queue as queues
 from app.models import thread as threads
+from app.models.decision import Decision
 from app.models.mail import kept
+from app.models.report import Report
 from app.models.user import find_user, render
 from app.web import commentables as commentable_answers
 from app.web import likes
+from app.web import moderation as moderating
 from app.web.comments import snapshot
 from app.web.headers import framed_by
 from app.web.identity import current_viewer, parley_of
@@ -80,6 +84,17 @@ async def inbox(request: Request) -> Response:
     return page(request, "inbox.html", {"title": "Notifications", "bootstrap": bootstrap})
 
 
+async def moderation(request: Request) -> Response:
+    """For moderators; for all others there is nothing here."""
+    if not (await current_viewer(request)).moderator:
+        raise Problem(404, "There is nothing here.")
+    async with parley_of(request).reading() as reading:
+        bootstrap = await _bootstrap(request, reading)
+        bootstrap["decisions"] = moderating.decisions(first := await queues.page(reading, Decision))
+    bootstrap["cursors"].append(first.cursor)
+    return page(request, "moderation.html", {"title": "Moderation", "bootstrap": bootstrap})
+
+
 async def reset(request: Request) -> Response:
     return await _plain(request, "reset.html", "Choose a new password")
 
@@ -123,6 +138,7 @@ async def _bootstrap(request: Request, reading: Reading, notifications: int = in
     confirmation = parley_of(request).settings.require_confirmation
     bootstrap: dict[str, Any] = {
         "user": None, "cursors": [], "thread": None, "topics": [], "commentables": None, "likes": None,
+        "reports": None, "decisions": None,
         "notifications": None, "confirmation_required": confirmation,
     }  # fmt: skip
     if viewer.user_id is not None:
@@ -130,6 +146,9 @@ async def _bootstrap(request: Request, reading: Reading, notifications: int = in
         user = await find_user(reading, viewer.user_id)
         bootstrap |= {"user": user and render(user), "cursors": [first.cursor]}
         bootstrap["notifications"] = notifications_snapshot(first)
+    if viewer.moderator:
+        bootstrap["reports"] = moderating.reports(queue := await queues.page(reading, Report))
+        bootstrap["cursors"].append(queue.cursor)
     return bootstrap
 
 

@@ -167,6 +167,8 @@ def _topics(request: Request, viewer: Viewer) -> list[Topic]:
     topics = [_topic(request, viewer, name) for name in request.query_params.getlist("topic")]
     if viewer.signed_in:
         topics.append(Topic.account(viewer.user_id))
+    if viewer.moderator:
+        topics.append(QUEUE)
     if not topics:
         raise invalid(("topic", "Name at least one, like Article/1"))
     if len(set(topics)) > MOST_TOPICS:

@@ -76,19 +76,23 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(20), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
-        sa.Column("settled_at", INSTANT, nullable=True),
     )
+    op.create_index("ix_reports_user_id", "reports", ["user_id"])
     op.create_index("ix_reports_comment_id", "reports", ["comment_id"])
     _create_live_table(
         "decisions",
-        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=True),
         sa.Column("username", NAME, nullable=False),
         sa.Column("act", sa.String(20), nullable=False),
-        sa.Column("subject", sa.String(300), nullable=False),
         sa.Column("place", TOPIC, nullable=True),
+        sa.Column("comment_id", sa.Uuid(), nullable=True),
+        sa.Column("person_id", sa.Uuid(), nullable=True),
+        sa.Column("person_name", NAME, nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
     )
+    op.create_index("ix_decisions_user_id", "decisions", ["user_id"])
+    op.create_index("ix_decisions_person_id", "decisions", ["person_id"])
 
 
 def downgrade() -> None:

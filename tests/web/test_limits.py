@@ -198,6 +198,14 @@ async def test_writing_editing_and_deleting(alice: httpx.AsyncClient, bob: httpx
     await write(bob, "Another person may")
 
 
+async def test_reporting(alice: httpx.AsyncClient, bob: httpx.AsyncClient, few: Few) -> None:
+    few.by_account("REPORT")
+    path = f"/api/comments/{(await write(alice, 'Almonds'))['id']}/report"
+    for number in range(MOST):
+        expected(await bob.put(path, json={"reason": "spam", "note": str(number)}), 200)
+    too_many(await bob.put(path, json={"reason": "spam"}))
+
+
 async def test_writing_from_one_place(alice: httpx.AsyncClient, bob: httpx.AsyncClient, few: Few) -> None:
     few.by_address("COMMENT")
     for person_ in (alice, bob, alice):

@@ -24,6 +24,9 @@ from sqlalchemy import DateTime, Integer, Uuid, insert, inspect, select, text, u
 
 from app import database
 from app.database import Base, Instant
+from app.live.topics import QUEUE
+from app.live.viewers import Viewer
+from app.models.decision import Decision
 from app.models.letters import write_letter
 from app.models.like import Like
 from app.models.link import Purpose
@@ -31,7 +34,9 @@ from app.models.lock import MOST, Failures
 from app.models.login import Login
 from app.models.mail import Kind, Mail
 from app.models.notification import Notification
-from app.models.user import User
+from app.models.report import Report
+from app.models.user import Role, User
+from tests.models.moderators import set_role
 from tests.support.people import ARTICLE, COOKIE, DEVICE_COOKIE, delete, edit, email_of, expected, me, sign_up, write
 from tests.support.serving import serving
 from tests.support.sse import Stream, listening
@@ -52,8 +57,9 @@ class To(Flag):
     SELF = auto()  # whose it is, in their own browsers; and who typed it, in the answer
     LOG = auto()
     REDIS = auto()
+    MODERATORS = auto()
     OTHERS = auto()
-    ALL = SELF | LOG | REDIS | OTHERS
+    ALL = SELF | LOG | REDIS | MODERATORS | OTHERS
 
 
 class Word:
@@ -61,6 +67,7 @@ class Word:
 
 
 WORD = Word()
+WHO = {To.SELF: "Alice", To.MODERATORS: "Carol"}
 
 COLUMNS: dict[str, To | Word] = {
     "users.id": To.ALL,  # comments have it
@@ -81,7 +88,7 @@ COLUMNS: dict[str, To | Word] = {
     "users.signed_in_address": To.SELF,
     "users.last_signed_in_at": To.SELF,
     "users.last_signed_in_address": To.SELF,
-    "users.blocked_at": To.NOBODY,  # that they cannot sign in, not since when
+    "users.blocked_at": WORD,  # nobody is signed in who has one
     "users.leaving": WORD,
     "logins.id": To.SELF | To.LOG | To.REDIS,  # a name; the cookie is signed
     "logins.user_id": To.ALL,
@@ -104,6 +111,32 @@ COLUMNS: dict[str, To | Word] = {
     "likes.deleted_at": WORD,
     "likes.comment_id": To.SELF,  # how many like a comment everybody sees, not who
     "likes.place": To.ALL,  # anybody's Article/1
+    "reports.id": To.MODERATORS | To.REDIS,
+    "reports.topic": WORD,  # the same for all
+    "reports.seq": WORD,
+    "reports.created_seq": WORD,
+    "reports.deleted_at": WORD,
+    "reports.user_id": To.ALL,
+    "reports.username": To.ALL,  # a name; that it reported is told to moderators, as the rest of the row shows
+    "reports.comment_id": To.MODERATORS,
+    "reports.place": WORD,
+    "reports.reason": WORD,
+    "reports.note": To.MODERATORS,
+    "reports.created_at": To.MODERATORS,
+    "decisions.id": To.MODERATORS | To.REDIS,
+    "decisions.topic": WORD,
+    "decisions.seq": WORD,
+    "decisions.created_seq": WORD,
+    "decisions.deleted_at": WORD,
+    "decisions.user_id": To.NOBODY,
+    "decisions.username": To.MODERATORS,
+    "decisions.act": WORD,
+    "decisions.place": WORD,
+    "decisions.comment_id": To.MODERATORS,
+    "decisions.person_id": To.ALL,
+    "decisions.person_name": To.ALL,
+    "decisions.reason": To.MODERATORS,  # not even whom it is about
+    "decisions.created_at": To.MODERATORS,
     "mails.id": To.LOG,
     "mails.kind": WORD,
     "mails.address": To.NOBODY,  # but the mail server
@@ -135,9 +168,9 @@ COLUMNS: dict[str, To | Word] = {
     "failures.failed_at": To.NOBODY,
     "failures.locked_until": To.NOBODY,
 }
-ABOUT_PEOPLE = ("users", "logins", "likes", "mails", "notifications", "failures")
+ABOUT_PEOPLE = ("users", "logins", "likes", "reports", "decisions", "mails", "notifications", "failures")
 # What people write and do where others see it, and counters.
-OTHERS = {"comments", "commentables", "reports", "decisions", "topics", "epochs"}
+OTHERS = {"comments", "commentables", "topics", "epochs"}
 
 ALICE = {"email": "alice.secret.q7@example.com", "username": "Alice the Seventh", "password": "alice-s3cret-phrase-x1"}
 NEW_PASSWORD = "alice-s3cret-phrase-x2"
@@ -200,6 +233,8 @@ async def plant(served: Parley, user_id: UUID) -> dict[str, list[str]]:
         User: values(User),
         Login: values(Login, id=None),
         Like: values(Like, id=uuid4(), user_id=user_id, place="Article/1"),
+        Report: values(Report, id=uuid4(), user_id=user_id, username=ALICE["username"], reason="spam"),
+        Decision: values(Decision, id=uuid4(), user_id=uuid4(), username="mark-of-a-moderator", person_id=user_id),
         Mail: values(Mail, id=None, kind=Kind.RESET, user_id=user_id),
         Notification: values(
             Notification, id=None, topic=f"User/{user_id}", user_id=user_id, place="Article/where somebody named her"
@@ -213,8 +248,13 @@ async def plant(served: Parley, user_id: UUID) -> dict[str, list[str]]:
         rest = {"topic": like.topic, "seq": 10_001, "created_seq": 10_001, "user_id": user_id}
         rows[Login] = {**rest, **rows[Login], "id": login_id, "remember": True}
         rows[Like] = {**rest, **rows[Like]}
+        queue = {"topic": str(QUEUE), "seq": 10_001, "created_seq": 10_001, "place": "Article/1"}
+        rows[Report] = {**queue, **rows[Report]}
+        rows[Decision] = {**queue, "act": "hide", **rows[Decision], "person_name": ALICE["username"]}
         await writing.execute(insert(Login).values(rows[Login]))
         await writing.execute(insert(Like).values(rows[Like]))
+        await writing.execute(insert(Report).values(rows[Report]))
+        await writing.execute(insert(Decision).values(rows[Decision]))
         await writing.execute(insert(Mail).values(rows[Mail]))
         rows[Notification] |= {"kind": "reply", "seq": 10_002, "created_seq": 10_002}
         await writing.execute(insert(Notification).values(rows[Notification]))
@@ -391,12 +431,19 @@ async def talk(alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.As
         await reader.get("/api/notifications/")
         await reader.get("/inbox")
         await reader.get("/streams", params={"topic": "nonsense"})
+        await reader.get("/streams", params={"topic": "Moderation/queue"})
+        await moderate(reader)
     for other in (bob, guest):
         await other.put(f"/api/comments/{comment['id']}", json={"body": "Mine"})
         await other.delete(f"/api/comments/{comment['id']}", headers={"If-Match": '"1"'})
         await other.get("/streams", params={"topic": f"User/{comment['user_id']}"})
     await alice.put(f"/api/comments/{comment['id']}", json={"body": "Late"}, headers={"If-Match": '"1"'})
     await delete(alice, comment)
+
+
+async def moderate(reader: httpx.AsyncClient) -> None:
+    for path in ("/", "/moderation", "/api/moderation/reports", "/api/moderation/decisions"):
+        await reader.get(path, headers={"Accept": "text/html"})
 
 
 async def go_wrong(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
@@ -481,6 +528,9 @@ async def test_a_day_of_the_service_gives_no_secret_away(
         ]
         user = await sign_up(alice, **ALICE, name="Alice")
         await sign_up(bob, "Bob")
+        carol = await day.enter_async_context(ears.browser(site, "Carol"))
+        moderator = await sign_up(carol, "Carol")
+        await set_role(served, Viewer(UUID(moderator["id"])), Role.MODERATOR)
         await at_work.post("/api/session", json=ALICE)
         form = {"current_password": ALICE["password"], "email": WAITING}
         expected(await alice.put("/api/account/email", json=form), 202)
@@ -492,8 +542,10 @@ async def test_a_day_of_the_service_gives_no_secret_away(
             ears.stream(at_work, "Alice"),
             ears.stream(bob, "Bob", "Article/1"),
             ears.stream(guest, "guest", "Article/1"),
+            ears.stream(carol, "Carol"),
         ):
             await talk(alice, bob, guest)
+            await moderate(carol)
             for _ in range(2):
                 expected(await at_work.post("/api/session", json={**ALICE, "remember_me": True}), 200)
                 await at_work.get("/api/logins")
@@ -560,15 +612,19 @@ def check(ears: Ears, log: Log, commands: list[str], planted: dict[str, list[str
     for column in (*seen, "likes.comment_id", "notifications.actor_name", "notifications.title"):
         assert any(list(ears.where(text, "Alice")) for text in planted[column]), column
     assert list(ears.where(ALICE["username"], "guest"))
+    for column in ("reports.note", "reports.comment_id", "decisions.reason", "decisions.username"):
+        assert any(list(ears.where(text, "Carol")) for text in planted[column]), column
 
 
 def leaks(ears: Ears, log: Log, commands: list[str], what: str, secret: str, to: To) -> Iterator[str]:
     """Where this was heard that is not among where it may be."""
     assert len(secret) >= 6, what
-    if To.SELF not in to:
+    if to & (To.SELF | To.MODERATORS) == To.MODERATORS:
+        yield from (f"{what}, heard by {where}" for where in ears.where(secret, None, but=WHO[To.MODERATORS]))
+    elif To.SELF not in to:
         yield from (f"{what}, heard by {where}" for where in _strictly(ears, secret))
     elif To.OTHERS not in to:
-        yield from (f"{what}, heard by {where}" for where in ears.where(secret, None, but="Alice"))
+        yield from (f"{what}, heard by {where}" for where in ears.where(secret, None, but=WHO[To.SELF]))
     if To.LOG not in to:
         yield from (f"{what}, logged: {_around(secret, line)}" for line in log.lines if secret in line)
     if To.REDIS not in to:

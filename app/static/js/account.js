@@ -1,5 +1,5 @@
 import { backoff } from "./backoff.js";
-import { LOGIN_CHANGED, LOGIN_ENDED, USER } from "./events.js";
+import { LOGIN_CHANGED, LOGIN_ENDED, STREAM_RESET, USER } from "./events.js";
 import { request } from "./sync.js";
 
 const USERS = "/api/users";
@@ -10,6 +10,7 @@ const DELETION = "/api/account/deletion";
 
 const UNAUTHORIZED = 401;
 const TRIES = 3;
+const MODERATING = ["moderator", "owner"];
 
 /**
  * Who is looking at the page: the signed-in user, or (without an id) a guest. Beside Backbone's events:
@@ -21,12 +22,28 @@ export const Account = Backbone.Model.extend({
   initialize(_, { bus }) {
     this.underway = null;
     this.listenTo(bus, USER.updated, this.merge);
+    this.listenTo(bus, STREAM_RESET, this.reread);
     this.listenTo(bus, LOGIN_ENDED, this.ended);
     this.listenTo(bus, LOGIN_CHANGED, this.recheck);
   },
 
   isSignedIn() {
     return this.has("id");
+  },
+
+  isModerator() {
+    return MODERATING.includes(this.get("role"));
+  },
+
+  isOwner() {
+    return this.get("role") === "owner";
+  },
+
+  /** In a "change": is it another now who looks, or somebody who may see other things than before? */
+  seesOther() {
+    return (
+      this.hasChanged("id") || MODERATING.includes(this.previous("role")) !== this.isModerator()
+    );
   },
 
   /** `fields`: email, username, password. Signs in unless the address is to be confirmed first. Rejected with a Problem. */
@@ -148,6 +165,14 @@ export const Account = Backbone.Model.extend({
     if (!this.isSignedIn()) return;
     this.clear();
     this.trigger("left", reason);
+  },
+
+  // The stream goes on without telling what has become of the account: it is read again.
+  async reread({ topics }) {
+    const { id } = this;
+    if (!topics.includes(`User/${id}`)) return;
+    const answer = await this.askAgain();
+    if (answer?.user) this.merge(answer.user);
   },
 
   merge(user) {

@@ -19,6 +19,10 @@
 //   .notice                     .notice__words __sign-in __dismiss
 //   dialog.entry[data-mode]     signin | signup | forgot | unlock | confirm | sent; inputs by name;
 //                               .field__error[data-field] .entry__problem .entry__submit .entry__sent
+//   .comment__more              .menu > .menu__item[data-act]: report | hide | restore | block | appoint; .comment__hidden
+//   dialog.report[data-state]   asking | thanks; dialog.decide: .decide__submit __cancel; inputs by name
+//   .badge[data-count]          the open reports, for moderators
+//   .desk                       .case[data-comment-id] .case__hide __dismiss __block; .decision[data-act] .decision__unblock
 //   .settings                   .email .password .logins > .login[data-login-id] .deletion
 //   .bell                       .bell__button[aria-expanded] __badge __panel __read-all __all
 //   .inbox                      .inbox__read-all __earlier __empty; there and in the bell .notification[data-notification-id],
@@ -29,14 +33,19 @@
 import { Account } from "./account.js";
 import { AccountView } from "./account_view.js";
 import { AnnouncerView } from "./announcer_view.js";
+import { BadgeView } from "./badge_view.js";
 import { BASE } from "./base.js";
 import { BellView } from "./bell_view.js";
 import { bus } from "./bus.js";
+import { Cases } from "./cases.js";
 import { Comments } from "./comments.js";
 import { CommentsView } from "./comments_view.js";
 import { ComposerView } from "./composer_view.js";
 import { Connector } from "./connector.js";
 import { Courier } from "./courier.js";
+import { DecideView } from "./decide_view.js";
+import { Decisions } from "./decisions.js";
+import { DeskView } from "./desk_view.js";
 import { Drafts } from "./drafts.js";
 import { EntryView } from "./entry_view.js";
 import { Host } from "./host.js";
@@ -45,12 +54,16 @@ import { Light } from "./light.js";
 import { LightView } from "./light_view.js";
 import { MailedLink } from "./mailed_link.js";
 import { MailedLinkView } from "./mailed_link_view.js";
+import { MenuView } from "./menu_view.js";
+import { Moderation } from "./moderation.js";
 import { NoticeView } from "./notice_view.js";
 import { Notifications } from "./notifications.js";
 import { Outbox } from "./outbox.js";
 import { Presence } from "./presence.js";
 import { PresenceView } from "./presence_view.js";
 import { Relay } from "./relay.js";
+import { ReportView } from "./report_view.js";
+import { Reports } from "./reports.js";
 import { RevealView } from "./reveal_view.js";
 import { Router } from "./router.js";
 import { SettingsView } from "./settings_view.js";
@@ -58,9 +71,10 @@ import { keepPages } from "./shell.js";
 import "./sync.js";
 import { Tabs } from "./tabs.js";
 
-const { user, thread, notifications, cursors, topics } = JSON.parse(
+const { user, thread, reports, decisions, notifications, cursors, topics } = JSON.parse(
   document.getElementById("bootstrap").textContent,
 );
+const QUEUE = "Moderation/queue"; // moderators follow it; the server sees to that
 // What everybody may follow; an account's own topic the server adds by itself.
 const pageTopics = topics.filter((topic) => !topic.startsWith("User/"));
 const account = new Account(user ?? {}, { bus });
@@ -69,6 +83,7 @@ const drafts = new Drafts(account);
 const tabs = new Tabs();
 const outbox = new Outbox({ bus, tabs });
 const connector = new Connector({ bus, tabs, viewer });
+const moderation = new Moderation(account);
 const collections = [];
 const ownCollections = [];
 const parley = { account, comments: null, connector, outbox, bus };
@@ -81,12 +96,13 @@ new Router({
   embedded: showEmbedded,
   account: showSettings,
   inbox: showInbox,
+  moderation: showModeration,
   mailedLink: showMailedLink,
 });
 parley.notifications = own(Notifications, notifications);
 showChrome();
 Backbone.history.start({ pushState: true, root: `${BASE}/` });
-account.on("change:id", followAnew);
+account.on("change", () => account.seesOther() && followAnew());
 account.on("left", leave);
 account.on("renewed", () => connector.resume());
 outbox.belongTo(viewer());
@@ -103,6 +119,7 @@ function showChrome() {
   new EntryView({ el: ".entry", model: account, bus });
   new LightView({ el: ".light", model: new Light({}, { bus }), bus });
   new RevealView({ el: document.body, bus });
+  showBadge();
 }
 
 function showThread() {
@@ -120,6 +137,9 @@ function showThread() {
     drafts,
     presence,
   });
+  new MenuView({ el, collection: parley.comments, bus, account });
+  new ReportView({ el: ".report", bus, moderation });
+  new DecideView({ el: ".decide", bus, moderation });
 }
 
 // The same, in an iframe of somebody's page.
@@ -154,6 +174,28 @@ function showSettings() {
   new SettingsView({ el: ".settings", model: account, bus });
 }
 
+// Moderators see in every tab how much there is to decide.
+function showBadge() {
+  parley.reports = queue(Reports, reports ?? { reports: [], before: null });
+  new BadgeView({ el: ".badge", collection: parley.reports, account });
+}
+
+function showModeration() {
+  const trail = queue(Decisions, decisions);
+  const cases = new Cases(null, { reports: parley.reports });
+  new DeskView({ el: ".desk", bus, account, moderation, cases, decisions: trail });
+  new DecideView({ el: ".decide", bus, moderation });
+}
+
+// A collection of the moderators' topic.
+function queue(Collection, snapshot) {
+  const topic = QUEUE;
+  const collection = new Collection([], { bus, outbox, account, topic, place: placeOf(topic) });
+  collection.replace(snapshot);
+  collections.push(collection);
+  return collection;
+}
+
 function showMailedLink() {
   const el = document.querySelector(".mailed-link");
   const link = new MailedLink({}, { kind: el.dataset.kind });
@@ -171,7 +213,7 @@ async function followAnew() {
   const theirs = account.isSignedIn() ? ownCollections : [];
   const read = [...collections, ...theirs].map((collection) => collection.refetch());
   const snapshots = await Promise.all(read);
-  if (mine === turn) follow(snapshots.map((snapshot) => snapshot.cursor));
+  if (mine === turn) follow(_.compact(snapshots.map((snapshot) => snapshot.cursor)));
 }
 
 // Who goes of their own will leaves nothing in sight. What is unsent waits for them, out of it.

@@ -3,3 +3,6 @@ export const BASE = document.documentElement.dataset.base ?? "";
 
 /** A name in what all pages of a host share: storage, locks, channels. Another Parley there has others. */
 export const named = (name) => `${name}${BASE}`;
+
+/** Where the page of this commentable is: "Article/1". */
+export const pageOf = (place) => `${BASE}/${place.split("/").map(encodeURIComponent).join("/")}`;

@@ -43,6 +43,7 @@ export const CommentView = Backbone.View.extend({
 
   render() {
     this.renderHead();
+    this.renderModeration();
     this.part("body").textContent = this.model.text();
     this.renderState();
     this.renderActions();
@@ -59,6 +60,11 @@ export const CommentView = Backbone.View.extend({
     this.part("edited").hidden = !edited;
     const time = this.part("time");
     if (time.getAttribute("datetime") !== created_at) time.setAttribute("datetime", created_at);
+  },
+
+  renderModeration() {
+    this.part("hidden").hidden = !this.model.get("hidden");
+    this.part("menu").hidden = this.model.get("current_user_can_edit");
   },
 
   renderState() {

@@ -5,9 +5,11 @@
 export const COMMENT = changesOf("comment");
 export const USER = changesOf("user");
 export const NOTIFICATION = changesOf("notification");
+export const REPORT = changesOf("report");
+export const DECISION = changesOf("decision");
 
 /** What happens to the objects of each live model. A new model is one more here. */
-export const LIVE = [COMMENT, USER, NOTIFICATION];
+export const LIVE = [COMMENT, USER, NOTIFICATION, REPORT, DECISION];
 
 function changesOf(model) {
   return {
@@ -48,5 +50,7 @@ export const OUTBOX_VOLATILE = "local.outbox.volatile"; // (error): what is unse
 // Between views; the server never hears of these.
 export const ENTRY_WANTED = "local.entry.wanted"; // a mode (entry_modes.js): open the form
 export const ENTRY_CLOSED = "local.entry.closed"; // the form was closed, signed in or not
+export const REPORT_WANTED = "local.report.wanted"; // (a comment): ask what is wrong with it
+export const DECISION_WANTED = "local.decision.wanted"; // (an act, {id, …}): ask a moderator (decide_view.js)
 export const COMMENTS_ARRIVED = "local.comments.arrived"; // (n): comments by others came in, unasked for
 export const ANNOUNCEMENT = "local.announcement"; // a sentence for the polite live region

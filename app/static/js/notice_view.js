@@ -6,7 +6,9 @@ const WORDS = {
   password: "You were signed out: the password was changed.",
   expired: "You were signed out after a long time.",
   deleted: "This account has been deleted.",
+  blocked: "You were signed out: this account has been blocked by a moderator.",
 };
+const FOR_GOOD = ["deleted", "blocked"];
 
 /** Why one is a guest all of a sudden. It stays until somebody has seen it, or is signed in again. */
 export const NoticeView = Backbone.View.extend({
@@ -24,7 +26,7 @@ export const NoticeView = Backbone.View.extend({
   tell(reason) {
     const words = WORDS[reason] ?? SIGNED_OUT;
     this.el.querySelector(".notice__words").textContent = words;
-    this.el.querySelector(".notice__sign-in").hidden = reason === "deleted";
+    this.el.querySelector(".notice__sign-in").hidden = FOR_GOOD.includes(reason);
     this.el.hidden = false;
     this.bus.trigger(ANNOUNCEMENT, words);
   },

@@ -4,6 +4,7 @@ export const Router = Backbone.Router.extend({
     "": "front",
     account: "account",
     inbox: "inbox",
+    moderation: "moderation",
     reset: "mailedLink",
     confirm: "mailedLink",
     unlock: "mailedLink",

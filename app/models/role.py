@@ -1,0 +1,111 @@
+"""Roles: member, moderator, owner; who is one, and who is blocked. An owner may do what a moderator may, and more.
+
+1. Nobody is blocked by who may not appoint them: an owner by nobody, a moderator by owners.
+2. There is an owner as soon as there was one. The first is made by who runs the service (`python -m app owner`).
+3. Every change here holds `QUEUE`, so of two owners who demote each other at once the second one is refused.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.live.parley import Parley
+from app.live.topics import QUEUE, Topic
+from app.live.viewers import Viewer
+from app.live.writing import Write, owned
+from app.models.decision import Act, record
+from app.models.login import End, end_all
+from app.models.moderation import moderator_in
+from app.models.refusals import Forbidden, Invalid, Missing
+from app.models.user import MODERATING, Role, User, user_at
+
+
+@owned
+async def block(parley: Parley, by: Viewer, user_id: UUID, reason: str = "") -> User:
+    """This account cannot sign in any more, and all its logins end. Raises Missing, Forbidden."""
+    async with parley.writing(Topic.account(user_id), QUEUE) as write:
+        moderator, user = await _decide(write, by, user_id)
+        if user.blocked_at is None:
+            user.blocked_at = datetime.now(UTC)
+            write.update(user)
+            await end_all(write, user.id, End.BLOCKED)
+            record(write, moderator, Act.BLOCK, person=(user.id, user.username), reason=reason)
+    return user
+
+
+@owned
+async def unblock(parley: Parley, by: Viewer, user_id: UUID) -> None:
+    """This account may sign in again. Raises Missing, Forbidden."""
+    async with parley.writing(Topic.account(user_id), QUEUE) as write:
+        moderator, user = await _decide(write, by, user_id)
+        if user.blocked_at is not None:
+            user.blocked_at = None
+            write.update(user)
+            record(write, moderator, Act.UNBLOCK, person=(user.id, user.username))
+
+
+@owned
+async def appoint(parley: Parley, by: Viewer, user_id: UUID, role: Role) -> User:
+    """This account has that role from now on. Raises Missing, Forbidden, and Invalid for one that is blocked."""
+    async with parley.writing(Topic.account(user_id), QUEUE) as write:
+        owner = await moderator_in(write, by)
+        if owner.role != Role.OWNER:
+            raise Forbidden("This is for owners.")
+        user = _there(await write.get(User, user_id))
+        if user.blocked_at:
+            raise Invalid("role", "This account is blocked.")
+        if user.role == Role.OWNER and not await _other_owner(write, user):
+            raise Forbidden("There has to be an owner.")
+        _appoint(write, owner, user, role)
+    return user
+
+
+@owned
+async def make_owner(parley: Parley, email: str) -> User:
+    """The account with this address is an owner, by who runs the service. Raises Missing, Forbidden."""
+    async with parley.reading() as reading:
+        found = _there(await user_at(reading, email))
+    async with parley.writing(Topic.account(found.id), QUEUE) as write:
+        user = _there(await write.get(User, found.id))
+        if user.blocked_at:
+            raise Forbidden("This account is blocked.")
+        if parley.settings.require_confirmation and not user.confirmed_at:
+            raise Forbidden("This address is not confirmed yet; whoever signed up with it may not be its owner.")
+        _appoint(write, None, user, Role.OWNER)
+    return user
+
+
+def _appoint(write: Write, by: User | None, user: User, role: Role) -> None:
+    if user.role != role:
+        user.role = role
+        write.update(user)
+        record(write, by, Act(role.value), person=(user.id, user.username))
+
+
+async def _decide(write: Write, by: Viewer, user_id: UUID) -> tuple[User, User]:
+    """(who decides, about whom), where the one may block the other (1)."""
+    moderator = await moderator_in(write, by)
+    # Waits for comments of this account that are on their way; later ones see that it is blocked.
+    await write.session.execute(select(User.id).where(User.id == user_id).with_for_update())
+    user = _there(await write.get(User, user_id))
+    if user.id == moderator.id:
+        raise Forbidden("This is your own account.")
+    if user.role == Role.OWNER:
+        raise Forbidden("An owner cannot be blocked.")
+    if user.role in MODERATING and moderator.role != Role.OWNER:
+        raise Forbidden("Only an owner may block a moderator.")
+    return moderator, user
+
+
+async def _other_owner(write: Write, user: User) -> bool:
+    others = select(User.id).where(User.role == Role.OWNER, User.deleted_at.is_(None), User.id != user.id)
+    return await write.session.scalar(others.limit(1)) is not None
+
+
+def _there(user: User | None) -> User:
+    if user is None or user.deleted_at:
+        raise Missing("There is no such account.")
+    return user

@@ -1,0 +1,23 @@
+/** The way to the moderators' page, with how many reports are open. For moderators alone. */
+export const BadgeView = Backbone.View.extend({
+  /** `collection`: the open reports. */
+  initialize({ account }) {
+    this.account = account;
+    this.listenTo(account, "change", this.render);
+    this.listenTo(this.collection, "update reset window", this.render);
+    this.render();
+  },
+
+  render() {
+    const { length, before } = this.collection;
+    const count = `${length}${before === null ? "" : "+"}`;
+    this.el.hidden = !this.account.isModerator();
+    this.el.dataset.count = length;
+    this.el.setAttribute(
+      "aria-label",
+      `Moderation, ${count} open report${count === "1" ? "" : "s"}`,
+    );
+    this.el.querySelector(".badge__count").textContent = count;
+    this.el.querySelector(".badge__count").hidden = length === 0;
+  },
+});

@@ -1,0 +1,117 @@
+import { ANNOUNCEMENT, DECISION_WANTED } from "./events.js";
+import { Form } from "./form.js";
+
+// What is asked before something is decided, how the button is called, and what is said afterwards.
+const ACTS = {
+  hide: {
+    title: () => "Hide this comment?",
+    words: "Only its author and moderators will see it.",
+    submit: "Hide",
+    done: "The comment is hidden.",
+    act: (moderation, { id }, fields) => moderation.hide(id, fields),
+  },
+  restore: {
+    title: () => "Restore this comment?",
+    words: "Everybody will see it again.",
+    submit: "Restore",
+    done: "The comment is restored.",
+    act: (moderation, { id }) => moderation.restore(id),
+  },
+  block: {
+    title: ({ name }) => `Block ${name}?`,
+    words: "They are signed out everywhere and cannot sign in again. What they have written stays.",
+    submit: "Block",
+    done: "The account is blocked.",
+    act: (moderation, { id }, fields) => moderation.block(id, fields),
+  },
+  appoint: {
+    title: ({ name }) => `Give ${name} a role`,
+    words: "Moderators hide, lock and block. Owners appoint, besides. It counts at once.",
+    submit: "Appoint",
+    done: "The role is given.",
+    act: (moderation, { id }, { role }) => moderation.appoint(id, { role }),
+  },
+  unblock: {
+    title: ({ name }) => `Unblock ${name}?`,
+    words: "They can sign in and write again.",
+    submit: "Unblock",
+    done: "The account is no longer blocked.",
+    act: (moderation, { id }) => moderation.unblock(id),
+  },
+  lock: {
+    title: () => "Lock this conversation?",
+    words: "Only moderators can write here then. What was written stays its authors' to change.",
+    submit: "Lock",
+    done: "The conversation is locked.",
+    act: (moderation, { place }) => moderation.lock(place, true),
+  },
+  unlock: {
+    title: () => "Unlock this conversation?",
+    words: "Everybody can write here again.",
+    submit: "Unlock",
+    done: "The conversation is no longer locked.",
+    act: (moderation, { place }) => moderation.lock(place, false),
+  },
+};
+// Which of them ask for what.
+const FIELDS = { reason: ["hide", "block"], role: ["appoint"] };
+
+/** The dialog in which a moderator decides, with a reason where one is noted. What fails is said in it. */
+export const DecideView = Backbone.View.extend({
+  events: {
+    submit: "submit",
+    click: "clickOutside",
+    "click .dialog__close": "close",
+    "click .decide__cancel": "close",
+  },
+
+  initialize({ bus, moderation }) {
+    Object.assign(this, { bus, moderation });
+    this.form = new Form(this.el.querySelector("form"));
+    this.listenTo(bus, DECISION_WANTED, this.open);
+  },
+
+  part(name) {
+    return this.el.querySelector(`.decide__${name}`);
+  },
+
+  /** `about`: what of id, name, place and reason the act needs. */
+  open(name, about) {
+    const { title, words, submit } = ACTS[name];
+    Object.assign(this, { name, about });
+    this.form.reset();
+    this.part("title").textContent = title(about);
+    this.part("words").textContent = words;
+    this.part("submit").textContent = submit;
+    this.form.fields.reason.value = about.reason ?? "";
+    const asked = this.show(name);
+    if (!this.el.open) this.el.showModal();
+    (this.form.fields[asked] ?? this.part("submit")).focus();
+  },
+
+  // Answers which field is asked for, if any is.
+  show(act) {
+    for (const [field, acts] of Object.entries(FIELDS)) {
+      this.form.fields[field].closest(".field").hidden = !acts.includes(act);
+    }
+    return Object.keys(FIELDS).find((field) => FIELDS[field].includes(act));
+  },
+
+  async submit(event) {
+    event.preventDefault();
+    const { act, done } = ACTS[this.name];
+    const { reason, role } = this.form.fields;
+    const fields = { reason: reason.value, role: role.value };
+    if (!(await this.form.send(() => act(this.moderation, this.about, fields)))) return;
+    this.bus.trigger(ANNOUNCEMENT, done);
+    this.close();
+  },
+
+  clickOutside(event) {
+    if (event.target === this.el) this.close();
+  },
+
+  close() {
+    this.el.close();
+  },
+});

@@ -1,0 +1,53 @@
+import { ANNOUNCEMENT, REPORT_WANTED } from "./events.js";
+import { Form } from "./form.js";
+import { showParts } from "./parts.js";
+
+const THANKS = "Thank you. A moderator will look at it.";
+
+/** The dialog in which somebody says what is wrong with a comment. `data-state`: asking | thanks. */
+export const ReportView = Backbone.View.extend({
+  events: {
+    submit: "submit",
+    click: "clickOutside",
+    "click .dialog__close": "close",
+    "click .report__done": "close",
+  },
+
+  initialize({ bus, moderation }) {
+    Object.assign(this, { bus, moderation });
+    this.form = new Form(this.el.querySelector("form"));
+    this.listenTo(bus, REPORT_WANTED, this.open);
+  },
+
+  open(comment) {
+    this.comment = comment;
+    this.form.reset();
+    this.el.querySelector(".report__author").textContent = comment.get("username");
+    this.turn("asking");
+    if (!this.el.open) this.el.showModal();
+    this.form.fields.reason.focus();
+  },
+
+  turn(state) {
+    this.el.dataset.state = state;
+    showParts(this.el, state);
+  },
+
+  async submit(event) {
+    event.preventDefault();
+    const { reason, note } = this.form.fields;
+    const fields = { reason: reason.value, note: note.value };
+    if (!(await this.form.send(() => this.moderation.report(this.comment.id, fields)))) return;
+    this.turn("thanks");
+    this.el.querySelector(".report__done").focus();
+    this.bus.trigger(ANNOUNCEMENT, THANKS);
+  },
+
+  clickOutside(event) {
+    if (event.target === this.el) this.close();
+  },
+
+  close() {
+    this.el.close();
+  },
+});

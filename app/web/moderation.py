@@ -1,0 +1,157 @@
+"""Moderation over REST: report a comment; hide it or let it stand, lock its talk, block its author, appoint who may."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AfterValidator, BeforeValidator, StringConstraints
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.live.cursors import GREATEST_SEQ
+from app.live.viewers import Viewer
+from app.models import comment as comments
+from app.models import commentable as commentables
+from app.models import decision as decided
+from app.models import moderation, role
+from app.models import queue as queues
+from app.models import report as reported
+from app.models.decision import LONGEST_REASON, Decision
+from app.models.queue import Page
+from app.models.refusals import Missing
+from app.models.report import LONGEST_NOTE, Reason, Report
+from app.models.user import Role, User
+from app.web import limits
+from app.web.answers import answer
+from app.web.identity import parley_of, require_sign_in
+from app.web.input import Input, one_of, parse_uuid, query_int, read_input, topic_from, without_nul
+
+Why = Annotated[str, StringConstraints(max_length=LONGEST_REASON), AfterValidator(without_nul)]
+Note = Annotated[str, StringConstraints(max_length=LONGEST_NOTE), AfterValidator(without_nul)]
+Title = Annotated[str, StringConstraints(max_length=commentables.LONGEST_TITLE), AfterValidator(without_nul)]
+
+
+class NewReport(Input):
+    reason: Annotated[Reason, BeforeValidator(one_of(Reason))]
+    note: Note = ""
+
+
+class Decided(Input):
+    reason: Why = ""
+
+
+class Change(Input):
+    locked: bool | None = None
+    title: Title | None = None
+
+
+class Appointment(Input):
+    role: Annotated[Role, BeforeValidator(one_of(Role))]
+
+
+# -- anybody with an account --------------------------------------------------------------------------------
+
+
+async def report(request: Request) -> Response:
+    """Once for each person and comment; again with other words changes them."""
+    viewer = await require_sign_in(request)
+    form = await read_input(request, NewReport)
+    await limits.take_own(request, limits.REPORT)
+    id_ = _id(request, "comment")
+    await moderation.report(parley_of(request), viewer, id_, form.reason, form.note)
+    return answer({"comment_id": id_, "reason": form.reason, "note": form.note})
+
+
+# -- moderators ---------------------------------------------------------------------------------------------
+
+
+async def hide(request: Request) -> Response:
+    viewer = await _require_moderator(request)
+    form = await read_input(request, Decided)
+    comment = await moderation.hide(parley_of(request), viewer, _id(request, "comment"), form.reason)
+    return answer(comments.render(comment, viewer.kind(comment.author_id)))
+
+
+async def restore(request: Request) -> Response:
+    viewer = await _require_moderator(request)
+    await moderation.restore(parley_of(request), viewer, _id(request, "comment"))
+    return Response(status_code=204)
+
+
+async def dismiss(request: Request) -> Response:
+    viewer = await _require_moderator(request)
+    await moderation.dismiss(parley_of(request), viewer, _id(request, "comment"))
+    return Response(status_code=204)
+
+
+async def change(request: Request) -> Response:
+    """Lock a conversation, or call it something else."""
+    viewer = await _require_moderator(request)
+    topic = topic_from(request, request.path_params["type"], request.path_params["id"])
+    form = await read_input(request, Change, wrapped_as="commentable")
+    commentable = await moderation.change(parley_of(request), viewer, topic, form.locked, form.title)
+    return answer(commentables.render(commentable))
+
+
+async def block(request: Request) -> Response:
+    viewer = await _require_moderator(request)
+    form = await read_input(request, Decided)
+    return _account(await role.block(parley_of(request), viewer, _id(request, "account"), form.reason))
+
+
+async def unblock(request: Request) -> Response:
+    viewer = await _require_moderator(request)
+    await role.unblock(parley_of(request), viewer, _id(request, "account"))
+    return Response(status_code=204)
+
+
+async def appoint(request: Request) -> Response:
+    viewer = await _require_moderator(request)
+    form = await read_input(request, Appointment)
+    return _account(await role.appoint(parley_of(request), viewer, _id(request, "account"), form.role))
+
+
+async def index_reports(request: Request) -> Response:
+    """Those that are open."""
+    return answer(reports(await _page(request, Report)))
+
+
+async def index_decisions(request: Request) -> Response:
+    return answer(decisions(await _page(request, Decision)))
+
+
+def reports(page: Page[Report]) -> dict[str, Any]:
+    """A page as moderators see it."""
+    return {"reports": [reported.render(row) for row in page.rows], "cursor": page.cursor, "before": page.before}
+
+
+def decisions(page: Page[Decision]) -> dict[str, Any]:
+    return {"decisions": [decided.render(row) for row in page.rows], "cursor": page.cursor, "before": page.before}
+
+
+async def _page(request: Request, model: type[queues.Row]) -> Page[queues.Row]:
+    await _require_moderator(request)
+    before = query_int(request, "before", None, 1, GREATEST_SEQ)
+    limit = query_int(request, "limit", queues.PAGE, 1, queues.LARGEST_PAGE) or queues.PAGE
+    async with parley_of(request).reading() as reading:
+        return await queues.page(reading, model, before, limit)
+
+
+async def _require_moderator(request: Request) -> Viewer:
+    """Before anything else is said of what was asked for. Raises SignInFirst, Forbidden."""
+    viewer = await require_sign_in(request)
+    moderation.refuse_others(viewer)
+    return viewer
+
+
+def _account(user: User) -> Response:
+    """As much of it as moderators may know."""
+    shown = {"id": user.id, "username": user.username, "role": user.role, "blocked": user.blocked_at is not None}
+    return answer(shown)
+
+
+def _id(request: Request, what: str) -> UUID:
+    if (id_ := parse_uuid(request.path_params["id"])) is None:
+        raise Missing(f"There is no such {what}.")
+    return id_

@@ -1,0 +1,227 @@
+"""Moderation in the browser: a report, the queue that fills by itself, and what leaves whose screen."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+
+from app.live.viewers import Viewer
+from app.models.user import Role
+from tests.browser.complaints import Complaints
+from tests.browser.conftest import Arrive
+from tests.browser.people import Person
+from tests.models.moderators import set_role
+from tests.support.people import me, write
+
+if TYPE_CHECKING:
+    from app.live.parley import Parley
+
+MENU = ".menu__item[data-act={}]"
+
+
+@pytest.fixture
+async def alice(arrive: Arrive) -> Person:
+    alice = await arrive("Alice")
+    await write(alice.client, "Buy almonds")
+    return alice
+
+
+@pytest.fixture
+async def carol(arrive: Arrive, served: Parley) -> Person:
+    """She moderates."""
+    return await moderator(arrive, served, "Carol")
+
+
+async def moderator(arrive: Arrive, served: Parley, name: str, role: Role = Role.MODERATOR) -> Person:
+    person = await arrive(name)
+    await appoint(served, person, role)
+    await person.until("!document.querySelector('.badge').hidden", "the badge")
+    return person
+
+
+async def appoint(served: Parley, person: Person, role: Role) -> None:
+    user = await me(person.client)
+    assert user
+    await set_role(served, Viewer(UUID(user["id"])), role)
+
+
+async def choose(person: Person, body: str, act: str) -> None:
+    """In the comment's menu."""
+    await person.comment(body).locator(".comment__more").click()
+    await person.page.locator(MENU.format(act)).click()
+
+
+async def test_what_is_hidden_leaves_every_screen_within_a_second(
+    alice: Person, bob: Person, guest: Person, carol: Person
+) -> None:
+    for person in (alice, bob, guest, carol):
+        await person.sees("Buy almonds")
+    await choose(carol, "Buy almonds", "hide")
+    began = time.monotonic()
+    await carol.page.locator(".decide__submit").click()
+    for person in (bob, guest):
+        await person.sees()
+    assert time.monotonic() - began < 1.5, "a second, and what a busy machine adds to it"
+    for person in (alice, carol):
+        await person.sees("Buy almonds")
+        await person.until("document.querySelector('.comment__hidden').checkVisibility()", "that it is hidden")
+    await guest.reload()
+    await guest.sees()
+    await choose(carol, "Buy almonds", "restore")
+    await carol.page.locator(".decide__submit").click()
+    for person in (alice, bob, guest, carol):
+        await person.sees("Buy almonds")
+        await person.until("!document.querySelector('.comment__hidden').checkVisibility()", "that it is not hidden")
+
+
+async def test_the_queue_is_live_in_two_moderators_browsers(
+    arrive: Arrive, served: Parley, alice: Person, bob: Person, carol: Person
+) -> None:
+    olga = await moderator(arrive, served, "Olga", Role.OWNER)
+    await carol.go("/moderation")
+    desks = [carol, await olga.another_tab("/moderation")]
+    await choose(bob, "Buy almonds", "report")
+    await bob.page.locator("dialog.report select").select_option("spam")
+    await bob.page.locator("dialog.report textarea").fill("Nobody asked")
+    await bob.page.locator("dialog.report [type=submit]").click()
+    await bob.until("document.querySelector('dialog.report').dataset.state === 'thanks'", "thanks")
+    for desk in desks:
+        await desk.until("document.querySelector('.case__text')?.textContent === 'Buy almonds'", "the case")
+        said = await desk.page.locator(".case").inner_text()
+        assert "1 report: spam" in said
+        assert "Bob: “Nobody asked”" in said
+    await olga.until("document.querySelector('.badge').dataset.count === '1'", "the badge in another tab")
+
+    await alice.edit("Buy almonds", "Buy walnuts")
+    for desk in desks:
+        await desk.until("document.querySelector('.case__text').textContent === 'Buy walnuts'", "what it says now")
+    await carol.page.locator(".case__hide").click()
+    assert await carol.page.locator(".decide [name=reason]").input_value() == "spam"
+    await carol.page.locator(".decide__submit").click()
+    for desk in desks:
+        await desk.until("!document.querySelector('.case')", "an empty queue")
+        await desk.until("document.querySelector('.decision')?.dataset.act === 'hide'", "the decision")
+        assert "Carol hid a comment by Alice" in await desk.page.locator(".decision").inner_text()
+    await olga.until("document.querySelector('.badge').dataset.count === '0'", "the badge in another tab")
+    await bob.page.locator(".report__done").click()
+    await bob.sees()
+
+
+async def test_all_of_it_with_keys_alone(alice: Person, bob: Person, carol: Person) -> None:
+    await bob.press(".comment__more")
+    await bob.focus_is_on(MENU.format("report"))
+    await bob.page.keyboard.press("Escape")
+    await bob.focus_is_on(".comment__more")
+    await bob.page.keyboard.press("ArrowDown")
+    await bob.page.keyboard.press("Enter")
+    await bob.focus_is_on("dialog.report select")
+    await bob.press("dialog.report [type=submit]")
+    await bob.is_refused(".report", "reason", "Required")
+    await bob.page.keyboard.type("Insults")
+    await bob.page.keyboard.press("Tab")
+    await bob.page.keyboard.type("At walnuts")
+    await bob.press("dialog.report [type=submit]")
+    await bob.focus_is_on(".report__done")
+    await bob.page.keyboard.press("Enter")
+    await bob.focus_is_on(".comment__more")
+
+    await carol.press(".badge", "Shift+Tab")
+    await carol.until("document.querySelector('.case')", "the case")
+    await carol.is_ready()
+    await carol.press(".case__dismiss")
+    await carol.until("!document.querySelector('.case')", "an empty queue")
+    await carol.focus_is_on(".desk__heading")
+    await carol.go("/Article/1")
+    await carol.press(".comment__more")
+    for act in ("report", "hide", "block", "report"):
+        await carol.focus_is_on(MENU.format(act))
+        await carol.page.keyboard.press("ArrowDown")
+    await carol.page.keyboard.press("Enter")
+    await carol.focus_is_on(".decide [name=reason]")
+    await carol.page.keyboard.type("Enough")
+    await carol.page.keyboard.press("Enter")
+    await bob.sees()
+
+
+async def test_a_guest_signs_in_before_reporting(alice: Person, guest: Person) -> None:
+    await guest.sees("Buy almonds")
+    await choose(guest, "Buy almonds", "report")
+    await guest.page.locator("dialog.entry[open]").wait_for()
+
+
+async def test_ones_own_comments_have_no_menu(alice: Person) -> None:
+    await alice.sees("Buy almonds")
+    assert not await alice.page.locator(".comment__more").is_visible()
+
+
+async def test_who_is_blocked_is_told_and_may_read(alice: Person, carol: Person, complaints: Complaints) -> None:
+    complaints.allow("403")
+    await choose(carol, "Buy almonds", "block")
+    await carol.page.locator(".decide [name=reason]").fill("Almonds again")
+    await carol.page.locator(".decide__submit").click()
+    await alice.is_guest()
+    await alice.is_told("You were signed out: this account has been blocked by a moderator.")
+    await alice.sees("Buy almonds")
+    await alice.page.locator(".account__sign-in").click()
+    await alice.page.locator(".entry [name=email]").fill("alice@example.com")
+    await alice.page.locator(".entry [name=password]").fill("talk among friends")
+    await alice.page.locator(".entry__submit").click()
+    await alice.until("document.querySelector('.entry__problem').textContent === 'This account is blocked.'", "why")
+
+    await carol.go("/moderation")
+    await carol.page.locator(".decision__unblock").click()
+    await carol.page.locator(".decide__submit").click()
+    await carol.until("document.querySelector('.decision').dataset.act === 'unblock'", "the decision")
+    assert await carol.page.locator(".decision__unblock:visible").count() == 0
+    await alice.page.locator(".entry__submit").click()
+    await alice.is_signed_in()
+
+
+async def test_what_fails_is_said(arrive: Arrive, served: Parley, carol: Person, complaints: Complaints) -> None:
+    complaints.allow("403")
+    olga = await moderator(arrive, served, "Olga", Role.OWNER)
+    await write(olga.client, "Mine")
+    await carol.sees("Mine")
+    await choose(carol, "Mine", "block")
+    await carol.page.locator(".decide__submit").click()
+    said = carol.page.locator(".decide .form__problem")
+    await said.wait_for()
+    assert await said.inner_text() == "An owner cannot be blocked."
+
+
+async def test_an_owner_appoints(arrive: Arrive, served: Parley, alice: Person) -> None:
+    olga = await moderator(arrive, served, "Olga", Role.OWNER)
+    await choose(olga, "Buy almonds", "appoint")
+    await olga.page.locator(".decide__submit").click()
+    await alice.until("!document.querySelector('.badge').hidden", "the badge, at once")
+    await alice.go("/moderation")
+    await alice.until("document.querySelector('.decision')?.dataset.act === 'moderator'", "the decision")
+    assert "Olga made Alice a moderator" in await alice.page.locator(".decision").inner_text()
+
+
+async def test_a_role_comes_and_goes_while_one_looks(
+    served: Parley, alice: Person, bob: Person, complaints: Complaints
+) -> None:
+    complaints.allow("404")
+    await bob.sees("Buy almonds")
+    await appoint(served, bob, Role.MODERATOR)
+    await bob.until("!document.querySelector('.badge').hidden", "the badge")
+    other = await bob.another_tab("/moderation")
+    await choose(bob, "Buy almonds", "hide")
+    await bob.page.locator(".decide__submit").click()
+    await other.until("document.querySelector('.decision')", "the decision")
+    await appoint(served, bob, Role.MEMBER)
+    for tab in (bob, other):
+        await tab.until("document.querySelector('.badge').hidden", "no badge")
+        await tab.until("parley.reports.length === 0 && parley.connector.state === 'live'", "nothing more of it")
+    await bob.sees()
+    await other.until("!document.querySelector('.desk__inside').checkVisibility()", "an empty desk")
+    assert await other.page.locator(".decision").count() == 0
+    await write(alice.client, "And walnuts")
+    await bob.sees("And walnuts")
+    answer = await bob.page.goto("/moderation")
+    assert answer
+    assert answer.status == 404

@@ -1,0 +1,158 @@
+"""Roles: who is a moderator and who is an owner, and who is blocked."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+
+from app.live.parley import Parley
+from app.live.viewers import LoginEnded
+from app.models import account as accounts
+from app.models import login as logins
+from app.models import role
+from app.models.login import NOWHERE, End
+from app.models.mail import Kind
+from app.models.refusals import Forbidden, Invalid, Missing, SignInFirst
+from app.models.user import Role
+from tests.live.people import correct, enrol, say
+from tests.models.moderators import acts, again, appointed
+from tests.models.post import token_to, user_named
+from tests.support.people import PASSWORD
+
+
+@pytest.fixture(autouse=True)
+def passwords_cost_little(cheap_passwords: None) -> None:
+    """Everybody here has an account."""
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
+
+
+# -- the first owner, and others ----------------------------------------------------------------------------
+
+
+async def test_who_runs_it_makes_the_first_owner(parley: Parley) -> None:
+    alice = await enrol(parley, "alice")
+    for _ in range(2):
+        await role.make_owner(parley, "alice@example.com")
+    assert (await again(parley, alice)).moderator
+    assert await acts(parley) == [("", "owner", "alice")]
+    with pytest.raises(Missing):
+        await role.make_owner(parley, "nobody@example.com")
+
+
+async def test_an_address_that_is_not_confirmed_may_be_somebody_elses(parley: Parley) -> None:
+    strict = parley.settings.model_copy(update={"require_confirmation": True})
+    parley.settings, lax = strict, parley.settings
+    assert await accounts.sign_up(parley, "mallory@example.com", "mallory", PASSWORD) is None
+    with pytest.raises(Forbidden):
+        await role.make_owner(parley, "mallory@example.com")
+    parley.settings = lax
+
+
+async def test_an_owner_appoints_and_dismisses(parley: Parley) -> None:
+    alice, bob = await appointed(parley, "alice", Role.OWNER), await enrol(parley, "bob")
+    assert alice.user_id
+    assert bob.user_id
+    for to, moderates in ((Role.MODERATOR, True), (Role.OWNER, True), (Role.MEMBER, False)):
+        await role.appoint(parley, alice, bob.user_id, to)
+        assert (await again(parley, bob)).moderator is moderates
+    assert [act for _, act, _ in await acts(parley)] == ["moderator", "owner", "member"]
+    with pytest.raises(Missing):
+        await role.appoint(parley, alice, uuid4(), Role.MODERATOR)
+
+
+async def test_there_is_always_an_owner(parley: Parley) -> None:
+    alice, bob = [await appointed(parley, name, Role.OWNER) for name in ("alice", "bob")]
+    assert alice.user_id
+    assert bob.user_id
+    outcomes = await asyncio.gather(
+        role.appoint(parley, alice, bob.user_id, Role.MEMBER),
+        role.appoint(parley, bob, alice.user_id, Role.MEMBER),
+        return_exceptions=True,
+    )
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Forbidden", "User"]
+    left = alice if (await user_named(parley, "alice")).role == Role.OWNER else bob
+    assert left.user_id
+    with pytest.raises(Forbidden):
+        await role.appoint(parley, left, left.user_id, Role.MODERATOR)
+
+
+# -- blocking -----------------------------------------------------------------------------------------------
+
+
+async def test_a_blocked_account_is_out_and_stays_out(parley: Parley) -> None:
+    carol, bob = await appointed(parley, "carol", Role.MODERATOR), await enrol(parley, "bob")
+    assert bob.user_id
+    comment = await say(parley, bob, "Almonds")
+    await role.block(parley, carol, bob.user_id, "almonds again")
+    with pytest.raises(LoginEnded) as ended:
+        await again(parley, bob)
+    assert ended.value.reason == End.BLOCKED
+    with pytest.raises(Forbidden):
+        await logins.sign_in(parley, "bob@example.com", PASSWORD, False)
+    assert await logins.sign_in(parley, "bob@example.com", "a wrong one", False) is None, "a stranger is not told"
+    with pytest.raises(SignInFirst):
+        await say(parley, bob, "on its way")
+    with pytest.raises(SignInFirst):
+        await correct(parley, bob, comment, "on its way")
+    await role.unblock(parley, carol, bob.user_id)
+    assert await logins.sign_in(parley, "bob@example.com", PASSWORD, False)
+    assert await acts(parley) == [("carol", "block", "bob"), ("carol", "unblock", "bob")]
+
+
+async def test_a_new_password_is_no_way_back(parley: Parley) -> None:
+    carol, bob = await appointed(parley, "carol", Role.MODERATOR), await enrol(parley, "bob")
+    assert bob.user_id
+    await role.block(parley, carol, bob.user_id)
+    with pytest.raises(Forbidden):
+        await accounts.change_password(parley, bob, PASSWORD, "another talk, other friends", NOWHERE)
+    await accounts.ask_to_reset(parley, "bob@example.com")
+    await accounts.reset_password(parley, await token_to(parley, "bob@example.com", Kind.RESET), "quite another talk")
+    with pytest.raises(Forbidden):
+        await logins.sign_in(parley, "bob@example.com", "quite another talk", False)
+
+
+@pytest.mark.parametrize(
+    ("by", "whom", "may"),
+    [
+        (Role.MODERATOR, Role.MEMBER, True),
+        (Role.MODERATOR, Role.MODERATOR, False),
+        (Role.MODERATOR, Role.OWNER, False),
+        (Role.OWNER, Role.MEMBER, True),
+        (Role.OWNER, Role.MODERATOR, True),
+        (Role.OWNER, Role.OWNER, False),
+        (Role.MEMBER, Role.MEMBER, False),
+    ],
+)
+async def test_who_may_block_whom(parley: Parley, by: Role, whom: Role, may: bool) -> None:
+    alice, bob = await appointed(parley, "alice", by), await appointed(parley, "bob", whom)
+    assert bob.user_id
+    if may:
+        await role.block(parley, alice, bob.user_id)
+    else:
+        with pytest.raises(Forbidden):
+            await role.block(parley, alice, bob.user_id)
+    assert ((await user_named(parley, "bob")).blocked_at is not None) is may
+
+
+async def test_nobody_blocks_themselves(parley: Parley) -> None:
+    carol = await appointed(parley, "carol", Role.MODERATOR)
+    assert carol.user_id
+    with pytest.raises(Forbidden):
+        await role.block(parley, carol, carol.user_id)
+
+
+async def test_who_is_blocked_is_not_appointed(parley: Parley) -> None:
+    alice, bob = await appointed(parley, "alice", Role.OWNER), await enrol(parley, "bob")
+    assert bob.user_id
+    await role.block(parley, alice, bob.user_id)
+    with pytest.raises(Invalid):
+        await role.appoint(parley, alice, bob.user_id, Role.OWNER)
+    with pytest.raises(Forbidden):
+        await role.make_owner(parley, "bob@example.com")
+    assert (await user_named(parley, "bob")).role == Role.MEMBER
