@@ -65,6 +65,7 @@ API = [
     resource("/typing", POST=typing.create),
     resource("/comments", GET=comments.index, POST=comments.create),
     resource("/comments/{id}", GET=comments.show, PUT=comments.replace, PATCH=comments.patch, DELETE=comments.delete),
+    resource("/comments/{id}/ancestors", GET=comments.ancestors),
     resource("/comments/{id}/like", PUT=likes.put, DELETE=likes.delete),
     resource("/likes", GET=likes.index),
     resource("/commentables", GET=commentables.index),

@@ -92,6 +92,7 @@ def render(comment: Comment, kind: Kind) -> dict[str, Any]:
         "id": comment.id,
         "body": comment.body,
         "html": markdown.html(comment.body),
+        "plain": markdown.is_plain(comment.body),
         "user_id": comment.user_id,
         "username": comment.username,
         "likes_count": comment.likes_count,

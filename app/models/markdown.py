@@ -7,6 +7,8 @@ shown as they were typed. What markdown-it makes of it goes through nh3 all the 
 2. `@name` is marked wherever somebody may have been meant; who was, is looked up when the comment is written. To mark
    only the names that there are, their being there would have to be kept with each comment, and changed in all of them
    when somebody comes or goes; and who may read would be told which names there are.
+3. A text without any of this is plain, and shown to the letter: HTML would lose its spaces and blank lines. `&amp;`
+   is what somebody typed, too.
 """
 
 from __future__ import annotations
@@ -28,21 +30,39 @@ BEFORE = "@/."  # what comes after these is an address
 LONGEST_MENTION = 2 * LONGEST_USERNAME  # characters: a name, and what stands behind it as if it belonged to it
 
 TAGS = {"a", "blockquote", "br", "code", "em", "li", "ol", "p", "pre", "s", "span", "strong", "ul"}
-ATTRIBUTES = {"a": {"href"}, "ol": {"start"}}
+ATTRIBUTES: dict[str, set[str]] = {"*": set(), "a": {"href"}, "ol": {"start"}}
 REL = "ugc nofollow noopener"  # (1)
+PLAIN = {"paragraph_open", "inline", "paragraph_close", "text", "softbreak", "hardbreak"}  # kinds of tokens
+
+
+def html(text: str) -> str:
+    """`text` as HTML that is safe to put into a page."""
+    return _read(text)[0]
+
+
+def is_plain(text: str) -> bool:
+    """Whether there is nothing in `text` but words (3)."""
+    return _read(text)[1]
 
 
 @lru_cache(KEPT)
-def html(text: str) -> str:
-    """`text` as HTML that is safe to put into a page."""
-    return nh3.clean(
-        _MARKDOWN.render(text).strip(),
+def _read(text: str) -> tuple[str, bool]:
+    tokens = _MARKDOWN.parse(text)
+    cleaned = nh3.clean(
+        _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}).strip(),
         tags=TAGS,
         attributes=ATTRIBUTES,
         allowed_classes={"span": {"mention"}},
         url_schemes={"http", "https", "mailto"},
         link_rel=REL,
     )
+    return cleaned, _says_no_more(tokens, text)
+
+
+def _says_no_more(tokens: Sequence[Token], text: str) -> bool:
+    all_tokens = [part for token in tokens for part in (token, *(token.children or ()))]
+    words = "".join(part.content for part in all_tokens if part.type == "text")
+    return {part.type for part in all_tokens} <= PLAIN and "".join(words.split()) == "".join(text.split())
 
 
 def mentions(text: str) -> Iterator[str]:
@@ -85,7 +105,7 @@ def _render_mention(_self: object, tokens: Sequence[Token], index: int, *_: obje
 
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "breaks": True, "linkify": True})
-    parser.disable(["heading", "lheading", "hr", "image", "html_block", "html_inline", "reference", "code"])
+    parser.disable(["heading", "lheading", "hr", "image", "html_block", "html_inline", "reference", "code", "entity"])
     parser.enable(["strikethrough", "linkify"])
     assert parser.linkify
     parser.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})  # what says that it is a link

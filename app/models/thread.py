@@ -6,12 +6,12 @@ stand the *ancestors* that they are drawn under and that are not in it; of one t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select
 
 from app.database import Reading
 from app.live.counters import read_heads
@@ -19,47 +19,136 @@ from app.live.cursors import write_cursor
 from app.live.topics import Topic
 from app.live.viewers import Viewer
 from app.models import commentable as commentables
-from app.models.comment import Comment
+from app.models.comment import Comment, is_there_for
+from app.models.comment import render as render_comment
 from app.models.commentable import Commentable
+from app.models.refusals import Missing
 
 PAGE = 50  # comments
 LARGEST_PAGE = 100
 
 
 @dataclass(frozen=True)
+class Window:
+    """Comments in order of creation, and what to ask for next: None at the beginning, and at the live end."""
+
+    comments: list[Comment]
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True)
 class Page:
-    """A snapshot of a topic's newest comments, or of those before some seq, and the cursor that goes with it."""
+    """A snapshot of some of a topic's comments, and the cursor that goes with it."""
 
     topic: Topic
     seq: int
     cursor: str
     comments: list[Comment]
     ancestors: list[Comment]
-    before: int | None  # what to ask for next, None at the beginning
+    before: int | None
+    after: int | None
     commentable: Commentable
     commentable_cursor: str  # of its own topic
 
 
-async def page(reading: Reading, viewer: Viewer, topic: Topic, before: int | None = None, limit: int = PAGE) -> Page:
-    """The counters first, then the rows: what comes between the two is in both the page and the stream."""
+async def page(
+    reading: Reading,
+    viewer: Viewer,
+    topic: Topic,
+    before: int | None = None,
+    limit: int = PAGE,
+    *,
+    after: int | None = None,
+    around: UUID | None = None,
+) -> Page:
+    """The newest comments; or those before some seq, after one, or around one of them. Raises Missing.
+
+    The counters first, then the rows: what comes between the two is in both the page and the stream.
+    """
     epoch, heads = await read_heads(reading, [topic, topic.about])
-    query = _shown_to(viewer, topic)
-    if before is not None:
-        query = query.where(Comment.created_seq < before)
-    newest = query.order_by(Comment.created_seq.desc()).limit(limit + 1)
-    comments = list((await reading.scalars(newest)).all())
-    more = len(comments) > limit
-    comments = comments[:limit][::-1]
+    shown = _Shown(reading, viewer, topic, limit)
+    if around is not None:
+        window = await shown.around(await _place_of(reading, topic, around))
+    elif after is not None:
+        window = await shown.after(after)
+    else:
+        window = await shown.before(before)
     return Page(
         topic,
         heads[topic],
         write_cursor(epoch, {topic: heads[topic]}),
-        comments,
-        await ancestors_of(reading, comments),
-        before=comments[0].created_seq if more else None,
+        window.comments,
+        await ancestors_of(reading, window.comments),
+        before=window.before,
+        after=window.after,
         commentable=(await commentables.of(reading, [topic]))[topic],
         commentable_cursor=write_cursor(epoch, {topic.about: heads[topic.about]}),
     )
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What this viewer may see of a topic, a few at a time."""
+
+    reading: Reading
+    viewer: Viewer
+    topic: Topic
+    limit: int
+
+    async def before(self, seq: int | None) -> Window:
+        comments, more = await self._older(None if seq is None else Comment.created_seq < seq)
+        last = comments[-1].created_seq if comments else (seq or 0) - 1
+        is_end = seq is None or not await self._any(Comment.created_seq >= seq)
+        return Window(comments, comments[0].created_seq if more else None, None if is_end else last)
+
+    async def after(self, seq: int) -> Window:
+        comments, more = await self._newer(seq)
+        first = comments[0].created_seq if comments else seq + 1
+        is_beginning = not await self._any(Comment.created_seq <= seq)
+        return Window(comments, None if is_beginning else first, comments[-1].created_seq if more else None)
+
+    async def around(self, seq: int) -> Window:
+        """Half of them up to this one and half after it; where there are less of one half, more of the other."""
+        older, more_older = await self._older(Comment.created_seq <= seq)
+        newer, more_newer = await self._newer(seq)
+        kept = newer[: max(self.limit // 2, self.limit - len(older))]
+        room = self.limit - len(kept)
+        comments = older[max(0, len(older) - room) :] + kept
+        before = comments[0].created_seq if more_older or len(older) > room else None
+        after = comments[-1].created_seq if more_newer or len(newer) > len(kept) else None
+        return Window(comments, before, after)
+
+    async def _older(self, where: ColumnElement[bool] | None) -> tuple[list[Comment], bool]:
+        """(the newest of these, whether there are more)."""
+        query = self._query() if where is None else self._query().where(where)
+        newest = query.order_by(Comment.created_seq.desc()).limit(self.limit + 1)
+        found = list((await self.reading.scalars(newest)).all())
+        return found[: self.limit][::-1], len(found) > self.limit
+
+    async def _newer(self, seq: int) -> tuple[list[Comment], bool]:
+        """(the oldest after that seq, whether there are more)."""
+        oldest = self._query().where(Comment.created_seq > seq).order_by(Comment.created_seq).limit(self.limit + 1)
+        found = list((await self.reading.scalars(oldest)).all())
+        return found[: self.limit], len(found) > self.limit
+
+    async def _any(self, where: ColumnElement[bool]) -> bool:
+        return await self.reading.scalar(self._query().where(where).with_only_columns(Comment.id).limit(1)) is not None
+
+    def _query(self) -> Select[Any]:
+        """As `app.models.comment` has it in `visible`, for the database."""
+        query = select(Comment).where(Comment.topic == str(self.topic), Comment.deleted_at.is_(None))
+        if self.viewer.moderator:
+            return query
+        return query.where(Comment.hidden_at.is_(None) | (Comment.user_id == self.viewer.user_id))
+
+
+async def _place_of(reading: Reading, topic: Topic, id: UUID) -> int:
+    """Where this comment is on the topic, or was: links to it outlive it."""
+    comment = await reading.get(Comment, id)
+    if comment is None or comment.topic != str(topic):
+        raise Missing("There is no such comment here.")
+    return comment.created_seq
 
 
 async def ancestors_of(reading: Reading, comments: Iterable[Comment]) -> list[Comment]:
@@ -72,9 +161,28 @@ async def ancestors_of(reading: Reading, comments: Iterable[Comment]) -> list[Co
     return list((await reading.scalars(found)).all())
 
 
-def _shown_to(viewer: Viewer, topic: Topic) -> Select[Any]:
-    """As `app.live.model` has it in `visible`, for the database."""
-    query = select(Comment).where(Comment.topic == str(topic), Comment.deleted_at.is_(None))
-    if viewer.moderator:
-        return query
-    return query.where(Comment.hidden_at.is_(None) | (Comment.user_id == viewer.user_id))
+def render(comment: Comment, viewer: Viewer) -> dict[str, Any]:
+    return render_comment(comment, viewer.kind(comment.author_id))
+
+
+def render_ancestor(comment: Comment, viewer: Viewer) -> dict[str, Any]:
+    """What others are drawn under, whatever is left of it for this viewer."""
+    if is_there_for(viewer, comment):
+        return render(comment, viewer)
+    return {**comment.tombstone(), "parent_id": comment.parent_id, "path": comment.path, "deleted": True}
+
+
+def as_drawn(snapshot: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A snapshot's comments and ancestors as a page shows them: each followed by what replies to it, oldest first.
+
+    Beside what is rendered, each says whether it is `deleted`, and the name of whom it `answers`, where that is known.
+    """
+    shown = {str(one["id"]): one for one in (*snapshot["ancestors"], *snapshot["comments"])}
+
+    def place(one: Mapping[str, Any]) -> list[int]:
+        return [shown[id_]["created_seq"] for id_ in (*one["path"], str(one["id"])) if id_ in shown]
+
+    def answered(one: Mapping[str, Any]) -> Any:
+        return shown.get(str(one["parent_id"]), {}).get("username")
+
+    return [{"deleted": False, **one, "answers": answered(one)} for one in sorted(shown.values(), key=place)]

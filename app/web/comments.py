@@ -31,6 +31,7 @@ from app.web.input import (
     read_input,
     topic_from,
 )
+from app.web.problems import invalid
 
 Body = Annotated[str, StringConstraints(max_length=comments.LONGEST_BODY), WRITTEN]
 
@@ -52,23 +53,38 @@ class Patch(Input):
 
 
 async def index(request: Request) -> Response:
-    """The newest page of a commentable's comments, or the one before `before`, with the cursor to stream from."""
+    """A page of a commentable's comments, with the cursor to stream from: the newest, or where the query says."""
     topic = commentable_from(request)
-    before = query_int(request, "before", None, 1, GREATEST_SEQ)
+    where = _where(request)
     limit = query_int(request, "limit", threads.PAGE, 1, threads.LARGEST_PAGE) or threads.PAGE
     viewer = await current_viewer(request)
     async with parley_of(request).reading() as reading:
-        page = await threads.page(reading, viewer, topic, before, limit)
+        page = await threads.page(reading, viewer, topic, limit=limit, **where)
     return answer(snapshot(page, viewer))
+
+
+def _where(request: Request) -> dict[str, Any]:
+    """At most one of `before`, `after` and `around`. Raises Problem 422."""
+    named = [name for name in ("before", "after", "around") if name in request.query_params]
+    if len(named) > 1:
+        raise invalid(*((name, "One of before, after and around") for name in named))
+    around = request.query_params.get("around")
+    if around is not None:
+        if (id_ := parse_uuid(around)) is None:
+            raise invalid(("around", "The id of a comment"))
+        return {"around": id_}
+    before = query_int(request, "before", None, 1, GREATEST_SEQ)
+    return {"before": before, "after": query_int(request, "after", None, 0, GREATEST_SEQ)}
 
 
 def snapshot(page: Page, viewer: Viewer) -> dict[str, Any]:
     """A page as this viewer sees it."""
     return {
-        "comments": [_render(comment, viewer) for comment in page.comments],
-        "ancestors": [_render_ancestor(comment, viewer) for comment in page.ancestors],
+        "comments": [threads.render(comment, viewer) for comment in page.comments],
+        "ancestors": _ancestors(page.ancestors, viewer),
         "cursor": page.cursor,
         "before": page.before,
+        "after": page.after,
         "commentable": {
             "commentable_type": page.topic.type,
             "commentable_id": page.topic.id,
@@ -107,6 +123,15 @@ async def show(request: Request) -> Response:
     return _one(comment, viewer)
 
 
+async def ancestors(request: Request) -> Response:
+    """What a comment is drawn under: for one that came over the stream, and whose ancestors are not known yet."""
+    viewer = await current_viewer(request)
+    async with parley_of(request).reading() as reading:
+        comment = await comments.find(reading, viewer, id_from(request))
+        above = await threads.ancestors_of(reading, [comment])
+    return answer({"ancestors": _ancestors(above, viewer)})
+
+
 async def replace(request: Request) -> Response:
     """PUT: never creates, since who writes where is fixed by POST."""
     return await _edit(request, Edit)
@@ -142,15 +167,8 @@ def _one(comment: Comment, viewer: Viewer, status: int = 200) -> Response:
     headers = {"ETag": f'"{comment.seq}"'}
     if status == 201:
         headers["Location"] = f"/api/comments/{comment.id}"
-    return answer(_render(comment, viewer), status, headers)
+    return answer(threads.render(comment, viewer), status, headers)
 
 
-def _render(comment: Comment, viewer: Viewer) -> dict[str, Any]:
-    return comments.render(comment, viewer.kind(comment.author_id))
-
-
-def _render_ancestor(comment: Comment, viewer: Viewer) -> dict[str, Any]:
-    """What others are drawn under, whatever is left of it for this viewer."""
-    if comments.is_there_for(viewer, comment):
-        return _render(comment, viewer)
-    return {**comment.tombstone(), "parent_id": comment.parent_id, "path": comment.path, "deleted": True}
+def _ancestors(ancestors: list[Comment], viewer: Viewer) -> list[dict[str, Any]]:
+    return [threads.render_ancestor(comment, viewer) for comment in ancestors]

@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from app.models.thread import as_drawn
 from app.settings import ROOT
 from app.web.identity import parley_of
 
@@ -27,7 +28,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(ROOT / "app" / "templates"), autoescape=True, undefined=StrictUndefined
     )
-    environment.filters["tojson"] = _tojson
+    environment.filters |= {"tojson": _tojson, "as_drawn": as_drawn}
     return environment
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from math import inf
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from app.live.viewers import GUEST, Viewer
 from app.live.writing import Writes
 from app.models import LIVE_MODELS
 from app.models import thread as threads
-from app.models.comment import COMMENT
+from app.models.comment import COMMENT, Comment
 from app.settings import Settings
 from tests.live.note import NOTE, Note, NoteBase
 from tests.live.people import enrol
@@ -76,11 +77,26 @@ class Process:
         await self.database.close()
 
 
-async def snapshot(process: Process, topic: Topic, viewer: Viewer, limit: int = 1_000) -> tuple[str, Rows]:
-    """(the cursor, the rows as this viewer sees them), as a page load gets them: the counter before the rows."""
+Row = dict[str, Any]
+Rows = dict[tuple[str, str], Row]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A page as a viewer sees it: the cursor, the rows, what they are drawn under, and where the window ends."""
+
+    cursor: str
+    rows: Rows
+    ancestors: dict[str, Row]
+    before: int | None
+    after: int | None
+
+
+async def look(process: Process, topic: Topic, viewer: Viewer, limit: int, around: UUID | None = None) -> Seen:
+    """What a page load gets: the counter before the rows."""
     async with process.reading() as reading:
         epoch, heads = await read_heads(reading, [topic])
-        page = await threads.page(reading, viewer, topic, limit=limit)
+        page = await threads.page(reading, viewer, topic, limit=limit, around=around)
         found = await reading.scalars(select(Note).where(Note.topic == str(topic), Note.deleted_at.is_(None)))
         notes = found.all()
     rows = [(COMMENT, comment) for comment in page.comments] + [(NOTE, note) for note in notes]
@@ -88,34 +104,47 @@ async def snapshot(process: Process, topic: Topic, viewer: Viewer, limit: int = 
     shown = {
         (live.name, str(row.id)): _plain(live.render(row, kind)) for live, row, kind in kinds if live.visible(row, kind)
     }
-    return write_cursor(epoch, heads), shown
+    above = {str(row.id): _plain(threads.render_ancestor(row, viewer)) for row in page.ancestors}
+    return Seen(write_cursor(epoch, heads), shown, above, page.before, page.after)
 
 
-Rows = dict[tuple[str, str], dict[str, Any]]
+async def snapshot(process: Process, topic: Topic, viewer: Viewer) -> tuple[str, Rows]:
+    """(the cursor, all rows as this viewer sees them)."""
+    seen = await look(process, topic, viewer, 1_000)
+    return seen.cursor, seen.rows
+
+
+async def above(process: Process, viewer: Viewer, ids: Iterable[str]) -> dict[str, Row]:
+    """These comments as this viewer sees them, or what is left of them."""
+    async with process.reading() as reading:
+        found = (await reading.scalars(select(Comment).where(Comment.id.in_(map(UUID, ids))))).all()
+    return {str(row.id): _plain(threads.render_ancestor(row, viewer)) for row in found}
 
 
 class Replica:
-    """What one browser has: rows by model and id, and how far it has read."""
+    """What one browser has: rows by model and id, what they are drawn under, and how far it has read."""
 
     def __init__(self, topic: Topic, viewer: Viewer, session: type[Session] = Session) -> None:
         self.topic = topic
         self.viewer = viewer
         self.rows: Rows = {}
+        self.ancestors: dict[str, Row] = {}
         self.position: str | None = None
         self.resets = 0
         self.seen: list[Block] = []
         self.complaints: list[str] = []
         self.may_read = asyncio.Event()
         self.may_read.set()
-        self._oldest = 0
+        self._oldest: float = 0
+        self._newest: float = inf
         self._session = session
         self._task: asyncio.Task[None] | None = None
 
-    async def load(self, process: Process) -> None:
-        """Open the page: its newest comments, and the cursor that came with them."""
-        self.position, self.rows = await snapshot(process, self.topic, self.viewer, WINDOW)
-        loaded = [row["created_seq"] for (name, _), row in self.rows.items() if name == "comment"]
-        self._oldest = min(loaded, default=0) if len(loaded) == WINDOW else 0
+    async def load(self, process: Process, around: UUID | None = None) -> None:
+        """Open the page: its newest comments, or those around one, and the cursor that came with them."""
+        seen = await look(process, self.topic, self.viewer, WINDOW, around)
+        self.position, self.rows, self.ancestors = seen.cursor, seen.rows, seen.ancestors
+        self._oldest, self._newest = seen.before or 0, seen.after or inf
 
     def connect(self, process: Process, erased: Mapping[UUID, int]) -> None:
         if self._task is None:
@@ -154,6 +183,7 @@ class Replica:
             await self.load(process)
         if block.event.startswith("global."):
             self._merge(block, gone)
+            await self._complete(process)
         self.position = block.id or self.position
 
     def _merge(self, block: Block, gone: Mapping[str, int]) -> None:
@@ -161,19 +191,56 @@ class Replica:
         row = block.model
         key = name, row["id"]
         if verb == "destroy":
-            self.rows.pop(key, None)
+            self._bury(key, row)
             return
         if row["seq"] < gone.get(row["id"], 0):
             self.complaints.append(f"{row} was sent after it had been erased")
-        known = self.rows.get(key)
-        if known is None and name == "comment" and row["created_seq"] < self._oldest:
-            return  # older than what is loaded
+        if name != "comment" or self._oldest <= row["created_seq"] <= self._newest:
+            self._take_over(key, row)
+        elif row["id"] in self.ancestors and row["seq"] > self.ancestors[row["id"]]["seq"]:
+            self.ancestors[row["id"]] = row
+
+    def _take_over(self, key: tuple[str, str], row: Row) -> None:
+        known = self.rows.get(key) or self.ancestors.get(key[1])
         if known is None or row["seq"] > known["seq"]:
             self.rows[key] = row
+            self.ancestors.pop(key[1], None)
+
+    def _bury(self, key: tuple[str, str], row: Row) -> None:
+        """Where others are drawn under it, a tombstone stays."""
+        known = self.rows.get(key) or self.ancestors.get(key[1])
+        if known is None or known["seq"] >= row["seq"]:
+            return
+        self.rows.pop(key, None)
+        if key[0] == "comment" and key[1] in self.wanted():
+            self.ancestors[key[1]] = {**row, **{name: known[name] for name in ("parent_id", "path")}, "deleted": True}
+
+    async def _complete(self, process: Process) -> None:
+        """Ask for what a reply is drawn under, where it is not here. By then it may be newer than the stream is."""
+        missing = self.wanted() - self.ancestors.keys()
+        for id_, row in (await above(process, self.viewer, missing)).items() if missing else ():
+            if "deleted" not in row and self._oldest <= row["created_seq"] <= self._newest:
+                self.rows["comment", id_] = row
+            else:
+                self.ancestors[id_] = row
+
+    def wanted(self) -> set[str]:
+        """The ids of what is not in the window and has something of it drawn under it."""
+        comments = {id_: row for (name, id_), row in self.rows.items() if name == "comment"}
+        return {above for row in comments.values() for above in row.get("path", ())} - comments.keys()
+
+    def lacks_above(self, fresh: Mapping[str, Row]) -> str:
+        """How what it has beside its window differs from what a fresh page has there."""
+        here = {id_: row for id_, row in self.ancestors.items() if id_ in self.wanted()}
+        return f"{self.viewer.username}: has {here}, should have {fresh}" if here != fresh else ""
 
     def lacks(self, fresh: Rows) -> str:
         """How this replica differs from a fresh snapshot, over its window; empty when it does not."""
-        wanted = {key: row for key, row in fresh.items() if key[0] != "comment" or row["created_seq"] >= self._oldest}
+        wanted = {
+            key: row
+            for key, row in fresh.items()
+            if key[0] != "comment" or self._oldest <= row["created_seq"] <= self._newest
+        }
         wrong = {key: (self.rows.get(key), wanted.get(key)) for key in {*self.rows, *wanted}}
         differing = {key: pair for key, pair in wrong.items() if pair[0] != pair[1]}
         return f"{self.viewer.username}: (has, should have) {differing}" if differing else ""

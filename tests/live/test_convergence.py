@@ -30,12 +30,12 @@ from app.live.topics import Topic
 from app.live.viewers import GUEST, Viewer
 from app.models import account as accounts
 from app.models import comment as comments
-from app.models.comment import Comment
+from app.models.comment import DEEPEST, Comment
 from app.models.refusals import SignInFirst
 from app.models.user import DELETED
 from tests.live.note import Note
 from tests.live.people import enrol
-from tests.live.replicas import Process, Replica, add_notes, enrol_three, level, snapshot
+from tests.live.replicas import Process, Replica, above, add_notes, enrol_three, level, snapshot
 from tests.support.people import PASSWORD
 from tests.support.waiting import wait_until
 
@@ -47,6 +47,7 @@ ACTIONS = st.lists(
         st.tuples(st.just("disconnect"), st.integers(0, 3)),
         st.tuples(st.just("stall"), st.integers(0, 3)),
         st.tuples(st.just("go on"), st.integers(0, 3)),
+        st.tuples(st.just("look back"), st.integers(0, 3)),
     ),
     min_size=4,
     max_size=24,
@@ -105,16 +106,26 @@ class World:
             self.replicas[argument].connect(self.chance.choice(self.processes), self.erased)
         elif action == "disconnect":
             await self.replicas[argument].disconnect()
+        elif action == "look back":
+            await self._look_back(self.replicas[argument])
         elif action == "stall":
             self.replicas[argument].may_read.clear()
         else:
             self.replicas[argument].may_read.set()
 
+    async def _look_back(self, replica: Replica) -> None:
+        """Follow a link to a comment, which may be gone."""
+        comments = [id_ for model, id_ in self.ids if model is Comment]
+        if comments:
+            await replica.disconnect()
+            await replica.load(self.chance.choice(self.processes), self.chance.choice(comments))
+            replica.connect(self.chance.choice(self.processes), self.erased)
+
     async def _write(self, writer: Viewer) -> None:
         process = self.chance.choice(self.processes)
         async with process.writing(self.topic) as write:
             if not self.ids or self.chance.random() < 0.4:
-                row: Any = self._new(writer)
+                row: Any = await self._new(write, writer)
                 write.create(row)
                 if isinstance(row, Comment):
                     row.content_seq = row.seq
@@ -127,14 +138,24 @@ class World:
             self.erased[row.id] = row.seq
         self._hint(process)
 
-    def _new(self, writer: Viewer) -> Comment | Note:
+    async def _new(self, write: Any, writer: Viewer) -> Comment | Note:
         if self.chance.random() < 0.5:
             return Note(id=uuid4(), topic=str(self.topic), user_id=writer.user_id, text="a note", hidden=False)
         now = datetime.now(UTC)
+        parent = await self._parent(write)
+        path = [*parent.path, str(parent.id)][:DEEPEST] if parent else []
         return Comment(
             id=uuid4(), topic=str(self.topic), user_id=writer.user_id, username=writer.username, body="a comment",
-            likes_count=0, parent_id=None, created_at=now, updated_at=now,
+            likes_count=0, parent_id=parent and parent.id, path=path, created_at=now, updated_at=now,
         )  # fmt: skip
+
+    async def _parent(self, write: Any) -> Comment | None:
+        """Mostly another comment, often an old one: also one that a moderator has hidden."""
+        comments = [id_ for model, id_ in self.ids if model is Comment]
+        if not comments or self.chance.random() < 0.3:
+            return None
+        parent: Comment = await write.get(Comment, self.chance.choice(comments))
+        return None if parent.deleted_at else parent
 
     def _change(self, write: Any, row: Any) -> None:
         if self.chance.random() < 0.35:
@@ -142,6 +163,8 @@ class World:
             return
         if isinstance(row, Note):
             row.hidden, row.text = self.chance.random() < 0.3, f"text {self.chance.random()}"
+        elif self.chance.random() < 0.5:
+            row.hidden_at = None if row.hidden_at else datetime.now(UTC)
         else:
             row.likes_count += 1
         write.update(row)
@@ -167,6 +190,8 @@ class World:
             _, fresh = await snapshot(self.processes[0], self.topic, replica.viewer)
             assert not replica.complaints, replica.complaints
             assert not replica.lacks(fresh), replica.lacks(fresh)
+            beside = await above(self.processes[0], replica.viewer, replica.wanted())
+            assert not replica.lacks_above(beside), replica.lacks_above(beside)
 
 
 @asynccontextmanager
@@ -259,7 +284,7 @@ async def caught(url: str, people: list[Viewer], *, rounds: int = 60, replica: A
     async with processes(url, **parts) as both:
         for seed in range(rounds):
             chance = random.Random(seed)
-            kinds = ("write", "write", "connect", "write", "stall", "go on", "sweep", "disconnect")
+            kinds = ("write", "write", "connect", "write", "stall", "go on", "sweep", "disconnect", "look back")
             actions = [("connect", number) for number in range(4)]
             for _ in range(30):
                 kind = chance.choice(kinds)

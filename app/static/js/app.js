@@ -9,12 +9,16 @@
 //   parley.connector            .state, .lastEventId, .leads, .close(), .resume()
 //   parley.outbox               .records, .ready
 //   .thread__list > .comment    data-comment-id, data-state: settled | sending | saving | deleting | refused
+//                               data-depth: how many it is drawn under; [class~=is-target]: a link has led there
 //   .comment__body __author __edited __note __edit __delete __delete-yes __delete-no __retry __discard
+//   .comment__reply __answers    .reply: its field, as .composer, and .reply__cancel
+//   .comment-gone               data-gone-id, data-depth: what is left of one that has replies
 //   .editor                     textarea[name=body] .editor__save __cancel __problem __conflict __theirs __merge __mine
 //   .kept                       .kept__why __text __discard: what was written for a comment that is no more
 //   .composer                   textarea[name=body] .composer__post
 //   .thread__presence           who else is here; .composer__typing: who types
 //   .thread__count[data-count]  .thread__earlier .thread__empty .thread__volatile .pill
+//   .thread__order              .thread__rest > .thread__later .thread__newest; .thread__lost: a link led to nothing
 //   .account[data-state]        guest | signed-in; .account__sign-in __sign-up __sign-out __name
 //   .notice                     .notice__words __sign-in __dismiss
 //   dialog.entry[data-mode]     signin | signup | forgot | unlock | confirm | sent; inputs by name;
@@ -45,6 +49,7 @@ import { Connector } from "./connector.js";
 import { Courier } from "./courier.js";
 import { DecideView } from "./decide_view.js";
 import { Decisions } from "./decisions.js";
+import { DeepLinkView } from "./deep_link_view.js";
 import { DeskView } from "./desk_view.js";
 import { Drafts } from "./drafts.js";
 import { EntryView } from "./entry_view.js";
@@ -58,7 +63,9 @@ import { MenuView } from "./menu_view.js";
 import { Moderation } from "./moderation.js";
 import { NoticeView } from "./notice_view.js";
 import { Notifications } from "./notifications.js";
+import { OrderView } from "./order_view.js";
 import { Outbox } from "./outbox.js";
+import { PagesView } from "./pages_view.js";
 import { Presence } from "./presence.js";
 import { PresenceView } from "./presence_view.js";
 import { Relay } from "./relay.js";
@@ -124,22 +131,19 @@ function showChrome() {
 
 function showThread() {
   const el = document.querySelector(".thread");
-  parley.comments = live(Comments, thread);
-  const { topic, place } = parley.comments;
+  const collection = live(Comments, thread);
+  const { topic, place } = collection;
   const presence = new Presence({}, { bus, topic, place, account });
-  new CommentsView({ el, collection: parley.comments, bus, account, drafts });
+  parley.comments = collection;
+  const { tree } = new CommentsView({ el, collection, bus, account, drafts, presence });
+  new OrderView({ el, tree });
+  new PagesView({ el, collection, bus });
   new PresenceView({ el, model: presence, account });
-  new ComposerView({
-    el: ".composer",
-    collection: parley.comments,
-    bus,
-    account,
-    drafts,
-    presence,
-  });
-  new MenuView({ el, collection: parley.comments, bus, account });
+  new ComposerView({ el: ".composer", collection, bus, account, drafts, presence });
+  new MenuView({ el, collection, bus, account });
   new ReportView({ el: ".report", bus, moderation });
   new DecideView({ el: ".decide", bus, moderation });
+  new DeepLinkView({ el, collection, bus });
 }
 
 // The same, in an iframe of somebody's page.

@@ -1,11 +1,14 @@
 import { LiveModel } from "./live_model.js";
 
+const DEEPEST = 4; // levels of replies that are drawn, as on the server
+
 /** The attributes of a comment that its author has just written and the server has not seen. */
-export const draft = (body, author) => ({
+export const draft = (body, author, parent = null) => ({
   body,
   user_id: author.id,
   username: author.get("username"),
-  parent_id: null,
+  parent_id: parent?.id ?? null,
+  path: parent ? [...parent.path(), parent.id].slice(0, DEEPEST) : [],
   created_at: new Date().toISOString(),
   edited: false,
   current_user_can_edit: true,
@@ -20,6 +23,17 @@ export const Comment = LiveModel.extend({
   /** What to show: the text its author wants it to have. */
   text() {
     return this.shown("body");
+  },
+
+  /** The server's HTML of that text; null where the text says it all, or the server has not seen it. */
+  html() {
+    const isServers = !this.isNew() && this.pending?.body === undefined;
+    return isServers && this.get("plain") === false ? this.get("html") : null;
+  },
+
+  /** The ids under which it is drawn, from the top down. */
+  path() {
+    return this.get("path") ?? [];
   },
 
   /** Change the text. `seen`: {seq, body}, what its author saw. */

@@ -1,4 +1,5 @@
 import { EditorView } from "./editor_view.js";
+import { ReplyView } from "./reply_view.js";
 import { steadily } from "./steady.js";
 import { fromTemplate } from "./template.js";
 
@@ -6,11 +7,13 @@ const HUES = 8;
 const NOTES = { sending: "Sending…", saving: "Saving…" };
 const HELD = "Waiting until you are signed in again.";
 const WAITING = "Waiting for the connection…";
+const GONE = "This comment is no longer here.";
 const REFUSED = { create: "Not posted.", update: "Not saved.", destroy: "Not deleted." };
 
 /** One comment in the list. Takes over its server-rendered element when there is one. */
 export const CommentView = Backbone.View.extend({
   events: {
+    "click .comment__reply": "reply",
     "click .comment__edit": "edit",
     "click .comment__retry": "retry",
     "click .comment__discard": "discard",
@@ -20,10 +23,14 @@ export const CommentView = Backbone.View.extend({
     "keydown .comment__confirm": "key",
   },
 
-  initialize({ element, drafts = null }) {
-    this.drafts = drafts;
+  /** Options: `model`; `element`, when the page came with one; what a composer needs: `desk`, with the `drafts`. */
+  initialize({ element, desk }) {
+    this.desk = desk;
+    this.drafts = desk.drafts;
     this.setElement(element ?? fromTemplate("comment"));
     this.editor = null;
+    this.composer = null; // of a reply to it
+    this.drawn = null; // what the body shows
     this.listenTo(this.model, "change standing", this.changed);
     this.listenTo(this.model, "standing", this.settled);
     this.listenTo(this.model, "refused", this.refused);
@@ -42,9 +49,11 @@ export const CommentView = Backbone.View.extend({
   },
 
   render() {
+    if (this.isGone) return;
     this.renderHead();
     this.renderModeration();
-    this.part("body").textContent = this.model.text();
+    this.renderAnswered();
+    this.renderBody();
     this.renderState();
     this.renderActions();
   },
@@ -65,6 +74,33 @@ export const CommentView = Backbone.View.extend({
   renderModeration() {
     this.part("hidden").hidden = !this.model.get("hidden");
     this.part("menu").hidden = this.model.get("current_user_can_edit");
+  },
+
+  /** Whom it answers: said to everyone where it does not stand under that comment. */
+  renderAnswered() {
+    const { parent_id: parentId } = this.model.attributes;
+    const path = this.model.path();
+    const part = this.part("answers");
+    const name = this.model.collection?.get(parentId)?.get("username");
+    const isElsewhere = Boolean(parentId) && path.at(-1) !== parentId;
+    this.el.dataset.depth = path.length;
+    part.hidden = !parentId;
+    part.classList.toggle("hush", !isElsewhere);
+    if (isElsewhere) part.href = `#comment-${parentId}`;
+    this.part("answered").textContent = name ?? "an earlier comment";
+  },
+
+  // The only place where a string becomes HTML. It is the server's own, made and cleaned by `markdown.py` and by nobody
+  // else; what people type is never more than text here.
+  renderBody() {
+    const [html, text] = [this.model.html(), this.model.text()];
+    const drawn = JSON.stringify([html, text]);
+    if (this.drawn === drawn) return;
+    this.drawn = drawn;
+    const body = this.part("body");
+    body.classList.toggle("is-marked", html !== null);
+    if (html === null) body.textContent = text;
+    else body.innerHTML = html;
   },
 
   renderState() {
@@ -88,6 +124,7 @@ export const CommentView = Backbone.View.extend({
     this.part("retry").hidden = !unsent;
     this.part("discard").hidden = !unsent;
     this.part("delete").hidden = unsent;
+    this.part("reply").hidden = this.model.isNew(); // there is nothing to answer yet, for anybody else
   },
 
   note(text) {
@@ -141,7 +178,12 @@ export const CommentView = Backbone.View.extend({
 
   leave() {
     this.close();
-    if (this.isGone) this.trigger("closed", this);
+    this.end();
+  },
+
+  // Of a comment that is gone, nothing is kept but what somebody was writing.
+  end() {
+    if (this.isGone && !this.editor && !this.composer) this.trigger("closed", this);
   },
 
   // What was refused is given up by whoever was shown that.
@@ -167,17 +209,47 @@ export const CommentView = Backbone.View.extend({
     if (done && this.editor.field().value === this.model.get("body")) this.close();
   },
 
-  /** Somebody still wants it to say something. */
+  /** Somebody still wants it to say something, or has begun to answer. */
   hasText() {
-    return this.editor !== null || this.model.record?.act === "update";
+    const isWanted = this.editor !== null || this.model.record?.act === "update";
+    return isWanted || Boolean(this.composer?.hasText());
   },
 
   /** The comment was deleted, but not what was written for it: that stays until the person closes it. */
   gone() {
-    if (this.editor === null) this.open({ body: this.model.text() });
+    if (this.model.record?.act === "update" && !this.editor) this.open({ body: this.model.text() });
     this.isGone = true;
     this.stopListening(this.model);
-    this.editor.gone();
+    this.part("body").textContent = GONE;
+    for (const name of ["actions", "reply", "menu"]) this.part(name).hidden = true;
+    this.editor?.gone();
+    if (this.composer?.hasText()) this.composer.gone();
+    else if (this.composer) this.closeReply(null);
+  },
+
+  // Replying
+
+  reply() {
+    if (!this.composer) steadily(this.el.parentNode, () => this.openReply());
+    this.composer.focus();
+  },
+
+  /** Have the field for a reply open, with what was typed there before. */
+  openReply() {
+    if (this.composer) return;
+    const { model: parent, desk } = this;
+    this.composer = new ReplyView({ parent, collection: parent.collection, ...desk });
+    this.listenTo(this.composer, "close", this.closeReply);
+    this.el.append(this.composer.el);
+  },
+
+  closeReply(reply) {
+    const hadFocus = this.composer.el.contains(document.activeElement);
+    steadily(this.el.parentNode, () => this.composer.remove());
+    this.composer = null;
+    if (reply) this.trigger("replied", reply);
+    else if (hadFocus) this.el.focus({ preventScroll: true });
+    this.end();
   },
 
   // Deleting, in two steps

@@ -1,77 +1,143 @@
 import { CommentView } from "./comment_view.js";
-import { ANNOUNCEMENT, COMMENTS_ARRIVED, OUTBOX_VOLATILE } from "./events.js";
+import { COMMENTS_ARRIVED, OUTBOX_VOLATILE } from "./events.js";
+import { GoneView } from "./gone_view.js";
 import { KeptView } from "./kept_view.js";
 import { PillView } from "./pill_view.js";
+import { REPLY } from "./reply_view.js";
 import { steadily } from "./steady.js";
+import { keyOf, Tree } from "./tree.js";
 
-/** The list, its heading, "load earlier" and the pill. `el` is the thread's section. */
+/** The list, its heading and the pill. `el` is the thread's section. */
 export const CommentsView = Backbone.View.extend({
-  events: { "click .thread__earlier": "loadEarlier" },
-
-  initialize({ bus, account, drafts = null }) {
+  initialize({ bus, account, drafts = null, presence = null }) {
     this.drafts = drafts;
+    this.desk = { bus, account, drafts, presence };
     this.bus = bus;
     this.account = account;
     this.list = this.el.querySelector(".thread__list");
+    this.tree = new Tree(this.list);
     this.pill = new PillView({ el: this.el.querySelector(".pill") });
-    this.views = new Map();
+    this.views = new Map(); // of comments
+    this.remains = new Map(); // of what is left of some
     this.listenTo(this.collection, "update", this.update);
     this.listenTo(this.collection, "change:created_seq", this.move);
+    this.listenTo(this.collection, "change:username", this.rename);
+    this.listenTo(this.collection, "ancestors window", this.renderRemains);
     this.listenTo(this.collection, "update standing window", this.renderSummary);
-    this.listenTo(this.collection, "window", this.renderEarlier);
     this.listenTo(this.collection, "orphan", this.keep);
+    this.listenTo(account, "change:id", this.resume);
     this.listenTo(bus, OUTBOX_VOLATILE, this.warn);
     this.adopt();
     this.newest = this.newestSeq();
     this.renderSummary();
-    this.renderEarlier();
+    this.resume();
   },
 
   // The page came with the newest comments in it: those elements are taken over, not made again.
   adopt() {
     const rendered = Array.from(this.list.children);
-    const elements = new Map(rendered.map((element) => [element.dataset.commentId, element]));
-    this.collection.each((comment) => this.show(comment, elements.get(comment.id)));
+    const idOf = ({ dataset }) => dataset.commentId ?? dataset.goneId;
+    const elements = new Map(rendered.map((element) => [idOf(element), element]));
+    for (const [id, state] of this.collection.gone) {
+      this.tree.adopt(this.makeRemains(state, elements.get(id)), this.keyOfState(state));
+    }
+    this.collection.each((comment) => {
+      this.tree.adopt(this.make(comment, elements.get(comment.id)), this.keyOf(comment));
+    });
+    this.tree.arrange();
   },
 
-  show(comment, element) {
-    const view = new CommentView({ model: comment, element, drafts: this.drafts });
+  make(comment, element) {
+    const view = new CommentView({ model: comment, element, desk: this.desk });
     this.listenTo(view, "closed", this.forget);
     this.listenTo(view, "leaving", this.takeFocus);
+    this.listenTo(view, "replied", this.bring);
     this.views.set(comment.id, view);
-    this.place(comment);
     return view;
   },
 
-  move(comment) {
-    steadily(this.list, () => this.place(comment));
+  makeRemains(state, element) {
+    const view = new GoneView({ state, element });
+    this.remains.set(state.id, view);
+    return view;
   },
 
-  // Only the one that moved is touched: moving an element takes the focus out of it.
+  show(comment) {
+    this.make(comment);
+    this.place(comment);
+    this.gather(comment.id);
+  },
+
+  move(comment) {
+    steadily(this.list, () => {
+      this.place(comment);
+      this.gather(comment.id);
+    });
+  },
+
   place(comment) {
     const view = this.views.get(comment.id);
-    const before = this.shownAfter(comment)?.el ?? null;
-    if (view && (view.el.parentNode !== this.list || view.el.nextElementSibling !== before)) {
-      this.list.insertBefore(view.el, before);
+    if (view) this.tree.place(view, this.keyOf(comment));
+  },
+
+  // What was here before the comment that it replies to has its place below that now, and says whom it answers.
+  gather(id) {
+    for (const reply of this.collection.under.get(id) ?? []) {
+      this.place(reply);
+      this.views.get(reply.id)?.renderAnswered();
     }
   },
 
-  // Of several that come at once the next one may not be shown yet.
-  shownAfter(comment) {
-    const rest = this.collection.slice(this.collection.indexOf(comment) + 1);
-    const next = rest.find((other) => this.views.has(other.id));
-    return next && this.views.get(next.id);
+  rename(comment) {
+    const replies = this.collection.where({ parent_id: comment.id });
+    for (const reply of replies) this.views.get(reply.id)?.renderAnswered();
   },
 
-  update(_, { changes: { added, removed } }) {
+  keyOf(comment) {
+    return this.keyOfState({ path: comment.path(), created_seq: comment.get("created_seq") });
+  },
+
+  keyOfState({ path, created_seq: seq }) {
+    return keyOf(path, seq, (id) => this.collection.seqOf(id));
+  },
+
+  update(_, { changes, asked = false }) {
+    const { removed } = changes;
+    const added = changes.added.filter(({ id }) => this.collection.get(id)); // it may have been for a moment
     steadily(this.list, () => {
       for (const comment of removed) this.drop(comment);
       for (const comment of added) this.show(comment);
+      this.renderRemains();
     });
     requestAnimationFrame(() => this.reveal(added)); // after what moves in this frame
-    this.welcome(added.filter((comment) => comment.get("created_seq") > this.newest));
+    if (!asked) this.welcome(added.filter((comment) => comment.get("created_seq") > this.newest));
     this.newest = this.newestSeq();
+    this.resumeAt(added);
     this.pill.lookSoon();
+  },
+
+  // Of those that are gone, and still have something drawn under them.
+  renderRemains() {
+    const { gone } = this.collection;
+    const [over, missing] = [
+      [...this.remains.keys()].filter((id) => !gone.has(id)),
+      [...gone.values()].filter(({ id }) => !this.remains.has(id)),
+    ];
+    if (over.length + missing.length === 0) return;
+    steadily(this.list, () => {
+      for (const id of over) this.forgetRemains(id);
+      for (const state of missing) this.showRemains(state);
+    });
+  },
+
+  showRemains(state) {
+    this.tree.place(this.makeRemains(state), this.keyOfState(state));
+    this.gather(state.id);
+  },
+
+  forgetRemains(id) {
+    this.tree.remove(this.remains.get(id));
+    this.remains.delete(id);
   },
 
   // What one has just written is seen at once; what only waits still, or comes from another tab, moves nothing.
@@ -81,7 +147,14 @@ export const CommentsView = Backbone.View.extend({
     if (written && writing) this.views.get(written.id)?.el.scrollIntoView({ block: "nearest" });
   },
 
-  // Those that are newer than all there were: neither what the page came with nor what was loaded before them.
+  // The field in which a reply was written is closed: keys go on from the reply.
+  bring(reply) {
+    const element = this.views.get(reply.id)?.el;
+    element?.focus({ preventScroll: true });
+    requestAnimationFrame(() => element?.scrollIntoView({ block: "nearest" }));
+  },
+
+  // Those that are newer than all there were: neither what the page came with nor what was asked for.
   welcome(fresh) {
     const mine = (comment) => comment.get("user_id") === this.account.id;
     const [own, theirs] = [fresh.filter(mine), fresh.filter((comment) => !mine(comment))];
@@ -95,17 +168,26 @@ export const CommentsView = Backbone.View.extend({
     return Math.max(0, ...this.collection.map((comment) => comment.get("created_seq") ?? 0));
   },
 
-  drop(comment) {
-    const view = this.views.get(comment.id);
-    this.views.delete(comment.id);
-    if (view.hasText() && !this.isBeyond(comment)) view.gone();
-    else this.forget(view);
+  // Replies that somebody was writing here when the page went away.
+  resume() {
+    this.resumeAt(this.collection.models);
   },
 
-  // Further up than what is loaded now; nobody has deleted it. Its draft or record stays.
-  isBeyond(comment) {
-    const { before } = this.collection;
-    return before !== null && comment.get("created_seq") < before;
+  // To these, and no others: the draft of what has just been posted is there a moment longer than its field.
+  resumeAt(comments) {
+    const places = this.drafts?.places(REPLY) ?? [];
+    for (const { id } of places.length > 0 ? comments : []) {
+      const view = places.includes(`${REPLY}${id}`) ? this.views.get(id) : null;
+      if (view && !view.composer) steadily(this.list, () => view.openReply());
+    }
+  },
+
+  drop(comment) {
+    const view = this.views.get(comment.id);
+    if (!view) return;
+    this.views.delete(comment.id);
+    if (view.hasText() && this.collection.isInside(comment.attributes)) view.gone();
+    else this.forget(view); // outside of what is loaded now, nobody has deleted it: its draft or record stays
   },
 
   // Where its editor is still open, the text is there.
@@ -119,7 +201,7 @@ export const CommentsView = Backbone.View.extend({
 
   forget(view) {
     const hadFocus = view.el.contains(document.activeElement);
-    steadily(this.list, () => view.remove());
+    steadily(this.list, () => this.tree.remove(view));
     if (hadFocus) this.takeFocus();
   },
 
@@ -130,21 +212,18 @@ export const CommentsView = Backbone.View.extend({
 
   renderSummary() {
     const count = this.collection.count();
-    const atLeast = this.collection.before === null ? "" : "more than ";
     const summary = this.el.querySelector(".thread__count");
-    summary.textContent = count === 0 ? "" : `${atLeast}${count} comment${count === 1 ? "" : "s"}`;
+    summary.textContent = count === 0 ? "" : this.summary(count);
     summary.dataset.count = count;
     this.hide(".thread__empty", count > 0);
   },
 
-  renderEarlier() {
-    const button = this.el.querySelector(".thread__earlier");
-    const arrived = !button.hidden && this.collection.before === null;
-    button.disabled = false;
-    button.hidden = this.collection.before === null;
-    // In the button's place, as high as that was.
-    if (arrived) this.el.querySelector(".thread__beginning").hidden = false;
-    this.hide(".thread__problem", true);
+  summary(count) {
+    const { before, after } = this.collection;
+    const isAll = before === null && after === null;
+    const total = this.collection.total();
+    if (!isAll && total > count) return counted(total);
+    return isAll ? counted(count) : `more than ${counted(count)}`;
   },
 
   hide(selector, hidden) {
@@ -159,21 +238,6 @@ export const CommentsView = Backbone.View.extend({
   warn() {
     this.el.querySelector(".thread__volatile").hidden = false;
   },
-
-  async loadEarlier({ currentTarget: button }) {
-    button.disabled = true;
-    try {
-      await this.collection.loadEarlier();
-      this.bus.trigger(ANNOUNCEMENT, "Earlier comments are shown.");
-    } catch (problem) {
-      this.complain(problem.message);
-    } finally {
-      button.disabled = false;
-    }
-  },
-
-  complain(message) {
-    this.el.querySelector(".thread__problem").textContent = message;
-    this.hide(".thread__problem", false);
-  },
 });
+
+const counted = (count) => `${count} comment${count === 1 ? "" : "s"}`;

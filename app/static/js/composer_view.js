@@ -30,9 +30,14 @@ export const ComposerView = Backbone.View.extend({
     if (isTyped) this.keep();
   },
 
+  // What its draft is kept under.
+  place() {
+    return this.collection.topic;
+  },
+
   // Somebody else is writing now. Their draft is shown where there is room for it.
   change() {
-    this.draft = this.drafts?.at(this.collection.topic);
+    this.draft = this.drafts?.at(this.place());
     const { id = null } = this.account;
     if (id !== null && this.writer !== null && id !== this.writer) this.empty(); // what is there is another's
     this.writer = id ?? this.writer;
@@ -62,11 +67,19 @@ export const ComposerView = Backbone.View.extend({
   },
 
   post() {
-    const comment = this.collection.compose(this.field().value, this.account);
+    const comment = this.compose(this.field().value);
     if (comment === null) return this.complain(FULL);
     this.draft?.dropAfter(this.collection.outbox.kept());
     this.presence?.rest();
     this.empty();
+    this.posted(comment);
+  },
+
+  compose(body) {
+    return this.collection.compose(body, this.account);
+  },
+
+  posted() {
     this.field().focus({ preventScroll: true });
   },
 

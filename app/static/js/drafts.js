@@ -47,6 +47,15 @@ export class Drafts {
     return new Draft(this, this.#key(this.#account.id ?? GUEST, this.#tab, place));
   }
 
+  /** The places whose names begin so where this person was typing something. */
+  places(beginning) {
+    const person = this.#account.id ?? GUEST;
+    const theirs = this.#all().filter((draft) => draft.person === person && draft.body !== "");
+    return [...new Set(theirs.map(({ place }) => place))].filter((place) =>
+      place.startsWith(beginning),
+    );
+  }
+
   // -- for Draft
 
   read(key) {

@@ -52,7 +52,7 @@ function isNear(element) {
   const { top, bottom } = element.getBoundingClientRect();
   const seen = sight();
   const room = AROUND * (seen.bottom - seen.top);
-  return isRendered(element) && bottom > seen.top - room && top < seen.bottom + room;
+  return bottom > seen.top - room && top < seen.bottom + room && isRendered(element);
 }
 
 // A part's place is that in its block, with which it moves anyway.

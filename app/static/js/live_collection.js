@@ -3,11 +3,15 @@ import { Snapshots } from "./snapshots.js";
 import { Tombstones } from "./tombstones.js";
 import { uuid } from "./uuid.js";
 
+const MOST_NEWER = 1_000; // that are counted; beyond it, there are many
+
 /**
- * The live objects of one topic, as far as they are loaded: the window from `before` on, or all of them when
- * `before` is null. What the stream says is merged in by id; applying a change twice, or late, does nothing.
+ * The live objects of one topic, as far as they are loaded: the window from `before` to `after`, as far back as there
+ * are any when `before` is null, and up to the live end when `after` is. What the stream says is merged in by id;
+ * applying a change twice, or late, does nothing. What is created beyond `after` is only counted (`newer`).
  * What is in the outbox and not on the server yet is here, too. Beside Backbone's events: "window" when what is loaded
- * has changed, "orphan" (record) when a change was refused whose object is not here. To be extended, with
+ * has changed, "newer" when what is beyond it has, "orphan" (record) when a change was refused whose object is not here.
+ * To be extended, with
  *
  *   model      a LiveModel
  *   url        where pages of them are read
@@ -21,6 +25,8 @@ export const LiveCollection = Backbone.Collection.extend({
     Object.assign(this, { bus, outbox, topic, place });
     this.type = this.model.prototype.type;
     this.before = null;
+    this.after = null;
+    this.newer = new Map(); // id → created_seq of what came beyond the window
     this.tombstones = new Tombstones();
     this.snapshots = new Snapshots(this);
     this.on("add", (model) => model.stand(outbox.find(model.id)));
@@ -71,6 +77,7 @@ export const LiveCollection = Backbone.Collection.extend({
     const known = this.get(state.id);
     if (known) known.absorb(state);
     else if (this.belongs(state)) this.add(state);
+    else if (this.isBeyond(state)) this.tally(state, true);
     this.outbox.see(this.type, state);
   },
 
@@ -80,14 +87,31 @@ export const LiveCollection = Backbone.Collection.extend({
 
   // Not a state from before its deletion, and inside the loaded window.
   belongs(state) {
-    if (this.tombstones.covers(state)) return false;
-    return this.before === null || state.created_seq >= this.before;
+    return !this.tombstones.covers(state) && this.isInside(state);
+  },
+
+  isInside({ created_seq: seq }) {
+    const { before, after } = this;
+    return (before === null || seq >= before) && (after === null || seq <= after);
+  },
+
+  // Later than what is loaded, and there.
+  isBeyond(state) {
+    const isLater = this.after !== null && state.created_seq > this.after;
+    return isLater && !this.tombstones.covers(state);
+  },
+
+  tally({ id, created_seq: seq }, isThere) {
+    if (isThere && this.newer.size < MOST_NEWER) this.newer.set(id, seq);
+    if (!isThere) this.newer.delete(id);
+    this.trigger("newer", this);
   },
 
   bury(state) {
     if (!this.isOurs(state)) return;
     const known = this.get(state.id);
     this.tombstones.bury(state.id, state.seq);
+    if (this.newer.has(state.id)) this.tally(state, false);
     if ((known?.get("seq") ?? -1) > state.seq) return;
     this.outbox.bury(this.type, state.id);
     if (known) this.remove(known);
@@ -125,36 +149,76 @@ export const LiveCollection = Backbone.Collection.extend({
   // -- reading
 
   /** Take a snapshot for the whole truth; only what was not sent yet stays beside it. */
-  replace(snapshot) {
-    this.before = snapshot.before;
-    const states = snapshot[this.plural].filter((state) => this.belongs(state));
+  replace(snapshot, options) {
+    this.reach(snapshot.before, snapshot.after);
+    const states = this.statesOf(snapshot);
     // Without `parse` a state counts even if its seq is lower: after a reset seqs may start anew.
-    this.set([...states, ...this.filter((model) => model.isNew())]);
+    this.set([...states, ...this.filter((model) => model.isNew())], options);
     for (const state of states) this.outbox.see(this.type, state);
     for (const record of this.outbox.records) this.stood(record.key, record);
     this.trigger("window", this);
   },
 
+  // What of a snapshot is to be here.
+  statesOf(snapshot) {
+    return snapshot[this.plural].filter((state) => this.belongs(state));
+  },
+
   /** Read again as much as there is, and show that. Answers with the snapshot. */
   async refetch() {
+    const { before, after, snapshots } = this;
     this.tombstones.clear();
-    const snapshot = await this.snapshots.newest(this.length);
+    this.newer.clear();
+    const isAtTheEnd = after === null;
+    const snapshot = await (isAtTheEnd
+      ? snapshots.newest(this.length)
+      : snapshots.between(before, after));
     this.replace(snapshot);
     return snapshot;
   },
 
-  /** Extend the window by the page before it; not while another read is under way. Rejected with a Problem. */
+  // What a person asks for comes with the option `asked`. Each of these is rejected with a Problem.
+
+  /** Extend the window by the page before it; not while another read is under way. */
   async loadEarlier() {
     if (this.snapshots.reading) return;
-    const snapshot = await this.snapshots.earlier(this.before);
-    this.extend(snapshot, snapshot.before);
+    const snapshot = await this.snapshots.page({ before: this.before });
+    this.extend(snapshot, snapshot.before, this.after);
   },
 
-  extend(snapshot, before) {
-    this.before = before;
-    const states = snapshot[this.plural].filter((state) => this.belongs(state));
-    this.add(states, { merge: true, parse: true });
+  /** The same, by the page after it. */
+  async loadLater() {
+    if (this.snapshots.reading) return;
+    const snapshot = await this.snapshots.page({ after: this.after });
+    this.extend(snapshot, this.before, snapshot.after);
+  },
+
+  /** Have the window that has this object in its midst, or where it was. */
+  async loadAround(id) {
+    await this.show({ around: id });
+  },
+
+  /** Have the newest ones again, as when the page was opened. */
+  async loadNewest() {
+    await this.show({});
+  },
+
+  async show(which) {
+    await this.snapshots.free(); // somebody waits for what is being read
+    this.replace(await this.snapshots.page(which), { asked: true });
+  },
+
+  extend(snapshot, before, after) {
+    this.reach(before, after);
+    this.add(this.statesOf(snapshot), { merge: true, parse: true, asked: true });
     this.trigger("window", this);
+  },
+
+  reach(before, after = null) {
+    Object.assign(this, { before, after });
+    for (const [id, seq] of this.newer) {
+      if (after === null || seq <= after) this.newer.delete(id);
+    }
   },
 
   // The stream goes on from the head by itself; only what lies behind is to be read again.

@@ -19,14 +19,14 @@ export const isRendered = (element) => element.getClientRects().length > 0;
 export function isVisible(element) {
   const { top, bottom } = element.getBoundingClientRect();
   const seen = sight();
-  return isRendered(element) && bottom > seen.top && top < seen.bottom;
+  return bottom > seen.top && top < seen.bottom && isRendered(element); // the last costs most
 }
 
 /** Go there, with eyes and keys. */
-export function bringIntoView(element) {
+export function bringIntoView(element, behavior = wantsCalm() ? "instant" : "smooth") {
   element.focus({ preventScroll: true });
   if (host) host.show(element);
-  else element.scrollIntoView({ block: "start", behavior: wantsCalm() ? "instant" : "smooth" });
+  else element.scrollIntoView({ block: "start", behavior });
 }
 
 /** Answers how far what is seen will have moved without anybody being able to measure it: a host scrolls around us. */

@@ -17,6 +17,7 @@ export class Snapshots {
   #collection;
   #seen = new Map();
   #turn = 0;
+  #waiting = [];
   reading = false;
 
   constructor(collection) {
@@ -27,34 +28,35 @@ export class Snapshots {
     if (this.reading && isNewer(state, this.#seen.get(state.id))) this.#seen.set(state.id, state);
   }
 
-  /** The newest pages, with so many objects or more. They are needed, so they are asked for until they come. */
-  async newest(count) {
-    const turn = this.#begin();
-    for (let failures = 1; ; failures += 1) {
-      try {
-        return await this.#readAll(count, turn);
-      } catch (problem) {
-        if (!(problem instanceof Problem)) throw problem;
-        await new Promise((resolve) => setTimeout(resolve, backoff(failures)));
-        if (turn !== this.#turn) return superseded();
-      }
-    }
+  /** Resolved once no read is under way. */
+  async free() {
+    while (this.reading) await new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** The page before that `created_seq`. Rejected with a Problem. */
-  async earlier(before) {
+  /** The newest pages, with so many objects or more. They are needed, so they are asked for until they come. */
+  newest(count) {
+    return this.#insist((turn) => this.#readNewest(count, turn));
+  }
+
+  /** The pages from one `created_seq` (null: the beginning) to another; as `newest`. */
+  between(before, after) {
+    return this.#insist((turn) => this.#readUpwards(before, after, turn));
+  }
+
+  /** One page: `{before}`, `{after}`, `{around}`, or `{}`, the newest. Rejected with a Problem. */
+  async page(which) {
     const turn = this.#begin();
     try {
-      return this.#completed(await this.#read({ before }, turn));
+      return this.#completed(await this.#read(which, turn));
     } finally {
-      if (turn === this.#turn) this.reading = false;
+      if (turn === this.#turn) this.#end();
     }
   }
 
   /** What is being read is not wanted any more. */
   forget() {
     this.#turn += 1;
-    this.reading = false;
+    this.#end();
   }
 
   #begin() {
@@ -64,17 +66,51 @@ export class Snapshots {
     return this.#turn;
   }
 
+  #end() {
+    this.reading = false;
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  async #insist(read) {
+    const turn = this.#begin();
+    for (let failures = 1; ; failures += 1) {
+      try {
+        return this.#completed(await read(turn));
+      } catch (problem) {
+        if (!(problem instanceof Problem)) throw problem;
+        await new Promise((resolve) => setTimeout(resolve, backoff(failures)));
+        if (turn !== this.#turn) return superseded();
+      }
+    }
+  }
+
   // What comes between two reads the stream brings: it goes on from the first one's cursor.
-  async #readAll(count, turn) {
+  async #readNewest(count, turn) {
     const { plural } = this.#collection;
     const limit = Math.min(Math.max(count, PAGE), LARGEST_PAGE);
     let snapshot = await this.#read({ limit }, turn);
     for (let page = 1; isShort(snapshot, plural, count) && page < MOST_PAGES; page += 1) {
       const more = await this.#read({ before: snapshot.before, limit }, turn);
-      const states = [...more[plural], ...snapshot[plural]];
-      snapshot = { ...more, cursor: snapshot.cursor, [plural]: states };
+      snapshot = { ...joined(more, snapshot), cursor: snapshot.cursor };
     }
-    return this.#completed(snapshot);
+    return snapshot;
+  }
+
+  async #readUpwards(before, after, turn) {
+    const limit = LARGEST_PAGE;
+    let snapshot = await this.#read({ after: before === null ? 0 : before - 1, limit }, turn);
+    for (let page = 1; endsBelow(snapshot, after) && page < MOST_PAGES; page += 1) {
+      const more = await this.#read({ after: snapshot.after, limit }, turn);
+      snapshot = joined(snapshot, more);
+    }
+    return endsBelow(snapshot, after) ? snapshot : this.#cut(snapshot, after);
+  }
+
+  // A page may reach further than what is wanted.
+  #cut(snapshot, after) {
+    const { plural } = this.#collection;
+    const states = snapshot[plural].filter((state) => state.created_seq <= after);
+    return { ...snapshot, after, [plural]: states };
   }
 
   async #read(page, turn) {
@@ -85,7 +121,7 @@ export class Snapshots {
   }
 
   #completed(snapshot) {
-    this.reading = false;
+    this.#end();
     const { plural } = this.#collection;
     const states = new Map(snapshot[plural].map((state) => [state.id, state]));
     for (const state of this.#seen.values()) {
@@ -95,7 +131,14 @@ export class Snapshots {
   }
 }
 
+// Two pages, the earlier one first; what each lists is listed together.
+const joined = (one, next) => ({
+  ..._.mapObject(one, (part, name) => (Array.isArray(part) ? [...part, ...next[name]] : part)),
+  after: next.after,
+});
+
 const isShort = (snapshot, plural, count) =>
   snapshot.before !== null && snapshot[plural].length < count;
+const endsBelow = (snapshot, after) => snapshot.after !== null && snapshot.after < after;
 const isNewer = (state, known) => known === undefined || state.seq > known.seq;
 const superseded = () => new Promise(() => {});

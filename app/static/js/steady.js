@@ -7,6 +7,7 @@ const MOST_IN_A_FRAME = 8; // changes that are seen to one by one; each costs as
 
 let inThisFrame = 0;
 let burst = null; // how it was before the first of too many
+let changing = false;
 
 /**
  * Apply a change to the page. What the person is busy with stays where it was, by scrolling; whatever
@@ -14,13 +15,23 @@ let burst = null; // how it was before the first of too many
  * frame: then that is seen to once, at its end.
  */
 export function steadily(list, change) {
-  if (burst) return change();
+  if (burst || changing) return change();
   if (inThisFrame === 0) requestAnimationFrame(begin);
   inThisFrame += 1;
   const before = measure(list);
-  change();
+  applied(change);
   if (inThisFrame > MOST_IN_A_FRAME) burst = before;
   else settle(before);
+}
+
+// What is changed within a change is seen to with it.
+function applied(change) {
+  changing = true;
+  try {
+    change();
+  } finally {
+    changing = false;
+  }
 }
 
 function begin() {

@@ -1,0 +1,63 @@
+import { ANNOUNCEMENT } from "./events.js";
+import { Problem } from "./problem.js";
+import { bringIntoView } from "./sight.js";
+import { steadily } from "./steady.js";
+
+const HASH = /^#comment-([\w-]{1,36})$/;
+const GONE = "The comment that you were sent to is no longer here.";
+const NOWHERE = [404, 422]; // there never was such a comment here
+
+/** `#comment-…` in the address: that comment is loaded, if it is not, and shown. `el` is the thread's section. */
+export const DeepLinkView = Backbone.View.extend({
+  initialize({ bus }) {
+    this.bus = bus;
+    this.list = this.el.querySelector(".thread__list");
+    window.addEventListener("hashchange", () => this.follow());
+    this.follow();
+  },
+
+  async follow() {
+    const id = HASH.exec(window.location.hash)?.[1];
+    this.say("");
+    if (!id) return;
+    if (this.find(id)) return this.show(id);
+    try {
+      await this.collection.loadAround(id);
+      this.show(id, "instant");
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      this.say(NOWHERE.includes(problem.status) ? GONE : problem.message);
+    }
+  },
+
+  find(id) {
+    return this.list.querySelector(`#comment-${id}, [data-gone-id="${id}"]`);
+  },
+
+  show(id, behavior) {
+    const element = this.find(id);
+    if (!element?.matches(".comment")) this.say(GONE);
+    if (element) this.lead(element, behavior);
+  },
+
+  // Once the page has come to rest: what moves it in this frame is done by then.
+  lead(element, behavior) {
+    element.classList.remove("is-target");
+    requestAnimationFrame(() => {
+      bringIntoView(element, behavior);
+      element.classList.add("is-target");
+    });
+  },
+
+  say(words) {
+    const part = this.el.querySelector(".thread__lost");
+    if (words === part.textContent) return;
+    steadily(this.list, () => {
+      part.textContent = words;
+      part.hidden = words === "";
+    });
+    if (words === "") return;
+    this.bus.trigger(ANNOUNCEMENT, words);
+    bringIntoView(part, "instant");
+  },
+});

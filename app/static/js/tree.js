@@ -1,0 +1,82 @@
+/**
+ * The elements of one list in the order of a conversation: each comment is followed by what replies to it, in the order
+ * in which that was written. A row is a view, with its `el`; its key says where it belongs: the `created_seq` of
+ * what it is drawn under, from the top down, and its own.
+ */
+export class Tree {
+  #list;
+  #rows = [];
+  #newestFirst = false;
+
+  constructor(list) {
+    this.#list = list;
+  }
+
+  /** Which of two comments that reply to nothing comes first. Replies are read as they were said, always. */
+  turn(newestFirst) {
+    this.#newestFirst = newestFirst;
+    this.arrange();
+  }
+
+  /** A row that is new, or has another key now. Only its element is moved: moving one takes the focus out of it. */
+  place(view, key) {
+    this.#forget(view);
+    const index = this.#indexOf(key);
+    this.#rows.splice(index, 0, { view, key });
+    this.#put(view.el, this.#rows[index + 1]?.view.el ?? null);
+  }
+
+  /** A row of which it is known that it belongs somewhere; `arrange` says where. */
+  adopt(view, key) {
+    this.#rows.push({ view, key });
+  }
+
+  arrange() {
+    this.#rows.sort((one, other) => this.#compare(one.key, other.key));
+    let next = null;
+    for (const { view } of this.#rows.toReversed()) {
+      this.#put(view.el, next);
+      next = view.el;
+    }
+  }
+
+  remove(view) {
+    this.#forget(view);
+    view.remove();
+  }
+
+  #forget(view) {
+    const index = this.#rows.findIndex((row) => row.view === view);
+    if (index >= 0) this.#rows.splice(index, 1);
+  }
+
+  #put(element, next) {
+    const isThere = element.parentNode === this.#list && element.nextElementSibling === next;
+    if (!isThere) this.#list.insertBefore(element, next);
+  }
+
+  // After all that are not later.
+  #indexOf(key) {
+    let [from, to] = [0, this.#rows.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (this.#compare(this.#rows[middle].key, key) <= 0) from = middle + 1;
+      else to = middle;
+    }
+    return from;
+  }
+
+  #compare(one, other) {
+    const at = one.findIndex((seq, level) => seq !== other[level]);
+    if (at < 0) return one.length - other.length;
+    if (at >= other.length) return 1;
+    const later = one[at] > other[at] ? 1 : -1;
+    return at === 0 && this.#newestFirst ? -later : later;
+  }
+}
+
+/** Where a comment belongs, as far as it is known what it is drawn under. What is not sent yet comes last. */
+export function keyOf(path, seq, seqOf) {
+  const above = path.map(seqOf).filter((known) => known !== undefined);
+  return [...above, seq ?? Number.POSITIVE_INFINITY];
+}

@@ -1,0 +1,154 @@
+"""Links to a comment: its page is loaded, wherever that is, and a thread is read on from there in both directions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from app.live.topics import Topic
+from app.models.comment import Comment
+from tests.browser.people import Person
+from tests.browser.test_threads import draws
+from tests.support.people import delete, edit, write
+
+if TYPE_CHECKING:
+    import httpx
+
+    from app.live.parley import Parley
+    from tests.browser.conftest import Arrive
+
+GONE = "The comment that you were sent to is no longer here."
+
+
+@pytest.fixture
+async def comments(phone: httpx.AsyncClient, served: Parley) -> list[dict[str, Any]]:
+    """Two hundred of Carol's, in one moment."""
+    first = await write(phone, "Comment 0")
+    ids = [UUID(first["id"]), *(uuid4() for _ in range(199))]
+    async with served.writing(Topic("Article", "1")) as writing:
+        row = await writing.get(Comment, ids[0])
+        assert row
+        same = {name: getattr(row, name) for name in ("topic", "user_id", "username", "created_at", "updated_at")}
+        for number, id_ in enumerate(ids[1:], 1):
+            comment = Comment(id=id_, body=f"Comment {number}", likes_count=0, **same)
+            writing.create(comment)
+            comment.content_seq = comment.seq
+    return [{"id": str(id_)} for id_ in ids]
+
+
+def numbered(first: int, beyond: int) -> list[str]:
+    return [f"Comment {number}" for number in range(first, beyond)]
+
+
+async def is_led_to(person: Person, comment: dict[str, Any]) -> None:
+    """Waits until it has the focus, is marked, and is before her eyes."""
+    await person.focus_is_on(f"#comment-{comment['id']}.is-target")
+    await person.until(
+        f"document.getElementById('comment-{comment['id']}').getBoundingClientRect().top > -1"
+        f" && document.getElementById('comment-{comment['id']}').getBoundingClientRect().bottom <= innerHeight",
+        "it",
+    )
+
+
+async def test_a_link_leads_to_a_comment_of_long_ago(arrive: Arrive, comments: list[dict[str, Any]]) -> None:
+    alice = await arrive("Alice", at=f"/Article/1#comment-{comments[60]['id']}")
+    await is_led_to(alice, comments[60])
+    await draws(alice, *numbered(36, 86))
+
+
+async def test_from_there_one_reads_on_in_both_directions_while_others_write(
+    arrive: Arrive, comments: list[dict[str, Any]], phone: httpx.AsyncClient
+) -> None:
+    alice = await arrive("Alice", at=f"/Article/1#comment-{comments[60]['id']}")
+    await is_led_to(alice, comments[60])
+    later, earlier = alice.page.locator(".thread__later"), alice.page.locator(".thread__earlier")
+    await write(phone, "New 1")
+    await delete(phone, await write(phone, "New 2"))
+    await alice.until("document.querySelector('.thread__later').textContent.includes('(1 more)')", "one more")
+    await edit(phone, comments[70], "Comment 70, changed")
+    changed = [*numbered(36, 70), "Comment 70, changed", *numbered(71, 86)]
+    await draws(alice, *changed)
+    await earlier.click()
+    await draws(alice, *numbered(0, 36), *changed)
+    assert not await earlier.is_visible()
+    for beyond in (136, 186):
+        await later.click()
+        await draws(alice, *numbered(0, 36), *changed, *numbered(86, beyond))
+    await later.click()
+    await alice.until("parley.comments.after === null", "the live end")
+    await write(phone, "New 3")
+    await alice.sees_the_truth()
+    assert not await later.is_visible()
+
+
+async def test_go_to_the_newest_leads_back(arrive: Arrive, comments: list[dict[str, Any]], phone: Any) -> None:
+    alice = await arrive("Alice", at=f"/Article/1#comment-{comments[60]['id']}")
+    await is_led_to(alice, comments[60])
+    await alice.page.locator(".thread__newest").click()
+    await draws(alice, *numbered(150, 200))
+    await alice.focus_is_on(f"#comment-{comments[199]['id']}")
+    assert await alice.page.evaluate("location.hash") == ""
+    await write(phone, "New")
+    await alice.sees(*numbered(150, 200), "New")
+
+
+async def test_what_one_writes_there_stands_at_the_end(arrive: Arrive, comments: list[dict[str, Any]]) -> None:
+    alice = await arrive("Alice", at=f"/Article/1#comment-{comments[60]['id']}")
+    await is_led_to(alice, comments[60])
+    await alice.write("Mine")
+    await alice.until("parley.comments.after === null", "the live end")
+    await alice.is_settled()
+    assert (await alice.bodies())[-2:] == ["Comment 199", "Mine"]
+
+
+async def test_who_signs_in_there_stays_there(guest: Person, comments: list[dict[str, Any]]) -> None:
+    await guest.go("/")
+    await guest.go(f"/Article/1#comment-{comments[60]['id']}")
+    await is_led_to(guest, comments[60])
+    await guest.page.locator(".account__sign-up").click()
+    await guest.page.locator(".entry input[name=username]").fill("Dave")
+    await guest.page.locator(".entry input[name=email]").fill("dave@example.com")
+    await guest.page.locator(".entry input[name=password]").fill("talk among friends")
+    await guest.page.locator(".entry input[name=password]").press("Enter")
+    await guest.is_signed_in("Dave")
+    await guest.is_ready()
+    await draws(guest, *numbered(36, 86))
+
+
+async def test_a_link_in_the_page_leads_there_too(arrive: Arrive, comments: list[dict[str, Any]]) -> None:
+    alice = await arrive("Alice")
+    for number in (170, 20, 25):  # loaded, not loaded, loaded by then
+        await alice.page.evaluate("(id) => { location.hash = `comment-${id}`; }", comments[number]["id"])
+        await is_led_to(alice, comments[number])
+
+
+async def test_of_what_is_gone_it_is_said(
+    arrive: Arrive, comments: list[dict[str, Any]], phone: httpx.AsyncClient, complaints: Any
+) -> None:
+    complaints.allow("Failed to load resource")
+    await delete(phone, comments[60])
+    alice = await arrive("Alice", at=f"/Article/1#comment-{comments[60]['id']}")
+    lost = alice.page.locator(".thread__lost")
+    await lost.wait_for()
+    assert await lost.inner_text() == GONE
+    await draws(alice, *numbered(35, 60), *numbered(61, 86))  # where it was
+    await alice.until(f"document.querySelector('.announcer').textContent.includes('{GONE}')", "it read out")
+    await alice.go("/")
+    await alice.go(f"/Article/1#comment-{uuid4()}")
+    await lost.wait_for()
+    await draws(alice, *numbered(150, 200))
+    await alice.page.evaluate("(id) => { location.hash = `comment-${id}`; }", comments[180]["id"])
+    await is_led_to(alice, comments[180])
+    assert not await lost.is_visible()
+
+
+async def test_what_is_left_of_a_comment_can_be_led_to(alice: Person, phone: httpx.AsyncClient) -> None:
+    one = await write(phone, "One")
+    await write(phone, "On one", parent_id=one["id"])
+    await delete(phone, one)
+    await draws(alice, "(gone)", "> On one")
+    await alice.page.evaluate("(id) => { location.hash = `comment-${id}`; }", one["id"])
+    await alice.focus_is_on(f"[data-gone-id='{one['id']}']")
+    assert await alice.page.locator(".thread__lost").inner_text() == GONE

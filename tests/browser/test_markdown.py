@@ -1,0 +1,78 @@
+"""Markdown as one sees it: typed as text, shown as the server has made it, the same in every browser."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from playwright.async_api import Route
+
+from tests.browser.people import Person
+from tests.support.people import write
+
+if TYPE_CHECKING:
+    import httpx
+
+HTML = "() => Array.from(document.querySelectorAll('.comment__body'), (el) => el.innerHTML)"
+MARKED = "So **much** for `that`, @Carol: https://example.com/"
+SHOWN = (
+    '<p>So <strong>much</strong> for <code>that</code>, <span class="mention">@Carol</span>: '
+    '<a href="https://example.com/" rel="ugc nofollow noopener">https://example.com/</a></p>'
+)
+
+
+async def shows(person: Person, *html: str) -> None:
+    await person._comes_to(HTML, list(html))
+
+
+async def test_what_alice_types_is_text_until_the_server_has_read_it(alice: Person, guest: Person) -> None:
+    over = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await over.wait()
+        await route.continue_()
+
+    await alice.page.route("**/api/comments/", hold)
+    await alice.write(MARKED)
+    assert await alice.bodies() == [MARKED]
+    over.set()
+    for person in (alice, guest):
+        await shows(person, SHOWN)
+    await guest.reload()
+    await shows(guest, SHOWN)
+
+
+async def test_an_edit_is_of_the_text_and_is_shown_as_markdown(alice: Person, guest: Person) -> None:
+    await alice.write(MARKED)
+    await shows(alice, SHOWN)
+    await alice.page.locator(".comment__edit").click()
+    assert await alice.editor.input_value() == MARKED
+    await alice.editor.fill("> Or *not*")
+    await alice.editor.press("Control+Enter")
+    for person in (alice, guest):
+        await shows(person, "<blockquote>\n<p>Or <em>not</em></p>\n</blockquote>")
+    await alice.page.locator(".comment__edit").click()
+    await alice.editor.fill("Or so")
+    await alice.editor.press("Control+Enter")
+    await guest.sees("Or so")
+    await shows(guest, "Or so")
+
+
+async def test_plain_words_stay_as_they_were_typed(alice: Person, phone: httpx.AsyncClient) -> None:
+    bodies = ["One\n\nTwo\nThree", "  Two  spaces  ", "# no heading", "&amp; <b>", "2 * 3 * 4"]
+    for body in bodies:
+        await write(phone, body)
+    await alice.sees(*bodies)
+    await alice.reload()
+    await alice.sees(*bodies)
+    assert await alice.page.locator(".comment__body *").count() == 0
+    await alice.sees_the_truth()
+
+
+async def test_a_line_break_is_one_line_break(alice: Person, phone: httpx.AsyncClient) -> None:
+    height = "(el) => el.getBoundingClientRect().height"
+    for body in ("One\ntwo", "*One*\ntwo"):
+        await write(phone, body)
+    await alice.until("parley.comments.length === 2", "both")
+    plain, marked = [await body.evaluate(height) for body in await alice.page.locator(".comment__body").all()]
+    assert abs(plain - marked) <= 1

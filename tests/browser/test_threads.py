@@ -1,0 +1,233 @@
+"""Replies: drawn under what they answer, live, with what is left of what is gone; written where they will stand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pytest
+
+from app.live.topics import Topic
+from app.models.comment import Comment
+from tests.browser.people import Person
+from tests.browser.test_layout import PHONE, can_be_read, fits
+from tests.browser.test_seen import is_still, pill_says
+from tests.support.people import delete, edit, write
+
+if TYPE_CHECKING:
+    import httpx
+
+    from app.live.parley import Parley
+    from tests.browser.conftest import Arrive
+
+# The list as one reads it: what stands how far in.
+DRAWN = """() => Array.from(document.querySelectorAll(".thread__list > *"), (el) =>
+  "> ".repeat(el.dataset.depth) + (el.querySelector(".comment__body")?.textContent ?? "(gone)"))"""
+TOP = "(element) => Math.round(element.getBoundingClientRect().top)"
+
+
+async def draws(person: Person, *lines: str) -> None:
+    """Waits until the list looks so."""
+    await person._comes_to(DRAWN, list(lines))
+
+
+async def fill(client: httpx.AsyncClient, count: int) -> list[dict[str, Any]]:
+    return [await write(client, f"Comment {number}") for number in range(count)]
+
+
+async def hide(parley: Parley, comment: dict[str, Any], hidden: bool = True) -> None:
+    async with parley.writing(Topic("Article", "1")) as writing:
+        row = await writing.get(Comment, UUID(comment["id"]))
+        assert row
+        row.hidden_at = datetime.now(UTC) if hidden else None
+        writing.update(row)
+
+
+async def reply(person: Person, to: str, body: str) -> None:
+    await person.comment(to).locator(".comment__reply").click()
+    await person.page.locator(".reply textarea").fill(body)
+    await person.page.locator(".reply textarea").press("Control+Enter")
+
+
+async def test_replies_stand_under_what_they_answer(alice: Person, bob: Person, guest: Person) -> None:
+    await alice.write("One")
+    await bob.sees("One")
+    await alice.write("Two")
+    await reply(bob, "One", "On one")
+    await alice.sees("One", "On one", "Two")
+    await reply(alice, "On one", "On that")
+    await reply(bob, "One", "On one, too")
+    for person in (alice, bob, guest):
+        await draws(person, "One", "> On one", "> > On that", "> On one, too", "Two")
+    assert await bob.page.locator(".reply").count() == 0
+    await bob.focus_is_on(".comment[data-depth='1']")
+    await guest.reload()
+    await draws(guest, "One", "> On one", "> > On that", "> On one, too", "Two")
+
+
+async def test_what_is_deeper_than_four_levels_says_whom_it_answers(alice: Person, phone: httpx.AsyncClient) -> None:
+    parent = None
+    for depth in range(6):
+        parent = (await write(phone, f"Depth {depth}", parent_id=parent))["id"]
+    await draws(alice, *("> " * min(depth, 4) + f"Depth {depth}" for depth in range(6)))
+    said = await alice.comment("Depth 5").locator(".comment__answers").inner_text()
+    assert "↪" in said
+    assert "Carol" in said
+    assert await alice.comment("Depth 4").locator(".comment__answers").get_attribute("href") is None
+    await alice.reload()
+    assert "Carol" in await alice.comment("Depth 5").locator(".comment__answers").inner_text()
+
+
+async def test_what_is_left_of_a_comment_stays_while_it_has_replies(
+    alice: Person, phone: httpx.AsyncClient, guest: Person
+) -> None:
+    one = await write(phone, "One")
+    answer = await write(phone, "On one", parent_id=one["id"])
+    deeper = await write(phone, "On that", parent_id=answer["id"])
+    await write(phone, "Two")
+    await draws(alice, "One", "> On one", "> > On that", "Two")
+    await delete(phone, answer)
+    await delete(phone, one)
+    for person in (alice, guest):
+        await draws(person, "(gone)", "> (gone)", "> > On that", "Two")
+    await guest.reload()
+    await draws(guest, "(gone)", "> (gone)", "> > On that", "Two")
+    await delete(phone, deeper)
+    for person in (alice, guest):
+        await draws(person, "Two")
+        await person.sees_the_truth()
+
+
+async def test_what_is_hidden_is_gone_for_others_until_it_is_back(
+    alice: Person, phone: httpx.AsyncClient, served: Parley
+) -> None:
+    one = await write(phone, "One")
+    await write(phone, "On one", parent_id=one["id"])
+    await draws(alice, "One", "> On one")
+    await hide(served, one)
+    await draws(alice, "(gone)", "> On one")
+    await hide(served, one, hidden=False)
+    await draws(alice, "One", "> On one")
+    await alice.sees_the_truth()
+
+
+async def test_a_reply_to_something_long_ago_brings_it_along(
+    alice: Person, phone: httpx.AsyncClient, served: Parley
+) -> None:
+    old = await write(phone, "Long ago")
+    gone = await write(phone, "Gone", parent_id=old["id"])
+    held = await write(phone, "On what is gone", parent_id=gone["id"])
+    await delete(phone, gone)
+    await fill(phone, 55)
+    await alice.reload()
+    newest = [f"Comment {number}" for number in range(5, 55)]
+    await draws(alice, *newest)
+    await write(phone, "Only now", parent_id=held["id"])
+    await draws(alice, "Long ago", "> (gone)", "> > On what is gone", "> > > Only now", *newest)
+    await edit(phone, old, "Long ago, changed")
+    await draws(alice, "Long ago, changed", "> (gone)", "> > On what is gone", "> > > Only now", *newest)
+    await alice.page.locator(".thread__earlier").click()
+    earlier = [f"Comment {number}" for number in range(5)]
+    await draws(alice, "Long ago, changed", "> (gone)", "> > On what is gone", "> > > Only now", *earlier, *newest)
+    assert sorted(await alice.bodies()) == sorted(comment["body"] for comment in await alice.snapshot())
+
+
+async def test_a_reply_that_comes_in_the_middle_moves_nothing(alice: Person, phone: httpx.AsyncClient) -> None:
+    comments = await fill(phone, 30)
+    await alice.reload()
+    read = alice.comment("Comment 20")
+    await read.evaluate("(element) => element.scrollIntoView({ block: 'start', behavior: 'instant' })")
+    before = await read.evaluate(TOP)
+    await write(phone, "Above what she reads", parent_id=comments[3]["id"])
+    await pill_says(alice, "1 new comment")
+    await write(phone, "In what she reads", parent_id=comments[20]["id"])
+    await alice.until("parley.comments.length === 32", "both")
+    assert abs(await read.evaluate(TOP) - before) <= 1
+    await is_still(alice)
+    await alice.page.locator(".pill").click()
+    await alice.focus_is_on(".comment[data-depth='1']")
+    await alice.until("!document.querySelector('.pill').checkVisibility()", "it to be reached")
+
+
+async def test_a_reply_begun_is_there_again_and_posted_once(alice: Person, phone: httpx.AsyncClient) -> None:
+    await write(phone, "One")
+    await alice.sees("One")
+    await alice.comment("One").locator(".comment__reply").click()
+    await alice.focus_is_on(".reply textarea")
+    await alice.page.keyboard.type("Half a thou")
+    await alice.reload()
+    field = alice.page.locator(".reply textarea")
+    assert await field.input_value() == "Half a thou"
+    await field.press("End")
+    await field.type("ght")
+    await field.press("Control+Enter")
+    await draws(alice, "One", "> Half a thought")
+    await alice.is_settled()
+    await alice.sees_the_truth()
+    await alice.reload()
+    assert await alice.page.locator(".reply").count() == 0
+
+
+async def test_a_guest_replies_through_the_door(guest: Person, phone: httpx.AsyncClient) -> None:
+    await write(phone, "One")
+    await guest.sees("One")
+    await guest.comment("One").locator(".comment__reply").click()
+    await guest.page.locator(".reply textarea").fill("May I?")
+    await guest.page.locator(".reply .composer__post").click()
+    await guest.page.locator(".entry [data-to=signup]:visible").click()
+    await guest.page.locator(".entry input[name=username]").fill("Dave")
+    await guest.page.locator(".entry input[name=email]").fill("dave@example.com")
+    await guest.page.locator(".entry input[name=password]").fill("talk among friends")
+    await guest.page.locator(".entry input[name=password]").press("Enter")
+    await guest.is_signed_in("Dave")
+    await draws(guest, "One", "> May I?")
+    await guest.sees_the_truth()
+
+
+async def test_what_was_written_to_a_comment_that_goes_is_not_lost(alice: Person, phone: httpx.AsyncClient) -> None:
+    one = await write(phone, "One")
+    await alice.sees("One")
+    await alice.comment("One").locator(".comment__reply").click()
+    await alice.page.locator(".reply textarea").fill("A long and careful answer")
+    await delete(phone, one)
+    await alice.until("document.querySelector('.reply .composer__hint').textContent.includes('deleted')", "why")
+    assert await alice.page.locator(".reply textarea").input_value() == "A long and careful answer"
+    assert not await alice.page.locator(".reply .composer__post").is_visible()
+    assert await alice.bodies() == ["This comment is no longer here."]
+    await alice.page.locator(".reply__cancel").click()
+    await draws(alice)
+
+
+async def test_the_newest_first_for_whoever_likes_that(alice: Person, phone: httpx.AsyncClient) -> None:
+    one = await write(phone, "One")
+    await write(phone, "Two")
+    for number in (1, 2):
+        await write(phone, f"On one, {number}", parent_id=one["id"])
+    await draws(alice, "One", "> On one, 1", "> On one, 2", "Two")
+    order = alice.page.locator(".thread__order")
+    await order.click()
+    await draws(alice, "Two", "One", "> On one, 1", "> On one, 2")
+    assert await order.inner_text() == "Newest first"
+    await alice.write("Three")
+    await draws(alice, "Three", "Two", "One", "> On one, 1", "> On one, 2")
+    await alice.reload()
+    await draws(alice, "Three", "Two", "One", "> On one, 1", "> On one, 2")
+    assert await alice.composer.evaluate(TOP) < await alice.comment("Three").evaluate(TOP)
+    await alice.page.locator(".thread__order").click()
+    await draws(alice, "One", "> On one, 1", "> On one, 2", "Two", "Three")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_a_deep_thread_fits_on_a_small_phone(scheme: str, arrive: Arrive, phone: httpx.AsyncClient) -> None:
+    alice = await arrive("Alice", viewport=PHONE, color_scheme=scheme)
+    one = parent = await write(phone, "W" * 100)
+    code, link = f"`{'code ' * 40}`\n\n```\n{'a(b) ' * 60}\n```", f"> https://example.com/{'path/' * 40}"
+    for _ in range(6):
+        text = f"**{'W' * 80}** {code}\n\n{link}"
+        parent = await write(phone, text, parent_id=parent["id"])
+    await delete(phone, one)
+    await alice.until("parley.comments.length === 6 && document.querySelector('.comment-gone')", "all of them")
+    await alice.page.locator(".comment__reply").last.click()
+    await fits(alice)
+    await can_be_read(alice)
