@@ -312,7 +312,10 @@ async def test_an_address_of_a_comment_leads_to_the_hosts_page_and_to_the_commen
     assert await alice.page.evaluate("window.stayed"), "no page was loaded"
 
 
-async def test_an_address_of_what_is_not_loaded_is_the_only_threads_or_nobodys(come: Arrive) -> None:
+async def test_an_address_of_what_is_not_loaded_is_the_only_threads_or_nobodys(
+    come: Arrive, complaints: Complaints
+) -> None:
+    complaints.allow("404 (Not Found)")  # there never was such a comment
     place = "#comment-0198f3c2-7a5b-7c11-9d2e-3f4a5b6c7d8e"
     for body, told in ((thread(), place), (TWO, "")):
         guest = await come(body=body, hash=place)
@@ -321,6 +324,8 @@ async def test_an_address_of_what_is_not_loaded_is_the_only_threads_or_nobodys(c
         await says(guest, "{ text: 'rgb(1, 2, 3)' }")
         await there.until("document.documentElement.dataset.themed === 'text'", "its latest")
         assert await there.page.evaluate("location.hash") == told
+        if told:
+            await there.page.locator(".thread__lost").wait_for()
 
 
 async def test_what_leads_out_of_the_frame_opens_beside_the_page(come: Arrive) -> None:
