@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 MOST = 3  # of anything, here
 OFFICE = "192.0.2.200"  # where all are, unless told otherwise
 
-NAMES = ["SIGN_IN", "SIGN_UP", "MAIL", "COMMENT", "STREAM"]
+NAMES = ["SIGN_IN", "SIGN_UP", "MAIL", "COMMENT", "TYPING", "STREAM"]
 
 
 @pytest.fixture
