@@ -315,7 +315,7 @@ async def test_an_address_of_a_comment_leads_to_the_hosts_page_and_to_the_commen
 async def test_an_address_of_what_is_not_loaded_is_the_only_threads_or_nobodys(
     come: Arrive, complaints: Complaints
 ) -> None:
-    complaints.allow("404 (Not Found)")  # there never was such a comment
+    complaints.allow(NETWORK)  # there never was such a comment
     place = "#comment-0198f3c2-7a5b-7c11-9d2e-3f4a5b6c7d8e"
     for body, told in ((thread(), place), (TWO, "")):
         guest = await come(body=body, hash=place)

@@ -131,10 +131,10 @@ function showChrome() {
 
 function showThread() {
   const el = document.querySelector(".thread");
-  const collection = live(Comments, thread);
+  parley.comments = live(Comments, thread);
+  const collection = parley.comments;
   const { topic, place } = collection;
   const presence = new Presence({}, { bus, topic, place, account });
-  parley.comments = collection;
   const { tree } = new CommentsView({ el, collection, bus, account, drafts, presence });
   new OrderView({ el, tree });
   new PagesView({ el, collection, bus });
