@@ -13,21 +13,11 @@ import pytest
 from redis.asyncio import Redis
 
 from app.live import presence as module
+from app.live import rooms
 from app.live.parley import Parley
-from app.live.presence import (
-    EXPIRY,
-    LINGER,
-    LONGEST,
-    NAMED,
-    PROCESSES,
-    REFRESH,
-    ROLLS,
-    SAY_EVERY,
-    SHOWN,
-    TYPING,
-    TYPISTS,
-    Presence,
-)  # fmt: skip
+from app.live.presence import EXPIRY, LINGER, ROLLS, TYPING, Presence
+from app.live.rolls import LONGEST, NAMED
+from app.live.rooms import PROCESSES, REFRESH, SAY_EVERY, SHOWN, TYPISTS
 from app.live.topics import Topic
 from app.live.viewers import GUEST, Viewer
 from app.models import LIVE_MODELS
@@ -480,9 +470,11 @@ def database_url(sqlite_url: str) -> str:
 @pytest.fixture
 def hurried(cheap_passwords: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same in a twentieth of the time."""
-    for name in ("LOOK", "SAY_EVERY", "REFRESH", "EXPIRY", "LINGER"):
+    for name in ("LOOK", "EXPIRY", "LINGER"):
         monkeypatch.setattr(module, name, getattr(module, name) / 20)
-    monkeypatch.setattr(module, "PAUSES", (0.05, 0.5))
+    for name in ("SAY_EVERY", "REFRESH"):
+        monkeypatch.setattr(rooms, name, getattr(rooms, name) / 20)
+    monkeypatch.setattr(rooms, "PAUSES", (0.05, 0.5))
 
 
 @asynccontextmanager

@@ -1,0 +1,74 @@
+"""Rolls: what processes say to each other of who is where. What comes in is judged here, and bounded."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from app.live.viewers import Viewer
+
+NAMED = 50  # people that a roll names; the rest are a number
+LONGEST = 32_768  # characters of a message: twice what fifty of the longest names take
+MOST = 1_000_000  # people or guests that a roll may speak of
+
+
+class Person(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    username: Annotated[str, Field(min_length=1, max_length=100)]
+
+    @classmethod
+    def of(cls, viewer: Viewer) -> Person | None:
+        """None for a guest."""
+        return cls(id=viewer.user_id, username=viewer.username) if viewer.user_id and viewer.username else None
+
+
+Count = Annotated[int, Field(ge=0, le=MOST)]
+
+
+class Roll(BaseModel):
+    """Who is at a topic in one process. With `asks`, that one wants to hear the others'."""
+
+    kind: Literal["roll"] = "roll"
+    process: Annotated[str, Field(min_length=1, max_length=64)]
+    topic: str
+    people: Annotated[list[Person], Field(max_length=NAMED)]
+    more: Count
+    guests: Count
+    asks: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.people or self.more or self.guests)
+
+
+class Typing(BaseModel):
+    """This person types at a topic, or no longer."""
+
+    kind: Literal["typing"] = "typing"
+    process: Annotated[str, Field(min_length=1, max_length=64)]
+    topic: str
+    person: Person
+    goes_on: bool
+
+
+class Farewell(BaseModel):
+    """This process ends."""
+
+    kind: Literal["farewell"] = "farewell"
+    process: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+Message = Roll | Typing | Farewell
+
+_MESSAGES: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
+
+
+def parse(text: str) -> Message:
+    """What a process has said. Raises ValueError."""
+    if len(text) > LONGEST:
+        raise ValueError(f"more than {LONGEST} characters")
+    return _MESSAGES.validate_json(text)
