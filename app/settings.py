@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     commentable_types: Annotated[frozenset[str], NoDecode] = frozenset({"Article", "Page"})
     sweep_seconds: Annotated[float, Field(gt=0, le=300)] = 5
     heartbeat_seconds: Annotated[float, Field(gt=0, le=300)] = 15
+    undo_seconds: Annotated[float, Field(ge=0, le=60)] = 10  # in which who deletes a comment can have it back
     ring_frames: Annotated[int, Field(ge=1)] = 256
     ring_bytes: Annotated[int, Field(ge=1)] = 262_144
     presence: bool = True

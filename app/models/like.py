@@ -64,10 +64,12 @@ async def like(parley: Parley, viewer: Viewer, comment_id: UUID) -> tuple[Like, 
 
 
 @owned
-async def unlike(parley: Parley, viewer: Viewer, comment_id: UUID) -> int:
-    """They do not, or no longer. Answers the comment's seq at which it does not count. Raises Missing, SignInFirst."""
-    _, counted = await _set(parley, viewer, comment_id, liked=False)
-    return counted
+async def unlike(parley: Parley, viewer: Viewer, comment_id: UUID) -> tuple[Like, int]:
+    """They do not, or no longer: (the tombstone, at seq 0 where there was nothing, the comment's seq as above).
+
+    Raises Missing, SignInFirst.
+    """
+    return await _set(parley, viewer, comment_id, liked=False)
 
 
 async def _set(parley: Parley, viewer: Viewer, comment_id: UUID, liked: bool) -> tuple[Like, int]:

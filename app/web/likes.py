@@ -13,6 +13,7 @@ from app.live.cursors import write_cursor
 from app.live.topics import Topic
 from app.live.viewers import Viewer
 from app.models import like as likes
+from app.models.like import Like
 from app.web import limits
 from app.web.answers import answer
 from app.web.comments import id_from
@@ -20,7 +21,8 @@ from app.web.identity import parley_of, require_sign_in
 from app.web.input import commentable_from
 
 # With an answer: the comment's seq from which on its `likes_count` has what was done. Who shows the two can then tell
-# whether the number that they have is one from before.
+# whether the number that they have is one from before. The like's own seq is its ETag, where it is gone, too: what
+# is heard of it late is then known for late.
 COUNTED = "Parley-Counted"
 
 
@@ -43,11 +45,15 @@ async def put(request: Request) -> Response:
     viewer = await require_sign_in(request)
     await limits.take_own(request, limits.LIKE)
     like, counted = await likes.like(parley_of(request), viewer, id_from(request))
-    return answer(likes.render(like), headers={COUNTED: str(counted)})
+    return answer(likes.render(like), headers=_seqs(like, counted))
 
 
 async def delete(request: Request) -> Response:
     viewer = await require_sign_in(request)
     await limits.take_own(request, limits.LIKE)
-    counted = await likes.unlike(parley_of(request), viewer, id_from(request))
-    return Response(status_code=204, headers={COUNTED: str(counted)})
+    like, counted = await likes.unlike(parley_of(request), viewer, id_from(request))
+    return Response(status_code=204, headers=_seqs(like, counted))
+
+
+def _seqs(like: Like, counted: int) -> dict[str, str]:
+    return {"ETag": f'"{like.seq}"', COUNTED: str(counted)}

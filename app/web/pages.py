@@ -135,11 +135,12 @@ async def _bootstrap(request: Request, reading: Reading, notifications: int = in
     """Who is looking, with the newest of their notifications, and from where on their own topic is to be followed: the
     counter first, then the rows."""
     viewer = await current_viewer(request)
-    confirmation = parley_of(request).settings.require_confirmation
+    settings = parley_of(request).settings
+    confirmation = settings.require_confirmation
     bootstrap: dict[str, Any] = {
         "user": None, "cursors": [], "thread": None, "topics": [], "commentables": None, "likes": None,
         "reports": None, "decisions": None,
-        "notifications": None, "confirmation_required": confirmation,
+        "notifications": None, "confirmation_required": confirmation, "undo_seconds": settings.undo_seconds,
     }  # fmt: skip
     if viewer.user_id is not None:
         first = await inboxes.page(reading, viewer, limit=notifications)

@@ -57,8 +57,11 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
-    """As everywhere, and what a test asks for: `parametrize("settings", [{…}], indirect=True)`."""
-    return settings.model_copy(update=getattr(request, "param", {}))
+    """As everywhere, and what a test asks for: `parametrize("settings", [{…}], indirect=True)`.
+
+    What is deleted is deleted at once, where a test does not ask for time to undo it.
+    """
+    return settings.model_copy(update={"undo_seconds": 0, **getattr(request, "param", {})})
 
 
 @pytest.fixture(scope="session")

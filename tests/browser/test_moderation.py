@@ -192,6 +192,21 @@ async def test_what_fails_is_said(arrive: Arrive, served: Parley, carol: Person,
     assert await said.inner_text() == "An owner cannot be blocked."
 
 
+async def test_a_conversation_is_locked_and_goes_on(alice: Person, carol: Person) -> None:
+    await carol.page.locator(".thread__lock").click()
+    await carol.page.locator(".decide__submit").click()
+    await alice.until("document.querySelector('.thread__locked').checkVisibility()", "that it is locked")
+    assert not await alice.composer.is_visible()
+    await carol.write("That is that.")
+    await alice.sees("Buy almonds", "That is that.")
+    await carol.until("document.querySelector('.thread__lock').textContent === 'Unlock'", "the way back")
+    await carol.page.locator(".thread__lock").click()
+    await carol.page.locator(".decide__submit").click()
+    await alice.until("document.querySelector('.composer').checkVisibility()", "the composer")
+    await alice.write("And almonds?")
+    await carol.sees("Buy almonds", "That is that.", "And almonds?")
+
+
 async def test_an_owner_appoints(arrive: Arrive, served: Parley, alice: Person) -> None:
     olga = await moderator(arrive, served, "Olga", Role.OWNER)
     await choose(olga, "Buy almonds", "appoint")

@@ -11,6 +11,10 @@ CREATE = {"key": "1", "type": "comment", "root": "/c/", "act": "create", "attrs"
 UPDATE = {**CREATE, "act": "update", "base": {"seq": 5, "attrs": {"body": "zero"}}}
 DESTROY = {**CREATE, "act": "destroy", "attrs": {}}
 STORED = {"id": "1", "body": "one", "seq": 7}
+# What is put and deleted as often as one likes.
+LIKE = {"key": "1", "type": "like", "address": "/c/2/like", "act": "create", "attrs": {"body": "2"}, "draft": {}}
+UNLIKE = {**LIKE, "act": "destroy", "attrs": {}}
+LIKED = {"id": "1", "body": "2", "seq": 7}
 REFUSED = {"status": 422, "message": "Too long"}
 
 # Each step is [rule, …arguments]; `sent` stands for the record as it was at the last "send".
@@ -120,6 +124,47 @@ CASES = {
     "arrived, and deleted on another device": ([["want", CREATE], ["send", "1"], ["bury", "1"]], []),
     "a text outlives its comment": ([["want", edit("two")], ["bury", "1"]], held("update", "two", 5)),
     "gone already is as good": ([["want", DESTROY], ["send", "1"], ["refuse", "sent", {"status": 404}]], []),
+    "a like that is taken back unsent was never there": ([["want", LIKE], ["want", UNLIKE]], []),
+    "and one that is given back unsent was never away": ([["want", UNLIKE], ["want", LIKE]], []),
+    "what may have arrived is asked for anew, the other way": (
+        [["want", LIKE], ["send", "1"], ["want", UNLIKE]],
+        held("destroy"),
+    ),
+    "and again, for nobody knows what became of the first two": (
+        [["want", LIKE], ["send", "1"], ["want", UNLIKE], ["send", "1"], ["want", LIKE]],
+        held("create", "2"),
+    ),
+    "an answer to what was wanted before is no answer to what is wanted now": (
+        [["want", UNLIKE], ["send", "1"], ["want", LIKE], ["confirm", "sent", None, True]],
+        held("create", "2"),
+    ),
+    "but it says what the server has, and back to that is nothing": (
+        [["want", UNLIKE], ["send", "1"], ["want", LIKE], ["confirm", "sent", None, True], ["want", UNLIKE]],
+        [],
+    ),
+    "a like is answered": ([["want", LIKE], ["send", "1"], ["confirm", "sent", LIKED, False]], []),
+    "a like that is refused is dropped": ([["want", LIKE], ["send", "1"], ["refuse", "sent", {"status": 404}]], []),
+    "the stream was faster than the like's answer": ([["want", LIKE], ["send", "1"], ["see", LIKED]], []),
+    "what the stream says from before is no answer to a second wish": (
+        [["want", UNLIKE], ["send", "1"], ["want", LIKE], ["see", LIKED]],
+        held("create", "2"),
+    ),
+    "nor is the end of the first like that of the second": ([["want", LIKE], ["bury", "1"]], held("create", "2")),
+    "gone on another device is gone": ([["want", UNLIKE], ["bury", "1"]], []),
+    "unless a try to have it may still arrive": (
+        [["want", LIKE], ["send", "1"], ["want", UNLIKE], ["bury", "1"]],
+        held("destroy"),
+    ),
+    "a late answer, to a tab that had led before, is none": (
+        [
+            ["want", LIKE],
+            ["send", "1"],
+            ["confirm", "sent", LIKED, False],
+            ["want", LIKE],
+            ["confirm", "sent", LIKED, False],
+        ],
+        held("create", "2"),
+    ),
     "of what is unknown, nothing": ([["confirm", CREATE, STORED, True], ["see", STORED], ["bury", "1"]], []),
 }
 
@@ -223,3 +268,71 @@ async def test_whatever_is_lost_on_the_way(guest: Person) -> None:
             assert stored.get("deleted"), end
         elif end["last"] and not told:
             assert stored.get("deleted") or stored["body"] == end["last"] or stored["body"].startswith("theirs"), end
+
+
+# The same with a like, which the person gives and takes back in between; the stream tells what it has heard late, too.
+TURNS = """(rules, seed, steps) => {
+  const chance = (() => { let s = seed; return (n) => (s = (s * 48271) % 2147483647) % n; })();
+  let records = [], seq = 0, stored = null, known = null, wanted = false, buried = 0;
+  const told = [];
+
+  // As the collection has it: what is shown, and states from before the last end are not believed.
+  const hear = (state) => {
+    if (state.deleted) {
+      buried = Math.max(buried, state.seq);
+      if (known && known.seq > state.seq) return;
+      known = null;
+      records = rules.bury(records, "1");
+    } else if (state.seq > buried) {
+      if (!known || state.seq > known.seq) known = state;
+      records = rules.see(records, state);
+    }
+  };
+  const change = (liked) => {
+    if (Boolean(stored) === liked) return;
+    seq += 1;
+    stored = liked ? { id: "1", comment_id: "2", seq } : null;
+    told.push(stored ?? { id: "1", seq, deleted: true });
+  };
+  const shown = () => {
+    const record = rules.find(records, "1");
+    return record ? record.act === "create" : known !== null;
+  };
+  const turn = () => {
+    wanted = !shown();
+    const act = wanted ? "create" : "destroy";
+    const attrs = wanted ? { comment_id: "2" } : {};
+    records = rules.want(records, { key: "1", type: "like", address: "/", act, attrs, draft: {} });
+  };
+  const send = (fate) => {
+    if (!rules.nextOf(records)) return;
+    records = rules.send(records, "1");
+    const sent = rules.find(records, "1");
+    if (fate === 0) return;                                      // the request is lost
+    if (fate === 1 && chance(2)) turn();                         // they think better of it while it is under way
+    change(sent.act === "create");
+    const [state, ended] = [stored, seq];
+    if (fate === 2) return;                                      // the answer is lost
+    if (fate === 3 && chance(2)) turn();
+    if (chance(2) && told.length > 0) hear(told.shift());        // the stream is faster
+    if (state) hear(state);
+    else { buried = Math.max(buried, ended); known = null; }
+    records = rules.confirm(records, sent, state, false);
+  };
+  const acts = [turn, turn, () => send(chance(4)), () => send(chance(4)), () => told.length > 0 && hear(told.shift())];
+  for (let step = 0; step < steps; step += 1) acts[chance(acts.length)]();
+  const last = shown();
+  for (let step = 0; step < 20; step += 1) send(5);              // the road is good again
+  while (told.length > 0) hear(told.shift());
+  return { seed, wanted, last, liked: stored !== null, shown: shown(), left: records };
+}"""
+MANY_TURNS = HISTORIES.replace(HISTORY, TURNS)
+
+
+async def test_liked_or_not_is_what_was_wanted_last(guest: Person) -> None:
+    """Given and taken back again and again, with requests and answers lost: the last word counts, and is shown."""
+    seed = random.randrange(1, 1_000_000)
+    print(f"from seed {seed}")
+    for end in await guest.page.evaluate(MANY_TURNS, [seed, 3_000, 40]):
+        assert end["left"] == [], end
+        assert end["liked"] is end["shown"] is end["last"] is end["wanted"], end

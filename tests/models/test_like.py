@@ -87,13 +87,15 @@ async def test_a_like_counts_once_and_is_no_edit(parley: Parley, alice: Viewer, 
 async def test_taken_back_and_given_again_it_is_the_same_row(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     comment = await say(parley, alice, "hello")
     first, _ = await likes.like(parley, bob, comment.id)
-    counted = await likes.unlike(parley, bob, comment.id)
-    assert await likes.unlike(parley, bob, comment.id) == counted, "twice is once"
+    gone, counted = await likes.unlike(parley, bob, comment.id)
+    still, again = await likes.unlike(parley, bob, comment.id)
+    assert (gone.id, gone.seq, counted) == (still.id, still.seq, again), "twice is once"
+    assert gone.seq > first.created_seq
     assert (await now(parley, comment)).likes_count == 0
     assert await liked_by(parley, bob) == []
-    again, _ = await likes.like(parley, bob, comment.id)
-    assert again.id == first.id == likes.id_of(bob.user_id or uuid4(), comment.id)
-    assert again.created_seq > first.seq, "and new to whoever saw it go"
+    anew, _ = await likes.like(parley, bob, comment.id)
+    assert anew.id == first.id == likes.id_of(bob.user_id or uuid4(), comment.id)
+    assert anew.created_seq > gone.seq, "and new to whoever saw it go"
     assert (await now(parley, comment)).likes_count == 1
 
 

@@ -51,10 +51,16 @@ async def test_alice_likes_what_bob_says(alice: httpx.AsyncClient, bob: httpx.As
 
 async def test_an_answer_says_from_which_seq_on_it_counts(alice: httpx.AsyncClient) -> None:
     comment = await write(alice, "Mind the step.")
-    for act in (alice.put, alice.put, alice.delete, alice.delete):
+    seqs = []
+    for act in (alice.delete, alice.put, alice.put, alice.delete, alice.delete):
         response = await act(path(comment))
         now = expected(await alice.get(f"/api/comments/{comment['id']}"), 200)
         assert response.headers["Parley-Counted"] == str(now["seq"])
+        seqs.append(int(response.headers["ETag"].strip('"')))
+    never, *liked, gone, still = seqs
+    assert never == 0
+    assert liked == [liked[0]] * 2
+    assert gone == still == liked[0] + 1, "the like's own"
 
 
 async def test_a_like_is_no_conflict_for_who_edits(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:

@@ -5,7 +5,8 @@
 //   a person → a view → a model → its sync → outbox → courier (in the tab that leads) → Backbone.sync → REST
 //
 // Hooks for tests and the curious:
-//   window.parley               {account, comments (null on the front page), notifications, connector, outbox, bus}
+//   window.parley               {account, comments, likes and commentable (null where there is no thread), commentables,
+//                               notifications, connector, outbox, bus}
 //   parley.connector            .state, .lastEventId, .leads, .close(), .resume()
 //   parley.outbox               .records, .ready
 //   .thread__list > .comment    data-comment-id, data-state: settled | sending | saving | deleting | refused
@@ -13,6 +14,10 @@
 //   .comment__body __author __edited __note __edit __delete __delete-yes __delete-no __retry __discard
 //   .comment__reply __answers    .reply: its field, as .composer, and .reply__cancel
 //   .comment-gone               data-gone-id, data-depth: what is left of one that has replies
+//   .comment__like[aria-pressed]  .comment__likes: how many
+//   .thread__list > .undoing    .comment__undo: a comment that is about to be deleted
+//   .thread__locked             that nothing more is to be said
+//   [data-commentable]          .card__title .card__count, on the front page
 //   .editor                     textarea[name=body] .editor__save __cancel __problem __conflict __theirs __merge __mine
 //   .kept                       .kept__why __text __discard: what was written for a comment that is no more
 //   .composer                   textarea[name=body] .composer__post
@@ -41,7 +46,11 @@ import { BadgeView } from "./badge_view.js";
 import { BASE } from "./base.js";
 import { BellView } from "./bell_view.js";
 import { bus } from "./bus.js";
+import { CardsView } from "./cards_view.js";
 import { Cases } from "./cases.js";
+import { nameOf } from "./commentable.js";
+import { CommentableView } from "./commentable_view.js";
+import { about, Commentables } from "./commentables.js";
 import { Comments } from "./comments.js";
 import { CommentsView } from "./comments_view.js";
 import { ComposerView } from "./composer_view.js";
@@ -57,6 +66,8 @@ import { Host } from "./host.js";
 import { InboxView } from "./inbox_view.js";
 import { Light } from "./light.js";
 import { LightView } from "./light_view.js";
+import { Likes } from "./likes.js";
+import { LockView } from "./lock_view.js";
 import { MailedLink } from "./mailed_link.js";
 import { MailedLinkView } from "./mailed_link_view.js";
 import { MenuView } from "./menu_view.js";
@@ -78,12 +89,19 @@ import { keepPages } from "./shell.js";
 import "./sync.js";
 import { Tabs } from "./tabs.js";
 
-const { user, thread, reports, decisions, notifications, cursors, topics } = JSON.parse(
-  document.getElementById("bootstrap").textContent,
-);
+const page = JSON.parse(document.getElementById("bootstrap").textContent);
+const { user, thread, reports, decisions, notifications, cursors, topics } = page;
+const { commentables, likes, undo_seconds } = page;
 const QUEUE = "Moderation/queue"; // moderators follow it; the server sees to that
+const names = commentables?.commentables.map(nameOf) ?? [];
 // What everybody may follow; an account's own topic the server adds by itself.
-const pageTopics = topics.filter((topic) => !topic.startsWith("User/"));
+const places = topics.filter((topic) => !topic.startsWith("User/"));
+const pageTopics = [...places, ...names.map(about)];
+const collections = [];
+// Before anything else that goes with the page: the outbox takes nothing more then.
+window.addEventListener("pagehide", () => {
+  for (const collection of collections) collection.depart();
+});
 const account = new Account(user ?? {}, { bus });
 const viewer = () => account.id ?? null;
 const drafts = new Drafts(account);
@@ -91,14 +109,15 @@ const tabs = new Tabs();
 const outbox = new Outbox({ bus, tabs });
 const connector = new Connector({ bus, tabs, viewer });
 const moderation = new Moderation(account);
-const collections = [];
 const ownCollections = [];
-const parley = { account, comments: null, connector, outbox, bus };
+const nothing = { comments: null, likes: null, commentable: null, commentables: null };
+const parley = { account, ...nothing, connector, outbox, bus };
 let turn = 0;
 
 new Relay(tabs);
 new Courier({ outbox, tabs, bus, viewer });
 new Router({
+  front: showFront,
   thread: showThread,
   embedded: showEmbedded,
   account: showSettings,
@@ -107,6 +126,7 @@ new Router({
   mailedLink: showMailedLink,
 });
 parley.notifications = own(Notifications, notifications);
+if (commentables) parley.commentables = live(Commentables, commentables, { names });
 showChrome();
 Backbone.history.start({ pushState: true, root: `${BASE}/` });
 account.on("change", () => account.seesOther() && followAnew());
@@ -114,7 +134,7 @@ account.on("left", leave);
 account.on("renewed", () => connector.resume());
 outbox.belongTo(viewer());
 tabs.enter();
-follow(cursors);
+follow(_.compact([...cursors, commentables?.cursor]));
 keepPages(account);
 window.parley = parley;
 
@@ -131,15 +151,22 @@ function showChrome() {
 
 function showThread() {
   const el = document.querySelector(".thread");
-  parley.comments = live(Comments, thread);
-  const collection = parley.comments;
+  const collection = live(Comments, thread);
   const { topic, place } = collection;
   const presence = new Presence({}, { bus, topic, place, account });
-  const { tree } = new CommentsView({ el, collection, bus, account, drafts, presence });
+  parley.comments = collection;
+  parley.likes = own(Likes, likes, { place, account, comments: collection });
+  parley.commentable = parley.commentables.named(topic);
+  collection.commentable = parley.commentable;
+  collection.undoMs = undo_seconds * 1_000;
+  const desk = { bus, account, drafts, presence, likes: parley.likes };
+  const { tree } = new CommentsView({ el, collection, ...desk });
   new OrderView({ el, tree });
   new PagesView({ el, collection, bus });
   new PresenceView({ el, model: presence, account });
   new ComposerView({ el: ".composer", collection, bus, account, drafts, presence });
+  new CommentableView({ el, model: parley.commentable, bus, account });
+  new LockView({ el: ".thread__lock", model: parley.commentable, bus, account });
   new MenuView({ el, collection, bus, account });
   new ReportView({ el: ".report", bus, moderation });
   new DecideView({ el: ".decide", bus, moderation });
@@ -152,18 +179,27 @@ function showEmbedded() {
   new Host(document.querySelector(".thread")).enter();
 }
 
-// A collection of this page's topic. It lives from now on.
-function live(Collection, snapshot) {
-  const [topic] = pageTopics;
-  const collection = new Collection([], { bus, outbox, topic, place: placeOf(topic) });
+function showFront() {
+  const el = document.querySelector(".front__list");
+  if (el) new CardsView({ el, collection: parley.commentables });
+}
+
+// A collection of this page's, of what is said here unless it says otherwise. It lives from now on.
+function live(Collection, snapshot, options = here()) {
+  const collection = new Collection([], { bus, outbox, ...options });
   collection.replace(snapshot);
   collections.push(collection);
   return collection;
 }
 
+function here() {
+  const [topic] = places;
+  return { topic, place: placeOf(topic) };
+}
+
 // What belongs to the account, whatever the page: nothing for a guest, whose `snapshot` is null.
-function own(Collection, snapshot) {
-  const collection = new Collection([], { bus, outbox, topic: null, place: {} });
+function own(Collection, snapshot, options = { place: {} }) {
+  const collection = new Collection([], { bus, outbox, topic: null, ...options });
   collection.belongTo(viewer());
   if (snapshot) collection.replace(snapshot);
   ownCollections.push(collection);
@@ -211,6 +247,7 @@ async function followAnew() {
   turn += 1;
   const mine = turn;
   connector.close();
+  for (const collection of collections) collection.settle();
   if (account.isSignedIn()) outbox.belongTo(viewer());
   else outbox.hold();
   for (const collection of ownCollections) collection.belongTo(viewer());

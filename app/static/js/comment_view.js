@@ -1,4 +1,5 @@
 import { EditorView } from "./editor_view.js";
+import { LikeView } from "./like_view.js";
 import { ReplyView } from "./reply_view.js";
 import { steadily } from "./steady.js";
 import { fromTemplate } from "./template.js";
@@ -20,11 +21,12 @@ export const CommentView = Backbone.View.extend({
     "click .comment__delete": "ask",
     "click .comment__delete-yes": "delete",
     "click .comment__delete-no": "keep",
+    "click .comment__undo": "undo",
     "keydown .comment__confirm": "key",
   },
 
-  /** Options: `model`; `element`, when the page came with one; what a composer needs: `desk`, with the `drafts`. */
-  initialize({ element, desk }) {
+  /** Options: `model`; `element`, when the page came with one; what a composer needs: `desk`, with the `drafts`; `likes`. */
+  initialize({ element, desk, likes = null }) {
     this.desk = desk;
     this.drafts = desk.drafts;
     this.setElement(element ?? fromTemplate("comment"));
@@ -37,6 +39,12 @@ export const CommentView = Backbone.View.extend({
     this.listenTo(this.model, "change:current_user_can_edit", this.resume);
     this.render();
     this.resume();
+    if (likes) this.like = new LikeView({ el: this.part("like"), model: this.model, likes });
+  },
+
+  remove() {
+    this.like?.remove();
+    return Backbone.View.prototype.remove.call(this);
   },
 
   part(name) {
@@ -59,7 +67,7 @@ export const CommentView = Backbone.View.extend({
   },
 
   renderHead() {
-    const { id, username, created_at, edited } = this.model.attributes;
+    const { id, username, created_at, edited, updated_at } = this.model.attributes;
     this.el.id = `comment-${id}`;
     this.el.dataset.commentId = id;
     this.part("author").textContent = username;
@@ -67,8 +75,8 @@ export const CommentView = Backbone.View.extend({
     this.part("mark").dataset.hue = hue(username);
     this.part("link").href = `#comment-${id}`;
     this.part("edited").hidden = !edited;
-    const time = this.part("time");
-    if (time.getAttribute("datetime") !== created_at) time.setAttribute("datetime", created_at);
+    if (edited) date(this.part("edited-time"), updated_at);
+    date(this.part("time"), created_at);
   },
 
   renderModeration() {
@@ -105,9 +113,20 @@ export const CommentView = Backbone.View.extend({
 
   renderState() {
     const state = this.model.state();
+    const hadFocus = this.el.contains(document.activeElement);
     this.el.dataset.state = state;
-    this.el.hidden = state === "deleting";
+    this.renderLeaving();
+    this.el.hidden = state === "deleting" && !this.model.leaving;
+    if (this.el.hidden && hadFocus) this.trigger("leaving");
     this.note(this.noteOf(state));
+  },
+
+  // Of a comment that is about to be deleted there is nothing here but a line in its place.
+  renderLeaving() {
+    const isLeaving = this.model.leaving > 0;
+    this.el.classList.toggle("comment", !isLeaving);
+    this.el.classList.toggle("undoing", isLeaving);
+    this.part("deleted").hidden = !isLeaving;
   },
 
   noteOf(state) {
@@ -221,7 +240,7 @@ export const CommentView = Backbone.View.extend({
     this.isGone = true;
     this.stopListening(this.model);
     this.part("body").textContent = GONE;
-    for (const name of ["actions", "reply", "menu"]) this.part(name).hidden = true;
+    for (const name of ["actions", "reply", "menu", "like"]) this.part(name).hidden = true;
     this.editor?.gone();
     if (this.composer?.hasText()) this.composer.gone();
     else if (this.composer) this.closeReply(null);
@@ -266,8 +285,15 @@ export const CommentView = Backbone.View.extend({
 
   delete() {
     this.confirm(false);
-    this.trigger("leaving");
-    this.model.remove();
+    const { undoMs = 0 } = this.model.collection ?? {};
+    if (undoMs === 0) this.trigger("leaving");
+    this.model.removeIn(undoMs);
+    if (undoMs > 0) this.part("undo").focus({ preventScroll: true });
+  },
+
+  undo() {
+    this.model.undo();
+    this.part("delete").focus({ preventScroll: true });
   },
 
   confirm(asking) {
@@ -289,6 +315,11 @@ export const CommentView = Backbone.View.extend({
     this.model.discard();
   },
 });
+
+// Only where it is another: the element counts from when it was set.
+function date(time, at) {
+  if (time.getAttribute("datetime") !== at) time.setAttribute("datetime", at);
+}
 
 // The same person has the same tint everywhere.
 const hue = (name) =>

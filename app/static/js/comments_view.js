@@ -9,8 +9,9 @@ import { keyOf, Tree } from "./tree.js";
 
 /** The list, its heading and the pill. `el` is the thread's section. */
 export const CommentsView = Backbone.View.extend({
-  initialize({ bus, account, drafts = null, presence = null }) {
+  initialize({ bus, account, drafts = null, presence = null, likes = null }) {
     this.drafts = drafts;
+    this.likes = likes;
     this.desk = { bus, account, drafts, presence };
     this.bus = bus;
     this.account = account;
@@ -24,6 +25,8 @@ export const CommentsView = Backbone.View.extend({
     this.listenTo(this.collection, "change:username", this.rename);
     this.listenTo(this.collection, "ancestors window", this.renderRemains);
     this.listenTo(this.collection, "update standing window", this.renderSummary);
+    const { commentable } = this.collection;
+    if (commentable) this.listenTo(commentable, "change:comments_count", this.renderSummary);
     this.listenTo(this.collection, "orphan", this.keep);
     this.listenTo(account, "change:id", this.resume);
     this.listenTo(bus, OUTBOX_VOLATILE, this.warn);
@@ -48,7 +51,8 @@ export const CommentsView = Backbone.View.extend({
   },
 
   make(comment, element) {
-    const view = new CommentView({ model: comment, element, desk: this.desk });
+    const { desk, likes } = this;
+    const view = new CommentView({ model: comment, element, desk, likes });
     this.listenTo(view, "closed", this.forget);
     this.listenTo(view, "leaving", this.takeFocus);
     this.listenTo(view, "replied", this.bring);
@@ -211,19 +215,14 @@ export const CommentsView = Backbone.View.extend({
   },
 
   renderSummary() {
-    const count = this.collection.count();
+    const loaded = this.collection.count();
+    const isAll = this.collection.before === null && this.collection.after === null;
+    const count = isAll ? loaded : Math.max(loaded, this.collection.total() ?? 0);
+    const atLeast = isAll || count > loaded ? "" : "more than ";
     const summary = this.el.querySelector(".thread__count");
-    summary.textContent = count === 0 ? "" : this.summary(count);
+    summary.textContent = count === 0 ? "" : `${atLeast}${counted(count)}`;
     summary.dataset.count = count;
     this.hide(".thread__empty", count > 0);
-  },
-
-  summary(count) {
-    const { before, after } = this.collection;
-    const isAll = before === null && after === null;
-    const total = this.collection.total();
-    if (!isAll && total > count) return counted(total);
-    return isAll ? counted(count) : `more than ${counted(count)}`;
   },
 
   hide(selector, hidden) {

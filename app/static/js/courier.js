@@ -6,6 +6,9 @@ import { LOGIN_ENDED, OUTBOX_CHANGED, OUTBOX_VOLATILE, STREAM_STATE } from "./ev
 import { Problem } from "./problem.js";
 
 const METHODS = { create: "create", update: "patch", destroy: "delete" };
+const PUT = "update"; // as Backbone calls it
+const COUNTED = "Parley-Counted";
+const ETAG = /^(?:W\/)?"(\d+)"$/; // proxies that compress make it weak
 const PASSING = [0, 401, 408, 425, 429, 502, 503, 504]; // what is no answer to this record, or not the last
 const UNAUTHORIZED = 401;
 const MOST_ERRORS = 5; // of a server that stumbles over one record, before the others are sent
@@ -60,10 +63,10 @@ export class Courier {
     const sent = await this.#outbox.send(before.key);
     if (sent === null) return;
     try {
-      const { state, isNew } = await ask(sent);
+      const { state, isNew, counted } = await ask(sent);
       this.#failures = this.#errors = 0;
       this.#outbox.rest(false);
-      await this.#outbox.confirm(sent, state, isNew);
+      await this.#outbox.confirm(sent, state, isNew, counted);
     } catch (problem) {
       if (!(problem instanceof Problem)) return this.#stumble(problem);
       if (wasOffline && problem.status === 0) await this.#outbox.recall(before);
@@ -99,19 +102,26 @@ export class Courier {
 }
 
 // For whom it is sent: the server refuses it should somebody else be signed in by now, in another tab.
-function ask({ key, user, root, act, attrs, base }) {
+function ask({ key, user, root, address, act, attrs, base }) {
   const model = new Backbone.Model({ id: key });
-  const url = act === "create" ? root : `${root}${key}`;
+  const url = address ?? (act === "create" ? root : `${root}${key}`);
+  const method = address && act === "create" ? PUT : METHODS[act];
   const headers = { "Parley-User": user };
   return new Promise((resolve, reject) => {
-    model.sync(METHODS[act], model, {
+    model.sync(method, model, {
       url,
       headers,
       attrs: act === "create" ? { id: key, ...attrs } : attrs,
       ifMatch: act === "update" ? base?.seq : undefined,
-      success: (state, _, { status }) =>
-        resolve({ state: state ?? null, isNew: act !== "create" || status === 201 }),
+      success: (state, _, xhr) =>
+        resolve({
+          state: state ?? (address ? { id: key, deleted: true, seq: seqOf(xhr) } : null),
+          isNew: act !== "create" || xhr.status === 201,
+          counted: Number(xhr.getResponseHeader(COUNTED)) || null,
+        }),
       error: reject,
     });
   });
 }
+
+const seqOf = (xhr) => Number(ETAG.exec(xhr.getResponseHeader("ETag"))?.[1] ?? 0);

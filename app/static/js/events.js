@@ -3,13 +3,15 @@
 
 // From the server, over the stream; their first argument is the payload's `model`.
 export const COMMENT = changesOf("comment");
+export const COMMENTABLE = changesOf("commentable");
+export const LIKE = changesOf("like");
 export const USER = changesOf("user");
 export const NOTIFICATION = changesOf("notification");
 export const REPORT = changesOf("report");
 export const DECISION = changesOf("decision");
 
 /** What happens to the objects of each live model. A new model is one more here. */
-export const LIVE = [COMMENT, USER, NOTIFICATION, REPORT, DECISION];
+export const LIVE = [COMMENT, COMMENTABLE, LIKE, USER, NOTIFICATION, REPORT, DECISION];
 
 function changesOf(model) {
   return {

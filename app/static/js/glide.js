@@ -23,7 +23,8 @@ export class Glide {
   /** `blocks`: elements below each other. What is in them is looked after, too, for they grow and shrink. */
   constructor(blocks) {
     const near = blocks.filter(isNear);
-    const all = [...near, ...near.flatMap((block) => Array.from(block.children))];
+    const parts = near.flatMap((block) => Array.from(block.children));
+    const all = [...near, ...parts.filter(isRendered)]; // what comes into being was nowhere before
     for (const element of all) this.#tops.set(element, place(element, near));
     this.halt();
   }

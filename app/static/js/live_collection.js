@@ -1,5 +1,6 @@
 import { STREAM_RESET } from "./events.js";
 import { Snapshots } from "./snapshots.js";
+import { deleteInParting } from "./sync.js";
 import { Tombstones } from "./tombstones.js";
 import { uuid } from "./uuid.js";
 
@@ -78,7 +79,7 @@ export const LiveCollection = Backbone.Collection.extend({
     if (known) known.absorb(state);
     else if (this.belongs(state)) this.add(state);
     else if (this.isBeyond(state)) this.tally(state, true);
-    this.outbox.see(this.type, state);
+    if (!this.tombstones.covers(state)) this.outbox.see(this.type, state);
   },
 
   isOurs(state) {
@@ -113,8 +114,15 @@ export const LiveCollection = Backbone.Collection.extend({
     this.tombstones.bury(state.id, state.seq);
     if (this.newer.has(state.id)) this.tally(state, false);
     if ((known?.get("seq") ?? -1) > state.seq) return;
-    this.outbox.bury(this.type, state.id);
-    if (known) this.remove(known);
+    this.outbox.bury(this.type, state.id, state.seq);
+    if (known) this.vanish(known);
+  },
+
+  // Where it is wanted again meanwhile it is here again, as one that is not sent yet.
+  vanish(known) {
+    this.remove(known);
+    const record = this.outbox.find(known.id);
+    if (record) this.draw(record);
   },
 
   // -- what the outbox has heard, here or in another tab
@@ -125,11 +133,11 @@ export const LiveCollection = Backbone.Collection.extend({
     else if (this.isOurs(state)) this.upsert(state);
   },
 
-  // Without a seq: the stream brings that later.
-  deleted({ id }) {
+  // What never comes back needs no seq: the stream brings that later.
+  deleted({ id, seq = Number.POSITIVE_INFINITY }) {
     const known = this.get(id);
-    if (known && !known.isNew()) this.tombstones.bury(id, Number.POSITIVE_INFINITY);
-    if (known) this.remove(known);
+    if (Number.isFinite(seq) || (known && !known.isNew())) this.tombstones.bury(id, seq);
+    if (known && !(known.get("seq") > seq)) this.vanish(known);
   },
 
   stood(key, record) {
@@ -144,6 +152,20 @@ export const LiveCollection = Backbone.Collection.extend({
   orphan(record) {
     const isOrphan = record.problem && record.act === "update" && this.concerns(record);
     if (isOrphan) this.trigger("orphan", record);
+  },
+
+  // -- what is on its way out
+
+  /** Nothing can be undone any more, for somebody else is looking now. */
+  settle() {
+    for (const model of this.filter(({ leaving }) => leaving)) model.leave();
+  },
+
+  /** The page goes. What was to be deleted is asked for at once, and kept in case that is lost. */
+  depart() {
+    const leaving = this.filter((model) => model.leaving && !model.isNew());
+    this.settle();
+    for (const model of leaving) deleteInParting(model.url(), this.outbox.find(model.id)?.user);
   },
 
   // -- reading

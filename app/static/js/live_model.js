@@ -3,6 +3,7 @@
  *
  *   type       its name on the wire: "comment"
  *   urlRoot    "/api/comments/"
+ *   address    () where this one is put and deleted, as often as one likes; null where it is created once
  *   writable   the attributes that this browser may write
  *
  * Its attributes are always the server's last known state (or, unsent, the draft). What the person wants and the
@@ -17,7 +18,9 @@
 export const LiveModel = Backbone.Model.extend({
   type: "",
   writable: [],
+  address: () => null,
   record: null,
+  leaving: 0, // a timer, while it is to be deleted and that can be undone
   pending: null,
   refusal: null,
 
@@ -32,6 +35,7 @@ export const LiveModel = Backbone.Model.extend({
 
   /** "settled", "sending", "saving", "deleting" or "refused". */
   state() {
+    if (this.leaving) return "deleting";
     if (this.pending) return STATES[this.pending.act];
     return this.refusal ? "refused" : "settled";
   },
@@ -59,6 +63,33 @@ export const LiveModel = Backbone.Model.extend({
     else this.destroy({ wait: true });
   },
 
+  /** The same in so many milliseconds, unless it is undone. From now on it is out of sight. */
+  removeIn(ms) {
+    if (ms === 0) return this.remove();
+    clearTimeout(this.leaving);
+    this.leaving = setTimeout(() => this.leave(), ms);
+    this.once("remove", this.stay);
+    this.trigger("standing", this);
+  },
+
+  /** It cannot be undone any more. Until now nobody but this page knew of it. */
+  leave() {
+    this.stay();
+    this.remove();
+    this.trigger("standing", this);
+  },
+
+  undo() {
+    this.stay();
+    this.trigger("standing", this);
+  },
+
+  stay() {
+    clearTimeout(this.leaving);
+    this.leaving = 0;
+    this.off("remove", this.stay);
+  },
+
   /** Try again what was refused. */
   retry() {
     this.outbox.retry(this.id);
@@ -82,7 +113,14 @@ export const LiveModel = Backbone.Model.extend({
     const wanted = act === "destroy" ? {} : _.pick(attrs, this.writable);
     const { type, id } = this;
     const root = _.result(this, "urlRoot");
-    return this.outbox.add({ key: id, type, root, act, attrs: wanted, draft: this.toJSON(), base });
+    const address = this.address();
+    const draft = this.draft();
+    return this.outbox.add({ key: id, type, root, address, act, attrs: wanted, draft, base });
+  },
+
+  // What another page is to show of it before the server has it.
+  draft() {
+    return this.toJSON();
   },
 
   /** Take over a state that the server has, unless ours is newer. */

@@ -3,8 +3,11 @@
 // tabs are told to look. What one account wants is never another's.
 //
 // Triggers
-//   state (type, state)    what the server has now, as an answer to this or another tab; {id, deleted: true} for
-//                          what is no more. Always before the record goes: nothing is ever shown as neither
+//   state (type, state, counted)
+//                          what the server has now, as an answer to this or another tab; {id, deleted: true} for
+//                          what is no more, with its seq where it may come again. Always before the record goes:
+//                          nothing is ever shown as neither. `counted`:
+//                          for a like, the seq of its comment from which on that has it in its number, or not
 //   record (key, record)   it has changed; null when it is gone
 
 import { OUTBOX_CHANGED, OUTBOX_VOLATILE } from "./events.js";
@@ -102,8 +105,8 @@ export class Outbox {
     if (this.find(state.id)) this.#change((records) => rules.see(records, state), { type, state });
   }
 
-  bury(type, id) {
-    const state = gone(id);
+  bury(type, id, seq) {
+    const state = { ...gone(id), seq };
     if (this.find(id)) this.#change((records) => rules.bury(records, id), { type, state });
   }
 
@@ -124,14 +127,14 @@ export class Outbox {
   }
 
   /** `state`: what the server has, or null when that is nothing; `isNew` unless it was stored before. */
-  confirm(sent, state, isNew) {
+  confirm(sent, state, isNew, counted = null) {
     const act = (records) => rules.confirm(records, sent, state, isNew);
-    return this.#answered(sent, act, state ?? gone(sent.key));
+    return this.#answered(sent, act, state ?? gone(sent.key), counted);
   }
 
   refuse(sent, problem) {
     const act = (records) => rules.refuse(records, sent, problem);
-    const isGone = sent.act === "destroy" && problem.status === NOT_FOUND;
+    const isGone = sent.act === "destroy" && !sent.address && problem.status === NOT_FOUND;
     return this.#answered(sent, act, isGone ? gone(sent.key) : problem[sent.type]);
   }
 
@@ -143,9 +146,9 @@ export class Outbox {
   }
 
   // Somebody else may be looking by now. For whom it was sent, it has been answered all the same.
-  #answered({ type, user }, act, state) {
-    if (state && user === this.#user) this.trigger("state", type, state);
-    return this.#change(act, state && { type, state }, user);
+  #answered({ type, user }, act, state, counted = null) {
+    if (state && user === this.#user) this.trigger("state", type, state, counted);
+    return this.#change(act, state && { type, state, counted }, user);
   }
 
   // -- one change after the other, here and where they are stored
@@ -227,7 +230,7 @@ export class Outbox {
   // Another tab has changed them. What the server has then comes first, so that nothing is ever shown as neither.
   #told({ user, news }) {
     if (user !== this.#user) return;
-    if (news) this.trigger("state", news.type, news.state);
+    if (news) this.trigger("state", news.type, news.state, news.counted ?? null);
     this.#reload();
   }
 

@@ -6,6 +6,8 @@
 //   key      the object's id
 //   type     the live model, as on the wire: "comment"
 //   root     where such objects live: "/api/comments/"
+//   address  where this one is put and deleted instead, as often as one likes, by who need not know which of the two
+//            it was before: "/api/comments/<id>/like". Only such an object may be wanted again after it was not
 //   act      "create" | "update" | "destroy"
 //   attrs    what the object is to have
 //   draft    the object as it was shown when this was first wanted
@@ -18,9 +20,17 @@
 
 const MOST_SENT = 8; // versions of one object; each is another text, typed while a request was under way
 
-const NEW = { attrs: {}, base: null, doomed: false, sent: [], tries: 0, problem: null };
+const NEW = {
+  address: null,
+  attrs: {},
+  base: null,
+  doomed: false,
+  sent: [],
+  tries: 0,
+  problem: null,
+};
 
-/** Somebody wants a change: {key, type, root, act, attrs, draft, base?}. */
+/** Somebody wants a change: {key, type, root, address?, act, attrs, draft, base?}. */
 export function want(records, change) {
   const known = find(records, change.key);
   if (!known) return [...records, { ...NEW, ...change }];
@@ -28,6 +38,7 @@ export function want(records, change) {
 }
 
 function combine(known, change) {
+  if (known.address) return turn(known, change);
   if (change.act === "destroy") return combineDestroy(known);
   if (known.act === "destroy" || known.doomed) return known;
   const attrs = { ...known.attrs, ...change.attrs };
@@ -35,6 +46,12 @@ function combine(known, change) {
   const isShown = known.problem || change.base?.seq > known.base?.seq;
   const base = isShown ? (change.base ?? known.base) : known.base;
   return { ...known, attrs, base, ...AGAIN };
+}
+
+// Back to what the server has there is nothing to ask for, unless a try may have changed that.
+function turn(known, { act, attrs, draft }) {
+  if (act === known.act) return { ...known, ...AGAIN };
+  return known.sent.length === 0 ? null : { ...known, ...AGAIN, act, attrs, draft };
 }
 
 // Of what may have arrived we must know that it has before we delete it: late, it would come to life again.
@@ -69,6 +86,7 @@ export function recall(records, before) {
 /** The server has done what was `sent`, and answered with this state; `isNew` unless it was stored before. */
 export function confirm(records, sent, state, isNew = true) {
   return change(records, sent.key, (record) => {
+    if (record.address) return answer(record, sent);
     if (sent.act === "destroy") return null;
     if (record.act === "destroy") return record;
     if (record.base?.seq > state?.seq) return record; // a late answer, to a tab that had led before
@@ -99,6 +117,7 @@ const contest = (record, state) => ({
 /** The server has refused what was `sent`. */
 export function refuse(records, sent, problem) {
   return change(records, sent.key, (record) => {
+    if (record.address) return answer(record, sent);
     if (record.act === "destroy") return refuseDestroy(record, sent, problem);
     if (record.doomed) return record.sent.length > 1 ? destroy(record) : null; // was an earlier version stored?
     if (problem.status === 412 && problem[record.type]) return conflict(record, sent, problem);
@@ -127,6 +146,14 @@ function conflict(record, sent, problem) {
   return { ...record, problem, sent: [] };
 }
 
+// Done, or never to be: what nobody wrote is not worth a word. One that was not asked for is a late answer, to a tab that
+// had led before.
+function answer(record, sent) {
+  const rest = others(record, sent.attrs);
+  const isAsked = rest.length < record.sent.length;
+  return isAsked && record.act === sent.act ? null : { ...record, sent: rest };
+}
+
 /** A state came from the server by another way, and it may be just what was wanted. */
 export function see(records, state) {
   return change(records, state.id, (record) => {
@@ -140,8 +167,15 @@ export function see(records, state) {
 
 /** The object is no more. Who wanted it away, or there, has had it; a text that was meant for it is kept. */
 export function bury(records, key) {
-  return change(records, key, (record) => (record.act === "update" ? record : null));
+  return change(records, key, (record) => {
+    const isStillOpen = record.address ? !isJustAsWanted(record) : record.act === "update";
+    return isStillOpen ? record : null;
+  });
 }
+
+// It is away, and no try to have it may arrive yet.
+const isJustAsWanted = ({ act, sent, attrs }) =>
+  act === "destroy" && sent.every((version) => same(version, attrs));
 
 export const discard = (records, key) => put(records, key, null);
 

@@ -10,7 +10,11 @@ import { uuid } from "./uuid.js";
 
 const GATHER_MS = 100; // for all tabs to answer
 const SETTLING_MS = 5_000; // in which a new tab need not be seen yet
-const MOST_TABS = 90; // in a round: the server takes a hundred cursors. Those that were looked at last
+// In a round: the server takes a hundred cursors and topics, and adds an account's own and the moderators'. Who does not
+// fit in was looked at longest ago.
+const MOST_TABS = 90;
+const MOST_CURSORS = 100;
+const MOST_TOPICS = 98;
 
 export class Relay {
   #tabs;
@@ -84,8 +88,9 @@ export class Relay {
     const members = [...this.#members.values()].slice(-MOST_TABS);
     if (!this.#tabs.leads || members.length === 0) return;
     const { user } = members.at(-1); // who came last knows best who looks
-    const ours = members.filter((member) => member.user === user);
-    for (const member of ours) this.#advance(member);
+    const theirs = members.filter((member) => member.user === user);
+    for (const member of theirs) this.#advance(member);
+    const ours = fitting(theirs);
     this.#round = uuid();
     for (const member of ours) member.round = this.#round;
     this.#tabs.post("round", { round: this.#round, user, tabs: ours.map(({ tab }) => tab) });
@@ -110,4 +115,11 @@ export class Relay {
   }
 }
 
+function fitting(members) {
+  const first = members.findIndex((_member, index) => fits(members.slice(index)));
+  return members.slice(first); // the last alone always does
+}
+
+const fits = (members) =>
+  all(members, "topics").length <= MOST_TOPICS && all(members, "cursors").length <= MOST_CURSORS;
 const all = (members, what) => [...new Set(members.flatMap((member) => member[what]))];

@@ -4,6 +4,7 @@ import { request } from "./sync.js";
 
 const PAGE = 50;
 const LARGEST_PAGE = 100;
+const UNAUTHORIZED = 401;
 const MOST_PAGES = 20; // read again; whoever has loaded more begins anew with these
 
 /**
@@ -78,6 +79,8 @@ export class Snapshots {
         return this.#completed(await read(turn));
       } catch (problem) {
         if (!(problem instanceof Problem)) throw problem;
+        // It is nobody's any more, and asking again is of no use. The stream will say whose it is.
+        if (problem.status === UNAUTHORIZED) return this.#completed(nothing(this.#collection));
         await new Promise((resolve) => setTimeout(resolve, backoff(failures)));
         if (turn !== this.#turn) return superseded();
       }
@@ -137,6 +140,7 @@ const joined = (one, next) => ({
   after: next.after,
 });
 
+const nothing = ({ plural }) => ({ [plural]: [], before: null, cursor: null });
 const isShort = (snapshot, plural, count) =>
   snapshot.before !== null && snapshot[plural].length < count;
 const endsBelow = (snapshot, after) => snapshot.after !== null && snapshot.after < after;

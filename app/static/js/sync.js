@@ -22,6 +22,12 @@ Backbone.sync = (method, model, options = {}) => {
   return send(method, model, options);
 };
 
+/** Delete that as the page goes: it is asked for even when the page is no more, and the answer is nobody's. */
+export function deleteInParting(url, user) {
+  const headers = { "Parley-User": user };
+  fetch(BASE + url, { method: "DELETE", headers, keepalive: true }).catch(() => {});
+}
+
 /** A promise of the answer; it is rejected with a Problem. */
 export function request(method, model, options) {
   return new Promise((resolve, reject) => {

@@ -1,0 +1,15 @@
+/** The front page's cards: how much is said under each, and what it is called. */
+export const CardsView = Backbone.View.extend({
+  initialize() {
+    this.listenTo(this.collection, "change add", this.render);
+    this.collection.each((commentable) => this.render(commentable));
+  },
+
+  render(commentable) {
+    const card = this.el.querySelector(`[data-commentable="${CSS.escape(commentable.name())}"]`);
+    const { comments_count: count, title } = commentable.attributes;
+    card.querySelector(".card__count").textContent =
+      count === 0 ? "No comments yet" : `${count} comment${count === 1 ? "" : "s"}`;
+    if (title) card.querySelector(".card__title a").textContent = title;
+  },
+});

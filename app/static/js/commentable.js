@@ -1,0 +1,14 @@
+import { LiveModel } from "./live_model.js";
+
+/** What is commented on, as far as its talk goes: its `title`, whether it is `locked`, and its `comments_count`. */
+export const Commentable = LiveModel.extend({
+  type: "commentable",
+  urlRoot: "/api/commentables/",
+
+  /** "Article/1" */
+  name() {
+    return nameOf(this.attributes);
+  },
+});
+
+export const nameOf = ({ commentable_type: type, commentable_id: id }) => `${type}/${id}`;

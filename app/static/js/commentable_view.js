@@ -1,0 +1,45 @@
+import { ANNOUNCEMENT } from "./events.js";
+import { steadily } from "./steady.js";
+
+/**
+ * What is said of the commentable around its comments: the title, where it has one, and that it is locked. Moderators may
+ * write all the same. `el` is the thread's section.
+ */
+export const CommentableView = Backbone.View.extend({
+  initialize({ bus, account }) {
+    Object.assign(this, { bus, account });
+    this.listenTo(this.model, "change:title", this.renderTitle);
+    this.listenTo(this.model, "change:locked", this.turn);
+    this.listenTo(account, "change", this.renderLock);
+    this.renderLock();
+  },
+
+  renderTitle() {
+    const heading = document.querySelector(".article__title");
+    const title = this.model.get("title");
+    if (!heading || title === "") return; // without one, what it was called when the page was opened will do
+    heading.textContent = title;
+    document.title = `${title} · Parley`;
+  },
+
+  turn() {
+    this.renderLock();
+    const words = this.model.get("locked") ? "is locked" : "goes on";
+    this.bus.trigger(ANNOUNCEMENT, `This conversation ${words}.`);
+  },
+
+  renderLock() {
+    const locked = this.model.get("locked");
+    const isOpen = !locked || this.account.isModerator();
+    const [note, composer] = [".thread__locked", ".composer"].map((name) =>
+      this.el.querySelector(name),
+    );
+    if (note.hidden === !locked && composer.hidden === !isOpen) return;
+    const hadFocus = composer.contains(document.activeElement);
+    steadily(this.el.querySelector(".thread__list"), () => {
+      note.hidden = !locked;
+      composer.hidden = !isOpen;
+    });
+    if (hadFocus && !isOpen) note.focus({ preventScroll: true });
+  },
+});

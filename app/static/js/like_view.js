@@ -1,0 +1,30 @@
+import { ENTRY_WANTED } from "./events.js";
+
+/** The button under a comment, with how many like it. Who is a guest is shown the door. */
+export const LikeView = Backbone.View.extend({
+  events: { click: "toggle" },
+
+  initialize({ likes }) {
+    this.likes = likes;
+    this.listenTo(likes, `liked:${this.model.id}`, this.render);
+    this.listenTo(this.model, "change:likes_count change:created_seq", this.render);
+    this.render();
+  },
+
+  render() {
+    const { model, likes } = this;
+    const count = likes.count(model);
+    this.el.disabled = model.isNew(); // there is nothing to like yet, for anybody
+    this.el.setAttribute("aria-pressed", likes.isWanted(model));
+    this.el.setAttribute("aria-label", named(count));
+    this.el.querySelector(".comment__likes").textContent = count || "";
+  },
+
+  toggle() {
+    const { model, likes } = this;
+    if (likes.account.isSignedIn()) likes.toggle(model);
+    else likes.bus.trigger(ENTRY_WANTED, "signin");
+  },
+});
+
+const named = (count) => (count === 0 ? "Like" : `Like, ${count} ${count === 1 ? "does" : "do"}`);
