@@ -115,6 +115,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
             Mount("/api", Router(API, redirect_slashes=False)),
             Mount("/static", worker.Files()),
             Route("/embed.js", worker.embed),
+            Route("/embed/counts", pages.counts),
             Route("/embed/{type}/{id:path}", pages.embedded),
             Route("/{type}/{id:path}", pages.thread),
         ],

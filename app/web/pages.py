@@ -50,9 +50,26 @@ async def thread(request: Request) -> Response:
 
 async def embedded(request: Request) -> Response:
     """The thread alone, to stand in iframes of others' pages. `static/js/embed.js` puts it there."""
-    origins = parley_of(request).settings.allowed_origins
-    html = await _thread(request, "embed.html", hosts=" ".join(sorted(origins)))
-    html.headers["Content-Security-Policy"] = framed_by(origins)
+    return _for_hosts(request, await _thread(request, "embed.html", hosts=_hosts(request)))
+
+
+async def counts(request: Request) -> Response:
+    """The numbers of comments alone, live, for an iframe that nobody sees. As `GET /api/commentables/`."""
+    topics = commentable_answers.topics_of(request)
+    async with parley_of(request).reading() as reading:
+        bootstrap = await _bootstrap(request, reading)
+        found, cursor = await commentables.snapshot(reading, topics)
+    bootstrap["commentables"] = commentable_answers.snapshot(found.values(), cursor)
+    context = {"title": "Parley", "bootstrap": bootstrap, "hosts": _hosts(request)}
+    return _for_hosts(request, page(request, "counts.html", context))
+
+
+def _hosts(request: Request) -> str:
+    return " ".join(sorted(parley_of(request).settings.allowed_origins))
+
+
+def _for_hosts(request: Request, html: Response) -> Response:
+    html.headers["Content-Security-Policy"] = framed_by(parley_of(request).settings.allowed_origins)
     return html
 
 

@@ -107,6 +107,21 @@ async def test_all_threads_of_a_page_and_of_all_its_tabs_have_one_stream(
     assert sorted(leaders) == [False, False, False, True]
 
 
+async def test_counts_are_live_over_the_same_stream(come: Arrive, site: Site, phone: httpx.AsyncClient) -> None:
+    await write(phone, "One")
+    numbers = "".join(f"<b data-parley-count='{name}'></b>" for name in ("Article/1", "Article/2", "Article/1"))
+    alice = await come("Alice", body=thread() + numbers, style=HOSTILE)
+    here = await framed(alice)
+    shown = "Array.from(document.querySelectorAll('b'), (el) => el.textContent).join()"
+    await alice.until(f"{shown} === '1,0,1'", "the numbers")
+    await write(phone, "Two", commentable_id="2")
+    await here.write("Three")
+    await alice.until(f"{shown} === '2,1,2'", "the numbers to follow")
+    await alice.page.evaluate("document.querySelector('b').dataset.parleyCount = 'Page/about'")
+    await alice.until(f"{shown} === '0,1,2'", "another number")
+    await is_one_stream(site)
+
+
 async def test_who_signs_in_under_one_thread_is_signed_in_under_all(
     come: Arrive, site: Site, phone: httpx.AsyncClient
 ) -> None:

@@ -55,6 +55,7 @@ import { Comments } from "./comments.js";
 import { CommentsView } from "./comments_view.js";
 import { ComposerView } from "./composer_view.js";
 import { Connector } from "./connector.js";
+import { CountsView } from "./counts_view.js";
 import { Courier } from "./courier.js";
 import { DecideView } from "./decide_view.js";
 import { Decisions } from "./decisions.js";
@@ -120,6 +121,7 @@ new Router({
   front: showFront,
   thread: showThread,
   embedded: showEmbedded,
+  counts: showCounts,
   account: showSettings,
   inbox: showInbox,
   moderation: showModeration,
@@ -177,6 +179,11 @@ function showThread() {
 function showEmbedded() {
   showThread();
   new Host(document.querySelector(".thread")).enter();
+}
+
+// Nothing but numbers, in an iframe that nobody sees.
+function showCounts() {
+  new CountsView({ collection: parley.commentables });
 }
 
 function showFront() {

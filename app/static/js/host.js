@@ -1,18 +1,16 @@
-// The page whose iframe this thread is in. There embed_thread.js is our other end. What passes between the two:
+// The page whose iframe this thread is in. There embed_thread.js is our other end. What passes between the two, beside what
+// host_line.js says:
 //
-//   ready    to the host   a listener is here; says nothing else, for who frames us is not known yet
 //   page     from there    {url, hash, alone, theme, scheme, seen}, or what of it has changed
 //   height   to the host   {height} of all there is to see
 //   show     to the host   {top} of what the reader is to see
 //   scroll   to the host   {by}: what the reader was busy with has moved by that
-//
-// Each hears only the other's window, with an origin that the server has listed, and answers to just that.
 
+import { HostLine } from "./host_line.js";
 import { lookThrough } from "./sight.js";
 import { darken, wear } from "./theme.js";
 
 const COMMENT = /^#comment-[0-9a-f-]+$/;
-const HOSTS = 'meta[name="parley-hosts"]';
 
 const topOf = (element) => element.getBoundingClientRect().top;
 const isPlace = (...numbers) => numbers.every(Number.isFinite);
@@ -22,41 +20,36 @@ export class Host {
   /** What the reader sees of this iframe: {top, bottom}. */
   sight = { top: 0, bottom: window.innerHeight };
   #el;
-  #origins = [location.origin, ...document.querySelector(HOSTS).content.split(" ")];
-  #origin = null;
+  #line;
   #url = null;
 
   constructor(el) {
     this.#el = el;
+    this.#line = new HostLine((page) => this.#heard(page));
   }
 
   /** Nothing happens where nobody frames us. */
   enter() {
     if (window.parent === window) return;
     lookThrough(this);
-    window.addEventListener("message", (event) => this.#heard(event));
     new ResizeObserver(() => this.#measure()).observe(document.documentElement);
     const links = { subtree: true, childList: true, attributeFilter: ["href"] };
     new MutationObserver(() => this.#lead()).observe(this.#el, links);
-    window.parent.postMessage({ parley: "ready" }, "*");
+    this.#line.open();
   }
 
   // Measured from the document's top: while the iframe is not yet as high as that, it scrolls itself.
   show(element) {
-    this.#tell("show", { top: topOf(element) - topOf(document.documentElement) });
+    this.#line.tell("show", { top: topOf(element) - topOf(document.documentElement) });
   }
 
   /** Answers with `by`: see sight.js. */
   scrollBy(by) {
-    this.#tell("scroll", { by });
+    this.#line.tell("scroll", { by });
     return by;
   }
 
-  #heard({ source, origin, data }) {
-    const isHost = source === window.parent && this.#origins.includes(origin);
-    if (!isHost || data?.parley !== "page") return;
-    this.#origin = origin;
-    const { url, theme, scheme, seen, hash, alone } = data;
+  #heard({ url, theme, scheme, seen, hash, alone }) {
     if (theme) wear(theme);
     if (scheme !== undefined) darken(scheme);
     if (seen) this.#see(seen);
@@ -65,14 +58,10 @@ export class Host {
     if (COMMENT.test(hash)) this.#goTo(hash, alone);
   }
 
-  #tell(kind, data) {
-    if (this.#origin) window.parent.postMessage({ parley: kind, ...data }, this.#origin);
-  }
-
   // Where it is not shown at all it has no height, and is not to lose the one that it had.
   #measure() {
     const { height } = document.documentElement.getBoundingClientRect();
-    if (height > 0) this.#tell("height", { height: Math.ceil(height) });
+    if (height > 0) this.#line.tell("height", { height: Math.ceil(height) });
   }
 
   // To whoever asks what is seen, the page has been scrolled.
@@ -88,7 +77,7 @@ export class Host {
   // -- places: a comment's address is that of the host's page
 
   #stand(url) {
-    if (!url.startsWith(`${this.#origin}/`)) return;
+    if (!url.startsWith(`${this.#line.origin}/`)) return;
     this.#url = url;
     document.documentElement.dataset.framed = "";
     this.#lead();
