@@ -147,7 +147,7 @@ async def test_every_answer_says_what_a_page_may_have(guest: httpx.AsyncClient, 
 async def test_so_do_streams_and_our_own_mistakes(
     site: Site, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from app.models import comment as comments
+    from app.models import thread as threads
 
     async def mistaken(*_: object) -> None:
         raise ZeroDivisionError
@@ -155,7 +155,7 @@ async def test_so_do_streams_and_our_own_mistakes(
     async with guest.stream("GET", "/streams?topic=Article/1") as stream:
         answers = [stream, await guest.get("/streams"), await guest.post("/streams")]
     answers.append(await guest.post("/streams", headers={"Sec-Fetch-Site": "cross-site"}))
-    monkeypatch.setattr(comments, "page", mistaken)
+    monkeypatch.setattr(threads, "page", mistaken)
     async with site.client(headers={"Accept": "text/html"}) as person:
         answers += [await person.get("/Article/1"), await person.get("/api/comments/", params=ARTICLE)]
         over_tls = await person.get("/Article/1", headers={"X-Forwarded-Proto": "https"})
