@@ -118,4 +118,4 @@ async def test_another_word_is_told_which_there_are() -> None:
     )
     _, said = await process.communicate()
     assert process.returncode == 1
-    assert b"serve|epoch" in said
+    assert b"serve | epoch | owner" in said

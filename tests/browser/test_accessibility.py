@@ -9,12 +9,16 @@ import pytest
 from app.settings import ROOT
 from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
-from tests.support.people import write
+from tests.browser.scene import STILL, converse
+from tests.browser.test_moderation import moderator
+from tests.support.people import person, write
 
 if TYPE_CHECKING:
     import httpx
 
+    from app.live.parley import Parley
     from tests.browser.conftest import Arrive
+    from tests.support.serving import Site
 
 # WCAG 2.2 AA and what axe holds to be good practice besides.
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -22,7 +26,15 @@ FIND = """async (rules) => (await axe.run(document, { runOnly: { type: "tag", va
   .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html}\\n${failureSummary}`))"""
 
 THEMES = ["light", "dark"]
-PAGES = ["/", "/Article/1", "/Article/none", "/account", "/reset", "/reset#a-token", "/confirm#a-token", "/dev/mail"]
+PAGES = [
+    "/",
+    "/Article/none",
+    "/account",
+    "/reset",
+    "/reset#a-token",
+    "/confirm#a-token",
+    "/dev/mail",
+]
 MODES = ["signin", "signup", "forgot"]
 
 
@@ -31,35 +43,67 @@ def refusals_are_meant(complaints: Complaints) -> None:
     complaints.allow(NETWORK)
 
 
-async def find_nothing(person: Person) -> None:
+async def find_nothing(person: Person, rules: list[str] = RULES) -> None:
     """axe is put in past the page's policy, as a browser's own tools are."""
+    await person.until(STILL, "the page to stand still")
     await person.page.evaluate((ROOT / "node_modules/axe-core/axe.min.js").read_text())
-    found: list[Any] = await person.page.evaluate(FIND, RULES)
-    assert not found, "\n".join(found)
+    found: list[Any] = await person.page.evaluate(FIND, rules)
+    assert not found, "\n".join([person.page.url, *found])
 
 
 @pytest.mark.parametrize("theme", THEMES)
 async def test_pages(arrive: Arrive, phone: httpx.AsyncClient, theme: str) -> None:
     await write(phone, "Good morning")
-    alice = await arrive("Alice", color_scheme=theme)
-    await write(alice.client, "Good evening")
     guest = await arrive(color_scheme=theme)
-    for person in (alice, guest):
-        for path in PAGES:
-            await person.go(path)
-            await find_nothing(person)
+    for path in PAGES:
+        await guest.go(path)
+        await find_nothing(guest)
+    await guest.go("/embed/Article/1")
+    await find_nothing(guest, RULES[:-1])  # its first heading is its host's
 
 
 @pytest.mark.parametrize("theme", THEMES)
+async def test_a_conversation_with_a_bit_of_everything(
+    arrive: Arrive, site: Site, served: Parley, phone: httpx.AsyncClient, theme: str
+) -> None:
+    alice = await moderator(arrive, served, "Alice", color_scheme=theme)
+    async with person(site, "Bob") as bob:
+        await converse(alice.client, bob, phone)
+    for path in ("/inbox", "/moderation", "/account", "/Article/1"):
+        await alice.go(path)
+        await find_nothing(alice)
+    await alice.page.locator(".bell__button").click()
+    await find_nothing(alice)
+    await alice.page.keyboard.press("Escape")
+    await alice.page.locator(".comment__reply").first.click()
+    await alice.page.locator(".comment__more").first.click()
+    await find_nothing(alice)
+    await alice.page.locator(".menu__item[data-act=report]").click()
+    await find_nothing(alice)
+    await alice.page.keyboard.press("Escape")
+    await alice.page.locator(".thread__lock").click()
+    await find_nothing(alice)
+    await alice.page.locator(".decide__submit").click()
+    await alice.until("document.querySelector('.thread__locked').checkVisibility()", "that it is locked")
+    await find_nothing(alice)
+    await alice.go("/Article/1#comment-0b7f5e0e-6f0c-4c4a-9d51-2f6d8f6f1c11")
+    await find_nothing(alice)
+
+
+@pytest.mark.parametrize("settings", [{"undo_seconds": 60}], indirect=True)
+@pytest.mark.parametrize("theme", THEMES)
 async def test_states_of_a_comment(arrive: Arrive, phone: httpx.AsyncClient, theme: str) -> None:
     alice = await arrive("Alice", color_scheme=theme)
-    await write(phone, "Good morning")
     await alice.write("Good evening")
-    await alice.sees("Good morning", "Good evening")
+    await alice.sees_the_truth()
     await alice.comment("Good evening").locator(".comment__delete").click()
     await find_nothing(alice)
     await alice.comment("Good evening").locator(".comment__delete-no").click()
     await alice.open_editor("Good evening")
+    await find_nothing(alice)
+    await alice.page.locator(".editor__cancel").click()
+    await alice.delete("Good evening")
+    await alice.page.locator(".comment__undo").wait_for()
     await find_nothing(alice)
 
 

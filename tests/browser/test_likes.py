@@ -12,6 +12,7 @@ from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.conftest import Arrive
 from tests.browser.people import Person
 from tests.browser.roads import lose_answers, no_road
+from tests.browser.scene import STILL
 from tests.support.people import delete, expected, sign_in, write
 from tests.support.waiting import wait_until
 
@@ -284,8 +285,7 @@ async def test_a_like_moves_nothing(alice: Person, phone: httpx.AsyncClient) -> 
     button = alice.comment("Mind the step.").locator(".comment__like")
     await button.scroll_into_view_if_needed()
     await button.hover()
-    still = "document.getAnimations().every(({ playState }) => playState !== 'running')"
-    await alice.until(still, "what has come to stand where it stays")
+    await alice.until(STILL, "what has come to stand where it stays")
     before = await alice.page.evaluate(PLACES)
     await like(alice, "Mind the step.")
     await shows(alice, "Mind the step.", "1", pressed=True)

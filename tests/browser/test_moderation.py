@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -35,8 +35,8 @@ async def carol(arrive: Arrive, served: Parley) -> Person:
     return await moderator(arrive, served, "Carol")
 
 
-async def moderator(arrive: Arrive, served: Parley, name: str, role: Role = Role.MODERATOR) -> Person:
-    person = await arrive(name)
+async def moderator(arrive: Arrive, served: Parley, name: str, role: Role = Role.MODERATOR, **options: Any) -> Person:
+    person = await arrive(name, **options)
     await appoint(served, person, role)
     await person.until("!document.querySelector('.badge').hidden", "the badge")
     return person

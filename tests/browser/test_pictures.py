@@ -1,0 +1,59 @@
+"""Each page in a picture, in both themes, at a desk and on a phone. `pytest --screenshots docs` keeps them.
+
+They are for people to look at. What a test can see is that there is a page on each, and that nothing complained.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from app.models.user import Role
+from tests.browser.scene import STILL, converse
+from tests.browser.test_moderation import moderator
+from tests.support.people import person
+
+if TYPE_CHECKING:
+    import httpx
+
+    from app.live.parley import Parley
+    from tests.browser.conftest import Arrive
+    from tests.support.serving import Site
+
+PAGES = {"front": "/", "thread": "/Article/1", "inbox": "/inbox", "moderation": "/moderation", "account": "/account"}
+VIEWS: dict[str, dict[str, Any]] = {
+    "desk": {"viewport": {"width": 1280, "height": 900}},
+    "phone": {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True},
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_each_page(
+    theme: str,
+    view: str,
+    arrive: Arrive,
+    site: Site,
+    served: Parley,
+    phone: httpx.AsyncClient,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    alice = await moderator(arrive, served, "Alice", Role.OWNER, color_scheme=theme, **VIEWS[view])
+    async with person(site, "Bob") as bob:
+        await converse(alice.client, bob, phone)
+    for name, path in PAGES.items():
+        await alice.go(path)
+        if name == "thread":
+            await alice.page.locator(".thread__heading").scroll_into_view_if_needed()
+            await alice.page.evaluate("document.querySelector('.thread').scrollIntoView()")
+        await alice.until(STILL, "the page to stand still")
+        picture = tmp_path / f"{name}-{theme}-{view}.png"
+        await alice.page.screenshot(path=picture)
+        assert 5_000 < picture.stat().st_size < 300_000
+        if directory := request.config.getoption("screenshots", None):
+            (directory / "pictures").mkdir(parents=True, exist_ok=True)
+            shutil.copy(picture, directory / "pictures")
