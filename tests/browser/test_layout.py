@@ -234,8 +234,8 @@ CONVERSATION = (
 async def test_it_is_a_pleasure_to_look_at(
     arrive: Arrive, site: Site, served: Parley, phone: httpx.AsyncClient, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    # 1280 by 900 on paper: the whole of it, a little smaller.
-    view = {"viewport": {"width": 1600, "height": 1125}, "device_scale_factor": 0.8}
+    # 1280 by 1200 on paper: the whole of it, a little smaller.
+    view = {"viewport": {"width": 1600, "height": 1500}, "device_scale_factor": 0.8}
     alice = await arrive("Alice", color_scheme="light", **view)
     async with person(site, "Bob") as bob:
         clients = {"Alice": alice.client, "Bob": bob, "Carol": phone}
