@@ -9,8 +9,8 @@ from tests.support.people import delete, expected, write
 if TYPE_CHECKING:
     import httpx
 
-# Nothing moves, and no colour is on its way to another.
-STILL = "document.getAnimations().every(({ playState }) => playState !== 'running')"
+# Nothing moves (what glides is paused, and led on frame by frame), and no colour is on its way to another.
+STILL = "document.getAnimations().every(({ playState }) => playState === 'finished')"
 
 
 async def converse(alice: httpx.AsyncClient, bob: httpx.AsyncClient, carol: httpx.AsyncClient) -> None:

@@ -6,8 +6,8 @@ const WORDS = { oldest: "Oldest first", newest: "Newest first" };
 
 // What stands around the list, from the top down. Where the newest come first, so does what one writes.
 const PARTS = {
-  oldest: ["earlier", "beginning", "problem", "list", "empty", "rest", "kept"],
-  newest: ["kept", "empty", "rest", "problem", "list", "earlier", "beginning"],
+  oldest: ["earlier", "beginning", "problem", "log", "empty", "rest", "kept"],
+  newest: ["kept", "empty", "rest", "problem", "log", "earlier", "beginning"],
 };
 
 /** Which comments come first, for this browser: the oldest or the newest. `el` is the thread's section. */
