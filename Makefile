@@ -25,7 +25,7 @@ ASSETS := node_modules/.assets
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: run test chaos check assets browser format clean
+.PHONY: run test retest chaos check assets browser format clean
 
 run: $(INSTALLED) $(ASSETS)
 	@exec $(BIN)/python -m app
@@ -34,6 +34,10 @@ run: $(INSTALLED) $(ASSETS)
 WORKERS ?= 2
 test: check browser
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+
+# What failed last, once more and alone: to see whether it was the test or a machine that had other things to do.
+retest: check browser
+	@$(BIN)/python -m pytest --last-failed --last-failed-no-failures all
 
 SECONDS ?= 600
 chaos: $(INSTALLED_DEV) $(ASSETS)
