@@ -56,6 +56,7 @@ async def test_without_a_disk_it_works_as_long_as_the_page(
     [leader] = await leaders([alice, other])
     follower = other if leader is alice else alice
     await leader.write("From the leader")
+    await leader.is_settled()  # each sends its own here, and whose comes first is first
     await follower.write("From the other")
     for tab in (leader, follower):
         await tab.until("window.volatile?.length > 0", "to be told")
