@@ -76,7 +76,7 @@ async def test_who_was_away_when_the_login_ended_is_told(page: str, arrive: Arri
     await alice.page.evaluate("parley.connector.resume()")
     await alice.is_guest()
     await alice.is_told("You are signed out.")
-    await alice.is_in_state("live" if page == "/Article/1" else "idle")
+    await alice.is_in_state("idle" if page == "/account" else "live")
 
 
 @pytest.mark.parametrize(
