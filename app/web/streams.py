@@ -141,7 +141,8 @@ def _give_up_in_time(receive: Receive) -> None:
     transport = _transport(receive)
     connection = transport and transport.get_extra_info("socket")
     if connection and connection.family in (socket.AF_INET, socket.AF_INET6) and hasattr(socket, "TCP_USER_TIMEOUT"):
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SEND_TIMEOUT * 1_000))
+        with suppress(OSError):  # who asked has gone already
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SEND_TIMEOUT * 1_000))
 
 
 def _transport(receive: Receive) -> Any:

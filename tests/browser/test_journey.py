@@ -67,7 +67,7 @@ async def test_what_alice_does_bob_sees_and_finds_again(alice: Person, bob: Pers
 async def test_it_takes_less_than_a_tenth_of_a_second(alice: Person, bob: Person) -> None:
     await alice.page.evaluate(WATCH_KEYS)
     await bob.page.evaluate(WATCH_THREAD)
-    for go in range(8):  # what is measured may have been the machine's other work
+    for go in range(5):  # what is measured may have been the machine's other work
         medians = await medians_of(alice, bob, go)
         print(", ".join(f"{act}: {milliseconds:.0f} ms" for act, milliseconds in medians.items()))
         if max(medians.values()) < AT_MOST:
