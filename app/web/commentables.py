@@ -8,12 +8,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.live.topics import BadTopic, Topic
+from app.live.topics import Topic
 from app.models import commentable as commentables
 from app.models.commentable import Commentable
 from app.web.answers import answer
 from app.web.identity import parley_of
-from app.web.input import topic_from
+from app.web.input import parse_topic, topic_from
 from app.web.problems import invalid
 
 MOST_TOPICS = 100  # in one answer, as in one stream
@@ -39,8 +39,5 @@ def topics_of(request: Request) -> list[Topic]:
 
 
 def _topic(request: Request, name: str) -> Topic:
-    try:
-        topic = Topic.parse(name)
-    except BadTopic as error:
-        raise invalid(("topic", str(error))) from None
+    topic = parse_topic(name)
     return topic_from(request, topic.type, topic.id, field="topic")

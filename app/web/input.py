@@ -108,6 +108,14 @@ def _parse(body: bytes) -> Any:
         raise Problem(400, "This is not JSON.") from None
 
 
+def parse_topic(name: str) -> Topic:
+    """Any topic, by its name in a query. Raises Problem 422."""
+    try:
+        return Topic.parse(name)
+    except BadTopic as error:
+        raise invalid(("topic", str(error))) from None
+
+
 def topic_from(request: Request, type: str, id: str, field: str = "") -> Topic:
     """The commentable of this type and id. Raises Problem 422 naming `field`, or the one of the two at fault."""
     known = parley_of(request).settings.commentable_types

@@ -28,13 +28,13 @@ from starlette.types import Receive, Scope, Send
 
 from app.live import blocks
 from app.live.sessions import Session
-from app.live.topics import QUEUE, BadTopic, Topic
+from app.live.topics import QUEUE, Topic
 from app.live.viewers import LoginEnded, Viewer
 from app.models.refusals import TooMany
 from app.web import limits
 from app.web.admission import Admission
 from app.web.identity import current_viewer, holder_of, how_ended, parley_of
-from app.web.input import topic_from
+from app.web.input import parse_topic, topic_from
 from app.web.problems import Problem, invalid
 
 MOST_TOPICS = 100  # a stream
@@ -178,16 +178,14 @@ def _topics(request: Request, viewer: Viewer) -> list[Topic]:
 
 
 def _topic(request: Request, viewer: Viewer, name: str) -> Topic:
-    try:
-        topic = Topic.parse(name)
-    except BadTopic as error:
-        raise invalid(("topic", str(error))) from None
+    topic = parse_topic(name)
     if topic.is_account:
         return _permitted(topic, viewer.signed_in and topic == Topic.account(viewer.user_id))
     if topic == QUEUE:
         return _permitted(topic, viewer.moderator)
     if topic.is_about:
-        return _commentable(request, topic).about
+        place = parse_topic(topic.id)
+        return topic_from(request, place.type, place.id, field="topic").about
     return topic_from(request, topic.type, topic.id, field="topic")
 
 
@@ -195,13 +193,6 @@ def _permitted(topic: Topic, permitted: bool) -> Topic:
     if not permitted:
         raise Problem(403, "This topic is for others.")
     return topic
-
-
-def _commentable(request: Request, about: Topic) -> Topic:
-    try:
-        return topic_from(request, about.place.type, about.place.id, field="topic")
-    except BadTopic as error:
-        raise invalid(("topic", str(error))) from None
 
 
 def _cursors(request: Request) -> list[str]:
