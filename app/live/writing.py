@@ -22,6 +22,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app import logs
 from app.database import Database
 from app.live.counters import set_counter, take_next
 from app.live.model import Live, LiveModel
@@ -38,6 +39,7 @@ class Write:
     def __init__(self, session: AsyncSession, seqs: dict[Topic, int]) -> None:
         self.session = session
         self.changed: list[Live] = []
+        self.events: list[tuple[str, dict[str, object]]] = []
         self._taken = seqs
         self._seqs = {topic: seq - 1 for topic, seq in seqs.items()}
 
@@ -57,6 +59,10 @@ class Write:
         row.deleted_at = datetime.now(UTC)
         row.erase()
         self.update(row)
+
+    def tell(self, event: str, **about: object) -> None:
+        """For the log, once this has committed; see `app.logs.security`."""
+        self.events.append((event, about))
 
     def _next(self, row: Live) -> int:
         topic = Topic.parse(row.topic)
@@ -97,7 +103,11 @@ class Writes:
             finally:
                 session.expunge_all()  # what was read stays readable: a rollback would expire it
         for row in write.changed:
-            self._on_commit(str(self._models[type(row)].gid(row, topic=row.topic, seq=row.seq)))
+            live = self._models[type(row)]
+            logs.note(gid=live.gid(row))
+            self._on_commit(str(live.gid(row, topic=row.topic, seq=row.seq)))
+        for event, about in write.events if write.changed else ():
+            logs.security(event, warn=False, **about)
 
 
 class Owner(Protocol):

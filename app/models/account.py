@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from app import logs
 from app.database import Trouble, in_a_line
 from app.live.parley import Parley
 from app.live.signing import fingerprint
@@ -75,6 +76,7 @@ async def _sign_up(parley: Parley, email: str, username: str, hash: str, browser
     user = _new(email, username, hash)
     async with parley.writing(Topic.account(user.id)) as write:
         write.create(user)
+        write.tell("account made", account=user.id)
         await write.session.flush()  # the login refers to it
         if confirming:
             mail.queue(write.session, Kind.CONFIRM, email)
@@ -133,6 +135,7 @@ async def change_email(parley: Parley, viewer: Viewer, email: str, password: str
         user = await prove_again(parley, write, user)
         user.unconfirmed_email = None if email == user.email else email
         write.update(user)
+        write.tell("e-mail change asked", account=user.id)
         if user.unconfirmed_email:
             mail.queue(write.session, Kind.CONFIRM_CHANGE, email, user.id)
             mail.queue(write.session, Kind.CHANGING, user.email, user.id, about=email)
@@ -151,12 +154,14 @@ async def confirm(parley: Parley, token: str) -> None:
             if user.unconfirmed_email and fingerprint(user.unconfirmed_email) == address:
                 mail.queue(write.session, Kind.CHANGED, user.email, user.id, about=user.unconfirmed_email)
                 user.email, user.unconfirmed_email = user.unconfirmed_email, None
+                write.tell("e-mail changed", account=user.id)
             elif user.confirmed_at and address in (bound_to(user), fingerprint(user.email)):
                 return
             elif bound_to(user) != address:
                 raise worthless()
             user.confirmed_at = user.confirmed_at or datetime.now(UTC)
             write.update(user)
+            write.tell("e-mail confirmed", account=user.id)
     except IntegrityError:  # it has become somebody else's
         raise worthless() from None
 
@@ -188,6 +193,7 @@ async def change_password(
 @owned
 async def ask_to_reset(parley: Parley, email: str) -> None:
     """Send a link to choose a new password, if there is an account with this address."""
+    logs.security("reset asked")  # for whom, nobody has looked
     await _send(parley, Kind.RESET, email)
 
 
@@ -221,6 +227,7 @@ def _set_password(write: Write, user: User, hash: str) -> None:
     """An address that was waiting is forgotten, too: whoever asked for it may be the reason for the new password."""
     user.password_hash, user.unconfirmed_email = hash, None
     write.update(user)
+    write.tell("password changed", account=user.id)
     mail.queue(write.session, Kind.PASSWORD, user.email, user.id)
 
 
@@ -244,6 +251,7 @@ async def unlock(parley: Parley, token: str) -> User:
         raise worthless()
     async with parley.database.transaction() as writing, writing.begin():
         await lock.forgive(writing, lock.key_of("address", user.email))
+    logs.security("unlocked", account=user.id)
     return user
 
 
@@ -266,6 +274,7 @@ async def delete(parley: Parley, viewer: Viewer, password: str, then: Literal["k
         await end_all(write, user.id, End.DELETED)
         user.leaving = then
         write.destroy(user)
+        write.tell("account deleted", account=user.id)
     try:
         await _take_leave(parley, user.id, then)
     except Trouble as error:

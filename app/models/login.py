@@ -21,6 +21,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Select, String, and_, delete, func, or_, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app import logs
 from app.database import Base, Instant, Reading, Trouble, in_a_line
 from app.live.gids import Gid
 from app.live.model import Live, LiveModel
@@ -132,10 +133,13 @@ async def sign_in(
         key = await proof.key_for(parley, reading, user, email, browser.known_as)
     right = await verify_password(password, user.password_hash if user else None)
     if user is None or not right or (parley.settings.require_confirmation and user.confirmed_at is None):
-        await proof.count_failure(parley, key, unlock=email)
+        logs.security(
+            "sign-in refused", warn=True, account=user and user.id, why="unconfirmed" if right else "password"
+        )
+        await proof.count_failure(parley, key, user, unlock=email)
         return None
     async with parley.writing(Topic.account(user.id)) as write:
-        await proof.refuse_locked(parley, write.session, key)  # by guesses that were wrong meanwhile
+        await proof.refuse_locked(parley, write.session, key, user)  # by guesses that were wrong meanwhile
         current = await write.get(User, user.id)
         if current is None or current.password_hash != user.password_hash:
             return None  # it was changed meanwhile, or is gone with the account
@@ -152,6 +156,7 @@ async def open_login(write: Write, user: User, remember: bool, browser: Browser)
     Raises Forbidden for an account that is blocked.
     """
     if user.blocked_at:
+        logs.security("sign-in refused", warn=True, account=user.id, why="blocked")
         raise Forbidden("This account is blocked.")
     if browser.login_id and (before := await write.get(Login, browser.login_id)) and before.user_id == user.id:
         end(write, before, End.REPLACED)
@@ -163,6 +168,7 @@ async def open_login(write: Write, user: User, remember: bool, browser: Browser)
         address=browser.address, device=browser.device, expires_at=expiry(remember, now, now),
     )  # fmt: skip
     write.create(login)
+    write.tell("signed in", account=user.id, began=login.id)
     return login
 
 
@@ -171,6 +177,7 @@ def end(write: Write, login: Login, how: End) -> None:
     if login.deleted_at is None:
         login.ended = how
         write.destroy(login)
+        write.tell("login ended", account=login.user_id, ended=login.id, how=how)
 
 
 async def end_all(write: Write, user_id: UUID, how: End, but: UUID | None = None) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import suppress
 from uuid import uuid4
 
+from app import logs
 from app.database import Reading
 from app.live.gids import Gid
 from app.live.parley import Parley
@@ -32,10 +33,11 @@ async def key_for(parley: Parley, reading: Reading, user: User | None, email: st
     if user and known_as and known_as.id == str(user.id) and known_as.params.get("of") == _password_of(user):
         key = lock.key_of("device", known_as.params.get("nonce", ""))
         with suppress(TooMany):
-            await refuse_locked(parley, reading, key)
+            if parley.settings.rate_limits:
+                await lock.refuse_locked(reading, key)
             return key
     key = lock.key_of("address", email)
-    await refuse_locked(parley, reading, key)
+    await refuse_locked(parley, reading, key, user)
     return key
 
 
@@ -57,9 +59,10 @@ async def prove(parley: Parley, viewer: Viewer, password: str) -> User:
         user = await reading.get(User, viewer.user_id) if viewer.user_id else None
         if user is None or user.deleted_at:
             raise SignInFirst
-        await refuse_locked(parley, reading, _proofs_of(user))
+        await refuse_locked(parley, reading, _proofs_of(user), user)
     if not await verify_password(password, user.password_hash):
-        await count_failure(parley, _proofs_of(user))
+        logs.security("password refused", warn=True, account=user.id)
+        await count_failure(parley, _proofs_of(user), user)
         raise Invalid("current_password", "This is not your password.")
     return user
 
@@ -71,7 +74,7 @@ async def prove_again(parley: Parley, write: Write, proven: User) -> User:
         raise SignInFirst
     if user.password_hash != proven.password_hash:
         raise Invalid("current_password", "The password has just been changed.")
-    await refuse_locked(parley, write.session, _proofs_of(user))
+    await refuse_locked(parley, write.session, _proofs_of(user), user)
     await lock.forgive(write.session, _proofs_of(user))
     return user
 
@@ -83,13 +86,17 @@ def _proofs_of(user: User) -> str:
 # -- counting -----------------------------------------------------------------------------------------------
 
 
-async def refuse_locked(parley: Parley, reading: Reading, key: str) -> None:
+async def refuse_locked(parley: Parley, reading: Reading, key: str, user: User | None) -> None:
     """Raises TooMany while this key is locked, unless there are no limits."""
     if parley.settings.rate_limits:
-        await lock.refuse_locked(reading, key)
+        try:
+            await lock.refuse_locked(reading, key)
+        except TooMany:
+            logs.security("refused while locked", warn=True, account=user and user.id)
+            raise
 
 
-async def count_failure(parley: Parley, key: str, unlock: str | None = None) -> None:
+async def count_failure(parley: Parley, key: str, user: User | None, unlock: str | None = None) -> None:
     """One more wrong password. The one that locks sends the way out to `unlock`, if that is somebody's address.
 
     Raises TooMany where others have locked it meanwhile: of guesses at once, wrong ones and the right one are told
@@ -97,5 +104,8 @@ async def count_failure(parley: Parley, key: str, unlock: str | None = None) -> 
     """
     if parley.settings.rate_limits:
         async with parley.database.transaction() as writing, writing.begin():
-            if await lock.count_failure(writing, key) and unlock:
+            locks = await lock.count_failure(writing, key)
+            if locks and unlock:
                 mail.queue(writing, mail.Kind.UNLOCK, unlock)
+        if locks:
+            logs.security("locked", warn=True, account=user and user.id)

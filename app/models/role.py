@@ -33,6 +33,7 @@ async def block(parley: Parley, by: Viewer, user_id: UUID, reason: str = "") -> 
             write.update(user)
             await end_all(write, user.id, End.BLOCKED)
             record(write, moderator, Act.BLOCK, person=(user.id, user.username), reason=reason)
+            write.tell("blocked", account=user.id, by=moderator.id)
     return user
 
 
@@ -45,6 +46,7 @@ async def unblock(parley: Parley, by: Viewer, user_id: UUID) -> None:
             user.blocked_at = None
             write.update(user)
             record(write, moderator, Act.UNBLOCK, person=(user.id, user.username))
+            write.tell("unblocked", account=user.id, by=moderator.id)
 
 
 @owned
@@ -83,6 +85,7 @@ def _appoint(write: Write, by: User | None, user: User, role: Role) -> None:
         user.role = role
         write.update(user)
         record(write, by, Act(role.value), person=(user.id, user.username))
+        write.tell("role changed", account=user.id, role=role.value, by=by and by.id)
 
 
 async def _decide(write: Write, by: Viewer, user_id: UUID) -> tuple[User, User]:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from ua_parser import parse
 
+from app import logs
 from app.live.gids import BadGid, Gid
 from app.live.parley import Parley
 from app.live.viewers import GUEST, LoginEnded, Viewer
@@ -91,6 +92,7 @@ async def _look_up(request: Request) -> Viewer:
     try:
         async with parley_of(request).reading() as reading:
             viewer, noted_at = await logins.viewer_of(reading, login_id)
+        logs.note(login=login_id)
     except LoginEnded as ended:
         request.scope["parley.ended"] = ended
         return GUEST
@@ -102,6 +104,7 @@ async def _look_up(request: Request) -> Viewer:
 
 def remember_login(request: Request, response: Response, user: User, login: Login) -> None:
     """This browser carries the login from now on."""
+    logs.note(login=login.id)
     signed = parley_of(request).signer.sign(Gid("Login", str(login.id)), LOGIN)
     _set_cookie(request, response, COOKIE, signed, REMEMBERED if login.remember else None)
     remember_device(request, response, user)

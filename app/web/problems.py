@@ -22,7 +22,7 @@ from starlette.responses import Response
 from app.database import Trouble, in_a_line, is_unavailable
 from app.live.model import Live
 from app.models import refusals
-from app.web.headers import secure_headers
+from app.web.access import headers_of
 from app.web.identity import current_viewer, parley_of
 from app.web.templates import page
 
@@ -142,7 +142,7 @@ async def on_trouble(request: Request, error: Exception) -> Response:
 async def on_mistake(request: Request, error: Exception) -> Response:
     """Ours. The server logs it with its stack."""
     response = _answer(request, Problem(500, "Something went wrong on our side."))
-    response.headers.update(secure_headers(request.url.scheme))  # made outside of what sets them elsewhere
+    response.headers.update(headers_of(request.url.scheme))  # made outside of what sets them elsewhere
     return response
 
 

@@ -22,7 +22,7 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import DateTime, Integer, Uuid, insert, inspect, select, text, update
 
-from app import database
+from app import database, logs
 from app.database import Base, Instant
 from app.live.topics import QUEUE
 from app.live.viewers import Viewer
@@ -318,15 +318,17 @@ class Ears:
 
 
 class Log(logging.Handler):
-    """All that is logged, with its stack: ours from DEBUG on, the libraries' from INFO."""
+    """All that is logged, in both forms, with its stack: ours from DEBUG on, the libraries' from INFO."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
         self.lines: list[str] = []
-        self.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
+        self.addFilter(logs.Known())
+        self._forms = logs.json_lines(), logs.TextLines()
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(self.format(record))
+        if record.name != "uvicorn.access":  # which is off: see `app.logs`
+            self.lines += [form.format(record) for form in self._forms]
 
 
 @pytest.fixture
@@ -608,6 +610,11 @@ def check(ears: Ears, log: Log, commands: list[str], planted: dict[str, list[str
     assert not found, "\n".join(dict.fromkeys(found))
 
     # Not for want of looking: what may be seen was seen.
+    assert {"locked", "sign-in refused", "login ended", "password changed", "reset asked", "account deleted"} <= {
+        each["event"] for line in log.lines if line.startswith("{") and "event" in (each := json.loads(line))
+    }
+    for known in ('"request":', '"login":', '"gid": "gid://parley/Comment/'):
+        assert known in lines, known
     seen = ("users.email", "users.unconfirmed_email", "users.sign_in_count", "logins.device", "logins.address")
     for column in (*seen, "likes.comment_id", "notifications.actor_name", "notifications.title"):
         assert any(list(ears.where(text, "Alice")) for text in planted[column]), column
