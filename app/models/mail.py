@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy import String, Text, delete, select, update
+from sqlalchemy import String, Text, delete, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Instant, Reading, Writing
@@ -68,6 +68,13 @@ async def is_due(reading: Reading) -> bool:
     """Whether there is a mail to take: asked often, and without a lock."""
     due = select(Mail.id).where(Mail.due_at <= datetime.now(UTC)).limit(1)
     return await reading.scalar(due) is not None
+
+
+async def waiting(reading: Reading) -> tuple[int, float]:
+    """(how many mails are not sent yet, how many seconds the oldest of them has waited)."""
+    query = select(func.count(), func.min(Mail.created_at)).where(Mail.due_at.is_not(None))
+    count, oldest = (await reading.execute(query)).one()
+    return count, (datetime.now(UTC) - oldest).total_seconds() if count else 0.0
 
 
 async def take(writing: Writing) -> Mail | None:

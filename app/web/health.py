@@ -7,10 +7,14 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.database import Schema
+from app.live.parley import Parley
+from app.models import mail
 from app.web.answers import answer
 from app.web.identity import parley_of
 
 PATIENCE = 3.0  # seconds
+LATE = 600.0  # seconds that the oldest mail has waited
 
 
 async def healthz(request: Request) -> Response:
@@ -18,14 +22,34 @@ async def healthz(request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """Each dependency's state. Without Redis we are slower, and ready; without the database we are not."""
+    """Each dependency's state. Without Redis we are slower, and ready; mail can wait, too. Without the database, or
+    before it has been migrated to this release's schema, we are not.
+    """
     parley = parley_of(request)
     try:
         async with asyncio.timeout(PATIENCE):
-            await parley.own(parley.database.ping())
-        database = "up"
+            states = await parley.own(_of_database(parley))
     except Exception as error:
-        database = f"down ({type(error).__name__})"
-    ready = database == "up"
-    states = {"database": database, "redis": "up" if parley.hints.flowing else "down"}
+        states = {"database": f"down ({type(error).__name__})", "migrations": "unknown", "mail": "unknown"}
+    ready = states["database"] == "up" and states["migrations"] != Schema.BEHIND
+    states["redis"] = "up" if parley.hints.flowing else "down"
     return answer({"status": "ready" if ready else "not ready", **states}, 200 if ready else 503)
+
+
+async def _of_database(parley: Parley) -> dict[str, str]:
+    await parley.database.ping()
+    schema = await parley.database.schema()
+    # An older schema may have no such table yet.
+    return {
+        "database": "up",
+        "migrations": schema,
+        "mail": "unknown" if schema is Schema.BEHIND else await _mail(parley),
+    }
+
+
+async def _mail(parley: Parley) -> str:
+    if not parley.settings.smtp_url:
+        return "kept" if parley.settings.environment == "development" else "off"
+    async with parley.reading() as reading:
+        count, seconds = await mail.waiting(reading)
+    return f"late ({count} waiting)" if seconds > LATE else "up"

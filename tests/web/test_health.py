@@ -6,15 +6,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
 
+from app.database import revisions
+from app.settings import ROOT
+from app.web import health
 from tests.support.people import person, write
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     import httpx
 
+    from app.live.parley import Parley
     from app.settings import Settings
     from tests.support.redis import RedisServer
+    from tests.support.serving import Site
 
 
 @pytest.fixture
@@ -29,7 +35,10 @@ async def test_it_is_alive_and_ready(guest: httpx.AsyncClient) -> None:
     async def ready() -> bool:
         response = await guest.get("/readyz")
         assert response.status_code == 200
-        return response.json() == {"status": "ready", "database": "up", "redis": "up"}
+        states = response.json()
+        redis = states.pop("redis")
+        assert states == {"status": "ready", "database": "up", "migrations": "up to date", "mail": "kept"}
+        return bool(redis == "up")
 
     await wait_until(ready, "the hints to flow")
 
@@ -47,6 +56,7 @@ async def test_without_the_database_it_is_alive_and_not_ready(
         response = await guest.get("/readyz")
         assert response.status_code == 503
         assert response.json()["database"].startswith("down")
+        assert response.json()["migrations"] == response.json()["mail"] == "unknown"
 
 
 async def test_without_redis_it_is_ready_and_serves(settings: Settings, redis_server: RedisServer) -> None:
@@ -81,5 +91,41 @@ async def test_it_starts_without_redis(settings: Settings, tmp_path: Path) -> No
 
     nowhere = settings.model_copy(update={"redis_url": f"unix://{tmp_path}/nowhere.sock"})
     async with serving(create_app(nowhere)) as site, person(site, "Alice") as alice:
-        assert (await alice.get("/readyz")).json() == {"status": "ready", "database": "up", "redis": "down"}
+        states = (await alice.get("/readyz")).json()
+        assert (states["status"], states["database"], states["redis"]) == ("ready", "up", "down")
         await write(alice, "Nobody waits for Redis")
+
+
+@pytest.mark.parametrize(
+    ("schema", "status", "found"),
+    [("0001", 503, "behind"), ("9999", 200, "ahead")],
+    ids=["of an older release", "of a newer release"],
+)
+async def test_it_says_whether_the_schema_is_its_own(
+    site: Site, served: Parley, guest: httpx.AsyncClient, schema: str, status: int, found: str
+) -> None:
+    async with served.database.transaction() as writing, writing.begin():
+        await writing.execute(text("UPDATE alembic_version SET version_num = :schema"), {"schema": schema})
+    response = await guest.get("/readyz")
+    assert (response.status_code, response.json()["database"], response.json()["migrations"]) == (status, "up", found)
+
+
+def test_it_knows_the_schemas_as_the_migrations_do() -> None:
+    from alembic.script import ScriptDirectory
+
+    migrations = ScriptDirectory(str(ROOT / "migrations"))
+    assert revisions() == [each.revision for each in migrations.walk_revisions()][::-1]
+    assert revisions()[-1] == migrations.get_current_head()
+
+
+async def test_mail_that_waits_is_told_and_does_no_harm(production: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    from app.main import create_app
+    from tests.support.serving import serving
+
+    monkeypatch.setattr(health, "LATE", -1)
+    async with serving(create_app(production)) as site, site.client() as guest:
+        response = await guest.get("/readyz")
+        assert (response.status_code, response.json()["mail"]) == (200, "late (0 waiting)")
+        monkeypatch.setattr(health, "LATE", 600)
+        await guest.post("/api/resets", json={"email": "alice@example.com"})
+        assert (await guest.get("/readyz")).json()["mail"] == "up"
