@@ -9,15 +9,16 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import DateTime, Dialect, MetaData, TypeDecorator, event, make_url, text
+from sqlalchemy import DateTime, Dialect, ExceptionContext, MetaData, QueuePool, TypeDecorator, event, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
@@ -86,6 +87,8 @@ class Database:
         self._engine = create_async_engine(
             url, hide_parameters=True, **(_sqlite(url) if self.is_sqlite else _postgres())
         )
+        self.errors: Counter[str] = Counter()  # that statements ended in, by their kind, since the start
+        event.listen(self._engine.sync_engine, "handle_error", self._count)
         if self.is_sqlite:
             event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
@@ -106,6 +109,28 @@ class Database:
     def transaction(self) -> AsyncSession:
         """A session that takes the write lock at its first statement. For `writing`, which keeps seqs in order."""
         return self._writers()
+
+    @property
+    def lent(self) -> int:
+        """How many connections are in use."""
+        return self._pool.checkedout()
+
+    @property
+    def idle(self) -> int:
+        """How many connections wait to be used."""
+        return self._pool.checkedin()
+
+    @property
+    def most(self) -> int:
+        """How many connections there can be: who wants one more waits, and after `POOL_WAIT` seconds fails."""
+        return 2 * POOL
+
+    @property
+    def _pool(self) -> QueuePool:
+        return cast(QueuePool, self._engine.pool)
+
+    def _count(self, context: ExceptionContext) -> None:
+        self.errors[type(context.sqlalchemy_exception or context.original_exception).__name__] += 1
 
     async def ping(self) -> None:
         """Raises unless the database answers and has been migrated."""

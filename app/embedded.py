@@ -122,7 +122,7 @@ class EmbeddedRedis:
 
     def _start(self) -> None:
         """Take the lock and start the server; nothing, while another process holds the lock."""
-        _make_private(self.home)
+        make_private(self.home)
         log = os.open(self.home / LOG, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -180,7 +180,7 @@ def _home(directory: Path) -> Path:
     return home if fits else Path("/tmp") / name
 
 
-def _make_private(home: Path) -> None:
+def make_private(home: Path) -> None:
     """The temporary directory is everyone's: someone else's directory under our name would be a trap."""
     home.mkdir(mode=0o700, exist_ok=True)
     found = home.lstat()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -27,6 +27,7 @@ from app.web import (
     likes,
     links,
     logins,
+    metrics,
     moderation,
     notifications,
     pages,
@@ -88,12 +89,14 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
     parley = Parley(settings, models)
     limits = Limits(parley)
     requests = Requests()
+    admission = Admission(settings)
+    watched = metrics.Metrics(parley, admission, limits, requests) if settings.metrics else None
     background = Tasks()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         streams.forget_shutdown()
-        async with parley, limits, background:
+        async with parley, limits, background, watched or nullcontext():
             background.start(keep_sending(parley))
             background.start(keep_up(parley))
             yield
@@ -112,6 +115,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
             Route("/.well-known/change-password", pages.change_password),
             Route("/healthz", health.healthz),
             Route("/readyz", health.readyz),
+            *([Route("/metrics", metrics.show)] if settings.metrics else []),
             Route("/streams", streams.show),
             Route("/worker.js", worker.show),
             Mount("/api", Router(API, redirect_slashes=False)),
@@ -133,7 +137,8 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
     app.router.redirect_slashes = False  # OptionalSlash has seen to them
     app.state.parley = parley
     app.state.limits = limits
-    app.state.admission = Admission(settings)
+    app.state.admission = admission
+    app.state.metrics = watched
     return app
 
 

@@ -19,8 +19,8 @@ SHORTEST_KEY = 32  # characters
 
 # What our paths begin with. `test_root_paths_are_none_of_our_own` holds it against the routes.
 OWN_PATHS = frozenset(
-    {"account", "api", "confirm", "dev", "embed", "embed.js", "healthz", "inbox", "kept", "moderation", "readyz",
-     "reset", "static", "streams", "unlock", "worker.js"}
+    {"account", "api", "confirm", "dev", "embed", "embed.js", "healthz", "inbox", "kept", "metrics", "moderation",
+     "readyz", "reset", "static", "streams", "unlock", "worker.js"}
 )  # fmt: skip
 ORIGIN = re.compile(r"https?://([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?")
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     ring_frames: Annotated[int, Field(ge=1)] = 256
     ring_bytes: Annotated[int, Field(ge=1)] = 262_144
     presence: bool = True
+    metrics: bool = True
+    metrics_token: Annotated[str, Field(min_length=16, max_length=200)] | None = None  # what Prometheus shows
     log_format: Literal["text", "json"] = Field(
         default_factory=lambda known: "json" if known.get("environment") == "production" else "text"
     )

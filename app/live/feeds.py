@@ -14,10 +14,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from app.database import complain
+from app.live.counts import Awaited
 from app.live.gids import BadGid, Gid
 from app.live.reader import CHUNK_ROWS, Chunk, News, Reader
 from app.live.rings import Ring
@@ -54,6 +55,7 @@ class Feed:
         self._tasks = tasks
         self._bounds = (ring_frames, ring_bytes)
         self._told = 0  # the greatest seq that a hint has spoken of since the last read was asked for
+        self._awaited_seqs = Awaited(reader.counts.lags)
         self._looking: asyncio.Task[None] | None = None
         self._awaited: list[asyncio.Future[bool]] = []
         self._chunks: dict[int, asyncio.Task[Chunk]] = {}
@@ -65,6 +67,7 @@ class Feed:
         """
         if seq > max(self._told, self.head or 0):
             self._told = seq
+            self._awaited_seqs.tell(seq)
             self.look()
 
     def look(self) -> None:
@@ -112,8 +115,10 @@ class Feed:
                 _release(awaited, True)
                 if not self.dirty:
                     self._told = 0  # one that spoke of what is not there must not outlive this
+                    self._awaited_seqs.forget()
         except Exception as error:
             self.dirty = True  # (2)
+            self._reader.counts.failures += 1
             complain(log, error, f"reading {self.topic}")
         finally:
             self._looking = None
@@ -123,6 +128,7 @@ class Feed:
         return await self._reader.news(self.topic, self.epoch, self.head, most=self._bounds[0])
 
     def _hear(self, news: News) -> None:
+        self._awaited_seqs.reach(news.head)
         if (news.epoch, news.head) == (self.epoch, self.head):
             return
         if news.changes is None:
@@ -139,6 +145,7 @@ class Feeds:
     """The open feeds of this process, by topic."""
 
     def __init__(self, reader: Reader, *, ring_frames: int = 256, ring_bytes: int = 262_144) -> None:
+        self.counts = reader.counts
         self._reader = reader
         self._bounds = (ring_frames, ring_bytes)
         self._feeds: dict[Topic, Feed] = {}
@@ -146,6 +153,9 @@ class Feeds:
 
     def __getitem__(self, topic: Topic) -> Feed:
         return self._feeds[topic]
+
+    def __iter__(self) -> Iterator[Feed]:
+        return iter(self._feeds.values())
 
     def __len__(self) -> int:
         return len(self._feeds)
@@ -184,12 +194,14 @@ class Feeds:
 
     async def sweep(self) -> None:
         """Compare what the open feeds know with the database, and look where they differ."""
+        self.counts.sweeps += 1
         feeds = list(self._feeds.values())
         for at in range(0, len(feeds), TOPICS_PER_LOOK):
             part = feeds[at : at + TOPICS_PER_LOOK]
             epoch, heads = await self._reader.heads([feed.topic for feed in part])
             for feed in part:
                 if feed.dirty or (epoch, heads[feed.topic]) != (feed.epoch, feed.head):
+                    self.counts.finds += feed.head is not None and not feed.dirty
                     feed.look()
 
     async def keep_sweeping(self, seconds: float, hints_flow: Callable[[], bool]) -> None:

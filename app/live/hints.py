@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
@@ -24,12 +25,15 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from app.live.counts import Lags
+
 PING_EVERY = 2.0  # seconds without any message
 SILENCE = 5.0  # seconds without any message or pong, after which Redis counts as away
 RECONNECT = (0.1, 2.0)  # seconds: the first wait, doubled up to the last
 STOOD = 10.0  # seconds after which a break is a new one, to be said and hurried
 QUEUE = 10_000  # hints that wait for Redis; past that the oldest are dropped, as sweeps find what they meant
 MENTIONS = 1_000  # messages of presence that wait to be sent; past that the oldest are dropped
+MEASURED = 1_000  # own hints on their way, whose time is taken; of more than that some are not
 BATCH = 500  # hints, or mentions, in one round trip
 
 # RuntimeError is uvloop's word for a connection that the other side has just closed.
@@ -64,6 +68,9 @@ class Hints:
         beside: Beside | None = None,
     ) -> None:
         self.flowing = False  # whether the subscription stands
+        self.published = self.heard = self.dropped = self.breaks = 0  # since the start
+        self.lags = Lags()  # from the commit to hearing of it over Redis, of this process's own hints
+        self._on_their_way: dict[str, float] = {}
         self._where = where
         self._channel = channel
         self._on_hint = on_hint
@@ -79,7 +86,10 @@ class Hints:
 
     def publish(self, gid: str) -> None:
         """Send this gid to every process, as soon as may be. Never waits, never fails (1)."""
+        self.dropped += len(self._queue) == QUEUE
         self._queue.append(gid)
+        if self.flowing and len(self._on_their_way) < MEASURED:
+            self._on_their_way[gid] = time.monotonic()
         self._sent.clear()
         self._queued.set()
 
@@ -89,6 +99,11 @@ class Hints:
             self._mentions.append(text)
             self._sent.clear()
             self._queued.set()
+
+    @property
+    def waiting(self) -> int:
+        """How many are not sent yet."""
+        return len(self._queue)
 
     async def flush(self, seconds: float) -> None:
         """Wait until what was published has been sent, for at most this long."""
@@ -135,7 +150,9 @@ class Hints:
                 await pubsub.subscribe(self._channel, *([self._side_channel] if self._beside else []))
                 await self._hear(pubsub)
         finally:
+            self.breaks += self.flowing
             self.flowing = False
+            self._on_their_way.clear()  # what is lost with it never comes
             self._drop_mentions()
 
     async def _hear(self, pubsub: Any) -> None:
@@ -158,7 +175,15 @@ class Hints:
             self.flowing = True
             (aside.doubt if aside else self._on_doubt)()  # (2)
         elif message["type"] == "message":
-            (aside.hear if aside else self._on_hint)(message["data"].decode("utf-8", "replace"))
+            text = message["data"].decode("utf-8", "replace")
+            if aside is None:
+                self._measure(text)
+            (aside.hear if aside else self._on_hint)(text)
+
+    def _measure(self, gid: str) -> None:
+        self.heard += 1
+        if sent := self._on_their_way.pop(gid, None):
+            self.lags.add(time.monotonic() - sent)
 
     async def _send(self, redis: Redis) -> None:
         while True:
@@ -191,6 +216,7 @@ class Hints:
             for mention in mentions:
                 pipeline.publish(self._side_channel, mention)
             await pipeline.execute()
+        self.published += len(gids)
 
 
 def _next_of(queue: deque[str]) -> list[str]:

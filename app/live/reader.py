@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from app.database import Database
 from app.live.changes import Change, read_changes
 from app.live.counters import read_heads, renew_epoch
+from app.live.counts import Counts
 from app.live.model import LiveModel
 from app.live.topics import Topic
 
@@ -37,10 +38,15 @@ class Chunk:
 
 class Reader:
     def __init__(self, database: Database, models: Sequence[LiveModel]) -> None:
-        self.reads = 0  # since the start: looks for news and for chunks, not sweeps
+        self.counts = Counts()
         self._database = database
         self._models = models
         self._slots = asyncio.Semaphore(READS_AT_ONCE)
+
+    @property
+    def reads(self) -> int:
+        """Since the start: looks for news and for chunks, not sweeps."""
+        return self.counts.news + self.counts.chunks
 
     async def heads(self, topics: Sequence[Topic]) -> tuple[str, dict[Topic, int]]:
         """(the epoch, each topic's counter)."""
@@ -53,7 +59,7 @@ class Reader:
         Changes are None where there is nothing to follow on: another epoch, no head yet, or a leap of more
         than `most` seqs. A head that went backwards is another history: it gets, and is answered with, a new epoch.
         """
-        self.reads += 1
+        self.counts.news += 1
         async with self._slots, self._database.reading() as reading:
             now, heads = await read_heads(reading, [topic])
             h = heads[topic]
@@ -63,17 +69,21 @@ class Reader:
                 return News(now, h, ())
             if h > head:
                 changes, _ = await read_changes(reading, self._models, topic, head, h, limit=most + 1)
-                return News(now, h, changes)
+                return News(now, h, self._counted(changes))
         return News(await self.renew_epoch(now), h, None)
 
     async def chunk(self, topic: Topic, start: int, head: int) -> Chunk:
         """The first changes above `start` and up to `head`, where `head` was read before."""
-        self.reads += 1
+        self.counts.chunks += 1
         async with self._slots, self._database.reading() as reading:
             changes, reached = await read_changes(reading, self._models, topic, start, head, CHUNK_ROWS)
-        return Chunk(start, reached, changes)
+        return Chunk(start, reached, self._counted(changes))
 
     async def renew_epoch(self, old: str) -> str:
         """Say that the database has another history than that of `old`; answers the epoch that holds then."""
         async with self._database.transaction() as writing, writing.begin():
             return await renew_epoch(writing, old, secrets.token_urlsafe(6))
+
+    def _counted(self, changes: Sequence[Change]) -> Sequence[Change]:
+        self.counts.frames += sum(frame is not None for change in changes for frame in change.frames.values())
+        return changes

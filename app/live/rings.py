@@ -24,6 +24,11 @@ class Ring:
     def __len__(self) -> int:
         return len(self._newest)
 
+    @property
+    def size(self) -> int:
+        """Bytes of what is here."""
+        return self._bytes
+
     def extend(self, changes: Iterable[Change]) -> None:
         """Add changes, in order of seq, all newer than any that is here."""
         for change in changes:

@@ -261,6 +261,7 @@ class Session:
             changes, reached = ring.after(at), head
         else:
             chunk = await feed.chunk(at)
+            self._feeds.counts.conflations += 1
             if feed.ring.floor > head or self._account_moved():
                 return b""  # more was heard meanwhile than the ring can tell of, or the login may have ended
             reached = chunk.reached
@@ -278,6 +279,7 @@ class Session:
             self._at[topic] = reached
         if self._at[topic] >= head:
             self._level[topic] = head
+        self._feeds.counts.blocks += len(sent)
         if not told:
             sent.append(blocks.position(self._cursor()))
         return b"".join(sent)
@@ -300,6 +302,7 @@ class Session:
 
     def _reset(self, topics: Sequence[Topic], reason: Reason) -> bytes:
         """Tell the client to fetch these topics anew, and go on from the heads."""
+        self._feeds.counts.resets[reason] += 1
         for topic in topics:
             self._put(topic, self._feeds[topic].head or 0)
         return blocks.reset(self._cursor(), topics, reason)

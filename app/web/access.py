@@ -26,6 +26,7 @@ from app.web.headers import secure_headers
 
 REQUEST_ID = "X-Request-ID"
 SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+BOUNDS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 NOWHERE = "none"  # the route of what is not there
 QUIET = frozenset({"/healthz", "/readyz", "/metrics"})  # what machines ask for all day: lines at DEBUG
@@ -39,7 +40,7 @@ class Requests:
 
     def __init__(self) -> None:
         self.answers: Counter[tuple[str, str, int]] = Counter()
-        self.seconds: defaultdict[tuple[str, ...], Lags] = defaultdict(Lags)  # by route and method
+        self.seconds: defaultdict[tuple[str, ...], Lags] = defaultdict(lambda: Lags(BOUNDS))  # by route and method
 
     def add(self, route: str, method: str, status: int, seconds: float) -> None:
         self.answers[route, method, status] += 1

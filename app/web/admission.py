@@ -7,7 +7,7 @@ process counts its own, since it is its own memory that it guards.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from starlette.requests import Request
@@ -17,7 +17,9 @@ from app.settings import Settings
 from app.web.identity import address_of
 from app.web.limits import network_of
 
-ALL = "all"
+ALL = ("all", "")
+
+Bound = tuple[str, object]  # the kind of thing that has one, and which of them
 
 
 class Admission:
@@ -25,7 +27,8 @@ class Admission:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._open: Counter[Hashable] = Counter()
+        self._open: Counter[Bound] = Counter()
+        self.refused = dict.fromkeys(("all", "login", "address"), 0)  # by the bound that was reached, since the start
 
     @property
     def streams(self) -> int:
@@ -36,9 +39,12 @@ class Admission:
     def place(self, request: Request, viewer: Viewer) -> Iterator[bool]:
         """A place for one stream while the block lasts; False where there is none."""
         bounds = self._bounds(request, viewer)
-        free = all(self._open[key] < most for key, most in bounds.items())
+        full = [kind for (kind, which), most in bounds.items() if self._open[kind, which] >= most]
+        free = not full
         if free:
             self._open.update(bounds.keys())
+        else:
+            self.refused[full[0]] += 1
         try:
             yield free
         finally:
@@ -46,8 +52,8 @@ class Admission:
                 self._open.subtract(bounds.keys())
                 self._open += Counter()  # forgets what is at zero
 
-    def _bounds(self, request: Request, viewer: Viewer) -> dict[Hashable, int]:
-        bounds: dict[Hashable, int] = {ALL: self._settings.max_streams}
+    def _bounds(self, request: Request, viewer: Viewer) -> dict[Bound, int]:
+        bounds: dict[Bound, int] = {ALL: self._settings.max_streams}
         if self._settings.rate_limits:
             if viewer.login_id:
                 bounds["login", viewer.login_id] = self._settings.max_streams_per_login

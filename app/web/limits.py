@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import cache
@@ -58,6 +59,7 @@ class Limits:
 
     def __init__(self, parley: Parley) -> None:
         self._parley = parley
+        self.refused: Counter[str] = Counter()  # by the limit's name, since the start
         self._on = parley.settings.rate_limits
         self._memory = Limiter(MemoryStorage())
         self._redis: Limiter | None = None
@@ -96,6 +98,7 @@ class Limits:
             await self._take(item, *key)
             return
         if not passed:
+            self.refused[key[0]] += 1
             raise TooMany(reset_at - time.time())
 
     async def _limiter(self) -> Limiter:

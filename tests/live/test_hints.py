@@ -57,6 +57,9 @@ async def test_what_one_publishes_all_hear(redis_url: str, channel: str) -> None
         await wait_until(lambda: one.hints.flowing and two.hints.flowing, "both to listen")
         one.hints.publish("gid://parley/Comment/1")
         await wait_until(lambda: one.heard == two.heard == ["gid://parley/Comment/1"], "both to hear")
+        await wait_until(lambda: one.hints.published == 1, "Redis to say that it has it")
+        assert (one.hints.heard, two.hints.published, two.hints.heard) == (1, 0, 1)
+        assert [sum(each.hints.lags.counts) for each in (one, two)] == [1, 0], "who wrote measures the way"
 
 
 async def test_channels_do_not_mix(redis_url: str, channel: str) -> None:
@@ -85,7 +88,9 @@ async def test_a_writer_does_not_notice_that_redis_is_away(redis_server: RedisSe
         for number in range(module.QUEUE + 10):
             ear.hints.publish(f"gid {number}")
         assert time.monotonic() - began < 1
+        assert ear.hints.dropped == 10
         await wait_until(lambda: not ear.hints.flowing, "the break to be noticed")
+        assert ear.hints.breaks == 1
         redis_server.restart()
         last = f"gid {module.QUEUE + 9}"
         await wait_until(lambda: last in ear.heard or ear.hints._sent.is_set(), "the newest to be sent")

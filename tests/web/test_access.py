@@ -125,7 +125,7 @@ async def test_a_stream_has_its_line_when_it_begins(guest: httpx.AsyncClient, li
 
 
 async def test_what_machines_ask_all_day_is_said_in_a_whisper(guest: httpx.AsyncClient, lines: Lines) -> None:
-    for path in ("/healthz", "/readyz"):
+    for path in ("/healthz", "/readyz", "/metrics"):
         await guest.get(path)
     assert {line["levelno"] for line in lines.of("app.web.access")} == {logging.DEBUG}
 

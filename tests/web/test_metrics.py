@@ -1,0 +1,255 @@
+"""Metrics: what Prometheus reads, who may, and that one worker answers for all."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import psutil
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.settings import ROOT, Settings
+from tests.support.people import ARTICLE, person, write
+from tests.support.serving import serving, spawned
+from tests.support.sse import listening
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from app.live.parley import Parley
+    from tests.support.serving import Site
+
+DASHBOARD = ROOT / "docs" / "grafana.json"
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
+
+
+class Scrape:
+    """What was told at one time."""
+
+    def __init__(self, text: str) -> None:
+        families = list(text_string_to_metric_families(text))
+        assert len(families) == len({family.name for family in families}), "a name is one family"
+        self.samples = [sample for family in families for sample in family.samples]
+        self.names = {sample.name for sample in self.samples}
+        # Counters that nothing has happened to yet have a name, and no sample.
+        self.names |= set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
+
+    def sum(self, name: str, **labels: str) -> float:
+        """Of these samples, of all workers."""
+        assert name in self.names, name
+        return sum(
+            sample.value for sample in self.samples if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+    def by_worker(self, name: str) -> dict[str, float]:
+        found: defaultdict[str, float] = defaultdict(float)
+        for sample in self.samples:
+            if sample.name == name:
+                found[sample.labels["worker"]] += sample.value
+        return found
+
+
+async def scrape(client: httpx.AsyncClient) -> Scrape:
+    response = await client.get("/metrics")
+    assert response.status_code == 200, response.text
+    return Scrape(response.text)
+
+
+# -- what is counted ----------------------------------------------------------------------------------------
+
+
+async def test_a_comment_that_is_heard_is_counted_on_its_whole_way(site: Site, served: Parley) -> None:
+    async with person(site, "Alice") as alice, person(site, "Bob") as bob:
+        await wait_until(lambda: served.hints.flowing, "the hints to flow")
+        async with listening(bob, "Article/1") as stream, listening(alice, "Article/1", cursor="nonsense") as reset:
+            await reset.until("reset")
+            before = await scrape(alice)
+            await write(alice, "Hello")
+            await stream.until("global.comment.create.success")
+            await reset.until("global.comment.create.success")
+
+            async def heard_back() -> Scrape | None:
+                now = await scrape(alice)
+                names = ("parley_hint_lag_seconds_count", "parley_hints_published_total")
+                return now if all(now.sum(name) > before.sum(name) for name in names) else None
+
+            await wait_until(heard_back, "the hint to be heard back")
+            now = await scrape(alice)
+
+        def more(name: str, **labels: str) -> float:
+            return now.sum(name, **labels) - before.sum(name, **labels)
+
+        assert now.sum("parley_streams") == 2
+        assert now.sum("parley_topics") == 3, "the article's, and each one's own"
+        assert now.sum("parley_resets_total", reason="malformed") == 1
+        assert more("parley_blocks_sent_total") == 2
+        assert more("parley_frames_encoded_total") == 3
+        assert more("parley_feed_lag_seconds_count") == 1
+        assert 0 < more("parley_feed_lag_seconds_sum") < 5
+        assert more("parley_hints_published_total") >= 1
+        assert more("parley_hints_heard_total") >= 1
+        assert more("parley_requests_total", route="/api/comments", method="POST", status="201") == 1
+        assert more("parley_request_duration_seconds_bucket", route="/api/comments", method="POST", le="+Inf") == 1
+        assert more("parley_request_duration_seconds_count", route="/api/comments", method="POST") == 1
+        assert now.sum("parley_ring_changes") == 1
+        assert now.sum("parley_ring_bytes") > 100
+        assert (now.sum("parley_hints_flowing"), now.sum("parley_database_up")) == (1, 1)
+        assert now.sum("parley_database_connections_limit") >= now.sum("parley_database_connections", state="idle") > 0
+        assert now.sum("parley_worker_up", worker="1") == 1
+        assert now.sum("process_resident_memory_bytes") > 10_000_000
+
+
+async def test_who_lags_and_who_is_sent_away_is_counted(settings: Settings) -> None:
+    from app.main import create_app
+
+    narrow = settings.model_copy(update={"ring_frames": 1, "max_streams": 1})
+    async with serving(create_app(narrow)) as site, person(site, "Alice") as alice, site.client() as guest:
+        page = (await guest.get("/api/comments/", params=ARTICLE)).json()
+        for text in ("One", "Two", "Three"):
+            await write(alice, text)
+        async with listening(guest, "Article/1", cursor=page["cursor"]) as stream:
+            for _ in range(3):
+                await stream.until("global.comment.create.success")
+            assert (await alice.get("/streams", params={"topic": "Article/1"})).text.startswith("retry:")
+        now = await scrape(guest)
+    assert now.sum("parley_conflations_total") == 1
+    assert now.sum("parley_feed_reads_total", what="chunk") == 1
+    assert now.sum("parley_streams_refused_total", bound="all") == 1
+    assert now.sum("parley_streams_limit") == 1
+
+
+async def test_no_client_makes_series(guest: httpx.AsyncClient) -> None:
+    for path in ("/nothing", "/nothing/else", "/Article/1", "/Article/2", "/api/nothing", "/static/nothing.js"):
+        await guest.get(path)
+    await guest.request("PROPFIND", "/Article/1")
+    now = await scrape(guest)
+    found = {
+        (sample.labels["route"], sample.labels["method"], sample.labels["status"])
+        for sample in now.samples
+        if sample.name == "parley_requests_total"
+    }
+    assert found == {
+        ("none", "GET", "404"), ("/{type}/{id:path}", "GET", "404"), ("/{type}/{id:path}", "GET", "200"),
+        ("/api", "GET", "404"), ("/static", "GET", "404"), ("/{type}/{id:path}", "other", "405"),
+    }  # fmt: skip
+
+
+async def test_without_the_database_there_is_something_to_read(settings: Settings, tmp_path: Path) -> None:
+    from app.main import create_app
+
+    away = settings.model_copy(update={"database_url": f"sqlite+aiosqlite:///{tmp_path}"})
+    async with serving(create_app(away)) as site, site.client() as guest:
+        now = await scrape(guest)
+    assert now.sum("parley_database_up") == 0
+    assert now.sum("parley_database_errors_total", error="OperationalError") >= 1
+
+
+# -- who may read -------------------------------------------------------------------------------------------
+
+
+async def test_the_public_may_not(guest: httpx.AsyncClient) -> None:
+    for header in ("X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "Via", "X-Real-IP"):
+        assert (await guest.get("/metrics", headers={header: "127.0.0.1"})).status_code == 403, header
+
+
+@pytest.mark.parametrize(
+    ("address", "near"),
+    [("127.0.0.1", True), ("::1", True), ("10.1.2.3", True), ("::ffff:192.168.0.7", True), ("fd00::1", True),
+     ("", True), ("8.8.8.8", False), ("2606:4700::1111", False), ("::ffff:8.8.8.8", False)],
+)  # fmt: skip
+def test_who_asks_from_afar_is_the_public(address: str, near: bool) -> None:
+    from app.web.metrics import _is_near
+
+    assert _is_near(address) is near
+
+
+async def test_with_a_token_who_shows_it_may(settings: Settings) -> None:
+    from app.main import create_app
+
+    guarded = settings.model_copy(update={"metrics_token": "prometheus shows this"})
+    async with serving(create_app(guarded)) as site, site.client() as guest:
+        refused = await guest.get("/metrics")
+        assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
+        for wrong in ("Bearer prometheus shows that", "Basic prometheus shows this é", ""):
+            assert (await guest.get("/metrics", headers={"Authorization": wrong.encode()})).status_code == 401
+        shown = {"Authorization": "Bearer prometheus shows this", "X-Forwarded-For": "8.8.8.8"}
+        assert (await guest.get("/metrics", headers=shown)).status_code == 200
+
+
+async def test_switched_off_there_is_nothing(settings: Settings) -> None:
+    from app.main import create_app
+
+    async with serving(create_app(settings.model_copy(update={"metrics": False}))) as site, site.client() as guest:
+        assert (await guest.get("/metrics")).status_code == 404
+
+
+# -- several workers ----------------------------------------------------------------------------------------
+
+
+async def test_one_of_several_workers_answers_for_all(sqlite_url: str, redis_url: str, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "of the library's"
+    environment = {"DATABASE_URL": sqlite_url, "REDIS_URL": redis_url, "PROMETHEUS_MULTIPROC_DIR": str(elsewhere)}
+    async with spawned(environment, "--workers", "2") as app:
+
+        async def asked() -> bool:
+            """Until each has answered somebody. A connection is one worker's."""
+            async with app.client() as guest:
+                await guest.get("/Article/1")
+                now = await scrape(guest)
+                return set(now.by_worker("parley_requests_total")) == {"1", "2"}
+
+        await wait_until(asked, "both workers to have answered")
+        async with app.client() as guest:
+            before = await scrape(guest)
+            assert before.by_worker("parley_worker_up") == {"1": 1, "2": 1}
+            started = before.by_worker("process_start_time_seconds")
+            mine = psutil.Process().uids().real
+            home = Path(tempfile.gettempdir()) / f"parley-{mine}-workers-{app.process.pid}"
+            assert {path.name for path in home.iterdir()} == {"1.sock", "2.sock"}
+
+        children = psutil.Process(app.process.pid).children()
+        next(each for each in children if "spawn_main" in " ".join(each.cmdline())).kill()
+
+        async def replaced() -> bool:
+            try:
+                async with app.client() as guest:
+                    again = (await scrape(guest)).by_worker("process_start_time_seconds")
+            except httpx.TransportError:  # it came to the one that was killed
+                return False
+            return set(again) == {"1", "2"} and again != started
+
+        await wait_until(replaced, "another to have taken its place and its number", 30)
+    assert not home.exists()
+    assert not elsewhere.exists()
+
+
+# -- the dashboard ------------------------------------------------------------------------------------------
+
+
+def expressions(panel: object) -> list[str]:
+    """Every query in it, however deep."""
+    if isinstance(panel, dict):
+        own = [value for key, value in panel.items() if key in ("expr", "definition") and isinstance(value, str)]
+        return own + [found for value in panel.values() for found in expressions(value)]
+    return [found for each in panel for found in expressions(each)] if isinstance(panel, list) else []
+
+
+async def test_the_dashboard_asks_for_what_there_is(guest: httpx.AsyncClient) -> None:
+    await guest.get("/")
+    known = (await scrape(guest)).names
+    known |= {f"{name}_{part}" for name in known for part in ("bucket", "sum", "count")}
+    for place in (DASHBOARD, ROOT / "docs" / "operating.md"):
+        text = place.read_text()
+        asked = expressions(json.loads(text)) if place.suffix == ".json" else [text]
+        named = {name for each in asked for name in re.findall(r"\b(?:parley|process)_[a-z_]+\b", each)}
+        assert len(named) > 10
+        assert named <= known, f"{place.name}: {named - known}"
