@@ -49,6 +49,8 @@ async def test_make_run_migrates_seeds_once_and_serves(checkout: Path) -> None:
             assert len(answer.json()["comments"]) == 3
             # It serves before it has heard from Redis.
             await wait_until(lambda: _hears_redis(guest), "its hints to flow")
+            assert "Z INFO    app.web.access: GET /Article/1 200 (route=/{type}/{id:path} ms=" in app.process.log
+            assert "?" not in app.process.log, "no line has a query"
 
 
 @pytest.mark.parametrize("command", [["app"], ["uvicorn", "app.main:app"]], ids=["make run", "uvicorn"])

@@ -52,6 +52,7 @@ def test_urls_get_the_driver_that_we_use(given: str, used: str) -> None:
         ("HEARTBEAT_SECONDS", "x"),
         ("COMMENTABLE_TYPES", "Article,User"), ("COMMENTABLE_TYPES", "article"), ("RING_FRAMES", "0"),
         ("REQUIRE_CONFIRMATION", "perhaps"), ("RATE_LIMITS", "sometimes"),
+        ("METRICS", "some"), ("METRICS_TOKEN", "short"), ("LOG_FORMAT", "xml"), ("LOG_LEVEL", "loud"),
         ("SMTP_URL", "mail.example.com"), ("SMTP_URL", "http://mail.example.com"), ("SMTP_URL", "smtp://"),
         ("SMTP_URL", "smtp://mail.example.com:submission"), ("SMTP_URL", "smtp://mail.example.com:0"),
         ("MAIL_FROM", "Parley"), ("MAIL_FROM", "parley@example.com\nBcc: everyone@example.com"), ("MAIL_FROM", "<>"),
@@ -157,6 +158,17 @@ def test_production_asks_people_to_confirm_unless_told_otherwise(
     said = {} if word is None else {"REQUIRE_CONFIRMATION": word}
     found = load(monkeypatch, **{**PRODUCTION, **MAIL, **said, "ENVIRONMENT": environment})
     assert found.require_confirmation is confirms
+
+
+@pytest.mark.parametrize(
+    ("environment", "word", "form"),
+    [("production", None, "json"), ("development", None, "text"), ("production", "text", "text")],
+)
+def test_lines_are_for_machines_in_production(
+    monkeypatch: pytest.MonkeyPatch, environment: str, word: str | None, form: str
+) -> None:
+    said = {} if word is None else {"LOG_FORMAT": word}
+    assert load(monkeypatch, **{**PRODUCTION, **MAIL, **said, "ENVIRONMENT": environment}).log_format == form
 
 
 def test_who_asks_to_confirm_must_be_able_to_send(monkeypatch: pytest.MonkeyPatch) -> None:
