@@ -19,7 +19,6 @@ RUN useradd --system --uid 10001 --user-group --home-dir /parley --no-create-hom
     && install -d -o parley -g parley var
 COPY --from=packages /venv /venv
 COPY alembic.ini ./
-COPY migrations migrations
 COPY app app
 COPY --from=assets /parley/app/static/vendor app/static/vendor
 USER parley

@@ -69,7 +69,7 @@ format: $(INSTALLED_DEV) $(ASSETS)
 
 clean:
 	rm -rf $(VENV) node_modules app/static/vendor .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	find app migrations tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find app tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Parley needs Python 3.11 or newer, with venv. Name one: make PYTHON=…" >&2; exit 1; }

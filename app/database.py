@@ -24,7 +24,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
-from app.settings import ROOT
+from app.settings import PACKAGE
 
 Reading = AsyncSession  # as `reading()` lends it
 Writing = AsyncSession  # as `transaction()` does
@@ -176,7 +176,8 @@ def migrate(url: str) -> None:
     from alembic import command
     from alembic.config import Config
 
-    config = Config(ROOT / "alembic.ini")
+    config = Config()
+    config.set_main_option("script_location", str(PACKAGE / "migrations").replace("%", "%%"))
     config.attributes["url"] = url
     command.upgrade(config, "head")
 
@@ -184,7 +185,7 @@ def migrate(url: str) -> None:
 @cache
 def revisions() -> list[str]:
     """The schemas that this release knows, its own last. By the files' names: Alembic itself is 12 MB a process."""
-    return sorted(path.name.partition("_")[0] for path in (ROOT / "migrations" / "versions").glob("*_*.py"))
+    return sorted(path.name.partition("_")[0] for path in (PACKAGE / "migrations" / "versions").glob("*_*.py"))
 
 
 def make_room(url: str) -> None:

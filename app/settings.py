@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = Path(__file__).resolve().parent  # with its templates, static files and migrations
+ROOT = PACKAGE.parent
 VAR = ROOT / "var"
 
 DEVELOPMENT_KEY = "development only: anyone who reads this can sign cookies"

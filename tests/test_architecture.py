@@ -15,7 +15,7 @@ APP = ROOT / "app"
 LAYERS = (
     ("app.__main__",),
     ("app.main",),
-    ("app.web", "app.demo", "app.postman"),
+    ("app.web", "app.demo", "app.postman", "app.migrations"),
     ("app.models",),
     ("app.live",),
     ("app.database", "app.workers", "app.embedded"),
@@ -27,8 +27,8 @@ LAYERS = (
 OWNERS = {
     "redis": ("app.live.hints",),
     "sse_starlette": ("app.web.streams",),
-    "sqlalchemy": ("app.database", "app.live", "app.models"),
-    "alembic": ("app.database",),
+    "sqlalchemy": ("app.database", "app.live", "app.migrations", "app.models"),
+    "alembic": ("app.database", "app.migrations"),
     "aiosqlite": (),
     "asyncpg": (),
     "starlette": ("app.main", "app.web"),

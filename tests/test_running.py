@@ -34,9 +34,7 @@ def database_url(sqlite_url: str) -> str:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy to change files in."""
-    for part in ("app", "migrations"):
-        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__", "vendor"))
-    shutil.copy(ROOT / "alembic.ini", tmp_path)
+    shutil.copytree(ROOT / "app", tmp_path / "app", ignore=shutil.ignore_patterns("__pycache__", "vendor"))
     return tmp_path
 
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from app.models.thread import as_drawn
-from app.settings import ROOT
+from app.settings import PACKAGE
 from app.web.identity import parley_of
 
 
@@ -26,7 +26,7 @@ def _tojson(value: Any) -> Markup:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(ROOT / "app" / "templates"), autoescape=True, undefined=StrictUndefined
+        loader=FileSystemLoader(PACKAGE / "templates"), autoescape=True, undefined=StrictUndefined
     )
     environment.filters |= {"tojson": _tojson, "as_drawn": as_drawn}
     return environment

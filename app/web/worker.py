@@ -19,10 +19,10 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from app.settings import ROOT
+from app.settings import PACKAGE
 from app.web.identity import current_viewer
 
-STATIC = ROOT / "app" / "static"
+STATIC = PACKAGE / "static"
 KEEP = "Parley-Keep"
 ASK_FIRST = {"Cache-Control": "no-cache"}  # else browsers guess for how long a file is good, and mix releases
 # Modules of another origin are read only where that says so. They are public, and know nothing of who asks.

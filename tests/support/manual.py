@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _NAME = re.compile(r"`([\w./]+)`")
-_CODE = ("app", "migrations", "alembic.ini", "pyproject.toml", "biome.json")
+_CODE = ("app", "alembic.ini", "pyproject.toml", "biome.json")
 _NOT_COPIED = shutil.ignore_patterns("__pycache__")
 
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from app.database import revisions
-from app.settings import ROOT
+from app.settings import PACKAGE
 from app.web import health
 from tests.support.people import person, write
 from tests.support.waiting import wait_until
@@ -113,7 +113,7 @@ async def test_it_says_whether_the_schema_is_its_own(
 def test_it_knows_the_schemas_as_the_migrations_do() -> None:
     from alembic.script import ScriptDirectory
 
-    migrations = ScriptDirectory(str(ROOT / "migrations"))
+    migrations = ScriptDirectory(str(PACKAGE / "migrations"))
     assert revisions() == [each.revision for each in migrations.walk_revisions()][::-1]
     assert revisions()[-1] == migrations.get_current_head()
 
