@@ -5,12 +5,14 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --omit=dev --no-audit --no-fund
 RUN npm run vendor
 
-# What Python needs. pyproject.toml and the pins alone, so that a change of the code installs nothing anew.
+# What Python needs, and the `parley` command, which looks for the code in this directory. Of that the version alone is
+# here yet, so that a change of the code installs nothing anew.
 FROM python:3.11-slim AS packages
 WORKDIR /parley
 RUN python -m venv /venv
 COPY pyproject.toml constraints.txt ./
-RUN /venv/bin/pip install --quiet --no-cache-dir --constraint constraints.txt .
+COPY app/__init__.py app/
+RUN /venv/bin/pip install --quiet --no-cache-dir --constraint constraints.txt --editable .
 
 FROM python:3.11-slim
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
@@ -18,7 +20,6 @@ WORKDIR /parley
 RUN useradd --system --uid 10001 --user-group --home-dir /parley --no-create-home parley \
     && install -d -o parley -g parley var
 COPY --from=packages /venv /venv
-COPY alembic.ini ./
 COPY app app
 COPY --from=assets /parley/app/static/vendor app/static/vendor
 USER parley

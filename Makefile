@@ -76,11 +76,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install --constraint constraints.txt .
+	$(PIP) install --constraint constraints.txt --editable .
 	@touch $@
 
 $(INSTALLED_DEV): pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install --constraint constraints.txt '.[dev]'
+	$(PIP) install --constraint constraints.txt --editable '.[dev]'
 	@touch $(INSTALLED) $@
 
 $(BIN)/npm: | $(BIN)/python

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -16,7 +17,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import DateTime, Dialect, ExceptionContext, MetaData, QueuePool, TypeDecorator, event, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -25,6 +26,9 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 from sqlalchemy.orm import DeclarativeBase
 
 from app.settings import PACKAGE
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 Reading = AsyncSession  # as `reading()` lends it
 Writing = AsyncSession  # as `transaction()` does
@@ -38,6 +42,9 @@ Trouble = (*Unavailable, DBAPIError)  # what may be such an error; `is_unavailab
 # long, read-only as after a failover, deadlock or serialization, out of resources, not in a state for it, stopped by
 # hand or by a limit.
 NOT_NOW = ("08", "25006", "25P03", "40", "53", "55", "57")
+
+# And those that say that we may not come in: wrong password, no such database.
+NOT_LET_IN = ("28", "3D")
 
 SQLITE_WAIT = 10  # seconds a writer waits for another process's write
 POSTGRES_STATEMENT = "10s"  # no statement of ours takes longer; one that does must not hold a counter
@@ -139,11 +146,25 @@ class Database:
 
     async def schema(self) -> Schema:
         """Whether the schema is this release's."""
+        known = await asyncio.to_thread(known_migrations)  # the first time it loads them, and Alembic
+        at = await self.migration()
+        if at == known[0]:
+            return Schema.CURRENT
+        return Schema.BEHIND if at is None or at in known else Schema.AHEAD
+
+    async def migration(self) -> str | None:
+        """The one that the schema is at; None before the first."""
+        from alembic.migration import MigrationContext
+
         async with self.reading() as session:
-            found = str(await session.scalar(text("SELECT version_num FROM alembic_version")))
-        if found not in revisions():
-            return Schema.AHEAD
-        return Schema.CURRENT if found == revisions()[-1] else Schema.BEHIND
+            connection = await session.connection()
+            return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
+
+    async def refuse_unmigrated(self) -> None:
+        """Raises Unmigrated unless the schema is this release's."""
+        if await self.schema() is not Schema.CURRENT:
+            at, newest = await self.migration(), known_migrations()[0]
+            raise Unmigrated(f"The database has {at or 'no schema'}, and this release needs {newest}: parley migrate")
 
     async def close(self) -> None:
         await self._engine.dispose()
@@ -171,28 +192,61 @@ def complain(log: logging.Logger, error: Exception, doing: str) -> None:
         log.error("%s", doing, exc_info=error)
 
 
-def migrate(url: str) -> None:
-    """Bring the schema at `url` to this release's. Blocking; not inside an event loop's thread."""
+def complaint(error: Exception) -> str | None:
+    """What to tell an operator of an error that is theirs to mend; None of our own mistakes."""
+    cause = (error.orig if isinstance(error, DBAPIError) else None) or error
+    not_let_in = (getattr(cause, "sqlstate", None) or "").startswith(NOT_LET_IN)
+    return in_a_line(cause) if is_unavailable(error) or not_let_in else None
+
+
+class Unmigrated(Exception):
+    """The schema is not this release's. The message says which it is, and what to do."""
+
+
+def migrate(url: str) -> list[str]:
+    """Bring the schema at `url` to this release's. Answers what was done, a line a migration. Raises Unmigrated.
+
+    Blocking; not inside an event loop's thread.
+    """
     from alembic import command
+    from alembic.util import CommandError
+
+    config = _migrations()
+    done = config.attributes["done"] = []
+    config.attributes["url"] = url
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise Unmigrated(f"The schema is a later release's, or none of ours: {in_a_line(error)}.") from None
+    return done
+
+
+@cache
+def known_migrations() -> list[str]:
+    """This release's, the newest first: that is where its schema is."""
+    from alembic.script import ScriptDirectory
+
+    return [script.revision for script in ScriptDirectory.from_config(_migrations()).walk_revisions()]
+
+
+def _migrations() -> Config:
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(PACKAGE / "migrations").replace("%", "%%"))
-    config.attributes["url"] = url
-    command.upgrade(config, "head")
-
-
-@cache
-def revisions() -> list[str]:
-    """The schemas that this release knows, its own last. By the files' names: Alembic itself is 12 MB a process."""
-    return sorted(path.name.partition("_")[0] for path in (PACKAGE / "migrations" / "versions").glob("*_*.py"))
+    return config
 
 
 def make_room(url: str) -> None:
     """Make the directory of a SQLite file, which SQLite does not."""
-    path = make_url(url).database
-    if url.startswith("sqlite") and path:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    if file := file_of(url):
+        file.parent.mkdir(parents=True, exist_ok=True)
+
+
+def file_of(url: str) -> Path | None:
+    """Where SQLite has its database; None of another, and of one in memory."""
+    path = make_url(url).database if url.startswith("sqlite") else None
+    return Path(path) if path and path != ":memory:" else None
 
 
 def _sqlite(url: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from app.models import account as accounts
 from app.models import comment as comments
 from app.models import commentable as commentables
 from app.models import role
-from app.models.user import anybody
+from app.models.user import Role, anybody
 
 PASSWORD = "talk among friends"
 
@@ -98,7 +98,7 @@ async def seed(parley: Parley) -> bool:
     for topic, article in ARTICLES.items():
         async with parley.writing(topic.about) as write, commentables.changing(write, topic) as commentable:
             commentable.title = article.title
-    await role.make_owner(parley, f"{PEOPLE[0].lower()}@example.com")
+    await role.give(parley, f"{PEOPLE[0].lower()}@example.com", Role.OWNER)
     for name, topic, body in CONVERSATION:
         await comments.post(parley, viewers[name], topic, body, uuid4())
     return True

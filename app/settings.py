@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from email.utils import parseaddr
 from pathlib import Path
@@ -12,7 +13,9 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PACKAGE = Path(__file__).resolve().parent  # with its templates, static files and migrations
-ROOT = PACKAGE.parent
+
+# Where .env is, and var/ with what is kept: the checkout or, of what is installed, the directory that it is started in.
+ROOT = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").exists() else Path.cwd()
 VAR = ROOT / "var"
 
 DEVELOPMENT_KEY = "development only: anyone who reads this can sign cookies"
@@ -40,6 +43,11 @@ OUR_TYPES = frozenset({"Commentable", "Moderation", "User"})
 
 def _served_at(known: dict[str, Any]) -> str:
     return f"http://{known.get('host')}:{known.get('port')}{known.get('root_path')}"
+
+
+def override(**values: object) -> None:
+    """What a command line says wins over the environment, in this process and in those that it starts."""
+    os.environ.update({name.upper(): str(value) for name, value in values.items() if value is not None})
 
 
 class ConfigurationError(SystemExit):
@@ -76,6 +84,7 @@ class Settings(BaseSettings):
     mail_from: str = "Parley <parley@localhost>"
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    forwarded_allow_ips: str = "127.0.0.1"  # for `parley serve`; uvicorn by itself reads it from the environment
     # Where on its host Parley is, like "/talk": what every path begins with that a browser sees. "" at the root.
     root_path: str = ""
     # Where links in mail lead. Never taken from a request: whoever sends one could put his own host there.
@@ -192,6 +201,8 @@ class Settings(BaseSettings):
 def _complaints(error: ValidationError) -> list[str]:
     lines = []
     for complaint in error.errors():
+        if complaint["type"] == "default_factory_not_called":
+            continue  # what it would be made from is complained of, too
         name = "_".join(str(part) for part in complaint["loc"]).upper()
         message = complaint["msg"].removeprefix("Value error, ")
         lines.append(f"{name}: {message}" if name else message)

@@ -14,6 +14,7 @@ APP = ROOT / "app"
 # From the outside in. A module imports from its own layer or from those after it, never from one before.
 LAYERS = (
     ("app.__main__",),
+    ("app.command",),
     ("app.main",),
     ("app.web", "app.demo", "app.postman", "app.migrations"),
     ("app.models",),
@@ -32,7 +33,8 @@ OWNERS = {
     "aiosqlite": (),
     "asyncpg": (),
     "starlette": ("app.main", "app.web"),
-    "uvicorn": ("app.__main__", "app.web.streams"),
+    "uvicorn": ("app.command", "app.web.streams"),
+    "click": ("app.command",),
     "jinja2": ("app.web",),
     "pwdlib": ("app.models.password",),
     "zxcvbn": ("app.models.password",),

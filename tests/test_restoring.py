@@ -110,12 +110,3 @@ async def test_streams_that_are_open_hear_of_a_new_epoch_within_a_sweep(settings
         await stream.next()
         await run_epoch(settings)
         assert (await stream.until("reset")).json()["reason"] == "epoch"
-
-
-async def test_another_word_is_told_which_there_are() -> None:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "app", "nonsense", cwd=ROOT, stderr=asyncio.subprocess.PIPE
-    )
-    _, said = await process.communicate()
-    assert process.returncode == 1
-    assert b"serve | epoch | owner" in said

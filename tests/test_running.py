@@ -8,22 +8,18 @@ import shutil
 import sys
 import time
 from asyncio.subprocess import PIPE, STDOUT
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import httpx
 import psutil
 import pytest
 
-from app.models import account as accounts
-from app.models.user import find_user
 from app.settings import ROOT
+from tests.support.people import person, write
 from tests.support.serving import spawned
-from tests.support.sse import listening
+from tests.support.sse import Stream, listening
 from tests.support.waiting import wait_until
-
-if TYPE_CHECKING:
-    from app.live.parley import Parley
 
 
 @pytest.fixture
@@ -67,32 +63,27 @@ async def test_production_does_not_begin_without_what_it_needs(command: list[str
         environment[missing] = value
 
 
-async def test_who_runs_it_makes_the_first_owner(
-    parley: Parley, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from app.__main__ import main
-
-    monkeypatch.setenv("DATABASE_URL", parley.settings.database_url)
-    monkeypatch.setenv("REDIS_URL", parley.settings.redis_url)
-    alice = await accounts.make(parley, "alice@example.com", "Alice", "talk among friends")
-    await asyncio.to_thread(main, ["owner", "Alice@example.com"])
-    assert capsys.readouterr().out == "Alice is an owner now.\n"
-    async with parley.reading() as reading:
-        found = await find_user(reading, alice.id)
-    assert found
-    assert found.role == "owner"
-    for arguments, said in (
-        (["owner", "bob@example.com"], "bob@example.com: There is no such account."),
-        (["owner", "bob"], "bob: this is not an address like alice@example.com."),
-        (["owner"], "python -m app [serve | epoch | owner <email address>]"),
-        (["serve", "bob"], "python -m app [serve | epoch | owner <email address>]"),
+async def test_several_workers_share_a_file_and_a_private_redis(checkout: Path) -> None:
+    """Sweeps are far apart here: what one worker commits, the other hears of by Redis, or not at all."""
+    async with (
+        spawned({"SWEEP_SECONDS": "300"}, "serve", "--workers", "2", checkout=checkout, module="app") as app,
+        AsyncExitStack() as guests,
+        person(app, "Dora") as dora,
     ):
-        with pytest.raises(SystemExit) as ended:
-            await asyncio.to_thread(main, arguments)
-        assert ended.value.code == said
-    monkeypatch.setenv("DATABASE_URL", f"sqlite+aiosqlite:///{os.devnull}")
-    with pytest.raises(SystemExit, match=r"^The database: [^\n]+$"):
-        await asyncio.to_thread(main, ["owner", "alice@example.com"])
+        await wait_until(lambda: _hears_redis(dora), "hints to flow")
+        processes = psutil.Process(app.process.pid).children()
+        streams: list[Stream] = []
+        while sum(map(_is_asked, processes)) < 2:
+            guest = await guests.enter_async_context(app.client())
+            streams.append(await guests.enter_async_context(listening(guest, "Article/1")))
+            await streams[-1].until("heartbeat")
+        await write(dora, "To both of you")
+        for stream in streams:
+            assert (await stream.until("create.success")).model["body"] == "To both of you"
+
+
+def _is_asked(process: psutil.Process) -> bool:
+    return any(found.status == psutil.CONN_ESTABLISHED for found in process.net_connections("tcp"))
 
 
 async def test_a_reload_ends_streams_and_is_soon_back(checkout: Path) -> None:

@@ -11,8 +11,8 @@ KEY = "a key that is long enough for production"
 PRODUCTION = {"ENVIRONMENT": "production", "SECRET_KEY": KEY}
 MAIL = {"SMTP_URL": "smtp://mail.example.com", "PUBLIC_URL": "https://talk.example.com"}
 
-# In .env.example for others: uvicorn reads the one, docker-compose.yml the other.
-OF_OTHERS = {"FORWARDED_ALLOW_IPS", "POSTGRES_PASSWORD"}
+# In .env.example for docker-compose.yml.
+OF_OTHERS = {"POSTGRES_PASSWORD"}
 
 
 @pytest.fixture(autouse=True)

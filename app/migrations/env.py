@@ -6,8 +6,12 @@ Whoever migrates holds the whole database: of two that do so at once, the second
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from alembic import context
+from alembic.runtime.migration import MigrationContext, MigrationInfo
+from alembic.script import Script
 from sqlalchemy import Connection, event, pool
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -25,11 +29,18 @@ def run(connection: Connection) -> None:
         compare_type=True,
         compare_server_default=True,
         render_as_batch=connection.dialect.name == "sqlite",
+        on_version_apply=note,
     )
     with context.begin_transaction():
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
         context.run_migrations()
+
+
+def note(ctx: MigrationContext, step: MigrationInfo, heads: Collection[Any], run_args: Mapping[str, Any]) -> None:
+    """For `app.database.migrate`, which says what was done."""
+    if "done" in context.config.attributes and isinstance(step.up_revision, Script):
+        context.config.attributes["done"].append(f"{step.up_revision.revision}, {step.up_revision.doc}")
 
 
 def engine_for(url: str) -> AsyncEngine:

@@ -19,12 +19,14 @@ from app.database import Base, Reading
 from app.live.counters import read_heads
 from app.live.cursors import write_cursor
 from app.live.model import Live, LiveModel
+from app.live.parley import Parley
 from app.live.topics import Topic
 from app.live.viewers import Kind
-from app.live.writing import Write
+from app.live.writing import Write, owned
 from app.models.refusals import Forbidden
 
 LONGEST_TITLE = 200  # characters
+BATCH = 500  # commentables that are counted in one go
 PLACES = UUID("6f0a7c1e-5a0b-4d3e-9c53-0b8f2d9f4a61")  # the namespace of commentables' ids
 
 # Comments, as far as they are counted here; what they are is said in `app.models.comment`, which counts on us.
@@ -97,6 +99,33 @@ async def changing(write: Write, topic: Topic) -> AsyncIterator[Commentable]:
         write.update(commentable)
     else:
         write.create(commentable)
+
+
+async def recount(parley: Parley, places: Iterable[Topic] = ()) -> list[tuple[Topic, int, int]]:
+    """Count the comments of these, or of all, anew. Answers what was wrong: where, what it had, what it has."""
+    async with parley.reading() as reading:
+        query = select(Commentable)
+        if ids := [id_of(place) for place in places]:
+            query = query.where(Commentable.id.in_(ids))
+        counted = {row.place: row.comments_count for row in await reading.scalars(query)}
+        known, wrong = list(counted), []
+        for start in range(0, len(known), BATCH):
+            actual = await _count(reading, known[start : start + BATCH])
+            wrong += [place for place, number in actual.items() if number != counted[place]]
+    return [found for place in wrong if (found := await _recount(parley, place))]
+
+
+@owned
+async def _recount(parley: Parley, place: Topic) -> tuple[Topic, int, int] | None:
+    """Whoever comments on it holds `place.about`, too: so what is counted here is what there is."""
+    async with parley.writing(place.about) as write:
+        commentable = (await of(write.session, [place]))[place]
+        was, now = commentable.comments_count, (await _count(write.session, [place]))[place]
+        if was == now:
+            return None  # they were written meanwhile
+        commentable.comments_count = now
+        write.update(commentable)
+    return place, was, now
 
 
 async def refuse_locked(write: Write, topic: Topic) -> None:

@@ -276,6 +276,14 @@ async def end_others(parley: Parley, viewer: Viewer) -> None:
         await end_all(write, viewer.user_id, End.ENDED, but=viewer.login_id)
 
 
+@owned
+async def end_everywhere(parley: Parley, user_id: UUID) -> int:
+    """End all logins of an account, by who runs the service. Answers how many there were."""
+    async with parley.writing(Topic.account(user_id)) as write:
+        await end_all(write, user_id, End.ENDED)
+    return len(write.changed)
+
+
 # -- time passes --------------------------------------------------------------------------------------------
 
 

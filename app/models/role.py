@@ -1,7 +1,7 @@
 """Roles: member, moderator, owner; who is one, and who is blocked. An owner may do what a moderator may, and more.
 
 1. Nobody is blocked by who may not appoint them: an owner by nobody, a moderator by owners.
-2. There is an owner as soon as there was one. The first is made by who runs the service (`python -m app owner`).
+2. There is an owner as soon as there was one. The first is made by who runs the service (`parley user role`).
 3. Every change here holds `QUEUE`, so of two owners who demote each other at once the second one is refused.
 """
 
@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.database import Reading
 from app.live.parley import Parley
 from app.live.topics import QUEUE, Topic
 from app.live.viewers import Viewer
@@ -59,25 +60,37 @@ async def appoint(parley: Parley, by: Viewer, user_id: UUID, role: Role) -> User
         user = _there(await write.get(User, user_id))
         if user.blocked_at:
             raise Invalid("role", "This account is blocked.")
-        if user.role == Role.OWNER and not await _other_owner(write, user):
-            raise Forbidden("There has to be an owner.")
+        await _refuse_to_leave_none(write, user, role)
         _appoint(write, owner, user, role)
     return user
 
 
 @owned
-async def make_owner(parley: Parley, email: str) -> User:
-    """The account with this address is an owner, by who runs the service. Raises Missing, Forbidden."""
+async def give(parley: Parley, email: str, role: Role) -> User:
+    """The account with this address has that role, by who runs the service. Raises Missing, Forbidden."""
     async with parley.reading() as reading:
-        found = _there(await user_at(reading, email))
+        found = await account_at(reading, email)
     async with parley.writing(Topic.account(found.id), QUEUE) as write:
         user = _there(await write.get(User, found.id))
         if user.blocked_at:
             raise Forbidden("This account is blocked.")
-        if parley.settings.require_confirmation and not user.confirmed_at:
+        if role in MODERATING and parley.settings.require_confirmation and not user.confirmed_at:
             raise Forbidden("This address is not confirmed yet; whoever signed up with it may not be its owner.")
-        _appoint(write, None, user, Role.OWNER)
+        await _refuse_to_leave_none(write, user, role)
+        _appoint(write, None, user, role)
     return user
+
+
+async def moderating(reading: Reading) -> list[User]:
+    """Who moderates: the owners first, each kind by name."""
+    query = select(User).where(User.role.in_(MODERATING), User.deleted_at.is_(None))
+    found = (await reading.scalars(query)).all()
+    return sorted(found, key=lambda user: (user.role != Role.OWNER, user.username_key))
+
+
+async def account_at(reading: Reading, email: str) -> User:
+    """The account with this address. Raises Missing."""
+    return _there(await user_at(reading, email))
 
 
 def _appoint(write: Write, by: User | None, user: User, role: Role) -> None:
@@ -103,9 +116,12 @@ async def _decide(write: Write, by: Viewer, user_id: UUID) -> tuple[User, User]:
     return moderator, user
 
 
-async def _other_owner(write: Write, user: User) -> bool:
-    others = select(User.id).where(User.role == Role.OWNER, User.deleted_at.is_(None), User.id != user.id)
-    return await write.session.scalar(others.limit(1)) is not None
+async def _refuse_to_leave_none(write: Write, user: User, role: Role) -> None:
+    """Raises Forbidden where the last owner would be one no more (2)."""
+    if user.role == Role.OWNER != role:
+        others = select(User.id).where(User.role == Role.OWNER, User.deleted_at.is_(None), User.id != user.id)
+        if await write.session.scalar(others.limit(1)) is None:
+            raise Forbidden("There has to be an owner.")
 
 
 def _there(user: User | None) -> User:

@@ -38,11 +38,11 @@ def database_url(sqlite_url: str) -> str:
 async def test_who_runs_it_makes_the_first_owner(parley: Parley) -> None:
     alice = await enrol(parley, "alice")
     for _ in range(2):
-        await role.make_owner(parley, "alice@example.com")
+        await role.give(parley, "alice@example.com", Role.OWNER)
     assert (await again(parley, alice)).moderator
     assert await acts(parley) == [("", "owner", "alice")]
     with pytest.raises(Missing):
-        await role.make_owner(parley, "nobody@example.com")
+        await role.give(parley, "nobody@example.com", Role.OWNER)
 
 
 async def test_an_address_that_is_not_confirmed_may_be_somebody_elses(parley: Parley) -> None:
@@ -50,7 +50,7 @@ async def test_an_address_that_is_not_confirmed_may_be_somebody_elses(parley: Pa
     parley.settings, lax = strict, parley.settings
     assert await accounts.sign_up(parley, "mallory@example.com", "mallory", PASSWORD) is None
     with pytest.raises(Forbidden):
-        await role.make_owner(parley, "mallory@example.com")
+        await role.give(parley, "mallory@example.com", Role.OWNER)
     parley.settings = lax
 
 
@@ -154,5 +154,5 @@ async def test_who_is_blocked_is_not_appointed(parley: Parley) -> None:
     with pytest.raises(Invalid):
         await role.appoint(parley, alice, bob.user_id, Role.OWNER)
     with pytest.raises(Forbidden):
-        await role.make_owner(parley, "bob@example.com")
+        await role.give(parley, "bob@example.com", Role.OWNER)
     assert (await user_named(parley, "bob")).role == Role.MEMBER

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from app.database import revisions
-from app.settings import PACKAGE
 from app.web import health
 from tests.support.people import person, write
 from tests.support.waiting import wait_until
@@ -108,14 +106,6 @@ async def test_it_says_whether_the_schema_is_its_own(
         await writing.execute(text("UPDATE alembic_version SET version_num = :schema"), {"schema": schema})
     response = await guest.get("/readyz")
     assert (response.status_code, response.json()["database"], response.json()["migrations"]) == (status, "up", found)
-
-
-def test_it_knows_the_schemas_as_the_migrations_do() -> None:
-    from alembic.script import ScriptDirectory
-
-    migrations = ScriptDirectory(str(PACKAGE / "migrations"))
-    assert revisions() == [each.revision for each in migrations.walk_revisions()][::-1]
-    assert revisions()[-1] == migrations.get_current_head()
 
 
 async def test_mail_that_waits_is_told_and_does_no_harm(production: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

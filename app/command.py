@@ -1,0 +1,259 @@
+"""`parley`, which is `python -m app`: what an operator does. docs/command.md shows every command. Only we know click.
+
+What the operator can mend ends in one line on stderr and an exit code: 2 where the command line is wrong, 1 where
+something else is. A traceback is a mistake of ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import click
+import uvicorn
+
+from app import __version__, logs
+from app.database import Unmigrated, complaint, migrate
+from app.demo import PASSWORD, PEOPLE, seed
+from app.live.gids import BadGid, Gid, GidNotFound
+from app.live.parley import Parley
+from app.live.topics import BadTopic, Topic
+from app.live.viewers import Viewer
+from app.models import LIVE_MODELS
+from app.models import commentable as commentables
+from app.models import login as logins
+from app.models import role as roles
+from app.models.refusals import Refusal
+from app.models.user import USER, Role, User, clean_email
+from app.settings import PACKAGE, Settings, override
+
+GRACE = 10  # seconds that open connections get at shutdown
+
+R = TypeVar("R")
+
+
+class Mistake(click.ClickException):
+    """A word on the command line that names nothing: one line, where click would say the usage, too."""
+
+    exit_code = 2
+
+
+class Address(click.ParamType[str]):
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return clean_email(value)
+        except ValueError as error:
+            raise Mistake(f"{value}: this is not {error}.") from None
+
+
+class GidType(click.ParamType[Gid]):
+    name = "gid"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Gid:
+        try:
+            return Gid.parse(value)
+        except BadGid as error:
+            raise Mistake(f"{error}.") from None
+
+
+class TopicType(click.ParamType[Topic]):
+    name = "topic"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Topic:
+        try:
+            return Topic.parse(value)
+        except BadTopic as error:
+            raise Mistake(f"{value}: {error}.") from None
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="Parley", message="%(prog)s %(version)s")
+@click.pass_context
+def parley(context: click.Context) -> None:
+    """A live comments service. Without a command it serves, as `parley serve` does.
+
+    Settings come from the environment and from .env, see .env.example.
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(serve)
+
+
+def main() -> None:
+    parley(prog_name="parley")
+
+
+def _work(work: Callable[[Parley], Awaitable[R]]) -> R:
+    """Do this with a Parley that has no streams to feed; what it publishes is sent before it ends."""
+
+    async def run(settings: Settings) -> R:
+        async with Parley(settings, LIVE_MODELS, listening=False) as parley:
+            await parley.database.refuse_unmigrated()
+            return await work(parley)
+
+    return _or_a_line(lambda: asyncio.run(run(Settings.load())))
+
+
+def _or_a_line(work: Callable[[], R]) -> R:
+    try:
+        return work()
+    except GidNotFound as error:
+        raise click.ClickException(f"{error}: there is no such object, or no longer.") from None
+    except (Refusal, BadGid, Unmigrated) as error:
+        raise click.ClickException(str(error)) from None
+    except Exception as error:
+        if said := complaint(error):
+            raise click.ClickException(f"The database: {said}") from None
+        raise
+
+
+# -- serving ------------------------------------------------------------------------------------------------
+
+
+@parley.command()
+@click.option("--host", help="Where to listen; HOST otherwise.")
+@click.option("--port", type=click.IntRange(0, 65535), help="PORT otherwise.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, help="Processes that share the port.")
+@click.option("--reload", is_flag=True, help="Start anew when the code changes: for development, with one worker.")
+def serve(host: str | None = None, port: int | None = None, workers: int = 1, reload: bool = False) -> None:
+    """Migrate, seed the demo in development, serve."""
+    if reload and workers > 1:
+        raise click.UsageError("--reload is for one worker.")
+    override(host=host, port=port)
+    settings = Settings.load()
+    _or_a_line(lambda: migrate(settings.database_url))
+    if settings.environment == "development" and _work(seed):
+        _say_seeded()
+    click.echo(f"Parley on http://{settings.host}:{settings.port}{settings.root_path}")
+    uvicorn.run(
+        "app.main:app", host=settings.host, port=settings.port, timeout_graceful_shutdown=GRACE,
+        workers=workers, reload=reload, reload_dirs=[str(PACKAGE)] if reload else None,
+        forwarded_allow_ips=settings.forwarded_allow_ips,
+        log_config=logs.config(settings.log_format, settings.log_level),
+    )  # fmt: skip
+
+
+@parley.command("migrate")
+def migrate_command() -> None:
+    """Bring the database's schema to this release's."""
+    done = _or_a_line(lambda: migrate(Settings.load().database_url))
+    for step in done:
+        click.echo(f"Done: {step}")
+    if not done:
+        click.echo("Nothing to do: the schema is this release's.")
+
+
+@parley.command("seed")
+def seed_command() -> None:
+    """Write the demo into an empty database, for development."""
+    if Settings.load().environment != "development":
+        raise click.ClickException("The demo is for development: everybody knows its people's password.")
+    if _work(seed):
+        _say_seeded()
+    else:
+        click.echo("Nothing to do: there are people already.")
+
+
+def _say_seeded() -> None:
+    people = ", ".join(f"{name.lower()}@example.com" for name in PEOPLE)
+    click.echo(f"Seeded a demo. Sign in as {people}, with the password: {PASSWORD}")
+
+
+# -- looking after it ---------------------------------------------------------------------------------------
+
+
+@parley.command()
+def epoch() -> None:
+    """Say that the database has another history now: once, after a backup was restored.
+
+    Cursors of the old one are worthless from then on, and whoever comes with one is told to fetch anew. Without it, a
+    client could have read further than the backup goes, and would take what comes next for what it knows already.
+    """
+    renewed = _work(lambda parley: parley.renew_epoch())
+    click.echo(f"The epoch is {renewed} now; every client fetches anew.")
+
+
+@parley.command()
+@click.argument("gid", type=GidType())
+def touch(gid: Gid) -> None:
+    """Tell everyone that an object was changed by other hands: gid://parley/Comment/<id>, say."""
+    _work(lambda parley: parley.touch(gid))
+    click.echo(f"{gid} is sent again to whoever may see it.")
+
+
+@parley.command()
+@click.argument("topics", type=TopicType(), nargs=-1, metavar="[TOPIC]...")
+def recount(topics: tuple[Topic, ...]) -> None:
+    """Count the comments of these commentables anew (Article/1), or of all, and tell everyone what was wrong."""
+    wrong = _work(lambda parley: commentables.recount(parley, topics))
+    for place, was, now in wrong:
+        click.echo(f"{place} had {was}, and has {now}.")
+    if not wrong:
+        click.echo("Nothing to do: every number was right.")
+
+
+# -- people -------------------------------------------------------------------------------------------------
+
+
+@parley.group("user")
+def users() -> None:
+    """Accounts: who somebody is, and what they may do."""
+
+
+@users.command()
+@click.argument("address", type=Address())
+def show(address: str) -> None:
+    """What is known of the account with this address."""
+    for name, value in _work(lambda parley: _facts(parley, address)).items():
+        click.echo(f"{name:10} {value}")
+
+
+async def _facts(parley: Parley, address: str) -> dict[str, str]:
+    async with parley.reading() as reading:
+        user = await roles.account_at(reading, address)
+        standing = await logins.logins_of(reading, Viewer(user.id, user.username))
+    return {
+        "name": user.username,
+        "address": f"{user.email} ({'confirmed' if user.confirmed_at else 'not confirmed'})",
+        "role": f"{user.role}, blocked" if user.blocked_at else user.role,
+        "since": f"{user.created_at:%Y-%m-%d}",
+        "logins": str(len(standing)),
+        "gid": str(USER.gid(user)),
+    }
+
+
+@users.command("list")
+def list_moderating() -> None:
+    """Owners and moderators."""
+
+    async def found(parley: Parley) -> list[User]:
+        async with parley.reading() as reading:
+            return await roles.moderating(reading)
+
+    for user in _work(found):
+        click.echo(f"{user.role:10} {user.email:32} {user.username}")
+
+
+@users.command()
+@click.argument("address", type=Address())
+@click.argument("role", type=click.Choice([role.value for role in Role]))
+def role(address: str, role: str) -> None:
+    """Give an account a role. The first owner is made so, who appoints all others in the browser."""
+    user = _work(lambda parley: roles.give(parley, address, Role(role)))
+    click.echo(f"{user.username} is {'an' if role == Role.OWNER else 'a'} {role} now.")
+
+
+@users.command("end-logins")
+@click.argument("address", type=Address())
+def end_logins(address: str) -> None:
+    """Sign an account out, everywhere and at once."""
+
+    async def end(parley: Parley) -> tuple[User, int]:
+        async with parley.reading() as reading:
+            user = await roles.account_at(reading, address)
+        return user, await logins.end_everywhere(parley, user.id)
+
+    user, ended = _work(end)
+    click.echo(f"{user.username} is signed out: {ended} {'login has' if ended == 1 else 'logins have'} ended.")

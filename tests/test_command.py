@@ -1,0 +1,227 @@
+"""`parley` as an operator types it: what it does, who hears of it, and what it says to who is mistaken."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import text
+
+from app import __version__
+from app.command import parley as command
+from app.database import Database
+from app.live.topics import Topic
+from app.models.commentable import id_of
+from app.settings import PACKAGE, Settings
+from tests.support.people import me, person, write
+from tests.support.sse import listening
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.postgres import PostgresServer
+    from tests.support.serving import Site
+
+Run = Callable[..., Awaitable[Result]]
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
+
+
+@pytest.fixture(autouse=True)
+def passwords_cost_little(cheap_passwords: None) -> None:
+    """Prices are not what is tested."""
+
+
+@pytest.fixture
+def run(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """`parley`, on the test's own database and channel."""
+    for name in ("database_url", "redis_url", "redis_channel_name"):
+        monkeypatch.setenv(name.upper(), getattr(settings, name))
+
+    async def run(*words: str) -> Result:
+        return await asyncio.to_thread(CliRunner().invoke, command, words)
+
+    return run
+
+
+def said(result: Result, code: int = 0) -> str:
+    """What it printed, as a whole."""
+    assert result.exit_code == code, f"{result.exit_code}: {result.output}"
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.output
+
+
+# -- people -------------------------------------------------------------------------------------------------
+
+
+async def test_who_runs_it_makes_the_first_owner(run: Run, site: Site) -> None:
+    async with person(site, "Alice") as alice, person(site, "Bob") as bob:
+        assert said(await run("user", "list")) == ""
+        assert said(await run("user", "role", "Alice@example.com", "owner")) == "Alice is an owner now.\n"
+        assert said(await run("user", "role", "bob@example.com", "moderator")) == "Bob is a moderator now.\n"
+        user = await me(alice)
+        assert user
+        assert user["role"] == "owner"
+        listed = [line.split() for line in said(await run("user", "list")).splitlines()]
+        assert listed == [["owner", "alice@example.com", "Alice"], ["moderator", "bob@example.com", "Bob"]]
+        assert said(await run("user", "role", "bob@example.com", "member")) == "Bob is a member now.\n"
+        last = await run("user", "role", "alice@example.com", "member")
+        assert said(last, 1) == "Error: There has to be an owner.\n"
+        assert (await bob.get("/api/moderation/reports")).status_code == 403
+
+
+async def test_an_account_is_shown_and_signed_out_everywhere(run: Run, site: Site) -> None:
+    async with person(site, "Alice") as alice, listening(alice, "Article/1") as stream:
+        user = await me(alice)
+        assert user
+        await stream.until("heartbeat")
+        shown = said(await run("user", "show", "alice@example.com")).splitlines()
+        facts = {name: value.strip() for name, _, value in (line.partition(" ") for line in shown)}
+        assert (facts["name"], facts["role"], facts["logins"]) == ("Alice", "member", "1")
+        assert facts["address"] == "alice@example.com (not confirmed)" or facts["address"].endswith("(confirmed)")
+        assert facts["gid"] == f"gid://parley/User/{user['id']}"
+        ended = said(await run("user", "end-logins", "alice@example.com"))
+        assert ended == "Alice is signed out: 1 login has ended.\n"
+        await stream.until("auth")
+        assert await me(alice) is None
+
+
+# -- objects ------------------------------------------------------------------------------------------------
+
+
+async def test_what_other_hands_have_changed_is_sent_again(run: Run, site: Site, settings: Settings) -> None:
+    async with person(site, "Alice") as alice, listening(alice, "Article/1") as stream:
+        comment = await write(alice, "As I wrote it")
+        await stream.until(lambda block: ".create." in block.event)
+        await _by_other_hands(settings, "UPDATE comments SET body = 'As somebody else did'")
+        gid = f"gid://parley/Comment/{comment['id']}"
+        assert said(await run("touch", gid)) == f"{gid} is sent again to whoever may see it.\n"
+        update = await stream.until(lambda block: ".update." in block.event)
+        assert update.model["body"] == "As somebody else did"
+        assert update.model["seq"] == comment["seq"] + 1
+
+
+async def test_a_number_that_drifted_is_counted_anew_and_told(run: Run, site: Site, settings: Settings) -> None:
+    async with person(site, "Alice") as alice, listening(alice, "Commentable/Article/1") as stream:
+        for body in ("One", "Two"):
+            await write(alice, body)
+            await stream.until(lambda block: "commentable" in block.event)
+        assert said(await run("recount")) == "Nothing to do: every number was right.\n"
+        await _by_other_hands(settings, "UPDATE commentables SET comments_count = 7")
+        assert said(await run("recount", "Article/2")) == "Nothing to do: every number was right.\n"
+        assert said(await run("recount", "Article/1")) == "Article/1 had 7, and has 2.\n"
+        update = await stream.until(lambda block: ".update." in block.event)
+        assert update.model["comments_count"] == 2
+        assert update.model["id"] == str(id_of(Topic("Article", "1")))
+
+
+async def _by_other_hands(settings: Settings, statement: str) -> None:
+    database = Database(settings.database_url)
+    async with database.transaction() as session:
+        await session.execute(text(statement))
+        await session.commit()
+    await database.close()
+
+
+# -- the schema ---------------------------------------------------------------------------------------------
+
+
+async def test_it_migrates_and_says_what_it_did(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/new/parley.db")
+    none = "Error: The database has no schema, and this release needs 0003: parley migrate\n"
+    assert said(await run("user", "list"), 1).startswith(none[:50])
+    done = said(await run("migrate")).splitlines()
+    written = sorted(path.name[:4] for path in (PACKAGE / "migrations" / "versions").glob("*.py"))
+    assert [line[:10] for line in done] == [f"Done: {revision}" for revision in written]
+    assert said(await run("migrate")) == "Nothing to do: the schema is this release's.\n"
+    assert said(await run("seed")).startswith("Seeded a demo. Sign in as alice@example.com")
+    assert said(await run("seed")) == "Nothing to do: there are people already.\n"
+    _, epoch, *_ = said(await run("epoch")).partition("The epoch is ")
+    assert epoch
+
+
+async def test_a_schema_of_a_later_release_is_left_alone(run: Run, settings: Settings) -> None:
+    await _by_other_hands(settings, "UPDATE alembic_version SET version_num = '9999'")
+    assert said(await run("migrate"), 1).startswith("Error: The schema is a later release's, or none of ours: ")
+    assert said(await run("serve"), 1).startswith("Error: The schema is a later release's")
+    assert said(await run("user", "list"), 1).startswith("Error: The database has 9999, and this release needs ")
+
+
+async def test_a_schema_that_is_behind_is_named(run: Run, settings: Settings) -> None:
+    await _by_other_hands(settings, "UPDATE alembic_version SET version_num = '0001'")
+    assert said(await run("epoch"), 1).endswith("parley migrate\n")
+
+
+# -- mistakes -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "answer"),
+    [
+        ("user show bob@example.com", 1, "Error: There is no such account."),
+        ("user role bob@example.com owner", 1, "Error: There is no such account."),
+        ("user end-logins bob@example.com", 1, "Error: There is no such account."),
+        ("user show bob", 2, "Error: bob: this is not an address like alice@example.com."),
+        ("touch Article/1", 2, "Error: not a gid://parley/<Model>/<id>: 'Article/1'."),
+        ("touch gid://parley/Comment/1", 1, "Error: no live model has an object like gid://parley/Comment/1"),
+        ("touch gid://parley/Comment/5f0c1f2e-6f0a-4d55-8a3b-0d1f0a3f9b1c", 1, "no such object, or no longer."),
+        ("recount article", 2, "Error: article: a topic is a type and an id, like Article/1."),
+        ("user role alice@example.com king", 2, "'king' is not one of 'member', 'moderator', 'owner'."),
+        ("serve --reload --workers 2", 2, "Error: --reload is for one worker."),
+        ("nonsense", 2, "Error: No such command 'nonsense'."),
+    ],
+)
+async def test_a_mistake_is_told_in_a_line(run: Run, words: str, code: int, answer: str) -> None:
+    assert said(await run(*words.split()), code).splitlines()[-1].endswith(answer)
+
+
+async def test_a_database_that_is_away_or_lets_nobody_in_is_told_in_a_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch, postgres_server: PostgresServer
+) -> None:
+    for url, answer in (
+        (f"sqlite:///{os.devnull}", "Error: The database: "),
+        ("postgresql://nobody@127.0.0.1:1/nothing", "Error: The database: "),
+        (postgres_server.url("nothing"), 'Error: The database: database "nothing" does not exist'),
+    ):
+        monkeypatch.setenv("DATABASE_URL", url)
+        for words in (["user", "list"], ["migrate"]):
+            told = said(await run(*words), 1)
+            assert told.startswith(answer)
+            assert told.count("\n") == 1
+
+
+async def test_the_demo_is_not_for_production(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    assert "SECRET_KEY" in str((await run("seed")).exception), "one line by the variable's name"
+    monkeypatch.setenv("SECRET_KEY", "a key that is long enough for production")
+    monkeypatch.setenv("REQUIRE_CONFIRMATION", "off")
+    assert said(await run("seed"), 1).startswith("Error: The demo is for development")
+
+
+async def test_it_has_a_version_and_says_what_it_can(run: Run) -> None:
+    assert said(await run("--version")) == f"Parley {__version__}\n"
+    page = said(await run("--help"))
+    assert {name for name in command.commands if f"\n  {name} " in page} == set(command.commands)
+
+
+# -- serving ------------------------------------------------------------------------------------------------
+
+
+async def test_the_command_line_wins_over_the_environment(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it serves is also where links in mail lead, in each worker, unless PUBLIC_URL says another place."""
+    served: dict[str, Any] = {}
+    monkeypatch.setattr("uvicorn.run", lambda app, **options: served.update(options, url=Settings.load().public_url))
+    monkeypatch.setenv("HOST", "0.0.0.0")
+    monkeypatch.setenv("PORT", "1")
+    assert said(await run("serve", "--host", "localhost", "--port", "8001")).endswith(
+        "Parley on http://localhost:8001\n"
+    )
+    assert (served["host"], served["port"], served["workers"]) == ("localhost", 8001, 1)
+    assert served["url"] == "http://localhost:8001"
