@@ -7,6 +7,7 @@ something else is. A traceback is a mistake of ours.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ import uvicorn
 from app import __version__, logs
 from app.database import Unmigrated, complaint, migrate
 from app.demo import PASSWORD, PEOPLE, seed
+from app.doctor import State, examine
 from app.live.gids import BadGid, Gid, GidNotFound
 from app.live.parley import Parley
 from app.live.topics import BadTopic, Topic
@@ -29,6 +31,7 @@ from app.models.user import USER, Role, User, clean_email
 from app.settings import PACKAGE, Settings, override
 
 GRACE = 10  # seconds that open connections get at shutdown
+COLOURS = {State.OK: "green", State.WARNING: "yellow", State.WRONG: "red"}
 
 R = TypeVar("R")
 
@@ -162,6 +165,25 @@ def _say_seeded() -> None:
 
 
 # -- looking after it ---------------------------------------------------------------------------------------
+
+
+@parley.command()
+@click.option("--url", help="Look through this address instead of PUBLIC_URL.")
+@click.pass_context
+def doctor(context: click.Context, url: str | None) -> None:
+    """Say what is wrong, and what to do. Exits with 1 if something is."""
+    logging.getLogger("app").addHandler(logging.NullHandler())  # what would be logged is told as a finding
+    context.exit(1 if State.WRONG in asyncio.run(_tell(url)) else 0)
+
+
+async def _tell(url: str | None) -> set[State]:
+    states = set()
+    async for finding in examine(url):
+        states.add(finding.state)
+        click.echo(f"{click.style(f'{finding.state:8}', fg=COLOURS[finding.state])} {finding.about:14} {finding.said}")
+        if finding.advice:
+            click.echo(f"{'':24}{finding.advice}")
+    return states
 
 
 @parley.command()

@@ -84,6 +84,13 @@ class Schema(StrEnum):
     BEHIND = "behind"  # it is to be migrated
     AHEAD = "ahead"  # it has been migrated by a newer one, which an old one still serves from
 
+    @classmethod
+    def of(cls, at: str | None, known: list[str]) -> Schema:
+        """Of a database that is at this migration, to a release that knows these, the newest first."""
+        if at == known[0]:
+            return cls.CURRENT
+        return cls.BEHIND if at is None or at in known else cls.AHEAD
+
 
 class Database:
     """One engine. `reading()` and `transaction()` lend a session for the length of a block."""
@@ -144,13 +151,15 @@ class Database:
         async with self.reading() as session:
             await session.execute(text("SELECT value FROM epochs"))
 
+    async def ask(self, statement: str) -> Any:
+        """The one value that this SQL answers; for who looks after the database."""
+        async with self.reading() as session:
+            return await session.scalar(text(statement))
+
     async def schema(self) -> Schema:
         """Whether the schema is this release's."""
         known = await asyncio.to_thread(known_migrations)  # the first time it loads them, and Alembic
-        at = await self.migration()
-        if at == known[0]:
-            return Schema.CURRENT
-        return Schema.BEHIND if at is None or at in known else Schema.AHEAD
+        return Schema.of(await self.migration(), known)
 
     async def migration(self) -> str | None:
         """The one that the schema is at; None before the first."""

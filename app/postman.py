@@ -11,6 +11,7 @@ import logging
 import random
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
@@ -24,6 +25,7 @@ from app.models.mail import Mail
 
 LOOK = 1.0  # seconds between two looks into an empty queue, give or take a fifth
 TIMEOUT = 30.0  # seconds for a mail server to answer one command
+GREETING = 10.0  # seconds, where somebody waits for it
 ALTOGETHER = 120.0  # seconds to take one mail; well within a claim on it
 
 log = logging.getLogger(__name__)
@@ -99,25 +101,38 @@ def _message(mail: Mail, letter: Letter, sender: str) -> EmailMessage:
 
 async def _bring(url: str, message: EmailMessage) -> None:
     """Raises Refused, and aiosmtplib's errors for what may go better later."""
-    server = urlsplit(url)
-    # No password goes out in the clear; without one, TLS where the server offers it.
-    encrypted = True if server.username and server.scheme == "smtp" else None
     try:
-        await aiosmtplib.send(
-            message,
-            hostname=server.hostname,
-            port=server.port,
-            username=unquote(server.username) if server.username else None,
-            password=unquote(server.password) if server.password else None,
-            use_tls=server.scheme == "smtps",
-            start_tls=encrypted,
-            timeout=TIMEOUT,
-        )
+        await aiosmtplib.send(message, **_way_to(url), timeout=TIMEOUT)
     except (SMTPRecipientsRefused, SMTPDataError) as error:
         # A refused sender or password is the operator's to mend, and mail waits for that.
         if 500 <= _code(error) < 600:
             raise Refused(_code(error)) from None
         raise
+
+
+def _way_to(url: str) -> dict[str, Any]:
+    server = urlsplit(url)
+    return {
+        "hostname": server.hostname,
+        "port": server.port,
+        "username": unquote(server.username) if server.username else None,
+        "password": unquote(server.password) if server.password else None,
+        "use_tls": server.scheme == "smtps",
+        # No password goes out in the clear; without one, TLS where the server offers it.
+        "start_tls": True if server.username and server.scheme == "smtp" else None,
+    }
+
+
+async def greet(url: str) -> str:
+    """Come to the mail server as with a mail, and bring none. Answers what is wrong, or nothing."""
+    try:
+        async with asyncio.timeout(GREETING), aiosmtplib.SMTP(**_way_to(url), timeout=GREETING) as server:
+            await server.noop()
+    except SMTPResponseException as error:
+        return f"it answers {error.code}"
+    except (SMTPException, OSError) as error:
+        return str(error).partition("\n")[0] or type(error).__name__
+    return ""
 
 
 async def _put_back(parley: Parley, mail: Mail, error: Exception) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -43,6 +44,11 @@ OUR_TYPES = frozenset({"Commentable", "Moderation", "User"})
 
 def _served_at(known: dict[str, Any]) -> str:
     return f"http://{known.get('host')}:{known.get('port')}{known.get('root_path')}"
+
+
+def names_in_the_env_file() -> set[str]:
+    """Whatever is set in .env, ours or not."""
+    return {name.upper() for name in dotenv_values(ROOT / ".env")}
 
 
 def override(**values: object) -> None:

@@ -15,6 +15,7 @@ APP = ROOT / "app"
 LAYERS = (
     ("app.__main__",),
     ("app.command",),
+    ("app.doctor",),
     ("app.main",),
     ("app.web", "app.demo", "app.postman", "app.migrations"),
     ("app.models",),
@@ -35,6 +36,7 @@ OWNERS = {
     "starlette": ("app.main", "app.web"),
     "uvicorn": ("app.command", "app.web.streams"),
     "click": ("app.command",),
+    "dotenv": ("app.settings",),
     "jinja2": ("app.web",),
     "pwdlib": ("app.models.password",),
     "zxcvbn": ("app.models.password",),

@@ -71,6 +71,7 @@ class Hints:
         self.published = self.heard = self.dropped = self.breaks = 0  # since the start
         self.lags = Lags()  # from the commit to hearing of it over Redis, of this process's own hints
         self._on_their_way: dict[str, float] = {}
+        self.trouble = ""  # what Redis said when it broke last
         self._where = where
         self._channel = channel
         self._on_hint = on_hint
@@ -134,6 +135,7 @@ class Hints:
                     await redis.ping()
                     await work(redis)
             except Trouble as error:
+                self.trouble = str(error) or type(error).__name__
                 if clock() - began > STOOD:  # an answer to PING alone is no sign that the work is allowed
                     pause, up = RECONNECT[0], True
                 if up:

@@ -1,0 +1,58 @@
+"""Configuration: whether the settings make a service, and one that others may be let into."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from urllib.parse import urlsplit
+
+from app.doctor.finding import Finding, ok, warning, wrong
+from app.settings import DEVELOPMENT_KEY, ROOT, ConfigurationError, Settings, names_in_the_env_file
+
+ABOUT = "configuration"
+LOCAL = ("127.0.0.1", "::1", "localhost")
+FEWEST_CHARACTERS = 12  # different ones, in a key that nobody guesses
+MAKE_A_KEY = "python -c 'import secrets; print(secrets.token_urlsafe(48))' makes one."
+
+
+def load() -> tuple[Settings | None, list[Finding]]:
+    """The settings, None where there are none, and what is to be said of them."""
+    try:
+        settings = Settings.load()
+    except ConfigurationError as error:
+        where = f"Set it in the environment or in {ROOT / '.env'}; .env.example has every setting."
+        return None, [wrong(ABOUT, line, where) for line in str(error).splitlines()]
+    return settings, [*_examine(settings), *misspelt(names_in_the_env_file())]
+
+
+def _examine(settings: Settings) -> Iterator[Finding]:
+    yield ok(ABOUT, f"{settings.environment}, from the environment and {ROOT / '.env'}")
+    host = urlsplit(settings.public_url).hostname
+    if settings.environment == "development" and host not in LOCAL:
+        yield wrong(
+            ABOUT, f"development, and people come to {host}: there everybody's mail is shown to everybody.",
+            "ENVIRONMENT=production",
+        )  # fmt: skip
+    yield _key(settings, host in LOCAL)
+    if "*" in settings.forwarded_allow_ips.split(","):
+        yield warning(
+            ABOUT, "FORWARDED_ALLOW_IPS=* believes anybody who says to be somebody else's proxy.",
+            "Name the proxy's addresses or networks.",
+        )  # fmt: skip
+
+
+def _key(settings: Settings, local: bool) -> Finding:
+    keys = settings.secret_keys
+    if DEVELOPMENT_KEY in keys:
+        said = "the development key, which everybody knows"
+        return ok("secret key", said) if local else wrong("secret key", f"{said}.", f"Set SECRET_KEY. {MAKE_A_KEY}")
+    if any(len(set(key)) < FEWEST_CHARACTERS for key in keys):
+        return warning("secret key", "a few characters again and again can be guessed.", f"Change it. {MAKE_A_KEY}")
+    return ok("secret key", f"of one's own, {len(keys[0])} characters; {len(keys)} in use")
+
+
+def misspelt(names: set[str]) -> Iterator[Finding]:
+    known = {name.upper() for name in Settings.model_fields}
+    for name in sorted(names - known):
+        if meant := get_close_matches(name, known, 1, 0.85):
+            yield warning(ABOUT, f"{name} in .env is no setting.", f"Is {meant[0]} meant?")

@@ -1,0 +1,113 @@
+"""The database: whether it answers, has this release's schema, and lies where it can be relied upon."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from app.database import POOL, Database, Schema, Trouble, complaint, file_of, in_a_line, known_migrations
+from app.doctor.finding import Finding, masked, ok, warning, wrong
+from app.settings import Settings
+
+ABOUT = "database"
+PATIENCE = 10  # seconds
+SPARE = 10  # connections for others: migrations, backups, somebody who looks
+MOUNTS = Path("/proc/self/mounts")
+
+# Where SQLite's locks and its shared memory do not work, or not between machines.
+NETWORKS = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "gluster", "lustre", "fuse.sshfs", "fuse.gluster", "fuse.ceph")
+LATE = 5  # seconds; from then on logins and links end at another time than they should
+
+
+async def examine(settings: Settings) -> AsyncIterator[Finding]:
+    where = masked(settings.database_url)
+    file = file_of(settings.database_url)
+    if file and not file.exists():
+        yield wrong(ABOUT, f"there is no {file}.", "parley migrate makes it, if DATABASE_URL is what you mean.")
+        return
+    database = Database(settings.database_url)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            found = [finding async for finding in _look(database, file, where)]
+    except Trouble as error:
+        said = complaint(error) or in_a_line(error)
+        advice = "Is it running, and does DATABASE_URL name it, a user and a password?"
+        found = [wrong(ABOUT, f"{where}: {said}", advice)]
+    finally:
+        await database.close()
+    for finding in found:
+        yield finding
+
+
+async def _look(database: Database, file: Path | None, where: str) -> AsyncIterator[Finding]:
+    version = await database.ask("SELECT sqlite_version()" if file else "SHOW server_version")
+    yield ok(ABOUT, f"{'SQLite' if file else 'PostgreSQL'} {version} at {where}")
+    yield schema(await database.migration(), known_migrations())
+    if file:
+        yield _writable(file)
+        yield journal(await database.ask("PRAGMA journal_mode"))
+        yield place(file, _mounts())
+    else:
+        if await database.ask("SHOW transaction_read_only") == "on":
+            yield wrong(ABOUT, "it takes no writes: a replica, or set so.", "DATABASE_URL must name the primary.")
+        yield connections(int(await database.ask("SHOW max_connections")))
+        yield clock(await database.ask("SELECT clock_timestamp()"), datetime.now(UTC))
+
+
+def schema(at: str | None, known: list[str]) -> Finding:
+    match Schema.of(at, known):
+        case Schema.CURRENT:
+            return ok("schema", f"this release's, {at}")
+        case Schema.BEHIND:
+            return wrong("schema", f"{at or 'none'}; this release needs {known[0]}.", "parley migrate")
+        case Schema.AHEAD:
+            return wrong("schema", f"{at}, which this release does not know.", "It is a later one's: run that.")
+
+
+def _writable(file: Path) -> Finding:
+    # Beside the file lie its log and its shared memory.
+    for path in (file, file.parent):
+        if not os.access(path, os.W_OK):
+            return wrong(ABOUT, f"{path} may not be written.", "Give it to the user that Parley runs as.")
+    return ok(ABOUT, f"{file} and its directory may be written")
+
+
+def journal(mode: str) -> Finding:
+    if mode == "wal":
+        return ok(ABOUT, "write-ahead log: readers and writers do not wait for each other")
+    advice = "Its directory must be a local, writable one; or take PostgreSQL."
+    return wrong(ABOUT, f"no write-ahead log, but journal_mode={mode}.", advice)
+
+
+def _mounts() -> str:
+    return MOUNTS.read_text() if MOUNTS.exists() else ""
+
+
+def place(file: Path, mounts: str) -> Finding:
+    """`mounts` is like /proc/self/mounts: a device, a directory and a kind in each line."""
+    rows = [line.split() for line in mounts.splitlines()]
+    kinds = {Path(row[1].replace("\\040", " ")): row[2] for row in rows if len(row) > 2}
+    lies_on = next((kinds[path] for path in (file.resolve(), *file.resolve().parents) if path in kinds), "unknown")
+    if lies_on.startswith(NETWORKS):
+        advice = "SQLite's locks do not hold there, and data gets lost: use a local disk, or PostgreSQL."
+        return wrong(ABOUT, f"{file} lies on a network's file system ({lies_on}).", advice)
+    return ok(ABOUT, f"{file} lies on a file system of the kind {lies_on}")
+
+
+def connections(most: int) -> Finding:
+    ours = 2 * POOL
+    if most < ours + SPARE:
+        said = f"{most} connections, and each process may take {ours}."
+        return warning(ABOUT, said, "Raise max_connections, or put a pooler between (session mode).")
+    return ok(ABOUT, f"{most} connections, enough for {(most - SPARE) // ours} processes")
+
+
+def clock(theirs: datetime, ours: datetime) -> Finding:
+    apart = abs((theirs - ours).total_seconds())
+    if apart > LATE:
+        said = f"this machine and the database's are {apart:.0f} s apart."
+        return warning("clock", said, "Let both be set by NTP: logins and links in mail end by the clock.")
+    return ok("clock", f"{apart:.1f} s from the database's")

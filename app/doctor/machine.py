@@ -1,0 +1,77 @@
+"""The machine: files, connections, disk, and what is installed."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from app import __version__
+from app.database import POOL, file_of
+from app.doctor.finding import Finding, ok, warning, wrong
+from app.embedded import find_server
+from app.settings import PACKAGE, Settings
+
+if sys.platform != "win32":
+    import resource
+
+SHOWN = ("uvicorn", "starlette", "sse-starlette", "SQLAlchemy", "asyncpg", "redis")
+BESIDE = 2 * POOL + 60  # files of a process that are no streams: the database's, Redis, mail, the code's own
+BACKLOG = 2_048  # connections that uvicorn asks the system to hold until they are taken
+SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
+LITTLE, TOO_LITTLE = 1_000_000_000, 100_000_000  # bytes of disk
+
+
+def versions() -> Iterator[Finding]:
+    yield ok("version", f"Parley {__version__}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}")
+    yield ok("version", ", ".join(f"{name} {_version(name)}" for name in SHOWN))
+    if not (PACKAGE / "static" / "vendor").is_dir():
+        said = "the front-end libraries are not here: pages stand still, and no comment can be written in them."
+        yield wrong("version", said, "In a checkout: make assets. Take a wheel that `make wheel` has built.")
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    if sys.platform != "win32":
+        yield files(resource.getrlimit(resource.RLIMIT_NOFILE)[0], settings.max_streams)
+    if SOMAXCONN.exists():
+        yield backlog(int(SOMAXCONN.read_text()))
+    if settings.redis_url.startswith("embedded://"):
+        yield ok("version", f"embedded Redis: {find_server()}")
+    file = file_of(settings.database_url)
+    for place in dict.fromkeys([*([file.parent] if file else []), Path(tempfile.gettempdir())]):
+        if place.is_dir():
+            yield disk(place, shutil.disk_usage(place).free)
+
+
+def files(most: int, streams: int) -> Finding:
+    wanted = streams + BESIDE
+    if most < 0 or most >= wanted:  # -1 is infinity
+        return ok("files", f"a process may open {'any number' if most < 0 else most}; {wanted} would do")
+    said = f"a process started as this one may open {most}, and MAX_STREAMS={streams} wants {wanted}."
+    return warning("files", said, f"ulimit -n {wanted}, or LimitNOFILE={wanted} in its unit; or a smaller MAX_STREAMS.")
+
+
+def backlog(most: int) -> Finding:
+    if most < BACKLOG:
+        said = f"the system holds {most} connections that wait to be taken, fewer than come back at once after a break."
+        return warning("connections", said, f"sysctl net.core.somaxconn={BACKLOG}")
+    return ok("connections", f"{min(most, BACKLOG)} may wait to be taken")
+
+
+def disk(place: Path, free: int) -> Finding:
+    said = f"{free / 1e9:.1f} GB free at {place}"
+    if free < TOO_LITTLE:
+        return wrong("disk", f"{said}.", "Make room before the database cannot write.")
+    return warning("disk", f"{said}.", "Make room soon.") if free < LITTLE else ok("disk", said)

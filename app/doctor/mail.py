@@ -1,0 +1,26 @@
+"""Mail: whether the server lets us in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from app.doctor.finding import Finding, masked, ok, warning, wrong
+from app.postman import greet
+from app.settings import Settings
+
+ABOUT = "mail"
+
+
+async def examine(settings: Settings) -> AsyncIterator[Finding]:
+    """Nothing is sent."""
+    if settings.smtp_url is None:
+        if settings.environment == "development":
+            yield ok(ABOUT, "no server: what would be sent is shown at /dev/mail")
+        else:
+            yield warning(ABOUT, "no server: nobody can reset a password.", "Set SMTP_URL.")
+        return
+    trouble = await greet(settings.smtp_url)
+    if trouble:
+        yield wrong(ABOUT, f"{masked(settings.smtp_url)}: {trouble}.", "SMTP_URL: host, port, user and password?")
+    else:
+        yield ok(ABOUT, f"{masked(settings.smtp_url)} lets us in; as {settings.mail_from}")

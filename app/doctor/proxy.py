@@ -1,0 +1,182 @@
+"""The proxy: whether what people have between themselves and Parley lets a stream through, and says who they are.
+
+Looked at from outside, at PUBLIC_URL or another address, with the means that a browser has. Nobody signs in and nothing
+is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from urllib.parse import SplitResult, quote, urlsplit
+
+from app.doctor.database import clock
+from app.doctor.finding import Finding, masked, ok, warning, wrong
+from app.settings import Settings
+
+ABOUT = "proxy"
+PATIENCE = 5.0  # seconds until an answer that has not begun counts as held back
+AT_ONCE = 2.0  # seconds
+MOST = 16_384  # bytes of a stream that are read to find its first event
+ANYBODY = {"Accept": "*/*", "User-Agent": "parley doctor", "Accept-Encoding": "gzip, deflate, br"}
+UNBUFFER = "nginx: proxy_buffering off and gzip off for /streams; Apache: flushpackets=on; a CDN: let /streams pass by."
+
+
+async def examine(settings: Settings, url: str | None) -> AsyncIterator[Finding]:
+    if url is None and "public_url" not in settings.model_fields_set:
+        yield ok(ABOUT, "not looked at: neither PUBLIC_URL nor --url says where people come in")
+        return
+    at = urlsplit((url or settings.public_url).rstrip("/"))
+    if at.scheme not in ("http", "https") or not at.hostname or "@" in at.netloc:
+        yield wrong(ABOUT, f"{masked(at.geturl())} is no address.", "Give one like https://talk.example.com.")
+        return
+    topic = f"{min(settings.commentable_types)}/doctor"
+    for finding in await asyncio.to_thread(lambda: list(_look(at, topic))):
+        yield finding
+
+
+def _look(at: SplitResult, topic: str) -> Iterator[Finding]:
+    try:
+        with closing(_connect(at)) as connection:
+            healthy = _ask(connection, "GET", f"{at.path}/healthz")
+            if not _is_ours(healthy):
+                said = f"{at.geturl()}/healthz answers {healthy.status}, and not as Parley does."
+                yield wrong(
+                    ABOUT, said, "Does the proxy lead to Parley, and is that running? With a prefix: ROOT_PATH."
+                )
+                return
+        yield ok(ABOUT, f"{at.geturl()} leads to Parley")
+        yield from _date(healthy)
+        yield from _encrypted(at, healthy)
+        yield from _same_host(at)
+        yield from _stream(at, topic)
+    except ssl.SSLCertVerificationError as error:
+        yield wrong(ABOUT, f"{at.geturl()}: {error.verify_message}.", "Browsers will refuse this certificate, too.")
+    except (OSError, HTTPException) as error:
+        said = f"{at.geturl()}: {str(error) or type(error).__name__}."
+        yield wrong(ABOUT, said, "Is it the address that people have, and does it lead here from this machine?")
+
+
+def _connect(at: SplitResult) -> HTTPConnection:
+    host = at.hostname or ""
+    if at.scheme == "https":
+        return HTTPSConnection(host, at.port, timeout=PATIENCE, context=ssl.create_default_context())
+    return HTTPConnection(host, at.port, timeout=PATIENCE)
+
+
+def _ask(connection: HTTPConnection, method: str, path: str, body: str | None = None, **headers: str) -> HTTPResponse:
+    connection.request(method, path, body, {**ANYBODY, **headers})
+    return connection.getresponse()
+
+
+def _is_ours(answer: HTTPResponse) -> bool:
+    try:
+        return answer.status == 200 and json.loads(answer.read(MOST)) == {"status": "alive"}
+    except ValueError:
+        return False
+
+
+def _date(answer: HTTPResponse) -> Iterator[Finding]:
+    try:
+        theirs = parsedate_to_datetime(answer.headers.get("Date", ""))
+    except ValueError:
+        return
+    found = clock(theirs, datetime.now(UTC))
+    if found.advice:
+        yield found
+
+
+def _encrypted(at: SplitResult, answer: HTTPResponse) -> Iterator[Finding]:
+    """Parley says HSTS to whom it takes to have come over TLS: so it tells what it takes us for."""
+    if at.scheme == "http":
+        if at.hostname not in ("127.0.0.1", "::1", "localhost"):
+            yield warning(ABOUT, "no TLS: passwords and cookies go in the clear.", "Put a proxy with TLS before it.")
+        return
+    if "Strict-Transport-Security" not in answer.headers:
+        yield wrong(
+            ABOUT, "Parley takes this for plain http, and the proxy for the address of everybody.",
+            "The proxy must set X-Forwarded-Proto and X-Forwarded-For, and FORWARDED_ALLOW_IPS must name the proxy.",
+        )  # fmt: skip
+    else:
+        yield ok(ABOUT, "Parley knows that it is reached over TLS")
+    protocol = _negotiated(at)
+    if protocol == "h2":
+        yield ok(ABOUT, "HTTP/2")
+    else:
+        said = "no HTTP/2: a browser opens six connections to a host, and a page of streams wants one to itself."
+        yield warning(ABOUT, said, "nginx: http2 on; Caddy has it by itself.")
+
+
+def _negotiated(at: SplitResult) -> str | None:
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with closing(HTTPSConnection(at.hostname or "", at.port, timeout=PATIENCE, context=context)) as connection:
+        connection.connect()
+        return connection.sock.selected_alpn_protocol() if isinstance(connection.sock, ssl.SSLSocket) else None
+
+
+def _same_host(at: SplitResult) -> Iterator[Finding]:
+    """What a page of ours would send, as a guest may not: 401 where the guard lets it in, else 403."""
+    with closing(_connect(at)) as connection:
+        headers = {"Origin": f"{at.scheme}://{at.netloc}", "Content-Type": "application/json"}
+        answer = _ask(connection, "POST", f"{at.path}/api/typing", "{}", **headers)
+    if answer.status == 403:
+        said = "what browsers send is refused: Parley sees another Host than they do."
+        yield wrong(ABOUT, said, "nginx: proxy_set_header Host $http_host; Apache: ProxyPreserveHost On.")
+    else:
+        yield ok(ABOUT, "Parley sees the host that browsers see")
+
+
+def _stream(at: SplitResult, topic: str) -> Iterator[Finding]:
+    began = time.monotonic()
+    with closing(_connect(at)) as connection:
+        try:
+            path = f"{at.path}/streams?topic={quote(topic, safe='/')}"
+            answer = _ask(connection, "GET", path, Accept="text/event-stream")
+            yield from _headers(answer)
+            if answer.status != 200 or "Content-Encoding" in answer.headers:
+                return  # there is no event to be found in it
+            first = _until_event(answer)
+        except TimeoutError:
+            said = f"nothing of a stream came within {PATIENCE:g} s: what Parley sends at once is held back."
+            yield wrong(ABOUT, said, UNBUFFER)
+            return
+    took = time.monotonic() - began
+    if b"event: heartbeat" not in first:
+        said = "a stream began with no heartbeat: too many are open, or were asked for, or the proxy has changed it."
+        yield warning(ABOUT, said, "Look again in a minute. If it stays so: MAX_STREAMS, or what the proxy does to it.")
+    elif took > AT_ONCE:
+        yield wrong(ABOUT, f"the first event of a stream took {took:.1f} s.", UNBUFFER)
+    else:
+        yield ok(ABOUT, f"a stream's first event comes at once, in {took * 1000:.0f} ms")
+
+
+def _headers(answer: HTTPResponse) -> Iterator[Finding]:
+    kind, cache = answer.headers.get_content_type(), answer.headers.get("Cache-Control", "")
+    if answer.status != 200 or kind != "text/event-stream":
+        said = f"/streams answers {answer.status}, {kind}: an EventSource gives up on that."
+        yield wrong(ABOUT, said, "The proxy must lead /streams to Parley as it is.")
+    if encoding := answer.headers.get("Content-Encoding"):
+        said = f"streams are compressed ({encoding}), which holds events back."
+        yield wrong(ABOUT, said, "Compress no text/event-stream.")
+    if "no-transform" not in cache or "no-store" not in cache:
+        said = f"streams have Cache-Control: {cache or 'nothing'}, where Parley says no-store, no-transform."
+        yield warning(ABOUT, said, "Let the proxy leave that header alone: others on the way go by it.")
+
+
+def _until_event(answer: HTTPResponse) -> bytes:
+    """What comes until the first block is whole. Raises TimeoutError."""
+    read = b""
+    while b"event:" not in read or not read.endswith(b"\n\n"):
+        some = answer.read1(MOST)
+        if not some or len(read) > MOST:
+            break
+        read += some
+    return read

