@@ -1,4 +1,5 @@
 # make run    everything from nothing to a working page on http://127.0.0.1:8000 (HOST and PORT are honoured)
+# make wheel  dist/parley-….whl, with all that it takes to run
 # make chaos  everything broken, again and again, with real parts; SECONDS=600 SEED=7
 # make test   every check and every test, on servers and a browser that it finds or fetches itself; WORKERS=4
 
@@ -25,7 +26,7 @@ ASSETS := node_modules/.assets
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: run test retest chaos check assets browser format clean
+.PHONY: run test retest chaos check assets browser wheel notices format clean
 
 run: $(INSTALLED) $(ASSETS)
 	@exec $(BIN)/python -m app
@@ -51,6 +52,13 @@ check: $(INSTALLED_DEV) $(ASSETS)
 
 assets: $(ASSETS)
 
+wheel: $(INSTALLED_DEV) $(ASSETS)
+	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
+
+# What the wheel carries and what it needs, whose it is and under which licences.
+notices: $(INSTALLED_DEV) $(ASSETS)
+	@$(BIN)/python -m tests.support.notices >THIRD_PARTY_NOTICES.md
+
 # On PATH, else Debian's, else Playwright's own download. Firefox and WebKitGTK are tested with where they are to be had.
 browser: $(INSTALLED_DEV)
 	@if ! $(FIND_BROWSER) && test "$$(id -u)" = 0 && command -v apt-get; then \
@@ -68,7 +76,7 @@ format: $(INSTALLED_DEV) $(ASSETS)
 	$(RUN_NPM) run --silent format
 
 clean:
-	rm -rf $(VENV) node_modules app/static/vendor .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) node_modules dist app/static/vendor .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find app tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

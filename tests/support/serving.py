@@ -109,13 +109,17 @@ class Spawned:
 
 @asynccontextmanager
 async def spawned(
-    environment: Mapping[str, str], *arguments: str, checkout: Path = ROOT, module: str = "uvicorn"
+    environment: Mapping[str, str],
+    *arguments: str,
+    checkout: Path = ROOT,
+    module: str = "uvicorn",
+    python: Path | str = sys.executable,
 ) -> AsyncIterator[Spawned]:
     """`uvicorn app.main:app`, or `python -m app`, with this environment alone (and PATH), once it answers /healthz."""
     directory = Path(tempfile.mkdtemp(prefix="parley-app-"))
     port = free_port()
     served = ["app.main:app", "--port", str(port)] if module == "uvicorn" else []
-    command = [sys.executable, "-m", module, *served, *arguments]
+    command = [python, "-m", module, *served, *arguments]
     process = Process(
         command,
         checkout,

