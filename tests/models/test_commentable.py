@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 
 from app.live.parley import Parley
 from app.live.topics import Topic
@@ -147,3 +147,23 @@ async def test_whatever_happens_the_number_is_that_of_the_comments(parley: Parle
     for place in (ARTICLE, PAGE):
         says, there = await counted(parley, place)
         assert says == there, place
+
+
+async def test_counting_anew_meets_those_who_write_meanwhile(parley: Parley, alice: Viewer) -> None:
+    for place in (ARTICLE, PAGE):
+        await say(parley, alice, "first", place)
+    await drift(parley, ARTICLE, 7)
+    written = [say(parley, alice, "more", place) for place in (ARTICLE, PAGE) * 5]
+    wrong, *_ = await asyncio.gather(commentables.recount(parley), *written)
+    assert [place for place, _, _ in wrong] == [ARTICLE]
+    assert await counted(parley, ARTICLE) == (6, 6)
+    assert await counted(parley, PAGE) == (6, 6)
+    assert await commentables.recount(parley) == []
+
+
+async def drift(parley: Parley, place: Topic, to: int) -> None:
+    """As other hands would, of which nobody hears."""
+    async with parley.database.transaction() as writing, writing.begin():
+        await writing.execute(
+            update(Commentable).where(Commentable.topic == str(place.about)).values(comments_count=to)
+        )
