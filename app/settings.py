@@ -13,6 +13,8 @@ from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app import redis_url
+
 PACKAGE = Path(__file__).resolve().parent  # with its templates, static files and migrations
 
 # Where .env is, and var/ with what is kept: the checkout or, of what is installed, the directory that it is started in.
@@ -121,9 +123,8 @@ class Settings(BaseSettings):
 
     @field_validator("redis_url")
     @classmethod
-    def _known_scheme(cls, url: str) -> str:
-        if not url.startswith(("embedded://", "redis://", "rediss://", "unix://")):
-            raise ValueError("give embedded:// or a redis://, rediss:// or unix:// URL")
+    def _a_redis(cls, url: str) -> str:
+        redis_url.parse(url)
         return url
 
     @field_validator("commentable_types", mode="before")

@@ -20,14 +20,15 @@ LAYERS = (
     ("app.web", "app.demo", "app.postman", "app.migrations"),
     ("app.models",),
     ("app.live",),
-    ("app.database", "app.workers", "app.embedded"),
+    ("app.database", "app.workers", "app.embedded", "app.redis"),
     ("app.logs",),
     ("app.settings",),
+    ("app.redis_url",),
 )
 
 # Each foreign library has one owner.
 OWNERS = {
-    "redis": ("app.live.hints",),
+    "redis": ("app.redis",),
     "sse_starlette": ("app.web.streams",),
     "sqlalchemy": ("app.database", "app.live", "app.migrations", "app.models"),
     "alembic": ("app.database", "app.migrations"),

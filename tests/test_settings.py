@@ -47,7 +47,8 @@ def test_urls_get_the_driver_that_we_use(given: str, used: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("DATABASE_URL", "mysql://x"), ("DATABASE_URL", "nonsense"), ("REDIS_URL", "http://x"), ("PORT", "99999"),
+        ("DATABASE_URL", "mysql://x"), ("DATABASE_URL", "nonsense"), ("REDIS_URL", "http://x"), ("REDIS_URL", "redis+sentinel://one,two"),
+        ("REDIS_URL", "rediss://x?ssl_ca_certs=/nowhere"), ("PORT", "99999"),
         ("REDIS_CHANNEL_NAME", "x" * 201), ("ENVIRONMENT", "staging"), ("SWEEP_SECONDS", "0"),
         ("HEARTBEAT_SECONDS", "x"),
         ("COMMENTABLE_TYPES", "Article,User"), ("COMMENTABLE_TYPES", "article"), ("RING_FRAMES", "0"),

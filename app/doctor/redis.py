@@ -14,6 +14,7 @@ from app.live.gids import Gid
 from app.live.hints import Hints
 from app.live.rolls import Farewell
 from app.live.tasks import Tasks
+from app.redis import whereabouts
 from app.settings import VAR, Settings
 
 ABOUT = "redis"
@@ -23,7 +24,7 @@ WITHOUT = "Without it changes arrive by sweeps alone, up to SWEEP_SECONDS late, 
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
     if not settings.redis_url.startswith("embedded://"):
-        async for finding in _channels(settings, _at(settings.redis_url)):
+        async for finding in _channels(settings, whereabouts(settings.redis_url).ensure):
             yield finding
         return
     embedded = EmbeddedRedis(VAR)
@@ -41,13 +42,6 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         yield wrong(ABOUT, f"{error}.", WITHOUT)
     finally:
         await embedded.stop()
-
-
-def _at(url: str) -> Callable[[], Awaitable[str | None]]:
-    async def where() -> str | None:
-        return url
-
-    return where
 
 
 async def _channels(settings: Settings, where: Callable[[], Awaitable[str | None]]) -> AsyncIterator[Finding]:

@@ -1,9 +1,10 @@
-"""Hints: gids on a Redis channel, each saying "look" and nothing else. The only module that knows Redis.
+"""Hints: gids on a Redis channel, each saying "look" and nothing else. How to come to that Redis is `app.redis`.
 
 1. Nothing depends on a hint. Whatever goes wrong here is a log line and a slower arrival, never an error or a wait
    to a writer: `publish` puts into a bounded queue and returns.
 2. Every (re)subscription means that hints may have been missed, so each is reported as a doubt about every topic.
-   redis-py would reconnect silently; with no retries of its own, each break comes up to our loop instead.
+   redis-py would reconnect silently; with no retries of its own, each break comes up to our loop instead, which
+   asks where Redis is before each attempt: after a failover it is elsewhere.
 3. A paused Redis or a dead path breaks nothing that a socket would notice. So the subscription is pinged, and
    silence counts as a break.
 4. One task owns the subscription from `subscribe` to its end: no other may touch it during a reconnect.
@@ -20,12 +21,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-
 from app.live.counts import Lags
+from app.redis import Client, Trouble, client
 
 PING_EVERY = 2.0  # seconds without any message
 SILENCE = 5.0  # seconds without any message or pong, after which Redis counts as away
@@ -35,9 +32,6 @@ QUEUE = 10_000  # hints that wait for Redis; past that the oldest are dropped, a
 MENTIONS = 1_000  # messages of presence that wait to be sent; past that the oldest are dropped
 MEASURED = 1_000  # own hints on their way, whose time is taken; of more than that some are not
 BATCH = 500  # hints, or mentions, in one round trip
-
-# RuntimeError is uvloop's word for a connection that the other side has just closed.
-Trouble = (RedisError, OSError, TimeoutError, EOFError, RuntimeError)
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +117,7 @@ class Hints:
         await self._queued.wait()
         await self._keep(self._send, "publishing hints")
 
-    async def _keep(self, work: Callable[[Redis], Awaitable[None]], name: str) -> None:
+    async def _keep(self, work: Callable[[Client], Awaitable[None]], name: str) -> None:
         pause, up = RECONNECT[0], True
         clock = asyncio.get_running_loop().time
         while True:
@@ -131,7 +125,7 @@ class Hints:
             try:
                 if (url := await self._where()) is None:
                     return  # no Redis on this machine: sweeps alone
-                async with _client(url) as redis:
+                async with client(url, SILENCE) as redis:
                     await redis.ping()
                     await work(redis)
             except Trouble as error:
@@ -146,7 +140,7 @@ class Hints:
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(pause * 2, RECONNECT[1])
 
-    async def _listen(self, redis: Redis) -> None:
+    async def _listen(self, redis: Client) -> None:
         try:
             async with redis.pubsub() as pubsub:
                 await pubsub.subscribe(self._channel, *([self._side_channel] if self._beside else []))
@@ -187,7 +181,7 @@ class Hints:
         if sent := self._on_their_way.pop(gid, None):
             self.lags.add(time.monotonic() - sent)
 
-    async def _send(self, redis: Redis) -> None:
+    async def _send(self, redis: Client) -> None:
         while True:
             await self._queued.wait()
             self._queued.clear()
@@ -211,7 +205,7 @@ class Hints:
         if not (self._queue or self._underway):
             self._sent.set()
 
-    async def _publish(self, redis: Redis, gids: list[str], mentions: list[str]) -> None:
+    async def _publish(self, redis: Client, gids: list[str], mentions: list[str]) -> None:
         async with redis.pipeline(transaction=False) as pipeline:
             for gid in gids:
                 pipeline.publish(self._channel, gid)
@@ -223,7 +217,3 @@ class Hints:
 
 def _next_of(queue: deque[str]) -> list[str]:
     return [queue.popleft() for _ in range(min(BATCH, len(queue)))]
-
-
-def _client(url: str) -> Redis:
-    return Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=SILENCE, socket_timeout=SILENCE)

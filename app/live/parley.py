@@ -27,6 +27,7 @@ from app.live.signing import Signer
 from app.live.tasks import Tasks
 from app.live.topics import Topic
 from app.live.writing import Write, Writes
+from app.redis import whereabouts
 from app.settings import VAR, Settings
 
 R = TypeVar("R")
@@ -53,6 +54,7 @@ class Parley:
         )
         self.writes = Writes(self.database, models, self._announce)
         self._embedded = EmbeddedRedis(VAR) if settings.redis_url.startswith("embedded://") else None
+        self._whereabouts = self._embedded or whereabouts(settings.redis_url)
         self._tasks = Tasks()
         self._work = Tasks()
 
@@ -92,8 +94,11 @@ class Parley:
         self._work.start(work)
 
     async def redis_url(self) -> str | None:
-        """Where Redis is, None where there is none. An embedded one is started by whoever asks first."""
-        return await self._embedded.ensure() if self._embedded else self.settings.redis_url
+        """The URL of the server to connect to now, None where there is none. Raises one of `app.redis.Trouble`.
+
+        An embedded one is started by whoever asks first. Under Sentinel and in a cluster it is another one at times.
+        """
+        return await self._whereabouts.ensure()
 
     async def locate(self, gid: Gid) -> Live:
         """The object this gid names, as it is now. Raises BadGid and GidNotFound."""

@@ -18,7 +18,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any, Self, cast
 
 from limits import RateLimitItem, parse
-from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.storage import MemoryStorage, RedisClusterStorage, RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter as Limiter
 from limits.errors import StorageError
 from starlette.requests import Request
@@ -26,6 +26,8 @@ from starlette.requests import Request
 from app.live.counters import read_heads
 from app.live.parley import Parley
 from app.models.refusals import TooMany
+from app.redis import Trouble, of_every_node
+from app.redis_url import parse as parse_url
 from app.web.identity import address_of, current_viewer
 
 PATIENCE = 0.5  # seconds for Redis to count; a person waits for it
@@ -63,6 +65,9 @@ class Limits:
         self._on = parley.settings.rate_limits
         self._memory = Limiter(MemoryStorage())
         self._redis: Limiter | None = None
+        self._redis_at = ""
+        self._found = False  # whether Redis is known to be there; else it may have moved, and is looked for
+        self._one_at_a_time = asyncio.Lock()
         self._without_until = 0.0
         self._exit = AsyncExitStack()
 
@@ -87,14 +92,15 @@ class Limits:
             await self._take(limit.by_account, limit.name, account)
 
     async def _take(self, item: RateLimitItem, *key: str) -> None:
-        limiter = await self._limiter()
         try:
+            limiter = await self._limiter()
             async with asyncio.timeout(PATIENCE):
                 passed = await limiter.hit(item, *key)
                 reset_at = 0.0 if passed else (await limiter.get_window_stats(item, *key)).reset_time
-        except (StorageError, TimeoutError, OSError) as error:
+        except (StorageError, *Trouble) as error:
             log.warning("limits: Redis is away (%s); each process counts for itself", type(error).__name__)
             self._without_until = time.monotonic() + WITHOUT
+            self._found = False
             await self._take(item, *key)
             return
         if not passed:
@@ -104,25 +110,37 @@ class Limits:
     async def _limiter(self) -> Limiter:
         if time.monotonic() < self._without_until or not self._parley.hints.flowing:
             return self._memory
-        if self._redis is None and (url := await self._parley.redis_url()):
-            async with self._parley.reading() as reading:
-                epoch, _ = await read_heads(reading, [])
-            self._redis = self._on_redis(url, epoch)
+        async with self._one_at_a_time:  # whoever comes second would close what the first counts with
+            if not self._found:
+                await self._find()
         return self._redis or self._memory
 
-    def _on_redis(self, url: str, epoch: str) -> Limiter:
+    async def _find(self) -> None:
+        async with asyncio.timeout(PATIENCE):
+            url = await self._parley.redis_url()
+        if url and url != self._redis_at:
+            async with self._parley.reading() as reading:
+                epoch, _ = await read_heads(reading, [])
+            storage = self._storage(url, f"{self._parley.settings.redis_channel_name} {epoch}")
+            await self._exit.aclose()  # of where it was before
+            self._exit.push_async_callback(cast(Any, storage.bridge).get_connection().aclose)
+            self._redis, self._redis_at = Limiter(storage), url
+        self._found = True
+
+    def _storage(self, url: str, prefix: str) -> RedisStorage:
         """Counts of this database's people; others on the same Redis have their own."""
+        options: dict[str, Any] = {"implementation": "redispy", "wrap_exceptions": True, "key_prefix": prefix}
+        cluster = parse_url(self._parley.settings.redis_url)
+        if cluster.kind == "cluster":  # where each count has a node of its own
+            nodes = ",".join(cluster.nodes)
+            return RedisClusterStorage(f"async+redis+cluster://{nodes}", **options, **of_every_node(cluster, PATIENCE))
         scheme, _, rest = url.partition("://")
-        storage = RedisStorage(
+        return RedisStorage(
             f"async+{'redis+unix' if scheme == 'unix' else scheme}://{rest}",
-            implementation="redispy",
-            wrap_exceptions=True,
-            key_prefix=f"{self._parley.settings.redis_channel_name} {epoch}",
             socket_connect_timeout=PATIENCE,
             socket_timeout=PATIENCE,
+            **options,
         )
-        self._exit.push_async_callback(cast(Any, storage.bridge).get_connection().aclose)
-        return Limiter(storage)
 
 
 async def take(request: Request, limit: Limit) -> None:

@@ -8,6 +8,7 @@ from redis import Redis
 from app import embedded
 from app.doctor import redis
 from tests.doctor.diagnosis import Diagnosis, diagnosed
+from tests.support.redis import PASSWORD, QUOTED, under_sentinel
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -51,12 +52,21 @@ async def test_who_may_not_speak_on_a_channel(
     socket = redis_server.url.removeprefix("unix://")
     with Redis.from_url(redis_server.url) as operator:
         operator.execute_command("ACL", "SETUSER", "parley", "on", ">hunter2", "+@all", f"&{channel}")
-    url = f"unix://parley@{socket}?password=hunter2"
+    url = f"unix://parley:hunter2@{socket}"
     found = await examined(settings, url)
     (said,) = found.wrong
     assert f"nothing arrives on '{channel}.presence'" in said
     assert "permissions" in said
     assert "hunter2" not in str(found)
+
+
+async def test_the_master_that_sentinels_name(settings: Settings) -> None:
+    async with under_sentinel() as kind:
+        found = await examined(settings, kind.url)
+    assert found.well, found
+    assert len(found.findings) == 2
+    for secret in (PASSWORD, QUOTED, "guard"):
+        assert secret not in str(found)
 
 
 async def test_an_embedded_one_and_none(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trustme
+
+from app.redis import whereabouts
+from app.redis_url import parse
+
+TWO = "one.example.com,two.example.com:7001"
+
+
+def test_each_kind_is_taken_apart() -> None:
+    sentinel = parse(f"redis+sentinel://parley:a%40b%2Fc@{TWO}/front/2?sentinel_password=guard")
+    assert (sentinel.kind, sentinel.service, sentinel.db) == ("sentinel", "front", 2)
+    assert sentinel.hosts == (("one.example.com", 26379), ("two.example.com", 7001))
+    assert sentinel.of("10.0.0.1", 6380) == "redis://parley:a%40b%2Fc@10.0.0.1:6380/2"
+    assert sentinel.of_sentinel("one.example.com", 26379) == "redis://:guard@one.example.com:26379"
+    cluster = parse(f"redis+cluster://:secret@{TWO},[::1]:7002")
+    assert cluster.nodes == ["one.example.com:6379", "two.example.com:7001", "[::1]:7002"]
+    assert cluster.of("::1", 7002) == "redis://:secret@[::1]:7002/0"
+    assert parse("embedded://").kind == "embedded"
+
+
+async def test_what_a_url_leaves_out_is_said() -> None:
+    """Whoever counts takes no URL without a port."""
+    assert await whereabouts("redis://localhost").ensure() == "redis://localhost:6379/0"
+    assert await whereabouts("unix:///run/redis.sock?db=2").ensure() == "unix:///run/redis.sock?db=2"
+
+
+def test_tls_goes_to_every_server(tmp_path: Path) -> None:
+    authority = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(authority))
+    query = f"ssl_ca_certs={str(authority).replace('/', '%2F')}&ssl_check_hostname=false"
+    url = parse(f"rediss+sentinel://{TWO}/front?{query}")
+    assert url.of("10.0.0.1", 6379) == f"rediss://10.0.0.1:6379/0?{query}"
+    assert url.of_sentinel("10.0.0.1", 26379) == f"rediss://10.0.0.1:26379?{query}"
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://secret@x", "redis+sentinel://"), ("redisss://x", "redis+sentinel://"), ("redis://", "redis://user"),
+        ("redis+sentinel://secret@one,two", "/service"), ("redis+sentinel:///front", "/service"),
+        ("redis+cluster://one/3", "redis+cluster://user"), ("redis://one,two/0", "redis://user"),
+        ("redis://secret@one:port", "a port that is none"), ("redis+cluster://one,,two", "a host"),
+        ("redis://x/zero", "redis://user"), ("redis://x?db=one", "db is"),
+        ("redis://x?ssl_ca_certs=/ca.pem", "no parameter of this kind"), ("rediss://x?ssl_ca_cert=a", "no parameter"),
+        ("rediss://x?ssl_cert_reqs=perhaps", "none or required"), ("rediss://x?ssl_keyfile=/key.pem", "ssl_certfile"),
+        ("rediss://:secret@x?ssl_ca_certs=/nowhere/ca.pem", "/nowhere/ca.pem: No such file"),
+        (f"rediss://:secret@x?ssl_ca_certs={__file__}", "not what it should be"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_without_a_password(url: str, said: str) -> None:
+    with pytest.raises(ValueError) as complaint:  # noqa: PT011 (its words are looked at below)
+        parse(url)
+    assert said in str(complaint.value)
+    assert "secret" not in str(complaint.value)
