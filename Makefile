@@ -18,6 +18,7 @@ NPM := $(shell command -v npm >/dev/null && node -e 'process.exit(parseInt(proce
 RUN_NPM = PATH="$(CURDIR)/$(BIN):$$PATH" $(NPM) --no-audit --no-fund --no-update-notifier --loglevel=error
 
 FIND_BROWSER := $(BIN)/python -m tests.support.chromium
+FIND_PROXIES := $(BIN)/python -m tests.support.proxies
 FIND_OTHERS := { command -v firefox-esr && command -v WebKitWebDriver && command -v Xvfb; }
 
 INSTALLED := $(VENV)/.installed
@@ -26,14 +27,14 @@ ASSETS := node_modules/.assets
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: run test retest chaos check assets browser wheel notices format clean
+.PHONY: run test retest chaos check assets browser proxies wheel notices format clean
 
 run: $(INSTALLED) $(ASSETS)
 	@exec $(BIN)/python -m app
 
 # One process of tests waits as often as it works, so two make use of two cores. WORKERS=0: in this one process.
 WORKERS ?= 2
-test: check browser
+test: check browser proxies
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 # What failed last, once more and alone: to see whether it was the test or a machine that had other things to do.
@@ -69,6 +70,13 @@ browser: $(INSTALLED_DEV)
 	@if ! $(FIND_OTHERS) && test "$$(id -u)" = 0 && command -v apt-get; then apt-get -qq update; \
 		for package in firefox-esr webkit2gtk-driver xvfb; do DEBIAN_FRONTEND=noninteractive \
 			apt-get -qq install -y --no-install-recommends $$package; done; fi >/dev/null 2>&1 || true
+
+# nginx and Caddy, to try the recipes with, where they are to be had: unpacked beside the packages, and started by tests only.
+proxies: $(INSTALLED_DEV)
+	@if ! $(FIND_PROXIES) && command -v apt-get; then mkdir -p $(VENV)/proxies && cd $(VENV)/proxies; \
+		test "$$(id -u)" != 0 || apt-get -qq update; \
+		for package in nginx caddy; do apt-get -qq download $$package && dpkg-deb --extract $${package}_*.deb .; done; \
+		rm -f *.deb; fi >/dev/null 2>&1 || true
 
 format: $(INSTALLED_DEV) $(ASSETS)
 	$(BIN)/ruff check --fix --quiet . || true

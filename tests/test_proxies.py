@@ -1,0 +1,169 @@
+"""The proxies that we have recipes for, the real ones, in front of the app: what a browser gets through them."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import ssl
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from app.main import create_app
+from app.settings import Settings
+from tests.support import proxies
+from tests.support.people import expected, person, write
+from tests.support.proxies import ELSEWHERE, Proxied
+from tests.support.serving import serving
+from tests.support.sse import listening
+from tests.support.waiting import wait_until
+
+PROXIES = {"nginx": proxies.nginx, "caddy": proxies.caddy}
+# What the files have where a prefix takes its place: from here to there.
+PLACES = {"nginx": ("        # For those who run it.", "    }\n}"), "caddy": ("\timport parley\n", "}\n\n# Without")}
+SAFELY_BIG = "a" * 1_200_000  # bytes, more than a proxy lets pass
+
+Seen = list[dict[str, Any]]
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
+
+
+@pytest.fixture(params=PROXIES)
+def proxy(request: pytest.FixtureRequest) -> str:
+    if sys.platform != "linux":
+        pytest.skip("no second address of this machine's own, from which a client could come")
+    if not proxies.find(request.param):
+        pytest.skip(f"no {request.param} on PATH: `make proxies` fetches it where there is apt-get")
+    return str(request.param)
+
+
+@asynccontextmanager
+async def behind(
+    proxy: str, settings: Settings, change: Callable[[str], str] = str
+) -> AsyncIterator[tuple[Proxied, Starlette, Seen]]:
+    """The app behind this proxy, as browsers come to it and as it is, and the requests that have come to it."""
+    app, seen = create_app(settings), Seen()
+
+    async def looked_at(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            seen.append(scope)
+        await app(scope, receive, send)
+
+    binary = proxies.find(proxy)
+    assert binary
+    async with serving(looked_at) as site, PROXIES[proxy](binary, site, change) as proxied:
+        yield proxied, app, seen
+
+
+async def test_what_browsers_get_through_it(proxy: str, settings: Settings) -> None:
+    async with behind(proxy, settings) as (site, app, seen), person(site, "Alice") as alice, site.client() as guest:
+        began = time.monotonic()
+        async with listening(guest, "Article/1") as stream:
+            await stream.until("heartbeat")
+            assert time.monotonic() - began < 1, "the first heartbeat is not held back"
+            assert "content-encoding" not in stream.response.headers
+            began = time.monotonic()
+            comment = await write(alice, "a comment that crosses")
+            assert (await stream.until("create.success")).model["id"] == comment["id"]
+            assert time.monotonic() - began < 1
+
+        await wait_until(lambda: not app.state.admission.streams, "the app to know that nobody listens", 3)
+        await goes_on_after_a_reload(site, alice, guest)
+
+        await write(alice, "long enough to be worth it " * 50)
+        listed = await guest.get("/api/comments/?commentable_type=Article&commentable_id=1")
+        assert listed.headers["content-encoding"] in {"gzip", "zstd"}
+        assert len(expected(listed, 200)["comments"]) == 3
+        script = await guest.get("/static/js/app.js")
+        assert script.headers["content-encoding"] in {"gzip", "zstd"}
+        assert script.headers["parley-keep"].startswith("files "), "what the service worker looks for"
+        fresh = await guest.get("/static/js/app.js", headers={"If-None-Match": script.headers["etag"]})
+        assert fresh.status_code == 304
+
+        edited = await alice.put(f"/api/comments/{comment['id']}", json={"body": "edited " * 300})
+        again = await alice.put(
+            f"/api/comments/{comment['id']}", json={"body": "again"}, headers={"If-Match": edited.headers["etag"]}
+        )
+        assert again.status_code == 200, "compressed or not, its ETag names what it named"
+
+        await the_client_is_who_it_is(site, seen)
+        for path in (b"/metrics", b"/readyz", b"/readyz/", b"//readyz", b"/%72eadyz", b"/./readyz", b"/x/../readyz//"):
+            asked = httpx.URL(site.url).copy_with(raw_path=path)  # as it is; put together it would be made proper
+            assert (await guest.get(asked)).status_code == 404, path
+        too_large = await alice.post("/api/comments/", json={"body": SAFELY_BIG})
+        assert too_large.status_code == 413
+        wordy = await alice.post("/api/comments/", json={"body": SAFELY_BIG[:100_000]})
+        assert (wordy.status_code, wordy.headers["content-type"]) == (413, "application/problem+json")
+        assert await asyncio.to_thread(spoken, site.port) == "h2"
+        async with httpx.AsyncClient(trust_env=False) as careless:
+            plain = await careless.get(f"{site.plain}/Article/1", headers={"Host": "talk.example.com"})
+        assert plain.status_code == 308
+        assert plain.headers["location"] == "https://talk.example.com/Article/1"
+
+
+async def goes_on_after_a_reload(site: Proxied, alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+    async with listening(guest, "Article/1") as stream:
+        await stream.until("heartbeat")
+        await asyncio.to_thread(site.reload)
+        comment = await write(alice, "said while it was reloaded")
+        try:
+            last = await stream.until("create.success", 2)
+        except AssertionError:  # cut: a browser comes back by itself, with where it was
+            async with listening(guest, "Article/1", last_event_id=stream.position) as again:
+                last = await again.until("create.success")
+    assert last.model["id"] == comment["id"]
+
+
+async def the_client_is_who_it_is(site: Proxied, seen: Seen) -> None:
+    said = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "http", "X-Request-ID": "somebody-elses"}
+    async with site.client(headers=said) as liar:
+        answer = await liar.get("/healthz")
+    assert (seen[-1]["client"][0], seen[-1]["scheme"]) == (ELSEWHERE, "https")
+    (request,) = answer.headers.get_list("X-Request-ID")
+    assert request.encode() == dict(seen[-1]["headers"])[b"x-request-id"]
+    assert re.fullmatch(r"[0-9a-f-]{32,36}", request), "it is the proxy's own"
+
+
+@pytest.mark.parametrize("way", ["left on", "taken off"])
+async def test_a_prefix_may_be_left_on_or_taken_off(proxy: str, settings: Settings, way: str) -> None:
+    """With the very lines of docs/deployment.md."""
+    prefixed = settings.model_copy(update={"root_path": "/talk"})
+    lines = next(block for block in proxies.blocks_of("deployment.md", proxy) if f"# The prefix is {way}" in block)
+
+    def change(said: str) -> str:
+        begin, end = PLACES[proxy]
+        head, found, rest = said.partition(begin)
+        assert found
+        return f"{head}{lines}{rest[rest.index(end) :]}"
+
+    async with behind(proxy, prefixed, change) as (site, _, _), site.client() as lost, site.client("/talk") as guest:
+        page = await guest.get("/Article/1")
+        assert page.status_code == 200
+        assert '"/talk/' in page.text
+        async with listening(guest, "Article/1") as stream:
+            await stream.until("heartbeat")
+        for path in ("/readyz", "/talk/readyz"):
+            assert (await guest.get(path)).status_code == 404, path
+        assert "/talk/" not in (await lost.get("/Article/1")).text, "what lies beside it is not ours"
+
+
+def spoken(port: int) -> str | None:
+    """What a browser and the proxy agree to speak."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with (
+        socket.create_connection(("127.0.0.1", port)) as connection,
+        context.wrap_socket(connection, server_hostname="localhost") as secured,
+    ):
+        return secured.selected_alpn_protocol()
