@@ -1,5 +1,9 @@
+# Each by its version, so that two builds of one commit are alike; a newer one is a change like any other.
+ARG NODE=24.19.0
+ARG PYTHON=3.11.14
+
 # The front-end libraries.
-FROM node:24-slim AS assets
+FROM node:${NODE}-slim AS assets
 WORKDIR /parley
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --omit=dev --no-audit --no-fund
@@ -7,21 +11,27 @@ RUN npm run vendor
 
 # What Python needs, and the `parley` command, which looks for the code in this directory. Of that the version alone is
 # here yet, so that a change of the code installs nothing anew.
-FROM python:3.11-slim AS packages
+FROM python:${PYTHON}-slim-trixie AS packages
 WORKDIR /parley
 RUN python -m venv /venv
 COPY pyproject.toml constraints.txt ./
 COPY app/__init__.py app/
 RUN /venv/bin/pip install --quiet --no-cache-dir --constraint constraints.txt --editable .
 
-FROM python:3.11-slim
+FROM python:${PYTHON}-slim-trixie
+LABEL org.opencontainers.image.title="Parley" \
+    org.opencontainers.image.description="A live comments service: what one person changes, everyone who looks at it sees." \
+    org.opencontainers.image.licenses="MIT"
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /parley
 RUN useradd --system --uid 10001 --user-group --home-dir /parley --no-create-home parley \
     && install -d -o parley -g parley var
 COPY --from=packages /venv /venv
+COPY LICENSE THIRD_PARTY_NOTICES.md ./
 COPY app app
 COPY --from=assets /parley/app/static/vendor app/static/vendor
+# All that is written is here, and in /tmp: the rest may be mounted read-only.
+VOLUME /parley/var
 USER parley
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \

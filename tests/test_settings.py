@@ -12,7 +12,7 @@ PRODUCTION = {"ENVIRONMENT": "production", "SECRET_KEY": KEY}
 MAIL = {"SMTP_URL": "smtp://mail.example.com", "PUBLIC_URL": "https://talk.example.com"}
 
 # In .env.example for docker-compose.yml.
-OF_OTHERS = {"POSTGRES_PASSWORD"}
+OF_OTHERS = {"POSTGRES_PASSWORD", "SITE", "HTTP_LISTEN", "HTTPS_LISTEN"}
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,50 @@
+"""The image and the compose file, as far as they can be read without an engine."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app.settings import ROOT, Settings
+
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+COMPOSE = (ROOT / "docker-compose.yml").read_text()
+# It says itself where its parts are, and the image whom it believes.
+OF_THE_STACK = {"DATABASE_URL", "REDIS_URL", "HOST", "PORT", "FORWARDED_ALLOW_IPS"}
+
+
+def test_what_is_copied_is_there_and_is_let_through() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    copied = [
+        name for line in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE) for name in line.split()[:-1]
+    ]
+    assert copied
+    for name in copied:
+        assert (ROOT / name).exists(), name
+        assert any(f"!{place}" in ignored for place in (name, *map(str, Path(name).parents))), name
+
+
+def test_every_image_is_one_version() -> None:
+    arguments = dict(re.findall(r"^ARG (\w+)=(\S+)$", DOCKERFILE, re.MULTILINE))
+    images = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE) + re.findall(
+        r"image: (\S+:\S+)$", COMPOSE, re.MULTILINE
+    )
+    assert len(images) >= 7
+    for image in images:
+        named = re.sub(r"\$\{(\w+)\}", lambda found: arguments[found[1]], image)
+        assert re.search(r":v?\d+\.\d+", named), f"{named} is another one tomorrow"
+
+
+def test_the_stack_passes_on_every_setting() -> None:
+    passed = set(re.findall(r"^    ([A-Z_]+): \S", COMPOSE, re.MULTILINE))
+    assert {name.upper() for name in Settings.model_fields} - OF_THE_STACK <= passed
+    explained = re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert set(re.findall(r"\$\{([A-Z_]+)", COMPOSE)) <= set(explained)
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "docker-compose.yml"])
+def test_nothing_is_taken_from_a_mount_that_is_not_there(name: str) -> None:
+    for place in re.findall(r"- (\./\S+?):", (ROOT / name).read_text()):
+        assert Path(ROOT, place).exists(), place
