@@ -146,11 +146,6 @@ class Database:
     def _count(self, context: ExceptionContext) -> None:
         self.errors[type(context.sqlalchemy_exception or context.original_exception).__name__] += 1
 
-    async def ping(self) -> None:
-        """Raises unless the database answers and has been migrated."""
-        async with self.reading() as session:
-            await session.execute(text("SELECT value FROM epochs"))
-
     async def ask(self, statement: str) -> Any:
         """The one value that this SQL answers; for who looks after the database."""
         async with self.reading() as session:

@@ -56,6 +56,6 @@ async def test_readers_do_not_wait_for_a_writer(sqlite_url: str) -> None:
     async with database.transaction() as writing:
         await writing.execute(text("UPDATE epochs SET value = 'x'"))
         async with asyncio.timeout(1):
-            await database.ping()
+            await database.ask("SELECT value FROM epochs")
         await writing.rollback()
     await database.close()

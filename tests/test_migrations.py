@@ -18,7 +18,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import ColumnClause, Connection, TableClause, Uuid, column, inspect, select, table, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.database import Base, Database, Instant
+from app.database import Base, Database, Instant, Schema
 from app.live.parley import Parley
 from app.live.topics import Topic
 from app.live.viewers import GUEST, Viewer
@@ -207,7 +207,7 @@ async def test_an_interrupted_change_leaves_nothing_half_done(database_url: str)
     await engine.dispose()
     await asyncio.to_thread(command.upgrade, _config(database_url), "head")
     database = Database(database_url)
-    await database.ping()
+    assert await database.schema() is Schema.CURRENT
     await database.close()
 
 

@@ -108,6 +108,17 @@ async def test_it_says_whether_the_schema_is_its_own(
     assert (response.status_code, response.json()["database"], response.json()["migrations"]) == (status, "up", found)
 
 
+async def test_an_empty_database_is_behind(settings: Settings, tmp_path: Path) -> None:
+    from app.main import create_app
+    from tests.support.serving import serving
+
+    empty = settings.model_copy(update={"database_url": f"sqlite+aiosqlite:///{tmp_path}/empty.db"})
+    async with serving(create_app(empty)) as site, site.client() as guest:
+        response = await guest.get("/readyz")
+        assert response.status_code == 503
+        assert (response.json()["database"], response.json()["migrations"]) == ("up", "behind")
+
+
 async def test_mail_that_waits_is_told_and_does_no_harm(production: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     from app.main import create_app
     from tests.support.serving import serving
