@@ -40,6 +40,7 @@ from app.web.admission import Admission
 from app.web.guard import OptionalSlash, RefuseCrossSite, Rooted, ShareWithListed
 from app.web.limits import Limits
 from app.web.problems import HANDLERS
+from app.web.push import OpenStreams, forget_shutdown
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -90,13 +91,15 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
     limits = Limits(parley)
     requests = Requests()
     admission = Admission(settings)
+    open_streams = OpenStreams()
     watched = metrics.Metrics(parley, admission, limits, requests) if settings.metrics else None
     background = Tasks()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        streams.forget_shutdown()
+        forget_shutdown()
         async with parley, limits, background, watched or nullcontext():
+            background.start(open_streams.keep_ending())
             background.start(keep_sending(parley))
             background.start(keep_up(parley))
             yield
@@ -138,6 +141,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
     app.state.parley = parley
     app.state.limits = limits
     app.state.admission = admission
+    app.state.streams = open_streams
     app.state.metrics = watched
     return app
 

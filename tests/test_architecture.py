@@ -29,7 +29,7 @@ LAYERS = (
 # Each foreign library has one owner.
 OWNERS = {
     "redis": ("app.redis",),
-    "sse_starlette": ("app.web.streams",),
+    "sse_starlette": ("app.web.push",),
     "sqlalchemy": ("app.database", "app.live", "app.migrations", "app.models"),
     "alembic": ("app.database", "app.migrations"),
     "aiosqlite": (),

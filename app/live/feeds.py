@@ -6,7 +6,9 @@ each change once for each kind of viewer, keeps the newest in a ring, moves its 
 1. A wish to look is a flag, not a queue. It is lowered before the read begins, so one that arrives during the read
    is honoured by another read, and a hundred by one.
 2. A failed read leaves the flag up; the next sweep tries again.
-3. A feed exists while somebody watches it. There is nothing to keep for nobody: the database has it all.
+3. Sessions are woken some at a time, since each may be sent what is new there and then: whatever else this process does
+   goes on meanwhile, and what was sent so far leaves.
+4. A feed exists while somebody watches it. There is nothing to keep for nobody: the database has it all.
 """
 
 from __future__ import annotations
@@ -20,19 +22,21 @@ from typing import Protocol
 from app.database import complain
 from app.live.counts import Awaited
 from app.live.gids import BadGid, Gid
+from app.live.pulse import Pulse, Sleeper
 from app.live.reader import CHUNK_ROWS, Chunk, News, Reader
 from app.live.rings import Ring
 from app.live.tasks import Tasks
 from app.live.topics import BadTopic, Topic
 
 CHUNKS_KEPT = 8  # of a topic, and only until its head moves
+WAKES = 200  # sessions at a time (3); two milliseconds or so
 TOPICS_PER_LOOK = 500  # whose heads a sweep compares in one statement
 SWEEP_WITHOUT_HINTS = 1.0  # seconds
 
 log = logging.getLogger(__name__)
 
 
-class Watcher(Protocol):
+class Watcher(Sleeper, Protocol):
     """What a feed knows of a session."""
 
     @property
@@ -46,6 +50,8 @@ class Feed:
 
     def __init__(self, topic: Topic, reader: Reader, tasks: Tasks, ring_frames: int, ring_bytes: int) -> None:
         self.topic = topic
+        self.key = topic.key.encode()  # in cursors
+        self.text = b"%b.0" % self.key  # the head, as cursors have it
         self.epoch: str | None = None
         self.head: int | None = None
         self.ring = Ring(0, ring_frames, ring_bytes)
@@ -108,11 +114,13 @@ class Feed:
                 self.dirty = False
                 awaited, self._awaited = self._awaited, []
                 try:
-                    self._hear(await self._read())
+                    moved = self._hear(await self._read())
                 except BaseException:
                     _release(awaited, False)
                     raise
                 _release(awaited, True)
+                if moved:
+                    await self._wake_all()
                 if not self.dirty:
                     self._told = 0  # one that spoke of what is not there must not outlive this
                     self._awaited_seqs.forget()
@@ -127,18 +135,25 @@ class Feed:
     async def _read(self) -> News:
         return await self._reader.news(self.topic, self.epoch, self.head, most=self._bounds[0])
 
-    def _hear(self, news: News) -> None:
+    def _hear(self, news: News) -> bool:
+        """Whether there is news in it."""
         self._awaited_seqs.reach(news.head)
         if (news.epoch, news.head) == (self.epoch, self.head):
-            return
+            return False
         if news.changes is None:
             self.ring = Ring(news.head, *self._bounds)
         else:
             self.ring.extend(news.changes)
         self._chunks.clear()  # one of these changes may have erased what they hold
         self.epoch, self.head = news.epoch, news.head
-        for watcher in self.watchers:
+        self.text = b"%b.%d" % (self.key, news.head)
+        return True
+
+    async def _wake_all(self) -> None:
+        for count, watcher in enumerate(tuple(self.watchers), 1):
             watcher.wake()
+            if count % WAKES == 0:
+                await asyncio.sleep(0)  # (3)
 
 
 class Feeds:
@@ -146,6 +161,7 @@ class Feeds:
 
     def __init__(self, reader: Reader, *, ring_frames: int = 256, ring_bytes: int = 262_144) -> None:
         self.counts = reader.counts
+        self.pulse = Pulse()
         self._reader = reader
         self._bounds = (ring_frames, ring_bytes)
         self._feeds: dict[Topic, Feed] = {}
@@ -169,11 +185,12 @@ class Feeds:
 
     def leave(self, watcher: Watcher) -> None:
         """Synchronous: it runs while a stream is being cancelled, when every await is cancelled too."""
+        self.pulse.forget(watcher)
         for topic in watcher.topics:
             feed = self._feeds[topic]
             feed.watchers.discard(watcher)
             if not feed.watchers:
-                del self._feeds[topic]  # (3)
+                del self._feeds[topic]  # (4)
 
     def hint(self, text: str) -> None:
         """A gid was published. One that is not news here, or not for us, costs nothing."""
@@ -219,6 +236,7 @@ class Feeds:
                 complain(log, error, "sweeping")
 
     async def close(self) -> None:
+        self.pulse.close()
         await self._tasks.cancel()
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
 
 from app.live.changes import Change
 
@@ -20,6 +21,7 @@ class Ring:
         self._most_bytes = most_bytes
         self._bytes = 0
         self._newest: dict[tuple[str, object], Change] = {}  # in order of seq
+        self._asked: tuple[int, list[Change]] = (-1, [])
 
     def __len__(self) -> int:
         return len(self._newest)
@@ -31,6 +33,7 @@ class Ring:
 
     def extend(self, changes: Iterable[Change]) -> None:
         """Add changes, in order of seq, all newer than any that is here."""
+        self._asked = (-1, [])
         for change in changes:
             self._drop(change.key)
             self._newest[change.key] = change
@@ -40,14 +43,16 @@ class Ring:
             self.floor = self._newest[oldest].seq
             self._drop(oldest)
 
-    def after(self, seq: int) -> list[Change]:
-        """Changes above `seq` in order; `seq` is at least the floor. Costs what it returns."""
-        newer = []
-        for change in self._newest_first():
-            if change.seq <= seq:
-                break
-            newer.append(change)
-        return newer[::-1]
+    def after(self, seq: int) -> Sequence[Change]:
+        """Changes above `seq` in order; `seq` is at least the floor.
+
+        Costs what it returns, and nothing when the same is asked again, as it is by everyone who was level.
+        """
+        asked, newer = self._asked
+        if asked != seq:
+            newer = list(takewhile(lambda change: change.seq > seq, self._newest_first()))[::-1]
+            self._asked = seq, newer
+        return newer
 
     def supersedes(self, change: Change) -> bool:
         """Whether a newer state of the same object is here."""

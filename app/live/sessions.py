@@ -1,48 +1,73 @@
 """Sessions: one connected stream each, a cursor per topic and never a queue.
 
-A session yields bytes: what lies between its cursor and the heads of its feeds, each block with an `id:` that says
-how far this session has been sent. It does not know where the bytes go.
+A session gives bytes: what lies between its cursor and the heads of its feeds, each block with an `id:` that says how
+far this session has been sent. It does not know where the bytes go.
 
 1. Register with the feeds, then check the login: a login that ends in between has woken us already.
 2. Check, then wait, with nothing awaited between: `wake` may come at any moment before the wait and is kept.
-3. While a topic is to be reset, the id is one that no parser accepts. Should the connection break before the `reset`
+3. Who waits, and is woken by what can be sent without asking the database, is sent it there and then, through an
+   outlet, by whoever wakes. To wake a task for it would cost as much again. What cannot is left to the generator, and
+   so is all that comes while the outlet has not let go of what it was given.
+4. While a topic is to be reset, the id is one that no parser accepts. Should the connection break before the `reset`
    has arrived, the next one begins with a reset again, instead of going on as if nothing were missing.
-4. Presence comes when there is nothing else to send, as a version for each topic and never a queue, too. It does not
+5. Presence comes when there is nothing else to send, as a version for each topic and never a queue, too. It does not
    end a long poll, and is sent with what does: who polls would come back at once, again and again.
-5. Who moderates from now on, or no longer, may follow other topics than those of this stream: it ends, and which ones
+6. Who moderates from now on, or no longer, may follow other topics than those of this stream: it ends, and which ones
    is judged anew when they come back.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
-from enum import StrEnum
+from typing import Protocol
 
 from app.database import is_unavailable
 from app.live import blocks
 from app.live.changes import Change
-from app.live.cursors import BadCursor, Cursors, write_cursor
 from app.live.feeds import Feed, Feeds
+from app.live.openings import Reason, common_epoch, judge
 from app.live.presence import Presence
 from app.live.topics import Topic
 from app.live.viewers import LoginEnded, Viewer
 
 BATCH = 65_536  # bytes handed over at once, give or take a frame; what a slow reader can hold of ours
 POLL = 5.0  # seconds that a long poll waits for news: a proxy that buffers shows nothing of it before
-LOST = b"lost"  # (3)
+LOST = b"lost"  # (4)
+
+log = logging.getLogger(__name__)
 
 
-class Reason(StrEnum):
-    """Why a cursor could not be honoured."""
+class Outlet(Protocol):
+    """Where a session may put blocks without waiting, while its generator waits (3)."""
 
-    MALFORMED = "malformed"
-    EPOCH = "epoch"  # it is of another history of the database
-    AHEAD = "ahead"  # it claims more than the database has
-    VIEWER = "viewer"  # what this person may see has changed as a whole
+    free: bool  # whether all that it was given has left
+
+    def put(self, block: bytes) -> bool:
+        """Whether it is free after that, too. Only while it is free."""
+
+
+class Place:
+    """A session's cursor in one topic."""
+
+    __slots__ = ("at", "feed", "level", "text", "told")
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+        self.told = 0  # the version of presence
+        self.put(0)
+
+    def put(self, seq: int) -> None:
+        """Everything up to here has been sent, and is level with the head."""
+        self.move(seq)
+        self.level = seq  # where the session last was level with the head
+
+    def move(self, seq: int) -> None:
+        feed = self.feed
+        self.at = seq
+        self.text = feed.text if seq == feed.head else b"%b.%d" % (feed.key, seq)
 
 
 class Session:
@@ -53,6 +78,12 @@ class Session:
     the client came with: it is told that it is a guest here. With `presence`, the viewer
     is seen at these topics, and told who else is.
     """
+
+    __slots__ = (
+        "_account", "_authorise", "_authorised_at", "_cursors", "_ended", "_ending", "_epoch", "_feeds",
+        "_heartbeat_every", "_heartbeat_is_due", "_login_ended", "_once", "_outlet", "_places", "_presence", "_retry",
+        "_waiting", "_woken", "topics", "viewer",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -73,47 +104,74 @@ class Session:
         self._cursors = cursors
         self._authorise = authorise
         self._heartbeat_every = min(heartbeat, POLL) if once else heartbeat
-        self._heartbeat_due = 0.0
+        self._heartbeat_is_due = False
         self._once = once
         self._ended = ended
         self._presence = presence
-        self._told: dict[Topic, int] = {}  # versions of presence
         self._retry = blocks.RETRY_POLLING if once else blocks.RETRY
         self._epoch: str | None = None
-        self._at: dict[Topic, int] = {}  # the cursor
-        self._level: dict[Topic, int] = {}  # where the session last was level with the head
-        self._account = next((topic for topic in self.topics if topic.is_account), None)
+        self._places: list[Place] = []  # in the order in which they are served
+        self._account: Feed | None = None
         self._authorised_at: tuple[str | None, int | None] = (None, None)
-        self._woken = asyncio.Event()
-        self._turns = deque(self.topics)
-        self._turns.rotate(random.randrange(len(self.topics)))  # as a poll serves one, not always the same
+        self._outlet: Outlet | None = None
+        self._woken = False
+        self._waiting: asyncio.Future[None] | None = None
         self._ending = False
         self._login_ended = False
 
     def wake(self) -> None:
-        self._woken.set()
+        """There may be something to send."""
+        if self._waiting is None:
+            self._woken = True
+        elif not self._put_at_hand():
+            self._woken = True
+            self._waiting.set_result(None)
+            self._waiting = None
+
+    def beat(self) -> None:
+        """A heartbeat is due."""
+        self._heartbeat_is_due = True
+        self.wake()
+
+    def _put_at_hand(self) -> bool:
+        """Put what there is to send (3); False where the generator has to go on."""
+        outlet = self._outlet
+        if outlet is None or self._ending or self._once:
+            return False
+        try:
+            block, complete = self._at_hand()
+        except Exception:
+            # The cursor may have moved past what was not sent. Whoever reads comes back with what has arrived.
+            log.exception("sending to a session")
+            self._give_up()
+            return False
+        return (not block or outlet.put(block)) and complete
 
     def end(self) -> None:
         """Finish soon, with a farewell; the client comes back with its cursor."""
         self._ending = True
         self.wake()
 
-    async def stream(self) -> AsyncIterator[bytes]:
-        """The blocks of this stream. Registered with its feeds from the first step to the last."""
+    async def stream(self, outlet: Outlet | None = None) -> AsyncIterator[bytes]:
+        """The blocks of this stream, but for those that went through `outlet` (3); an empty one asks whoever reads to
+        wait until that is free. Registered with its feeds from the first step to the last.
+        """
         self._feeds.enter(self)
+        self._outlet = outlet
         try:
             if first := await self._open():
                 yield first
             if self._presence and not self._ending:
                 self._presence.enter(self)
             while not self._ending:
-                self._woken.clear()
+                self._woken = False
                 if sent := await self._step():
-                    yield sent
                     if self._once:
-                        if company := self._company():
-                            yield company
-                        break
+                        sent += self._company()
+                        self._ending = True
+                    yield sent
+                elif outlet and not outlet.free:
+                    yield b""
                 elif not self._ending:
                     await self._wait()
             yield blocks.retry(self._retry) + b"\n"
@@ -122,57 +180,34 @@ class Session:
             if self._presence:
                 self._presence.leave(self, at_once=self._login_ended)
 
+    async def _wait(self) -> None:
+        if not self._woken:  # (2)
+            self._waiting = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiting
+            finally:
+                self._waiting = None
+
     # -- opening --------------------------------------------------------------------------------------------
 
     async def _open(self) -> bytes:
         """The first block: a heartbeat, and after it the reset of what cannot be honoured."""
-        reason, lost = await self._place()
-        if self._epoch is None:
+        feeds = [self._feeds[topic] for topic in self.topics]
+        self._places = [Place(feed) for feed in random.sample(feeds, len(feeds))]  # no topic is always the last
+        self._account = next((feed for feed in feeds if feed.topic.is_account), None)
+        opening = await judge(feeds, self._cursors)
+        self._cursors = ()
+        if opening.epoch is None:
             self._give_up()
             return b""
-        self._ending = self._ending or (self._once and reason is not None)
-        first = blocks.retry(self._retry) + self._heartbeat(LOST if reason else self._cursor())
+        self._epoch = opening.epoch
+        for place in self._places:
+            place.put(opening.starts[place.feed.topic])
+        self._ending = self._ending or (self._once and opening.reason is not None)
+        first = blocks.retry(self._retry) + self._heartbeat(LOST if opening.reason else self._cursor())
         if self._ended:
             first += blocks.auth(self._ended.reason)
-        return first + self._reset(lost, reason) if reason else first
-
-    async def _place(self) -> tuple[Reason | None, list[Topic]]:
-        """Set the cursor; answers why and for which topics the client's own cannot be honoured."""
-        cursors, malformed = self._parse()
-        feeds = [self._feeds[topic] for topic in self.topics]
-        # Another process may be further, or know of another history: look before judging.
-        unsure = [
-            feed
-            for feed in feeds
-            if feed.head is None or not cursors.are_of(feed.epoch) or cursors.are_ahead(feed.topic, feed.head)
-        ]
-        if not all(await asyncio.gather(*(feed.freshen() for feed in unsure))):
-            return None, []
-        self._epoch = await self._common_epoch()
-        heads = {topic: self._feeds[topic].head or 0 for topic in self.topics}
-        for topic, head in heads.items():
-            start = cursors.start(topic)
-            self._put(topic, head if start is None else min(start, head))
-        if malformed:
-            return Reason.MALFORMED, list(self.topics)
-        if not cursors.are_of(self._epoch):
-            return Reason.EPOCH, list(self.topics)
-        ahead = [topic for topic, head in heads.items() if cursors.are_ahead(topic, head)]
-        return (Reason.AHEAD, ahead) if ahead else (None, [])
-
-    def _parse(self) -> tuple[Cursors, bool]:
-        try:
-            return Cursors(self._cursors), False
-        except BadCursor:
-            return Cursors(()), True
-
-    async def _common_epoch(self) -> str | None:
-        """The epoch that all our feeds agree on; None when, after one look, they do not."""
-        epochs = {self._feeds[topic].epoch for topic in self.topics}
-        if len(epochs) > 1:
-            await asyncio.gather(*(self._feeds[topic].freshen() for topic in self.topics))
-            epochs = {self._feeds[topic].epoch for topic in self.topics}
-        return epochs.pop() if len(epochs) == 1 else None
+        return first + self._reset(opening.lost, opening.reason) if opening.reason else first
 
     # -- going on -------------------------------------------------------------------------------------------
 
@@ -189,33 +224,46 @@ class Session:
     async def _next(self) -> bytes:
         if sent := await self._recheck():
             return sent
-        if asyncio.get_running_loop().time() >= self._heartbeat_due:
-            return self._heartbeat(self._cursor())
-        for _ in self.topics:
-            topic = self._turns[0]
-            self._turns.rotate(-1)  # a busy topic is not served twice before the others
-            feed = self._feeds[topic]
-            if feed.epoch != self._epoch:
-                return await self._turn()
-            if self._at[topic] < (feed.head or 0):
-                return await self._batch(topic, feed)
-        return b"" if self._once else self._company()  # (4)
+        sent, complete = self._at_hand()
+        if sent or complete:
+            return sent
+        if self._account_moved():
+            return b""  # again, meanwhile
+        if any(place.feed.epoch != self._epoch for place in self._places):
+            return await self._begin_epoch()
+        return await self._fetch(next(place for place in self._places if place.at < place.feed.ring.floor))
+
+    def _at_hand(self) -> tuple[bytes, bool]:
+        """What there is to send and needs nobody to be asked, and whether that is all there is."""
+        if self._account and self._account_moved():
+            return b"", False
+        sent, size = [], 0
+        if self._heartbeat_is_due:
+            sent.append(self._heartbeat(self._cursor()))
+        for turn, place in enumerate(self._places, 1):
+            feed, head = place.feed, place.feed.head or 0
+            if feed.epoch != self._epoch or place.at < feed.ring.floor:
+                return b"".join(sent), False
+            if place.at < head:
+                sent.append(batch := self._batch(place, feed.ring.after(place.at), head))
+                size += len(batch)
+                if size > BATCH:
+                    self._places = self._places[turn:] + self._places[:turn]  # a busy topic lets the others go first
+                    return b"".join(sent), False
+        if self._presence and not self._once:
+            sent.append(self._company())  # (5)
+        return b"".join(sent), True
 
     def _company(self) -> bytes:
         """Who is at these topics, as far as it is new to this session."""
         if self._presence is None or self._ending:
             return b""
         sent = []
-        for topic in self.topics:
-            if news := self._presence.news(self, topic, self._told.get(topic, 0)):
-                self._told[topic], block = news
+        for place in self._places:
+            if news := self._presence.news(self, place.feed.topic, place.told):
+                place.told, block = news
                 sent.append(block)
         return b"".join(sent)
-
-    async def _wait(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(self._heartbeat_due):
-                await self._woken.wait()
 
     async def _recheck(self) -> bytes:
         """Look at the login again whenever its account's topic has moved, and before anything else is sent."""
@@ -233,19 +281,18 @@ class Session:
             self._presence.renew(self)
         if viewer.moderator == was.moderator:
             return b""
-        self._ending = True  # (5)
+        self._ending = True  # (6)
         return self._reset(self.topics, Reason.VIEWER)
 
     def _account_moved(self) -> bool:
         return self._account is not None and self._account_head() != self._authorised_at
 
     def _account_head(self) -> tuple[str | None, int | None]:
-        feed = self._feeds[self._account] if self._account else None
-        return (feed.epoch, feed.head) if feed else (None, None)
+        return (self._account.epoch, self._account.head) if self._account else (None, None)
 
-    async def _turn(self) -> bytes:
+    async def _begin_epoch(self) -> bytes:
         """The database has a new epoch: nothing the client has is sure."""
-        self._epoch = await self._common_epoch()
+        self._epoch = await common_epoch([place.feed for place in self._places])
         if self._epoch is None:
             self._give_up()
             return b""
@@ -254,61 +301,66 @@ class Session:
     def _give_up(self) -> None:
         self._ending, self._retry = True, blocks.RETRY_TROUBLE
 
-    async def _batch(self, topic: Topic, feed: Feed) -> bytes:
-        """The next changes of one topic, from the ring or, below it, from the database."""
-        at, ring, head = self._at[topic], feed.ring, feed.head or 0
-        if at >= ring.floor:
-            changes, reached = ring.after(at), head
-        else:
-            chunk = await feed.chunk(at)
-            self._feeds.counts.conflations += 1
-            if feed.ring.floor > head or self._account_moved():
-                return b""  # more was heard meanwhile than the ring can tell of, or the login may have ended
-            reached = chunk.reached
-            # What the feed has heard meanwhile comes from the ring, and may be an erasure of this.
-            changes = [change for change in chunk.changes if change.seq > at and not feed.ring.supersedes(change)]
+    async def _fetch(self, place: Place) -> bytes:
+        """The next changes of a topic of which the ring does not know all, from the database."""
+        feed, head = place.feed, place.feed.head or 0
+        chunk = await feed.chunk(place.at)
+        self._feeds.counts.conflations += 1
+        if feed.ring.floor > head or self._account_moved():
+            return b""  # more was heard meanwhile than the ring can tell of, or the login may have ended
+        # What the feed has heard meanwhile comes from the ring, and may be an erasure of this.
+        changes = [change for change in chunk.changes if change.seq > place.at and not feed.ring.supersedes(change)]
+        return self._batch(place, changes, chunk.reached)
+
+    def _batch(self, place: Place, changes: Sequence[Change], reached: int) -> bytes:
+        """Blocks of these changes, which are all up to `reached`, or of so many that they are enough at once."""
+        head = place.feed.head or 0
         sent, size, told = [], 0, True
         for change in changes:
             if size > BATCH:
                 break
-            sent.append(block := self._block(topic, change))
+            sent.append(block := self._block(place, change))
             size += len(block)
             told = bool(block)
         else:
-            told = told and self._at[topic] == reached
-            self._at[topic] = reached
-        if self._at[topic] >= head:
-            self._level[topic] = head
+            told = told and place.at == reached
+            if place.at != reached:
+                place.move(reached)
+        if place.at >= head:
+            place.level = head
         self._feeds.counts.blocks += len(sent)
         if not told:
             sent.append(blocks.position(self._cursor()))
         return b"".join(sent)
 
-    def _block(self, topic: Topic, change: Change) -> bytes:
+    def _block(self, place: Place, change: Change) -> bytes:
         """One change for this viewer; empty for what it is never sent."""
-        self._at[topic] = change.seq
+        place.move(change.seq)
         frame = change.frames[self.viewer.kind(change.author_id)]
         if frame is None:
             return b""
         verb = "destroy"
         if frame.shows:
-            verb = "create" if change.created_seq > self._level[topic] else "update"
+            verb = "create" if change.created_seq > place.level else "update"
         return blocks.change(self._cursor(), change.live.event_lines[verb], frame.data)
 
     def _heartbeat(self, id: bytes) -> bytes:
-        self._heartbeat_due = asyncio.get_running_loop().time() + self._heartbeat_every
-        heads = {topic: self._feeds[topic].head or 0 for topic in self.topics}
-        return blocks.heartbeat(id, write_cursor(self._epoch or "", heads).encode())
+        self._heartbeat_is_due = False
+        self._feeds.pulse.set(self, self._heartbeat_every)
+        return blocks.heartbeat(id, self._written([place.feed.text for place in self._places]))
 
     def _reset(self, topics: Sequence[Topic], reason: Reason) -> bytes:
         """Tell the client to fetch these topics anew, and go on from the heads."""
         self._feeds.counts.resets[reason] += 1
-        for topic in topics:
-            self._put(topic, self._feeds[topic].head or 0)
+        for place in self._places:
+            if place.feed.topic in topics:
+                place.put(place.feed.head or 0)
         return blocks.reset(self._cursor(), topics, reason)
 
-    def _put(self, topic: Topic, seq: int) -> None:
-        self._at[topic] = self._level[topic] = seq
-
     def _cursor(self) -> bytes:
-        return write_cursor(self._epoch or "", self._at).encode()
+        return self._written([place.text for place in self._places])
+
+    def _written(self, positions: list[bytes]) -> bytes:
+        """As `write_cursor` would, of positions that are written already."""
+        positions.sort()
+        return b"~".join([(self._epoch or "").encode(), *positions])

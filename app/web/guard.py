@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.web.problems import Problem
 
+SERVERS = "parley.send"  # in a scope: the server's own `send`, which no layer of ours has wrapped
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 SHARED = ("/api/", "/streams")  # what listed origins may call
 
@@ -33,6 +34,8 @@ class Rooted(Starlette):
         self.root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope[SERVERS] = send
         if scope["type"] == "http" and (self.root_path or scope.get("root_path")):
             path = _without(_without(scope["path"], scope.get("root_path", "")), self.root_path)
             scope, send = {**scope, "path": path, "root_path": ""}, self._outward(send)

@@ -29,8 +29,8 @@ from starlette.responses import Response
 
 from app.database import Trouble, complain
 from app.live.counts import Lags
+from app.live.openings import Reason
 from app.live.parley import Parley
-from app.live.sessions import Reason
 from app.models import mail
 from app.web.access import Requests
 from app.web.admission import Admission

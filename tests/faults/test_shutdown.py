@@ -31,9 +31,9 @@ async def test_one_who_does_not_read_is_torn_off(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     from app.main import create_app
-    from app.web import streams
+    from app.web import push
 
-    monkeypatch.setattr(streams, "FAREWELL", FAREWELL)
+    monkeypatch.setattr(push, "FAREWELL", FAREWELL)
     async with serving(create_app(settings)) as site, person(site, "Alice") as alice, site.client() as bob:
         with socket.socket() as asleep:
             asleep.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
@@ -121,6 +122,56 @@ async def above(process: Process, viewer: Viewer, ids: Iterable[str]) -> dict[st
     return {str(row.id): _plain(threads.render_ancestor(row, viewer)) for row in found}
 
 
+class Pipe:
+    """A session's blocks in the order in which they leave, by its generator and by this, its outlet.
+
+    As a response sends them to a client who may read slowly. With each comes what `beside` answered when it left.
+    """
+
+    HOLDS = 2
+
+    def __init__(self, session: Session, beside: Callable[[], Any]) -> None:
+        self.free = True
+        self._beside = beside
+        self._held: deque[tuple[bytes, Any]] = deque()
+        self._moved = asyncio.Event()
+        self._filling = asyncio.create_task(self._fill(session.stream(self)))
+
+    def put(self, block: bytes) -> bool:
+        self._held.append((block, self._beside()))
+        self.free = len(self._held) < self.HOLDS
+        self._moved.set()
+        return self.free
+
+    async def next(self) -> tuple[bytes, Any]:
+        await self._until(lambda: self._held or self._filling.done())
+        if not self._held:
+            self._filling.result()
+            raise StopAsyncIteration
+        taken = self._held.popleft()
+        self.free = True
+        self._moved.set()
+        return taken
+
+    async def close(self) -> None:
+        await end(self._filling)
+
+    async def _fill(self, stream: AsyncIterator[bytes]) -> None:
+        try:
+            async for block in stream:
+                await self._until(lambda: self.free)
+                if block:
+                    self.put(block)
+        finally:
+            self._moved.set()
+            await stream.aclose()  # type: ignore[attr-defined]
+
+    async def _until(self, true: Callable[[], Any]) -> None:
+        while not true():
+            self._moved.clear()
+            await self._moved.wait()
+
+
 class Replica:
     """What one browser has: rows by model and id, what they are drawn under, and how far it has read."""
 
@@ -161,20 +212,19 @@ class Replica:
 
         cursors = [self.position] if self.position else []
         session = self._session(process.feeds, [self.topic], self.viewer, cursors, authorise=authorise, heartbeat=60)
-        stream = session.stream()
+        # What the feed knows to be erased when a block leaves, nobody may be sent from there on.
+        pipe = Pipe(session, beside=lambda: _gone(process, self.topic, erased))
         parser = Parser()
         try:
             while True:
                 await self.may_read.wait()
-                # What the feed knows to be erased now, nobody may be sent from here on.
-                gone = _gone(process, self.topic, erased)
-                chunk = await anext(stream)
+                chunk, gone = await pipe.next()
                 for block in parser.feed(chunk):
                     await self._take(block, process, gone)
         except StopAsyncIteration:
             pass
         finally:
-            await stream.aclose()
+            await pipe.close()
 
     async def _take(self, block: Block, process: Process, gone: Mapping[str, int]) -> None:
         self.seen.append(block)

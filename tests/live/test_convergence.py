@@ -313,7 +313,7 @@ class HastySession(Session):
 
     async def _wait(self) -> None:
         await asyncio.sleep(0.002)
-        self._woken.clear()
+        self._woken = False
         await super()._wait()
 
 

@@ -1,23 +1,29 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from app.live import blocks
 from app.live.counters import renew_epoch
 from app.live.cursors import write_cursor
+from app.live.feeds import Feeds
 from app.live.parley import Parley
 from app.live.reader import Chunk, News
-from app.live.sessions import BATCH
+from app.live.sessions import BATCH, Session
 from app.live.topics import Topic
 from app.live.viewers import GUEST, LoginEnded, Viewer
 from app.models import login as logins
 from app.models.login import viewer_of
 from tests.live.people import ARTICLE, correct, enrol, say, take_back
 from tests.live.readers import reading
-from tests.support.waiting import wait_until
+from tests.support.sse import Parser
+from tests.support.waiting import end, wait_until
 
 PAGE = Topic("Page", "about")
 
@@ -237,7 +243,7 @@ async def test_a_cancelled_stream_leaves_nothing_behind(parley: Parley) -> None:
     async with reading(parley.feeds) as reader:
         await reader.next()
         waiting = asyncio.create_task(reader.next())
-        await wait_until(lambda: reader.session._woken._waiters, "the session to wait")
+        await wait_until(lambda: reader.session._waiting is not None, "the session to wait")
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
@@ -356,3 +362,86 @@ async def test_hints_reach_topics_with_the_longest_names(parley: Parley, alice: 
         await reader.next()
         await say(parley, alice, "hello", topic)
         assert (await reader.until("create.success", timeout=2)).model["body"] == "hello"
+
+
+class Hands:
+    """An outlet that lets go of everything at once, or of nothing."""
+
+    def __init__(self) -> None:
+        self.free = True
+        self.lets_go = True
+        self.blocks: list[bytes] = []
+
+    def put(self, block: bytes) -> bool:
+        assert self.free
+        self.blocks.append(block)
+        self.free = self.lets_go
+        return self.free
+
+
+@asynccontextmanager
+async def handed(feeds: Feeds, **options: Any) -> AsyncIterator[tuple[Hands, list[bytes], asyncio.Task[None]]]:
+    """A guest's session that waits: its outlet, what its generator gives, and who reads that."""
+
+    async def authorise() -> Viewer:
+        return GUEST
+
+    hands, given = Hands(), list[bytes]()
+    session = Session(feeds, [ARTICLE, PAGE], GUEST, authorise=authorise, **options)
+
+    async def read() -> None:
+        async for block in session.stream(hands):
+            hands.free = True
+            given.append(block)
+
+    reading = asyncio.create_task(read())
+    try:
+        await wait_until(lambda: session._waiting is not None, "the session to wait")
+        given.clear()
+        yield hands, given, reading
+    finally:
+        await end(reading)
+
+
+async def test_who_waits_is_sent_what_is_new_by_whoever_wakes(parley: Parley, alice: Viewer) -> None:
+    async with handed(parley.feeds) as (hands, given, _):
+        for body in ("one", "two"):
+            await say(parley, alice, body)
+            await wait_until(lambda body=body: body.encode() in b"".join(hands.blocks), "the comment")
+    assert len(hands.blocks) == 2
+    assert not given
+
+
+async def test_heartbeats_go_the_same_way(parley: Parley) -> None:
+    async with handed(parley.feeds, heartbeat=0.02) as (hands, given, _):
+        await wait_until(lambda: len(hands.blocks) > 2, "three heartbeats")
+    assert all(b"event: heartbeat" in block for block in hands.blocks)
+    assert not given
+
+
+async def test_while_the_outlet_is_not_free_the_generator_asks_to_wait_and_nothing_is_lost(
+    parley: Parley, alice: Viewer
+) -> None:
+    async with handed(parley.feeds) as (hands, given, _):
+        hands.lets_go = False
+        for number in range(6):
+            await say(parley, alice, f"number {number}", ARTICLE if number % 2 else PAGE)
+        await wait_until(lambda: b"number 5" in b"".join(hands.blocks + given), "the last")
+        await wait_until(lambda: b"" in given, "the generator to ask")
+    blocks = Parser().feed(b"".join(hands.blocks + given))
+    assert sorted(block.model["body"] for block in blocks) == [f"number {number}" for number in range(6)]
+
+
+async def test_a_mistake_in_a_block_ends_the_stream_before_its_cursor_is_believed(
+    parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> bytes:
+        raise ZeroDivisionError
+
+    async with handed(parley.feeds) as (hands, given, reader):
+        monkeypatch.setattr(blocks, "change", fail)
+        await say(parley, alice, "hello")
+        await wait_until(reader.done, "the stream to end")
+    assert not hands.blocks
+    assert given[-1].startswith(b"retry:")
+    assert "ZeroDivisionError" in caplog.text

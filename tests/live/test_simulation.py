@@ -129,25 +129,24 @@ class SessionThatWaitsWithoutChecking(Session):
     """Forgets what woke it while it was busy."""
 
     async def _wait(self) -> None:
-        self._woken.clear()
+        self._woken = False
         await super()._wait()
 
 
 class SessionThatTrustsItsCursor(Session):
     """Takes a cursor of another history for one of ours."""
 
-    async def _place(self) -> Any:
-        await super()._place()
-        return None, []
+    def _reset(self, *_: Any) -> bytes:
+        return b""
 
 
 class SessionThatSkipsBelowTheRing(Session):
     """Goes on from the ring where it should have read the database."""
 
-    async def _batch(self, topic: Topic, feed: Feed) -> bytes:
-        if self._at[topic] < feed.ring.floor:
-            self._at[topic] = feed.ring.floor
-        return await super()._batch(topic, feed)
+    def _at_hand(self) -> tuple[bytes, bool]:
+        for place in self._places:
+            place.at = max(place.at, place.feed.ring.floor)
+        return super()._at_hand()
 
 
 @pytest.mark.parametrize(

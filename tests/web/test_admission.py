@@ -118,7 +118,7 @@ async def test_at_the_end_people_leave_one_after_the_other(
 ) -> None:
     import asyncio
 
-    from app.web import streams as web
+    from app.web import push as web
 
     monkeypatch.setattr(web, "FAREWELLS", 40)  # so that thirty take most of a second
     async with serving(bounded(settings)) as site, site.client() as guest, AsyncExitStack() as doors:

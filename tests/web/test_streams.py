@@ -873,7 +873,7 @@ async def test_asking_for_the_head_of_a_stream_costs_nobody_the_connection(site:
 
 async def test_who_is_gone_without_a_word_is_given_up(guest: httpx.AsyncClient, site: Site) -> None:
     """Their kernel says nothing, and ours would go on asking for a quarter of an hour."""
-    from app.web.streams import SEND_TIMEOUT
+    from app.web.push import SEND_TIMEOUT
 
     async with listening(guest, "Article/1") as stream:
         await stream.next()
