@@ -35,7 +35,7 @@ OWNERS = {
     "aiosqlite": (),
     "asyncpg": (),
     "starlette": ("app.main", "app.web"),
-    "uvicorn": ("app.command", "app.web.streams"),
+    "uvicorn": ("app.command",),
     "click": ("app.command",),
     "dotenv": ("app.settings",),
     "jinja2": ("app.web",),
