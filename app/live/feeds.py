@@ -55,7 +55,8 @@ class Feed:
         self.epoch: str | None = None
         self.head: int | None = None
         self.ring = Ring(0, ring_frames, ring_bytes)
-        self.watchers: set[Watcher] = set()
+        # In the order in which they came, which is that of their memory: to go through ten thousand is quicker so.
+        self.watchers: dict[Watcher, None] = {}
         self.dirty = False
         self._reader = reader
         self._tasks = tasks
@@ -181,14 +182,14 @@ class Feeds:
         for topic in watcher.topics:
             if topic not in self._feeds:
                 self._feeds[topic] = Feed(topic, self._reader, self._tasks, *self._bounds)
-            self._feeds[topic].watchers.add(watcher)
+            self._feeds[topic].watchers[watcher] = None
 
     def leave(self, watcher: Watcher) -> None:
         """Synchronous: it runs while a stream is being cancelled, when every await is cancelled too."""
         self.pulse.forget(watcher)
         for topic in watcher.topics:
             feed = self._feeds[topic]
-            feed.watchers.discard(watcher)
+            feed.watchers.pop(watcher, None)
             if not feed.watchers:
                 del self._feeds[topic]  # (4)
 
