@@ -59,6 +59,12 @@ def _uuid(value: Any) -> UUID:
     return parsed
 
 
+def _whole(value: Any) -> Any:
+    """In JSON, 57.0 is the number 57."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_whole)  # for numbers
 WRITTEN = AfterValidator(_written)  # for text that has to say something
 Id = Annotated[UUID, BeforeValidator(_uuid)]
 

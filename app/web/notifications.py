@@ -18,7 +18,7 @@ from app.models.refusals import Missing
 from app.web import limits
 from app.web.answers import answer
 from app.web.identity import parley_of, require_sign_in
-from app.web.input import Input, if_match, parse_uuid, query_int, read_input
+from app.web.input import WHOLE, Input, if_match, parse_uuid, query_int, read_input
 
 
 class Mark(Input):
@@ -26,7 +26,7 @@ class Mark(Input):
 
 
 class MarkAll(Input):
-    upto: Annotated[int, Field(ge=0, le=GREATEST_SEQ)]
+    upto: Annotated[int, Field(ge=0, le=GREATEST_SEQ), WHOLE]
 
 
 async def index(request: Request) -> Response:

@@ -115,7 +115,8 @@ async def test_all_up_to_what_one_has_seen_are_read_at_once(alice: httpx.AsyncCl
         assert expected(answer, 200) == {"read": 2 if method == "PUT" else 0}
     assert [told["read"] for told in (await inbox(alice))["notifications"]] == [True, True, True, False]
     assert (await inbox(bob))["unread"] == 0
-    for upto in (-1, "3", None, 2**63):
+    assert expected(await alice.put(f"{INBOX}read", json={"upto": 2.0}), 200) == {"read": 0}, "in JSON, that is 2"
+    for upto in (-1, "3", None, 2**63, 2.5, 1e300, True):
         refused(await alice.put(f"{INBOX}read", json={"upto": upto}), 422, "upto")
 
 
