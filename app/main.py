@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
+from functools import cache
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Mount, Route, Router
 
 from app import logs
@@ -30,6 +29,7 @@ from app.web import (
     metrics,
     moderation,
     notifications,
+    openapi,
     pages,
     streams,
     typing,
@@ -41,18 +41,7 @@ from app.web.guard import OptionalSlash, RefuseCrossSite, Rooted, ShareWithListe
 from app.web.limits import Limits
 from app.web.problems import HANDLERS
 from app.web.push import OpenStreams, forget_shutdown
-
-Endpoint = Callable[[Request], Awaitable[Response]]
-
-
-def resource(path: str, **endpoints: Endpoint) -> Route:
-    """One path, an endpoint for each method; any other method is a 405 that names them all."""
-
-    async def dispatch(request: Request) -> Response:
-        return await endpoints["GET" if request.method == "HEAD" else request.method](request)
-
-    return Route(path, dispatch, methods=[*endpoints])
-
+from app.web.resource import resource
 
 API = [
     resource("/users", POST=accounts.sign_up),
@@ -120,6 +109,8 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
             Route("/readyz", health.readyz),
             *([Route("/metrics", metrics.show)] if settings.metrics else []),
             Route("/streams", streams.show),
+            Route("/openapi.json", openapi.show),
+            Route("/docs", openapi.docs),
             Route("/worker.js", worker.show),
             Mount("/api", Router(API, redirect_slashes=False)),
             Mount("/static", worker.Files()),
@@ -143,6 +134,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
     app.state.admission = admission
     app.state.streams = open_streams
     app.state.metrics = watched
+    app.state.openapi = cache(lambda: openapi.describe(app.routes, settings, models))  # few ask
     return app
 
 

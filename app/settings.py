@@ -26,8 +26,8 @@ SHORTEST_KEY = 32  # characters
 
 # What our paths begin with. `test_root_paths_are_none_of_our_own` holds it against the routes.
 OWN_PATHS = frozenset(
-    {"account", "api", "confirm", "dev", "embed", "embed.js", "healthz", "inbox", "kept", "metrics", "moderation",
-     "readyz", "reset", "static", "streams", "unlock", "worker.js"}
+    {"account", "api", "confirm", "dev", "docs", "embed", "embed.js", "healthz", "inbox", "kept", "metrics",
+     "moderation", "openapi.json", "readyz", "reset", "static", "streams", "unlock", "worker.js"}
 )  # fmt: skip
 ORIGIN = re.compile(r"https?://([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?")
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}

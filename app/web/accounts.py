@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -46,7 +46,12 @@ def _username(text: str) -> str:
 
 
 # Bounded before it is looked at: to bring 60,000 accents into order takes the event loop a second.
-Email = Annotated[str, StringConstraints(max_length=LONGEST_EMAIL), AfterValidator(_email)]
+Email = Annotated[
+    str,
+    StringConstraints(max_length=LONGEST_EMAIL),
+    AfterValidator(_email),
+    Field(json_schema_extra={"format": "email"}),
+]
 Username = Annotated[str, StringConstraints(max_length=4 * LONGEST_USERNAME), AfterValidator(_username)]
 NewPassword = Annotated[str, StringConstraints(min_length=SHORTEST, max_length=LONGEST)]
 Password = Annotated[str, StringConstraints(max_length=LONGEST)]

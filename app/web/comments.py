@@ -21,6 +21,7 @@ from app.web import limits
 from app.web.answers import answer
 from app.web.identity import current_viewer, parley_of, require_sign_in
 from app.web.input import (
+    SAID_WRITTEN,
     WRITTEN,
     Id,
     Input,
@@ -33,7 +34,7 @@ from app.web.input import (
 )
 from app.web.problems import invalid
 
-Body = Annotated[str, StringConstraints(max_length=comments.LONGEST_BODY), WRITTEN]
+Body = Annotated[str, StringConstraints(max_length=comments.LONGEST_BODY), WRITTEN, SAID_WRITTEN]
 
 
 class NewComment(Input):

@@ -18,6 +18,7 @@ from app.models.login import ABSOLUTE, LONGEST_DEVICE, NOTED_EVERY, Browser, Log
 from app.models.proof import device_gid
 from app.models.refusals import SignInFirst
 from app.models.user import User
+from app.settings import Settings
 
 COOKIE = "parley_login"
 DEVICE_COOKIE = "parley_device"
@@ -141,13 +142,22 @@ def _is_secure(request: Request) -> bool:
 
 
 def _named(request: Request, cookie: str) -> str:
+    return _name(parley_of(request).settings, cookie, _is_secure(request))
+
+
+def cookie_of_logins(settings: Settings) -> str:
+    """The name of the cookie that carries the login, where people have the service in their browsers."""
+    return _name(settings, COOKIE, settings.public_url.startswith("https:"))
+
+
+def _name(settings: Settings, cookie: str, secure: bool) -> str:
     """Over TLS a name that browsers let nobody set but this host, over TLS: no sister site, no man in the middle.
 
     That demands the path "/", behind ROOT_PATH, too. A path keeps no script of the same host out anyway; what it would
     keep apart, two Parleys of one host, their names do.
     """
-    cookie += parley_of(request).settings.root_path.replace("/", ".")
-    return f"__Host-{cookie}" if _is_secure(request) else cookie
+    cookie += settings.root_path.replace("/", ".")
+    return f"__Host-{cookie}" if secure else cookie
 
 
 def _device(request: Request) -> str:

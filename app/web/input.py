@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 from starlette.requests import ClientDisconnect, Request
 
@@ -53,6 +53,11 @@ def _written(text: str) -> str:
     return text
 
 
+def _say_written(schema: dict[str, Any]) -> None:
+    schema["pattern"] = r"[^\s\x1c-\x1f\x85]"
+    schema.pop("default", None)  # an empty one stands for nothing
+
+
 def _uuid(value: Any) -> UUID:
     if not isinstance(value, str) or (parsed := parse_uuid(value)) is None:
         raise PydanticCustomError("uuid", "A UUID, like 0b7f5e0e-6f0c-4c4a-9d51-2f6d8f6f1c11")
@@ -66,6 +71,7 @@ def _whole(value: Any) -> Any:
 
 WHOLE = BeforeValidator(_whole)  # for numbers
 WRITTEN = AfterValidator(_written)  # for text that has to say something
+SAID_WRITTEN = Field(json_schema_extra=_say_written)  # the same, for the API's description
 Id = Annotated[UUID, BeforeValidator(_uuid)]
 
 

@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from app.models import markdown
 from app.models.thread import as_drawn
 from app.settings import PACKAGE
 from app.web.identity import parley_of
@@ -24,11 +25,15 @@ def _tojson(value: Any) -> Markup:
     return Markup(text)
 
 
+def _markdown(text: str) -> Markup:
+    return Markup(markdown.html(text))
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(PACKAGE / "templates"), autoescape=True, undefined=StrictUndefined
     )
-    environment.filters |= {"tojson": _tojson, "as_drawn": as_drawn}
+    environment.filters |= {"tojson": _tojson, "as_drawn": as_drawn, "markdown": _markdown}
     return environment
 
 

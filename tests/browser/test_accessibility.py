@@ -58,6 +58,9 @@ async def test_pages(arrive: Arrive, phone: httpx.AsyncClient, theme: str) -> No
     for path in PAGES:
         await guest.go(path)
         await find_nothing(guest)
+    await guest.page.goto("/docs")
+    await guest.page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    await find_nothing(guest)
     await guest.go("/embed/Article/1")
     await find_nothing(guest, RULES[:-1])  # its first heading is its host's
 

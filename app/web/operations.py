@@ -1,0 +1,308 @@
+"""Operations: what each endpoint takes and answers, said once, for `app.web.openapi` to describe.
+
+What follows from the rest is not said: a body may be no JSON, who writes may come from another site, and so on; see
+`Operation.refusals`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from app.live.cursors import GREATEST_SEQ
+from app.models import inbox, queue, thread
+from app.web import (
+    accounts,
+    commentables,
+    comments,
+    health,
+    likes,
+    links,
+    logins,
+    moderation,
+    notifications,
+    schemas,
+    streams,
+    typing,
+)
+from app.web.identity import MEANT_FOR
+from app.web.input import Input
+from app.web.resource import Endpoint
+
+Schema = dict[str, Any]
+
+ETAG = {"ETag": "The seq it has now, for `If-Match`."}
+COUNTED = {likes.COUNTED: "The comment's seq from which on its `likes_count` has what was done."}
+SIGNED_IN = {"Set-Cookie": "The login, and that its owner knows this browser."}
+SIGNED_OUT = {"Set-Cookie": "The login is forgotten."}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    name: str
+    schema: Schema
+    description: str
+    required: bool = False
+    where: str = "query"
+
+    def described(self) -> dict[str, Any]:
+        return {
+            "name": self.name, "in": self.where, "required": self.required, "description": self.description,
+            "schema": self.schema,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One endpoint. `answers` are models, None for an answer without a body; `refuses` with which other statuses."""
+
+    summary: str
+    answers: Mapping[int, type[BaseModel] | None]
+    description: str = ""
+    takes: type[Input] | None = None
+    wrapped_as: str | None = None
+    parameters: Sequence[Parameter] = ()
+    signs_in: bool = False  # whether one has to be signed in
+    limited: bool = False  # in how often
+    stale: type[BaseModel] | None = None  # the 412 of what takes `If-Match`
+    refuses: Sequence[int] = ()
+    headers: Mapping[str, str] | None = None
+
+    def all_parameters(self) -> Sequence[Parameter]:
+        of_login = [MEANT] if self.signs_in else []
+        return [*self.parameters, *([IF_MATCH] if self.stale else []), *of_login]
+
+    def refusals(self, method: str, path: str) -> list[int]:
+        """The statuses of all refusals, of those that follow from the rest, too."""
+        follow = {
+            400: self.takes or self.stale,
+            401: self.signs_in,
+            403: method != "GET",  # from another site
+            404: "{" in path,
+            412: self.stale,
+            413: self.takes,
+            415: self.takes,
+            422: self.takes,
+            429: self.limited,
+            503: path != "/healthz",  # no database
+        }
+        return sorted({*self.refuses, *(status for status, follows in follow.items() if follows)} - {*self.answers})
+
+
+# Those that `app.web.openapi` knows more of, by the settings.
+TYPE = {"$ref": "#/components/schemas/CommentableType"}
+ID = {"$ref": "#/components/schemas/CommentableId"}
+TOPIC = {"$ref": "#/components/schemas/Topic"}
+SEQ = {"type": "integer", "minimum": 1, "maximum": GREATEST_SEQ}
+
+MEANT = Parameter(
+    "-".join(part.capitalize() for part in MEANT_FOR.split("-")),
+    {"type": "string", "format": "uuid"},
+    "For which account the request is meant. Where another is signed in, it is refused.",
+    where="header",
+)
+IF_MATCH = Parameter(
+    "If-Match",
+    {"type": "string"},
+    'An `ETag`, like `"57"`: refused with 412 where the content has changed after it.',
+    where="header",
+)
+PLACE = (
+    Parameter("commentable_type", TYPE, "What kind of thing is commented on.", required=True),
+    Parameter("commentable_id", ID, "Which one.", required=True),
+)
+
+
+def limit(usual: int, most: int) -> Parameter:
+    schema = {"type": "integer", "minimum": 1, "maximum": most, "default": usual}
+    return Parameter("limit", schema, "How many at most.")
+
+
+def paged(usual: int, most: int) -> tuple[Parameter, ...]:
+    return Parameter("before", SEQ, "Those created before this seq."), limit(usual, most)
+
+
+def topics(schema: Schema, most: int, required: bool = False) -> Parameter:
+    schema = {"type": "array", "items": schema, "minItems": 1, "maxItems": most}
+    return Parameter("topic", schema, "Like `Article/1`; it may be repeated.", required)
+
+
+FLAG = {"type": "string", "enum": ["0", "1"]}
+STREAM = (
+    topics({"type": "string"}, streams.MOST_TOPICS),
+    Parameter(
+        "cursor",
+        {"type": "array", "items": {"type": "string"}, "maxItems": streams.MOST_CURSORS},
+        "From where on: those of snapshots, or the last `id:`. Where several name a topic, the smallest counts. A "
+        "topic that none names starts at its head.",
+    ),
+    Parameter(
+        "Last-Event-ID", {"type": "string"}, "The last `id:`. It wins over `cursor`; browsers send it.", where="header"
+    ),
+    Parameter("once", FLAG, "`1`: the stream ends after the first batch, for long polling."),
+    Parameter("user", {"type": "string"}, "Who the page is shown to: an account's id, or nothing for a guest. "
+              "Where another is signed in, `auth` comes at once."),
+    Parameter("presence", FLAG, "`1`: take part in presence, to be seen and to be told who else is."),
+)  # fmt: skip
+
+OPERATIONS: Mapping[Endpoint, Operation] = {
+    # -- accounts
+    accounts.sign_up: Operation(
+        "Make an account", {201: schemas.User, 202: schemas.MailTo},
+        "Answered 201, and signed in; 202 where a link in a mail comes first, and then with no word on whether the "
+        "address is new.",
+        takes=accounts.SignUp, wrapped_as="user", limited=True,
+    ),
+    accounts.sign_in: Operation(
+        "Sign in", {200: schemas.User}, "One answer for an unknown address and for a wrong password.",
+        takes=accounts.SignIn, wrapped_as="user", limited=True, refuses=[401], headers=SIGNED_IN,
+    ),
+    accounts.show: Operation("Who am I", {200: schemas.WhoAmI}),
+    accounts.sign_out: Operation("Sign out", {204: None}, headers=SIGNED_OUT),
+    accounts.change_email: Operation(
+        "Change the address", {202: schemas.User}, "The new one waits until the link in the mail is used.",
+        takes=accounts.NewEmail, signs_in=True, limited=True,
+    ),
+    accounts.change_password: Operation(
+        "Change the password", {200: schemas.User}, "Every other login ends.",
+        takes=accounts.ChangedPassword, signs_in=True, limited=True, headers=SIGNED_IN,
+    ),
+    accounts.delete: Operation(
+        "Leave", {204: None}, "What one has written is kept under no name, or erased.",
+        takes=accounts.Leaving, signs_in=True, limited=True, headers=SIGNED_OUT,
+    ),
+    # -- logins
+    logins.index: Operation("Where one is signed in", {200: schemas.Logins}, signs_in=True),
+    logins.end_others: Operation("End all other logins", {204: None}, signs_in=True),
+    logins.end: Operation("End one login", {204: None}, signs_in=True),
+    # -- links by mail
+    links.ask_to_reset: Operation(
+        "Ask for a link to choose a new password", {202: schemas.MailTo}, takes=links.Asked, limited=True
+    ),
+    links.reset: Operation("Choose a new password", {204: None}, takes=links.Reset, limited=True),
+    links.ask_to_confirm: Operation(
+        "Ask for a link to confirm the address", {202: schemas.MailTo}, takes=links.Asked, limited=True
+    ),
+    links.confirm: Operation("Confirm the address", {204: None}, takes=links.Used, limited=True),
+    links.ask_to_unlock: Operation(
+        "Ask for a link to unlock the account", {202: schemas.MailTo}, takes=links.Asked, limited=True
+    ),
+    links.unlock: Operation("Unlock the account", {204: None}, takes=links.Used, limited=True),
+    # -- comments
+    comments.index: Operation(
+        "A page of comments", {200: schemas.Comments},
+        "The newest, or where the query says, by at most one of `before`, `after` and `around`. The cursor streams on "
+        "from exactly there. What nobody has commented on yet is empty.",
+        parameters=[
+            *PLACE,
+            Parameter("before", SEQ, "Those created before this seq."),
+            Parameter("after", {**SEQ, "minimum": 0}, "Those created after this seq."),
+            Parameter("around", {"type": "string", "format": "uuid"}, "Those around this comment, or where it was."),
+            limit(thread.PAGE, thread.LARGEST_PAGE),
+        ],
+        refuses=[404, 422],
+    ),
+    comments.create: Operation(
+        "Write a comment", {201: schemas.Comment, 200: schemas.Comment},
+        "Sent again with the same `id`, 200 with the comment that is there: it takes effect once. Any other use of "
+        "that id is a conflict.",
+        takes=comments.NewComment, wrapped_as="comment", signs_in=True, limited=True, refuses=[409],
+        headers=ETAG | {"Location": "Where a new one is."},
+    ),
+    comments.show: Operation("A comment", {200: schemas.Comment}, headers=ETAG),
+    comments.replace: Operation(
+        "Edit a comment", {200: schemas.Comment}, "Only `body` is taken. It never creates.",
+        takes=comments.Edit, wrapped_as="comment", signs_in=True, limited=True, stale=schemas.StaleComment,
+        headers=ETAG,
+    ),
+    comments.patch: Operation(
+        "Edit a comment, or nothing of it", {200: schemas.Comment},
+        takes=comments.Patch, wrapped_as="comment", signs_in=True, limited=True, stale=schemas.StaleComment,
+        headers=ETAG,
+    ),
+    comments.delete: Operation(
+        "Delete a comment", {204: None}, "Again, it is no error.",
+        signs_in=True, limited=True, stale=schemas.StaleComment,
+    ),
+    comments.ancestors: Operation("What a comment is drawn under", {200: schemas.Ancestors}),
+    # -- likes
+    likes.put: Operation(
+        "Like a comment", {200: schemas.Like}, "As often as one likes.",
+        signs_in=True, limited=True, headers=ETAG | COUNTED,
+    ),
+    likes.delete: Operation(
+        "Like it no more", {204: None}, signs_in=True, limited=True, headers=ETAG | COUNTED
+    ),
+    likes.index: Operation(
+        "What one likes there", {200: schemas.Likes}, "With the cursor of one's own topic.",
+        parameters=PLACE, signs_in=True, refuses=[422],
+    ),
+    # -- commentables
+    commentables.index: Operation(
+        "Titles, locks and counts", {200: schemas.Commentables},
+        "They are streamed under topics like `Commentable/Article/1`.",
+        parameters=[topics(TOPIC, commentables.MOST_TOPICS, required=True)], refuses=[422],
+    ),
+    # -- notifications
+    notifications.index: Operation(
+        "One's inbox", {200: schemas.Notifications},
+        parameters=paged(inbox.PAGE, inbox.LARGEST_PAGE), signs_in=True, refuses=[422],
+    ),
+    notifications.patch: Operation(
+        "Mark one as read, or as unread", {200: schemas.Notification},
+        takes=notifications.Mark, wrapped_as="notification", signs_in=True, limited=True,
+        stale=schemas.StaleNotification, headers=ETAG,
+    ),
+    notifications.read_all: Operation(
+        "Mark all as read, up to a seq", {200: schemas.Marked}, takes=notifications.MarkAll, signs_in=True,
+        limited=True,
+    ),
+    # -- presence
+    typing.create: Operation(
+        "Say that one types", {204: None}, "Who takes part in presence there sees it for six seconds.",
+        takes=typing.Where, signs_in=True, limited=True,
+    ),
+    # -- moderation
+    moderation.report: Operation(
+        "Report a comment", {200: schemas.Reported}, "Once for each person and comment; other words take its place.",
+        takes=moderation.NewReport, signs_in=True, limited=True,
+    ),
+    moderation.dismiss: Operation("Let a comment stand: its reports are settled", {204: None}, signs_in=True),
+    moderation.hide: Operation(
+        "Hide a comment", {200: schemas.Comment}, takes=moderation.Decided, signs_in=True
+    ),
+    moderation.restore: Operation("Show it again", {204: None}, signs_in=True),
+    moderation.change: Operation(
+        "Lock a conversation, or call it something else", {200: schemas.Commentable},
+        takes=moderation.Change, wrapped_as="commentable", signs_in=True,
+    ),
+    moderation.block: Operation("Block an account", {200: schemas.Account}, takes=moderation.Decided, signs_in=True),
+    moderation.unblock: Operation("Unblock it", {204: None}, signs_in=True),
+    moderation.appoint: Operation(
+        "Say what an account may do", {200: schemas.Account}, "For owners.",
+        takes=moderation.Appointment, signs_in=True,
+    ),
+    moderation.index_reports: Operation(
+        "Reports that are open", {200: schemas.Reports}, "For moderators.",
+        parameters=paged(queue.PAGE, queue.LARGEST_PAGE), signs_in=True, refuses=[403, 422],
+    ),
+    moderation.index_decisions: Operation(
+        "What moderators did", {200: schemas.Decisions}, "For moderators.",
+        parameters=paged(queue.PAGE, queue.LARGEST_PAGE), signs_in=True, refuses=[403, 422],
+    ),
+    # -- beside
+    streams.show: Operation(
+        "The stream of these topics", {200: None},
+        "Server-Sent Events, as long as the client listens. What it says is described by `x-events`. A signed-in "
+        "person's own `User/<id>` is included; without that, name a topic. Who has too many streams is answered 200, "
+        "too, and told when to come back: any other status ends a browser's EventSource for good.",
+        parameters=STREAM, refuses=[403, 422],
+    ),
+    health.healthz: Operation("Is the process alive", {200: schemas.Alive}),
+    health.readyz: Operation(
+        "Can it serve", {200: schemas.Readiness, 503: schemas.Readiness}, "Without Redis it is slower, and ready."
+    ),
+}  # fmt: skip
