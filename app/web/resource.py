@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+Endpoint = Callable[[Request], Awaitable[ASGIApp]]
 
 
 class Resource(Route):
@@ -16,7 +16,7 @@ class Resource(Route):
         self.endpoints = endpoints
         super().__init__(path, self._dispatch, methods=[*endpoints])
 
-    async def _dispatch(self, request: Request) -> Response:
+    async def _dispatch(self, request: Request) -> ASGIApp:
         return await self.endpoints["GET" if request.method == "HEAD" else request.method](request)
 
 

@@ -12,8 +12,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from app.live.openings import Reason as Lost
 from app.live.rolls import Person
-from app.live.sessions import Reason as Lost
 from app.models.decision import Act
 from app.models.login import End
 from app.models.notification import About
