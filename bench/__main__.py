@@ -1,0 +1,50 @@
+"""python -m bench [scenario …]: run them all, or these; see `app` and docs/bench.md for what each is about."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench import fanout
+from bench.machine import describe
+
+RESULTS = Path(__file__).parent / "results"
+SCENARIOS: Mapping[str, Callable[[argparse.Namespace], Coroutine[Any, Any, dict[str, Any]]]] = {
+    "fan-out": lambda given: fanout.run(given.rounds, given.sessions or fanout.SIZES),
+}
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("scenario", nargs="*", help=f"{', '.join(SCENARIOS)}; all of them by default")
+    parser.add_argument("--rounds", type=int, default=5, help="whose median is told")
+    parser.add_argument("--sessions", type=int, nargs="*", help="for fan-out: these numbers instead of its own")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="the directory for the results")
+    given = parser.parse_args()
+    if unknown := set(given.scenario) - set(SCENARIOS):
+        parser.error(f"no such scenario: {', '.join(sorted(unknown))}")
+    return given
+
+
+def main() -> int:
+    given = arguments()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # for all that we start
+    given.out.mkdir(parents=True, exist_ok=True)
+    for name in given.scenario or SCENARIOS:
+        began = time.monotonic()
+        found = asyncio.run(SCENARIOS[name](given))
+        result = {"scenario": name, "machine": describe(), "seconds": round(time.monotonic() - began), **found}
+        (given.out / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""Measuring: other processes' CPU and memory, and what to say of many numbers."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import psutil
+
+CPUCLOCK_SCHED = 2  # linux/posix-timers.h: the scheduler's own account, in nanoseconds
+
+
+def family(pid: int) -> list[int]:
+    """A process and all that it has started."""
+    process = psutil.Process(pid)
+    return [pid, *(child.pid for child in process.children(recursive=True))]
+
+
+def cpu(pids: Iterable[int]) -> float:
+    """Seconds of CPU that these processes have used, in user and kernel mode."""
+    return sum(_cpu_of(pid) for pid in pids)
+
+
+def _cpu_of(pid: int) -> float:
+    try:
+        return time.clock_gettime((~pid << 3) | CPUCLOCK_SCHED)  # finer than the hundredths in /proc/<pid>/stat
+    except OSError:
+        times = psutil.Process(pid).cpu_times()
+        return times.user + times.system
+
+
+def memory(pids: Iterable[int]) -> int:
+    """Bytes that these processes hold; what several share is counted once (PSS)."""
+    return sum(_pss(pid) for pid in pids)
+
+
+def _pss(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The least value that so many percent are not above."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, max(0, -(-len(ordered) * percent // 100).__int__() - 1))]
+
+
+def median(values: Iterable[float]) -> float:
+    return statistics.median(values)
+
+
+def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
+    """k of cost = c · size^k, by least squares on the logarithms: 1 is linear, 0 is no growth."""
+    from math import log
+
+    return statistics.linear_regression([log(size) for size in sizes], [log(cost) for cost in costs]).slope

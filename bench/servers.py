@@ -1,0 +1,256 @@
+"""The contestants: real servers that take a body for a topic and send it to all who follow that topic.
+
+Each is a process group of its own, with a database and a Redis of its own where it needs them, and is asked over HTTP
+and no other way. `literal` and `floor` say what they are in their own modules; nchan is nginx's module in C, and takes
+part where it is installed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from app.database import migrate
+from bench.measure import family
+from bench.poster import Poster
+from tests.support.people import email_of
+from tests.support.postgres import PostgresServer
+from tests.support.processes import Process, remove
+from tests.support.redis import RedisServer
+from tests.support.serving import ROOT, free_port
+from tests.support.waiting import wait_until
+
+STARTING = 40.0  # seconds
+FILES = 19_000  # open files that nginx may have
+NCHAN = ("/usr/lib/nginx/modules/ngx_nchan_module.so", "/usr/lib64/nginx/modules/ngx_nchan_module.so")
+
+# Streams of 10,000 from one address, and nobody is slowed down. Heartbeats would be work that the others do not do.
+ENVIRONMENT = {
+    "RATE_LIMITS": "off",
+    "MAX_STREAMS": "100000",
+    "HEARTBEAT_SECONDS": "300",
+}
+
+BODY = "Where it runs smooth it runs deep, and other things the water tells you for nothing. " * 2
+
+
+@dataclass
+class Server:
+    """One contestant, running. `path` is what a stream of `{topic}` asks for, `ready` what it is sent first."""
+
+    name: str
+    port: int
+    path: str
+    ready: str
+    process: Process
+    publish: Callable[[int], AsyncIterator[None]]
+    redis: RedisServer | None = None
+    posters: list[Poster] = field(default_factory=list)
+
+    def pids(self) -> list[int]:
+        """All its processes, its Redis too, though not its PostgreSQL."""
+        return [*family(self.process.pid), *([self.redis._process.pid] if self.redis else [])]
+
+
+@asynccontextmanager
+async def started(
+    command: list[str], port: int, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[Process]:
+    """A server, once it listens on its port; ended with the block."""
+    directory = Path(tempfile.mkdtemp(prefix="parley-bench-"))
+    own = {"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **(environment or {})}
+    process = Process(command, ROOT, directory / "log", farewell=signal.SIGTERM, trash=[directory], environment=own)
+    try:
+        await wait_until(lambda: _listens(port, process), f"{command[0]} on port {port}", STARTING)
+        yield process
+    except BaseException as error:
+        error.add_note(process.log[-2_000:])
+        raise
+    finally:
+        await asyncio.to_thread(process.end)
+        remove(directory)
+
+
+def _listens(port: int, process: Process) -> bool:
+    assert process.alive, process.log
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _uvicorn(app: str, port: int, *arguments: str) -> list[str]:
+    quiet = ["--no-access-log", "--log-level", "warning", "--backlog", "4096", "--timeout-graceful-shutdown", "1"]
+    quiet += ["--timeout-keep-alive", "3600"]  # for posters, which write now and then
+    return [sys.executable, "-m", "uvicorn", app, "--port", str(port), *quiet, *arguments]
+
+
+@asynccontextmanager
+async def data(kind: str = "sqlite") -> AsyncIterator[str]:
+    """The URL of a fresh, migrated database: `sqlite` or `postgresql`."""
+    if kind == "sqlite":
+        directory = Path(tempfile.mkdtemp(prefix="parley-bench-"))
+        url = f"sqlite+aiosqlite:///{directory / 'parley.db'}"
+        try:
+            await asyncio.to_thread(migrate, url)
+            yield url
+        finally:
+            remove(directory)
+        return
+    server = await asyncio.to_thread(PostgresServer)
+    try:
+        url = server.url(await asyncio.to_thread(server.create))
+        await asyncio.to_thread(migrate, url)
+        yield url
+    finally:
+        await asyncio.to_thread(server.stop)
+
+
+@asynccontextmanager
+async def redis() -> AsyncIterator[RedisServer]:
+    server = await asyncio.to_thread(RedisServer)
+    try:
+        yield server
+    finally:
+        await asyncio.to_thread(server.stop)
+
+
+@asynccontextmanager
+async def parley(
+    database_url: str | None = None, *, workers: int = 1, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[Server]:
+    """The app as it is served, and a signed-in person who writes."""
+    async with AsyncExitStack() as stack:
+        url = database_url or await stack.enter_async_context(data())
+        broker = await stack.enter_async_context(redis())
+        port = free_port()
+        own = {**ENVIRONMENT, "DATABASE_URL": url, "REDIS_URL": broker.url, **(environment or {})}
+        command = _uvicorn("app.main:app", port, *(["--workers", str(workers)] if workers > 1 else []))
+        process = await stack.enter_async_context(started(command, port, own))
+        poster = await stack.enter_async_context(Poster(port))
+        poster.cookies = await sign_up(port, "Writer")
+
+        async def publish(topic: int) -> None:
+            await poster.post("/api/comments/", comment(topic))
+
+        path = "/streams?topic=Article/{topic}"
+        yield Server("parley", port, path, "event: heartbeat", process, publish, broker, [poster])
+
+
+def comment(topic: int, body: str = BODY) -> bytes:
+    return json.dumps({"body": body, "commentable_type": "Article", "commentable_id": str(topic)}).encode()
+
+
+async def sign_up(port: int, name: str) -> str:
+    """The cookies of a new account."""
+    form = {"email": email_of(name), "username": name, "password": "talk among friends"}
+    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=30) as client:
+        answer = await client.post(f"http://127.0.0.1:{port}/api/users", json=form)
+        assert answer.status_code == 201, answer.text
+        return "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+
+
+@asynccontextmanager
+async def literal() -> AsyncIterator[Server]:
+    async with data() as url, redis() as broker:
+        port = free_port()
+        environment = {**ENVIRONMENT, "DATABASE_URL": url, "REDIS_URL": broker.url}
+        async with started(_uvicorn("bench.literal:app", port), port, environment) as process, Poster(port) as poster:
+
+            async def publish(topic: int) -> None:
+                await poster.post("/api/comments/", comment(topic))
+
+            yield Server("literal", port, "/streams?topic=Article/{topic}", ": hi", process, publish, broker, [poster])
+
+
+@asynccontextmanager
+async def floor(block: str) -> AsyncIterator[Server]:
+    """`block` is what it sends, as Parley would."""
+    port = free_port()
+    async with started(_uvicorn("bench.floor:app", port), port) as process, Poster(port) as poster:
+
+        async def publish(topic: int) -> None:
+            await poster.post(f"/?topic={topic}", block.encode())
+
+        yield Server("floor", port, "/?topic={topic}", ": hi", process, publish, None, [poster])
+
+
+CONFIGURATION = """
+{load}
+worker_processes 1;
+worker_rlimit_nofile {files};
+daemon off;
+{user}
+pid {directory}/pid;
+error_log {directory}/error.log error;
+events {{ worker_connections {files}; use epoll; multi_accept on; }}
+http {{
+  access_log off;
+  keepalive_requests 1000000;
+  keepalive_timeout 3600;
+  client_body_temp_path {directory}/body; proxy_temp_path {directory}/proxy; fastcgi_temp_path {directory}/fastcgi;
+  uwsgi_temp_path {directory}/uwsgi; scgi_temp_path {directory}/scgi;
+  nchan_shared_memory_size 256M;
+  server {{
+    listen 127.0.0.1:{port} backlog=4096;
+    location = /publish {{ nchan_publisher; nchan_channel_id $arg_topic; nchan_message_buffer_length 256; }}
+    location = /streams {{
+      nchan_subscriber eventsource; nchan_channel_id $arg_topic; nchan_subscriber_first_message newest;
+      nchan_eventsource_ping_interval 0;
+    }}
+  }}
+}}
+"""
+
+
+def nchan_module() -> str | None:
+    return next((place for place in NCHAN if Path(place).exists()), None) if shutil.which("nginx") else None
+
+
+@asynccontextmanager
+async def nchan(block: str) -> AsyncIterator[Server]:
+    """nginx with nchan, one worker. Sends `block` with an id of its own, padded to the same size."""
+    event, text = _parts(block)
+    port = free_port()
+    directory = Path(tempfile.mkdtemp(prefix="parley-nginx-"))
+    configuration = directory / "nginx.conf"
+    configuration.write_text(
+        CONFIGURATION.format(
+            load=f"load_module {nchan_module()};",
+            files=FILES,
+            user="user root;" if os.geteuid() == 0 else "",
+            directory=directory,
+            port=port,
+        )
+    )
+    command = [shutil.which("nginx") or "nginx", "-p", str(directory), "-c", str(configuration)]
+    try:
+        async with started(command, port) as process, Poster(port) as poster:
+            poster.headers = {"X-EventSource-Event": event}
+
+            async def publish(topic: int) -> None:
+                await poster.post(f"/publish?topic={topic}", text.encode())
+
+            yield Server("nchan", port, "/streams?topic={topic}", ": hi", process, publish, None, [poster])
+    finally:
+        remove(directory)
+
+
+def _parts(block: str) -> tuple[str, str]:
+    """(event, data) of a block; the data is longer by what nchan's own `id:` is shorter."""
+    lines = dict(line.split(": ", 1) for line in block.strip().splitlines())
+    id = "1234567890:0"
+    return lines["event"], lines["data"] + " " * max(0, len(lines["id"].encode()) - len(id))
