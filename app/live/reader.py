@@ -15,6 +15,7 @@ from app.live.model import LiveModel
 from app.live.topics import Topic
 
 READS_AT_ONCE = 4  # connections that feeds may hold; the rest of the pool is for requests
+CHUNKS_AT_ONCE = 2  # of these, so that who is level is not kept waiting by ten thousand who catch up
 CHUNK_ROWS = 128  # rows of each table in one chunk
 
 
@@ -42,6 +43,7 @@ class Reader:
         self._database = database
         self._models = models
         self._slots = asyncio.Semaphore(READS_AT_ONCE)
+        self._chunk_slots = asyncio.Semaphore(CHUNKS_AT_ONCE)
 
     @property
     def reads(self) -> int:
@@ -75,7 +77,7 @@ class Reader:
     async def chunk(self, topic: Topic, start: int, head: int) -> Chunk:
         """The first changes above `start` and up to `head`, where `head` was read before."""
         self.counts.chunks += 1
-        async with self._slots, self._database.reading() as reading:
+        async with self._chunk_slots, self._slots, self._database.reading() as reading:
             changes, reached = await read_changes(reading, self._models, topic, start, head, CHUNK_ROWS)
         return Chunk(start, reached, self._counted(changes))
 

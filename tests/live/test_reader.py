@@ -1,0 +1,32 @@
+"""The reader's queues: who is level does not stand behind those who catch up."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from unittest import mock
+
+from app.live.reader import Reader
+from app.live.topics import Topic
+from tests.live.simulation import MODELS, Store, in_memory
+
+
+async def never(*_: object) -> None:
+    await asyncio.Event().wait()
+
+
+async def test_news_do_not_wait_for_those_who_catch_up() -> None:
+    first = Topic("Article", "1")
+    with in_memory(), mock.patch("app.live.reader.read_changes", never):
+        reader = Reader(Store(random.Random(0)), MODELS)  # type: ignore[arg-type]
+        topics = [Topic("Article", str(number)) for number in range(50)]
+        catching_up = [asyncio.create_task(reader.chunk(topic, 0, 1_000)) for topic in topics]
+        try:
+            await asyncio.sleep(0)  # all of them have asked
+            async with asyncio.timeout(5):
+                assert (await reader.news(first, None, None, most=1)).head == 0
+            assert reader.reads == 51
+        finally:
+            for task in catching_up:
+                task.cancel()
+            await asyncio.gather(*catching_up, return_exceptions=True)
