@@ -12,12 +12,13 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench import fanout
+from bench import fanout, storm
 from bench.machine import describe
 
 RESULTS = Path(__file__).parent / "results"
 SCENARIOS: Mapping[str, Callable[[argparse.Namespace], Coroutine[Any, Any, dict[str, Any]]]] = {
     "fan-out": lambda given: fanout.run(given.rounds, given.sessions or fanout.SIZES),
+    "storm": lambda given: storm.run(given.sessions or storm.SIZES),
 }
 
 

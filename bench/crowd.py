@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 MARK = b'data: {"payload"'
@@ -43,8 +43,10 @@ class Crowd:
         self._buffer = bytearray(BUFFER)
         self._sample = b""
 
-    def open(self, port: int, path: str, topics: int, sessions: int, ready: str, address: int = 0) -> dict[str, Any]:
-        """Open so many streams, `{topic}` of the path counting through the topics; answers when each is ready.
+    def open(
+        self, port: int, paths: Sequence[str], sessions: int, ready: str, address: int = 0, handshakes: int = HANDSHAKES
+    ) -> dict[str, Any]:
+        """Open so many streams, of these paths in turn, so many at a time; answers when each is ready.
 
         A stream is ready when it has received `ready`. `address` is where in 127.0.0.0/8 the clients begin to be.
         """
@@ -53,11 +55,11 @@ class Crowd:
         opening: dict[int, tuple[Stream, bytes]] = {}
         heard: dict[int, bytes] = {}
         while waiting or opening:
-            while waiting and len(opening) < HANDSHAKES:
+            while waiting and len(opening) < handshakes:
                 number = waiting.popleft()
-                topic = number % topics
+                topic = number % len(paths)
                 stream = Stream(_connected(port, address + number // STREAMS_AN_ADDRESS), topic)
-                opening[stream.socket.fileno()] = stream, _request(path.format(topic=topic))
+                opening[stream.socket.fileno()] = stream, _request(paths[topic])
                 self._epoll.register(stream.socket.fileno(), select.EPOLLOUT)
             for fd, _ in self._epoll.poll(10):
                 if fd not in opening:
@@ -74,9 +76,11 @@ class Crowd:
                     raise ConnectionError(f"refused: {heard[fd][:300]!r}")
                 heard[fd] += data
                 if ready.encode() in heard[fd]:
+                    stream.seen, stream.rest = heard[fd].count(MARK), heard[fd][1 - len(MARK) :]
                     self._streams[fd] = stream
                     del opening[fd], heard[fd]
-        return {"sessions": len(self._streams), "seconds": time.monotonic() - began}
+        frames = sum(stream.seen for stream in self._streams.values())
+        return {"sessions": len(self._streams), "seconds": time.monotonic() - began, "frames": frames}
 
     def watch(self, deliveries: int, seconds: float, say: Callable[[Any], None], quiet: float = 0) -> dict[str, Any]:
         """Say that we are looking; then answer when so many frames have come, or so many seconds have passed.

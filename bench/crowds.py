@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -23,10 +23,12 @@ class Crowd:
 
     async def open(self, server: Server, sessions: int, topics: int = 1, **more: Any) -> dict[str, Any]:
         """Open so many streams of so many topics, and wait until all of them follow."""
-        path = more.pop("path", server.path)
-        return await self.ask(
-            do="open", port=server.port, path=path, topics=topics, sessions=sessions, ready=server.ready, **more
-        )
+        paths = [server.path.format(topic=topic) for topic in range(topics)]
+        return await self.open_at(server, sessions, paths, **more)
+
+    async def open_at(self, server: Server, sessions: int, paths: Sequence[str], **more: Any) -> dict[str, Any]:
+        """Open so many streams of these paths, in turn."""
+        return await self.ask(do="open", port=server.port, paths=paths, sessions=sessions, ready=server.ready, **more)
 
     async def watch(self, frames: int, seconds: float = 60, quiet: float = 0) -> None:
         """From now on wait for so many frames; `seen` tells of them."""

@@ -105,7 +105,7 @@ async def _enter(stack: AsyncExitStack, make: Any) -> Entry:
 async def _open(entry: Entry, sessions: int, topics: int, place: int) -> int:
     """Open the streams; answers how many bytes they take. A few have been there before, so that all is loaded."""
     async with crowd() as early:
-        await early.open(entry.server, 5, 1, path=entry.server.path.replace("{topic}", str(ELSEWHERE)))
+        await early.open_at(entry.server, 5, [entry.server.path.format(topic=ELSEWHERE)])
         await early.watch(5)
         await entry.server.publish(ELSEWHERE)
         await early.seen()

@@ -25,7 +25,6 @@ import httpx
 from app.database import migrate
 from bench.measure import family
 from bench.poster import Poster
-from tests.support.people import email_of
 from tests.support.postgres import PostgresServer
 from tests.support.processes import Process, remove
 from tests.support.redis import RedisServer
@@ -130,7 +129,11 @@ async def redis() -> AsyncIterator[RedisServer]:
 
 @asynccontextmanager
 async def parley(
-    database_url: str | None = None, *, workers: int = 1, environment: Mapping[str, str] | None = None
+    database_url: str | None = None,
+    *,
+    app: str = "app.main:app",
+    workers: int = 1,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Server]:
     """The app as it is served, and a signed-in person who writes."""
     async with AsyncExitStack() as stack:
@@ -138,10 +141,10 @@ async def parley(
         broker = await stack.enter_async_context(redis())
         port = free_port()
         own = {**ENVIRONMENT, "DATABASE_URL": url, "REDIS_URL": broker.url, **(environment or {})}
-        command = _uvicorn("app.main:app", port, *(["--workers", str(workers)] if workers > 1 else []))
+        command = _uvicorn(app, port, *(["--workers", str(workers)] if workers > 1 else []))
         process = await stack.enter_async_context(started(command, port, own))
         poster = await stack.enter_async_context(Poster(port))
-        poster.cookies = await sign_up(port, "Writer")
+        poster.cookies = await sign_up(port, f"Writer {port}")  # the database may have been here before
 
         async def publish(topic: int) -> None:
             await poster.post("/api/comments/", comment(topic))
@@ -156,7 +159,11 @@ def comment(topic: int, body: str = BODY) -> bytes:
 
 async def sign_up(port: int, name: str) -> str:
     """The cookies of a new account."""
-    form = {"email": email_of(name), "username": name, "password": "talk among friends"}
+    form = {
+        "email": f"{name.replace(' ', '.').lower()}@example.com",
+        "username": name,
+        "password": "talk among friends",
+    }
     async with httpx.AsyncClient(trust_env=False, verify=False, timeout=30) as client:
         answer = await client.post(f"http://127.0.0.1:{port}/api/users", json=form)
         assert answer.status_code == 201, answer.text

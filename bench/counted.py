@@ -1,0 +1,35 @@
+"""The app as it is, with one more route, `GET /bench/counts`: what its readers and its database have been asked so far.
+
+A bench that looks from outside sees time, but not how often a database was read, and it is that which has to grow with
+the topics and not with the sessions.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from sqlalchemy import event
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from app.main import app
+
+PARLEY = app.state.parley
+statements = 0
+
+
+def _count(*_: Any) -> None:
+    global statements  # noqa: PLW0603
+    statements += 1
+
+
+event.listen(PARLEY.database._engine.sync_engine, "before_cursor_execute", _count)
+
+
+async def counts(request: Request) -> JSONResponse:
+    return JSONResponse({"reads": PARLEY.reader.reads, "statements": statements, "cpu": time.process_time()})
+
+
+app.router.routes.insert(0, Route("/bench/counts", counts))

@@ -1,0 +1,74 @@
+"""Filling: threads of so many comments, written as rows. What is measured comes afterwards, through the app."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import insert
+
+from app.database import Database
+from app.live.counters import Counter
+from app.live.topics import Topic
+from app.models.comment import Comment
+from app.models.commentable import Commentable, id_of
+from app.models.user import User
+from bench.servers import BODY
+
+ROWS = 5_000  # in one transaction
+
+
+async def fill(database_url: str, topics: Iterable[Topic], comments: int) -> UUID:
+    """So many comments in each of these topics, all by one author, whose id is answered."""
+    database = Database(database_url)
+    author, rows = uuid4(), []
+    try:
+        await _store(database, User, [_user(author)])
+        for topic in topics:
+            await _store(database, Counter, [_counter(topic, comments), _counter(topic.about, 1)])
+            await _store(database, Commentable, [_commentable(topic, comments)])
+            rows += [_comment(topic, seq, author) for seq in range(1, comments + 1)]
+            if len(rows) >= ROWS:
+                await _store(database, Comment, rows)
+                rows = []
+        await _store(database, Comment, rows)
+    finally:
+        await database.close()
+    return author
+
+
+async def _store(database: Database, model: Any, rows: list[dict[str, Any]]) -> None:
+    for at in range(0, len(rows), ROWS):
+        async with database.transaction() as writing:
+            await writing.execute(insert(model), rows[at : at + ROWS])
+            await writing.commit()
+
+
+def _user(id: UUID) -> dict[str, Any]:
+    name = f"Filler {id.hex[:8]}"
+    return {
+        "id": id, "topic": str(Topic.account(id)), "seq": 1, "created_seq": 1, "email": f"{id.hex}@example.com",
+        "username": name, "username_key": name.lower().replace(" ", ""), "password_hash": "none",
+        "created_at": datetime.now(UTC), "role": "member",
+    }  # fmt: skip
+
+
+def _counter(topic: Topic, seq: int) -> dict[str, Any]:
+    return {"name": str(topic), "seq": seq}
+
+
+def _commentable(topic: Topic, comments: int) -> dict[str, Any]:
+    return {
+        "id": id_of(topic), "topic": str(topic.about), "seq": 1, "created_seq": 1, "title": "", "locked": False,
+        "comments_count": comments,
+    }  # fmt: skip
+
+
+def _comment(topic: Topic, seq: int, author: UUID) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    return {
+        "id": uuid4(), "topic": str(topic), "seq": seq, "created_seq": seq, "content_seq": seq, "user_id": author,
+        "username": "Filler", "body": BODY, "likes_count": 0, "path": [], "created_at": now, "updated_at": now,
+    }  # fmt: skip
