@@ -50,7 +50,11 @@ class Change:
 
 
 def encode(live: LiveModel, row: Live) -> Change:
-    frames = {kind: _frame(live, row, kind) for kind in Kind}
+    frames: dict[Kind, Frame | None] = {}
+    for kind in Kind:
+        frame = _frame(live, row, kind)
+        # What several kinds see alike is kept once.
+        frames[kind] = next((known for known in frames.values() if known == frame), frame)
     return Change(live, row.id, row.seq, row.created_seq, row.author_id, frames)
 
 

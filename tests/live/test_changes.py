@@ -37,6 +37,9 @@ async def test_twenty_edits_are_one_change(parley: Parley) -> None:
         changes, reached = await read_changes(reading, LIVE_MODELS, ARTICLE, 0, 23, 100)
     assert [(change.id, change.seq) for change in changes] == [(first.id, 22), (second.id, 23)]
     assert reached == 23
+    frames = changes[0].frames
+    assert frames[Kind.MODERATOR] is frames[Kind.PUBLIC], "what two kinds see alike is kept twice"
+    assert frames[Kind.AUTHOR] != frames[Kind.PUBLIC]
 
 
 async def test_a_tombstone_says_where_and_when_and_nothing_else(parley: Parley) -> None:
