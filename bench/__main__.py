@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import resource
 import sys
@@ -12,13 +11,17 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench import fanout, storm
+import uvloop
+
+from bench import fanout, growth, storm, writes
 from bench.machine import describe
 
 RESULTS = Path(__file__).parent / "results"
 SCENARIOS: Mapping[str, Callable[[argparse.Namespace], Coroutine[Any, Any, dict[str, Any]]]] = {
     "fan-out": lambda given: fanout.run(given.rounds, given.sessions or fanout.SIZES),
     "storm": lambda given: storm.run(given.sessions or storm.SIZES),
+    "writes": lambda given: writes.run(given.rounds),
+    "growth": lambda given: growth.run(given.rounds),
 }
 
 
@@ -41,7 +44,7 @@ def main() -> int:
     given.out.mkdir(parents=True, exist_ok=True)
     for name in given.scenario or SCENARIOS:
         began = time.monotonic()
-        found = asyncio.run(SCENARIOS[name](given))
+        found = uvloop.run(SCENARIOS[name](given))
         result = {"scenario": name, "machine": describe(), "seconds": round(time.monotonic() - began), **found}
         (given.out / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
     return 0

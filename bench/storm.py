@@ -54,7 +54,7 @@ async def storm(url: str, sessions: int, topics: int) -> dict[str, Any]:
         many = await stack.enter_async_context(crowd())
         control = await stack.enter_async_context(controlled(server, await stack.enter_async_context(crowd())))
         await asyncio.sleep(CALM)
-        cursors = await start(url, topics)
+        cursors = [await at(url, Topic("Article", str(number)), 0) for number in range(topics)]
         paths = [f"{server.path.format(topic=number)}&cursor={cursor}" for number, cursor in enumerate(cursors)]
         before, pids = await counts(server), server.pids()
         held, used, began = memory(pids), cpu(pids), time.monotonic()
@@ -79,13 +79,13 @@ async def storm(url: str, sessions: int, topics: int) -> dict[str, Any]:
         }
 
 
-async def start(url: str, topics: int) -> list[str]:
-    """For each topic the cursor of who has seen nothing of it."""
+async def at(url: str, topic: Topic, seq: int) -> str:
+    """The cursor of who has seen a topic up to there."""
     database = Database(url)
     async with database.reading() as reading:
         epoch, _ = await read_heads(reading, [])
     await database.close()
-    return [write_cursor(epoch, {Topic("Article", str(number)): 0}) for number in range(topics)]
+    return write_cursor(epoch, {topic: seq})
 
 
 async def counts(server: Server) -> dict[str, int]:

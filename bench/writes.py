@@ -1,0 +1,218 @@
+"""Writes: comments per second, on one topic and on many, from HTTP down to the bare rows.
+
+Each step leaves one thing out of the one before, so that the differences are what the parts cost:
+
+    http         POST /api/comments/ at the running app, over kept connections
+    model        `comment.post` in a process without HTTP: no parsing, no cookie, no login looked up
+    statements   the statements that `post` issues, written by hand, on the driver alone: no ORM, no hint
+    rows         the least that stores the same rows: two counters, the comment, the commentable's count
+    one counter  `rows` without the commentable and its counter: what the second counter costs
+
+All with the same number of writers at once, in turns, on the same servers. Nothing waits for a disk (PostgreSQL with
+`synchronous_commit = off`, SQLite with `synchronous = NORMAL`), so that the work itself is what is seen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import re
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import aiosqlite
+import asyncpg
+from sqlalchemy import make_url
+
+from app.live.parley import Parley
+from app.live.topics import Topic
+from app.live.viewers import Viewer
+from app.models import LIVE_MODELS
+from app.models import account as accounts
+from app.models import comment as comments
+from app.models.commentable import id_of
+from app.settings import Settings
+from bench import servers
+from bench.measure import median
+from bench.poster import Poster
+from bench.servers import BODY
+
+AT_ONCE = 16  # writers
+SECONDS = 1.5  # of each turn
+MANY = 200  # topics
+
+Write = Callable[[int, Topic], Awaitable[None]]  # by so-and-so-manieth writer, there
+
+
+@dataclass
+class Way:
+    name: str
+    write: Write
+
+
+async def run(rounds: int, say: Any = print) -> dict[str, Any]:
+    found = []
+    for kind in ("sqlite", "postgresql"):
+        async with AsyncExitStack() as stack:
+            ways = await _ways(stack, kind)
+            for topics in (1, MANY):
+                rates = await _take_turns(ways, topics, rounds)
+                found.append({"database": kind, "topics": topics, **rates})
+                told = ", ".join(f"{name} {rate:.0f}" for name, rate in rates["per_second"].items())
+                say(f"writes: {kind}, {topics} topics: {told}")
+    return {"at_once": AT_ONCE, "seconds": SECONDS, "rounds": rounds, "ways": found}
+
+
+async def _take_turns(ways: list[Way], topics: int, rounds: int) -> dict[str, Any]:
+    rates: dict[str, list[float]] = defaultdict(list)
+    places = [Topic("Article", f"{topics}.{number}") for number in range(topics)]
+    for place in places:  # each has its rows before anything is measured
+        await ways[1].write(0, place)
+    for _ in range(rounds):
+        for way in ways:
+            rates[way.name].append(await _rate(way, places))
+    return {"per_second": {name: median(all) for name, all in rates.items()}, "rounds_per_second": rates}
+
+
+async def _rate(way: Way, places: list[Topic]) -> float:
+    """Commits per second."""
+    done, turns = 0, itertools.cycle(places)
+    began = time.monotonic()
+    ends = began + SECONDS
+
+    async def keep_writing(number: int) -> None:
+        nonlocal done
+        while time.monotonic() < ends:
+            await way.write(number, next(turns))
+            done += 1
+
+    await asyncio.gather(*(keep_writing(number) for number in range(AT_ONCE)))
+    return done / (time.monotonic() - began)
+
+
+# -- the ways ------------------------------------------------------------------------------------------------
+
+
+async def _ways(stack: AsyncExitStack, kind: str) -> list[Way]:
+    url = await stack.enter_async_context(servers.data(kind))
+    server = await stack.enter_async_context(servers.parley(url))
+    posters = [await stack.enter_async_context(Poster(server.port)) for _ in range(AT_ONCE)]
+    for poster in posters:
+        poster.cookies = server.posters[0].cookies
+
+    async def over_http(number: int, topic: Topic) -> None:
+        await posters[number].post("/api/comments/", servers.comment(topic.id))
+
+    redis = await stack.enter_async_context(servers.redis())
+    settings = Settings(_env_file=None, database_url=url, redis_url=redis.url)
+    parley = await stack.enter_async_context(Parley(settings, LIVE_MODELS, listening=False))
+    user = await accounts.make(parley, "bench@example.com", "Bench", "talk among friends")
+    author = Viewer(user.id, user.username)
+
+    async def by_the_model(number: int, topic: Topic) -> None:
+        await comments.post(parley, author, topic, BODY, uuid.uuid4())
+
+    bare = await stack.enter_async_context((_postgres if kind == "postgresql" else _sqlite)(url))
+
+    def over_the_driver(reading: bool, counters: int = 2) -> Write:
+        return lambda number, topic: store(bare, author, topic, reading, counters)
+
+    return [
+        Way("http", over_http),
+        Way("model", by_the_model),
+        Way("statements", over_the_driver(reading=True)),
+        Way("rows", over_the_driver(reading=False)),
+        Way("one counter", over_the_driver(reading=False, counters=1)),
+    ]
+
+
+# -- the bare rows -------------------------------------------------------------------------------------------
+
+TAKE = (
+    "INSERT INTO topics (name, seq) VALUES {} ON CONFLICT (name) DO UPDATE SET seq = topics.seq + 1 RETURNING name, seq"
+)
+STORE = (
+    "INSERT INTO comments (id, topic, seq, created_seq, content_seq, user_id, username, body, likes_count, path,"
+    " created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, 'Bench', ?, 0, '', ?, ?)"
+)
+COUNT = "UPDATE commentables SET comments_count = comments_count + 1, seq = ? WHERE id = ?"
+FIND_COMMENT = "SELECT * FROM comments WHERE id = ?"
+FIND_LOCKED = "SELECT locked FROM commentables WHERE id = ?"
+FIND_COMMENTABLE = "SELECT * FROM commentables WHERE id IN (?)"
+FIND_USER = "SELECT * FROM users WHERE id = ?"
+
+# One transaction on a connection of the driver: `execute` and what it answers.
+Execute = Callable[..., Awaitable[Any]]
+Begin = Callable[[], AbstractAsyncContextManager[Execute]]
+
+
+async def store(begin: Begin, author: Viewer, topic: Topic, reading: bool, counters: int) -> None:
+    """One comment, as rows; with all that `post` reads on the way, or without."""
+    names = [str(topic), str(topic.about)][:counters]  # sorted, as `post` locks them
+    id, place, now = uuid.uuid4(), id_of(topic), datetime.now(UTC)
+    async with begin() as execute:
+        seqs = {row[0]: row[1] for row in await execute(TAKE.format(", ".join(["(?, 1)"] * counters)), *names)}
+        seq = seqs[str(topic)]
+        if reading:
+            await execute(FIND_COMMENT, id)
+            await execute(FIND_LOCKED, place)
+        await execute(STORE, id, str(topic), seq, seq, seq, author.user_id, BODY, now, now)
+        if reading:
+            await execute(FIND_USER, author.user_id)
+            await execute(FIND_COMMENTABLE, place)
+        if counters == 2:
+            await execute(COUNT, seqs[str(topic.about)], place)
+
+
+@asynccontextmanager
+async def _postgres(url: str) -> AsyncIterator[Begin]:
+    parts = make_url(url)
+    where = {"user": parts.username, "database": parts.database, "host": parts.query["host"]}
+    async with asyncpg.create_pool(**where, min_size=AT_ONCE, max_size=AT_ONCE) as pool:
+
+        @asynccontextmanager
+        async def begin() -> AsyncIterator[Execute]:
+            async with pool.acquire() as connection, connection.transaction():
+                yield lambda text, *values: connection.fetch(_numbered(text), *values)
+
+        yield begin
+
+
+@cache
+def _numbered(text: str) -> str:
+    """`?` as PostgreSQL has it, `$1`."""
+    number = itertools.count(1)
+    return re.sub(r"\?", lambda _: f"${next(number)}", text)
+
+
+@asynccontextmanager
+async def _sqlite(url: str) -> AsyncIterator[Begin]:
+    """One connection, as there can be one writer at a time."""
+    async with aiosqlite.connect(make_url(url).database or "", isolation_level=None, timeout=30) as connection:
+        await connection.execute("PRAGMA synchronous=NORMAL")
+        turn = asyncio.Lock()
+
+        async def execute(text: str, *values: Any) -> Any:
+            return await connection.execute_fetchall(text, [_as_text(value) for value in values])
+
+        @asynccontextmanager
+        async def begin() -> AsyncIterator[Execute]:
+            async with turn:
+                await connection.execute("BEGIN IMMEDIATE")
+                yield execute
+                await connection.execute("COMMIT")
+
+        yield begin
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, uuid.UUID):
+        return value.hex
+    return f"{value:%Y-%m-%d %H:%M:%S.%f}" if isinstance(value, datetime) else value
