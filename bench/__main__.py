@@ -1,4 +1,7 @@
-"""python -m bench [scenario …]: run them all, or these; see `app` and docs/bench.md for what each is about."""
+"""python -m bench [scenario …]: run them all, or these, and renew docs/bench.md from what they found.
+
+`python -m bench report` renews the page, and its plots where matplotlib is installed, without running anything.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,13 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from bench import fanout, growth, storm, writes
+from bench import fanout, growth, million, plots, report, storm, writes
 from bench.machine import describe
 
 RESULTS = Path(__file__).parent / "results"
@@ -22,32 +26,44 @@ SCENARIOS: Mapping[str, Callable[[argparse.Namespace], Coroutine[Any, Any, dict[
     "storm": lambda given: storm.run(given.sessions or storm.SIZES),
     "writes": lambda given: writes.run(given.rounds),
     "growth": lambda given: growth.run(given.rounds),
+    "million": lambda given: million.run(given.out),  # from what the others have found
 }
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("scenario", nargs="*", help=f"{', '.join(SCENARIOS)}; all of them by default")
+    parser.add_argument("scenario", nargs="*", help=f"{', '.join(SCENARIOS)}, report; all of them by default")
     parser.add_argument("--rounds", type=int, default=5, help="whose median is told")
     parser.add_argument("--sessions", type=int, nargs="*", help="for fan-out: these numbers instead of its own")
     parser.add_argument("--out", type=Path, default=RESULTS, help="the directory for the results")
     given = parser.parse_args()
-    if unknown := set(given.scenario) - set(SCENARIOS):
+    if unknown := set(given.scenario) - {*SCENARIOS, "report"}:
         parser.error(f"no such scenario: {', '.join(sorted(unknown))}")
     return given
 
 
 def main() -> int:
     given = arguments()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # for all that we start
     given.out.mkdir(parents=True, exist_ok=True)
     for name in given.scenario or SCENARIOS:
-        began = time.monotonic()
+        if name == "report":
+            continue
+        began, machine = time.monotonic(), describe()
         found = uvloop.run(SCENARIOS[name](given))
-        result = {"scenario": name, "machine": describe(), "seconds": round(time.monotonic() - began), **found}
+        result = {"scenario": name, "machine": machine, "seconds": round(time.monotonic() - began), **found}
         (given.out / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+    if given.out == RESULTS or "report" in given.scenario:
+        renew_page(given.out)
     return 0
+
+
+def renew_page(results: Path) -> None:
+    report.write(results)
+    if find_spec("matplotlib"):
+        plots.draw(results)
 
 
 if __name__ == "__main__":

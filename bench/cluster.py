@@ -1,0 +1,189 @@
+"""A cluster on paper: the service's own feeds, readers and sweeps in many processes, on a clock that is a number.
+
+An hour takes as long as its callbacks take to run. Counted is what each process reads, sweeps and hears. How long
+things take in life is not simulated: the bench has measured it, and `million` multiplies.
+
+1. A process is `Feeds` with its `Reader`. Its sessions are not there: what a process asks of the database and of Redis
+   depends on which topics are watched in it, and not on how many watch.
+2. The database is a dictionary of counters; statements and hints take their time.
+3. Where sessions go: anywhere (a balancer that takes turns), or with their topic (`affinity`: the balancer hashes the
+   topic to a group of so many processes). What is heard: everything on one channel, or only the shards that one's own
+   topics are in. As many shards as there are groups are a channel for each group.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from math import ceil
+from unittest import mock
+from zlib import crc32
+
+from app.live.changes import Change
+from app.live.feeds import Feeds
+from app.live.model import LiveModel
+from app.live.reader import Reader
+from app.live.topics import Topic
+from tests.live.simulation import Loop, Row
+
+STATEMENT = 0.001  # seconds
+HINT = 0.0005  # seconds from a commit to another process
+LIVE = LiveModel("comment", Row, None)  # type: ignore[arg-type]
+
+
+@dataclass
+class Counts:
+    """Of a whole cluster, in the time that was looked at."""
+
+    reads: int = 0  # a topic's news, each of three statements
+    sweeps: int = 0  # statements that compare heads
+    swept: int = 0  # topics in them
+    heard: int = 0  # hints that reached a process
+    meant: int = 0  # of those, for a topic that is watched there
+
+
+@dataclass
+class Store:
+    """The database: each topic's counter."""
+
+    counters: dict[str, int] = field(default_factory=dict)
+    counts: Counts = field(default_factory=Counts)
+
+    def reading(self) -> Store:
+        return self
+
+    async def __aenter__(self) -> Store:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+
+async def read_heads(store: Store, topics: Sequence[Topic]) -> tuple[str, dict[Topic, int]]:
+    await asyncio.sleep(STATEMENT)
+    if len(topics) > 1:
+        store.counts.sweeps += 1
+        store.counts.swept += len(topics)
+    return "only", {topic: store.counters.get(str(topic), 0) for topic in topics}
+
+
+async def read_changes(
+    store: Store, models: object, topic: Topic, after: int, upto: int, limit: int
+) -> tuple[list[Change], int]:
+    await asyncio.sleep(STATEMENT)
+    store.counts.reads += 1
+    return [Change(LIVE, uuid.UUID(int=seq), seq, seq, None, {}) for seq in range(after + 1, upto + 1)], upto
+
+
+@dataclass(frozen=True, eq=False)
+class Watchers:
+    """All who watch a topic in one process."""
+
+    topics: tuple[Topic, ...]
+
+    def wake(self) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a cluster is built. `affinity` is how many processes a topic's sessions are spread over, 0 for all."""
+
+    processes: int
+    topics: int
+    sessions: int
+    affinity: int = 0
+    shards: int = 1
+
+
+class Cluster:
+    def __init__(self, shape: Shape, seed: int = 7) -> None:
+        self.shape = shape
+        self.loop = Loop()
+        self.store = Store()
+        self.chance = random.Random(seed)
+        self.names = [Topic("Article", str(number)) for number in range(shape.topics)]
+        self.processes = [Feeds(Reader(self.store, (LIVE,))) for _ in range(shape.processes)]  # type: ignore[arg-type]
+        self.shards: list[set[int]] = [set() for _ in self.processes]  # that each process hears
+        self.loads = [0] * shape.processes  # sessions
+
+    def simulate(self, writes_a_second: float, seconds: float) -> Counts:
+        """What happens in so many seconds, once everybody is there; writes fall on the topics as sessions do."""
+        with _in_memory():
+            self._arrive()
+            sweeping = [self.loop.create_task(feeds.keep_sweeping(5, lambda: True)) for feeds in self.processes]
+            self.loop.run_for(10)
+            self.store.counts = Counts()
+            self._write(writes_a_second, seconds)
+            self.loop.run_for(seconds)
+            counts, self.store.counts = self.store.counts, Counts()
+            for task in sweeping:
+                task.cancel()
+            for feeds in self.processes:
+                self.loop.run(feeds.close())
+            assert not self.loop.complaints, self.loop.complaints
+        return counts
+
+    def _arrive(self) -> None:
+        """Everybody comes; one watcher stands for all who watch the same topic in the same process."""
+        there: list[set[int]] = [set() for _ in self.processes]
+        for topic, sessions in Counter(self._some_topic() for _ in range(self.shape.sessions)).items():
+            for number, here in Counter(self._place(topic, sessions) for _ in range(sessions)).items():
+                there[number].add(topic)
+                self.loads[number] += here
+
+        async def enter(feeds: Feeds, topics: set[int]) -> None:
+            for topic in topics:
+                feeds.enter(Watchers((self.names[topic],)))
+                feeds[self.names[topic]].epoch, feeds[self.names[topic]].head = "only", 0
+
+        for number, topics in enumerate(there):
+            self.shards[number] = {self._shard(topic) for topic in topics}
+            self.loop.run(enter(self.processes[number], topics))
+
+    def _some_topic(self) -> int:
+        """The first of n topics is n times as popular as the last (Zipf's law, more or less)."""
+        return min(int(self.shape.topics ** self.chance.random()) - 1, self.shape.topics - 1)
+
+    def _place(self, topic: int, sessions: int) -> int:
+        """A process for one of so many sessions at this topic."""
+        if not self.shape.affinity:
+            return self.chance.randrange(self.shape.processes)
+        # A topic of many takes more processes, so that it is no more than half of what any of them has.
+        even = self.shape.sessions / self.shape.processes
+        spread = max(self.shape.affinity, ceil(sessions / (even / 2)))
+        first = _hash(topic) % (self.shape.processes // self.shape.affinity) * self.shape.affinity
+        return (first + self.chance.randrange(spread)) % self.shape.processes
+
+    def _shard(self, topic: int) -> int:
+        return _hash(topic) % self.shape.shards
+
+    def _write(self, a_second: float, seconds: float) -> None:
+        for _ in range(round(a_second * seconds)):
+            self.loop.call_later(self.chance.uniform(0, seconds), self._commit, self._some_topic())
+
+    def _commit(self, number: int) -> None:
+        topic = str(self.names[number])
+        seq = self.store.counters[topic] = self.store.counters.get(topic, 0) + 1
+        hint = f"gid://parley/Comment/{uuid.UUID(int=seq)}?topic={topic.replace('/', '%2F')}&seq={seq}"
+        shard = self._shard(number)
+        for feeds, shards in zip(self.processes, self.shards, strict=True):
+            if shard in shards:
+                self.store.counts.heard += 1
+                self.store.counts.meant += self.names[number] in feeds._feeds
+                self.loop.call_later(HINT * self.chance.uniform(0.5, 4), feeds.hint, hint)
+
+
+def _hash(topic: int) -> int:
+    return crc32(str(topic).encode())
+
+
+@contextmanager
+def _in_memory() -> Iterator[None]:
+    with mock.patch.multiple("app.live.reader", read_heads=read_heads, read_changes=read_changes):
+        yield

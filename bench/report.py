@@ -1,0 +1,245 @@
+"""The report: docs/bench.md's tables, written from the results between their marks. No number there is typed by hand.
+
+<!-- bench: fan-out -->
+…
+<!-- end -->
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.measure import exponent
+from tests.support.serving import ROOT
+
+PAGE = ROOT / "docs/bench.md"
+BLOCK = re.compile(r"(<!-- bench: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+NAMES = {"parley": "Parley", "floor": "floor", "nchan": "nchan", "literal": "literal"}
+WAYS = {
+    "http": "`POST /api/comments/`",
+    "model": "`comment.post`",
+    "statements": "its statements, on the driver",
+    "rows": "the bare rows",
+    "one counter": "… with one counter",
+}
+DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+
+Results = Mapping[str, Any]
+
+
+def write(results: Path, page: Path = PAGE) -> None:
+    """Renew what stands between the page's marks. A scenario without results keeps what it has."""
+
+    def renewed(block: re.Match[str]) -> str:
+        scenario, table = TABLES[block["name"]]
+        path = results / f"{scenario}.json"
+        return f"{block[1]}{table(json.loads(path.read_text()))}\n{block[3]}" if path.exists() else block[0]
+
+    page.write_text(BLOCK.sub(renewed, page.read_text()))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def number(value: float) -> str:
+    """Three digits, and commas where it is great."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def machine(found: Results) -> str:
+    of = found["machine"]
+    packages = ", ".join(f"{name} {version}" for name, version in of["packages"].items())
+    nginx = f"nginx {of['nginx']}" if of["nginx"] else "no nginx"
+    return (
+        f"{of['date']}: {of['processor']}, {of['cores']} cores, {of['memory_gib']} GiB, {of['system']},"
+        f" Python {of['python']}; {packages}; {nginx}; {of['files']:,} open files a process."
+        f" Load when it began: {of['load']:.1f}. Medians of {found['rounds']} rounds."
+    )
+
+
+def fan_out(found: Results) -> str:
+    head = ["sessions / topics", "", "µs CPU a delivery", "with the write", "p50 ms", "p99 ms", "KiB a session",
+            "client µs", "client's core"]  # fmt: skip
+    rows = []
+    for size in found["sizes"]:
+        label = f"{size['sessions']:,} / {size['topics']:,}"
+        for name, of in size["contestants"].items():
+            rows.append([
+                label, NAMES[name], number(of["cpu_us"]), number(of["cpu_with_write_us"]), number(of["last_p50_ms"]),
+                number(of["last_p99_ms"]), number(of["memory_kib"]), number(of["client_us"]),
+                f"{of['client_share']:.0%}",
+            ])  # fmt: skip
+            label = ""
+    missing = "" if found["nchan"] else "\n\nnchan was not installed here (Debian: `nginx libnginx-mod-nchan`)."
+    return table(head, rows) + missing
+
+
+def targets(found: Results) -> str:
+    sizes = {(size["sessions"], size["topics"]): size["contestants"] for size in found["sizes"]}
+    rows = []
+
+    def ratio(what: str, at: tuple[int, int], of: str, to: str, key: str, reach: str) -> None:
+        there = sizes.get(at, {})
+        if of in there and to in there:
+            rows.append([what, f"{there[of][key] / there[to][key]:.2f}", reach])
+
+    most = max(sessions for sessions, _ in sizes)
+    ratio(f"CPU a delivery, {most:,} sessions: Parley / nchan", (most, 1), "parley", "nchan", "cpu_us", "≤ 1.5")
+    ratio(f"CPU a delivery, {most:,} sessions: Parley / floor", (most, 1), "parley", "floor", "cpu_us", "")
+    ratio("CPU a delivery, 200 sessions: literal / Parley", (200, 1), "literal", "parley", "cpu_us", "≥ 40")
+    ratio("… with the write", (200, 1), "literal", "parley", "cpu_with_write_us", "")
+    ratio("CPU a delivery, 1,000 sessions: literal / Parley", (1_000, 1), "literal", "parley", "cpu_us", "")
+    ratio(f"memory a session, {most:,}: Parley / nchan", (most, 1), "parley", "nchan", "memory_kib", "≤ 4")
+    return table(["ratio", "here", "reach"], rows)
+
+
+def storm(found: Results) -> str:
+    head = ["sessions", "reads", "statements", "all level after s", "µs CPU a frame", "control before: p50, p99 ms",
+            "in the storm: p50, p99 ms"]  # fmt: skip
+    rows = [
+        [
+            f"{of['sessions']:,}", f"{of['reads']:,}", f"{of['statements']:,}", number(of["level_s"]),
+            number(of["cpu_us_a_frame"]), f"{number(of['calm']['p50_ms'])}, {number(of['calm']['p99_ms'])}",
+            f"{number(of['storm']['p50_ms'])}, {number(of['storm']['p99_ms'])}",
+        ]
+        for of in found["sizes"]
+    ]  # fmt: skip
+    sizes = [of["sessions"] for of in found["sizes"]]
+    note = ""
+    if len(sizes) > 1:
+        grown = exponent(sizes, [of["reads"] for of in found["sizes"]])
+        note = f"\n\nReads grow with the sessions to the power of {grown:.2f}: with the topics, that is."
+    return table(head, rows) + note
+
+
+def writes(found: Results) -> str:
+    ways = list(found["ways"][0]["per_second"])
+    head = ["per second", *(f"{DATABASES[of['database']]}, {_topics(of['topics'])}" for of in found["ways"])]
+    rows = []
+    for way in ways:
+        shares = [of["per_second"][way] / of["per_second"]["rows"] for of in found["ways"]]
+        rates = [of["per_second"][way] for of in found["ways"]]
+        rows.append([WAYS[way], *(f"{rate:,.0f} ({share:.0%})" for rate, share in zip(rates, shares, strict=True))])
+    return table(head, rows)
+
+
+def parts(found: Results) -> str:
+    """Where a POST's time goes: each step's time, less the time of the step below it."""
+    steps = [
+        ("HTTP, parsing, cookie, login", "http", "model"),
+        ("ORM, markdown, hint, task", "model", "statements"),
+        ("reading under the lock", "statements", "rows"),
+        ("the second counter, and the count", "rows", "one counter"),
+        ("one counter, the comment, the commit", "one counter", None),
+    ]
+    head = ["µs a comment", *(f"{DATABASES[of['database']]}, {_topics(of['topics'])}" for of in found["ways"])]
+    rows = []
+    for name, above, below in steps:
+        each = [1e6 / of["per_second"][above] - (1e6 / of["per_second"][below] if below else 0) for of in found["ways"]]
+        rows.append([name, *map(number, each)])
+    return table(head, rows)
+
+
+def _topics(count: int) -> str:
+    return "one topic" if count == 1 else f"{count:,} topics"
+
+
+def growth(found: Results) -> str:
+    rows = []
+    for kind, by_what in found["comments"].items():
+        for what, costs in by_what.items():
+            rows.append(_growing(f"{what.replace('_', '-')}, {DATABASES[kind]}: comments in the topic", costs))
+        rows.append(_growing(f"one stream, {DATABASES[kind]}: changes behind", found["behind"][kind]))
+    rows.append(_growing("a second of waiting, a sweep in it: topics watched", found["topics"]))
+    by_workers = {count: of["cpu_ms"] for count, of in found["workers"].items()}
+    rows.append(_growing("a POST, PostgreSQL: workers, all of them watched", by_workers))
+    rates = ", ".join(f"{count}: {of['per_second']:.0f}" for count, of in found["workers"].items())
+    grown = table(["ms of CPU, against", "costs", "exponent"], rows)
+    return f"{grown}\n\nComments per second by the number of workers, on {found['machine']['cores']} cores: {rates}."
+
+
+def _growing(name: str, costs: Mapping[str, float]) -> list[str]:
+    told = ", ".join(f"{int(size):,}: {number(cost)}" for size, cost in costs.items())
+    return [name, told, f"{exponent([int(size) for size in costs], list(costs.values())):.2f}"]
+
+
+def sessions(found: Results) -> str:
+    """What a broadcast costs as there are more sessions, on one topic."""
+    rows = []
+    for name, shown in NAMES.items():
+        of = {
+            str(size["sessions"]): size["contestants"][name]["cpu_us"] * size["sessions"] / 1e3
+            for size in found["sizes"]
+            if size["topics"] == 1 and name in size["contestants"]
+        }
+        if len(of) > 1:
+            rows.append(_growing(shown, of))
+    return table(["ms of CPU a broadcast, by sessions", "costs", "exponent"], rows)
+
+
+def clusters(found: Results) -> str:
+    head = ["sessions go, hints come", "sessions in the fullest", "topics in one", "reads/s", "reads a write",
+            "topics swept/s", "hints/s heard by one", "of them meant"]  # fmt: skip
+    rows = [
+        [
+            of["name"], f"{of['sessions_most']:,}", number(of["open_topics"]), number(of["reads"]),
+            number(of["reads_a_write"]), number(of["swept_topics"]), number(of["heard_a_process"]),
+            f"{of['meant_percent']:.0f} %",
+        ]
+        for of in found["many"]["clusters"]
+    ]  # fmt: skip
+    return table(head, rows)
+
+
+def hot(found: Results) -> str:
+    grown = found["growth"]
+    told = [f"{count}" for count in grown["processes"]], [number(reads) for reads in grown["reads"]]
+    return table(["processes", *told[0], "exponent"], [["reads/s", *told[1], f"{grown['exponent']:.2f}"]])
+
+
+def paper(found: Results) -> str:
+    constants, paper = found["constants"], found["paper"]
+    many, hot = found["many"], found["hot"]
+    most = found["sessions"] / found["processes"]
+    rows = [
+        ["memory of all streams", f"{number(paper['memory_gib'])} GiB", f"{number(constants['session_kib'])} KiB each"],
+        [f"one process, {most:,.0f} streams", f"{number(paper['memory_gib_a_process'])} GiB", ""],
+        ["deliveries a second that fill a core", number(paper["deliveries_a_second_a_core"]),
+         f"{number(constants['delivery_us'])} µs each"],
+        [f"comments a second on one topic that everybody watches, {found['processes']} cores half busy",
+         number(paper["hot_most_writes_a_second"]), ""],
+        [f"cores, half busy, for {hot['writes_a_second']} comments a second there",
+         f"{paper['hot_processes_at_load']:,}", ""],
+        [f"cores, half busy, for {many['writes_a_second']} POSTs a second", number(paper["posting_cores"]),
+         f"{number(constants['post_ms'])} ms each"],
+        ["a core's time on hints, one channel", f"{number(paper['hints_percent_one_channel'])} %",
+         f"{number(constants['hint_us'])} µs each"],
+        ["… a channel a group", f"{number(paper['hints_percent_sharded'])} %", ""],
+        ["hints a second that fill half of every core", number(paper["hints_fill_a_core_at"]), "one channel"],
+        ["commits a second on one topic, at most", number(paper["hot_topic_most_commits"]), "the counter's row lock"],
+    ]  # fmt: skip
+    return table(["", "", "from"], rows)
+
+
+TABLES: Mapping[str, tuple[str, Callable[[Results], str]]] = {
+    "machine": ("fan-out", machine),
+    "targets": ("fan-out", targets),
+    "fan-out": ("fan-out", fan_out),
+    "sessions": ("fan-out", sessions),
+    "storm": ("storm", storm),
+    "writes": ("writes", writes),
+    "parts": ("writes", parts),
+    "growth": ("growth", growth),
+    "clusters": ("million", clusters),
+    "hot": ("million", hot),
+    "paper": ("million", paper),
+}
