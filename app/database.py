@@ -3,7 +3,8 @@
 1. On SQLite writers say BEGIN IMMEDIATE and readers say BEGIN. With plain BEGIN for both, a reader that turns
    writer fails with "database is locked"; with IMMEDIATE for both, readers queue behind writers.
 2. On PostgreSQL everything runs at READ COMMITTED: order comes from the counters' row locks, and the stricter
-   levels only add failures under contention.
+   levels only add failures under contention. At that level each statement sees a moment of its own, in a transaction
+   or not; so readers open none, which spares them two of their three round trips.
 """
 
 from __future__ import annotations
@@ -106,7 +107,8 @@ class Database:
         if self.is_sqlite:
             event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
-        self._readers = async_sessionmaker(self._engine, expire_on_commit=False, autoflush=False)
+        alone = self._engine if self.is_sqlite else self._engine.execution_options(isolation_level="AUTOCOMMIT")  # (2)
+        self._readers = async_sessionmaker(alone, expire_on_commit=False, autoflush=False)
         immediate = self._engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
         self._writers = async_sessionmaker(immediate, expire_on_commit=False, autoflush=False)
 

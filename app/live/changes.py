@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from app.database import Reading
 from app.live.blocks import data_line
@@ -69,7 +70,8 @@ async def read_changes(
     rows: list[tuple[LiveModel, Live]] = []
     reached = upto
     for live in (live for live in models if live.lives_on(topic)):
-        found = (await reading.scalars(_rows(live.model, topic, after, upto).limit(limit))).all()
+        between = {"in_topic": str(topic), "after": after, "upto": upto, "most": limit}
+        found = (await reading.scalars(_rows(live), between)).all()
         rows += [(live, row) for row in found]
         if len(found) == limit:
             reached = min(reached, found[-1].seq)
@@ -77,9 +79,12 @@ async def read_changes(
     return [encode(live, row) for live, row in rows if row.seq <= reached], reached
 
 
-def _rows(model: type[Live], topic: Topic, after: int, upto: int) -> Any:
-    within = (model.topic == str(topic), model.seq > after, model.seq <= upto)
-    return select(model).where(*within).order_by(model.seq)
+@cache
+def _rows(live: LiveModel) -> Any:
+    """Built once for each registration: it is asked whenever something has changed."""
+    model = live.model
+    within = (model.topic == bindparam("in_topic"), model.seq > bindparam("after"), model.seq <= bindparam("upto"))
+    return select(model).where(*within).order_by(model.seq).limit(bindparam("most"))
 
 
 def _frame(live: LiveModel, row: Live, kind: Kind) -> Frame | None:

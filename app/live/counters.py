@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from sqlalchemy import BigInteger, String, TextClause, select, text, update
+from sqlalchemy import BigInteger, String, TextClause, bindparam, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Reading, Writing
@@ -29,12 +29,18 @@ class Epoch(Base):
     value: Mapped[str] = mapped_column(String(32))
 
 
+# Built once: it is the statement that is asked most.
+_HEADS = (
+    select(Epoch.value, Counter.name, Counter.seq)
+    .select_from(Epoch)
+    .outerjoin(Counter, Counter.name.in_(bindparam("names", expanding=True)))
+)
+
+
 async def read_heads(reading: Reading, topics: Iterable[Topic]) -> tuple[str, dict[Topic, int]]:
     """(the epoch, each topic's counter) in one statement; a topic nobody has written to is at 0."""
     by_name = {str(topic): topic for topic in topics}
-    query = select(Epoch.value, Counter.name, Counter.seq).select_from(Epoch)
-    query = query.outerjoin(Counter, Counter.name.in_(by_name))
-    rows = (await reading.execute(query)).all()
+    rows = (await reading.execute(_HEADS, {"names": list(by_name)})).all()
     found = {name: seq for _, name, seq in rows}  # a row of epoch alone, where there is none of these yet
     return rows[0][0], {topic: found.get(name, 0) for name, topic in by_name.items()}
 
