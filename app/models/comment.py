@@ -154,12 +154,10 @@ async def post(
             if stored := await write.get(Comment, id):
                 return _same(stored, author, topic), False
             comment.path = await _path_below(write, author, parent_id, topic)
-            if not author.moderator:
-                await commentables.refuse_locked(write, topic)
             write.create(comment)
             comment.content_seq = comment.seq
+            await commentables.count_new(write, topic, author)
             await standing(write.session, author)
-            await commentables.count(write, topic, 1)
             await notifications.tell(write, author, id, topic, told)
     except IntegrityError:  # the id was taken on another topic at the same moment
         raise _taken() from None

@@ -21,7 +21,7 @@ from app.live.cursors import write_cursor
 from app.live.model import Live, LiveModel
 from app.live.parley import Parley
 from app.live.topics import Topic
-from app.live.viewers import Kind
+from app.live.viewers import Kind, Viewer
 from app.live.writing import Write, owned
 from app.models.refusals import Forbidden
 
@@ -82,6 +82,17 @@ async def of(reading: Reading, topics: Iterable[Topic]) -> dict[Topic, Commentab
     return {topic: found.get(topic) or _blank(topic, counts[topic]) for topic in wanted}
 
 
+async def count_new(write: Write, topic: Topic, author: Viewer) -> None:
+    """One comment more, which the write has not stored yet. Raises Forbidden where nothing more is to be said, except
+    by moderators. It holds `topic.about`.
+    """
+    commentable = (await of(write.session, [topic]))[topic]
+    if commentable.locked and not author.moderator:
+        raise Forbidden("This conversation is locked.")
+    commentable.comments_count += 1
+    _put(write, commentable)
+
+
 async def count(write: Write, topic: Topic, by: int) -> None:
     """So many comments more can be seen by everybody, as the write has left them. It holds `topic.about`."""
     async with changing(write, topic) as commentable:
@@ -95,6 +106,10 @@ async def changing(write: Write, topic: Topic) -> AsyncIterator[Commentable]:
     await write.session.flush()  # what has just been written counts
     commentable = (await of(write.session, [topic]))[topic]
     yield commentable
+    _put(write, commentable)
+
+
+def _put(write: Write, commentable: Commentable) -> None:
     if commentable.seq:
         write.update(commentable)
     else:
@@ -126,12 +141,6 @@ async def _recount(parley: Parley, place: Topic) -> tuple[Topic, int, int] | Non
         commentable.comments_count = now
         write.update(commentable)
     return place, was, now
-
-
-async def refuse_locked(write: Write, topic: Topic) -> None:
-    """Raises Forbidden where nothing more is to be said. The write holds `topic.about`."""
-    if await write.session.scalar(select(Commentable.locked).where(Commentable.id == id_of(topic))):
-        raise Forbidden("This conversation is locked.")
 
 
 async def _count(reading: Reading, topics: list[Topic]) -> dict[Topic, int]:
