@@ -103,12 +103,13 @@ def targets(found: Results) -> str:
 
 
 def storm(found: Results) -> str:
-    head = ["sessions", "reads", "statements", "all level after s", "µs CPU a frame", "control before: p50, p99 ms",
-            "in the storm: p50, p99 ms"]  # fmt: skip
+    head = ["sessions", "reads", "statements", "all level after s", "µs CPU a frame", "MiB more",
+            "control before: p50, p99 ms", "in the storm: p50, p99 ms"]  # fmt: skip
     rows = [
         [
             f"{of['sessions']:,}", f"{of['reads']:,}", f"{of['statements']:,}", number(of["level_s"]),
-            number(of["cpu_us_a_frame"]), f"{number(of['calm']['p50_ms'])}, {number(of['calm']['p99_ms'])}",
+            number(of["cpu_us_a_frame"]), number(of["memory_kib"] * of["sessions"] / 1024),
+            f"{number(of['calm']['p50_ms'])}, {number(of['calm']['p99_ms'])}",
             f"{number(of['storm']['p50_ms'])}, {number(of['storm']['p99_ms'])}",
         ]
         for of in found["sizes"]

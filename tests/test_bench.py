@@ -43,7 +43,8 @@ def test_topics_that_stay_together_are_read_and_heard_in_fewer_processes() -> No
 
 def test_the_page_is_written_from_results_and_nothing_else_of_it_is_touched(tmp_path: Path) -> None:
     size = {"p50_ms": 1.0, "p99_ms": 2.0}
-    same = {"reads": 900, "statements": 9, "level_s": 1, "cpu_us_a_frame": 2, "calm": size, "storm": size}
+    same = {"reads": 900, "statements": 9, "level_s": 1, "cpu_us_a_frame": 2, "memory_kib": 50}
+    same |= {"calm": size, "storm": size}
     found = [{"sessions": 100, **same}, {"sessions": 1_000, **same}]
     (tmp_path / "storm.json").write_text(json.dumps({"sizes": found}))
     page = tmp_path / "bench.md"
