@@ -8,7 +8,9 @@ each change once for each kind of viewer, keeps the newest in a ring, moves its 
 2. A failed read leaves the flag up; the next sweep tries again.
 3. Sessions are woken some at a time, since each may be sent what is new there and then: whatever else this process does
    goes on meanwhile, and what was sent so far leaves.
-4. A feed exists while somebody watches it. There is nothing to keep for nobody: the database has it all.
+4. When ten thousand come back at once, each a thousand changes behind, they take turns. Else one round of the loop
+   would bring each of them a batch, and who is level would wait for seconds meanwhile.
+5. A feed exists while somebody watches it. There is nothing to keep for nobody: the database has it all.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ from app.live.rings import Ring
 from app.live.tasks import Tasks
 from app.live.topics import BadTopic, Topic
 
-CHUNKS_KEPT = 8  # of a topic, and only until its head moves
+CHUNKS_KEPT = 8  # of a topic, until its head moves, or nobody has wanted them from one sweep to the next
+TURNS = 4  # sessions that begin, or catch up, in one round of the loop (4)
 WAKES = 200  # sessions at a time (3); two milliseconds or so
 TOPICS_PER_LOOK = 500  # whose heads a sweep compares in one statement
 SWEEP_WITHOUT_HINTS = 1.0  # seconds
@@ -66,6 +69,7 @@ class Feed:
         self._looking: asyncio.Task[None] | None = None
         self._awaited: list[asyncio.Future[bool]] = []
         self._chunks: dict[int, asyncio.Task[Chunk]] = {}
+        self._wanted: set[int] = set()  # of the chunks, since the last sweep
 
     def hint(self, seq: int) -> None:
         """Read the topic soon, unless what is at `seq` is known, or the read under way began after it was told.
@@ -92,8 +96,9 @@ class Feed:
 
     async def chunk(self, after: int) -> Chunk:
         """Changes above `after` for a session below the ring: one read serves all who stand near each other."""
-        for task in self._chunks.values():
+        for start, task in self._chunks.items():
             if _succeeded(task) and task.result().start <= after < task.result().reached:
+                self._wanted.add(start)
                 return task.result()
         chunk = await self._chunk_from(after - after % CHUNK_ROWS)
         # A long run of conflated seqs may end below `after`.
@@ -106,7 +111,13 @@ class Feed:
                 del self._chunks[next(iter(self._chunks))]
             task = self._tasks.start(self._reader.chunk(self.topic, start, self.head or 0))
         self._chunks[start] = task
+        self._wanted.add(start)
         return await asyncio.shield(task)
+
+    def forget_chunks(self) -> None:
+        """Those that nobody has wanted since this was last asked: everyone is level, or gone."""
+        self._chunks = {start: task for start, task in self._chunks.items() if start in self._wanted}
+        self._wanted.clear()
 
     async def _keep_looking(self) -> None:
         """Read while there is a wish to (1). One task a feed, so that reads never overtake each other."""
@@ -163,6 +174,7 @@ class Feeds:
     def __init__(self, reader: Reader, *, ring_frames: int = 256, ring_bytes: int = 262_144) -> None:
         self.counts = reader.counts
         self.pulse = Pulse()
+        self._turns = asyncio.Semaphore(TURNS)
         self._reader = reader
         self._bounds = (ring_frames, ring_bytes)
         self._feeds: dict[Topic, Feed] = {}
@@ -191,7 +203,12 @@ class Feeds:
             feed = self._feeds[topic]
             feed.watchers.pop(watcher, None)
             if not feed.watchers:
-                del self._feeds[topic]  # (4)
+                del self._feeds[topic]  # (5)
+
+    async def turn(self) -> None:
+        """Wait for one's turn (4)."""
+        await self._turns.acquire()
+        asyncio.get_running_loop().call_soon(self._turns.release)
 
     def hint(self, text: str) -> None:
         """A gid was published. One that is not news here, or not for us, costs nothing."""
@@ -214,6 +231,8 @@ class Feeds:
         """Compare what the open feeds know with the database, and look where they differ."""
         self.counts.sweeps += 1
         feeds = list(self._feeds.values())
+        for feed in feeds:
+            feed.forget_chunks()
         for at in range(0, len(feeds), TOPICS_PER_LOOK):
             part = feeds[at : at + TOPICS_PER_LOOK]
             epoch, heads = await self._reader.heads([feed.topic for feed in part])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from app.database import Database
@@ -15,7 +16,7 @@ from app.live.model import LiveModel
 from app.live.topics import Topic
 
 READS_AT_ONCE = 4  # connections that feeds may hold; the rest of the pool is for requests
-CHUNKS_AT_ONCE = 2  # of these, so that who is level is not kept waiting by ten thousand who catch up
+LATE_AT_ONCE = 2  # of these, for who begins or catches up: who is level is not kept waiting by ten thousand of them
 CHUNK_ROWS = 128  # rows of each table in one chunk
 
 
@@ -43,7 +44,7 @@ class Reader:
         self._database = database
         self._models = models
         self._slots = asyncio.Semaphore(READS_AT_ONCE)
-        self._chunk_slots = asyncio.Semaphore(CHUNKS_AT_ONCE)
+        self._late_slots = asyncio.Semaphore(LATE_AT_ONCE)
 
     @property
     def reads(self) -> int:
@@ -62,7 +63,7 @@ class Reader:
         than `most` seqs. A head that went backwards is another history: it gets, and is answered with, a new epoch.
         """
         self.counts.news += 1
-        async with self._slots, self._database.reading() as reading:
+        async with self._slots if head is not None else self._late(), self._database.reading() as reading:
             now, heads = await read_heads(reading, [topic])
             h = heads[topic]
             if now != epoch or head is None or h - head > most:
@@ -77,9 +78,14 @@ class Reader:
     async def chunk(self, topic: Topic, start: int, head: int) -> Chunk:
         """The first changes above `start` and up to `head`, where `head` was read before."""
         self.counts.chunks += 1
-        async with self._chunk_slots, self._slots, self._database.reading() as reading:
+        async with self._late(), self._database.reading() as reading:
             changes, reached = await read_changes(reading, self._models, topic, start, head, CHUNK_ROWS)
         return Chunk(start, reached, self._counted(changes))
+
+    @asynccontextmanager
+    async def _late(self) -> AsyncIterator[None]:
+        async with self._late_slots, self._slots:
+            yield
 
     async def renew_epoch(self, old: str) -> str:
         """Say that the database has another history than that of `old`; answers the epoch that holds then."""

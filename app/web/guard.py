@@ -7,7 +7,7 @@ sends neither is no browser, has nobody's cookies but its own, and is let throug
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from starlette.applications import Starlette
@@ -54,6 +54,22 @@ class Rooted(Starlette):
 
 def _without(path: str, prefix: str) -> str:
     return path[len(prefix) :] or "/" if path == prefix or path.startswith(f"{prefix}/") else path
+
+
+class TakeTurns:
+    """Streams are opened some at a time: ten thousand who come back at once would hold up everybody else's requests.
+
+    What a request costs before its stream waits for anything is half a millisecond.
+    """
+
+    def __init__(self, app: ASGIApp, turn: Callable[[], Awaitable[None]]) -> None:
+        self.app = app
+        self.turn = turn
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == "/streams":
+            await self.turn()
+        await self.app(scope, receive, send)
 
 
 class ShareWithListed:

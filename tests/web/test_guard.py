@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from limits import parse
 
 from app.web import limits
+from app.web.guard import TakeTurns
 from tests.support.people import ARTICLE, sign_up
 from tests.web.database import counts_in
 from tests.web.refusals import refused
@@ -206,3 +207,18 @@ async def test_a_cookie_of_one_scheme_is_not_taken_under_the_other(site: Site) -
         await sign_up(alice, "Nora")
         assert (await alice.get("/api/session")).json()["user"]
         assert (await alice.get("/api/session", headers={"X-Forwarded-Proto": "https"})).json() == {"user": None}
+
+
+async def test_who_opens_a_stream_waits_for_a_turn_and_others_do_not() -> None:
+    passed, turns = list[str](), list[str]()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        passed.append(scope["path"])
+
+    async def turn() -> None:
+        turns.append("taken")
+
+    for path in ("/streams", "/api/comments", "/streams"):
+        await TakeTurns(app, turn)({"type": "http", "path": path}, None, None)  # type: ignore[arg-type]
+    assert passed == ["/streams", "/api/comments", "/streams"]
+    assert len(turns) == 2
