@@ -10,7 +10,7 @@ there is said again soon; while Redis is away, each process knows of its own peo
    so; one that dies is forgotten 45 seconds after its last word.
 3. Typing is the person's, not the process's, since it is said by a request, to any of them. So it is told to all by
    itself, and ends by itself after six seconds.
-4. What it costs: to be told something new takes a session about 30 µs, so ten thousand at one topic take a third of a
+4. What it costs: to be told something new takes a session up to 30 µs, so ten thousand at one topic take a third of a
    second. They are told at most once a second where they are a hundred, and once in ten where they are a thousand or
    more: at ten thousand that is three percent of a processor, and anybody may be seen ten seconds late.
 5. It names people who are signed in, to whoever looks. A guest is a number.
