@@ -34,7 +34,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("scenario", nargs="*", help=f"{', '.join(SCENARIOS)}, report; all of them by default")
     parser.add_argument("--rounds", type=int, default=5, help="whose median is told")
-    parser.add_argument("--sessions", type=int, nargs="*", help="for fan-out: these numbers instead of its own")
+    parser.add_argument("--sessions", type=int, nargs="*", help="for fan-out and storm: these instead of their own")
     parser.add_argument("--out", type=Path, default=RESULTS, help="the directory for the results")
     given = parser.parse_args()
     if unknown := set(given.scenario) - {*SCENARIOS, "report"}:
