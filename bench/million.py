@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from app.live.feeds import Feeds
+from app.live.reader import Reader
 from bench.cluster import Cluster, Shape
 from bench.measure import exponent, median
 
@@ -91,7 +92,7 @@ def _growth() -> dict[str, Any]:
 
 def hint_cost() -> float:
     """µs that a process spends on a hint for a topic nobody watches there, Redis's part not in it."""
-    feeds = Feeds(None)  # type: ignore[arg-type]  # nothing is read
+    feeds = Feeds(Reader(None, ()))  # type: ignore[arg-type]  # nothing is read
     hints = [f"gid://parley/Comment/{uuid.uuid4()}?topic=Article%2F{number}&seq=7" for number in range(5_000)]
     costs = []
     for _ in range(5):

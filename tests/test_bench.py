@@ -11,6 +11,7 @@ from bench import report, servers
 from bench.cluster import Cluster, Shape
 from bench.crowds import crowd
 from bench.measure import exponent, percentile
+from bench.million import hint_cost
 
 BLOCK = 'id: 1\nevent: global.comment.create.success\ndata: {"payload": {"model": {"body": "hello"}}}\n\n'
 
@@ -39,6 +40,10 @@ def test_topics_that_stay_together_are_read_and_heard_in_fewer_processes() -> No
     grouped = Cluster(Shape(processes=8, topics=200, sessions=4_000, affinity=2, shards=4)).simulate(50, 5)
     assert grouped.reads < spread.reads / 2
     assert grouped.heard < spread.heard / 2
+
+
+def test_a_hint_for_a_topic_that_nobody_watches_has_a_cost() -> None:
+    assert hint_cost() > 0
 
 
 def test_the_page_is_written_from_results_and_nothing_else_of_it_is_touched(tmp_path: Path) -> None:
