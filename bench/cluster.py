@@ -89,6 +89,9 @@ class Watchers:
     def wake(self) -> None:
         pass
 
+    def beat(self) -> None:
+        pass
+
 
 @dataclass(frozen=True)
 class Shape:

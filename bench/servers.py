@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +54,7 @@ class Server:
     path: str
     ready: str
     process: Process
-    publish: Callable[[int], AsyncIterator[None]]
+    publish: Callable[[int], Awaitable[None]]
     redis: RedisServer | None = None
     posters: list[Poster] = field(default_factory=list)
 
