@@ -75,8 +75,8 @@ class Session:
 
     `authorise` answers the viewer as the database knows it now; raises LoginEnded. With `once`, the stream ends
     after the first batch, or after a heartbeat's time without any: long polling. `ended` is how the login ended that
-    the client came with: it is told that it is a guest here. With `presence`, the viewer
-    is seen at these topics, and told who else is.
+    the client came with: it is told that it is a guest here. With `presence`, the viewer is seen at these topics, and
+    told who else is.
     """
 
     __slots__ = (
@@ -125,7 +125,8 @@ class Session:
             self._woken = True
         elif not self._put_at_hand():
             self._woken = True
-            self._waiting.set_result(None)
+            if not self._waiting.done():  # whoever waits may be about to be cancelled
+                self._waiting.set_result(None)
             self._waiting = None
 
     def beat(self) -> None:

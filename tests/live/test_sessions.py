@@ -250,6 +250,17 @@ async def test_a_cancelled_stream_leaves_nothing_behind(parley: Parley) -> None:
         assert len(parley.feeds) == 0
 
 
+async def test_who_is_cancelled_may_still_be_woken(parley: Parley) -> None:
+    async with reading(parley.feeds) as reader:
+        await reader.next()
+        waiting = asyncio.create_task(reader.next())
+        await wait_until(lambda: reader.session._waiting is not None, "the session to wait")
+        waiting.cancel()  # what it waits for is cancelled now, and it does not know yet
+        reader.session.wake()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+
 async def test_a_database_that_is_away_ends_the_stream_and_asks_back(
     parley: Parley, monkeypatch: pytest.MonkeyPatch
 ) -> None:
