@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from functools import cache
 
 from starlette.applications import Starlette
@@ -80,17 +80,11 @@ API = [
 COLLECTIONS = (10_000, 10, 50)
 
 
-@contextmanager
-def collecting_rarely() -> Iterator[None]:
+def collect_rarely() -> None:
     """A collection of all looks at every object. With ten thousand streams that takes a second, in which nothing else
-    happens, to find a hundred; and while they come it would be done a dozen times.
+    happens, to find a hundred; and while they come it would be done a dozen times. It is the process's, and stays so.
     """
-    before = gc.get_threshold()
     gc.set_threshold(*COLLECTIONS)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) -> Starlette:
@@ -105,12 +99,12 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         forget_shutdown()
-        with collecting_rarely():
-            async with parley, limits, background, watched or nullcontext():
-                background.start(open_streams.keep_ending())
-                background.start(keep_sending(parley))
-                background.start(keep_up(parley))
-                yield
+        collect_rarely()
+        async with parley, limits, background, watched or nullcontext():
+            background.start(open_streams.keep_ending())
+            background.start(keep_sending(parley))
+            background.start(keep_up(parley))
+            yield
 
     app = Rooted(
         settings.root_path,

@@ -166,13 +166,13 @@ class Session:
                 self._presence.enter(self)
             while not self._ending:
                 self._woken = False
-                if sent := await self._step():
+                if outlet and not outlet.free:
+                    yield b""  # and only then is read what to send next: it may have been erased by then
+                elif sent := await self._step():
                     if self._once:
                         sent += self._company()
                         self._ending = True
                     yield sent
-                elif outlet and not outlet.free:
-                    yield b""
                 elif not self._ending:
                     await self._wait()
             yield blocks.retry(self._retry) + b"\n"

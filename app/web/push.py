@@ -180,17 +180,16 @@ def forget_shutdown() -> None:
 @coroutine
 def _rest_of(begun: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, None, None]:
     """Await what is left of a coroutine whose last step waits for this."""
-    step: Callable[[], Any]
-    while True:
-        try:
-            yield waits_for
-            step = partial(begun.send, None)
-        except BaseException as error:
-            step = partial(begun.throw, error)
-        try:
-            waits_for = step()
-        except StopIteration:
-            return
+    try:
+        while True:
+            try:
+                yield waits_for
+            except BaseException as error:  # kept under no other name: with its traceback it would keep us alive
+                waits_for = begun.throw(error)
+            else:
+                waits_for = begun.send(None)
+    except StopIteration:
+        return
 
 
 async def _fail(error: Exception) -> None:
