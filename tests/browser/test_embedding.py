@@ -100,6 +100,7 @@ async def test_all_threads_of_a_page_and_of_all_its_tabs_have_one_stream(
         await one.write("Here")
     for one in threads:
         await one.sees("Here")
+    await threads[0].is_settled()  # else what comes now may be written first, and stand above it
     await write(phone, "For the first alone")
     await threads[0].sees("Here", "For the first alone")
     await is_one_stream(site)
