@@ -105,7 +105,7 @@ $(INSTALLED_DEV): pyproject.toml constraints.txt | $(BIN)/python
 	@touch $(INSTALLED) $@
 
 $(INSTALLED_BENCH): pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install --constraint constraints.txt '.[dev,bench]'
+	$(PIP) install --constraint constraints.txt --editable '.[dev,bench]'
 	@touch $(INSTALLED) $(INSTALLED_DEV) $@
 
 $(BIN)/npm: | $(BIN)/python
