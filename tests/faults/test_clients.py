@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 RECONNECTS = 10_000
 SPARE = 100  # descriptors by which the pools may still grow; a leak would be of thousands
 ASLEEP = 60  # streams that nobody reads
-CEILING = 400 * 1024  # bytes for each of them, the frames that all share included
+CEILING = 640 * 1024  # bytes for each, with what all share: frames, chunks, garbage that waits. A queue is 4 MB
 
 HALVES = {
     "a line": b"GET /str",
