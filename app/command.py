@@ -20,7 +20,7 @@ from app.demo import PASSWORD, PEOPLE, seed
 from app.doctor import State, examine
 from app.live.gids import BadGid, Gid, GidNotFound
 from app.live.parley import Parley
-from app.live.topics import BadTopic, Topic
+from app.live.topics import Topic
 from app.live.viewers import Viewer
 from app.models import LIVE_MODELS
 from app.models import commentable as commentables
@@ -42,34 +42,24 @@ class Mistake(click.ClickException):
     exit_code = 2
 
 
-class Address(click.ParamType[str]):
-    name = "address"
+class Parsed(click.ParamType[R]):
+    """A word that `parse` takes, or refuses with a ValueError; `complaint` says so, of {value} and {error}."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+    def __init__(self, name: str, parse: Callable[[str], R], complaint: str) -> None:
+        self.name = name
+        self._parse = parse
+        self._complaint = complaint
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> R:
         try:
-            return clean_email(value)
+            return self._parse(value)
         except ValueError as error:
-            raise Mistake(f"{value}: this is not {error}.") from None
+            raise Mistake(self._complaint.format(value=value, error=error)) from None
 
 
-class GidType(click.ParamType[Gid]):
-    name = "gid"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Gid:
-        try:
-            return Gid.parse(value)
-        except BadGid as error:
-            raise Mistake(f"{error}.") from None
-
-
-class TopicType(click.ParamType[Topic]):
-    name = "topic"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Topic:
-        try:
-            return Topic.parse(value)
-        except BadTopic as error:
-            raise Mistake(f"{value}: {error}.") from None
+ADDRESS = Parsed("address", clean_email, "{value}: this is not {error}.")
+GID = Parsed("gid", Gid.parse, "{error}.")
+TOPIC = Parsed("topic", Topic.parse, "{value}: {error}.")
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -198,7 +188,7 @@ def epoch() -> None:
 
 
 @parley.command()
-@click.argument("gid", type=GidType())
+@click.argument("gid", type=GID)
 def touch(gid: Gid) -> None:
     """Tell everyone that an object was changed by other hands: gid://parley/Comment/<id>, say."""
     _work(lambda parley: parley.touch(gid))
@@ -206,7 +196,7 @@ def touch(gid: Gid) -> None:
 
 
 @parley.command()
-@click.argument("topics", type=TopicType(), nargs=-1, metavar="[TOPIC]...")
+@click.argument("topics", type=TOPIC, nargs=-1, metavar="[TOPIC]...")
 def recount(topics: tuple[Topic, ...]) -> None:
     """Count the comments of these commentables anew (Article/1), or of all, and tell everyone what was wrong."""
     wrong = _work(lambda parley: commentables.recount(parley, topics))
@@ -225,7 +215,7 @@ def users() -> None:
 
 
 @users.command()
-@click.argument("address", type=Address())
+@click.argument("address", type=ADDRESS)
 def show(address: str) -> None:
     """What is known of the account with this address."""
     for name, value in _work(lambda parley: _facts(parley, address)).items():
@@ -259,7 +249,7 @@ def list_moderating() -> None:
 
 
 @users.command()
-@click.argument("address", type=Address())
+@click.argument("address", type=ADDRESS)
 @click.argument("role", type=click.Choice([role.value for role in Role]))
 def role(address: str, role: str) -> None:
     """Give an account a role. The first owner is made so, who appoints all others in the browser."""
@@ -268,7 +258,7 @@ def role(address: str, role: str) -> None:
 
 
 @users.command("end-logins")
-@click.argument("address", type=Address())
+@click.argument("address", type=ADDRESS)
 def end_logins(address: str) -> None:
     """Sign an account out, everywhere and at once."""
 

@@ -34,17 +34,12 @@ class Rooted(Starlette):
         self.root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await super().__call__(scope, receive, send)
-            return
-        inner = {
-            **scope,
-            SERVERS: send,
-        }  # a copy: the server's own would keep itself alive
-        if self.root_path or scope.get("root_path"):
-            path = _without(_without(scope["path"], scope.get("root_path", "")), self.root_path)
-            inner, send = {**inner, "path": path, "root_path": ""}, self._outward(send)
-        await super().__call__(inner, receive, send)
+        if scope["type"] == "http":
+            scope = {**scope, SERVERS: send}  # a copy: with its `send` in it the server's own would keep itself alive
+            if self.root_path or scope.get("root_path"):
+                path = _without(_without(scope["path"], scope.get("root_path", "")), self.root_path)
+                scope, send = {**scope, "path": path, "root_path": ""}, self._outward(send)
+        await super().__call__(scope, receive, send)
 
     def _outward(self, send: Send) -> Send:
         async def send_outward(message: Message) -> None:

@@ -151,9 +151,6 @@ class OpenStreams:
     def __init__(self) -> None:
         self._open: set[PushResponse] = set()
 
-    def __len__(self) -> int:
-        return len(self._open)
-
     @contextmanager
     def entered(self, stream: PushResponse) -> Iterator[None]:
         self._open.add(stream)
