@@ -134,7 +134,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
         ],
         middleware=[
             Middleware(OptionalSlash),
-            Middleware(TakeTurns, parley.feeds.turn),
+            Middleware(TakeTurns, parley.feeds.turns.take),
             Middleware(Access, requests),
             Middleware(ShareWithListed, settings.allowed_origins),
             Middleware(RefuseCrossSite, settings.allowed_origins),

@@ -6,11 +6,7 @@ each change once for each kind of viewer, keeps the newest in a ring, moves its 
 1. A wish to look is a flag, not a queue. It is lowered before the read begins, so one that arrives during the read
    is honoured by another read, and a hundred by one.
 2. A failed read leaves the flag up; the next sweep tries again.
-3. Sessions are woken some at a time, since each may be sent what is new there and then: whatever else this process does
-   goes on meanwhile, and what was sent so far leaves.
-4. When ten thousand come back at once, each a thousand changes behind, they take turns. Else one round of the loop
-   would bring each of them a batch, and who is level would wait for seconds meanwhile.
-5. A feed exists while somebody watches it. There is nothing to keep for nobody: the database has it all.
+3. A feed exists while somebody watches it. There is nothing to keep for nobody: the database has it all.
 """
 
 from __future__ import annotations
@@ -29,10 +25,9 @@ from app.live.reader import CHUNK_ROWS, Chunk, News, Reader
 from app.live.rings import Ring
 from app.live.tasks import Tasks
 from app.live.topics import BadTopic, Topic
+from app.live.turns import Turns, wake_all
 
 CHUNKS_KEPT = 8  # of a topic, until its head moves, or nobody has wanted them from one sweep to the next
-TURNS = 4  # sessions that begin, or catch up, in one round of the loop (4)
-WAKES = 200  # sessions at a time (3); two milliseconds or so
 TOPICS_PER_LOOK = 500  # whose heads a sweep compares in one statement
 SWEEP_WITHOUT_HINTS = 1.0  # seconds
 
@@ -132,7 +127,7 @@ class Feed:
                     raise
                 _release(awaited, True)
                 if moved:
-                    await self._wake_all()
+                    await wake_all(self.watchers)
                 if not self.dirty:
                     self._told = 0  # one that spoke of what is not there must not outlive this
                     self._awaited_seqs.forget()
@@ -161,12 +156,6 @@ class Feed:
         self.text = b"%b.%d" % (self.key, news.head)
         return True
 
-    async def _wake_all(self) -> None:
-        for count, watcher in enumerate(tuple(self.watchers), 1):
-            watcher.wake()
-            if count % WAKES == 0:
-                await asyncio.sleep(0)  # (3)
-
 
 class Feeds:
     """The open feeds of this process, by topic."""
@@ -174,7 +163,7 @@ class Feeds:
     def __init__(self, reader: Reader, *, ring_frames: int = 256, ring_bytes: int = 262_144) -> None:
         self.counts = reader.counts
         self.pulse = Pulse()
-        self._turns = asyncio.Semaphore(TURNS)
+        self.turns = Turns()  # of sessions that begin, or catch up
         self._reader = reader
         self._bounds = (ring_frames, ring_bytes)
         self._feeds: dict[Topic, Feed] = {}
@@ -203,12 +192,7 @@ class Feeds:
             feed = self._feeds[topic]
             feed.watchers.pop(watcher, None)
             if not feed.watchers:
-                del self._feeds[topic]  # (5)
-
-    async def turn(self) -> None:
-        """Wait for one's turn (4)."""
-        await self._turns.acquire()
-        asyncio.get_running_loop().call_soon(self._turns.release)
+                del self._feeds[topic]  # (3)
 
     def hint(self, text: str) -> None:
         """A gid was published. One that is not news here, or not for us, costs nothing."""

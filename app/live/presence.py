@@ -29,6 +29,7 @@ from uuid import uuid4
 from app.live.rolls import Farewell, Message, Person, Roll, Typing, parse
 from app.live.rooms import Room, Watcher
 from app.live.topics import Topic
+from app.live.turns import wake_all
 from app.live.viewers import Viewer
 
 LOOK = 0.5  # seconds between two looks at what is to be said, told and forgotten
@@ -171,24 +172,25 @@ class Presence:
         while True:
             await asyncio.sleep(LOOK)
             try:
-                self.look()
+                await wake_all(self.look())
             except Exception:
                 log.exception("presence")
 
-    def look(self) -> None:
-        """Do what is due. The only place where a roll is said, or a session told."""
+    def look(self) -> list[Watcher]:
+        """Do what is due, and answer whom to wake for it. The only place where a roll is said, or a session told."""
         now = self._clock()
-        due = []
+        due, woken = list[Room](), list[Watcher]()
         for room in list(self._rooms.values()):
             room.forget(now)
             if room.is_to_be_told(now):
-                room.tell(now)
+                woken += room.tell(now)
             if room.is_to_be_said(now):
                 due.append(room)
             elif room.is_over:
                 del self._rooms[room.topic]
         for room in nsmallest(ROLLS, due, key=lambda room: room.said_at):
             self._say(room, now)
+        return woken
 
     def _say(self, room: Room, now: float) -> None:
         self._send(room.roll(self._process).model_dump_json())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from math import inf
@@ -176,8 +176,10 @@ class Room:
     def is_to_be_told(self, now: float) -> bool:
         return self.untold and now - self.told_at >= self.pause
 
-    def tell(self, now: float) -> None:
-        """Let the sessions here be sent what is new, all of them the same bytes; newcomers also what is not."""
+    def tell(self, now: float) -> Collection[Watcher]:
+        """The sessions here that are to be woken for what is new, the same bytes for all; newcomers also for what is
+        not.
+        """
         self.untold = False
         block = blocks.presence(self._company())
         woken, self.newcomers = self.newcomers, set()
@@ -187,8 +189,7 @@ class Room:
             woken = self.watchers
         if woken:
             self.told_at = now
-        for watcher in woken:
-            watcher.wake()
+        return woken
 
     def _company(self) -> dict[str, Any]:
         """Everybody, in all processes, as clients hear of them."""

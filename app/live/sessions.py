@@ -197,7 +197,7 @@ class Session:
         self._places = [Place(feed) for feed in random.sample(feeds, len(feeds))]  # no topic is always the last
         self._account = next((feed for feed in feeds if feed.topic.is_account), None)
         opening = await judge(feeds, self._cursors)
-        await self._feeds.turn()
+        await self._feeds.turns.take()
         self._cursors = ()
         if opening.epoch is None:
             self._give_up()
@@ -307,7 +307,7 @@ class Session:
         """The next changes of a topic of which the ring does not know all, from the database."""
         feed, head = place.feed, place.feed.head or 0
         chunk = await feed.chunk(place.at)
-        await self._feeds.turn()
+        await self._feeds.turns.take()
         self._feeds.counts.conflations += 1
         if feed.ring.floor > head or self._account_moved():
             return b""  # more was heard meanwhile than the ring can tell of, or the login may have ended

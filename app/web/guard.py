@@ -57,18 +57,17 @@ def _without(path: str, prefix: str) -> str:
 
 
 class TakeTurns:
-    """Streams are opened some at a time: ten thousand who come back at once would hold up everybody else's requests.
-
-    What a request costs before its stream waits for anything is half a millisecond.
+    """Streams are opened one at a time (`app.live.turns`): ten thousand who come back at once would hold up everybody
+    else's requests. What one costs before it waits for anything is half a millisecond.
     """
 
-    def __init__(self, app: ASGIApp, turn: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, app: ASGIApp, take_turn: Callable[[], Awaitable[None]]) -> None:
         self.app = app
-        self.turn = turn
+        self.take_turn = take_turn
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == "/streams":
-            await self.turn()
+            await self.take_turn()
         await self.app(scope, receive, send)
 
 

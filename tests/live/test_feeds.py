@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 import pytest
 from sqlalchemy import event, text
 
-from app.live.feeds import TURNS
 from app.live.parley import Parley
 from app.live.reader import Chunk
 from app.live.topics import Topic
@@ -202,20 +201,3 @@ async def test_a_chunk_is_forgotten_when_its_topic_moves(parley: Parley, alice: 
         await second.until("update.success")
         async with reading(parley.feeds, cursors=[beginning]) as third:
             assert (await third.until("create.success")).model["body"] == "nothing"
-
-
-async def test_some_have_their_turn_in_each_round_of_the_loop_and_none_is_forgotten(parley: Parley) -> None:
-    rounds = list[int]()
-    round = 0
-
-    async def wait() -> None:
-        await parley.feeds.turn()
-        rounds.append(round)
-
-    waiting = [asyncio.create_task(wait()) for _ in range(10 * TURNS)]
-    waiting[TURNS].cancel()
-    while not all(task.done() for task in waiting):
-        await asyncio.sleep(0)
-        round += 1
-    assert len(rounds) == 10 * TURNS - 1
-    assert max(rounds.count(each) for each in rounds) <= TURNS

@@ -70,7 +70,8 @@ class World:
         while self.now < until:
             self.now = min(until, self.now + module.LOOK)
             for process in self.processes:
-                process.look()
+                for watcher in process.look():
+                    watcher.wake()
 
 
 class Looker:

@@ -215,10 +215,10 @@ async def test_who_opens_a_stream_waits_for_a_turn_and_others_do_not() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         passed.append(scope["path"])
 
-    async def turn() -> None:
+    async def take_turn() -> None:
         turns.append("taken")
 
     for path in ("/streams", "/api/comments", "/streams"):
-        await TakeTurns(app, turn)({"type": "http", "path": path}, None, None)  # type: ignore[arg-type]
+        await TakeTurns(app, take_turn)({"type": "http", "path": path}, None, None)  # type: ignore[arg-type]
     assert passed == ["/streams", "/api/comments", "/streams"]
     assert len(turns) == 2

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections import Counter
+
+from app.live.turns import SERIES, Turns
+from tests.support.waiting import end
+
+CROWD = 5 * SERIES
+
+
+async def test_one_has_their_turn_in_each_round_of_the_loop_and_none_is_forgotten() -> None:
+    turns, rounds, round = Turns(), Counter[int](), 0
+
+    async def wait() -> None:
+        await turns.take()
+        rounds[round] += 1
+
+    waiting = [asyncio.create_task(wait()) for _ in range(CROWD)]
+    waiting[SERIES].cancel()
+    while not all(task.done() for task in waiting):
+        await asyncio.sleep(0)
+        round += 1
+    assert rounds.total() == CROWD - 1
+    assert max(rounds.values()) == 1
+
+
+async def test_threads_have_the_interpreter_while_many_take_turns() -> None:
+    turns = Turns()
+
+    async def keep_busy() -> None:
+        while True:
+            await turns.take()
+            until = time.perf_counter() + 0.0003
+            while time.perf_counter() < until:
+                pass
+
+    def ask() -> None:
+        """As a driver does, which lets go of the interpreter's lock for each row."""
+        database = sqlite3.connect(":memory:")
+        rows = database.execute(
+            "WITH RECURSIVE n(x) AS (VALUES(1) UNION SELECT x + 1 FROM n LIMIT 100) SELECT x FROM n"
+        )
+        assert len(rows.fetchall()) == 100
+        database.close()
+
+    busy = [asyncio.create_task(keep_busy()) for _ in range(CROWD)]
+    try:
+        async with asyncio.timeout(20):
+            for _ in range(20):
+                await asyncio.to_thread(ask)
+    finally:
+        await end(*busy)
