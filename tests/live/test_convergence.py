@@ -37,7 +37,7 @@ from tests.live.note import Note
 from tests.live.people import enrol
 from tests.live.replicas import Process, Replica, above, add_notes, enrol_three, level, snapshot
 from tests.support.people import PASSWORD
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 ACTIONS = st.lists(
     st.one_of(
@@ -73,6 +73,8 @@ class PausingDatabase(Database):
 
 class World:
     """Two processes on one database, four people who look at one topic, and what happens to them."""
+
+    patience = PATIENCE
 
     def __init__(self, processes: list[Process], people: list[Viewer], seed: int, **replica: Any) -> None:
         self.processes = processes
@@ -185,7 +187,7 @@ class World:
         for process in self.processes:
             await process.feeds.sweep()
         cursor, _ = await snapshot(self.processes[0], self.topic, GUEST)
-        await wait_until(lambda: level(self.replicas, cursor), "everyone to be level with the database")
+        await wait_until(lambda: level(self.replicas, cursor), "everyone to be level with the database", self.patience)
         for replica in self.replicas:
             _, fresh = await snapshot(self.processes[0], self.topic, replica.viewer)
             assert not replica.complaints, replica.complaints
@@ -279,7 +281,13 @@ async def test_every_replica_converges_when_somebody_leaves(
 # -- planted bugs ---------------------------------------------------------------------------------------------
 
 
-async def caught(url: str, people: list[Viewer], *, rounds: int = 60, replica: Any = None, **parts: Any) -> str:
+class Impatient(World):
+    """What is broken on purpose is not waited for that long."""
+
+    patience = 5.0
+
+
+async def caught(url: str, people: list[Viewer], *, rounds: int = 200, replica: Any = None, **parts: Any) -> str:
     """Run random histories until one breaks the law; answers how. Fails if none of many does."""
     async with processes(url, **parts) as both:
         for seed in range(rounds):
@@ -290,7 +298,7 @@ async def caught(url: str, people: list[Viewer], *, rounds: int = 60, replica: A
                 kind = chance.choice(kinds)
                 actions.append((kind, chance.randint(1, 4) if kind == "write" else chance.randint(0, 1)))
             try:
-                await World(both, people, seed, **(replica or {})).run(actions)
+                await Impatient(both, people, seed, **(replica or {})).run(actions)
             except AssertionError as broken:
                 return str(broken)
     pytest.fail("nobody noticed")
@@ -327,7 +335,8 @@ class HoardingRing(Ring):
 
 async def test_the_law_notices_who_advances_to_the_greatest_seq_read(postgres_url: str) -> None:
     people = await enrol_three(postgres_url)
-    assert "should have" in await caught(postgres_url, people, reader=GreedyReader)
+    broken = await caught(postgres_url, people, reader=GreedyReader)
+    assert "should have" in broken or "level" in broken  # a head that is behind what has been read is never level
 
 
 async def test_the_law_notices_who_waits_without_checking(database_url: str, people: list[Viewer]) -> None:
