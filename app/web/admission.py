@@ -48,9 +48,10 @@ class Admission:
         try:
             yield free
         finally:
-            if free:
-                self._open.subtract(bounds.keys())
-                self._open += Counter()  # forgets what is at zero
+            for bound in bounds if free else ():
+                self._open[bound] -= 1
+                if not self._open[bound]:
+                    del self._open[bound]  # what is at zero is forgotten
 
     def _bounds(self, request: Request, viewer: Viewer) -> dict[Bound, int]:
         bounds: dict[Bound, int] = {ALL: self._settings.max_streams}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from collections import Counter
+from contextlib import AbstractContextManager, AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -92,6 +93,31 @@ async def test_one_address_has_so_many(settings: Settings) -> None:
         await wait_until(lambda: open_streams(site) == 0, "the places to be free")
         async with listening(one, "Article/1") as stream:
             await stream.next()
+
+
+def test_who_leaves_is_forgotten_and_nobody_else_is_looked_at(settings: Settings) -> None:
+    from starlette.requests import Request
+
+    from app.live.viewers import GUEST
+    from app.web.admission import Admission
+
+    class Register(Counter[Any]):
+        def items(self) -> Any:  # as whatever goes through all of them does
+            raise AssertionError("ten thousand times ten thousand")
+
+    admission = Admission(settings)
+    admission._open = Register()
+
+    def place(address: str) -> AbstractContextManager[bool]:
+        request = Request({"type": "http", "client": (address, 1), "headers": [], "app": None})
+        return admission.place(request, GUEST)
+
+    with place("192.0.2.1") as here:
+        with place("192.0.2.1") as too, place("192.0.2.2") as there:
+            assert all([here, too, there])
+            assert len(admission._open) == 3
+        assert len(admission._open) == 2
+    assert not admission._open
 
 
 async def test_load_tests_are_bounded_by_the_process_alone(settings: Settings) -> None:
