@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from bench.report import DATABASES
 from tests.support.serving import ROOT
 
 PLACE = ROOT / "docs/bench"
@@ -85,12 +86,15 @@ def fan_out(found: Any, place: Path) -> None:
 
 def storm(found: Any, place: Path) -> None:
     figure, axes = _figure(["reads of the database in the storm", "p99 of a live delivery elsewhere, ms"])
-    by = {of["sessions"]: of for of in found["sizes"]}
-    _line(axes[0], {size: of["reads"] for size, of in by.items()}, "read", SERIES[0])
+    for number, (kind, name) in enumerate(DATABASES.items()):
+        by = {of["sessions"]: of for of in found["sizes"] if of["database"] == kind}
+        _line(axes[0], {size: of["reads"] for size, of in by.items()}, f"read, {name}", SERIES[number])
+        _line(axes[1], {size: of["calm"]["p99_ms"] for size, of in by.items()}, f"before, {name}", SERIES[number + 2])
+        _line(
+            axes[1], {size: of["storm"]["p99_ms"] for size, of in by.items()}, f"in the storm, {name}", SERIES[number]
+        )
     chunks = found["behind"] / found["rows_a_chunk"]
-    _line(axes[0], {size: size * chunks for size in by}, "if each read for itself", SERIES[3])
-    _line(axes[1], {size: of["calm"]["p99_ms"] for size, of in by.items()}, "before", SERIES[2])
-    _line(axes[1], {size: of["storm"]["p99_ms"] for size, of in by.items()}, "in the storm", SERIES[3])
+    _line(axes[0], {of["sessions"]: of["sessions"] * chunks for of in found["sizes"]}, "if each read alone", SERIES[3])
     for axis in axes:
         axis.set_xlabel("sessions that come back")
         _legend(axis)

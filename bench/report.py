@@ -103,22 +103,25 @@ def targets(found: Results) -> str:
 
 
 def storm(found: Results) -> str:
-    head = ["sessions", "reads", "statements", "all level after s", "µs CPU a frame", "MiB more",
+    head = ["database, sessions", "reads", "statements", "all level after s", "µs CPU a frame", "MiB more",
             "control before: p50, p99 ms", "in the storm: p50, p99 ms"]  # fmt: skip
     rows = [
         [
-            f"{of['sessions']:,}", f"{of['reads']:,}", f"{of['statements']:,}", number(of["level_s"]),
+            f"{DATABASES[of['database']]}, {of['sessions']:,}", f"{of['reads']:,}", f"{of['statements']:,}",
+            number(of["level_s"]),
             number(of["cpu_us_a_frame"]), number(of["memory_kib"] * of["sessions"] / 1024),
             f"{number(of['calm']['p50_ms'])}, {number(of['calm']['p99_ms'])}",
             f"{number(of['storm']['p50_ms'])}, {number(of['storm']['p99_ms'])}",
         ]
         for of in found["sizes"]
     ]  # fmt: skip
-    sizes = [of["sessions"] for of in found["sizes"]]
-    note = ""
-    if len(sizes) > 1:
-        grown = exponent(sizes, [of["reads"] for of in found["sizes"]])
-        note = f"\n\nReads grow with the sessions to the power of {grown:.2f}: with the topics, that is."
+    grown = []
+    for kind, name in DATABASES.items():
+        reads = {of["sessions"]: of["reads"] for of in found["sizes"] if of["database"] == kind}
+        if len(reads) > 1:
+            grown.append(f"{exponent(list(reads), list(reads.values())):.2f} ({name})")
+    powers = " and ".join(grown)
+    note = f"\n\nReads grow with the sessions to the power of {powers}: with the topics, that is." if grown else ""
     return table(head, rows) + note
 
 

@@ -40,11 +40,12 @@ LONGEST = 400.0  # seconds
 
 async def run(sizes: Sequence[int] = SIZES, say: Any = print, topics: int = TOPICS) -> dict[str, Any]:
     found = []
-    async with servers.data() as url:
-        await fill(url, [Topic("Article", str(number)) for number in range(topics)], BEHIND)
-        for sessions in sizes:
-            found.append(await storm(url, sessions, topics))
-            say(f"storm: {found[-1]}")
+    for kind in ("sqlite", "postgresql"):
+        async with servers.data(kind) as url:
+            await fill(url, [Topic("Article", str(number)) for number in range(topics)], BEHIND)
+            for sessions in sizes:
+                found.append({"database": kind, **await storm(url, sessions, topics)})
+                say(f"storm: {found[-1]}")
     return {"topics": topics, "behind": BEHIND, "rows_a_chunk": CHUNK_ROWS, "sizes": found}
 
 

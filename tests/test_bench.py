@@ -48,7 +48,14 @@ def test_a_hint_for_a_topic_that_nobody_watches_has_a_cost() -> None:
 
 def test_the_page_is_written_from_results_and_nothing_else_of_it_is_touched(tmp_path: Path) -> None:
     size = {"p50_ms": 1.0, "p99_ms": 2.0}
-    same = {"reads": 900, "statements": 9, "level_s": 1, "cpu_us_a_frame": 2, "memory_kib": 50}
+    same = {
+        "database": "postgresql",
+        "reads": 900,
+        "statements": 9,
+        "level_s": 1,
+        "cpu_us_a_frame": 2,
+        "memory_kib": 50,
+    }
     same |= {"calm": size, "storm": size}
     found = [{"sessions": 100, **same}, {"sessions": 1_000, **same}]
     (tmp_path / "storm.json").write_text(json.dumps({"sizes": found}))
@@ -58,9 +65,9 @@ def test_the_page_is_written_from_results_and_nothing_else_of_it_is_touched(tmp_
     )
     report.write(tmp_path, page)
     told = page.read_text()
-    assert told.startswith("before\n<!-- bench: storm -->\n| sessions |")
-    assert "| 1,000 | 900 |" in told
-    assert "to the power of 0.00" in told
+    assert told.startswith("before\n<!-- bench: storm -->\n| database, sessions |")
+    assert "| PostgreSQL, 1,000 | 900 |" in told
+    assert "to the power of 0.00 (PostgreSQL): " in told
     assert "old" not in told
     assert told.endswith("<!-- end -->\nafter\n<!-- bench: writes -->\nkept\n<!-- end -->\n")
 
