@@ -287,8 +287,10 @@ class Impatient(World):
     patience = 5.0
 
 
-async def caught(url: str, people: list[Viewer], *, rounds: int = 200, replica: Any = None, **parts: Any) -> str:
-    """Run random histories until one breaks the law; answers how. Fails if none of many does."""
+async def caught(
+    url: str, people: list[Viewer], how: str = "", *, rounds: int = 200, replica: Any = None, **parts: Any
+) -> str:
+    """Run random histories until one breaks the law in this way, or in any; answers how. Fails if none of many does."""
     async with processes(url, **parts) as both:
         for seed in range(rounds):
             chance = random.Random(seed)
@@ -300,7 +302,8 @@ async def caught(url: str, people: list[Viewer], *, rounds: int = 200, replica: 
             try:
                 await Impatient(both, people, seed, **(replica or {})).run(actions)
             except AssertionError as broken:
-                return str(broken)
+                if how in str(broken):
+                    return str(broken)
     pytest.fail("nobody noticed")
 
 
@@ -335,8 +338,8 @@ class HoardingRing(Ring):
 
 async def test_the_law_notices_who_advances_to_the_greatest_seq_read(postgres_url: str) -> None:
     people = await enrol_three(postgres_url)
-    broken = await caught(postgres_url, people, reader=GreedyReader)
-    assert "should have" in broken or "level" in broken  # a head that is behind what has been read is never level
+    # Its head may also stay behind what has been read, and then nobody is ever level. That is not what is looked for.
+    assert "should have" in await caught(postgres_url, people, "should have", reader=GreedyReader)
 
 
 async def test_the_law_notices_who_waits_without_checking(database_url: str, people: list[Viewer]) -> None:
