@@ -44,7 +44,7 @@ WRITING = 4.0  # seconds of a turn
 
 async def run(rounds: int, say: Any = print) -> dict[str, Any]:
     found: dict[str, Any] = {"rounds": rounds, "comments": {}, "behind": {}}
-    for kind in ("sqlite", "postgresql"):
+    for kind in servers.DATABASES:
         async with servers.data(kind) as url:
             for size in COMMENTS:
                 await fill(url, [Topic("Article", str(size))], size)

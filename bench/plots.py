@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench.report import DATABASES
+from bench.servers import DATABASES
 from tests.support.serving import ROOT
 
 PLACE = ROOT / "docs/bench"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import exponent
+from bench.servers import DATABASES
 from tests.support.serving import ROOT
 
 PAGE = ROOT / "docs/bench.md"
@@ -27,7 +28,6 @@ WAYS = {
     "rows": "the bare rows",
     "one counter": "… with one counter",
 }
-DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 Results = Mapping[str, Any]
 

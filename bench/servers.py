@@ -35,6 +35,8 @@ STARTING = 40.0  # seconds
 FILES = 19_000  # open files that nginx may have
 NCHAN = ("/usr/lib/nginx/modules/ngx_nchan_module.so", "/usr/lib64/nginx/modules/ngx_nchan_module.so")
 
+DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}  # that `data` has, and what they are called
+
 # Streams of 10,000 from one address, and nobody is slowed down. Heartbeats would be work that the others do not do.
 ENVIRONMENT = {
     "RATE_LIMITS": "off",
@@ -99,7 +101,7 @@ def _uvicorn(app: str, port: int, *arguments: str) -> list[str]:
 
 @asynccontextmanager
 async def data(kind: str = "sqlite") -> AsyncIterator[str]:
-    """The URL of a fresh, migrated database: `sqlite` or `postgresql`."""
+    """The URL of a fresh, migrated database of this kind, one of DATABASES."""
     if kind == "sqlite":
         directory = Path(tempfile.mkdtemp(prefix="parley-bench-"))
         url = f"sqlite+aiosqlite:///{directory / 'parley.db'}"

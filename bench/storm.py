@@ -40,7 +40,7 @@ LONGEST = 400.0  # seconds
 
 async def run(sizes: Sequence[int] = SIZES, say: Any = print, topics: int = TOPICS) -> dict[str, Any]:
     found = []
-    for kind in ("sqlite", "postgresql"):
+    for kind in servers.DATABASES:
         async with servers.data(kind) as url:
             await fill(url, [Topic("Article", str(number)) for number in range(topics)], BEHIND)
             for sessions in sizes:

@@ -59,7 +59,7 @@ class Way:
 
 async def run(rounds: int, say: Any = print) -> dict[str, Any]:
     found = []
-    for kind in ("sqlite", "postgresql"):
+    for kind in servers.DATABASES:
         async with AsyncExitStack() as stack:
             ways = await _ways(stack, kind)
             for topics in (1, MANY):
