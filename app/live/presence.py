@@ -177,7 +177,7 @@ class Presence:
                 log.exception("presence")
 
     def look(self) -> list[Watcher]:
-        """Do what is due, and answer whom to wake for it. The only place where a roll is said, or a session told."""
+        """Do what is due, and answer whom to wake for it. Rolls are said, and sessions told, from nowhere else."""
         now = self._clock()
         due, woken = list[Room](), list[Watcher]()
         for room in list(self._rooms.values()):
