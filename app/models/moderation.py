@@ -41,13 +41,13 @@ async def report(parley: Parley, viewer: Viewer, comment_id: UUID, reason: Reaso
         comment = find_for(viewer, await write.get(Comment, comment_id))
         if comment.user_id == reporter.id:
             raise Invalid("id", "This is your own comment.")
-        id_ = reports.id_of(reporter.id, comment_id)
-        known = await write.get(Report, id_)
+        known = await reports.by(write.session, reporter.id, comment_id)
         if known and known.deleted_at and comment.updated_at <= known.deleted_at:
             return  # (3)
         report = known or Report(
-            id=id_, topic=str(QUEUE), user_id=reporter.id, comment_id=comment_id, place=str(topic), seq=0
-        )
+            id=reports.id_of(reporter.id, comment_id), topic=str(QUEUE), user_id=reporter.id, comment_id=comment_id,
+            place=str(topic), seq=0,
+        )  # fmt: skip
         is_open = report.seq > 0 and report.deleted_at is None
         if is_open and (report.reason, report.note) == (reason, note):
             return

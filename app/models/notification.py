@@ -92,8 +92,9 @@ Told = Mapping[UUID, About]
 
 
 def id_of(user_id: UUID, comment_id: UUID) -> UUID:
-    """One for each person and comment, however often it is edited."""
-    return uuid5(user_id, str(comment_id))
+    """The id of a new notification. It names the model, because a person's like of the same comment has an id made
+    alike. Whether somebody was notified before is looked up by person and comment: older rows have other ids."""
+    return uuid5(user_id, f"notification/{comment_id}")
 
 
 # -- who is told --------------------------------------------------------------------------------------------

@@ -194,7 +194,7 @@ HERE = """({ pick, body, act }) => {
 }"""
 # A refused text is shown in an editor, and stays there even when its comment has gone.
 CLOSE_EDITORS = "() => document.querySelectorAll('.editor__cancel').forEach((button) => button.click())"
-GIVE_UP = "() => parley.outbox.records.forEach(({ key }) => parley.outbox.discard(key))"
+GIVE_UP = "() => parley.outbox.records.forEach(({ type, key }) => parley.outbox.discard(type, key))"
 
 
 async def do_here(chance: random.Random, tab: Person, body: str) -> None:

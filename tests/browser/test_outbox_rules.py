@@ -23,7 +23,7 @@ RUN = """async (steps) => {
   let records = [], sent = null;
   for (const [rule, ...given] of steps) {
     records = rules[rule](records, ...given.map((one) => one === "sent" ? sent : one));
-    if (rule === "send") sent = rules.find(records, given[0]);
+    if (rule === "send") sent = rules.find(records, ...given);
   }
   return records.map(({ act, attrs, base, doomed, problem }) => ({
     act: doomed ? "create and destroy" : act,
@@ -54,28 +54,34 @@ CASES = {
     ),
     "an unsent comment that is deleted was never there": ([["want", CREATE], ["want", DESTROY]], []),
     "a comment that may have arrived is deleted once it is known to have": (
-        [["want", CREATE], ["send", "1"], ["want", DESTROY]],
+        [["want", CREATE], ["send", "comment", "1"], ["want", DESTROY]],
         held("create and destroy", "one"),
     ),
     "and then it is": (
-        [["want", CREATE], ["send", "1"], ["want", DESTROY], ["confirm", "sent", STORED, True]],
+        [["want", CREATE], ["send", "comment", "1"], ["want", DESTROY], ["confirm", "sent", STORED, True]],
         held("destroy"),
     ),
     "what did not leave cannot have arrived": (
-        [["want", CREATE], ["send", "1"], ["recall", {**CREATE, "sent": []}], ["want", DESTROY]],
+        [["want", CREATE], ["send", "comment", "1"], ["recall", {**CREATE, "sent": []}], ["want", DESTROY]],
         [],
     ),
-    "confirmed": ([["want", CREATE], ["send", "1"], ["confirm", "sent", STORED, True]], []),
+    "confirmed": ([["want", CREATE], ["send", "comment", "1"], ["confirm", "sent", STORED, True]], []),
     "a server that stores it in its own way has stored it": (
-        [["want", CREATE], ["send", "1"], ["confirm", "sent", {**STORED, "body": "ONE"}, True]],
+        [["want", CREATE], ["send", "comment", "1"], ["confirm", "sent", {**STORED, "body": "ONE"}, True]],
         [],
     ),
     "what was written while it was under way is an edit of what arrived": (
-        [["want", CREATE], ["send", "1"], ["want", edit("two")], ["confirm", "sent", STORED, True]],
+        [["want", CREATE], ["send", "comment", "1"], ["want", edit("two")], ["confirm", "sent", STORED, True]],
         held("update", "two", 7),
     ),
     "the first try had arrived, its answer had not": (
-        [["want", CREATE], ["send", "1"], ["want", edit("two")], ["send", "1"], ["confirm", "sent", STORED, False]],
+        [
+            ["want", CREATE],
+            ["send", "comment", "1"],
+            ["want", edit("two")],
+            ["send", "comment", "1"],
+            ["confirm", "sent", STORED, False],
+        ],
         held("update", "two", 7),
     ),
     "the latest text, on what was there before the first": (
@@ -89,83 +95,121 @@ CASES = {
     "who deletes needs no edit": ([["want", edit("two")], ["want", DESTROY]], held("destroy")),
     "who has deleted cannot edit": ([["want", DESTROY], ["want", edit("two")]], held("destroy")),
     "it has changed into just what was wanted: the answer was lost": (
-        [["want", edit("two")], ["send", "1"], ["refuse", "sent", stale("two")]],
+        [["want", edit("two")], ["send", "comment", "1"], ["refuse", "sent", stale("two")]],
         [],
     ),
     "it has changed by ourselves: no conflict, and not refused": (
         [
             ["want", edit("two")],
-            ["send", "1"],
+            ["send", "comment", "1"],
             ["want", edit("three")],
-            ["send", "1"],
+            ["send", "comment", "1"],
             ["refuse", "sent", stale("two")],
         ],
         held("update", "three", 9),
     ),
     "a conflict": (
-        [["want", edit("two")], ["send", "1"], ["refuse", "sent", stale("theirs")]],
+        [["want", edit("two")], ["send", "comment", "1"], ["refuse", "sent", stale("theirs")]],
         held("update", "two", 5, refused=True),
     ),
     "who has seen both writes on theirs": (
-        [["want", edit("two")], ["send", "1"], ["refuse", "sent", stale("theirs")], ["want", edit("both", base=9)]],
+        [
+            ["want", edit("two")],
+            ["send", "comment", "1"],
+            ["refuse", "sent", stale("theirs")],
+            ["want", edit("both", base=9)],
+        ],
         held("update", "both", 9),
     ),
     "a refused text is kept": (
-        [["want", CREATE], ["send", "1"], ["refuse", "sent", REFUSED]],
+        [["want", CREATE], ["send", "comment", "1"], ["refuse", "sent", REFUSED]],
         held("create", "one", refused=True),
     ),
     "what was refused has been rewritten meanwhile": (
-        [["want", CREATE], ["send", "1"], ["want", edit("two")], ["refuse", "sent", REFUSED]],
+        [["want", CREATE], ["send", "comment", "1"], ["want", edit("two")], ["refuse", "sent", REFUSED]],
         held("create", "two"),
     ),
-    "again": ([["want", CREATE], ["send", "1"], ["refuse", "sent", REFUSED], ["retry", "1"]], held("create", "one")),
-    "or given up": ([["want", CREATE], ["send", "1"], ["refuse", "sent", REFUSED], ["want", DESTROY]], []),
-    "the stream was faster than the answer": ([["want", CREATE], ["send", "1"], ["see", STORED]], []),
-    "arrived, and deleted on another device": ([["want", CREATE], ["send", "1"], ["bury", "1"]], []),
-    "a text outlives its comment": ([["want", edit("two")], ["bury", "1"]], held("update", "two", 5)),
-    "gone already is as good": ([["want", DESTROY], ["send", "1"], ["refuse", "sent", {"status": 404}]], []),
+    "again": (
+        [["want", CREATE], ["send", "comment", "1"], ["refuse", "sent", REFUSED], ["retry", "comment", "1"]],
+        held("create", "one"),
+    ),
+    "or given up": ([["want", CREATE], ["send", "comment", "1"], ["refuse", "sent", REFUSED], ["want", DESTROY]], []),
+    "the stream was faster than the answer": (
+        [["want", CREATE], ["send", "comment", "1"], ["see", "comment", STORED]],
+        [],
+    ),
+    "arrived, and deleted on another device": (
+        [["want", CREATE], ["send", "comment", "1"], ["bury", "comment", "1"]],
+        [],
+    ),
+    "a text outlives its comment": ([["want", edit("two")], ["bury", "comment", "1"]], held("update", "two", 5)),
+    "gone already is as good": ([["want", DESTROY], ["send", "comment", "1"], ["refuse", "sent", {"status": 404}]], []),
     "a like that is taken back unsent was never there": ([["want", LIKE], ["want", UNLIKE]], []),
     "and one that is given back unsent was never away": ([["want", UNLIKE], ["want", LIKE]], []),
     "what may have arrived is asked for anew, the other way": (
-        [["want", LIKE], ["send", "1"], ["want", UNLIKE]],
+        [["want", LIKE], ["send", "like", "1"], ["want", UNLIKE]],
         held("destroy"),
     ),
     "and again, for nobody knows what became of the first two": (
-        [["want", LIKE], ["send", "1"], ["want", UNLIKE], ["send", "1"], ["want", LIKE]],
+        [["want", LIKE], ["send", "like", "1"], ["want", UNLIKE], ["send", "like", "1"], ["want", LIKE]],
         held("create", "2"),
     ),
     "an answer to what was wanted before is no answer to what is wanted now": (
-        [["want", UNLIKE], ["send", "1"], ["want", LIKE], ["confirm", "sent", None, True]],
+        [["want", UNLIKE], ["send", "like", "1"], ["want", LIKE], ["confirm", "sent", None, True]],
         held("create", "2"),
     ),
     "but it says what the server has, and back to that is nothing": (
-        [["want", UNLIKE], ["send", "1"], ["want", LIKE], ["confirm", "sent", None, True], ["want", UNLIKE]],
+        [["want", UNLIKE], ["send", "like", "1"], ["want", LIKE], ["confirm", "sent", None, True], ["want", UNLIKE]],
         [],
     ),
-    "a like is answered": ([["want", LIKE], ["send", "1"], ["confirm", "sent", LIKED, False]], []),
-    "a like that is refused is dropped": ([["want", LIKE], ["send", "1"], ["refuse", "sent", {"status": 404}]], []),
-    "the stream was faster than the like's answer": ([["want", LIKE], ["send", "1"], ["see", LIKED]], []),
+    "a like is answered": ([["want", LIKE], ["send", "like", "1"], ["confirm", "sent", LIKED, False]], []),
+    "a like that is refused is dropped": (
+        [["want", LIKE], ["send", "like", "1"], ["refuse", "sent", {"status": 404}]],
+        [],
+    ),
+    "the stream was faster than the like's answer": (
+        [["want", LIKE], ["send", "like", "1"], ["see", "like", LIKED]],
+        [],
+    ),
     "what the stream says from before is no answer to a second wish": (
-        [["want", UNLIKE], ["send", "1"], ["want", LIKE], ["see", LIKED]],
+        [["want", UNLIKE], ["send", "like", "1"], ["want", LIKE], ["see", "like", LIKED]],
         held("create", "2"),
     ),
-    "nor is the end of the first like that of the second": ([["want", LIKE], ["bury", "1"]], held("create", "2")),
-    "gone on another device is gone": ([["want", UNLIKE], ["bury", "1"]], []),
+    "nor is the end of the first like that of the second": (
+        [["want", LIKE], ["bury", "like", "1"]],
+        held("create", "2"),
+    ),
+    "gone on another device is gone": ([["want", UNLIKE], ["bury", "like", "1"]], []),
     "unless a try to have it may still arrive": (
-        [["want", LIKE], ["send", "1"], ["want", UNLIKE], ["bury", "1"]],
+        [["want", LIKE], ["send", "like", "1"], ["want", UNLIKE], ["bury", "like", "1"]],
         held("destroy"),
     ),
     "a late answer, to a tab that had led before, is none": (
         [
             ["want", LIKE],
-            ["send", "1"],
+            ["send", "like", "1"],
             ["confirm", "sent", LIKED, False],
             ["want", LIKE],
             ["confirm", "sent", LIKED, False],
         ],
         held("create", "2"),
     ),
-    "of what is unknown, nothing": ([["confirm", CREATE, STORED, True], ["see", STORED], ["bury", "1"]], []),
+    "of what is unknown, nothing": (
+        [["confirm", CREATE, STORED, True], ["see", "comment", STORED], ["bury", "comment", "1"]],
+        [],
+    ),
+    "a like and a comment with the same id are two records": (
+        [["want", LIKE], ["want", edit("two")], ["see", "comment", {**STORED, "body": "two"}]],
+        held("create", "2"),
+    ),
+    "the end of a comment is not the end of a like with its id": (
+        [["want", UNLIKE], ["bury", "comment", "1"], ["discard", "comment", "1"]],
+        held("destroy"),
+    ),
+    "an answer about a comment is none about a like with its id": (
+        [["want", LIKE], ["want", CREATE], ["send", "comment", "1"], ["confirm", "sent", STORED, True]],
+        held("create", "2"),
+    ),
 }
 
 
@@ -211,7 +255,7 @@ HISTORY = """(rules, seed, steps) => {
   const acts = [
     () => { // the person writes, or writes anew
       if (last === null) return want({ act: "create", attrs: write(), base: null });
-      const record = rules.find(records, "1");
+      const record = rules.find(records, "comment", "1");
       if (last === "deleted" || (!stored && !record)) return;
       const base = record?.problem?.comment ?? stored;
       if (base) seen = base.body;
@@ -229,14 +273,16 @@ HISTORY = """(rules, seed, steps) => {
     () => send(chance(4)),
     () => send(chance(4)),
     () => { // the stream
-      if (stored && chance(2)) records = stored.deleted ? rules.bury(records, "1") : rules.see(records, { ...stored });
+      if (!stored || !chance(2)) return;
+      if (stored.deleted) records = rules.bury(records, "comment", "1");
+      else records = rules.see(records, "comment", { ...stored });
     },
   ];
   const send = (fate) => {
     if (!rules.nextOf(records)) return;
     const before = rules.nextOf(records);
-    records = rules.send(records, "1");
-    const sent = rules.find(records, "1");
+    records = rules.send(records, "comment", "1");
+    const sent = rules.find(records, "comment", "1");
     if (fate === 0) return;                                      // the request is lost
     if (fate === 1 && chance(2)) acts[0]();                      // somebody writes while it is under way
     const answer = serve(structuredClone(sent));
@@ -282,10 +328,10 @@ TURNS = """(rules, seed, steps) => {
       buried = Math.max(buried, state.seq);
       if (known && known.seq > state.seq) return;
       known = null;
-      records = rules.bury(records, "1");
+      records = rules.bury(records, "like", "1");
     } else if (state.seq > buried) {
       if (!known || state.seq > known.seq) known = state;
-      records = rules.see(records, state);
+      records = rules.see(records, "like", state);
     }
   };
   const change = (liked) => {
@@ -295,7 +341,7 @@ TURNS = """(rules, seed, steps) => {
     told.push(stored ?? { id: "1", seq, deleted: true });
   };
   const shown = () => {
-    const record = rules.find(records, "1");
+    const record = rules.find(records, "like", "1");
     return record ? record.act === "create" : known !== null;
   };
   const turn = () => {
@@ -306,8 +352,8 @@ TURNS = """(rules, seed, steps) => {
   };
   const send = (fate) => {
     if (!rules.nextOf(records)) return;
-    records = rules.send(records, "1");
-    const sent = rules.find(records, "1");
+    records = rules.send(records, "like", "1");
+    const sent = rules.find(records, "like", "1");
     if (fate === 0) return;                                      // the request is lost
     if (fate === 1 && chance(2)) turn();                         // they think better of it while it is under way
     change(sent.act === "create");

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
+from uuid import uuid4, uuid5
 
 import pytest
 from sqlalchemy import select
@@ -83,6 +84,34 @@ async def test_one_report_of_each_person_for_a_comment(parley: Parley, alice: Vi
     (report,) = await open_reports(parley)
     assert (report.username, report.reason, report.note) == ("bob", "other", "It sells almonds")
     assert report.place == str(ARTICLE)
+
+
+async def test_a_like_a_notification_and_a_report_of_one_comment_have_ids_of_their_own(
+    parley: Parley, alice: Viewer, bob: Viewer
+) -> None:
+    """Bob likes a comment that mentions him, and reports it as well."""
+    comment = await say(parley, alice, "Buy almonds, @bob")
+    liked, _ = await like(parley, bob, comment.id)
+    await moderation.report(parley, bob, comment.id, Reason.SPAM)
+    (reported,) = await open_reports(parley)
+    async with parley.reading() as reading:
+        notified = await reading.scalar(select(Notification).where(Notification.comment_id == comment.id))
+    assert notified
+    assert len({liked.id, notified.id, reported.id, comment.id}) == 4
+
+
+async def test_a_report_from_an_older_release_is_not_made_twice(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    comment = await say(parley, alice, "Buy almonds")
+    assert bob.user_id
+    async with parley.writing(QUEUE) as write:
+        write.create(
+            Report(
+                id=uuid5(bob.user_id, str(comment.id)), topic=str(QUEUE), user_id=bob.user_id, username="bob",
+                comment_id=comment.id, place=str(ARTICLE), reason=Reason.SPAM, note="", created_at=datetime.now(UTC),
+            )
+        )  # fmt: skip
+    await moderation.report(parley, bob, comment.id, Reason.ILLEGAL)
+    assert [report.reason for report in await open_reports(parley)] == [Reason.ILLEGAL]
 
 
 async def test_nobody_reports_their_own_or_what_they_cannot_see(

@@ -60,7 +60,7 @@ export class Courier {
   async #bring() {
     const before = this.#outbox.next();
     const wasOffline = navigator.onLine === false;
-    const sent = await this.#outbox.send(before.key);
+    const sent = await this.#outbox.send(before);
     if (sent === null) return;
     try {
       const { state, isNew, counted } = await ask(sent);

@@ -8,18 +8,19 @@ export const KeptView = Backbone.View.extend({
   initialize({ outbox, record }) {
     this.setElement(fromTemplate("kept"));
     this.outbox = outbox;
-    this.key = record.key;
+    this.record = record;
     this.el.querySelector(".kept__why").textContent = `Not saved. ${record.problem.message}`;
     this.el.querySelector(".kept__text").textContent = record.attrs.body;
     this.listenTo(outbox, "record", this.changed);
   },
 
   discard() {
-    this.outbox.discard(this.key);
+    this.outbox.discard(this.record.type, this.record.key);
   },
 
   // Given up here, or in another tab.
-  changed(key, record) {
-    if (key === this.key && record === null) this.remove();
+  changed(type, key, record) {
+    const isOurs = type === this.record.type && key === this.record.key;
+    if (isOurs && record === null) this.remove();
   },
 });

@@ -61,11 +61,12 @@ export const Likes = OwnCollection.extend({
   // -- whether a number has it already
 
   // Something is wanted, or no more. What the number has then is what the server had.
-  stood(key, record) {
+  stood(type, key, record) {
+    if (type !== this.type) return;
     const commentId = this.commentOf(key);
     if (record && this.concerns(record) && !this.tallies.has(commentId))
       this.tallies.set(commentId, level(key, this.stands(commentId)));
-    OwnCollection.prototype.stood.call(this, key, record);
+    OwnCollection.prototype.stood.call(this, type, key, record);
     if (record === null) queueMicrotask(() => this.forget(commentId)); // once what the server has is here, too
   },
 
@@ -110,7 +111,8 @@ export const Likes = OwnCollection.extend({
   },
 
   commentOf(id) {
-    const known = this.get(id)?.get("comment_id") ?? this.outbox.find(id)?.draft.comment_id;
+    const known =
+      this.get(id)?.get("comment_id") ?? this.outbox.find(this.type, id)?.draft.comment_id;
     return known ?? [...this.tallies].find(([, tally]) => tally.id === id)?.[0];
   },
 

@@ -30,7 +30,7 @@ export const LiveCollection = Backbone.Collection.extend({
     this.newer = new Map(); // id → created_seq of what came beyond the window
     this.tombstones = new Tombstones();
     this.snapshots = new Snapshots(this);
-    this.on("add", (model) => model.stand(outbox.find(model.id)));
+    this.on("add", (model) => model.stand(outbox.find(this.type, model.id)));
     this.on("change:created_seq", () => this.sort());
     this.listenTo(bus, this.changes.created, this.upsert);
     this.listenTo(bus, this.changes.updated, this.upsert);
@@ -121,7 +121,7 @@ export const LiveCollection = Backbone.Collection.extend({
   // Where it is wanted again meanwhile it is here again, as one that is not sent yet.
   vanish(known) {
     this.remove(known);
-    const record = this.outbox.find(known.id);
+    const record = this.outbox.find(this.type, known.id);
     if (record) this.draw(record);
   },
 
@@ -140,7 +140,8 @@ export const LiveCollection = Backbone.Collection.extend({
     if (known && !(known.get("seq") > seq)) this.vanish(known);
   },
 
-  stood(key, record) {
+  stood(type, key, record) {
+    if (type !== this.type) return;
     const known = this.get(key);
     if (known) known.stand(record);
     else if (record) this.draw(record);
@@ -165,7 +166,8 @@ export const LiveCollection = Backbone.Collection.extend({
   depart() {
     const leaving = this.filter((model) => model.leaving && !model.isNew());
     this.settle();
-    for (const model of leaving) deleteInParting(model.url(), this.outbox.find(model.id)?.user);
+    for (const model of leaving)
+      deleteInParting(model.url(), this.outbox.find(this.type, model.id)?.user);
   },
 
   // -- reading
@@ -177,7 +179,7 @@ export const LiveCollection = Backbone.Collection.extend({
     // Without `parse` a state counts even if its seq is lower: after a reset seqs may start anew.
     this.set([...states, ...this.filter((model) => model.isNew())], options);
     for (const state of states) this.outbox.see(this.type, state);
-    for (const record of this.outbox.records) this.stood(record.key, record);
+    for (const record of this.outbox.records) this.stood(record.type, record.key, record);
     this.trigger("window", this);
   },
 

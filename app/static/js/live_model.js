@@ -92,12 +92,12 @@ export const LiveModel = Backbone.Model.extend({
 
   /** Try again what was refused. */
   retry() {
-    this.outbox.retry(this.id);
+    this.outbox.retry(this.type, this.id);
   },
 
   /** Forget what was refused, or has not been sent. */
   discard() {
-    this.outbox.discard(this.id);
+    this.outbox.discard(this.type, this.id);
   },
 
   // Backbone's door to the server. Reading goes straight through; what is written waits in the outbox.

@@ -42,13 +42,13 @@ export const Notifications = OwnCollection.extend({
 
   /** Until when they are read, in what is wanted and the server has not confirmed. */
   readUpto() {
-    return this.outbox.find(ALL)?.attrs.upto ?? 0;
+    return this.outbox.find(READING, ALL)?.attrs.upto ?? 0;
   },
 
-  heard(key, record) {
-    const isOurs = record && (key === ALL || this.concerns(record));
-    if (isOurs && record.problem) this.outbox.discard(key);
-    else if (key === ALL) this.trigger("unread", this);
+  heard(type, key, record) {
+    const isOurs = record && (type === READING || this.concerns(record));
+    if (isOurs && record.problem) this.outbox.discard(type, key);
+    else if (type === READING) this.trigger("unread", this);
   },
 
   // The server has read them all. The stream says that of each, a little after the record has gone.

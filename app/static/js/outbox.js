@@ -8,7 +8,8 @@
 //                          what is no more, with its seq where it may come again. Always before the record goes:
 //                          nothing is ever shown as neither. `counted`:
 //                          for a like, the seq of its comment from which on that has it in its number, or not
-//   record (key, record)   it has changed; null when it is gone
+//   record (type, key, record)
+//                          it has changed; null when it is gone
 
 import { OUTBOX_CHANGED, OUTBOX_VOLATILE } from "./events.js";
 import * as rules from "./outbox_rules.js";
@@ -36,7 +37,7 @@ export class Outbox {
   #underway = []; // changes that are not stored yet
   #turn = Promise.resolve();
   #reloading = null; // a turn that has not begun
-  #waiting = new Map(); // key → who wants to know how it ends
+  #waiting = new Map(); // a record's name → {resolve, reject} of those who wait for its end
 
   constructor({ bus, tabs }) {
     this.#bus = bus;
@@ -68,8 +69,9 @@ export class Outbox {
     this.#announce();
   }
 
-  find(key) {
-    return rules.find(this.records, key);
+  /** The record of the object with this id (`key`) of this live model, or null. */
+  find(type, key) {
+    return rules.find(this.records, type, key);
   }
 
   isFull() {
@@ -82,8 +84,8 @@ export class Outbox {
     const wanted = { ...change, user: this.#user };
     this.#change((records) => rules.want(records, wanted));
     return new Promise((resolve, reject) => {
-      const others = this.#waiting.get(change.key) ?? [];
-      this.#waiting.set(change.key, [...others, { resolve, reject }]);
+      const others = this.#waiting.get(nameOf(change)) ?? [];
+      this.#waiting.set(nameOf(change), [...others, { resolve, reject }]);
     });
   }
 
@@ -92,22 +94,24 @@ export class Outbox {
     return this.#turn.catch(ignore);
   }
 
-  retry(key) {
-    this.#change((records) => rules.retry(records, key));
+  retry(type, key) {
+    this.#change((records) => rules.retry(records, type, key));
   }
 
-  discard(key) {
-    this.#change((records) => rules.discard(records, key));
+  discard(type, key) {
+    this.#change((records) => rules.discard(records, type, key));
   }
 
   /** The stream or a snapshot brought this state. */
   see(type, state) {
-    if (this.find(state.id)) this.#change((records) => rules.see(records, state), { type, state });
+    if (this.find(type, state.id))
+      this.#change((records) => rules.see(records, type, state), { type, state });
   }
 
   bury(type, id, seq) {
     const state = { ...gone(id), seq };
-    if (this.find(id)) this.#change((records) => rules.bury(records, id), { type, state });
+    if (this.find(type, id))
+      this.#change((records) => rules.bury(records, type, id), { type, state });
   }
 
   // -- for the courier, which sends them
@@ -117,9 +121,9 @@ export class Outbox {
   }
 
   /** Answers with the record as it is to be sent, or null if it is no more. Stored before anything leaves. */
-  async send(key) {
-    const records = await this.#change((before) => rules.send(before, key));
-    return rules.find(records, key);
+  async send({ type, key }) {
+    const records = await this.#change((before) => rules.send(before, type, key));
+    return rules.find(records, type, key);
   }
 
   recall(before) {
@@ -157,7 +161,7 @@ export class Outbox {
     if (user === null) return Promise.resolve([]);
     if (user === this.#user) {
       this.#underway = [...this.#underway, act];
-      this.#show(news?.state);
+      this.#show(news);
     }
     return this.#inTurn(async () => {
       const records = await this.#keep(user, act);
@@ -236,16 +240,20 @@ export class Outbox {
 
   // -- who wants to know
 
-  #show(state = undefined) {
+  // `news`: {type, state}, what the server is known to have now.
+  #show(news = null) {
     const before = this.records;
     this.records = this.#underway.reduce((records, act) => act(records), this.#kept);
-    const keys = new Set([...before, ...this.records].map(({ key }) => key));
-    for (const key of keys) this.#tell(key, rules.find(before, key), this.find(key), state);
+    const known = new Map([...before, ...this.records].map((record) => [nameOf(record), record]));
+    for (const { type, key } of known.values()) {
+      const state = news?.type === type ? news.state : undefined;
+      this.#tell(type, key, rules.find(before, type, key), state);
+    }
     if (!_.isEqual(before, this.records)) this.#bus.trigger(OUTBOX_CHANGED, this.#count());
   }
 
   #tellAll() {
-    for (const record of this.records) this.trigger("record", record.key, record);
+    for (const record of this.records) this.trigger("record", record.type, record.key, record);
   }
 
   #announce() {
@@ -253,18 +261,19 @@ export class Outbox {
     this.#bus.trigger(OUTBOX_CHANGED, this.#count());
   }
 
-  #tell(key, before, record, state) {
+  #tell(type, key, before, state) {
+    const record = this.find(type, key);
     if (_.isEqual(before, record)) return;
-    this.trigger("record", key, record);
-    if (record === null || record.problem) this.#settle(key, record, state);
+    this.trigger("record", type, key, record);
+    if (record === null || record.problem) this.#settle(nameOf({ type, key }), record, state);
   }
 
-  #settle(key, record, state) {
-    for (const { resolve, reject } of this.#waiting.get(key) ?? []) {
+  #settle(name, record, state) {
+    for (const { resolve, reject } of this.#waiting.get(name) ?? []) {
       if (record) reject(record.problem);
       else resolve(state?.deleted ? undefined : state);
     }
-    this.#waiting.delete(key);
+    this.#waiting.delete(name);
   }
 
   #count() {
@@ -278,6 +287,7 @@ Object.assign(Outbox.prototype, Backbone.Events);
 const NOBODY = { status: 401, message: "You are not signed in." };
 const NOT_FOUND = 404;
 
+const nameOf = ({ type, key }) => `${type}/${key}`;
 const gone = (id) => ({ id, deleted: true });
 const same = (records) => records;
 const ignore = () => {};

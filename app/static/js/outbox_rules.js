@@ -2,9 +2,10 @@
 //
 // A *record* is what somebody wants of one object and the server has not confirmed. There is one for each object,
 // however often it was changed since: like our feeds, the outbox keeps the latest state and not the way to it.
+// A record is known by `type` and `key` together: objects of two models may have the same id.
 //
-//   key      the object's id
 //   type     the live model, as on the wire: "comment"
+//   key      the object's id, which is unique within its type
 //   root     where such objects live: "/api/comments/"
 //   address  where this one is put and deleted instead, as often as one likes, by who need not know which of the two
 //            it was before: "/api/comments/<id>/like". Only such an object may be wanted again after it was not
@@ -30,11 +31,11 @@ const NEW = {
   problem: null,
 };
 
-/** Somebody wants a change: {key, type, root, address?, act, attrs, draft, base?}. */
+/** Somebody wants a change: {type, key, root, address?, act, attrs, draft, base?}. */
 export function want(records, change) {
-  const known = find(records, change.key);
+  const known = find(records, change.type, change.key);
   if (!known) return [...records, { ...NEW, ...change }];
-  return put(records, change.key, combine(known, change));
+  return put(records, known, combine(known, change));
 }
 
 function combine(known, change) {
@@ -71,8 +72,8 @@ const destroy = (record) => ({
 });
 
 /** It is about to be sent. Whoever crashes now knows later that it may have arrived. */
-export function send(records, key) {
-  return change(records, key, (record) => {
+export function send(records, type, key) {
+  return change(records, { type, key }, (record) => {
     const sent = [...others(record, record.attrs), record.attrs].slice(-MOST_SENT);
     return { ...record, sent, tries: record.tries + 1 };
   });
@@ -80,12 +81,12 @@ export function send(records, key) {
 
 /** It did not even leave. */
 export function recall(records, before) {
-  return change(records, before.key, (record) => ({ ...record, sent: before.sent }));
+  return change(records, before, (record) => ({ ...record, sent: before.sent }));
 }
 
 /** The server has done what was `sent`, and answered with this state; `isNew` unless it was stored before. */
 export function confirm(records, sent, state, isNew = true) {
-  return change(records, sent.key, (record) => {
+  return change(records, sent, (record) => {
     if (record.address) return answer(record, sent);
     if (sent.act === "destroy") return null;
     if (record.act === "destroy") return record;
@@ -116,7 +117,7 @@ const contest = (record, state) => ({
 
 /** The server has refused what was `sent`. */
 export function refuse(records, sent, problem) {
-  return change(records, sent.key, (record) => {
+  return change(records, sent, (record) => {
     if (record.address) return answer(record, sent);
     if (record.act === "destroy") return refuseDestroy(record, sent, problem);
     if (record.doomed) return record.sent.length > 1 ? destroy(record) : null; // was an earlier version stored?
@@ -154,9 +155,9 @@ function answer(record, sent) {
   return isAsked && record.act === sent.act ? null : { ...record, sent: rest };
 }
 
-/** A state came from the server by another way, and it may be just what was wanted. */
-export function see(records, state) {
-  return change(records, state.id, (record) => {
+/** A state of this type came from the server by another way, and it may be just what was wanted. */
+export function see(records, type, state) {
+  return change(records, { type, key: state.id }, (record) => {
     if (record.act === "destroy" || !has(state, record.attrs)) return record;
     // An echo of an earlier wish, and another one is under way: only its answer will tell.
     if (state.seq <= record.base?.seq || !record.sent.every((attrs) => same(attrs, record.attrs)))
@@ -166,8 +167,8 @@ export function see(records, state) {
 }
 
 /** The object is no more. Who wanted it away, or there, has had it; a text that was meant for it is kept. */
-export function bury(records, key) {
-  return change(records, key, (record) => {
+export function bury(records, type, key) {
+  return change(records, { type, key }, (record) => {
     const isStillOpen = record.address ? !isJustAsWanted(record) : record.act === "update";
     return isStillOpen ? record : null;
   });
@@ -177,24 +178,28 @@ export function bury(records, key) {
 const isJustAsWanted = ({ act, sent, attrs }) =>
   act === "destroy" && sent.every((version) => same(version, attrs));
 
-export const discard = (records, key) => put(records, key, null);
+export const discard = (records, type, key) => put(records, { type, key }, null);
 
 /** What was refused is to be sent once more. */
-export const retry = (records, key) => change(records, key, (record) => ({ ...record, ...AGAIN }));
+export const retry = (records, type, key) =>
+  change(records, { type, key }, (record) => ({ ...record, ...AGAIN }));
 
-export const find = (records, key) => records.find((record) => record.key === key) ?? null;
+export const find = (records, type, key) =>
+  records.find((record) => isSame(record, { type, key })) ?? null;
 
 /** The next to be sent, in the order in which they were first wanted. */
 export const nextOf = (records) => records.find((record) => record.problem === null) ?? null;
 
-function change(records, key, act) {
-  const record = find(records, key);
-  return record ? put(records, key, act(record)) : records;
+function change(records, { type, key }, act) {
+  const record = find(records, type, key);
+  return record ? put(records, record, act(record)) : records;
 }
 
-function put(records, key, record) {
-  return records.flatMap((known) => (known.key === key ? (record ?? []) : known));
+function put(records, wanted, record) {
+  return records.flatMap((known) => (isSame(known, wanted) ? (record ?? []) : known));
 }
+
+const isSame = (one, other) => one.type === other.type && one.key === other.key;
 
 // What we change has not changed, but something beside it.
 const isAsSeen = ({ base, attrs }, state) => has(state, pick(base.attrs, attrs));
