@@ -15,8 +15,9 @@ import click
 import uvicorn
 
 from app import __version__, logs
+from app import demo as demos
 from app.database import Unmigrated, complaint, migrate
-from app.demo import PASSWORD, PEOPLE, seed
+from app.demo import ADDRESSES, PASSWORD, seed
 from app.doctor import State, examine
 from app.live.gids import BadGid, Gid, GidNotFound
 from app.live.parley import Parley
@@ -119,6 +120,8 @@ def serve(host: str | None = None, port: int | None = None, workers: int = 1, re
     _or_a_line(lambda: migrate(settings.database_url))
     if settings.environment == "development" and _work(seed):
         _say_seeded()
+    if settings.environment == "production":
+        _work(demos.refuse_accounts)  # before workers are started that would refuse one by one
     click.echo(f"Parley on http://{settings.host}:{settings.port}{settings.root_path}")
     uvicorn.run(
         "app.main:app", host=settings.host, port=settings.port, timeout_graceful_shutdown=GRACE,
@@ -150,8 +153,22 @@ def seed_command() -> None:
 
 
 def _say_seeded() -> None:
-    people = ", ".join(f"{name.lower()}@example.com" for name in PEOPLE)
-    click.echo(f"Seeded a demo. Sign in as {people}, with the password: {PASSWORD}")
+    click.echo(f"Seeded a demo. Sign in as {', '.join(ADDRESSES)}, with the password: {PASSWORD}")
+
+
+@parley.group("demo")
+def demo_group() -> None:
+    """The demo's accounts, whose password is published."""
+
+
+@demo_group.command("remove")
+@click.option("--all", "changed_too", is_flag=True, help="Also demo accounts whose password was changed.")
+def remove_demo(changed_too: bool) -> None:
+    """Delete the demo's accounts with their comments, and its titles: before production starts."""
+    deleted, left = _work(lambda parley: demos.remove(parley, changed_too=changed_too))
+    click.echo(f"Deleted: {', '.join(deleted)}." if deleted else "Nothing to do: no account has the demo's password.")
+    if left:
+        click.echo(f"Left, because the password was changed: {', '.join(left)}. --all deletes them, too.")
 
 
 # -- looking after it ---------------------------------------------------------------------------------------
@@ -251,9 +268,10 @@ def list_moderating() -> None:
 @users.command()
 @click.argument("address", type=ADDRESS)
 @click.argument("role", type=click.Choice([role.value for role in Role]))
-def role(address: str, role: str) -> None:
+@click.option("--force", is_flag=True, help="Even if nobody is an owner then.")
+def role(address: str, role: str, force: bool) -> None:
     """Give an account a role. The first owner is made so, who appoints all others in the browser."""
-    user = _work(lambda parley: roles.give(parley, address, Role(role)))
+    user = _work(lambda parley: roles.give(parley, address, Role(role), force=force))
     click.echo(f"{user.username} is {'an' if role == Role.OWNER else 'a'} {role} now.")
 
 

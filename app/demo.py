@@ -1,14 +1,19 @@
 """The demo: three short articles, three people, the first of them the owner, and what they said.
 
-For development, into an empty database.
+For development, into an empty database. The password of its accounts is published in the README, so production does
+not start while one of them can sign in with it: see `refuse_accounts`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import logging
+import signal
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
+from app.database import Reading, Schema, complain
 from app.live.parley import Parley
 from app.live.topics import Topic
 from app.live.viewers import Viewer
@@ -16,9 +21,15 @@ from app.models import account as accounts
 from app.models import comment as comments
 from app.models import commentable as commentables
 from app.models import role
-from app.models.user import Role, anybody
+from app.models.password import verify_password
+from app.models.refusals import Refusal
+from app.models.user import Role, User, anybody, users_known_as
+from app.settings import Settings
 
 PASSWORD = "talk among friends"
+RETRY_SECONDS = 5.0  # between two checks while the database does not answer
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,7 @@ ARTICLES: Mapping[Topic, Article] = {
 }
 
 PEOPLE = ("Alice", "Bob", "Carol")
+ADDRESSES = tuple(f"{name.lower()}@example.com" for name in PEOPLE)
 
 CONVERSATION = (
     ("Alice", Topic("Article", "1"), "There is always a step."),
@@ -102,3 +114,91 @@ async def seed(parley: Parley) -> bool:
     for name, topic, body in CONVERSATION:
         await comments.post(parley, viewers[name], topic, body, uuid4())
     return True
+
+
+# -- in production ------------------------------------------------------------------------------------------
+
+
+class DemoAccounts(Refusal):
+    """Somebody who has read the README can sign in to these accounts."""
+
+    def __init__(self, users: Sequence[User]) -> None:
+        super().__init__(f"{describe(users)} Remove them before you start: parley demo remove")
+
+
+def describe(users: Sequence[User]) -> str:
+    """A sentence that names the accounts, the most powerful first."""
+    named = [f"{user.email} ({user.role})" for user in sorted(users, key=lambda user: user.role, reverse=True)]
+    return f"Demo accounts with the published password: {', '.join(named)}."
+
+
+async def find_accounts(reading: Reading, settings: Settings) -> tuple[list[User], list[User]]:
+    """(accounts that the published password opens, demo accounts that have another password by now).
+
+    Candidates are the accounts with an address or a name of the demo, and everybody who moderates: a demo account may
+    have been renamed. Each candidate costs one password hash.
+    """
+    published, changed = [], []
+    for user in await users_known_as(reading, ADDRESSES, PEOPLE):
+        if await verify_password(PASSWORD, user.password_hash):
+            if user.confirmed_at or not settings.require_confirmation:
+                published.append(user)
+        elif user.email in ADDRESSES:
+            changed.append(user)
+    return published, changed
+
+
+async def refuse_accounts(parley: Parley) -> None:
+    """Raises DemoAccounts in production if the published password signs somebody in."""
+    if parley.settings.environment == "production":
+        async with parley.reading() as reading:
+            published, _ = await find_accounts(reading, parley.settings)
+        if published:
+            raise DemoAccounts(published)
+
+
+async def refuse_accounts_at_start(parley: Parley) -> bool:
+    """The same. Answers False if the database cannot be asked yet, as before it is migrated."""
+    if parley.settings.environment != "production":
+        return True
+    try:
+        if await parley.database.schema() is Schema.BEHIND:
+            return False
+        await refuse_accounts(parley)
+    except DemoAccounts as found:
+        log.critical("Not started. %s", found)
+        raise
+    except Exception as error:
+        complain(log, error, "demo accounts")
+        return False
+    return True
+
+
+async def keep_refusing_accounts(parley: Parley) -> None:
+    """Check again until the database answers. If it has demo accounts, end this process as SIGTERM does."""
+    while True:
+        await asyncio.sleep(RETRY_SECONDS)
+        try:
+            if await refuse_accounts_at_start(parley):
+                return
+        except DemoAccounts:
+            signal.raise_signal(signal.SIGTERM)
+            return
+
+
+async def remove(parley: Parley, *, changed_too: bool = False) -> tuple[list[str], list[str]]:
+    """Delete the demo's accounts with their comments, and its titles. Answers (addresses deleted, addresses left).
+
+    An account whose password was changed is somebody's by now: it stays, unless `changed_too`.
+    """
+    async with parley.reading() as reading:
+        published, changed = await find_accounts(reading, parley.settings)
+        found = await commentables.of(reading, list(ARTICLES))
+    doomed, left = ([*published, *changed], []) if changed_too else (published, changed)
+    for user in doomed:
+        await accounts.remove(parley, user.id)
+    for topic, article in ARTICLES.items():
+        if found[topic].title == article.title:
+            async with parley.writing(topic.about) as write, commentables.changing(write, topic) as commentable:
+                commentable.title = ""
+    return [user.email for user in doomed], [user.email for user in left]

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount, Route, Router
 
-from app import logs
+from app import demo, logs
 from app.live.model import LiveModel
 from app.live.parley import Parley
 from app.live.tasks import Tasks
@@ -101,6 +101,8 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
         forget_shutdown()
         collect_rarely()
         async with parley, limits, background, watched or nullcontext():
+            if not await demo.refuse_accounts_at_start(parley):
+                background.start(demo.keep_refusing_accounts(parley))
             background.start(open_streams.keep_ending())
             background.start(keep_sending(parley))
             background.start(keep_up(parley))

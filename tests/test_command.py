@@ -75,6 +75,8 @@ async def test_who_runs_it_makes_the_first_owner(run: Run, site: Site) -> None:
         last = await run("user", "role", "alice@example.com", "member")
         assert said(last, 1) == "Error: There has to be an owner.\n"
         assert (await bob.get("/api/moderation/reports")).status_code == 403
+        forced = await run("user", "role", "--force", "alice@example.com", "member")
+        assert said(forced) == "Alice is a member now.\n"
 
 
 async def test_an_account_is_shown_and_signed_out_everywhere(run: Run, site: Site) -> None:
@@ -203,6 +205,23 @@ async def test_the_demo_is_not_for_production(run: Run, monkeypatch: pytest.Monk
     monkeypatch.setenv("SECRET_KEY", "a key that is long enough for production")
     monkeypatch.setenv("REQUIRE_CONFIRMATION", "off")
     assert said(await run("seed"), 1).startswith("Error: The demo is for development")
+
+
+async def test_production_is_not_served_before_the_demo_is_removed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[str] = []
+    monkeypatch.setattr("uvicorn.run", lambda app, **options: served.append(app))
+    assert said(await run("seed")).startswith("Seeded a demo.")
+    decided = {"ENVIRONMENT": "production", "SECRET_KEY": "a key that is long enough for production"}
+    for name, value in {**decided, "REQUIRE_CONFIRMATION": "off"}.items():
+        monkeypatch.setenv(name, value)
+    told = said(await run("serve", "--workers", "2"), 1)
+    assert "alice@example.com (owner)" in told
+    assert told.endswith("parley demo remove\n")
+    assert served == []
+    assert said(await run("demo", "remove")).startswith("Deleted: alice@example.com, ")
+    assert said(await run("demo", "remove")) == "Nothing to do: no account has the demo's password.\n"
+    said(await run("serve"))
+    assert served == ["app.main:app"]
 
 
 async def test_it_has_a_version_and_says_what_it_can(run: Run) -> None:

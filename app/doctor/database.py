@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from app import demo
 from app.database import POOL, Database, Schema, Trouble, complaint, file_of, in_a_line, known_migrations
 from app.doctor.finding import Finding, masked, ok, warning, wrong
 from app.settings import Settings
@@ -32,6 +33,8 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     try:
         async with asyncio.timeout(PATIENCE):
             found = [finding async for finding in _look(database, file, where)]
+            if settings.environment == "production" and await database.schema() is not Schema.BEHIND:
+                found += await _demo(database, settings)
     except Trouble as error:
         said = complaint(error) or in_a_line(error)
         advice = "Is it running, and does DATABASE_URL name it, a user and a password?"
@@ -55,6 +58,19 @@ async def _look(database: Database, file: Path | None, where: str) -> AsyncItera
             yield wrong(ABOUT, "it takes no writes: a replica, or set so.", "DATABASE_URL must name the primary.")
         yield connections(int(await database.ask("SHOW max_connections")))
         yield clock(await database.ask("SELECT clock_timestamp()"), datetime.now(UTC))
+
+
+async def _demo(database: Database, settings: Settings) -> list[Finding]:
+    async with database.reading() as reading:
+        published, changed = await demo.find_accounts(reading, settings)
+    found = []
+    if published:
+        found.append(wrong("demo", f"{demo.describe(published)} Parley does not start.", "parley demo remove"))
+    if changed:
+        named = ", ".join(user.email for user in changed)
+        said = f"demo accounts with a password of their own: {named}. Nobody gets mail at these addresses."
+        found.append(warning("demo", said, "Change their addresses, or: parley demo remove --all"))
+    return found or [ok("demo", "no demo account can sign in")]
 
 
 def schema(at: str | None, known: list[str]) -> Finding:

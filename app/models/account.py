@@ -18,7 +18,7 @@ from app import logs
 from app.database import Trouble, in_a_line
 from app.live.parley import Parley
 from app.live.signing import fingerprint
-from app.live.topics import Topic
+from app.live.topics import QUEUE, Topic
 from app.live.viewers import Viewer
 from app.live.writing import Write, owned
 from app.models import comment as comments
@@ -39,6 +39,7 @@ from app.models.mail import Kind
 from app.models.password import hash_password, refuse_weak
 from app.models.proof import prove, prove_again
 from app.models.refusals import Invalid
+from app.models.role import refuse_last_owner
 from app.models.user import Role, User, refuse_taken_name, user_at, username_key
 
 log = logging.getLogger(__name__)
@@ -263,20 +264,45 @@ async def delete(parley: Parley, viewer: Viewer, password: str, then: Literal["k
     """Delete the account, then `erase` its comments or `keep` them under no name, and take back its likes.
 
     The account and its logins go first and at once. Should the process be killed before the rest is done, what is
-    left is noted on the tombstone, for `finish_leaving`. Raises Invalid, TooMany.
+    left is noted on the tombstone, for `finish_leaving`. Raises Invalid, TooMany, and Conflict for the last owner.
     """
     user = await prove(parley, viewer, password)
-    async with parley.writing(Topic.account(user.id)) as write:
-        # Waits for comments of this account that are on their way; later ones see that it is gone.
-        await write.session.execute(select(User.id).where(User.id == user.id).with_for_update())
+    async with parley.writing(Topic.account(user.id), QUEUE) as write:
+        await _wait_for_comments(write, user.id)
         user = await prove_again(parley, write, user)
+        await refuse_last_owner(parley, write, user)
         mail.queue(write.session, Kind.DELETED, user.email)
-        await end_all(write, user.id, End.DELETED)
-        user.leaving = then
-        write.destroy(user)
-        write.tell("account deleted", account=user.id)
+        await _erase(write, user, then)
+    await _try_to_take_leave(parley, user.id, then)
+
+
+@owned
+async def remove(parley: Parley, user_id: UUID) -> None:
+    """Delete an account with its comments, by the operator: without a password, a mail, or an owner that remains."""
+    async with parley.writing(Topic.account(user_id), QUEUE) as write:
+        await _wait_for_comments(write, user_id)
+        user = await write.get(User, user_id)
+        if user is None or user.deleted_at:
+            return
+        await _erase(write, user, "erase")
+    await _try_to_take_leave(parley, user_id, "erase")
+
+
+async def _wait_for_comments(write: Write, user_id: UUID) -> None:
+    """Wait for comments of this account that are being written; later ones see that it is gone."""
+    await write.session.execute(select(User.id).where(User.id == user_id).with_for_update())
+
+
+async def _erase(write: Write, user: User, then: str) -> None:
+    await end_all(write, user.id, End.DELETED)
+    user.leaving, user.role = then, Role.MEMBER
+    write.destroy(user)
+    write.tell("account deleted", account=user.id)
+
+
+async def _try_to_take_leave(parley: Parley, user_id: UUID, then: str) -> None:
     try:
-        await _take_leave(parley, user.id, then)
+        await _take_leave(parley, user_id, then)
     except Trouble as error:
         log.warning("comments of an account that is gone are seen to later: %s", in_a_line(error))
 

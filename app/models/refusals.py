@@ -52,7 +52,7 @@ class Invalid(Refusal):
 
 
 class Conflict(Refusal):
-    """The id is in use for something else."""
+    """The id is in use for something else, or the service would be left in a state that it must not be in."""
 
 
 class Stale(Refusal):

@@ -1,8 +1,9 @@
 """Roles: member, moderator, owner; who is one, and who is blocked. An owner may do what a moderator may, and more.
 
 1. Nobody is blocked by who may not appoint them: an owner by nobody, a moderator by owners.
-2. There is an owner as soon as there was one. The first is made by who runs the service (`parley user role`).
-3. Every change here holds `QUEUE`, so of two owners who demote each other at once the second one is refused.
+2. The last owner can neither be demoted nor leave. The operator makes the first (`parley user role`), and may force it.
+3. Every change of who is an owner holds `QUEUE`, also an owner's deletion of their account. So of two owners who leave,
+   or demote each other, at the same moment, the second one is refused.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from app.live.writing import Write, owned
 from app.models.decision import Act, record
 from app.models.login import End, end_all
 from app.models.moderation import moderator_in
-from app.models.refusals import Forbidden, Invalid, Missing
+from app.models.refusals import Conflict, Forbidden, Invalid, Missing
 from app.models.user import MODERATING, Role, User, user_at
 
 
@@ -60,14 +61,17 @@ async def appoint(parley: Parley, by: Viewer, user_id: UUID, role: Role) -> User
         user = _there(await write.get(User, user_id))
         if user.blocked_at:
             raise Invalid("role", "This account is blocked.")
-        await _refuse_to_leave_none(write, user, role)
+        await _refuse_to_leave_none(parley, write, user, role)
         _appoint(write, owner, user, role)
     return user
 
 
 @owned
-async def give(parley: Parley, email: str, role: Role) -> User:
-    """The account with this address has that role, by who runs the service. Raises Missing, Forbidden."""
+async def give(parley: Parley, email: str, role: Role, *, force: bool = False) -> User:
+    """The account with this address has that role, by who runs the service. Raises Missing, Forbidden.
+
+    `force` demotes the last owner, too.
+    """
     async with parley.reading() as reading:
         found = await account_at(reading, email)
     async with parley.writing(Topic.account(found.id), QUEUE) as write:
@@ -76,7 +80,8 @@ async def give(parley: Parley, email: str, role: Role) -> User:
             raise Forbidden("This account is blocked.")
         if role in MODERATING and parley.settings.require_confirmation and not user.confirmed_at:
             raise Forbidden("This address is not confirmed yet; whoever signed up with it may not be its owner.")
-        await _refuse_to_leave_none(write, user, role)
+        if not force:
+            await _refuse_to_leave_none(parley, write, user, role)
         _appoint(write, None, user, role)
     return user
 
@@ -116,12 +121,28 @@ async def _decide(write: Write, by: Viewer, user_id: UUID) -> tuple[User, User]:
     return moderator, user
 
 
-async def _refuse_to_leave_none(write: Write, user: User, role: Role) -> None:
-    """Raises Forbidden where the last owner would be one no more (2)."""
-    if user.role == Role.OWNER != role:
-        others = select(User.id).where(User.role == Role.OWNER, User.deleted_at.is_(None), User.id != user.id)
-        if await write.session.scalar(others.limit(1)) is None:
-            raise Forbidden("There has to be an owner.")
+async def _refuse_to_leave_none(parley: Parley, write: Write, user: User, role: Role) -> None:
+    """Raises Forbidden if this role would leave no owner (2)."""
+    if role != Role.OWNER and await _is_last_owner(parley, write, user):
+        raise Forbidden("There has to be an owner.")
+
+
+async def refuse_last_owner(parley: Parley, write: Write, user: User) -> None:
+    """Raises Conflict if nobody would be an owner without this account (2). The write holds `QUEUE` (3)."""
+    if await _is_last_owner(parley, write, user):
+        raise Conflict("You are the only owner. Make somebody else an owner first.")
+
+
+async def _is_last_owner(parley: Parley, write: Write, user: User) -> bool:
+    """Whether this is an owner, and nobody else who can sign in is one."""
+    if user.role != Role.OWNER:
+        return False
+    others = select(User.id).where(
+        User.role == Role.OWNER, User.id != user.id, User.deleted_at.is_(None), User.blocked_at.is_(None)
+    )
+    if parley.settings.require_confirmation:
+        others = others.where(User.confirmed_at.is_not(None))
+    return await write.session.scalar(others.limit(1)) is None
 
 
 def _there(user: User | None) -> User:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import String, select, text
+from sqlalchemy import String, or_, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Instant, Reading
@@ -159,6 +160,14 @@ async def anybody(reading: Reading) -> bool:
 async def user_at(reading: Reading, email: str) -> User | None:
     """The account with this address."""
     return await reading.scalar(select(User).where(User.email == email))
+
+
+async def users_known_as(reading: Reading, emails: Collection[str], usernames: Collection[str]) -> list[User]:
+    """The accounts with one of these addresses or names, and those that moderate; a hundred at most."""
+    keys = [username_key(name) for name in usernames]
+    known = or_(User.email.in_(emails), User.username_key.in_(keys), User.role.in_(MODERATING))
+    query = select(User).where(known, User.deleted_at.is_(None)).order_by(User.created_at)
+    return list((await reading.scalars(query.limit(100))).all())
 
 
 async def refuse_taken_name(reading: Reading, username: str, but: User | None = None) -> None:

@@ -171,8 +171,8 @@ OPERATIONS: Mapping[Endpoint, Operation] = {
         takes=accounts.ChangedPassword, signs_in=True, limited=True, headers=SIGNED_IN,
     ),
     accounts.delete: Operation(
-        "Leave", {204: None}, "What one has written is kept under no name, or erased.",
-        takes=accounts.Leaving, signs_in=True, limited=True, headers=SIGNED_OUT,
+        "Leave", {204: None}, "What one has written is kept under no name, or erased. The last owner is refused.",
+        takes=accounts.Leaving, signs_in=True, limited=True, refuses=[409], headers=SIGNED_OUT,
     ),
     # -- logins
     logins.index: Operation("Where one is signed in", {200: schemas.Logins}, signs_in=True),

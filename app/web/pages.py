@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from app.database import Reading
-from app.demo import ARTICLES
+from app.demo import ARTICLES, Article
 from app.live.topics import BadTopic, Topic
 from app.models import commentable as commentables
 from app.models import inbox as inboxes
@@ -33,15 +34,21 @@ from app.web.worker import may_keep
 async def front(request: Request) -> Response:
     async with parley_of(request).reading() as reading:
         bootstrap = await _bootstrap(request, reading)
-        found, cursor = await commentables.snapshot(reading, ARTICLES)
+        found, cursor = await commentables.snapshot(reading, articles_of(request))
     bootstrap["commentables"] = commentable_answers.snapshot(found.values(), cursor)
     articles = [
         {"path": f"/{topic}", "title": found[topic].title or article.title, "summary": article.summary,
          "comments_count": found[topic].comments_count, "commentable_type": topic.type, "commentable_id": topic.id}
-        for topic, article in ARTICLES.items()
+        for topic, article in articles_of(request).items()
     ]  # fmt: skip
-    html = page(request, "front.html", {"title": "Parley", "articles": articles, "bootstrap": bootstrap})
+    context = {"articles": articles, "public_url": parley_of(request).settings.public_url}
+    html = page(request, "front.html", {"title": "Parley", "bootstrap": bootstrap, **context})
     return await may_keep(request, html)
+
+
+def articles_of(request: Request) -> Mapping[Topic, Article]:
+    """The demo's articles; none in production, where every page is somebody else's."""
+    return ARTICLES if parley_of(request).settings.environment == "development" else {}
 
 
 async def thread(request: Request) -> Response:
@@ -84,7 +91,7 @@ async def _thread(request: Request, template: str, **context: Any) -> Response:
     bootstrap |= {"thread": snapshot(first, viewer), "topics": [str(topic)]}
     bootstrap["commentables"] = commentable_answers.snapshot([first.commentable], first.commentable_cursor)
     bootstrap["cursors"].append(first.cursor)
-    article = ARTICLES.get(topic)
+    article = articles_of(request).get(topic)
     title = first.commentable.title or (article.title if article else f"{topic.type} {topic.id}")
     html = page(request, template, {"title": title, "article": article, "bootstrap": bootstrap, **context})
     return await may_keep(request, html)

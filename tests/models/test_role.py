@@ -14,7 +14,7 @@ from app.models import login as logins
 from app.models import role
 from app.models.login import NOWHERE, End
 from app.models.mail import Kind
-from app.models.refusals import Forbidden, Invalid, Missing, SignInFirst
+from app.models.refusals import Conflict, Forbidden, Invalid, Missing, SignInFirst
 from app.models.user import Role
 from tests.live.people import correct, enrol, say
 from tests.models.moderators import acts, again, appointed
@@ -80,6 +80,25 @@ async def test_there_is_always_an_owner(parley: Parley) -> None:
     assert left.user_id
     with pytest.raises(Forbidden):
         await role.appoint(parley, left, left.user_id, Role.MODERATOR)
+
+
+async def test_the_last_owner_cannot_leave(parley: Parley) -> None:
+    alice, bob = [await appointed(parley, name, Role.OWNER) for name in ("alice", "bob")]
+    outcomes = await asyncio.gather(
+        *(accounts.delete(parley, owner, PASSWORD, "keep") for owner in (alice, bob)), return_exceptions=True
+    )
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Conflict", "NoneType"]
+    left = alice if outcomes[1] is None else bob
+    assert left.username
+    assert left.user_id
+    with pytest.raises(Conflict, match="Make somebody else an owner first"):
+        await accounts.delete(parley, left, PASSWORD, "erase")
+    assert (await user_named(parley, left.username)).role == Role.OWNER
+    carol = await enrol(parley, "carol")
+    assert carol.user_id
+    await role.appoint(parley, left, carol.user_id, Role.OWNER)
+    await accounts.delete(parley, left, PASSWORD, "erase")
+    assert await role.give(parley, "carol@example.com", Role.MEMBER, force=True)
 
 
 # -- blocking -----------------------------------------------------------------------------------------------
