@@ -170,7 +170,7 @@ async def test_a_schema_that_is_behind_is_named(run: Run, settings: Settings) ->
         ("user show bob@example.com", 1, "Error: There is no such account."),
         ("user role bob@example.com owner", 1, "Error: There is no such account."),
         ("user end-logins bob@example.com", 1, "Error: There is no such account."),
-        ("user show bob", 2, "Error: bob: this is not an address like alice@example.com."),
+        ("user show bob", 2, "Error: bob: this is not Enter an email address, like alice@example.com."),
         ("touch Article/1", 2, "Error: not a gid://parley/<Model>/<id>: 'Article/1'."),
         ("touch gid://parley/Comment/1", 1, "Error: no live model has an object like gid://parley/Comment/1"),
         ("touch gid://parley/Comment/5f0c1f2e-6f0a-4d55-8a3b-0d1f0a3f9b1c", 1, "no such object, or no longer."),

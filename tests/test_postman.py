@@ -201,13 +201,13 @@ async def test_the_old_address_is_told_of_the_new_one(parley: Parley) -> None:
     await accounts.change_email(parley, alice, "alice@new.example", PASSWORD)
     before = await letter_to(parley, "alice@example.com", Kind.CHANGING)
     assert before
-    assert "another address, alice@new.example." in before.text
+    assert "your account to alice@new.example." in before.text
     letter = await letter_to(parley, "alice@new.example", Kind.CONFIRM_CHANGE)
     assert letter
     await accounts.confirm(parley, letter.text.partition("#")[2].split()[0])
     after = await letter_to(parley, "alice@example.com", Kind.CHANGED)
     assert after
-    assert "the address alice@new.example." in after.text
+    assert "your account is now alice@new.example." in after.text
 
 
 async def test_nothing_that_a_stranger_typed_is_in_the_letter(office: Parley, server: MailServer) -> None:
@@ -580,7 +580,7 @@ async def test_development_keeps_the_newest_hundred(parley: Parley) -> None:
     assert len(kept) == mail.KEPT
     assert kept[0].address == "new@example.com"
     assert (kept[0].subject, kept[0].due_at) == ("Your account has been deleted", None)
-    assert "Thank you for having been here." in (kept[0].text or "")
+    assert "Thank you for being part of the conversation." in (kept[0].text or "")
     assert not await send_next(parley)
 
 

@@ -70,7 +70,7 @@ async def _sign_up(parley: Parley, email: str, username: str, hash: str, browser
         taken = await user_at(reading, email)
         await refuse_taken_name(reading, username, but=taken if confirming else None)
     if taken and not confirming:
-        raise Invalid("email", "There is an account with this address.")
+        raise Invalid("email", "An account with this email already exists.")
     if taken:
         await _sign_up_again(parley, taken, username, hash)
         return None

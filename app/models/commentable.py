@@ -88,7 +88,7 @@ async def count_new(write: Write, topic: Topic, author: Viewer) -> None:
     """
     commentable = (await of(write.session, [topic]))[topic]
     if commentable.locked and not author.moderator:
-        raise Forbidden("This conversation is locked.")
+        raise Forbidden("Comments are closed.")
     commentable.comments_count += 1
     _put(write, commentable)
 

@@ -64,10 +64,9 @@ async def _confirm(desk: Desk, user: User) -> Words | None:
     if user.confirmed_at:
         return None
     link = desk.link(Purpose.CONFIRM, user, bound_to(user))
-    return "Confirm your address", (
-        "Hello,\n\nsomebody, we hope you, has made an account with this address. To confirm that it"
-        f" is yours, open this page and press the button:\n\n{link}\n\nThe link is good for three days. If it was"
-        " not you, do nothing: without the link nobody can sign in."
+    return "Confirm your email address", (
+        f"Hello,\n\nThanks for signing up. Confirm your email address:\n\n{link}\n\nThis link expires in three days."
+        " If this wasn't you, you can ignore this email."
     )
 
 
@@ -77,47 +76,48 @@ async def _confirm_change(desk: Desk, user: User) -> Words | None:
     if await user_at(desk.reading, desk.mail.address):
         return await _taken(desk, user)
     link = desk.link(Purpose.CONFIRM, user, fingerprint(desk.mail.address))
-    return "Confirm your new address", (
-        "Hello,\n\nthis is to be your new address. To confirm that it is yours, open this page and"
-        f" press the button:\n\n{link}\n\nThe link is good for three days. If it was not you, do nothing."
+    return "Confirm your new email address", (
+        f"Hello,\n\nConfirm that this is your new email address:\n\n{link}\n\nThis link expires in three days."
+        " If this wasn't you, you can ignore this email."
     )
 
 
 def _changing(desk: Desk) -> Words:
-    return "Your address is being changed", (
-        "Hello,\n\nsomebody who knows your password wants your account to have another address,"
-        f" {desk.mail.about}. It will, once they have confirmed it from there.\n\nIf it was not you, choose a new"
-        f" password now, and nothing will change:\n\n{desk.page('/reset')}"
+    return "Your email address is about to change", (
+        "Hello,\n\nSomebody who knows your password asked to change the email address of your account to"
+        f" {desk.mail.about}. It changes once they confirm it from there.\n\nIf this wasn't you, choose a new password"
+        f" now and nothing will change:\n\n{desk.page('/reset')}"
     )
 
 
 def _changed(desk: Desk) -> Words:
-    return "Your address has been changed", (
-        f"Hello,\n\nyour account now has the address {desk.mail.about}. Mail no longer comes here."
+    return "Your email address has been changed", (
+        f"Hello,\n\nThe email address of your account is now {desk.mail.about}. We won't send emails to this address"
+        " any more."
     )
 
 
 async def _taken(desk: Desk, user: User) -> Words:
-    return "You have an account", (
-        "Hello,\n\nsomebody, perhaps you, gave this address for an account. There is one with this address already."
-        f" If you have forgotten its password, choose a new one:\n\n{desk.page('/reset')}\n\nIf it was not you,"
-        " there is nothing to do."
+    return "You already have an account", (
+        "Hello,\n\nSomebody, perhaps you, tried to use this email address for an account. There already is one. If you"
+        f" forgot its password, choose a new one:\n\n{desk.page('/reset')}\n\nIf this wasn't you, you can ignore this"
+        " email."
     )
 
 
 async def _reset(desk: Desk, user: User) -> Words:
     link = desk.link(Purpose.RESET, user, bound_to(user))
     return "Choose a new password", (
-        "Hello,\n\nsomebody, we hope you, has forgotten your password. To choose a new one, open this"
-        f" page:\n\n{link}\n\nThe link is good for one hour, and once. If it was not you, do nothing: your password"
-        " stays as it is."
+        "Hello,\n\nWe received a request to reset your password. Choose a new one:"
+        f"\n\n{link}\n\nThis link works once and expires in an hour. If this wasn't you, you can ignore this email:"
+        " your password stays the same."
     )
 
 
 def _password(desk: Desk) -> Words:
     return "Your password has been changed", (
-        "Hello,\n\nyour password has been changed, and every other browser signed out.\n\nIf it was"
-        f" not you, choose a new one at once:\n\n{desk.page('/reset')}"
+        "Hello,\n\nYour password has been changed, and you were signed out everywhere else.\n\nIf this wasn't you,"
+        f" choose a new password now:\n\n{desk.page('/reset')}"
     )
 
 
@@ -127,15 +127,15 @@ async def _unlock(desk: Desk, user: User) -> Words | None:
         return None
     link = desk.link(Purpose.UNLOCK, user, fingerprint(since))
     return "Your account is locked for a while", (
-        "Hello,\n\nsomebody has tried many wrong passwords, so your account is locked for a while in"
-        " browsers that you have not used before. It opens by itself within the hour. To open it now, if it was you:"
-        f"\n\n{link}\n\nIf it was not you, your password has held, and there is nothing to do."
+        "Hello,\n\nYour account was locked after too many failed sign-ins. You can still sign in from browsers that you"
+        " have used before. It unlocks by itself within the hour. If it was you, unlock it now:"
+        f"\n\n{link}\n\nIf this wasn't you, your account is safe. You don't need to do anything."
     )
 
 
 def _deleted(desk: Desk) -> Words:
     return "Your account has been deleted", (
-        "Hello,\n\nyour account has been deleted, and this address is no longer kept. Thank you for having been here."
+        "Hello,\n\nYour account and this email address have been deleted. Thank you for being part of the conversation."
     )
 
 

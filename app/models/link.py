@@ -41,4 +41,4 @@ def open_link(parley: Parley, purpose: Purpose, token: str) -> tuple[UUID, str]:
 
 
 def worthless() -> Invalid:
-    return Invalid("token", "This link is no longer good. Ask for a new one.")
+    return Invalid("token", "This link has expired or was already used. Request a new one.")

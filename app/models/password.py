@@ -35,12 +35,12 @@ def refuse_weak(password: str, *names: str) -> None:
     """Raises Invalid for a password that is guessed first. `names` are what the account is known by, and we are."""
     plain = rest = _plain(password)
     if plain in _commonest():
-        raise Invalid("password", "This is among the passwords that are tried first.")
+        raise Invalid("password", "This password is too common.")
     for part in sorted(_parts(names), key=len, reverse=True):
         rest = rest.replace(part, "")
     left = [character for character in rest if character.isalnum()]
     if rest != plain and (len(left) < OWN or all(character.isdigit() for character in left)):
-        raise Invalid("password", "This is made of your name or your address.")
+        raise Invalid("password", "Don't use your name or email in your password.")
 
 
 def _plain(text: str) -> str:

@@ -63,7 +63,7 @@ async def prove(parley: Parley, viewer: Viewer, password: str) -> User:
     if not await verify_password(password, user.password_hash):
         logs.security("password refused", warn=True, account=user.id)
         await count_failure(parley, _proofs_of(user), user)
-        raise Invalid("current_password", "This is not your password.")
+        raise Invalid("current_password", "Wrong password.")
     return user
 
 

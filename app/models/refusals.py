@@ -19,7 +19,7 @@ class SignInFirst(Refusal):
     """Only people with an account may do this."""
 
     def __init__(self) -> None:
-        super().__init__("Sign in first.")
+        super().__init__("Please sign in.")
 
 
 class Forbidden(Refusal):
@@ -40,7 +40,7 @@ class Busy(TooMany):
     """Not of this person: too many do the same."""
 
     def __init__(self) -> None:
-        super().__init__(5, "Too many people are signing in just now.")
+        super().__init__(5, "Too many people are signing in right now.")
 
 
 class Invalid(Refusal):
@@ -59,5 +59,5 @@ class Stale(Refusal):
     """The object has changed since the version that the change was made for. `current` is what it is now."""
 
     def __init__(self, current: Live) -> None:
-        super().__init__("It has changed since.")
+        super().__init__("This was changed in the meantime.")
         self.current = current

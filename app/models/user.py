@@ -109,7 +109,7 @@ def clean_email(email: str) -> str:
     try:
         return validate_email(email, check_deliverability=False).normalized.lower()
     except EmailNotValidError:
-        raise ValueError("an address like alice@example.com") from None
+        raise ValueError("Enter an email address, like alice@example.com") from None
 
 
 def ascii_email(email: str) -> str:
@@ -126,13 +126,13 @@ def clean_username(username: str) -> str:
     """The name in its one form: letters, digits and a few marks between them. Raises ValueError."""
     name = unicodedata.normalize("NFKC", username).strip()
     if not SHORTEST_USERNAME <= len(name) <= LONGEST_USERNAME:
-        raise ValueError(f"{SHORTEST_USERNAME} to {LONGEST_USERNAME} characters")
+        raise ValueError(f"Use {SHORTEST_USERNAME} to {LONGEST_USERNAME} characters.")
     if not all(is_letter(character) or character in MARKS for character in name) or not (
         is_letter(name[0]) and is_letter(name[-1])
     ):
-        raise ValueError("letters and digits, with spaces, dots, hyphens or apostrophes between them")
+        raise ValueError("Use letters, numbers, spaces, dots, hyphens or apostrophes.")
     if "".join(character for character in username_key(name) if character.isalnum()) in RESERVED:
-        raise ValueError("this name is reserved")
+        raise ValueError("This name is reserved.")
     return name
 
 

@@ -104,8 +104,8 @@ async def sign_in(request: Request) -> Response:
         email = fingerprint(form.email)  # nobody's, and counted for itself like any
     found = await logins.sign_in(parley_of(request), email, form.password, form.remember_me, browser_of(request))
     if found is None:
-        unless = ", or the address is not confirmed yet" if parley_of(request).settings.require_confirmation else ""
-        raise Problem(401, f"The address or the password is wrong{unless}.")
+        unless = ", or your email isn't confirmed yet" if parley_of(request).settings.require_confirmation else ""
+        raise Problem(401, f"Wrong email or password{unless}.")
     return _signed_in(request, *found)
 
 

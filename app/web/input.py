@@ -49,7 +49,7 @@ def one_of(words: type[Word]) -> Callable[[Any], Word]:
 def _written(text: str) -> str:
     without_nul(text)
     if not text.strip():
-        raise PydanticCustomError("blank", "Write something")
+        raise PydanticCustomError("blank", "Can't be empty")
     return text
 
 

@@ -43,17 +43,17 @@ ABOUT = (
 )
 
 REFUSED = {
-    400: "This is not JSON, or a header is malformed.",
-    401: "Sign in first, or as whom the request is meant for.",
-    403: "You may not, or the request came from another site.",
-    404: "There is no such thing, or no longer, or not for you.",
+    400: "The body is not JSON, or a header is malformed.",
+    401: "Not signed in, or signed in as somebody other than `Parley-User` names.",
+    403: "Not allowed, or the request came from another site.",
+    404: "There is no such object, it was deleted, or you may not see it.",
     409: "The id is in use for something else.",
-    412: "It has changed since.",
+    412: "The object was changed in the meantime.",
     413: "The body is too large.",
     415: "Send application/json.",
-    422: "What was sent cannot be taken.",
-    429: "Too often.",
-    503: "The database does not answer, or too many ask.",
+    422: "A field is invalid.",
+    429: "Too many requests.",
+    503: "The database is unavailable, or too many people are asking.",
 }
 RETRY = {
     "Retry-After": {"description": "In so many seconds.", "required": True, "schema": {"type": "integer", "minimum": 1}}

@@ -111,7 +111,7 @@ async def inbox(request: Request) -> Response:
 async def moderation(request: Request) -> Response:
     """For moderators; for all others there is nothing here."""
     if not (await current_viewer(request)).moderator:
-        raise Problem(404, "There is nothing here.")
+        raise Problem(404, "Page not found.")
     async with parley_of(request).reading() as reading:
         bootstrap = await _bootstrap(request, reading)
         bootstrap["decisions"] = moderating.decisions(first := await queues.page(reading, Decision))
@@ -124,7 +124,7 @@ async def reset(request: Request) -> Response:
 
 
 async def confirm(request: Request) -> Response:
-    return await _plain(request, "confirm.html", "Confirm your address")
+    return await _plain(request, "confirm.html", "Confirm your email")
 
 
 async def unlock(request: Request) -> Response:
@@ -181,7 +181,7 @@ def _topic(request: Request) -> Topic:
     try:
         topic = Topic(request.path_params["type"], request.path_params["id"])
     except BadTopic:
-        raise Problem(404, "There is nothing here.") from None
+        raise Problem(404, "Page not found.") from None
     if topic.type not in parley_of(request).settings.commentable_types:
-        raise Problem(404, "There is nothing here.")
+        raise Problem(404, "Page not found.")
     return topic

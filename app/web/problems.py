@@ -46,11 +46,11 @@ _STATUS: Mapping[type[refusals.Refusal], int] = {
 
 _WORDS: Mapping[str, str] = {
     "missing": "Required",
-    "string_type": "Give text",
-    "string_too_short": "At least {min_length} characters",
-    "string_too_long": "At most {max_length} characters",
-    "string_unicode": "Half of a character is missing",
-    "bool_type": "true or false",
+    "string_type": "Must be text",
+    "string_too_short": "Too short: use at least {min_length} characters.",
+    "string_too_long": "Too long: the limit is {max_length:,} characters.",
+    "string_unicode": "Invalid text",
+    "bool_type": "Must be true or false",
 }
 
 
@@ -91,7 +91,7 @@ def invalid_fields(error: ValidationError) -> Problem:
 
 
 def _words(complaint: ErrorDetails) -> str:
-    """The complaint as one would say it to a person."""
+    """The complaint in words for a person."""
     words = _WORDS.get(complaint["type"])
     # Ours are templates; pydantic's are finished, and may quote braces that were sent.
     return words.format(**complaint.get("ctx", {})) if words else complaint["msg"]
@@ -126,7 +126,7 @@ async def _now(request: Request, row: Live) -> dict[str, Any]:
 
 async def on_http_exception(request: Request, error: HTTPException) -> Response:
     """Starlette's own: no such path, wrong method."""
-    details = {404: "There is nothing here.", 405: "This cannot be done here."}
+    details = {404: "Page not found.", 405: "Not allowed."}
     detail = details.get(error.status_code, error.detail)
     return _answer(request, Problem(error.status_code, detail, headers=error.headers))
 
@@ -136,12 +136,14 @@ async def on_trouble(request: Request, error: Exception) -> Response:
     if not is_unavailable(error):
         raise error
     log.warning("%s %s: %s", request.method, request.url.path, in_a_line(error))
-    return _answer(request, Problem(503, "The database does not answer.", headers={"Retry-After": str(RETRY_AFTER)}))
+    return _answer(
+        request, Problem(503, "Something went wrong. Please try again.", headers={"Retry-After": str(RETRY_AFTER)})
+    )
 
 
 async def on_mistake(request: Request, error: Exception) -> Response:
     """Ours. The server logs it with its stack."""
-    response = _answer(request, Problem(500, "Something went wrong on our side."))
+    response = _answer(request, Problem(500, "Something went wrong. Please try again."))
     response.headers.update(headers_of(request.url.scheme))  # made outside of what sets them elsewhere
     return response
 

@@ -184,7 +184,7 @@ class Person:
         return to in page and subject in page
 
     async def follow_link(self, path: str) -> str:
-        """Go to the newest mail's link there, press Enter, and be on that page. Answers the token that was in it."""
+        """Jump to latest mail's link there, press Enter, and be on that page. Answers the token that was in it."""
         await self.tab_to(f".mail a[href*='{path}#']")
         token = str(await self.page.evaluate("document.activeElement.hash.slice(1)"))
         await self.page.keyboard.press("Enter")

@@ -111,7 +111,7 @@ async def test_a_comment_after_the_logins_end_waits_for_the_next(alice: Person, 
     await alice.write("In vain")
     await alice.is_guest()
     note = alice.comment("In vain").locator(".comment__note")
-    await wait_until(lambda: _says(note, "Waiting until you are signed in again."), "to be told")
+    await wait_until(lambda: _says(note, "Will be sent when you sign in again."), "to be told")
     await alice.sees("In vain")
     await alice.page.locator(".account__sign-in").click()
     await fill_in(alice, email=email_of("Alice"), password=PASSWORD)

@@ -58,7 +58,7 @@ async def test_nothing_is_said_where_it_is_locked(alice: Person, served: Parley,
     await decide(served, locked=True)
     note = alice.page.locator(".thread__locked")
     await note.wait_for()
-    assert await note.inner_text() == "This conversation is locked."
+    assert await note.inner_text() == "Comments are closed."
     assert not await alice.composer.is_visible()
     await alice.focus_is_on(".thread__locked")
     await alice.reload()
@@ -76,7 +76,7 @@ async def test_what_was_written_before_one_knew_is_kept(alice: Person, served: P
     await alice.write("Too late")
     note = alice.comment("Too late").locator(".comment__note")
     await alice.until("parley.outbox.records.some(({ problem }) => problem)", "the refusal")
-    assert "This conversation is locked." in await note.inner_text()
+    assert "Comments are closed." in await note.inner_text()
 
 
 async def test_a_title_is_a_live_thing_too(alice: Person, served: Parley) -> None:

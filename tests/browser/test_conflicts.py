@@ -151,14 +151,14 @@ async def test_two_changes_that_do_not_touch_can_both_be_had(alice: Person, bob:
     await edit(alice.client, comment, "All of us meet on Monday at noon")
     await is_told(alice, "All of us meet on Monday at noon")
     assert await alice.page.locator(".editor__theirs mark").all_text_contents() == ["All of us "]
-    await offers(alice, "Save mine instead", "Use both", "Cancel")
+    await offers(alice, "Overwrite with mine", "Merge both", "Cancel")
     assert await alice.editor.input_value() == "We meet on Monday at noon, in the hall"
 
     await alice.page.locator(".editor__merge").click()
     both = "All of us meet on Monday at noon, in the hall"
     assert await alice.editor.input_value() == both
     await alice.focus_is_on(".editor textarea")
-    await offers(alice, "Save", "Back to mine", "Cancel")
+    await offers(alice, "Save", "Undo merge", "Cancel")
     assert edits(alice) == 0, "putting it together saves nothing"
     async with alice.page.expect_request(lambda request: request.method == "PATCH") as saving:
         await alice.editor.press("Control+Enter")
@@ -177,7 +177,7 @@ async def test_it_can_be_undone_and_done_again(alice: Person) -> None:
     await alice.page.keyboard.type(" five")
     await alice.page.locator(".editor__mine").click()
     assert await alice.editor.input_value() == "one two three four"
-    await offers(alice, "Save mine instead", "Use both", "Cancel")
+    await offers(alice, "Overwrite with mine", "Merge both", "Cancel")
     await alice.page.locator(".editor__merge").click()
     assert await alice.editor.input_value() == "0 one two three four five", "what was typed since is not lost"
 
@@ -200,7 +200,7 @@ async def test_one_change_after_the_other_comes_while_it_is_open(alice: Person) 
     # What has been put together is written on what it was put together with.
     await edit(alice.client, comment, "1 two three four five")
     await is_told(alice, "1 two three four five")
-    await offers(alice, "Save mine instead", "Use both", "Back to mine", "Cancel")
+    await offers(alice, "Overwrite with mine", "Merge both", "Undo merge", "Cancel")
     await alice.page.locator(".editor__merge").click()
     assert await alice.editor.input_value() == "1 two three four 5"
     await alice.page.locator(".editor__save").click()
@@ -212,11 +212,11 @@ async def test_where_they_touch_there_is_a_choice_and_no_mixture(alice: Person) 
     comment = await alice.begins_to_edit("one two three", "one 2 three")
     await edit(alice.client, comment, "one zwei three")
     await is_told(alice, "one zwei three")
-    await offers(alice, "Save mine instead", "Cancel")
+    await offers(alice, "Overwrite with mine", "Cancel")
     await alice.editor.fill("one two three four")
-    await offers(alice, "Save mine instead", "Use both", "Cancel")
+    await offers(alice, "Overwrite with mine", "Merge both", "Cancel")
     await alice.editor.fill("one two three")
-    await offers(alice, "Save mine instead", "Use theirs", "Cancel")
+    await offers(alice, "Overwrite with mine", "Use new version", "Cancel")
     await alice.page.locator(".editor__merge").click()
     assert await alice.editor.input_value() == "one zwei three"
 
@@ -283,7 +283,7 @@ async def test_a_refused_edit_can_be_put_together_with_what_was_in_its_way(
     await alice.edit("one two three four", "one two three 4")
     await is_told(alice, "1 two three four")
     assert await alice.page.locator(".editor__theirs mark").all_text_contents() == ["1 "]
-    await offers(alice, "Save mine instead", "Use both", "Cancel")
+    await offers(alice, "Overwrite with mine", "Merge both", "Cancel")
 
     await alice.page.locator(".editor__merge").click()
     await edit(alice.client, comment, "1 2 three four")  # and once more, unseen

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from app.live.parley import Parley
     from tests.browser.conftest import Arrive
 
-GONE = "The comment that you were sent to is no longer here."
+GONE = "The comment you're looking for no longer exists."
 
 
 @pytest.fixture

@@ -136,7 +136,7 @@ async def test_a_refused_comment_keeps_its_text_and_says_why(alice: Person, comp
     complaints.allow(NETWORK)
     await refuse(alice, "POST", 422, "Invalid", errors=[{"field": "body", "detail": "Too frank"}])
     await alice.write("What I think")
-    await is_told(alice, "What I think", "Not posted. Too frank")
+    await is_told(alice, "What I think", "Couldn't post this comment. Too frank")
     assert await alice.snapshot() == []
 
     await alice.edit("What I think", "What I say")
@@ -182,7 +182,7 @@ async def test_over_what_the_server_stumbles_it_is_not_asked_for_ever(alice: Per
     await alice.write("A stone")
     await alice.write("Behind it")
     await wait_until(lambda: _later(alice, len(asked) == 5), "the last try")
-    await is_told(alice, "A stone", "Not posted. Something went wrong on the server. Please try again.")
+    await is_told(alice, "A stone", "Couldn't post this comment. Something went wrong. Please try again.")
     await alice.until("parley.comments.length === 2 && parley.outbox.records.length === 1", "the next to be sent")
     assert [comment["body"] for comment in await alice.snapshot()] == ["Behind it"]
     assert len(asked) == 5
@@ -251,7 +251,7 @@ async def test_a_refused_delete_brings_the_comment_back(alice: Person, complaint
     await alice.is_settled()
     await refuse(alice, "DELETE", 403, "Not yours")
     await alice.delete("Tenacious")
-    await is_told(alice, "Tenacious", "Not deleted. Not yours")
+    await is_told(alice, "Tenacious", "Couldn't delete this comment. Not yours")
     await alice.delete("Tenacious")
     await alice.sees()
     await alice.sees_the_truth()

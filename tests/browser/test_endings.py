@@ -47,7 +47,7 @@ async def test_a_password_that_was_changed_elsewhere_signs_out_here(alice: Perso
     form = {"current_password": PASSWORD, "password": NEW_PASSWORD}
     assert (await phone.put("/api/account/password", json=form)).status_code == 200
     await is_out(alice)
-    await alice.is_told("You were signed out: the password was changed.")
+    await alice.is_told("You were signed out because the password was changed.")
     assert await alice.composer.input_value() == "Half a thought"
     await write(phone, "Guests read on")
     await alice.sees("Guests read on")
@@ -57,7 +57,7 @@ async def test_a_login_that_was_ended_elsewhere_says_so(alice: Person, phone: ht
     await sign_in(phone, "Alice")
     assert (await phone.delete("/api/logins")).status_code == 204
     await is_out(alice)
-    await alice.is_told("You were signed out: this login was ended from another device.")
+    await alice.is_told("You were signed out from another device.")
 
 
 async def test_an_account_that_was_deleted_elsewhere_says_so(alice: Person, phone: httpx.AsyncClient) -> None:
@@ -82,7 +82,7 @@ async def test_who_was_away_when_the_login_ended_is_told(page: str, arrive: Arri
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
-        ("expired", "You were signed out after a long time."),
+        ("expired", "Your session expired. Please sign in again."),
         (None, "You are signed out."),
         ("something new", "You are signed out."),
     ],

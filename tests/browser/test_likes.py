@@ -88,7 +88,7 @@ async def test_alice_likes_what_carol_says(alice: Person, bob: Person, phone: ht
     for own in (alice, tab, bob):
         await shows(own, "Mind the step.", "2", pressed=True)
     name = await alice.comment("Mind the step.").locator(".comment__like").get_attribute("aria-label")
-    assert name == "Like, 2 do"
+    assert name == "Like, 2 likes"
     await like(tab, "Mind the step.")
     await shows(alice, "Mind the step.", "1", pressed=False)
     await alice.reload()

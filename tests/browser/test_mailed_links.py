@@ -62,7 +62,7 @@ async def test_who_forgot_the_password_chooses_a_new_one(guest: Person, alice: P
     assert await guest.page.locator(".entry [name=email]").input_value() == ALICE
     await guest.focus_is_on(".entry [name=email]")
     await guest.page.keyboard.press("Enter")
-    await has_told(guest, f"If there is an account with {ALICE}, a mail is on its way.")
+    await has_told(guest, f"If an account exists for {ALICE}, we've sent an email.")
 
     await guest.gets_mail(ALICE, "Choose a new password")
     token = await guest.follow_link("/reset")
@@ -73,7 +73,7 @@ async def test_who_forgot_the_password_chooses_a_new_one(guest: Person, alice: P
     await guest.page.keyboard.press("Enter")
     await concludes(guest, "done")
     await alice.is_guest()
-    await alice.is_told("You were signed out: the password was changed.")
+    await alice.is_told("You were signed out because the password was changed.")
 
     await enter(guest, NEW_PASSWORD)
     await guest.is_signed_in("Alice")
@@ -85,7 +85,7 @@ async def test_nobody_learns_who_has_an_account(guest: Person) -> None:
     await guest.press("[data-to=forgot]")
     await guest.type(".entry [name=email]", "nobody@example.com")
     await guest.page.keyboard.press("Enter")
-    await has_told(guest, "If there is an account with nobody@example.com, a mail is on its way.")
+    await has_told(guest, "If an account exists for nobody@example.com, we've sent an email.")
 
 
 async def test_a_mail_is_not_asked_for_without_an_address(guest: Person) -> None:
@@ -120,11 +120,11 @@ async def test_who_signs_up_confirms_the_address_first(guest: Person) -> None:
     await guest.type(".entry [name=email]", ALICE)
     await guest.type(".entry [name=password]", PASSWORD)
     await guest.page.keyboard.press("Enter")
-    await has_told(guest, f"We have sent a link to {ALICE}. Open it to confirm the address, then sign in.")
+    await has_told(guest, f"We've sent a link to {ALICE}. Open it to confirm your email, then sign in.")
     await guest.is_guest()
     await guest.focus_is_on(".account__sign-up")
 
-    await guest.gets_mail(ALICE, "Confirm your address")
+    await guest.gets_mail(ALICE, "Confirm your email address")
     token = await guest.follow_link("/confirm")
     assert not [request for request in guest.requests if "/api/confirmations" in request]
     await guest.press(".mailed-link [type=submit]")
@@ -145,9 +145,9 @@ async def test_who_has_not_confirmed_is_offered_the_link_again(guest: Person, si
     await guest.focus_is_on(".entry [name=email]")
     assert await guest.page.locator(".entry [name=email]").input_value() == ALICE
     await guest.page.keyboard.press("Enter")
-    await has_told(guest, f"If there is an account with {ALICE}, a mail is on its way.")
+    await has_told(guest, f"If an account exists for {ALICE}, we've sent an email.")
     assert "POST /api/confirmations" in guest.requests
-    await guest.gets_mail(ALICE, "Confirm your address")
+    await guest.gets_mail(ALICE, "Confirm your email address")
     await guest.follow_link("/confirm")
     await guest.press(".mailed-link [type=submit]")
     await concludes(guest, "done")
@@ -168,7 +168,7 @@ async def test_who_is_locked_out_is_let_in_by_mail(guest: Person, site: Site) ->
     await guest.focus_is_on(".entry [name=email]")
     assert await guest.page.locator(".entry [name=email]").input_value() == ALICE
     await guest.page.keyboard.press("Enter")
-    await has_told(guest, f"If there is an account with {ALICE}, a mail is on its way.")
+    await has_told(guest, f"If an account exists for {ALICE}, we've sent an email.")
 
     await guest.gets_mail(ALICE, "Your account is locked for a while")
     token = await guest.follow_link("/unlock")
@@ -215,7 +215,7 @@ async def test_a_link_that_is_no_longer_good_leads_to_a_new_one(page: str, mode:
 @pytest.mark.parametrize(("page", "mode"), PAGES)
 async def test_a_page_without_its_link_says_so(page: str, mode: str, arrive: Arrive) -> None:
     guest = await arrive(at=page)
-    assert "whole link" in await guest.page.locator(".mailed-link").inner_text()
+    assert "full link" in await guest.page.locator(".mailed-link").inner_text()
     assert not await guest.page.locator(".mailed-link form").is_visible()
     await guest.press(".mailed-link__ask")
     await guest.focus_is_on(".entry [name=email]")

@@ -163,7 +163,7 @@ async def test_who_is_blocked_is_told_and_may_read(alice: Person, carol: Person,
     await carol.page.locator(".decide [name=reason]").fill("Almonds again")
     await carol.page.locator(".decide__submit").click()
     await alice.is_guest()
-    await alice.is_told("You were signed out: this account has been blocked by a moderator.")
+    await alice.is_told("You were signed out because a moderator blocked this account.")
     await alice.sees("Buy almonds")
     await alice.page.locator(".account__sign-in").click()
     await alice.page.locator(".entry [name=email]").fill("alice@example.com")

@@ -45,7 +45,7 @@ async def test_it_is_there_after_a_reload_and_in_all_tabs(alice: Person, site: S
     for tab in (alice, other):
         await tab.until(f"{KEPT}.length === 1", "the text")
         assert await tab.page.evaluate(KEPT) == ["A long and careful text"]
-        assert "Not saved." in await tab.page.locator(".kept__why").inner_text()
+        assert "Couldn't save your changes." in await tab.page.locator(".kept__why").inner_text()
     await other.page.locator(".kept__discard").click()
     for tab in (alice, other):
         await tab.until(f"{KEPT}.length === 0", "it to be given up")

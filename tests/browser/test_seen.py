@@ -123,7 +123,7 @@ async def test_the_light_is_silent_until_the_stream_has_been_away_for_three_seco
     await turn(watcher, "catching-up")
     await says(watcher, "Reconnecting…")
     await turn(watcher, "live")
-    await says(watcher, "Back.")
+    await says(watcher, "Back online.")
     await passes(watcher, BACK + 100)
     await is_silent(watcher)
 
@@ -160,12 +160,14 @@ async def test_of_these_the_light_never_speaks(state: str, watcher: Person) -> N
 async def test_offline_it_says_that_nothing_is_lost(watcher: Person) -> None:
     await turn(watcher, "offline")
     await passes(watcher, PATIENCE)
-    await says(watcher, "Offline. Your changes are kept.")
+    await says(watcher, "You're offline. Changes will be sent when you reconnect.")
     await tell(watcher, "outbox.changed", {"waiting": 1, "refused": 0})
-    await says(watcher, "Offline. 1 change waits here.")
+    await says(watcher, "You're offline. 1 unsent change.")
     await tell(watcher, "outbox.changed", {"waiting": 2, "refused": 0})
-    await says(watcher, "Offline. 2 changes wait here.")
-    assert await read_out(watcher) == "Offline. Your changes are kept."  # once, and not at each change
+    await says(watcher, "You're offline. 2 unsent changes.")
+    assert (
+        await read_out(watcher) == "You're offline. Changes will be sent when you reconnect."
+    )  # once, and not at each change
 
 
 async def test_back_it_says_how_many_came_meanwhile(watcher: Person) -> None:
@@ -175,15 +177,15 @@ async def test_back_it_says_how_many_came_meanwhile(watcher: Person) -> None:
     await turn(watcher, "reconnecting", "catching-up")
     await tell(watcher, "comments.arrived", 10, "Bob")
     await turn(watcher, "live")
-    await says(watcher, "Back, 10 new.")
+    await says(watcher, "Back online · 10 new comments")
     await tell(watcher, "comments.arrived", 2, "Bob")  # what a refetch brings
-    await says(watcher, "Back, 12 new.")
+    await says(watcher, "Back online · 12 new comments")
     await passes(watcher, BACK)
     await is_silent(watcher)
     await turn(watcher, "reconnecting")
     await passes(watcher, PATIENCE)
     await turn(watcher, "polling")
-    await says(watcher, "Back.")
+    await says(watcher, "Back online.")
 
 
 async def test_comings_and_goings_are_not_read_out_again_and_again(watcher: Person) -> None:
@@ -197,7 +199,11 @@ async def test_comings_and_goings_are_not_read_out_again_and_again(watcher: Pers
         await turn(watcher, "reconnecting")
         await passes(watcher, PATIENCE)
     await turn(watcher, "live")
-    assert await watcher.page.evaluate("heard") == ["Offline. Your changes are kept.", "Reconnecting…", "Back."]
+    assert await watcher.page.evaluate("heard") == [
+        "You're offline. Changes will be sent when you reconnect.",
+        "Reconnecting…",
+        "Back online.",
+    ]
 
 
 async def test_who_is_signed_out_is_told_by_the_notice_alone(watcher: Person) -> None:
@@ -216,14 +222,14 @@ async def test_a_browser_that_keeps_nothing_is_said_to(watcher: Person) -> None:
     await hint.wait_for()
     await turn(watcher, "offline")
     await passes(watcher, PATIENCE)
-    await says(watcher, "Offline. Your changes are kept while this page is open.")
+    await says(watcher, "You're offline. Changes will be sent when you reconnect. Keep this page open.")
     await tell(watcher, "outbox.changed", {"waiting": 2, "refused": 0})
-    await says(watcher, "Offline. 2 changes wait here while this page is open.")
+    await says(watcher, "You're offline. 2 unsent changes. Keep this page open.")
     await turn(watcher, "reconnecting")
-    await says(watcher, "Reconnecting… Keep this page open: 2 changes wait here.")
+    await says(watcher, "Reconnecting… 2 unsent changes. Keep this page open.")
     await turn(watcher, "live")
     await passes(watcher, BACK)
-    await says(watcher, "Still sending 2 changes… Keep this page open.")
+    await says(watcher, "Sending 2 changes… Keep this page open.")
     assert await hint.is_visible()
 
 
@@ -235,7 +241,7 @@ async def test_changes_that_take_long_are_mentioned(watcher: Person) -> None:
     await passes(watcher, SLOW - 100)
     await is_silent(watcher)
     await passes(watcher, 200)
-    await says(watcher, "Still sending 1 change…")
+    await says(watcher, "Sending 1 change…")
     await tell(watcher, "outbox.changed", {"waiting": 0, "refused": 0})
     await is_silent(watcher)
 
@@ -246,7 +252,7 @@ async def test_a_refusal_out_of_sight_is_mentioned(watcher: Person) -> None:
     await is_silent(watcher)
     await tell(watcher, "outbox.changed", {"waiting": 0, "refused": 2})
     await passes(watcher, 100)
-    await says(watcher, "A change that you made on another page was not taken.")
+    await says(watcher, "A change on another page couldn't be saved.")
     await tell(watcher, "outbox.changed", {"waiting": 0, "refused": 0})
     await is_silent(watcher)
 
@@ -260,7 +266,7 @@ async def test_a_refusal_further_down_is_one_press_away(watcher: Person, phone: 
     for count in (0, 1):
         await tell(watcher, "outbox.changed", {"waiting": 0, "refused": count})
     await passes(watcher, 100)
-    await says(watcher, "A change was not taken.")
+    await says(watcher, "A change couldn't be saved.")
     await watcher.page.locator(".light__show").click()
     await watcher.focus_is_on(refused)
     await is_silent(watcher)
@@ -278,7 +284,9 @@ async def test_a_real_connection_that_is_lost_and_found(
     await write(phone, "One")
     await write(phone, "Two")
     await alice.context.set_offline(False)
-    await alice.until("document.querySelector('.light__words').textContent === 'Back, 2 new.'", "to be back", 20_000)
+    await alice.until(
+        "document.querySelector('.light__words').textContent === 'Back online · 2 new comments'", "to be back", 20_000
+    )
     await alice.until("document.querySelector('.light').dataset.says === 'nothing'", "silence", 10_000)
     await is_still(alice)
 

@@ -109,7 +109,7 @@ async def test_what_is_wrong_with_an_address_stands_beside_it(alice: Person) -> 
     await alice.type(".email [name=email]", NEW_ADDRESS)
     await alice.type(".email [name=current_password]", "not hers")
     await alice.page.keyboard.press("Enter")
-    await alice.is_refused(".email", "current_password", "not your password")
+    await alice.is_refused(".email", "current_password", "Wrong password")
     assert await alice.page.locator(".email [name=email]").get_attribute("aria-invalid") is None
     assert await alice.page.locator(".email [name=email]").input_value() == NEW_ADDRESS
     assert not await alice.page.locator(".email__waiting").is_visible()
@@ -142,7 +142,7 @@ async def test_a_new_password_signs_out_everywhere_but_here(alice: Person, arriv
     for name, left in (("current_password", ""), ("password", ""), ("username", email_of("Alice"))):
         assert await alice.page.locator(f".password [name={name}]").input_value() == left
     await elsewhere.is_guest()
-    await elsewhere.is_told("You were signed out: the password was changed.")
+    await elsewhere.is_told("You were signed out because the password was changed.")
 
     async with site.client() as phone:
         await sign_up(phone, "Carol")
@@ -172,7 +172,7 @@ async def test_what_is_wrong_with_a_password_stands_beside_it(alice: Person) -> 
     await alice.type(".password [name=current_password]", "not hers")
     await alice.type(".password [name=password]", NEW_PASSWORD)
     await alice.page.keyboard.press("Enter")
-    await alice.is_refused(".password", "current_password", "not your password")
+    await alice.is_refused(".password", "current_password", "Wrong password")
     await alice.type(".password [name=current_password]", PASSWORD)
     await alice.type(".password [name=password]", "short")
     await alice.page.keyboard.press("Enter")
@@ -227,7 +227,7 @@ async def test_a_login_can_be_ended_from_another_browser(alice: Person, arrive: 
     await looks_again(alice, logins=2)
     await alice.press(".login__end")
     await elsewhere.until("document.querySelector('.account').dataset.state === 'guest'", "to be out", timeout=1_000)
-    await elsewhere.is_told("You were signed out: this login was ended from another device.")
+    await elsewhere.is_told("You were signed out from another device.")
     await sees_logins(alice, 1)
     await alice.focus_is_on(".logins__heading")
     await alice.is_signed_in()
@@ -242,7 +242,7 @@ async def test_one_can_sign_out_everywhere_else(alice: Person, arrive: Arrive) -
     await alice.press(".logins__end-others")
     for other in others:
         await other.is_guest()
-        await other.is_told("You were signed out: this login was ended from another device.")
+        await other.is_told("You were signed out from another device.")
     await sees_logins(alice, 1)
     await alice.focus_is_on(".logins__heading")
     await alice.is_signed_in()
@@ -344,7 +344,7 @@ async def test_who_does_not_know_the_password_deletes_nothing(alice: Person) -> 
     await alice.page.keyboard.press("Enter")
     await alice.focus_is_on(".deletion__no")
     await alice.press(".deletion__yes")
-    await alice.is_refused(".deletion", "current_password", "not your password")
+    await alice.is_refused(".deletion", "current_password", "Wrong password")
     assert not await alice.page.locator(".deletion__confirm").is_visible()
     await alice.is_signed_in()
 

@@ -194,7 +194,7 @@ async def test_what_was_written_to_a_comment_that_goes_is_not_lost(alice: Person
     await alice.until("document.querySelector('.reply .composer__hint').textContent.includes('deleted')", "why")
     assert await alice.page.locator(".reply textarea").input_value() == "A long and careful answer"
     assert not await alice.page.locator(".reply .composer__post").is_visible()
-    assert await alice.bodies() == ["This comment is no longer here."]
+    assert await alice.bodies() == ["This comment was deleted."]
     await alice.page.locator(".reply__cancel").click()
     await draws(alice)
 

@@ -201,7 +201,7 @@ async def tab_b_saves_first(alice: Person, other: Person) -> None:
     await other.edit("One two three", "Tab B")
     await is_told(alice, "Tab B")
     save = alice.page.locator(".editor__save")
-    assert await save.inner_text() == "Save mine instead"
+    assert await save.inner_text() == "Overwrite with mine"
     assert await alice.editor.input_value() == "Tab A"
     assert await alice.page.evaluate("parley.comments.first().text()") == "Tab B"
 

@@ -268,7 +268,7 @@ async def test_a_taken_address_gets_a_word_and_no_link(parley: Parley, alice: Vi
     assert user.unconfirmed_email == "bob@example.com", "she is not told"
     letter = await letter_to(parley, "bob@example.com", Kind.CONFIRM_CHANGE)
     assert letter
-    assert letter.subject == "You have an account"
+    assert letter.subject == "You already have an account"
     assert "/confirm" not in letter.text
 
 

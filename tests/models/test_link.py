@@ -39,7 +39,7 @@ def token_of(link: str) -> str:
 
 
 def is_worthless(parley: Parley, purpose: Purpose, token: str) -> bool:
-    with pytest.raises(Invalid, match="This link is no longer good") as refusal:
+    with pytest.raises(Invalid, match="This link has expired") as refusal:
         open_link(parley, purpose, token)
     return refusal.value.field == "token"
 

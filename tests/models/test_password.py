@@ -60,7 +60,7 @@ def test_eight_to_a_hundred_and_twentyeight_characters() -> None:
      "trustno1", "ｐａｓｓｗｏｒｄ"],
 )  # fmt: skip
 def test_what_is_tried_first_is_refused(password: str) -> None:
-    with pytest.raises(Invalid, match="tried first") as refusal:
+    with pytest.raises(Invalid, match="too common") as refusal:
         refuse_weak(password, "somebody", "somebody@else.example")
     assert refusal.value.field == "password"
 
@@ -73,7 +73,7 @@ def test_what_is_tried_first_is_refused(password: str) -> None:
      "ｗｏｎｄｅｒｌａｎｄ９", "--- alice ---"],
 )  # fmt: skip
 def test_what_is_made_of_ones_own_names_is_refused(password: str) -> None:
-    with pytest.raises(Invalid, match=r"made of your name|tried first") as refusal:
+    with pytest.raises(Invalid, match=r"name or email|too common") as refusal:
         refuse_weak(password, "Alice Wonderland", "alice.liddell@oxford.example")
     assert refusal.value.field == "password"
 

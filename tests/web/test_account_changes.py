@@ -119,7 +119,7 @@ async def test_the_old_address_is_told_before_and_after(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
 ) -> None:
     await change_email(alice, "alice@new.example.com")
-    changing = await mail_to(served, "Alice", "Your address is being changed")
+    changing = await mail_to(served, "Alice", "Your email address is about to change")
     assert "alice@new.example.com" in changing
     assert "/reset" in changing
     assert "#" not in changing, "the link that counts goes to the new address alone"
@@ -155,8 +155,8 @@ async def test_somebody_elses_address_looks_like_any_other(
     assert {**expected(free, 202), "unconfirmed_email": None} == {**expected(taken, 202), "unconfirmed_email": None}
     assert taken.json()["unconfirmed_email"] == email_of("Bob")
     assert [name for name in free.headers if name != "date"] == [name for name in taken.headers if name != "date"]
-    assert await subjects(served, "Bob") == ["You have an account"], "and no link that would take it from him"
-    assert "/reset" in await mail_to(served, "Bob", "You have an account")
+    assert await subjects(served, "Bob") == ["You already have an account"], "and no link that would take it from him"
+    assert "/reset" in await mail_to(served, "Bob", "You already have an account")
     assert (await me(bob) or {})["email"] == email_of("Bob")
 
 

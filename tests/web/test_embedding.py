@@ -209,7 +209,7 @@ async def test_behind_a_prefix_everything_answers_and_leads_there(prefixed: Site
 
 async def test_a_page_at_the_prefix_without_a_slash(prefixed: Site) -> None:
     async with prefixed.client() as guest:
-        assert "Things worth talking about" in unescape((await guest.get(ROOT)).text)
+        assert "Join the conversation" in unescape((await guest.get(ROOT)).text)
 
 
 async def test_what_asks_the_process_itself_needs_no_prefix(settings: Settings) -> None:

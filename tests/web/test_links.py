@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 AT_ONCE = 2.0  # seconds: a second, and one for a busy machine
 SUBJECT = {
     Purpose.RESET: "Choose a new password",
-    Purpose.CONFIRM: "Confirm your address",
+    Purpose.CONFIRM: "Confirm your email address",
     Purpose.UNLOCK: "Your account is locked for a while",
 }
 PATH = {Purpose.RESET: "/api/resets", Purpose.CONFIRM: "/api/confirmations", Purpose.UNLOCK: "/api/unlocks"}
@@ -395,7 +395,7 @@ async def test_a_taken_address_gets_the_same_answer_and_its_owner_a_mail(strict_
         assert expected(taken, 202) == {"email": email_of("Alice")}
         assert expected(free, 202) == {"email": "mallory@example.com"}
         assert taken.headers.keys() == free.headers.keys()
-        assert "/reset" in await mail_to(served, "Alice", "You have an account")
+        assert "/reset" in await mail_to(served, "Alice", "You already have an account")
         assert (await counts_in(served))["users"] == before["users"] + 1
         refused(await try_password(guest, NEW_PASSWORD), 401)
         await sign_in(guest, "Alice")

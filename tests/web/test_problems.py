@@ -80,7 +80,7 @@ async def test_a_persons_browser_gets_a_page(guest: httpx.AsyncClient) -> None:
     response = await guest.get("/Planet/1", headers=browser)
     assert response.status_code == 404
     assert response.headers["content-type"] == "text/html; charset=utf-8"
-    assert "There is nothing here." in response.text
+    assert "Page not found." in response.text
 
 
 async def test_problems_are_not_kept_by_caches(guest: httpx.AsyncClient) -> None:

@@ -174,7 +174,7 @@ async def test_the_page_is_drawn_as_the_browser_draws_it(alice: httpx.AsyncClien
     await write(alice, "On it", parent_id=reply["id"])
     await delete(alice, one)
     html = (await guest.get("/Article/1")).text
-    wanted = ["This comment is no longer here.", "<strong>one</strong>", "On it", "Two"]
+    wanted = ["This comment was deleted.", "<strong>one</strong>", "On it", "Two"]
     places = [html.index(words) for words in wanted]
     assert places == sorted(places)
     assert f'data-comment-id="{reply["id"]}" data-depth="1"' in html

@@ -45,7 +45,7 @@ export const AccountView = Backbone.View.extend({
       await this.model.signOut();
       this.el.querySelector(".account__sign-in").focus();
     } catch (problem) {
-      this.bus.trigger(ANNOUNCEMENT, `Not signed out. ${problem.message}`);
+      this.bus.trigger(ANNOUNCEMENT, `Couldn't sign out. ${problem.message}`);
     } finally {
       button.disabled = false;
     }

@@ -35,7 +35,7 @@ export const AnnouncerView = Backbone.View.extend({
   say() {
     this.timer = 0;
     const rest = this.sentences.length - MOST;
-    const more = rest > 0 ? [`And ${rest} more.`] : [];
+    const more = rest > 0 ? [`and ${rest} more`] : [];
     const sentences = [...this.sentences.slice(0, MOST), ...more, ...this.arrivals()];
     this.el.textContent = sentences.join(" ");
     this.sentences = [];

@@ -5,12 +5,12 @@ import { fromTemplate } from "./template.js";
 const REASONS = {
   spam: "spam",
   abuse: "abuse",
-  illegal: "against the law",
+  illegal: "illegal content",
   other: "something else",
 };
 const LOADING = "…";
-const GONE = "This comment is no longer here.";
-const UNREAD = "This comment could not be loaded just now.";
+const GONE = "This comment was deleted.";
+const UNREAD = "Couldn't load this comment.";
 
 /** One reported comment: what it says, who finds what about it, and what can be done. */
 export const CaseView = Backbone.View.extend({
@@ -67,7 +67,7 @@ export const CaseView = Backbone.View.extend({
   },
 
   complain(message) {
-    this.part("problem").textContent = `Not dismissed. ${message}`;
+    this.part("problem").textContent = `Couldn't dismiss the report. ${message}`;
     this.part("problem").hidden = false;
   },
 });

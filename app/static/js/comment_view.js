@@ -6,10 +6,14 @@ import { fromTemplate } from "./template.js";
 
 const HUES = 8;
 const NOTES = { sending: "Sending…", saving: "Saving…" };
-const HELD = "Waiting until you are signed in again.";
+const HELD = "Will be sent when you sign in again.";
 const WAITING = "Waiting for the connection…";
-const GONE = "This comment is no longer here.";
-const REFUSED = { create: "Not posted.", update: "Not saved.", destroy: "Not deleted." };
+const GONE = "This comment was deleted.";
+const REFUSED = {
+  create: "Couldn't post this comment.",
+  update: "Couldn't save your changes.",
+  destroy: "Couldn't delete this comment.",
+};
 
 /** One comment in the list. Takes over its server-rendered element when there is one. */
 export const CommentView = Backbone.View.extend({

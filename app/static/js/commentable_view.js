@@ -1,6 +1,9 @@
 import { ANNOUNCEMENT } from "./events.js";
 import { steadily } from "./steady.js";
 
+const CLOSED = "Comments are closed.";
+const REOPENED = "This conversation is open again.";
+
 /**
  * What is said of the commentable around its comments: the title, where it has one, and that it is locked. Moderators may
  * write all the same. `el` is the thread's section.
@@ -24,8 +27,8 @@ export const CommentableView = Backbone.View.extend({
 
   turn() {
     this.renderLock();
-    const words = this.model.get("locked") ? "is locked" : "goes on";
-    this.bus.trigger(ANNOUNCEMENT, `This conversation ${words}.`);
+    const words = this.model.get("locked") ? CLOSED : REOPENED;
+    this.bus.trigger(ANNOUNCEMENT, words);
   },
 
   renderLock() {

@@ -1,6 +1,6 @@
 import { ENTRY_CLOSED, ENTRY_WANTED } from "./events.js";
 
-const FULL = "Too much is waiting to be sent. Your text stays here until there is room for it.";
+const FULL = "Too many unsent comments. Try again when you're back online; your text is saved.";
 
 /**
  * Where a new comment is written. A guest may write, too: it is posted once they have signed in. What is typed is kept
@@ -51,7 +51,7 @@ export const ComposerView = Backbone.View.extend({
     this.el.querySelector(".composer__person").hidden = guest;
     this.el.querySelector(".composer__name").textContent = this.account.get("username") ?? "";
     this.el.querySelector(".composer__post").textContent = guest
-      ? "Sign in and post"
+      ? "Sign in to post"
       : "Post comment";
   },
 

@@ -3,7 +3,7 @@ import { steadily } from "./steady.js";
 
 const SETTLING_MS = 300; // after a key, until it is looked at again whether both texts can be had
 const MOST_OWN = 20; // the oldest go; should one of them come back after all, it is shown as if it were another's
-const MINE = "Save mine instead";
+const MINE = "Overwrite with mine";
 
 /**
  * What to do about a comment that has changed while somebody writes on it. `el` is the editor's form.
@@ -12,8 +12,8 @@ const MINE = "Save mine instead";
  *   latest    {seq, body} that the comment has now
  *
  * While these two say different things, what is there now is shown, with what changed since `base` marked; it never comes
- * into the field by itself. "Use both" puts the two together and makes `latest` the base, for that is what the text is
- * written on from then on; "Back to mine" undoes it, step by step.
+ * into the field by itself. "Merge both" puts the two together and makes `latest` the base, for that is what the text is
+ * written on from then on; "Undo merge" undoes it, step by step.
  */
 export const ConflictView = Backbone.View.extend({
   events: {
@@ -26,8 +26,8 @@ export const ConflictView = Backbone.View.extend({
     this.base = base;
     this.latest = base;
     this.own = [this.field().value]; // what else the person has written, and may meet again
-    this.steps = []; // what "Use both" replaced: {text, base}
-    this.undone = null; // what "Back to mine" replaced: {mine, theirs, text}
+    this.steps = []; // what "Merge both" replaced: {text, base}
+    this.undone = null; // what "Undo merge" replaced: {mine, theirs, text}
     this.shownAt = Number.NEGATIVE_INFINITY;
     this.timer = 0;
   },
@@ -98,7 +98,7 @@ export const ConflictView = Backbone.View.extend({
   offer() {
     const isUntouched = this.field().value === this.base.body;
     this.part("merge").hidden = !this.isOpen() || this.both() === null;
-    this.part("merge").textContent = isUntouched ? "Use theirs" : "Use both";
+    this.part("merge").textContent = isUntouched ? "Use new version" : "Merge both";
   },
 
   // Comparing costs something, and keys come fast.

@@ -2,20 +2,20 @@ import { pageOf } from "./base.js";
 import { DECISION_WANTED } from "./events.js";
 import { fromTemplate } from "./template.js";
 
-const SERVICE = "Who runs this service"; // by the command line
+const SERVICE = "Administrator (command line)"; // by the command line
 // What stands around the person and before the place.
 const WORDS = {
-  hide: ["hid a comment by", "in"],
-  restore: ["restored a comment by", "in"],
-  dismiss: ["let stand a comment by", "in"],
+  hide: ["hid a comment by", " in"],
+  restore: ["restored a comment by", " in"],
+  dismiss: ["dismissed a report on", "'s comment in"],
   lock: ["locked", ""],
   unlock: ["unlocked", ""],
-  title: ["gave a title to", ""],
+  title: ["renamed", ""],
   block: ["blocked", ""],
   unblock: ["unblocked", ""],
-  member: ["made", "a member"],
-  moderator: ["made", "a moderator"],
-  owner: ["made", "an owner"],
+  member: ["made", " a member"],
+  moderator: ["made", " a moderator"],
+  owner: ["made", " an owner"],
 };
 
 /** One line of the audit trail. */

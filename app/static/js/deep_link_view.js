@@ -4,7 +4,7 @@ import { bringIntoView } from "./sight.js";
 import { steadily } from "./steady.js";
 
 const HASH = /^#comment-([\w-]{1,36})$/;
-const GONE = "The comment that you were sent to is no longer here.";
+const GONE = "The comment you're looking for no longer exists.";
 const NOWHERE = [404, 422]; // there never was such a comment here
 
 /** `#comment-…` in the address: that comment is loaded, if it is not, and shown. `el` is the thread's section. */

@@ -1,8 +1,8 @@
 import { Form } from "./form.js";
 
 const COMMENTS = {
-  keep: "Your comments stay, without your name.",
-  erase: "Your comments go with it.",
+  keep: "Your comments will stay, without your name.",
+  erase: "Your comments will be deleted too.",
 };
 
 /** Deleting one's account, in two steps. */
@@ -34,7 +34,7 @@ export const DeletionView = Backbone.View.extend({
     if (!this.form.check()) return;
     const { comments } = this.form.fields;
     this.part("question").textContent =
-      `Delete the account of ${this.model.get("email")}? ${COMMENTS[comments.value]} Nothing of this can be undone.`;
+      `Delete the account ${this.model.get("email")}? ${COMMENTS[comments.value]} This can't be undone.`;
     this.confirm(true);
     this.part("no").focus(); // a second Enter is soon pressed
   },

@@ -79,7 +79,7 @@ export const DeskView = Backbone.View.extend({
     this.part("problem").hidden = true;
     try {
       await this.decisions.loadEarlier();
-      this.bus.trigger(ANNOUNCEMENT, "Earlier decisions are shown.");
+      this.bus.trigger(ANNOUNCEMENT, "Earlier entries loaded.");
     } catch (problem) {
       this.part("problem").textContent = problem.message;
       this.part("problem").hidden = false;

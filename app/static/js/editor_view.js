@@ -2,7 +2,7 @@ import { ConflictView } from "./conflict_view.js";
 import { fromTemplate } from "./template.js";
 
 const UNREAD_MS = 500;
-const GONE = "This comment has been deleted meanwhile. Your text is still here to copy.";
+const GONE = "This comment was deleted while you were writing. You can still copy your text.";
 
 /**
  * The textarea in place of a comment's text. Once open it is nobody's but the person's: whatever happens

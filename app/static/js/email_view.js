@@ -35,7 +35,7 @@ export const EmailView = Backbone.View.extend({
     if (!(await this.form.send(() => this.model.changeEmail(fields)))) return;
     this.form.reset();
     const waiting = this.model.get("unconfirmed_email");
-    if (waiting) this.bus.trigger(ANNOUNCEMENT, `We have sent a link to ${waiting}.`);
+    if (waiting) this.bus.trigger(ANNOUNCEMENT, `We've sent a link to ${waiting}.`);
   },
 
   sendAgain() {

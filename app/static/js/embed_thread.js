@@ -165,7 +165,7 @@ export class EmbeddedThread {
     this.#iframe.style.display = "none";
     this.#link = Object.assign(document.createElement("a"), {
       href: this.#address(""),
-      textContent: "Read and write comments",
+      textContent: "View comments",
     });
     this.#root.append(this.#link);
   }

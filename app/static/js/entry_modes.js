@@ -1,9 +1,9 @@
 import { MailedLink } from "./mailed_link.js";
 
 // Whether there is such an account is nobody's business.
-const sentPerhaps = (email) => `If there is an account with ${email}, a mail is on its way.`;
+const sentPerhaps = (email) => `If an account exists for ${email}, we've sent an email.`;
 const sent = (email) =>
-  `We have sent a link to ${email}. Open it to confirm the address, then sign in.`;
+  `We've sent a link to ${email}. Open it to confirm your email, then sign in.`;
 
 const askFor =
   (kind) =>
@@ -40,7 +40,7 @@ export const MODES = {
   },
   forgot: {
     title: "Forgot your password?",
-    submit: "Send me a link",
+    submit: "Send link",
     first: "email",
     act: askFor("resets"),
     sent: sentPerhaps,
@@ -48,15 +48,15 @@ export const MODES = {
   },
   unlock: {
     title: "Unlock your account",
-    submit: "Send me a link",
+    submit: "Send link",
     first: "email",
     act: askFor("unlocks"),
     sent: sentPerhaps,
     again: "unlock",
   },
   confirm: {
-    title: "Confirm your address",
-    submit: "Send the link again",
+    title: "Confirm your email",
+    submit: "Resend link",
     first: "email",
     act: askFor("confirmations"),
     sent: sentPerhaps,

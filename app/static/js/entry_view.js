@@ -5,7 +5,7 @@ import { showParts } from "./parts.js";
 
 /**
  * Signing in and up, and asking for the mails that help with it, in a dialog over whatever page one is on.
- * `el` is the `<dialog>`; its `data-mode` is one of MODES, or "sent" when a mail is on its way.
+ * `el` is the `<dialog>`; its `data-mode` is one of MODES, or "sent" once an email was requested.
  */
 export const EntryView = Backbone.View.extend({
   events: {
@@ -78,7 +78,7 @@ export const EntryView = Backbone.View.extend({
     const words = this.el.querySelector(".entry__sent");
     words.textContent = MODES[this.mode].sent(this.form.fields.email.value);
     this.form.fields.password.value = "";
-    this.show("sent", "Look at your mail");
+    this.show("sent", "Check your email");
     words.focus();
   },
 

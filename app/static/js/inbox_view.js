@@ -52,7 +52,7 @@ export const InboxView = Backbone.View.extend({
     try {
       await this.collection.loadEarlier();
       this.complain("");
-      this.bus.trigger(ANNOUNCEMENT, "Earlier notifications are shown.");
+      this.bus.trigger(ANNOUNCEMENT, "Earlier notifications loaded.");
     } catch (problem) {
       this.complain(problem.message);
     } finally {

@@ -9,7 +9,8 @@ export const KeptView = Backbone.View.extend({
     this.setElement(fromTemplate("kept"));
     this.outbox = outbox;
     this.record = record;
-    this.el.querySelector(".kept__why").textContent = `Not saved. ${record.problem.message}`;
+    this.el.querySelector(".kept__why").textContent =
+      `Couldn't save your changes. ${record.problem.message}`;
     this.el.querySelector(".kept__text").textContent = record.attrs.body;
     this.listenTo(outbox, "record", this.changed);
   },

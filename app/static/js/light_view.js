@@ -2,6 +2,7 @@ import { ANNOUNCEMENT } from "./events.js";
 import { bringIntoView, isVisible } from "./sight.js";
 
 const REFUSED = '[data-state="refused"]';
+const BACK = "Back online";
 
 /** The connection light: a dot, and words that float where they move nothing, only while there is something to say. */
 export const LightView = Backbone.View.extend({
@@ -36,7 +37,7 @@ export const LightView = Backbone.View.extend({
     if (says === "back" || says === "nothing") this.said.clear();
     if (says === "nothing" || this.said.has(says)) return;
     this.said.add(says);
-    const words = says === "back" ? "Back." : WORDS[says](this.model.attributes);
+    const words = says === "back" ? `${BACK}.` : WORDS[says](this.model.attributes);
     this.bus.trigger(ANNOUNCEMENT, words);
   },
 
@@ -55,28 +56,29 @@ export const LightView = Backbone.View.extend({
 });
 
 const changes = (n) => (n === 1 ? "1 change" : `${n} changes`);
-const wait = (n) => (n === 1 ? "1 change waits" : `${n} changes wait`);
+const unsent = (n) => (n === 1 ? "1 unsent change." : `${n} unsent changes.`);
+const open = (volatile) => (volatile ? " Keep this page open." : "");
 
 const WORDS = {
   nothing: () => "",
 
   reconnecting: ({ waiting, volatile }) =>
-    waiting > 0 && volatile
-      ? `Reconnecting… Keep this page open: ${wait(waiting)} here.`
-      : "Reconnecting…",
+    waiting > 0 && volatile ? `Reconnecting… ${unsent(waiting)}${open(volatile)}` : "Reconnecting…",
 
   offline({ waiting, volatile }) {
-    const kept = waiting > 0 ? `${wait(waiting)} here` : "Your changes are kept";
-    return `Offline. ${kept}${volatile ? " while this page is open" : ""}.`;
+    const changes = waiting > 0 ? unsent(waiting) : "Changes will be sent when you reconnect.";
+    return `You're offline. ${changes}${open(volatile)}`;
   },
 
-  back: ({ arrived }) => (arrived > 0 ? `Back, ${arrived} new.` : "Back."),
+  back: ({ arrived }) =>
+    arrived > 0
+      ? `${BACK} · ${arrived === 1 ? "1 new comment" : `${arrived} new comments`}`
+      : `${BACK}.`,
 
-  slow: ({ waiting, volatile }) =>
-    `Still sending ${changes(waiting)}…${volatile ? " Keep this page open." : ""}`,
+  slow: ({ waiting, volatile }) => `Sending ${changes(waiting)}…${open(volatile)}`,
 
   refused: () =>
     document.querySelector(REFUSED)
-      ? "A change was not taken."
-      : "A change that you made on another page was not taken.",
+      ? "A change couldn't be saved."
+      : "A change on another page couldn't be saved.",
 };

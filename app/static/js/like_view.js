@@ -27,4 +27,5 @@ export const LikeView = Backbone.View.extend({
   },
 });
 
-const named = (count) => (count === 0 ? "Like" : `Like, ${count} ${count === 1 ? "does" : "do"}`);
+const named = (count) =>
+  count === 0 ? "Like" : `Like, ${count} ${count === 1 ? "like" : "likes"}`;

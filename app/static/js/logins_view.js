@@ -71,7 +71,7 @@ export const LoginsView = Backbone.View.extend({
     if (!last_at) return;
     this.el.querySelector(".logins__before-time").setAttribute("datetime", last_at);
     this.el.querySelector(".logins__before-address").textContent =
-      last_address ?? "an unknown place";
+      last_address ?? "an unknown address";
   },
 
   async end(login) {

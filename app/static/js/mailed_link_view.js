@@ -5,7 +5,7 @@ import { takeToken } from "./token.js";
 
 /**
  * The page that a mailed link leads to. It does nothing before somebody presses the button: programs that look
- * into mails open links, too. States: "ready", "missing" (no token), "stale" (a token that is no longer good), "done".
+ * into mails open links, too. States: "ready", "missing" (no token), "stale" (an expired or used token), "done".
  */
 export const MailedLinkView = Backbone.View.extend({
   events: {

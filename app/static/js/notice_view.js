@@ -2,11 +2,11 @@ import { ANNOUNCEMENT, ENTRY_WANTED } from "./events.js";
 
 const SIGNED_OUT = "You are signed out.";
 const WORDS = {
-  ended: "You were signed out: this login was ended from another device.",
-  password: "You were signed out: the password was changed.",
-  expired: "You were signed out after a long time.",
+  ended: "You were signed out from another device.",
+  password: "You were signed out because the password was changed.",
+  expired: "Your session expired. Please sign in again.",
   deleted: "This account has been deleted.",
-  blocked: "You were signed out: this account has been blocked by a moderator.",
+  blocked: "You were signed out because a moderator blocked this account.",
 };
 const FOR_GOOD = ["deleted", "blocked"];
 

@@ -58,18 +58,18 @@ export const PagesView = Backbone.View.extend({
   },
 
   loadEarlier({ currentTarget: button }) {
-    this.load(button, () => this.collection.loadEarlier(), "Earlier comments are shown.");
+    this.load(button, () => this.collection.loadEarlier(), "Earlier comments loaded.");
   },
 
   loadLater({ currentTarget: button }) {
-    this.load(button, () => this.collection.loadLater(), "Newer comments are shown.");
+    this.load(button, () => this.collection.loadLater(), "Newer comments loaded.");
   },
 
   async goToNewest() {
     const button = this.part("newest");
     const hadFocus = button === document.activeElement;
     const read = () => this.collection.loadNewest();
-    if (!(await this.load(button, read, "The newest comments are shown."))) return;
+    if (!(await this.load(button, read, "Latest comments loaded."))) return;
     const { pathname, search } = window.location;
     window.history.replaceState(null, "", pathname + search); // it named a comment that may be out of sight now
     this.land(hadFocus);

@@ -32,7 +32,7 @@ export const PasswordView = Backbone.View.extend({
     if (!(await this.form.send(() => this.model.changePassword(fields)))) return;
     this.begin();
     this.render();
-    this.done().textContent = "Your password is changed. You are signed out everywhere else.";
+    this.done().textContent = "Your password has been changed. You are signed out everywhere else.";
   },
 
   done() {

@@ -1,5 +1,5 @@
-const UNREACHABLE = "The server cannot be reached just now.";
-const UNEXPECTED = "Something went wrong on the server. Please try again.";
+const UNREACHABLE = "Can't reach the server. Please try again.";
+const UNEXPECTED = "Something went wrong. Please try again.";
 const OURS = ["message", "toJSON"];
 
 /** Why the server refused, or that it did not answer (status 0). Made from RFC 9457 documents. */

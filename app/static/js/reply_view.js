@@ -1,7 +1,7 @@
 import { ComposerView } from "./composer_view.js";
 import { fromTemplate } from "./template.js";
 
-const GONE = "This comment has been deleted meanwhile. Your text is still here to copy.";
+const GONE = "This comment was deleted while you were writing. You can still copy your text.";
 
 /** What the draft of a reply is kept under, beside a comment's own id, which is its editor's. */
 export const REPLY = "reply:";
