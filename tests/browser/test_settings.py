@@ -86,7 +86,7 @@ async def test_a_new_address_counts_once_it_is_confirmed(alice: Person) -> None:
         await shows(tab, ".email__current", email_of("Alice"))
     assert await alice.page.locator(".email [name=current_password]").input_value() == ""
 
-    await alice.gets_mail(NEW_ADDRESS, "Confirm your new address")
+    await alice.gets_mail(NEW_ADDRESS, "Confirm your new email address")
     await alice.follow_link("/confirm")
     await alice.press(".mailed-link [type=submit]")
     await alice.focus_is_on(".mailed-link__said[data-only=done]")

@@ -88,7 +88,7 @@ async def confirm(client: httpx.AsyncClient, token: str) -> httpx.Response:
 
 
 async def confirmation_for(served: Parley, address: str, nth: int = 1) -> str:
-    return token_in(await mail_to(served, address, "Confirm your new address", nth), "confirm")
+    return token_in(await mail_to(served, address, "Confirm your new email address", nth), "confirm")
 
 
 # -- the address --------------------------------------------------------------------------------------------
@@ -124,10 +124,10 @@ async def test_the_old_address_is_told_before_and_after(
     assert "/reset" in changing
     assert "#" not in changing, "the link that counts goes to the new address alone"
     await confirm(guest, await confirmation_for(served, "alice@new.example.com"))
-    changed = await mail_to(served, "Alice", "Your address has been changed")
+    changed = await mail_to(served, "Alice", "Your email address has been changed")
     assert "alice@new.example.com" in changed
     assert "{" not in changed
-    assert await subjects(served, "alice@new.example.com") == ["Confirm your new address"]
+    assert await subjects(served, "alice@new.example.com") == ["Confirm your new email address"]
 
 
 async def test_all_of_alices_tabs_see_her_address_change_and_nobody_elses(

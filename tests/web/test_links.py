@@ -158,7 +158,7 @@ async def test_a_link_to_a_new_password_is_overtaken_by_a_new_password_and_by_a_
     token = await reset_link(guest, served)
     form = {"email": "alice@new.example.com", "current_password": PASSWORD}
     expected(await alice.put("/api/account/email", json=form), 202)
-    confirmation = token_in(await mail_to(served, "alice@new.example.com", "Confirm your new address"), "confirm")
+    confirmation = token_in(await mail_to(served, "alice@new.example.com", "Confirm your new email address"), "confirm")
     assert (await use(guest, Purpose.CONFIRM, confirmation)).status_code == 204
     refused(await use(guest, Purpose.RESET, token), 422, "token")
     await ask(guest, Purpose.RESET, "alice@new.example.com")
@@ -181,7 +181,7 @@ async def test_a_new_password_forgets_an_address_that_waits(
 ) -> None:
     form = {"email": "mallory@example.com", "current_password": PASSWORD}
     expected(await alice.put("/api/account/email", json=form), 202)
-    confirmation = token_in(await mail_to(served, "mallory@example.com", "Confirm your new address"), "confirm")
+    confirmation = token_in(await mail_to(served, "mallory@example.com", "Confirm your new email address"), "confirm")
     assert (await use(guest, Purpose.RESET, await reset_link(guest, served))).status_code == 204
     refused(await use(guest, Purpose.CONFIRM, confirmation), 422, "token")
     assert (await sign_in(guest, "Alice", password=NEW_PASSWORD))["unconfirmed_email"] is None

@@ -112,7 +112,12 @@ const update = (record, state) => ({
 const contest = (record, state) => ({
   ...update(record, state),
   base: { seq: state.seq, attrs: record.sent[0] },
-  problem: { status: 412, message: "This was changed in the meantime.", errors: [], [record.type]: state },
+  problem: {
+    status: 412,
+    message: "This was changed in the meantime.",
+    errors: [],
+    [record.type]: state,
+  },
 });
 
 /** The server has refused what was `sent`. */
