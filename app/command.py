@@ -60,7 +60,7 @@ class Parsed(click.ParamType[R]):
 
 ADDRESS = Parsed("address", clean_email, "{value}: this is not {error}.")
 GID = Parsed("gid", Gid.parse, "{error}.")
-TOPIC = Parsed("topic", Topic.parse, "{value}: {error}.")
+TOPIC = Parsed("topic", Topic.canonical, "{value}: {error}.")
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})

@@ -131,6 +131,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
             Mount("/static", worker.Files()),
             Route("/embed.js", worker.embed),
             Route("/embed/counts", pages.counts),
+            Route("/embed/check", pages.check),
             Route("/embed/{type}/{id:path}", pages.embedded),
             Route("/{type}/{id:path}", pages.thread),
         ],

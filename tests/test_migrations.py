@@ -19,18 +19,22 @@ from sqlalchemy import ColumnClause, Connection, TableClause, Uuid, column, insp
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.database import Base, Database, Instant, Schema
+from app.live.counters import read_heads
 from app.live.parley import Parley
 from app.live.topics import Topic
 from app.live.viewers import GUEST, Viewer
 from app.models import LIVE_MODELS, upkeep
 from app.models import account as accounts
+from app.models import commentable as commentables
+from app.models import inbox as inboxes
+from app.models import like as likes
 from app.models import login as logins
 from app.models import thread as threads
 from app.models.login import viewer_of
 from app.models.password import hash_password
 from app.models.user import render
 from app.settings import ROOT, Settings
-from tests.live.people import ARTICLE, say
+from tests.live.people import ARTICLE, correct, enrol, say, take_back
 from tests.models.post import user_named
 from tests.support.people import PASSWORD
 
@@ -209,6 +213,54 @@ async def test_an_interrupted_change_leaves_nothing_half_done(database_url: str)
     database = Database(database_url)
     assert await database.schema() is Schema.CURRENT
     await database.close()
+
+
+@pytest.mark.usefixtures("cheap_passwords")
+async def test_what_was_written_under_another_form_of_an_id_is_found_under_the_canonical_one(
+    database_url: str, settings: Settings
+) -> None:
+    """Comments of three forms of one id become one conversation, in order, with likes, counts and notifications."""
+    hello, slashed, doubled = (Topic("Article", id_) for id_ in ("2024/hello", "2024/hello/", "2024//hello"))
+    alone, resolved, odd = (Topic("Article", id_) for id_ in ("cafe\u0301", "a/../b", "caf\ufffd"))
+    async with Parley(settings, LIVE_MODELS) as parley:
+        alice, bob = await enrol(parley, "Alice"), await enrol(parley, "Bob")
+        first = await say(parley, alice, "1", hello)
+        edited = await say(parley, alice, "2", slashed)
+        await correct(parley, alice, edited, "2 edited")
+        liked = await say(parley, alice, "3, @Bob", slashed)
+        await likes.like(parley, bob, liked.id)
+        await take_back(parley, alice, await say(parley, alice, "gone", slashed))
+        await say(parley, bob, "4", doubled)
+        for topic in (alone, resolved, odd):
+            await say(parley, alice, str(topic), topic)
+        async with parley.writing(slashed.about) as write, commentables.changing(write, slashed) as commentable:
+            commentable.title, commentable.locked = "Hello", True
+        async with parley.reading() as reading:
+            epoch, _ = await read_heads(reading, [])
+
+    await asyncio.to_thread(command.downgrade, _config(database_url), "0003")
+    await asyncio.to_thread(command.upgrade, _config(database_url), "head")
+
+    async with Parley(settings, LIVE_MODELS) as parley:
+        async with parley.reading() as reading:
+            page = await threads.page(reading, bob, hello)
+            assert (await read_heads(reading, []))[0] != epoch, "cursors of before lead to a reset"
+            assert (await likes.likes_of(reading, bob, hello))[0].place == str(hello)
+            (notification,) = (await inboxes.page(reading, bob)).notifications
+            for topic in (slashed, doubled, alone, resolved, odd):
+                assert (await read_heads(reading, [topic, topic.about]))[1] == {topic: 0, topic.about: 0}
+            for id_ in ("caf\u00e9", "b", "caf_"):
+                found = await threads.page(reading, bob, Topic("Article", id_))
+                assert (len(found.comments), found.commentable.comments_count) == (1, 1)
+        assert [comment.body for comment in page.comments] == ["1", "4", "2 edited", "3, @Bob"]
+        assert [comment.edited for comment in page.comments] == [False, False, True, False]
+        assert notification.place == str(hello)
+        assert (page.commentable.title, page.commentable.locked, page.commentable.comments_count) == ("Hello", True, 4)
+        seqs = [comment.created_seq for comment in page.comments]
+        assert seqs == sorted(set(seqs))
+        assert page.seq >= max(comment.seq for comment in page.comments)
+        assert (await correct(parley, alice, first, "1 edited")).seq == page.seq + 1
+        assert first.id == page.comments[0].id
 
 
 def _config(url: str) -> Config:

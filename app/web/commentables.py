@@ -14,7 +14,7 @@ from app.models.commentable import Commentable
 from app.web.answers import answer
 from app.web.identity import parley_of
 from app.web.input import parse_topic, topic_from
-from app.web.problems import invalid
+from app.web.problems import Problem, invalid
 
 MOST_TOPICS = 100  # in one answer, as in one stream
 
@@ -32,10 +32,37 @@ def snapshot(found: Iterable[Commentable], cursor: str) -> dict[str, Any]:
 
 def topics_of(request: Request) -> list[Topic]:
     """Those that the query names. Raises Problem 422."""
-    topics = [_topic(request, name) for name in request.query_params.getlist("topic")]
-    if not 1 <= len(topics) <= MOST_TOPICS:
+    return [_topic(request, name) for name in _names(request)]
+
+
+def read_names(request: Request) -> tuple[dict[str, Topic], dict[str, str]]:
+    """(topics by the names that the query has for them, what is wrong with each of its other names).
+
+    Raises Problem 422 for none and for too many.
+    """
+    topics, refused = {}, {}
+    for name in _names(request):
+        try:
+            topics[name] = _topic(request, name)
+        except Problem as problem:
+            refused[name] = _what_is_wrong(request, name, problem)
+    return topics, refused
+
+
+def _what_is_wrong(request: Request, name: str, problem: Problem) -> str:
+    """For the person who made the page: most wrong names have a type that we do not know, or none."""
+    types = sorted(parley_of(request).settings.commentable_types)
+    type_, slash, _ = name.strip(" ").partition("/")
+    if slash and type_ in types:
+        return problem.errors[0][1]
+    return f"the type must be one of {', '.join(types)} (COMMENTABLE_TYPES), as in {next(iter(types), 'Article')}/1"
+
+
+def _names(request: Request) -> list[str]:
+    names = request.query_params.getlist("topic")
+    if not 1 <= len(names) <= MOST_TOPICS:
         raise invalid(("topic", f"Name 1 to {MOST_TOPICS}, like Article/1"))
-    return topics
+    return names
 
 
 def _topic(request: Request, name: str) -> Topic:

@@ -121,20 +121,23 @@ def _parse(body: bytes) -> Any:
 
 
 def parse_topic(name: str) -> Topic:
-    """Any topic, by its name in a query. Raises Problem 422."""
+    """Any topic, by its name in a query, in its canonical form. Raises Problem 422."""
     try:
-        return Topic.parse(name)
+        return Topic.canonical(name)
     except BadTopic as error:
         raise invalid(("topic", str(error))) from None
 
 
 def topic_from(request: Request, type: str, id: str, field: str = "") -> Topic:
-    """The commentable of this type and id. Raises Problem 422 naming `field`, or the one of the two at fault."""
+    """The commentable of this type and id, in its canonical form; see `app.live.topics`.
+
+    Raises Problem 422 naming `field`, or the one of the two at fault.
+    """
     known = parley_of(request).settings.commentable_types
     if type not in known:
         raise invalid((field or "commentable_type", f"The type is one of {', '.join(sorted(known))}"))
     try:
-        return Topic(type, id)
+        return Topic.commentable(type, id)
     except BadTopic as error:
         raise invalid((field or "commentable_id", str(error))) from None
 

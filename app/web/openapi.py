@@ -30,6 +30,10 @@ from app.web.worker import ASK_FIRST, FOR_ANYBODY
 
 VERSION = "1"  # of what clients rely on
 REF = "#/components/schemas/{model}"
+CANONICAL = (
+    "Answers and streams have it in its canonical form: Unicode composed (NFC), without spaces at its ends and without "
+    "slashes that separate nothing. Refused: segments `.` and `..`, and characters that nobody sees."
+)
 PRINTABLE = r"[^\x00-\x1f\x7f-\xa0]+"  # most of it: what says more is not known to every tool
 
 Mode = Literal["validation", "serialization"]
@@ -231,7 +235,13 @@ def _places(settings: Settings) -> dict[str, Schema]:
     longest = LONGEST_ID + 1 + max(map(len, types), default=0)
     return {
         "CommentableType": {"type": "string", "enum": types},
-        "CommentableId": {"type": "string", "pattern": f"^{PRINTABLE}$", "minLength": 1, "maxLength": LONGEST_ID},
+        "CommentableId": {
+            "type": "string",
+            "pattern": f"^{PRINTABLE}$",
+            "minLength": 1,
+            "maxLength": LONGEST_ID,
+            "description": CANONICAL,
+        },
         "Topic": {"type": "string", "pattern": topic, "maxLength": longest, "description": "Like `Article/1`."},
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -22,13 +23,18 @@ from app.models.user import find_user, render
 from app.web import commentables as commentable_answers
 from app.web import likes
 from app.web import moderation as moderating
+from app.web.answers import answer
 from app.web.comments import snapshot
+from app.web.guard import is_listed
 from app.web.headers import framed_by
 from app.web.identity import current_viewer, parley_of
 from app.web.notifications import snapshot as notifications_snapshot
 from app.web.problems import Problem
 from app.web.templates import page
-from app.web.worker import may_keep
+from app.web.worker import FOR_ANYBODY, may_keep
+
+UNTITLED = "Comments"  # the heading of a page whose title nobody has set
+NOT_INDEXED = {"X-Robots-Tag": "noindex"}
 
 
 async def front(request: Request) -> Response:
@@ -52,23 +58,44 @@ def articles_of(request: Request) -> Mapping[Topic, Article]:
 
 
 async def thread(request: Request) -> Response:
-    return await _thread(request, "thread.html")
+    return _moved(request, "") or await _thread(request, "thread.html")
 
 
 async def embedded(request: Request) -> Response:
     """The thread alone, to stand in iframes of others' pages. `static/js/embed.js` puts it there."""
-    return _for_hosts(request, await _thread(request, "embed.html", hosts=_hosts(request)))
+    if moved := _moved(request, "/embed"):
+        return moved
+    html = _for_hosts(request, await _thread(request, "embed.html", hosts=_hosts(request)))
+    html.headers.update(NOT_INDEXED)
+    return html
 
 
 async def counts(request: Request) -> Response:
-    """The numbers of comments alone, live, for an iframe that nobody sees. As `GET /api/commentables/`."""
-    topics = commentable_answers.topics_of(request)
+    """The numbers of comments alone, live, for an iframe that nobody sees. As `GET /api/commentables/`.
+
+    A host names topics in its own way and finds the numbers under the same names, so the bootstrap has `asked`: name →
+    topic, and `refused`: name → what is wrong with it. One wrong name does not cost the others their numbers.
+    """
+    asked, refused = commentable_answers.read_names(request)
     async with parley_of(request).reading() as reading:
         bootstrap = await _bootstrap(request, reading)
-        found, cursor = await commentables.snapshot(reading, topics)
+        found, cursor = await commentables.snapshot(reading, asked.values())
     bootstrap["commentables"] = commentable_answers.snapshot(found.values(), cursor)
+    bootstrap |= {"asked": {name: str(topic) for name, topic in asked.items()}, "refused": refused}
     context = {"title": "Parley", "bootstrap": bootstrap, "hosts": _hosts(request)}
     return _for_hosts(request, page(request, "counts.html", context))
+
+
+async def check(request: Request) -> Response:
+    """Why a thread does not show itself in a host's page: `embed_thread.js` asks when its iframe stays silent.
+
+    `topic`: what is wrong with the value of `data-parley`, or null. `listed`: whether the asking page's origin may
+    embed threads. For any origin, because the one that asks may be one that is not listed; it tells nothing secret.
+    """
+    _, refused = commentable_answers.read_names(request)
+    origin = request.headers.get("origin")
+    listed = origin is None or is_listed(request.scope, parley_of(request).settings.allowed_origins)
+    return answer({"topic": next(iter(refused.values()), None), "listed": listed}, headers=FOR_ANYBODY)
 
 
 def _hosts(request: Request) -> str:
@@ -92,8 +119,12 @@ async def _thread(request: Request, template: str, **context: Any) -> Response:
     bootstrap["commentables"] = commentable_answers.snapshot([first.commentable], first.commentable_cursor)
     bootstrap["cursors"].append(first.cursor)
     article = articles_of(request).get(topic)
-    title = first.commentable.title or (article.title if article else f"{topic.type} {topic.id}")
-    html = page(request, template, {"title": title, "article": article, "bootstrap": bootstrap, **context})
+    # Never words of the address: anybody could make a page of ours with a heading of their choice.
+    title = first.commentable.title or (article.title if article else UNTITLED)
+    is_indexed = bool(article or first.commentable.title or first.commentable.comments_count)
+    context |= {"title": title, "article": article, "is_indexed": is_indexed, "bootstrap": bootstrap}
+    html = page(request, template, context)
+    html.headers.update({} if is_indexed else NOT_INDEXED)
     return await may_keep(request, html)
 
 
@@ -177,9 +208,18 @@ async def _bootstrap(request: Request, reading: Reading, notifications: int = in
     return bootstrap
 
 
+def _moved(request: Request, prefix: str) -> Response | None:
+    """A redirect to the page's one address, if the request has another form of it (`app.live.topics`)."""
+    topic = _topic(request)
+    if topic.id == request.path_params["id"]:
+        return None
+    query = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse(f"{prefix}/{topic.type}/{quote(topic.id)}{query}", 308, {"Cache-Control": "no-store"})
+
+
 def _topic(request: Request) -> Topic:
     try:
-        topic = Topic(request.path_params["type"], request.path_params["id"])
+        topic = Topic.commentable(request.path_params["type"], request.path_params["id"])
     except BadTopic:
         raise Problem(404, "Page not found.") from None
     if topic.type not in parley_of(request).settings.commentable_types:

@@ -113,8 +113,7 @@ def _topic(request: Request, viewer: Viewer, name: str) -> Topic:
     if topic == QUEUE:
         return _permitted(topic, viewer.moderator)
     if topic.is_about:
-        place = parse_topic(topic.id)
-        return topic_from(request, place.type, place.id, field="topic").about
+        return topic_from(request, topic.place.type, topic.place.id, field="topic").about
     return topic_from(request, topic.type, topic.id, field="topic")
 
 

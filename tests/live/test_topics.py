@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from app.live.topics import BadTopic, Topic
+from app.live.topics import MAX_RAW_ID, BadTopic, Topic, canonical_id
+
+PERSIAN = "می\u200cخواهم"  # "I want", in two parts that do not join: spelt so, and no other way
 
 
 @pytest.mark.parametrize("name", ["Article/1", "Page/about/us", "User/0b7f", "Article/ä ö", "A/" + "x" * 200])
@@ -16,6 +18,60 @@ def test_a_name_survives_parsing(name: str) -> None:
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(BadTopic):
         Topic.parse(name)
+
+
+@pytest.mark.parametrize(
+    ("written", "canonical"),
+    [
+        ("2024/hello/", "2024/hello"),
+        ("/2024//hello", "2024/hello"),
+        ("///a///", "a"),
+        (" 1 ", "1"),
+        (" /a b/ ", "a b"),
+        ("cafe\u0301", "caf\u00e9"),
+        ("\u1100\u1161", "\uac00"),
+        ("A", "A"),
+        ("a%2Fb", "a%2Fb"),
+        (".hidden/a..b/...", ".hidden/a..b/..."),
+        (PERSIAN, PERSIAN),
+        ("CD\u200cها", "CD\u200cها"),
+        ("क्\u200dष", "क्\u200dष"),
+        ("👩\u200d💻", "👩\u200d💻"),
+        ("🏳\ufe0f\u200d🌈/❤\ufe0f/1\ufe0f\u20e3", "🏳\ufe0f\u200d🌈/❤\ufe0f/1\ufe0f\u20e3"),
+        ("e\u0301" * 200, "\u00e9" * 200),
+    ],
+)
+def test_one_commentable_has_one_id_however_it_is_written(written: str, canonical: str) -> None:
+    assert canonical_id(written) == canonical
+    assert canonical_id(canonical) == canonical
+    assert Topic.canonical(f"Article/{written}") == Topic.commentable("Article", written) == Topic("Article", canonical)
+    assert Topic.canonical(f"Commentable/Article/{written}") == Topic("Article", canonical).about
+
+
+@pytest.mark.parametrize(
+    "id_",
+    [
+        "", "/", " / ", ".", "..", "a/../b", "./a", "a/..", "x" * 201, "/" * (MAX_RAW_ID + 1),
+        "\ufffd", "caf\ufffd", "a\0", "1\n", "\t1", "\u00a01", "\u202e1", "\u2066a\u2069", "a\u200bb", "\ufeffa",
+        "a\u00adb", "\u2800", "\u3164", "a\u034fb", "a\u2060b", "\U000e0041",
+        "\u200c", f"\u200c{PERSIAN}", f"{PERSIAN}\u200d", "می\u200c/خواهم", "می\u200c\u200cخواهم", "a\u200cb",
+        "日\u200d本", "a\ufe0f", "\ufe0f", "❤\ufe0f\ufe0f",
+    ],
+)  # fmt: skip
+def test_an_id_that_looks_like_another_or_like_nothing_is_refused(id_: str) -> None:
+    with pytest.raises(BadTopic):
+        canonical_id(id_)
+
+
+@pytest.mark.parametrize("name", ["", "Article", "Commentable", "Commentable/Article", "Commentable/" * 5_000, "a/1"])
+def test_what_is_no_topic_has_no_canonical_form(name: str) -> None:
+    with pytest.raises(BadTopic):
+        Topic.canonical(name)
+
+
+def test_a_stored_name_is_found_as_it_is() -> None:
+    for name in ("Article/2024/hello/", "Article/cafe\u0301", f"Article/{PERSIAN}"):
+        assert str(Topic.parse(name)) == name
 
 
 def test_keys_are_short_and_differ() -> None:

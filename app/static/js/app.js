@@ -92,7 +92,7 @@ import { Tabs } from "./tabs.js";
 
 const page = JSON.parse(document.getElementById("bootstrap").textContent);
 const { user, thread, reports, decisions, notifications, cursors, topics } = page;
-const { commentables, likes, undo_seconds } = page;
+const { commentables, asked, refused, likes, undo_seconds } = page;
 const QUEUE = "Moderation/queue"; // moderators follow it; the server sees to that
 const names = commentables?.commentables.map(nameOf) ?? [];
 // What everybody may follow; an account's own topic the server adds by itself.
@@ -183,7 +183,7 @@ function showEmbedded() {
 
 // Nothing but numbers, in an iframe that nobody sees.
 function showCounts() {
-  new CountsView({ collection: parley.commentables });
+  new CountsView({ collection: parley.commentables, asked, refused });
 }
 
 function showFront() {

@@ -9,6 +9,7 @@ export class EmbeddedCounts {
   #iframe = null;
   #names = "";
   #counts = {};
+  #warned = new Set(); // names that were refused
 
   /** `home`: where Parley is, a URL that ends with a slash. */
   constructor(home) {
@@ -31,9 +32,19 @@ export class EmbeddedCounts {
     if (data?.parley === "ready") source.postMessage({ parley: "page" }, this.#home.origin);
     if (data?.parley === "counts") {
       Object.assign(this.#counts, data.counts);
+      this.#warn(data.refused);
       then();
     }
     return true;
+  }
+
+  #warn(refused) {
+    for (const [name, why] of Object.entries(refused)) {
+      if (this.#warned.has(name)) continue;
+      this.#warned.add(name);
+      // biome-ignore lint/suspicious/noConsole: for the person who made the page
+      console.warn(`Parley: data-parley-count="${name}": ${why}`);
+    }
   }
 
   #follow(names) {

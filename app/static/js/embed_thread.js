@@ -156,13 +156,42 @@ export class EmbeddedThread {
     if (!this.#isReady) this.#doubt = setTimeout(() => this.#giveUp(), ms);
   }
 
-  // It stays, out of sight: should it speak after all, it is shown.
-  #giveUp() {
-    // biome-ignore lint/suspicious/noConsole: for whoever made the page
-    console.warn(
-      `Parley: ${this.#iframe.src} does not show itself in an iframe of ${window.location.origin}. Is that among its ALLOWED_ORIGINS?`,
-    );
+  // The iframe stays, hidden: if it speaks after all, it is shown.
+  async #giveUp() {
     this.#iframe.style.display = "none";
+    const topic = this.#topic;
+    const { why, isNamed } = await this.#ask();
+    if (topic !== this.#topic || this.#isReady) return;
+    // biome-ignore lint/suspicious/noConsole: for the person who made the page
+    console.warn(`Parley: ${why}`);
+    if (isNamed) this.#offerLink();
+  }
+
+  // Answers {why, isNamed}: why the iframe is silent, and whether there is such a thread. A page cannot see which status
+  // an iframe of another origin got, so the server is asked.
+  async #ask() {
+    try {
+      const query = new URLSearchParams({ topic: this.#topic });
+      const answer = await fetch(new URL(`embed/check?${query}`, this.#home), {
+        credentials: "omit",
+      });
+      const { topic, listed } = await answer.json();
+      if (topic) return { why: `data-parley="${this.#topic}": ${topic}`, isNamed: false };
+      if (!listed) return { why: this.#originProblem(), isNamed: true };
+      return {
+        why: `${this.#iframe.src} stays silent, though this page may embed it.`,
+        isNamed: true,
+      };
+    } catch {
+      return { why: `${this.#home} does not answer.`, isNamed: true };
+    }
+  }
+
+  #originProblem() {
+    return `${this.#iframe.src} may not be in an iframe of ${window.location.origin}. Add that to ALLOWED_ORIGINS of ${this.#home.origin}.`;
+  }
+
+  #offerLink() {
     this.#link = Object.assign(document.createElement("a"), {
       href: this.#address(""),
       textContent: "View comments",

@@ -1,0 +1,125 @@
+"""One commentable has one id, through whichever door it comes: pages, API, streams, counts, embeds."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from app.models import role
+from app.models.user import Role
+from tests.support.people import email_of, expected, snapshot, write
+from tests.support.sse import listening
+from tests.web.database import seq_of
+from tests.web.refusals import refused
+from tests.web.test_pages import bootstrap
+
+if TYPE_CHECKING:
+    from app.live.parley import Parley
+
+PERSIAN = "می\u200cخواهم"
+# As somebody writes it, and what it is.
+FORMS = [
+    ("2024/hello//", "2024/hello"),
+    ("/2024/hello", "2024/hello"),
+    (" 2024/hello ", "2024/hello"),
+    ("cafe\u0301", "caf\u00e9"),
+    (f"blog/{PERSIAN}//", f"blog/{PERSIAN}"),
+]
+REFUSED = ["..", "a/../b", "./a", "\u200c", "a\u200bb", "\u202ea", "x" * 201, "a\x7f", "\u3164"]
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """Which kind it is does not matter here."""
+    return sqlite_url
+
+
+def place(id_: str) -> dict[str, str]:
+    return {"commentable_type": "Article", "commentable_id": id_}
+
+
+@pytest.mark.parametrize(("written", "canonical"), FORMS)
+async def test_every_door_leads_to_the_same_conversation(
+    written: str, canonical: str, alice: httpx.AsyncClient, served: Parley
+) -> None:
+    await role.give(served, email_of("Alice"), Role.MODERATOR)
+    first = await write(alice, "One", **place(written))
+    second = await write(alice, "Two", **place(canonical))
+    assert (first["commentable_id"], first["seq"], second["seq"]) == (canonical, 1, 2)
+    assert await snapshot(alice, **place(written)) == await snapshot(alice, **place(canonical))
+    for topic in (f"Article/{written}", f"Article/{canonical}"):
+        counts = expected(await alice.get("/api/commentables/", params={"topic": topic}), 200)
+        assert [(one["commentable_id"], one["comments_count"]) for one in counts["commentables"]] == [(canonical, 2)]
+        assert (await bootstrap(alice, f"/embed/counts?topic={quote(topic)}"))["asked"] == {
+            topic: f"Article/{canonical}"
+        }
+    assert len(expected(await alice.get("/api/likes/", params=place(written)), 200)["likes"]) == 0
+    assert (await alice.post("/api/typing/", json=place(written))).status_code == 204
+    changed = await alice.patch(f"/api/commentables/Article/{quote(written)}", json={"locked": True})
+    assert expected(changed, 200)["commentable_id"] == canonical
+    async with listening(alice, f"Article/{written}", f"Commentable/Article/{written}", cursor="lost") as stream:
+        reset = (await stream.until("reset")).json()
+        assert {f"Article/{canonical}", f"Commentable/Article/{canonical}"} <= set(reset["topics"])
+    assert await seq_of(served, f"Article/{written}") is None
+
+
+@pytest.mark.parametrize(("written", "canonical"), FORMS)
+@pytest.mark.parametrize("prefix", ["", "/embed"])
+async def test_a_page_has_one_address_and_the_others_lead_there(
+    prefix: str, written: str, canonical: str, guest: httpx.AsyncClient
+) -> None:
+    moved = await guest.get(f"{prefix}/Article/{quote(written)}?a=%2F&b")
+    assert (moved.status_code, moved.headers["location"]) == (308, f"{prefix}/Article/{quote(canonical)}?a=%2F&b")
+    assert (await bootstrap(guest, f"{prefix}/Article/{quote(canonical)}"))["topics"] == [f"Article/{canonical}"]
+    assert (await guest.get(f"{prefix}/Article/{quote(canonical)}/")).status_code == 200
+
+
+@pytest.mark.parametrize("id_", REFUSED)
+async def test_every_door_refuses_the_same(id_: str, alice: httpx.AsyncClient) -> None:
+    refused(await alice.post("/api/comments/", json={**place(id_), "body": "One"}), 422, "commentable_id")
+    refused(await alice.get("/api/comments/", params=place(id_)), 422, "commentable_id")
+    refused(await alice.post("/api/typing/", json=place(id_)), 422, "commentable_id")
+    for path in ("/api/commentables/", "/streams"):
+        refused(await alice.get(path, params={"topic": f"Article/{id_}"}), 422, "topic")
+    refused(await alice.get("/streams", params={"topic": f"Commentable/Article/{id_}"}), 422, "topic")
+
+
+@pytest.mark.parametrize("path", ["/Article/%FF", "/Article/%FE", "/embed/Article/caf%E9", "/Article/%E2%80%8B"])
+async def test_what_is_no_text_or_shows_nothing_is_no_page(path: str, guest: httpx.AsyncClient) -> None:
+    assert (await guest.get(path)).status_code == 404
+
+
+async def test_bytes_that_are_no_text_are_no_id(guest: httpx.AsyncClient) -> None:
+    for byte in ("%FF", "%FE"):
+        url = f"/api/comments/?commentable_type=Article&commentable_id={byte}"
+        refused(await guest.get(url), 422, "commentable_id")
+        refused(await guest.get(f"/api/commentables/?topic=Article/{byte}"), 422, "topic")
+
+
+async def test_one_wrong_name_in_a_page_does_not_cost_the_others_their_numbers(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient
+) -> None:
+    await write(alice, "One")
+    page = await bootstrap(guest, "/embed/counts?topic=Article/1/&topic=Blog/7&topic=Article/..&topic=1")
+    assert page["asked"] == {"Article/1/": "Article/1"}
+    assert page["refused"].keys() == {"Blog/7", "Article/..", "1"}
+    assert "Article, Page" in page["refused"]["Blog/7"]
+    assert [one["comments_count"] for one in page["commentables"]["commentables"]] == [1]
+
+
+async def test_a_silent_iframe_is_explained(guest: httpx.AsyncClient) -> None:
+    async def check(topic: str, **headers: str) -> dict[str, Any]:
+        answer = await guest.get("/embed/check", params={"topic": topic}, headers=headers)
+        assert answer.headers["access-control-allow-origin"] == "*"
+        said: dict[str, Any] = expected(answer, 200)
+        return said
+
+    assert await check("Article/1") == {"topic": None, "listed": True}
+    assert await check("Article/1", Origin="https://evil.example") == {"topic": None, "listed": False}
+    for topic in ("Blog/1", "article/1", "Article", "1", ""):
+        assert re.search("Article, Page", (await check(topic))["topic"]), topic
+    assert "segment" in (await check("Article/../1"))["topic"]
