@@ -68,6 +68,7 @@ API = [
     resource("/comments/{id}/report", PUT=moderation.report),
     resource("/comments/{id}/reports", DELETE=moderation.dismiss),
     resource("/comments/{id}/hidden", PUT=moderation.hide, DELETE=moderation.restore),
+    resource("/comments/{id}/erasure", PUT=moderation.erase),
     resource("/commentables/{type}/{id:path}", PATCH=moderation.change),
     resource("/users/{id}/block", PUT=moderation.block, DELETE=moderation.unblock),
     resource("/users/{id}/role", PUT=moderation.appoint),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -45,6 +46,13 @@ class Path(TypeDecorator[list[str]]):
         return (value or "").split()
 
 
+class Remover(StrEnum):
+    """Who took a comment away from its readers: its author deleted it, or a moderator hid or erased it."""
+
+    AUTHOR = "author"
+    MODERATOR = "moderator"
+
+
 class Comment(Live, Base):
     """A comment. The author's name is kept with it, so that its rendering depends on this row alone."""
 
@@ -59,6 +67,7 @@ class Comment(Live, Base):
     # The ids under which it is drawn, from the top down: its parent's and that one's own, but no more than `DEEPEST`.
     path: Mapped[list[str]] = mapped_column(Path, default=list, server_default=text("''"))
     hidden_at: Mapped[datetime | None] = mapped_column(Instant)  # by a moderator
+    removed_by: Mapped[str | None] = mapped_column(String(10))  # a Remover, of a tombstone; None: its author
     created_at: Mapped[datetime] = mapped_column(Instant)
     updated_at: Mapped[datetime] = mapped_column(Instant)
 
@@ -75,9 +84,18 @@ class Comment(Live, Base):
         """Whether it is one of those that everybody may see."""
         return self.deleted_at is None and self.hidden_at is None
 
+    @property
+    def remover(self) -> Remover:
+        """Because of whom readers do not see it."""
+        hidden = self.deleted_at is None and self.hidden_at is not None
+        return Remover.MODERATOR if hidden else Remover(self.removed_by or Remover.AUTHOR)
+
     def erase(self) -> None:
         self.body = self.username = ""
         self.likes_count = 0
+
+    def tombstone(self) -> dict[str, Any]:
+        return {**super().tombstone(), "removed_by": self.remover}
 
 
 def visible(comment: Comment, kind: Kind) -> bool:
@@ -214,7 +232,7 @@ async def delete(parley: Parley, editor: Viewer, id: UUID, matches: Matches) -> 
             if not queue and await reports.where(write.session, id):
                 continue  # it was reported meanwhile: look again
             if await notifications.take_back(write, id, told):
-                await _erase(write, topic, comment)
+                await leave_tombstones(write, topic, comment)
                 if queue:
                     await reports.settle(write, id)
                 return
@@ -233,17 +251,21 @@ async def leave_behind(parley: Parley, user_id: UUID, erase: bool) -> None:
             here = left.where(Comment.topic == found.topic).order_by(Comment.seq).limit(BATCH)
             batch = (await write.session.scalars(here)).all()
             if erase:
-                await _erase(write, topic, *batch)
+                await leave_tombstones(write, topic, *batch)
                 continue
             for comment in batch:
                 comment.username = DELETED
                 write.update(comment)
 
 
-async def _erase(write: Write, topic: Topic, *erased: Comment) -> None:
-    """Leave tombstones. The count is written once, however many there are."""
+async def leave_tombstones(write: Write, topic: Topic, *erased: Comment, by: Remover = Remover.AUTHOR) -> None:
+    """Leave tombstones of comments on this topic. The count is written once, however many there are.
+
+    The write holds `topic` and `topic.about`.
+    """
     counted = sum(comment.counts for comment in erased)
     for comment in erased:
+        comment.removed_by = by
         write.destroy(comment)
     if counted:
         await commentables.count(write, topic, -counted)

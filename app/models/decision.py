@@ -28,6 +28,7 @@ class Act(StrEnum):
 
     HIDE = "hide"
     RESTORE = "restore"
+    ERASE = "erase"  # a comment, for good
     DISMISS = "dismiss"  # reports of what may stand
     LOCK = "lock"
     UNLOCK = "unlock"

@@ -20,12 +20,12 @@ from app.live.writing import Write, owned
 from app.models import commentable as commentables
 from app.models import notification as notifications
 from app.models import report as reports
-from app.models.comment import Comment, find_for, topic_of
+from app.models.comment import Comment, Remover, find_for, leave_tombstones, topic_of
 from app.models.commentable import Commentable
 from app.models.decision import Act, Decision, record
 from app.models.refusals import Forbidden, Invalid
 from app.models.report import Reason, Report
-from app.models.user import DELETED, MODERATING, User, standing
+from app.models.user import DELETED, MODERATING, Role, User, standing
 
 BATCH = 200  # rows in one transaction, when somebody leaves
 
@@ -73,6 +73,14 @@ async def moderator_in(write: Write, viewer: Viewer) -> User:
     user = await standing(write.session, viewer)
     if user.role not in MODERATING:
         raise Forbidden("This is for moderators.")
+    return user
+
+
+async def owner_in(write: Write, viewer: Viewer) -> User:
+    """Like `moderator_in`, for what only owners may do. Raises SignInFirst, Forbidden."""
+    user = await moderator_in(write, viewer)
+    if user.role != Role.OWNER:
+        raise Forbidden("Only an owner may do this.")
     return user
 
 
@@ -147,6 +155,29 @@ def _acts(commentable: Commentable, locked: bool | None, title: str | None) -> I
         yield Act.LOCK if locked else Act.UNLOCK
     if title is not None and title != commentable.title:
         yield Act.TITLE
+
+
+@owned
+async def erase(parley: Parley, by: Viewer, comment_id: UUID, reason: str = "") -> None:
+    """Delete somebody's comment for good: its text leaves the database, as when its author deletes it.
+
+    For owners, and for content that must not be stored, such as illegal content. It works on hidden comments and on
+    those of people who have left. One that is deleted already stays as it is. Raises Missing, Forbidden.
+    """
+    topic = await topic_of(parley, comment_id)
+    while True:
+        async with parley.reading() as reading:
+            told = await notifications.who_was_told(reading, comment_id)
+        async with parley.writing(topic, topic.about, QUEUE, *told) as write:
+            owner = await owner_in(write, by)
+            comment = await write.get(Comment, comment_id)
+            if comment is None or comment.deleted_at:
+                return
+            if await notifications.take_back(write, comment_id, told):
+                _record(write, owner, Act.ERASE, comment, reason)
+                await leave_tombstones(write, topic, comment, by=Remover.MODERATOR)
+                await reports.settle(write, comment_id)
+                return
 
 
 def _record(write: Write, moderator: User, act: Act, comment: Comment, reason: str = "") -> None:

@@ -79,6 +79,13 @@ async def restore(request: Request) -> Response:
     return Response(status_code=204)
 
 
+async def erase(request: Request) -> Response:
+    viewer = await _require_moderator(request)
+    form = await read_input(request, Decided)
+    await moderation.erase(parley_of(request), viewer, _id(request, "comment"), form.reason)
+    return Response(status_code=204)
+
+
 async def dismiss(request: Request) -> Response:
     viewer = await _require_moderator(request)
     await moderation.dismiss(parley_of(request), viewer, _id(request, "comment"))

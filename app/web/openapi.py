@@ -269,13 +269,16 @@ def _events(live: Sequence[LiveModel]) -> dict[str, Any]:
 
 
 def _change(live: LiveModel, verb: str) -> str:
-    return "Destroyed" if verb == "destroy" else f"{live.model.__name__}Changed"
+    if verb != "destroy":
+        return f"{live.model.__name__}Changed"
+    return f"{live.model.__name__}Destroyed" if live.name in schemas.DESTROYED else "Destroyed"
 
 
 def _changes(live: Sequence[LiveModel]) -> dict[str, Schema]:
     """The data of changes. Of a live model that says nothing here, what all of them have."""
     changed = {_change(one, "update"): _payload(schemas.LIVE.get(one.name, schemas.Tombstone)) for one in live}
-    return {**changed, "Destroyed": _payload(schemas.Tombstone)}
+    destroyed = {_change(one, "destroy"): _payload(schemas.DESTROYED.get(one.name, schemas.Tombstone)) for one in live}
+    return changed | destroyed
 
 
 def _payload(model: type[BaseModel]) -> Schema:

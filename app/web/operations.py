@@ -275,6 +275,12 @@ OPERATIONS: Mapping[Endpoint, Operation] = {
         "Hide a comment", {200: schemas.Comment}, takes=moderation.Decided, signs_in=True
     ),
     moderation.restore: Operation("Show it again", {204: None}, signs_in=True),
+    moderation.erase: Operation(
+        "Erase a comment for good", {204: None},
+        "For owners. The text leaves the database; readers see that a moderator removed the comment. Again, it is no "
+        "error.",
+        takes=moderation.Decided, signs_in=True,
+    ),
     moderation.change: Operation(
         "Lock a conversation, or call it something else", {200: schemas.Commentable},
         takes=moderation.Change, wrapped_as="commentable", signs_in=True,

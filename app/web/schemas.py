@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 
 from app.live.openings import Reason as Lost
 from app.live.rolls import Person
+from app.models.comment import Remover
 from app.models.decision import Act
 from app.models.login import End
 from app.models.notification import About
@@ -38,6 +39,12 @@ class Tombstone(BaseModel):
     created_seq: Seq
 
 
+class RemovedComment(Tombstone):
+    """What is left to say of a comment that is gone, or that this viewer may not see."""
+
+    removed_by: Annotated[Remover, Field(description="Its author deleted it, or a moderator hid or erased it.")]
+
+
 class Comment(Tombstone):
     """A comment as whoever asks sees it."""
 
@@ -56,7 +63,7 @@ class Comment(Tombstone):
     current_user_can_edit: bool
 
 
-class Remains(Tombstone):
+class Remains(RemovedComment):
     """An ancestor that is gone: what replies to it is still drawn under its place."""
 
     parent_id: UUID | None
@@ -155,6 +162,9 @@ LIVE: dict[str, type[BaseModel]] = {
     "decision": Decision,
     "user": User,
 }
+
+# What is left of those of which there is more to say than of others.
+DESTROYED: dict[str, type[BaseModel]] = {"comment": RemovedComment}
 
 # -- answers ------------------------------------------------------------------------------------------------
 

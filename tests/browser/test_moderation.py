@@ -19,6 +19,7 @@ from tests.support.people import me, write
 if TYPE_CHECKING:
     from app.live.parley import Parley
 
+PLACE = {"commentable_type": "Article", "commentable_id": "1"}
 MENU = ".menu__item[data-act={}]"
 
 
@@ -52,6 +53,25 @@ async def choose(person: Person, body: str, act: str) -> None:
     """In the comment's menu."""
     await person.comment(body).locator(".comment__more").click()
     await person.page.locator(MENU.format(act)).click()
+
+
+async def test_an_owner_erases_a_comment_and_readers_see_that_a_moderator_did(
+    alice: Person, guest: Person, arrive: Arrive, served: Parley
+) -> None:
+    one = next(iter((await alice.client.get("/api/comments/", params=PLACE)).json()["comments"]))
+    await write(alice.client, "And walnuts", parent_id=one["id"])
+    olga = await moderator(arrive, served, "Olga", Role.OWNER)
+    await olga.sees("Buy almonds", "And walnuts")
+    await choose(olga, "Buy almonds", "erase")
+    await olga.page.locator(".decide [name=reason]").fill("A court order")
+    await olga.page.locator(".decide__submit").click()
+    for person in (alice, guest, olga):
+        await person.until(
+            "document.querySelector('.comment-gone')?.textContent === 'This comment was removed by a moderator.'",
+            "what is left of it",
+        )
+    await guest.reload()
+    assert await guest.page.locator(".comment-gone").inner_text() == "This comment was removed by a moderator."
 
 
 async def test_what_is_hidden_leaves_every_screen_within_a_second(

@@ -27,6 +27,7 @@ from app.models.report import Reason, Report
 from app.models.user import DELETED, Role, User
 from tests.live.people import ARTICLE, correct, enrol, say, take_back
 from tests.models.moderators import acts, appointed, open_reports, set_role
+from tests.models.post import everything
 from tests.support.people import PASSWORD
 
 
@@ -236,6 +237,48 @@ async def _told(parley: Parley) -> list[str]:
 
 
 # -- conversations ------------------------------------------------------------------------------------------
+
+
+async def test_an_owner_erases_a_comment_for_good(parley: Parley, alice: Viewer, bob: Viewer, carol: Viewer) -> None:
+    """Hidden, reported, liked and with a notification, and its author has left."""
+    olga = await appointed(parley, "olga", Role.OWNER)
+    comment = await say(parley, alice, "Forbidden words, @bob")
+    await like(parley, bob, comment.id)
+    await moderation.hide(parley, carol, comment.id)
+    await moderation.report(parley, olga, comment.id, Reason.ILLEGAL)
+    await accounts.delete(parley, alice, PASSWORD, "keep")
+    with pytest.raises(Forbidden):
+        await moderation.erase(parley, carol, comment.id)
+    assert "Forbidden words" in await everything(parley)
+    await moderation.erase(parley, olga, comment.id, "A court order")
+    before = await head(parley)
+    await moderation.erase(parley, olga, comment.id, "Again")
+    assert await head(parley) == before, "nothing is left to decide"
+
+    assert "Forbidden words" not in await everything(parley)
+    assert not await open_reports(parley)
+    assert (await acts(parley))[-1] == ("olga", Act.ERASE, DELETED)
+    async with parley.reading() as reading:
+        row = await reading.get(Comment, comment.id)
+        assert row
+        assert row.deleted_at
+        assert row.tombstone()["removed_by"] == "moderator"
+        standing = select(Notification).where(Notification.deleted_at.is_(None))
+        assert not (await reading.scalars(standing)).all()
+    assert await counted(parley) == 0
+
+
+async def test_what_its_author_deleted_was_not_removed_by_a_moderator(
+    parley: Parley, alice: Viewer, carol: Viewer
+) -> None:
+    olga = await appointed(parley, "olga", Role.OWNER)
+    hidden, deleted = await say(parley, alice, "Rude"), await say(parley, alice, "Clumsy")
+    await moderation.hide(parley, carol, hidden.id)
+    await take_back(parley, alice, deleted)
+    await moderation.erase(parley, olga, deleted.id)
+    async with parley.reading() as reading:
+        reasons = [(await reading.get_one(Comment, row.id)).tombstone()["removed_by"] for row in (hidden, deleted)]
+    assert reasons == ["moderator", "author"]
 
 
 async def test_a_locked_conversation_is_for_moderators(parley: Parley, alice: Viewer, carol: Viewer) -> None:

@@ -76,6 +76,7 @@ MATRIX = [
     ("GET /api/moderation/reports", None, (401, 403, 403, 200, 200)),
     ("GET /api/moderation/decisions", None, (401, 403, 403, 200, 200)),
     ("GET /moderation", None, (404, 404, 404, 200, 200)),
+    ("PUT /api/comments/{comment}/erasure", {"reason": "illegal"}, (401, 403, 403, 403, 204)),
 ]
 
 
@@ -102,6 +103,7 @@ async def test_what_is_not_there(people: People) -> None:
             ("PUT", f"comments/{id_}/hidden", {}),
             ("DELETE", f"comments/{id_}/hidden", None),
             ("DELETE", f"comments/{id_}/reports", None),
+            ("PUT", f"comments/{id_}/erasure", {}),
             ("PUT", f"users/{id_}/block", {}),
             ("DELETE", f"users/{id_}/block", None),
             ("PUT", f"users/{id_}/role", {"role": "member"}),
@@ -118,6 +120,7 @@ async def test_what_is_not_there(people: People) -> None:
         ("PUT /api/comments/{comment}/report", {"reason": "spam", "note": "x" * 1_001}, "note"),
         ("PUT /api/comments/{comment}/report", {"reason": "spam", "note": "\0"}, "note"),
         ("PUT /api/comments/{comment}/hidden", {"reason": "x" * 1_001}, "reason"),
+        ("PUT /api/comments/{comment}/erasure", {"reason": "x" * 1_001}, "reason"),
         ("PUT /api/users/{alice}/role", {"role": "king"}, "role"),
         ("PATCH /api/commentables/Article/1", {"locked": "yes"}, "locked"),
         ("PATCH /api/commentables/Article/1", {"title": "x" * 201}, "title"),

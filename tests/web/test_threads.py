@@ -149,9 +149,11 @@ async def test_a_page_carries_what_its_replies_are_drawn_under(
     for tombstone, parent in ((gone, root), (hidden, branch)):
         assert tombstone.keys() == {
             "id", "commentable_type", "commentable_id", "seq", "created_seq", "parent_id", "path", "deleted",
+            "removed_by",
         }  # fmt: skip
         assert tombstone["deleted"] is True
         assert tombstone["parent_id"] == parent["id"]
+    assert (gone["removed_by"], hidden["removed_by"]) == ("author", "moderator")
     assert [above["id"] for above in (await snapshot(guest))["ancestors"]] == [branch["id"], twig["id"]]
     assert [above.get("body") for above in await ancestors_of(alice, leaf)] == ["Root", None, "Twig"]
     assert await ancestors_of(guest, leaf) == [whole, gone, hidden]
@@ -167,17 +169,21 @@ async def test_what_is_not_there_has_no_ancestors(
         refused(await guest.get(f"/api/comments/{id_}/ancestors/"), 404)
 
 
-async def test_the_page_is_drawn_as_the_browser_draws_it(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+async def test_the_page_is_drawn_as_the_browser_draws_it(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+) -> None:
     one = await write(alice, "One")
     await write(alice, "Two")
     reply = await write(alice, "On **one**", parent_id=one["id"])
     await write(alice, "On it", parent_id=reply["id"])
     await delete(alice, one)
     html = (await guest.get("/Article/1")).text
-    wanted = ["This comment was deleted.", "<strong>one</strong>", "On it", "Two"]
+    wanted = ["This comment was deleted.</li>", "<strong>one</strong>", "On it", "Two"]
     places = [html.index(words) for words in wanted]
     assert places == sorted(places)
     assert f'data-comment-id="{reply["id"]}" data-depth="1"' in html
+    await hide(served, reply)
+    assert "This comment was removed by a moderator.</li>" in (await guest.get("/Article/1")).text
 
 
 async def test_a_text_says_whether_there_is_more_to_it_than_words(alice: httpx.AsyncClient) -> None:

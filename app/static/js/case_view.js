@@ -16,6 +16,7 @@ const UNREAD = "Couldn't load this comment.";
 export const CaseView = Backbone.View.extend({
   events: {
     "click .case__hide": "hide",
+    "click .case__erase": "erase",
     "click .case__block": "block",
     "click .case__dismiss": "dismiss",
   },
@@ -44,12 +45,21 @@ export const CaseView = Backbone.View.extend({
     this.part("reasons").textContent = reasonsOf(reports);
     this.part("notes").replaceChildren(...reports.filter(({ note }) => note).map(noteOf));
     this.part("hide").hidden = !comment || comment.hidden;
+    this.part("erase").hidden = !comment || !this.account.isOwner();
     this.part("block").hidden = !theirs;
   },
 
   hide() {
+    this.decide("hide");
+  },
+
+  erase() {
+    this.decide("erase");
+  },
+
+  decide(act) {
     const { reports } = this.model.attributes;
-    this.bus.trigger(DECISION_WANTED, "hide", { id: this.model.id, reason: reasonsOf(reports) });
+    this.bus.trigger(DECISION_WANTED, act, { id: this.model.id, reason: reasonsOf(reports) });
   },
 
   block() {

@@ -1,4 +1,5 @@
 import { EditorView } from "./editor_view.js";
+import { wordsOfRemoved } from "./gone_view.js";
 import { LikeView } from "./like_view.js";
 import { ReplyView } from "./reply_view.js";
 import { steadily } from "./steady.js";
@@ -8,7 +9,6 @@ const HUES = 8;
 const NOTES = { sending: "Sending…", saving: "Saving…" };
 const HELD = "Will be sent when you sign in again.";
 const WAITING = "Waiting for the connection…";
-const GONE = "This comment was deleted.";
 const REFUSED = {
   create: "Couldn't post this comment.",
   update: "Couldn't save your changes.",
@@ -243,7 +243,7 @@ export const CommentView = Backbone.View.extend({
     if (this.model.record?.act === "update" && !this.editor) this.open({ body: this.model.text() });
     this.isGone = true;
     this.stopListening(this.model);
-    this.part("body").textContent = GONE;
+    this.part("body").textContent = wordsOfRemoved(this.model.get("removed_by"));
     for (const name of ["actions", "reply", "menu", "like"]) this.part(name).hidden = true;
     this.editor?.gone();
     if (this.composer?.hasText()) this.composer.gone();

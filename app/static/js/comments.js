@@ -5,13 +5,14 @@ import { LiveCollection } from "./live_collection.js";
 import { Problem } from "./problem.js";
 import { request } from "./sync.js";
 
+const REMAINS = ["id", "created_seq", "parent_id", "path", "removed_by"];
 const MOST_TRIES = 5; // to learn what one reply is drawn under
 
 /**
  * The comments of one commentable: those in the window, and the *ancestors* that they are drawn under, however old.
  * What is left of an ancestor that is gone is in `gone`, as long as something is drawn under it:
  *
- *   gone    id → {id, created_seq, parent_id, path}
+ *   gone    id → {id, created_seq, parent_id, path, removed_by}
  *   under   id → the comments here that are drawn under it
  *
  * Beside its other events: "ancestors" when more is known about those.
@@ -73,8 +74,20 @@ export const Comments = LiveCollection.extend({
     if (this.under.has(comment.id)) this.leave(comment.attributes);
   },
 
+  // Why it is gone may change later: its author deletes a comment that a moderator has hidden.
+  bury(state) {
+    const isNews = this.isOurs(state) && !this.tombstones.covers(state);
+    const reason = _.pick(state, "removed_by");
+    this.get(state.id)?.set(reason, { silent: true }); // for what is left of it once it is removed from here
+    LiveCollection.prototype.bury.call(this, state);
+    const remains = this.gone.get(state.id);
+    if (!isNews || !remains) return;
+    this.gone.set(state.id, { ...remains, ...reason });
+    this.trigger("ancestors", this);
+  },
+
   leave(state) {
-    this.gone.set(state.id, _.pick(state, "id", "created_seq", "parent_id", "path"));
+    this.gone.set(state.id, _.pick(state, REMAINS));
   },
 
   updated(_collection, { changes: { added, removed } }) {

@@ -127,6 +127,7 @@ export const CommentsView = Backbone.View.extend({
       [...this.remains.keys()].filter((id) => !gone.has(id)),
       [...gone.values()].filter(({ id }) => !this.remains.has(id)),
     ];
+    for (const [id, view] of this.remains) if (gone.has(id)) view.show(gone.get(id));
     if (over.length + missing.length === 0) return;
     steadily(this.list, () => {
       for (const id of over) this.forgetRemains(id);

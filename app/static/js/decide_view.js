@@ -17,6 +17,14 @@ const ACTS = {
     done: "Comment restored.",
     act: (moderation, { id }) => moderation.restore(id),
   },
+  erase: {
+    title: () => "Erase this comment for good?",
+    words:
+      "Its text is deleted from the database and cannot be restored. Readers see that a moderator removed it.",
+    submit: "Erase for good",
+    done: "The comment is erased.",
+    act: (moderation, { id }, fields) => moderation.erase(id, fields),
+  },
   block: {
     title: ({ name }) => `Block ${name}?`,
     words: "They will be signed out everywhere and can't sign in again. Their comments stay.",
@@ -56,7 +64,7 @@ const ACTS = {
   },
 };
 // Which of them ask for what.
-const FIELDS = { reason: ["hide", "block"], role: ["appoint"] };
+const FIELDS = { reason: ["hide", "erase", "block"], role: ["appoint"] };
 
 /** The dialog in which a moderator decides, with a reason where one is noted. What fails is said in it. */
 export const DecideView = Backbone.View.extend({

@@ -7,6 +7,7 @@ const SERVICE = "Administrator (command line)"; // by the command line
 const WORDS = {
   hide: ["hid a comment by", " in"],
   restore: ["restored a comment by", " in"],
+  erase: ["erased a comment by", " in"],
   dismiss: ["dismissed a report on", "'s comment in"],
   lock: ["locked", ""],
   unlock: ["unlocked", ""],

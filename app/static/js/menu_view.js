@@ -2,11 +2,12 @@ import { DECISION_WANTED, ENTRY_WANTED, REPORT_WANTED } from "./events.js";
 import { fromTemplate } from "./template.js";
 
 const ABOUT_AUTHOR = ["block", "appoint"];
+const OWNERS_ACTS = ["appoint", "erase"];
 const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 
 /**
  * What one can do about a comment that is not one's own: report it; for moderators, hide or restore it and block its
- * author; for owners, give them a role. One menu for the whole thread: it stands beside the button that opened it. `el` is the thread's section.
+ * author; for owners, erase it and give its author a role. One menu for the whole thread: it stands beside the button that opened it. `el` is the thread's section.
  */
 export const MenuView = Backbone.View.extend({
   events: {
@@ -54,7 +55,7 @@ export const MenuView = Backbone.View.extend({
   offers(act, comment) {
     if (act === "report") return !comment.get("hidden");
     if (!this.account.isModerator()) return false;
-    if (act === "appoint") return this.account.isOwner();
+    if (OWNERS_ACTS.includes(act)) return this.account.isOwner();
     if (act === "block") return true;
     return (act === "restore") === comment.get("hidden");
   },

@@ -25,6 +25,11 @@ export class Moderation {
     return this.#send("delete", `${comment(commentId)}/hidden`);
   }
 
+  /** Its text leaves the database. For owners. `fields`: reason. */
+  erase(commentId, fields) {
+    return this.#send("update", `${comment(commentId)}/erasure`, fields);
+  }
+
   /** The reports of this comment are seen to, and it may stand. */
   dismiss(commentId) {
     return this.#send("delete", `${comment(commentId)}/reports`);
