@@ -58,7 +58,7 @@ class Parsed(click.ParamType[R]):
             raise Mistake(self._complaint.format(value=value, error=error)) from None
 
 
-ADDRESS = Parsed("address", clean_email, "{value}: this is not {error}.")
+ADDRESS = Parsed("address", clean_email, "{value}: {error}.")
 GID = Parsed("gid", Gid.parse, "{error}.")
 TOPIC = Parsed("topic", Topic.canonical, "{value}: {error}.")
 
@@ -94,7 +94,7 @@ def _or_a_line(work: Callable[[], R]) -> R:
     try:
         return work()
     except GidNotFound as error:
-        raise click.ClickException(f"{error}: there is no such object, or no longer.") from None
+        raise click.ClickException(f"{error}: this object doesn't exist or was deleted.") from None
     except (Refusal, BadGid, Unmigrated) as error:
         raise click.ClickException(str(error)) from None
     except Exception as error:
@@ -107,14 +107,14 @@ def _or_a_line(work: Callable[[], R]) -> R:
 
 
 @parley.command()
-@click.option("--host", help="Where to listen; HOST otherwise.")
-@click.option("--port", type=click.IntRange(0, 65535), help="PORT otherwise.")
+@click.option("--host", help="Address to listen on; default: HOST.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; default: PORT.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, help="Processes that share the port.")
-@click.option("--reload", is_flag=True, help="Start anew when the code changes: for development, with one worker.")
+@click.option("--reload", is_flag=True, help="Restart when the code changes (development, one worker).")
 def serve(host: str | None = None, port: int | None = None, workers: int = 1, reload: bool = False) -> None:
     """Migrate, seed the demo in development, serve."""
     if reload and workers > 1:
-        raise click.UsageError("--reload is for one worker.")
+        raise click.UsageError("--reload works with one worker only.")
     override(host=host, port=port)
     settings = Settings.load()
     _or_a_line(lambda: migrate(settings.database_url))
@@ -133,23 +133,23 @@ def serve(host: str | None = None, port: int | None = None, workers: int = 1, re
 
 @parley.command("migrate")
 def migrate_command() -> None:
-    """Bring the database's schema to this release's."""
+    """Update the database schema to this release."""
     done = _or_a_line(lambda: migrate(Settings.load().database_url))
     for step in done:
         click.echo(f"Done: {step}")
     if not done:
-        click.echo("Nothing to do: the schema is this release's.")
+        click.echo("Nothing to do: the schema is up to date.")
 
 
 @parley.command("seed")
 def seed_command() -> None:
     """Write the demo into an empty database, for development."""
     if Settings.load().environment != "development":
-        raise click.ClickException("The demo is for development: everybody knows its people's password.")
+        raise click.ClickException("The demo is for development only: its password is public.")
     if _work(seed):
         _say_seeded()
     else:
-        click.echo("Nothing to do: there are people already.")
+        click.echo("Nothing to do: there are accounts already.")
 
 
 def _say_seeded() -> None:
@@ -175,10 +175,10 @@ def remove_demo(changed_too: bool) -> None:
 
 
 @parley.command()
-@click.option("--url", help="Look through this address instead of PUBLIC_URL.")
+@click.option("--url", help="Check this address instead of PUBLIC_URL.")
 @click.pass_context
 def doctor(context: click.Context, url: str | None) -> None:
-    """Say what is wrong, and what to do. Exits with 1 if something is."""
+    """Check the installation and suggest fixes. Exits with 1 if something is wrong."""
     logging.getLogger("app").addHandler(logging.NullHandler())  # what would be logged is told as a finding
     context.exit(1 if State.WRONG in asyncio.run(_tell(url)) else 0)
 
@@ -201,7 +201,7 @@ def epoch() -> None:
     client could have read further than the backup goes, and would take what comes next for what it knows already.
     """
     renewed = _work(lambda parley: parley.renew_epoch())
-    click.echo(f"The epoch is {renewed} now; every client fetches anew.")
+    click.echo(f"The epoch is now {renewed}. Every client reloads its data.")
 
 
 @parley.command()
@@ -209,7 +209,7 @@ def epoch() -> None:
 def touch(gid: Gid) -> None:
     """Tell everyone that an object was changed by other hands: gid://parley/Comment/<id>, say."""
     _work(lambda parley: parley.touch(gid))
-    click.echo(f"{gid} is sent again to whoever may see it.")
+    click.echo(f"{gid} was sent again to everyone who may see it.")
 
 
 @parley.command()
@@ -218,9 +218,9 @@ def recount(topics: tuple[Topic, ...]) -> None:
     """Count the comments of these commentables anew (Article/1), or of all, and tell everyone what was wrong."""
     wrong = _work(lambda parley: commentables.recount(parley, topics))
     for place, was, now in wrong:
-        click.echo(f"{place} had {was}, and has {now}.")
+        click.echo(f"{place}: corrected from {was} to {now}.")
     if not wrong:
-        click.echo("Nothing to do: every number was right.")
+        click.echo("Nothing to do: all counts are right.")
 
 
 # -- people -------------------------------------------------------------------------------------------------
@@ -268,9 +268,9 @@ def list_moderating() -> None:
 @users.command()
 @click.argument("address", type=ADDRESS)
 @click.argument("role", type=click.Choice([role.value for role in Role]))
-@click.option("--force", is_flag=True, help="Even if nobody is an owner then.")
+@click.option("--force", is_flag=True, help="Even if no owner is left.")
 def role(address: str, role: str, force: bool) -> None:
-    """Give an account a role. The first owner is made so, who appoints all others in the browser."""
+    """Give an account a role. Make the first owner here; owners appoint others in the browser."""
     user = _work(lambda parley: roles.give(parley, address, Role(role), force=force))
     click.echo(f"{user.username} is {'an' if role == Role.OWNER else 'a'} {role} now.")
 
@@ -278,7 +278,7 @@ def role(address: str, role: str, force: bool) -> None:
 @users.command("end-logins")
 @click.argument("address", type=ADDRESS)
 def end_logins(address: str) -> None:
-    """Sign an account out, everywhere and at once."""
+    """Sign an account out everywhere, immediately."""
 
     async def end(parley: Parley) -> tuple[User, int]:
         async with parley.reading() as reading:
@@ -286,4 +286,4 @@ def end_logins(address: str) -> None:
         return user, await logins.end_everywhere(parley, user.id)
 
     user, ended = _work(end)
-    click.echo(f"{user.username} is signed out: {ended} {'login has' if ended == 1 else 'logins have'} ended.")
+    click.echo(f"{user.username} was signed out everywhere ({ended} {'sign-in' if ended == 1 else 'sign-ins'}).")

@@ -73,7 +73,7 @@ async def test_who_runs_it_makes_the_first_owner(run: Run, site: Site) -> None:
         assert listed == [["owner", "alice@example.com", "Alice"], ["moderator", "bob@example.com", "Bob"]]
         assert said(await run("user", "role", "bob@example.com", "member")) == "Bob is a member now.\n"
         last = await run("user", "role", "alice@example.com", "member")
-        assert said(last, 1) == "Error: There has to be an owner.\n"
+        assert said(last, 1) == "Error: There must be at least one owner.\n"
         assert (await bob.get("/api/moderation/reports")).status_code == 403
         forced = await run("user", "role", "--force", "alice@example.com", "member")
         assert said(forced) == "Alice is a member now.\n"
@@ -90,7 +90,7 @@ async def test_an_account_is_shown_and_signed_out_everywhere(run: Run, site: Sit
         assert facts["address"] == "alice@example.com (not confirmed)" or facts["address"].endswith("(confirmed)")
         assert facts["gid"] == f"gid://parley/User/{user['id']}"
         ended = said(await run("user", "end-logins", "alice@example.com"))
-        assert ended == "Alice is signed out: 1 login has ended.\n"
+        assert ended == "Alice was signed out everywhere (1 sign-in).\n"
         await stream.until("auth")
         assert await me(alice) is None
 
@@ -104,7 +104,7 @@ async def test_what_other_hands_have_changed_is_sent_again(run: Run, site: Site,
         await stream.until(lambda block: ".create." in block.event)
         await _by_other_hands(settings, "UPDATE comments SET body = 'As somebody else did'")
         gid = f"gid://parley/Comment/{comment['id']}"
-        assert said(await run("touch", gid)) == f"{gid} is sent again to whoever may see it.\n"
+        assert said(await run("touch", gid)) == f"{gid} was sent again to everyone who may see it.\n"
         update = await stream.until(lambda block: ".update." in block.event)
         assert update.model["body"] == "As somebody else did"
         assert update.model["seq"] == comment["seq"] + 1
@@ -115,10 +115,10 @@ async def test_a_number_that_drifted_is_counted_anew_and_told(run: Run, site: Si
         for body in ("One", "Two"):
             await write(alice, body)
             await stream.until(lambda block: "commentable" in block.event)
-        assert said(await run("recount")) == "Nothing to do: every number was right.\n"
+        assert said(await run("recount")) == "Nothing to do: all counts are right.\n"
         await _by_other_hands(settings, "UPDATE commentables SET comments_count = 7")
-        assert said(await run("recount", "Article/2")) == "Nothing to do: every number was right.\n"
-        assert said(await run("recount", "Article/1")) == "Article/1 had 7, and has 2.\n"
+        assert said(await run("recount", "Article/2")) == "Nothing to do: all counts are right.\n"
+        assert said(await run("recount", "Article/1")) == "Article/1: corrected from 7 to 2.\n"
         update = await stream.until(lambda block: ".update." in block.event)
         assert update.model["comments_count"] == 2
         assert update.model["id"] == str(id_of(Topic("Article", "1")))
@@ -142,9 +142,9 @@ async def test_it_migrates_and_says_what_it_did(run: Run, monkeypatch: pytest.Mo
     done = said(await run("migrate")).splitlines()
     written = sorted(path.name[:4] for path in (PACKAGE / "migrations" / "versions").glob("*.py"))
     assert [line[:10] for line in done] == [f"Done: {revision}" for revision in written]
-    assert said(await run("migrate")) == "Nothing to do: the schema is this release's.\n"
+    assert said(await run("migrate")) == "Nothing to do: the schema is up to date.\n"
     assert said(await run("seed")).startswith("Seeded a demo. Sign in as alice@example.com")
-    assert said(await run("seed")) == "Nothing to do: there are people already.\n"
+    assert said(await run("seed")) == "Nothing to do: there are accounts already.\n"
     _, epoch, *_ = said(await run("epoch")).partition("The epoch is ")
     assert epoch
 
@@ -167,16 +167,16 @@ async def test_a_schema_that_is_behind_is_named(run: Run, settings: Settings) ->
 @pytest.mark.parametrize(
     ("words", "code", "answer"),
     [
-        ("user show bob@example.com", 1, "Error: There is no such account."),
-        ("user role bob@example.com owner", 1, "Error: There is no such account."),
-        ("user end-logins bob@example.com", 1, "Error: There is no such account."),
-        ("user show bob", 2, "Error: bob: this is not Enter an email address, like alice@example.com."),
+        ("user show bob@example.com", 1, "Error: Account not found."),
+        ("user role bob@example.com owner", 1, "Error: Account not found."),
+        ("user end-logins bob@example.com", 1, "Error: Account not found."),
+        ("user show bob", 2, "Error: bob: Enter an email address, like alice@example.com."),
         ("touch Article/1", 2, "Error: not a gid://parley/<Model>/<id>: 'Article/1'."),
         ("touch gid://parley/Comment/1", 1, "Error: no live model has an object like gid://parley/Comment/1"),
-        ("touch gid://parley/Comment/5f0c1f2e-6f0a-4d55-8a3b-0d1f0a3f9b1c", 1, "no such object, or no longer."),
+        ("touch gid://parley/Comment/5f0c1f2e-6f0a-4d55-8a3b-0d1f0a3f9b1c", 1, "doesn't exist or was deleted."),
         ("recount article", 2, "Error: article: a topic is a type and an id, like Article/1."),
         ("user role alice@example.com king", 2, "'king' is not one of 'member', 'moderator', 'owner'."),
-        ("serve --reload --workers 2", 2, "Error: --reload is for one worker."),
+        ("serve --reload --workers 2", 2, "Error: --reload works with one worker only."),
         ("nonsense", 2, "Error: No such command 'nonsense'."),
     ],
 )

@@ -30,13 +30,13 @@ def _examine(settings: Settings) -> Iterator[Finding]:
     host = urlsplit(settings.public_url).hostname
     if settings.environment == "development" and host not in LOCAL:
         yield wrong(
-            ABOUT, f"development, and people come to {host}: there everybody's mail is shown to everybody.",
+            ABOUT, f"development mode at a public address ({host}): anybody can read all emails at /dev/mail.",
             "ENVIRONMENT=production",
         )  # fmt: skip
     yield _key(settings, host in LOCAL)
     if "*" in settings.forwarded_allow_ips.split(","):
         yield warning(
-            ABOUT, "FORWARDED_ALLOW_IPS=* believes anybody who says to be somebody else's proxy.",
+            ABOUT, "FORWARDED_ALLOW_IPS=* lets anybody choose the address they appear to come from.",
             "Name the proxy's addresses or networks.",
         )  # fmt: skip
 
@@ -47,12 +47,12 @@ def _key(settings: Settings, local: bool) -> Finding:
         said = "the development key, which everybody knows"
         return ok("secret key", said) if local else wrong("secret key", f"{said}.", f"Set SECRET_KEY. {MAKE_A_KEY}")
     if any(len(set(key)) < FEWEST_CHARACTERS for key in keys):
-        return warning("secret key", "a few characters again and again can be guessed.", f"Change it. {MAKE_A_KEY}")
-    return ok("secret key", f"of one's own, {len(keys[0])} characters; {len(keys)} in use")
+        return warning("secret key", "a repeated pattern is easy to guess.", f"Change it. {MAKE_A_KEY}")
+    return ok("secret key", f"set, {len(keys[0])} characters; {len(keys)} in use")
 
 
 def misspelt(names: set[str]) -> Iterator[Finding]:
     known = {name.upper() for name in Settings.model_fields}
     for name in sorted(names - known):
         if meant := get_close_matches(name, known, 1, 0.85):
-            yield warning(ABOUT, f"{name} in .env is no setting.", f"Is {meant[0]} meant?")
+            yield warning(ABOUT, f"{name} in .env is not a setting.", f"Did you mean {meant[0]}?")

@@ -27,7 +27,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     where = masked(settings.database_url)
     file = file_of(settings.database_url)
     if file and not file.exists():
-        yield wrong(ABOUT, f"there is no {file}.", "parley migrate makes it, if DATABASE_URL is what you mean.")
+        yield wrong(ABOUT, f"{file} doesn't exist.", "Check DATABASE_URL, or run parley migrate to create it.")
         return
     database = Database(settings.database_url)
     try:
@@ -37,7 +37,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
                 found += await _demo(database, settings)
     except Trouble as error:
         said = complaint(error) or in_a_line(error)
-        advice = "Is it running, and does DATABASE_URL name it, a user and a password?"
+        advice = "Is it running? Check host, user and password in DATABASE_URL."
         found = [wrong(ABOUT, f"{where}: {said}", advice)]
     finally:
         await database.close()
@@ -55,7 +55,7 @@ async def _look(database: Database, file: Path | None, where: str) -> AsyncItera
         yield place(file, _mounts())
     else:
         if await database.ask("SHOW transaction_read_only") == "on":
-            yield wrong(ABOUT, "it takes no writes: a replica, or set so.", "DATABASE_URL must name the primary.")
+            yield wrong(ABOUT, "it is read-only, perhaps a replica.", "Set DATABASE_URL to the primary.")
         yield connections(int(await database.ask("SHOW max_connections")))
         yield clock(await database.ask("SELECT clock_timestamp()"), datetime.now(UTC))
 
@@ -76,26 +76,28 @@ async def _demo(database: Database, settings: Settings) -> list[Finding]:
 def schema(at: str | None, known: list[str]) -> Finding:
     match Schema.of(at, known):
         case Schema.CURRENT:
-            return ok("schema", f"this release's, {at}")
+            return ok("schema", f"up to date, {at}")
         case Schema.BEHIND:
             return wrong("schema", f"{at or 'none'}; this release needs {known[0]}.", "parley migrate")
         case Schema.AHEAD:
-            return wrong("schema", f"{at}, which this release does not know.", "It is a later one's: run that.")
+            return wrong(
+                "schema", f"{at}, which this release does not know.", "It belongs to a later release: run that one."
+            )
 
 
 def _writable(file: Path) -> Finding:
     # Beside the file lie its log and its shared memory.
     for path in (file, file.parent):
         if not os.access(path, os.W_OK):
-            return wrong(ABOUT, f"{path} may not be written.", "Give it to the user that Parley runs as.")
-    return ok(ABOUT, f"{file} and its directory may be written")
+            return wrong(ABOUT, f"{path} is not writable.", "Make it writable for the user that Parley runs as.")
+    return ok(ABOUT, f"{file} and its directory are writable")
 
 
 def journal(mode: str) -> Finding:
     if mode == "wal":
         return ok(ABOUT, "write-ahead log: readers and writers do not wait for each other")
-    advice = "Its directory must be a local, writable one; or take PostgreSQL."
-    return wrong(ABOUT, f"no write-ahead log, but journal_mode={mode}.", advice)
+    advice = "Use a local, writable directory, or PostgreSQL."
+    return wrong(ABOUT, f"the write-ahead log is off (journal_mode={mode}).", advice)
 
 
 def _mounts() -> str:
@@ -108,22 +110,22 @@ def place(file: Path, mounts: str) -> Finding:
     kinds = {Path(row[1].replace("\\040", " ")): row[2] for row in rows if len(row) > 2}
     lies_on = next((kinds[path] for path in (file.resolve(), *file.resolve().parents) if path in kinds), "unknown")
     if lies_on.startswith(NETWORKS):
-        advice = "SQLite's locks do not hold there, and data gets lost: use a local disk, or PostgreSQL."
-        return wrong(ABOUT, f"{file} lies on a network's file system ({lies_on}).", advice)
-    return ok(ABOUT, f"{file} lies on a file system of the kind {lies_on}")
+        advice = "SQLite's locks don't work there and data can be lost: use a local disk, or PostgreSQL."
+        return wrong(ABOUT, f"{file} is on a network file system ({lies_on}).", advice)
+    return ok(ABOUT, f"{file} is on a {lies_on} file system")
 
 
 def connections(most: int) -> Finding:
     ours = 2 * POOL
     if most < ours + SPARE:
-        said = f"{most} connections, and each process may take {ours}."
-        return warning(ABOUT, said, "Raise max_connections, or put a pooler between (session mode).")
+        said = f"{most} connections; each process may use {ours}."
+        return warning(ABOUT, said, "Raise max_connections, or use a pooler in session mode.")
     return ok(ABOUT, f"{most} connections, enough for {(most - SPARE) // ours} processes")
 
 
 def clock(theirs: datetime, ours: datetime) -> Finding:
     apart = abs((theirs - ours).total_seconds())
     if apart > LATE:
-        said = f"this machine and the database's are {apart:.0f} s apart."
-        return warning("clock", said, "Let both be set by NTP: logins and links in mail end by the clock.")
+        said = f"the clocks of this machine and the database differ by {apart:.0f} s."
+        return warning("clock", said, "Synchronise both by NTP: sign-ins and emailed links expire by the clock.")
     return ok("clock", f"{apart:.1f} s from the database's")

@@ -32,7 +32,7 @@ def versions() -> Iterator[Finding]:
     yield ok("version", ", ".join(f"{name} {_version(name)}" for name in SHOWN))
     if not (PACKAGE / "static" / "vendor").is_dir():
         said = "the front-end libraries are not here: pages stand still, and no comment can be written in them."
-        yield wrong("version", said, "In a checkout: make assets. Take a wheel that `make wheel` has built.")
+        yield wrong("version", said, "In a checkout, run make assets. Otherwise install a wheel built by make wheel.")
 
 
 def _version(name: str) -> str:
@@ -58,20 +58,22 @@ def examine(settings: Settings) -> Iterator[Finding]:
 def files(most: int, streams: int) -> Finding:
     wanted = streams + BESIDE
     if most < 0 or most >= wanted:  # -1 is infinity
-        return ok("files", f"a process may open {'any number' if most < 0 else most}; {wanted} would do")
-    said = f"a process started as this one may open {most}, and MAX_STREAMS={streams} wants {wanted}."
-    return warning("files", said, f"ulimit -n {wanted}, or LimitNOFILE={wanted} in its unit; or a smaller MAX_STREAMS.")
+        return ok("files", f"a process may open {'any number of' if most < 0 else most} files; {wanted} are enough")
+    said = f"a process may open {most} files, but MAX_STREAMS={streams} needs {wanted}."
+    return warning(
+        "files", said, f"Set ulimit -n {wanted}, LimitNOFILE={wanted} in the systemd unit, or lower MAX_STREAMS."
+    )
 
 
 def backlog(most: int) -> Finding:
     if most < BACKLOG:
-        said = f"the system holds {most} connections that wait to be taken, fewer than come back at once after a break."
+        said = f"the accept queue holds {most} connections, too few when all clients reconnect at once."
         return warning("connections", said, f"sysctl net.core.somaxconn={BACKLOG}")
-    return ok("connections", f"{min(most, BACKLOG)} may wait to be taken")
+    return ok("connections", f"the accept queue holds {min(most, BACKLOG)}")
 
 
 def disk(place: Path, free: int) -> Finding:
     said = f"{free / 1e9:.1f} GB free at {place}"
     if free < TOO_LITTLE:
-        return wrong("disk", f"{said}.", "Make room before the database cannot write.")
-    return warning("disk", f"{said}.", "Make room soon.") if free < LITTLE else ok("disk", said)
+        return wrong("disk", f"{said}.", "Free some space before the database can't write any more.")
+    return warning("disk", f"{said}.", "Free some space soon.") if free < LITTLE else ok("disk", said)

@@ -17,10 +17,12 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         if settings.environment == "development":
             yield ok(ABOUT, "no server: what would be sent is shown at /dev/mail")
         else:
-            yield warning(ABOUT, "no server: nobody can reset a password.", "Set SMTP_URL.")
+            yield warning(ABOUT, "no mail server: nobody can reset a password.", "Set SMTP_URL.")
         return
     trouble = await greet(settings.smtp_url)
     if trouble:
-        yield wrong(ABOUT, f"{masked(settings.smtp_url)}: {trouble}.", "SMTP_URL: host, port, user and password?")
+        yield wrong(
+            ABOUT, f"{masked(settings.smtp_url)}: {trouble}.", "Check host, port, user and password in SMTP_URL."
+        )
     else:
-        yield ok(ABOUT, f"{masked(settings.smtp_url)} lets us in; as {settings.mail_from}")
+        yield ok(ABOUT, f"{masked(settings.smtp_url)} accepts our sign-in; sending as {settings.mail_from}")

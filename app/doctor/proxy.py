@@ -35,7 +35,7 @@ async def examine(settings: Settings, url: str | None) -> AsyncIterator[Finding]
         return
     at = urlsplit((url or settings.public_url).rstrip("/"))
     if at.scheme not in ("http", "https") or not at.hostname or "@" in at.netloc:
-        yield wrong(ABOUT, f"{masked(at.geturl())} is no address.", "Give one like https://talk.example.com.")
+        yield wrong(ABOUT, f"{masked(at.geturl())} is not a URL.", "Use one like https://talk.example.com.")
         return
     topic = f"{min(settings.commentable_types)}/doctor"
     for finding in await asyncio.to_thread(lambda: list(_look(at, topic))):
@@ -47,21 +47,23 @@ def _look(at: SplitResult, topic: str) -> Iterator[Finding]:
         with closing(_connect(at)) as connection:
             healthy = _ask(connection, "GET", f"{at.path}/healthz")
             if not _is_ours(healthy):
-                said = f"{at.geturl()}/healthz answers {healthy.status}, and not as Parley does."
+                said = f"{at.geturl()}/healthz answers {healthy.status}, but it is not Parley."
                 yield wrong(
-                    ABOUT, said, "Does the proxy lead to Parley, and is that running? With a prefix: ROOT_PATH."
+                    ABOUT,
+                    said,
+                    "Is Parley running, and does the proxy forward to it? If it uses a path prefix, set ROOT_PATH.",
                 )
                 return
-        yield ok(ABOUT, f"{at.geturl()} leads to Parley")
+        yield ok(ABOUT, f"{at.geturl()} reaches Parley")
         yield from _date(healthy)
         yield from _encrypted(at, healthy)
         yield from _same_host(at)
         yield from _stream(at, topic)
     except ssl.SSLCertVerificationError as error:
-        yield wrong(ABOUT, f"{at.geturl()}: {error.verify_message}.", "Browsers will refuse this certificate, too.")
+        yield wrong(ABOUT, f"{at.geturl()}: {error.verify_message}.", "Browsers will reject this certificate too.")
     except (OSError, HTTPException) as error:
         said = f"{at.geturl()}: {str(error) or type(error).__name__}."
-        yield wrong(ABOUT, said, "Is it the address that people have, and does it lead here from this machine?")
+        yield wrong(ABOUT, said, "Is this the public address, and can this machine reach it?")
 
 
 def _connect(at: SplitResult) -> HTTPConnection:
@@ -97,15 +99,17 @@ def _encrypted(at: SplitResult, answer: HTTPResponse) -> Iterator[Finding]:
     """Parley says HSTS to whom it takes to have come over TLS: so it tells what it takes us for."""
     if at.scheme == "http":
         if at.hostname not in ("127.0.0.1", "::1", "localhost"):
-            yield warning(ABOUT, "no TLS: passwords and cookies go in the clear.", "Put a proxy with TLS before it.")
+            yield warning(
+                ABOUT, "no TLS: passwords and cookies are sent unencrypted.", "Put a proxy with TLS in front."
+            )
         return
     if "Strict-Transport-Security" not in answer.headers:
         yield wrong(
-            ABOUT, "Parley takes this for plain http, and the proxy for the address of everybody.",
+            ABOUT, "Parley sees plain HTTP, and the proxy's address instead of the visitors'.",
             "The proxy must set X-Forwarded-Proto and X-Forwarded-For, and FORWARDED_ALLOW_IPS must name the proxy.",
         )  # fmt: skip
     else:
-        yield ok(ABOUT, "Parley knows that it is reached over TLS")
+        yield ok(ABOUT, "Parley knows that it is served over TLS")
     protocol = _negotiated(at)
     if protocol == "h2":
         yield ok(ABOUT, "HTTP/2")
@@ -145,30 +149,30 @@ def _stream(at: SplitResult, topic: str) -> Iterator[Finding]:
                 return  # there is no event to be found in it
             first = _until_event(answer)
         except TimeoutError:
-            said = f"nothing of a stream came within {PATIENCE:g} s: what Parley sends at once is held back."
+            said = f"no stream event came within {PATIENCE:g} s: something buffers the response."
             yield wrong(ABOUT, said, UNBUFFER)
             return
     took = time.monotonic() - began
     if b"event: heartbeat" not in first:
         said = "a stream began with no heartbeat: too many are open, or were asked for, or the proxy has changed it."
-        yield warning(ABOUT, said, "Look again in a minute. If it stays so: MAX_STREAMS, or what the proxy does to it.")
+        yield warning(ABOUT, said, "Check again in a minute. If it persists, check MAX_STREAMS and the proxy.")
     elif took > AT_ONCE:
         yield wrong(ABOUT, f"the first event of a stream took {took:.1f} s.", UNBUFFER)
     else:
-        yield ok(ABOUT, f"a stream's first event comes at once, in {took * 1000:.0f} ms")
+        yield ok(ABOUT, f"the first stream event arrives in {took * 1000:.0f} ms")
 
 
 def _headers(answer: HTTPResponse) -> Iterator[Finding]:
     kind, cache = answer.headers.get_content_type(), answer.headers.get("Cache-Control", "")
     if answer.status != 200 or kind != "text/event-stream":
-        said = f"/streams answers {answer.status}, {kind}: an EventSource gives up on that."
-        yield wrong(ABOUT, said, "The proxy must lead /streams to Parley as it is.")
+        said = f"/streams answers {answer.status}, {kind}: EventSource clients give up on that."
+        yield wrong(ABOUT, said, "The proxy must forward /streams to Parley unchanged.")
     if encoding := answer.headers.get("Content-Encoding"):
-        said = f"streams are compressed ({encoding}), which holds events back."
-        yield wrong(ABOUT, said, "Compress no text/event-stream.")
+        said = f"streams are compressed ({encoding}), which delays events."
+        yield wrong(ABOUT, said, "Turn off compression for text/event-stream.")
     if "no-transform" not in cache or "no-store" not in cache:
-        said = f"streams have Cache-Control: {cache or 'nothing'}, where Parley says no-store, no-transform."
-        yield warning(ABOUT, said, "Let the proxy leave that header alone: others on the way go by it.")
+        said = f"streams arrive with Cache-Control: {cache or 'nothing'}; Parley sends no-store, no-transform."
+        yield warning(ABOUT, said, "The proxy must not change that header: other proxies on the way rely on it.")
 
 
 def _until_event(answer: HTTPResponse) -> bytes:

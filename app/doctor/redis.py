@@ -19,7 +19,7 @@ from app.settings import VAR, Settings
 
 ABOUT = "redis"
 PATIENCE = 6.0  # seconds
-WITHOUT = "Without it changes arrive by sweeps alone, up to SWEEP_SECONDS late, and nobody sees who else is here."
+WITHOUT = "Without it, changes arrive up to SWEEP_SECONDS late and nobody sees who else is here."
 
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
@@ -35,7 +35,9 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
             )
             return
         if settings.environment == "production":
-            yield warning(ABOUT, "the embedded one is this machine's alone.", "For more than one, set REDIS_URL.")
+            yield warning(
+                ABOUT, "the embedded server serves this machine only.", "To use several machines, set REDIS_URL."
+            )
         async for finding in _channels(settings, embedded.ensure):
             yield finding
     except OSError as error:
@@ -55,9 +57,9 @@ async def _channels(settings: Settings, where: Callable[[], Awaitable[str | None
 
 def _finding(name: str, channel: str, trouble: str, took: float) -> Finding:
     if trouble:
-        advice = f"Is it running, does REDIS_URL name it, and may its user publish and subscribe there? {WITHOUT}"
-        return wrong(ABOUT, f"{name}: nothing arrives on {channel!r}: {trouble}.", advice)
-    return ok(ABOUT, f"{name}: what is published on {channel!r} arrives, in {took * 1000:.1f} ms")
+        advice = f"Is it running, is REDIS_URL right, and may its user publish and subscribe? {WITHOUT}"
+        return wrong(ABOUT, f"{name}: messages on {channel!r} don't arrive: {trouble}.", advice)
+    return ok(ABOUT, f"{name}: messages on {channel!r} arrive in {took * 1000:.1f} ms")
 
 
 @dataclass

@@ -139,7 +139,7 @@ async def find(reading: Reading, viewer: Viewer, id: UUID) -> Comment:
 def find_for(viewer: Viewer, comment: Comment | None) -> Comment:
     """The comment, if there is one for this viewer. Raises Missing."""
     if comment is None or not is_there_for(viewer, comment):
-        raise Missing("There is no such comment.")
+        raise Missing("This comment no longer exists.")
     return comment
 
 
@@ -272,7 +272,7 @@ async def leave_tombstones(write: Write, topic: Topic, *erased: Comment, by: Rem
 
 
 def _taken() -> Conflict:
-    return Conflict("This id is in use.")
+    return Conflict("This id is already in use.")
 
 
 def _same(stored: Comment, author: Viewer, topic: Topic) -> Comment:
@@ -284,7 +284,7 @@ def _same(stored: Comment, author: Viewer, topic: Topic) -> Comment:
 def _own(comment: Comment | None, editor: Viewer) -> Comment:
     comment = find_for(editor, comment)
     if comment.user_id != editor.user_id:
-        raise Forbidden("This is somebody else's comment.")
+        raise Forbidden("You can only change your own comments.")
     return comment
 
 
@@ -293,7 +293,7 @@ async def topic_of(parley: Parley, id: UUID) -> Topic:
     async with parley.reading() as reading:
         name = await reading.scalar(select(Comment.topic).where(Comment.id == id))
     if name is None:
-        raise Missing("There is no such comment.")
+        raise Missing("This comment no longer exists.")
     return Topic.parse(name)
 
 
@@ -302,5 +302,5 @@ async def _path_below(write: Write, author: Viewer, parent_id: UUID | None, topi
         return []
     parent = await write.get(Comment, parent_id)
     if parent is None or parent.topic != str(topic) or not is_there_for(author, parent):
-        raise Invalid("parent_id", "There is no such comment here.")
+        raise Invalid("parent_id", "This comment no longer exists.")
     return [*parent.path, str(parent.id)][:DEEPEST]

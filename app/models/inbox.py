@@ -59,7 +59,7 @@ async def mark(parley: Parley, viewer: Viewer, id: UUID, read: bool | None, matc
     async with parley.writing(_own_topic(viewer)) as write:
         notification = await write.get(Notification, id)
         if notification is None or notification.deleted_at or notification.user_id != viewer.user_id:
-            raise Missing("There is no such notification.")
+            raise Missing("This notification no longer exists.")
         if not matches(notification):
             raise Stale(notification)
         if read is not None and read != bool(notification.read_at):

@@ -263,7 +263,7 @@ async def end_login(parley: Parley, viewer: Viewer, login_id: UUID) -> None:
     async with parley.reading() as reading:
         login = await reading.get(Login, login_id)
     if login is None or login.user_id != viewer.user_id:
-        raise Missing("There is no such login.")
+        raise Missing("This sign-in has already ended.")
     await _end_one(parley, login_id, viewer.user_id, End.SIGNED_OUT if login_id == viewer.login_id else End.ENDED)
 
 

@@ -40,7 +40,7 @@ async def report(parley: Parley, viewer: Viewer, comment_id: UUID, reason: Reaso
         reporter = await standing(write.session, viewer)
         comment = find_for(viewer, await write.get(Comment, comment_id))
         if comment.user_id == reporter.id:
-            raise Invalid("id", "This is your own comment.")
+            raise Invalid("id", "You can't report your own comment.")
         known = await reports.by(write.session, reporter.id, comment_id)
         if known and known.deleted_at and comment.updated_at <= known.deleted_at:
             return  # (3)
@@ -65,14 +65,14 @@ async def report(parley: Parley, viewer: Viewer, comment_id: UUID, reason: Reaso
 def refuse_others(viewer: Viewer) -> None:
     """Raises Forbidden for all but moderators."""
     if not viewer.moderator:
-        raise Forbidden("This is for moderators.")
+        raise Forbidden("Only moderators can do this.")
 
 
 async def moderator_in(write: Write, viewer: Viewer) -> User:
     """Who decides, as their account is by now. Raises SignInFirst, Forbidden."""
     user = await standing(write.session, viewer)
     if user.role not in MODERATING:
-        raise Forbidden("This is for moderators.")
+        raise Forbidden("Only moderators can do this.")
     return user
 
 

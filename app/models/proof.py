@@ -73,7 +73,7 @@ async def prove_again(parley: Parley, write: Write, proven: User) -> User:
     if user is None or user.deleted_at:
         raise SignInFirst
     if user.password_hash != proven.password_hash:
-        raise Invalid("current_password", "The password has just been changed.")
+        raise Invalid("current_password", "Your password was just changed. Enter the new one.")
     await refuse_locked(parley, write.session, _proofs_of(user), user)
     await lock.forgive(write.session, _proofs_of(user))
     return user

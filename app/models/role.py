@@ -57,7 +57,7 @@ async def appoint(parley: Parley, by: Viewer, user_id: UUID, role: Role) -> User
     async with parley.writing(Topic.account(user_id), QUEUE) as write:
         owner = await moderator_in(write, by)
         if owner.role != Role.OWNER:
-            raise Forbidden("This is for owners.")
+            raise Forbidden("Only owners can do this.")
         user = _there(await write.get(User, user_id))
         if user.blocked_at:
             raise Invalid("role", "This account is blocked.")
@@ -79,7 +79,7 @@ async def give(parley: Parley, email: str, role: Role, *, force: bool = False) -
         if user.blocked_at:
             raise Forbidden("This account is blocked.")
         if role in MODERATING and parley.settings.require_confirmation and not user.confirmed_at:
-            raise Forbidden("This address is not confirmed yet; whoever signed up with it may not be its owner.")
+            raise Forbidden("This email address isn't confirmed yet, so it may not belong to the person who signed up.")
         if not force:
             await _refuse_to_leave_none(parley, write, user, role)
         _appoint(write, None, user, role)
@@ -113,18 +113,18 @@ async def _decide(write: Write, by: Viewer, user_id: UUID) -> tuple[User, User]:
     await write.session.execute(select(User.id).where(User.id == user_id).with_for_update())
     user = _there(await write.get(User, user_id))
     if user.id == moderator.id:
-        raise Forbidden("This is your own account.")
+        raise Forbidden("You can't block yourself.")
     if user.role == Role.OWNER:
-        raise Forbidden("An owner cannot be blocked.")
+        raise Forbidden("Owners can't be blocked.")
     if user.role in MODERATING and moderator.role != Role.OWNER:
-        raise Forbidden("Only an owner may block a moderator.")
+        raise Forbidden("Only owners can block moderators.")
     return moderator, user
 
 
 async def _refuse_to_leave_none(parley: Parley, write: Write, user: User, role: Role) -> None:
     """Raises Forbidden if this role would leave no owner (2)."""
     if role != Role.OWNER and await _is_last_owner(parley, write, user):
-        raise Forbidden("There has to be an owner.")
+        raise Forbidden("There must be at least one owner.")
 
 
 async def refuse_last_owner(parley: Parley, write: Write, user: User) -> None:
@@ -147,5 +147,5 @@ async def _is_last_owner(parley: Parley, write: Write, user: User) -> bool:
 
 def _there(user: User | None) -> User:
     if user is None or user.deleted_at:
-        raise Missing("There is no such account.")
+        raise Missing("Account not found.")
     return user

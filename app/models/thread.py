@@ -147,7 +147,7 @@ async def _place_of(reading: Reading, topic: Topic, id: UUID) -> int:
     """Where this comment is on the topic, or was: links to it outlive it."""
     comment = await reading.get(Comment, id)
     if comment is None or comment.topic != str(topic):
-        raise Missing("There is no such comment here.")
+        raise Missing("This comment no longer exists.")
     return comment.created_seq
 
 

@@ -61,7 +61,7 @@ def _what_is_wrong(request: Request, name: str, problem: Problem) -> str:
 def _names(request: Request) -> list[str]:
     names = request.query_params.getlist("topic")
     if not 1 <= len(names) <= MOST_TOPICS:
-        raise invalid(("topic", f"Name 1 to {MOST_TOPICS}, like Article/1"))
+        raise invalid(("topic", f"Name 1 to {MOST_TOPICS} topics, like Article/1"))
     return names
 
 

@@ -68,11 +68,11 @@ def _where(request: Request) -> dict[str, Any]:
     """At most one of `before`, `after` and `around`. Raises Problem 422."""
     named = [name for name in ("before", "after", "around") if name in request.query_params]
     if len(named) > 1:
-        raise invalid(*((name, "One of before, after and around") for name in named))
+        raise invalid(*((name, "Use only one of before, after and around") for name in named))
     around = request.query_params.get("around")
     if around is not None:
         if (id_ := parse_uuid(around)) is None:
-            raise invalid(("around", "The id of a comment"))
+            raise invalid(("around", "Must be the id of a comment"))
         return {"around": id_}
     before = query_int(request, "before", None, 1, GREATEST_SEQ)
     return {"before": before, "after": query_int(request, "after", None, 0, GREATEST_SEQ)}
@@ -160,7 +160,7 @@ async def _edit(request: Request, form: type[Edit] | type[Patch]) -> Response:
 def id_from(request: Request) -> UUID:
     """Which comment the path names. Raises Missing for what is no id."""
     if (id_ := parse_uuid(request.path_params["id"])) is None:
-        raise Missing("There is no such comment.")
+        raise Missing("This comment no longer exists.")
     return id_
 
 

@@ -30,7 +30,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 def without_nul(text: str) -> str:
     if "\0" in text:
-        raise PydanticCustomError("nul", "NUL characters cannot be stored")
+        raise PydanticCustomError("nul", "NUL characters aren't allowed")
     return text
 
 
@@ -41,7 +41,7 @@ def one_of(words: type[Word]) -> Callable[[Any], Word]:
         try:
             return words(value)
         except ValueError:
-            raise PydanticCustomError("word", "{words}", {"words": f"One of {', '.join(words)}"}) from None
+            raise PydanticCustomError("word", "{words}", {"words": f"Must be one of {', '.join(words)}"}) from None
 
     return read
 
@@ -60,7 +60,7 @@ def _say_written(schema: dict[str, Any]) -> None:
 
 def _uuid(value: Any) -> UUID:
     if not isinstance(value, str) or (parsed := parse_uuid(value)) is None:
-        raise PydanticCustomError("uuid", "A UUID, like 0b7f5e0e-6f0c-4c4a-9d51-2f6d8f6f1c11")
+        raise PydanticCustomError("uuid", "Must be a UUID, like 0b7f5e0e-6f0c-4c4a-9d51-2f6d8f6f1c11")
     return parsed
 
 
@@ -87,7 +87,7 @@ async def read_input(request: Request, form: type[Form], wrapped_as: str | None 
     if wrapped_as and isinstance(value, dict) and isinstance(value.get(wrapped_as), dict):
         value = value[wrapped_as]
     if not isinstance(value, dict):
-        raise invalid(("body of the request", "Give a JSON object"))
+        raise invalid(("body of the request", "Must be a JSON object"))
     try:
         return form.model_validate(value)
     except ValidationError as error:
@@ -98,7 +98,7 @@ async def _read_body(request: Request) -> bytes:
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != "application/json":
         raise Problem(415, "Send application/json.", headers={"Accept": "application/json"})
-    too_large = Problem(413, f"A request may have {LARGEST_BODY} bytes.")
+    too_large = Problem(413, f"Too large: the limit is {LARGEST_BODY:,} bytes.")
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > LARGEST_BODY:
         raise too_large
@@ -109,7 +109,7 @@ async def _read_body(request: Request) -> bytes:
             if len(body) > LARGEST_BODY:
                 raise too_large
     except ClientDisconnect:
-        raise Problem(400, "The request ended early.") from None
+        raise Problem(400, "The request ended too early.") from None
     return body
 
 
@@ -117,7 +117,7 @@ def _parse(body: bytes) -> Any:
     try:
         return json.loads(body.decode())
     except (ValueError, RecursionError):  # broken, not UTF-8, a number of 5,000 digits, 100,000 brackets
-        raise Problem(400, "This is not JSON.") from None
+        raise Problem(400, "The body is not valid JSON.") from None
 
 
 def parse_topic(name: str) -> Topic:
@@ -135,7 +135,7 @@ def topic_from(request: Request, type: str, id: str, field: str = "") -> Topic:
     """
     known = parley_of(request).settings.commentable_types
     if type not in known:
-        raise invalid((field or "commentable_type", f"The type is one of {', '.join(sorted(known))}"))
+        raise invalid((field or "commentable_type", f"Must be one of {', '.join(sorted(known))}"))
     try:
         return Topic.commentable(type, id)
     except BadTopic as error:
@@ -156,7 +156,7 @@ def query_int(request: Request, name: str, default: int | None, least: int, most
     if text is None:
         return default
     if not re.fullmatch(r"\d{1,19}", text, re.ASCII) or not least <= int(text) <= most:
-        raise invalid((name, f"A whole number from {least} to {most}"))
+        raise invalid((name, f"Must be a whole number from {least} to {most}"))
     return int(text)
 
 

@@ -30,7 +30,7 @@ async def index(request: Request) -> Response:
 async def end(request: Request) -> Response:
     viewer = await require_sign_in(request)
     if (id_ := parse_uuid(request.path_params["id"])) is None:
-        raise Missing("There is no such login.")
+        raise Missing("This sign-in has already ended.")
     await logins.end_login(parley_of(request), viewer, id_)
     response = Response(status_code=204)
     if id_ == viewer.login_id:

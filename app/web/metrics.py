@@ -58,9 +58,9 @@ def _refuse_public(request: Request) -> None:
     if token:
         shown = request.headers.get("authorization", "").removeprefix("Bearer ")
         if not compare_digest(shown.encode(), token.encode()):
-            raise Problem(401, "This is for who has the METRICS_TOKEN.", headers={"WWW-Authenticate": "Bearer"})
+            raise Problem(401, "Send the METRICS_TOKEN as a bearer token.", headers={"WWW-Authenticate": "Bearer"})
     elif any(name in request.headers for name in PROXIED) or not _is_near(address_of(request)):
-        raise Problem(403, "This is not for the public.")
+        raise Problem(403, "Metrics are not public.")
 
 
 def _is_near(address: str) -> bool:

@@ -160,5 +160,5 @@ def _account(user: User) -> Response:
 
 def _id(request: Request, what: str) -> UUID:
     if (id_ := parse_uuid(request.path_params["id"])) is None:
-        raise Missing(f"There is no such {what}.")
+        raise Missing(f"This {what} no longer exists.")
     return id_

@@ -69,7 +69,7 @@ async def _admit(request: Request) -> Viewer:
 
 def _id(request: Request) -> UUID:
     if (id_ := parse_uuid(request.path_params["id"])) is None:
-        raise Missing("There is no such notification.")
+        raise Missing("This notification no longer exists.")
     return id_
 
 

@@ -100,9 +100,9 @@ def _topics(request: Request, viewer: Viewer) -> list[Topic]:
     if viewer.moderator:
         topics.append(QUEUE)
     if not topics:
-        raise invalid(("topic", "Name at least one, like Article/1"))
+        raise invalid(("topic", "Name at least one topic, like Article/1"))
     if len(set(topics)) > MOST_TOPICS:
-        raise invalid(("topic", f"At most {MOST_TOPICS}"))
+        raise invalid(("topic", f"At most {MOST_TOPICS} topics"))
     return topics
 
 
@@ -119,7 +119,7 @@ def _topic(request: Request, viewer: Viewer, name: str) -> Topic:
 
 def _permitted(topic: Topic, permitted: bool) -> Topic:
     if not permitted:
-        raise Problem(403, "This topic is for others.")
+        raise Problem(403, "You may not subscribe to this topic.")
     return topic
 
 
@@ -129,7 +129,7 @@ def _cursors(request: Request) -> list[str]:
         return [last]
     cursors = request.query_params.getlist("cursor")
     if len(cursors) > MOST_CURSORS:
-        raise invalid(("cursor", f"At most {MOST_CURSORS}"))
+        raise invalid(("cursor", f"At most {MOST_CURSORS} cursors"))
     return cursors
 
 

@@ -140,7 +140,7 @@ async def test_who_has_not_confirmed_is_offered_the_link_again(guest: Person, si
         form = {"email": ALICE, "username": "Alice", "password": PASSWORD}
         assert (await client.post("/api/users", json=form)).status_code == 202
     await enter(guest, PASSWORD)
-    await guest.until("document.querySelector('.entry__problem').textContent.includes('not confirmed')", "the reason")
+    await guest.until("document.querySelector('.entry__problem').textContent.includes('confirmed yet')", "the reason")
     await guest.press("[data-to=confirm]")
     await guest.focus_is_on(".entry [name=email]")
     assert await guest.page.locator(".entry [name=email]").input_value() == ALICE
@@ -263,6 +263,6 @@ async def test_a_password_is_not_lost_when_the_server_cannot_be_reached(arrive: 
     await guest.type(".mailed-link [name=password]", NEW_PASSWORD)
     await guest.page.keyboard.press("Enter")
     await guest.page.locator(".mailed-link .form__problem").wait_for()
-    assert "reached" in await guest.page.locator(".mailed-link .form__problem").inner_text()
+    assert "reach the server" in await guest.page.locator(".mailed-link .form__problem").inner_text()
     assert await guest.page.locator(".mailed-link [name=password]").input_value() == NEW_PASSWORD
     await guest.focus_is_on(".mailed-link [name=password]")

@@ -209,7 +209,7 @@ async def test_what_fails_is_said(arrive: Arrive, served: Parley, carol: Person,
     await carol.page.locator(".decide__submit").click()
     said = carol.page.locator(".decide .form__problem")
     await said.wait_for()
-    assert await said.inner_text() == "An owner cannot be blocked."
+    assert await said.inner_text() == "Owners can't be blocked."
 
 
 async def test_a_conversation_is_locked_and_goes_on(alice: Person, carol: Person) -> None:

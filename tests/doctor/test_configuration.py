@@ -51,7 +51,7 @@ def test_development_is_not_for_others(examined: Examined) -> None:
 
 
 def test_a_misspelt_name_is_noticed(examined: Examined) -> None:
-    assert examined(DATABSE_URL="sqlite:///x").warnings == ["DATABSE_URL in .env is no setting."]
+    assert examined(DATABSE_URL="sqlite:///x").warnings == ["DATABSE_URL in .env is not a setting."]
 
 
 @pytest.mark.parametrize(

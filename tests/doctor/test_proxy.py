@@ -127,14 +127,14 @@ async def test_nothing_between(settings: Settings) -> None:
 async def test_one_that_buffers(settings: Settings) -> None:
     async with serving(Buffering(create_app(settings))) as site:
         (said,) = (await examined(settings, site.url)).wrong
-    assert said.startswith("nothing of a stream came within 1 s")
+    assert said.startswith("no stream event came within 1 s")
 
 
 async def test_one_that_compresses(settings: Settings) -> None:
     async with serving(Compressing(create_app(settings))) as site:
         found = await examined(settings, site.url)
-    assert found.wrong == ["streams are compressed (deflate), which holds events back."]
-    assert [said[:35] for said in found.warnings] == ["streams have Cache-Control: nothing"]
+    assert found.wrong == ["streams are compressed (deflate), which delays events."]
+    assert [said[:42] for said in found.warnings] == ["streams arrive with Cache-Control: nothing"]
 
 
 async def test_one_that_calls_it_by_another_name(settings: Settings) -> None:
@@ -149,7 +149,7 @@ async def test_one_with_tls_of_which_parley_knows_or_does_not(settings: Settings
         (create_app(settings), []),
         (
             Changing(create_app(settings), change=silent_about_tls),
-            ["Parley takes this for plain http, and the proxy for the address of everybody."],
+            ["Parley sees plain HTTP, and the proxy's address instead of the visitors'."],
         ),
     ):
         async with serving(app, ssl_certfile=certificate) as site:
@@ -185,7 +185,7 @@ async def test_nobody_there(settings: Settings) -> None:
     (said,) = (await examined(settings, f"http://127.0.0.1:{free_port()}")).wrong
     assert "refused" in said
     for url, shown in (("talk.example.com", "talk.example.com"), ("http://a:secret@b", "http://a:***@b")):
-        assert (await examined(settings, url)).wrong == [f"{shown} is no address."]
+        assert (await examined(settings, url)).wrong == [f"{shown} is not a URL."]
 
 
 async def test_it_looks_where_people_come_in_if_that_is_known(settings: Settings) -> None:

@@ -55,7 +55,7 @@ async def test_who_may_not_speak_on_a_channel(
     url = f"unix://parley:hunter2@{socket}"
     found = await examined(settings, url)
     (said,) = found.wrong
-    assert f"nothing arrives on '{channel}.presence'" in said
+    assert f"messages on '{channel}.presence' don't arrive" in said
     assert "permissions" in said
     assert "hunter2" not in str(found)
 

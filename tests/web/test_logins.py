@@ -225,7 +225,7 @@ async def test_nobody_ends_anothers_login(alice: httpx.AsyncClient, bob: httpx.A
     hers = await current(alice)
     for id_ in (hers, hers.upper(), str(uuid4()), (await me(alice) or {})["id"], "nonsense", "x" * 300, "%00"):
         problem = refused(await bob.delete(f"/api/logins/{id_}"), 404)
-        assert problem["detail"] == "There is no such login."
+        assert problem["detail"] == "This sign-in has already ended."
     assert await me(alice) is not None
 
 
