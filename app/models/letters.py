@@ -12,6 +12,7 @@ from app.database import Reading
 from app.live.parley import Parley
 from app.live.signing import fingerprint
 from app.models.account import bound_to
+from app.models.bidi import isolated
 from app.models.link import Purpose, write_link
 from app.models.lock import lock_of
 from app.models.mail import Kind, Mail
@@ -85,15 +86,15 @@ async def _confirm_change(desk: Desk, user: User) -> Words | None:
 def _changing(desk: Desk) -> Words:
     return "Your email address is about to change", (
         "Hello,\n\nSomebody who knows your password asked to change the email address of your account to"
-        f" {desk.mail.about}. It changes once they confirm it from there.\n\nIf this wasn't you, choose a new password"
-        f" now and nothing will change:\n\n{desk.page('/reset')}"
+        f" {isolated(desk.mail.about or '')}. It changes once they confirm it from there.\n\nIf this wasn't you, choose"
+        f" a new password now and nothing will change:\n\n{desk.page('/reset')}"
     )
 
 
 def _changed(desk: Desk) -> Words:
     return "Your email address has been changed", (
-        f"Hello,\n\nThe email address of your account is now {desk.mail.about}. We won't send emails to this address"
-        " any more."
+        f"Hello,\n\nThe email address of your account is now {isolated(desk.mail.about or '')}."
+        " We won't send emails to this address any more."
     )
 
 

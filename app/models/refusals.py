@@ -32,7 +32,7 @@ class TooMany(Refusal):
     def __init__(self, seconds: float, message: str = "Too many attempts.") -> None:
         self.seconds = max(1, ceil(seconds))
         minutes = ceil(self.seconds / 60)
-        wait = f"{self.seconds} seconds" if self.seconds < 90 else f"{minutes} minutes"
+        wait = f"{self.seconds} second{'s' * (self.seconds != 1)}" if self.seconds < 90 else f"{minutes} minutes"
         super().__init__(f"{message} Try again in {wait}.")
 
 

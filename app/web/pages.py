@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -193,6 +194,7 @@ async def _bootstrap(request: Request, reading: Reading, notifications: int = in
     settings = parley_of(request).settings
     confirmation = settings.require_confirmation
     bootstrap: dict[str, Any] = {
+        "now": datetime.now(UTC),
         "user": None, "cursors": [], "thread": None, "topics": [], "commentables": None, "likes": None,
         "reports": None, "decisions": None,
         "notifications": None, "confirmation_required": confirmation, "undo_seconds": settings.undo_seconds,

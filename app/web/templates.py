@@ -12,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from app.models import markdown
+from app.models.bidi import isolated
+from app.models.fold import is_long
 from app.models.thread import as_drawn
 from app.settings import PACKAGE
 from app.web.identity import parley_of
@@ -34,6 +36,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(PACKAGE / "templates"), autoescape=True, undefined=StrictUndefined
     )
     environment.filters |= {"tojson": _tojson, "as_drawn": as_drawn, "markdown": _markdown}
+    environment.filters |= {"isolated": isolated, "is_long": is_long}
     return environment
 
 

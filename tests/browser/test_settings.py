@@ -138,7 +138,7 @@ async def test_a_new_password_signs_out_everywhere_but_here(alice: Person, arriv
     await alice.type(".password [name=current_password]", PASSWORD)
     await alice.type(".password [name=password]", NEW_PASSWORD)
     await alice.page.keyboard.press("Enter")
-    await shows(alice, ".password__done", "Your password is changed")
+    await shows(alice, ".password__done", "Your password has been changed")
     for name, left in (("current_password", ""), ("password", ""), ("username", email_of("Alice"))):
         assert await alice.page.locator(f".password [name={name}]").input_value() == left
     await elsewhere.is_guest()
@@ -355,7 +355,7 @@ async def test_one_is_asked_before_anything_is_deleted(alice: Person) -> None:
     await alice.focus_is_on(".deletion__no")
     question = await alice.page.locator(".deletion__question").inner_text()
     assert email_of("Alice") in question
-    assert "comments stay" in question
+    assert "comments will stay" in question
     await alice.page.keyboard.press("Enter")
     await alice.focus_is_on(".deletion__ask")
     await alice.page.keyboard.press("Enter")

@@ -1,4 +1,5 @@
 import { ANNOUNCEMENT, COMMENTS_ARRIVED } from "./events.js";
+import { isolated } from "./isolated.js";
 
 const PAUSE_MS = 700;
 const ARRIVALS_MS = 5_000; // a lively thread is not read out comment by comment
@@ -44,7 +45,7 @@ export const AnnouncerView = Backbone.View.extend({
   arrivals() {
     if (this.arrived === 0) return [];
     const words =
-      this.arrived === 1 ? `New comment by ${this.by}.` : `${this.arrived} new comments.`;
+      this.arrived === 1 ? `New comment by ${isolated(this.by)}.` : `${this.arrived} new comments.`;
     this.arrived = 0;
     this.quietUntil = Date.now() + ARRIVALS_MS;
     return [words];

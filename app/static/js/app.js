@@ -11,6 +11,7 @@
 //   parley.outbox               .records, .ready
 //   .thread__list > .comment    data-comment-id, data-state: settled | sending | saving | deleting | refused
 //                               data-depth: how many it is drawn under; [class~=is-target]: a link has led there
+//   .comment__unfold            shows all of a long comment, and folds it again
 //   .comment__body __author __edited __note __edit __delete __delete-yes __delete-no __retry __discard
 //   .comment__reply __answers    .reply: its field, as .composer, and .reply__cancel
 //   .comment-gone               data-gone-id, data-depth: what is left of one that has replies
@@ -48,6 +49,7 @@ import { BellView } from "./bell_view.js";
 import { bus } from "./bus.js";
 import { CardsView } from "./cards_view.js";
 import { Cases } from "./cases.js";
+import { Clock, correctRelativeTimes } from "./clock.js";
 import { nameOf } from "./commentable.js";
 import { CommentableView } from "./commentable_view.js";
 import { about, Commentables } from "./commentables.js";
@@ -94,6 +96,9 @@ const page = JSON.parse(document.getElementById("bootstrap").textContent);
 const { user, thread, reports, decisions, notifications, cursors, topics } = page;
 const { commentables, asked, refused, likes, undo_seconds } = page;
 const QUEUE = "Moderation/queue"; // moderators follow it; the server sees to that
+const clock = new Clock();
+customElements.whenDefined("relative-time").then((Element) => correctRelativeTimes(clock, Element));
+clock.set(page.now);
 const names = commentables?.commentables.map(nameOf) ?? [];
 // What everybody may follow; an account's own topic the server adds by itself.
 const places = topics.filter((topic) => !topic.startsWith("User/"));

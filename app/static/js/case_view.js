@@ -1,5 +1,6 @@
 import { pageOf } from "./base.js";
 import { DECISION_WANTED } from "./events.js";
+import { isolated } from "./isolated.js";
 import { fromTemplate } from "./template.js";
 
 const REASONS = {
@@ -96,6 +97,6 @@ const reasonsOf = (reports) =>
 
 const noteOf = ({ username, note }) => {
   const item = document.createElement("li");
-  item.textContent = `${username}: “${note}”`;
+  item.textContent = `${isolated(username)}: “${isolated(note)}”`;
   return item;
 };

@@ -1,4 +1,5 @@
 import { EditorView } from "./editor_view.js";
+import { fold, unfold } from "./fold.js";
 import { wordsOfRemoved } from "./gone_view.js";
 import { LikeView } from "./like_view.js";
 import { ReplyView } from "./reply_view.js";
@@ -18,6 +19,8 @@ const REFUSED = {
 /** One comment in the list. Takes over its server-rendered element when there is one. */
 export const CommentView = Backbone.View.extend({
   events: {
+    "click .comment__unfold": "turn",
+    "focusin .comment__body": "unfold",
     "click .comment__reply": "reply",
     "click .comment__edit": "edit",
     "click .comment__retry": "retry",
@@ -76,6 +79,8 @@ export const CommentView = Backbone.View.extend({
     this.el.dataset.commentId = id;
     this.part("author").textContent = username;
     this.part("mark").textContent = Array.from(username)[0];
+    this.part("body").id = `comment-${id}-body`;
+    this.part("unfold").setAttribute("aria-controls", this.part("body").id);
     this.part("mark").dataset.hue = hue(username);
     this.part("link").href = `#comment-${id}`;
     this.part("edited").hidden = !edited;
@@ -113,6 +118,18 @@ export const CommentView = Backbone.View.extend({
     body.classList.toggle("is-marked", html !== null);
     if (html === null) body.textContent = text;
     else body.innerHTML = html;
+    fold(this.el, text);
+  },
+
+  turn({ currentTarget: button }) {
+    const shown = button.getAttribute("aria-expanded") !== "true";
+    steadily(this.el.parentNode, () => unfold(this.el, shown));
+    if (!shown) this.el.scrollIntoView({ block: "nearest", behavior: "instant" });
+  },
+
+  // Keys have come to a link that may be out of sight.
+  unfold() {
+    unfold(this.el);
   },
 
   renderState() {
@@ -243,7 +260,9 @@ export const CommentView = Backbone.View.extend({
     if (this.model.record?.act === "update" && !this.editor) this.open({ body: this.model.text() });
     this.isGone = true;
     this.stopListening(this.model);
-    this.part("body").textContent = wordsOfRemoved(this.model.get("removed_by"));
+    const words = wordsOfRemoved(this.model.get("removed_by"));
+    this.part("body").textContent = words;
+    fold(this.el, words);
     for (const name of ["actions", "reply", "menu", "like"]) this.part(name).hidden = true;
     this.editor?.gone();
     if (this.composer?.hasText()) this.composer.gone();

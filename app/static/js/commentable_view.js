@@ -1,4 +1,5 @@
 import { ANNOUNCEMENT } from "./events.js";
+import { isolated } from "./isolated.js";
 import { steadily } from "./steady.js";
 
 const CLOSED = "Comments are closed.";
@@ -22,7 +23,7 @@ export const CommentableView = Backbone.View.extend({
     const title = this.model.get("title");
     if (!heading || title === "") return; // without one, what it was called when the page was opened will do
     heading.textContent = title;
-    document.title = `${title} · Parley`;
+    document.title = `${isolated(title)} · Parley`;
   },
 
   turn() {

@@ -1,5 +1,6 @@
 import { ANNOUNCEMENT, DECISION_WANTED } from "./events.js";
 import { Form } from "./form.js";
+import { isolated } from "./isolated.js";
 
 // What is asked before something is decided, how the button is called, and what is said afterwards.
 const ACTS = {
@@ -26,14 +27,14 @@ const ACTS = {
     act: (moderation, { id }, fields) => moderation.erase(id, fields),
   },
   block: {
-    title: ({ name }) => `Block ${name}?`,
+    title: ({ name }) => `Block ${isolated(name)}?`,
     words: "They will be signed out everywhere and can't sign in again. Their comments stay.",
     submit: "Block",
     done: "Account blocked.",
     act: (moderation, { id }, fields) => moderation.block(id, fields),
   },
   appoint: {
-    title: ({ name }) => `Change ${name}'s role`,
+    title: ({ name }) => `Change ${isolated(name)}'s role`,
     words:
       "Moderators can hide, lock and block. Owners can also appoint others. Takes effect immediately.",
     submit: "Save",
@@ -41,7 +42,7 @@ const ACTS = {
     act: (moderation, { id }, { role }) => moderation.appoint(id, { role }),
   },
   unblock: {
-    title: ({ name }) => `Unblock ${name}?`,
+    title: ({ name }) => `Unblock ${isolated(name)}?`,
     words: "They will be able to sign in and comment again.",
     submit: "Unblock",
     done: "Account unblocked.",

@@ -1,5 +1,6 @@
 import { pageOf } from "./base.js";
 import { DECISION_WANTED } from "./events.js";
+import { isolated } from "./isolated.js";
 import { fromTemplate } from "./template.js";
 
 const SERVICE = "Administrator (command line)"; // by the command line
@@ -52,7 +53,7 @@ export const DecisionView = Backbone.View.extend({
   renderUnblock() {
     const unblock = this.part("unblock");
     unblock.hidden = !this.model.collection?.holds(this.model);
-    unblock.setAttribute("aria-label", `Unblock ${this.model.get("person_name")}`);
+    unblock.setAttribute("aria-label", `Unblock ${isolated(this.model.get("person_name") ?? "")}`);
   },
 
   address() {

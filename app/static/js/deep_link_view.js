@@ -1,4 +1,5 @@
 import { ANNOUNCEMENT } from "./events.js";
+import { unfold } from "./fold.js";
 import { Problem } from "./problem.js";
 import { bringIntoView } from "./sight.js";
 import { steadily } from "./steady.js";
@@ -36,7 +37,8 @@ export const DeepLinkView = Backbone.View.extend({
 
   show(id, behavior) {
     const element = this.find(id);
-    if (!element?.matches(".comment")) this.say(GONE);
+    if (element?.matches(".comment")) unfold(element);
+    else this.say(GONE);
     if (element) this.lead(element, behavior);
   },
 

@@ -1,6 +1,7 @@
 import { MODES } from "./entry_modes.js";
 import { ANNOUNCEMENT, ENTRY_CLOSED, ENTRY_WANTED } from "./events.js";
 import { Form } from "./form.js";
+import { isolated } from "./isolated.js";
 import { showParts } from "./parts.js";
 
 /**
@@ -70,7 +71,7 @@ export const EntryView = Backbone.View.extend({
   },
 
   enter() {
-    this.bus.trigger(ANNOUNCEMENT, `Signed in as ${this.model.get("username")}.`);
+    this.bus.trigger(ANNOUNCEMENT, `Signed in as ${isolated(this.model.get("username"))}.`);
     this.close();
   },
 

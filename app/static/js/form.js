@@ -1,3 +1,5 @@
+import { Countdown } from "./countdown.js";
+
 const REQUIRED = "Required";
 
 /**
@@ -10,6 +12,7 @@ export class Form {
   #el;
   #turn = 0;
   #busy = false;
+  #countdown = new Countdown();
 
   constructor(el) {
     this.#el = el;
@@ -89,12 +92,13 @@ export class Form {
 
   #say(message) {
     const note = this.#el.querySelector(".form__problem");
-    note.textContent = message;
+    this.#countdown.show(note, message, this.problem.retryAfter);
     note.hidden = false;
   }
 
   #clearNotes() {
     this.problem = null;
+    this.#countdown.stop();
     for (const note of this.#el.querySelectorAll(".field__error, .form__problem")) {
       note.hidden = true;
       note.textContent = "";

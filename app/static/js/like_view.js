@@ -13,7 +13,7 @@ export const LikeView = Backbone.View.extend({
 
   render() {
     const { model, likes } = this;
-    const count = likes.count(model);
+    const count = likes.count(model) || 0; // NaN as long as the number is not known
     this.el.disabled = model.isNew(); // there is nothing to like yet, for anybody
     this.el.setAttribute("aria-pressed", likes.isWanted(model));
     this.el.setAttribute("aria-label", named(count));

@@ -1,4 +1,5 @@
 import { BASE } from "./base.js";
+import { isolated } from "./isolated.js";
 import { LiveModel } from "./live_model.js";
 
 /** That somebody replied to one, or named one. */
@@ -20,7 +21,7 @@ export const Notification = LiveModel.extend({
   /** "Bob replied to you" */
   words() {
     const did = this.get("kind") === "reply" ? "replied to you" : "mentioned you";
-    return `${this.get("actor_name")} ${did}`;
+    return `${isolated(this.get("actor_name"))} ${did}`;
   },
 
   /** Where that was: its title, or what it is. */

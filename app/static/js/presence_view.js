@@ -1,3 +1,5 @@
+import { isolated } from "./isolated.js";
+
 const NAMES = 2; // the rest are a number
 
 /** Who else is here, in a line under the heading, and who types, beside the composer. `el` is the thread's section. */
@@ -55,7 +57,6 @@ function sentence(all, count, doing) {
   return { who: listed(all), what: ` ${count === 1 ? "is" : "are"} ${doing}` };
 }
 
-// Isolated: a name that is written from right to left does not turn the words around it.
-const namesOf = (people) => people.map(({ username }) => `\u2068${username}\u2069`);
+const namesOf = (people) => people.map(({ username }) => isolated(username));
 const plural = (n, one, many) => (n > 0 ? [`${n} ${n === 1 ? one : many}`] : []);
 const listed = (parts) => new Intl.ListFormat("en-GB").format(parts);

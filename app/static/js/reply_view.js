@@ -1,4 +1,5 @@
 import { ComposerView } from "./composer_view.js";
+import { isolated } from "./isolated.js";
 import { fromTemplate } from "./template.js";
 
 const GONE = "This comment was deleted while you were writing. You can still copy your text.";
@@ -28,7 +29,7 @@ export const ReplyView = ComposerView.extend({
   render() {
     ComposerView.prototype.render.call(this);
     const name = this.parent.get("username");
-    this.field().setAttribute("aria-label", `Your reply to ${name}`);
+    this.field().setAttribute("aria-label", `Your reply to ${isolated(name)}`);
     if (this.account.isSignedIn()) this.el.querySelector(".composer__post").textContent = "Reply";
   },
 

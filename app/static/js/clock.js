@@ -1,0 +1,56 @@
+import { BASE } from "./base.js";
+
+const LEAST_OFFSET_MS = 60_000; // less is not worth mentioning: "1 minute ago" is right enough
+const NOW = "now";
+const JUST_NOW = "just now";
+
+/**
+ * How far this browser's clock is ahead of the server's, in milliseconds. Times are shown relative to the server's clock, so a
+ * clock that is hours wrong does not make a new comment hours old.
+ *
+ * The page says when the server rendered it. If that differs much from this clock, one request for the `Date` header (RFC 9110,
+ * 6.6.1) tells a wrong clock from a page that was kept for reading offline.
+ */
+export class Clock {
+  #offset = 0;
+
+  /** `renderedAt`: the server's time in the page, ISO 8601. Resolved once the offset is known, or is not to be had. */
+  async set(renderedAt) {
+    if (Math.abs(Date.now() - Date.parse(renderedAt)) < LEAST_OFFSET_MS) return;
+    const response = await fetch(`${BASE}/healthz`, { method: "HEAD", cache: "no-store" }).catch(
+      () => null,
+    );
+    const date = Date.parse(response?.headers.get("Date") ?? "");
+    const offset = Date.now() - date;
+    if (Math.abs(offset) < LEAST_OFFSET_MS || Number.isNaN(offset)) return;
+    this.#offset = offset;
+    for (const element of document.querySelectorAll("relative-time")) element.update?.();
+  }
+
+  /** The server's instant on this browser's clock, and never later than now. */
+  local(date) {
+    return new Date(Math.min(date.getTime() + this.#offset, Date.now()));
+  }
+}
+
+/** Let all `<relative-time>` go by this clock. `Element`: their class. */
+export function correctRelativeTimes(clock, Element) {
+  const { prototype } = Element;
+  const { get, set } = Object.getOwnPropertyDescriptor(prototype, "date");
+  const { update } = prototype;
+  Object.defineProperty(prototype, "date", {
+    configurable: true,
+    set,
+    get() {
+      const date = get.call(this);
+      return date && clock.local(date);
+    },
+  });
+  // Intl says "now" for anything within ten seconds.
+  prototype.update = function () {
+    update.call(this);
+    const text = this.shadowRoot?.firstElementChild;
+    if (text?.textContent === NOW) text.textContent = JUST_NOW;
+  };
+  for (const element of document.querySelectorAll("relative-time")) element.update();
+}

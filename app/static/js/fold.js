@@ -1,0 +1,27 @@
+// Long comments are folded: 30 lines are shown, and a button shows the rest. Whether a text is long follows from the text
+// alone, as on the server (fold.py): measuring the page would move what stands below.
+
+const MOST_LINES = 40; // shown without folding
+const LINE = 80; // characters that fit in one line of a wide window
+const WORDS = { true: "Show less", false: "Show more" };
+
+/** Whether a text is folded. */
+export function isLong(text) {
+  const lines = text.split("\n").map((line) => Math.max(1, Math.ceil(line.length / LINE)));
+  return lines.reduce((sum, count) => sum + count, 0) > MOST_LINES;
+}
+
+/** Fold the comment in this element if its text is long. What somebody has unfolded stays so. */
+export function fold(element, text) {
+  const long = isLong(text);
+  element.querySelector(".comment__body").classList.toggle("is-long", long);
+  element.querySelector(".comment__unfold").hidden = !long;
+}
+
+/** Show all of the comment in this element, or fold it again. */
+export function unfold(element, shown = true) {
+  const button = element.querySelector(".comment__unfold");
+  element.querySelector(".comment__body").classList.toggle("is-unfolded", shown);
+  button.setAttribute("aria-expanded", shown);
+  button.textContent = WORDS[shown];
+}
