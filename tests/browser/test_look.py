@@ -1,0 +1,112 @@
+"""How comments look: long ones, ones that reach over others, ones in right-to-left scripts; on phones, and on paper."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.models.fold import is_long
+from tests.support.people import expected, write
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.browser.conftest import Arrive
+
+PHONE = {"width": 390, "height": 800}
+HEBREW = "שלום עולם"
+STACKED = "Z" + "\u0301\u0300\u0302\u0303\u0304\u0306\u0307\u0308" * 40
+LINES = "\n".join(["line"] * 9_000)
+
+BODY = "document.getElementById('comment-{id}').querySelector('.comment__body')"
+# What a person can press, unless it is a word in a line of text, with the room around it that also takes the press.
+SMALL = """(least) => Array.from(document.querySelectorAll("button, a, input, select, textarea"))
+  .filter((el) => el.checkVisibility() && !el.closest("p, .comment__body, .skip"))
+  .filter((el) => {
+    const { width, height } = el.getBoundingClientRect();
+    const around = getComputedStyle(el, "::after");
+    const room = around.position === "absolute" ? around : { width: 0, height: 0 };
+    const [wide, high] = [Math.max(width, parseFloat(room.width)), Math.max(height, parseFloat(room.height))];
+    return Math.round(wide) < least || Math.round(high) < least;
+  })
+  .map((el) => el.outerHTML.slice(0, 120))"""
+
+
+async def test_a_comment_stays_in_its_place(arrive: Arrive, phone: httpx.AsyncClient) -> None:
+    """One of nine thousand lines is folded, and stacked marks are cut off at its edges."""
+    await write(phone, f"{STACKED} {STACKED}")
+    long = await write(phone, LINES)
+    hebrew = await write(phone, f"{HEBREW}\nand English")
+    alice = await arrive("Alice")
+    page = alice.page
+    assert await page.evaluate("getComputedStyle(document.querySelector('.comment__body')).overflow") == "clip"
+    body, button = BODY.format(id=long["id"]), page.locator(f"#comment-{long['id']} .comment__unfold")
+    assert await page.evaluate(f"{body}.offsetHeight") < 900
+    assert await button.get_attribute("aria-expanded") == "false"
+    await button.click()
+    assert await page.evaluate(f"{body}.offsetHeight") > 100_000
+    assert await button.inner_text() == "Show less"
+    await button.click()
+    assert await page.evaluate(f"{body}.offsetHeight") < 900
+    # Each line of plain text has its own direction, and so does what is typed.
+    assert await page.evaluate(f"getComputedStyle({BODY.format(id=hebrew['id'])}).direction") == "rtl"
+    assert await page.evaluate(f"getComputedStyle({BODY.format(id=hebrew['id'])}).unicodeBidi") == "plaintext"
+    await page.fill(".composer__body", HEBREW)
+    assert await page.evaluate("getComputedStyle(document.querySelector('.composer__body')).direction") == "rtl"
+    # Paper has room for all of it, and nothing to press.
+    await page.emulate_media(media="print")
+    assert await page.evaluate(f"{body}.offsetHeight") > 100_000
+    assert not await page.locator("button:visible, textarea:visible").count()
+    # Who follows a link to it is shown all of it.
+    await page.emulate_media(media="screen")
+    await page.evaluate(f"location.hash = '#comment-{long['id']}'")
+    await alice.until(f"{body}.offsetHeight > 100_000", "the whole comment")
+
+
+async def test_page_and_server_fold_the_same_texts(arrive: Arrive) -> None:
+    texts = ["", "a\n" * 39, "a\n" * 40, "b" * 3_200, "b" * 3_201, "😀" * 1_600, "😀" * 1_601, "é" * 81 + "\n" * 38]
+    guest = await arrive(None)
+    fold = "async (texts) => { const { isLong } = await import('/static/js/fold.js'); return texts.map(isLong); }"
+    assert await guest.page.evaluate(fold, texts) == [is_long(text) for text in texts]
+
+
+async def test_a_phone_has_room_for_replies_and_fingertips(arrive: Arrive, phone: httpx.AsyncClient) -> None:
+    first = await write(phone, "One")
+    reply = await write(phone, "Two", parent_id=first["id"])
+    last = await write(phone, "Three")
+    alice = await arrive("Alice", viewport=PHONE, has_touch=True, is_mobile=True)
+    page = alice.page
+    left = [await page.evaluate(f"{BODY.format(id=one['id'])}.getBoundingClientRect().left") for one in (first, reply)]
+    assert left[1] - left[0] >= 12, "a reply is set in visibly"
+    # Lines go down from what has replies, to what replies to it, and no further.
+    line = "getComputedStyle(document.getElementById('comment-{id}')).getPropertyValue('--{which}-line')"
+    lines = {
+        (one["body"], which): (await page.evaluate(line.format(id=one["id"], which=which))).strip() != "transparent"
+        for one in (first, reply, last)
+        for which in ("own", "root")
+    }
+    assert [name for name, is_drawn in lines.items() if is_drawn] == [("One", "own"), ("Two", "root")]
+    assert await page.evaluate(SMALL, 44) == []
+
+
+@pytest.mark.parametrize("ahead", [3, -3], ids=["three hours ahead", "three hours behind"])
+async def test_a_wrong_clock_does_not_make_a_new_comment_old(
+    ahead: int, arrive: Arrive, phone: httpx.AsyncClient
+) -> None:
+    await write(phone, "A moment ago")
+    guest = await arrive(None)
+    await guest.page.add_init_script(f"const now = Date.now.bind(Date); Date.now = () => now() + {ahead} * 3_600_000;")
+    await guest.reload()
+    said = "document.querySelector('.comment__time').shadowRoot.textContent"
+    await guest.until(f"/just now|seconds? ago|minutes? ago/.test({said})", "how old the comment is")
+
+
+async def test_the_number_of_likes_is_said_once_it_is_known(arrive: Arrive, phone: httpx.AsyncClient) -> None:
+    comment = await write(phone, "Likeable")
+    alice = await arrive("Alice")
+    label = "document.querySelector('.comment__like').getAttribute('aria-label')"
+    await alice.page.evaluate("parley.comments.first().unset('likes_count')")
+    assert await alice.page.evaluate(label) == "Like"
+    expected(await phone.put(f"/api/comments/{comment['id']}/like", json={}), 200)
+    await alice.until(f"{label} === 'Like, 1 like'", "the number")
