@@ -23,7 +23,7 @@ const ACTS = {
     words:
       "Its text is deleted from the database and cannot be restored. Readers see that a moderator removed it.",
     submit: "Erase for good",
-    done: "The comment is erased.",
+    done: "Comment erased.",
     act: (moderation, { id }, fields) => moderation.erase(id, fields),
   },
   block: {
