@@ -23,6 +23,7 @@ from app.models.refusals import Missing, SignInFirst, Stale
 
 PAGE = 50  # notifications
 LARGEST_PAGE = 100
+BATCH = 200  # notifications that are marked in one transaction
 NEWEST = 10  # what a page that is about something else comes with
 
 Matches = Callable[[Live], bool]
@@ -70,15 +71,24 @@ async def mark(parley: Parley, viewer: Viewer, id: UUID, read: bool | None, matc
 
 @owned
 async def mark_all(parley: Parley, viewer: Viewer, upto: int) -> int:
-    """Mark as read whatever was created up to this seq: what has come since nobody has seen. Answers how many."""
+    """Mark as read whatever was created up to this seq: what has come since nobody has seen. Answers how many.
+
+    At most `BATCH` of them in one transaction, so other writers to this topic and its streams get their turns. If the
+    process is killed in between, the newest ones stay unread, and the same call marks them.
+    """
     own = _own_topic(viewer)
-    async with parley.writing(own) as write:
-        seen = _on(own).where(Notification.read_at.is_(None), Notification.created_seq <= upto)
-        rows = (await write.session.scalars(seen.order_by(Notification.created_seq))).all()
-        for row in rows:
-            row.read_at = datetime.now(UTC)
-            write.update(row)
-    return len(rows)
+    seen = _on(own).where(Notification.read_at.is_(None), Notification.created_seq <= upto)
+    marked = 0
+    while True:
+        async with parley.writing(own) as write:
+            batch = seen.order_by(Notification.created_seq).limit(BATCH)
+            rows = (await write.session.scalars(batch)).all()
+            for row in rows:
+                row.read_at = datetime.now(UTC)
+                write.update(row)
+        marked += len(rows)
+        if len(rows) < BATCH:
+            return marked
 
 
 async def _count_unread(reading: Reading, own: Topic, before: int | None = None) -> int:

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import String, select, text
+from sqlalchemy import Index, String, func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Instant, Reading
@@ -35,6 +35,9 @@ from app.models.user import DELETED, LONGEST_USERNAME, User, username_key
 
 MOST_MENTIONS = 10  # people whom one text can name; the rest is text
 MOST_TOLD = MOST_MENTIONS + 1  # of one comment, however often it is edited
+LIMIT_WINDOW = timedelta(minutes=10)  # in which these are counted:
+MAX_FROM_ONE_TO_ONE = 20  # notifications that one author's comments make for one person
+MAX_FROM_ONE = 100  # that one author's comments make for everybody
 BATCH = 200  # notifications in one transaction, when somebody leaves
 
 # What may stand behind a name as if it belonged to it: "@bob's", "@bob.Then", and the end of an emphasis.
@@ -56,7 +59,7 @@ class Notification(Live, Base):
     comment_id: Mapped[UUID] = mapped_column(index=True)
     place: Mapped[str] = mapped_column(String(LONGEST_TOPIC))  # the comment's topic
     title: Mapped[str] = mapped_column(String(LONGEST_TITLE), default="", server_default=text("''"))  # of it, then
-    actor_id: Mapped[UUID] = mapped_column(index=True)  # who wrote it
+    actor_id: Mapped[UUID]  # who wrote it
     actor_name: Mapped[str] = mapped_column(String(LONGEST_USERNAME))
     created_at: Mapped[datetime] = mapped_column(Instant)
     read_at: Mapped[datetime | None] = mapped_column(Instant)
@@ -71,6 +74,10 @@ class Notification(Live, Base):
     def tombstone(self) -> dict[str, Any]:
         place = Topic.parse(self.place)
         return {**super().tombstone(), "commentable_type": place.type, "commentable_id": place.id}
+
+
+# Serves `_within_limits`, and finding all of an author's.
+Index("ix_notifications_actor_id_created_at", Notification.actor_id, Notification.created_at)
 
 
 def render(notification: Notification, kind: Kind = Kind.AUTHOR) -> dict[str, Any]:
@@ -144,7 +151,8 @@ async def tell(write: Write, author: Viewer, comment_id: UUID, place: Topic, tol
     there = set((await write.session.scalars(standing)).all()) - already
     commentable = (await commentables.of(write.session, [place]))[place]
     now = datetime.now(UTC)
-    for user_id in [id_ for id_ in told if id_ in there][: MOST_TOLD - len(already)]:
+    wanted = await _within_limits(write.session, author, [id_ for id_ in told if id_ in there], now)
+    for user_id in wanted[: MOST_TOLD - len(already)]:
         write.create(
             Notification(
                 id=id_of(user_id, comment_id), topic=str(Topic.account(user_id)), user_id=user_id, kind=told[user_id],
@@ -152,6 +160,18 @@ async def tell(write: Write, author: Viewer, comment_id: UUID, place: Topic, tol
                 actor_name=author.username, created_at=now,
             )
         )  # fmt: skip
+
+
+async def _within_limits(reading: Reading, author: Viewer, wanted: list[UUID], now: datetime) -> list[UUID]:
+    """Those of `wanted` whom this author may notify now. For the others the comment stands without a notification.
+
+    Notifications that were taken back count as well, so deleting comments makes no room for more.
+    """
+    recent = (Notification.actor_id == author.user_id, Notification.created_at > now - LIMIT_WINDOW)
+    counts = select(Notification.user_id, func.count()).where(*recent).group_by(Notification.user_id)
+    made: dict[UUID, int] = {row[0]: row[1] for row in (await reading.execute(counts)).all()}
+    allowed = [id_ for id_ in wanted if made.get(id_, 0) < MAX_FROM_ONE_TO_ONE]
+    return allowed[: max(0, MAX_FROM_ONE - sum(made.values()))]
 
 
 async def _already_told(reading: Reading, comment_id: UUID) -> set[UUID]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import uuid4
@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 from app.live.parley import Parley
 from app.live.topics import Topic
 from app.live.viewers import Viewer
-from app.models import LIVE_MODELS
+from app.models import LIVE_MODELS, inbox
 from app.models import account as accounts
 from app.models import comment as comments
 from app.models import commentable as commentables
@@ -306,6 +306,62 @@ async def _keep_naming(parley: Parley, author: Viewer, comment: Comment, writer:
             else:
                 await correct(parley, author, comment, f"{'@alice' if number else 'nobody'}, {number}")
         raise AssertionError("nobody was stopped")
+
+
+# -- limits -------------------------------------------------------------------------------------------------
+
+
+async def test_one_author_notifies_one_person_a_bounded_number_of_times(
+    parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifications, "MAX_FROM_ONE_TO_ONE", 3)
+    carol = await enrol(parley, "carol")
+    for number in range(5):
+        comment = await say(parley, alice, f"@bob, {number}")
+        if number == 0:
+            await take_back(parley, alice, comment)  # makes no room for another
+    await say(parley, carol, "@bob, from somebody else")
+    await say(parley, alice, "@carol, for somebody else")
+    assert await told(parley, bob) == [("mention", "alice")] * 2 + [("mention", "carol")]
+    assert await told(parley, carol) == [("mention", "alice")]
+    async with parley.database.transaction() as writing, writing.begin():
+        then = datetime.now(UTC) - notifications.LIMIT_WINDOW
+        await writing.execute(update(Notification).values(created_at=then))
+    await say(parley, alice, "@bob, later")
+    assert len(await told(parley, bob)) == 4
+
+
+async def test_one_author_notifies_everybody_a_bounded_number_of_times(
+    parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifications, "MAX_FROM_ONE", 1)
+    await enrol(parley, "carol")
+    await say(parley, alice, "@bob and @carol")
+    async with parley.reading() as reading:
+        rows = (await reading.scalars(select(Notification))).all()
+    assert [row.user_id for row in rows] == [bob.user_id]
+
+
+async def test_an_inbox_is_marked_as_read_in_batches(
+    parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "BATCH", 2)
+    for number in range(5):
+        await say(parley, alice, f"@bob, {number}")
+    sizes: list[int] = []
+    writing = parley.writing
+
+    @asynccontextmanager
+    async def watched(*topics: Topic) -> AsyncIterator[Any]:
+        async with writing(*topics) as write:
+            yield write
+        sizes.append(len(write.changed))
+
+    monkeypatch.setattr(parley, "writing", watched)
+    upto = max(row.created_seq for row in await rows_of(parley, bob))
+    assert await inbox.mark_all(parley, bob, upto) == 5
+    assert sizes == [2, 2, 1]
+    assert all(row.read_at for row in await rows_of(parley, bob))
 
 
 # -- at once ------------------------------------------------------------------------------------------------
