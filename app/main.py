@@ -34,6 +34,7 @@ from app.web import (
     pages,
     streams,
     typing,
+    users,
     worker,
 )
 from app.web.access import Access, Requests
@@ -45,7 +46,7 @@ from app.web.push import OpenStreams, forget_shutdown
 from app.web.resource import resource
 
 API = [
-    resource("/users", POST=accounts.sign_up),
+    resource("/users", GET=users.index, POST=accounts.sign_up),
     resource("/session", GET=accounts.show, POST=accounts.sign_in, DELETE=accounts.sign_out),
     resource("/account/email", PUT=accounts.change_email),
     resource("/account/password", PUT=accounts.change_password),
@@ -133,8 +134,8 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
             Route("/embed.js", worker.embed),
             Route("/embed/counts", pages.counts),
             Route("/embed/check", pages.check),
-            Route("/embed/{type}/{id:path}", pages.embedded),
-            Route("/{type}/{id:path}", pages.thread),
+            Route("/embed/{type}/{id:path}", pages.embedded, methods=["GET", "POST"]),
+            Route("/{type}/{id:path}", pages.thread, methods=["GET", "POST"]),
         ],
         middleware=[
             Middleware(OptionalSlash),

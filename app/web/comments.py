@@ -97,19 +97,24 @@ def snapshot(page: Page, viewer: Viewer) -> dict[str, Any]:
 async def create(request: Request) -> Response:
     viewer = await require_sign_in(request)
     new = await read_input(request, NewComment, wrapped_as="comment")
-    topic = topic_from(request, new.commentable_type, new.commentable_id)
+    comment, is_new = await post(request, viewer, topic_from(request, new.commentable_type, new.commentable_id), new)
+    return _one(comment, viewer, 201 if is_new else 200)
+
+
+async def post(request: Request, viewer: Viewer, topic: Topic, new: NewComment) -> tuple[Comment, bool]:
+    """(the comment, whether it is new), as `models.comment.post`. Raises TooMany besides."""
     try:
         await limits.take_own(request, limits.COMMENT)
     except TooMany:
         if new.id and (stored := await _posted(request, viewer, topic, new.id)):
-            return _one(stored, viewer, 200)  # sent again, since the answer was lost: nothing new is asked
+            return stored, False  # sent again, since the answer was lost: nothing new is asked
         raise
     comment, is_new = await comments.post(
         parley_of(request), viewer, topic, new.body, id=new.id or uuid4(), parent_id=new.parent_id
     )
     if presence := parley_of(request).presence:
         presence.rests(topic, viewer)
-    return _one(comment, viewer, 201 if is_new else 200)
+    return comment, is_new
 
 
 async def _posted(request: Request, viewer: Viewer, topic: Topic, id: UUID) -> Comment | None:

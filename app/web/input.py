@@ -83,7 +83,7 @@ class Input(BaseModel):
 
 async def read_input(request: Request, form: type[Form], wrapped_as: str | None = None) -> Form:
     """The body as `form`, also when it comes wrapped, `{"comment": {…}}`. Raises Problem 400, 413, 415, 422."""
-    value = _parse(await _read_body(request))
+    value = _parse(await read_body(request))
     if wrapped_as and isinstance(value, dict) and isinstance(value.get(wrapped_as), dict):
         value = value[wrapped_as]
     if not isinstance(value, dict):
@@ -94,19 +94,19 @@ async def read_input(request: Request, form: type[Form], wrapped_as: str | None 
         raise invalid_fields(error) from None
 
 
-async def _read_body(request: Request) -> bytes:
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media != "application/json":
-        raise Problem(415, "Send application/json.", headers={"Accept": "application/json"})
-    too_large = Problem(413, f"Too large: the limit is {LARGEST_BODY:,} bytes.")
+async def read_body(request: Request, media: str = "application/json", most: int = LARGEST_BODY) -> bytes:
+    """The body, of this media type and at most so many bytes. Raises Problem 400, 413, 415."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != media:
+        raise Problem(415, f"Send {media}.", headers={"Accept": media})
+    too_large = Problem(413, f"Too large: the limit is {most:,} bytes.")
     length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > LARGEST_BODY:
+    if length.isdigit() and int(length) > most:
         raise too_large
     body = b""
     try:
         async for part in request.stream():
             body += part
-            if len(body) > LARGEST_BODY:
+            if len(body) > most:
                 raise too_large
     except ClientDisconnect:
         raise Problem(400, "The request ended too early.") from None

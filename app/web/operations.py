@@ -13,7 +13,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from app.live.cursors import GREATEST_SEQ
-from app.models import inbox, queue, thread
+from app.models import inbox, names, queue, thread
+from app.models.user import LONGEST_USERNAME
 from app.web import (
     accounts,
     commentables,
@@ -27,6 +28,7 @@ from app.web import (
     schemas,
     streams,
     typing,
+    users,
 )
 from app.web.identity import MEANT_FOR
 from app.web.input import Input
@@ -148,6 +150,13 @@ STREAM = (
     Parameter("presence", FLAG, "`1`: take part in presence, to be seen and to be told who else is."),
 )  # fmt: skip
 
+PREFIX = Parameter(
+    "prefix",
+    {"type": "string", "minLength": 1, "maxLength": LONGEST_USERNAME, "pattern": r"[^\s\u0000]"},
+    "What the names begin with; case does not matter.",
+    required=True,
+)
+
 OPERATIONS: Mapping[Endpoint, Operation] = {
     # -- accounts
     accounts.sign_up: Operation(
@@ -159,6 +168,17 @@ OPERATIONS: Mapping[Endpoint, Operation] = {
     accounts.sign_in: Operation(
         "Sign in", {200: schemas.User}, "One answer for an unknown address and for a wrong password.",
         takes=accounts.SignIn, wrapped_as="user", limited=True, refuses=[401], headers=SIGNED_IN,
+    ),
+    users.index: Operation(
+        "Complete a name after `@`", {200: schemas.Names},
+        f"At most {names.MAX_NAMES} accounts whose names begin so, without one's own. With `commentable_type` and "
+        "`commentable_id`, first those who have commented there.",
+        parameters=[
+            PREFIX,
+            Parameter("commentable_type", TYPE, "Give both, or neither."),
+            Parameter("commentable_id", ID, "Give both, or neither."),
+        ],
+        signs_in=True, limited=True, refuses=[422],
     ),
     accounts.show: Operation("Who am I", {200: schemas.WhoAmI}),
     accounts.sign_out: Operation("Sign out", {204: None}, headers=SIGNED_OUT),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -17,15 +18,17 @@ from app.models import commentable as commentables
 from app.models import inbox as inboxes
 from app.models import queue as queues
 from app.models import thread as threads
+from app.models.comment import LONGEST_BODY
 from app.models.decision import Decision
 from app.models.mail import kept
 from app.models.report import Report
 from app.models.user import find_user, render
 from app.web import commentables as commentable_answers
-from app.web import likes
+from app.web import composer, likes
 from app.web import moderation as moderating
 from app.web.answers import answer
 from app.web.comments import snapshot
+from app.web.composer import NOTHING_UNSENT, Unsent
 from app.web.guard import is_listed
 from app.web.headers import framed_by
 from app.web.identity import current_viewer, parley_of
@@ -35,6 +38,7 @@ from app.web.templates import page
 from app.web.worker import FOR_ANYBODY, may_keep
 
 UNTITLED = "Comments"  # the heading of a page whose title nobody has set
+EMBED = "/embed"  # what the paths of embedded threads begin with
 NOT_INDEXED = {"X-Robots-Tag": "noindex"}
 
 
@@ -59,16 +63,27 @@ def articles_of(request: Request) -> Mapping[Topic, Article]:
 
 
 async def thread(request: Request) -> Response:
-    return _moved(request, "") or await _thread(request, "thread.html")
+    """A thread with its article, if it has one. A POST is the composer's form."""
+    if request.method == "POST":
+        return await composer.post(request, topic_of(request), "", _show)
+    return _moved(request, "") or await _show(request)
 
 
 async def embedded(request: Request) -> Response:
     """The thread alone, to stand in iframes of others' pages. `static/js/embed.js` puts it there."""
-    if moved := _moved(request, "/embed"):
-        return moved
-    html = _for_hosts(request, await _thread(request, "embed.html", hosts=_hosts(request)))
+    if request.method == "POST":
+        return for_hosts(request, await composer.post(request, topic_of(request), EMBED, _show_embedded))
+    return _moved(request, EMBED) or await _show_embedded(request)
+
+
+async def _show(request: Request, unsent: Unsent = NOTHING_UNSENT) -> Response:
+    return await _thread(request, "thread.html", unsent)
+
+
+async def _show_embedded(request: Request, unsent: Unsent = NOTHING_UNSENT) -> Response:
+    html = await _thread(request, "embed.html", unsent, under=EMBED, hosts=_hosts(request))
     html.headers.update(NOT_INDEXED)
-    return html
+    return for_hosts(request, html)
 
 
 async def counts(request: Request) -> Response:
@@ -84,7 +99,7 @@ async def counts(request: Request) -> Response:
     bootstrap["commentables"] = commentable_answers.snapshot(found.values(), cursor)
     bootstrap |= {"asked": {name: str(topic) for name, topic in asked.items()}, "refused": refused}
     context = {"title": "Parley", "bootstrap": bootstrap, "hosts": _hosts(request)}
-    return _for_hosts(request, page(request, "counts.html", context))
+    return for_hosts(request, page(request, "counts.html", context))
 
 
 async def check(request: Request) -> Response:
@@ -103,13 +118,14 @@ def _hosts(request: Request) -> str:
     return " ".join(sorted(parley_of(request).settings.allowed_origins))
 
 
-def _for_hosts(request: Request, html: Response) -> Response:
+def for_hosts(request: Request, html: Response) -> Response:
+    """The page, which the listed origins may show in an iframe."""
     html.headers["Content-Security-Policy"] = framed_by(parley_of(request).settings.allowed_origins)
     return html
 
 
-async def _thread(request: Request, template: str, **context: Any) -> Response:
-    topic = _topic(request)
+async def _thread(request: Request, template: str, unsent: Unsent, under: str = "", **context: Any) -> Response:
+    topic = topic_of(request)
     viewer = await current_viewer(request)
     async with parley_of(request).reading() as reading:
         bootstrap = await _bootstrap(request, reading)
@@ -124,9 +140,18 @@ async def _thread(request: Request, template: str, **context: Any) -> Response:
     title = first.commentable.title or (article.title if article else UNTITLED)
     is_indexed = bool(article or first.commentable.title or first.commentable.comments_count)
     context |= {"title": title, "article": article, "is_indexed": is_indexed, "bootstrap": bootstrap}
-    html = page(request, template, context)
+    context["composer"] = {
+        "action": composer.action(request, topic, under),
+        "form_id": unsent.form_id or uuid4(), "text": unsent.text, "longest": LONGEST_BODY,
+        "problem": unsent.problem and composer.said(unsent.problem),
+    }  # fmt: skip
+    problem = unsent.problem
+    html = page(request, template, context, problem.status if problem else 200)
     html.headers.update({} if is_indexed else NOT_INDEXED)
-    return await may_keep(request, html)
+    if problem is None:
+        return await may_keep(request, html)
+    html.headers.update(problem.headers)
+    return html
 
 
 async def account(request: Request) -> Response:
@@ -212,14 +237,15 @@ async def _bootstrap(request: Request, reading: Reading, notifications: int = in
 
 def _moved(request: Request, prefix: str) -> Response | None:
     """A redirect to the page's one address, if the request has another form of it (`app.live.topics`)."""
-    topic = _topic(request)
+    topic = topic_of(request)
     if topic.id == request.path_params["id"]:
         return None
     query = f"?{request.url.query}" if request.url.query else ""
     return RedirectResponse(f"{prefix}/{topic.type}/{quote(topic.id)}{query}", 308, {"Cache-Control": "no-store"})
 
 
-def _topic(request: Request) -> Topic:
+def topic_of(request: Request) -> Topic:
+    """What the page's path names. Raises Problem 404."""
     try:
         topic = Topic.commentable(request.path_params["type"], request.path_params["id"])
     except BadTopic:

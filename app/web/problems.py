@@ -106,6 +106,11 @@ async def on_problem(request: Request, problem: Problem) -> Response:
 
 
 async def on_refusal(request: Request, refusal: refusals.Refusal) -> Response:
+    return _answer(request, await problem_of(request, refusal))
+
+
+async def problem_of(request: Request, refusal: refusals.Refusal) -> Problem:
+    """The refusal with its status, its headers and what belongs to it."""
     status = next(_STATUS[cls] for cls in type(refusal).__mro__ if cls in _STATUS)
     problem = Problem(status, str(refusal))
     if isinstance(refusal, refusals.Invalid):
@@ -114,7 +119,7 @@ async def on_refusal(request: Request, refusal: refusals.Refusal) -> Response:
         problem.headers["Retry-After"] = str(refusal.seconds)
     if isinstance(refusal, refusals.Stale):
         problem.members |= await _now(request, refusal.current)
-    return _answer(request, problem)
+    return problem
 
 
 async def _now(request: Request, row: Live) -> dict[str, Any]:
@@ -136,9 +141,12 @@ async def on_trouble(request: Request, error: Exception) -> Response:
     if not is_unavailable(error):
         raise error
     log.warning("%s %s: %s", request.method, request.url.path, in_a_line(error))
-    return _answer(
-        request, Problem(503, "Something went wrong. Please try again.", headers={"Retry-After": str(RETRY_AFTER)})
-    )
+    return _answer(request, unavailable())
+
+
+def unavailable() -> Problem:
+    """503: the database does not answer."""
+    return Problem(503, "Something went wrong. Please try again.", headers={"Retry-After": str(RETRY_AFTER)})
 
 
 async def on_mistake(request: Request, error: Exception) -> Response:
@@ -149,7 +157,7 @@ async def on_mistake(request: Request, error: Exception) -> Response:
 
 
 def _answer(request: Request, problem: Problem) -> Response:
-    wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+    wants_page = request.method in ("GET", "POST") and "text/html" in request.headers.get("accept", "")
     if wants_page and not request.url.path.startswith(("/api/", "/streams")):
         context = {"status": problem.status, "title": problem.title, "detail": str(problem)}
         return page(request, "error.html", context, problem.status)

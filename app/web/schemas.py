@@ -17,6 +17,7 @@ from app.live.rolls import Person
 from app.models.comment import Remover
 from app.models.decision import Act
 from app.models.login import End
+from app.models.names import MAX_NAMES
 from app.models.notification import About
 from app.models.report import Reason
 from app.models.user import Role
@@ -232,6 +233,17 @@ class Reported(BaseModel):
     comment_id: UUID
     reason: Reason
     note: str
+
+
+class Name(BaseModel):
+    """An account as others know it."""
+
+    id: UUID
+    username: str
+
+
+class Names(BaseModel):
+    users: Annotated[list[Name], Field(max_length=MAX_NAMES)]
 
 
 class WhoAmI(BaseModel):

@@ -18,10 +18,10 @@ ARTICLE = {"commentable_type": "Article", "commentable_id": "1"}
 
 
 @asynccontextmanager
-async def person(site: Site | Spawned, name: str) -> AsyncIterator[httpx.AsyncClient]:
+async def person(site: Site | Spawned, name: str, **more: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A browser in which `name` has just signed up."""
     async with site.client() as client:
-        await sign_up(client, name)
+        await sign_up(client, name, **more)
         yield client
 
 

@@ -30,7 +30,7 @@ METHODS = {
     "/api/comments": {"GET", "HEAD", "POST"},
     "/api/comments/": {"GET", "HEAD", "POST"},
     "/api/comments/1": {"GET", "HEAD", "PUT", "PATCH", "DELETE"},
-    "/Article/1": {"GET", "HEAD"},
+    "/Article/1": {"GET", "HEAD", "POST"},
     "/static/favicon.svg": {"GET", "HEAD"},
 }
 

@@ -1,0 +1,127 @@
+"""The composer as an HTML form: posting works before the page's scripts run, and without them.
+
+The form is `application/x-www-form-urlencoded` and posts to the page's own path. The answer is 303 to the new comment.
+A refusal answers with the page again: the text is in the field and the reason beside it, so nothing that somebody
+typed is lost.
+
+A comment's id is derived from the form's id and the text (UUID version 5, RFC 9562), here and in
+`static/js/form_id.js`. If the browser posts the form and the page's script posts the same text, the second is the first
+again, and there is one comment. Another text is another comment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, quote
+from uuid import UUID, uuid5
+
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from app.database import Trouble, is_unavailable
+from app.live.topics import Topic
+from app.models.refusals import Refusal, SignInFirst
+from app.web import comments
+from app.web.comments import NewComment
+from app.web.identity import parley_of, require_sign_in
+from app.web.input import parse_uuid, read_body
+from app.web.problems import Problem, invalid_fields, problem_of, unavailable
+from app.web.templates import page
+
+# Bytes of a form: 29,000 characters of 3 bytes, each of them percent-encoded. A text that is too long is kept, too.
+MAX_FORM_BYTES = 262_144
+MAX_FIELDS = 20
+FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True)
+class Unsent:
+    """What stands in the composer when the page comes: a text that could not be posted, and why."""
+
+    text: str = ""
+    form_id: UUID | None = None  # what the comment's id is derived from
+    problem: Problem | None = None
+
+
+NOTHING_UNSENT = Unsent()
+
+# The page with this in its composer.
+Show = Callable[[Request, Unsent], Awaitable[Response]]
+
+
+async def post(request: Request, topic: Topic, under: str, show: Show) -> Response:
+    """303 to the new comment on the page, whose path begins with `under`; or what `show` makes of the text and the
+    reason. Raises Problem 400, 413, 415."""
+    fields = await _read_form(request)
+    unsent = Unsent(_text(fields.get("body", "")), parse_uuid(fields.get("form_id", "")))
+    try:
+        try:
+            comment_id = await _create(request, topic, unsent, fields.get("user", ""))
+        except SignInFirst:
+            return await show(request, _refused(unsent, Problem(401, "Sign in to post your comment.")))
+        except Refusal as refusal:
+            return await show(request, _refused(unsent, await problem_of(request, refusal)))
+        except Problem as problem:
+            return await show(request, _refused(unsent, problem))
+    except Trouble as error:
+        if not is_unavailable(error):
+            raise
+        return _page_without_database(request, topic, under, unsent)
+    query = f"?{request.url.query}" if under and request.url.query else ""
+    return RedirectResponse(f"{under}/{quote(str(topic))}{query}#comment-{comment_id}", 303)
+
+
+def action(request: Request, topic: Topic, under: str) -> str:
+    """Where the form posts to. An embedded page keeps its query."""
+    query = f"?{request.url.query}" if under and request.url.query else ""
+    return f"{parley_of(request).settings.root_path}{under}/{quote(str(topic))}{query}"
+
+
+def said(problem: Problem) -> str:
+    """The problem in words for a person, without the names of fields."""
+    return " ".join(detail for _, detail in problem.errors) or str(problem)
+
+
+def _refused(unsent: Unsent, problem: Problem) -> Unsent:
+    # After a conflict the same id would be refused for ever.
+    return Unsent(unsent.text, None if problem.status == 409 else unsent.form_id, problem)
+
+
+async def _create(request: Request, topic: Topic, unsent: Unsent, user: str) -> UUID:
+    """The id of the comment. `user` is the account that the form was made for. Raises Refusal, Problem."""
+    viewer = await require_sign_in(request)
+    if user and user != str(viewer.user_id):
+        raise Problem(409, f"You are now signed in as {viewer.username}. Check your comment, then post it.")
+    place = {"commentable_type": topic.type, "commentable_id": topic.id}
+    chosen = {"id": str(uuid5(unsent.form_id, unsent.text))} if unsent.form_id else {}
+    try:
+        new = NewComment.model_validate({"body": unsent.text, **place, **chosen})
+    except ValidationError as error:
+        raise invalid_fields(error) from None
+    comment, _ = await comments.post(request, viewer, topic, new)
+    return comment.id
+
+
+def _page_without_database(request: Request, topic: Topic, under: str, unsent: Unsent) -> Response:
+    """503: a page of nothing but the form, since the thread cannot be read."""
+    problem = unavailable()
+    context = {"title": problem.title, "problem": problem, "unsent": unsent, "action": action(request, topic, under)}
+    response = page(request, "unsent.html", context, problem.status)
+    response.headers.update(problem.headers)
+    return response
+
+
+async def _read_form(request: Request) -> dict[str, str]:
+    body = await read_body(request, FORM, MAX_FORM_BYTES)
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="replace", max_num_fields=MAX_FIELDS)
+    except ValueError:
+        raise Problem(400, "This is not a form.") from None
+    return dict(pairs)
+
+
+def _text(value: str) -> str:
+    """What somebody typed: browsers send every line break as CR LF (HTML, "Constructing the entry list")."""
+    return value.replace("\r\n", "\n").replace("\r", "\n")

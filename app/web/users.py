@@ -1,0 +1,37 @@
+"""Users: the names that the composer offers after an `@`. Of others' accounts nothing is answered but id and name."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.models import names
+from app.models.user import LONGEST_USERNAME, username_key
+from app.web import limits
+from app.web.answers import answer
+from app.web.identity import parley_of, require_sign_in
+from app.web.input import commentable_from
+from app.web.problems import invalid
+
+
+async def index(request: Request) -> Response:
+    """At most `names.MAX_NAMES` accounts whose names begin with `prefix`; first those who have commented on the
+    commentable, if the query names one."""
+    viewer = await require_sign_in(request)
+    prefix = _prefix(request)
+    has_place = {"commentable_type", "commentable_id"} & request.query_params.keys()
+    topic = commentable_from(request) if has_place else None
+    await limits.take_own(request, limits.NAMES)
+    async with parley_of(request).reading() as reading:
+        found = await names.beginning_with(reading, viewer, prefix, topic)
+    return answer({"users": [{"id": id_, "username": name} for id_, name in found]})
+
+
+def _prefix(request: Request) -> str:
+    """What the names begin with. Raises Problem 422."""
+    prefix = request.query_params.get("prefix")
+    if prefix is None:
+        raise invalid(("prefix", "Required"))
+    if not 1 <= len(prefix) <= LONGEST_USERNAME or "\0" in prefix or not username_key(prefix).strip():
+        raise invalid(("prefix", f"Use 1 to {LONGEST_USERNAME} characters of a name."))
+    return prefix

@@ -1,0 +1,213 @@
+"""The composer as a form, for browsers in which no script runs, or not yet: what somebody typed is posted or kept."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import httpx
+import pytest
+from limits import parse
+
+from app.live.topics import Topic
+from app.models import commentable as commentables
+from app.models.comment import LONGEST_BODY
+from app.web import limits
+from tests.support.people import delete, me, snapshot
+from tests.web.refusals import refused
+
+if TYPE_CHECKING:
+    from app.live.parley import Parley
+
+TEXT = 'Line one\n\n  <b>two</b> & "three" </textarea>'
+MANY = 300_000  # bytes
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url  # comments are tested on both elsewhere
+
+
+async def form_of(client: httpx.AsyncClient, path: str = "/Article/1") -> tuple[str, dict[str, str]]:
+    """Where the form on this page posts to, and the hidden fields in it."""
+    return form_in((await client.get(path)).text)
+
+
+def form_in(html: str) -> tuple[str, dict[str, str]]:
+    found = re.search(r'<form class="composer"(.*?)</form>', html, re.DOTALL)
+    assert found, html
+    assert 'method="post"' in found[1]
+    (action,) = re.findall(r'action="([^"]*)"', found[1])
+    return unescape(action), dict(re.findall(r'<input name="(\w+)" type="hidden" value="([^"]*)"', found[1]))
+
+
+def text_in(html: str) -> str:
+    """What stands in the field, as a browser reads it."""
+    found = re.search(r'<textarea class="composer__body"[^>]*?name="body"[^>]*>(.*?)</textarea>', html, re.DOTALL)
+    assert found, html
+    return unescape(found[1]).removeprefix("\n")
+
+
+def reason_in(html: str) -> str:
+    found = re.search(r'<p class="composer__problem"([^>]*)>(.*?)</p>', html, re.DOTALL)
+    assert found, html
+    assert "hidden" not in found[1]
+    return unescape(found[2])
+
+
+async def send(client: httpx.AsyncClient, text: str, path: str = "/Article/1") -> httpx.Response:
+    """What a browser sends when somebody types this on that page and presses the button."""
+    action, fields = await form_of(client, path)
+    return await client.post(action, data={**fields, "body": text.replace("\n", "\r\n")})
+
+
+async def test_a_text_is_posted_and_the_page_shows_it(alice: httpx.AsyncClient) -> None:
+    answer = await send(alice, TEXT)
+    assert answer.status_code == 303, answer.text
+    (comment,) = (await snapshot(alice))["comments"]
+    assert comment["body"] == TEXT
+    assert answer.headers["location"] == f"/Article/1#comment-{comment['id']}"
+    page = (await alice.get(answer.headers["location"])).text
+    assert f'id="comment-{comment["id"]}"' in page
+    assert text_in(page) == ""
+
+
+async def test_the_same_form_sent_twice_is_one_comment(alice: httpx.AsyncClient) -> None:
+    action, fields = await form_of(alice)
+    answers = [await alice.post(action, data={**fields, "body": "Once"}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert answers[0].headers["location"] == answers[1].headers["location"]
+    changed = await alice.post(action, data={**fields, "body": "And another"})
+    assert changed.status_code == 303
+    assert [comment["body"] for comment in (await snapshot(alice))["comments"]] == ["Once", "And another"]
+
+
+async def test_what_was_deleted_meanwhile_may_be_posted_again(alice: httpx.AsyncClient) -> None:
+    action, fields = await form_of(alice)
+    await alice.post(action, data={**fields, "body": "Once"})
+    (comment,) = (await snapshot(alice))["comments"]
+    await delete(alice, comment)
+    answer = await alice.post(action, data={**fields, "body": "Once"})
+    assert answer.status_code == 409
+    assert text_in(answer.text) == "Once"
+    action, fields = form_in(answer.text)
+    assert (await alice.post(action, data={**fields, "body": "Once"})).status_code == 303
+
+
+async def test_a_guests_text_is_kept_in_the_field(guest: httpx.AsyncClient) -> None:
+    answer = await send(guest, TEXT)
+    assert answer.status_code == 401
+    assert answer.headers["content-type"].startswith("text/html")
+    assert answer.headers["cache-control"] == "no-store"
+    assert "parley-keep" not in answer.headers
+    assert text_in(answer.text) == TEXT
+    assert "Sign in" in reason_in(answer.text)
+    assert (await snapshot(guest))["comments"] == []
+
+
+@pytest.mark.parametrize("text", ["", " \n ", "x" * (LONGEST_BODY + 1), "\0"], ids=["empty", "blank", "long", "NUL"])
+async def test_a_text_that_cannot_be_taken_is_kept_in_the_field(alice: httpx.AsyncClient, text: str) -> None:
+    answer = await send(alice, text)
+    assert answer.status_code == 422
+    assert text_in(answer.text) == text.replace("\0", "\ufffd") or text_in(answer.text) == text
+    assert reason_in(answer.text)
+
+
+async def test_ten_thousand_characters_of_four_bytes_are_posted(alice: httpx.AsyncClient) -> None:
+    assert (await send(alice, "🦜" * LONGEST_BODY)).status_code == 303
+
+
+async def test_the_text_is_kept_where_comments_are_closed(alice: httpx.AsyncClient, served: Parley) -> None:
+    action, fields = await form_of(alice)
+    await lock(served)
+    answer = await alice.post(action, data={**fields, "body": TEXT})
+    assert answer.status_code == 403
+    assert text_in(answer.text) == TEXT
+    assert reason_in(answer.text)
+
+
+async def lock(served: Parley) -> None:
+    article = Topic("Article", "1")
+    async with served.writing(article.about) as writing, commentables.changing(writing, article) as commentable:
+        commentable.locked = True
+
+
+async def test_who_posts_too_often_keeps_the_text(alice: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    action, fields = await form_of(alice)
+    once = parse("1 per hour")
+    monkeypatch.setattr(limits, "COMMENT", limits.Limit("comment", once, once))
+    assert (await alice.post(action, data={**fields, "body": "One"})).status_code == 303
+    answer = await alice.post(action, data={**fields, "body": "Two"})
+    assert answer.status_code == 429
+    assert int(answer.headers["retry-after"]) > 0
+    assert text_in(answer.text) == "Two"
+    again = await alice.post(action, data={**fields, "body": "One"})
+    assert again.status_code == 303, "sent again, since the answer was lost"
+
+
+async def test_nobody_posts_for_another_who_has_signed_in_meanwhile(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient
+) -> None:
+    action, fields = await form_of(alice)
+    answer = await bob.post(action, data={**fields, "body": "Mine"})
+    assert answer.status_code == 409
+    assert "Bob" in reason_in(answer.text)
+    assert (await snapshot(bob))["comments"] == []
+    action, fields = form_in(answer.text)
+    assert (await bob.post(action, data={**fields, "body": "Mine"})).status_code == 303
+
+
+async def test_without_the_database_the_text_is_kept(alice: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sqlalchemy.exc import OperationalError
+
+    from app.models import comment as comments
+
+    async def fails(*_: object, **__: object) -> None:
+        raise OperationalError("INSERT", {}, OSError("gone"), connection_invalidated=True)
+
+    action, fields = await form_of(alice)
+    monkeypatch.setattr(comments, "post", fails)
+    answer = await alice.post(action, data={**fields, "body": TEXT})
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) > 0
+    monkeypatch.undo()
+    assert text_in(answer.text) == TEXT
+    action, fields = form_in(answer.text)
+    assert (await alice.post(action, data={**fields, "body": TEXT})).status_code == 303
+
+
+async def test_in_an_embedded_thread_one_stays_in_it(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+    answer = await send(alice, "Hello", "/embed/Article/1")
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/embed/Article/1#comment-")
+    kept = await send(guest, TEXT, "/embed/Article/1")
+    assert kept.status_code == 401
+    assert "frame-ancestors 'self'" in kept.headers["content-security-policy"]
+    assert text_in(kept.text) == TEXT
+
+
+@pytest.mark.parametrize("path", ["/Article/1", "/embed/Article/1"])
+async def test_another_site_posts_nothing(alice: httpx.AsyncClient, path: str) -> None:
+    for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
+        refused(await alice.post(path, data={"body": "Buy"}, headers=headers), 403)
+    assert (await snapshot(alice))["comments"] == []
+
+
+async def test_what_is_no_form_is_refused(alice: httpx.AsyncClient) -> None:
+    refused(await alice.post("/Article/1", json={"body": "Hello"}), 415)
+    refused(await alice.post("/Article/1", data={"body": "x" * MANY}), 413)
+    refused(await alice.post("/Article/1", data={f"field{n}": "x" for n in range(30)}), 400)
+    refused(await alice.post("/Planet/1", data={"body": "Hello"}), 404)
+    broken = b"body=%ff%fe&form_id=nonsense&user="
+    headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+    answer = await alice.post("/Article/1", content=broken, headers=headers)
+    assert answer.status_code == 303
+
+
+async def test_a_form_without_an_id_is_a_comment_each_time(alice: httpx.AsyncClient) -> None:
+    for form_id in ("", str(uuid4()), "1"):
+        assert (await alice.post("/Article/1", data={"body": "Hello", "form_id": form_id})).status_code == 303
+    assert len((await snapshot(alice))["comments"]) == 3
+    assert await me(alice)
