@@ -119,7 +119,7 @@ async def test_what_was_typed_before_the_script_came_stays(alice: Person, compla
     await alice.page.route("**/Article/1", lambda route: route.fulfill(body=early, content_type="text/html"))
     await alice.reload()
     await has_typed(alice, "A newer one")
-    assert await kept(alice) == ["A newer one"]
+    assert await kept(alice) == ["A newer one", "An older thought"], "neither takes the other's place"
 
 
 async def test_two_tabs_keep_what_is_typed_in_each(alice: Person) -> None:
@@ -179,6 +179,7 @@ async def test_a_guests_text_is_that_of_whoever_signs_in(guest: Person, site: Si
     await guest.go("/Article/1")
     await has_typed(guest, "I shall say who I am")
     await guest.page.locator(".account__sign-out").click()
+    await guest.page.locator(".sign-out__yes").click()
     await guest.is_guest()
     await has_typed(guest, "")
 
@@ -199,7 +200,7 @@ async def test_it_does_not_take_the_place_of_what_they_had_there(guest: Person, 
     await has_typed(guest, "From last week")
 
 
-async def test_who_signs_out_leaves_nothing_behind(alice: Person) -> None:
+async def test_who_signs_out_is_asked_and_leaves_nothing_behind(alice: Person) -> None:
     await alice.write("Mine")
     await alice.is_settled()
     await alice.composer.fill("Half a thought")
@@ -207,11 +208,24 @@ async def test_who_signs_out_leaves_nothing_behind(alice: Person) -> None:
     await tab.open_editor("Mine")
     await tab.editor.fill("Second thoughts")
     await alice.page.locator(".account__sign-out").click()
+    assert "2 unsent drafts" in await alice.page.locator(".sign-out__words").inner_text()
+    await alice.page.locator(".sign-out__no").click()
+    await alice.is_signed_in()
+    await has_typed(alice, "Half a thought")
+    assert await kept(alice) == ["Half a thought", "Second thoughts"]
+
+    await alice.page.locator(".account__sign-out").click()
+    await alice.page.locator(".sign-out__yes").click()
     for here in (alice, tab):
         await here.is_guest()
-        await has_typed(here, "")
         assert await kept(here) == []
-    assert await tab.page.locator(".editor").count() == 0
+    await has_typed(alice, "")
+    assert await tab.editor.input_value() == "Second thoughts", "a field that is open in another tab stays so"
+
+
+async def test_who_has_nothing_unsent_signs_out_at_once(alice: Person) -> None:
+    await alice.page.locator(".account__sign-out").click()
+    await alice.is_guest()
 
 
 async def test_whose_account_is_deleted_leaves_nothing_behind(alice: Person) -> None:
@@ -263,15 +277,42 @@ async def test_an_open_editor_is_open_again(alice: Person) -> None:
 
 
 @pytest.mark.parametrize("how", ["key", "button"])
-async def test_one_that_was_given_up_stays_closed(how: str, alice: Person) -> None:
-    await alice.begins_to_edit("As it was", "As it will be")
+async def test_a_changed_text_is_put_aside_and_comes_back(how: str, alice: Person) -> None:
+    await alice.begins_to_edit("As it was", "As it will be,\nin twenty lines")
     if how == "key":
         await alice.editor.press("Escape")
     else:
         await alice.page.locator(".editor__cancel").click()
-    await keeps_nothing(alice)
+    assert await alice.page.locator(".editor").count() == 0
     await alice.reload()
     assert await alice.page.locator(".editor").count() == 0
+    await alice.page.locator(".comment__unsaved .unsaved__continue").click()
+    assert await alice.editor.input_value() == "As it will be,\nin twenty lines"
+    await alice.editor.press("Escape")
+    await alice.comment("As it was").locator(".comment__edit").click()
+    assert await alice.editor.input_value() == "As it will be,\nin twenty lines"
+
+    await alice.editor.press("Escape")
+    await alice.page.locator(".unsaved__discard").click()
+    assert await kept(alice) == []
+    await alice.open_editor("As it was")
+    assert await alice.editor.input_value() == "As it was"
+    await alice.editor.press("Escape")
+    assert await alice.page.locator(".comment__unsaved").count() == 0, "nothing was changed"
+
+
+@pytest.mark.parametrize("event", [{"isComposing": True}, {"keyCode": 229}], ids=["composing", "Safari's last key"])
+async def test_a_key_of_an_input_method_is_no_command(event: dict[str, object], alice: Person) -> None:
+    await alice.begins_to_edit("As it was", "変換")
+    await alice.composer.fill("変換")
+    press = """([selector, init]) => document.querySelector(selector).dispatchEvent(
+      new KeyboardEvent("keydown", { bubbles: true, cancelable: true, ...init }))"""
+    for key in ({"key": "Escape"}, {"key": "Enter", "ctrlKey": True}):
+        for field in (".editor textarea", ".composer textarea"):
+            await alice.page.evaluate(press, [field, {**key, **event}])
+    assert await alice.editor.input_value() == "変換"
+    await has_typed(alice, "変換")
+    assert await alice.page.evaluate("parley.outbox.records.length") == 0
 
 
 async def test_what_changed_while_one_was_away_is_no_less_a_conflict(alice: Person) -> None:

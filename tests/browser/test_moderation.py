@@ -14,10 +14,11 @@ from tests.browser.complaints import Complaints
 from tests.browser.conftest import Arrive
 from tests.browser.people import Person
 from tests.models.moderators import set_role
-from tests.support.people import me, write
+from tests.support.people import PASSWORD, email_of, me, sign_up, write
 
 if TYPE_CHECKING:
     from app.live.parley import Parley
+    from tests.support.serving import Site
 
 PLACE = {"commentable_type": "Article", "commentable_id": "1"}
 MENU = ".menu__item[data-act={}]"
@@ -166,15 +167,24 @@ async def test_all_of_it_with_keys_alone(alice: Person, bob: Person, carol: Pers
     await bob.sees()
 
 
-async def test_a_guest_signs_in_before_reporting(alice: Person, guest: Person) -> None:
+async def test_a_guest_signs_in_before_reporting_and_then_reports(alice: Person, guest: Person, site: Site) -> None:
+    async with site.client() as client:
+        await sign_up(client, "Dave")
     await guest.sees("Buy almonds")
     await choose(guest, "Buy almonds", "report")
     await guest.page.locator("dialog.entry[open]").wait_for()
+    assert await guest.page.locator(".entry__title").inner_text() == "Sign in to report this comment"
+    await guest.page.locator(".entry [name=email]").fill(email_of("Dave"))
+    await guest.page.locator(".entry [name=password]").fill(PASSWORD)
+    await guest.page.locator(".entry__submit").click()
+    await guest.page.locator("dialog.report[open]").wait_for()
 
 
-async def test_ones_own_comments_have_no_menu(alice: Person) -> None:
+async def test_of_ones_own_comment_there_is_only_the_link(alice: Person) -> None:
     await alice.sees("Buy almonds")
-    assert not await alice.page.locator(".comment__more").is_visible()
+    await alice.page.locator(".comment__more").click()
+    items = await alice.page.locator(".menu__item").all()
+    assert [await item.inner_text() for item in items if await item.is_visible()] == ["Copy link"]
 
 
 async def test_who_is_blocked_is_told_and_may_read(alice: Person, carol: Person, complaints: Complaints) -> None:

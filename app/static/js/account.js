@@ -15,8 +15,9 @@ const MODERATING = ["moderator", "owner"];
 /**
  * Who is looking at the page: the signed-in user, or (without an id) a guest. Beside Backbone's events:
  *
- *   left (reason)   nobody is signed in any more; why, as the server names it, or null
- *   renewed         the same user goes on under another login, and so must the stream
+ *   left (reason, isHere)   nobody is signed in any more; why, as the server names it, or null; whether it was asked for
+ *                           on this page
+ *   renewed                 the same user goes on under another login, and so must the stream
  */
 export const Account = Backbone.Model.extend({
   initialize(_, { bus }) {
@@ -75,7 +76,7 @@ export const Account = Backbone.Model.extend({
   /** Rejected with a Problem; then we are still signed in. */
   async signOut() {
     await this.send("delete", SESSION);
-    this.becomeGuest("signed_out");
+    this.becomeGuest("signed_out", true);
   },
 
   // What needs a login tells also when there is none any more.
@@ -161,10 +162,10 @@ export const Account = Backbone.Model.extend({
     if (same) this.trigger("renewed");
   },
 
-  becomeGuest(reason) {
+  becomeGuest(reason, isHere = false) {
     if (!this.isSignedIn()) return;
     this.clear();
-    this.trigger("left", reason);
+    this.trigger("left", reason, isHere);
   },
 
   // The stream goes on without telling what has become of the account: it is read again.

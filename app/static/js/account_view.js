@@ -1,4 +1,4 @@
-import { ANNOUNCEMENT, ENTRY_CLOSED, ENTRY_WANTED } from "./events.js";
+import { ENTRY_CLOSED, ENTRY_WANTED, SIGN_OUT_WANTED } from "./events.js";
 
 /** The corner of the page that says who one is. `el` is server-rendered in both states. */
 export const AccountView = Backbone.View.extend({
@@ -39,15 +39,8 @@ export const AccountView = Backbone.View.extend({
     this.bus.trigger(ENTRY_WANTED, "signup");
   },
 
-  async signOut({ currentTarget: button }) {
-    button.disabled = true;
-    try {
-      await this.model.signOut();
-      this.el.querySelector(".account__sign-in").focus();
-    } catch (problem) {
-      this.bus.trigger(ANNOUNCEMENT, `Couldn't sign out. ${problem.message}`);
-    } finally {
-      button.disabled = false;
-    }
+  // sign_out_view.js asks first, if a text would be lost.
+  signOut() {
+    this.bus.trigger(SIGN_OUT_WANTED);
   },
 });

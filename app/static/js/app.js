@@ -12,7 +12,7 @@
 //   .thread__list > .comment    data-comment-id, data-state: settled | sending | saving | deleting | refused
 //                               data-depth: how many it is drawn under; [class~=is-target]: a link has led there
 //   .comment__unfold            shows all of a long comment, and folds it again
-//   .comment__body __author __edited __note __edit __delete __delete-yes __delete-no __retry __discard
+//   .comment__body __author __edited __note __edit __delete __delete-yes __delete-no __retry __copy __discard
 //   .comment__reply __answers    .reply: its field, as .composer, and .reply__cancel
 //   .comment-gone               data-gone-id, data-depth: what is left of one that has replies
 //   .comment__like[aria-pressed]  .comment__likes: how many
@@ -20,8 +20,10 @@
 //   .thread__locked             that nothing more is to be said
 //   [data-commentable]          .card__title .card__count, on the front page
 //   .editor                     textarea[name=body] .editor__save __cancel __problem __conflict __theirs __merge __mine
-//   .kept                       .kept__why __text __discard: what was written for a comment that is no more
-//   .composer                   textarea[name=body] .composer__post
+//   .kept                       .kept__why __text __link __copy __discard: a text that was not sent and has no field here
+//   .comment__unsaved[data-kind]  edit | reply: .unsaved__continue __discard: a text that was put aside
+//   dialog.sign-out             .sign-out__words __yes __no
+//   .composer                   textarea[name=body] .composer__post __problem __left (characters)
 //   .thread__presence           who else is here; .composer__typing: who types
 //   .thread__count[data-count]  .thread__earlier .thread__empty .thread__volatile .pill
 //   .thread__order              .thread__rest > .thread__later .thread__newest; .thread__lost: a link led to nothing
@@ -29,7 +31,7 @@
 //   .notice                     .notice__words __sign-in __dismiss
 //   dialog.entry[data-mode]     signin | signup | forgot | unlock | confirm | sent; inputs by name;
 //                               .field__error[data-field] .entry__problem .entry__submit .entry__sent
-//   .comment__more              .menu > .menu__item[data-act]: report | hide | restore | block | appoint; .comment__hidden
+//   .comment__more              .menu > .menu__item[data-act]: link | report | hide | restore | block | appoint; .comment__hidden
 //   dialog.report[data-state]   asking | thanks; dialog.decide: .decide__submit __cancel; inputs by name
 //   .badge[data-count]          the open reports, for moderators
 //   .desk                       .case[data-comment-id] .case__hide __dismiss __block; .decision[data-act] .decision__unblock
@@ -67,6 +69,7 @@ import { Drafts } from "./drafts.js";
 import { EntryView } from "./entry_view.js";
 import { Host } from "./host.js";
 import { InboxView } from "./inbox_view.js";
+import { KeptTextsView } from "./kept_texts_view.js";
 import { Light } from "./light.js";
 import { LightView } from "./light_view.js";
 import { Likes } from "./likes.js";
@@ -89,6 +92,7 @@ import { RevealView } from "./reveal_view.js";
 import { Router } from "./router.js";
 import { SettingsView } from "./settings_view.js";
 import { keepPages } from "./shell.js";
+import { SignOutView } from "./sign_out_view.js";
 import "./sync.js";
 import { Tabs } from "./tabs.js";
 
@@ -148,6 +152,7 @@ window.parley = parley;
 function showChrome() {
   new AnnouncerView({ el: ".announcer", bus });
   new AccountView({ el: ".account", model: account, bus });
+  new SignOutView({ el: ".sign-out", model: account, bus, drafts, outbox });
   new BellView({ el: ".bell", collection: parley.notifications, bus, account });
   new NoticeView({ el: ".notice", model: account, bus });
   new EntryView({ el: ".entry", model: account, bus });
@@ -168,6 +173,7 @@ function showThread() {
   collection.undoMs = undo_seconds * 1_000;
   const desk = { bus, account, drafts, presence, likes: parley.likes };
   const { tree } = new CommentsView({ el, collection, ...desk });
+  new KeptTextsView({ el, collection, bus, account, drafts });
   new OrderView({ el, tree });
   new PagesView({ el, collection, bus });
   new PresenceView({ el, model: presence, account });
@@ -175,8 +181,8 @@ function showThread() {
   new CommentableView({ el, model: parley.commentable, bus, account });
   new LockView({ el: ".thread__lock", model: parley.commentable, bus, account });
   new MenuView({ el, collection, bus, account });
-  new ReportView({ el: ".report", bus, moderation });
-  new DecideView({ el: ".decide", bus, moderation });
+  new ReportView({ el: ".report", bus, moderation, drafts });
+  new DecideView({ el: ".decide", bus, moderation, drafts });
   new DeepLinkView({ el, collection, bus });
 }
 
@@ -236,7 +242,7 @@ function showModeration() {
   const trail = queue(Decisions, decisions);
   const cases = new Cases(null, { reports: parley.reports });
   new DeskView({ el: ".desk", bus, account, moderation, cases, decisions: trail });
-  new DecideView({ el: ".decide", bus, moderation });
+  new DecideView({ el: ".decide", bus, moderation, drafts });
 }
 
 // A collection of the moderators' topic.

@@ -1,4 +1,5 @@
 import { ANNOUNCEMENT } from "./events.js";
+import { isEscape } from "./keys.js";
 import { NotificationsView } from "./notifications_view.js";
 
 const MOST_SHOWN = 10;
@@ -79,7 +80,7 @@ export const BellView = Backbone.View.extend({
   },
 
   key(event) {
-    if (event.key !== "Escape" || !this.isOpen()) return;
+    if (!isEscape(event.originalEvent) || !this.isOpen()) return;
     event.preventDefault();
     this.close();
   },

@@ -1,15 +1,21 @@
+import { copyText } from "./clipboard.js";
+import { REPLY } from "./drafts.js";
 import { EditorView } from "./editor_view.js";
+import { ANNOUNCEMENT } from "./events.js";
 import { fold, unfold } from "./fold.js";
 import { wordsOfRemoved } from "./gone_view.js";
+import { isEscape } from "./keys.js";
 import { LikeView } from "./like_view.js";
 import { ReplyView } from "./reply_view.js";
 import { steadily } from "./steady.js";
 import { fromTemplate } from "./template.js";
+import { UnsavedView } from "./unsaved_view.js";
 
 const HUES = 8;
 const NOTES = { sending: "Sending…", saving: "Saving…" };
 const HELD = "Will be sent when you sign in again.";
 const WAITING = "Waiting for the connection…";
+const FORBIDDEN = 403; // the conversation was locked
 const REFUSED = {
   create: "Couldn't post this comment.",
   update: "Couldn't save your changes.",
@@ -25,6 +31,7 @@ export const CommentView = Backbone.View.extend({
     "click .comment__edit": "edit",
     "click .comment__retry": "retry",
     "click .comment__discard": "discard",
+    "click .comment__copy": "copy",
     "click .comment__delete": "ask",
     "click .comment__delete-yes": "delete",
     "click .comment__delete-no": "keep",
@@ -39,11 +46,14 @@ export const CommentView = Backbone.View.extend({
     this.setElement(element ?? fromTemplate("comment"));
     this.editor = null;
     this.composer = null; // of a reply to it
+    this.unsaved = {}; // kind (edit | reply) → the view that says that a text was put aside
     this.drawn = null; // what the body shows
     this.listenTo(this.model, "change standing", this.changed);
     this.listenTo(this.model, "standing", this.settled);
     this.listenTo(this.model, "refused", this.refused);
     this.listenTo(this.model, "change:current_user_can_edit", this.resume);
+    const { commentable } = this.model.collection ?? {};
+    if (commentable) this.listenTo(commentable, "change:locked", this.renderActions);
     this.render();
     this.resume();
     if (likes) this.like = new LikeView({ el: this.part("like"), model: this.model, likes });
@@ -90,7 +100,7 @@ export const CommentView = Backbone.View.extend({
 
   renderModeration() {
     this.part("hidden").hidden = !this.model.get("hidden");
-    this.part("menu").hidden = this.model.get("current_user_can_edit");
+    this.part("menu").hidden = this.model.isNew(); // there is nothing to link to yet, or to report
   },
 
   /** Whom it answers: said to everyone where it does not stand under that comment. */
@@ -161,7 +171,10 @@ export const CommentView = Backbone.View.extend({
   renderActions() {
     const unsent = this.model.isNew() && this.model.refusal !== null;
     this.part("actions").hidden = Boolean(this.editor) || !this.model.get("current_user_can_edit");
-    this.part("retry").hidden = !unsent;
+    const isClosed = unsent && this.isClosed();
+    this.part("retry").hidden = !unsent || isClosed || !mayPass(this.model.refusal.problem);
+    this.part("edit").hidden = isClosed;
+    this.part("copy").hidden = !unsent;
     this.part("discard").hidden = !unsent;
     this.part("delete").hidden = unsent;
     this.part("reply").hidden = this.model.isNew(); // there is nothing to answer yet, for anybody else
@@ -176,7 +189,9 @@ export const CommentView = Backbone.View.extend({
 
   edit() {
     const { refusal } = this.model;
-    if (refusal?.act === "update") this.open(refusal);
+    const { closed, ...draft } = this.putAside("edit") ?? {};
+    if (closed) this.open({ problem: refusal?.problem, ...draft });
+    else if (refusal?.act === "update") this.open(refusal);
     else this.open({ body: this.model.text() });
     this.editor.focus();
   },
@@ -185,6 +200,7 @@ export const CommentView = Backbone.View.extend({
   resume() {
     const draft = this.model.get("current_user_can_edit") && this.drafts?.of(this.model.id);
     if (!draft || this.editor || draft.body === this.model.text()) return;
+    if (draft.closed) return this.renderUnsaved();
     const open = () => this.open({ problem: this.model.refusal?.problem, ...draft });
     if (this.el.parentNode) steadily(this.el.parentNode, open);
     else open();
@@ -193,12 +209,14 @@ export const CommentView = Backbone.View.extend({
   // What is refused was written on a state of its own, its base.
   open({ body, base, problem }) {
     const { model, drafts } = this;
-    this.editor = new EditorView({ model, body, base, problem, drafts });
+    const { bus, account } = this.desk;
+    this.editor = new EditorView({ model, body, base, problem, drafts, bus, account });
     this.listenTo(this.editor, "save", this.save);
     this.listenTo(this.editor, "cancel", this.cancel);
     this.listenTo(this.editor, "close", this.leave);
     this.part("body").hidden = true;
     this.part("body").after(this.editor.el);
+    this.renderUnsaved();
     this.render();
   },
 
@@ -207,6 +225,7 @@ export const CommentView = Backbone.View.extend({
     this.editor.remove();
     this.editor = null;
     this.part("body").hidden = false;
+    this.renderUnsaved();
     this.render();
     if (hadFocus) this.el.focus({ preventScroll: true });
   },
@@ -226,11 +245,58 @@ export const CommentView = Backbone.View.extend({
     if (this.isGone && !this.editor && !this.composer) this.trigger("closed", this);
   },
 
-  // What was refused is given up by whoever was shown that.
+  // What was refused is given up by whoever was shown that. A changed text is put aside, unless its comment is gone:
+  // then the button says "Discard".
   cancel() {
     const isShown = this.editor.problem !== null && this.model.refusal?.act === "update";
+    const known = isShown ? this.model.get("body") : this.model.text();
+    const text = this.editor.field().value;
+    if (!this.isGone && text !== known && text.trim() !== "") this.editor.putAside();
     this.leave();
     if (this.isGone || isShown) this.model.discard();
+  },
+
+  // Texts that were put aside
+
+  placeOf(kind) {
+    return kind === "reply" ? `${REPLY}${this.model.id}` : this.model.id;
+  },
+
+  /** The draft of this kind that was put aside here, or null. */
+  putAside(kind) {
+    const draft = this.drafts?.of(this.placeOf(kind));
+    return draft?.closed ? draft : null;
+  },
+
+  renderUnsaved() {
+    const mayEdit = this.model.get("current_user_can_edit") && !this.editor && !this.isGone;
+    this.showUnsaved("edit", mayEdit && this.putAside("edit") !== null);
+  },
+
+  renderUnsentReply() {
+    this.showUnsaved("reply", !this.composer && !this.isGone && this.putAside("reply") !== null);
+  },
+
+  showUnsaved(kind, isThere) {
+    if (Boolean(this.unsaved[kind]) === isThere) return;
+    if (isThere) {
+      const view = new UnsavedView({ kind });
+      this.listenTo(view, "continue", kind === "edit" ? this.edit : this.reply);
+      this.listenTo(view, "discard", () => this.discardUnsaved(kind));
+      this.part("foot").before(view.el);
+      this.unsaved[kind] = view;
+    } else {
+      this.unsaved[kind].remove();
+      this.unsaved[kind] = null;
+    }
+  },
+
+  discardUnsaved(kind) {
+    const draft = this.drafts.at(this.placeOf(kind));
+    draft.read(); // another tab may have written it
+    draft.drop();
+    steadily(this.el.parentNode, () => this.showUnsaved(kind, false));
+    this.el.focus({ preventScroll: true });
   },
 
   // A refused text goes back where it was written, beside the reason.
@@ -283,12 +349,23 @@ export const CommentView = Backbone.View.extend({
     this.composer = new ReplyView({ parent, collection: parent.collection, ...desk });
     this.listenTo(this.composer, "close", this.closeReply);
     this.el.append(this.composer.el);
+    this.renderUnsentReply();
+  },
+
+  /** Where somebody was replying when the page went away, they go on, unless they had put that aside. */
+  resumeReply() {
+    if (this.putAside("reply")) this.renderUnsentReply();
+    else this.openReply();
   },
 
   closeReply(reply) {
     const hadFocus = this.composer.el.contains(document.activeElement);
-    steadily(this.el.parentNode, () => this.composer.remove());
+    const { composer } = this;
     this.composer = null;
+    steadily(this.el.parentNode, () => {
+      composer.remove();
+      this.renderUnsentReply();
+    });
     if (reply) this.trigger("replied", reply);
     else if (hadFocus) this.el.focus({ preventScroll: true });
     this.end();
@@ -325,7 +402,7 @@ export const CommentView = Backbone.View.extend({
   },
 
   key(event) {
-    if (event.key === "Escape") this.keep();
+    if (isEscape(event.originalEvent)) this.keep();
   },
 
   // What could not be posted
@@ -337,7 +414,21 @@ export const CommentView = Backbone.View.extend({
   discard() {
     this.model.discard();
   },
+
+  async copy({ currentTarget: button }) {
+    const isCopied = await copyText(this.model.text());
+    button.textContent = isCopied ? "Copied" : "Copy text";
+    this.desk.bus?.trigger(ANNOUNCEMENT, isCopied ? "Text copied." : "Couldn't copy the text.");
+  },
+
+  isClosed() {
+    const { commentable } = this.model.collection ?? {};
+    return commentable?.isClosedTo(this.desk.account) ?? false;
+  },
 });
+
+// Whether the same text may be taken the next time: of what is wrong with it, or with where it is to go, nothing changes.
+const mayPass = ({ status }) => status >= 500 || status === FORBIDDEN;
 
 // Only where it is another: the element counts from when it was set.
 function date(time, at) {

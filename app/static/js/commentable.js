@@ -5,6 +5,11 @@ export const Commentable = LiveModel.extend({
   type: "commentable",
   urlRoot: "/api/commentables/",
 
+  /** May this account not write here? */
+  isClosedTo(account) {
+    return Boolean(this.get("locked")) && !account.isModerator();
+  },
+
   /** "Article/1" */
   name() {
     return nameOf(this.attributes);

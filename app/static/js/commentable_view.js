@@ -34,10 +34,11 @@ export const CommentableView = Backbone.View.extend({
 
   renderLock() {
     const locked = this.model.get("locked");
-    const isOpen = !locked || this.account.isModerator();
+    const isOpen = !this.model.isClosedTo(this.account);
     const [note, composer] = [".thread__locked", ".composer"].map((name) =>
       this.el.querySelector(name),
     );
+    this.el.classList.toggle("is-closed", !isOpen);
     if (note.hidden === !locked && composer.hidden === !isOpen) return;
     const hadFocus = composer.contains(document.activeElement);
     steadily(this.el.querySelector(".thread__list"), () => {

@@ -4,6 +4,7 @@ import { COMMENT } from "./events.js";
 import { LiveCollection } from "./live_collection.js";
 import { Problem } from "./problem.js";
 import { request } from "./sync.js";
+import { uuid } from "./uuid.js";
 
 const REMAINS = ["id", "created_seq", "parent_id", "path", "removed_by"];
 const MOST_TRIES = 5; // to learn what one reply is drawn under
@@ -35,9 +36,12 @@ export const Comments = LiveCollection.extend({
     this.on("change:created_seq", (comment) => this.complete(comment));
   },
 
-  /** A new comment by that author: here at once, on the server as soon as it can. Null when too many wait already. */
-  compose(body, author, parent = null) {
-    return this.create(draft(body, author, parent));
+  /**
+   * A new comment by that author: here at once, on the server as soon as it can. Null when too many wait already. If
+   * there is one with this id, it is that one: its author has posted it already.
+   */
+  compose(body, author, parent = null, id = uuid()) {
+    return this.get(id) ?? this.create({ id, ...draft(body, author, parent) });
   },
 
   /** How many are loaded; there are more while `before` or `after` is not null. */

@@ -1,9 +1,8 @@
 import { CommentView } from "./comment_view.js";
+import { REPLY } from "./drafts.js";
 import { COMMENTS_ARRIVED, OUTBOX_VOLATILE } from "./events.js";
 import { GoneView } from "./gone_view.js";
-import { KeptView } from "./kept_view.js";
 import { PillView } from "./pill_view.js";
-import { REPLY } from "./reply_view.js";
 import { steadily } from "./steady.js";
 import { keyOf, Tree } from "./tree.js";
 
@@ -27,7 +26,6 @@ export const CommentsView = Backbone.View.extend({
     this.listenTo(this.collection, "update standing window", this.renderSummary);
     const { commentable } = this.collection;
     if (commentable) this.listenTo(commentable, "change:comments_count", this.renderSummary);
-    this.listenTo(this.collection, "orphan", this.keep);
     this.listenTo(account, "change:id", this.resume);
     this.listenTo(bus, OUTBOX_VOLATILE, this.warn);
     this.adopt();
@@ -183,7 +181,7 @@ export const CommentsView = Backbone.View.extend({
     const places = this.drafts?.places(REPLY) ?? [];
     for (const { id } of places.length > 0 ? comments : []) {
       const view = places.includes(`${REPLY}${id}`) ? this.views.get(id) : null;
-      if (view && !view.composer) steadily(this.list, () => view.openReply());
+      if (view && !view.composer) steadily(this.list, () => view.resumeReply());
     }
   },
 
@@ -193,15 +191,6 @@ export const CommentsView = Backbone.View.extend({
     this.views.delete(comment.id);
     if (view.hasText() && this.collection.isInside(comment.attributes)) view.gone();
     else this.forget(view); // outside of what is loaded now, nobody has deleted it: its draft or record stays
-  },
-
-  // Where its editor is still open, the text is there.
-  keep(record) {
-    const isShown = this.el.querySelector(`[data-key="${record.key}"], #comment-${record.key}`);
-    if (isShown) return;
-    const { el } = new KeptView({ outbox: this.collection.outbox, record });
-    el.dataset.key = record.key;
-    steadily(this.list, () => this.el.querySelector(".thread__kept").append(el));
   },
 
   forget(view) {

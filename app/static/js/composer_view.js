@@ -1,10 +1,18 @@
-import { ENTRY_CLOSED, ENTRY_WANTED } from "./events.js";
+import { BodyField } from "./body_field.js";
+import { ENTRY_WANTED } from "./events.js";
+import { idOf } from "./form_id.js";
+import { isPostKey } from "./keys.js";
+import { MentionView } from "./mention_view.js";
+import { uuid } from "./uuid.js";
 
 const FULL = "Too many unsent comments. Try again when you're back online; your text is saved.";
 
 /**
  * Where a new comment is written. A guest may write, too: it is posted once they have signed in. What is typed is kept
  * (drafts.js), and what is seen in the field stays there, whoever comes or goes, unless they sign out on purpose.
+ *
+ * The element is a form that works without this script (`app/web/composer.py`). The script takes over what was typed
+ * before it ran, and the form's id, so that a text that the browser has posted already is not posted twice.
  */
 export const ComposerView = Backbone.View.extend({
   events: {
@@ -20,14 +28,25 @@ export const ComposerView = Backbone.View.extend({
     this.account = account;
     this.drafts = drafts;
     this.presence = presence;
-    this.waiting = false;
     this.writer = null; // who was signed in last while this was written
+    this.formId = this.el.elements.form_id?.value || uuid();
+    const part = (name) => this.el.querySelector(`.composer__${name}`);
+    this.body = new BodyField({
+      field: this.field(),
+      problem: part("problem"),
+      left: part("left"),
+    });
+    const { collection } = this;
+    this.mention = new MentionView({ el: this.field(), bus, account, collection });
     this.listenTo(account, "change:id", this.change);
     if (drafts) this.listenTo(drafts, "erased", this.empty);
-    this.listenTo(bus, ENTRY_CLOSED, this.entered);
+    if (drafts) this.listenTo(drafts, "discarded", this.discarded);
+    const { commentable } = this.collection;
+    if (commentable) this.listenTo(commentable, "change:locked", this.render);
+    this.listenTo(account, "change:role", this.render);
     const isTyped = this.field().value !== ""; // before this script was there
     this.change();
-    if (isTyped) this.keep();
+    if (isTyped) this.takeOver();
   },
 
   // What its draft is kept under.
@@ -37,12 +56,37 @@ export const ComposerView = Backbone.View.extend({
 
   // Somebody else is writing now. Their draft is shown where there is room for it.
   change() {
-    this.draft = this.drafts?.at(this.place());
     const { id = null } = this.account;
+    // While nobody is signed in, a text in the field is still its writer's.
+    const isTheirs = id === null && this.writer !== null && this.field().value !== "";
+    if (!isTheirs) this.draft = this.drafts?.at(this.place(), this.collection.topic);
     if (id !== null && this.writer !== null && id !== this.writer) this.empty(); // what is there is another's
     this.writer = id ?? this.writer;
-    if (this.field().value === "") this.field().value = this.draft?.read()?.body ?? "";
+    if (this.field().value === "") this.restore();
     this.render();
+  },
+
+  // The page may have posted this text before its answer came, and is the answer now.
+  restore() {
+    const draft = this.draft?.read();
+    if (!draft) return;
+    const formId = draft.base?.form ?? this.formId;
+    if (this.collection.get(idOf(formId, draft.body))) return this.draft.drop();
+    this.formId = formId;
+    this.show(draft.body);
+    if (draft.closed) this.keep();
+  },
+
+  // An older draft of this place has not been posted: it is kept for when the field is empty again.
+  takeOver() {
+    this.draft?.setAside(this.field().value);
+    this.draft?.keep(this.field().value, { form: this.formId });
+  },
+
+  show(text) {
+    this.field().value = text;
+    this.body.changed();
+    this.mention.reset();
   },
 
   render() {
@@ -53,6 +97,19 @@ export const ComposerView = Backbone.View.extend({
     this.el.querySelector(".composer__post").textContent = guest
       ? "Sign in to post"
       : "Post comment";
+    this.renderClosed();
+  },
+
+  /** Is this a conversation in which who looks may not write? */
+  isClosed() {
+    return this.collection.commentable?.isClosedTo(this.account) ?? false;
+  },
+
+  // What was typed can still be read and copied.
+  renderClosed() {
+    const isClosed = this.isClosed();
+    this.field().readOnly = isClosed;
+    this.el.querySelector(".composer__post").hidden = isClosed;
   },
 
   field() {
@@ -61,14 +118,16 @@ export const ComposerView = Backbone.View.extend({
 
   submit(event) {
     event?.preventDefault();
-    if (this.field().value.trim() === "") return this.field().focus();
+    if (this.isClosed()) return;
+    if (!this.body.check()) return;
     if (this.account.isSignedIn()) this.post();
-    else this.wait();
+    else this.askToPost();
   },
 
   post() {
     const comment = this.compose(this.field().value);
-    if (comment === null) return this.complain(FULL);
+    if (comment === null) return this.body.complain(FULL);
+    this.formId = uuid();
     this.draft?.dropAfter(this.collection.outbox.kept());
     this.presence?.rest();
     this.empty();
@@ -76,7 +135,7 @@ export const ComposerView = Backbone.View.extend({
   },
 
   compose(body) {
-    return this.collection.compose(body, this.account);
+    return this.collection.compose(body, this.account, null, idOf(this.formId, body));
   },
 
   posted() {
@@ -89,28 +148,31 @@ export const ComposerView = Backbone.View.extend({
   },
 
   keep() {
-    this.field().setCustomValidity("");
-    this.draft?.keep(this.field().value);
+    this.body.changed();
+    this.draft?.keep(this.field().value, { form: this.formId });
   },
 
-  complain(message) {
-    this.field().setCustomValidity(message);
-    this.field().reportValidity();
+  // Where comments are closed the text is shown beside the field (kept_texts_view.js), and discarded there.
+  discarded({ place, body }) {
+    if (place === this.place() && body === this.field().value) this.empty();
+  },
+
+  hasText() {
+    return this.field().value.trim() !== "";
   },
 
   empty() {
-    this.field().value = "";
+    this.show("");
   },
 
-  wait() {
-    this.waiting = true;
-    this.bus.trigger(ENTRY_WANTED, "signin");
+  remove() {
+    this.mention.remove();
+    return Backbone.View.prototype.remove.call(this);
   },
 
-  entered() {
-    const post = this.waiting && this.account.isSignedIn();
-    this.waiting = false;
-    if (post) this.submit();
+  askToPost() {
+    const to = "post your comment";
+    this.bus.trigger(ENTRY_WANTED, "signin", { to, act: () => this.submit() });
   },
 
   askSignIn() {
@@ -121,8 +183,7 @@ export const ComposerView = Backbone.View.extend({
     this.bus.trigger(ENTRY_WANTED, "signup");
   },
 
-  key(event) {
-    if (event.originalEvent.isComposing) return; // the key is the input method's
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.submit(event);
+  key({ originalEvent: event }) {
+    if (isPostKey(event)) this.submit(event);
   },
 });

@@ -71,13 +71,15 @@ const FIELDS = { reason: ["hide", "erase", "block"], role: ["appoint"] };
 export const DecideView = Backbone.View.extend({
   events: {
     submit: "submit",
+    input: "keep",
     click: "clickOutside",
     "click .dialog__close": "close",
     "click .decide__cancel": "close",
   },
 
-  initialize({ bus, moderation }) {
-    Object.assign(this, { bus, moderation });
+  /** A reason that was typed is kept (drafts.js) until it is sent: the dialog may be closed by mistake. */
+  initialize({ bus, moderation, drafts }) {
+    Object.assign(this, { bus, moderation, drafts });
     this.form = new Form(this.el.querySelector("form"));
     this.listenTo(bus, DECISION_WANTED, this.open);
   },
@@ -94,10 +96,18 @@ export const DecideView = Backbone.View.extend({
     this.part("title").textContent = title(about);
     this.part("words").textContent = words;
     this.part("submit").textContent = submit;
-    this.form.fields.reason.value = about.reason ?? "";
+    this.form.fields.reason.value = this.draft().read()?.body ?? about.reason ?? "";
     const asked = this.show(name);
     if (!this.el.open) this.el.showModal();
     (this.form.fields[asked] ?? this.part("submit")).focus();
+  },
+
+  draft() {
+    return this.drafts.at(`decision:${this.name}:${this.about.id ?? ""}`);
+  },
+
+  keep() {
+    if (FIELDS.reason.includes(this.name)) this.draft().keep(this.form.fields.reason.value);
   },
 
   // Answers which field is asked for, if any is.
@@ -114,6 +124,7 @@ export const DecideView = Backbone.View.extend({
     const { reason, role } = this.form.fields;
     const fields = { reason: reason.value, role: role.value };
     if (!(await this.form.send(() => act(this.moderation, this.about, fields)))) return;
+    this.draft().drop();
     this.bus.trigger(ANNOUNCEMENT, done);
     this.close();
   },

@@ -1,4 +1,5 @@
 import { Form } from "./form.js";
+import { isEscape } from "./keys.js";
 
 const COMMENTS = {
   keep: "Your comments will stay, without your name.",
@@ -64,6 +65,6 @@ export const DeletionView = Backbone.View.extend({
   },
 
   key(event) {
-    if (event.key === "Escape") this.keep();
+    if (isEscape(event.originalEvent)) this.keep();
   },
 });

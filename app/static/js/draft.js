@@ -5,29 +5,45 @@
 export class Draft {
   #drafts;
   #key;
+  #topic;
   #found = null;
 
-  constructor(drafts, key) {
+  /** `topic`: the conversation that the text is for, "Article/1", or null. */
+  constructor(drafts, key, topic = null) {
     this.#drafts = drafts;
     this.#key = key;
+    this.#topic = topic;
   }
 
-  /** {body, base} or null. */
+  /** {body, base, closed} or null. `closed`: its field was closed, and the text put aside. */
   read() {
     const isHere = this.#drafts.read(this.#key) !== null;
     const key = isHere ? this.#key : this.#drafts.elsewhere(this.#key);
     if (key === null) return null;
     const text = this.#drafts.read(key);
     this.#found = { key, text };
-    const { body, base } = understood(text);
-    return body === "" ? null : { body, base };
+    const { body, base, closed } = understood(text);
+    return body === "" ? null : { body, base, closed };
   }
 
   /** Keep this text, and `base`, what it was written on, if anything. A blank one is none. */
   keep(body, base = null) {
     if (body.trim() === "") return this.drop();
-    this.#forgetFound();
-    this.#drafts.write(this.#key, JSON.stringify({ body, base, at: Date.now() }));
+    this.#write({ body, base, closed: false });
+  }
+
+  /** Its field is closed, and the text put aside. It is there when the field is opened again, and after a reload. */
+  close() {
+    const draft = this.read();
+    if (draft) this.#write({ ...draft, closed: true });
+    this.#drafts.trigger("changed");
+  }
+
+  /** If there is another text here than this one, keep it beside what is written from now on. */
+  setAside(body) {
+    const known = this.#drafts.read(this.#key);
+    const older = understood(known).body;
+    if (older !== "" && !body.includes(older)) this.#drafts.copy(this.#key);
   }
 
   /** It has been posted, or given up. */
@@ -43,6 +59,11 @@ export class Draft {
     if (this.#drafts.read(this.#key) === text) this.drop();
   }
 
+  #write(draft) {
+    this.#forgetFound();
+    this.#drafts.write(this.#key, JSON.stringify({ ...draft, topic: this.#topic, at: Date.now() }));
+  }
+
   // Unless its own tab has gone on with it since.
   #forgetFound() {
     const { key, text } = this.#found ?? {};
@@ -51,13 +72,13 @@ export class Draft {
   }
 }
 
-const NOTHING = { body: "", base: null, at: 0 };
+const NOTHING = { body: "", base: null, at: 0, topic: null, closed: false };
 
-/** {body, base, at}, as `keep` has written it; nothing, and very old, where another hand has. */
+/** {body, base, at, topic, closed}, as `keep` has written it; nothing, and very old, where another hand has. */
 export function understood(text) {
   try {
-    const { body, base, at } = JSON.parse(text);
-    return typeof body === "string" && at > 0 ? { body, base, at } : NOTHING;
+    const { body, base, at, topic = null, closed = false } = JSON.parse(text);
+    return typeof body === "string" && at > 0 ? { body, base, at, topic, closed } : NOTHING;
   } catch {
     return NOTHING;
   }

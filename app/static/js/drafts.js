@@ -9,18 +9,20 @@ const DAY_MS = 86_400_000;
 const MOST = 50; // in this browser; beyond them the oldest go
 const AGE_MS = 30 * DAY_MS;
 const GUESTS_AGE_MS = DAY_MS; // nobody's name is on it: whoever comes next would read it
-const DELIBERATE = ["signed_out", "deleted"];
+
+/** What the draft of a reply is kept under, before the id of the comment that it answers. */
+export const REPLY = "reply:";
 
 /**
  * What people were typing in this browser. A draft is a person's (an account's, or the guest's), of a place (a topic for
  * its composer, a comment's id for its editor) and of a tab, so that two tabs do not write over each other:
  *
- *   parley.draft:<person>:<tab>:<place>  →  {body, base, at}
+ *   parley.draft:<person>:<tab>:<place>  →  {body, base, at, topic, closed}
  *
- * What a guest wrote goes to whoever signs in. Who signs out here, or has deleted the account, leaves nothing behind:
- * the computer may be a library's, and a half-written thought is the last thing that the next person should find.
- * Then "erased" is triggered. A login that ends by itself, or from another device, takes nothing away: its person is told
- * to sign in again, and what is kept is shown to nobody else.
+ * What a guest wrote goes to whoever signs in. When somebody signs out on this page (account_view.js asks first), or the
+ * account is deleted, their drafts are deleted, and "erased" is triggered: others may use this computer. A login that
+ * ends by itself, in another tab or from another device, deletes nothing: the drafts are shown to nobody else, and are
+ * there when their author signs in again. "changed" is triggered when a draft is put aside or removed.
  */
 export class Drafts {
   #account;
@@ -43,17 +45,26 @@ export class Drafts {
   }
 
   /** Where what this person types there is kept. */
-  at(place) {
-    return new Draft(this, this.#key(this.#account.id ?? GUEST, this.#tab, place));
+  at(place, topic = null) {
+    return new Draft(this, this.#key(this.#account.id ?? GUEST, this.#tab, place), topic);
+  }
+
+  /** All that this person was typing in this browser: {key, place, body, base, topic, closed}. */
+  all() {
+    const person = this.#account.id ?? GUEST;
+    return this.#all().filter((draft) => draft.person === person && draft.body !== "");
   }
 
   /** The places whose names begin so where this person was typing something. */
   places(beginning) {
-    const person = this.#account.id ?? GUEST;
-    const theirs = this.#all().filter((draft) => draft.person === person && draft.body !== "");
-    return [...new Set(theirs.map(({ place }) => place))].filter((place) =>
-      place.startsWith(beginning),
-    );
+    const places = new Set(this.all().map(({ place }) => place));
+    return [...places].filter((place) => place.startsWith(beginning));
+  }
+
+  /** Its author has decided that it is not wanted any more: "discarded" (draft) is triggered. */
+  discard(draft) {
+    this.remove(draft.key);
+    this.trigger("discarded", draft);
   }
 
   // -- for Draft
@@ -69,7 +80,15 @@ export class Drafts {
   }
 
   remove(key) {
+    if (this.#shelf.get(key) === null) return;
     this.#shelf.remove(key);
+    this.trigger("changed");
+  }
+
+  /** The same text of the same person and place, as if another tab had written it. */
+  copy(key) {
+    const { person, place } = parsed(key);
+    this.#shelf.put(this.#key(person, uuid(), place), this.#shelf.get(key));
   }
 
   /** The newest one of the same person and place that another tab wrote, or null. */
@@ -91,15 +110,13 @@ export class Drafts {
   #handOver({ key, tab, place, text, body }) {
     const theirs = this.#key(this.#person, tab, place);
     const known = this.#shelf.get(theirs);
-    if (known !== null && !body.includes(understood(known).body)) {
-      this.#shelf.put(this.#key(this.#person, uuid(), place), known);
-    }
+    if (known !== null && !body.includes(understood(known).body)) this.copy(theirs);
     this.#shelf.put(theirs, text);
     this.#shelf.remove(key);
   }
 
-  #left(reason) {
-    if (!DELIBERATE.includes(reason)) return;
+  #left(reason, isHere) {
+    if (reason !== "deleted" && !isHere) return;
     for (const { key, person } of this.#all()) if (person === this.#person) this.remove(key);
     this.trigger("erased");
   }

@@ -1,4 +1,7 @@
+import { BodyField } from "./body_field.js";
 import { ConflictView } from "./conflict_view.js";
+import { isEscape, isPostKey } from "./keys.js";
+import { MentionView } from "./mention_view.js";
 import { fromTemplate } from "./template.js";
 
 const UNREAD_MS = 500;
@@ -20,13 +23,22 @@ export const EditorView = Backbone.View.extend({
 
   /**
    * Options: `body`, the text to start with; `base` {seq, body}, what that was written on, unless that is what the
-   * model knows; `problem`, why it was refused before, or null; `drafts`, which keep the text, if it is to be kept.
+   * model knows; `problem`, why it was refused before, or null; `drafts`, which keep the text, if it is to be kept; `bus`
+   * and `account`.
    */
-  initialize({ body, base, problem = null, drafts = null }) {
+  initialize({ body, base, problem = null, drafts = null, bus, account }) {
     this.setElement(fromTemplate("editor"));
     this.problem = problem;
-    this.draft = drafts?.at(this.model.id);
+    this.draft = this.draftOf(body, drafts);
+    this.isGone = false;
     this.field().value = body;
+    this.body = new BodyField({
+      field: this.field(),
+      problem: this.el.querySelector(".editor__problem"),
+      left: this.el.querySelector(".editor__left"),
+    });
+    const { collection } = this.model;
+    this.mention = new MentionView({ el: this.field(), bus, account, collection });
     this.conflict = new ConflictView({ el: this.el, base: base ?? this.present() });
     this.listenTo(this.conflict, "written", this.keep);
     this.listenTo(this.model, "change:body", this.changed);
@@ -35,6 +47,13 @@ export const EditorView = Backbone.View.extend({
     this.conflict.expect(this.model.pending?.body);
     if (this.newest().seq !== this.conflict.base.seq) this.changed();
     if (problem && !this.conflict.isOpen()) this.say(problem.message);
+  },
+
+  // With the first key it takes over the draft that it was opened with, also one of another tab; no other text.
+  draftOf(body, drafts) {
+    const at = () => drafts?.at(this.model.id, this.model.collection?.topic);
+    const draft = at();
+    return draft?.read()?.body === body ? draft : at();
   },
 
   // What is on its way to the server was written on something, and this is written on the same.
@@ -66,25 +85,23 @@ export const EditorView = Backbone.View.extend({
   },
 
   keep() {
+    this.body.changed();
     this.draft?.keep(this.field().value, this.conflict.base);
   },
 
   // Once the other text has been shown, saving knowingly replaces it, and so is written on that.
   save(event) {
     event?.preventDefault();
-    const body = this.field().value;
-    if (body.trim() === "") return this.field().focus();
-    this.trigger("save", body, this.conflict.latest);
+    if (this.body.check()) this.trigger("save", this.field().value, this.conflict.latest);
   },
 
   cancel() {
     this.trigger("cancel");
   },
 
-  key(event) {
-    if (event.originalEvent.isComposing) return; // the key is the input method's
-    if (event.key === "Escape") this.cancel();
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.saveByKey(event);
+  key({ originalEvent: event }) {
+    if (isEscape(event) && !this.isGone) this.cancel();
+    if (isPostKey(event)) this.saveByKey(event);
   },
 
   // The other text came while the keys went down: nobody has read it, and nothing is replaced unseen.
@@ -102,10 +119,12 @@ export const EditorView = Backbone.View.extend({
 
   /** The comment is no more: nothing can be saved, nothing is thrown away. */
   gone() {
+    this.isGone = true;
+    this.mention.remove();
     this.stopListening(this.model);
     this.conflict.close();
     this.el.querySelector(".editor__save").hidden = true;
-    this.el.querySelector(".editor__cancel").textContent = "Close";
+    this.el.querySelector(".editor__cancel").textContent = "Discard";
     this.say(GONE);
   },
 
@@ -115,10 +134,18 @@ export const EditorView = Backbone.View.extend({
     note.hidden = false;
   },
 
-  /** Whoever closes it has decided about the text. (Leaving the page closes nothing.) */
+  /** It is about to be closed, and nobody has decided about the text: it is put aside. */
+  putAside() {
+    this.keep();
+    this.draft?.close();
+    this.draft = null;
+  },
+
+  /** Without `putAside`, whoever closes it has decided about the text. (Leaving the page closes nothing.) */
   remove() {
     this.draft?.dropAfter(this.model.outbox.kept());
     this.conflict.close();
+    this.mention.remove();
     return Backbone.View.prototype.remove.call(this);
   },
 });

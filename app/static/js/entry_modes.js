@@ -11,13 +11,14 @@ const askFor =
     new MailedLink({}, { kind }).ask(email.value);
 
 /**
- * What one can want of the entry dialog: the words for it, where the focus begins, and `act`, which does it with
- * the dialog's fields. Where that signs nobody in, `sent` says what happens now, and `again` is what to do
+ * What one can want of the entry dialog: the words for it (`invitation` before what it is for: "to like this comment"),
+ * where the focus begins, and `act`, which does it with the dialog's fields. Where that signs nobody in, `sent` says what happens now, and `again` is what to do
  * when no mail comes.
  */
 export const MODES = {
   signin: {
     title: "Welcome back",
+    invitation: "Sign in",
     submit: "Sign in",
     first: "email",
     password: "current-password",
@@ -30,6 +31,7 @@ export const MODES = {
   },
   signup: {
     title: "Create an account",
+    invitation: "Create an account",
     submit: "Sign up",
     first: "username",
     password: "new-password",

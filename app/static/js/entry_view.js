@@ -21,7 +21,14 @@ export const EntryView = Backbone.View.extend({
   initialize({ bus }) {
     this.bus = bus;
     this.form = new Form(this.el.querySelector("form"));
-    this.listenTo(bus, ENTRY_WANTED, this.open);
+    this.intent = null;
+    this.listenTo(bus, ENTRY_WANTED, this.want);
+  },
+
+  /** `intent`: {to: "like this comment", act}, why somebody is asked to sign in, and what to do once they have. */
+  want(mode, intent = null) {
+    this.intent = intent;
+    this.open(mode);
   },
 
   open(mode) {
@@ -32,10 +39,10 @@ export const EntryView = Backbone.View.extend({
   },
 
   turn(mode) {
-    const { title, submit, password } = MODES[mode];
+    const { title, invitation, submit, password } = MODES[mode];
     this.mode = mode;
     this.form.clear();
-    this.show(mode, title);
+    this.show(mode, this.intent && invitation ? `${invitation} to ${this.intent.to}` : title);
     this.el.querySelector(".entry__submit").textContent = submit;
     if (password) this.form.fields.password.autocomplete = password;
   },
@@ -102,5 +109,8 @@ export const EntryView = Backbone.View.extend({
   closed() {
     this.form.fields.password.value = "";
     this.bus.trigger(ENTRY_CLOSED);
+    const { intent } = this;
+    this.intent = null;
+    if (intent && this.model.isSignedIn()) intent.act();
   },
 });

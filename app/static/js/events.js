@@ -50,8 +50,9 @@ export const OUTBOX_CHANGED = "local.outbox.changed"; // {waiting, refused}: how
 export const OUTBOX_VOLATILE = "local.outbox.volatile"; // (error): what is unsent is lost with this page
 
 // Between views; the server never hears of these.
-export const ENTRY_WANTED = "local.entry.wanted"; // a mode (entry_modes.js): open the form
+export const ENTRY_WANTED = "local.entry.wanted"; // a mode (entry_modes.js), {to, act}?: open the form
 export const ENTRY_CLOSED = "local.entry.closed"; // the form was closed, signed in or not
+export const SIGN_OUT_WANTED = "local.sign-out.wanted"; // sign out, unless a text would be lost: then ask
 export const REPORT_WANTED = "local.report.wanted"; // (a comment): ask what is wrong with it
 export const DECISION_WANTED = "local.decision.wanted"; // (an act, {id, …}): ask a moderator (decide_view.js)
 export const COMMENTS_ARRIVED = "local.comments.arrived"; // (n): comments by others came in, unasked for

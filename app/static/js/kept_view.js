@@ -1,27 +1,40 @@
+import { copyText } from "./clipboard.js";
+import { ANNOUNCEMENT } from "./events.js";
 import { fromTemplate } from "./template.js";
 
-/** A text that was meant for a comment which is no more, or further up than what is loaded. It stays until it is given up. */
+/**
+ * A text that was not sent, and that has no field here: its comment is no more, or further up than what is loaded, or
+ * nobody may write here now. It stays until its author discards it. `href`, if there is one, leads to its comment.
+ *
+ * Triggers "discard".
+ */
 export const KeptView = Backbone.View.extend({
-  events: { "click .kept__discard": "discard" },
+  events: {
+    "click .kept__copy": "copy",
+    "click .kept__discard": "discard",
+  },
 
-  /** Options: `outbox`, `record`. */
-  initialize({ outbox, record }) {
+  /** Options: `bus`; `why` and `text`, what to say; `href`, or null. */
+  initialize({ bus, why, text, href = null }) {
+    this.bus = bus;
     this.setElement(fromTemplate("kept"));
-    this.outbox = outbox;
-    this.record = record;
-    this.el.querySelector(".kept__why").textContent =
-      `Couldn't save your changes. ${record.problem.message}`;
-    this.el.querySelector(".kept__text").textContent = record.attrs.body;
-    this.listenTo(outbox, "record", this.changed);
+    this.part("why").textContent = why;
+    this.part("text").textContent = text;
+    this.part("link").hidden = href === null;
+    if (href) this.part("link").href = href;
+  },
+
+  part(name) {
+    return this.el.querySelector(`.kept__${name}`);
+  },
+
+  async copy() {
+    const isCopied = await copyText(this.part("text").textContent);
+    this.part("copy").textContent = isCopied ? "Copied" : "Copy text";
+    this.bus.trigger(ANNOUNCEMENT, isCopied ? "Text copied." : "Couldn't copy the text.");
   },
 
   discard() {
-    this.outbox.discard(this.record.type, this.record.key);
-  },
-
-  // Given up here, or in another tab.
-  changed(type, key, record) {
-    const isOurs = type === this.record.type && key === this.record.key;
-    if (isOurs && record === null) this.remove();
+    this.trigger("discard");
   },
 });

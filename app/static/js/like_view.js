@@ -1,6 +1,6 @@
 import { ENTRY_WANTED } from "./events.js";
 
-/** The button under a comment, with how many like it. Who is a guest is shown the door. */
+/** The button under a comment, with how many like it. A guest is asked to sign in, and then likes it. */
 export const LikeView = Backbone.View.extend({
   events: { click: "toggle" },
 
@@ -23,7 +23,10 @@ export const LikeView = Backbone.View.extend({
   toggle() {
     const { model, likes } = this;
     if (likes.account.isSignedIn()) likes.toggle(model);
-    else likes.bus.trigger(ENTRY_WANTED, "signin");
+    else {
+      const act = () => likes.like(model);
+      likes.bus.trigger(ENTRY_WANTED, "signin", { to: "like this comment", act });
+    }
   },
 });
 

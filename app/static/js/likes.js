@@ -40,6 +40,11 @@ export const Likes = OwnCollection.extend({
     return comment.get("likes_count") - Number(contained) + Number(this.isWanted(comment));
   },
 
+  /** Like it, unless who looks does so already, or it is gone. */
+  like(comment) {
+    if (this.comments.get(comment.id) && !this.isWanted(comment)) this.toggle(comment);
+  },
+
   /** Like it, or no longer. Nothing happens while too much waits already. */
   toggle(comment) {
     if (this.outbox.isFull()) return;

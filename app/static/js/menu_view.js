@@ -1,13 +1,18 @@
-import { DECISION_WANTED, ENTRY_WANTED, REPORT_WANTED } from "./events.js";
+import { copyText } from "./clipboard.js";
+import { ANNOUNCEMENT, DECISION_WANTED, ENTRY_WANTED, REPORT_WANTED } from "./events.js";
+import { isEscape } from "./keys.js";
 import { fromTemplate } from "./template.js";
 
 const ABOUT_AUTHOR = ["block", "appoint"];
 const OWNERS_ACTS = ["appoint", "erase"];
+const COPY_LINK = "Copy link";
+const COPIED_MS = 1_200; // for which "Link copied" is to be read
 const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 
 /**
- * What one can do about a comment that is not one's own: report it; for moderators, hide or restore it and block its
- * author; for owners, erase it and give its author a role. One menu for the whole thread: it stands beside the button that opened it. `el` is the thread's section.
+ * What one can do about a comment: copy the link to it; about another's, report it; for moderators, hide or restore it
+ * and block its author; for owners, erase it and give its author a role. One menu for the whole thread: it stands beside
+ * the button that opened it. `el` is the thread's section.
  */
 export const MenuView = Backbone.View.extend({
   events: {
@@ -44,6 +49,7 @@ export const MenuView = Backbone.View.extend({
     const comment = this.commentAt(button);
     if (!comment) return;
     this.button = button;
+    this.menu.querySelector(".menu__address")?.remove();
     for (const item of this.menu.children) item.hidden = !this.offers(item.dataset.act, comment);
     button.setAttribute("aria-expanded", "true");
     button.after(this.menu);
@@ -53,6 +59,8 @@ export const MenuView = Backbone.View.extend({
   },
 
   offers(act, comment) {
+    if (act === "link") return true;
+    if (comment.get("current_user_can_edit")) return false;
     if (act === "report") return !comment.get("hidden");
     if (!this.account.isModerator()) return false;
     if (OWNERS_ACTS.includes(act)) return this.account.isOwner();
@@ -65,11 +73,12 @@ export const MenuView = Backbone.View.extend({
   },
 
   items() {
-    return Array.from(this.menu.children).filter((item) => !item.hidden);
+    return Array.from(this.menu.querySelectorAll(".menu__item")).filter((item) => !item.hidden);
   },
 
   choose({ currentTarget: item }) {
     const comment = this.commentAt(this.button);
+    if (item.dataset.act === "link") return this.copyLink(item);
     this.close();
     this.button.focus({ preventScroll: true }); // where the dialog leads back to
     if (comment) this.act(item.dataset.act, comment);
@@ -79,8 +88,43 @@ export const MenuView = Backbone.View.extend({
     const { id, user_id: userId, username: name } = comment.attributes;
     if (ABOUT_AUTHOR.includes(act)) this.bus.trigger(DECISION_WANTED, act, { id: userId, name });
     else if (act !== "report") this.bus.trigger(DECISION_WANTED, act, { id });
-    else if (this.account.isSignedIn()) this.bus.trigger(REPORT_WANTED, comment);
-    else this.bus.trigger(ENTRY_WANTED, "signin");
+    else this.report(comment);
+  },
+
+  // The menu stays until it has said what became of it.
+  async copyLink(item) {
+    const address = addressOf(
+      this.button.closest("[data-comment-id]").querySelector(".comment__link"),
+    );
+    const { button } = this;
+    if (!(await copyText(address))) return this.showLink(item, address);
+    this.bus.trigger(ANNOUNCEMENT, "Link copied.");
+    item.textContent = "Link copied";
+    setTimeout(() => {
+      item.textContent = COPY_LINK;
+      if (this.button === button && this.menu.contains(item)) this.giveBackIfInside();
+    }, COPIED_MS);
+  },
+
+  // Where nothing may be put on the clipboard, people copy it themselves.
+  showLink(item, address) {
+    const field = document.createElement("input");
+    Object.assign(field, { className: "menu__address", readOnly: true, value: address });
+    field.setAttribute("aria-label", "Link to this comment");
+    item.hidden = true;
+    item.after(field);
+    field.select();
+  },
+
+  giveBackIfInside() {
+    if (this.menu.contains(document.activeElement)) this.giveBack();
+    else this.close();
+  },
+
+  report(comment) {
+    const act = () => this.offers("report", comment) && this.bus.trigger(REPORT_WANTED, comment);
+    if (this.account.isSignedIn()) act();
+    else this.bus.trigger(ENTRY_WANTED, "signin", { to: "report this comment", act });
   },
 
   key(event) {
@@ -89,7 +133,7 @@ export const MenuView = Backbone.View.extend({
     if (event.key in STEPS) items.at((at + STEPS[event.key]) % items.length).focus();
     else if (event.key === "Home") items[0].focus();
     else if (event.key === "End") items.at(-1).focus();
-    else if (event.key === "Escape") this.giveBack();
+    else if (isEscape(event.originalEvent)) this.giveBack();
     else return;
     event.preventDefault();
   },
@@ -114,3 +158,11 @@ export const MenuView = Backbone.View.extend({
     this.menu.remove();
   },
 });
+
+// In an iframe the host's page is where the comment is read (host.js), and else the page that is the thread's own.
+function addressOf(link) {
+  if (link.target === "_top") return link.href;
+  const { origin, pathname } = window.location;
+  const page = document.querySelector("link[rel=canonical]")?.href ?? origin + pathname;
+  return page + link.hash;
+}

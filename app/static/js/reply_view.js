@@ -1,11 +1,12 @@
 import { ComposerView } from "./composer_view.js";
+import { REPLY } from "./drafts.js";
+import { idOf } from "./form_id.js";
 import { isolated } from "./isolated.js";
+import { isEscape } from "./keys.js";
 import { fromTemplate } from "./template.js";
 
+const CLOSED = "Comments are closed. You can still copy your text.";
 const GONE = "This comment was deleted while you were writing. You can still copy your text.";
-
-/** What the draft of a reply is kept under, beside a comment's own id, which is its editor's. */
-export const REPLY = "reply:";
 
 /**
  * Where a reply is written, under the comment that it answers (`parent`). Triggers "close" (the reply, or null when
@@ -33,23 +34,28 @@ export const ReplyView = ComposerView.extend({
     if (this.account.isSignedIn()) this.el.querySelector(".composer__post").textContent = "Reply";
   },
 
+  renderClosed() {
+    ComposerView.prototype.renderClosed.call(this);
+    const isClosed = this.isClosed();
+    this.el.querySelector(".reply__closed").textContent = isClosed ? CLOSED : "";
+    this.el.querySelector(".reply__closed").hidden = !isClosed;
+    this.el.querySelector(".composer__hint").hidden = isClosed;
+  },
+
   focus() {
     this.field().focus({ preventScroll: true });
   },
 
   compose(body) {
-    return this.collection.compose(body, this.account, this.parent);
-  },
-
-  hasText() {
-    return this.field().value.trim() !== "";
+    return this.collection.compose(body, this.account, this.parent, idOf(this.formId, body));
   },
 
   /** What it answers is no more: nothing can be posted, nothing is thrown away. */
   gone() {
     this.stopListening();
+    this.isGone = true;
     this.el.querySelector(".composer__post").hidden = true;
-    this.el.querySelector(".reply__cancel").textContent = "Close";
+    this.el.querySelector(".reply__cancel").textContent = "Discard";
     this.el.querySelector(".composer__hint").textContent = GONE;
   },
 
@@ -57,14 +63,16 @@ export const ReplyView = ComposerView.extend({
     this.trigger("close", comment);
   },
 
+  // What was typed is put aside, unless it says "Discard" on the button.
   cancel() {
-    this.draft?.drop();
+    if (this.isGone || !this.hasText()) this.draft?.drop();
+    else this.draft?.close();
     this.trigger("close", null);
   },
 
   key(event) {
-    const gaveUp = event.key === "Escape" && this.field().value.trim() === "";
-    if (gaveUp && !event.originalEvent.isComposing) this.cancel();
+    const isGivenUp = isEscape(event.originalEvent) && !this.hasText();
+    if (isGivenUp) this.cancel();
     else ComposerView.prototype.key.call(this, event);
   },
 });

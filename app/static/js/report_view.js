@@ -8,13 +8,15 @@ const THANKS = "Thank you. A moderator will look at it.";
 export const ReportView = Backbone.View.extend({
   events: {
     submit: "submit",
+    input: "keep",
     click: "clickOutside",
     "click .dialog__close": "close",
     "click .report__done": "close",
   },
 
-  initialize({ bus, moderation }) {
-    Object.assign(this, { bus, moderation });
+  /** What is typed is kept (drafts.js) until it is sent: the dialog may be closed by mistake. */
+  initialize({ bus, moderation, drafts }) {
+    Object.assign(this, { bus, moderation, drafts });
     this.form = new Form(this.el.querySelector("form"));
     this.listenTo(bus, REPORT_WANTED, this.open);
   },
@@ -22,10 +24,26 @@ export const ReportView = Backbone.View.extend({
   open(comment) {
     this.comment = comment;
     this.form.reset();
+    this.restore();
     this.el.querySelector(".report__author").textContent = comment.get("username");
     this.turn("asking");
     if (!this.el.open) this.el.showModal();
     this.form.fields.reason.focus();
+  },
+
+  draft() {
+    return this.drafts.at(`report:${this.comment.id}`);
+  },
+
+  restore() {
+    const { body = "", base } = this.draft().read() ?? {};
+    this.form.fields.note.value = body;
+    this.form.fields.reason.value = base?.reason ?? "";
+  },
+
+  keep() {
+    const { reason, note } = this.form.fields;
+    this.draft().keep(note.value, { reason: reason.value });
   },
 
   turn(state) {
@@ -38,6 +56,7 @@ export const ReportView = Backbone.View.extend({
     const { reason, note } = this.form.fields;
     const fields = { reason: reason.value, note: note.value };
     if (!(await this.form.send(() => this.moderation.report(this.comment.id, fields)))) return;
+    this.draft().drop();
     this.turn("thanks");
     this.el.querySelector(".report__done").focus();
     this.bus.trigger(ANNOUNCEMENT, THANKS);
