@@ -25,7 +25,7 @@ from app.live.topics import Topic
 from app.models.refusals import Refusal, SignInFirst
 from app.web import comments
 from app.web.comments import NewComment
-from app.web.identity import parley_of, require_sign_in
+from app.web.identity import require_sign_in
 from app.web.input import parse_uuid, read_body
 from app.web.problems import Problem, invalid_fields, problem_of, unavailable
 from app.web.templates import page
@@ -68,15 +68,9 @@ async def post(request: Request, topic: Topic, under: str, show: Show) -> Respon
     except Trouble as error:
         if not is_unavailable(error):
             raise
-        return _page_without_database(request, topic, under, unsent)
+        return _page_without_database(request, unsent)
     query = f"?{request.url.query}" if under and request.url.query else ""
     return RedirectResponse(f"{under}/{quote(str(topic))}{query}#comment-{comment_id}", 303)
-
-
-def action(request: Request, topic: Topic, under: str) -> str:
-    """Where the form posts to. An embedded page keeps its query."""
-    query = f"?{request.url.query}" if under and request.url.query else ""
-    return f"{parley_of(request).settings.root_path}{under}/{quote(str(topic))}{query}"
 
 
 def said(problem: Problem) -> str:
@@ -104,10 +98,10 @@ async def _create(request: Request, topic: Topic, unsent: Unsent, user: str) -> 
     return comment.id
 
 
-def _page_without_database(request: Request, topic: Topic, under: str, unsent: Unsent) -> Response:
+def _page_without_database(request: Request, unsent: Unsent) -> Response:
     """503: a page of nothing but the form, since the thread cannot be read."""
     problem = unavailable()
-    context = {"title": problem.title, "problem": problem, "unsent": unsent, "action": action(request, topic, under)}
+    context = {"title": problem.title, "problem": problem, "unsent": unsent}
     response = page(request, "unsent.html", context, problem.status)
     response.headers.update(problem.headers)
     return response

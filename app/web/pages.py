@@ -81,7 +81,7 @@ async def _show(request: Request, unsent: Unsent = NOTHING_UNSENT) -> Response:
 
 
 async def _show_embedded(request: Request, unsent: Unsent = NOTHING_UNSENT) -> Response:
-    html = await _thread(request, "embed.html", unsent, under=EMBED, hosts=_hosts(request))
+    html = await _thread(request, "embed.html", unsent, hosts=_hosts(request))
     html.headers.update(NOT_INDEXED)
     return for_hosts(request, html)
 
@@ -124,7 +124,7 @@ def for_hosts(request: Request, html: Response) -> Response:
     return html
 
 
-async def _thread(request: Request, template: str, unsent: Unsent, under: str = "", **context: Any) -> Response:
+async def _thread(request: Request, template: str, unsent: Unsent, **context: Any) -> Response:
     topic = topic_of(request)
     viewer = await current_viewer(request)
     async with parley_of(request).reading() as reading:
@@ -141,7 +141,6 @@ async def _thread(request: Request, template: str, unsent: Unsent, under: str = 
     is_indexed = bool(article or first.commentable.title or first.commentable.comments_count)
     context |= {"title": title, "article": article, "is_indexed": is_indexed, "bootstrap": bootstrap}
     context["composer"] = {
-        "action": composer.action(request, topic, under),
         "form_id": unsent.form_id or uuid4(), "text": unsent.text, "longest": LONGEST_BODY,
         "problem": unsent.problem and composer.said(unsent.problem),
     }  # fmt: skip

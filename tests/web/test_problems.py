@@ -25,7 +25,7 @@ METHODS = {
     "/healthz": {"GET", "HEAD"},
     "/readyz/": {"GET", "HEAD"},
     "/streams": {"GET", "HEAD"},
-    "/api/users": {"POST"},
+    "/api/users": {"GET", "HEAD", "POST"},
     "/api/session/": {"GET", "HEAD", "POST", "DELETE"},
     "/api/comments": {"GET", "HEAD", "POST"},
     "/api/comments/": {"GET", "HEAD", "POST"},
