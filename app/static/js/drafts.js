@@ -37,6 +37,7 @@ export class Drafts {
     this.#welcome();
     this.listenTo(account, "change:id", this.#welcome);
     this.listenTo(account, "left", this.#left);
+    window.addEventListener("beforeunload", (event) => this.#warn(event));
   }
 
   /** What this person was typing there: {body, base}, or null. */
@@ -96,6 +97,11 @@ export class Drafts {
     const { person, place } = parsed(key);
     const others = this.#all().filter((draft) => draft.person === person && draft.place === place);
     return others.filter((draft) => draft.key !== key).sort(byAge)[0]?.key ?? null;
+  }
+
+  // The browser asks first, where it keeps nothing for us.
+  #warn(event) {
+    if (this.#shelf.isVolatile() && this.all().length > 0) event.preventDefault();
   }
 
   // -- people come and go

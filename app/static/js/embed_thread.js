@@ -60,6 +60,7 @@ export class EmbeddedThread {
     this.#link = null;
     this.#iframe = styled("iframe", FRAMED);
     this.#iframe.title = "Comments";
+    this.#iframe.allow = "clipboard-write"; // for "Copy link"
     this.#iframe.src = this.#address("embed/");
     this.#iframe.addEventListener("load", () => this.#doubtIn(GRACE_MS));
     this.#root.replaceChildren(this.#iframe);

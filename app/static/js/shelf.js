@@ -24,6 +24,11 @@ export class Shelf {
     attempt((storage) => storage.removeItem(key));
   }
 
+  /** Are there strings that will be lost with the page? */
+  isVolatile() {
+    return this.#memory.size > 0;
+  }
+
   keys() {
     return [...new Set([...this.#memory.keys(), ...(attempt(Object.keys) ?? [])])];
   }
