@@ -88,6 +88,14 @@ async def test_a_phone_has_room_for_replies_and_fingertips(arrive: Arrive, phone
     }
     assert [name for name, is_drawn in lines.items() if is_drawn] == [("One", "own"), ("Two", "root")]
     assert await page.evaluate(SMALL, 44) == []
+    # "edited" stands beside the time, and a number beside the words that it belongs to.
+    expected(await phone.patch(f"/api/comments/{last['id']}", json={"body": "Three, edited"}), 200)
+    await alice.sees("One", "Two", "Three, edited")
+    gap = """() => document.querySelector(".comment__edited:not([hidden])").getBoundingClientRect().left
+      - document.querySelector(".comment:has(.comment__edited:not([hidden])) .comment__link").getBoundingClientRect().right"""
+    assert 0 <= await page.evaluate(gap) < 24
+    space = "getComputedStyle(document.querySelector('.thread__earlier-count')).whiteSpace"
+    assert await page.evaluate(space) == "pre", "else a flex box drops the space"
 
 
 @pytest.mark.parametrize("ahead", [3, -3], ids=["three hours ahead", "three hours behind"])
