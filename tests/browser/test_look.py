@@ -79,14 +79,16 @@ async def test_a_phone_has_room_for_replies_and_fingertips(arrive: Arrive, phone
     page = alice.page
     left = [await page.evaluate(f"{BODY.format(id=one['id'])}.getBoundingClientRect().left") for one in (first, reply)]
     assert left[1] - left[0] >= 12, "a reply is set in visibly"
-    # Lines go down from what has replies, to what replies to it, and no further.
-    line = "getComputedStyle(document.getElementById('comment-{id}')).getPropertyValue('--{which}-line')"
-    lines = {
-        (one["body"], which): (await page.evaluate(line.format(id=one["id"], which=which))).strip() != "transparent"
+    # A line goes down from what has replies, along them, and ends with the last of them.
+    style = "getComputedStyle(document.getElementById('comment-{id}')).getPropertyValue('--{name}')"
+    styles = {
+        (one["body"], name): await page.evaluate(style.format(id=one["id"], name=name))
         for one in (first, reply, last)
-        for which in ("own", "root")
+        for name in ("own-line", "line-0", "height-0")
     }
-    assert [name for name, is_drawn in lines.items() if is_drawn] == [("One", "own"), ("Two", "root")]
+    drawn = [name for name, value in styles.items() if "line" in name[1] and value != "transparent"]
+    assert drawn == [("One", "own-line"), ("Two", "line-0")]
+    assert styles["Two", "height-0"] != "100%"
     assert await page.evaluate(SMALL, 44) == []
     # "edited" stands beside the time, and a number beside the words that it belongs to.
     expected(await phone.patch(f"/api/comments/{last['id']}", json={"body": "Three, edited"}), 200)
