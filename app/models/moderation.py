@@ -80,7 +80,7 @@ async def owner_in(write: Write, viewer: Viewer) -> User:
     """Like `moderator_in`, for what only owners may do. Raises SignInFirst, Forbidden."""
     user = await moderator_in(write, viewer)
     if user.role != Role.OWNER:
-        raise Forbidden("Only an owner may do this.")
+        raise Forbidden("Only owners can do this.")
     return user
 
 
