@@ -27,6 +27,7 @@ from app.models import LIVE_MODELS
 from app.models import commentable as commentables
 from app.models import login as logins
 from app.models import role as roles
+from app.models.mail import DeadLetter, dead_letters
 from app.models.refusals import Refusal
 from app.models.user import USER, Role, User, clean_email
 from app.settings import PACKAGE, Settings, override
@@ -221,6 +222,23 @@ def recount(topics: tuple[Topic, ...]) -> None:
         click.echo(f"{place}: corrected from {was} to {now}.")
     if not wrong:
         click.echo("Nothing to do: all counts are right.")
+
+
+@parley.group("mail")
+def mail_group() -> None:
+    """Mail that could not be sent."""
+
+
+@mail_group.command("failed")
+def failed_mail() -> None:
+    """The newest mails that will not be sent, and why."""
+
+    async def found(parley: Parley) -> list[DeadLetter]:
+        async with parley.reading() as reading:
+            return await dead_letters(reading, 100)
+
+    for letter in _work(found):
+        click.echo(f"{letter.died_at:%Y-%m-%d %H:%M} {letter.kind:15} {ascii(letter.address)[1:-1]:32} {letter.reason}")
 
 
 # -- people -------------------------------------------------------------------------------------------------

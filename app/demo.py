@@ -23,10 +23,10 @@ from app.models import commentable as commentables
 from app.models import role
 from app.models.password import verify_password
 from app.models.refusals import Refusal
-from app.models.user import Role, User, anybody, users_known_as
-from app.settings import Settings
+from app.models.user import Role, User, anybody, oldest_made
 
 PASSWORD = "talk among friends"
+CANDIDATES = 20  # accounts; the demo is written into an empty database, so its three are the oldest
 RETRY_SECONDS = 5.0  # between two checks while the database does not answer
 
 log = logging.getLogger(__name__)
@@ -132,17 +132,16 @@ def describe(users: Sequence[User]) -> str:
     return f"Demo accounts with the published password: {', '.join(named)}."
 
 
-async def find_accounts(reading: Reading, settings: Settings) -> tuple[list[User], list[User]]:
+async def find_accounts(reading: Reading) -> tuple[list[User], list[User]]:
     """(accounts that the published password opens, demo accounts that have another password by now).
 
-    Candidates are the accounts with an address or a name of the demo, and everybody who moderates: a demo account may
-    have been renamed. Each candidate costs one password hash.
+    Candidates are the oldest accounts that were made without a sign-up, as the demo's are; a demo account that was
+    renamed or given another address is one, too. Each costs one password hash.
     """
     published, changed = [], []
-    for user in await users_known_as(reading, ADDRESSES, PEOPLE):
+    for user in await oldest_made(reading, CANDIDATES):
         if await verify_password(PASSWORD, user.password_hash):
-            if user.confirmed_at or not settings.require_confirmation:
-                published.append(user)
+            published.append(user)
         elif user.email in ADDRESSES:
             changed.append(user)
     return published, changed
@@ -152,7 +151,7 @@ async def refuse_accounts(parley: Parley) -> None:
     """Raises DemoAccounts in production if the published password signs somebody in."""
     if parley.settings.environment == "production":
         async with parley.reading() as reading:
-            published, _ = await find_accounts(reading, parley.settings)
+            published, _ = await find_accounts(reading)
         if published:
             raise DemoAccounts(published)
 
@@ -192,7 +191,7 @@ async def remove(parley: Parley, *, changed_too: bool = False) -> tuple[list[str
     An account whose password was changed is somebody's by now: it stays, unless `changed_too`.
     """
     async with parley.reading() as reading:
-        published, changed = await find_accounts(reading, parley.settings)
+        published, changed = await find_accounts(reading)
         found = await commentables.of(reading, list(ARTICLES))
     doomed, left = ([*published, *changed], []) if changed_too else (published, changed)
     for user in doomed:

@@ -2,6 +2,12 @@
 
 Without a server, in development, a mail counts as sent and is kept to be looked at. Elsewhere it waits for one.
 The only module that knows aiosmtplib. What a server says may name people, so of its errors only the codes are logged.
+
+1. A mail that fails does not delay the others. A message that cannot be built, or that the server refuses for good,
+   becomes a dead letter at once. A few mails are sent at the same time, each to another address and in the order of
+   the queue, so that a server that is slow for one address holds up that address only.
+2. An address is never parsed twice. The envelope names the address of the letter itself, and a message is sent only
+   if its `To`, read back from the bytes, is that address and no other.
 """
 
 from __future__ import annotations
@@ -9,7 +15,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Collection
+from contextlib import suppress
+from email import message_from_string
 from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime, parseaddr
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -17,8 +27,9 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 from aiosmtplib.errors import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPResponseException
 
-from app.database import complain
+from app.database import Trouble, complain
 from app.live.parley import Parley
+from app.live.tasks import Tasks
 from app.models import mail as mails
 from app.models.letters import Letter, write_letter
 from app.models.mail import Mail
@@ -26,6 +37,7 @@ from app.models.mail import Mail
 LOOK = 1.0  # seconds between two looks into an empty queue, give or take a fifth
 TIMEOUT = 30.0  # seconds for a mail server to answer one command
 GREETING = 10.0  # seconds, where somebody waits for it
+DELIVERIES = 4  # mails that one process sends at the same time
 ALTOGETHER = 120.0  # seconds to take one mail; well within a claim on it
 
 log = logging.getLogger(__name__)
@@ -34,19 +46,71 @@ log = logging.getLogger(__name__)
 class Refused(Exception):
     """The server will never take this mail: the address is none, say."""
 
+    def __init__(self, code: int) -> None:
+        super().__init__(f"was refused for good: {code}")
+
+
+class Unsendable(Exception):
+    """No server would take this message, or a server would send it to somebody else."""
+
 
 async def keep_sending(parley: Parley) -> None:
-    """For ever: send what is due."""
+    """For ever: send what is due, a few mails at once (1)."""
     if not parley.settings.smtp_url and parley.settings.environment != "development":
         log.warning("No SMTP_URL: mail waits for one, and is dropped after %s", mails.DROPPED)
         return
-    while True:
+    deliveries = Deliveries(parley)
+    async with deliveries.tasks:
+        while True:
+            try:
+                if await deliveries.start_next():
+                    continue
+            except Exception as error:
+                complain(log, error, "mail")
+            await deliveries.pause(LOOK * random.uniform(0.8, 1.2))
+
+
+class Deliveries:
+    """The mails that are being sent by this process, at most one to each address."""
+
+    def __init__(self, parley: Parley) -> None:
+        self.tasks = Tasks()
+        self._parley = parley
+        self._busy: set[str] = set()  # addresses
+        self._free = asyncio.Semaphore(DELIVERIES)
+        self._ended = asyncio.Event()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait so long, or until a delivery ends: the next mail to its address may be due."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+
+    async def start_next(self) -> bool:
+        """Begin to send the mail that is due longest, once there is room. Answers whether there was one."""
+        self._ended.clear()
+        await self._free.acquire()
+        mail = None
         try:
-            if await send_next(parley):
-                continue
+            mail = await _take_next(self._parley, self._busy)
+        finally:
+            if mail is None:
+                self._free.release()
+        if mail is None:
+            return False
+        self._busy.add(mail.address)
+        self.tasks.start(self._deliver(mail))
+        return True
+
+    async def _deliver(self, mail: Mail) -> None:
+        try:
+            await _deliver(self._parley, mail)
         except Exception as error:
             complain(log, error, "mail")
-        await asyncio.sleep(LOOK * random.uniform(0.8, 1.2))
+        finally:
+            self._busy.discard(mail.address)
+            self._free.release()
+            self._ended.set()
 
 
 async def send_next(parley: Parley) -> bool:
@@ -54,30 +118,44 @@ async def send_next(parley: Parley) -> bool:
 
     Ended in the middle, as at shutdown, it leaves a mail whose claim runs out: nobody waits for a server that hangs.
     """
+    mail = await _take_next(parley)
+    if mail is not None:
+        await _deliver(parley, mail)
+    return mail is not None
+
+
+async def _take_next(parley: Parley, busy: Collection[str] = ()) -> Mail | None:
     async with parley.reading() as reading:
-        if not await mails.is_due(reading):
-            return False
-    mail = await parley.own(_take(parley))
-    if mail is None:
-        return False
-    letter = await write_letter(parley, mail)
+        if not await mails.is_due(reading, busy):
+            return None
+    return await parley.own(_take(parley, busy))
+
+
+async def _deliver(parley: Parley, mail: Mail) -> None:
     try:
+        letter = await write_letter(parley, mail)
         if letter and parley.settings.smtp_url:
+            message = _message(mail, letter, parley.settings.mail_from)
             async with asyncio.timeout(ALTOGETHER):
-                await _bring(parley.settings.smtp_url, _message(mail, letter, parley.settings.mail_from))
-    except Refused as refusal:
-        log.warning("mail %s (%s) was refused for good: %s", mail.id, mail.kind, refusal)
-        letter = None
+                await _bring(parley.settings.smtp_url, letter.to, message)
+    except (Refused, Unsendable) as error:
+        log.warning("mail %s (%s) %s", mail.id, mail.kind, error)
+        await parley.own(_set_aside(parley, mail, str(error)))
     except (SMTPException, OSError) as error:
         await parley.own(_put_back(parley, mail, error))
-        return True
-    await parley.own(_put_away(parley, mail, letter))
-    return True
+    except Exception as error:
+        if isinstance(error, Trouble):
+            raise
+        # A mistake of ours, or a kind of a later release: others go on, and this one is tried again later (1).
+        log.error("mail %s (%s)", mail.id, mail.kind, exc_info=error)
+        await parley.own(_put_back(parley, mail, error))
+    else:
+        await parley.own(_put_away(parley, mail, letter))
 
 
-async def _take(parley: Parley) -> Mail | None:
+async def _take(parley: Parley, busy: Collection[str]) -> Mail | None:
     async with parley.database.transaction() as writing, writing.begin():
-        return await mails.take(writing)
+        return await mails.take(writing, busy)
 
 
 async def _put_away(parley: Parley, mail: Mail, letter: Letter | None) -> None:
@@ -89,25 +167,39 @@ async def _put_away(parley: Parley, mail: Mail, letter: Letter | None) -> None:
 
 
 def _message(mail: Mail, letter: Letter, sender: str) -> EmailMessage:
-    message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = sender, letter.to, letter.subject
-    message["Date"] = format_datetime(mail.created_at)
-    # The same however often it is sent: who gets it twice can know.
-    message["Message-ID"] = f"<{mail.id}@{parseaddr(sender)[1].rpartition('@')[2]}>"
-    message["Auto-Submitted"] = "auto-generated"  # no "I am on holiday" in return (RFC 3834)
-    message.set_content(letter.text)
+    """Raises Unsendable for an address that a mail program would read as another, or not at all (2)."""
+    try:
+        message = EmailMessage(policy=SMTP)
+        message["From"], message["To"], message["Subject"] = sender, letter.to, letter.subject
+        message["Date"] = format_datetime(mail.created_at)
+        # The same however often it is sent: who gets it twice can know.
+        message["Message-ID"] = f"<{mail.id}@{parseaddr(sender)[1].rpartition('@')[2]}>"
+        message["Auto-Submitted"] = "auto-generated"  # no "I am on holiday" in return (RFC 3834)
+        message.set_content(letter.text)
+        policy = SMTP if letter.to.isascii() else SMTPUTF8
+        sent = message_from_string(message.as_bytes(policy=policy).decode(), policy=policy)
+        read_back = [address.addr_spec for address in sent["To"].addresses]
+    except Exception as error:  # the email package raises errors of many kinds for texts that it cannot read
+        raise Unsendable(f"cannot be built: {type(error).__name__}") from None
+    if read_back != [letter.to]:
+        raise Unsendable("cannot be built: its address is ambiguous")
     return message
 
 
-async def _bring(url: str, message: EmailMessage) -> None:
-    """Raises Refused, and aiosmtplib's errors for what may go better later."""
+async def _bring(url: str, to: str, message: EmailMessage) -> None:
+    """Raises Refused, Unsendable, and aiosmtplib's errors for what may go better later."""
+    sender = message["From"].addresses[0].addr_spec
     try:
-        await aiosmtplib.send(message, **_way_to(url), timeout=TIMEOUT)
+        await aiosmtplib.send(message, sender=sender, recipients=[to], **_way_to(url), timeout=TIMEOUT)
     except (SMTPRecipientsRefused, SMTPDataError) as error:
         # A refused sender or password is the operator's to mend, and mail waits for that.
         if 500 <= _code(error) < 600:
             raise Refused(_code(error)) from None
         raise
+    except ValueError as error:
+        if isinstance(error, OSError):  # a certificate that is not to be trusted, for now
+            raise
+        raise Unsendable(f"cannot be built: {type(error).__name__}") from None
 
 
 def _way_to(url: str) -> dict[str, Any]:
@@ -135,10 +227,15 @@ async def greet(url: str) -> str:
     return ""
 
 
-async def _put_back(parley: Parley, mail: Mail, error: Exception) -> None:
+async def _set_aside(parley: Parley, mail: Mail, reason: str) -> None:
     async with parley.database.transaction() as writing, writing.begin():
-        again = await mails.put_back(writing, mail)
+        await mails.set_aside(writing, mail, reason)
+
+
+async def _put_back(parley: Parley, mail: Mail, error: Exception) -> None:
     said = _code(error) or type(error).__name__
+    async with parley.database.transaction() as writing, writing.begin():
+        again = await mails.put_back(writing, mail, f"was given up after {mails.PATIENCE.days} days: {said}")
     log.warning("mail %s (%s) was not sent, %s: %s", mail.id, mail.kind, "later" if again else "given up", said)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from email.message import EmailMessage
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -109,6 +110,12 @@ class Settings(BaseSettings):
             raise ConfigurationError("\n".join(_complaints(error))) from None
 
     @property
+    def sends_from_nowhere(self) -> bool:
+        """Whether `MAIL_FROM` is at this machine or in no domain: other servers refuse mail from there."""
+        domain = (_address_in(self.mail_from) or "").rpartition("@")[2].lower().rstrip(".")
+        return "." not in domain or domain.startswith("[") or domain.endswith((".localhost", ".localdomain"))
+
+    @property
     def secret_keys(self) -> list[str]:
         """The key that signs, and after it those that signed before and still verify."""
         return [key.strip() for key in self.secret_key.split(",")]
@@ -153,7 +160,7 @@ class Settings(BaseSettings):
     @field_validator("mail_from")
     @classmethod
     def _a_sender(cls, sender: str) -> str:
-        if "@" not in parseaddr(sender)[1] or not sender.isprintable():
+        if not sender.isprintable() or _address_in(sender) is None:
             raise ValueError("give an address, like Parley <parley@example.com>")
         return sender
 
@@ -202,7 +209,24 @@ class Settings(BaseSettings):
                 raise ValueError("SMTP_URL: required outside development, unless REQUIRE_CONFIRMATION=off")
             if self.smtp_url and "public_url" not in self.model_fields_set:
                 raise ValueError("PUBLIC_URL: required with SMTP_URL outside development; links in mail lead there")
+            if self.smtp_url and self.sends_from_nowhere:
+                raise ValueError(
+                    f"MAIL_FROM: {self.mail_from} is an address on this machine, which other mail servers refuse;"
+                    " give one of your own domain, like Parley <parley@example.com>"
+                )
         return self
+
+
+def _address_in(sender: str) -> str | None:
+    """The one address in a `From`, if the functions that send mail agree on which it is."""
+    message = EmailMessage()
+    try:
+        message["From"] = sender
+        (address,) = message["From"].addresses
+    except Exception:  # the email package raises errors of many kinds for texts that it cannot read
+        return None
+    agreed = address.username and address.domain and address.addr_spec == parseaddr(sender)[1]
+    return address.addr_spec if agreed and not message["From"].defects else None
 
 
 def _complaints(error: ValidationError) -> list[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner, Result
@@ -15,6 +17,7 @@ from app import __version__
 from app.command import parley as command
 from app.database import Database
 from app.live.topics import Topic
+from app.models import mail
 from app.models.commentable import id_of
 from app.settings import PACKAGE, Settings
 from tests.support.people import me, person, write
@@ -228,6 +231,18 @@ async def test_it_has_a_version_and_says_what_it_can(run: Run) -> None:
     assert said(await run("--version")) == f"Parley {__version__}\n"
     page = said(await run("--help"))
     assert {name for name in command.commands if f"\n  {name} " in page} == set(command.commands)
+
+
+async def test_mail_that_failed_is_listed(run: Run, site: Site) -> None:
+    assert said(await run("mail", "failed")) == ""
+    served = site.server.config.app.state.parley
+    async with served.database.transaction() as writing, writing.begin():
+        stored = mail.Mail(
+            id=uuid4(), kind="reset", address="=?utf-8?q?boss?=@corp.example", attempts=1, created_at=datetime.now(UTC)
+        )
+        await mail.set_aside(writing, stored, "cannot be built: ValueError")
+    told = said(await run("mail", "failed"))
+    assert told.split()[2:] == ["reset", "=?utf-8?q?boss?=@corp.example", "cannot", "be", "built:", "ValueError"]
 
 
 # -- serving ------------------------------------------------------------------------------------------------

@@ -65,17 +65,15 @@ async def test_production_does_not_start_with_the_demos_accounts(seeded: Parley,
     assert any("alice@example.com (owner)" in said for said in found.wrong)
 
 
-async def test_a_demo_account_with_another_address_is_found_by_its_name_or_its_role(
-    seeded: Parley, production: Settings
-) -> None:
-    for name in ("Bob", "Carol"):
+async def test_a_demo_account_with_another_name_and_address_is_found(seeded: Parley, production: Settings) -> None:
+    for name in ("Alice", "Carol"):
         await accounts.remove(seeded, (await user_named(seeded, name)).id)
-    async with seeded.writing(Topic.account((await user_named(seeded, "Alice")).id)) as write:
-        user = await user_at(write.session, "alice@example.com")
+    async with seeded.writing(Topic.account((await user_named(seeded, "Bob")).id)) as write:
+        user = await user_at(write.session, "bob@example.com")
         assert user
         user.email, user.username, user.username_key = "boss@corp.example", "Boss", "boss"
         write.update(user)
-    with pytest.raises(demo.DemoAccounts, match=r"boss@corp\.example \(owner\)"):
+    with pytest.raises(demo.DemoAccounts, match=r"boss@corp\.example \(member\)"):
         await start(production)
 
 
@@ -113,6 +111,15 @@ async def test_an_account_whose_password_was_changed_stays_and_the_doctor_names_
     assert found.wrong == []
     assert any("bob@example.com" in said for said in found.warnings)
     assert (await demo.remove(seeded, changed_too=True))[0] == ["bob@example.com"]
+
+
+async def test_somebody_who_signed_up_with_the_same_words_is_nobodys_demo(
+    settings: Settings, production: Settings
+) -> None:
+    async with Parley(settings, LIVE_MODELS, listening=False) as parley:
+        assert await accounts.sign_up(parley, "alice@example.com", "Alice", demo.PASSWORD)
+        await start(production.model_copy(update={"require_confirmation": False}))
+        assert await demo.remove(parley) == ([], [])
 
 
 async def test_the_demo_may_stay_in_development(seeded: Parley, settings: Settings) -> None:

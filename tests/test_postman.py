@@ -471,6 +471,67 @@ async def test_one_bad_letter_does_not_keep_the_others(office: Parley, server: M
         await wait_until(lambda: server.received, "the good letter")
 
 
+ENCODED = ("=?utf-8?q?boss?=@corp.example", "=?utf-8?q?a=0d=0ax?=@corp.example")
+
+
+async def test_forty_bad_addresses_do_not_delay_an_honest_mail(
+    office: Parley, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of a release that took such addresses. Nobody gets these mails, and nothing is tried again."""
+    monkeypatch.setattr(postman, "LOOK", 3_600.0)  # a failure that makes the postman wait makes this test fail
+    alice = await alice_has_an_account(office)
+    async with office.database.transaction() as writing, writing.begin():
+        for number in range(40):
+            mail.queue(writing, Kind.PASSWORD, ENCODED[number % 2], alice.id)
+    await send(office, Kind.RESET)
+    async with postman_of(office):
+        await wait_until(lambda: server.received, "the honest letter")
+        await wait_until(lambda: nothing_left(office), "the queue to be empty")
+    assert [letter.to for letter in server.received] == ["alice@example.com"]
+    async with office.reading() as reading:
+        dead = await mail.dead_letters(reading, 100)
+    assert Counter(letter.address for letter in dead) == dict.fromkeys(ENCODED, 20)
+    assert {letter.reason for letter in dead} == {
+        "cannot be built: its address is ambiguous", "cannot be built: ValueError"
+    }  # fmt: skip
+
+
+async def test_a_mail_that_hangs_holds_up_its_own_address_only(
+    office: Parley, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver, asked, goes_on = postman._bring, [], asyncio.Event()
+
+    async def bring(url: str, to: str, message: Any) -> None:
+        asked.append(to)
+        if to == "slow@example.com":
+            await goes_on.wait()
+        await deliver(url, to, message)
+
+    monkeypatch.setattr(postman, "_bring", bring)
+    await send(office, Kind.DELETED, Kind.PASSWORD, to="slow@example.com")
+    await send(office, *[Kind.DELETED] * 10)
+    async with postman_of(office):
+        await wait_until(lambda: len(server.received) == 10, "the others' letters")
+        assert asked.count("slow@example.com") == 1
+        goes_on.set()
+        await wait_until(lambda: len(server.received) == 12, "the slow ones")
+    assert [letter.subject for letter in server.received[10:]] == [
+        "Your account has been deleted", "Your password has been changed",
+    ]  # fmt: skip
+
+
+async def test_with_the_account_its_dead_letters_go(office: Parley, server: MailServer) -> None:
+    alice = await alice_has_an_account(office)
+    await send(office, Kind.RESET)
+    server.answer("RCPT", "550 No such person here")
+    await send_all(office)
+    async with office.reading() as reading:
+        (dead,) = await mail.dead_letters(reading, 100)
+    assert (dead.address, dead.attempts, dead.reason) == ("alice@example.com", 1, "was refused for good: 550")
+    await accounts.remove(office, alice.id)
+    assert "alice@example.com" not in await everything(office)
+
+
 # -- several processes --------------------------------------------------------------------------------------
 
 
@@ -526,10 +587,12 @@ async def test_a_real_process_is_killed_while_it_sends(production: Settings, ser
     environment = {
         "ENVIRONMENT": "production", "SECRET_KEY": KEY, "SMTP_URL": server.url, "REDIS_URL": production.redis_url,
         "PUBLIC_URL": production.public_url, "DATABASE_URL": production.database_url,
+        "MAIL_FROM": "parley@talk.example.com",
         "REDIS_CHANNEL_NAME": production.redis_channel_name,
     }  # fmt: skip
     async with process(production) as office:
-        await alice_has_an_account(office)
+        await enrol_unconfirmed(office)
+        await forget_mail(office)
         async with spawned(environment) as app, app.client() as guest:
             assert (await guest.post("/api/resets", json={"email": "alice@example.com"})).status_code == 202
             await wait_until(lambda: "RCPT" in server.asked, "the process to be at it")

@@ -52,7 +52,7 @@ async def test_production_does_not_begin_without_what_it_needs(command: list[str
     environment = {"PATH": os.environ["PATH"], "ENVIRONMENT": "production"}
     for missing, value in (
         ("SECRET_KEY", "a key that is long enough for production"), ("SMTP_URL", "smtp://mail.example.com"),
-        ("PUBLIC_URL", "nothing of the kind"),
+        ("PUBLIC_URL", "https://talk.example.com"), ("MAIL_FROM", "nothing of the kind"),
     ):  # fmt: skip
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", *command, cwd=ROOT, env=environment, stdout=PIPE, stderr=STDOUT

@@ -9,7 +9,9 @@ from app.settings import DEVELOPMENT_KEY, ROOT, ConfigurationError, Settings
 
 KEY = "a key that is long enough for production"
 PRODUCTION = {"ENVIRONMENT": "production", "SECRET_KEY": KEY}
-MAIL = {"SMTP_URL": "smtp://mail.example.com", "PUBLIC_URL": "https://talk.example.com"}
+MAIL = {
+    "SMTP_URL": "smtp://mail.example.com", "PUBLIC_URL": "https://talk.example.com", "MAIL_FROM": "parley@example.com",
+}  # fmt: skip
 
 # In .env.example for docker-compose.yml.
 OF_OTHERS = {"POSTGRES_PASSWORD", "SITE", "HTTP_LISTEN", "HTTPS_LISTEN"}
@@ -57,6 +59,7 @@ def test_urls_get_the_driver_that_we_use(given: str, used: str) -> None:
         ("SMTP_URL", "mail.example.com"), ("SMTP_URL", "http://mail.example.com"), ("SMTP_URL", "smtp://"),
         ("SMTP_URL", "smtp://mail.example.com:submission"), ("SMTP_URL", "smtp://mail.example.com:0"),
         ("MAIL_FROM", "Parley"), ("MAIL_FROM", "parley@example.com\nBcc: everyone@example.com"), ("MAIL_FROM", "<>"),
+        ("MAIL_FROM", "=?utf-8?q?boss?=@example.com"), ("MAIL_FROM", "one@example.com, two@example.com"),
         ("PUBLIC_URL", "talk.example.com"), ("PUBLIC_URL", "ftp://talk.example.com"), ("PUBLIC_URL", "https://"),
         ("PUBLIC_URL", "https://talk.example.com/?page"), ("PUBLIC_URL", "https://talk.example.com/#page"),
         ("ROOT_PATH", "talk"), ("ROOT_PATH", "/Article"), ("ROOT_PATH", "/talk//here"), ("ROOT_PATH", "/a b"),
@@ -183,7 +186,25 @@ def test_who_sends_must_say_where_links_lead(monkeypatch: pytest.MonkeyPatch) ->
         load(monkeypatch, **PRODUCTION, SMTP_URL=MAIL["SMTP_URL"])
     with pytest.raises(ConfigurationError, match=r"^PUBLIC_URL: "):
         load(monkeypatch, REQUIRE_CONFIRMATION="off")
-    assert load(monkeypatch, PUBLIC_URL=MAIL["PUBLIC_URL"]).public_url == MAIL["PUBLIC_URL"]
+    assert (
+        load(monkeypatch, PUBLIC_URL=MAIL["PUBLIC_URL"], MAIL_FROM=MAIL["MAIL_FROM"]).public_url == MAIL["PUBLIC_URL"]
+    )
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [None, "parley@localhost", "Parley <parley@LOCALHOST>", "parley@mail.localhost", "parley@localhost.localdomain",
+     "parley@[127.0.0.1]", "parley@talk"],
+)  # fmt: skip
+def test_nobody_gets_mail_from_localhost(monkeypatch: pytest.MonkeyPatch, sender: str | None) -> None:
+    said = {**PRODUCTION, **MAIL, "MAIL_FROM": sender or ""}
+    with pytest.raises(ConfigurationError, match=r"^MAIL_FROM: .* your own domain"):
+        load(monkeypatch, **said)
+    assert load(monkeypatch, ENVIRONMENT="development").mail_from == (sender or "Parley <parley@localhost>")
+
+
+def test_where_no_mail_is_sent_nobody_has_to_say_from_whom(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(monkeypatch, **PRODUCTION, REQUIRE_CONFIRMATION="off").mail_from == "Parley <parley@localhost>"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 from app import demo
 from app.database import POOL, Database, Schema, Trouble, complaint, file_of, in_a_line, known_migrations
 from app.doctor.finding import Finding, masked, ok, warning, wrong
+from app.models import mail
 from app.settings import Settings
 
 ABOUT = "database"
@@ -33,8 +34,8 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     try:
         async with asyncio.timeout(PATIENCE):
             found = [finding async for finding in _look(database, file, where)]
-            if settings.environment == "production" and await database.schema() is not Schema.BEHIND:
-                found += await _demo(database, settings)
+            if await database.schema() is not Schema.BEHIND:
+                found += await _rows(database, settings)
     except Trouble as error:
         said = complaint(error) or in_a_line(error)
         advice = "Is it running? Check host, user and password in DATABASE_URL."
@@ -60,9 +61,19 @@ async def _look(database: Database, file: Path | None, where: str) -> AsyncItera
         yield clock(await database.ask("SELECT clock_timestamp()"), datetime.now(UTC))
 
 
-async def _demo(database: Database, settings: Settings) -> list[Finding]:
+async def _rows(database: Database, settings: Settings) -> list[Finding]:
+    found = await _demo(database) if settings.environment == "production" else []
     async with database.reading() as reading:
-        published, changed = await demo.find_accounts(reading, settings)
+        dead = await mail.count_dead_letters(reading)
+    if dead:
+        said = f"{dead} of the last 30 days could never be sent."
+        found.append(warning("mail", said, "parley mail failed lists them, with the reason for each."))
+    return found
+
+
+async def _demo(database: Database) -> list[Finding]:
+    async with database.reading() as reading:
+        published, changed = await demo.find_accounts(reading)
     found = []
     if published:
         found.append(wrong("demo", f"{demo.describe(published)} Parley does not start.", "parley demo remove"))

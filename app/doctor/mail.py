@@ -19,6 +19,8 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         else:
             yield warning(ABOUT, "no mail server: nobody can reset a password.", "Set SMTP_URL.")
         return
+    if settings.environment == "production" and settings.sends_from_nowhere:
+        yield wrong(ABOUT, f"MAIL_FROM is {settings.mail_from}: other servers refuse it.", "Set MAIL_FROM to your own.")
     trouble = await greet(settings.smtp_url)
     if trouble:
         yield wrong(

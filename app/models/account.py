@@ -295,6 +295,7 @@ async def _wait_for_comments(write: Write, user_id: UUID) -> None:
 
 async def _erase(write: Write, user: User, then: str) -> None:
     await end_all(write, user.id, End.DELETED)
+    await mail.forget_dead_letters(write.session, user.email)
     user.leaving, user.role = then, Role.MEMBER
     write.destroy(user)
     write.tell("account deleted", account=user.id)

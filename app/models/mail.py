@@ -6,10 +6,13 @@
    same, and takes the same time.
 3. A row is taken by one process at a time, for a while. Is that process killed, another takes it after that; only
    between the mail server's answer and our note of it can a mail be sent twice.
+4. A mail that can never be sent becomes a dead letter: it leaves the queue, costs nothing more, and is kept for a while
+   so that an operator can see what failed. A failure that may pass is retried with growing waits, for two days.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID, uuid4
@@ -24,6 +27,8 @@ DROPPED = 2 * PATIENCE  # what could not even be tried
 CLAIM = timedelta(minutes=5)  # that one process has for one mail
 AGAIN = (timedelta(seconds=20), timedelta(hours=2))  # the first wait after a failure, doubled up to the last
 KEPT = 100  # sent mails that are kept, where they are kept
+DEAD_LETTERS_KEPT = timedelta(days=30)
+MAX_DEAD_LETTERS = 1_000  # the newest; older ones are dropped
 
 
 class Kind(StrEnum):
@@ -58,15 +63,29 @@ class Mail(Base):
     text: Mapped[str | None] = mapped_column(Text)
 
 
+class DeadLetter(Base):
+    """A mail that will not be sent, and why. It has no words and no link, as none was written."""
+
+    __tablename__ = "dead_letters"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)  # the mail's
+    kind: Mapped[str] = mapped_column(String(30))
+    address: Mapped[str] = mapped_column(String(254))
+    reason: Mapped[str] = mapped_column(String(100))  # without any text of others
+    attempts: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    died_at: Mapped[datetime] = mapped_column(Instant, index=True)
+
+
 def queue(writing: Writing, kind: Kind, address: str, user_id: UUID | None = None, about: str | None = None) -> None:
     """To be sent once this transaction has committed."""
     now = datetime.now(UTC)
     writing.add(Mail(kind=kind, address=address, user_id=user_id, about=about, created_at=now, due_at=now))
 
 
-async def is_due(reading: Reading) -> bool:
+async def is_due(reading: Reading, busy: Collection[str] = ()) -> bool:
     """Whether there is a mail to take: asked often, and without a lock."""
-    due = select(Mail.id).where(Mail.due_at <= datetime.now(UTC)).limit(1)
+    due = select(Mail.id).where(Mail.due_at <= datetime.now(UTC), Mail.address.not_in(busy)).limit(1)
     return await reading.scalar(due) is not None
 
 
@@ -77,10 +96,21 @@ async def waiting(reading: Reading) -> tuple[int, float]:
     return count, (datetime.now(UTC) - oldest).total_seconds() if count else 0.0
 
 
-async def take(writing: Writing) -> Mail | None:
-    """The mail that is due longest, now this process's for a while (3)."""
+async def count_dead_letters(reading: Reading) -> int:
+    return await reading.scalar(select(func.count()).select_from(DeadLetter)) or 0
+
+
+async def dead_letters(reading: Reading, limit: int) -> list[DeadLetter]:
+    """Mails that will not be sent, the newest first."""
+    newest = select(DeadLetter).order_by(DeadLetter.died_at.desc(), DeadLetter.id).limit(limit)
+    return list((await reading.scalars(newest)).all())
+
+
+async def take(writing: Writing, busy: Collection[str] = ()) -> Mail | None:
+    """The mail that is due longest, now this process's for a while (3); none to a `busy` address."""
     now = datetime.now(UTC)
-    due = select(Mail).where(Mail.due_at <= now).order_by(Mail.due_at).limit(1).with_for_update(skip_locked=True)
+    due = select(Mail).where(Mail.due_at <= now, Mail.address.not_in(busy))
+    due = due.order_by(Mail.due_at).limit(1).with_for_update(skip_locked=True)
     mail = await writing.scalar(due)
     if mail:
         mail.attempts += 1
@@ -88,10 +118,10 @@ async def take(writing: Writing) -> Mail | None:
     return mail
 
 
-async def put_back(writing: Writing, mail: Mail) -> bool:
-    """After a failure: due again later. Answers False for one that is given up instead."""
+async def put_back(writing: Writing, mail: Mail, reason: str) -> bool:
+    """After a failure that may pass: due again later. Answers False for one that is a dead letter instead (4)."""
     if datetime.now(UTC) - mail.created_at > PATIENCE:
-        await discard(writing, mail)
+        await set_aside(writing, mail, reason)
         return False
     first, last = AGAIN
     wait = min(first * 2 ** min(mail.attempts - 1, 20), last)
@@ -99,8 +129,24 @@ async def put_back(writing: Writing, mail: Mail) -> bool:
     return True
 
 
+async def set_aside(writing: Writing, mail: Mail, reason: str) -> None:
+    """It will not be sent (4)."""
+    await discard(writing, mail)
+    writing.add(
+        DeadLetter(
+            id=mail.id, kind=mail.kind, address=mail.address, reason=reason[:100], attempts=mail.attempts,
+            created_at=mail.created_at, died_at=datetime.now(UTC),
+        )
+    )  # fmt: skip
+
+
+async def forget_dead_letters(writing: Writing, address: str) -> None:
+    """An account with this address is gone: what could not be sent there has no address any more."""
+    await writing.execute(delete(DeadLetter).where(DeadLetter.address == address))
+
+
 async def discard(writing: Writing, mail: Mail) -> None:
-    """Sent, pointless or given up: nothing of it is kept."""
+    """Sent or pointless: nothing of it is kept."""
     await writing.execute(delete(Mail).where(Mail.id == mail.id))
 
 
@@ -119,5 +165,9 @@ async def kept(reading: Reading) -> list[Mail]:
 
 
 async def prune(writing: Writing) -> None:
-    """Drop what nobody could send or write for so long."""
-    await writing.execute(delete(Mail).where(Mail.sent_at.is_(None), Mail.created_at < datetime.now(UTC) - DROPPED))
+    """Drop what nobody could send or write for so long, and old dead letters."""
+    now = datetime.now(UTC)
+    await writing.execute(delete(Mail).where(Mail.sent_at.is_(None), Mail.created_at < now - DROPPED))
+    newest = select(DeadLetter.id).order_by(DeadLetter.died_at.desc()).limit(MAX_DEAD_LETTERS)
+    too_old = DeadLetter.died_at < now - DEAD_LETTERS_KEPT
+    await writing.execute(delete(DeadLetter).where(too_old | DeadLetter.id.not_in(newest)))

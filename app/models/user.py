@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import String, or_, select, text
+from sqlalchemy import String, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Instant, Reading
@@ -105,11 +104,18 @@ def is_letter(character: str) -> bool:
 
 
 def clean_email(email: str) -> str:
-    """The address in its one form. Raises ValueError."""
+    """The address in its one form: composed (NFC), in small letters, its domain in Unicode. Raises ValueError.
+
+    Accounts, limits and mail all use this form. It is an addr-spec (RFC 5322) without quotes or comments. Those that
+    hold an encoded word (RFC 2047) are refused: mail software decodes it, and then has another address.
+    """
     try:
-        return validate_email(email, check_deliverability=False).normalized.lower()
+        cleaned = validate_email(email, check_deliverability=False).normalized.lower()
+        if "=?" in cleaned or validate_email(cleaned, check_deliverability=False).normalized != cleaned:
+            raise EmailNotValidError
     except EmailNotValidError:
         raise ValueError("Enter an email address, like alice@example.com") from None
+    return cleaned
 
 
 def ascii_email(email: str) -> str:
@@ -162,12 +168,10 @@ async def user_at(reading: Reading, email: str) -> User | None:
     return await reading.scalar(select(User).where(User.email == email))
 
 
-async def users_known_as(reading: Reading, emails: Collection[str], usernames: Collection[str]) -> list[User]:
-    """The accounts with one of these addresses or names, and those that moderate; a hundred at most."""
-    keys = [username_key(name) for name in usernames]
-    known = or_(User.email.in_(emails), User.username_key.in_(keys), User.role.in_(MODERATING))
-    query = select(User).where(known, User.deleted_at.is_(None)).order_by(User.created_at)
-    return list((await reading.scalars(query.limit(100))).all())
+async def oldest_made(reading: Reading, limit: int) -> list[User]:
+    """The oldest accounts that nobody signed up for: `app.models.account.make` confirms them as it makes them."""
+    made = select(User).where(User.confirmed_at == User.created_at, User.deleted_at.is_(None))
+    return list((await reading.scalars(made.order_by(User.created_at).limit(limit))).all())
 
 
 async def refuse_taken_name(reading: Reading, username: str, but: User | None = None) -> None:

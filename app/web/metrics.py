@@ -100,11 +100,12 @@ class Metrics:
         families = [GaugeMetricFamily("parley_database_up", "Whether the database answers.", 0)]
         try:
             async with asyncio.timeout(PATIENCE):
-                count, seconds = await self._parley.own(_waiting(self._parley))
+                count, seconds, dead = await self._parley.own(_mails(self._parley))
             families = [
                 GaugeMetricFamily("parley_database_up", "Whether the database answers.", 1),
                 GaugeMetricFamily("parley_mails_waiting", "Mails that are not sent yet.", count),
                 GaugeMetricFamily("parley_mail_wait_seconds", "How long the oldest of them has waited.", seconds),
+                GaugeMetricFamily("parley_mails_dead", "Mails of the last 30 days that could never be sent.", dead),
             ]
         except Trouble as error:
             complain(log, error, "metrics")
@@ -180,9 +181,9 @@ class Metrics:
         yield _counters("parley_database_errors", "Statements that failed, by error.", "error", database.errors)
 
 
-async def _waiting(parley: Parley) -> tuple[int, float]:
+async def _mails(parley: Parley) -> tuple[int, float, int]:
     async with parley.reading() as reading:
-        return await mail.waiting(reading)
+        return *await mail.waiting(reading), await mail.count_dead_letters(reading)
 
 
 def _counters(name: str, what: str, label: str, counts: Mapping[str, int]) -> Metric:

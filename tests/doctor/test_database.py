@@ -5,6 +5,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import make_url
@@ -12,9 +13,11 @@ from sqlalchemy import make_url
 from app.database import known_migrations
 from app.doctor import database
 from app.doctor.finding import State
+from app.models import mail
 from tests.doctor.diagnosis import Diagnosis, diagnosed
 
 if TYPE_CHECKING:
+    from app.live.parley import Parley
     from app.settings import Settings
     from tests.support.postgres import PostgresServer
 
@@ -27,6 +30,18 @@ async def test_one_that_is_well(settings: Settings) -> None:
     found = await examined(settings)
     assert found.well, found
     assert any("up to date" in said for said in found.all_of(State.OK))
+
+
+async def test_dead_letters_are_counted(settings: Settings, parley: Parley) -> None:
+    async with parley.database.transaction() as writing, writing.begin():
+        for _ in range(2):
+            stored = mail.Mail(
+                id=uuid4(), kind="reset", address="=?utf-8?q?boss?=@corp.example", attempts=1,
+                created_at=datetime.now(UTC),
+            )  # fmt: skip
+            await mail.set_aside(writing, stored, "cannot be built")
+    found = await examined(settings)
+    assert any(said.startswith("2 of the last 30 days") for said in found.warnings)
 
 
 async def test_a_file_that_is_not_there_is_not_made(settings: Settings, tmp_path: Path) -> None:

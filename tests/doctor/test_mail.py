@@ -38,6 +38,14 @@ async def test_one_that_is_away_and_one_that_will_not_take_a_password_in_the_cle
         assert said.startswith("smtp://parley:***@127.0.0.1")
 
 
+async def test_a_sender_at_localhost_is_wrong_where_others_get_the_mail(settings: Settings) -> None:
+    async with mail_server() as server:
+        found = await examined(settings, smtp_url=server.url, environment="production")
+        assert any("MAIL_FROM" in said for said in found.wrong)
+        own = "Parley <parley@example.com>"
+        assert (await examined(settings, smtp_url=server.url, environment="production", mail_from=own)).well
+
+
 async def test_none(settings: Settings) -> None:
     assert (await examined(settings)).well
     assert (await examined(settings, environment="production")).warnings

@@ -39,6 +39,31 @@ def test_what_is_no_address(address: str) -> None:
         clean_email(address)
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["=?utf-8?q?boss?=@corp.example", "=?utf-8?q?a=0d=0ax?=@corp.example", "a=?x@corp.example", "=?@corp.example",
+     '"boss"@corp.example', "boss(x)@corp.example", "<boss@corp.example>", "boss@corp.example,x@corp.example",
+     "@relay.example:boss@corp.example", "boss@[127.0.0.1]", "boss\u200b@corp.example", "bo\u202ess@corp.example"],
+)  # fmt: skip
+def test_what_mail_software_would_read_as_another_address(address: str) -> None:
+    with pytest.raises(ValueError, match="address"):
+        clean_email(address)
+
+
+@pytest.mark.parametrize(
+    ("typed", "form"),
+    [
+        ("JÜRGEN@xn--bcher-kva.example", "jürgen@bücher.example"),
+        ("ju\u0308rgen@BÜCHER.example", "jürgen@bücher.example"),
+        ("O'Brien+talk@Example.com", "o'brien+talk@example.com"),
+        ("a=b?c@example.com", "a=b?c@example.com"),
+    ],
+)
+def test_an_address_has_one_form_however_it_is_typed(typed: str, form: str) -> None:
+    assert clean_email(typed) == form
+    assert clean_email(form) == form
+
+
 # -- reserved names -----------------------------------------------------------------------------------------
 
 

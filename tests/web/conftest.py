@@ -70,6 +70,7 @@ def production(sqlite_url: str, redis_url: str, channel: str) -> Settings:
         secret_key="a key of this test's own that is long enough",
         public_url="https://talk.example.com",
         smtp_url="smtp://127.0.0.1:1",
+        mail_from="Parley <parley@talk.example.com>",
     )
 
 

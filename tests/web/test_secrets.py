@@ -12,7 +12,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Flag, auto
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -32,7 +32,7 @@ from app.models.like import Like
 from app.models.link import Purpose
 from app.models.lock import MOST, Failures
 from app.models.login import Login
-from app.models.mail import Kind, Mail
+from app.models.mail import DeadLetter, Kind, Mail
 from app.models.notification import Notification
 from app.models.report import Report
 from app.models.user import Role, User
@@ -137,6 +137,13 @@ COLUMNS: dict[str, To | Word] = {
     "decisions.person_name": To.ALL,
     "decisions.reason": To.MODERATORS,  # not even whom it is about
     "decisions.created_at": To.MODERATORS,
+    "dead_letters.id": To.LOG,  # a mail's
+    "dead_letters.kind": WORD,
+    "dead_letters.address": To.NOBODY,  # but the operator
+    "dead_letters.reason": To.LOG,
+    "dead_letters.attempts": To.NOBODY,
+    "dead_letters.created_at": To.NOBODY,
+    "dead_letters.died_at": To.NOBODY,
     "mails.id": To.LOG,
     "mails.kind": WORD,
     "mails.address": To.NOBODY,  # but the mail server
@@ -168,7 +175,17 @@ COLUMNS: dict[str, To | Word] = {
     "failures.failed_at": To.NOBODY,
     "failures.locked_until": To.NOBODY,
 }
-ABOUT_PEOPLE = ("users", "logins", "likes", "reports", "decisions", "mails", "notifications", "failures")
+ABOUT_PEOPLE = (
+    "users",
+    "logins",
+    "likes",
+    "reports",
+    "decisions",
+    "mails",
+    "dead_letters",
+    "notifications",
+    "failures",
+)
 # What people write and do where others see it, and counters.
 OTHERS = {"comments", "commentables", "topics", "epochs"}
 
@@ -202,7 +219,8 @@ class Marks:
         kind = column.type
         if isinstance(kind, Instant | DateTime):
             future = column.name in ("due_at", "expires_at", "locked_until", "seen_at")
-            return datetime(2087 if future else 1987, 3, 4, 5, self._count, self._count, tzinfo=UTC)
+            began = datetime(2087 if future else 1987, 3, 4, 5, tzinfo=UTC)
+            return began + timedelta(minutes=self._count, seconds=self._count % 60)
         if isinstance(kind, Uuid):
             return uuid4()
         if isinstance(kind, Integer):
@@ -239,6 +257,7 @@ async def plant(served: Parley, user_id: UUID) -> dict[str, list[str]]:
         Notification: values(
             Notification, id=None, topic=f"User/{user_id}", user_id=user_id, place="Article/where somebody named her"
         ),
+        DeadLetter: values(DeadLetter, id=uuid4(), kind=Kind.RESET),
         Failures: values(Failures),
     }
     async with served.database.transaction() as writing, writing.begin():
@@ -256,6 +275,7 @@ async def plant(served: Parley, user_id: UUID) -> dict[str, list[str]]:
         await writing.execute(insert(Report).values(rows[Report]))
         await writing.execute(insert(Decision).values(rows[Decision]))
         await writing.execute(insert(Mail).values(rows[Mail]))
+        await writing.execute(insert(DeadLetter).values(rows[DeadLetter]))
         rows[Notification] |= {"kind": "reply", "seq": 10_002, "created_seq": 10_002}
         await writing.execute(insert(Notification).values(rows[Notification]))
         await writing.execute(insert(Failures).values(rows[Failures]))
@@ -404,6 +424,7 @@ def settings(settings: Settings, redis_server: RedisServer, smtp_url: str, monke
         require_confirmation=False,
         public_url="http://127.0.0.1:8000",
         smtp_url=smtp_url,
+        mail_from="Parley <parley@talk.example.com>",
     )
 
 
