@@ -200,7 +200,7 @@ async def test_it_does_not_take_the_place_of_what_they_had_there(guest: Person, 
     await has_typed(guest, "From last week")
 
 
-async def test_who_signs_out_is_asked_and_leaves_nothing_behind(alice: Person) -> None:
+async def test_a_person_who_signs_out_is_asked_and_leaves_nothing_behind(alice: Person) -> None:
     await alice.write("Mine")
     await alice.is_settled()
     await alice.composer.fill("Half a thought")
@@ -223,7 +223,7 @@ async def test_who_signs_out_is_asked_and_leaves_nothing_behind(alice: Person) -
     assert await tab.editor.input_value() == "Second thoughts", "a field that is open in another tab stays so"
 
 
-async def test_who_has_nothing_unsent_signs_out_at_once(alice: Person) -> None:
+async def test_a_person_without_drafts_signs_out_at_once(alice: Person) -> None:
     await alice.page.locator(".account__sign-out").click()
     await alice.is_guest()
 

@@ -157,7 +157,7 @@ async def test_all_of_it_with_keys_alone(alice: Person, bob: Person, carol: Pers
     await carol.focus_is_on(".desk__heading")
     await carol.go("/Article/1")
     await carol.press(".comment__more")
-    for act in ("report", "hide", "block", "report"):
+    for act in ("report", "hide", "block", "link", "report"):
         await carol.focus_is_on(MENU.format(act))
         await carol.page.keyboard.press("ArrowDown")
     await carol.page.keyboard.press("Enter")

@@ -84,7 +84,7 @@ async def test_the_same_form_sent_twice_is_one_comment(alice: httpx.AsyncClient)
     assert [comment["body"] for comment in (await snapshot(alice))["comments"]] == ["Once", "And another"]
 
 
-async def test_what_was_deleted_meanwhile_may_be_posted_again(alice: httpx.AsyncClient) -> None:
+async def test_a_deleted_comment_may_be_posted_again(alice: httpx.AsyncClient) -> None:
     action, fields = await form_of(alice)
     await alice.post(action, data={**fields, "body": "Once"})
     (comment,) = (await snapshot(alice))["comments"]
@@ -134,7 +134,9 @@ async def lock(served: Parley) -> None:
         commentable.locked = True
 
 
-async def test_who_posts_too_often_keeps_the_text(alice: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_person_who_posts_too_often_keeps_the_text(
+    alice: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     action, fields = await form_of(alice)
     once = parse("1 per hour")
     monkeypatch.setattr(limits, "COMMENT", limits.Limit("comment", once, once))
@@ -195,7 +197,7 @@ async def test_another_site_posts_nothing(alice: httpx.AsyncClient, path: str) -
     assert (await snapshot(alice))["comments"] == []
 
 
-async def test_what_is_no_form_is_refused(alice: httpx.AsyncClient) -> None:
+async def test_a_body_that_is_not_a_form_is_refused(alice: httpx.AsyncClient) -> None:
     refused(await alice.post("/Article/1", json={"body": "Hello"}), 415)
     refused(await alice.post("/Article/1", data={"body": "x" * MANY}), 413)
     refused(await alice.post("/Article/1", data={f"field{n}": "x" for n in range(30)}), 400)

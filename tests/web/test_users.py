@@ -51,7 +51,7 @@ async def test_at_most_eight_are_answered(alice: httpx.AsyncClient, site: Site) 
     assert len(await named(alice, "many")) == 8
 
 
-async def test_who_has_left_is_not_among_them(alice: httpx.AsyncClient, site: Site) -> None:
+async def test_deleted_accounts_are_not_among_them(alice: httpx.AsyncClient, site: Site) -> None:
     from tests.support.people import PASSWORD
 
     async with person(site, "Zora") as zora:
@@ -62,7 +62,7 @@ async def test_who_has_left_is_not_among_them(alice: httpx.AsyncClient, site: Si
 
 
 @pytest.mark.parametrize("prefix", [None, "", " ", "x" * 31, "\0"])
-async def test_what_is_no_prefix_is_refused(alice: httpx.AsyncClient, prefix: str | None) -> None:
+async def test_a_bad_prefix_is_refused(alice: httpx.AsyncClient, prefix: str | None) -> None:
     refused(await alice.get(PATH, params={} if prefix is None else {"prefix": prefix}), 422, "prefix")
 
 
@@ -72,5 +72,5 @@ async def test_the_place_is_named_whole_or_not_at_all(alice: httpx.AsyncClient) 
     refused(await alice.get(PATH, params={"prefix": "a", **place}), 422, "commentable_type")
 
 
-async def test_guests_are_told_no_names(guest: httpx.AsyncClient) -> None:
+async def test_guests_get_no_names(guest: httpx.AsyncClient) -> None:
     refused(await guest.get(PATH, params={"prefix": "a"}), 401)

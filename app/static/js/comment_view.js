@@ -245,8 +245,8 @@ export const CommentView = Backbone.View.extend({
     if (this.isGone && !this.editor && !this.composer) this.trigger("closed", this);
   },
 
-  // What was refused is given up by whoever was shown that. A changed text is put aside, unless its comment is gone:
-  // then the button says "Discard".
+  // Closing the editor discards the refused change that it showed. A changed text is put aside, unless its comment is
+  // gone: then the button says "Discard".
   cancel() {
     const isShown = this.editor.problem !== null && this.model.refusal?.act === "update";
     const known = isShown ? this.model.get("body") : this.model.text();
@@ -427,7 +427,7 @@ export const CommentView = Backbone.View.extend({
   },
 });
 
-// Whether the same text may be taken the next time: of what is wrong with it, or with where it is to go, nothing changes.
+// Whether the server may accept the same text later. A wrong text, or a wrong place for it, stays wrong.
 const mayPass = ({ status }) => status >= 500 || status === FORBIDDEN;
 
 // Only where it is another: the element counts from when it was set.

@@ -100,7 +100,7 @@ export const ComposerView = Backbone.View.extend({
     this.renderClosed();
   },
 
-  /** Is this a conversation in which who looks may not write? */
+  /** Are comments closed to this person? */
   isClosed() {
     return this.collection.commentable?.isClosedTo(this.account) ?? false;
   },

@@ -141,7 +141,7 @@ export const EditorView = Backbone.View.extend({
     this.draft = null;
   },
 
-  /** Without `putAside`, whoever closes it has decided about the text. (Leaving the page closes nothing.) */
+  /** Without `putAside`, closing it drops the draft. Leaving the page closes nothing. */
   remove() {
     this.draft?.dropAfter(this.model.outbox.kept());
     this.conflict.close();

@@ -40,7 +40,7 @@ export const Likes = OwnCollection.extend({
     return comment.get("likes_count") - Number(contained) + Number(this.isWanted(comment));
   },
 
-  /** Like it, unless who looks does so already, or it is gone. */
+  /** Like it, unless this person likes it already, or it is gone. */
   like(comment) {
     if (this.comments.get(comment.id) && !this.isWanted(comment)) this.toggle(comment);
   },
