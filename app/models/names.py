@@ -30,9 +30,11 @@ async def beginning_with(reading: Reading, viewer: Viewer, prefix: str, topic: T
 
 
 def _of(viewer: Viewer, prefix: str) -> Select[UUID, str]:
-    # A name with underscores in place of spaces is a mention, too.
+    # A name with underscores in place of spaces is a mention, too. The name itself is compared besides, because its
+    # canonical form may be shorter than what somebody has typed so far.
     key = username_key(prefix)
-    begins = or_(*(User.username_key.startswith(form, autoescape=True) for form in {key, key.replace("_", " ")}))
+    keys = [User.username_key.startswith(form, autoescape=True) for form in {key, key.replace("_", " ")}]
+    begins = or_(*keys, User.username.istartswith(prefix, autoescape=True))
     stands = User.deleted_at.is_(None), User.blocked_at.is_(None), User.id != viewer.user_id
     order = func.length(User.username_key), User.username_key
     return select(User.id, User.username).where(begins, *stands).order_by(*order).limit(MAX_NAMES)
