@@ -29,7 +29,7 @@ ASSETS := node_modules/.assets
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: run test retest chaos bench check assets browser proxies wheel notices format clean
+.PHONY: run test test-all retest chaos bench check assets browser proxies wheel notices format clean
 
 run: $(INSTALLED) $(ASSETS)
 	@exec $(BIN)/python -m app
@@ -38,6 +38,10 @@ run: $(INSTALLED) $(ASSETS)
 WORKERS ?= 2
 test: check browser proxies
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+
+# Everything: the gate, and a longer search for texts that are slow to render.
+test-all: test
+	@$(BIN)/python -m tests.models.slow_texts --seconds 120
 
 # What failed last, once more and alone: to see whether it was the test or a machine that had other things to do.
 retest: check browser

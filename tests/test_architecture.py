@@ -43,7 +43,6 @@ OWNERS = {
     "zxcvbn": ("app.models.password",),
     "limits": ("app.web.limits",),
     "aiosmtplib": ("app.postman",),
-    "markdown_it": ("app.models.markdown",),
     "nh3": ("app.models.markdown",),
     "itsdangerous": ("app.live.signing",),
     "ua_parser": ("app.web.identity",),

@@ -8,9 +8,9 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Dialect, ForeignKey, String, Text, TypeDecorator, select, text
+from sqlalchemy import BigInteger, Dialect, ForeignKey, Index, String, Text, TypeDecorator, select, text
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from app.database import Base, Instant, Reading
 from app.live.model import Live, LiveModel
@@ -19,9 +19,11 @@ from app.live.topics import Topic
 from app.live.viewers import Kind, Viewer
 from app.live.writing import Write, owned
 from app.models import commentable as commentables
-from app.models import markdown
+from app.models import markdown, mention
 from app.models import notification as notifications
 from app.models import report as reports
+from app.models.markdown import Rendering
+from app.models.mention import Written
 from app.models.refusals import Conflict, Forbidden, Invalid, Missing, SignInFirst, Stale
 from app.models.user import DELETED, standing
 
@@ -53,14 +55,34 @@ class Remover(StrEnum):
     MODERATOR = "moderator"
 
 
+class Names(TypeDecorator[list[str]]):
+    """A few names, with a line break between two."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: list[str] | None, dialect: Dialect) -> str:
+        return "\n".join(value or ())
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> list[str]:
+        return value.split("\n") if value else []
+
+
 class Comment(Live, Base):
-    """A comment. The author's name is kept with it, so that its rendering depends on this row alone."""
+    """A comment. Its author's name, the names that it mentions and its HTML are stored with it.
+
+    So its rendering depends on this row alone, and reading it parses nothing.
+    """
 
     __tablename__ = "comments"
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
     username: Mapped[str] = mapped_column(String(30))
     body: Mapped[str] = mapped_column(Text)
+    mentioned: Mapped[list[str]] = mapped_column(Names, default=list, server_default=text("''"))  # as typed, known then
+    html: Mapped[str | None] = mapped_column(Text)  # None for a plain text
+    # Of which rules and which text `html` is: `app.models.markdown.key`. None if nobody has rendered it yet.
+    html_key: Mapped[int | None] = mapped_column(BigInteger, index=True)
     content_seq: Mapped[int] = mapped_column(BigInteger)  # when the content changed last; a like moves only `seq`
     likes_count: Mapped[int] = mapped_column(default=0)
     parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("comments.id"))
@@ -90,12 +112,45 @@ class Comment(Live, Base):
         hidden = self.deleted_at is None and self.hidden_at is not None
         return Remover.MODERATOR if hidden else Remover(self.removed_by or Remover.AUTHOR)
 
+    @validates("body")
+    def _forget_html(self, _name: str, body: str) -> str:
+        """Another text is not shown with the old one's HTML, whoever changes it."""
+        self.html, self.html_key, self.mentioned = None, None, []
+        return body
+
+    def write(self, body: str, rendering: Rendering) -> None:
+        """Set the text, and what it is shown as."""
+        self.body = body
+        self.take(rendering)
+
+    def take(self, rendering: Rendering) -> None:
+        """Store what the text is shown as."""
+        self.html, self.html_key = rendering.html, markdown.key(self.body)
+        self.mentioned = list(rendering.mentioned)
+
+    def shown(self) -> tuple[str, bool]:
+        """(the text as HTML, whether it is plain).
+
+        A text that nobody has rendered yet is rendered now if it is light. A heavy one is shown as typed until
+        `app.models.rerender` has rendered it.
+        """
+        html = self.html
+        if self.html_key != markdown.key(self.body):
+            html = None if markdown.is_heavy(self.body) else markdown.render(self.body, self.mentioned).html
+        return (markdown.plain_html(self.body), True) if html is None else (html, False)
+
     def erase(self) -> None:
         self.body = self.username = ""
+        self.html_key = markdown.key("")
         self.likes_count = 0
 
     def tombstone(self) -> dict[str, Any]:
         return {**super().tombstone(), "removed_by": self.remover}
+
+
+# Tombstones of the release before this one, which knows nothing of `html`: upkeep erases it there.
+_LEFT = Comment.deleted_at.is_not(None) & Comment.html.is_not(None)
+Index("ix_comments_html_left", Comment.id, postgresql_where=_LEFT, sqlite_where=_LEFT)
 
 
 def visible(comment: Comment, kind: Kind) -> bool:
@@ -106,11 +161,12 @@ def visible(comment: Comment, kind: Kind) -> bool:
 def render(comment: Comment, kind: Kind) -> dict[str, Any]:
     """A comment as this kind of viewer sees it: in answers, in pages and in frames alike."""
     topic = Topic.parse(comment.topic)
+    html, plain = comment.shown()
     return {
         "id": comment.id,
         "body": comment.body,
-        "html": markdown.html(comment.body),
-        "plain": markdown.is_plain(comment.body),
+        "html": html,
+        "plain": plain,
         "user_id": comment.user_id,
         "username": comment.username,
         "likes_count": comment.likes_count,
@@ -154,19 +210,21 @@ async def post(
 ) -> tuple[Comment, bool]:
     """(the comment, whether it is new). The same id again, by its author on its topic, answers what is stored.
 
-    Raises Conflict for any other use of the id, Invalid for a parent that is not on the topic, Forbidden where the
-    conversation is locked.
+    Raises Conflict for any other use of the id, Invalid for a parent that is not on the topic and for a body that shows
+    nothing, Forbidden where the conversation is locked.
     """
     if author.user_id is None or author.username is None:
         raise SignInFirst
     now = datetime.now(UTC)
     comment = Comment(
         id=id, topic=str(topic), user_id=author.user_id, username=author.username,
-        body=body, parent_id=parent_id, likes_count=0, created_at=now, updated_at=now,
+        parent_id=parent_id, likes_count=0, created_at=now, updated_at=now,
     )  # fmt: skip
     async with parley.reading() as reading:
         parent = await reading.get(Comment, parent_id) if parent_id else None
-        told = await notifications.whom(reading, author, body, parent.user_id if parent else None)
+        written = await _read_body(reading, body)
+        told = await notifications.whom(reading, author, written.mentioned, parent.user_id if parent else None)
+    comment.write(body, written.rendering)
     try:
         async with parley.writing(topic, topic.about, *map(Topic.account, told)) as write:
             if stored := await write.get(Comment, id):
@@ -182,6 +240,14 @@ async def post(
     return comment, True
 
 
+async def _read_body(reading: Reading, body: str) -> Written:
+    """What the text is shown as, and whom it mentions. Raises Invalid."""
+    written = await mention.read_text(reading, body)
+    if not written.rendering.shows_something:
+        raise Invalid("body", "Can't be empty")
+    return written
+
+
 async def posted(reading: Reading, author: Viewer, topic: Topic, id: UUID) -> Comment | None:
     """What `post` would answer without writing: the comment with this id, by its author on its topic."""
     stored = await reading.get(Comment, id)
@@ -192,18 +258,20 @@ async def posted(reading: Reading, author: Viewer, topic: Topic, id: UUID) -> Co
 async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, matches: Matches) -> Comment:
     """Change the body; None or an unchanged one takes no seq. Who is named now is told, unless they were before.
 
-    Raises Missing, Forbidden, Stale.
+    Raises Missing, Forbidden, Stale, and Invalid for a body that shows nothing.
     """
     topic = await topic_of(parley, id)
     async with parley.reading() as reading:
-        told = await notifications.whom(reading, editor, body, but=id) if body else {}
+        written = await _read_body(reading, body) if body is not None else None
+        told = await notifications.whom(reading, editor, written.mentioned, but=id) if written else {}
         queue = await reports.where(reading, id)
     async with parley.writing(topic, *map(Topic.account, told), *queue) as write:
         comment = _own(await write.get(Comment, id), editor)
         if not matches(comment):
             raise Stale(comment)
-        if body is not None and comment.body != body:
-            comment.body, comment.updated_at = body, datetime.now(UTC)
+        if body is not None and written is not None and comment.body != body:
+            comment.write(body, written.rendering)
+            comment.updated_at = datetime.now(UTC)
             write.update(comment)
             comment.content_seq = comment.seq
             await standing(write.session, editor)

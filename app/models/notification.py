@@ -11,11 +11,9 @@ text that is deleted is gone here, too.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from itertools import islice
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -30,18 +28,14 @@ from app.live.viewers import Kind, Viewer
 from app.live.writing import Write
 from app.models import commentable as commentables
 from app.models.commentable import LONGEST_TITLE
-from app.models.markdown import mentions
-from app.models.user import DELETED, LONGEST_USERNAME, User, username_key
+from app.models.mention import MOST_MENTIONS
+from app.models.user import DELETED, LONGEST_USERNAME, User
 
-MOST_MENTIONS = 10  # people whom one text can name; the rest is text
 MOST_TOLD = MOST_MENTIONS + 1  # of one comment, however often it is edited
 LIMIT_WINDOW = timedelta(minutes=10)  # in which these are counted:
 MAX_FROM_ONE_TO_ONE = 20  # notifications that one author's comments make for one person
 MAX_FROM_ONE = 100  # that one author's comments make for everybody
 BATCH = 200  # notifications in one transaction, when somebody leaves
-
-# What may stand behind a name as if it belonged to it: "@bob's", "@bob.Then", and the end of an emphasis.
-_ENDING = re.compile(r"[.'’-][^.'’-]*$|_+$")
 
 
 class About(StrEnum):
@@ -108,38 +102,19 @@ def id_of(user_id: UUID, comment_id: UUID) -> UUID:
 
 
 async def whom(
-    reading: Reading, author: Viewer, body: str, parent_author_id: UUID | None = None, but: UUID | None = None
+    reading: Reading,
+    author: Viewer,
+    mentioned: Sequence[UUID],
+    parent_author_id: UUID | None = None,
+    but: UUID | None = None,
 ) -> Told:
-    """Who is to be told of what this author writes: whom it names, and whom it replies to; nobody of their own, and
+    """Who is to be told of what this author writes: whom it mentions, and whom it replies to; nobody of their own, and
     nobody who was told of the comment `but` before."""
-    named = [list(_keys(name)) for name in islice(mentions(body), MOST_MENTIONS)]
-    ids = await _ids(reading, {key for keys in named for key in keys})
-    meant = [next((ids[key] for key in keys if key in ids), None) for keys in named]
-    told = {id_: About.MENTION for id_ in meant if id_}
+    told = dict.fromkeys(mentioned, About.MENTION)
     if parent_author_id is not None:
         told[parent_author_id] = About.REPLY
     known = {author.user_id, *(await _already_told(reading, but) if told and but else ())}
     return {id_: about for id_, about in told.items() if id_ not in known}
-
-
-def _keys(name: str) -> Iterator[str]:
-    """Under which names somebody may be known who is named so, the likeliest first.
-
-    An underscore may stand for a space: "@Al_Smith's" is Al_Smith's, Al Smith's, Al_Smith or Al Smith.
-    """
-    rest = name.replace("’", "'")
-    while rest:
-        yield from dict.fromkeys((username_key(rest), username_key(rest.replace("_", " "))))
-        ending = _ENDING.search(rest)
-        rest = rest[: ending.start()] if ending else ""
-
-
-async def _ids(reading: Reading, keys: set[str]) -> dict[str, UUID]:
-    """The accounts with these names that stand."""
-    if not keys:
-        return {}
-    named = (User.username_key.in_(keys), User.deleted_at.is_(None), User.blocked_at.is_(None))
-    return {row[0]: row[1] for row in (await reading.execute(select(User.username_key, User.id).where(*named))).all()}
 
 
 async def tell(write: Write, author: Viewer, comment_id: UUID, place: Topic, told: Told) -> None:

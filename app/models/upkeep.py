@@ -11,6 +11,7 @@ from app.live.parley import Parley
 from app.models import lock, mail
 from app.models.account import finish_leaving
 from app.models.login import expire
+from app.models.rerender import render_anew
 
 EVERY = 60.0  # seconds, give or take a fifth; so long a stream may outlive its login's time
 
@@ -30,6 +31,7 @@ async def keep_up(parley: Parley) -> None:
 async def once(parley: Parley) -> None:
     await expire(parley)
     await finish_leaving(parley)
+    await render_anew(parley)
     async with parley.database.transaction() as writing, writing.begin():
         await lock.prune(writing)
         await mail.prune(writing)

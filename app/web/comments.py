@@ -37,7 +37,12 @@ from app.web.problems import invalid
 Body = Annotated[str, StringConstraints(max_length=comments.LONGEST_BODY), WRITTEN, SAID_WRITTEN]
 
 
+# Bytes: the longest comment as `\\u` escapes, twelve for a character outside of the first plane, and 10 KB beside it.
+LARGEST_BODY = 12 * comments.LONGEST_BODY + 10_240
+
+
 class NewComment(Input):
+    largest = LARGEST_BODY
     body: Body
     commentable_type: str
     commentable_id: str
@@ -46,10 +51,12 @@ class NewComment(Input):
 
 
 class Edit(Input):
+    largest = LARGEST_BODY
     body: Body
 
 
 class Patch(Input):
+    largest = LARGEST_BODY
     body: Body = ""  # not given: nothing to change
 
 

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -15,10 +15,11 @@ from starlette.requests import ClientDisconnect, Request
 
 from app.live.model import Live
 from app.live.topics import BadTopic, Topic
+from app.models.visible_text import shows_something
 from app.web.identity import parley_of
 from app.web.problems import Problem, invalid, invalid_fields
 
-LARGEST_BODY = 65_536  # bytes: six times the longest comment in letters of three bytes, and some
+LARGEST_BODY = 65_536  # bytes; a form may allow more
 
 Form = TypeVar("Form", bound="Input")
 Word = TypeVar("Word", bound=StrEnum)
@@ -48,7 +49,7 @@ def one_of(words: type[Word]) -> Callable[[Any], Word]:
 
 def _written(text: str) -> str:
     without_nul(text)
-    if not text.strip():
+    if not shows_something(text):
         raise PydanticCustomError("blank", "Can't be empty")
     return text
 
@@ -79,11 +80,12 @@ class Input(BaseModel):
     """A JSON body. What a form does not name is ignored: Backbone sends whole models."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
+    largest: ClassVar[int] = LARGEST_BODY  # bytes of a request
 
 
 async def read_input(request: Request, form: type[Form], wrapped_as: str | None = None) -> Form:
     """The body as `form`, also when it comes wrapped, `{"comment": {…}}`. Raises Problem 400, 413, 415, 422."""
-    value = _parse(await read_body(request))
+    value = _parse(await read_body(request, most=form.largest))
     if wrapped_as and isinstance(value, dict) and isinstance(value.get(wrapped_as), dict):
         value = value[wrapped_as]
     if not isinstance(value, dict):

@@ -50,7 +50,7 @@ class Comment(Tombstone):
     """A comment as whoever asks sees it."""
 
     body: str
-    html: Annotated[str, Field(description="The body, rendered from Markdown and made safe.")]
+    html: Annotated[str, Field(description="The body as HTML: Markdown for chat, made safe.")]
     plain: Annotated[bool, Field(description="Whether the body has no Markdown in it.")]
     user_id: UUID | None
     username: str

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     import httpx
 
 HTML = "() => Array.from(document.querySelectorAll('.comment__body'), (el) => el.innerHTML)"
-MARKED = "So **much** for `that`, @Carol: https://example.com/"
+MARKED = "So **much** for `that`, @Alice: https://example.com/"
 SHOWN = (
-    '<p>So <strong>much</strong> for <code>that</code>, <span class="mention">@Carol</span>: '
+    '<p dir="auto">So <strong>much</strong> for <code>that</code>, <span class="mention">@Alice</span>: '
     '<a href="https://example.com/" rel="ugc nofollow noopener">https://example.com/</a></p>'
 )
 
@@ -50,7 +50,7 @@ async def test_an_edit_is_of_the_text_and_is_shown_as_markdown(alice: Person, gu
     await alice.editor.fill("> Or *not*")
     await alice.editor.press("Control+Enter")
     for person in (alice, guest):
-        await shows(person, "<blockquote>\n<p>Or <em>not</em></p>\n</blockquote>")
+        await shows(person, '<blockquote dir="auto">\n<p dir="auto">Or <em>not</em></p>\n</blockquote>')
     await alice.page.locator(".comment__edit").click()
     await alice.editor.fill("Or so")
     await alice.editor.press("Control+Enter")

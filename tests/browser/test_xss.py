@@ -141,10 +141,14 @@ WATCH = """() => {
 
 # What there is in a comment's text beyond text, and is not a part of markdown.
 STRANGE = """() => {
-  const allowed = { A: ["href", "rel"], OL: ["start"], SPAN: ["class"] };
+  const allowed = {
+    A: ["href", "rel"], SPAN: ["class"], P: ["dir"], BLOCKQUOTE: ["dir"], PRE: ["dir"], UL: ["dir"],
+    OL: ["dir", "start"], LI: ["dir", "value"],
+  };
   const tags = ["A", "BLOCKQUOTE", "BR", "CODE", "EM", "LI", "OL", "P", "PRE", "S", "SPAN", "STRONG", "UL"];
   const isStrange = (el) => !tags.includes(el.tagName)
     || el.getAttributeNames().some((name) => !allowed[el.tagName]?.includes(name))
+    || (el.hasAttribute("dir") && el.getAttribute("dir") !== "auto")
     || (el.tagName === "SPAN" && el.className !== "mention")
     || (el.hasAttribute("href") && !["http:", "https:", "mailto:"].includes(el.protocol))
     || (el.tagName === "A" && el.rel !== "ugc nofollow noopener");

@@ -21,7 +21,8 @@ from app.models import comment as comments
 from app.models import commentable as commentables
 from app.models import notification as notifications
 from app.models.comment import Comment
-from app.models.notification import MOST_MENTIONS, MOST_TOLD, Notification
+from app.models.mention import MOST_MENTIONS
+from app.models.notification import MOST_TOLD, Notification
 from app.models.refusals import SignInFirst
 from app.models.user import DELETED, User
 from app.settings import Settings
@@ -119,6 +120,15 @@ async def test_who_is_replied_to_and_named_as_well_is_told_once(parley: Parley, 
         ("O'Neil", "@O’Neil"),
         ("हिन्दी", "@हिन्दी जी"),
         ("Zoë", "@Zoe\u0308"),
+        ("Zoë Newcomer", "Hello @Zoë Newcomer, welcome"),
+        ("Zoë Newcomer", "@zoë newcomer's"),
+        ("bob", "谢谢@bob"),
+        ("bob", "谢谢＠bob！"),
+        ("bob", "_@bob_"),
+        ("bob", "@bob你好"),
+        ("bob", "@bob님"),
+        ("bob", "ل@bob"),
+        ("bob", "[@bob](https://example.com)"),
     ],
 )
 async def test_a_name_is_known_however_it_stands_in_the_text(parley: Parley, name: str, text: str) -> None:
@@ -132,7 +142,24 @@ async def enrol_as(parley: Parley, name: str) -> Viewer:
     return Viewer(user.id, user.username)
 
 
-@pytest.mark.parametrize("text", ["`@bob`", "bob", "me@bob", "@bobby", "https://example.com/@bob", "@ bob", "@@bob"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`@bob`",
+        "bob",
+        "me@bob",
+        "@bobby",
+        "https://example.com/@bob",
+        "@ bob",
+        "@@bob",
+        "@bob@example.com",
+        "a/@bob",
+        "```\n@bob\n```",
+        "\\@bob",
+        "@bob_smith",
+        "é@bob",
+    ],
+)
 async def test_what_only_looks_like_a_name_tells_nobody(parley: Parley, alice: Viewer, bob: Viewer, text: str) -> None:
     await say(parley, alice, text)
     assert await told(parley, bob) == []

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 JSON = {"Content-Type": "application/json"}
 LARGEST = 65_536  # bytes of a request
+LARGEST_COMMENT = 12 * 10_000 + 10_240  # bytes of one with a comment
 
 
 @pytest.fixture
@@ -129,14 +130,25 @@ async def parts_of(body: bytes) -> AsyncIterator[bytes]:
 
 
 async def test_a_request_that_just_fits_is_taken(alice: httpx.AsyncClient) -> None:
-    expected(await alice.post("/api/comments/", content=padded(LARGEST), headers=JSON), 201)
-    expected(await alice.post("/api/comments/", content=parts_of(padded(LARGEST)), headers=JSON), 201)
+    expected(await alice.post("/api/comments/", content=padded(LARGEST_COMMENT), headers=JSON), 201)
+    expected(await alice.post("/api/comments/", content=parts_of(padded(LARGEST_COMMENT)), headers=JSON), 201)
+
+
+async def test_the_longest_comment_is_taken_however_its_characters_are_written(alice: httpx.AsyncClient) -> None:
+    escaped = json.dumps({"comment": {**ARTICLE, "body": "\U0001f99c" * 10_000}}).encode()
+    assert len(escaped) > 120_000
+    comment = expected(await alice.post("/api/comments/", content=escaped, headers=JSON), 201)
+    assert comment["body"] == "\U0001f99c" * 10_000
+    for method in ("PUT", "PATCH"):
+        expected(await alice.request(method, path(comment), content=escaped, headers=JSON), 200)
 
 
 @pytest.mark.usefixtures("nothing_stored")
-@pytest.mark.parametrize("size", [LARGEST + 1, 4_000_000])
+@pytest.mark.parametrize("size", [LARGEST + 1, LARGEST_COMMENT + 1, 4_000_000])
 async def test_a_request_over_the_limit_is_refused(alice: httpx.AsyncClient, size: int) -> None:
     for url in ("/api/comments/", "/api/users", "/api/session"):
+        if url == "/api/comments/" and size <= LARGEST_COMMENT:
+            continue
         told = await alice.post(url, content=padded(size), headers=JSON)
         assert "content-length" in told.request.headers
         refused(told, 413)
@@ -150,6 +162,24 @@ async def test_a_request_over_the_limit_is_refused(alice: httpx.AsyncClient, siz
 TOO_MUCH = {
     "no body": ({"body": ...}, "body"),
     "an empty body": ({"body": ""}, "body"),
+    **{
+        f"a body that shows nothing, {body!a}": ({"body": body}, "body")
+        for body in (
+            "\u200b",
+            "\u2800",
+            "\u3164 \u115f\uffa0",
+            "\u00ad\ufe0f",
+            "\U000e0041",
+            "\u0301",
+            "[](http://e.com)",
+            ">",
+            "> >",
+            "**",
+            "```\n```",
+            "> [\u200b](http://e.com)",
+            "` `",
+        )
+    },
     "a blank body": ({"body": " \r\n\t\u00a0\u2003 "}, "body"),
     "10,001 characters": ({"body": "x" * 10_001}, "body"),
     "a NUL": ({"body": "a\0b"}, "body"),

@@ -117,8 +117,8 @@ export const CommentView = Backbone.View.extend({
     this.part("answered").textContent = name ?? "an earlier comment";
   },
 
-  // The only place where a string becomes HTML. It is the server's own, made and cleaned by `markdown.py` and by nobody
-  // else; what people type is never more than text here.
+  // The only place where a string becomes HTML. It is the server's own, made and cleaned by `app/models/markdown/` and
+  // nothing else; what people type is never more than text here.
   renderBody() {
     const [html, text] = [this.model.html(), this.model.text()];
     const drawn = JSON.stringify([html, text]);
