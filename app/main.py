@@ -139,7 +139,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
         ],
         middleware=[
             Middleware(OptionalSlash),
-            Middleware(TakeTurns, parley.feeds.turns.take),
+            Middleware(TakeTurns, lambda scope: parley.feeds.turns.take(limits.turn_of(scope))),
             Middleware(Access, requests),
             Middleware(ShareWithListed, settings.allowed_origins),
             Middleware(RefuseCrossSite, settings.allowed_origins),

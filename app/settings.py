@@ -88,6 +88,9 @@ class Settings(BaseSettings):
     max_streams: Annotated[int, Field(ge=1)] = 20_000  # of one process
     max_streams_per_login: Annotated[int, Field(ge=1)] = 300
     max_streams_per_address: Annotated[int, Field(ge=1)] = 3_000
+    max_topics: Annotated[int, Field(ge=1)] = 200_000  # of all streams of one process, each as often as it is followed
+    max_topics_per_login: Annotated[int, Field(ge=1)] = 10_000
+    max_topics_per_address: Annotated[int, Field(ge=1)] = 30_000
     require_confirmation: bool = Field(default_factory=lambda known: known.get("environment") == "production")
     smtp_url: str | None = None  # none: mail is kept for /dev/mail in development, and not sent elsewhere
     mail_from: str = "Parley <parley@localhost>"

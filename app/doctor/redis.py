@@ -13,6 +13,7 @@ from app.embedded import EmbeddedRedis
 from app.live.gids import Gid
 from app.live.hints import Hints
 from app.live.rolls import Farewell
+from app.live.seals import Seals
 from app.live.tasks import Tasks
 from app.redis import whereabouts
 from app.settings import VAR, Settings
@@ -49,10 +50,14 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
 async def _channels(settings: Settings, where: Callable[[], Awaitable[str | None]]) -> AsyncIterator[Finding]:
     name = masked(settings.redis_url)
     channel = settings.redis_channel_name
-    trouble, took = await _deliver(where, channel, aside=False)
+    who = uuid4()
+    hint = str(Gid("Doctor", str(who), {"topic": f"Doctor/{who}", "seq": "0"}))
+    trouble, took = await _deliver(where, channel, hint, aside=False)
     yield _finding(name, channel, trouble, took)
     if settings.presence and not trouble:
-        yield _finding(name, f"{channel}.presence", *await _deliver(where, channel, aside=True))
+        farewell = Farewell(process=who.hex).model_dump_json()
+        sealed = Seals.of_presence(settings.secret_keys, channel).seal(farewell)
+        yield _finding(name, f"{channel}.presence", *await _deliver(where, channel, sealed, aside=True))
 
 
 def _finding(name: str, channel: str, trouble: str, took: float) -> Finding:
@@ -79,17 +84,13 @@ class _Ear:
         self.listening.set()
 
 
-async def _deliver(where: Callable[[], Awaitable[str | None]], channel: str, aside: bool) -> tuple[str, float]:
-    """("", seconds) where a message came back, else (what was wrong, 0).
+async def _deliver(
+    where: Callable[[], Awaitable[str | None]], channel: str, word: str, aside: bool
+) -> tuple[str, float]:
+    """("", seconds) if this message came back, else (what was wrong, 0).
 
-    It says nothing to anybody else: a hint of a topic that nobody looks at, the farewell of a process that never was.
+    It means nothing to anybody else: a hint of a topic that nobody looks at, the farewell of a process that never was.
     """
-    who = uuid4()
-    word = (
-        Farewell(process=who.hex).model_dump_json()
-        if aside
-        else str(Gid("Doctor", str(who), {"topic": f"Doctor/{who}", "seq": "0"}))
-    )
     ear = _Ear(word)
     hints = Hints(where, channel, ear.hear, (lambda: None) if aside else ear.doubt, ear if aside else None)
     async with Tasks() as tasks:

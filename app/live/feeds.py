@@ -7,6 +7,8 @@ each change once for each kind of viewer, keeps the newest in a ring, moves its 
    is honoured by another read, and a hundred by one.
 2. A failed read leaves the flag up; the next sweep tries again.
 3. A feed exists while somebody watches it. There is nothing to keep for nobody: the database has it all.
+4. A feed without a head does not read. The sessions that have just opened it read the heads of all their topics in one
+   statement (`Feeds.freshen`), and the feed learns its own from that.
 """
 
 from __future__ import annotations
@@ -18,18 +20,20 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from app.database import complain
+from app.live.chunks import Chunks
 from app.live.counts import Awaited
+from app.live.fair_queue import FairQueue
 from app.live.gids import BadGid, Gid
 from app.live.pulse import Pulse, Sleeper
-from app.live.reader import CHUNK_ROWS, Chunk, News, Reader
+from app.live.reader import Chunk, News, Reader
 from app.live.rings import Ring
 from app.live.tasks import Tasks
 from app.live.topics import BadTopic, Topic
-from app.live.turns import Turns, wake_all
+from app.live.turns import MAX_WAITING, Turns, wake_all
 
-CHUNKS_KEPT = 8  # of a topic, until its head moves, or nobody has wanted them from one sweep to the next
 TOPICS_PER_LOOK = 500  # whose heads a sweep compares in one statement
 SWEEP_WITHOUT_HINTS = 1.0  # seconds
+OPENINGS_AT_ONCE = 2  # sessions that read heads; they do not wait for those that catch up, which takes longer
 
 log = logging.getLogger(__name__)
 
@@ -44,27 +48,35 @@ class Watcher(Sleeper, Protocol):
 
 
 class Feed:
-    """One topic: epoch and head (None until first read), ring, and the sessions that watch it."""
+    """One topic: epoch and head (None until first read), ring, and the sessions that watch it.
 
-    def __init__(self, topic: Topic, reader: Reader, tasks: Tasks, ring_frames: int, ring_bytes: int) -> None:
+    There may be a hundred of them for one session, so what an idle topic does not need is made when it is needed.
+    """
+
+    __slots__ = (
+        "_awaited", "_awaited_seqs", "_bounds", "_chunks", "_looking", "_reader", "_tasks", "_told",
+        "dirty", "epoch", "head", "key", "ring", "text", "topic", "watchers",
+    )  # fmt: skip
+
+    def __init__(self, topic: Topic, reader: Reader, tasks: Tasks, bounds: tuple[int, int]) -> None:
+        """`bounds` are the ring's, in changes and in bytes."""
         self.topic = topic
         self.key = topic.key.encode()  # in cursors
         self.text = b"%b.0" % self.key  # the head, as cursors have it
         self.epoch: str | None = None
         self.head: int | None = None
-        self.ring = Ring(0, ring_frames, ring_bytes)
+        self.ring = Ring(0, *bounds)
         # In the order in which they came, which is that of their memory: to go through ten thousand is quicker so.
         self.watchers: dict[Watcher, None] = {}
         self.dirty = False
         self._reader = reader
         self._tasks = tasks
-        self._bounds = (ring_frames, ring_bytes)
+        self._bounds = bounds
         self._told = 0  # the greatest seq that a hint has spoken of since the last read was asked for
-        self._awaited_seqs = Awaited(reader.counts.lags)
+        self._awaited_seqs: Awaited | None = None
         self._looking: asyncio.Task[None] | None = None
-        self._awaited: list[asyncio.Future[bool]] = []
-        self._chunks: dict[int, asyncio.Task[Chunk]] = {}
-        self._wanted: set[int] = set()  # of the chunks, since the last sweep
+        self._awaited: list[asyncio.Future[bool]] | None = None
+        self._chunks: Chunks | None = None
 
     def hint(self, seq: int) -> None:
         """Read the topic soon, unless what is at `seq` is known, or the read under way began after it was told.
@@ -73,85 +85,91 @@ class Feed:
         """
         if seq > max(self._told, self.head or 0):
             self._told = seq
+            self._awaited_seqs = self._awaited_seqs or Awaited(self._reader.counts.lags)
             self._awaited_seqs.tell(seq)
             self.look()
 
     def look(self) -> None:
-        """Read the topic soon."""
+        """Read the topic soon. Before there is a head, an opening is about to read it (4)."""
         self.dirty = True
-        if self._looking is None:
+        if self._looking is None and self.head is not None:
             self._looking = self._tasks.start(self._keep_looking())
 
     async def freshen(self) -> bool:
         """Whether a read that began after this call succeeded. When it failed, head and epoch are as before."""
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._awaited.append(done)
+        self._awaited = [*(self._awaited or ()), done]
         self.look()
         return await done
 
-    async def chunk(self, after: int) -> Chunk:
-        """Changes above `after` for a session below the ring: one read serves all who stand near each other."""
-        for start, task in self._chunks.items():
-            if _succeeded(task) and task.result().start <= after < task.result().reached:
-                self._wanted.add(start)
-                return task.result()
-        chunk = await self._chunk_from(after - after % CHUNK_ROWS)
-        # A long run of conflated seqs may end below `after`.
-        return chunk if after < chunk.reached else await self._chunk_from(after)
+    def learn(self, epoch: str, head: int) -> bool:
+        """Take this over from a read of the counters alone (4). False if the feed knows something else already."""
+        if self.head is None:
+            self._hear(News(epoch, head, None))
+            if self.dirty:
+                self.look()
+            else:
+                self._forget_hints()
+        return (epoch, head) == (self.epoch, self.head)
 
-    async def _chunk_from(self, start: int) -> Chunk:
-        task = self._chunks.pop(start, None)
-        if task is None or (task.done() and not _succeeded(task)):
-            while len(self._chunks) >= CHUNKS_KEPT:
-                del self._chunks[next(iter(self._chunks))]
-            task = self._tasks.start(self._reader.chunk(self.topic, start, self.head or 0))
-        self._chunks[start] = task
-        self._wanted.add(start)
-        return await asyncio.shield(task)
+    async def chunk(self, after: int, network: str | None = None) -> Chunk:
+        """Changes above `after` for a session of `network` that is below the ring."""
+        self._chunks = self._chunks or Chunks(self.topic, self._reader, self._tasks)
+        return await self._chunks.at(after, self.head or 0, network)
 
     def forget_chunks(self) -> None:
-        """Those that nobody has wanted since this was last asked: everyone is level, or gone."""
-        self._chunks = {start: task for start, task in self._chunks.items() if start in self._wanted}
-        self._wanted.clear()
+        """Those that nobody has wanted since this was last asked."""
+        if self._chunks:
+            self._chunks.forget_unwanted()
 
     async def _keep_looking(self) -> None:
         """Read while there is a wish to (1). One task a feed, so that reads never overtake each other."""
         try:
             while self.dirty:
                 self.dirty = False
-                awaited, self._awaited = self._awaited, []
+                awaited, self._awaited = self._awaited, None
                 try:
-                    moved = self._hear(await self._read())
+                    news = await self._read()
                 except BaseException:
                     _release(awaited, False)
                     raise
-                _release(awaited, True)
+                moved = news is not None and self._hear(news)
+                _release(awaited, news is not None)
                 if moved:
                     await wake_all(self.watchers)
                 if not self.dirty:
-                    self._told = 0  # one that spoke of what is not there must not outlive this
-                    self._awaited_seqs.forget()
+                    self._forget_hints()
         except Exception as error:
             self.dirty = True  # (2)
             self._reader.counts.failures += 1
             complain(log, error, f"reading {self.topic}")
         finally:
             self._looking = None
-            _release(self._awaited, False)
+            awaited, self._awaited = self._awaited, None
+            _release(awaited, False)
 
-    async def _read(self) -> News:
-        return await self._reader.news(self.topic, self.epoch, self.head, most=self._bounds[0])
+    async def _read(self) -> News | None:
+        """None if nobody watches any more by the time there is a slot for it."""
+        return await self._reader.news(
+            self.topic, self.epoch, self.head, most=self._bounds[0], wanted=lambda: bool(self.watchers)
+        )
+
+    def _forget_hints(self) -> None:
+        """Those that spoke of what is not there must not outlive the reads that they asked for."""
+        self._told = 0
+        self._awaited_seqs = None
 
     def _hear(self, news: News) -> bool:
         """Whether there is news in it."""
-        self._awaited_seqs.reach(news.head)
+        if self._awaited_seqs:
+            self._awaited_seqs.reach(news.head)
         if (news.epoch, news.head) == (self.epoch, self.head):
             return False
         if news.changes is None:
             self.ring = Ring(news.head, *self._bounds)
         else:
             self.ring.extend(news.changes)
-        self._chunks.clear()  # one of these changes may have erased what they hold
+        self._chunks = None  # one of these changes may have erased what they hold
         self.epoch, self.head = news.epoch, news.head
         self.text = b"%b.%d" % (self.key, news.head)
         return True
@@ -164,6 +182,7 @@ class Feeds:
         self.counts = reader.counts
         self.pulse = Pulse()
         self.turns = Turns()  # of sessions that begin, or catch up
+        self._openings = FairQueue(OPENINGS_AT_ONCE, MAX_WAITING, MAX_WAITING)
         self._reader = reader
         self._bounds = (ring_frames, ring_bytes)
         self._feeds: dict[Topic, Feed] = {}
@@ -182,8 +201,39 @@ class Feeds:
         """Register with the feeds of its topics, opening those that are not."""
         for topic in watcher.topics:
             if topic not in self._feeds:
-                self._feeds[topic] = Feed(topic, self._reader, self._tasks, *self._bounds)
+                self._feeds[topic] = self.open(topic)
             self._feeds[topic].watchers[watcher] = None
+
+    def open(self, topic: Topic) -> Feed:
+        return Feed(topic, self._reader, self._tasks, self._bounds)
+
+    async def freshen(self, unsure: Callable[[], Sequence[Feed]], network: str | None = None) -> bool:
+        """Whether a read that began after this call told of these feeds; which ones, is asked when there is a slot.
+
+        One statement for all of them: only a feed whose head has moved is read by itself. Networks get the slots in
+        turns, and a session that is cancelled while it waits reads nothing. Raises QueueFull.
+        """
+        await self._openings.acquire(network)
+        reading = self._tasks.start(
+            self._read_heads(unsure())
+        )  # of its own: a query that is cancelled costs a connection
+        reading.add_done_callback(lambda _: self._openings.release())
+        moved = await asyncio.shield(reading)
+        return moved is not None and all(await asyncio.gather(*(feed.freshen() for feed in moved)))
+
+    async def _read_heads(self, feeds: Sequence[Feed]) -> list[Feed] | None:
+        """Those that have to be read by themselves; None if the read failed."""
+        if not feeds:
+            return []
+        for feed in feeds:
+            feed.dirty = feed.dirty and feed.head is not None  # (1)
+        try:
+            epoch, heads = await self._reader.heads([feed.topic for feed in feeds])
+        except Exception as error:
+            self.counts.failures += 1
+            complain(log, error, f"reading the heads of {len(feeds)} topics")
+            return None
+        return [feed for feed in feeds if not feed.learn(epoch, heads[feed.topic])]
 
     def leave(self, watcher: Watcher) -> None:
         """Synchronous: it runs while a stream is being cancelled, when every await is cancelled too."""
@@ -221,8 +271,8 @@ class Feeds:
             part = feeds[at : at + TOPICS_PER_LOOK]
             epoch, heads = await self._reader.heads([feed.topic for feed in part])
             for feed in part:
-                if feed.dirty or (epoch, heads[feed.topic]) != (feed.epoch, feed.head):
-                    self.counts.finds += feed.head is not None and not feed.dirty
+                if feed.head is not None and (feed.dirty or (epoch, heads[feed.topic]) != (feed.epoch, feed.head)):
+                    self.counts.finds += not feed.dirty
                     feed.look()
 
     async def keep_sweeping(self, seconds: float, hints_flow: Callable[[], bool]) -> None:
@@ -244,12 +294,7 @@ class Feeds:
         await self._tasks.cancel()
 
 
-def _succeeded(task: asyncio.Task[Chunk]) -> bool:
-    return task.done() and not task.cancelled() and task.exception() is None
-
-
-def _release(awaited: list[asyncio.Future[bool]], fresh: bool) -> None:
-    for done in awaited:
+def _release(awaited: Sequence[asyncio.Future[bool]] | None, fresh: bool) -> None:
+    for done in awaited or ():
         if not done.done():
             done.set_result(fresh)
-    awaited.clear()

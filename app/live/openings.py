@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from app.live.cursors import BadCursor, Cursors
-from app.live.feeds import Feed
+from app.live.feeds import Feed, Feeds
 from app.live.topics import Topic
 
 
@@ -31,36 +30,39 @@ class Opening:
     lost: Sequence[Topic] = ()
 
 
-async def judge(feeds: Sequence[Feed], texts: Sequence[str]) -> Opening:
-    """Where a session of these feeds begins that came with these cursors."""
+async def judge(feeds: Feeds, opened: Sequence[Feed], texts: Sequence[str], network: str | None = None) -> Opening:
+    """Where a session of `network` begins that opened these and came with these cursors."""
     cursors, malformed = _parse(texts)
     # Another process may be further, or know of another history: look before judging.
-    unsure = [
-        feed
-        for feed in feeds
-        if feed.head is None or not cursors.are_of(feed.epoch) or cursors.are_ahead(feed.topic, feed.head)
-    ]
-    if not all(await asyncio.gather(*(feed.freshen() for feed in unsure))):
+    if _unsure(opened, cursors) and not await feeds.freshen(lambda: _unsure(opened, cursors), network):
         return Opening(None)
-    epoch = await common_epoch(feeds)
-    starts = {feed.topic: _start(cursors, feed) for feed in feeds}
+    epoch = await common_epoch(feeds, opened, network)
+    starts = {feed.topic: _start(cursors, feed) for feed in opened}
     if epoch is None:
         return Opening(None)
     if malformed:
         return Opening(epoch, starts, Reason.MALFORMED, list(starts))
     if not cursors.are_of(epoch):
         return Opening(epoch, starts, Reason.EPOCH, list(starts))
-    ahead = [feed.topic for feed in feeds if cursors.are_ahead(feed.topic, feed.head or 0)]
+    ahead = [feed.topic for feed in opened if cursors.are_ahead(feed.topic, feed.head or 0)]
     return Opening(epoch, starts, Reason.AHEAD if ahead else None, ahead)
 
 
-async def common_epoch(feeds: Sequence[Feed]) -> str | None:
+async def common_epoch(feeds: Feeds, opened: Sequence[Feed], network: str | None = None) -> str | None:
     """The epoch that these feeds agree on; None when, after one look, they do not."""
-    epochs = {feed.epoch for feed in feeds}
+    epochs = {feed.epoch for feed in opened}
     if len(epochs) > 1:
-        await asyncio.gather(*(feed.freshen() for feed in feeds))
-        epochs = {feed.epoch for feed in feeds}
+        await feeds.freshen(lambda: opened, network)
+        epochs = {feed.epoch for feed in opened}
     return epochs.pop() if len(epochs) == 1 else None
+
+
+def _unsure(opened: Sequence[Feed], cursors: Cursors) -> list[Feed]:
+    return [
+        feed
+        for feed in opened
+        if feed.head is None or not cursors.are_of(feed.epoch) or cursors.are_ahead(feed.topic, feed.head)
+    ]
 
 
 def _parse(texts: Sequence[str]) -> tuple[Cursors, bool]:

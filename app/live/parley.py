@@ -23,6 +23,8 @@ from app.live.hints import Hints
 from app.live.model import Live, LiveModel, locate
 from app.live.presence import Presence
 from app.live.reader import Reader
+from app.live.sealed_presence import SealedPresence
+from app.live.seals import Seals
 from app.live.signing import Signer
 from app.live.tasks import Tasks
 from app.live.topics import Topic
@@ -49,8 +51,13 @@ class Parley:
         self.reader = Reader(self.database, models)
         self.feeds = Feeds(self.reader, ring_frames=settings.ring_frames, ring_bytes=settings.ring_bytes)
         self.presence = Presence(settings.commentable_types, self._mention) if listening and settings.presence else None
+        self._seals = Seals.of_presence(settings.secret_keys, settings.redis_channel_name)
         self.hints = Hints(
-            self.redis_url, settings.redis_channel_name, self.feeds.hint, self.feeds.doubt, self.presence
+            self.redis_url,
+            settings.redis_channel_name,
+            self.feeds.hint,
+            self.feeds.doubt,
+            SealedPresence(self.presence, self._seals) if self.presence else None,
         )
         self.writes = Writes(self.database, models, self._announce)
         self._embedded = EmbeddedRedis(VAR) if settings.redis_url.startswith("embedded://") else None
@@ -123,4 +130,4 @@ class Parley:
         self.hints.publish(gid)
 
     def _mention(self, text: str) -> None:
-        self.hints.mention(text)
+        self.hints.mention(self._seals.seal(text))

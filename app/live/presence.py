@@ -21,8 +21,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Collection
 from heapq import nsmallest
+from itertools import islice
 from math import inf
 from uuid import uuid4
 
@@ -38,6 +40,8 @@ LINGER = 4.0  # seconds; a browser that reconnects is told to do so after one to
 TYPING = 6.0  # seconds that typing lasts unless it is said again
 TYPING_EVERY = 1.0  # seconds within which it is not told again
 ROOMS = 10_000  # topics of this process; those that open past that have no presence
+ROOMS_PER_STREAM = 30  # a browser's tabs share a stream; the topics of its other tabs have no presence
+ROOMS_PER_NETWORK = 1_000  # that one network may open; it may enter any that are there
 ROLLS = 500  # in one look: more wait for the next, the oldest first
 
 log = logging.getLogger(__name__)
@@ -54,6 +58,7 @@ class Presence:
         self._clock = clock
         self._process = uuid4().hex
         self._rooms: dict[Topic, Room] = {}
+        self._opened = Counter[str | None]()  # rooms, by the network that opened them
 
     @property
     def topics(self) -> int:
@@ -67,12 +72,23 @@ class Presence:
     # -- sessions
 
     def enter(self, watcher: Watcher) -> None:
-        """Whoever looks with this session is at its topics from now on."""
-        for topic in filter(self.covers, watcher.topics):
-            if topic not in self._rooms and len(self._rooms) < ROOMS:
-                self._rooms[topic] = Room(topic)
-            if room := self._rooms.get(topic):
+        """The viewer of this session is at its topics from now on, as far as there are rooms for them."""
+        for topic in islice(filter(self.covers, watcher.topics), ROOMS_PER_STREAM):
+            if room := self._rooms.get(topic) or self._open(topic, watcher.network):
                 room.enter(watcher)
+
+    def _open(self, topic: Topic, network: str | None) -> Room | None:
+        if len(self._rooms) >= ROOMS or (network is not None and self._opened[network] >= ROOMS_PER_NETWORK):
+            return None
+        self._opened[network] += 1
+        room = self._rooms[topic] = Room(topic, network)
+        return room
+
+    def _close(self, room: Room) -> None:
+        del self._rooms[room.topic]
+        self._opened[room.network] -= 1
+        if not self._opened[room.network]:
+            del self._opened[room.network]
 
     def leave(self, watcher: Watcher, *, at_once: bool = False) -> None:
         """Synchronous, as it runs while a stream is being cancelled. `at_once` is for whose login has ended."""
@@ -131,12 +147,12 @@ class Presence:
     # -- other processes
 
     def hear(self, text: str) -> None:
-        """A process, perhaps this one, has said something."""
+        """A process, perhaps this one, has said something. It is one of ours: see `app.live.sealed_presence`."""
         try:
             message = parse(text)
             room = None if isinstance(message, Farewell) else self._rooms.get(Topic.parse(message.topic))
         except ValueError:  # pydantic's are, and so is a BadTopic
-            log.warning("not of presence: %.200r", text)
+            log.warning("presence: a message was ignored that is not as this release writes them")
             return
         if message.process != self._process:
             self._take(message, room)
@@ -164,6 +180,7 @@ class Presence:
         if self._rooms:
             self._send(Farewell(process=self._process).model_dump_json())
         self._rooms.clear()
+        self._opened.clear()
 
     # -- time
 
@@ -187,7 +204,7 @@ class Presence:
             if room.is_to_be_said(now):
                 due.append(room)
             elif room.is_over:
-                del self._rooms[room.topic]
+                self._close(room)
         for room in nsmallest(ROLLS, due, key=lambda room: room.said_at):
             self._say(room, now)
         return woken

@@ -1,23 +1,29 @@
-"""The reader: every look that feeds take into the database, counted, and few at a time."""
+"""The reader: every read that feeds make of the database, counted, and few at a time.
+
+A read waits for a slot. If nobody wants it any more by the time it has one, it is not made (`wanted`).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.database import Database
 from app.live.changes import Change, read_changes
 from app.live.counters import read_heads, renew_epoch
 from app.live.counts import Counts
+from app.live.fair_queue import FairQueue
 from app.live.model import LiveModel
 from app.live.topics import Topic
+from app.live.turns import MAX_WAITING
 
 READS_AT_ONCE = 4  # connections that feeds may hold; the rest of the pool is for requests
-LATE_AT_ONCE = 2  # of these, for who begins or catches up: who is level is not kept waiting by ten thousand of them
+LATE_AT_ONCE = 2  # of these, for sessions that catch up: ten thousand of them must not delay those that are level
 CHUNK_ROWS = 128  # rows of each table in one chunk
+
+Wanted = Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,54 +44,69 @@ class Chunk:
     changes: Sequence[Change]
 
 
+def always() -> bool:
+    return True
+
+
 class Reader:
     def __init__(self, database: Database, models: Sequence[LiveModel]) -> None:
         self.counts = Counts()
         self._database = database
         self._models = models
         self._slots = asyncio.Semaphore(READS_AT_ONCE)
-        self._late_slots = asyncio.Semaphore(LATE_AT_ONCE)
+        self._late = FairQueue(LATE_AT_ONCE, MAX_WAITING, MAX_WAITING)
 
     @property
     def reads(self) -> int:
-        """Since the start: looks for news and for chunks, not sweeps."""
+        """Since the start: looks for news and for chunks, not reads of heads alone."""
         return self.counts.news + self.counts.chunks
 
     async def heads(self, topics: Sequence[Topic]) -> tuple[str, dict[Topic, int]]:
-        """(the epoch, each topic's counter)."""
+        """(the epoch, each topic's counter), in one statement."""
+        self.counts.heads += 1
         async with self._slots, self._database.reading() as reading:
             return await read_heads(reading, topics)
 
-    async def news(self, topic: Topic, epoch: str | None, head: int | None, most: int) -> News:
-        """What is new in `topic` for one who knows it up to `head` in `epoch`.
+    async def news(
+        self, topic: Topic, epoch: str | None, head: int | None, most: int, wanted: Wanted = always
+    ) -> News | None:
+        """What is new in `topic` for a feed that knows it up to `head` in `epoch`; None if it is not wanted any more.
 
         Changes are None where there is nothing to follow on: another epoch, no head yet, or a leap of more
         than `most` seqs. A head that went backwards is another history: it gets, and is answered with, a new epoch.
         """
-        self.counts.news += 1
-        async with self._slots if head is not None else self._late(), self._database.reading() as reading:
-            now, heads = await read_heads(reading, [topic])
-            h = heads[topic]
-            if now != epoch or head is None or h - head > most:
-                return News(now, h, None)
-            if h == head:
-                return News(now, h, ())
-            if h > head:
-                changes, _ = await read_changes(reading, self._models, topic, head, h, limit=most + 1)
-                return News(now, h, self._counted(changes))
+        async with self._slots:
+            if not wanted():
+                self.counts.dropped += 1
+                return None
+            self.counts.news += 1
+            async with self._database.reading() as reading:
+                now, heads = await read_heads(reading, [topic])
+                h = heads[topic]
+                if now != epoch or head is None or h - head > most:
+                    return News(now, h, None)
+                if h == head:
+                    return News(now, h, ())
+                if h > head:
+                    changes, _ = await read_changes(reading, self._models, topic, head, h, limit=most + 1)
+                    return News(now, h, self._counted(changes))
         return News(await self.renew_epoch(now), h, None)
 
-    async def chunk(self, topic: Topic, start: int, head: int) -> Chunk:
-        """The first changes above `start` and up to `head`, where `head` was read before."""
-        self.counts.chunks += 1
-        async with self._late(), self._database.reading() as reading:
-            changes, reached = await read_changes(reading, self._models, topic, start, head, CHUNK_ROWS)
-        return Chunk(start, reached, self._counted(changes))
+    async def chunk(
+        self, topic: Topic, start: int, head: int, network: str | None = None, wanted: Wanted = always
+    ) -> Chunk | None:
+        """The first changes above `start` and up to `head`, where `head` was read before; None if not wanted any more.
 
-    @asynccontextmanager
-    async def _late(self) -> AsyncIterator[None]:
-        async with self._late_slots, self._slots:
-            yield
+        Networks get the slots in turns. Raises QueueFull.
+        """
+        async with self._late.slot(network), self._slots:
+            if not wanted():
+                self.counts.dropped += 1
+                return None
+            self.counts.chunks += 1
+            async with self._database.reading() as reading:
+                changes, reached = await read_changes(reading, self._models, topic, start, head, CHUNK_ROWS)
+        return Chunk(start, reached, self._counted(changes))
 
     async def renew_epoch(self, old: str) -> str:
         """Say that the database has another history than that of `old`; answers the epoch that holds then."""

@@ -7,6 +7,8 @@ from itertools import takewhile
 
 from app.live.changes import Change
 
+NOTHING_ASKED: tuple[int, Sequence[Change]] = (-1, ())  # shared: most rings of most processes stay empty
+
 
 class Ring:
     """Everything that changed after `floor`, each object once, as it is now.
@@ -15,13 +17,15 @@ class Ring:
     from the database. An object's newer change replaces its older one, so nothing erased stays.
     """
 
+    __slots__ = ("_asked", "_bytes", "_most", "_most_bytes", "_newest", "floor")
+
     def __init__(self, floor: int, most: int, most_bytes: int) -> None:
         self.floor = floor
         self._most = most
         self._most_bytes = most_bytes
         self._bytes = 0
         self._newest: dict[tuple[str, object], Change] = {}  # in order of seq
-        self._asked: tuple[int, list[Change]] = (-1, [])
+        self._asked = NOTHING_ASKED
 
     def __len__(self) -> int:
         return len(self._newest)
@@ -33,7 +37,7 @@ class Ring:
 
     def extend(self, changes: Iterable[Change]) -> None:
         """Add changes, in order of seq, all newer than any that is here."""
-        self._asked = (-1, [])
+        self._asked = NOTHING_ASKED
         for change in changes:
             self._drop(change.key)
             self._newest[change.key] = change

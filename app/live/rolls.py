@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
+from app.live.model import LONGEST_TOPIC
 from app.live.viewers import Viewer
 
 NAMED = 50  # people that a roll names; the rest are a number
 LONGEST = 32_768  # characters of a message: twice what fifty of the longest names take
 MOST = 1_000_000  # people or guests that a roll may speak of
+NAMELESS = "?"
+
+# Controls, halves of characters, line breaks, and what changes the direction of the text around it (UAX #9).
+_HARMFUL = ("Cc", "Cs", "Zl", "Zp")
+_DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def harmless(name: str) -> str:
+    """A name without what could reach beyond it on a screen."""
+    name = "".join(letter for letter in _DIRECTIONS.sub("", name) if unicodedata.category(letter) not in _HARMFUL)
+    return name.strip() or NAMELESS
 
 
 class Person(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: UUID
-    username: Annotated[str, Field(min_length=1, max_length=100)]
+    username: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(harmless)]
 
     @classmethod
     def of(cls, viewer: Viewer) -> Person | None:
@@ -34,7 +48,7 @@ class Roll(BaseModel):
 
     kind: Literal["roll"] = "roll"
     process: Annotated[str, Field(min_length=1, max_length=64)]
-    topic: str
+    topic: Annotated[str, Field(max_length=LONGEST_TOPIC)]
     people: Annotated[list[Person], Field(max_length=NAMED)]
     more: Count
     guests: Count
@@ -50,7 +64,7 @@ class Typing(BaseModel):
 
     kind: Literal["typing"] = "typing"
     process: Annotated[str, Field(min_length=1, max_length=64)]
-    topic: str
+    topic: Annotated[str, Field(max_length=LONGEST_TOPIC)]
     person: Person
     goes_on: bool
 

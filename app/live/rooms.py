@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -28,6 +27,7 @@ class Watcher(Protocol):
     """What presence knows of a session."""
 
     viewer: Viewer
+    network: str | None
 
     @property
     def topics(self) -> Sequence[Topic]: ...
@@ -45,10 +45,19 @@ class Stay:
 
 
 class Room:
-    """A topic that somebody is at: who is here, the other processes' rolls of it, and who types."""
+    """A topic that somebody is at: who is here, the other processes' rolls of it, and who types.
 
-    def __init__(self, topic: Topic) -> None:
+    `network` is that of the session that opened it.
+    """
+
+    __slots__ = (
+        "_elsewhere", "_forget_at", "_guests", "_guests_gone", "_stays", "_typing", "asks", "block", "network",
+        "newcomers", "said_at", "told_at", "topic", "unsaid", "untold", "version", "watchers",
+    )  # fmt: skip
+
+    def __init__(self, topic: Topic, network: str | None = None) -> None:
         self.topic = topic
+        self.network = network
         self.watchers: set[Watcher] = set()
         self.newcomers: set[Watcher] = set()  # of these, who has not been counted in anything told
         self.version = 0
@@ -60,7 +69,7 @@ class Room:
         # In the order in which they came, so that nobody's name makes room for that of who comes later.
         self._stays: dict[UUID, Stay] = {}
         self._guests = 0
-        self._guests_gone: deque[float] = deque()  # until when they linger
+        self._guests_gone: list[float] = []  # until when they linger
         self._elsewhere: dict[str, tuple[Roll, float]] = {}
         self._typing: dict[UUID, tuple[Person, float]] = {}
         self._forget_at = inf
@@ -77,7 +86,7 @@ class Room:
         else:
             self._guests += 1
             if self._guests_gone:
-                self._guests_gone.popleft()  # most likely the one who has just gone
+                self._guests_gone.pop(0)  # most likely the one who has just gone
         self.changed()
 
     def leave(self, watcher: Watcher, until: float) -> None:
@@ -157,10 +166,10 @@ class Room:
             return
         before = len(self._stays), len(self._guests_gone)
         self._stays = {id: stay for id, stay in self._stays.items() if stay.until > now}
-        self._guests_gone = deque(until for until in self._guests_gone if until > now)
+        self._guests_gone = [until for until in self._guests_gone if until > now]
         self._elsewhere = {process: kept for process, kept in self._elsewhere.items() if kept[1] > now}
         self._typing = {id: kept for id, kept in self._typing.items() if kept[1] > now}
-        lasting = [stay.until for stay in self._stays.values()] + list(self._guests_gone)
+        lasting = [stay.until for stay in self._stays.values()] + self._guests_gone
         kept = [*self._elsewhere.values(), *self._typing.values()]
         self._forget_at = min([*lasting, *(until for _, until in kept)], default=inf)
         self.untold = True

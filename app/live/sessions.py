@@ -76,13 +76,13 @@ class Session:
     `authorise` answers the viewer as the database knows it now; raises LoginEnded. With `once`, the stream ends
     after the first batch, or after a heartbeat's time without any: long polling. `ended` is how the login ended that
     the client came with: it is told that it is a guest here. With `presence`, the viewer is seen at these topics, and
-    told who else is.
+    told who else is. `network` is where the client is, as limits count it: networks are served in turns.
     """
 
     __slots__ = (
         "_account", "_authorise", "_authorised_at", "_cursors", "_ended", "_ending", "_epoch", "_feeds",
         "_heartbeat_every", "_heartbeat_is_due", "_login_ended", "_once", "_outlet", "_places", "_presence", "_retry",
-        "_waiting", "_woken", "topics", "viewer",
+        "_waiting", "_woken", "network", "topics", "viewer",
     )  # fmt: skip
 
     def __init__(
@@ -97,9 +97,11 @@ class Session:
         once: bool = False,
         ended: LoginEnded | None = None,
         presence: Presence | None = None,
+        network: str | None = None,
     ) -> None:
         self.topics = tuple(dict.fromkeys(topics))
         self.viewer = viewer
+        self.network = network
         self._feeds = feeds
         self._cursors = cursors
         self._authorise = authorise
@@ -196,8 +198,8 @@ class Session:
         feeds = [self._feeds[topic] for topic in self.topics]
         self._places = [Place(feed) for feed in random.sample(feeds, len(feeds))]  # no topic is always the last
         self._account = next((feed for feed in feeds if feed.topic.is_account), None)
-        opening = await judge(feeds, self._cursors)
-        await self._feeds.turns.take()
+        opening = await judge(self._feeds, feeds, self._cursors, self.network)
+        await self._feeds.turns.take(self.network)
         self._cursors = ()
         if opening.epoch is None:
             self._give_up()
@@ -294,7 +296,7 @@ class Session:
 
     async def _begin_epoch(self) -> bytes:
         """The database has a new epoch: nothing the client has is sure."""
-        self._epoch = await common_epoch([place.feed for place in self._places])
+        self._epoch = await common_epoch(self._feeds, [place.feed for place in self._places], self.network)
         if self._epoch is None:
             self._give_up()
             return b""
@@ -306,8 +308,8 @@ class Session:
     async def _fetch(self, place: Place) -> bytes:
         """The next changes of a topic of which the ring does not know all, from the database."""
         feed, head = place.feed, place.feed.head or 0
-        chunk = await feed.chunk(place.at)
-        await self._feeds.turns.take()
+        chunk = await feed.chunk(place.at, self.network)
+        await self._feeds.turns.take(self.network)
         self._feeds.counts.conflations += 1
         if feed.ring.floor > head or self._account_moved():
             return b""  # more was heard meanwhile than the ring can tell of, or the login may have ended

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
+from itsdangerous import Signer as KeySigner
 
 from app.live.gids import BadGid, Gid
 
@@ -41,9 +42,22 @@ class Signer:
             raise BadGid("not signed in this time")
         return Gid.parse(text if isinstance(text, str) else "")
 
+    def signatures(self, text: str, purpose: str) -> list[str]:
+        """One by each key, so that a process which has only one of them can verify the text."""
+        return [_with([key], purpose).get_signature(text).decode() for key in self._keys]
+
+    def verifies(self, text: str, signatures: Sequence[str], purpose: str) -> bool:
+        """Whether one of these is by one of our keys."""
+        ours = _with(self._keys, purpose)
+        return any(ours.verify_signature(text, signature) for signature in signatures)
+
     def _serializer(self, purpose: str) -> URLSafeTimedSerializer:
         # The purpose goes into the key, so that a link in a mail can never be somebody's cookie.
         return URLSafeTimedSerializer(self._keys, salt=purpose, signer_kwargs={"digest_method": hashlib.sha256})
+
+
+def _with(keys: Sequence[str], purpose: str) -> KeySigner:
+    return KeySigner(list(keys), salt=purpose, digest_method=hashlib.sha256)
 
 
 def fingerprint(*texts: str) -> str:

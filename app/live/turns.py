@@ -1,12 +1,12 @@
-"""Turns: what ten thousand do who come back at once is done one at a time, and leaves room for everything else.
+"""Turns: work that ten thousand clients want at once is done one piece at a time, and leaves room for everything else.
 
-1. One turn in a round of the event loop. Whatever else waits for the loop, and takes a dozen rounds to be done, waits
-   for a dozen of these at most, each a fraction of a millisecond.
-2. After some turns, a pause. A thread, and SQLite and password hashes are threads, needs the interpreter's lock. A loop
-   that is never idle gives it up once a round, but has it back before a thread that waits for it is awake; and each
-   time that starts the thread's patience anew, after which the lock would be taken from the loop. Threads starve so.
-3. Sessions are woken some at a time, since each may be sent what is new there and then: whatever else this process does
-   goes on meanwhile, and what was sent so far leaves.
+1. One turn in an iteration of the event loop. Work that takes a dozen iterations waits for a dozen turns at most, each
+   a fraction of a millisecond.
+2. After some turns, a pause. SQLite and password hashes run in threads, and a thread needs the GIL. A loop that is
+   never idle releases the GIL once an iteration, and takes it back before the waiting thread is awake.
+3. Sessions are woken some at a time, since each may be sent its data immediately. Between two groups the loop does its
+   other work, and what was sent so far leaves the process.
+4. Networks are served in turns (`app.live.fair_queue`), so a network that opens many streams delays its own first.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ import asyncio
 from collections.abc import Iterable
 from typing import Protocol
 
+from app.live.fair_queue import FairQueue
+
 SERIES = 10  # turns from one pause to the next: three milliseconds or so
 PAUSE = 0.001  # seconds; what a timer takes at least
 WAKES = 200  # sessions at a time (3); two milliseconds or so
+MAX_WAITING = 100_000  # for a turn; five times as many as a process has streams
 
 
 class Watcher(Protocol):
@@ -28,18 +31,18 @@ class Watcher(Protocol):
 
 class Turns:
     def __init__(self) -> None:
-        self._free = asyncio.Lock()
+        self._slot = FairQueue(1, MAX_WAITING, MAX_WAITING)
         self._taken = 0
 
-    async def take(self) -> None:
-        """Wait for one's turn, which is what is done from here to the next await."""
-        await self._free.acquire()
+    async def take(self, network: str | None = None) -> None:
+        """Wait for a turn, which lasts from here to the next await. Raises QueueFull."""
+        await self._slot.acquire(network)
         self._taken += 1
         loop = asyncio.get_running_loop()
         if self._taken % SERIES:
-            loop.call_soon(self._free.release)
+            loop.call_soon(self._slot.release)
         else:
-            loop.call_later(PAUSE, self._free.release)
+            loop.call_later(PAUSE, self._slot.release)
 
 
 async def wake_all(watchers: Iterable[Watcher]) -> None:

@@ -1,6 +1,7 @@
-"""Admission: how many streams this process holds, in all, for one login and for one network address.
+"""Admission: how many streams this process holds, and how many topics they follow: in all, for one login and for one
+network address.
 
-Each costs memory for as long as it is open, so there is a bound, and who comes past it is sent away for a while. Every
+Each costs memory for as long as it is open. So there is a bound, and a stream past it is told to come back later. Every
 process counts its own, since it is its own memory that it guards.
 """
 
@@ -17,18 +18,20 @@ from app.settings import Settings
 from app.web.identity import address_of
 from app.web.limits import network_of
 
-ALL = ("all", "")
+STREAMS = ("all", "login", "address")  # the kinds of bounds, for the process, for a login and for an address
+TOPICS = ("topics", "login_topics", "address_topics")
+ALL = (STREAMS[0], "")
 
 Bound = tuple[str, object]  # the kind of thing that has one, and which of them
 
 
 class Admission:
-    """The open streams, counted under each thing that has a bound."""
+    """The open streams and their topics, counted under each thing that has a bound."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._open: Counter[Bound] = Counter()
-        self.refused = dict.fromkeys(("all", "login", "address"), 0)  # by the bound that was reached, since the start
+        self.refused = dict.fromkeys((*STREAMS, *TOPICS), 0)  # by the bound that was reached, since the start
 
     @property
     def streams(self) -> int:
@@ -36,28 +39,34 @@ class Admission:
         return self._open[ALL]
 
     @contextmanager
-    def place(self, request: Request, viewer: Viewer) -> Iterator[bool]:
-        """A place for one stream while the block lasts; False where there is none."""
+    def place(self, request: Request, viewer: Viewer, topics: int = 1) -> Iterator[bool]:
+        """A place for one stream of so many topics while the block lasts; False where there is none."""
         bounds = self._bounds(request, viewer)
-        full = [kind for (kind, which), most in bounds.items() if self._open[kind, which] >= most]
+        costs = {bound: topics if bound[0] in TOPICS else 1 for bound in bounds}
+        full = [bound[0] for bound, most in bounds.items() if self._open[bound] + costs[bound] > most]
         free = not full
+        del bounds  # as long as the stream is open
         if free:
-            self._open.update(bounds.keys())
+            self._open.update(costs)
         else:
             self.refused[full[0]] += 1
         try:
             yield free
         finally:
-            for bound in bounds if free else ():
-                self._open[bound] -= 1
+            for bound, cost in costs.items() if free else ():
+                self._open[bound] -= cost
                 if not self._open[bound]:
                     del self._open[bound]  # what is at zero is forgotten
 
     def _bounds(self, request: Request, viewer: Viewer) -> dict[Bound, int]:
-        bounds: dict[Bound, int] = {ALL: self._settings.max_streams}
-        if self._settings.rate_limits:
+        settings = self._settings
+        bounds: dict[Bound, int] = {ALL: settings.max_streams}
+        if settings.rate_limits:
+            bounds[TOPICS[0], ""] = settings.max_topics
             if viewer.login_id:
-                bounds["login", viewer.login_id] = self._settings.max_streams_per_login
+                bounds["login", viewer.login_id] = settings.max_streams_per_login
+                bounds["login_topics", viewer.login_id] = settings.max_topics_per_login
             if network := network_of(address_of(request)):
-                bounds["address", network] = self._settings.max_streams_per_address
+                bounds["address", network] = settings.max_streams_per_address
+                bounds["address_topics", network] = settings.max_topics_per_address
         return bounds

@@ -57,17 +57,17 @@ def _without(path: str, prefix: str) -> str:
 
 
 class TakeTurns:
-    """Streams are opened one at a time (`app.live.turns`): ten thousand who come back at once would hold up everybody
-    else's requests. What one costs before it waits for anything is half a millisecond.
+    """Streams are opened one at a time (`app.live.turns`), and networks take turns: ten thousand that come back at once
+    would hold up everybody else's requests. Before it waits for anything, an opening costs half a millisecond.
     """
 
-    def __init__(self, app: ASGIApp, take_turn: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, app: ASGIApp, take_turn: Callable[[Scope], Awaitable[None]]) -> None:
         self.app = app
         self.take_turn = take_turn
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == "/streams":
-            await self.take_turn()
+            await self.take_turn(scope)
         await self.app(scope, receive, send)
 
 

@@ -22,6 +22,7 @@ from limits.aio.storage import MemoryStorage, RedisClusterStorage, RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter as Limiter
 from limits.errors import StorageError
 from starlette.requests import Request
+from starlette.types import Scope
 
 from app.live.counters import read_heads
 from app.live.parley import Parley
@@ -55,6 +56,7 @@ NAMES = Limit("names", parse("6000 per 10 minutes"), parse("600 per 10 minutes")
 MARK = Limit("mark", parse("6000 per 10 minutes"), parse("1200 per 10 minutes"))
 REPORT = Limit("report", parse("600 per 10 minutes"), parse("60 per 10 minutes"))
 STREAM = Limit("stream", parse("3000 per 5 minutes"))
+STREAM_TOPICS = Limit("stream topics", parse("100000 per 5 minutes"))  # what an opening costs goes with its topics
 
 
 class Limits:
@@ -78,12 +80,16 @@ class Limits:
     async def __aexit__(self, *_: object) -> None:
         await self._exit.aclose()
 
-    async def take(self, request: Request, limit: Limit) -> None:
-        """One more of these by this request's address. Raises TooMany."""
+    def turn_of(self, scope: Scope) -> str | None:
+        """In whose turn a request waits for what only a few get at once (`app.live.fair_queue`)."""
+        return network_of(scope["client"][0]) if self._on and scope.get("client") else None
+
+    async def take(self, request: Request, limit: Limit, cost: int = 1) -> None:
+        """So many more of these by this request's address. Raises TooMany."""
         if not self._on:
             return
         if network := network_of(address_of(request)):
-            await self._take(limit.by_address, limit.name, network)
+            await self._take(limit.by_address, limit.name, network, cost=cost)
         elif self._parley.settings.environment == "production":
             _warn_of_proxy()
 
@@ -92,17 +98,17 @@ class Limits:
         if self._on and limit.by_account:
             await self._take(limit.by_account, limit.name, account)
 
-    async def _take(self, item: RateLimitItem, *key: str) -> None:
+    async def _take(self, item: RateLimitItem, *key: str, cost: int = 1) -> None:
         try:
             limiter = await self._limiter()
             async with asyncio.timeout(PATIENCE):
-                passed = await limiter.hit(item, *key)
+                passed = await limiter.hit(item, *key, cost=cost)
                 reset_at = 0.0 if passed else (await limiter.get_window_stats(item, *key)).reset_time
         except (StorageError, *Trouble) as error:
             log.warning("limits: Redis is away (%s); each process counts for itself", type(error).__name__)
             self._without_until = time.monotonic() + WITHOUT
             self._found = False
-            await self._take(item, *key)
+            await self._take(item, *key, cost=cost)
             return
         if not passed:
             self.refused[key[0]] += 1
@@ -144,9 +150,14 @@ class Limits:
         )
 
 
-async def take(request: Request, limit: Limit) -> None:
-    """One more of these from where the request comes. Before anything that costs more. Raises TooMany."""
-    await _limits_of(request).take(request, limit)
+async def take(request: Request, limit: Limit, cost: int = 1) -> None:
+    """So many more of these from where the request comes. Before anything that costs more. Raises TooMany."""
+    await _limits_of(request).take(request, limit, cost)
+
+
+def turn_of(request: Request) -> str | None:
+    """See `Limits.turn_of`."""
+    return _limits_of(request).turn_of(request.scope)
 
 
 async def take_for(request: Request, limit: Limit, account: str) -> None:

@@ -297,6 +297,9 @@ class Problem(BaseModel):
     status: int
     detail: str
     errors: list[Wrong] = []
+    topic_positions: Annotated[
+        list[int], Field(description="Of a stream's topics that cannot be followed, counted from 0.")
+    ] = []
 
 
 class Invalid(Problem):

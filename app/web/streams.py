@@ -6,6 +6,7 @@ answered 200, told when to come back, and nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 
 from starlette.requests import Request
@@ -33,19 +34,21 @@ HEADERS = {"Cache-Control": "no-store, no-transform"}
 
 async def show(request: Request) -> ASGIApp:
     """The stream of these topics for this viewer; see `app.live.sessions`."""
+    names = dict.fromkeys(request.query_params.getlist("topic"))
     try:
         await limits.take(request, limits.STREAM)
+        await limits.take(request, limits.STREAM_TOPICS, cost=max(1, min(len(names), MOST_TOPICS)))
     except TooMany as refusal:
         return _later(refusal.seconds, refusal.seconds * 2)
     viewer = await current_viewer(request)
     ended = how_ended(request)
     if _is_for_another(request, viewer):
         return _farewell(ended or LoginEnded())
-    if ended and "topic" not in request.query_params:
+    if ended and not names:
         return _farewell(ended)
     session = Session(
         parley_of(request).feeds,
-        _topics(request, viewer),
+        _topics(request, viewer, names),
         viewer,
         _cursors(request),
         authorise=lambda: _authorise(request, viewer),
@@ -53,9 +56,10 @@ async def show(request: Request) -> ASGIApp:
         once=request.query_params.get("once") == "1",
         ended=ended,
         presence=parley_of(request).presence if request.query_params.get("presence") == "1" else None,
+        network=limits.turn_of(request),
     )
     stream = PushResponse(session, request.app.state.streams, HEADERS)
-    return Admitted(stream, admission_of(request).place(request, viewer))
+    return Admitted(stream, admission_of(request).place(request, viewer, len(session.topics)))
 
 
 def admission_of(request: Request) -> Admission:
@@ -93,8 +97,10 @@ class Admitted:
             await (self._stream if free else _later(*RETRY_FULL))(scope, receive, send)
 
 
-def _topics(request: Request, viewer: Viewer) -> list[Topic]:
-    topics = [_topic(request, viewer, name) for name in request.query_params.getlist("topic")]
+def _topics(request: Request, viewer: Viewer, names: Collection[str]) -> list[Topic]:
+    if len(names) > MOST_TOPICS:
+        raise invalid(("topic", f"At most {MOST_TOPICS} topics"))
+    topics = _permitted_topics(request, viewer, names)
     if viewer.signed_in:
         topics.append(Topic.account(viewer.user_id))
     if viewer.moderator:
@@ -103,6 +109,21 @@ def _topics(request: Request, viewer: Viewer) -> list[Topic]:
         raise invalid(("topic", "Name at least one topic, like Article/1"))
     if len(set(topics)) > MOST_TOPICS:
         raise invalid(("topic", f"At most {MOST_TOPICS} topics"))
+    return topics
+
+
+def _permitted_topics(request: Request, viewer: Viewer, names: Collection[str]) -> list[Topic]:
+    """Raises the Problem of the first that cannot be followed, which tells the positions of all of them."""
+    topics, refused = [], dict[int, Problem]()
+    for position, name in enumerate(names):
+        try:
+            topics.append(_topic(request, viewer, name))
+        except Problem as problem:
+            refused[position] = problem
+    if refused:
+        first = next(iter(refused.values()))
+        first.members["topic_positions"] = list(refused)
+        raise first
     return topics
 
 

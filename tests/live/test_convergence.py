@@ -310,7 +310,7 @@ async def caught(
 class GreedyReader(Reader):
     """Takes the greatest seq that it read for its head."""
 
-    async def news(self, topic: Topic, epoch: str | None, head: int | None, most: int) -> News:
+    async def news(self, topic: Topic, epoch: str | None, head: int | None, most: int, *_: Any, **__: Any) -> News:
         async with self._database.reading() as reading:
             now, heads = await read_heads(reading, [topic])
             if now != epoch or head is None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 from sqlalchemy import event, text
@@ -91,6 +92,7 @@ async def test_a_sweep_that_finds_nothing_reads_no_rows(other: Process, parley: 
      "gid://parley/Comment/1?topic=Article%2F1&seq=x", "gid://parley/Comment/1?topic=Article%2F1"],
 )  # fmt: skip
 async def test_what_is_no_hint_hurts_nobody(parley: Parley, hint: str) -> None:
+    await wait_until(lambda: parley.hints.flowing, "Redis, whose subscription makes the feeds look")
     async with reading(parley.feeds) as reader:
         await reader.until("heartbeat")
         reads = parley.reader.reads
@@ -102,6 +104,7 @@ async def test_what_is_no_hint_hurts_nobody(parley: Parley, hint: str) -> None:
 
 async def test_a_hint_that_is_old_news_costs_no_read(parley: Parley, alice: Viewer) -> None:
     comment = await say(parley, alice, "hello")
+    await wait_until(lambda: parley.hints.flowing, "Redis, whose subscription makes the feeds look")
     async with reading(parley.feeds) as reader:
         await reader.until("heartbeat")
         reads = parley.reader.reads
@@ -157,9 +160,9 @@ async def test_sessions_below_the_ring_share_what_is_read_for_them(
     chunks: list[int] = []
     read = parley.reader.chunk
 
-    async def counted(topic: Topic, start: int, head: int) -> Chunk:
+    async def counted(topic: Topic, start: int, *rest: Any, **options: Any) -> Chunk | None:
         chunks.append(start)
-        return await read(topic, start, head)
+        return await read(topic, start, *rest, **options)
 
     monkeypatch.setattr(parley.reader, "chunk", counted)
     async with reading(parley.feeds) as reader:

@@ -77,8 +77,14 @@ class World:
 class Looker:
     """A session: who looks, at what, and what they have been told."""
 
-    def __init__(self, process: Presence, viewer: Viewer = GUEST, topics: Sequence[Topic] = (ARTICLE,)) -> None:
-        self.process, self.viewer, self.topics = process, viewer, tuple(topics)
+    def __init__(
+        self,
+        process: Presence,
+        viewer: Viewer = GUEST,
+        topics: Sequence[Topic] = (ARTICLE,),
+        network: str | None = None,
+    ) -> None:
+        self.process, self.viewer, self.topics, self.network = process, viewer, tuple(topics), network
         self.woken = 0
         self.told: list[dict[str, Any]] = []
         self._versions: dict[Topic, int] = {}
@@ -408,11 +414,33 @@ def test_no_more_than_so_many_are_kept(world: World, monkeypatch: pytest.MonkeyP
 
 def test_many_topics_are_told_of_a_few_at_a_time(world: World) -> None:
     process = world.process()
-    Looker(process, ALICE, [Topic("Article", str(number)) for number in range(ROLLS + 100)])
+    for number in range(ROLLS + 100):
+        Looker(process, ALICE, [Topic("Article", str(number))])
     world.passes(module.LOOK)
     assert len(world.said) == ROLLS
     world.passes(module.LOOK)
     assert len({said["topic"] for said in world.said}) == ROLLS + 100
+
+
+def test_one_stream_and_one_network_open_so_many_rooms_and_others_open_theirs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ROOMS_PER_STREAM", 3)
+    monkeypatch.setattr(module, "ROOMS_PER_NETWORK", 5)
+    process = world.process()
+    invented = [[Topic("Article", f"invented {stream} {number}") for number in range(10)] for stream in range(3)]
+    attack = [Looker(process, GUEST, topics, "198.51.100.7") for topics in invented]
+    assert process.topics == 5
+    alice = Looker(process, ALICE, network="192.0.2.1")
+    neighbour = Looker(process, BOB, network="198.51.100.7")
+    world.passes(2)
+    assert sorted(alice.sees) == sorted(neighbour.sees) == ["Alice", "Bob"], "Bob's network may enter what is there"
+    for stream in attack:
+        stream.leave()
+    world.passes(LINGER + 3)
+    assert process.topics == 1
+    Looker(process, GUEST, invented[2], "198.51.100.7")
+    assert process.topics == 4, "its rooms were given back"
 
 
 def a_roll(**changed: Any) -> str:
@@ -563,6 +591,32 @@ async def _until_silent(pubsub: Any) -> AsyncIterator[bytes]:
     while message := await pubsub.get_message(timeout=0.3):
         if message["type"] == "message":
             yield message["data"]
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_nobody_puts_a_name_on_a_screen_who_has_no_key(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    channel = f"{settings.redis_channel_name}.presence"
+    async with two(settings) as (here, there), Redis.from_url(settings.redis_url) as redis, redis.pubsub() as spy:
+        alice, bob = await enrol(here, "Alice"), await enrol(there, "Bob")
+        await spy.subscribe(channel)
+        async with looking(here, alice) as hers:
+            async with looking(there, bob):
+                await hers.sees("Alice", "Bob")
+            await hers.sees("Alice")
+            while not (message := await spy.get_message(timeout=1)) or b"Bob" not in str(message["data"]).encode():
+                pass
+            await redis.publish(channel, message["data"])
+            with caplog.at_level(logging.WARNING):
+                await redis.publish(channel, a_roll())
+            async with looking(here) as guests:  # a sentinel: what was published before has been heard
+                assert (await guests.sees("Alice"))["guests"] == 1
+            assert (await hers.sees("Alice"))["count"] == 1
+            told = [block.data for block in hers.reader.blocks if block.event == "presence"]
+            assert not any("Mallory" in data for data in told if data)
+    assert len([record for record in caplog.records if "presence" in record.message]) == 2, "each process once"
+    assert not [record for record in caplog.records if "Mallory" in record.message]
 
 
 @pytest.mark.usefixtures("hurried")

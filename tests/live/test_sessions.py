@@ -267,7 +267,7 @@ async def test_a_database_that_is_away_ends_the_stream_and_asks_back(
     async def away(*_: object, **__: object) -> None:
         raise ConnectionError
 
-    monkeypatch.setattr(parley.reader, "news", away)
+    monkeypatch.setattr(parley.reader, "heads", away)
     async with reading(parley.feeds, viewer=GUEST) as reader:
         (farewell,) = await reader.rest()
     assert farewell.retry
@@ -344,8 +344,8 @@ async def test_what_was_erased_while_it_was_read_is_not_sent(
     secret = await say(parley, alice, "a secret")
     read, was_read, go_on = parley.reader.chunk, asyncio.Event(), asyncio.Event()
 
-    async def slow(topic: Topic, start: int, head: int) -> Chunk:
-        chunk = await read(topic, start, head)
+    async def slow(*args: Any, **options: Any) -> Chunk | None:
+        chunk = await read(*args, **options)
         was_read.set()
         await go_on.wait()
         return chunk

@@ -115,8 +115,8 @@ def test_who_leaves_is_forgotten_and_nobody_else_is_looked_at(settings: Settings
     with place("192.0.2.1") as here:
         with place("192.0.2.1") as too, place("192.0.2.2") as there:
             assert all([here, too, there])
-            assert len(admission._open) == 3
-        assert len(admission._open) == 2
+            assert len(admission._open) == 6, "streams and topics: of the process, and of two addresses"
+        assert len(admission._open) == 4
     assert not admission._open
 
 
@@ -162,3 +162,60 @@ async def test_at_the_end_people_leave_one_after_the_other(
         assert len(retries) > 10
         assert max(ends) - min(ends) > 0.3
     assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
+
+
+async def test_topics_are_bounded_for_the_process_a_login_and_an_address(settings: Settings) -> None:
+    here, there = {"X-Forwarded-For": "192.0.2.1"}, {"X-Forwarded-For": "192.0.2.2"}
+    bounds = {"max_topics": 9, "max_topics_per_login": 4, "max_topics_per_address": 5}
+    async with (
+        serving(bounded(settings, **bounds)) as site,
+        person(site, "Alice") as alice,
+        site.client(headers=here) as one,
+        site.client(headers=there) as other,
+        AsyncExitStack() as doors,
+    ):
+
+        async def opens(client: httpx.AsyncClient, *names: str) -> None:
+            stream = await doors.enter_async_context(listening(client, *names))
+            assert (await stream.next()).event == "heartbeat"
+
+        async def is_told_to_wait(client: httpx.AsyncClient, *names: str) -> None:
+            response = await client.get("/streams", params={"topic": names})
+            assert (response.status_code, response.text[:6]) == (200, "retry:")
+
+        await opens(alice, "Article/1", "Article/2")  # and her own
+        await is_told_to_wait(alice, "Article/3")
+        await opens(one, "Article/1", "Article/2", "Article/3")
+        await is_told_to_wait(one, "Article/4", "Article/5", "Article/6")
+        await is_told_to_wait(other, "Article/4", "Article/5", "Article/6", "Article/7")
+        await opens(other, "Article/4")
+        refused = site.server.config.app.state.admission.refused
+        assert {kind for kind, times in refused.items() if times} == {"topics", "login_topics", "address_topics"}
+    bounds = {"rate_limits": False, "max_topics": 1, "max_topics_per_login": 1, "max_topics_per_address": 1}
+    async with (
+        serving(bounded(settings, **bounds)) as site,
+        person(site, "Bob") as bob,
+        listening(bob, "Article/1", "Article/2") as stream,
+    ):
+        assert (await stream.next()).event == "heartbeat"
+
+
+async def test_what_one_address_opens_is_counted_by_topics(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    from limits import parse
+
+    from app.web import limits
+
+    monkeypatch.setattr(limits, "STREAM_TOPICS", limits.Limit("stream topics", parse("25 per 5 minutes")))
+    here, there = {"X-Forwarded-For": "192.0.2.1"}, {"X-Forwarded-For": "192.0.2.2"}
+    ten = "/streams?once=1&" + "&".join(f"topic=Article/{number}" for number in range(10))
+    async with (
+        serving(bounded(settings, heartbeat_seconds=0.1)) as site,
+        site.client(headers=here) as one,
+        site.client(headers=there) as other,
+    ):
+        for _ in range(2):
+            assert "event: heartbeat" in (await one.get(ten)).text
+        refused = await one.get(ten)
+        assert (refused.status_code, refused.text[:6]) == (200, "retry:")
+        assert "event: heartbeat" in (await one.get("/streams?once=1&topic=Article/1")).text
+        assert "event: heartbeat" in (await other.get(ten)).text

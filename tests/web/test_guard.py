@@ -215,7 +215,7 @@ async def test_who_opens_a_stream_waits_for_a_turn_and_others_do_not() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         passed.append(scope["path"])
 
-    async def take_turn() -> None:
+    async def take_turn(scope: Any) -> None:
         turns.append("taken")
 
     for path in ("/streams", "/api/comments", "/streams"):

@@ -1,0 +1,80 @@
+"""Seals: what processes tell each other on Redis, signed. Anybody who may publish there could otherwise put words on
+every screen.
+
+    <signature>[,<signature>…] <sender> <number> <unix seconds> <text>
+
+1. One signature for each of our keys. So processes before and after a change of SECRET_KEY understand each other as
+   long as they have one key in common.
+2. A message counts for `MAX_AGE_SECONDS`, by the clocks of both machines.
+3. A sender numbers its messages. A number that is not above the last one of that sender is a replay.
+4. Bounded: the length of a message, its signatures, and the senders whose last number is kept.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from typing import Self
+from uuid import uuid4
+
+from app.live.signing import Signer
+
+MAX_AGE_SECONDS = 60
+MAX_LENGTH = 40_000  # characters
+MAX_SIGNATURES = 8
+MAX_SENDERS = 1_000  # whose last number is kept; past that the one heard longest ago is dropped
+
+_SHAPE = re.compile(
+    r"(?P<signatures>[\w,-]{1,600}) "
+    r"(?P<signed>(?P<sender>[0-9a-f]{32}) (?P<number>\d{1,15}) (?P<at>\d{1,12}) (?P<text>.*))",
+    re.ASCII | re.DOTALL,
+)
+
+
+class BadSeal(ValueError):
+    """Not to be believed. The message says why, in words of ours."""
+
+
+class Seals:
+    """Seals and opens the messages of one channel. `purpose` is signed into them: no other channel's are valid here."""
+
+    def __init__(self, signer: Signer, purpose: str, clock: Callable[[], float] = time.time) -> None:
+        self._signer = signer
+        self._purpose = purpose
+        self._clock = clock
+        self._sender = uuid4().hex
+        self._number = 0
+        self._last: dict[str, int] = {}  # number by sender, those heard last at the end
+
+    @classmethod
+    def of_presence(cls, keys: Sequence[str], channel: str) -> Self:
+        """For presence beside the hints of this channel."""
+        return cls(Signer(keys), f"presence on {channel}")
+
+    def seal(self, text: str) -> str:
+        self._number += 1
+        signed = f"{self._sender} {self._number} {int(self._clock())} {text}"
+        return f"{','.join(self._signer.signatures(signed, self._purpose))} {signed}"
+
+    def open(self, sealed: str) -> str:
+        """The text. Raises BadSeal."""
+        shape = _SHAPE.fullmatch(sealed) if len(sealed) <= MAX_LENGTH else None
+        if not shape:
+            raise BadSeal("it is not signed")
+        signatures = shape["signatures"].split(",")
+        if len(signatures) > MAX_SIGNATURES or not self._signer.verifies(shape["signed"], signatures, self._purpose):
+            raise BadSeal("it is not signed with a key of this process's SECRET_KEY")
+        age = self._clock() - int(shape["at"])
+        if abs(age) > MAX_AGE_SECONDS:
+            raise BadSeal(f"it was signed {age:.0f} s ago; check the clocks of the machines")
+        self._take(shape["sender"], int(shape["number"]))
+        return shape["text"]
+
+    def _take(self, sender: str, number: int) -> None:
+        last = self._last.pop(sender, 0)
+        self._last[sender] = max(last, number)
+        if len(self._last) > MAX_SENDERS:
+            del self._last[next(iter(self._last))]
+        if number <= last:
+            raise BadSeal("it was heard before")

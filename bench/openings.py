@@ -1,0 +1,124 @@
+"""Openings under attack: one address opens streams of invented topics, and an honest reader opens one beside it.
+
+1. The attack is ten openings a second, each of a hundred topics that nobody has written to. Either each is closed at
+   once, or it stays open until the end.
+2. The honest reader has another address, and opens a stream of one topic four times a second. The time from the
+   request to the first event is measured, before the attack and during it.
+3. Rate limits are on, so the attack is what the limits let through. Addresses come from `X-Forwarded-For`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import Any
+
+from bench import servers
+from bench.measure import memory, percentile
+from bench.servers import Server
+from bench.storm import counts
+from tests.support.waiting import end
+
+OPENINGS_A_SECOND = 10
+TOPICS = 100
+HONEST_EVERY = 0.25  # seconds
+CALM = 5.0  # seconds before the attack
+ATTACK = 20.0  # seconds
+LONGEST = 60.0  # seconds that an opening may take
+ATTACKER, HONEST = "198.51.100.7", "192.0.2.1"
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def run(say: Any = print, seconds: float = ATTACK) -> dict[str, Any]:
+    found = []
+    for kind in servers.DATABASES:
+        for held in (False, True):
+            async with (
+                servers.data(kind) as url,
+                servers.parley(url, app="bench.counted:app", environment={"RATE_LIMITS": "on"}) as server,
+            ):
+                found.append({"database": kind, "held": held, **await attack(server, held, seconds)})
+                say(f"openings: {found[-1]}")
+    return {"openings_a_second": OPENINGS_A_SECOND, "topics": TOPICS, "ways": found}
+
+
+async def attack(server: Server, held: bool, seconds: float) -> dict[str, Any]:
+    calm = await _honest(server, CALM)
+    before, memory_before = await counts(server), memory(server.pids())
+    async with _attacking(server, held) as opened:
+        beside = await _honest(server, seconds)
+        await asyncio.sleep(1)
+        after, used = await counts(server), memory(server.pids()) - memory_before
+        attacked = len(opened)
+    return {
+        "opened": attacked,
+        "statements_an_opening": (after["statements"] - before["statements"]) / max(1, attacked),
+        "kib_an_opening": used / 1024 / max(1, attacked),
+        "calm": _waits(calm),
+        "attack": _waits(beside),
+    }
+
+
+def _waits(waits: Sequence[float]) -> dict[str, float]:
+    return {
+        "openings": len(waits),
+        "p50_ms": percentile(waits, 50) * 1e3,
+        "p99_ms": percentile(waits, 99) * 1e3,
+        "worst_ms": max(waits) * 1e3,
+    }
+
+
+async def _honest(server: Server, seconds: float) -> list[float]:
+    """How long each opening took until its first event. A new one begins on time, however long the others take."""
+
+    async def once() -> float:
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(LONGEST):
+                reader, writer = await _ask(server, HONEST, ["Article/1"])
+                await reader.readuntil(b"event: heartbeat")
+        except TimeoutError:
+            return LONGEST
+        writer.close()
+        return time.monotonic() - began
+
+    opening = []
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        opening.append(asyncio.create_task(once()))
+        await asyncio.sleep(HONEST_EVERY)
+    return await asyncio.gather(*opening)
+
+
+@asynccontextmanager
+async def _attacking(server: Server, held: bool) -> AsyncIterator[list[Streams]]:
+    opened: list[Streams] = []
+
+    async def keep_opening() -> None:
+        for number in count():
+            topics = [f"Article/invented-{number}-{topic}" for topic in range(TOPICS)]
+            opened.append(await _ask(server, ATTACKER, topics))
+            await asyncio.sleep(1 / OPENINGS_A_SECOND)
+            if not held:
+                opened[-1][1].close()
+
+    task = asyncio.create_task(keep_opening())
+    try:
+        yield opened
+    finally:
+        await end(task)
+        for _, writer in opened:
+            writer.close()
+
+
+async def _ask(server: Server, address: str, topics: Sequence[str]) -> Streams:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    query = "&".join(f"topic={topic}" for topic in topics)
+    writer.write(
+        f"GET /streams?{query} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nX-Forwarded-For: {address}\r\n\r\n".encode()
+    )
+    return reader, writer
