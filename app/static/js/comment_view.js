@@ -100,7 +100,7 @@ export const CommentView = Backbone.View.extend({
 
   renderModeration() {
     this.part("hidden").hidden = !this.model.get("hidden");
-    this.part("menu").hidden = this.model.isNew(); // there is nothing to link to yet, or to report
+    this.part("menu").classList.toggle("is-early", this.model.isNew()); // there is nothing to link to yet, or to report
   },
 
   /** Whom it answers: said to everyone where it does not stand under that comment. */
