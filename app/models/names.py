@@ -32,7 +32,7 @@ async def beginning_with(reading: Reading, viewer: Viewer, prefix: str, topic: T
 def _of(viewer: Viewer, prefix: str) -> Select[UUID, str]:
     # A name with underscores in place of spaces is a mention, too. The name itself is compared besides, because its
     # canonical form may be shorter than what somebody has typed so far.
-    key = username_key(prefix)
+    key = username_key(prefix.replace("’", "'"))
     keys = [User.username_key.startswith(form, autoescape=True) for form in {key, key.replace("_", " ")}]
     begins = or_(*keys, User.username.istartswith(prefix, autoescape=True))
     stands = User.deleted_at.is_(None), User.blocked_at.is_(None), User.id != viewer.user_id

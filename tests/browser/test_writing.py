@@ -311,8 +311,9 @@ async def _reads(options: Locator, words: list[str]) -> bool:
 
 TYPED = {
     "@": None, "@b": "b", "hi @bob": "bob", "谢谢@bob": "bob", "＠bob": "bob", "_@bob": "bob", "(@bob": "bob",
-    "@Zoë New": "Zoë New", "@O’Br": "O’Br", "@小明": "小明", "alice@example": None, "@bob ": None, "@bob!": None,
-    "@bob\n": None, "one\n@bo": "bo", f"@{'x' * 31}": None,
+    "@Zoë New": "Zoë New", "@O’Br": "O’Br", "@小明": "小明", "alice@example": None, "привет@bob": None,
+    "שלום@bob": "bob", "@@bob": None, "/@bob": None, "@bob ": None, "@bob!": None, "@bob\n": None,
+    "one\n@bo": "bo", f"@{'x' * 31}": None,
 }  # fmt: skip
 
 
