@@ -104,6 +104,20 @@ def test_a_long_japanese_sentence_after_a_link_keeps_it() -> None:
     assert link("https://e.com/") in html("https://e.com/。" + "長" * 5_000)
 
 
+@pytest.mark.parametrize(
+    ("text", "names", "mentioned"),
+    [
+        ("@小明你好", ["小", "小明"], ["小明"]),
+        ("@می\u200cخواهم!", ["می", "می\u200cخواهم"], ["می\u200cخواهم"]),
+        ("@Zoë Newcomer, @Zoë", ["Zoë", "Zoë Newcomer"], ["Zoë Newcomer", "Zoë"]),
+        ("@bobby @bob\u0301 @bob@example.com a@bob `@bob`", ["bob"], []),
+        (".@bob", ["bob"], ["bob"]),
+    ],
+)
+def test_the_longest_known_name_is_marked(text: str, names: list[str], mentioned: list[str]) -> None:
+    assert list(render(text, names).mentioned) == mentioned
+
+
 def test_links_say_that_somebody_else_wrote_them() -> None:
     for text in ("[here](https://example.com/)", "https://example.com/"):
         assert REL in html(text)

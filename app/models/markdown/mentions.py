@@ -21,7 +21,8 @@ LONGEST_MENTION = 2 * LONGEST_USERNAME  # characters as typed: composed letters 
 LONGEST_UNDERSCORES = 30  # characters of markup beside a mention
 
 _SIGN = re.compile(f"[{AT}]")
-_BETWEEN = MARKS | {"’"}
+_JOINERS = frozenset("\u200c\u200d")  # inside words of Persian and Indian languages
+_BETWEEN = MARKS | _JOINERS | {"’"}
 
 
 def candidates(text: str) -> list[str]:
@@ -79,7 +80,8 @@ def may_end(text: str, end: int) -> bool:
         return True
     next_one = text[after]
     if not is_letter(next_one):
-        return next_one not in AT
+        goes_on = next_one in _JOINERS and after + 1 < len(text) and is_letter(text[after + 1])
+        return next_one not in AT and not goes_on
     if unicodedata.category(next_one)[0] == "M":
         return False
     return is_written_without_spaces(next_one) or (after == end and is_written_without_spaces(text[end - 1]))
