@@ -32,6 +32,7 @@ from app.models import login as logins
 from app.models import thread as threads
 from app.models.login import viewer_of
 from app.models.password import hash_password
+from app.models.refusals import Invalid
 from app.models.user import render
 from app.settings import ROOT, Settings
 from tests.live.people import ARTICLE, correct, enrol, say, take_back
@@ -167,6 +168,20 @@ async def test_people_of_the_release_before_go_on_and_may_go_back(database_url: 
     await asyncio.to_thread(command.upgrade, _config(database_url), "head")
     async with Parley(settings, LIVE_MODELS) as parley:
         assert (await alice.viewer(parley)).username == "alice"
+
+
+@pytest.mark.usefixtures("cheap_passwords")
+async def test_of_names_that_look_alike_each_is_kept(database_url: str, settings: Settings) -> None:
+    await asyncio.to_thread(command.downgrade, _config(database_url), "0008")
+    coco, lookalike = Old("coco"), Old("\u0441\u043e\u0441\u043e")
+    for person in (coco, lookalike):
+        await person.enter(database_url)
+    await asyncio.to_thread(command.upgrade, _config(database_url), "head")
+    async with Parley(settings, LIVE_MODELS) as parley:
+        for person in (coco, lookalike):
+            assert await user_named(parley, person.name)
+        with pytest.raises(Invalid):
+            await accounts.sign_up(parley, "mallory@example.com", "c0co", PASSWORD)
 
 
 @pytest.mark.usefixtures("cheap_passwords")

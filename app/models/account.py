@@ -35,6 +35,7 @@ from app.models.login import (
     end_another,
     open_login,
 )
+from app.models.lookalikes import skeleton
 from app.models.mail import Kind
 from app.models.password import hash_password, refuse_weak
 from app.models.proof import prove, prove_again
@@ -94,7 +95,8 @@ async def _sign_up_again(parley: Parley, taken: User, username: str, hash: str) 
     async with parley.writing(Topic.account(taken.id)) as write:
         user = await write.get(User, taken.id)
         if user and not user.deleted_at and not user.confirmed_at:
-            user.username, user.username_key, user.password_hash = username, username_key(username), hash
+            user.rename(username)
+            user.password_hash = hash
             write.update(user)
             mail.queue(write.session, Kind.CONFIRM, user.email)
             return
@@ -115,7 +117,8 @@ def _new(email: str, username: str, hash: str) -> User:
     id_ = uuid4()
     return User(
         id=id_, topic=str(Topic.account(id_)), email=email, username=username, username_key=username_key(username),
-        password_hash=hash, role=Role.MEMBER, created_at=datetime.now(UTC), sign_in_count=0, signed_in_address="",
+        username_skeleton=skeleton(username), password_hash=hash, role=Role.MEMBER, created_at=datetime.now(UTC),
+        sign_in_count=0, signed_in_address="",
     )  # fmt: skip
 
 

@@ -10,19 +10,27 @@ from typing import Any
 from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import String, select, text
+from sqlalchemy import String, or_, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Instant, Reading
 from app.live.model import Live, LiveModel, to_its_author
 from app.live.viewers import Kind, Viewer
+from app.models.lookalikes import is_east_asian, joins_letters, mixes_scripts, skeleton, without_joiners
 from app.models.refusals import Invalid, SignInFirst
 
-SHORTEST_USERNAME, LONGEST_USERNAME = 3, 30
+SHORTEST_USERNAME, LONGEST_USERNAME = 3, 30  # characters
+SHORTEST_EAST_ASIAN_USERNAME = 2  # as many names in China, Japan and Korea are
 LONGEST_EMAIL = 254
 LONGEST_ADDRESS = 45  # of a network, IPv6 at its longest
 DELETED = "deleted account"  # whose name is shown over what is left of theirs
-MARKS = frozenset(" .'-")  # between letters
+MARKS = frozenset(" .'-\u2019")  # between letters; the last is the typographic apostrophe
+_PLAIN_MARKS = str.maketrans({"\u2010": "-", "\u2011": "-", "\u2018": "\u2019", "\u02bc": "\u2019"})
+
+# More marks on one letter than any language writes, and those that enclose a letter.
+STACKED = re.compile(
+    "[\u0300-\u036f\u0483-\u0487\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20f0\ufe20-\ufe2f]{4}|[\u0488\u0489\u20dd-\u20e4]"
+)
 
 # Letters and marks that nobody sees (Unicode's Default_Ignorable_Code_Point): with one more a name is another's.
 INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
@@ -32,6 +40,25 @@ RESERVED = frozenset({
     "abuse", "admin", "administrator", "anonymous", "deletedaccount", "everyone", "hostmaster", "moderator", "noreply",
     "owner", "parley", "postmaster", "root", "security", "staff", "support", "sysadmin", "system", "webmaster",
 })  # fmt: skip
+# Those of them that no name of a person has as a word.
+OFFICIAL = frozenset({
+    "admin", "administrator", "administrators", "admins", "helpdesk", "hostmaster", "moderator", "moderators",
+    "noreply", "official", "parley", "postmaster", "support", "sysadmin", "webmaster",
+})  # fmt: skip
+# Words that make a title of them: "Parley Team", "siteadmin".
+TITLES = ("account", "bot", "comment", "comments", "desk", "help", "my", "service", "site", "system", "team", "the")
+
+
+def _sketch(text: str) -> str:
+    """Coarser than a skeleton: without accents, and with i and l alike. A reserved name is not for any of these."""
+    bare = (character for character in unicodedata.normalize("NFD", text) if not unicodedata.combining(character))
+    return "".join(bare).replace("l", "i")
+
+
+_RESERVED_SKETCHES = frozenset(map(_sketch, RESERVED))
+_OFFICIAL_SKETCHES = frozenset(map(_sketch, OFFICIAL))
+_ANY_TITLE = "|".join(map(_sketch, (*TITLES, *OFFICIAL)))
+_SOUNDS_OFFICIAL = re.compile(rf"(?:{_ANY_TITLE})*(?:{'|'.join(_OFFICIAL_SKETCHES)})(?:{_ANY_TITLE})*")
 
 
 class Role(StrEnum):
@@ -53,6 +80,8 @@ class User(Live, Base):
     email: Mapped[str] = mapped_column(String(LONGEST_EMAIL), unique=True)
     username: Mapped[str] = mapped_column(String(LONGEST_USERNAME))
     username_key: Mapped[str] = mapped_column(String(4 * LONGEST_USERNAME), unique=True)
+    # What names that look alike have in common. None of a name that was there before another that looks like it.
+    username_skeleton: Mapped[str | None] = mapped_column(String(200), unique=True, index=True)
     password_hash: Mapped[str] = mapped_column(String(255))
     role: Mapped[str] = mapped_column(String(20), default=Role.MEMBER)
     created_at: Mapped[datetime] = mapped_column(Instant)
@@ -70,6 +99,10 @@ class User(Live, Base):
     def author_id(self) -> UUID:
         return self.id
 
+    def rename(self, username: str) -> None:
+        self.username = username
+        self.username_key, self.username_skeleton = username_key(username), skeleton(username)
+
     def track_sign_in(self, address: str) -> None:
         self.last_signed_in_at, self.last_signed_in_address = self.signed_in_at, self.signed_in_address
         self.signed_in_at, self.signed_in_address = datetime.now(UTC), address
@@ -77,7 +110,7 @@ class User(Live, Base):
 
     def erase(self) -> None:
         self.email = f"{self.id}@deleted.invalid"
-        self.username, self.username_key = DELETED, f"{DELETED} {self.id}"
+        self.username, self.username_key, self.username_skeleton = DELETED, f"{DELETED} {self.id}", None
         self.password_hash = self.signed_in_address = self.last_signed_in_address = ""
         self.unconfirmed_email = self.confirmed_at = self.signed_in_at = self.last_signed_in_at = None
         self.sign_in_count = 0
@@ -124,22 +157,47 @@ def ascii_email(email: str) -> str:
 
 
 def username_key(username: str) -> str:
-    """What must be unique: names that people would take for the same have the same."""
-    return unicodedata.normalize("NFKC", username.casefold())
+    """What names have in common that differ only in how they are typed. Mentions find somebody by it."""
+    plain = unicodedata.normalize("NFKC", without_joiners(username).casefold())
+    return re.sub(r"\s+", " ", plain.replace("\u2019", "'"))
 
 
 def clean_username(username: str) -> str:
-    """The name in its one form: letters, digits and a few marks between them. Raises ValueError."""
-    name = unicodedata.normalize("NFKC", username).strip()
-    if not SHORTEST_USERNAME <= len(name) <= LONGEST_USERNAME:
-        raise ValueError(f"Use {SHORTEST_USERNAME} to {LONGEST_USERNAME} characters.")
-    if not all(is_letter(character) or character in MARKS for character in name) or not (
-        is_letter(name[0]) and is_letter(name[-1])
-    ):
+    """The name in its one form: letters, digits and a few marks between them, in one script. Raises ValueError."""
+    plain = unicodedata.normalize("NFKC", username).translate(_PLAIN_MARKS)
+    name = " ".join(plain.split())
+    shortest = SHORTEST_EAST_ASIAN_USERNAME if any(map(is_east_asian, name)) else SHORTEST_USERNAME
+    if not shortest <= len(name) <= LONGEST_USERNAME:
+        raise ValueError(f"Use {shortest} to {LONGEST_USERNAME} characters.")
+    if not _is_spelled(name):
         raise ValueError("Use letters, numbers, spaces, dots, hyphens or apostrophes.")
-    if "".join(character for character in username_key(name) if character.isalnum()) in RESERVED:
+    if mixes_scripts(name):
+        raise ValueError("Use letters of one alphabet.")
+    if _is_reserved(name):
         raise ValueError("This name is reserved.")
     return name
+
+
+def _is_spelled(name: str) -> bool:
+    """Whether people can see and read this: letters that carry a few marks, and marks between words."""
+    if STACKED.search(unicodedata.normalize("NFD", name)) or not any(map(str.isalnum, name)):
+        return False
+    for before, character, after in zip(f" {name[:-1]}", name, f"{name[1:]} ", strict=True):
+        if joins_letters(before, character, after):
+            continue
+        if not is_letter(character) and character not in MARKS:
+            return False
+        if unicodedata.category(character)[0] == "M" and (before in MARKS or before == "_"):
+            return False
+    return is_letter(name[0]) and is_letter(name[-1])
+
+
+def _is_reserved(name: str) -> bool:
+    """Whether people would take this for the service, or for somebody who speaks for it, in any spelling."""
+    forms = {_sketch(username_key(name)), _sketch(skeleton(name))}
+    words = {word for form in forms for word in re.split(r"[\W_]+", form)}
+    whole = {"".join(filter(str.isalnum, form)) for form in forms}
+    return bool(words & _OFFICIAL_SKETCHES or whole & _RESERVED_SKETCHES or any(map(_SOUNDS_OFFICIAL.fullmatch, whole)))
 
 
 async def find_user(reading: Reading, id: UUID) -> User | None:
@@ -175,7 +233,8 @@ async def oldest_made(reading: Reading, limit: int) -> list[User]:
 
 
 async def refuse_taken_name(reading: Reading, username: str, but: User | None = None) -> None:
-    """Raises Invalid where an account, another than this, has this name."""
-    holder = await reading.scalar(select(User.id).where(User.username_key == username_key(username)))
-    if holder and not (but and but.id == holder):
-        raise Invalid("username", "This name is taken.")
+    """Raises Invalid where an account, another than this, has this name or one that looks like it."""
+    same = or_(User.username_key == username_key(username), User.username_skeleton == skeleton(username))
+    for holder in await reading.scalars(select(User.id).where(same)):
+        if not (but and but.id == holder):
+            raise Invalid("username", "This name is taken.")

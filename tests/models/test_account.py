@@ -166,6 +166,16 @@ async def test_of_two_who_take_one_name_at_once_one_has_it(parley: Parley) -> No
     assert outcomes(results) == {"done": 1, "username": 3}
 
 
+async def test_a_name_that_looks_like_anothers_is_taken(parley: Parley) -> None:
+    await enrol(parley, "Coco")
+    with pytest.raises(Invalid) as refusal:
+        await accounts.sign_up(parley, ALICE, "\u0441\u043e\u0441\u043e", PASSWORD)
+    assert refusal.value.field == "username"
+    user = await user_named(parley, "Coco")
+    await accounts.remove(parley, user.id)
+    assert await accounts.sign_up(parley, ALICE, "\u0441\u043e\u0441\u043e", PASSWORD), "it is free again"
+
+
 async def test_of_two_who_give_one_address_at_once_none_is_told(asking: Parley) -> None:
     results = await asyncio.gather(
         *(accounts.sign_up(asking, ALICE, f"alice {number}", PASSWORD) for number in range(4)), return_exceptions=True

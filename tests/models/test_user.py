@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from app.models.lookalikes import skeleton
 from app.models.user import DELETED, RESERVED, User, clean_email, clean_username, render, username_key
 
 
@@ -64,6 +65,45 @@ def test_an_address_has_one_form_however_it_is_typed(typed: str, form: str) -> N
     assert clean_email(form) == form
 
 
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [("O\u2019Brien", "O\u2019Brien"), ("\u5c0f\u660e", "\u5c0f\u660e"), ("Bob \u00a0 Smith", "Bob Smith"),
+     ("\u0645\u06cc\u200c\u0631\u0648\u062f", "\u0645\u06cc\u200c\u0631\u0648\u062f"),
+     ("Nguy\u1ec5n Th\u1ecb", "Nguy\u1ec5n Th\u1ecb"), ("\u7530\u4e2dTaro", "\u7530\u4e2dTaro")],
+)  # fmt: skip
+def test_names_of_all_countries(typed: str, name: str) -> None:
+    assert clean_username(typed) == name
+    assert clean_username(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["\u0410lice", "\u0430dmin", "B\u03bfb", "\u0301\u0302\u0303", "a\u0301\u0302\u0303\u0304bc", "a\u20ddbc", "___",
+     "ab\u200dc", "\u5c0f", "Bob \u0301x", "\u2800\u2800\u2800"],
+)  # fmt: skip
+def test_names_that_are_made_to_deceive(name: str) -> None:
+    with pytest.raises(ValueError, match="Use "):
+        clean_username(name)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("Coco", "\u0441\u043e\u0441\u043e"), ("BOB", "\u0412\u041e\u0412"), ("Alice", "AIice"), ("Bob", "B0b"),
+     ("Bob Smith", "Bob  Smith"), ("O'Brien", "O\u2019Brien"), ("Jos\u00e9", "Jose\u0301")],
+)  # fmt: skip
+def test_names_that_look_alike_have_one_skeleton(one: str, other: str) -> None:
+    assert skeleton(one) == skeleton(other)
+
+
+@pytest.mark.parametrize(("one", "other"), [("Ian", "Lan"), ("Jose", "Jos\u00e9"), ("Anna", "Hannah")])
+def test_names_that_differ_do_not(one: str, other: str) -> None:
+    assert skeleton(one) != skeleton(other)
+
+
+def test_a_typographic_apostrophe_mentions_the_same_person() -> None:
+    assert username_key("O\u2019Brien") == username_key("o'brien")
+
+
 # -- reserved names -----------------------------------------------------------------------------------------
 
 
@@ -83,7 +123,17 @@ def test_nobody_looks_like_the_service(name: str) -> None:
         clean_username(name)
 
 
-@pytest.mark.parametrize("name", ["Adminson", "parleyvous", "rooted", "Ann Root", "my support", "administra"])
+@pytest.mark.parametrize(
+    "name",
+    ["Parley Team", "ParleyTeam", "Support Bob", "my support", "the_admin", "Adm\u00edn", "adm1n", "ADMlN", "siteadmin",
+     "The Moderators", "Official Parley"],
+)  # fmt: skip
+def test_nobody_speaks_for_the_service(name: str) -> None:
+    with pytest.raises(ValueError, match="reserved"):
+        clean_username(name)
+
+
+@pytest.mark.parametrize("name", ["Adminson", "parleyvous", "rooted", "Ann Root", "administra"])
 def test_names_that_only_contain_such_a_word_are_free(name: str) -> None:
     assert clean_username(name) == name
 

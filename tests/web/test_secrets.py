@@ -78,6 +78,7 @@ COLUMNS: dict[str, To | Word] = {
     "users.email": To.SELF,
     "users.username": To.ALL,
     "users.username_key": To.NOBODY,
+    "users.username_skeleton": To.NOBODY,
     "users.password_hash": To.NOBODY,
     "users.role": WORD,
     "users.created_at": To.NOBODY,
