@@ -21,6 +21,7 @@ import trustme
 from sqlalchemy import insert, select, update
 
 from app import postman
+from app.live.gids import Gid
 from app.live.parley import Parley
 from app.live.topics import Topic
 from app.main import create_app
@@ -127,13 +128,14 @@ async def test_a_mail_is_not_seen_before_the_commit(office: Parley, server: Mail
 
 
 async def test_who_signs_up_gets_a_letter_whose_link_confirms(office: Parley, server: MailServer) -> None:
-    assert await accounts.sign_up(office, "alice@example.com", "alice", PASSWORD) is None
+    known_as = await accounts.sign_up(office, "alice@example.com", "alice", PASSWORD)
+    assert isinstance(known_as, Gid)
     assert await logins.sign_in(office, "alice@example.com", PASSWORD, remember=False) is None
     assert await send_all(office) == 1
     (letter,) = server.received
     assert (letter.sender, letter.to) == ("parley@localhost", "alice@example.com")
     assert (letter.message["From"], letter.message["To"]) == ("Parley <parley@localhost>", "alice@example.com")
-    await accounts.confirm(office, letter.token)
+    await accounts.confirm(office, letter.token, known_as=known_as)
     assert await logins.sign_in(office, "alice@example.com", PASSWORD, remember=False)
 
 
@@ -186,7 +188,7 @@ async def test_every_kind_of_letter_is_whole(office: Parley, server: MailServer)
 
 
 async def enrol_unconfirmed(parley: Parley) -> User:
-    assert await accounts.sign_up(parley, "alice@example.com", "alice", PASSWORD) is None
+    assert isinstance(await accounts.sign_up(parley, "alice@example.com", "alice", PASSWORD), Gid)
     return await user_named(parley, "alice")
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app import logs
 from app.database import Trouble, in_a_line
+from app.live.gids import Gid
 from app.live.parley import Parley
 from app.live.signing import fingerprint
 from app.live.topics import QUEUE, Topic
@@ -38,7 +39,7 @@ from app.models.login import (
 from app.models.lookalikes import skeleton
 from app.models.mail import Kind
 from app.models.password import hash_password, refuse_weak
-from app.models.proof import prove, prove_again
+from app.models.proof import device_gid, is_known, prove, prove_again
 from app.models.refusals import Invalid
 from app.models.role import refuse_last_owner
 from app.models.user import Role, User, refuse_taken_name, user_at, username_key
@@ -51,11 +52,14 @@ log = logging.getLogger(__name__)
 @owned
 async def sign_up(
     parley: Parley, email: str, username: str, password: str, browser: Browser = NOWHERE
-) -> tuple[User, Login] | None:
-    """A new account and its first login; None where the address is to be confirmed first, by a link in the mail.
+) -> tuple[User, Login] | Gid:
+    """A new account and its first login; or, where the address is confirmed first by a link in a mail, what this
+    browser shows when the link is used (see `confirm`).
 
     Takes cleaned values; raises Invalid for a name or (where there is nothing to confirm) an address that is taken.
-    Otherwise a taken address looks like any: its owner gets a mail that says so.
+    Otherwise a taken address looks like any: its owner gets a mail that says so. Whose name is taken makes no
+    difference, and an account that waits for its confirmation holds no name yet: so no answer says which address has
+    which name.
     """
     refuse_weak(password, username, email)
     hash = await hash_password(password)
@@ -65,42 +69,52 @@ async def sign_up(
         return await _sign_up(parley, email, username, hash, browser)
 
 
-async def _sign_up(parley: Parley, email: str, username: str, hash: str, browser: Browser) -> tuple[User, Login] | None:
+async def _sign_up(parley: Parley, email: str, username: str, hash: str, browser: Browser) -> tuple[User, Login] | Gid:
     confirming = parley.settings.require_confirmation
     async with parley.reading() as reading:
         taken = await user_at(reading, email)
-        await refuse_taken_name(reading, username, but=taken if confirming else None)
+        await refuse_taken_name(reading, username)
     if taken and not confirming:
         raise Invalid("email", "An account with this email already exists.")
     if taken:
-        await _sign_up_again(parley, taken, username, hash)
-        return None
+        return await _sign_up_again(parley, taken, username, hash)
     user = _new(email, username, hash)
+    if confirming:
+        user.wait_with_name()
     async with parley.writing(Topic.account(user.id)) as write:
         write.create(user)
         write.tell("account made", account=user.id)
         await write.session.flush()  # the login refers to it
         if confirming:
             mail.queue(write.session, Kind.CONFIRM, email)
-            return None
+            return device_gid(user)
         user.track_sign_in(browser.address)
         login = await open_login(write, user, remember=False, browser=browser)
     await end_another(parley, browser.login_id, user.id)
     return user, login
 
 
-async def _sign_up_again(parley: Parley, taken: User, username: str, hash: str) -> None:
+async def _sign_up_again(parley: Parley, taken: User, username: str, hash: str) -> Gid:
     """Until an address is confirmed the last to give it counts, and links for those before are worthless: whoever was
-    here first may not be its owner. Once it is confirmed, its owner is told."""
+    here first may not be its owner. Once it is confirmed, its owner is told, and this browser gets what opens nothing.
+    """
     async with parley.writing(Topic.account(taken.id)) as write:
         user = await write.get(User, taken.id)
         if user and not user.deleted_at and not user.confirmed_at:
-            user.rename(username)
-            user.password_hash = hash
-            write.update(user)
             mail.queue(write.session, Kind.CONFIRM, user.email)
-            return
+            write.update(user)
+            if user.is_waiting:  # and not in use, as where nobody had to confirm
+                user.username, user.password_hash = username, hash
+                return device_gid(user)
+            return device_gid(_new(user.email, username, hash))
     await _send(parley, Kind.TAKEN, taken.email)
+    return device_gid(_new(taken.email, username, hash))
+
+
+async def _claim_name(write: Write, user: User, username: str) -> None:
+    """This account has this name from now on. Raises Invalid if it is taken."""
+    await refuse_taken_name(write.session, username, but=user)
+    user.rename(username)
 
 
 @owned
@@ -147,9 +161,23 @@ async def change_email(parley: Parley, viewer: Viewer, email: str, password: str
 
 
 @owned
-async def confirm(parley: Parley, token: str) -> None:
-    """The address that this link was sent to is its account's. Twice is no error. Raises Invalid."""
+async def confirm(
+    parley: Parley, token: str, password: str | None = None, username: str | None = None, known_as: Gid | None = None
+) -> None:
+    """The address that this link was sent to is its account's. Twice is no error. Raises Invalid.
+
+    Anybody can sign up with any address. So where accounts wait for their confirmation, the password and the name that
+    were given at sign-up count only if the same browser confirms (`known_as` is what `sign_up` gave it). Any other
+    browser chooses a password, and a name if it wants another: who has the mail decides, not who typed the address.
+    """
     id_, address = open_link(parley, Purpose.CONFIRM, token)
+    async with parley.reading() as reading:
+        found = await reading.get(User, id_)
+    if found and _joins(parley, found, address):
+        await _join(parley, found, password, username, is_known(found, known_as))
+        return
+    if password is not None:
+        raise worthless()  # nobody chooses a password of an account that is in use
     try:
         async with parley.writing(Topic.account(id_)) as write:
             user = await write.get(User, id_)
@@ -168,6 +196,35 @@ async def confirm(parley: Parley, token: str) -> None:
             write.tell("e-mail confirmed", account=user.id)
     except IntegrityError:  # it has become somebody else's
         raise worthless() from None
+
+
+def _joins(parley: Parley, user: User, address: str) -> bool:
+    """Whether this link is for an account that nobody could use before."""
+    waits = user.is_waiting or (parley.settings.require_confirmation and not user.confirmed_at)
+    return waits and not user.deleted_at and bound_to(user) == address
+
+
+async def _join(parley: Parley, found: User, password: str | None, username: str | None, known: bool) -> None:
+    if password is None and not known:
+        raise Invalid("password", "Choose a password.")
+    name = username or found.username
+    hash = found.password_hash
+    if password is not None:
+        refuse_weak(password, name, found.email)
+        hash = await hash_password(password)
+    try:
+        async with parley.writing(Topic.account(found.id)) as write:
+            user = await write.get(User, found.id)
+            if user is None or user.confirmed_at or bound_to(user) != bound_to(found):
+                raise worthless()  # of two at once, one
+            await _claim_name(write, user, name)
+            user.password_hash, user.confirmed_at = hash, datetime.now(UTC)
+            if password is not None:
+                await end_all(write, user.id, End.PASSWORD)
+            write.update(user)
+            write.tell("e-mail confirmed", account=user.id)
+    except IntegrityError:  # somebody else took the name at the same moment
+        raise Invalid("username", "This name is taken.") from None
 
 
 def bound_to(user: User) -> str:

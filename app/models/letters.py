@@ -34,8 +34,8 @@ class Desk:
     reading: Reading
     mail: Mail
 
-    def link(self, purpose: Purpose, user: User, bound_to: str) -> str:
-        return write_link(self.parley, purpose, user.id, bound_to)
+    def link(self, purpose: Purpose, user: User, bound_to: str, hint: str = "") -> str:
+        return write_link(self.parley, purpose, user.id, bound_to, hint)
 
     def page(self, path: str) -> str:
         return f"{self.parley.settings.public_url}{path}"
@@ -64,7 +64,7 @@ async def write_letter(parley: Parley, mail: Mail) -> Letter | None:
 async def _confirm(desk: Desk, user: User) -> Words | None:
     if user.confirmed_at:
         return None
-    link = desk.link(Purpose.CONFIRM, user, bound_to(user))
+    link = desk.link(Purpose.CONFIRM, user, bound_to(user), "new" if user.is_waiting else "")
     return "Confirm your email address", (
         f"Hello,\n\nThanks for signing up. Confirm your email address:\n\n{link}\n\nThis link expires in three days."
         " If this wasn't you, you can ignore this email."
@@ -106,7 +106,9 @@ async def _taken(desk: Desk, user: User) -> Words:
     )
 
 
-async def _reset(desk: Desk, user: User) -> Words:
+async def _reset(desk: Desk, user: User) -> Words | None:
+    if user.is_waiting:
+        return await _confirm(desk, user)  # its password is chosen there
     link = desk.link(Purpose.RESET, user, bound_to(user))
     return "Choose a new password", (
         "Hello,\n\nWe received a request to reset your password. Choose a new one:"

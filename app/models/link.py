@@ -25,16 +25,19 @@ class Purpose(StrEnum):
 SECONDS = {Purpose.RESET: 3600, Purpose.CONFIRM: 3 * 24 * 3600, Purpose.UNLOCK: 24 * 3600}
 
 
-def write_link(parley: Parley, purpose: Purpose, user_id: UUID, bound_to: str) -> str:
-    """`bound_to` is a fingerprint of what makes the link worthless when it changes."""
+def write_link(parley: Parley, purpose: Purpose, user_id: UUID, bound_to: str, hint: str = "") -> str:
+    """`bound_to` is a fingerprint of what makes the link worthless when it changes.
+
+    `hint` is a word for the page, which cannot read the token: it follows an `&`, is not signed, and decides nothing.
+    """
     gid = Gid("User", str(user_id), {"of": bound_to})
-    return f"{parley.settings.public_url}/{purpose}#{parley.signer.sign(gid, purpose)}"
+    return f"{parley.settings.public_url}/{purpose}#{parley.signer.sign(gid, purpose)}{hint and f'&{hint}'}"
 
 
 def open_link(parley: Parley, purpose: Purpose, token: str) -> tuple[UUID, str]:
     """(the user's id, what it is bound to), of what came after the `#`. Raises Invalid."""
     try:
-        gid = parley.signer.open(token, purpose, SECONDS[purpose])
+        gid = parley.signer.open(token.partition("&")[0], purpose, SECONDS[purpose])
         return UUID(gid.id), gid.params["of"]
     except (BadGid, KeyError, ValueError):
         raise worthless() from None

@@ -132,7 +132,8 @@ async def sign_in(
         user = await user_at(reading, email)
         key = await proof.key_for(parley, reading, user, email, browser.known_as)
     right = await verify_password(password, user.password_hash if user else None)
-    if user is None or not right or (parley.settings.require_confirmation and user.confirmed_at is None):
+    unconfirmed = user and (user.is_waiting or (parley.settings.require_confirmation and not user.confirmed_at))
+    if user is None or not right or unconfirmed:
         logs.security(
             "sign-in refused", warn=True, account=user and user.id, why="unconfirmed" if right else "password"
         )

@@ -11,7 +11,7 @@ from app.database import Reading
 from app.live.topics import Topic
 from app.live.viewers import Viewer
 from app.models.comment import Comment
-from app.models.user import User, username_key
+from app.models.user import WAITING, User, username_key
 
 MAX_NAMES = 8
 
@@ -35,7 +35,8 @@ def _of(viewer: Viewer, prefix: str) -> Select[UUID, str]:
     key = username_key(prefix.replace("’", "'"))
     keys = [User.username_key.startswith(form, autoescape=True) for form in {key, key.replace("_", " ")}]
     begins = or_(*keys, User.username.istartswith(prefix, autoescape=True))
-    stands = User.deleted_at.is_(None), User.blocked_at.is_(None), User.id != viewer.user_id
+    has_name = ~User.username_key.startswith(WAITING)
+    stands = User.deleted_at.is_(None), User.blocked_at.is_(None), User.id != viewer.user_id, has_name
     order = func.length(User.username_key), User.username_key
     return select(User.id, User.username).where(begins, *stands).order_by(*order).limit(MAX_NAMES)
 

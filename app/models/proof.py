@@ -30,7 +30,7 @@ async def key_for(parley: Parley, reading: Reading, user: User | None, email: st
 
     Raises TooMany where that is locked.
     """
-    if user and known_as and known_as.id == str(user.id) and known_as.params.get("of") == _password_of(user):
+    if user and known_as and is_known(user, known_as):
         key = lock.key_of("device", known_as.params.get("nonce", ""))
         with suppress(TooMany):
             if parley.settings.rate_limits:
@@ -44,6 +44,11 @@ async def key_for(parley: Parley, reading: Reading, user: User | None, email: st
 def device_gid(user: User) -> Gid:
     """What a browser carries in which this account's owner has signed in; worthless after a change of password."""
     return Gid("User", str(user.id), {"of": _password_of(user), "nonce": uuid4().hex})
+
+
+def is_known(user: User, known_as: Gid | None) -> bool:
+    """Whether a browser carries this account's `device_gid`, of the password that it has now."""
+    return known_as is not None and known_as.id == str(user.id) and known_as.params.get("of") == _password_of(user)
 
 
 def _password_of(user: User) -> str:

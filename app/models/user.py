@@ -23,6 +23,7 @@ SHORTEST_USERNAME, LONGEST_USERNAME = 3, 30  # characters
 SHORTEST_EAST_ASIAN_USERNAME = 2  # as many names in China, Japan and Korea are
 LONGEST_EMAIL = 254
 LONGEST_ADDRESS = 45  # of a network, IPv6 at its longest
+WAITING = "waiting "  # and an id: the key of an account that has no name yet; longer than any name
 DELETED = "deleted account"  # whose name is shown over what is left of theirs
 MARKS = frozenset(" .'-\u2019")  # between letters; the last is the typographic apostrophe
 _PLAIN_MARKS = str.maketrans({"\u2010": "-", "\u2011": "-", "\u2018": "\u2019", "\u02bc": "\u2019"})
@@ -102,6 +103,14 @@ class User(Live, Base):
     def rename(self, username: str) -> None:
         self.username = username
         self.username_key, self.username_skeleton = username_key(username), skeleton(username)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether nobody has confirmed the address yet. The name is free for others until then."""
+        return self.username_key.startswith(WAITING)
+
+    def wait_with_name(self) -> None:
+        self.username_key, self.username_skeleton = f"{WAITING}{self.id}", None
 
     def track_sign_in(self, address: str) -> None:
         self.last_signed_in_at, self.last_signed_in_address = self.signed_in_at, self.signed_in_address

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.live.gids import Gid
 from app.live.signing import fingerprint
 from app.models import account as accounts
 from app.models import login as logins
@@ -26,7 +27,15 @@ from app.models.user import (
 )
 from app.web import limits
 from app.web.answers import answer
-from app.web.identity import browser_of, current_viewer, forget_login, parley_of, remember_login, require_sign_in
+from app.web.identity import (
+    browser_of,
+    current_viewer,
+    forget_login,
+    parley_of,
+    remember_device_as,
+    remember_login,
+    require_sign_in,
+)
 from app.web.input import Input, read_input
 from app.web.problems import Problem
 
@@ -91,7 +100,11 @@ async def sign_up(request: Request) -> Response:
     if parley_of(request).settings.require_confirmation:
         await limits.take_for(request, limits.MAIL, fingerprint(Purpose.CONFIRM, form.email))
     made = await accounts.sign_up(parley_of(request), form.email, form.username, form.password, browser_of(request))
-    return _signed_in(request, *made, status=201) if made else answer({"email": form.email}, 202)
+    if not isinstance(made, Gid):
+        return _signed_in(request, *made, status=201)
+    response = answer({"email": form.email}, 202)
+    remember_device_as(request, response, made)
+    return response
 
 
 async def sign_in(request: Request) -> Response:

@@ -113,7 +113,12 @@ def remember_login(request: Request, response: Response, user: User, login: Logi
 
 def remember_device(request: Request, response: Response, user: User) -> None:
     """This browser is the owner's: what strangers lock stays open here. See `app.models.lock`."""
-    signed = parley_of(request).signer.sign(device_gid(user), DEVICE)
+    remember_device_as(request, response, device_gid(user))
+
+
+def remember_device_as(request: Request, response: Response, known_as: Gid) -> None:
+    """The same, by what an account's owner shows later."""
+    signed = parley_of(request).signer.sign(known_as, DEVICE)
     _set_cookie(request, response, DEVICE_COOKIE, signed, KNOWN)
 
 

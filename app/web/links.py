@@ -17,9 +17,9 @@ from app.models import account as accounts
 from app.models.link import Purpose
 from app.models.user import User
 from app.web import limits
-from app.web.accounts import Email, NewPassword
+from app.web.accounts import Email, NewPassword, Username
 from app.web.answers import answer
-from app.web.identity import parley_of, remember_device
+from app.web.identity import browser_of, parley_of, remember_device
 from app.web.input import Input, read_input
 
 
@@ -29,6 +29,11 @@ class Asked(Input):
 
 class Used(Input):
     token: str
+
+
+class Confirmed(Used):
+    password: NewPassword | None = None
+    username: Username | None = None
 
 
 class Reset(Used):
@@ -55,9 +60,11 @@ async def reset(request: Request) -> Response:
 
 
 async def confirm(request: Request) -> Response:
-    form = await read_input(request, Used)
+    """Only the browser that signed up needs no password. See `app.models.account.confirm`."""
+    form = await read_input(request, Confirmed)
     await limits.take(request, limits.SIGN_IN)
-    await accounts.confirm(parley_of(request), form.token)
+    known_as = browser_of(request).known_as
+    await accounts.confirm(parley_of(request), form.token, form.password, form.username, known_as)
     return Response(status_code=204)
 
 

@@ -206,7 +206,12 @@ OPERATIONS: Mapping[Endpoint, Operation] = {
     links.ask_to_confirm: Operation(
         "Ask for a link to confirm the address", {202: schemas.MailTo}, takes=links.Asked, limited=True
     ),
-    links.confirm: Operation("Confirm the address", {204: None}, takes=links.Used, limited=True),
+    links.confirm: Operation(
+        "Confirm the address", {204: None},
+        "An account that waits for this gets the `password` and, if given, the `username` of who confirms. The browser "
+        "that signed up may leave both out.",
+        takes=links.Confirmed, limited=True,
+    ),
     links.ask_to_unlock: Operation(
         "Ask for a link to unlock the account", {202: schemas.MailTo}, takes=links.Asked, limited=True
     ),

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, select
 
+from app.live.gids import Gid
 from app.live.parley import Parley
 from app.live.topics import Topic
 from app.live.viewers import GUEST, LoginEnded, Viewer
@@ -102,8 +103,8 @@ async def test_who_signs_up_is_signed_in(parley: Parley) -> None:
 
 async def test_where_addresses_are_confirmed_a_taken_one_looks_like_any(asking: Parley) -> None:
     await accounts.make(asking, ALICE, "alice", PASSWORD)
-    assert await accounts.sign_up(asking, ALICE, "mallory", ANOTHER_PASSWORD) is None
-    assert await accounts.sign_up(asking, ALICE, "mallory", ANOTHER_PASSWORD) is None
+    assert isinstance(await accounts.sign_up(asking, ALICE, "mallory", ANOTHER_PASSWORD), Gid)
+    assert isinstance(await accounts.sign_up(asking, ALICE, "mallory", ANOTHER_PASSWORD), Gid)
     assert await count_of(asking, User) == 1
     assert await count_of(asking, Login) == 0
     assert await kinds_to(asking, ALICE) == [Kind.TAKEN] * 2
@@ -113,23 +114,24 @@ async def test_where_addresses_are_confirmed_a_taken_one_looks_like_any(asking: 
 
 async def test_who_gave_an_address_before_its_owner_does_not_get_it_confirmed(asking: Parley) -> None:
     """And whoever signs up twice, as no mail has come, is told the same again."""
-    assert await accounts.sign_up(asking, ALICE, "mallory", ANOTHER_PASSWORD) is None
+    assert isinstance(await accounts.sign_up(asking, ALICE, "mallory", ANOTHER_PASSWORD), Gid)
     mallorys = await token_to(asking, ALICE, Kind.CONFIRM)
     for _ in range(2):
-        assert await accounts.sign_up(asking, ALICE, "alice", PASSWORD) is None
+        assert isinstance(await accounts.sign_up(asking, ALICE, "alice", PASSWORD), Gid)
     with pytest.raises(Invalid):
         await accounts.confirm(asking, mallorys)
-    await accounts.confirm(asking, await token_to(asking, ALICE, Kind.CONFIRM))
+    await accounts.confirm(asking, await token_to(asking, ALICE, Kind.CONFIRM), PASSWORD)
     assert await can_sign_in(asking)
     assert not await can_sign_in(asking, password=ANOTHER_PASSWORD)
     assert await count_of(asking, User) == 1
 
 
 async def test_a_link_confirms_and_twice_is_no_error(asking: Parley) -> None:
-    await accounts.sign_up(asking, ALICE, "alice", PASSWORD)
+    known_as = await accounts.sign_up(asking, ALICE, "alice", PASSWORD)
+    assert isinstance(known_as, Gid)
     token = await token_to(asking, ALICE, Kind.CONFIRM)
     for _ in range(2):
-        await accounts.confirm(asking, token)
+        await accounts.confirm(asking, token, known_as=known_as)
     assert await can_sign_in(asking)
     assert await letter_to(asking, ALICE, Kind.CONFIRM) is None, "there is nothing to confirm any more"
 
@@ -140,8 +142,49 @@ async def test_the_link_is_sent_again_to_who_waits_for_it(asking: Parley) -> Non
     await accounts.ask_to_confirm(asking, "nobody@example.com")
     assert await kinds_to(asking, ALICE) == [Kind.CONFIRM] * 2
     assert await letter_to(asking, "nobody@example.com", Kind.CONFIRM) is None
-    await accounts.confirm(asking, await token_to(asking, ALICE, Kind.CONFIRM))
+    await accounts.confirm(asking, await token_to(asking, ALICE, Kind.CONFIRM), PASSWORD)
     assert await can_sign_in(asking)
+
+
+async def test_the_password_is_chosen_by_who_has_the_mail(asking: Parley) -> None:
+    """Mallory signs up with Alice's address, before or after her, and Alice opens the newest link."""
+    assert isinstance(await accounts.sign_up(asking, ALICE, "alice", PASSWORD), Gid)
+    mallorys = await accounts.sign_up(asking, ALICE, "mallory", ANOTHER_PASSWORD)
+    assert isinstance(mallorys, Gid)
+    token = await token_to(asking, ALICE, Kind.CONFIRM)
+    with pytest.raises(Invalid) as refusal:
+        await accounts.confirm(asking, token)
+    assert refusal.value.field == "password"
+    with pytest.raises(Invalid) as refusal:
+        await accounts.confirm(asking, token, "alice1234", "alice")
+    assert refusal.value.field == "password"
+    await accounts.confirm(asking, token, "a password of her own", "alice")
+    words = ("a password of her own", PASSWORD, ANOTHER_PASSWORD)
+    assert [await can_sign_in(asking, password=word) for word in words] == [True, False, False]
+    assert (await user_named(asking, "alice")).email == ALICE
+    with pytest.raises(Invalid) as refusal:
+        await accounts.confirm(asking, token, "another password", known_as=mallorys)
+    assert refusal.value.field == "token", "it is used up"
+
+
+async def test_a_name_is_whose_address_is_confirmed_first(asking: Parley) -> None:
+    for email in (ALICE, NEW):
+        assert isinstance(await accounts.sign_up(asking, email, "alice", PASSWORD), Gid)
+    await accounts.confirm(asking, await token_to(asking, NEW, Kind.CONFIRM), PASSWORD)
+    token = await token_to(asking, ALICE, Kind.CONFIRM)
+    with pytest.raises(Invalid) as refusal:
+        await accounts.confirm(asking, token, PASSWORD)
+    assert refusal.value.field == "username"
+    await accounts.confirm(asking, token, PASSWORD, "another alice")
+    assert (await user_named(asking, "another alice")).email == ALICE
+
+
+async def test_who_forgot_the_password_before_confirming_gets_the_link_to_confirm(asking: Parley) -> None:
+    assert isinstance(await accounts.sign_up(asking, ALICE, "alice", PASSWORD), Gid)
+    await accounts.ask_to_reset(asking, ALICE)
+    letter = await letter_to(asking, ALICE, Kind.RESET)
+    assert letter
+    assert "/confirm#" in letter.text
 
 
 async def test_a_wrong_password_tells_nobody_that_an_address_waits(asking: Parley) -> None:

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from app.live.gids import Gid
 from app.live.parley import Parley
 from app.live.viewers import LoginEnded
 from app.models import account as accounts
@@ -48,7 +49,7 @@ async def test_who_runs_it_makes_the_first_owner(parley: Parley) -> None:
 async def test_an_address_that_is_not_confirmed_may_be_somebody_elses(parley: Parley) -> None:
     strict = parley.settings.model_copy(update={"require_confirmation": True})
     parley.settings, lax = strict, parley.settings
-    assert await accounts.sign_up(parley, "mallory@example.com", "mallory", PASSWORD) is None
+    assert isinstance(await accounts.sign_up(parley, "mallory@example.com", "mallory", PASSWORD), Gid)
     with pytest.raises(Forbidden):
         await role.give(parley, "mallory@example.com", Role.OWNER)
     parley.settings = lax

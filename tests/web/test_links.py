@@ -360,7 +360,7 @@ async def test_alice_signs_up_confirms_and_signs_in(strict_site: Site) -> None:
         form = {"email": email_of("Alice"), "username": "Alice", "password": PASSWORD}
         response = await alice.post("/api/users", json=form)
         assert expected(response, 202) == {"email": email_of("Alice")}
-        assert "set-cookie" not in response.headers
+        assert COOKIE not in alice.cookies
         assert await me(alice) is None
         refused(await try_password(alice, PASSWORD), 401)
 
@@ -416,6 +416,33 @@ async def test_until_an_address_is_confirmed_the_last_to_give_it_counts(strict_s
         assert (await sign_in(alice, "Alice"))["username"] == "Alice"
         assert (await counts_in(served))["users"] == 1
         expected(await mallory.post("/api/users", json={**form, "email": "m@example.com"}), 202)
+
+
+async def test_only_the_browser_that_signed_up_confirms_without_a_password(strict_site: Site) -> None:
+    served = strict_site.server.config.app.state.parley
+    async with strict_site.client() as mallory, strict_site.client() as alice:
+        form = {"email": email_of("Alice"), "username": "Mallory was here", "password": PASSWORD}
+        expected(await mallory.post("/api/users", json=form), 202)
+        token = await token_for(served, Purpose.CONFIRM)
+        refused(await use(alice, Purpose.CONFIRM, token), 422, "password")
+        chosen = {"token": token, "password": NEW_PASSWORD, "username": "Alice"}
+        assert (await alice.put("/api/confirmations", json=chosen)).status_code == 204
+        refused(await try_password(mallory, PASSWORD), 401)
+        assert (await sign_in(alice, "Alice", password=NEW_PASSWORD))["username"] == "Alice"
+        refused(await alice.put("/api/confirmations", json={**chosen, "password": PASSWORD}), 422, "token")
+
+
+async def test_a_name_does_not_tell_whose_address_it_belongs_to(strict_site: Site) -> None:
+    served = strict_site.server.config.app.state.parley
+    async with strict_site.client() as guest:
+        for name in ("Alice", "Bob"):
+            await sign_up_unconfirmed(guest, name)
+            await use(guest, Purpose.CONFIRM, await token_for(served, Purpose.CONFIRM, name))
+        await sign_up_unconfirmed(guest, "Waiting Carol")
+        for email in (email_of("Alice"), "nobody@example.com", email_of("Waiting Carol")):
+            for name, status in (("Alice", 422), ("Bob", 422), ("Waiting Carol", 202), ("Nobody", 202)):
+                form = {"email": email, "username": name, "password": NEW_PASSWORD}
+                assert (await guest.post("/api/users", json=form)).status_code == status, (email, name)
 
 
 async def test_the_link_is_sent_again(strict_site: Site) -> None:

@@ -30,12 +30,19 @@ export const MailedLinkView = Backbone.View.extend({
     if (token === "") return;
     this.token = token;
     this.form.reset();
+    this.choose(token.endsWith("&new"));
     this.turn("ready");
   },
 
   turn(state) {
     this.el.dataset.state = state;
     showParts(this.el, state);
+  },
+
+  // Whoever has the mail chooses the password of a new account. The link says that it is for one.
+  choose(isNew) {
+    const part = this.el.querySelector(".mailed-link__choose");
+    if (part) part.hidden = !isNew;
   },
 
   renderPerson() {
@@ -45,12 +52,23 @@ export const MailedLinkView = Backbone.View.extend({
 
   async submit(event) {
     event.preventDefault();
-    const password = this.form.fields.password?.value;
-    if (await this.form.send(() => this.model.use({ token: this.token, password }))) {
+    const { password, username } = this.form.fields;
+    const chosen = {
+      password: password?.value || undefined,
+      username: username?.value || undefined,
+    };
+    if (await this.form.send(() => this.model.use({ token: this.token, ...chosen }))) {
       this.conclude("done");
-    } else if (this.form.problem?.errors.some((error) => error.field === "token")) {
+    } else if (this.isRefused("token")) {
       this.conclude("stale");
+    } else if (this.isRefused("password")) {
+      this.choose(true);
+      password?.focus();
     }
+  },
+
+  isRefused(field) {
+    return this.form.problem?.errors.some((error) => error.field === field);
   },
 
   // The form is no more, and with it the focus.
