@@ -39,6 +39,15 @@ class Change:
     created_seq: int
     author_id: UUID | None
     frames: Mapping[Kind, Frame | None]
+    full_seq: int = 0
+    partial: Frame | None = None  # what has changed since `full_seq`, if that is not all
+
+    def frame_for(self, kind: Kind, complete: int) -> Frame | None:
+        """What to send to a client that has everything as it was at the seq `complete`, or as it became later."""
+        frame = self.frames[kind]
+        if self.partial and frame and frame.shows and complete >= self.full_seq:
+            return self.partial
+        return frame
 
     @property
     def key(self) -> tuple[str, UUID]:
@@ -47,7 +56,8 @@ class Change:
     @property
     def size(self) -> int:
         """Bytes of its distinct frames."""
-        return sum({frame.data: len(frame.data) for frame in self.frames.values() if frame}.values())
+        frames = (*self.frames.values(), self.partial)
+        return sum({frame.data: len(frame.data) for frame in frames if frame}.values())
 
 
 def encode(live: LiveModel, row: Live) -> Change:
@@ -56,7 +66,15 @@ def encode(live: LiveModel, row: Live) -> Change:
         frame = _frame(live, row, kind)
         # What several kinds see alike is kept once.
         frames[kind] = next((known for known in frames.values() if known == frame), frame)
-    return Change(live, row.id, row.seq, row.created_seq, row.author_id, frames)
+    return Change(
+        live, row.id, row.seq, row.created_seq, row.author_id, frames, row.full_seq, _partial(live, row)
+    )  # fmt: skip
+
+
+def _partial(live: LiveModel, row: Live) -> Frame | None:
+    if live.partial is None or row.deleted_at is not None or row.full_seq >= row.seq:
+        return None
+    return Frame(True, data_line({"payload": {"model": live.partial(row)}}))
 
 
 async def read_changes(
@@ -67,23 +85,35 @@ async def read_changes(
     `upto` is a counter that was read in an earlier statement. A table that was cut short by the limit is known
     only up to its last row, so that is how far the whole reaches.
     """
+    changes, reached, _ = await read_settled(reading, models, topic, after, upto, limit)
+    return changes, reached
+
+
+async def read_settled(
+    reading: Reading, models: Sequence[LiveModel], topic: Topic, after: int, upto: int, limit: int
+) -> tuple[list[Change], int, bool]:
+    """As `read_changes`, and whether it is settled: no row had moved past `upto` by the time it was read.
+
+    A row that had is left out, and what happened to it up to `upto` with it. Its newest state comes with the next read.
+    """
     rows: list[tuple[LiveModel, Live]] = []
-    reached = upto
+    reached, settled = upto, True
     for live in (live for live in models if live.lives_on(topic)):
-        between = {"in_topic": str(topic), "after": after, "upto": upto, "most": limit}
-        found = (await reading.scalars(_rows(live), between)).all()
+        beyond = {"in_topic": str(topic), "after": after, "most": limit}
+        found = (await reading.scalars(_rows(live), beyond)).all()
         rows += [(live, row) for row in found]
-        if len(found) == limit:
-            reached = min(reached, found[-1].seq)
+        if found and (len(found) == limit or found[-1].seq > upto):
+            settled = False
+            reached = min(reached, found[-1].seq) if len(found) == limit else reached
     rows.sort(key=lambda pair: pair[1].seq)
-    return [encode(live, row) for live, row in rows if row.seq <= reached], reached
+    return [encode(live, row) for live, row in rows if row.seq <= reached], reached, settled
 
 
 @cache
 def _rows(live: LiveModel) -> Any:
     """Built once for each registration: it is asked whenever something has changed."""
     model = live.model
-    within = (model.topic == bindparam("in_topic"), model.seq > bindparam("after"), model.seq <= bindparam("upto"))
+    within = (model.topic == bindparam("in_topic"), model.seq > bindparam("after"))
     return select(model).where(*within).order_by(model.seq).limit(bindparam("most"))
 
 

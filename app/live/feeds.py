@@ -55,7 +55,7 @@ class Feed:
 
     __slots__ = (
         "_awaited", "_awaited_seqs", "_bounds", "_chunks", "_looking", "_reader", "_tasks", "_told",
-        "dirty", "epoch", "head", "key", "ring", "text", "topic", "watchers",
+        "dirty", "epoch", "head", "key", "reads", "ring", "settled_read", "text", "topic", "watchers",
     )  # fmt: skip
 
     def __init__(self, topic: Topic, reader: Reader, tasks: Tasks, bounds: tuple[int, int]) -> None:
@@ -74,6 +74,8 @@ class Feed:
         self._bounds = bounds
         self._told = 0  # the greatest seq that a hint has spoken of since the last read was asked for
         self._awaited_seqs: Awaited | None = None
+        self.reads = 0  # begun so far, one after the other
+        self.settled_read = 0  # which of them the head is from, if it was a settled one (`read_settled`); else 0
         self._looking: asyncio.Task[None] | None = None
         self._awaited: list[asyncio.Future[bool]] | None = None
         self._chunks: Chunks | None = None
@@ -150,6 +152,7 @@ class Feed:
 
     async def _read(self) -> News | None:
         """None if nobody watches any more by the time there is a slot for it."""
+        self.reads += 1
         return await self._reader.news(
             self.topic, self.epoch, self.head, most=self._bounds[0], wanted=lambda: bool(self.watchers)
         )
@@ -161,6 +164,7 @@ class Feed:
 
     def _hear(self, news: News) -> bool:
         """Whether there is news in it."""
+        self.settled_read = self.reads if news.settled else 0
         if self._awaited_seqs:
             self._awaited_seqs.reach(news.head)
         if (news.epoch, news.head) == (self.epoch, self.head):

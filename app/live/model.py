@@ -56,6 +56,14 @@ class Live:
         """
         return self.seq
 
+    @property
+    def full_seq(self) -> int:
+        """Since this seq nothing has changed but what `LiveModel.partial` renders. By default that is `seq` itself."""
+        return self.seq
+
+    def before_change(self) -> None:
+        """The row is about to take a seq. Models that hold something back bring it up to date here."""
+
     def erase(self) -> None:
         """Forget the content, for a tombstone. Models with content of their own say how."""
 
@@ -93,6 +101,9 @@ class LiveModel:
 
     With `render=None` nothing of the model is sent to anybody: its changes move cursors and wake sessions. A feed reads
     the tables of the models that live on its topic; one that says nothing is looked for on all of them.
+
+    `partial` renders the members that can change without a full change (`Live.full_seq`), and those of `tombstone`, for
+    all kinds of viewer alike. A session whose client has the rest is sent that instead of the whole object.
     """
 
     name: str
@@ -100,6 +111,7 @@ class LiveModel:
     render: Callable[[Any, Kind], Mapping[str, Any]] | None
     visible: Callable[[Any, Kind], bool] = anyone
     lives_on: Callable[[Topic], bool] = anywhere
+    partial: Callable[[Any], Mapping[str, Any]] | None = None
 
     @cached_property
     def event_lines(self) -> Mapping[str, bytes]:

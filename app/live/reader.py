@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.database import Database
-from app.live.changes import Change, read_changes
+from app.live.changes import Change, read_changes, read_settled
 from app.live.counters import read_heads, renew_epoch
 from app.live.counts import Counts
 from app.live.fair_queue import FairQueue
@@ -33,6 +33,7 @@ class News:
     epoch: str
     head: int
     changes: Sequence[Change] | None
+    settled: bool = False  # whether these changes are all that there was up to the head; see `read_settled`
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +87,10 @@ class Reader:
                 if now != epoch or head is None or h - head > most:
                     return News(now, h, None)
                 if h == head:
-                    return News(now, h, ())
+                    return News(now, h, (), settled=True)
                 if h > head:
-                    changes, _ = await read_changes(reading, self._models, topic, head, h, limit=most + 1)
-                    return News(now, h, self._counted(changes))
+                    changes, _, settled = await read_settled(reading, self._models, topic, head, h, limit=most + 1)
+                    return News(now, h, self._counted(changes), settled)
         return News(await self.renew_epoch(now), h, None)
 
     async def chunk(

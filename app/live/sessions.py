@@ -14,6 +14,11 @@ far this session has been sent. It does not know where the bytes go.
    end a long poll, and is sent with what does: who polls would come back at once, again and again.
 6. Who moderates from now on, or no longer, may follow other topics than those of this stream: it ends, and which ones
    is judged anew when they come back.
+7. A client that has an object is sent only what has changed of it (`LiveModel.partial`). Its cursor does not say if it
+   has: an object that changed again before it was read is left out up to its newest seq. So each topic has a seq
+   `complete`: the client has every object as it was at that seq, or later. It moves to the head when the session has
+   sent all up to the head, and the head is from a settled read. That read must have begun after the session began, and
+   after it was last served from the database. Until then objects are sent whole.
 """
 
 from __future__ import annotations
@@ -52,7 +57,7 @@ class Outlet(Protocol):
 class Place:
     """A session's cursor in one topic."""
 
-    __slots__ = ("at", "feed", "level", "text", "told")
+    __slots__ = ("at", "complete", "feed", "level", "served_at", "text", "told")
 
     def __init__(self, feed: Feed) -> None:
         self.feed = feed
@@ -63,6 +68,14 @@ class Place:
         """Everything up to here has been sent, and is level with the head."""
         self.move(seq)
         self.level = seq  # where the session last was level with the head
+        self.complete = -1  # (7)
+        self.served_at = self.feed.reads
+
+    def reach(self, head: int) -> None:
+        """All up to the head has been sent."""
+        self.level = head
+        if self.feed.settled_read > self.served_at:
+            self.complete = head  # (7)
 
     def move(self, seq: int) -> None:
         feed = self.feed
@@ -198,6 +211,9 @@ class Session:
         feeds = [self._feeds[topic] for topic in self.topics]
         self._places = [Place(feed) for feed in random.sample(feeds, len(feeds))]  # no topic is always the last
         self._account = next((feed for feed in feeds if feed.topic.is_account), None)
+        # A head that is read for this session alone, and a client that has nothing yet: (7).
+        alone = {feed.topic for feed in feeds if feed.head is None and len(feed.watchers) == 1}
+        begins = not self._cursors
         opening = await judge(self._feeds, feeds, self._cursors, self.network)
         await self._feeds.turns.take(self.network)
         self._cursors = ()
@@ -207,6 +223,8 @@ class Session:
         self._epoch = opening.epoch
         for place in self._places:
             place.put(opening.starts[place.feed.topic])
+            if begins or (place.feed.topic in alone and place.at == place.feed.head):
+                place.complete = place.at
         self._ending = self._ending or (self._once and opening.reason is not None)
         first = blocks.retry(self._retry) + self._heartbeat(LOST if opening.reason else self._cursor())
         if self._ended:
@@ -309,6 +327,7 @@ class Session:
         """The next changes of a topic of which the ring does not know all, from the database."""
         feed, head = place.feed, place.feed.head or 0
         chunk = await feed.chunk(place.at, self.network)
+        place.served_at = feed.reads  # (7)
         await self._feeds.turns.take(self.network)
         self._feeds.counts.conflations += 1
         if feed.ring.floor > head or self._account_moved():
@@ -332,7 +351,7 @@ class Session:
             if place.at != reached:
                 place.move(reached)
         if place.at >= head:
-            place.level = head
+            place.reach(head)
         self._feeds.counts.blocks += len(sent)
         if not told:
             sent.append(blocks.position(self._cursor()))
@@ -341,7 +360,7 @@ class Session:
     def _block(self, place: Place, change: Change) -> bytes:
         """One change for this viewer; empty for what it is never sent."""
         place.move(change.seq)
-        frame = change.frames[self.viewer.kind(change.author_id)]
+        frame = change.frame_for(self.viewer.kind(change.author_id), place.complete)
         if frame is None:
             return b""
         verb = "destroy"

@@ -66,6 +66,7 @@ class Write:
 
     def _next(self, row: Live) -> int:
         topic = Topic.parse(row.topic)
+        row.before_change()
         self._seqs[topic] += 1  # KeyError: the topic was not named, and is not locked
         self.changed.append(row)
         return self._seqs[topic]

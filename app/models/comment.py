@@ -84,7 +84,14 @@ class Comment(Live, Base):
     # Of which rules and which text `html` is: `app.models.markdown.key`. None if nobody has rendered it yet.
     html_key: Mapped[int | None] = mapped_column(BigInteger, index=True)
     content_seq: Mapped[int] = mapped_column(BigInteger)  # when the content changed last; a like moves only `seq`
-    likes_count: Mapped[int] = mapped_column(default=0)
+    likes_count: Mapped[int] = mapped_column(default=0)  # as published; see `app.models.like`
+    likes_pending: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # to be added to it
+    likes_published_at: Mapped[datetime | None] = mapped_column(Instant)
+    likes_due_at: Mapped[datetime | None] = mapped_column(Instant, index=True)  # when the pending ones are to be
+    # The seq of the last change, if that was one of likes alone, and the seq of the last full change before it. The
+    # release before this one writes neither, so its changes count as full ones.
+    likes_seq: Mapped[int | None] = mapped_column(BigInteger)
+    whole_seq: Mapped[int | None] = mapped_column(BigInteger)
     parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("comments.id"))
     # The ids under which it is drawn, from the top down: its parent's and that one's own, but no more than `DEEPEST`.
     path: Mapped[list[str]] = mapped_column(Path, default=list, server_default=text("''"))
@@ -111,6 +118,15 @@ class Comment(Live, Base):
         """Because of whom readers do not see it."""
         hidden = self.deleted_at is None and self.hidden_at is not None
         return Remover.MODERATOR if hidden else Remover(self.removed_by or Remover.AUTHOR)
+
+    @property
+    def full_seq(self) -> int:
+        return self.seq if self.whole_seq is None or self.likes_seq != self.seq else self.whole_seq
+
+    def before_change(self) -> None:
+        """Publish the likes that were held back: whoever is sent this change has their number."""
+        self.likes_count = (self.likes_count or 0) + (self.likes_pending or 0)
+        self.likes_pending, self.likes_due_at = 0, None
 
     @validates("body")
     def _forget_html(self, _name: str, body: str) -> str:
@@ -142,10 +158,11 @@ class Comment(Live, Base):
     def erase(self) -> None:
         self.body = self.username = ""
         self.html_key = markdown.key("")
-        self.likes_count = 0
+        self.likes_count = self.likes_pending = 0
 
     def tombstone(self) -> dict[str, Any]:
-        return {**super().tombstone(), "removed_by": self.remover}
+        by_moderator = {"removed_by": self.remover} if self.remover is Remover.MODERATOR else {}
+        return {**super().tombstone(), **by_moderator}
 
 
 # Tombstones of the release before this one, which knows nothing of `html`: upkeep erases it there.
@@ -184,7 +201,20 @@ def render(comment: Comment, kind: Kind) -> dict[str, Any]:
     }
 
 
-COMMENT = LiveModel("comment", Comment, render, visible, lives_on=lambda topic: topic.is_place)
+def render_likes(comment: Comment) -> dict[str, Any]:
+    """What a change of likes alone changes."""
+    topic = Topic.parse(comment.topic)
+    return {
+        "id": comment.id,
+        "likes_count": comment.likes_count,
+        "commentable_type": topic.type,
+        "commentable_id": topic.id,
+        "seq": comment.seq,
+        "created_seq": comment.created_seq,
+    }
+
+
+COMMENT = LiveModel("comment", Comment, render, visible, lambda topic: topic.is_place, partial=render_likes)
 
 
 async def find(reading: Reading, viewer: Viewer, id: UUID) -> Comment:

@@ -3,27 +3,47 @@
 A like lives on its person's own topic, so that it is right in all their tabs, while the comment's frame, with the
 number of likes, stays one for everybody. Taken back, the row is a tombstone; given again, it is the same row.
 
+The number is published at most once a second for each comment, because everybody who looks is sent it. Likes within
+a second of the last one are *pending*: their rows are written, their number waits in the comment, and the process that
+was first to hold one back publishes them when the second is over. If it is killed before that, `publish_overdue` does.
+Any other change of the comment publishes them as well (`Comment.before_change`).
+
 A comment that is hidden keeps its likes, and one that is deleted has none to show: the likes of it stay where they
 are, on as many topics as there were people, and mean nothing.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
 from sqlalchemy import ForeignKey, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.database import Base, Reading
+from app.database import Base, Reading, complain
 from app.live.model import LONGEST_TOPIC, Live, LiveModel, to_its_author
 from app.live.parley import Parley
 from app.live.topics import Topic
 from app.live.viewers import Kind, Viewer
-from app.live.writing import owned
+from app.live.writing import Write, owned
 from app.models.comment import BATCH, Comment, find_for, topic_of
 from app.models.refusals import SignInFirst
 from app.models.user import User
+
+PAUSE = timedelta(seconds=1)  # between two publications of one comment's number
+
+log = logging.getLogger(__name__)
+
+
+def clock() -> datetime:
+    return datetime.now(UTC)
+
+
+sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
 class Like(Live, Base):
@@ -56,7 +76,9 @@ def id_of(user_id: UUID, comment_id: UUID) -> UUID:
 
 @owned
 async def like(parley: Parley, viewer: Viewer, comment_id: UUID) -> tuple[Like, int]:
-    """This person likes this comment, from now on or still: (the like, the comment's seq at which it counts).
+    """This person likes this comment, from now on or still: (the like, the comment's seq from which on it counts).
+
+    That seq is one that the comment does not have yet while the like is pending.
 
     Raises Missing, SignInFirst.
     """
@@ -86,15 +108,79 @@ async def _set(parley: Parley, viewer: Viewer, comment_id: UUID, liked: bool) ->
             id=id_, topic=str(own), user_id=viewer.user_id, comment_id=comment_id, place=str(topic), seq=0
         )
         if liked == _stands(like):
-            return like, comment.seq
-        comment.likes_count += 1 if liked else -1
-        write.update(comment)
+            return like, _counted(comment)
+        due_at = _count(write, comment, 1 if liked else -1)
         if liked:
             like.deleted_at = None
             write.create(like)
         else:
             write.destroy(like)
-    return like, comment.seq
+    if due_at:
+        parley.begin(_publish_at(parley, comment_id, due_at))
+    return like, _counted(comment)
+
+
+def _counted(comment: Comment) -> int:
+    """From which of its seqs on the comment's number has all likes that there are."""
+    return comment.seq if comment.likes_due_at is None else comment.seq + 1
+
+
+# -- the number ---------------------------------------------------------------------------------------------
+
+
+def _count(write: Write, comment: Comment, by: int) -> datetime | None:
+    """Count likes, at once if that is allowed. Otherwise answers when to publish them, if the caller has to."""
+    now = clock()
+    comment.likes_pending += by
+    last = comment.likes_published_at
+    if last is None or not timedelta(0) <= now - last < PAUSE:  # a clock that was put back holds up nothing
+        publish(write, comment, now)
+        return None
+    if comment.likes_due_at is not None:
+        return None
+    comment.likes_due_at = last + PAUSE
+    return comment.likes_due_at
+
+
+def publish(write: Write, comment: Comment, now: datetime) -> None:
+    """Make the number public, with a seq for it. The write holds the comment's topic."""
+    whole_seq = comment.full_seq
+    write.update(comment)
+    comment.whole_seq, comment.likes_seq = whole_seq, comment.seq
+    comment.likes_published_at = now
+
+
+async def _publish_at(parley: Parley, comment_id: UUID, due_at: datetime) -> None:
+    try:
+        await sleep((due_at - clock()).total_seconds())
+        await _publish_pending(parley, comment_id, due_at)
+    except Exception as error:
+        complain(log, error, "publishing likes")
+
+
+async def _publish_pending(parley: Parley, comment_id: UUID, now: datetime) -> None:
+    """Publish what is due by `now`, unless somebody has."""
+    async with parley.writing(await topic_of(parley, comment_id)) as write:
+        comment = await write.get(Comment, comment_id)
+        if comment is None or comment.deleted_at or comment.likes_due_at is None:
+            return
+        if comment.likes_due_at <= max(now, clock()):
+            publish(write, comment, clock())
+
+
+async def publish_overdue(parley: Parley) -> None:
+    """Publish the numbers that a process has left behind. Those that are due in more than a pause, by a clock that was
+    put back, count as overdue."""
+    now = clock()
+    overdue = (Comment.likes_due_at <= now) | (Comment.likes_due_at > now + PAUSE)
+    query = select(Comment.id, Comment.likes_due_at).where(overdue, Comment.deleted_at.is_(None)).limit(BATCH)
+    while True:
+        async with parley.reading() as reading:
+            found = (await reading.execute(query)).all()
+        for id_, due_at in found:
+            await _publish_pending(parley, id_, due_at or now)
+        if len(found) < BATCH:
+            return
 
 
 def _stands(like: Like) -> bool:
@@ -115,8 +201,8 @@ async def leave_behind(parley: Parley, user_id: UUID) -> None:
             for like in (await write.session.scalars(here)).all():
                 comment = await write.get(Comment, like.comment_id)
                 if comment and not comment.deleted_at:
-                    comment.likes_count -= 1
-                    write.update(comment)
+                    comment.likes_pending -= 1
+                    publish(write, comment, clock())
                 write.destroy(like)
 
 

@@ -10,6 +10,7 @@ from app.database import complain
 from app.live.parley import Parley
 from app.models import lock, mail
 from app.models.account import finish_leaving
+from app.models.like import publish_overdue
 from app.models.login import expire
 from app.models.rerender import render_anew
 
@@ -32,6 +33,7 @@ async def once(parley: Parley) -> None:
     await expire(parley)
     await finish_leaving(parley)
     await render_anew(parley)
+    await publish_overdue(parley)
     async with parley.database.transaction() as writing, writing.begin():
         await lock.prune(writing)
         await mail.prune(writing)

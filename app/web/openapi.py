@@ -269,20 +269,32 @@ def _events(live: Sequence[LiveModel]) -> dict[str, Any]:
 
 
 def _change(live: LiveModel, verb: str) -> str:
+    if verb == "update" and _partials(live):
+        return f"{live.model.__name__}Updated"
     if verb != "destroy":
         return f"{live.model.__name__}Changed"
-    return f"{live.model.__name__}Destroyed" if live.name in schemas.DESTROYED else "Destroyed"
+    return f"{live.model.__name__}Destroyed" if live.name in schemas.REMOVED else "Destroyed"
 
 
 def _changes(live: Sequence[LiveModel]) -> dict[str, Schema]:
     """The data of changes. Of a live model that says nothing here, what all of them have."""
-    changed = {_change(one, "update"): _payload(schemas.LIVE.get(one.name, schemas.Tombstone)) for one in live}
-    destroyed = {_change(one, "destroy"): _payload(schemas.DESTROYED.get(one.name, schemas.Tombstone)) for one in live}
+    changed = {
+        _change(one, verb): _payload(schemas.LIVE.get(one.name, schemas.Tombstone), *partial)
+        for one in live
+        for verb, partial in (("create", ()), ("update", _partials(one)))
+    }
+    removed = {one: [schemas.REMOVED[one.name]] if one.name in schemas.REMOVED else [] for one in live}
+    destroyed = {_change(one, "destroy"): _payload(schemas.Tombstone, *others) for one, others in removed.items()}
     return changed | destroyed
 
 
-def _payload(model: type[BaseModel]) -> Schema:
-    payload = {"type": "object", "required": ["model"], "properties": {"model": _ref(model)}}
+def _partials(live: LiveModel) -> list[type[BaseModel]]:
+    return [schemas.PARTIAL[live.name]] if live.name in schemas.PARTIAL else []
+
+
+def _payload(model: type[BaseModel], *others: type[BaseModel]) -> Schema:
+    one = {"anyOf": [_ref(model), *map(_ref, others)]} if others else _ref(model)
+    payload = {"type": "object", "required": ["model"], "properties": {"model": one}}
     return {"type": "object", "required": ["payload"], "properties": {"payload": payload}}
 
 

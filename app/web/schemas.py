@@ -40,10 +40,10 @@ class Tombstone(BaseModel):
     created_seq: Seq
 
 
-class RemovedComment(Tombstone):
-    """What is left to say of a comment that is gone, or that this viewer may not see."""
+class Removed(Tombstone):
+    """What is left to say of a comment that a moderator has hidden from this viewer, or that an owner has erased."""
 
-    removed_by: Annotated[Remover, Field(description="Its author deleted it, or a moderator hid or erased it.")]
+    removed_by: Literal[Remover.MODERATOR]
 
 
 class Comment(Tombstone):
@@ -64,12 +64,24 @@ class Comment(Tombstone):
     current_user_can_edit: bool
 
 
-class Remains(RemovedComment):
+class LikesChanged(Tombstone):
+    """That nothing but the number of likes has changed: all other members are as they were."""
+
+    likes_count: Count
+
+
+class Remains(Tombstone):
     """An ancestor that is gone: what replies to it is still drawn under its place."""
 
     parent_id: UUID | None
     path: list[UUID]
     deleted: Literal[True]
+
+
+class RemovedRemains(Remains):
+    """The same, of one that a moderator has hidden from this viewer, or that an owner has erased."""
+
+    removed_by: Literal[Remover.MODERATOR]
 
 
 class Commentable(Tombstone):
@@ -164,8 +176,11 @@ LIVE: dict[str, type[BaseModel]] = {
     "user": User,
 }
 
-# What is left of those of which there is more to say than of others.
-DESTROYED: dict[str, type[BaseModel]] = {"comment": RemovedComment}
+# What an update may say instead, if nothing else has changed.
+PARTIAL: dict[str, type[BaseModel]] = {"comment": LikesChanged}
+
+# What a destroy may say instead.
+REMOVED: dict[str, type[BaseModel]] = {"comment": Removed}
 
 # -- answers ------------------------------------------------------------------------------------------------
 
@@ -181,7 +196,7 @@ class Comments(BaseModel):
 
     comments: Annotated[list[Comment], Field(description="In order of creation.")]
     ancestors: Annotated[
-        list[Comment | Remains], Field(description="What they are drawn under, where not in the page.")
+        list[Comment | Remains | RemovedRemains], Field(description="What they are drawn under, where not in the page.")
     ]
     cursor: Cursor
     before: Before
@@ -190,7 +205,7 @@ class Comments(BaseModel):
 
 
 class Ancestors(BaseModel):
-    ancestors: list[Comment | Remains]
+    ancestors: list[Comment | Remains | RemovedRemains]
 
 
 class Likes(BaseModel):

@@ -30,6 +30,7 @@ from app.live.topics import Topic
 from app.live.viewers import GUEST, Viewer
 from app.models import account as accounts
 from app.models import comment as comments
+from app.models import like as likes
 from app.models.comment import DEEPEST, Comment
 from app.models.refusals import SignInFirst
 from app.models.user import DELETED
@@ -133,7 +134,7 @@ class World:
                     row.content_seq = row.seq
                 self.ids.append((type(row), row.id))
             else:
-                row = await write.get(*self.chance.choice(self.ids))
+                row = await write.get(*self.chance.choice([*self.ids, *self.ids[-2:], *self.ids[-1:] * 2]))
                 if row is not None and row.deleted_at is None:
                     self._change(write, row)
         if row is not None and row.deleted_at is not None:
@@ -167,8 +168,12 @@ class World:
             row.hidden, row.text = self.chance.random() < 0.3, f"text {self.chance.random()}"
         elif self.chance.random() < 0.5:
             row.hidden_at = None if row.hidden_at else datetime.now(UTC)
+        elif self.chance.random() < 0.5:
+            row.body = f"again {self.chance.random()}"
         else:
-            row.likes_count += 1
+            row.likes_pending += 1
+            likes.publish(write, row, datetime.now(UTC))
+            return
         write.update(row)
 
     def _hint(self, writer: Process) -> None:

@@ -96,8 +96,8 @@ async def follow(reader: Reader, rows: Rows, cursor: str) -> Rows:
         if not block.event.startswith("global."):
             continue
         if block.event.split(".")[2] == "destroy":
-            said = {"removed_by"} if block.event.split(".")[1] == "comment" else set()
-            assert block.model.keys() == {"id", "commentable_type", "commentable_id", "seq", "created_seq"} | said
+            said = block.model.keys() - {"id", "commentable_type", "commentable_id", "seq", "created_seq"}
+            assert said == set() or block.model["removed_by"] == "moderator"
             rows.pop(block.model["id"], None)
         elif block.model["seq"] > rows.get(block.model["id"], {"seq": 0})["seq"]:
             rows[block.model["id"]] = block.model

@@ -18,6 +18,7 @@ from app.live.reader import Chunk, News
 from app.live.sessions import BATCH, Session
 from app.live.topics import Topic
 from app.live.viewers import GUEST, LoginEnded, Viewer
+from app.models import like as likes
 from app.models import login as logins
 from app.models.login import viewer_of
 from tests.live.people import ARTICLE, correct, enrol, say, take_back
@@ -79,6 +80,21 @@ async def test_what_changed_meanwhile_comes_once_and_conflated(parley: Parley, a
         ("global.comment.update.success", "first things first"),
         ("global.comment.destroy.success", None),
     ]
+
+
+async def test_a_client_that_may_lack_the_text_is_sent_it_with_the_likes(parley: Parley, alice: Viewer) -> None:
+    """Its stream broke after the second comment: the first one had been liked by then, and was still to come."""
+    first, _ = await say(parley, alice, "first"), await say(parley, alice, "second")
+    await likes.like(parley, alice, first.id)
+    cursor = write_cursor(await epoch_of(parley), {ARTICLE: 2})
+    async with reading(parley.feeds, cursors=[cursor]) as reader:
+        assert (await reader.until("update.success")).model["body"] == "first"
+        await say(parley, alice, "third")
+        await reader.until("create.success")
+        await likes.unlike(parley, alice, first.id)
+        assert (await reader.until("update.success")).model.keys() == {
+            "id", "commentable_type", "commentable_id", "seq", "created_seq", "likes_count",
+        }  # fmt: skip
 
 
 async def test_each_viewer_gets_their_own_rendering(parley: Parley, alice: Viewer) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import AsyncIterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -24,11 +25,55 @@ from app.models.refusals import Missing, SignInFirst
 from app.settings import Settings
 from tests.live.people import ARTICLE, correct, enrol, say, take_back
 from tests.support.people import PASSWORD
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(autouse=True)
 def passwords_cost_little(cheap_passwords: None) -> None:
     """Everybody here has an account."""
+
+
+class Clock:
+    """Stands still until a test moves it, and lets those that sleep go on when it has."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC)
+        self.asleep: list[tuple[datetime, asyncio.Future[None]]] = []
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.asleep.append((self.now + timedelta(seconds=seconds), done))
+        await done
+
+    def move(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+        for until, done in self.asleep:
+            if until <= self.now and not done.done():
+                done.set_result(None)
+
+    def let_all_go(self) -> None:
+        self.move(3_600)
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """By which a number is published at once, unless a test asks for pauses."""
+    clock = Clock()
+    monkeypatch.setattr(likes, "clock", clock)
+    monkeypatch.setattr(likes, "sleep", clock.sleep)
+    monkeypatch.setattr(likes, "PAUSE", timedelta(0))
+    return clock
+
+
+@pytest.fixture
+async def pausing(parley: Parley, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Clock]:
+    """With a second between two publications."""
+    monkeypatch.setattr(likes, "PAUSE", timedelta(seconds=1))
+    yield clock
+    clock.let_all_go()
 
 
 @pytest.fixture
@@ -59,7 +104,7 @@ async def wrongly_counted(parley: Parley) -> dict[UUID, tuple[int, int]]:
     async with parley.reading() as reading:
         found = {row[0]: row[1] for row in (await reading.execute(standing)).all()}
         here = (await reading.scalars(select(Comment).where(Comment.deleted_at.is_(None)))).all()
-    pairs = {comment.id: (comment.likes_count, found.get(comment.id, 0)) for comment in here}
+    pairs = {comment.id: (comment.likes_count + comment.likes_pending, found.get(comment.id, 0)) for comment in here}
     return {id_: pair for id_, pair in pairs.items() if pair[0] != pair[1]}
 
 
@@ -82,6 +127,75 @@ async def test_a_like_counts_once_and_is_no_edit(parley: Parley, alice: Viewer, 
     assert counted == still == row.seq
     assert await liked_by(parley, bob) == [comment.id]
     assert await liked_by(parley, alice) == []
+
+
+async def test_many_likes_at_once_are_published_once_a_second(parley: Parley, alice: Viewer, pausing: Clock) -> None:
+    comment = await say(parley, alice, "hello")
+    fans = [await enrol(parley, f"fan{number}") for number in range(4)]
+    counted = [(await likes.like(parley, fan, comment.id))[1] for fan in fans[:3]]
+    row = await now(parley, comment)
+    assert (row.likes_count, row.seq) == (1, comment.seq + 1), "the first one at once"
+    assert counted == [row.seq, row.seq + 1, row.seq + 1], "the others with the next change"
+
+    pausing.move(0.9)
+    assert (await now(parley, comment)).seq == row.seq
+    pausing.move(0.1)
+
+    async def published() -> bool:
+        return (await now(parley, comment)).likes_due_at is None
+
+    await wait_until(published, "the others to be published")
+    later = await now(parley, comment)
+    assert (later.likes_count, later.seq, later.content_seq) == (3, row.seq + 1, comment.seq)
+    assert not later.edited
+    pausing.move(1)
+    await likes.like(parley, fans[3], comment.id)
+    assert (await now(parley, comment)).likes_count == 4, "after a second without likes at once again"
+
+
+async def test_an_edit_publishes_the_likes_that_wait(
+    parley: Parley, alice: Viewer, bob: Viewer, pausing: Clock
+) -> None:
+    comment = await say(parley, alice, "hello")
+    await likes.like(parley, alice, comment.id)
+    _, counted = await likes.like(parley, bob, comment.id)
+    edited = await correct(parley, alice, comment, "hello again")
+    assert (edited.likes_count, edited.seq) == (2, counted)
+    assert edited.full_seq == edited.seq
+    await likes.unlike(parley, bob, comment.id)
+    await take_back(parley, alice, comment)
+    assert (await now(parley, comment)).likes_count == 0
+    pausing.let_all_go()
+
+
+async def test_likes_that_a_killed_process_held_back_are_published_by_another(
+    parley: Parley, alice: Viewer, bob: Viewer, pausing: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    comment = await say(parley, alice, "hello")
+    await likes.like(parley, alice, comment.id)
+    with monkeypatch.context() as killed:
+        killed.setattr(parley, "begin", lambda work: work.close())
+        await likes.like(parley, bob, comment.id)
+    await upkeep.once(parley)
+    assert (await now(parley, comment)).likes_count == 1, "it is not due yet"
+    pausing.move(1)
+    await upkeep.once(parley)
+    row = await now(parley, comment)
+    assert (row.likes_count, row.seq) == (2, comment.seq + 2)
+
+
+async def test_a_change_by_the_release_before_is_a_full_one(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    comment = await say(parley, alice, "hello")
+    await likes.like(parley, bob, comment.id)
+    row = await now(parley, comment)
+    assert (row.full_seq, row.seq) == (comment.seq, comment.seq + 1)
+    async with parley.writing(ARTICLE) as write:  # it knows nothing of `whole_seq`
+        old = await write.get(Comment, comment.id)
+        assert old
+        old.body = "by hand"
+        write.update(old)
+    row = await now(parley, comment)
+    assert row.full_seq == row.seq
 
 
 async def test_taken_back_and_given_again_it_is_the_same_row(parley: Parley, alice: Viewer, bob: Viewer) -> None:

@@ -277,8 +277,8 @@ async def test_what_its_author_deleted_was_not_removed_by_a_moderator(
     await take_back(parley, alice, deleted)
     await moderation.erase(parley, olga, deleted.id)
     async with parley.reading() as reading:
-        reasons = [(await reading.get_one(Comment, row.id)).tombstone()["removed_by"] for row in (hidden, deleted)]
-    assert reasons == ["moderator", "author"]
+        rows = [await reading.get_one(Comment, row.id) for row in (hidden, deleted)]
+    assert [row.tombstone().get("removed_by") for row in rows] == ["moderator", None]
 
 
 async def test_a_locked_conversation_is_for_moderators(parley: Parley, alice: Viewer, carol: Viewer) -> None:

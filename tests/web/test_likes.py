@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4, uuid5
 
+import pytest
+
+from app.models import like as likes
 from tests.support.people import ARTICLE, delete, edit, expected, me, write
 from tests.support.sse import listening
 from tests.web.refusals import refused
@@ -14,6 +18,12 @@ if TYPE_CHECKING:
     import httpx
 
     from tests.support.serving import Site
+
+
+@pytest.fixture(autouse=True)
+def _numbers_are_published_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(likes, "PAUSE", timedelta(0))
+
 
 FIELDS = {"id", "comment_id", "commentable_type", "commentable_id", "seq", "created_seq"}
 

@@ -20,7 +20,7 @@ import pytest
 from app.live.cursors import Cursor, write_cursor
 from app.live.gids import Gid
 from app.live.topics import Topic
-from tests.support.people import delete, edit, person, sign_in, snapshot, write
+from tests.support.people import delete, edit, expected, person, sign_in, snapshot, write
 from tests.support.serving import serving
 from tests.support.sse import Block, Parser, Stream, listening
 from tests.support.waiting import end, wait_until
@@ -201,6 +201,26 @@ async def test_a_like_is_an_update(
         await like(elsewhere, comment)
         liked = (await stream.until(UPDATED)).model
         assert (liked["likes_count"], liked["seq"], liked["edited"]) == (1, 2, False)
+
+
+async def test_a_like_of_a_long_comment_is_sent_as_a_number(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient
+) -> None:
+    before = await write(alice, "Long ago " + "x" * 9_000)
+    cursor = (await snapshot(guest))["cursor"]
+    async with listening(guest, "Article/1", cursor=cursor) as stream:
+        await stream.next()
+        comment = await write(alice, "y" * 10_000)
+        await stream.until(CREATED)
+        for liked in (before, comment):
+            expected(await bob.put(f"/api/comments/{liked['id']}/like"), 200)
+            update = await stream.until(UPDATED)
+            assert len(update.data or "") < 400
+            assert {**liked, **update.model} == {
+                **expected(await guest.get(f"/api/comments/{liked['id']}"), 200), "current_user_can_edit": True,
+            }  # fmt: skip
+        text = await edit(alice, comment, "Short")
+        assert (await stream.until(UPDATED)).model == {**text, "current_user_can_edit": False}
 
 
 async def test_other_topics_are_not_heard(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:

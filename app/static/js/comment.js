@@ -20,6 +20,9 @@ export const Comment = LiveModel.extend({
   urlRoot: "/api/comments/",
   writable: ["body", "commentable_type", "commentable_id", "parent_id"],
 
+  // Of likes alone the server sends the number.
+  isPartial: (state) => !("body" in state),
+
   /** What to show: the text its author wants it to have. */
   text() {
     return this.shown("body");

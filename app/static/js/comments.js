@@ -81,7 +81,7 @@ export const Comments = LiveCollection.extend({
   // Why it is gone may change later: its author deletes a comment that a moderator has hidden.
   bury(state) {
     const isNews = this.isOurs(state) && !this.tombstones.covers(state);
-    const reason = _.pick(state, "removed_by");
+    const reason = { removed_by: state.removed_by };
     this.get(state.id)?.set(reason, { silent: true }); // for what is left of it once it is removed from here
     LiveCollection.prototype.bury.call(this, state);
     const remains = this.gone.get(state.id);

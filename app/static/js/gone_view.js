@@ -3,7 +3,7 @@ import { fromTemplate } from "./template.js";
 const BY_MODERATOR = "This comment was removed by a moderator.";
 const DELETED = "This comment was deleted.";
 
-/** `removed_by`: "author" or "moderator"; undefined is taken for the author. */
+/** `removedBy`: "moderator", or undefined if its author deleted it. */
 export const wordsOfRemoved = (removedBy) => (removedBy === "moderator" ? BY_MODERATOR : DELETED);
 
 /** What is left of a comment that others are drawn under. */

@@ -1,4 +1,5 @@
 import { STREAM_RESET } from "./events.js";
+import { Partials } from "./partials.js";
 import { Snapshots } from "./snapshots.js";
 import { deleteInParting } from "./sync.js";
 import { Tombstones } from "./tombstones.js";
@@ -29,6 +30,7 @@ export const LiveCollection = Backbone.Collection.extend({
     this.after = null;
     this.newer = new Map(); // id → created_seq of what came beyond the window
     this.tombstones = new Tombstones();
+    this.partials = new Partials();
     this.snapshots = new Snapshots(this);
     this.on("add", (model) => model.stand(outbox.find(this.type, model.id)));
     this.on("change:created_seq", () => this.sort());
@@ -71,7 +73,22 @@ export const LiveCollection = Backbone.Collection.extend({
   upsert(state) {
     if (!this.isOurs(state)) return;
     this.snapshots.saw(state);
-    this.merge(state);
+    if (this.model.prototype.isPartial(state)) this.mergePartial(state);
+    else this.merge(state);
+  },
+
+  // Of an object that is not here it is remembered, because an answer on its way may hold an older state.
+  mergePartial(state) {
+    const known = this.get(state.id);
+    if (known && !known.isNew()) known.absorb(state);
+    else if (!this.tombstones.covers(state)) this.partials.remember(state);
+  },
+
+  set(models, options) {
+    const states = Array.isArray(models)
+      ? models.map((state) => this.partials.complete(state))
+      : this.partials.complete(models);
+    return Backbone.Collection.prototype.set.call(this, states, options);
   },
 
   merge(state) {
@@ -192,6 +209,7 @@ export const LiveCollection = Backbone.Collection.extend({
   async refetch() {
     const { before, after, snapshots } = this;
     this.tombstones.clear();
+    this.partials.clear();
     this.newer.clear();
     const isAtTheEnd = after === null;
     const snapshot = await (isAtTheEnd

@@ -4,6 +4,7 @@
  *   type       its name on the wire: "comment"
  *   urlRoot    "/api/comments/"
  *   address    () where this one is put and deleted, as often as one likes; null where it is created once
+ *   isPartial  (state) does a state from the stream hold only what has changed?
  *   writable   the attributes that this browser may write
  *
  * Its attributes are always the server's last known state (or, unsent, the draft). What the person wants and the
@@ -19,6 +20,7 @@ export const LiveModel = Backbone.Model.extend({
   type: "",
   writable: [],
   address: () => null,
+  isPartial: () => false,
   record: null,
   leaving: 0, // a timer, while it is to be deleted and that can be undone
   pending: null,

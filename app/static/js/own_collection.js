@@ -12,6 +12,7 @@ export const OwnCollection = LiveCollection.extend({
     this.before = null;
     this.snapshots.forget();
     this.tombstones.clear();
+    this.partials.clear();
     this.reset();
     this.trigger("window", this);
   },

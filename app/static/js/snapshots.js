@@ -26,7 +26,8 @@ export class Snapshots {
   }
 
   saw(state) {
-    if (this.reading && isNewer(state, this.#seen.get(state.id))) this.#seen.set(state.id, state);
+    const known = this.#seen.get(state.id);
+    if (this.reading && isNewer(state, known)) this.#seen.set(state.id, { ...known, ...state });
   }
 
   /** Resolved once no read is under way. */
@@ -128,7 +129,9 @@ export class Snapshots {
     const { plural } = this.#collection;
     const states = new Map(snapshot[plural].map((state) => [state.id, state]));
     for (const state of this.#seen.values()) {
-      if (isNewer(state, states.get(state.id))) states.set(state.id, state);
+      const known = states.get(state.id);
+      const isWhole = known || !this.#collection.model.prototype.isPartial(state);
+      if (isWhole && isNewer(state, known)) states.set(state.id, { ...known, ...state });
     }
     return { ...snapshot, [plural]: [...states.values()] };
   }
