@@ -48,6 +48,7 @@ from app.web.resource import resource
 API = [
     resource("/users", GET=users.index, POST=accounts.sign_up),
     resource("/session", GET=accounts.show, POST=accounts.sign_in, DELETE=accounts.sign_out),
+    resource("/account/username", PUT=accounts.change_username),
     resource("/account/email", PUT=accounts.change_email),
     resource("/account/password", PUT=accounts.change_password),
     resource("/account/deletion", POST=accounts.delete),

@@ -22,9 +22,9 @@ from app.live.signing import fingerprint
 from app.live.topics import QUEUE, Topic
 from app.live.viewers import Viewer
 from app.live.writing import Write, owned
+from app.models import byline, lock, mail, moderation
 from app.models import comment as comments
 from app.models import like as likes
-from app.models import lock, mail, moderation
 from app.models import notification as notifications
 from app.models.link import Purpose, open_link, worthless
 from app.models.login import (
@@ -40,9 +40,9 @@ from app.models.lookalikes import skeleton
 from app.models.mail import Kind
 from app.models.password import hash_password, refuse_weak
 from app.models.proof import device_gid, is_known, prove, prove_again
-from app.models.refusals import Invalid
+from app.models.refusals import Invalid, SignInFirst
 from app.models.role import refuse_last_owner
-from app.models.user import Role, User, refuse_taken_name, user_at, username_key
+from app.models.user import Role, User, refuse_taken_name, standing, user_at, username_key
 
 log = logging.getLogger(__name__)
 
@@ -232,6 +232,30 @@ def bound_to(user: User) -> str:
     return fingerprint(user.email, user.password_hash)
 
 
+# -- the name -----------------------------------------------------------------------------------------------
+
+
+@owned
+async def change_username(parley: Parley, viewer: Viewer, username: str) -> User:
+    """The account under another name. What it wrote gets that name soon after. Raises Invalid, SignInFirst."""
+    if viewer.user_id is None:
+        raise SignInFirst
+    try:
+        async with parley.writing(Topic.account(viewer.user_id)) as write:
+            await byline.lock_author(write, viewer.user_id)
+            user = await standing(write.session, viewer)
+            if user.username == username:
+                return user
+            await _claim_name(write, user, username)
+            byline.note_change(user)
+            write.update(user)
+            write.tell("name changed", account=user.id)
+    except IntegrityError:  # somebody else took it at the same moment
+        raise Invalid("username", "This name is taken.") from None
+    parley.begin(byline.rewrite_later(parley, user.id))
+    return user
+
+
 # -- the password -------------------------------------------------------------------------------------------
 
 
@@ -328,7 +352,7 @@ async def delete(parley: Parley, viewer: Viewer, password: str, then: Literal["k
     """
     user = await prove(parley, viewer, password)
     async with parley.writing(Topic.account(user.id), QUEUE) as write:
-        await _wait_for_comments(write, user.id)
+        await byline.lock_author(write, user.id)
         user = await prove_again(parley, write, user)
         await refuse_last_owner(parley, write, user)
         mail.queue(write.session, Kind.DELETED, user.email)
@@ -340,17 +364,12 @@ async def delete(parley: Parley, viewer: Viewer, password: str, then: Literal["k
 async def remove(parley: Parley, user_id: UUID) -> None:
     """Delete an account with its comments, by the operator: without a password, a mail, or an owner that remains."""
     async with parley.writing(Topic.account(user_id), QUEUE) as write:
-        await _wait_for_comments(write, user_id)
+        await byline.lock_author(write, user_id)
         user = await write.get(User, user_id)
         if user is None or user.deleted_at:
             return
         await _erase(write, user, "erase")
     await _try_to_take_leave(parley, user_id, "erase")
-
-
-async def _wait_for_comments(write: Write, user_id: UUID) -> None:
-    """Wait for comments of this account that are being written; later ones see that it is gone."""
-    await write.session.execute(select(User.id).where(User.id == user_id).with_for_update())
 
 
 async def _erase(write: Write, user: User, then: str) -> None:

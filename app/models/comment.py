@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -25,7 +26,7 @@ from app.models import report as reports
 from app.models.markdown import Rendering
 from app.models.mention import Written
 from app.models.refusals import Conflict, Forbidden, Invalid, Missing, SignInFirst, Stale
-from app.models.user import DELETED, standing
+from app.models.user import DELETED, MODERATING, Role, standing
 
 LONGEST_BODY = 10_000  # characters
 BATCH = 200  # comments in one transaction, when many are written at once
@@ -78,6 +79,7 @@ class Comment(Live, Base):
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
     username: Mapped[str] = mapped_column(String(30))
+    author_role: Mapped[str] = mapped_column(String(20), default=Role.MEMBER, server_default="member")  # a Role
     body: Mapped[str] = mapped_column(Text)
     mentioned: Mapped[list[str]] = mapped_column(Names, default=list, server_default=text("''"))  # as typed, known then
     html: Mapped[str | None] = mapped_column(Text)  # None for a plain text
@@ -157,6 +159,7 @@ class Comment(Live, Base):
 
     def erase(self) -> None:
         self.body = self.username = ""
+        self.author_role = Role.MEMBER
         self.html_key = markdown.key("")
         self.likes_count = self.likes_pending = 0
 
@@ -186,6 +189,7 @@ def render(comment: Comment, kind: Kind) -> dict[str, Any]:
         "plain": plain,
         "user_id": comment.user_id,
         "username": comment.username,
+        "role": comment.author_role if comment.author_role in MODERATING else None,
         "likes_count": comment.likes_count,
         "commentable_type": topic.type,
         "commentable_id": topic.id,
@@ -260,11 +264,12 @@ async def post(
             if stored := await write.get(Comment, id):
                 return _same(stored, author, topic), False
             comment.path = await _path_below(write, author, parent_id, topic)
+            user = await standing(write.session, author)
+            comment.username, comment.author_role = user.username, user.role
             write.create(comment)
             comment.content_seq = comment.seq
             await commentables.count_new(write, topic, author)
-            await standing(write.session, author)
-            await notifications.tell(write, author, id, topic, told)
+            await notifications.tell(write, replace(author, username=user.username), id, topic, told)
     except IntegrityError:  # the id was taken on another topic at the same moment
         raise _taken() from None
     return comment, True
@@ -352,7 +357,7 @@ async def leave_behind(parley: Parley, user_id: UUID, erase: bool) -> None:
                 await leave_tombstones(write, topic, *batch)
                 continue
             for comment in batch:
-                comment.username = DELETED
+                comment.username, comment.author_role = DELETED, Role.MEMBER
                 write.update(comment)
 
 

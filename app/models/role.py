@@ -18,6 +18,7 @@ from app.live.parley import Parley
 from app.live.topics import QUEUE, Topic
 from app.live.viewers import Viewer
 from app.live.writing import Write, owned
+from app.models import byline
 from app.models.decision import Act, record
 from app.models.login import End, end_all
 from app.models.moderation import moderator_in
@@ -62,7 +63,9 @@ async def appoint(parley: Parley, by: Viewer, user_id: UUID, role: Role) -> User
         if user.blocked_at:
             raise Invalid("role", "This account is blocked.")
         await _refuse_to_leave_none(parley, write, user, role)
+        await byline.lock_author(write, user.id)
         _appoint(write, owner, user, role)
+    parley.begin(byline.rewrite_later(parley, user.id))
     return user
 
 
@@ -82,7 +85,9 @@ async def give(parley: Parley, email: str, role: Role, *, force: bool = False) -
             raise Forbidden("This email address isn't confirmed yet, so it may not belong to the person who signed up.")
         if not force:
             await _refuse_to_leave_none(parley, write, user, role)
+        await byline.lock_author(write, user.id)
         _appoint(write, None, user, role)
+    parley.begin(byline.rewrite_later(parley, user.id))
     return user
 
 
@@ -101,6 +106,7 @@ async def account_at(reading: Reading, email: str) -> User:
 def _appoint(write: Write, by: User | None, user: User, role: Role) -> None:
     if user.role != role:
         user.role = role
+        byline.note_change(user)
         write.update(user)
         record(write, by, Act(role.value), person=(user.id, user.username))
         write.tell("role changed", account=user.id, role=role.value, by=by and by.id)

@@ -8,7 +8,7 @@ import random
 
 from app.database import complain
 from app.live.parley import Parley
-from app.models import lock, mail
+from app.models import byline, lock, mail
 from app.models.account import finish_leaving
 from app.models.like import publish_overdue
 from app.models.login import expire
@@ -32,6 +32,7 @@ async def keep_up(parley: Parley) -> None:
 async def once(parley: Parley) -> None:
     await expire(parley)
     await finish_leaving(parley)
+    await byline.finish(parley)
     await render_anew(parley)
     await publish_overdue(parley)
     async with parley.database.transaction() as writing, writing.begin():

@@ -94,6 +94,7 @@ class User(Live, Base):
     last_signed_in_at: Mapped[datetime | None] = mapped_column(Instant)  # the time before
     last_signed_in_address: Mapped[str] = mapped_column(String(LONGEST_ADDRESS), default="", server_default=text("''"))
     blocked_at: Mapped[datetime | None] = mapped_column(Instant)  # may read, and not sign in
+    byline_changed_at: Mapped[datetime | None] = mapped_column(Instant, index=True)  # see `app.models.byline`
     leaving: Mapped[str | None] = mapped_column(String(5), index=True)  # what is still to be done with the comments
 
     @property
@@ -121,6 +122,7 @@ class User(Live, Base):
         self.email = f"{self.id}@deleted.invalid"
         self.username, self.username_key, self.username_skeleton = DELETED, f"{DELETED} {self.id}", None
         self.password_hash = self.signed_in_address = self.last_signed_in_address = ""
+        self.byline_changed_at = None
         self.unconfirmed_email = self.confirmed_at = self.signed_in_at = self.last_signed_in_at = None
         self.sign_in_count = 0
 

@@ -83,6 +83,10 @@ class NewEmail(Input):
     current_password: Password
 
 
+class NewUsername(Input):
+    username: Username
+
+
 class ChangedPassword(Input):
     current_password: Password
     password: NewPassword
@@ -144,6 +148,14 @@ async def change_email(request: Request) -> Response:
     await limits.take_for(request, limits.MAIL, fingerprint(Purpose.CONFIRM, form.email))
     user = await accounts.change_email(parley_of(request), viewer, form.email, form.current_password)
     return answer(render(user), 202)
+
+
+async def change_username(request: Request) -> Response:
+    """The name over what one has written changes, too, a little later."""
+    viewer = await require_sign_in(request)
+    form = await read_input(request, NewUsername, wrapped_as="user")
+    await limits.take_own(request, limits.RENAME)
+    return answer(render(await accounts.change_username(parley_of(request), viewer, form.username)))
 
 
 async def change_password(request: Request) -> Response:

@@ -54,6 +54,7 @@ LIKE = Limit("like", parse("3000 per 10 minutes"), parse("600 per 10 minutes"))
 TYPING = Limit("typing", parse("6000 per 10 minutes"), parse("600 per 10 minutes"))
 NAMES = Limit("names", parse("6000 per 10 minutes"), parse("600 per 10 minutes"))
 MARK = Limit("mark", parse("6000 per 10 minutes"), parse("1200 per 10 minutes"))
+RENAME = Limit("rename", parse("100 per hour"), parse("10 per day"))
 REPORT = Limit("report", parse("600 per 10 minutes"), parse("60 per 10 minutes"))
 STREAM = Limit("stream", parse("3000 per 5 minutes"))
 STREAM_TOPICS = Limit("stream topics", parse("100000 per 5 minutes"))  # what an opening costs goes with its topics

@@ -186,6 +186,10 @@ OPERATIONS: Mapping[Endpoint, Operation] = {
         "Change the address", {202: schemas.User}, "The new one waits until the link in the mail is used.",
         takes=accounts.NewEmail, signs_in=True, limited=True,
     ),
+    accounts.change_username: Operation(
+        "Change the display name", {200: schemas.User}, "What one has written gets the new name soon after.",
+        takes=accounts.NewUsername, wrapped_as="user", signs_in=True, limited=True,
+    ),
     accounts.change_password: Operation(
         "Change the password", {200: schemas.User}, "Every other login ends.",
         takes=accounts.ChangedPassword, signs_in=True, limited=True, headers=SIGNED_IN,

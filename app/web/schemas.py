@@ -54,6 +54,7 @@ class Comment(Tombstone):
     plain: Annotated[bool, Field(description="Whether the body has no Markdown in it.")]
     user_id: UUID | None
     username: str
+    role: Annotated[Role | None, Field(description="The author's, if they moderate: `moderator` or `owner`.")]
     likes_count: Count
     parent_id: Annotated[UUID | None, Field(description="What it replies to.")]
     path: Annotated[list[UUID], Field(description="Under which it is drawn, from the top down.", max_length=4)]

@@ -600,3 +600,24 @@ async def test_on_other_servers_her_logins_end_as_well(
             await stream.next()
             await leave(alice)
             assert (await stream.until("auth", AT_ONCE)).json() == {"reason": "deleted"}
+
+
+# -- the name -----------------------------------------------------------------------------------------------
+
+
+async def test_alice_changes_her_name_and_a_reader_sees_it(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient
+) -> None:
+    comment = await write(alice, "Hello")
+    changed = expected(await alice.put("/api/account/username", json={"username": "Alice Newname"}), 200)
+    assert changed["username"] == "Alice Newname"
+    assert (await me(alice) or {})["username"] == "Alice Newname"
+
+    async def is_renamed() -> bool:
+        shown = expected(await guest.get(f"/api/comments/{comment['id']}"), 200)
+        return bool(shown["username"] == "Alice Newname" and not shown["edited"])
+
+    await wait_until(is_renamed, "the comment to have the new name")
+    refused(await bob.put("/api/account/username", json={"username": "alice  newname"}), 422, "username")
+    refused(await bob.put("/api/account/username", json={"username": "Parley Team"}), 422, "username")
+    refused(await guest.put("/api/account/username", json={"username": "Guest"}), 401)

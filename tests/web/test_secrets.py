@@ -90,6 +90,7 @@ COLUMNS: dict[str, To | Word] = {
     "users.last_signed_in_at": To.SELF,
     "users.last_signed_in_address": To.SELF,
     "users.blocked_at": WORD,  # nobody is signed in who has one
+    "users.byline_changed_at": To.NOBODY,
     "users.leaving": WORD,
     "logins.id": To.SELF | To.LOG | To.REDIS,  # a name; the cookie is signed
     "logins.user_id": To.ALL,
@@ -682,7 +683,8 @@ async def test_an_account_is_told_to_its_owner_alone(
     for reader in (alice, bob, guest):
         shown = expected(await reader.get(f"/api/comments/{comment['id']}"), 200)
         assert email_of("Alice") not in str(shown)
-        assert not shown.keys() & {"email", "role", "unconfirmed_email", "confirmed"}
+        assert not shown.keys() & {"email", "unconfirmed_email", "confirmed"}
+        assert shown["role"] is None
 
 
 async def test_no_cookie_but_the_two(alice: httpx.AsyncClient) -> None:

@@ -4,6 +4,7 @@ import { request } from "./sync.js";
 
 const USERS = "/api/users";
 const SESSION = "/api/session";
+const USERNAME = "/api/account/username";
 const EMAIL = "/api/account/email";
 const PASSWORD = "/api/account/password";
 const DELETION = "/api/account/deletion";
@@ -55,6 +56,11 @@ export const Account = Backbone.Model.extend({
   /** `fields`: email, password, remember_me. Rejected with a Problem. */
   signIn(fields) {
     return this.send("create", SESSION, fields);
+  },
+
+  /** `fields`: username, the name that others see. Rejected with a Problem. */
+  changeUsername(fields) {
+    return this.change("update", USERNAME, fields);
   },
 
   /** `fields`: email, current_password. The new address waits until it is confirmed. Rejected with a Problem. */

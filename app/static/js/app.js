@@ -35,7 +35,7 @@
 //   dialog.report[data-state]   asking | thanks; dialog.decide: .decide__submit __cancel; inputs by name
 //   .badge[data-count]          the open reports, for moderators
 //   .desk                       .case[data-comment-id] .case__hide __dismiss __block; .decision[data-act] .decision__unblock
-//   .settings                   .email .password .logins > .login[data-login-id] .deletion
+//   .settings                   .username .email .password .logins > .login[data-login-id] .deletion
 //   .bell                       .bell__button[aria-expanded] __badge __panel __read-all __all
 //   .inbox                      .inbox__read-all __earlier __empty; there and in the bell .notification[data-notification-id],
 //                               [data-state] read | unread; .notification__link __toggle

@@ -7,6 +7,7 @@ export const draft = (body, author, parent = null) => ({
   body,
   user_id: author.id,
   username: author.get("username"),
+  role: author.isModerator?.() ? author.get("role") : null,
   parent_id: parent?.id ?? null,
   path: parent ? [...parent.path(), parent.id].slice(0, DEEPEST) : [],
   created_at: new Date().toISOString(),

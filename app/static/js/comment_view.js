@@ -12,6 +12,7 @@ import { fromTemplate } from "./template.js";
 import { UnsavedView } from "./unsaved_view.js";
 
 const HUES = 8;
+const ROLES = { moderator: "Moderator", owner: "Owner" };
 const NOTES = { sending: "Sending…", saving: "Saving…" };
 const HELD = "Will be sent when you sign in again.";
 const WAITING = "Waiting for the connection…";
@@ -84,10 +85,12 @@ export const CommentView = Backbone.View.extend({
   },
 
   renderHead() {
-    const { id, username, created_at, edited, updated_at } = this.model.attributes;
+    const { id, username, role, created_at, edited, updated_at } = this.model.attributes;
     this.el.id = `comment-${id}`;
     this.el.dataset.commentId = id;
     this.part("author").textContent = username;
+    this.part("role").textContent = ROLES[role] ?? "";
+    this.part("role").hidden = !(role in ROLES);
     this.part("mark").textContent = Array.from(username)[0];
     this.part("body").id = `comment-${id}-body`;
     this.part("unfold").setAttribute("aria-controls", this.part("body").id);

@@ -4,6 +4,7 @@ import { ENTRY_WANTED } from "./events.js";
 import { Logins } from "./logins.js";
 import { LoginsView } from "./logins_view.js";
 import { PasswordView } from "./password_view.js";
+import { UsernameView } from "./username_view.js";
 
 /** The page of one's account. `el` is server-rendered in both states; a guest is asked to sign in. */
 export const SettingsView = Backbone.View.extend({
@@ -11,6 +12,7 @@ export const SettingsView = Backbone.View.extend({
 
   initialize({ bus }) {
     this.bus = bus;
+    new UsernameView({ el: ".username", model: this.model });
     new EmailView({ el: ".email", model: this.model, bus });
     new PasswordView({ el: ".password", model: this.model });
     new LoginsView({ el: ".logins", collection: new Logins(), bus, account: this.model });

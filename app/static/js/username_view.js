@@ -1,0 +1,39 @@
+import { Form } from "./form.js";
+
+/** One's display name, and how to change it. */
+export const UsernameView = Backbone.View.extend({
+  events: { submit: "submit", input: "forgetDone" },
+
+  initialize() {
+    this.form = new Form(this.el.querySelector("form"));
+    this.listenTo(this.model, "change", this.render);
+    this.listenTo(this.model, "change:id", this.begin);
+    this.render();
+  },
+
+  begin() {
+    this.form.reset();
+    this.forgetDone();
+  },
+
+  render() {
+    this.el.querySelector(".username__current").textContent = this.model.get("username") ?? "";
+  },
+
+  async submit(event) {
+    event.preventDefault();
+    this.forgetDone();
+    const fields = { username: this.form.fields.username.value };
+    if (!(await this.form.send(() => this.model.changeUsername(fields)))) return;
+    this.begin();
+    this.done().textContent = "Your name has been changed. Your comments will show it shortly.";
+  },
+
+  done() {
+    return this.el.querySelector(".username__done");
+  },
+
+  forgetDone() {
+    this.done().textContent = "";
+  },
+});
