@@ -31,7 +31,7 @@ from app.models.markdown.inline import Findings
 from app.models.visible_text import shows_something
 
 VERSION = 1  # of the rules; a stored rendering of an older one is made anew
-CACHED_RENDERINGS = 2_048  # texts
+CACHED_RENDERINGS = 256  # texts, of 80 KB at most: those that no row has the HTML of
 HEAVY = 400  # markers, from which on a text is rendered in a thread, and not while somebody waits for a page
 
 TAGS = {"a", "blockquote", "br", "code", "em", "li", "ol", "p", "pre", "s", "span", "strong", "ul"}
