@@ -29,6 +29,7 @@ from app.web import (
     logins,
     metrics,
     moderation,
+    mutes,
     notifications,
     openapi,
     pages,
@@ -74,6 +75,8 @@ API = [
     resource("/commentables/{type}/{id:path}", PATCH=moderation.change),
     resource("/users/{id}/block", PUT=moderation.block, DELETE=moderation.unblock),
     resource("/users/{id}/role", PUT=moderation.appoint),
+    resource("/users/{id}/mute", PUT=mutes.put, DELETE=mutes.delete),
+    resource("/mutes", GET=mutes.index),
     resource("/moderation/reports", GET=moderation.index_reports),
     resource("/moderation/decisions", GET=moderation.index_decisions),
 ]

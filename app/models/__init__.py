@@ -1,6 +1,6 @@
 """The models: what people have and do here. A new one that is live is added to this list, and that is all."""
 
-from app.models import lock, mail  # noqa: F401  (tables that are not live)
+from app.models import lock, mail, mute  # noqa: F401  (tables that are not live)
 from app.models.comment import COMMENT
 from app.models.commentable import COMMENTABLE
 from app.models.decision import DECISION

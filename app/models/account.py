@@ -22,7 +22,7 @@ from app.live.signing import fingerprint
 from app.live.topics import QUEUE, Topic
 from app.live.viewers import Viewer
 from app.live.writing import Write, owned
-from app.models import byline, lock, mail, moderation
+from app.models import byline, lock, mail, moderation, mute
 from app.models import comment as comments
 from app.models import like as likes
 from app.models import notification as notifications
@@ -401,6 +401,7 @@ async def _take_leave(parley: Parley, user_id: UUID, how: str) -> None:
     await likes.leave_behind(parley, user_id)
     await moderation.leave_behind(parley, user_id)  # after: what is decided until then takes the name from a comment
     async with parley.database.transaction() as writing, writing.begin():
+        await mute.leave_behind(writing, user_id)
         if user := await writing.get(User, user_id):
             user.leaving = None
 

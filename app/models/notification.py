@@ -27,6 +27,7 @@ from app.live.topics import Topic
 from app.live.viewers import Kind, Viewer
 from app.live.writing import Write
 from app.models import commentable as commentables
+from app.models import mute
 from app.models.commentable import LONGEST_TITLE
 from app.models.mention import MOST_MENTIONS
 from app.models.user import DELETED, LONGEST_USERNAME, User
@@ -126,6 +127,7 @@ async def tell(write: Write, author: Viewer, comment_id: UUID, place: Topic, tol
     there = set((await write.session.scalars(standing)).all()) - already
     commentable = (await commentables.of(write.session, [place]))[place]
     now = datetime.now(UTC)
+    there -= await mute.who_mutes(write.session, author.user_id, there)
     wanted = await _within_limits(write.session, author, [id_ for id_ in told if id_ in there], now)
     for user_id in wanted[: MOST_TOLD - len(already)]:
         write.create(

@@ -24,6 +24,7 @@ from app.web import (
     links,
     logins,
     moderation,
+    mutes,
     notifications,
     schemas,
     streams,
@@ -289,6 +290,13 @@ OPERATIONS: Mapping[Endpoint, Operation] = {
         "Mark all as read, up to a seq", {200: schemas.Marked}, takes=notifications.MarkAll, signs_in=True,
         limited=True,
     ),
+    # -- mutes
+    mutes.index: Operation("Whom one has muted", {200: schemas.Mutes}, signs_in=True),
+    mutes.put: Operation(
+        "Mute somebody", {204: None}, "Their comments stay, and notify one no more. Again, it is no error.",
+        signs_in=True, limited=True, refuses=[403, 422],
+    ),
+    mutes.delete: Operation("Unmute somebody", {204: None}, signs_in=True, limited=True),
     # -- presence
     typing.create: Operation(
         "Say that one types", {204: None}, "Who takes part in presence there sees it for six seconds.",

@@ -262,6 +262,10 @@ class Names(BaseModel):
     users: Annotated[list[Name], Field(max_length=MAX_NAMES)]
 
 
+class Mutes(BaseModel):
+    mutes: Annotated[list[Name], Field(description="By name.")]
+
+
 class WhoAmI(BaseModel):
     user: Annotated[User | None, Field(description="Null for a guest.")]
 

@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 from app.live.parley import Parley
 from app.live.topics import Topic
 from app.live.viewers import Viewer
-from app.models import LIVE_MODELS, inbox
+from app.models import LIVE_MODELS, inbox, mute
 from app.models import account as accounts
 from app.models import comment as comments
 from app.models import commentable as commentables
@@ -389,6 +389,27 @@ async def test_an_inbox_is_marked_as_read_in_batches(
     assert await inbox.mark_all(parley, bob, upto) == 5
     assert sizes == [2, 2, 1]
     assert all(row.read_at for row in await rows_of(parley, bob))
+
+
+async def test_whom_somebody_has_muted_does_not_notify_them(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    carol = await enrol(parley, "carol")
+    assert alice.user_id
+    first = await say(parley, bob, "Well?")
+    await mute.mute(parley, bob, alice.user_id)
+    await mute.mute(parley, bob, alice.user_id)
+    await say(parley, alice, "@bob and @carol")
+    await reply(parley, alice, first)
+    assert await told(parley, bob) == []
+    assert await told(parley, carol) == [("mention", "alice")]
+    async with parley.reading() as reading:
+        assert [user.username for user in await mute.muted_by(reading, bob)] == ["alice"]
+    await mute.unmute(parley, bob, alice.user_id)
+    await reply(parley, alice, first)
+    assert await told(parley, bob) == [("reply", "alice")]
+    await mute.mute(parley, bob, alice.user_id)
+    await accounts.delete(parley, alice, PASSWORD, "keep")
+    async with parley.reading() as reading:
+        assert (await reading.scalars(select(mute.Mute))).all() == []
 
 
 # -- at once ------------------------------------------------------------------------------------------------

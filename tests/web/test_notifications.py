@@ -120,6 +120,22 @@ async def test_all_up_to_what_one_has_seen_are_read_at_once(alice: httpx.AsyncCl
         refused(await alice.put(f"{INBOX}read", json={"upto": upto}), 422, "upto")
 
 
+async def test_bob_mutes_alice_and_hears_no_more_of_her(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
+    her, his = await me(alice), await me(bob)
+    assert her
+    assert his
+    assert (await bob.put(f"/api/users/{her['id']}/mute")).status_code == 204
+    assert expected(await bob.get("/api/mutes/"), 200) == {"mutes": [{"id": her["id"], "username": her["username"]}]}
+    await write(alice, "@bob, look")
+    assert (await inbox(bob))["unread"] == 0
+    assert (await bob.delete(f"/api/users/{her['id']}/mute/")).status_code == 204
+    await write(alice, "@bob, look again")
+    assert (await inbox(bob))["unread"] == 1
+    refused(await bob.put(f"/api/users/{his['id']}/mute"), 422, "id")
+    for unknown in (str(uuid4()), "nonsense"):
+        refused(await bob.put(f"/api/users/{unknown}/mute"), 404)
+
+
 async def test_her_streams_hear_of_it_and_nobody_elses(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient
 ) -> None:

@@ -229,7 +229,7 @@ function showInbox() {
 }
 
 function showSettings() {
-  new SettingsView({ el: ".settings", model: account, bus });
+  new SettingsView({ el: ".settings", model: account, bus, moderation });
 }
 
 // Moderators see in every tab how much there is to decide.

@@ -26,6 +26,14 @@ const ACTS = {
     done: "Comment erased.",
     act: (moderation, { id }, fields) => moderation.erase(id, fields),
   },
+  mute: {
+    title: ({ name }) => `Mute ${isolated(name)}?`,
+    words:
+      "You won't be notified of their replies and mentions. You can unmute people on your account page.",
+    submit: "Mute",
+    done: "Muted.",
+    act: (moderation, { id }) => moderation.mute(id),
+  },
   block: {
     title: ({ name }) => `Block ${isolated(name)}?`,
     words: "They will be signed out everywhere and can't sign in again. Their comments stay.",

@@ -3,14 +3,14 @@ import { ANNOUNCEMENT, DECISION_WANTED, ENTRY_WANTED, REPORT_WANTED } from "./ev
 import { isEscape } from "./keys.js";
 import { fromTemplate } from "./template.js";
 
-const ABOUT_AUTHOR = ["block", "appoint"];
+const ABOUT_AUTHOR = ["mute", "block", "appoint"];
 const OWNERS_ACTS = ["appoint", "erase"];
 const COPY_LINK = "Copy link";
 const COPIED_MS = 1_200; // for which "Link copied" is to be read
 const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 
 /**
- * What one can do about a comment: copy the link to it; about another's, report it; for moderators, hide or restore it
+ * What one can do about a comment: copy the link to it; about another's, report it or mute its author; for moderators, hide or restore it
  * and block its author; for owners, erase it and give its author a role. One menu for the whole thread: it stands beside
  * the button that opened it. `el` is the thread's section.
  */
@@ -62,6 +62,7 @@ export const MenuView = Backbone.View.extend({
     if (act === "link") return true;
     if (comment.get("current_user_can_edit")) return false;
     if (act === "report") return !comment.get("hidden");
+    if (act === "mute") return this.account.isSignedIn();
     if (!this.account.isModerator()) return false;
     if (OWNERS_ACTS.includes(act)) return this.account.isOwner();
     if (act === "block") return true;

@@ -49,6 +49,20 @@ export class Moderation {
     return this.#send("update", `/api/users/${userId}/role`, fields);
   }
 
+  /** Their comments notify this account no more. */
+  mute(userId) {
+    return this.#send("update", `/api/users/${userId}/mute`, {});
+  }
+
+  unmute(userId) {
+    return this.#send("delete", `/api/users/${userId}/mute`);
+  }
+
+  /** {mutes: [{id, username}]} */
+  mutes() {
+    return this.#send("read", "/api/mutes");
+  }
+
   /** `place`: {commentable_type, commentable_id}. */
   lock({ commentable_type: type, commentable_id: id }, locked) {
     return this.#send("patch", `/api/commentables/${type}/${encodeURIComponent(id)}`, { locked });

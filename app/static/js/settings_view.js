@@ -3,6 +3,7 @@ import { EmailView } from "./email_view.js";
 import { ENTRY_WANTED } from "./events.js";
 import { Logins } from "./logins.js";
 import { LoginsView } from "./logins_view.js";
+import { MutesView } from "./mutes_view.js";
 import { PasswordView } from "./password_view.js";
 import { UsernameView } from "./username_view.js";
 
@@ -10,12 +11,13 @@ import { UsernameView } from "./username_view.js";
 export const SettingsView = Backbone.View.extend({
   events: { "click .settings__sign-in": "askSignIn" },
 
-  initialize({ bus }) {
+  initialize({ bus, moderation }) {
     this.bus = bus;
     new UsernameView({ el: ".username", model: this.model });
     new EmailView({ el: ".email", model: this.model, bus });
     new PasswordView({ el: ".password", model: this.model });
     new LoginsView({ el: ".logins", collection: new Logins(), bus, account: this.model });
+    new MutesView({ el: ".mutes", account: this.model, moderation, bus });
     new DeletionView({ el: ".deletion", model: this.model });
     this.listenTo(this.model, "change:id", this.render);
     this.render();

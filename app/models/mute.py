@@ -1,0 +1,81 @@
+"""Mutes: whose comments do not notify somebody any more. They stay readable; only the person who muted knows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, delete, func, or_, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Base, Instant, Reading, Writing
+from app.live.parley import Parley
+from app.live.viewers import Viewer
+from app.live.writing import owned
+from app.models.refusals import Forbidden, Invalid, Missing, SignInFirst
+from app.models.user import User
+
+MAX_MUTES = 1_000  # of one account
+
+
+class Mute(Base):
+    __tablename__ = "mutes"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)  # who is not notified
+    muted_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True, index=True)  # by whose comments
+    created_at: Mapped[datetime] = mapped_column(Instant)
+
+
+@owned
+async def mute(parley: Parley, viewer: Viewer, other_id: UUID) -> None:
+    """This account's comments notify the viewer no more. Again, it is no error.
+
+    Raises SignInFirst, Missing, Invalid for one's own account, Forbidden beyond `MAX_MUTES`.
+    """
+    if viewer.user_id is None:
+        raise SignInFirst
+    if other_id == viewer.user_id:
+        raise Invalid("id", "You can't mute yourself.")
+    try:
+        async with parley.database.transaction() as writing, writing.begin():
+            other = await writing.get(User, other_id)
+            if other is None or other.deleted_at:
+                raise Missing("There is no such account.")
+            if await writing.get(Mute, (viewer.user_id, other_id)):
+                return
+            theirs = select(func.count()).select_from(Mute).where(Mute.user_id == viewer.user_id)
+            if (await writing.scalar(theirs) or 0) >= MAX_MUTES:
+                raise Forbidden(f"You can mute at most {MAX_MUTES} people.")
+            writing.add(Mute(user_id=viewer.user_id, muted_id=other_id, created_at=datetime.now(UTC)))
+    except IntegrityError:
+        return  # another request muted them at the same moment
+
+
+@owned
+async def unmute(parley: Parley, viewer: Viewer, other_id: UUID) -> None:
+    """They notify the viewer again. Again, or never muted, it is no error. Raises SignInFirst."""
+    if viewer.user_id is None:
+        raise SignInFirst
+    async with parley.database.transaction() as writing, writing.begin():
+        both = (Mute.user_id == viewer.user_id, Mute.muted_id == other_id)
+        await writing.execute(delete(Mute).where(*both))
+
+
+async def muted_by(reading: Reading, viewer: Viewer) -> list[User]:
+    """The accounts that this viewer has muted, by name."""
+    muted = select(Mute.muted_id).where(Mute.user_id == viewer.user_id)
+    query = select(User).where(User.id.in_(muted), User.deleted_at.is_(None)).order_by(User.username_key)
+    return list((await reading.scalars(query)).all())
+
+
+async def who_mutes(reading: Reading, author_id: UUID | None, people: Iterable[UUID]) -> set[UUID]:
+    """Those of these people who have muted this author."""
+    theirs = select(Mute.user_id).where(Mute.muted_id == author_id, Mute.user_id.in_(list(people)))
+    return set((await reading.scalars(theirs)).all())
+
+
+async def leave_behind(writing: Writing, user_id: UUID) -> None:
+    """An account is gone: neither does it mute, nor is it muted."""
+    await writing.execute(delete(Mute).where(or_(Mute.user_id == user_id, Mute.muted_id == user_id)))
