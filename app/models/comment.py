@@ -23,6 +23,7 @@ from app.models import commentable as commentables
 from app.models import markdown, mention
 from app.models import notification as notifications
 from app.models import report as reports
+from app.models.commentable import HostPage
 from app.models.markdown import Rendering
 from app.models.mention import Written
 from app.models.refusals import Conflict, Forbidden, Invalid, Missing, SignInFirst, Stale
@@ -240,9 +241,17 @@ def is_there_for(viewer: Viewer, comment: Comment) -> bool:
 
 @owned
 async def post(
-    parley: Parley, author: Viewer, topic: Topic, body: str, id: UUID, parent_id: UUID | None = None
+    parley: Parley,
+    author: Viewer,
+    topic: Topic,
+    body: str,
+    id: UUID,
+    parent_id: UUID | None = None,
+    page: HostPage | None = None,
 ) -> tuple[Comment, bool]:
     """(the comment, whether it is new). The same id again, by its author on its topic, answers what is stored.
+
+    `page` is the host's page that it was written in.
 
     Raises Conflict for any other use of the id, Invalid for a parent that is not on the topic and for a body that shows
     nothing, Forbidden where the conversation is locked.
@@ -268,7 +277,7 @@ async def post(
             comment.username, comment.author_role = user.username, user.role
             write.create(comment)
             comment.content_seq = comment.seq
-            await commentables.count_new(write, topic, author)
+            await commentables.count_new(write, topic, author, page)
             await notifications.tell(write, replace(author, username=user.username), id, topic, told)
     except IntegrityError:  # the id was taken on another topic at the same moment
         raise _taken() from None

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import String, column, func, select, table
+from sqlalchemy import String, column, func, select, table, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Reading
@@ -26,11 +27,20 @@ from app.live.writing import Write, owned
 from app.models.refusals import Forbidden
 
 LONGEST_TITLE = 200  # characters
+MAX_URL = 2_000  # characters; browsers and proxies take at least that
 BATCH = 500  # commentables that are counted in one go
 PLACES = UUID("6f0a7c1e-5a0b-4d3e-9c53-0b8f2d9f4a61")  # the namespace of commentables' ids
 
 # Comments, as far as they are counted here; what they are is said in `app.models.comment`, which counts on us.
 COMMENTS = table("comments", column("topic"), column("deleted_at"), column("hidden_at"))
+
+
+@dataclass(frozen=True)
+class HostPage:
+    """A page of a host, as the embed in it says: see `app.web.hosts`, which checks it."""
+
+    url: str
+    title: str = ""
 
 
 class Commentable(Live, Base):
@@ -39,6 +49,8 @@ class Commentable(Live, Base):
     title: Mapped[str] = mapped_column(String(LONGEST_TITLE), default="")
     locked: Mapped[bool] = mapped_column(default=False)
     comments_count: Mapped[int] = mapped_column(default=0)  # of those that everybody may see
+    # The host's page that the conversation is under, without a fragment; "" while nobody has said.
+    url: Mapped[str] = mapped_column(String(MAX_URL), default="", server_default=text("''"))
 
     @property
     def place(self) -> Topic:
@@ -55,6 +67,7 @@ def render(commentable: Commentable, kind: Kind = Kind.PUBLIC) -> dict[str, Any]
         "title": commentable.title,
         "locked": commentable.locked,
         "comments_count": commentable.comments_count,
+        "url": commentable.url,
     }
 
 
@@ -82,7 +95,7 @@ async def of(reading: Reading, topics: Iterable[Topic]) -> dict[Topic, Commentab
     return {topic: found.get(topic) or _blank(topic, counts[topic]) for topic in wanted}
 
 
-async def count_new(write: Write, topic: Topic, author: Viewer) -> None:
+async def count_new(write: Write, topic: Topic, author: Viewer, page: HostPage | None = None) -> None:
     """One comment more, which the write has not stored yet. Raises Forbidden where nothing more is to be said, except
     by moderators. It holds `topic.about`.
     """
@@ -90,6 +103,8 @@ async def count_new(write: Write, topic: Topic, author: Viewer) -> None:
     if commentable.locked and not author.moderator:
         raise Forbidden("Comments are closed.")
     commentable.comments_count += 1
+    if page and not commentable.url:  # the first embed that somebody comments from; later only moderators change it
+        commentable.url, commentable.title = page.url, commentable.title or page.title
     _put(write, commentable)
 
 
@@ -153,5 +168,6 @@ async def _count(reading: Reading, topics: list[Topic]) -> dict[Topic, int]:
 
 def _blank(topic: Topic, comments: int) -> Commentable:
     return Commentable(
-        id=id_of(topic), topic=str(topic.about), seq=0, created_seq=0, title="", locked=False, comments_count=comments
-    )
+        id=id_of(topic), topic=str(topic.about), seq=0, created_seq=0, title="", locked=False, comments_count=comments,
+        url="",
+    )  # fmt: skip

@@ -135,26 +135,34 @@ async def dismiss(parley: Parley, by: Viewer, comment_id: UUID) -> None:
 
 
 @owned
-async def change(parley: Parley, by: Viewer, topic: Topic, locked: bool | None, title: str | None) -> Commentable:
-    """Lock a conversation or unlock it, or give it another title; None leaves it as it is. Raises Forbidden."""
+async def change(
+    parley: Parley, by: Viewer, topic: Topic, locked: bool | None, title: str | None, url: str | None = None
+) -> Commentable:
+    """Lock a conversation or unlock it, or give it another title or page; None leaves it as it is. Raises Forbidden."""
     async with parley.writing(topic.about, QUEUE) as write:
         moderator = await moderator_in(write, by)
         commentable = (await commentables.of(write.session, [topic]))[topic]
-        acts = list(_acts(commentable, locked, title))
+        acts = dict(_acts(commentable, locked, title, url))
         if acts:
             async with commentables.changing(write, topic) as commentable:
                 commentable.locked = commentable.locked if locked is None else locked
                 commentable.title = commentable.title if title is None else title
-        for act in acts:
-            record(write, moderator, act, place=topic, reason=title or "" if act is Act.TITLE else "")
+                commentable.url = commentable.url if url is None else url
+        for act, reason in acts.items():
+            record(write, moderator, act, place=topic, reason=reason)
     return commentable
 
 
-def _acts(commentable: Commentable, locked: bool | None, title: str | None) -> Iterator[Act]:
+def _acts(
+    commentable: Commentable, locked: bool | None, title: str | None, url: str | None
+) -> Iterator[tuple[Act, str]]:
+    """(what it takes, the reason that the record gives)."""
     if locked is not None and locked != commentable.locked:
-        yield Act.LOCK if locked else Act.UNLOCK
+        yield Act.LOCK if locked else Act.UNLOCK, ""
     if title is not None and title != commentable.title:
-        yield Act.TITLE
+        yield Act.TITLE, title
+    if url is not None and url != commentable.url:
+        yield Act.PAGE, url
 
 
 @owned

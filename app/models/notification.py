@@ -28,7 +28,7 @@ from app.live.viewers import Kind, Viewer
 from app.live.writing import Write
 from app.models import commentable as commentables
 from app.models import mute
-from app.models.commentable import LONGEST_TITLE
+from app.models.commentable import LONGEST_TITLE, MAX_URL
 from app.models.mention import MOST_MENTIONS
 from app.models.user import DELETED, LONGEST_USERNAME, User
 
@@ -54,6 +54,7 @@ class Notification(Live, Base):
     comment_id: Mapped[UUID] = mapped_column(index=True)
     place: Mapped[str] = mapped_column(String(LONGEST_TOPIC))  # the comment's topic
     title: Mapped[str] = mapped_column(String(LONGEST_TITLE), default="", server_default=text("''"))  # of it, then
+    url: Mapped[str] = mapped_column(String(MAX_URL), default="", server_default=text("''"))  # of the host's page, then
     actor_id: Mapped[UUID]  # who wrote it
     actor_name: Mapped[str] = mapped_column(String(LONGEST_USERNAME))
     created_at: Mapped[datetime] = mapped_column(Instant)
@@ -64,7 +65,7 @@ class Notification(Live, Base):
         return self.user_id
 
     def erase(self) -> None:
-        self.actor_name = self.title = ""
+        self.actor_name = self.title = self.url = ""
 
     def tombstone(self) -> dict[str, Any]:
         place = Topic.parse(self.place)
@@ -81,6 +82,7 @@ def render(notification: Notification, kind: Kind = Kind.AUTHOR) -> dict[str, An
         "kind": notification.kind,
         "comment_id": notification.comment_id,
         "title": notification.title,
+        "url": notification.url,
         "actor_name": notification.actor_name,
         "created_at": notification.created_at,
         "read": notification.read_at is not None,
@@ -125,6 +127,7 @@ async def tell(write: Write, author: Viewer, comment_id: UUID, place: Topic, tol
     already = await _already_told(write.session, comment_id)
     standing = select(User.id).where(User.id.in_(told), User.deleted_at.is_(None), User.blocked_at.is_(None))
     there = set((await write.session.scalars(standing)).all()) - already
+    await write.session.flush()  # the row of the commentable may have been made by this write
     commentable = (await commentables.of(write.session, [place]))[place]
     now = datetime.now(UTC)
     there -= await mute.who_mutes(write.session, author.user_id, there)
@@ -133,8 +136,8 @@ async def tell(write: Write, author: Viewer, comment_id: UUID, place: Topic, tol
         write.create(
             Notification(
                 id=id_of(user_id, comment_id), topic=str(Topic.account(user_id)), user_id=user_id, kind=told[user_id],
-                comment_id=comment_id, place=str(place), title=commentable.title, actor_id=author.user_id,
-                actor_name=author.username, created_at=now,
+                comment_id=comment_id, place=str(place), title=commentable.title, url=commentable.url,
+                actor_id=author.user_id, actor_name=author.username, created_at=now,
             )
         )  # fmt: skip
 

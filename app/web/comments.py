@@ -17,7 +17,7 @@ from app.models import thread as threads
 from app.models.comment import Comment
 from app.models.refusals import Missing, TooMany
 from app.models.thread import Page
-from app.web import limits
+from app.web import hosts, limits
 from app.web.answers import answer
 from app.web.identity import current_viewer, parley_of, require_sign_in
 from app.web.input import (
@@ -48,6 +48,7 @@ class NewComment(Input):
     commentable_id: str
     id: Id | None = None
     parent_id: Id | None = None
+    page: hosts.NewHostPage | None = None
 
 
 class Edit(Input):
@@ -117,7 +118,13 @@ async def post(request: Request, viewer: Viewer, topic: Topic, new: NewComment) 
             return stored, False  # sent again, since the answer was lost: nothing new is asked
         raise
     comment, is_new = await comments.post(
-        parley_of(request), viewer, topic, new.body, id=new.id or uuid4(), parent_id=new.parent_id
+        parley_of(request),
+        viewer,
+        topic,
+        new.body,
+        id=new.id or uuid4(),
+        parent_id=new.parent_id,
+        page=hosts.page_from(request, new.page),
     )
     if presence := parley_of(request).presence:
         presence.rests(topic, viewer)

@@ -22,7 +22,7 @@ from app.models.queue import Page
 from app.models.refusals import Missing
 from app.models.report import LONGEST_NOTE, Reason, Report
 from app.models.user import Role, User
-from app.web import limits
+from app.web import hosts, limits
 from app.web.answers import answer
 from app.web.identity import parley_of, require_sign_in
 from app.web.input import Input, one_of, parse_uuid, query_int, read_input, topic_from, without_nul
@@ -44,6 +44,7 @@ class Decided(Input):
 class Change(Input):
     locked: bool | None = None
     title: Title | None = None
+    url: hosts.Url | None = None
 
 
 class Appointment(Input):
@@ -93,11 +94,12 @@ async def dismiss(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
-    """Lock a conversation, or call it something else."""
+    """Lock a conversation, call it something else, or say which page of a host it is under."""
     viewer = await _require_moderator(request)
     topic = topic_from(request, request.path_params["type"], request.path_params["id"])
     form = await read_input(request, Change, wrapped_as="commentable")
-    commentable = await moderation.change(parley_of(request), viewer, topic, form.locked, form.title)
+    url = form.url and hosts.require_listed(request, form.url)
+    commentable = await moderation.change(parley_of(request), viewer, topic, form.locked, form.title, url)
     return answer(commentables.render(commentable))
 
 

@@ -24,7 +24,7 @@ from app.models.mail import kept
 from app.models.report import Report
 from app.models.user import find_user, render
 from app.web import commentables as commentable_answers
-from app.web import composer, likes
+from app.web import composer, hosts, likes
 from app.web import moderation as moderating
 from app.web.answers import answer
 from app.web.comments import snapshot
@@ -63,10 +63,20 @@ def articles_of(request: Request) -> Mapping[Topic, Article]:
 
 
 async def thread(request: Request) -> Response:
-    """A thread with its article, if it has one. A POST is the composer's form."""
+    """A thread with its article, if it has one. A POST is the composer's form. `?host=1`: the host's page, if known."""
     if request.method == "POST":
         return await composer.post(request, topic_of(request), "", _show)
-    return _moved(request, "") or await _show(request)
+    return _moved(request, "") or await _at_host(request) or await _show(request)
+
+
+async def _at_host(request: Request) -> Response | None:
+    if request.query_params.get("host") != "1":
+        return None
+    topic = topic_of(request)
+    async with parley_of(request).reading() as reading:
+        url = (await commentables.of(reading, [topic]))[topic].url
+    listed = url and hosts.is_listed(parley_of(request).settings, url)  # it may have been taken off the list since
+    return RedirectResponse(url, 302, {"Cache-Control": "no-store"}) if listed else None
 
 
 async def embedded(request: Request) -> Response:
@@ -139,6 +149,8 @@ async def _thread(request: Request, template: str, unsent: Unsent, **context: An
     # Never words of the address: anybody could make a page of ours with a heading of their choice.
     title = first.commentable.title or (article.title if article else UNTITLED)
     is_indexed = bool(article or first.commentable.title or first.commentable.comments_count)
+    url = first.commentable.url
+    context["host_url"] = url if url and hosts.is_listed(parley_of(request).settings, url) else None
     context |= {"title": title, "article": article, "is_indexed": is_indexed, "bootstrap": bootstrap}
     context["composer"] = {
         "form_id": unsent.form_id or uuid4(), "text": unsent.text, "longest": LONGEST_BODY,

@@ -91,6 +91,7 @@ class Commentable(Tombstone):
     title: str
     locked: bool
     comments_count: Count
+    url: Annotated[str, Field(description="The host's page that the conversation is under, or nothing.")]
 
 
 class Like(Tombstone):
@@ -105,6 +106,7 @@ class Notification(Tombstone):
     kind: About
     comment_id: UUID
     title: str
+    url: Annotated[str, Field(description="The host's page that the conversation was under then, or nothing.")]
     actor_name: str
     created_at: datetime
     read: bool

@@ -120,6 +120,8 @@ async def test_counts_are_live_over_the_same_stream(come: Arrive, site: Site, ph
     await alice.until(f"{shown} === '2,1,2'", "the numbers to follow")
     await alice.page.evaluate("document.querySelector('b').dataset.parleyCount = 'Page/about'")
     await alice.until(f"{shown} === '0,1,2'", "another number")
+    await alice.page.evaluate("document.querySelector('b').dataset.parleyCount = 'Article/1/'")
+    await alice.until(f"{shown} === '2,1,2'", "the number of another form of the same id")
     await is_one_stream(site)
 
 
@@ -365,7 +367,53 @@ async def test_a_page_may_bring_threads_and_take_them_away(come: Arrive, site: S
     await is_one_stream(site, 0)
 
 
+# -- replies ------------------------------------------------------------------------------------------------
+
+
+async def test_a_reply_rings_in_the_hosts_page_and_leads_there(come: Arrive, host: Host, site: Site) -> None:
+    """Alice learns of Bob's reply where she wrote, on another page of the host, and in Parley."""
+    first = host.show(f"<h1>A post</h1>{thread()}", path="/post")
+    host.script = f"{site.url}/embed.js"
+    alice, bob = await come("Alice", body=thread("Page/about")), await come("Bob", body=thread("Page/about"))
+    await bob.go(f"{first}?utm_source=mail#top")
+    there = await framed(bob)
+    await there.write("What do you think, @Alice?")
+    await there.is_settled()
+    elsewhere = await framed(alice, "Page/about")
+    await elsewhere.until("document.querySelector('.bell__badge').textContent === '1'", "the bell")
+    await elsewhere.page.locator(".bell__button").click()
+    link = elsewhere.page.locator(".bell__panel .notification__link")
+    comment = await there.page.evaluate("parley.comments.last().id")
+    assert await link.get_attribute("href") == f"{first}#comment-{comment}"
+    assert await elsewhere.page.locator(".notification__where").inner_text() == "Somebody's page"
+    async with alice.context.expect_page() as opened:
+        await link.click()
+    post = await opened.value
+    await post.wait_for_url(f"{first}#comment-{comment}")
+
+    await alice.go(first)
+    here = await framed(alice)
+    await alice.page.evaluate("window.stayed = true")
+    await here.page.locator(".bell__button").click()
+    await fits(alice.page)
+    await here.page.locator(".bell__panel .notification__link").click()
+    await alice.until(f"location.hash === '#comment-{comment}'", "the comment's address")
+    assert await alice.page.evaluate("window.stayed"), "no page was loaded"
+    assert len(alice.context.pages) == 2
+
+
 # -- who may not --------------------------------------------------------------------------------------------
+
+
+async def test_a_type_that_is_not_known_is_called_so(come: Arrive, complaints: Complaints) -> None:
+    complaints.allow(rf"must be one of|frame-ancestors|404|{NETWORK}")
+    guest = await come(body="<h1>A page</h1>")
+    async with guest.page.expect_console_message(lambda one: "Blog/1" in one.text, timeout=2 * PATIENCE) as told:
+        await guest.page.evaluate(f"document.body.insertAdjacentHTML('beforeend', `{thread('Blog/1')}`)")
+    text = (await told.value).text
+    assert "Article, Page" in text
+    assert "ALLOWED_ORIGINS" not in text
+    assert await guest.page.locator("[data-parley] a").count() == 0
 
 
 async def test_a_page_that_is_not_listed_gets_a_link_and_is_told_why(

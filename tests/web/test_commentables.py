@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from app.live.parley import Parley
 
-FIELDS = {"id", "commentable_type", "commentable_id", "title", "locked", "comments_count", "seq", "created_seq"}
+FIELDS = {"id", "commentable_type", "commentable_id", "title", "locked", "comments_count", "url", "seq", "created_seq"}
 
 
 async def look(client: httpx.AsyncClient, *topics: str) -> dict[str, Any]:

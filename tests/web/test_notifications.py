@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 INBOX = "/api/notifications/"
 FIELDS = {
     *("id", "seq", "created_seq", "commentable_type", "commentable_id"),
-    *("kind", "comment_id", "title", "actor_name", "created_at", "read"),
+    *("kind", "comment_id", "title", "url", "actor_name", "created_at", "read"),
 }
 
 

@@ -97,7 +97,7 @@ async def test_nobody_makes_a_page_of_ours_with_a_heading_of_their_own(
         assert "watches" not in re.sub(r'<link rel="canonical"[^>]*>', "", shown)
         assert ('<meta name="robots" content="noindex">' not in response.text) is indexed, path
         assert ("x-robots-tag" not in response.headers) is indexed, path
-    assert '<h1 class="article__title">Comments</h1>' in (await guest.get("/Article/buy cheap watches")).text
+    assert '<h1 class="article__title" dir="auto">Comments</h1>' in (await guest.get("/Article/buy cheap watches")).text
 
 
 async def test_any_commentable_has_a_page_and_looking_makes_no_row(guest: httpx.AsyncClient, served: Parley) -> None:

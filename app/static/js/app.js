@@ -189,7 +189,7 @@ function showThread() {
 // The same, in an iframe of somebody's page.
 function showEmbedded() {
   showThread();
-  new Host(document.querySelector(".thread")).enter();
+  new Host(document.querySelector(".thread"), parley.comments).enter();
 }
 
 // Nothing but numbers, in an iframe that nobody sees.

@@ -1,4 +1,4 @@
-import { pageOf } from "./base.js";
+import { homeOf } from "./base.js";
 import { DECISION_WANTED } from "./events.js";
 import { isolated } from "./isolated.js";
 import { fromTemplate } from "./template.js";
@@ -39,7 +39,7 @@ export const CaseView = Backbone.View.extend({
     this.el.dataset.commentId = this.model.id;
     this.part("author").textContent = comment ? comment.username : "Somebody";
     this.part("link").textContent = place;
-    this.part("link").href = `${pageOf(place)}#comment-${this.model.id}`;
+    this.part("link").href = `${homeOf(place)}#comment-${this.model.id}`;
     this.part("text").textContent = textOf(comment);
     this.part("text").classList.toggle("is-missing", !comment);
     this.part("count").textContent = `${reports.length} report${reports.length === 1 ? "" : "s"}: `;

@@ -19,7 +19,12 @@ export const draft = (body, author, parent = null) => ({
 export const Comment = LiveModel.extend({
   type: "comment",
   urlRoot: "/api/comments/",
-  writable: ["body", "commentable_type", "commentable_id", "parent_id"],
+  writable: ["body", "commentable_type", "commentable_id", "parent_id", "page"],
+
+  // `page` is sent with a new comment and is no part of it: models are what the server says.
+  initialize() {
+    if (this.isNew()) this.once("change:created_seq", () => this.unset("page", { silent: true }));
+  },
 
   // Of likes alone the server sends the number.
   isPartial: (state) => !("body" in state),

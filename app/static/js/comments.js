@@ -25,6 +25,7 @@ export const Comments = LiveCollection.extend({
   changes: COMMENT,
 
   initialize() {
+    this.page = null; // {url, title} of the host's page that this is in, sent with each new comment
     this.commentable = null; // a live model with `comments_count`, where the page has one
     this.gone = new Map();
     this.under = new Map();
@@ -41,7 +42,12 @@ export const Comments = LiveCollection.extend({
    * there is one with this id, it is that one: its author has posted it already.
    */
   compose(body, author, parent = null, id = uuid()) {
-    return this.get(id) ?? this.create({ id, ...draft(body, author, parent) });
+    return this.get(id) ?? this.create({ id, ...draft(body, author, parent), ...this.written() });
+  },
+
+  // Where it was written: in a host's page, if this is in one.
+  written() {
+    return this.page === null ? {} : { page: this.page };
   },
 
   /** How many are loaded; there are more while `before` or `after` is not null. */

@@ -1,4 +1,4 @@
-import { pageOf } from "./base.js";
+import { homeOf } from "./base.js";
 import { DECISION_WANTED } from "./events.js";
 import { isolated } from "./isolated.js";
 import { fromTemplate } from "./template.js";
@@ -13,6 +13,7 @@ const WORDS = {
   lock: ["locked", ""],
   unlock: ["unlocked", ""],
   title: ["renamed", ""],
+  page: ["changed the page of", ""],
   block: ["blocked", ""],
   unblock: ["unblocked", ""],
   member: ["made", " a member"],
@@ -58,7 +59,7 @@ export const DecisionView = Backbone.View.extend({
 
   address() {
     const { place, comment_id: id } = this.model.attributes;
-    return id ? `${pageOf(place)}#comment-${id}` : pageOf(place);
+    return id ? `${homeOf(place)}#comment-${id}` : homeOf(place);
   },
 
   unblock() {

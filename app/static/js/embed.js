@@ -14,7 +14,10 @@ const HOME = new URL(".", import.meta.url); // where Parley is
 const THREADS = "[data-parley]";
 const COUNTS = "[data-parley-count]";
 // What a page changes to have another thread, or to look otherwise.
-const TELLING = ["data-parley", "data-parley-count", "data-theme", "class", "style", "hidden"];
+const TELLING = [
+  ...["data-parley", "data-parley-count", "data-parley-url", "data-parley-title"],
+  ...["data-theme", "class", "style", "hidden"],
+];
 
 const threads = new WeakMap(); // by their elements
 const counts = new EmbeddedCounts(HOME);

@@ -1,6 +1,7 @@
 // One thread in a page that is not ours: an iframe, as high as what is in it. Styles and scripts of the page and of the thread
 // do not meet. host.js is our other end in there, and says what passes between the two.
 
+import { pageToTell } from "./embed_page.js";
 import { SCHEMES, THEME } from "./theme_names.js";
 
 const FIRST_HEIGHT = "20rem"; // until it says how high it is
@@ -114,7 +115,13 @@ export class EmbeddedThread {
     const scheme = SCHEMES.includes(this.#el.dataset.theme) ? this.#el.dataset.theme : "";
     // For browsers in which an iframe prefers what stands here: the reader's preference, not the page's.
     this.#iframe.style.colorScheme = scheme || "light dark";
-    this.#tell({ theme: this.#theme(), scheme, seen: this.#seen(), url: urlOfPage() });
+    this.#tell({
+      theme: this.#theme(),
+      scheme,
+      seen: this.#seen(),
+      url: urlOfPage(),
+      page: pageToTell(this.#el),
+    });
   }
 
   /** Where in the page one is to be. */
@@ -184,7 +191,10 @@ export class EmbeddedThread {
         isNamed: true,
       };
     } catch {
-      return { why: `${this.#home} does not answer.`, isNamed: true };
+      return {
+        why: `${this.#home} does not answer, or this page's Content-Security-Policy (connect-src) forbids to ask it.`,
+        isNamed: true,
+      };
     }
   }
 

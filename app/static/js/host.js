@@ -1,7 +1,8 @@
 // The page whose iframe this thread is in. There embed_thread.js is our other end. What passes between the two, beside what
 // host_line.js says:
 //
-//   page     from there    {url, hash, alone, theme, scheme, seen}, or what of it has changed
+//   page     from there    {url, page, hash, alone, theme, scheme, seen}, or what of it has changed. `url` is the address in
+//                          the reader's browser; `page` {url, title} is where everybody finds it (embed_page.js)
 //   height   to the host   {height} of all there is to see
 //   show     to the host   {top} of what the reader is to see
 //   scroll   to the host   {by}: what the reader was busy with has moved by that
@@ -15,16 +16,18 @@ const COMMENT = /^#comment-[0-9a-f-]+$/;
 const topOf = (element) => element.getBoundingClientRect().top;
 const isPlace = (...numbers) => numbers.every(Number.isFinite);
 
-/** `el`: the thread. */
+/** `el`: the thread. `comments`: its collection, which sends the page with each new comment. */
 export class Host {
   /** What the reader sees of this iframe: {top, bottom}. */
   sight = { top: 0, bottom: window.innerHeight };
   #el;
+  #comments;
   #line;
   #url = null;
 
-  constructor(el) {
+  constructor(el, comments) {
     this.#el = el;
+    this.#comments = comments;
     this.#line = new HostLine((page) => this.#heard(page));
   }
 
@@ -35,6 +38,7 @@ export class Host {
     new ResizeObserver(() => this.#measure()).observe(document.documentElement);
     const links = { subtree: true, childList: true, attributeFilter: ["href"] };
     new MutationObserver(() => this.#lead()).observe(this.#el, links);
+    document.addEventListener("click", (event) => this.#followInPage(event), { capture: true });
     this.#line.open();
   }
 
@@ -49,11 +53,12 @@ export class Host {
     return by;
   }
 
-  #heard({ url, theme, scheme, seen, hash, alone }) {
+  #heard({ url, page, theme, scheme, seen, hash, alone }) {
     if (theme) wear(theme);
     if (scheme !== undefined) darken(scheme);
     if (seen) this.#see(seen);
     if (url) this.#stand(url);
+    if (page !== undefined) this.#comments.page = this.#isOfHost(page?.url) ? page : null;
     this.#measure();
     if (COMMENT.test(hash)) this.#goTo(hash, alone);
   }
@@ -77,10 +82,24 @@ export class Host {
   // -- places: a comment's address is that of the host's page
 
   #stand(url) {
-    if (!url.startsWith(`${this.#line.origin}/`)) return;
+    if (!this.#isOfHost(url)) return;
     this.#url = url;
     document.documentElement.dataset.framed = "";
     this.#lead();
+  }
+
+  // The browser vouches for the host's origin. What else the host says must be of it.
+  #isOfHost(url) {
+    return typeof url === "string" && url.startsWith(`${this.#line.origin}/`);
+  }
+
+  // A notification about the very page that one reads opens there, not in another tab.
+  #followInPage({ target }) {
+    const link = target.closest?.("a.notification__link");
+    const { page } = this.#comments;
+    if (!link || !this.#url || link.href.split("#")[0] !== page?.url) return;
+    link.target = "_top";
+    link.href = this.#url + link.hash;
   }
 
   #lead() {

@@ -1,4 +1,4 @@
-import { BASE } from "./base.js";
+import { pageOf } from "./base.js";
 import { isolated } from "./isolated.js";
 import { LiveModel } from "./live_model.js";
 
@@ -30,10 +30,10 @@ export const Notification = LiveModel.extend({
     return title || `${commentable_type} ${commentable_id}`;
   },
 
-  /** The comment's address. */
+  /** The comment's address: in the host's page, if that was known, else in the page of ours. */
   href() {
-    const { commentable_type, commentable_id, comment_id } = this.attributes;
-    const id = commentable_id.split("/").map(encodeURIComponent).join("/");
-    return `${BASE}/${commentable_type}/${id}#comment-${comment_id}`;
+    const { url, commentable_type, commentable_id, comment_id } = this.attributes;
+    const page = url || pageOf(`${commentable_type}/${commentable_id}`);
+    return `${page}#comment-${comment_id}`;
   },
 });
