@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.manual import blocks_of, copy_checkout
+
 ROOT = Path(__file__).resolve().parent.parent
 NAMED = re.compile(r"`(?:tests/)?((?:\w+/)*test_\w+\.py)(?:::(\w+))?`")
 
@@ -18,6 +20,13 @@ def test_every_test_that_is_named_exists(document: Path) -> None:
     assert named
     missing = [f"{path}::{name}" for path, name in named if not _exists(ROOT / "tests" / path, name)]
     assert not missing
+
+
+def test_every_block_about_a_model_of_ones_own_fits_the_files_that_it_changes(tmp_path: Path) -> None:
+    """`browser/test_extending.py` runs what comes out. This is fast, for whoever changes one of those files."""
+    copy_checkout(ROOT, tmp_path)
+    for block in blocks_of(ROOT / "docs" / "extending.md"):
+        block.apply(tmp_path)
 
 
 def _exists(path: Path, name: str) -> bool:

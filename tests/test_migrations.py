@@ -18,7 +18,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import ColumnClause, Connection, TableClause, Uuid, column, inspect, select, table, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.database import Base, Database, Instant, Schema
+from app.database import Base, Database, Instant, Schema, known_migrations
 from app.live.counters import read_heads
 from app.live.parley import Parley
 from app.live.topics import Topic
@@ -50,6 +50,12 @@ async def test_the_schema_is_what_the_models_say(database_url: str) -> None:
         assert await connection.run_sync(compare) == []
         assert len((await connection.execute(text("SELECT value FROM epochs"))).all()) == 1
     await engine.dispose()
+
+
+def test_a_model_of_ones_own_comes_after_the_newest_migration() -> None:
+    """With another number, whoever follows docs/extending.md has two heads."""
+    page = (ROOT / "docs" / "extending.md").read_text()
+    assert f'down_revision = "{known_migrations()[0]}"' in page, "say the newest migration in docs/extending.md"
 
 
 async def test_two_who_migrate_at_once_do_not_meet(database_url: str) -> None:

@@ -42,6 +42,15 @@ SHOWN = """() => Array.from(document.querySelectorAll(".chores__list > .chore"),
 }))"""
 MODELS = "() => parley.chores.toJSON()"
 
+OF_ALL = (
+    "tests/test_architecture.py",
+    "tests/test_migrations.py::test_the_schema_is_what_the_models_say[sqlite]",
+    "tests/web/test_openapi.py::test_every_route_is_described_or_is_a_page",
+    "tests/web/test_openapi.py::test_every_live_model_is_described",
+    "tests/web/test_openapi.py::test_a_stream_says_what_is_described",
+    "tests/web/test_openapi.py::test_an_owner_is_answered_as_described",
+)
+
 Chores = list[tuple[str, bool]]
 
 
@@ -149,6 +158,15 @@ def test_it_is_written_as_all_of_parley_is(checkout: Path) -> None:
     run(checkout, sys.executable, "-m", "alembic", "check")
     biome = min((ROOT / "node_modules" / "@biomejs").glob("cli-*/biome"))  # itself: it needs no node
     run(checkout, biome, "ci", "--colors=off", "app/static/js", "app/static/css")
+
+
+def test_the_projects_own_tests_hold_for_it(checkout: Path) -> None:
+    """Those that ask something of every model, every endpoint and every module."""
+    shutil.copytree(ROOT / "tests", checkout / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    try:
+        run(checkout, sys.executable, "-m", "pytest", "-q", *OF_ALL)
+    finally:
+        shutil.rmtree(checkout / "tests")
 
 
 async def test_what_the_endpoints_answer(site: Spawned, tmp_path: Path) -> None:
