@@ -33,6 +33,7 @@ from app.models.link import Purpose
 from app.models.lock import MOST, Failures
 from app.models.login import Login
 from app.models.mail import DeadLetter, Kind, Mail
+from app.models.mute import Mute
 from app.models.notification import Notification
 from app.models.report import Report
 from app.models.user import Role, User
@@ -113,6 +114,9 @@ COLUMNS: dict[str, To | Word] = {
     "likes.deleted_at": WORD,
     "likes.comment_id": To.SELF,  # how many like a comment everybody sees, not who
     "likes.place": To.ALL,  # anybody's Article/1
+    "mutes.user_id": To.ALL,
+    "mutes.muted_id": To.ALL,  # another account's id; that it is muted is told to nobody else
+    "mutes.created_at": To.NOBODY,
     "reports.id": To.MODERATORS | To.REDIS,
     "reports.topic": WORD,  # the same for all
     "reports.seq": WORD,
@@ -181,6 +185,7 @@ ABOUT_PEOPLE = (
     "users",
     "logins",
     "likes",
+    "mutes",
     "reports",
     "decisions",
     "mails",
@@ -261,6 +266,7 @@ async def plant(served: Parley, user_id: UUID) -> dict[str, list[str]]:
         ),
         DeadLetter: values(DeadLetter, id=uuid4(), kind=Kind.RESET),
         Failures: values(Failures),
+        Mute: values(Mute, user_id=user_id, muted_id=user_id),
     }
     async with served.database.transaction() as writing, writing.begin():
         await writing.execute(update(User).where(User.id == user_id).values(rows[User]))
@@ -281,6 +287,7 @@ async def plant(served: Parley, user_id: UUID) -> dict[str, list[str]]:
         rows[Notification] |= {"kind": "reply", "seq": 10_002, "created_seq": 10_002}
         await writing.execute(insert(Notification).values(rows[Notification]))
         await writing.execute(insert(Failures).values(rows[Failures]))
+        await writing.execute(insert(Mute).values(rows[Mute]))
         user = await writing.get(User, user_id, populate_existing=True)
     for model, row in rows.items():
         table = inspect(model).local_table.name
