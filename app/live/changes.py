@@ -66,6 +66,8 @@ def encode(live: LiveModel, row: Live) -> Change:
         frame = _frame(live, row, kind)
         # What several kinds see alike is kept once.
         frames[kind] = next((known for known in frames.values() if known == frame), frame)
+    if live.partial is None:
+        return Change(live, row.id, row.seq, row.created_seq, row.author_id, frames)
     return Change(
         live, row.id, row.seq, row.created_seq, row.author_id, frames, row.full_seq, _partial(live, row)
     )  # fmt: skip
@@ -77,24 +79,22 @@ def _partial(live: LiveModel, row: Live) -> Frame | None:
     return Frame(True, data_line({"payload": {"model": live.partial(row)}}))
 
 
+class Changes(list[Change]):
+    """Changes in order of seq. `settled`: no row had moved past what was asked for by the time it was read.
+
+    A row that had is left out, and what happened to it until then with it. Its newest state comes with the next read.
+    """
+
+    settled = False
+
+
 async def read_changes(
     reading: Reading, models: Sequence[LiveModel], topic: Topic, after: int, upto: int, limit: int
-) -> tuple[list[Change], int]:
+) -> tuple[Changes, int]:
     """(changes in order of seq, how far they reach) of `after < seq <= upto`, at most `limit` from each table.
 
     `upto` is a counter that was read in an earlier statement. A table that was cut short by the limit is known
     only up to its last row, so that is how far the whole reaches.
-    """
-    changes, reached, _ = await read_settled(reading, models, topic, after, upto, limit)
-    return changes, reached
-
-
-async def read_settled(
-    reading: Reading, models: Sequence[LiveModel], topic: Topic, after: int, upto: int, limit: int
-) -> tuple[list[Change], int, bool]:
-    """As `read_changes`, and whether it is settled: no row had moved past `upto` by the time it was read.
-
-    A row that had is left out, and what happened to it up to `upto` with it. Its newest state comes with the next read.
     """
     rows: list[tuple[LiveModel, Live]] = []
     reached, settled = upto, True
@@ -106,7 +106,9 @@ async def read_settled(
             settled = False
             reached = min(reached, found[-1].seq) if len(found) == limit else reached
     rows.sort(key=lambda pair: pair[1].seq)
-    return [encode(live, row) for live, row in rows if row.seq <= reached], reached, settled
+    changes = Changes(encode(live, row) for live, row in rows if row.seq <= reached)
+    changes.settled = settled
+    return changes, reached
 
 
 @cache

@@ -75,7 +75,7 @@ class Feed:
         self._told = 0  # the greatest seq that a hint has spoken of since the last read was asked for
         self._awaited_seqs: Awaited | None = None
         self.reads = 0  # begun so far, one after the other
-        self.settled_read = 0  # which of them the head is from, if it was a settled one (`read_settled`); else 0
+        self.settled_read = 0  # which of them the head is from, if it was a settled one (`Changes.settled`); else 0
         self._looking: asyncio.Task[None] | None = None
         self._awaited: list[asyncio.Future[bool]] | None = None
         self._chunks: Chunks | None = None
