@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qsl, quote
-from uuid import UUID, uuid5
+from uuid import UUID, uuid4, uuid5
 
 from pydantic import ValidationError
 from starlette.requests import Request
@@ -22,6 +23,7 @@ from starlette.responses import RedirectResponse, Response
 
 from app.database import Trouble, is_unavailable
 from app.live.topics import Topic
+from app.models.comment import LONGEST_BODY
 from app.models.refusals import Refusal, SignInFirst
 from app.web import comments
 from app.web.comments import NewComment
@@ -71,6 +73,16 @@ async def post(request: Request, topic: Topic, under: str, show: Show) -> Respon
         return _page_without_database(request, unsent)
     query = f"?{request.url.query}" if under and request.url.query else ""
     return RedirectResponse(f"{under}/{quote(str(topic))}{query}#comment-{comment_id}", 303)
+
+
+def fields(unsent: Unsent) -> dict[str, Any]:
+    """What the template of the form needs."""
+    return {
+        "form_id": unsent.form_id or uuid4(),
+        "text": unsent.text,
+        "longest": LONGEST_BODY,
+        "problem": unsent.problem and said(unsent.problem),
+    }
 
 
 def said(problem: Problem) -> str:

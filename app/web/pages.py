@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
-from uuid import uuid4
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -18,7 +17,6 @@ from app.models import commentable as commentables
 from app.models import inbox as inboxes
 from app.models import queue as queues
 from app.models import thread as threads
-from app.models.comment import LONGEST_BODY
 from app.models.decision import Decision
 from app.models.mail import kept
 from app.models.report import Report
@@ -152,10 +150,7 @@ async def _thread(request: Request, template: str, unsent: Unsent, **context: An
     url = first.commentable.url
     context["host_url"] = url if url and hosts.is_listed(parley_of(request).settings, url) else None
     context |= {"title": title, "article": article, "is_indexed": is_indexed, "bootstrap": bootstrap}
-    context["composer"] = {
-        "form_id": unsent.form_id or uuid4(), "text": unsent.text, "longest": LONGEST_BODY,
-        "problem": unsent.problem and composer.said(unsent.problem),
-    }  # fmt: skip
+    context["composer"] = composer.fields(unsent)
     problem = unsent.problem
     html = page(request, template, context, problem.status if problem else 200)
     html.headers.update({} if is_indexed else NOT_INDEXED)

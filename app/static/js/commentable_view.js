@@ -38,7 +38,7 @@ export const CommentableView = Backbone.View.extend({
     const [note, composer] = [".thread__locked", ".composer"].map((name) =>
       this.el.querySelector(name),
     );
-    this.el.classList.toggle("is-closed", !isOpen);
+    composer.classList.toggle("is-closed", !isOpen);
     if (note.hidden === !locked && composer.hidden === !isOpen) return;
     const hadFocus = composer.contains(document.activeElement);
     steadily(this.el.querySelector(".thread__list"), () => {
