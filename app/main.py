@@ -40,9 +40,9 @@ from app.web import (
 )
 from app.web.access import Access, Requests
 from app.web.admission import Admission
-from app.web.guard import OptionalSlash, RefuseCrossSite, Rooted, ShareWithListed, TakeTurns
-from app.web.limits import Limits
-from app.web.problems import HANDLERS
+from app.web.guard import NearestForwardedMiddleware, OptionalSlash, RefuseCrossSite, Rooted, ShareWithListed, TakeTurns
+from app.web.limits import LimitReadsMiddleware, Limits
+from app.web.problems import HANDLERS, on_refusal
 from app.web.push import OpenStreams, forget_shutdown
 from app.web.resource import resource
 
@@ -142,11 +142,13 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
             Route("/{type}/{id:path}", pages.thread, methods=["GET", "POST"]),
         ],
         middleware=[
+            *([Middleware(NearestForwardedMiddleware, settings)] if settings.trusts_every_proxy else []),
             Middleware(OptionalSlash),
             Middleware(TakeTurns, lambda scope: parley.feeds.turns.take(limits.turn_of(scope))),
             Middleware(Access, requests),
             Middleware(ShareWithListed, settings.allowed_origins),
             Middleware(RefuseCrossSite, settings.allowed_origins),
+            Middleware(LimitReadsMiddleware, limits, on_refusal),
         ],
         exception_handlers=HANDLERS,
         lifespan=lifespan,
@@ -157,6 +159,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
     app.state.admission = admission
     app.state.streams = open_streams
     app.state.metrics = watched
+    app.state.documents = {}
     app.state.openapi = cache(lambda: openapi.describe(app.routes, settings, models))  # few ask
     return app
 

@@ -123,6 +123,11 @@ class Settings(BaseSettings):
         """The key that signs, and after it those that signed before and still verify."""
         return [key.strip() for key in self.secret_key.split(",")]
 
+    @property
+    def trusts_every_proxy(self) -> bool:
+        """Whether whoever connects is taken for a proxy of ours."""
+        return self.forwarded_allow_ips.strip() == "*"
+
     @field_validator("database_url")
     @classmethod
     def _with_async_driver(cls, url: str) -> str:

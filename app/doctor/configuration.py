@@ -34,10 +34,10 @@ def _examine(settings: Settings) -> Iterator[Finding]:
             "ENVIRONMENT=production",
         )  # fmt: skip
     yield _key(settings, host in LOCAL)
-    if "*" in settings.forwarded_allow_ips.split(","):
+    if settings.trusts_every_proxy:
         yield warning(
             ABOUT, "FORWARDED_ALLOW_IPS=* lets anybody choose the address they appear to come from.",
-            "Name the proxy's addresses or networks.",
+            "Name the proxy's addresses or networks; * is for a unix socket that only the proxy can open.",
         )  # fmt: skip
 
 

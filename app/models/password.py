@@ -1,6 +1,7 @@
 """Passwords: Argon2id, off the event loop, and which ones are refused.
 
-A hash takes tens of milliseconds and 64 MiB, so few run at once and the loop never waits for one.
+A hash takes tens of milliseconds and 64 MiB, so few run at once and the loop never waits for one. Networks take turns
+(`app.live.fair_queue`): one that asks for hundreds of hashes delays everybody else by one of them.
 
 Any characters may be in any order. Refused is what is guessed first: the commonest, and what is made of the account's
 own name or address (NIST SP 800-63B, OWASP ASVS 6.2).
@@ -13,20 +14,27 @@ import re
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from functools import cache, partial
 from typing import ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
 
 from pwdlib import PasswordHash
 
-from app.models.refusals import Busy, Invalid
+from app.live.fair_queue import FairQueue, QueueFull
+from app.models.refusals import Busy, Invalid, NetworkBusy
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+# The network that the current request comes from, in whose turn its hashes are made. None: not counted by network.
+queue_key: ContextVar[str | None] = ContextVar("queue_key", default=None)
+
 SHORTEST = 8  # characters
 LONGEST = 128
 AT_ONCE = 2
-WAITING = 200  # hashes; past that whoever comes is sent away, instead of waiting longer than anybody does
+WAITING = 200  # hashes in all; past that a request is refused (503) instead of waiting longer than anybody does
+WAITING_PER_NETWORK = 8  # hashes; past that a request is refused (429)
 SERVICE = "parley"
 OWN = 4  # letters and digits that must be left of a password without one's own name
 
@@ -71,14 +79,17 @@ async def verify_password(password: str, hash: str | None) -> bool:
 
 
 async def _off_the_loop(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    threads = _threads()
-    if threads.waiting >= WAITING:
+    """Raises Busy, and NetworkBusy where this network alone is the reason."""
+    queue = _queue()
+    if queue.waiting >= WAITING:
         raise Busy
-    threads.waiting += 1
     try:
-        return await asyncio.get_running_loop().run_in_executor(threads, partial(work, *args, **kwargs))
-    finally:
-        threads.waiting -= 1
+        await queue.acquire(queue_key.get())
+    except QueueFull as full:
+        raise (NetworkBusy() if full.by_key else Busy()) from None
+    hashing = asyncio.get_running_loop().run_in_executor(_threads(), partial(work, *args, **kwargs))
+    hashing.add_done_callback(lambda _: queue.release())
+    return await asyncio.shield(hashing)  # a request that is cancelled leaves the thread busy until it is done
 
 
 def _verify(password: str, hash: str | None) -> bool:
@@ -96,10 +107,17 @@ def _nobodys() -> str:
     return _hasher().hash("nobody has this password")
 
 
-class _Threads(ThreadPoolExecutor):
-    waiting = 0  # for one of them, or in one
-
-
 @cache
-def _threads() -> _Threads:
-    return _Threads(AT_ONCE, thread_name_prefix="argon2")
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2")
+
+
+_queues: WeakKeyDictionary[asyncio.AbstractEventLoop, FairQueue] = WeakKeyDictionary()
+
+
+def _queue() -> FairQueue:
+    """This event loop's."""
+    loop = asyncio.get_running_loop()
+    if loop not in _queues:
+        _queues[loop] = FairQueue(AT_ONCE, WAITING_PER_NETWORK, WAITING)
+    return _queues[loop]

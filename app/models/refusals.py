@@ -43,6 +43,13 @@ class Busy(TooMany):
         super().__init__(5, "Too many people are signing in right now.")
 
 
+class NetworkBusy(TooMany):
+    """Of this network: too many of its requests wait."""
+
+    def __init__(self) -> None:
+        super().__init__(5, "Too many sign-ins from your network are waiting.")
+
+
 class Invalid(Refusal):
     """A field's value cannot be taken, for a reason that only the database knows."""
 

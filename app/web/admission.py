@@ -15,8 +15,7 @@ from starlette.requests import Request
 
 from app.live.viewers import Viewer
 from app.settings import Settings
-from app.web.identity import address_of
-from app.web.limits import network_of
+from app.web.networks import networks_of
 
 STREAMS = ("all", "login", "address")  # the kinds of bounds, for the process, for a login and for an address
 TOPICS = ("topics", "login_topics", "address_topics")
@@ -66,7 +65,7 @@ class Admission:
             if viewer.login_id:
                 bounds["login", viewer.login_id] = settings.max_streams_per_login
                 bounds["login_topics", viewer.login_id] = settings.max_topics_per_login
-            if network := network_of(address_of(request)):
-                bounds["address", network] = settings.max_streams_per_address
-                bounds["address_topics", network] = settings.max_topics_per_address
+            for network in networks_of(request.scope, settings.environment):
+                bounds["address", network.name] = settings.max_streams_per_address * network.times
+                bounds["address_topics", network.name] = settings.max_topics_per_address * network.times
         return bounds

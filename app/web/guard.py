@@ -7,6 +7,7 @@ sends neither is no browser, has nobody's cookies but its own, and is let throug
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
@@ -15,11 +16,15 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.settings import Settings
+from app.web.networks import FORWARDED_FOR
 from app.web.problems import Problem
 
 SERVERS = "parley.send"  # in a scope: the server's own `send`, which no layer of ours has wrapped
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 SHARED = ("/api/", "/streams")  # what listed origins may call
+
+log = logging.getLogger(__name__)
 
 
 class Rooted(Starlette):
@@ -54,6 +59,32 @@ class Rooted(Starlette):
 
 def _without(path: str, prefix: str) -> str:
     return path[len(prefix) :] or "/" if path == prefix or path.startswith(f"{prefix}/") else path
+
+
+class NearestForwardedMiddleware:
+    """With FORWARDED_ALLOW_IPS=* uvicorn takes the first address in X-Forwarded-For for the client's. Where a proxy
+    appends to that header, the client has chosen it. The last one is what the nearest proxy has seen.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        if settings.environment == "production":
+            log.warning(
+                "FORWARDED_ALLOW_IPS=* trusts everybody who can connect to name the client's address; name the proxy's"
+                " addresses, unless it comes by a unix socket"
+            )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (said := Headers(scope=scope).getlist(FORWARDED_FOR)):
+            scope = {**scope, "client": (_address_in(said[-1].rpartition(",")[2].strip()), 0)}
+        await self.app(scope, receive, send)
+
+
+def _address_in(forwarded: str) -> str:
+    """Without a port: some proxies say 192.0.2.1:5678, or [2001:db8::1]:5678."""
+    if forwarded.startswith("["):
+        return forwarded[1:].partition("]")[0]
+    return forwarded.partition(":")[0] if forwarded.count(":") == 1 else forwarded
 
 
 class TakeTurns:

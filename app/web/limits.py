@@ -11,10 +11,10 @@ import asyncio
 import logging
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import cache
-from ipaddress import ip_address, ip_network
+from functools import lru_cache
 from typing import Any, Self, cast
 
 from limits import RateLimitItem, parse
@@ -22,14 +22,17 @@ from limits.aio.storage import MemoryStorage, RedisClusterStorage, RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter as Limiter
 from limits.errors import StorageError
 from starlette.requests import Request
-from starlette.types import Scope
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.live.counters import read_heads
 from app.live.parley import Parley
+from app.models.password import queue_key
 from app.models.refusals import TooMany
 from app.redis import Trouble, of_every_node
 from app.redis_url import parse as parse_url
-from app.web.identity import address_of, current_viewer
+from app.web.identity import current_viewer
+from app.web.networks import Network, Networks, networks_of
 
 PATIENCE = 0.5  # seconds for Redis to count; a person waits for it
 WITHOUT = 10.0  # seconds for which a Redis that did not answer is left alone
@@ -58,6 +61,40 @@ RENAME = Limit("rename", parse("100 per hour"), parse("10 per day"))
 REPORT = Limit("report", parse("600 per 10 minutes"), parse("60 per 10 minutes"))
 STREAM = Limit("stream", parse("3000 per 5 minutes"))
 STREAM_TOPICS = Limit("stream topics", parse("100000 per 5 minutes"))  # what an opening costs goes with its topics
+READ = Limit("read", parse("3000 per 5 minutes"))
+
+# Reads that are not counted: what machines ask for all day, what the process serves from memory or from a file, and
+# streams, which have a limit of their own.
+FREE_READS = frozenset({"/healthz", "/readyz", "/metrics", "/embed.js", "/worker.js", "/streams"})
+STATIC = "/static/"
+MAX_READERS = 50_000  # networks that a process counts the reads of; past that all others share one count
+
+
+class ReadCounts:
+    """How much each network has read from this process in the current period.
+
+    Not on Redis: a read costs this process a few milliseconds, and asking Redis first would add to every page. A
+    period is a fixed window: it begins with the first read after the one before has ended.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._counts: Counter[str] = Counter()
+        self._ends_at = 0.0
+
+    def take(self, networks: Networks, item: RateLimitItem) -> None:
+        """One more read by these. Raises TooMany."""
+        now = self._clock()
+        if now >= self._ends_at:
+            self._counts.clear()
+            self._ends_at = now + item.get_expiry()
+        names = {self._name(network): network.times * item.amount for network in networks}
+        if any(self._counts[name] >= most for name, most in names.items()):
+            raise TooMany(self._ends_at - now, "Too many requests.")
+        self._counts.update(names.keys())
+
+    def _name(self, network: Network) -> str:
+        return network.name if network.name in self._counts or len(self._counts) < MAX_READERS else ""
 
 
 class Limits:
@@ -66,6 +103,7 @@ class Limits:
     def __init__(self, parley: Parley) -> None:
         self._parley = parley
         self.refused: Counter[str] = Counter()  # by the limit's name, since the start
+        self._reads = ReadCounts()
         self._on = parley.settings.rate_limits
         self._memory = Limiter(MemoryStorage())
         self._redis: Limiter | None = None
@@ -81,35 +119,47 @@ class Limits:
     async def __aexit__(self, *_: object) -> None:
         await self._exit.aclose()
 
+    def networks_of(self, scope: Scope) -> Networks:
+        """What this request is counted under; nothing where there are no limits."""
+        return networks_of(scope, self._parley.settings.environment) if self._on else ()
+
+    def take_read(self, networks: Networks) -> None:
+        """One more read by these networks, of this process. Raises TooMany."""
+        try:
+            self._reads.take(networks, READ.by_address)
+        except TooMany:
+            self.refused[READ.name] += 1
+            raise
+
     def turn_of(self, scope: Scope) -> str | None:
         """In whose turn a request waits for what only a few get at once (`app.live.fair_queue`)."""
-        return network_of(scope["client"][0]) if self._on and scope.get("client") else None
+        networks = self.networks_of(scope)
+        return networks[-1].name if networks else None
 
     async def take(self, request: Request, limit: Limit, cost: int = 1) -> None:
         """So many more of these by this request's address. Raises TooMany."""
-        if not self._on:
-            return
-        if network := network_of(address_of(request)):
-            await self._take(limit.by_address, limit.name, network, cost=cost)
-        elif self._parley.settings.environment == "production":
-            _warn_of_proxy()
+        networks = self.networks_of(request.scope)
+        for network in networks[1:]:  # before the narrower is counted: rotating addresses makes no new counts then
+            await self._take(_times(limit.by_address, network.times), limit.name, network.name, cost=cost, count=False)
+        for network in networks:
+            await self._take(_times(limit.by_address, network.times), limit.name, network.name, cost=cost)
 
     async def take_for(self, limit: Limit, account: str) -> None:
         """One more of these for this account. Raises TooMany."""
         if self._on and limit.by_account:
             await self._take(limit.by_account, limit.name, account)
 
-    async def _take(self, item: RateLimitItem, *key: str, cost: int = 1) -> None:
+    async def _take(self, item: RateLimitItem, *key: str, cost: int = 1, count: bool = True) -> None:
         try:
             limiter = await self._limiter()
             async with asyncio.timeout(PATIENCE):
-                passed = await limiter.hit(item, *key, cost=cost)
+                passed = await (limiter.hit if count else limiter.test)(item, *key, cost=cost)
                 reset_at = 0.0 if passed else (await limiter.get_window_stats(item, *key)).reset_time
         except (StorageError, *Trouble) as error:
             log.warning("limits: Redis is away (%s); each process counts for itself", type(error).__name__)
             self._without_until = time.monotonic() + WITHOUT
             self._found = False
-            await self._take(item, *key, cost=cost)
+            await self._take(item, *key, cost=cost, count=count)
             return
         if not passed:
             self.refused[key[0]] += 1
@@ -173,27 +223,38 @@ async def take_own(request: Request, limit: Limit) -> None:
     await take_for(request, limit, str(viewer.user_id))
 
 
+class LimitReadsMiddleware:
+    """Counts reads by network, and names the network to what waits for a password hash (`app.models.password`)."""
+
+    def __init__(self, app: ASGIApp, limits: Limits, refuse: Callable[[Request, TooMany], Awaitable[Response]]) -> None:
+        self.app = app
+        self.limits = limits
+        self.refuse = refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            networks = self.limits.networks_of(scope)
+            queue_key.set(self.limits.turn_of(scope))
+            if scope["method"] in ("GET", "HEAD") and not _is_free(scope["path"]):
+                try:
+                    self.limits.take_read(networks)
+                except TooMany as refusal:
+                    response = await self.refuse(Request(scope, receive), refusal)
+                    await response(scope, receive, send)
+                    return
+        await self.app(scope, receive, send)
+
+
+def _is_free(path: str) -> bool:
+    return path in FREE_READS or path.startswith(STATIC)
+
+
 def _limits_of(request: Request) -> Limits:
     limits: Limits = request.app.state.limits
     return limits
 
 
-def network_of(address: str) -> str | None:
-    """One customer's addresses: an IPv6 network of 64 bits is handed out as a whole. None for our own machine's.
-
-    What comes from there is a proxy that does not say for whom it asks, and one limit for everybody would be none.
-    """
-    try:
-        ip = ip_address(address)
-    except ValueError:  # a unix socket
-        return None
-    ip = (ip.version == 6 and ip.ipv4_mapped) or ip
-    if ip.is_loopback:
-        return None
-    return str(ip_network((ip, 64), strict=False) if ip.version == 6 else ip)
-
-
-@cache
-def _warn_of_proxy() -> None:
-    """Once."""
-    log.warning("limits: requests come from this machine itself; does the proxy send X-Forwarded-For?")
+@lru_cache(1_000)
+def _times(item: RateLimitItem, times: int) -> RateLimitItem:
+    """So many times as much."""
+    return item if times == 1 else type(item)(item.amount * times, item.multiples, item.namespace)

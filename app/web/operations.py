@@ -33,6 +33,7 @@ from app.web import (
 )
 from app.web.identity import MEANT_FOR
 from app.web.input import Input
+from app.web.limits import FREE_READS
 from app.web.resource import Endpoint
 
 Schema = dict[str, Any]
@@ -89,7 +90,7 @@ class Operation:
             413: self.takes,
             415: self.takes,
             422: self.takes,
-            429: self.limited,
+            429: self.limited or (method == "GET" and path not in FREE_READS),
             503: path != "/healthz",  # no database
         }
         return sorted({*self.refuses, *(status for status, follows in follow.items() if follows)} - {*self.answers})

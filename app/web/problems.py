@@ -160,7 +160,9 @@ def _answer(request: Request, problem: Problem) -> Response:
     wants_page = request.method in ("GET", "POST") and "text/html" in request.headers.get("accept", "")
     if wants_page and not request.url.path.startswith(("/api/", "/streams")):
         context = {"status": problem.status, "title": problem.title, "detail": str(problem)}
-        return page(request, "error.html", context, problem.status)
+        shown = page(request, "error.html", context, problem.status)
+        shown.headers.update(problem.headers)
+        return shown
     return problem.response()
 
 

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
+from app.models import password as passwords
 from app.models.password import LONGEST, SHORTEST, hash_password, refuse_weak, verify_password
-from app.models.refusals import Invalid
+from app.models.refusals import Busy, Invalid, NetworkBusy
 
 
 async def test_a_password_matches_its_own_hash_alone() -> None:
@@ -29,6 +32,70 @@ async def test_the_loop_goes_on_while_passwords_are_hashed() -> None:
     await hash_password("password")
     # Eight hashes one after the other in the loop would hold it for eight times as long as one takes.
     assert longest < 4 * (time.monotonic() - one)
+
+
+class Hashing:
+    """Hashes that take as long as the test likes. `done` has the networks in the order in which theirs were made."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.done: list[str] = []
+        self._may_go_on = threading.Event()
+        monkeypatch.setattr(passwords, "_verify", self._verify)
+
+    def _verify(self, password: str, hash: str | None) -> bool:
+        assert self._may_go_on.wait(60)
+        self.done.append(password)
+        return True
+
+    async def ask(self, network: str, times: int) -> list[asyncio.Task[bool]]:
+        passwords.queue_key.set(network)  # which the tasks take over
+        tasks = [asyncio.create_task(verify_password(network, None)) for _ in range(times)]
+        await asyncio.sleep(0)
+        return tasks
+
+    def go_on(self) -> None:
+        self._may_go_on.set()
+
+
+@pytest.fixture
+def hashing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hashing]:
+    hashing = Hashing(monkeypatch)
+    yield hashing
+    hashing.go_on()
+
+
+async def test_a_network_that_asks_for_hundreds_of_hashes_delays_bob_by_one(hashing: Hashing) -> None:
+    flood = await hashing.ask("flood", 200)
+    bobs = await hashing.ask("bob", 1)
+    hashing.go_on()
+    assert await bobs[0]
+    answers = await asyncio.gather(*flood, return_exceptions=True)
+    assert hashing.done.index("bob") <= passwords.AT_ONCE + 1
+    served = passwords.AT_ONCE + passwords.WAITING_PER_NETWORK
+    assert hashing.done.count("flood") == served
+    refusals = [answer for answer in answers if isinstance(answer, NetworkBusy)]
+    assert len(refusals) == 200 - served
+    assert all(refusal.seconds == 5 for refusal in refusals)
+
+
+async def test_all_networks_together_have_a_bound(hashing: Hashing) -> None:
+    waiting = [task for number in range(passwords.WAITING // 8 + 1) for task in await hashing.ask(f"net {number}", 8)]
+    with pytest.raises(Busy):
+        await verify_password("one more", None)
+    hashing.go_on()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_a_request_that_is_gone_leaves_its_place_to_the_next(hashing: Hashing) -> None:
+    """Also while its hash is made: the thread is free when that is done, and not before."""
+    flood = await hashing.ask("flood", passwords.AT_ONCE + passwords.WAITING_PER_NETWORK)
+    for task in flood:
+        task.cancel()
+    await asyncio.gather(*flood, return_exceptions=True)
+    bobs = await hashing.ask("bob", 3)
+    hashing.go_on()
+    assert await asyncio.gather(*bobs) == [True] * 3
+    assert hashing.done == ["flood"] * passwords.AT_ONCE + ["bob"] * 3
 
 
 async def test_the_password_of_a_deleted_account_is_nobodys(cheap_passwords: None) -> None:

@@ -12,8 +12,10 @@ from uuid import uuid4
 import pytest
 from limits import parse
 
+from app.models.refusals import TooMany
 from app.web import limits
 from app.web.limits import Limit
+from app.web.networks import TIMES_OF_48, TIMES_OF_MACHINE, Network
 from tests.support.people import ARTICLE, NEW_PASSWORD, PASSWORD, email_of, expected, person, sign_in, sign_up, write
 from tests.support.serving import serving
 from tests.support.sse import Parser, listening
@@ -250,7 +252,7 @@ async def test_opening_streams(alice: httpx.AsyncClient, guest: httpx.AsyncClien
         await open_before.until("create.success")
 
 
-async def test_reading_is_free(alice: httpx.AsyncClient, guest: httpx.AsyncClient, few: Few) -> None:
+async def test_reading_is_counted_for_itself(alice: httpx.AsyncClient, guest: httpx.AsyncClient, few: Few) -> None:
     for name in NAMES:
         few.by_address(name)
     for _ in range(3 * MOST):
@@ -298,17 +300,143 @@ async def test_an_ipv4_address_in_ipv6_clothes_is_itself(guest: httpx.AsyncClien
         too_many(await guest.post("/api/session", json=form_of("Nobody"), headers=from_address(address)))
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "nonsense", "x" * 3_000, "[::1", "%s"])
-async def test_a_proxy_that_does_not_say_for_whom_is_not_everybody(
-    guest: httpx.AsyncClient, few: Few, address: str
+WRONG_LINK = {"token": "x"}  # counted as signing in is, and answered 422
+NO_ADDRESSES = ["nonsense", "unknown", "192.0.2.77:", "192.0.2.78:x", "x" * 3_000, "[::1", "%s", "256.1.1.1", "::1::"]
+
+
+async def test_addresses_that_are_none_share_one_count(guest: httpx.AsyncClient, few: Few) -> None:
+    """A client that can choose what the proxy forwards does not escape the limit by nonsense."""
+    few.by_address("SIGN_IN")
+    answers = [
+        await guest.put("/api/confirmations", json=WRONG_LINK, headers=from_address(address))
+        for address in NO_ADDRESSES
+    ]
+    assert [answer.status_code for answer in answers] == [422] * MOST + [429] * (len(NO_ADDRESSES) - MOST)
+
+
+@pytest.mark.parametrize("addresses", [["127.0.0.1"], ["::1"], ["127.0.0.1:9"], ["127.0.0.1", "127.0.0.1"], ["::1%1"]])
+async def test_a_client_cannot_claim_to_be_this_machine(
+    guest: httpx.AsyncClient, few: Few, addresses: list[str]
 ) -> None:
-    """One count for all would lock all out. What an account may is counted all the same."""
-    few.by_address("MAIL")
-    few.by_account("MAIL", f"{2 * MOST} per hour")
-    for _ in range(2 * MOST):
-        asked = await guest.post("/api/resets", json={"email": email_of("Bob")}, headers=from_address(address))
-        expected(asked, 202)
-    too_many(await guest.post("/api/resets", json={"email": email_of("Bob")}, headers=from_address(address)))
+    few.by_address("SIGN_IN")
+    said = from_address(", ".join(addresses))
+    for _ in range(MOST):
+        refused(await guest.put("/api/confirmations", json=WRONG_LINK, headers=said), 422, "token")
+    too_many(await guest.put("/api/confirmations", json=WRONG_LINK, headers=said))
+
+
+async def test_an_ipv4_address_is_itself_in_whatever_ipv6_clothes(guest: httpx.AsyncClient, few: Few) -> None:
+    """6to4, NAT64, Teredo and mapped: who has one IPv4 address has all of these."""
+    few.by_address("SIGN_IN")
+    teredo = "2001:0:4136:e378:8000:63bf:3fff:fdfe"  # of 192.0.2.1, each bit turned over
+    for address in ("192.0.2.1", "2002:c000:201::1", "64:ff9b::c000:201"):
+        refused(await guest.put("/api/confirmations", json=WRONG_LINK, headers=from_address(address)), 422, "token")
+    for address in (teredo, "::ffff:192.0.2.1", "2002:c000:201:7::9"):
+        too_many(await guest.put("/api/confirmations", json=WRONG_LINK, headers=from_address(address)))
+
+
+async def test_somebody_with_a_network_of_48_bits_has_some_times_as_much(guest: httpx.AsyncClient, few: Few) -> None:
+    few.by_address("SIGN_IN")
+    answers = [
+        await guest.put("/api/confirmations", json=WRONG_LINK, headers=from_address(f"2001:db8:77:{number:x}::1"))
+        for number in range(TIMES_OF_48 * MOST + 3)
+    ]
+    assert [answer.status_code for answer in answers] == [422] * TIMES_OF_48 * MOST + [429] * 3
+    elsewhere = from_address("2001:db8:78::1")
+    refused(await guest.put("/api/confirmations", json=WRONG_LINK, headers=elsewhere), 422, "token")
+
+
+async def test_one_in_a_network_of_48_bits_does_not_use_up_its_neighbours_count(
+    guest: httpx.AsyncClient, few: Few
+) -> None:
+    few.by_address("SIGN_IN")
+    for _ in range(3 * TIMES_OF_48 * MOST):
+        await guest.put("/api/confirmations", json=WRONG_LINK, headers=from_address("2001:db8:79:1::1"))
+    neighbour = from_address("2001:db8:79:2::1")
+    refused(await guest.put("/api/confirmations", json=WRONG_LINK, headers=neighbour), 422, "token")
+
+
+async def test_in_development_this_machine_is_not_counted(site: Site, few: Few) -> None:
+    few.by_address("SIGN_IN")
+    few.by_address("READ")
+    async with site.client() as developer:
+        for _ in range(2 * MOST):
+            refused(await developer.put("/api/confirmations", json=WRONG_LINK), 422, "token")
+            assert (await developer.get("/")).status_code == 200
+
+
+async def test_in_production_a_proxy_that_does_not_say_for_whom_has_one_count_for_all(
+    settings: Settings, few: Few
+) -> None:
+    from app.main import create_app
+
+    few.by_address("SIGN_IN")
+    production = settings.model_copy(update={"environment": "production"})
+    async with serving(create_app(production)) as site, site.client() as careless:
+        await hints_flow(site)
+        for _ in range(TIMES_OF_MACHINE * MOST):
+            refused(await careless.put("/api/confirmations", json=WRONG_LINK), 422, "token")
+        too_many(await careless.put("/api/confirmations", json=WRONG_LINK))
+        refused(
+            await careless.put("/api/confirmations", json=WRONG_LINK, headers=from_address("192.0.2.9")), 422, "token"
+        )
+
+
+@pytest.mark.parametrize("last", ["192.0.2.40", "192.0.2.40:5{number}", "[2001:db8::40]:5{number}"])
+async def test_where_every_proxy_is_trusted_the_nearest_says_who_it_is(settings: Settings, few: Few, last: str) -> None:
+    """uvicorn takes the first address then, which is the client's own words wherever a proxy appends."""
+    from app.main import create_app
+
+    few.by_address("SIGN_IN")
+    trusting = settings.model_copy(update={"forwarded_allow_ips": "*"})
+    async with serving(create_app(trusting), forwarded_allow_ips="*") as site, site.client() as guest:
+        await hints_flow(site)
+        for number in range(MOST):
+            said = from_address(f"198.51.100.{number}, {last.format(number=number)}")
+            refused(await guest.put("/api/confirmations", json=WRONG_LINK, headers=said), 422, "token")
+        too_many(await guest.put("/api/confirmations", json=WRONG_LINK, headers=from_address(last.format(number=9))))
+
+
+# -- reading ------------------------------------------------------------------------------------------------
+
+PAGE = {"Accept": "text/html"}
+
+
+async def test_reading(guest: httpx.AsyncClient, alice: httpx.AsyncClient, few: Few) -> None:
+    few.by_address("READ")
+    for path in ("/Article/1", "/api/comments/", "/docs"):
+        assert (await guest.get(path, params=ARTICLE if "api" in path else None)).status_code == 200
+    for path in ("/api/comments/", "/openapi.json", "/nowhere"):
+        problem = refused(answer := await guest.get(path, params=ARTICLE), 429)
+        assert "Too many requests. Try again in " in problem["detail"]
+        assert 1 <= int(answer.headers["retry-after"]) <= 3600
+    refused(await alice.get("/api/session"), 429)
+    page = await guest.get("/Article/1", headers=PAGE)
+    assert (page.status_code, page.headers["content-type"]) == (429, "text/html; charset=utf-8")
+    assert "Too many requests." in page.text
+    assert int(page.headers["retry-after"]) >= 1
+    assert (await guest.get("/Article/1", headers=from_address("192.0.2.8"))).status_code == 200
+    for path in ("/healthz", "/readyz", "/static/js/app.js", "/embed.js", "/worker.js"):
+        assert (await guest.get(path)).status_code == 200, path
+    assert (await alice.post("/api/comments/", json={**ARTICLE, "body": "Hello"})).status_code == 201
+
+
+def test_reads_are_counted_for_a_period_and_for_so_many_networks() -> None:
+    now = 0.0
+    counts = limits.ReadCounts(lambda: now)
+    per = parse("2 per 5 minutes")
+    for number in range(limits.MAX_READERS):
+        counts.take((Network(str(number)),), per)
+    for _ in range(2):  # one more network shares a count with every further one
+        counts.take((Network("one more"),), per)
+    for name in ("one more", "another"):
+        with pytest.raises(TooMany) as refusal:
+            counts.take((Network(name),), per)
+    assert refusal.value.seconds == 300
+    counts.take((Network("7"),), per)
+    now = 300.0
+    for _ in range(2):
+        counts.take((Network("one more"),), per)
 
 
 # -- where it is counted ------------------------------------------------------------------------------------
@@ -412,6 +540,7 @@ async def test_limits_can_be_switched_off(settings: Settings, few: Few) -> None:
 
     for name in NAMES:
         few.by_address(name, "1 per hour")
+    few.by_address("READ", "1 per hour")
     off = settings.model_copy(update={"rate_limits": False})
     async with (
         serving(create_app(off)) as site,

@@ -227,6 +227,26 @@ async def test_it_is_served_to_everybody(site: Site, guest: httpx.AsyncClient, a
     assert linked <= set(re.findall(r'id="([^"]+)"', page.text))
 
 
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
+async def test_it_is_made_once_and_sent_to_who_does_not_have_it(
+    guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """It takes 50 ms, and anybody may ask."""
+    first = await guest.get(path)
+
+    def again(*_: object) -> None:
+        raise AssertionError("made once more")
+
+    for maker in ("page", "to_json"):
+        monkeypatch.setattr(openapi, maker, again)
+    second = await guest.get(path)
+    assert (second.status_code, second.content) == (200, first.content)
+    for known in (first.headers["etag"], f'"other", W/{first.headers["etag"]}'):
+        unchanged = await guest.get(path, headers={"If-None-Match": known})
+        assert (unchanged.status_code, unchanged.content) == (304, b"")
+    assert (await guest.get(path, headers={"If-None-Match": '"other"'})).status_code == 200
+
+
 def test_it_says_where_it_is(settings: Settings) -> None:
     from app.main import create_app
 
