@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
@@ -26,7 +27,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
-from app.settings import PACKAGE
+from app.settings import PACKAGE, VAR
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -47,11 +48,15 @@ NOT_NOW = ("08", "25006", "25P03", "40", "53", "55", "57")
 # And those that say that we may not come in: wrong password, no such database.
 NOT_LET_IN = ("28", "3D")
 
+SQLITE_BESIDE = ("-wal", "-shm", "-journal")  # files beside the database's, which have parts of it
 SQLITE_WAIT = 10  # seconds a writer waits for another process's write
 POSTGRES_STATEMENT = "10s"  # no statement of ours takes longer; one that does must not hold a counter
 POSTGRES_ANSWER = 15  # seconds until a connection that says nothing at all is given up
 POOL_WAIT = 10  # seconds for one of them
 POOL = 10  # connections a process keeps; as many again may come for a moment
+
+
+log = logging.getLogger(__name__)
 
 
 class Base(DeclarativeBase):
@@ -244,9 +249,28 @@ def _migrations() -> Config:
 
 
 def make_room(url: str) -> None:
-    """Make the directory of a SQLite file, which SQLite does not."""
-    if file := file_of(url):
-        file.parent.mkdir(parents=True, exist_ok=True)
+    """Make SQLite's file, for its owner alone, and the directory that it is in, which SQLite does not make.
+
+    A file that others may read is tightened, and so is VAR: the database has addresses and password hashes. SQLite
+    gives its -wal and -shm the mode of the file.
+    """
+    if not (file := file_of(url)):
+        return
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(OSError):  # what is wrong with the place, SQLite says when it opens the file
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+    for name in (file.name, *(file.name + end for end in SQLITE_BESIDE)):
+        _tighten(file.with_name(name), 0o600)
+    if file.parent == VAR:
+        _tighten(VAR, 0o700)
+
+
+def _tighten(place: Path, mode: int) -> None:
+    try:
+        if place.exists() and place.stat().st_mode & 0o077:
+            place.chmod(mode)
+    except OSError as error:
+        log.warning("%s may be read by others, and its mode cannot be changed: %s", place, error.strerror)
 
 
 def file_of(url: str) -> Path | None:

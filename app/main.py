@@ -41,7 +41,9 @@ from app.web import (
 from app.web.access import Access, Requests
 from app.web.admission import Admission
 from app.web.guard import NearestForwardedMiddleware, OptionalSlash, RefuseCrossSite, Rooted, ShareWithListed, TakeTurns
+from app.web.host_names import RefuseUnknownHostsMiddleware
 from app.web.limits import LimitReadsMiddleware, Limits
+from app.web.paths import RefuseAmbiguousPathsMiddleware
 from app.web.problems import HANDLERS, on_refusal
 from app.web.push import OpenStreams, forget_shutdown
 from app.web.resource import resource
@@ -148,6 +150,8 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
             Middleware(Access, requests),
             Middleware(ShareWithListed, settings.allowed_origins),
             Middleware(RefuseCrossSite, settings.allowed_origins),
+            Middleware(RefuseUnknownHostsMiddleware, settings),
+            Middleware(RefuseAmbiguousPathsMiddleware, settings.root_path),
             Middleware(LimitReadsMiddleware, limits, on_refusal),
         ],
         exception_handlers=HANDLERS,

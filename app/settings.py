@@ -25,12 +25,17 @@ VAR = ROOT / "var"
 DEVELOPMENT_KEY = "development only: anyone who reads this can sign cookies"
 SHORTEST_KEY = 32  # characters
 
+# What docker-compose.yml falls back to, for development.
+COMPOSE_PASSWORD = "parley"
+COMPOSE_MAIL_CATCHER = ("mail", 1025)
+
 # What our paths begin with. `test_root_paths_are_none_of_our_own` holds it against the routes.
 OWN_PATHS = frozenset(
     {"account", "api", "confirm", "dev", "docs", "embed", "embed.js", "healthz", "inbox", "kept", "metrics",
      "moderation", "openapi.json", "readyz", "reset", "static", "streams", "unlock", "worker.js"}
 )  # fmt: skip
 ORIGIN = re.compile(r"https?://([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?")
+HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 _DRIVERS = {
@@ -101,6 +106,8 @@ class Settings(BaseSettings):
     root_path: str = ""
     # Where links in mail lead. Never taken from a request: whoever sends one could put his own host there.
     public_url: str = Field(default_factory=_served_at)
+    # Names by which people may come here beside PUBLIC_URL's; "*" is any name.
+    allowed_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
     # Pages there may have threads in iframes, and their scripts call the API as whoever is signed in.
     allowed_origins: Annotated[frozenset[str], NoDecode] = frozenset()
 
@@ -195,6 +202,15 @@ class Settings(BaseSettings):
                 )
         return origins
 
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: Any) -> Any:
+        names = frozenset(value.lower().replace(",", " ").split()) if isinstance(value, str) else value
+        for name in names:
+            if name != "*" and not HOST_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is no host name: give talk.example.com, without a port, or *")
+        return names
+
     @field_validator("public_url")
     @classmethod
     def _a_base(cls, url: str) -> str:
@@ -208,6 +224,18 @@ class Settings(BaseSettings):
             key == DEVELOPMENT_KEY or len(key) < SHORTEST_KEY for key in self.secret_keys
         ):
             raise ValueError(f"SECRET_KEY: required outside development, each at least {SHORTEST_KEY} characters")
+        return self
+
+    @model_validator(mode="after")
+    def _no_defaults_of_compose_in_production(self) -> Self:
+        """docker-compose.yml is for development: it has a password that everybody knows, and a mail catcher."""
+        if self.environment == "production":
+            database = urlsplit(self.database_url)
+            if (database.hostname, database.password) == ("postgres", COMPOSE_PASSWORD):
+                raise ValueError("POSTGRES_PASSWORD: required outside development; the default is known to everybody")
+            mail = urlsplit(self.smtp_url or "")
+            if (mail.hostname, mail.port) == COMPOSE_MAIL_CATCHER:
+                raise ValueError("SMTP_URL: this is docker-compose.yml's mail catcher; give a mail server")
         return self
 
     @model_validator(mode="after")

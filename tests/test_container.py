@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from app.settings import ROOT, Settings
 
@@ -37,6 +38,28 @@ def test_every_image_is_one_version() -> None:
         assert re.search(r":v?\d+\.\d+", named), f"{named} is another one tomorrow"
 
 
+@pytest.mark.parametrize("name", ["POSTGRES_PASSWORD", "SMTP_URL", "SECRET_KEY", "MAIL_FROM", "PUBLIC_URL"])
+def test_in_production_the_stack_falls_back_to_nothing_that_everybody_knows(name: str) -> None:
+    """Compose ends with the name of what is missing."""
+    production = (ROOT / "docker-compose.production.yml").read_text()
+    assert set(re.findall(rf"\$\{{{name}(..)", production)) == {":?"}
+    # Whoever forgets that file: `settings` refuses what it falls back to, before there is a database.
+    assert re.search(r"  postgres:\n    image: .*\n    depends_on:\n      settings:\n", COMPOSE)
+    settings = Settings.model_validate(
+        {"database_url": _default_of("DATABASE_URL"), "smtp_url": _default_of("SMTP_URL")}
+    )
+    with pytest.raises(ValidationError, match="POSTGRES_PASSWORD"):
+        Settings(_env_file=None, environment="production", secret_key="x" * 32, database_url=settings.database_url)  # type: ignore[call-arg]
+    with pytest.raises(ValidationError, match="SMTP_URL"):
+        Settings(_env_file=None, environment="production", secret_key="x" * 32, smtp_url=settings.smtp_url)  # type: ignore[call-arg]
+
+
+def _default_of(name: str) -> str:
+    """What the app is given without an .env."""
+    (found,) = re.findall(rf"^    {name}: (.+)$", COMPOSE, re.MULTILINE)
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", found)
+
+
 def test_the_stack_passes_on_every_setting() -> None:
     passed = set(re.findall(r"^    ([A-Z_]+): \S", COMPOSE, re.MULTILINE))
     assert {name.upper() for name in Settings.model_fields} - OF_THE_STACK <= passed
@@ -44,7 +67,7 @@ def test_the_stack_passes_on_every_setting() -> None:
     assert set(re.findall(r"\$\{([A-Z_]+)", COMPOSE)) <= set(explained)
 
 
-@pytest.mark.parametrize("name", ["Dockerfile", "docker-compose.yml"])
+@pytest.mark.parametrize("name", ["Dockerfile", "docker-compose.yml", "docker-compose.production.yml"])
 def test_nothing_is_taken_from_a_mount_that_is_not_there(name: str) -> None:
     for place in re.findall(r"- (\./\S+?):", (ROOT / name).read_text()):
         assert Path(ROOT, place).exists(), place

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -59,3 +62,25 @@ async def test_readers_do_not_wait_for_a_writer(sqlite_url: str) -> None:
             await database.ask("SELECT value FROM epochs")
         await writing.rollback()
     await database.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such modes")
+async def test_nobody_else_on_the_machine_reads_sqlites_files(tmp_path: Path) -> None:
+    """They have addresses and password hashes. What an older release has made is closed at the start."""
+    old = tmp_path / "old.db"
+    for file in (old, Path(f"{old}-wal")):
+        file.touch(mode=0o644)
+        file.chmod(0o644)
+    before = os.umask(0o022)
+    try:
+        for file in (old, tmp_path / "new" / "parley.db"):
+            database = Database(f"sqlite+aiosqlite:///{file}")
+            async with database.transaction() as writing, writing.begin():
+                await writing.execute(text("CREATE TABLE things (id INTEGER)"))
+                modes = {one.name: oct(one.stat().st_mode & 0o777) for one in file.parent.glob(f"{file.name}*")}
+            assert set(modes) == {file.name, f"{file.name}-wal", f"{file.name}-shm"}
+            assert set(modes.values()) == {"0o600"}
+            await database.close()
+    finally:
+        os.umask(before)
+    assert oct((tmp_path / "new").stat().st_mode & 0o777) == "0o700"

@@ -17,9 +17,9 @@ import pytest
 from starlette.applications import Starlette
 
 from app.main import create_app
-from app.settings import Settings
+from app.settings import ROOT, Settings
 from tests.support import proxies
-from tests.support.people import expected, person, write
+from tests.support.people import email_of, expected, person, write
 from tests.support.proxies import ELSEWHERE, Proxied
 from tests.support.serving import serving
 from tests.support.sse import listening
@@ -109,6 +109,77 @@ async def test_what_browsers_get_through_it(proxy: str, settings: Settings) -> N
             plain = await careless.get(f"{site.plain}/Article/1", headers={"Host": "talk.example.com"})
         assert plain.status_code == 308
         assert plain.headers["location"] == "https://talk.example.com/Article/1"
+
+
+# Each is what a link of a stranger's can be; {} is to be another one each time.
+DECEPTIONS = [
+    "/Article/..%2Fstatic/{}", "/Article/..%2fstatic%2f{}.css", "/Article/%2e%2e/static/{}.css",
+    "/Article/../static/{}", "/static/..%2fArticle/{}", "/static/%2e%2e/Article/{}", "/static/../Article/{}",
+    "/static/x/..%2f..%2fArticle/{}.css", "/static/css/page.css/..%2f..%2f..%2faccount?{}",
+    "/Article/{}%2f..%2fstatic%2fx.css", "//static/{}", "/Article//static/{}", "/static%2f..%2fArticle/{}",
+    "/static%2fx/../../Article/{}", "/Article/{}\\..\\static\\x", "/Article/{}%5c..%5cstatic/x.css",
+    "/Article/{}%00.css", "/static/..%00/Article/{}", "/Article/{}.css", "/Article/{};/static/x.css",
+    "/Article/{}%3b/static/x.js", "/Article/{}%3F/static/x.css", "/static/..%3f/../Article/{}",
+    "/static/..;/Article/{}", "/account%2f..%2fstatic%2f{}", "/account/..%2fstatic/{}", "/account;/static/{}.css",
+    "/account%3f/../static/{}", "/inbox/%2e%2e%2fstatic%2f{}.png", "/embed/Article/..%2f..%2fstatic/{}",
+    "/api/session/..%2f..%2fstatic/{}", "/api/%2e%2e/static/{}", "/%2e/static/{}", "/Article/..%252fstatic/{}",
+    "/Article/.%2e%2Fstatic/{}",
+]  # fmt: skip
+
+
+async def test_nobody_is_shown_what_a_link_of_theirs_has_made_alice_open(proxy: str, settings: Settings) -> None:
+    """Web cache deception: the proxy takes her page for a public file, stores it, and hands it to a stranger."""
+    async with behind(proxy, settings) as (site, _, seen), person(site, "Alice") as alice, site.client() as stranger:
+        assert email_of("Alice") in (await alice.get("/Article/1")).text, "her pages have what is hers"
+        for number, deception in enumerate(DECEPTIONS):
+            path = deception.format(f"x{number}").encode()
+            asked = httpx.URL(site.url).copy_with(raw_path=path)
+            hers = await alice.get(asked)
+            before = len(seen)
+            theirs = await stranger.get(asked)
+            assert email_of("Alice") not in theirs.text, path
+            assert "alice" not in theirs.headers.get("parley-keep", ""), path
+            if hers.status_code == 200:
+                assert "no-store" in hers.headers["cache-control"], path
+                assert len(seen) == before + 1, f"{path!r} was stored"
+
+
+async def test_static_files_are_still_stored(settings: Settings) -> None:
+    """By the address as it was sent, for a second."""
+    if not (binary := proxies.find("nginx")):
+        pytest.skip("no nginx")
+    said = (ROOT / "deploy" / "nginx.conf").read_text()
+    assert said.count("proxy_cache_valid 200 1s;") == 1
+    async with (
+        behind("nginx", settings, lambda said: said.replace("200 1s", "200 1h")) as (site, _, seen),
+        site.client() as guest,
+    ):
+        assert binary
+        for path in ("/static/css/page.css", "/static/js/app.js", "/static/css/page.css?v=1"):
+            first, before = await guest.get(path), len(seen)
+            assert (await guest.get(path)).content == first.content
+            assert len(seen) == before, f"{path} was asked for again"
+
+
+async def test_a_client_that_says_nothing_keeps_no_connection(proxy: str, settings: Settings) -> None:
+    """As in the files, but for the time."""
+    async with behind(
+        proxy, settings, lambda said: re.sub(r"(client_header_timeout|read_header) 15s", r"\1 1s", said)
+    ) as (
+        site,
+        _,
+        _,
+    ):
+        port = int(site.plain.rpartition(":")[2])
+        for sent in (b"", b"GET / HTTP/1.1\r\nHost: localhost\r\n"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(sent)
+            assert b" 200 " not in await reader.read()  # until it is closed
+            writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 100_000 + b"\r\n\r\n")
+        assert (await reader.readline()).split()[1] in {b"400", b"431"}
+        writer.close()
 
 
 async def goes_on_after_a_reload(site: Proxied, alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:

@@ -14,7 +14,7 @@ MAIL = {
 }  # fmt: skip
 
 # In .env.example for docker-compose.yml.
-OF_OTHERS = {"POSTGRES_PASSWORD", "SITE", "HTTP_LISTEN", "HTTPS_LISTEN"}
+OF_OTHERS = {"COMPOSE_FILE", "POSTGRES_PASSWORD", "SITE", "HTTP_LISTEN", "HTTPS_LISTEN"}
 
 
 @pytest.fixture(autouse=True)
@@ -68,6 +68,8 @@ def test_urls_get_the_driver_that_we_use(given: str, used: str) -> None:
         ("ALLOWED_ORIGINS", "https://www.example.com/"), ("ALLOWED_ORIGINS", "https://www.example.com:443"),
         ("ALLOWED_ORIGINS", "https://WWW.example.com"), ("ALLOWED_ORIGINS", "null"), ("ALLOWED_ORIGINS", "ftp://a.example"),
         ("ALLOWED_ORIGINS", "https://a.example; script-src *"), ("ALLOWED_ORIGINS", "https://me@www.example.com"),
+        ("ALLOWED_HOSTS", "https://talk.example.com"), ("ALLOWED_HOSTS", "talk.example.com:443"),
+        ("ALLOWED_HOSTS", "*.a.com"),
         ("PUBLIC_URL", "https://somebody@talk.example.com"), ("PUBLIC_URL", "https://talk .example.com"),
     ],
 )  # fmt: skip
@@ -205,6 +207,26 @@ def test_nobody_gets_mail_from_localhost(monkeypatch: pytest.MonkeyPatch, sender
 
 def test_where_no_mail_is_sent_nobody_has_to_say_from_whom(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load(monkeypatch, **PRODUCTION, REQUIRE_CONFIRMATION="off").mail_from == "Parley <parley@localhost>"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "missing"),
+    [
+        ("DATABASE_URL", "postgresql+asyncpg://parley:parley@postgres:5432/parley", "POSTGRES_PASSWORD"),
+        ("SMTP_URL", "smtp://mail:1025", "SMTP_URL"),
+    ],
+)
+def test_production_refuses_what_compose_falls_back_to(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, missing: str
+) -> None:
+    """In development it is what `docker compose up` runs with."""
+    assert getattr(load(monkeypatch, **{name: value}), name.lower()) == value
+    with pytest.raises(ConfigurationError, match=f"^{missing}: "):
+        load(monkeypatch, **{**PRODUCTION, **MAIL, name: value})
+
+
+def test_names_to_be_reached_by_are_a_list() -> None:
+    assert settings(allowed_hosts="Talk.example.com, other,*").allowed_hosts == {"talk.example.com", "other", "*"}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from app.models.visible_text import shows_something
 from app.web.identity import parley_of
 from app.web.problems import Problem, invalid, invalid_fields
 
+BODY_TIMEOUT_SECONDS = 60.0  # for the whole body to arrive: 64 KB take that long at 9 kbit/s
 LARGEST_BODY = 65_536  # bytes; a form may allow more
 
 Form = TypeVar("Form", bound="Input")
@@ -84,7 +86,7 @@ class Input(BaseModel):
 
 
 async def read_input(request: Request, form: type[Form], wrapped_as: str | None = None) -> Form:
-    """The body as `form`, also when it comes wrapped, `{"comment": {…}}`. Raises Problem 400, 413, 415, 422."""
+    """The body as `form`, also when it comes wrapped, `{"comment": {…}}`. Raises Problem 400, 408, 413, 415, 422."""
     value = _parse(await read_body(request, most=form.largest))
     if wrapped_as and isinstance(value, dict) and isinstance(value.get(wrapped_as), dict):
         value = value[wrapped_as]
@@ -106,10 +108,13 @@ async def read_body(request: Request, media: str = "application/json", most: int
         raise too_large
     body = b""
     try:
-        async for part in request.stream():
-            body += part
-            if len(body) > most:
-                raise too_large
+        async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
+            async for part in request.stream():
+                body += part
+                if len(body) > most:
+                    raise too_large
+    except TimeoutError:
+        raise Problem(408, "The request did not arrive in time.", headers={"Connection": "close"}) from None
     except ClientDisconnect:
         raise Problem(400, "The request ended too early.") from None
     return body

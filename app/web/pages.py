@@ -29,6 +29,7 @@ from app.web.comments import snapshot
 from app.web.composer import NOTHING_UNSENT, Unsent
 from app.web.guard import is_listed
 from app.web.headers import framed_by
+from app.web.host_names import is_unregistrable, name_in
 from app.web.identity import current_viewer, parley_of
 from app.web.notifications import snapshot as notifications_snapshot
 from app.web.problems import Problem
@@ -195,7 +196,12 @@ async def unlock(request: Request) -> Response:
 
 
 async def mail(request: Request) -> Response:
-    """Development's mail: what would have been sent, and to whom. Its links lead to wherever this page was opened."""
+    """Development's mail: what would have been sent, and to whom. Its links lead to wherever this page was opened.
+
+    Only at names that nobody can register: `app.web.host_names` has the reason.
+    """
+    if not is_unregistrable(name_in(request.headers.get("host", "localhost")) or "."):
+        raise Problem(404, "Open /dev/mail at localhost or at an IP address.")
     settings = parley_of(request).settings
     here = f"{request.base_url}".rstrip("/") + settings.root_path
     async with parley_of(request).reading() as reading:
