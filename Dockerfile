@@ -43,4 +43,4 @@ ENV FORWARDED_ALLOW_IPS=127.0.0.1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16
 ENV ENVIRONMENT=production
 # Ten seconds after SIGTERM, streams that have not ended are cut; Docker's own patience is longer (docker-compose.yml).
 CMD ["uvicorn", "app.main:app", "--host", "0.0.0.0", "--port", "8000", \
-    "--timeout-graceful-shutdown", "10"]
+    "--http", "app.bounded_http:BoundedHttpProtocol", "--timeout-graceful-shutdown", "10"]

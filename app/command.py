@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -32,6 +33,8 @@ from app.models.refusals import Refusal
 from app.models.user import USER, Role, User, clean_email
 from app.settings import PACKAGE, Settings, override
 
+# With bounds for connections that no proxy stands before. Windows has no httptools, and gets what uvicorn chooses.
+HTTP = "auto" if sys.platform == "win32" else "app.bounded_http:BoundedHttpProtocol"
 GRACE = 10  # seconds that open connections get at shutdown
 COLOURS = {State.OK: "green", State.WARNING: "yellow", State.WRONG: "red"}
 
@@ -127,7 +130,7 @@ def serve(host: str | None = None, port: int | None = None, workers: int = 1, re
     uvicorn.run(
         "app.main:app", host=settings.host, port=settings.port, timeout_graceful_shutdown=GRACE,
         workers=workers, reload=reload, reload_dirs=[str(PACKAGE)] if reload else None,
-        forwarded_allow_ips=settings.forwarded_allow_ips,
+        forwarded_allow_ips=settings.forwarded_allow_ips, http=HTTP,
         log_config=logs.config(settings.log_format, settings.log_level),
     )  # fmt: skip
 
