@@ -102,7 +102,7 @@ async def test_what_browsers_get_through_it(proxy: str, settings: Settings) -> N
             assert (await guest.get(asked)).status_code == 404, path
         too_large = await alice.post("/api/comments/", json={"body": SAFELY_BIG})
         assert too_large.status_code == 413
-        wordy = await alice.post("/api/comments/", json={"body": SAFELY_BIG[:100_000]})
+        wordy = await alice.post("/api/comments/", json={"body": SAFELY_BIG[:200_000]})
         assert (wordy.status_code, wordy.headers["content-type"]) == (413, "application/problem+json")
         assert await asyncio.to_thread(spoken, site.port) == "h2"
         async with httpx.AsyncClient(trust_env=False) as careless:
