@@ -125,6 +125,21 @@ def storm(found: Results) -> str:
     return table(head, rows) + note
 
 
+def openings(found: Results) -> str:
+    head = ["database, attack", "opened", "statements each", "KiB each", "honest before: p50, worst ms",
+            "beside it: p50, p99, worst ms"]  # fmt: skip
+    rows = [
+        [
+            f"{DATABASES[of['database']]}, {'held open' if of['held'] else 'closed at once'}", f"{of['opened']:,}",
+            number(of["statements_an_opening"]), number(of["kib_an_opening"]) if of["held"] else "",
+            f"{number(of['calm']['p50_ms'])}, {number(of['calm']['worst_ms'])}",
+            ", ".join(number(of["attack"][of_all]) for of_all in ("p50_ms", "p99_ms", "worst_ms")),
+        ]
+        for of in found["ways"]
+    ]  # fmt: skip
+    return table(head, rows)
+
+
 def writes(found: Results) -> str:
     ways = list(found["ways"][0]["per_second"])
     head = ["per second", *(f"{DATABASES[of['database']]}, {_topics(of['topics'])}" for of in found["ways"])]
@@ -240,6 +255,7 @@ TABLES: Mapping[str, tuple[str, Callable[[Results], str]]] = {
     "fan-out": ("fan-out", fan_out),
     "sessions": ("fan-out", sessions),
     "storm": ("storm", storm),
+    "openings": ("openings", openings),
     "writes": ("writes", writes),
     "parts": ("writes", parts),
     "growth": ("growth", growth),

@@ -341,8 +341,9 @@ OPERATIONS: Mapping[Endpoint, Operation] = {
     streams.show: Operation(
         "The stream of these topics", {200: None},
         "Server-Sent Events, as long as the client listens. What it says is described by `x-events`. A signed-in "
-        "person's own `User/<id>` is included; without that, name a topic. Who has too many streams is answered 200, "
-        "too, and told when to come back: any other status ends a browser's EventSource for good.",
+        "person's own `User/<id>` is included; without that, name a topic. If an address or a login has too many "
+        "streams, or they follow too many topics, the answer is 200 with `retry:`, and ends: any other status ends a "
+        "browser's EventSource for good.",
         parameters=STREAM, refuses=[403, 422],
     ),
     health.healthz: Operation("Is the process alive", {200: schemas.Alive}),

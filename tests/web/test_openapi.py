@@ -197,7 +197,8 @@ async def test_a_stream_says_what_is_described(app: Starlette, people: dict[str,
         expected(await alice.put("/api/account/email", json=change), 202)
         await delete(bob, comment)
         await stream.until("comment.destroy.success")
-        await stream.until("presence")
+        if not any(block.event == "presence" for block in stream.blocks):  # it comes when there is time for it
+            await stream.until("presence")
         await alice.delete("/api/session")
         await stream.ended()
     told = app.state.openapi()["paths"]["/streams"]["get"]["x-events"]
