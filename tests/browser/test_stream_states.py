@@ -162,6 +162,27 @@ async def test_each_try_waits_longer_and_not_for_ever(stream: Person) -> None:
     assert max(waits) <= 30_250, waits
 
 
+async def test_a_refused_stream_asks_why_and_another_may_be_opened_in_its_place(stream: Person) -> None:
+    answer = """window.fetch = async (address) => {
+      window.fetched = address;
+      const headers = { "Content-Type": "application/problem+json" };
+      return new Response('{"topic_positions": [0]}', { status: 422, headers });
+    }"""
+    again = "(why) => { refusals.push(why); if (refusals.length > 1) stream.open([], [], null, stream.failures); }"
+    begin = f"window.refusals = []; window.stream = new Stream({{ hear() {{}}, tell() {{}}, refused: {again} }})"
+    await stream.page.evaluate(
+        f"async () => {{ {answer}; const {{ Stream }} = await import('/static/js/stream.js'); {begin} }}"
+    )
+    await do(stream, OPEN, CLOSED, 1_100)
+    assert await look(stream, "refusals") == [{"status": 422, "positions": [0]}]
+    assert "once=1" in await look(stream, "fetched")
+    assert await asked(stream) == "topic=Article/1&cursor=snapshot&user=", "its owner did nothing"
+    await do(stream, CLOSED, 2_100)
+    assert await asked(stream) == "user="
+    assert await look(stream, "made.length") == 3
+    assert await look(stream, "stream.failures") == 2
+
+
 async def test_a_lost_connection_is_the_browsers_own_affair(stream: Person) -> None:
     await do(stream, OPEN, LEVEL, LOST, 5_000)
     assert await look(stream, "made.length") == 1

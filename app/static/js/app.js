@@ -59,6 +59,7 @@ import { Comments } from "./comments.js";
 import { CommentsView } from "./comments_view.js";
 import { ComposerView } from "./composer_view.js";
 import { Connector } from "./connector.js";
+import { CountsPoll } from "./counts_poll.js";
 import { CountsView } from "./counts_view.js";
 import { Courier } from "./courier.js";
 import { DecideView } from "./decide_view.js";
@@ -106,7 +107,7 @@ clock.set(page.now);
 const names = commentables?.commentables.map(nameOf) ?? [];
 // What everybody may follow; an account's own topic the server adds by itself.
 const places = topics.filter((topic) => !topic.startsWith("User/"));
-const pageTopics = [...places, ...names.map(about)];
+const countTopics = names.map(about);
 const collections = [];
 // Before anything else that goes with the page: the outbox takes nothing more then.
 window.addEventListener("pagehide", () => {
@@ -138,6 +139,7 @@ new Router({
 });
 parley.notifications = own(Notifications, notifications);
 if (commentables) parley.commentables = live(Commentables, commentables, { names });
+if (commentables) new CountsPoll({ bus, collection: parley.commentables });
 showChrome();
 Backbone.history.start({ pushState: true, root: `${BASE}/` });
 account.on("change", () => account.seesOther() && followAnew());
@@ -145,7 +147,7 @@ account.on("left", leave);
 account.on("renewed", () => connector.resume());
 outbox.belongTo(viewer());
 tabs.enter();
-follow(_.compact([...cursors, commentables?.cursor]));
+follow(_.compact(cursors), _.compact([commentables?.cursor]));
 keepPages(account);
 window.parley = parley;
 
@@ -272,7 +274,9 @@ async function followAnew() {
   const theirs = account.isSignedIn() ? ownCollections : [];
   const read = [...collections, ...theirs].map((collection) => collection.refetch());
   const snapshots = await Promise.all(read);
-  if (mine === turn) follow(_.compact(snapshots.map((snapshot) => snapshot.cursor)));
+  if (mine !== turn) return;
+  const [ofCounts, others] = _.partition(snapshots, (snapshot) => snapshot.commentables);
+  follow(..._.map([others, ofCounts], cursorsOf));
 }
 
 // Who goes of their own will leaves nothing in sight. What is unsent waits for them, out of it.
@@ -282,9 +286,14 @@ function leave(reason) {
 }
 
 // A guest without a topic has nothing to hear; an account has at least its own affairs.
-function follow(from) {
-  if (pageTopics.length > 0 || account.isSignedIn()) connector.open(pageTopics, from);
+function follow(from, countsFrom) {
+  const isSomething = places.length + countTopics.length > 0 || account.isSignedIn();
+  if (isSomething) connector.open(places, from, { topics: countTopics, cursors: countsFrom });
   else connector.close();
+}
+
+function cursorsOf(snapshots) {
+  return _.compact(snapshots.flatMap(({ cursor }) => cursor));
 }
 
 // "Article/1": the type ends at the first slash.

@@ -1,6 +1,8 @@
+import { addressParts } from "./address_parts.js";
 import { Commentable, nameOf } from "./commentable.js";
 import { COMMENTABLE } from "./events.js";
 import { LiveCollection } from "./live_collection.js";
+import { request } from "./sync.js";
 
 /** Where a commentable itself lives: who follows that hears of no comment. */
 export const about = (name) => `Commentable/${name}`;
@@ -15,9 +17,14 @@ export const Commentables = LiveCollection.extend({
     this.names = names;
   },
 
-  url() {
-    const query = new URLSearchParams(this.names.map((name) => ["topic", name]));
-    return `/api/commentables/?${query}`;
+  /** These, in as many requests as their addresses take; each has a cursor of its own. Rejected with a Problem. */
+  async read(_page, names = this.names) {
+    const snapshots = [];
+    for (const part of addressParts(names, addressOf)) {
+      snapshots.push(await request("read", this, { url: addressOf(part), headers: this.headers }));
+    }
+    const all = snapshots.flatMap(({ commentables }) => commentables);
+    return { commentables: all, cursor: snapshots.map(({ cursor }) => cursor), before: null };
   },
 
   named(name) {
@@ -32,3 +39,6 @@ export const Commentables = LiveCollection.extend({
     if (this.names.some((name) => topics.includes(about(name)))) this.refetch();
   },
 });
+
+const addressOf = (names) =>
+  `/api/commentables/?${new URLSearchParams(names.map((name) => ["topic", name]))}`;

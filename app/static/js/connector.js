@@ -1,11 +1,18 @@
 // A tab's end of the browser's one stream: what the leading tab hears (relay.js) is told on this tab's bus, and
 // this tab's cursor follows. It knows no models.
 
-import { LOGIN_CHANGED, STREAM_STATE, WIRE_CHANGES, WIRE_CONTROLS } from "./events.js";
+import {
+  LOGIN_CHANGED,
+  STREAM_LEFT_OUT,
+  STREAM_STATE,
+  WIRE_CHANGES,
+  WIRE_CONTROLS,
+} from "./events.js";
 
 const SILENCE_MS = 45_000; // of a leader; heartbeats come three times as often
 const TICK_MS = 5_000;
 const RESTING = ["idle", "signed-out"];
+const NO_COUNTS = { topics: [], cursors: [] };
 
 export class Connector {
   state = "idle";
@@ -15,6 +22,7 @@ export class Connector {
   #viewer;
   #topics = [];
   #cursors = [];
+  #counts = NO_COUNTS;
   #wanted = false;
   #round = null;
   #isLeftOut = false; // there are more tabs than one stream can serve, and the others had been looked at since
@@ -33,7 +41,7 @@ export class Connector {
     tabs.on("event", (message) => this.#isOurs(message) && this.#received(message));
     window.addEventListener("online", () => this.#look());
     window.addEventListener("focus", () => this.#look());
-    document.addEventListener("visibilitychange", () => this.#look());
+    document.addEventListener("visibilitychange", () => this.#turned());
     setInterval(() => this.#tick(), TICK_MS);
   }
 
@@ -42,10 +50,14 @@ export class Connector {
     return this.#tabs.leads;
   }
 
-  /** Follow these topics from these cursors on. No topic at all: what concerns the account alone. */
-  open(topics, cursors) {
+  /**
+   * Follow these topics from these cursors on. No topic at all: what concerns the account alone. `counts` {topics,
+   * cursors}: what gives way if the stream has no room for all; STREAM_LEFT_OUT says of which topics it has none.
+   */
+  open(topics, cursors, counts = NO_COUNTS) {
     this.#topics = topics;
     this.#cursors = cursors;
+    this.#counts = counts;
     this.lastEventId = "";
     this.resume();
   }
@@ -67,12 +79,14 @@ export class Connector {
 
   #join() {
     this.#heardAt = Date.now();
-    const cursors = this.lastEventId ? [this.lastEventId] : this.#cursors;
+    const last = this.lastEventId ? [this.lastEventId] : null;
     this.#tabs.post("join", {
       tab: this.#tabs.id,
       user: this.#viewer(),
+      isVisible: document.visibilityState === "visible",
       topics: this.#topics,
-      cursors,
+      cursors: last ?? this.#cursors,
+      counts: { topics: this.#counts.topics, cursors: last ?? this.#counts.cursors },
     });
   }
 
@@ -82,11 +96,17 @@ export class Connector {
   }
 
   // The browser's one stream is always for whoever is signed in: when that is not who looks here, this tab is late.
-  #entered({ round, user, tabs }) {
+  #entered({ round, user, tabs, topics = [] }) {
     this.#isLeftOut = user === this.#viewer() && !tabs.includes(this.#tabs.id);
     const isOurs = this.#wanted && user === this.#viewer() && !this.#isLeftOut;
     this.#round = isOurs ? round : null;
+    if (isOurs) this.#sayWhatIsLeftOut(new Set(topics));
     if (user !== this.#viewer()) this.#bus.trigger(LOGIN_CHANGED);
+  }
+
+  #sayWhatIsLeftOut(followed) {
+    const wanted = [...this.#topics, ...this.#counts.topics];
+    this.#bus.trigger(STREAM_LEFT_OUT, { topics: wanted.filter((topic) => !followed.has(topic)) });
   }
 
   #isOurs({ round }) {
@@ -103,6 +123,13 @@ export class Connector {
   }
 
   // -- is somebody still listening for us?
+
+  // Tabs that are seen come first when there is not room for all.
+  #turned() {
+    const isVisible = document.visibilityState === "visible";
+    this.#tabs.post("seen", { tab: this.#tabs.id, isVisible });
+    this.#look();
+  }
 
   #look() {
     if (!this.#wanted || document.visibilityState !== "visible") return;

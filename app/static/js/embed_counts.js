@@ -1,12 +1,15 @@
-// The numbers of comments in a page that is not ours: `[data-parley-count="Article/1"]`. One iframe follows them all, out of
-// sight; counts_view.js is our other end in there. It is one more tab to the threads' stream.
+// The numbers of comments in a page that is not ours: `[data-parley-count="Article/1"]`. An iframe follows them, out of
+// sight, or several if they are too many for one address; counts_view.js is our other end in there. To the threads' stream
+// each is one more tab.
+
+import { addressParts } from "./address_parts.js";
 
 const MOST = 90; // in a page: a stream takes a hundred topics, and the threads' are among them
 const UNSEEN = { position: "absolute", width: "0", height: "0", border: "0", visibility: "hidden" };
 
 export class EmbeddedCounts {
   #home;
-  #iframe = null;
+  #iframes = [];
   #names = "";
   #counts = {};
   #warned = new Set(); // names that were refused
@@ -26,9 +29,9 @@ export class EmbeddedCounts {
     }
   }
 
-  /** Whether this message was from our iframe. `then`: what is to be done when there is something new. */
+  /** Whether this message was from one of our iframes. `then`: what is to be done when there is something new. */
   hears({ source, data }, then) {
-    if (source !== this.#iframe?.contentWindow) return false;
+    if (!this.#iframes.some((iframe) => source === iframe.contentWindow)) return false;
     if (data?.parley === "ready") source.postMessage({ parley: "page" }, this.#home.origin);
     if (data?.parley === "counts") {
       Object.assign(this.#counts, data.counts);
@@ -48,20 +51,26 @@ export class EmbeddedCounts {
   }
 
   #follow(names) {
-    const query = new URLSearchParams(names.map((name) => ["topic", name])).toString();
-    if (query === this.#names) return;
-    this.#names = query;
-    this.#iframe?.remove();
-    if (query === "") return;
-    this.#iframe = document.createElement("iframe");
-    Object.assign(this.#iframe, {
-      src: new URL(`embed/counts?${query}`, this.#home).href,
-      tabIndex: -1,
-    });
-    this.#iframe.setAttribute("aria-hidden", "true");
-    for (const [name, value] of Object.entries(UNSEEN)) {
-      this.#iframe.style.setProperty(name, value, "important");
-    }
-    document.body.append(this.#iframe);
+    if (`${names}` === this.#names) return;
+    this.#names = `${names}`;
+    for (const iframe of this.#iframes) iframe.remove();
+    const addressOf = (part) => this.#addressOf(part);
+    this.#iframes = addressParts(names, addressOf).map((part) => unseen(addressOf(part)));
+    document.body.append(...this.#iframes);
   }
+
+  #addressOf(names) {
+    const query = new URLSearchParams(names.map((name) => ["topic", name]));
+    return new URL(`embed/counts?${query}`, this.#home).href;
+  }
+}
+
+function unseen(src) {
+  const iframe = document.createElement("iframe");
+  Object.assign(iframe, { src, tabIndex: -1 });
+  iframe.setAttribute("aria-hidden", "true");
+  for (const [name, value] of Object.entries(UNSEEN)) {
+    iframe.style.setProperty(name, value, "important");
+  }
+  return iframe;
 }

@@ -1,7 +1,7 @@
 import { STREAM_RESET } from "./events.js";
 import { Partials } from "./partials.js";
 import { Snapshots } from "./snapshots.js";
-import { deleteInParting } from "./sync.js";
+import { deleteInParting, request } from "./sync.js";
 import { Tombstones } from "./tombstones.js";
 import { uuid } from "./uuid.js";
 
@@ -188,6 +188,11 @@ export const LiveCollection = Backbone.Collection.extend({
   },
 
   // -- reading
+
+  /** Ask the server for a page: `{before}`, `{after}`, `{around}`, or `{}`, the newest. Rejected with a Problem. */
+  read(page) {
+    return request("read", this, { data: { ...this.place, ...page }, headers: this.headers });
+  },
 
   /** Take a snapshot for the whole truth; only what was not sent yet stays beside it. */
   replace(snapshot, options) {

@@ -3,18 +3,23 @@
 // 1. A *round* is one opening of the stream, for the tabs whose cursors it began from. A tab takes events of a
 //    round it is in, and of no other: so its own cursor may follow the round's, and nothing falls in between.
 // 2. A tab that comes later makes a new round: its snapshot may be older than where the stream is.
-// 3. Once all tabs have answered the call, nothing is waited for: in a hidden tab a timer may take a minute.
+// 3. A stream's address is bounded (round_plan.js): a round is for as many tabs as fit, and each is told which topics are
+//    in it. If an address is refused all the same, the next one is shorter, or is without the topics that were refused.
+// 4. Once all tabs have answered the call, nothing is waited for: in a hidden tab a timer may take a minute.
 
+import { MAX_LINE, planRound } from "./round_plan.js";
 import { Stream } from "./stream.js";
+import { lineLength, streamAddress } from "./stream_address.js";
 import { uuid } from "./uuid.js";
 
 const GATHER_MS = 100; // for all tabs to answer
 const SETTLING_MS = 5_000; // in which a new tab need not be seen yet
-// In a round: the server takes a hundred cursors and topics, and adds an account's own and the moderators'. Who does not
-// fit in was looked at longest ago.
-const MOST_TABS = 90;
-const MOST_CURSORS = 100;
-const MOST_TOPICS = 98;
+const TOO_LONG = [400, 413, 414, 431]; // statuses of proxies that refuse a long address or header
+const REFUSALS_UNTIL_SHORTER = 3; // in a row, of any other status: a long address may be the reason all the same
+const MIN_LINE = 300; // characters
+const LONGER_AGAIN_MS = 300_000; // until the full length is tried again, and twice as long each time
+const MAX_LONGER_AGAIN_MS = 16 * LONGER_AGAIN_MS;
+const MAX_REFUSED_TOPICS = 200;
 
 export class Relay {
   #tabs;
@@ -23,18 +28,26 @@ export class Relay {
   #members = new Map(); // id → {tab, user, topics, cursors, at, round}, of those that have something to follow
   #round = null;
   #gathering = 0;
+  #plan = null; // of the round
+  #maxLine = MAX_LINE;
+  #refusedTopics = new Set();
+  #refusedFor = null; // the account that they were refused to
+  #refusals = 0; // in a row
+  #longerAgain = { ms: LONGER_AGAIN_MS, timer: 0 };
 
   constructor(tabs) {
     this.#tabs = tabs;
     this.#stream = new Stream({
-      hear: (name, data, id) => this.#post("event", { name, data, id }),
+      hear: (name, data, id) => this.#heard(name, data, id),
       tell: (state) => this.#post("state", { state }),
+      refused: (refusal) => this.#refused(refusal),
       presence: true,
     });
     tabs.on("lead", () => this.#lead());
     tabs.on("yield", () => this.#close());
     tabs.on("join", (member) => tabs.leads && this.#join(member));
     tabs.on("part", ({ tab }) => tabs.leads && this.#part(tab));
+    tabs.on("seen", ({ tab, isVisible }) => this.#saw(tab, isVisible));
     tabs.on("poke", () => tabs.leads && this.#poked());
     window.addEventListener("online", () => this.#stream.renew());
     window.addEventListener("offline", () => this.#stream.despair());
@@ -48,7 +61,9 @@ export class Relay {
 
   #close() {
     clearTimeout(this.#gathering);
-    this.#round = null; // what the stream still says is nobody's
+    clearTimeout(this.#longerAgain.timer);
+    this.#round = this.#plan = null; // what the stream still says is nobody's
+    this.#refusals = 0;
     this.#stream.close();
   }
 
@@ -59,11 +74,61 @@ export class Relay {
     this.#gather();
   }
 
-  // Its topics go with the next round.
+  // Its topics go with the next round, which begins now if they were in the way of others, or of the stream itself.
   #part(tab) {
+    const wasHere = this.#members.delete(tab);
     this.#answered.add(tab);
-    this.#members.delete(tab);
     if (this.#members.size === 0) this.#close();
+    else if (wasHere && (this.#refusals > 0 || this.#isShort())) this.#gather();
+  }
+
+  #isShort() {
+    const wanted = [...this.#members.values()].flatMap(({ topics, counts }) => [
+      ...topics,
+      ...(counts?.topics ?? []),
+    ]);
+    return wanted.some((topic) => !this.#plan?.topics.includes(topic));
+  }
+
+  #heard(name, data, id) {
+    if (this.#refusals > 0 && this.#maxLine < MAX_LINE) this.#tryLongerLater();
+    this.#refusals = 0;
+    this.#post("event", { name, data, id });
+  }
+
+  #tryLongerLater() {
+    const { ms, timer } = this.#longerAgain;
+    clearTimeout(timer);
+    this.#longerAgain.ms = Math.min(2 * ms, MAX_LONGER_AGAIN_MS);
+    this.#longerAgain.timer = setTimeout(() => {
+      this.#maxLine = MAX_LINE;
+      if (this.#isShort()) this.#gather();
+    }, ms);
+  }
+
+  // Not the same address again and again (3).
+  #refused({ status, positions }) {
+    if (!this.#tabs.leads || !this.#plan) return;
+    this.#refusals += 1;
+    const refused = positions.map((position) => this.#plan.topics[position]).filter(Boolean);
+    const isTooLong = TOO_LONG.includes(status) && refused.length === 0;
+    const isOften = this.#refusals % REFUSALS_UNTIL_SHORTER === 0;
+    for (const topic of refused) this.#refusedTopics.add(topic);
+    if (isTooLong || isOften) this.#shorten();
+    if (refused.length > 0 || isTooLong || isOften) this.#begin(this.#stream.failures);
+  }
+
+  #shorten() {
+    const { topics, cursors, user } = this.#plan;
+    const { position } = this.#stream;
+    const asked = { topics, cursors: position ? [position] : cursors, user, presence: true };
+    const length = Math.min(this.#maxLine, lineLength(streamAddress(asked)));
+    this.#maxLine = Math.max(MIN_LINE, Math.floor(length / 2));
+  }
+
+  #saw(tab, isVisible) {
+    const member = this.#members.get(tab);
+    if (member) member.isVisible = isVisible;
   }
 
   async #gather() {
@@ -73,7 +138,7 @@ export class Relay {
     const present = await this.#tabs.present();
     this.#forget((tab) => !present.includes(tab));
     const isLast = timer === this.#gathering;
-    if (isLast && present.every((tab) => this.#answered.has(tab))) this.#begin(); // (3)
+    if (isLast && present.every((tab) => this.#answered.has(tab))) this.#begin(); // (4)
   }
 
   #forget(isAbsent) {
@@ -83,25 +148,32 @@ export class Relay {
     }
   }
 
-  #begin() {
+  #begin(failures = 0) {
     clearTimeout(this.#gathering);
-    const members = [...this.#members.values()].slice(-MOST_TABS);
+    const members = [...this.#members.values()];
     if (!this.#tabs.leads || members.length === 0) return;
-    const { user } = members.at(-1); // who came last knows best who looks
+    const { user } = members.at(-1); // the tab that came last knows best who looks
     const theirs = members.filter((member) => member.user === user);
     for (const member of theirs) this.#advance(member);
-    const ours = fitting(theirs);
+    if (this.#refusedFor !== user || this.#refusedTopics.size > MAX_REFUSED_TOPICS)
+      this.#refusedTopics.clear();
+    this.#refusedFor = user;
+    const options = { user, maxLine: this.#maxLine, refused: this.#refusedTopics };
+    const { members: ours, topics, cursors } = planRound(theirs, options);
+    this.#plan = { topics, cursors, user };
     this.#round = uuid();
     for (const member of ours) member.round = this.#round;
-    this.#tabs.post("round", { round: this.#round, user, tabs: ours.map(({ tab }) => tab) });
-    this.#stream.open(all(ours, "topics"), all(ours, "cursors"), user);
+    const tabs = ours.map(({ tab }) => tab);
+    this.#tabs.post("round", { round: this.#round, user, tabs, topics });
+    this.#stream.open(topics, cursors, user, failures);
   }
 
-  // Who was in the last round has heard all of it.
+  // A tab that was in the last round has heard all of it.
   #advance(member) {
     const { position } = this.#stream;
-    if (member.round !== null && member.round === this.#round && position)
-      member.cursors = [position];
+    if (member.round === null || member.round !== this.#round || !position) return;
+    member.cursors = [position];
+    if (member.counts) member.counts = { ...member.counts, cursors: [position] };
   }
 
   // Somebody looks at a tab again, or has heard nothing for long.
@@ -114,12 +186,3 @@ export class Relay {
     if (this.#round) this.#tabs.post(kind, { round: this.#round, ...data });
   }
 }
-
-function fitting(members) {
-  const first = members.findIndex((_member, index) => fits(members.slice(index)));
-  return members.slice(first); // the last alone always does
-}
-
-const fits = (members) =>
-  all(members, "topics").length <= MOST_TOPICS && all(members, "cursors").length <= MOST_CURSORS;
-const all = (members, what) => [...new Set(members.flatMap((member) => member[what]))];

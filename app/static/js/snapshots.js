@@ -1,6 +1,5 @@
 import { backoff } from "./backoff.js";
 import { Problem } from "./problem.js";
-import { request } from "./sync.js";
 
 const PAGE = 50;
 const LARGEST_PAGE = 100;
@@ -118,9 +117,7 @@ export class Snapshots {
   }
 
   async #read(page, turn) {
-    const data = { ...this.#collection.place, ...page };
-    const { headers } = this.#collection;
-    const snapshot = await request("read", this.#collection, { data, headers });
+    const snapshot = await this.#collection.read(page);
     return turn === this.#turn ? snapshot : superseded();
   }
 

@@ -5,8 +5,8 @@
 // one passes `cursor`, for `Last-Event-ID` lives and dies with its EventSource.
 
 import { backoff } from "./backoff.js";
-import { BASE } from "./base.js";
 import { AUTH, HEARTBEAT, RESET, WIRE_NAMES } from "./events.js";
+import { streamAddress } from "./stream_address.js";
 import { next } from "./stream_states.js";
 
 const HEARTBEAT_MS = 15_000;
@@ -26,6 +26,7 @@ export class Stream {
   position = "";
   #hear;
   #tell;
+  #refused;
   #presence;
   #source = null;
   #topics = [];
@@ -43,29 +44,37 @@ export class Stream {
   #timers = { retry: 0, quiet: 0, plain: 0 };
 
   /**
-   * `hear` (name, data as JSON text, position) for each event; `tell` (state) for each change of state. With `presence`
-   * the server is asked to say who else is there, and to say of us that we are.
+   * `hear` (name, data as JSON text, position) for each event; `tell` (state) for each change of state. `refused`
+   * ({status, positions}) before an address is tried again that was answered otherwise than with a stream: the owner may
+   * `open` another one then. With `presence` the server is asked to say who else is there, and to say of us that we are.
    */
-  constructor({ hear, tell, presence = false }) {
+  constructor({ hear, tell, refused = () => {}, presence = false }) {
     this.#hear = hear;
     this.#tell = tell;
+    this.#refused = refused;
     this.#presence = presence;
   }
 
   /**
    * Follow these topics from these cursors on, for this account, or null. No topic at all: what concerns the account
-   * alone. The server says `auth` should somebody else be signed in when we come, or come back.
+   * alone. The server says `auth` should somebody else be signed in when we come, or come back. `failures` is for an
+   * owner that opens another stream in place of one that failed so often.
    */
-  open(topics, cursors, user) {
+  open(topics, cursors, user, failures = 0) {
     this.#topics = topics;
     this.#cursors = cursors;
     this.#user = user;
-    this.#failures = 0;
+    this.#failures = failures;
     this.#once = false;
     this.position = "";
     this.#connect();
     this.#take("open");
     if (navigator.onLine === false) this.#take("unreachable");
+  }
+
+  /** How often in a row it was lost. */
+  get failures() {
+    return this.#failures;
   }
 
   close() {
@@ -100,15 +109,14 @@ export class Stream {
     this.#ticking = setInterval(() => this.#tick(), TICK_MS);
   }
 
-  #address() {
-    const query = new URLSearchParams();
-    for (const topic of this.#topics) query.append("topic", topic);
-    const cursors = this.position ? [this.position] : this.#cursors;
-    for (const cursor of cursors) query.append("cursor", cursor);
-    query.append("user", this.#user ?? "");
-    if (this.#presence) query.append("presence", "1");
-    if (this.#once) query.append("once", "1");
-    return `${BASE}/streams?${query}`;
+  #address(once = this.#once) {
+    return streamAddress({
+      topics: this.#topics,
+      cursors: this.position ? [this.position] : this.#cursors,
+      user: this.#user,
+      presence: this.#presence,
+      once,
+    });
   }
 
   // -- what comes
@@ -172,10 +180,19 @@ export class Stream {
     this.#take(unreachable ? "unreachable" : "lost");
   }
 
+  // EventSource does not say why it was refused, so that is asked meanwhile.
   #connectLater() {
     clearInterval(this.#ticking);
     clearTimeout(this.#timers.retry);
-    this.#timers.retry = setTimeout(() => this.#connect(), backoff(this.#failures));
+    const source = this.#source;
+    let refusal = { status: 0, positions: [] };
+    whyRefused(this.#address(true)).then((found) => {
+      refusal = found;
+    });
+    this.#timers.retry = setTimeout(() => {
+      this.#refused(refusal);
+      if (this.#source === source) this.#connect();
+    }, backoff(this.#failures));
   }
 
   #wait(patience) {
@@ -228,5 +245,21 @@ export class Stream {
     if (state === this.state) return;
     this.state = state;
     this.#tell(state);
+  }
+}
+
+// Any status, 0 without an answer. `positions`: of the topics that the server refuses, counted from 0.
+async function whyRefused(address) {
+  const aborted = new AbortController();
+  try {
+    const { signal } = aborted;
+    const answer = await fetch(address, { headers: { Accept: "text/event-stream" }, signal });
+    const isExplained = answer.headers.get("Content-Type") === "application/problem+json";
+    const problem = isExplained ? await answer.json() : {};
+    return { status: answer.status, positions: problem.topic_positions ?? [] };
+  } catch {
+    return { status: 0, positions: [] };
+  } finally {
+    aborted.abort(); // it may be a stream after all
   }
 }

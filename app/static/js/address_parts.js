@@ -1,0 +1,13 @@
+/**
+ * Items in their order, in parts of which `addressOf` (items) makes an address of at most so many characters. Proxies
+ * refuse a request line over 8 KB.
+ */
+export function addressParts(items, addressOf, maxLength = 4_000) {
+  const parts = [];
+  for (const item of items) {
+    const last = parts.at(-1);
+    if (last && addressOf([...last, item]).length <= maxLength) last.push(item);
+    else parts.push([item]);
+  }
+  return parts;
+}

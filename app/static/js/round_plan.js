@@ -1,0 +1,71 @@
+// Which tabs' topics fit into one stream: a pure function, so that the length of a stream's address is bounded by
+// construction and not by how much the pages happen to show.
+//
+// Tabs that somebody sees come first, then those that were opened last. Their threads and accounts come before any
+// numbers of comments (`counts`), which are polled where they do not fit (counts_poll.js).
+
+import { cursorParameter, lineLength, streamAddress, topicParameter } from "./stream_address.js";
+
+export const MAX_LINE = 6_000; // characters of a request line; nginx takes 8 KB, and a proxy may add a prefix
+// The server takes a hundred of each, and adds an account's own topic and the moderators'.
+const MAX_TABS = 90;
+const MAX_TOPICS = 98;
+const MAX_CURSORS = 100;
+const CURSOR_LENGTH = 40; // of the epoch in a cursor, with the parameter's name
+const CURSOR_LENGTH_OF_TOPIC = 24; // in a cursor of several: a key of 11 characters, and seqs up to 10 digits
+
+/**
+ * A round for `user` of these members {topics, cursors, counts: {topics, cursors}, isVisible}, those that joined last at
+ * the end, without the `refused` topics. Answers {members, topics, cursors}: whom it is for, and what to ask for.
+ * The first member is always in it.
+ */
+export function planRound(members, { user, maxLine = MAX_LINE, refused = new Set() }) {
+  const plan = new Plan(user, maxLine, refused);
+  const inOrder = _.sortBy([...members].reverse(), ({ isVisible }) => (isVisible ? 0 : 1));
+  const ours = inOrder.slice(0, MAX_TABS).filter((one, index) => plan.add(one, index === 0));
+  for (const { counts } of ours) if (counts) plan.addSome(counts);
+  return { members: ours, topics: [...plan.topics], cursors: [...plan.cursors] };
+}
+
+class Plan {
+  topics = new Set();
+  cursors = new Set();
+  #room;
+  #refused;
+
+  constructor(user, maxLine, refused) {
+    const empty = { topics: [], cursors: [], user, presence: true, once: true };
+    this.#room = maxLine - lineLength(streamAddress(empty));
+    this.#refused = refused;
+  }
+
+  /** All of these, or nothing. Whether they are in it. */
+  add({ topics, cursors }, isAlways = false) {
+    const allowed = topics.filter((topic) => !this.#refused.has(topic));
+    const all = new Set([...this.topics, ...allowed]);
+    const from = new Set([...this.cursors, ...cursors]);
+    if (!isAlways && !this.#fits(all, from)) return false;
+    this.topics = all;
+    this.cursors = from;
+    return true;
+  }
+
+  /** As many of these topics as fit, beginning with the first. */
+  addSome({ topics, cursors }) {
+    const isAll = this.add({ topics, cursors });
+    if (isAll) return;
+    for (const topic of topics) {
+      if (!this.add({ topics: [topic], cursors })) return;
+    }
+  }
+
+  // A stream that goes on says one cursor of all its topics, which may be longer than those that it began with.
+  #fits(topics, cursors) {
+    if (topics.size > MAX_TOPICS || cursors.size > MAX_CURSORS) return false;
+    const begun = length([...cursors].map(cursorParameter));
+    const goesOn = CURSOR_LENGTH + topics.size * CURSOR_LENGTH_OF_TOPIC;
+    return length([...topics].map(topicParameter)) + Math.max(begun, goesOn) <= this.#room;
+  }
+}
+
+const length = (parameters) => parameters.join("&").length + 1;

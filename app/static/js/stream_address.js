@@ -1,0 +1,24 @@
+// Where a stream is opened. nginx and others refuse a request line over 8 KB, so its length is known and bounded.
+
+import { BASE } from "./base.js";
+
+/** `topics`, `cursors`: texts; `user`: an account's id or null; `presence`, `once`: whether. */
+export function streamAddress({ topics, cursors, user, presence, once }) {
+  const query = [
+    ...topics.map(topicParameter),
+    ...cursors.map(cursorParameter),
+    `user=${encode(user ?? "")}`,
+  ];
+  if (presence) query.push("presence=1");
+  if (once) query.push("once=1");
+  return `${BASE}/streams?${query.join("&")}`;
+}
+
+export const topicParameter = (topic) => `topic=${encode(topic)}`;
+export const cursorParameter = (cursor) => `cursor=${encode(cursor)}`;
+
+/** Characters of the request line for this address, on HTTP/1.1. */
+export const lineLength = (address) => "GET  HTTP/1.1".length + address.length;
+
+// Shorter than URLSearchParams: the tildes of cursors stay as they are (RFC 3986, 2.3). Browsers quote apostrophes.
+const encode = (text) => encodeURIComponent(text).replace(/'/g, "%27");
