@@ -150,7 +150,12 @@ async def test_who_has_not_confirmed_is_offered_the_link_again(guest: Person, si
     await guest.gets_mail(ALICE, "Confirm your email address")
     await guest.follow_link("/confirm")
     await guest.press(".mailed-link [type=submit]")
+    await guest.focus_is_on(".mailed-link [name=password]")  # somebody else may have signed up with this address
+    await guest.type(".mailed-link [name=password]", NEW_PASSWORD)
+    await guest.page.keyboard.press("Enter")
     await concludes(guest, "done")
+    await enter(guest, NEW_PASSWORD)
+    await guest.is_signed_in("Alice")
 
 
 # -- an account that is locked ---------------------------------------------------------------------------------

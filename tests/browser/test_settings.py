@@ -73,6 +73,22 @@ async def test_ones_name_leads_to_ones_account(arrive: Arrive) -> None:
     await shows(alice, ".email__current", email_of("Alice"))
 
 
+# -- the name --------------------------------------------------------------------------------------------------
+
+
+async def test_a_name_is_changed_and_what_is_wrong_with_one_stands_beside_it(alice: Person) -> None:
+    other = await alice.another_tab("/account")
+    await alice.type(".username [name=username]", "Parley Team")
+    await alice.page.keyboard.press("Enter")
+    await alice.is_refused(".username", "username", "This name is reserved")
+    await alice.type(".username [name=username]", "Alice Newname")
+    await alice.page.keyboard.press("Enter")
+    for tab in (alice, other):
+        await shows(tab, ".username__current", "Alice Newname")
+        await shows(tab, ".account__name", "Alice Newname")
+    await shows(alice, ".username__done", "Your name has been changed.")
+
+
 # -- the address -----------------------------------------------------------------------------------------------
 
 
