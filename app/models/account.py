@@ -295,6 +295,8 @@ async def reset_password(parley: Parley, token: str, new: str) -> User:
     hash = await hash_password(new)
     async with parley.writing(Topic.account(id_)) as write:
         user = _bound(await write.get(User, id_), bound)  # of two at once, one
+        if user.is_waiting:
+            await _claim_name(write, user, user.username)
         await end_all(write, id_, End.PASSWORD)
         user.confirmed_at = user.confirmed_at or datetime.now(UTC)
         await lock.forgive(write.session, lock.key_of("address", user.email))

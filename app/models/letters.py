@@ -106,9 +106,7 @@ async def _taken(desk: Desk, user: User) -> Words:
     )
 
 
-async def _reset(desk: Desk, user: User) -> Words | None:
-    if user.is_waiting:
-        return await _confirm(desk, user)  # its password is chosen there
+async def _reset(desk: Desk, user: User) -> Words:
     link = desk.link(Purpose.RESET, user, bound_to(user))
     return "Choose a new password", (
         "Hello,\n\nWe received a request to reset your password. Choose a new one:"

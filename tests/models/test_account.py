@@ -179,14 +179,6 @@ async def test_a_name_is_whose_address_is_confirmed_first(asking: Parley) -> Non
     assert (await user_named(asking, "another alice")).email == ALICE
 
 
-async def test_who_forgot_the_password_before_confirming_gets_the_link_to_confirm(asking: Parley) -> None:
-    assert isinstance(await accounts.sign_up(asking, ALICE, "alice", PASSWORD), Gid)
-    await accounts.ask_to_reset(asking, ALICE)
-    letter = await letter_to(asking, ALICE, Kind.RESET)
-    assert letter
-    assert "/confirm#" in letter.text
-
-
 async def test_a_wrong_password_tells_nobody_that_an_address_waits(asking: Parley) -> None:
     await accounts.sign_up(asking, ALICE, "alice", PASSWORD)
     for email, password in ((ALICE, PASSWORD), (ALICE, "a wrong one"), ("nobody@example.com", PASSWORD)):
