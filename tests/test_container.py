@@ -71,3 +71,21 @@ def test_the_stack_passes_on_every_setting() -> None:
 def test_nothing_is_taken_from_a_mount_that_is_not_there(name: str) -> None:
     for place in re.findall(r"- (\./\S+?):", (ROOT / name).read_text()):
         assert Path(ROOT, place).exists(), place
+
+
+def test_every_package_that_is_installed_has_hashes_and_the_version_that_was_tested() -> None:
+    """`make lock` makes requirements/ from constraints.txt."""
+    pinned = {line.lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().splitlines()[1:]}
+    locked: dict[str, int] = {}
+    elsewhere = set()  # of other platforms or older Pythons than the one that constraints.txt was made with
+    for name in ("base", "dev", "bench", "node"):
+        text = (ROOT / "requirements" / f"{name}.txt").read_text()
+        for block in re.split(r"^(?=[A-Za-z])", text, flags=re.MULTILINE)[1:]:
+            package = block.split()[0].lower().replace("_", "-")
+            locked[package] = block.count("--hash=sha256:")
+            if ";" in block:
+                elsewhere.add(package)
+        assert "://" not in text, "no address of an index"
+    assert all(locked.values())
+    assert pinned <= set(locked)
+    assert set(locked) - pinned <= elsewhere
