@@ -176,7 +176,7 @@ def username_key(username: str) -> str:
 def clean_username(username: str) -> str:
     """The name in its one form: letters, digits and a few marks between them, in one script. Raises ValueError."""
     plain = unicodedata.normalize("NFKC", username).translate(_PLAIN_MARKS)
-    name = " ".join(plain.split())
+    name = re.sub(r" {2,}", " ", plain).strip()
     shortest = SHORTEST_EAST_ASIAN_USERNAME if any(map(is_east_asian, name)) else SHORTEST_USERNAME
     if not shortest <= len(name) <= LONGEST_USERNAME:
         raise ValueError(f"Use {shortest} to {LONGEST_USERNAME} characters.")
