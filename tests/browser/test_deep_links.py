@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -134,7 +135,7 @@ async def test_of_what_is_gone_it_is_said(
     await lost.wait_for()
     assert await lost.inner_text() == GONE
     await draws(alice, *numbered(35, 60), *numbered(61, 86))  # where it was
-    await alice.until(f"document.querySelector('.announcer').textContent.includes('{GONE}')", "it read out")
+    await alice.until(f"document.querySelector('.announcer').textContent.includes({json.dumps(GONE)})", "it read out")
     await alice.go("/")
     await alice.go(f"/Article/1#comment-{uuid4()}")
     await lost.wait_for()
