@@ -56,7 +56,8 @@ def canonical_id(text: str) -> str:
         raise BadTopic(f"the id has 1 to {LONGEST_ID} characters")
     if "." in segments or ".." in segments:
         raise BadTopic("the id has no segment . or ..")
-    if not all(_is_allowed(id_, index) for index in range(len(id_))):
+    is_plain = id_.isascii() and id_.isprintable()  # most are, and a stream has a hundred
+    if not is_plain and not all(_is_allowed(id_, index) for index in range(len(id_))):
         raise BadTopic("the id has visible characters only")
     return id_
 

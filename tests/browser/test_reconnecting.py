@@ -238,7 +238,9 @@ async def test_the_light_says_how_the_connection_is(alice: Person, site: Site, c
 
     await alice.context.set_offline(True)
     await alice.is_in_state("offline")
-    await alice.until("document.querySelector('.light__words').textContent.startsWith('Offline')", "to be told")
+    await alice.until(
+        "document.querySelector('.light__words').textContent.startsWith(\"You're offline\")", "to be told"
+    )
     await alice.context.set_offline(False)
     await alice.is_in_state("live")
 
