@@ -1,14 +1,14 @@
-"""Bounded HTTP: uvicorn's protocol for connections that come without a proxy, with the bounds that it does not have.
+"""Bounded HTTP: uvicorn's protocol with two bounds that it lacks, for connections that do not come through a proxy.
 
-1. A connection whose request head is not complete within `HEAD_TIMEOUT_SECONDS` is closed, also one that says nothing.
+1. A connection whose request head is not complete within `HEAD_TIMEOUT_SECONDS` is closed, even if it sends nothing.
    After an answer uvicorn's own keep-alive timeout holds until the next byte.
 2. A head of more than `MAX_HEAD_BYTES` gets 431, and the connection is closed.
 
-A body has its bounds in `app.web.input`. `parley serve` and the Dockerfile use this class; `uvicorn app.main:app` by
+The bounds of a body are in `app.web.input`. `parley serve` and the Dockerfile use this class; `uvicorn app.main:app` by
 itself has neither bound and needs a proxy (docs/deployment.md).
 
-This extends a protocol class of uvicorn's whose methods are private: uvicorn has no option for either bound.
-`tests/test_bounded_http.py` fails when they change.
+This extends a protocol class of uvicorn whose methods are private, because uvicorn has no option for either bound.
+`tests/test_bounded_http.py` fails if those methods change.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TOO_LARGE = (
 
 class BoundedHttpProtocol(HttpToolsProtocol):
     _head_bytes = 0
-    _in_head = True  # from the moment that a head is due until it is complete
+    _in_head = True  # from the moment a head is expected until it is complete
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

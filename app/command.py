@@ -33,7 +33,7 @@ from app.models.refusals import Refusal
 from app.models.user import USER, Role, User, clean_email
 from app.settings import PACKAGE, Settings, override
 
-# With bounds for connections that no proxy stands before. Windows has no httptools, and gets what uvicorn chooses.
+# It bounds connections that do not come through a proxy. It needs httptools. Windows lacks that, so uvicorn chooses.
 HTTP = "auto" if sys.platform == "win32" else "app.bounded_http:BoundedHttpProtocol"
 GRACE = 10  # seconds that open connections get at shutdown
 COLOURS = {State.OK: "green", State.WARNING: "yellow", State.WRONG: "red"}
@@ -125,7 +125,7 @@ def serve(host: str | None = None, port: int | None = None, workers: int = 1, re
     if settings.environment == "development" and _work(seed):
         _say_seeded()
     if settings.environment == "production":
-        _work(demos.refuse_accounts)  # before workers are started that would refuse one by one
+        _work(demos.refuse_accounts)  # here once, so that not every worker starts and refuses
     click.echo(f"Parley on http://{settings.host}:{settings.port}{settings.root_path}")
     uvicorn.run(
         "app.main:app", host=settings.host, port=settings.port, timeout_graceful_shutdown=GRACE,
@@ -162,13 +162,13 @@ def _say_seeded() -> None:
 
 @parley.group("demo")
 def demo_group() -> None:
-    """The demo's accounts, whose password is published."""
+    """Manage the demo's accounts, whose password is published."""
 
 
 @demo_group.command("remove")
 @click.option("--all", "changed_too", is_flag=True, help="Also demo accounts whose password was changed.")
 def remove_demo(changed_too: bool) -> None:
-    """Delete the demo's accounts with their comments, and its titles: before production starts."""
+    """Delete the demo's accounts with their comments, and its titles. Do this before production starts."""
     deleted, left = _work(lambda parley: demos.remove(parley, changed_too=changed_too))
     click.echo(f"Deleted: {', '.join(deleted)}." if deleted else "Nothing to do: no account has the demo's password.")
     if left:
@@ -234,7 +234,7 @@ def mail_group() -> None:
 
 @mail_group.command("failed")
 def failed_mail() -> None:
-    """The newest mails that will not be sent, and why."""
+    """List the newest mails that will not be sent, and why."""
 
     async def found(parley: Parley) -> list[DeadLetter]:
         async with parley.reading() as reading:

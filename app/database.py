@@ -48,7 +48,7 @@ NOT_NOW = ("08", "25006", "25P03", "40", "53", "55", "57")
 # And those that say that we may not come in: wrong password, no such database.
 NOT_LET_IN = ("28", "3D")
 
-SQLITE_BESIDE = ("-wal", "-shm", "-journal")  # files beside the database's, which have parts of it
+SQLITE_BESIDE = ("-wal", "-shm", "-journal")  # files beside the database file that hold parts of its data
 SQLITE_WAIT = 10  # seconds a writer waits for another process's write
 POSTGRES_STATEMENT = "10s"  # no statement of ours takes longer; one that does must not hold a counter
 POSTGRES_ANSWER = 15  # seconds until a connection that says nothing at all is given up
@@ -249,15 +249,15 @@ def _migrations() -> Config:
 
 
 def make_room(url: str) -> None:
-    """Make SQLite's file, for its owner alone, and the directory that it is in, which SQLite does not make.
+    """Create SQLite's file, readable by its owner alone, and its directory, which SQLite does not create.
 
-    A file that others may read is tightened, and so is VAR: the database has addresses and password hashes. SQLite
-    gives its -wal and -shm the mode of the file.
+    If others may read the file or VAR, their access is removed: the database holds addresses and password hashes.
+    SQLite gives its -wal and -shm files the mode of the database file.
     """
     if not (file := file_of(url)):
         return
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with suppress(OSError):  # what is wrong with the place, SQLite says when it opens the file
+    with suppress(OSError):  # SQLite reports what is wrong when it opens the file
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
     for name in (file.name, *(file.name + end for end in SQLITE_BESIDE)):
         _tighten(file.with_name(name), 0o600)

@@ -1,7 +1,7 @@
 """The demo: three short articles, three people, the first of them the owner, and what they said.
 
-For development, into an empty database. The password of its accounts is published in the README, so production does
-not start while one of them can sign in with it: see `refuse_accounts`.
+It is for development, and for an empty database. The password of its accounts is published in the README. So production
+does not start while one of them can sign in with that password: see `refuse_accounts`.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ async def seed(parley: Parley) -> bool:
 
 
 class DemoAccounts(Refusal):
-    """Somebody who has read the README can sign in to these accounts."""
+    """These accounts accept the password that the README publishes."""
 
     def __init__(self, users: Sequence[User]) -> None:
         super().__init__(f"{describe(users)} Remove them before you start: parley demo remove")
@@ -133,10 +133,10 @@ def describe(users: Sequence[User]) -> str:
 
 
 async def find_accounts(reading: Reading) -> tuple[list[User], list[User]]:
-    """(accounts that the published password opens, demo accounts that have another password by now).
+    """(accounts that accept the published password, demo accounts whose password was changed).
 
-    Candidates are the oldest accounts that were made without a sign-up, as the demo's are; a demo account that was
-    renamed or given another address is one, too. Each costs one password hash.
+    The candidates are the oldest accounts that were made without a sign-up, as the demo's are. So a demo account that
+    was renamed or given another address is found, too. Each candidate costs one password hash.
     """
     published, changed = [], []
     for user in await oldest_made(reading, CANDIDATES):
@@ -157,7 +157,7 @@ async def refuse_accounts(parley: Parley) -> None:
 
 
 async def refuse_accounts_at_start(parley: Parley) -> bool:
-    """The same. Answers False if the database cannot be asked yet, as before it is migrated."""
+    """Like `refuse_accounts`. Returns False if the database cannot be asked yet, for example before it is migrated."""
     if parley.settings.environment != "production":
         return True
     try:
@@ -186,9 +186,9 @@ async def keep_refusing_accounts(parley: Parley) -> None:
 
 
 async def remove(parley: Parley, *, changed_too: bool = False) -> tuple[list[str], list[str]]:
-    """Delete the demo's accounts with their comments, and its titles. Answers (addresses deleted, addresses left).
+    """Delete the demo's accounts with their comments, and its titles. Returns (addresses deleted, addresses left).
 
-    An account whose password was changed is somebody's by now: it stays, unless `changed_too`.
+    An account whose password was changed probably belongs to somebody: it stays, unless `changed_too`.
     """
     async with parley.reading() as reading:
         published, changed = await find_accounts(reading)

@@ -6,8 +6,8 @@ The only module that knows aiosmtplib. What a server says may name people, so of
 1. A mail that fails does not delay the others. A message that cannot be built, or that the server refuses for good,
    becomes a dead letter at once. A few mails are sent at the same time, each to another address and in the order of
    the queue, so that a server that is slow for one address holds up that address only.
-2. An address is never parsed twice. The envelope names the address of the letter itself, and a message is sent only
-   if its `To`, read back from the bytes, is that address and no other.
+2. The envelope uses the stored address, not the parsed `To`. A message is sent only if its `To`, read back from the
+   bytes, is exactly that address.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ class Refused(Exception):
 
 
 class Unsendable(Exception):
-    """No server would take this message, or a server would send it to somebody else."""
+    """No server would take this message, or it could reach somebody else."""
 
 
 async def keep_sending(parley: Parley) -> None:
-    """For ever: send what is due, a few mails at once (1)."""
+    """Send mails that are due, a few at once (1). This never returns."""
     if not parley.settings.smtp_url and parley.settings.environment != "development":
         log.warning("No SMTP_URL: mail waits for one, and is dropped after %s", mails.DROPPED)
         return
@@ -71,7 +71,7 @@ async def keep_sending(parley: Parley) -> None:
 
 
 class Deliveries:
-    """The mails that are being sent by this process, at most one to each address."""
+    """The mails that this process is sending, at most one to each address."""
 
     def __init__(self, parley: Parley) -> None:
         self.tasks = Tasks()
@@ -81,13 +81,13 @@ class Deliveries:
         self._ended = asyncio.Event()
 
     async def pause(self, seconds: float) -> None:
-        """Wait so long, or until a delivery ends: the next mail to its address may be due."""
+        """Wait for this time, or until a delivery ends: the next mail to its address may be due."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._ended.wait()
 
     async def start_next(self) -> bool:
-        """Begin to send the mail that is due longest, once there is room. Answers whether there was one."""
+        """Begin to send the mail that has been due longest, when a delivery is free. Returns whether there was one."""
         self._ended.clear()
         await self._free.acquire()
         mail = None
@@ -146,7 +146,7 @@ async def _deliver(parley: Parley, mail: Mail) -> None:
     except Exception as error:
         if isinstance(error, Trouble):
             raise
-        # A mistake of ours, or a kind of a later release: others go on, and this one is tried again later (1).
+        # A bug of ours, or a kind that only a later release knows. This mail is retried later; the others go on (1).
         log.error("mail %s (%s)", mail.id, mail.kind, exc_info=error)
         await parley.own(_put_back(parley, mail, error))
     else:
@@ -167,12 +167,12 @@ async def _put_away(parley: Parley, mail: Mail, letter: Letter | None) -> None:
 
 
 def _message(mail: Mail, letter: Letter, sender: str) -> EmailMessage:
-    """Raises Unsendable for an address that a mail program would read as another, or not at all (2)."""
+    """Raises Unsendable for an address that mail software would read as another one, or not at all (2)."""
     try:
         message = EmailMessage(policy=SMTP)
         message["From"], message["To"], message["Subject"] = sender, letter.to, letter.subject
         message["Date"] = format_datetime(mail.created_at)
-        # The same however often it is sent: who gets it twice can know.
+        # Each attempt uses the same id, so a mail client can recognize a duplicate.
         message["Message-ID"] = f"<{mail.id}@{parseaddr(sender)[1].rpartition('@')[2]}>"
         message["Auto-Submitted"] = "auto-generated"  # no "I am on holiday" in return (RFC 3834)
         message.set_content(letter.text)
@@ -187,7 +187,7 @@ def _message(mail: Mail, letter: Letter, sender: str) -> EmailMessage:
 
 
 async def _bring(url: str, to: str, message: EmailMessage) -> None:
-    """Raises Refused, Unsendable, and aiosmtplib's errors for what may go better later."""
+    """Raises Refused and Unsendable, and aiosmtplib's errors for failures that may be temporary."""
     sender = message["From"].addresses[0].addr_spec
     try:
         await aiosmtplib.send(message, sender=sender, recipients=[to], **_way_to(url), timeout=TIMEOUT)
@@ -197,7 +197,7 @@ async def _bring(url: str, to: str, message: EmailMessage) -> None:
             raise Refused(_code(error)) from None
         raise
     except ValueError as error:
-        if isinstance(error, OSError):  # a certificate that is not to be trusted, for now
+        if isinstance(error, OSError):  # for example a certificate that is not trusted; the operator may fix it
             raise
         raise Unsendable(f"cannot be built: {type(error).__name__}") from None
 

@@ -25,7 +25,7 @@ VAR = ROOT / "var"
 DEVELOPMENT_KEY = "development only: anyone who reads this can sign cookies"
 SHORTEST_KEY = 32  # characters
 
-# What docker-compose.yml falls back to, for development.
+# The defaults in docker-compose.yml, for development.
 COMPOSE_PASSWORD = "parley"
 COMPOSE_MAIL_CATCHER = ("mail", 1025)
 
@@ -93,7 +93,7 @@ class Settings(BaseSettings):
     max_streams: Annotated[int, Field(ge=1)] = 20_000  # of one process
     max_streams_per_login: Annotated[int, Field(ge=1)] = 300
     max_streams_per_address: Annotated[int, Field(ge=1)] = 3_000
-    max_topics: Annotated[int, Field(ge=1)] = 200_000  # of all streams of one process, each as often as it is followed
+    max_topics: Annotated[int, Field(ge=1)] = 200_000  # of all streams of one process, counted per stream
     max_topics_per_login: Annotated[int, Field(ge=1)] = 10_000
     max_topics_per_address: Annotated[int, Field(ge=1)] = 30_000
     require_confirmation: bool = Field(default_factory=lambda known: known.get("environment") == "production")
@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     root_path: str = ""
     # Where links in mail lead. Never taken from a request: whoever sends one could put his own host there.
     public_url: str = Field(default_factory=_served_at)
-    # Names by which people may come here beside PUBLIC_URL's; "*" is any name.
+    # Host names that are answered besides PUBLIC_URL's; "*" is any name.
     allowed_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
     # Pages there may have threads in iframes, and their scripts call the API as whoever is signed in.
     allowed_origins: Annotated[frozenset[str], NoDecode] = frozenset()
@@ -121,7 +121,7 @@ class Settings(BaseSettings):
 
     @property
     def sends_from_nowhere(self) -> bool:
-        """Whether `MAIL_FROM` is at this machine or in no domain: other servers refuse mail from there."""
+        """Whether `MAIL_FROM` is at this machine or has no domain. Other servers refuse mail from there."""
         domain = (_address_in(self.mail_from) or "").rpartition("@")[2].lower().rstrip(".")
         return "." not in domain or domain.startswith("[") or domain.endswith((".localhost", ".localdomain"))
 
@@ -132,7 +132,7 @@ class Settings(BaseSettings):
 
     @property
     def trusts_every_proxy(self) -> bool:
-        """Whether whoever connects is taken for a proxy of ours."""
+        """Whether every client that connects is taken for a proxy of ours."""
         return self.forwarded_allow_ips.strip() == "*"
 
     @field_validator("database_url")
@@ -228,7 +228,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _no_defaults_of_compose_in_production(self) -> Self:
-        """docker-compose.yml is for development: it has a password that everybody knows, and a mail catcher."""
+        """docker-compose.yml has defaults for development: a password that everybody knows, and a mail catcher."""
         if self.environment == "production":
             database = urlsplit(self.database_url)
             if (database.hostname, database.password) == ("postgres", COMPOSE_PASSWORD):
@@ -254,7 +254,7 @@ class Settings(BaseSettings):
 
 
 def _address_in(sender: str) -> str | None:
-    """The one address in a `From`, if the functions that send mail agree on which it is."""
+    """The address in a `From`, if the functions that send mail agree on it; else None."""
     message = EmailMessage()
     try:
         message["From"] = sender

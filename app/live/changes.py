@@ -40,10 +40,10 @@ class Change:
     author_id: UUID | None
     frames: Mapping[Kind, Frame | None]
     full_seq: int = 0
-    partial: Frame | None = None  # what has changed since `full_seq`, if that is not all
+    partial: Frame | None = None  # only the members that changed since `full_seq`; None if all of them may have
 
     def frame_for(self, kind: Kind, complete: int) -> Frame | None:
-        """What to send to a client that has everything as it was at the seq `complete`, or as it became later."""
+        """What to send to a client that has each object as it was at the seq `complete` or later."""
         frame = self.frames[kind]
         if self.partial and frame and frame.shows and complete >= self.full_seq:
             return self.partial
@@ -80,9 +80,9 @@ def _partial(live: LiveModel, row: Live) -> Frame | None:
 
 
 class Changes(list[Change]):
-    """Changes in order of seq. `settled`: no row had moved past what was asked for by the time it was read.
+    """Changes in order of seq. `settled`: no row had changed beyond the requested seq when it was read.
 
-    A row that had is left out, and what happened to it until then with it. Its newest state comes with the next read.
+    A row that had changed beyond it is left out, with its earlier changes. The next read has its newest state.
     """
 
     settled = False

@@ -1,4 +1,4 @@
-"""Chunks: changes read for sessions below a topic's ring. Sessions that stand near each other share a read."""
+"""Chunks: changes read for sessions below a topic's ring. Sessions with nearby positions share a read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.live.reader import CHUNK_ROWS, Chunk, Reader
 from app.live.tasks import Tasks
 from app.live.topics import Topic
 
-CHUNKS_KEPT = 8  # of a topic, until its head moves, or no session has wanted them from one sweep to the next
+CHUNKS_KEPT = 8  # per topic; dropped when its head moves, or when no session has wanted them between two sweeps
 
 
 @dataclass(slots=True)
@@ -22,7 +22,7 @@ class Kept:
 
     @property
     def chunk(self) -> Chunk | None:
-        """None if it is not there yet, or could not be read, or was given up."""
+        """None while it is being read, and after a read that failed or was given up."""
         task = self.task
         return task.result() if task.done() and not task.cancelled() and task.exception() is None else None
 
@@ -32,13 +32,13 @@ class Chunks:
         self._topic = topic
         self._reader = reader
         self._tasks = tasks
-        self._kept: dict[int, Kept] = {}  # by where they start
+        self._kept: dict[int, Kept] = {}  # by the seq after which they start
 
     def __len__(self) -> int:
         return len(self._kept)
 
     async def at(self, after: int, head: int, network: str | None) -> Chunk:
-        """Changes above `after` and up to `head`. The read waits for its turn as one of `network`."""
+        """Changes above `after` and up to `head`. The read waits for a turn of `network`."""
         for kept in self._kept.values():
             if (chunk := kept.chunk) and chunk.start <= after < chunk.reached:
                 kept.wanted = True
@@ -48,7 +48,7 @@ class Chunks:
         return chunk if after < chunk.reached else await self._from(after, head, network)
 
     def forget_unwanted(self) -> None:
-        """Drop those that no session has wanted since the last call: every session is level, or gone."""
+        """Drop chunks that no session has wanted since the last call: every session has caught up or gone."""
         self._kept = {start: kept for start, kept in self._kept.items() if kept.wanted}
         for kept in self._kept.values():
             kept.wanted = False

@@ -60,11 +60,11 @@ class Awaited:
 class Counts:
     """Of one process's feeds and sessions."""
 
-    heads: int = 0  # reads of many topics' counters in one statement: for openings, and by sweeps
+    heads: int = 0  # reads of many topics' counters in one statement, by openings and sweeps
     news: int = 0  # looks at a topic's head and what is new below it
     chunks: int = 0  # reads for sessions that have fallen out of the ring
     failures: int = 0  # reads that failed
-    dropped: int = 0  # reads that were not made, because nobody waited for them any more
+    dropped: int = 0  # reads that were skipped, because no session waited for them any more
     frames: int = 0  # encoded
     sweeps: int = 0
     finds: int = 0  # topics in which a sweep found what nobody had told of

@@ -1,9 +1,9 @@
-"""A fair queue: a few slots, and callers that wait for one in turns by key (a network address, an account).
+"""A fair queue: callers wait for one of a few slots, and keys (network addresses, accounts) take turns.
 
 1. Round robin: each key with waiting callers gets one slot before any key gets its second. A caller waits for the
    callers that run now, for those before it under its own key, and for one round of the other keys.
-2. Waiting is bounded per key and in all. Past a bound `acquire` raises `QueueFull` at once.
-3. A cancelled caller gives its place back, also if its slot was granted in the same event loop iteration.
+2. The number of waiting callers is bounded, per key and in all. Past a bound `acquire` raises `QueueFull` at once.
+3. A cancelled caller gives its place back, even if its slot was granted in the same event loop iteration.
 
 A queue belongs to one event loop.
 """
@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 
 
 class QueueFull(Exception):
-    """Nothing was queued. `by_key`: this key's own callers fill its bound; otherwise all callers together do."""
+    """The caller was not queued. `by_key`: its key has reached its bound; otherwise all keys together have."""
 
     def __init__(self, *, by_key: bool) -> None:
         super().__init__("too many callers wait under this key" if by_key else "too many callers wait")
@@ -25,9 +25,9 @@ class QueueFull(Exception):
 
 
 class FairQueue:
-    """`slots` callers run at once, `max_waiting` wait, of them `max_waiting_per_key` under one key.
+    """At most `slots` callers run at once, and `max_waiting` wait, of which `max_waiting_per_key` have the same key.
 
-    The key None stands for callers that nobody can tell apart: they share one turn, and only `max_waiting` bounds them.
+    Callers whose network is unknown have the key None. They share one turn, and only `max_waiting` bounds them.
     """
 
     def __init__(self, slots: int, max_waiting_per_key: int, max_waiting: int) -> None:
@@ -39,7 +39,7 @@ class FairQueue:
 
     @asynccontextmanager
     async def slot(self, key: Hashable) -> AsyncIterator[None]:
-        """A slot for the length of the block. Raises QueueFull."""
+        """Hold a slot while the block runs. Raises QueueFull."""
         await self.acquire(key)
         try:
             yield

@@ -7,8 +7,8 @@ each change once for each kind of viewer, keeps the newest in a ring, moves its 
    is honoured by another read, and a hundred by one.
 2. A failed read leaves the flag up; the next sweep tries again.
 3. A feed exists while somebody watches it. There is nothing to keep for nobody: the database has it all.
-4. A feed without a head does not read. The sessions that have just opened it read the heads of all their topics in one
-   statement (`Feeds.freshen`), and the feed learns its own from that.
+4. A feed without a head does not read. A session that has just opened it reads the heads of all its topics in one
+   statement (`Feeds.freshen`), and the feed takes its own head from that.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from app.live.turns import MAX_WAITING, Turns, wake_all
 
 TOPICS_PER_LOOK = 500  # whose heads a sweep compares in one statement
 SWEEP_WITHOUT_HINTS = 1.0  # seconds
-OPENINGS_AT_ONCE = 2  # sessions that read heads; they do not wait for those that catch up, which takes longer
+OPENINGS_AT_ONCE = 2  # sessions that read heads; catching up takes longer, and has slots of its own
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Watcher(Sleeper, Protocol):
 class Feed:
     """One topic: epoch and head (None until first read), ring, and the sessions that watch it.
 
-    There may be a hundred of them for one session, so what an idle topic does not need is made when it is needed.
+    One session may have a hundred feeds. So an idle feed stays small: its parts are made when they are first needed.
     """
 
     __slots__ = (
@@ -74,8 +74,8 @@ class Feed:
         self._bounds = bounds
         self._told = 0  # the greatest seq that a hint has spoken of since the last read was asked for
         self._awaited_seqs: Awaited | None = None
-        self.reads = 0  # begun so far, one after the other
-        self.settled_read = 0  # which of them the head is from, if it was a settled one (`Changes.settled`); else 0
+        self.reads = 0  # number of reads begun, one after the other
+        self.settled_read = 0  # the number of the read that the head is from, if that was settled (`Changes.settled`)
         self._looking: asyncio.Task[None] | None = None
         self._awaited: list[asyncio.Future[bool]] | None = None
         self._chunks: Chunks | None = None
@@ -105,7 +105,7 @@ class Feed:
         return await done
 
     def learn(self, epoch: str, head: int) -> bool:
-        """Take this over from a read of the counters alone (4). False if the feed knows something else already."""
+        """Take epoch and head from a read of the counters alone (4). False if the feed already has other ones."""
         if self.head is None:
             self._hear(News(epoch, head, None))
             if self.dirty:
@@ -115,12 +115,12 @@ class Feed:
         return (epoch, head) == (self.epoch, self.head)
 
     async def chunk(self, after: int, network: str | None = None) -> Chunk:
-        """Changes above `after` for a session of `network` that is below the ring."""
+        """Changes above `after`, for a session of `network` that is below the ring."""
         self._chunks = self._chunks or Chunks(self.topic, self._reader, self._tasks)
         return await self._chunks.at(after, self.head or 0, network)
 
     def forget_chunks(self) -> None:
-        """Those that nobody has wanted since this was last asked."""
+        """Drop chunks that no session has wanted since the last call."""
         if self._chunks:
             self._chunks.forget_unwanted()
 
@@ -151,14 +151,14 @@ class Feed:
             _release(awaited, False)
 
     async def _read(self) -> News | None:
-        """None if nobody watches any more by the time there is a slot for it."""
+        """None if no session watches any more when there is a slot for the read."""
         self.reads += 1
         return await self._reader.news(
             self.topic, self.epoch, self.head, most=self._bounds[0], wanted=lambda: bool(self.watchers)
         )
 
     def _forget_hints(self) -> None:
-        """Those that spoke of what is not there must not outlive the reads that they asked for."""
+        """A hint may name a seq that does not exist. After the read that it asked for, it must not count any more."""
         self._told = 0
         self._awaited_seqs = None
 
@@ -212,21 +212,21 @@ class Feeds:
         return Feed(topic, self._reader, self._tasks, self._bounds)
 
     async def freshen(self, unsure: Callable[[], Sequence[Feed]], network: str | None = None) -> bool:
-        """Whether a read that began after this call told of these feeds; which ones, is asked when there is a slot.
+        """Read the heads of the feeds that `unsure` returns; it is called when there is a slot. False if a read failed.
 
-        One statement for all of them: only a feed whose head has moved is read by itself. Networks get the slots in
-        turns, and a session that is cancelled while it waits reads nothing. Raises QueueFull.
+        One statement reads all of them, and only a feed whose head has moved is read by itself. Networks get the slots
+        in turns, and a session that is cancelled while it waits reads nothing. Raises QueueFull.
         """
         await self._openings.acquire(network)
         reading = self._tasks.start(
             self._read_heads(unsure())
-        )  # of its own: a query that is cancelled costs a connection
+        )  # in a task of its own, because cancelling a query costs a connection
         reading.add_done_callback(lambda _: self._openings.release())
         moved = await asyncio.shield(reading)
         return moved is not None and all(await asyncio.gather(*(feed.freshen() for feed in moved)))
 
     async def _read_heads(self, feeds: Sequence[Feed]) -> list[Feed] | None:
-        """Those that have to be read by themselves; None if the read failed."""
+        """The feeds whose head has moved, which must be read by themselves; None if the read failed."""
         if not feeds:
             return []
         for feed in feeds:

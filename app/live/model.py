@@ -58,11 +58,11 @@ class Live:
 
     @property
     def full_seq(self) -> int:
-        """Since this seq nothing has changed but what `LiveModel.partial` renders. By default that is `seq` itself."""
+        """The seq of the last full change: since then only what `LiveModel.partial` renders has changed."""
         return self.seq
 
     def before_change(self) -> None:
-        """The row is about to take a seq. Models that hold something back bring it up to date here."""
+        """Called before the row takes a seq. A model that holds something back publishes it here."""
 
     def erase(self) -> None:
         """Forget the content, for a tombstone. Models with content of their own say how."""
@@ -103,7 +103,7 @@ class LiveModel:
     the tables of the models that live on its topic; one that says nothing is looked for on all of them.
 
     `partial` renders the members that can change without a full change (`Live.full_seq`), and those of `tombstone`, for
-    all kinds of viewer alike. A session whose client has the rest is sent that instead of the whole object.
+    all kinds of viewer alike. A session sends this instead of the whole object if its client has the rest.
     """
 
     name: str

@@ -31,7 +31,7 @@ class Opening:
 
 
 async def judge(feeds: Feeds, opened: Sequence[Feed], texts: Sequence[str], network: str | None = None) -> Opening:
-    """Where a session of `network` begins that opened these and came with these cursors."""
+    """Where a session of `network` begins, if it has opened these feeds and sent these cursors."""
     cursors, malformed = _parse(texts)
     # Another process may be further, or know of another history: look before judging.
     if _unsure(opened, cursors) and not await feeds.freshen(lambda: _unsure(opened, cursors), network):

@@ -41,7 +41,7 @@ TYPING = 6.0  # seconds that typing lasts unless it is said again
 TYPING_EVERY = 1.0  # seconds within which it is not told again
 ROOMS = 10_000  # topics of this process; those that open past that have no presence
 ROOMS_PER_STREAM = 30  # a browser's tabs share a stream; the topics of its other tabs have no presence
-ROOMS_PER_NETWORK = 1_000  # that one network may open; it may enter any that are there
+ROOMS_PER_NETWORK = 1_000  # that one network may open; it may also enter rooms that others have opened
 ROLLS = 500  # in one look: more wait for the next, the oldest first
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Presence:
     # -- sessions
 
     def enter(self, watcher: Watcher) -> None:
-        """The viewer of this session is at its topics from now on, as far as there are rooms for them."""
+        """Show the viewer of this session at its topics, as far as there are rooms for them."""
         for topic in islice(filter(self.covers, watcher.topics), ROOMS_PER_STREAM):
             if room := self._rooms.get(topic) or self._open(topic, watcher.network):
                 room.enter(watcher)
@@ -147,12 +147,12 @@ class Presence:
     # -- other processes
 
     def hear(self, text: str) -> None:
-        """A process, perhaps this one, has said something. It is one of ours: see `app.live.sealed_presence`."""
+        """Take a message of a process, perhaps this one. Its signature is checked: see `app.live.sealed_presence`."""
         try:
             message = parse(text)
             room = None if isinstance(message, Farewell) else self._rooms.get(Topic.parse(message.topic))
         except ValueError:  # pydantic's are, and so is a BadTopic
-            log.warning("presence: a message was ignored that is not as this release writes them")
+            log.warning("presence: ignored a message in a format that this release does not know")
             return
         if message.process != self._process:
             self._take(message, room)

@@ -1,6 +1,6 @@
-"""The reader: every read that feeds make of the database, counted, and few at a time.
+"""The reader: all reads that feeds make of the database are counted here, and only a few run at once.
 
-A read waits for a slot. If nobody wants it any more by the time it has one, it is not made (`wanted`).
+A read waits for a slot. If no session wants it any more when it gets one, it is skipped (`wanted`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from app.live.topics import Topic
 from app.live.turns import MAX_WAITING
 
 READS_AT_ONCE = 4  # connections that feeds may hold; the rest of the pool is for requests
-LATE_AT_ONCE = 2  # of these, for sessions that catch up: ten thousand of them must not delay those that are level
+LATE_AT_ONCE = 2  # of these, for sessions that catch up: the other slots stay free for those that have caught up
 CHUNK_ROWS = 128  # rows of each table in one chunk
 
 Wanted = Callable[[], bool]
@@ -33,7 +33,7 @@ class News:
     epoch: str
     head: int
     changes: Sequence[Change] | None
-    settled: bool = False  # whether these changes are all that there was up to the head; see `Changes`
+    settled: bool = False  # whether these are all changes up to the head; see `Changes`
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Reader:
 
     @property
     def reads(self) -> int:
-        """Since the start: looks for news and for chunks, not reads of heads alone."""
+        """The number of reads of news and of chunks since the start, without reads of heads alone."""
         return self.counts.news + self.counts.chunks
 
     async def heads(self, topics: Sequence[Topic]) -> tuple[str, dict[Topic, int]]:
@@ -71,10 +71,10 @@ class Reader:
     async def news(
         self, topic: Topic, epoch: str | None, head: int | None, most: int, wanted: Wanted = always
     ) -> News | None:
-        """What is new in `topic` for a feed that knows it up to `head` in `epoch`; None if it is not wanted any more.
+        """The news of `topic` for a feed that knows it up to `head` in `epoch`; None if no longer `wanted`.
 
-        Changes are None where there is nothing to follow on: another epoch, no head yet, or a leap of more
-        than `most` seqs. A head that went backwards is another history: it gets, and is answered with, a new epoch.
+        The changes are None if the feed cannot continue from what it knows: the epoch is another one, it has no head
+        yet, or more than `most` seqs have passed. A head that went backwards is another history: the epoch is renewed.
         """
         async with self._slots:
             if not wanted():
@@ -90,14 +90,14 @@ class Reader:
                     return News(now, h, (), settled=True)
                 if h > head:
                     changes, _ = await read_changes(reading, self._models, topic, head, h, limit=most + 1)
-                    settled = getattr(changes, "settled", False)  # tests replace the read by one that answers a list
+                    settled = getattr(changes, "settled", False)  # tests replace the read by one that returns a list
                     return News(now, h, self._counted(changes), settled)
         return News(await self.renew_epoch(now), h, None)
 
     async def chunk(
         self, topic: Topic, start: int, head: int, network: str | None = None, wanted: Wanted = always
     ) -> Chunk | None:
-        """The first changes above `start` and up to `head`, where `head` was read before; None if not wanted any more.
+        """The first changes above `start` and up to `head`, which was read before; None if no longer `wanted`.
 
         Networks get the slots in turns. Raises QueueFull.
         """

@@ -7,7 +7,7 @@ from itertools import takewhile
 
 from app.live.changes import Change
 
-NOTHING_ASKED: tuple[int, Sequence[Change]] = (-1, ())  # shared: most rings of most processes stay empty
+NOTHING_ASKED: tuple[int, Sequence[Change]] = (-1, ())  # shared, because most rings stay empty
 
 
 class Ring:

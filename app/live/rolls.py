@@ -17,13 +17,13 @@ LONGEST = 32_768  # characters of a message: twice what fifty of the longest nam
 MOST = 1_000_000  # people or guests that a roll may speak of
 NAMELESS = "?"
 
-# Controls, halves of characters, line breaks, and what changes the direction of the text around it (UAX #9).
+# Control characters, surrogates, line breaks, and characters that change the direction of the text around (UAX #9).
 _HARMFUL = ("Cc", "Cs", "Zl", "Zp")
 _DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def harmless(name: str) -> str:
-    """A name without what could reach beyond it on a screen."""
+    """The name without characters that could affect the text around it."""
     name = "".join(letter for letter in _DIRECTIONS.sub("", name) if unicodedata.category(letter) not in _HARMFUL)
     return name.strip() or NAMELESS
 

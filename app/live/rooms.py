@@ -45,9 +45,9 @@ class Stay:
 
 
 class Room:
-    """A topic that somebody is at: who is here, the other processes' rolls of it, and who types.
+    """A topic that somebody is at: the people here, the rolls of the other processes, and the people who type.
 
-    `network` is that of the session that opened it.
+    `network` is the network of the session that opened the room.
     """
 
     __slots__ = (
@@ -69,7 +69,7 @@ class Room:
         # In the order in which they came, so that nobody's name makes room for that of who comes later.
         self._stays: dict[UUID, Stay] = {}
         self._guests = 0
-        self._guests_gone: list[float] = []  # until when they linger
+        self._guests_gone: list[float] = []  # for each, the time until which it is still shown
         self._elsewhere: dict[str, tuple[Roll, float]] = {}
         self._typing: dict[UUID, tuple[Person, float]] = {}
         self._forget_at = inf
@@ -86,7 +86,7 @@ class Room:
         else:
             self._guests += 1
             if self._guests_gone:
-                self._guests_gone.pop(0)  # most likely the one who has just gone
+                self._guests_gone.pop(0)  # most likely this is the guest who has just left
         self.changed()
 
     def leave(self, watcher: Watcher, until: float) -> None:

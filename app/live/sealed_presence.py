@@ -1,4 +1,4 @@
-"""Presence between processes: what one says is sealed, and what comes in is opened before presence hears of it."""
+"""Presence between processes: messages are sealed before they are sent, and opened before presence gets them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Callable
 from app.live.presence import Presence
 from app.live.seals import BadSeal, Seals
 
-WARN_EVERY_SECONDS = 60.0  # anybody who may publish can cause one
+WARN_EVERY_SECONDS = 60.0  # anybody who may publish on Redis can cause a warning
 
 log = logging.getLogger(__name__)
 
 
 class SealedPresence:
-    """What hints hand to presence (`app.live.hints.Beside`)."""
+    """Opens the messages that arrive beside the hints, for presence (`app.live.hints.Beside`)."""
 
     def __init__(self, presence: Presence, seals: Seals, clock: Callable[[], float] = time.monotonic) -> None:
         self._presence = presence
@@ -39,5 +39,5 @@ class SealedPresence:
         self._ignored += 1
         if self._clock() >= self._warn_at:
             self._warn_at = self._clock() + WARN_EVERY_SECONDS
-            log.warning("presence: %d messages on Redis were ignored; of the last one: %s", self._ignored, error)
+            log.warning("presence: ignored %d messages on Redis; the reason for the last one: %s", self._ignored, error)
             self._ignored = 0

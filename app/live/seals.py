@@ -1,13 +1,13 @@
-"""Seals: what processes tell each other on Redis, signed. Anybody who may publish there could otherwise put words on
-every screen.
+"""Seals: processes sign the messages that they send each other on Redis. Otherwise anybody who may publish there could
+put words on every screen.
 
     <signature>[,<signature>…] <sender> <number> <unix seconds> <text>
 
-1. One signature for each of our keys. So processes before and after a change of SECRET_KEY understand each other as
-   long as they have one key in common.
-2. A message counts for `MAX_AGE_SECONDS`, by the clocks of both machines.
+1. A message has one signature for each of our keys. So processes before and after a change of SECRET_KEY understand
+   each other as long as they have one key in common.
+2. A message is valid for `MAX_AGE_SECONDS`, by the clocks of both machines.
 3. A sender numbers its messages. A number that is not above the last one of that sender is a replay.
-4. Bounded: the length of a message, its signatures, and the senders whose last number is kept.
+4. The length of a message, its signatures, and the senders whose last number is kept are bounded.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from app.live.signing import Signer
 MAX_AGE_SECONDS = 60
 MAX_LENGTH = 40_000  # characters
 MAX_SIGNATURES = 8
-MAX_SENDERS = 1_000  # whose last number is kept; past that the one heard longest ago is dropped
+MAX_SENDERS = 1_000  # whose last number is kept; past that the least recent sender is dropped
 
 _SHAPE = re.compile(
     r"(?P<signatures>[\w,-]{1,600}) "
@@ -33,11 +33,12 @@ _SHAPE = re.compile(
 
 
 class BadSeal(ValueError):
-    """Not to be believed. The message says why, in words of ours."""
+    """The message is not authentic, too old, or a replay. The text of this exception says why."""
 
 
 class Seals:
-    """Seals and opens the messages of one channel. `purpose` is signed into them: no other channel's are valid here."""
+    """Seals and opens the messages of one channel. `purpose` is part of what is signed, so that messages of other
+    channels are not valid here."""
 
     def __init__(self, signer: Signer, purpose: str, clock: Callable[[], float] = time.time) -> None:
         self._signer = signer
@@ -45,11 +46,11 @@ class Seals:
         self._clock = clock
         self._sender = uuid4().hex
         self._number = 0
-        self._last: dict[str, int] = {}  # number by sender, those heard last at the end
+        self._last: dict[str, int] = {}  # last number by sender, the most recent sender at the end
 
     @classmethod
     def of_presence(cls, keys: Sequence[str], channel: str) -> Self:
-        """For presence beside the hints of this channel."""
+        """The seals of presence messages, which use the channel of the hints."""
         return cls(Signer(keys), f"presence on {channel}")
 
     def seal(self, text: str) -> str:
@@ -77,4 +78,4 @@ class Seals:
         if len(self._last) > MAX_SENDERS:
             del self._last[next(iter(self._last))]
         if number <= last:
-            raise BadSeal("it was heard before")
+            raise BadSeal("it is a replay")

@@ -14,11 +14,11 @@ far this session has been sent. It does not know where the bytes go.
    end a long poll, and is sent with what does: who polls would come back at once, again and again.
 6. Who moderates from now on, or no longer, may follow other topics than those of this stream: it ends, and which ones
    is judged anew when they come back.
-7. A client that has an object is sent only what has changed of it (`LiveModel.partial`). Its cursor does not say if it
-   has: an object that changed again before it was read is left out up to its newest seq. So each topic has a seq
-   `complete`: the client has every object as it was at that seq, or later. It moves to the head when the session has
-   sent all up to the head, and the head is from a settled read. That read must have begun after the session began, and
-   after it was last served from the database. Until then objects are sent whole.
+7. If a client has an object, the session sends only what has changed of it (`LiveModel.partial`). The cursor does not
+   tell whether the client has it: if an object changed again before it was read, it is left out up to its newest seq.
+   So each topic has a seq `complete`: the client has every object as it was at that seq, or later. It moves to the head
+   when the session has sent all up to the head, and the head is from a settled read. That read must have begun after
+   the session began, and after it was last served from the database. Until then objects are sent whole.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Place:
         self.served_at = self.feed.reads
 
     def reach(self, head: int) -> None:
-        """All up to the head has been sent."""
+        """Note that everything up to the head has been sent."""
         self.level = head
         if self.feed.settled_read > self.served_at:
             self.complete = head  # (7)
@@ -89,7 +89,7 @@ class Session:
     `authorise` answers the viewer as the database knows it now; raises LoginEnded. With `once`, the stream ends
     after the first batch, or after a heartbeat's time without any: long polling. `ended` is how the login ended that
     the client came with: it is told that it is a guest here. With `presence`, the viewer is seen at these topics, and
-    told who else is. `network` is where the client is, as limits count it: networks are served in turns.
+    told who else is. `network` is the client's network, as limits count it: networks are served in turns.
     """
 
     __slots__ = (
@@ -211,7 +211,7 @@ class Session:
         feeds = [self._feeds[topic] for topic in self.topics]
         self._places = [Place(feed) for feed in random.sample(feeds, len(feeds))]  # no topic is always the last
         self._account = next((feed for feed in feeds if feed.topic.is_account), None)
-        # A head that is read for this session alone, and a client that has nothing yet: (7).
+        # (7): the head is read for this session alone, and the client has nothing yet.
         alone = {feed.topic for feed in feeds if feed.head is None and len(feed.watchers) == 1}
         begins = not self._cursors
         opening = await judge(self._feeds, feeds, self._cursors, self.network)

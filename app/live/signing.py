@@ -43,11 +43,11 @@ class Signer:
         return Gid.parse(text if isinstance(text, str) else "")
 
     def signatures(self, text: str, purpose: str) -> list[str]:
-        """One by each key, so that a process which has only one of them can verify the text."""
+        """One signature with each key, so that a process which has only one of the keys can verify the text."""
         return [_with([key], purpose).get_signature(text).decode() for key in self._keys]
 
     def verifies(self, text: str, signatures: Sequence[str], purpose: str) -> bool:
-        """Whether one of these is by one of our keys."""
+        """Whether one of these signatures was made with one of our keys."""
         ours = _with(self._keys, purpose)
         return any(ours.verify_signature(text, signature) for signature in signatures)
 

@@ -3,9 +3,9 @@
 `Article/1` has what is said under a commentable, `Commentable/Article/1` the commentable itself, `User/<id>` what
 concerns one account alone, and `Moderation/queue` what moderators are to see.
 
-1. One commentable has one name. `canonical_id` decides it, and everything that reads an id from outside (pages, API,
-   streams, counts, embeds, the command line) goes through it: `Topic.commentable`, `Topic.canonical`.
-2. `Topic.parse` and `Topic(…)` take any name that a database may hold. They never change it.
+1. One commentable has one name, which `canonical_id` computes. Pages, API, streams, counts, embeds and the command line
+   read ids only through it, by `Topic.commentable` or `Topic.canonical`.
+2. `Topic.parse` and `Topic(…)` accept any name that a database may hold. They never change it.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ MAX_RAW_ID = 1_000  # characters before they are composed; a composed character 
 JOINERS = "\u200c\u200d"  # ZERO WIDTH NON-JOINER and JOINER
 
 _TYPE = re.compile(r"[A-Z][A-Za-z0-9]{0,49}")
-# What shows nothing though Python calls it printable (Unicode's Default_Ignorable_Code_Point, and the Braille blank),
-# and U+FFFD, which stands for bytes that were no text: all such bytes would be one id.
+# Characters that show nothing although Python calls them printable (Unicode's Default_Ignorable_Code_Point, and the
+# Braille blank), and U+FFFD, which replaces bytes that are not UTF-8: different bytes would become one id.
 _REFUSED = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0d\uffa0\ufffd\U000e0000-\U000e0fff]"
 )
@@ -42,11 +42,11 @@ class BadTopic(ValueError):
 
 
 def canonical_id(text: str) -> str:
-    """The one form of a commentable's id: `/2024//hello/` is `2024/hello`. Idempotent. Raises BadTopic.
+    """The canonical form of a commentable's id: `/2024//hello/` is `2024/hello`. Idempotent. Raises BadTopic.
 
-    Unicode is composed (NFC), spaces at both ends and slashes that separate nothing are dropped, case is kept. Segments
-    `.` and `..` are refused, because browsers and proxies resolve them (RFC 3986, 5.2.4), and so are characters that
-    nobody sees. ZWNJ and ZWJ may stand where they shape a word (Persian, Indic scripts) or an emoji.
+    Unicode is composed (NFC), spaces at both ends and superfluous slashes are dropped, and case is kept. Segments `.`
+    and `..` are refused, because browsers and proxies resolve them (RFC 3986, 5.2.4). Invisible characters are refused,
+    too, but ZWNJ and ZWJ may stand where they shape a word (Persian, Indic scripts) or an emoji.
     """
     if len(text) > MAX_RAW_ID:
         raise BadTopic(f"the id has 1 to {LONGEST_ID} characters")
@@ -63,7 +63,7 @@ def canonical_id(text: str) -> str:
 
 
 def _is_allowed(id_: str, index: int) -> bool:
-    """Whether the character may stand where it stands."""
+    """Whether the character at this index may stand there."""
     character = id_[index]
     if character not in JOINERS and character not in _EMOJI_SELECTORS:
         return character.isprintable() and not _REFUSED.match(character)
@@ -74,14 +74,14 @@ def _is_allowed(id_: str, index: int) -> bool:
 
 
 def _is_joined_word(before: str, after: str) -> bool:
-    """Both are parts of words, and one of them is of a script that joins its letters."""
+    """Whether both are parts of words, and one of them is of a script that joins its letters."""
     return all(unicodedata.category(one)[0] in "LMN" for one in (before, after)) and any(
         _is_of_joining_script(one) for one in (before, after)
     )
 
 
 def _is_of_joining_script(character: str) -> bool:
-    """A letter or mark of Arabic, Syriac, Mongolian, an Indic script and the like."""
+    """Whether this is a letter or mark of a joining script, for example Arabic, Syriac, Mongolian or Devanagari."""
     return (
         unicodedata.category(character) in ("Lo", "Mn", "Mc")
         and unicodedata.east_asian_width(character) == "N"
@@ -113,7 +113,7 @@ class Topic:
 
     @classmethod
     def parse(cls, name: str) -> Topic:
-        """`Article/1`, as it is stored → Topic (2). The id may contain slashes. Raises BadTopic."""
+        """The topic with this stored name, for example `Article/1` (2). The id may contain slashes. Raises BadTopic."""
         type_, slash, id_ = name.partition("/")
         if not slash:
             raise BadTopic("a topic is a type and an id, like Article/1")
@@ -126,7 +126,7 @@ class Topic:
 
     @classmethod
     def canonical(cls, name: str) -> Topic:
-        """The topic that a client means by this name (1): of a commentable, or about one. Raises BadTopic."""
+        """The topic that a client means by this name (1): a commentable's, or one about it. Raises BadTopic."""
         type_, slash, id_ = name.strip(" ").partition("/")
         if type_ == ABOUT:
             type_, slash, id_ = id_.partition("/")

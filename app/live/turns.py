@@ -4,9 +4,9 @@
    a fraction of a millisecond.
 2. After some turns, a pause. SQLite and password hashes run in threads, and a thread needs the GIL. A loop that is
    never idle releases the GIL once an iteration, and takes it back before the waiting thread is awake.
-3. Sessions are woken some at a time, since each may be sent its data immediately. Between two groups the loop does its
-   other work, and what was sent so far leaves the process.
-4. Networks are served in turns (`app.live.fair_queue`), so a network that opens many streams delays its own first.
+3. Sessions are woken in groups, since waking one may send its data immediately. Between two groups the event loop does
+   other work, and the data sent so far leaves the process.
+4. Networks take turns (`app.live.fair_queue`), so a network that opens many streams mostly delays its own.
 """
 
 from __future__ import annotations

@@ -53,13 +53,12 @@ log = logging.getLogger(__name__)
 async def sign_up(
     parley: Parley, email: str, username: str, password: str, browser: Browser = NOWHERE
 ) -> tuple[User, Login] | Gid:
-    """A new account and its first login; or, where the address is confirmed first by a link in a mail, what this
-    browser shows when the link is used (see `confirm`).
+    """A new account and its first login. If addresses must be confirmed by a mailed link, the result is instead a gid
+    that this browser presents when it opens the link (see `confirm`).
 
-    Takes cleaned values; raises Invalid for a name or (where there is nothing to confirm) an address that is taken.
-    Otherwise a taken address looks like any: its owner gets a mail that says so. Whose name is taken makes no
-    difference, and an account that waits for its confirmation holds no name yet: so no answer says which address has
-    which name.
+    Takes cleaned values. Raises Invalid for a taken name, and for a taken address if nothing has to be confirmed.
+    If it has to be, a taken address is answered like any other, and its owner gets a mail that says so. An unconfirmed
+    account holds no name yet. So no response tells which address has which name.
     """
     refuse_weak(password, username, email)
     hash = await hash_password(password)
@@ -95,15 +94,15 @@ async def _sign_up(parley: Parley, email: str, username: str, hash: str, browser
 
 
 async def _sign_up_again(parley: Parley, taken: User, username: str, hash: str) -> Gid:
-    """Until an address is confirmed the last to give it counts, and links for those before are worthless: whoever was
-    here first may not be its owner. Once it is confirmed, its owner is told, and this browser gets what opens nothing.
+    """Until an address is confirmed, the latest sign-up counts and earlier links are invalid: the first person to give
+    the address may not be its owner. Once it is confirmed, its owner gets a mail, and this browser a useless gid.
     """
     async with parley.writing(Topic.account(taken.id)) as write:
         user = await write.get(User, taken.id)
         if user and not user.deleted_at and not user.confirmed_at:
             mail.queue(write.session, Kind.CONFIRM, user.email)
             write.update(user)
-            if user.is_waiting:  # and not in use, as where nobody had to confirm
+            if user.is_waiting:  # else the account is in use, because nothing had to be confirmed when it was made
                 user.username, user.password_hash = username, hash
                 return device_gid(user)
             return device_gid(_new(user.email, username, hash))
@@ -112,7 +111,7 @@ async def _sign_up_again(parley: Parley, taken: User, username: str, hash: str) 
 
 
 async def _claim_name(write: Write, user: User, username: str) -> None:
-    """This account has this name from now on. Raises Invalid if it is taken."""
+    """Give this account this name. Raises Invalid if it is taken."""
     await refuse_taken_name(write.session, username, but=user)
     user.rename(username)
 
@@ -164,11 +163,11 @@ async def change_email(parley: Parley, viewer: Viewer, email: str, password: str
 async def confirm(
     parley: Parley, token: str, password: str | None = None, username: str | None = None, known_as: Gid | None = None
 ) -> None:
-    """The address that this link was sent to is its account's. Twice is no error. Raises Invalid.
+    """Confirm the address that this link was sent to. Confirming again is no error. Raises Invalid.
 
-    Anybody can sign up with any address. So where accounts wait for their confirmation, the password and the name that
-    were given at sign-up count only if the same browser confirms (`known_as` is what `sign_up` gave it). Any other
-    browser chooses a password, and a name if it wants another: who has the mail decides, not who typed the address.
+    Anybody can sign up with any address. So if accounts have to be confirmed, the password and the name of the sign-up
+    count only if the same browser confirms (`known_as` is the gid that `sign_up` gave it). Any other browser must send
+    a password, and may send another name: the person who has the mail decides, not the person who typed the address.
     """
     id_, address = open_link(parley, Purpose.CONFIRM, token)
     async with parley.reading() as reading:
@@ -177,7 +176,7 @@ async def confirm(
         await _join(parley, found, password, username, is_known(found, known_as))
         return
     if password is not None:
-        raise worthless()  # nobody chooses a password of an account that is in use
+        raise worthless()  # a confirmation never changes the password of an account that is in use
     try:
         async with parley.writing(Topic.account(id_)) as write:
             user = await write.get(User, id_)
@@ -199,7 +198,7 @@ async def confirm(
 
 
 def _joins(parley: Parley, user: User, address: str) -> bool:
-    """Whether this link is for an account that nobody could use before."""
+    """Whether this link confirms an account that nobody could use before."""
     waits = user.is_waiting or (parley.settings.require_confirmation and not user.confirmed_at)
     return waits and not user.deleted_at and bound_to(user) == address
 
@@ -216,7 +215,7 @@ async def _join(parley: Parley, found: User, password: str | None, username: str
         async with parley.writing(Topic.account(found.id)) as write:
             user = await write.get(User, found.id)
             if user is None or user.confirmed_at or bound_to(user) != bound_to(found):
-                raise worthless()  # of two at once, one
+                raise worthless()  # of two confirmations at the same moment, only the first counts
             await _claim_name(write, user, name)
             user.password_hash, user.confirmed_at = hash, datetime.now(UTC)
             if password is not None:
@@ -237,7 +236,7 @@ def bound_to(user: User) -> str:
 
 @owned
 async def change_username(parley: Parley, viewer: Viewer, username: str) -> User:
-    """The account under another name. What it wrote gets that name soon after. Raises Invalid, SignInFirst."""
+    """Give the account another name. Its comments get that name soon after. Raises Invalid, SignInFirst."""
     if viewer.user_id is None:
         raise SignInFirst
     try:
@@ -349,8 +348,8 @@ async def unlock(parley: Parley, token: str) -> User:
 async def delete(parley: Parley, viewer: Viewer, password: str, then: Literal["keep", "erase"]) -> None:
     """Delete the account, then `erase` its comments or `keep` them under no name, and take back its likes.
 
-    The account and its logins go first and at once. Should the process be killed before the rest is done, what is
-    left is noted on the tombstone, for `finish_leaving`. Raises Invalid, TooMany, and Conflict for the last owner.
+    The account and its logins are deleted first. The tombstone notes what is left to do, so that `finish_leaving` can
+    do it if the process is killed. Raises Invalid, TooMany, and Conflict for the last owner.
     """
     user = await prove(parley, viewer, password)
     async with parley.writing(Topic.account(user.id), QUEUE) as write:
@@ -364,7 +363,8 @@ async def delete(parley: Parley, viewer: Viewer, password: str, then: Literal["k
 
 @owned
 async def remove(parley: Parley, user_id: UUID) -> None:
-    """Delete an account with its comments, by the operator: without a password, a mail, or an owner that remains."""
+    """Delete an account with its comments, for the operator: no password is asked, no mail is sent, and no owner need
+    remain."""
     async with parley.writing(Topic.account(user_id), QUEUE) as write:
         await byline.lock_author(write, user_id)
         user = await write.get(User, user_id)

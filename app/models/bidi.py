@@ -1,4 +1,4 @@
-"""People's words inside our sentences: isolated, so that a name written from right to left does not reorder the rest.
+"""Bidi: people's words inside our sentences are isolated, so that a right-to-left name does not reorder the rest.
 
 In HTML, `dir="auto"` does this. Plain text (titles, mails) needs the characters FSI and PDI (Unicode UAX 9, 2.4).
 """
@@ -13,7 +13,7 @@ _TURNING = frozenset({"R", "AL", "AN", "RLE", "RLO", "RLI", "LRE", "LRO", "LRI",
 
 
 def isolated(words: str) -> str:
-    """The words, in isolates if any of their characters has an influence on the direction of what stands around."""
+    """The words, isolated if any of their characters affects the direction of the text around them."""
     if not any(unicodedata.bidirectional(character) in _TURNING for character in words):
         return words
     return f"{FIRST_STRONG_ISOLATE}{words}{POP_ISOLATE}"

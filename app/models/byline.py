@@ -1,12 +1,12 @@
 """Bylines: the name and the role of an author as they are stored with what the author wrote.
 
-A rendering depends on its row alone, so a new name or role is written to all of the author's rows: comments, and what
-others were notified of or reported. That is done after the change, a few rows in a transaction.
+A rendering depends on its row alone, so a new name or role is written to all of the author's comments, notifications
+and reports. That is done after the change, a few rows in each transaction.
 
-1. The account says since when there is something to do. It is noted in the transaction of the change, and taken back
-   when all is done: what a killed process leaves undone is finished by another (`finish`).
-2. A comment is written with the name and the role that its author has then, under a lock on the account that a change
-   waits for. So no row is written with an old name after the last look.
+1. `byline_changed_at` of the account says since when there is something to do. The transaction of the change sets it,
+   and it is cleared when all is done. If a process is killed before that, another one finishes (`finish`).
+2. A comment gets the name and the role that its author has at that moment, under a lock on the account. A change waits
+   for that lock. So no row is written with an old name after the last query for such rows.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ log = logging.getLogger(__name__)
 
 
 async def lock_author(write: Write, user_id: UUID) -> None:
-    """Wait for what this account is writing; what it writes later waits for us (2)."""
+    """Wait for comments that this account is writing. Later ones wait for this transaction (2)."""
     await write.session.execute(select(User.id).where(User.id == user_id).with_for_update())
 
 
 def note_change(user: User) -> None:
-    """There is something to do (1). Within the transaction of the change."""
+    """Note that the account's rows must be rewritten (1). Call it within the transaction of the change."""
     user.byline_changed_at = datetime.now(UTC)
 
 
 @owned
 async def rewrite(parley: Parley, user_id: UUID) -> None:
-    """Write the account's name and role to its rows. May be done again, and by several at once."""
+    """Write the account's name and role to its rows. It may run again, and in several processes at once."""
     while True:
         async with parley.reading() as reading:
             user = await reading.get(User, user_id)
@@ -59,15 +59,15 @@ async def rewrite(parley: Parley, user_id: UUID) -> None:
 
 
 async def rewrite_later(parley: Parley, user_id: UUID) -> None:
-    """The same, for nobody to wait for: if the database fails, `finish` does it."""
+    """Like `rewrite`, for the background. If the database fails, `finish` does it later."""
     try:
         await rewrite(parley, user_id)
     except Trouble as error:
-        log.warning("a new name or role is written to comments later: %s", in_a_line(error))
+        log.warning("a new name or role will be written to comments later: %s", in_a_line(error))
 
 
 async def finish(parley: Parley) -> None:
-    """Do what a process that was killed has left undone (1)."""
+    """Do the work that a killed process has left undone (1)."""
     async with parley.reading() as reading:
         left = (await reading.scalars(select(User.id).where(User.byline_changed_at.is_not(None)))).all()
     for id_ in left:
@@ -111,7 +111,7 @@ async def _rewrite_some(parley: Parley, user: User, old: Select[Any]) -> bool:
 
 
 async def _is_done(parley: Parley, user: User) -> bool:
-    """Take the note back (1), unless the name or the role has changed again."""
+    """Clear `byline_changed_at` (1), unless the name or the role has changed again."""
     async with parley.database.transaction() as writing, writing.begin():
         current = await writing.get(User, user.id, with_for_update=True)
         if current and current.byline_changed_at == user.byline_changed_at:

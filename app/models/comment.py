@@ -51,14 +51,14 @@ class Path(TypeDecorator[list[str]]):
 
 
 class Remover(StrEnum):
-    """Who took a comment away from its readers: its author deleted it, or a moderator hid or erased it."""
+    """The person who removed a comment: its author, who deleted it, or a moderator, who hid or erased it."""
 
     AUTHOR = "author"
     MODERATOR = "moderator"
 
 
 class Names(TypeDecorator[list[str]]):
-    """A few names, with a line break between two."""
+    """A few names, stored with line breaks between them."""
 
     impl = Text
     cache_ok = True
@@ -82,24 +82,24 @@ class Comment(Live, Base):
     username: Mapped[str] = mapped_column(String(30))
     author_role: Mapped[str] = mapped_column(String(20), default=Role.MEMBER, server_default="member")  # a Role
     body: Mapped[str] = mapped_column(Text)
-    mentioned: Mapped[list[str]] = mapped_column(Names, default=list, server_default=text("''"))  # as typed, known then
+    mentioned: Mapped[list[str]] = mapped_column(Names, default=list, server_default=text("''"))  # names, as typed
     html: Mapped[str | None] = mapped_column(Text)  # None for a plain text
-    # Of which rules and which text `html` is: `app.models.markdown.key`. None if nobody has rendered it yet.
+    # Identifies the rules and the text that `html` was made from: `app.models.markdown.key`. None if not rendered yet.
     html_key: Mapped[int | None] = mapped_column(BigInteger, index=True)
     content_seq: Mapped[int] = mapped_column(BigInteger)  # when the content changed last; a like moves only `seq`
     likes_count: Mapped[int] = mapped_column(default=0)  # as published; see `app.models.like`
-    likes_pending: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # to be added to it
+    likes_pending: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # not yet added to `likes_count`
     likes_published_at: Mapped[datetime | None] = mapped_column(Instant)
-    likes_due_at: Mapped[datetime | None] = mapped_column(Instant, index=True)  # when the pending ones are to be
-    # The seq of the last change, if that was one of likes alone, and the seq of the last full change before it. The
-    # release before this one writes neither, so its changes count as full ones.
+    likes_due_at: Mapped[datetime | None] = mapped_column(Instant, index=True)  # when to publish the pending likes
+    # `likes_seq` is the seq of the last change if it changed likes alone, and `whole_seq` that of the last full change.
+    # The release before this one writes neither, so its changes count as full ones.
     likes_seq: Mapped[int | None] = mapped_column(BigInteger)
     whole_seq: Mapped[int | None] = mapped_column(BigInteger)
     parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("comments.id"))
     # The ids under which it is drawn, from the top down: its parent's and that one's own, but no more than `DEEPEST`.
     path: Mapped[list[str]] = mapped_column(Path, default=list, server_default=text("''"))
     hidden_at: Mapped[datetime | None] = mapped_column(Instant)  # by a moderator
-    removed_by: Mapped[str | None] = mapped_column(String(10))  # a Remover, of a tombstone; None: its author
+    removed_by: Mapped[str | None] = mapped_column(String(10))  # a Remover, on tombstones; None: the author
     created_at: Mapped[datetime] = mapped_column(Instant)
     updated_at: Mapped[datetime] = mapped_column(Instant)
 
@@ -118,7 +118,7 @@ class Comment(Live, Base):
 
     @property
     def remover(self) -> Remover:
-        """Because of whom readers do not see it."""
+        """The person because of whom readers do not see this comment."""
         hidden = self.deleted_at is None and self.hidden_at is not None
         return Remover.MODERATOR if hidden else Remover(self.removed_by or Remover.AUTHOR)
 
@@ -127,23 +127,23 @@ class Comment(Live, Base):
         return self.seq if self.whole_seq is None or self.likes_seq != self.seq else self.whole_seq
 
     def before_change(self) -> None:
-        """Publish the likes that were held back: whoever is sent this change has their number."""
+        """Publish the pending likes: this change sends their number anyway."""
         self.likes_count = (self.likes_count or 0) + (self.likes_pending or 0)
         self.likes_pending, self.likes_due_at = 0, None
 
     @validates("body")
     def _forget_html(self, _name: str, body: str) -> str:
-        """Another text is not shown with the old one's HTML, whoever changes it."""
+        """Drop the HTML of the old text, so that no code can set a text and keep the old HTML."""
         self.html, self.html_key, self.mentioned = None, None, []
         return body
 
     def write(self, body: str, rendering: Rendering) -> None:
-        """Set the text, and what it is shown as."""
+        """Set the text and its rendering."""
         self.body = body
         self.take(rendering)
 
     def take(self, rendering: Rendering) -> None:
-        """Store what the text is shown as."""
+        """Store the rendering of the text."""
         self.html, self.html_key = rendering.html, markdown.key(self.body)
         self.mentioned = list(rendering.mentioned)
 
@@ -169,7 +169,7 @@ class Comment(Live, Base):
         return {**super().tombstone(), **by_moderator}
 
 
-# Tombstones of the release before this one, which knows nothing of `html`: upkeep erases it there.
+# Tombstones that the release before this one has left with `html`, which it does not know. Upkeep erases it.
 _LEFT = Comment.deleted_at.is_not(None) & Comment.html.is_not(None)
 Index("ix_comments_html_left", Comment.id, postgresql_where=_LEFT, sqlite_where=_LEFT)
 
@@ -207,7 +207,7 @@ def render(comment: Comment, kind: Kind) -> dict[str, Any]:
 
 
 def render_likes(comment: Comment) -> dict[str, Any]:
-    """What a change of likes alone changes."""
+    """The members that change with the number of likes alone."""
     topic = Topic.parse(comment.topic)
     return {
         "id": comment.id,
@@ -249,12 +249,12 @@ async def post(
     parent_id: UUID | None = None,
     page: HostPage | None = None,
 ) -> tuple[Comment, bool]:
-    """(the comment, whether it is new). The same id again, by its author on its topic, answers what is stored.
+    """(the comment, whether it is new). If its author posts the same id on its topic again, returns the stored comment.
 
     `page` is the host's page that it was written in.
 
     Raises Conflict for any other use of the id, Invalid for a parent that is not on the topic and for a body that shows
-    nothing, Forbidden where the conversation is locked.
+    nothing, and Forbidden if the conversation is locked.
     """
     if author.user_id is None or author.username is None:
         raise SignInFirst
@@ -285,7 +285,7 @@ async def post(
 
 
 async def _read_body(reading: Reading, body: str) -> Written:
-    """What the text is shown as, and whom it mentions. Raises Invalid."""
+    """The rendering of the text, and the accounts that it mentions. Raises Invalid."""
     written = await mention.read_text(reading, body)
     if not written.rendering.shows_something:
         raise Invalid("body", "Can't be empty")

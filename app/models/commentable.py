@@ -37,7 +37,7 @@ COMMENTS = table("comments", column("topic"), column("deleted_at"), column("hidd
 
 @dataclass(frozen=True)
 class HostPage:
-    """A page of a host, as the embed in it says: see `app.web.hosts`, which checks it."""
+    """A page of a host, as its embed describes it. `app.web.hosts` checks it."""
 
     url: str
     title: str = ""
@@ -49,7 +49,7 @@ class Commentable(Live, Base):
     title: Mapped[str] = mapped_column(String(LONGEST_TITLE), default="")
     locked: Mapped[bool] = mapped_column(default=False)
     comments_count: Mapped[int] = mapped_column(default=0)  # of those that everybody may see
-    # The host's page that the conversation is under, without a fragment; "" while nobody has said.
+    # The host's page that the conversation is under, without a fragment; "" until an embed or a moderator sets it.
     url: Mapped[str] = mapped_column(String(MAX_URL), default="", server_default=text("''"))
 
     @property
@@ -103,7 +103,7 @@ async def count_new(write: Write, topic: Topic, author: Viewer, page: HostPage |
     if commentable.locked and not author.moderator:
         raise Forbidden("Comments are closed.")
     commentable.comments_count += 1
-    if page and not commentable.url:  # the first embed that somebody comments from; later only moderators change it
+    if page and not commentable.url:  # the first comment from an embed sets the page; later only moderators change it
         commentable.url, commentable.title = page.url, commentable.title or page.title
     _put(write, commentable)
 

@@ -33,7 +33,7 @@ class Act(StrEnum):
     LOCK = "lock"
     UNLOCK = "unlock"
     TITLE = "title"  # a conversation is called what the reason says
-    PAGE = "page"  # a conversation is under the host's page that the reason says
+    PAGE = "page"  # set the host's page of a conversation; the reason is its address
     BLOCK = "block"
     UNBLOCK = "unblock"
     MEMBER = "member"  # the role that somebody has from now on

@@ -1,6 +1,6 @@
-"""Which comments a page folds, so that a text of ten thousand lines does not bury the others.
+"""Fold: the rule for which comments a page folds, so that a text of ten thousand lines does not hide the others.
 
-The rule reads the text alone, as the browser's does (fold.js), so that the page does not move when the scripts run.
+The rule depends on the text alone, and the browser has the same (fold.js), so the page does not move when scripts run.
 """
 
 from __future__ import annotations

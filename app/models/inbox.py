@@ -71,10 +71,10 @@ async def mark(parley: Parley, viewer: Viewer, id: UUID, read: bool | None, matc
 
 @owned
 async def mark_all(parley: Parley, viewer: Viewer, upto: int) -> int:
-    """Mark as read whatever was created up to this seq: what has come since nobody has seen. Answers how many.
+    """Mark notifications as read that were created up to this seq; newer ones were not seen yet. Returns how many.
 
-    At most `BATCH` of them in one transaction, so other writers to this topic and its streams get their turns. If the
-    process is killed in between, the newest ones stay unread, and the same call marks them.
+    One transaction marks at most `BATCH` of them, so that other writers to this topic and its streams get their turns.
+    If the process is killed in between, the newest ones stay unread, and the same call marks them.
     """
     own = _own_topic(viewer)
     seen = _on(own).where(Notification.read_at.is_(None), Notification.created_seq <= upto)

@@ -3,10 +3,10 @@
 A like lives on its person's own topic, so that it is right in all their tabs, while the comment's frame, with the
 number of likes, stays one for everybody. Taken back, the row is a tombstone; given again, it is the same row.
 
-The number is published at most once a second for each comment, because everybody who looks is sent it. Likes within
-a second of the last one are *pending*: their rows are written, their number waits in the comment, and the process that
-was first to hold one back publishes them when the second is over. If it is killed before that, `publish_overdue` does.
-Any other change of the comment publishes them as well (`Comment.before_change`).
+The number is published at most once a second for each comment, because every client that watches gets it. Likes within
+a second of the last publication are *pending*: their rows are written, and the comment counts them separately. The
+process that wrote the first pending like publishes them when the second is over; if it is killed before that,
+`publish_overdue` does. Any other change of the comment publishes them as well (`Comment.before_change`).
 
 A comment that is hidden keeps its likes, and one that is deleted has none to show: the likes of it stay where they
 are, on as many topics as there were people, and mean nothing.
@@ -76,9 +76,9 @@ def id_of(user_id: UUID, comment_id: UUID) -> UUID:
 
 @owned
 async def like(parley: Parley, viewer: Viewer, comment_id: UUID) -> tuple[Like, int]:
-    """This person likes this comment, from now on or still: (the like, the comment's seq from which on it counts).
+    """Like this comment, unless the person does already: (the like, the comment's seq at which its number has it).
 
-    That seq is one that the comment does not have yet while the like is pending.
+    While the like is pending, the comment has not reached that seq yet.
 
     Raises Missing, SignInFirst.
     """
@@ -121,7 +121,7 @@ async def _set(parley: Parley, viewer: Viewer, comment_id: UUID, liked: bool) ->
 
 
 def _counted(comment: Comment) -> int:
-    """From which of its seqs on the comment's number has all likes that there are."""
+    """The comment's seq at which its published number has all likes."""
     return comment.seq if comment.likes_due_at is None else comment.seq + 1
 
 
@@ -129,11 +129,11 @@ def _counted(comment: Comment) -> int:
 
 
 def _count(write: Write, comment: Comment, by: int) -> datetime | None:
-    """Count likes, at once if that is allowed. Otherwise answers when to publish them, if the caller has to."""
+    """Count likes. Returns when the caller must publish them; None if they are published now, or another call will."""
     now = clock()
     comment.likes_pending += by
     last = comment.likes_published_at
-    if last is None or not timedelta(0) <= now - last < PAUSE:  # a clock that was put back holds up nothing
+    if last is None or not timedelta(0) <= now - last < PAUSE:  # or the clock was put back
         publish(write, comment, now)
         return None
     if comment.likes_due_at is not None:
@@ -143,7 +143,7 @@ def _count(write: Write, comment: Comment, by: int) -> datetime | None:
 
 
 def publish(write: Write, comment: Comment, now: datetime) -> None:
-    """Make the number public, with a seq for it. The write holds the comment's topic."""
+    """Publish the number with a new seq. The write holds the comment's topic."""
     whole_seq = comment.full_seq
     write.update(comment)
     comment.whole_seq, comment.likes_seq = whole_seq, comment.seq
@@ -159,7 +159,7 @@ async def _publish_at(parley: Parley, comment_id: UUID, due_at: datetime) -> Non
 
 
 async def _publish_pending(parley: Parley, comment_id: UUID, now: datetime) -> None:
-    """Publish what is due by `now`, unless somebody has."""
+    """Publish the likes that are due by `now`, unless they have been published."""
     async with parley.writing(await topic_of(parley, comment_id)) as write:
         comment = await write.get(Comment, comment_id)
         if comment is None or comment.deleted_at or comment.likes_due_at is None:
@@ -169,8 +169,8 @@ async def _publish_pending(parley: Parley, comment_id: UUID, now: datetime) -> N
 
 
 async def publish_overdue(parley: Parley) -> None:
-    """Publish the numbers that a process has left behind. Those that are due in more than a pause, by a clock that was
-    put back, count as overdue."""
+    """Publish the numbers that a killed process has left pending. A number that is due in more than a pause is overdue,
+    too: the clock was put back."""
     now = clock()
     overdue = (Comment.likes_due_at <= now) | (Comment.likes_due_at > now + PAUSE)
     query = select(Comment.id, Comment.likes_due_at).where(overdue, Comment.deleted_at.is_(None)).limit(BATCH)

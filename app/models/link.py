@@ -26,9 +26,9 @@ SECONDS = {Purpose.RESET: 3600, Purpose.CONFIRM: 3 * 24 * 3600, Purpose.UNLOCK: 
 
 
 def write_link(parley: Parley, purpose: Purpose, user_id: UUID, bound_to: str, hint: str = "") -> str:
-    """`bound_to` is a fingerprint of what makes the link worthless when it changes.
+    """The address of a link. It becomes invalid when the values change whose fingerprint is `bound_to`.
 
-    `hint` is a word for the page, which cannot read the token: it follows an `&`, is not signed, and decides nothing.
+    `hint` is a word for the page, which cannot read the token: it follows an `&`, is not signed, and grants nothing.
     """
     gid = Gid("User", str(user_id), {"of": bound_to})
     return f"{parley.settings.public_url}/{purpose}#{parley.signer.sign(gid, purpose)}{hint and f'&{hint}'}"

@@ -1,7 +1,7 @@
-"""Lookalikes: names that readers would take for one another though they are spelled with other characters.
+"""Lookalikes: names that look the same to readers although their characters differ.
 
-1. A name keeps to one script, except for the scripts of Chinese, Japanese and Korean, which are written together and
-   with Latin (UTS #39, "Highly Restrictive").
+1. A name uses one script. Exceptions are the scripts of Chinese, Japanese and Korean, which may be mixed with each
+   other and with Latin (UTS #39, "Highly Restrictive").
 2. A name of one script may still look like a Latin one, letter by letter. So each name has a *skeleton*: two names
    with one skeleton look alike. The letters are those of Unicode's confusables.txt (UTS #39, section 4) that have one
    Latin letter as their prototype, as far as NFKC leaves them as they are.
@@ -15,10 +15,10 @@ import unicodedata
 _EAST_ASIAN = frozenset({"BOPOMOFO", "CJK", "HANGUL", "HIRAGANA", "KATAKANA", "YI"})
 _JOINERS = "\u200c\u200d"
 
-# A capital I that is there to be read as an l: after a small letter, or inside a word that goes on in small ones.
+# A capital I that may pass for an l: after a small letter, or inside a word that goes on in small letters.
 _I_LIKE_L = re.compile(r"(?<=[a-z])I|(?<=[A-Z])I(?=[a-z])")
 
-# By the Latin letter that they look like.
+# Letters of other scripts, by the Latin letter that they look like.
 _LIKE = {
     "A": "\u0391\u0410\u13aa\u15c5\ua4ee\U000102a0\U00016f40",
     "B": "\u0392\u0412\u13f4\u15f7\ua4d0\ua7b4\U00010282\U000102a1\U00010301",
@@ -79,26 +79,26 @@ _LATIN = str.maketrans({character: latin for latin, characters in _LIKE.items() 
 
 
 def skeleton(name: str) -> str:
-    """What names that look alike have in common (2). For comparison only; nobody is shown one."""
+    """The skeleton of a name (2). It is for comparison only, and never shown."""
     plain = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", without_joiners(name)))
     latin = _I_LIKE_L.sub("l", plain.translate(_LATIN))
     return re.sub(r"\s+", " ", latin.replace("\u2019", "'").casefold()).strip()[:200]
 
 
 def mixes_scripts(name: str) -> bool:
-    """Whether this name has letters of scripts that are not written together (1)."""
+    """Whether this name has letters of scripts that may not be mixed (1)."""
     scripts = {_script(character) for character in name if unicodedata.category(character) in ("Lu", "Ll", "Lt", "Lo")}
     others = scripts - _EAST_ASIAN
     return len(others) > 1 or bool(others - {"LATIN"} and scripts & _EAST_ASIAN)
 
 
 def is_east_asian(character: str) -> bool:
-    """Whether names in this letter's script are short: Chinese, Japanese and Korean ones."""
+    """Whether this letter is Chinese, Japanese or Korean, so that names in its script are short."""
     return _script(character) in _EAST_ASIAN
 
 
 def without_joiners(name: str) -> str:
-    """Without ZWNJ and ZWJ, which change how letters are drawn and not which they are."""
+    """The name without ZWNJ and ZWJ, which change only how letters are drawn."""
     return name.translate(dict.fromkeys(map(ord, _JOINERS)))
 
 

@@ -6,8 +6,8 @@
    same, and takes the same time.
 3. A row is taken by one process at a time, for a while. Is that process killed, another takes it after that; only
    between the mail server's answer and our note of it can a mail be sent twice.
-4. A mail that can never be sent becomes a dead letter: it leaves the queue, costs nothing more, and is kept for a while
-   so that an operator can see what failed. A failure that may pass is retried with growing waits, for two days.
+4. A mail that can never be sent becomes a dead letter: it leaves the queue, and is kept for a while so that an operator
+   can see what failed. After a failure that may be temporary, the mail is retried with growing waits, for two days.
 """
 
 from __future__ import annotations
@@ -64,14 +64,14 @@ class Mail(Base):
 
 
 class DeadLetter(Base):
-    """A mail that will not be sent, and why. It has no words and no link, as none was written."""
+    """A mail that will not be sent, and why. It has no text and no link: those are only written when a mail is sent."""
 
     __tablename__ = "dead_letters"
 
-    id: Mapped[UUID] = mapped_column(primary_key=True)  # the mail's
+    id: Mapped[UUID] = mapped_column(primary_key=True)  # the id that the mail had
     kind: Mapped[str] = mapped_column(String(30))
     address: Mapped[str] = mapped_column(String(254))
-    reason: Mapped[str] = mapped_column(String(100))  # without any text of others
+    reason: Mapped[str] = mapped_column(String(100))  # our own words; never text of a mail server
     attempts: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(Instant)
     died_at: Mapped[datetime] = mapped_column(Instant, index=True)
@@ -107,7 +107,7 @@ async def dead_letters(reading: Reading, limit: int) -> list[DeadLetter]:
 
 
 async def take(writing: Writing, busy: Collection[str] = ()) -> Mail | None:
-    """The mail that is due longest, now this process's for a while (3); none to a `busy` address."""
+    """Claim the mail that has been due longest, for a while (3). Mails to `busy` addresses are left."""
     now = datetime.now(UTC)
     due = select(Mail).where(Mail.due_at <= now, Mail.address.not_in(busy))
     due = due.order_by(Mail.due_at).limit(1).with_for_update(skip_locked=True)
@@ -119,7 +119,7 @@ async def take(writing: Writing, busy: Collection[str] = ()) -> Mail | None:
 
 
 async def put_back(writing: Writing, mail: Mail, reason: str) -> bool:
-    """After a failure that may pass: due again later. Answers False for one that is a dead letter instead (4)."""
+    """Make the mail due again later, after a temporary failure. Returns False if it became a dead letter (4)."""
     if datetime.now(UTC) - mail.created_at > PATIENCE:
         await set_aside(writing, mail, reason)
         return False
@@ -130,7 +130,7 @@ async def put_back(writing: Writing, mail: Mail, reason: str) -> bool:
 
 
 async def set_aside(writing: Writing, mail: Mail, reason: str) -> None:
-    """It will not be sent (4)."""
+    """Turn the mail into a dead letter: it will not be sent (4)."""
     await discard(writing, mail)
     writing.add(
         DeadLetter(
@@ -141,7 +141,7 @@ async def set_aside(writing: Writing, mail: Mail, reason: str) -> None:
 
 
 async def forget_dead_letters(writing: Writing, address: str) -> None:
-    """An account with this address is gone: what could not be sent there has no address any more."""
+    """Remove the address from its dead letters, because its account was deleted."""
     await writing.execute(delete(DeadLetter).where(DeadLetter.address == address))
 
 
@@ -165,7 +165,7 @@ async def kept(reading: Reading) -> list[Mail]:
 
 
 async def prune(writing: Writing) -> None:
-    """Drop what nobody could send or write for so long, and old dead letters."""
+    """Drop mails that could not be sent or written for too long, and old dead letters."""
     now = datetime.now(UTC)
     await writing.execute(delete(Mail).where(Mail.sent_at.is_(None), Mail.created_at < now - DROPPED))
     newest = select(DeadLetter.id).order_by(DeadLetter.died_at.desc()).limit(MAX_DEAD_LETTERS)

@@ -1,7 +1,7 @@
-"""Mentions of people: which accounts the names in a text belong to.
+"""Mentions of people: finds the accounts that a text mentions.
 
-One rule decides what is marked and who is notified: names are looked up when the text is written, the comment stores
-those that were found, the rendering marks these, and their accounts are notified.
+The people who are notified are exactly the ones whose names are marked. Names are looked up when the text is written.
+The comment stores the names that were found, the rendering marks them, and their accounts are notified.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from app.models.markdown import Rendering
 from app.models.markdown.mentions import candidates
 from app.models.user import User, username_key
 
-MOST_MENTIONS = 10  # people whom one text can name; further names are text
+MOST_MENTIONS = 10  # people that one text can mention; further names are text
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A text as rendered, and the accounts that it mentions, in order, each once."""
+    """A rendered text, and the accounts that it mentions, in order, each once."""
 
     rendering: Rendering
     mentioned: tuple[UUID, ...]
 
 
 async def read_text(reading: Reading, text: str) -> Written:
-    """Render `text`, and find whom it mentions. Takes a few milliseconds, so call it before anything is locked."""
+    """Render `text`, and find the accounts that it mentions. This takes milliseconds, so call it before you lock."""
     known = await find(reading, text)
     rendering = await markdown.render_aside(text, known)
     people = _people(rendering, known)
@@ -59,6 +59,6 @@ def _people(rendering: Rendering, known: Mapping[str, UUID]) -> tuple[UUID, ...]
 
 
 def _keys(name: str) -> Iterator[str]:
-    """The keys that this name may have. An underscore may stand for a space: `@Al_Smith` is Al_Smith or Al Smith."""
+    """The keys that this name may have. An underscore may replace a space: `@Al_Smith` is Al_Smith or Al Smith."""
     for typed in dict.fromkeys((name, name.replace("_", " "))):
         yield username_key(typed.replace("’", "'"))

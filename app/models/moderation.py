@@ -138,7 +138,7 @@ async def dismiss(parley: Parley, by: Viewer, comment_id: UUID) -> None:
 async def change(
     parley: Parley, by: Viewer, topic: Topic, locked: bool | None, title: str | None, url: str | None = None
 ) -> Commentable:
-    """Lock a conversation or unlock it, or give it another title or page; None leaves it as it is. Raises Forbidden."""
+    """Lock or unlock a conversation, or change its title or page. None changes nothing. Raises Forbidden."""
     async with parley.writing(topic.about, QUEUE) as write:
         moderator = await moderator_in(write, by)
         commentable = (await commentables.of(write.session, [topic]))[topic]
@@ -156,7 +156,7 @@ async def change(
 def _acts(
     commentable: Commentable, locked: bool | None, title: str | None, url: str | None
 ) -> Iterator[tuple[Act, str]]:
-    """(what it takes, the reason that the record gives)."""
+    """The decisions that these changes are, with the reasons to record."""
     if locked is not None and locked != commentable.locked:
         yield Act.LOCK if locked else Act.UNLOCK, ""
     if title is not None and title != commentable.title:
@@ -169,8 +169,8 @@ def _acts(
 async def erase(parley: Parley, by: Viewer, comment_id: UUID, reason: str = "") -> None:
     """Delete somebody's comment for good: its text leaves the database, as when its author deletes it.
 
-    For owners, and for content that must not be stored, such as illegal content. It works on hidden comments and on
-    those of people who have left. One that is deleted already stays as it is. Raises Missing, Forbidden.
+    Only owners may erase. It is for content that must not be stored, such as illegal content. It works on hidden
+    comments and on those of people who have left. A deleted comment stays as it is. Raises Missing, Forbidden.
     """
     topic = await topic_of(parley, comment_id)
     while True:

@@ -1,4 +1,5 @@
-"""Mutes: whose comments do not notify somebody any more. They stay readable; only the person who muted knows of it."""
+"""Mutes: comments of a muted account no longer notify the person who muted it. They stay readable, and the muted person
+is not told."""
 
 from __future__ import annotations
 
@@ -23,16 +24,16 @@ MAX_MUTES = 1_000  # of one account
 class Mute(Base):
     __tablename__ = "mutes"
 
-    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)  # who is not notified
-    muted_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True, index=True)  # by whose comments
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)  # the person who is not notified
+    muted_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True, index=True)  # the author
     created_at: Mapped[datetime] = mapped_column(Instant)
 
 
 @owned
 async def mute(parley: Parley, viewer: Viewer, other_id: UUID) -> None:
-    """This account's comments notify the viewer no more. Again, it is no error.
+    """Comments of this account no longer notify the viewer. Muting it again is no error.
 
-    Raises SignInFirst, Missing, Invalid for one's own account, Forbidden beyond `MAX_MUTES`.
+    Raises SignInFirst, Missing, Invalid for the viewer's own account, Forbidden beyond `MAX_MUTES`.
     """
     if viewer.user_id is None:
         raise SignInFirst
@@ -55,7 +56,7 @@ async def mute(parley: Parley, viewer: Viewer, other_id: UUID) -> None:
 
 @owned
 async def unmute(parley: Parley, viewer: Viewer, other_id: UUID) -> None:
-    """They notify the viewer again. Again, or never muted, it is no error. Raises SignInFirst."""
+    """Comments of this account notify the viewer again. It is no error if it was not muted. Raises SignInFirst."""
     if viewer.user_id is None:
         raise SignInFirst
     async with parley.database.transaction() as writing, writing.begin():
@@ -71,11 +72,11 @@ async def muted_by(reading: Reading, viewer: Viewer) -> list[User]:
 
 
 async def who_mutes(reading: Reading, author_id: UUID | None, people: Iterable[UUID]) -> set[UUID]:
-    """Those of these people who have muted this author."""
+    """The people among these who have muted this author."""
     theirs = select(Mute.user_id).where(Mute.muted_id == author_id, Mute.user_id.in_(list(people)))
     return set((await reading.scalars(theirs)).all())
 
 
 async def leave_behind(writing: Writing, user_id: UUID) -> None:
-    """An account is gone: neither does it mute, nor is it muted."""
+    """Remove all mutes by and of a deleted account."""
     await writing.execute(delete(Mute).where(or_(Mute.user_id == user_id, Mute.muted_id == user_id)))

@@ -1,4 +1,4 @@
-"""Names to complete: the accounts whose names begin like what somebody has typed after an `@`."""
+"""Names to complete: the accounts whose names begin with what somebody has typed after an `@`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Name = tuple[UUID, str]
 
 
 async def beginning_with(reading: Reading, viewer: Viewer, prefix: str, topic: Topic | None = None) -> Sequence[Name]:
-    """(id, name) of at most `MAX_NAMES` accounts but the viewer's own, the shortest names first. If there is a topic,
-    those who have commented there come before the others.
+    """(id, name) of at most `MAX_NAMES` accounts whose names begin with `prefix`, the shortest names first. If there is
+    a topic, people who have commented there come first.
 
-    Names are compared in their canonical form. Accounts that are deleted or blocked are not among them.
+    Names are compared in their canonical form. The viewer, and deleted and blocked accounts, are left out.
     """
     here = await _read(reading, _of(viewer, prefix).where(User.id.in_(_authors(topic)))) if topic else []
     others = await _read(reading, _of(viewer, prefix).where(User.id.not_in([id_ for id_, _ in here])))
@@ -30,8 +30,8 @@ async def beginning_with(reading: Reading, viewer: Viewer, prefix: str, topic: T
 
 
 def _of(viewer: Viewer, prefix: str) -> Select[UUID, str]:
-    # A name with underscores in place of spaces is a mention, too. The name itself is compared besides, because its
-    # canonical form may be shorter than what somebody has typed so far.
+    # A name with underscores in place of spaces is a mention, too. The name itself is compared as well, because its
+    # canonical form may be shorter than the typed prefix.
     key = username_key(prefix.replace("’", "'"))
     keys = [User.username_key.startswith(form, autoescape=True) for form in {key, key.replace("_", " ")}]
     begins = or_(*keys, User.username.istartswith(prefix, autoescape=True))

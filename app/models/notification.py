@@ -33,9 +33,9 @@ from app.models.mention import MOST_MENTIONS
 from app.models.user import DELETED, LONGEST_USERNAME, User
 
 MOST_TOLD = MOST_MENTIONS + 1  # of one comment, however often it is edited
-LIMIT_WINDOW = timedelta(minutes=10)  # in which these are counted:
-MAX_FROM_ONE_TO_ONE = 20  # notifications that one author's comments make for one person
-MAX_FROM_ONE = 100  # that one author's comments make for everybody
+LIMIT_WINDOW = timedelta(minutes=10)  # for the next two limits
+MAX_FROM_ONE_TO_ONE = 20  # notifications from one author's comments for one person
+MAX_FROM_ONE = 100  # notifications from one author's comments for all people together
 BATCH = 200  # notifications in one transaction, when somebody leaves
 
 
@@ -55,7 +55,7 @@ class Notification(Live, Base):
     place: Mapped[str] = mapped_column(String(LONGEST_TOPIC))  # the comment's topic
     title: Mapped[str] = mapped_column(String(LONGEST_TITLE), default="", server_default=text("''"))  # of it, then
     url: Mapped[str] = mapped_column(String(MAX_URL), default="", server_default=text("''"))  # of the host's page, then
-    actor_id: Mapped[UUID]  # who wrote it
+    actor_id: Mapped[UUID]  # the author of the comment
     actor_name: Mapped[str] = mapped_column(String(LONGEST_USERNAME))
     created_at: Mapped[datetime] = mapped_column(Instant)
     read_at: Mapped[datetime | None] = mapped_column(Instant)
@@ -72,7 +72,7 @@ class Notification(Live, Base):
         return {**super().tombstone(), "commentable_type": place.type, "commentable_id": place.id}
 
 
-# Serves `_within_limits`, and finding all of an author's.
+# For `_within_limits`, and for finding all notifications from one author.
 Index("ix_notifications_actor_id_created_at", Notification.actor_id, Notification.created_at)
 
 
@@ -96,8 +96,8 @@ Told = Mapping[UUID, About]
 
 
 def id_of(user_id: UUID, comment_id: UUID) -> UUID:
-    """The id of a new notification. It names the model, because a person's like of the same comment has an id made
-    alike. Whether somebody was notified before is looked up by person and comment: older rows have other ids."""
+    """The id of a new notification. It includes the model's name, because the id of a like is made from the same person
+    and comment. Older rows have other ids, so earlier notifications are looked up by person and comment."""
     return uuid5(user_id, f"notification/{comment_id}")
 
 
@@ -111,8 +111,8 @@ async def whom(
     parent_author_id: UUID | None = None,
     but: UUID | None = None,
 ) -> Told:
-    """Who is to be told of what this author writes: whom it mentions, and whom it replies to; nobody of their own, and
-    nobody who was told of the comment `but` before."""
+    """The people to notify of a comment: those whom it mentions, and the author of its parent. Its own author is left
+    out, and so are people who were notified of the comment `but` before."""
     told = dict.fromkeys(mentioned, About.MENTION)
     if parent_author_id is not None:
         told[parent_author_id] = About.REPLY
@@ -143,9 +143,9 @@ async def tell(write: Write, author: Viewer, comment_id: UUID, place: Topic, tol
 
 
 async def _within_limits(reading: Reading, author: Viewer, wanted: list[UUID], now: datetime) -> list[UUID]:
-    """Those of `wanted` whom this author may notify now. For the others the comment stands without a notification.
+    """The people in `wanted` whom this author may notify now. The others get no notification of the comment.
 
-    Notifications that were taken back count as well, so deleting comments makes no room for more.
+    Notifications that were taken back count, too, so deleting comments does not allow more.
     """
     recent = (Notification.actor_id == author.user_id, Notification.created_at > now - LIMIT_WINDOW)
     counts = select(Notification.user_id, func.count()).where(*recent).group_by(Notification.user_id)

@@ -1,7 +1,7 @@
 """Passwords: Argon2id, off the event loop, and which ones are refused.
 
-A hash takes tens of milliseconds and 64 MiB, so few run at once and the loop never waits for one. Networks take turns
-(`app.live.fair_queue`): one that asks for hundreds of hashes delays everybody else by one of them.
+A hash takes tens of milliseconds and 64 MiB, so only a few run at once, in threads, and never on the event loop.
+Networks take turns (`app.live.fair_queue`): a network that asks for hundreds of hashes delays others by one of them.
 
 Any characters may be in any order. Refused is what is guessed first: the commonest, and what is made of the account's
 own name or address (NIST SP 800-63B, OWASP ASVS 6.2).
@@ -27,13 +27,13 @@ from app.models.refusals import Busy, Invalid, NetworkBusy
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# The network that the current request comes from, in whose turn its hashes are made. None: not counted by network.
+# The network of the current request; its hashes wait for that network's turn. None: the network is not counted.
 queue_key: ContextVar[str | None] = ContextVar("queue_key", default=None)
 
 SHORTEST = 8  # characters
 LONGEST = 128
 AT_ONCE = 2
-WAITING = 200  # hashes in all; past that a request is refused (503) instead of waiting longer than anybody does
+WAITING = 200  # hashes in all; past that a request is refused (503), because it would wait too long
 WAITING_PER_NETWORK = 8  # hashes; past that a request is refused (429)
 SERVICE = "parley"
 OWN = 4  # letters and digits that must be left of a password without one's own name
@@ -79,7 +79,7 @@ async def verify_password(password: str, hash: str | None) -> bool:
 
 
 async def _off_the_loop(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Raises Busy, and NetworkBusy where this network alone is the reason."""
+    """Run `work` in a thread. Raises Busy, and NetworkBusy if only this network has too many hashes waiting."""
     queue = _queue()
     if queue.waiting >= WAITING:
         raise Busy
@@ -89,7 +89,7 @@ async def _off_the_loop(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs)
         raise (NetworkBusy() if full.by_key else Busy()) from None
     hashing = asyncio.get_running_loop().run_in_executor(_threads(), partial(work, *args, **kwargs))
     hashing.add_done_callback(lambda _: queue.release())
-    return await asyncio.shield(hashing)  # a request that is cancelled leaves the thread busy until it is done
+    return await asyncio.shield(hashing)  # cancelling a request does not stop its thread
 
 
 def _verify(password: str, hash: str | None) -> bool:

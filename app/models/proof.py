@@ -47,7 +47,7 @@ def device_gid(user: User) -> Gid:
 
 
 def is_known(user: User, known_as: Gid | None) -> bool:
-    """Whether a browser carries this account's `device_gid`, of the password that it has now."""
+    """Whether this is the account's `device_gid` for its current password."""
     return known_as is not None and known_as.id == str(user.id) and known_as.params.get("of") == _password_of(user)
 
 

@@ -44,7 +44,7 @@ class Busy(TooMany):
 
 
 class NetworkBusy(TooMany):
-    """Of this network: too many of its requests wait."""
+    """Too many requests of this network are waiting."""
 
     def __init__(self) -> None:
         super().__init__(5, "Too many sign-ins from your network are waiting.")

@@ -63,12 +63,13 @@ REPORT = LiveModel("report", Report, render, to_moderators, lives_on=lambda topi
 
 
 def id_of(user_id: UUID, comment_id: UUID) -> UUID:
-    """The id of a new report. It names the model, because a person's like of the same comment has an id made alike."""
+    """The id of a new report. It includes the model's name, because the id of a like is made from the same person and
+    comment."""
     return uuid5(user_id, f"report/{comment_id}")
 
 
 async def by(reading: Reading, user_id: UUID, comment_id: UUID) -> Report | None:
-    """This person's report of this comment, a tombstone too. Older rows have other ids than `id_of` makes now."""
+    """This person's report of this comment, even if it is a tombstone. Older rows have other ids than `id_of` makes."""
     theirs = (Report.user_id == user_id, Report.comment_id == comment_id)
     return await reading.scalar(select(Report).where(*theirs))
 

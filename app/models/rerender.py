@@ -1,8 +1,8 @@
-"""Rendering anew: texts of an earlier release, or of older rules, get the HTML that new ones are stored with.
+"""Rendering anew: comments of an earlier release, or of older rules, get HTML by the current rules.
 
-1. A light text is shown by the current rules already, so storing its HTML changes nothing, and takes no seq.
-2. A heavy one was shown as typed until now. Its new HTML is a change like any other, on its topic.
-3. The release before may delete a comment meanwhile and leave its HTML behind. It is erased here.
+1. A light text is already shown by the current rules, so storing its HTML is no visible change, and takes no seq.
+2. A heavy text was shown as typed until now. Its new HTML is a change like any other, on its topic.
+3. If the previous release still runs, it may delete a comment and leave its HTML. That HTML is erased here.
 """
 
 from __future__ import annotations

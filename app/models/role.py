@@ -1,9 +1,10 @@
 """Roles: member, moderator, owner; who is one, and who is blocked. An owner may do what a moderator may, and more.
 
 1. Nobody is blocked by who may not appoint them: an owner by nobody, a moderator by owners.
-2. The last owner can neither be demoted nor leave. The operator makes the first (`parley user role`), and may force it.
-3. Every change of who is an owner holds `QUEUE`, also an owner's deletion of their account. So of two owners who leave,
-   or demote each other, at the same moment, the second one is refused.
+2. The last owner can neither be demoted nor leave. The operator appoints the first owner (`parley user role`), and may
+   demote the last one with `--force`.
+3. Every change of the owners holds `QUEUE`, and so does an owner who deletes their account. So if two owners leave, or
+   demote each other, at the same moment, the second one is refused.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ async def appoint(parley: Parley, by: Viewer, user_id: UUID, role: Role) -> User
 
 @owned
 async def give(parley: Parley, email: str, role: Role, *, force: bool = False) -> User:
-    """The account with this address has that role, by who runs the service. Raises Missing, Forbidden.
+    """Give the account with this address that role, for the operator. Raises Missing, Forbidden.
 
     `force` demotes the last owner, too.
     """
@@ -140,7 +141,7 @@ async def refuse_last_owner(parley: Parley, write: Write, user: User) -> None:
 
 
 async def _is_last_owner(parley: Parley, write: Write, user: User) -> bool:
-    """Whether this is an owner, and nobody else who can sign in is one."""
+    """Whether this account is an owner, and no other owner can sign in."""
     if user.role != Role.OWNER:
         return False
     others = select(User.id).where(

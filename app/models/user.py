@@ -23,12 +23,12 @@ SHORTEST_USERNAME, LONGEST_USERNAME = 3, 30  # characters
 SHORTEST_EAST_ASIAN_USERNAME = 2  # as many names in China, Japan and Korea are
 LONGEST_EMAIL = 254
 LONGEST_ADDRESS = 45  # of a network, IPv6 at its longest
-WAITING = "waiting "  # and an id: the key of an account that has no name yet; longer than any name
+WAITING = "waiting "  # with an id, the key of an account that holds no name yet; longer than any name
 DELETED = "deleted account"  # whose name is shown over what is left of theirs
 MARKS = frozenset(" .'-\u2019")  # between letters; the last is the typographic apostrophe
 _PLAIN_MARKS = str.maketrans({"\u2010": "-", "\u2011": "-", "\u2018": "\u2019", "\u02bc": "\u2019"})
 
-# More marks on one letter than any language writes, and those that enclose a letter.
+# More marks on one letter than any language uses, and marks that enclose a letter.
 STACKED = re.compile(
     "[\u0300-\u036f\u0483-\u0487\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20f0\ufe20-\ufe2f]{4}|[\u0488\u0489\u20dd-\u20e4]"
 )
@@ -41,17 +41,17 @@ RESERVED = frozenset({
     "abuse", "admin", "administrator", "anonymous", "deletedaccount", "everyone", "hostmaster", "moderator", "noreply",
     "owner", "parley", "postmaster", "root", "security", "staff", "support", "sysadmin", "system", "webmaster",
 })  # fmt: skip
-# Those of them that no name of a person has as a word.
+# Words that are not part of people's names, so that a name may not contain them.
 OFFICIAL = frozenset({
     "admin", "administrator", "administrators", "admins", "helpdesk", "hostmaster", "moderator", "moderators",
     "noreply", "official", "parley", "postmaster", "support", "sysadmin", "webmaster",
 })  # fmt: skip
-# Words that make a title of them: "Parley Team", "siteadmin".
+# Words that make official names together with those: "Parley Team", "siteadmin".
 TITLES = ("account", "bot", "comment", "comments", "desk", "help", "my", "service", "site", "system", "team", "the")
 
 
 def _sketch(text: str) -> str:
-    """Coarser than a skeleton: without accents, and with i and l alike. A reserved name is not for any of these."""
+    """A coarser form than a skeleton: without accents, and with i for l. Names are reserved in this form."""
     bare = (character for character in unicodedata.normalize("NFD", text) if not unicodedata.combining(character))
     return "".join(bare).replace("l", "i")
 
@@ -81,7 +81,7 @@ class User(Live, Base):
     email: Mapped[str] = mapped_column(String(LONGEST_EMAIL), unique=True)
     username: Mapped[str] = mapped_column(String(LONGEST_USERNAME))
     username_key: Mapped[str] = mapped_column(String(4 * LONGEST_USERNAME), unique=True)
-    # What names that look alike have in common. None of a name that was there before another that looks like it.
+    # Names that look alike have the same skeleton. None for an old name that looks like another one.
     username_skeleton: Mapped[str | None] = mapped_column(String(200), unique=True, index=True)
     password_hash: Mapped[str] = mapped_column(String(255))
     role: Mapped[str] = mapped_column(String(20), default=Role.MEMBER)
@@ -148,10 +148,10 @@ def is_letter(character: str) -> bool:
 
 
 def clean_email(email: str) -> str:
-    """The address in its one form: composed (NFC), in small letters, its domain in Unicode. Raises ValueError.
+    """The canonical form of the address: composed (NFC), in small letters, its domain in Unicode. Raises ValueError.
 
-    Accounts, limits and mail all use this form. It is an addr-spec (RFC 5322) without quotes or comments. Those that
-    hold an encoded word (RFC 2047) are refused: mail software decodes it, and then has another address.
+    Accounts, limits and mail all use this form. It is an addr-spec (RFC 5322) without quotes or comments. An address
+    with an encoded word (RFC 2047) is refused: mail software decodes it, and then has another address.
     """
     try:
         cleaned = validate_email(email, check_deliverability=False).normalized.lower()
@@ -168,13 +168,13 @@ def ascii_email(email: str) -> str:
 
 
 def username_key(username: str) -> str:
-    """What names have in common that differ only in how they are typed. Mentions find somebody by it."""
+    """A key that is equal for names which differ only in how they are typed. Mentions find accounts by it."""
     plain = unicodedata.normalize("NFKC", without_joiners(username).casefold())
     return re.sub(r"\s+", " ", plain.replace("\u2019", "'"))
 
 
 def clean_username(username: str) -> str:
-    """The name in its one form: letters, digits and a few marks between them, in one script. Raises ValueError."""
+    """The canonical form of the name: letters and digits of one script, with a few marks. Raises ValueError."""
     plain = unicodedata.normalize("NFKC", username).translate(_PLAIN_MARKS)
     name = re.sub(r" {2,}", " ", plain).strip()
     shortest = SHORTEST_EAST_ASIAN_USERNAME if any(map(is_east_asian, name)) else SHORTEST_USERNAME
@@ -190,7 +190,7 @@ def clean_username(username: str) -> str:
 
 
 def _is_spelled(name: str) -> bool:
-    """Whether people can see and read this: letters that carry a few marks, and marks between words."""
+    """Whether the name is readable: letters with at most a few combining marks, and single marks between words."""
     if STACKED.search(unicodedata.normalize("NFD", name)) or not any(map(str.isalnum, name)):
         return False
     for before, character, after in zip(f" {name[:-1]}", name, f"{name[1:]} ", strict=True):
@@ -204,7 +204,7 @@ def _is_spelled(name: str) -> bool:
 
 
 def _is_reserved(name: str) -> bool:
-    """Whether people would take this for the service, or for somebody who speaks for it, in any spelling."""
+    """Whether the name could pass for the service or its staff, in any spelling."""
     forms = {_sketch(username_key(name)), _sketch(skeleton(name))}
     words = {word for form in forms for word in re.split(r"[\W_]+", form)}
     whole = {"".join(filter(str.isalnum, form)) for form in forms}
@@ -244,7 +244,7 @@ async def oldest_made(reading: Reading, limit: int) -> list[User]:
 
 
 async def refuse_taken_name(reading: Reading, username: str, but: User | None = None) -> None:
-    """Raises Invalid where an account, another than this, has this name or one that looks like it."""
+    """Raises Invalid if an account other than `but` has this name, or one that looks like it."""
     same = or_(User.username_key == username_key(username), User.username_skeleton == skeleton(username))
     for holder in await reading.scalars(select(User.id).where(same)):
         if not (but and but.id == holder):

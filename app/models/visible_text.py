@@ -1,7 +1,7 @@
-"""Visible text: whether a reader sees anything of a text, and which scripts are written without spaces.
+"""Visible text: whether a text shows anything, and which scripts are written without spaces.
 
 A text of spaces, format characters, blank letters or lone combining marks looks empty. The categories are Unicode's
-(UAX #44); the blank characters below are letters and symbols by category, and nothing by sight.
+(UAX #44). The blank characters below are letters and symbols by category, but show nothing.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# Characters that have a visible category, and no ink: the Hangul fillers, the Braille blank, the null notehead, the
-# object replacement character, and the code points that Unicode keeps for characters nobody sees (UAX #44,
+# Characters of a visible category that show nothing: the Hangul fillers, the Braille blank, the null notehead, the
+# object replacement character, and the code points that Unicode reserves for invisible characters (UAX #44,
 # Default_Ignorable_Code_Point).
 _BLANK = re.compile("[\u115f\u1160\u2065\u2800\u3164\uffa0\ufff0-\ufff8\ufffc\U0001d159\U000e0000-\U000e0fff]")
 
-# Control, format, surrogate, mark, and separator. Private and unassigned characters show a box, and newer emoji are
-# unassigned for an older Python.
+# Control, format, surrogate, mark, and separator. Private and unassigned characters show a box. Newer emoji are
+# unassigned in an older Python.
 _UNSEEN = ("Cc", "Cf", "Cs", "Mn", "Mc", "Me", "Zs", "Zl", "Zp")
 
-# Scripts that put no space between words, or none between a name and what belongs to it: Thai, Lao, Tibetan, Burmese,
-# Hangul, Khmer, Tai, Javanese, Kana, Bopomofo, Han and Yi.
+# Scripts that put no space between words, or between a name and its particle: Thai, Lao, Tibetan, Burmese, Hangul,
+# Khmer, Tai, Javanese, Kana, Bopomofo, Han and Yi.
 _WITHOUT_SPACES = re.compile(
     "[\u0e01-\u0e3a\u0e40-\u0e4e\u0e80-\u0fff\u1000-\u109f\u1100-\u11ff\u1780-\u17d3\u1950-\u19df\u1a20-\u1aaf"
     "\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3041-\u3096\u3099-\u309f\u30a1-\u30fa\u30fc-\u312f\u3131-\u318e"
@@ -29,15 +29,15 @@ _WITHOUT_SPACES = re.compile(
 
 
 def is_visible(character: str) -> bool:
-    """Whether this character alone puts something on the screen."""
+    """Whether this character is visible by itself."""
     return unicodedata.category(character) not in _UNSEEN and not _BLANK.match(character)
 
 
 def shows_something(text: str) -> bool:
-    """Whether a reader sees anything of `text`."""
+    """Whether `text` has a visible character."""
     return any(map(is_visible, text))
 
 
 def is_written_without_spaces(character: str) -> bool:
-    """Whether words in this character's script stand side by side."""
+    """Whether this character's script has no spaces between words."""
     return _WITHOUT_SPACES.match(character) is not None

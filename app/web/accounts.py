@@ -151,7 +151,7 @@ async def change_email(request: Request) -> Response:
 
 
 async def change_username(request: Request) -> Response:
-    """The name over what one has written changes, too, a little later."""
+    """The account's comments show the new name a little later."""
     viewer = await require_sign_in(request)
     form = await read_input(request, NewUsername, wrapped_as="user")
     await limits.take_own(request, limits.RENAME)

@@ -1,5 +1,5 @@
-"""Admission: how many streams this process holds, and how many topics they follow: in all, for one login and for one
-network address.
+"""Admission: bounds the streams that this process holds, and the topics that they follow: in all, for each login and
+for each network address.
 
 Each costs memory for as long as it is open. So there is a bound, and a stream past it is told to come back later. Every
 process counts its own, since it is its own memory that it guards.
@@ -17,7 +17,7 @@ from app.live.viewers import Viewer
 from app.settings import Settings
 from app.web.networks import networks_of
 
-STREAMS = ("all", "login", "address")  # the kinds of bounds, for the process, for a login and for an address
+STREAMS = ("all", "login", "address")  # the kinds of bounds: for the process, for a login, and for an address
 TOPICS = ("topics", "login_topics", "address_topics")
 ALL = (STREAMS[0], "")
 
@@ -30,7 +30,7 @@ class Admission:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._open: Counter[Bound] = Counter()
-        self.refused = dict.fromkeys((*STREAMS, *TOPICS), 0)  # by the bound that was reached, since the start
+        self.refused = dict.fromkeys((*STREAMS, *TOPICS), 0)  # since the start, by the bound that was reached
 
     @property
     def streams(self) -> int:
@@ -39,12 +39,12 @@ class Admission:
 
     @contextmanager
     def place(self, request: Request, viewer: Viewer, topics: int = 1) -> Iterator[bool]:
-        """A place for one stream of so many topics while the block lasts; False where there is none."""
+        """Hold a place for a stream of so many topics while the block runs; False if there is none."""
         bounds = self._bounds(request, viewer)
         costs = {bound: topics if bound[0] in TOPICS else 1 for bound in bounds}
         full = [bound[0] for bound, most in bounds.items() if self._open[bound] + costs[bound] > most]
         free = not full
-        del bounds  # as long as the stream is open
+        del bounds  # so that an open stream does not keep it in memory
         if free:
             self._open.update(costs)
         else:

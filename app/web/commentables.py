@@ -36,9 +36,9 @@ def topics_of(request: Request) -> list[Topic]:
 
 
 def read_names(request: Request) -> tuple[dict[str, Topic], dict[str, str]]:
-    """(topics by the names that the query has for them, what is wrong with each of its other names).
+    """({name in the query: its topic}, {invalid name in the query: what is wrong with it}).
 
-    Raises Problem 422 for none and for too many.
+    Raises Problem 422 if there is no name, and if there are too many.
     """
     topics, refused = {}, {}
     for name in _names(request):
@@ -50,7 +50,7 @@ def read_names(request: Request) -> tuple[dict[str, Topic], dict[str, str]]:
 
 
 def _what_is_wrong(request: Request, name: str, problem: Problem) -> str:
-    """For the person who made the page: most wrong names have a type that we do not know, or none."""
+    """A message for the person who made the page. Most invalid names have an unknown type, or none."""
     types = sorted(parley_of(request).settings.commentable_types)
     type_, slash, _ = name.strip(" ").partition("/")
     if slash and type_ in types:

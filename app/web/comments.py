@@ -37,7 +37,7 @@ from app.web.problems import invalid
 Body = Annotated[str, StringConstraints(max_length=comments.LONGEST_BODY), WRITTEN, SAID_WRITTEN]
 
 
-# Bytes: the longest comment as `\\u` escapes, twelve for a character outside of the first plane, and 10 KB beside it.
+# Bytes: the longest comment as `\\u` escapes, with 12 bytes for a character above U+FFFF, and 10 KB for the rest.
 LARGEST_BODY = 12 * comments.LONGEST_BODY + 10_240
 
 
@@ -110,12 +110,12 @@ async def create(request: Request) -> Response:
 
 
 async def post(request: Request, viewer: Viewer, topic: Topic, new: NewComment) -> tuple[Comment, bool]:
-    """(the comment, whether it is new), as `models.comment.post`. Raises TooMany besides."""
+    """Like `models.comment.post`, with rate limits: also raises TooMany."""
     try:
         await limits.take_own(request, limits.COMMENT)
     except TooMany:
         if new.id and (stored := await _posted(request, viewer, topic, new.id)):
-            return stored, False  # sent again, since the answer was lost: nothing new is asked
+            return stored, False  # the client repeats a request whose response was lost
         raise
     comment, is_new = await comments.post(
         parley_of(request),

@@ -1,12 +1,12 @@
 """The composer as an HTML form: posting works before the page's scripts run, and without them.
 
-The form is `application/x-www-form-urlencoded` and posts to the page's own path. The answer is 303 to the new comment.
-A refusal answers with the page again: the text is in the field and the reason beside it, so nothing that somebody
-typed is lost.
+The form is `application/x-www-form-urlencoded` and posts to the page's own path. The response is 303 to the new
+comment. If the comment is refused, the response is the page with the text in the field and the reason beside it, so
+that no text is lost.
 
 A comment's id is derived from the form's id and the text (UUID version 5, RFC 9562), here and in
-`static/js/form_id.js`. If the browser posts the form and the page's script posts the same text, the second is the first
-again, and there is one comment. Another text is another comment.
+`static/js/form_id.js`. If the browser and the page's script both post the same text, the ids are equal, and there is
+one comment. Another text is another comment.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from app.web.input import parse_uuid, read_body
 from app.web.problems import Problem, invalid_fields, problem_of, unavailable
 from app.web.templates import page
 
-# Bytes of a form: 29,000 characters of 3 bytes, each of them percent-encoded. A text that is too long is kept, too.
+# Bytes of a form: 29,000 characters of 3 bytes, percent-encoded. So even a text that is too long comes back.
 MAX_FORM_BYTES = 262_144
 MAX_FIELDS = 20
 FORM = "application/x-www-form-urlencoded"
@@ -40,22 +40,22 @@ FORM = "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True)
 class Unsent:
-    """What stands in the composer when the page comes: a text that could not be posted, and why."""
+    """The initial content of the composer: a text that could not be posted, and the reason."""
 
     text: str = ""
-    form_id: UUID | None = None  # what the comment's id is derived from
+    form_id: UUID | None = None  # the comment's id is derived from it and the text
     problem: Problem | None = None
 
 
 NOTHING_UNSENT = Unsent()
 
-# The page with this in its composer.
+# Makes the page with this content in its composer.
 Show = Callable[[Request, Unsent], Awaitable[Response]]
 
 
 async def post(request: Request, topic: Topic, under: str, show: Show) -> Response:
-    """303 to the new comment on the page, whose path begins with `under`; or what `show` makes of the text and the
-    reason. Raises Problem 400, 413, 415."""
+    """303 to the new comment on the page, whose path begins with `under`. If the comment is refused, the response of
+    `show`. Raises Problem 400, 413, 415."""
     fields = await _read_form(request)
     unsent = Unsent(_text(fields.get("body", "")), parse_uuid(fields.get("form_id", "")))
     try:
@@ -76,7 +76,7 @@ async def post(request: Request, topic: Topic, under: str, show: Show) -> Respon
 
 
 def fields(unsent: Unsent) -> dict[str, Any]:
-    """What the template of the form needs."""
+    """The values for the form's template."""
     return {
         "form_id": unsent.form_id or uuid4(),
         "text": unsent.text,
@@ -91,12 +91,12 @@ def said(problem: Problem) -> str:
 
 
 def _refused(unsent: Unsent, problem: Problem) -> Unsent:
-    # After a conflict the same id would be refused for ever.
+    # After a conflict, the same id would always be refused.
     return Unsent(unsent.text, None if problem.status == 409 else unsent.form_id, problem)
 
 
 async def _create(request: Request, topic: Topic, unsent: Unsent, user: str) -> UUID:
-    """The id of the comment. `user` is the account that the form was made for. Raises Refusal, Problem."""
+    """Post the comment, and return its id. `user`: the account that the form was made for. Raises Refusal, Problem."""
     viewer = await require_sign_in(request)
     if user and user != str(viewer.user_id):
         raise Problem(409, f"You are now signed in as {viewer.username}. Check your comment, then post it.")
@@ -111,7 +111,7 @@ async def _create(request: Request, topic: Topic, unsent: Unsent, user: str) -> 
 
 
 def _page_without_database(request: Request, unsent: Unsent) -> Response:
-    """503: a page of nothing but the form, since the thread cannot be read."""
+    """503: a page with only the form, because the thread cannot be read."""
     problem = unavailable()
     context = {"title": problem.title, "problem": problem, "unsent": unsent}
     response = page(request, "unsent.html", context, problem.status)
@@ -129,5 +129,5 @@ async def _read_form(request: Request) -> dict[str, str]:
 
 
 def _text(value: str) -> str:
-    """What somebody typed: browsers send every line break as CR LF (HTML, "Constructing the entry list")."""
+    """The text as typed: browsers send every line break as CR LF (HTML, "Constructing the entry list")."""
     return value.replace("\r\n", "\n").replace("\r", "\n")

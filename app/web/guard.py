@@ -62,16 +62,17 @@ def _without(path: str, prefix: str) -> str:
 
 
 class NearestForwardedMiddleware:
-    """With FORWARDED_ALLOW_IPS=* uvicorn takes the first address in X-Forwarded-For for the client's. Where a proxy
-    appends to that header, the client has chosen it. The last one is what the nearest proxy has seen.
+    """Takes the last address in X-Forwarded-For for the client's: the one that the nearest proxy has seen.
+
+    With FORWARDED_ALLOW_IPS=* uvicorn takes the first one. If a proxy appends to the header, a client can choose that.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
         if settings.environment == "production":
             log.warning(
-                "FORWARDED_ALLOW_IPS=* trusts everybody who can connect to name the client's address; name the proxy's"
-                " addresses, unless it comes by a unix socket"
+                "FORWARDED_ALLOW_IPS=* lets everybody who can connect choose the client's address; set it to the"
+                " proxy's addresses, unless the proxy connects by a unix socket"
             )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,15 +82,15 @@ class NearestForwardedMiddleware:
 
 
 def _address_in(forwarded: str) -> str:
-    """Without a port: some proxies say 192.0.2.1:5678, or [2001:db8::1]:5678."""
+    """The address without a port: some proxies send 192.0.2.1:5678, or [2001:db8::1]:5678."""
     if forwarded.startswith("["):
         return forwarded[1:].partition("]")[0]
     return forwarded.partition(":")[0] if forwarded.count(":") == 1 else forwarded
 
 
 class TakeTurns:
-    """Streams are opened one at a time (`app.live.turns`), and networks take turns: ten thousand that come back at once
-    would hold up everybody else's requests. Before it waits for anything, an opening costs half a millisecond.
+    """Streams are opened one at a time (`app.live.turns`), and networks take turns. Otherwise ten thousand clients that
+    reconnect at once would delay all other requests. An opening takes half a millisecond before its first await.
     """
 
     def __init__(self, app: ASGIApp, take_turn: Callable[[Scope], Awaitable[None]]) -> None:

@@ -1,9 +1,9 @@
-"""Hosts: which names this service answers to, by the `Host` header of a request.
+"""Host names: which names this service answers to, by the `Host` header of a request.
 
-A page of another site can let its own name lead to this machine ("DNS rebinding"), and is of the same origin as we are
-then: it reads what is here, `/dev/mail` in development. For that it needs a name in the public DNS. So:
+Another site can point its own name at this machine ("DNS rebinding"). Its page then has the same origin as we have, and
+can read our pages, for example `/dev/mail` in development. For that it needs a name in the public DNS. So:
 
-1. An IP address is answered to, and so is a name without a dot, and below `.localhost`: nobody can register these.
+1. IP addresses, names without a dot, and names below `.localhost` are answered to: nobody can register these.
 2. Any other name has to be PUBLIC_URL's, or one of ALLOWED_HOSTS (`*` allows every name).
 3. /dev/mail is shown under the names of (1) alone.
 """
@@ -27,7 +27,7 @@ _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::[0-9]{1,5})?", re.ASCII)
 
 
 class RefuseUnknownHostsMiddleware:
-    """421 for a request whose `Host` is no name of this service's. One without the header is from no browser."""
+    """421 for a request whose `Host` is not a name of this service. Without that header it is not from a browser."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
@@ -47,7 +47,7 @@ class RefuseUnknownHostsMiddleware:
 
 
 def name_in(host: str) -> str | None:
-    """The name or IP address in a `Host` header, in small letters; None where it is neither."""
+    """The name or IP address in a `Host` header, in small letters; None if it is neither."""
     found = _HOST.fullmatch(host.strip().lower())
     return found[1].strip("[]").removesuffix(".") if found else None
 

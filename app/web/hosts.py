@@ -1,7 +1,7 @@
-"""Hosts: pages that are not ours, with a conversation of ours in an iframe. What a host's page says of itself.
+"""Hosts: the address and title of a page of another site that has a conversation of ours in an iframe.
 
-The embed hears the page's address and title from the page (`static/js/host.js`), whose origin the browser vouches for,
-and sends both with each comment. Here the origin is checked again: an API client may send anything.
+The page tells both to the embed (`static/js/host.js`), and the browser guarantees the page's origin. The embed sends
+them with each comment. The origin is checked again here, because an API client may send anything.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from app.web.identity import parley_of
 from app.web.input import Input, without_nul
 from app.web.problems import invalid
 
-MAX_RAW_TITLE = 1_000  # characters; what is longer than a title may be is cut
+MAX_RAW_TITLE = 1_000  # characters; a title is cut to `LONGEST_TITLE`
 
-# As browsers write them: ASCII, percent-encoded. A fragment belongs to a comment.
+# URLs as browsers write them: ASCII, percent-encoded. There is no fragment: it is for the comment's id.
 _URL = re.compile(r"https?://[!-~]+")
 _NEVER = re.compile(r'["<>\\^`{|}#]')
 
@@ -44,7 +44,7 @@ class NewHostPage(Input):
 
 
 def page_from(request: Request, page: NewHostPage | None) -> HostPage | None:
-    """The page, if its origin is one that may embed us. Of another one nothing is stored, and the comment counts."""
+    """The page, if its origin may embed us; else None, and the comment is posted without it."""
     if page is None or not is_listed(parley_of(request).settings, page.url):
         return None
     return HostPage(page.url, _title(page.title))
@@ -65,7 +65,7 @@ def is_listed(settings: Settings, url: str) -> bool:
 
 
 def _origins(settings: Settings) -> Collection[str]:
-    """Those that are listed, and behind a prefix our own, because the other pages of that host are somebody's."""
+    """The listed origins, and with a path prefix our own, because the other pages of that host are not ours."""
     if not settings.root_path:
         return settings.allowed_origins
     own = urlsplit(settings.public_url)
@@ -73,7 +73,7 @@ def _origins(settings: Settings) -> Collection[str]:
 
 
 def _title(text: str) -> str:
-    """One line of it, as people see it."""
+    """The title in one line, cut to its limit; "" if it shows nothing."""
     line = "".join(character if character.isprintable() else " " for character in text)
     line = " ".join(line.split())[:LONGEST_TITLE].rstrip()
     return line if shows_something(line) else ""

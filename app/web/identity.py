@@ -117,7 +117,7 @@ def remember_device(request: Request, response: Response, user: User) -> None:
 
 
 def remember_device_as(request: Request, response: Response, known_as: Gid) -> None:
-    """The same, by what an account's owner shows later."""
+    """Like `remember_device`, with the gid that the account's owner presents later."""
     signed = parley_of(request).signer.sign(known_as, DEVICE)
     _set_cookie(request, response, DEVICE_COOKIE, signed, KNOWN)
 

@@ -82,7 +82,7 @@ class Input(BaseModel):
     """A JSON body. What a form does not name is ignored: Backbone sends whole models."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
-    largest: ClassVar[int] = LARGEST_BODY  # bytes of a request
+    largest: ClassVar[int] = LARGEST_BODY  # bytes of a request's body
 
 
 async def read_input(request: Request, form: type[Form], wrapped_as: str | None = None) -> Form:
@@ -128,7 +128,7 @@ def _parse(body: bytes) -> Any:
 
 
 def parse_topic(name: str) -> Topic:
-    """Any topic, by its name in a query, in its canonical form. Raises Problem 422."""
+    """The topic that a query names, in its canonical form. Raises Problem 422."""
     try:
         return Topic.canonical(name)
     except BadTopic as error:
@@ -138,7 +138,7 @@ def parse_topic(name: str) -> Topic:
 def topic_from(request: Request, type: str, id: str, field: str = "") -> Topic:
     """The commentable of this type and id, in its canonical form; see `app.live.topics`.
 
-    Raises Problem 422 naming `field`, or the one of the two at fault.
+    Raises Problem 422, which names `field`, or without it the invalid one of the two.
     """
     known = parley_of(request).settings.commentable_types
     if type not in known:

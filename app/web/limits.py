@@ -60,21 +60,21 @@ MARK = Limit("mark", parse("6000 per 10 minutes"), parse("1200 per 10 minutes"))
 RENAME = Limit("rename", parse("100 per hour"), parse("10 per day"))
 REPORT = Limit("report", parse("600 per 10 minutes"), parse("60 per 10 minutes"))
 STREAM = Limit("stream", parse("3000 per 5 minutes"))
-STREAM_TOPICS = Limit("stream topics", parse("100000 per 5 minutes"))  # what an opening costs goes with its topics
+STREAM_TOPICS = Limit("stream topics", parse("100000 per 5 minutes"))  # the cost of an opening depends on its topics
 READ = Limit("read", parse("3000 per 5 minutes"))
 
-# Reads that are not counted: what machines ask for all day, what the process serves from memory or from a file, and
-# streams, which have a limit of their own.
+# Reads that are not counted: checks and metrics, responses from memory or from a file, and streams, which have a limit
+# of their own.
 FREE_READS = frozenset({"/healthz", "/readyz", "/metrics", "/embed.js", "/worker.js", "/streams"})
 STATIC = "/static/"
-MAX_READERS = 50_000  # networks that a process counts the reads of; past that all others share one count
+MAX_READERS = 50_000  # networks whose reads a process counts; past that all others share one count
 
 
 class ReadCounts:
-    """How much each network has read from this process in the current period.
+    """Counts the reads of each network from this process in the current period.
 
-    Not on Redis: a read costs this process a few milliseconds, and asking Redis first would add to every page. A
-    period is a fixed window: it begins with the first read after the one before has ended.
+    The counts are not on Redis: a read takes a few milliseconds, and asking Redis first would slow down every page. A
+    period is a fixed window. It begins with the first read after the previous period.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -83,7 +83,7 @@ class ReadCounts:
         self._ends_at = 0.0
 
     def take(self, networks: Networks, item: RateLimitItem) -> None:
-        """One more read by these. Raises TooMany."""
+        """Count one more read by these networks. Raises TooMany."""
         now = self._clock()
         if now >= self._ends_at:
             self._counts.clear()
@@ -120,11 +120,11 @@ class Limits:
         await self._exit.aclose()
 
     def networks_of(self, scope: Scope) -> Networks:
-        """What this request is counted under; nothing where there are no limits."""
+        """The networks that this request is counted under; none if there are no limits."""
         return networks_of(scope, self._parley.settings.environment) if self._on else ()
 
     def take_read(self, networks: Networks) -> None:
-        """One more read by these networks, of this process. Raises TooMany."""
+        """Count one more read by these networks from this process. Raises TooMany."""
         try:
             self._reads.take(networks, READ.by_address)
         except TooMany:
@@ -132,14 +132,14 @@ class Limits:
             raise
 
     def turn_of(self, scope: Scope) -> str | None:
-        """In whose turn a request waits for what only a few get at once (`app.live.fair_queue`)."""
+        """The network in whose turn this request waits in a fair queue (`app.live.fair_queue`)."""
         networks = self.networks_of(scope)
         return networks[-1].name if networks else None
 
     async def take(self, request: Request, limit: Limit, cost: int = 1) -> None:
-        """So many more of these by this request's address. Raises TooMany."""
+        """Count `cost` more of these under this request's address. Raises TooMany."""
         networks = self.networks_of(request.scope)
-        for network in networks[1:]:  # before the narrower is counted: rotating addresses makes no new counts then
+        for network in networks[1:]:  # before any count changes: rotating addresses must not make new counts
             await self._take(_times(limit.by_address, network.times), limit.name, network.name, cost=cost, count=False)
         for network in networks:
             await self._take(_times(limit.by_address, network.times), limit.name, network.name, cost=cost)
@@ -202,7 +202,7 @@ class Limits:
 
 
 async def take(request: Request, limit: Limit, cost: int = 1) -> None:
-    """So many more of these from where the request comes. Before anything that costs more. Raises TooMany."""
+    """Count `cost` more of these under the request's address. Do this before expensive work. Raises TooMany."""
     await _limits_of(request).take(request, limit, cost)
 
 
@@ -224,7 +224,7 @@ async def take_own(request: Request, limit: Limit) -> None:
 
 
 class LimitReadsMiddleware:
-    """Counts reads by network, and names the network to what waits for a password hash (`app.models.password`)."""
+    """Counts reads by network, and tells the network to the queue for password hashes (`app.models.password`)."""
 
     def __init__(self, app: ASGIApp, limits: Limits, refuse: Callable[[Request, TooMany], Awaitable[Response]]) -> None:
         self.app = app
@@ -256,5 +256,5 @@ def _limits_of(request: Request) -> Limits:
 
 @lru_cache(1_000)
 def _times(item: RateLimitItem, times: int) -> RateLimitItem:
-    """So many times as much."""
+    """The limit with this many times its amount."""
     return item if times == 1 else type(item)(item.amount * times, item.multiples, item.namespace)

@@ -60,7 +60,7 @@ async def reset(request: Request) -> Response:
 
 
 async def confirm(request: Request) -> Response:
-    """Only the browser that signed up needs no password. See `app.models.account.confirm`."""
+    """The browser that signed up needs no password; any other does. See `app.models.account.confirm`."""
     form = await read_input(request, Confirmed)
     await limits.take(request, limits.SIGN_IN)
     known_as = browser_of(request).known_as

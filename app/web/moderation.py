@@ -94,7 +94,7 @@ async def dismiss(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
-    """Lock a conversation, call it something else, or say which page of a host it is under."""
+    """Lock a conversation, or change its title or the host's page that it is under."""
     viewer = await _require_moderator(request)
     topic = topic_from(request, request.path_params["type"], request.path_params["id"])
     form = await read_input(request, Change, wrapped_as="commentable")

@@ -1,4 +1,4 @@
-"""Mutes over REST: whose comments notify one no more."""
+"""Mutes over REST: the people whose comments no longer notify the viewer."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
-"""Networks: under which names a request's address is counted, by limits and by bounds on what is open.
+"""Networks: the names under which limits, and bounds on open streams, count a request's address.
 
-1. Every request has a name, so that no limit fails open. An address that is none ("unknown", "192.0.2.1:80x") shares
-   one name with all others of its kind.
-2. An IPv6 customer gets a whole network, of 64 bits at home and of up to 48 elsewhere (RFC 6177). So an address counts
-   under its /64, and under its /48, which may have `TIMES_OF_48` as much.
-3. An IPv6 address that carries an IPv4 address (mapped, 6to4, Teredo, NAT64) counts as that: whoever has the one could
-   otherwise choose among the others.
-4. This machine itself is not counted in development. It is where a request comes from with a loopback address, or by a
-   unix socket, and without X-Forwarded-For: a client cannot claim to be here by a header. In production such a request
-   comes from a proxy that does not say for whom it asks. All of these share one name, with `TIMES_OF_MACHINE` as much.
+1. Every request has a name, so that no limit fails open. All addresses that do not parse ("unknown", "192.0.2.1:80x")
+   share one name.
+2. An IPv6 customer gets a whole network: a /64 at home, and up to a /48 elsewhere (RFC 6177). So an address counts
+   under its /64, and under its /48, whose bound is `TIMES_OF_48` times as high.
+3. An IPv6 address that contains an IPv4 address (mapped, 6to4, Teredo, NAT64) counts as the IPv4 address. Otherwise a
+   person with one IPv4 address would have several counts.
+4. A request comes from this machine itself if its address is a loopback address or a unix socket, and it has no
+   X-Forwarded-For. So a header cannot claim this. In development it is not counted. In production it comes from a proxy
+   that does not send the client's address: all such requests share one name, with `TIMES_OF_MACHINE` times the bound.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Network:
-    """What is counted together, and how many times the bound of one address it may use."""
+    """Addresses that are counted together. Their bound is `times` that of one address."""
 
     name: str
     times: int = 1
@@ -46,7 +46,7 @@ MACHINE: Networks = (Network("this machine", TIMES_OF_MACHINE),)
 
 
 def networks_of(scope: Scope, environment: str) -> Networks:
-    """Under which networks this request is counted; none at all in development, from this machine itself (4)."""
+    """The networks under which this request is counted; none in development for this machine itself (4)."""
     client = scope.get("client")
     address = client[0] if client else ""
     if _is_this_machine(address) and FORWARDED_FOR not in Headers(scope=scope):
@@ -61,7 +61,7 @@ def networks_of(scope: Scope, environment: str) -> Networks:
 
 
 def networks_of_address(address: str) -> Networks:
-    """Under which networks an address is counted that somebody has forwarded."""
+    """The networks under which this address is counted."""
     return _parse(address) if len(address) <= MAX_ADDRESS_CHARACTERS else UNKNOWN
 
 
@@ -81,18 +81,18 @@ def _parse(address: str) -> Networks:
 
 
 def _carried(ip: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address in an IPv6 address (3)."""
+    """The IPv4 address that an IPv6 address contains (3), if any."""
     if ip in NAT64:
         return IPv4Address(int(ip) & 0xFFFFFFFF)
     return ip.ipv4_mapped or ip.sixtofour or (ip.teredo and ip.teredo[1])
 
 
 def _is_this_machine(address: str) -> bool:
-    """A unix socket has no address."""
+    """Whether this is a loopback address or a unix socket, which has no address."""
     try:
         ip = ip_address(address)
     except ValueError:
-        return True  # sockets of TCP have one, so it is no client's: see `networks_of`
+        return True  # a TCP connection always has an address
     return ip.is_loopback or (isinstance(ip, IPv6Address) and bool(ip.ipv4_mapped and ip.ipv4_mapped.is_loopback))
 
 
@@ -100,12 +100,12 @@ def _is_this_machine(address: str) -> bool:
 def _warn_of_proxy() -> None:
     """Once."""
     log.warning(
-        "limits: requests come from this machine itself and share one limit; the proxy must send X-Forwarded-For, and"
-        " FORWARDED_ALLOW_IPS must name the proxy"
+        "limits: requests come from this machine itself and share one limit; make the proxy send X-Forwarded-For, and"
+        " name the proxy in FORWARDED_ALLOW_IPS"
     )
 
 
 @cache
 def _warn_of_unknown() -> None:
     """Once."""
-    log.warning("limits: X-Forwarded-For names no address; such requests share the limits of one address")
+    log.warning("limits: X-Forwarded-For contains no valid address; such requests share the limits of one address")

@@ -55,7 +55,7 @@ async def patch(request: Request) -> Response:
 
 
 async def read_all(request: Request) -> Response:
-    """All up to that seq. Twice is no error."""
+    """Mark all as read up to that seq. Doing it again is no error."""
     viewer = await _admit(request)
     upto = (await read_input(request, MarkAll)).upto
     return answer({"read": await inbox.mark_all(parley_of(request), viewer, upto)})

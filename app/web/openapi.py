@@ -32,8 +32,8 @@ from app.web.worker import ASK_FIRST, FOR_ANYBODY
 VERSION = "1"  # of what clients rely on
 REF = "#/components/schemas/{model}"
 CANONICAL = (
-    "Answers and streams have it in its canonical form: Unicode composed (NFC), without spaces at its ends and without "
-    "slashes that separate nothing. Refused: segments `.` and `..`, and characters that nobody sees."
+    "Responses and streams have it in its canonical form: Unicode composed (NFC), without spaces at its ends and "
+    "without superfluous slashes. Refused: segments `.` and `..`, and invisible characters."
 )
 PRINTABLE = r"[^\x00-\x1f\x7f-\xa0]+"  # most of it: what says more is not known to every tool
 
@@ -83,7 +83,7 @@ async def show(request: Request) -> Response:
 
 
 async def docs(request: Request) -> Response:
-    """The same for everybody, too."""
+    """The documentation page, which is also the same for everybody."""
 
     def render() -> bytes:
         shown = page(request, "docs.html", {"title": "The API", "openapi": request.app.state.openapi()})
@@ -95,7 +95,7 @@ async def docs(request: Request) -> Response:
 def _made_once(
     request: Request, name: str, media_type: str, make: Callable[[], bytes], headers: Mapping[str, str] | None = None
 ) -> Response:
-    """A document that each process makes once (it takes 50 ms), under an ETag; 304 to who has it."""
+    """A document with an ETag, which each process makes once, because that takes 50 ms. 304 if the client has it."""
     made: dict[str, bytes] = request.app.state.documents
     if name not in made:
         made[name] = make()

@@ -155,7 +155,7 @@ STREAM = (
 PREFIX = Parameter(
     "prefix",
     {"type": "string", "minLength": 1, "maxLength": LONGEST_USERNAME, "pattern": r"[^\s\u0000]"},
-    "What the names begin with; case does not matter.",
+    "The beginning of the names; case does not matter.",
     required=True,
 )
 
@@ -173,8 +173,8 @@ OPERATIONS: Mapping[Endpoint, Operation] = {
     ),
     users.index: Operation(
         "Complete a name after `@`", {200: schemas.Names},
-        f"At most {names.MAX_NAMES} accounts whose names begin so, without one's own. With `commentable_type` and "
-        "`commentable_id`, first those who have commented there.",
+        f"At most {names.MAX_NAMES} accounts whose names begin with `prefix`, without the viewer's own. With "
+        "`commentable_type` and `commentable_id`, people who have commented there come first.",
         parameters=[
             PREFIX,
             Parameter("commentable_type", TYPE, "Give both, or neither."),
@@ -189,7 +189,7 @@ OPERATIONS: Mapping[Endpoint, Operation] = {
         takes=accounts.NewEmail, signs_in=True, limited=True,
     ),
     accounts.change_username: Operation(
-        "Change the display name", {200: schemas.User}, "What one has written gets the new name soon after.",
+        "Change the display name", {200: schemas.User}, "The account's comments show the new name soon after.",
         takes=accounts.NewUsername, wrapped_as="user", signs_in=True, limited=True,
     ),
     accounts.change_password: Operation(
@@ -197,7 +197,7 @@ OPERATIONS: Mapping[Endpoint, Operation] = {
         takes=accounts.ChangedPassword, signs_in=True, limited=True, headers=SIGNED_IN,
     ),
     accounts.delete: Operation(
-        "Leave", {204: None}, "What one has written is kept under no name, or erased. The last owner is refused.",
+        "Leave", {204: None}, "The account's comments are kept without a name, or erased. The last owner is refused.",
         takes=accounts.Leaving, signs_in=True, limited=True, refuses=[409], headers=SIGNED_OUT,
     ),
     # -- logins
@@ -214,8 +214,8 @@ OPERATIONS: Mapping[Endpoint, Operation] = {
     ),
     links.confirm: Operation(
         "Confirm the address", {204: None},
-        "An account that waits for this gets the `password` and, if given, the `username` of who confirms. The browser "
-        "that signed up may leave both out.",
+        "A new account gets this `password` and, if given, this `username`. The browser that signed up may leave both "
+        "out.",
         takes=links.Confirmed, limited=True,
     ),
     links.ask_to_unlock: Operation(
@@ -292,9 +292,9 @@ OPERATIONS: Mapping[Endpoint, Operation] = {
         limited=True,
     ),
     # -- mutes
-    mutes.index: Operation("Whom one has muted", {200: schemas.Mutes}, signs_in=True),
+    mutes.index: Operation("The people whom you have muted", {200: schemas.Mutes}, signs_in=True),
     mutes.put: Operation(
-        "Mute somebody", {204: None}, "Their comments stay, and notify one no more. Again, it is no error.",
+        "Mute somebody", {204: None}, "Their comments stay, and no longer notify you. It is no error to repeat this.",
         signs_in=True, limited=True, refuses=[403, 422],
     ),
     mutes.delete: Operation("Unmute somebody", {204: None}, signs_in=True, limited=True),
@@ -315,8 +315,8 @@ OPERATIONS: Mapping[Endpoint, Operation] = {
     moderation.restore: Operation("Show it again", {204: None}, signs_in=True),
     moderation.erase: Operation(
         "Erase a comment for good", {204: None},
-        "For owners. The text leaves the database; readers see that a moderator removed the comment. Again, it is no "
-        "error.",
+        "For owners. The text is deleted from the database; readers see that a moderator removed the comment. It is no "
+        "error to repeat this.",
         takes=moderation.Decided, signs_in=True,
     ),
     moderation.change: Operation(
@@ -341,9 +341,9 @@ OPERATIONS: Mapping[Endpoint, Operation] = {
     streams.show: Operation(
         "The stream of these topics", {200: None},
         "Server-Sent Events, as long as the client listens. What it says is described by `x-events`. A signed-in "
-        "person's own `User/<id>` is included; without that, name a topic. If an address or a login has too many "
-        "streams, or they follow too many topics, the answer is 200 with `retry:`, and ends: any other status ends a "
-        "browser's EventSource for good.",
+        "person's own `User/<id>` is included; a guest must name a topic. If an address or a login has too many "
+        "streams, or they follow too many topics, the response is 200 with `retry:`, and ends: after any other status, "
+        "a browser's EventSource does not reconnect.",
         parameters=STREAM, refuses=[403, 422],
     ),
     health.healthz: Operation("Is the process alive", {200: schemas.Alive}),

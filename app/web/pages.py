@@ -36,8 +36,8 @@ from app.web.problems import Problem
 from app.web.templates import page
 from app.web.worker import FOR_ANYBODY, may_keep
 
-UNTITLED = "Comments"  # the heading of a page whose title nobody has set
-EMBED = "/embed"  # what the paths of embedded threads begin with
+UNTITLED = "Comments"  # the heading of a page without a title
+EMBED = "/embed"  # the prefix of the paths of embedded threads
 NOT_INDEXED = {"X-Robots-Tag": "noindex"}
 
 
@@ -57,12 +57,13 @@ async def front(request: Request) -> Response:
 
 
 def articles_of(request: Request) -> Mapping[Topic, Article]:
-    """The demo's articles; none in production, where every page is somebody else's."""
+    """The demo's articles in development; none in production."""
     return ARTICLES if parley_of(request).settings.environment == "development" else {}
 
 
 async def thread(request: Request) -> Response:
-    """A thread with its article, if it has one. A POST is the composer's form. `?host=1`: the host's page, if known."""
+    """A thread with its article, if it has one. The composer's form posts here, too. `?host=1` redirects to the host's
+    page, if it is known."""
     if request.method == "POST":
         return await composer.post(request, topic_of(request), "", _show)
     return _moved(request, "") or await _at_host(request) or await _show(request)
@@ -74,7 +75,7 @@ async def _at_host(request: Request) -> Response | None:
     topic = topic_of(request)
     async with parley_of(request).reading() as reading:
         url = (await commentables.of(reading, [topic]))[topic].url
-    listed = url and hosts.is_listed(parley_of(request).settings, url)  # it may have been taken off the list since
+    listed = url and hosts.is_listed(parley_of(request).settings, url)  # the list may have changed since
     return RedirectResponse(url, 302, {"Cache-Control": "no-store"}) if listed else None
 
 
@@ -96,10 +97,10 @@ async def _show_embedded(request: Request, unsent: Unsent = NOTHING_UNSENT) -> R
 
 
 async def counts(request: Request) -> Response:
-    """The numbers of comments alone, live, for an iframe that nobody sees. As `GET /api/commentables/`.
+    """The live numbers of comments, for an invisible iframe. It takes the same topics as `GET /api/commentables/`.
 
-    A host names topics in its own way and finds the numbers under the same names, so the bootstrap has `asked`: name →
-    topic, and `refused`: name → what is wrong with it. One wrong name does not cost the others their numbers.
+    A host may name topics in any form, and finds the numbers under its own names. So the bootstrap has `asked`: name →
+    topic, and `refused`: name → what is wrong with it. A wrong name does not affect the others.
     """
     asked, refused = commentable_answers.read_names(request)
     async with parley_of(request).reading() as reading:
@@ -112,10 +113,10 @@ async def counts(request: Request) -> Response:
 
 
 async def check(request: Request) -> Response:
-    """Why a thread does not show itself in a host's page: `embed_thread.js` asks when its iframe stays silent.
+    """Why a thread does not appear in a host's page: `embed_thread.js` asks this if its iframe sends nothing.
 
     `topic`: what is wrong with the value of `data-parley`, or null. `listed`: whether the asking page's origin may
-    embed threads. For any origin, because the one that asks may be one that is not listed; it tells nothing secret.
+    embed threads. Any origin may ask, because the origin may be missing in the list; the response tells no secret.
     """
     _, refused = commentable_answers.read_names(request)
     origin = request.headers.get("origin")
@@ -128,7 +129,7 @@ def _hosts(request: Request) -> str:
 
 
 def for_hosts(request: Request, html: Response) -> Response:
-    """The page, which the listed origins may show in an iframe."""
+    """Allow the listed origins to show the page in an iframe."""
     html.headers["Content-Security-Policy"] = framed_by(parley_of(request).settings.allowed_origins)
     return html
 
@@ -145,7 +146,7 @@ async def _thread(request: Request, template: str, unsent: Unsent, **context: An
     bootstrap["commentables"] = commentable_answers.snapshot([first.commentable], first.commentable_cursor)
     bootstrap["cursors"].append(first.cursor)
     article = articles_of(request).get(topic)
-    # Never words of the address: anybody could make a page of ours with a heading of their choice.
+    # Never use words of the address: anybody could make a page of ours with a heading of their choice.
     title = first.commentable.title or (article.title if article else UNTITLED)
     is_indexed = bool(article or first.commentable.title or first.commentable.comments_count)
     url = first.commentable.url
@@ -196,9 +197,9 @@ async def unlock(request: Request) -> Response:
 
 
 async def mail(request: Request) -> Response:
-    """Development's mail: what would have been sent, and to whom. Its links lead to wherever this page was opened.
+    """The mails that would have been sent, in development. Their links lead to the host at which this page was opened.
 
-    Only at names that nobody can register: `app.web.host_names` has the reason.
+    It is shown only at names that nobody can register: `app.web.host_names` has the reason.
     """
     if not is_unregistrable(name_in(request.headers.get("host", "localhost")) or "."):
         raise Problem(404, "Open /dev/mail at localhost or at an IP address.")
@@ -248,7 +249,7 @@ async def _bootstrap(request: Request, reading: Reading, notifications: int = in
 
 
 def _moved(request: Request, prefix: str) -> Response | None:
-    """A redirect to the page's one address, if the request has another form of it (`app.live.topics`)."""
+    """A redirect to the page's canonical address, if the request has another form of the id (`app.live.topics`)."""
     topic = topic_of(request)
     if topic.id == request.path_params["id"]:
         return None
@@ -257,7 +258,7 @@ def _moved(request: Request, prefix: str) -> Response | None:
 
 
 def topic_of(request: Request) -> Topic:
-    """What the page's path names. Raises Problem 404."""
+    """The topic that the page's path names. Raises Problem 404."""
     try:
         topic = Topic.commentable(request.path_params["type"], request.path_params["id"])
     except BadTopic:

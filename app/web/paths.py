@@ -1,12 +1,12 @@
-"""Paths: which ones are refused before any route sees them, because two programs read them differently.
+"""Paths: refuses paths that two programs may read differently, before any route gets them.
 
-A proxy, a cache and this app each decode and shorten a path in its own way. Where they disagree, a cache keeps one
-person's page under the address of a public file ("web cache deception"), or a rule of the proxy is passed by. So a
-path has one reading here:
+A proxy, a cache and this app each decode and normalize paths in their own way. If they disagree, a cache may store one
+person's page under the address of a public file ("web cache deception"), or a request may evade a rule of the proxy. So
+only paths with one reading are accepted:
 
-1. No segment is `.` or `..`, also written %2e. No backslash, no control character, no bytes that are not UTF-8,
-   however they are written. None of these is in an id.
-2. An encoded slash (%2F) is data of an id, where it means what a plain one does: clients of the API encode ids as a
+1. No segment is `.` or `..`, even if written %2e. There is no backslash, no control character, and no byte that is not
+   UTF-8, encoded or not. No id needs any of these.
+2. An encoded slash (%2F) is allowed in an id, and means the same as a plain one: clients of the API encode ids as a
    whole. Elsewhere it is refused, and so is a path that begins with two slashes.
 """
 
@@ -22,7 +22,7 @@ from app.web.problems import Problem, on_problem
 
 DOTS = frozenset({".", ".."})
 REFUSED = re.compile(r"[\x00-\x1f\x7f\\]")
-# What comes before an id: its type, and the prefixes of `app.main` that are followed by a type and an id.
+# The part of a path before an id: its type, after one of the prefixes that `app.main` has for a type and an id.
 BEFORE_ID = re.compile(r"/(?:api/commentables/|embed/)?[A-Z][A-Za-z0-9]*/")
 
 
@@ -35,14 +35,14 @@ class RefuseAmbiguousPathsMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and is_ambiguous(_raw_path(scope), self.root_path):
-            refusal = await on_problem(Request(scope, receive), Problem(404, "There is nothing here."))
+            refusal = await on_problem(Request(scope, receive), Problem(404, "Page not found."))
             await refusal(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
 
 def is_ambiguous(raw_path: str, root_path: str = "") -> bool:
-    """Whether this path, as it was sent, is one that is refused. `root_path` may be in front of it, more than once."""
+    """Whether this path, as it was sent, is refused. It may begin with `root_path`, more than once."""
     while root_path and raw_path.startswith(f"{root_path}/"):
         raw_path = raw_path[len(root_path) :]
     try:
@@ -56,6 +56,6 @@ def is_ambiguous(raw_path: str, root_path: str = "") -> bool:
 
 
 def _raw_path(scope: Scope) -> str:
-    """As it was sent, without the query. Not every server has it."""
+    """The path as it was sent, without the query. Not every server provides it."""
     raw = scope.get("raw_path")
     return raw.partition(b"?")[0].decode("latin-1") if raw else quote(scope["path"])

@@ -110,7 +110,7 @@ async def on_refusal(request: Request, refusal: refusals.Refusal) -> Response:
 
 
 async def problem_of(request: Request, refusal: refusals.Refusal) -> Problem:
-    """The refusal with its status, its headers and what belongs to it."""
+    """The refusal as a Problem, with its status and headers."""
     status = next(_STATUS[cls] for cls in type(refusal).__mro__ if cls in _STATUS)
     problem = Problem(status, str(refusal))
     if isinstance(refusal, refusals.Invalid):

@@ -41,7 +41,7 @@ class Tombstone(BaseModel):
 
 
 class Removed(Tombstone):
-    """What is left to say of a comment that a moderator has hidden from this viewer, or that an owner has erased."""
+    """A comment that a moderator has hidden from this viewer, or that an owner has erased."""
 
     removed_by: Literal[Remover.MODERATOR]
 
@@ -50,11 +50,11 @@ class Comment(Tombstone):
     """A comment as whoever asks sees it."""
 
     body: str
-    html: Annotated[str, Field(description="The body as HTML: Markdown for chat, made safe.")]
+    html: Annotated[str, Field(description="The body as safe HTML, rendered from Markdown for chat.")]
     plain: Annotated[bool, Field(description="Whether the body has no Markdown in it.")]
     user_id: UUID | None
     username: str
-    role: Annotated[Role | None, Field(description="The author's, if they moderate: `moderator` or `owner`.")]
+    role: Annotated[Role | None, Field(description="The author's role, if it is `moderator` or `owner`.")]
     likes_count: Count
     parent_id: Annotated[UUID | None, Field(description="What it replies to.")]
     path: Annotated[list[UUID], Field(description="Under which it is drawn, from the top down.", max_length=4)]
@@ -66,7 +66,7 @@ class Comment(Tombstone):
 
 
 class LikesChanged(Tombstone):
-    """That nothing but the number of likes has changed: all other members are as they were."""
+    """An update in which only the number of likes has changed: all other members are as they were."""
 
     likes_count: Count
 
@@ -80,7 +80,7 @@ class Remains(Tombstone):
 
 
 class RemovedRemains(Remains):
-    """The same, of one that a moderator has hidden from this viewer, or that an owner has erased."""
+    """An ancestor that a moderator has hidden from this viewer, or that an owner has erased."""
 
     removed_by: Literal[Remover.MODERATOR]
 
@@ -91,7 +91,7 @@ class Commentable(Tombstone):
     title: str
     locked: bool
     comments_count: Count
-    url: Annotated[str, Field(description="The host's page that the conversation is under, or nothing.")]
+    url: Annotated[str, Field(description="The host's page that the conversation is under; empty if none is known.")]
 
 
 class Like(Tombstone):
@@ -106,7 +106,7 @@ class Notification(Tombstone):
     kind: About
     comment_id: UUID
     title: str
-    url: Annotated[str, Field(description="The host's page that the conversation was under then, or nothing.")]
+    url: Annotated[str, Field(description="The host's page that the conversation was under then; empty if none.")]
     actor_name: str
     created_at: datetime
     read: bool
@@ -179,10 +179,10 @@ LIVE: dict[str, type[BaseModel]] = {
     "user": User,
 }
 
-# What an update may say instead, if nothing else has changed.
+# The form of an update in which only these members have changed.
 PARTIAL: dict[str, type[BaseModel]] = {"comment": LikesChanged}
 
-# What a destroy may say instead.
+# Another form of a destroy.
 REMOVED: dict[str, type[BaseModel]] = {"comment": Removed}
 
 # -- answers ------------------------------------------------------------------------------------------------
@@ -199,7 +199,7 @@ class Comments(BaseModel):
 
     comments: Annotated[list[Comment], Field(description="In order of creation.")]
     ancestors: Annotated[
-        list[Comment | Remains | RemovedRemains], Field(description="What they are drawn under, where not in the page.")
+        list[Comment | Remains | RemovedRemains], Field(description="Their ancestors that are not in the page.")
     ]
     cursor: Cursor
     before: Before
@@ -320,7 +320,7 @@ class Problem(BaseModel):
     detail: str
     errors: list[Wrong] = []
     topic_positions: Annotated[
-        list[int], Field(description="Of a stream's topics that cannot be followed, counted from 0.")
+        list[int], Field(description="The positions, from 0, of a stream's topics that cannot be followed.")
     ] = []
 
 

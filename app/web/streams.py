@@ -113,7 +113,7 @@ def _topics(request: Request, viewer: Viewer, names: Collection[str]) -> list[To
 
 
 def _permitted_topics(request: Request, viewer: Viewer, names: Collection[str]) -> list[Topic]:
-    """Raises the Problem of the first that cannot be followed, which tells the positions of all of them."""
+    """Raises the Problem of the first topic that cannot be followed, with the positions of all such topics."""
     topics, refused = [], dict[int, Problem]()
     for position, name in enumerate(names):
         try:

@@ -1,4 +1,4 @@
-"""Users: the names that the composer offers after an `@`. Of others' accounts nothing is answered but id and name."""
+"""Users: the names that the composer offers after an `@`. Responses have only the ids and names of other accounts."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from app.web.problems import invalid
 
 
 async def index(request: Request) -> Response:
-    """At most `names.MAX_NAMES` accounts whose names begin with `prefix`; first those who have commented on the
-    commentable, if the query names one."""
+    """At most `names.MAX_NAMES` accounts whose names begin with `prefix`. If the query names a commentable, people who
+    have commented on it come first."""
     viewer = await require_sign_in(request)
     prefix = _prefix(request)
     has_place = {"commentable_type", "commentable_id"} & request.query_params.keys()
@@ -28,7 +28,7 @@ async def index(request: Request) -> Response:
 
 
 def _prefix(request: Request) -> str:
-    """What the names begin with. Raises Problem 422."""
+    """The `prefix` of the query. Raises Problem 422."""
     prefix = request.query_params.get("prefix")
     if prefix is None:
         raise invalid(("prefix", "Required"))

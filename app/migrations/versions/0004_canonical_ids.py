@@ -1,11 +1,11 @@
-"""One conversation for one commentable: what was written under other forms of its id moves to the canonical one.
+"""One conversation for one commentable: comments under other forms of its id move to the canonical id.
 
 `Article/2024/hello/` and `Article/2024/hello` were two topics. The comments of the first are appended to the second:
-all their seqs move by what the second has counted so far. So their order and `edited` stay, and seqs have no gaps. Then
-the database has a new epoch, because clients know both topics by their old seqs.
+the counter of the second is added to all their seqs. So their order and `edited` stay, and seqs have no gaps. Then the
+database gets a new epoch, because clients know both topics by their old seqs.
 
-Ids that are refused from now on (`a/../b`, invisible characters) get the nearest one that is not, so that moderators
-and readers still find the comments. A downgrade leaves the new names.
+An id that is refused from now on (`a/../b`, invisible characters) gets the nearest allowed one, so that moderators and
+readers still find the comments. A downgrade keeps the new names.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _names_after(connection: Connection, last: str) -> list[str]:
 
 
 def _nearest(id_: str) -> str:
-    """The canonical id; for one that is refused, one that looks like it as far as it can."""
+    """The canonical id. For an id that is refused, the allowed id that looks most like it."""
     try:
         return canonical_id(id_)
     except BadTopic:
@@ -107,7 +107,7 @@ def _is_seen(character: str) -> bool:
 
 
 def _columns(connection: Connection) -> dict[str, set[str]]:
-    """By tables: also those of live models that are not ours."""
+    """The columns of each table, including the tables of live models that others have added."""
     inspector = sa.inspect(connection)
     return {name: {found["name"] for found in inspector.get_columns(name)} for name in inspector.get_table_names()}
 
@@ -118,7 +118,7 @@ def _seq_of(connection: Connection, name: str) -> int | None:
 
 
 def _append(connection: Connection, live: dict[str, set[str]], old: str, new: str) -> None:
-    """All rows of one topic come after those of the other."""
+    """Append all rows of the topic `old` to the topic `new`."""
     added = _seq_of(connection, old)
     if added is None:
         return
@@ -136,7 +136,7 @@ def _append(connection: Connection, live: dict[str, set[str]], old: str, new: st
 
 
 def _merge_commentables(connection: Connection, old: str, new: str) -> None:
-    """One row for both: its own title, else the other's; locked if one of them was; all comments counted."""
+    """Merge both rows: the title of `new`, else that of `old`; locked if one of them was; all comments counted."""
     rows = {
         name: connection.execute(sa.select(COMMENTABLES).where(COMMENTABLES.c.id == uuid5(PLACES, name))).one_or_none()
         for name in (old, new)
@@ -166,7 +166,7 @@ def _recount(connection: Connection, name: str) -> None:
 
 
 def _rename_places(connection: Connection, table: str, moved: dict[str, str]) -> None:
-    """Rows that name another topic: likes, notifications, reports, decisions. One pass over each table."""
+    """Rename the places in likes, notifications, reports and decisions. One pass over each table."""
     renamed = sa.table(table, column("place", TOPIC))
     names = list(moved)
     for start in range(0, len(names), BATCH):

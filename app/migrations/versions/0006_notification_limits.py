@@ -1,4 +1,4 @@
-"""An index for counting what an author's comments have lately notified people of."""
+"""An index for counting the recent notifications that an author's comments have made."""
 
 from __future__ import annotations
 

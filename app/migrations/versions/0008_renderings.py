@@ -1,7 +1,7 @@
-"""Comments store what they are shown as: their HTML, of which rules and text it is, and the names that they mention.
+"""Comments store their HTML, a key of its rules and its text, and the names that they mention.
 
-Each new column has a default or may be null, so that the release before this one goes on writing meanwhile. Upkeep
-renders the texts that are there.
+Each new column has a default or may be null, so that the release before this one can go on writing. Upkeep renders the
+existing texts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Lookalikes: names that look alike are told apart by a skeleton. Of those that are there, each keeps its name."""
+"""Lookalikes: a skeleton tells which names look alike. Existing accounts keep their names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from alembic import op
 
-from app.models.lookalikes import skeleton  # of this release; a later one that changes it computes all of them anew
+from app.models.lookalikes import skeleton  # a later release that changes this must compute all skeletons anew
 
 revision = "0009"
 down_revision = "0008"

@@ -1,4 +1,4 @@
-"""Likes are published at most once a second: what is pending, and since when nothing but the number has changed."""
+"""Likes are published at most once a second: a comment has its pending likes, and the seq of its last full change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bylines: a comment has its author's role, and an account says when its name or role is to be written to them."""
+"""Bylines: a comment has its author's role, and an account notes that its comments need its new name or role."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ depends_on = None
 
 def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
-        # In the order in which writers take them, who go on meanwhile: in another, they and we would deadlock.
+        # Writers go on meanwhile. They lock these tables in this order too; any other order could deadlock.
         op.execute("LOCK TABLE comments, users IN ACCESS EXCLUSIVE MODE")
     op.add_column("comments", sa.Column("author_role", sa.String(20), nullable=False, server_default="member"))
     op.add_column("users", sa.Column("byline_changed_at", sa.DateTime(timezone=True), nullable=True))
     op.create_index("ix_users_byline_changed_at", "users", ["byline_changed_at"])
-    # The comments of those who moderate are written anew when the service runs, so that everybody sees their mark.
+    # When the service runs, it rewrites the comments of moderators and owners, so that everybody sees their role.
     op.execute("UPDATE users SET byline_changed_at = created_at WHERE role <> 'member' AND deleted_at IS NULL")
 
 

@@ -1,4 +1,4 @@
-"""People can mute others: their comments notify them no more."""
+"""People can mute others, whose comments then no longer notify them."""
 
 from __future__ import annotations
 

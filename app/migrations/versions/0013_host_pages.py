@@ -1,6 +1,6 @@
-"""Which page of a host a conversation is under, so that notifications lead there.
+"""A conversation knows the host's page that it is under, so that notifications lead there.
 
-Each new column has a default, so that the release before this one goes on writing meanwhile.
+Each new column has a default, so that the release before this one can go on writing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAX_URL = 2_000  # characters, as `app.models.commentable` has it in this releas
 
 def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
-        # In the order in which writers take them, who go on meanwhile: in another, they and we would deadlock.
+        # Writers go on meanwhile. They lock these tables in this order too; any other order could deadlock.
         op.execute("LOCK TABLE topics IN EXCLUSIVE MODE")
         op.execute("LOCK TABLE commentables, notifications IN ACCESS EXCLUSIVE MODE")
     for table in ("commentables", "notifications"):

@@ -1,17 +1,17 @@
-"""Markdown for chat: the small, safe set that comments are written in, as HTML.
+"""Markdown for chat: renders comments, which are written in a small and safe part of Markdown, as HTML.
 
-Emphasis, code, quotes, lists, links and mentions; a line break is a line break. CommonMark is made for documents: it
-takes `1986.` for a list and the line after a quote for a part of it, and drops what is nested too deep. A parser for it
-in Python takes 100 to 300 ms for 10,000 characters of dense markup, however linear it is. So the rules are ours:
+It has emphasis, code, quotes, lists, links and mentions, and keeps line breaks. CommonMark is made for documents: it
+takes `1986.` for a list and the line after a quote for a part of it, and drops text that is nested too deep. Even a
+linear parser for it in Python takes 100 to 300 ms for 10,000 characters of dense markup. So we have our own rules:
 
-1. A character is markup only if it took effect. All others are shown as typed, in their order. Limits make text of
-   markup, and never drop it.
+1. A character is markup only if it took effect. All others are shown as typed, in their order. Markup beyond a limit
+   is shown as text, and never dropped.
 2. The time is linear in the length of the text: each rule either moves on or remembers that it failed.
    `tests/models/test_slow_markdown.py` searches for texts that are slow.
-3. Links lead to http, https and mailto, and state that somebody else wrote them.
+3. Links lead to http, https and mailto, and are marked as written by users (`ugc`).
 4. A rendering depends on the text and the names that it mentions, which are stored with the comment.
-5. nh3 cleans what the parser made: one of the two may be wrong.
-6. A text without any markup is plain, and shown to the letter: HTML would lose its spaces and blank lines.
+5. nh3 cleans the HTML of the parser, so that a mistake in one of the two does no harm.
+6. A text without any markup is plain, and shown exactly as typed: HTML would lose its spaces and blank lines.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from app.models.markdown.blocks import blocks, paragraph
 from app.models.markdown.inline import Findings
 from app.models.visible_text import shows_something
 
-VERSION = 1  # of the rules; a stored rendering of an older one is made anew
-CACHED_RENDERINGS = 256  # texts, of 80 KB at most: those that no row has the HTML of
-HEAVY = 400  # markers, from which on a text is rendered in a thread, and not while somebody waits for a page
+VERSION = 1  # of the rules; stored renderings of older versions are made anew
+CACHED_RENDERINGS = 256  # texts, of 80 KB at most, whose HTML is not stored yet
+HEAVY = 400  # markers; a text with more is rendered in a thread, and never while a page is made
 
 TAGS = {"a", "blockquote", "br", "code", "em", "li", "ol", "p", "pre", "s", "span", "strong", "ul"}
 ATTRIBUTES: dict[str, set[str]] = {"*": set(), "a": {"href"}, "ol": {"start"}, "li": {"value"}}
@@ -40,13 +40,13 @@ DIRECTED = {"blockquote", "li", "ol", "p", "pre", "ul"}  # each takes its direct
 REL = "ugc nofollow noopener"  # (3)
 
 _MARKERS = re.compile(r"[`*_~\[\]<>@＠﹫:\\\n-]")
-# A text of nothing but emphasis around nothing.
+# A text that is only emphasis around nothing.
 _HOLLOW = re.compile(r"\s*(?:\*\*|\*{4}|__|_{4}|~~~~|``|````)\s*")
 
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """What a text is shown as. `html` is None for a plain one (6)."""
+    """A rendered text. `html` is None for a plain text (6)."""
 
     html: str | None
     mentioned: tuple[str, ...]  # the names as typed, in order, each once
@@ -54,30 +54,30 @@ class Rendering:
 
 
 def render(text: str, names: Collection[str] = ()) -> Rendering:
-    """`text` as HTML that is safe to put into a page, with these names marked where they are mentioned."""
+    """`text` as HTML that is safe to put into a page, with mentions of these names marked."""
     return _render(text, tuple(sorted(set(names))))
 
 
 async def render_aside(text: str, names: Collection[str] = ()) -> Rendering:
-    """The same; a heavy text in a thread, so that the event loop goes on."""
+    """Like `render`, but a heavy text is rendered in a thread, so that it does not block the event loop."""
     if is_heavy(text):
         return await asyncio.to_thread(render, text, names)
     return render(text, names)
 
 
 def key(text: str) -> int:
-    """Of which rules and which text a stored rendering is: the version, and the text's CRC-32."""
+    """Identifies the rules and the text of a stored rendering: the version, and the text's CRC-32."""
     return VERSION << 32 | zlib.crc32(text.encode("utf-8", "surrogatepass"))
 
 
 def html(text: str) -> str:
-    """`text` as HTML, whatever it is."""
+    """`text` as HTML, also if it is plain."""
     marked = render(text).html
     return plain_html(text) if marked is None else marked
 
 
 def plain_html(text: str) -> str:
-    """`text` as typed, as HTML: its paragraphs and line breaks."""
+    """The HTML that shows `text` as typed, in paragraphs and with line breaks."""
     return "\n".join(paragraph("<br>\n".join(lines)) for lines in _paragraphs(_normal(text)))
 
 

@@ -1,9 +1,10 @@
 """Blocks: paragraphs, quotes, lists and code, line by line.
 
-1. A line after a quote or a list is a part of it only if it is marked or indented so: there is no lazy continuation.
+1. A line after a quote or a list belongs to it only if it has the marker or the indentation. There is no lazy
+   continuation.
 2. Lists show the numbers that were typed. `1986.` and `1)` are text, and so is a line of markers alone: `* * *`.
-3. Nesting ends at `DEEPEST`: markers below are text.
-4. Code begins and ends with a fence. A fence that nobody closed is text.
+3. Nesting ends at `DEEPEST`: markers below that level are text.
+4. Code begins and ends with a fence. A fence that is never closed is text.
 5. Headings, rules, tables, definitions, and indentation are text: comments are chat.
 """
 
@@ -16,8 +17,8 @@ from html import escape
 from app.models.markdown.inline import Findings, as_typed, inline
 from app.models.visible_text import shows_something
 
-DEEPEST = 6  # levels of quotes and lists in each other
-INSET = 2  # columns by which a line is indented to belong to an item
+DEEPEST = 6  # nested levels of quotes and lists
+INSET = 2  # columns of indentation with which a line belongs to an item
 TAB_COLUMNS = 4
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})([^`~]*)$")
@@ -50,14 +51,14 @@ def paragraph(html: str) -> str:
 
 
 class _Blocks:
-    """The blocks of some lines: (whether it is a paragraph, its HTML)."""
+    """Parses some lines into blocks, each a pair (whether it is a paragraph, its HTML)."""
 
     def __init__(self, lines: list[str], findings: Findings, level: int, in_item: bool = False) -> None:
         self.lines = lines
         self.findings = findings
         self.level = level
         self.in_item = in_item
-        self.unclosed: dict[str, int] = {}  # for each kind of fence, the shortest that is never closed
+        self.unclosed: dict[str, int] = {}  # by character, the length of the shortest fence that is never closed
         self.open: list[str] = []  # lines of the paragraph
         self.made: list[tuple[bool, str]] = []
 
@@ -207,7 +208,7 @@ def _indent(line: str) -> int:
 
 
 def _dedented(line: str, columns: int) -> str:
-    """The line with no more than so many columns of white space taken off."""
+    """The line without at most so many columns of leading white space."""
     at = 0
     while columns > 0 and line[at : at + 1] in (" ", "\t"):
         columns -= TAB_COLUMNS if line[at] == "\t" else 1

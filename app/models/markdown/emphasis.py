@@ -4,8 +4,8 @@ The algorithm is CommonMark's (spec 0.31, "An algorithm for parsing nested empha
 chat:
 
 1. A single `*` inside a word, and any run between two digits, is text: `a*b*c`, `2**3**4`.
-2. Scripts without spaces count as space: `**重要。**です` is strong, though no space follows.
-3. Runs of more than three are text, and so is what is nested deeper than `DEEPEST`.
+2. Characters of scripts without spaces count as space: `**重要。**です` is strong, though no space follows.
+3. Runs of more than three characters are text, and so is emphasis that is nested deeper than `DEEPEST`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LONGEST_RUN = 3  # characters of one run (3)
 
 @dataclass(slots=True)
 class Pair:
-    """What an opener and a closer make together."""
+    """The emphasis that an opener and a closer make together."""
 
     tag: str
     marker: str
@@ -43,7 +43,7 @@ class Run:
 
 
 def run_at(text: str, start: int, end: int) -> Run | None:
-    """The run of markers `text[start:end]`; None where it can be nothing but text."""
+    """The run of markers `text[start:end]`; None if it can only be text."""
     marker, length = text[start], end - start
     before = text[start - 1] if start else "\n"
     after = text[end] if end < len(text) else "\n"
@@ -59,7 +59,7 @@ def run_at(text: str, start: int, end: int) -> Run | None:
 
 
 def match_runs(runs: list[Run]) -> None:
-    """Pair openers with closers. Each key's `bottom` keeps a failed search from being repeated, so it is linear."""
+    """Pair openers with closers in linear time: each key's `bottom` prevents that a failed search is repeated."""
     openers: list[Run] = []
     bottoms: dict[tuple[str, bool, int], int] = {}
     for run in runs:
@@ -86,7 +86,7 @@ def _opener(openers: list[Run], closer: Run, bottom: int) -> int:
 
 
 def _is_odd(opener: Run, closer: Run) -> bool:
-    """The spec's rule of three, for runs that could be both."""
+    """Whether the spec's "rule of 3" forbids this pair; it concerns runs that can both open and close."""
     both = opener.can_close or closer.can_open
     lengths = opener.length + closer.length
     return both and lengths % 3 == 0 and (opener.length % 3 != 0 or closer.length % 3 != 0)
@@ -104,6 +104,6 @@ def _pair(opener: Run, closer: Run) -> None:
 
 @lru_cache(1_024)
 def _kind(character: str) -> tuple[bool, bool, bool]:
-    """(whether it is space, punctuation or a symbol, of a script without spaces (2))."""
+    """Whether the character is (space, punctuation or a symbol, of a script without spaces (2))."""
     is_mark = unicodedata.category(character)[0] in "PS"
     return character.isspace(), is_mark, is_written_without_spaces(character)

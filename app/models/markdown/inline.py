@@ -1,9 +1,9 @@
 """Inline markup: code, emphasis, links and mentions in one paragraph, in one pass.
 
 1. A character is markup only if it took effect. All others are shown as typed, in their order.
-2. Markup around nothing that a reader sees is shown as typed too, and does not count as words.
-3. A backslash protects a marker. It is shown, for `¯\\_(ツ)_/¯`, unless it kept a `*`, `~` or backtick from pairing.
-4. There is no link in a link, and no image.
+2. Markup around nothing visible is shown as typed, too, and does not count as words.
+3. A backslash protects a marker. It is shown, as in `¯\\_(ツ)_/¯`, unless it kept a `*`, `~` or backtick from pairing.
+4. A link has no link in it. There are no images.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _TOKEN = re.compile(
 _BACKTICKS = re.compile("`+")
 _VANISHING = "*~`"  # (3)
 
-MOST_MARKERS = 1_500  # of one text; the rest is text, so that dense markup takes little time
-CHARACTERS_PER_MARKER = 64  # searched for the end of an address, in the time that one marker takes
+MOST_MARKERS = 1_500  # of one text; further markers are text, so that dense markup takes little time
+CHARACTERS_PER_MARKER = 64  # to search for the end of an address, in about the time that one marker takes
 
 
 @dataclass
 class Findings:
-    """What is found in one text. `words` are the characters that count as shown (2)."""
+    """The results of parsing one text. `words` are the characters that count as shown (2)."""
 
-    names: Sequence[str] = ()  # whom the text mentions, as typed
+    names: Sequence[str] = ()  # the names of accounts that the text may mention, as typed
     words: list[str] = field(default_factory=list)
     mentioned: dict[str, None] = field(default_factory=dict)
     is_marked: bool = False  # whether any markup took effect
@@ -91,7 +91,7 @@ class _Paragraph:
         self.occurrences = {marker: text.count(marker) for marker in _VANISHING}
         self.nodes: list[Node] = []
         self.brackets: list[Bracket] = []
-        self.floor = 0  # brackets below stand around a link, so they can be none (4)
+        self.floor = 0  # brackets before this index enclose a link, so they cannot be one (4)
         self.backticks: dict[int, list[int]] | None = None
         self.closings: dict[int, int] | None = None
 
@@ -109,7 +109,7 @@ class _Paragraph:
             self.findings.words.append(words)
 
     def hollow(self, text: str) -> None:
-        """Markup around nothing (2)."""
+        """Add markup around nothing, as typed (2)."""
         self.nodes.append(as_typed(text))
 
     def mark(self, node: Node) -> None:
@@ -147,7 +147,7 @@ class _Paragraph:
         self.findings.is_marked = True
         return depth
 
-    # -- one method for each kind of token: from here to there; answers where to go on --------------------------
+    # -- one method for each kind of token `text[start:end]`; it returns where to go on -------------------------
 
     def _code(self, start: int, end: int) -> int:
         closing = self._closing_backticks(end - start, end)
@@ -209,7 +209,7 @@ class _Paragraph:
         return closing + 1
 
     def _wrap(self, opening: Bracket, start: int, after: int, url: str) -> None:
-        """Make what stands between the brackets a link."""
+        """Make the text between the brackets a link."""
         content = self.nodes[opening.node + 1 :]
         del self.nodes[opening.node :]
         if shows_something(self.text[opening.place + 1 : start]):
@@ -267,7 +267,7 @@ class _Paragraph:
 
 
 def as_typed(text: str) -> str:
-    """Text as HTML. A line break is a line break."""
+    """The HTML that shows `text` as typed, with its line breaks."""
     return escape(text, quote=False).replace("\n", "<br>\n")
 
 

@@ -1,8 +1,8 @@
-"""Links: web and mail addresses in a text, each found in time that its own length bounds.
+"""Links: finds web and mail addresses in a text, each in a time proportional to its length.
 
 1. A link leads to http, https or mailto.
-2. A bare address ends where the sentence goes on: at a script without spaces, at punctuation that is not ASCII, and
-   before ASCII punctuation at its end, except a bracket that it opened itself.
+2. A bare address ends before a character of a script without spaces and before punctuation that is not ASCII. ASCII
+   punctuation at its end belongs to the sentence, except a closing bracket that the address has opened.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def is_link(url: str) -> bool:
 
 
 def bare_url_at(text: str, start: int) -> tuple[str, int]:
-    """(the address that begins here, without what follows it in the sentence (2), or nothing; characters searched)."""
+    """(the address that begins here, which may be empty (2); the number of characters searched)."""
     found = _BARE.match(text, start)
     if not found:
         return "", 0
@@ -43,7 +43,7 @@ def bare_url_at(text: str, start: int) -> tuple[str, int]:
 
 
 def angled_at(text: str, start: int) -> tuple[str, str, int] | None:
-    """(address, what is shown, where it ends) of `<https://example.com>` or `<me@example.com>`."""
+    """(address, shown text, end) of `<https://example.com>` or `<me@example.com>`."""
     found = _ANGLED.match(text, start)
     if not found:
         return None
@@ -55,7 +55,7 @@ def angled_at(text: str, start: int) -> tuple[str, str, int] | None:
 
 
 def closing_parentheses(text: str) -> dict[int, int]:
-    """Where each parenthesis that encloses no space is closed, for `](…)`. One pass for all of them."""
+    """Where each parenthesis that encloses no space is closed: {opening index: closing index}. One pass for all."""
     closings: dict[int, int] = {}
     opened: list[int] = []
     for found in re.finditer(r"[()\s]", text):
@@ -69,7 +69,7 @@ def closing_parentheses(text: str) -> dict[int, int]:
 
 
 def _end(url: str) -> int:
-    """Where the sentence goes on. A host in a script without spaces is one, up to its end."""
+    """The index at which the sentence goes on (2). A host name may be in a script without spaces."""
     host = url.find("://") + 3
     first = url[host : host + 1]
     after_host = 0

@@ -1,8 +1,8 @@
 """Mentions: where `@name` may stand in a text, and which names it may mean.
 
-1. An address is no mention: nothing of `a@b.c`, `@@bob`, `/@bob` or `@bob@example.com`.
-2. A name ends with a word. In a script without spaces every letter may be the last one; the longest known name counts.
-3. A name may have spaces in it, so what follows a name may be a part of a longer one.
+1. An address has no mention: there is none in `a@b.c`, `@@bob`, `/@bob` or `@bob@example.com`.
+2. A name ends at the end of a word, in a script without spaces after any letter. The longest known name counts.
+3. A name may have spaces in it, so the words after a name may be a part of a longer name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from app.models.visible_text import is_written_without_spaces
 AT = "@＠﹫"
 MOST_WINDOWS = 100  # places in one text where names are looked for
 MOST_CANDIDATES = 1_000  # names that one text may mean
-LONGEST_MENTION = 2 * LONGEST_USERNAME  # characters as typed: composed letters are fewer
+LONGEST_MENTION = 2 * LONGEST_USERNAME  # characters as typed; composing letters makes fewer
 LONGEST_UNDERSCORES = 30  # characters of markup beside a mention
 
 _SIGN = re.compile(f"[{AT}]")
@@ -26,7 +26,7 @@ _BETWEEN = MARKS | _JOINERS | {"’"}
 
 
 def candidates(text: str) -> list[str]:
-    """Everything in `text` that may be a mentioned name, as typed, each once. Code and links are not left out."""
+    """All strings in `text` that may be mentioned names, as typed, each once. Code and links are searched, too."""
     windows: set[str] = set()
     found: dict[str, None] = {}
     for sign in _SIGN.finditer(text):
@@ -66,7 +66,7 @@ def may_begin(text: str, at: int) -> bool:
         return False
     if before == ".":
         return start == 1 or text[start - 2].isspace()
-    # Hebrew and Arabic write a preposition and its word in one.
+    # In Hebrew and Arabic some prepositions are written without a space before the next word.
     joins = is_written_without_spaces(before) or unicodedata.bidirectional(before) in ("R", "AL")
     return joins or not is_letter(before)
 
