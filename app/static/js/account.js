@@ -16,8 +16,8 @@ const MODERATING = ["moderator", "owner"];
 /**
  * Who is looking at the page: the signed-in user, or (without an id) a guest. Beside Backbone's events:
  *
- *   left (reason, isHere)   nobody is signed in any more; why, as the server names it, or null; whether it was asked for
- *                           on this page
+ *   left (reason, isHere)   nobody is signed in any more. `reason`: the server's, or null. `isHere`: somebody signed out on
+ *                           this page
  *   renewed                 the same user goes on under another login, and so must the stream
  */
 export const Account = Backbone.Model.extend({

@@ -39,7 +39,7 @@ export const AccountView = Backbone.View.extend({
     this.bus.trigger(ENTRY_WANTED, "signup");
   },
 
-  // sign_out_view.js asks first, if a text would be lost.
+  // If a text would be lost, sign_out_view.js asks first.
   signOut() {
     this.bus.trigger(SIGN_OUT_WANTED);
   },

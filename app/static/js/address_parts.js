@@ -1,6 +1,6 @@
 /**
- * Items in their order, in parts of which `addressOf` (items) makes an address of at most so many characters. Proxies
- * refuse a request line over 8 KB.
+ * Split items, in their order, into parts. `addressOf` (items) makes an address of at most `maxLength` characters of each
+ * part. Proxies refuse a request line over 8 KB.
  */
 export function addressParts(items, addressOf, maxLength = 4_000) {
   const parts = [];

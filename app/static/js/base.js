@@ -7,5 +7,5 @@ export const named = (name) => `${name}${BASE}`;
 /** Where the page of this commentable is: "Article/1". */
 export const pageOf = (place) => `${BASE}/${place.split("/").map(encodeURIComponent).join("/")}`;
 
-/** Where people read this commentable's comments: the host's page, if the server knows one, else the page of ours. */
+/** The page of this commentable's comments: the host's page, if the server knows one, else our own. */
 export const homeOf = (place) => `${pageOf(place)}?host=1`;

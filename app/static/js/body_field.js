@@ -1,12 +1,12 @@
-const NEAR = 1_000; // characters before the limit, from which on it is shown how many are left
+const NEAR = 1_000; // characters: if fewer are left, their number is shown
 const EMPTY = "Can't be empty";
 
 const words = new Intl.NumberFormat("en");
 const characters = (n) => `${words.format(n)} ${n === 1 ? "character" : "characters"}`;
 
 /**
- * The field in which somebody writes a comment: it shows what is wrong with the text beside it, and near the limit how
- * much room is left. Characters are Unicode code points, as the server counts them.
+ * The field in which somebody writes a comment. Below it stands what is wrong with the text, and near the limit the number
+ * of characters that are left. Characters are Unicode code points, as the server counts them.
  *
  * `field` is the `<textarea data-longest>`, `problem` and `left` are the elements below it.
  */
@@ -24,13 +24,13 @@ export class BodyField {
     this.#count();
   }
 
-  /** The text has changed: what was wrong with the one before is no longer said. */
+  /** The text has changed: remove the message about the old one. */
   changed() {
     this.#count();
     if (this.#field.hasAttribute("aria-invalid")) this.clear();
   }
 
-  /** Whether the text may be sent. If not, the field says why and has the focus. */
+  /** Whether the text may be sent. If not, show the reason and focus the field. */
   check() {
     const over = this.#over();
     if (this.#field.value.trim() === "") this.complain(EMPTY);
@@ -56,7 +56,7 @@ export class BodyField {
     return `Too long: the limit is ${characters(this.#longest)}.`;
   }
 
-  // A text has at most as many code points as `length` says.
+  // A text never has more code points than its `length`.
   #over() {
     const { value } = this.#field;
     if (value.length <= this.#longest - NEAR) return Number.NEGATIVE_INFINITY;

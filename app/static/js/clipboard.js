@@ -1,6 +1,6 @@
 /**
- * Put this text on the clipboard, as the answer to somebody's press. Answers whether that was possible: an iframe may
- * lack the permission "clipboard-write", and plain http has no clipboard API.
+ * Put this text on the clipboard, while a click is handled. Returns whether that was possible: an iframe may lack the
+ * permission "clipboard-write", and plain http has no clipboard API.
  */
 export async function copyText(text) {
   try {
@@ -11,14 +11,14 @@ export async function copyText(text) {
   }
 }
 
-// The older way needs no permission. It copies what is selected, so it selects a field that nobody sees.
+// The older way needs no permission. It copies the selection, so this selects an invisible field.
 function copySelection(text) {
   const { activeElement } = document;
   const field = document.createElement("textarea");
   field.value = text;
   field.readOnly = true;
   field.className = "hush";
-  const around = activeElement?.closest("dialog, [role=menu]") ?? document.body; // what closes when the focus leaves it
+  const around = activeElement?.closest("dialog, [role=menu]") ?? document.body; // these close when the focus leaves them
   around.append(field);
   field.select();
   const isCopied = attempt();

@@ -21,12 +21,12 @@ export const Comment = LiveModel.extend({
   urlRoot: "/api/comments/",
   writable: ["body", "commentable_type", "commentable_id", "parent_id", "page"],
 
-  // `page` is sent with a new comment and is no part of it: models are what the server says.
+  // `page` is sent with a new comment, but is not part of the comment that the server returns.
   initialize() {
     if (this.isNew()) this.once("change:created_seq", () => this.unset("page", { silent: true }));
   },
 
-  // Of likes alone the server sends the number.
+  // If only the likes have changed, the server sends only their number.
   isPartial: (state) => !("body" in state),
 
   /** What to show: the text its author wants it to have. */

@@ -120,8 +120,8 @@ export const CommentView = Backbone.View.extend({
     this.part("answered").textContent = name ?? "an earlier comment";
   },
 
-  // The only place where a string becomes HTML. It is the server's own, made and cleaned by `app/models/markdown/` and
-  // nothing else; what people type is never more than text here.
+  // The only place where a string becomes HTML. That string always comes from `app/models/markdown/` on the server, which
+  // cleans it. Text that people type is only ever inserted as text.
   renderBody() {
     const [html, text] = [this.model.html(), this.model.text()];
     const drawn = JSON.stringify([html, text]);
@@ -140,7 +140,7 @@ export const CommentView = Backbone.View.extend({
     if (!shown) this.el.scrollIntoView({ block: "nearest", behavior: "instant" });
   },
 
-  // Keys have come to a link that may be out of sight.
+  // The keyboard focus has come to a link that may be folded away.
   unfold() {
     unfold(this.el);
   },
@@ -296,7 +296,7 @@ export const CommentView = Backbone.View.extend({
 
   discardUnsaved(kind) {
     const draft = this.drafts.at(this.placeOf(kind));
-    draft.read(); // another tab may have written it
+    draft.read(); // this finds it even if another tab has written it
     draft.drop();
     steadily(this.el.parentNode, () => this.showUnsaved(kind, false));
     this.el.focus({ preventScroll: true });
@@ -355,7 +355,7 @@ export const CommentView = Backbone.View.extend({
     this.renderUnsentReply();
   },
 
-  /** Where somebody was replying when the page went away, they go on, unless they had put that aside. */
+  /** Open the reply that somebody was writing when the page was closed, unless they had put it aside. */
   resumeReply() {
     if (this.putAside("reply")) this.renderUnsentReply();
     else this.openReply();
@@ -430,7 +430,7 @@ export const CommentView = Backbone.View.extend({
   },
 });
 
-// Whether the server may accept the same text later. A wrong text, or a wrong place for it, stays wrong.
+// Whether the server may accept the same text later. It never accepts an invalid text, or an invalid place for it.
 const mayPass = ({ status }) => status >= 500 || status === FORBIDDEN;
 
 // Only where it is another: the element counts from when it was set.

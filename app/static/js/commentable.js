@@ -5,7 +5,7 @@ export const Commentable = LiveModel.extend({
   type: "commentable",
   urlRoot: "/api/commentables/",
 
-  /** May this account not write here? */
+  /** Whether this account may not write here. */
   isClosedTo(account) {
     return Boolean(this.get("locked")) && !account.isModerator();
   },

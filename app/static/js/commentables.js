@@ -17,7 +17,7 @@ export const Commentables = LiveCollection.extend({
     this.names = names;
   },
 
-  /** These, in as many requests as their addresses take; each has a cursor of its own. Rejected with a Problem. */
+  /** Read these, in as many requests as their addresses need; each request has a cursor. Rejected with a Problem. */
   async read(_page, names = this.names) {
     const snapshots = [];
     for (const part of addressParts(names, addressOf)) {

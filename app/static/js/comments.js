@@ -38,14 +38,14 @@ export const Comments = LiveCollection.extend({
   },
 
   /**
-   * A new comment by that author: here at once, on the server as soon as it can. Null when too many wait already. If
-   * there is one with this id, it is that one: its author has posted it already.
+   * Create a comment by that author: it is here immediately, and is sent as soon as possible. Null if too many are waiting
+   * to be sent. If a comment with this id exists, its author has already posted it, and it is returned.
    */
   compose(body, author, parent = null, id = uuid()) {
     return this.get(id) ?? this.create({ id, ...draft(body, author, parent), ...this.written() });
   },
 
-  // Where it was written: in a host's page, if this is in one.
+  // The host's page in which it was written, if this is in one.
   written() {
     return this.page === null ? {} : { page: this.page };
   },
@@ -84,11 +84,11 @@ export const Comments = LiveCollection.extend({
     if (this.under.has(comment.id)) this.leave(comment.attributes);
   },
 
-  // Why it is gone may change later: its author deletes a comment that a moderator has hidden.
+  // The reason may change later: its author may delete a comment that a moderator has hidden.
   bury(state) {
     const isNews = this.isOurs(state) && !this.tombstones.covers(state);
     const reason = { removed_by: state.removed_by };
-    this.get(state.id)?.set(reason, { silent: true }); // for what is left of it once it is removed from here
+    this.get(state.id)?.set(reason, { silent: true }); // the view that replaces it needs the reason
     LiveCollection.prototype.bury.call(this, state);
     const remains = this.gone.get(state.id);
     if (!isNews || !remains) return;

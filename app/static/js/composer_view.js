@@ -11,8 +11,8 @@ const FULL = "Too many unsent comments. Try again when you're back online; your 
  * Where a new comment is written. A guest may write, too: it is posted once they have signed in. What is typed is kept
  * (drafts.js), and what is seen in the field stays there, whoever comes or goes, unless they sign out on purpose.
  *
- * The element is a form that works without this script (`app/web/composer.py`). The script takes over what was typed
- * before it ran, and the form's id, so that a text that the browser has posted already is not posted twice.
+ * The element is a form that works without this script (`app/web/composer.py`). The script takes over the text that was
+ * typed before it ran. It also takes over the form's id, so that a text that the browser has posted is not posted twice.
  */
 export const ComposerView = Backbone.View.extend({
   events: {
@@ -57,7 +57,7 @@ export const ComposerView = Backbone.View.extend({
   // Somebody else is writing now. Their draft is shown where there is room for it.
   change() {
     const { id = null } = this.account;
-    // While nobody is signed in, a text in the field is still its writer's.
+    // While nobody is signed in, a text in the field still belongs to the person who typed it.
     const isTheirs = id === null && this.writer !== null && this.field().value !== "";
     if (!isTheirs) this.draft = this.drafts?.at(this.place(), this.collection.topic);
     if (id !== null && this.writer !== null && id !== this.writer) this.empty(); // what is there is another's
@@ -66,7 +66,7 @@ export const ComposerView = Backbone.View.extend({
     this.render();
   },
 
-  // The page may have posted this text before its answer came, and is the answer now.
+  // The browser may have posted this text before the script ran, and this page may be the response.
   restore() {
     const draft = this.draft?.read();
     if (!draft) return;
@@ -77,7 +77,7 @@ export const ComposerView = Backbone.View.extend({
     if (draft.closed) this.keep();
   },
 
-  // An older draft of this place has not been posted: it is kept for when the field is empty again.
+  // An older draft of this place that was not posted is kept until the field is empty again.
   takeOver() {
     this.draft?.setAside(this.field().value);
     this.draft?.keep(this.field().value, { form: this.formId });
@@ -100,12 +100,12 @@ export const ComposerView = Backbone.View.extend({
     this.renderClosed();
   },
 
-  /** Are comments closed to this person? */
+  /** Whether comments are closed to this person. */
   isClosed() {
     return this.collection.commentable?.isClosedTo(this.account) ?? false;
   },
 
-  // What was typed can still be read and copied.
+  // The typed text can still be read and copied.
   renderClosed() {
     const isClosed = this.isClosed();
     this.field().readOnly = isClosed;
@@ -152,7 +152,7 @@ export const ComposerView = Backbone.View.extend({
     this.draft?.keep(this.field().value, { form: this.formId });
   },
 
-  // Where comments are closed the text is shown beside the field (kept_texts_view.js), and discarded there.
+  // If comments are closed, kept_texts_view.js shows the text above the field, and discards it there.
   discarded({ place, body }) {
     if (place === this.place() && body === this.field().value) this.empty();
   },

@@ -11,9 +11,8 @@ const MINE = "Overwrite with mine";
  *   base      {seq, body} that the text in the field is written on
  *   latest    {seq, body} that the comment has now
  *
- * While these two say different things, what is there now is shown, with what changed since `base` marked; it never comes
- * into the field by itself. "Merge both" puts the two together and makes `latest` the base, for that is what the text is
- * written on from then on; "Undo merge" undoes it, step by step.
+ * While these two differ, the latest text is shown, with its changes since `base` marked. It never comes into the field by
+ * itself. "Merge both" merges it into the text and makes `latest` the new base. "Undo merge" undoes this, step by step.
  */
 export const ConflictView = Backbone.View.extend({
   events: {
@@ -26,8 +25,8 @@ export const ConflictView = Backbone.View.extend({
     this.base = base;
     this.latest = base;
     this.own = [this.field().value]; // what else the person has written, and may meet again
-    this.steps = []; // what "Merge both" replaced: {text, base}
-    this.undone = null; // what "Undo merge" replaced: {mine, theirs, text}
+    this.steps = []; // states before each "Merge both": {text, base}
+    this.undone = null; // the last merge that "Undo merge" undid: {mine, theirs, text}
     this.shownAt = Number.NEGATIVE_INFINITY;
     this.timer = 0;
   },

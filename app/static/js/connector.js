@@ -51,8 +51,8 @@ export class Connector {
   }
 
   /**
-   * Follow these topics from these cursors on. No topic at all: what concerns the account alone. `counts` {topics,
-   * cursors}: what gives way if the stream has no room for all; STREAM_LEFT_OUT says of which topics it has none.
+   * Follow these topics from these cursors on. Without a topic, only the account's own topic is followed. `counts` {topics,
+   * cursors} are left out first if the stream has no room for all; STREAM_LEFT_OUT says which topics are left out.
    */
   open(topics, cursors, counts = NO_COUNTS) {
     this.#topics = topics;
@@ -124,7 +124,7 @@ export class Connector {
 
   // -- is somebody still listening for us?
 
-  // Tabs that are seen come first when there is not room for all.
+  // If there is not room for all tabs, visible ones come first.
   #turned() {
     const isVisible = document.visibilityState === "visible";
     this.#tabs.post("seen", { tab: this.#tabs.id, isVisible });

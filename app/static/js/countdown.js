@@ -2,7 +2,7 @@ const SECOND_MS = 1_000;
 const WAIT = /Try again in \d+ (?:seconds?|minutes?)\./;
 const OVER = "You can try again now.";
 
-/** "Too many attempts. Try again in 60 seconds.": the number in this element goes down while somebody reads it. */
+/** Counts down the number in a message like "Too many attempts. Try again in 60 seconds." */
 export class Countdown {
   #timer = 0;
 
@@ -31,7 +31,7 @@ export class Countdown {
   }
 }
 
-// As the server writes it (refusals.py).
+// In the server's words (refusals.py).
 function spoken(seconds) {
   if (seconds >= 90) return `${Math.ceil(seconds / 60)} minutes`;
   return seconds === 1 ? "1 second" : `${seconds} seconds`;

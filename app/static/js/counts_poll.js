@@ -1,5 +1,5 @@
-// Numbers of comments that do not fit into the stream's address (round_plan.js) are polled instead, so they are at most
-// half a minute old while somebody looks.
+// Numbers of comments that do not fit into the stream's address (round_plan.js) are polled instead. They are at most half a
+// minute old while the page is visible.
 
 import { backoff } from "./backoff.js";
 import { about } from "./commentables.js";
@@ -11,8 +11,8 @@ const LIVE = ["live", "catching-up", "polling"];
 
 export class CountsPoll {
   #collection;
-  #leftOut = new Set(); // names
-  #returning = new Set(); // that are in the stream again, and are read once more after it has begun
+  #leftOut = new Set(); // names that are polled
+  #returning = new Set(); // names that are in the stream again, and are read once more after it has begun
   #state = "idle";
   #timer = 0;
   #failures = 0;

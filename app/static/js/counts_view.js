@@ -1,12 +1,12 @@
 import { HostLine } from "./host_line.js";
 
 /**
- * Numbers of comments, told to the page whose iframe this is. There is nothing to see.
+ * Tells numbers of comments to the page around this iframe. It shows nothing.
  *
- *   counts   to the host   {counts, refused}: numbers, and what is wrong with names that have none, each by the name that the
- *                          host has for it
+ *   counts   to the host   {counts, refused}: the numbers, and what is wrong with the names that have no number, both by the
+ *                          host's names
  *
- * `asked`: the topics by the host's names. `refused`: as it is sent.
+ * `asked`: the topics by the host's names. `refused`: sent unchanged.
  */
 export const CountsView = Backbone.View.extend({
   initialize({ asked, refused }) {

@@ -32,14 +32,14 @@ export class Draft {
     this.#write({ body, base, closed: false });
   }
 
-  /** Its field is closed, and the text put aside. It is there when the field is opened again, and after a reload. */
+  /** Put the text aside, because its field is closed. It is there when the field is opened again, and after a reload. */
   close() {
     const draft = this.read();
     if (draft) this.#write({ ...draft, closed: true });
     this.#drafts.trigger("changed");
   }
 
-  /** If there is another text here than this one, keep it beside what is written from now on. */
+  /** If another text is stored here, keep it beside the text that is written from now on. */
   setAside(body) {
     const known = this.#drafts.read(this.#key);
     const older = understood(known).body;
@@ -74,7 +74,7 @@ export class Draft {
 
 const NOTHING = { body: "", base: null, at: 0, topic: null, closed: false };
 
-/** {body, base, at, topic, closed}, as `keep` has written it; nothing, and very old, where another hand has. */
+/** {body, base, at, topic, closed} as `keep` writes it. If other code has written the text: an empty and very old draft. */
 export function understood(text) {
   try {
     const { body, base, at, topic = null, closed = false } = JSON.parse(text);

@@ -10,7 +10,7 @@ const MOST = 50; // in this browser; beyond them the oldest go
 const AGE_MS = 30 * DAY_MS;
 const GUESTS_AGE_MS = DAY_MS; // nobody's name is on it: whoever comes next would read it
 
-/** What the draft of a reply is kept under, before the id of the comment that it answers. */
+/** The prefix of a reply's place. The id of the comment that it answers follows. */
 export const REPLY = "reply:";
 
 /**
@@ -19,10 +19,10 @@ export const REPLY = "reply:";
  *
  *   parley.draft:<person>:<tab>:<place>  →  {body, base, at, topic, closed}
  *
- * What a guest wrote goes to whoever signs in. When somebody signs out on this page (account_view.js asks first), or the
- * account is deleted, their drafts are deleted, and "erased" is triggered: others may use this computer. A login that
- * ends by itself, in another tab or from another device, deletes nothing: the drafts are shown to nobody else, and are
- * there when their author signs in again. "changed" is triggered when a draft is put aside or removed.
+ * Drafts of a guest go to the next person who signs in. If somebody signs out on this page (sign_out_view.js asks first),
+ * or deletes the account, their drafts are deleted, because others may use this computer, and "erased" is triggered. A
+ * login that expires, or ends in another tab or on another device, deletes nothing. The drafts are then shown to nobody
+ * else, and are there when their author signs in again. "changed" is triggered when a draft is put aside or removed.
  */
 export class Drafts {
   #account;
@@ -50,7 +50,7 @@ export class Drafts {
     return new Draft(this, this.#key(this.#account.id ?? GUEST, this.#tab, place), topic);
   }
 
-  /** All that this person was typing in this browser: {key, place, body, base, topic, closed}. */
+  /** All drafts of this person in this browser: {key, place, body, base, topic, closed}. */
   all() {
     const person = this.#account.id ?? GUEST;
     return this.#all().filter((draft) => draft.person === person && draft.body !== "");
@@ -62,7 +62,7 @@ export class Drafts {
     return [...places].filter((place) => place.startsWith(beginning));
   }
 
-  /** Its author has decided that it is not wanted any more: "discarded" (draft) is triggered. */
+  /** Remove a draft that its author does not want any more. Triggers "discarded" (draft). */
   discard(draft) {
     this.remove(draft.key);
     this.trigger("discarded", draft);
@@ -86,7 +86,7 @@ export class Drafts {
     this.trigger("changed");
   }
 
-  /** The same text of the same person and place, as if another tab had written it. */
+  /** Store a copy of this draft, as if another tab had written it. */
   copy(key) {
     const { person, place } = parsed(key);
     this.#shelf.put(this.#key(person, uuid(), place), this.#shelf.get(key));
@@ -99,7 +99,7 @@ export class Drafts {
     return others.filter((draft) => draft.key !== key).sort(byAge)[0]?.key ?? null;
   }
 
-  // The browser asks first, where it keeps nothing for us.
+  // If the browser cannot store drafts, it asks before the page is closed.
   #warn(event) {
     if (this.#shelf.isVolatile() && this.all().length > 0) event.preventDefault();
   }

@@ -22,9 +22,8 @@ export const EditorView = Backbone.View.extend({
   },
 
   /**
-   * Options: `body`, the text to start with; `base` {seq, body}, what that was written on, unless that is what the
-   * model knows; `problem`, why it was refused before, or null; `drafts`, which keep the text, if it is to be kept; `bus`
-   * and `account`.
+   * Options: `body`, the text to start with; `base` {seq, body}, the version that it changes, by default the model's;
+   * `problem`, why it was refused before, or null; `drafts`, if the text is to be kept; `bus` and `account`.
    */
   initialize({ body, base, problem = null, drafts = null, bus, account }) {
     this.setElement(fromTemplate("editor"));
@@ -49,7 +48,7 @@ export const EditorView = Backbone.View.extend({
     if (problem && !this.conflict.isOpen()) this.say(problem.message);
   },
 
-  // With the first key it takes over the draft that it was opened with, also one of another tab; no other text.
+  // The first key takes over the draft that the editor was opened with, even another tab's, but no other text.
   draftOf(body, drafts) {
     const at = () => drafts?.at(this.model.id, this.model.collection?.topic);
     const draft = at();
@@ -134,14 +133,14 @@ export const EditorView = Backbone.View.extend({
     note.hidden = false;
   },
 
-  /** It is about to be closed, and nobody has decided about the text: it is put aside. */
+  /** Put the text aside, because the editor is about to be closed. */
   putAside() {
     this.keep();
     this.draft?.close();
     this.draft = null;
   },
 
-  /** Without `putAside`, closing it drops the draft. Leaving the page closes nothing. */
+  /** Drops the draft, unless `putAside` was called. Leaving the page does not call this. */
   remove() {
     this.draft?.dropAfter(this.model.outbox.kept());
     this.conflict.close();

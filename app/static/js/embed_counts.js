@@ -1,6 +1,6 @@
-// The numbers of comments in a page that is not ours: `[data-parley-count="Article/1"]`. An iframe follows them, out of
-// sight, or several if they are too many for one address; counts_view.js is our other end in there. To the threads' stream
-// each is one more tab.
+// The numbers of comments in a page of another site: `[data-parley-count="Article/1"]`. An invisible iframe follows them, or
+// several iframes if the names are too long for one address. counts_view.js runs in the iframe. Each iframe shares the
+// threads' stream, as a tab does.
 
 import { addressParts } from "./address_parts.js";
 
@@ -29,7 +29,7 @@ export class EmbeddedCounts {
     }
   }
 
-  /** Whether this message was from one of our iframes. `then`: what is to be done when there is something new. */
+  /** Handle this message, if it is from one of our iframes; returns whether it is. Calls `then` after new numbers. */
   hears({ source, data }, then) {
     if (!this.#iframes.some((iframe) => source === iframe.contentWindow)) return false;
     if (data?.parley === "ready") source.postMessage({ parley: "page" }, this.#home.origin);

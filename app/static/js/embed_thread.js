@@ -164,7 +164,7 @@ export class EmbeddedThread {
     if (!this.#isReady) this.#doubt = setTimeout(() => this.#giveUp(), ms);
   }
 
-  // The iframe stays, hidden: if it speaks after all, it is shown.
+  // The iframe stays, hidden. If it sends a message after all, it is shown.
   async #giveUp() {
     this.#iframe.style.display = "none";
     const topic = this.#topic;
@@ -175,8 +175,8 @@ export class EmbeddedThread {
     if (isNamed) this.#offerLink();
   }
 
-  // Answers {why, isNamed}: why the iframe is silent, and whether there is such a thread. A page cannot see which status
-  // an iframe of another origin got, so the server is asked.
+  // Returns {why, isNamed}: why the iframe sends nothing, and whether there is such a thread. A page cannot see the HTTP
+  // status of an iframe of another origin, so this asks the server.
   async #ask() {
     try {
       const query = new URLSearchParams({ topic: this.#topic });

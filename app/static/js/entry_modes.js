@@ -11,9 +11,9 @@ const askFor =
     new MailedLink({}, { kind }).ask(email.value);
 
 /**
- * What one can want of the entry dialog: the words for it (`invitation` before what it is for: "to like this comment"),
- * where the focus begins, and `act`, which does it with the dialog's fields. Where that signs nobody in, `sent` says what happens now, and `again` is what to do
- * when no mail comes.
+ * The modes of the entry dialog: its words (`invitation` comes before a purpose like "to like this comment"), the field that
+ * has the focus first, and `act`, which submits the dialog's fields. If `act` signs nobody in, `sent` is the message that
+ * follows, and `again` is called if no mail comes.
  */
 export const MODES = {
   signin: {

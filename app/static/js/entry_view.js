@@ -25,7 +25,7 @@ export const EntryView = Backbone.View.extend({
     this.listenTo(bus, ENTRY_WANTED, this.want);
   },
 
-  /** `intent`: {to: "like this comment", act}, why somebody is asked to sign in, and what to do once they have. */
+  /** `intent`: {to: "like this comment", act}, the reason to sign in, and the action that follows. */
   want(mode, intent = null) {
     this.intent = intent;
     this.open(mode);

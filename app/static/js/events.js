@@ -27,7 +27,7 @@ export const STREAM_STATE = "local.stream.state";
 export const STREAM_HEARTBEAT = "local.stream.heartbeat"; // {cursor}: the topic heads
 export const STREAM_RESET = "local.stream.reset"; // {topics, reason}: fetch again
 export const PRESENCE = "local.presence"; // {topic, people, count, guests, typing, typing_count}
-export const STREAM_LEFT_OUT = "local.stream.left-out"; // {topics}: of this page, which the stream does not have
+export const STREAM_LEFT_OUT = "local.stream.left-out"; // {topics}: topics of this page that the stream does not follow
 export const LOGIN_ENDED = "local.login.ended"; // {reason}: this browser may be a guest's now
 export const LOGIN_CHANGED = "local.login.changed"; // in another tab somebody signed in, or out
 

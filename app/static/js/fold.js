@@ -1,5 +1,5 @@
-// Long comments are folded: 30 lines are shown, and a button shows the rest. Whether a text is long follows from the text
-// alone, as on the server (fold.py): measuring the page would move what stands below.
+// Long comments are folded: 30 lines are shown, and a button shows the rest. The text alone decides, as on the server
+// (fold.py): measuring the page would move the content below.
 
 const MOST_LINES = 40; // shown without folding
 const LINE = 80; // characters that fit in one line of a wide window
@@ -11,7 +11,7 @@ export function isLong(text) {
   return lines.reduce((sum, count) => sum + count, 0) > MOST_LINES;
 }
 
-/** Fold the comment in this element if its text is long. What somebody has unfolded stays so. */
+/** Fold the comment in this element if its text is long. A comment that somebody has unfolded stays unfolded. */
 export function fold(element, text) {
   const long = isLong(text);
   element.querySelector(".comment__body").classList.toggle("is-long", long);

@@ -1,10 +1,10 @@
 import { namedUuid, uuid } from "./uuid.js";
 
 /**
- * The id of the comment that a form posts: derived from the form's id and the text, as `app/web/composer.py` derives it.
- * If the browser has posted the form already and the script posts the same text, there is one comment.
+ * The id of the comment that a form posts, derived from the form's id and the text as in `app/web/composer.py`. If the
+ * browser has posted the form and the script posts the same text again, there is one comment.
  */
 export function idOf(formId, text) {
-  // A lone surrogate cannot be encoded. Such a text has never been posted by the form.
+  // A lone surrogate cannot be encoded, so the form has never posted such a text.
   return formId && text.isWellFormed?.() ? namedUuid(text, formId) : uuid();
 }

@@ -1,8 +1,8 @@
 // The page whose iframe this thread is in. There embed_thread.js is our other end. What passes between the two, beside what
 // host_line.js says:
 //
-//   page     from there    {url, page, hash, alone, theme, scheme, seen}, or what of it has changed. `url` is the address in
-//                          the reader's browser; `page` {url, title} is where everybody finds it (embed_page.js)
+//   page     from there    {url, page, hash, alone, theme, scheme, seen}, or only the changed members. `url` is the address
+//                          in the reader's browser; `page` {url, title} is for everybody (embed_page.js)
 //   height   to the host   {height} of all there is to see
 //   show     to the host   {top} of what the reader is to see
 //   scroll   to the host   {by}: what the reader was busy with has moved by that
@@ -88,12 +88,12 @@ export class Host {
     this.#lead();
   }
 
-  // The browser vouches for the host's origin. What else the host says must be of it.
+  // The browser guarantees the host's origin. An address that the host sends must have that origin.
   #isOfHost(url) {
     return typeof url === "string" && url.startsWith(`${this.#line.origin}/`);
   }
 
-  // A notification about the very page that one reads opens there, not in another tab.
+  // A notification about the current page opens in it, not in another tab.
   #followInPage({ target }) {
     const link = target.closest?.("a.notification__link");
     const { page } = this.#comments;

@@ -20,10 +20,10 @@ const WORDS = {
 const CLOSED = "Unsent comment. Comments are closed.";
 
 /**
- * Above the composer: the texts of this person that were not sent and have no field here (kept_view.js).
+ * Shows, above the composer, this person's unsent texts that have no field here (kept_view.js):
  *
- * 1. An edit that the server refused, of a comment that is not here: a record of the outbox ("orphan").
- * 2. A draft of a reply or an edit whose comment was deleted, or is not loaded. Which of the two, the server says.
+ * 1. An edit that the server refused, if its comment is not here: a record of the outbox ("orphan").
+ * 2. A draft of a reply or an edit, if its comment was deleted or is not loaded. The server tells which.
  * 3. The composer's draft, while the conversation is closed to this person.
  *
  * `el` is the thread's section. Options: `bus`, `account`, `drafts`.
@@ -33,8 +33,8 @@ export const KeptTextsView = Backbone.View.extend({
     Object.assign(this, { bus, account, drafts });
     this.list = this.el.querySelector(".thread__list");
     this.records = new Map(); // the outbox's key of a record → its view
-    this.texts = new Map(); // a draft's key → its view; null while its comment is looked for, or is another page's
-    this.asked = new Map(); // the id of a comment that is not here → a promise of where it is
+    this.texts = new Map(); // a draft's key → its view; null while its comment is being looked up, or if it is on another page
+    this.asked = new Map(); // the id of a comment that is not here → a promise of its topic
     const { outbox, commentable } = this.collection;
     this.listenTo(this.collection, "orphan", this.keepRecord);
     this.listenTo(outbox, "record", this.changed);
@@ -47,7 +47,7 @@ export const KeptTextsView = Backbone.View.extend({
 
   // -- (1)
 
-  // Where its editor is still open, the text is there.
+  // If the comment is here, its editor has the text.
   keepRecord(record) {
     const { type, key, problem, attrs } = record;
     const isShown = this.records.has(key) || this.el.querySelector(`#comment-${key}`);
@@ -60,7 +60,7 @@ export const KeptTextsView = Backbone.View.extend({
     this.records.set(key, view);
   },
 
-  // Given up here, or in another tab.
+  // The record was discarded, here or in another tab.
   changed(type, key, record) {
     if (type !== this.collection.type || record !== null) return;
     this.hide(this.records, key);
@@ -68,7 +68,7 @@ export const KeptTextsView = Backbone.View.extend({
 
   // -- (2) and (3)
 
-  // Drafts are few, and nearly always there are none.
+  // There are few drafts, and nearly always none.
   look() {
     const wanted = this.wanted();
     const keys = wanted.map(({ key }) => key);
@@ -92,7 +92,7 @@ export const KeptTextsView = Backbone.View.extend({
 
   async keepDraft(draft) {
     const { key, place } = draft;
-    this.texts.set(key, null); // its comment is being looked for
+    this.texts.set(key, null); // its comment is being looked up
     const said = place === this.collection.topic ? { why: CLOSED } : await this.words(draft);
     if (said === null || this.texts.get(key) !== null) return;
     const now = this.wanted().find((other) => other.key === key);
@@ -102,7 +102,7 @@ export const KeptTextsView = Backbone.View.extend({
     this.texts.set(key, view);
   },
 
-  // Null where the comment belongs to another page.
+  // Null if the comment belongs to another page.
   async words({ place, topic }) {
     const id = commentOf(place);
     const words = WORDS[place.startsWith(REPLY) ? "reply" : "edit"];
@@ -112,7 +112,7 @@ export const KeptTextsView = Backbone.View.extend({
     return { why: words.elsewhere, href: `#comment-${id}` };
   },
 
-  // A promise of the comment's topic; null where there is no such comment, undefined where there is no answer.
+  // A promise of the comment's topic: null if there is no such comment, undefined if the server does not answer.
   find(id) {
     if (this.collection.gone.has(id)) return Promise.resolve(null);
     if (!this.asked.has(id)) this.asked.set(id, this.ask(id));

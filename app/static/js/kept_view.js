@@ -3,8 +3,8 @@ import { ANNOUNCEMENT } from "./events.js";
 import { fromTemplate } from "./template.js";
 
 /**
- * A text that was not sent, and that has no field here: its comment is no more, or further up than what is loaded, or
- * nobody may write here now. It stays until its author discards it. `href`, if there is one, leads to its comment.
+ * An unsent text that has no field here: its comment was deleted or is not loaded, or comments are closed. It stays until
+ * its author discards it. `href`, if there is one, leads to its comment.
  *
  * Triggers "discard".
  */
@@ -14,7 +14,7 @@ export const KeptView = Backbone.View.extend({
     "click .kept__discard": "discard",
   },
 
-  /** Options: `bus`; `why` and `text`, what to say; `href`, or null. */
+  /** Options: `bus`; `why`, the reason; `text`; `href`, or null. */
   initialize({ bus, why, text, href = null }) {
     this.bus = bus;
     this.setElement(fromTemplate("kept"));

@@ -1,6 +1,6 @@
 const PROCESSED = 229; // keyCode of a key that an input method has taken (UI Events, "keydown"); Safari's last one, too
 
-/** Does this key belong to an input method? The Escape or Enter that ends a composition is no command. */
+/** Whether this key belongs to an input method. The Escape or Enter that ends a composition is no command. */
 export const isComposing = ({ isComposing, keyCode }) => isComposing || keyCode === PROCESSED;
 
 /** The command to post: Ctrl Enter, or Cmd Enter. `event` is the browser's. */

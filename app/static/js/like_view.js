@@ -1,6 +1,6 @@
 import { ENTRY_WANTED } from "./events.js";
 
-/** The button under a comment, with how many like it. A guest is asked to sign in, and then likes it. */
+/** The like button of a comment, with the number of likes. A guest is asked to sign in, and then likes it. */
 export const LikeView = Backbone.View.extend({
   events: { click: "toggle" },
 
@@ -13,7 +13,7 @@ export const LikeView = Backbone.View.extend({
 
   render() {
     const { model, likes } = this;
-    const count = likes.count(model) || 0; // NaN as long as the number is not known
+    const count = likes.count(model) || 0; // NaN until the number is known
     this.el.disabled = model.isNew(); // there is nothing to like yet, for anybody
     this.el.setAttribute("aria-pressed", likes.isWanted(model));
     this.el.setAttribute("aria-label", named(count));

@@ -77,7 +77,7 @@ export const LiveCollection = Backbone.Collection.extend({
     else this.merge(state);
   },
 
-  // Of an object that is not here it is remembered, because an answer on its way may hold an older state.
+  // If the object is not here, the state is remembered: a response on its way may contain an older state of the object.
   mergePartial(state) {
     const known = this.get(state.id);
     if (known && !known.isNew()) known.absorb(state);
@@ -189,7 +189,7 @@ export const LiveCollection = Backbone.Collection.extend({
 
   // -- reading
 
-  /** Ask the server for a page: `{before}`, `{after}`, `{around}`, or `{}`, the newest. Rejected with a Problem. */
+  /** Ask the server for a page: `{before}`, `{after}`, `{around}`, or `{}` for the newest. Rejected with a Problem. */
   read(page) {
     return request("read", this, { data: { ...this.place, ...page }, headers: this.headers });
   },

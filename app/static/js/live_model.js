@@ -4,7 +4,7 @@
  *   type       its name on the wire: "comment"
  *   urlRoot    "/api/comments/"
  *   address    () where this one is put and deleted, as often as one likes; null where it is created once
- *   isPartial  (state) does a state from the stream hold only what has changed?
+ *   isPartial  (state) whether a state from the stream has only the members that changed
  *   writable   the attributes that this browser may write
  *
  * Its attributes are always the server's last known state (or, unsent, the draft). What the person wants and the

@@ -18,7 +18,7 @@ export const MailedLink = Backbone.Model.extend({
     return request("create", this, { attrs: { email } });
   },
 
-  /** `fields`: token; to reset it, or for a new account, password; for that also username. They are sent and forgotten. Rejected with a Problem. */
+  /** `fields`: token; password, for a reset or a new account; username, for a new account. Not kept. Rejected with a Problem. */
   use(fields) {
     return request("update", this, { attrs: fields });
   },

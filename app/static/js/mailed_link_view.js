@@ -39,7 +39,7 @@ export const MailedLinkView = Backbone.View.extend({
     showParts(this.el, state);
   },
 
-  // Whoever has the mail chooses the password of a new account. The link says that it is for one.
+  // The person who has the mail chooses the password of a new account. The link says that the account is new.
   choose(isNew) {
     const part = this.el.querySelector(".mailed-link__choose");
     if (part) part.hidden = !isNew;

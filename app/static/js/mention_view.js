@@ -5,10 +5,10 @@ import { Problem } from "./problem.js";
 import { request } from "./sync.js";
 
 const MAX_NAMES = 8;
-const PAUSE_MS = 150; // after a key, until the server is asked
+const PAUSE_MS = 150; // after the last key, before the server is asked
 const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 
-let lists = 0; // how many there were, for their ids
+let lists = 0; // number of lists made, for their ids
 
 /**
  * Completes names after an `@` in a field: first those of people who are in the conversation, then those that the server
@@ -27,11 +27,11 @@ export const MentionView = Backbone.View.extend({
 
   initialize({ bus, account }) {
     Object.assign(this, { bus, account });
-    this.typed = null; // what is being completed: {start, prefix}
-    this.names = []; // those that are offered
+    this.typed = null; // the prefix that is being completed: {start, prefix}
+    this.names = []; // the names that are offered
     this.active = 0;
-    this.known = []; // what the server has answered last
-    this.barren = null; // a prefix for which there was no name, so there is none for a longer one
+    this.known = []; // the last response of the server
+    this.barren = null; // a prefix without names: a longer one has none, either
     this.timer = 0;
     this.turn = 0;
     this.list = this.makeList();
@@ -75,7 +75,7 @@ export const MentionView = Backbone.View.extend({
     return this.account.isSignedIn() && !isBarren;
   },
 
-  // What comes too late is not for what is typed now. Without an answer there are those who are here.
+  // A late response is ignored: it is for an older prefix. Without a response, only people in the conversation are offered.
   async ask() {
     const { turn } = this;
     const { prefix } = this.typed;
@@ -151,7 +151,7 @@ export const MentionView = Backbone.View.extend({
     else if (key === "Escape") this.close();
     else return;
     event.preventDefault();
-    event.stopPropagation(); // it is not the form's
+    event.stopPropagation(); // the form must not handle this key
   },
 
   step(by) {
@@ -166,7 +166,7 @@ export const MentionView = Backbone.View.extend({
     const text = written(name.username);
     this.close();
     this.el.setSelectionRange(start, this.el.selectionStart);
-    // The browser can undo what it inserts itself. It triggers "input", as typing does.
+    // With this command, the browser can undo the insertion. It triggers "input", as typing does.
     if (document.execCommand("insertText", false, text)) return;
     this.el.setRangeText(text, this.el.selectionStart, this.el.selectionEnd, "end");
     this.el.dispatchEvent(new Event("input", { bubbles: true }));
@@ -178,14 +178,14 @@ export const MentionView = Backbone.View.extend({
     this.el.removeAttribute("aria-controls");
   },
 
-  // Until something else is typed, nothing is offered again.
+  // Nothing is offered again until something else is typed.
   close() {
     clearTimeout(this.timer);
     this.turn += 1;
     this.hide();
   },
 
-  /** Another text stands in the field, which nobody has typed just now. */
+  /** The text in the field was replaced by a script: nothing is being typed. */
   reset() {
     this.typed = null;
     this.close();

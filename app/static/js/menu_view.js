@@ -6,13 +6,13 @@ import { fromTemplate } from "./template.js";
 const ABOUT_AUTHOR = ["mute", "block", "appoint"];
 const OWNERS_ACTS = ["appoint", "erase"];
 const COPY_LINK = "Copy link";
-const COPIED_MS = 1_200; // for which "Link copied" is to be read
+const COPIED_MS = 1_200; // for which "Link copied" is shown
 const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 
 /**
- * What one can do about a comment: copy the link to it; about another's, report it or mute its author; for moderators, hide or restore it
- * and block its author; for owners, erase it and give its author a role. One menu for the whole thread: it stands beside
- * the button that opened it. `el` is the thread's section.
+ * The menu of a comment. Everybody can copy its link, and report another person's comment or mute its author. Moderators can
+ * hide or restore it and block its author. Owners can also erase it and give its author a role. The whole thread has one
+ * menu, which opens beside the button that was pressed. `el` is the thread's section.
  */
 export const MenuView = Backbone.View.extend({
   events: {
@@ -92,7 +92,7 @@ export const MenuView = Backbone.View.extend({
     else this.report(comment);
   },
 
-  // The menu stays until it has said what became of it.
+  // The menu stays open until it has shown the result.
   async copyLink(item) {
     const address = addressOf(
       this.button.closest("[data-comment-id]").querySelector(".comment__link"),
@@ -107,7 +107,7 @@ export const MenuView = Backbone.View.extend({
     }, COPIED_MS);
   },
 
-  // Where nothing may be put on the clipboard, people copy it themselves.
+  // If the clipboard is not available, the menu shows the link in a field, and people copy it themselves.
   showLink(item, address) {
     const field = document.createElement("input");
     Object.assign(field, { className: "menu__address", readOnly: true, value: address });
@@ -160,7 +160,7 @@ export const MenuView = Backbone.View.extend({
   },
 });
 
-// In an iframe the host's page is where the comment is read (host.js), and else the page that is the thread's own.
+// In an iframe, the link leads to the comment in the host's page (host.js); otherwise, to the thread's own page.
 function addressOf(link) {
   if (link.target === "_top") return link.href;
   const { origin, pathname } = window.location;

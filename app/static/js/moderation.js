@@ -25,7 +25,7 @@ export class Moderation {
     return this.#send("delete", `${comment(commentId)}/hidden`);
   }
 
-  /** Its text leaves the database. For owners. `fields`: reason. */
+  /** Delete its text from the database. For owners. `fields`: reason. */
   erase(commentId, fields) {
     return this.#send("update", `${comment(commentId)}/erasure`, fields);
   }
@@ -49,7 +49,7 @@ export class Moderation {
     return this.#send("update", `/api/users/${userId}/role`, fields);
   }
 
-  /** Their comments notify this account no more. */
+  /** Their comments no longer notify this account. */
   mute(userId) {
     return this.#send("update", `/api/users/${userId}/mute`, {});
   }

@@ -1,7 +1,7 @@
 import { ANNOUNCEMENT } from "./events.js";
 import { fromTemplate } from "./template.js";
 
-/** The people whom this account has muted, on its page. Read when the page opens, and after each change. */
+/** The list of muted people on the account page. It is read when the page opens, and after each change. */
 export const MutesView = Backbone.View.extend({
   events: { "click .mute__end": "unmute" },
 

@@ -30,7 +30,7 @@ export const Notification = LiveModel.extend({
     return title || `${commentable_type} ${commentable_id}`;
   },
 
-  /** The comment's address: in the host's page, if that was known, else in the page of ours. */
+  /** The comment's address: in the host's page, if that was known, else in our own. */
   href() {
     const { url, commentable_type, commentable_id, comment_id } = this.attributes;
     const page = url || pageOf(`${commentable_type}/${commentable_id}`);

@@ -37,7 +37,7 @@ export class Outbox {
   #underway = []; // changes that are not stored yet
   #turn = Promise.resolve();
   #reloading = null; // a turn that has not begun
-  #waiting = new Map(); // a record's name → {resolve, reject} of those who wait for its end
+  #waiting = new Map(); // a record's name → {resolve, reject} of the promises that wait for its end
 
   constructor({ bus, tabs }) {
     this.#bus = bus;
@@ -240,7 +240,7 @@ export class Outbox {
 
   // -- who wants to know
 
-  // `news`: {type, state}, what the server is known to have now.
+  // `news`: {type, state}, the state that the server is known to have now.
   #show(news = null) {
     const before = this.records;
     this.records = this.#underway.reduce((records, act) => act(records), this.#kept);

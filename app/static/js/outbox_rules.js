@@ -160,7 +160,7 @@ function answer(record, sent) {
   return isAsked && record.act === sent.act ? null : { ...record, sent: rest };
 }
 
-/** A state of this type came from the server by another way, and it may be just what was wanted. */
+/** A state of this type came from the server by another way. It may be the state that a record wants. */
 export function see(records, type, state) {
   return change(records, { type, key: state.id }, (record) => {
     if (record.act === "destroy" || !has(state, record.attrs)) return record;

@@ -1,8 +1,8 @@
 const MAX_PARTIALS = 1_000;
 
 /**
- * The newest partial states of objects that are not loaded. An answer that is on its way may have been read before;
- * it is completed with them. Beyond the bound the oldest is forgotten; no answer is that late.
+ * The newest partial states of objects that are not loaded. The server may have read a response before these changes, so
+ * the response is completed with them. Beyond the bound the oldest state is dropped; no response is that late.
  */
 export class Partials {
   #states = new Map();
@@ -15,7 +15,7 @@ export class Partials {
     if (this.#states.size > MAX_PARTIALS) this.#states.delete(this.#states.keys().next().value);
   }
 
-  /** The same state (or whatever it is), with what is known to be newer of it. */
+  /** The state, with the newer members that are known. Anything that is not a state is returned unchanged. */
   complete(state) {
     const newer = this.#states.get(state?.id);
     const isOlder = newer !== undefined && state.seq < newer.seq;

@@ -3,9 +3,9 @@
 // 1. A *round* is one opening of the stream, for the tabs whose cursors it began from. A tab takes events of a
 //    round it is in, and of no other: so its own cursor may follow the round's, and nothing falls in between.
 // 2. A tab that comes later makes a new round: its snapshot may be older than where the stream is.
-// 3. A stream's address is bounded (round_plan.js): a round is for as many tabs as fit, and each is told which topics are
-//    in it. If an address is refused all the same, the next one is shorter, or is without the topics that were refused.
-// 4. Once all tabs have answered the call, nothing is waited for: in a hidden tab a timer may take a minute.
+// 3. A stream's address is bounded (round_plan.js): a round is for as many tabs as fit, and each tab is told which topics
+//    are in it. If an address is refused all the same, the next one is shorter, or lacks the topics that were refused.
+// 4. A round begins as soon as all tabs have answered the call. In a hidden tab a timer may take a minute.
 
 import { MAX_LINE, planRound } from "./round_plan.js";
 import { Stream } from "./stream.js";
@@ -15,9 +15,9 @@ import { uuid } from "./uuid.js";
 const GATHER_MS = 100; // for all tabs to answer
 const SETTLING_MS = 5_000; // in which a new tab need not be seen yet
 const TOO_LONG = [400, 413, 414, 431]; // statuses of proxies that refuse a long address or header
-const REFUSALS_UNTIL_SHORTER = 3; // in a row, of any other status: a long address may be the reason all the same
+const REFUSALS_UNTIL_SHORTER = 3; // in a row, with any other status: the long address may be the reason
 const MIN_LINE = 300; // characters
-const LONGER_AGAIN_MS = 300_000; // until the full length is tried again, and twice as long each time
+const LONGER_AGAIN_MS = 300_000; // until the full length is tried again; doubled each time
 const MAX_LONGER_AGAIN_MS = 16 * LONGER_AGAIN_MS;
 const MAX_REFUSED_TOPICS = 200;
 
@@ -31,7 +31,7 @@ export class Relay {
   #plan = null; // of the round
   #maxLine = MAX_LINE;
   #refusedTopics = new Set();
-  #refusedFor = null; // the account that they were refused to
+  #refusedFor = null; // the account for which they were refused
   #refusals = 0; // in a row
   #longerAgain = { ms: LONGER_AGAIN_MS, timer: 0 };
 
@@ -62,7 +62,7 @@ export class Relay {
   #close() {
     clearTimeout(this.#gathering);
     clearTimeout(this.#longerAgain.timer);
-    this.#round = this.#plan = null; // what the stream still says is nobody's
+    this.#round = this.#plan = null; // late events of the stream belong to no round
     this.#refusals = 0;
     this.#stream.close();
   }
@@ -74,7 +74,7 @@ export class Relay {
     this.#gather();
   }
 
-  // Its topics go with the next round, which begins now if they were in the way of others, or of the stream itself.
+  // The next round will not have this tab's topics. It begins now if topics were left out, or the stream was refused.
   #part(tab) {
     const wasHere = this.#members.delete(tab);
     this.#answered.add(tab);
@@ -106,7 +106,7 @@ export class Relay {
     }, ms);
   }
 
-  // Not the same address again and again (3).
+  // Change the address, instead of repeating it for ever (3).
   #refused({ status, positions }) {
     if (!this.#tabs.leads || !this.#plan) return;
     this.#refusals += 1;
@@ -152,7 +152,7 @@ export class Relay {
     clearTimeout(this.#gathering);
     const members = [...this.#members.values()];
     if (!this.#tabs.leads || members.length === 0) return;
-    const { user } = members.at(-1); // the tab that came last knows best who looks
+    const { user } = members.at(-1); // the newest tab knows best who is signed in
     const theirs = members.filter((member) => member.user === user);
     for (const member of theirs) this.#advance(member);
     if (this.#refusedFor !== user || this.#refusedTopics.size > MAX_REFUSED_TOPICS)
@@ -168,7 +168,7 @@ export class Relay {
     this.#stream.open(topics, cursors, user, failures);
   }
 
-  // A tab that was in the last round has heard all of it.
+  // A tab of the last round has received all of its events, so it can go on from the stream's position.
   #advance(member) {
     const { position } = this.#stream;
     if (member.round === null || member.round !== this.#round || !position) return;

@@ -63,7 +63,7 @@ export const ReplyView = ComposerView.extend({
     this.trigger("close", comment);
   },
 
-  // What was typed is put aside, unless it says "Discard" on the button.
+  // The text is put aside, unless the button says "Discard".
   cancel() {
     if (this.isGone || !this.hasText()) this.draft?.drop();
     else this.draft?.close();

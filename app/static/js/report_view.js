@@ -14,7 +14,7 @@ export const ReportView = Backbone.View.extend({
     "click .report__done": "close",
   },
 
-  /** What is typed is kept (drafts.js) until it is sent: the dialog may be closed by mistake. */
+  /** The text is kept (drafts.js) until it is sent: the dialog may be closed by mistake. */
   initialize({ bus, moderation, drafts }) {
     Object.assign(this, { bus, moderation, drafts });
     this.form = new Form(this.el.querySelector("form"));

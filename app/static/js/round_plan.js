@@ -1,8 +1,8 @@
-// Which tabs' topics fit into one stream: a pure function, so that the length of a stream's address is bounded by
-// construction and not by how much the pages happen to show.
+// Chooses the tabs and topics that fit into one stream, so that the length of the stream's address is bounded however much
+// the pages show. It is a pure function.
 //
-// Tabs that somebody sees come first, then those that were opened last. Their threads and accounts come before any
-// numbers of comments (`counts`), which are polled where they do not fit (counts_poll.js).
+// Visible tabs come first, then those that were opened last. Their threads and accounts come before any numbers of comments
+// (`counts`), which are polled if they do not fit (counts_poll.js).
 
 import { cursorParameter, lineLength, streamAddress, topicParameter } from "./stream_address.js";
 
@@ -15,9 +15,9 @@ const CURSOR_LENGTH = 40; // of the epoch in a cursor, with the parameter's name
 const CURSOR_LENGTH_OF_TOPIC = 24; // in a cursor of several: a key of 11 characters, and seqs up to 10 digits
 
 /**
- * A round for `user` of these members {topics, cursors, counts: {topics, cursors}, isVisible}, those that joined last at
- * the end, without the `refused` topics. Answers {members, topics, cursors}: whom it is for, and what to ask for.
- * The first member is always in it.
+ * Plans a round for `user` without the `refused` topics. `members`: {topics, cursors, counts: {topics, cursors}, isVisible},
+ * in the order in which they joined. Returns {members, topics, cursors}: the members of the round, and what to ask the
+ * server for. The tab that comes first is always in it.
  */
 export function planRound(members, { user, maxLine = MAX_LINE, refused = new Set() }) {
   const plan = new Plan(user, maxLine, refused);
@@ -39,7 +39,7 @@ class Plan {
     this.#refused = refused;
   }
 
-  /** All of these, or nothing. Whether they are in it. */
+  /** Add all of these, or none of them. Returns whether they were added. */
   add({ topics, cursors }, isAlways = false) {
     const allowed = topics.filter((topic) => !this.#refused.has(topic));
     const all = new Set([...this.topics, ...allowed]);
@@ -50,7 +50,7 @@ class Plan {
     return true;
   }
 
-  /** As many of these topics as fit, beginning with the first. */
+  /** Add as many of these topics as fit, beginning with the first. */
   addSome({ topics, cursors }) {
     const isAll = this.add({ topics, cursors });
     if (isAll) return;
@@ -59,7 +59,7 @@ class Plan {
     }
   }
 
-  // A stream that goes on says one cursor of all its topics, which may be longer than those that it began with.
+  // A stream that reconnects sends one cursor for all its topics, which may be longer than the cursors that it began with.
   #fits(topics, cursors) {
     if (topics.size > MAX_TOPICS || cursors.size > MAX_CURSORS) return false;
     const begun = length([...cursors].map(cursorParameter));

@@ -4,8 +4,8 @@ const drafts = (n) => (n === 1 ? "an unsent draft" : `${n} unsent drafts`);
 const it = (n) => (n === 1 ? "it" : "them");
 
 /**
- * Signing out. Others may use this computer, so it deletes the account's drafts from this browser; if there are any, the
- * dialog asks first. What waits to be sent stays for when the account signs in again. `el` is the `<dialog>`.
+ * Signing out deletes the account's drafts from this browser, because others may use this computer. If there are any, the
+ * dialog asks first. Unsent changes stay until the account signs in again. `el` is the `<dialog>`.
  */
 export const SignOutView = Backbone.View.extend({
   events: {
@@ -25,7 +25,7 @@ export const SignOutView = Backbone.View.extend({
   },
 
   async ask() {
-    await this.outbox.kept(); // what was just posted is no draft any more
+    await this.outbox.kept(); // a text that was just posted is no draft any more
     const kept = this.drafts.all().length;
     if (kept === 0) return this.signOut();
     const waiting = this.outbox.records.length;

@@ -44,9 +44,9 @@ export class Stream {
   #timers = { retry: 0, quiet: 0, plain: 0 };
 
   /**
-   * `hear` (name, data as JSON text, position) for each event; `tell` (state) for each change of state. `refused`
-   * ({status, positions}) before an address is tried again that was answered otherwise than with a stream: the owner may
-   * `open` another one then. With `presence` the server is asked to say who else is there, and to say of us that we are.
+   * `hear` (name, data as JSON text, position) is called for each event, and `tell` (state) for each change of state.
+   * `refused` ({status, positions}) is called before an address is tried again that did not answer with a stream; the owner
+   * may then `open` another one. With `presence` the stream takes part in presence: this viewer is shown to others, too.
    */
   constructor({ hear, tell, refused = () => {}, presence = false }) {
     this.#hear = hear;
@@ -56,9 +56,9 @@ export class Stream {
   }
 
   /**
-   * Follow these topics from these cursors on, for this account, or null. No topic at all: what concerns the account
-   * alone. The server says `auth` should somebody else be signed in when we come, or come back. `failures` is for an
-   * owner that opens another stream in place of one that failed so often.
+   * Follow these topics from these cursors on, for this account, or null. Without a topic, only the account's own topic is
+   * followed. The server sends `auth` if somebody else is signed in when the stream connects. `failures`: how often the
+   * stream failed that this one replaces.
    */
   open(topics, cursors, user, failures = 0) {
     this.#topics = topics;
@@ -72,7 +72,7 @@ export class Stream {
     if (navigator.onLine === false) this.#take("unreachable");
   }
 
-  /** How often in a row it was lost. */
+  /** The number of times in a row that it was lost. */
   get failures() {
     return this.#failures;
   }
@@ -180,7 +180,7 @@ export class Stream {
     this.#take(unreachable ? "unreachable" : "lost");
   }
 
-  // EventSource does not say why it was refused, so that is asked meanwhile.
+  // EventSource does not tell why it was refused, so `fetch` asks while the retry waits.
   #connectLater() {
     clearInterval(this.#ticking);
     clearTimeout(this.#timers.retry);
@@ -248,7 +248,7 @@ export class Stream {
   }
 }
 
-// Any status, 0 without an answer. `positions`: of the topics that the server refuses, counted from 0.
+// The status, 0 without a response, and the `positions`, counted from 0, of the topics that the server refuses.
 async function whyRefused(address) {
   const aborted = new AbortController();
   try {

@@ -1,8 +1,8 @@
-// Where a stream is opened. nginx and others refuse a request line over 8 KB, so its length is known and bounded.
+// The address of a stream. nginx and others refuse a request line over 8 KB, so its length is computed and bounded.
 
 import { BASE } from "./base.js";
 
-/** `topics`, `cursors`: texts; `user`: an account's id or null; `presence`, `once`: whether. */
+/** `topics`, `cursors`: texts; `user`: an account's id or null; `presence`, `once`: booleans. */
 export function streamAddress({ topics, cursors, user, presence, once }) {
   const query = [
     ...topics.map(topicParameter),

@@ -5,7 +5,7 @@ const WORDS = {
   reply: { words: "You have an unsent reply.", go: "Continue" },
 };
 
-/** Under a comment: that a text was put aside here. `kind`: edit | reply. Triggers "continue" and "discard". */
+/** Says under a comment that a text was put aside here. `kind`: edit | reply. Triggers "continue" and "discard". */
 export const UnsavedView = Backbone.View.extend({
   events: {
     "click .unsaved__continue": "continue",

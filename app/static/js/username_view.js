@@ -1,6 +1,6 @@
 import { Form } from "./form.js";
 
-/** One's display name, and how to change it. */
+/** The account's display name, and the form to change it. */
 export const UsernameView = Backbone.View.extend({
   events: { submit: "submit", input: "forgetDone" },
 
