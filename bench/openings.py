@@ -1,10 +1,10 @@
 """Openings under attack: one address opens streams of invented topics, and an honest reader opens one beside it.
 
-1. The attack is ten openings a second, each of a hundred topics that nobody has written to. Either each is closed at
-   once, or it stays open until the end.
+1. The attack opens ten streams a second, each of a hundred topics that nobody has written to. It either closes each at
+   once, or holds all of them open until the end.
 2. The honest reader has another address, and opens a stream of one topic four times a second. The time from the
    request to the first event is measured, before the attack and during it.
-3. Rate limits are on, so the attack is what the limits let through. Addresses come from `X-Forwarded-For`.
+3. Rate limits are on, and the attack stays within them. Addresses come from `X-Forwarded-For`.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _waits(waits: Sequence[float]) -> dict[str, float]:
 
 
 async def _honest(server: Server, seconds: float) -> list[float]:
-    """How long each opening took until its first event. A new one begins on time, however long the others take."""
+    """The time from each opening to its first event. A new one begins on time, however long the others take."""
 
     async def once() -> float:
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Connections without a proxy in between: those that say nothing, and those that do not end."""
+"""Connections without a proxy in between: clients that send nothing, and heads without end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEAD = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
 
 
 async def hello(scope: Any, receive: Any, send: Any) -> None:
-    """Reads the body and answers its length. /slow goes on until the client is gone."""
+    """Reads the body and returns its length. /slow goes on until the client is gone."""
     if scope["type"] == "lifespan":
         while (await receive())["type"] != "lifespan.shutdown":
             await send({"type": "lifespan.startup.complete"})
@@ -60,7 +60,7 @@ async def test_one_whose_head_does_not_come_is_closed(site: Site, monkeypatch: p
 
 
 async def test_an_answer_may_take_longer_than_a_head(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is timed is the head alone: not a body, and not what comes after."""
+    """The timeout is for the head alone: not for a body, nor for a response."""
     monkeypatch.setattr(bounded_http, "HEAD_TIMEOUT_SECONDS", 0.2)
     async with connected(site) as (reader, writer):
         writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n12")

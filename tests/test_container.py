@@ -40,10 +40,10 @@ def test_every_image_is_one_version() -> None:
 
 @pytest.mark.parametrize("name", ["POSTGRES_PASSWORD", "SMTP_URL", "SECRET_KEY", "MAIL_FROM", "PUBLIC_URL"])
 def test_in_production_the_stack_falls_back_to_nothing_that_everybody_knows(name: str) -> None:
-    """Compose ends with the name of what is missing."""
+    """Compose stops, and names the missing setting."""
     production = (ROOT / "docker-compose.production.yml").read_text()
     assert set(re.findall(rf"\$\{{{name}(..)", production)) == {":?"}
-    # Whoever forgets that file: `settings` refuses what it falls back to, before there is a database.
+    # Without that file, the service `settings` refuses the defaults before there is a database.
     assert re.search(r"  postgres:\n    image: .*\n    depends_on:\n      settings:\n", COMPOSE)
     settings = Settings.model_validate(
         {"database_url": _default_of("DATABASE_URL"), "smtp_url": _default_of("SMTP_URL")}
@@ -55,7 +55,7 @@ def test_in_production_the_stack_falls_back_to_nothing_that_everybody_knows(name
 
 
 def _default_of(name: str) -> str:
-    """What the app is given without an .env."""
+    """The value that the app gets without an .env file."""
     (found,) = re.findall(rf"^    {name}: (.+)$", COMPOSE, re.MULTILINE)
     return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", found)
 
@@ -77,7 +77,7 @@ def test_every_package_that_is_installed_has_hashes_and_the_version_that_was_tes
     """`make lock` makes requirements/ from constraints.txt."""
     pinned = {line.lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().splitlines()[1:]}
     locked: dict[str, int] = {}
-    elsewhere = set()  # of other platforms or older Pythons than the one that constraints.txt was made with
+    elsewhere = set()  # packages for other platforms or older Pythons than those of constraints.txt
     for name in ("base", "dev", "bench", "node"):
         text = (ROOT / "requirements" / f"{name}.txt").read_text()
         for block in re.split(r"^(?=[A-Za-z])", text, flags=re.MULTILINE)[1:]:

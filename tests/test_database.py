@@ -66,7 +66,7 @@ async def test_readers_do_not_wait_for_a_writer(sqlite_url: str) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no such modes")
 async def test_nobody_else_on_the_machine_reads_sqlites_files(tmp_path: Path) -> None:
-    """They have addresses and password hashes. What an older release has made is closed at the start."""
+    """They hold addresses and password hashes. At the start, the modes of an older release's files are tightened."""
     old = tmp_path / "old.db"
     for file in (old, Path(f"{old}-wal")):
         file.touch(mode=0o644)

@@ -23,7 +23,7 @@ def test_every_test_that_is_named_exists(document: Path) -> None:
 
 
 def test_every_block_about_a_model_of_ones_own_fits_the_files_that_it_changes(tmp_path: Path) -> None:
-    """`browser/test_extending.py` runs what comes out. This is fast, for whoever changes one of those files."""
+    """`browser/test_extending.py` runs the result. This test is faster, for changes of one of those files."""
     copy_checkout(ROOT, tmp_path)
     for block in blocks_of(ROOT / "docs" / "extending.md"):
         block.apply(tmp_path)

@@ -53,7 +53,7 @@ async def test_the_schema_is_what_the_models_say(database_url: str) -> None:
 
 
 def test_a_model_of_ones_own_comes_after_the_newest_migration() -> None:
-    """With another number, whoever follows docs/extending.md has two heads."""
+    """With another number, a reader who follows docs/extending.md gets two heads."""
     page = (ROOT / "docs" / "extending.md").read_text()
     assert f'down_revision = "{known_migrations()[0]}"' in page, "say the newest migration in docs/extending.md"
 

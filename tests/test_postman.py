@@ -479,7 +479,7 @@ ENCODED = ("=?utf-8?q?boss?=@corp.example", "=?utf-8?q?a=0d=0ax?=@corp.example")
 async def test_forty_bad_addresses_do_not_delay_an_honest_mail(
     office: Parley, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rows of a release that took such addresses. Nobody gets these mails, and nothing is tried again."""
+    """The rows are from a release that accepted such addresses. Nobody gets these mails, and none is retried."""
     monkeypatch.setattr(postman, "LOOK", 3_600.0)  # a failure that makes the postman wait makes this test fail
     alice = await alice_has_an_account(office)
     async with office.database.transaction() as writing, writing.begin():

@@ -111,7 +111,7 @@ async def test_what_browsers_get_through_it(proxy: str, settings: Settings) -> N
         assert plain.headers["location"] == "https://talk.example.com/Article/1"
 
 
-# Each is what a link of a stranger's can be; {} is to be another one each time.
+# Links that a stranger may send; {} is replaced by another word each time.
 DECEPTIONS = [
     "/Article/..%2Fstatic/{}", "/Article/..%2fstatic%2f{}.css", "/Article/%2e%2e/static/{}.css",
     "/Article/../static/{}", "/static/..%2fArticle/{}", "/static/%2e%2e/Article/{}", "/static/../Article/{}",
@@ -145,7 +145,7 @@ async def test_nobody_is_shown_what_a_link_of_theirs_has_made_alice_open(proxy: 
 
 
 async def test_static_files_are_still_stored(settings: Settings) -> None:
-    """By the address as it was sent, for a second."""
+    """Their key is the address as it was sent. They are stored for a second."""
     if not (binary := proxies.find("nginx")):
         pytest.skip("no nginx")
     said = (ROOT / "deploy" / "nginx.conf").read_text()
@@ -162,7 +162,7 @@ async def test_static_files_are_still_stored(settings: Settings) -> None:
 
 
 async def test_a_client_that_says_nothing_keeps_no_connection(proxy: str, settings: Settings) -> None:
-    """As in the files, but for the time."""
+    """The configuration is that of the files, with a shorter timeout."""
     async with behind(
         proxy, settings, lambda said: re.sub(r"(client_header_timeout|read_header) 15s", r"\1 1s", said)
     ) as (

@@ -1,4 +1,4 @@
-"""Style sheets: what one of them says is not undone by another by mistake."""
+"""Style sheets: one sheet does not override another by mistake."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.settings import PACKAGE
 
 
 def test_each_animation_has_one_meaning() -> None:
-    """All sheets share their keyframes' names: of two with one name the later replaces the earlier."""
+    """All sheets share the names of keyframes: a later one replaces an earlier one of the same name."""
     sheets = [path.read_text() for path in (PACKAGE / "static/css").glob("*.css")]
     names = Counter(name for sheet in sheets for name in re.findall(r"@keyframes ([\w-]+)", sheet))
     assert [name for name, count in names.items() if count > 1] == []

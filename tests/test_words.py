@@ -8,7 +8,7 @@ from app.settings import PACKAGE
 
 SOURCES = {".py", ".js", ".html", ".css"}
 
-# As they stood in the pages, messages and mails.
+# The phrases as they were in pages, messages and mails.
 RETIRED = """
 tells them
 What you write here is kept

@@ -51,7 +51,7 @@ class Path(TypeDecorator[list[str]]):
 
 
 class Remover(StrEnum):
-    """The person who removed a comment: its author, who deleted it, or a moderator, who hid or erased it."""
+    """The person who removed a comment: an author deletes it, a moderator hides it, and an owner erases it."""
 
     AUTHOR = "author"
     MODERATOR = "moderator"

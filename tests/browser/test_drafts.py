@@ -119,7 +119,7 @@ async def test_what_was_typed_before_the_script_came_stays(alice: Person, compla
     await alice.page.route("**/Article/1", lambda route: route.fulfill(body=early, content_type="text/html"))
     await alice.reload()
     await has_typed(alice, "A newer one")
-    assert await kept(alice) == ["A newer one", "An older thought"], "neither takes the other's place"
+    assert await kept(alice) == ["A newer one", "An older thought"], "neither replaces the other"
 
 
 async def test_two_tabs_keep_what_is_typed_in_each(alice: Person) -> None:

@@ -20,7 +20,7 @@ STACKED = "Z" + "\u0301\u0300\u0302\u0303\u0304\u0306\u0307\u0308" * 40
 LINES = "\n".join(["x"] * 4_900)
 
 BODY = "document.getElementById('comment-{id}').querySelector('.comment__body')"
-# What a person can press, unless it is a word in a line of text, with the room around it that also takes the press.
+# Buttons, links and fields outside of text that are smaller than `least`, including the touch area around them.
 SMALL = """(least) => Array.from(document.querySelectorAll("button, a, input, select, textarea"))
   .filter((el) => el.checkVisibility() && !el.closest("p, .comment__body, .skip"))
   .filter((el) => {
@@ -49,16 +49,16 @@ async def test_a_comment_stays_in_its_place(arrive: Arrive, phone: httpx.AsyncCl
     assert await button.inner_text() == "Show less"
     await button.click()
     assert await page.evaluate(f"{body}.offsetHeight") < 900
-    # Each line of plain text has its own direction, and so does what is typed.
+    # Each line of plain text has its own direction, and so does typed text.
     assert await page.evaluate(f"getComputedStyle({BODY.format(id=hebrew['id'])}).direction") == "rtl"
     assert await page.evaluate(f"getComputedStyle({BODY.format(id=hebrew['id'])}).unicodeBidi") == "plaintext"
     await page.fill(".composer__body", HEBREW)
     assert await page.evaluate("getComputedStyle(document.querySelector('.composer__body')).direction") == "rtl"
-    # Paper has room for all of it, and nothing to press.
+    # A printed page shows all of it, without buttons.
     await page.emulate_media(media="print")
     assert await page.evaluate(f"{body}.offsetHeight") > 100_000
     assert not await page.locator("button:visible, textarea:visible").count()
-    # Who follows a link to it is shown all of it.
+    # A link to it unfolds it.
     await page.emulate_media(media="screen")
     await page.evaluate(f"location.hash = '#comment-{long['id']}'")
     await alice.until(f"{body}.offsetHeight > 100_000", "the whole comment")

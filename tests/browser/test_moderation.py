@@ -180,7 +180,7 @@ async def test_a_guest_signs_in_before_reporting_and_then_reports(alice: Person,
     await guest.page.locator("dialog.report[open]").wait_for()
 
 
-async def test_of_ones_own_comment_there_is_only_the_link(alice: Person) -> None:
+async def test_the_menu_of_ones_own_comment_has_only_the_link(alice: Person) -> None:
     await alice.sees("Buy almonds")
     await alice.page.locator(".comment__more").click()
     items = await alice.page.locator(".menu__item").all()

@@ -1,4 +1,4 @@
-"""What one stream is opened for: many pages, and an address that no proxy refuses."""
+"""Rounds: one stream serves many pages, and its address is short enough for every proxy."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def test_an_address_has_room_for_what_people_see_first(guest: Person) -> N
     assert len(few["topics"]) == 4
 
     many = await planned(guest, tab("1"), tab("list", counts=85), tab("another", counts=85, prefix="x"))
-    assert sorted(many["tabs"]) == ["1", "another", "list"], "no thread gives way to a number"
+    assert sorted(many["tabs"]) == ["1", "another", "list"], "no thread is left out for a number"
     assert many["topics"][:3] == ["Article/another", "Article/list", "Article/1"]
     assert 50 < len(many["topics"]) < 98
     assert many["length"] <= ROOM
@@ -64,7 +64,7 @@ async def test_an_address_has_room_for_what_people_see_first(guest: Person) -> N
     longest = [tab(str(number), topic="Article/" + "🦜" * 199 + str(number)) for number in range(9)]
     longest[0]["isVisible"] = True
     pages = await planned(guest, *longest)
-    assert pages["tabs"] == ["0", "8"], "the one that is seen, and then the last"
+    assert pages["tabs"] == ["0", "8"], "the visible tab, and then the last"
     assert pages["length"] <= ROOM
 
     crowd = await planned(guest, *(tab(str(number), counts=3) for number in range(200)))
@@ -78,7 +78,7 @@ async def test_an_address_has_room_for_what_people_see_first(guest: Person) -> N
 
 
 class Proxy:
-    """Refuses some addresses of streams, and lists how long those were that it was asked for."""
+    """Refuses some addresses of streams, and lists the lengths of all that were requested."""
 
     def __init__(self, max_length: int = 8_192, refuses: str = "") -> None:
         self.lengths: list[int] = []

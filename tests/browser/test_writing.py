@@ -1,4 +1,4 @@
-"""Writing a comment: no text is lost, and the page says what is wrong with it, what is left, and who can be named."""
+"""Writing a comment: no text is lost, and the page shows problems, the characters left, and names to mention."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ APP = "**/static/js/app.js"
 
 @pytest.fixture
 async def page(browser: Browser, site: Site) -> AsyncIterator[Page]:
-    """Alice's, in a browser that runs no scripts."""
+    """Alice's page, in a browser that runs no scripts."""
     async with person(site, "Alice") as alice:
         context = await browser.new_context(base_url=site.url, java_script_enabled=False)
         await context.add_cookies(cookies_of(alice))
@@ -76,8 +76,8 @@ async def test_a_text_that_was_posted_before_the_script_came_is_there_once(arriv
     await alice.composer.fill("Early")
     form_id = await alice.page.locator("[name=form_id]").input_value()
     native = {"form_id": form_id, "body": "Early"}
-    assert (await alice.client.post("/Article/1", data=native)).status_code == 303  # the browser has sent it, and hears
-    came.set()  # nothing yet when the script comes
+    assert (await alice.client.post("/Article/1", data=native)).status_code == 303  # the browser has posted it, and has
+    came.set()  # no response yet when the script runs
     await alice.is_ready()
     await has_typed(alice, "Early")
     await alice.sees("Early")
@@ -259,7 +259,7 @@ async def test_the_link_to_a_comment_is_copied(is_allowed: bool, arrive: Arrive,
     alice = await arrive("Alice")
     if is_allowed:
         await alice.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site.url)
-    else:  # as in an iframe without the permission, and in a browser that knows no other way
+    else:  # as in an iframe without the permission, in a browser without the older command
         await alice.page.evaluate("""() => {
           navigator.clipboard.writeText = () => Promise.reject(new DOMException("No", "NotAllowedError"));
           document.execCommand = () => false;
@@ -282,7 +282,7 @@ async def test_names_are_completed_after_an_at(alice: Person, site: Site) -> Non
         await alice.sees("Here I am")
         await alice.composer.press_sequentially("Well, @zo")
         options = alice.page.locator(".composer [role=option]")
-        await wait_until(lambda: _reads(options, ["@Zoë Newcomer", "@Zora"]), "both names, who is here first")
+        await wait_until(lambda: _reads(options, ["@Zoë Newcomer", "@Zora"]), "both names, people here first")
         active = await alice.composer.get_attribute("aria-activedescendant")
         assert await alice.page.locator(f"[id='{active}']").inner_text() == "@Zoë Newcomer"
         await alice.composer.press("ArrowDown")

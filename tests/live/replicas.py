@@ -245,7 +245,7 @@ class Replica:
             return
         if row["seq"] < gone.get(row["id"], 0):
             self.complaints.append(f"{row} was sent after it had been erased")
-        if "likes_count" in row and "body" not in row:  # what has changed, of a comment that is here or of no concern
+        if "likes_count" in row and "body" not in row:  # a partial update of a comment that is here, or is not shown
             known = self.rows.get(key) or self.ancestors.get(row["id"])
             if known is None or row["seq"] <= known["seq"]:
                 return

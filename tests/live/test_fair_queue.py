@@ -1,4 +1,4 @@
-"""Callers that wait for a slot: in which order they get it, and what is left of those who gave up."""
+"""Callers that wait for a slot: the order in which they get it, and callers that are cancelled."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.live.fair_queue import FairQueue, QueueFull
 
 
 class Counter:
-    """One slot, taken; callers queue behind it, and `served` lists them in the order in which they got it."""
+    """One slot, which is taken. Callers wait for it, and `served` lists them in the order in which they got it."""
 
     def __init__(self, per_key: int = 100, in_all: int = 100) -> None:
         self.queue = FairQueue(1, per_key, in_all)
@@ -23,7 +23,7 @@ class Counter:
             await asyncio.sleep(0)
 
     async def line_up(self, names: Iterable[str]) -> list[asyncio.Task[None]]:
-        """Each is named by its key, a letter, and a number."""
+        """Each name is the key, which is a letter, and a number."""
         tasks = [asyncio.create_task(self.serve(name[0], name)) for name in names]
         await asyncio.sleep(0)
         return tasks
@@ -67,7 +67,7 @@ async def test_callers_that_nobody_can_tell_apart_are_bounded_together_only() ->
     await asyncio.gather(*tasks)
 
 
-async def test_who_gives_up_leaves_the_place_to_the_next() -> None:
+async def test_a_cancelled_caller_leaves_its_place_to_the_next() -> None:
     counter = Counter(per_key=2)
     await counter.queue.acquire("a")
     first, second = await counter.line_up(["a1", "a2"])
@@ -81,7 +81,7 @@ async def test_who_gives_up_leaves_the_place_to_the_next() -> None:
 
 
 @pytest.mark.parametrize("granted_first", [True, False])
-async def test_who_gives_up_as_the_slot_is_granted_passes_it_on(granted_first: bool) -> None:
+async def test_a_caller_cancelled_as_the_slot_is_granted_passes_it_on(granted_first: bool) -> None:
     counter = Counter()
     await counter.queue.acquire("a")
     leaving, staying = await counter.line_up(["a1", "b1"])

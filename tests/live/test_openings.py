@@ -1,6 +1,6 @@
-"""Streams that open: what each costs the database, in which order they are served, and what is not read for nobody.
+"""Streams that open: their reads of the database, the order in which they are served, and reads that are skipped.
 
-Counted, not timed: `bench/openings.py` measures an honest opening beside an attack.
+These tests count reads. `bench/openings.py` measures the time of an honest opening beside an attack.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ async def test_a_hundred_topics_that_nobody_has_written_to_are_one_read(parley: 
         assert (parley.reader.reads - reads, parley.reader.counts.heads - heads) == (0, 1)
 
 
-async def test_neither_do_cursors_that_claim_too_much_make_it_more(parley: Parley, alice: Viewer) -> None:
+async def test_cursors_that_claim_too_much_cause_no_more_reads(parley: Parley, alice: Viewer) -> None:
     await say(parley, alice, "hello")
     topics = [ARTICLE, *invented(1, 99)]
     epoch, _ = await parley.reader.heads([])
@@ -74,7 +74,7 @@ async def test_neither_do_cursors_that_claim_too_much_make_it_more(parley: Parle
 async def test_what_is_written_while_a_stream_opens_reaches_it(
     parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The hint comes before there is a head, and its change after the head was read."""
+    """The hint comes before the feed has a head, and its change after the head was read."""
     heads = Heads(parley, monkeypatch)
     read = heads._read
 
@@ -126,12 +126,14 @@ async def test_nothing_is_read_for_streams_that_have_gone(
     heads.let_through(100)
     async with reading(parley.feeds) as reader:
         await reader.until("heartbeat")
-    assert len(heads.asked) == OPENINGS_AT_ONCE + 1, "the reads that had begun, and this one's"
+    assert len(heads.asked) == OPENINGS_AT_ONCE + 1, "the reads that had begun, and that of this session"
     assert parley.feeds._openings.waiting == 0
     assert len(parley.feeds) == 0
 
 
-async def test_nor_are_changes_that_they_missed(parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_missed_changes_are_not_read_for_gone_streams(
+    parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     epoch, _ = await parley.reader.heads([])
     for number in range(3):
         await say(parley, alice, "hello", Topic("Article", str(number)))

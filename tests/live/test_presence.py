@@ -434,7 +434,7 @@ def test_one_stream_and_one_network_open_so_many_rooms_and_others_open_theirs(
     alice = Looker(process, ALICE, network="192.0.2.1")
     neighbour = Looker(process, BOB, network="198.51.100.7")
     world.passes(2)
-    assert sorted(alice.sees) == sorted(neighbour.sees) == ["Alice", "Bob"], "Bob's network may enter what is there"
+    assert sorted(alice.sees) == sorted(neighbour.sees) == ["Alice", "Bob"], "Bob's network may enter an existing room"
     for stream in attack:
         stream.leave()
     world.passes(LINGER + 3)
@@ -594,7 +594,7 @@ async def _until_silent(pubsub: Any) -> AsyncIterator[bytes]:
 
 
 @pytest.mark.usefixtures("hurried")
-async def test_nobody_puts_a_name_on_a_screen_who_has_no_key(
+async def test_nobody_without_a_key_puts_a_name_on_a_screen(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     channel = f"{settings.redis_channel_name}.presence"
@@ -610,7 +610,7 @@ async def test_nobody_puts_a_name_on_a_screen_who_has_no_key(
             await redis.publish(channel, message["data"])
             with caplog.at_level(logging.WARNING):
                 await redis.publish(channel, a_roll())
-            async with looking(here) as guests:  # a sentinel: what was published before has been heard
+            async with looking(here) as guests:  # a sentinel: all earlier messages have been received
                 assert (await guests.sees("Alice"))["guests"] == 1
             assert (await hers.sees("Alice"))["count"] == 1
             told = [block.data for block in hers.reader.blocks if block.event == "presence"]

@@ -27,7 +27,7 @@ async def test_news_do_not_wait_for_those_who_catch_up() -> None:
                 news = await reader.news(first, "known", 0, most=1)
             assert news
             assert news.head == 0
-            assert reader.reads == LATE_AT_ONCE + 1, "the others of those who catch up wait for a slot"
+            assert reader.reads == LATE_AT_ONCE + 1, "the other sessions that catch up wait for a slot"
         finally:
             for task in catching_up:
                 task.cancel()

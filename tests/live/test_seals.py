@@ -1,4 +1,4 @@
-"""Messages between processes: who may have written one, how long it counts, and that it counts once."""
+"""Messages between processes: only processes with a key write them, and each is valid once and for a short time."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ async def test_what_changed_meanwhile_comes_once_and_conflated(parley: Parley, a
 
 
 async def test_a_client_that_may_lack_the_text_is_sent_it_with_the_likes(parley: Parley, alice: Viewer) -> None:
-    """Its stream broke after the second comment: the first one had been liked by then, and was still to come."""
+    """Its stream broke after the second comment. The first one had been liked by then, so it had not been sent yet."""
     first, _ = await say(parley, alice, "first"), await say(parley, alice, "second")
     await likes.like(parley, alice, first.id)
     cursor = write_cursor(await epoch_of(parley), {ARTICLE: 2})

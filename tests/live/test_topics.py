@@ -4,7 +4,7 @@ import pytest
 
 from app.live.topics import MAX_RAW_ID, BadTopic, Topic, canonical_id
 
-PERSIAN = "می\u200cخواهم"  # "I want", in two parts that do not join: spelt so, and no other way
+PERSIAN = "می\u200cخواهم"  # "I want": correct spelling needs the ZWNJ between its two parts
 
 
 @pytest.mark.parametrize("name", ["Article/1", "Page/about/us", "User/0b7f", "Article/ä ö", "A/" + "x" * 200])

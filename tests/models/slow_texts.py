@@ -29,7 +29,7 @@ TOKENS = (
 
 
 def texts(seed: int) -> Iterator[str]:
-    """For ever: up to six tokens repeated, some of them behind a run of another or before one."""
+    """Endless texts: up to six tokens, repeated, some with a run of another token before or after them."""
     chance = random.Random(seed)
     while True:
         fragment = "".join(chance.choices(TOKENS, k=chance.randint(1, 6)))
@@ -40,7 +40,7 @@ def texts(seed: int) -> Iterator[str]:
 
 
 def milliseconds(text: str, limit: float = LIMIT_MS, tries: int = 5) -> float:
-    """CPU time of rendering `text` and of finding names in it: the best of some tries, the first below the limit."""
+    """The CPU time of rendering `text` and finding names in it: the best of `tries`, or the first below the limit."""
     best = float("inf")
     for _ in range(tries):
         start = time.thread_time()

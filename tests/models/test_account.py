@@ -146,7 +146,7 @@ async def test_the_link_is_sent_again_to_who_waits_for_it(asking: Parley) -> Non
     assert await can_sign_in(asking)
 
 
-async def test_the_password_is_chosen_by_who_has_the_mail(asking: Parley) -> None:
+async def test_the_person_who_has_the_mail_chooses_the_password(asking: Parley) -> None:
     """Mallory signs up with Alice's address, before or after her, and Alice opens the newest link."""
     assert isinstance(await accounts.sign_up(asking, ALICE, "alice", PASSWORD), Gid)
     mallorys = await accounts.sign_up(asking, ALICE, "mallory", ANOTHER_PASSWORD)
@@ -167,7 +167,7 @@ async def test_the_password_is_chosen_by_who_has_the_mail(asking: Parley) -> Non
     assert refusal.value.field == "token", "it is used up"
 
 
-async def test_a_name_is_whose_address_is_confirmed_first(asking: Parley) -> None:
+async def test_the_first_confirmed_account_gets_the_name(asking: Parley) -> None:
     for email in (ALICE, NEW):
         assert isinstance(await accounts.sign_up(asking, email, "alice", PASSWORD), Gid)
     await accounts.confirm(asking, await token_to(asking, NEW, Kind.CONFIRM), PASSWORD)

@@ -1,4 +1,4 @@
-"""Bylines: a new name and a new role reach all that somebody wrote."""
+"""Bylines: a new name or role reaches all comments of its account."""
 
 from __future__ import annotations
 

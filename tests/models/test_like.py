@@ -34,7 +34,7 @@ def passwords_cost_little(cheap_passwords: None) -> None:
 
 
 class Clock:
-    """Stands still until a test moves it, and lets those that sleep go on when it has."""
+    """A clock that stands still until a test moves it. Then it wakes the tasks that sleep by it."""
 
     def __init__(self) -> None:
         self.now = datetime.now(UTC)
@@ -60,7 +60,7 @@ class Clock:
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """By which a number is published at once, unless a test asks for pauses."""
+    """The clock of likes. Numbers are published at once, unless a test asks for pauses."""
     clock = Clock()
     monkeypatch.setattr(likes, "clock", clock)
     monkeypatch.setattr(likes, "sleep", clock.sleep)
@@ -70,7 +70,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 async def pausing(parley: Parley, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Clock]:
-    """With a second between two publications."""
+    """The clock, with a second between two publications."""
     monkeypatch.setattr(likes, "PAUSE", timedelta(seconds=1))
     yield clock
     clock.let_all_go()
@@ -150,7 +150,7 @@ async def test_many_likes_at_once_are_published_once_a_second(parley: Parley, al
     assert not later.edited
     pausing.move(1)
     await likes.like(parley, fans[3], comment.id)
-    assert (await now(parley, comment)).likes_count == 4, "after a second without likes at once again"
+    assert (await now(parley, comment)).likes_count == 4, "at once again, after a second without likes"
 
 
 async def test_an_edit_publishes_the_likes_that_wait(

@@ -1,4 +1,4 @@
-"""Markdown for chat: what is interpreted, what is shown as typed, and that no character is lost."""
+"""Markdown for chat: markup is rendered, other text is shown as typed, and no character is lost."""
 
 from __future__ import annotations
 

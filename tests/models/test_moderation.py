@@ -240,7 +240,7 @@ async def _told(parley: Parley) -> list[str]:
 
 
 async def test_an_owner_erases_a_comment_for_good(parley: Parley, alice: Viewer, bob: Viewer, carol: Viewer) -> None:
-    """Hidden, reported, liked and with a notification, and its author has left."""
+    """The comment is hidden, reported, liked and has a notification, and its author has left."""
     olga = await appointed(parley, "olga", Role.OWNER)
     comment = await say(parley, alice, "Forbidden words, @bob")
     await like(parley, bob, comment.id)

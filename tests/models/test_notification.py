@@ -391,7 +391,7 @@ async def test_an_inbox_is_marked_as_read_in_batches(
     assert all(row.read_at for row in await rows_of(parley, bob))
 
 
-async def test_whom_somebody_has_muted_does_not_notify_them(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+async def test_a_muted_person_does_not_notify(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     carol = await enrol(parley, "carol")
     assert alice.user_id
     first = await say(parley, bob, "Well?")

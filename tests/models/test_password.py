@@ -35,7 +35,7 @@ async def test_the_loop_goes_on_while_passwords_are_hashed() -> None:
 
 
 class Hashing:
-    """Hashes that take as long as the test likes. `done` has the networks in the order in which theirs were made."""
+    """Hashes that wait until the test lets them finish. `done` lists their networks in order."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.done: list[str] = []
@@ -48,7 +48,7 @@ class Hashing:
         return True
 
     async def ask(self, network: str, times: int) -> list[asyncio.Task[bool]]:
-        passwords.queue_key.set(network)  # which the tasks take over
+        passwords.queue_key.set(network)  # the tasks inherit it
         tasks = [asyncio.create_task(verify_password(network, None)) for _ in range(times)]
         await asyncio.sleep(0)
         return tasks
@@ -87,7 +87,7 @@ async def test_all_networks_together_have_a_bound(hashing: Hashing) -> None:
 
 
 async def test_a_request_that_is_gone_leaves_its_place_to_the_next(hashing: Hashing) -> None:
-    """Also while its hash is made: the thread is free when that is done, and not before."""
+    """If its hash is already being made, the thread is free only when that is done."""
     flood = await hashing.ask("flood", passwords.AT_ONCE + passwords.WAITING_PER_NETWORK)
     for task in flood:
         task.cancel()

@@ -33,7 +33,7 @@ async def alice(parley: Parley) -> Viewer:
 
 
 async def rewrite(parley: Parley, comment: Comment, **values: Any) -> None:
-    """As the release before this one does, which knows nothing of HTML in rows."""
+    """Write as the release before this one does, which knows no HTML in rows."""
     async with parley.database.transaction() as writing, writing.begin():
         await writing.execute(update(Comment).where(Comment.id == comment.id).values(values))
 

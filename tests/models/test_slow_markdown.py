@@ -9,7 +9,7 @@ import pytest
 from app.models.comment import LONGEST_BODY
 from tests.models.slow_texts import milliseconds, texts
 
-# CPU time of this thread at its best, five times the search's limit: a busy machine is slower, and a quadratic rule
+# The best CPU time of this thread: five times the search's limit, because a busy machine is slower. A quadratic rule
 # takes 100 to 1,400 ms.
 BOUND_MS = 250.0
 

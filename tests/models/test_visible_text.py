@@ -1,4 +1,4 @@
-"""What a reader sees of a text, character by character."""
+"""Visible text: which characters show something."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The composer as a form, for browsers in which no script runs, or not yet: what somebody typed is posted or kept."""
+"""The composer as a form, if no script runs, or not yet: every text is posted or kept."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def database_url(sqlite_url: str) -> str:
 
 
 async def form_of(client: httpx.AsyncClient, path: str = "/Article/1") -> tuple[str, dict[str, str]]:
-    """Where the form on this page posts to, and the hidden fields of it."""
+    """The address to which the form on this page posts, and its hidden fields."""
     return path, fields_in((await client.get(path)).text)
 
 
 def fields_in(html: str) -> dict[str, str]:
-    """Those of the form, which has no address of its own: it posts to the page's."""
+    """The hidden fields of the form. It has no address of its own, so it posts to the page's."""
     (form,) = re.findall(r'<form class="composer"([^>]*)>', html)
     assert 'method="post"' in form
     assert "action" not in form
@@ -44,7 +44,7 @@ def fields_in(html: str) -> dict[str, str]:
 
 
 def text_in(html: str) -> str:
-    """What stands in the field, as a browser reads it."""
+    """The text in the field, as a browser reads it."""
     found = re.search(r'<textarea class="composer__body"[^>]*?name="body"[^>]*>(.*?)</textarea>', html, re.DOTALL)
     assert found, html
     return unescape(found[1]).removeprefix("\n")
@@ -58,7 +58,7 @@ def reason_in(html: str) -> str:
 
 
 async def send(client: httpx.AsyncClient, text: str, path: str = "/Article/1") -> httpx.Response:
-    """What a browser sends when somebody types this on that page and presses the button."""
+    """Post as a browser does when somebody types this text on that page and presses the button."""
     action, fields = await form_of(client, path)
     return await client.post(action, data={**fields, "body": text.replace("\n", "\r\n")})
 
@@ -146,7 +146,7 @@ async def test_a_person_who_posts_too_often_keeps_the_text(
     assert int(answer.headers["retry-after"]) > 0
     assert text_in(answer.text) == "Two"
     again = await alice.post(action, data={**fields, "body": "One"})
-    assert again.status_code == 303, "sent again, since the answer was lost"
+    assert again.status_code == 303, "a repeated post, whose response was lost"
 
 
 async def test_nobody_posts_for_another_who_has_signed_in_meanwhile(

@@ -1,4 +1,4 @@
-"""People's words in scripts of either direction: they never reorder the words around them."""
+"""Directions: people's words, in scripts of either direction, never reorder the words around them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FILLED = {
 
 
 class Texts(HTMLParser):
-    """The texts of a page, and whether each is isolated from what stands around it."""
+    """The texts of a page, and whether each is isolated from the text around it."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ def test_plain_text_isolates_what_would_reorder_it() -> None:
 
 
 def test_people_words_are_laid_out_by_their_direction_and_not_from_the_left() -> None:
-    """Left and right are for the layout of the page; within what people write there are only start and end."""
+    """Left and right are for the layout of the page; people's texts use only start and end."""
     for name in ("thread.css", "moderation.css", "notifications.css"):
         rules = re.findall(r"([^{}]*)\{([^{}]*)\}", (PACKAGE / "static/css" / name).read_text())
         for selector, body in rules:

@@ -1,4 +1,4 @@
-"""Names by which somebody comes here: a page of another site can let its own lead to this machine (DNS rebinding)."""
+"""Host names: another site can point its own name at this machine (DNS rebinding), so unknown names are refused."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def guest(lasting_site: Site) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 def database_url(sqlite_url: str) -> str:
-    return sqlite_url  # nothing of it is in the database
+    return sqlite_url  # these tests do not depend on the database
 
 
 @pytest.mark.parametrize("host", REBOUND)

@@ -1,4 +1,4 @@
-"""Which page of a host a conversation is under: who may say so, and what leads there."""
+"""The host's page of a conversation: who may set it, and the links that lead there."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PAGE = {"url": URL, "title": "  Hello,\n world\u202e "}
 
 @pytest.fixture
 def database_url(sqlite_url: str) -> str:
-    """Which kind it is does not matter here."""
+    """One database is enough here."""
     return sqlite_url
 
 

@@ -1,4 +1,4 @@
-"""One commentable has one id, through whichever door it comes: pages, API, streams, counts, embeds."""
+"""One commentable has one id, in pages, API, streams, counts and embeds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from app.live.parley import Parley
 
 PERSIAN = "می\u200cخواهم"
-# As somebody writes it, and what it is.
+# Ids as somebody may write them, and their canonical forms.
 FORMS = [
     ("2024/hello//", "2024/hello"),
     ("/2024/hello", "2024/hello"),
@@ -34,7 +34,7 @@ REFUSED = ["..", "a/../b", "./a", "\u200c", "a\u200bb", "\u202ea", "x" * 201, "a
 
 @pytest.fixture
 def database_url(sqlite_url: str) -> str:
-    """Which kind it is does not matter here."""
+    """One database is enough here."""
     return sqlite_url
 
 
@@ -43,7 +43,7 @@ def place(id_: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("written", "canonical"), FORMS)
-async def test_every_door_leads_to_the_same_conversation(
+async def test_every_interface_leads_to_the_same_conversation(
     written: str, canonical: str, alice: httpx.AsyncClient, served: Parley
 ) -> None:
     await role.give(served, email_of("Alice"), Role.MODERATOR)
@@ -79,7 +79,7 @@ async def test_a_page_has_one_address_and_the_others_lead_there(
 
 
 @pytest.mark.parametrize("id_", REFUSED)
-async def test_every_door_refuses_the_same(id_: str, alice: httpx.AsyncClient) -> None:
+async def test_every_interface_refuses_the_same_ids(id_: str, alice: httpx.AsyncClient) -> None:
     refused(await alice.post("/api/comments/", json={**place(id_), "body": "One"}), 422, "commentable_id")
     refused(await alice.get("/api/comments/", params=place(id_)), 422, "commentable_id")
     refused(await alice.post("/api/typing/", json=place(id_)), 422, "commentable_id")

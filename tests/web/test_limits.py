@@ -300,12 +300,12 @@ async def test_an_ipv4_address_in_ipv6_clothes_is_itself(guest: httpx.AsyncClien
         too_many(await guest.post("/api/session", json=form_of("Nobody"), headers=from_address(address)))
 
 
-WRONG_LINK = {"token": "x"}  # counted as signing in is, and answered 422
+WRONG_LINK = {"token": "x"}  # counted like a sign-in, and answered with 422
 NO_ADDRESSES = ["nonsense", "unknown", "192.0.2.77:", "192.0.2.78:x", "x" * 3_000, "[::1", "%s", "256.1.1.1", "::1::"]
 
 
 async def test_addresses_that_are_none_share_one_count(guest: httpx.AsyncClient, few: Few) -> None:
-    """A client that can choose what the proxy forwards does not escape the limit by nonsense."""
+    """A client that can choose the forwarded address does not escape the limit with invalid ones."""
     few.by_address("SIGN_IN")
     answers = [
         await guest.put("/api/confirmations", json=WRONG_LINK, headers=from_address(address))
@@ -325,8 +325,8 @@ async def test_a_client_cannot_claim_to_be_this_machine(
     too_many(await guest.put("/api/confirmations", json=WRONG_LINK, headers=said))
 
 
-async def test_an_ipv4_address_is_itself_in_whatever_ipv6_clothes(guest: httpx.AsyncClient, few: Few) -> None:
-    """6to4, NAT64, Teredo and mapped: who has one IPv4 address has all of these."""
+async def test_an_ipv4_address_has_one_count_in_all_ipv6_forms(guest: httpx.AsyncClient, few: Few) -> None:
+    """A person with one IPv4 address has all of these: 6to4, NAT64, Teredo and mapped."""
     few.by_address("SIGN_IN")
     teredo = "2001:0:4136:e378:8000:63bf:3fff:fdfe"  # of 192.0.2.1, each bit turned over
     for address in ("192.0.2.1", "2002:c000:201::1", "64:ff9b::c000:201"):
@@ -384,7 +384,7 @@ async def test_in_production_a_proxy_that_does_not_say_for_whom_has_one_count_fo
 
 @pytest.mark.parametrize("last", ["192.0.2.40", "192.0.2.40:5{number}", "[2001:db8::40]:5{number}"])
 async def test_where_every_proxy_is_trusted_the_nearest_says_who_it_is(settings: Settings, few: Few, last: str) -> None:
-    """uvicorn takes the first address then, which is the client's own words wherever a proxy appends."""
+    """uvicorn takes the first address then. If a proxy appends to the header, the client can choose that."""
     from app.main import create_app
 
     few.by_address("SIGN_IN")
@@ -427,7 +427,7 @@ def test_reads_are_counted_for_a_period_and_for_so_many_networks() -> None:
     per = parse("2 per 5 minutes")
     for number in range(limits.MAX_READERS):
         counts.take((Network(str(number)),), per)
-    for _ in range(2):  # one more network shares a count with every further one
+    for _ in range(2):  # all networks past the bound share a count
         counts.take((Network("one more"),), per)
     for name in ("one more", "another"):
         with pytest.raises(TooMany) as refusal:

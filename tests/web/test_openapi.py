@@ -153,7 +153,7 @@ def telling(site: Site, known: dict[str, list[str]], **config: Any) -> dict[str,
             {
                 "include-path-regex": VERSIONED,
                 **accepting(400, 412, 422),
-            },  # any text is an ETag to schemathesis, or shows something
+            },  # schemathesis takes any text for an ETag, or for visible
             {"include-path-regex": "/api/users/{id}", "parameters": {"path.id": known["people"][0]}},
             {"include-path-regex": "/api/notifications/{id}", "parameters": {"path.id": often("inbox")}},
         ],
@@ -197,7 +197,7 @@ async def test_a_stream_says_what_is_described(app: Starlette, people: dict[str,
         expected(await alice.put("/api/account/email", json=change), 202)
         await delete(bob, comment)
         await stream.until("comment.destroy.success")
-        if not any(block.event == "presence" for block in stream.blocks):  # it comes when there is time for it
+        if not any(block.event == "presence" for block in stream.blocks):  # presence may come at any time
             await stream.until("presence")
         await alice.delete("/api/session")
         await stream.ended()
@@ -229,10 +229,10 @@ async def test_it_is_served_to_everybody(site: Site, guest: httpx.AsyncClient, a
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
-async def test_it_is_made_once_and_sent_to_who_does_not_have_it(
+async def test_it_is_made_once_and_sent_to_clients_that_do_not_have_it(
     guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    """It takes 50 ms, and anybody may ask."""
+    """Making it takes 50 ms, and anybody may ask for it."""
     first = await guest.get(path)
 
     def again(*_: object) -> None:

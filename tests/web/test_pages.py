@@ -82,7 +82,7 @@ async def test_a_hostile_address_is_only_text(guest: httpx.AsyncClient) -> None:
 async def test_nobody_makes_a_page_of_ours_with_a_heading_of_their_own(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient
 ) -> None:
-    """The address is the visitor's. What a page says by itself is ours, and search engines leave it alone."""
+    """Anybody can choose the address, so it is never the heading, and search engines do not index the page."""
     await write(alice, "First", commentable_id="cheap watches here")
     for path, indexed in {
         "/Article/1": True,  # the demo's

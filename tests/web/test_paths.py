@@ -1,4 +1,4 @@
-"""Paths that a proxy may read as another one than the app does."""
+"""Paths that a proxy may read differently than the app does."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def test_ids_may_have_what_ids_may_have(path: str) -> None:
     assert not is_ambiguous(f"/talk/talk{path}", "/talk")
 
 
-# Without those that the tests' client makes shorter by itself.
+# Without the paths that the tests' client normalizes.
 @pytest.mark.parametrize("path", [path for path in AMBIGUOUS if not re.search(r"/\.\.?(/|$)", path)])
 async def test_it_shows_nobodys_page(lasting_site: Site, lasting_alice: httpx.AsyncClient, path: str) -> None:
-    asked = httpx.URL(lasting_site.url).copy_with(raw_path=path.encode())  # as it is; put together it would be changed
+    asked = httpx.URL(lasting_site.url).copy_with(raw_path=path.encode())  # sent unchanged
     refused(await lasting_alice.get(asked), 404)
     page = await lasting_alice.get(asked, headers={"Accept": "text/html"})
     assert (page.status_code, page.headers["cache-control"]) == (404, "no-store")

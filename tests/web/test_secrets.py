@@ -115,7 +115,7 @@ COLUMNS: dict[str, To | Word] = {
     "likes.comment_id": To.SELF,  # how many like a comment everybody sees, not who
     "likes.place": To.ALL,  # anybody's Article/1
     "mutes.user_id": To.ALL,
-    "mutes.muted_id": To.ALL,  # another account's id; that it is muted is told to nobody else
+    "mutes.muted_id": To.ALL,  # another account's id; nobody else learns that it is muted
     "mutes.created_at": To.NOBODY,
     "reports.id": To.MODERATORS | To.REDIS,
     "reports.topic": WORD,  # the same for all
@@ -143,9 +143,9 @@ COLUMNS: dict[str, To | Word] = {
     "decisions.person_name": To.ALL,
     "decisions.reason": To.MODERATORS,  # not even whom it is about
     "decisions.created_at": To.MODERATORS,
-    "dead_letters.id": To.LOG,  # a mail's
+    "dead_letters.id": To.LOG,  # the id of the mail
     "dead_letters.kind": WORD,
-    "dead_letters.address": To.NOBODY,  # but the operator
+    "dead_letters.address": To.NOBODY,  # except the operator
     "dead_letters.reason": To.LOG,
     "dead_letters.attempts": To.NOBODY,
     "dead_letters.created_at": To.NOBODY,

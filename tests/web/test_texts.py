@@ -1,4 +1,4 @@
-"""What people write, as everybody gets it: mentions, and that no reader waits for a heavy text."""
+"""Texts as readers get them: mentions are marked, and no reader waits for a heavy text."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def marked(comment: dict[str, Any]) -> list[str]:
         ("Hello @nobody and @bob's", ["@bob"]),
     ],
 )
-async def test_exactly_those_are_marked_who_are_notified(
+async def test_exactly_the_notified_people_are_marked(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, text: str, names: list[str]
 ) -> None:
     comment = await write(alice, text)
@@ -84,7 +84,7 @@ async def test_beyond_the_limit_nobody_is_marked_and_nobody_notified(site: Site,
 async def test_a_page_of_heavy_comments_delays_nobody(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a restart nothing is cached: what a page shows is read, and never parsed."""
+    """After a restart nothing is cached: a page reads stored HTML, and never parses a text."""
     written = [await write(alice, text[:10_000]) for text in HEAVY]
     markdown._render.cache_clear()
     monkeypatch.delattr(markdown, "_render")

@@ -1,4 +1,4 @@
-"""Names to complete after an `@`: for people with an account, a few at a time, and nothing but names."""
+"""Names to complete after an `@`: people with an account get a few at a time, and only ids and names."""
 
 from __future__ import annotations
 
