@@ -22,6 +22,13 @@ Parley is under the MIT licence, see LICENSE. What others have written and it us
 
 The libraries of its pages, in `app/static/vendor`, as their authors have published them.
 """
+DATA = """
+### confusables.txt of Unicode (Unicode-3.0)
+
+The table of letters in `app/models/lookalikes.py` is derived from this file of the Unicode
+Character Database (UTS #39).
+Copyright © 1991-2025 Unicode, Inc. The licence: https://www.unicode.org/license.txt
+"""
 BESIDE = """
 ## Beside it
 
@@ -34,7 +41,7 @@ The Python packages that it needs are installed beside it, each with its own lic
 
 
 def write() -> str:
-    parts = [HEAD, *(_library(name) for name in libraries()), BESIDE, *map(_row, sorted(packages()))]
+    parts = [HEAD, *(_library(name) for name in libraries()), DATA, BESIDE, *map(_row, sorted(packages()))]
     return "".join(parts)
 
 
