@@ -28,9 +28,10 @@ from app.models.user import User
 async def key_for(parley: Parley, reading: Reading, user: User | None, email: str, known_as: Gid | None) -> str:
     """What failures count under: the owner's device, and after too many there the address, as for anybody.
 
-    Raises TooMany where that is locked.
+    A browser that only signed up has shown no password yet: until the account is confirmed its failures count under
+    the address, or else a lock would tell which addresses have accounts. Raises TooMany where that is locked.
     """
-    if user and known_as and is_known(user, known_as):
+    if user and known_as and not user.is_waiting and is_known(user, known_as):
         key = lock.key_of("device", known_as.params.get("nonce", ""))
         with suppress(TooMany):
             if parley.settings.rate_limits:
