@@ -171,6 +171,7 @@ COLUMNS: dict[str, To | Word] = {
     "notifications.comment_id": To.SELF,
     "notifications.place": To.SELF,
     "notifications.title": To.SELF,
+    "notifications.url": To.SELF,
     "notifications.actor_id": To.NOBODY,
     "notifications.actor_name": To.SELF,
     "notifications.created_at": To.SELF,
@@ -646,7 +647,7 @@ def check(ears: Ears, log: Log, commands: list[str], planted: dict[str, list[str
     for known in ('"request":', '"login":', '"gid": "gid://parley/Comment/'):
         assert known in lines, known
     seen = ("users.email", "users.unconfirmed_email", "users.sign_in_count", "logins.device", "logins.address")
-    for column in (*seen, "likes.comment_id", "notifications.actor_name", "notifications.title"):
+    for column in (*seen, "likes.comment_id", "notifications.actor_name", "notifications.title", "notifications.url"):
         assert any(list(ears.where(text, "Alice")) for text in planted[column]), column
     assert list(ears.where(ALICE["username"], "guest"))
     for column in ("reports.note", "reports.comment_id", "decisions.reason", "decisions.username"):
