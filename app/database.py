@@ -266,8 +266,9 @@ def make_room(url: str) -> None:
 
 
 def _tighten(place: Path, mode: int) -> None:
+    """Take the mode's other bits from a file or a directory. A device is not ours: the whole machine uses /dev/null."""
     try:
-        if place.exists() and place.stat().st_mode & 0o077:
+        if (place.is_file() or place.is_dir()) and place.stat().st_mode & 0o077:
             place.chmod(mode)
     except OSError as error:
         log.warning("%s may be read by others, and its mode cannot be changed: %s", place, error.strerror)

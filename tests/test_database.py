@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from app.database import Database, is_unavailable
+from app.database import Database, is_unavailable, make_room
 
 
 async def said(database: Database, *statements: str) -> BaseException:
@@ -84,3 +84,12 @@ async def test_nobody_else_on_the_machine_reads_sqlites_files(tmp_path: Path) ->
     finally:
         os.umask(before)
     assert oct((tmp_path / "new").stat().st_mode & 0o777) == "0o700"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such modes")
+def test_a_database_url_that_names_a_device_leaves_its_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """/dev/null at 0600 would break every other program on the machine."""
+    changed: list[Path] = []
+    monkeypatch.setattr(Path, "chmod", lambda place, _mode: changed.append(place))
+    make_room(f"sqlite+aiosqlite:///{os.devnull}")
+    assert changed == []
