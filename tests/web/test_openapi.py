@@ -38,7 +38,8 @@ ACCEPTED = ["2xx", "401", "403", "404", "409"]
 # What is well-formed is refused there all the same: a schema does not say which passwords are common, that the current
 # one is wrong, what a link is worth, whose comment it is; or that one gives one of `before`, `after` and `around`.
 BEYOND_SCHEMAS = (
-    r"/api/(users|resets|confirmations|unlocks|comments|commentables|account/\w+|comments/{id}/report|users/{id}/role)$"
+    r"/api/(users|resets|confirmations|unlocks|comments|commentables|commentables/{type}/{id}|account/\w+"
+    r"|comments/{id}/report|users/{id}/role)$"
 )
 VERSIONED = r"/api/\w+/{id}$"
 HEARD = {
@@ -150,10 +151,8 @@ def telling(site: Site, known: dict[str, list[str]], **config: Any) -> dict[str,
         "operations": [
             {"include-path": "/streams", "enabled": False},
             {"include-path-regex": BEYOND_SCHEMAS, **accepting(422)},
-            {
-                "include-path-regex": VERSIONED,
-                **accepting(400, 412, 422),
-            },  # schemathesis takes any text for an ETag, or for visible
+            # schemathesis takes any text for an ETag, and for a visible one.
+            {"include-path-regex": VERSIONED, **accepting(400, 412, 422)},
             {"include-path-regex": "/api/users/{id}", "parameters": {"path.id": known["people"][0]}},
             {"include-path-regex": "/api/notifications/{id}", "parameters": {"path.id": often("inbox")}},
         ],

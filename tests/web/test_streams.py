@@ -228,7 +228,7 @@ async def test_other_topics_are_not_heard(alice: httpx.AsyncClient, guest: httpx
         await stream.next()
         await write(alice, "Elsewhere", commentable_id="2")
         await write(alice, "Elsewhere", commentable_type="Page")
-        await write(alice, "Elsewhere", commentable_id="1/")
+        await write(alice, "Elsewhere", commentable_id="1/2")
         await write(alice, "Here")
         assert (await stream.until("create.success")).model["body"] == "Here"
 

@@ -189,4 +189,4 @@ async def test_a_text_says_whether_there_is_more_to_it_than_words(alice: httpx.A
     plain = await write(alice, "Two  words\n\n# and <no> more")
     assert plain["plain"] is True
     marked = await write(alice, "Two **words**")
-    assert (marked["plain"], marked["html"]) == (False, "<p>Two <strong>words</strong></p>")
+    assert (marked["plain"], marked["html"]) == (False, '<p dir="auto">Two <strong>words</strong></p>')
