@@ -4,7 +4,7 @@
    other and with Latin (UTS #39, "Highly Restrictive").
 2. A name of one script may still look like a Latin one, letter by letter. So each name has a *skeleton*: two names
    with one skeleton look alike. The letters are those of Unicode's confusables.txt (UTS #39, section 4) that have one
-   Latin letter as their prototype, as far as NFKC leaves them as they are.
+   Latin letter as their prototype, as far as NFKC leaves them as they are. In addition rn looks like m, and vv like w.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def skeleton(name: str) -> str:
     """The skeleton of a name (2). It is for comparison only, and never shown."""
     plain = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", without_joiners(name)))
     latin = _I_LIKE_L.sub("l", plain.translate(_LATIN))
-    return re.sub(r"\s+", " ", latin.replace("\u2019", "'").casefold()).strip()[:200]
+    folded = latin.replace("\u2019", "'").casefold().replace("rn", "m").replace("vv", "w")
+    return re.sub(r"\s+", " ", folded).strip()[:200]
 
 
 def mixes_scripts(name: str) -> bool:

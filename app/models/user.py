@@ -206,7 +206,7 @@ def _is_spelled(name: str) -> bool:
 def _is_reserved(name: str) -> bool:
     """Whether the name could pass for the service or its staff, in any spelling."""
     forms = {_sketch(username_key(name)), _sketch(skeleton(name))}
-    words = {word for form in forms for word in re.split(r"[\W_]+", form)}
+    words = {word for form in forms for word in re.split(r"[\W\d_]+", form)}  # "Admin1" is an admin
     whole = {"".join(filter(str.isalnum, form)) for form in forms}
     return bool(words & _OFFICIAL_SKETCHES or whole & _RESERVED_SKETCHES or any(map(_SOUNDS_OFFICIAL.fullmatch, whole)))
 
