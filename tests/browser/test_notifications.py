@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -193,14 +194,16 @@ async def test_the_inbox_page_by_page(alice: Person, site: Site, served: Parley)
 
 
 async def tell_many(served: Parley, count: int) -> None:
-    """As many more of the one notification that there is, in one transaction."""
+    """As many more of the one notification that there is, in one transaction. They are an hour old: an author notifies
+    somebody only so often in ten minutes."""
     async with served.reading() as reading:
         stored = await reading.scalar(select(Notification))
     assert stored
     same = {name: getattr(stored, name) for name in ("topic", "user_id", "kind", "place", "actor_id", "actor_name")}
+    earlier = stored.created_at - timedelta(hours=1)
     async with served.writing(Topic.parse(stored.topic)) as write:
         for _ in range(count):
-            write.create(Notification(id=uuid4(), comment_id=uuid4(), created_at=stored.created_at, **same))
+            write.create(Notification(id=uuid4(), comment_id=uuid4(), created_at=earlier, **same))
 
 
 async def _has_read_all(person: Person) -> bool:
