@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MORE_THAN_A_PAGE = 55
 MOST_LOCKS = 10  # that a page may ask for while it opens and one comment is posted
 MOST_TRIES = 2
-TOO_LONG = "x" * 10_001
+UNSEEN = "\u2800"  # the browser takes it for text, and the server refuses it
 SOON = 30_000  # milliseconds, where something waits before it is tried again
 
 ON_DISK = """() => new Promise((resolve) => {
@@ -164,7 +164,7 @@ async def test_bob_does_not_see_what_alice_was_typing_when_he_signed_in_instead_
 
 async def test_what_was_refused_waits_for_who_signs_out(alice: Person) -> None:
     await has_written(alice, "One")
-    await alice.edit("One", TOO_LONG)
+    await alice.edit("One", UNSEEN)
     await alice.until(REFUSED, "it to be refused")
     await alice.editor.wait_for()
     await alice.page.locator(".account__sign-out").click()
@@ -174,7 +174,7 @@ async def test_what_was_refused_waits_for_who_signs_out(alice: Person) -> None:
     await sign_in_as(alice, "Alice")
     await alice.reload()
     await alice.until(REFUSED, "what was refused")
-    assert await alice.editor.input_value() == TOO_LONG
+    assert await alice.editor.input_value() == UNSEEN
     assert await alice.page.locator(".editor__problem").is_visible()
 
 
