@@ -118,7 +118,7 @@ class Comment(Live, Base):
 
     @property
     def remover(self) -> Remover:
-        """The person because of whom readers do not see this comment."""
+        """Whether its author or a moderator took this comment from readers' sight."""
         hidden = self.deleted_at is None and self.hidden_at is not None
         return Remover.MODERATOR if hidden else Remover(self.removed_by or Remover.AUTHOR)
 
@@ -207,16 +207,8 @@ def render(comment: Comment, kind: Kind) -> dict[str, Any]:
 
 
 def render_likes(comment: Comment) -> dict[str, Any]:
-    """The members that change with the number of likes alone."""
-    topic = Topic.parse(comment.topic)
-    return {
-        "id": comment.id,
-        "likes_count": comment.likes_count,
-        "commentable_type": topic.type,
-        "commentable_id": topic.id,
-        "seq": comment.seq,
-        "created_seq": comment.created_seq,
-    }
+    """The number of likes, and which comment it is of: all that a client needs if nothing else has changed."""
+    return {**Live.tombstone(comment), "likes_count": comment.likes_count}
 
 
 COMMENT = LiveModel("comment", Comment, render, visible, lambda topic: topic.is_place, partial=render_likes)
