@@ -39,8 +39,9 @@ WORKERS ?= 2
 test: check browser proxies
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
-# Everything: the gate, and a longer search for texts that are slow to render.
-test-all: test
+# Everything: both databases, random seeds, and a longer search for texts that are slow to render.
+test-all: check browser proxies
+	@$(BIN)/python -m pytest --everything --numprocesses $(WORKERS) --dist worksteal
 	@$(BIN)/python -m tests.models.slow_texts --seconds 120
 
 # What failed last, once more and alone: to see whether it was the test or a machine that had other things to do.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import random
 import shutil
 import sqlite3
 import uuid
@@ -15,6 +16,7 @@ from functools import cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
@@ -38,9 +40,54 @@ for name in Settings.model_fields:
 
 MOST = 120  # seconds for an async test, on a machine that is busy with others
 
+GATE_SEED = 15
+"""The seed of the order of the tests, and of everything that a test draws from `seed`, without `--everything`."""
+
+DATABASES = {
+    "sqlite_only": ["sqlite"],
+    "postgresql_only": ["postgresql"],
+    "both_databases": ["sqlite", "postgresql"],
+}
+"""The kinds of database that a test with one of these marks runs on. The mark that is closest to the test counts."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--everything", action="store_true", help="run all tests, on both databases, with random seeds")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the seeds before the plugins that use them read their options.
+
+    One seed, which pytest prints, repeats a run: `--randomly-seed=N`. Hypothesis follows it with `--everything`; in the
+    gate it derives its examples from each test's code instead.
+    """
+    everything, option = config.getoption("everything"), config.option
+    if option.randomly_seed == "default":
+        option.randomly_seed = random.Random().getrandbits(32) if everything else GATE_SEED
+    if everything and option.hypothesis_seed is None:
+        option.hypothesis_seed = option.randomly_seed
+    hypothesis.settings.register_profile("everything", print_blob=True)
+    hypothesis.settings.register_profile("gate", derandomize=True, database=None)
+    hypothesis.settings.load_profile("everything" if everything else "gate")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test that needs a database once for each kind of database that its marks ask for."""
+    if "database_url" in metafunc.fixturenames:
+        usual = "both_databases" if metafunc.config.getoption("everything") else "sqlite_only"
+        marks = [mark.name for mark in metafunc.definition.iter_markers() if mark.name in DATABASES]
+        kinds = DATABASES[marks[0] if marks else usual]
+        if kinds != ["sqlite"]:  # which is what the fixture makes by itself
+            metafunc.parametrize("database_url", kinds, indirect=True)
+
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("everything"):
+        extended = [item for item in items if item.get_closest_marker("extended")]
+        config.hook.pytest_deselected(items=extended)
+        items[:] = [item for item in items if not item.get_closest_marker("extended")]
     # So that no Chromium runs beside those that need none, for as long as can be.
     items.sort(key=lambda item: "browser" in item.path.parts)
 
@@ -138,11 +185,19 @@ def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
     return f"sqlite+aiosqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'parley.db')}"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> str:
-    """A fresh, migrated database of each kind."""
-    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    """A fresh, migrated database: SQLite, or of the kinds that the test's marks ask for (`DATABASES`)."""
+    kind = getattr(request, "param", "sqlite")
+    url: str = request.getfixturevalue("sqlite_url" if kind == "sqlite" else "postgres_url")
     return url
+
+
+@pytest.fixture
+def seed(pytestconfig: pytest.Config) -> int:
+    """The seed for what a test draws: fixed in the gate, another one in each run with `--everything`."""
+    seed: int = pytestconfig.getoption("randomly_seed")
+    return seed
 
 
 @pytest.fixture

@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 Run = Callable[..., Awaitable[Result]]
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url
+pytestmark = pytest.mark.sqlite_only
 
 
 @pytest.fixture(autouse=True)

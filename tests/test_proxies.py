@@ -33,9 +33,7 @@ SAFELY_BIG = "a" * 1_200_000  # bytes, more than a proxy lets pass
 Seen = list[dict[str, Any]]
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url
+pytestmark = pytest.mark.sqlite_only
 
 
 @pytest.fixture(params=PROXIES)

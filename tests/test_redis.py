@@ -25,9 +25,7 @@ FOLLOWING = 15  # seconds until Redis is found where it is now: two, and the res
 FEW = Limit("few", parse("100 per hour"), parse("4 per hour"))
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url
+pytestmark = pytest.mark.sqlite_only
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

@@ -21,10 +21,7 @@ from tests.support.serving import spawned
 from tests.support.sse import Stream, listening
 from tests.support.waiting import wait_until
 
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url
+pytestmark = pytest.mark.sqlite_only
 
 
 @pytest.fixture

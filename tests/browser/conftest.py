@@ -34,6 +34,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--screenshots", type=Path, metavar="DIR", help="where the README's picture of the page is put")
 
 
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    """Mark the modules here: what a browser does is the same on each database. The journey's closer mark says both."""
+    if isinstance(collector, pytest.Module):
+        collector.add_marker("sqlite_only")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
@@ -45,14 +51,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 @pytest.fixture(autouse=True)
 def passwords_cost_little(cheap_passwords: None) -> None:
     """Everybody here has an account."""
-
-
-@pytest.fixture
-def database_url(request: pytest.FixtureRequest) -> str:
-    """A fresh, migrated SQLite file. The journey runs on PostgreSQL, too: browsers do not know the difference."""
-    kind = getattr(request, "param", "sqlite")
-    url: str = request.getfixturevalue("sqlite_url" if kind == "sqlite" else "postgres_url")
-    return url
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ WATCH_THREAD = """() => {
 }"""
 
 
-@pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.both_databases
 async def test_what_alice_does_bob_sees_and_finds_again(alice: Person, bob: Person) -> None:
     await alice.write("Good morning")
     await bob.sees("Good morning")
@@ -63,7 +63,7 @@ async def test_what_alice_does_bob_sees_and_finds_again(alice: Person, bob: Pers
         await person.sees_the_truth()
 
 
-@pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.both_databases
 async def test_it_takes_less_than_a_tenth_of_a_second(alice: Person, bob: Person) -> None:
     await alice.page.evaluate(WATCH_KEYS)
     await bob.page.evaluate(WATCH_THREAD)

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url
+pytestmark = pytest.mark.sqlite_only
 
 
 async def examined(settings: Settings, **update: object) -> Diagnosis:

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from tests.support.redis import RedisServer
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url
+pytestmark = pytest.mark.sqlite_only
 
 
 async def examined(settings: Settings, url: str) -> Diagnosis:

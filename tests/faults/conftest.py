@@ -34,7 +34,7 @@ def own_postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-def database_url(own_postgres: PostgresServer) -> Iterator[str]:
+def postgres_url(own_postgres: PostgresServer) -> Iterator[str]:
     """A fresh, migrated database on it."""
     from tests.conftest import migrate_in_a_thread
 

@@ -34,10 +34,7 @@ HALVES = {
 }
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """What kind it is does not matter here."""
-    return sqlite_url
+pytestmark = pytest.mark.sqlite_only
 
 
 def connect(site: Site) -> socket.socket:

@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 CREATED = "create.success"
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """What kind it is does not matter here."""
-    return sqlite_url
+pytestmark = pytest.mark.sqlite_only
 
 
 class AnHourAgo(datetime):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tests.support.postgres import PostgresServer
     from tests.support.serving import Site
 
+pytestmark = pytest.mark.postgresql_only
+
 CREATED = "create.success"
 
 # All of the app's connections, in the middle of whatever they do.

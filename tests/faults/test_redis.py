@@ -25,10 +25,7 @@ CREATED = "create.success"
 HINTS_FLOW = 5.0  # seconds in which they have to flow again
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """What kind it is does not matter here."""
-    return sqlite_url
+pytestmark = pytest.mark.sqlite_only
 
 
 @asynccontextmanager

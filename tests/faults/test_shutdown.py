@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 FAREWELL = 0.5  # seconds
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """What kind it is does not matter here."""
-    return sqlite_url
+pytestmark = pytest.mark.sqlite_only
 
 
 async def test_one_who_does_not_read_is_torn_off(

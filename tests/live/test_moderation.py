@@ -33,10 +33,7 @@ def passwords_cost_little(cheap_passwords: None) -> None:
     """Everybody here has an account."""
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """The dataflow below has its own tests, on both."""
-    return sqlite_url
+pytestmark = pytest.mark.sqlite_only  # other tests cover the live engine on both
 
 
 class Talk:

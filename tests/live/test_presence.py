@@ -491,9 +491,7 @@ def test_what_a_newer_release_says_beside_is_passed_over(world: World) -> None:
 # -- over real Redis, through real sessions ---------------------------------------------------------------------
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url  # nothing of it is in the database
+pytestmark = pytest.mark.sqlite_only  # the database holds nothing of it
 
 
 @pytest.fixture

@@ -36,10 +36,7 @@ def passwords_cost_little(cheap_passwords: None) -> None:
     """Everybody here has an account."""
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """The rules are the same on both. What differs, locks, has tests of its own below."""
-    return sqlite_url
+pytestmark = pytest.mark.sqlite_only  # but for the tests of locks below
 
 
 async def bodies(parley: Parley, viewer: Viewer) -> list[str]:
@@ -350,13 +347,8 @@ def test_each_role_is_an_act() -> None:
 # -- at once ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.both_databases
 class TestAtOnce:
-    @pytest.fixture
-    def database_url(self, request: pytest.FixtureRequest) -> str:
-        url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
-        return url
-
     async def test_hiding_restoring_and_deleting_never_miscounts(
         self, parley: Parley, alice: Viewer, carol: Viewer
     ) -> None:

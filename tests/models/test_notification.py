@@ -29,12 +29,10 @@ from app.settings import Settings
 from tests.live.people import ARTICLE, correct, enrol, say, take_back
 from tests.support.people import PASSWORD
 
-pytestmark = pytest.mark.usefixtures("cheap_passwords")
-
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url  # what depends on locks asks for PostgreSQL
+pytestmark = [
+    pytest.mark.usefixtures("cheap_passwords"),
+    pytest.mark.sqlite_only,  # tests of locks use `busy`, on PostgreSQL
+]
 
 
 @pytest.fixture

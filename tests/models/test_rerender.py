@@ -17,14 +17,9 @@ from app.models.comment import Comment
 from app.models.rerender import render_anew
 from tests.live.people import ARTICLE, enrol, say
 
-pytestmark = pytest.mark.usefixtures("cheap_passwords")
+pytestmark = [pytest.mark.usefixtures("cheap_passwords"), pytest.mark.sqlite_only]
 
 HEAVY = "*a* " * 500
-
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url
 
 
 @pytest.fixture

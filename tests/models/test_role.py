@@ -28,9 +28,7 @@ def passwords_cost_little(cheap_passwords: None) -> None:
     """Everybody here has an account."""
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url
+pytestmark = pytest.mark.sqlite_only
 
 
 # -- the first owner, and others ----------------------------------------------------------------------------

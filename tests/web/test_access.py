@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 PASSWORD = "talk among friends"
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url
+pytestmark = pytest.mark.sqlite_only
 
 
 class Lines(logging.Handler):

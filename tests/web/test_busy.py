@@ -24,9 +24,7 @@ HEARTBEAT = 0.1  # seconds
 PEOPLE = 50
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url  # it is the processor that they fight for
+pytestmark = pytest.mark.sqlite_only  # the tests are about the processor
 
 
 @pytest.fixture

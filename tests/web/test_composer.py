@@ -25,9 +25,7 @@ TEXT = 'Line one\n\n  <b>two</b> & "three" </textarea>'
 MANY = 300_000  # bytes
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url  # comments are tested on both elsewhere
+pytestmark = pytest.mark.sqlite_only  # comments are tested on both elsewhere
 
 
 async def form_of(client: httpx.AsyncClient, path: str = "/Article/1") -> tuple[str, dict[str, str]]:

@@ -32,10 +32,7 @@ OTHERS = [
 ROOT = "/talk"
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """Which kind it is does not matter here."""
-    return sqlite_url
+pytestmark = pytest.mark.sqlite_only
 
 
 @pytest.fixture

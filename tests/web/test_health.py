@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from tests.support.serving import Site
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url
+pytestmark = pytest.mark.sqlite_only
 
 
 async def test_it_is_alive_and_ready(guest: httpx.AsyncClient) -> None:

@@ -31,9 +31,7 @@ async def guest(lasting_site: Site) -> AsyncIterator[httpx.AsyncClient]:
         yield guest
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url  # these tests do not depend on the database
+pytestmark = pytest.mark.sqlite_only  # these tests do not depend on the database
 
 
 @pytest.mark.parametrize("host", REBOUND)

@@ -22,10 +22,7 @@ URL = f"{LISTED}/posts/hello?page=2"
 PAGE = {"url": URL, "title": "  Hello,\n world\u202e "}
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """One database is enough here."""
-    return sqlite_url
+pytestmark = pytest.mark.sqlite_only
 
 
 @pytest.fixture

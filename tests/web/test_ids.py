@@ -32,10 +32,7 @@ FORMS = [
 REFUSED = ["..", "a/../b", "./a", "\u200c", "a\u200bb", "\u202ea", "x" * 201, "a\x7f", "\u3164"]
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """One database is enough here."""
-    return sqlite_url
+pytestmark = pytest.mark.sqlite_only
 
 
 def place(id_: str) -> dict[str, str]:

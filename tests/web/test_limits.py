@@ -36,9 +36,7 @@ OFFICE = "192.0.2.200"  # where all are, unless told otherwise
 NAMES = ["SIGN_IN", "SIGN_UP", "MAIL", "COMMENT", "TYPING", "STREAM"]
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url  # nothing of it is in the database
+pytestmark = pytest.mark.sqlite_only  # the database holds nothing of it
 
 
 @pytest.fixture

@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 DASHBOARD = ROOT / "docs" / "grafana.json"
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url
+pytestmark = pytest.mark.sqlite_only
 
 
 class Scrape:

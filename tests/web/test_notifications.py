@@ -23,9 +23,7 @@ FIELDS = {
 }
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url  # what the model does on PostgreSQL is tested with it
+pytestmark = pytest.mark.sqlite_only  # the model's own tests cover PostgreSQL
 
 
 async def inbox(client: httpx.AsyncClient, **query: int) -> dict[str, Any]:

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 HOSTILE = "</script><script>alert(1)</script><!-- & \u2028 'quotes' \"more\""
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url  # what is read here is read in comments and accounts, too, on both
+pytestmark = pytest.mark.sqlite_only  # comments and accounts have tests on both
 
 
 async def bootstrap(client: httpx.AsyncClient, path: str) -> dict[str, Any]:

@@ -41,9 +41,7 @@ Asking = Callable[[httpx.AsyncClient, int], Awaitable[httpx.Response]]
 BUT = {"date", "set-cookie", "retry-after", "x-request-id"}
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url  # whom we tell what does not depend on it, nor does what we ask it for
+pytestmark = pytest.mark.sqlite_only  # recipients do not depend on the database
 
 
 @pytest.fixture

@@ -27,9 +27,7 @@ ELSEWHERE = {"commentable_type": "Page", "commentable_id": "about"}
 SOON = 5.0  # seconds: two, and some for a busy machine
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url  # nothing of it is in the database
+pytestmark = pytest.mark.sqlite_only  # the database holds nothing of it
 
 
 @asynccontextmanager
