@@ -60,6 +60,7 @@ check: $(INSTALLED_DEV) $(ASSETS)
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy --no-error-summary
 	$(RUN_NPM) run --silent lint
+	$(RUN_NPM) run --silent test
 
 assets: $(ASSETS)
 

@@ -14,91 +14,6 @@ from tests.support.people import edit, write
 if TYPE_CHECKING:
     from tests.browser.conftest import Arrive
 
-LETTER = "Dear all,\n\nwe meet on Monday at noon. Bring a cup.\n\nYours, Alice"
-
-# base, mine, theirs, and both; None where they touch.
-MERGES = [
-    ("a quick fox", "a quick fox", "a quick dog", "a quick dog"),
-    ("a quick fox", "a slow fox", "a quick fox", "a slow fox"),
-    ("a quick fox", "the quick fox", "a quick dog", "the quick dog"),
-    ("a quick fox", "a slow fox", "a swift fox", None),
-    ("a quick fox", "a slow fox", "a quick dog", None),  # next to each other
-    ("a quick fox", "a dog", "a dog", "a dog"),
-    ("a quick fox jumps", "a slow fox jumps", "a slow fox sits", "a slow fox sits"),  # the same change, and one more
-    # Going on with a line, or before it, leaves the words of it alone.
-    ("We meet at noon", "We meet at noon sharp", "They meet at noon", "They meet at noon sharp"),
-    ("We meet at noon", "We meet at noon", "Hello! We meet at noon", "Hello! We meet at noon"),
-    ("We meet at noon", "We meet at noon, yes", "Hello! We meet at noon", "Hello! We meet at noon, yes"),
-    ("We meet.", "We meet. Today.", "We meet. Tomorrow.", None),  # in the same place
-    ("We meet.", "Today! We meet.", "Tomorrow! We meet.", None),
-    ("We meet.", "Today! We meet.", "We meet. Bye.", "Today! We meet. Bye."),
-    # Paragraphs
-    (LETTER, LETTER.replace("Monday", "Tuesday"), LETTER.replace("a cup", "two cups"), "T+two"),
-    (LETTER, LETTER.replace("Monday", "Tuesday"), LETTER.replace("Alice", "Bob"), "T+B"),
-    (LETTER, f"{LETTER}\n\nPS. Do come.", LETTER.replace("Dear all", "Dear friends"), "PS+friends"),
-    (LETTER, LETTER.replace("\n\nYours, Alice", ""), LETTER.replace("Dear all", "Dear friends"), "friends-Yours"),
-    (LETTER, LETTER.replace("\n\nYours, Alice", ""), LETTER.replace("Alice", "Bob"), None),
-    (LETTER, LETTER.replace("\n\nYours", "\nYours"), LETTER.replace("all,\n\n", "all, "), "breaks"),
-    # What looks like nothing
-    ("", "", "They", "They"),
-    ("", "Mine", "They", None),
-    ("one two three", "one two", "two three", "two"),
-    ("one two three", "one", "three", None),
-    ("one\n\ntwo\n\nthree", "\n\ntwo\n\nthree", "one\n\n", None),  # not even a word would be left
-    ("  indented\n  twice", "  indented\n  twice more", " indented\n  twice", " indented\n  twice more"),
-    ("ends with  ", "ends with  ", "starts, ends with  ", "starts, ends with  "),
-    ("one\r\ntwo three four", "one\ntwo three 4", "1\r\ntwo three four", "1\ntwo three 4"),
-    ("__proto__ is a constructor", "__proto__ is a constructor x", "y __proto__ is a constructor", "proto"),
-    # Without spaces between the words
-    ("我们星期一中午见面。", "我们星期二中午见面。", "我们星期一中午见面吧。", "我们星期二中午见面吧。"),
-    ("我们星期一见面。", "我们星期二见面。", "我们星期三见面。", None),
-]
-MEANT = {
-    "proto": "y __proto__ is a constructor x",
-    "T+two": LETTER.replace("Monday", "Tuesday").replace("a cup", "two cups"),
-    "T+B": LETTER.replace("Monday", "Tuesday").replace("Alice", "Bob"),
-    "PS+friends": LETTER.replace("Dear all", "Dear friends") + "\n\nPS. Do come.",
-    "friends-Yours": LETTER.replace("\n\nYours, Alice", "").replace("Dear all", "Dear friends"),
-    "breaks": LETTER.replace("\n\nYours", "\nYours").replace("all,\n\n", "all, "),
-}
-MERGED = """async (cases) => {
-  const { mergeProse } = await import("/static/js/merge.js");
-  return cases.map((texts) => mergeProse(...texts));
-}"""
-
-# before, now, and now with what is new in [brackets].
-CHANGES = [
-    ("a quick fox", "a quick fox", "a quick fox"),
-    ("a quick fox", "a slow fox", "a [slow ]fox"),
-    ("a quick fox", "a quick fox jumps", "a quick fox [jumps]"),
-    ("a quick fox", "a fox", "a []fox"),
-    ("a quick fox", "", "[]"),
-    ("", "a fox", "[a fox]"),
-    ("One.\n\nTwo.", "One.\n\nTwo. More.\n\nThree.", "One.\n\nTwo. [More.\n\nThree.]"),
-]
-CHANGED = """async (cases) => {
-  const { changes } = await import("/static/js/merge.js");
-  const shown = ({ text, changed }) => changed ? `[${text}]` : text;
-  return cases.map(([before, now]) => changes(before, now).map(shown).join(""));
-}"""
-
-# Of 10,000 characters each, from what is usual to what is meant to cost.
-SLOWEST = """async () => {
-  const { changes, mergeProse } = await import("/static/js/merge.js");
-  const words = (n, of) => Array.from({ length: n }, (_, at) => (at % of).toString(36)).join(" ");
-  const times = [1, 2, 10, 250, 1000].map((of) => {
-    const text = words(3300, of).slice(0, 9_990);
-    const [mine, theirs] = [text.replace(/^/, "x y z "), text.replace(/$/, " x y z")];
-    const start = performance.now();
-    mergeProse(text, mine, theirs);
-    changes(text, `x ${theirs}`);
-    changes(text, text.split(" ").reverse().join(" "));
-    return performance.now() - start;
-  });
-  return Math.max(...times);
-}"""
-MOST_MS = 2_000  # on a machine that does other things, too; without the bound it is a minute
-
 # A state comes in, and the key that was on its way goes down right after it.
 PRESSED_AT_ONCE = """(body) => {
   const comment = parley.comments.at(0);
@@ -106,25 +21,6 @@ PRESSED_AT_ONCE = """(body) => {
   const keys = { key: "Enter", ctrlKey: true, bubbles: true };
   document.querySelector(".editor textarea").dispatchEvent(new KeyboardEvent("keydown", keys));
 }"""
-
-
-async def test_what_does_not_touch_is_merged(guest: Person) -> None:
-    merged = await guest.page.evaluate(MERGED, [case[:3] for case in MERGES])
-    wanted = [MEANT.get(case[3] or "", case[3]) for case in MERGES]
-    assert dict(enumerate(merged)) == dict(enumerate(wanted))
-    swapped = await guest.page.evaluate(MERGED, [(base, theirs, mine) for base, mine, theirs, _ in MERGES])
-    assert swapped == merged, "it does not matter whose is whose"
-
-
-async def test_what_has_changed_is_known_word_by_word(guest: Person) -> None:
-    changed = await guest.page.evaluate(CHANGED, CHANGES)
-    assert changed == [shown for _, _, shown in CHANGES]
-
-
-async def test_no_text_keeps_the_page_busy(guest: Person) -> None:
-    slowest = await guest.page.evaluate(SLOWEST)
-    print(f"{slowest:.0f} ms")
-    assert slowest < MOST_MS
 
 
 # -- in the editor ---------------------------------------------------------------------------------------------

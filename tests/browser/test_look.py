@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.models.fold import is_long
 from tests.support.people import expected, write
 
 if TYPE_CHECKING:
@@ -62,13 +61,6 @@ async def test_a_comment_stays_in_its_place(arrive: Arrive, phone: httpx.AsyncCl
     await page.emulate_media(media="screen")
     await page.evaluate(f"location.hash = '#comment-{long['id']}'")
     await alice.until(f"{body}.offsetHeight > 100_000", "the whole comment")
-
-
-async def test_page_and_server_fold_the_same_texts(arrive: Arrive) -> None:
-    texts = ["", "a\n" * 39, "a\n" * 40, "b" * 3_200, "b" * 3_201, "😀" * 1_600, "😀" * 1_601, "é" * 81 + "\n" * 38]
-    guest = await arrive(None)
-    fold = "async (texts) => { const { isLong } = await import('/static/js/fold.js'); return texts.map(isLong); }"
-    assert await guest.page.evaluate(fold, texts) == [is_long(text) for text in texts]
 
 
 async def test_a_phone_has_room_for_replies_and_fingertips(arrive: Arrive, phone: httpx.AsyncClient) -> None:

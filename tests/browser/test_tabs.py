@@ -381,34 +381,3 @@ async def test_an_outbox_of_the_closed_is_sent_by_the_open_without_web_locks(ali
     await other.reload()
     await other.sees("Left behind")
     await other.sees_the_truth_in_every_tab()
-
-
-# A relay among tabs that are not there, and a stream that leads nowhere: what it would ask of the server.
-ROUND = """async ([number, topics, cursors]) => {
-  const { Relay } = await import("/static/js/relay.js");
-  const addresses = [], of = (some, tab) => some.map((one) => `${one} ${tab}`), real = window.EventSource;
-  window.EventSource = class { constructor(address) { addresses.push(address); } addEventListener() {} close() {} };
-  const tabs = Object.assign({ leads: true, present: () => names }, Backbone.Events, {
-    post(kind, data) { if (kind === "round") this.last = data.tabs; this.trigger(kind, data); },
-  });
-  const names = Array.from({ length: number }, (_, tab) => `${tab}`);
-  new Relay(tabs);
-  for (const tab of names) tabs.post("join", { tab, user: "1", topics: of(topics, tab), cursors: of(cursors, tab) });
-  while (addresses.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
-  window.EventSource = real;
-  tabs.post("yield");
-  const query = new URL(addresses.at(-1), location.href).searchParams;
-  return [tabs.last, query.getAll("topic").length, query.getAll("cursor").length];
-}"""
-
-
-async def test_no_round_is_more_than_the_server_takes(guest: Person) -> None:
-    """The tab that was opened last comes first."""
-    for number, topics, cursors, wanted in (
-        (60, ["Article", "Commentable"], ["one"], (49, 98, 49)),
-        (60, ["Article"], ["thread", "account", "commentable"], (33, 33, 99)),
-        (3, ["Article", "Commentable"], ["one"], (3, 6, 3)),
-    ):
-        served, *asked = await guest.page.evaluate(ROUND, [number, topics, cursors])
-        assert (len(served), *asked) == wanted
-        assert served[0] == str(number - 1)
