@@ -24,7 +24,8 @@ class Pulse:
     def __init__(self) -> None:
         self._due: defaultdict[int, set[Sleeper]] = defaultdict(set)  # by tick of the loop's clock
         self._ticks: dict[Sleeper, int] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._timer_tick = 0  # of `_timer`; uvloop's handle of a time that has passed has no `when()`
 
     def __len__(self) -> int:
         return len(self._ticks)
@@ -35,7 +36,7 @@ class Pulse:
         tick = int((asyncio.get_running_loop().time() + seconds) / TICK) + 1
         self._ticks[sleeper] = tick
         self._due[tick].add(sleeper)
-        if self._timer is None or self._timer.when() > tick * TICK:
+        if self._timer is None or self._timer_tick > tick:
             self._set_timer(tick)
 
     def forget(self, sleeper: Sleeper) -> None:
@@ -50,6 +51,7 @@ class Pulse:
 
     def _set_timer(self, tick: int) -> None:
         self.close()
+        self._timer_tick = tick
         self._timer = asyncio.get_running_loop().call_at(tick * TICK, self._beat)
 
     def _beat(self) -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 
+import uvloop
+
 from app.live.pulse import TICK, Pulse
 from tests.support.waiting import wait_until
 
@@ -75,3 +77,14 @@ async def test_who_is_told_may_set_the_next_at_once() -> None:
     pulse.set(heart, 0)
     await wait_until(lambda: heart.beats > 3, "the fourth beat")
     pulse.close()
+
+
+def test_a_beat_that_is_overdue_leaves_the_next_one_working_on_uvloop() -> None:
+    async def sessions() -> tuple[int, int]:
+        pulse, alice, bob = Pulse(), Sleeper(), Sleeper()
+        pulse.set(alice, -1)
+        pulse.set(bob, 0)
+        await wait_until(lambda: alice.beats and bob.beats, "both beats")
+        return alice.beats, bob.beats
+
+    assert uvloop.run(sessions()) == (1, 1)
