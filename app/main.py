@@ -34,6 +34,7 @@ from app.web import (
     openapi,
     pages,
     streams,
+    templates,
     typing,
     users,
     worker,
@@ -108,6 +109,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         forget_shutdown()
         collect_rarely()
+        templates.compile_all()
         async with parley, limits, background, watched or nullcontext():
             if not await demo.refuse_accounts_at_start(parley):
                 background.start(demo.keep_refusing_accounts(parley))

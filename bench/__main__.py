@@ -17,7 +17,7 @@ from typing import Any
 
 import uvloop
 
-from bench import fanout, growth, million, openings, plots, report, storm, writes
+from bench import fanout, growth, million, openings, plots, report, slow_texts, storm, writes
 from bench.machine import describe
 
 RESULTS = Path(__file__).parent / "results"
@@ -25,6 +25,7 @@ SCENARIOS: Mapping[str, Callable[[argparse.Namespace], Coroutine[Any, Any, dict[
     "fan-out": lambda given: fanout.run(given.rounds, given.sessions or fanout.SIZES),
     "storm": lambda given: storm.run(given.sessions or storm.SIZES),
     "openings": lambda given: openings.run(),
+    "slow-texts": lambda given: slow_texts.run(),
     "writes": lambda given: writes.run(given.rounds),
     "growth": lambda given: growth.run(given.rounds),
     "million": lambda given: million.run(given.out),  # from what the others have found

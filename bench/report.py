@@ -140,6 +140,22 @@ def openings(found: Results) -> str:
     return table(head, rows)
 
 
+def slow_texts(found: Results) -> str:
+    head = [
+        "database",
+        "comments, first and then: ms",
+        "page, first and then: ms",
+        "`/healthz` beside it: p50, worst ms",
+    ]
+    rows = []
+    for of in found["databases"]:
+        times = (f"{number(of['paths'][name]['first_ms'])}, {number(of['paths'][name]['then_ms'])}"
+                 for name in ("api", "page"))  # fmt: skip
+        health = ", ".join(number(of["healthz"][of_all]) for of_all in ("p50_ms", "worst_ms"))
+        rows.append([DATABASES[of["database"]], *times, health])
+    return table(head, rows)
+
+
 def writes(found: Results) -> str:
     ways = list(found["ways"][0]["per_second"])
     head = ["per second", *(f"{DATABASES[of['database']]}, {_topics(of['topics'])}" for of in found["ways"])]
@@ -256,6 +272,7 @@ TABLES: Mapping[str, tuple[str, Callable[[Results], str]]] = {
     "sessions": ("fan-out", sessions),
     "storm": ("storm", storm),
     "openings": ("openings", openings),
+    "slow-texts": ("slow-texts", slow_texts),
     "writes": ("writes", writes),
     "parts": ("writes", parts),
     "growth": ("growth", growth),

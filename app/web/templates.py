@@ -43,6 +43,13 @@ def _environment() -> Environment:
 _templates = _environment()
 
 
+def compile_all() -> None:
+    """Compile every template, so that no request waits for it. The first page after a start would stop the event loop
+    for 100 to 200 ms."""
+    for name in _templates.list_templates():
+        _templates.get_template(name)
+
+
 def page(request: Request, name: str, context: Mapping[str, Any], status: int = 200) -> HTMLResponse:
     """A rendered page. Never cached: it carries a snapshot, and a person's name.
 

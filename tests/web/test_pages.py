@@ -8,9 +8,14 @@ from html import unescape
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from jinja2 import Environment
 
 from app.demo import ARTICLES
+from app.main import create_app
+from app.settings import Settings
+from app.web import templates
 from tests.support.people import snapshot, write
+from tests.support.serving import serving
 from tests.support.sse import listening
 from tests.web.database import seq_of
 
@@ -124,3 +129,12 @@ async def test_the_front_page_lists_the_demos_articles(alice: httpx.AsyncClient,
 async def test_head_of_a_page(guest: httpx.AsyncClient, path: str) -> None:
     response = await guest.head(path)
     assert (response.status_code, response.content) == (200, b"")
+
+
+async def test_no_page_waits_for_a_template_to_be_compiled(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert templates._templates.cache is not None
+    templates._templates.cache.clear()  # as in a process that has just started
+    async with serving(create_app(settings)) as site, site.client() as guest:
+        monkeypatch.delattr(Environment, "compile")
+        for path in ("/", "/Article/1", "/docs", "/reset", "/Article"):
+            assert (await guest.get(path)).status_code in (200, 404), path
