@@ -1,7 +1,7 @@
 # make run    everything from nothing to a working page on http://127.0.0.1:8000 (HOST and PORT are honoured)
 # make wheel  dist/parley-….whl, with all that it takes to run
 # make chaos  everything broken, again and again, with real parts; SECONDS=600 SEED=7
-# make bench  how fast it is, beside what else could do the same work; SCENARIOS="fan-out storm" ROUNDS=5 SESSIONS="200 1000"
+# make bench  how fast it is, beside what else could do the same work; SCENARIOS="fan-out storm" ROUNDS=5 SESSIONS="200 1000" BEFORE=../older
 # make test   every check and every test, on servers and a browser that it finds or fetches itself; WORKERS=4
 
 # Any Python from 3.11 on that can make a virtual environment: `make run PYTHON=python3.13` to choose.
@@ -52,8 +52,9 @@ SECONDS ?= 600
 chaos: $(INSTALLED_DEV) $(ASSETS)
 	@$(BIN)/python -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
-bench: $(INSTALLED_BENCH)
-	@$(BIN)/python -m bench $(SCENARIOS) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SESSIONS),--sessions $(SESSIONS))
+bench: $(INSTALLED_BENCH) $(ASSETS)
+	@$(BIN)/python -m bench $(SCENARIOS) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SESSIONS),--sessions $(SESSIONS)) \
+		$(if $(BEFORE),--before $(BEFORE))
 
 check: $(INSTALLED_DEV) $(ASSETS)
 	$(BIN)/ruff format --check --quiet .

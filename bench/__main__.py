@@ -17,7 +17,7 @@ from typing import Any
 
 import uvloop
 
-from bench import fanout, growth, million, openings, plots, report, slow_texts, storm, writes
+from bench import fanout, growth, million, openings, page, plots, report, slow_texts, storm, writes
 from bench.machine import describe
 
 RESULTS = Path(__file__).parent / "results"
@@ -28,6 +28,7 @@ SCENARIOS: Mapping[str, Callable[[argparse.Namespace], Coroutine[Any, Any, dict[
     "slow-texts": lambda given: slow_texts.run(),
     "writes": lambda given: writes.run(given.rounds),
     "growth": lambda given: growth.run(given.rounds),
+    "page": lambda given: page.run(given.rounds, given.before),
     "million": lambda given: million.run(given.out),  # from what the others have found
 }
 
@@ -37,6 +38,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("scenario", nargs="*", help=f"{', '.join(SCENARIOS)}, report; all of them by default")
     parser.add_argument("--rounds", type=int, default=5, help="whose median is told")
     parser.add_argument("--sessions", type=int, nargs="*", help="for fan-out and storm: these instead of their own")
+    parser.add_argument("--before", type=Path, help="for page: an older checkout, measured in turns with this one")
     parser.add_argument("--out", type=Path, default=RESULTS, help="the directory for the results")
     given = parser.parse_args()
     if unknown := set(given.scenario) - {*SCENARIOS, "report"}:

@@ -156,6 +156,31 @@ def slow_texts(found: Results) -> str:
     return table(head, rows)
 
 
+PAGE_ROWS = [
+    ("requests, first visit, with the service worker's", "≤ 12", ["first_requests"]),
+    ("… repeat visit", "≤ 3", ["repeat_requests"]),
+    ("KB on the wire: first visit, repeat visit", "", ["first_kb", "repeat_kb"]),
+    ("KB compressed: scripts and styles of a page that has posted a comment", "≤ 70", ["files_kb"]),
+    ("… files", "", ["files"]),
+    (
+        "host page, thread below the fold: KB, requests before it scrolls there",
+        "≤ 4, ≤ 2",
+        ["host_kb", "host_requests"],
+    ),
+    ("live after s, 3G: first visit, repeat visit", "≤ 2.5, ≤ 1.2", ["first_live_s", "repeat_live_s"]),
+    ("ms CPU of the server, first view by a guest", "≤ 15", ["cpu_ms"]),
+]
+
+
+def page(found: Results) -> str:
+    checkouts = found["checkouts"]
+    rows = [
+        [what, *(", ".join(f"{of[key]:.3g}" for key in keys) for of in checkouts.values()), reach]
+        for what, reach, keys in PAGE_ROWS
+    ]
+    return table(["", *checkouts, "reach"], rows)
+
+
 def writes(found: Results) -> str:
     ways = list(found["ways"][0]["per_second"])
     head = ["per second", *(f"{DATABASES[of['database']]}, {_topics(of['topics'])}" for of in found["ways"])]
@@ -273,6 +298,7 @@ TABLES: Mapping[str, tuple[str, Callable[[Results], str]]] = {
     "storm": ("storm", storm),
     "openings": ("openings", openings),
     "slow-texts": ("slow-texts", slow_texts),
+    "page": ("page", page),
     "writes": ("writes", writes),
     "parts": ("writes", parts),
     "growth": ("growth", growth),

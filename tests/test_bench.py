@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import httpx
 import pytest
 
 from bench import report, servers
@@ -12,6 +13,7 @@ from bench.cluster import Cluster, Shape
 from bench.crowds import crowd
 from bench.measure import exponent, percentile
 from bench.million import hint_cost
+from bench.road import Direction, Network, Road
 
 BLOCK = 'id: 1\nevent: global.comment.create.success\ndata: {"payload": {"model": {"body": "hello"}}}\n\n'
 
@@ -70,6 +72,34 @@ def test_the_page_is_written_from_results_and_nothing_else_of_it_is_touched(tmp_
     assert "to the power of 0.00 (PostgreSQL): " in told
     assert "old" not in told
     assert told.endswith("<!-- end -->\nafter\n<!-- bench: writes -->\nkept\n<!-- end -->\n")
+
+
+async def test_a_road_counts_the_requests_and_bytes_of_every_connection() -> None:
+    async with servers.floor(BLOCK) as floor, Road(floor.port) as road:
+        for _ in range(2):
+            async with httpx.AsyncClient(base_url=road.url, trust_env=False, verify=False) as client:
+                await client.post("/?topic=1", content=BLOCK)
+                await client.post("/?topic=2", content=BLOCK)
+        assert [head.split(b"\r\n")[0] for head in road.requests] == [
+            b"POST /?topic=1 HTTP/1.1",
+            b"POST /?topic=2 HTTP/1.1",
+        ] * 2
+        assert road.received > 4 * len("HTTP/1.1 200 OK")
+
+
+def test_all_connections_of_a_road_share_its_rate() -> None:
+    down, network = Direction(), Network(latency=0.5, rate=1_000)
+    assert down.send(2_000, network, now=10) == (12, 12.25)
+    assert down.send(1_000, network, now=10) == (13, 13.25), "behind the first one"
+    assert down.send(1_000, network, now=20) == (21, 21.25)
+
+
+def test_a_page_is_compared_with_the_older_checkout() -> None:
+    here = {key: 2.0 for _, _, keys in report.PAGE_ROWS for key in keys}
+    before = {**here, "first_requests": 300.0}
+    lines = report.page({"checkouts": {"before": before, "here": here}}).splitlines()
+    assert lines[0] == "|  | before | here | reach |"
+    assert lines[2].endswith("| 300 | 2 | ≤ 12 |")
 
 
 def test_every_mark_of_the_page_has_its_table() -> None:

@@ -1,0 +1,141 @@
+"""A TCP relay between a browser and a server. It counts what passes, and can be as slow as a phone's network.
+
+1. The latency holds for each request, half of it on the way up and half on the way down. A new connection costs nothing
+   more, as in Chromium's own emulation of a network.
+2. The rate is shared by all connections of the relay. So it also holds for service workers and iframes, which an
+   emulation in one page's DevTools does not reach.
+3. A request is counted by its first line. Browsers do not pipeline, so each request begins a segment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Self
+
+from tests.support.listeners import accept_no_more
+
+PIECE = 4_096  # bytes that a connection sends before another one has its turn
+REQUEST = re.compile(rb"(?P<method>[A-Z]+) (?P<target>\S+) HTTP/1\.1\r\n")
+
+Pieces = asyncio.Queue[tuple[float, bytes]]
+
+
+@dataclass(frozen=True)
+class Network:
+    """`latency`: seconds of a round trip. `rate`: bytes a second, in each direction; None: as fast as it comes."""
+
+    latency: float = 0.0
+    rate: float | None = None
+
+
+FAST = Network()
+MOBILE = Network(0.3, 700_000 / 8)  # 3G: 300 ms, 700 kbit/s
+
+
+@dataclass
+class Direction:
+    """One direction of a network, shared by all connections."""
+
+    free_at: float = 0.0
+
+    def send(self, size: int, network: Network, now: float) -> tuple[float, float]:
+        """When the sender may send the next piece, and when this piece arrives."""
+        self.free_at = max(self.free_at, now) + size / network.rate if network.rate else now
+        return self.free_at, self.free_at + network.latency / 2
+
+
+@dataclass
+class Road:
+    """Listens on `port`, and relays to the server on `to`."""
+
+    to: int
+    network: Network = FAST
+    requests: list[bytes] = field(default_factory=list)  # the heads, in the order in which they were sent
+    received: int = 0  # bytes that came from the server
+    used_at: float = 0.0
+
+    async def __aenter__(self) -> Self:
+        self._up, self._down = Direction(), Direction()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
+        self.port: int = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await accept_no_more(self._server)
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def count_anew(self) -> None:
+        self.requests, self.received = [], 0
+
+    async def quiet(self, seconds: float = 2.0) -> None:
+        """Wait until nothing has passed for this long."""
+        self.used_at = time.monotonic()
+        while (left := self.used_at + seconds - time.monotonic()) > 0:
+            await asyncio.sleep(left)
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task
+        self._tasks.add(task)
+        try:
+            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self.to)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    self._pump(group, reader, server_writer, self._up, counted=True)
+                    self._pump(group, server_reader, writer, self._down, counted=False)
+            finally:
+                server_writer.close()
+        except* (OSError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+            self._tasks.discard(task)
+
+    def _pump(
+        self, group: asyncio.TaskGroup, reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
+        direction: Direction, counted: bool,
+    ) -> None:  # fmt: skip
+        pieces: Pieces = asyncio.Queue()
+        group.create_task(self._take(reader, pieces, direction, counted))
+        group.create_task(_deliver(pieces, writer))
+
+    async def _take(self, reader: asyncio.StreamReader, pieces: Pieces, direction: Direction, up: bool) -> None:
+        with suppress(OSError):
+            while piece := await reader.read(65_536 if up else PIECE):
+                self._count(piece, up)
+                free_at, arrives_at = direction.send(len(piece), self.network, time.monotonic())
+                pieces.put_nowait((arrives_at, piece))
+                await asyncio.sleep(free_at - time.monotonic())
+        pieces.put_nowait((time.monotonic() + self.network.latency / 2, b""))
+
+    def _count(self, piece: bytes, up: bool) -> None:
+        self.used_at = time.monotonic()
+        if not up:
+            self.received += len(piece)
+        elif REQUEST.match(piece):
+            self.requests.append(piece.partition(b"\r\n\r\n")[0])
+
+
+async def _deliver(pieces: Pieces, writer: asyncio.StreamWriter) -> None:
+    """Write each piece when it arrives. An empty one is the end."""
+    with suppress(OSError):
+        while True:
+            arrives_at, piece = await pieces.get()
+            await asyncio.sleep(arrives_at - time.monotonic())
+            if not piece:
+                break
+            writer.write(piece)
+            await writer.drain()
+        writer.write_eof()
