@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.async_api import Browser, Playwright, async_playwright
 
-from tests.browser.complaints import Complaints
+from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.gate import is_in_gate
 from tests.browser.people import Person, cookies_of
 from tests.browser.roads import proxy_to
 from tests.support import people
@@ -38,6 +39,16 @@ def pytest_collectstart(collector: pytest.Collector) -> None:
     """Mark the modules here: what a browser does is the same on each database. The journey's closer mark says both."""
     if isinstance(collector, pytest.Module):
         collector.add_marker("sqlite_only")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "virtual_clock: the pages of this test have a clock that the test moves")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Run what `gate.py` does not list with `--everything` only."""
+    if not is_in_gate(item.path.name, item.name):
+        item.add_marker(pytest.mark.extended)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -93,25 +104,45 @@ def complaints() -> Complaints:
 
 
 @pytest.fixture
+def network_errors(complaints: Complaints) -> None:
+    """Requests are refused or lost in this test, and the browser may complain of it."""
+    complaints.allow(NETWORK)
+
+
+@pytest.fixture
 async def arrive(
     request: pytest.FixtureRequest, browser: Browser, site: Site, complaints: Complaints, tmp_path: Path
 ) -> AsyncIterator[Arrive]:
     """`await arrive("Alice")`: somebody with an account, signed in; `arrive()`: a guest. Both look at Article/1.
 
-    Options: `at`, another path, and what a browser's context takes: a viewport, a colour scheme, a road (`base_url`).
+    Options: `at`, another path; `scripts`, which run before those of each page; `clock`, whether the pages have a clock
+    that the test moves; and what a browser's context takes: a viewport, a colour scheme, a road (`base_url`).
     A service worker would answer what tests mean to intercept: there is none without `service_workers="allow"`.
+    The mark `virtual_clock` stands for `clock=True`.
     """
+    has_clock = request.node.get_closest_marker("virtual_clock") is not None
     here: list[Person] = []
     complaints.allow("Service Worker registration blocked by Playwright")
     async with AsyncExitStack() as doors:
 
-        async def arrive(name: str | None = None, at: str = "/Article/1", **options: Any) -> Person:
+        async def arrive(
+            name: str | None = None,
+            at: str = "/Article/1",
+            *,
+            clock: bool = has_clock,
+            scripts: Sequence[str] = (),
+            **options: Any,
+        ) -> Person:
             client = await doors.enter_async_context(site.client())
             if name:
                 await people.sign_up(client, name)
             options = {"base_url": site.url, "service_workers": "block", **options}
             context = await doors.enter_async_context(await browser.new_context(**options))
             await context.add_cookies(cookies_of(client))
+            if clock:
+                await context.clock.install()
+            for script in scripts:
+                await context.add_init_script(script)
             person = Person(name or "a guest", context, client, complaints)
             here.append(person)
             return await person.visit(at)

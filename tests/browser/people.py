@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from playwright.async_api import BrowserContext, Error, Frame, Locator, Page
 
-from tests.support.people import ARTICLE, write
+from tests.support.people import ARTICLE, PASSWORD, email_of, write
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MOST_TABS = 60  # more than any page has
 A_DAY = 86_400  # seconds
-PATIENCE = 20_000  # milliseconds in which the page has to do what is asked of it, on a machine that is busy
+PATIENCE = 40_000  # milliseconds in which the page has to do what is asked of it, on a machine that is busy
 
 SHOWN = """() => Array.from(document.querySelectorAll(".thread__list > .comment"), (el) => {
   const part = (name) => el.querySelector(".comment__" + name);
@@ -44,6 +44,7 @@ BODIES = f"() => ({SHOWN})().filter((shown) => shown.state !== 'hidden').map((sh
 MODELS = "() => parley.comments.toJSON()"
 # Of every comment anywhere in the page, in the list or not.
 IDS = "() => Array.from(document.querySelectorAll('[data-comment-id]'), (el) => el.dataset.commentId)"
+SENT = "parley.outbox.records.length === 0"
 FIND = "parley.comments.find((comment) => comment.text() === body && comment.state() !== 'deleting')"
 REWRITE = f"""([body, text]) => {{
   const comment = {FIND};
@@ -156,12 +157,32 @@ class Person:
 
     # -- forms ----------------------------------------------------------------------------------------------
 
+    async def fill(self, form: str, **fields: str) -> None:
+        """Fill these fields of a form, by their names, and submit it."""
+        for name, value in fields.items():
+            await self.page.locator(f"{form} [name={name}]").fill(value)
+        await self.page.locator(f"{form} [type=submit]:visible").click()
+
     async def is_refused(self, form: str, field: str, words: str = "") -> None:
         """Waits until this field is marked, has the focus, and is described by what is wrong with it."""
         await self.focus_is_on(f"{form} [name={field}][aria-invalid=true]")
         described: str = await self.page.evaluate(DESCRIPTION, f"{form} [name={field}]")
         assert words in described, described
         assert described
+
+    async def shows(self, selector: str, words: str) -> None:
+        """Waits until this part of the page is there, with these words in it."""
+        part = f"document.querySelector({json.dumps(selector)})"
+        await self.until(f"{part}?.checkVisibility() && {part}.textContent.includes({json.dumps(words)})", words)
+
+    async def shows_note(self, body: str, words: str) -> None:
+        """Waits until that stands below the comment."""
+        note = self.comment(body).locator(".comment__note")
+
+        async def is_there() -> bool:
+            return await note.inner_text() == words
+
+        await wait_until(is_there, words)
 
     async def is_told(self, words: str) -> None:
         """Waits until the notice says that, to the eye, and to a screen reader."""
@@ -254,6 +275,10 @@ class Person:
         """Waits until these, in this order, and nothing else are the thread."""
         await self._comes_to(BODIES, list(bodies))
 
+    async def has_sent_all(self, timeout: float = PATIENCE) -> None:
+        """Waits until the outbox is empty."""
+        await self.until(SENT, "all to be sent", timeout)
+
     async def is_settled(self) -> None:
         """Waits until nothing is on its way to the server."""
         await self.until("parley.comments.every((comment) => comment.state() === 'settled')", "all to be settled")
@@ -291,7 +316,32 @@ class Person:
     async def _shows(self, look: str, wanted: list[Any]) -> bool:
         return bool(await self.page.evaluate(look) == wanted)
 
+    @property
+    def streams(self) -> list[str]:
+        """The requests for streams, of all tabs."""
+        return [request for request in self.requests if request.startswith("GET /streams")]
+
     # -- the account ----------------------------------------------------------------------------------------
+
+    async def open_sign_in(self) -> None:
+        await self.page.locator(".account__sign-in").click()
+
+    async def sign_in(self, name: str, password: str = PASSWORD) -> None:
+        """In the dialog, which is open."""
+        await self.fill(".entry", email=email_of(name), password=password)
+        await self.is_signed_in(name)
+
+    async def sign_in_by_keys(self, name: str, password: str = PASSWORD, button: str = ".account__sign-in") -> None:
+        """Press this button, which is next, and fill in the dialog. The password may be wrong."""
+        await self.press(button)
+        await self.type(".entry [name=email]", email_of(name))
+        await self.type(".entry [name=password]", password)
+        await self.page.keyboard.press("Enter")
+
+    async def sign_up(self, name: str, password: str = PASSWORD) -> None:
+        """In the dialog, which is open."""
+        await self.fill(".entry", username=name, email=email_of(name), password=password)
+        await self.is_signed_in(name)
 
     async def is_signed_in(self, name: str | None = None) -> None:
         await self._account_is("signed-in")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.settings import ROOT
-from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
 from tests.browser.scene import STILL, converse
 from tests.browser.test_moderation import moderator
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
     from app.live.parley import Parley
     from tests.browser.conftest import Arrive
     from tests.support.serving import Site
+
+pytestmark = pytest.mark.usefixtures("network_errors")
 
 # WCAG 2.2 AA and what axe holds to be good practice besides.
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -36,11 +37,6 @@ PAGES = [
     "/dev/mail",
 ]
 MODES = ["signin", "signup", "forgot"]
-
-
-@pytest.fixture(autouse=True)
-def refusals_are_meant(complaints: Complaints) -> None:
-    complaints.allow(NETWORK)
 
 
 async def find_nothing(person: Person, rules: list[str] = RULES) -> None:

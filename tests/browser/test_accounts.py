@@ -10,28 +10,19 @@ from app.models.user import User
 from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
 from tests.support.people import PASSWORD, email_of, sign_up, write
-from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     import httpx
-    from playwright.async_api import Locator
 
     from app.live.parley import Parley
     from tests.support.serving import Site
-
-
-async def fill_in(person: Person, **fields: str) -> None:
-    for name, value in fields.items():
-        await person.page.locator(f".entry input[name={name}]").fill(value)
-    await person.page.locator(".entry__submit").click()
 
 
 async def test_a_guests_text_is_posted_once_they_have_signed_in(guest: Person, bob: Person, site: Site) -> None:
     async with site.client() as client:
         await sign_up(client, "Alice")
     await guest.write("I shall say who I am")
-    await fill_in(guest, email=email_of("Alice"), password=PASSWORD)
-    await guest.is_signed_in("Alice")
+    await guest.sign_in("Alice")
     await bob.sees("I shall say who I am")
     await guest.sees("I shall say who I am")
     await guest.sees_the_truth()
@@ -42,8 +33,7 @@ async def test_a_guests_text_is_posted_once_they_have_signed_in(guest: Person, b
 async def test_a_guests_text_is_posted_once_they_have_signed_up(guest: Person) -> None:
     await guest.write("Here for the first time")
     await guest.page.locator(".entry__to-signup").click()
-    await fill_in(guest, username="Dora", email="dora@example.com", password=PASSWORD)
-    await guest.is_signed_in("Dora")
+    await guest.sign_up("Dora")
     await guest.sees("Here for the first time")
     await guest.sees_the_truth()
 
@@ -63,20 +53,19 @@ async def test_what_is_wrong_stands_beside_its_field(
     complaints.allow(NETWORK)
     entry = guest.page.locator(".entry")
     await guest.page.locator(".account__sign-up").click()
-    await fill_in(guest, username="x", email="nobody", password="short")
+    await guest.fill(".entry", username="x", email="nobody", password="short")
     for field in ("username", "email", "password"):
         await entry.locator(f".field__error[data-field={field}]").wait_for()
         assert await entry.locator(f"input[name={field}]").get_attribute("aria-invalid") == "true"
-    await fill_in(guest, username="carol", email="another@example.com", password=PASSWORD)
+    await guest.fill(".entry", username="carol", email="another@example.com", password=PASSWORD)
     await guest.until("!document.querySelector('.field__error[data-field=email]:not([hidden])')", "the address to pass")
     await entry.locator(".field__error[data-field=username]").wait_for()
 
     await entry.locator(".entry__to-signin").click()
-    await fill_in(guest, email=email_of("Carol"), password="no idea at all")
+    await guest.fill(".entry", email=email_of("Carol"), password="no idea at all")
     await entry.locator(".entry__problem").wait_for()
-    assert "wrong" in await entry.locator(".entry__problem").inner_text()
-    await fill_in(guest, email=email_of("Carol"), password=PASSWORD)
-    await guest.is_signed_in("Carol")
+    assert await entry.locator(".entry__problem").inner_text() == "Wrong email or password."
+    await guest.sign_in("Carol")
     assert not await entry.is_visible()
 
 
@@ -110,18 +99,12 @@ async def test_a_comment_after_the_logins_end_waits_for_the_next(alice: Person, 
     await alice.client.delete("/api/session")
     await alice.write("In vain")
     await alice.is_guest()
-    note = alice.comment("In vain").locator(".comment__note")
-    await wait_until(lambda: _says(note, "Will be sent when you sign in again."), "to be told")
+    await alice.shows_note("In vain", "Will be sent when you sign in again.")
     await alice.sees("In vain")
-    await alice.page.locator(".account__sign-in").click()
-    await fill_in(alice, email=email_of("Alice"), password=PASSWORD)
-    await alice.is_signed_in()
+    await alice.open_sign_in()
+    await alice.sign_in("Alice")
     await alice.sees_the_truth()
     assert await alice.bodies() == ["In vain"]
-
-
-async def _says(note: Locator, words: str) -> bool:
-    return await note.inner_text() == words
 
 
 async def test_signing_in_shows_what_is_mine(guest: Person, site: Site) -> None:
@@ -130,9 +113,8 @@ async def test_signing_in_shows_what_is_mine(guest: Person, site: Site) -> None:
         await write(client, "From the train")
     await guest.sees("From the train")
     assert not await guest.comment("From the train").locator(".comment__edit").is_visible()
-    await guest.page.locator(".account__sign-in").click()
-    await fill_in(guest, email=email_of("Alice"), password=PASSWORD)
-    await guest.is_signed_in("Alice")
+    await guest.open_sign_in()
+    await guest.sign_in("Alice")
     await guest.comment("From the train").locator(".comment__edit").wait_for()
     await guest.sees_the_truth()
 

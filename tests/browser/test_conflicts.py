@@ -26,7 +26,7 @@ PRESSED_AT_ONCE = """(body) => {
 # -- in the editor ---------------------------------------------------------------------------------------------
 
 
-async def is_told(person: Person, theirs: str) -> None:
+async def sees_conflict(person: Person, theirs: str) -> None:
     """Waits until the editor shows that the comment says this meanwhile."""
     await person.until("document.querySelector('.editor__conflict').checkVisibility()", "to be told")
     await person.page.locator(".editor__theirs").get_by_text(theirs, exact=True).wait_for()
@@ -45,7 +45,7 @@ def edits(person: Person) -> int:
 async def test_two_changes_that_do_not_touch_can_both_be_had(alice: Person, bob: Person) -> None:
     comment = await alice.begins_to_edit("We meet on Monday at noon", "We meet on Monday at noon, in the hall")
     await edit(alice.client, comment, "All of us meet on Monday at noon")
-    await is_told(alice, "All of us meet on Monday at noon")
+    await sees_conflict(alice, "All of us meet on Monday at noon")
     assert await alice.page.locator(".editor__theirs mark").all_text_contents() == ["All of us "]
     await offers(alice, "Overwrite with mine", "Merge both", "Cancel")
     assert await alice.editor.input_value() == "We meet on Monday at noon, in the hall"
@@ -67,7 +67,7 @@ async def test_two_changes_that_do_not_touch_can_both_be_had(alice: Person, bob:
 async def test_it_can_be_undone_and_done_again(alice: Person) -> None:
     comment = await alice.begins_to_edit("one two three", "one two three four")
     await edit(alice.client, comment, "0 one two three")
-    await is_told(alice, "0 one two three")
+    await sees_conflict(alice, "0 one two three")
     await alice.page.locator(".editor__merge").click()
     await alice.editor.press("End")
     await alice.page.keyboard.type(" five")
@@ -86,16 +86,16 @@ async def test_it_can_be_undone_and_done_again(alice: Person) -> None:
 async def test_one_change_after_the_other_comes_while_it_is_open(alice: Person) -> None:
     comment = await alice.begins_to_edit("one two three four five", "one two three four 5")
     await edit(alice.client, comment, "1 two three four five")
-    await is_told(alice, "1 two three four five")
+    await sees_conflict(alice, "1 two three four five")
     await edit(alice.client, comment, "1 2 three four five")
-    await is_told(alice, "1 2 three four five")
+    await sees_conflict(alice, "1 2 three four five")
     assert await alice.page.locator(".editor__theirs mark").all_text_contents() == ["1 2 "]
     await alice.page.locator(".editor__merge").click()
     assert await alice.editor.input_value() == "1 2 three four 5"
 
     # What has been put together is written on what it was put together with.
     await edit(alice.client, comment, "1 two three four five")
-    await is_told(alice, "1 two three four five")
+    await sees_conflict(alice, "1 two three four five")
     await offers(alice, "Overwrite with mine", "Merge both", "Undo merge", "Cancel")
     await alice.page.locator(".editor__merge").click()
     assert await alice.editor.input_value() == "1 two three four 5"
@@ -107,7 +107,7 @@ async def test_one_change_after_the_other_comes_while_it_is_open(alice: Person) 
 async def test_where_they_touch_there_is_a_choice_and_no_mixture(alice: Person) -> None:
     comment = await alice.begins_to_edit("one two three", "one 2 three")
     await edit(alice.client, comment, "one zwei three")
-    await is_told(alice, "one zwei three")
+    await sees_conflict(alice, "one zwei three")
     await offers(alice, "Overwrite with mine", "Cancel")
     await alice.editor.fill("one two three four")
     await offers(alice, "Overwrite with mine", "Merge both", "Cancel")
@@ -120,7 +120,7 @@ async def test_where_they_touch_there_is_a_choice_and_no_mixture(alice: Person) 
 async def test_a_change_that_is_taken_back_is_none(alice: Person) -> None:
     comment = await alice.begins_to_edit("As it was", "As it will be")
     await edit(alice.client, comment, "As it is for now")
-    await is_told(alice, "As it is for now")
+    await sees_conflict(alice, "As it is for now")
     await edit(alice.client, comment, "As it was")
     await offers(alice, "Save", "Cancel")
     assert not await alice.page.locator(".editor__conflict").is_visible()
@@ -143,7 +143,7 @@ async def test_what_others_wrote_is_text_and_never_markup(alice: Person) -> None
     comment = await alice.begins_to_edit("one", "one two")
     nasty = "<img src=x onerror=alert(1)> <b>one</b>"
     await edit(alice.client, comment, nasty)
-    await is_told(alice, nasty)
+    await sees_conflict(alice, nasty)
     assert await alice.page.locator(".editor__theirs").inner_text() == nasty
     assert await alice.page.locator(".editor__theirs :not(mark)").count() == 0
 
@@ -151,7 +151,7 @@ async def test_what_others_wrote_is_text_and_never_markup(alice: Person) -> None
 async def test_what_was_taken_out_leaves_a_trace(alice: Person) -> None:
     comment = await alice.begins_to_edit("one two three four", "one two three four five")
     await edit(alice.client, comment, "one three four")
-    await is_told(alice, "one three four")
+    await sees_conflict(alice, "one three four")
     assert await alice.page.locator(".editor__cut").count() == 1
 
 
@@ -159,7 +159,7 @@ async def test_a_key_that_was_on_its_way_replaces_nothing_unseen(alice: Person) 
     await alice.begins_to_edit("As it was", "Mine")
     await alice.page.evaluate("parley.connector.close()")
     await alice.page.evaluate(PRESSED_AT_ONCE, "Theirs")
-    await is_told(alice, "Theirs")
+    await sees_conflict(alice, "Theirs")
     assert edits(alice) == 0
     assert await alice.editor.input_value() == "Mine"
     await alice.focus_is_on(".editor__save")
@@ -177,14 +177,14 @@ async def test_a_refused_edit_can_be_put_together_with_what_was_in_its_way(
     await alice.page.evaluate("parley.connector.close()")
     await edit(alice.client, comment, "1 two three four")
     await alice.edit("one two three four", "one two three 4")
-    await is_told(alice, "1 two three four")
+    await sees_conflict(alice, "1 two three four")
     assert await alice.page.locator(".editor__theirs mark").all_text_contents() == ["1 "]
     await offers(alice, "Overwrite with mine", "Merge both", "Cancel")
 
     await alice.page.locator(".editor__merge").click()
     await edit(alice.client, comment, "1 2 three four")  # and once more, unseen
     await alice.page.locator(".editor__save").click()
-    await is_told(alice, "1 2 three four")
+    await sees_conflict(alice, "1 2 three four")
     assert await alice.editor.input_value() == "1 two three 4"
     await alice.page.locator(".editor__merge").click()
     await alice.page.locator(".editor__save").click()

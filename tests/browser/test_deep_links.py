@@ -109,11 +109,7 @@ async def test_who_signs_in_there_stays_there(guest: Person, comments: list[dict
     await guest.go(f"/Article/1#comment-{comments[60]['id']}")
     await is_led_to(guest, comments[60])
     await guest.page.locator(".account__sign-up").click()
-    await guest.page.locator(".entry input[name=username]").fill("Dave")
-    await guest.page.locator(".entry input[name=email]").fill("dave@example.com")
-    await guest.page.locator(".entry input[name=password]").fill("talk among friends")
-    await guest.page.locator(".entry input[name=password]").press("Enter")
-    await guest.is_signed_in("Dave")
+    await guest.sign_up("Dave")
     await guest.is_ready()
     await draws(guest, *numbered(36, 86))
 

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import Error
 
-from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.complaints import Complaints
 from tests.browser.people import Person
-from tests.support.people import PASSWORD, edit, email_of, sign_up
+from tests.support.people import PASSWORD, edit, sign_up
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Arrive
     from tests.support.serving import Site
+
+pytestmark = pytest.mark.usefixtures("network_errors")
 
 DAY = 86_400_000  # milliseconds
 
@@ -41,11 +43,6 @@ FILL = """() => {
 }"""
 
 
-@pytest.fixture(autouse=True)
-def refusals_are_meant(complaints: Complaints) -> None:
-    complaints.allow(NETWORK)
-
-
 async def kept(person: Person) -> list[str]:
     """All drafts that this browser keeps."""
     bodies: list[str] = await person.page.evaluate(KEPT)
@@ -59,14 +56,6 @@ async def keeps_nothing(person: Person) -> None:
 
 async def _has_none(person: Person) -> bool:
     return await kept(person) == []
-
-
-async def sign_in(person: Person, name: str) -> None:
-    """In the dialog, which is open."""
-    await person.page.locator(".entry [name=email]").fill(email_of(name))
-    await person.page.locator(".entry [name=password]").fill(PASSWORD)
-    await person.page.locator(".entry__submit").click()
-    await person.is_signed_in(name)
 
 
 async def has_typed(person: Person, text: str) -> None:
@@ -174,8 +163,8 @@ async def test_a_guests_text_is_that_of_whoever_signs_in(guest: Person, site: Si
     await guest.reload()
     await has_typed(guest, "I shall say who I am")
     await guest.go("/")
-    await guest.page.locator(".account__sign-in").click()
-    await sign_in(guest, "Alice")
+    await guest.open_sign_in()
+    await guest.sign_in("Alice")
     await guest.go("/Article/1")
     await has_typed(guest, "I shall say who I am")
     await guest.page.locator(".account__sign-out").click()
@@ -190,8 +179,8 @@ async def test_it_does_not_take_the_place_of_what_they_had_there(guest: Person, 
     tab = await guest.page.evaluate("sessionStorage['parley.draft.tab']")
     await guest.page.evaluate(PLANT, [[f"{alice['id']}:{tab}:Article/1", "From last week", 7 * DAY]])
     await guest.composer.fill("From today")
-    await guest.page.locator(".account__sign-in").click()
-    await sign_in(guest, "Alice")
+    await guest.open_sign_in()
+    await guest.sign_in("Alice")
     assert await kept(guest) == ["From last week", "From today"]
     await guest.composer.press("Control+Enter")
     await guest.sees("From today")
@@ -249,13 +238,13 @@ async def test_a_login_that_ends_by_itself_takes_nothing_away(alice: Person, sit
 
     await alice.reload()
     await has_typed(alice, "")  # it is Alice's, and who is here now nobody knows
-    await alice.page.locator(".account__sign-in").click()
-    await sign_in(alice, "Bob")
+    await alice.open_sign_in()
+    await alice.sign_in("Bob")
     await has_typed(alice, "")
     await alice.page.locator(".account__sign-out").click()
     await alice.is_guest()
-    await alice.page.locator(".account__sign-in").click()
-    await sign_in(alice, "Alice")
+    await alice.open_sign_in()
+    await alice.sign_in("Alice")
     await has_typed(alice, "Half a thought")
 
 
@@ -339,8 +328,8 @@ async def test_an_editor_comes_back_with_its_person(arrive: Arrive) -> None:
     await alice.reload()
     await alice.is_guest()
     assert await alice.page.locator(".editor").count() == 0
-    await alice.page.locator(".account__sign-in").click()
-    await sign_in(alice, "Alice")
+    await alice.open_sign_in()
+    await alice.sign_in("Alice")
     await alice.editor.wait_for()
     assert await alice.editor.input_value() == "As it will be"
 
@@ -380,9 +369,7 @@ async def test_what_another_hand_wrote_there_does_no_harm(nonsense: str, guest: 
 
 
 async def test_a_browser_that_keeps_nothing_lets_one_write_all_the_same(arrive: Arrive) -> None:
-    alice = await arrive("Alice", at="/Page/about")
-    await alice.context.add_init_script(REFUSE)
-    await alice.go("/Article/1")
+    alice = await arrive("Alice", scripts=[REFUSE])
     await alice.composer.fill("Half a thought")
     await alice.write("Said")
     await alice.sees("Said")
@@ -399,6 +386,6 @@ async def test_a_full_one_keeps_it_as_long_as_the_page_lives(guest: Person, site
     await guest.composer.fill("Half a thought")
     assert await kept(guest) == []
     await guest.page.evaluate("document.querySelector('.composer textarea').value = ''")
-    await guest.page.locator(".account__sign-in").click()
-    await sign_in(guest, "Alice")
+    await guest.open_sign_in()
+    await guest.sign_in("Alice")
     await has_typed(guest, "Half a thought")

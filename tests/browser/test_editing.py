@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.async_api import Locator, Route
+from playwright.async_api import Route
 
 from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
@@ -29,16 +29,6 @@ async def refuse(person: Person, method: str, status: int, detail: str, **more: 
             await route.fulfill(status=status, content_type="application/problem+json", body=json.dumps(problem))
 
     await person.page.route("**/api/comments/**", answer)
-
-
-async def is_told(person: Person, body: str, words: str) -> None:
-    """Waits until that is said below the comment."""
-    note = person.comment(body).locator(".comment__note")
-    await wait_until(lambda: _says(note, words), words)
-
-
-async def _says(note: Locator, words: str) -> bool:
-    return await note.inner_text() == words
 
 
 # -- an open editor --------------------------------------------------------------------------------------------
@@ -136,7 +126,7 @@ async def test_a_refused_comment_keeps_its_text_and_says_why(alice: Person, comp
     complaints.allow(NETWORK)
     await refuse(alice, "POST", 422, "Invalid", errors=[{"field": "body", "detail": "Too frank"}])
     await alice.write("What I think")
-    await is_told(alice, "What I think", "Couldn't post this comment. Too frank")
+    await alice.shows_note("What I think", "Couldn't post this comment. Too frank")
     assert await alice.snapshot() == []
 
     await alice.edit("What I think", "What I say")
@@ -164,6 +154,7 @@ async def test_what_the_server_cannot_take_just_now_is_sent_again_by_itself(
     await alice.sees_the_truth()
 
 
+@pytest.mark.virtual_clock
 async def test_over_what_the_server_stumbles_it_is_not_asked_for_ever(alice: Person, complaints: Complaints) -> None:
     complaints.allow(NETWORK)
     asked = []
@@ -176,13 +167,11 @@ async def test_over_what_the_server_stumbles_it_is_not_asked_for_ever(alice: Per
         else:
             await route.continue_()
 
-    await alice.context.clock.install()
-    await alice.reload()
     await alice.page.route("**/api/comments/", stumble)
     await alice.write("A stone")
     await alice.write("Behind it")
     await wait_until(lambda: _later(alice, len(asked) == 5), "the last try")
-    await is_told(alice, "A stone", "Couldn't post this comment. Something went wrong. Please try again.")
+    await alice.shows_note("A stone", "Couldn't post this comment. Something went wrong. Please try again.")
     await alice.until("parley.comments.length === 2 && parley.outbox.records.length === 1", "the next to be sent")
     assert [comment["body"] for comment in await alice.snapshot()] == ["Behind it"]
     assert len(asked) == 5
@@ -251,7 +240,7 @@ async def test_a_refused_delete_brings_the_comment_back(alice: Person, complaint
     await alice.is_settled()
     await refuse(alice, "DELETE", 403, "Not yours")
     await alice.delete("Tenacious")
-    await is_told(alice, "Tenacious", "Couldn't delete this comment. Not yours")
+    await alice.shows_note("Tenacious", "Couldn't delete this comment. Not yours")
     await alice.delete("Tenacious")
     await alice.sees()
     await alice.sees_the_truth()

@@ -132,10 +132,7 @@ async def test_who_signs_in_under_one_thread_is_signed_in_under_all(
     one, other = await framed(guest), await framed(guest, "Page/about")
     await one.composer.fill("As Carol")
     await one.page.locator(".composer__post").click()
-    entry = one.page.locator(".entry")
-    await entry.locator("[name=email]").fill(email_of("Carol"))
-    await entry.locator("[name=password]").fill(PASSWORD)
-    await entry.locator(".entry__submit").click()
+    await one.fill(".entry", email=email_of("Carol"), password=PASSWORD)
     await one.sees("As Carol")
     for there in (one, other):
         await there.is_signed_in("Carol")

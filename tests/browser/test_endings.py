@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import Route
 
-from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
 from tests.support.people import PASSWORD, email_of, sign_in, sign_up, write
 from tests.support.waiting import wait_until
@@ -19,13 +18,10 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Arrive
     from tests.support.serving import Site
 
+pytestmark = pytest.mark.usefixtures("network_errors")
+
+NEVER = 300  # seconds between two sweeps: within a test, only hints make a process look
 NEW_PASSWORD = "a walk along the river"
-OUT = 1_000  # milliseconds in which a page has to have noticed
-
-
-@pytest.fixture(autouse=True)
-def refusals_are_meant(complaints: Complaints) -> None:
-    complaints.allow(NETWORK)
 
 
 async def sign_in_beside(person: Person, name: str) -> None:
@@ -35,12 +31,13 @@ async def sign_in_beside(person: Person, name: str) -> None:
 
 
 async def is_out(person: Person) -> None:
-    await person.until("!parley.account.isSignedIn()", "to be out", OUT)
+    await person.until("!parley.account.isSignedIn()", "to be out")
 
 
 # -- why -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("settings", [{"sweep_seconds": NEVER}], indirect=True)
 async def test_a_password_that_was_changed_elsewhere_signs_out_here(alice: Person, phone: httpx.AsyncClient) -> None:
     await alice.composer.fill("Half a thought")
     await sign_in(phone, "Alice")
@@ -109,10 +106,7 @@ async def test_the_notice_stays_until_it_is_dismissed(alice: Person, phone: http
 async def test_the_notice_goes_when_one_is_signed_in_again(alice: Person) -> None:
     await alice.client.delete("/api/session")
     await alice.is_told("You are signed out.")
-    await alice.press(".notice__sign-in")
-    await alice.type(".entry [name=email]", email_of("Alice"))
-    await alice.type(".entry [name=password]", PASSWORD)
-    await alice.page.keyboard.press("Enter")
+    await alice.sign_in_by_keys("Alice", button=".notice__sign-in")
     await alice.is_signed_in()
     await alice.is_told_nothing()
     await alice.is_in_state("live")
@@ -136,16 +130,12 @@ async def test_who_signs_in_again_in_another_tab_notices_nothing(alice: Person, 
 
 
 async def test_the_stream_goes_on_under_the_new_login_at_once(alice: Person) -> None:
-    assert len(streams_of(alice)) == 1
+    assert len(alice.streams) == 1
     await alice.page.evaluate("parley.bus.trigger('local.login.ended', { reason: 'replaced' })")
-    await wait_until(lambda: len(streams_of(alice)) == 2, "another stream")
-    assert "cursor=" in streams_of(alice)[-1]
+    await wait_until(lambda: len(alice.streams) == 2, "another stream")
+    assert "cursor=" in alice.streams[-1]
     await alice.is_in_state("live")
     await alice.is_signed_in()
-
-
-def streams_of(person: Person) -> list[str]:
-    return [request for request in person.requests if request.startswith("GET /streams")]
 
 
 async def test_who_signs_in_as_somebody_else_in_another_tab_is_them_here_too(alice: Person, site: Site) -> None:

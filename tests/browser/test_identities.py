@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.complaints import NETWORK, Complaints
-from tests.browser.people import Person
+from tests.browser.people import SENT, Person
 from tests.browser.roads import no_road, time_passes
 from tests.support.people import PASSWORD, email_of, sign_up, write
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 MINUTE = 60_000  # milliseconds
 HAS_CAROLS = """parley.comments.some((comment) => comment.text() === "Carol's")"""
-NOTHING_LEFT = "parley.outbox.records.length === 0"
 
 
 @pytest.fixture(autouse=True)
@@ -58,11 +57,9 @@ async def write_without_a_road(alice: Person, other: Person) -> None:
 
 @pytest.fixture
 async def other(alice: Person) -> Person:
-    """Another tab of Alice's. Both have a clock that is ours."""
+    """Another tab of Alice's."""
     await alice.write("Alice's, from before")
     await alice.is_settled()
-    await alice.context.clock.install()
-    await alice.reload()
     return await alice.another_tab()
 
 
@@ -70,11 +67,12 @@ async def is_back(alice: Person, other: Person, phone: httpx.AsyncClient, betwee
     await sign_in_as(alice, "Alice")
     await other.reload()
     for tab in (alice, other):
-        await time_passes(tab, f"{is_live_as('Alice')} && {NOTHING_LEFT}", "all to be sent")
+        await time_passes(tab, f"{is_live_as('Alice')} && {SENT}", "all to be sent")
     assert await said(phone) == [("Alice", "Alice's, edited"), between, ("Alice", "Alice's, unsent")]
     await alice.sees_the_truth_in_every_tab()
 
 
+@pytest.mark.virtual_clock
 async def test_what_alice_has_not_sent_is_never_sent_as_bobs(
     alice: Person, other: Person, phone: httpx.AsyncClient, site: Site
 ) -> None:
@@ -96,6 +94,7 @@ async def test_what_alice_has_not_sent_is_never_sent_as_bobs(
     await is_back(alice, other, phone, ("Bob", "Bob's"))
 
 
+@pytest.mark.virtual_clock
 async def test_what_alice_has_not_sent_is_never_sent_as_nobodys(
     alice: Person, other: Person, phone: httpx.AsyncClient, site: Site
 ) -> None:
@@ -126,7 +125,7 @@ async def test_a_request_that_is_under_way_when_the_login_changes_is_nobody_else
     await alice.is_settled()
     await sign_in_as(alice, "Alice")
     await alice.reload()
-    await alice.until(NOTHING_LEFT, "all to be sent")
+    await alice.has_sent_all()
     assert await said(phone) == [("Bob", "Bob's"), ("Alice", "Alice's")]
     await alice.sees_the_truth_in_every_tab()
 
@@ -135,10 +134,8 @@ async def test_who_signs_in_in_one_tab_is_signed_in_in_the_others(arrive: Arrive
     await write(phone, "Carol's")
     guest = await arrive()
     others = [await guest.another_tab(path) for path in ("/Article/1", "/Article/2", "/")]
-    await guest.page.locator(".account__sign-in").click()
-    await guest.page.locator(".entry [name=email]").fill(email_of("Bob"))
-    await guest.page.locator(".entry [name=password]").fill(PASSWORD)
-    await guest.page.keyboard.press("Enter")
+    await guest.open_sign_in()
+    await guest.sign_in("Bob")
     for tab in (guest, *others):
         await tab.is_signed_in("Bob")
     await others[0].write("Bob's")

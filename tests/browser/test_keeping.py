@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.complaints import NETWORK, Complaints
-from tests.browser.people import Person
+from tests.browser.people import SENT
 from tests.browser.roads import no_road, time_passes
 from tests.browser.test_tabs import leaders
 from tests.support.people import write
@@ -15,6 +15,7 @@ from tests.support.people import write
 if TYPE_CHECKING:
     import httpx
 
+    from tests.browser.conftest import Arrive
     from tests.support.serving import Site
 
 REFUSING = {
@@ -45,12 +46,9 @@ def it_is_told(complaints: Complaints) -> None:
 
 @pytest.mark.parametrize("how", REFUSING)
 async def test_without_a_disk_it_works_as_long_as_the_page(
-    how: str, alice: Person, phone: httpx.AsyncClient, site: Site
+    how: str, arrive: Arrive, phone: httpx.AsyncClient, site: Site
 ) -> None:
-    await alice.context.add_init_script(LISTEN)
-    await alice.context.add_init_script(REFUSING[how])
-    await alice.context.clock.install()
-    await alice.reload()
+    alice = await arrive("Alice", clock=True, scripts=[LISTEN, REFUSING[how]])
     other = await alice.another_tab()
     assert len(await leaders([alice, other])) == 1
     [leader] = await leaders([alice, other])
@@ -68,6 +66,6 @@ async def test_without_a_disk_it_works_as_long_as_the_page(
         await write(phone, "From elsewhere")
         await alice.context.clock.fast_forward(1_000)
         assert await follower.bodies() == ["From the leader", "From the other, edited", "Unsent, edited"]
-    await time_passes(follower, "parley.outbox.records.length === 0", "all to be sent")
+    await time_passes(follower, SENT, "all to be sent")
     await follower.sees("From the leader", "From the other, edited", "From elsewhere", "Unsent, edited")
     await alice.sees_the_truth_in_every_tab()

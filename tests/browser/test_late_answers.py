@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.async_api import APIResponse, Route
 
-from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
 from tests.browser.roads import API
 from tests.support.people import delete, edit, snapshot, write
@@ -19,7 +18,9 @@ from tests.support.waiting import wait_until
 if TYPE_CHECKING:
     import httpx
 
-SEEDS = [random.randrange(10_000), 1, 2]  # a new one each time, and some that are always tried
+pytestmark = pytest.mark.usefixtures("network_errors")
+
+HISTORIES = 3
 ACTS = 60
 COMMENTS = 6
 WEIGHTS = (6, 4, 3, 1, 2)  # of replays, answers, Alice here, Alice there, Carol
@@ -71,11 +72,6 @@ class Held:
         self.holding = False
         while self.answers:
             await self.let_go()
-
-
-@pytest.fixture(autouse=True)
-def refusals_are_meant(complaints: Complaints) -> None:
-    complaints.allow(NETWORK)
 
 
 async def the_one(alice: Person) -> dict[str, Any]:
@@ -144,10 +140,9 @@ async def answered_late(alice: Person, held: Held) -> None:
     await alice.page.evaluate("fetch('/healthz').then((answer) => answer.text())")  # and what came before it is done
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-async def test_in_whatever_order(seed: int, alice: Person, phone: httpx.AsyncClient) -> None:
-    print(f"seed {seed}")
-    chance = random.Random(seed)
+@pytest.mark.parametrize("history", range(HISTORIES))
+async def test_in_whatever_order(history: int, seed: int, alice: Person, phone: httpx.AsyncClient) -> None:
+    chance = random.Random(f"{seed} {history}")
     tabs = [alice, await alice.another_tab()]
     for tab in tabs:
         await tab.page.evaluate(RECORD)
@@ -176,7 +171,7 @@ async def test_in_whatever_order(seed: int, alice: Person, phone: httpx.AsyncCli
 async def settle(tabs: list[Person]) -> None:
     """Two devices wrote on the same: what was refused for it is given up, for it is not what this is about."""
     for tab in tabs:
-        await tab.until("parley.outbox.records.every((record) => record.problem)", "all sent or refused", 20_000)
+        await tab.until("parley.outbox.records.every((record) => record.problem)", "all sent or refused")
     for tab in tabs:
         await tab.page.evaluate(CLOSE_EDITORS)
     await tabs[0].page.evaluate(GIVE_UP)

@@ -90,7 +90,12 @@ async def test_nothing_is_wider_than_a_small_phone(
     await fits(guest)
     await guest.page.locator(".account__sign-up").click()
     await fits(guest)
-    front = await guest.another_tab("/")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_no_other_page_is_wider_than_a_small_phone(scheme: Literal["light", "dark"], arrive: Arrive) -> None:
+    someone = await arrive(LONGEST_NAME, "/", viewport=PHONE, color_scheme=scheme)
+    front = await arrive(at="/", viewport=PHONE, color_scheme=scheme)
     await fits(front)
     for page in PAGES:
         for tab in (front, someone):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import Route
 
-from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
 from tests.support.people import PASSWORD, email_of, sign_up
 
@@ -15,8 +14,11 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Arrive
     from tests.support.serving import Site
 
+pytestmark = pytest.mark.usefixtures("network_errors")
+
 ALICE = email_of("Alice")
 NEW_PASSWORD = "a walk along the river"
+ANY_BUTTON = "button[class*=sign-in]"
 WRONG_PASSWORDS = 10  # until an account is locked
 
 needs_confirmation = pytest.mark.parametrize(
@@ -24,11 +26,6 @@ needs_confirmation = pytest.mark.parametrize(
 )
 
 PAGES = [("/reset", "forgot"), ("/confirm", "confirm"), ("/unlock", "unlock")]
-
-
-@pytest.fixture(autouse=True)
-def refusals_are_meant(complaints: Complaints) -> None:
-    complaints.allow(NETWORK)
 
 
 async def has_told(person: Person, words: str) -> None:
@@ -42,14 +39,6 @@ async def concludes(person: Person, state: str) -> None:
     """Waits until the page says what came of it, with the focus on it."""
     await person.until(f"document.querySelector('.mailed-link').dataset.state === '{state}'", state)
     await person.focus_is_on(f".mailed-link__said[data-only={state}]")
-
-
-async def enter(person: Person, password: str) -> None:
-    """Sign in as Alice, from wherever a button for it is next."""
-    await person.press("button[class*=sign-in]")
-    await person.type(".entry [name=email]", ALICE)
-    await person.type(".entry [name=password]", password)
-    await person.page.keyboard.press("Enter")
 
 
 # -- a forgotten password --------------------------------------------------------------------------------------
@@ -75,7 +64,7 @@ async def test_who_forgot_the_password_chooses_a_new_one(guest: Person, alice: P
     await alice.is_guest()
     await alice.is_told("You were signed out because the password was changed.")
 
-    await enter(guest, NEW_PASSWORD)
+    await guest.sign_in_by_keys("Alice", NEW_PASSWORD, ANY_BUTTON)
     await guest.is_signed_in("Alice")
     assert not [request for request in guest.requests if token in request]
 
@@ -129,7 +118,7 @@ async def test_who_signs_up_confirms_the_address_first(guest: Person) -> None:
     assert not [request for request in guest.requests if "/api/confirmations" in request]
     await guest.press(".mailed-link [type=submit]")
     await concludes(guest, "done")
-    await enter(guest, PASSWORD)
+    await guest.sign_in_by_keys("Alice", PASSWORD, ANY_BUTTON)
     await guest.is_signed_in("Alice")
     assert not [request for request in guest.requests if token in request]
 
@@ -139,7 +128,7 @@ async def test_who_has_not_confirmed_is_offered_the_link_again(guest: Person, si
     async with site.client() as client:
         form = {"email": ALICE, "username": "Alice", "password": PASSWORD}
         assert (await client.post("/api/users", json=form)).status_code == 202
-    await enter(guest, PASSWORD)
+    await guest.sign_in_by_keys("Alice", PASSWORD, ANY_BUTTON)
     await guest.until("document.querySelector('.entry__problem').textContent.includes('confirmed yet')", "the reason")
     await guest.press("[data-to=confirm]")
     await guest.focus_is_on(".entry [name=email]")
@@ -154,7 +143,7 @@ async def test_who_has_not_confirmed_is_offered_the_link_again(guest: Person, si
     await guest.type(".mailed-link [name=password]", NEW_PASSWORD)
     await guest.page.keyboard.press("Enter")
     await concludes(guest, "done")
-    await enter(guest, NEW_PASSWORD)
+    await guest.sign_in_by_keys("Alice", NEW_PASSWORD, ANY_BUTTON)
     await guest.is_signed_in("Alice")
 
 
@@ -167,7 +156,7 @@ async def test_who_is_locked_out_is_let_in_by_mail(guest: Person, site: Site) ->
     async with site.client() as stranger:
         for _ in range(WRONG_PASSWORDS):
             await stranger.post("/api/session", json={"email": ALICE, "password": "no idea at all"})
-    await enter(guest, PASSWORD)
+    await guest.sign_in_by_keys("Alice", PASSWORD, ANY_BUTTON)
     await guest.until("document.querySelector('.entry__problem').textContent.includes('Too many')", "the reason")
     await guest.press("[data-to=unlock]")
     await guest.focus_is_on(".entry [name=email]")
@@ -180,7 +169,7 @@ async def test_who_is_locked_out_is_let_in_by_mail(guest: Person, site: Site) ->
     assert not [request for request in guest.requests if request.startswith("PUT")]
     await guest.press(".mailed-link [type=submit]")
     await concludes(guest, "done")
-    await enter(guest, PASSWORD)
+    await guest.sign_in_by_keys("Alice", PASSWORD, ANY_BUTTON)
     await guest.is_signed_in("Alice")
     assert not [request for request in guest.requests if token in request]
 

@@ -21,7 +21,7 @@ SHOWN = (
 )
 
 
-async def shows(person: Person, *html: str) -> None:
+async def shows_html(person: Person, *html: str) -> None:
     await person._comes_to(HTML, list(html))
 
 
@@ -37,25 +37,25 @@ async def test_what_alice_types_is_text_until_the_server_has_read_it(alice: Pers
     assert await alice.bodies() == [MARKED]
     over.set()
     for person in (alice, guest):
-        await shows(person, SHOWN)
+        await shows_html(person, SHOWN)
     await guest.reload()
-    await shows(guest, SHOWN)
+    await shows_html(guest, SHOWN)
 
 
 async def test_an_edit_is_of_the_text_and_is_shown_as_markdown(alice: Person, guest: Person) -> None:
     await alice.write(MARKED)
-    await shows(alice, SHOWN)
+    await shows_html(alice, SHOWN)
     await alice.page.locator(".comment__edit").click()
     assert await alice.editor.input_value() == MARKED
     await alice.editor.fill("> Or *not*")
     await alice.editor.press("Control+Enter")
     for person in (alice, guest):
-        await shows(person, '<blockquote dir="auto">\n<p dir="auto">Or <em>not</em></p>\n</blockquote>')
+        await shows_html(person, '<blockquote dir="auto">\n<p dir="auto">Or <em>not</em></p>\n</blockquote>')
     await alice.page.locator(".comment__edit").click()
     await alice.editor.fill("Or so")
     await alice.editor.press("Control+Enter")
     await guest.sees("Or so")
-    await shows(guest, "Or so")
+    await shows_html(guest, "Or so")
 
 
 async def test_plain_words_stay_as_they_were_typed(alice: Person, phone: httpx.AsyncClient) -> None:

@@ -32,7 +32,6 @@ LINES = """(list) => Array.from(document.querySelectorAll(list + " .notification
   const part = (name) => el.querySelector(".notification__" + name);
   return [part("words").textContent, part("where").textContent, el.dataset.state];
 })"""
-SENT = "parley.outbox.records.length === 0"
 
 
 async def counts(person: Person, unread: int) -> None:
@@ -92,9 +91,9 @@ async def test_she_is_told_politely_and_once_of_many(alice: Person, site: Site, 
     said = "document.querySelector('.announcer').textContent"
     async with people.person(site, "Bob") as bob:
         await write(bob, "Hello @alice", commentable_id="2")
-        await alice.until(f"{said} === 'Bob mentioned you.'", "one sentence", 10_000)
+        await alice.until(f"{said} === 'Bob mentioned you.'", "one sentence")
         await tell_many(served, 3)
-        await alice.until(f"{said}.includes('3 new notifications.')", "one sentence for three", 10_000)
+        await alice.until(f"{said}.includes('3 new notifications.')", "one sentence for three")
     assert await alice.page.evaluate(f"() => {BUTTON}.getAttribute('aria-expanded')") == "false"
 
 
@@ -151,7 +150,7 @@ async def test_marks_that_are_made_without_a_connection_arrive_once(
         await counts(alice, 0)
         assert await unread(alice.client) == 3
         alice.requests.clear()
-    await alice.until(SENT, "all to be sent", 20_000)
+    await alice.has_sent_all()
     assert await unread(alice.client) == 0
     await counts(alice, 0)
     marks = [request for request in alice.requests if request.startswith("PATCH /api/notifications/")]
@@ -178,7 +177,7 @@ async def test_the_inbox_page_by_page(alice: Person, site: Site, served: Parley)
     assert first[0] == ["Bob mentioned you", "Article 2", "unread"]
     await alice.page.locator(".inbox .notification__toggle").nth(1).click()
     await counts(alice, 63)
-    await alice.until(SENT, "that to be sent")
+    await alice.has_sent_all()
 
     await alice.go("/Article/2")  # what is not loaded is counted all the same
     await counts(alice, 63)
@@ -230,9 +229,7 @@ async def test_the_bell_is_of_whoever_looks(guest: Person, site: Site) -> None:
         assert not await guest.page.locator(".bell").is_visible()
         for name, number in (("Alice", 2), ("Bob", 1)):
             await guest.page.click(".inbox__sign-in")
-            await guest.page.fill(".entry [name=email]", email_of(name))
-            await guest.page.fill(".entry [name=password]", PASSWORD)
-            await guest.page.press(".entry [name=password]", "Enter")
+            await guest.sign_in(name)
             for place in (guest, tab):
                 await place.is_signed_in(name)
                 await counts(place, number)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.browser.complaints import NETWORK, Complaints
-from tests.browser.people import Person, cookies_of
+from tests.browser.complaints import Complaints
+from tests.browser.people import SENT, Person, cookies_of
 from tests.browser.roads import no_road, tear, time_passes
 from tests.support.people import delete, edit, sign_up, write
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from playwright.async_api import Playwright
 
     from tests.support.serving import Site
+
+pytestmark = pytest.mark.usefixtures("network_errors")
 
 MINUTE = 60_000  # milliseconds
 ALICES, CAROLS = ("a1", "a2", "a3", "a4", "a5", "a6"), ("c1", "c2", "c3", "c4")
@@ -37,14 +39,8 @@ ON_DISK = """new Promise((resolve) => {
   };
 })"""
 KEPT = f"{ON_DISK}.then((number) => number === 8)"  # five comments, an edit, two deletes
-SENT = "parley.outbox.records.length === 0"
 
 Comments = dict[str, dict[str, Any]]
-
-
-@pytest.fixture(autouse=True)
-def lost_connections_are_meant(complaints: Complaints) -> None:
-    complaints.allow(NETWORK)
 
 
 async def begin(alice: httpx.AsyncClient, phone: httpx.AsyncClient) -> Comments:
@@ -109,10 +105,10 @@ async def has_met_the_others(alice: Person) -> None:
     await alice.sees_the_truth_in_every_tab()
 
 
+@pytest.mark.virtual_clock
 async def test_a_minute_offline(alice: Person, phone: httpx.AsyncClient, site: Site) -> None:
     comments = await begin(alice.client, phone)
-    await alice.context.clock.install()
-    await alice.reload()
+    await alice.sees(*ALICES, *CAROLS)
     async with no_road(alice, site):
         await ten_changes(alice)
         await twenty_changes_elsewhere(alice.client, phone, comments)
@@ -123,10 +119,10 @@ async def test_a_minute_offline(alice: Person, phone: httpx.AsyncClient, site: S
     await has_met_the_others(alice)
 
 
+@pytest.mark.virtual_clock
 async def test_a_reload_in_the_middle(alice: Person, phone: httpx.AsyncClient, site: Site) -> None:
     comments = await begin(alice.client, phone)
-    await alice.context.clock.install()
-    await alice.reload()
+    await alice.sees(*ALICES, *CAROLS)
     async with no_road(alice, site):
         await ten_changes(alice)
         await twenty_changes_elsewhere(alice.client, phone, comments)
@@ -141,12 +137,12 @@ async def test_a_reload_in_the_middle(alice: Person, phone: httpx.AsyncClient, s
     await has_met_the_others(alice)
 
 
+@pytest.mark.virtual_clock
 async def test_the_tab_that_wrote_is_closed_before_the_road_is_back(
     alice: Person, phone: httpx.AsyncClient, site: Site
 ) -> None:
     comments = await begin(alice.client, phone)
-    await alice.context.clock.install()
-    await alice.reload()
+    await alice.sees(*ALICES, *CAROLS)
     other = await alice.another_tab()
     async with no_road(alice, site):
         await ten_changes(alice)
@@ -202,6 +198,6 @@ async def test_what_the_browser_itself_calls_offline(alice: Person, phone: httpx
     await ten_more(alice)
     await alice.sees(*MEANWHILE)
     await alice.context.set_offline(False)
-    await alice.until(SENT, "all to be sent")
+    await alice.has_sent_all()
     await alice.sees(*IN_THE_END)
     await alice.sees_the_truth_in_every_tab()

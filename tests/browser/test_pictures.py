@@ -1,6 +1,7 @@
-"""Each page in a picture, in both themes, at a desk and on a phone. `pytest --screenshots docs` keeps them.
+"""Each page in a picture, in both themes, at a desk and on a phone, for people to look at.
 
-They are for people to look at. What a test can see is that there is a page on each, and that nothing complained.
+`pytest --everything --screenshots docs` keeps them. A test can only see that there is a page on each, and that nothing
+complained.
 """
 
 from __future__ import annotations

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from tests.chaos.proxy import Proxy
 
 ROOT = "/talk"
-SETTLING = 10_000  # milliseconds for a worker to start, and to keep what a page needs
 OURS = "caches.keys().then((names) => names.filter((name) => name.startsWith('/talk pages ')).length === 1)"
 
 
@@ -107,9 +106,9 @@ async def test_without_a_connection_its_pages_are_kept_and_what_others_keep_ther
     complaints.allow(NETWORK)
     alice = await arrive("Alice", at=f"{ROOT}/Article/1", base_url=url_of(road), service_workers="allow")
     await alice.page.evaluate("Promise.all(['theirs', 'pages of theirs'].map((name) => caches.open(name)))")
-    await alice.until(OURS, "the page to be kept", SETTLING)
+    await alice.until(OURS, "the page to be kept")
     await alice.reload()
-    await alice.until(OURS, "the page to be kept", SETTLING)
+    await alice.until(OURS, "the page to be kept")
     assert {"theirs", "pages of theirs"} < set(await alice.page.evaluate("caches.keys()"))
     road.weather.refusing = True
     road.cut()

@@ -3,71 +3,100 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from app.live.presence import LINGER
+from app.live.presence import TYPING as TYPING_LASTS
 from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
 from tests.browser.roads import is_one_stream, tear
-from tests.browser.test_seen import INPUT_IS_LONG_AGO, PHONE, REMEMBER_INPUT, is_still
+from tests.browser.stillness import is_still, watch_places
+from tests.browser.test_seen import PHONE
 
 if TYPE_CHECKING:
+    from app.live.parley import Parley
     from tests.browser.conftest import Arrive
     from tests.support.serving import Site
 
 ROOM = """() => [document.documentElement.scrollWidth, ...Array.from(
   document.querySelectorAll(".thread__presence, .composer, .thread"), (el) => el.offsetHeight)]"""
 IS_WHOLE = "(el) => el.scrollWidth <= el.clientWidth + 1 && el.getBoundingClientRect().right <= innerWidth"
-GOING = 10_000  # milliseconds: four seconds, one more, and some for a busy machine
 ISOLATES = "/[\\u2068\\u2069]/g"  # around names
 HERE = f"document.querySelector('.thread__presence').textContent.replace({ISOLATES}, '')"
 TYPING = f"document.querySelector('.composer__typing').textContent.replace({ISOLATES}, '')"
 IS_TOLD = "document.querySelector('.thread__presence').textContent !== ''"
 
 
-async def sees(person: Person, words: str, timeout: int = GOING) -> None:
+@pytest.fixture
+def server_clock(served: Parley, monkeypatch: pytest.MonkeyPatch) -> ServerClock:
+    """The clock of the server's presence."""
+    clock = ServerClock()
+    monkeypatch.setattr(served.presence, "_clock", clock)
+    return clock
+
+
+class ServerClock:
+    """Runs as every clock does, and a test can put it forward."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        self._ahead += seconds
+
+
+async def sees(person: Person, words: str) -> None:
     """Waits until that stands under the heading."""
-    await person.until(f"{HERE} === {json.dumps(words)}", words or "nobody", timeout)
+    await person.until(f"{HERE} === {json.dumps(words)}", words or "nobody")
 
 
-async def sees_typing(person: Person, words: str, timeout: int = 5_000) -> None:
-    await person.until(f"{TYPING} === {json.dumps(words)}", words or "nobody typing", timeout)
+async def sees_typing(person: Person, words: str) -> None:
+    await person.until(f"{TYPING} === {json.dumps(words)}", words or "nobody typing")
 
 
 def said_typing(person: Person) -> int:
     return person.requests.count("POST /api/typing")
 
 
-async def test_alice_and_bob_see_each_other_and_who_types(alice: Person, bob: Person) -> None:
+async def test_alice_and_bob_see_each_other_and_who_types(
+    alice: Person, bob: Person, site: Site, server_clock: ServerClock
+) -> None:
+    await watch_places(bob)
     await sees(alice, "Bob is here")
     await sees(bob, "Alice is here")
-    await alice.page.evaluate(REMEMBER_INPUT)
     await alice.composer.click()
     await alice.page.keyboard.type("There is a step")
     await sees_typing(bob, "Alice is typing…")
     assert await alice.page.evaluate(TYPING) == "", "nobody is told of themselves"
     await alice.page.keyboard.press("Control+Enter")
     await bob.sees("There is a step")
-    await sees_typing(bob, "", 2_000)
-    await alice.until(INPUT_IS_LONG_AGO, "the last key to be long ago")
+    await sees_typing(bob, "")
     await alice.page.context.close()
+    await is_one_stream(site)
+    server_clock.advance(LINGER)
     await sees(bob, "")
     await is_still(bob)
 
 
-async def test_typing_that_stops_is_forgotten(alice: Person, bob: Person) -> None:
+async def test_typing_that_stops_is_forgotten(alice: Person, bob: Person, server_clock: ServerClock) -> None:
+    await watch_places(bob)
     await sees(alice, "Bob is here")
     await alice.composer.press("x")
     await sees_typing(bob, "Alice is typing…")
-    await sees_typing(bob, "", 12_000)
+    server_clock.advance(TYPING_LASTS)
+    await sees_typing(bob, "")
     await is_still(bob)
     assert said_typing(alice) == 1
 
 
+@pytest.mark.virtual_clock
 async def test_typing_is_said_now_and_then(alice: Person, bob: Person) -> None:
-    await alice.context.clock.install()
-    await alice.reload()
     await sees(alice, "Bob is here")
     for _ in range(10):
         await alice.composer.press("x")
@@ -79,11 +108,15 @@ async def test_typing_is_said_now_and_then(alice: Person, bob: Person) -> None:
     await sees_typing(bob, "Alice is typing…")
 
 
-async def test_nothing_is_said_to_nobody_nor_by_a_guest(alice: Person, guest: Person) -> None:
+async def test_nothing_is_said_to_nobody_nor_by_a_guest(
+    alice: Person, guest: Person, site: Site, server_clock: ServerClock
+) -> None:
     await sees(alice, "1 guest is here")
     await guest.composer.press_sequentially("Hello")
     assert said_typing(guest) == 0
     await guest.context.close()
+    await is_one_stream(site)
+    server_clock.advance(LINGER)
     await sees(alice, "")
     await alice.composer.press_sequentially("Hello")
     assert said_typing(alice) == 0
@@ -114,6 +147,7 @@ TELL = "(said) => parley.bus.trigger('local.presence', { topic: 'Article/1', ...
 
 async def test_a_few_are_named_and_the_rest_counted(alice: Person) -> None:
     await alice.page.evaluate("parley.connector.close()")
+    await watch_places(alice)
     me = await alice.page.evaluate("() => ({ id: parley.account.id, username: 'Alice' })")
 
     def people(names: list[str]) -> list[dict[str, str]]:
@@ -180,6 +214,7 @@ async def test_on_a_phone_it_takes_one_line(arrive: Arrive) -> None:
     alice = await arrive("Alice", viewport=PHONE)
     await alice.page.evaluate("parley.connector.close()")
     long = [{"id": letter, "username": letter * 30} for letter in "WM"]
+    await watch_places(alice)
     room = await alice.page.evaluate(ROOM)
     await alice.page.evaluate(TELL, {"people": long, "count": 12, "guests": 3, "typing": long, "typing_count": 2})
     await alice.until(f"{TYPING}.endsWith('are typing…')", "the typing")

@@ -13,6 +13,7 @@ from playwright.async_api import Route
 from app.main import create_app
 from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
+from tests.browser.roads import tear
 from tests.support.people import delete, edit, write
 from tests.support.serving import serving
 from tests.support.waiting import wait_until
@@ -23,13 +24,6 @@ if TYPE_CHECKING:
     from app.settings import Settings
     from tests.browser.conftest import Arrive
     from tests.support.serving import Site
-
-
-def tear(site: Site) -> None:
-    """Every stream breaks, without a farewell."""
-    for connection in list(site.server.server_state.connections):
-        if connection.scope["path"] == "/streams":
-            connection.transport.abort()
 
 
 async def ten_changes(phone: httpx.AsyncClient, *comments: dict[str, str]) -> None:
@@ -156,21 +150,19 @@ async def test_a_refused_stream_is_asked_for_again(
 # -- time, which these pages take from the test ---------------------------------------------------------------
 
 
-async def test_a_stream_that_has_gone_silent_is_replaced(
-    alice: Person, phone: httpx.AsyncClient, settings: Settings
-) -> None:
-    await alice.context.clock.install()
-    await alice.reload()
-    streams = streams_of(alice)
+@pytest.mark.virtual_clock
+async def test_a_stream_that_has_gone_silent_is_replaced(alice: Person, phone: httpx.AsyncClient) -> None:
+    streams = alice.streams
     await alice.page.clock.fast_forward(10_000)
-    assert streams_of(alice) == streams
+    assert alice.streams == streams
     await alice.page.clock.fast_forward(40_000)
-    await wait_until(lambda: len(streams_of(alice)) == len(streams) + 1, "another stream")
-    assert "cursor=" in streams_of(alice)[-1]
+    await wait_until(lambda: len(alice.streams) == len(streams) + 1, "another stream")
+    assert "cursor=" in alice.streams[-1]
     await write(phone, "Heard again")
     await alice.sees("Heard again")
 
 
+@pytest.mark.virtual_clock
 async def test_where_something_holds_the_stream_back_the_page_polls(alice: Person, phone: httpx.AsyncClient) -> None:
     over = asyncio.Event()
 
@@ -179,7 +171,6 @@ async def test_where_something_holds_the_stream_back_the_page_polls(alice: Perso
             await over.wait()
         await route.continue_()
 
-    await alice.context.clock.install()
     await alice.page.route("**/streams?*", hold_streams)
     await alice.page.reload()
     await alice.is_in_state("connecting")
@@ -192,13 +183,9 @@ async def test_where_something_holds_the_stream_back_the_page_polls(alice: Perso
 
     over.set()
     await alice.page.clock.fast_forward(61_000)
-    await wait_until(lambda: "once" not in streams_of(alice)[-1], "a try without polling")
+    await wait_until(lambda: "once" not in alice.streams[-1], "a try without polling")
     await write(phone, "Four")
     await alice.sees("One", "Two", "Three", "Four")
-
-
-def streams_of(person: Person) -> list[str]:
-    return [request for request in person.requests if request.startswith("GET /streams")]
 
 
 # -- the light ------------------------------------------------------------------------------------------------

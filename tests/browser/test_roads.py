@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import Route
 
-from tests.browser.complaints import NETWORK, Complaints
-from tests.browser.people import Person
+from tests.browser.people import SENT, Person
 from tests.browser.roads import (
     FOR_THE_NETWORK,
     STREAMS,
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Arrive
     from tests.support.serving import Site
 
+pytestmark = pytest.mark.usefixtures("network_errors")
+
 LOST = 5  # answers to the same request
 OUTAGE = 10_000  # milliseconds
 HOUR = 3_600_000
@@ -38,21 +39,12 @@ UNTIL_HELD_BACK = 10_000  # without a first event
 UNTIL_TRIED_AGAIN = 62_000  # of polling
 MINUTE = 60  # seconds
 MOST_READS = 12  # of streams, and of snapshots, in a minute of resets
-SETTLED = "parley.outbox.records.length === 0"
-
-
-@pytest.fixture(autouse=True)
-def lost_connections_are_meant(complaints: Complaints) -> None:
-    complaints.allow(NETWORK)
 
 
 @pytest.fixture
 async def traveller(road: Proxy, arrive: Arrive) -> Person:
     """Alice, at the end of that road, with a clock that is ours."""
-    alice = await arrive("Alice", base_url=url_of(road))
-    await alice.context.clock.install()
-    await alice.reload()
-    return alice
+    return await arrive("Alice", base_url=url_of(road), clock=True)
 
 
 def sent(person: Person, method: str) -> int:
@@ -62,11 +54,10 @@ def sent(person: Person, method: str) -> int:
 # -- answers that are lost ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.virtual_clock
 @pytest.mark.parametrize("echo", [False, True], ids=["nor any echo", "but the echo"])
 @pytest.mark.parametrize("act", ["POST", "PATCH", "DELETE"])
 async def test_what_is_sent_five_times_takes_effect_once(act: str, echo: bool, alice: Person, site: Site) -> None:
-    await alice.context.clock.install()
-    await alice.reload()
     if act != "POST":
         await alice.write("First")
         await alice.is_settled()
@@ -81,7 +72,7 @@ async def test_what_is_sent_five_times_takes_effect_once(act: str, echo: bool, a
         await alice.rewrite("First", "Second")
     else:
         await alice.remove("First")
-    await time_passes(alice, SETTLED, "it to be confirmed")
+    await time_passes(alice, SENT, "it to be confirmed")
 
     assert sent(alice, act) == LOST or (echo and sent(alice, act) < LOST)
     await alice.context.unroute_all(behavior="wait")
@@ -93,10 +84,9 @@ async def test_what_is_sent_five_times_takes_effect_once(act: str, echo: bool, a
     await alice.sees_the_truth_in_every_tab()
 
 
+@pytest.mark.virtual_clock
 async def test_an_edit_of_what_may_have_been_created_is_not_lost(alice: Person, site: Site) -> None:
     """The first text has arrived, its answer has not; what is sent then under the same id is not what is stored."""
-    await alice.context.clock.install()
-    await alice.reload()
     await alice.context.route(STREAMS, lambda route: route.abort())
     tear(site)
     lost: list[str] = []
@@ -104,17 +94,16 @@ async def test_an_edit_of_what_may_have_been_created_is_not_lost(alice: Person, 
     await alice.write("First")
     await wait_until(lambda: lost, "the first to arrive")
     await alice.rewrite("First", "Second")
-    await time_passes(alice, SETTLED, "it to be confirmed")
+    await time_passes(alice, SENT, "it to be confirmed")
     await alice.context.unroute_all(behavior="wait")
     await time_passes(alice, "parley.connector.state === 'live'", "its stream")
     await alice.sees("Second")
     await alice.sees_the_truth_in_every_tab()
 
 
+@pytest.mark.virtual_clock
 @pytest.mark.parametrize("arrived", [True, False])
 async def test_what_may_have_been_created_is_deleted_for_good(arrived: bool, alice: Person, site: Site) -> None:
-    await alice.context.clock.install()
-    await alice.reload()
     async with no_road(alice, site):
         if arrived:
             lost: list[str] = []
@@ -125,7 +114,7 @@ async def test_what_may_have_been_created_is_deleted_for_good(arrived: bool, ali
             await wait_until(lambda: lost, "it to arrive")
         await alice.remove("Regretted")
         await alice.sees()
-    await time_passes(alice, SETTLED, "it to be gone")
+    await time_passes(alice, SENT, "it to be gone")
     assert await alice.snapshot() == []
     await time_passes(alice, "parley.connector.state === 'live'", "its stream")
     await alice.sees_the_truth_in_every_tab()
@@ -160,7 +149,7 @@ async def test_one_of_three_answers_is_lost_on_the_way(
             await delete(phone, comment)
 
     await asyncio.gather(alice_does(), carol_does())
-    await time_passes(traveller, SETTLED, "all to be sent")
+    await time_passes(traveller, SENT, "all to be sent")
     await time_passes(traveller, "parley.comments.length === 28", "what Carol did")
     assert road.lost > 5
     road.weather = Weather()
@@ -190,7 +179,7 @@ async def test_behind_a_proxy_that_buffers(traveller: Person, phone: httpx.Async
     await write(phone, "From there")
     await traveller.until("parley.comments.length === 3", "both ways")
     await traveller.rewrite("From here", "From here again")
-    await traveller.until(SETTLED, "it to be sent")
+    await traveller.until(SENT, "it to be sent")
     assert await traveller.page.evaluate("parley.connector.state") == "polling"
     await traveller.sees_the_truth_in_every_tab()
 
@@ -217,7 +206,7 @@ async def test_ten_seconds_of_502(traveller: Person, phone: httpx.AsyncClient, r
     assert await traveller.bodies() == ["Before, edited", "During, edited"]
 
     road.mend()
-    await time_passes(traveller, SETTLED, "all to be sent")
+    await time_passes(traveller, SENT, "all to be sent")
     await time_passes(traveller, "parley.connector.state === 'live'", "its stream")
     await traveller.sees("Before, edited", "Elsewhere", "During, edited")
     await traveller.sees_the_truth_in_every_tab()
@@ -241,17 +230,16 @@ async def test_an_hour_of_sleep(how: str, traveller: Person, phone: httpx.AsyncC
     for tab in (traveller, other):  # somebody opens the lid
         await tab.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     for tab in (traveller, other):
-        await time_passes(tab, f"parley.comments.length === 3 && {SETTLED}", "what happened meanwhile")
+        await time_passes(tab, f"parley.comments.length === 3 && {SENT}", "what happened meanwhile")
         await time_passes(tab, "parley.connector.state === 'live'", "its stream")
     await is_one_stream(site)
     await traveller.sees_the_truth_in_every_tab()
 
 
+@pytest.mark.virtual_clock
 async def test_resets_in_a_loop_are_slowed(alice: Person, phone: httpx.AsyncClient, site: Site) -> None:
     await write(phone, "Before")
     await alice.sees("Before")
-    await alice.context.clock.install()
-    await alice.reload()
     block = 'retry: 1\nid: 0\nevent: reset\ndata: {"topics": ["Article/1"], "reason": "test"}\n\n'
 
     async def reset(route: Route) -> None:

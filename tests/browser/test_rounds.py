@@ -64,7 +64,7 @@ async def test_a_page_of_many_numbers_leaves_the_thread_live(
     await numbers.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # a poll is due
     for slug in (SLUGS[0], SLUGS[-1]):
         one = f"parley.commentables.named('Article/{slug}').get('comments_count') === 1"
-        await numbers.until(one, "the number of comments", timeout=40_000)
+        await numbers.until(one, "the number of comments")
     assert len(proxy.lengths) < 20
 
 

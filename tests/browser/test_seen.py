@@ -12,6 +12,9 @@ from playwright.async_api import Route
 
 from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
+from tests.browser.roads import tear
+from tests.browser.scene import fill
+from tests.browser.stillness import has_shifted_nothing, is_still, watch_places
 from tests.support.people import delete, edit, write
 from tests.support.waiting import wait_until
 
@@ -26,36 +29,10 @@ TALL = {"width": 1280, "height": 3_000}
 PATIENCE, BACK, SLOW = 3_000, 5_000, 5_000  # milliseconds, as in light.js
 LONG = "\n".join(["A longer thought"] * 12)
 
-# The layout shifts of this page's whole life that no input explains, once everything has come to rest.
-SHIFTS = """async () => {
-  const shifts = [];
-  const observer = new PerformanceObserver((list) => shifts.push(...list.getEntries()));
-  observer.observe({ type: "layout-shift", buffered: true });
-  const glides = document.getAnimations().filter((animation) => !(animation instanceof CSSAnimation));
-  await Promise.allSettled(glides.map((glide) => glide.finished));
-  for (let frames = 0; frames < 3; frames += 1) await new Promise(requestAnimationFrame);
-  await new Promise((resolve) => setTimeout(resolve));
-  shifts.push(...observer.takeRecords());
-  const at = ({ x, y }) => `${x} ${y}`;
-  const named = ({ node, previousRect, currentRect }) =>
-    `${node?.className || node?.nodeName}: ${at(previousRect)} → ${at(currentRect)}`;
-  return shifts.filter((shift) => !shift.hadRecentInput).map(({ value, sources }) => [value, sources.map(named)]);
-}"""
-# A shift in the half second after an input is taken for wanted, and not counted.
-REMEMBER_INPUT = """() => {
-  const remember = () => { window.inputAt = performance.now(); };
-  for (const name of ["keydown", "mousedown"]) addEventListener(name, remember, true);
-}"""
-INPUT_IS_LONG_AGO = "performance.now() > (window.inputAt ?? 0) + 700"
-
 TOP = "(element) => Math.round(element.getBoundingClientRect().top)"
 TO_THE_END = "document.querySelector('.composer').scrollIntoView({ block: 'end', behavior: 'instant' })"
 FOCUS = "(element) => element.focus({ preventScroll: true })"
 HEARD = "() => { window.heard = []; parley.bus.on('local.comments.arrived', (n) => heard.push(n)); }"
-
-
-async def is_still(person: Person) -> None:
-    assert await person.page.evaluate(SHIFTS) == []
 
 
 async def came(person: Person, *bodies: str) -> None:
@@ -64,19 +41,13 @@ async def came(person: Person, *bodies: str) -> None:
     await person.until(f"JSON.stringify({newest}) === {json.dumps(json.dumps(bodies, separators=(',', ':')))}", "them")
 
 
-async def fill(phone: httpx.AsyncClient, count: int) -> list[dict[str, Any]]:
-    return [await write(phone, f"Comment {number}") for number in range(count)]
-
-
 # -- the light, whose time these tests take into their hands ---------------------------------------------------
 
 
 @pytest.fixture
 async def watcher(arrive: Arrive) -> Person:
     """Alice, to whom the test says how the connection is, and what time it is."""
-    alice = await arrive("Alice")
-    await alice.context.clock.install()
-    await alice.reload()
+    alice = await arrive("Alice", clock=True)
     await alice.page.evaluate("parley.connector.close()")
     now = await alice.page.evaluate("Date.now()")
     await alice.page.clock.pause_at(datetime.fromtimestamp(now / 1_000, UTC) + timedelta(seconds=60))
@@ -276,18 +247,17 @@ async def test_a_real_connection_that_is_lost_and_found(
     alice: Person, phone: httpx.AsyncClient, site: Site, complaints: Complaints
 ) -> None:
     complaints.allow(NETWORK)
+    await watch_places(alice)
     await alice.context.set_offline(True)
-    for connection in list(site.server.server_state.connections):
-        if connection.scope["path"] == "/streams":
-            connection.transport.abort()
-    await alice.until("document.querySelector('.light').dataset.says === 'offline'", "to be told", 10_000)
+    tear(site)
+    await alice.until("document.querySelector('.light').dataset.says === 'offline'", "to be told")
     await write(phone, "One")
     await write(phone, "Two")
     await alice.context.set_offline(False)
     await alice.until(
-        "document.querySelector('.light__words').textContent === 'Back online · 2 new comments'", "to be back", 20_000
+        "document.querySelector('.light__words').textContent === 'Back online · 2 new comments'", "to be back"
     )
-    await alice.until("document.querySelector('.light').dataset.says === 'nothing'", "silence", 10_000)
+    await alice.until("document.querySelector('.light').dataset.says === 'nothing'", "silence")
     await is_still(alice)
 
 
@@ -302,10 +272,11 @@ async def has_no_pill(person: Person) -> None:
     await person.until("!document.querySelector('.pill').checkVisibility()", "no pill")
 
 
-async def test_what_comes_below_waits_behind_a_pill(alice: Person, phone: httpx.AsyncClient) -> None:
+async def test_what_comes_below_waits_behind_a_pill(arrive: Arrive, phone: httpx.AsyncClient) -> None:
     await fill(phone, 30)
-    await alice.reload()
+    alice = await arrive("Alice")
     await alice.page.evaluate(HEARD)
+    await watch_places(alice)
     for count, words in enumerate(("1 new comment", "2 new comments", "3 new comments"), 1):
         await write(phone, f"New {count}")
         await pill_says(alice, words)
@@ -324,9 +295,9 @@ async def test_what_comes_below_waits_behind_a_pill(alice: Person, phone: httpx.
     await alice.sees_the_truth()
 
 
-async def test_who_reads_on_meets_them_without_the_pill(alice: Person, phone: httpx.AsyncClient) -> None:
+async def test_who_reads_on_meets_them_without_the_pill(arrive: Arrive, phone: httpx.AsyncClient) -> None:
     await fill(phone, 30)
-    await alice.reload()
+    alice = await arrive("Alice")
     for body in ("New 1", f"New 2\n{LONG}\n{LONG}\n{LONG}", "New 3"):
         comment = await write(phone, body)
     await pill_says(alice, "3 new comments")
@@ -340,18 +311,18 @@ async def test_who_reads_on_meets_them_without_the_pill(alice: Person, phone: ht
     await has_no_pill(alice)
 
 
-async def test_at_the_live_end_they_simply_appear(alice: Person, phone: httpx.AsyncClient) -> None:
+async def test_at_the_live_end_they_simply_appear(arrive: Arrive, phone: httpx.AsyncClient) -> None:
     await fill(phone, 30)
-    await alice.reload()
+    alice = await arrive("Alice")
     await alice.page.evaluate(TO_THE_END)
     await write(phone, "New")
     await alice.page.locator(".comment.is-new").wait_for()
     assert not await alice.page.locator(".pill").is_visible()
 
 
-async def test_ones_own_words_and_old_ones_are_no_news(alice: Person, phone: httpx.AsyncClient) -> None:
+async def test_ones_own_words_and_old_ones_are_no_news(arrive: Arrive, phone: httpx.AsyncClient) -> None:
     comments = await fill(phone, 60)
-    await alice.reload()
+    alice = await arrive("Alice")
     await alice.page.evaluate(HEARD)
     await write(alice.client, "From my other device")
     await edit(phone, comments[50], "Changed")
@@ -374,9 +345,9 @@ async def test_loading_the_page_moves_nothing(arrive: Arrive, phone: httpx.Async
         await write(alice.client, "Mine")
         for path in ("/Article/1", "/"):
             await alice.go(path)
-            await is_still(alice)
+            await has_shifted_nothing(alice)
     guest = await arrive(viewport=PHONE)
-    await is_still(guest)
+    await has_shifted_nothing(guest)
 
 
 @pytest.mark.parametrize("motion", ["no-preference", "reduce"])
@@ -384,14 +355,15 @@ async def test_what_comes_grows_and_goes_moves_nothing_by_leaps(
     motion: Literal["no-preference", "reduce"], arrive: Arrive, phone: httpx.AsyncClient
 ) -> None:
     alice = await arrive("Alice", reduced_motion=motion)
+    await watch_places(alice)
     first = await write(phone, "The first word")  # in place of "nobody has said anything"
     await alice.page.locator(".comment").wait_for()
     await is_still(alice)
     comments = [first, *await fill(phone, 20)]
     await came(alice, "Comment 19")
-    await alice.reload()
 
     await alice.page.evaluate(TO_THE_END)
+    await watch_places(alice)
     await write(phone, "At the live end")
     await came(alice, "At the live end")
     await is_still(alice)
@@ -400,6 +372,7 @@ async def test_what_comes_grows_and_goes_moves_nothing_by_leaps(
     await is_still(alice)
 
     await alice.comment("Comment 10").evaluate("(el) => el.scrollIntoView({ block: 'start', behavior: 'instant' })")
+    await watch_places(alice)
     before = await alice.comment("Comment 10").evaluate(TOP)
     await edit(phone, comments[2], f"Comment 1\n{LONG}")
     await delete(phone, comments[3])
@@ -415,11 +388,12 @@ async def test_what_comes_grows_and_goes_moves_nothing_by_leaps(
     await is_still(alice)
 
 
-async def test_who_types_types_on_in_the_same_place(alice: Person, phone: httpx.AsyncClient) -> None:
+async def test_who_types_types_on_in_the_same_place(arrive: Arrive, phone: httpx.AsyncClient) -> None:
     comments = await fill(phone, 20)
-    await alice.reload()
+    alice = await arrive("Alice")
     await alice.page.evaluate(TO_THE_END)
     await alice.composer.evaluate(FOCUS)
+    await watch_places(alice)
     before = await alice.composer.evaluate(TOP)
     await write(phone, f"New\n{LONG}")
     await edit(phone, comments[18], f"Comment 18\n{LONG}")
@@ -430,11 +404,11 @@ async def test_who_types_types_on_in_the_same_place(alice: Person, phone: httpx.
     await alice.focus_is_on(".composer textarea")
 
 
-async def test_who_is_below_the_list_stays_there(alice: Person, phone: httpx.AsyncClient) -> None:
+async def test_who_is_below_the_list_stays_there(arrive: Arrive, phone: httpx.AsyncClient) -> None:
     await fill(phone, 20)
-    await alice.page.set_viewport_size({"width": 800, "height": 300})
-    await alice.reload()
+    alice = await arrive("Alice", viewport={"width": 800, "height": 300})
     await alice.page.evaluate("scrollTo({ top: document.body.scrollHeight, behavior: 'instant' })")
+    await watch_places(alice)
     before = await alice.composer.evaluate(TOP)
     await write(phone, LONG)
     await came(alice, LONG)
@@ -451,10 +425,9 @@ async def test_one_that_settles_late_moves_nothing(alice: Person, phone: httpx.A
         await route.continue_()
 
     await alice.page.route("**/api/comments/", hold)
-    await alice.page.evaluate(REMEMBER_INPUT)
     await alice.write("Slowly")
     await write(phone, "Meanwhile")
-    await alice.until(INPUT_IS_LONG_AGO, "half a second to pass")
+    await watch_places(alice)
     await alice.page.evaluate("parley.connector.resume()")
     await alice.sees("Meanwhile", "Slowly")
     over.set()
@@ -462,10 +435,9 @@ async def test_one_that_settles_late_moves_nothing(alice: Person, phone: httpx.A
     await is_still(alice)
 
 
-async def test_earlier_ones_that_come_late_move_nothing(alice: Person, phone: httpx.AsyncClient) -> None:
+async def test_earlier_ones_that_come_late_move_nothing(arrive: Arrive, phone: httpx.AsyncClient) -> None:
     await fill(phone, 60)
-    await alice.reload()
-    await alice.page.evaluate(REMEMBER_INPUT)
+    alice = await arrive("Alice")
     over = asyncio.Event()
 
     async def hold(route: Route) -> None:
@@ -474,7 +446,7 @@ async def test_earlier_ones_that_come_late_move_nothing(alice: Person, phone: ht
 
     await alice.page.route("**/api/comments/?*", hold)
     await alice.page.locator(".thread__earlier").click()
-    await alice.until(INPUT_IS_LONG_AGO, "half a second to pass")
+    await watch_places(alice)
     over.set()
     await alice.until("parley.comments.length === 60", "all of them")
     await alice.until("!document.querySelector('.thread__earlier').checkVisibility()", "that to be all")
@@ -489,6 +461,7 @@ async def test_light_pill_and_notice_move_nothing(
     complaints.allow(NETWORK)
     await fill(phone, 40)
     alice = await arrive("Alice", at, viewport=viewport)
+    await watch_places(alice)
     await tell(alice, "outbox.volatile")
     await turn(alice, "reconnecting")
     await alice.until("document.querySelector('.light').dataset.says === 'reconnecting'", "the light")
@@ -512,10 +485,11 @@ async def test_light_pill_and_notice_move_nothing(
     await is_still(alice)
 
 
-async def test_what_waits_is_caught_up_with_in_one_go_and_in_place(alice: Person, phone: httpx.AsyncClient) -> None:
+async def test_what_waits_is_caught_up_with_in_one_go_and_in_place(arrive: Arrive, phone: httpx.AsyncClient) -> None:
     await fill(phone, 20)
-    await alice.reload()
+    alice = await arrive("Alice")
     await alice.page.evaluate(TO_THE_END)
+    await watch_places(alice)
     await alice.page.evaluate("parley.connector.close()")
     for number in range(12):
         await write(phone, f"Missed {number}")

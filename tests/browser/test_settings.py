@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import Route
 
-from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
 from tests.support.people import PASSWORD, email_of, sign_in, sign_up, write
 
@@ -18,13 +17,10 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Arrive
     from tests.support.serving import Site
 
+pytestmark = pytest.mark.usefixtures("network_errors")
+
 NEW_ADDRESS = "alice@elsewhere.example.com"
 NEW_PASSWORD = "a walk along the river"
-
-
-@pytest.fixture(autouse=True)
-def refusals_are_meant(complaints: Complaints) -> None:
-    complaints.allow(NETWORK)
 
 
 @pytest.fixture
@@ -33,16 +29,16 @@ async def alice(arrive: Arrive) -> Person:
     return await arrive("Alice", at="/account")
 
 
-async def shows(person: Person, selector: str, words: str) -> None:
-    """Waits until this part of the page is there, and says that."""
-    look = f"document.querySelector('{selector}')"
-    await person.until(f"{look}.checkVisibility() && {look}.textContent.includes('{words}')", words)
-
-
 async def looks_again(person: Person, logins: int) -> None:
     """They come back to this window, and see so many logins."""
     await person.page.evaluate("window.dispatchEvent(new Event('focus'))")
     await sees_logins(person, logins)
+
+
+async def signs_in(person: Person) -> None:
+    """As Alice, in the browser of this guest."""
+    await person.sign_in_by_keys("Alice")
+    await person.is_signed_in("Alice")
 
 
 async def sees_logins(person: Person, logins: int) -> None:
@@ -61,8 +57,8 @@ async def test_a_guest_is_asked_to_sign_in(arrive: Arrive, site: Site) -> None:
     await guest.type(".entry [name=email]", email_of("Alice"))
     await guest.type(".entry [name=password]", PASSWORD)
     await guest.page.keyboard.press("Enter")
-    await shows(guest, ".email__current", email_of("Alice"))
-    await shows(guest, ".login__current", "This browser")
+    await guest.shows(".email__current", email_of("Alice"))
+    await guest.shows(".login__current", "This browser")
     assert not await guest.page.locator(".settings__guest").is_visible()
 
 
@@ -70,7 +66,7 @@ async def test_ones_name_leads_to_ones_account(arrive: Arrive) -> None:
     alice = await arrive("Alice")
     await alice.press(".account__name")
     await alice.until("location.pathname === '/account'", "her account")
-    await shows(alice, ".email__current", email_of("Alice"))
+    await alice.shows(".email__current", email_of("Alice"))
 
 
 # -- the name --------------------------------------------------------------------------------------------------
@@ -84,9 +80,9 @@ async def test_a_name_is_changed_and_what_is_wrong_with_one_stands_beside_it(ali
     await alice.type(".username [name=username]", "Alice Newname")
     await alice.page.keyboard.press("Enter")
     for tab in (alice, other):
-        await shows(tab, ".username__current", "Alice Newname")
-        await shows(tab, ".account__name", "Alice Newname")
-    await shows(alice, ".username__done", "Your name has been changed.")
+        await tab.shows(".username__current", "Alice Newname")
+        await tab.shows(".account__name", "Alice Newname")
+    await alice.shows(".username__done", "Your name has been changed.")
 
 
 # -- the address -----------------------------------------------------------------------------------------------
@@ -98,19 +94,19 @@ async def test_a_new_address_counts_once_it_is_confirmed(alice: Person) -> None:
     await alice.type(".email [name=current_password]", PASSWORD)
     await alice.page.keyboard.press("Enter")
     for tab in (alice, other):
-        await shows(tab, ".email__waiting", NEW_ADDRESS)
-        await shows(tab, ".email__current", email_of("Alice"))
+        await tab.shows(".email__waiting", NEW_ADDRESS)
+        await tab.shows(".email__current", email_of("Alice"))
     assert await alice.page.locator(".email [name=current_password]").input_value() == ""
 
     await alice.gets_mail(NEW_ADDRESS, "Confirm your new email address")
     await alice.follow_link("/confirm")
     await alice.press(".mailed-link [type=submit]")
     await alice.focus_is_on(".mailed-link__said[data-only=done]")
-    await shows(other, ".email__current", NEW_ADDRESS)
+    await other.shows(".email__current", NEW_ADDRESS)
     assert not await other.page.locator(".email__waiting").is_visible()
     await alice.press(".mailed-link__person")
     await alice.until("location.pathname === '/account'", "her account")
-    await shows(alice, ".email__current", NEW_ADDRESS)
+    await alice.shows(".email__current", NEW_ADDRESS)
 
 
 async def test_what_is_wrong_with_an_address_stands_beside_it(alice: Person) -> None:
@@ -147,14 +143,14 @@ async def test_who_is_signed_out_without_knowing_it_changes_nothing(alice: Perso
 
 async def test_a_new_password_signs_out_everywhere_but_here(alice: Person, arrive: Arrive, site: Site) -> None:
     elsewhere = await arrive()
-    await sign_in_at(elsewhere)
+    await signs_in(elsewhere)
     await looks_again(alice, logins=2)
     tab = await alice.another_tab()
     await tab.composer.fill("Half a thought")
     await alice.type(".password [name=current_password]", PASSWORD)
     await alice.type(".password [name=password]", NEW_PASSWORD)
     await alice.page.keyboard.press("Enter")
-    await shows(alice, ".password__done", "Your password has been changed")
+    await alice.shows(".password__done", "Your password has been changed")
     for name, left in (("current_password", ""), ("password", ""), ("username", email_of("Alice"))):
         assert await alice.page.locator(f".password [name={name}]").input_value() == left
     await elsewhere.is_guest()
@@ -173,15 +169,6 @@ async def test_a_new_password_signs_out_everywhere_but_here(alice: Person, arriv
     await tab.composer.press("Control+Enter")
     await tab.sees("Still listening?", "Half a thought")
     await tab.is_settled()
-
-
-async def sign_in_at(person: Person) -> None:
-    """Sign in as Alice, in the dialog."""
-    await person.press(".account__sign-in")
-    await person.type(".entry [name=email]", email_of("Alice"))
-    await person.type(".entry [name=password]", PASSWORD)
-    await person.page.keyboard.press("Enter")
-    await person.is_signed_in("Alice")
 
 
 async def test_what_is_wrong_with_a_password_stands_beside_it(alice: Person) -> None:
@@ -239,10 +226,10 @@ async def test_one_sees_where_one_is_signed_in(alice: Person, site: Site) -> Non
 
 async def test_a_login_can_be_ended_from_another_browser(alice: Person, arrive: Arrive) -> None:
     elsewhere = await arrive()
-    await sign_in_at(elsewhere)
+    await signs_in(elsewhere)
     await looks_again(alice, logins=2)
     await alice.press(".login__end")
-    await elsewhere.until("document.querySelector('.account').dataset.state === 'guest'", "to be out", timeout=1_000)
+    await elsewhere.is_guest()
     await elsewhere.is_told("You were signed out from another device.")
     await sees_logins(alice, 1)
     await alice.focus_is_on(".logins__heading")
@@ -253,7 +240,7 @@ async def test_a_login_can_be_ended_from_another_browser(alice: Person, arrive: 
 async def test_one_can_sign_out_everywhere_else(alice: Person, arrive: Arrive) -> None:
     others = [await arrive(), await arrive()]
     for other in others:
-        await sign_in_at(other)
+        await signs_in(other)
     await looks_again(alice, logins=3)
     await alice.press(".logins__end-others")
     for other in others:
@@ -274,7 +261,7 @@ async def test_a_page_that_heard_of_no_end_finds_out_when_it_is_looked_at(alice:
 
 
 async def test_an_older_list_that_comes_late_is_not_shown(alice: Person, arrive: Arrive) -> None:
-    await sign_in_at(await arrive())
+    await signs_in(await arrive())
     await looks_again(alice, logins=2)
     read, let_through = asyncio.Event(), asyncio.Event()
 
@@ -296,7 +283,7 @@ async def test_an_older_list_that_comes_late_is_not_shown(alice: Person, arrive:
 
 
 async def test_what_cannot_be_done_is_said(alice: Person, arrive: Arrive) -> None:
-    await sign_in_at(await arrive())
+    await signs_in(await arrive())
     await looks_again(alice, logins=2)
     await alice.page.route("**/api/logins/*", lambda route: route.fulfill(status=503))
     await alice.press(".login__end")

@@ -8,7 +8,6 @@ import pytest
 from playwright.async_api import Error
 
 from app.web import worker
-from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
 from tests.browser.roads import url_of
 from tests.support.people import PASSWORD, email_of, sign_up, write
@@ -20,8 +19,9 @@ if TYPE_CHECKING:
     from tests.chaos.proxy import Proxy
     from tests.support.serving import Site
 
+pytestmark = pytest.mark.usefixtures("network_errors")
+
 MOST_PAGES = 20
-SETTLING = 30_000  # milliseconds for a worker to start, and to keep what a page needs
 
 # What is kept of this page: nothing is missing of what it was loaded with.
 IS_KEPT = """(async (path) => {
@@ -48,11 +48,6 @@ FILES = """() => performance.getEntriesByType("resource").map((entry) => new URL
   .filter((path) => !path.startsWith("/streams") && !path.startsWith("/api/"))"""
 
 
-@pytest.fixture(autouse=True)
-def a_lost_connection_is_meant(complaints: Complaints) -> None:
-    complaints.allow(NETWORK)
-
-
 @pytest.fixture
 async def come(arrive: Arrive, road: Proxy) -> Arrive:
     """Somebody comes along that road, and the page is kept."""
@@ -74,7 +69,7 @@ def close(road: Proxy) -> None:
 
 
 async def reads(person: Person, path: str = "/Article/1") -> Person:
-    await person.until(f"{IS_KEPT}('{path}')", f"{path} to be kept", SETTLING)
+    await person.until(f"{IS_KEPT}('{path}')", f"{path} to be kept")
     return person
 
 

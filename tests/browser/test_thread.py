@@ -12,12 +12,14 @@ from app.live.topics import Topic
 from app.models.comment import Comment
 from app.models.user import User
 from tests.browser.people import Person
+from tests.browser.scene import fill
 from tests.support.people import delete, edit, write
 
 if TYPE_CHECKING:
     import httpx
 
     from app.live.parley import Parley
+    from tests.browser.conftest import Arrive
 
 PAYLOADS = (
     '<img src="/nowhere" onerror="window.hacked = 1">',
@@ -66,10 +68,10 @@ async def test_markup_in_a_name_stays_text(alice: Person, guest: Person, served:
 
 
 async def test_earlier_comments_are_loaded_page_by_page_while_others_write(
-    alice: Person, phone: httpx.AsyncClient
+    arrive: Arrive, phone: httpx.AsyncClient
 ) -> None:
-    comments = [await write(phone, f"Comment {number}") for number in range(120)]
-    await alice.reload()
+    comments = await fill(phone, 120)
+    alice = await arrive("Alice")
     earlier = alice.page.locator(".thread__earlier")
     assert await alice.bodies() == [f"Comment {number}" for number in range(70, 120)]
 
@@ -110,9 +112,9 @@ async def sees_the_truth_of_the_window(person: Person) -> None:
     await person.sees_the_truth([comment for comment in await person.snapshot() if comment["created_seq"] >= before])
 
 
-async def test_changes_outside_the_window_stay_outside(alice: Person, phone: httpx.AsyncClient) -> None:
-    comments = [await write(phone, f"Comment {number}") for number in range(60)]
-    await alice.reload()
+async def test_changes_outside_the_window_stay_outside(arrive: Arrive, phone: httpx.AsyncClient) -> None:
+    comments = await fill(phone, 60)
+    alice = await arrive("Alice")
     await edit(phone, comments[3], "Comment 3, changed")
     await delete(phone, comments[4])
     await delete(phone, comments[59])
@@ -121,12 +123,11 @@ async def test_changes_outside_the_window_stay_outside(alice: Person, phone: htt
 
 
 async def test_a_failed_page_of_earlier_comments_can_be_asked_for_again(
-    alice: Person, phone: httpx.AsyncClient, complaints: Any
+    arrive: Arrive, phone: httpx.AsyncClient, complaints: Any
 ) -> None:
     complaints.allow("Failed to load resource")
-    for number in range(52):
-        await write(phone, f"Comment {number}")
-    await alice.reload()
+    await fill(phone, 52)
+    alice = await arrive("Alice")
     await alice.page.route("**/api/comments/?*", lambda route: route.fulfill(status=503))
     await alice.page.locator(".thread__earlier").click()
     await alice.page.locator(".thread__problem").wait_for()
@@ -137,9 +138,9 @@ async def test_a_failed_page_of_earlier_comments_can_be_asked_for_again(
     assert not await alice.page.locator(".thread__problem").is_visible()
 
 
-async def test_what_one_reads_stays_where_it_is(alice: Person, phone: httpx.AsyncClient) -> None:
-    comments = [await write(phone, f"Comment {number}") for number in range(60)]
-    await alice.reload()
+async def test_what_one_reads_stays_where_it_is(arrive: Arrive, phone: httpx.AsyncClient) -> None:
+    comments = await fill(phone, 60)
+    alice = await arrive("Alice")
     read = "Comment 40"
     await alice.comment(read).evaluate("(element) => element.scrollIntoView({ block: 'start' })")
     top = "(element) => Math.round(element.getBoundingClientRect().top)"

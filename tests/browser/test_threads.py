@@ -11,8 +11,10 @@ import pytest
 from app.live.topics import Topic
 from app.models.comment import Comment
 from tests.browser.people import Person
+from tests.browser.scene import fill
+from tests.browser.stillness import is_still, watch_places
 from tests.browser.test_layout import PHONE, can_be_read, fits
-from tests.browser.test_seen import is_still, pill_says
+from tests.browser.test_seen import pill_says
 from tests.support.people import delete, edit, write
 
 if TYPE_CHECKING:
@@ -30,10 +32,6 @@ TOP = "(element) => Math.round(element.getBoundingClientRect().top)"
 async def draws(person: Person, *lines: str) -> None:
     """Waits until the list looks so."""
     await person._comes_to(DRAWN, list(lines))
-
-
-async def fill(client: httpx.AsyncClient, count: int) -> list[dict[str, Any]]:
-    return [await write(client, f"Comment {number}") for number in range(count)]
 
 
 async def hide(parley: Parley, comment: dict[str, Any], hidden: bool = True) -> None:
@@ -113,14 +111,14 @@ async def test_what_is_hidden_is_gone_for_others_until_it_is_back(
 
 
 async def test_a_reply_to_something_long_ago_brings_it_along(
-    alice: Person, phone: httpx.AsyncClient, served: Parley
+    arrive: Arrive, phone: httpx.AsyncClient, served: Parley
 ) -> None:
     old = await write(phone, "Long ago")
     gone = await write(phone, "Gone", parent_id=old["id"])
     held = await write(phone, "On what is gone", parent_id=gone["id"])
     await delete(phone, gone)
     await fill(phone, 55)
-    await alice.reload()
+    alice = await arrive("Alice")
     newest = [f"Comment {number}" for number in range(5, 55)]
     await draws(alice, *newest)
     await write(phone, "Only now", parent_id=held["id"])
@@ -133,11 +131,12 @@ async def test_a_reply_to_something_long_ago_brings_it_along(
     assert sorted(await alice.bodies()) == sorted(comment["body"] for comment in await alice.snapshot())
 
 
-async def test_a_reply_that_comes_in_the_middle_moves_nothing(alice: Person, phone: httpx.AsyncClient) -> None:
+async def test_a_reply_that_comes_in_the_middle_moves_nothing(arrive: Arrive, phone: httpx.AsyncClient) -> None:
     comments = await fill(phone, 30)
-    await alice.reload()
+    alice = await arrive("Alice")
     read = alice.comment("Comment 20")
     await read.evaluate("(element) => element.scrollIntoView({ block: 'start', behavior: 'instant' })")
+    await watch_places(alice)
     before = await read.evaluate(TOP)
     await write(phone, "Above what she reads", parent_id=comments[3]["id"])
     await pill_says(alice, "1 new comment")
@@ -176,11 +175,7 @@ async def test_a_guest_replies_through_the_door(guest: Person, phone: httpx.Asyn
     await guest.page.locator(".reply textarea").fill("May I?")
     await guest.page.locator(".reply .composer__post").click()
     await guest.page.locator(".entry [data-to=signup]:visible").click()
-    await guest.page.locator(".entry input[name=username]").fill("Dave")
-    await guest.page.locator(".entry input[name=email]").fill("dave@example.com")
-    await guest.page.locator(".entry input[name=password]").fill("talk among friends")
-    await guest.page.locator(".entry input[name=password]").press("Enter")
-    await guest.is_signed_in("Dave")
+    await guest.sign_up("Dave")
     await draws(guest, "One", "> May I?")
     await guest.sees_the_truth()
 

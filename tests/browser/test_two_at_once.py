@@ -12,23 +12,23 @@ import pytest
 from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
 from tests.browser.roads import API, no_road
-from tests.browser.test_conflicts import is_told
-from tests.browser.test_identities import NOTHING_LEFT, said, sign_in_as, sign_out
+from tests.browser.test_conflicts import sees_conflict
+from tests.browser.test_identities import said, sign_in_as, sign_out
 from tests.browser.test_tabs import leaders
-from tests.support.people import PASSWORD, email_of, sign_up, snapshot, write
+from tests.support.people import sign_up, snapshot, write
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     import httpx
     from playwright.async_api import Route
 
+    from tests.browser.conftest import Arrive
     from tests.support.serving import Site
 
 MORE_THAN_A_PAGE = 55
 MOST_LOCKS = 10  # that a page may ask for while it opens and one comment is posted
 MOST_TRIES = 2
 UNSEEN = "\u2800"  # the browser takes it for text, and the server refuses it
-SOON = 30_000  # milliseconds, where something waits before it is tried again
 
 ON_DISK = """() => new Promise((resolve) => {
   indexedDB.open("parley").onsuccess = ({ target: { result: database } }) => {
@@ -45,8 +45,7 @@ const no = async () => {
   await new Promise((resolve) => setTimeout(resolve));
   throw new DOMException("No", "SecurityError");
 };
-LockManager.prototype.request = no;
-LockManager.prototype.query = no;"""
+if (window.LockManager) LockManager.prototype.request = LockManager.prototype.query = no;"""
 RESET = """() => new Promise((resolve) => {
   parley.comments.once("window", () => resolve());
   parley.bus.trigger("local.stream.reset", { topics: ["Article/1"], reason: "restart" });
@@ -97,15 +96,6 @@ async def has_written(person: Person, body: str) -> None:
     await person.is_settled()
 
 
-async def sign_in_here(person: Person, name: str) -> None:
-    """In the dialog of this very page, which is not loaded again."""
-    await person.page.locator(".account__sign-in").click()
-    await person.page.locator(".entry [name=email]").fill(email_of(name))
-    await person.page.locator(".entry [name=password]").fill(PASSWORD)
-    await person.page.keyboard.press("Enter")
-    await person.is_signed_in(name)
-
-
 async def volatile(person: Person) -> bool:
     """Does the page believe that what is unsent is lost with it?"""
     return bool(await person.page.evaluate("parley.outbox.volatile"))
@@ -128,7 +118,8 @@ async def test_who_signs_out_while_a_comment_is_under_way_has_posted_it_once(
         await wait_until(lambda: sent == ["Alice's"], "it to be under way")
         await alice.page.locator(".account__sign-out").click()
         await alice.is_guest()
-        await sign_in_here(alice, "Bob")
+        await alice.open_sign_in()
+        await alice.sign_in("Bob")
     if not lost:
         await wait_until(lambda: _on_disk(alice, []), "it to be settled")
     await has_written(alice, "Bob's")
@@ -138,7 +129,7 @@ async def test_who_signs_out_while_a_comment_is_under_way_has_posted_it_once(
     assert await alice.page.evaluate("parley.outbox.records") == []
     await sign_in_as(alice, "Alice")
     await alice.reload()
-    await alice.until(NOTHING_LEFT, "all to be sent", SOON)
+    await alice.has_sent_all()
     assert await said(phone) == [("Alice", "Alice's"), ("Bob", "Bob's")]
     await alice.sees_the_truth_in_every_tab()
 
@@ -185,7 +176,7 @@ async def test_what_bobs_stream_brings_is_not_shown_as_alices(alice: Person, sit
         await sign_out(alice)
         await sign_in_as(alice, "Bob")
     await hurry(alice)
-    await alice.until("parley.account.get('username') === 'Bob' && parley.connector.state === 'live'", "Bob", SOON)
+    await alice.until("parley.account.get('username') === 'Bob' && parley.connector.state === 'live'", "Bob")
     await alice.is_signed_in("Bob")
     await has_written(alice, "Bob's")
     can_edit = [(shown["body"], shown["current_user_can_edit"]) for shown in await alice.shown()]
@@ -199,7 +190,7 @@ async def test_what_bobs_stream_brings_is_not_shown_as_alices(alice: Person, sit
 async def tab_b_saves_first(alice: Person, other: Person) -> None:
     """Waits until she sees that in tab A, where she is writing at the same comment."""
     await other.edit("One two three", "Tab B")
-    await is_told(alice, "Tab B")
+    await sees_conflict(alice, "Tab B")
     save = alice.page.locator(".editor__save")
     assert await save.inner_text() == "Overwrite with mine"
     assert await alice.editor.input_value() == "Tab A"
@@ -236,7 +227,7 @@ async def test_what_another_tab_has_saved_offline_is_not_overwritten_unseen(
             await tab.sees("Tab A")
     await hurry(alice, other)
     for tab in (alice, other):
-        await tab.until(NOTHING_LEFT, "all to be sent", SOON)
+        await tab.has_sent_all()
     await alice.sees_the_truth_in_every_tab()
     assert [comment["body"] for comment in await alice.snapshot()] == ["Tab A"]
 
@@ -283,7 +274,7 @@ async def test_a_change_that_was_kept_and_told_to_nobody_is_sent_by_the_next_lea
     await leader.write("Told to nobody")
     await leader.page.evaluate(KEPT)
     await leader.page.close()
-    await follower.until("parley.connector.leads", "to lead", SOON)
+    await follower.until("parley.connector.leads", "to lead")
     await wait_until(lambda: _are(follower, ["Told to nobody"]), "it to be sent")
     await follower.sees_the_truth_in_every_tab()
 
@@ -307,7 +298,7 @@ async def test_an_echo_of_an_earlier_wish_does_not_pass_for_the_answer_to_the_la
         await alice.page.evaluate("parley.bus.trigger('global.comment.update.success', window.echo); null")
         assert await alice.page.evaluate("parley.outbox.records.map(({ attrs }) => attrs.body)") == ["B"]
         await alice.sees("B")
-    await alice.until(NOTHING_LEFT, "all to be sent")
+    await alice.has_sent_all()
     await alice.sees_the_truth_in_every_tab()
     assert [comment["body"] for comment in await alice.snapshot()] == ["B"]
 
@@ -321,7 +312,7 @@ async def test_a_server_that_knows_less_than_the_page_is_not_asked_again_and_aga
     await alice.until("parley.comments.first().state() !== 'saving'", "it to be settled or refused")
     assert patches(alice) <= MOST_TRIES
     if base == "Zero":
-        await is_told(alice, "One")
+        await sees_conflict(alice, "One")
         assert await alice.editor.input_value() == "Two"
         await alice.page.locator(".editor__save").press("Enter")
         await alice.sees("Two")
@@ -397,16 +388,15 @@ async def test_what_is_unsent_far_up_is_sent_after_a_reset(loaded: Person, phone
     assert (await loaded.bodies())[0] == "Mine, edited"
     await loaded.context.unroute(API, fail)
     await hurry(loaded)
-    await loaded.until(NOTHING_LEFT, "it to be sent", SOON)
+    await loaded.has_sent_all()
     assert await first_body(phone) == "Mine, edited"
 
 
 # -- a browser that refuses --------------------------------------------------------------------------------------
 
 
-async def test_a_browser_that_refuses_locks_is_asked_once_and_goes_without(alice: Person) -> None:
-    await alice.context.add_init_script(REFUSE_LOCKS)
-    await alice.reload()
+async def test_a_browser_that_refuses_locks_is_asked_once_and_goes_without(arrive: Arrive) -> None:
+    alice = await arrive("Alice", scripts=[REFUSE_LOCKS])
     await has_written(alice, "Without a lock")
     assert await alice.page.evaluate("[parley.connector.state, parley.connector.leads]") == ["live", True]
     assert await alice.page.evaluate("window.lockCalls") <= MOST_LOCKS

@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Locator, Page, Route
 from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person, cookies_of
 from tests.browser.test_commentable import decide
-from tests.browser.test_drafts import has_typed, keeps_nothing, kept, sign_in
+from tests.browser.test_drafts import has_typed, keeps_nothing, kept
 from tests.support.people import delete, expected, person, sign_up, write
 from tests.support.waiting import wait_until
 
@@ -239,14 +239,14 @@ async def test_a_guest_who_likes_is_told_why_to_sign_in_and_then_likes(
         await like.click()
         assert await guest.page.locator(".entry__title").inner_text() == "Sign in to like this comment"
         await guest.page.keyboard.press("Escape")
-        await guest.page.locator(".account__sign-in").click()
+        await guest.open_sign_in()
         assert "like" not in await guest.page.locator(".entry__title").inner_text()
         await guest.page.keyboard.press("Escape")
 
         await like.click()
-        await sign_in(guest, "Alice")
+        await guest.sign_in("Alice")
         await guest.until("document.querySelector('.comment__like').ariaPressed === 'true'", "the like")
-        await guest.until("parley.outbox.records.length === 0", "it to be sent")
+        await guest.has_sent_all()
         stored = expected(await client.get(f"/api/comments/{comment['id']}"), 200)
         assert stored["likes_count"] == 1
 

@@ -189,7 +189,7 @@ async def test_nothing_that_people_write_is_run(arrive: Arrive, phone: httpx.Asy
     before = set(await alice.page.evaluate(PARTS))
     texts = await plant(served, first)
     # As they come over the stream, and as they come with the page, and a page of earlier ones.
-    await alice.until(f"parley.comments.length === {len(texts) + 1}", "them all", 20_000)
+    await alice.until(f"parley.comments.length === {len(texts) + 1}", "them all")
     await is_harmless(alice, texts, before)
     await alice.reload()
     while await alice.page.evaluate("parley.comments.before"):

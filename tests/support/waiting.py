@@ -8,14 +8,15 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-LOOKING = 0.01  # seconds between two looks
-PATIENCE = 20.0  # seconds, on a machine that is busy with others; what comes at once is not waited for
+LOOKING = 0.01  # seconds between the first two looks
+MOST_LOOKING = 0.05  # seconds between two looks, each time a quarter longer: looks cost the browser time, too
+PATIENCE = 40.0  # seconds, on a machine that is busy with others; what comes at once is not waited for
 AGAIN = 0.1  # seconds until a task that goes on is cancelled once more
 
 
 async def wait_until(predicate: Callable[[], Any | Awaitable[Any]], what_for: str, timeout: float = PATIENCE) -> Any:
     """The first true answer of `predicate`, which may be async; fails with `what_for` after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
+    deadline, pause = time.monotonic() + timeout, LOOKING
     while True:
         answer = predicate()
         if inspect.isawaitable(answer):
@@ -24,7 +25,8 @@ async def wait_until(predicate: Callable[[], Any | Awaitable[Any]], what_for: st
             return answer
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {timeout:g} s in vain for {what_for}")
-        await asyncio.sleep(LOOKING)
+        await asyncio.sleep(pause)
+        pause = min(1.25 * pause, MOST_LOOKING)
 
 
 async def end(*tasks: asyncio.Task[Any]) -> None:

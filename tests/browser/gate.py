@@ -1,0 +1,205 @@
+"""The browser tests of the gate: what `make test` runs. `make test-all` runs all browser tests.
+
+Each test here is the cheapest one that proves its promise through a browser. A promise that does not need a browser is
+proved by `node --test` (`tests/js`) or over HTTP instead. A browser test that is not here is marked `extended`.
+
+A name without brackets stands for all cases of a parametrized test.
+"""
+
+from __future__ import annotations
+
+GATE = {
+    # -- comments: written, shown, changed and deleted, live on both sides
+    "test_journey.py": [
+        "test_what_alice_does_bob_sees_and_finds_again[sqlite]",
+        "test_a_guest_sees_it_live_and_cannot_edit",
+        "test_alice_sees_her_comment_once_when_the_echo_comes_first",
+        "test_alice_sees_her_comment_before_the_server_does",
+    ],
+    "test_bus.py": ["test_applying_an_event_twice_or_late_does_nothing"],
+    "test_editing.py": [
+        "test_an_open_editor_is_left_alone",
+        "test_a_refused_comment_keeps_its_text_and_says_why",
+        "test_a_comment_whose_answer_is_lost_is_posted_once",
+        "test_a_refused_delete_brings_the_comment_back",
+    ],
+    "test_thread.py": ["test_earlier_comments_are_loaded_page_by_page_while_others_write"],
+    "test_threads.py": [
+        "test_replies_stand_under_what_they_answer",
+        "test_what_is_left_of_a_comment_stays_while_it_has_replies",
+        "test_a_reply_to_something_long_ago_brings_it_along",
+        "test_the_newest_first_for_whoever_likes_that",
+    ],
+    "test_deep_links.py": [
+        "test_from_there_one_reads_on_in_both_directions_while_others_write",
+        "test_of_what_is_gone_it_is_said",
+    ],
+    "test_markdown.py": ["test_what_alice_types_is_text_until_the_server_has_read_it"],
+    "test_xss.py": ["test_nothing_that_people_write_is_run"],
+    # -- texts: no text is lost, and none is overwritten unseen
+    "test_writing.py": [
+        "test_without_scripts_a_comment_is_posted_and_shown",
+        "test_a_text_that_was_posted_before_the_script_came_is_there_once",
+        "test_a_blank_comment_is_refused_beside_the_field",
+        "test_nobody_is_offered_to_write_where_comments_are_closed",
+        "test_names_are_completed_after_an_at",
+    ],
+    "test_drafts.py": [
+        "test_it_is_there_after_a_reload",
+        "test_two_tabs_keep_what_is_typed_in_each",
+        "test_a_person_who_signs_out_is_asked_and_leaves_nothing_behind",
+        "test_an_open_editor_is_open_again",
+        "test_a_full_one_keeps_it_as_long_as_the_page_lives",
+    ],
+    "test_conflicts.py": [
+        "test_two_changes_that_do_not_touch_can_both_be_had",
+        "test_where_they_touch_there_is_a_choice_and_no_mixture",
+        "test_a_refused_edit_can_be_put_together_with_what_was_in_its_way",
+    ],
+    "test_orphans.py": ["test_it_is_there_after_a_reload_and_in_all_tabs"],
+    "test_undo.py": [
+        "test_it_is_back_where_it_was_and_nobody_knows",
+        "test_at_once_when_the_page_goes[closed-settings0]",
+    ],
+    # -- the outbox: each change arrives once, in order, whatever happens on the way
+    "test_offline.py": [
+        "test_a_reload_in_the_middle",
+        "test_what_the_browser_itself_calls_offline",
+    ],
+    "test_roads.py": [
+        "test_what_is_sent_five_times_takes_effect_once[POST-nor any echo]",
+        "test_what_may_have_been_created_is_deleted_for_good[True]",
+        "test_one_of_three_answers_is_lost_on_the_way",
+        "test_behind_a_proxy_that_buffers",
+        "test_ten_seconds_of_502",
+        "test_an_hour_of_sleep[silent]",
+    ],
+    "test_late_answers.py": [
+        "test_the_answer_to_a_create_comes_after_what_was_done_later[deleted]",
+        "test_a_snapshot_comes_after_what_was_done_later[deleted]",
+        "test_in_whatever_order[0]",
+    ],
+    "test_keeping.py": ["test_without_a_disk_it_works_as_long_as_the_page[open throws]"],
+    "test_two_at_once.py": [
+        "test_who_signs_out_while_a_comment_is_under_way_has_posted_it_once[True]",
+        "test_what_another_tab_has_saved_is_not_overwritten_unseen",
+        "test_a_change_that_was_kept_and_told_to_nobody_is_sent_by_the_next_leader",
+        "test_an_echo_of_an_earlier_wish_does_not_pass_for_the_answer_to_the_last",
+        "test_a_browser_that_refuses_locks_is_asked_once_and_goes_without",
+    ],
+    "test_likes.py": [
+        "test_alice_likes_what_carol_says",
+        "test_the_number_moves_once_whatever_comes_first",
+        "test_a_like_outlives_the_page_and_lost_answers",
+    ],
+    "test_commentable.py": [
+        "test_the_number_is_exact_though_not_all_is_loaded",
+        "test_the_front_page_counts_along",
+    ],
+    # -- the stream: one for all tabs, and nothing is missed
+    "test_tabs.py": [
+        "test_the_leader_is_lost_in_four_ways",
+        "test_a_leader_that_hangs_is_replaced",
+        "test_each_tab_has_its_own_cursor",
+        "test_without_web_locks_each_tab_has_its_own_stream[locks and channels]",
+    ],
+    "test_reconnecting.py": [
+        "test_ten_changes_behind_a_dead_stream_are_caught_up_with_and_nothing_is_fetched_again[torn]",
+        "test_a_cursor_that_cannot_be_honoured_makes_the_page_read_again",
+        "test_a_server_that_comes_back_is_found_by_itself",
+        "test_a_stream_that_has_gone_silent_is_replaced",
+    ],
+    "test_rounds.py": ["test_a_page_of_many_numbers_leaves_the_thread_live[a stricter one]"],
+    "test_presence.py": [
+        "test_alice_and_bob_see_each_other_and_who_types",
+        "test_who_reconnects_never_left",
+        "test_on_a_phone_it_takes_one_line",
+    ],
+    "test_notifications.py": [
+        "test_what_alice_reads_in_one_place_is_read_in_all",
+        "test_without_a_mouse",
+        "test_marks_that_are_made_without_a_connection_arrive_once",
+        "test_the_bell_is_of_whoever_looks",
+    ],
+    "test_shell.py": [
+        "test_a_reload_without_a_connection_shows_what_was_and_goes_on_when_it_is_back",
+        "test_what_another_release_left_is_not_shown",
+        "test_who_signs_out_leaves_nothing_behind",
+        "test_bob_does_not_get_what_alice_has_read",
+    ],
+    # -- people: who somebody is, in all tabs and browsers
+    "test_accounts.py": [
+        "test_a_guests_text_is_posted_once_they_have_signed_in",
+        "test_what_is_wrong_stands_beside_its_field",
+        "test_signing_out_in_one_tab_makes_a_guest_of_the_other_which_says_so",
+        "test_a_comment_after_the_logins_end_waits_for_the_next",
+    ],
+    "test_endings.py": [
+        "test_a_password_that_was_changed_elsewhere_signs_out_here",
+        "test_who_signs_in_as_somebody_else_in_another_tab_is_them_here_too",
+        "test_an_answer_that_comes_too_late_signs_nobody_in",
+    ],
+    "test_identities.py": [
+        "test_what_alice_has_not_sent_is_never_sent_as_bobs",
+        "test_a_request_that_is_under_way_when_the_login_changes_is_nobody_elses",
+    ],
+    "test_mailed_links.py": [
+        "test_who_forgot_the_password_chooses_a_new_one",
+        "test_who_signs_up_confirms_the_address_first",
+    ],
+    "test_settings.py": [
+        "test_a_new_address_counts_once_it_is_confirmed",
+        "test_a_new_password_signs_out_everywhere_but_here",
+        "test_a_login_can_be_ended_from_another_browser",
+        "test_who_leaves_decides_about_their_comments[keep-left0]",
+    ],
+    "test_moderation.py": [
+        "test_what_is_hidden_leaves_every_screen",
+        "test_the_queue_is_live_in_two_moderators_browsers",
+        "test_all_of_it_with_keys_alone",
+        "test_who_is_blocked_is_told_and_may_read",
+    ],
+    # -- how it looks, and where it stands
+    "test_seen.py": [
+        "test_the_light_is_silent_until_the_stream_has_been_away_for_three_seconds",
+        "test_a_real_connection_that_is_lost_and_found",
+        "test_what_comes_below_waits_behind_a_pill",
+        "test_what_comes_grows_and_goes_moves_nothing_by_leaps[no-preference]",
+        "test_who_types_types_on_in_the_same_place",
+        "test_light_pill_and_notice_move_nothing[viewport0-/Article/1]",
+    ],
+    "test_look.py": [
+        "test_a_comment_stays_in_its_place",
+        "test_a_phone_has_room_for_replies_and_fingertips",
+    ],
+    "test_layout.py": [
+        "test_nothing_is_wider_than_a_small_phone[light]",
+        "test_everything_can_be_done_with_keys_alone",
+    ],
+    "test_accessibility.py": ["test_a_conversation_with_a_bit_of_everything[dark]"],
+    "test_embedding.py": [
+        "test_what_is_written_under_one_page_is_there_under_the_other_and_in_parley",
+        "test_all_threads_of_a_page_and_of_all_its_tabs_have_one_stream",
+        "test_counts_are_live_over_the_same_stream",
+        "test_the_pages_style_and_the_threads_do_not_meet",
+        "test_the_frame_is_as_high_as_the_thread",
+        "test_an_address_of_a_comment_leads_to_the_hosts_page_and_to_the_comment",
+        "test_a_page_that_is_not_listed_gets_a_link_and_is_told_why",
+    ],
+    "test_prefix.py": ["test_our_pages_work_there"],
+    "test_docs_page.py": ["test_a_link_to_an_operation_opens_it_and_the_keyboard_closes_it"],
+    "test_plain_models.py": ["test_backbone_does_it_with_ours_as_well"],
+    "test_gate.py": [
+        "test_the_gate_names_tests_that_there_are",
+        "test_each_row_of_the_table_has_a_test_in_the_gate",
+    ],
+}
+"""The names of the gate's tests, by module."""
+
+WITHOUT_GATE = ["test_other_engines.py", "test_upstream.py"]
+"""What docs/browser.md lists and `make test-all` alone runs: these need what not every machine has."""
+
+
+def is_in_gate(module: str, name: str) -> bool:
+    names = GATE.get(module, [])
+    return name in names or name.partition("[")[0] in names
