@@ -65,6 +65,7 @@ import { Courier } from "./courier.js";
 import { DecideView } from "./decide_view.js";
 import { Decisions } from "./decisions.js";
 import { DeepLinkView } from "./deep_link_view.js";
+import "./delegation.js";
 import { DeskView } from "./desk_view.js";
 import { Drafts } from "./drafts.js";
 import { EntryView } from "./entry_view.js";

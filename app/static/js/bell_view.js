@@ -80,7 +80,7 @@ export const BellView = Backbone.View.extend({
   },
 
   key(event) {
-    if (!isEscape(event.originalEvent) || !this.isOpen()) return;
+    if (!isEscape(event) || !this.isOpen()) return;
     event.preventDefault();
     this.close();
   },

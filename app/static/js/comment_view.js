@@ -134,7 +134,7 @@ export const CommentView = Backbone.View.extend({
     fold(this.el, text);
   },
 
-  turn({ currentTarget: button }) {
+  turn({ delegateTarget: button }) {
     const shown = button.getAttribute("aria-expanded") !== "true";
     steadily(this.el.parentNode, () => unfold(this.el, shown));
     if (!shown) this.el.scrollIntoView({ block: "nearest", behavior: "instant" });
@@ -405,7 +405,7 @@ export const CommentView = Backbone.View.extend({
   },
 
   key(event) {
-    if (isEscape(event.originalEvent)) this.keep();
+    if (isEscape(event)) this.keep();
   },
 
   // What could not be posted
@@ -418,7 +418,7 @@ export const CommentView = Backbone.View.extend({
     this.model.discard();
   },
 
-  async copy({ currentTarget: button }) {
+  async copy({ delegateTarget: button }) {
     const isCopied = await copyText(this.model.text());
     button.textContent = isCopied ? "Copied" : "Copy text";
     this.desk.bus?.trigger(ANNOUNCEMENT, isCopied ? "Text copied." : "Couldn't copy the text.");

@@ -183,7 +183,7 @@ export const ComposerView = Backbone.View.extend({
     this.bus.trigger(ENTRY_WANTED, "signup");
   },
 
-  key({ originalEvent: event }) {
+  key(event) {
     if (isPostKey(event)) this.submit(event);
   },
 });

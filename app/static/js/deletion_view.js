@@ -65,6 +65,6 @@ export const DeletionView = Backbone.View.extend({
   },
 
   key(event) {
-    if (isEscape(event.originalEvent)) this.keep();
+    if (isEscape(event)) this.keep();
   },
 });

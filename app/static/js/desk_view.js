@@ -74,7 +74,7 @@ export const DeskView = Backbone.View.extend({
     this.part("heading").focus({ preventScroll: true });
   },
 
-  async loadEarlier({ currentTarget: button }) {
+  async loadEarlier({ delegateTarget: button }) {
     button.disabled = true;
     this.part("problem").hidden = true;
     try {

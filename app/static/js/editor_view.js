@@ -98,7 +98,7 @@ export const EditorView = Backbone.View.extend({
     this.trigger("cancel");
   },
 
-  key({ originalEvent: event }) {
+  key(event) {
     if (isEscape(event) && !this.isGone) this.cancel();
     if (isPostKey(event)) this.saveByKey(event);
   },

@@ -55,7 +55,7 @@ export const EntryView = Backbone.View.extend({
   },
 
   // What is typed in the fields stays in them.
-  go({ currentTarget: button }) {
+  go({ delegateTarget: button }) {
     this.open(button.dataset.to);
   },
 

@@ -47,7 +47,7 @@ export const InboxView = Backbone.View.extend({
     this.collection.readAll();
   },
 
-  async loadEarlier({ currentTarget: button }) {
+  async loadEarlier({ delegateTarget: button }) {
     button.disabled = true;
     try {
       await this.collection.loadEarlier();

@@ -144,8 +144,8 @@ export const MentionView = Backbone.View.extend({
   // -- keys
 
   key(event) {
-    const { key, ctrlKey, metaKey, altKey, originalEvent } = event;
-    if (!this.isOpen() || isComposing(originalEvent) || ctrlKey || metaKey || altKey) return;
+    const { key, ctrlKey, metaKey, altKey } = event;
+    if (!this.isOpen() || isComposing(event) || ctrlKey || metaKey || altKey) return;
     if (key in STEPS) this.step(STEPS[key]);
     else if (key === "Enter" || (key === "Tab" && !event.shiftKey)) this.choose(this.active);
     else if (key === "Escape") this.close();

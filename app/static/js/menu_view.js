@@ -32,7 +32,7 @@ export const MenuView = Backbone.View.extend({
     this.listenTo(account, "change", () => this.close());
   },
 
-  toggle({ currentTarget: button }) {
+  toggle({ delegateTarget: button }) {
     const isOpen = this.button === button && this.menu.isConnected;
     this.close();
     if (!isOpen) this.open(button);
@@ -42,7 +42,7 @@ export const MenuView = Backbone.View.extend({
     if (event.key !== "ArrowDown") return;
     event.preventDefault();
     this.close();
-    this.open(event.currentTarget);
+    this.open(event.delegateTarget);
   },
 
   open(button) {
@@ -77,7 +77,7 @@ export const MenuView = Backbone.View.extend({
     return Array.from(this.menu.querySelectorAll(".menu__item")).filter((item) => !item.hidden);
   },
 
-  choose({ currentTarget: item }) {
+  choose({ delegateTarget: item }) {
     const comment = this.commentAt(this.button);
     if (item.dataset.act === "link") return this.copyLink(item);
     this.close();
@@ -134,7 +134,7 @@ export const MenuView = Backbone.View.extend({
     if (event.key in STEPS) items.at((at + STEPS[event.key]) % items.length).focus();
     else if (event.key === "Home") items[0].focus();
     else if (event.key === "End") items.at(-1).focus();
-    else if (isEscape(event.originalEvent)) this.giveBack();
+    else if (isEscape(event)) this.giveBack();
     else return;
     event.preventDefault();
   },

@@ -32,7 +32,7 @@ export const MutesView = Backbone.View.extend({
     this.el.querySelector(".mutes__list").replaceChildren(...mutes.map(lineOf));
   },
 
-  async unmute({ currentTarget: button }) {
+  async unmute({ delegateTarget: button }) {
     const { muteId: id, name } = button.closest(".mute").dataset;
     try {
       await this.moderation.unmute(id);

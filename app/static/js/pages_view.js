@@ -57,11 +57,11 @@ export const PagesView = Backbone.View.extend({
     this.part("later-count").textContent = later > 0 ? ` (${later} more)` : "";
   },
 
-  loadEarlier({ currentTarget: button }) {
+  loadEarlier({ delegateTarget: button }) {
     this.load(button, () => this.collection.loadEarlier(), "Earlier comments loaded.");
   },
 
-  loadLater({ currentTarget: button }) {
+  loadLater({ delegateTarget: button }) {
     this.load(button, () => this.collection.loadLater(), "Newer comments loaded.");
   },
 

@@ -71,7 +71,7 @@ export const ReplyView = ComposerView.extend({
   },
 
   key(event) {
-    const isGivenUp = isEscape(event.originalEvent) && !this.hasText();
+    const isGivenUp = isEscape(event) && !this.hasText();
     if (isGivenUp) this.cancel();
     else ComposerView.prototype.key.call(this, event);
   },

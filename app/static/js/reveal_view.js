@@ -11,7 +11,7 @@ export const RevealView = Backbone.View.extend({
     this.listenTo(bus, ENTRY_CLOSED, this.cover);
   },
 
-  toggle({ currentTarget: button }) {
+  toggle({ delegateTarget: button }) {
     this.show(button, button.textContent === "Show");
   },
 

@@ -1,15 +1,15 @@
 // How models speak REST, in one place: JSON up and down, errors as `Problem`, edits with If-Match.
 
+import { ajax } from "./ajax.js";
 import { BASE } from "./base.js";
 import { Problem } from "./problem.js";
 
 const TIMEOUT_MS = 15_000;
 
 const send = Backbone.sync;
-const { ajax } = Backbone;
 
 // Models know their paths as they are at the root of a host, and so does what waits in the outbox.
-if (BASE) Backbone.ajax = (request) => ajax({ ...request, url: BASE + request.url });
+Backbone.ajax = (settings) => ajax({ ...settings, url: BASE + settings.url });
 
 /** Backbone.sync with `options.ifMatch` (a seq), and `options.error` called with a Problem. */
 Backbone.sync = (method, model, options = {}) => {

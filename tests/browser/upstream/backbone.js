@@ -21,5 +21,20 @@ QUnit.done(() => {
 });
 
 await loadOurs();
+if (window.told.ours.length > 0) giveViewsJquery();
 await loadSuite();
 QUnit.start();
+
+// The tests of views look at them through jQuery. This adds `$el`, and elements made by jQuery, to ours. Listeners stay
+// with the methods that are tested.
+function giveViewsJquery() {
+  const view = Backbone.View.prototype;
+  const setElement = view._setElement;
+  view._setElement = function (el) {
+    this.$el = el instanceof $ ? el : $(el);
+    setElement.call(this, this.$el[0]);
+  };
+  view.$ = function (selector) {
+    return this.$el.find(selector);
+  };
+}

@@ -4,6 +4,17 @@ import { loadOurs } from "./load.js";
 
 await loadOurs();
 
+let requests = 0; // under way
+
+const { send } = XMLHttpRequest.prototype;
+XMLHttpRequest.prototype.send = function (body) {
+  requests += 1;
+  this.addEventListener("loadend", () => {
+    requests -= 1;
+  });
+  send.call(this, body);
+};
+
 const Thing = Backbone.Model.extend({
   urlRoot: "/things",
   validate: ({ title }) => (title === "" ? "a title is wanted" : undefined),
@@ -40,7 +51,7 @@ window.act = async (code) => {
   try {
     const act = new Function("model", "fresh", "things", "homeless", "told", "heard", `return ${code}`);
     returned = called(act(model, fresh, things, homeless, told, heard));
-    while (Backbone.$.active) await new Promise((resolve) => setTimeout(resolve));
+    while (requests > 0) await new Promise((resolve) => setTimeout(resolve));
   } catch (error) {
     returned = `throws ${error.message}`;
   }
@@ -51,10 +62,9 @@ window.act = async (code) => {
 function kindOf(value) {
   if (value instanceof Backbone.Model) return `a model ${value.id}`;
   if (value?.constructor?.name === "Problem") return `Problem ${value.status}`;
-  if (value?.getResponseHeader) return value.state() === "pending" ? "xhr" : `xhr ${value.status}`;
+  if (value?.getResponseHeader) return `xhr ${value.status ?? 0}`;
   if (value && "emulateHTTP" in Object(value)) return value.xhr ? "options" : "options without xhr";
-  if (Backbone.$.isPlainObject(value)) return "data";
-  return Array.isArray(value) ? "data" : String(value);
+    return value !== null && typeof value === "object" ? "data" : String(value);
 }
 
 window.ready = true;

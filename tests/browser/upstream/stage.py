@@ -1,4 +1,4 @@
-"""A page from the disk alone: the libraries as the site has them, ours over them or not, and somebody's tests."""
+"""A page from the disk alone: the libraries, ours over them or not, and somebody's tests."""
 
 from __future__ import annotations
 
@@ -16,10 +16,18 @@ NPM = ROOT / "node_modules"
 ORIGIN = "http://localhost"  # never asked: every request is answered here
 PATIENCE = 60_000  # milliseconds for some hundred small tests
 
-# The libraries in the order of the real page.
-PAGE = (ROOT / "app/templates/base.html").read_text().replace("{{ base }}", "")
-LIBRARIES = re.findall(r'<script .*src="/static/vendor/.*</script>', PAGE)
-assert LIBRARIES
+# Pages of the site have no jQuery. Backbone finds it if it is loaded first: Backbone's own tests need it.
+UNDERSCORE, JQUERY, BACKBONE, RADIO = (
+    f"<script defer src='/npm/{path}'></script>"
+    for path in (
+        "underscore/underscore-umd.js",
+        "jquery/dist/jquery.js",
+        "backbone/backbone.js",
+        "backbone.radio/build/backbone.radio.js",
+    )
+)
+LIBRARIES = (UNDERSCORE, BACKBONE, RADIO)
+LIBRARIES_WITH_JQUERY = (UNDERSCORE, JQUERY, BACKBONE, RADIO)
 
 
 def ours() -> list[str]:
@@ -36,6 +44,7 @@ class Suite:
     needs: str
     runner: str
     test: str  # how one begins
+    libraries: tuple[str, ...] = LIBRARIES
 
     def count(self) -> int:
         sources = [(self.directory / name).read_text() for name in self.files]
@@ -46,13 +55,20 @@ class Suite:
         scripts = f"{self.needs}<script type='module' src='/upstream/{self.runner}'></script>"
         places = {"suite": self.directory}
         async with await browser.new_context() as context:
-            page = await open_page(await context.new_page(), scripts, {"ours": ours, "suite": self.files}, places)
+            told = {"ours": ours, "suite": self.files}
+            page = await open_page(await context.new_page(), scripts, told, places, self.libraries)
             await page.wait_for_function("window.verdict", timeout=PATIENCE)
             verdict: dict[str, list[str]] = await page.evaluate("window.verdict")
             return verdict
 
 
-async def open_page(page: Page, scripts: str, told: dict[str, Any], places: dict[str, Path] | None = None) -> Page:
+async def open_page(
+    page: Page,
+    scripts: str,
+    told: dict[str, Any],
+    places: dict[str, Path] | None = None,
+    libraries: tuple[str, ...] = LIBRARIES,
+) -> Page:
     """The libraries, then these scripts; they find what they are told in `window.told`."""
     html = f"<!doctype html><meta charset='utf-8'><body><script>window.told = {json.dumps(told)}</script>"
     places = {"npm": NPM, "static": STATIC, "upstream": Path(__file__).parent, **(places or {})}
@@ -60,7 +76,7 @@ async def open_page(page: Page, scripts: str, told: dict[str, Any], places: dict
     async def answer(route: Route) -> None:
         place, _, path = route.request.url.removeprefix(f"{ORIGIN}/").partition("/")
         if not place:
-            await route.fulfill(body="".join([html, *LIBRARIES, scripts]), content_type="text/html")
+            await route.fulfill(body="".join([html, *libraries, scripts]), content_type="text/html")
         elif place in places and (places[place] / path).is_file():
             await route.fulfill(path=places[place] / path)
         else:
