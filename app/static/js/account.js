@@ -13,6 +13,8 @@ const UNAUTHORIZED = 401;
 const TRIES = 3;
 const MODERATING = ["moderator", "owner"];
 
+/** @typedef {{ underway: Promise<void> | null }} Fields */
+
 /**
  * Who is looking at the page: the signed-in user, or (without an id) a guest. Beside Backbone's events:
  *
@@ -20,7 +22,7 @@ const MODERATING = ["moderator", "owner"];
  *                           this page
  *   renewed                 the same user goes on under another login, and so must the stream
  */
-export const Account = Backbone.Model.extend({
+export const Account = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend({
   initialize(_, { bus }) {
     this.underway = null;
     this.listenTo(bus, USER.updated, this.merge);

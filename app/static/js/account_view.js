@@ -1,7 +1,9 @@
 import { ENTRY_CLOSED, ENTRY_WANTED, SIGN_OUT_WANTED } from "./events.js";
 
+/** @typedef {{ bus: Backbone.Events, model: Parley.Account }} Fields */
+
 /** The corner of the page that says who one is. `el` is server-rendered in both states. */
-export const AccountView = Backbone.View.extend({
+export const AccountView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     "click .account__sign-in": "askSignIn",
     "click .account__sign-up": "askSignUp",
@@ -26,7 +28,7 @@ export const AccountView = Backbone.View.extend({
   // The button that had opened the form is no more; the next in its place gets the focus.
   entered() {
     const { activeElement } = document;
-    const lost = activeElement === document.body || activeElement.getClientRects().length === 0;
+    const lost = activeElement === document.body || !activeElement?.getClientRects().length;
     if (lost && this.model.isSignedIn())
       this.el.querySelector(".account__sign-out").focus({ preventScroll: true });
   },

@@ -5,8 +5,17 @@ const PAUSE_MS = 700;
 const ARRIVALS_MS = 5_000; // a lively thread is not read out comment by comment
 const MOST = 3;
 
+/**
+ * @typedef {{
+ *   sentences: string[],
+ *   arrived: number, by: string,
+ *   timer: number,
+ *   quietUntil: number,
+ * }} Fields
+ */
+
 /** Says to screen readers what happened, apart from the list, and not every word of a lively thread. */
-export const AnnouncerView = Backbone.View.extend({
+export const AnnouncerView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   initialize({ bus }) {
     this.sentences = [];
     this.arrived = 0;

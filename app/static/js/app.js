@@ -98,7 +98,7 @@ import { SignOutView } from "./sign_out_view.js";
 import "./sync.js";
 import { Tabs } from "./tabs.js";
 
-const page = JSON.parse(document.getElementById("bootstrap").textContent);
+const page = JSON.parse(document.querySelector("#bootstrap").textContent);
 const { user, thread, reports, decisions, notifications, cursors, topics } = page;
 const { commentables, asked, refused, likes, undo_seconds } = page;
 const QUEUE = "Moderation/queue"; // moderators follow it; the server sees to that
@@ -109,6 +109,7 @@ const names = commentables?.commentables.map(nameOf) ?? [];
 // What everybody may follow; an account's own topic the server adds by itself.
 const places = topics.filter((topic) => !topic.startsWith("User/"));
 const countTopics = names.map(about);
+/** @type {any[]} */
 const collections = [];
 // Before anything else that goes with the page: the outbox takes nothing more then.
 window.addEventListener("pagehide", () => {
@@ -121,8 +122,10 @@ const tabs = new Tabs();
 const outbox = new Outbox({ bus, tabs });
 const connector = new Connector({ bus, tabs, viewer });
 const moderation = new Moderation(account);
+/** @type {any[]} */
 const ownCollections = [];
 const nothing = { comments: null, likes: null, commentable: null, commentables: null };
+/** @type {Parley.Page} */
 const parley = { account, ...nothing, connector, outbox, bus };
 let turn = 0;
 
@@ -171,7 +174,7 @@ function showThread() {
   const presence = new Presence({}, { bus, topic, place, account });
   parley.comments = collection;
   parley.likes = own(Likes, likes, { place, account, comments: collection });
-  parley.commentable = parley.commentables.named(topic);
+  parley.commentable = parley.commentables?.named(topic) ?? null;
   collection.commentable = parley.commentable;
   collection.undoMs = undo_seconds * 1_000;
   const desk = { bus, account, drafts, presence, likes: parley.likes };
@@ -206,7 +209,7 @@ function showFront() {
 }
 
 // A collection of this page's, of what is said here unless it says otherwise. It lives from now on.
-function live(Collection, snapshot, options = here()) {
+function live(Collection, snapshot, options = /** @type {object} */ (here())) {
   const collection = new Collection([], { bus, outbox, ...options });
   collection.replace(snapshot);
   collections.push(collection);
@@ -219,7 +222,7 @@ function here() {
 }
 
 // What belongs to the account, whatever the page: nothing for a guest, whose `snapshot` is null.
-function own(Collection, snapshot, options = { place: {} }) {
+function own(Collection, snapshot, options = /** @type {object} */ ({ place: {} })) {
   const collection = new Collection([], { bus, outbox, topic: null, ...options });
   collection.belongTo(viewer());
   if (snapshot) collection.replace(snapshot);

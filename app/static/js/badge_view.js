@@ -1,5 +1,7 @@
+/** @typedef {{ account: Parley.Account }} Fields */
+
 /** The way to the moderators' page, with how many reports are open. For moderators alone. */
-export const BadgeView = Backbone.View.extend({
+export const BadgeView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   /** `collection`: the open reports. */
   initialize({ account }) {
     this.account = account;

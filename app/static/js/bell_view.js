@@ -6,8 +6,10 @@ const MOST_SHOWN = 10;
 const MOST_COUNTED = 99;
 const PAUSE_MS = 1_000; // several that come together are told together
 
+/** @typedef {{ bus: Backbone.Events, news: any, panel: HTMLElement, announceSoon: () => void }} Fields */
+
 /** The bell in the header: how many notifications are unread, and on a press the newest, in a panel below it. */
-export const BellView = Backbone.View.extend({
+export const BellView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     "click .bell__button": "toggle",
     "click .bell__read-all": "readAll",
@@ -31,7 +33,7 @@ export const BellView = Backbone.View.extend({
     this.listenTo(account, "change:id", this.close);
     document.addEventListener(
       "pointerdown",
-      ({ target }) => !this.el.contains(target) && this.close(),
+      ({ target }) => !this.el.contains(/** @type {Node} */ (target)) && this.close(),
     );
     this.render();
   },

@@ -40,8 +40,10 @@ const Case = Backbone.Model.extend({
   },
 });
 
+/** @typedef {{ reports: Backbone.Collection }} Fields */
+
 /** The reports that are open, comment by comment; who has waited longest is first. */
-export const Cases = Backbone.Collection.extend({
+export const Cases = /** @type {CollectionWith<Fields>} */ (Backbone.Collection).extend({
   model: Case,
 
   initialize(_, { reports }) {

@@ -13,7 +13,7 @@ export async function copyText(text) {
 
 // The older way needs no permission. It copies the selection, so this selects an invisible field.
 function copySelection(text) {
-  const { activeElement } = document;
+  const activeElement = /** @type {HTMLElement | null} */ (document.activeElement);
   const field = document.createElement("textarea");
   field.value = text;
   field.readOnly = true;

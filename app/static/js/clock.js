@@ -24,7 +24,7 @@ export class Clock {
     const offset = Date.now() - date;
     if (Math.abs(offset) < LEAST_OFFSET_MS || Number.isNaN(offset)) return;
     this.#offset = offset;
-    for (const element of document.querySelectorAll("relative-time")) element.update?.();
+    for (const element of relativeTimes()) element.update?.();
   }
 
   /** The server's instant on this browser's clock, and never later than now. */
@@ -36,13 +36,13 @@ export class Clock {
 /** Let all `<relative-time>` go by this clock. `Element`: their class. */
 export function correctRelativeTimes(clock, Element) {
   const { prototype } = Element;
-  const { get, set } = Object.getOwnPropertyDescriptor(prototype, "date");
+  const { get, set } = Object.getOwnPropertyDescriptor(prototype, "date") ?? {};
   const { update } = prototype;
   Object.defineProperty(prototype, "date", {
     configurable: true,
     set,
     get() {
-      const date = get.call(this);
+      const date = get?.call(this);
       return date && clock.local(date);
     },
   });
@@ -52,5 +52,8 @@ export function correctRelativeTimes(clock, Element) {
     const text = this.shadowRoot?.firstElementChild;
     if (text?.textContent === NOW) text.textContent = JUST_NOW;
   };
-  for (const element of document.querySelectorAll("relative-time")) element.update();
+  for (const element of relativeTimes()) element.update();
 }
+
+/** @returns {NodeListOf<HTMLElement & { update(): void }>} */
+const relativeTimes = () => document.querySelectorAll("relative-time");

@@ -3,7 +3,7 @@ import { LiveModel } from "./live_model.js";
 const DEEPEST = 4; // levels of replies that are drawn, as on the server
 
 /** The attributes of a comment that its author has just written and the server has not seen. */
-export const draft = (body, author, parent = null) => ({
+export const draft = (body, author, parent = /** @type {Parley.Comment | null} */ (null)) => ({
   body,
   user_id: author.id,
   username: author.get("username"),

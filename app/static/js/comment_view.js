@@ -23,8 +23,22 @@ const REFUSED = {
   destroy: "Couldn't delete this comment.",
 };
 
+/**
+ * @typedef {{
+ *   model: Parley.Comment,
+ *   desk: Parley.Desk,
+ *   drafts: Parley.Drafts | null,
+ *   editor: any,
+ *   composer: any,
+ *   unsaved: any,
+ *   drawn: string | null,
+ *   like: any,
+ *   isGone: boolean,
+ * }} Fields
+ */
+
 /** One comment in the list. Takes over its server-rendered element when there is one. */
-export const CommentView = Backbone.View.extend({
+export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     "click .comment__unfold": "turn",
     "focusin .comment__body": "unfold",
@@ -94,7 +108,7 @@ export const CommentView = Backbone.View.extend({
     this.part("mark").textContent = Array.from(username)[0];
     this.part("body").id = `comment-${id}-body`;
     this.part("unfold").setAttribute("aria-controls", this.part("body").id);
-    this.part("mark").dataset.hue = hue(username);
+    this.part("mark").dataset.hue = `${hue(username)}`;
     this.part("link").href = `#comment-${id}`;
     this.part("edited").hidden = !edited;
     if (edited) date(this.part("edited-time"), updated_at);
@@ -192,8 +206,8 @@ export const CommentView = Backbone.View.extend({
 
   edit() {
     const { refusal } = this.model;
-    const { closed, ...draft } = this.putAside("edit") ?? {};
-    if (closed) this.open({ problem: refusal?.problem, ...draft });
+    const draft = this.putAside("edit");
+    if (draft) this.open({ problem: refusal?.problem, ...draft });
     else if (refusal?.act === "update") this.open(refusal);
     else this.open({ body: this.model.text() });
     this.editor.focus();
@@ -210,7 +224,7 @@ export const CommentView = Backbone.View.extend({
   },
 
   // What is refused was written on a state of its own, its base.
-  open({ body, base, problem }) {
+  open({ body, base = undefined, problem = undefined }) {
     const { model, drafts } = this;
     const { bus, account } = this.desk;
     this.editor = new EditorView({ model, body, base, problem, drafts, bus, account });
@@ -295,9 +309,9 @@ export const CommentView = Backbone.View.extend({
   },
 
   discardUnsaved(kind) {
-    const draft = this.drafts.at(this.placeOf(kind));
-    draft.read(); // this finds it even if another tab has written it
-    draft.drop();
+    const draft = this.drafts?.at(this.placeOf(kind));
+    draft?.read(); // this finds it even if another tab has written it
+    draft?.drop();
     steadily(this.el.parentNode, () => this.showUnsaved(kind, false));
     this.el.focus({ preventScroll: true });
   },

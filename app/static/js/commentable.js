@@ -16,4 +16,5 @@ export const Commentable = LiveModel.extend({
   },
 });
 
+/** @param {{ commentable_type?: string, commentable_id?: string }} place */
 export const nameOf = ({ commentable_type: type, commentable_id: id }) => `${type}/${id}`;

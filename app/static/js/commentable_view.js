@@ -5,11 +5,13 @@ import { steadily } from "./steady.js";
 const CLOSED = "Comments are closed.";
 const REOPENED = "This conversation is open again.";
 
+/** @typedef {{ bus: Backbone.Events, account: Parley.Account, model: Parley.Commentable }} Fields */
+
 /**
  * What is said of the commentable around its comments: the title, where it has one, and that it is locked. Moderators may
  * write all the same. `el` is the thread's section.
  */
-export const CommentableView = Backbone.View.extend({
+export const CommentableView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   initialize({ bus, account }) {
     Object.assign(this, { bus, account });
     this.listenTo(this.model, "change:title", this.renderTitle);

@@ -7,8 +7,10 @@ import { request } from "./sync.js";
 /** Where a commentable itself lives: who follows that hears of no comment. */
 export const about = (name) => `Commentable/${name}`;
 
+/** @typedef {{ names: string[] }} Fields */
+
 /** Commentables, each on a topic of its own. Options, beside the usual: `names`, of those that are here: "Article/1". */
-export const Commentables = LiveCollection.extend({
+export const Commentables = /** @type {LiveWith<Fields>} */ (LiveCollection).extend({
   model: Commentable,
   plural: "commentables",
   changes: COMMENTABLE,
@@ -18,9 +20,9 @@ export const Commentables = LiveCollection.extend({
   },
 
   /** Read these, in as many requests as their addresses need; each request has a cursor. Rejected with a Problem. */
-  async read(_page, names = this.names) {
+  async read(_page, names) {
     const snapshots = [];
-    for (const part of addressParts(names, addressOf)) {
+    for (const part of addressParts(names ?? this.names, addressOf)) {
       snapshots.push(await request("read", this, { url: addressOf(part), headers: this.headers }));
     }
     const all = snapshots.flatMap(({ commentables }) => commentables);

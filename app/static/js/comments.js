@@ -10,6 +10,17 @@ const REMAINS = ["id", "created_seq", "parent_id", "path", "removed_by"];
 const MOST_TRIES = 5; // to learn what one reply is drawn under
 
 /**
+ * @typedef {{
+ *   page: { url: string, title: string } | null,
+ *   commentable: Parley.Commentable | null,
+ *   gone: Map<string, Parley.State>,
+ *   under: Map<string, Set<Parley.Comment>>,
+ *   asked: Set<string>,
+ *   turn: number,
+ * }} Fields
+ */
+
+/**
  * The comments of one commentable: those in the window, and the *ancestors* that they are drawn under, however old.
  * What is left of an ancestor that is gone is in `gone`, as long as something is drawn under it:
  *
@@ -18,7 +29,7 @@ const MOST_TRIES = 5; // to learn what one reply is drawn under
  *
  * Beside its other events: "ancestors" when more is known about those.
  */
-export const Comments = LiveCollection.extend({
+export const Comments = /** @type {LiveWith<Fields>} */ (LiveCollection).extend({
   model: Comment,
   url: "/api/comments/",
   plural: "comments",
@@ -69,8 +80,8 @@ export const Comments = LiveCollection.extend({
 
   hang(comment) {
     for (const id of comment.path()) {
-      if (!this.under.has(id)) this.under.set(id, new Set());
-      this.under.get(id).add(comment);
+      const under = this.under.get(id) ?? new Set();
+      this.under.set(id, under.add(comment));
     }
     this.gone.delete(comment.id);
   },
@@ -97,7 +108,7 @@ export const Comments = LiveCollection.extend({
   },
 
   leave(state) {
-    this.gone.set(state.id, _.pick(state, REMAINS));
+    this.gone.set(state.id, /** @type {Parley.State} */ (_.pick(state, REMAINS)));
   },
 
   updated(_collection, { changes: { added, removed } }) {

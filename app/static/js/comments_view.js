@@ -6,8 +6,25 @@ import { PillView } from "./pill_view.js";
 import { steadily } from "./steady.js";
 import { keyOf, Tree } from "./tree.js";
 
+/**
+ * @typedef {{
+ *   drafts: Parley.Drafts | null,
+ *   likes: Parley.Likes | null,
+ *   desk: Parley.Desk,
+ *   bus: Backbone.Events,
+ *   account: Parley.Account,
+ *   collection: Parley.Comments,
+ *   list: HTMLElement,
+ *   tree: import("./tree.js").Tree,
+ *   pill: any,
+ *   views: Map<string, any>,
+ *   remains: Map<string, any>,
+ *   newest: number,
+ * }} Fields
+ */
+
 /** The list, its heading and the pill. `el` is the thread's section. */
-export const CommentsView = Backbone.View.extend({
+export const CommentsView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   initialize({ bus, account, drafts = null, presence = null, likes = null }) {
     this.drafts = drafts;
     this.likes = likes;
@@ -36,7 +53,7 @@ export const CommentsView = Backbone.View.extend({
 
   // The page came with the newest comments in it: those elements are taken over, not made again.
   adopt() {
-    const rendered = Array.from(this.list.children);
+    const rendered = /** @type {HTMLElement[]} */ (Array.from(this.list.children));
     const idOf = ({ dataset }) => dataset.commentId ?? dataset.goneId;
     const elements = new Map(rendered.map((element) => [idOf(element), element]));
     for (const [id, state] of this.collection.gone) {
@@ -146,7 +163,7 @@ export const CommentsView = Backbone.View.extend({
   // What one has just written is seen at once; what only waits still, or comes from another tab, moves nothing.
   reveal(added) {
     const written = added.findLast((comment) => comment.isNew());
-    const writing = document.hasFocus() && document.activeElement.closest(".composer");
+    const writing = document.hasFocus() && document.activeElement?.closest(".composer");
     if (written && writing) this.views.get(written.id)?.el.scrollIntoView({ block: "nearest" });
   },
 

@@ -8,13 +8,29 @@ import { uuid } from "./uuid.js";
 const FULL = "Too many unsent comments. Try again when you're back online; your text is saved.";
 
 /**
+ * @typedef {{
+ *   el: HTMLFormElement,
+ *   bus: Backbone.Events,
+ *   account: Parley.Account,
+ *   drafts: Parley.Drafts | null,
+ *   presence: Parley.Presence | null,
+ *   collection: Parley.Comments,
+ *   writer: string | null,
+ *   formId: string,
+ *   body: import("./body_field.js").BodyField,
+ *   mention: any,
+ *   draft: Parley.Draft | undefined,
+ * }} Fields
+ */
+
+/**
  * Where a new comment is written. A guest may write, too: it is posted once they have signed in. What is typed is kept
  * (drafts.js), and what is seen in the field stays there, whoever comes or goes, unless they sign out on purpose.
  *
  * The element is a form that works without this script (`app/web/composer.py`). The script takes over the text that was
  * typed before it ran. It also takes over the form's id, so that a text that the browser has posted is not posted twice.
  */
-export const ComposerView = Backbone.View.extend({
+export const ComposerView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     submit: "submit",
     input: "typed",
@@ -71,7 +87,7 @@ export const ComposerView = Backbone.View.extend({
     const draft = this.draft?.read();
     if (!draft) return;
     const formId = draft.base?.form ?? this.formId;
-    if (this.collection.get(idOf(formId, draft.body))) return this.draft.drop();
+    if (this.collection.get(idOf(formId, draft.body))) return this.draft?.drop();
     this.formId = formId;
     this.show(draft.body);
     if (draft.closed) this.keep();
@@ -138,7 +154,7 @@ export const ComposerView = Backbone.View.extend({
     return this.collection.compose(body, this.account, null, idOf(this.formId, body));
   },
 
-  posted() {
+  posted(_comment) {
     this.field().focus({ preventScroll: true });
   },
 

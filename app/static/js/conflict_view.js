@@ -5,6 +5,21 @@ const SETTLING_MS = 300; // after a key, until it is looked at again whether bot
 const MOST_OWN = 20; // the oldest go; should one of them come back after all, it is shown as if it were another's
 const MINE = "Overwrite with mine";
 
+/** @typedef {{ seq: number, body: string }} Version */
+
+/**
+ * @typedef {{
+ *   el: HTMLFormElement,
+ *   base: Version,
+ *   latest: Version,
+ *   own: string[],
+ *   steps: { text: string, base: Version }[],
+ *   undone: { mine: string, theirs: string, text: string } | null,
+ *   shownAt: number,
+ *   timer: number,
+ * }} Fields
+ */
+
 /**
  * What to do about a comment that has changed while somebody writes on it. `el` is the editor's form.
  *
@@ -14,7 +29,7 @@ const MINE = "Overwrite with mine";
  * While these two differ, the latest text is shown, with its changes since `base` marked. It never comes into the field by
  * itself. "Merge both" merges it into the text and makes `latest` the new base. "Undo merge" undoes this, step by step.
  */
-export const ConflictView = Backbone.View.extend({
+export const ConflictView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     "click .editor__merge": "merge",
     "click .editor__mine": "goBack",
@@ -111,7 +126,7 @@ export const ConflictView = Backbone.View.extend({
   both() {
     const [mine, theirs] = [this.field().value, this.latest.body];
     const isUndone = this.undone?.mine === mine && this.undone?.theirs === theirs;
-    return isUndone ? this.undone.text : mergeProse(this.base.body, mine, theirs);
+    return isUndone ? this.undone?.text : mergeProse(this.base.body, mine, theirs);
   },
 
   merge() {
@@ -123,7 +138,9 @@ export const ConflictView = Backbone.View.extend({
   },
 
   goBack() {
-    const { text, base } = this.steps.pop();
+    const step = this.steps.pop();
+    if (!step) return;
+    const { text, base } = step;
     this.undone = { mine: text, theirs: this.latest.body, text: this.field().value };
     this.base = base.body === this.latest.body ? this.latest : base;
     this.write(text);

@@ -1,5 +1,7 @@
 import { HostLine } from "./host_line.js";
 
+/** @typedef {{ line: any, asked: string[], refused: string[] }} Fields */
+
 /**
  * Tells numbers of comments to the page around this iframe. It shows nothing.
  *
@@ -8,7 +10,7 @@ import { HostLine } from "./host_line.js";
  *
  * `asked`: the topics by the host's names. `refused`: sent unchanged.
  */
-export const CountsView = Backbone.View.extend({
+export const CountsView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   initialize({ asked, refused }) {
     Object.assign(this, { asked, refused });
     this.line = new HostLine(() => this.render());

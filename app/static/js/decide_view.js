@@ -75,8 +75,20 @@ const ACTS = {
 // Which of them ask for what.
 const FIELDS = { reason: ["hide", "erase", "block"], role: ["appoint"] };
 
+/**
+ * @typedef {{
+ *   el: HTMLDialogElement,
+ *   form: import("./form.js").Form,
+ *   drafts: Parley.Drafts,
+ *   name: string,
+ *   about: any,
+ *   moderation: Parley.Moderation,
+ *   bus: Backbone.Events,
+ * }} Fields
+ */
+
 /** The dialog in which a moderator decides, with a reason where one is noted. What fails is said in it. */
-export const DecideView = Backbone.View.extend({
+export const DecideView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     submit: "submit",
     input: "keep",
@@ -107,7 +119,7 @@ export const DecideView = Backbone.View.extend({
     this.form.fields.reason.value = this.draft().read()?.body ?? about.reason ?? "";
     const asked = this.show(name);
     if (!this.el.open) this.el.showModal();
-    (this.form.fields[asked] ?? this.part("submit")).focus();
+    (asked ? this.form.fields[asked] : this.part("submit")).focus();
   },
 
   draft() {

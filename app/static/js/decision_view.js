@@ -21,8 +21,10 @@ const WORDS = {
   owner: ["made", " an owner"],
 };
 
+/** @typedef {{ bus: Backbone.Events }} Fields */
+
 /** One line of the audit trail. */
-export const DecisionView = Backbone.View.extend({
+export const DecisionView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: { "click .decision__unblock": "unblock" },
 
   initialize({ bus }) {

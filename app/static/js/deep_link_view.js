@@ -8,8 +8,10 @@ const HASH = /^#comment-([\w-]{1,36})$/;
 const GONE = "The comment you're looking for no longer exists.";
 const NOWHERE = [404, 422]; // there never was such a comment here
 
+/** @typedef {{ bus: Backbone.Events, collection: Parley.Comments, list: HTMLElement }} Fields */
+
 /** `#comment-…` in the address: that comment is loaded, if it is not, and shown. `el` is the thread's section. */
-export const DeepLinkView = Backbone.View.extend({
+export const DeepLinkView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   initialize({ bus }) {
     this.bus = bus;
     this.list = this.el.querySelector(".thread__list");

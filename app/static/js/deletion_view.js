@@ -6,8 +6,10 @@ const COMMENTS = {
   erase: "Your comments will be deleted too.",
 };
 
+/** @typedef {{ form: import("./form.js").Form, model: Parley.Account }} Fields */
+
 /** Deleting one's account, in two steps. */
-export const DeletionView = Backbone.View.extend({
+export const DeletionView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     submit: "ask",
     input: "rethink",

@@ -2,8 +2,19 @@ import { CaseView } from "./case_view.js";
 import { DecisionView } from "./decision_view.js";
 import { ANNOUNCEMENT } from "./events.js";
 
+/**
+ * @typedef {{
+ *   account: Parley.Account,
+ *   bus: Backbone.Events,
+ *   moderation: Parley.Moderation,
+ *   cases: any,
+ *   decisions: any,
+ *   views: Map<string, any>,
+ * }} Fields
+ */
+
 /** The moderators' page: what was reported, and what was decided. `el` is `.desk`. */
-export const DeskView = Backbone.View.extend({
+export const DeskView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: { "click .desk__earlier": "loadEarlier" },
 
   initialize({ bus, account, moderation, cases, decisions }) {

@@ -3,10 +3,10 @@
  * that is taken over with the first key, and not before: the other may be open still, and going on with it.
  */
 export class Draft {
-  #drafts;
-  #key;
-  #topic;
-  #found = null;
+  /** @type {Parley.Drafts} */ #drafts;
+  /** @type {string} */ #key;
+  /** @type {string | null} */ #topic;
+  /** @type {{ key: string, text: string } | null} */ #found = null;
 
   /** `topic`: the conversation that the text is for, "Article/1", or null. */
   constructor(drafts, key, topic = null) {
@@ -15,7 +15,10 @@ export class Draft {
     this.#topic = topic;
   }
 
-  /** {body, base, closed} or null. `closed`: its field was closed, and the text put aside. */
+  /**
+   * `closed`: its field was closed, and the text put aside.
+   * @returns {{ body: string, base: any, closed: boolean } | null}
+   */
   read() {
     const isHere = this.#drafts.read(this.#key) !== null;
     const key = isHere ? this.#key : this.#drafts.elsewhere(this.#key);
@@ -26,7 +29,11 @@ export class Draft {
     return body === "" ? null : { body, base, closed };
   }
 
-  /** Keep this text, and `base`, what it was written on, if anything. A blank one is none. */
+  /**
+   * Keep this text, and `base`, what it was written on, if anything. A blank one is none.
+   * @param {string} body
+   * @param {object | null} base
+   */
   keep(body, base = null) {
     if (body.trim() === "") return this.drop();
     this.#write({ body, base, closed: false });
@@ -66,15 +73,22 @@ export class Draft {
 
   // Unless its own tab has gone on with it since.
   #forgetFound() {
-    const { key, text } = this.#found ?? {};
-    if (key && this.#drafts.read(key) === text) this.#drafts.remove(key);
+    const found = this.#found;
+    if (found && this.#drafts.read(found.key) === found.text) this.#drafts.remove(found.key);
     this.#found = null;
   }
 }
 
+/** @typedef {{ body: string, base: any, at: number, topic: string | null, closed: boolean }} Stored */
+
+/** @type {Stored} */
 const NOTHING = { body: "", base: null, at: 0, topic: null, closed: false };
 
-/** {body, base, at, topic, closed} as `keep` writes it. If other code has written the text: an empty and very old draft. */
+/**
+ * A draft as `keep` writes it. If other code has written the text: an empty and very old draft.
+ * @param {string} text
+ * @returns {Stored}
+ */
 export function understood(text) {
   try {
     const { body, base, at, topic = null, closed = false } = JSON.parse(text);

@@ -1,5 +1,6 @@
 import { named } from "./base.js";
 import { Draft, understood } from "./draft.js";
+import { Evented } from "./evented.js";
 import { Shelf } from "./shelf.js";
 import { uuid } from "./uuid.js";
 
@@ -24,14 +25,14 @@ export const REPLY = "reply:";
  * login that expires, or ends in another tab or on another device, deletes nothing. The drafts are then shown to nobody
  * else, and are there when their author signs in again. "changed" is triggered when a draft is put aside or removed.
  */
-export class Drafts {
-  #account;
+export class Drafts extends Evented {
+  /** @type {Parley.Account} */ #account;
   #shelf = new Shelf();
   #tab = tab();
-  #person = null;
+  /** @type {string | null} */ #person = null;
 
   constructor(account) {
-    Object.assign(this, Backbone.Events);
+    super();
     this.#account = account;
     this.#sweep();
     this.#welcome();
@@ -88,13 +89,13 @@ export class Drafts {
 
   /** Store a copy of this draft, as if another tab had written it. */
   copy(key) {
-    const { person, place } = parsed(key);
+    const { person, place } = partsOf(key);
     this.#shelf.put(this.#key(person, uuid(), place), this.#shelf.get(key));
   }
 
   /** The newest one of the same person and place that another tab wrote, or null. */
   elsewhere(key) {
-    const { person, place } = parsed(key);
+    const { person, place } = partsOf(key);
     const others = this.#all().filter((draft) => draft.person === person && draft.place === place);
     return others.filter((draft) => draft.key !== key).sort(byAge)[0]?.key ?? null;
   }
@@ -134,7 +135,10 @@ export class Drafts {
   }
 
   #all() {
-    const ours = this.#shelf.keys().map(parsed).filter(Boolean);
+    const ours = this.#shelf
+      .keys()
+      .filter((key) => NAME.test(key))
+      .map(partsOf);
     return ours.map((draft) => {
       const text = this.#shelf.get(draft.key);
       return { ...draft, text, ...understood(text) };
@@ -149,7 +153,7 @@ export class Drafts {
   }
 }
 
-const NAME = new RegExp(`^${PREFIX}:(?<person>[^:]+):(?<tab>[^:]+):(?<place>.+)$`, "s");
+const NAME = new RegExp(`^${PREFIX}:([^:]+):([^:]+):(.+)$`, "s");
 
 const byAge = (one, other) => other.at - one.at;
 
@@ -157,9 +161,10 @@ function isStale({ person, at }) {
   return Date.now() - at > (person === GUEST ? GUESTS_AGE_MS : AGE_MS);
 }
 
-function parsed(key) {
-  const name = NAME.exec(key);
-  return name && { key, ...name.groups };
+/** @param {string} key */
+function partsOf(key) {
+  const [, person, tab, place] = NAME.exec(key) ?? [];
+  return { key, person, tab, place };
 }
 
 // A tab keeps its name when it is loaded again. It is laid down only as the page goes: a tab that is made as the copy of

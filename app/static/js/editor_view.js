@@ -8,12 +8,25 @@ const UNREAD_MS = 500;
 const GONE = "This comment was deleted while you were writing. You can still copy your text.";
 
 /**
+ * @typedef {{
+ *   el: HTMLFormElement,
+ *   model: Parley.Comment,
+ *   problem: Parley.RefusedProblem | null,
+ *   draft: any,
+ *   isGone: boolean,
+ *   body: import("./body_field.js").BodyField,
+ *   mention: any,
+ *   conflict: any,
+ * }} Fields
+ */
+
+/**
  * The textarea in place of a comment's text. Once open it is nobody's but the person's: whatever happens
  * to the comment is told beside the text and never written into it.
  *
  * Triggers "save" (body, base), where base is the {seq, body} that it knowingly replaces, and "cancel".
  */
-export const EditorView = Backbone.View.extend({
+export const EditorView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     submit: "save",
     input: "keep",
@@ -25,7 +38,14 @@ export const EditorView = Backbone.View.extend({
    * Options: `body`, the text to start with; `base` {seq, body}, the version that it changes, by default the model's;
    * `problem`, why it was refused before, or null; `drafts`, if the text is to be kept; `bus` and `account`.
    */
-  initialize({ body, base, problem = null, drafts = null, bus, account }) {
+  initialize({
+    body,
+    base,
+    problem = /** @type {Parley.RefusedProblem | null} */ (null),
+    drafts = null,
+    bus,
+    account,
+  }) {
     this.setElement(fromTemplate("editor"));
     this.problem = problem;
     this.draft = this.draftOf(body, drafts);

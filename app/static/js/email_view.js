@@ -1,8 +1,10 @@
 import { ANNOUNCEMENT, ENTRY_WANTED } from "./events.js";
 import { Form } from "./form.js";
 
+/** @typedef {{ bus: Backbone.Events, form: import("./form.js").Form, model: Parley.Account }} Fields */
+
 /** One's address, the one that waits to be confirmed, and how to change it. */
-export const EmailView = Backbone.View.extend({
+export const EmailView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     submit: "submit",
     "click .email__send-again": "sendAgain",

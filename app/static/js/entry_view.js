@@ -5,10 +5,21 @@ import { isolated } from "./isolated.js";
 import { showParts } from "./parts.js";
 
 /**
+ * @typedef {{
+ *   el: HTMLDialogElement,
+ *   bus: Backbone.Events,
+ *   form: import("./form.js").Form,
+ *   intent: any,
+ *   mode: string,
+ *   model: Parley.Account,
+ * }} Fields
+ */
+
+/**
  * Signing in and up, and asking for the mails that help with it, in a dialog over whatever page one is on.
  * `el` is the `<dialog>`; its `data-mode` is one of MODES, or "sent" once an email was requested.
  */
-export const EntryView = Backbone.View.extend({
+export const EntryView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     submit: "submit",
     close: "closed",
@@ -93,7 +104,7 @@ export const EntryView = Backbone.View.extend({
   // Some refusals have a way out of their own. Which ones, the page says.
   offer(problem) {
     for (const way of this.el.querySelectorAll(".entry__offer")) {
-      const isOne = way.dataset.status.split(" ").includes(String(problem?.status));
+      const isOne = way.dataset.status?.split(" ").includes(String(problem?.status));
       way.hidden = this.mode !== "signin" || !isOne;
     }
   },

@@ -13,6 +13,8 @@ export const DECISION = changesOf("decision");
 /** What happens to the objects of each live model. A new model is one more here. */
 export const LIVE = [COMMENT, COMMENTABLE, LIKE, USER, NOTIFICATION, REPORT, DECISION];
 
+/** @typedef {{ created: string, updated: string, destroyed: string }} Changes */
+
 function changesOf(model) {
   return {
     created: `global.${model}.create.success`,
@@ -35,6 +37,7 @@ export const LOGIN_CHANGED = "local.login.changed"; // in another tab somebody s
 export const HEARTBEAT = "heartbeat";
 export const RESET = "reset";
 export const AUTH = "auth";
+/** @type {{ [name: string]: string }} */
 export const WIRE_CONTROLS = {
   [HEARTBEAT]: STREAM_HEARTBEAT,
   [RESET]: STREAM_RESET,

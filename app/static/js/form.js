@@ -8,7 +8,7 @@ const REQUIRED = "Required";
  */
 export class Form {
   /** Why the server refused the last try, or null. */
-  problem = null;
+  problem = /** @type {Parley.Problem | null} */ (null);
   #el;
   #turn = 0;
   #busy = false;
@@ -92,7 +92,7 @@ export class Form {
 
   #say(message) {
     const note = this.#el.querySelector(".form__problem");
-    this.#countdown.show(note, message, this.problem.retryAfter);
+    this.#countdown.show(note, message, this.problem?.retryAfter);
     note.hidden = false;
   }
 

@@ -7,10 +7,13 @@
 
 const HOSTS = 'meta[name="parley-hosts"]';
 
+/** @returns {string} the origins that the server has listed */
+const listed = () => document.querySelector(HOSTS).getAttribute("content") ?? "";
+
 export class HostLine {
   /** The host's, once it has spoken. */
   origin = null;
-  #origins = [location.origin, ...document.querySelector(HOSTS).content.split(" ")];
+  #origins = [location.origin, ...listed().split(" ")];
   #hear;
 
   /** `hear` (page): what the host says of itself. */

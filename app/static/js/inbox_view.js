@@ -2,8 +2,10 @@ import { ANNOUNCEMENT, ENTRY_WANTED } from "./events.js";
 import { NotificationsView } from "./notifications_view.js";
 import { steadily } from "./steady.js";
 
+/** @typedef {{ bus: Backbone.Events, account: Parley.Account, list: any }} Fields */
+
 /** The page of all one's notifications. `el` is server-rendered in both states; a guest is asked to sign in. */
-export const InboxView = Backbone.View.extend({
+export const InboxView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     "click .inbox__sign-in": "askSignIn",
     "click .inbox__read-all": "readAll",

@@ -20,6 +20,19 @@ const WORDS = {
 const CLOSED = "Unsent comment. Comments are closed.";
 
 /**
+ * @typedef {{
+ *   list: HTMLElement,
+ *   collection: Parley.Comments,
+ *   records: Map<string, any>,
+ *   texts: Map<string, any>,
+ *   asked: any,
+ *   drafts: Parley.Drafts,
+ *   account: Parley.Account,
+ *   bus: Backbone.Events,
+ * }} Fields
+ */
+
+/**
  * Shows, above the composer, this person's unsent texts that have no field here (kept_view.js):
  *
  * 1. An edit that the server refused, if its comment is not here: a record of the outbox ("orphan").
@@ -28,7 +41,7 @@ const CLOSED = "Unsent comment. Comments are closed.";
  *
  * `el` is the thread's section. Options: `bus`, `account`, `drafts`.
  */
-export const KeptTextsView = Backbone.View.extend({
+export const KeptTextsView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   initialize({ bus, account, drafts }) {
     Object.assign(this, { bus, account, drafts });
     this.list = this.el.querySelector(".thread__list");

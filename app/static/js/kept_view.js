@@ -2,13 +2,15 @@ import { copyText } from "./clipboard.js";
 import { ANNOUNCEMENT } from "./events.js";
 import { fromTemplate } from "./template.js";
 
+/** @typedef {{ bus: Backbone.Events }} Fields */
+
 /**
  * An unsent text that has no field here: its comment was deleted or is not loaded, or comments are closed. It stays until
  * its author discards it. `href`, if there is one, leads to its comment.
  *
  * Triggers "discard".
  */
-export const KeptView = Backbone.View.extend({
+export const KeptView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     "click .kept__copy": "copy",
     "click .kept__discard": "discard",

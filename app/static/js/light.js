@@ -8,6 +8,8 @@ const HERE = ["live", "polling"];
 const AWAY = ["reconnecting", "offline"];
 const NOWHERE = ["idle", "signed-out"];
 
+/** @typedef {{ timers: Record<string, number>, refused: number | null, is: Record<string, boolean> }} Fields */
+
 /**
  * How the connection is, as far as a person should care.
  *
@@ -17,7 +19,7 @@ const NOWHERE = ["idle", "signed-out"];
  *   waiting    how many changes the server has not confirmed
  *   volatile   whether those are lost with the page
  */
-export const Light = Backbone.Model.extend({
+export const Light = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend({
   defaults: { state: "idle", says: "nothing", arrived: 0, waiting: 0, volatile: false },
 
   initialize(_, { bus }) {
@@ -81,7 +83,7 @@ export const Light = Backbone.Model.extend({
 
   /** Say that something was refused, until somebody has seen it. */
   complain() {
-    this.is.refused = this.refused > 0;
+    this.is.refused = (this.refused ?? 0) > 0;
     this.judge();
   },
 

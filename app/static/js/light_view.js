@@ -4,8 +4,10 @@ import { bringIntoView, isVisible } from "./sight.js";
 const REFUSED = '[data-state="refused"]';
 const BACK = "Back online";
 
+/** @typedef {{ bus: Backbone.Events, said: Set<string> }} Fields */
+
 /** The connection light: a dot, and words that float where they move nothing, only while there is something to say. */
-export const LightView = Backbone.View.extend({
+export const LightView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: { "click .light__show": "show" },
 
   initialize({ bus }) {

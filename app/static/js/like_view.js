@@ -1,7 +1,9 @@
 import { ENTRY_WANTED } from "./events.js";
 
+/** @typedef {{ el: HTMLButtonElement, likes: Parley.Likes, model: Parley.Comment }} Fields */
+
 /** The like button of a comment, with the number of likes. A guest is asked to sign in, and then likes it. */
-export const LikeView = Backbone.View.extend({
+export const LikeView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: { click: "toggle" },
 
   initialize({ likes }) {
@@ -15,9 +17,9 @@ export const LikeView = Backbone.View.extend({
     const { model, likes } = this;
     const count = likes.count(model) || 0; // NaN until the number is known
     this.el.disabled = model.isNew(); // there is nothing to like yet, for anybody
-    this.el.setAttribute("aria-pressed", likes.isWanted(model));
+    this.el.setAttribute("aria-pressed", `${likes.isWanted(model)}`);
     this.el.setAttribute("aria-label", named(count));
-    this.el.querySelector(".comment__likes").textContent = count || "";
+    this.el.querySelector(".comment__likes").textContent = `${count || ""}`;
   },
 
   toggle() {

@@ -5,11 +5,20 @@ import { hear, level, mark } from "./tally.js";
 import { namedUuid } from "./uuid.js";
 
 /**
+ * @typedef {{
+ *   account: Parley.Account,
+ *   comments: Parley.Comments,
+ *   byComment: Map<string, any>,
+ *   tallies: Map<string, Parley.Tally>,
+ * }} Fields
+ */
+
+/**
  * What the account that looks likes under this commentable. It lives on the account's own topic, so that it is the same
  * in all of one's tabs; a guest likes nothing. Options, beside the usual: `account`, and `comments`, whose numbers
  * these count in. Triggers "liked:<comment id>" when there is something else to show.
  */
-export const Likes = OwnCollection.extend({
+export const Likes = /** @type {OwnWith<Fields>} */ (OwnCollection).extend({
   model: Like,
   url: "/api/likes/",
   plural: "likes",

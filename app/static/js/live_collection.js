@@ -8,6 +8,27 @@ import { uuid } from "./uuid.js";
 const MOST_NEWER = 1_000; // that are counted; beyond it, there are many
 
 /**
+ * @typedef {{
+ *   bus: Backbone.Events,
+ *   outbox: Parley.Outbox,
+ *   topic: string,
+ *   place: Parley.Place,
+ *   type: string,
+ *   url: string,
+ *   plural: string,
+ *   changes: import("./events.js").Changes,
+ *   before: number | null,
+ *   after: number | null,
+ *   newer: Map<string, number>,
+ *   tombstones: import("./tombstones.js").Tombstones,
+ *   partials: import("./partials.js").Partials,
+ *   snapshots: import("./snapshots.js").Snapshots,
+ *   headers: Record<string, string> | undefined,
+ *   undoMs?: number,
+ * }} Fields
+ */
+
+/**
  * The live objects of one topic, as far as they are loaded: the window from `before` to `after`, as far back as there
  * are any when `before` is null, and up to the live end when `after` is. What the stream says is merged in by id;
  * applying a change twice, or late, does nothing. What is created beyond `after` is only counted (`newer`).
@@ -22,7 +43,11 @@ const MOST_NEWER = 1_000; // that are counted; beyond it, there are many
  *
  * Options: `bus`, `outbox`, `topic` ("Article/1"), and `place`, the attributes that all objects of the topic share.
  */
-export const LiveCollection = Backbone.Collection.extend({
+export const LiveCollection = /** @type {CollectionWith<Fields>} */ (Backbone.Collection).extend({
+  /**
+   * @param {unknown} _models
+   * @param {Parley.CollectionOptions} options
+   */
   preinitialize(_models, { bus, outbox, topic, place }) {
     Object.assign(this, { bus, outbox, topic, place });
     this.type = this.model.prototype.type;

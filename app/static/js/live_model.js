@@ -1,3 +1,5 @@
+/** @typedef {{ outbox: Parley.Outbox, collection: any, urlRoot: string }} Fields */
+
 /**
  * An object that lives on the server and in every browser that looks at it. To be extended, with
  *
@@ -16,17 +18,17 @@
  * So an optimistic change needs no undoing, and a change by others in between is not painted over. Beside
  * Backbone's events: "standing" whenever either changes, "refused" (model, problem).
  */
-export const LiveModel = Backbone.Model.extend({
+export const LiveModel = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend({
   type: "",
-  writable: [],
-  address: () => null,
-  isPartial: () => false,
-  record: null,
+  writable: /** @type {string[]} */ ([]),
+  address: () => /** @type {string | null} */ (null),
+  isPartial: (/** @type {Parley.State} */ _state) => false,
+  record: /** @type {Parley.Record | null} */ (null),
   leaving: 0, // a timer, while it is to be deleted and that can be undone
-  pending: null,
-  refusal: null,
+  pending: /** @type {Parley.Pending | null} */ (null),
+  refusal: /** @type {Parley.Refusal | null} */ (null),
 
-  preinitialize(_attributes, { collection } = {}) {
+  preinitialize(_attributes, { collection = /** @type {any} */ (null) } = {}) {
     this.outbox = collection?.outbox;
   },
 
@@ -54,7 +56,7 @@ export const LiveModel = Backbone.Model.extend({
   },
 
   /** Change these attributes, as they were `seen`, provided that they have not changed since. */
-  change(attributes, seen = this.seen()) {
+  change(attributes, seen = {}) {
     const { seq, ...attrs } = { ...this.seen(), ...seen };
     this.save(attributes, { patch: true, wait: true, base: { seq, attrs } });
   },
@@ -111,8 +113,12 @@ export const LiveModel = Backbone.Model.extend({
     return wanted;
   },
 
-  want(act, { attrs = this.attributes, base = null }) {
-    const wanted = act === "destroy" ? {} : _.pick(attrs, this.writable);
+  /**
+   * @param {Parley.Act} act
+   * @param {{ attrs?: Parley.Attributes, base?: Parley.Base | null }} options
+   */
+  want(act, { attrs, base = null }) {
+    const wanted = act === "destroy" ? {} : _.pick(attrs ?? this.attributes, this.writable);
     const { type, id } = this;
     const root = _.result(this, "urlRoot");
     const address = this.address();

@@ -1,7 +1,9 @@
 import { DECISION_WANTED } from "./events.js";
 
+/** @typedef {{ account: Parley.Account, bus: Backbone.Events, model: Parley.Commentable }} Fields */
+
 /** Beside the thread's heading, for moderators: close the conversation, or open it again. */
-export const LockView = Backbone.View.extend({
+export const LockView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: { click: "ask" },
 
   /** `model`: the thread's commentable. */

@@ -3,8 +3,10 @@ import { LoginView } from "./login_view.js";
 
 const UNAUTHORIZED = 401;
 
+/** @typedef {{ bus: Backbone.Events, account: Parley.Account, list: HTMLElement, views: Map<string, any> }} Fields */
+
 /** The list of logins, and how to end those one does not want. No event tells of others' comings: it looks again. */
-export const LoginsView = Backbone.View.extend({
+export const LoginsView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: { "click .logins__end-others": "endOthers" },
 
   initialize({ bus, account }) {

@@ -1,10 +1,12 @@
 import { request } from "./sync.js";
 
+/** @typedef {{ kind: string }} Fields */
+
 /**
  * A link that the server sends by mail: asked for with an address, used with the token in it.
  * Option `kind`: "resets" | "confirmations" | "unlocks".
  */
-export const MailedLink = Backbone.Model.extend({
+export const MailedLink = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend({
   initialize(_, { kind }) {
     this.kind = kind;
   },

@@ -4,10 +4,19 @@ import { showParts } from "./parts.js";
 import { takeToken } from "./token.js";
 
 /**
+ * @typedef {{
+ *   bus: Backbone.Events,
+ *   account: Parley.Account,
+ *   form: import("./form.js").Form,
+ *   token: string,
+ * }} Fields
+ */
+
+/**
  * The page that a mailed link leads to. It does nothing before somebody presses the button: programs that look
  * into mails open links, too. States: "ready", "missing" (no token), "stale" (an expired or used token), "done".
  */
-export const MailedLinkView = Backbone.View.extend({
+export const MailedLinkView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     submit: "submit",
     "click .mailed-link__ask": "ask",

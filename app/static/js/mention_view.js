@@ -11,13 +11,30 @@ const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 let lists = 0; // number of lists made, for their ids
 
 /**
+ * @typedef {{
+ *   el: HTMLTextAreaElement,
+ *   typed: { start: number, prefix: string } | null,
+ *   names: Parley.Person[],
+ *   active: number,
+ *   known: Parley.Person[],
+ *   barren: string | null,
+ *   timer: number,
+ *   turn: number,
+ *   list: HTMLUListElement,
+ *   account: Parley.Account,
+ *   bus: Backbone.Events,
+ *   collection: Parley.Comments,
+ * }} Fields
+ */
+
+/**
  * Completes names after an `@` in a field: first those of people who are in the conversation, then those that the server
  * knows. `el` is the `<textarea>`. The list below it is a listbox, whose active option the field names
  * (WAI-ARIA Authoring Practices, "Combobox"); the focus stays in the field.
  *
  * Options: `bus`, `account`, and `collection`, the thread's comments.
  */
-export const MentionView = Backbone.View.extend({
+export const MentionView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     input: "look",
     click: "look",
@@ -71,14 +88,14 @@ export const MentionView = Backbone.View.extend({
   },
 
   mayAsk() {
-    const isBarren = this.barren !== null && this.typed.prefix.startsWith(this.barren);
+    const isBarren = this.barren !== null && this.typed?.prefix.startsWith(this.barren);
     return this.account.isSignedIn() && !isBarren;
   },
 
   // A late response is ignored: it is for an older prefix. Without a response, only people in the conversation are offered.
   async ask() {
     const { turn } = this;
-    const { prefix } = this.typed;
+    const prefix = this.typed?.prefix ?? "";
     const place = this.collection.place;
     const url = `/api/users/?${new URLSearchParams({ prefix, ...place })}`;
     try {
@@ -104,7 +121,7 @@ export const MentionView = Backbone.View.extend({
 
   offer() {
     const wasOpen = this.isOpen();
-    this.names = matching(this.people(), this.typed.prefix, MAX_NAMES);
+    this.names = matching(this.people(), this.typed?.prefix ?? "", MAX_NAMES);
     this.active = 0;
     if (this.names.length === 0) return this.hide();
     this.list.replaceChildren(...this.names.map((name, index) => this.option(name, index)));
@@ -129,7 +146,7 @@ export const MentionView = Backbone.View.extend({
 
   mark() {
     for (const [index, option] of Array.from(this.list.children).entries()) {
-      option.setAttribute("aria-selected", index === this.active);
+      option.setAttribute("aria-selected", `${index === this.active}`);
     }
     const active = this.list.children[this.active];
     this.el.setAttribute("aria-activedescendant", active.id);

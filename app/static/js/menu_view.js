@@ -9,12 +9,14 @@ const COPY_LINK = "Copy link";
 const COPIED_MS = 1_200; // for which "Link copied" is shown
 const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 
+/** @typedef {{ menu: any, button: any, onPress: any, account: Parley.Account, bus: Backbone.Events }} Fields */
+
 /**
  * The menu of a comment. Everybody can copy its link, and report another person's comment or mute its author. Moderators can
  * hide or restore it and block its author. Owners can also erase it and give its author a role. The whole thread has one
  * menu, which opens beside the button that was pressed. `el` is the thread's section.
  */
-export const MenuView = Backbone.View.extend({
+export const MenuView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     "click .comment__more": "toggle",
     "keydown .comment__more": "enter",

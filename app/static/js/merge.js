@@ -65,13 +65,13 @@ function words(text) {
 }
 
 function sentences(text) {
-  const all = [[]];
+  const all = [""];
   for (const word of words(text)) {
-    if (isBreak(word)) all.push([word], []);
-    else if (SENTENCE_END.test(word)) all.push([...all.pop(), word], []);
-    else all.at(-1).push(word);
+    if (isBreak(word)) all.push(word, "");
+    else all[all.length - 1] += word;
+    if (SENTENCE_END.test(word)) all.push("");
   }
-  return all.filter((sentence) => sentence.length > 0).map((sentence) => sentence.join(""));
+  return all.filter((sentence) => sentence !== "");
 }
 
 /** The pieces without that one space more. */

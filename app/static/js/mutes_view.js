@@ -1,8 +1,17 @@
 import { ANNOUNCEMENT } from "./events.js";
 import { fromTemplate } from "./template.js";
 
+/**
+ * @typedef {{
+ *   turn: number,
+ *   account: Parley.Account,
+ *   moderation: Parley.Moderation,
+ *   bus: Backbone.Events,
+ * }} Fields
+ */
+
 /** The list of muted people on the account page. It is read when the page opens, and after each change. */
-export const MutesView = Backbone.View.extend({
+export const MutesView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: { "click .mute__end": "unmute" },
 
   /** Options: `account`, `moderation`, `bus`. */

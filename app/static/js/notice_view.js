@@ -10,8 +10,10 @@ const WORDS = {
 };
 const FOR_GOOD = ["deleted", "blocked"];
 
+/** @typedef {{ bus: Backbone.Events, model: Parley.Account }} Fields */
+
 /** Why one is a guest all of a sudden. It stays until somebody has seen it, or is signed in again. */
-export const NoticeView = Backbone.View.extend({
+export const NoticeView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     "click .notice__sign-in": "askSignIn",
     "click .notice__dismiss": "dismiss",
@@ -42,6 +44,6 @@ export const NoticeView = Backbone.View.extend({
   // Its button had the focus.
   dismiss() {
     this.hide();
-    document.getElementById("content").focus({ preventScroll: true });
+    document.querySelector("#content").focus({ preventScroll: true });
   },
 });

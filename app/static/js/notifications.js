@@ -6,6 +6,8 @@ const ALL = "read"; // the key of the record by which all are read, and what com
 const READING = "reading"; // its type
 const RECOUNT_MS = 500;
 
+/** @typedef {{ earlierUnread: number, recount: () => void }} Fields */
+
 /**
  * Of what one is told: the newest, as far as they are loaded. How many are unread counts those before them, too. Beside
  * a collection's events: "unread" when that number, or which they are, may have changed, and "told" (notification) for
@@ -13,7 +15,7 @@ const RECOUNT_MS = 500;
  *
  * A mark that the server refuses is given up: what is read is of no use to anybody.
  */
-export const Notifications = OwnCollection.extend({
+export const Notifications = /** @type {OwnWith<Fields>} */ (OwnCollection).extend({
   model: Notification,
   url: "/api/notifications/",
   plural: "notifications",
@@ -28,7 +30,7 @@ export const Notifications = OwnCollection.extend({
 
   /** How many of them all. */
   unread() {
-    const earlier = this.before > this.readUpto() ? this.earlierUnread : 0;
+    const earlier = (this.before ?? 0) > this.readUpto() ? this.earlierUnread : 0;
     return earlier + this.filter((notification) => !notification.isRead()).length;
   },
 
@@ -56,7 +58,7 @@ export const Notifications = OwnCollection.extend({
     OwnCollection.prototype.answered.call(this, type, state);
     if (type !== READING) return;
     const upto = this.readUpto();
-    if (this.before <= upto) this.earlierUnread = 0;
+    if ((this.before ?? 0) <= upto) this.earlierUnread = 0;
     for (const notification of this.models) {
       if (notification.get("created_seq") <= upto) notification.set({ read: true });
     }

@@ -1,10 +1,12 @@
 import { NotificationView } from "./notification_view.js";
 
+/** @typedef {{ most: number, apply: any, views: Map<string, any> }} Fields */
+
 /**
  * A list of notifications, the newest first; no more than `most` of them. `apply` (change) changes the list, for who
  * has to hold the page still meanwhile.
  */
-export const NotificationsView = Backbone.View.extend({
+export const NotificationsView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   initialize({ most = Number.POSITIVE_INFINITY, apply = (change) => change() }) {
     this.most = most;
     this.apply = apply;
@@ -38,6 +40,7 @@ export const NotificationsView = Backbone.View.extend({
     const hadFocus = view.el.contains(document.activeElement);
     this.views.delete(view.model);
     view.remove();
-    if (hadFocus) this.el.closest("[tabindex]").focus({ preventScroll: true });
+    if (hadFocus)
+      /** @type {HTMLElement} */ (this.el.closest("[tabindex]")).focus({ preventScroll: true });
   },
 });

@@ -10,8 +10,10 @@ const PARTS = {
   newest: ["kept", "empty", "rest", "problem", "log", "earlier", "beginning"],
 };
 
+/** @typedef {{ tree: import("./tree.js").Tree, shelf: import("./shelf.js").Shelf, order: string }} Fields */
+
 /** Which comments come first, for this browser: the oldest or the newest. `el` is the thread's section. */
-export const OrderView = Backbone.View.extend({
+export const OrderView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: { "click .thread__order": "turn" },
 
   /** Options: `tree`, the list's. */

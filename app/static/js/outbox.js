@@ -11,17 +11,24 @@
 //   record (type, key, record)
 //                          it has changed; null when it is gone
 
+import { Evented } from "./evented.js";
 import { OUTBOX_CHANGED, OUTBOX_VOLATILE } from "./events.js";
 import * as rules from "./outbox_rules.js";
 import { Memory, openDisk } from "./outbox_store.js";
 
 const MOST_RECORDS = 500; // of one account; whoever has more unsent is told so, and keeps the text
 
-export class Outbox {
-  /** This account's records, oldest first. */
+/** @typedef {(records: Parley.Record[]) => Parley.Record[]} Act */
+/** @typedef {{ type: string, state: any, counted?: number | null }} News */
+
+export class Outbox extends Evented {
+  /**
+   * This account's records, oldest first.
+   * @type {Parley.Record[]}
+   */
   records = [];
   /** Settled once the records of the account that looks are here. */
-  ready = Promise.resolve();
+  ready = /** @type {Promise<unknown>} */ (Promise.resolve());
   /** They wait for their account to sign in again. */
   held = false;
   /** The last try was in vain, and the next one is later. */
@@ -30,16 +37,17 @@ export class Outbox {
   volatile = false;
   #bus;
   #tabs;
-  #disk = null;
-  #away = Promise.resolve();
-  #user = null;
-  #kept = []; // as stored
-  #underway = []; // changes that are not stored yet
-  #turn = Promise.resolve();
-  #reloading = null; // a turn that has not begun
+  /** @type {import("./outbox_store.js").Store | null} */ #disk = null;
+  #away = /** @type {Promise<unknown>} */ (Promise.resolve());
+  /** @type {string | null} */ #user = null;
+  /** @type {Parley.Record[]} */ #kept = []; // as stored
+  /** @type {Act[]} */ #underway = []; // changes that are not stored yet
+  #turn = /** @type {Promise<any>} */ (Promise.resolve());
+  /** @type {Promise<any> | null} */ #reloading = null; // a turn that has not begun
   #waiting = new Map(); // a record's name → {resolve, reject} of the promises that wait for its end
 
   constructor({ bus, tabs }) {
+    super();
     this.#bus = bus;
     this.#tabs = tabs;
     tabs.on("outbox", (message) => message.tab !== tabs.id && this.#told(message));
@@ -157,6 +165,10 @@ export class Outbox {
 
   // -- one change after the other, here and where they are stored
 
+  /**
+   * @param {Act} act
+   * @param {News | null} news
+   */
   #change(act, news = null, user = this.#user) {
     if (user === null) return Promise.resolve([]);
     if (user === this.#user) {
@@ -240,7 +252,7 @@ export class Outbox {
 
   // -- who wants to know
 
-  // `news`: {type, state}, the state that the server is known to have now.
+  /** @param {News | null} news the state that the server is known to have now */
   #show(news = null) {
     const before = this.records;
     this.records = this.#underway.reduce((records, act) => act(records), this.#kept);
@@ -277,12 +289,10 @@ export class Outbox {
   }
 
   #count() {
-    const [refused, waiting] = _.partition(this.records, (record) => record.problem);
+    const [refused, waiting] = _.partition(this.records, (record) => record.problem !== null);
     return { waiting: waiting.length, refused: refused.length };
   }
 }
-
-Object.assign(Outbox.prototype, Backbone.Events);
 
 const NOBODY = { status: 401, message: "You are not signed in." };
 const NOT_FOUND = 404;

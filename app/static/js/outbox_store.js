@@ -22,6 +22,14 @@ const open = async () =>
     blocking: (_current, _wanted, event) => event.target.close(), // a newer page waits for us
   });
 
+/**
+ * @typedef {object} Store
+ * @property {(user: string, act: (records: Parley.Record[]) => Parley.Record[]) => Promise<Parley.Record[]>} change
+ * @property {() => void} leave what is under way may end
+ * @property {() => void} close rejects what is under way
+ */
+
+/** @implements {Store} */
 class Disk {
   #database;
   #transaction = null;
@@ -85,8 +93,9 @@ function abort(transaction) {
   }
 }
 
+/** @implements {Store} */
 export class Memory {
-  #records = new Map();
+  /** @type {Map<string, Parley.Record[]>} */ #records = new Map();
 
   async change(user, act) {
     const records = act(this.#records.get(user) ?? []);

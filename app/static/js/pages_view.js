@@ -1,8 +1,10 @@
 import { ANNOUNCEMENT } from "./events.js";
 import { steadily } from "./steady.js";
 
+/** @typedef {{ bus: Backbone.Events, list: HTMLElement, collection: Parley.Comments }} Fields */
+
 /** What leads from the loaded part of a thread to the rest of it. `el` is the thread's section. */
-export const PagesView = Backbone.View.extend({
+export const PagesView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     "click .thread__earlier": "loadEarlier",
     "click .thread__later": "loadLater",

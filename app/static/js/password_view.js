@@ -1,7 +1,9 @@
 import { Form } from "./form.js";
 
+/** @typedef {{ form: import("./form.js").Form, model: Parley.Account }} Fields */
+
 /** How to change one's password, which signs one out everywhere else. */
-export const PasswordView = Backbone.View.extend({
+export const PasswordView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     submit: "submit",
     input: "forgetDone",

@@ -2,11 +2,13 @@ import { bringIntoView, sight } from "./sight.js";
 
 const PEEK_PX = 48; // as much of a comment must be in sight, or it is not yet reached
 
+/** @typedef {{ waiting: Map<HTMLElement, boolean>, frame: number, last: HTMLElement | undefined }} Fields */
+
 /**
  * "3 new comments": those by others that the reader has not reached yet, mostly further down; what answers something
  * that has been read long ago comes further up. A press leads there.
  */
-export const PillView = Backbone.View.extend({
+export const PillView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: { click: "go" },
 
   initialize() {

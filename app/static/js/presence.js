@@ -9,13 +9,23 @@ const AWAY = ["offline", "idle", "signed-out"]; // who is still there we do not 
 const NOBODY = { people: [], count: 0, guests: 0, typing: [], typing_count: 0 };
 
 /**
+ * @typedef {{
+ *   topic: string,
+ *   place: Parley.Place,
+ *   account: Parley.Account,
+ *   state: Parley.StreamState,
+ *   saidAt: number,
+ * }} Fields
+ */
+
+/**
  * Who is at a topic, and who types there, as the server has told it last. Nothing of it is kept anywhere.
  *
  *   people         some of those who are signed in, {id, username}; count: how many they are
  *   guests         how many are not
  *   typing         some of those who type, {id, username}; typing_count: how many they are
  */
-export const Presence = Backbone.Model.extend({
+export const Presence = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend({
   defaults: NOBODY,
 
   initialize(_, { bus, topic, place, account }) {

@@ -2,11 +2,17 @@ import { LiveCollection } from "./live_collection.js";
 
 const NOTHING = { cursor: null, before: null };
 
+/** @typedef {{ account: Parley.Account }} Fields */
+
 /**
  * Live objects of the moderators' topic, which the server adds to a moderator's stream by itself. For all others there is
  * nothing in it, and nothing to be read. Options: as a LiveCollection's, and `account`.
  */
-export const QueueCollection = LiveCollection.extend({
+export const QueueCollection = /** @type {LiveWith<Fields>} */ (LiveCollection).extend({
+  /**
+   * @param {unknown} models
+   * @param {Parley.CollectionOptions & { account: Parley.Account }} options
+   */
   preinitialize(models, { account, ...options }) {
     this.account = account;
     LiveCollection.prototype.preinitialize.call(this, models, options);

@@ -22,16 +22,17 @@ const MAX_LONGER_AGAIN_MS = 16 * LONGER_AGAIN_MS;
 const MAX_REFUSED_TOPICS = 200;
 
 export class Relay {
-  #tabs;
+  /** @type {Parley.Tabs} */ #tabs;
   #stream;
   #answered = new Set(); // ids of tabs
-  #members = new Map(); // id → {tab, user, topics, cursors, at, round}, of those that have something to follow
-  #round = null;
+  /** @type {Map<string, Parley.Member>} */
+  #members = new Map(); // by tab, of those that have something to follow
+  /** @type {string | null} */ #round = null;
   #gathering = 0;
-  #plan = null; // of the round
+  /** @type {(Parley.Followed & { user: string | null }) | null} */ #plan = null; // of the round
   #maxLine = MAX_LINE;
   #refusedTopics = new Set();
-  #refusedFor = null; // the account for which they were refused
+  /** @type {string | null} */ #refusedFor = null; // the account for which they were refused
   #refusals = 0; // in a row
   #longerAgain = { ms: LONGER_AGAIN_MS, timer: 0 };
 
@@ -106,20 +107,23 @@ export class Relay {
     }, ms);
   }
 
-  // Change the address, instead of repeating it for ever (3).
+  /**
+   * Change the address, instead of repeating it for ever (3).
+   * @param {Parley.StreamRefusal} refusal
+   */
   #refused({ status, positions }) {
-    if (!this.#tabs.leads || !this.#plan) return;
+    const plan = this.#plan;
+    if (!this.#tabs.leads || !plan) return;
     this.#refusals += 1;
-    const refused = positions.map((position) => this.#plan.topics[position]).filter(Boolean);
+    const refused = positions.map((position) => plan.topics[position]).filter(Boolean);
     const isTooLong = TOO_LONG.includes(status) && refused.length === 0;
     const isOften = this.#refusals % REFUSALS_UNTIL_SHORTER === 0;
     for (const topic of refused) this.#refusedTopics.add(topic);
-    if (isTooLong || isOften) this.#shorten();
+    if (isTooLong || isOften) this.#shorten(plan);
     if (refused.length > 0 || isTooLong || isOften) this.#begin(this.#stream.failures);
   }
 
-  #shorten() {
-    const { topics, cursors, user } = this.#plan;
+  #shorten({ topics, cursors, user }) {
     const { position } = this.#stream;
     const asked = { topics, cursors: position ? [position] : cursors, user, presence: true };
     const length = Math.min(this.#maxLine, lineLength(streamAddress(asked)));
@@ -152,7 +156,7 @@ export class Relay {
     clearTimeout(this.#gathering);
     const members = [...this.#members.values()];
     if (!this.#tabs.leads || members.length === 0) return;
-    const { user } = members.at(-1); // the newest tab knows best who is signed in
+    const user = members.at(-1)?.user ?? null; // the newest tab knows best who is signed in
     const theirs = members.filter((member) => member.user === user);
     for (const member of theirs) this.#advance(member);
     if (this.#refusedFor !== user || this.#refusedTopics.size > MAX_REFUSED_TOPICS)

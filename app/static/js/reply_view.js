@@ -8,11 +8,15 @@ import { fromTemplate } from "./template.js";
 const CLOSED = "Comments are closed. You can still copy your text.";
 const GONE = "This comment was deleted while you were writing. You can still copy your text.";
 
+/** @typedef {{ parent: Parley.Comment, isGone: boolean }} Fields */
+
 /**
  * Where a reply is written, under the comment that it answers (`parent`). Triggers "close" (the reply, or null when
  * there is none).
  */
-export const ReplyView = ComposerView.extend({
+export const ReplyView = /** @type {BackboneClass<InstanceType<typeof ComposerView> & Fields>} */ (
+  ComposerView
+).extend({
   events() {
     return { ...ComposerView.prototype.events, "click .reply__cancel": "cancel" };
   },

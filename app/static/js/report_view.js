@@ -4,8 +4,19 @@ import { showParts } from "./parts.js";
 
 const THANKS = "Thank you. A moderator will look at it.";
 
+/**
+ * @typedef {{
+ *   el: HTMLDialogElement,
+ *   form: import("./form.js").Form,
+ *   comment: any,
+ *   drafts: Parley.Drafts,
+ *   moderation: Parley.Moderation,
+ *   bus: Backbone.Events,
+ * }} Fields
+ */
+
 /** The dialog in which somebody says what is wrong with a comment. `data-state`: asking | thanks. */
-export const ReportView = Backbone.View.extend({
+export const ReportView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     submit: "submit",
     input: "keep",

@@ -21,9 +21,9 @@ export const RevealView = Backbone.View.extend({
 
   show(button, shown) {
     const verb = shown ? "Hide" : "Show";
-    document.getElementById(button.getAttribute("aria-controls")).type = shown
-      ? "text"
-      : "password";
+    /** @type {HTMLInputElement} */
+    const field = document.querySelector(`#${button.getAttribute("aria-controls")}`);
+    field.type = shown ? "text" : "password";
     button.textContent = verb;
     button.setAttribute("aria-label", `${verb} the password`);
   },

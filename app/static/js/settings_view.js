@@ -7,8 +7,10 @@ import { MutesView } from "./mutes_view.js";
 import { PasswordView } from "./password_view.js";
 import { UsernameView } from "./username_view.js";
 
+/** @typedef {{ bus: Backbone.Events }} Fields */
+
 /** The page of one's account. `el` is server-rendered in both states; a guest is asked to sign in. */
-export const SettingsView = Backbone.View.extend({
+export const SettingsView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: { "click .settings__sign-in": "askSignIn" },
 
   initialize({ bus, moderation }) {

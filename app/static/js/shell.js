@@ -41,7 +41,7 @@ function tellViewer(account) {
 async function keepThisPage() {
   const { active } = await navigator.serviceWorker.ready;
   const files = performance.getEntriesByType("resource").map((entry) => entry.name);
-  active.postMessage([window.location.href.split("#")[0], ...files]);
+  active?.postMessage([window.location.href.split("#")[0], ...files]);
 }
 
 // A browser may forbid it, or have no room: then it is as it would be without.

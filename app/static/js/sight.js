@@ -1,6 +1,7 @@
 // What of the page is before the reader's eyes.
 
 const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
+/** @type {import("./host.js").Host | null} */
 let host = null;
 
 /** In an iframe that is as high as its content only its host (host.js) knows what is seen of it, and scrolls. */

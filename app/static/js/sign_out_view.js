@@ -4,10 +4,20 @@ const drafts = (n) => (n === 1 ? "an unsent draft" : `${n} unsent drafts`);
 const it = (n) => (n === 1 ? "it" : "them");
 
 /**
+ * @typedef {{
+ *   el: HTMLDialogElement,
+ *   outbox: Parley.Outbox,
+ *   drafts: Parley.Drafts,
+ *   bus: Backbone.Events,
+ *   model: Parley.Account,
+ * }} Fields
+ */
+
+/**
  * Signing out deletes the account's drafts from this browser, because others may use this computer. If there are any, the
  * dialog asks first. Unsent changes stay until the account signs in again. `el` is the `<dialog>`.
  */
-export const SignOutView = Backbone.View.extend({
+export const SignOutView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     "click .sign-out__yes": "confirm",
     "click .sign-out__no": "close",

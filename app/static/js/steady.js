@@ -6,7 +6,7 @@ import { isRendered, isVisible, scrollBy } from "./sight.js";
 const MOST_IN_A_FRAME = 8; // changes that are seen to one by one; each costs as much as the list is long
 
 let inThisFrame = 0;
-let burst = null; // how it was before the first of too many
+let burst = /** @type {ReturnType<typeof measure> | null} */ (null); // how it was before the first of too many
 let changing = false;
 
 /**

@@ -21,6 +21,7 @@ const RESETS_MS = 60_000; // in which
 const MOST_RESETS = 3; // are believed at once; a client that refetches in a loop harms everybody
 
 export class Stream {
+  /** @type {Parley.StreamState} */
   state = "idle";
   /** How far we have heard; opaque. */
   position = "";
@@ -28,15 +29,15 @@ export class Stream {
   #tell;
   #refused;
   #presence;
-  #source = null;
-  #topics = [];
-  #cursors = [];
-  #user = null;
+  /** @type {EventSource | null} */ #source = null;
+  /** @type {string[]} */ #topics = [];
+  /** @type {string[]} */ #cursors = [];
+  /** @type {string | null} */ #user = null;
   #failures = 0;
   #once = false;
   #pollingFor = POLLING_MS;
   #head = "";
-  #resets = [];
+  /** @type {number[]} */ #resets = [];
   #authEnded = false;
   #heardAt = 0;
   #patience = 0;
@@ -44,6 +45,12 @@ export class Stream {
   #timers = { retry: 0, quiet: 0, plain: 0 };
 
   /**
+   * @param {object} owner
+   * @param {(name: string, data: string, position: string) => void} owner.hear
+   * @param {(state: Parley.StreamState) => void} owner.tell
+   * @param {(refusal: Parley.StreamRefusal) => void} [owner.refused]
+   * @param {boolean} [owner.presence]
+   *
    * `hear` (name, data as JSON text, position) is called for each event, and `tell` (state) for each change of state.
    * `refused` ({status, positions}) is called before an address is tried again that did not answer with a stream; the owner
    * may then `open` another one. With `presence` the stream takes part in presence: this viewer is shown to others, too.
@@ -100,11 +107,12 @@ export class Stream {
 
   #connect() {
     this.#drop();
-    this.#source = new EventSource(this.#address());
-    this.#source.addEventListener("error", () => this.#failed());
+    const source = new EventSource(this.#address());
+    source.addEventListener("error", () => this.#failed());
     for (const name of WIRE_NAMES) {
-      this.#source.addEventListener(name, (event) => this.#received(name, event));
+      source.addEventListener(name, (event) => this.#received(name, event));
     }
+    this.#source = source;
     this.#wait(FIRST_BLOCK_MS);
     this.#ticking = setInterval(() => this.#tick(), TICK_MS);
   }
@@ -166,7 +174,7 @@ export class Stream {
 
   // A poll ends in an error, too. A second one without an event in between is what it says.
   #failed() {
-    const closed = this.#source.readyState === EventSource.CLOSED;
+    const closed = this.#source?.readyState === EventSource.CLOSED;
     const answered = this.#once && this.#failures === 0 && !closed;
     if (this.#authEnded) this.#take("ended");
     else if (answered) this.#failures += 1;

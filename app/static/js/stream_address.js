@@ -2,7 +2,14 @@
 
 import { BASE } from "./base.js";
 
-/** `topics`, `cursors`: texts; `user`: an account's id or null; `presence`, `once`: booleans. */
+/**
+ * @param {object} asked
+ * @param {string[]} asked.topics
+ * @param {string[]} asked.cursors
+ * @param {string | null} asked.user an account's id, or null
+ * @param {boolean} [asked.presence]
+ * @param {boolean} [asked.once]
+ */
 export function streamAddress({ topics, cursors, user, presence, once }) {
   const query = [
     ...topics.map(topicParameter),

@@ -9,22 +9,24 @@
 //   back     it is here again
 
 import { named } from "./base.js";
+import { Evented } from "./evented.js";
 import { uuid } from "./uuid.js";
 
 const NAME = named("parley");
 const ANSWER_MS = 1_000; // for a leader to answer; who does not is stuck
 
-export class Tabs {
+export class Tabs extends Evented {
   id = uuid();
   leads = false;
   #shared = "locks" in navigator && "BroadcastChannel" in window;
-  #channel = null;
-  #visit = null; // an AbortController, from the moment we are here until we leave
-  #queued = null; // and one for our place in the queue
-  #release = null;
+  /** @type {BroadcastChannel | null} */ #channel = null;
+  /** @type {AbortController | null} */ #visit = null; // an AbortController, from the moment we are here until we leave
+  /** @type {AbortController | null} */ #queued = null; // and one for our place in the queue
+  /** @type {((value?: unknown) => void) | null} */ #release = null;
   #doubt = 0;
 
   constructor() {
+    super();
     window.addEventListener("pagehide", () => this.#leave());
     document.addEventListener("freeze", () => this.#leave());
     window.addEventListener("pageshow", (event) => event.persisted && this.#return());
@@ -36,16 +38,22 @@ export class Tabs {
 
   /** Begin; after everybody has subscribed. */
   enter() {
-    this.#visit = new AbortController();
+    const visit = new AbortController();
+    this.#visit = visit;
     if (!this.#shared) return this.#lead();
     try {
-      this.#channel = new BroadcastChannel(NAME);
+      this.#channel = this.#open();
     } catch {
       return this.#beAlone();
     }
-    this.#channel.onmessage = ({ data: { kind, data } }) => this.trigger(kind, data);
-    this.#show(this.#visit.signal);
+    this.#show(visit.signal);
     this.#queue();
+  }
+
+  #open() {
+    const channel = new BroadcastChannel(NAME);
+    channel.onmessage = ({ data: { kind, data } }) => this.trigger(kind, data);
+    return channel;
   }
 
   /** Tell all tabs, this one first. */
@@ -63,8 +71,9 @@ export class Tabs {
   /** The ids of the tabs that are here. */
   async present() {
     if (!this.#shared) return [this.id];
-    const { held } = await navigator.locks.query();
-    return held.filter(({ name }) => name.startsWith(PRESENCE)).map(({ name }) => idOf(name));
+    const { held = [] } = await navigator.locks.query();
+    const names = held.map(({ name = "" }) => name);
+    return names.filter((name) => name.startsWith(PRESENCE)).map(idOf);
   }
 
   // For a word of the leader. The next in the queue may be the one that is stuck.
@@ -111,7 +120,7 @@ export class Tabs {
 
   #seize() {
     if (!this.#channel || this.leads) return;
-    this.#queued.abort();
+    this.#queued?.abort();
     this.#queue(true);
   }
 
@@ -147,8 +156,6 @@ export class Tabs {
     this.trigger("back");
   }
 }
-
-Object.assign(Tabs.prototype, Backbone.Events);
 
 const PRESENCE = `${NAME}-tab-`;
 const idOf = (name) => name.slice(PRESENCE.length);

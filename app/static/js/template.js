@@ -1,5 +1,6 @@
 /** A fresh copy of the one element in `<template id="{name}-template">`. */
 export function fromTemplate(name) {
-  const template = document.getElementById(`${name}-template`);
-  return template.content.firstElementChild.cloneNode(true);
+  /** @type {HTMLTemplateElement} */
+  const template = document.querySelector(`#${name}-template`);
+  return /** @type {HTMLElement} */ (template.content.firstElementChild?.cloneNode(true));
 }

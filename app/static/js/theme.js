@@ -23,13 +23,15 @@ export function darken(scheme) {
   for (const { media, when } of schemeRules()) media.mediaText = when[chosen ? scheme : "either"];
 }
 
+/** @type {{ media: MediaList, when: { [scheme: string]: string } }[] | null} */
 let known = null;
 
 // Those of our style sheets' rules that ask for what the reader's browser prefers, and what they ask instead.
 function schemeRules() {
   known ??= Array.from(document.styleSheets)
     .flatMap((sheet) => [...sheet.cssRules])
-    .filter((rule) => rule.media?.mediaText.includes(BY_SCHEME))
+    .filter((rule) => rule instanceof CSSMediaRule)
+    .filter(({ media }) => media.mediaText.includes(BY_SCHEME))
     .map(({ media }) => ({ media, when: whenIn(media.mediaText) }));
   return known;
 }
@@ -58,7 +60,7 @@ function seeThrough(background) {
   if (!isOf("color", background) || isOpaque(background)) return;
   root.style.setProperty(GROUND, background);
   root.style.removeProperty("--paper");
-  root.dataset.themed = root.dataset.themed.replace("background", "ground");
+  root.dataset.themed = root.dataset.themed?.replace("background", "ground");
 }
 
 function isOpaque(colour) {

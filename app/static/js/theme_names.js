@@ -2,7 +2,7 @@
  * What a page may say of how a thread in it looks, each as `--parley-<name>`: the variable of ours that it sets (page.css,
  * embed.css), and the property that knows what a value of it looks like.
  */
-export const THEME = {
+export const THEME = /** @type {{ [name: string]: [string, string] }} */ ({
   accent: ["--accent", "color"],
   background: ["--paper", "color"],
   surface: ["--surface", "color"],
@@ -13,6 +13,6 @@ export const THEME = {
   "heading-font": ["--serif", "font-family"],
   "font-size": ["--size", "font-size"],
   radius: ["--radius", "border-radius"],
-};
+});
 
 export const SCHEMES = ["light", "dark"];

@@ -1,7 +1,9 @@
 import { Form } from "./form.js";
 
+/** @typedef {{ form: import("./form.js").Form, model: Parley.Account }} Fields */
+
 /** The account's display name, and the form to change it. */
-export const UsernameView = Backbone.View.extend({
+export const UsernameView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: { submit: "submit", input: "forgetDone" },
 
   initialize() {
