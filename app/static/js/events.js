@@ -15,6 +15,7 @@ export const LIVE = [COMMENT, COMMENTABLE, LIKE, USER, NOTIFICATION, REPORT, DEC
 
 /** @typedef {{ created: string, updated: string, destroyed: string }} Changes */
 
+/** @param {string} model */
 function changesOf(model) {
   return {
     created: `global.${model}.create.success`,

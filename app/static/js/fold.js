@@ -3,25 +3,36 @@
 
 const MOST_LINES = 40; // shown without folding
 const LINE = 80; // characters that fit in one line of a wide window
-const WORDS = { true: "Show less", false: "Show more" };
+const LESS = "Show less";
+const MORE = "Show more";
 
-/** Whether a text is folded. */
+/**
+ * Whether a text is folded.
+ * @param {string} text
+ */
 export function isLong(text) {
   const lines = text.split("\n").map((line) => Math.max(1, Math.ceil(line.length / LINE)));
   return lines.reduce((sum, count) => sum + count, 0) > MOST_LINES;
 }
 
-/** Fold the comment in this element if its text is long. A comment that somebody has unfolded stays unfolded. */
+/**
+ * Fold the comment in this element if its text is long. A comment that somebody has unfolded stays unfolded.
+ * @param {HTMLElement} element
+ * @param {string} text
+ */
 export function fold(element, text) {
   const long = isLong(text);
   element.querySelector(".comment__body").classList.toggle("is-long", long);
   element.querySelector(".comment__unfold").hidden = !long;
 }
 
-/** Show all of the comment in this element, or fold it again. */
+/**
+ * Show all of the comment in this element, or fold it again.
+ * @param {HTMLElement} element
+ */
 export function unfold(element, shown = true) {
   const button = element.querySelector(".comment__unfold");
   element.querySelector(".comment__body").classList.toggle("is-unfolded", shown);
-  button.setAttribute("aria-expanded", shown);
-  button.textContent = WORDS[shown];
+  button.setAttribute("aria-expanded", `${shown}`);
+  button.textContent = shown ? LESS : MORE;
 }

@@ -88,8 +88,9 @@ export const Likes = /** @type {OwnWith<Fields>} */ (OwnCollection).extend({
     if (type !== this.type || seq === null) return;
     const commentId = this.commentOf(id);
     const comment = this.comments.get(commentId);
-    if (!comment || !this.tallies.has(commentId)) return;
-    this.put(comment, mark(this.tallies.get(commentId), !deleted, seq, comment.get("seq")));
+    const tally = this.tallies.get(commentId);
+    if (!comment || !tally) return;
+    this.put(comment, mark(tally, !deleted, seq, comment.get("seq")));
   },
 
   heard(comment) {

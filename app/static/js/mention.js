@@ -14,10 +14,17 @@ const TYPED = new RegExp(
   "u",
 );
 
-/** The form in which names are compared: nearly the server's form. The server decides. */
+/**
+ * The form in which names are compared: nearly the server's form. The server decides.
+ * @param {string} name
+ */
 export const keyOf = (name) => name.normalize("NFKC").toLowerCase().replaceAll("’", "'");
 
-/** The name that is being typed before the caret: {start, prefix}, where `start` is the index of the `@`; or null. */
+/**
+ * The name that is being typed before the caret: {start, prefix}, where `start` is the index of the `@`; or null.
+ * @param {string} text
+ * @param {number} caret
+ */
 export function typedAt(text, caret) {
   const line = text.slice(Math.max(0, text.lastIndexOf("\n", caret - 1) + 1), caret);
   const found = TYPED.exec(line.slice(-RECENT));
@@ -25,9 +32,15 @@ export function typedAt(text, caret) {
   return { start: caret - found[1].length - 1, prefix: found[1] };
 }
 
-/** At most `most` of these people, {id, username}, whose names begin with the prefix: each once, in their order. */
+/**
+ * At most `most` of these people whose names begin with the prefix: each once, in their order.
+ * @param {Parley.Person[]} people
+ * @param {string} prefix
+ * @param {number} most
+ */
 export function matching(people, prefix, most) {
   const key = keyOf(prefix);
+  /** @type {Map<string, Parley.Person>} */
   const found = new Map();
   for (const { id, username } of people) {
     if (found.size === most) break;
@@ -36,5 +49,8 @@ export function matching(people, prefix, most) {
   return [...found.values()].slice(0, most);
 }
 
-/** The text that replaces the typed prefix. */
+/**
+ * The text that replaces the typed prefix.
+ * @param {string} username
+ */
 export const written = (username) => `@${username} `;

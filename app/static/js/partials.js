@@ -5,17 +5,22 @@ const MAX_PARTIALS = 1_000;
  * the response is completed with them. Beyond the bound the oldest state is dropped; no response is that late.
  */
 export class Partials {
-  #states = new Map();
+  /** @type {Map<string, Parley.State>} */ #states = new Map();
 
+  /** @param {Parley.State} state */
   remember(state) {
     const known = this.#states.get(state.id);
     if (known && known.seq >= state.seq) return;
     this.#states.delete(state.id);
     this.#states.set(state.id, { ...known, ...state });
-    if (this.#states.size > MAX_PARTIALS) this.#states.delete(this.#states.keys().next().value);
+    const [oldest] = this.#states.keys();
+    if (this.#states.size > MAX_PARTIALS) this.#states.delete(oldest);
   }
 
-  /** The state, with the newer members that are known. Anything that is not a state is returned unchanged. */
+  /**
+   * The state, with the newer members that are known. Anything that is not a state is returned unchanged.
+   * @param {any} state
+   */
   complete(state) {
     const newer = this.#states.get(state?.id);
     const isOlder = newer !== undefined && state.seq < newer.seq;

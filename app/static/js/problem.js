@@ -4,12 +4,20 @@ const OURS = ["message", "toJSON"];
 
 /** Why the server refused, or that it did not answer (status 0). Made from RFC 9457 documents. */
 export class Problem {
+  /**
+   * @param {{
+   *   status?: number,
+   *   responseJSON?: { [member: string]: any },
+   *   getResponseHeader?: (name: string) => string | null,
+   * }} [xhr]
+   */
   constructor(xhr) {
     const document = xhr?.responseJSON ?? {};
     Object.assign(this, _.omit(document, OURS)); // what it is about: after a conflict {comment: {…}}, as it is now
     this.status = xhr?.status ?? 0;
     this.title = document.title ?? "";
     this.detail = document.detail ?? "";
+    /** @type {{ field?: string, detail: string }[]} */
     this.errors = Array.isArray(document.errors) ? document.errors : [];
     this.retryAfter = Number(xhr?.getResponseHeader?.("Retry-After")) || 0; // seconds
   }

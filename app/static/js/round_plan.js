@@ -14,10 +14,14 @@ const MAX_CURSORS = 100;
 const CURSOR_LENGTH = 40; // of the epoch in a cursor, with the parameter's name
 const CURSOR_LENGTH_OF_TOPIC = 24; // in a cursor of several: a key of 11 characters, and seqs up to 10 digits
 
+/** @typedef {Pick<Parley.Member, "topics" | "cursors" | "counts" | "isVisible">} Wish */
+
 /**
- * Plans a round for `user` without the `refused` topics. `members`: {topics, cursors, counts: {topics, cursors}, isVisible},
- * in the order in which they joined. Returns {members, topics, cursors}: the members of the round, and what to ask the
- * server for. The tab that comes first is always in it.
+ * Plans a round for `user` without the `refused` topics. `members` are in the order in which they joined. Returns the
+ * members of the round, and what to ask the server for. The tab that comes first is always in it.
+ * @template {Wish} M
+ * @param {M[]} members
+ * @param {{ user: string | null, maxLine?: number, refused?: Set<string> }} options
  */
 export function planRound(members, { user, maxLine = MAX_LINE, refused = new Set() }) {
   const plan = new Plan(user, maxLine, refused);
@@ -28,18 +32,26 @@ export function planRound(members, { user, maxLine = MAX_LINE, refused = new Set
 }
 
 class Plan {
-  topics = new Set();
-  cursors = new Set();
+  /** @type {Set<string>} */ topics = new Set();
+  /** @type {Set<string>} */ cursors = new Set();
   #room;
   #refused;
 
+  /**
+   * @param {string | null} user
+   * @param {number} maxLine
+   * @param {Set<string>} refused
+   */
   constructor(user, maxLine, refused) {
     const empty = { topics: [], cursors: [], user, presence: true, once: true };
     this.#room = maxLine - lineLength(streamAddress(empty));
     this.#refused = refused;
   }
 
-  /** Add all of these, or none of them. Returns whether they were added. */
+  /**
+   * Add all of these, or none of them. Returns whether they were added.
+   * @param {Parley.Followed} wish
+   */
   add({ topics, cursors }, isAlways = false) {
     const allowed = topics.filter((topic) => !this.#refused.has(topic));
     const all = new Set([...this.topics, ...allowed]);
@@ -50,7 +62,10 @@ class Plan {
     return true;
   }
 
-  /** Add as many of these topics as fit, beginning with the first. */
+  /**
+   * Add as many of these topics as fit, beginning with the first.
+   * @param {Parley.Followed} wish
+   */
   addSome({ topics, cursors }) {
     const isAll = this.add({ topics, cursors });
     if (isAll) return;
@@ -59,7 +74,11 @@ class Plan {
     }
   }
 
-  // A stream that reconnects sends one cursor for all its topics, which may be longer than the cursors that it began with.
+  /**
+   * A stream that reconnects sends one cursor for all its topics, which may be longer than the cursors that it began with.
+   * @param {Set<string>} topics
+   * @param {Set<string>} cursors
+   */
   #fits(topics, cursors) {
     if (topics.size > MAX_TOPICS || cursors.size > MAX_CURSORS) return false;
     const begun = length([...cursors].map(cursorParameter));
@@ -68,4 +87,5 @@ class Plan {
   }
 }
 
+/** @param {string[]} parameters */
 const length = (parameters) => parameters.join("&").length + 1;

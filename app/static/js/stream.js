@@ -66,6 +66,9 @@ export class Stream {
    * Follow these topics from these cursors on, for this account, or null. Without a topic, only the account's own topic is
    * followed. The server sends `auth` if somebody else is signed in when the stream connects. `failures`: how often the
    * stream failed that this one replaces.
+   * @param {string[]} topics
+   * @param {string[]} cursors
+   * @param {string | null} user
    */
   open(topics, cursors, user, failures = 0) {
     this.#topics = topics;
@@ -129,6 +132,10 @@ export class Stream {
 
   // -- what comes
 
+  /**
+   * @param {string} name
+   * @param {MessageEvent<string>} event
+   */
   #received(name, event) {
     this.position = event.lastEventId || this.position;
     this.#failures = 0;
@@ -141,7 +148,10 @@ export class Stream {
     this.#hear(name, event.data, this.position);
   }
 
-  // Equal positions are equal text. Where changes of several topics mix, no event's need be just that text.
+  /**
+   * Equal positions are equal text. Where changes of several topics mix, no event's need be just that text.
+   * @param {string} name
+   */
   #place(name) {
     clearTimeout(this.#timers.quiet);
     if (this.#once) return this.#take("polled");
@@ -157,6 +167,7 @@ export class Stream {
     return this.#resets.length > MOST_RESETS;
   }
 
+  /** @param {string} data */
   #resetLater(data) {
     const { position } = this;
     this.#drop();
@@ -193,7 +204,7 @@ export class Stream {
     clearInterval(this.#ticking);
     clearTimeout(this.#timers.retry);
     const source = this.#source;
-    let refusal = { status: 0, positions: [] };
+    let refusal = /** @type {Parley.StreamRefusal} */ ({ status: 0, positions: [] });
     whyRefused(this.#address(true)).then((found) => {
       refusal = found;
     });
@@ -203,6 +214,7 @@ export class Stream {
     }, backoff(this.#failures));
   }
 
+  /** @param {number} patience milliseconds */
   #wait(patience) {
     this.#heardAt = Date.now();
     this.#patience = patience;
@@ -248,6 +260,7 @@ export class Stream {
     this.#source = null;
   }
 
+  /** @param {Parley.StreamInput} input */
   #take(input) {
     const state = next(this.state, input);
     if (state === this.state) return;
@@ -256,7 +269,11 @@ export class Stream {
   }
 }
 
-// The status, 0 without a response, and the `positions`, counted from 0, of the topics that the server refuses.
+/**
+ * The status, 0 without a response, and the `positions`, counted from 0, of the topics that the server refuses.
+ * @param {string} address
+ * @returns {Promise<Parley.StreamRefusal>}
+ */
 async function whyRefused(address) {
   const aborted = new AbortController();
   try {

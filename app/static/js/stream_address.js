@@ -21,11 +21,19 @@ export function streamAddress({ topics, cursors, user, presence, once }) {
   return `${BASE}/streams?${query.join("&")}`;
 }
 
+/** @param {string} topic */
 export const topicParameter = (topic) => `topic=${encode(topic)}`;
+/** @param {string} cursor */
 export const cursorParameter = (cursor) => `cursor=${encode(cursor)}`;
 
-/** Characters of the request line for this address, on HTTP/1.1. */
+/**
+ * Characters of the request line for this address, on HTTP/1.1.
+ * @param {string} address
+ */
 export const lineLength = (address) => "GET  HTTP/1.1".length + address.length;
 
-// Shorter than URLSearchParams: the tildes of cursors stay as they are (RFC 3986, 2.3). Browsers quote apostrophes.
+/**
+ * Shorter than URLSearchParams: the tildes of cursors stay as they are (RFC 3986, 2.3). Browsers quote apostrophes.
+ * @param {string} text
+ */
 const encode = (text) => encodeURIComponent(text).replace(/'/g, "%27");

@@ -10,10 +10,16 @@
 //   unreachable   it broke again and again, or the browser says that it is offline
 //   ended         the login of this stream has ended
 
+/** @typedef {{ [input in Parley.StreamInput]?: Parley.StreamState }} Inputs */
+
+/** @type {Inputs} */
 const HEARD = { level: "live", behind: "catching-up", polled: "polling" };
+/** @type {Inputs} */
 const LOST = { lost: "reconnecting", unreachable: "offline" };
+/** @type {Inputs} */
 const ANY = { open: "connecting", close: "idle", ended: "signed-out" };
 
+/** @type {{ [state in Parley.StreamState]: Inputs }} */
 export const TRANSITIONS = {
   idle: { open: "connecting" },
   connecting: { ...ANY, ...HEARD, ...LOST },
@@ -26,4 +32,8 @@ export const TRANSITIONS = {
   "signed-out": { ...ANY, ...HEARD },
 };
 
+/**
+ * @param {Parley.StreamState} state
+ * @param {Parley.StreamInput} input
+ */
 export const next = (state, input) => TRANSITIONS[state][input] ?? state;

@@ -5,8 +5,12 @@ const MOST = 1000;
  * it back. Beyond the bound the oldest is forgotten; no answer is that late.
  */
 export class Tombstones {
-  #seqs = new Map();
+  /** @type {Map<string, number>} */ #seqs = new Map();
 
+  /**
+   * @param {string} id
+   * @param {number} seq
+   */
   bury(id, seq) {
     const known = this.#seqs.get(id);
     // Our own DELETE is answered without a seq (Infinity here); the stream then brings the real one.
@@ -14,9 +18,11 @@ export class Tombstones {
       known === undefined || known === Number.POSITIVE_INFINITY ? seq : Math.max(known, seq);
     this.#seqs.delete(id);
     this.#seqs.set(id, last);
-    if (this.#seqs.size > MOST) this.#seqs.delete(this.#seqs.keys().next().value);
+    const [oldest] = this.#seqs.keys();
+    if (this.#seqs.size > MOST) this.#seqs.delete(oldest);
   }
 
+  /** @param {Pick<Parley.State, "id" | "seq">} state */
   covers(state) {
     return (this.#seqs.get(state.id) ?? -1) >= state.seq;
   }

@@ -3,22 +3,33 @@
  * in which that was written. A row is a view, with its `el`; its key says where it belongs: the `created_seq` of
  * what it is drawn under, from the top down, and its own.
  */
+/** @typedef {{ el: Element, remove(): void }} Row */
+/** @typedef {number[]} Key */
+
 export class Tree {
-  #list;
-  #rows = [];
+  /** @type {Element} */ #list;
+  /** @type {{ view: Row, key: Key }[]} */ #rows = [];
   #newestFirst = false;
 
+  /** @param {Element} list */
   constructor(list) {
     this.#list = list;
   }
 
-  /** Which of two comments that reply to nothing comes first. Replies are read as they were said, always. */
+  /**
+   * Which of two comments that reply to nothing comes first. Replies are always read in the order in which they were written.
+   * @param {boolean} newestFirst
+   */
   turn(newestFirst) {
     this.#newestFirst = newestFirst;
     this.arrange();
   }
 
-  /** A row that is new, or has another key now. Only its element is moved: moving one takes the focus out of it. */
+  /**
+   * A row that is new, or has another key now. Only its element is moved: moving one takes the focus out of it.
+   * @param {Row} view
+   * @param {Key} key
+   */
   place(view, key) {
     this.#forget(view);
     const index = this.#indexOf(key);
@@ -26,36 +37,49 @@ export class Tree {
     this.#put(view.el, this.#rows[index + 1]?.view.el ?? null);
   }
 
-  /** A row of which it is known that it belongs somewhere; `arrange` says where. */
+  /**
+   * A row of which it is known that it belongs somewhere; `arrange` says where.
+   * @param {Row} view
+   * @param {Key} key
+   */
   adopt(view, key) {
     this.#rows.push({ view, key });
   }
 
   arrange() {
     this.#rows.sort((one, other) => this.#compare(one.key, other.key));
-    let next = null;
+    let next = /** @type {Element | null} */ (null);
     for (const { view } of this.#rows.toReversed()) {
       this.#put(view.el, next);
       next = view.el;
     }
   }
 
+  /** @param {Row} view */
   remove(view) {
     this.#forget(view);
     view.remove();
   }
 
+  /** @param {Row} view */
   #forget(view) {
     const index = this.#rows.findIndex((row) => row.view === view);
     if (index >= 0) this.#rows.splice(index, 1);
   }
 
+  /**
+   * @param {Element} element
+   * @param {Element | null} next
+   */
   #put(element, next) {
     const isThere = element.parentNode === this.#list && element.nextElementSibling === next;
     if (!isThere) this.#list.insertBefore(element, next);
   }
 
-  // After all that are not later.
+  /**
+   * After all that are not later.
+   * @param {Key} key
+   */
   #indexOf(key) {
     let [from, to] = [0, this.#rows.length];
     while (from < to) {
@@ -66,6 +90,10 @@ export class Tree {
     return from;
   }
 
+  /**
+   * @param {Key} one
+   * @param {Key} other
+   */
   #compare(one, other) {
     const at = one.findIndex((seq, level) => seq !== other[level]);
     if (at < 0) return one.length - other.length;
@@ -75,7 +103,13 @@ export class Tree {
   }
 }
 
-/** Where a comment belongs, as far as it is known what it is drawn under. What is not sent yet comes last. */
+/**
+ * Where a comment belongs, as far as it is known what it is drawn under. What is not sent yet comes last.
+ * @param {string[]} path ids
+ * @param {number | undefined} seq
+ * @param {(id: string) => number | undefined} seqOf
+ * @returns {Key}
+ */
 export function keyOf(path, seq, seqOf) {
   const above = path.map(seqOf).filter((known) => known !== undefined);
   return [...above, seq ?? Number.POSITIVE_INFINITY];

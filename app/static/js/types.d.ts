@@ -1,11 +1,4 @@
-// The types that several modules share. A type of one module stands in it.
-
-type LiveWith<Fields> = BackboneClass<
-  InstanceType<typeof import("./live_collection.js").LiveCollection> & Fields
->;
-type OwnWith<Fields> = BackboneClass<
-  InstanceType<typeof import("./own_collection.js").OwnCollection> & Fields
->;
+// The data that several modules share: what the server sends, what waits to be sent, and who follows what.
 
 declare namespace Parley {
   // -- what the server sends
@@ -30,14 +23,6 @@ declare namespace Parley {
     /** The same in the other direction. */
     after?: number | null;
     [plural: string]: any;
-  }
-
-  /** What a collection of a topic is made with. */
-  interface CollectionOptions {
-    bus: Backbone.Events;
-    outbox: Outbox;
-    topic: string;
-    place: Place;
   }
 
   interface Person {
@@ -134,62 +119,4 @@ declare namespace Parley {
     /** The round that it is in. */
     round: string | null;
   }
-
-  /** `window.parley`: what tests and the curious find in a page. */
-  interface Page {
-    account: Account;
-    bus: Backbone.Events;
-    outbox: Outbox;
-    connector: import("./connector.js").Connector;
-    comments: Comments | null;
-    likes: Likes | null;
-    commentable: Commentable | null;
-    commentables: InstanceType<typeof import("./commentables.js").Commentables> | null;
-    notifications?: InstanceType<typeof import("./notifications.js").Notifications>;
-    reports?: InstanceType<typeof import("./reports.js").Reports>;
-  }
-
-  // -- instances of our classes
-
-  /** What the views of a thread share. */
-  interface Desk {
-    bus: Backbone.Events;
-    account: Account;
-    drafts: Drafts | null;
-    presence: Presence | null;
-  }
-
-  type Account = InstanceType<typeof import("./account.js").Account>;
-  type Comment = InstanceType<typeof import("./comment.js").Comment>;
-  type Comments = InstanceType<typeof import("./comments.js").Comments>;
-  type Commentable = InstanceType<typeof import("./commentable.js").Commentable>;
-  type Likes = InstanceType<typeof import("./likes.js").Likes>;
-  type Presence = InstanceType<typeof import("./presence.js").Presence>;
-  type Outbox = import("./outbox.js").Outbox;
-  type Drafts = import("./drafts.js").Drafts;
-  type Draft = import("./draft.js").Draft;
-  type Moderation = import("./moderation.js").Moderation;
-  type Problem = import("./problem.js").Problem;
-  type Tabs = import("./tabs.js").Tabs;
-}
-
-interface Window {
-  parley: Parley.Page;
-}
-
-/** A link, a button or a field of a page of ours. The class that it is looked up by does not say which of them it is. */
-interface PageElement extends HTMLElement {
-  href: string;
-  disabled: boolean;
-}
-
-interface HTMLFormControlsCollection {
-  /** The fields of a form by name. */
-  [name: string]: any;
-}
-
-interface ParentNode {
-  /** The element is in the page or in the template: tests in a browser show that it is there. */
-  querySelector<E extends Element = PageElement>(selectors: string): E;
-  querySelectorAll<E extends Element = PageElement>(selectors: string): NodeListOf<E>;
 }
