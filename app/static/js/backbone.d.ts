@@ -99,7 +99,7 @@ declare namespace Backbone {
     el: HTMLElement;
     model: any;
     collection: any;
-    $el: any;
+    $(selector: string): NodeListOf<Element>;
     setElement(element: Element | string): this;
     delegateEvents(events?: Record<string, string | Callback>): this;
     undelegateEvents(): this;

@@ -9,7 +9,8 @@ const NOT_BUBBLING = ["blur", "focus"]; // so a listener for descendants capture
 
 const listenersOf = new WeakMap(); // view → [{el, type, selector, listener, handle, capture}]
 
-Object.assign(Backbone.View.prototype, {
+/** @type {ThisType<Backbone.View>} */
+const methods = {
   $(selector) {
     return this.el.querySelectorAll(selector);
   },
@@ -56,9 +57,14 @@ Object.assign(Backbone.View.prototype, {
   _setAttributes(attributes) {
     for (const [name, value] of Object.entries(attributes)) this.el.setAttribute(name, value);
   },
-});
+};
 
-// The selector may be left out.
+Object.assign(Backbone.View.prototype, methods);
+
+/**
+ * The selector may be left out.
+ * @param {any[]} rest
+ */
 function selectorAndListener([selector, listener]) {
   return typeof selector === "function" ? ["", selector] : [selector ?? "", listener];
 }

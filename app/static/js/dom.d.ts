@@ -6,6 +6,11 @@ interface PageElement extends HTMLElement {
   disabled: boolean;
 }
 
+interface XMLHttpRequest {
+  /** The parsed answer (ajax.js). */
+  responseJSON?: any;
+}
+
 interface HTMLFormControlsCollection {
   /** The fields of a form by name. */
   [name: string]: any;

@@ -1,0 +1,163 @@
+// The number of likes that a person sees: the collections and the outbox of a page, without a server and without storage.
+
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { setImmediate as nextTask } from "node:timers/promises";
+import { Comments } from "../../app/static/js/comments.js";
+import { COMMENT, LIKE } from "../../app/static/js/events.js";
+import { Likes } from "../../app/static/js/likes.js";
+import { Outbox } from "../../app/static/js/outbox.js";
+import { namedUuid } from "../../app/static/js/uuid.js";
+
+const ALICE = "0b7f5e0e-6f0c-4c4a-9d51-2f6d8f6f1c11";
+const COMMENT_ID = "5f0c2f0e-0000-4c4a-9d51-2f6d8f6f1c22";
+const LIKE_ID = namedUuid(COMMENT_ID, ALICE);
+const PLACE = { commentable_type: "Article", commentable_id: "1" };
+
+let bus;
+let outbox;
+let comment;
+let likes;
+let server;
+
+beforeEach(async () => {
+  bus = { ...Backbone.Events };
+  outbox = new Outbox({ bus, tabs: { id: "1", leads: true, post() {}, ...Backbone.Events } });
+  const account = Object.assign(new Backbone.Model({ id: ALICE }), { isSignedIn: () => true });
+  const comments = new Comments([], { bus, outbox, topic: "Article/1", place: PLACE });
+  likes = new Likes([], { bus, outbox, topic: null, place: PLACE, account, comments });
+  outbox.belongTo(ALICE);
+  likes.belongTo(ALICE);
+  server = { seq: 5, likeSeq: 0, count: 0, isLiked: false };
+  const state = { id: COMMENT_ID, seq: 5, created_seq: 5, body: "Hello", likes_count: 0, ...PLACE };
+  bus.trigger(COMMENT.created, state);
+  comment = comments.get(COMMENT_ID);
+  await outbox.ready;
+});
+
+const shown = () => [likes.count(comment), likes.isWanted(comment)];
+
+/** The numbers that the person sees while this happens, each once. Nothing is painted within a task. */
+async function numbersDuring(act) {
+  const numbers = [likes.count(comment)];
+  const look = () => numbers.at(-1) !== likes.count(comment) && numbers.push(likes.count(comment));
+  const lookLater = () => queueMicrotask(look);
+  likes.on(`liked:${COMMENT_ID}`, lookLater);
+  comment.on("change:likes_count", lookLater);
+  await act();
+  likes.off(`liked:${COMMENT_ID}`, lookLater);
+  comment.off("change:likes_count", lookLater);
+  return numbers;
+}
+
+// -- the server
+
+/** The server takes what is next, and returns the three messages that follow, to be delivered in any order. */
+async function serve() {
+  const sent = await outbox.send(outbox.next());
+  const isLiked = sent.act === "create";
+  if (isLiked !== server.isLiked) {
+    server.isLiked = isLiked;
+    countLike(isLiked ? 1 : -1);
+    server.likeSeq += 1;
+  }
+  const { seq, likeSeq, count } = server;
+  const like = {
+    id: LIKE_ID,
+    seq: likeSeq,
+    created_seq: likeSeq,
+    comment_id: COMMENT_ID,
+    ...PLACE,
+  };
+  const tombstone = { id: LIKE_ID, seq: likeSeq, created_seq: likeSeq, ...PLACE };
+  return {
+    answer: () =>
+      outbox.confirm(sent, isLiked ? like : { ...tombstone, deleted: true }, isLiked, seq),
+    like: () => bus.trigger(isLiked ? LIKE.created : LIKE.destroyed, isLiked ? like : tombstone),
+    comment: () =>
+      bus.trigger(COMMENT.updated, {
+        id: COMMENT_ID,
+        seq,
+        created_seq: 5,
+        likes_count: count,
+        ...PLACE,
+      }),
+  };
+}
+
+function countLike(by) {
+  server.seq += 1;
+  server.count += by;
+}
+
+async function deliver(messages, order) {
+  for (const name of order) {
+    await messages[name]();
+    await nextTask();
+  }
+}
+
+const ORDERS = [
+  ["answer", "like", "comment"],
+  ["answer", "comment", "like"],
+  ["like", "answer", "comment"],
+  ["like", "comment", "answer"],
+  ["comment", "answer", "like"],
+  ["comment", "like", "answer"],
+];
+
+for (const order of ORDERS) {
+  test(`the number moves once for each click if the messages are ${order.join(", ")}`, async () => {
+    for (const expected of [
+      [0, 1],
+      [1, 0],
+    ]) {
+      const numbers = await numbersDuring(async () => {
+        likes.toggle(comment);
+        await deliver(await serve(), order);
+      });
+      assert.deepEqual(numbers, expected);
+      assert.deepEqual(outbox.records, []);
+      assert.equal(likes.tallies.size, 0, "the number includes what the server has");
+    }
+  });
+}
+
+for (const order of ORDERS) {
+  test(`a like by somebody else before the answer is counted, too: ${order.join(", ")}`, async () => {
+    likes.toggle(comment);
+    countLike(1); // somebody else, unheard of
+    await deliver(await serve(), order);
+    assert.deepEqual(shown(), [2, true]);
+    assert.equal(likes.tallies.size, 0);
+  });
+}
+
+test("a like that is given and taken back at once is no request", async () => {
+  const numbers = await numbersDuring(async () => {
+    likes.toggle(comment);
+    await nextTask();
+    likes.toggle(comment);
+    await nextTask();
+  });
+  assert.deepEqual(numbers, [0, 1, 0]);
+  assert.equal(outbox.next(), null);
+});
+
+test("a like of another tab of the same person is shown", () => {
+  bus.trigger(LIKE.created, {
+    id: LIKE_ID,
+    seq: 1,
+    created_seq: 1,
+    comment_id: COMMENT_ID,
+    ...PLACE,
+  });
+  assert.equal(likes.isWanted(comment), true);
+});
+
+test("nobody's likes are shown to the next person", async () => {
+  likes.toggle(comment);
+  await deliver(await serve(), ["comment", "like", "answer"]);
+  likes.belongTo("somebody else");
+  assert.deepEqual(shown(), [1, false]);
+});
