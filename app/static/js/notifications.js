@@ -38,8 +38,8 @@ export const Notifications = /** @type {OwnWith<Fields>} */ (OwnCollection).exte
   readAll() {
     const upto = this.last()?.get("created_seq");
     if (this.unread() === 0 || !upto) return;
-    const record = { key: ALL, type: READING, root: this.url, act: "update", attrs: { upto } };
-    this.outbox.add({ ...record, draft: {}, base: null }).catch(() => {});
+    const all = { key: ALL, type: READING, root: this.url, draft: {}, base: null };
+    this.outbox.add({ ...all, act: "update", attrs: { upto } }).catch(() => {});
   },
 
   /** Until when they are read, in what is wanted and the server has not confirmed. */

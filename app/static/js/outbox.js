@@ -19,6 +19,8 @@ import { Memory, openDisk } from "./outbox_store.js";
 const MOST_RECORDS = 500; // of one account; whoever has more unsent is told so, and keeps the text
 
 /** @typedef {(records: Parley.Record[]) => Parley.Record[]} Act */
+/** @typedef {Pick<Parley.Record, "type" | "key">} Name */
+/** @typedef {{ resolve(state: any): void, reject(problem: any): void }} Waiting */
 /** @typedef {{ type: string, state: any, counted?: number | null }} News */
 
 export class Outbox extends Evented {
@@ -35,8 +37,8 @@ export class Outbox extends Evented {
   resting = false;
   /** What is unsent is this tab's alone, and lost with it: there is nowhere to keep it. */
   volatile = false;
-  #bus;
-  #tabs;
+  /** @type {Backbone.Events} */ #bus;
+  /** @type {import("./tabs.js").Tabs} */ #tabs;
   /** @type {import("./outbox_store.js").Store | null} */ #disk = null;
   #away = /** @type {Promise<unknown>} */ (Promise.resolve());
   /** @type {string | null} */ #user = null;
@@ -44,8 +46,10 @@ export class Outbox extends Evented {
   /** @type {Act[]} */ #underway = []; // changes that are not stored yet
   #turn = /** @type {Promise<any>} */ (Promise.resolve());
   /** @type {Promise<any> | null} */ #reloading = null; // a turn that has not begun
+  /** @type {Map<string, Waiting[]>} */
   #waiting = new Map(); // a record's name → {resolve, reject} of the promises that wait for its end
 
+  /** @param {{ bus: Backbone.Events, tabs: import("./tabs.js").Tabs }} page */
   constructor({ bus, tabs }) {
     super();
     this.#bus = bus;
@@ -55,7 +59,10 @@ export class Outbox extends Evented {
     tabs.on("lead poke back", () => this.#reload()); // who wrote last may have gone before they could say so
   }
 
-  /** Whose outbox it is now; null for a guest, who has none. */
+  /**
+   * Whose outbox it is now; null for a guest, who has none.
+   * @param {string | null} user
+   */
   belongTo(user) {
     this.held = false;
     if (user === this.#user) return this.#announce();
@@ -77,7 +84,11 @@ export class Outbox extends Evented {
     this.#announce();
   }
 
-  /** The record of the object with this id (`key`) of this live model, or null. */
+  /**
+   * The record of the object with this id (`key`) of this live model, or null.
+   * @param {string} type
+   * @param {string} key
+   */
   find(type, key) {
     return rules.find(this.records, type, key);
   }
@@ -86,7 +97,10 @@ export class Outbox extends Evented {
     return this.records.length >= MOST_RECORDS;
   }
 
-  /** Somebody wants this (outbox_rules.js). A promise of what the server has then; rejected with a Problem. */
+  /**
+   * Somebody wants this (outbox_rules.js). A promise of what the server has then; rejected with a Problem.
+   * @param {Parley.Change} change
+   */
   add(change) {
     if (this.#user === null) return Promise.reject(NOBODY);
     const wanted = { ...change, user: this.#user };
@@ -102,20 +116,37 @@ export class Outbox extends Evented {
     return this.#turn.catch(ignore);
   }
 
+  /**
+   * @param {string} type
+   * @param {string} key
+   */
   retry(type, key) {
     this.#change((records) => rules.retry(records, type, key));
   }
 
+  /**
+   * @param {string} type
+   * @param {string} key
+   */
   discard(type, key) {
     this.#change((records) => rules.discard(records, type, key));
   }
 
-  /** The stream or a snapshot brought this state. */
+  /**
+   * The stream or a snapshot brought this state.
+   * @param {string} type
+   * @param {Parley.State} state
+   */
   see(type, state) {
     if (this.find(type, state.id))
       this.#change((records) => rules.see(records, type, state), { type, state });
   }
 
+  /**
+   * @param {string} type
+   * @param {string} id
+   * @param {number} seq
+   */
   bury(type, id, seq) {
     const state = { ...gone(id), seq };
     if (this.find(type, id))
@@ -128,36 +159,61 @@ export class Outbox extends Evented {
     return rules.nextOf(this.records);
   }
 
-  /** Answers with the record as it is to be sent, or null if it is no more. Stored before anything leaves. */
+  /**
+   * Answers with the record as it is to be sent, or null if it is no more. Stored before anything leaves.
+   * @param {Name} name
+   */
   async send({ type, key }) {
     const records = await this.#change((before) => rules.send(before, type, key));
     return rules.find(records, type, key);
   }
 
+  /** @param {Parley.Record} before */
   recall(before) {
     return this.#change((records) => rules.recall(records, before), null, before.user);
   }
 
-  /** `state`: what the server has, or null when that is nothing; `isNew` unless it was stored before. */
+  /**
+   * `state`: what the server has, or null when that is nothing; `isNew` unless it was stored before.
+   * @param {Parley.Record} sent
+   * @param {Parley.State | null} state
+   * @param {boolean} isNew
+   * @param {number | null} counted
+   */
   confirm(sent, state, isNew, counted = null) {
+    /** @type {Act} */
     const act = (records) => rules.confirm(records, sent, state, isNew);
     return this.#answered(sent, act, state ?? gone(sent.key), counted);
   }
 
+  /**
+   * @param {Parley.Record} sent
+   * @param {Parley.RefusedProblem} problem
+   */
   refuse(sent, problem) {
+    /** @type {Act} */
     const act = (records) => rules.refuse(records, sent, problem);
     const isGone = sent.act === "destroy" && !sent.address && problem.status === NOT_FOUND;
     return this.#answered(sent, act, isGone ? gone(sent.key) : problem[sent.type]);
   }
 
-  /** Is the next try to come later? */
+  /**
+   * Is the next try to come later?
+   * @param {boolean} resting
+   */
   rest(resting) {
     if (resting === this.resting) return;
     this.resting = resting;
     this.#tellAll();
   }
 
-  // Somebody else may be looking by now. For whom it was sent, it has been answered all the same.
+  /**
+   * Somebody else may be looking by now. For whom it was sent, it has been answered all the same.
+   * @param {Parley.Record} sent
+   * @param {Act} act
+   * @param {any} state
+   * @param {number | null} counted
+   */
   #answered({ type, user }, act, state, counted = null) {
     if (state && user === this.#user) this.trigger("state", type, state, counted);
     return this.#change(act, state && { type, state, counted }, user);
@@ -197,11 +253,16 @@ export class Outbox extends Evented {
     if (this.records.length > 0) this.#tabs.post("outbox", told);
   }
 
+  /** @param {() => any} work */
   #inTurn(work) {
     this.#turn = this.#turn.catch(ignore).then(work);
     return this.#turn;
   }
 
+  /**
+   * @param {string} user
+   * @param {Act} act
+   */
   async #keep(user, act) {
     const records = await this.#store(user, act).catch(async () => {
       await this.#away; // a page that is put aside must hold nothing; it goes on when it is back
@@ -211,6 +272,10 @@ export class Outbox extends Evented {
     return records;
   }
 
+  /**
+   * @param {string} user
+   * @param {Act} act
+   */
   async #store(user, act) {
     this.#disk ??= await openDisk();
     return this.#disk.change(user, act).catch((error) => {
@@ -227,6 +292,7 @@ export class Outbox extends Evented {
     this.#disk = null;
   }
 
+  /** @param {unknown} error */
   #doWithout(error) {
     const memory = new Memory();
     if (this.#user) memory.change(this.#user, () => this.#kept);
@@ -237,13 +303,20 @@ export class Outbox extends Evented {
     return memory;
   }
 
+  /**
+   * @param {Parley.Record[]} records
+   * @param {Act} act
+   */
   #stored(records, act) {
     this.#kept = records;
     this.#underway = this.#underway.filter((other) => other !== act);
     this.#show();
   }
 
-  // Another tab has changed them. What the server has then comes first, so that nothing is ever shown as neither.
+  /**
+   * Another tab has changed them. What the server has then comes first, so that nothing is ever shown as neither.
+   * @param {{ user: string, news: News | null }} message
+   */
   #told({ user, news }) {
     if (user !== this.#user) return;
     if (news) this.trigger("state", news.type, news.state, news.counted ?? null);
@@ -273,6 +346,12 @@ export class Outbox extends Evented {
     this.#bus.trigger(OUTBOX_CHANGED, this.#count());
   }
 
+  /**
+   * @param {string} type
+   * @param {string} key
+   * @param {Parley.Record | null} before
+   * @param {any} state
+   */
   #tell(type, key, before, state) {
     const record = this.find(type, key);
     if (_.isEqual(before, record)) return;
@@ -280,6 +359,11 @@ export class Outbox extends Evented {
     if (record === null || record.problem) this.#settle(nameOf({ type, key }), record, state);
   }
 
+  /**
+   * @param {string} name
+   * @param {Parley.Record | null} record
+   * @param {any} state
+   */
   #settle(name, record, state) {
     for (const { resolve, reject } of this.#waiting.get(name) ?? []) {
       if (record) reject(record.problem);
@@ -297,7 +381,10 @@ export class Outbox extends Evented {
 const NOBODY = { status: 401, message: "You are not signed in." };
 const NOT_FOUND = 404;
 
+/** @param {Name} record */
 const nameOf = ({ type, key }) => `${type}/${key}`;
+/** @param {string} id */
 const gone = (id) => ({ id, deleted: true });
+/** @type {Act} */
 const same = (records) => records;
 const ignore = () => {};

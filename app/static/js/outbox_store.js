@@ -24,21 +24,30 @@ const open = async () =>
 
 /**
  * @typedef {object} Store
- * @property {(user: string, act: (records: Parley.Record[]) => Parley.Record[]) => Promise<Parley.Record[]>} change
+ * @property {(user: string, act: Act) => Promise<Parley.Record[]>} change
  * @property {() => void} leave what is under way may end
  * @property {() => void} close rejects what is under way
  */
 
+/** @typedef {import("idb").IDBPDatabase} Database */
+/** @typedef {import("idb").IDBPTransaction<any, ["outbox"], "readwrite">} Transaction */
+/** @typedef {(records: Parley.Record[]) => Parley.Record[]} Act */
+
 /** @implements {Store} */
 class Disk {
-  #database;
-  #transaction = null;
+  /** @type {Database} */ #database;
+  /** @type {Transaction | null} */ #transaction = null;
 
+  /** @param {Database} database */
   constructor(database) {
     this.#database = database;
   }
 
-  /** Replace this account's records by what `act` (records) makes of them; answers with that. */
+  /**
+   * Replace this account's records by what `act` (records) makes of them; answers with that.
+   * @param {string} user
+   * @param {Act} act
+   */
   async change(user, act) {
     const transaction = this.#database.transaction(OUTBOX, "readwrite");
     this.#transaction = transaction;
@@ -63,6 +72,11 @@ class Disk {
   }
 }
 
+/**
+ * @param {Transaction["store"]} store
+ * @param {string} user
+ * @param {Act} act
+ */
 async function replace(store, user, act) {
   const before = (await store.get(user))?.records ?? [];
   const records = act(before);
@@ -71,9 +85,15 @@ async function replace(store, user, act) {
   return records;
 }
 
-// A transaction that waits for one of a page that is no more does not even end when it is aborted.
+/**
+ * A transaction that waits for one of a page that is no more does not even end when it is aborted.
+ * @template T
+ * @param {Promise<T>} work
+ * @returns {Promise<T>}
+ */
 async function inTime(work) {
-  let timer;
+  let timer = 0;
+  /** @type {Promise<never>} */
   const limit = new Promise((_, reject) => {
     const unanswered = new Error("The browser's storage does not answer.");
     timer = setTimeout(reject, PATIENCE_MS, unanswered);
@@ -85,6 +105,7 @@ async function inTime(work) {
   }
 }
 
+/** @param {Transaction} transaction */
 function abort(transaction) {
   try {
     transaction.abort();
@@ -97,6 +118,10 @@ function abort(transaction) {
 export class Memory {
   /** @type {Map<string, Parley.Record[]>} */ #records = new Map();
 
+  /**
+   * @param {string} user
+   * @param {Act} act
+   */
   async change(user, act) {
     const records = act(this.#records.get(user) ?? []);
     this.#records.set(user, records);

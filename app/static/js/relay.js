@@ -22,7 +22,7 @@ const MAX_LONGER_AGAIN_MS = 16 * LONGER_AGAIN_MS;
 const MAX_REFUSED_TOPICS = 200;
 
 export class Relay {
-  /** @type {Parley.Tabs} */ #tabs;
+  /** @type {import("./tabs.js").Tabs} */ #tabs;
   #stream;
   #answered = new Set(); // ids of tabs
   /** @type {Map<string, Parley.Member>} */
@@ -36,6 +36,7 @@ export class Relay {
   #refusals = 0; // in a row
   #longerAgain = { ms: LONGER_AGAIN_MS, timer: 0 };
 
+  /** @param {import("./tabs.js").Tabs} tabs */
   constructor(tabs) {
     this.#tabs = tabs;
     this.#stream = new Stream({
@@ -68,6 +69,7 @@ export class Relay {
     this.#stream.close();
   }
 
+  /** @param {Parley.Member} member */
   #join(member) {
     this.#answered.add(member.tab);
     this.#members.delete(member.tab);
@@ -75,7 +77,10 @@ export class Relay {
     this.#gather();
   }
 
-  // The next round will not have this tab's topics. It begins now if topics were left out, or the stream was refused.
+  /**
+   * The next round will not have this tab's topics. It begins now if topics were left out, or the stream was refused.
+   * @param {string} tab
+   */
   #part(tab) {
     const wasHere = this.#members.delete(tab);
     this.#answered.add(tab);
@@ -91,6 +96,11 @@ export class Relay {
     return wanted.some((topic) => !this.#plan?.topics.includes(topic));
   }
 
+  /**
+   * @param {string} name
+   * @param {string} data
+   * @param {string} id
+   */
   #heard(name, data, id) {
     if (this.#refusals > 0 && this.#maxLine < MAX_LINE) this.#tryLongerLater();
     this.#refusals = 0;
@@ -123,6 +133,7 @@ export class Relay {
     if (refused.length > 0 || isTooLong || isOften) this.#begin(this.#stream.failures);
   }
 
+  /** @param {Parley.Followed & { user: string | null }} plan */
   #shorten({ topics, cursors, user }) {
     const { position } = this.#stream;
     const asked = { topics, cursors: position ? [position] : cursors, user, presence: true };
@@ -130,6 +141,10 @@ export class Relay {
     this.#maxLine = Math.max(MIN_LINE, Math.floor(length / 2));
   }
 
+  /**
+   * @param {string} tab
+   * @param {boolean} isVisible
+   */
   #saw(tab, isVisible) {
     const member = this.#members.get(tab);
     if (member) member.isVisible = isVisible;
@@ -145,6 +160,7 @@ export class Relay {
     if (isLast && present.every((tab) => this.#answered.has(tab))) this.#begin(); // (4)
   }
 
+  /** @param {(tab: string) => boolean} isAbsent */
   #forget(isAbsent) {
     const settled = performance.now() - SETTLING_MS;
     for (const { tab, at } of this.#members.values()) {
@@ -172,7 +188,10 @@ export class Relay {
     this.#stream.open(topics, cursors, user, failures);
   }
 
-  // A tab of the last round has received all of its events, so it can go on from the stream's position.
+  /**
+   * A tab of the last round has received all of its events, so it can go on from the stream's position.
+   * @param {Parley.Member} member
+   */
   #advance(member) {
     const { position } = this.#stream;
     if (member.round === null || member.round !== this.#round || !position) return;
@@ -186,6 +205,10 @@ export class Relay {
     this.#post("state", { state: this.#stream.state });
   }
 
+  /**
+   * @param {string} kind
+   * @param {object} data
+   */
   #post(kind, data) {
     if (this.#round) this.#tabs.post(kind, { round: this.#round, ...data });
   }

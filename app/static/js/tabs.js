@@ -56,7 +56,11 @@ export class Tabs extends Evented {
     return channel;
   }
 
-  /** Tell all tabs, this one first. */
+  /**
+   * Tell all tabs, this one first.
+   * @param {string} kind
+   * @param {any} [data]
+   */
   post(kind, data = {}) {
     this.trigger(kind, data);
     this.#channel?.postMessage({ kind, data });
@@ -82,6 +86,7 @@ export class Tabs extends Evented {
     this.#doubt = setTimeout(() => this.#seize(), ANSWER_MS);
   }
 
+  /** @param {AbortSignal} signal */
   #show(signal) {
     const stay = () => new Promise((resolve) => signal.addEventListener("abort", resolve));
     navigator.locks.request(PRESENCE + this.id, { signal }, stay).catch(ignore);
@@ -103,6 +108,7 @@ export class Tabs extends Evented {
     this.#lead();
   }
 
+  /** @param {AbortController} queued */
   #hold(queued) {
     if (queued.signal.aborted) return;
     return new Promise((resolve) => {
@@ -111,7 +117,10 @@ export class Tabs extends Evented {
     });
   }
 
-  // Stolen by a tab that took us for dead. We are not: back into the queue.
+  /**
+   * Stolen by a tab that took us for dead. We are not: back into the queue.
+   * @param {AbortController} queued
+   */
   #lost(queued) {
     if (queued.signal.aborted) return;
     this.#yield();
@@ -158,5 +167,6 @@ export class Tabs extends Evented {
 }
 
 const PRESENCE = `${NAME}-tab-`;
+/** @param {string} name */
 const idOf = (name) => name.slice(PRESENCE.length);
 const ignore = () => {};
