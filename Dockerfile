@@ -2,12 +2,14 @@
 ARG NODE=24.19.0
 ARG PYTHON=3.11.14
 
-# The front-end libraries.
+# The front end: the libraries of npm and app/static, bundled into app/static/build.
 FROM node:${NODE}-slim AS assets
 WORKDIR /parley
 COPY package.json package-lock.json ./
-RUN npm ci --ignore-scripts --omit=dev --no-audit --no-fund
-RUN npm run vendor
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY build.mjs ./
+COPY app/static app/static
+RUN npm run build
 
 # What Python needs, and the `parley` command, which looks for the code in this directory. Of that the version alone is
 # here yet, so that a change of the code installs nothing anew.
@@ -31,7 +33,7 @@ RUN useradd --system --uid 10001 --user-group --home-dir /parley --no-create-hom
 COPY --from=packages /venv /venv
 COPY LICENSE THIRD_PARTY_NOTICES.md ./
 COPY app app
-COPY --from=assets /parley/app/static/vendor app/static/vendor
+COPY --from=assets /parley/app/static/build app/static/build
 # All that is written is here, and in /tmp: the rest may be mounted read-only.
 VOLUME /parley/var
 USER parley

@@ -63,9 +63,11 @@ check: $(INSTALLED_DEV) $(ASSETS)
 	$(RUN_NPM) run --silent lint
 	$(RUN_NPM) run --silent test
 
+# The front end, app/static/build. In development the server builds it anew by itself when a source has changed.
 assets: $(ASSETS)
+	@$(RUN_NPM) run --silent build
 
-wheel: $(INSTALLED_DEV) $(ASSETS)
+wheel: $(INSTALLED_DEV) assets
 	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
 
 # What the wheel carries and what it needs, whose it is and under which licences.
@@ -96,7 +98,7 @@ format: $(INSTALLED_DEV) $(ASSETS)
 	$(RUN_NPM) run --silent format
 
 clean:
-	rm -rf $(VENV) node_modules dist app/static/vendor .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) node_modules dist app/static/build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find app tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -132,5 +134,5 @@ lock: $(INSTALLED_DEV)
 
 $(ASSETS): package.json package-lock.json | $(filter $(BIN)/npm,$(NPM))
 	$(RUN_NPM) ci --ignore-scripts >/dev/null
-	$(RUN_NPM) run --silent vendor
+	$(RUN_NPM) run --silent build
 	@touch $@

@@ -41,6 +41,7 @@ from app.web import (
 )
 from app.web.access import Access, Requests
 from app.web.admission import Admission
+from app.web.front_end import FrontEnd
 from app.web.guard import NearestForwardedMiddleware, OptionalSlash, RefuseCrossSite, Rooted, ShareWithListed, TakeTurns
 from app.web.host_names import RefuseUnknownHostsMiddleware
 from app.web.limits import LimitReadsMiddleware, Limits
@@ -104,6 +105,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
     open_streams = OpenStreams()
     watched = metrics.Metrics(parley, admission, limits, requests) if settings.metrics else None
     background = Tasks()
+    front_end = FrontEnd(settings)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -138,7 +140,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
             Route("/docs", openapi.docs),
             Route("/worker.js", worker.show),
             Mount("/api", Router(API, redirect_slashes=False)),
-            Mount("/static", worker.Files()),
+            Mount("/static", front_end),
             Route("/embed.js", worker.embed),
             Route("/embed/counts", pages.counts),
             Route("/embed/check", pages.check),
@@ -165,6 +167,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
     app.state.admission = admission
     app.state.streams = open_streams
     app.state.metrics = watched
+    app.state.front_end = front_end
     app.state.documents = {}
     app.state.openapi = cache(lambda: openapi.describe(app.routes, settings, models))  # few ask
     return app

@@ -31,7 +31,7 @@ COMPOSE_MAIL_CATCHER = ("mail", 1025)
 
 # What our paths begin with. `test_root_paths_are_none_of_our_own` holds it against the routes.
 OWN_PATHS = frozenset(
-    {"account", "api", "confirm", "dev", "docs", "embed", "embed.js", "healthz", "inbox", "kept", "metrics",
+    {"account", "api", "confirm", "dev", "docs", "embed", "embed.js", "healthz", "inbox", "metrics",
      "moderation", "openapi.json", "readyz", "reset", "static", "streams", "unlock", "worker.js"}
 )  # fmt: skip
 ORIGIN = re.compile(r"https?://([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?")

@@ -17,8 +17,9 @@ import pytest
 from starlette.applications import Starlette
 
 from app.main import create_app
-from app.settings import ROOT, Settings
+from app.settings import Settings
 from tests.support import proxies
+from tests.support.front_end import static
 from tests.support.people import email_of, expected, person, write
 from tests.support.proxies import ELSEWHERE, Proxied
 from tests.support.serving import serving
@@ -82,11 +83,12 @@ async def test_what_browsers_get_through_it(proxy: str, settings: Settings) -> N
         listed = await guest.get("/api/comments/?commentable_type=Article&commentable_id=1")
         assert listed.headers["content-encoding"] in {"gzip", "zstd"}
         assert len(expected(listed, 200)["comments"]) == 3
-        script = await guest.get("/static/js/app.js")
-        assert script.headers["content-encoding"] in {"gzip", "zstd"}
-        assert script.headers["parley-keep"].startswith("files "), "what the service worker looks for"
-        fresh = await guest.get("/static/js/app.js", headers={"If-None-Match": script.headers["etag"]})
-        assert fresh.status_code == 304
+        script = await guest.get(static("js/app.js"), headers={"Accept-Encoding": "br, gzip"})
+        assert script.headers["content-encoding"] == "br", "as the app has compressed it"
+        assert script.headers["cache-control"] == "public, max-age=31536000, immutable"
+        worker = await guest.get("/worker.js")
+        known = await guest.get("/worker.js", headers={"If-None-Match": worker.headers["etag"]})
+        assert known.status_code == 304
 
         edited = await alice.put(f"/api/comments/{comment['id']}", json={"body": "edited " * 300})
         again = await alice.put(
@@ -143,20 +145,23 @@ async def test_nobody_is_shown_what_a_link_of_theirs_has_made_alice_open(proxy: 
 
 
 async def test_static_files_are_still_stored(settings: Settings) -> None:
-    """Their key is the address as it was sent. They are stored for a second."""
+    """Their key is the address as it was sent, and the encoding."""
     if not (binary := proxies.find("nginx")):
         pytest.skip("no nginx")
-    said = (ROOT / "deploy" / "nginx.conf").read_text()
-    assert said.count("proxy_cache_valid 200 1s;") == 1
-    async with (
-        behind("nginx", settings, lambda said: said.replace("200 1s", "200 1h")) as (site, _, seen),
-        site.client() as guest,
-    ):
+    async with behind("nginx", settings) as (site, _, seen), site.client() as guest:
         assert binary
-        for path in ("/static/css/page.css", "/static/js/app.js", "/static/css/page.css?v=1"):
-            first, before = await guest.get(path), len(seen)
-            assert (await guest.get(path)).content == first.content
-            assert len(seen) == before, f"{path} was asked for again"
+        for path in (static("css/app.css"), static("js/app.js"), f"{static('css/app.css')}?v=1"):
+            for encoding in ("gzip", "br"):
+                headers = {"Accept-Encoding": encoding}
+                first, before = await guest.get(path, headers=headers), len(seen)
+                assert first.headers["content-encoding"] == encoding
+                again = await guest.get(path, headers=headers)
+                assert (again.content, again.headers["content-encoding"]) == (first.content, encoding)
+                assert len(seen) == before, f"{path} was asked for again"
+        for _ in range(2):
+            before = len(seen)
+            assert (await guest.get("/static/of-another-release.js")).status_code == 404
+            assert len(seen) == before + 1, "another server may have it"
 
 
 async def test_a_client_that_says_nothing_keeps_no_connection(proxy: str, settings: Settings) -> None:

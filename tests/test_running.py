@@ -27,7 +27,7 @@ pytestmark = pytest.mark.sqlite_only
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy to change files in."""
-    shutil.copytree(ROOT / "app", tmp_path / "app", ignore=shutil.ignore_patterns("__pycache__", "vendor"))
+    shutil.copytree(ROOT / "app", tmp_path / "app", ignore=shutil.ignore_patterns("__pycache__"))
     return tmp_path
 
 

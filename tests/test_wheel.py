@@ -16,6 +16,7 @@ import pytest
 from app import __version__
 from app.settings import PACKAGE, ROOT
 from tests.support import notices
+from tests.support.front_end import static
 from tests.support.serving import spawned
 
 
@@ -58,7 +59,7 @@ def test_all_that_it_takes_is_inside(wheel: Path) -> None:
             assert file.read(f"{about}/licenses/{name}") == (ROOT / name).read_bytes()
     here = {str(path.relative_to(ROOT)) for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".pyc"}
     assert inside == here
-    assert {"app/static/vendor/backbone.js", "app/templates/base.html", "app/migrations/env.py"} < inside
+    assert {"app/static/build/manifest.json", "app/templates/base.html", "app/migrations/env.py"} < inside
 
 
 async def test_it_serves_from_an_empty_directory(python: Path, tmp_path: Path) -> None:
@@ -68,7 +69,8 @@ async def test_it_serves_from_an_empty_directory(python: Path, tmp_path: Path) -
     async with spawned({}, checkout=empty, module="app", python=python) as app, app.client() as guest:
         page = await guest.get("/Article/1")
         assert "There is always a step." in page.text
-        assert (await guest.get("/static/vendor/backbone.js")).status_code == httpx.codes.OK
+        script = await guest.get(static("js/app.js"))
+        assert (script.status_code, script.headers["content-encoding"]) == (httpx.codes.OK, "gzip")
         assert [path.name for path in empty.iterdir()] == ["var"]
         doctor = await asyncio.create_subprocess_exec(
             python.parent / "parley", "doctor", "--url", app.url, cwd=empty, env={"PATH": os.environ["PATH"]},

@@ -120,7 +120,7 @@ Your address is being changed
 
 @pytest.fixture(scope="module")
 def sources() -> dict[str, str]:
-    paths = [path for path in PACKAGE.rglob("*") if path.suffix in SOURCES and "vendor" not in path.parts]
+    paths = [path for path in PACKAGE.rglob("*") if path.suffix in SOURCES and "build" not in path.parts]
     return {str(path.relative_to(PACKAGE)): path.read_text() for path in paths}
 
 

@@ -15,7 +15,8 @@ from app import __version__
 from app.database import POOL, file_of
 from app.doctor.finding import Finding, ok, warning, wrong
 from app.embedded import find_server
-from app.settings import PACKAGE, Settings
+from app.settings import Settings
+from app.web.front_end import BUILD, MANIFEST
 
 if sys.platform != "win32":
     import resource
@@ -30,8 +31,8 @@ LITTLE, TOO_LITTLE = 1_000_000_000, 100_000_000  # bytes of disk
 def versions() -> Iterator[Finding]:
     yield ok("version", f"Parley {__version__}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}")
     yield ok("version", ", ".join(f"{name} {_version(name)}" for name in SHOWN))
-    if not (PACKAGE / "static" / "vendor").is_dir():
-        said = "the front-end libraries are not here: pages stand still, and no comment can be written in them."
+    if not (BUILD / MANIFEST).exists():
+        said = "the front end is not built: pages have no styles and are not live."
         yield wrong("version", said, "In a checkout, run make assets. Otherwise install a wheel built by make wheel.")
 
 

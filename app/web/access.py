@@ -62,7 +62,7 @@ class Access:
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":  # (1)
                 headers = MutableHeaders(scope=message)
-                for name, value in headers_of(scope["scheme"]).items():
+                for name, value in headers_of(scope["scheme"], headers.get("content-type", "")).items():
                     headers.setdefault(name, value)
                 self._answered(scope, message["status"], perf_counter() - began)
             await send(message)
@@ -83,9 +83,9 @@ class Access:
             log.log(level, "%s %s %d", method, path, status, extra=about)
 
 
-def headers_of(scheme: str) -> dict[str, str]:
-    """What every answer has, unless it says otherwise: this one, to the request that is being answered."""
-    return {**secure_headers(scheme), REQUEST_ID: logs.known("request")}
+def headers_of(scheme: str, content_type: str) -> dict[str, str]:
+    """Headers of every response of this content type, unless the response sets them itself."""
+    return {**secure_headers(scheme, content_type), REQUEST_ID: logs.known("request")}
 
 
 def route_of(scope: Scope) -> str:

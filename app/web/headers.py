@@ -1,6 +1,7 @@
-"""Headers: what a browser is to refuse on our behalf, on every answer (`app.web.access` puts them there).
+"""Security headers of every response (`app.web.access` adds them).
 
-The content security policy lets pages have what is served here, and nothing inline.
+A document gets a content security policy: it may load what is served here, and nothing inline. Scripts, styles, JSON
+and streams are not documents: their headers keep a browser from taking them for one, and other sites from reading them.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     ]
 )
-HEADERS = {
+DOCUMENT_HEADERS = {
     "Content-Security-Policy": POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-site",
     "Referrer-Policy": "strict-origin-when-cross-origin",
+}
+HEADERS = {
+    "Cross-Origin-Resource-Policy": "same-site",
     "X-Content-Type-Options": "nosniff",
 }
 HSTS = "max-age=31536000"  # a year; of this host alone, since we may share its name with others
@@ -35,5 +38,7 @@ def framed_by(origins: Collection[str]) -> str:
     return POLICY.replace("frame-ancestors 'none'", " ".join(["frame-ancestors 'self'", *sorted(origins)]))
 
 
-def secure_headers(scheme: str) -> Mapping[str, str]:
-    return {**HEADERS, "Strict-Transport-Security": HSTS} if scheme == "https" else HEADERS
+def secure_headers(scheme: str, content_type: str) -> Mapping[str, str]:
+    transport = {"Strict-Transport-Security": HSTS} if scheme == "https" else {}
+    document = DOCUMENT_HEADERS if content_type.startswith("text/html") else {}
+    return {**HEADERS, **document, **transport}

@@ -23,11 +23,12 @@ from app.live.model import LiveModel
 from app.live.topics import LONGEST_ID
 from app.settings import Settings
 from app.web import schemas, streams
+from app.web.front_end import FOR_ANYBODY
 from app.web.identity import cookie_of_logins
 from app.web.operations import ID, OPERATIONS, TYPE, Operation, Parameter, Schema
 from app.web.resource import Endpoint, Resource
-from app.web.templates import page
-from app.web.worker import ASK_FIRST, FOR_ANYBODY
+from app.web.templates import rendered
+from app.web.worker import ASK_FIRST
 
 VERSION = "1"  # of what clients rely on
 REF = "#/components/schemas/{model}"
@@ -86,10 +87,11 @@ async def docs(request: Request) -> Response:
     """The documentation page, which is also the same for everybody."""
 
     def render() -> bytes:
-        shown = page(request, "docs.html", {"title": "The API", "openapi": request.app.state.openapi()})
-        return bytes(shown.body)
+        context = {"title": "The API", "openapi": request.app.state.openapi()}
+        return rendered(request, "docs.html", context).encode()
 
-    return _made_once(request, "docs", "text/html", render)
+    version = request.app.state.front_end.refresh().version
+    return _made_once(request, f"docs {version}", "text/html", render)
 
 
 def _made_once(

@@ -27,6 +27,7 @@ from app.web import moderation as moderating
 from app.web.answers import answer
 from app.web.comments import snapshot
 from app.web.composer import NOTHING_UNSENT, Unsent
+from app.web.front_end import FOR_ANYBODY
 from app.web.guard import is_listed
 from app.web.headers import framed_by
 from app.web.host_names import is_unregistrable, name_in
@@ -34,7 +35,7 @@ from app.web.identity import current_viewer, parley_of
 from app.web.notifications import snapshot as notifications_snapshot
 from app.web.problems import Problem
 from app.web.templates import page
-from app.web.worker import FOR_ANYBODY, may_keep
+from app.web.worker import may_keep
 
 UNTITLED = "Comments"  # the heading of a page without a title
 EMBED = "/embed"  # the prefix of the paths of embedded threads

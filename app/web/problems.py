@@ -152,7 +152,8 @@ def unavailable() -> Problem:
 async def on_mistake(request: Request, error: Exception) -> Response:
     """Ours. The server logs it with its stack."""
     response = _answer(request, Problem(500, "Something went wrong. Please try again."))
-    response.headers.update(headers_of(request.url.scheme))  # made outside of what sets them elsewhere
+    content_type = response.headers["content-type"]
+    response.headers.update(headers_of(request.url.scheme, content_type))  # the middleware that sets them is inside
     return response
 
 

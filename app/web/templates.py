@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
+from gzip import GzipFile
+from io import BytesIO
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -16,7 +19,11 @@ from app.models.bidi import isolated
 from app.models.fold import is_long
 from app.models.thread import as_drawn
 from app.settings import PACKAGE
+from app.web.front_end import accepted
 from app.web.identity import parley_of
+
+GZIP_LEVEL = 5  # 2 % longer than by 9, in 60 % of the time
+MAX_PADDING_BYTES = 100
 
 
 def _tojson(value: Any) -> Markup:
@@ -51,9 +58,38 @@ def compile_all() -> None:
 
 
 def page(request: Request, name: str, context: Mapping[str, Any], status: int = 200) -> HTMLResponse:
-    """A rendered page. Never cached: it carries a snapshot, and a person's name.
+    """A rendered page. It is never cached: it contains a snapshot, and a person's name."""
+    html = rendered(request, name, context).encode()
+    headers = {"Cache-Control": "no-store", "Vary": "Accept-Encoding"}
+    if "gzip" in accepted(request.headers.get("accept-encoding", "")):
+        return HTMLResponse(compressed(html), status, {**headers, "Content-Encoding": "gzip"})
+    return HTMLResponse(html, status, headers)
 
-    Its paths begin with `base`, which is where on its host Parley is.
+
+def rendered(request: Request, name: str, context: Mapping[str, Any]) -> str:
+    """The HTML of a page.
+
+    Paths in a template begin with `base`, which is where Parley is on its host. `static(source)` is the path of the
+    file that is built from this source, and `preloads(script)` are those of the modules that a script imports.
     """
-    html = _templates.get_template(name).render(base=parley_of(request).settings.root_path, **context)
-    return HTMLResponse(html, status, {"Cache-Control": "no-store"})
+    base = parley_of(request).settings.root_path
+    release = request.app.state.front_end.refresh()
+    static = {
+        "static": lambda source: base + release.url(source),
+        "preloads": lambda source: [base + path for path in release.preloads(source)],
+    }
+    return _templates.get_template(name).render(base=base, **static, **context)
+
+
+def compressed(html: bytes) -> bytes:
+    """HTML by gzip. 35 KB become 7 in 0.8 ms, and on 3G they arrive 300 ms earlier.
+
+    A page has a person's own data next to other people's texts, so the lengths of many responses could tell something
+    of that data (BREACH). A file name of random length blurs each, as in Django's GZipMiddleware
+    (https://docs.djangoproject.com/en/stable/ref/middleware/#module-django.middleware.gzip).
+    """
+    padding = "x" * (1 + secrets.randbelow(MAX_PADDING_BYTES))
+    buffer = BytesIO()
+    with GzipFile(padding, "wb", GZIP_LEVEL, buffer, mtime=0) as file:
+        file.write(html)
+    return buffer.getvalue()

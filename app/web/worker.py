@@ -1,70 +1,50 @@
-"""The service worker, by which a page that was read before opens without a connection, too. `static/js/worker.js`.
+"""The two scripts whose addresses are the same in every release: the service worker's and the embed's.
 
-1. It keeps what we say that it may: `Parley-Keep` names the cache, `files <version>` for a static file and
-   `pages <version> <viewer>` for a page. The version is that of all static files together, so that a page is never
-   joined with the modules of another release.
-2. Pages say `no-store` all the same. That is for HTTP's caches: nobody can empty those when a login ends, and on "back"
-   Chromium shows what is in them without asking, even where it said `no-cache`. The worker's hold one viewer's pages,
-   and are emptied.
+1. The service worker stores a page for use without a connection if the response has `Parley-Keep: <version> <viewer>`.
+   The version is the release's: the worker stores the pages of one release, and of one viewer.
+2. These pages have `Cache-Control: no-store` all the same. That is for HTTP caches: nobody can empty them when a login
+   ends, and on "back" Chromium shows what they contain without asking, even with `no-cache`.
 """
 
 from __future__ import annotations
 
-import os
-from functools import cache
-from hashlib import blake2b
-from typing import Any
-
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
-from starlette.staticfiles import StaticFiles
+from starlette.responses import Response
 
-from app.settings import PACKAGE
+from app.web.front_end import FOR_ANYBODY, FrontEnd
+from app.web.headers import DOCUMENT_HEADERS
 from app.web.identity import current_viewer
 
-STATIC = PACKAGE / "static"
 KEEP = "Parley-Keep"
-ASK_FIRST = {"Cache-Control": "no-cache"}  # else browsers guess for how long a file is good, and mix releases
-# Modules of another origin are read only where that says so. They are public, and know nothing of who asks.
-FOR_ANYBODY = {"Access-Control-Allow-Origin": "*"}
+ASK_FIRST = {"Cache-Control": "no-cache"}
+EMBED_HEADERS = {"Cache-Control": "public, max-age=300", **FOR_ANYBODY}
 
 
 async def show(request: Request) -> Response:
-    """From the root, since a worker serves what lies below it."""
-    return FileResponse(STATIC / "js" / "worker.js", headers=ASK_FIRST)
+    """From the root, since a worker serves the pages below its own path. Its headers set its policy."""
+    return _script(request, "js/worker.js", {**ASK_FIRST, **DOCUMENT_HEADERS})
 
 
 async def embed(request: Request) -> Response:
-    """What others' pages have in a <script>. They are many and it is small, so they need not ask each time."""
-    headers = {"Cache-Control": "public, max-age=300", **FOR_ANYBODY}
-    return FileResponse(STATIC / "js" / "embed.js", headers=headers)
+    """The script in other people's pages. It is small and they are many, so they do not ask each time."""
+    return _script(request, "js/embed.js", EMBED_HEADERS)
 
 
-class Files(StaticFiles):
-    """The static files, each of which may be kept."""
+def _script(request: Request, source: str, headers: dict[str, str]) -> Response:
+    file = front_end_of(request).release.file(source)
+    if file is None:
+        raise HTTPException(404)
+    return file.response_unless_known(request, headers)
 
-    def __init__(self) -> None:
-        super().__init__(directory=STATIC)
-        version()  # at the start: what is changed later is another release
 
-    def file_response(self, full_path: str | os.PathLike[str], *more: Any, **others: Any) -> Response:
-        response = super().file_response(full_path, *more, **others)
-        response.headers.update({**ASK_FIRST, **FOR_ANYBODY, KEEP: f"files {version()}"})
-        return response
+def front_end_of(request: Request) -> FrontEnd:
+    front_end: FrontEnd = request.app.state.front_end
+    return front_end
 
 
 async def may_keep(request: Request, page: Response) -> Response:
-    """The page, which may be shown to the same viewer again while we cannot be reached."""
+    """The page, which the service worker may show to the same viewer again while the server cannot be reached."""
     viewer = await current_viewer(request)
-    page.headers[KEEP] = f"pages {version()} {viewer.user_id or 'guest'}"
+    page.headers[KEEP] = f"{front_end_of(request).release.version} {viewer.user_id or 'guest'}"
     return page
-
-
-@cache
-def version() -> str:
-    """Of all static files together: the same on every server that has the same files."""
-    digest = blake2b(digest_size=8)
-    for path in sorted(path for path in STATIC.rglob("*") if path.is_file()):
-        digest.update(f"{path.relative_to(STATIC).as_posix()}\0".encode())
-        digest.update(blake2b(path.read_bytes()).digest())
-    return digest.hexdigest()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.async_api import Error
 
-from app.web import worker
 from tests.browser.people import Person
 from tests.browser.roads import url_of
 from tests.support.people import PASSWORD, email_of, sign_up, write
@@ -23,18 +23,23 @@ pytestmark = pytest.mark.usefixtures("network_errors")
 
 MOST_PAGES = 20
 
-# What is kept of this page: nothing is missing of what it was loaded with.
+# The page is stored, with all files that it was loaded with.
 IS_KEPT = """(async (path) => {
   const names = await caches.keys();
   const pages = names.filter((name) => name.startsWith("pages "));
   const kept = await Promise.all(pages.map((name) => caches.match(path, { cacheName: name })));
   if (!kept.some(Boolean)) return false;
-  const version = pages[0].split(" ")[1];
   const files = performance.getEntriesByType("resource").map((entry) => new URL(entry.name).pathname);
-  // A browser fetches the icon itself, past the worker.
-  const ours = files.filter((name) => name.startsWith("/static/") && !name.endsWith("/favicon.svg"));
-  const found = ours.map((name) => caches.match(name.replace("/static/", `/kept/${version}/`)));
-  return (await Promise.all(found)).every(Boolean);
+  const ours = files.filter((name) => name.startsWith("/static/"));
+  return (await Promise.all(ours.map((name) => caches.match(name)))).every(Boolean);
+})"""
+STORED = """(async () => {
+  const paths = [];
+  for (const name of await caches.keys()) {
+    if (!name.startsWith("files ")) continue;
+    for (const request of await (await caches.open(name)).keys()) paths.push(new URL(request.url).pathname);
+  }
+  return paths;
 })"""
 PAGES = """(async () => {
   const urls = [];
@@ -149,28 +154,42 @@ async def test_with_a_connection_the_page_is_the_servers(reader: Person, phone: 
     assert not await reader.page.evaluate("document.documentElement.dataset.kept")
 
 
-async def test_a_page_that_was_kept_has_the_files_that_were_kept_with_it(reader: Person, road: Proxy) -> None:
+async def test_a_page_that_was_kept_has_its_files_from_the_cache(reader: Person, road: Proxy) -> None:
     files = await reader.page.evaluate(FILES)
-    assert "/static/js/app.js" in files
+    assert [path for path in files if path.endswith(".js")]
+    assert set(files) <= set(await reader.page.evaluate(STORED))
     close(road)
     await opens_as_it_was(reader)
-    kept = await reader.page.evaluate(FILES)
-    assert kept
-    assert not [path for path in kept if not path.startswith(f"/kept/{worker.version()}/")]
+    assert set(await reader.page.evaluate(FILES)) <= set(files)
+
+
+async def test_a_second_visit_loads_no_file_from_the_server(reader: Person, phone: httpx.AsyncClient) -> None:
+    """Neither the page nor the worker asks for a file twice: its address names its content."""
+    first = await files_served(phone)
+    assert first == len(set(await reader.page.evaluate(STORED)))
+    await reader.reload()
+    await reader.go("/Article/2")
+    await reads(reader, "/Article/2")
+    assert await files_served(phone) == first
+
+
+async def files_served(client: httpx.AsyncClient) -> float:
+    samples = (await client.get("/metrics")).text
+    return sum(map(float, re.findall(r'^parley_requests_total{.*route="/static".*} (.*)$', samples, re.MULTILINE)))
 
 
 async def test_what_another_release_left_is_not_shown(
-    reader: Person, road: Proxy, monkeypatch: pytest.MonkeyPatch
+    reader: Person, site: Site, road: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "version", lambda: "new")
+    monkeypatch.setattr(site.server.config.app.state.front_end.release, "version", "new")
     await reader.go("/")
     await reads(reader, "/")
     assert await reader.page.evaluate(PAGES) == ["/"]
     close(road)
     await does_not_open(reader, "/Article/1")
     await opens_as_it_was(reader, "/")
-    assert await reader.page.evaluate(FILES)
-    assert not [path for path in await reader.page.evaluate(FILES) if not path.startswith("/kept/new/")]
+    caches = await reader.page.evaluate("caches.keys()")
+    assert sorted(name.split(" ")[:2] for name in caches) == [["files", "new"], ["pages", "new"]]
 
 
 async def test_the_newest_pages_are_kept(reader: Person) -> None:
@@ -314,14 +333,17 @@ async def test_other_pages_are_not_kept(reader: Person, road: Proxy) -> None:
         await does_not_open(reader, path)
 
 
-async def test_what_models_and_streams_ask_does_not_pass_the_worker(reader: Person, phone: httpx.AsyncClient) -> None:
+async def test_what_models_and_streams_ask_does_not_pass_the_worker(
+    reader: Person, site: Site, phone: httpx.AsyncClient
+) -> None:
     await reader.reload()
     async with reader.page.expect_response("**/api/session") as asked:
         await reader.page.evaluate("fetch('/api/session').then((answer) => answer.text())")
     async with reader.page.expect_response("**/streams?*") as opened:
         await reader.page.evaluate("() => { parley.connector.close(); parley.connector.resume() }")
-    async with reader.page.expect_response("**/static/js/app.js") as loaded:
-        await reader.page.evaluate("fetch('/static/js/app.js').then((answer) => answer.text())")
+    script = site.server.config.app.state.front_end.release.url("js/app.js")
+    async with reader.page.expect_response(f"**{script}") as loaded:
+        await reader.page.evaluate(f"fetch('{script}').then((answer) => answer.text())")
     assert not (await asked.value).from_service_worker
     assert not (await opened.value).from_service_worker
     assert (await loaded.value).from_service_worker

@@ -20,9 +20,9 @@ def test_what_is_installed_is_named() -> None:
 
 
 def test_what_was_not_fetched_is_missed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(machine, "PACKAGE", tmp_path)
+    monkeypatch.setattr(machine, "BUILD", tmp_path)
     (said,) = Diagnosis(machine.versions()).wrong
-    assert said.startswith("the front-end libraries are not here")
+    assert said.startswith("the front end is not built")
 
 
 def test_files_for_all_streams() -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _NAME = re.compile(r"`([\w./]+)`")
-_CODE = ("app", "alembic.ini", "pyproject.toml", "biome.json")
+_CODE = ("app", "alembic.ini", "biome.json", "build.mjs", "package-lock.json", "package.json", "pyproject.toml")
 _NOT_COPIED = shutil.ignore_patterns("__pycache__")
 
 
@@ -68,6 +68,7 @@ def copy_checkout(source: Path, target: Path) -> None:
             shutil.copytree(source / name, target / name, ignore=_NOT_COPIED)
         else:
             shutil.copy(source / name, target)
+    (target / "node_modules").symlink_to(source / "node_modules")
 
 
 def _replaced(path: Path, old: str, new: str) -> str:

@@ -20,7 +20,7 @@ Parley is under the MIT licence, see LICENSE. What others have written and it us
 
 ## In the wheel
 
-The libraries of its pages, in `app/static/vendor`, as their authors have published them.
+The libraries of its pages, which the build bundles into the scripts in `app/static/build`.
 """
 DATA = """
 ### confusables.txt of Unicode (Unicode-3.0)

@@ -10,6 +10,7 @@ from limits import parse
 
 from app.web import limits
 from app.web.guard import TakeTurns
+from tests.support.front_end import static
 from tests.support.people import ARTICLE, sign_up
 from tests.web.database import counts_in
 from tests.web.refusals import refused
@@ -133,19 +134,26 @@ async def test_two_slashes_are_another_path(alice: httpx.AsyncClient) -> None:
 # -- what browsers are to refuse ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/Article/1", "/nothing", "/api/session", "/api/nothing", "/static/css/page.css"]
-)
-async def test_every_answer_says_what_a_page_may_have(guest: httpx.AsyncClient, path: str) -> None:
+@pytest.mark.parametrize("path", ["/", "/Article/1", "/nothing", "/docs"])
+async def test_every_page_says_what_it_may_load(guest: httpx.AsyncClient, path: str) -> None:
     headers = (await guest.get(path, headers={"Accept": "text/html"})).headers
     assert "default-src 'none'" in headers["content-security-policy"]
     assert "unsafe" not in headers["content-security-policy"]
-    assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "strict-origin-when-cross-origin"
+    assert headers["cross-origin-opener-policy"] == "same-origin"
+    assert headers["x-content-type-options"] == "nosniff"
     assert "strict-transport-security" not in headers, "there is no TLS here"
 
 
-async def test_so_do_streams_and_our_own_mistakes(
+async def test_what_is_no_document_is_never_taken_for_one(guest: httpx.AsyncClient) -> None:
+    for path in ("/api/session", "/api/nothing", static("css/app.css"), static("favicon.svg")):
+        headers = (await guest.get(path, headers={"Accept": "text/html"})).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "content-security-policy" not in headers
+        assert sum(len(name) + len(value) for name, value in headers.raw) < 500
+
+
+async def test_streams_and_our_own_mistakes_have_their_headers_too(
     site: Site, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from app.models import thread as threads
@@ -166,9 +174,10 @@ async def test_so_do_streams_and_our_own_mistakes(
         answers.append(await too_often.get("/streams?topic=Article/1", timeout=2))
     assert [answer.status_code for answer in answers] == [200, 422, 405, 403, 500, 500, 200, 200, 200]
     for answer in (*answers, over_tls):
-        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        is_page = answer.headers["content-type"].startswith("text/html")
+        assert ("content-security-policy" in answer.headers) == is_page
         assert answer.headers["x-content-type-options"] == "nosniff"
-        assert answer.headers["referrer-policy"] == "strict-origin-when-cross-origin"
+        assert answer.headers["cross-origin-resource-policy"] == "same-site"
     assert over_tls.status_code == 500
     assert "max-age" in over_tls.headers["strict-transport-security"]
 

@@ -16,6 +16,7 @@ from app.models.refusals import TooMany
 from app.web import limits
 from app.web.limits import Limit
 from app.web.networks import TIMES_OF_48, TIMES_OF_MACHINE, Network
+from tests.support.front_end import static
 from tests.support.people import ARTICLE, NEW_PASSWORD, PASSWORD, email_of, expected, person, sign_in, sign_up, write
 from tests.support.serving import serving
 from tests.support.sse import Parser, listening
@@ -414,7 +415,7 @@ async def test_reading(guest: httpx.AsyncClient, alice: httpx.AsyncClient, few: 
     assert "Too many requests." in page.text
     assert int(page.headers["retry-after"]) >= 1
     assert (await guest.get("/Article/1", headers=from_address("192.0.2.8"))).status_code == 200
-    for path in ("/healthz", "/readyz", "/static/js/app.js", "/embed.js", "/worker.js"):
+    for path in ("/healthz", "/readyz", static("js/app.js"), "/embed.js", "/worker.js"):
         assert (await guest.get(path)).status_code == 200, path
     assert (await alice.post("/api/comments/", json={**ARTICLE, "body": "Hello"})).status_code == 201
 

@@ -237,7 +237,7 @@ async def test_it_is_made_once_and_sent_to_clients_that_do_not_have_it(
     def again(*_: object) -> None:
         raise AssertionError("made once more")
 
-    for maker in ("page", "to_json"):
+    for maker in ("rendered", "to_json"):
         monkeypatch.setattr(openapi, maker, again)
     second = await guest.get(path)
     assert (second.status_code, second.content) == (200, first.content)

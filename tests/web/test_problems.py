@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from app.settings import Settings
+from tests.support.front_end import static
 from tests.support.people import ARTICLE, email_of, person, write
 from tests.support.serving import serving
 from tests.web.refusals import refused
@@ -31,7 +32,7 @@ METHODS = {
     "/api/comments/": {"GET", "HEAD", "POST"},
     "/api/comments/1": {"GET", "HEAD", "PUT", "PATCH", "DELETE"},
     "/Article/1": {"GET", "HEAD", "POST"},
-    "/static/favicon.svg": {"GET", "HEAD"},
+    static("favicon.svg"): {"GET", "HEAD"},
 }
 
 

@@ -7,8 +7,8 @@
 // (docs/embedding.md). This file is served beside /static, not in it, and
 // kept by browsers for some minutes: so it only says what is where, and when to look.
 
-import { EmbeddedCounts } from "./static/js/embed_counts.js";
-import { EmbeddedThread } from "./static/js/embed_thread.js";
+import { EmbeddedCounts } from "./embed_counts.js";
+import { EmbeddedThread } from "./embed_thread.js";
 
 const HOME = new URL(".", import.meta.url); // where Parley is
 const THREADS = "[data-parley]";

@@ -1,6 +1,6 @@
 // Two people's changes to one piece of prose, word by word (node-diff3 does the comparing).
 
-import { diff3Merge, diffComm } from "../vendor/node-diff3.js";
+import { diff3Merge, diffComm } from "node-diff3";
 
 const LONGEST = 20_000; // UTF-16 units: the 10,000 characters that a comment may have
 // node-diff3 compares each word with all its like, and walks a chain each time: 5,000 times the same word on both sides

@@ -3,7 +3,7 @@
 //
 // A transaction that never ends holds up those of all tabs, so none is waited for for ever.
 
-import { openDB } from "../vendor/idb.js";
+import { openDB } from "idb";
 import { named } from "./base.js";
 
 const DATABASE = named("parley");

@@ -1,8 +1,8 @@
-// What the page does for the service worker (worker.js): it registers it, and tells whose pages may be shown here.
+// The page's side of the service worker (worker.js): registers it, and says which viewer's pages may be shown here.
 //
-// That stands in a cookie, for a page that was kept is shown when nobody can be asked who is signed in. Like a login
-// that is not remembered it ends with the browser, and it goes when somebody clears the cookies, with the login's own,
-// which no script may see. What is kept is dropped as well, but the worker would not show it to anybody else.
+// The viewer is in a cookie, because a stored page is shown when nobody can be asked who is signed in. Like a login that
+// is not remembered, the cookie ends with the browser. It also goes when a person clears the cookies, together with the
+// login's own, which no script can see. Stored pages are deleted then as well, but the worker would not show them anyway.
 
 import { BASE } from "./base.js";
 

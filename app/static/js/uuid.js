@@ -1,5 +1,5 @@
-/** A random UUID, on plain http too, where `crypto.randomUUID` does not exist. */
-export { default as uuid } from "../vendor/uuid/v4.js";
-
-/** (name, namespace) The UUID of that name in that namespace, which is one: the same everywhere. */
-export { default as namedUuid } from "../vendor/uuid/v5.js";
+/**
+ * `uuid()` is random, on plain http too, where `crypto.randomUUID` does not exist. `namedUuid(name, namespace)` is derived:
+ * the same name in the same namespace has the same UUID everywhere.
+ */
+export { v4 as uuid, v5 as namedUuid } from "uuid";

@@ -1,15 +1,15 @@
-// The service worker: a page that was read before opens without a connection, too. It carries its snapshot and
-// cursors, so that once the connection is back the stream brings what is missing.
+// The service worker: a page that was read before opens without a connection, too. It contains its snapshot and cursors,
+// so that the stream brings what is missing once the connection is back.
 //
-// The network always comes first. What may be kept the server says (`Parley-Keep`, in app/web/worker.py), and where:
-//   "pages <version> <viewer>"   one release's pages as one viewer saw them; the cookie of shell.js has to agree
-//   "files <version>"            that release's static files, under /kept/<version>/
-// A kept page names its files under /kept/, and those are never fetched. So a page from the network has the network's
-// files, a kept page has those that were kept with it, and a deploy in between cannot mix them.
+// Pages come from the network first. If the response has `Parley-Keep: <version> <viewer>` (app/web/worker.py), the page is
+// stored in the cache "pages <version> <viewer>"; the cookie of shell.js has to name the same viewer to show it again.
+// Files have the hash of their content in their names, so they come from the cache first: "files <version>" has those of
+// the pages, and the lazy parts that were loaded. A new release replaces both caches.
 //
-// Nothing under /api or /streams passes here, nor do pages about the account.
+// Requests to /api and /streams do not pass through here, nor do pages about the account.
 //
-// To be rid of it, serve in its place, at /worker.js, for as long as anybody may come back (a 404 removes nothing):
+// To get rid of it, serve this in its place, at /worker.js, for as long as a browser with the old one may come back (a 404
+// removes nothing):
 //   self.addEventListener("install", () => self.skipWaiting());
 //   self.addEventListener("activate", async () => {
 //     for (const name of await caches.keys()) await caches.delete(name);
@@ -18,13 +18,14 @@
 
 const KEEP = "Parley-Keep";
 const BASE = self.location.pathname.slice(0, -"/worker.js".length); // as in base.js; paths here are without it
-const OURS = BASE ? `${BASE} ` : ""; // what our caches' names begin with: others of this host may have some
-const VIEWER = "parley_viewer"; // as in shell.js, which a worker that is no module cannot import
+const PREFIX = BASE ? `${BASE} ` : ""; // of our caches' names: other applications of this host may have caches
+const VIEWER = "parley_viewer"; // as in shell.js
 const PAGE = /^\/$|^\/(embed\/)?[A-Z][^/]*\/./; // the front page and threads, in iframes and out of them
-const MOST_PAGES = 20;
-const NOBODY_THERE = [502, 503, 504]; // who answers so cannot make the page now, be it a gateway or we ourselves
+const FILES_OF_PAGE = / (?:src|href)="([^"]*\/static\/[^"]*)"/g; // people's texts have no such quotation mark: it is escaped
+const MAX_PAGES = 20;
+const UNREACHABLE = [502, 503, 504]; // a gateway without a server, or a server without its database
 
-// It holds no state, so a new one may take over at any time.
+// It has no state, so a new one may take over at any time.
 self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
 
@@ -32,14 +33,12 @@ self.addEventListener("fetch", (event) => {
   const { request } = event;
   const path = pathOf(request.url);
   if (request.method !== "GET" || path === null) return;
-  if (request.mode === "navigate") {
-    if (PAGE.test(path)) event.respondWith(page(event));
-  } else if (path.startsWith("/static/")) event.respondWith(file(event));
-  else if (path.startsWith("/kept/")) event.respondWith(keptFile(event));
+  if (request.mode === "navigate" && PAGE.test(path)) event.respondWith(page(event));
+  else if (path.startsWith("/static/")) event.respondWith(file(request.url));
 });
 
-// What a page was loaded with before there was a worker, or as somebody else.
-self.addEventListener("message", (event) => event.waitUntil(Promise.all(event.data.map(read))));
+// The page was loaded before there was a worker, or as another viewer: its address, and those of the files that it loaded.
+self.addEventListener("message", (event) => event.waitUntil(storeLoaded(event.data)));
 
 // A query may be a secret, and makes another page: null, as for what is not ours.
 function pathOf(url) {
@@ -49,25 +48,15 @@ function pathOf(url) {
 }
 
 async function page(event) {
-  const answer = await fetch(event.request).catch(() => Response.error());
-  const made = answer.type !== "error" && !NOBODY_THERE.includes(answer.status);
-  if (!made) return (await keptPage(event.request)) ?? answer;
-  event.waitUntil(keepPage(event.request.url, answer.clone()));
+  const { request } = event;
+  const answer = await fetch(request).catch(() => Response.error());
+  const made = answer.type !== "error" && !UNREACHABLE.includes(answer.status);
+  if (!made) return (await storedPage(request)) ?? answer;
+  event.waitUntil(storePage(request.url, answer.clone()));
   return answer;
 }
 
-// The request itself may carry the condition of the page's own memory, and a 304 could not be kept.
-async function file(event) {
-  const answer = await fetch(event.request.url, { cache: "no-cache" });
-  event.waitUntil(keepFile(event.request.url, answer.clone()));
-  return answer;
-}
-
-async function keptFile({ request }) {
-  return (await caches.match(request, { ignoreVary: true })) ?? Response.error();
-}
-
-async function keptPage(request) {
+async function storedPage(request) {
   const viewer = (await self.cookieStore.get(VIEWER))?.value ?? "guest";
   const names = (await caches.keys()).filter((name) => isOf(viewer, name));
   const found = names.map((name) => caches.match(request, { cacheName: name, ignoreVary: true }));
@@ -75,47 +64,51 @@ async function keptPage(request) {
 }
 
 function isOf(viewer, name) {
-  return name.startsWith(`${OURS}pages `) && name.endsWith(` ${viewer}`);
+  return name.startsWith(`${PREFIX}pages `) && name.endsWith(` ${viewer}`);
 }
 
-async function read(url) {
-  const path = pathOf(url);
-  const keep = path && (PAGE.test(path) ? keepPage : path.startsWith("/static/") && keepFile);
-  if (keep) await keep(url, await fetch(url, { cache: "no-cache" }));
+async function file(url) {
+  return (await caches.match(url, { ignoreVary: true })) ?? loadFile(url);
 }
 
-async function keepPage(url, answer) {
+// Into the cache of the current release. Before a page is stored there is none.
+async function loadFile(url) {
+  const answer = await fetch(url);
+  const name = (await caches.keys()).find((name) => name.startsWith(`${PREFIX}files `));
+  if (answer.ok && name) await (await caches.open(name)).put(url, answer.clone());
+  return answer;
+}
+
+async function storeLoaded(urls) {
+  for (const url of urls.filter((url) => PAGE.test(pathOf(url) ?? ""))) {
+    await storePage(url, await fetch(url, { cache: "no-cache" }));
+  }
+  await storeFiles(urls);
+}
+
+async function storeFiles(urls) {
+  await Promise.all(urls.filter((url) => pathOf(url)?.startsWith("/static/")).map(file));
+}
+
+async function storePage(url, answer) {
   const keep = answer.headers.get(KEEP);
   if (!answer.ok || !keep) return;
-  const name = OURS + keep;
-  const [, version] = keep.split(" ");
-  await dropAllBut([name, `${OURS}files ${version}`]);
-  const cache = await caches.open(name);
-  await cache.delete(url); // the newest is the last
-  await cache.put(url, new Response(marked(await answer.text(), version), answer));
-  for (const oldest of (await cache.keys()).slice(0, -MOST_PAGES)) await cache.delete(oldest);
+  const html = await answer.text();
+  const [pages, files] = [`${PREFIX}pages ${keep}`, `${PREFIX}files ${keep.split(" ")[0]}`];
+  await deleteAllBut([pages, files]);
+  await caches.open(files);
+  await storeFiles(Array.from(html.matchAll(FILES_OF_PAGE), ([, path]) => new URL(path, url).href));
+  const cache = await caches.open(pages);
+  await cache.delete(url); // so that the newest is the last
+  const marked = html.replace("<html ", `<html data-kept="${new Date().toISOString()}" `);
+  await cache.put(url, new Response(marked, answer));
+  for (const oldest of (await cache.keys()).slice(0, -MAX_PAGES)) await cache.delete(oldest);
 }
 
-// In what people write there is no such quotation mark: in HTML it is escaped, in JSON too.
-function marked(html, version) {
-  return html
-    .replace("<html ", `<html data-kept="${new Date().toISOString()}" `)
-    .replaceAll(` src="${BASE}/static/`, ` src="${BASE}/kept/${version}/`)
-    .replaceAll(` href="${BASE}/static/`, ` href="${BASE}/kept/${version}/`);
-}
-
-// Without the URL that it came from, which would be what a module's imports are relative to.
-async function keepFile(url, answer) {
-  const keep = answer.headers.get(KEEP);
-  if (!answer.ok || !keep) return;
-  const kept = BASE + pathOf(url).replace("/static/", `/kept/${keep.split(" ")[1]}/`);
-  await (await caches.open(OURS + keep)).put(kept, new Response(answer.body, answer));
-}
-
-async function dropAllBut(names) {
+async function deleteAllBut(names) {
   const ours = (await caches.keys()).filter((name) =>
-    /^(pages|files) /.test(name.slice(OURS.length)),
+    /^(pages|files) /.test(name.slice(PREFIX.length)),
   );
-  const others = ours.filter((name) => name.startsWith(OURS) && !names.includes(name));
+  const others = ours.filter((name) => name.startsWith(PREFIX) && !names.includes(name));
   await Promise.all(others.map((name) => caches.delete(name)));
 }

@@ -1,4 +1,4 @@
-"""A page from the disk alone: the libraries, ours over them or not, and somebody's tests."""
+"""A page from the disk alone: the libraries of npm, our modules over them or not, and somebody's tests."""
 
 from __future__ import annotations
 
@@ -16,6 +16,14 @@ NPM = ROOT / "node_modules"
 ORIGIN = "http://localhost"  # never asked: every request is answered here
 PATIENCE = 60_000  # milliseconds for some hundred small tests
 
+# The libraries, which the build gives to our modules as globals or by a bare import (build.mjs).
+IMPORTED = {
+    "@github/relative-time-element": "/npm/@github/relative-time-element/dist/bundle.js",
+    "idb": "/npm/idb/build/index.js",
+    "node-diff3": "/npm/node-diff3/dist/diff3.mjs",
+    "uuid": "/npm/uuid/dist/index.js",
+}
+IMPORT_MAP = f"<script type='importmap'>{json.dumps({'imports': IMPORTED})}</script>"
 # Pages of the site have no jQuery. Backbone finds it if it is loaded first: Backbone's own tests need it.
 UNDERSCORE, JQUERY, BACKBONE, RADIO = (
     f"<script defer src='/npm/{path}'></script>"
@@ -26,8 +34,8 @@ UNDERSCORE, JQUERY, BACKBONE, RADIO = (
         "backbone.radio/build/backbone.radio.js",
     )
 )
-LIBRARIES = (UNDERSCORE, BACKBONE, RADIO)
-LIBRARIES_WITH_JQUERY = (UNDERSCORE, JQUERY, BACKBONE, RADIO)
+LIBRARIES = (IMPORT_MAP, UNDERSCORE, BACKBONE, RADIO)
+LIBRARIES_WITH_JQUERY = (IMPORT_MAP, UNDERSCORE, JQUERY, BACKBONE, RADIO)
 
 
 def ours() -> list[str]:

@@ -1,0 +1,11 @@
+// The libraries that modules use without an import: the build gives every module these two names (`inject` in build.mjs).
+// Consoles and tests find them in the window.
+
+import "@github/relative-time-element";
+import Backbone from "backbone";
+import "backbone.radio";
+import _ from "underscore";
+
+Object.assign(window, { Backbone, _ });
+
+export { _, Backbone };

@@ -1,0 +1,153 @@
+// Builds the front end: `npm run build` writes one release to app/static/build, and the server reads it at start-up
+// (app/web/front_end.py). A release is a set of hashed files that never change, each compressed by gzip and brotli.
+//
+// manifest.json names them: `entries` maps a source to its file and to the files that it imports, `files` lists all.
+// Its time of modification is when the build began: a source that is newer was changed since.
+
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { basename, dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { brotliCompress, constants, gzip } from "node:zlib";
+import { build } from "esbuild";
+
+const ROOT = dirname(fileURLToPath(import.meta.url));
+const SOURCES = "app/static";
+const OUT = join(ROOT, SOURCES, "build");
+const MANIFEST = join(OUT, "manifest.json");
+const SHARED = "parley:shared"; // a virtual module that imports all that app.js imports
+
+const brotli = promisify(brotliCompress);
+const gzipped = promisify(gzip);
+const BROTLI = { params: { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY } };
+
+const COMMON = {
+  absWorkingDir: ROOT,
+  outdir: OUT,
+  entryNames: "[name]-[hash]",
+  chunkNames: "[name]-[hash]",
+  assetNames: "[name]-[hash]",
+  bundle: true,
+  format: "esm",
+  minify: true,
+  metafile: true,
+  write: false,
+  charset: "utf8",
+  legalComments: "none", // THIRD_PARTY_NOTICES.md has the licences
+  logLevel: "warning",
+};
+const PAGES = {
+  ...COMMON,
+  entryPoints: ["js/app.js", "css/app.css", "css/embed.css", "css/docs.css", "favicon.svg"].map(
+    (name) => `./${SOURCES}/${name}`,
+  ),
+  inject: [`./${SOURCES}/js/libraries.js`],
+  loader: { ".svg": "copy" },
+  external: ["jquery"], // Backbone takes it if it is there; ajax.js and delegation.js are in its place
+  splitting: true,
+  sourcemap: true,
+};
+// Scripts that stand alone, at addresses without a hash.
+const ALONE = {
+  ...COMMON,
+  entryPoints: ["js/embed.js", "js/worker.js"].map((name) => `./${SOURCES}/${name}`),
+};
+
+const began = new Date();
+const results = await Promise.all([buildPages(), build(ALONE)]);
+await mkdir(OUT, { recursive: true });
+const written = await Promise.all(results.flatMap(({ outputFiles }) => outputFiles).map(writeAll));
+await writeManifest(Object.assign({}, ...results.map(({ metafile }) => metafile.outputs)));
+await removeAllBut(new Set([basename(MANIFEST), ...written.flat()]));
+
+// esbuild makes a chunk for each set of entries that share a module: with a dozen parts that are imported when they are
+// needed, dozens of chunks. A part is loaded by app.js alone, so that all modules of app.js are there already. If each
+// part imports all of them, they are one chunk.
+async function buildPages() {
+  const { metafile } = await build(PAGES);
+  const app = outputOf(metafile, `${SOURCES}/js/app.js`);
+  const shared = [app, ...importedBy(metafile.outputs, app)]
+    .flatMap((output) => Object.keys(metafile.outputs[output].inputs))
+    .filter((source) => source !== `${SOURCES}/js/app.js`);
+  const parts = Object.values(metafile.inputs)
+    .flatMap(({ imports }) => imports)
+    .filter(({ kind }) => kind === "dynamic-import")
+    .map(({ path }) => path);
+  return parts.length === 0 ? build(PAGES) : build({ ...PAGES, plugins: [sharing(shared, parts)] });
+}
+
+function sharing(shared, parts) {
+  const imports = shared.map((source) => `import ${JSON.stringify(`./${source}`)};`).join("");
+  const isPart = new RegExp(`/(${parts.map((path) => basename(path, ".js")).join("|")})\\.js$`);
+  return {
+    name: "sharing",
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: new RegExp(`^${SHARED}$`) }, ({ path }) => ({
+        path,
+        namespace: "parley",
+      }));
+      onLoad({ filter: /./, namespace: "parley" }, () => ({ contents: imports, resolveDir: ROOT }));
+      onLoad({ filter: isPart }, async ({ path }) => ({
+        contents: `import "${SHARED}";${await readFile(path, "utf8")}`,
+      }));
+    },
+  };
+}
+
+function outputOf({ outputs }, source) {
+  return Object.keys(outputs).find((name) => outputs[name].entryPoint === source);
+}
+
+/** The outputs that this one imports at once, and those that they do. */
+function importedBy(outputs, output, found = new Set()) {
+  for (const { path, kind } of outputs[output].imports) {
+    if (kind !== "import-statement" || found.has(path)) continue;
+    found.add(path);
+    importedBy(outputs, path, found);
+  }
+  return found;
+}
+
+/** Writes the compressed forms of a file, unless an earlier build has. Returns their names. */
+async function writeAll({ path, contents }) {
+  const forms = [[`${path}.gz`, () => gzipped(contents, { level: constants.Z_BEST_COMPRESSION })]];
+  // Source maps are for developers only: they are large, and brotli would take seconds.
+  if (!path.endsWith(".map")) forms.push([`${path}.br`, () => brotli(contents, BROTLI)]);
+  await Promise.all(forms.map(([name, form]) => writeOnce(name, form)));
+  return forms.map(([name]) => basename(name));
+}
+
+async function writeOnce(path, form) {
+  if (!(await stat(path).catch(() => null))) await replace(path, await form());
+}
+
+/** Writes a file that nobody ever reads in part. */
+async function replace(path, contents) {
+  const partial = `${path}.${process.pid}`;
+  await writeFile(partial, contents);
+  await rename(partial, path);
+}
+
+async function writeManifest(outputs) {
+  const names = Object.keys(outputs).sort();
+  const entries = names.filter((name) => outputs[name].entryPoint);
+  const manifest = {
+    entries: Object.fromEntries(
+      entries.map((name) => [
+        relative(SOURCES, outputs[name].entryPoint),
+        {
+          file: basename(name),
+          imports: [...importedBy(outputs, name)].map((path) => basename(path)),
+        },
+      ]),
+    ),
+    files: names.map((name) => basename(name)),
+  };
+  await replace(MANIFEST, `${JSON.stringify(manifest, null, 2)}\n`);
+  await utimes(MANIFEST, began, began);
+}
+
+async function removeAllBut(names) {
+  const others = (await readdir(OUT)).filter((name) => !names.has(name));
+  await Promise.all(others.map((name) => rm(join(OUT, name), { force: true })));
+}

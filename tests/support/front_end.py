@@ -1,0 +1,19 @@
+"""The built front end, as a page would name its files."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from app.settings import Settings
+from app.web.front_end import FrontEnd, Release
+
+
+@cache
+def release() -> Release:
+    """What an app of this checkout serves, built from the sources as they are now."""
+    return FrontEnd(Settings(_env_file=None)).release
+
+
+def static(source: str) -> str:
+    """("js/app.js") The path of the file that is built from this source."""
+    return release().url(source)
