@@ -15,7 +15,7 @@ const ROOT = dirname(fileURLToPath(import.meta.url));
 const SOURCES = "app/static";
 const OUT = join(ROOT, SOURCES, "build");
 const MANIFEST = join(OUT, "manifest.json");
-const SHARED = "parley:shared"; // a virtual module that imports all that app.js imports
+const SHARED = "parley:shared"; // a virtual module that imports all modules of ours that app.js imports
 
 const brotli = promisify(brotliCompress);
 const gzipped = promisify(gzip);
@@ -68,7 +68,7 @@ async function buildPages() {
   const app = outputOf(metafile, `${SOURCES}/js/app.js`);
   const shared = [app, ...importedBy(metafile.outputs, app)]
     .flatMap((output) => Object.keys(metafile.outputs[output].inputs))
-    .filter((source) => source !== `${SOURCES}/js/app.js`);
+    .filter((source) => source.startsWith(SOURCES) && source !== `${SOURCES}/js/app.js`);
   const parts = Object.values(metafile.inputs)
     .flatMap(({ imports }) => imports)
     .filter(({ kind }) => kind === "dynamic-import")

@@ -1,1 +1,0 @@
-export default 'ffffffff-ffff-ffff-ffff-ffffffffffff';
