@@ -17,6 +17,7 @@ from tests.browser.people import Person, cookies_of
 from tests.browser.roads import proxy_to
 from tests.support import people
 from tests.support.chromium import FLAGS
+from tests.web.database import write_many
 
 if TYPE_CHECKING:
     import httpx
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 FAILED = pytest.StashKey[bool]()
 
 Arrive = Callable[..., Awaitable[Person]]
+Fill = Callable[[int], Awaitable[list[dict[str, Any]]]]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -176,6 +178,18 @@ async def phone(site: Site) -> AsyncIterator[httpx.AsyncClient]:
     """Carol, on something that is no browser: whose changes Alice and Bob see."""
     async with people.person(site, "Carol") as phone:
         yield phone
+
+
+@pytest.fixture
+def fill(phone: httpx.AsyncClient, served: Parley) -> Fill:
+    """`await fill(30)`: so many comments by Carol under Article/1, in one moment: Comment 0, Comment 1 …"""
+
+    async def fill(count: int) -> list[dict[str, Any]]:
+        first = await people.write(phone, "Comment 0")
+        bodies = [f"Comment {number}" for number in range(1, count)]
+        return [first, *await write_many(served, first, bodies)]
+
+    return fill
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.support.people import delete, expected, write
 
@@ -11,11 +11,6 @@ if TYPE_CHECKING:
 
 # Nothing moves (what glides is paused, and led on frame by frame), and no colour is on its way to another.
 STILL = "document.getAnimations().every(({ playState }) => playState === 'finished')"
-
-
-async def fill(client: httpx.AsyncClient, count: int) -> list[dict[str, Any]]:
-    """So many comments by this person."""
-    return [await write(client, f"Comment {number}") for number in range(count)]
 
 
 async def converse(alice: httpx.AsyncClient, bob: httpx.AsyncClient, carol: httpx.AsyncClient) -> None:

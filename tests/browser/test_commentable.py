@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 from app.live.topics import Topic
 from app.models import commentable as commentables
 from tests.browser.complaints import Complaints
-from tests.browser.conftest import Arrive
+from tests.browser.conftest import Arrive, Fill
 from tests.browser.people import Person
 from tests.browser.roads import is_one_stream
 from tests.support.people import delete, write
-from tests.web.database import write_many
 
 if TYPE_CHECKING:
     import httpx
@@ -37,9 +36,9 @@ async def counts(person: Person, number: int) -> None:
 
 
 async def test_the_number_is_exact_though_not_all_is_loaded(
-    arrive: Arrive, phone: httpx.AsyncClient, served: Parley
+    arrive: Arrive, phone: httpx.AsyncClient, served: Parley, fill: Fill
 ) -> None:
-    await write_many(served, await write(phone, "First"), MUCH - 1)
+    await fill(MUCH)
     await decide(served, comments_count=MUCH)
     alice = await arrive("Alice")
     await counts(alice, MUCH)

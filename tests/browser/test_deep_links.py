@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
-from app.live.topics import Topic
-from app.models.comment import Comment
 from tests.browser.people import Person
 from tests.browser.test_threads import draws
 from tests.support.people import delete, edit, write
@@ -17,26 +15,14 @@ from tests.support.people import delete, edit, write
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import Arrive, Fill
 
 GONE = "The comment you're looking for no longer exists."
 
 
 @pytest.fixture
-async def comments(phone: httpx.AsyncClient, served: Parley) -> list[dict[str, Any]]:
-    """Two hundred of Carol's, in one moment."""
-    first = await write(phone, "Comment 0")
-    ids = [UUID(first["id"]), *(uuid4() for _ in range(199))]
-    async with served.writing(Topic("Article", "1")) as writing:
-        row = await writing.get(Comment, ids[0])
-        assert row
-        same = {name: getattr(row, name) for name in ("topic", "user_id", "username", "created_at", "updated_at")}
-        for number, id_ in enumerate(ids[1:], 1):
-            comment = Comment(id=id_, body=f"Comment {number}", likes_count=0, **same)
-            writing.create(comment)
-            comment.content_seq = comment.seq
-    return [{"id": str(id_)} for id_ in ids]
+async def comments(fill: Fill) -> list[dict[str, Any]]:
+    return await fill(200)
 
 
 def numbered(first: int, beyond: int) -> list[str]:

@@ -13,7 +13,6 @@ from playwright.async_api import Route
 from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
 from tests.browser.roads import tear
-from tests.browser.scene import fill
 from tests.browser.stillness import has_shifted_nothing, is_still, watch_places
 from tests.support.people import delete, edit, write
 from tests.support.waiting import wait_until
@@ -21,7 +20,7 @@ from tests.support.waiting import wait_until
 if TYPE_CHECKING:
     import httpx
 
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import Arrive, Fill
     from tests.support.serving import Site
 
 PHONE = {"width": 320, "height": 640}
@@ -228,8 +227,8 @@ async def test_a_refusal_out_of_sight_is_mentioned(watcher: Person) -> None:
     await is_silent(watcher)
 
 
-async def test_a_refusal_further_down_is_one_press_away(watcher: Person, phone: httpx.AsyncClient) -> None:
-    comments = await fill(phone, 30)
+async def test_a_refusal_further_down_is_one_press_away(watcher: Person, fill: Fill) -> None:
+    comments = await fill(30)
     await watcher.page.evaluate("parley.connector.resume()")
     await came(watcher, "Comment 29")
     refused = f"#comment-{comments[20]['id']}"
@@ -272,8 +271,8 @@ async def has_no_pill(person: Person) -> None:
     await person.until("!document.querySelector('.pill').checkVisibility()", "no pill")
 
 
-async def test_what_comes_below_waits_behind_a_pill(arrive: Arrive, phone: httpx.AsyncClient) -> None:
-    await fill(phone, 30)
+async def test_what_comes_below_waits_behind_a_pill(arrive: Arrive, phone: httpx.AsyncClient, fill: Fill) -> None:
+    await fill(30)
     alice = await arrive("Alice")
     await alice.page.evaluate(HEARD)
     await watch_places(alice)
@@ -295,8 +294,8 @@ async def test_what_comes_below_waits_behind_a_pill(arrive: Arrive, phone: httpx
     await alice.sees_the_truth()
 
 
-async def test_who_reads_on_meets_them_without_the_pill(arrive: Arrive, phone: httpx.AsyncClient) -> None:
-    await fill(phone, 30)
+async def test_who_reads_on_meets_them_without_the_pill(arrive: Arrive, phone: httpx.AsyncClient, fill: Fill) -> None:
+    await fill(30)
     alice = await arrive("Alice")
     for body in ("New 1", f"New 2\n{LONG}\n{LONG}\n{LONG}", "New 3"):
         comment = await write(phone, body)
@@ -311,8 +310,8 @@ async def test_who_reads_on_meets_them_without_the_pill(arrive: Arrive, phone: h
     await has_no_pill(alice)
 
 
-async def test_at_the_live_end_they_simply_appear(arrive: Arrive, phone: httpx.AsyncClient) -> None:
-    await fill(phone, 30)
+async def test_at_the_live_end_they_simply_appear(arrive: Arrive, phone: httpx.AsyncClient, fill: Fill) -> None:
+    await fill(30)
     alice = await arrive("Alice")
     await alice.page.evaluate(TO_THE_END)
     await write(phone, "New")
@@ -320,8 +319,8 @@ async def test_at_the_live_end_they_simply_appear(arrive: Arrive, phone: httpx.A
     assert not await alice.page.locator(".pill").is_visible()
 
 
-async def test_ones_own_words_and_old_ones_are_no_news(arrive: Arrive, phone: httpx.AsyncClient) -> None:
-    comments = await fill(phone, 60)
+async def test_ones_own_words_and_old_ones_are_no_news(arrive: Arrive, phone: httpx.AsyncClient, fill: Fill) -> None:
+    comments = await fill(60)
     alice = await arrive("Alice")
     await alice.page.evaluate(HEARD)
     await write(alice.client, "From my other device")
@@ -337,8 +336,8 @@ async def test_ones_own_words_and_old_ones_are_no_news(arrive: Arrive, phone: ht
 # -- stillness -------------------------------------------------------------------------------------------------
 
 
-async def test_loading_the_page_moves_nothing(arrive: Arrive, phone: httpx.AsyncClient) -> None:
-    comments = await fill(phone, 30)
+async def test_loading_the_page_moves_nothing(arrive: Arrive, phone: httpx.AsyncClient, fill: Fill) -> None:
+    comments = await fill(30)
     await edit(phone, comments[0], "Changed")
     for name, viewport in (("Alice", PHONE), ("Bob", {"width": 1280, "height": 720}), ("Dora", TALL)):
         alice = await arrive(name, viewport=viewport)
@@ -352,14 +351,14 @@ async def test_loading_the_page_moves_nothing(arrive: Arrive, phone: httpx.Async
 
 @pytest.mark.parametrize("motion", ["no-preference", "reduce"])
 async def test_what_comes_grows_and_goes_moves_nothing_by_leaps(
-    motion: Literal["no-preference", "reduce"], arrive: Arrive, phone: httpx.AsyncClient
+    motion: Literal["no-preference", "reduce"], arrive: Arrive, phone: httpx.AsyncClient, fill: Fill
 ) -> None:
     alice = await arrive("Alice", reduced_motion=motion)
     await watch_places(alice)
     first = await write(phone, "The first word")  # in place of "nobody has said anything"
     await alice.page.locator(".comment").wait_for()
     await is_still(alice)
-    comments = [first, *await fill(phone, 20)]
+    comments = [first, *await fill(20)]
     await came(alice, "Comment 19")
 
     await alice.page.evaluate(TO_THE_END)
@@ -388,8 +387,8 @@ async def test_what_comes_grows_and_goes_moves_nothing_by_leaps(
     await is_still(alice)
 
 
-async def test_who_types_types_on_in_the_same_place(arrive: Arrive, phone: httpx.AsyncClient) -> None:
-    comments = await fill(phone, 20)
+async def test_who_types_types_on_in_the_same_place(arrive: Arrive, phone: httpx.AsyncClient, fill: Fill) -> None:
+    comments = await fill(20)
     alice = await arrive("Alice")
     await alice.page.evaluate(TO_THE_END)
     await alice.composer.evaluate(FOCUS)
@@ -404,8 +403,8 @@ async def test_who_types_types_on_in_the_same_place(arrive: Arrive, phone: httpx
     await alice.focus_is_on(".composer textarea")
 
 
-async def test_who_is_below_the_list_stays_there(arrive: Arrive, phone: httpx.AsyncClient) -> None:
-    await fill(phone, 20)
+async def test_who_is_below_the_list_stays_there(arrive: Arrive, phone: httpx.AsyncClient, fill: Fill) -> None:
+    await fill(20)
     alice = await arrive("Alice", viewport={"width": 800, "height": 300})
     await alice.page.evaluate("scrollTo({ top: document.body.scrollHeight, behavior: 'instant' })")
     await watch_places(alice)
@@ -435,8 +434,8 @@ async def test_one_that_settles_late_moves_nothing(alice: Person, phone: httpx.A
     await is_still(alice)
 
 
-async def test_earlier_ones_that_come_late_move_nothing(arrive: Arrive, phone: httpx.AsyncClient) -> None:
-    await fill(phone, 60)
+async def test_earlier_ones_that_come_late_move_nothing(arrive: Arrive, fill: Fill) -> None:
+    await fill(60)
     alice = await arrive("Alice")
     over = asyncio.Event()
 
@@ -456,10 +455,10 @@ async def test_earlier_ones_that_come_late_move_nothing(arrive: Arrive, phone: h
 @pytest.mark.parametrize("at", ["/Article/1", "/"])
 @pytest.mark.parametrize("viewport", [PHONE, TALL])
 async def test_light_pill_and_notice_move_nothing(
-    at: str, viewport: dict[str, int], arrive: Arrive, phone: httpx.AsyncClient, complaints: Complaints
+    at: str, viewport: dict[str, int], arrive: Arrive, phone: httpx.AsyncClient, fill: Fill, complaints: Complaints
 ) -> None:
     complaints.allow(NETWORK)
-    await fill(phone, 40)
+    await fill(40)
     alice = await arrive("Alice", at, viewport=viewport)
     await watch_places(alice)
     await tell(alice, "outbox.volatile")
@@ -485,8 +484,10 @@ async def test_light_pill_and_notice_move_nothing(
     await is_still(alice)
 
 
-async def test_what_waits_is_caught_up_with_in_one_go_and_in_place(arrive: Arrive, phone: httpx.AsyncClient) -> None:
-    await fill(phone, 20)
+async def test_what_waits_is_caught_up_with_in_one_go_and_in_place(
+    arrive: Arrive, phone: httpx.AsyncClient, fill: Fill
+) -> None:
+    await fill(20)
     alice = await arrive("Alice")
     await alice.page.evaluate(TO_THE_END)
     await watch_places(alice)

@@ -12,14 +12,13 @@ from app.live.topics import Topic
 from app.models.comment import Comment
 from app.models.user import User
 from tests.browser.people import Person
-from tests.browser.scene import fill
 from tests.support.people import delete, edit, write
 
 if TYPE_CHECKING:
     import httpx
 
     from app.live.parley import Parley
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import Arrive, Fill
 
 PAYLOADS = (
     '<img src="/nowhere" onerror="window.hacked = 1">',
@@ -68,9 +67,9 @@ async def test_markup_in_a_name_stays_text(alice: Person, guest: Person, served:
 
 
 async def test_earlier_comments_are_loaded_page_by_page_while_others_write(
-    arrive: Arrive, phone: httpx.AsyncClient
+    arrive: Arrive, phone: httpx.AsyncClient, fill: Fill
 ) -> None:
-    comments = await fill(phone, 120)
+    comments = await fill(120)
     alice = await arrive("Alice")
     earlier = alice.page.locator(".thread__earlier")
     assert await alice.bodies() == [f"Comment {number}" for number in range(70, 120)]
@@ -112,8 +111,8 @@ async def sees_the_truth_of_the_window(person: Person) -> None:
     await person.sees_the_truth([comment for comment in await person.snapshot() if comment["created_seq"] >= before])
 
 
-async def test_changes_outside_the_window_stay_outside(arrive: Arrive, phone: httpx.AsyncClient) -> None:
-    comments = await fill(phone, 60)
+async def test_changes_outside_the_window_stay_outside(arrive: Arrive, phone: httpx.AsyncClient, fill: Fill) -> None:
+    comments = await fill(60)
     alice = await arrive("Alice")
     await edit(phone, comments[3], "Comment 3, changed")
     await delete(phone, comments[4])
@@ -123,10 +122,10 @@ async def test_changes_outside_the_window_stay_outside(arrive: Arrive, phone: ht
 
 
 async def test_a_failed_page_of_earlier_comments_can_be_asked_for_again(
-    arrive: Arrive, phone: httpx.AsyncClient, complaints: Any
+    arrive: Arrive, fill: Fill, complaints: Any
 ) -> None:
     complaints.allow("Failed to load resource")
-    await fill(phone, 52)
+    await fill(52)
     alice = await arrive("Alice")
     await alice.page.route("**/api/comments/?*", lambda route: route.fulfill(status=503))
     await alice.page.locator(".thread__earlier").click()
@@ -138,8 +137,8 @@ async def test_a_failed_page_of_earlier_comments_can_be_asked_for_again(
     assert not await alice.page.locator(".thread__problem").is_visible()
 
 
-async def test_what_one_reads_stays_where_it_is(arrive: Arrive, phone: httpx.AsyncClient) -> None:
-    comments = await fill(phone, 60)
+async def test_what_one_reads_stays_where_it_is(arrive: Arrive, phone: httpx.AsyncClient, fill: Fill) -> None:
+    comments = await fill(60)
     alice = await arrive("Alice")
     read = "Comment 40"
     await alice.comment(read).evaluate("(element) => element.scrollIntoView({ block: 'start' })")

@@ -11,7 +11,6 @@ import pytest
 from app.live.topics import Topic
 from app.models.comment import Comment
 from tests.browser.people import Person
-from tests.browser.scene import fill
 from tests.browser.stillness import is_still, watch_places
 from tests.browser.test_layout import PHONE, can_be_read, fits
 from tests.browser.test_seen import pill_says
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     import httpx
 
     from app.live.parley import Parley
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import Arrive, Fill
 
 # The list as one reads it: what stands how far in.
 DRAWN = """() => Array.from(document.querySelectorAll(".thread__list > *"), (el) =>
@@ -111,13 +110,13 @@ async def test_what_is_hidden_is_gone_for_others_until_it_is_back(
 
 
 async def test_a_reply_to_something_long_ago_brings_it_along(
-    arrive: Arrive, phone: httpx.AsyncClient, served: Parley
+    arrive: Arrive, phone: httpx.AsyncClient, fill: Fill, served: Parley
 ) -> None:
     old = await write(phone, "Long ago")
     gone = await write(phone, "Gone", parent_id=old["id"])
     held = await write(phone, "On what is gone", parent_id=gone["id"])
     await delete(phone, gone)
-    await fill(phone, 55)
+    await fill(55)
     alice = await arrive("Alice")
     newest = [f"Comment {number}" for number in range(5, 55)]
     await draws(alice, *newest)
@@ -131,8 +130,10 @@ async def test_a_reply_to_something_long_ago_brings_it_along(
     assert sorted(await alice.bodies()) == sorted(comment["body"] for comment in await alice.snapshot())
 
 
-async def test_a_reply_that_comes_in_the_middle_moves_nothing(arrive: Arrive, phone: httpx.AsyncClient) -> None:
-    comments = await fill(phone, 30)
+async def test_a_reply_that_comes_in_the_middle_moves_nothing(
+    arrive: Arrive, phone: httpx.AsyncClient, fill: Fill
+) -> None:
+    comments = await fill(30)
     alice = await arrive("Alice")
     read = alice.comment("Comment 20")
     await read.evaluate("(element) => element.scrollIntoView({ block: 'start', behavior: 'instant' })")

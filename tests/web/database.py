@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -51,13 +52,14 @@ def topic_of(comment: dict[str, Any]) -> Topic:
     return Topic(comment["commentable_type"], comment["commentable_id"])
 
 
-async def write_many(parley: Parley, like_this: dict[str, Any], count: int) -> None:
-    """More comments by the author of one, on its topic, in one transaction."""
+async def write_many(parley: Parley, like_this: dict[str, Any], bodies: Sequence[str]) -> list[dict[str, Any]]:
+    """Comments with these texts by the author of one, on its topic, in one transaction: their ids and texts."""
     async with parley.writing(topic_of(like_this)) as write:
         stored = await write.get(Comment, UUID(like_this["id"]))
         assert stored
         same = {name: getattr(stored, name) for name in ("topic", "user_id", "username", "created_at", "updated_at")}
-        for number in range(count):
-            comment = Comment(id=uuid4(), body=f"One more, {number}", likes_count=0, **same)
+        comments = [Comment(id=uuid4(), body=body, likes_count=0, **same) for body in bodies]
+        for comment in comments:
             write.create(comment)
             comment.content_seq = comment.seq
+        return [{"id": str(comment.id), "body": comment.body} for comment in comments]

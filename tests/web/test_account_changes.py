@@ -542,7 +542,7 @@ async def test_what_a_killed_process_left_undone_is_finished(
 ) -> None:
     """The account goes first and at once; the comments are done in pieces, on one topic after the other."""
     for number in range(3):
-        await write_many(served, await write(alice, "One", commentable_id=str(number)), 3)
+        await write_many(served, await write(alice, "One", commentable_id=str(number)), ["More"] * 3)
     writing = served.writing
     topics: list[Topic] = []
 
@@ -582,7 +582,7 @@ async def test_many_comments_go_in_pieces(
     alice: httpx.AsyncClient, served: Parley, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(comments, "BATCH", 7)
-    await write_many(served, await write(alice, "One"), 30)
+    await write_many(served, await write(alice, "One"), ["More"] * 30)
     assert (await leave(alice, "erase")).status_code == 204
     assert {comment.body for comment in await every_comment(served)} == {""}
     assert await seq_of(served) == 62

@@ -412,7 +412,7 @@ async def test_a_page_is_the_newest_fifty(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, elsewhere: Parley
 ) -> None:
     first = await write(alice, "The first")
-    await write_many(elsewhere, first, 50)
+    await write_many(elsewhere, first, ["More"] * 50)
     newest = await snapshot(guest)
     assert [comment["created_seq"] for comment in newest["comments"]] == list(range(2, 52))
     assert newest["before"] == 2
