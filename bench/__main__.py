@@ -17,7 +17,7 @@ from typing import Any
 
 import uvloop
 
-from bench import fanout, growth, million, openings, page, plots, report, slow_texts, storm, writes
+from bench import fanout, growth, journey, million, openings, page, plots, report, slow_texts, storm, writes
 from bench.machine import describe
 
 RESULTS = Path(__file__).parent / "results"
@@ -28,6 +28,7 @@ SCENARIOS: Mapping[str, Callable[[argparse.Namespace], Coroutine[Any, Any, dict[
     "slow-texts": lambda given: slow_texts.run(),
     "writes": lambda given: writes.run(given.rounds),
     "growth": lambda given: growth.run(given.rounds),
+    "journey": lambda given: journey.run(given.rounds),
     "page": lambda given: page.run(given.rounds, given.before),
     "million": lambda given: million.run(given.out),  # from what the others have found
 }

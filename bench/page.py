@@ -75,7 +75,7 @@ class Checkout:
 async def run(rounds: int, before: Path | None = None, say: Any = print) -> dict[str, Any]:
     places = {**({"before": before} if before else {}), "here": ROOT}
     async with AsyncExitStack() as stack:
-        browser = await stack.enter_async_context(_browser())
+        browser = await stack.enter_async_context(chromium())
         checkouts = {name: await stack.enter_async_context(_served(place)) for name, place in places.items()}
         found: dict[str, list[dict[str, float]]] = {name: [] for name in checkouts}
         for _ in range(rounds):
@@ -99,7 +99,8 @@ async def measure(browser: Browser, checkout: Checkout, network: Network = MOBIL
 
 
 @asynccontextmanager
-async def _browser() -> AsyncIterator[Browser]:
+async def chromium() -> AsyncIterator[Browser]:
+    """The Chromium that the tests use, without the machine's proxy."""
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     async with (
         async_playwright() as playwright,

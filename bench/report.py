@@ -181,6 +181,15 @@ def page(found: Results) -> str:
     return table(["", *checkouts, "reach"], rows)
 
 
+def journey(found: Results) -> str:
+    head = ["ms, median", *(DATABASES[of["database"]] for of in found["databases"]), "reach"]
+    rows = [
+        [act, *(number(of["median_ms"][act]) for of in found["databases"]), "≤ 100"]
+        for act in found["databases"][0]["median_ms"]
+    ]
+    return table(head, rows)
+
+
 def writes(found: Results) -> str:
     ways = list(found["ways"][0]["per_second"])
     head = ["per second", *(f"{DATABASES[of['database']]}, {_topics(of['topics'])}" for of in found["ways"])]
@@ -299,6 +308,7 @@ TABLES: Mapping[str, tuple[str, Callable[[Results], str]]] = {
     "openings": ("openings", openings),
     "slow-texts": ("slow-texts", slow_texts),
     "page": ("page", page),
+    "journey": ("journey", journey),
     "writes": ("writes", writes),
     "parts": ("writes", parts),
     "growth": ("growth", growth),

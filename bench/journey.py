@@ -1,0 +1,96 @@
+"""From one page to another: how long after Alice presses a key Bob's page shows what she did.
+
+1. Both look at one thread, each in a browser context of their own.
+2. The press counts from when the browser had it, before any script did. Both clocks are the machine's.
+3. Alice writes, edits and deletes a comment, again and again. The medians are compared with 100 ms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+from playwright.async_api import Browser
+
+from bench import servers
+from bench.measure import median
+from bench.page import chromium
+from tests.browser.complaints import Complaints
+from tests.browser.people import Person, cookies_of
+from tests.support.people import sign_up
+
+COMMENTS = 15  # in a round
+
+WATCH_KEYS = """() => addEventListener("keydown", (event) => {
+  window.pressedAt = Date.now() - (performance.now() - event.timeStamp);
+}, true)"""
+
+WATCH_THREAD = """() => {
+  const list = document.querySelector(".thread__list");
+  const times = window.times = {};
+  const look = () => {
+    const bodies = Array.from(list.querySelectorAll(".comment__body"), (body) => body.textContent);
+    for (const body of bodies) times[body] ??= { came: Date.now() };
+    for (const body of Object.keys(times)) {
+      if (!bodies.includes(body)) times[body].went ??= Date.now();
+    }
+  };
+  new MutationObserver(look).observe(list, { childList: true, characterData: true, subtree: true });
+}"""
+
+
+async def run(rounds: int, say: Any = print) -> dict[str, Any]:
+    found = []
+    for kind in servers.DATABASES:
+        async with (
+            servers.data(kind) as url,
+            servers.parley(url, environment={"UNDO_SECONDS": "0"}) as server,
+            chromium() as browser,
+            _person(browser, server.port, "Alice") as alice,
+            _person(browser, server.port, "Bob") as bob,
+        ):
+            await alice.page.evaluate(WATCH_KEYS)
+            await bob.page.evaluate(WATCH_THREAD)
+            times = await measure(alice, bob, rounds * COMMENTS)
+            found.append({"database": kind, "median_ms": {act: median(of) for act, of in times.items()}})
+            say(f"journey: {found[-1]}")
+    return {"comments": rounds * COMMENTS, "databases": found}
+
+
+async def measure(alice: Person, bob: Person, comments: int) -> dict[str, list[float]]:
+    """Milliseconds from Alice's key press to Bob's page, by what she did."""
+    times: dict[str, list[float]] = {"create": [], "edit": [], "delete": []}
+    for number in range(comments):
+        first, then = f"Word {number}", f"Second thought {number}"
+        await alice.write(first)
+        times["create"].append(await _took(alice, bob, first, "came"))
+        await alice.is_settled()
+        await alice.edit(first, then)
+        times["edit"].append(await _took(alice, bob, then, "came"))
+        await alice.is_settled()
+        await alice.comment(then).locator(".comment__delete").click()
+        await alice.page.keyboard.press("Enter")  # the question has the focus
+        times["delete"].append(await _took(alice, bob, then, "went"))
+    return times
+
+
+async def _took(alice: Person, bob: Person, body: str, what: str) -> float:
+    await bob.until(f"window.times['{body}']?.{what}", f"“{body}”")
+    seen: float = await bob.page.evaluate(f"window.times['{body}'].{what}")
+    pressed: float = await alice.page.evaluate("window.pressedAt")
+    return seen - pressed
+
+
+@asynccontextmanager
+async def _person(browser: Browser, port: int, name: str) -> AsyncIterator[Person]:
+    """Somebody with an account, who looks at Article/1."""
+    url = f"http://127.0.0.1:{port}"
+    async with (
+        httpx.AsyncClient(base_url=url, headers={"Origin": url}, trust_env=False, verify=False) as client,
+        await browser.new_context(base_url=url, service_workers="block") as context,
+    ):
+        await sign_up(client, name)
+        await context.add_cookies(cookies_of(client))
+        yield await Person(name, context, client, Complaints()).visit("/Article/1")
