@@ -13,7 +13,7 @@ from playwright.async_api import Route
 from app.main import create_app
 from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
-from tests.browser.roads import tear
+from tests.browser.roads import STREAMS, tear
 from tests.support.people import delete, edit, write
 from tests.support.serving import serving
 from tests.support.waiting import wait_until
@@ -48,6 +48,13 @@ async def test_ten_changes_behind_a_dead_stream_are_caught_up_with_and_nothing_i
     four = [await write(phone, body) for body in ("one", "two", "three", "four")]
     await alice.sees("one", "two", "three", "four")
 
+    over = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await over.wait()
+        await route.continue_()
+
+    await alice.context.route(STREAMS, hold)  # the next stream comes after the changes, however long these take
     if how == "closed":
         await alice.page.evaluate("parley.connector.close()")
     if how == "offline":
@@ -55,6 +62,7 @@ async def test_ten_changes_behind_a_dead_stream_are_caught_up_with_and_nothing_i
     tear(site)
     await ten_changes(phone, *four)
     assert await alice.bodies() == ["one", "two", "three", "four"]
+    over.set()
     if how == "closed":
         await alice.page.evaluate("parley.connector.resume()")
     if how == "offline":
