@@ -187,7 +187,8 @@ def journey(found: Results) -> str:
         [act, *(number(of["median_ms"][act]) for of in found["databases"]), "≤ 100"]
         for act in found["databases"][0]["median_ms"]
     ]
-    return table(head, rows)
+    load = number(found["machine"]["load"])
+    return table(head, [*rows, ["the machine's load before", *[load] * len(found["databases"]), "0"]])
 
 
 def writes(found: Results) -> str:
