@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from playwright.async_api import BrowserContext, Error, Frame, Locator, Page
+from playwright.async_api import BrowserContext, Error, Frame, Locator, Page, Request
 
 from tests.support.people import ARTICLE, PASSWORD, email_of, write
 from tests.support.waiting import wait_until
@@ -62,10 +62,20 @@ class Person:
         self.client = client
         self.road_round = str(client.base_url).rstrip("/")  # to the server, wherever the page's own road leads
         self.requests: list[str] = []  # "GET /api/comments/" …, of all tabs, in the order of sending
+        self.unanswered: set[Request] = set()  # of all tabs; a stream is answered once it is open
         self.page: Page
         context.set_default_timeout(PATIENCE)
         context.on("page", complaints.listen)
-        context.on("request", lambda request: self.requests.append(_named(request.method, request.url)))
+        context.on("request", self._sent)
+        context.on("response", lambda response: self._answered(response.request))
+        context.on("requestfailed", self._answered)
+
+    def _sent(self, request: Request) -> None:
+        self.requests.append(_named(request.method, request.url))
+        self.unanswered.add(request)
+
+    def _answered(self, request: Request) -> None:
+        self.unanswered.discard(request)
 
     # -- looking at pages -----------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 API, STREAMS = "**/api/**", "**/streams?*"
 STEP = 1_000  # milliseconds by which a page's clock is moved at a time
 FOR_THE_NETWORK = 0.06  # seconds, which no clock of a page's makes shorter
+FOR_ANSWERS = 2.0  # seconds
 MOST_STEPS = 200
 
 Lose = Callable[[Request], bool]
@@ -93,10 +94,16 @@ def url_of(proxy: Proxy) -> str:
 
 
 async def time_passes(person: Person, condition: str, what_for: str) -> None:
-    """In the person's pages, whose clock is ours, until this is so in this one."""
+    """In the person's pages, whose clock is ours, until this is so in this one.
+
+    The pages' time does not run ahead of a slow server: each step waits for the answers to the requests that it led to.
+    """
     for _ in range(MOST_STEPS):
         if await person.page.evaluate(f"() => Boolean({condition})"):
             return
+        before = set(person.unanswered)
         await person.context.clock.fast_forward(STEP)
         await asyncio.sleep(FOR_THE_NETWORK)
+        with suppress(AssertionError):  # on a road that is broken there is no answer
+            await wait_until(lambda before=before: person.unanswered <= before, "answers", FOR_ANSWERS)
     raise AssertionError(f"{person.name} waited {MOST_STEPS * STEP // 1_000} s of the page in vain for {what_for}")
