@@ -13,6 +13,7 @@ from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person, cookies_of
 from tests.browser.test_commentable import decide
 from tests.browser.test_drafts import has_typed, keeps_nothing, kept
+from tests.support.front_end import static
 from tests.support.people import delete, expected, person, sign_up, write
 from tests.support.waiting import wait_until
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from tests.support.serving import Site
 
 LONGEST = 10_000
-APP = "**/static/js/app.js"
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ async def test_a_text_that_was_posted_before_the_script_came_is_there_once(arriv
         await came.wait()
         await route.continue_()
 
-    await alice.page.route(APP, late)
+    await alice.page.route(f"**{static('js/app.js')}", late)
     await alice.page.goto("/Article/1", wait_until="commit")
     await alice.composer.fill("Early")
     form_id = await alice.page.locator("[name=form_id]").input_value()
