@@ -2,6 +2,7 @@ const NEAR = 1_000; // characters: if fewer are left, their number is shown
 const EMPTY = "Can't be empty";
 
 const words = new Intl.NumberFormat("en");
+/** @param {number} n */
 const characters = (n) => `${words.format(n)} ${n === 1 ? "character" : "characters"}`;
 
 /**
@@ -16,6 +17,7 @@ export class BodyField {
   #left;
   #longest;
 
+  /** @param {{ field: HTMLTextAreaElement, problem: HTMLElement, left: HTMLElement }} elements */
   constructor({ field, problem, left }) {
     this.#field = field;
     this.#problem = problem;
@@ -40,6 +42,7 @@ export class BodyField {
     return false;
   }
 
+  /** @param {string} message */
   complain(message) {
     this.#problem.textContent = message;
     this.#problem.hidden = false;

@@ -14,7 +14,10 @@ const JUST_NOW = "just now";
 export class Clock {
   #offset = 0;
 
-  /** `renderedAt`: the server's time in the page, ISO 8601. Resolved once the offset is known, or is not to be had. */
+  /**
+   * Resolved once the offset is known, or cannot be found out.
+   * @param {string} renderedAt the server's time in the page, ISO 8601
+   */
   async set(renderedAt) {
     if (Math.abs(Date.now() - Date.parse(renderedAt)) < LEAST_OFFSET_MS) return;
     const response = await fetch(`${BASE}/healthz`, { method: "HEAD", cache: "no-store" }).catch(
@@ -27,13 +30,20 @@ export class Clock {
     for (const element of relativeTimes()) element.update?.();
   }
 
-  /** The server's instant on this browser's clock, and never later than now. */
+  /**
+   * The server's instant on this browser's clock, and never later than now.
+   * @param {Date} date
+   */
   local(date) {
     return new Date(Math.min(date.getTime() + this.#offset, Date.now()));
   }
 }
 
-/** Let all `<relative-time>` go by this clock. `Element`: their class. */
+/**
+ * Let all `<relative-time>` go by this clock.
+ * @param {Clock} clock
+ * @param {CustomElementConstructor} Element their class
+ */
 export function correctRelativeTimes(clock, Element) {
   const { prototype } = Element;
   const { get, set } = Object.getOwnPropertyDescriptor(prototype, "date") ?? {};

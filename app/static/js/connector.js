@@ -15,20 +15,24 @@ const RESTING = ["idle", "signed-out"];
 const NO_COUNTS = { topics: [], cursors: [] };
 
 export class Connector {
+  /** @type {Parley.StreamState} */
   state = "idle";
   lastEventId = "";
-  #bus;
-  #tabs;
-  #viewer;
-  #topics = [];
-  #cursors = [];
-  #counts = NO_COUNTS;
+  /** @type {Backbone.Events} */ #bus;
+  /** @type {import("./tabs.js").Tabs} */ #tabs;
+  /** @type {() => string | null} */ #viewer;
+  /** @type {string[]} */ #topics = [];
+  /** @type {string[]} */ #cursors = [];
+  /** @type {Parley.Followed} */ #counts = NO_COUNTS;
   #wanted = false;
-  #round = null;
+  /** @type {string | null} */ #round = null;
   #isLeftOut = false; // there are more tabs than one stream can serve, and the others had been looked at since
   #heardAt = 0;
 
-  /** `viewer` () answers the id of the account that looks, or null. */
+  /**
+   * `viewer` () answers the id of the account that looks, or null.
+   * @param {{ bus: Backbone.Events, tabs: import("./tabs.js").Tabs, viewer: () => string | null }} page
+   */
   constructor({ bus, tabs, viewer }) {
     this.#bus = bus;
     this.#tabs = tabs;
@@ -53,6 +57,8 @@ export class Connector {
   /**
    * Follow these topics from these cursors on. Without a topic, only the account's own topic is followed. `counts` {topics,
    * cursors} are left out first if the stream has no room for all; STREAM_LEFT_OUT says which topics are left out.
+   * @param {string[]} topics
+   * @param {string[]} cursors
    */
   open(topics, cursors, counts = NO_COUNTS) {
     this.#topics = topics;
@@ -95,7 +101,10 @@ export class Connector {
     this.#tabs.post("part", { tab: this.#tabs.id });
   }
 
-  // The browser's one stream is always for whoever is signed in: when that is not who looks here, this tab is late.
+  /**
+   * The browser's one stream is for the account that is signed in. If another one looks at this page, this tab is late.
+   * @param {{ round: string, user: string | null, tabs: string[], topics?: string[] }} message
+   */
   #entered({ round, user, tabs, topics = [] }) {
     this.#isLeftOut = user === this.#viewer() && !tabs.includes(this.#tabs.id);
     const isOurs = this.#wanted && user === this.#viewer() && !this.#isLeftOut;
@@ -104,17 +113,20 @@ export class Connector {
     if (user !== this.#viewer()) this.#bus.trigger(LOGIN_CHANGED);
   }
 
+  /** @param {Set<string>} followed */
   #sayWhatIsLeftOut(followed) {
     const wanted = [...this.#topics, ...this.#counts.topics];
     this.#bus.trigger(STREAM_LEFT_OUT, { topics: wanted.filter((topic) => !followed.has(topic)) });
   }
 
+  /** @param {{ round: string }} message */
   #isOurs({ round }) {
     if (round !== this.#round) return false;
     this.#heardAt = Date.now();
     return true;
   }
 
+  /** @param {{ name: string, data: string, id: string }} message */
   #received({ name, data, id }) {
     this.lastEventId = id;
     const said = JSON.parse(data);
@@ -145,6 +157,7 @@ export class Connector {
     else if (waited > SILENCE_MS && !RESTING.includes(this.state)) this.#look();
   }
 
+  /** @param {Parley.StreamState} state */
   #say(state) {
     if (state === this.state) return;
     this.state = state;

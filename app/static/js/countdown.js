@@ -6,7 +6,12 @@ const OVER = "You can try again now.";
 export class Countdown {
   #timer = 0;
 
-  /** Write `message` into `element`; if it says when to try again, count down from `seconds`. */
+  /**
+   * Write `message` into `element`; if it says when to try again, count down from `seconds`.
+   * @param {HTMLElement} element
+   * @param {string} message
+   * @param {number} seconds
+   */
   show(element, message, seconds) {
     this.stop();
     element.textContent = message;
@@ -32,6 +37,7 @@ export class Countdown {
 }
 
 // In the server's words (refusals.py).
+/** @param {number} seconds */
 function spoken(seconds) {
   if (seconds >= 90) return `${Math.ceil(seconds / 60)} minutes`;
   return seconds === 1 ? "1 second" : `${seconds} seconds`;

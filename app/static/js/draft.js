@@ -6,7 +6,7 @@ export class Draft {
   /** @type {Parley.Drafts} */ #drafts;
   /** @type {string} */ #key;
   /** @type {string | null} */ #topic;
-  /** @type {{ key: string, text: string } | null} */ #found = null;
+  /** @type {{ key: string, text: string | null } | null} */ #found = null;
 
   /** `topic`: the conversation that the text is for, "Article/1", or null. */
   constructor(drafts, key, topic = null) {
@@ -86,12 +86,12 @@ const NOTHING = { body: "", base: null, at: 0, topic: null, closed: false };
 
 /**
  * A draft as `keep` writes it. If other code has written the text: an empty and very old draft.
- * @param {string} text
+ * @param {string | null} text
  * @returns {Stored}
  */
 export function understood(text) {
   try {
-    const { body, base, at, topic = null, closed = false } = JSON.parse(text);
+    const { body, base, at, topic = null, closed = false } = JSON.parse(text ?? "");
     return typeof body === "string" && at > 0 ? { body, base, at, topic, closed } : NOTHING;
   } catch {
     return NOTHING;

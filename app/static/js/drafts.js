@@ -90,7 +90,7 @@ export class Drafts extends Evented {
   /** Store a copy of this draft, as if another tab had written it. */
   copy(key) {
     const { person, place } = partsOf(key);
-    this.#shelf.put(this.#key(person, uuid(), place), this.#shelf.get(key));
+    this.#shelf.put(this.#key(person, uuid(), place), this.#shelf.get(key) ?? "");
   }
 
   /** The newest one of the same person and place that another tab wrote, or null. */

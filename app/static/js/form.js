@@ -92,7 +92,7 @@ export class Form {
 
   #say(message) {
     const note = this.#el.querySelector(".form__problem");
-    this.#countdown.show(note, message, this.problem?.retryAfter);
+    this.#countdown.show(note, message, this.problem?.retryAfter ?? 0);
     note.hidden = false;
   }
 

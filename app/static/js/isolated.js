@@ -2,5 +2,8 @@
 const TURNING =
   /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufeff\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 
-/** Isolate people's words for a sentence in plain text, so that they do not reorder the words around them. */
+/**
+ * Isolate people's words for a sentence in plain text, so that they do not reorder the words around them.
+ * @param {string} words
+ */
 export const isolated = (words) => (TURNING.test(words) ? `\u2068${words}\u2069` : words);

@@ -3,13 +3,20 @@
  * Where the browser refuses it, or it is full, they live as long as the page does.
  */
 export class Shelf {
-  #memory = new Map();
+  /** @type {Map<string, string>} */ #memory = new Map();
 
-  /** The string under this key, or null. */
+  /**
+   * The string under this key, or null.
+   * @param {string} key
+   */
   get(key) {
     return this.#memory.get(key) ?? attempt((storage) => storage.getItem(key)) ?? null;
   }
 
+  /**
+   * @param {string} key
+   * @param {string} text
+   */
   put(key, text) {
     const kept = attempt((storage) => {
       storage.setItem(key, text);
@@ -19,6 +26,7 @@ export class Shelf {
     else this.#memory.set(key, text);
   }
 
+  /** @param {string} key */
   remove(key) {
     this.#memory.delete(key);
     attempt((storage) => storage.removeItem(key));
@@ -34,7 +42,11 @@ export class Shelf {
   }
 }
 
-// Refused is refused: even to name `localStorage` throws where a browser keeps nothing for this site.
+/**
+ * Even to name `localStorage` throws in a browser that stores nothing for this site.
+ * @template T
+ * @param {(storage: Storage) => T} act
+ */
 function attempt(act) {
   try {
     return act(window.localStorage);

@@ -13,17 +13,30 @@ const MOST_PAGES = 20; // read again; whoever has loaded more begins anew with t
  *
  * One read at a time: a newer one makes an older one's answer void (its promise then stays pending).
  */
+/** @typedef {Parley.Snapshot} Snapshot */
+/** @typedef {{ before?: number | null, after?: number | null, around?: string, limit?: number }} Page which page is read */
+
+/**
+ * As much of a LiveCollection as is needed here.
+ * @typedef {object} Read
+ * @property {string} plural
+ * @property {(page: Page) => Promise<Snapshot>} read
+ * @property {{ prototype: { isPartial(state: Parley.State): boolean } }} model
+ */
+
 export class Snapshots {
-  #collection;
-  #seen = new Map();
+  /** @type {Read} */ #collection;
+  /** @type {Map<string, Parley.State>} */ #seen = new Map();
   #turn = 0;
-  #waiting = [];
+  /** @type {((value?: unknown) => void)[]} */ #waiting = [];
   reading = false;
 
+  /** @param {Read} collection */
   constructor(collection) {
     this.#collection = collection;
   }
 
+  /** @param {Parley.State} state */
   saw(state) {
     const known = this.#seen.get(state.id);
     if (this.reading && isNewer(state, known)) this.#seen.set(state.id, { ...known, ...state });
@@ -34,17 +47,27 @@ export class Snapshots {
     while (this.reading) await new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** The newest pages, with so many objects or more. They are needed, so they are asked for until they come. */
+  /**
+   * The newest pages, with so many objects or more. They are needed, so they are requested until they arrive.
+   * @param {number} count
+   */
   newest(count) {
     return this.#insist((turn) => this.#readNewest(count, turn));
   }
 
-  /** The pages from one `created_seq` (null: the beginning) to another; as `newest`. */
+  /**
+   * The pages from one `created_seq` (null: the beginning) to another; as `newest`.
+   * @param {number | null} before
+   * @param {number} after
+   */
   between(before, after) {
     return this.#insist((turn) => this.#readUpwards(before, after, turn));
   }
 
-  /** One page: `{before}`, `{after}`, `{around}`, or `{}`, the newest. Rejected with a Problem. */
+  /**
+   * One page: `{before}`, `{after}`, `{around}`, or `{}`, the newest. Rejected with a Problem.
+   * @param {Page} which
+   */
   async page(which) {
     const turn = this.#begin();
     try {
@@ -72,6 +95,7 @@ export class Snapshots {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
+  /** @param {(turn: number) => Promise<Snapshot>} read */
   async #insist(read) {
     const turn = this.#begin();
     for (let failures = 1; ; failures += 1) {
@@ -87,7 +111,11 @@ export class Snapshots {
     }
   }
 
-  // What comes between two reads the stream brings: it goes on from the first one's cursor.
+  /**
+   * What comes between two reads the stream brings: it goes on from the first one's cursor.
+   * @param {number} count
+   * @param {number} turn
+   */
   async #readNewest(count, turn) {
     const { plural } = this.#collection;
     const limit = Math.min(Math.max(count, PAGE), LARGEST_PAGE);
@@ -99,6 +127,11 @@ export class Snapshots {
     return snapshot;
   }
 
+  /**
+   * @param {number | null} before
+   * @param {number} after
+   * @param {number} turn
+   */
   async #readUpwards(before, after, turn) {
     const limit = LARGEST_PAGE;
     let snapshot = await this.#read({ after: before === null ? 0 : before - 1, limit }, turn);
@@ -109,22 +142,35 @@ export class Snapshots {
     return endsBelow(snapshot, after) ? snapshot : this.#cut(snapshot, after);
   }
 
-  // A page may reach further than what is wanted.
+  /**
+   * A page may reach further than what is wanted.
+   * @param {Snapshot} snapshot
+   * @param {number} after
+   */
   #cut(snapshot, after) {
     const { plural } = this.#collection;
-    const states = snapshot[plural].filter((state) => state.created_seq <= after);
+    const states = snapshot[plural].filter(
+      (/** @type {Parley.State} */ state) => state.created_seq <= after,
+    );
     return { ...snapshot, after, [plural]: states };
   }
 
+  /**
+   * @param {Page} page
+   * @param {number} turn
+   */
   async #read(page, turn) {
     const snapshot = await this.#collection.read(page);
     return turn === this.#turn ? snapshot : superseded();
   }
 
+  /** @param {Snapshot} snapshot */
   #completed(snapshot) {
     this.#end();
     const { plural } = this.#collection;
-    const states = new Map(snapshot[plural].map((state) => [state.id, state]));
+    /** @type {Map<string, Parley.State>} */
+    const states = new Map();
+    for (const state of snapshot[plural]) states.set(state.id, state);
     for (const state of this.#seen.values()) {
       const known = states.get(state.id);
       const isWhole = known || !this.#collection.model.prototype.isPartial(state);
@@ -134,15 +180,35 @@ export class Snapshots {
   }
 }
 
-// Two pages, the earlier one first; what each lists is listed together.
+/**
+ * Two pages, the earlier one first; what each lists is listed together.
+ * @param {Snapshot} one
+ * @param {Snapshot} next
+ * @returns {Snapshot}
+ */
 const joined = (one, next) => ({
   ..._.mapObject(one, (part, name) => (Array.isArray(part) ? [...part, ...next[name]] : part)),
   after: next.after,
 });
 
+/** @param {Read} collection */
 const nothing = ({ plural }) => ({ [plural]: [], before: null, cursor: null });
+/**
+ * @param {Snapshot} snapshot
+ * @param {string} plural
+ * @param {number} count
+ */
 const isShort = (snapshot, plural, count) =>
   snapshot.before !== null && snapshot[plural].length < count;
-const endsBelow = (snapshot, after) => snapshot.after !== null && snapshot.after < after;
+/**
+ * @param {Snapshot} snapshot
+ * @param {number} after
+ */
+const endsBelow = ({ after: end = null }, after) => end !== null && end < after;
+/**
+ * @param {Parley.State} state
+ * @param {Parley.State | undefined} known
+ */
 const isNewer = (state, known) => known === undefined || state.seq > known.seq;
+/** @returns {Promise<never>} */
 const superseded = () => new Promise(() => {});
