@@ -61,6 +61,7 @@ check: $(INSTALLED_DEV) $(ASSETS)
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy --no-error-summary
 	$(RUN_NPM) run --silent lint
+	$(RUN_NPM) run --silent types
 	$(RUN_NPM) run --silent test
 
 # The front end, app/static/build. In development the server builds it anew by itself when a source has changed.

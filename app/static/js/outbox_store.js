@@ -19,7 +19,7 @@ export async function openDisk() {
 const open = async () =>
   openDB(DATABASE, VERSION, {
     upgrade: (empty) => empty.createObjectStore(OUTBOX, { keyPath: "user" }),
-    blocking: (_current, _wanted, event) => event.target.close(), // a newer page waits for us
+    blocking: (_current, _wanted, event) => /** @type {IDBDatabase} */ (event.target).close(), // a newer page waits for us
   });
 
 /**

@@ -17,7 +17,8 @@
 //   });
 
 const KEEP = "Parley-Keep";
-const BASE = self.location.pathname.slice(0, -"/worker.js".length); // as in base.js; paths here are without it
+const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
+const BASE = worker.location.pathname.slice(0, -"/worker.js".length); // as in base.js; paths here are without it
 const PREFIX = BASE ? `${BASE} ` : ""; // of our caches' names: other applications of this host may have caches
 const VIEWER = "parley_viewer"; // as in shell.js
 const PAGE = /^\/$|^\/(embed\/)?[A-Z][^/]*\/./; // the front page and threads, in iframes and out of them
@@ -26,10 +27,10 @@ const MAX_PAGES = 20;
 const UNREACHABLE = [502, 503, 504]; // a gateway without a server, or a server without its database
 
 // It has no state, so a new one may take over at any time.
-self.addEventListener("install", () => self.skipWaiting());
-self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
+worker.addEventListener("install", () => worker.skipWaiting());
+worker.addEventListener("activate", (event) => event.waitUntil(worker.clients.claim()));
 
-self.addEventListener("fetch", (event) => {
+worker.addEventListener("fetch", (event) => {
   const { request } = event;
   const path = pathOf(request.url);
   if (request.method !== "GET" || path === null) return;
@@ -38,12 +39,12 @@ self.addEventListener("fetch", (event) => {
 });
 
 // The page was loaded before there was a worker, or as another viewer: its address, and those of the files that it loaded.
-self.addEventListener("message", (event) => event.waitUntil(storeLoaded(event.data)));
+worker.addEventListener("message", (event) => event.waitUntil(storeLoaded(event.data)));
 
 // A query may be a secret, and makes another page: null, as for what is not ours.
 function pathOf(url) {
   const { origin, pathname, search } = new URL(url);
-  const isOurs = origin === self.location.origin && pathname.startsWith(`${BASE}/`);
+  const isOurs = origin === worker.location.origin && pathname.startsWith(`${BASE}/`);
   return isOurs && search === "" ? pathname.slice(BASE.length) : null;
 }
 
@@ -57,7 +58,7 @@ async function page(event) {
 }
 
 async function storedPage(request) {
-  const viewer = (await self.cookieStore.get(VIEWER))?.value ?? "guest";
+  const viewer = (await worker.cookieStore.get(VIEWER))?.value ?? "guest";
   const names = (await caches.keys()).filter((name) => isOf(viewer, name));
   const found = names.map((name) => caches.match(request, { cacheName: name, ignoreVary: true }));
   return (await Promise.all(found)).find(Boolean);
