@@ -47,9 +47,11 @@ const PAGES = {
   splitting: true,
   sourcemap: true,
 };
-// Scripts that stand alone, at addresses without a hash.
+// Scripts that stand alone, at addresses without a hash. They are no modules: a page of another site loads embed.js with
+// <script async>, and its names must not be the page's.
 const ALONE = {
   ...COMMON,
+  format: "iife",
   entryPoints: ["js/embed.js", "js/worker.js"].map((name) => `./${SOURCES}/${name}`),
 };
 

@@ -142,7 +142,6 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
             Mount("/api", Router(API, redirect_slashes=False)),
             Mount("/static", front_end),
             Route("/embed.js", worker.embed),
-            Route("/embed/counts", pages.counts),
             Route("/embed/check", pages.check),
             Route("/embed/{type}/{id:path}", pages.embedded, methods=["GET", "POST"]),
             Route("/{type}/{id:path}", pages.thread, methods=["GET", "POST"]),

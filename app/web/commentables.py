@@ -20,10 +20,17 @@ MOST_TOPICS = 100  # in one answer, as in one stream
 
 
 async def index(request: Request) -> Response:
-    """The commentables of these topics, with the cursor to stream them from."""
+    """The commentables of these topics, with the cursor to stream them from.
+
+    Pages of hosts write names in any form. With `by_name=1` an invalid name does not affect the others. The response
+    then has `names`: name in the query → its topic, and `refused`: name in the query → what is wrong with it.
+    """
+    by_name = request.query_params.get("by_name") == "1"
+    names, refused = read_names(request) if by_name else ({}, {})
     async with parley_of(request).reading() as reading:
-        found, cursor = await commentables.snapshot(reading, topics_of(request))
-    return answer(snapshot(found.values(), cursor))
+        found, cursor = await commentables.snapshot(reading, names.values() if by_name else topics_of(request))
+    members = {"names": {name: str(topic) for name, topic in names.items()}, "refused": refused} if by_name else {}
+    return answer(snapshot(found.values(), cursor) | members)
 
 
 def snapshot(found: Iterable[Commentable], cursor: str) -> dict[str, Any]:

@@ -149,9 +149,15 @@ STREAM = (
     Parameter("once", FLAG, "`1`: the stream ends after the first batch, for long polling."),
     Parameter("user", {"type": "string"}, "Who the page is shown to: an account's id, or nothing for a guest. "
               "Where another is signed in, `auth` comes at once."),
+    Parameter("guest", FLAG, "`1`: the stream is a guest's, even if the request has the cookie of a login."),
     Parameter("presence", FLAG, "`1`: take part in presence, to be seen and to be told who else is."),
 )  # fmt: skip
 
+BY_NAME = Parameter(
+    "by_name",
+    FLAG,
+    "`1`: an invalid name does not affect the others. The response says for each name its topic, or what is wrong.",
+)
 PREFIX = Parameter(
     "prefix",
     {"type": "string", "minLength": 1, "maxLength": LONGEST_USERNAME, "pattern": r"[^\s\u0000]"},
@@ -275,7 +281,7 @@ OPERATIONS: Mapping[Endpoint, Operation] = {
     commentables.index: Operation(
         "Titles, locks and counts", {200: schemas.Commentables},
         "They are streamed under topics like `Commentable/Article/1`.",
-        parameters=[topics(TOPIC, commentables.MOST_TOPICS, required=True)], refuses=[422],
+        parameters=[topics(TOPIC, commentables.MOST_TOPICS, required=True), BY_NAME], refuses=[422],
     ),
     # -- notifications
     notifications.index: Operation(

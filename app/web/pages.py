@@ -97,32 +97,20 @@ async def _show_embedded(request: Request, unsent: Unsent = NOTHING_UNSENT) -> R
     return for_hosts(request, html)
 
 
-async def counts(request: Request) -> Response:
-    """The live numbers of comments, for an invisible iframe. It takes the same topics as `GET /api/commentables/`.
-
-    A host may name topics in any form, and finds the numbers under its own names. So the bootstrap has `asked`: name →
-    topic, and `refused`: name → what is wrong with it. A wrong name does not affect the others.
-    """
-    asked, refused = commentable_answers.read_names(request)
-    async with parley_of(request).reading() as reading:
-        bootstrap = await _bootstrap(request, reading)
-        found, cursor = await commentables.snapshot(reading, asked.values())
-    bootstrap["commentables"] = commentable_answers.snapshot(found.values(), cursor)
-    bootstrap |= {"asked": {name: str(topic) for name, topic in asked.items()}, "refused": refused}
-    context = {"title": "Parley", "bootstrap": bootstrap, "hosts": _hosts(request)}
-    return for_hosts(request, page(request, "counts.html", context))
-
-
 async def check(request: Request) -> Response:
-    """Why a thread does not appear in a host's page: `embed_thread.js` asks this if its iframe sends nothing.
+    """Why a thread or a number does not appear in a host's page: `embed.js` asks this if it gets no response.
 
-    `topic`: what is wrong with the value of `data-parley`, or null. `listed`: whether the asking page's origin may
-    embed threads. Any origin may ask, because the origin may be missing in the list; the response tells no secret.
+    `topic`: what is wrong with the name in the page, or null. `listed`: whether the asking page's origin may embed
+    threads and read numbers. `message`: what is wrong, for the person who made the page. Any origin may ask, because
+    the origin may be missing in the list; the response tells no secret.
     """
     _, refused = commentable_answers.read_names(request)
     origin = request.headers.get("origin")
     listed = origin is None or is_listed(request.scope, parley_of(request).settings.allowed_origins)
-    return answer({"topic": next(iter(refused.values()), None), "listed": listed}, headers=FOR_ANYBODY)
+    topic = next(iter(refused.values()), None)
+    unlisted = f"This page may not show comments. Add {origin} to ALLOWED_ORIGINS of Parley, and restart Parley."
+    message = topic or ("No response, though this page may show comments." if listed else unlisted)
+    return answer({"topic": topic, "listed": listed, "message": message}, headers=FOR_ANYBODY)
 
 
 def _hosts(request: Request) -> str:

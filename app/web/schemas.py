@@ -221,6 +221,8 @@ class Commentables(BaseModel):
     commentables: list[Commentable]
     cursor: Cursor
     before: None
+    names: Annotated[dict[str, str], Field(description="With `by_name=1`: the topic of each valid name.")] = {}
+    refused: Annotated[dict[str, str], Field(description="With `by_name=1`: what is wrong with each other name.")] = {}
 
 
 class Notifications(BaseModel):

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.live import blocks
 from app.live.sessions import Session
 from app.live.topics import QUEUE, Topic
-from app.live.viewers import LoginEnded, Viewer
+from app.live.viewers import GUEST, LoginEnded, Viewer
 from app.models.refusals import TooMany
 from app.web import limits
 from app.web.admission import Admission
@@ -40,7 +40,8 @@ async def show(request: Request) -> ASGIApp:
         await limits.take(request, limits.STREAM_TOPICS, cost=max(1, min(len(names), MOST_TOPICS)))
     except TooMany as refusal:
         return _later(refusal.seconds, refusal.seconds * 2)
-    viewer = await current_viewer(request)
+    is_guest = request.query_params.get("guest") == "1"  # numbers on a host's page need no login
+    viewer = GUEST if is_guest else await current_viewer(request)
     ended = how_ended(request)
     if _is_for_another(request, viewer):
         return _farewell(ended or LoginEnded())

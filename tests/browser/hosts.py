@@ -30,10 +30,12 @@ HOSTILE = """
 
 @dataclass
 class Host:
-    """`pages`: by their paths, the HTML of their bodies and their style sheets. `script` is the address of embed.js."""
+    """`pages`: by their paths, the HTML of their bodies and their style sheets. `script` is the address of embed.js.
+    `attributes` are those of the script element."""
 
     url: str = ""
     script: str = ""
+    attributes: str = "async"
     pages: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def show(self, body: str, style: str = "", path: str = "/") -> str:
@@ -45,7 +47,7 @@ class Host:
         body, style = self.pages[request.url.path]
         return HTMLResponse(
             "<!doctype html><html lang=en><title>Somebody's page</title><link rel=icon href=data:,>"
-            f'<style>{style}</style><body>{body}<script type="module" src="{self.script}"></script>'
+            f'<style>{style}</style><body>{body}<script {self.attributes} src="{self.script}"></script>'
         )
 
     def app(self) -> Starlette:
@@ -61,8 +63,8 @@ async def hosting() -> AsyncIterator[Host]:
         yield host
 
 
-def thread(topic: str = "Article/1", more: str = "") -> str:
-    return f'<div data-parley="{topic}" {more}></div>'
+def thread(topic: str = "Article/1", more: str = "", inside: str = "") -> str:
+    return f'<div data-parley="{topic}" {more}>{inside}</div>'
 
 
 def iframe_of(page: Page, topic: str = "Article/1") -> Locator:

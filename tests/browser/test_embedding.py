@@ -28,6 +28,8 @@ COLOURS = """(selector) => {
   const { color, backgroundColor, fontFamily, borderRadius } = getComputedStyle(document.querySelector(selector));
   return [color, backgroundColor, fontFamily, borderRadius];
 }"""
+BELOW = f"<p style='height: 3000px'>A long text</p>{thread(inside='<a href=#>Comments</a>')}"
+AFTER_TWO_FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
 OURS = "document.querySelector('[data-parley]').shadowRoot.querySelector('iframe').contentWindow"
 IS_DARK = "getComputedStyle(document.body).backgroundColor === 'rgb(23, 22, 19)'"
 IS_LIGHT = "getComputedStyle(document.body).backgroundColor === 'rgb(250, 248, 244)'"
@@ -66,6 +68,10 @@ async def top_of(person: Person, selector: str, topic: str = "Article/1") -> flo
 async def says(person: Person, theme: str) -> None:
     """The page they are on says that to its first thread."""
     await person.page.evaluate(f"{OURS}.postMessage({{ parley: 'page', theme: {theme} }}, '*')")
+
+
+def numbers(*names: str) -> str:
+    return "".join(f"<b data-parley-count='{name}'></b>" for name in names)
 
 
 async def many(client: httpx.AsyncClient, number: int = 12) -> list[dict[str, Any]]:
@@ -108,13 +114,15 @@ async def test_all_threads_of_a_page_and_of_all_its_tabs_have_one_stream(
     assert sorted(leaders) == [False, False, False, True]
 
 
-async def test_counts_are_live_over_the_same_stream(come: Arrive, site: Site, phone: httpx.AsyncClient) -> None:
+async def test_counts_are_live_over_one_stream_for_all_of_a_page(
+    come: Arrive, site: Site, phone: httpx.AsyncClient
+) -> None:
     await write(phone, "One")
-    numbers = "".join(f"<b data-parley-count='{name}'></b>" for name in ("Article/1", "Article/2", "Article/1"))
-    alice = await come("Alice", body=thread() + numbers, style=HOSTILE)
+    alice = await come("Alice", body=thread() + numbers("Article/1", "Article/2", "Article/1"), style=HOSTILE)
     here = await framed(alice)
     shown = "Array.from(document.querySelectorAll('b'), (el) => el.textContent).join()"
     await alice.until(f"{shown} === '1,0,1'", "the numbers")
+    await is_one_stream(site, 2)  # the other one is the thread's
     await write(phone, "Two", commentable_id="2")
     await here.write("Three")
     await alice.until(f"{shown} === '2,1,2'", "the numbers to follow")
@@ -122,7 +130,8 @@ async def test_counts_are_live_over_the_same_stream(come: Arrive, site: Site, ph
     await alice.until(f"{shown} === '0,1,2'", "another number")
     await alice.page.evaluate("document.querySelector('b').dataset.parleyCount = 'Article/1/'")
     await alice.until(f"{shown} === '2,1,2'", "the number of another form of the same id")
-    await is_one_stream(site)
+    await is_one_stream(site, 2)
+    assert len(alice.page.frames) == 2, "the page's and the thread's"
 
 
 async def test_who_signs_in_under_one_thread_is_signed_in_under_all(
@@ -301,6 +310,61 @@ async def _is_at(person: Person, selector: str, top: float) -> bool:
     return abs(await top_of(person, selector) - top) <= 1
 
 
+# -- before the reader comes to it --------------------------------------------------------------------------
+
+
+async def test_a_thread_is_loaded_when_the_reader_comes_near(come: Arrive, phone: httpx.AsyncClient) -> None:
+    await many(phone)
+    alice = await come("Alice", body=BELOW)
+    await alice.page.wait_for_load_state()
+    link = alice.page.locator("[data-parley] a")
+    assert await link.inner_text() == "Comments", "the page's own link, meanwhile"
+    await alice.page.evaluate("scrollTo(0, 500)")
+    await alice.page.evaluate(AFTER_TWO_FRAMES)
+    assert _asked(alice) == ["GET /embed.js"]
+    await link.scroll_into_view_if_needed()
+    await (await framed(alice)).sees(*(f"Number {n}" for n in range(12)))
+
+
+async def test_what_is_below_a_thread_does_not_move_when_it_is_loaded_again(
+    come: Arrive, phone: httpx.AsyncClient
+) -> None:
+    await many(phone)
+    alice = await come("Alice", body=thread() + "<footer>Imprint</footer>")
+    await framed(alice)
+    await fits(alice.page)
+    before = await alice.page.locator("footer").bounding_box()
+    await alice.page.reload(wait_until="commit")
+    footer = alice.page.locator("footer")
+    await alice.until("document.querySelector('[data-parley]')?.shadowRoot", "the thread's place")
+    assert await footer.bounding_box() == before
+    await framed(alice)
+    await fits(alice.page)
+    assert await footer.bounding_box() == before
+
+
+async def test_a_link_to_a_comment_loads_the_thread_at_once(come: Arrive, phone: httpx.AsyncClient) -> None:
+    comments = await many(phone)
+    place = f"#comment-{comments[7]['id']}"
+    alice = await come("Alice", body=BELOW, hash=place)
+    await framed(alice)
+    await wait_until(lambda: _is_seen(alice, place), "the comment in sight")
+
+
+async def test_a_thread_that_is_not_loaded_takes_no_room_on_paper(come: Arrive) -> None:
+    alice = await come("Alice", body=BELOW)
+    element = alice.page.locator("[data-parley]")
+    await alice.until("document.querySelector('[data-parley]').shadowRoot", "the thread's place")
+    assert (await element.bounding_box() or {})["height"] == 320
+    await alice.page.emulate_media(media="print")
+    assert (await element.bounding_box() or {})["height"] < 100
+
+
+def _asked(person: Person) -> list[str]:
+    """What was requested beside the host's own page."""
+    return [request for request in person.requests if request != "GET /"]
+
+
 # -- addresses ----------------------------------------------------------------------------------------------
 
 
@@ -351,6 +415,17 @@ async def test_what_leads_out_of_the_frame_opens_beside_the_page(come: Arrive) -
     account = await opened.value
     await account.wait_for_url("**/account")
     assert alice.page.url.endswith("/")
+
+
+async def test_a_page_may_load_the_script_as_a_module_as_it_once_had_to(come: Arrive, host: Host, site: Site) -> None:
+    host.attributes = "type=module"
+    alice = await come(
+        "Alice", body=thread() + numbers("Article/1") + f"<script async src='{site.url}/embed.js'></script>"
+    )
+    there = await framed(alice)
+    await there.write("Under an older page")
+    await alice.until("document.querySelector('b').textContent === '1'", "the number of comments")
+    assert len(alice.page.frames) == 2, "although the page has the script twice"
 
 
 async def test_a_page_may_bring_threads_and_take_them_away(come: Arrive, site: Site) -> None:

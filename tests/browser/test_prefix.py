@@ -88,16 +88,18 @@ async def _has_mail(person: Person) -> bool:
 
 
 async def test_threads_stand_in_the_pages_beside_it(arrive: Arrive, host: Host, site: Site) -> None:
-    url = host.show(thread() + thread("Article/2"))
+    url = host.show(thread() + thread("Article/2") + "<b data-parley-count='Article/1'></b>")
     alice = await arrive("Alice", at=url)
     one, other = await framed(alice), await framed(alice, "Article/2")
     await one.write("In a frame")
     await one.sees("In a frame")
     await other.sees()
     await fits(alice.page)
+    await alice.until("document.querySelector('b').textContent === '1'", "the number of comments")
+    await is_one_stream(site, 2)  # the threads', and the page's for its number
     tab = await alice.another_tab(f"{ROOT}/Article/1")
     await tab.sees("In a frame")
-    await is_one_stream(site)
+    await is_one_stream(site, 2)
 
 
 async def test_without_a_connection_its_pages_are_kept_and_what_others_keep_there_is_left_alone(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
 import pytest
 from playwright.async_api import Route
 
+from app.demo import Article
+from app.live.topics import Topic
+from app.web import pages
 from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
 from tests.support.people import write
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
 
 STREAMS = re.compile(r"/streams\?")
 SLUGS = [f"an-ordinary-slug-of-an-article-{number:02}" for number in range(85)]
-COUNTS = "/embed/counts?" + urlencode([("topic", f"Article/{slug}") for slug in SLUGS])
-
 MAX_LINE = 6_000  # characters; round_plan.js
 
 
@@ -48,12 +48,14 @@ class Proxy:
 
 @pytest.mark.parametrize("max_length", [8_192, 2_500], ids=["as nginx has it", "a stricter one"])
 async def test_a_page_of_many_numbers_leaves_the_thread_live(
-    alice: Person, phone: httpx.AsyncClient, complaints: Complaints, max_length: int
+    alice: Person, phone: httpx.AsyncClient, complaints: Complaints, max_length: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     complaints.allow(NETWORK)
+    articles = {Topic("Article", slug): Article(slug, "", "", ()) for slug in SLUGS}
+    monkeypatch.setattr(pages, "articles_of", lambda _: articles)
     proxy = Proxy(max_length)
     await alice.context.route(STREAMS, proxy.answer)
-    numbers = await alice.another_tab(COUNTS)
+    numbers = await alice.another_tab("/")
     await alice.until("parley.connector.state === 'live'", "the thread to be live")
     assert max(proxy.lengths) < MAX_LINE + len("http://127.0.0.1:65535")
     await write(phone, "Over the stream")

@@ -98,6 +98,17 @@ async def test_a_page_of_any_origin_may_load_the_script(guest: httpx.AsyncClient
     assert script.headers["access-control-allow-origin"] == "*"
     assert "access-control-allow-credentials" not in script.headers
     assert not re.search(r"\bimport\b *[{\"(]", script.text), "it is one file"
+    assert re.fullmatch(r"\(\(\)=>\{.*\}\)\(\);\s*", script.text, re.DOTALL), "whose names are not the page's"
+
+
+async def test_the_script_is_small(guest: httpx.AsyncClient) -> None:
+    async with guest.stream("GET", "/embed.js", headers={"Accept-Encoding": "gzip"}) as script:
+        assert script.headers["content-encoding"] == "gzip"
+        assert len(b"".join([part async for part in script.aiter_raw()])) <= 3 * 1_024
+
+
+async def test_the_page_that_once_followed_numbers_is_gone(guest: httpx.AsyncClient) -> None:
+    refused(await guest.get("/embed/counts?topic=Article/1"), 404)
 
 
 # -- calls --------------------------------------------------------------------------------------------------

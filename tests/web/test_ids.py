@@ -51,9 +51,8 @@ async def test_every_interface_leads_to_the_same_conversation(
     for topic in (f"Article/{written}", f"Article/{canonical}"):
         counts = expected(await alice.get("/api/commentables/", params={"topic": topic}), 200)
         assert [(one["commentable_id"], one["comments_count"]) for one in counts["commentables"]] == [(canonical, 2)]
-        assert (await bootstrap(alice, f"/embed/counts?topic={quote(topic)}"))["asked"] == {
-            topic: f"Article/{canonical}"
-        }
+        named = expected(await alice.get("/api/commentables/", params={"topic": topic, "by_name": 1}), 200)
+        assert (named["names"], named["refused"]) == ({topic: f"Article/{canonical}"}, {})
     assert len(expected(await alice.get("/api/likes/", params=place(written)), 200)["likes"]) == 0
     assert (await alice.post("/api/typing/", json=place(written))).status_code == 204
     changed = await alice.patch(f"/api/commentables/Article/{quote(written)}", json={"locked": True})
@@ -101,11 +100,20 @@ async def test_one_wrong_name_in_a_page_does_not_cost_the_others_their_numbers(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient
 ) -> None:
     await write(alice, "One")
-    page = await bootstrap(guest, "/embed/counts?topic=Article/1/&topic=Blog/7&topic=Article/..&topic=1")
-    assert page["asked"] == {"Article/1/": "Article/1"}
-    assert page["refused"].keys() == {"Blog/7", "Article/..", "1"}
-    assert "Article, Page" in page["refused"]["Blog/7"]
-    assert [one["comments_count"] for one in page["commentables"]["commentables"]] == [1]
+    topics = ["Article/1/", "Blog/7", "Article/..", "1"]
+    found = expected(await guest.get("/api/commentables/", params={"topic": topics, "by_name": 1}), 200)
+    assert found["names"] == {"Article/1/": "Article/1"}
+    assert found["refused"].keys() == {"Blog/7", "Article/..", "1"}
+    assert "Article, Page" in found["refused"]["Blog/7"]
+    assert [one["comments_count"] for one in found["commentables"]] == [1]
+    refused(await guest.get("/api/commentables/", params={"topic": topics}), 422, "topic")
+
+
+async def test_only_wrong_names_have_no_numbers(guest: httpx.AsyncClient) -> None:
+    found = expected(await guest.get("/api/commentables/", params={"topic": "Blog/7", "by_name": 1}), 200)
+    assert (found["commentables"], found["names"]) == ([], {})
+    for topics in ([], [f"Article/{number}" for number in range(101)]):
+        refused(await guest.get("/api/commentables/", params={"topic": topics, "by_name": 1}), 422, "topic")
 
 
 async def test_a_silent_iframe_is_explained(guest: httpx.AsyncClient) -> None:
@@ -115,8 +123,13 @@ async def test_a_silent_iframe_is_explained(guest: httpx.AsyncClient) -> None:
         said: dict[str, Any] = expected(answer, 200)
         return said
 
-    assert await check("Article/1") == {"topic": None, "listed": True}
-    assert await check("Article/1", Origin="https://evil.example") == {"topic": None, "listed": False}
+    listed = await check("Article/1")
+    assert (listed["topic"], listed["listed"]) == (None, True)
+    unlisted = await check("Article/1", Origin="https://evil.example")
+    assert (unlisted["topic"], unlisted["listed"]) == (None, False)
+    assert "Add https://evil.example to ALLOWED_ORIGINS" in unlisted["message"]
     for topic in ("Blog/1", "article/1", "Article", "1", ""):
-        assert re.search("Article, Page", (await check(topic))["topic"]), topic
+        wrong = await check(topic)
+        assert re.search("Article, Page", wrong["topic"]), topic
+        assert wrong["message"] == wrong["topic"]
     assert "segment" in (await check("Article/../1"))["topic"]

@@ -671,6 +671,24 @@ async def test_a_stream_that_is_for_somebody_else_says_so_and_nothing_more(
             assert (await stream.next()).event == "heartbeat"
 
 
+async def test_a_page_may_follow_numbers_as_a_guest_whoever_is_signed_in(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient
+) -> None:
+    """A browser sends its cookies with every stream of the same origin. Alice signs out, and the stream goes on."""
+    async with listening(alice, "Commentable/Article/1", guest=1) as stream:
+        assert (await stream.next()).event == "heartbeat"
+        await write(bob, "What do you think, @Alice?")
+        await stream.until("global.commentable.create.success")
+        assert (await alice.delete("/api/session")).status_code == 204
+        await write(bob, "Well")
+        await stream.until("global.commentable.update.success")
+    assert {block.event for block in stream.blocks if block.data} <= {
+        "heartbeat", "global.commentable.create.success", "global.commentable.update.success",
+    }  # fmt: skip
+    own = f"User/{(await bob.get('/api/session')).json()['user']['id']}"
+    refused(await bob.get("/streams", params={"topic": own, "guest": 1}), 403)
+
+
 # -- once ---------------------------------------------------------------------------------------------------
 
 

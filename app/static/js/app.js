@@ -60,7 +60,6 @@ import { CommentsView } from "./comments_view.js";
 import { ComposerView } from "./composer_view.js";
 import { Connector } from "./connector.js";
 import { CountsPoll } from "./counts_poll.js";
-import { CountsView } from "./counts_view.js";
 import { Courier } from "./courier.js";
 import { DecideView } from "./decide_view.js";
 import { Decisions } from "./decisions.js";
@@ -100,7 +99,7 @@ import { Tabs } from "./tabs.js";
 
 const page = JSON.parse(document.querySelector("#bootstrap").textContent);
 const { user, thread, reports, decisions, notifications, cursors, topics } = page;
-const { commentables, asked, refused, likes, undo_seconds } = page;
+const { commentables, likes, undo_seconds } = page;
 const QUEUE = "Moderation/queue"; // moderators follow it; the server sees to that
 const clock = new Clock();
 customElements.whenDefined("relative-time").then((Element) => correctRelativeTimes(clock, Element));
@@ -135,7 +134,6 @@ new Router({
   front: showFront,
   thread: showThread,
   embedded: showEmbedded,
-  counts: showCounts,
   account: showSettings,
   inbox: showInbox,
   moderation: showModeration,
@@ -196,11 +194,6 @@ function showThread() {
 function showEmbedded() {
   showThread();
   new Host(document.querySelector(".thread"), parley.comments).enter();
-}
-
-// Nothing but numbers, in an iframe that nobody sees.
-function showCounts() {
-  new CountsView({ collection: parley.commentables, asked, refused });
 }
 
 function showFront() {

@@ -1,59 +1,63 @@
 // Parley in a page that is not ours:
 //
-//   <script type="module" src="https://talk.example.com/embed.js"></script>
+//   <script async src="https://talk.example.com/embed.js"></script>
 //   <div data-parley="Article/1"></div>
 //
-// Each such element gets an iframe with that thread, and `<span data-parley-count="Article/1">` the number of its comments
-// (docs/embedding.md). This file is served beside /static, not in it, and
-// kept by browsers for some minutes: so it only says what is where, and when to look.
+// Each such element gets an iframe with that thread once it comes near the screen, and
+// `<span data-parley-count="Article/1">` gets the number of its comments (docs/embedding.md). The build makes one classic
+// script of this file and of what it imports. It must stay below 3 KB, compressed: that is why the parts are closures, whose
+// names are minified better than the members of classes.
 
-import { EmbeddedCounts } from "./embed_counts.js";
-import { EmbeddedThread } from "./embed_thread.js";
+import { embedCounts } from "./embed_counts.js";
+import { embedThread } from "./embed_thread.js";
 
-const HOME = new URL(".", import.meta.url); // where Parley is
-const THREADS = "[data-parley]";
-const COUNTS = "[data-parley-count]";
-// What a page changes to have another thread, or to look otherwise.
-const TELLING = [
+// The attributes that change which thread is shown, or how it looks.
+const ATTRIBUTES = [
   ...["data-parley", "data-parley-count", "data-parley-url", "data-parley-title"],
   ...["data-theme", "class", "style", "hidden"],
 ];
 
-const threads = new WeakMap(); // by their elements
-const counts = new EmbeddedCounts(HOME);
-let frame = 0;
+const all = (selector) => [...document.querySelectorAll(selector)];
 
-const elements = () => Array.from(document.querySelectorAll(THREADS));
-const shown = () => elements().filter((el) => threads.has(el));
+function start(home) {
+  const threads = new WeakMap(); // by their elements
+  const updateCounts = embedCounts(home);
+  // A comment that no loaded thread has belongs to the only thread of the page.
+  const isAlone = () => shown.length === 1;
+  let shown = []; // threads
+  let frame = 0;
 
-// Whatever comment an address names, it is in there.
-const isAlone = () => elements().length === 1;
-
-// A page may bring them, and take them away, at any time.
-function look() {
-  for (const el of elements()) {
-    if (!threads.has(el)) threads.set(el, new EmbeddedThread(el, HOME, isAlone));
-    threads.get(el).look();
+  // The page may add and remove elements at any time.
+  function update() {
+    shown = all("[data-parley]").map((el) => {
+      if (!threads.has(el)) threads.set(el, embedThread(el, home, isAlone));
+      return threads.get(el);
+    });
+    for (const thread of shown) thread.update();
+    updateCounts(all("[data-parley-count]"));
   }
-  counts.look(Array.from(document.querySelectorAll(COUNTS)));
+
+  // Once before the next paint.
+  function updateSoon() {
+    cancelAnimationFrame(frame);
+    frame = requestAnimationFrame(update);
+  }
+
+  update();
+  const changes = { subtree: true, childList: true, attributeFilter: ATTRIBUTES };
+  new MutationObserver(updateSoon).observe(document, changes);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", updateSoon);
+  const listeners = {
+    scroll: updateSoon,
+    resize: updateSoon,
+    hashchange: () => shown.map((thread) => thread.followHash()),
+    message: (event) => shown.map((thread) => thread.receive(event)),
+  };
+  for (const name of Object.keys(listeners)) addEventListener(name, listeners[name], true);
 }
 
-// Once before the next paint, whatever moves until then.
-function lookSoon() {
-  cancelAnimationFrame(frame);
-  frame = requestAnimationFrame(look);
-}
+// `currentScript` is null for <script type="module">, which earlier releases asked for.
+const script = document.currentScript ?? all('[type=module][src*="/embed.js"]')[0];
 
-look();
-const changes = { subtree: true, childList: true, attributeFilter: TELLING };
-new MutationObserver(lookSoon).observe(document.documentElement, changes);
-window.addEventListener("message", (event) => {
-  if (event.origin !== HOME.origin || counts.hears(event, lookSoon)) return;
-  shown().some((el) => threads.get(el).hears(event));
-});
-window.addEventListener("hashchange", () => {
-  for (const el of shown()) threads.get(el).tellPlace();
-});
-window.addEventListener("resize", lookSoon);
-document.addEventListener("scroll", lookSoon, { capture: true, passive: true });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", lookSoon);
+// A page may have the script several times.
+window.parleyEmbed ??= [start(new URL(".", script.src))];

@@ -1,13 +1,15 @@
 // The page whose iframe this thread is in. There embed_thread.js is our other end. What passes between the two, beside what
 // host_line.js says:
 //
-//   page     from there    {url, page, hash, alone, theme, scheme, seen}, or only the changed members. `url` is the address
-//                          in the reader's browser; `page` {url, title} is for everybody (embed_page.js)
+//   page     from there    {url, page, theme, scheme, seen} whenever one of them changes. `url` is the address in the reader's
+//                          browser; `page` is what the page says of itself, for everybody (host_page.js)
+//            or            {hash, alone}: the comment to go to, and whether the page has no other thread
 //   height   to the host   {height} of all there is to see
 //   show     to the host   {top} of what the reader is to see
 //   scroll   to the host   {by}: what the reader was busy with has moved by that
 
 import { HostLine } from "./host_line.js";
+import { hostPage } from "./host_page.js";
 import { lookThrough } from "./sight.js";
 import { darken, wear } from "./theme.js";
 
@@ -24,6 +26,8 @@ export class Host {
   #comments;
   #line;
   #url = null;
+  /** @type {any} What the host has sent. */
+  #known = {};
 
   constructor(el, comments) {
     this.#el = el;
@@ -53,14 +57,21 @@ export class Host {
     return by;
   }
 
-  #heard({ url, page, theme, scheme, seen, hash, alone }) {
+  #heard({ hash, alone, ...page }) {
+    const changed = _.omit(page, (value, name) => _.isEqual(value, this.#known[name]));
+    Object.assign(this.#known, changed);
+    const { theme, scheme, seen, url } = changed;
     if (theme) wear(theme);
     if (scheme !== undefined) darken(scheme);
     if (seen) this.#see(seen);
-    if (url) this.#stand(url);
-    if (page !== undefined) this.#comments.page = this.#isOfHost(page?.url) ? page : null;
+    if (url) this.#stand(url.split("#")[0]);
+    if (url || changed.page) this.#comments.page = this.#pageFrom(this.#known);
     this.#measure();
     if (COMMENT.test(hash)) this.#goTo(hash, alone);
+  }
+
+  #pageFrom({ url, page }) {
+    return page && this.#isOfHost(url) ? hostPage(url, page) : null;
   }
 
   // Where it is not shown at all it has no height, and is not to lose the one that it had.

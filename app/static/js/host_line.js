@@ -1,9 +1,12 @@
-// The line between an iframe of ours and the page that it is in. At the other end there are modules of embed.js.
+// The line between an iframe of ours and the page that it is in. At the other end there is embed_thread.js.
 //
-//   ready   to the host   a listener is here; says nothing else, for who frames us is not known yet
+//   ready   to the host   a listener is here. `theme`: the names of what the page may say of how the thread looks. Nothing else,
+//                         because the host is not known yet
 //   page    from there    something about the page
 //
 // Each hears only the other's window, with an origin that the server has listed, and answers to just that.
+
+import { THEME } from "./theme.js";
 
 const HOSTS = 'meta[name="parley-hosts"]';
 
@@ -23,7 +26,7 @@ export class HostLine {
 
   open() {
     window.addEventListener("message", (event) => this.#heard(event));
-    window.parent.postMessage({ parley: "ready" }, "*");
+    window.parent.postMessage({ parley: "ready", theme: Object.keys(THEME) }, "*");
   }
 
   /** Nobody is told anything before they have spoken. */

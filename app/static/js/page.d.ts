@@ -53,5 +53,6 @@ declare namespace Parley {
 }
 
 interface Window {
+  parleyEmbed?: unknown; // in a page of another site: embed.js has run
   parley: Parley.Page;
 }

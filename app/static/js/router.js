@@ -9,7 +9,6 @@ export const Router = Backbone.Router.extend({
     confirm: "mailedLink",
     unlock: "mailedLink",
     "dev/mail": "mail",
-    "embed/counts": "counts",
     "embed/:type/*id": "embedded",
     ":type/*id": "thread",
   },

@@ -1,8 +1,24 @@
 // How a thread in somebody's page looks: as that page says, as far as it makes sense. What it says is set by name and through
 // the browser's own parser of that property, so it can be nothing but a colour, a font or a length.
 
-import { SCHEMES, THEME } from "./theme_names.js";
+/**
+ * What a page may say of how a thread in it looks, each as `--parley-<name>`: the variable of ours that it sets (page.css,
+ * embed.css), and the property that knows what a value of it looks like.
+ */
+export const THEME = /** @type {{ [name: string]: [string, string] }} */ ({
+  accent: ["--accent", "color"],
+  background: ["--paper", "color"],
+  surface: ["--surface", "color"],
+  text: ["--ink", "color"],
+  muted: ["--muted", "color"],
+  line: ["--line", "color"],
+  font: ["--sans", "font-family"],
+  "heading-font": ["--serif", "font-family"],
+  "font-size": ["--size", "font-size"],
+  radius: ["--radius", "border-radius"],
+});
 
+const SCHEMES = ["light", "dark"];
 const GROUND = "--ground"; // what is behind a thread whose background lets through what is behind the iframe
 const BY_SCHEME = "(prefers-color-scheme: dark)";
 const ALWAYS = "(min-width: 0)";
