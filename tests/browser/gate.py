@@ -180,7 +180,8 @@ GATE = {
     "test_embedding.py": [
         "test_what_is_written_under_one_page_is_there_under_the_other_and_in_parley",
         "test_all_threads_of_a_page_and_of_all_its_tabs_have_one_stream",
-        "test_counts_are_live_over_the_same_stream",
+        "test_counts_are_live_over_one_stream_for_all_of_a_page",
+        "test_a_thread_is_loaded_when_the_reader_comes_near",
         "test_the_pages_style_and_the_threads_do_not_meet",
         "test_the_frame_is_as_high_as_the_thread",
         "test_an_address_of_a_comment_leads_to_the_hosts_page_and_to_the_comment",
