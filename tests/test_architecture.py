@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 APP = ROOT / "app"
@@ -68,7 +67,12 @@ def layer_of(module: str) -> int | None:
     return next((number for number, places in enumerate(LAYERS) if belongs(module, places)), None)
 
 
-def imports_of(path: Path) -> Iterator[str]:
+@cache
+def imports_of(path: Path) -> list[str]:
+    return list(imported_by(path))
+
+
+def imported_by(path: Path) -> Iterator[str]:
     """Every module named in an import, those inside functions and for type checking, too."""
     package = name_of(path) if path.name == "__init__.py" else name_of(path).rpartition(".")[0]
     for node in ast.walk(ast.parse(path.read_text())):
@@ -87,39 +91,50 @@ def is_module(name: str) -> bool:
     return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_imports_run_one_way(path: Path) -> None:
-    module = name_of(path)
-    if module == "app":
-        assert not [name for name in imports_of(path) if name.startswith("app")]
-        return
-    layer = layer_of(module)
-    assert layer is not None, f"{module} has no place in LAYERS"
-    for name in imports_of(path):
-        imported = layer_of(name)
-        assert imported is None or imported >= layer, f"{module} imports {name}"
+def imports() -> Iterator[tuple[str, str]]:
+    """(importing module, imported module), for all of the app."""
+    return ((name_of(path), name) for path in MODULES for name in imports_of(path))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_each_foreign_library_has_one_owner(path: Path) -> None:
-    module = name_of(path)
-    for name in imports_of(path):
-        owners = OWNERS.get(name.partition(".")[0])
-        assert owners is None or belongs(module, owners), f"{module} imports {name}"
-
-
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_only_the_settings_read_the_environment(path: Path) -> None:
-    if name_of(path) == "app.settings":
-        return
+def environment_reads(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Attribute):
-            assert node.attr not in {"environ", "getenv", "environb"}, f"line {node.lineno}"
+            names = {node.attr}
         elif isinstance(node, ast.ImportFrom) and node.module == "os":
-            assert not {alias.name for alias in node.names} & {"environ", "getenv"}, f"line {node.lineno}"
+            names = {alias.name for alias in node.names}
+        else:
+            continue
+        if names & {"environ", "getenv", "environb"}:
+            yield f"{path.relative_to(ROOT)}:{node.lineno}"
+
+
+def test_each_module_has_a_layer() -> None:
+    assert [name for name in map(name_of, MODULES) if name != "app" and layer_of(name) is None] == []
+
+
+def test_imports_run_one_way() -> None:
+    def is_upward(module: str, name: str) -> bool:
+        own, imported = layer_of(module), layer_of(name)
+        return imported is not None and (own is None or imported < own)
+
+    assert [f"{module} imports {name}" for module, name in imports() if is_upward(module, name)] == []
+
+
+def test_each_foreign_library_has_one_owner() -> None:
+    def is_foreign(module: str, name: str) -> bool:
+        owners = OWNERS.get(name.partition(".")[0])
+        return owners is not None and not belongs(module, owners)
+
+    assert [f"{module} imports {name}" for module, name in imports() if is_foreign(module, name)] == []
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    paths = [path for path in MODULES if name_of(path) != "app.settings"]
+    assert [line for path in paths for line in environment_reads(path)] == []
 
 
 def test_the_core_knows_no_http() -> None:
-    for path in MODULES:
-        if belongs(name_of(path), ("app.live", "app.models")):
-            assert not [name for name in imports_of(path) if belongs(name, ("starlette", "httpx", "uvicorn"))]
+    http, core = ("starlette", "httpx", "uvicorn"), ("app.live", "app.models")
+    assert [
+        f"{module} imports {name}" for module, name in imports() if belongs(module, core) and belongs(name, http)
+    ] == []
