@@ -2,7 +2,8 @@
 # make wheel  dist/parley-….whl, with all that it takes to run
 # make chaos  everything broken, again and again, with real parts; SECONDS=600 SEED=7
 # make bench  how fast it is, beside what else could do the same work; SCENARIOS="fan-out storm" ROUNDS=5 SESSIONS="200 1000" BEFORE=../older
-# make test   every check and every test, on servers and a browser that it finds or fetches itself; WORKERS=4
+# make test   the gate: all checks, and the tests that prove each promise once, on servers and a Chromium that it provides; WORKERS=2
+# make test-all   everything: both databases, random seeds, other browsers, real proxies, long searches; see docs/testing.md
 
 # Any Python from 3.11 on that can make a virtual environment: `make run PYTHON=python3.13` to choose.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -29,24 +30,22 @@ ASSETS := node_modules/.assets
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: lock run test test-all retest chaos bench check assets browser proxies wheel notices format clean
+.PHONY: lock run test test-all chaos bench check assets browser other-browsers proxies wheel notices format clean
 
 run: $(INSTALLED) $(ASSETS)
 	@exec $(BIN)/python -m app
 
-# One process of tests waits as often as it works, so two make use of two cores. WORKERS=0: in this one process.
+# Two processes make use of two cores. WORKERS=0: in this one process.
 WORKERS ?= 2
-test: check browser proxies
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+test: check browser
+	@$(PYTEST)
 
-# Everything: both databases, random seeds, and a longer search for texts that are slow to render.
-test-all: check browser proxies
-	@$(BIN)/python -m pytest --everything --numprocesses $(WORKERS) --dist worksteal
+# The searches come first, so that the last lines are pytest's summary.
+test-all: check browser other-browsers proxies
 	@$(BIN)/python -m tests.models.slow_texts --seconds 120
-
-# What failed last, once more and alone: to see whether it was the test or a machine that had other things to do.
-retest: check browser
-	@$(BIN)/python -m pytest --last-failed --last-failed-no-failures all
+	@$(BIN)/python -m tests.chaos --seconds 120
+	@$(PYTEST) --everything
 
 SECONDS ?= 600
 chaos: $(INSTALLED_DEV) $(ASSETS)
@@ -75,18 +74,21 @@ wheel: $(INSTALLED_DEV) assets
 notices: $(INSTALLED_DEV) $(ASSETS)
 	@$(BIN)/python -m tests.support.notices >THIRD_PARTY_NOTICES.md
 
-# On PATH, else Debian's, else Playwright's own download. Firefox and WebKitGTK are tested with where they are to be had.
+# Chromium: on PATH, else Debian's, else Playwright's own download.
 browser: $(INSTALLED_DEV)
 	@if ! $(FIND_BROWSER) && test "$$(id -u)" = 0 && command -v apt-get; then \
 		apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
 			apt-get -qq install -y --no-install-recommends chromium; fi >/dev/null 2>&1 || true
 	@$(FIND_BROWSER) >/dev/null || $(BIN)/playwright install chromium || true
 	@$(FIND_BROWSER) || { echo "No Chromium: the tests need one. Put chromium or google-chrome on PATH." >&2; exit 1; }
+
+# Firefox and WebKitGTK, for test-all: tests skip an engine that this machine does not have.
+other-browsers: $(INSTALLED_DEV)
 	@if ! $(FIND_OTHERS) && test "$$(id -u)" = 0 && command -v apt-get; then apt-get -qq update; \
 		for package in firefox-esr webkit2gtk-driver xvfb; do DEBIAN_FRONTEND=noninteractive \
 			apt-get -qq install -y --no-install-recommends $$package; done; fi >/dev/null 2>&1 || true
 
-# nginx and Caddy, to try the recipes with, where they are to be had: unpacked beside the packages, and started by tests only.
+# nginx and Caddy, for test-all: unpacked into .venv, and started by tests only.
 proxies: $(INSTALLED_DEV)
 	@if ! $(FIND_PROXIES) && command -v apt-get; then mkdir -p $(VENV)/proxies && cd $(VENV)/proxies; \
 		test "$$(id -u)" != 0 || apt-get -qq update; \

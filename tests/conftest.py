@@ -67,8 +67,8 @@ def pytest_configure(config: pytest.Config) -> None:
         option.randomly_seed = random.Random().getrandbits(32) if everything else GATE_SEED
     if everything and option.hypothesis_seed is None:
         option.hypothesis_seed = option.randomly_seed
-    hypothesis.settings.register_profile("everything", print_blob=True)
-    hypothesis.settings.register_profile("gate", derandomize=True, database=None)
+    hypothesis.settings.register_profile("everything", max_examples=250, print_blob=True)
+    hypothesis.settings.register_profile("gate", max_examples=50, derandomize=True, database=None)
     hypothesis.settings.load_profile("everything" if everything else "gate")
 
 

@@ -12,6 +12,8 @@ from sqlalchemy import text
 
 from app.database import Database, is_unavailable, make_room
 
+pytestmark = pytest.mark.both_databases
+
 
 async def said(database: Database, *statements: str) -> BaseException:
     try:

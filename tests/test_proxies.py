@@ -7,7 +7,6 @@ import re
 import socket
 import ssl
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -34,7 +33,7 @@ SAFELY_BIG = "a" * 1_200_000  # bytes, more than a proxy lets pass
 Seen = list[dict[str, Any]]
 
 
-pytestmark = pytest.mark.sqlite_only
+pytestmark = [pytest.mark.sqlite_only, pytest.mark.extended]
 
 
 @pytest.fixture(params=PROXIES)
@@ -51,7 +50,7 @@ async def behind(
     proxy: str, settings: Settings, change: Callable[[str], str] = str
 ) -> AsyncIterator[tuple[Proxied, Starlette, Seen]]:
     """The app behind this proxy, as browsers come to it and as it is, and the requests that have come to it."""
-    app, seen = create_app(settings), Seen()
+    app, seen = create_app(settings.model_copy(update={"heartbeat_seconds": 60.0})), Seen()
 
     async def looked_at(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
@@ -66,15 +65,12 @@ async def behind(
 
 async def test_what_browsers_get_through_it(proxy: str, settings: Settings) -> None:
     async with behind(proxy, settings) as (site, app, seen), person(site, "Alice") as alice, site.client() as guest:
-        began = time.monotonic()
+        # Heartbeats are a minute apart: a proxy that holds a block back holds it longer than the test waits.
         async with listening(guest, "Article/1") as stream:
             await stream.until("heartbeat")
-            assert time.monotonic() - began < 1, "the first heartbeat is not held back"
             assert "content-encoding" not in stream.response.headers
-            began = time.monotonic()
             comment = await write(alice, "a comment that crosses")
             assert (await stream.until("create.success")).model["id"] == comment["id"]
-            assert time.monotonic() - began < 1
 
         await wait_until(lambda: not app.state.admission.streams, "the app to know that nobody listens", 3)
         await goes_on_after_a_reload(site, alice, guest)

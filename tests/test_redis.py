@@ -21,7 +21,7 @@ from tests.support.redis import Kind, in_a_cluster, over_tls, under_sentinel, wi
 from tests.support.waiting import wait_until
 
 KINDS = [with_a_password, over_tls, under_sentinel, in_a_cluster]
-FOLLOWING = 15  # seconds until Redis is found where it is now: two, and the rest for a busy machine
+FOLLOWING = 40  # seconds until Redis is found where it is now: two, and the rest for a busy machine
 FEW = Limit("few", parse("100 per hour"), parse("4 per hour"))
 
 

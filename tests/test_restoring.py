@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from app.settings import Settings
     from tests.support.postgres import PostgresServer
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture(autouse=True)
 def passwords_cost_little(cheap_passwords: None) -> None:

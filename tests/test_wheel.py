@@ -19,6 +19,8 @@ from tests.support import notices
 from tests.support.front_end import static
 from tests.support.serving import spawned
 
+pytestmark = pytest.mark.extended
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -13,8 +13,8 @@ import pytest
 from tests.chaos.proxy import BAD_GATEWAY, HELD_BACK, PER_BYTE, Ends, Proxy, Weather, to_port
 from tests.support.waiting import wait_until
 
-SOON = 10.0  # seconds
-A_WHILE = 0.1  # seconds in which what does not come would have come
+SOON = 40.0  # seconds, on a machine that is busy with others
+A_WHILE = 0.1  # seconds of silence that a test looks at; a slow machine makes it easier to pass, never harder
 
 
 @dataclass
@@ -118,8 +118,10 @@ async def test_cut_both_sides_are_told(road: Road) -> None:
 async def test_half_open_one_side_is_not_told_until_it_is_mended(road: Road) -> None:
     first, second = await road.visit(), await road.visit()
     road.proxy.half_open()
-    assert [await nothing(end) for end in first] == [False, True]
-    assert [await nothing(end) for end in second] == [True, False]
+    assert await gone(first[0])
+    assert await gone(second[1])
+    assert await nothing(first[1])
+    assert await nothing(second[0])
     road.proxy.mend()
     assert [await gone(end) for ends in (first, second) for end in ends] == [True] * 4
 
@@ -153,14 +155,13 @@ async def test_dribbles_byte_by_byte(road: Road) -> None:
     road.proxy.weather = Weather(dribble=True)
     began = time.monotonic()
     near[1].write(b"0123456789")
-    assert await heard(far) == b"0"
-    assert await far[0].readexactly(9) == b"123456789"
+    assert await far[0].readexactly(10) == b"0123456789"
     assert time.monotonic() - began > 9 * PER_BYTE
 
 
 async def test_delays(road: Road) -> None:
     near, far = await road.visit()
-    road.proxy.weather = Weather(delay=2 * A_WHILE)
+    road.proxy.weather = Weather(delay=1.0)
     near[1].write(b"far away")
     assert await nothing(far)
     assert await heard(far) == b"far away"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from app.settings import Settings
     from tests.support.postgres import PostgresServer
 
+pytestmark = pytest.mark.both_databases
+
 
 async def examined(settings: Settings, url: str = "") -> Diagnosis:
     return await diagnosed(database.examine(settings.model_copy(update={"database_url": url or settings.database_url})))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import tracemalloc
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import httpx
@@ -17,10 +20,13 @@ from tests.support.waiting import wait_until
 if TYPE_CHECKING:
     from tests.support.serving import Site
 
-RECONNECTS = 10_000
-SPARE = 100  # descriptors by which the pools may still grow; a leak would be of thousands
-ASLEEP = 60  # streams that nobody reads
-CEILING = 640 * 1024  # bytes for each, with what all share: frames, chunks, garbage that waits. A queue is 4 MB
+RECONNECTS = 1_000
+MANY_RECONNECTS = 10_000
+SPARE = 100  # descriptors by which the pools may still grow; a leak would be of a thousand
+ASLEEP = 30  # streams that nobody reads
+CHANGES = 100  # of 10,000 characters
+BUFFERED = 160 * 1024  # bytes: uvicorn's high-water mark of 64 KiB, a batch of 64 KiB, and a change
+MORE = 20 * 1024  # bytes: a queue would hold half a megabyte more for each
 
 HALVES = {
     "a line": b"GET /str",
@@ -62,7 +68,8 @@ async def test_half_a_request(site: Site, alice: httpx.AsyncClient, half: bytes)
     assert [comment["body"] for comment in (await snapshot(alice))["comments"]] == ["Whole"]
 
 
-async def test_one_who_reconnects_all_the_time_leaves_nothing(site: Site, alice: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize("times", [RECONNECTS, pytest.param(MANY_RECONNECTS, marks=pytest.mark.extended)])
+async def test_one_who_reconnects_all_the_time_leaves_nothing(site: Site, alice: httpx.AsyncClient, times: int) -> None:
     process = psutil.Process()
     async with listening(alice, "Article/1") as stream:
         position = (await stream.next()).id
@@ -81,7 +88,7 @@ async def test_one_who_reconnects_all_the_time_leaves_nothing(site: Site, alice:
 
     await all_come_and_go(400)  # the pools are as large as they get
     descriptors, tasks = process.num_fds(), len(asyncio.all_tasks())
-    await all_come_and_go(RECONNECTS)
+    await all_come_and_go(times)
     await wait_until(lambda: len(asyncio.all_tasks()) <= tasks + 2, "their tasks to end")
     await wait_until(lambda: process.num_fds() <= descriptors + SPARE, "their sockets to close")
 
@@ -100,21 +107,36 @@ async def test_one_who_leaves_in_the_middle_of_a_write_has_written_it(site: Site
 
 
 async def test_those_who_do_not_read_cost_a_bounded_amount_each(site: Site, alice: httpx.AsyncClient) -> None:
-    """However much there is for them: a batch, and what the server holds before it waits, and no queue."""
-    process = psutil.Process()
+    """A reader that sleeps holds a batch, and what the server buffers before it waits. A queue would hold it all."""
     await write(alice, "Warm")
-    sockets = [connect(site) for _ in range(ASLEEP)]
-    for each in sockets:
-        each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        each.sendall(b"GET /streams?topic=Article/1 HTTP/1.1\r\nHost: x\r\n\r\n")
-    await wait_until(lambda: site.server.config.app.state.admission.streams == ASLEEP, "them to be there")
-    before = process.memory_info().rss
-    async with listening(alice, "Article/1") as stream:
-        await stream.next()
-        for number in range(400):  # four megabytes for each
-            await write(alice, f"{number} {'x' * 9_990}")
-            await stream.until("create.success")
-    grown = process.memory_info().rss - before
-    for each in sockets:
-        each.close()
-    assert grown < ASLEEP * CEILING, f"{grown / ASLEEP / 1024:.0f} KiB each"
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(connect(site)) for _ in range(ASLEEP)]
+        known = set(site.server.server_state.connections)
+        for each in sockets:
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            each.sendall(b"GET /streams?topic=Article/1 HTTP/1.1\r\nHost: x\r\n\r\n")
+        await wait_until(lambda: site.server.config.app.state.admission.streams == ASLEEP, "them to be there")
+        asleep = [one for one in set(site.server.server_state.connections) - known if one.transport]
+        for one in asleep:  # the kernel would take megabytes for each
+            one.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+        async with listening(alice, "Article/1") as stream:
+            await stream.next()
+            tracemalloc.start()
+            try:
+                for number in range(CHANGES):
+                    await write(alice, f"{number} {'x' * 9_990}")
+                    await stream.until("create.success")
+                    if number == CHANGES // 2:  # each is full by now: caches and buffers have their size
+                        before = held()
+                each = (held() - before) / ASLEEP
+            finally:
+                tracemalloc.stop()
+        buffered = max(one.transport.get_write_buffer_size() for one in asleep)
+    assert 0 < buffered <= BUFFERED, f"{buffered:,} bytes for one of them"
+    assert each < MORE, f"{each:,.0f} bytes more for each, after {CHANGES // 2} more changes"
+
+
+def held() -> int:
+    """The bytes that Python holds."""
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +13,7 @@ from tests.faults.persistence import Persistent
 from tests.support.people import person, snapshot, write
 from tests.support.serving import serving
 from tests.support.sse import listening
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -31,7 +31,8 @@ async def test_one_who_does_not_read_is_torn_off(
     from app.web import push
 
     monkeypatch.setattr(push, "FAREWELL", FAREWELL)
-    async with serving(create_app(settings)) as site, person(site, "Alice") as alice, site.client() as bob:
+    waiting: dict[str, Any] = {"timeout_graceful_shutdown": None}  # for everybody, for ever
+    async with serving(create_app(settings), **waiting) as site, person(site, "Alice") as alice, site.client() as bob:
         with socket.socket() as asleep:
             asleep.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
             asleep.connect(("127.0.0.1", int(site.url.rpartition(":")[2])))
@@ -42,12 +43,9 @@ async def test_one_who_does_not_read_is_torn_off(
                     await write(alice, f"{number} {'x' * 9_990}")
                 await stream.until(lambda block: block.event.endswith("create.success") and block.model["seq"] == 100)
                 with caplog.at_level(logging.WARNING):
-                    began = time.monotonic()
                     site.stop()
                     await stream.ended()
-                    while site.server.server_state.connections:
-                        await asyncio.sleep(0.01)
-    assert time.monotonic() - began < FAREWELL + 2
+                    await wait_until(lambda: not site.server.server_state.connections, "all connections to close")
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 

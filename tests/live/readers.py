@@ -13,8 +13,7 @@ from app.live.topics import Topic
 from app.live.viewers import GUEST, Viewer
 from tests.live.people import ARTICLE
 from tests.support.sse import Block, Parser
-
-HINTED = 4.0  # seconds; what no hint told of comes with a sweep, after five or so
+from tests.support.waiting import PATIENCE
 
 
 class Reader:
@@ -28,7 +27,7 @@ class Reader:
         self._parser = Parser()
         self._stream = session.stream()
 
-    async def next(self, timeout: float = HINTED) -> Block:
+    async def next(self, timeout: float = PATIENCE) -> Block:
         while not self._waiting:
             async with asyncio.timeout(timeout):
                 self._waiting += self._parser.feed(await anext(self._stream))
@@ -37,7 +36,7 @@ class Reader:
         self.position = block.id or self.position
         return block
 
-    async def until(self, event: str, timeout: float = HINTED) -> Block:
+    async def until(self, event: str, timeout: float = PATIENCE) -> Block:
         while not (block := await self.next(timeout)).event.endswith(event):
             pass
         return block

@@ -17,6 +17,8 @@ from tests.live.note import NOTE, pin
 from tests.live.people import ARTICLE, correct, enrol, say, take_back
 from tests.live.replicas import add_notes
 
+pytestmark = pytest.mark.both_databases
+
 
 async def test_nobody_has_written_to_an_unknown_topic(parley: Parley) -> None:
     await enrol(parley, "alice")

@@ -40,6 +40,9 @@ from tests.live.replicas import Process, Replica, above, add_notes, enrol_three,
 from tests.support.people import PASSWORD
 from tests.support.waiting import PATIENCE, wait_until
 
+pytestmark = pytest.mark.both_databases
+
+
 ACTIONS = st.lists(
     st.one_of(
         st.tuples(st.just("write"), st.integers(1, 4)),  # so many writers at once

@@ -36,7 +36,7 @@ from tests.support.people import PASSWORD
 States = dict[str, Any]
 CHUNK = 3  # changes of each table
 
-pytestmark = pytest.mark.usefixtures("cheap_passwords")
+pytestmark = [pytest.mark.usefixtures("cheap_passwords"), pytest.mark.both_databases]
 
 
 @pytest.fixture

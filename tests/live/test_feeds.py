@@ -131,6 +131,7 @@ async def _fails(*_: object, **__: object) -> None:
     raise ConnectionError("the database is away")
 
 
+@pytest.mark.both_databases
 async def test_a_head_that_went_back_is_a_new_epoch_for_everyone(other: Process, parley: Parley, alice: Viewer) -> None:
     for number in range(3):
         await say(parley, alice, f"number {number}")

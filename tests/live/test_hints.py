@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -84,10 +83,8 @@ async def test_a_writer_does_not_notice_that_redis_is_away(redis_server: RedisSe
     async with listening(Ear(redis_server.url)) as ear:
         await wait_until(lambda: ear.hints.flowing, "Redis")
         redis_server.kill()
-        began = time.monotonic()
         for number in range(module.QUEUE + 10):
             ear.hints.publish(f"gid {number}")
-        assert time.monotonic() - began < 1
         assert ear.hints.dropped == 10
         await wait_until(lambda: not ear.hints.flowing, "the break to be noticed")
         assert ear.hints.breaks == 1
@@ -111,11 +108,12 @@ async def test_a_paused_redis_is_noticed_though_its_connection_stands(
 
 async def test_pongs_keep_a_quiet_subscription(redis_url: str, channel: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PING_EVERY", 0.01)
-    monkeypatch.setattr(module, "SILENCE", 0.2)
+    monkeypatch.setattr(module, "SILENCE", 2.0)
     async with listening(Ear(redis_url, channel)) as ear:
         await wait_until(lambda: ear.hints.flowing, "Redis")
-        began = time.monotonic()
-        await wait_until(lambda: time.monotonic() - began > 0.5, "a while to pass")
+        clock = asyncio.get_running_loop().time
+        subscribed = clock()
+        await wait_until(lambda: clock() - subscribed > 2 * module.SILENCE, "more than the silence that breaks it")
         assert ear.doubts == 1
 
 
@@ -158,9 +156,7 @@ async def test_what_cannot_be_mentioned_now_is_not_mentioned_later(redis_server:
         await wait_until(lambda: not ear.hints.flowing, "the break to be noticed")
         ear.hints.mention("far too late")
         await wait_until(lambda: not ear.hints._mentions, "the rest to be dropped")
-        began = time.monotonic()
-        await ear.hints.flush(5)
-        assert time.monotonic() - began < 1, "nothing is left to wait for"
+        await ear.hints.flush(3600)  # returns at once: nothing is left to wait for
         redis_server.restart()
         await wait_until(lambda: beside.doubts == 2, "the second subscription")
         ear.hints.mention("in time")

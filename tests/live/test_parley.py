@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import time
 
 import pytest
 
@@ -46,13 +45,13 @@ async def test_what_a_script_in_another_process_changes_arrives(parley: Parley, 
         script = await asyncio.create_subprocess_exec(
             sys.executable, "-c", SCRIPT, f"gid://parley/Comment/{comment.id}", cwd=ROOT, env=environment
         )
-        update = await reader.until("update.success", timeout=10)
+        update = await reader.until("update.success")
         assert (update.model["body"], update.model["seq"]) == ("hello", 2)
         assert await script.wait() == 0
 
 
 async def test_without_redis_it_is_slower_and_never_wrong(settings: Settings, redis_server: RedisServer) -> None:
-    settings = settings.model_copy(update={"redis_url": redis_server.url, "sweep_seconds": 60})
+    settings = settings.model_copy(update={"redis_url": redis_server.url, "sweep_seconds": 300})
     async with Parley(settings, LIVE_MODELS) as here, Parley(settings, LIVE_MODELS) as there:
         alice = await enrol(here, "alice")
         await wait_until(lambda: here.hints.flowing and there.hints.flowing, "Redis")
@@ -62,10 +61,8 @@ async def test_without_redis_it_is_slower_and_never_wrong(settings: Settings, re
             await reader.until("create.success")
             redis_server.kill()
             await wait_until(lambda: not there.hints.flowing, "the break to be noticed")
-            began = time.monotonic()
-            await say(here, alice, "by sweep")
-            assert time.monotonic() - began < 1, "a writer waited for Redis"
-            assert (await reader.until("create.success", timeout=4)).model["body"] == "by sweep"
+            await say(here, alice, "by sweep")  # Redis stays away: a writer that waits for it would wait for ever
+            assert (await reader.until("create.success")).model["body"] == "by sweep"
 
 
 async def test_touching_what_is_gone_is_an_error(parley: Parley) -> None:

@@ -28,7 +28,7 @@ from tests.live.people import ARTICLE, enrol, say
 from tests.live.readers import Reader, reading
 from tests.support.redis import RedisServer
 from tests.support.sse import Block
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 OTHER = Topic("Article", "2")
 TYPES = frozenset({"Article", "Page"})
@@ -536,7 +536,7 @@ class Looking:
                 return block
         return None
 
-    async def sees(self, *names: str, timeout: float = 5) -> dict[str, Any]:
+    async def sees(self, *names: str, timeout: float = PATIENCE) -> dict[str, Any]:
         """Waits until it was told of these people, and nobody else, last."""
         return await wait_until(lambda: self._sees(sorted(names)), f"{names} to be there", timeout)
 
@@ -617,6 +617,7 @@ async def test_nobody_without_a_key_puts_a_name_on_a_screen(
     assert not [record for record in caplog.records if "Mallory" in record.message]
 
 
+@pytest.mark.extended  # in real time; the gate has it on the simulated clock above
 @pytest.mark.usefixtures("hurried")
 async def test_the_people_of_a_process_that_crashed_are_gone(settings: Settings) -> None:
     async with two(settings) as (here, there):
@@ -626,7 +627,7 @@ async def test_the_people_of_a_process_that_crashed_are_gone(settings: Settings)
             with pytest.raises(AssertionError):  # for longer than the bound, as long as it says so
                 await hers.sees("Alice", timeout=1.2 * module.EXPIRY)
             await there._tasks.cancel()
-            assert (await hers.sees("Alice", timeout=2 * module.EXPIRY))["count"] == 1
+            assert (await hers.sees("Alice", timeout=PATIENCE))["count"] == 1
 
 
 @pytest.mark.usefixtures("hurried")
@@ -643,7 +644,7 @@ async def test_without_redis_everything_else_goes_on(settings: Settings, redis_s
                 await say(there, bob, "By sweep")
                 await guests.until("create.success")
             redis_server.restart()
-            await hers.sees("Alice", "Bob", timeout=10)
+            await hers.sees("Alice", "Bob")
 
 
 @pytest.mark.usefixtures("hurried")
@@ -695,7 +696,7 @@ async def test_changes_come_first_and_a_poll_does_not_end_for_presence(parley: P
         await wait_until(lambda: hers._sees(["Alice", "Bob"])["typing"], "Alice to be told")
         assert not his.read.done()
         await say(parley, alice, "News")
-        await asyncio.wait([his.read], timeout=5)
+        await asyncio.wait([his.read], timeout=PATIENCE)
         events = [block.event for block in his.reader.blocks]
         assert events == ["heartbeat", "global.comment.create.success", "presence", "message"]
 

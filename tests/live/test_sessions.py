@@ -388,7 +388,7 @@ async def test_hints_reach_topics_with_the_longest_names(parley: Parley, alice: 
     async with reading(parley.feeds, topic) as reader:
         await reader.next()
         await say(parley, alice, "hello", topic)
-        assert (await reader.until("create.success", timeout=2)).model["body"] == "hello"
+        assert (await reader.until("create.success")).model["body"] == "hello"
 
 
 class Hands:

@@ -17,6 +17,9 @@ from app.models.refusals import Conflict
 from tests.live.people import ARTICLE, correct, enrol, say, take_back
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.both_databases
+
+
 PAGE = Topic("Page", "about")
 
 

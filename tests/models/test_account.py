@@ -185,6 +185,7 @@ async def test_a_wrong_password_tells_nobody_that_an_address_waits(asking: Parle
         assert not await can_sign_in(asking, email, password)
 
 
+@pytest.mark.both_databases
 async def test_of_two_who_give_one_address_at_once_one_has_it(parley: Parley) -> None:
     results = await asyncio.gather(
         *(accounts.sign_up(parley, ALICE, f"alice {number}", PASSWORD) for number in range(4)), return_exceptions=True
@@ -193,6 +194,7 @@ async def test_of_two_who_give_one_address_at_once_one_has_it(parley: Parley) ->
     assert await count_of(parley, User) == await count_of(parley, Login) == 1
 
 
+@pytest.mark.both_databases
 async def test_of_two_who_take_one_name_at_once_one_has_it(parley: Parley) -> None:
     results = await asyncio.gather(
         *(accounts.sign_up(parley, f"{number}@example.com", "Alice", PASSWORD) for number in range(4)),
@@ -211,6 +213,7 @@ async def test_a_name_that_looks_like_anothers_is_taken(parley: Parley) -> None:
     assert await accounts.sign_up(parley, ALICE, "\u0441\u043e\u0441\u043e", PASSWORD), "it is free again"
 
 
+@pytest.mark.both_databases
 async def test_of_two_who_give_one_address_at_once_none_is_told(asking: Parley) -> None:
     results = await asyncio.gather(
         *(accounts.sign_up(asking, ALICE, f"alice {number}", PASSWORD) for number in range(4)), return_exceptions=True
@@ -266,6 +269,7 @@ async def test_of_two_changes_the_later_one_counts(parley: Parley, alice: Viewer
     assert (await user_named(parley, "alice")).email == NEW
 
 
+@pytest.mark.both_databases
 async def test_two_changes_at_once_leave_one_that_waits(parley: Parley, alice: Viewer) -> None:
     addresses = [f"{number}@example.com" for number in range(4)]
     await asyncio.gather(*(accounts.change_email(parley, alice, address, PASSWORD) for address in addresses))
@@ -298,6 +302,7 @@ async def test_an_address_that_two_want_is_whose_owner_clicks(parley: Parley, al
     assert (await user_named(parley, "alice")).email == ALICE
 
 
+@pytest.mark.both_databases
 async def test_of_two_who_click_at_once_one_gets_it(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     tokens = []
     for viewer in (alice, bob):
@@ -399,6 +404,7 @@ async def test_who_was_remembered_still_is(parley: Parley, alice: Viewer) -> Non
     assert login.remember
 
 
+@pytest.mark.both_databases
 async def test_of_two_changes_at_once_the_second_must_know_the_first(parley: Parley, alice: Viewer) -> None:
     new = [f"talk among others {number}" for number in range(3)]
     results = await asyncio.gather(
@@ -441,6 +447,7 @@ async def test_a_reset_is_used_once(parley: Parley, alice: Viewer) -> None:
     assert await can_sign_in(parley, password=ANOTHER_PASSWORD)
 
 
+@pytest.mark.both_databases
 async def test_of_two_uses_at_once_one_wins(parley: Parley, alice: Viewer) -> None:
     token = await reset_token(parley)
     new = [f"talk among others {number}" for number in range(4)]
@@ -581,6 +588,7 @@ async def test_the_name_and_the_address_are_free_again(parley: Parley, alice: Vi
     assert await comments_by(parley, again) == []
 
 
+@pytest.mark.both_databases
 async def test_a_deletion_twice_at_once_is_one(parley: Parley, alice: Viewer) -> None:
     results = await asyncio.gather(
         *(accounts.delete(parley, alice, PASSWORD, "keep") for _ in range(3)), return_exceptions=True
@@ -684,6 +692,7 @@ async def test_what_a_killed_process_left_undone_is_finished(
     assert [comment.seq for comment in await comments_by(parley, alice)] == before, "and is done"
 
 
+@pytest.mark.both_databases
 async def test_several_may_finish_it_at_once(parley: Parley, settings: Settings, alice: Viewer) -> None:
     for number in range(8):
         await say(parley, alice, f"number {number}")

@@ -92,6 +92,7 @@ async def test_comments_say_who_moderates(parley: Parley) -> None:
         assert render(await say(parley, carol, "after"), carol.kind(None))["role"] == shown
 
 
+@pytest.mark.both_databases
 async def test_a_taken_name_is_refused_and_a_former_one_is_free(parley: Parley) -> None:
     alice, bob = await enrol(parley, "alice"), await enrol(parley, "bob")
     with pytest.raises(Invalid) as refusal:

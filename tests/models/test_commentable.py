@@ -25,6 +25,9 @@ from app.settings import Settings
 from tests.live.people import ARTICLE, enrol, say, take_back
 from tests.support.people import PASSWORD
 
+pytestmark = pytest.mark.both_databases
+
+
 PAGE = Topic("Page", "about")
 
 

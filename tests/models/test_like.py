@@ -27,6 +27,8 @@ from tests.live.people import ARTICLE, correct, enrol, say, take_back
 from tests.support.people import PASSWORD
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture(autouse=True)
 def passwords_cost_little(cheap_passwords: None) -> None:

@@ -23,6 +23,9 @@ from tests.live.people import enrol
 from tests.models.post import everything, kinds_to, token_to, user_named
 from tests.support.people import PASSWORD
 
+pytestmark = pytest.mark.both_databases
+
+
 ALICE = "alice@example.com"
 
 

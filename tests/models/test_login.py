@@ -155,6 +155,7 @@ async def test_more_than_a_batch_of_them_ends(parley: Parley, alice: Viewer, mon
     assert [await stands(parley, login_id) for login_id in over] == [False] * 5
 
 
+@pytest.mark.both_databases
 async def test_two_processes_may_end_them_at_once(parley: Parley, alice: Viewer, settings: Settings) -> None:
     await change(parley, alice.login_id, expires_at=datetime.now(UTC) - timedelta(seconds=1))
     before = await head_of(parley, alice)
@@ -218,6 +219,7 @@ async def test_what_has_ended_is_not_used_back_to_life(parley: Parley, alice: Vi
     assert await how_ended(parley, alice.login_id) == "signed_out"
 
 
+@pytest.mark.both_databases
 async def test_one_who_uses_it_while_it_ends_does_not_undo_the_end(parley: Parley, alice: Viewer) -> None:
     assert alice.login_id
     await asyncio.gather(

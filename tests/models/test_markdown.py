@@ -217,7 +217,7 @@ def visible(text: str) -> str:
     return "".join(character for character in text if unicodedata.category(character)[0] not in "ZC")
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, database=None)
+@settings(max_examples=400, deadline=None)
 @given(typed)
 @example("> a\n> - b\n>   1. c\nd")
 @example("- a\n\n  b\n\n  ```\n  c\n  ```\n- d")
@@ -233,7 +233,7 @@ def test_every_character_that_is_no_markup_is_shown_in_its_order(text: str) -> N
     assert shown is None, f"something else is shown of {text!r}: {html(text)}"
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=150, deadline=None)
 @given(typed)
 def test_a_plain_text_reads_the_same_as_html(text: str) -> None:
     if render(text).html is None:
@@ -241,7 +241,7 @@ def test_a_plain_text_reads_the_same_as_html(text: str) -> None:
         assert html(text) == plain_html(text)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=150, deadline=None)
 @given(typed, st.lists(st.sampled_from(["bob", "bob word", "word", "谢"]), max_size=3))
 def test_a_rendering_depends_on_the_text_and_the_names_that_it_marks(text: str, names: list[str]) -> None:
     first = render(text, names)

@@ -9,6 +9,9 @@ import pytest
 from app.models.comment import LONGEST_BODY
 from tests.models.slow_texts import milliseconds, texts
 
+pytestmark = pytest.mark.extended
+
+
 # The best CPU time of this thread: five times the search's limit, because a busy machine is slower. A quadratic rule
 # takes 100 to 1,400 ms.
 BOUND_MS = 250.0

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
-import secrets
 import signal
 import socket
 import sys
@@ -12,8 +12,10 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import cache
+from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import httpx
 import uvicorn
@@ -24,7 +26,8 @@ from tests.support.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTING = 40  # seconds a process has until it answers
-FREE = range(11_000, 32_000)  # ports that no system gives to whoever connects, and no browser refuses
+FREE = range(11_000, 32_000)  # ports that no system gives to clients, and no browser refuses
+BLOCK = 250  # ports for one process
 GRACE = 5  # seconds that open requests have when a server ends
 
 
@@ -150,11 +153,32 @@ async def _healthy(client: httpx.AsyncClient, process: Process) -> bool:
 
 
 def free_port() -> int:
-    """One that nobody is given who asks for any: until it is used a browser could get it, or another test's process."""
+    """A port that no other process of tests is given, and this one not again for a while."""
+    ports = _own_ports()
     while True:
-        port = FREE[secrets.randbelow(len(FREE))]  # not `random`, which is seeded alike wherever tests run
+        port = next(ports)
         try:
             socket.create_server(("127.0.0.1", port)).close()
         except OSError:
             continue
         return port
+
+
+@cache
+def _own_ports() -> Iterator[int]:
+    """A block of `FREE` in endless turns. It is this process's own while that lives: a lock on a file keeps it."""
+    directory = Path(tempfile.gettempdir(), f"parley-ports-{os.getuid()}")
+    directory.mkdir(exist_ok=True)
+    for first in FREE[::BLOCK]:
+        file = (directory / str(first)).open("w")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            continue
+        _locks.append(file)
+        return cycle(range(first, min(first + BLOCK, FREE.stop)))
+    raise AssertionError("each block of ports has an owner")
+
+
+_locks: list[TextIO] = []

@@ -7,7 +7,7 @@ import codecs
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,13 +110,9 @@ class Stream:
                 if is_wanted(block):
                     return block
 
-    async def nothing(self, seconds: float = 0.3) -> None:
-        """Fails if an event other than a heartbeat comes within `seconds`."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while True:
-                    block = await self.next(seconds + 1)
-                    assert block.data is None or block.event == "heartbeat", f"unexpected {block}"
+    async def next_event(self) -> Block:
+        """The next block with data that is no heartbeat. To prove that nothing came, write something and read it."""
+        return await self.until(lambda block: block.data is not None and block.event != "heartbeat")
 
     async def ended(self, timeout: float = PATIENCE) -> None:
         """Wait for the server to end the stream."""

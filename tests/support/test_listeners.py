@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
-import time
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from tests.chaos.proxy import Proxy, to_port
-from tests.support.serving import GRACE, serving
+from tests.support.serving import serving
 
 SOON = 10.0  # seconds
 
@@ -36,9 +35,8 @@ async def test_by_a_site(turns: int, monkeypatch: pytest.MonkeyPatch) -> None:
             visitors.append(await knock(int(site.url.rpartition(":")[2]), turns))
             await end(sockets)
 
+        site.server.config.timeout_graceful_shutdown = None  # the end would wait for the visitor for ever
         monkeypatch.setattr(site.server, "shutdown", somebody_comes)
-        began = time.monotonic()
-    assert time.monotonic() - began < GRACE
     await is_sent_away(*visitors)
 
 

@@ -7,6 +7,7 @@ from http.cookies import Morsel, SimpleCookie
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
+import pytest
 from itsdangerous import URLSafeTimedSerializer
 
 from app.live.gids import Gid
@@ -109,6 +110,7 @@ async def test_people_are_called_many_things(guest: httpx.AsyncClient) -> None:
         assert expected(await guest.post("/api/users", json=form), 201)["username"] == username
 
 
+@pytest.mark.both_databases
 async def test_of_many_who_want_a_name_at_once_one_gets_it(site: Site, served: Parley) -> None:
     async def try_it(number: int) -> httpx.Response:
         async with site.client() as client:

@@ -60,7 +60,6 @@ def to_header(text: str) -> bytes:
 
 
 @settings(
-    max_examples=250,
     deadline=None,
     database=None,
     phases=[Phase.generate, Phase.shrink],

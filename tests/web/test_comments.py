@@ -159,6 +159,7 @@ async def test_the_second_of_two_gets_what_is_stored_by_then(alice: httpx.AsyncC
     assert expected(response, 200) == changed
 
 
+@pytest.mark.both_databases
 async def test_twenty_tries_at_once_make_one_comment(alice: httpx.AsyncClient, served: Parley) -> None:
     new = {**ARTICLE, "id": str(uuid4()), "body": "Once"}
     responses = await asyncio.gather(*(alice.post("/api/comments/", json=new) for _ in range(20)))
@@ -166,6 +167,7 @@ async def test_twenty_tries_at_once_make_one_comment(alice: httpx.AsyncClient, s
     assert await seq_of(served) == 1
 
 
+@pytest.mark.both_databases
 async def test_two_topics_at_once_for_one_id_make_one_comment(alice: httpx.AsyncClient, served: Parley) -> None:
     id_ = str(uuid4())
     both = ({**ARTICLE, "id": id_, "body": "Here", "commentable_id": where} for where in ("1", "2", "3", "4"))

@@ -254,7 +254,12 @@ async def test_mail_leads_behind_the_prefix(settings: Settings, cheap_passwords:
 
 
 @pytest.mark.parametrize(
-    ("module", "options"), [("app", []), ("uvicorn", []), ("uvicorn", ["--root-path", ROOT])], ids=" ".join
+    ("module", "options"),
+    [
+        pytest.param("app", [], marks=pytest.mark.extended),
+        pytest.param("uvicorn", [], marks=pytest.mark.extended),
+        ("uvicorn", ["--root-path", ROOT]),
+    ],
 )
 async def test_however_it_is_started(module: str, options: list[str], sqlite_url: str, redis_url: str) -> None:
     environment = {"ROOT_PATH": ROOT, "DATABASE_URL": sqlite_url, "REDIS_URL": redis_url}

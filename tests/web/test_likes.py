@@ -139,6 +139,7 @@ async def test_you_liked_is_told_to_you_alone_and_the_number_to_all(
             assert not [block for block in stream.blocks if ".like." in block.event]
 
 
+@pytest.mark.both_databases
 async def test_liked_at_once_by_many_and_twice_by_each(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
     comment = await write(alice, "Hello")
     answers = await asyncio.gather(*(client.put(path(comment)) for client in (alice, bob) * 4))

@@ -240,7 +240,7 @@ async def test_opening_streams(alice: httpx.AsyncClient, guest: httpx.AsyncClien
         for _ in range(MOST - 1):
             async with listening(guest, "Article/1") as stream:
                 await stream.next()
-        response = await guest.get("/streams", params={"topic": "Article/1"}, timeout=2)
+        response = await guest.get("/streams", params={"topic": "Article/1"})
         assert response.status_code == 200
         assert response.headers["content-type"].partition(";")[0] == "text/event-stream"
         assert "no-store" in response.headers["cache-control"]
@@ -477,41 +477,42 @@ async def test_another_service_on_the_same_redis_counts_for_itself(site: Site, s
 
 @pytest.mark.parametrize("trouble", ["kill", "pause"])
 async def test_without_redis_each_server_counts_and_nobody_waits(
-    settings: Settings, redis_server: RedisServer, few: Few, trouble: str
-) -> None:
+    settings: Settings, redis_server: RedisServer, few: Few, trouble: str, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
     from app.main import create_app
 
+    monkeypatch.setattr(limits, "WITHOUT", 3600.0)
     few.by_address("SIGN_IN", "6 per hour")
     own = settings.model_copy(update={"redis_url": redis_server.url})
     async with serving(create_app(own)) as site, site.client(headers=from_address(OFFICE)) as guest:
         await hints_flow(site)
         refused(await guest.post("/api/session", json=form_of("Nobody")), 401)
         getattr(redis_server, trouble)()
-        answers, slowest = [], 0.0
-        for _ in range(7):
-            began = time.perf_counter()
-            answers.append(await guest.post("/api/session", json=form_of("Nobody")))
-            slowest = max(slowest, time.perf_counter() - began)
+        answers = [await guest.post("/api/session", json=form_of("Nobody")) for _ in range(7)]
         assert [answer.status_code for answer in answers] == [401] * 6 + [429]
         too_many(answers[-1])
-        assert slowest < 1.5, "half a second for Redis, and the rest for a busy machine"
+        waits = [record for record in caplog.records if record.message.startswith("limits: Redis is away")]
+        assert len(waits) <= 1, "one request waits for Redis, for half a second, and the next ones do not"
+        assert limits.PATIENCE <= 0.5
         redis_server.resume() if trouble == "pause" else redis_server.restart()
 
 
-async def test_many_at_once_wait_no_longer_without_redis(settings: Settings, redis_server: RedisServer) -> None:
+async def test_many_at_once_wait_no_longer_without_redis(
+    settings: Settings, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty waits together are one wait. One after the other they would outlast the client's timeout."""
     from app.main import create_app
 
+    monkeypatch.setattr(limits, "PATIENCE", 3.0)
     own = settings.model_copy(update={"redis_url": redis_server.url})
     async with serving(create_app(own)) as site, site.client(headers=from_address(OFFICE)) as guest:
         await hints_flow(site)
         refused(await guest.put("/api/confirmations", json={"token": "x"}), 422, "token")
         redis_server.pause()
-        began = time.perf_counter()
         answers = await asyncio.gather(*(guest.put("/api/confirmations", json={"token": "x"}) for _ in range(20)))
-        took = time.perf_counter() - began
         redis_server.resume()
         assert {answer.status_code for answer in answers} == {422}
-        assert took < 1.5
 
 
 async def test_redis_is_told_nobodys_address(settings: Settings, redis_server: RedisServer) -> None:

@@ -120,6 +120,7 @@ async def test_others_are_not_locked_with_her(
     await sign_in(guest, "Bob")
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("right", [0, MOST // 2, AT_ONCE - 1])
 async def test_guesses_at_once_learn_no_more_than_one_after_the_other(
     alice: httpx.AsyncClient, site: Site, right: int
@@ -192,6 +193,7 @@ async def test_so_is_one_with_a_stolen_cookie(
     assert await me(alice) is not None
 
 
+@pytest.mark.both_databases
 async def test_of_wrong_guesses_at_once_ten_are_told_so(alice: httpx.AsyncClient, site: Site) -> None:
     async with AsyncExitStack() as open_:
         clients = [await open_.enter_async_context(site.client()) for _ in range(AT_ONCE)]
@@ -368,6 +370,7 @@ async def test_a_stolen_cookie_does_not_help_to_guess_the_password(
         assert wait_told(await thief.put("/api/account/password", json=form)) > FIRST.total_seconds()
 
 
+@pytest.mark.both_databases
 async def test_guesses_at_once_with_a_stolen_cookie_learn_no_more(alice: httpx.AsyncClient, site: Site) -> None:
     async with AsyncExitStack() as open_:
         tabs = [await open_.enter_async_context(site.client(cookies=alice.cookies)) for _ in range(AT_ONCE)]

@@ -198,7 +198,8 @@ async def test_the_queue_is_live_for_moderators_and_for_nobody_else(people: Peop
             assert (await stream.until("report.destroy.success")).model["id"] == report["id"]
             decision = (await stream.until("decision.create.success")).model
             assert (decision["username"], decision["act"], decision["person_name"]) == ("Olga", "dismiss", "Alice")
-        await members.nothing()
+        await write(people["Bob"], "The next change")
+        assert (await members.next_event()).model["body"] == "The next change"
     for name in ("Guest", "Bob"):
         assert (await people[name].get("/streams", params={"topic": "Moderation/queue"})).status_code == 403
 

@@ -150,8 +150,10 @@ async def test_her_streams_hear_of_it_and_nobody_elses(
             await delete(bob, comment)
             gone = await stream.until("global.notification.destroy.success")
             assert gone.model.keys() == {"id", "commentable_type", "commentable_id", "seq", "created_seq"}
+        await write(bob, "The end")
         for others in (bobs, guests):
-            await others.nothing(0.2)
+            await others.until(lambda block: block.data is not None and "The end" in block.data)
+            assert not [block for block in others.blocks if "notification" in block.event]
     for other in (bob, guest):
         refused(await other.get("/streams", params={"topic": f"User/{user['id']}"}), 403)
 

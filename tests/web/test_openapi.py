@@ -91,17 +91,21 @@ async def known(app: Starlette, people: dict[str, httpx.AsyncClient]) -> dict[st
     }
 
 
-async def test_a_guest_is_answered_as_described(site: Site, app: Starlette, known: dict[str, list[str]]) -> None:
-    config = telling(site, known, phases={"coverage": {"enabled": False}})
+@pytest.mark.extended
+async def test_a_guest_is_answered_as_described(
+    site: Site, app: Starlette, known: dict[str, list[str]], seed: int
+) -> None:
+    config = telling(site, known, phases={"coverage": {"enabled": False}}, seed=seed)
     found = await explore(strict(app.state.openapi()), **config)
     assert not found, "\n\n".join(found)
 
 
+@pytest.mark.extended
 async def test_an_owner_is_answered_as_described(
-    site: Site, app: Starlette, people: dict[str, httpx.AsyncClient], known: dict[str, list[str]]
+    site: Site, app: Starlette, people: dict[str, httpx.AsyncClient], known: dict[str, list[str]], seed: int
 ) -> None:
     """Alice, who may do everything."""
-    config = telling(site, known, **await as_if(people["Alice"]))
+    config = telling(site, known, **await as_if(people["Alice"]), seed=seed)
     for name, operation in INSTEAD.items():
         config["operations"].append({"include-name": operation, **await as_if(people[name])})
     document = strict(app.state.openapi())

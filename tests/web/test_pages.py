@@ -57,14 +57,15 @@ async def test_the_stream_goes_on_from_the_pages_cursors(alice: httpx.AsyncClien
     page = await bootstrap(bob, "/Article/1")
     comment = await write(alice, "In between")
     query = {"topic": page["topics"], "cursor": page["cursors"]}
-    async with listening(bob, *query["topic"], cursor=None) as fresh:
-        assert (await fresh.next()).event == "heartbeat"
-        await fresh.nothing(0.1)
     async with bob.stream("GET", "/streams", params={**query, "once": 1}) as response:
         text = (await response.aread()).decode()
     assert "event: reset" not in text
     assert text.count("event: global.comment.create.success") == 1
     assert comment["id"] in text
+    async with listening(bob, *query["topic"], cursor=None) as fresh:
+        assert (await fresh.next()).event == "heartbeat"
+        await write(alice, "Afterwards")
+        assert (await fresh.next_event()).model["body"] == "Afterwards", "without a cursor nothing is replayed"
 
 
 async def test_what_people_write_cannot_leave_its_place(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
