@@ -106,7 +106,7 @@ class Trial:
                 spells.create_task(self._cast(spell))
         healed_at = time.monotonic()
         heads = await self.world.witness.heads()
-        heads[EVERYBODYS] += 1  # and something that was written after the heal
+        heads[EVERYBODYS] = heads.get(EVERYBODYS, 0) + 1  # and something that was written after the heal
         steady = [reader for reader in self.readers if reader.habit.steady]
         if behind := await _until_level(steady, heads, HEAL_LIMIT):
             names = " and ".join(spell.fault.name for spell in episode.spells)
