@@ -41,6 +41,10 @@ Body = Annotated[str, StringConstraints(max_length=comments.LONGEST_BODY), WRITT
 LARGEST_BODY = 12 * comments.LONGEST_BODY + 10_240
 
 
+# The names in a query that select a window of a thread (`app.models.thread`).
+WINDOW = ("before", "after", "around")
+
+
 class NewComment(Input):
     largest = LARGEST_BODY
     body: Body
@@ -64,7 +68,7 @@ class Patch(Input):
 async def index(request: Request) -> Response:
     """A page of a commentable's comments, with the cursor to stream from: the newest, or where the query says."""
     topic = commentable_from(request)
-    where = _where(request)
+    where = window_from(request)
     limit = query_int(request, "limit", threads.PAGE, 1, threads.LARGEST_PAGE) or threads.PAGE
     viewer = await current_viewer(request)
     async with parley_of(request).reading() as reading:
@@ -72,9 +76,9 @@ async def index(request: Request) -> Response:
     return answer(snapshot(page, viewer))
 
 
-def _where(request: Request) -> dict[str, Any]:
-    """At most one of `before`, `after` and `around`. Raises Problem 422."""
-    named = [name for name in ("before", "after", "around") if name in request.query_params]
+def window_from(request: Request) -> dict[str, Any]:
+    """The window of a thread that the query names: at most one of WINDOW. Raises Problem 422."""
+    named = [name for name in WINDOW if name in request.query_params]
     if len(named) > 1:
         raise invalid(*((name, "Use only one of before, after and around") for name in named))
     around = request.query_params.get("around")

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, urlencode
 from uuid import UUID, uuid4, uuid5
 
 from pydantic import ValidationError
@@ -71,8 +71,14 @@ async def post(request: Request, topic: Topic, under: str, show: Show) -> Respon
         if not is_unavailable(error):
             raise
         return _page_without_database(request, unsent)
-    query = f"?{request.url.query}" if under and request.url.query else ""
+    query = _query_of(request) if under else ""
     return RedirectResponse(f"{under}/{quote(str(topic))}{query}#comment-{comment_id}", 303)
+
+
+def _query_of(request: Request) -> str:
+    """The page's query, without a window: the new comment is in the newest one."""
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name not in comments.WINDOW]
+    return f"?{urlencode(kept)}" if kept else ""
 
 
 def fields(unsent: Unsent) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from app.web import commentables as commentable_answers
 from app.web import composer, hosts, likes
 from app.web import moderation as moderating
 from app.web.answers import answer
-from app.web.comments import snapshot
+from app.web.comments import snapshot, window_from
 from app.web.composer import NOTHING_UNSENT, Unsent
 from app.web.front_end import FOR_ANYBODY
 from app.web.guard import is_listed
@@ -64,7 +64,8 @@ def articles_of(request: Request) -> Mapping[Topic, Article]:
 
 async def thread(request: Request) -> Response:
     """A thread with its article, if it has one. The composer's form posts here, too. `?host=1` redirects to the host's
-    page, if it is known."""
+    page, if it is known. `?before=`, `?after=` and `?around=` select a window as in `GET /api/comments/`: the links to
+    earlier and newer comments work without scripts."""
     if request.method == "POST":
         return await composer.post(request, topic_of(request), "", _show)
     return _moved(request, "") or await _at_host(request) or await _show(request)
@@ -88,11 +89,11 @@ async def embedded(request: Request) -> Response:
 
 
 async def _show(request: Request, unsent: Unsent = NOTHING_UNSENT) -> Response:
-    return await _thread(request, "thread.html", unsent)
+    return await _thread(request, "thread.html", "", unsent)
 
 
 async def _show_embedded(request: Request, unsent: Unsent = NOTHING_UNSENT) -> Response:
-    html = await _thread(request, "embed.html", unsent, hosts=_hosts(request))
+    html = await _thread(request, "embed.html", EMBED, unsent, hosts=_hosts(request))
     html.headers.update(NOT_INDEXED)
     return for_hosts(request, html)
 
@@ -123,12 +124,14 @@ def for_hosts(request: Request, html: Response) -> Response:
     return html
 
 
-async def _thread(request: Request, template: str, unsent: Unsent, **context: Any) -> Response:
+async def _thread(request: Request, template: str, under: str, unsent: Unsent, **context: Any) -> Response:
     topic = topic_of(request)
+    window = window_from(request)
+    is_newest = not any(value is not None for value in window.values())
     viewer = await current_viewer(request)
     async with parley_of(request).reading() as reading:
         bootstrap = await _bootstrap(request, reading)
-        first = await threads.page(reading, viewer, topic)
+        first = await threads.page(reading, viewer, topic, limit=threads.PAGE, **window)
         if viewer.signed_in:
             bootstrap["likes"] = await likes.snapshot(reading, viewer, topic)
     bootstrap |= {"thread": snapshot(first, viewer), "topics": [str(topic)]}
@@ -141,14 +144,13 @@ async def _thread(request: Request, template: str, unsent: Unsent, **context: An
     url = first.commentable.url
     context["host_url"] = url if url and hosts.is_listed(parley_of(request).settings, url) else None
     context |= {"title": title, "article": article, "is_indexed": is_indexed, "bootstrap": bootstrap}
+    context |= {"path": f"{under}/{quote(str(topic))}", "canonical": None if is_newest else f"/{quote(str(topic))}"}
     context["composer"] = composer.fields(unsent)
     problem = unsent.problem
     html = page(request, template, context, problem.status if problem else 200)
     html.headers.update({} if is_indexed else NOT_INDEXED)
-    if problem is None:
-        return await may_keep(request, html)
-    html.headers.update(problem.headers)
-    return html
+    html.headers.update(problem.headers if problem else {})
+    return await may_keep(request, html) if problem is None and is_newest else html
 
 
 async def account(request: Request) -> Response:

@@ -5,6 +5,7 @@
 //   a person → a view → a model → its sync → outbox → courier (in the tab that leads) → Backbone.sync → REST
 //
 // Hooks for tests and the curious:
+//   html[data-scripts]          running: all views are there. Until then, buttons that need one are not shown (thread.css)
 //   window.parley               {account, comments, likes and commentable (null where there is no thread), commentables,
 //                               notifications, connector, outbox, bus}
 //   parley.connector            .state, .lastEventId, .leads, .close(), .resume()
@@ -152,6 +153,7 @@ tabs.enter();
 follow(_.compact(cursors), _.compact([commentables?.cursor]));
 keepPages(account);
 window.parley = parley;
+document.documentElement.dataset.scripts = "running"; // from here on every button does something
 
 function showChrome() {
   new AnnouncerView({ el: ".announcer", bus });

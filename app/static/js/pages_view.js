@@ -3,12 +3,19 @@ import { steadily } from "./steady.js";
 
 /** @typedef {{ bus: Backbone.Events, list: HTMLElement, collection: Parley.Comments }} Fields */
 
-/** What leads from the loaded part of a thread to the rest of it. `el` is the thread's section. */
+const QUERY = ["before", "after", "around"]; // what selects a window in the page's address
+
+/**
+ * What leads from the loaded part of a thread to the rest of it. `el` is the thread's section.
+ *
+ * These are links to pages of the server's that have the rest, for browsers without scripts. Here a plain click loads the
+ * rest into this page, and a click with a modifier key opens the link elsewhere, as on any link.
+ */
 export const PagesView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     "click .thread__earlier": "loadEarlier",
     "click .thread__later": "loadLater",
-    "click .thread__newest": "goToNewest",
+    "click .thread__newest": "jumpToNewest",
   },
 
   initialize({ bus }) {
@@ -28,7 +35,8 @@ export const PagesView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend(
     const { before, after } = this.collection;
     const earlier = this.part("earlier");
     const arrived = !earlier.hidden && before === null;
-    earlier.disabled = this.part("later").disabled = this.part("newest").disabled = false;
+    if (before !== null) earlier.search = `?before=${before}`;
+    if (after !== null) this.part("later").search = `?after=${after}`;
     // In the button's place, as high as that was.
     const isToldOfBeginning = before === null && (arrived || !this.part("beginning").hidden);
     this.hide({
@@ -59,21 +67,33 @@ export const PagesView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend(
     this.part("later-count").textContent = later > 0 ? ` (${later} more)` : "";
   },
 
-  loadEarlier({ delegateTarget: button }) {
-    this.load(button, () => this.collection.loadEarlier(), "Earlier comments loaded.");
+  loadEarlier(event) {
+    if (!isForThisPage(event)) return;
+    this.load(
+      this.part("earlier"),
+      () => this.collection.loadEarlier(),
+      "Earlier comments loaded.",
+    );
   },
 
-  loadLater({ delegateTarget: button }) {
-    this.load(button, () => this.collection.loadLater(), "Newer comments loaded.");
+  loadLater(event) {
+    if (!isForThisPage(event)) return;
+    this.load(this.part("later"), () => this.collection.loadLater(), "Newer comments loaded.");
+  },
+
+  jumpToNewest(event) {
+    if (isForThisPage(event)) this.goToNewest();
   },
 
   async goToNewest() {
-    const button = this.part("newest");
-    const hadFocus = button === document.activeElement;
+    const link = this.part("newest");
+    const hadFocus = link === document.activeElement;
     const read = () => this.collection.loadNewest();
-    if (!(await this.load(button, read, "Latest comments loaded."))) return;
-    const { pathname, search } = window.location;
-    window.history.replaceState(null, "", pathname + search); // it named a comment that may be out of sight now
+    if (!(await this.load(link, read, "Latest comments loaded."))) return;
+    // The address may name a comment or a window that is not loaded now.
+    const url = new URL(window.location.href);
+    for (const name of QUERY) url.searchParams.delete(name);
+    window.history.replaceState(null, "", url.pathname + url.search);
     this.land(hadFocus);
   },
 
@@ -89,9 +109,10 @@ export const PagesView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend(
     if (isRoot && this.collection.after !== null && document.hasFocus()) this.goToNewest();
   },
 
-  /** Whether it could be done. */
-  async load(button, read, words) {
-    button.disabled = true;
+  /** Load a page, unless this link is loading one. Whether it could be done. */
+  async load(link, read, words) {
+    if (link.ariaDisabled === "true") return false;
+    link.ariaDisabled = "true";
     try {
       await read();
       this.bus.trigger(ANNOUNCEMENT, words);
@@ -100,7 +121,7 @@ export const PagesView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend(
       this.complain(problem.message);
       return false;
     } finally {
-      button.disabled = false;
+      link.ariaDisabled = "false";
     }
   },
 
@@ -109,3 +130,11 @@ export const PagesView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend(
     this.hide({ problem: false });
   },
 });
+
+/** Whether this click on a link is for this page. If so, the browser does not follow the link. */
+function isForThisPage(event) {
+  const { ctrlKey, metaKey, shiftKey, altKey } = event;
+  if (ctrlKey || metaKey || shiftKey || altKey) return false;
+  event.preventDefault();
+  return true;
+}

@@ -1,0 +1,132 @@
+"""A page whose scripts are switched off, or fail to load: comments are read and posted, and no button is dead."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.async_api import Browser, Page, Route
+
+from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.people import cookies_of
+from tests.browser.scene import converse, fill
+from tests.support.people import person, write
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import httpx
+
+    from tests.browser.conftest import Arrive
+    from tests.support.serving import Site
+
+# Buttons and links that are shown, by their words.
+CONTROLS = """() => Array.from(document.querySelectorAll("button, a[href]"))
+  .filter((el) => el.checkVisibility({ visibilityProperty: true }))
+  .map((el) => (el.getAttribute("aria-label") ?? el.textContent).trim())"""
+DEAD = {"Sign in", "Sign up", "Sign out", "Reply", "Edit", "Delete", "More", "Notifications", "Oldest first", "Like"}
+
+
+@pytest.fixture
+async def page(browser: Browser, site: Site) -> AsyncIterator[Page]:
+    """Alice's page, in a browser that runs no scripts."""
+    async with (
+        person(site, "Alice") as alice,
+        await browser.new_context(base_url=site.url, java_script_enabled=False) as context,
+    ):
+        await context.add_cookies(cookies_of(alice))
+        yield await context.new_page()
+
+
+async def take_picture(page: Page, name: str, directory: Path, request: pytest.FixtureRequest) -> None:
+    """A picture of the page, from the conversation on. `pytest --screenshots docs` keeps it."""
+    await page.locator(".thread").scroll_into_view_if_needed()
+    path = directory / f"{name}.png"
+    await page.screenshot(path=path, full_page=True)
+    if kept := request.config.getoption("screenshots", None):
+        (kept / "pictures").mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, kept / "pictures")
+
+
+async def no_script(page: Page) -> None:
+    async def block(route: Route) -> None:
+        await (route.abort() if route.request.resource_type == "script" else route.fallback())
+
+    await page.route("**/*", block)
+
+
+async def test_with_scripts_switched_off_a_comment_is_posted_and_no_button_is_dead(
+    page: Page, site: Site, phone: httpx.AsyncClient, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    async with person(site, "Bob") as bob, person(site, "Dora") as dora:
+        await converse(dora, bob, phone)
+    await page.goto("/Article/1")
+    await page.locator(".composer textarea").fill("Posted without scripts")
+    await page.locator(".composer__post").click()
+    assert (await page.locator(".comment__body").all_inner_texts())[-1] == "Posted without scripts"
+    assert not DEAD & set(await page.evaluate(CONTROLS))
+    await take_picture(page, "without-scripts", tmp_path, request)
+
+
+async def test_with_scripts_switched_off_links_lead_to_older_comments(page: Page, phone: httpx.AsyncClient) -> None:
+    await fill(phone, 60)
+    await page.goto("/Article/1")
+    await page.get_by_text("Load earlier comments").click()
+    bodies = page.locator(".comment__body")
+    assert await bodies.count() == 10
+    await page.get_by_text("Load newer comments").click()
+    assert await bodies.count() == 50
+    await page.goto("/Article/1?before=5")
+    await page.get_by_text("Jump to latest").click()
+    assert page.url.endswith("/Article/1")
+
+
+async def test_if_the_script_fails_a_comment_is_posted_and_no_button_is_dead(
+    arrive: Arrive,
+    site: Site,
+    phone: httpx.AsyncClient,
+    complaints: Complaints,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    complaints.allow(NETWORK)
+    alice = await arrive("Alice")
+    async with person(site, "Bob") as bob:
+        await converse(alice.client, bob, phone)
+    await no_script(alice.page)
+    await alice.page.goto("/Article/1")
+    await alice.composer.fill("Posted without the script")
+    await alice.page.locator(".composer__post").click()
+    await alice.page.get_by_text("Posted without the script").wait_for()
+    assert await alice.composer.input_value() == ""
+    assert not DEAD & set(await alice.page.evaluate(CONTROLS))
+    await take_picture(alice.page, "script-blocked", tmp_path, request)
+    await alice.page.unroute("**/*")
+    await alice.reload()
+    assert "Reply" in await alice.page.evaluate(CONTROLS)
+
+
+async def test_nothing_moves_when_a_late_script_runs(arrive: Arrive, phone: httpx.AsyncClient) -> None:
+    alice = await arrive("Alice")
+    await write(phone, "First")
+    await alice.sees("First")
+    places = "() => Array.from(document.querySelectorAll('.comment, .composer__body'), (el) => el.offsetTop)"
+    running = await alice.page.evaluate(places)
+    before = f"() => {{ delete document.documentElement.dataset.scripts; return ({places})() }}"
+    assert await alice.page.evaluate(before) == running
+
+
+async def test_a_page_of_older_comments_is_live(arrive: Arrive, phone: httpx.AsyncClient) -> None:
+    comments = await fill(phone, 60)
+    alice = await arrive("Alice", at=f"/Article/1?before={comments[55]['created_seq']}")
+    assert await alice.page.evaluate("parley.comments.length") == 50
+    await alice.page.locator(".thread__later").click()
+    await alice.until("parley.comments.length === 55", "the newer ones")
+    assert await alice.page.evaluate("location.search") == f"?before={comments[55]['created_seq']}", "in the same page"
+    await alice.page.reload()
+    await alice.is_ready()
+    await alice.page.locator(".thread__newest").click()
+    await alice.until("parley.comments.after === null", "the newest")
+    assert await alice.page.evaluate("location.search") == ""
