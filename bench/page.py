@@ -127,6 +127,7 @@ async def _served(place: Path) -> AsyncIterator[Checkout]:
         app = await stack.enter_async_context(spawned(environment, checkout=place, module="app", **python))
         road = await stack.enter_async_context(Road(httpx.URL(app.url).port or 0))
         host.script = f"{road.url}/embed.js"
+        host.attributes = 'type="module"'  # as older checkouts require; later ones accept it
         yield Checkout(app, road, host)
 
 

@@ -35,8 +35,8 @@ export const PagesView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend(
     const { before, after } = this.collection;
     const earlier = this.part("earlier");
     const arrived = !earlier.hidden && before === null;
-    if (before !== null) earlier.search = `?before=${before}`;
-    if (after !== null) this.part("later").search = `?after=${after}`;
+    if (before !== null) lead(earlier, `?before=${before}`);
+    if (after !== null) lead(this.part("later"), `?after=${after}`);
     // In the button's place, as high as that was.
     const isToldOfBeginning = before === null && (arrived || !this.part("beginning").hidden);
     this.hide({
@@ -137,4 +137,13 @@ function isForThisPage(event) {
   if (ctrlKey || metaKey || shiftKey || altKey) return false;
   event.preventDefault();
   return true;
+}
+
+/**
+ * Set the query of a link's address.
+ * @param {Element} link
+ * @param {string} query
+ */
+function lead(link, query) {
+  if (link instanceof HTMLAnchorElement) link.search = query;
 }
