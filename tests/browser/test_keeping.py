@@ -33,8 +33,8 @@ const listen = () => {
   window.volatile = [];
   backbone.Radio.channel("parley").on("local.outbox.volatile", () => window.volatile.push(Date.now()));
 };
-const get = () => (listen(), backbone);
-Object.defineProperty(window, "Backbone", { configurable: true, get, set: (it) => { backbone = it } });
+const set = (it) => { backbone = it; listen(); };
+Object.defineProperty(window, "Backbone", { configurable: true, get: () => backbone, set });
 """
 
 
