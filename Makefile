@@ -62,6 +62,8 @@ check: $(INSTALLED_DEV) $(ASSETS)
 	@echo "mypy, and npm run lint, types, test"; $(BIN)/mypy --no-error-summary & mypy=$$!; \
 		$(RUN_NPM) run --silent lint && $(RUN_NPM) run --silent types && $(RUN_NPM) run --silent test; \
 		javascript=$$?; wait $$mypy && exit $$javascript
+	$(RUN_NPM) run --silent build
+	$(BIN)/python -m tests.support.budget
 
 # The front end, app/static/build. In development the server builds it anew by itself when a source has changed.
 assets: $(ASSETS)
