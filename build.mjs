@@ -15,7 +15,6 @@ const ROOT = dirname(fileURLToPath(import.meta.url));
 const SOURCES = "app/static";
 const OUT = join(ROOT, SOURCES, "build");
 const MANIFEST = join(OUT, "manifest.json");
-const SHARED = "parley:shared"; // a virtual module that imports all modules of ours that app.js imports
 
 const brotli = promisify(brotliCompress);
 const gzipped = promisify(gzip);
@@ -42,6 +41,7 @@ const PAGES = {
     (name) => `./${SOURCES}/${name}`,
   ),
   inject: [`./${SOURCES}/js/libraries.js`],
+  alias: { underscore: `./${SOURCES}/js/underscore.js` },
   loader: { ".svg": "copy" },
   external: ["jquery"], // Backbone takes it if it is there; ajax.js and delegation.js are in its place
   splitting: true,
@@ -79,18 +79,13 @@ async function buildPages() {
 }
 
 function sharing(shared, parts) {
-  const imports = shared.map((source) => `import ${JSON.stringify(`./${source}`)};`).join("");
+  const imports = shared.map((source) => `import ${JSON.stringify(join(ROOT, source))};`).join("");
   const isPart = new RegExp(`/(${parts.map((path) => basename(path, ".js")).join("|")})\\.js$`);
   return {
     name: "sharing",
-    setup({ onResolve, onLoad }) {
-      onResolve({ filter: new RegExp(`^${SHARED}$`) }, ({ path }) => ({
-        path,
-        namespace: "parley",
-      }));
-      onLoad({ filter: /./, namespace: "parley" }, () => ({ contents: imports, resolveDir: ROOT }));
+    setup({ onLoad }) {
       onLoad({ filter: isPart }, async ({ path }) => ({
-        contents: `import "${SHARED}";${await readFile(path, "utf8")}`,
+        contents: `${imports}${await readFile(path, "utf8")}`,
       }));
     },
   };

@@ -44,6 +44,7 @@ BODIES = f"() => ({SHOWN})().filter((shown) => shown.state !== 'hidden').map((sh
 MODELS = "() => parley.comments.toJSON()"
 # Of every comment anywhere in the page, in the list or not.
 IDS = "() => Array.from(document.querySelectorAll('[data-comment-id]'), (el) => el.dataset.commentId)"
+READY = "window.parley && ['live', 'idle'].includes(parley.connector.state) && parley.loading() === 0"
 SENT = "parley.outbox.records.length === 0"
 FIND = "parley.comments.find((comment) => comment.text() === body && comment.state() !== 'deleting')"
 REWRITE = f"""([body, text]) => {{
@@ -115,8 +116,8 @@ class Person:
         await self.is_ready()
 
     async def is_ready(self) -> None:
-        """The page's parts are put together, and its stream, where it has one, is open."""
-        await self.until("window.parley && ['live', 'idle'].includes(parley.connector.state)", "the page")
+        """The page's parts are loaded, and its stream, if it has one, is open."""
+        await self.until(READY, "the page")
 
     async def is_in_state(self, state: str) -> None:
         """Waits until the connection light says that."""

@@ -80,7 +80,7 @@ async def test_the_source_of_each_script_is_there_for_developers(guest: httpx.As
     script = (await guest.get(static("js/app.js"))).text
     (name,) = re.findall(r"//# sourceMappingURL=(\S+)", script)
     sources = (await guest.get(f"/static/{name}")).json()["sources"]
-    assert [source for source in sources if source.endswith("/js/comments_view.js")]
+    assert [source for source in sources if source.endswith("/js/app.js")]
 
 
 async def test_what_is_in_no_release_is_not_there(guest: httpx.AsyncClient) -> None:

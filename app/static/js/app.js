@@ -7,9 +7,10 @@
 // Hooks for tests and the curious:
 //   html[data-scripts]          running: all views are there. Until then, buttons that need one are not shown (thread.css)
 //   window.parley               {account, comments, likes and commentable (null where there is no thread), commentables,
-//                               notifications, connector, outbox, bus}
+//                               notifications, connector, outbox, bus, loading}
 //   parley.connector            .state, .lastEventId, .leads, .close(), .resume()
 //   parley.outbox               .records, .ready
+//   parley.loading()            how many imports of parts (lazy_part.js) are under way
 //   .thread__list > .comment    data-comment-id, data-state: settled | sending | saving | deleting | refused
 //                               data-depth: how many it is drawn under; [class~=is-target]: a link has led there
 //   .comment__unfold            shows all of a long comment, and folds it again
@@ -29,7 +30,7 @@
 //   .thread__count[data-count]  .thread__earlier .thread__empty .thread__volatile .pill
 //   .thread__order              .thread__rest > .thread__later .thread__newest; .thread__lost: a link led to nothing
 //   .account[data-state]        guest | signed-in; .account__sign-in __sign-up __sign-out __name
-//   .notice                     .notice__words __sign-in __dismiss
+//   .notice                     .notice__words __sign-in __retry __dismiss
 //   dialog.entry[data-mode]     signin | signup | forgot | unlock | confirm | sent; inputs by name;
 //                               .field__error[data-field] .entry__problem .entry__submit .entry__sent
 //   .comment__more              .menu > .menu__item[data-act]: link | report | hide | restore | block | appoint; .comment__hidden
@@ -50,9 +51,8 @@ import { BadgeView } from "./badge_view.js";
 import { BASE } from "./base.js";
 import { BellView } from "./bell_view.js";
 import { bus } from "./bus.js";
-import { CardsView } from "./cards_view.js";
-import { Cases } from "./cases.js";
 import { Clock, correctRelativeTimes } from "./clock.js";
+import { EDITOR } from "./comment_view.js";
 import { nameOf } from "./commentable.js";
 import { CommentableView } from "./commentable_view.js";
 import { about, Commentables } from "./commentables.js";
@@ -62,23 +62,25 @@ import { ComposerView } from "./composer_view.js";
 import { Connector } from "./connector.js";
 import { CountsPoll } from "./counts_poll.js";
 import { Courier } from "./courier.js";
-import { DecideView } from "./decide_view.js";
 import { Decisions } from "./decisions.js";
 import { DeepLinkView } from "./deep_link_view.js";
 import "./delegation.js";
-import { DeskView } from "./desk_view.js";
 import { Drafts } from "./drafts.js";
-import { EntryView } from "./entry_view.js";
-import { Host } from "./host.js";
-import { InboxView } from "./inbox_view.js";
+import {
+  DECISION_WANTED,
+  ENTRY_WANTED,
+  MENU_WANTED,
+  REPORT_WANTED,
+  SIGN_OUT_WANTED,
+  STREAM_STATE,
+} from "./events.js";
 import { KeptTextsView } from "./kept_texts_view.js";
+import { LazyPart, makeFor, makeWhenWanted } from "./lazy_part.js";
 import { Light } from "./light.js";
 import { LightView } from "./light_view.js";
 import { Likes } from "./likes.js";
 import { LockView } from "./lock_view.js";
-import { MailedLink } from "./mailed_link.js";
-import { MailedLinkView } from "./mailed_link_view.js";
-import { MenuView } from "./menu_view.js";
+import { MenuButtonView } from "./menu_button_view.js";
 import { Moderation } from "./moderation.js";
 import { NoticeView } from "./notice_view.js";
 import { Notifications } from "./notifications.js";
@@ -88,13 +90,10 @@ import { PagesView } from "./pages_view.js";
 import { Presence } from "./presence.js";
 import { PresenceView } from "./presence_view.js";
 import { Relay } from "./relay.js";
-import { ReportView } from "./report_view.js";
 import { Reports } from "./reports.js";
 import { RevealView } from "./reveal_view.js";
 import { Router } from "./router.js";
-import { SettingsView } from "./settings_view.js";
 import { keepPages } from "./shell.js";
-import { SignOutView } from "./sign_out_view.js";
 import "./sync.js";
 import { Tabs } from "./tabs.js";
 
@@ -125,8 +124,9 @@ const moderation = new Moderation(account);
 /** @type {any[]} */
 const ownCollections = [];
 const nothing = { comments: null, likes: null, commentable: null, commentables: null };
+const loading = () => LazyPart.loading;
 /** @type {Parley.Page} */
-const parley = { account, ...nothing, connector, outbox, bus };
+const parley = { account, ...nothing, connector, outbox, bus, loading };
 let turn = 0;
 
 new Relay(tabs);
@@ -158,13 +158,30 @@ document.documentElement.dataset.scripts = "running"; // from here on every butt
 function showChrome() {
   new AnnouncerView({ el: ".announcer", bus });
   new AccountView({ el: ".account", model: account, bus });
-  new SignOutView({ el: ".sign-out", model: account, bus, drafts, outbox });
   new BellView({ el: ".bell", collection: parley.notifications, bus, account });
   new NoticeView({ el: ".notice", model: account, bus });
-  new EntryView({ el: ".entry", model: account, bus });
   new LightView({ el: ".light", model: new Light({}, { bus }), bus });
   new RevealView({ el: document.body, bus });
+  makeWhenWanted(
+    ENTRY_WANTED,
+    () => import("./entry_view.js"),
+    ({ EntryView }) => new EntryView({ el: ".entry", model: account, bus }),
+  );
+  makeWhenWanted(
+    SIGN_OUT_WANTED,
+    () => import("./sign_out_view.js"),
+    ({ SignOutView }) => new SignOutView({ el: ".sign-out", model: account, bus, drafts, outbox }),
+  );
   showBadge();
+}
+
+// Moderators decide in threads and on their own page.
+function showDecisions() {
+  makeWhenWanted(
+    DECISION_WANTED,
+    () => import("./decide_view.js"),
+    ({ DecideView }) => new DecideView({ el: ".decide", bus, moderation, drafts }),
+  );
 }
 
 function showThread() {
@@ -186,21 +203,47 @@ function showThread() {
   new ComposerView({ el: ".composer", collection, bus, account, drafts, presence });
   new CommentableView({ el, model: parley.commentable, bus, account });
   new LockView({ el: ".thread__lock", model: parley.commentable, bus, account });
-  new MenuView({ el, collection, bus, account });
-  new ReportView({ el: ".report", bus, moderation, drafts });
-  new DecideView({ el: ".decide", bus, moderation, drafts });
+  new MenuButtonView({ el, bus });
+  makeWhenWanted(
+    MENU_WANTED,
+    () => import("./menu_view.js"),
+    ({ MenuView }) => new MenuView({ el, collection, bus, account }),
+  );
+  makeWhenWanted(
+    REPORT_WANTED,
+    () => import("./report_view.js"),
+    ({ ReportView }) => new ReportView({ el: ".report", bus, moderation, drafts }),
+  );
+  showDecisions();
   new DeepLinkView({ el, collection, bus });
+  prepareForOffline();
+}
+
+// People can edit without a connection, so the code has to be here before it is lost.
+function prepareForOffline() {
+  const prepare = () => {
+    if (connector.state !== "live" || !account.isSignedIn()) return;
+    bus.off(STREAM_STATE, prepare);
+    EDITOR.prepare();
+  };
+  bus.on(STREAM_STATE, prepare);
 }
 
 // The same, in an iframe of somebody's page.
 function showEmbedded() {
   showThread();
-  new Host(document.querySelector(".thread"), parley.comments).enter();
+  const part = new LazyPart(() => import("./host.js"));
+  part.use(({ Host }) => new Host(document.querySelector(".thread"), parley.comments).enter());
 }
 
 function showFront() {
   const el = document.querySelector(".front__list");
-  if (el) new CardsView({ el, collection: parley.commentables });
+  if (!el) return;
+  makeFor(
+    el,
+    () => import("./cards_view.js"),
+    ({ CardsView }) => new CardsView({ el, collection: parley.commentables }),
+  );
 }
 
 // A collection of this page's, of what is said here unless it says otherwise. It lives from now on.
@@ -226,11 +269,21 @@ function own(Collection, snapshot, options = /** @type {object} */ ({ place: {} 
 }
 
 function showInbox() {
-  new InboxView({ el: ".inbox", collection: parley.notifications, bus, account });
+  const el = document.querySelector(".inbox");
+  makeFor(
+    el,
+    () => import("./inbox_view.js"),
+    ({ InboxView }) => new InboxView({ el, collection: parley.notifications, bus, account }),
+  );
 }
 
 function showSettings() {
-  new SettingsView({ el: ".settings", model: account, bus, moderation });
+  const el = document.querySelector(".settings");
+  makeFor(
+    el,
+    () => import("./settings_view.js"),
+    ({ SettingsView }) => new SettingsView({ el, model: account, bus, moderation }),
+  );
 }
 
 // Moderators see in every tab how much there is to decide.
@@ -241,9 +294,14 @@ function showBadge() {
 
 function showModeration() {
   const trail = queue(Decisions, decisions);
-  const cases = new Cases(null, { reports: parley.reports });
-  new DeskView({ el: ".desk", bus, account, moderation, cases, decisions: trail });
-  new DecideView({ el: ".decide", bus, moderation, drafts });
+  const el = document.querySelector(".desk");
+  const lists = { reports: parley.reports, decisions: trail };
+  makeFor(
+    el,
+    () => import("./desk_view.js"),
+    ({ DeskView }) => new DeskView({ el, bus, account, moderation, ...lists }),
+  );
+  showDecisions();
 }
 
 // A collection of the moderators' topic.
@@ -257,8 +315,11 @@ function queue(Collection, snapshot) {
 
 function showMailedLink() {
   const el = document.querySelector(".mailed-link");
-  const link = new MailedLink({}, { kind: el.dataset.kind });
-  new MailedLinkView({ el, model: link, bus, account });
+  makeFor(
+    el,
+    () => import("./mailed_link_view.js"),
+    ({ MailedLinkView }) => new MailedLinkView({ el, bus, account }),
+  );
 }
 
 // Somebody else is looking now: what they may see is read again, and the stream goes on from there.

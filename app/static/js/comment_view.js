@@ -1,10 +1,10 @@
 import { copyText } from "./clipboard.js";
 import { REPLY } from "./drafts.js";
-import { EditorView } from "./editor_view.js";
 import { ANNOUNCEMENT } from "./events.js";
 import { fold, unfold } from "./fold.js";
 import { wordsOfRemoved } from "./gone_view.js";
 import { isEscape } from "./keys.js";
+import { LazyPart } from "./lazy_part.js";
 import { LikeView } from "./like_view.js";
 import { ReplyView } from "./reply_view.js";
 import { steadily } from "./steady.js";
@@ -34,8 +34,12 @@ const REFUSED = {
  *   drawn: string | null,
  *   like: any,
  *   isGone: boolean,
+ *   isRemoved: boolean,
  * }} Fields
  */
+
+/** The field in which people edit a comment. */
+export const EDITOR = new LazyPart(() => import("./editor_view.js"));
 
 /** One comment in the list. Takes over its server-rendered element when there is one. */
 export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
@@ -60,6 +64,7 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     this.drafts = desk.drafts;
     this.setElement(element ?? fromTemplate("comment"));
     this.editor = null;
+    this.isRemoved = false;
     this.composer = null; // of a reply to it
     this.unsaved = {}; // kind (edit | reply) → the view that says that a text was put aside
     this.drawn = null; // what the body shows
@@ -75,6 +80,7 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
   },
 
   remove() {
+    this.isRemoved = true;
     this.like?.remove();
     return Backbone.View.prototype.remove.call(this);
   },
@@ -207,10 +213,10 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
   edit() {
     const { refusal } = this.model;
     const draft = this.putAside("edit");
-    if (draft) this.open({ problem: refusal?.problem, ...draft });
-    else if (refusal?.act === "update") this.open(refusal);
-    else this.open({ body: this.model.text() });
-    this.editor.focus();
+    const focus = () => this.editor.focus();
+    if (draft) this.open({ problem: refusal?.problem, ...draft }, focus);
+    else if (refusal?.act === "update") this.open(refusal, focus);
+    else this.open({ body: this.model.text() }, focus);
   },
 
   // Where somebody was typing when the page went away, they go on. The focus stays where it is.
@@ -218,13 +224,24 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     const draft = this.model.get("current_user_can_edit") && this.drafts?.of(this.model.id);
     if (!draft || this.editor || draft.body === this.model.text()) return;
     if (draft.closed) return this.renderUnsaved();
-    const open = () => this.open({ problem: this.model.refusal?.problem, ...draft });
-    if (this.el.parentNode) steadily(this.el.parentNode, open);
-    else open();
+    EDITOR.use((module) => {
+      const open = () => this.openNow(module, { problem: this.model.refusal?.problem, ...draft });
+      if (this.el.parentNode) steadily(this.el.parentNode, open);
+      else open();
+    });
   },
 
-  // What is refused was written on a state of its own, its base.
-  open({ body, base = undefined, problem = undefined }) {
+  // The code of the editor may have to be loaded first. `opened` () is called once the editor is open.
+  open(start, opened = () => {}) {
+    EDITOR.use((module) => this.openNow(module, start) && opened());
+  },
+
+  // Whether the editor is open then. Meanwhile the comment may have gone, or an editor may have been opened. What is
+  // refused was written on a state of its own, its base.
+  openNow({ EditorView }, { body, base = undefined, problem = undefined }) {
+    if (this.isRemoved || (this.isGone && !this.model.record)) return false;
+    if (this.editor && problem) this.editor.refuse(problem);
+    if (this.editor) return true;
     const { model, drafts } = this;
     const { bus, account } = this.desk;
     this.editor = new EditorView({ model, body, base, problem, drafts, bus, account });
@@ -235,6 +252,7 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     this.part("body").after(this.editor.el);
     this.renderUnsaved();
     this.render();
+    return true;
   },
 
   close() {
@@ -321,9 +339,10 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     const { refusal } = this.model;
     if (refusal?.act !== "update") return;
     if (this.editor) return this.editor.refuse(refusal.problem);
-    this.open(refusal);
-    const elsewhere = document.activeElement?.closest("form");
-    if (!elsewhere) this.editor.focus({ preventScroll: true });
+    this.open(refusal, () => {
+      const elsewhere = document.activeElement?.closest("form");
+      if (!elsewhere) this.editor.focus({ preventScroll: true });
+    });
   },
 
   // The request seemed to fail, and then the stream brought just that text.
@@ -340,7 +359,8 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
 
   /** The comment was deleted, but not what was written for it: that stays until the person closes it. */
   gone() {
-    if (this.model.record?.act === "update" && !this.editor) this.open({ body: this.model.text() });
+    if (this.model.record?.act === "update" && !this.editor)
+      this.open({ body: this.model.text() }, () => this.isGone && this.editor.gone());
     this.isGone = true;
     this.stopListening(this.model);
     const words = wordsOfRemoved(this.model.get("removed_by"));

@@ -1,4 +1,5 @@
 import { CaseView } from "./case_view.js";
+import { Cases } from "./cases.js";
 import { DecisionView } from "./decision_view.js";
 import { ANNOUNCEMENT } from "./events.js";
 
@@ -17,7 +18,9 @@ import { ANNOUNCEMENT } from "./events.js";
 export const DeskView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: { "click .desk__earlier": "loadEarlier" },
 
-  initialize({ bus, account, moderation, cases, decisions }) {
+  /** `reports` and `decisions`: the collections of both. */
+  initialize({ bus, account, moderation, reports, decisions }) {
+    const cases = new Cases(null, { reports });
     Object.assign(this, { bus, account, moderation, cases, decisions, views: new Map() });
     this.listenTo(account, "change", this.renderRights);
     this.listenTo(cases, "update reset", this.renderCases);

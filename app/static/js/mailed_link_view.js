@@ -1,5 +1,6 @@
 import { ENTRY_WANTED } from "./events.js";
 import { Form } from "./form.js";
+import { MailedLink } from "./mailed_link.js";
 import { showParts } from "./parts.js";
 import { takeToken } from "./token.js";
 
@@ -26,6 +27,7 @@ export const MailedLinkView = /** @type {ViewWith<Fields>} */ (Backbone.View).ex
   initialize({ bus, account }) {
     this.bus = bus;
     this.account = account;
+    this.model = new MailedLink({}, { kind: this.el.dataset.kind });
     this.form = new Form(this.el.querySelector("form"));
     this.listenTo(account, "change:id", this.renderPerson);
     // Another link, pasted over this page's own address, loads nothing.

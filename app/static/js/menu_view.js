@@ -1,5 +1,11 @@
 import { copyText } from "./clipboard.js";
-import { ANNOUNCEMENT, DECISION_WANTED, ENTRY_WANTED, REPORT_WANTED } from "./events.js";
+import {
+  ANNOUNCEMENT,
+  DECISION_WANTED,
+  ENTRY_WANTED,
+  MENU_WANTED,
+  REPORT_WANTED,
+} from "./events.js";
 import { isEscape } from "./keys.js";
 import { fromTemplate } from "./template.js";
 
@@ -14,12 +20,10 @@ const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 /**
  * The menu of a comment. Everybody can copy its link, and report another person's comment or mute its author. Moderators can
  * hide or restore it and block its author. Owners can also erase it and give its author a role. The whole thread has one
- * menu, which opens beside the button that was pressed. `el` is the thread's section.
+ * menu, which opens beside the button that was pressed (menu_button_view.js). `el` is the thread's section.
  */
 export const MenuView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
-    "click .comment__more": "toggle",
-    "keydown .comment__more": "enter",
     "click .menu__item": "choose",
     "keydown .menu": "key",
     "focusout .menu": "leave",
@@ -32,19 +36,13 @@ export const MenuView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
     this.button = null;
     this.onPress = (event) => this.isOutside(event.target) && this.close();
     this.listenTo(account, "change", () => this.close());
+    this.listenTo(bus, MENU_WANTED, this.want);
   },
 
-  toggle({ delegateTarget: button }) {
+  want(button, how) {
     const isOpen = this.button === button && this.menu.isConnected;
     this.close();
-    if (!isOpen) this.open(button);
-  },
-
-  enter(event) {
-    if (event.key !== "ArrowDown") return;
-    event.preventDefault();
-    this.close();
-    this.open(event.delegateTarget);
+    if (how === "open" || !isOpen) this.open(button);
   },
 
   open(button) {

@@ -27,6 +27,7 @@ declare namespace Parley {
     commentable: Commentable | null;
     commentables: InstanceType<typeof import("./commentables.js").Commentables> | null;
     notifications?: InstanceType<typeof import("./notifications.js").Notifications>;
+    loading: () => number;
     reports?: InstanceType<typeof import("./reports.js").Reports>;
   }
 
