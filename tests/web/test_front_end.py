@@ -14,7 +14,7 @@ import pytest
 from app.settings import Settings
 from app.web import front_end
 from app.web.front_end import NOT_BUILT, FrontEnd, accepted, load
-from tests.support.front_end import static
+from tests.support.front_end import release, static
 from tests.web.refusals import refused
 
 if TYPE_CHECKING:
@@ -74,6 +74,16 @@ async def test_a_page_names_files_of_its_own_release_only_and_each_is_there(gues
             assert (await guest.get(file)).status_code == 200
         assert len(named) == len(set(named))
         assert len(re.findall(r'rel="stylesheet"', page.text)) == (2 if path == "/docs" else 1)
+
+
+def test_the_script_of_a_page_is_in_two_files_however_many_parts_share_its_modules() -> None:
+    entries = release().entries
+    needed = entries["js/app.js"]["imports"]
+    assert len(needed) == 1
+    parts = [source for source in entries if source.endswith("_view.js")]
+    assert len(parts) > 5
+    for part in parts:
+        assert needed[0] in entries[part]["imports"]
 
 
 async def test_the_source_of_each_script_is_there_for_developers(guest: httpx.AsyncClient) -> None:

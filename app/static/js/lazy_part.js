@@ -3,10 +3,11 @@
 
 import { bus } from "./bus.js";
 import { PART_FAILED, PART_LOADED } from "./events.js";
+import { reloadAfterUpgrade } from "./reload.js";
 
 /**
- * One such part. If an import fails, the notice says so and offers to try again (notice_view.js). So does the next
- * person's action that needs the part.
+ * One such part. If an import fails because of an upgrade, the page reloads (reload.js). Otherwise the notice says so and
+ * offers to try again (notice_view.js). The next action of a person that needs the part tries again, too.
  */
 export class LazyPart {
   /** How many imports are under way in this page. */
@@ -23,12 +24,16 @@ export class LazyPart {
   /** Call `act` (module): now if the code is here, else once it is. */
   use(act) {
     if (this.#module) act(this.#module);
-    else this.#import().then(act, () => bus.trigger(PART_FAILED, () => this.use(act)));
+    else this.#import().then(act, () => this.#fail(act));
   }
 
   /** Load the code before somebody needs it. A failure is silent. */
   prepare() {
     this.#import().catch(() => {});
+  }
+
+  async #fail(act) {
+    if (!(await reloadAfterUpgrade())) bus.trigger(PART_FAILED, () => this.use(act));
   }
 
   async #import() {
