@@ -149,9 +149,10 @@ class Person:
         raise AssertionError(f"{key} never comes to {selector}")
 
     async def press(self, selector: str, key: str = "Tab") -> None:
-        """Go there with this key, and press Enter."""
+        """Go there with this key, and press Enter. Waits until the code that this needs is loaded."""
         await self.tab_to(selector, key)
         await self.page.keyboard.press("Enter")
+        await self.until("!window.parley || parley.loading() === 0", "the code to be loaded")
 
     async def type(self, selector: str, text: str) -> None:
         """Go on to this field, and type that in place of what is there."""
@@ -336,6 +337,7 @@ class Person:
 
     async def open_sign_in(self) -> None:
         await self.page.locator(".account__sign-in").click()
+        await self.page.locator("dialog.entry[open]").wait_for()
 
     async def sign_in(self, name: str, password: str = PASSWORD) -> None:
         """In the dialog, which is open."""

@@ -197,7 +197,7 @@ async def test_a_person_who_signs_out_is_asked_and_leaves_nothing_behind(alice: 
     await tab.open_editor("Mine")
     await tab.editor.fill("Second thoughts")
     await alice.page.locator(".account__sign-out").click()
-    assert "2 unsent drafts" in await alice.page.locator(".sign-out__words").inner_text()
+    await alice.shows(".sign-out__words", "2 unsent drafts")
     await alice.page.locator(".sign-out__no").click()
     await alice.is_signed_in()
     await has_typed(alice, "Half a thought")

@@ -117,6 +117,7 @@ async def test_the_queue_is_live_in_two_moderators_browsers(
     for desk in desks:
         await desk.until("document.querySelector('.case__text').textContent === 'Buy walnuts'", "what it says now")
     await carol.page.locator(".case__hide").click()
+    await carol.focus_is_on(".decide [name=reason]")
     assert await carol.page.locator(".decide [name=reason]").input_value() == "spam"
     await carol.page.locator(".decide__submit").click()
     for desk in desks:
@@ -178,6 +179,7 @@ async def test_a_guest_signs_in_before_reporting_and_then_reports(alice: Person,
 async def test_the_menu_of_ones_own_comment_has_only_the_link(alice: Person) -> None:
     await alice.sees("Buy almonds")
     await alice.page.locator(".comment__more").click()
+    await alice.page.locator(".menu").wait_for()
     items = await alice.page.locator(".menu__item").all()
     assert [await item.inner_text() for item in items if await item.is_visible()] == ["Copy link"]
 

@@ -220,6 +220,7 @@ async def test_the_text_of_a_report_is_there_when_the_dialog_is_opened_again(
     for text in ("", "They do it every day"):
         await alice.comment("Buy almonds").locator(".comment__more").click()
         await alice.page.locator(".menu__item[data-act=report]").click()
+        await alice.page.locator("dialog.report[open]").wait_for()
         assert await note.input_value() == text
         await note.fill("They do it every day")
         await note.press("Escape")
@@ -237,7 +238,7 @@ async def test_a_guest_who_likes_is_told_why_to_sign_in_and_then_likes(
         await guest.sees("Mind the step.")
         like = guest.comment("Mind the step.").locator(".comment__like")
         await like.click()
-        assert await guest.page.locator(".entry__title").inner_text() == "Sign in to like this comment"
+        await guest.shows(".entry__title", "Sign in to like this comment")
         await guest.page.keyboard.press("Escape")
         await guest.open_sign_in()
         assert "like" not in await guest.page.locator(".entry__title").inner_text()
