@@ -193,6 +193,12 @@ GATE = {
         "test_a_page_that_is_not_listed_gets_a_link_and_is_told_why",
     ],
     "test_prefix.py": ["test_our_pages_work_there"],
+    # -- how its code is loaded
+    "test_lazy_parts.py": [
+        "test_alice_writes_and_hears_bob_without_any_part",
+        "test_a_form_whose_code_could_not_be_loaded_can_be_opened_again",
+    ],
+    "test_upgrades.py": ["test_after_an_upgrade_the_page_reloads_when_it_needs_a_part_and_the_text_is_still_there"],
     "test_docs_page.py": ["test_a_link_to_an_operation_opens_it_and_the_keyboard_closes_it"],
     "test_plain_models.py": ["test_backbone_does_it_with_ours_as_well"],
     "test_gate.py": [
