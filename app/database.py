@@ -40,6 +40,8 @@ Unavailable = (OperationalError, PoolTimeout, OSError)  # asyncpg lets the syste
 
 Trouble = (*Unavailable, DBAPIError)  # what may be such an error; `is_unavailable` tells
 
+BROKEN_FILE = ("SQLITE_NOTADB", "SQLITE_CORRUPT")  # SQLite's names for a file with other content than a database
+
 # SQLSTATE classes that say the same, since asyncpg's errors never come as OperationalError: no connection, idle for too
 # long, read-only as after a failover, deadlock or serialization, out of resources, not in a state for it, stopped by
 # hand or by a limit.
@@ -207,7 +209,8 @@ def complaint(error: Exception) -> str | None:
     """What to tell an operator of an error that is theirs to mend; None of our own mistakes."""
     cause = (error.orig if isinstance(error, DBAPIError) else None) or error
     not_let_in = (getattr(cause, "sqlstate", None) or "").startswith(NOT_LET_IN)
-    return in_a_line(cause) if is_unavailable(error) or not_let_in else None
+    not_a_database = getattr(cause, "sqlite_errorname", None) in BROKEN_FILE
+    return in_a_line(cause) if is_unavailable(error) or not_let_in or not_a_database else None
 
 
 class Unmigrated(Exception):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -186,10 +185,11 @@ async def test_a_mistake_is_told_in_a_line(run: Run, words: str, code: int, answ
 
 
 async def test_a_database_that_is_away_or_lets_nobody_in_is_told_in_a_line(
-    run: Run, monkeypatch: pytest.MonkeyPatch, postgres_server: PostgresServer
+    run: Run, monkeypatch: pytest.MonkeyPatch, postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
+    (tmp_path / "text").write_text("This is no database. " * 100)
     for url, answer in (
-        (f"sqlite:///{os.devnull}", "Error: The database: "),
+        (f"sqlite:///{tmp_path / 'text'}", "Error: The database: "),
         ("postgresql://nobody@127.0.0.1:1/nothing", "Error: The database: "),
         (postgres_server.url("nothing"), 'Error: The database: database "nothing" does not exist'),
     ):
