@@ -344,16 +344,19 @@ class HoardingRing(Ring):
             self._newest[change.live.name, (change.id, change.seq)] = change
 
 
+@pytest.mark.extended
 async def test_the_law_notices_who_advances_to_the_greatest_seq_read(postgres_url: str) -> None:
     people = await enrol_three(postgres_url)
     # Its head may also stay behind what has been read, and then nobody is ever level. That is not what is looked for.
     assert "should have" in await caught(postgres_url, people, "should have", reader=GreedyReader)
 
 
+@pytest.mark.extended
 async def test_the_law_notices_who_waits_without_checking(database_url: str, people: list[Viewer]) -> None:
     assert "level" in await caught(database_url, people, replica={"session": HastySession})
 
 
+@pytest.mark.extended
 async def test_the_law_notices_a_ring_that_keeps_an_erased_frame(
     database_url: str, people: list[Viewer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -361,6 +364,7 @@ async def test_the_law_notices_a_ring_that_keeps_an_erased_frame(
     assert "after it had been erased" in await caught(database_url, people)
 
 
+@pytest.mark.extended
 async def test_the_law_holds_on_the_histories_that_show_planted_bugs(database_url: str, people: list[Viewer]) -> None:
     with pytest.raises(pytest.fail.Exception, match="nobody noticed"):
         await caught(database_url, people, rounds=8)

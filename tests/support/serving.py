@@ -25,9 +25,10 @@ from tests.support.processes import Process, remove
 from tests.support.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-STARTING = 40  # seconds a process has until it answers
+STARTING = 90  # seconds a process has until it answers
 FREE = range(11_000, 32_000)  # ports that no system gives to clients, and no browser refuses
 BLOCK = 250  # ports for one process
+KEEP_ALIVE = 600  # seconds: after uvicorn's 5 a slow machine's client would write to a connection that is just closed
 GRACE = 5  # seconds that open requests have when a server ends
 
 
@@ -76,7 +77,14 @@ async def serving(app: Any, *, port: int = 0, **options: Any) -> AsyncIterator[S
         # Asyncio does so for sockets that it makes itself; without it each answer waits 40 ms for an ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         config = uvicorn.Config(
-            app, **{"lifespan": "on", "log_config": None, "timeout_graceful_shutdown": GRACE, **options}
+            app,
+            **{
+                "lifespan": "on",
+                "log_config": None,
+                "timeout_graceful_shutdown": GRACE,
+                "timeout_keep_alive": KEEP_ALIVE,
+                **options,
+            },
         )
         site = Site(f"http://127.0.0.1:{listener.getsockname()[1]}", Server(config))
         running = asyncio.create_task(site.server.serve(sockets=[listener]))
