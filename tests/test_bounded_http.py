@@ -37,7 +37,7 @@ async def hello(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture
 async def site() -> AsyncIterator[Site]:
-    async with serving(hello, http=BoundedHttpProtocol) as site:
+    async with serving(hello, http=BoundedHttpProtocol, timeout_keep_alive=5) as site:
         yield site
 
 
