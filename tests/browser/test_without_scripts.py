@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Page, Route
 
 from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import cookies_of
-from tests.browser.scene import converse, fill
+from tests.browser.scene import converse
 from tests.support.people import person, write
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import Arrive, Fill
     from tests.support.serving import Site
 
 # Buttons and links that are shown, by their words.
@@ -70,8 +70,8 @@ async def test_with_scripts_switched_off_a_comment_is_posted_and_no_button_is_de
     await take_picture(page, "without-scripts", tmp_path, request)
 
 
-async def test_with_scripts_switched_off_links_lead_to_older_comments(page: Page, phone: httpx.AsyncClient) -> None:
-    await fill(phone, 60)
+async def test_with_scripts_switched_off_links_lead_to_older_comments(page: Page, fill: Fill) -> None:
+    await fill(60)
     await page.goto("/Article/1")
     await page.get_by_text("Load earlier comments").click()
     bodies = page.locator(".comment__body")
@@ -118,8 +118,8 @@ async def test_nothing_moves_when_a_late_script_runs(arrive: Arrive, phone: http
     assert await alice.page.evaluate(before) == running
 
 
-async def test_a_page_of_older_comments_is_live(arrive: Arrive, phone: httpx.AsyncClient) -> None:
-    comments = await fill(phone, 60)
+async def test_a_page_of_older_comments_is_live(arrive: Arrive, fill: Fill) -> None:
+    comments = await fill(60)
     alice = await arrive("Alice", at=f"/Article/1?before={comments[55]['created_seq']}")
     assert await alice.page.evaluate("parley.comments.length") == 50
     await alice.page.locator(".thread__later").click()

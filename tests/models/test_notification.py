@@ -414,7 +414,11 @@ async def test_a_muted_person_does_not_notify(parley: Parley, alice: Viewer, bob
 
 
 async def test_who_name_each_other_at_once_do_not_wait_for_each_other_for_ever(busy: Parley) -> None:
-    """Each names four others, replies, edits, deletes and reads, in two places: topics crossed in every order."""
+    """Each names four others, replies, edits, deletes and reads, in two places: topics crossed in every order.
+
+    As many talk at once as the pool has connections, so that what is waited for is locks.
+    """
+    connections = asyncio.Semaphore(20)
     people = [await enrol(busy, f"person{number}") for number in range(6)]
     places = [Topic("Article", "1"), Topic("Article", "2")]
     begun = {place: await say(busy, people[0], "Begin", place) for place in places}
@@ -422,10 +426,11 @@ async def test_who_name_each_other_at_once_do_not_wait_for_each_other_for_ever(b
     async def talk(number: int) -> None:
         author, place = people[number % 6], places[number % 2]
         names = [f"@person{(number * step + step) % 6}" for step in (5, 3, 1, 4)]
-        comment = await reply(busy, author, begun[place], " ".join(names))
-        await correct(busy, author, comment, " ".join(reversed([*names, f"@person{number % 5}"])))
-        if number % 3 == 0:
-            await take_back(busy, author, comment)
+        async with connections:
+            comment = await reply(busy, author, begun[place], " ".join(names))
+            await correct(busy, author, comment, " ".join(reversed([*names, f"@person{number % 5}"])))
+            if number % 3 == 0:
+                await take_back(busy, author, comment)
 
     await asyncio.gather(*(talk(number) for number in range(60)))
     async with busy.reading() as reading:

@@ -53,7 +53,7 @@ def topic_of(comment: dict[str, Any]) -> Topic:
 
 
 async def write_many(parley: Parley, like_this: dict[str, Any], bodies: Sequence[str]) -> list[dict[str, Any]]:
-    """Comments with these texts by the author of one, on its topic, in one transaction: their ids and texts."""
+    """Comments with these texts by the author of one, on its topic, in one transaction: their ids, texts and seqs."""
     async with parley.writing(topic_of(like_this)) as write:
         stored = await write.get(Comment, UUID(like_this["id"]))
         assert stored
@@ -62,4 +62,4 @@ async def write_many(parley: Parley, like_this: dict[str, Any], bodies: Sequence
         for comment in comments:
             write.create(comment)
             comment.content_seq = comment.seq
-        return [{"id": str(comment.id), "body": comment.body} for comment in comments]
+        return [{"id": str(comment.id), "body": comment.body, "created_seq": comment.seq} for comment in comments]

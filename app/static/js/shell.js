@@ -18,7 +18,10 @@ export async function keepPages(account) {
   try {
     await tellViewer(account);
     await serviceWorker.register(`${BASE}/worker.js`);
-    if (loadedWithout) await keepThisPage();
+    if (loadedWithout) {
+      await keepThisPage();
+      await keepFilesLoadedLater();
+    }
   } catch {
     nothingIsKept();
   }
@@ -42,6 +45,17 @@ async function keepThisPage() {
   const { active } = await navigator.serviceWorker.ready;
   const files = performance.getEntriesByType("resource").map((entry) => entry.name);
   active?.postMessage([window.location.href.split("#")[0], ...files]);
+}
+
+// Until the worker controls this page, its parts do not pass through there. Files that are stored already cost nothing.
+async function keepFilesLoadedLater() {
+  const { active } = await navigator.serviceWorker.ready;
+  const observer = new PerformanceObserver((list) => {
+    const files = list.getEntries().map((entry) => entry.name);
+    const ours = files.filter((url) => url.includes("/static/"));
+    if (ours.length > 0) active?.postMessage(ours);
+  });
+  observer.observe({ type: "resource", buffered: true });
 }
 
 // A browser may forbid it, or have no room: then it is as it would be without.

@@ -26,7 +26,7 @@ const FILES_OF_PAGE = / (?:src|href)="([^"]*\/static\/[^"]*)"/g; // people's tex
 const MAX_PAGES = 20;
 const UNREACHABLE = [502, 503, 504]; // a gateway without a server, or a server without its database
 
-// It has no state, so a new one may take over at any time.
+// It has no state that lasts, so a new one may take over at any time.
 worker.addEventListener("install", () => worker.skipWaiting());
 worker.addEventListener("activate", (event) => event.waitUntil(worker.clients.claim()));
 
@@ -39,7 +39,12 @@ worker.addEventListener("fetch", (event) => {
 });
 
 // The page was loaded before there was a worker, or as another viewer: its address, and those of the files that it loaded.
-worker.addEventListener("message", (event) => event.waitUntil(storeLoaded(event.data)));
+// One message after the other, because the page's makes the cache for files.
+let storing = Promise.resolve();
+worker.addEventListener("message", (event) => {
+  storing = storing.then(() => storeLoaded(event.data)).catch(() => {});
+  event.waitUntil(storing);
+});
 
 // A query may be a secret, and makes another page: null, as for what is not ours.
 function pathOf(url) {
