@@ -138,4 +138,5 @@ async def _deliver(pieces: Pieces, writer: asyncio.StreamWriter) -> None:
                 break
             writer.write(piece)
             await writer.drain()
-        writer.write_eof()
+        if not writer.is_closing():
+            writer.write_eof()
