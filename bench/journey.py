@@ -85,7 +85,7 @@ async def _took(alice: Person, bob: Person, body: str, what: str) -> float:
 
 @asynccontextmanager
 async def _person(browser: Browser, port: int, name: str) -> AsyncIterator[Person]:
-    """Somebody with an account, who looks at Article/1."""
+    """Somebody with an account, looking at Article/1."""
     url = f"http://127.0.0.1:{port}"
     async with (
         httpx.AsyncClient(base_url=url, headers={"Origin": url}, trust_env=False, verify=False) as client,

@@ -132,7 +132,7 @@ GATE = {
         "test_who_signs_out_leaves_nothing_behind",
         "test_bob_does_not_get_what_alice_has_read",
     ],
-    # -- people: who somebody is, in all tabs and browsers
+    # -- people: accounts and logins, in all tabs and browsers
     "test_accounts.py": [
         "test_a_guests_text_is_posted_once_they_have_signed_in",
         "test_what_is_wrong_stands_beside_its_field",

@@ -361,7 +361,7 @@ async def test_a_thread_that_is_not_loaded_takes_no_room_on_paper(come: Arrive) 
 
 
 def _asked(person: Person) -> list[str]:
-    """What was requested beside the host's own page."""
+    """The requests beside that of the host's own page."""
     return [request for request in person.requests if request != "GET /"]
 
 

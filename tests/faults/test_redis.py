@@ -38,7 +38,7 @@ async def flow(site: Site) -> None:
 
 
 async def crosses_over(alice: httpx.AsyncClient, bob: httpx.AsyncClient, body: str) -> None:
-    """Alice gets her answer while the test keeps Redis as it is, and Bob, who listens, has what she wrote."""
+    """Alice gets her answer while the test keeps Redis as it is, and Bob's stream brings what she wrote."""
     async with listening(bob, "Article/1") as stream:
         await stream.next()
         await write(alice, body)

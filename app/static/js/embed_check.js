@@ -1,6 +1,6 @@
 /**
  * Ask the server why there is no response for `name`, the text in the page. A browser does not tell a page the status of an
- * iframe, or of a response without CORS headers. Returns {topic, listed, message}: what is wrong with the name, or null; whether
+ * iframe, or of a response without CORS headers. Returns {topic, listed, message}: the error of the name, or null; whether
  * the page's origin is listed; and a text for the person who made the page.
  */
 export const check = (home, name) =>

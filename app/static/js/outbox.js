@@ -60,7 +60,7 @@ export class Outbox extends Evented {
   }
 
   /**
-   * Whose outbox it is now; null for a guest, who has none.
+   * The id of the account that this outbox belongs to now; null for a guest: guests have no outbox.
    * @param {string | null} user
    */
   belongTo(user) {
@@ -208,7 +208,7 @@ export class Outbox extends Evented {
   }
 
   /**
-   * Somebody else may be looking by now. For whom it was sent, it has been answered all the same.
+   * Another account may be signed in by now. The change was answered for the account that sent it all the same.
    * @param {Parley.Record} sent
    * @param {Act} act
    * @param {any} state

@@ -288,7 +288,7 @@ const isJustAsWanted = ({ act, sent, attrs }) =>
 export const discard = (records, type, key) => put(records, { type, key }, null);
 
 /**
- * What was refused is to be sent once more.
+ * A refused change is to be sent once more.
  * @param {OutboxRecord[]} records
  * @param {string} type
  * @param {string} key

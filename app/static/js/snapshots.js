@@ -112,7 +112,7 @@ export class Snapshots {
   }
 
   /**
-   * What comes between two reads the stream brings: it goes on from the first one's cursor.
+   * The stream brings the changes between two reads: it goes on from the first one's cursor.
    * @param {number} count
    * @param {number} turn
    */

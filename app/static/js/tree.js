@@ -104,7 +104,7 @@ export class Tree {
 }
 
 /**
- * Where a comment belongs, as far as it is known what it is drawn under. What is not sent yet comes last.
+ * A comment's place, as far as its parent in the drawing is known. Comments that are not sent yet come last.
  * @param {string[]} path ids
  * @param {number | undefined} seq
  * @param {(id: string) => number | undefined} seqOf

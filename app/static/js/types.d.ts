@@ -1,4 +1,4 @@
-// The data that several modules share: what the server sends, what waits to be sent, and who follows what.
+// The data that several modules share: the server's records, the outbox's records, and the members of a room.
 
 declare namespace Parley {
   // -- what the server sends
