@@ -19,6 +19,8 @@ from app.live.viewers import GUEST, Viewer
 from app.models import LIVE_MODELS, upkeep
 from app.models import account as accounts
 from app.models import like as likes
+from app.models import notification as notifications
+from app.models import report as reports
 from app.models.comment import Comment
 from app.models.like import Like
 from app.models.refusals import Missing, SignInFirst
@@ -213,6 +215,11 @@ async def test_taken_back_and_given_again_it_is_the_same_row(parley: Parley, ali
     assert anew.id == first.id == likes.id_of(bob.user_id or uuid4(), comment.id)
     assert anew.created_seq > gone.seq, "and new to whoever saw it go"
     assert (await now(parley, comment)).likes_count == 1
+
+
+def test_a_like_a_report_and_a_notification_of_one_comment_have_different_ids() -> None:
+    bob, comment = uuid4(), uuid4()
+    assert len({model.id_of(bob, comment) for model in (likes, reports, notifications)}) == 3
 
 
 async def test_what_is_never_liked_may_be_unliked_and_nothing_is_written(parley: Parley, alice: Viewer) -> None:

@@ -188,6 +188,23 @@ async def test_signing_up(strict_site: Site, work: list[str]) -> None:
     assert expected(taken, 202).keys() == expected(free, 202).keys() == {"email"}
 
 
+async def test_signing_up_with_a_name_that_everybody_sees(site: Site, strict_site: Site, work: list[str]) -> None:
+    """Names stand above comments. Whoever tries one with many addresses does not find out which one is its owner's."""
+
+    def signing_up_as_alice(email: str) -> Asking:
+        async def ask(stranger: httpx.AsyncClient, number: int) -> httpx.Response:
+            form = {"email": email.format(number), "username": "Alice", "password": PASSWORD}
+            return await stranger.post("/api/users", json=form)
+
+        return ask
+
+    async with person(site, "Alice"):
+        owners, others = await compare(
+            strict_site, work, signing_up_as_alice(email_of("Alice")), signing_up_as_alice("new{}@example.com")
+        )
+    assert refused(owners, 422, "username") == refused(others, 422, "username")
+
+
 async def test_changing_to_somebodys_address(site: Site, work: list[str]) -> None:
     async with person(site, "Alice") as alice, person(site, "Bob"), person(site, "Carol"):
 
