@@ -98,6 +98,7 @@ async def twenty_changes_elsewhere(alice: httpx.AsyncClient, carol: httpx.AsyncC
 async def has_met_the_others(alice: Person) -> None:
     """All is sent, once, in the order in which it was written; what had never been sent before, as one change."""
     await time_passes(alice, SENT, "all to be sent")
+    await alice.until(f"{ON_DISK}.then((number) => number === 0)", "the browser to keep nothing that was sent")
     assert [comment["body"] for comment in await alice.snapshot()] == IN_THE_END
     for comment in await alice.snapshot():
         assert not comment["body"].startswith("n") or comment["seq"] == comment["created_seq"], comment

@@ -86,6 +86,43 @@ async def test_a_sweep_that_finds_nothing_reads_no_rows(other: Process, parley: 
         assert other.reader.reads == reads
 
 
+async def test_a_sweep_compares_every_topic(
+    other: Process, parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep compares the topics in groups. None falls between two groups."""
+    monkeypatch.setattr("app.live.feeds.TOPICS_PER_LOOK", 2)
+    topics = [Topic("Article", str(number)) for number in range(5)]
+    async with reading(other.feeds, *topics) as reader:
+        await reader.until("heartbeat")
+        for topic in topics:
+            await say(parley, alice, topic.id, topic)
+        await other.feeds.sweep()
+        assert {(await reader.until("create.success")).model["body"] for _ in topics} == {topic.id for topic in topics}
+
+
+async def test_a_sweep_finds_a_new_epoch_though_no_head_has_moved(
+    other: Process, parley: Parley, alice: Viewer
+) -> None:
+    async with reading(other.feeds) as reader:
+        await reader.until("heartbeat")
+        await parley.renew_epoch()
+        await other.feeds.sweep()
+        assert (await reader.until("reset")).json()["reason"] == "epoch"
+
+
+async def test_a_hint_of_a_change_that_does_not_exist_hides_no_later_change(
+    other: Process, parley: Parley, alice: Viewer
+) -> None:
+    async with reading(other.feeds) as reader:
+        await reader.until("heartbeat")
+        for seq, body in ((10**9, "one"), (10**9, "two")):
+            other.feeds.hint(f"gid://parley/Comment/1?topic=Article%2F1&seq={seq}")
+            await wait_until(lambda: other.feeds[ARTICLE]._looking is None, "the read that the hint asked for")
+            comment = await say(parley, alice, body)
+            other.feeds.hint(f"gid://parley/Comment/{comment.id}?topic=Article%2F1&seq={comment.seq}")
+            assert (await reader.until("create.success")).model["body"] == body
+
+
 @pytest.mark.parametrize(
     "hint",
     ["", "rubbish", "gid://parley/Comment/1", "gid://parley/Comment/1?topic=x&seq=1",

@@ -208,6 +208,52 @@ async def test_a_login_that_ends_before_the_stream_begins_gets_nothing(parley: P
         assert (heartbeat.event, told.event, told.json()) == ("heartbeat", "auth", {"reason": "expired"})
 
 
+async def test_a_login_that_ends_while_it_is_checked_is_checked_again(parley: Parley, alice: Viewer) -> None:
+    account = Topic.account(alice.user_id)
+    checks: list[str] = []
+
+    async def authorise() -> Viewer:
+        checks.append("checked")
+        if len(checks) > 1:
+            raise LoginEnded("signed_out")
+        await logins.sign_in(parley, "alice@example.com", "talk among friends", remember=False)
+        await parley.feeds[account].freshen()  # the account's topic has moved since the check began
+        return alice
+
+    async with reading(parley.feeds, ARTICLE, account, viewer=alice, authorise=authorise) as reader:
+        assert (await reader.until("auth")).json() == {"reason": "signed_out"}
+
+
+async def test_what_was_read_while_a_login_ended_is_not_sent(
+    parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = Topic.account(alice.user_id)
+    for number in range(6):
+        await say(parley, alice, f"number {number}")
+    read, ended = parley.reader.chunk, False
+
+    async def slow(*args: Any, **options: Any) -> Chunk | None:
+        nonlocal ended
+        chunk = await read(*args, **options)
+        await logins.sign_in(parley, "alice@example.com", "talk among friends", remember=False)
+        await parley.feeds[account].freshen()
+        ended = True
+        return chunk
+
+    async def authorise() -> Viewer:
+        if ended:
+            raise LoginEnded("signed_out")
+        return alice
+
+    monkeypatch.setattr(parley.reader, "chunk", slow)
+    beginning = write_cursor(await epoch_of(parley), {ARTICLE: 0})
+    async with reading(
+        parley.feeds, ARTICLE, account, viewer=alice, cursors=[beginning], authorise=authorise
+    ) as reader:
+        events = [block.event for block in await reader.rest() if block.data]
+    assert events == ["heartbeat", "auth"]
+
+
 async def test_a_new_role_is_a_reset(parley: Parley, alice: Viewer) -> None:
     now = [alice]
 

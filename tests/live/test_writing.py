@@ -4,7 +4,7 @@ import asyncio
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 
 from app.live.counters import Counter
 from app.live.parley import Parley
@@ -89,6 +89,30 @@ async def test_a_topic_that_was_named_and_not_changed_stays_as_it_was(parley: Pa
     assert (await counter(parley), await counter(parley, PAGE)) == (1, 2)
 
 
+async def test_each_topic_of_a_write_goes_on_from_its_own_counter(parley: Parley) -> None:
+    alice = await enrol(parley, "alice")
+    here, there = await say(parley, alice, "here"), await say(parley, alice, "there", PAGE)
+    for _ in range(3):
+        there = await correct(parley, alice, there, there.body + "!")
+    async with parley.writing(ARTICLE, PAGE) as write:
+        for comment in (here, there):
+            row = await write.get(Comment, comment.id)
+            assert row
+            write.update(row)
+    assert (await seqs(parley), await seqs(parley, PAGE)) == ([2], [5])
+    assert (await counter(parley), await counter(parley, PAGE)) == (2, 5)
+
+
+async def test_a_write_that_changes_no_live_row_is_rolled_back(parley: Parley) -> None:
+    alice = await enrol(parley, "alice")
+    async with parley.writing(PAGE) as write:
+        await write.session.execute(text("UPDATE users SET username = 'Mallory'"))
+    async with parley.reading() as reading:
+        names = list(await reading.scalars(text("SELECT username FROM users")))
+    assert names == [alice.username]
+    assert await counter(parley, PAGE) is None
+
+
 async def test_a_topic_that_was_not_named_cannot_be_changed(parley: Parley) -> None:
     alice = await enrol(parley, "alice")
     comment = await say(parley, alice, "hello")
@@ -171,6 +195,25 @@ async def test_a_hint_names_the_object_its_topic_and_its_seq(parley: Parley) -> 
     assert published == [
         f"gid://parley/Comment/{comment.id}?topic=Article%2F1&seq=1",
         f"gid://parley/Commentable/{id_of(ARTICLE)}?topic=Commentable%2FArticle%2F1&seq=1",
+    ]
+
+
+async def test_hints_follow_the_commit_and_name_every_change(parley: Parley, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that a hint wakes finds its change in the database."""
+    alice = await enrol(parley, "alice")
+    here, there = await say(parley, alice, "here"), await say(parley, alice, "there", PAGE)
+    happened: list[str] = []
+    event.listen(parley.database._engine.sync_engine, "commit", lambda _: happened.append("commit"))
+    monkeypatch.setattr(parley.writes, "_on_commit", happened.append)
+    async with parley.writing(ARTICLE, PAGE) as write:
+        for comment in (here, there):
+            row = await write.get(Comment, comment.id)
+            assert row
+            write.update(row)
+    assert happened == [
+        "commit",
+        f"gid://parley/Comment/{here.id}?topic=Article%2F1&seq=2",
+        f"gid://parley/Comment/{there.id}?topic=Page%2Fabout&seq=2",
     ]
 
 
