@@ -149,6 +149,8 @@ def _try_files(query: Mapping[str, str]) -> None:
     authorities, certificate, key = (query.get(f"ssl_{name}") for name in ("ca_certs", "certfile", "keyfile"))
     if key and not certificate:
         raise ValueError("ssl_keyfile is the key of an ssl_certfile, which is missing")
+    if not authorities and not certificate:
+        return
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # without the machine's certificates, which take 30 ms to load
     try:
         if authorities:

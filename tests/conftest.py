@@ -23,10 +23,11 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from app.settings import Settings
-from tests.support import chromium, leftovers
+from tests.support import chromium, costs, leftovers
 from tests.support.people import person
 from tests.support.postgres import PostgresServer
 from tests.support.redis import RedisServer
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     import httpx
@@ -64,7 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
     gate it derives its examples from each test's code instead.
     """
     everything, option = config.getoption("everything"), config.option
-    if option.randomly_seed == "default":
+    if getattr(option, "randomly_seed", "default") == "default":  # there is none with `-p no:randomly`
         option.randomly_seed = random.Random().getrandbits(32) if everything else GATE_SEED
     if everything and option.hypothesis_seed is None:
         option.hypothesis_seed = option.randomly_seed
@@ -115,6 +116,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def low_costs() -> Iterator[None]:
+    """Spend less on each of the hundreds of apps that one test process starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        costs.cut(patch)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -207,14 +216,23 @@ def seed(pytestconfig: pytest.Config) -> int:
     return seed
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Real Argon2id, at a price that a hundred sign-ups can pay. Its real price is the models' own test."""
+    """Argon2id at a price that thousands of sign-ups can pay; `tests/models/test_password.py` pays the real one."""
     from app.models import password
 
-    hasher = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
-    monkeypatch.setattr(password, "_hasher", lambda: hasher)
-    monkeypatch.setattr(password, "_nobodys", cache(lambda: hasher.hash("nobody has this password")))
+    monkeypatch.setattr(password, "_hasher", cheap_hasher)
+    monkeypatch.setattr(password, "_nobodys", nobodys_cheap_hash)
+
+
+@cache
+def cheap_hasher() -> PasswordHash:
+    return PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
+
+
+@cache
+def nobodys_cheap_hash() -> str:
+    return cheap_hasher().hash("nobody has this password")
 
 
 @pytest.fixture
@@ -222,10 +240,17 @@ def channel() -> str:
     return f"comments-{uuid.uuid4().hex}"
 
 
+@pytest.fixture(scope="session")
+def default_settings() -> Settings:
+    """The defaults, read once: parsing takes 4 ms."""
+    return Settings(_env_file=None)
+
+
 @pytest.fixture
-def settings(database_url: str, redis_url: str, channel: str) -> Settings:
+def settings(default_settings: Settings, database_url: str, redis_url: str, channel: str) -> Settings:
     """Settings for one test, on each kind of database; `settings.model_copy(update={…})` for others."""
-    return Settings(_env_file=None, database_url=database_url, redis_url=redis_url, redis_channel_name=channel)
+    servers = {"database_url": database_url, "redis_url": redis_url, "redis_channel_name": channel}
+    return default_settings.model_copy(update=servers)
 
 
 @pytest.fixture
@@ -235,6 +260,7 @@ async def parley(settings: Settings) -> AsyncIterator[Parley]:
     from app.models import LIVE_MODELS
 
     async with Parley(settings, LIVE_MODELS) as parley:
+        await hints_flow(parley)
         yield parley
 
 
@@ -244,8 +270,14 @@ async def site(settings: Settings) -> AsyncIterator[Site]:
     from app.main import create_app
     from tests.support.serving import serving
 
-    async with serving(create_app(settings)) as site:
+    async with serving(app := create_app(settings)) as site:
+        await hints_flow(app.state.parley)
         yield site
+
+
+async def hints_flow(parley: Parley) -> None:
+    """Wait for Redis. If redis-py is cancelled in the middle of a handshake it may swallow that, which costs 0.5 s."""
+    await wait_until(lambda: parley.hints.flowing, "Redis")
 
 
 @pytest.fixture

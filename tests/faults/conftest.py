@@ -17,11 +17,6 @@ if TYPE_CHECKING:
 SWEEP = 0.5  # seconds
 
 
-@pytest.fixture(autouse=True)
-def passwords_cost_little(cheap_passwords: None) -> None:
-    """Everybody here has an account."""
-
-
 @pytest.fixture(scope="module")
 def own_postgres() -> Iterator[PostgresServer]:
     """A server that no other module needs."""
@@ -33,14 +28,21 @@ def own_postgres() -> Iterator[PostgresServer]:
     server.stop()
 
 
-@pytest.fixture
-def postgres_url(own_postgres: PostgresServer) -> Iterator[str]:
-    """A fresh, migrated database on it."""
+@pytest.fixture(scope="module")
+def migrated_postgres(own_postgres: PostgresServer) -> str:
+    """The name of a database on it with the schema and nothing else, to copy."""
     from tests.conftest import migrate_in_a_thread
 
     name = own_postgres.create()
-    own_postgres.keep_what_is_committed(name)
     migrate_in_a_thread(own_postgres.url(name))
+    return name
+
+
+@pytest.fixture
+def postgres_url(own_postgres: PostgresServer, migrated_postgres: str) -> Iterator[str]:
+    """A fresh, migrated database on it."""
+    name = own_postgres.create(migrated_postgres)
+    own_postgres.keep_what_is_committed(name)
     yield own_postgres.url(name)
     own_postgres.resume()
     own_postgres.drop(name)

@@ -36,11 +36,11 @@ from tests.support.people import PASSWORD
 States = dict[str, Any]
 CHUNK = 3  # changes of each table
 
-pytestmark = [pytest.mark.usefixtures("cheap_passwords"), pytest.mark.both_databases]
+pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture
-async def people(cheap_passwords: None, parley: Parley) -> list[Viewer]:
+async def people(parley: Parley) -> list[Viewer]:
     return [await enrol(parley, name) for name in ("alice", "bob")]
 
 

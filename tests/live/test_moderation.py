@@ -28,11 +28,6 @@ from tests.models.moderators import again, appointed, set_role
 Rows = dict[str, dict[str, Any]]
 
 
-@pytest.fixture(autouse=True)
-def passwords_cost_little(cheap_passwords: None) -> None:
-    """Everybody here has an account."""
-
-
 pytestmark = pytest.mark.sqlite_only  # other tests cover the live engine on both
 
 

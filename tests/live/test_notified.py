@@ -27,8 +27,6 @@ from tests.support.waiting import wait_until
 
 WINDOW = 4  # notifications that a replica loads at first
 
-pytestmark = pytest.mark.usefixtures("cheap_passwords")
-
 
 class Reader(Replica):
     """Alice, in one of her tabs."""

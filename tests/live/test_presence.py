@@ -495,7 +495,7 @@ pytestmark = pytest.mark.sqlite_only  # the database holds nothing of it
 
 
 @pytest.fixture
-def hurried(cheap_passwords: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same in a twentieth of the time."""
     for name in ("LOOK", "EXPIRY", "LINGER"):
         monkeypatch.setattr(module, name, getattr(module, name) / 20)

@@ -10,8 +10,17 @@ from app.models import password as passwords
 from app.models.password import LONGEST, SHORTEST, hash_password, refuse_weak, verify_password
 from app.models.refusals import Busy, Invalid, NetworkBusy
 
+REAL = {name: getattr(passwords, name) for name in ("_hasher", "_nobodys")}
 
-async def test_a_password_matches_its_own_hash_alone() -> None:
+
+@pytest.fixture
+def real_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashes as in production. In all other tests they cost little."""
+    for name, function in REAL.items():
+        monkeypatch.setattr(passwords, name, function)
+
+
+async def test_a_password_matches_its_own_hash_alone(real_price: None) -> None:
     hashed = await hash_password("talk among friends")
     assert hashed.startswith("$argon2id$")
     assert await verify_password("talk among friends", hashed)
@@ -93,12 +102,12 @@ async def test_a_request_that_is_gone_leaves_its_place_to_the_next(hashing: Hash
     assert hashing.done == ["flood"] * passwords.AT_ONCE + ["bob"] * 3
 
 
-async def test_the_password_of_a_deleted_account_is_nobodys(cheap_passwords: None) -> None:
+async def test_the_password_of_a_deleted_account_is_nobodys() -> None:
     assert not await verify_password("", "")
     assert not await verify_password("nobody has this password", "")
 
 
-async def test_every_character_counts_up_to_the_longest(cheap_passwords: None) -> None:
+async def test_every_character_counts_up_to_the_longest() -> None:
     longest = "x" * (LONGEST - 1)
     hashed = await hash_password(f"{longest}y")
     assert await verify_password(f"{longest}y", hashed)
@@ -106,7 +115,7 @@ async def test_every_character_counts_up_to_the_longest(cheap_passwords: None) -
     assert not await verify_password(longest, hashed)
 
 
-async def test_a_password_is_taken_as_it_was_typed(cheap_passwords: None) -> None:
+async def test_a_password_is_taken_as_it_was_typed() -> None:
     hashed = await hash_password(" Grüße aus Köln ")
     for other in ("Grüße aus Köln", " grüße aus köln ", " Grusse aus Koln "):
         assert not await verify_password(other, hashed)

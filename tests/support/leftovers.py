@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ async def tasks_beside(known: set[asyncio.Task[Any]]) -> list[str]:
     return pending
 
 
-_lasting: set[psutil.Process] = set()
+_lasting: set[int] = set()
 
 
 @contextmanager
@@ -41,40 +41,37 @@ def meant_to_last() -> Iterator[None]:
         _lasting.update(children() - known)
 
 
-def children() -> set[psutil.Process]:
-    """This process's own living children."""
-    return {child for child in _children() if _is_ours(child)}
+def children() -> set[int]:
+    """The process ids of this process's children.
+
+    Linux lists them. psutil looks at every process of the machine, which takes 5 ms before and after each test.
+    """
+    try:
+        tasks = list(Path("/proc/self/task").iterdir())
+        return {int(pid) for task in tasks if task.exists() for pid in (task / "children").read_text().split()}
+    except OSError:
+        return {child.pid for child in psutil.Process().children()}
 
 
-def children_beside(known: set[psutil.Process]) -> list[str]:
+def children_beside(known: set[int]) -> list[str]:
     """The children that are still there after a while, but for `known` and what may last."""
     deadline = time.monotonic() + GRACE
-    while left := children() - known - _lasting:
+    while left := [name for pid in children() - known - _lasting if (name := _name_of_ours(pid))]:
         if time.monotonic() > deadline:
             break
         time.sleep(0.01)
-    return [str(child) for child in left]
+    return left
 
 
-def _children() -> Iterator[psutil.Process]:
-    """Linux lists them; psutil looks at every process of the machine, which takes 5 ms before and after each test."""
+def _name_of_ours(pid: int) -> str | None:
+    """None of one that has ended, and of one that a library keeps for later."""
     try:
-        tasks = list(Path("/proc/self/task").iterdir())
-        pids = [pid for task in tasks if task.exists() for pid in (task / "children").read_text().split()]
-    except OSError:
-        yield from psutil.Process().children()
-        return
-    for pid in pids:
-        with suppress(psutil.NoSuchProcess):
-            yield psutil.Process(int(pid))
-
-
-def _is_ours(child: psutil.Process) -> bool:
-    try:
+        child = psutil.Process(pid)
         words = " ".join(child.cmdline())
-        return child.status() != psutil.STATUS_ZOMBIE and not any(name in words for name in TOLERATED_PROCESSES)
+        ours = child.status() != psutil.STATUS_ZOMBIE and not any(name in words for name in TOLERATED_PROCESSES)
     except psutil.NoSuchProcess:
-        return False
+        return None
+    return str(child) if ours else None
 
 
 def _tolerated(task: asyncio.Task[Any]) -> bool:

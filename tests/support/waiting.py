@@ -8,7 +8,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-LOOKING = 0.01  # seconds between the first two looks
+LOOKING = 0.002  # seconds between the first two looks
+ASKING = 0.01  # the same, if a look asks somebody else
 MOST_LOOKING = 0.05  # seconds between two looks, each time a quarter longer: looks cost the browser time, too
 PATIENCE = 40.0  # seconds, on a machine that is busy with others; what comes at once is not waited for
 AGAIN = 0.1  # seconds until a task that goes on is cancelled once more
@@ -20,7 +21,7 @@ async def wait_until(predicate: Callable[[], Any | Awaitable[Any]], what_for: st
     while True:
         answer = predicate()
         if inspect.isawaitable(answer):
-            answer = await answer
+            answer, pause = await answer, max(pause, ASKING)
         if answer:
             return answer
         if time.monotonic() > deadline:

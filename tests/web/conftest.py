@@ -27,11 +27,6 @@ def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"sweep_seconds": 300.0})
 
 
-@pytest.fixture(autouse=True)
-def passwords_cost_little(cheap_passwords: None) -> None:
-    """Everybody here has an account."""
-
-
 class Clock:
     """What signatures are dated and judged by. Rows have their own times, which tests edit."""
 
