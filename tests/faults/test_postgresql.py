@@ -77,21 +77,26 @@ def failing(state: str, at_commit: bool) -> str:
 
 
 @pytest.mark.parametrize("at_commit", [False, True], ids=["statement", "commit"])
-@pytest.mark.parametrize("state", STATES.values(), ids=STATES.keys())
 async def test_what_cannot_be_stored_now_is_stored_once_later(
-    alice: httpx.AsyncClient, bob: httpx.AsyncClient, database_url: str, state: str, at_commit: bool
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, database_url: str, at_commit: bool
 ) -> None:
-    writer = Persistent(alice)
     async with psql(database_url) as console, listening(bob, "Article/1") as stream:
         await stream.next()
-        await console.execute(failing(state, at_commit))
-        writing = asyncio.create_task(writer.write("Once"))
-        await wait_until(lambda: writer.refusals, "the fault to show")
-        await console.execute("DROP FUNCTION fault CASCADE")
-        await writing
-        assert set(writer.refusals) == {503}
-        assert (await stream.until(CREATED)).model["body"] == "Once"
-    await writer.has("Once")
+        for trouble, state in STATES.items():
+            await console.execute(failing(state, at_commit))
+            assert set(await refusals_until_mended(alice, trouble, console)) == {503}, trouble
+            assert (await stream.until(CREATED)).model["body"] == trouble
+    await Persistent(alice).has(*STATES)
+
+
+async def refusals_until_mended(person: httpx.AsyncClient, body: str, console: asyncpg.Connection[Any]) -> list[int]:
+    """The statuses by which this comment was refused, until the fault was removed and it was stored."""
+    writer = Persistent(person)
+    writing = asyncio.create_task(writer.write(body))
+    await wait_until(lambda: writer.refusals, f"the fault to show: {body}")
+    await console.execute("DROP FUNCTION fault CASCADE")
+    await writing
+    return writer.refusals
 
 
 async def test_connections_that_are_cut_cost_a_retry(

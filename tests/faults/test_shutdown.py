@@ -14,6 +14,7 @@ from tests.support.people import person, snapshot, write
 from tests.support.serving import serving
 from tests.support.sse import listening
 from tests.support.waiting import wait_until
+from tests.web.database import write_many
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -32,16 +33,18 @@ async def test_one_who_does_not_read_is_torn_off(
 
     monkeypatch.setattr(push, "FAREWELL", FAREWELL)
     waiting: dict[str, Any] = {"timeout_graceful_shutdown": None}  # for everybody, for ever
-    async with serving(create_app(settings), **waiting) as site, person(site, "Alice") as alice, site.client() as bob:
+    app = create_app(settings)
+    async with serving(app, **waiting) as site, person(site, "Alice") as alice, site.client() as bob:
         with socket.socket() as asleep:
             asleep.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
             asleep.connect(("127.0.0.1", int(site.url.rpartition(":")[2])))
             asleep.sendall(b"GET /streams?topic=Article/1 HTTP/1.1\r\nHost: x\r\n\r\n")
             async with listening(bob, "Article/1") as stream:
                 await stream.next()
-                for number in range(100):  # a megabyte, which is more than sockets hold between them
-                    await write(alice, f"{number} {'x' * 9_990}")
-                await stream.until(lambda block: block.event.endswith("create.success") and block.model["seq"] == 100)
+                bodies = [f"{number} {'x' * 9_990}" for number in range(100)]
+                # A megabyte, which is more than sockets hold between them.
+                last = (await write_many(app.state.parley, await write(alice, "First"), bodies))[-1]
+                await stream.until(lambda block: block.event.endswith("success") and block.model["id"] == last["id"])
                 with caplog.at_level(logging.WARNING):
                     site.stop()
                     await stream.ended()

@@ -220,13 +220,19 @@ async def people(database_url: str) -> list[Viewer]:
     return await enrol_three(database_url)
 
 
+@pytest.fixture
+async def both(database_url: str) -> AsyncIterator[list[Process]]:
+    """For all histories of a test, each of which has a topic of its own."""
+    async with processes(database_url) as both:
+        yield both
+
+
 @given(actions=ACTIONS, seed=st.integers(0, 2**32))
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_every_replica_converges(
-    database_url: str, people: list[Viewer], actions: list[tuple[str, int]], seed: int
+    both: list[Process], people: list[Viewer], actions: list[tuple[str, int]], seed: int
 ) -> None:
-    async with processes(database_url) as both:
-        await World(both, people, seed).run(actions)
+    await World(both, people, seed).run(actions)
 
 
 # -- somebody leaves ----------------------------------------------------------------------------------------
@@ -270,7 +276,6 @@ class Farewell(World):
             assert self.how == "keep" or not left, "somebody still sees what she erased"
 
 
-@pytest.mark.usefixtures("cheap_passwords")
 @pytest.mark.parametrize("how", ["keep", "erase"])
 async def test_every_replica_converges_when_somebody_leaves(
     database_url: str, how: Literal["keep", "erase"], monkeypatch: pytest.MonkeyPatch

@@ -19,6 +19,13 @@ SOON = 10.0  # seconds
 pytestmark = pytest.mark.parametrize("turns", range(6))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def collections_of_these_tests_only() -> None:
+    """To look at what all tests before have left would take most of a second for each test here."""
+    gc.collect()
+    gc.freeze()
+
+
 async def test_by_a_proxy(turns: int) -> None:
     async with Proxy(to_port(lambda: None)) as proxy:
         proxy.stop()
