@@ -143,6 +143,14 @@ async def test_a_cursor_that_cannot_be_honoured_is_a_reset(
         assert (await reader.until("create.success")).model["body"] == "hello again"
 
 
+async def test_a_reset_of_one_topic_skips_no_change_of_another(parley: Parley, alice: Viewer) -> None:
+    await say(parley, alice, "hello")
+    cursor = write_cursor(await epoch_of(parley), {ARTICLE: 0, PAGE: 9})
+    async with reading(parley.feeds, ARTICLE, PAGE, cursors=[cursor]) as reader:
+        assert (await reader.until("reset")).json()["topics"] == ["Page/about"]
+        assert (await reader.until("create.success")).model["body"] == "hello"
+
+
 async def test_a_reset_that_did_not_arrive_is_made_again(parley: Parley) -> None:
     async with reading(parley.feeds, cursors=["rubbish"]) as reader:
         torn_after = (await reader.next()).id or ""

@@ -30,11 +30,13 @@ def link(url: str, shown: str = "") -> str:
         ("Two\nlines", "Two<br>\nlines"),
         ("*so* **very** `x < 1` ~~not~~", "<em>so</em> <strong>very</strong> <code>x &lt; 1</code> <s>not</s>"),
         ("***a*** *a **b***", "<em><strong>a</strong></em> <em>a <strong>b</strong></em>"),
+        ("_a**_*ab**", "<em>a**</em><em>ab</em>*"),
         ("**重要。**です", "<strong>重要。</strong>です"),
         ("Hi @bob, hi", 'Hi <span class="mention">@bob</span>, hi'),
         ("_@bob_ 谢谢＠bob", '<em><span class="mention">@bob</span></em> 谢谢<span class="mention">＠bob</span>'),
         ("[a](https://b.c/d(e))", link("https://b.c/d(e)", "a")),
         ("[https://a.com](https://b.com)", link("https://b.com", "https://a.com")),
+        ("[a [b](https://b.c) d](https://e.f)", f"[a {link('https://b.c', 'b')} d]({link('https://e.f')})"),
         ("<https://a.b> <me@a.b>", f"{link('https://a.b')} {link('mailto:me@a.b', 'me@a.b')}"),
         ("mailto:a@b.c", link("mailto:a@b.c")),
         ("\\*a\\*", "*a*"),
@@ -55,6 +57,12 @@ def test_inline_markup_is_shown_as(text: str, shown: str) -> None:
             "3. a\n7. b",
             '<ol dir="auto" start="3">\n<li dir="auto">a</li>\n<li dir="auto" value="7">b</li>\n</ol>',
         ),
+        (
+            "1. a\n7. b\n3. c",
+            '<ol dir="auto">\n<li dir="auto">a</li>\n<li dir="auto" value="7">b</li>\n'
+            '<li dir="auto" value="3">c</li>\n</ol>',
+        ),
+        ("````\n```\n````", '<pre dir="auto"><code>```\n</code></pre>'),
         ("```\n*a*\n```", '<pre dir="auto"><code>*a*\n</code></pre>'),
         ("```py\nx = 1\n```", '<pre dir="auto"><em>py</em>\n<code>x = 1\n</code></pre>'),
     ],
@@ -110,7 +118,7 @@ def test_a_long_japanese_sentence_after_a_link_keeps_it() -> None:
         ("@小明你好", ["小", "小明"], ["小明"]),
         ("@می\u200cخواهم!", ["می", "می\u200cخواهم"], ["می\u200cخواهم"]),
         ("@Zoë Newcomer, @Zoë", ["Zoë", "Zoë Newcomer"], ["Zoë Newcomer", "Zoë"]),
-        ("@bobby @bob\u0301 @bob@example.com a@bob `@bob`", ["bob"], []),
+        ("@bobby @bob\u0301 @bob@example.com a@bob /@bob `@bob`", ["bob"], []),
         (".@bob", ["bob"], ["bob"]),
     ],
 )
@@ -256,8 +264,9 @@ def test_another_text_is_never_shown_with_the_old_html() -> None:
     comment = Comment(body="")
     comment.write("*a*", render("*a*"))
     assert comment.shown() == (p("<em>a</em>"), False)
-    comment.body = "**b**"
-    assert comment.shown() == (p("<strong>b</strong>"), False)
+    for body, html_now in (("*b*", "<em>b</em>"), ("**b**", "<strong>b</strong>")):
+        comment.body = body
+        assert comment.shown() == (p(html_now), False)
     comment.write("*a*", render("*a*"))
     comment.erase()
     assert (comment.html, comment.mentioned, comment.shown()) == (None, [], ("", True))
