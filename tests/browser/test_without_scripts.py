@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
 CONTROLS = """() => Array.from(document.querySelectorAll("button, a[href]"))
   .filter((el) => el.checkVisibility({ visibilityProperty: true }))
   .map((el) => (el.getAttribute("aria-label") ?? el.textContent).trim())"""
+SCRIPTS = "**/*.js"
 DEAD = {"Sign in", "Sign up", "Sign out", "Reply", "Edit", "Delete", "More", "Notifications", "Oldest first", "Like"}
 
 
@@ -40,46 +39,50 @@ async def page(browser: Browser, site: Site) -> AsyncIterator[Page]:
         yield await context.new_page()
 
 
-async def take_picture(page: Page, name: str, directory: Path, request: pytest.FixtureRequest) -> None:
-    """A picture of the page, from the conversation on. `pytest --screenshots docs` keeps it."""
-    await page.locator(".thread").scroll_into_view_if_needed()
-    path = directory / f"{name}.png"
-    await page.screenshot(path=path, full_page=True)
+async def take_picture(page: Page, name: str, request: pytest.FixtureRequest) -> None:
+    """Take a picture of the page for `pytest --screenshots docs`. Otherwise take none: it costs a second."""
     if kept := request.config.getoption("screenshots", None):
-        (kept / "pictures").mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, kept / "pictures")
+        await page.locator(".thread").scroll_into_view_if_needed()
+        await page.screenshot(path=kept / "pictures" / f"{name}.png", full_page=True)
+
+
+async def follow(page: Page, link: str) -> None:
+    """Click this link, and wait for the page that it leads to."""
+    async with page.expect_navigation():
+        await page.get_by_text(link).click()
 
 
 async def no_script(page: Page) -> None:
     async def block(route: Route) -> None:
-        await (route.abort() if route.request.resource_type == "script" else route.fallback())
+        await route.abort()
 
-    await page.route("**/*", block)
+    await page.route(SCRIPTS, block)
 
 
 async def test_with_scripts_switched_off_a_comment_is_posted_and_no_button_is_dead(
-    page: Page, site: Site, phone: httpx.AsyncClient, tmp_path: Path, request: pytest.FixtureRequest
+    page: Page, site: Site, phone: httpx.AsyncClient, request: pytest.FixtureRequest
 ) -> None:
     async with person(site, "Bob") as bob, person(site, "Dora") as dora:
         await converse(dora, bob, phone)
     await page.goto("/Article/1")
     await page.locator(".composer textarea").fill("Posted without scripts")
     await page.locator(".composer__post").click()
+    await page.wait_for_url("**/Article/1#comment-*")
     assert (await page.locator(".comment__body").all_inner_texts())[-1] == "Posted without scripts"
     assert not DEAD & set(await page.evaluate(CONTROLS))
-    await take_picture(page, "without-scripts", tmp_path, request)
+    await take_picture(page, "without-scripts", request)
 
 
 async def test_with_scripts_switched_off_links_lead_to_older_comments(page: Page, fill: Fill) -> None:
     await fill(60)
     await page.goto("/Article/1")
-    await page.get_by_text("Load earlier comments").click()
     bodies = page.locator(".comment__body")
+    await follow(page, "Load earlier comments")
     assert await bodies.count() == 10
-    await page.get_by_text("Load newer comments").click()
+    await follow(page, "Load newer comments")
     assert await bodies.count() == 50
     await page.goto("/Article/1?before=5")
-    await page.get_by_text("Jump to latest").click()
+    await follow(page, "Jump to latest")
     assert page.url.endswith("/Article/1")
 
 
@@ -88,7 +91,6 @@ async def test_if_the_script_fails_a_comment_is_posted_and_no_button_is_dead(
     site: Site,
     phone: httpx.AsyncClient,
     complaints: Complaints,
-    tmp_path: Path,
     request: pytest.FixtureRequest,
 ) -> None:
     complaints.allow(NETWORK)
@@ -102,8 +104,8 @@ async def test_if_the_script_fails_a_comment_is_posted_and_no_button_is_dead(
     await alice.page.get_by_text("Posted without the script").wait_for()
     assert await alice.composer.input_value() == ""
     assert not DEAD & set(await alice.page.evaluate(CONTROLS))
-    await take_picture(alice.page, "script-blocked", tmp_path, request)
-    await alice.page.unroute("**/*")
+    await take_picture(alice.page, "script-blocked", request)
+    await alice.page.unroute(SCRIPTS)
     await alice.reload()
     assert "Reply" in await alice.page.evaluate(CONTROLS)
 
