@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Route
 
 from tests.browser.people import Person
-from tests.support.people import PASSWORD, email_of, sign_in, sign_up, write
+from tests.support.people import PASSWORD, sign_in, sign_up, write
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -22,12 +22,6 @@ pytestmark = pytest.mark.usefixtures("network_errors")
 
 NEVER = 300  # seconds between two sweeps: within a test, only hints make a process look
 NEW_PASSWORD = "a walk along the river"
-
-
-async def sign_in_beside(person: Person, name: str) -> None:
-    """Another tab of the same browser signs in; the cookie is all tabs'."""
-    form = {"email": email_of(name), "password": PASSWORD}
-    assert (await person.context.request.post("/api/session", data=form)).ok
 
 
 async def is_out(person: Person) -> None:
@@ -117,7 +111,7 @@ async def test_the_notice_goes_when_one_is_signed_in_again(alice: Person) -> Non
 
 async def test_who_signs_in_again_in_another_tab_notices_nothing(alice: Person, phone: httpx.AsyncClient) -> None:
     await alice.composer.fill("Half a thought")
-    await sign_in_beside(alice, "Alice")
+    await alice.sign_in_beside("Alice")
     await write(phone, "Still there?")
     await alice.sees("Still there?")
     await alice.is_signed_in()
@@ -145,7 +139,7 @@ async def test_who_signs_in_as_somebody_else_in_another_tab_is_them_here_too(ali
     await write(alice.client, "Alice's")
     await alice.sees("Bob's", "Alice's")
     await alice.composer.fill("Half a thought")
-    await sign_in_beside(alice, "Bob")
+    await alice.sign_in_beside("Bob")
     await alice.is_signed_in("Bob")
     await alice.is_told_nothing()
     await alice.comment("Bob's").locator(".comment__edit").wait_for()
@@ -153,7 +147,7 @@ async def test_who_signs_in_as_somebody_else_in_another_tab_is_them_here_too(ali
     assert await alice.composer.input_value() == "", "it was Alice's, and is kept for her"
     await alice.is_in_state("live")
     await alice.sees_the_truth()
-    await sign_in_beside(alice, "Alice")
+    await alice.sign_in_beside("Alice")
     await alice.is_signed_in("Alice")
     await alice.until("document.querySelector('.composer textarea').value === 'Half a thought'", "her thought")
 

@@ -9,7 +9,7 @@ import pytest
 from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import SENT, Person
 from tests.browser.roads import no_road, time_passes
-from tests.support.people import PASSWORD, email_of, sign_up, write
+from tests.support.people import sign_up, write
 
 if TYPE_CHECKING:
     import httpx
@@ -26,12 +26,6 @@ async def bob_has_an_account(site: Site, complaints: Complaints) -> None:
     complaints.allow(NETWORK)
     async with site.client() as client:
         await sign_up(client, "Bob")
-
-
-async def sign_in_as(person: Person, name: str) -> None:
-    """In a tab that is none of ours: the cookie is all tabs'."""
-    form = {"email": email_of(name), "password": PASSWORD}
-    assert (await person.context.request.post(f"{person.road_round}/api/session", data=form)).ok
 
 
 async def sign_out(person: Person) -> None:
@@ -64,7 +58,7 @@ async def other(alice: Person) -> Person:
 
 
 async def is_back(alice: Person, other: Person, phone: httpx.AsyncClient, between: tuple[str, str]) -> None:
-    await sign_in_as(alice, "Alice")
+    await alice.sign_in_beside("Alice")
     await other.reload()
     for tab in (alice, other):
         await time_passes(tab, f"{is_live_as('Alice')} && {SENT}", "all to be sent")
@@ -79,7 +73,7 @@ async def test_what_alice_has_not_sent_is_never_sent_as_bobs(
     async with no_road(alice, site):
         await write_without_a_road(alice, other)
         await sign_out(alice)
-        await sign_in_as(alice, "Bob")
+        await alice.sign_in_beside("Bob")
     for tab in (alice, other):
         await time_passes(tab, is_live_as("Bob"), "who is signed in")
         assert await tab.page.evaluate("parley.outbox.records") == []
@@ -116,14 +110,14 @@ async def test_a_request_that_is_under_way_when_the_login_changes_is_nobody_else
 ) -> None:
     """The page still thinks that it is Alice's when the browser's cookie is Bob's already."""
     await alice.page.evaluate("parley.connector.close()")  # so nobody tells it
-    await sign_in_as(alice, "Bob")
+    await alice.sign_in_beside("Bob")
     await alice.write("Alice's")
     await alice.is_signed_in("Bob")
     assert await said(phone) == []
     assert await alice.page.evaluate("parley.outbox.records") == []
     await alice.write("Bob's")
     await alice.is_settled()
-    await sign_in_as(alice, "Alice")
+    await alice.sign_in_beside("Alice")
     await alice.reload()
     await alice.has_sent_all()
     assert await said(phone) == [("Bob", "Bob's"), ("Alice", "Alice's")]

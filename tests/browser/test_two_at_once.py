@@ -13,7 +13,7 @@ from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
 from tests.browser.roads import API, no_road
 from tests.browser.test_conflicts import sees_conflict
-from tests.browser.test_identities import said, sign_in_as, sign_out
+from tests.browser.test_identities import said, sign_out
 from tests.browser.test_tabs import leaders
 from tests.support.people import sign_up, snapshot, write
 from tests.support.waiting import wait_until
@@ -127,7 +127,7 @@ async def test_who_signs_out_while_a_comment_is_under_way_has_posted_it_once(
     assert not await volatile(alice)
     assert not await alice.page.locator(".thread__volatile").is_visible()
     assert await alice.page.evaluate("parley.outbox.records") == []
-    await sign_in_as(alice, "Alice")
+    await alice.sign_in_beside("Alice")
     await alice.reload()
     await alice.has_sent_all()
     assert await said(phone) == [("Alice", "Alice's"), ("Bob", "Bob's")]
@@ -141,14 +141,14 @@ async def _on_disk(person: Person, bodies: list[str]) -> bool:
 async def test_bob_does_not_see_what_alice_was_typing_when_he_signed_in_instead_of_her(alice: Person) -> None:
     other = await alice.another_tab()
     await alice.composer.fill("Alice's secret thought")
-    await sign_in_as(alice, "Bob")
+    await alice.sign_in_beside("Bob")
     for tab in (alice, other):
         await tab.is_signed_in("Bob")
         assert await tab.composer.input_value() == ""
     await alice.page.locator(".composer__post").click()
     await has_written(alice, "Bob's")
     assert [comment["body"] for comment in await alice.snapshot()] == ["Bob's"]
-    await sign_in_as(alice, "Alice")
+    await alice.sign_in_beside("Alice")
     await alice.is_signed_in("Alice")
     assert await alice.composer.input_value() == "Alice's secret thought"
 
@@ -162,7 +162,7 @@ async def test_what_was_refused_waits_for_who_signs_out(alice: Person) -> None:
     await alice.is_guest()
     await alice.sees("One")
     assert await alice.page.locator(".editor").count() == 0
-    await sign_in_as(alice, "Alice")
+    await alice.sign_in_beside("Alice")
     await alice.reload()
     await alice.until(REFUSED, "what was refused")
     assert await alice.editor.input_value() == UNSEEN
@@ -174,7 +174,7 @@ async def test_what_bobs_stream_brings_is_not_shown_as_alices(alice: Person, sit
     await has_written(alice, "Alice's")
     async with no_road(alice, site):
         await sign_out(alice)
-        await sign_in_as(alice, "Bob")
+        await alice.sign_in_beside("Bob")
     await hurry(alice)
     await alice.until("parley.account.get('username') === 'Bob' && parley.connector.state === 'live'", "Bob")
     await alice.is_signed_in("Bob")

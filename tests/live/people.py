@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
 
 from app.live.parley import Parley
 from app.live.topics import Topic
@@ -35,3 +36,12 @@ async def correct(parley: Parley, author: Viewer, comment: Comment, body: str) -
 
 async def take_back(parley: Parley, author: Viewer, comment: Comment) -> None:
     await comments.delete(parley, author, comment.id, lambda comment: True)
+
+
+async def hide(parley: Parley, comment_id: UUID | str, hidden: bool = True) -> None:
+    """Hide this comment under `ARTICLE`, or show it again, without a moderator, a log entry or a notification."""
+    async with parley.writing(ARTICLE) as write:
+        row = await write.get(Comment, UUID(str(comment_id)))
+        assert row
+        row.hidden_at = datetime.now(UTC) if hidden else None
+        write.update(row)

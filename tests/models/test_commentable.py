@@ -54,7 +54,7 @@ async def counted(parley: Parley, topic: Topic) -> tuple[int, int]:
     return (await look(parley, topic)).comments_count, there or 0
 
 
-async def hide(parley: Parley, comment: Comment, hidden: bool = True) -> None:
+async def hide_and_count(parley: Parley, comment: Comment, hidden: bool = True) -> None:
     """As moderators do."""
     topic = Topic.parse(comment.topic)
     async with parley.writing(topic, topic.about) as write:
@@ -141,7 +141,7 @@ async def test_whatever_happens_the_number_is_that_of_the_comments(parley: Parle
                             place = chance.choice((ARTICLE, PAGE))
                             said.append((await comments.post(process, viewer, place, "more", uuid4()))[0])
                         case 2:
-                            await hide(process, comment, chance.random() < 0.6)
+                            await hide_and_count(process, comment, chance.random() < 0.6)
                         case 3:
                             await comments.delete(process, viewer, comment.id, lambda _: True)
 

@@ -26,7 +26,7 @@ from app.models.notification import MOST_TOLD, Notification
 from app.models.refusals import SignInFirst
 from app.models.user import DELETED, User
 from app.settings import Settings
-from tests.live.people import ARTICLE, correct, enrol, say, take_back
+from tests.live.people import ARTICLE, correct, enrol, hide, say, take_back
 from tests.support.people import PASSWORD
 
 pytestmark = [
@@ -71,14 +71,6 @@ async def rows_of(parley: Parley, person: Viewer) -> list[Notification]:
     theirs = select(Notification).where(Notification.topic == str(Topic.account(person.user_id)))
     async with parley.reading() as reading:
         return list((await reading.scalars(theirs.order_by(Notification.created_seq))).all())
-
-
-async def hide(parley: Parley, comment: Comment) -> None:
-    async with parley.writing(ARTICLE) as write:
-        row = await write.get(Comment, comment.id)
-        assert row
-        row.hidden_at = datetime.now(UTC)
-        write.update(row)
 
 
 # -- who is told --------------------------------------------------------------------------------------------
@@ -208,7 +200,7 @@ async def test_an_edit_tells_those_whom_it_names_anew(parley: Parley, alice: Vie
 
 async def test_a_hidden_comment_tells_nobody_more(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     comment = await say(parley, alice, "Hm")
-    await hide(parley, comment)
+    await hide(parley, comment.id)
     await correct(parley, alice, comment, "You are a fool, @bob")
     assert await told(parley, bob) == []
 

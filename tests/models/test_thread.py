@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -13,7 +12,7 @@ from app.live.viewers import GUEST, Viewer
 from app.models import comment as comments
 from app.models import thread as threads
 from app.models.comment import Comment
-from tests.live.people import ARTICLE, enrol, say, take_back
+from tests.live.people import ARTICLE, enrol, hide, say, take_back
 
 if TYPE_CHECKING:
     from app.live.parley import Parley
@@ -24,14 +23,6 @@ pytestmark = pytest.mark.usefixtures("cheap_passwords")
 async def reply(parley: Parley, author: Viewer, to: Comment, body: str) -> Comment:
     comment, _ = await comments.post(parley, author, ARTICLE, body, uuid4(), to.id)
     return comment
-
-
-async def hide(parley: Parley, comment: Comment) -> None:
-    async with parley.writing(ARTICLE) as write:
-        row = await write.get(Comment, comment.id)
-        assert row
-        row.hidden_at = datetime.now(UTC)
-        write.update(row)
 
 
 async def drawn(parley: Parley, viewer: Viewer, limit: int = 50) -> list[str]:
@@ -62,7 +53,7 @@ async def test_what_is_hidden_is_there_for_its_author_and_moderators(parley: Par
     alice, bob, carol = [await enrol(parley, name) for name in ("alice", "bob", "carol")]
     one = await say(parley, alice, "One")
     await reply(parley, bob, one, "On one")
-    await hide(parley, one)
+    await hide(parley, one.id)
     for viewer in (GUEST, bob):
         assert await drawn(parley, viewer) == ["(gone)", "> On one"]
     for viewer in (alice, replace(carol, moderator=True)):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
-from app.models.comment import Comment
+from tests.live.people import hide
 from tests.support.people import delete, expected, snapshot, write
-from tests.web.database import topic_of
 from tests.web.refusals import refused
 
 if TYPE_CHECKING:
@@ -30,14 +28,6 @@ def site(sqlite_site: Site) -> Site:
 
 async def fill(client: httpx.AsyncClient, count: int) -> list[dict[str, Any]]:
     return [await write(client, str(number)) for number in range(count)]
-
-
-async def hide(parley: Parley, comment: dict[str, Any]) -> None:
-    async with parley.writing(topic_of(comment)) as writing:
-        row = await writing.get(Comment, UUID(comment["id"]))
-        assert row
-        row.hidden_at = datetime.now(UTC)
-        writing.update(row)
 
 
 def bodies(page: dict[str, Any]) -> str:
@@ -90,7 +80,7 @@ async def test_a_link_leads_to_the_page_around_its_comment(
 async def test_a_link_outlives_its_comment(alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley) -> None:
     comments = await fill(alice, 10)
     await delete(alice, comments[5])
-    await hide(served, comments[6])
+    await hide(served, comments[6]["id"])
     for gone in (5, 6):
         page = await snapshot(guest, limit=4, around=comments[gone]["id"])
         assert comments[gone]["id"] not in {comment["id"] for comment in page["comments"]}
@@ -143,7 +133,7 @@ async def test_a_page_carries_what_its_replies_are_drawn_under(
     page = await snapshot(guest, limit=1)
     assert page["ancestors"] == [{**above, "current_user_can_edit": False} for above in (root, branch, twig)]
     await delete(alice, branch)
-    await hide(served, twig)
+    await hide(served, twig["id"])
     whole, gone, hidden = (await snapshot(guest, limit=1))["ancestors"]
     assert whole["body"] == "Root"
     for tombstone, parent, said in ((gone, root, set()), (hidden, branch, {"removed_by"})):
@@ -163,7 +153,7 @@ async def test_what_is_not_there_has_no_ancestors(
 ) -> None:
     root = await write(alice, "Root")
     assert await ancestors_of(guest, root) == []
-    await hide(served, root)
+    await hide(served, root["id"])
     for id_ in (root["id"], uuid4(), "57"):
         refused(await guest.get(f"/api/comments/{id_}/ancestors/"), 404)
 
@@ -181,7 +171,7 @@ async def test_the_page_is_drawn_as_the_browser_draws_it(
     places = [html.index(words) for words in wanted]
     assert places == sorted(places)
     assert f'data-comment-id="{reply["id"]}" data-depth="1"' in html
-    await hide(served, reply)
+    await hide(served, reply["id"])
     assert "This comment was removed by a moderator.</li>" in (await guest.get("/Article/1")).text
 
 
