@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
 
-from tests.support.listeners import accept_no_more
+from tests.support.listeners import Listener
 
 PIECE = 4_096  # bytes that a connection sends before another one has its turn
 REQUEST = re.compile(rb"(?P<method>[A-Z]+) (?P<target>\S+) HTTP/1\.1\r\n")
@@ -49,7 +49,7 @@ class Direction:
 
 
 @dataclass
-class Road:
+class Road(Listener):
     """Listens on `port`, and relays to the server on `to`."""
 
     to: int
@@ -60,17 +60,7 @@ class Road:
 
     async def __aenter__(self) -> Self:
         self._up, self._down = Direction(), Direction()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
-        self.port: int = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await accept_no_more(self._server)
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        return await super().__aenter__()
 
     @property
     def url(self) -> str:
@@ -85,10 +75,7 @@ class Road:
         while (left := self.used_at + seconds - time.monotonic()) > 0:
             await asyncio.sleep(left)
 
-    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
-        self._tasks.add(task)
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self.to)
             try:
@@ -101,7 +88,6 @@ class Road:
             pass
         finally:
             writer.close()
-            self._tasks.discard(task)
 
     def _pump(
         self, group: asyncio.TaskGroup, reader: asyncio.StreamReader, writer: asyncio.StreamWriter,

@@ -18,9 +18,8 @@ import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Self
 
-from tests.support.listeners import accept_no_more
+from tests.support.listeners import Listener
 
 CHUNK = 65_536  # bytes
 NARROW = 16_384  # bytes that each of the buffers on a narrow road takes (3); less, and TCP itself stalls
@@ -52,34 +51,21 @@ class Weather:
     )
 
 
-class Proxy:
+class Proxy(Listener):
     """Listens on a port of its own and passes on to wherever `connect` leads then. Mended: `weather = Weather()`."""
 
     def __init__(self, connect: Callable[[], Awaitable[Ends]], narrow: bool = False) -> None:
         self.weather = Weather()
         self.narrow = narrow
+        self.limit = NARROW if narrow else CHUNK
         self.trapped = 0
         self.lost = 0
         self.connect = connect
         self._passable = asyncio.Event()
         self._passable.set()
         self._links: dict[Link, None] = {}  # in the order in which they came
-        self._tasks: set[asyncio.Task[None]] = set()
         self._trap_turns = itertools.count()
         self._chance = random.Random(3)  # by turns, a stream's same block might be lost each time
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._welcome, "127.0.0.1", 0, limit=NARROW if self.narrow else CHUNK)
-        self.port: int = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await accept_no_more(self._server)
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._server.wait_closed()
 
     def __len__(self) -> int:
         """How many connections pass through."""
@@ -131,20 +117,14 @@ class Proxy:
         self.trapped += 1
         return turn % 2 == 0
 
-    async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
-        self._tasks.add(task)
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = Link(self, (reader, writer))
         self._links[link] = None
         try:
             await link.run()
-        except asyncio.CancelledError:
-            pass  # asyncio would log who ends a connection's task, though it is us who close
         finally:
             link.break_off()
             self._links.pop(link, None)
-            self._tasks.discard(task)
 
 
 class Link:
