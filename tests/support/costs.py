@@ -1,12 +1,12 @@
-"""What a test process spends less on than a real one, because it starts hundreds of apps instead of one.
+"""Costs that a test process avoids. It starts hundreds of apps; a real process starts one.
 
 1. Compiled SQL: SQLAlchemy compiles each statement once per engine, and each test has an engine of its own. They share
    one cache. A compiled statement depends on the kind of database only.
 2. The files of the front end are read once, until their manifest changes.
 3. redis-py reads its own version from the metadata of its package for each connection: here once.
 4. httpcore tries to import sniffio for each request, and Python does not remember a failed import.
-5. SQLite does not wait for the disk, because no test cuts the power. A killed process loses nothing by that.
-6. A server of uvicorn's that ends sleeps 100 ms before it looks whether its connections are closed: here 10 ms.
+5. SQLite does not sync to disk, because no test cuts the power. A killed process loses nothing by that.
+6. uvicorn sleeps 100 ms at shutdown before it checks that its connections are closed: here 10 ms.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LONGEST_SLEEP_SECONDS = 0.01
 
 
 def cut(patch: pytest.MonkeyPatch) -> None:
-    """Make all this so until `patch` is undone."""
+    """Avoid all these costs until `patch` is undone."""
     import redis.utils
     import uvicorn.server
     from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
@@ -49,7 +49,7 @@ def cut(patch: pytest.MonkeyPatch) -> None:
 
 
 class ShortSleeps:
-    """asyncio, but that its sleeps are short."""
+    """asyncio with short sleeps."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(asyncio, name)

@@ -64,7 +64,7 @@ def children_beside(known: set[int]) -> list[str]:
 
 
 def _name_of_ours(pid: int) -> str | None:
-    """None of one that has ended, and of one that a library keeps for later."""
+    """None if the process has ended, or if a library keeps it for later."""
     try:
         child = psutil.Process(pid)
         words = " ".join(child.cmdline())
