@@ -42,6 +42,8 @@ from tests.support.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.both_databases
 
+HISTORIES = min(50, settings().max_examples // 2)  # on each database: 25 in the gate, 50 with --everything
+FAREWELLS = 3  # on each database
 
 ACTIONS = st.lists(
     st.one_of(
@@ -228,7 +230,7 @@ async def both(database_url: str) -> AsyncIterator[list[Process]]:
 
 
 @given(actions=ACTIONS, seed=st.integers(0, 2**32))
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=HISTORIES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_every_replica_converges(
     both: list[Process], people: list[Viewer], actions: list[tuple[str, int]], seed: int
 ) -> None:
@@ -283,7 +285,7 @@ async def test_every_replica_converges_when_somebody_leaves(
     monkeypatch.setattr(comments, "BATCH", 3)
     guest, _, bob, carol = await enrol_three(database_url)
     async with processes(database_url) as both:
-        for seed in range(6):
+        for seed in range(FAREWELLS):
             alice = await enrol(cast(Any, both[0]), f"alice{seed}")
             chance = random.Random(seed)
             actions = [("connect", number) for number in range(4)]
