@@ -159,10 +159,12 @@ async def _recount(parley: Parley, place: Topic) -> tuple[Topic, int, int] | Non
 
 
 async def _count(reading: Reading, topics: list[Topic]) -> dict[Topic, int]:
+    if not topics:
+        return {}
     by_name = {str(topic): topic for topic in topics}
     shown = (COMMENTS.c.topic.in_(by_name), COMMENTS.c.deleted_at.is_(None), COMMENTS.c.hidden_at.is_(None))
     query = select(COMMENTS.c.topic, func.count()).where(*shown).group_by(COMMENTS.c.topic)
-    found = {row[0]: row[1] for row in (await reading.execute(query)).all()} if topics else {}
+    found = {row[0]: row[1] for row in (await reading.execute(query)).all()}
     return {topic: found.get(name, 0) for name, topic in by_name.items()}
 
 

@@ -1,0 +1,95 @@
+"""SQLite connections that go to their thread once for each statement. The only module that knows aiosqlite.
+
+aiosqlite runs every call on a thread of the connection, and each call costs two switches between threads, about 0.1 ms
+of CPU. SQLAlchemy makes four calls for a statement: `cursor`, `execute`, `fetchall` and `close`. Here they are one.
+
+1. `_Cursor.execute` executes the statement, fetches all rows and closes the cursor on the thread. The other methods
+   read the outcome, on the event loop. There are no server-side cursors (`AsyncSession.stream`).
+2. A rollback goes to the thread only if a BEGIN did. SQLAlchemy rolls back every connection that it takes back. The
+   flag is set before BEGIN is sent, so a cancelled BEGIN is rolled back, too.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Self, cast
+
+import aiosqlite
+
+ITERATION_ROWS = 64  # aiosqlite's default for iterating over a cursor, which nothing here does
+
+
+async def connect(database: str, **options: Any) -> Connection:
+    """A connection for `create_async_engine(async_creator=…)`. `options` are those of `sqlite3.connect`."""
+    connector = partial(sqlite3.connect, database, **options, factory=_FetchingConnection)
+    connection = Connection(connector, ITERATION_ROWS)
+    # As SQLAlchemy does if it connects by itself: a connection that was not closed must not keep the process alive.
+    connection._thread.daemon = True
+    return cast(Connection, await connection)
+
+
+class Connection(aiosqlite.Connection):
+    """What SQLAlchemy's adapter takes for a connection of aiosqlite."""
+
+    has_begun = False  # (2)
+
+    def cursor(self) -> _Cursor:  # type: ignore[override]  # SQLAlchemy enters it, and does not await it
+        return _Cursor(self)
+
+    async def commit(self) -> None:
+        await super().commit()
+        self.has_begun = False
+
+    async def rollback(self) -> None:
+        if self.has_begun:
+            await super().rollback()
+            self.has_begun = False
+
+
+class _Cursor:
+    """The part of a cursor that SQLAlchemy uses."""
+
+    arraysize = 1
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._rows: Sequence[Any] = ()
+        self.description: Any = None
+        self.rowcount = -1
+        self.lastrowid: int | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def execute(self, sql: str, parameters: Any = ()) -> None:
+        self._connection.has_begun |= sql.startswith("BEGIN")
+        outcome = await self._connection.execute_fetchall(sql, parameters)
+        self._rows, self.description, self.rowcount, self.lastrowid = cast(Any, outcome)
+
+    async def executemany(self, sql: str, parameters: Any) -> None:
+        async with self._connection.executemany(sql, parameters) as cursor:
+            self.description, self.rowcount, self.lastrowid = None, cursor.rowcount, cursor.lastrowid
+
+    async def fetchall(self) -> Sequence[Any]:
+        return self._rows
+
+    async def close(self) -> None:
+        """Nothing is open (1)."""
+
+
+class _FetchingConnection(sqlite3.Connection):
+    """aiosqlite's `execute_fetchall` calls its `execute`, then `fetchall` of that cursor, in one call on the thread."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        return self.cursor(_FetchingCursor).execute(sql, parameters)
+
+
+class _FetchingCursor(sqlite3.Cursor):
+    def fetchall(self) -> Any:
+        """(rows, description, row count, last row id). An UPDATE … RETURNING has its row count after the last row."""
+        rows = super().fetchall()
+        outcome = (rows, self.description, self.rowcount, self.lastrowid)
+        self.close()
+        return outcome

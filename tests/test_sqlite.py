@@ -1,0 +1,101 @@
+"""SQLite connections: how often they go to their thread, and that statements and transactions work as before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiosqlite
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from app.database import Database
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.sqlite_only
+
+TOPIC = "INSERT INTO topics (name, seq) VALUES ('Article/1', 1)"
+
+
+@pytest.fixture
+async def database(sqlite_url: str) -> AsyncIterator[Database]:
+    database = Database(sqlite_url)
+    await database.ask("SELECT 1")  # connected
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The functions that aiosqlite runs on the threads of its connections."""
+    names: list[str] = []
+    execute: Any = aiosqlite.Connection._execute
+
+    async def counted(self: aiosqlite.Connection, function: Any, *arguments: Any, **options: Any) -> Any:
+        names.append(function.__name__)
+        return await execute(self, function, *arguments, **options)
+
+    monkeypatch.setattr(aiosqlite.Connection, "_execute", counted)
+    return names
+
+
+async def test_each_statement_of_a_reader_goes_to_the_thread_once(database: Database, calls: list[str]) -> None:
+    async with database.reading() as session:
+        for _ in range(3):
+            assert (await session.execute(text("SELECT value FROM epochs"))).all()
+    assert calls == ["_execute_fetchall"] * 3
+
+
+async def test_a_writer_begins_writes_and_commits(database: Database, calls: list[str]) -> None:
+    async with database.transaction() as session, session.begin():
+        await session.execute(text(TOPIC))
+    assert calls == ["_execute_fetchall", "_execute_fetchall", "commit"]
+    assert await database.ask("SELECT seq FROM topics") == 1
+
+
+async def test_a_writer_that_fails_leaves_nothing_and_no_lock(database: Database) -> None:
+    with pytest.raises(IntegrityError):
+        await _insert_twice(database)
+    assert await database.ask("SELECT COUNT(*) FROM topics") == 0
+    async with database.transaction() as session, session.begin():
+        await session.execute(text(TOPIC))
+
+
+async def test_a_writer_that_is_cancelled_while_it_begins_leaves_no_lock(database: Database, sqlite_url: str) -> None:
+    other = Database(sqlite_url)
+    async with other.transaction() as session:
+        await session.execute(text(TOPIC))
+        waiting = asyncio.create_task(_write(database))
+        await wait_until(lambda: database.lent == 1, "the writer to wait for the lock")
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        await session.rollback()
+    await _write(database)
+    await _write(other)
+    await other.close()
+
+
+async def _insert_twice(database: Database) -> None:
+    async with database.transaction() as session, session.begin():
+        await session.execute(text(TOPIC))
+        await session.execute(text(TOPIC))
+
+
+async def _write(database: Database) -> None:
+    async with database.transaction() as session, session.begin():
+        await session.execute(text("UPDATE epochs SET value = 'x'"))
+
+
+async def test_rows_counts_and_ids_are_those_of_the_statement(database: Database) -> None:
+    async with database.transaction() as session, session.begin():
+        await session.execute(text("CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT)"))
+        many = [{"name": name} for name in "abc"]
+        assert (await session.execute(text("INSERT INTO things (name) VALUES (:name)"), many)).rowcount == 3  # type: ignore[attr-defined]
+        one: Any = await session.execute(text("INSERT INTO things (name) VALUES ('d')"))
+        assert (one.rowcount, one.lastrowid) == (1, 4)
+        changed: Any = await session.execute(text("UPDATE things SET name = 'e' WHERE id > 2 RETURNING id, name"))
+        assert list(changed.keys()) == ["id", "name"]
+        assert changed.all() == [(3, "e"), (4, "e")]
+        assert not (await session.execute(text("SELECT id FROM things WHERE id > 4"))).all()
