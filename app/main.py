@@ -43,6 +43,7 @@ from app.web.access import Access, Requests
 from app.web.admission import Admission
 from app.web.front_end import FrontEnd
 from app.web.guard import NearestForwardedMiddleware, OptionalSlash, RefuseCrossSite, Rooted, ShareWithListed, TakeTurns
+from app.web.guest_pages import GuestPages
 from app.web.host_names import RefuseUnknownHostsMiddleware
 from app.web.limits import LimitReadsMiddleware, Limits
 from app.web.paths import RefuseAmbiguousPathsMiddleware
@@ -167,6 +168,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
     app.state.streams = open_streams
     app.state.metrics = watched
     app.state.front_end = front_end
+    app.state.guest_pages = GuestPages()
     app.state.documents = {}
     app.state.openapi = cache(lambda: openapi.describe(app.routes, settings, models))  # few ask
     return app

@@ -27,6 +27,8 @@ from app.models.refusals import Missing
 PAGE = 50  # comments
 LARGEST_PAGE = 100
 
+Counters = tuple[str, Mapping[Topic, int]]  # the epoch, and the head of each topic
+
 
 @dataclass(frozen=True)
 class Window:
@@ -52,6 +54,11 @@ class Page:
     commentable_cursor: str  # of its own topic
 
 
+async def read_counters(reading: Reading, topic: Topic) -> Counters:
+    """The counters of the topic and of the topic about it."""
+    return await read_heads(reading, [topic, topic.about])
+
+
 async def page(
     reading: Reading,
     viewer: Viewer,
@@ -61,12 +68,14 @@ async def page(
     *,
     after: int | None = None,
     around: UUID | None = None,
+    counters: Counters | None = None,
 ) -> Page:
     """The newest comments; or those before some seq, after one, or around one of them. Raises Missing.
 
-    The counters first, then the rows: what comes between the two is in both the page and the stream.
+    The counters first, then the rows: what comes between the two is in both the page and the stream. `counters`: what
+    `read_counters` answered in the same reading, if the caller has called it.
     """
-    epoch, heads = await read_heads(reading, [topic, topic.about])
+    epoch, heads = counters or await read_counters(reading, topic)
     shown = _Shown(reading, viewer, topic, limit)
     if around is not None:
         window = await shown.around(await _place_of(reading, topic, around))

@@ -128,6 +128,11 @@ class FrontEnd:
             build(self._node)
         self.release = load(BUILD)
 
+    @property
+    def is_rebuilt(self) -> bool:
+        """Whether changed sources make another release (3)."""
+        return self._node is not None
+
     def refresh(self) -> Release:
         """The current release. In development, it is rebuilt first if a source has changed (3)."""
         if self._node and is_stale() and build(self._node):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -29,12 +30,13 @@ from app.web.comments import snapshot, window_from
 from app.web.composer import NOTHING_UNSENT, Unsent
 from app.web.front_end import FOR_ANYBODY
 from app.web.guard import is_listed
+from app.web.guest_pages import GuestPage, GuestPages
 from app.web.headers import framed_by
 from app.web.host_names import is_unregistrable, name_in
 from app.web.identity import current_viewer, parley_of
 from app.web.notifications import snapshot as notifications_snapshot
 from app.web.problems import Problem
-from app.web.templates import page
+from app.web.templates import page, rendered, respond, sources
 from app.web.worker import may_keep
 
 UNTITLED = "Comments"  # the heading of a page without a title
@@ -129,9 +131,14 @@ async def _thread(request: Request, template: str, under: str, unsent: Unsent, *
     window = window_from(request)
     is_newest = not any(value is not None for value in window.values())
     viewer = await current_viewer(request)
+    is_shared = is_newest and not viewer.signed_in and unsent is NOTHING_UNSENT
     async with parley_of(request).reading() as reading:
+        counters = await threads.read_counters(reading, topic)
+        version = (*counters, sources(request))
+        if is_shared and (stored := guest_pages_of(request).get((template, topic), version)):
+            return await may_keep(request, respond(request, stored.renewed(datetime.now(UTC), uuid4())))
         bootstrap = await _bootstrap(request, reading)
-        first = await threads.page(reading, viewer, topic, limit=threads.PAGE, **window)
+        first = await threads.page(reading, viewer, topic, limit=threads.PAGE, counters=counters, **window)
         if viewer.signed_in:
             bootstrap["likes"] = await likes.snapshot(reading, viewer, topic)
     bootstrap |= {"thread": snapshot(first, viewer), "topics": [str(topic)]}
@@ -147,10 +154,19 @@ async def _thread(request: Request, template: str, under: str, unsent: Unsent, *
     context |= {"path": f"{under}/{quote(str(topic))}", "canonical": None if is_newest else f"/{quote(str(topic))}"}
     context["composer"] = composer.fields(unsent)
     problem = unsent.problem
-    html = page(request, template, context, problem.status if problem else 200)
+    text = rendered(request, template, context)
+    if is_shared and is_indexed:  # not the pages of whatever address somebody makes up
+        made = GuestPage(version, text, bootstrap["now"], context["composer"]["form_id"])
+        guest_pages_of(request).put((template, topic), made)
+    html = respond(request, text, problem.status if problem else 200)
     html.headers.update({} if is_indexed else NOT_INDEXED)
     html.headers.update(problem.headers if problem else {})
     return await may_keep(request, html) if problem is None and is_newest else html
+
+
+def guest_pages_of(request: Request) -> GuestPages:
+    guest_pages: GuestPages = request.app.state.guest_pages
+    return guest_pages
 
 
 async def account(request: Request) -> Response:

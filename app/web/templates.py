@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Mapping
 from gzip import GzipFile
@@ -19,9 +20,10 @@ from app.models.bidi import isolated
 from app.models.fold import is_long
 from app.models.thread import as_drawn
 from app.settings import PACKAGE
-from app.web.front_end import accepted
+from app.web.front_end import FrontEnd, accepted
 from app.web.identity import parley_of
 
+TEMPLATES = PACKAGE / "templates"
 GZIP_LEVEL = 5  # 2 % longer than by 9, in 60 % of the time
 MAX_PADDING_BYTES = 100
 
@@ -39,9 +41,7 @@ def _markdown(text: str) -> Markup:
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(PACKAGE / "templates"), autoescape=True, undefined=StrictUndefined
-    )
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
     environment.filters |= {"tojson": _tojson, "as_drawn": as_drawn, "markdown": _markdown}
     environment.filters |= {"isolated": isolated, "is_long": is_long}
     return environment
@@ -59,11 +59,25 @@ def compile_all() -> None:
 
 def page(request: Request, name: str, context: Mapping[str, Any], status: int = 200) -> HTMLResponse:
     """A rendered page. It is never cached: it contains a snapshot, and a person's name."""
-    html = rendered(request, name, context).encode()
+    return respond(request, rendered(request, name, context), status)
+
+
+def respond(request: Request, text: str, status: int = 200) -> HTMLResponse:
+    """The response with this HTML, compressed if the client accepts that."""
+    html = text.encode()
     headers = {"Cache-Control": "no-store", "Vary": "Accept-Encoding"}
     if "gzip" in accepted(request.headers.get("accept-encoding", "")):
         return HTMLResponse(compressed(html), status, {**headers, "Content-Encoding": "gzip"})
     return HTMLResponse(html, status, headers)
+
+
+def sources(request: Request) -> tuple[str, int]:
+    """The front end's release, and the time of the newest template: pages of one context differ only if these do.
+    Outside of development neither changes, and the time is 0."""
+    front_end: FrontEnd = request.app.state.front_end
+    is_watched = front_end.is_rebuilt
+    newest = max(entry.stat().st_mtime_ns for entry in os.scandir(TEMPLATES)) if is_watched else 0
+    return front_end.refresh().version, newest
 
 
 def rendered(request: Request, name: str, context: Mapping[str, Any]) -> str:
