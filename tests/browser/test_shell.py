@@ -53,6 +53,17 @@ FILES = """() => performance.getEntriesByType("resource").map((entry) => new URL
   .filter((path) => !path.startsWith("/streams") && !path.startsWith("/api/"))"""
 
 
+# Notes each address that a page names to the service worker. An empty page, before the first one, has no workers.
+NOTE_NAMED = """
+  window.named = [];
+  const post = window.ServiceWorker?.prototype.postMessage;
+  if (post) ServiceWorker.prototype.postMessage = function (urls) {
+    window.named.push(...urls.map((url) => new URL(url).pathname));
+    post.call(this, urls);
+  };
+"""
+
+
 @pytest.fixture
 async def come(arrive: Arrive, road: Proxy) -> Arrive:
     """Somebody comes along that road, and the page is kept."""
@@ -116,6 +127,14 @@ async def test_the_first_visit_is_enough(come: Arrive, road: Proxy) -> None:
     guest = await come()
     close(road)
     await opens_as_it_was(guest)
+
+
+async def test_the_first_visit_names_the_page_and_each_file_to_the_worker_once(arrive: Arrive) -> None:
+    guest = await reads(await arrive(service_workers="allow", scripts=[NOTE_NAMED]))
+    named = await guest.page.evaluate("window.named")
+    assert named[0] == "/Article/1"
+    assert len(named) == len(set(named))
+    assert [path for path in named if path.endswith(".js")]
 
 
 async def test_what_was_read_before_opens_and_nothing_else(reader: Person, road: Proxy) -> None:

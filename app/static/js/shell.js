@@ -20,7 +20,7 @@ export async function keepPages(account) {
     await serviceWorker.register(`${BASE}/worker.js`);
     if (loadedWithout) {
       await keepThisPage();
-      await keepFilesLoadedLater();
+      await keepLoadedFiles();
     }
   } catch {
     nothingIsKept();
@@ -43,12 +43,12 @@ function tellViewer(account) {
 // The worker has not seen it pass, or as somebody else's. An address's fragment may be a secret.
 async function keepThisPage() {
   const { active } = await navigator.serviceWorker.ready;
-  const files = performance.getEntriesByType("resource").map((entry) => entry.name);
-  active?.postMessage([window.location.href.split("#")[0], ...files]);
+  active?.postMessage([window.location.href.split("#")[0]]);
 }
 
-// Until the worker controls this page, its parts do not pass through there. Files that are stored already cost nothing.
-async function keepFilesLoadedLater() {
+// Until the worker controls this page, its files do not pass through there. The observer gets the files that were loaded
+// before it, too.
+async function keepLoadedFiles() {
   const { active } = await navigator.serviceWorker.ready;
   const observer = new PerformanceObserver((list) => {
     const files = list.getEntries().map((entry) => entry.name);

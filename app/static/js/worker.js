@@ -38,8 +38,8 @@ worker.addEventListener("fetch", (event) => {
   else if (path.startsWith("/static/")) event.respondWith(file(request.url));
 });
 
-// The page was loaded before there was a worker, or as another viewer: its address, and those of the files that it loaded.
-// One message after the other, because the page's makes the cache for files.
+// The page was loaded before there was a worker, or as another viewer: first its address, then those of the files that it
+// loaded. One message after the other, because the page's makes the cache for files.
 let storing = Promise.resolve();
 worker.addEventListener("message", (event) => {
   storing = storing.then(() => storeLoaded(event.data)).catch(() => {});
