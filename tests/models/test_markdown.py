@@ -264,9 +264,8 @@ def test_another_text_is_never_shown_with_the_old_html() -> None:
     comment = Comment(body="")
     comment.write("*a*", render("*a*"))
     assert comment.shown() == (p("<em>a</em>"), False)
-    for body, html_now in (("*b*", "<em>b</em>"), ("**b**", "<strong>b</strong>")):
-        comment.body = body
-        assert comment.shown() == (p(html_now), False)
+    comment.body = "**b**"
+    assert comment.shown() == (p("<strong>b</strong>"), False)
     comment.write("*a*", render("*a*"))
     comment.erase()
     assert (comment.html, comment.mentioned, comment.shown()) == (None, [], ("", True))
