@@ -299,9 +299,9 @@ async def test_what_a_killed_process_left_of_their_likes_is_seen_to(
     assert not await wrongly_counted(parley)
 
 
-async def test_whatever_happens_the_number_is_that_of_the_likes(parley: Parley, settings: Settings) -> None:
+async def test_whatever_happens_the_number_is_that_of_the_likes(parley: Parley, settings: Settings, seed: int) -> None:
     """Four people and two processes at once, on two topics; one of the four leaves in the midst of it."""
-    chance = random.Random()
+    chance = random.Random(seed)
     people = [await enrol(parley, name) for name in ("alice", "bob", "carol", "dave")]
     places = [Topic("Article", "1"), Topic("Page", "about")]
     said = [await say(parley, people[0], f"number {number}", places[number % 2]) for number in range(4)]
