@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import make_url
 
+from app.live.parley import Parley
 from app.main import create_app
+from app.models import LIVE_MODELS
 from app.settings import ROOT
 from tests.support.people import person, snapshot, write
 from tests.support.serving import serving
@@ -110,5 +112,6 @@ async def test_streams_that_are_open_hear_of_a_new_epoch_within_a_sweep(settings
     sweeping = settings.model_copy(update={"sweep_seconds": 0.2})
     async with serving(create_app(sweeping)) as site, site.client() as bob, listening(bob, "Article/1") as stream:
         await stream.next()
-        await run_epoch(settings)
+        async with Parley(settings, LIVE_MODELS, listening=False) as operator:
+            await operator.renew_epoch()
         assert (await stream.until("reset")).json()["reason"] == "epoch"
