@@ -11,6 +11,7 @@ import pytest
 
 from app.models import role
 from app.models.user import Role
+from tests.support.cases import check_each
 from tests.support.people import email_of, expected, snapshot, write
 from tests.support.sse import listening
 from tests.web.database import seq_of
@@ -63,25 +64,28 @@ async def test_every_interface_leads_to_the_same_conversation(
     assert await seq_of(served, f"Article/{written}") is None
 
 
-@pytest.mark.parametrize(("written", "canonical"), FORMS)
-@pytest.mark.parametrize("prefix", ["", "/embed"])
-async def test_a_page_has_one_address_and_the_others_lead_there(
-    prefix: str, written: str, canonical: str, guest: httpx.AsyncClient
-) -> None:
-    moved = await guest.get(f"{prefix}/Article/{quote(written)}?a=%2F&b")
-    assert (moved.status_code, moved.headers["location"]) == (308, f"{prefix}/Article/{quote(canonical)}?a=%2F&b")
-    assert (await bootstrap(guest, f"{prefix}/Article/{quote(canonical)}"))["topics"] == [f"Article/{canonical}"]
-    assert (await guest.get(f"{prefix}/Article/{quote(canonical)}/")).status_code == 200
+async def test_a_page_has_one_address_and_the_others_lead_there(guest: httpx.AsyncClient) -> None:
+    async def check(form: tuple[str, str]) -> None:
+        written, canonical = map(quote, form)
+        for prefix in ("", "/embed"):
+            moved = await guest.get(f"{prefix}/Article/{written}?a=%2F&b")
+            assert (moved.status_code, moved.headers["location"]) == (308, f"{prefix}/Article/{canonical}?a=%2F&b")
+            assert (await bootstrap(guest, f"{prefix}/Article/{canonical}"))["topics"] == [f"Article/{form[1]}"]
+            assert (await guest.get(f"{prefix}/Article/{canonical}/")).status_code == 200
+
+    await check_each({repr(form): form for form in FORMS}, check)
 
 
-@pytest.mark.parametrize("id_", REFUSED)
-async def test_every_interface_refuses_the_same_ids(id_: str, alice: httpx.AsyncClient) -> None:
-    refused(await alice.post("/api/comments/", json={**place(id_), "body": "One"}), 422, "commentable_id")
-    refused(await alice.get("/api/comments/", params=place(id_)), 422, "commentable_id")
-    refused(await alice.post("/api/typing/", json=place(id_)), 422, "commentable_id")
-    for path in ("/api/commentables/", "/streams"):
-        refused(await alice.get(path, params={"topic": f"Article/{id_}"}), 422, "topic")
-    refused(await alice.get("/streams", params={"topic": f"Commentable/Article/{id_}"}), 422, "topic")
+async def test_every_interface_refuses_the_same_ids(alice: httpx.AsyncClient) -> None:
+    async def check(id_: str) -> None:
+        refused(await alice.post("/api/comments/", json={**place(id_), "body": "One"}), 422, "commentable_id")
+        refused(await alice.get("/api/comments/", params=place(id_)), 422, "commentable_id")
+        refused(await alice.post("/api/typing/", json=place(id_)), 422, "commentable_id")
+        for path in ("/api/commentables/", "/streams"):
+            refused(await alice.get(path, params={"topic": f"Article/{id_}"}), 422, "topic")
+        refused(await alice.get("/streams", params={"topic": f"Commentable/Article/{id_}"}), 422, "topic")
+
+    await check_each({repr(id_): id_ for id_ in REFUSED}, check)
 
 
 @pytest.mark.parametrize("path", ["/Article/%FF", "/Article/%FE", "/embed/Article/caf%E9", "/Article/%E2%80%8B"])

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from app.models.user import Role
+from tests.support.cases import check_each
 from tests.support.people import ARTICLE, email_of, expected, me, person, sign_in, snapshot, write
 from tests.support.sse import listening
 
@@ -111,9 +112,17 @@ async def test_what_is_not_there(people: People) -> None:
             assert await _ask(moderator, method, f"/api/{what}", body) == 404, what
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "field"),
-    [
+async def test_what_makes_no_sense(people: People) -> None:
+    comment = await write(people["Alice"], "Almonds")
+
+    async def check(case: tuple[str, Any, str]) -> None:
+        path, body, field = case
+        method, path = path.format(comment=comment["id"], alice=comment["user_id"]).split(" ")
+        response = await people["Olga"].request(method, path, json=body)
+        assert response.status_code == 422, response.text
+        assert [error["field"] for error in response.json()["errors"]] == [field]
+
+    cases: list[tuple[str, Any, str]] = [
         ("PUT /api/comments/{comment}/report", {}, "reason"),
         ("PUT /api/comments/{comment}/report", {"reason": "boring"}, "reason"),
         ("PUT /api/comments/{comment}/report", {"reason": ["spam"]}, "reason"),
@@ -125,14 +134,8 @@ async def test_what_is_not_there(people: People) -> None:
         ("PATCH /api/commentables/Article/1", {"locked": "yes"}, "locked"),
         ("PATCH /api/commentables/Article/1", {"title": "x" * 201}, "title"),
         ("PATCH /api/commentables/Rumour/1", {"locked": True}, "commentable_type"),
-    ],
-)
-async def test_what_makes_no_sense(people: People, path: str, body: Any, field: str) -> None:
-    comment = await write(people["Alice"], "Almonds")
-    method, path = path.format(comment=comment["id"], alice=comment["user_id"]).split(" ")
-    response = await people["Olga"].request(method, path, json=body)
-    assert response.status_code == 422, response.text
-    assert [error["field"] for error in response.json()["errors"]] == [field]
+    ]
+    await check_each({f"{path}, {str(body)[:40]}": (path, body, field) for path, body, field in cases}, check)
 
 
 # -- what is hidden -----------------------------------------------------------------------------------------

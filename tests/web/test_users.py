@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from tests.support.people import ARTICLE, delete, expected, person, write
 from tests.web.refusals import refused
 
@@ -61,9 +59,10 @@ async def test_deleted_accounts_are_not_among_them(alice: httpx.AsyncClient, sit
     assert await named(alice, "deleted") == []
 
 
-@pytest.mark.parametrize("prefix", [None, "", " ", "x" * 31, "\0"])
-async def test_a_bad_prefix_is_refused(alice: httpx.AsyncClient, prefix: str | None) -> None:
-    refused(await alice.get(PATH, params={} if prefix is None else {"prefix": prefix}), 422, "prefix")
+async def test_a_bad_prefix_is_refused(alice: httpx.AsyncClient) -> None:
+    refused(await alice.get(PATH), 422, "prefix")
+    for prefix in ("", " ", "x" * 31, "\0"):
+        refused(await alice.get(PATH, params={"prefix": prefix}), 422, "prefix")
 
 
 async def test_the_place_is_named_whole_or_not_at_all(alice: httpx.AsyncClient) -> None:
