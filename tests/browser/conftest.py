@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 
 FAILED = pytest.StashKey[bool]()
 
+# Glides end in their first frame, because each frame costs a layout and a painted page.
+NO_MOTION = """const animate = Element.prototype.animate;
+Element.prototype.animate = function (frames, options) {
+  return animate.call(this, frames, { ...options, duration: 0 });
+};"""
+
 Arrive = Callable[..., Awaitable[Person]]
 Fill = Callable[[int], Awaitable[list[dict[str, Any]]]]
 
@@ -45,6 +51,7 @@ def pytest_collectstart(collector: pytest.Collector) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "virtual_clock: the pages of this test have a clock that the test moves")
+    config.addinivalue_line("markers", "motion: changes glide in the pages of this test, as people see them")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -120,9 +127,10 @@ async def arrive(
     Options: `at`, another path; `scripts`, which run before those of each page; `clock`, whether the pages have a clock
     that the test moves; and what a browser's context takes: a viewport, a colour scheme, a road (`base_url`).
     A service worker would answer what tests mean to intercept: there is none without `service_workers="allow"`.
-    The mark `virtual_clock` stands for `clock=True`.
+    The mark `virtual_clock` stands for `clock=True`. Nothing glides without the mark `motion`.
     """
     has_clock = request.node.get_closest_marker("virtual_clock") is not None
+    has_motion = request.node.get_closest_marker("motion") is not None
     here: list[Person] = []
     complaints.allow("Service Worker registration blocked by Playwright")
     async with AsyncExitStack() as doors:
@@ -143,7 +151,7 @@ async def arrive(
             await context.add_cookies(cookies_of(client))
             if clock:
                 await context.clock.install()
-            for script in scripts:
+            for script in scripts if has_motion else (NO_MOTION, *scripts):
                 await context.add_init_script(script)
             person = Person(name or "a guest", context, client, complaints)
             here.append(person)

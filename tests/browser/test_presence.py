@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Arrive
     from tests.support.serving import Site
 
+pytestmark = pytest.mark.motion
+
 ROOM = """() => [document.documentElement.scrollWidth, ...Array.from(
   document.querySelectorAll(".thread__presence, .composer, .thread"), (el) => el.offsetHeight)]"""
 IS_WHOLE = "(el) => el.scrollWidth <= el.clientWidth + 1 && el.getBoundingClientRect().right <= innerWidth"

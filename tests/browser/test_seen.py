@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Arrive, Fill
     from tests.support.serving import Site
 
+pytestmark = pytest.mark.motion
+
 PHONE = {"width": 320, "height": 640}
 TALL = {"width": 1280, "height": 3_000}
 PATIENCE, BACK, SLOW = 3_000, 5_000, 5_000  # milliseconds, as in light.js

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from typing import TYPE_CHECKING
 
 import pytest
 
-from app.live.topics import Topic
-from app.models.comment import Comment
 from tests.browser.people import Person
 from tests.browser.stillness import is_still, watch_places
 from tests.browser.test_layout import PHONE, can_be_read, fits
 from tests.browser.test_seen import pill_says
+from tests.live.people import hide
 from tests.support.people import delete, edit, write
 
 if TYPE_CHECKING:
@@ -33,21 +30,13 @@ async def draws(person: Person, *lines: str) -> None:
     await person._comes_to(DRAWN, list(lines))
 
 
-async def hide(parley: Parley, comment: dict[str, Any], hidden: bool = True) -> None:
-    async with parley.writing(Topic("Article", "1")) as writing:
-        row = await writing.get(Comment, UUID(comment["id"]))
-        assert row
-        row.hidden_at = datetime.now(UTC) if hidden else None
-        writing.update(row)
-
-
 async def reply(person: Person, to: str, body: str) -> None:
     await person.comment(to).locator(".comment__reply").click()
     await person.page.locator(".reply textarea").fill(body)
     await person.page.locator(".reply textarea").press("Control+Enter")
 
 
-async def test_replies_stand_under_what_they_answer(alice: Person, bob: Person, guest: Person) -> None:
+async def test_replies_stand_under_what_they_answer(alice: Person, bob: Person, arrive: Arrive) -> None:
     await alice.write("One")
     await bob.sees("One")
     await alice.write("Two")
@@ -55,12 +44,11 @@ async def test_replies_stand_under_what_they_answer(alice: Person, bob: Person, 
     await alice.sees("One", "On one", "Two")
     await reply(alice, "On one", "On that")
     await reply(bob, "One", "On one, too")
-    for person in (alice, bob, guest):
+    for person in (alice, bob):
         await draws(person, "One", "> On one", "> > On that", "> On one, too", "Two")
     assert await bob.page.locator(".reply").count() == 0
     await bob.focus_is_on(".comment[data-depth='1']")
-    await guest.reload()
-    await draws(guest, "One", "> On one", "> > On that", "> On one, too", "Two")
+    await draws(await arrive(), "One", "> On one", "> > On that", "> On one, too", "Two")
 
 
 async def test_what_is_deeper_than_four_levels_says_whom_it_answers(alice: Person, phone: httpx.AsyncClient) -> None:
@@ -102,9 +90,9 @@ async def test_what_is_hidden_is_gone_for_others_until_it_is_back(
     one = await write(phone, "One")
     await write(phone, "On one", parent_id=one["id"])
     await draws(alice, "One", "> On one")
-    await hide(served, one)
+    await hide(served, one["id"])
     await draws(alice, "(gone)", "> On one")
-    await hide(served, one, hidden=False)
+    await hide(served, one["id"], hidden=False)
     await draws(alice, "One", "> On one")
     await alice.sees_the_truth()
 
@@ -130,6 +118,7 @@ async def test_a_reply_to_something_long_ago_brings_it_along(
     assert sorted(await alice.bodies()) == sorted(comment["body"] for comment in await alice.snapshot())
 
 
+@pytest.mark.motion
 async def test_a_reply_that_comes_in_the_middle_moves_nothing(
     arrive: Arrive, phone: httpx.AsyncClient, fill: Fill
 ) -> None:

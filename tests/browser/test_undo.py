@@ -14,6 +14,8 @@ from tests.support.waiting import wait_until
 if TYPE_CHECKING:
     import httpx
 
+pytestmark = pytest.mark.motion
+
 LONG, SHORT = {"undo_seconds": 60}, {"undo_seconds": 1}  # for who undoes, and for who waits
 GLIDES = "() => document.querySelector('.comment__deleted').getAnimations().length > 0"
 UNDO = ".thread__list > .undoing .comment__undo"

@@ -174,18 +174,16 @@ async def plant(parley: Parley, like: dict[str, Any]) -> list[str]:
 
 
 async def guarded(context: BrowserContext) -> list[str]:
-    """What is ever called in pages of this context that must not be."""
+    """The calls of `hacked` in pages of this context. These pages were opened with the script `WATCH`."""
     calls: list[str] = []
     await context.expose_function("hacked", lambda: calls.append("hacked"))
-    await context.add_init_script(f"({WATCH})()")
     return calls
 
 
 async def test_nothing_that_people_write_is_run(arrive: Arrive, phone: httpx.AsyncClient, served: Parley) -> None:
-    alice = await arrive("Alice")
-    calls = await guarded(alice.context)
     first = await write(phone, "A word")
-    await alice.reload()
+    alice = await arrive("Alice", scripts=[f"({WATCH})()"])
+    calls = await guarded(alice.context)
     before = set(await alice.page.evaluate(PARTS))
     texts = await plant(served, first)
     # As they come over the stream, and as they come with the page, and a page of earlier ones.
@@ -217,9 +215,9 @@ async def authors(person: Person) -> set[str]:
     return set(names)
 
 
-async def test_what_one_writes_oneself_is_text_before_and_after_it_is_sent(alice: Person) -> None:
+async def test_what_one_writes_oneself_is_text_before_and_after_it_is_sent(arrive: Arrive) -> None:
+    alice = await arrive("Alice", scripts=[f"({WATCH})()"])
     calls = await guarded(alice.context)
-    await alice.reload()
     for text in (MARKUP[11], MARKED[0], MARKED[18]):
         await alice.write(text)
         assert await alice.page.evaluate(STRANGE) == []
