@@ -30,7 +30,8 @@ async def test_events_of_the_front_end_alone_reach_their_listeners(guest: Person
     await guest.page.locator(".entry__close").click()
     await guest.page.evaluate("parley.bus.trigger('local.announcement', 'Tea is ready.')")
     await guest.until("document.querySelector('.announcer').textContent === 'Tea is ready.'", "the announcement")
-    assert await heard(guest, "local.entry.wanted") == ["signup"]
+    # The event comes a second time if the dialog's code was still loading: for the dialog, which listens only then.
+    assert set(await heard(guest, "local.entry.wanted")) == {"signup"}
     assert len(await heard(guest, "local.entry.closed")) == 1
     assert _asked(guest) == requests
 

@@ -403,8 +403,7 @@ async def test_a_busy_topic_does_not_starve_the_others(parley: Parley, alice: Vi
 
 async def test_a_long_poll_that_begins_with_a_reset_ends_with_it(parley: Parley) -> None:
     async with reading(parley.feeds, once=True, cursors=["rubbish"]) as poll:
-        async with asyncio.timeout(2):
-            assert [block.event for block in await poll.rest()][:2] == ["heartbeat", "reset"]
+        assert [block.event for block in await poll.rest()][:2] == ["heartbeat", "reset"]
 
 
 @pytest.mark.parametrize("more", [0, 6], ids=["the ring has the deletion", "the ring has only later changes"])
