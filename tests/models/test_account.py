@@ -630,7 +630,7 @@ async def test_who_writes_while_they_leave_leaves_no_name(
 ) -> None:
     """Again and again, by two processes and on several topics: whatever comes first, no comment has the old name."""
     async with Parley(settings, LIVE_MODELS, listening=False) as other:
-        for number in range(5):
+        for number in range(2):  # the leaver's request is in the one process, then in the other
             leaver = await enrol(parley, f"leaver{number}")
             began = asyncio.Event()
             async with asyncio.TaskGroup() as everyone:
