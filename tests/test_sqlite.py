@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from app import database as app_database
 from app.database import Database
 from tests.support.waiting import wait_until
 
@@ -63,8 +64,12 @@ async def test_a_writer_that_fails_leaves_nothing_and_no_lock(database: Database
         await session.execute(text(TOPIC))
 
 
-async def test_a_writer_that_is_cancelled_while_it_begins_leaves_no_lock(database: Database, sqlite_url: str) -> None:
+async def test_a_writer_that_is_cancelled_while_it_begins_leaves_no_lock(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = Database(sqlite_url)
+    monkeypatch.setattr(app_database, "SQLITE_WAIT", 0.2)  # the thread of a cancelled writer waits as long
+    database = Database(sqlite_url)
     async with other.transaction() as session:
         await session.execute(text(TOPIC))
         waiting = asyncio.create_task(_write(database))
@@ -74,6 +79,7 @@ async def test_a_writer_that_is_cancelled_while_it_begins_leaves_no_lock(databas
         await session.rollback()
     await _write(database)
     await _write(other)
+    await database.close()
     await other.close()
 
 
