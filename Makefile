@@ -2,7 +2,7 @@
 # make wheel  dist/parley-….whl, with all that it takes to run
 # make chaos  everything broken, again and again, with real parts; SECONDS=600 SEED=7
 # make bench  how fast it is, beside what else could do the same work; SCENARIOS="fan-out storm" ROUNDS=5 SESSIONS="200 1000" BEFORE=../older
-# make test   the gate: all checks, and the tests that prove each promise once, on servers and a Chromium that it provides; WORKERS=2
+# make test   the gate: all checks, and the tests that prove each promise once, on servers and a Chromium that it provides; WORKERS=3
 # make test-all   everything: both databases, random seeds, other browsers, real proxies, long searches; see docs/testing.md
 
 # Any Python from 3.11 on that can make a virtual environment: `make run PYTHON=python3.13` to choose.
@@ -35,8 +35,8 @@ ASSETS := node_modules/.assets
 run: $(INSTALLED) $(ASSETS)
 	@exec $(BIN)/python -m app
 
-# Two processes make use of two cores. WORKERS=0: in this one process.
-WORKERS ?= 2
+# Three processes keep two cores busy: a test often waits for a server or a browser. WORKERS=0: in this one process.
+WORKERS ?= 3
 PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 test: check browser
 	@$(PYTEST)
