@@ -33,6 +33,7 @@ RUN useradd --system --uid 10001 --user-group --home-dir /parley --no-create-hom
 COPY --from=packages /venv /venv
 COPY LICENSE THIRD_PARTY_NOTICES.md ./
 COPY app app
+COPY migrations migrations
 COPY --from=assets /parley/app/static/build app/static/build
 # All that is written is here, and in /tmp: the rest may be mounted read-only.
 VOLUME /parley/var

@@ -1,5 +1,5 @@
 // Builds the front end: `npm run build` writes one release to app/static/build, and the server reads it at start-up
-// (app/web/front_end.py). A release is a set of hashed files that never change, each compressed by gzip and brotli.
+// (app/pages/assets.py). A release is a set of hashed files that never change, each compressed by gzip and brotli.
 //
 // manifest.json names them: `entries` maps a source to its file and to the files that it imports, `files` lists all.
 // Its time of modification is when the build began: a source that is newer was changed since.
@@ -40,8 +40,8 @@ const PAGES = {
   entryPoints: ["js/app.js", "css/app.css", "css/embed.css", "css/docs.css", "favicon.svg"].map(
     (name) => `./${SOURCES}/${name}`,
   ),
-  inject: [`./${SOURCES}/js/libraries.js`],
-  alias: { underscore: `./${SOURCES}/js/underscore.js` },
+  inject: [`./${SOURCES}/js/core/libraries.js`],
+  alias: { underscore: `./${SOURCES}/js/core/underscore.js` },
   loader: { ".svg": "copy" },
   external: ["jquery"], // Backbone takes it if it is there; ajax.js and delegation.js are in its place
   splitting: true,
@@ -52,7 +52,9 @@ const PAGES = {
 const ALONE = {
   ...COMMON,
   format: "iife",
-  entryPoints: ["js/embed.js", "js/worker.js"].map((name) => `./${SOURCES}/${name}`),
+  entryPoints: ["js/embed/embed.js", "js/offline/service_worker.js"].map(
+    (name) => `./${SOURCES}/${name}`,
+  ),
 };
 
 const began = new Date();

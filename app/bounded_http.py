@@ -4,8 +4,8 @@
    After an answer uvicorn's own keep-alive timeout holds until the next byte.
 2. A head of more than `MAX_HEAD_BYTES` gets 431, and the connection is closed.
 
-The bounds of a body are in `app.web.input`. `parley serve` and the Dockerfile use this class; `uvicorn app.main:app` by
-itself has neither bound and needs a proxy (docs/deployment.md).
+The bounds of a body are in `app.http.requests`. `parley serve` and the Dockerfile use this class; `uvicorn
+app.main:app` by itself has neither bound and needs a proxy (docs/deployment.md).
 
 This extends a protocol class of uvicorn whose methods are private, because uvicorn has no option for either bound.
 `tests/test_bounded_http.py` fails if those methods change.

@@ -29,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 from sqlalchemy.orm import DeclarativeBase
 
 from app import sqlite
-from app.settings import PACKAGE, VAR
+from app.settings import MIGRATIONS, VAR
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -249,7 +249,7 @@ def _migrations() -> Config:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(PACKAGE / "migrations").replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     return config
 
 

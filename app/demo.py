@@ -13,17 +13,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
+from app.accounts import accounts, roles
+from app.accounts.passwords import verify_password
+from app.accounts.user import Role, User, anybody, oldest_made
+from app.commentables import commentables
+from app.comments import comments
 from app.database import Reading, Schema, complain
-from app.live.parley import Parley
+from app.errors import Refusal
+from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Viewer
-from app.models import account as accounts
-from app.models import comment as comments
-from app.models import commentable as commentables
-from app.models import role
-from app.models.password import verify_password
-from app.models.refusals import Refusal
-from app.models.user import Role, User, anybody, oldest_made
 
 PASSWORD = "talk among friends"
 CANDIDATES = 20  # accounts; the demo is written into an empty database, so its three are the oldest
@@ -110,7 +109,7 @@ async def seed(parley: Parley) -> bool:
     for topic, article in ARTICLES.items():
         async with parley.writing(topic.about) as write, commentables.changing(write, topic) as commentable:
             commentable.title = article.title
-    await role.give(parley, f"{PEOPLE[0].lower()}@example.com", Role.OWNER)
+    await roles.give(parley, f"{PEOPLE[0].lower()}@example.com", Role.OWNER)
     for name, topic, body in CONVERSATION:
         await comments.post(parley, viewers[name], topic, body, uuid4())
     return True

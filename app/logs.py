@@ -55,7 +55,7 @@ def security(event: str, *, warn: bool = False, **about: object) -> None:
 def config(form: Form, level: str) -> dict[str, Any]:
     """For uvicorn's `log_config`: our lines, uvicorn's and the libraries' in one form, on standard error.
 
-    uvicorn's own access log is off: its lines have queries, and ours are in `app.web.access`.
+    uvicorn's own access log is off: its lines have queries, and ours are in `app.http.middleware.request_log`.
     """
     level = level.upper()
     return {
@@ -107,7 +107,7 @@ def json_lines() -> logging.Formatter:
 
 
 class TextLines(logging.Formatter):
-    """`2026-11-26T10:00:00.123Z WARNING app.postman: mail … was not sent (request=… login=…)`"""
+    """`2026-11-26T10:00:00.123Z WARNING app.mail.mailer: mail … was not sent (request=… login=…)`"""
 
     converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%S"

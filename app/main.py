@@ -11,79 +11,80 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount, Route, Router
 
-from app import demo, logs
-from app.live.model import LiveModel
-from app.live.parley import Parley
-from app.live.tasks import Tasks
-from app.models import LIVE_MODELS
-from app.models.upkeep import keep_up
-from app.postman import keep_sending
-from app.settings import Settings
-from app.web import (
-    accounts,
-    commentables,
-    comments,
-    health,
-    likes,
-    links,
-    logins,
-    metrics,
-    moderation,
-    mutes,
-    notifications,
-    openapi,
-    pages,
-    streams,
-    templates,
-    typing,
-    users,
-    worker,
+from app import demo, logs, streams, typing_indicator
+from app.accounts import accounts_api, logins_api, mailed_links_api, users_api
+from app.commentables import commentables_api
+from app.comments import comments_api
+from app.http import health, metrics, openapi
+from app.http.middleware.guard import (
+    NearestForwardedMiddleware,
+    OptionalSlash,
+    RefuseCrossSite,
+    Rooted,
+    ShareWithListed,
+    TakeTurns,
 )
-from app.web.access import Access, Requests
-from app.web.admission import Admission
-from app.web.front_end import FrontEnd
-from app.web.guard import NearestForwardedMiddleware, OptionalSlash, RefuseCrossSite, Rooted, ShareWithListed, TakeTurns
-from app.web.guest_pages import GuestPages
-from app.web.host_names import RefuseUnknownHostsMiddleware
-from app.web.limits import LimitReadsMiddleware, Limits
-from app.web.paths import RefuseAmbiguousPathsMiddleware
-from app.web.problems import HANDLERS, on_refusal
-from app.web.push import OpenStreams, forget_shutdown
-from app.web.resource import resource
+from app.http.middleware.host_names import RefuseUnknownHostsMiddleware
+from app.http.middleware.paths import RefuseAmbiguousPathsMiddleware
+from app.http.middleware.request_log import Access, Requests
+from app.http.problems import HANDLERS, on_refusal
+from app.http.rate_limits import LimitReadsMiddleware, Limits
+from app.http.routes import resource
+from app.http.sse_response import OpenStreams, forget_shutdown
+from app.http.stream_limits import Admission
+from app.likes import likes_api
+from app.live.model import LiveModel
+from app.live.service import Parley
+from app.live.tasks import Tasks
+from app.mail.mailer import keep_sending
+from app.maintenance import keep_up
+from app.models import LIVE_MODELS
+from app.moderation import moderation_api
+from app.notifications import mutes_api, notifications_api
+from app.pages import pages, service_worker, templates
+from app.pages.assets import FrontEnd
+from app.pages.guest_pages import GuestPages
+from app.settings import Settings
 
 API = [
-    resource("/users", GET=users.index, POST=accounts.sign_up),
-    resource("/session", GET=accounts.show, POST=accounts.sign_in, DELETE=accounts.sign_out),
-    resource("/account/username", PUT=accounts.change_username),
-    resource("/account/email", PUT=accounts.change_email),
-    resource("/account/password", PUT=accounts.change_password),
-    resource("/account/deletion", POST=accounts.delete),
-    resource("/logins", GET=logins.index, DELETE=logins.end_others),
-    resource("/logins/{id}", DELETE=logins.end),
-    resource("/resets", POST=links.ask_to_reset, PUT=links.reset),
-    resource("/confirmations", POST=links.ask_to_confirm, PUT=links.confirm),
-    resource("/unlocks", POST=links.ask_to_unlock, PUT=links.unlock),
-    resource("/typing", POST=typing.create),
-    resource("/comments", GET=comments.index, POST=comments.create),
-    resource("/comments/{id}", GET=comments.show, PUT=comments.replace, PATCH=comments.patch, DELETE=comments.delete),
-    resource("/comments/{id}/ancestors", GET=comments.ancestors),
-    resource("/comments/{id}/like", PUT=likes.put, DELETE=likes.delete),
-    resource("/likes", GET=likes.index),
-    resource("/commentables", GET=commentables.index),
-    resource("/notifications", GET=notifications.index),
-    resource("/notifications/read", PUT=notifications.read_all, PATCH=notifications.read_all),
-    resource("/notifications/{id}", PATCH=notifications.patch),
-    resource("/comments/{id}/report", PUT=moderation.report),
-    resource("/comments/{id}/reports", DELETE=moderation.dismiss),
-    resource("/comments/{id}/hidden", PUT=moderation.hide, DELETE=moderation.restore),
-    resource("/comments/{id}/erasure", PUT=moderation.erase),
-    resource("/commentables/{type}/{id:path}", PATCH=moderation.change),
-    resource("/users/{id}/block", PUT=moderation.block, DELETE=moderation.unblock),
-    resource("/users/{id}/role", PUT=moderation.appoint),
-    resource("/users/{id}/mute", PUT=mutes.put, DELETE=mutes.delete),
-    resource("/mutes", GET=mutes.index),
-    resource("/moderation/reports", GET=moderation.index_reports),
-    resource("/moderation/decisions", GET=moderation.index_decisions),
+    resource("/users", GET=users_api.index, POST=accounts_api.sign_up),
+    resource("/session", GET=accounts_api.show, POST=accounts_api.sign_in, DELETE=accounts_api.sign_out),
+    resource("/account/username", PUT=accounts_api.change_username),
+    resource("/account/email", PUT=accounts_api.change_email),
+    resource("/account/password", PUT=accounts_api.change_password),
+    resource("/account/deletion", POST=accounts_api.delete),
+    resource("/logins", GET=logins_api.index, DELETE=logins_api.end_others),
+    resource("/logins/{id}", DELETE=logins_api.end),
+    resource("/resets", POST=mailed_links_api.ask_to_reset, PUT=mailed_links_api.reset),
+    resource("/confirmations", POST=mailed_links_api.ask_to_confirm, PUT=mailed_links_api.confirm),
+    resource("/unlocks", POST=mailed_links_api.ask_to_unlock, PUT=mailed_links_api.unlock),
+    resource("/typing", POST=typing_indicator.create),
+    resource("/comments", GET=comments_api.index, POST=comments_api.create),
+    resource(
+        "/comments/{id}",
+        GET=comments_api.show,
+        PUT=comments_api.replace,
+        PATCH=comments_api.patch,
+        DELETE=comments_api.delete,
+    ),
+    resource("/comments/{id}/ancestors", GET=comments_api.ancestors),
+    resource("/comments/{id}/like", PUT=likes_api.put, DELETE=likes_api.delete),
+    resource("/likes", GET=likes_api.index),
+    resource("/commentables", GET=commentables_api.index),
+    resource("/notifications", GET=notifications_api.index),
+    resource("/notifications/read", PUT=notifications_api.read_all, PATCH=notifications_api.read_all),
+    resource("/notifications/{id}", PATCH=notifications_api.patch),
+    resource("/comments/{id}/report", PUT=moderation_api.report),
+    resource("/comments/{id}/reports", DELETE=moderation_api.dismiss),
+    resource("/comments/{id}/hidden", PUT=moderation_api.hide, DELETE=moderation_api.restore),
+    resource("/comments/{id}/erasure", PUT=moderation_api.erase),
+    resource("/commentables/{type}/{id:path}", PATCH=moderation_api.change),
+    resource("/users/{id}/block", PUT=moderation_api.block, DELETE=moderation_api.unblock),
+    resource("/users/{id}/role", PUT=moderation_api.appoint),
+    resource("/users/{id}/mute", PUT=mutes_api.put, DELETE=mutes_api.delete),
+    resource("/mutes", GET=mutes_api.index),
+    resource("/moderation/reports", GET=moderation_api.index_reports),
+    resource("/moderation/decisions", GET=moderation_api.index_decisions),
 ]
 
 
@@ -139,10 +140,10 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
             Route("/streams", streams.show),
             Route("/openapi.json", openapi.show),
             Route("/docs", openapi.docs),
-            Route("/worker.js", worker.show),
+            Route("/worker.js", service_worker.show),
             Mount("/api", Router(API, redirect_slashes=False)),
             Mount("/static", front_end),
-            Route("/embed.js", worker.embed),
+            Route("/embed.js", service_worker.embed),
             Route("/embed/check", pages.check),
             Route("/embed/{type}/{id:path}", pages.embedded, methods=["GET", "POST"]),
             Route("/{type}/{id:path}", pages.thread, methods=["GET", "POST"]),

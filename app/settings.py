@@ -14,13 +14,18 @@ from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from app import redis_url
+from app.redis import urls
 
-PACKAGE = Path(__file__).resolve().parent  # with its templates, static files and migrations
+PACKAGE = Path(__file__).resolve().parent  # with its templates and static files
 
 # Where .env is, and var/ with what is kept: the checkout or, of what is installed, the directory that it is started in.
 ROOT = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").exists() else Path.cwd()
 VAR = ROOT / "var"
+
+# Inside the package in a wheel (pyproject.toml), beside it in a checkout.
+MIGRATIONS = next(
+    path for path in (PACKAGE / "migrations", PACKAGE.parent / "migrations") if (path / "env.py").exists()
+)
 
 DEVELOPMENT_KEY = "development only: anyone who reads this can sign cookies"
 SHORTEST_KEY = 32  # characters
@@ -146,7 +151,7 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _a_redis(cls, url: str) -> str:
-        redis_url.parse(url)
+        urls.parse(url)
         return url
 
     @field_validator("commentable_types", mode="before")

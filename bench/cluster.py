@@ -24,10 +24,10 @@ from math import ceil
 from unittest import mock
 from zlib import crc32
 
-from app.live.changes import Change
-from app.live.feeds import Feeds
 from app.live.model import LiveModel
-from app.live.reader import Reader
+from app.live.read.changes import Change
+from app.live.read.feeds import Feeds
+from app.live.read.reader import Reader
 from app.live.topics import Topic
 from tests.live.simulation import Loop, Row
 
@@ -188,5 +188,5 @@ def _hash(topic: int) -> int:
 
 @contextmanager
 def _in_memory() -> Iterator[None]:
-    with mock.patch.multiple("app.live.reader", read_heads=read_heads, read_changes=read_changes):
+    with mock.patch.multiple("app.live.read.reader", read_heads=read_heads, read_changes=read_changes):
         yield

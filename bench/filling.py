@@ -9,12 +9,12 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import insert
 
+from app.accounts.user import User
+from app.commentables.commentables import Commentable, id_of
+from app.comments.comments import Comment
 from app.database import Database
-from app.live.counters import Counter
 from app.live.topics import Topic
-from app.models.comment import Comment
-from app.models.commentable import Commentable, id_of
-from app.models.user import User
+from app.live.write.sequences import Counter
 from bench.servers import BODY
 
 ROWS = 5_000  # in one transaction

@@ -19,14 +19,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from app.accounts import accounts
+from app.comments import comments
+from app.comments.comments import Comment
 from app.live.gids import Gid
-from app.live.parley import Parley
+from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Viewer
 from app.models import LIVE_MODELS
-from app.models import account as accounts
-from app.models import comment as comments
-from app.models.comment import Comment
 from app.settings import Settings
 
 

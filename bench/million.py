@@ -15,8 +15,8 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from app.live.feeds import Feeds
-from app.live.reader import Reader
+from app.live.read.feeds import Feeds
+from app.live.read.reader import Reader
 from bench.cluster import Cluster, Shape
 from bench.measure import exponent, median
 

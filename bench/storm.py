@@ -17,10 +17,10 @@ from typing import Any
 import httpx
 
 from app.database import Database
-from app.live.counters import read_heads
 from app.live.cursors import write_cursor
-from app.live.reader import CHUNK_ROWS
+from app.live.read.reader import CHUNK_ROWS
 from app.live.topics import Topic
+from app.live.write.sequences import read_heads
 from bench import servers
 from bench.crowds import Crowd, crowd
 from bench.filling import fill

@@ -31,13 +31,13 @@ import aiosqlite
 import asyncpg
 from sqlalchemy import make_url
 
-from app.live.parley import Parley
+from app.accounts import accounts
+from app.commentables.commentables import id_of
+from app.comments import comments
+from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Viewer
 from app.models import LIVE_MODELS
-from app.models import account as accounts
-from app.models import comment as comments
-from app.models.commentable import id_of
 from app.settings import Settings
 from bench import servers
 from bench.measure import median

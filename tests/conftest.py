@@ -32,7 +32,7 @@ from tests.support.waiting import wait_until
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from tests.support.serving import Site
 
 # Whoever runs the tests may have a real service in the environment.
@@ -219,10 +219,10 @@ def seed(pytestconfig: pytest.Config) -> int:
 @pytest.fixture(autouse=True)
 def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """Argon2id at a price that thousands of sign-ups can pay; `tests/models/test_password.py` pays the real one."""
-    from app.models import password
+    from app.accounts import passwords
 
-    monkeypatch.setattr(password, "_hasher", cheap_hasher)
-    monkeypatch.setattr(password, "_nobodys", nobodys_cheap_hash)
+    monkeypatch.setattr(passwords, "_hasher", cheap_hasher)
+    monkeypatch.setattr(passwords, "_nobodys", nobodys_cheap_hash)
 
 
 @cache
@@ -256,7 +256,7 @@ def settings(default_settings: Settings, database_url: str, redis_url: str, chan
 @pytest.fixture
 async def parley(settings: Settings) -> AsyncIterator[Parley]:
     """The core, running, without HTTP."""
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from app.models import LIVE_MODELS
 
     async with Parley(settings, LIVE_MODELS) as parley:

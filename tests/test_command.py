@@ -13,12 +13,12 @@ from click.testing import CliRunner, Result
 from sqlalchemy import text
 
 from app import __version__
-from app.command import parley as command
+from app.cli import parley as command
+from app.commentables.commentables import id_of
 from app.database import Database
 from app.live.topics import Topic
-from app.models import mail
-from app.models.commentable import id_of
-from app.settings import PACKAGE, Settings
+from app.mail import mail_queue
+from app.settings import MIGRATIONS, Settings
 from tests.support.people import me, person, write
 from tests.support.sse import listening
 
@@ -140,7 +140,7 @@ async def test_it_migrates_and_says_what_it_did(run: Run, monkeypatch: pytest.Mo
     none = "Error: The database has no schema, and this release needs 0003: parley migrate\n"
     assert said(await run("user", "list"), 1).startswith(none[:50])
     done = said(await run("migrate")).splitlines()
-    written = sorted(path.name[:4] for path in (PACKAGE / "migrations" / "versions").glob("*.py"))
+    written = sorted(path.name[:4] for path in (MIGRATIONS / "versions").glob("*.py"))
     assert [line[:10] for line in done] == [f"Done: {revision}" for revision in written]
     assert said(await run("migrate")) == "Nothing to do: the schema is up to date.\n"
     assert said(await run("seed")).startswith("Seeded a demo. Sign in as alice@example.com")
@@ -235,10 +235,10 @@ async def test_mail_that_failed_is_listed(run: Run, site: Site) -> None:
     assert said(await run("mail", "failed")) == ""
     served = site.server.config.app.state.parley
     async with served.database.transaction() as writing, writing.begin():
-        stored = mail.Mail(
+        stored = mail_queue.Mail(
             id=uuid4(), kind="reset", address="=?utf-8?q?boss?=@corp.example", attempts=1, created_at=datetime.now(UTC)
         )
-        await mail.set_aside(writing, stored, "cannot be built: ValueError")
+        await mail_queue.set_aside(writing, stored, "cannot be built: ValueError")
     told = said(await run("mail", "failed"))
     assert told.split()[2:] == ["reset", "=?utf-8?q?boss?=@corp.example", "cannot", "be", "built:", "ValueError"]
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app import demo
+from app.accounts import accounts, logins
+from app.accounts.user import Role, user_at
 from app.doctor import database
-from app.live.parley import Parley
+from app.live.service import Parley
 from app.live.topics import Topic
 from app.main import create_app
 from app.models import LIVE_MODELS
-from app.models import account as accounts
-from app.models import login as logins
-from app.models.user import Role, user_at
 from app.settings import Settings
 from tests.doctor.diagnosis import diagnosed
 from tests.models.post import user_named

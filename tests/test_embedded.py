@@ -19,8 +19,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app import embedded
-from app.embedded import EmbeddedRedis
+from app.redis import embedded
+from app.redis.embedded import EmbeddedRedis
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OWNER = """
 import asyncio, signal, sys
 from pathlib import Path
-from app.embedded import EmbeddedRedis
+from app.redis.embedded import EmbeddedRedis
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 

@@ -99,7 +99,7 @@ async def test_every_line_of_a_process_is_of_one_form_and_none_has_a_query(sqlit
             await stream.until("reset")
         log = app.process.log
     lines = [json.loads(line) for line in log.splitlines()]
-    assert {line["logger"] for line in lines} == {"uvicorn.error", "app.web.access"}
-    asked = [line["path"] for line in lines if line["logger"] == "app.web.access"]
+    assert {line["logger"] for line in lines} == {"uvicorn.error", "app.http.middleware.request_log"}
+    asked = [line["path"] for line in lines if line["logger"] == "app.http.middleware.request_log"]
     assert asked == ["/api/comments", "/streams"], "and what looks after it is quiet"
     assert "sesame" not in log

@@ -18,22 +18,22 @@ from alembic.migration import MigrationContext
 from sqlalchemy import ColumnClause, Connection, TableClause, Uuid, column, inspect, select, table, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from app import maintenance
+from app.accounts import accounts, logins
+from app.accounts.logins import viewer_of
+from app.accounts.passwords import hash_password
+from app.accounts.user import render
+from app.commentables import commentables
+from app.comments import threads
 from app.database import Base, Database, Instant, Schema, known_migrations
-from app.live.counters import read_heads
-from app.live.parley import Parley
+from app.errors import Invalid
+from app.likes import likes
+from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import GUEST, Viewer
-from app.models import LIVE_MODELS, upkeep
-from app.models import account as accounts
-from app.models import commentable as commentables
-from app.models import inbox as inboxes
-from app.models import like as likes
-from app.models import login as logins
-from app.models import thread as threads
-from app.models.login import viewer_of
-from app.models.password import hash_password
-from app.models.refusals import Invalid
-from app.models.user import render
+from app.live.write.sequences import read_heads
+from app.models import LIVE_MODELS
+from app.notifications import inbox
 from app.settings import ROOT, Settings
 from tests.live.people import ARTICLE, correct, enrol, say, take_back
 from tests.models.post import user_named
@@ -158,7 +158,7 @@ async def test_people_of_the_release_before_go_on_and_may_go_back(database_url: 
     await asyncio.to_thread(command.upgrade, _config(database_url), "head")
     assert await _rows(database_url) == before
     async with Parley(settings.model_copy(update={"require_confirmation": True}), LIVE_MODELS) as parley:
-        await upkeep.once(parley)
+        await maintenance.once(parley)
         for person in (alice, bob):
             assert (await person.viewer(parley)).username == person.name, "nobody is signed out"
             user = await user_named(parley, person.name)
@@ -198,7 +198,7 @@ async def test_the_release_before_may_go_on_writing_meanwhile(database_url: str,
     alice = Old("alice")
     await alice.enter(database_url)
     async with Parley(settings, LIVE_MODELS) as parley:
-        await upkeep.once(parley)
+        await maintenance.once(parley)
         viewer = await alice.viewer(parley)
         user = await user_named(parley, "alice")
         assert render(user)["confirmed"] is False
@@ -269,7 +269,7 @@ async def test_what_was_written_under_another_form_of_an_id_is_found_under_the_c
             page = await threads.page(reading, bob, hello)
             assert (await read_heads(reading, []))[0] != epoch, "cursors of before lead to a reset"
             assert (await likes.likes_of(reading, bob, hello))[0].place == str(hello)
-            (notification,) = (await inboxes.page(reading, bob)).notifications
+            (notification,) = (await inbox.page(reading, bob)).notifications
             for topic in (slashed, doubled, alone, resolved, odd):
                 assert (await read_heads(reading, [topic, topic.about]))[1] == {topic: 0, topic.about: 0}
             for id_ in ("caf\u00e9", "b", "caf_"):

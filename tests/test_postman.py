@@ -19,17 +19,16 @@ import pytest
 import trustme
 from sqlalchemy import insert, select, update
 
-from app import postman
+from app.accounts import accounts, login_throttle, logins
+from app.accounts.user import User, clean_email
 from app.live.gids import Gid
-from app.live.parley import Parley
+from app.live.service import Parley
 from app.live.topics import Topic
+from app.mail import mail_queue, mailer
+from app.mail.mail_queue import Kind, Mail
+from app.mail.mailer import keep_sending, send_next
 from app.main import create_app
-from app.models import LIVE_MODELS, lock, mail
-from app.models import account as accounts
-from app.models import login as logins
-from app.models.mail import Kind, Mail
-from app.models.user import User, clean_email
-from app.postman import keep_sending, send_next
+from app.models import LIVE_MODELS
 from app.settings import Settings
 from tests.live.people import enrol
 from tests.models.post import everything, letter_to, make_due, queued, user_named
@@ -74,7 +73,7 @@ def process(settings: Settings) -> Parley:
 async def send(parley: Parley, *kinds: Kind, to: str = "alice@example.com") -> None:
     async with parley.database.transaction() as writing, writing.begin():
         for kind in kinds:
-            mail.queue(writing, kind, to)
+            mail_queue.queue(writing, kind, to)
 
 
 async def send_all(parley: Parley) -> int:
@@ -105,7 +104,7 @@ async def test_a_mail_is_undone_with_what_it_tells_of(office: Parley, server: Ma
     alice = await alice_has_an_account(office)
     with pytest.raises(RuntimeError):  # noqa: PT012
         async with office.writing(Topic.account(alice.id)) as write:
-            mail.queue(write.session, Kind.PASSWORD, alice.email, alice.id)
+            mail_queue.queue(write.session, Kind.PASSWORD, alice.email, alice.id)
             await write.session.flush()
             raise RuntimeError
     assert await queued(office) == []
@@ -119,7 +118,7 @@ async def test_a_mail_is_not_seen_before_the_commit(office: Parley, server: Mail
         user = await write.get(User, alice.id)
         assert user
         write.update(user)
-        mail.queue(write.session, Kind.PASSWORD, alice.email, alice.id)
+        mail_queue.queue(write.session, Kind.PASSWORD, alice.email, alice.id)
         await write.session.flush()
         assert not await send_next(office)
     assert await send_next(office)
@@ -168,13 +167,13 @@ async def test_every_kind_of_letter_is_whole(office: Parley, server: MailServer)
         assert user
         user.unconfirmed_email = "alice@new.example"
         write.update(user)
-    for _ in range(lock.MOST):
+    for _ in range(login_throttle.MOST):
         await logins.sign_in(office, alice.email, "not her password", remember=False)
     await forget_mail(office)
     async with office.database.transaction() as writing, writing.begin():
         for kind in Kind:
             address = "alice@new.example" if kind is Kind.CONFIRM_CHANGE else alice.email
-            mail.queue(writing, kind, address, alice.id, about="alice@new.example")
+            mail_queue.queue(writing, kind, address, alice.id, about="alice@new.example")
     assert await send_all(office) == len(Kind) == len(server.received)
     for letter in server.received:
         assert letter.subject
@@ -194,7 +193,7 @@ async def enrol_unconfirmed(parley: Parley) -> User:
 async def forget_mail(parley: Parley) -> None:
     async with parley.database.transaction() as writing, writing.begin():
         for stored in (await writing.scalars(select(Mail))).all():
-            await mail.discard(writing, stored)
+            await mail_queue.discard(writing, stored)
 
 
 async def test_the_old_address_is_told_of_the_new_one(parley: Parley) -> None:
@@ -237,7 +236,7 @@ async def test_headers_are_ours_alone(office: Parley, server: MailServer, caplog
     alice = await alice_has_an_account(office)
     bait = "alice@example.com\r\nBcc: everyone@example.com"
     async with office.database.transaction() as writing, writing.begin():
-        mail.queue(writing, Kind.PASSWORD, bait, alice.id)
+        mail_queue.queue(writing, Kind.PASSWORD, bait, alice.id)
     await send(office, Kind.PASSWORD)
     async with postman_of(office):
         await wait_until(lambda: server.received, "the honest letter")
@@ -285,8 +284,8 @@ async def test_who_has_left_is_told_what_has_happened_and_nothing_else(
     """It may be a thief who has deleted the account."""
     alice = await alice_has_an_account(office)
     async with office.database.transaction() as writing, writing.begin():
-        mail.queue(writing, kind, alice.email, alice.id, about="alice@new.example")
-        mail.queue(writing, kind, alice.email)
+        mail_queue.queue(writing, kind, alice.email, alice.id, about="alice@new.example")
+        mail_queue.queue(writing, kind, alice.email)
     async with office.writing(Topic.account(alice.id)) as write:
         user = await write.get(User, alice.id)
         assert user
@@ -369,7 +368,7 @@ async def test_after_two_days_a_mail_is_given_up(
     await alice_has_an_account(office)
     await send(office, Kind.RESET)
     server.answer("RCPT", "450 Later, please")
-    for age, left in ((mail.PATIENCE - timedelta(minutes=1), 1), (mail.PATIENCE + timedelta(minutes=1), 0)):
+    for age, left in ((mail_queue.PATIENCE - timedelta(minutes=1), 1), (mail_queue.PATIENCE + timedelta(minutes=1), 0)):
         await make_due(office, created_at=datetime.now(UTC) - age)
         await send_next(office)
         assert len(await queued(office)) == left
@@ -395,7 +394,7 @@ async def test_mail_waits_for_a_server_that_is_away_and_survives_a_restart(setti
 async def test_a_server_that_says_nothing_is_left(
     office: Parley, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postman, "TIMEOUT", 0.1)
+    monkeypatch.setattr(mailer, "TIMEOUT", 0.1)
     await alice_has_an_account(office)
     await send(office, Kind.RESET)
     server.hang("EHLO")
@@ -440,7 +439,7 @@ async def test_a_letter_that_is_refused_for_good_is_given_up(
     server.answer(step, f"{answer}: alice@example.com")
     assert await send_next(office)
     assert await queued(office) == []
-    (said,) = [record for record in caplog.records if record.name == "app.postman"]
+    (said,) = [record for record in caplog.records if record.name == "app.mail.mailer"]
     assert said.levelno == logging.WARNING
     assert said.getMessage().endswith(f"(reset) was refused for good: {answer[:3]}")
     assert "alice" not in said.getMessage()
@@ -478,18 +477,18 @@ async def test_forty_bad_addresses_do_not_delay_an_honest_mail(
     office: Parley, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The rows are from a release that accepted such addresses. Nobody gets these mails, and none is retried."""
-    monkeypatch.setattr(postman, "LOOK", 3_600.0)  # a failure that makes the postman wait makes this test fail
+    monkeypatch.setattr(mailer, "LOOK", 3_600.0)  # a failure that makes the postman wait makes this test fail
     alice = await alice_has_an_account(office)
     async with office.database.transaction() as writing, writing.begin():
         for number in range(40):
-            mail.queue(writing, Kind.PASSWORD, ENCODED[number % 2], alice.id)
+            mail_queue.queue(writing, Kind.PASSWORD, ENCODED[number % 2], alice.id)
     await send(office, Kind.RESET)
     async with postman_of(office):
         await wait_until(lambda: server.received, "the honest letter")
         await wait_until(lambda: nothing_left(office), "the queue to be empty")
     assert [letter.to for letter in server.received] == ["alice@example.com"]
     async with office.reading() as reading:
-        dead = await mail.dead_letters(reading, 100)
+        dead = await mail_queue.dead_letters(reading, 100)
     assert Counter(letter.address for letter in dead) == dict.fromkeys(ENCODED, 20)
     assert {letter.reason for letter in dead} == {
         "cannot be built: its address is ambiguous", "cannot be built: ValueError"
@@ -499,7 +498,7 @@ async def test_forty_bad_addresses_do_not_delay_an_honest_mail(
 async def test_a_mail_that_hangs_holds_up_its_own_address_only(
     office: Parley, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deliver, asked, goes_on = postman._bring, [], asyncio.Event()
+    deliver, asked, goes_on = mailer._bring, [], asyncio.Event()
 
     async def bring(url: str, to: str, message: Any) -> None:
         asked.append(to)
@@ -507,7 +506,7 @@ async def test_a_mail_that_hangs_holds_up_its_own_address_only(
             await goes_on.wait()
         await deliver(url, to, message)
 
-    monkeypatch.setattr(postman, "_bring", bring)
+    monkeypatch.setattr(mailer, "_bring", bring)
     await send(office, Kind.DELETED, Kind.PASSWORD, to="slow@example.com")
     await send(office, *[Kind.DELETED] * 10)
     async with postman_of(office):
@@ -526,7 +525,7 @@ async def test_with_the_account_its_dead_letters_go(office: Parley, server: Mail
     server.answer("RCPT", "550 No such person here")
     await send_all(office)
     async with office.reading() as reading:
-        (dead,) = await mail.dead_letters(reading, 100)
+        (dead,) = await mail_queue.dead_letters(reading, 100)
     assert (dead.address, dead.attempts, dead.reason) == ("alice@example.com", 1, "was refused for good: 550")
     await accounts.remove(office, alice.id)
     assert "alice@example.com" not in await everything(office)
@@ -572,11 +571,11 @@ async def test_a_mail_of_a_process_that_was_killed_is_sent_after_its_claim(
         await alice_has_an_account(office)
         await send(office, Kind.RESET)
         async with office.database.transaction() as writing, writing.begin():
-            assert await mail.take(writing)
+            assert await mail_queue.take(writing)
         assert not await send_next(office), "it is claimed"
         (claimed,) = await queued(office)
         assert claimed.due_at
-        assert claimed.due_at - datetime.now(UTC) > timedelta(seconds=4 * postman.TIMEOUT)
+        assert claimed.due_at - datetime.now(UTC) > timedelta(seconds=4 * mailer.TIMEOUT)
         await make_due(office)
         assert await send_next(office)
     assert [letter.id for letter in server.received] == [f"<{claimed.id}@localhost>"]
@@ -634,13 +633,13 @@ async def test_nothing_of_a_sent_mail_is_kept_in_production(office: Parley, serv
 
 
 async def test_development_keeps_the_newest_hundred(parley: Parley) -> None:
-    await send(parley, *[Kind.DELETED] * (mail.KEPT + 3), to="old@example.com")
+    await send(parley, *[Kind.DELETED] * (mail_queue.KEPT + 3), to="old@example.com")
     await send_all(parley)
     await send(parley, Kind.DELETED, to="new@example.com")
     await send_all(parley)
     async with parley.reading() as reading:
-        kept = await mail.kept(reading)
-    assert len(kept) == mail.KEPT
+        kept = await mail_queue.kept(reading)
+    assert len(kept) == mail_queue.KEPT
     assert kept[0].address == "new@example.com"
     assert (kept[0].subject, kept[0].due_at) == ("Your account has been deleted", None)
     assert "Thank you for being part of the conversation." in (kept[0].text or "")
@@ -652,7 +651,7 @@ async def test_development_with_a_mail_server_sends_and_keeps(settings: Settings
         await send(parley, Kind.DELETED)
         await send_all(parley)
         async with parley.reading() as reading:
-            (kept,) = await mail.kept(reading)
+            (kept,) = await mail_queue.kept(reading)
     assert [letter.text for letter in server.received] == [kept.text]
 
 
@@ -670,15 +669,15 @@ async def test_what_nobody_could_send_is_dropped_in_the_end(parley: Parley) -> N
     await send(parley, Kind.DELETED, to="kept@example.com")
     await send_all(parley)
     await send(parley, Kind.DELETED, to="old@example.com")
-    long_ago = datetime.now(UTC) - 2 * mail.PATIENCE - timedelta(minutes=1)
+    long_ago = datetime.now(UTC) - 2 * mail_queue.PATIENCE - timedelta(minutes=1)
     async with parley.database.transaction() as writing, writing.begin():
         await writing.execute(update(Mail).values(created_at=long_ago))
     await send(parley, Kind.DELETED, to="new@example.com")
     async with parley.database.transaction() as writing, writing.begin():
-        await mail.prune(writing)
+        await mail_queue.prune(writing)
     assert [stored.address for stored in await queued(parley)] == ["new@example.com"]
     async with parley.reading() as reading:
-        assert [stored.address for stored in await mail.kept(reading)] == ["kept@example.com"]
+        assert [stored.address for stored in await mail_queue.kept(reading)] == ["kept@example.com"]
 
 
 async def test_an_idle_postman_asks_without_a_lock(parley: Parley) -> None:
@@ -734,7 +733,7 @@ async def test_a_wrong_password_is_the_operators_to_mend(
         await send_all(office)
         assert (guarded.received, len(await queued(office))) == ([], 1)
     assert "was not sent, later: 535" in caplog.text
-    assert "not this one" not in "".join(r.getMessage() for r in caplog.records if r.name == "app.postman")
+    assert "not this one" not in "".join(r.getMessage() for r in caplog.records if r.name == "app.mail.mailer")
 
 
 async def test_who_cannot_prove_to_be_the_mail_server_gets_nothing(settings: Settings, guarded: MailServer) -> None:
@@ -755,7 +754,7 @@ async def test_the_end_does_not_wait_for_a_mail_server_that_hangs(
     production: Settings, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("TIMEOUT", "ALTOGETHER"):
-        monkeypatch.setattr(postman, name, 3600.0)
+        monkeypatch.setattr(mailer, name, 3600.0)
     server.hang("EHLO")
     async with serving(create_app(production)) as site:
         await send(site.server.config.app.state.parley, Kind.DELETED)

@@ -9,12 +9,12 @@ from uuid import uuid4
 import pytest
 from limits import parse
 
-from app.live.parley import Parley
+from app.errors import TooMany
+from app.http import rate_limits
+from app.http.rate_limits import Limit, Limits
+from app.live.service import Parley
 from app.models import LIVE_MODELS
-from app.models.refusals import TooMany
 from app.settings import Settings
-from app.web import limits
-from app.web.limits import Limit, Limits
 from tests.live.people import enrol, say
 from tests.live.readers import reading
 from tests.support.redis import Kind, in_a_cluster, over_tls, under_sentinel, with_a_password
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.sqlite_only
 async def test_hints_and_counts_follow_redis_where_it_goes_and_nothing_is_lost(
     kind: Callable[[], AbstractAsyncContextManager[Kind]], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "WITHOUT", 0.1)
+    monkeypatch.setattr(rate_limits, "WITHOUT", 0.1)
     async with kind() as redis:
         # No sweep will find what hints do not tell of, as long as they flow.
         own = settings.model_copy(

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from app.redis import whereabouts
-from app.redis_url import parse
+from app.redis.client import whereabouts
+from app.redis.urls import parse
 
 TWO = "one.example.com,two.example.com:7001"
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import make_url
 
-from app.live.parley import Parley
+from app.live.service import Parley
 from app.main import create_app
 from app.models import LIVE_MODELS
 from app.settings import ROOT

@@ -26,7 +26,8 @@ pytestmark = pytest.mark.sqlite_only
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy to change files in. Python compares times and sizes, so compiled files that are copied stay valid."""
-    shutil.copytree(ROOT / "app", tmp_path / "app")
+    for name in ("app", "migrations"):
+        shutil.copytree(ROOT / name, tmp_path / name)
     return tmp_path
 
 
@@ -39,7 +40,10 @@ async def test_make_run_migrates_seeds_once_and_serves(checkout: Path) -> None:
             assert len(answer.json()["comments"]) == 3
             # It serves before it has heard from Redis.
             await wait_until(lambda: _hears_redis(guest), "its hints to flow")
-            assert "Z INFO    app.web.access: GET /Article/1 200 (route=/{type}/{id:path} ms=" in app.process.log
+            assert (
+                "Z INFO    app.http.middleware.request_log: GET /Article/1 200 (route=/{type}/{id:path} ms="
+                in app.process.log
+            )
             assert "?" not in app.process.log, "no line has a query"
 
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from app import __version__
-from app.settings import PACKAGE, ROOT
+from app.settings import MIGRATIONS, PACKAGE, ROOT
 from tests.support import notices
 from tests.support.front_end import static
 from tests.support.serving import spawned
@@ -55,11 +55,13 @@ def test_all_that_it_takes_is_inside(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as file:
         inside = {name for name in file.namelist() if name.startswith("app/")}
         (metadata,) = (name for name in file.namelist() if name.endswith("/entry_points.txt"))
-        assert b"parley = app.command:main" in file.read(metadata)
+        assert b"parley = app.cli:main" in file.read(metadata)
         about = str(Path(metadata).parent)
         for name in ("LICENSE", "THIRD_PARTY_NOTICES.md"):
             assert file.read(f"{about}/licenses/{name}") == (ROOT / name).read_bytes()
-    here = {str(path.relative_to(ROOT)) for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    paths = {path: path.relative_to(ROOT) for path in PACKAGE.rglob("*")}
+    paths |= {path: Path("app") / path.relative_to(ROOT) for path in MIGRATIONS.rglob("*")}
+    here = {str(inside) for path, inside in paths.items() if path.is_file() and path.suffix != ".pyc"}
     assert inside == here
     assert {"app/static/build/manifest.json", "app/templates/base.html", "app/migrations/env.py"} < inside
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from app import demo
 from app.database import POOL, Database, Schema, Trouble, complaint, file_of, in_a_line, known_migrations
 from app.doctor.finding import Finding, masked, ok, warning, wrong
-from app.models import mail
+from app.mail import mail_queue
 from app.settings import Settings
 
 ABOUT = "database"
@@ -64,7 +64,7 @@ async def _look(database: Database, file: Path | None, where: str) -> AsyncItera
 async def _rows(database: Database, settings: Settings) -> list[Finding]:
     found = await _demo(database) if settings.environment == "production" else []
     async with database.reading() as reading:
-        dead = await mail.count_dead_letters(reading)
+        dead = await mail_queue.count_dead_letters(reading)
     if dead:
         said = f"{dead} of the last 30 days could never be sent."
         found.append(warning("mail", said, "parley mail failed lists them, with the reason for each."))

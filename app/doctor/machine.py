@@ -14,9 +14,9 @@ from pathlib import Path
 from app import __version__
 from app.database import POOL, file_of
 from app.doctor.finding import Finding, ok, warning, wrong
-from app.embedded import find_server
+from app.pages.assets import BUILD, MANIFEST
+from app.redis.embedded import find_server
 from app.settings import Settings
-from app.web.front_end import BUILD, MANIFEST
 
 if sys.platform != "win32":
     import resource

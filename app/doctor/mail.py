@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from app.doctor.finding import Finding, masked, ok, warning, wrong
-from app.postman import greet
+from app.mail.mailer import greet
 from app.settings import Settings
 
 ABOUT = "mail"

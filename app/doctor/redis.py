@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 from app.doctor.finding import Finding, masked, ok, warning, wrong
-from app.embedded import EmbeddedRedis
 from app.live.gids import Gid
-from app.live.hints import Hints
-from app.live.rolls import Farewell
+from app.live.presence.messages import Farewell
+from app.live.pubsub import Hints
 from app.live.seals import Seals
 from app.live.tasks import Tasks
-from app.redis import whereabouts
+from app.redis.client import whereabouts
+from app.redis.embedded import EmbeddedRedis
 from app.settings import VAR, Settings
 
 ABOUT = "redis"

@@ -22,7 +22,7 @@ from tests.web.database import write_many
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from app.settings import Settings
     from tests.chaos.proxy import Proxy
     from tests.support.serving import Site

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.browser.people import Person
 
-# A part may move while it glides, which glide.js does with a transform. Any other move from one frame to the next is
-# a jump. The page scrolls before the watch begins, or not at all.
+# A part may move while it glides, which flip_animation.js does with a transform. Any other move from one frame to the
+# next is a jump. The page scrolls before the watch begins, or not at all.
 WATCH = """() => {
   const parts = ".article, .thread__head, .thread__list > *, .composer";
   const isGlide = (animation) => !(animation instanceof CSSAnimation || animation instanceof CSSTransition);

@@ -15,7 +15,7 @@ from tests.support.people import person, write
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from tests.browser.conftest import Arrive
     from tests.support.serving import Site
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from app.accounts.user import User
 from app.live.topics import Topic
-from app.models.user import User
 from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
 from tests.support.people import PASSWORD, email_of, sign_up, write
@@ -14,7 +14,7 @@ from tests.support.people import PASSWORD, email_of, sign_up, write
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from tests.support.serving import Site
 
 

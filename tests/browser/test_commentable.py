@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from app.commentables import commentables
 from app.live.topics import Topic
-from app.models import commentable as commentables
 from tests.browser.complaints import Complaints
 from tests.browser.conftest import Arrive, Fill
 from tests.browser.people import Person
@@ -15,7 +15,7 @@ from tests.support.people import delete, write
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from tests.support.serving import Site
 
 ARTICLE = Topic("Article", "1")

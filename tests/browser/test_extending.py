@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "extending.md"
-CLASSES = ("app/static/js/events.js", "app/static/js/chore.js", "app/static/js/chores.js")
+CLASSES = ("app/static/js/core/events.js", "app/static/js/chores/chore.js", "app/static/js/chores/chores.js")
 SHOWN = """() => Array.from(document.querySelectorAll(".chores__list > .chore"), (el) => ({
   text: el.querySelector(".chore__text").value,
   done: el.querySelector(".chore__done").checked,

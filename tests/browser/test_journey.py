@@ -9,15 +9,15 @@ from uuid import UUID
 import pytest
 from playwright.async_api import Route
 
+from app.comments.comments import Comment
 from app.live.topics import Topic
-from app.models.comment import Comment
 from tests.browser.people import Person
 from tests.support.people import delete, edit, write
 
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from tests.browser.conftest import Arrive
 
 

@@ -10,8 +10,8 @@ from uuid import UUID
 
 import pytest
 
+from app.comments.comments import Comment
 from app.live.topics import Topic
-from app.models.comment import Comment
 from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
 from tests.support.people import PASSWORD, person, write
@@ -19,7 +19,7 @@ from tests.support.people import PASSWORD, person, write
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from tests.browser.conftest import Arrive
     from tests.support.serving import Site
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.support.serving import Site
 
 PARTS = re.compile(
-    r"/(cards|decide|desk|editor|entry|inbox|mailed_link|menu|report|settings|sign_out)_view[-.][^/]*$"
+    r"/(auth_dialog|cards|editor|inbox|mailed_link|menu|moderation_dialog|moderation_page|report|settings|sign_out)_view[-.][^/]*$"
 )  # of the build, with a hash, and of the sources
 
 

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
+from app.accounts.user import Role
 from app.live.viewers import Viewer
-from app.models.user import Role
 from tests.browser.complaints import Complaints
 from tests.browser.conftest import Arrive
 from tests.browser.people import Person
@@ -16,7 +16,7 @@ from tests.models.moderators import set_role
 from tests.support.people import PASSWORD, email_of, me, sign_up, write
 
 if TYPE_CHECKING:
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from tests.support.serving import Site
 
 NEVER = 300  # seconds between two sweeps: within a test, only hints make a process look

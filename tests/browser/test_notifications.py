@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from app.live.topics import Topic
-from app.models.notification import Notification
+from app.notifications.notifications import Notification
 from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person, cookies_of
 from tests.browser.roads import no_road
@@ -22,7 +22,7 @@ from tests.support.waiting import wait_until
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from tests.browser.conftest import Arrive
     from tests.support.serving import Site
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.models.user import Role
+from app.accounts.user import Role
 from tests.browser.scene import STILL, converse
 from tests.browser.test_moderation import moderator
 from tests.support.people import person
@@ -20,7 +20,7 @@ from tests.support.people import person
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from tests.browser.conftest import Arrive
     from tests.support.serving import Site
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.live.presence import LINGER
-from app.live.presence import TYPING as TYPING_LASTS
+from app.live.presence.service import LINGER
+from app.live.presence.service import TYPING as TYPING_LASTS
 from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
 from tests.browser.roads import is_one_stream, tear
@@ -17,7 +17,7 @@ from tests.browser.stillness import is_still, watch_places
 from tests.browser.test_seen import PHONE
 
 if TYPE_CHECKING:
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from tests.browser.conftest import Arrive
     from tests.support.serving import Site
 

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.motion
 
 PHONE = {"width": 320, "height": 640}
 TALL = {"width": 1280, "height": 3_000}
-PATIENCE, BACK, SLOW = 3_000, 5_000, 5_000  # milliseconds, as in light.js
+PATIENCE, BACK, SLOW = 3_000, 5_000, 5_000  # milliseconds, as in connection_status.js
 LONG = "\n".join(["A longer thought"] * 12)
 
 TOP = "(element) => Math.round(element.getBoundingClientRect().top)"

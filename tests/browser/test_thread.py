@@ -8,16 +8,16 @@ from uuid import UUID
 
 from playwright.async_api import Route
 
+from app.accounts.user import User
+from app.comments.comments import Comment
 from app.live.topics import Topic
-from app.models.comment import Comment
-from app.models.user import User
 from tests.browser.people import Person
 from tests.support.people import delete, edit, write
 
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from tests.browser.conftest import Arrive, Fill
 
 PAYLOADS = (

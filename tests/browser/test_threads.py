@@ -16,7 +16,7 @@ from tests.support.people import delete, edit, write
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from tests.browser.conftest import Arrive, Fill
 
 # The list as one reads it: what stands how far in.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.web.front_end import FrontEnd, Release
+from app.pages.assets import FrontEnd, Release
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.support.serving import Site
 
 TEXT = "Half a sentence about"
-PART = "entry_view"  # the sign-in dialog
+PART = "auth_dialog_view"  # the sign-in dialog
 
 
 @pytest.fixture

@@ -7,15 +7,15 @@ from uuid import UUID, uuid4
 
 from playwright.async_api import BrowserContext
 
+from app.comments.comments import Comment
 from app.live.topics import Topic
-from app.models.comment import Comment
 from tests.browser.people import Person
 from tests.support.people import write
 
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from tests.browser.conftest import Arrive
 
 # Each calls `hacked()` where it is taken for more than text.

@@ -12,8 +12,8 @@ from uuid import UUID
 
 import httpx
 
+from app.comments.threads import LARGEST_PAGE
 from app.live.topics import Topic
-from app.models.thread import LARGEST_PAGE
 from tests.chaos import readers as habits
 from tests.chaos import verdict
 from tests.chaos.ledger import Ledger

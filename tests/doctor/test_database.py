@@ -13,11 +13,11 @@ from sqlalchemy import make_url
 from app.database import known_migrations
 from app.doctor import database
 from app.doctor.finding import State
-from app.models import mail
+from app.mail import mail_queue
 from tests.doctor.diagnosis import Diagnosis, diagnosed
 
 if TYPE_CHECKING:
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from app.settings import Settings
     from tests.support.postgres import PostgresServer
 
@@ -37,11 +37,11 @@ async def test_one_that_is_well(settings: Settings) -> None:
 async def test_dead_letters_are_counted(settings: Settings, parley: Parley) -> None:
     async with parley.database.transaction() as writing, writing.begin():
         for _ in range(2):
-            stored = mail.Mail(
+            stored = mail_queue.Mail(
                 id=uuid4(), kind="reset", address="=?utf-8?q?boss?=@corp.example", attempts=1,
                 created_at=datetime.now(UTC),
             )  # fmt: skip
-            await mail.set_aside(writing, stored, "cannot be built")
+            await mail_queue.set_aside(writing, stored, "cannot be built")
     found = await examined(settings)
     assert any(said.startswith("2 of the last 30 days") for said in found.warnings)
 

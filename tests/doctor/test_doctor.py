@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner, Result
 
-from app.command import parley as command
+from app.cli import parley as command
 from tests.support.serving import free_port
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 from redis import Redis
 
-from app import embedded
 from app.doctor import redis
+from app.redis import embedded
 from tests.doctor.diagnosis import Diagnosis, diagnosed
 from tests.support.redis import PASSWORD, QUOTED, under_sentinel
 

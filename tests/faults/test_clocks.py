@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from app.models import comment as comments
+from app.comments import comments
 from tests.support.people import me, snapshot, write
 from tests.support.sse import listening
 

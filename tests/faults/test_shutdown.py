@@ -28,10 +28,10 @@ pytestmark = pytest.mark.sqlite_only
 async def test_one_who_does_not_read_is_torn_off(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    from app.http import sse_response
     from app.main import create_app
-    from app.web import push
 
-    monkeypatch.setattr(push, "FAREWELL", FAREWELL)
+    monkeypatch.setattr(sse_response, "FAREWELL", FAREWELL)
     waiting: dict[str, Any] = {"timeout_graceful_shutdown": None}  # for everybody, for ever
     app = create_app(settings)
     async with serving(app, **waiting) as site, person(site, "Alice") as alice, site.client() as bob:

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { addressParts } from "../../app/static/js/address_parts.js";
+import { addressParts } from "../../app/static/js/stream/address_parts.js";
 
 const addressOf = (items) => `/x?${items.join("&")}`;
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import { backoff } from "../../app/static/js/backoff.js";
+import { backoff } from "../../app/static/js/core/backoff.js";
 
 function waits(random) {
   const mocked = mock.method(Math, "random", () => random);

@@ -2,9 +2,9 @@
 
 import { mock } from "node:test";
 import { setImmediate as settled } from "node:timers/promises";
-import { Connector } from "../../app/static/js/connector.js";
-import { Relay } from "../../app/static/js/relay.js";
-import { Tabs } from "../../app/static/js/tabs.js";
+import { Connector } from "../../app/static/js/stream/stream_client.js";
+import { Relay } from "../../app/static/js/stream/stream_leader.js";
+import { Tabs } from "../../app/static/js/stream/tabs.js";
 
 class Locks {
   held = []; // {name, end, reject}

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { understood } from "../../app/static/js/draft.js";
+import { understood } from "../../app/static/js/outbox/draft.js";
 
 test("a stored draft is read as it was written", () => {
   const draft = { body: "Hello", base: null, at: 5, topic: "Article/1", closed: true };

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 import { setImmediate as settled } from "node:timers/promises";
-import { embedCounts } from "../../app/static/js/embed_counts.js";
+import { embedCounts } from "../../app/static/js/embed/embed_counts.js";
 
 const HOME = "https://talk.example.com/";
 const UPDATED = "global.commentable.update.success";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hostPage } from "../../app/static/js/host_page.js";
+import { hostPage } from "../../app/static/js/embed/host_page.js";
 
 const URL_ = "https://www.example.com/post?id=1&utm_source=mail&fbclid=x#comment-1";
 const TOLD = { base: "https://www.example.com/post", title: " A post " };

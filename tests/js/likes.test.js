@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { setImmediate as nextTask } from "node:timers/promises";
-import { Comments } from "../../app/static/js/comments.js";
-import { COMMENT, LIKE } from "../../app/static/js/events.js";
-import { Likes } from "../../app/static/js/likes.js";
-import { Outbox } from "../../app/static/js/outbox.js";
-import { namedUuid } from "../../app/static/js/uuid.js";
+import { COMMENT, LIKE } from "../../app/static/js/core/events.js";
+import { namedUuid } from "../../app/static/js/core/uuid.js";
+import { Outbox } from "../../app/static/js/outbox/outbox.js";
+import { Comments } from "../../app/static/js/thread/comments.js";
+import { Likes } from "../../app/static/js/thread/likes.js";
 
 const ALICE = "0b7f5e0e-6f0c-4c4a-9d51-2f6d8f6f1c11";
 const COMMENT_ID = "5f0c2f0e-0000-4c4a-9d51-2f6d8f6f1c22";

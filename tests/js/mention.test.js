@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { keyOf, matching, typedAt, written } from "../../app/static/js/mention.js";
+import { keyOf, matching, typedAt, written } from "../../app/static/js/thread/mention.js";
 
 // A text up to the caret, and the beginning of the name that is typed there; null if none is.
 const TYPED = [

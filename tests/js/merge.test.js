@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { changes, mergeProse } from "../../app/static/js/merge.js";
+import { changes, mergeProse } from "../../app/static/js/thread/merge.js";
 
 const LETTER = "Dear all,\n\nwe meet on Monday at noon. Bring a cup.\n\nYours, Alice";
 const UNSIGNED = LETTER.replace("\n\nYours, Alice", "");

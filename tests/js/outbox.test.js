@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { setImmediate as settled } from "node:timers/promises";
-import { Outbox } from "../../app/static/js/outbox.js";
+import { Outbox } from "../../app/static/js/outbox/outbox.js";
 
 const CREATE = {
   type: "comment",

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import * as rules from "../../app/static/js/outbox_rules.js";
+import * as rules from "../../app/static/js/outbox/outbox_rules.js";
 import { chanceFrom, SEED } from "./chance.js";
 
 const CREATE = {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { Partials } from "../../app/static/js/partials.js";
+import { Partials } from "../../app/static/js/live/partials.js";
 
 const COMMENT = { id: "1", seq: 3, body: "Hello", likes_count: 0 };
 let partials;

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Problem } from "../../app/static/js/problem.js";
+import { Problem } from "../../app/static/js/core/problem.js";
 
 const problemOf = (document, status = 422, headers = {}) =>
   new Problem({

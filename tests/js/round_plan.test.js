@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { planRound } from "../../app/static/js/round_plan.js";
-import { lineLength, streamAddress } from "../../app/static/js/stream_address.js";
+import { planRound } from "../../app/static/js/stream/round_plan.js";
+import { lineLength, streamAddress } from "../../app/static/js/stream/stream_address.js";
 
 const USER = "0b7f5e0e-6f0c-4c4a-9d51-2f6d8f6f1c11";
 const MAX_LINE = 6_000;

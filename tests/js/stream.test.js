@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, mock, test } from "node:test";
 import { setImmediate as settled } from "node:timers/promises";
-import { Stream } from "../../app/static/js/stream.js";
-import { TRANSITIONS } from "../../app/static/js/stream_states.js";
+import { Stream } from "../../app/static/js/stream/stream.js";
+import { TRANSITIONS } from "../../app/static/js/stream/stream_states.js";
 
 const START_MS = 600_000; // of the clock
 const CREATED = "global.comment.create.success";

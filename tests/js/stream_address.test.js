@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { lineLength, streamAddress } from "../../app/static/js/stream_address.js";
+import { lineLength, streamAddress } from "../../app/static/js/stream/stream_address.js";
 
 const asked = { topics: ["Article/1"], cursors: ["e~k.5"], user: null };
 

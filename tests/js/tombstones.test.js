@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { Tombstones } from "../../app/static/js/tombstones.js";
+import { Tombstones } from "../../app/static/js/live/tombstones.js";
 
 let tombstones;
 beforeEach(() => {

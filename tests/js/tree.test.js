@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { keyOf, Tree } from "../../app/static/js/tree.js";
+import { keyOf, Tree } from "../../app/static/js/thread/tree.js";
 
 // As much of an element as a list of comments needs.
 class FakeList {

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from sqlalchemy.orm import DeclarativeBase, Mapped
 
 from app.live.model import Live, LiveModel
-from app.live.parley import Parley
+from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Kind
 

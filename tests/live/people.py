@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from app.live.parley import Parley
+from app.accounts import accounts
+from app.accounts.logins import viewer_of
+from app.comments import comments
+from app.comments.comments import Comment
+from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Viewer
-from app.models import account as accounts
-from app.models import comment as comments
-from app.models.comment import Comment
-from app.models.login import viewer_of
 
 ARTICLE = Topic("Article", "1")
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from app.live.feeds import Feeds
-from app.live.sessions import Session
+from app.live.read.feeds import Feeds
+from app.live.stream.session import Session
 from app.live.topics import Topic
 from app.live.viewers import GUEST, Viewer
 from tests.live.people import ARTICLE

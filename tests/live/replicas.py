@@ -15,18 +15,18 @@ from pydantic_core import to_json
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from app.comments import threads
+from app.comments.comments import COMMENT, Comment
 from app.database import Database
-from app.live.counters import read_heads
 from app.live.cursors import write_cursor
-from app.live.feeds import Feeds
-from app.live.reader import Reader
-from app.live.sessions import Session
+from app.live.read.feeds import Feeds
+from app.live.read.reader import Reader
+from app.live.stream.session import Session
 from app.live.topics import Topic
 from app.live.viewers import GUEST, Viewer
-from app.live.writing import Writes
+from app.live.write.sequences import read_heads
+from app.live.write.transaction import Writes
 from app.models import LIVE_MODELS
-from app.models import thread as threads
-from app.models.comment import COMMENT, Comment
 from app.settings import Settings
 from tests.live.note import NOTE, Note, NoteBase
 from tests.live.people import enrol

@@ -25,13 +25,13 @@ from typing import Any, TypeVar
 from unittest import mock
 from uuid import UUID
 
-from app.live.changes import Change, encode
 from app.live.cursors import write_cursor
-from app.live.feeds import Feeds
 from app.live.gids import Gid
 from app.live.model import LiveModel
-from app.live.reader import Reader
-from app.live.sessions import Session
+from app.live.read.changes import Change, encode
+from app.live.read.feeds import Feeds
+from app.live.read.reader import Reader
+from app.live.stream.session import Session
 from app.live.topics import Topic
 from app.live.viewers import GUEST, Kind, Viewer
 from tests.live.replicas import Replica, Rows
@@ -192,7 +192,7 @@ class Store:
 
 
 class Connection:
-    """What `app.live.reader` asks of a Database. None of them lives through a restore."""
+    """What `app.live.read.reader` asks of a Database. None of them lives through a restore."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -246,7 +246,7 @@ async def read_changes(
 def in_memory() -> Iterator[None]:
     """The reader's two statements, on a Store."""
     with mock.patch.multiple(
-        "app.live.reader", read_heads=read_heads, read_changes=read_changes, renew_epoch=renew_epoch
+        "app.live.read.reader", read_heads=read_heads, read_changes=read_changes, renew_epoch=renew_epoch
     ):
         yield
 

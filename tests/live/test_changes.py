@@ -5,14 +5,14 @@ import json
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.live.changes import read_changes
-from app.live.counters import read_heads
-from app.live.parley import Parley
+from app.accounts.logins import LOGIN
+from app.comments.comments import COMMENT
+from app.live.read.changes import read_changes
+from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Kind
+from app.live.write.sequences import read_heads
 from app.models import LIVE_MODELS
-from app.models.comment import COMMENT
-from app.models.login import LOGIN
 from tests.live.note import NOTE, pin
 from tests.live.people import ARTICLE, correct, enrol, say, take_back
 from tests.live.replicas import add_notes

@@ -20,20 +20,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.accounts import accounts
+from app.accounts.user import DELETED
+from app.comments import comments
+from app.comments.comments import DEEPEST, Comment
 from app.database import Database
-from app.live.changes import Change, read_changes
-from app.live.counters import read_heads
-from app.live.reader import News, Reader
-from app.live.rings import Ring
-from app.live.sessions import Session
+from app.errors import SignInFirst
+from app.likes import likes
+from app.live.read.backlog import Ring
+from app.live.read.changes import Change, read_changes
+from app.live.read.reader import News, Reader
+from app.live.stream.session import Session
 from app.live.topics import Topic
 from app.live.viewers import GUEST, Viewer
-from app.models import account as accounts
-from app.models import comment as comments
-from app.models import like as likes
-from app.models.comment import DEEPEST, Comment
-from app.models.refusals import SignInFirst
-from app.models.user import DELETED
+from app.live.write.sequences import read_heads
 from tests.live.note import Note
 from tests.live.people import enrol
 from tests.live.replicas import Process, Replica, above, add_notes, enrol_three, level, snapshot
@@ -367,7 +367,7 @@ async def test_the_law_notices_who_waits_without_checking(database_url: str, peo
 async def test_the_law_notices_a_ring_that_keeps_an_erased_frame(
     database_url: str, people: list[Viewer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.live.feeds.Ring", HoardingRing)
+    monkeypatch.setattr("app.live.read.feeds.Ring", HoardingRing)
     assert "after it had been erased" in await caught(database_url, people)
 
 

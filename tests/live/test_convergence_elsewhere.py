@@ -16,20 +16,20 @@ import pytest
 from pydantic_core import to_json
 from sqlalchemy import select
 
-from app.live.changes import read_changes
-from app.live.counters import read_heads
-from app.live.parley import Parley
+from app.accounts import accounts
+from app.commentables import commentables
+from app.commentables.commentables import COMMENTABLE
+from app.comments import comments
+from app.comments.comments import Comment
+from app.errors import Forbidden, Missing
+from app.likes import likes
+from app.likes.likes import LIKE
+from app.live.read.changes import read_changes
+from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Viewer
+from app.live.write.sequences import read_heads
 from app.models import LIVE_MODELS
-from app.models import account as accounts
-from app.models import comment as comments
-from app.models import commentable as commentables
-from app.models import like as likes
-from app.models.comment import Comment
-from app.models.commentable import COMMENTABLE
-from app.models.like import LIKE
-from app.models.refusals import Forbidden, Missing
 from tests.live.people import ARTICLE, enrol, say
 from tests.support.people import PASSWORD
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.live.counts import MOST, Awaited, Lags
+from app.live.stats import MOST, Awaited, Lags
 
 
 def test_a_lag_counts_in_the_first_bucket_that_holds_it() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
-from app.live.parley import Parley
-from app.live.reader import Chunk
+from app.live.read.reader import Chunk
+from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Viewer
 from tests.live.people import ARTICLE, correct, enrol, say
@@ -90,7 +90,7 @@ async def test_a_sweep_compares_every_topic(
     other: Process, parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A sweep compares the topics in groups. None falls between two groups."""
-    monkeypatch.setattr("app.live.feeds.TOPICS_PER_LOOK", 2)
+    monkeypatch.setattr("app.live.read.feeds.TOPICS_PER_LOOK", 2)
     topics = [Topic("Article", str(number)) for number in range(5)]
     async with reading(other.feeds, *topics) as reader:
         await reader.until("heartbeat")

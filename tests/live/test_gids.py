@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.comments import comments
 from app.live.gids import BadGid, Gid, GidNotFound
-from app.live.parley import Parley
+from app.live.service import Parley
 from app.live.topics import Topic
-from app.models import comment as comments
 from tests.live.people import enrol
 
 

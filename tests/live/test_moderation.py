@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from app.live.changes import encode
-from app.live.parley import Parley
+from app.accounts import roles
+from app.accounts.user import Role
+from app.comments import comments, threads
+from app.comments.comments import Comment
+from app.errors import Invalid, Missing
+from app.live.read.changes import encode
+from app.live.service import Parley
 from app.live.topics import QUEUE, Topic
 from app.live.viewers import GUEST, Kind, Viewer
-from app.models import comment as comments
-from app.models import moderation, queue, role
-from app.models import thread as threads
-from app.models.comment import Comment
-from app.models.decision import DECISION, Decision
-from app.models.refusals import Invalid, Missing
-from app.models.report import REPORT, Reason, Report
-from app.models.user import Role
+from app.moderation import moderation, moderation_queue
+from app.moderation.audit_log import DECISION, Decision
+from app.moderation.reports import REPORT, Reason, Report
 from tests.live.people import ARTICLE, correct, enrol, say, take_back
 from tests.live.readers import Reader, reading
 from tests.live.replicas import _plain
@@ -68,8 +68,8 @@ class Talk:
 
 async def queue_of(parley: Parley) -> tuple[str, Rows]:
     async with parley.reading() as look:
-        reports = await queue.page(look, Report, limit=100)
-        decisions = await queue.page(look, Decision, limit=100)
+        reports = await moderation_queue.page(look, Report, limit=100)
+        decisions = await moderation_queue.page(look, Decision, limit=100)
     shown = [(REPORT, row) for row in reports.rows] + [(DECISION, row) for row in decisions.rows]
     return reports.cursor, {str(row.id): _plain(live.render(row, Kind.MODERATOR)) for live, row in shown}  # type: ignore[misc]
 
@@ -132,9 +132,9 @@ async def test_frames_of_the_queue_say_nothing_to_others(parley: Parley) -> None
     carol = await appointed(parley, "carol")
     comment = await say(parley, alice, "Almonds")
     await moderation.report(parley, bob, comment.id, Reason.SPAM, "almonds!")
-    await role.block(parley, carol, alice.user_id, "almonds again")  # type: ignore[arg-type]
+    await roles.block(parley, carol, alice.user_id, "almonds again")  # type: ignore[arg-type]
     async with parley.reading() as look:
-        report, decision = [(await queue.page(look, model)).rows[0] for model in (Report, Decision)]
+        report, decision = [(await moderation_queue.page(look, model)).rows[0] for model in (Report, Decision)]
     for live, row in ((REPORT, report), (DECISION, decision)):
         frames = encode(live, row).frames
         for kind in Kind:

@@ -10,15 +10,14 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from app.accounts import accounts
+from app.comments import comments
+from app.comments.comments import Comment
+from app.errors import Missing, SignInFirst
 from app.live.topics import Topic
 from app.live.viewers import Viewer
-from app.models import account as accounts
-from app.models import comment as comments
-from app.models import inbox
-from app.models import notification as notifications
-from app.models.comment import Comment
-from app.models.notification import render
-from app.models.refusals import Missing, SignInFirst
+from app.notifications import inbox, notifications
+from app.notifications.notifications import render
 from tests.live.people import ARTICLE, enrol
 from tests.live.replicas import Process, Replica, Rows, add_notes, level
 from tests.live.replicas import _plain as plain

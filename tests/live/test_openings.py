@@ -13,8 +13,8 @@ from contextlib import AsyncExitStack
 import pytest
 
 from app.live.cursors import write_cursor
-from app.live.feeds import OPENINGS_AT_ONCE
-from app.live.parley import Parley
+from app.live.read.feeds import OPENINGS_AT_ONCE
+from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Viewer
 from tests.live.people import ARTICLE, enrol, say

@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
+from app.accounts.user import User
 from app.live.gids import Gid
-from app.live.parley import Parley
+from app.live.service import Parley
 from app.live.topics import Topic
 from app.models import LIVE_MODELS
-from app.models.user import User
 from app.settings import ROOT, Settings
 from tests.live.people import ARTICLE, enrol, say
 from tests.live.readers import reading
@@ -20,7 +20,7 @@ from tests.support.waiting import wait_until
 SCRIPT = """
 import asyncio, sys
 from app.live.gids import Gid
-from app.live.parley import Parley
+from app.live.service import Parley
 from app.models import LIVE_MODELS
 from app.settings import Settings
 

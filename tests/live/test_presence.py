@@ -12,17 +12,16 @@ from uuid import UUID, uuid4
 import pytest
 from redis.asyncio import Redis
 
-from app.live import presence as module
-from app.live import rooms
-from app.live.parley import Parley
-from app.live.presence import EXPIRY, LINGER, ROLLS, TYPING, Presence
-from app.live.rolls import LONGEST, NAMED
-from app.live.rooms import PROCESSES, REFRESH, SAY_EVERY, SHOWN, TYPISTS
+from app.accounts import logins
+from app.accounts.logins import viewer_of
+from app.live.presence import room, service
+from app.live.presence.messages import LONGEST, NAMED
+from app.live.presence.room import PROCESSES, REFRESH, SAY_EVERY, SHOWN, TYPISTS
+from app.live.presence.service import EXPIRY, LINGER, ROLLS, TYPING, Presence
+from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import GUEST, Viewer
 from app.models import LIVE_MODELS
-from app.models import login as logins
-from app.models.login import viewer_of
 from app.settings import Settings
 from tests.live.people import ARTICLE, enrol, say
 from tests.live.readers import Reader, reading
@@ -68,7 +67,7 @@ class World:
         """Every process looks as often as it does."""
         until = self.now + seconds
         while self.now < until:
-            self.now = min(until, self.now + module.LOOK)
+            self.now = min(until, self.now + service.LOOK)
             for process in self.processes:
                 for watcher in process.look():
                     watcher.wake()
@@ -251,7 +250,7 @@ def test_the_ghosts_of_a_process_that_died_are_gone_by_the_bound(world: World) -
     world.crash(there)
     world.passes(EXPIRY - REFRESH - 1)
     assert sorted(alice.sees) == ["Alice", "Bob"]
-    world.passes(REFRESH + 1 + SAY_EVERY + module.LOOK)
+    world.passes(REFRESH + 1 + SAY_EVERY + service.LOOK)
     assert alice.sees == ["Alice"]
 
 
@@ -404,7 +403,7 @@ def test_no_more_than_so_many_are_kept(world: World, monkeypatch: pytest.MonkeyP
         process.types(ARTICLE, named(f"{number}"))
     world.passes(2)
     assert (alice.told[-1]["guests"], alice.told[-1]["typing_count"]) == (PROCESSES, TYPISTS)
-    monkeypatch.setattr(module, "ROOMS", 2)
+    monkeypatch.setattr(service, "ROOMS", 2)
     bob = Looker(process, BOB, [OTHER, Topic("Page", "1"), ARTICLE])
     world.passes(2)
     assert {said["topic"] for said in bob.told} == {"Article/1", "Article/2"}
@@ -416,17 +415,17 @@ def test_many_topics_are_told_of_a_few_at_a_time(world: World) -> None:
     process = world.process()
     for number in range(ROLLS + 100):
         Looker(process, ALICE, [Topic("Article", str(number))])
-    world.passes(module.LOOK)
+    world.passes(service.LOOK)
     assert len(world.said) == ROLLS
-    world.passes(module.LOOK)
+    world.passes(service.LOOK)
     assert len({said["topic"] for said in world.said}) == ROLLS + 100
 
 
 def test_one_stream_and_one_network_open_so_many_rooms_and_others_open_theirs(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "ROOMS_PER_STREAM", 3)
-    monkeypatch.setattr(module, "ROOMS_PER_NETWORK", 5)
+    monkeypatch.setattr(service, "ROOMS_PER_STREAM", 3)
+    monkeypatch.setattr(service, "ROOMS_PER_NETWORK", 5)
     process = world.process()
     invented = [[Topic("Article", f"invented {stream} {number}") for number in range(10)] for stream in range(3)]
     attack = [Looker(process, GUEST, topics, "198.51.100.7") for topics in invented]
@@ -498,10 +497,10 @@ pytestmark = pytest.mark.sqlite_only  # the database holds nothing of it
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same in a twentieth of the time."""
     for name in ("LOOK", "EXPIRY", "LINGER"):
-        monkeypatch.setattr(module, name, getattr(module, name) / 20)
+        monkeypatch.setattr(service, name, getattr(service, name) / 20)
     for name in ("SAY_EVERY", "REFRESH"):
-        monkeypatch.setattr(rooms, name, getattr(rooms, name) / 20)
-    monkeypatch.setattr(rooms, "PAUSES", (0.05, 0.5))
+        monkeypatch.setattr(room, name, getattr(room, name) / 20)
+    monkeypatch.setattr(room, "PAUSES", (0.05, 0.5))
 
 
 @asynccontextmanager
@@ -625,7 +624,7 @@ async def test_the_people_of_a_process_that_crashed_are_gone(settings: Settings)
         async with looking(here, alice) as hers, looking(there, bob):
             await hers.sees("Alice", "Bob")
             with pytest.raises(AssertionError):  # for longer than the bound, as long as it says so
-                await hers.sees("Alice", timeout=1.2 * module.EXPIRY)
+                await hers.sees("Alice", timeout=1.2 * service.EXPIRY)
             await there._tasks.cancel()
             assert (await hers.sees("Alice", timeout=PATIENCE))["count"] == 1
 
@@ -651,7 +650,7 @@ async def test_without_redis_everything_else_goes_on(settings: Settings, redis_s
 async def test_a_process_that_is_closed_in_order_takes_its_people_with_it(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "EXPIRY", 60.0)
+    monkeypatch.setattr(service, "EXPIRY", 60.0)
     async with AsyncExitStack() as there, Parley(settings, LIVE_MODELS) as here:
         leaving = await there.enter_async_context(Parley(settings, LIVE_MODELS))
         await wait_until(lambda: here.hints.flowing and leaving.hints.flowing, "Redis")
@@ -659,14 +658,14 @@ async def test_a_process_that_is_closed_in_order_takes_its_people_with_it(
         async with looking(here, alice) as hers:
             await there.enter_async_context(looking(leaving, bob))
             await hers.sees("Alice", "Bob")
-            monkeypatch.setattr(module, "LINGER", 60.0)  # it is the process that says so, not Bob
+            monkeypatch.setattr(service, "LINGER", 60.0)  # it is the process that says so, not Bob
             await there.aclose()
             await hers.sees("Alice")
 
 
 @pytest.mark.usefixtures("hurried")
 async def test_who_is_signed_out_elsewhere_is_gone_at_once(parley: Parley, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LINGER", 60.0)
+    monkeypatch.setattr(service, "LINGER", 60.0)
     alice, bob = await enrol(parley, "Alice"), await enrol(parley, "Bob")
 
     async def authorise() -> Viewer:

@@ -4,7 +4,7 @@ import asyncio
 
 import uvloop
 
-from app.live.pulse import TICK, Pulse
+from app.live.heartbeats import TICK, Pulse
 from tests.support.waiting import wait_until
 
 

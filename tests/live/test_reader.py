@@ -6,7 +6,7 @@ import asyncio
 import random
 from unittest import mock
 
-from app.live.reader import LATE_AT_ONCE, Reader
+from app.live.read.reader import LATE_AT_ONCE, Reader
 from app.live.topics import Topic
 from tests.live.simulation import MODELS, Store, in_memory
 
@@ -17,7 +17,7 @@ async def never(*_: object) -> None:
 
 async def test_news_do_not_wait_for_those_who_catch_up() -> None:
     first = Topic("Article", "1")
-    with in_memory(), mock.patch("app.live.reader.read_changes", never):
+    with in_memory(), mock.patch("app.live.read.reader.read_changes", never):
         reader = Reader(Store(random.Random(0)), MODELS)  # type: ignore[arg-type]
         topics = [Topic("Article", str(number)) for number in range(50)]
         catching_up = [asyncio.create_task(reader.chunk(topic, 0, 1_000)) for topic in topics]

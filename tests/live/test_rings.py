@@ -3,10 +3,10 @@ from __future__ import annotations
 from types import MappingProxyType
 from uuid import UUID, uuid4
 
-from app.live.changes import Change, Frame
-from app.live.rings import Ring
+from app.comments.comments import COMMENT
+from app.live.read.backlog import Ring
+from app.live.read.changes import Change, Frame
 from app.live.viewers import Kind
-from app.models.comment import COMMENT
 
 
 def change(seq: int, id: UUID | None = None, size: int = 10) -> Change:

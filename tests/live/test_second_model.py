@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from uuid import UUID
 
-from app.live.parley import Parley
+from app.live.service import Parley
 from app.main import create_app
 from app.models import LIVE_MODELS
 from app.settings import Settings

@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.live import blocks
-from app.live.counters import renew_epoch
+from app.accounts import logins
+from app.accounts.logins import viewer_of
+from app.likes import likes
+from app.live import wire
 from app.live.cursors import write_cursor
-from app.live.feeds import Feeds
-from app.live.parley import Parley
-from app.live.reader import Chunk, News
-from app.live.sessions import BATCH, Session
+from app.live.read.feeds import Feeds
+from app.live.read.reader import Chunk, News
+from app.live.service import Parley
+from app.live.stream.session import BATCH, Session
 from app.live.topics import Topic
 from app.live.viewers import GUEST, LoginEnded, Viewer
-from app.models import like as likes
-from app.models import login as logins
-from app.models.login import viewer_of
+from app.live.write.sequences import renew_epoch
 from tests.live.people import ARTICLE, correct, enrol, say, take_back
 from tests.live.readers import reading
 from tests.support.sse import Parser
@@ -519,7 +519,7 @@ async def test_a_mistake_in_a_block_ends_the_stream_before_its_cursor_is_believe
         raise ZeroDivisionError
 
     async with handed(parley.feeds) as (hands, given, reader):
-        monkeypatch.setattr(blocks, "change", fail)
+        monkeypatch.setattr(wire, "change", fail)
         await say(parley, alice, "hello")
         await wait_until(reader.done, "the stream to end")
     assert not hands.blocks

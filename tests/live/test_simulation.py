@@ -12,9 +12,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from app.live.feeds import Feed, Feeds
-from app.live.reader import News, Reader
-from app.live.sessions import Session
+from app.live.read.feeds import Feed, Feeds
+from app.live.read.reader import News, Reader
+from app.live.stream.session import Session
 from app.live.topics import Topic
 from tests.live.simulation import ACTIONS, PAUSES, World, in_memory, live_through
 

@@ -5,7 +5,7 @@ import sqlite3
 import time
 from collections import Counter
 
-from app.live.turns import SERIES, Turns
+from app.live.pacing import SERIES, Turns
 from tests.support.waiting import end
 
 CROWD = 5 * SERIES

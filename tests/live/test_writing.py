@@ -6,14 +6,14 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import event, select, text
 
-from app.live.counters import Counter
-from app.live.parley import Parley
+from app.commentables.commentables import id_of
+from app.comments import comments
+from app.comments.comments import Comment
+from app.errors import Conflict
+from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import GUEST
-from app.models import comment as comments
-from app.models.comment import Comment
-from app.models.commentable import id_of
-from app.models.refusals import Conflict
+from app.live.write.sequences import Counter
 from tests.live.people import ARTICLE, correct, enrol, say, take_back
 from tests.support.waiting import wait_until
 

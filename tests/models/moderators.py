@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.live.parley import Parley
+from app.accounts.logins import viewer_of
+from app.accounts.user import Role, User
+from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Viewer
-from app.models import queue
-from app.models.decision import Decision
-from app.models.login import viewer_of
-from app.models.report import Report
-from app.models.user import Role, User
+from app.moderation import moderation_queue
+from app.moderation.audit_log import Decision
+from app.moderation.reports import Report
 from tests.live.people import enrol
 
 
@@ -41,11 +41,11 @@ async def again(parley: Parley, viewer: Viewer) -> Viewer:
 
 async def open_reports(parley: Parley) -> Sequence[Report]:
     async with parley.reading() as reading:
-        return (await queue.page(reading, Report)).rows
+        return (await moderation_queue.page(reading, Report)).rows
 
 
 async def acts(parley: Parley) -> list[tuple[str, str, str]]:
     """(who, what, about whom or what), in order."""
     async with parley.reading() as reading:
-        rows = (await queue.page(reading, Decision)).rows
+        rows = (await moderation_queue.page(reading, Decision)).rows
     return [(row.username, row.act, row.person_name or str(row.place)) for row in rows]

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 from sqlalchemy import select, update
 
+from app.accounts.user import User
 from app.database import Base
-from app.live.parley import Parley
-from app.models.letters import Letter, write_letter
-from app.models.mail import Kind, Mail
-from app.models.user import User
+from app.live.service import Parley
+from app.mail.emails import Letter, write_letter
+from app.mail.mail_queue import Kind, Mail
 
 
 async def queued(parley: Parley) -> list[Mail]:

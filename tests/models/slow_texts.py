@@ -13,9 +13,9 @@ import sys
 import time
 from collections.abc import Iterator
 
-from app.models import markdown
-from app.models.comment import LONGEST_BODY
-from app.models.markdown.mentions import candidates
+from app.comments import markdown
+from app.comments.comments import LONGEST_BODY
+from app.comments.markdown.mention_syntax import candidates
 
 LIMIT_MS = 50.0
 NAMES = ("bob", "bob a", "a b", "小明")

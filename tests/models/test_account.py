@@ -9,24 +9,23 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, select
 
+from app import maintenance
+from app.accounts import accounts, logins
+from app.accounts.login_throttle import MOST
+from app.accounts.logins import Browser, Login, viewer_of
+from app.accounts.mailed_links import Purpose, write_link
+from app.accounts.user import DELETED, User
+from app.comments import comments, threads
+from app.comments.comments import Comment
+from app.errors import Forbidden, Invalid, Missing, SignInFirst, TooMany
 from app.live.gids import Gid
-from app.live.parley import Parley
+from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import GUEST, LoginEnded, Viewer
-from app.live.writing import Write
-from app.models import LIVE_MODELS, upkeep
-from app.models import account as accounts
-from app.models import comment as comments
-from app.models import login as logins
-from app.models import thread as threads
-from app.models.comment import Comment
-from app.models.link import Purpose, write_link
-from app.models.lock import MOST
-from app.models.login import Browser, Login, viewer_of
-from app.models.mail import Kind
-from app.models.refusals import Forbidden, Invalid, Missing, SignInFirst, TooMany
-from app.models.user import DELETED, User
-from app.postman import send_next
+from app.live.write.transaction import Write
+from app.mail.mail_queue import Kind
+from app.mail.mailer import send_next
+from app.models import LIVE_MODELS
 from app.settings import Settings
 from tests.live.people import ARTICLE, correct, enrol, say
 from tests.models.post import everything, kinds_to, letter_to, queued, token_to, user_named
@@ -682,13 +681,13 @@ async def test_what_a_killed_process_left_undone_is_finished(
     assert len(named) == 5
     assert await how_ended(parley, alice) == "deleted", "the account goes first"
 
-    await upkeep.once(parley)
+    await maintenance.once(parley)
     left = await comments_by(parley, alice)
     assert {comment.username for comment in left} == {DELETED if how == "keep" else ""}
     async with parley.reading() as reading:
         assert await reading.scalar(select(User.leaving).where(User.id == alice.user_id)) is None
     before = [comment.seq for comment in left]
-    await upkeep.once(parley)
+    await maintenance.once(parley)
     assert [comment.seq for comment in await comments_by(parley, alice)] == before, "and is done"
 
 

@@ -8,22 +8,24 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select
 
+from app import maintenance
+from app.accounts import accounts, roles
+from app.accounts import bylines as byline
+from app.accounts.user import Role, find_user
+from app.comments.comments import Comment, render
+from app.errors import Invalid, SignInFirst
 from app.live.topics import Topic
 from app.live.viewers import GUEST
-from app.models import account as accounts
-from app.models import byline, moderation, role, upkeep
-from app.models.comment import Comment, render
-from app.models.notification import Notification
-from app.models.refusals import Invalid, SignInFirst
-from app.models.report import Reason, Report
-from app.models.user import Role, find_user
+from app.moderation import moderation
+from app.moderation.reports import Reason, Report
+from app.notifications.notifications import Notification
 from tests.live.people import enrol, say
 from tests.models.moderators import appointed
 from tests.models.post import user_named
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from app.live.viewers import Viewer
 
 pytestmark = pytest.mark.usefixtures("cheap_passwords")
@@ -72,7 +74,7 @@ async def test_a_process_that_was_killed_leaves_the_rest_to_others(
         dying.setattr(byline, "rewrite_later", killed)
         await accounts.change_username(parley, alice, "Alice Newname")
     assert await bylines(parley, alice) == {("alice", "member")}
-    await upkeep.once(parley)
+    await maintenance.once(parley)
     assert await bylines(parley, alice) == {("Alice Newname", "member")}
     assert await is_done(parley, alice)
 
@@ -83,7 +85,7 @@ async def test_comments_say_who_moderates(parley: Parley) -> None:
     comment = await say(parley, carol, "before")
     assert render(comment, carol.kind(None))["role"] is None
     for to, shown in ((Role.MODERATOR, "moderator"), (Role.OWNER, "owner"), (Role.MEMBER, None)):
-        await role.appoint(parley, owner, carol.user_id, to)
+        await roles.appoint(parley, owner, carol.user_id, to)
         await wait_until(lambda: is_done(parley, carol), "the role to be everywhere")
         async with parley.reading() as reading:
             changed = await reading.get(Comment, comment.id)

@@ -11,16 +11,16 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import delete, func, select, update
 
-from app.live.parley import Parley
+from app.accounts import accounts
+from app.commentables import commentables
+from app.commentables.commentables import Commentable
+from app.comments import comments
+from app.comments.comments import Comment
+from app.errors import Forbidden, Missing, SignInFirst
+from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Viewer
 from app.models import LIVE_MODELS
-from app.models import account as accounts
-from app.models import comment as comments
-from app.models import commentable as commentables
-from app.models.comment import Comment
-from app.models.commentable import Commentable
-from app.models.refusals import Forbidden, Missing, SignInFirst
 from app.settings import Settings
 from tests.live.people import ARTICLE, enrol, say, take_back
 from tests.support.people import PASSWORD

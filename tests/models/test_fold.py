@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from app.models.fold import is_long
+from app.comments.folding import is_long
 
 TEXTS = Path(__file__).resolve().parents[1] / "js" / "folded_texts.json"  # fold.test.js reads the same texts
 

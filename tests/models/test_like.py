@@ -13,17 +13,18 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import func, select
 
-from app.live.parley import Parley
+from app import maintenance
+from app.accounts import accounts
+from app.comments.comments import Comment
+from app.errors import Missing, SignInFirst
+from app.likes import likes
+from app.likes.likes import Like
+from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import GUEST, Viewer
-from app.models import LIVE_MODELS, upkeep
-from app.models import account as accounts
-from app.models import like as likes
-from app.models import notification as notifications
-from app.models import report as reports
-from app.models.comment import Comment
-from app.models.like import Like
-from app.models.refusals import Missing, SignInFirst
+from app.models import LIVE_MODELS
+from app.moderation import reports
+from app.notifications import notifications
 from app.settings import Settings
 from tests.live.people import ARTICLE, correct, enrol, hide, say, take_back
 from tests.support.people import PASSWORD
@@ -172,10 +173,10 @@ async def test_likes_that_a_killed_process_held_back_are_published_by_another(
     with monkeypatch.context() as killed:
         killed.setattr(parley, "begin", lambda work: work.close())
         await likes.like(parley, bob, comment.id)
-    await upkeep.once(parley)
+    await maintenance.once(parley)
     assert (await now(parley, comment)).likes_count == 1, "it is not due yet"
     pausing.move(1)
-    await upkeep.once(parley)
+    await maintenance.once(parley)
     row = await now(parley, comment)
     assert (row.likes_count, row.seq) == (2, comment.seq + 2)
 
@@ -294,7 +295,7 @@ async def test_what_a_killed_process_left_of_their_likes_is_seen_to(
         with pytest.raises(SystemError):
             await accounts.delete(parley, bob, PASSWORD, "keep")
     assert sum([(await now(parley, comment)).likes_count for comment in said]) == 3
-    await upkeep.once(parley)
+    await maintenance.once(parley)
     assert sum([(await now(parley, comment)).likes_count for comment in said]) == 0
     assert not await wrongly_counted(parley)
 

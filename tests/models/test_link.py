@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 import pytest
 from itsdangerous import TimestampSigner
 
+from app.accounts.mailed_links import SECONDS, Purpose, open_link, write_link
+from app.errors import Invalid
 from app.live.gids import Gid
-from app.live.parley import Parley
+from app.live.service import Parley
 from app.models import LIVE_MODELS
-from app.models.link import SECONDS, Purpose, open_link, write_link
-from app.models.refusals import Invalid
 from app.settings import Settings
 
 ALICE = UUID("7c1f6f5e-0d0f-4d1c-9a8e-2f6d8f6f1c11")

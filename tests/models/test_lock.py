@@ -8,16 +8,15 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from app.live.parley import Parley
+from app.accounts import accounts, login_throttle, logins
+from app.accounts.login_throttle import FIRST, FORGOTTEN, LONGEST, MOST, Failures
+from app.accounts.logins import Browser
+from app.accounts.reauthentication import device_gid
+from app.errors import Invalid, TooMany
+from app.live.service import Parley
 from app.live.viewers import Viewer
-from app.models import LIVE_MODELS, lock
-from app.models import account as accounts
-from app.models import login as logins
-from app.models.lock import FIRST, FORGOTTEN, LONGEST, MOST, Failures
-from app.models.login import Browser
-from app.models.mail import Kind
-from app.models.proof import device_gid
-from app.models.refusals import Invalid, TooMany
+from app.mail.mail_queue import Kind
+from app.models import LIVE_MODELS
 from app.settings import Settings
 from tests.live.people import enrol
 from tests.models.post import everything, kinds_to, token_to, user_named
@@ -49,7 +48,7 @@ async def guesses(parley: Parley, count: int, **more: Any) -> list[str]:
 
 async def failures_of(parley: Parley, email: str = ALICE) -> Failures | None:
     async with parley.reading() as reading:
-        return await reading.get(Failures, lock.key_of("address", email))
+        return await reading.get(Failures, login_throttle.key_of("address", email))
 
 
 async def let_pass(parley: Parley, time: timedelta) -> None:
@@ -139,7 +138,7 @@ async def test_what_is_forgotten_is_pruned(parley: Parley) -> None:
     await let_pass(parley, FORGOTTEN + timedelta(minutes=1))
     await guess(parley, email="bob@example.com")
     async with parley.database.transaction() as writing, writing.begin():
-        await lock.prune(writing)
+        await login_throttle.prune(writing)
     assert await failures_of(parley) is None
     assert await failures_of(parley, "bob@example.com")
 

@@ -9,14 +9,14 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select, update
 
-from app.live.counters import read_heads
-from app.live.parley import Parley
+from app.accounts import accounts, logins
+from app.accounts.logins import NOTED_EVERY, Browser, Login, expiry, viewer_of
+from app.errors import Missing, SignInFirst
+from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import LoginEnded, Viewer
-from app.models import LIVE_MODELS, account
-from app.models import login as logins
-from app.models.login import NOTED_EVERY, Browser, Login, expiry, viewer_of
-from app.models.refusals import Missing, SignInFirst
+from app.live.write.sequences import read_heads
+from app.models import LIVE_MODELS
 from app.settings import Settings
 from tests.live.people import enrol
 from tests.live.readers import reading
@@ -275,7 +275,7 @@ async def test_who_signs_in_with_anothers_browser_ends_the_others_login(parley: 
 
 
 async def test_who_signs_up_with_anothers_browser_ends_the_others_login(parley: Parley, alice: Viewer) -> None:
-    made = await account.sign_up(parley, "carol@example.com", "carol", PASSWORD, Browser(login_id=alice.login_id))
+    made = await accounts.sign_up(parley, "carol@example.com", "carol", PASSWORD, Browser(login_id=alice.login_id))
     assert made
     assert await how_ended(parley, alice.login_id) == "replaced"
 
@@ -324,7 +324,7 @@ async def test_a_password_that_was_changed_meanwhile_is_the_old_one(
 
     async def slow(password: str, hash: str | None) -> bool:
         right = await verify(password, hash)
-        await account.change_password(parley, alice, PASSWORD, "talk among others", Browser())
+        await accounts.change_password(parley, alice, PASSWORD, "talk among others", Browser())
         return right
 
     monkeypatch.setattr(logins, "verify_password", slow)

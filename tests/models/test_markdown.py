@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.models.comment import Comment
-from app.models.markdown import html, is_heavy, plain_html, render
+from app.comments.comments import Comment
+from app.comments.markdown import html, is_heavy, plain_html, render
 
 REL = 'rel="ugc nofollow noopener"'
 
@@ -274,7 +274,7 @@ def test_another_text_is_never_shown_with_the_old_html() -> None:
 def test_reading_a_stored_text_parses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     comment = Comment(body="")
     comment.write("*a* " * 2_500, render("*a* " * 2_500))
-    monkeypatch.delattr("app.models.markdown.render")
+    monkeypatch.delattr("app.comments.markdown.render")
     assert comment.shown()[0].startswith('<p dir="auto"><em>a</em>')
 
 

@@ -10,21 +10,20 @@ from uuid import uuid4, uuid5
 import pytest
 from sqlalchemy import select
 
-from app.live.parley import Parley
+from app.accounts import accounts, roles
+from app.accounts.user import DELETED, Role, User
+from app.commentables import commentables
+from app.comments import comments, threads
+from app.comments.comments import Comment
+from app.errors import Forbidden, Invalid, Missing, SignInFirst
+from app.likes.likes import like
+from app.live.service import Parley
 from app.live.topics import QUEUE, Topic
 from app.live.viewers import GUEST, Viewer
-from app.models import account as accounts
-from app.models import comment as comments
-from app.models import commentable as commentables
-from app.models import decision, moderation, queue, role
-from app.models import thread as threads
-from app.models.comment import Comment
-from app.models.decision import Act, Decision
-from app.models.like import like
-from app.models.notification import Notification
-from app.models.refusals import Forbidden, Invalid, Missing, SignInFirst
-from app.models.report import Reason, Report
-from app.models.user import DELETED, Role, User
+from app.moderation import audit_log, moderation, moderation_queue
+from app.moderation.audit_log import Act, Decision
+from app.moderation.reports import Reason, Report
+from app.notifications.notifications import Notification
 from tests.live.people import ARTICLE, correct, enrol, say, take_back
 from tests.models.moderators import acts, appointed, open_reports, set_role
 from tests.models.post import everything
@@ -305,9 +304,9 @@ async def test_who_has_just_been_dismissed_decides_nothing_more(parley: Parley, 
         moderation.restore(parley, carol, comment.id),
         moderation.dismiss(parley, carol, comment.id),
         moderation.change(parley, carol, ARTICLE, locked=True, title=None),
-        role.block(parley, carol, comment.user_id),
-        role.unblock(parley, carol, comment.user_id),
-        role.appoint(parley, carol, comment.user_id, Role.OWNER),
+        roles.block(parley, carol, comment.user_id),
+        roles.unblock(parley, carol, comment.user_id),
+        roles.appoint(parley, carol, comment.user_id, Role.OWNER),
     ]
     for deed in deeds:
         with pytest.raises(Forbidden):
@@ -328,7 +327,7 @@ async def test_who_leaves_takes_their_name_along(parley: Parley, alice: Viewer, 
     assert report.username == DELETED
     assert await acts(parley) == [(DELETED, "hide", DELETED)]
     async with parley.reading() as reading:
-        (decided,) = (await queue.page(reading, Decision)).rows
+        (decided,) = (await moderation_queue.page(reading, Decision)).rows
     assert decided.user_id == carol.user_id, "that it was the same person stays"
 
 
@@ -341,7 +340,7 @@ async def test_reports_of_what_goes_with_its_author_are_settled(parley: Parley, 
 
 def test_each_role_is_an_act() -> None:
     assert {Act(to.value) for to in Role} < set(Act)
-    assert decision.LONGEST_REASON >= commentables.LONGEST_TITLE, "a title is kept as a reason"
+    assert audit_log.LONGEST_REASON >= commentables.LONGEST_TITLE, "a title is kept as a reason"
 
 
 # -- at once ------------------------------------------------------------------------------------------------

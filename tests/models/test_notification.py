@@ -12,19 +12,19 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, update
 
-from app.live.parley import Parley
+from app.accounts import accounts
+from app.accounts.user import DELETED, User
+from app.commentables import commentables
+from app.comments import comments
+from app.comments.comments import Comment
+from app.comments.mentions import MOST_MENTIONS
+from app.errors import SignInFirst
+from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Viewer
-from app.models import LIVE_MODELS, inbox, mute
-from app.models import account as accounts
-from app.models import comment as comments
-from app.models import commentable as commentables
-from app.models import notification as notifications
-from app.models.comment import Comment
-from app.models.mention import MOST_MENTIONS
-from app.models.notification import MOST_TOLD, Notification
-from app.models.refusals import SignInFirst
-from app.models.user import DELETED, User
+from app.models import LIVE_MODELS
+from app.notifications import inbox, mutes, notifications
+from app.notifications.notifications import MOST_TOLD, Notification
 from app.settings import Settings
 from tests.live.people import ARTICLE, correct, enrol, hide, say, take_back
 from tests.support.people import PASSWORD
@@ -389,21 +389,21 @@ async def test_a_muted_person_does_not_notify(parley: Parley, alice: Viewer, bob
     carol = await enrol(parley, "carol")
     assert alice.user_id
     first = await say(parley, bob, "Well?")
-    await mute.mute(parley, bob, alice.user_id)
-    await mute.mute(parley, bob, alice.user_id)
+    await mutes.mute(parley, bob, alice.user_id)
+    await mutes.mute(parley, bob, alice.user_id)
     await say(parley, alice, "@bob and @carol")
     await reply(parley, alice, first)
     assert await told(parley, bob) == []
     assert await told(parley, carol) == [("mention", "alice")]
     async with parley.reading() as reading:
-        assert [user.username for user in await mute.muted_by(reading, bob)] == ["alice"]
-    await mute.unmute(parley, bob, alice.user_id)
+        assert [user.username for user in await mutes.muted_by(reading, bob)] == ["alice"]
+    await mutes.unmute(parley, bob, alice.user_id)
     await reply(parley, alice, first)
     assert await told(parley, bob) == [("reply", "alice")]
-    await mute.mute(parley, bob, alice.user_id)
+    await mutes.mute(parley, bob, alice.user_id)
     await accounts.delete(parley, alice, PASSWORD, "keep")
     async with parley.reading() as reading:
-        assert (await reading.scalars(select(mute.Mute))).all() == []
+        assert (await reading.scalars(select(mutes.Mute))).all() == []
 
 
 # -- at once ------------------------------------------------------------------------------------------------

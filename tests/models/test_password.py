@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.models import password as passwords
-from app.models.password import LONGEST, SHORTEST, hash_password, refuse_weak, verify_password
-from app.models.refusals import Busy, Invalid, NetworkBusy
+from app.accounts import passwords
+from app.accounts.passwords import LONGEST, SHORTEST, hash_password, refuse_weak, verify_password
+from app.errors import Busy, Invalid, NetworkBusy
 
 REAL = {name: getattr(passwords, name) for name in ("_hasher", "_nobodys")}
 

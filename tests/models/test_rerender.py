@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from app.live.counters import read_heads
-from app.live.parley import Parley
+from app.comments import comments, markdown
+from app.comments.comments import Comment
+from app.comments.rerender import render_anew
+from app.live.service import Parley
 from app.live.viewers import Kind, Viewer
-from app.models import comment as comments
-from app.models import markdown
-from app.models.comment import Comment
-from app.models.rerender import render_anew
+from app.live.write.sequences import read_heads
 from tests.live.people import ARTICLE, enrol, say
 
 pytestmark = [pytest.mark.usefixtures("cheap_passwords"), pytest.mark.sqlite_only]

@@ -7,16 +7,14 @@ from uuid import uuid4
 
 import pytest
 
+from app.accounts import accounts, logins, roles
+from app.accounts.logins import NOWHERE, End
+from app.accounts.user import Role
+from app.errors import Conflict, Forbidden, Invalid, Missing, SignInFirst
 from app.live.gids import Gid
-from app.live.parley import Parley
+from app.live.service import Parley
 from app.live.viewers import LoginEnded
-from app.models import account as accounts
-from app.models import login as logins
-from app.models import role
-from app.models.login import NOWHERE, End
-from app.models.mail import Kind
-from app.models.refusals import Conflict, Forbidden, Invalid, Missing, SignInFirst
-from app.models.user import Role
+from app.mail.mail_queue import Kind
 from tests.live.people import correct, enrol, say
 from tests.models.moderators import acts, again, appointed
 from tests.models.post import token_to, user_named
@@ -37,11 +35,11 @@ pytestmark = pytest.mark.sqlite_only
 async def test_who_runs_it_makes_the_first_owner(parley: Parley) -> None:
     alice = await enrol(parley, "alice")
     for _ in range(2):
-        await role.give(parley, "alice@example.com", Role.OWNER)
+        await roles.give(parley, "alice@example.com", Role.OWNER)
     assert (await again(parley, alice)).moderator
     assert await acts(parley) == [("", "owner", "alice")]
     with pytest.raises(Missing):
-        await role.give(parley, "nobody@example.com", Role.OWNER)
+        await roles.give(parley, "nobody@example.com", Role.OWNER)
 
 
 async def test_an_address_that_is_not_confirmed_may_be_somebody_elses(parley: Parley) -> None:
@@ -49,7 +47,7 @@ async def test_an_address_that_is_not_confirmed_may_be_somebody_elses(parley: Pa
     parley.settings, lax = strict, parley.settings
     assert isinstance(await accounts.sign_up(parley, "mallory@example.com", "mallory", PASSWORD), Gid)
     with pytest.raises(Forbidden):
-        await role.give(parley, "mallory@example.com", Role.OWNER)
+        await roles.give(parley, "mallory@example.com", Role.OWNER)
     parley.settings = lax
 
 
@@ -58,11 +56,11 @@ async def test_an_owner_appoints_and_dismisses(parley: Parley) -> None:
     assert alice.user_id
     assert bob.user_id
     for to, moderates in ((Role.MODERATOR, True), (Role.OWNER, True), (Role.MEMBER, False)):
-        await role.appoint(parley, alice, bob.user_id, to)
+        await roles.appoint(parley, alice, bob.user_id, to)
         assert (await again(parley, bob)).moderator is moderates
     assert [act for _, act, _ in await acts(parley)] == ["moderator", "owner", "member"]
     with pytest.raises(Missing):
-        await role.appoint(parley, alice, uuid4(), Role.MODERATOR)
+        await roles.appoint(parley, alice, uuid4(), Role.MODERATOR)
 
 
 async def test_there_is_always_an_owner(parley: Parley) -> None:
@@ -70,15 +68,15 @@ async def test_there_is_always_an_owner(parley: Parley) -> None:
     assert alice.user_id
     assert bob.user_id
     outcomes = await asyncio.gather(
-        role.appoint(parley, alice, bob.user_id, Role.MEMBER),
-        role.appoint(parley, bob, alice.user_id, Role.MEMBER),
+        roles.appoint(parley, alice, bob.user_id, Role.MEMBER),
+        roles.appoint(parley, bob, alice.user_id, Role.MEMBER),
         return_exceptions=True,
     )
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Forbidden", "User"]
     left = alice if (await user_named(parley, "alice")).role == Role.OWNER else bob
     assert left.user_id
     with pytest.raises(Forbidden):
-        await role.appoint(parley, left, left.user_id, Role.MODERATOR)
+        await roles.appoint(parley, left, left.user_id, Role.MODERATOR)
 
 
 async def test_the_last_owner_cannot_leave(parley: Parley) -> None:
@@ -95,9 +93,9 @@ async def test_the_last_owner_cannot_leave(parley: Parley) -> None:
     assert (await user_named(parley, left.username)).role == Role.OWNER
     carol = await enrol(parley, "carol")
     assert carol.user_id
-    await role.appoint(parley, left, carol.user_id, Role.OWNER)
+    await roles.appoint(parley, left, carol.user_id, Role.OWNER)
     await accounts.delete(parley, left, PASSWORD, "erase")
-    assert await role.give(parley, "carol@example.com", Role.MEMBER, force=True)
+    assert await roles.give(parley, "carol@example.com", Role.MEMBER, force=True)
 
 
 # -- blocking -----------------------------------------------------------------------------------------------
@@ -107,7 +105,7 @@ async def test_a_blocked_account_is_out_and_stays_out(parley: Parley) -> None:
     carol, bob = await appointed(parley, "carol", Role.MODERATOR), await enrol(parley, "bob")
     assert bob.user_id
     comment = await say(parley, bob, "Almonds")
-    await role.block(parley, carol, bob.user_id, "almonds again")
+    await roles.block(parley, carol, bob.user_id, "almonds again")
     with pytest.raises(LoginEnded) as ended:
         await again(parley, bob)
     assert ended.value.reason == End.BLOCKED
@@ -118,7 +116,7 @@ async def test_a_blocked_account_is_out_and_stays_out(parley: Parley) -> None:
         await say(parley, bob, "on its way")
     with pytest.raises(SignInFirst):
         await correct(parley, bob, comment, "on its way")
-    await role.unblock(parley, carol, bob.user_id)
+    await roles.unblock(parley, carol, bob.user_id)
     assert await logins.sign_in(parley, "bob@example.com", PASSWORD, False)
     assert await acts(parley) == [("carol", "block", "bob"), ("carol", "unblock", "bob")]
 
@@ -126,7 +124,7 @@ async def test_a_blocked_account_is_out_and_stays_out(parley: Parley) -> None:
 async def test_a_new_password_is_no_way_back(parley: Parley) -> None:
     carol, bob = await appointed(parley, "carol", Role.MODERATOR), await enrol(parley, "bob")
     assert bob.user_id
-    await role.block(parley, carol, bob.user_id)
+    await roles.block(parley, carol, bob.user_id)
     with pytest.raises(Forbidden):
         await accounts.change_password(parley, bob, PASSWORD, "another talk, other friends", NOWHERE)
     await accounts.ask_to_reset(parley, "bob@example.com")
@@ -151,10 +149,10 @@ async def test_who_may_block_whom(parley: Parley, by: Role, whom: Role, may: boo
     alice, bob = await appointed(parley, "alice", by), await appointed(parley, "bob", whom)
     assert bob.user_id
     if may:
-        await role.block(parley, alice, bob.user_id)
+        await roles.block(parley, alice, bob.user_id)
     else:
         with pytest.raises(Forbidden):
-            await role.block(parley, alice, bob.user_id)
+            await roles.block(parley, alice, bob.user_id)
     assert ((await user_named(parley, "bob")).blocked_at is not None) is may
 
 
@@ -162,15 +160,15 @@ async def test_nobody_blocks_themselves(parley: Parley) -> None:
     carol = await appointed(parley, "carol", Role.MODERATOR)
     assert carol.user_id
     with pytest.raises(Forbidden):
-        await role.block(parley, carol, carol.user_id)
+        await roles.block(parley, carol, carol.user_id)
 
 
 async def test_who_is_blocked_is_not_appointed(parley: Parley) -> None:
     alice, bob = await appointed(parley, "alice", Role.OWNER), await enrol(parley, "bob")
     assert bob.user_id
-    await role.block(parley, alice, bob.user_id)
+    await roles.block(parley, alice, bob.user_id)
     with pytest.raises(Invalid):
-        await role.appoint(parley, alice, bob.user_id, Role.OWNER)
+        await roles.appoint(parley, alice, bob.user_id, Role.OWNER)
     with pytest.raises(Forbidden):
-        await role.give(parley, "bob@example.com", Role.OWNER)
+        await roles.give(parley, "bob@example.com", Role.OWNER)
     assert (await user_named(parley, "bob")).role == Role.MEMBER

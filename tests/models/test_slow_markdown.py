@@ -6,7 +6,7 @@ from itertools import islice
 
 import pytest
 
-from app.models.comment import LONGEST_BODY
+from app.comments.comments import LONGEST_BODY
 from tests.models.slow_texts import milliseconds, texts
 
 pytestmark = pytest.mark.extended

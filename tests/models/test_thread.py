@@ -8,14 +8,13 @@ from uuid import uuid4
 
 import pytest
 
+from app.comments import comments, threads
+from app.comments.comments import Comment
 from app.live.viewers import GUEST, Viewer
-from app.models import comment as comments
-from app.models import thread as threads
-from app.models.comment import Comment
 from tests.live.people import ARTICLE, enrol, hide, say, take_back
 
 if TYPE_CHECKING:
-    from app.live.parley import Parley
+    from app.live.service import Parley
 
 pytestmark = pytest.mark.usefixtures("cheap_passwords")
 

@@ -7,13 +7,15 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
-from app.live.parley import Parley
+from app import maintenance
+from app.accounts import login_throttle, logins
+from app.accounts.login_throttle import Failures
+from app.accounts.logins import Login
+from app.live.service import Parley
+from app.mail import mail_queue
+from app.mail.mail_queue import Kind, Mail
 from app.main import create_app
-from app.models import LIVE_MODELS, lock, mail, upkeep
-from app.models import login as logins
-from app.models.lock import Failures
-from app.models.login import Login
-from app.models.mail import Kind, Mail
+from app.models import LIVE_MODELS
 from app.settings import Settings
 from tests.live.people import enrol
 from tests.models.post import queued
@@ -32,7 +34,7 @@ async def grow_old(parley: Parley) -> None:
     await logins.sign_in(parley, "alice@example.com", "a wrong one", remember=False)
     then = datetime.now(UTC) - LONG_AGO
     async with parley.database.transaction() as writing, writing.begin():
-        mail.queue(writing, Kind.RESET, "alice@example.com")
+        mail_queue.queue(writing, Kind.RESET, "alice@example.com")
         await writing.flush()
         await writing.execute(update(Mail).values(created_at=then))
         await writing.execute(update(Login).values(expires_at=then))
@@ -41,7 +43,7 @@ async def grow_old(parley: Parley) -> None:
 
 async def is_in_order(parley: Parley) -> bool:
     async with parley.reading() as reading:
-        failures = await reading.get(Failures, lock.key_of("address", "alice@example.com"))
+        failures = await reading.get(Failures, login_throttle.key_of("address", "alice@example.com"))
         standing = await reading.scalar(Login.__table__.select().where(Login.deleted_at.is_(None)))
     return failures is None and standing is None and not await queued(parley)
 
@@ -50,16 +52,16 @@ async def test_it_sees_to_what_time_has_done(parley: Parley) -> None:
     await enrol(parley, "alice")
     await grow_old(parley)
     assert not await is_in_order(parley)
-    await upkeep.once(parley)
+    await maintenance.once(parley)
     assert await is_in_order(parley)
-    await upkeep.once(parley)
+    await maintenance.once(parley)
 
 
 async def test_several_may_do_it_at_once(parley: Parley, settings: Settings) -> None:
     await enrol(parley, "alice")
     await grow_old(parley)
     async with Parley(settings, LIVE_MODELS, listening=False) as other:
-        await asyncio.gather(*(upkeep.once(process) for process in (parley, other, parley, other)))
+        await asyncio.gather(*(maintenance.once(process) for process in (parley, other, parley, other)))
     assert await is_in_order(parley)
 
 
@@ -80,18 +82,18 @@ async def test_it_goes_on_after_a_failure(
         times.append(1)
         raise error
 
-    monkeypatch.setattr(upkeep, "EVERY", 0.01)
-    monkeypatch.setattr(upkeep, "once", failing)
-    keeping = asyncio.create_task(upkeep.keep_up(parley))
+    monkeypatch.setattr(maintenance, "EVERY", 0.01)
+    monkeypatch.setattr(maintenance, "once", failing)
+    keeping = asyncio.create_task(maintenance.keep_up(parley))
     await wait_until(lambda: len(times) >= 3, "the third time")
     await end(keeping)
-    (first, *_) = [record for record in caplog.records if record.name == "app.models.upkeep"]
+    (first, *_) = [record for record in caplog.records if record.name == "app.maintenance"]
     assert first.getMessage().startswith(said)
     assert bool(first.exc_info) is isinstance(error, RuntimeError), "only a mistake is worth its stack"
 
 
 async def test_the_app_does_it(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upkeep, "EVERY", 0.05)
+    monkeypatch.setattr(maintenance, "EVERY", 0.05)
     async with serving(create_app(settings)) as site, person(site, "alice") as alice:
         parley: Parley = site.server.config.app.state.parley
         async with listening(alice, "Article/1") as stream:

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from app.models.lookalikes import skeleton
-from app.models.user import DELETED, RESERVED, User, clean_email, clean_username, render, username_key
+from app.accounts.user import DELETED, RESERVED, User, clean_email, clean_username, render, username_key
+from app.text.lookalikes import skeleton
 
 
 @pytest.mark.parametrize(

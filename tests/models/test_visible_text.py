@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.models.visible_text import is_written_without_spaces, shows_something
+from app.text.visible_text import is_written_without_spaces, shows_something
 
 
 @pytest.mark.parametrize(

@@ -28,12 +28,12 @@ class Budget:
 
 # The goal for a thread's page is 70,000. Somebody who is signed in gets the editor, too, once the page is live.
 BUDGETS = (
-    Budget("scripts and styles of a thread's page", 70_000, ("js/app.js", "css/app.css", "js/editor_view.js")),
+    Budget("scripts and styles of a thread's page", 70_000, ("js/app.js", "css/app.css", "js/thread/editor_view.js")),
     Budget("script of a thread's page", 59_500, ("js/app.js",)),
-    Budget("scripts and styles of an embedded thread", 69_500, ("js/app.js", "css/embed.css", "js/host.js")),
+    Budget("scripts and styles of an embedded thread", 69_500, ("js/app.js", "css/embed.css", "js/embed/host.js")),
     Budget("style sheet of every page", 9_000, ("css/app.css",)),
-    Budget("script in pages of others", 3_000, ("js/embed.js",), "gz"),
-    Budget("service worker", 2_000, ("js/worker.js",)),
+    Budget("script in pages of others", 3_000, ("js/embed/embed.js",), "gz"),
+    Budget("service worker", 2_000, ("js/offline/service_worker.js",)),
     Budget("style sheet of /docs", 1_500, ("css/docs.css",)),
     Budget("icon", 500, ("favicon.svg",)),
 )

@@ -36,14 +36,14 @@ def cut(patch: pytest.MonkeyPatch) -> None:
     from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 
     from app import database
-    from app.web import front_end
+    from app.pages import assets
 
     for dialect in (PGDialect_asyncpg, SQLiteDialect_aiosqlite):  # they are part of the cache's keys (1)
         patch.setattr(dialect, "__hash__", lambda self: hash(type(self)))
         patch.setattr(dialect, "__eq__", lambda self, other: type(self) is type(other))
     engine = partial(database.create_async_engine, execution_options={"compiled_cache": STATEMENTS})
     patch.setattr(database, "create_async_engine", engine)
-    patch.setattr(front_end, "load", _by_manifest(front_end.load))  # (2)
+    patch.setattr(assets, "load", _by_manifest(assets.load))  # (2)
     patch.setattr(redis.utils, "get_lib_version", cache(redis.utils.get_lib_version))  # (3)
     if find_spec("sniffio") is None:
         patch.setitem(sys.modules, "sniffio", None)  # (4)
@@ -65,7 +65,7 @@ class ShortSleeps:
 
 
 def _by_manifest(load: Callable[[Path], Any]) -> Callable[[Path], Any]:
-    from app.web.front_end import MANIFEST
+    from app.pages.assets import MANIFEST
 
     @cache
     def loaded(directory: Path, _manifest: bytes) -> Any:

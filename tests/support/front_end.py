@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
+from app.pages.assets import FrontEnd, Release
 from app.settings import Settings
-from app.web.front_end import FrontEnd, Release
 
 
 @cache

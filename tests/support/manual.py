@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _NAME = re.compile(r"`([\w./]+)`")
-_CODE = ("app", "alembic.ini", "biome.json", "build.mjs", "package-lock.json", "package.json", "pyproject.toml")
+_CODE = ("app", "migrations", "alembic.ini", "biome.json", "build.mjs", "package-lock.json", "package.json")
+_CODE += ("pyproject.toml",)
 _NOT_COPIED = shutil.ignore_patterns("__pycache__")
 
 
@@ -39,6 +40,7 @@ class Block:
             path.write_text(_replaced(path, self._side("-"), self._side("+")))
         else:
             assert not path.exists(), f"{self.path} is there already"
+            path.parent.mkdir(exist_ok=True)
             path.write_text(_text(self.lines))
 
     def _side(self, sign: str) -> str:

@@ -25,7 +25,7 @@ The libraries of its pages, which the build bundles into the scripts in `app/sta
 DATA = """
 ### confusables.txt of Unicode (Unicode-3.0)
 
-The table of letters in `app/models/lookalikes.py` is derived from this file of the Unicode
+The table of letters in `app/text/lookalikes.py` is derived from this file of the Unicode
 Character Database (UTS #39).
 Copyright © 1991-2025 Unicode, Inc. The licence: https://www.unicode.org/license.txt
 """

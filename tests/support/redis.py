@@ -18,7 +18,7 @@ import trustme
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.embedded import find_server
+from app.redis.embedded import find_server
 from tests.support.processes import Process, remove
 from tests.support.serving import free_port
 from tests.support.waiting import end, wait_until

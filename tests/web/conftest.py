@@ -16,7 +16,7 @@ from tests.support.people import person
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from app.settings import Settings
     from tests.support.serving import Site
 
@@ -52,9 +52,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture
 def quick_postman(monkeypatch: pytest.MonkeyPatch) -> None:
     """The app's own, who looks into his queue more often: for modules that wait for mail."""
-    from app import postman
+    from app.mail import mailer
 
-    monkeypatch.setattr(postman, "LOOK", 0.02)
+    monkeypatch.setattr(mailer, "LOOK", 0.02)
 
 
 @pytest.fixture

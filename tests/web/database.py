@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import func, select, update
 
+from app.comments.comments import Comment
 from app.database import Base
-from app.live.counters import Counter, Epoch
-from app.live.parley import Parley
+from app.live.service import Parley
 from app.live.topics import Topic
-from app.models.comment import Comment
+from app.live.write.sequences import Counter, Epoch
 
 
 async def like(parley: Parley, comment: dict[str, Any]) -> None:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from app.models.link import Purpose
-from app.models.mail import Mail, kept
+from app.accounts.mailed_links import Purpose
+from app.mail.mail_queue import Mail, kept
 from tests.support.people import email_of
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
-    from app.live.parley import Parley
+    from app.live.service import Parley
 
 
 async def mail_to(parley: Parley, name: str, subject: str, nth: int = 1) -> str:

@@ -11,16 +11,16 @@ import httpx
 import pytest
 
 from app import logs
+from app.accounts.login_throttle import MOST
+from app.accounts.user import Role
 from app.live.topics import Topic
 from app.live.viewers import Viewer
-from app.models.lock import MOST
-from app.models.user import Role
 from tests.models.moderators import set_role
 from tests.support.people import email_of, expected, me, person, sign_up, write
 from tests.support.sse import listening
 
 if TYPE_CHECKING:
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from tests.support.serving import Site
 
 PASSWORD = "talk among friends"
@@ -85,7 +85,7 @@ async def test_an_answer_to_our_own_mistake_has_it_too(
     monkeypatch.setattr(served, "reading", lambda: 1 / 0)
     answer = await guest.get("/api/comments/?commentable_type=Article&commentable_id=1", headers={"X-Request-ID": "r"})
     assert (answer.status_code, answer.headers["X-Request-ID"]) == (500, "r")
-    (line,) = lines.of("app.web.access")
+    (line,) = lines.of("app.http.middleware.request_log")
     assert (line["status"], line["route"], line["request"]) == (500, "/api/comments", "r")
 
 
@@ -99,7 +99,7 @@ async def test_a_line_says_who_did_what_to_what(site: Site, lines: Lines) -> Non
         headers = {"X-Request-ID": "alices-edit"}
         await alice.patch(f"/api/comments/{comment['id']}/?x=secret", json={"body": "Hi"}, headers=headers)
         (login,) = expected(await alice.get("/api/logins"), 200)["logins"]
-    line, _ = lines.of("app.web.access")
+    line, _ = lines.of("app.http.middleware.request_log")
     assert {name: line[name] for name in ("method", "route", "path", "status", "request", "login", "gid")} == {
         "method": "PATCH", "route": "/api/comments/{id}", "path": f"/api/comments/{comment['id']}", "status": 200,
         "request": "alices-edit", "login": login["id"], "gid": f"gid://parley/Comment/{comment['id']}",
@@ -110,22 +110,22 @@ async def test_a_line_says_who_did_what_to_what(site: Site, lines: Lines) -> Non
 
 async def test_a_line_is_a_line(guest: httpx.AsyncClient, lines: Lines) -> None:
     await guest.get("/Article/%0AINFO%20forged%1b[31m")
-    (line,) = lines.of("app.web.access")
+    (line,) = lines.of("app.http.middleware.request_log")
     assert line["path"] == "/Article/%0AINFO%20forged%1B%5B31m"
 
 
 async def test_a_stream_has_its_line_when_it_begins(guest: httpx.AsyncClient, lines: Lines) -> None:
     async with listening(guest, "Article/1") as stream:
         await stream.next()
-        (line,) = lines.of("app.web.access")
+        (line,) = lines.of("app.http.middleware.request_log")
         assert (line["route"], line["status"]) == ("/streams", 200)
-    assert len(lines.of("app.web.access")) == 1
+    assert len(lines.of("app.http.middleware.request_log")) == 1
 
 
 async def test_what_machines_ask_all_day_is_said_in_a_whisper(guest: httpx.AsyncClient, lines: Lines) -> None:
     for path in ("/healthz", "/readyz", "/metrics"):
         await guest.get(path)
-    assert {line["levelno"] for line in lines.of("app.web.access")} == {logging.DEBUG}
+    assert {line["levelno"] for line in lines.of("app.http.middleware.request_log")} == {logging.DEBUG}
 
 
 # -- security -----------------------------------------------------------------------------------------------

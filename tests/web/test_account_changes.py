@@ -10,16 +10,17 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
+from app import maintenance
+from app.accounts import accounts
+from app.accounts import logins as login
+from app.accounts.logins import Login
+from app.accounts.mailed_links import Purpose, write_link
+from app.accounts.passwords import verify_password
+from app.accounts.user import DELETED, User
+from app.comments import comments
+from app.comments.comments import Comment
 from app.live.signing import fingerprint
 from app.live.topics import Topic
-from app.models import account as accounts
-from app.models import comment as comments
-from app.models import login, upkeep
-from app.models.comment import Comment
-from app.models.link import Purpose, write_link
-from app.models.login import Login
-from app.models.password import verify_password
-from app.models.user import DELETED, User
 from tests.support.people import (
     ARTICLE,
     COOKIE,
@@ -45,7 +46,7 @@ from tests.web.refusals import refused
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from app.settings import Settings
     from tests.support.serving import Site
 
@@ -562,7 +563,7 @@ async def test_what_a_killed_process_left_undone_is_finished(
     assert left["Alice"] == 8
     async with listening(guest, *(f"Article/{number}" for number in range(3))) as watching:
         await watching.next()
-        await upkeep.once(served)
+        await maintenance.once(served)
         for _ in range(8):
             await watching.until(UPDATED if then == "keep" else DESTROYED)
     assert {comment.username for comment in await every_comment(served)} == {DELETED if then == "keep" else ""}

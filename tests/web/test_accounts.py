@@ -32,7 +32,7 @@ from tests.web.refusals import refused
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from app.settings import Settings
     from tests.support.serving import Site
     from tests.web.conftest import Clock

@@ -98,8 +98,8 @@ async def test_one_address_has_so_many(settings: Settings) -> None:
 def test_who_leaves_is_forgotten_and_nobody_else_is_looked_at(settings: Settings) -> None:
     from starlette.requests import Request
 
+    from app.http.stream_limits import Admission
     from app.live.viewers import GUEST
-    from app.web.admission import Admission
 
     class Register(Counter[Any]):
         def items(self) -> Any:  # as whatever goes through all of them does
@@ -144,9 +144,9 @@ async def test_at_the_end_people_leave_one_after_the_other(
 ) -> None:
     import asyncio
 
-    from app.web import push as web
+    from app.http import sse_response
 
-    monkeypatch.setattr(web, "FAREWELLS", 40)  # so that thirty take most of a second
+    monkeypatch.setattr(sse_response, "FAREWELLS", 40)  # so that thirty take most of a second
     async with serving(bounded(settings)) as site, site.client() as guest, AsyncExitStack() as doors:
         streams = [await listen(doors, guest) for _ in range(30)]
         site.stop()
@@ -203,9 +203,9 @@ async def test_topics_are_bounded_for_the_process_a_login_and_an_address(setting
 async def test_what_one_address_opens_is_counted_by_topics(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     from limits import parse
 
-    from app.web import limits
+    from app.http import rate_limits
 
-    monkeypatch.setattr(limits, "STREAM_TOPICS", limits.Limit("stream topics", parse("25 per 5 minutes")))
+    monkeypatch.setattr(rate_limits, "STREAM_TOPICS", rate_limits.Limit("stream topics", parse("25 per 5 minutes")))
     here, there = {"X-Forwarded-For": "192.0.2.1"}, {"X-Forwarded-For": "192.0.2.2"}
     ten = "/streams?once=1&" + "&".join(f"topic=Article/{number}" for number in range(10))
     async with (

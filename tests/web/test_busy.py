@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.models import password
+from app.accounts import passwords
 from tests.support.people import PASSWORD, email_of, person
 from tests.support.serving import serving
 from tests.support.sse import listening
@@ -32,8 +32,8 @@ class Hashing:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.begun, self.may_end = threading.Event(), threading.Event()
-        self._verify = password._verify
-        monkeypatch.setattr(password, "_verify", self.verify)
+        self._verify = passwords._verify
+        monkeypatch.setattr(passwords, "_verify", self.verify)
 
     def verify(self, text: str, hash: str | None) -> bool:
         self.begun.set()
@@ -74,8 +74,8 @@ async def test_too_many_at_once_are_sent_away_instead_of_waiting(
 ) -> None:
     from app.main import create_app
 
-    monkeypatch.setattr(password, "WAITING", 5)
-    served = 5 + password.AT_ONCE
+    monkeypatch.setattr(passwords, "WAITING", 5)
+    served = 5 + passwords.AT_ONCE
     lenient = settings.model_copy(update={"rate_limits": False})
     async with AsyncExitStack() as open_:
         site = await open_.enter_async_context(serving(create_app(lenient)))

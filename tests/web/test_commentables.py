@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.models import commentable as commentables
+from app.commentables import commentables
 from tests.live.people import ARTICLE as TOPIC
 from tests.support.people import delete, expected, write
 from tests.support.sse import listening
@@ -16,7 +16,7 @@ from tests.web.refusals import refused
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
 
 FIELDS = {"id", "commentable_type", "commentable_id", "title", "locked", "comments_count", "url", "seq", "created_seq"}
 

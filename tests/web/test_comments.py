@@ -16,7 +16,7 @@ from tests.web.refusals import refused
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
 
 FIELDS = {
     "id",
@@ -331,7 +331,7 @@ async def test_nobody_deletes_what_never_was(alice: httpx.AsyncClient) -> None:
 async def test_a_deleted_comments_content_is_gone_from_the_database(alice: httpx.AsyncClient, served: Parley) -> None:
     from uuid import UUID
 
-    from app.models.comment import Comment
+    from app.comments.comments import Comment
 
     comment = await write(alice, "A secret")
     await delete(alice, comment)

@@ -11,15 +11,15 @@ import httpx
 import pytest
 from limits import parse
 
+from app.commentables import commentables
+from app.comments.comments import LONGEST_BODY
+from app.http import rate_limits
 from app.live.topics import Topic
-from app.models import commentable as commentables
-from app.models.comment import LONGEST_BODY
-from app.web import limits
 from tests.support.people import delete, me, snapshot
 from tests.web.refusals import refused
 
 if TYPE_CHECKING:
-    from app.live.parley import Parley
+    from app.live.service import Parley
 
 TEXT = 'Line one\n\n  <b>two</b> & "three" </textarea>'
 MANY = 300_000  # bytes
@@ -137,7 +137,7 @@ async def test_a_person_who_posts_too_often_keeps_the_text(
 ) -> None:
     action, fields = await form_of(alice)
     once = parse("1 per hour")
-    monkeypatch.setattr(limits, "COMMENT", limits.Limit("comment", once, once))
+    monkeypatch.setattr(rate_limits, "COMMENT", rate_limits.Limit("comment", once, once))
     assert (await alice.post(action, data={**fields, "body": "One"})).status_code == 303
     answer = await alice.post(action, data={**fields, "body": "Two"})
     assert answer.status_code == 429
@@ -162,7 +162,7 @@ async def test_nobody_posts_for_another_who_has_signed_in_meanwhile(
 async def test_without_the_database_the_text_is_kept(alice: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     from sqlalchemy.exc import OperationalError
 
-    from app.models import comment as comments
+    from app.comments import comments
 
     async def fails(*_: object, **__: object) -> None:
         raise OperationalError("INSERT", {}, OSError("gone"), connection_invalidated=True)

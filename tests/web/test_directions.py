@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.models.bidi import isolated
 from app.settings import PACKAGE
+from app.text.bidi import isolated
 from tests.support.people import sign_up, write
 
 if TYPE_CHECKING:

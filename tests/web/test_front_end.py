@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.pages import assets
+from app.pages.assets import NOT_BUILT, FrontEnd, accepted, load
 from app.settings import Settings
-from app.web import front_end
-from app.web.front_end import NOT_BUILT, FrontEnd, accepted, load
 from tests.support.front_end import release, static
 from tests.web.refusals import refused
 
@@ -113,16 +113,16 @@ def test_without_a_build_pages_name_files_that_are_missing(tmp_path: Path, caplo
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of what the front end is built from, with an up-to-date build."""
-    shutil.copytree(front_end.STATIC, tmp_path / "app" / "static")
-    shutil.copy2(front_end.BUILDER, tmp_path)
-    (tmp_path / "node_modules").symlink_to(front_end.CHECKOUT / "node_modules")
+    shutil.copytree(assets.STATIC, tmp_path / "app" / "static")
+    shutil.copy2(assets.BUILDER, tmp_path)
+    (tmp_path / "node_modules").symlink_to(assets.CHECKOUT / "node_modules")
     static_files = tmp_path / "app" / "static"
     for name, place in {
         "CHECKOUT": tmp_path, "BUILDER": tmp_path / "build.mjs", "ESBUILD": tmp_path / "node_modules" / "esbuild",
         "STATIC": static_files, "BUILD": static_files / "build",
     }.items():  # fmt: skip
-        monkeypatch.setattr(front_end, name, place)
-    node = front_end.find_node()
+        monkeypatch.setattr(assets, name, place)
+    node = assets.find_node()
     assert node
     subprocess.run([node, str(tmp_path / "build.mjs")], check=True)
     return tmp_path
@@ -142,9 +142,9 @@ def test_in_development_a_changed_source_is_built_when_a_page_is_asked_for(
         False, first.url("js/app.js"),
     )  # fmt: skip
     assert second.version != first.version
-    assert not [path for path in front_end.BUILD.iterdir() if first.url("css/docs.css").rpartition("/")[2] in path.name]
+    assert not [path for path in assets.BUILD.iterdir() if first.url("css/docs.css").rpartition("/")[2] in path.name]
 
-    edit(checkout / "app" / "static" / "js" / "bus.js", "export const bus = ;")
+    edit(checkout / "app" / "static" / "js" / "core" / "bus.js", "export const bus = ;")
     assert here.refresh() is second, "the previous build, as long as there is a mistake"
     assert "bus.js" in caplog.text
 
@@ -159,8 +159,8 @@ def edit(path: Path, text: str) -> None:
 
 
 def test_two_builds_of_the_same_sources_are_the_same_release(checkout: Path, settings: Settings) -> None:
-    first = load(front_end.BUILD)
-    shutil.rmtree(front_end.BUILD)
+    first = load(assets.BUILD)
+    shutil.rmtree(assets.BUILD)
     second = FrontEnd(settings).release
     assert second.version == first.version
     assert second.files.keys() == first.files.keys()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from limits import parse
 
-from app.web import limits
-from app.web.guard import TakeTurns
+from app.http import rate_limits
+from app.http.middleware.guard import TakeTurns
 from tests.support.front_end import static
 from tests.support.people import ARTICLE, sign_up
 from tests.web.database import counts_in
@@ -18,7 +18,7 @@ from tests.web.refusals import refused
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from app.settings import Settings
     from tests.support.serving import Site
 
@@ -156,7 +156,7 @@ async def test_what_is_no_document_is_never_taken_for_one(guest: httpx.AsyncClie
 async def test_streams_and_our_own_mistakes_have_their_headers_too(
     site: Site, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from app.models import thread as threads
+    from app.comments import threads
 
     async def mistaken(*_: object) -> None:
         raise ZeroDivisionError
@@ -169,7 +169,7 @@ async def test_streams_and_our_own_mistakes_have_their_headers_too(
         answers += [await person.get("/Article/1"), await person.get("/api/comments/", params=ARTICLE)]
         over_tls = await person.get("/Article/1", headers={"X-Forwarded-Proto": "https"})
     async with site.client(headers={"X-Forwarded-For": "192.0.2.1"}) as too_often:
-        monkeypatch.setattr(limits, "STREAM", replace(limits.STREAM, by_address=parse("1 per 10 minutes")))
+        monkeypatch.setattr(rate_limits, "STREAM", replace(rate_limits.STREAM, by_address=parse("1 per 10 minutes")))
         answers += [await too_often.head("/streams?topic=Article/1") for _ in range(2)]
         answers.append(await too_often.get("/streams?topic=Article/1"))
     assert [answer.status_code for answer in answers] == [200, 422, 405, 403, 500, 500, 200, 200, 200]

@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 
 from app.live.topics import Topic
-from app.web import guest_pages
-from app.web.guest_pages import GuestPage, GuestPages
-from app.web.templates import rendered
+from app.pages import guest_pages
+from app.pages.guest_pages import GuestPage, GuestPages
+from app.pages.templates import rendered
 from tests.support.people import snapshot, write
 from tests.web.test_pages import bootstrap
 
@@ -33,7 +33,7 @@ def renderings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(name)
         return rendered(request, name, context)
 
-    monkeypatch.setattr("app.web.pages.rendered", counted)
+    monkeypatch.setattr("app.pages.pages.rendered", counted)
     return names
 
 

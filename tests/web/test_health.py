@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from app.web import health
+from app.http import health
 from tests.support.people import person, write
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from app.settings import Settings
     from tests.support.redis import RedisServer
     from tests.support.serving import Site

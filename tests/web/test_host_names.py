@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.web.host_names import NOT_OURS
+from app.http.middleware.host_names import NOT_OURS
 from tests.support.people import email_of, expected
 from tests.support.serving import serving
 from tests.web.refusals import refused

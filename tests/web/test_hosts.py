@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.models import role
-from app.models.user import Role
+from app.accounts import roles
+from app.accounts.user import Role
 from tests.support.cases import check_each
 from tests.support.people import email_of, expected, write
 from tests.web.refusals import refused
@@ -15,7 +15,7 @@ from tests.web.refusals import refused
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from app.settings import Settings
 
 LISTED = "https://www.example.com"
@@ -70,7 +70,7 @@ async def test_what_the_first_page_said_only_moderators_change(
     assert (await commentable(guest))["url"] == URL
     change = {"url": f"{LISTED}/moved"}
     refused(await bob.patch("/api/commentables/Article/7", json=change), 403)
-    await role.give(served, email_of("Bob"), Role.MODERATOR)
+    await roles.give(served, email_of("Bob"), Role.MODERATOR)
     assert expected(await bob.patch("/api/commentables/Article/7", json=change), 200)["url"] == change["url"]
     decision = expected(await bob.get("/api/moderation/decisions"), 200)["decisions"][-1]
     assert (decision["act"], decision["place"], decision["reason"]) == ("page", "Article/7", change["url"])

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from app.models import role
-from app.models.user import Role
+from app.accounts import roles
+from app.accounts.user import Role
 from tests.support.cases import check_each
 from tests.support.people import email_of, expected, snapshot, write
 from tests.support.sse import listening
@@ -19,7 +19,7 @@ from tests.web.refusals import refused
 from tests.web.test_pages import bootstrap
 
 if TYPE_CHECKING:
-    from app.live.parley import Parley
+    from app.live.service import Parley
 
 PERSIAN = "می\u200cخواهم"
 # Ids as somebody may write them, and their canonical forms.
@@ -44,7 +44,7 @@ def place(id_: str) -> dict[str, str]:
 async def test_every_interface_leads_to_the_same_conversation(
     written: str, canonical: str, alice: httpx.AsyncClient, served: Parley
 ) -> None:
-    await role.give(served, email_of("Alice"), Role.MODERATOR)
+    await roles.give(served, email_of("Alice"), Role.MODERATOR)
     first = await write(alice, "One", **place(written))
     second = await write(alice, "Two", **place(canonical))
     assert (first["commentable_id"], first["seq"], second["seq"]) == (canonical, 1, 2)

@@ -17,7 +17,7 @@ from tests.web.refusals import refused
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from tests.support.serving import Site
 
 JSON = {"Content-Type": "application/json"}

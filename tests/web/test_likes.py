@@ -9,7 +9,7 @@ from uuid import UUID, uuid4, uuid5
 
 import pytest
 
-from app.models import like as likes
+from app.likes import likes
 from tests.support.people import ARTICLE, delete, edit, expected, me, write
 from tests.support.sse import listening
 from tests.web.refusals import refused

@@ -12,10 +12,10 @@ from uuid import uuid4
 import pytest
 from limits import parse
 
-from app.models.refusals import TooMany
-from app.web import limits
-from app.web.limits import Limit
-from app.web.networks import TIMES_OF_48, TIMES_OF_MACHINE, Network
+from app.errors import TooMany
+from app.http import rate_limits
+from app.http.client_addresses import TIMES_OF_48, TIMES_OF_MACHINE, Network
+from app.http.rate_limits import Limit
 from tests.support.front_end import static
 from tests.support.people import ARTICLE, NEW_PASSWORD, PASSWORD, email_of, expected, person, sign_in, sign_up, write
 from tests.support.serving import serving
@@ -26,7 +26,7 @@ from tests.web.refusals import refused
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from app.settings import Settings
     from tests.support.redis import RedisServer
     from tests.support.serving import Site
@@ -88,9 +88,9 @@ class Few:
         self._change(name, by_account=parse(per))
 
     def _change(self, name: str, **changed: Any) -> None:
-        limit: Limit = getattr(limits, name)
+        limit: Limit = getattr(rate_limits, name)
         # Tests share the memory of one process, and one address: each counts under a name of its own.
-        self._monkeypatch.setattr(limits, name, replace(limit, **changed))
+        self._monkeypatch.setattr(rate_limits, name, replace(limit, **changed))
 
 
 @pytest.fixture
@@ -422,9 +422,9 @@ async def test_reading(guest: httpx.AsyncClient, alice: httpx.AsyncClient, few: 
 
 def test_reads_are_counted_for_a_period_and_for_so_many_networks() -> None:
     now = 0.0
-    counts = limits.ReadCounts(lambda: now)
+    counts = rate_limits.ReadCounts(lambda: now)
     per = parse("2 per 5 minutes")
-    for number in range(limits.MAX_READERS):
+    for number in range(rate_limits.MAX_READERS):
         counts.take((Network(str(number)),), per)
     for _ in range(2):  # all networks past the bound share a count
         counts.take((Network("one more"),), per)
@@ -482,7 +482,7 @@ async def test_without_redis_each_server_counts_and_nobody_waits(
 ) -> None:  # fmt: skip
     from app.main import create_app
 
-    monkeypatch.setattr(limits, "WITHOUT", 3600.0)
+    monkeypatch.setattr(rate_limits, "WITHOUT", 3600.0)
     few.by_address("SIGN_IN", "6 per hour")
     own = settings.model_copy(update={"redis_url": redis_server.url})
     async with serving(create_app(own)) as site, site.client(headers=from_address(OFFICE)) as guest:
@@ -494,7 +494,7 @@ async def test_without_redis_each_server_counts_and_nobody_waits(
         too_many(answers[-1])
         waits = [record for record in caplog.records if record.message.startswith("limits: Redis is away")]
         assert len(waits) <= 1, "one request waits for Redis, for half a second, and the next ones do not"
-        assert limits.PATIENCE <= 0.5
+        assert rate_limits.PATIENCE <= 0.5
         redis_server.resume() if trouble == "pause" else redis_server.restart()
 
 
@@ -504,7 +504,7 @@ async def test_many_at_once_wait_no_longer_without_redis(
     """Twenty waits together are one wait. One after the other they would outlast the client's timeout."""
     from app.main import create_app
 
-    monkeypatch.setattr(limits, "PATIENCE", 3.0)
+    monkeypatch.setattr(rate_limits, "PATIENCE", 3.0)
     own = settings.model_copy(update={"redis_url": redis_server.url})
     async with serving(create_app(own)) as site, site.client(headers=from_address(OFFICE)) as guest:
         await hints_flow(site)
@@ -558,13 +558,13 @@ async def test_limits_can_be_switched_off(settings: Settings, few: Few) -> None:
 async def test_people_do_not_meet_them(alice: httpx.AsyncClient) -> None:
     """As they are: an office behind one address, all signing in at nine and talking."""
     per_second = {
-        name: getattr(limits, name).by_address.amount / getattr(limits, name).by_address.get_expiry()
+        name: getattr(rate_limits, name).by_address.amount / getattr(rate_limits, name).by_address.get_expiry()
         for name in ("SIGN_IN", "COMMENT", "STREAM")
     }
     assert per_second["SIGN_IN"] >= 100 / 300
     assert per_second["COMMENT"] >= 1
     assert per_second["STREAM"] >= 5
-    assert limits.SIGN_UP.by_address.amount >= 100
+    assert rate_limits.SIGN_UP.by_address.amount >= 100
     for number in range(30):
         await write(alice, str(number))
 

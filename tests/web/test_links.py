@@ -10,11 +10,11 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select
 
+from app.accounts.login_throttle import MOST
+from app.accounts.logins import Login
+from app.accounts.mailed_links import SECONDS, Purpose
 from app.live.gids import Gid
 from app.live.signing import Signer
-from app.models.link import SECONDS, Purpose
-from app.models.lock import MOST
-from app.models.login import Login
 from app.settings import Settings
 from tests.support.people import (
     COOKIE,
@@ -37,7 +37,7 @@ from tests.web.refusals import refused
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from tests.support.serving import Site
     from tests.web.conftest import Clock
 

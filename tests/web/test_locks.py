@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select, update
 
-from app.models import lock, login, proof, upkeep
-from app.models.lock import FIRST, FORGOTTEN, LONGEST, MOST, Failures
-from app.models.password import verify_password
+from app import maintenance
+from app.accounts import login_throttle, logins, reauthentication
+from app.accounts.login_throttle import FIRST, FORGOTTEN, LONGEST, MOST, Failures
+from app.accounts.passwords import verify_password
 from tests.support.people import (
     DEVICE_COOKIE,
     NEW_PASSWORD,
@@ -32,7 +33,7 @@ from tests.web.refusals import refused
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from app.settings import Settings
     from tests.support.serving import Site
 
@@ -161,7 +162,7 @@ class SlowRightPassword:
                 await self.let.wait()
             return await verify_password(password, hash)
 
-        for module in (login, proof):
+        for module in (logins, reauthentication):
             monkeypatch.setattr(module, "verify_password", verify)
 
 
@@ -235,7 +236,7 @@ async def test_after_a_day_it_is_forgotten(alice: httpx.AsyncClient, guest: http
     await time_passes(served, FORGOTTEN + timedelta(minutes=1))
     assert await guess_on(guest, MOST - 1) == [401] * (MOST - 1)
     await time_passes(served, FORGOTTEN + timedelta(minutes=1))
-    await upkeep.once(served)
+    await maintenance.once(served)
     assert (await counts_in(served))["failures"] == 0
 
 
@@ -463,7 +464,7 @@ async def test_a_lock_is_a_fact_of_the_database(
 
 async def end_lock(served: Parley) -> None:
     """The lock on Alice's address is over; the failures before it are not forgotten."""
-    key = lock.key_of("address", email_of("Alice"))
+    key = login_throttle.key_of("address", email_of("Alice"))
     async with served.database.transaction() as writing, writing.begin():
         over = {"locked_until": datetime.now(UTC)}
         await writing.execute(update(Failures).where(Failures.key == key).values(over))

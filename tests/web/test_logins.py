@@ -10,10 +10,10 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select, update
 
-from app.models import login as logins
-from app.models import upkeep
-from app.models.login import ABSOLUTE, IDLE, NOTED_EVERY, Login
-from app.models.user import User
+from app import maintenance
+from app.accounts import logins
+from app.accounts.logins import ABSOLUTE, IDLE, NOTED_EVERY, Login
+from app.accounts.user import User
 from tests.support.people import (
     ARTICLE,
     COOKIE,
@@ -34,7 +34,7 @@ from tests.web.refusals import refused
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from app.settings import Settings
     from tests.support.serving import Site
 
@@ -245,7 +245,7 @@ async def test_what_has_ended_keeps_nothing_of_the_place(alice: httpx.AsyncClien
         await writing.execute(
             update(Login).where(Login.id == row.id).values(deleted_at=row.created_at - logins.REMAINS)
         )
-    await upkeep.once(served)
+    await maintenance.once(served)
     async with served.reading() as reading:
         assert await reading.get(Login, UUID(id_)) is None, "a month later it is forgotten"
 
@@ -429,7 +429,7 @@ async def test_expired_logins_streams_end(alice: httpx.AsyncClient, site: Site, 
         await sign_in(fresh, "Alice")
         async with listening(fresh, "Article/1") as going_on:
             await going_on.next()
-            await upkeep.once(served)
+            await maintenance.once(served)
             assert (await stream.until("auth")).json() == {"reason": "expired"}
             await stream.ended()
             await write(fresh, "Still here")

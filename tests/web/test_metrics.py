@@ -21,7 +21,7 @@ from tests.support.sse import listening
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from tests.support.serving import Site
 
 DASHBOARD = ROOT / "docs" / "grafana.json"
@@ -165,7 +165,7 @@ async def test_the_public_may_not(guest: httpx.AsyncClient) -> None:
      ("", True), ("8.8.8.8", False), ("2606:4700::1111", False), ("::ffff:8.8.8.8", False)],
 )  # fmt: skip
 def test_who_asks_from_afar_is_the_public(address: str, near: bool) -> None:
-    from app.web.metrics import _is_near
+    from app.http.metrics import _is_near
 
     assert _is_near(address) is near
 

@@ -10,13 +10,13 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from app.models.user import Role
+from app.accounts.user import Role
 from tests.support.cases import check_each
 from tests.support.people import ARTICLE, email_of, expected, me, person, sign_in, snapshot, write
 from tests.support.sse import listening
 
 if TYPE_CHECKING:
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from tests.support.serving import Site
 
 People = Mapping[str, httpx.AsyncClient]
@@ -41,8 +41,8 @@ async def people(site: Site, served: Parley) -> AsyncIterator[People]:
 
 
 async def _set_role(served: Parley, user_id: str, to: Role) -> None:
+    from app.accounts.user import User
     from app.live.topics import Topic
-    from app.models.user import User
 
     async with served.writing(Topic.account(user_id)) as write:
         user = await write.get(User, UUID(user_id))

@@ -14,7 +14,7 @@ from tests.web.refusals import refused
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
 
 INBOX = "/api/notifications/"
 FIELDS = {

@@ -12,12 +12,14 @@ import httpx
 import jsonschema_rs
 import pytest
 
-from app.models import LIVE_MODELS, role
-from app.models.user import Role
+from app.accounts import roles
+from app.accounts.user import Role
+from app.http import metrics, openapi, schemas
+from app.http.operations import OPERATIONS
+from app.http.security_headers import POLICY
+from app.models import LIVE_MODELS
+from app.pages import pages, service_worker
 from app.settings import Settings
-from app.web import metrics, openapi, pages, schemas, worker
-from app.web.headers import POLICY
-from app.web.operations import OPERATIONS
 from tests.support.people import COOKIE, PASSWORD, delete, edit, email_of, expected, me, person, write
 from tests.support.sse import listening
 from tests.web.explorer import explore
@@ -75,7 +77,7 @@ async def people(site: Site) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
 @pytest.fixture
 async def known(app: Starlette, people: dict[str, httpx.AsyncClient]) -> dict[str, list[str]]:
     """What there is to be found, which nobody would guess."""
-    await role.give(app.state.parley, email_of("Alice"), Role.OWNER)
+    await roles.give(app.state.parley, email_of("Alice"), Role.OWNER)
     comments = [await write(people[name], "Well, @Alice", commentable_id="1") for name in ("Alice", "Bob") * 3]
     inbox = (await people["Alice"].get("/api/notifications")).json()["notifications"]
     bob = await me(people["Bob"])
@@ -187,7 +189,7 @@ async def test_a_stale_change_is_answered_as_described(app: Starlette, people: d
 
 async def test_a_stream_says_what_is_described(app: Starlette, people: dict[str, httpx.AsyncClient]) -> None:
     alice, bob = people["Alice"], people["Bob"]
-    await role.give(app.state.parley, email_of("Alice"), Role.OWNER)
+    await roles.give(app.state.parley, email_of("Alice"), Role.OWNER)
     async with listening(alice, "Article/1", "Commentable/Article/1", cursor="lost", presence=1) as stream:
         await stream.until("reset")
         comment = await write(bob, "Well, @Alice")
@@ -261,10 +263,10 @@ def test_it_says_where_it_is(settings: Settings) -> None:
 
 
 async def test_every_route_is_described_or_is_a_page(app: Starlette) -> None:
-    beside = {openapi.docs, openapi.show, worker.show, worker.embed, metrics.show}
+    beside = {openapi.docs, openapi.show, service_worker.show, service_worker.embed, metrics.show}
     beside |= {page for page in vars(pages).values() if callable(page)}
     left = {path for path, _, endpoint in openapi.endpoints(app.routes) if endpoint not in {*OPERATIONS, *beside}}
-    assert not left, "say in app/web/operations.py what they take and answer"
+    assert not left, "say in app/http/operations.py what they take and answer"
 
 
 def test_every_live_model_is_described() -> None:

@@ -12,8 +12,8 @@ from jinja2 import Environment
 
 from app.demo import ARTICLES
 from app.main import create_app
+from app.pages import templates
 from app.settings import Settings
-from app.web import templates
 from tests.support.people import snapshot, write
 from tests.support.serving import serving
 from tests.support.sse import listening
@@ -22,7 +22,7 @@ from tests.web.database import seq_of
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
 
 HOSTILE = "</script><script>alert(1)</script><!-- & \u2028 'quotes' \"more\""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from app.web.paths import is_ambiguous
+from app.http.middleware.paths import is_ambiguous
 from tests.web.refusals import refused
 
 if TYPE_CHECKING:

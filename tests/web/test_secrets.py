@@ -23,20 +23,20 @@ from redis.asyncio import Redis
 from sqlalchemy import DateTime, Integer, Uuid, insert, inspect, select, text, update
 
 from app import database, logs
+from app.accounts.login_throttle import MOST, Failures
+from app.accounts.logins import Login
+from app.accounts.mailed_links import Purpose
+from app.accounts.user import Role, User
 from app.database import Base, Instant
+from app.likes.likes import Like
 from app.live.topics import QUEUE
 from app.live.viewers import Viewer
-from app.models.decision import Decision
-from app.models.letters import write_letter
-from app.models.like import Like
-from app.models.link import Purpose
-from app.models.lock import MOST, Failures
-from app.models.login import Login
-from app.models.mail import DeadLetter, Kind, Mail
-from app.models.mute import Mute
-from app.models.notification import Notification
-from app.models.report import Report
-from app.models.user import Role, User
+from app.mail.emails import write_letter
+from app.mail.mail_queue import DeadLetter, Kind, Mail
+from app.moderation.audit_log import Decision
+from app.moderation.reports import Report
+from app.notifications.mutes import Mute
+from app.notifications.notifications import Notification
 from tests.models.moderators import set_role
 from tests.support.people import ARTICLE, COOKIE, DEVICE_COOKIE, delete, edit, email_of, expected, me, sign_up, write
 from tests.support.serving import serving
@@ -45,7 +45,7 @@ from tests.support.waiting import end, wait_until
 from tests.web.mailbox import token_in
 
 if TYPE_CHECKING:
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from app.settings import Settings
     from tests.support.redis import RedisServer
     from tests.support.serving import Site

@@ -30,7 +30,7 @@ from tests.web.refusals import refused
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from app.settings import Settings
     from tests.support.redis import RedisServer
     from tests.support.serving import Site
@@ -807,8 +807,8 @@ async def test_after_a_restart_the_stream_goes_on(settings: Settings) -> None:
 async def test_what_another_process_writes_arrives(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley, elsewhere: Parley
 ) -> None:
+    from app.comments import comments
     from app.live.viewers import Viewer
-    from app.models import comment as comments
 
     user = (await alice.get("/api/session")).json()["user"]
     await hints_flow(served, elsewhere)
@@ -842,7 +842,7 @@ async def test_what_another_server_is_told_arrives(
 
 async def test_without_redis_it_takes_a_second(settings: Settings, redis_server: RedisServer) -> None:
     """The sweeps that are a minute apart are a second apart while Redis is away."""
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from app.main import create_app
     from app.models import LIVE_MODELS
 
@@ -907,7 +907,7 @@ async def test_asking_for_the_head_of_a_stream_costs_nobody_the_connection(site:
 
 async def test_who_is_gone_without_a_word_is_given_up(guest: httpx.AsyncClient, site: Site) -> None:
     """Their kernel says nothing, and ours would go on asking for a quarter of an hour."""
-    from app.web.push import SEND_TIMEOUT
+    from app.http.sse_response import SEND_TIMEOUT
 
     async with listening(guest, "Article/1") as stream:
         await stream.next()

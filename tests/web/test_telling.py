@@ -16,8 +16,8 @@ from limits import parse
 from sqlalchemy import event
 
 from app import database
-from app.models import lock, password
-from app.web import limits
+from app.accounts import login_throttle, passwords
+from app.http import rate_limits
 from tests.support.people import PASSWORD, email_of, expected, person
 from tests.support.serving import serving
 from tests.web.refusals import refused
@@ -25,7 +25,7 @@ from tests.web.refusals import refused
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from app.live.parley import Parley
+    from app.live.service import Parley
     from app.settings import Settings
     from tests.support.serving import Site
 
@@ -43,8 +43,8 @@ pytestmark = pytest.mark.sqlite_only  # recipients do not depend on the database
 @pytest.fixture(autouse=True)
 def many_may_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same is asked many times here; counted as ever, and never in the way."""
-    monkeypatch.setattr(lock, "MOST", 1_000)
-    monkeypatch.setattr(limits, "MAIL", replace(limits.MAIL, by_account=parse("1000 per hour")))
+    monkeypatch.setattr(login_throttle, "MOST", 1_000)
+    monkeypatch.setattr(rate_limits, "MAIL", replace(rate_limits.MAIL, by_account=parse("1000 per hour")))
 
 
 @pytest.fixture
@@ -59,16 +59,16 @@ async def strict_site(settings: Settings) -> AsyncIterator[Site]:
 @pytest.fixture(autouse=True)
 def no_postman(monkeypatch: pytest.MonkeyPatch) -> None:
     """Mail goes out in the background. Its statements would be counted with those of a request."""
-    from app import postman
+    from app.mail import mailer
 
-    monkeypatch.setattr(postman, "LOOK", 600)
+    monkeypatch.setattr(mailer, "LOOK", 600)
 
 
 @pytest.fixture(autouse=True)
 def work(monkeypatch: pytest.MonkeyPatch, cheap_passwords: None) -> list[str]:
     """The statements to every database here, and the password hashes, in the order in which they were asked for."""
     done: list[str] = []
-    make, hasher = database.create_async_engine, password._hasher()
+    make, hasher = database.create_async_engine, passwords._hasher()
 
     def watched(*args: Any, **options: Any) -> Any:
         engine = make(*args, **options)
@@ -85,7 +85,7 @@ def work(monkeypatch: pytest.MonkeyPatch, cheap_passwords: None) -> list[str]:
             return hasher.verify(text, hash)
 
     monkeypatch.setattr(database, "create_async_engine", watched)
-    monkeypatch.setattr(password, "_hasher", Watched)
+    monkeypatch.setattr(passwords, "_hasher", Watched)
     return done
 
 
@@ -142,10 +142,10 @@ async def test_signing_in_before_the_address_is_confirmed(strict_site: Site, wor
 async def test_signing_in_while_it_is_locked(
     site: Site, served: Parley, work: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lock, "MOST", 1)
+    monkeypatch.setattr(login_throttle, "MOST", 1)
     async with person(site, "Alice"), served.database.transaction() as writing, writing.begin():
         for name in ("Alice", "Nobody"):
-            await lock.count_failure(writing, lock.key_of("address", email_of(name)))
+            await login_throttle.count_failure(writing, login_throttle.key_of("address", email_of(name)))
     right, nobody = await compare(site, work, signing_in("Alice", PASSWORD), signing_in("Nobody", PASSWORD))
     assert {**refused(right, 429), "detail": ""} == {**refused(nobody, 429), "detail": ""}
     assert abs(int(right.headers["retry-after"]) - int(nobody.headers["retry-after"])) <= 10

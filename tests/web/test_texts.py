@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.models import markdown
-from app.models.mention import MOST_MENTIONS
+from app.comments import markdown
+from app.comments.mentions import MOST_MENTIONS
 from tests.support.people import expected, person, sign_up, write
 
 if TYPE_CHECKING:

@@ -130,11 +130,11 @@ async def test_typing_is_somewhere(alice: httpx.AsyncClient) -> None:
 
 
 async def test_typing_has_a_limit(alice: httpx.AsyncClient, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    from app.web import limits
+    from app.http import rate_limits
 
     hints = site.server.config.app.state.parley.hints
     await wait_until(lambda: hints.flowing, "Redis to be there")
-    monkeypatch.setattr(limits, "TYPING", replace(limits.TYPING, by_account=parse("3 per hour")))
+    monkeypatch.setattr(rate_limits, "TYPING", replace(rate_limits.TYPING, by_account=parse("3 per hour")))
     for _ in range(3):
         await types(alice)
     refused(await alice.post("/api/typing", json=ARTICLE), 429)

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.models import thread as threads
+from app.comments import threads
 from tests.support.people import delete, snapshot, write
 from tests.web.refusals import refused
 from tests.web.test_composer import send, text_in

@@ -44,28 +44,28 @@
 //   .mailed-link[data-state]    missing | ready | stale | done
 //   .light[data-state]          the connector's (stream_states.js); [data-says] nothing | reconnecting | offline | back | slow | refused
 
-import { Account } from "./account.js";
-import { AccountView } from "./account_view.js";
-import { AnnouncerView } from "./announcer_view.js";
-import { BadgeView } from "./badge_view.js";
-import { BASE } from "./base.js";
-import { BellView } from "./bell_view.js";
-import { bus } from "./bus.js";
-import { Clock, correctRelativeTimes } from "./clock.js";
-import { EDITOR } from "./comment_view.js";
-import { nameOf } from "./commentable.js";
-import { CommentableView } from "./commentable_view.js";
-import { about, Commentables } from "./commentables.js";
-import { Comments } from "./comments.js";
-import { CommentsView } from "./comments_view.js";
-import { ComposerView } from "./composer_view.js";
-import { Connector } from "./connector.js";
-import { CountsPoll } from "./counts_poll.js";
-import { Courier } from "./courier.js";
-import { Decisions } from "./decisions.js";
-import { DeepLinkView } from "./deep_link_view.js";
-import "./delegation.js";
-import { Drafts } from "./drafts.js";
+import { Account } from "./account/account.js";
+import { AccountView } from "./account/account_view.js";
+import { BASE } from "./core/base.js";
+import { bus } from "./core/bus.js";
+import { Clock, correctRelativeTimes } from "./core/clock.js";
+import { Decisions } from "./moderation/audit_log.js";
+import { BellView } from "./notifications/bell_view.js";
+import { Courier } from "./outbox/outbox_sender.js";
+import { Connector } from "./stream/stream_client.js";
+import { BadgeView } from "./thread/badge_view.js";
+import { EDITOR } from "./thread/comment_view.js";
+import { nameOf } from "./thread/commentable.js";
+import { CommentableView } from "./thread/commentable_view.js";
+import { about, Commentables } from "./thread/commentables.js";
+import { Comments } from "./thread/comments.js";
+import { CommentsView } from "./thread/comments_view.js";
+import { ComposerView } from "./thread/composer_view.js";
+import { CountsPoll } from "./thread/counts_poll.js";
+import { DeepLinkView } from "./thread/deep_link_view.js";
+import { AnnouncerView } from "./ui/announcer_view.js";
+import "./core/delegation.js";
+import { RevealView } from "./account/reveal_view.js";
 import {
   DECISION_WANTED,
   ENTRY_WANTED,
@@ -73,29 +73,29 @@ import {
   REPORT_WANTED,
   SIGN_OUT_WANTED,
   STREAM_STATE,
-} from "./events.js";
-import { KeptTextsView } from "./kept_texts_view.js";
-import { LazyPart, makeFor, makeWhenWanted } from "./lazy_part.js";
-import { Light } from "./light.js";
-import { LightView } from "./light_view.js";
-import { Likes } from "./likes.js";
-import { LockView } from "./lock_view.js";
-import { MenuButtonView } from "./menu_button_view.js";
-import { Moderation } from "./moderation.js";
-import { NoticeView } from "./notice_view.js";
-import { Notifications } from "./notifications.js";
-import { OrderView } from "./order_view.js";
-import { Outbox } from "./outbox.js";
-import { PagesView } from "./pages_view.js";
-import { Presence } from "./presence.js";
-import { PresenceView } from "./presence_view.js";
-import { Relay } from "./relay.js";
-import { Reports } from "./reports.js";
-import { RevealView } from "./reveal_view.js";
-import { Router } from "./router.js";
-import { keepPages } from "./shell.js";
-import "./sync.js";
-import { Tabs } from "./tabs.js";
+} from "./core/events.js";
+import { LazyPart, makeFor, makeWhenWanted } from "./core/lazy_part.js";
+import { Router } from "./core/router.js";
+import { Moderation } from "./moderation/moderation.js";
+import { Reports } from "./moderation/reports.js";
+import { Notifications } from "./notifications/notifications.js";
+import { keepPages } from "./offline/service_worker_client.js";
+import { Drafts } from "./outbox/drafts.js";
+import { Outbox } from "./outbox/outbox.js";
+import { Light } from "./stream/connection_status.js";
+import { LightView } from "./stream/connection_status_view.js";
+import { Presence } from "./stream/presence.js";
+import { PresenceView } from "./stream/presence_view.js";
+import { Relay } from "./stream/stream_leader.js";
+import { Likes } from "./thread/likes.js";
+import { LockView } from "./thread/lock_view.js";
+import { OrderView } from "./thread/order_view.js";
+import { KeptTextsView } from "./thread/orphaned_edits_view.js";
+import { PagesView } from "./thread/pages_view.js";
+import { MenuButtonView } from "./ui/menu_button_view.js";
+import { NoticeView } from "./ui/notice_view.js";
+import "./core/sync.js";
+import { Tabs } from "./stream/tabs.js";
 
 const page = JSON.parse(document.querySelector("#bootstrap").textContent);
 const { user, thread, reports, decisions, notifications, cursors, topics } = page;
@@ -164,12 +164,12 @@ function showChrome() {
   new RevealView({ el: document.body, bus });
   makeWhenWanted(
     ENTRY_WANTED,
-    () => import("./entry_view.js"),
+    () => import("./account/auth_dialog_view.js"),
     ({ EntryView }) => new EntryView({ el: ".entry", model: account, bus }),
   );
   makeWhenWanted(
     SIGN_OUT_WANTED,
-    () => import("./sign_out_view.js"),
+    () => import("./account/sign_out_view.js"),
     ({ SignOutView }) => new SignOutView({ el: ".sign-out", model: account, bus, drafts, outbox }),
   );
   showBadge();
@@ -179,7 +179,7 @@ function showChrome() {
 function showDecisions() {
   makeWhenWanted(
     DECISION_WANTED,
-    () => import("./decide_view.js"),
+    () => import("./moderation/moderation_dialog_view.js"),
     ({ DecideView }) => new DecideView({ el: ".decide", bus, moderation, drafts }),
   );
 }
@@ -206,12 +206,12 @@ function showThread() {
   new MenuButtonView({ el, bus });
   makeWhenWanted(
     MENU_WANTED,
-    () => import("./menu_view.js"),
+    () => import("./ui/menu_view.js"),
     ({ MenuView }) => new MenuView({ el, collection, bus, account }),
   );
   makeWhenWanted(
     REPORT_WANTED,
-    () => import("./report_view.js"),
+    () => import("./thread/report_view.js"),
     ({ ReportView }) => new ReportView({ el: ".report", bus, moderation, drafts }),
   );
   showDecisions();
@@ -232,7 +232,7 @@ function prepareForOffline() {
 // The same, in an iframe of somebody's page.
 function showEmbedded() {
   showThread();
-  const part = new LazyPart(() => import("./host.js"));
+  const part = new LazyPart(() => import("./embed/host.js"));
   part.use(({ Host }) => new Host(document.querySelector(".thread"), parley.comments).enter());
 }
 
@@ -241,7 +241,7 @@ function showFront() {
   if (!el) return;
   makeFor(
     el,
-    () => import("./cards_view.js"),
+    () => import("./pages/cards_view.js"),
     ({ CardsView }) => new CardsView({ el, collection: parley.commentables }),
   );
 }
@@ -272,7 +272,7 @@ function showInbox() {
   const el = document.querySelector(".inbox");
   makeFor(
     el,
-    () => import("./inbox_view.js"),
+    () => import("./notifications/inbox_view.js"),
     ({ InboxView }) => new InboxView({ el, collection: parley.notifications, bus, account }),
   );
 }
@@ -281,7 +281,7 @@ function showSettings() {
   const el = document.querySelector(".settings");
   makeFor(
     el,
-    () => import("./settings_view.js"),
+    () => import("./account/settings_view.js"),
     ({ SettingsView }) => new SettingsView({ el, model: account, bus, moderation }),
   );
 }
@@ -298,7 +298,7 @@ function showModeration() {
   const lists = { reports: parley.reports, decisions: trail };
   makeFor(
     el,
-    () => import("./desk_view.js"),
+    () => import("./moderation/moderation_page_view.js"),
     ({ DeskView }) => new DeskView({ el, bus, account, moderation, ...lists }),
   );
   showDecisions();
@@ -317,7 +317,7 @@ function showMailedLink() {
   const el = document.querySelector(".mailed-link");
   makeFor(
     el,
-    () => import("./mailed_link_view.js"),
+    () => import("./account/mailed_link_view.js"),
     ({ MailedLinkView }) => new MailedLinkView({ el, bus, account }),
   );
 }

@@ -40,7 +40,7 @@ LIBRARIES_WITH_JQUERY = (IMPORT_MAP, UNDERSCORE, JQUERY, BACKBONE, RADIO)
 
 def ours() -> list[str]:
     """What the real page's root imports, which is all we have: whatever of it touches Backbone is loaded."""
-    return [f"/static/js/{name}" for name in re.findall(r'"\./(\w+\.js)"', (STATIC / "js/app.js").read_text())]
+    return [f"/static/js/{name}" for name in re.findall(r'"\./([\w/]+\.js)"', (STATIC / "js/app.js").read_text())]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,407 @@
+"""Accounts: from signing up to leaving. Who changes how one signs in shows the password again, and the owner is told.
+
+An address counts once its owner has clicked: until then it waits in `unconfirmed_email`. Every link names the address
+that it was sent to, so of two changes at once neither confirms the other's.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import Literal
+from uuid import UUID, uuid4
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from app import logs
+from app.accounts import bylines, login_throttle
+from app.accounts.logins import NOWHERE, Browser, End, Login, end_all, end_another, open_login
+from app.accounts.mailed_links import Purpose, open_link, worthless
+from app.accounts.passwords import hash_password, refuse_weak
+from app.accounts.reauthentication import device_gid, is_known, prove, prove_again
+from app.accounts.roles import refuse_last_owner
+from app.accounts.user import Role, User, refuse_taken_name, standing, user_at, username_key
+from app.comments import comments
+from app.database import Trouble, in_a_line
+from app.errors import Invalid, SignInFirst
+from app.likes import likes
+from app.live.gids import Gid
+from app.live.service import Parley
+from app.live.signing import fingerprint
+from app.live.topics import QUEUE, Topic
+from app.live.viewers import Viewer
+from app.live.write.transaction import Write, owned
+from app.mail import mail_queue
+from app.mail.mail_queue import Kind
+from app.moderation import moderation
+from app.notifications import mutes, notifications
+from app.text.lookalikes import skeleton
+
+log = logging.getLogger(__name__)
+
+# -- signing up ---------------------------------------------------------------------------------------------
+
+
+@owned
+async def sign_up(
+    parley: Parley, email: str, username: str, password: str, browser: Browser = NOWHERE
+) -> tuple[User, Login] | Gid:
+    """A new account and its first login. If addresses must be confirmed by a mailed link, the result is instead a gid
+    that this browser presents when it opens the link (see `confirm`).
+
+    Takes cleaned values. Raises Invalid for a taken name, and for a taken address if nothing has to be confirmed.
+    If it has to be, a taken address is answered like any other, and its owner gets a mail that says so. An unconfirmed
+    account holds no name yet. So no response tells which address has which name.
+    """
+    refuse_weak(password, username, email)
+    hash = await hash_password(password)
+    try:
+        return await _sign_up(parley, email, username, hash, browser)
+    except IntegrityError:  # somebody was faster, and now is there to be seen
+        return await _sign_up(parley, email, username, hash, browser)
+
+
+async def _sign_up(parley: Parley, email: str, username: str, hash: str, browser: Browser) -> tuple[User, Login] | Gid:
+    confirming = parley.settings.require_confirmation
+    async with parley.reading() as reading:
+        taken = await user_at(reading, email)
+        await refuse_taken_name(reading, username)
+    if taken and not confirming:
+        raise Invalid("email", "An account with this email already exists.")
+    if taken:
+        return await _sign_up_again(parley, taken, username, hash)
+    user = _new(email, username, hash)
+    if confirming:
+        user.wait_with_name()
+    async with parley.writing(Topic.account(user.id)) as write:
+        write.create(user)
+        write.tell("account made", account=user.id)
+        await write.session.flush()  # the login refers to it
+        if confirming:
+            mail_queue.queue(write.session, Kind.CONFIRM, email)
+            return device_gid(user)
+        user.track_sign_in(browser.address)
+        login = await open_login(write, user, remember=False, browser=browser)
+    await end_another(parley, browser.login_id, user.id)
+    return user, login
+
+
+async def _sign_up_again(parley: Parley, taken: User, username: str, hash: str) -> Gid:
+    """Until an address is confirmed, the latest sign-up counts and earlier links are invalid: the first person to give
+    the address may not be its owner. Once it is confirmed, its owner gets a mail, and this browser a useless gid.
+    """
+    async with parley.writing(Topic.account(taken.id)) as write:
+        user = await write.get(User, taken.id)
+        if user and not user.deleted_at and not user.confirmed_at:
+            mail_queue.queue(write.session, Kind.CONFIRM, user.email)
+            write.update(user)
+            if user.is_waiting:  # else the account is in use, because nothing had to be confirmed when it was made
+                user.username, user.password_hash = username, hash
+                return device_gid(user)
+            return device_gid(_new(user.email, username, hash))
+    await _send(parley, Kind.TAKEN, taken.email)
+    return device_gid(_new(taken.email, username, hash))
+
+
+async def _claim_name(write: Write, user: User, username: str) -> None:
+    """Give this account this name. Raises Invalid if it is taken."""
+    await refuse_taken_name(write.session, username, but=user)
+    user.rename(username)
+
+
+@owned
+async def make(parley: Parley, email: str, username: str, password: str) -> User:
+    """An account that we answer for, with nothing to confirm: for demos and consoles."""
+    user = _new(email, username, await hash_password(password))
+    user.confirmed_at = user.created_at
+    async with parley.writing(Topic.account(user.id)) as write:
+        write.create(user)
+    return user
+
+
+def _new(email: str, username: str, hash: str) -> User:
+    id_ = uuid4()
+    return User(
+        id=id_, topic=str(Topic.account(id_)), email=email, username=username, username_key=username_key(username),
+        username_skeleton=skeleton(username), password_hash=hash, role=Role.MEMBER, created_at=datetime.now(UTC),
+        sign_in_count=0, signed_in_address="",
+    )  # fmt: skip
+
+
+# -- the address --------------------------------------------------------------------------------------------
+
+
+@owned
+async def ask_to_confirm(parley: Parley, email: str) -> None:
+    """Send the link again, if there is an account that waits for it."""
+    await _send(parley, Kind.CONFIRM, email)
+
+
+@owned
+async def change_email(parley: Parley, viewer: Viewer, email: str, password: str) -> User:
+    """The account, with an address that waits to be confirmed. The old one is told. Raises Invalid, TooMany."""
+    user = await prove(parley, viewer, password)
+    async with parley.writing(Topic.account(user.id)) as write:
+        user = await prove_again(parley, write, user)
+        user.unconfirmed_email = None if email == user.email else email
+        write.update(user)
+        write.tell("e-mail change asked", account=user.id)
+        if user.unconfirmed_email:
+            mail_queue.queue(write.session, Kind.CONFIRM_CHANGE, email, user.id)
+            mail_queue.queue(write.session, Kind.CHANGING, user.email, user.id, about=email)
+    return user
+
+
+@owned
+async def confirm(
+    parley: Parley, token: str, password: str | None = None, username: str | None = None, known_as: Gid | None = None
+) -> None:
+    """Confirm the address that this link was sent to. Confirming again is no error. Raises Invalid.
+
+    Anybody can sign up with any address. So if accounts have to be confirmed, the password and the name of the sign-up
+    count only if the same browser confirms (`known_as` is the gid that `sign_up` gave it). Any other browser must send
+    a password, and may send another name: the person who has the mail decides, not the person who typed the address.
+    """
+    id_, address = open_link(parley, Purpose.CONFIRM, token)
+    async with parley.reading() as reading:
+        found = await reading.get(User, id_)
+    if found and _joins(parley, found, address):
+        await _join(parley, found, password, username, is_known(found, known_as))
+        return
+    if password is not None:
+        raise worthless()  # a confirmation never changes the password of an account that is in use
+    try:
+        async with parley.writing(Topic.account(id_)) as write:
+            user = await write.get(User, id_)
+            if user is None or user.deleted_at:
+                raise worthless()
+            if user.unconfirmed_email and fingerprint(user.unconfirmed_email) == address:
+                mail_queue.queue(write.session, Kind.CHANGED, user.email, user.id, about=user.unconfirmed_email)
+                user.email, user.unconfirmed_email = user.unconfirmed_email, None
+                write.tell("e-mail changed", account=user.id)
+            elif user.confirmed_at and address in (bound_to(user), fingerprint(user.email)):
+                return
+            elif bound_to(user) != address:
+                raise worthless()
+            user.confirmed_at = user.confirmed_at or datetime.now(UTC)
+            write.update(user)
+            write.tell("e-mail confirmed", account=user.id)
+    except IntegrityError:  # it has become somebody else's
+        raise worthless() from None
+
+
+def _joins(parley: Parley, user: User, address: str) -> bool:
+    """Whether this link confirms an account that nobody could use before."""
+    waits = user.is_waiting or (parley.settings.require_confirmation and not user.confirmed_at)
+    return waits and not user.deleted_at and bound_to(user) == address
+
+
+async def _join(parley: Parley, found: User, password: str | None, username: str | None, known: bool) -> None:
+    if password is None and not known:
+        raise Invalid("password", "Choose a password.")
+    name = username or found.username
+    hash = found.password_hash
+    if password is not None:
+        refuse_weak(password, name, found.email)
+        hash = await hash_password(password)
+    try:
+        async with parley.writing(Topic.account(found.id)) as write:
+            user = await write.get(User, found.id)
+            if user is None or user.confirmed_at or bound_to(user) != bound_to(found):
+                raise worthless()  # of two confirmations at the same moment, only the first counts
+            await _claim_name(write, user, name)
+            user.password_hash, user.confirmed_at = hash, datetime.now(UTC)
+            if password is not None:
+                await end_all(write, user.id, End.PASSWORD)
+            write.update(user)
+            write.tell("e-mail confirmed", account=user.id)
+    except IntegrityError:  # somebody else took the name at the same moment
+        raise Invalid("username", "This name is taken.") from None
+
+
+def bound_to(user: User) -> str:
+    """A link for who has this address and chose this password: overtaken by a change of either, it is worth nothing."""
+    return fingerprint(user.email, user.password_hash)
+
+
+# -- the name -----------------------------------------------------------------------------------------------
+
+
+@owned
+async def change_username(parley: Parley, viewer: Viewer, username: str) -> User:
+    """Give the account another name. Its comments get that name soon after. Raises Invalid, SignInFirst."""
+    if viewer.user_id is None:
+        raise SignInFirst
+    try:
+        async with parley.writing(Topic.account(viewer.user_id)) as write:
+            await bylines.lock_author(write, viewer.user_id)
+            user = await standing(write.session, viewer)
+            if user.username == username:
+                return user
+            await _claim_name(write, user, username)
+            bylines.note_change(user)
+            write.update(user)
+            write.tell("name changed", account=user.id)
+    except IntegrityError:  # somebody else took it at the same moment
+        raise Invalid("username", "This name is taken.") from None
+    parley.begin(bylines.rewrite_later(parley, user.id))
+    return user
+
+
+# -- the password -------------------------------------------------------------------------------------------
+
+
+@owned
+async def change_password(
+    parley: Parley, viewer: Viewer, password: str, new: str, browser: Browser
+) -> tuple[User, Login]:
+    """The account and a new login for this browser; every other has ended. Raises Invalid, TooMany."""
+    user = await prove(parley, viewer, password)
+    refuse_weak(new, user.username, user.email)
+    hash = await hash_password(new)
+    async with parley.writing(Topic.account(user.id)) as write:
+        user = await prove_again(parley, write, user)
+        before = await write.get(Login, viewer.login_id) if viewer.login_id else None
+        await end_all(write, user.id, End.PASSWORD, but=viewer.login_id)
+        _set_password(write, user, hash)
+        return user, await open_login(write, user, remember=bool(before and before.remember), browser=browser)
+
+
+@owned
+async def ask_to_reset(parley: Parley, email: str) -> None:
+    """Send a link to choose a new password, if there is an account with this address."""
+    logs.security("reset asked")  # for whom, nobody has looked
+    await _send(parley, Kind.RESET, email)
+
+
+@owned
+async def reset_password(parley: Parley, token: str, new: str) -> User:
+    """A new password for who has the mail: every login ends, the lock is lifted. Raises Invalid.
+
+    The mail has shown whose the address is.
+    """
+    id_, bound = open_link(parley, Purpose.RESET, token)
+    async with parley.reading() as reading:
+        user = _bound(await reading.get(User, id_), bound)
+    refuse_weak(new, user.username, user.email)
+    hash = await hash_password(new)
+    async with parley.writing(Topic.account(id_)) as write:
+        user = _bound(await write.get(User, id_), bound)  # of two at once, one
+        if user.is_waiting:
+            await _claim_name(write, user, user.username)
+        await end_all(write, id_, End.PASSWORD)
+        user.confirmed_at = user.confirmed_at or datetime.now(UTC)
+        await login_throttle.forgive(write.session, login_throttle.key_of("address", user.email))
+        _set_password(write, user, hash)
+    return user
+
+
+def _bound(user: User | None, bound: str) -> User:
+    if user is None or user.deleted_at or bound_to(user) != bound:
+        raise worthless()
+    return user
+
+
+def _set_password(write: Write, user: User, hash: str) -> None:
+    """An address that was waiting is forgotten, too: whoever asked for it may be the reason for the new password."""
+    user.password_hash, user.unconfirmed_email = hash, None
+    write.update(user)
+    write.tell("password changed", account=user.id)
+    mail_queue.queue(write.session, Kind.PASSWORD, user.email, user.id)
+
+
+# -- locks --------------------------------------------------------------------------------------------------
+
+
+@owned
+async def ask_to_unlock(parley: Parley, email: str) -> None:
+    """Send a link that lifts the lock, if there is an account with this address and a lock on it."""
+    await _send(parley, Kind.UNLOCK, email)
+
+
+@owned
+async def unlock(parley: Parley, token: str) -> User:
+    """Lift the lock. Raises Invalid for another lock's link, and when there is none any more."""
+    id_, bound = open_link(parley, Purpose.UNLOCK, token)
+    async with parley.reading() as reading:
+        user = await reading.get(User, id_)
+        since = await login_throttle.lock_of(reading, user.email) if user else None
+    if user is None or since is None or fingerprint(since) != bound:
+        raise worthless()
+    async with parley.database.transaction() as writing, writing.begin():
+        await login_throttle.forgive(writing, login_throttle.key_of("address", user.email))
+    logs.security("unlocked", account=user.id)
+    return user
+
+
+# -- leaving ------------------------------------------------------------------------------------------------
+
+
+@owned
+async def delete(parley: Parley, viewer: Viewer, password: str, then: Literal["keep", "erase"]) -> None:
+    """Delete the account, then `erase` its comments or `keep` them under no name, and take back its likes.
+
+    The account and its logins are deleted first. The tombstone notes what is left to do, so that `finish_leaving` can
+    do it if the process is killed. Raises Invalid, TooMany, and Conflict for the last owner.
+    """
+    user = await prove(parley, viewer, password)
+    async with parley.writing(Topic.account(user.id), QUEUE) as write:
+        await bylines.lock_author(write, user.id)
+        user = await prove_again(parley, write, user)
+        await refuse_last_owner(parley, write, user)
+        mail_queue.queue(write.session, Kind.DELETED, user.email)
+        await _erase(write, user, then)
+    await _try_to_take_leave(parley, user.id, then)
+
+
+@owned
+async def remove(parley: Parley, user_id: UUID) -> None:
+    """Delete an account with its comments, for the operator: no password is asked, no mail is sent, and no owner need
+    remain."""
+    async with parley.writing(Topic.account(user_id), QUEUE) as write:
+        await bylines.lock_author(write, user_id)
+        user = await write.get(User, user_id)
+        if user is None or user.deleted_at:
+            return
+        await _erase(write, user, "erase")
+    await _try_to_take_leave(parley, user_id, "erase")
+
+
+async def _erase(write: Write, user: User, then: str) -> None:
+    await end_all(write, user.id, End.DELETED)
+    await mail_queue.forget_dead_letters(write.session, user.email)
+    user.leaving, user.role = then, Role.MEMBER
+    write.destroy(user)
+    write.tell("account deleted", account=user.id)
+
+
+async def _try_to_take_leave(parley: Parley, user_id: UUID, then: str) -> None:
+    try:
+        await _take_leave(parley, user_id, then)
+    except Trouble as error:
+        log.warning("comments of an account that is gone are seen to later: %s", in_a_line(error))
+
+
+async def finish_leaving(parley: Parley) -> None:
+    """Do what a process that was killed has left undone."""
+    async with parley.reading() as reading:
+        left = (await reading.execute(select(User.id, User.leaving).where(User.leaving.is_not(None)))).all()
+    for id_, how in left:
+        await _take_leave(parley, id_, str(how))
+
+
+async def _take_leave(parley: Parley, user_id: UUID, how: str) -> None:
+    await notifications.leave_behind(parley, user_id, erase=how == "erase")
+    await comments.leave_behind(parley, user_id, erase=how == "erase")
+    await likes.leave_behind(parley, user_id)
+    await moderation.leave_behind(parley, user_id)  # after: what is decided until then takes the name from a comment
+    async with parley.database.transaction() as writing, writing.begin():
+        await mutes.leave_behind(writing, user_id)
+        if user := await writing.get(User, user_id):
+            user.leaving = None
+
+
+async def _send(parley: Parley, kind: Kind, address: str) -> None:
+    async with parley.database.transaction() as writing, writing.begin():
+        mail_queue.queue(writing, kind, address)

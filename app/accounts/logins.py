@@ -1,0 +1,305 @@
+"""Logins: one sign-in of one account on one browser. A cookie carries its id, signed; the database can end it.
+
+A login lives on its account's topic, and its end is a tombstone there: that wakes the account's streams, which
+look again whether their own login still stands.
+
+1. A login ends when nothing was asked with it for a while, and at the latest some time after it began; later where
+   the person wanted to be remembered. An open stream asks nothing.
+2. What was asked is noted now and then only, so that reading costs no write.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from secrets import token_bytes
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Select, String, and_, delete, func, or_, select, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app import logs
+from app.accounts import login_throttle, reauthentication
+from app.accounts.passwords import verify_password
+from app.accounts.user import LONGEST_ADDRESS, MODERATING, User, user_at
+from app.database import Base, Instant, Reading, Trouble, in_a_line
+from app.errors import Forbidden, Missing, SignInFirst
+from app.live.gids import Gid
+from app.live.model import Live, LiveModel
+from app.live.service import Parley
+from app.live.topics import Topic
+from app.live.viewers import LoginEnded, Viewer
+from app.live.write.transaction import Write, owned
+
+IDLE = {False: timedelta(days=1), True: timedelta(days=14)}  # whether remembered (1)
+ABSOLUTE = {False: timedelta(days=7), True: timedelta(days=30)}
+MOST = 100  # logins of one account
+NOTED_EVERY = timedelta(minutes=5)  # (2)
+REMAINS = timedelta(days=30)  # of an ended login, so that its browser can be told how it ended
+LONGEST_DEVICE = 100
+BATCH = 1_000  # logins that expire in one go; the next one sees to the rest
+
+log = logging.getLogger(__name__)
+
+
+class End(StrEnum):
+    """How a login ended, for the browser that had it."""
+
+    SIGNED_OUT = "signed_out"
+    ENDED = "ended"  # from another browser
+    PASSWORD = "password"  # it was changed, and who knew the old one is out
+    EXPIRED = "expired"
+    DELETED = "deleted"  # with the account
+    BLOCKED = "blocked"  # with the account, by a moderator
+    REPLACED = "replaced"  # by a newer login of the same browser
+
+
+@dataclass(frozen=True)
+class Browser:
+    """Where somebody signs in: the network's address, a few words on the device, the login and the device cookie
+    that it came with."""
+
+    address: str = ""
+    device: str = ""
+    login_id: UUID | None = None
+    known_as: Gid | None = None
+
+
+NOWHERE = Browser()
+
+
+class Login(Live, Base):
+    __tablename__ = "logins"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    remember: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    address: Mapped[str] = mapped_column(String(LONGEST_ADDRESS), default="", server_default=text("''"))
+    device: Mapped[str] = mapped_column(String(LONGEST_DEVICE), default="", server_default=text("''"))
+    seen_at: Mapped[datetime | None] = mapped_column(Instant)  # None: not since it began
+    expires_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
+    ended: Mapped[str | None] = mapped_column(String(20))  # an End
+
+    @property
+    def author_id(self) -> UUID:
+        return self.user_id
+
+    def erase(self) -> None:
+        self.address = self.device = ""
+
+
+# Sent to nobody: its changes wake the account's streams, and that is all.
+LOGIN = LiveModel("login", Login, render=None, lives_on=lambda topic: topic.is_account)
+
+
+def render(login: Login, current_id: UUID | None) -> dict[str, Any]:
+    """A login as its owner sees it in the list of theirs."""
+    return {
+        "id": login.id,
+        "device": login.device,
+        "address": login.address,
+        "created_at": login.created_at,
+        "seen_at": login.seen_at or login.created_at,
+        "remembered": login.remember,
+        "current": login.id == current_id,
+    }
+
+
+def _standing(user_id: UUID | None) -> Select[Login]:
+    """The account's logins that have not been ended."""
+    return select(Login).where(Login.user_id == user_id, Login.deleted_at.is_(None))
+
+
+def expiry(remember: bool, created_at: datetime, seen_at: datetime) -> datetime:
+    return min(seen_at + IDLE[remember], created_at + ABSOLUTE[remember])
+
+
+# -- signing in and out -------------------------------------------------------------------------------------
+
+
+@owned
+async def sign_in(
+    parley: Parley, email: str, password: str, remember: bool, browser: Browser = NOWHERE
+) -> tuple[User, Login] | None:
+    """A new login of the account with this address; None unless the password is its own, and the address confirmed
+    where it has to be. Raises TooMany while the account is locked for this browser, and Forbidden where it is blocked:
+    only who knows the password is told so.
+    """
+    async with parley.reading() as reading:
+        user = await user_at(reading, email)
+        key = await reauthentication.key_for(parley, reading, user, email, browser.known_as)
+    right = await verify_password(password, user.password_hash if user else None)
+    unconfirmed = user and (user.is_waiting or (parley.settings.require_confirmation and not user.confirmed_at))
+    if user is None or not right or unconfirmed:
+        logs.security(
+            "sign-in refused", warn=True, account=user and user.id, why="unconfirmed" if right else "password"
+        )
+        await reauthentication.count_failure(parley, key, user, unlock=email)
+        return None
+    async with parley.writing(Topic.account(user.id)) as write:
+        await reauthentication.refuse_locked(parley, write.session, key, user)  # by guesses that were wrong meanwhile
+        current = await write.get(User, user.id)
+        if current is None or current.password_hash != user.password_hash:
+            return None  # it was changed meanwhile, or is gone with the account
+        await login_throttle.forgive(write.session, key)
+        current.track_sign_in(browser.address)
+        login = await open_login(write, current, remember, browser)
+    await end_another(parley, browser.login_id, user.id)
+    return current, login
+
+
+async def open_login(write: Write, user: User, remember: bool, browser: Browser) -> Login:
+    """A login in this write. A browser has one: the account's other login of the same browser ends.
+
+    Raises Forbidden for an account that is blocked.
+    """
+    if user.blocked_at:
+        logs.security("sign-in refused", warn=True, account=user.id, why="blocked")
+        raise Forbidden("This account is blocked.")
+    if browser.login_id and (before := await write.get(Login, browser.login_id)) and before.user_id == user.id:
+        end(write, before, End.REPLACED)
+        await write.session.flush()
+    await _make_room(write, user.id)
+    now = datetime.now(UTC)
+    login = Login(
+        id=UUID(bytes=token_bytes(16)), topic=user.topic, user_id=user.id, remember=remember, created_at=now,
+        address=browser.address, device=browser.device, expires_at=expiry(remember, now, now),
+    )  # fmt: skip
+    write.create(login)
+    write.tell("signed in", account=user.id, began=login.id)
+    return login
+
+
+def end(write: Write, login: Login, how: End) -> None:
+    """End this login, and with it its streams. Twice is no error."""
+    if login.deleted_at is None:
+        login.ended = how
+        write.destroy(login)
+        write.tell("login ended", account=login.user_id, ended=login.id, how=how)
+
+
+async def end_all(write: Write, user_id: UUID, how: End, but: UUID | None = None) -> None:
+    """End every login of this account, but one."""
+    for login in await write.session.scalars(_standing(user_id).where(Login.id != but)):
+        end(write, login, how)
+
+
+@owned
+async def sign_out(parley: Parley, viewer: Viewer) -> None:
+    if viewer.login_id and viewer.user_id:
+        await _end_one(parley, viewer.login_id, viewer.user_id, End.SIGNED_OUT)
+
+
+async def _make_room(write: Write, user_id: UUID) -> None:
+    """Past the most that one account may have, the login ends that was seen longest ago."""
+    latest = func.coalesce(Login.seen_at, Login.created_at)
+    for login in (await write.session.scalars(_standing(user_id).order_by(latest.desc()).offset(MOST - 1))).all():
+        end(write, login, End.EXPIRED)
+
+
+async def end_another(parley: Parley, login_id: UUID | None, by: UUID) -> None:
+    """Somebody else has signed in with this browser: the login before theirs ends, too."""
+    if login_id is None:
+        return
+    async with parley.reading() as reading:
+        before = await reading.get(Login, login_id)
+    if before and before.deleted_at is None and before.user_id != by:
+        await _end_one(parley, before.id, before.user_id, End.REPLACED)
+
+
+async def _end_one(parley: Parley, login_id: UUID, user_id: UUID, how: End) -> None:
+    async with parley.writing(Topic.account(user_id)) as write:
+        if login := await write.get(Login, login_id):
+            end(write, login, how)
+
+
+# -- looking, with a login ----------------------------------------------------------------------------------
+
+
+async def viewer_of(reading: Reading, login_id: UUID) -> tuple[Viewer, datetime]:
+    """Who looks with this login, and when they were last noted to do so. Raises LoginEnded."""
+    query = select(Login, User.username, User.role).join(User, Login.user_id == User.id)
+    found = (await reading.execute(query.where(Login.id == login_id))).one_or_none()
+    if found is None:
+        raise LoginEnded
+    login: Login = found.Login
+    if login.deleted_at is not None:
+        raise LoginEnded(login.ended)
+    if login.expires_at is not None and login.expires_at <= datetime.now(UTC):
+        raise LoginEnded(End.EXPIRED)
+    viewer = Viewer(login.user_id, found.username, moderator=found.role in MODERATING, login_id=login_id)
+    return viewer, login.seen_at or login.created_at
+
+
+async def note_activity(parley: Parley, login_id: UUID) -> None:
+    """Somebody did something with this login: it goes on. For nobody to wait for, and no matter if it fails."""
+    now = datetime.now(UTC)
+    try:
+        async with parley.database.transaction() as writing, writing.begin():
+            login = await writing.get(Login, login_id, with_for_update=True)
+            if login and login.deleted_at is None:
+                login.seen_at, login.expires_at = now, expiry(login.remember, login.created_at, now)
+    except Trouble as error:
+        log.warning("a login's activity was not noted: %s", in_a_line(error))
+
+
+# -- one's logins -------------------------------------------------------------------------------------------
+
+
+async def logins_of(reading: Reading, viewer: Viewer) -> list[Login]:
+    """The logins that stand: the viewer's own first, then those seen last."""
+    in_time = or_(Login.expires_at.is_(None), Login.expires_at > datetime.now(UTC))
+    found = (await reading.scalars(_standing(viewer.user_id).where(in_time))).all()
+    return sorted(found, key=lambda login: (login.id == viewer.login_id, login.seen_at or login.created_at))[::-1]
+
+
+@owned
+async def end_login(parley: Parley, viewer: Viewer, login_id: UUID) -> None:
+    """End one of one's logins, here or elsewhere. Raises Missing for what is none of theirs."""
+    if viewer.user_id is None:
+        raise SignInFirst
+    async with parley.reading() as reading:
+        login = await reading.get(Login, login_id)
+    if login is None or login.user_id != viewer.user_id:
+        raise Missing("This sign-in has already ended.")
+    await _end_one(parley, login_id, viewer.user_id, End.SIGNED_OUT if login_id == viewer.login_id else End.ENDED)
+
+
+@owned
+async def end_others(parley: Parley, viewer: Viewer) -> None:
+    """End all of one's logins but the one that is looked with."""
+    if viewer.user_id is None:
+        raise SignInFirst
+    async with parley.writing(Topic.account(viewer.user_id)) as write:
+        await end_all(write, viewer.user_id, End.ENDED, but=viewer.login_id)
+
+
+@owned
+async def end_everywhere(parley: Parley, user_id: UUID) -> int:
+    """End all logins of an account, by who runs the service. Answers how many there were."""
+    async with parley.writing(Topic.account(user_id)) as write:
+        await end_all(write, user_id, End.ENDED)
+    return len(write.changed)
+
+
+# -- time passes --------------------------------------------------------------------------------------------
+
+
+async def expire(parley: Parley) -> None:
+    """End the logins whose time is over, so that their streams end, too; forget those that ended long ago."""
+    now = datetime.now(UTC)
+    # The release before knew no times. Its logins get one when they are used, and end in any case.
+    timeless = and_(Login.expires_at.is_(None), Login.created_at <= now - ABSOLUTE[True])
+    over = select(Login.id, Login.user_id).where(Login.deleted_at.is_(None), or_(Login.expires_at <= now, timeless))
+    async with parley.reading() as reading:
+        found = (await reading.execute(over.limit(BATCH))).all()
+    for login_id, user_id in found:
+        async with parley.writing(Topic.account(user_id)) as write:
+            login = await write.get(Login, login_id)
+            if login and (login.expires_at or login.created_at + ABSOLUTE[True]) <= now:  # or used meanwhile
+                end(write, login, End.EXPIRED)
+    async with parley.database.transaction() as writing, writing.begin():
+        await writing.execute(delete(Login).where(Login.deleted_at < now - REMAINS))

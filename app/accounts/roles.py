@@ -1,0 +1,158 @@
+"""Roles: member, moderator, owner; who is one, and who is blocked. An owner may do what a moderator may, and more.
+
+1. Nobody is blocked by who may not appoint them: an owner by nobody, a moderator by owners.
+2. The last owner can neither be demoted nor leave. The operator appoints the first owner (`parley user role`), and may
+   demote the last one with `--force`.
+3. Every change of the owners holds `QUEUE`, and so does an owner who deletes their account. So if two owners leave, or
+   demote each other, at the same moment, the second one is refused.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.accounts import bylines
+from app.accounts.logins import End, end_all
+from app.accounts.user import MODERATING, Role, User, user_at
+from app.database import Reading
+from app.errors import Conflict, Forbidden, Invalid, Missing
+from app.live.service import Parley
+from app.live.topics import QUEUE, Topic
+from app.live.viewers import Viewer
+from app.live.write.transaction import Write, owned
+from app.moderation.audit_log import Act, record
+from app.moderation.moderation import moderator_in
+
+
+@owned
+async def block(parley: Parley, by: Viewer, user_id: UUID, reason: str = "") -> User:
+    """This account cannot sign in any more, and all its logins end. Raises Missing, Forbidden."""
+    async with parley.writing(Topic.account(user_id), QUEUE) as write:
+        moderator, user = await _decide(write, by, user_id)
+        if user.blocked_at is None:
+            user.blocked_at = datetime.now(UTC)
+            write.update(user)
+            await end_all(write, user.id, End.BLOCKED)
+            record(write, moderator, Act.BLOCK, person=(user.id, user.username), reason=reason)
+            write.tell("blocked", account=user.id, by=moderator.id)
+    return user
+
+
+@owned
+async def unblock(parley: Parley, by: Viewer, user_id: UUID) -> None:
+    """This account may sign in again. Raises Missing, Forbidden."""
+    async with parley.writing(Topic.account(user_id), QUEUE) as write:
+        moderator, user = await _decide(write, by, user_id)
+        if user.blocked_at is not None:
+            user.blocked_at = None
+            write.update(user)
+            record(write, moderator, Act.UNBLOCK, person=(user.id, user.username))
+            write.tell("unblocked", account=user.id, by=moderator.id)
+
+
+@owned
+async def appoint(parley: Parley, by: Viewer, user_id: UUID, role: Role) -> User:
+    """This account has that role from now on. Raises Missing, Forbidden, and Invalid for one that is blocked."""
+    async with parley.writing(Topic.account(user_id), QUEUE) as write:
+        owner = await moderator_in(write, by)
+        if owner.role != Role.OWNER:
+            raise Forbidden("Only owners can do this.")
+        user = _there(await write.get(User, user_id))
+        if user.blocked_at:
+            raise Invalid("role", "This account is blocked.")
+        await _refuse_to_leave_none(parley, write, user, role)
+        await bylines.lock_author(write, user.id)
+        _appoint(write, owner, user, role)
+    parley.begin(bylines.rewrite_later(parley, user.id))
+    return user
+
+
+@owned
+async def give(parley: Parley, email: str, role: Role, *, force: bool = False) -> User:
+    """Give the account with this address that role, for the operator. Raises Missing, Forbidden.
+
+    `force` demotes the last owner, too.
+    """
+    async with parley.reading() as reading:
+        found = await account_at(reading, email)
+    async with parley.writing(Topic.account(found.id), QUEUE) as write:
+        user = _there(await write.get(User, found.id))
+        if user.blocked_at:
+            raise Forbidden("This account is blocked.")
+        if role in MODERATING and parley.settings.require_confirmation and not user.confirmed_at:
+            raise Forbidden("This email address isn't confirmed yet, so it may not belong to the person who signed up.")
+        if not force:
+            await _refuse_to_leave_none(parley, write, user, role)
+        await bylines.lock_author(write, user.id)
+        _appoint(write, None, user, role)
+    parley.begin(bylines.rewrite_later(parley, user.id))
+    return user
+
+
+async def moderating(reading: Reading) -> list[User]:
+    """Who moderates: the owners first, each kind by name."""
+    query = select(User).where(User.role.in_(MODERATING), User.deleted_at.is_(None))
+    found = (await reading.scalars(query)).all()
+    return sorted(found, key=lambda user: (user.role != Role.OWNER, user.username_key))
+
+
+async def account_at(reading: Reading, email: str) -> User:
+    """The account with this address. Raises Missing."""
+    return _there(await user_at(reading, email))
+
+
+def _appoint(write: Write, by: User | None, user: User, role: Role) -> None:
+    if user.role != role:
+        user.role = role
+        bylines.note_change(user)
+        write.update(user)
+        record(write, by, Act(role.value), person=(user.id, user.username))
+        write.tell("role changed", account=user.id, role=role.value, by=by and by.id)
+
+
+async def _decide(write: Write, by: Viewer, user_id: UUID) -> tuple[User, User]:
+    """(who decides, about whom), where the one may block the other (1)."""
+    moderator = await moderator_in(write, by)
+    # Waits for comments of this account that are on their way; later ones see that it is blocked.
+    await write.session.execute(select(User.id).where(User.id == user_id).with_for_update())
+    user = _there(await write.get(User, user_id))
+    if user.id == moderator.id:
+        raise Forbidden("You can't block yourself.")
+    if user.role == Role.OWNER:
+        raise Forbidden("Owners can't be blocked.")
+    if user.role in MODERATING and moderator.role != Role.OWNER:
+        raise Forbidden("Only owners can block moderators.")
+    return moderator, user
+
+
+async def _refuse_to_leave_none(parley: Parley, write: Write, user: User, role: Role) -> None:
+    """Raises Forbidden if this role would leave no owner (2)."""
+    if role != Role.OWNER and await _is_last_owner(parley, write, user):
+        raise Forbidden("There must be at least one owner.")
+
+
+async def refuse_last_owner(parley: Parley, write: Write, user: User) -> None:
+    """Raises Conflict if nobody would be an owner without this account (2). The write holds `QUEUE` (3)."""
+    if await _is_last_owner(parley, write, user):
+        raise Conflict("You are the only owner. Make somebody else an owner first.")
+
+
+async def _is_last_owner(parley: Parley, write: Write, user: User) -> bool:
+    """Whether this account is an owner, and no other owner can sign in."""
+    if user.role != Role.OWNER:
+        return False
+    others = select(User.id).where(
+        User.role == Role.OWNER, User.id != user.id, User.deleted_at.is_(None), User.blocked_at.is_(None)
+    )
+    if parley.settings.require_confirmation:
+        others = others.where(User.confirmed_at.is_not(None))
+    return await write.session.scalar(others.limit(1)) is None
+
+
+def _there(user: User | None) -> User:
+    if user is None or user.deleted_at:
+        raise Missing("Account not found.")
+    return user

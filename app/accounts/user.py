@@ -1,0 +1,251 @@
+"""Users: people with an account."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy import String, or_, select, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Base, Instant, Reading
+from app.errors import Invalid, SignInFirst
+from app.live.model import Live, LiveModel, to_its_author
+from app.live.viewers import Kind, Viewer
+from app.text.lookalikes import is_east_asian, joins_letters, mixes_scripts, skeleton, without_joiners
+
+SHORTEST_USERNAME, LONGEST_USERNAME = 3, 30  # characters
+SHORTEST_EAST_ASIAN_USERNAME = 2  # as many names in China, Japan and Korea are
+LONGEST_EMAIL = 254
+LONGEST_ADDRESS = 45  # of a network, IPv6 at its longest
+WAITING = "waiting "  # with an id, the key of an account that holds no name yet; longer than any name
+DELETED = "deleted account"  # whose name is shown over what is left of theirs
+MARKS = frozenset(" .'-\u2019")  # between letters; the last is the typographic apostrophe
+_PLAIN_MARKS = str.maketrans({"\u2010": "-", "\u2011": "-", "\u2018": "\u2019", "\u02bc": "\u2019"})
+
+# More marks on one letter than any language uses, and marks that enclose a letter.
+STACKED = re.compile(
+    "[\u0300-\u036f\u0483-\u0487\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20f0\ufe20-\ufe2f]{4}|[\u0488\u0489\u20dd-\u20e4]"
+)
+
+# Letters and marks that nobody sees (Unicode's Default_Ignorable_Code_Point): with one more a name is another's.
+INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+
+# Names that people would take for the service's own.
+RESERVED = frozenset({
+    "abuse", "admin", "administrator", "anonymous", "deletedaccount", "everyone", "hostmaster", "moderator", "noreply",
+    "owner", "parley", "postmaster", "root", "security", "staff", "support", "sysadmin", "system", "webmaster",
+})  # fmt: skip
+# Words that are not part of people's names, so that a name may not contain them.
+OFFICIAL = frozenset({
+    "admin", "administrator", "administrators", "admins", "helpdesk", "hostmaster", "moderator", "moderators",
+    "noreply", "official", "parley", "postmaster", "support", "sysadmin", "webmaster",
+})  # fmt: skip
+# Words that make official names together with those: "Parley Team", "siteadmin".
+TITLES = ("account", "bot", "comment", "comments", "desk", "help", "my", "service", "site", "system", "team", "the")
+
+
+def _sketch(text: str) -> str:
+    """A coarser form than a skeleton: without accents, and with i for l. Names are reserved in this form."""
+    bare = (character for character in unicodedata.normalize("NFD", text) if not unicodedata.combining(character))
+    return "".join(bare).replace("l", "i")
+
+
+_RESERVED_SKETCHES = frozenset(map(_sketch, RESERVED))
+_OFFICIAL_SKETCHES = frozenset(map(_sketch, OFFICIAL))
+_ANY_TITLE = "|".join(map(_sketch, (*TITLES, *OFFICIAL)))
+_SOUNDS_OFFICIAL = re.compile(rf"(?:{_ANY_TITLE})*(?:{'|'.join(_OFFICIAL_SKETCHES)})(?:{_ANY_TITLE})*")
+
+
+class Role(StrEnum):
+    """What an account may do beyond writing; see `app.accounts.roles`."""
+
+    MEMBER = "member"
+    MODERATOR = "moderator"
+    OWNER = "owner"
+
+
+MODERATING = frozenset({Role.MODERATOR, Role.OWNER})
+
+
+class User(Live, Base):
+    """An account, live on its own topic `User/<id>`, so that a change shows in all of one's tabs."""
+
+    __tablename__ = "users"
+
+    email: Mapped[str] = mapped_column(String(LONGEST_EMAIL), unique=True)
+    username: Mapped[str] = mapped_column(String(LONGEST_USERNAME))
+    username_key: Mapped[str] = mapped_column(String(4 * LONGEST_USERNAME), unique=True)
+    # Names that look alike have the same skeleton. None for an old name that looks like another one.
+    username_skeleton: Mapped[str | None] = mapped_column(String(200), unique=True, index=True)
+    password_hash: Mapped[str] = mapped_column(String(255))
+    role: Mapped[str] = mapped_column(String(20), default=Role.MEMBER)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    confirmed_at: Mapped[datetime | None] = mapped_column(Instant)
+    unconfirmed_email: Mapped[str | None] = mapped_column(String(LONGEST_EMAIL))  # is to take the place of `email`
+    sign_in_count: Mapped[int] = mapped_column(default=0, server_default="0")
+    signed_in_at: Mapped[datetime | None] = mapped_column(Instant)
+    signed_in_address: Mapped[str] = mapped_column(String(LONGEST_ADDRESS), default="", server_default=text("''"))
+    last_signed_in_at: Mapped[datetime | None] = mapped_column(Instant)  # the time before
+    last_signed_in_address: Mapped[str] = mapped_column(String(LONGEST_ADDRESS), default="", server_default=text("''"))
+    blocked_at: Mapped[datetime | None] = mapped_column(Instant)  # may read, and not sign in
+    byline_changed_at: Mapped[datetime | None] = mapped_column(Instant, index=True)  # see `app.accounts.bylines`
+    leaving: Mapped[str | None] = mapped_column(String(5), index=True)  # what is still to be done with the comments
+
+    @property
+    def author_id(self) -> UUID:
+        return self.id
+
+    def rename(self, username: str) -> None:
+        self.username = username
+        self.username_key, self.username_skeleton = username_key(username), skeleton(username)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether nobody has confirmed the address yet. The name is free for others until then."""
+        return self.username_key.startswith(WAITING)
+
+    def wait_with_name(self) -> None:
+        self.username_key, self.username_skeleton = f"{WAITING}{self.id}", None
+
+    def track_sign_in(self, address: str) -> None:
+        self.last_signed_in_at, self.last_signed_in_address = self.signed_in_at, self.signed_in_address
+        self.signed_in_at, self.signed_in_address = datetime.now(UTC), address
+        self.sign_in_count += 1
+
+    def erase(self) -> None:
+        self.email = f"{self.id}@deleted.invalid"
+        self.username, self.username_key, self.username_skeleton = DELETED, f"{DELETED} {self.id}", None
+        self.password_hash = self.signed_in_address = self.last_signed_in_address = ""
+        self.byline_changed_at = None
+        self.unconfirmed_email = self.confirmed_at = self.signed_in_at = self.last_signed_in_at = None
+        self.sign_in_count = 0
+
+
+def render(user: User, kind: Kind = Kind.AUTHOR) -> dict[str, Any]:
+    """An account as its owner sees it. Nobody else is sent one."""
+    return {
+        "id": user.id,
+        "username": user.username,
+        "email": user.email,
+        "unconfirmed_email": user.unconfirmed_email,
+        "confirmed": user.confirmed_at is not None,
+        "role": user.role,
+    }
+
+
+USER = LiveModel("user", User, render, to_its_author, lives_on=lambda topic: topic.is_account)
+
+
+def is_letter(character: str) -> bool:
+    """A letter, a digit, or what a script writes above, below or inside one; programmers' underscore, too."""
+    return (unicodedata.category(character)[0] in "LNM" and not INVISIBLE.match(character)) or character == "_"
+
+
+def clean_email(email: str) -> str:
+    """The canonical form of the address: composed (NFC), in small letters, its domain in Unicode. Raises ValueError.
+
+    Accounts, limits and mail all use this form. It is an addr-spec (RFC 5322) without quotes or comments. An address
+    with an encoded word (RFC 2047) is refused: mail software decodes it, and then has another address.
+    """
+    try:
+        cleaned = validate_email(email, check_deliverability=False).normalized.lower()
+        if "=?" in cleaned or validate_email(cleaned, check_deliverability=False).normalized != cleaned:
+            raise EmailNotValidError
+    except EmailNotValidError:
+        raise ValueError("Enter an email address, like alice@example.com") from None
+    return cleaned
+
+
+def ascii_email(email: str) -> str:
+    """The same address for mail servers that know ASCII alone, where there is such a form."""
+    return validate_email(email, check_deliverability=False).ascii_email or email
+
+
+def username_key(username: str) -> str:
+    """A key that is equal for names which differ only in how they are typed. Mentions find accounts by it."""
+    plain = unicodedata.normalize("NFKC", without_joiners(username).casefold())
+    return re.sub(r"\s+", " ", plain.replace("\u2019", "'"))
+
+
+def clean_username(username: str) -> str:
+    """The canonical form of the name: letters and digits of one script, with a few marks. Raises ValueError."""
+    plain = unicodedata.normalize("NFKC", username).translate(_PLAIN_MARKS)
+    name = re.sub(r" {2,}", " ", plain).strip()
+    shortest = SHORTEST_EAST_ASIAN_USERNAME if any(map(is_east_asian, name)) else SHORTEST_USERNAME
+    if not shortest <= len(name) <= LONGEST_USERNAME:
+        raise ValueError(f"Use {shortest} to {LONGEST_USERNAME} characters.")
+    if not _is_spelled(name):
+        raise ValueError("Use letters, numbers, spaces, dots, hyphens or apostrophes.")
+    if mixes_scripts(name):
+        raise ValueError("Use letters of one alphabet.")
+    if _is_reserved(name):
+        raise ValueError("This name is reserved.")
+    return name
+
+
+def _is_spelled(name: str) -> bool:
+    """Whether the name is readable: letters with at most a few combining marks, and single marks between words."""
+    if STACKED.search(unicodedata.normalize("NFD", name)) or not any(map(str.isalnum, name)):
+        return False
+    for before, character, after in zip(f" {name[:-1]}", name, f"{name[1:]} ", strict=True):
+        if joins_letters(before, character, after):
+            continue
+        if not is_letter(character) and character not in MARKS:
+            return False
+        if unicodedata.category(character)[0] == "M" and (before in MARKS or before == "_"):
+            return False
+    return is_letter(name[0]) and is_letter(name[-1])
+
+
+def _is_reserved(name: str) -> bool:
+    """Whether the name could pass for the service or its staff, in any spelling."""
+    forms = {_sketch(username_key(name)), _sketch(skeleton(name))}
+    words = {word for form in forms for word in re.split(r"[\W\d_]+", form)}  # "Admin1" is an admin
+    whole = {"".join(filter(str.isalnum, form)) for form in forms}
+    return bool(words & _OFFICIAL_SKETCHES or whole & _RESERVED_SKETCHES or any(map(_SOUNDS_OFFICIAL.fullmatch, whole)))
+
+
+async def find_user(reading: Reading, id: UUID) -> User | None:
+    return await reading.get(User, id)
+
+
+async def standing(reading: Reading, viewer: Viewer) -> User:
+    """The viewer's account as it is by now. Raises SignInFirst where it was deleted or blocked meanwhile.
+
+    In a write it is held to the commit: a deletion or a block has to wait for us, or we for it.
+    """
+    query = select(User).where(User.id == viewer.user_id).with_for_update(read=True, key_share=True)
+    user = await reading.scalar(query.execution_options(populate_existing=True))
+    if user is None or user.deleted_at or user.blocked_at:
+        raise SignInFirst
+    return user
+
+
+async def anybody(reading: Reading) -> bool:
+    """Whether there is an account at all."""
+    return await reading.scalar(select(User.id).limit(1)) is not None
+
+
+async def user_at(reading: Reading, email: str) -> User | None:
+    """The account with this address."""
+    return await reading.scalar(select(User).where(User.email == email))
+
+
+async def oldest_made(reading: Reading, limit: int) -> list[User]:
+    """The oldest accounts that nobody signed up for: `app.accounts.accounts.make` confirms them as it makes them."""
+    made = select(User).where(User.confirmed_at == User.created_at, User.deleted_at.is_(None))
+    return list((await reading.scalars(made.order_by(User.created_at).limit(limit))).all())
+
+
+async def refuse_taken_name(reading: Reading, username: str, but: User | None = None) -> None:
+    """Raises Invalid if an account other than `but` has this name, or one that looks like it."""
+    same = or_(User.username_key == username_key(username), User.username_skeleton == skeleton(username))
+    for holder in await reading.scalars(select(User.id).where(same)):
+        if not (but and but.id == holder):
+            raise Invalid("username", "This name is taken.")

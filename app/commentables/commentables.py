@@ -1,0 +1,175 @@
+"""Commentables: what can be commented on, as far as its talk goes: a title, whether it is locked, how much there is.
+
+Each lives on a topic of its own, `Commentable/Article/1`: who shows the counts of a hundred articles hears of no
+comment. A row is made when something is first said or decided; until then a commentable is one at seq 0, counted when
+somebody asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid5
+
+from sqlalchemy import String, column, func, select, table, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Base, Reading
+from app.errors import Forbidden
+from app.live.cursors import write_cursor
+from app.live.model import Live, LiveModel
+from app.live.service import Parley
+from app.live.topics import Topic
+from app.live.viewers import Kind, Viewer
+from app.live.write.sequences import read_heads
+from app.live.write.transaction import Write, owned
+
+LONGEST_TITLE = 200  # characters
+MAX_URL = 2_000  # characters; browsers and proxies take at least that
+BATCH = 500  # commentables that are counted in one go
+PLACES = UUID("6f0a7c1e-5a0b-4d3e-9c53-0b8f2d9f4a61")  # the namespace of commentables' ids
+
+# Comments, as far as they are counted here; what they are is said in `app.comments.comments`, which counts on us.
+COMMENTS = table("comments", column("topic"), column("deleted_at"), column("hidden_at"))
+
+
+@dataclass(frozen=True)
+class HostPage:
+    """A page of a host, as its embed describes it. `app.commentables.host_pages` checks it."""
+
+    url: str
+    title: str = ""
+
+
+class Commentable(Live, Base):
+    __tablename__ = "commentables"
+
+    title: Mapped[str] = mapped_column(String(LONGEST_TITLE), default="")
+    locked: Mapped[bool] = mapped_column(default=False)
+    comments_count: Mapped[int] = mapped_column(default=0)  # of those that everybody may see
+    # The host's page that the conversation is under, without a fragment; "" until an embed or a moderator sets it.
+    url: Mapped[str] = mapped_column(String(MAX_URL), default="", server_default=text("''"))
+
+    @property
+    def place(self) -> Topic:
+        """What is commented on."""
+        return Topic.parse(self.topic).place
+
+    def tombstone(self) -> dict[str, Any]:
+        return {**super().tombstone(), "commentable_type": self.place.type, "commentable_id": self.place.id}
+
+
+def render(commentable: Commentable, kind: Kind = Kind.PUBLIC) -> dict[str, Any]:
+    return {
+        **commentable.tombstone(),
+        "title": commentable.title,
+        "locked": commentable.locked,
+        "comments_count": commentable.comments_count,
+        "url": commentable.url,
+    }
+
+
+COMMENTABLE = LiveModel("commentable", Commentable, render, lives_on=lambda topic: topic.is_about)
+
+
+def id_of(topic: Topic) -> UUID:
+    """A commentable's id is its name's, so that there is one before there is a row."""
+    return uuid5(PLACES, str(topic))
+
+
+async def snapshot(reading: Reading, topics: Iterable[Topic]) -> tuple[dict[Topic, Commentable], str]:
+    """Each topic's commentable, and the cursor to follow them from. The counters first, then the rows."""
+    wanted = list(dict.fromkeys(topics))
+    epoch, heads = await read_heads(reading, [topic.about for topic in wanted])
+    return await of(reading, wanted), write_cursor(epoch, heads)
+
+
+async def of(reading: Reading, topics: Iterable[Topic]) -> dict[Topic, Commentable]:
+    """Each topic's commentable; for one without a row, what there would be."""
+    wanted = list(dict.fromkeys(topics))
+    rows = await reading.scalars(select(Commentable).where(Commentable.id.in_(id_of(topic) for topic in wanted)))
+    found = {row.place: row for row in rows}
+    counts = await _count(reading, [topic for topic in wanted if topic not in found])
+    return {topic: found.get(topic) or _blank(topic, counts[topic]) for topic in wanted}
+
+
+async def count_new(write: Write, topic: Topic, author: Viewer, page: HostPage | None = None) -> None:
+    """One comment more, which the write has not stored yet. Raises Forbidden where nothing more is to be said, except
+    by moderators. It holds `topic.about`.
+    """
+    commentable = (await of(write.session, [topic]))[topic]
+    if commentable.locked and not author.moderator:
+        raise Forbidden("Comments are closed.")
+    commentable.comments_count += 1
+    if page and not commentable.url:  # the first comment from an embed sets the page; later only moderators change it
+        commentable.url, commentable.title = page.url, commentable.title or page.title
+    _put(write, commentable)
+
+
+async def count(write: Write, topic: Topic, by: int) -> None:
+    """So many comments more can be seen by everybody, as the write has left them. It holds `topic.about`."""
+    async with changing(write, topic) as commentable:
+        if commentable.seq:
+            commentable.comments_count += by
+
+
+@asynccontextmanager
+async def changing(write: Write, topic: Topic) -> AsyncIterator[Commentable]:
+    """The commentable under the lock, to be changed; stored at the end of the block. The write holds `topic.about`."""
+    await write.session.flush()  # what has just been written counts
+    commentable = (await of(write.session, [topic]))[topic]
+    yield commentable
+    _put(write, commentable)
+
+
+def _put(write: Write, commentable: Commentable) -> None:
+    if commentable.seq:
+        write.update(commentable)
+    else:
+        write.create(commentable)
+
+
+async def recount(parley: Parley, places: Iterable[Topic] = ()) -> list[tuple[Topic, int, int]]:
+    """Count the comments of these, or of all, anew. Answers what was wrong: where, what it had, what it has."""
+    async with parley.reading() as reading:
+        query = select(Commentable)
+        if ids := [id_of(place) for place in places]:
+            query = query.where(Commentable.id.in_(ids))
+        counted = {row.place: row.comments_count for row in await reading.scalars(query)}
+        known, wrong = list(counted), []
+        for start in range(0, len(known), BATCH):
+            actual = await _count(reading, known[start : start + BATCH])
+            wrong += [place for place, number in actual.items() if number != counted[place]]
+    return [found for place in wrong if (found := await _recount(parley, place))]
+
+
+@owned
+async def _recount(parley: Parley, place: Topic) -> tuple[Topic, int, int] | None:
+    """Whoever comments on it holds `place.about`, too: so what is counted here is what there is."""
+    async with parley.writing(place.about) as write:
+        commentable = (await of(write.session, [place]))[place]
+        was, now = commentable.comments_count, (await _count(write.session, [place]))[place]
+        if was == now:
+            return None  # they were written meanwhile
+        commentable.comments_count = now
+        write.update(commentable)
+    return place, was, now
+
+
+async def _count(reading: Reading, topics: list[Topic]) -> dict[Topic, int]:
+    if not topics:
+        return {}
+    by_name = {str(topic): topic for topic in topics}
+    shown = (COMMENTS.c.topic.in_(by_name), COMMENTS.c.deleted_at.is_(None), COMMENTS.c.hidden_at.is_(None))
+    query = select(COMMENTS.c.topic, func.count()).where(*shown).group_by(COMMENTS.c.topic)
+    found = {row[0]: row[1] for row in (await reading.execute(query)).all()}
+    return {topic: found.get(name, 0) for name, topic in by_name.items()}
+
+
+def _blank(topic: Topic, comments: int) -> Commentable:
+    return Commentable(
+        id=id_of(topic), topic=str(topic.about), seq=0, created_seq=0, title="", locked=False, comments_count=comments,
+        url="",
+    )  # fmt: skip

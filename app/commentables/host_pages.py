@@ -1,0 +1,79 @@
+"""Hosts: the address and title of a page of another site that has a conversation of ours in an iframe.
+
+The page tells both to the embed (`static/js/embed/host.js`), and the browser guarantees the page's origin. The embed
+sends them with each comment. The origin is checked again here, because an API client may send anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, StringConstraints
+from pydantic_core import PydanticCustomError
+from starlette.requests import Request
+
+from app.accounts.identity import parley_of
+from app.commentables.commentables import LONGEST_TITLE, MAX_URL, HostPage
+from app.http.problems import invalid
+from app.http.requests import Input, without_nul
+from app.settings import Settings
+from app.text.visible_text import shows_something
+
+MAX_RAW_TITLE = 1_000  # characters; a title is cut to `LONGEST_TITLE`
+
+# URLs as browsers write them: ASCII, percent-encoded. There is no fragment: it is for the comment's id.
+_URL = re.compile(r"https?://[!-~]+")
+_NEVER = re.compile(r'["<>\\^`{|}#]')
+
+
+def _is_address(url: str) -> str:
+    if url and (not _URL.fullmatch(url) or _NEVER.search(url)):
+        raise PydanticCustomError("url", "An address like https://www.example.com/post, without a fragment")
+    return url
+
+
+Url = Annotated[str, StringConstraints(max_length=MAX_URL), AfterValidator(_is_address)]
+
+
+class NewHostPage(Input):
+    url: Url
+    title: Annotated[str, StringConstraints(max_length=MAX_RAW_TITLE), AfterValidator(without_nul)] = ""
+
+
+def page_from(request: Request, page: NewHostPage | None) -> HostPage | None:
+    """The page, if its origin may embed us; else None, and the comment is posted without it."""
+    if page is None or not is_listed(parley_of(request).settings, page.url):
+        return None
+    return HostPage(page.url, _title(page.title))
+
+
+def require_listed(request: Request, url: str) -> str:
+    """The address, if its origin may embed us. Raises Problem 422."""
+    settings = parley_of(request).settings
+    if not is_listed(settings, url):
+        known = ", ".join(sorted(_origins(settings))) or "none"
+        raise invalid(("url", f"The origin must be one of ALLOWED_ORIGINS ({known})"))
+    return url
+
+
+def is_listed(settings: Settings, url: str) -> bool:
+    """Whether pages of the origin of this address may embed us."""
+    return "/".join(url.split("/", 3)[:3]) in _origins(settings)
+
+
+def _origins(settings: Settings) -> Collection[str]:
+    """The listed origins, and with a path prefix our own, because the other pages of that host are not ours."""
+    if not settings.root_path:
+        return settings.allowed_origins
+    own = urlsplit(settings.public_url)
+    return {*settings.allowed_origins, f"{own.scheme}://{own.netloc}"}
+
+
+def _title(text: str) -> str:
+    """The title in one line, cut to its limit; "" if it shows nothing."""
+    line = "".join(character if character.isprintable() else " " for character in text)
+    line = " ".join(line.split())[:LONGEST_TITLE].rstrip()
+    return line if shows_something(line) else ""

@@ -1,0 +1,410 @@
+"""Comments: what people write under a commentable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Dialect, ForeignKey, Index, String, Text, TypeDecorator, select, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column, validates
+
+from app.accounts.user import DELETED, MODERATING, Role, standing
+from app.commentables import commentables
+from app.commentables.commentables import HostPage
+from app.comments import markdown, mentions
+from app.comments.markdown import Rendering
+from app.comments.mentions import Written
+from app.database import Base, Instant, Reading
+from app.errors import Conflict, Forbidden, Invalid, Missing, SignInFirst, Stale
+from app.live.model import Live, LiveModel
+from app.live.service import Parley
+from app.live.topics import Topic
+from app.live.viewers import Kind, Viewer
+from app.live.write.transaction import Write, owned
+from app.moderation import reports
+from app.notifications import notifications
+
+LONGEST_BODY = 10_000  # characters
+BATCH = 200  # comments in one transaction, when many are written at once
+DEEPEST = 4  # levels of replies that are drawn; what replies to the deepest stands beside it
+
+# Whether a version that the client names is still the one to change.
+Matches = Callable[[Live], bool]
+
+
+class Path(TypeDecorator[list[str]]):
+    """A few ids, with a space between two."""
+
+    impl = String(DEEPEST * 37)
+    cache_ok = True
+
+    def process_bind_param(self, value: list[str] | None, dialect: Dialect) -> str:
+        return " ".join(value or ())
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> list[str]:
+        return (value or "").split()
+
+
+class Remover(StrEnum):
+    """The person who removed a comment: an author deletes it, a moderator hides it, and an owner erases it."""
+
+    AUTHOR = "author"
+    MODERATOR = "moderator"
+
+
+class Names(TypeDecorator[list[str]]):
+    """A few names, stored with line breaks between them."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: list[str] | None, dialect: Dialect) -> str:
+        return "\n".join(value or ())
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> list[str]:
+        return value.split("\n") if value else []
+
+
+class Comment(Live, Base):
+    """A comment. Its author's name, the names that it mentions and its HTML are stored with it.
+
+    So its rendering depends on this row alone, and reading it parses nothing.
+    """
+
+    __tablename__ = "comments"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    username: Mapped[str] = mapped_column(String(30))
+    author_role: Mapped[str] = mapped_column(String(20), default=Role.MEMBER, server_default="member")  # a Role
+    body: Mapped[str] = mapped_column(Text)
+    mentioned: Mapped[list[str]] = mapped_column(Names, default=list, server_default=text("''"))  # names, as typed
+    html: Mapped[str | None] = mapped_column(Text)  # None for a plain text
+    # Identifies the rules and the text that `html` was made from (`app.comments.markdown.key`). None until rendered.
+    html_key: Mapped[int | None] = mapped_column(BigInteger, index=True)
+    content_seq: Mapped[int] = mapped_column(BigInteger)  # when the content changed last; a like moves only `seq`
+    likes_count: Mapped[int] = mapped_column(default=0)  # as published; see `app.likes.likes`
+    likes_pending: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # not yet added to `likes_count`
+    likes_published_at: Mapped[datetime | None] = mapped_column(Instant)
+    likes_due_at: Mapped[datetime | None] = mapped_column(Instant, index=True)  # when to publish the pending likes
+    # `likes_seq` is the seq of the last change if it changed likes alone, and `whole_seq` that of the last full change.
+    # The release before this one writes neither, so its changes count as full ones.
+    likes_seq: Mapped[int | None] = mapped_column(BigInteger)
+    whole_seq: Mapped[int | None] = mapped_column(BigInteger)
+    parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("comments.id"))
+    # The ids under which it is drawn, from the top down: its parent's and that one's own, but no more than `DEEPEST`.
+    path: Mapped[list[str]] = mapped_column(Path, default=list, server_default=text("''"))
+    hidden_at: Mapped[datetime | None] = mapped_column(Instant)  # by a moderator
+    removed_by: Mapped[str | None] = mapped_column(String(10))  # a Remover, on tombstones; None: the author
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    updated_at: Mapped[datetime] = mapped_column(Instant)
+
+    @property
+    def author_id(self) -> UUID:
+        return self.user_id
+
+    @property
+    def edited(self) -> bool:
+        return self.content_seq > self.created_seq
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is one of those that everybody may see."""
+        return self.deleted_at is None and self.hidden_at is None
+
+    @property
+    def remover(self) -> Remover:
+        """Whether its author or a moderator took this comment from readers' sight."""
+        hidden = self.deleted_at is None and self.hidden_at is not None
+        return Remover.MODERATOR if hidden else Remover(self.removed_by or Remover.AUTHOR)
+
+    @property
+    def full_seq(self) -> int:
+        return self.seq if self.whole_seq is None or self.likes_seq != self.seq else self.whole_seq
+
+    def before_change(self) -> None:
+        """Publish the pending likes: this change sends their number anyway."""
+        self.likes_count = (self.likes_count or 0) + (self.likes_pending or 0)
+        self.likes_pending, self.likes_due_at = 0, None
+
+    @validates("body")
+    def _forget_html(self, _name: str, body: str) -> str:
+        """Drop the HTML of the old text, so that no code can set a text and keep the old HTML."""
+        self.html, self.html_key, self.mentioned = None, None, []
+        return body
+
+    def write(self, body: str, rendering: Rendering) -> None:
+        """Set the text and its rendering."""
+        self.body = body
+        self.take(rendering)
+
+    def take(self, rendering: Rendering) -> None:
+        """Store the rendering of the text."""
+        self.html, self.html_key = rendering.html, markdown.key(self.body)
+        self.mentioned = list(rendering.mentioned)
+
+    def shown(self) -> tuple[str, bool]:
+        """(the text as HTML, whether it is plain).
+
+        A text that nobody has rendered yet is rendered now if it is light. A heavy one is shown as typed until
+        `app.comments.rerender` has rendered it.
+        """
+        html = self.html
+        if self.html_key != markdown.key(self.body):
+            html = None if markdown.is_heavy(self.body) else markdown.render(self.body, self.mentioned).html
+        return (markdown.plain_html(self.body), True) if html is None else (html, False)
+
+    def erase(self) -> None:
+        self.body = self.username = ""
+        self.author_role = Role.MEMBER
+        self.html_key = markdown.key("")
+        self.likes_count = self.likes_pending = 0
+
+    def tombstone(self) -> dict[str, Any]:
+        by_moderator = {"removed_by": self.remover} if self.remover is Remover.MODERATOR else {}
+        return {**super().tombstone(), **by_moderator}
+
+
+# Tombstones that the release before this one has left with `html`, which it does not know. Upkeep erases it.
+_LEFT = Comment.deleted_at.is_not(None) & Comment.html.is_not(None)
+Index("ix_comments_html_left", Comment.id, postgresql_where=_LEFT, sqlite_where=_LEFT)
+
+
+def visible(comment: Comment, kind: Kind) -> bool:
+    """What is hidden only moderators see, and who wrote it."""
+    return comment.hidden_at is None or kind is not Kind.PUBLIC
+
+
+def render(comment: Comment, kind: Kind) -> dict[str, Any]:
+    """A comment as this kind of viewer sees it: in answers, in pages and in frames alike."""
+    topic = Topic.parse(comment.topic)
+    html, plain = comment.shown()
+    return {
+        "id": comment.id,
+        "body": comment.body,
+        "html": html,
+        "plain": plain,
+        "user_id": comment.user_id,
+        "username": comment.username,
+        "role": comment.author_role if comment.author_role in MODERATING else None,
+        "likes_count": comment.likes_count,
+        "commentable_type": topic.type,
+        "commentable_id": topic.id,
+        "parent_id": comment.parent_id,
+        "path": comment.path,
+        "created_at": comment.created_at,
+        "updated_at": comment.updated_at,
+        "edited": comment.edited,
+        "hidden": comment.hidden_at is not None,
+        "seq": comment.seq,
+        "created_seq": comment.created_seq,
+        "current_user_can_edit": kind is Kind.AUTHOR,
+    }
+
+
+def render_likes(comment: Comment) -> dict[str, Any]:
+    """The number of likes, and which comment it is of: all that a client needs if nothing else has changed."""
+    return {**Live.tombstone(comment), "likes_count": comment.likes_count}
+
+
+COMMENT = LiveModel("comment", Comment, render, visible, lambda topic: topic.is_place, partial=render_likes)
+
+
+async def find(reading: Reading, viewer: Viewer, id: UUID) -> Comment:
+    """Raises Missing for an unknown comment, a deleted one, and one that this viewer may not see."""
+    return find_for(viewer, await reading.get(Comment, id))
+
+
+def find_for(viewer: Viewer, comment: Comment | None) -> Comment:
+    """The comment, if there is one for this viewer. Raises Missing."""
+    if comment is None or not is_there_for(viewer, comment):
+        raise Missing("This comment no longer exists.")
+    return comment
+
+
+def is_there_for(viewer: Viewer, comment: Comment) -> bool:
+    """Whether this viewer may see it, and there is something to see."""
+    return comment.deleted_at is None and visible(comment, viewer.kind(comment.author_id))
+
+
+@owned
+async def post(
+    parley: Parley,
+    author: Viewer,
+    topic: Topic,
+    body: str,
+    id: UUID,
+    parent_id: UUID | None = None,
+    page: HostPage | None = None,
+) -> tuple[Comment, bool]:
+    """(the comment, whether it is new). If its author posts the same id on its topic again, returns the stored comment.
+
+    `page` is the host's page that it was written in.
+
+    Raises Conflict for any other use of the id, Invalid for a parent that is not on the topic and for a body that shows
+    nothing, and Forbidden if the conversation is locked.
+    """
+    if author.user_id is None or author.username is None:
+        raise SignInFirst
+    now = datetime.now(UTC)
+    comment = Comment(
+        id=id, topic=str(topic), user_id=author.user_id, username=author.username,
+        parent_id=parent_id, likes_count=0, created_at=now, updated_at=now,
+    )  # fmt: skip
+    async with parley.reading() as reading:
+        parent = await reading.get(Comment, parent_id) if parent_id else None
+        written = await _read_body(reading, body)
+        told = await notifications.whom(reading, author, written.mentioned, parent.user_id if parent else None)
+    comment.write(body, written.rendering)
+    try:
+        async with parley.writing(topic, topic.about, *map(Topic.account, told)) as write:
+            if stored := await write.get(Comment, id):
+                return _same(stored, author, topic), False
+            comment.path = await _path_below(write, author, parent_id, topic)
+            user = await standing(write.session, author)
+            comment.username, comment.author_role = user.username, user.role
+            write.create(comment)
+            comment.content_seq = comment.seq
+            await commentables.count_new(write, topic, author, page)
+            await notifications.tell(write, replace(author, username=user.username), id, topic, told)
+    except IntegrityError:  # the id was taken on another topic at the same moment
+        raise _taken() from None
+    return comment, True
+
+
+async def _read_body(reading: Reading, body: str) -> Written:
+    """The rendering of the text, and the accounts that it mentions. Raises Invalid."""
+    written = await mentions.read_text(reading, body)
+    if not written.rendering.shows_something:
+        raise Invalid("body", "Can't be empty")
+    return written
+
+
+async def posted(reading: Reading, author: Viewer, topic: Topic, id: UUID) -> Comment | None:
+    """What `post` would answer without writing: the comment with this id, by its author on its topic."""
+    stored = await reading.get(Comment, id)
+    return _same(stored, author, topic) if stored else None
+
+
+@owned
+async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, matches: Matches) -> Comment:
+    """Change the body; None or an unchanged one takes no seq. Who is named now is told, unless they were before.
+
+    Raises Missing, Forbidden, Stale, and Invalid for a body that shows nothing.
+    """
+    topic = await topic_of(parley, id)
+    async with parley.reading() as reading:
+        written = await _read_body(reading, body) if body is not None else None
+        told = await notifications.whom(reading, editor, written.mentioned, but=id) if written else {}
+        queue = await reports.where(reading, id)
+    async with parley.writing(topic, *map(Topic.account, told), *queue) as write:
+        comment = _own(await write.get(Comment, id), editor)
+        if not matches(comment):
+            raise Stale(comment)
+        if body is not None and written is not None and comment.body != body:
+            comment.write(body, written.rendering)
+            comment.updated_at = datetime.now(UTC)
+            write.update(comment)
+            comment.content_seq = comment.seq
+            await standing(write.session, editor)
+            if queue:
+                await reports.touch(write, id)
+            if comment.counts:  # nobody is told of what they may not see
+                await notifications.tell(write, editor, id, topic, told)
+    return comment
+
+
+@owned
+async def delete(parley: Parley, editor: Viewer, id: UUID, matches: Matches) -> None:
+    """Erase the comment. Its author may do so again. Raises Missing, Forbidden, Stale."""
+    topic = await topic_of(parley, id)
+    while True:
+        async with parley.reading() as reading:
+            told = await notifications.who_was_told(reading, id)
+            queue = await reports.where(reading, id)
+        async with parley.writing(topic, topic.about, *told, *queue) as write:
+            comment = await write.get(Comment, id)
+            if comment and comment.deleted_at and comment.user_id == editor.user_id:
+                return
+            comment = _own(comment, editor)
+            if not matches(comment):
+                raise Stale(comment)
+            if not queue and await reports.where(write.session, id):
+                continue  # it was reported meanwhile: look again
+            if await notifications.take_back(write, id, told):
+                await leave_tombstones(write, topic, comment)
+                if queue:
+                    await reports.settle(write, id)
+                return
+
+
+async def leave_behind(parley: Parley, user_id: UUID, erase: bool) -> None:
+    """Erase the comments of an account that is gone, or take its name off them. A few at a time; may be done again."""
+    left = select(Comment).where(Comment.user_id == user_id, Comment.deleted_at.is_(None), Comment.username != DELETED)
+    while True:
+        async with parley.reading() as reading:
+            found = await reading.scalar(left.limit(1))
+        if found is None:
+            return
+        topic = Topic.parse(found.topic)
+        async with parley.writing(topic, topic.about) as write:
+            here = left.where(Comment.topic == found.topic).order_by(Comment.seq).limit(BATCH)
+            batch = (await write.session.scalars(here)).all()
+            if erase:
+                await leave_tombstones(write, topic, *batch)
+                continue
+            for comment in batch:
+                comment.username, comment.author_role = DELETED, Role.MEMBER
+                write.update(comment)
+
+
+async def leave_tombstones(write: Write, topic: Topic, *erased: Comment, by: Remover = Remover.AUTHOR) -> None:
+    """Leave tombstones of comments on this topic. The count is written once, however many there are.
+
+    The write holds `topic` and `topic.about`.
+    """
+    counted = sum(comment.counts for comment in erased)
+    for comment in erased:
+        comment.removed_by = by
+        write.destroy(comment)
+    if counted:
+        await commentables.count(write, topic, -counted)
+
+
+def _taken() -> Conflict:
+    return Conflict("This id is already in use.")
+
+
+def _same(stored: Comment, author: Viewer, topic: Topic) -> Comment:
+    if stored.deleted_at or stored.user_id != author.user_id or stored.topic != str(topic):
+        raise _taken()
+    return stored
+
+
+def _own(comment: Comment | None, editor: Viewer) -> Comment:
+    comment = find_for(editor, comment)
+    if comment.user_id != editor.user_id:
+        raise Forbidden("You can only change your own comments.")
+    return comment
+
+
+async def topic_of(parley: Parley, id: UUID) -> Topic:
+    """Where the comment is. A topic is immutable, so it may be read before it is locked."""
+    async with parley.reading() as reading:
+        name = await reading.scalar(select(Comment.topic).where(Comment.id == id))
+    if name is None:
+        raise Missing("This comment no longer exists.")
+    return Topic.parse(name)
+
+
+async def _path_below(write: Write, author: Viewer, parent_id: UUID | None, topic: Topic) -> list[str]:
+    if parent_id is None:
+        return []
+    parent = await write.get(Comment, parent_id)
+    if parent is None or parent.topic != str(topic) or not is_there_for(author, parent):
+        raise Invalid("parent_id", "This comment no longer exists.")
+    return [*parent.path, str(parent.id)][:DEEPEST]

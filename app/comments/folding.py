@@ -1,0 +1,21 @@
+"""Fold: the rule for which comments a page folds, so that a text of ten thousand lines does not hide the others.
+
+The rule depends on the text alone, and the browser has the same (folding.js), so the page does not move when scripts
+run.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+MOST_LINES = 40  # shown without folding
+LINE = 80  # UTF-16 code units, as browsers count, that fit in one line of a wide window
+
+
+def is_long(text: str) -> bool:
+    """Whether a comment's text is folded."""
+    return sum(max(1, ceil(_units(line) / LINE)) for line in text.split("\n")) > MOST_LINES
+
+
+def _units(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2

@@ -1,0 +1,64 @@
+"""Mentions of people: finds the accounts that a text mentions.
+
+The people who are notified are exactly the ones whose names are marked. Names are looked up when the text is written.
+The comment stores the names that were found, the rendering marks them, and their accounts are notified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.accounts.user import User, username_key
+from app.comments import markdown
+from app.comments.markdown import Rendering
+from app.comments.markdown.mention_syntax import candidates
+from app.database import Reading
+
+MOST_MENTIONS = 10  # people that one text can mention; further names are text
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A rendered text, and the accounts that it mentions, in order, each once."""
+
+    rendering: Rendering
+    mentioned: tuple[UUID, ...]
+
+
+async def read_text(reading: Reading, text: str) -> Written:
+    """Render `text`, and find the accounts that it mentions. This takes milliseconds, so call it before you lock."""
+    known = await find(reading, text)
+    rendering = await markdown.render_aside(text, known)
+    people = _people(rendering, known)
+    if len(people) > MOST_MENTIONS:
+        few = set(people[:MOST_MENTIONS])
+        known = {name: id_ for name, id_ in known.items() if id_ in few}
+        rendering = await markdown.render_aside(text, known)
+    return Written(rendering, _people(rendering, known))
+
+
+async def find(reading: Reading, text: str) -> dict[str, UUID]:
+    """The names in `text`, as typed, that belong to accounts in good standing. One query, bounded by `candidates`."""
+    meant = {name: list(_keys(name)) for name in candidates(text)}
+    keys = {key for some in meant.values() for key in some}
+    if not keys:
+        return {}
+    good = (User.username_key.in_(keys), User.deleted_at.is_(None), User.blocked_at.is_(None))
+    rows = await reading.execute(select(User.username_key, User.id).where(*good))
+    ids: Mapping[str, UUID] = {row[0]: row[1] for row in rows.all()}
+    found = {name: next((ids[key] for key in some if key in ids), None) for name, some in meant.items()}
+    return {name: id_ for name, id_ in found.items() if id_}
+
+
+def _people(rendering: Rendering, known: Mapping[str, UUID]) -> tuple[UUID, ...]:
+    return tuple(dict.fromkeys(known[name] for name in rendering.mentioned))
+
+
+def _keys(name: str) -> Iterator[str]:
+    """The keys that this name may have. An underscore may replace a space: `@Al_Smith` is Al_Smith or Al Smith."""
+    for typed in dict.fromkeys((name, name.replace("_", " "))):
+        yield username_key(typed.replace("’", "'"))

@@ -1,0 +1,197 @@
+"""Threads: reading what is said under a commentable, page by page, each with the comments above its own.
+
+A page is a window: some of the comments in the order in which they were made, with what this viewer may see. Beside it
+stand the *ancestors* that they are drawn under and that are not in it; of one that is gone, what is left to say of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, select
+
+from app.commentables import commentables
+from app.commentables.commentables import Commentable
+from app.comments.comments import Comment, is_there_for
+from app.comments.comments import render as render_comment
+from app.database import Reading
+from app.errors import Missing
+from app.live.cursors import write_cursor
+from app.live.topics import Topic
+from app.live.viewers import Viewer
+from app.live.write.sequences import read_heads
+
+PAGE = 50  # comments
+LARGEST_PAGE = 100
+
+Counters = tuple[str, Mapping[Topic, int]]  # the epoch, and the head of each topic
+
+
+@dataclass(frozen=True)
+class Window:
+    """Comments in order of creation, and what to ask for next: None at the beginning, and at the live end."""
+
+    comments: list[Comment]
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """A snapshot of some of a topic's comments, and the cursor that goes with it."""
+
+    topic: Topic
+    seq: int
+    cursor: str
+    comments: list[Comment]
+    ancestors: list[Comment]
+    before: int | None
+    after: int | None
+    commentable: Commentable
+    commentable_cursor: str  # of its own topic
+
+
+async def read_counters(reading: Reading, topic: Topic) -> Counters:
+    """The counters of the topic and of the topic about it."""
+    return await read_heads(reading, [topic, topic.about])
+
+
+async def page(
+    reading: Reading,
+    viewer: Viewer,
+    topic: Topic,
+    before: int | None = None,
+    limit: int = PAGE,
+    *,
+    after: int | None = None,
+    around: UUID | None = None,
+    counters: Counters | None = None,
+) -> Page:
+    """The newest comments; or those before some seq, after one, or around one of them. Raises Missing.
+
+    The counters first, then the rows: what comes between the two is in both the page and the stream. `counters`: what
+    `read_counters` answered in the same reading, if the caller has called it.
+    """
+    epoch, heads = counters or await read_counters(reading, topic)
+    shown = _Shown(reading, viewer, topic, limit)
+    if around is not None:
+        window = await shown.around(await _place_of(reading, topic, around))
+    elif after is not None:
+        window = await shown.after(after)
+    else:
+        window = await shown.before(before)
+    return Page(
+        topic,
+        heads[topic],
+        write_cursor(epoch, {topic: heads[topic]}),
+        window.comments,
+        await ancestors_of(reading, window.comments),
+        before=window.before,
+        after=window.after,
+        commentable=(await commentables.of(reading, [topic]))[topic],
+        commentable_cursor=write_cursor(epoch, {topic.about: heads[topic.about]}),
+    )
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What this viewer may see of a topic, a few at a time."""
+
+    reading: Reading
+    viewer: Viewer
+    topic: Topic
+    limit: int
+
+    async def before(self, seq: int | None) -> Window:
+        comments, more = await self._older(None if seq is None else Comment.created_seq < seq)
+        last = comments[-1].created_seq if comments else (seq or 0) - 1
+        is_end = seq is None or not await self._any(Comment.created_seq >= seq)
+        return Window(comments, comments[0].created_seq if more else None, None if is_end else last)
+
+    async def after(self, seq: int) -> Window:
+        comments, more = await self._newer(seq)
+        first = comments[0].created_seq if comments else seq + 1
+        is_beginning = not await self._any(Comment.created_seq <= seq)
+        return Window(comments, None if is_beginning else first, comments[-1].created_seq if more else None)
+
+    async def around(self, seq: int) -> Window:
+        """Half of them up to this one and half after it; where there are less of one half, more of the other."""
+        older, more_older = await self._older(Comment.created_seq <= seq)
+        newer, more_newer = await self._newer(seq)
+        kept = newer[: max(self.limit // 2, self.limit - len(older))]
+        room = self.limit - len(kept)
+        comments = older[max(0, len(older) - room) :] + kept
+        before = comments[0].created_seq if more_older or len(older) > room else None
+        after = comments[-1].created_seq if more_newer or len(newer) > len(kept) else None
+        return Window(comments, before, after)
+
+    async def _older(self, where: ColumnElement[bool] | None) -> tuple[list[Comment], bool]:
+        """(the newest of these, whether there are more)."""
+        query = self._query() if where is None else self._query().where(where)
+        newest = query.order_by(Comment.created_seq.desc()).limit(self.limit + 1)
+        found = list((await self.reading.scalars(newest)).all())
+        return found[: self.limit][::-1], len(found) > self.limit
+
+    async def _newer(self, seq: int) -> tuple[list[Comment], bool]:
+        """(the oldest after that seq, whether there are more)."""
+        oldest = self._query().where(Comment.created_seq > seq).order_by(Comment.created_seq).limit(self.limit + 1)
+        found = list((await self.reading.scalars(oldest)).all())
+        return found[: self.limit], len(found) > self.limit
+
+    async def _any(self, where: ColumnElement[bool]) -> bool:
+        return await self.reading.scalar(self._query().where(where).with_only_columns(Comment.id).limit(1)) is not None
+
+    def _query(self) -> Select[Any]:
+        """As `app.comments.comments` has it in `visible`, for the database."""
+        query = select(Comment).where(Comment.topic == str(self.topic), Comment.deleted_at.is_(None))
+        if self.viewer.moderator:
+            return query
+        return query.where(Comment.hidden_at.is_(None) | (Comment.user_id == self.viewer.user_id))
+
+
+async def _place_of(reading: Reading, topic: Topic, id: UUID) -> int:
+    """Where this comment is on the topic, or was: links to it outlive it."""
+    comment = await reading.get(Comment, id)
+    if comment is None or comment.topic != str(topic):
+        raise Missing("This comment no longer exists.")
+    return comment.created_seq
+
+
+async def ancestors_of(reading: Reading, comments: Iterable[Comment]) -> list[Comment]:
+    """The comments above these that are not among them, tombstones too, in order of creation."""
+    here = list(comments)
+    missing = {UUID(id_) for comment in here for id_ in comment.path} - {comment.id for comment in here}
+    if not missing:
+        return []
+    found = select(Comment).where(Comment.id.in_(missing)).order_by(Comment.created_seq)
+    return list((await reading.scalars(found)).all())
+
+
+def render(comment: Comment, viewer: Viewer) -> dict[str, Any]:
+    return render_comment(comment, viewer.kind(comment.author_id))
+
+
+def render_ancestor(comment: Comment, viewer: Viewer) -> dict[str, Any]:
+    """What others are drawn under, whatever is left of it for this viewer."""
+    if is_there_for(viewer, comment):
+        return render(comment, viewer)
+    return {**comment.tombstone(), "parent_id": comment.parent_id, "path": comment.path, "deleted": True}
+
+
+def as_drawn(snapshot: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A snapshot's comments and ancestors as a page shows them: each followed by what replies to it, oldest first.
+
+    Beside what is rendered, each says whether it is `deleted`, and the name of whom it `answers`, where that is known.
+    """
+    shown = {str(one["id"]): one for one in (*snapshot["ancestors"], *snapshot["comments"])}
+
+    def place(one: Mapping[str, Any]) -> list[int]:
+        return [shown[id_]["created_seq"] for id_ in (*one["path"], str(one["id"])) if id_ in shown]
+
+    def answered(one: Mapping[str, Any]) -> Any:
+        return shown.get(str(one["parent_id"]), {}).get("username")
+
+    return [{"deleted": False, **one, "answers": answered(one)} for one in sorted(shown.values(), key=place)]

@@ -1,0 +1,71 @@
+"""Admission: bounds the streams that this process holds, and the topics that they follow: in all, for each login and
+for each network address.
+
+Each costs memory for as long as it is open. So there is a bound, and a stream past it is told to come back later. Every
+process counts its own, since it is its own memory that it guards.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from starlette.requests import Request
+
+from app.http.client_addresses import networks_of
+from app.live.viewers import Viewer
+from app.settings import Settings
+
+STREAMS = ("all", "login", "address")  # the kinds of bounds: for the process, for a login, and for an address
+TOPICS = ("topics", "login_topics", "address_topics")
+ALL = (STREAMS[0], "")
+
+Bound = tuple[str, object]  # the kind of thing that has one, and which of them
+
+
+class Admission:
+    """The open streams and their topics, counted under each thing that has a bound."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._open: Counter[Bound] = Counter()
+        self.refused = dict.fromkeys((*STREAMS, *TOPICS), 0)  # since the start, by the bound that was reached
+
+    @property
+    def streams(self) -> int:
+        """How many are open."""
+        return self._open[ALL]
+
+    @contextmanager
+    def place(self, request: Request, viewer: Viewer, topics: int = 1) -> Iterator[bool]:
+        """Hold a place for a stream of so many topics while the block runs; False if there is none."""
+        bounds = self._bounds(request, viewer)
+        costs = {bound: topics if bound[0] in TOPICS else 1 for bound in bounds}
+        full = [bound[0] for bound, most in bounds.items() if self._open[bound] + costs[bound] > most]
+        free = not full
+        del bounds  # so that an open stream does not keep it in memory
+        if free:
+            self._open.update(costs)
+        else:
+            self.refused[full[0]] += 1
+        try:
+            yield free
+        finally:
+            for bound, cost in costs.items() if free else ():
+                self._open[bound] -= cost
+                if not self._open[bound]:
+                    del self._open[bound]  # what is at zero is forgotten
+
+    def _bounds(self, request: Request, viewer: Viewer) -> dict[Bound, int]:
+        settings = self._settings
+        bounds: dict[Bound, int] = {ALL: settings.max_streams}
+        if settings.rate_limits:
+            bounds[TOPICS[0], ""] = settings.max_topics
+            if viewer.login_id:
+                bounds["login", viewer.login_id] = settings.max_streams_per_login
+                bounds["login_topics", viewer.login_id] = settings.max_topics_per_login
+            for network in networks_of(request.scope, settings.environment):
+                bounds["address", network.name] = settings.max_streams_per_address * network.times
+                bounds["address_topics", network.name] = settings.max_topics_per_address * network.times
+        return bounds

@@ -1,0 +1,212 @@
+"""Likes: that one person likes one comment.
+
+A like lives on its person's own topic, so that it is right in all their tabs, while the comment's frame, with the
+number of likes, stays one for everybody. Taken back, the row is a tombstone; given again, it is the same row.
+
+The number is published at most once a second for each comment, because every client that watches gets it. Likes within
+a second of the last publication are *pending*: their rows are written, and the comment counts them separately. The
+process that wrote the first pending like publishes them when the second is over; if it is killed before that,
+`publish_overdue` does. Any other change of the comment publishes them as well (`Comment.before_change`).
+
+A comment that is hidden keeps its likes, and one that is deleted has none to show: the likes of it stay where they
+are, on as many topics as there were people, and mean nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+from sqlalchemy import ForeignKey, String, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.accounts.user import User
+from app.comments.comments import BATCH, Comment, find_for, topic_of
+from app.database import Base, Reading, complain
+from app.errors import SignInFirst
+from app.live.model import LONGEST_TOPIC, Live, LiveModel, to_its_author
+from app.live.service import Parley
+from app.live.topics import Topic
+from app.live.viewers import Kind, Viewer
+from app.live.write.transaction import Write, owned
+
+PAUSE = timedelta(seconds=1)  # between two publications of one comment's number
+
+log = logging.getLogger(__name__)
+
+
+def clock() -> datetime:
+    return datetime.now(UTC)
+
+
+sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+class Like(Live, Base):
+    __tablename__ = "likes"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    comment_id: Mapped[UUID] = mapped_column(index=True)
+    place: Mapped[str] = mapped_column(String(LONGEST_TOPIC))  # the comment's topic
+
+    @property
+    def author_id(self) -> UUID:
+        return self.user_id
+
+    def tombstone(self) -> dict[str, Any]:
+        place = Topic.parse(self.place)
+        return {**super().tombstone(), "commentable_type": place.type, "commentable_id": place.id}
+
+
+def render(like: Like, kind: Kind = Kind.AUTHOR) -> dict[str, Any]:
+    return {**like.tombstone(), "comment_id": like.comment_id}
+
+
+LIKE = LiveModel("like", Like, render, to_its_author, lives_on=lambda topic: topic.is_account)
+
+
+def id_of(user_id: UUID, comment_id: UUID) -> UUID:
+    """One for each person and comment, which browsers can tell themselves."""
+    return uuid5(user_id, str(comment_id))
+
+
+@owned
+async def like(parley: Parley, viewer: Viewer, comment_id: UUID) -> tuple[Like, int]:
+    """Like this comment, unless the person does already: (the like, the comment's seq at which its number has it).
+
+    While the like is pending, the comment has not reached that seq yet.
+
+    Raises Missing, SignInFirst.
+    """
+    return await _set(parley, viewer, comment_id, liked=True)
+
+
+@owned
+async def unlike(parley: Parley, viewer: Viewer, comment_id: UUID) -> tuple[Like, int]:
+    """They do not, or no longer: (the tombstone, at seq 0 where there was nothing, the comment's seq as above).
+
+    Raises Missing, SignInFirst.
+    """
+    return await _set(parley, viewer, comment_id, liked=False)
+
+
+async def _set(parley: Parley, viewer: Viewer, comment_id: UUID, liked: bool) -> tuple[Like, int]:
+    if viewer.user_id is None:
+        raise SignInFirst
+    topic, own = await topic_of(parley, comment_id), Topic.account(viewer.user_id)
+    async with parley.writing(topic, own) as write:
+        user = await write.get(User, viewer.user_id)
+        if user is None or user.deleted_at or user.blocked_at:  # on the way here; whoever does that holds `own`, too
+            raise SignInFirst
+        comment = find_for(viewer, await write.get(Comment, comment_id))
+        id_ = id_of(viewer.user_id, comment_id)
+        like = await write.get(Like, id_) or Like(
+            id=id_, topic=str(own), user_id=viewer.user_id, comment_id=comment_id, place=str(topic), seq=0
+        )
+        if liked == _stands(like):
+            return like, _counted(comment)
+        due_at = _count(write, comment, 1 if liked else -1)
+        if liked:
+            like.deleted_at = None
+            write.create(like)
+        else:
+            write.destroy(like)
+    if due_at:
+        parley.begin(_publish_at(parley, comment_id, due_at))
+    return like, _counted(comment)
+
+
+def _counted(comment: Comment) -> int:
+    """The comment's seq at which its published number has all likes."""
+    return comment.seq if comment.likes_due_at is None else comment.seq + 1
+
+
+# -- the number ---------------------------------------------------------------------------------------------
+
+
+def _count(write: Write, comment: Comment, by: int) -> datetime | None:
+    """Count likes. Returns when the caller must publish them; None if they are published now, or another call will."""
+    now = clock()
+    comment.likes_pending += by
+    last = comment.likes_published_at
+    if last is None or not timedelta(0) <= now - last < PAUSE:  # or the clock was put back
+        publish(write, comment, now)
+        return None
+    if comment.likes_due_at is not None:
+        return None
+    comment.likes_due_at = last + PAUSE
+    return comment.likes_due_at
+
+
+def publish(write: Write, comment: Comment, now: datetime) -> None:
+    """Publish the number with a new seq. The write holds the comment's topic."""
+    whole_seq = comment.full_seq
+    write.update(comment)
+    comment.whole_seq, comment.likes_seq = whole_seq, comment.seq
+    comment.likes_published_at = now
+
+
+async def _publish_at(parley: Parley, comment_id: UUID, due_at: datetime) -> None:
+    try:
+        await sleep((due_at - clock()).total_seconds())
+        await _publish_pending(parley, comment_id, due_at)
+    except Exception as error:
+        complain(log, error, "publishing likes")
+
+
+async def _publish_pending(parley: Parley, comment_id: UUID, now: datetime) -> None:
+    """Publish the likes that are due by `now`, unless they have been published."""
+    async with parley.writing(await topic_of(parley, comment_id)) as write:
+        comment = await write.get(Comment, comment_id)
+        if comment is None or comment.deleted_at or comment.likes_due_at is None:
+            return
+        if comment.likes_due_at <= max(now, clock()):
+            publish(write, comment, clock())
+
+
+async def publish_overdue(parley: Parley) -> None:
+    """Publish the numbers that a killed process has left pending. A number that is due in more than a pause is overdue,
+    too: the clock was put back."""
+    now = clock()
+    overdue = (Comment.likes_due_at <= now) | (Comment.likes_due_at > now + PAUSE)
+    query = select(Comment.id, Comment.likes_due_at).where(overdue, Comment.deleted_at.is_(None)).limit(BATCH)
+    while True:
+        async with parley.reading() as reading:
+            found = (await reading.execute(query)).all()
+        for id_, due_at in found:
+            await _publish_pending(parley, id_, due_at or now)
+        if len(found) < BATCH:
+            return
+
+
+def _stands(like: Like) -> bool:
+    return like.seq > 0 and like.deleted_at is None
+
+
+async def leave_behind(parley: Parley, user_id: UUID) -> None:
+    """Take back what an account that is gone has liked. A few at a time; may be done again."""
+    own = Topic.account(user_id)
+    left = select(Like).where(Like.topic == str(own), Like.deleted_at.is_(None))
+    while True:
+        async with parley.reading() as reading:
+            found = await reading.scalar(left.limit(1))
+        if found is None:
+            return
+        async with parley.writing(Topic.parse(found.place), own) as write:
+            here = left.where(Like.place == found.place).order_by(Like.seq).limit(BATCH)
+            for like in (await write.session.scalars(here)).all():
+                comment = await write.get(Comment, like.comment_id)
+                if comment and not comment.deleted_at:
+                    comment.likes_pending -= 1
+                    publish(write, comment, clock())
+                write.destroy(like)
+
+
+async def likes_of(reading: Reading, viewer: Viewer, topic: Topic) -> list[Like]:
+    """What this person likes under this commentable."""
+    theirs = (Like.topic == str(Topic.account(viewer.user_id)), Like.place == str(topic), Like.deleted_at.is_(None))
+    return list((await reading.scalars(select(Like).where(*theirs).order_by(Like.created_seq))).all())

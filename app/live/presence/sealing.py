@@ -1,0 +1,43 @@
+"""Presence between processes: messages are sealed before they are sent, and opened before presence gets them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from app.live.presence.service import Presence
+from app.live.seals import BadSeal, Seals
+
+WARN_EVERY_SECONDS = 60.0  # anybody who may publish on Redis can cause a warning
+
+log = logging.getLogger(__name__)
+
+
+class SealedPresence:
+    """Opens the messages that arrive beside the hints, for presence (`app.live.pubsub.Beside`)."""
+
+    def __init__(self, presence: Presence, seals: Seals, clock: Callable[[], float] = time.monotonic) -> None:
+        self._presence = presence
+        self._seals = seals
+        self._clock = clock
+        self._warn_at = 0.0
+        self._ignored = 0
+
+    def hear(self, text: str) -> None:
+        try:
+            opened = self._seals.open(text)
+        except BadSeal as error:
+            self._ignore(error)
+        else:
+            self._presence.hear(opened)
+
+    def doubt(self) -> None:
+        self._presence.doubt()
+
+    def _ignore(self, error: BadSeal) -> None:
+        self._ignored += 1
+        if self._clock() >= self._warn_at:
+            self._warn_at = self._clock() + WARN_EVERY_SECONDS
+            log.warning("presence: ignored %d messages on Redis; the reason for the last one: %s", self._ignored, error)
+            self._ignored = 0

@@ -1,0 +1,127 @@
+"""Changes: reading what a topic's tables have between two seqs, encoded once for each kind of viewer.
+
+The rule of reading (two tables in one topic lose rows without it): first the topic's counter h, then, in later
+statements, each table's rows with `after < seq <= h`; only then is everything up to h known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, select
+
+from app.database import Reading
+from app.live.model import Live, LiveModel
+from app.live.topics import Topic
+from app.live.viewers import Kind
+from app.live.wire import data_line
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A change for one kind of viewer: its `data:` line, and whether it shows the object or takes it away."""
+
+    shows: bool
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An object's latest state, or its tombstone, at `seq`; None for a kind of viewer who is sent nothing."""
+
+    live: LiveModel
+    id: UUID
+    seq: int
+    created_seq: int
+    author_id: UUID | None
+    frames: Mapping[Kind, Frame | None]
+    full_seq: int = 0
+    partial: Frame | None = None  # only the members that changed since `full_seq`; None if all of them may have
+
+    def frame_for(self, kind: Kind, complete: int) -> Frame | None:
+        """What to send to a client that has each object as it was at the seq `complete` or later."""
+        frame = self.frames[kind]
+        if self.partial and frame and frame.shows and complete >= self.full_seq:
+            return self.partial
+        return frame
+
+    @property
+    def key(self) -> tuple[str, UUID]:
+        return self.live.name, self.id
+
+    @property
+    def size(self) -> int:
+        """Bytes of its distinct frames."""
+        frames = (*self.frames.values(), self.partial)
+        return sum({frame.data: len(frame.data) for frame in frames if frame}.values())
+
+
+def encode(live: LiveModel, row: Live) -> Change:
+    frames: dict[Kind, Frame | None] = {}
+    for kind in Kind:
+        frame = _frame(live, row, kind)
+        # What several kinds see alike is kept once.
+        frames[kind] = next((known for known in frames.values() if known == frame), frame)
+    if live.partial is None:
+        return Change(live, row.id, row.seq, row.created_seq, row.author_id, frames)
+    return Change(
+        live, row.id, row.seq, row.created_seq, row.author_id, frames, row.full_seq, _partial(live, row)
+    )  # fmt: skip
+
+
+def _partial(live: LiveModel, row: Live) -> Frame | None:
+    if live.partial is None or row.deleted_at is not None or row.full_seq >= row.seq:
+        return None
+    return Frame(True, data_line({"payload": {"model": live.partial(row)}}))
+
+
+class Changes(list[Change]):
+    """Changes in order of seq. `settled`: no row had changed beyond the requested seq when it was read.
+
+    A row that had changed beyond it is left out, with its earlier changes. The next read has its newest state.
+    """
+
+    settled = False
+
+
+async def read_changes(
+    reading: Reading, models: Sequence[LiveModel], topic: Topic, after: int, upto: int, limit: int
+) -> tuple[Changes, int]:
+    """(changes in order of seq, how far they reach) of `after < seq <= upto`, at most `limit` from each table.
+
+    `upto` is a counter that was read in an earlier statement. A table that was cut short by the limit is known
+    only up to its last row, so that is how far the whole reaches.
+    """
+    rows: list[tuple[LiveModel, Live]] = []
+    reached, settled = upto, True
+    for live in (live for live in models if live.lives_on(topic)):
+        beyond = {"in_topic": str(topic), "after": after, "most": limit}
+        found = (await reading.scalars(_rows(live), beyond)).all()
+        rows += [(live, row) for row in found]
+        if found and (len(found) == limit or found[-1].seq > upto):
+            settled = False
+            reached = min(reached, found[-1].seq) if len(found) == limit else reached
+    rows.sort(key=lambda pair: pair[1].seq)
+    changes = Changes(encode(live, row) for live, row in rows if row.seq <= reached)
+    changes.settled = settled
+    return changes, reached
+
+
+@cache
+def _rows(live: LiveModel) -> Any:
+    """Built once for each registration: it is asked whenever something has changed."""
+    model = live.model
+    within = (model.topic == bindparam("in_topic"), model.seq > bindparam("after"))
+    return select(model).where(*within).order_by(model.seq).limit(bindparam("most"))
+
+
+def _frame(live: LiveModel, row: Live, kind: Kind) -> Frame | None:
+    if live.render is None:
+        return None
+    shows = row.deleted_at is None and live.visible(row, kind)
+    model = live.render(row, kind) if shows else row.tombstone()
+    return Frame(shows, data_line({"payload": {"model": model}}))

@@ -1,0 +1,120 @@
+"""The reader: all reads that feeds make of the database are counted here, and only a few run at once.
+
+A read waits for a slot. If no session wants it any more when it gets one, it is skipped (`wanted`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from app.database import Database
+from app.live.fair_queue import FairQueue
+from app.live.model import LiveModel
+from app.live.pacing import MAX_WAITING
+from app.live.read.changes import Change, read_changes
+from app.live.stats import Counts
+from app.live.topics import Topic
+from app.live.write.sequences import read_heads, renew_epoch
+
+READS_AT_ONCE = 4  # connections that feeds may hold; the rest of the pool is for requests
+LATE_AT_ONCE = 2  # of these, for sessions that catch up: the other slots stay free for those that have caught up
+CHUNK_ROWS = 128  # rows of each table in one chunk
+
+Wanted = Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a look at a topic found: its epoch and head and, when they follow on what was known, the changes."""
+
+    epoch: str
+    head: int
+    changes: Sequence[Change] | None
+    settled: bool = False  # whether these are all changes up to the head; see `Changes`
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Changes above `start`, complete up to `reached`, for sessions that have fallen out of the ring."""
+
+    start: int
+    reached: int
+    changes: Sequence[Change]
+
+
+def always() -> bool:
+    return True
+
+
+class Reader:
+    def __init__(self, database: Database, models: Sequence[LiveModel]) -> None:
+        self.counts = Counts()
+        self._database = database
+        self._models = models
+        self._slots = asyncio.Semaphore(READS_AT_ONCE)
+        self._late = FairQueue(LATE_AT_ONCE, MAX_WAITING, MAX_WAITING)
+
+    @property
+    def reads(self) -> int:
+        """The number of reads of news and of chunks since the start, without reads of heads alone."""
+        return self.counts.news + self.counts.chunks
+
+    async def heads(self, topics: Sequence[Topic]) -> tuple[str, dict[Topic, int]]:
+        """(the epoch, each topic's counter), in one statement."""
+        self.counts.heads += 1
+        async with self._slots, self._database.reading() as reading:
+            return await read_heads(reading, topics)
+
+    async def news(
+        self, topic: Topic, epoch: str | None, head: int | None, most: int, wanted: Wanted = always
+    ) -> News | None:
+        """The news of `topic` for a feed that knows it up to `head` in `epoch`; None if no longer `wanted`.
+
+        The changes are None if the feed cannot continue from what it knows: the epoch is another one, it has no head
+        yet, or more than `most` seqs have passed. A head that went backwards is another history: the epoch is renewed.
+        """
+        async with self._slots:
+            if not wanted():
+                self.counts.dropped += 1
+                return None
+            self.counts.news += 1
+            async with self._database.reading() as reading:
+                now, heads = await read_heads(reading, [topic])
+                h = heads[topic]
+                if now != epoch or head is None or h - head > most:
+                    return News(now, h, None)
+                if h == head:
+                    return News(now, h, (), settled=True)
+                if h > head:
+                    changes, _ = await read_changes(reading, self._models, topic, head, h, limit=most + 1)
+                    settled = getattr(changes, "settled", False)  # tests replace the read by one that returns a list
+                    return News(now, h, self._counted(changes), settled)
+        return News(await self.renew_epoch(now), h, None)
+
+    async def chunk(
+        self, topic: Topic, start: int, head: int, network: str | None = None, wanted: Wanted = always
+    ) -> Chunk | None:
+        """The first changes above `start` and up to `head`, which was read before; None if no longer `wanted`.
+
+        Networks get the slots in turns. Raises QueueFull.
+        """
+        async with self._late.slot(network), self._slots:
+            if not wanted():
+                self.counts.dropped += 1
+                return None
+            self.counts.chunks += 1
+            async with self._database.reading() as reading:
+                changes, reached = await read_changes(reading, self._models, topic, start, head, CHUNK_ROWS)
+        return Chunk(start, reached, self._counted(changes))
+
+    async def renew_epoch(self, old: str) -> str:
+        """Say that the database has another history than that of `old`; answers the epoch that holds then."""
+        async with self._database.transaction() as writing, writing.begin():
+            return await renew_epoch(writing, old, secrets.token_urlsafe(6))
+
+    def _counted(self, changes: Sequence[Change]) -> Sequence[Change]:
+        self.counts.frames += sum(frame is not None for change in changes for frame in change.frames.values())
+        return changes

@@ -1,0 +1,133 @@
+"""Parley: the parts of the dataflow, joined. What an app serves from, and a script writes through.
+
+    async with Parley(Settings.load(), LIVE_MODELS) as parley:
+        async with parley.writing(Topic("Article", "1")) as write: ...
+
+It knows no model but those it is given, and nothing of it is global: a process may hold several.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Self, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.database import Database
+from app.live.gids import Gid
+from app.live.model import Live, LiveModel, locate
+from app.live.presence.sealing import SealedPresence
+from app.live.presence.service import Presence
+from app.live.pubsub import Hints
+from app.live.read.feeds import Feeds
+from app.live.read.reader import Reader
+from app.live.seals import Seals
+from app.live.signing import Signer
+from app.live.tasks import Tasks
+from app.live.topics import Topic
+from app.live.write.transaction import Write, Writes
+from app.redis.client import whereabouts
+from app.redis.embedded import EmbeddedRedis
+from app.settings import VAR, Settings
+
+R = TypeVar("R")
+
+DRAIN = 10  # seconds that work in flight gets at shutdown
+FLUSH = 1  # seconds that their hints get
+
+
+class Parley:
+    """Database, hints, feeds and writes of one process. An async context manager: running inside, closed after."""
+
+    def __init__(self, settings: Settings, models: tuple[LiveModel, ...], *, listening: bool = True) -> None:
+        """`listening` is for who has streams to feed; a script that only writes does without."""
+        self.settings = settings
+        self._listening = listening
+        self.models = models
+        self.signer = Signer(settings.secret_keys)
+        self.database = Database(settings.database_url)
+        self.reader = Reader(self.database, models)
+        self.feeds = Feeds(self.reader, ring_frames=settings.ring_frames, ring_bytes=settings.ring_bytes)
+        self.presence = Presence(settings.commentable_types, self._mention) if listening and settings.presence else None
+        self._seals = Seals.of_presence(settings.secret_keys, settings.redis_channel_name)
+        self.hints = Hints(
+            self.redis_url,
+            settings.redis_channel_name,
+            self.feeds.hint,
+            self.feeds.doubt,
+            SealedPresence(self.presence, self._seals) if self.presence else None,
+        )
+        self.writes = Writes(self.database, models, self._announce)
+        self._embedded = EmbeddedRedis(VAR) if settings.redis_url.startswith("embedded://") else None
+        self._whereabouts = self._embedded or whereabouts(settings.redis_url)
+        self._tasks = Tasks()
+        self._work = Tasks()
+
+    async def __aenter__(self) -> Self:
+        self._tasks.start(self.hints.keep_publishing())
+        if self._listening:
+            self._tasks.start(self.hints.keep_listening())
+            self._tasks.start(self.feeds.keep_sweeping(self.settings.sweep_seconds, lambda: self.hints.flowing))
+        if self.presence:
+            self._tasks.start(self.presence.keep())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._work.drain(DRAIN)
+        if self.presence:
+            self.presence.farewell()
+        await self.hints.flush(FLUSH)
+        await self._tasks.cancel()
+        await self.feeds.close()
+        await self.database.close()
+        if self._embedded:
+            await self._embedded.stop()
+
+    def reading(self) -> AbstractAsyncContextManager[AsyncSession]:
+        return self.database.reading()
+
+    def writing(self, *topics: Topic) -> AbstractAsyncContextManager[Write]:
+        """See `app.live.write.transaction`."""
+        return self.writes.writing(*topics)
+
+    async def own(self, work: Coroutine[Any, Any, R]) -> R:
+        """Run `work` to its end, even if the caller is cancelled while waiting for it."""
+        return await asyncio.shield(self._work.start(work))
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` to its end without anybody waiting for it, but us before we close. It sees to its own errors."""
+        self._work.start(work)
+
+    async def redis_url(self) -> str | None:
+        """The URL of the server to connect to now, None where there is none. Raises one of `app.redis.client.Trouble`.
+
+        An embedded one is started by whoever asks first. Under Sentinel and in a cluster it is another one at times.
+        """
+        return await self._whereabouts.ensure()
+
+    async def locate(self, gid: Gid) -> Live:
+        """The object this gid names, as it is now. Raises BadGid and GidNotFound."""
+        async with self.reading() as reading:
+            return await locate(reading, self.models, gid)
+
+    async def touch(self, gid: Gid) -> None:
+        """Tell everyone that this object changed by other hands: it takes a new seq and is sent again."""
+        found = await self.locate(gid)
+        async with self.writing(Topic.parse(found.topic)) as write:
+            if (row := await write.get(type(found), found.id)) and row.deleted_at is None:
+                write.update(row)
+
+    async def renew_epoch(self) -> str:
+        """The database has another history from now on, as after a restore; answers its new epoch."""
+        old, _ = await self.reader.heads([])
+        return await self.reader.renew_epoch(old)
+
+    def _announce(self, gid: str) -> None:
+        """After a commit: our own feeds look at once, everyone else's when Redis has told them."""
+        self.feeds.hint(gid)
+        self.hints.publish(gid)
+
+    def _mention(self, text: str) -> None:
+        self.hints.mention(self._seals.seal(text))

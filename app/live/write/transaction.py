@@ -1,0 +1,132 @@
+"""Writing: the one way to change live models, in a request, a job or a script.
+
+    async with parley.writing(Topic("Article", "1")) as write:
+        comment = await write.get(Comment, id)      # under the lock: as nobody can change it any more
+        comment.body = "…"
+        write.update(comment)                       # takes the topic's next seq
+
+1. Topics are locked when the block opens, sorted, before any row: in any other order two writers deadlock.
+2. Seqs have no gaps: a block that changed nothing, or that raised, leaves the counters as they were.
+3. A cancelled request may have committed. So what writes runs in a task of its own (`@owned`), which goes on to the
+   commit and the hints whatever becomes of the request, and which shutdown waits for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import logs
+from app.database import Database
+from app.live.model import Live, LiveModel
+from app.live.topics import Topic
+from app.live.write.sequences import set_counter, take_next
+
+Row = TypeVar("Row", bound=Live)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Write:
+    """An open transaction that holds the counters of its topics."""
+
+    def __init__(self, session: AsyncSession, seqs: dict[Topic, int]) -> None:
+        self.session = session
+        self.changed: list[Live] = []
+        self.events: list[tuple[str, dict[str, object]]] = []
+        self._taken = seqs
+        self._seqs = {topic: seq - 1 for topic, seq in seqs.items()}
+
+    async def get(self, model: type[Row], id: UUID) -> Row | None:
+        """The row as it is under the lock, a tombstone too."""
+        return await self.session.get(model, id)
+
+    def create(self, row: Live) -> None:
+        row.seq = row.created_seq = self._next(row)
+        self.session.add(row)
+
+    def update(self, row: Live) -> None:
+        row.seq = self._next(row)
+
+    def destroy(self, row: Live) -> None:
+        """Leave a tombstone. The content is gone from the database with the commit."""
+        row.deleted_at = datetime.now(UTC)
+        row.erase()
+        self.update(row)
+
+    def tell(self, event: str, **about: object) -> None:
+        """For the log, once this has committed; see `app.logs.security`."""
+        self.events.append((event, about))
+
+    def _next(self, row: Live) -> int:
+        topic = Topic.parse(row.topic)
+        row.before_change()
+        self._seqs[topic] += 1  # KeyError: the topic was not named, and is not locked
+        self.changed.append(row)
+        return self._seqs[topic]
+
+    async def finish(self) -> None:
+        """Commit, or roll back where no live row changed (2), and with it whatever else was done."""
+        if not self.changed:
+            return
+        await self.session.flush()
+        for topic, taken in self._taken.items():
+            if self._seqs[topic] != taken:
+                await set_counter(self.session, topic, self._seqs[topic])
+        await self.session.commit()
+
+
+class Writes:
+    """Opens writes, and says what they have changed."""
+
+    def __init__(self, database: Database, models: Sequence[LiveModel], on_commit: Callable[[str], None]) -> None:
+        self._database = database
+        self._models = {live.model: live for live in models}
+        self._on_commit = on_commit
+
+    @asynccontextmanager
+    async def writing(self, *topics: Topic) -> AsyncIterator[Write]:
+        """A transaction on these topics; commits at the end of the block, then hints.
+
+        Check existence, rights and versions inside, on rows read with `write.get`. An exception rolls back.
+        """
+        async with self._database.transaction() as session:
+            try:
+                write = Write(session, await take_next(session, sorted(set(topics))))  # (1)
+                yield write
+                await write.finish()
+            finally:
+                session.expunge_all()  # what was read stays readable: a rollback would expire it
+        for row in write.changed:
+            live = self._models[type(row)]
+            logs.note(gid=live.gid(row))
+            self._on_commit(str(live.gid(row, topic=row.topic, seq=row.seq)))
+        for event, about in write.events if write.changed else ():
+            logs.security(event, warn=False, **about)
+
+
+class Owner(Protocol):
+    """Parley, which waits at its end for what it owns."""
+
+    async def own(self, work: Coroutine[Any, Any, R]) -> R: ...
+
+
+AnyOwner = TypeVar("AnyOwner", bound=Owner)
+
+
+def owned(
+    work: Callable[Concatenate[AnyOwner, P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate[AnyOwner, P], Awaitable[R]]:
+    """Make a function that writes, and takes Parley first, run in a task of its own."""
+
+    @wraps(work)
+    async def run(parley: AnyOwner, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return await parley.own(work(parley, *args, **kwargs))
+
+    return run

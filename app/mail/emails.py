@@ -1,0 +1,157 @@
+"""Letters: the words of each kind of mail, written when it is sent, to whom it concerns by then.
+
+Nothing that was typed stands in a mail to an address that is not known to be the typist's: a name may be bait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from app.accounts.accounts import bound_to
+from app.accounts.login_throttle import lock_of
+from app.accounts.mailed_links import Purpose, write_link
+from app.accounts.user import User, ascii_email, user_at
+from app.database import Reading
+from app.live.service import Parley
+from app.live.signing import fingerprint
+from app.mail.mail_queue import Kind, Mail
+from app.text.bidi import isolated
+
+
+@dataclass(frozen=True)
+class Letter:
+    to: str
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What is at hand when a letter is written."""
+
+    parley: Parley
+    reading: Reading
+    mail: Mail
+
+    def link(self, purpose: Purpose, user: User, bound_to: str, hint: str = "") -> str:
+        return write_link(self.parley, purpose, user.id, bound_to, hint)
+
+    def page(self, path: str) -> str:
+        return f"{self.parley.settings.public_url}{path}"
+
+
+Words = tuple[str, str]  # subject, text
+Writer = Callable[[Desk, User], Awaitable[Words | None]]  # None: there is nothing to tell any more
+
+
+async def write_letter(parley: Parley, mail: Mail) -> Letter | None:
+    """The letter for this mail; None where it concerns nobody, or has become pointless."""
+    async with parley.reading() as reading:
+        desk = Desk(parley, reading, mail)
+        if fact := _FACTS.get(Kind(mail.kind)):
+            words: Words | None = fact(desk)
+        else:
+            user = await (reading.get(User, mail.user_id) if mail.user_id else user_at(reading, mail.address))
+            if user is None or user.deleted_at:
+                return None
+            words = await _WRITERS[Kind(mail.kind)](desk, user)
+    return words and Letter(
+        ascii_email(mail.address), words[0], f"{words[1]}\n\n-- \nParley, {parley.settings.public_url}\n"
+    )
+
+
+async def _confirm(desk: Desk, user: User) -> Words | None:
+    if user.confirmed_at:
+        return None
+    link = desk.link(Purpose.CONFIRM, user, bound_to(user), "new" if user.is_waiting else "")
+    return "Confirm your email address", (
+        f"Hello,\n\nThanks for signing up. Confirm your email address:\n\n{link}\n\nThis link expires in three days."
+        " If this wasn't you, you can ignore this email."
+    )
+
+
+async def _confirm_change(desk: Desk, user: User) -> Words | None:
+    if user.unconfirmed_email != desk.mail.address:
+        return None  # overtaken by another change
+    if await user_at(desk.reading, desk.mail.address):
+        return await _taken(desk, user)
+    link = desk.link(Purpose.CONFIRM, user, fingerprint(desk.mail.address))
+    return "Confirm your new email address", (
+        f"Hello,\n\nConfirm that this is your new email address:\n\n{link}\n\nThis link expires in three days."
+        " If this wasn't you, you can ignore this email."
+    )
+
+
+def _changing(desk: Desk) -> Words:
+    return "Your email address is about to change", (
+        "Hello,\n\nSomebody who knows your password asked to change the email address of your account to"
+        f" {isolated(desk.mail.about or '')}. It changes once they confirm it from there.\n\nIf this wasn't you, choose"
+        f" a new password now and nothing will change:\n\n{desk.page('/reset')}"
+    )
+
+
+def _changed(desk: Desk) -> Words:
+    return "Your email address has been changed", (
+        f"Hello,\n\nThe email address of your account is now {isolated(desk.mail.about or '')}."
+        " We won't send emails to this address any more."
+    )
+
+
+async def _taken(desk: Desk, user: User) -> Words:
+    return "You already have an account", (
+        "Hello,\n\nSomebody, perhaps you, tried to use this email address for an account. There already is one. If you"
+        f" forgot its password, choose a new one:\n\n{desk.page('/reset')}\n\nIf this wasn't you, you can ignore this"
+        " email."
+    )
+
+
+async def _reset(desk: Desk, user: User) -> Words:
+    link = desk.link(Purpose.RESET, user, bound_to(user))
+    return "Choose a new password", (
+        "Hello,\n\nWe received a request to reset your password. Choose a new one:"
+        f"\n\n{link}\n\nThis link works once and expires in an hour. If this wasn't you, you can ignore this email:"
+        " your password stays the same."
+    )
+
+
+def _password(desk: Desk) -> Words:
+    return "Your password has been changed", (
+        "Hello,\n\nYour password has been changed, and you were signed out everywhere else.\n\nIf this wasn't you,"
+        f" choose a new password now:\n\n{desk.page('/reset')}"
+    )
+
+
+async def _unlock(desk: Desk, user: User) -> Words | None:
+    since = await lock_of(desk.reading, user.email)
+    if since is None:
+        return None
+    link = desk.link(Purpose.UNLOCK, user, fingerprint(since))
+    return "Your account is locked for a while", (
+        "Hello,\n\nYour account was locked after too many failed sign-ins. You can still sign in from browsers that you"
+        " have used before. It unlocks by itself within the hour. If it was you, unlock it now:"
+        f"\n\n{link}\n\nIf this wasn't you, your account is safe. You don't need to do anything."
+    )
+
+
+def _deleted(desk: Desk) -> Words:
+    return "Your account has been deleted", (
+        "Hello,\n\nYour account and this email address have been deleted. Thank you for being part of the conversation."
+    )
+
+
+# What has happened is told even where the account is gone by now: it may be the thief who has deleted it.
+_FACTS: Mapping[Kind, Callable[[Desk], Words]] = {
+    Kind.CHANGING: _changing,
+    Kind.CHANGED: _changed,
+    Kind.PASSWORD: _password,
+    Kind.DELETED: _deleted,
+}
+
+_WRITERS: Mapping[Kind, Writer] = {
+    Kind.CONFIRM: _confirm,
+    Kind.CONFIRM_CHANGE: _confirm_change,
+    Kind.TAKEN: _taken,
+    Kind.RESET: _reset,
+    Kind.UNLOCK: _unlock,
+}

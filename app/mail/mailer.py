@@ -1,0 +1,245 @@
+"""The postman: takes mails from the queue, has them written, and brings them to the mail server. Nobody waits for him.
+
+Without a server, in development, a mail counts as sent and is kept to be looked at. Elsewhere it waits for one.
+The only module that knows aiosmtplib. What a server says may name people, so of its errors only the codes are logged.
+
+1. A mail that fails does not delay the others. A message that cannot be built, or that the server refuses for good,
+   becomes a dead letter at once. A few mails are sent at the same time, each to another address and in the order of
+   the queue, so that a server that is slow for one address holds up that address only.
+2. The envelope uses the stored address, not the parsed `To`. A message is sent only if its `To`, read back from the
+   bytes, is exactly that address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Collection
+from contextlib import suppress
+from email import message_from_string
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from email.utils import format_datetime, parseaddr
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+from aiosmtplib.errors import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPResponseException
+
+from app.database import Trouble, complain
+from app.live.service import Parley
+from app.live.tasks import Tasks
+from app.mail import mail_queue
+from app.mail.emails import Letter, write_letter
+from app.mail.mail_queue import Mail
+
+LOOK = 1.0  # seconds between two looks into an empty queue, give or take a fifth
+TIMEOUT = 30.0  # seconds for a mail server to answer one command
+GREETING = 10.0  # seconds, where somebody waits for it
+DELIVERIES = 4  # mails that one process sends at the same time
+ALTOGETHER = 120.0  # seconds to take one mail; well within a claim on it
+
+log = logging.getLogger(__name__)
+
+
+class Refused(Exception):
+    """The server will never take this mail: the address is none, say."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"was refused for good: {code}")
+
+
+class Unsendable(Exception):
+    """No server would take this message, or it could reach somebody else."""
+
+
+async def keep_sending(parley: Parley) -> None:
+    """Send mails that are due, a few at once (1). This never returns."""
+    if not parley.settings.smtp_url and parley.settings.environment != "development":
+        log.warning("No SMTP_URL: mail waits for one, and is dropped after %s", mail_queue.DROPPED)
+        return
+    deliveries = Deliveries(parley)
+    async with deliveries.tasks:
+        while True:
+            try:
+                if await deliveries.start_next():
+                    continue
+            except Exception as error:
+                complain(log, error, "mail")
+            await deliveries.pause(LOOK * random.uniform(0.8, 1.2))
+
+
+class Deliveries:
+    """The mails that this process is sending, at most one to each address."""
+
+    def __init__(self, parley: Parley) -> None:
+        self.tasks = Tasks()
+        self._parley = parley
+        self._busy: set[str] = set()  # addresses
+        self._free = asyncio.Semaphore(DELIVERIES)
+        self._ended = asyncio.Event()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait for this time, or until a delivery ends: the next mail to its address may be due."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+
+    async def start_next(self) -> bool:
+        """Begin to send the mail that has been due longest, when a delivery is free. Returns whether there was one."""
+        self._ended.clear()
+        await self._free.acquire()
+        mail = None
+        try:
+            mail = await _take_next(self._parley, self._busy)
+        finally:
+            if mail is None:
+                self._free.release()
+        if mail is None:
+            return False
+        self._busy.add(mail.address)
+        self.tasks.start(self._deliver(mail))
+        return True
+
+    async def _deliver(self, mail: Mail) -> None:
+        try:
+            await _deliver(self._parley, mail)
+        except Exception as error:
+            complain(log, error, "mail")
+        finally:
+            self._busy.discard(mail.address)
+            self._free.release()
+            self._ended.set()
+
+
+async def send_next(parley: Parley) -> bool:
+    """Send the mail that is due longest. Answers whether there was one.
+
+    Ended in the middle, as at shutdown, it leaves a mail whose claim runs out: nobody waits for a server that hangs.
+    """
+    mail = await _take_next(parley)
+    if mail is not None:
+        await _deliver(parley, mail)
+    return mail is not None
+
+
+async def _take_next(parley: Parley, busy: Collection[str] = ()) -> Mail | None:
+    async with parley.reading() as reading:
+        if not await mail_queue.is_due(reading, busy):
+            return None
+    return await parley.own(_take(parley, busy))
+
+
+async def _deliver(parley: Parley, mail: Mail) -> None:
+    try:
+        letter = await write_letter(parley, mail)
+        if letter and parley.settings.smtp_url:
+            message = _message(mail, letter, parley.settings.mail_from)
+            async with asyncio.timeout(ALTOGETHER):
+                await _bring(parley.settings.smtp_url, letter.to, message)
+    except (Refused, Unsendable) as error:
+        log.warning("mail %s (%s) %s", mail.id, mail.kind, error)
+        await parley.own(_set_aside(parley, mail, str(error)))
+    except (SMTPException, OSError) as error:
+        await parley.own(_put_back(parley, mail, error))
+    except Exception as error:
+        if isinstance(error, Trouble):
+            raise
+        # A bug of ours, or a kind that only a later release knows. This mail is retried later; the others go on (1).
+        log.error("mail %s (%s)", mail.id, mail.kind, exc_info=error)
+        await parley.own(_put_back(parley, mail, error))
+    else:
+        await parley.own(_put_away(parley, mail, letter))
+
+
+async def _take(parley: Parley, busy: Collection[str]) -> Mail | None:
+    async with parley.database.transaction() as writing, writing.begin():
+        return await mail_queue.take(writing, busy)
+
+
+async def _put_away(parley: Parley, mail: Mail, letter: Letter | None) -> None:
+    async with parley.database.transaction() as writing, writing.begin():
+        if letter and parley.settings.environment == "development":
+            await mail_queue.keep(writing, mail, letter.subject, letter.text)
+        else:
+            await mail_queue.discard(writing, mail)
+
+
+def _message(mail: Mail, letter: Letter, sender: str) -> EmailMessage:
+    """Raises Unsendable for an address that mail software would read as another one, or not at all (2)."""
+    try:
+        message = EmailMessage(policy=SMTP)
+        message["From"], message["To"], message["Subject"] = sender, letter.to, letter.subject
+        message["Date"] = format_datetime(mail.created_at)
+        # Each attempt uses the same id, so a mail client can recognize a duplicate.
+        message["Message-ID"] = f"<{mail.id}@{parseaddr(sender)[1].rpartition('@')[2]}>"
+        message["Auto-Submitted"] = "auto-generated"  # no "I am on holiday" in return (RFC 3834)
+        message.set_content(letter.text)
+        policy = SMTP if letter.to.isascii() else SMTPUTF8
+        sent = message_from_string(message.as_bytes(policy=policy).decode(), policy=policy)
+        read_back = [address.addr_spec for address in sent["To"].addresses]
+    except Exception as error:  # the email package raises errors of many kinds for texts that it cannot read
+        raise Unsendable(f"cannot be built: {type(error).__name__}") from None
+    if read_back != [letter.to]:
+        raise Unsendable("cannot be built: its address is ambiguous")
+    return message
+
+
+async def _bring(url: str, to: str, message: EmailMessage) -> None:
+    """Raises Refused and Unsendable, and aiosmtplib's errors for failures that may be temporary."""
+    sender = message["From"].addresses[0].addr_spec
+    try:
+        await aiosmtplib.send(message, sender=sender, recipients=[to], **_way_to(url), timeout=TIMEOUT)
+    except (SMTPRecipientsRefused, SMTPDataError) as error:
+        # A refused sender or password is the operator's to mend, and mail waits for that.
+        if 500 <= _code(error) < 600:
+            raise Refused(_code(error)) from None
+        raise
+    except ValueError as error:
+        if isinstance(error, OSError):  # for example a certificate that is not trusted; the operator may fix it
+            raise
+        raise Unsendable(f"cannot be built: {type(error).__name__}") from None
+
+
+def _way_to(url: str) -> dict[str, Any]:
+    server = urlsplit(url)
+    return {
+        "hostname": server.hostname,
+        "port": server.port,
+        "username": unquote(server.username) if server.username else None,
+        "password": unquote(server.password) if server.password else None,
+        "use_tls": server.scheme == "smtps",
+        # No password goes out in the clear; without one, TLS where the server offers it.
+        "start_tls": True if server.username and server.scheme == "smtp" else None,
+    }
+
+
+async def greet(url: str) -> str:
+    """Come to the mail server as with a mail, and bring none. Answers what is wrong, or nothing."""
+    try:
+        async with asyncio.timeout(GREETING), aiosmtplib.SMTP(**_way_to(url), timeout=GREETING) as server:
+            await server.noop()
+    except SMTPResponseException as error:
+        return f"it answers {error.code}"
+    except (SMTPException, OSError) as error:
+        return str(error).partition("\n")[0] or type(error).__name__
+    return ""
+
+
+async def _set_aside(parley: Parley, mail: Mail, reason: str) -> None:
+    async with parley.database.transaction() as writing, writing.begin():
+        await mail_queue.set_aside(writing, mail, reason)
+
+
+async def _put_back(parley: Parley, mail: Mail, error: Exception) -> None:
+    said = _code(error) or type(error).__name__
+    async with parley.database.transaction() as writing, writing.begin():
+        again = await mail_queue.put_back(writing, mail, f"was given up after {mail_queue.PATIENCE.days} days: {said}")
+    log.warning("mail %s (%s) was not sent, %s: %s", mail.id, mail.kind, "later" if again else "given up", said)
+
+
+def _code(error: Exception) -> int:
+    if isinstance(error, SMTPRecipientsRefused):
+        return max((recipient.code for recipient in error.recipients), default=0)
+    return error.code if isinstance(error, SMTPResponseException) else 0

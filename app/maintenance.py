@@ -1,0 +1,41 @@
+"""Upkeep: what time does to the database. Any process may do it, several at once do no harm."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+
+from app.accounts import bylines, login_throttle
+from app.accounts.accounts import finish_leaving
+from app.accounts.logins import expire
+from app.comments.rerender import render_anew
+from app.database import complain
+from app.likes.likes import publish_overdue
+from app.live.service import Parley
+from app.mail import mail_queue
+
+EVERY = 60.0  # seconds, give or take a fifth; so long a stream may outlive its login's time
+
+log = logging.getLogger(__name__)
+
+
+async def keep_up(parley: Parley) -> None:
+    """For ever: end logins whose time is over, forget old failures, finish what was left undone."""
+    while True:
+        await asyncio.sleep(EVERY * random.uniform(0.8, 1.2))
+        try:
+            await parley.own(once(parley))
+        except Exception as error:
+            complain(log, error, "upkeep")
+
+
+async def once(parley: Parley) -> None:
+    await expire(parley)
+    await finish_leaving(parley)
+    await bylines.finish(parley)
+    await render_anew(parley)
+    await publish_overdue(parley)
+    async with parley.database.transaction() as writing, writing.begin():
+        await login_throttle.prune(writing)
+        await mail_queue.prune(writing)

@@ -1,0 +1,15 @@
+"""The models: what people have and do here. A new one that is live is added to this list, and that is all."""
+
+from app.accounts import login_throttle  # noqa: F401  (a table that is not live)
+from app.accounts.logins import LOGIN
+from app.accounts.user import USER
+from app.commentables.commentables import COMMENTABLE
+from app.comments.comments import COMMENT
+from app.likes.likes import LIKE
+from app.mail import mail_queue  # noqa: F401  (a table that is not live)
+from app.moderation.audit_log import DECISION
+from app.moderation.reports import REPORT
+from app.notifications import mutes  # noqa: F401  (a table that is not live)
+from app.notifications.notifications import NOTIFICATION
+
+LIVE_MODELS = (COMMENT, COMMENTABLE, LIKE, NOTIFICATION, REPORT, DECISION, USER, LOGIN)

@@ -1,0 +1,95 @@
+"""Decisions: what moderators did, to what and to whom, and why: the audit trail. Kept for good, and live.
+
+Nobody edits or takes back a decision; another one follows it. Only the names of people who have left go.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.accounts.user import LONGEST_USERNAME, User
+from app.database import Base, Instant
+from app.live.model import LONGEST_TOPIC, Live, LiveModel, to_moderators
+from app.live.topics import QUEUE, Topic
+from app.live.viewers import Kind
+from app.live.write.transaction import Write
+
+LONGEST_REASON = 1_000  # characters
+
+
+class Act(StrEnum):
+    """What was decided."""
+
+    HIDE = "hide"
+    RESTORE = "restore"
+    ERASE = "erase"  # a comment, for good
+    DISMISS = "dismiss"  # reports of what may stand
+    LOCK = "lock"
+    UNLOCK = "unlock"
+    TITLE = "title"  # a conversation is called what the reason says
+    PAGE = "page"  # set the host's page of a conversation; the reason is its address
+    BLOCK = "block"
+    UNBLOCK = "unblock"
+    MEMBER = "member"  # the role that somebody has from now on
+    MODERATOR = "moderator"
+    OWNER = "owner"
+
+
+class Decision(Live, Base):
+    """Who decided, what, and about what: a comment, a conversation or an account, as far as there is one."""
+
+    __tablename__ = "decisions"
+
+    user_id: Mapped[UUID | None] = mapped_column(index=True)  # None: by the command line
+    username: Mapped[str] = mapped_column(String(LONGEST_USERNAME))
+    act: Mapped[str] = mapped_column(String(20))  # an Act
+    place: Mapped[str | None] = mapped_column(String(LONGEST_TOPIC))  # the topic
+    comment_id: Mapped[UUID | None]
+    person_id: Mapped[UUID | None] = mapped_column(index=True)  # whose comment, or account
+    person_name: Mapped[str] = mapped_column(String(LONGEST_USERNAME))
+    reason: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+
+
+def render(decision: Decision, kind: Kind = Kind.MODERATOR) -> dict[str, Any]:
+    return {
+        **decision.tombstone(),
+        "username": decision.username,
+        "act": decision.act,
+        "place": decision.place,
+        "comment_id": decision.comment_id,
+        "person_id": decision.person_id,
+        "person_name": decision.person_name,
+        "reason": decision.reason,
+        "created_at": decision.created_at,
+    }
+
+
+DECISION = LiveModel("decision", Decision, render, to_moderators, lives_on=lambda topic: topic == QUEUE)
+
+
+def record(
+    write: Write,
+    by: User | None,
+    act: Act,
+    *,
+    place: Topic | None = None,
+    comment_id: UUID | None = None,
+    person: tuple[UUID, str] | None = None,
+    reason: str = "",
+) -> None:
+    """Note who did what, in the transaction that does it. The write holds `QUEUE`. By nobody: by the command line."""
+    person_id, person_name = person or (None, "")
+    write.create(
+        Decision(
+            id=uuid4(), topic=str(QUEUE), user_id=by and by.id, username=by.username if by else "", act=act,
+            place=place and str(place), comment_id=comment_id, person_id=person_id, person_name=person_name,
+            reason=reason, created_at=datetime.now(UTC),
+        )
+    )  # fmt: skip

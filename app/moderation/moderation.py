@@ -1,0 +1,240 @@
+"""Moderation: what becomes of what people write. They report it; moderators hide it, let it stand, or close the talk.
+
+1. An act and its record in the audit trail are one transaction. An act that changes nothing leaves no record.
+2. What is hidden is there for its author and for moderators, and for nobody else: see `app.comments.comments.visible`.
+3. A report that was seen to stays so until the comment says something else: nobody asks again and again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import Select, or_, select
+
+from app.accounts.user import DELETED, MODERATING, Role, User, standing
+from app.commentables import commentables
+from app.commentables.commentables import Commentable
+from app.comments.comments import Comment, Remover, find_for, leave_tombstones, topic_of
+from app.errors import Forbidden, Invalid
+from app.live.service import Parley
+from app.live.topics import QUEUE, Topic
+from app.live.viewers import Viewer
+from app.live.write.transaction import Write, owned
+from app.moderation import reports
+from app.moderation.audit_log import Act, Decision, record
+from app.moderation.reports import Reason, Report
+from app.notifications import notifications
+
+BATCH = 200  # rows in one transaction, when somebody leaves
+
+# -- anybody ------------------------------------------------------------------------------------------------
+
+
+@owned
+async def report(parley: Parley, viewer: Viewer, comment_id: UUID, reason: Reason, note: str = "") -> None:
+    """This person finds that the comment should not stand, now for this reason. Raises Missing, Invalid."""
+    topic = await topic_of(parley, comment_id)
+    async with parley.writing(topic, QUEUE) as write:
+        reporter = await standing(write.session, viewer)
+        comment = find_for(viewer, await write.get(Comment, comment_id))
+        if comment.user_id == reporter.id:
+            raise Invalid("id", "You can't report your own comment.")
+        known = await reports.by(write.session, reporter.id, comment_id)
+        if known and known.deleted_at and comment.updated_at <= known.deleted_at:
+            return  # (3)
+        report = known or Report(
+            id=reports.id_of(reporter.id, comment_id), topic=str(QUEUE), user_id=reporter.id, comment_id=comment_id,
+            place=str(topic), seq=0,
+        )  # fmt: skip
+        is_open = report.seq > 0 and report.deleted_at is None
+        if is_open and (report.reason, report.note) == (reason, note):
+            return
+        report.reason, report.note, report.username = reason, note, reporter.username
+        if is_open:
+            write.update(report)
+        else:
+            report.created_at, report.deleted_at = datetime.now(UTC), None
+            write.create(report)
+
+
+# -- moderators ---------------------------------------------------------------------------------------------
+
+
+def refuse_others(viewer: Viewer) -> None:
+    """Raises Forbidden for all but moderators."""
+    if not viewer.moderator:
+        raise Forbidden("Only moderators can do this.")
+
+
+async def moderator_in(write: Write, viewer: Viewer) -> User:
+    """Who decides, as their account is by now. Raises SignInFirst, Forbidden."""
+    user = await standing(write.session, viewer)
+    if user.role not in MODERATING:
+        raise Forbidden("Only moderators can do this.")
+    return user
+
+
+async def owner_in(write: Write, viewer: Viewer) -> User:
+    """Like `moderator_in`, for what only owners may do. Raises SignInFirst, Forbidden."""
+    user = await moderator_in(write, viewer)
+    if user.role != Role.OWNER:
+        raise Forbidden("Only owners can do this.")
+    return user
+
+
+@owned
+async def hide(parley: Parley, by: Viewer, comment_id: UUID, reason: str = "") -> Comment:
+    """Out of sight for all but its author and moderators. Reports of it are settled. Raises Missing, Forbidden."""
+    topic = await topic_of(parley, comment_id)
+    while True:
+        async with parley.reading() as reading:
+            told = await notifications.who_was_told(reading, comment_id)
+        async with parley.writing(topic, topic.about, QUEUE, *told) as write:
+            moderator = await moderator_in(write, by)
+            comment = find_for(by, await write.get(Comment, comment_id))
+            if comment.hidden_at is not None:
+                return comment
+            if await notifications.take_back(write, comment_id, told):
+                await _hide(write, topic, comment)
+                _record(write, moderator, Act.HIDE, comment, reason)
+                return comment
+
+
+async def _hide(write: Write, topic: Topic, comment: Comment) -> None:
+    comment.hidden_at = datetime.now(UTC)
+    write.update(comment)
+    await commentables.count(write, topic, -1)
+    await reports.settle(write, comment.id)
+
+
+@owned
+async def restore(parley: Parley, by: Viewer, comment_id: UUID) -> None:
+    """Everybody sees it again. Raises Missing, Forbidden."""
+    topic = await topic_of(parley, comment_id)
+    async with parley.writing(topic, topic.about, QUEUE) as write:
+        moderator = await moderator_in(write, by)
+        comment = find_for(by, await write.get(Comment, comment_id))
+        if comment.hidden_at is not None:
+            comment.hidden_at = None
+            write.update(comment)
+            await commentables.count(write, topic, 1)
+            _record(write, moderator, Act.RESTORE, comment)
+
+
+@owned
+async def dismiss(parley: Parley, by: Viewer, comment_id: UUID) -> None:
+    """The reports of this comment are seen to, and it may stand; or it is gone by now. Raises Missing, Forbidden."""
+    await topic_of(parley, comment_id)
+    async with parley.writing(QUEUE) as write:
+        moderator = await moderator_in(write, by)
+        comment = await write.get(Comment, comment_id)
+        if await reports.settle(write, comment_id) and comment:
+            _record(write, moderator, Act.DISMISS, comment)
+
+
+@owned
+async def change(
+    parley: Parley, by: Viewer, topic: Topic, locked: bool | None, title: str | None, url: str | None = None
+) -> Commentable:
+    """Lock or unlock a conversation, or change its title or page. None changes nothing. Raises Forbidden."""
+    async with parley.writing(topic.about, QUEUE) as write:
+        moderator = await moderator_in(write, by)
+        commentable = (await commentables.of(write.session, [topic]))[topic]
+        acts = dict(_acts(commentable, locked, title, url))
+        if acts:
+            async with commentables.changing(write, topic) as commentable:
+                commentable.locked = commentable.locked if locked is None else locked
+                commentable.title = commentable.title if title is None else title
+                commentable.url = commentable.url if url is None else url
+        for act, reason in acts.items():
+            record(write, moderator, act, place=topic, reason=reason)
+    return commentable
+
+
+def _acts(
+    commentable: Commentable, locked: bool | None, title: str | None, url: str | None
+) -> Iterator[tuple[Act, str]]:
+    """The decisions that these changes are, with the reasons to record."""
+    if locked is not None and locked != commentable.locked:
+        yield Act.LOCK if locked else Act.UNLOCK, ""
+    if title is not None and title != commentable.title:
+        yield Act.TITLE, title
+    if url is not None and url != commentable.url:
+        yield Act.PAGE, url
+
+
+@owned
+async def erase(parley: Parley, by: Viewer, comment_id: UUID, reason: str = "") -> None:
+    """Delete somebody's comment for good: its text leaves the database, as when its author deletes it.
+
+    Only owners may erase. It is for content that must not be stored, such as illegal content. It works on hidden
+    comments and on those of people who have left. A deleted comment stays as it is. Raises Missing, Forbidden.
+    """
+    topic = await topic_of(parley, comment_id)
+    while True:
+        async with parley.reading() as reading:
+            told = await notifications.who_was_told(reading, comment_id)
+        async with parley.writing(topic, topic.about, QUEUE, *told) as write:
+            owner = await owner_in(write, by)
+            comment = await write.get(Comment, comment_id)
+            if comment is None or comment.deleted_at:
+                return
+            if await notifications.take_back(write, comment_id, told):
+                _record(write, owner, Act.ERASE, comment, reason)
+                await leave_tombstones(write, topic, comment, by=Remover.MODERATOR)
+                await reports.settle(write, comment_id)
+                return
+
+
+def _record(write: Write, moderator: User, act: Act, comment: Comment, reason: str = "") -> None:
+    place, person = Topic.parse(comment.topic), (comment.user_id, comment.username or DELETED)
+    record(write, moderator, act, place=place, comment_id=comment.id, person=person, reason=reason)
+
+
+# -- somebody leaves ----------------------------------------------------------------------------------------
+
+
+async def leave_behind(parley: Parley, user_id: UUID) -> None:
+    """Take the name of an account that is gone off what it reported and decided, and what was decided about it.
+
+    Reports of comments that went with it are settled. A few at a time; may be done again.
+    """
+    while await _left(parley, user_id):
+        async with parley.writing(QUEUE) as write:
+            for report in (await write.session.scalars(_pointless(user_id).limit(BATCH))).all():
+                write.destroy(report)
+            for report in (await write.session.scalars(_reported(user_id).limit(BATCH))).all():
+                report.username = DELETED
+                write.update(report)
+            for decision in (await write.session.scalars(_decided(user_id).limit(BATCH))).all():
+                if decision.user_id == user_id:
+                    decision.username = DELETED
+                if decision.person_id == user_id:
+                    decision.person_name = DELETED
+                write.update(decision)
+
+
+async def _left(parley: Parley, user_id: UUID) -> bool:
+    async with parley.reading() as reading:
+        for query in (_pointless(user_id), _reported(user_id), _decided(user_id)):
+            if await reading.scalar(query.limit(1)):
+                return True
+    return False
+
+
+def _pointless(user_id: UUID) -> Select[Report]:
+    gone = select(Comment.id).where(Comment.user_id == user_id, Comment.deleted_at.is_not(None))
+    return select(Report).where(Report.comment_id.in_(gone), Report.deleted_at.is_(None)).order_by(Report.seq)
+
+
+def _reported(user_id: UUID) -> Select[Report]:
+    theirs = (Report.user_id == user_id, Report.deleted_at.is_(None), Report.username != DELETED)
+    return select(Report).where(*theirs).order_by(Report.seq)
+
+
+def _decided(user_id: UUID) -> Select[Decision]:
+    by_them = (Decision.user_id == user_id) & (Decision.username != DELETED)
+    about_them = (Decision.person_id == user_id) & (Decision.person_name != DELETED)
+    return select(Decision).where(or_(by_them, about_them)).order_by(Decision.seq)

@@ -1,0 +1,101 @@
+"""Reports: that somebody finds that a comment should not stand. They live on the moderators' topic.
+
+A report is there while it is open. Once a moderator has seen to it, or the comment is gone, it is a tombstone, and who
+had reported what is forgotten; what was decided is in the audit trail (`app.moderation.audit_log`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid5
+
+from sqlalchemy import Select, String, Text, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.accounts.user import LONGEST_USERNAME
+from app.database import Base, Instant, Reading
+from app.live.model import LONGEST_TOPIC, Live, LiveModel, to_moderators
+from app.live.topics import QUEUE, Topic
+from app.live.viewers import Kind
+from app.live.write.transaction import Write
+
+LONGEST_NOTE = 1_000  # characters
+
+
+class Reason(StrEnum):
+    SPAM = "spam"
+    ABUSE = "abuse"
+    ILLEGAL = "illegal"
+    OTHER = "other"
+
+
+class Report(Live, Base):
+    __tablename__ = "reports"
+
+    user_id: Mapped[UUID] = mapped_column(index=True)  # who reports
+    username: Mapped[str] = mapped_column(String(LONGEST_USERNAME))
+    comment_id: Mapped[UUID] = mapped_column(index=True)
+    place: Mapped[str] = mapped_column(String(LONGEST_TOPIC))  # the comment's topic
+    reason: Mapped[str] = mapped_column(String(20))  # a Reason
+    note: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+
+    def erase(self) -> None:
+        self.username = self.note = ""
+
+
+def render(report: Report, kind: Kind = Kind.MODERATOR) -> dict[str, Any]:
+    return {
+        **report.tombstone(),
+        "comment_id": report.comment_id,
+        "place": report.place,
+        "username": report.username,
+        "reason": report.reason,
+        "note": report.note,
+        "created_at": report.created_at,
+    }
+
+
+REPORT = LiveModel("report", Report, render, to_moderators, lives_on=lambda topic: topic == QUEUE)
+
+
+def id_of(user_id: UUID, comment_id: UUID) -> UUID:
+    """The id of a new report. It includes the model's name, because the id of a like is made from the same person and
+    comment."""
+    return uuid5(user_id, f"report/{comment_id}")
+
+
+async def by(reading: Reading, user_id: UUID, comment_id: UUID) -> Report | None:
+    """This person's report of this comment, even if it is a tombstone. Older rows have other ids than `id_of` makes."""
+    theirs = (Report.user_id == user_id, Report.comment_id == comment_id)
+    return await reading.scalar(select(Report).where(*theirs))
+
+
+async def where(reading: Reading, comment_id: UUID) -> list[Topic]:
+    """The topic to be named by who writes what open reports of this comment should know; none where there are none."""
+    return [QUEUE] if await reading.scalar(_open(comment_id).limit(1)) else []
+
+
+async def settle(write: Write, comment_id: UUID) -> int:
+    """Nothing is left to decide about this comment. Answers of how many reports. The write holds `QUEUE`."""
+    reports = await _open_ones(write, comment_id)
+    for report in reports:
+        write.destroy(report)
+    return len(reports)
+
+
+async def touch(write: Write, comment_id: UUID) -> None:
+    """The comment says something else now: who looks at the queue reads it again. The write holds `QUEUE`."""
+    for report in await _open_ones(write, comment_id):
+        write.update(report)
+
+
+async def _open_ones(write: Write, comment_id: UUID) -> Sequence[Report]:
+    return (await write.session.scalars(_open(comment_id).order_by(Report.seq))).all()
+
+
+def _open(comment_id: UUID) -> Select[Report]:
+    return select(Report).where(Report.comment_id == comment_id, Report.deleted_at.is_(None))

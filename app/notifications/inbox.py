@@ -1,0 +1,109 @@
+"""Inboxes: reading one's notifications, page by page, and marking them as read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, func, select
+
+from app.database import Reading
+from app.errors import Missing, SignInFirst, Stale
+from app.live.cursors import write_cursor
+from app.live.model import Live
+from app.live.service import Parley
+from app.live.topics import Topic
+from app.live.viewers import Viewer
+from app.live.write.sequences import read_heads
+from app.live.write.transaction import owned
+from app.notifications.notifications import Notification
+
+PAGE = 50  # notifications
+LARGEST_PAGE = 100
+BATCH = 200  # notifications that are marked in one transaction
+NEWEST = 10  # what a page that is about something else comes with
+
+Matches = Callable[[Live], bool]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A snapshot of one's newest notifications, or of those before some seq, and the cursor that goes with it."""
+
+    cursor: str
+    notifications: list[Notification]
+    before: int | None  # what to ask for next, None at the beginning
+    unread: int  # of all
+    earlier_unread: int  # of those before this page
+
+
+async def page(reading: Reading, viewer: Viewer, before: int | None = None, limit: int = PAGE) -> Page:
+    """The counter first, then the rows: what comes between the two is in both the page and the stream."""
+    own = _own_topic(viewer)
+    epoch, heads = await read_heads(reading, [own])
+    query = _on(own) if before is None else _on(own).where(Notification.created_seq < before)
+    newest = query.order_by(Notification.created_seq.desc()).limit(limit + 1)
+    rows = list((await reading.scalars(newest)).all())
+    more = len(rows) > limit
+    rows = rows[:limit][::-1]
+    unread = await _count_unread(reading, own)
+    earlier = await _count_unread(reading, own, before=rows[0].created_seq) if more else 0
+    return Page(write_cursor(epoch, heads), rows, rows[0].created_seq if more else None, unread, earlier)
+
+
+@owned
+async def mark(parley: Parley, viewer: Viewer, id: UUID, read: bool | None, matches: Matches) -> Notification:
+    """Mark one as read, or as unread; None, or what it is already, takes no seq. Raises Missing, Stale."""
+    async with parley.writing(_own_topic(viewer)) as write:
+        notification = await write.get(Notification, id)
+        if notification is None or notification.deleted_at or notification.user_id != viewer.user_id:
+            raise Missing("This notification no longer exists.")
+        if not matches(notification):
+            raise Stale(notification)
+        if read is not None and read != bool(notification.read_at):
+            notification.read_at = datetime.now(UTC) if read else None
+            write.update(notification)
+    return notification
+
+
+@owned
+async def mark_all(parley: Parley, viewer: Viewer, upto: int) -> int:
+    """Mark notifications as read that were created up to this seq; newer ones were not seen yet. Returns how many.
+
+    One transaction marks at most `BATCH` of them, so that other writers to this topic and its streams get their turns.
+    If the process is killed in between, the newest ones stay unread, and the same call marks them.
+    """
+    own = _own_topic(viewer)
+    seen = _on(own).where(Notification.read_at.is_(None), Notification.created_seq <= upto)
+    marked = 0
+    while True:
+        async with parley.writing(own) as write:
+            batch = seen.order_by(Notification.created_seq).limit(BATCH)
+            rows = (await write.session.scalars(batch)).all()
+            for row in rows:
+                row.read_at = datetime.now(UTC)
+                write.update(row)
+        marked += len(rows)
+        if len(rows) < BATCH:
+            return marked
+
+
+async def _count_unread(reading: Reading, own: Topic, before: int | None = None) -> int:
+    unread = (Notification.topic == str(own), Notification.deleted_at.is_(None), Notification.read_at.is_(None))
+    query = select(func.count()).select_from(Notification).where(*unread)
+    if before is not None:
+        query = query.where(Notification.created_seq < before)
+    return await reading.scalar(query) or 0
+
+
+def _on(own: Topic) -> Select[Any]:
+    return select(Notification).where(Notification.topic == str(own), Notification.deleted_at.is_(None))
+
+
+def _own_topic(viewer: Viewer) -> Topic:
+    if viewer.user_id is None:
+        raise SignInFirst
+    return Topic.account(viewer.user_id)

@@ -1,0 +1,215 @@
+"""Notifications: that somebody replied to one, or named one. They live on their person's own topic, like its likes.
+
+Written in the transaction of the comment that they tell of, and gone with it. They say who and where, never what: a
+text that is deleted is gone here, too.
+
+1. Who is to be told is looked up before anything is locked, for their topics are locked with the comment's. What is
+   decided on then is looked at again under the locks: who has left meanwhile is told nothing.
+2. The comment's topic is locked by whoever tells of it or takes back. So who was told of it changes under that lock
+   alone, but for people who leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid5
+
+from sqlalchemy import Index, String, func, select, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.accounts.user import DELETED, LONGEST_USERNAME, User
+from app.commentables import commentables
+from app.commentables.commentables import LONGEST_TITLE, MAX_URL
+from app.comments.mentions import MOST_MENTIONS
+from app.database import Base, Instant, Reading
+from app.live.model import LONGEST_TOPIC, Live, LiveModel, to_its_author
+from app.live.service import Parley
+from app.live.topics import Topic
+from app.live.viewers import Kind, Viewer
+from app.live.write.transaction import Write
+from app.notifications import mutes
+
+MOST_TOLD = MOST_MENTIONS + 1  # of one comment, however often it is edited
+LIMIT_WINDOW = timedelta(minutes=10)  # for the next two limits
+MAX_FROM_ONE_TO_ONE = 20  # notifications from one author's comments for one person
+MAX_FROM_ONE = 100  # notifications from one author's comments for all people together
+BATCH = 200  # notifications in one transaction, when somebody leaves
+
+
+class About(StrEnum):
+    """What a notification is about."""
+
+    REPLY = "reply"
+    MENTION = "mention"
+
+
+class Notification(Live, Base):
+    __tablename__ = "notifications"
+
+    user_id: Mapped[UUID]  # who is told
+    kind: Mapped[str] = mapped_column(String(10))  # an About
+    comment_id: Mapped[UUID] = mapped_column(index=True)
+    place: Mapped[str] = mapped_column(String(LONGEST_TOPIC))  # the comment's topic
+    title: Mapped[str] = mapped_column(String(LONGEST_TITLE), default="", server_default=text("''"))  # of it, then
+    url: Mapped[str] = mapped_column(String(MAX_URL), default="", server_default=text("''"))  # of the host's page, then
+    actor_id: Mapped[UUID]  # the author of the comment
+    actor_name: Mapped[str] = mapped_column(String(LONGEST_USERNAME))
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    read_at: Mapped[datetime | None] = mapped_column(Instant)
+
+    @property
+    def author_id(self) -> UUID:
+        return self.user_id
+
+    def erase(self) -> None:
+        self.actor_name = self.title = self.url = ""
+
+    def tombstone(self) -> dict[str, Any]:
+        place = Topic.parse(self.place)
+        return {**super().tombstone(), "commentable_type": place.type, "commentable_id": place.id}
+
+
+# For `_within_limits`, and for finding all notifications from one author.
+Index("ix_notifications_actor_id_created_at", Notification.actor_id, Notification.created_at)
+
+
+def render(notification: Notification, kind: Kind = Kind.AUTHOR) -> dict[str, Any]:
+    return {
+        **notification.tombstone(),
+        "kind": notification.kind,
+        "comment_id": notification.comment_id,
+        "title": notification.title,
+        "url": notification.url,
+        "actor_name": notification.actor_name,
+        "created_at": notification.created_at,
+        "read": notification.read_at is not None,
+    }
+
+
+NOTIFICATION = LiveModel("notification", Notification, render, to_its_author, lives_on=lambda topic: topic.is_account)
+
+# Who is to be told of a comment, and why.
+Told = Mapping[UUID, About]
+
+
+def id_of(user_id: UUID, comment_id: UUID) -> UUID:
+    """The id of a new notification. It includes the model's name, because the id of a like is made from the same person
+    and comment. Older rows have other ids, so earlier notifications are looked up by person and comment."""
+    return uuid5(user_id, f"notification/{comment_id}")
+
+
+# -- who is told --------------------------------------------------------------------------------------------
+
+
+async def whom(
+    reading: Reading,
+    author: Viewer,
+    mentioned: Sequence[UUID],
+    parent_author_id: UUID | None = None,
+    but: UUID | None = None,
+) -> Told:
+    """The people to notify of a comment: those whom it mentions, and the author of its parent. Its own author is left
+    out, and so are people who were notified of the comment `but` before."""
+    told = dict.fromkeys(mentioned, About.MENTION)
+    if parent_author_id is not None:
+        told[parent_author_id] = About.REPLY
+    known = {author.user_id, *(await _already_told(reading, but) if told and but else ())}
+    return {id_: about for id_, about in told.items() if id_ not in known}
+
+
+async def tell(write: Write, author: Viewer, comment_id: UUID, place: Topic, told: Told) -> None:
+    """Notify those of them that stand, each once for this comment. The write holds their topics, and the comment's."""
+    if not told:
+        return
+    already = await _already_told(write.session, comment_id)
+    standing = select(User.id).where(User.id.in_(told), User.deleted_at.is_(None), User.blocked_at.is_(None))
+    there = set((await write.session.scalars(standing)).all()) - already
+    await write.session.flush()  # the row of the commentable may have been made by this write
+    commentable = (await commentables.of(write.session, [place]))[place]
+    now = datetime.now(UTC)
+    there -= await mutes.who_mutes(write.session, author.user_id, there)
+    wanted = await _within_limits(write.session, author, [id_ for id_ in told if id_ in there], now)
+    for user_id in wanted[: MOST_TOLD - len(already)]:
+        write.create(
+            Notification(
+                id=id_of(user_id, comment_id), topic=str(Topic.account(user_id)), user_id=user_id, kind=told[user_id],
+                comment_id=comment_id, place=str(place), title=commentable.title, url=commentable.url,
+                actor_id=author.user_id, actor_name=author.username, created_at=now,
+            )
+        )  # fmt: skip
+
+
+async def _within_limits(reading: Reading, author: Viewer, wanted: list[UUID], now: datetime) -> list[UUID]:
+    """The people in `wanted` whom this author may notify now. The others get no notification of the comment.
+
+    Notifications that were taken back count, too, so deleting comments does not allow more.
+    """
+    recent = (Notification.actor_id == author.user_id, Notification.created_at > now - LIMIT_WINDOW)
+    counts = select(Notification.user_id, func.count()).where(*recent).group_by(Notification.user_id)
+    made: dict[UUID, int] = {row[0]: row[1] for row in (await reading.execute(counts)).all()}
+    allowed = [id_ for id_ in wanted if made.get(id_, 0) < MAX_FROM_ONE_TO_ONE]
+    return allowed[: max(0, MAX_FROM_ONE - sum(made.values()))]
+
+
+async def _already_told(reading: Reading, comment_id: UUID) -> set[UUID]:
+    return set((await reading.scalars(select(Notification.user_id).where(_of(comment_id)))).all())
+
+
+# -- what is taken back -------------------------------------------------------------------------------------
+
+
+async def who_was_told(reading: Reading, comment_id: UUID) -> list[Topic]:
+    """The topics on which this comment's notifications are."""
+    there = select(Notification.user_id).where(_of(comment_id), Notification.deleted_at.is_(None))
+    return [Topic.account(id_) for id_ in await reading.scalars(there)]
+
+
+async def take_back(write: Write, comment_id: UUID, topics: list[Topic]) -> bool:
+    """The comment is no more. The write holds these topics, which `who_was_told` has found, and the comment's own.
+
+    False, with nothing done, where somebody else was told before the locks were taken: look again.
+    """
+    there = select(Notification).where(_of(comment_id), Notification.deleted_at.is_(None))
+    rows = (await write.session.scalars(there)).all()
+    if not {row.topic for row in rows} <= {str(topic) for topic in topics}:
+        return False
+    for row in rows:
+        write.destroy(row)
+    return True
+
+
+async def leave_behind(parley: Parley, user_id: UUID, erase: bool) -> None:
+    """An account is gone. What it was told goes; what others were told of it goes, too, or loses the name.
+
+    A few at a time, each person's by themselves; may be done again. Nobody is told of that account any more.
+    """
+    await _leave(parley, _on(Topic.account(user_id)), erase=True)
+    await _leave(parley, (Notification.actor_id == user_id) & (Notification.actor_name != DELETED), erase)
+
+
+async def _leave(parley: Parley, left: Any, erase: bool) -> None:
+    left = select(Notification).where(left, Notification.deleted_at.is_(None))
+    while True:
+        async with parley.reading() as reading:
+            found = await reading.scalar(left.limit(1))
+        if found is None:
+            return
+        async with parley.writing(Topic.parse(found.topic)) as write:
+            here = left.where(Notification.topic == found.topic).order_by(Notification.seq).limit(BATCH)
+            for row in (await write.session.scalars(here)).all():
+                if erase:
+                    write.destroy(row)
+                else:
+                    row.actor_name = DELETED
+                    write.update(row)
+
+
+def _of(comment_id: UUID) -> Any:
+    return Notification.comment_id == comment_id
+
+
+def _on(topic: Topic) -> Any:
+    return Notification.topic == str(topic)

@@ -1,0 +1,273 @@
+"""Pages: what a browser opens. Each carries its first snapshot and the cursor that goes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from app.accounts.identity import current_viewer, parley_of
+from app.accounts.user import find_user, render
+from app.commentables import commentables, commentables_api, host_pages
+from app.comments import form, threads
+from app.comments.comments_api import snapshot, window_from
+from app.comments.form import NOTHING_UNSENT, Unsent
+from app.database import Reading
+from app.demo import ARTICLES, Article
+from app.http.middleware.guard import is_listed
+from app.http.middleware.host_names import is_unregistrable, name_in
+from app.http.problems import Problem
+from app.http.responses import answer
+from app.http.security_headers import framed_by
+from app.likes import likes_api
+from app.live.topics import BadTopic, Topic
+from app.mail.mail_queue import kept
+from app.moderation import moderation_api, moderation_queue
+from app.moderation.audit_log import Decision
+from app.moderation.reports import Report
+from app.notifications import inbox as inboxes
+from app.notifications.notifications_api import snapshot as notifications_snapshot
+from app.pages.assets import FOR_ANYBODY
+from app.pages.guest_pages import GuestPage, GuestPages
+from app.pages.service_worker import may_keep
+from app.pages.templates import page, rendered, respond, sources
+
+UNTITLED = "Comments"  # the heading of a page without a title
+EMBED = "/embed"  # the prefix of the paths of embedded threads
+NOT_INDEXED = {"X-Robots-Tag": "noindex"}
+
+
+async def front(request: Request) -> Response:
+    async with parley_of(request).reading() as reading:
+        bootstrap = await _bootstrap(request, reading)
+        found, cursor = await commentables.snapshot(reading, articles_of(request))
+    bootstrap["commentables"] = commentables_api.snapshot(found.values(), cursor)
+    articles = [
+        {"path": f"/{topic}", "title": found[topic].title or article.title, "summary": article.summary,
+         "comments_count": found[topic].comments_count, "commentable_type": topic.type, "commentable_id": topic.id}
+        for topic, article in articles_of(request).items()
+    ]  # fmt: skip
+    context = {"articles": articles, "public_url": parley_of(request).settings.public_url}
+    html = page(request, "front.html", {"title": "Parley", "bootstrap": bootstrap, **context})
+    return await may_keep(request, html)
+
+
+def articles_of(request: Request) -> Mapping[Topic, Article]:
+    """The demo's articles in development; none in production."""
+    return ARTICLES if parley_of(request).settings.environment == "development" else {}
+
+
+async def thread(request: Request) -> Response:
+    """A thread with its article, if it has one. The composer's form posts here, too. `?host=1` redirects to the host's
+    page, if it is known. `?before=`, `?after=` and `?around=` select a window as in `GET /api/comments/`: the links to
+    earlier and newer comments work without scripts."""
+    if request.method == "POST":
+        return await form.post(request, topic_of(request), "", _show)
+    return _moved(request, "") or await _at_host(request) or await _show(request)
+
+
+async def _at_host(request: Request) -> Response | None:
+    if request.query_params.get("host") != "1":
+        return None
+    topic = topic_of(request)
+    async with parley_of(request).reading() as reading:
+        url = (await commentables.of(reading, [topic]))[topic].url
+    listed = url and host_pages.is_listed(parley_of(request).settings, url)  # the list may have changed since
+    return RedirectResponse(url, 302, {"Cache-Control": "no-store"}) if listed else None
+
+
+async def embedded(request: Request) -> Response:
+    """The thread alone, to stand in iframes of others' pages. `static/js/embed/embed.js` puts it there."""
+    if request.method == "POST":
+        return for_hosts(request, await form.post(request, topic_of(request), EMBED, _show_embedded))
+    return _moved(request, EMBED) or await _show_embedded(request)
+
+
+async def _show(request: Request, unsent: Unsent = NOTHING_UNSENT) -> Response:
+    return await _thread(request, "thread.html", "", unsent)
+
+
+async def _show_embedded(request: Request, unsent: Unsent = NOTHING_UNSENT) -> Response:
+    html = await _thread(request, "embed.html", EMBED, unsent, hosts=_hosts(request))
+    html.headers.update(NOT_INDEXED)
+    return for_hosts(request, html)
+
+
+async def check(request: Request) -> Response:
+    """Why a thread or a number does not appear in a host's page: `embed.js` asks this if it gets no response.
+
+    `topic`: what is wrong with the name in the page, or null. `listed`: whether the asking page's origin may embed
+    threads and read numbers. `message`: what is wrong, for the person who made the page. Any origin may ask, because
+    the origin may be missing in the list; the response tells no secret.
+    """
+    _, refused = commentables_api.read_names(request)
+    origin = request.headers.get("origin")
+    listed = origin is None or is_listed(request.scope, parley_of(request).settings.allowed_origins)
+    topic = next(iter(refused.values()), None)
+    unlisted = f"This page may not show comments. Add {origin} to ALLOWED_ORIGINS of Parley, and restart Parley."
+    message = topic or ("No response, though this page may show comments." if listed else unlisted)
+    return answer({"topic": topic, "listed": listed, "message": message}, headers=FOR_ANYBODY)
+
+
+def _hosts(request: Request) -> str:
+    return " ".join(sorted(parley_of(request).settings.allowed_origins))
+
+
+def for_hosts(request: Request, html: Response) -> Response:
+    """Allow the listed origins to show the page in an iframe."""
+    html.headers["Content-Security-Policy"] = framed_by(parley_of(request).settings.allowed_origins)
+    return html
+
+
+async def _thread(request: Request, template: str, under: str, unsent: Unsent, **context: Any) -> Response:
+    topic = topic_of(request)
+    window = window_from(request)
+    is_newest = not any(value is not None for value in window.values())
+    viewer = await current_viewer(request)
+    is_shared = is_newest and not viewer.signed_in and unsent is NOTHING_UNSENT
+    async with parley_of(request).reading() as reading:
+        counters = await threads.read_counters(reading, topic)
+        version = (*counters, sources(request))
+        if is_shared and (stored := guest_pages_of(request).get((template, topic), version)):
+            return await may_keep(request, respond(request, stored.renewed(datetime.now(UTC), uuid4())))
+        bootstrap = await _bootstrap(request, reading)
+        first = await threads.page(reading, viewer, topic, limit=threads.PAGE, counters=counters, **window)
+        if viewer.signed_in:
+            bootstrap["likes"] = await likes_api.snapshot(reading, viewer, topic)
+    bootstrap |= {"thread": snapshot(first, viewer), "topics": [str(topic)]}
+    bootstrap["commentables"] = commentables_api.snapshot([first.commentable], first.commentable_cursor)
+    bootstrap["cursors"].append(first.cursor)
+    article = articles_of(request).get(topic)
+    # Never use words of the address: anybody could make a page of ours with a heading of their choice.
+    title = first.commentable.title or (article.title if article else UNTITLED)
+    is_indexed = bool(article or first.commentable.title or first.commentable.comments_count)
+    url = first.commentable.url
+    context["host_url"] = url if url and host_pages.is_listed(parley_of(request).settings, url) else None
+    context |= {"title": title, "article": article, "is_indexed": is_indexed, "bootstrap": bootstrap}
+    context |= {"path": f"{under}/{quote(str(topic))}", "canonical": None if is_newest else f"/{quote(str(topic))}"}
+    context["composer"] = form.fields(unsent)
+    problem = unsent.problem
+    text = rendered(request, template, context)
+    if is_shared and is_indexed:  # not the pages of whatever address somebody makes up
+        made = GuestPage(version, text, bootstrap["now"], context["composer"]["form_id"])
+        guest_pages_of(request).put((template, topic), made)
+    html = respond(request, text, problem.status if problem else 200)
+    html.headers.update({} if is_indexed else NOT_INDEXED)
+    html.headers.update(problem.headers if problem else {})
+    return await may_keep(request, html) if problem is None and is_newest else html
+
+
+def guest_pages_of(request: Request) -> GuestPages:
+    guest_pages: GuestPages = request.app.state.guest_pages
+    return guest_pages
+
+
+async def account(request: Request) -> Response:
+    return await _plain(request, "account.html", "Your account")
+
+
+async def inbox(request: Request) -> Response:
+    """All of one's notifications, page by page; the bell has the newest."""
+    async with parley_of(request).reading() as reading:
+        bootstrap = await _bootstrap(request, reading, notifications=inboxes.PAGE)
+    return page(request, "inbox.html", {"title": "Notifications", "bootstrap": bootstrap})
+
+
+async def moderation(request: Request) -> Response:
+    """For moderators; for all others there is nothing here."""
+    if not (await current_viewer(request)).moderator:
+        raise Problem(404, "Page not found.")
+    async with parley_of(request).reading() as reading:
+        bootstrap = await _bootstrap(request, reading)
+        bootstrap["decisions"] = moderation_api.decisions(first := await moderation_queue.page(reading, Decision))
+    bootstrap["cursors"].append(first.cursor)
+    return page(request, "moderation.html", {"title": "Moderation", "bootstrap": bootstrap})
+
+
+async def reset(request: Request) -> Response:
+    return await _plain(request, "reset.html", "Choose a new password")
+
+
+async def confirm(request: Request) -> Response:
+    return await _plain(request, "confirm.html", "Confirm your email")
+
+
+async def unlock(request: Request) -> Response:
+    return await _plain(request, "unlock.html", "Unlock your account")
+
+
+async def mail(request: Request) -> Response:
+    """The mails that would have been sent, in development. Their links lead to the host at which this page was opened.
+
+    It is shown only at names that nobody can register: `app.http.middleware.host_names` has the reason.
+    """
+    if not is_unregistrable(name_in(request.headers.get("host", "localhost")) or "."):
+        raise Problem(404, "Open /dev/mail at localhost or at an IP address.")
+    settings = parley_of(request).settings
+    here = f"{request.base_url}".rstrip("/") + settings.root_path
+    async with parley_of(request).reading() as reading:
+        mails = [
+            {"id": mail.id, "to": mail.address, "subject": mail.subject, "sent_at": mail.sent_at,
+             "text": (mail.text or "").replace(settings.public_url, here)}
+            for mail in await kept(reading)
+        ]  # fmt: skip
+    return await _plain(request, "mail.html", "Mail", mails=mails)
+
+
+async def change_password(request: Request) -> Response:
+    """Where password managers look for the page (W3C, "A well-known URL for changing passwords")."""
+    return RedirectResponse("/account", 302)
+
+
+async def _plain(request: Request, template: str, title: str, **context: Any) -> Response:
+    async with parley_of(request).reading() as reading:
+        bootstrap = await _bootstrap(request, reading)
+    return page(request, template, {"title": title, "bootstrap": bootstrap, **context})
+
+
+async def _bootstrap(request: Request, reading: Reading, notifications: int = inboxes.NEWEST) -> dict[str, Any]:
+    """Who is looking, with the newest of their notifications, and from where on their own topic is to be followed: the
+    counter first, then the rows."""
+    viewer = await current_viewer(request)
+    settings = parley_of(request).settings
+    confirmation = settings.require_confirmation
+    bootstrap: dict[str, Any] = {
+        "now": datetime.now(UTC),
+        "user": None, "cursors": [], "thread": None, "topics": [], "commentables": None, "likes": None,
+        "reports": None, "decisions": None,
+        "notifications": None, "confirmation_required": confirmation, "undo_seconds": settings.undo_seconds,
+    }  # fmt: skip
+    if viewer.user_id is not None:
+        first = await inboxes.page(reading, viewer, limit=notifications)
+        user = await find_user(reading, viewer.user_id)
+        bootstrap |= {"user": user and render(user), "cursors": [first.cursor]}
+        bootstrap["notifications"] = notifications_snapshot(first)
+    if viewer.moderator:
+        bootstrap["reports"] = moderation_api.reports(queue := await moderation_queue.page(reading, Report))
+        bootstrap["cursors"].append(queue.cursor)
+    return bootstrap
+
+
+def _moved(request: Request, prefix: str) -> Response | None:
+    """A redirect to the page's canonical address, if the request has another form of the id (`app.live.topics`)."""
+    topic = topic_of(request)
+    if topic.id == request.path_params["id"]:
+        return None
+    query = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse(f"{prefix}/{topic.type}/{quote(topic.id)}{query}", 308, {"Cache-Control": "no-store"})
+
+
+def topic_of(request: Request) -> Topic:
+    """The topic that the page's path names. Raises Problem 404."""
+    try:
+        topic = Topic.commentable(request.path_params["type"], request.path_params["id"])
+    except BadTopic:
+        raise Problem(404, "Page not found.") from None
+    if topic.type not in parley_of(request).settings.commentable_types:
+        raise Problem(404, "Page not found.")
+    return topic

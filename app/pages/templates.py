@@ -1,0 +1,109 @@
+"""Templates: Jinja2 with escaping always on."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from gzip import GzipFile
+from io import BytesIO
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from pydantic_core import to_json
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from app.accounts.identity import parley_of
+from app.comments import markdown
+from app.comments.folding import is_long
+from app.comments.threads import as_drawn
+from app.pages.assets import FrontEnd, accepted
+from app.settings import PACKAGE
+from app.text.bidi import isolated
+
+TEMPLATES = PACKAGE / "templates"
+GZIP_LEVEL = 5  # 2 % longer than by 9, in 60 % of the time
+MAX_PADDING_BYTES = 100
+
+
+def _tojson(value: Any) -> Markup:
+    """JSON that is safe inside a <script> block: no `<` can close it."""
+    text = to_json(value).decode()
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def _markdown(text: str) -> Markup:
+    return Markup(markdown.html(text))
+
+
+def _environment() -> Environment:
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
+    environment.filters |= {"tojson": _tojson, "as_drawn": as_drawn, "markdown": _markdown}
+    environment.filters |= {"isolated": isolated, "is_long": is_long}
+    return environment
+
+
+_templates = _environment()
+
+
+def compile_all() -> None:
+    """Compile every template, so that no request waits for it. The first page after a start would stop the event loop
+    for 100 to 200 ms."""
+    for name in _templates.list_templates():
+        _templates.get_template(name)
+
+
+def page(request: Request, name: str, context: Mapping[str, Any], status: int = 200) -> HTMLResponse:
+    """A rendered page. It is never cached: it contains a snapshot, and a person's name."""
+    return respond(request, rendered(request, name, context), status)
+
+
+def respond(request: Request, text: str, status: int = 200) -> HTMLResponse:
+    """The response with this HTML, compressed if the client accepts that."""
+    html = text.encode()
+    headers = {"Cache-Control": "no-store", "Vary": "Accept-Encoding"}
+    if "gzip" in accepted(request.headers.get("accept-encoding", "")):
+        return HTMLResponse(compressed(html), status, {**headers, "Content-Encoding": "gzip"})
+    return HTMLResponse(html, status, headers)
+
+
+def sources(request: Request) -> tuple[str, int]:
+    """The front end's release, and the time of the newest template: pages of one context differ only if these do.
+    Outside of development neither changes, and the time is 0."""
+    front_end: FrontEnd = request.app.state.front_end
+    is_watched = front_end.is_rebuilt
+    newest = max(entry.stat().st_mtime_ns for entry in os.scandir(TEMPLATES)) if is_watched else 0
+    return front_end.refresh().version, newest
+
+
+def rendered(request: Request, name: str, context: Mapping[str, Any]) -> str:
+    """The HTML of a page.
+
+    Paths in a template begin with `base`, which is where Parley is on its host. `static(source)` is the path of the
+    file that is built from this source, and `preloads(script)` are those of the modules that a script imports.
+    """
+    base = parley_of(request).settings.root_path
+    release = request.app.state.front_end.refresh()
+    static = {
+        "static": lambda source: base + release.url(source),
+        "preloads": lambda source: [base + path for path in release.preloads(source)],
+    }
+    return _templates.get_template(name).render(base=base, **static, **context)
+
+
+def compressed(html: bytes) -> bytes:
+    """HTML by gzip. 35 KB become 7 in 0.8 ms, and on 3G they arrive 300 ms earlier.
+
+    A page has a person's own data next to other people's texts, so the lengths of many responses could tell something
+    of that data (BREACH). A file name of random length blurs each, as in Django's GZipMiddleware
+    (https://docs.djangoproject.com/en/stable/ref/middleware/#module-django.middleware.gzip).
+    """
+    padding = "x" * (1 + secrets.randbelow(MAX_PADDING_BYTES))
+    buffer = BytesIO()
+    with GzipFile(padding, "wb", GZIP_LEVEL, buffer, mtime=0) as file:
+        file.write(html)
+    return buffer.getvalue()

@@ -1,0 +1,46 @@
+import { ANNOUNCEMENT, ENTRY_WANTED } from "../core/events.js";
+import { Form } from "../ui/form.js";
+
+/** @typedef {{ bus: Backbone.Events, form: import("../ui/form.js").Form, model: Parley.Account }} Fields */
+
+/** One's address, the one that waits to be confirmed, and how to change it. */
+export const EmailView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+  events: {
+    submit: "submit",
+    "click .email__send-again": "sendAgain",
+  },
+
+  initialize({ bus }) {
+    this.bus = bus;
+    this.form = new Form(this.el.querySelector("form"));
+    this.listenTo(this.model, "change", this.render);
+    this.listenTo(this.model, "change:id", () => this.form.reset());
+    this.render();
+  },
+
+  render() {
+    const { email, unconfirmed_email, confirmed } = this.model.attributes;
+    this.part("current").textContent = email ?? "";
+    this.part("unconfirmed").hidden = confirmed !== false;
+    this.part("waiting").hidden = !unconfirmed_email;
+    this.part("new").textContent = unconfirmed_email ?? "";
+  },
+
+  part(name) {
+    return this.el.querySelector(`.email__${name}`);
+  },
+
+  async submit(event) {
+    event.preventDefault();
+    const { email, current_password } = this.form.fields;
+    const fields = { email: email.value, current_password: current_password.value };
+    if (!(await this.form.send(() => this.model.changeEmail(fields)))) return;
+    this.form.reset();
+    const waiting = this.model.get("unconfirmed_email");
+    if (waiting) this.bus.trigger(ANNOUNCEMENT, `We've sent a link to ${waiting}.`);
+  },
+
+  sendAgain() {
+    this.bus.trigger(ENTRY_WANTED, "confirm");
+  },
+});

@@ -1,0 +1,11 @@
+import { request } from "../core/sync.js";
+
+/** One sign-in of this account: {device, address, created_at, seen_at, remembered, current}. */
+export const Login = Backbone.Model.extend({
+  urlRoot: "/api/logins",
+
+  /** Sign out there. Rejected with a Problem. */
+  end() {
+    return request("delete", this);
+  },
+});

@@ -1,0 +1,108 @@
+import { ANNOUNCEMENT, LOGIN_ENDED } from "../core/events.js";
+import { LoginView } from "./login_view.js";
+
+const UNAUTHORIZED = 401;
+
+/** @typedef {{ bus: Backbone.Events, account: Parley.Account, list: HTMLElement, views: Map<string, any> }} Fields */
+
+/** The list of logins, and how to end those one does not want. No event tells of others' comings: it looks again. */
+export const LoginsView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+  events: { "click .logins__end-others": "endOthers" },
+
+  initialize({ bus, account }) {
+    this.bus = bus;
+    this.account = account;
+    this.list = this.el.querySelector(".logins__list");
+    this.views = new Map();
+    this.listenTo(this.collection, "update reset", this.render);
+    this.listenTo(account, "change:id", this.begin);
+    this.listenTo(account, "renewed", this.look);
+    window.addEventListener("focus", () => this.look());
+    document.addEventListener("visibilitychange", () => this.look());
+    this.begin();
+  },
+
+  begin() {
+    this.collection.forget();
+    this.look();
+  },
+
+  look() {
+    const seen = document.visibilityState === "visible";
+    if (seen && this.account.isSignedIn()) this.act(() => this.collection.refetch());
+  },
+
+  render() {
+    for (const [id, view] of this.views) {
+      if (!this.collection.has(id)) this.drop(view);
+    }
+    this.collection.each((login, index) => this.place(login, index));
+    this.el.querySelector(".logins__end-others").hidden = this.collection.others().length === 0;
+    this.renderBefore();
+  },
+
+  // Only one that moved is touched: moving an element takes the focus out of it.
+  place(login, index) {
+    const { el } = this.views.get(login.id) ?? this.show(login);
+    const there = this.list.children[index] ?? null;
+    if (there !== el) this.list.insertBefore(el, there);
+  },
+
+  show(login) {
+    const view = new LoginView({ model: login });
+    this.listenTo(view, "end", this.end);
+    this.views.set(login.id, view);
+    return view;
+  },
+
+  drop(view) {
+    const hadFocus = view.el.contains(document.activeElement);
+    this.views.delete(view.model.id);
+    view.remove();
+    if (hadFocus) this.takeFocus();
+  },
+
+  takeFocus() {
+    this.el.querySelector(".logins__heading").focus({ preventScroll: true });
+  },
+
+  // Somebody who was not there then has a reason to change the password.
+  renderBefore() {
+    const { last_at, last_address } = this.collection.signIns ?? {};
+    this.el.querySelector(".logins__before").hidden = !last_at;
+    if (!last_at) return;
+    this.el.querySelector(".logins__before-time").setAttribute("datetime", last_at);
+    this.el.querySelector(".logins__before-address").textContent =
+      last_address ?? "an unknown address";
+  },
+
+  async end(login) {
+    const done = await this.act(() => this.collection.end(login));
+    if (done) this.bus.trigger(ANNOUNCEMENT, `Signed out: ${login.get("device")}.`);
+  },
+
+  async endOthers() {
+    const done = await this.act(() => this.collection.endOthers());
+    if (!done) return;
+    this.takeFocus();
+    this.bus.trigger(ANNOUNCEMENT, "Signed out everywhere else.");
+  },
+
+  async act(doing) {
+    try {
+      await doing();
+      this.say("");
+      return true;
+    } catch (problem) {
+      if (problem.status === UNAUTHORIZED) this.bus.trigger(LOGIN_ENDED, {});
+      this.say(problem.message);
+      return false;
+    }
+  },
+
+  say(message) {
+    const note = this.el.querySelector(".logins__problem");
+    note.textContent = message;
+    note.hidden = message === "";
+  },
+});

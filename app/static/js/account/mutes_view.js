@@ -1,0 +1,69 @@
+import { ANNOUNCEMENT } from "../core/events.js";
+import { fromTemplate } from "../core/template.js";
+
+/**
+ * @typedef {{
+ *   turn: number,
+ *   account: Parley.Account,
+ *   moderation: Parley.Moderation,
+ *   bus: Backbone.Events,
+ * }} Fields
+ */
+
+/** The list of muted people on the account page. It is read when the page opens, and after each change. */
+export const MutesView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+  events: { "click .mute__end": "unmute" },
+
+  /** Options: `account`, `moderation`, `bus`. */
+  initialize({ account, moderation, bus }) {
+    Object.assign(this, { account, moderation, bus });
+    this.turn = 0;
+    this.listenTo(account, "change:id", this.look);
+    this.look();
+  },
+
+  async look() {
+    this.turn += 1;
+    const mine = this.turn;
+    this.show([]);
+    if (!this.account.isSignedIn()) return;
+    try {
+      const { mutes } = await this.moderation.mutes();
+      if (mine === this.turn) this.show(mutes);
+    } catch (problem) {
+      this.complain(problem.message);
+    }
+  },
+
+  show(mutes) {
+    this.complain("");
+    this.el.querySelector(".mutes__none").hidden = mutes.length > 0;
+    this.el.querySelector(".mutes__list").replaceChildren(...mutes.map(lineOf));
+  },
+
+  async unmute({ delegateTarget: button }) {
+    const { muteId: id, name } = button.closest(".mute").dataset;
+    try {
+      await this.moderation.unmute(id);
+    } catch (problem) {
+      return this.complain(problem.message);
+    }
+    this.el.querySelector(".mutes__heading").focus({ preventScroll: true });
+    this.bus.trigger(ANNOUNCEMENT, `${name} is no longer muted.`);
+    await this.look();
+  },
+
+  complain(message) {
+    const note = this.el.querySelector(".mutes__problem");
+    note.textContent = message;
+    note.hidden = message === "";
+  },
+});
+
+const lineOf = ({ id, username }) => {
+  const line = fromTemplate("mute");
+  Object.assign(line.dataset, { muteId: id, name: username });
+  line.querySelector(".mute__name").textContent = username;
+  line.querySelector(".mute__end").setAttribute("aria-label", `Unmute ${username}`);
+  return line;
+};

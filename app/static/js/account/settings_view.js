@@ -1,0 +1,40 @@
+import { ENTRY_WANTED } from "../core/events.js";
+import { DeletionView } from "./deletion_view.js";
+import { EmailView } from "./email_view.js";
+import { Logins } from "./logins.js";
+import { LoginsView } from "./logins_view.js";
+import { MutesView } from "./mutes_view.js";
+import { PasswordView } from "./password_view.js";
+import { UsernameView } from "./username_view.js";
+
+/** @typedef {{ bus: Backbone.Events }} Fields */
+
+/** The page of one's account. `el` is server-rendered in both states; a guest is asked to sign in. */
+export const SettingsView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+  events: { "click .settings__sign-in": "askSignIn" },
+
+  initialize({ bus, moderation }) {
+    this.bus = bus;
+    new UsernameView({ el: ".username", model: this.model });
+    new EmailView({ el: ".email", model: this.model, bus });
+    new PasswordView({ el: ".password", model: this.model });
+    new LoginsView({ el: ".logins", collection: new Logins(), bus, account: this.model });
+    new MutesView({ el: ".mutes", account: this.model, moderation, bus });
+    new DeletionView({ el: ".deletion", model: this.model });
+    this.listenTo(this.model, "change:id", this.render);
+    this.render();
+  },
+
+  render() {
+    const guest = !this.model.isSignedIn();
+    const person = this.el.querySelector(".settings__person");
+    const hadFocus = person.contains(document.activeElement);
+    this.el.querySelector(".settings__guest").hidden = !guest;
+    person.hidden = guest;
+    if (guest && hadFocus) this.el.querySelector(".settings__sign-in").focus();
+  },
+
+  askSignIn() {
+    this.bus.trigger(ENTRY_WANTED, "signin");
+  },
+});

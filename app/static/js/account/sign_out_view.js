@@ -1,0 +1,72 @@
+import { ANNOUNCEMENT, SIGN_OUT_WANTED } from "../core/events.js";
+
+const drafts = (n) => (n === 1 ? "an unsent draft" : `${n} unsent drafts`);
+const it = (n) => (n === 1 ? "it" : "them");
+
+/**
+ * @typedef {{
+ *   el: HTMLDialogElement,
+ *   outbox: Parley.Outbox,
+ *   drafts: Parley.Drafts,
+ *   bus: Backbone.Events,
+ *   model: Parley.Account,
+ * }} Fields
+ */
+
+/**
+ * Signing out deletes the account's drafts from this browser, because others may use this computer. If there are any, the
+ * dialog asks first. Unsent changes stay until the account signs in again. `el` is the `<dialog>`.
+ */
+export const SignOutView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+  events: {
+    "click .sign-out__yes": "confirm",
+    "click .sign-out__no": "close",
+  },
+
+  /** `model`: the account. */
+  initialize({ bus, drafts, outbox }) {
+    Object.assign(this, { bus, drafts, outbox });
+    this.listenTo(bus, SIGN_OUT_WANTED, this.ask);
+    this.listenTo(this.model, "change:id", this.close);
+  },
+
+  part(name) {
+    return this.el.querySelector(`.sign-out__${name}`);
+  },
+
+  async ask() {
+    await this.outbox.kept(); // a text that was just posted is no draft any more
+    const kept = this.drafts.all().length;
+    if (kept === 0) return this.signOut();
+    const waiting = this.outbox.records.length;
+    const later =
+      waiting > 0 ? " Comments that are still being sent are sent when you sign in again." : "";
+    this.part("words").textContent =
+      `You have ${drafts(kept)}. Signing out deletes ${it(kept)} from this browser.${later}`;
+    this.part("yes").textContent = `Sign out and delete ${it(kept)}`;
+    this.el.showModal();
+    this.part("no").focus();
+  },
+
+  confirm() {
+    this.close();
+    this.signOut();
+  },
+
+  close() {
+    if (this.el.open) this.el.close();
+  },
+
+  async signOut() {
+    const button = document.querySelector(".account__sign-out");
+    button.disabled = true;
+    try {
+      await this.model.signOut();
+      document.querySelector(".account__sign-in").focus();
+    } catch (problem) {
+      this.bus.trigger(ANNOUNCEMENT, `Couldn't sign out. ${problem.message}`);
+    } finally {
+      button.disabled = false;
+    }
+  },
+});

@@ -1,0 +1,59 @@
+// The parts of a page: instances of our classes.
+
+type LiveWith<Fields> = BackboneClass<
+  InstanceType<typeof import("../live/live_collection.js").LiveCollection> & Fields
+>;
+type OwnWith<Fields> = BackboneClass<
+  InstanceType<typeof import("../live/own_collection.js").OwnCollection> & Fields
+>;
+
+declare namespace Parley {
+  /** What a collection of a topic is made with. */
+  interface CollectionOptions {
+    bus: Backbone.Events;
+    outbox: Outbox;
+    topic: string;
+    place: Place;
+  }
+
+  /** `window.parley`: what tests and the curious find in a page. */
+  interface Page {
+    account: Account;
+    bus: Backbone.Events;
+    outbox: Outbox;
+    connector: import("../stream/stream_client.js").Connector;
+    comments: Comments | null;
+    likes: Likes | null;
+    commentable: Commentable | null;
+    commentables: InstanceType<typeof import("../thread/commentables.js").Commentables> | null;
+    notifications?: InstanceType<typeof import("../notifications/notifications.js").Notifications>;
+    loading: () => number;
+    reports?: InstanceType<typeof import("../moderation/reports.js").Reports>;
+  }
+
+  /** What the views of a thread share. */
+  interface Desk {
+    bus: Backbone.Events;
+    account: Account;
+    drafts: Drafts | null;
+    presence: Presence | null;
+  }
+
+  type Account = InstanceType<typeof import("../account/account.js").Account>;
+  type Comment = InstanceType<typeof import("../thread/comment.js").Comment>;
+  type Comments = InstanceType<typeof import("../thread/comments.js").Comments>;
+  type Commentable = InstanceType<typeof import("../thread/commentable.js").Commentable>;
+  type Likes = InstanceType<typeof import("../thread/likes.js").Likes>;
+  type Presence = InstanceType<typeof import("../stream/presence.js").Presence>;
+  type Outbox = import("../outbox/outbox.js").Outbox;
+  type Drafts = import("../outbox/drafts.js").Drafts;
+  type Draft = import("../outbox/draft.js").Draft;
+  type Moderation = import("../moderation/moderation.js").Moderation;
+  type Problem = import("./problem.js").Problem;
+  type Tabs = import("../stream/tabs.js").Tabs;
+}
+
+interface Window {
+  parleyEmbed?: unknown; // in a page of another site: embed.js has run
+  parley: Parley.Page;
+}

@@ -1,0 +1,71 @@
+import { homeOf } from "../core/base.js";
+import { DECISION_WANTED } from "../core/events.js";
+import { fromTemplate } from "../core/template.js";
+import { isolated } from "../ui/isolated.js";
+
+const SERVICE = "Administrator (command line)"; // by the command line
+// What stands around the person and before the place.
+const WORDS = {
+  hide: ["hid a comment by", " in"],
+  restore: ["restored a comment by", " in"],
+  erase: ["erased a comment by", " in"],
+  dismiss: ["dismissed a report on", "'s comment in"],
+  lock: ["locked", ""],
+  unlock: ["unlocked", ""],
+  title: ["renamed", ""],
+  page: ["changed the page of", ""],
+  block: ["blocked", ""],
+  unblock: ["unblocked", ""],
+  member: ["made", " a member"],
+  moderator: ["made", " a moderator"],
+  owner: ["made", " an owner"],
+};
+
+/** @typedef {{ bus: Backbone.Events }} Fields */
+
+/** One line of the audit trail. */
+export const DecisionView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+  events: { "click .decision__unblock": "unblock" },
+
+  initialize({ bus }) {
+    this.bus = bus;
+    this.setElement(fromTemplate("decision"));
+    this.listenTo(this.model, "change", this.render);
+    this.render();
+  },
+
+  part(name) {
+    return this.el.querySelector(`.decision__${name}`);
+  },
+
+  render() {
+    const { username, act, person_name: person, place, reason, created_at } = this.model.attributes;
+    this.el.dataset.act = act;
+    this.part("by").textContent = username || SERVICE;
+    [this.part("verb").textContent, this.part("after").textContent] = WORDS[act];
+    this.part("person").textContent = person;
+    this.part("place").textContent = place ?? "";
+    this.part("place").hidden = place === null;
+    if (place !== null) this.part("place").href = this.address();
+    this.part("reason").textContent = reason && `“${reason}”`;
+    this.part("time").setAttribute("datetime", created_at);
+    this.renderUnblock();
+  },
+
+  /** A later decision may have taken this one back. */
+  renderUnblock() {
+    const unblock = this.part("unblock");
+    unblock.hidden = !this.model.collection?.holds(this.model);
+    unblock.setAttribute("aria-label", `Unblock ${isolated(this.model.get("person_name") ?? "")}`);
+  },
+
+  address() {
+    const { place, comment_id: id } = this.model.attributes;
+    return id ? `${homeOf(place)}#comment-${id}` : homeOf(place);
+  },
+
+  unblock() {
+    const { person_id: id, person_name: name } = this.model.attributes;
+    this.bus.trigger(DECISION_WANTED, "unblock", { id, name });
+  },
+});

@@ -1,0 +1,159 @@
+import { ANNOUNCEMENT, DECISION_WANTED } from "../core/events.js";
+import { Form } from "../ui/form.js";
+import { isolated } from "../ui/isolated.js";
+
+// What is asked before something is decided, how the button is called, and what is said afterwards.
+const ACTS = {
+  hide: {
+    title: () => "Hide this comment?",
+    words: "Only its author and moderators will see it.",
+    submit: "Hide",
+    done: "Comment hidden.",
+    act: (moderation, { id }, fields) => moderation.hide(id, fields),
+  },
+  restore: {
+    title: () => "Restore this comment?",
+    words: "Everyone will see it again.",
+    submit: "Restore",
+    done: "Comment restored.",
+    act: (moderation, { id }) => moderation.restore(id),
+  },
+  erase: {
+    title: () => "Erase this comment for good?",
+    words:
+      "Its text is deleted from the database and cannot be restored. Readers see that a moderator removed it.",
+    submit: "Erase for good",
+    done: "Comment erased.",
+    act: (moderation, { id }, fields) => moderation.erase(id, fields),
+  },
+  mute: {
+    title: ({ name }) => `Mute ${isolated(name)}?`,
+    words:
+      "You won't be notified of their replies and mentions. You can unmute people on your account page.",
+    submit: "Mute",
+    done: "Muted.",
+    act: (moderation, { id }) => moderation.mute(id),
+  },
+  block: {
+    title: ({ name }) => `Block ${isolated(name)}?`,
+    words: "They will be signed out everywhere and can't sign in again. Their comments stay.",
+    submit: "Block",
+    done: "Account blocked.",
+    act: (moderation, { id }, fields) => moderation.block(id, fields),
+  },
+  appoint: {
+    title: ({ name }) => `Change ${isolated(name)}'s role`,
+    words:
+      "Moderators can hide, lock and block. Owners can also appoint others. Takes effect immediately.",
+    submit: "Save",
+    done: "Role changed.",
+    act: (moderation, { id }, { role }) => moderation.appoint(id, { role }),
+  },
+  unblock: {
+    title: ({ name }) => `Unblock ${isolated(name)}?`,
+    words: "They will be able to sign in and comment again.",
+    submit: "Unblock",
+    done: "Account unblocked.",
+    act: (moderation, { id }) => moderation.unblock(id),
+  },
+  lock: {
+    title: () => "Lock this conversation?",
+    words:
+      "Only moderators will be able to comment. Authors can still edit or delete their own comments.",
+    submit: "Lock",
+    done: "Conversation locked.",
+    act: (moderation, { place }) => moderation.lock(place, true),
+  },
+  unlock: {
+    title: () => "Unlock this conversation?",
+    words: "Everyone will be able to comment again.",
+    submit: "Unlock",
+    done: "Conversation unlocked.",
+    act: (moderation, { place }) => moderation.lock(place, false),
+  },
+};
+// Which of them ask for what.
+const FIELDS = { reason: ["hide", "erase", "block"], role: ["appoint"] };
+
+/**
+ * @typedef {{
+ *   el: HTMLDialogElement,
+ *   form: import("../ui/form.js").Form,
+ *   drafts: Parley.Drafts,
+ *   name: string,
+ *   about: any,
+ *   moderation: Parley.Moderation,
+ *   bus: Backbone.Events,
+ * }} Fields
+ */
+
+/** The dialog in which a moderator decides, with a reason where one is noted. What fails is said in it. */
+export const DecideView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+  events: {
+    submit: "submit",
+    input: "keep",
+    click: "clickOutside",
+    "click .dialog__close": "close",
+    "click .decide__cancel": "close",
+  },
+
+  /** A reason that was typed is kept (drafts.js) until it is sent: the dialog may be closed by mistake. */
+  initialize({ bus, moderation, drafts }) {
+    Object.assign(this, { bus, moderation, drafts });
+    this.form = new Form(this.el.querySelector("form"));
+    this.listenTo(bus, DECISION_WANTED, this.open);
+  },
+
+  part(name) {
+    return this.el.querySelector(`.decide__${name}`);
+  },
+
+  /** `about`: what of id, name, place and reason the act needs. */
+  open(name, about) {
+    const { title, words, submit } = ACTS[name];
+    Object.assign(this, { name, about });
+    this.form.reset();
+    this.part("title").textContent = title(about);
+    this.part("words").textContent = words;
+    this.part("submit").textContent = submit;
+    this.form.fields.reason.value = this.draft().read()?.body ?? about.reason ?? "";
+    const asked = this.show(name);
+    if (!this.el.open) this.el.showModal();
+    (asked ? this.form.fields[asked] : this.part("submit")).focus();
+  },
+
+  draft() {
+    return this.drafts.at(`decision:${this.name}:${this.about.id ?? ""}`);
+  },
+
+  keep() {
+    if (FIELDS.reason.includes(this.name)) this.draft().keep(this.form.fields.reason.value);
+  },
+
+  // Answers which field is asked for, if any is.
+  show(act) {
+    for (const [field, acts] of Object.entries(FIELDS)) {
+      this.form.fields[field].closest(".field").hidden = !acts.includes(act);
+    }
+    return Object.keys(FIELDS).find((field) => FIELDS[field].includes(act));
+  },
+
+  async submit(event) {
+    event.preventDefault();
+    const { act, done } = ACTS[this.name];
+    const { reason, role } = this.form.fields;
+    const fields = { reason: reason.value, role: role.value };
+    if (!(await this.form.send(() => act(this.moderation, this.about, fields)))) return;
+    this.draft().drop();
+    this.bus.trigger(ANNOUNCEMENT, done);
+    this.close();
+  },
+
+  clickOutside(event) {
+    if (event.target === this.el) this.close();
+  },
+
+  close() {
+    this.el.close();
+  },
+});

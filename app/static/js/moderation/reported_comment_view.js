@@ -1,0 +1,104 @@
+import { homeOf } from "../core/base.js";
+import { DECISION_WANTED } from "../core/events.js";
+import { fromTemplate } from "../core/template.js";
+import { isolated } from "../ui/isolated.js";
+
+const REASONS = {
+  spam: "spam",
+  abuse: "abuse",
+  illegal: "illegal content",
+  other: "something else",
+};
+const LOADING = "…";
+const GONE = "This comment was deleted.";
+const UNREAD = "Couldn't load this comment.";
+
+/** @typedef {{ account: Parley.Account, bus: Backbone.Events, moderation: Parley.Moderation }} Fields */
+
+/** One reported comment: what it says, who finds what about it, and what can be done. */
+export const CaseView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+  events: {
+    "click .case__hide": "hide",
+    "click .case__erase": "erase",
+    "click .case__block": "block",
+    "click .case__dismiss": "dismiss",
+  },
+
+  initialize({ bus, account, moderation }) {
+    Object.assign(this, { bus, account, moderation });
+    this.setElement(fromTemplate("case"));
+    this.listenTo(this.model, "change", this.render);
+    this.render();
+  },
+
+  part(name) {
+    return this.el.querySelector(`.case__${name}`);
+  },
+
+  render() {
+    const { place, reports, comment } = this.model.attributes;
+    const theirs = Boolean(comment) && comment.user_id !== this.account.id;
+    this.el.dataset.commentId = this.model.id;
+    this.part("author").textContent = comment ? comment.username : "Somebody";
+    this.part("link").textContent = place;
+    this.part("link").href = `${homeOf(place)}#comment-${this.model.id}`;
+    this.part("text").textContent = textOf(comment);
+    this.part("text").classList.toggle("is-missing", !comment);
+    this.part("count").textContent = `${reports.length} report${reports.length === 1 ? "" : "s"}: `;
+    this.part("reasons").textContent = reasonsOf(reports);
+    this.part("notes").replaceChildren(...reports.filter(({ note }) => note).map(noteOf));
+    this.part("hide").hidden = !comment || comment.hidden;
+    this.part("erase").hidden = !comment || !this.account.isOwner();
+    this.part("block").hidden = !theirs;
+  },
+
+  hide() {
+    this.decide("hide");
+  },
+
+  erase() {
+    this.decide("erase");
+  },
+
+  decide(act) {
+    const { reports } = this.model.attributes;
+    this.bus.trigger(DECISION_WANTED, act, { id: this.model.id, reason: reasonsOf(reports) });
+  },
+
+  block() {
+    const { user_id: id, username: name } = this.model.get("comment");
+    this.bus.trigger(DECISION_WANTED, "block", { id, name });
+  },
+
+  // Not `disabled` meanwhile, which would take the focus out of the button. Twice is no error.
+  async dismiss() {
+    try {
+      await this.moderation.dismiss(this.model.id);
+    } catch (problem) {
+      this.complain(problem.message);
+    }
+  },
+
+  complain(message) {
+    this.part("problem").textContent = `Couldn't dismiss the report. ${message}`;
+    this.part("problem").hidden = false;
+  },
+});
+
+const textOf = (comment) => {
+  if (comment === undefined) return LOADING;
+  if (comment === null) return GONE;
+  return comment ? comment.body : UNREAD;
+};
+
+// "spam, 2 × abuse": in the order in which they were first given.
+const reasonsOf = (reports) =>
+  Object.entries(_.countBy(reports, "reason"))
+    .map(([reason, n]) => (n > 1 ? `${n} × ${REASONS[reason]}` : REASONS[reason]))
+    .join(", ");
+
+const noteOf = ({ username, note }) => {
+  const item = document.createElement("li");
+  item.textContent = `${isolated(username)}: “${isolated(note)}”`;
+  return item;
+};

@@ -1,0 +1,69 @@
+import { ANNOUNCEMENT, ENTRY_WANTED } from "../core/events.js";
+import { steadily } from "../ui/scroll_anchor.js";
+import { NotificationsView } from "./notifications_view.js";
+
+/** @typedef {{ bus: Backbone.Events, account: Parley.Account, list: any }} Fields */
+
+/** The page of all one's notifications. `el` is server-rendered in both states; a guest is asked to sign in. */
+export const InboxView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+  events: {
+    "click .inbox__sign-in": "askSignIn",
+    "click .inbox__read-all": "readAll",
+    "click .inbox__earlier": "loadEarlier",
+  },
+
+  initialize({ bus, account }) {
+    this.bus = bus;
+    this.account = account;
+    this.list = this.el.querySelector(".inbox__list");
+    new NotificationsView({
+      el: this.list,
+      collection: this.collection,
+      apply: (change) => steadily(this.list, change),
+    });
+    this.listenTo(this.collection, "unread", this.render);
+    this.listenTo(account, "change:id", this.render);
+    this.render();
+  },
+
+  part(name) {
+    return this.el.querySelector(`.inbox__${name}`);
+  },
+
+  render() {
+    const guest = !this.account.isSignedIn();
+    this.part("guest").hidden = !guest;
+    this.part("person").hidden = guest;
+    this.part("read-all").disabled = this.collection.unread() === 0;
+    this.part("empty").hidden = this.collection.length > 0;
+    this.part("earlier").hidden = this.collection.before === null;
+    this.part("earlier").disabled = false;
+  },
+
+  askSignIn() {
+    this.bus.trigger(ENTRY_WANTED, "signin");
+  },
+
+  readAll() {
+    this.el.focus({ preventScroll: true }); // the button has nothing more to do
+    this.collection.readAll();
+  },
+
+  async loadEarlier({ delegateTarget: button }) {
+    button.disabled = true;
+    try {
+      await this.collection.loadEarlier();
+      this.complain("");
+      this.bus.trigger(ANNOUNCEMENT, "Earlier notifications loaded.");
+    } catch (problem) {
+      this.complain(problem.message);
+    } finally {
+      button.disabled = false;
+    }
+  },
+
+  complain(message) {
+    this.part("problem").textContent = message;
+    this.part("problem").hidden = message === "";
+  },
+});

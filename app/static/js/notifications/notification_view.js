@@ -1,0 +1,43 @@
+import { fromTemplate } from "../core/template.js";
+
+const RIGHT = 2; // the button that opens a menu, and no page
+
+/** One notification in a list. Whoever follows its link has read it. */
+export const NotificationView = Backbone.View.extend({
+  events: {
+    "click .notification__link": "follow",
+    "auxclick .notification__link": "follow",
+    "click .notification__toggle": "toggle",
+  },
+
+  initialize() {
+    this.setElement(fromTemplate("notification"));
+    this.listenTo(this.model, "change", this.render);
+    this.listenTo(this.model.collection, "unread", this.render);
+    this.render();
+  },
+
+  part(name) {
+    return this.el.querySelector(`.notification__${name}`);
+  },
+
+  render() {
+    const isRead = this.model.isRead();
+    this.el.dataset.notificationId = this.model.id;
+    this.el.dataset.state = isRead ? "read" : "unread";
+    this.part("link").href = this.model.href();
+    this.part("words").textContent = this.model.words();
+    this.part("where").textContent = this.model.where();
+    this.part("time").setAttribute("datetime", this.model.get("created_at"));
+    this.part("unread").hidden = isRead;
+    this.part("toggle").textContent = isRead ? "Mark as unread" : "Mark as read";
+  },
+
+  follow({ button }) {
+    if (button !== RIGHT) this.model.mark(true);
+  },
+
+  toggle() {
+    this.model.mark(!this.model.isRead());
+  },
+});

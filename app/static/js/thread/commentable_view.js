@@ -1,0 +1,52 @@
+import { ANNOUNCEMENT } from "../core/events.js";
+import { isolated } from "../ui/isolated.js";
+import { steadily } from "../ui/scroll_anchor.js";
+
+const CLOSED = "Comments are closed.";
+const REOPENED = "This conversation is open again.";
+
+/** @typedef {{ bus: Backbone.Events, account: Parley.Account, model: Parley.Commentable }} Fields */
+
+/**
+ * What is said of the commentable around its comments: the title, where it has one, and that it is locked. Moderators may
+ * write all the same. `el` is the thread's section.
+ */
+export const CommentableView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+  initialize({ bus, account }) {
+    Object.assign(this, { bus, account });
+    this.listenTo(this.model, "change:title", this.renderTitle);
+    this.listenTo(this.model, "change:locked", this.turn);
+    this.listenTo(account, "change", this.renderLock);
+    this.renderLock();
+  },
+
+  renderTitle() {
+    const heading = document.querySelector(".article__title");
+    const title = this.model.get("title");
+    if (!heading || title === "") return; // without one, what it was called when the page was opened will do
+    heading.textContent = title;
+    document.title = `${isolated(title)} · Parley`;
+  },
+
+  turn() {
+    this.renderLock();
+    const words = this.model.get("locked") ? CLOSED : REOPENED;
+    this.bus.trigger(ANNOUNCEMENT, words);
+  },
+
+  renderLock() {
+    const locked = this.model.get("locked");
+    const isOpen = !this.model.isClosedTo(this.account);
+    const [note, composer] = [".thread__locked", ".composer"].map((name) =>
+      this.el.querySelector(name),
+    );
+    composer.classList.toggle("is-closed", !isOpen);
+    if (note.hidden === !locked && composer.hidden === !isOpen) return;
+    const hadFocus = composer.contains(document.activeElement);
+    steadily(this.el.querySelector(".thread__list"), () => {
+      note.hidden = !locked;
+      composer.hidden = !isOpen;
+    });
+    if (hadFocus && !isOpen) note.focus({ preventScroll: true });
+  },
+});

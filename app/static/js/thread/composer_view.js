@@ -1,0 +1,205 @@
+import { ENTRY_WANTED } from "../core/events.js";
+import { uuid } from "../core/uuid.js";
+import { isPostKey } from "../ui/keys.js";
+import { BodyField } from "./body_field.js";
+import { idOf } from "./form_id.js";
+import { MentionView } from "./mention_view.js";
+
+const FULL = "Too many unsent comments. Try again when you're back online; your text is saved.";
+
+/**
+ * @typedef {{
+ *   el: HTMLFormElement,
+ *   bus: Backbone.Events,
+ *   account: Parley.Account,
+ *   drafts: Parley.Drafts | null,
+ *   presence: Parley.Presence | null,
+ *   collection: Parley.Comments,
+ *   writer: string | null,
+ *   formId: string,
+ *   body: import("./body_field.js").BodyField,
+ *   mention: any,
+ *   draft: Parley.Draft | undefined,
+ * }} Fields
+ */
+
+/**
+ * Where a new comment is written. A guest may write, too: it is posted once they have signed in. What is typed is kept
+ * (drafts.js), and what is seen in the field stays there, whoever comes or goes, unless they sign out on purpose.
+ *
+ * The element is a form that works without this script (`app/comments/form.py`). The script takes over the text that was
+ * typed before it ran. It also takes over the form's id, so that a text that the browser has posted is not posted twice.
+ */
+export const ComposerView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+  events: {
+    submit: "submit",
+    input: "typed",
+    keydown: "key",
+    "click .composer__sign-in": "askSignIn",
+    "click .composer__sign-up": "askSignUp",
+  },
+
+  initialize({ bus, account, drafts = null, presence = null }) {
+    this.bus = bus;
+    this.account = account;
+    this.drafts = drafts;
+    this.presence = presence;
+    this.writer = null; // who was signed in last while this was written
+    this.formId = this.el.elements.form_id?.value || uuid();
+    const part = (name) => this.el.querySelector(`.composer__${name}`);
+    this.body = new BodyField({
+      field: this.field(),
+      problem: part("problem"),
+      left: part("left"),
+    });
+    const { collection } = this;
+    this.mention = new MentionView({ el: this.field(), bus, account, collection });
+    this.listenTo(account, "change:id", this.change);
+    if (drafts) this.listenTo(drafts, "erased", this.empty);
+    if (drafts) this.listenTo(drafts, "discarded", this.discarded);
+    const { commentable } = this.collection;
+    if (commentable) this.listenTo(commentable, "change:locked", this.render);
+    this.listenTo(account, "change:role", this.render);
+    const isTyped = this.field().value !== ""; // before this script was there
+    this.change();
+    if (isTyped) this.takeOver();
+  },
+
+  // What its draft is kept under.
+  place() {
+    return this.collection.topic;
+  },
+
+  // Somebody else is writing now. Their draft is shown where there is room for it.
+  change() {
+    const { id = null } = this.account;
+    // While nobody is signed in, a text in the field still belongs to the person who typed it.
+    const isTheirs = id === null && this.writer !== null && this.field().value !== "";
+    if (!isTheirs) this.draft = this.drafts?.at(this.place(), this.collection.topic);
+    if (id !== null && this.writer !== null && id !== this.writer) this.empty(); // what is there is another's
+    this.writer = id ?? this.writer;
+    if (this.field().value === "") this.restore();
+    this.render();
+  },
+
+  // The browser may have posted this text before the script ran, and this page may be the response.
+  restore() {
+    const draft = this.draft?.read();
+    if (!draft) return;
+    const formId = draft.base?.form ?? this.formId;
+    if (this.collection.get(idOf(formId, draft.body))) return this.draft?.drop();
+    this.formId = formId;
+    this.show(draft.body);
+    if (draft.closed) this.keep();
+  },
+
+  // An older draft of this place that was not posted is kept until the field is empty again.
+  takeOver() {
+    this.draft?.setAside(this.field().value);
+    this.draft?.keep(this.field().value, { form: this.formId });
+  },
+
+  show(text) {
+    this.field().value = text;
+    this.body.changed();
+    this.mention.reset();
+  },
+
+  render() {
+    const guest = !this.account.isSignedIn();
+    this.el.querySelector(".composer__guest").hidden = !guest;
+    this.el.querySelector(".composer__person").hidden = guest;
+    this.el.querySelector(".composer__name").textContent = this.account.get("username") ?? "";
+    this.el.querySelector(".composer__post").textContent = guest
+      ? "Sign in to post"
+      : "Post comment";
+    this.renderClosed();
+  },
+
+  /** Whether comments are closed to this person. */
+  isClosed() {
+    return this.collection.commentable?.isClosedTo(this.account) ?? false;
+  },
+
+  // The typed text can still be read and copied.
+  renderClosed() {
+    const isClosed = this.isClosed();
+    this.field().readOnly = isClosed;
+    this.el.querySelector(".composer__post").hidden = isClosed;
+  },
+
+  field() {
+    return this.el.elements.body;
+  },
+
+  submit(event) {
+    event?.preventDefault();
+    if (this.isClosed()) return;
+    if (!this.body.check()) return;
+    if (this.account.isSignedIn()) this.post();
+    else this.askToPost();
+  },
+
+  post() {
+    const comment = this.compose(this.field().value);
+    if (comment === null) return this.body.complain(FULL);
+    this.formId = uuid();
+    this.draft?.dropAfter(this.collection.outbox.kept());
+    this.presence?.rest();
+    this.empty();
+    this.posted(comment);
+  },
+
+  compose(body) {
+    return this.collection.compose(body, this.account, null, idOf(this.formId, body));
+  },
+
+  posted(_comment) {
+    this.field().focus({ preventScroll: true });
+  },
+
+  typed() {
+    this.keep();
+    if (this.field().value.trim() !== "") this.presence?.type();
+  },
+
+  keep() {
+    this.body.changed();
+    this.draft?.keep(this.field().value, { form: this.formId });
+  },
+
+  // If comments are closed, orphaned_edits_view.js shows the text above the field, and discards it there.
+  discarded({ place, body }) {
+    if (place === this.place() && body === this.field().value) this.empty();
+  },
+
+  hasText() {
+    return this.field().value.trim() !== "";
+  },
+
+  empty() {
+    this.show("");
+  },
+
+  remove() {
+    this.mention.remove();
+    return Backbone.View.prototype.remove.call(this);
+  },
+
+  askToPost() {
+    const to = "post your comment";
+    this.bus.trigger(ENTRY_WANTED, "signin", { to, act: () => this.submit() });
+  },
+
+  askSignIn() {
+    this.bus.trigger(ENTRY_WANTED, "signin");
+  },
+
+  askSignUp() {
+    this.bus.trigger(ENTRY_WANTED, "signup");
+  },
+
+  key(event) {
+    if (isPostKey(event)) this.submit(event);
+  },
+});

@@ -1,0 +1,36 @@
+import { ENTRY_WANTED } from "../core/events.js";
+
+/** @typedef {{ el: HTMLButtonElement, likes: Parley.Likes, model: Parley.Comment }} Fields */
+
+/** The like button of a comment, with the number of likes. A guest is asked to sign in, and then likes it. */
+export const LikeView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+  events: { click: "toggle" },
+
+  initialize({ likes }) {
+    this.likes = likes;
+    this.listenTo(likes, `liked:${this.model.id}`, this.render);
+    this.listenTo(this.model, "change:likes_count change:created_seq", this.render);
+    this.render();
+  },
+
+  render() {
+    const { model, likes } = this;
+    const count = likes.count(model) || 0; // NaN until the number is known
+    this.el.disabled = model.isNew(); // there is nothing to like yet, for anybody
+    this.el.setAttribute("aria-pressed", `${likes.isWanted(model)}`);
+    this.el.setAttribute("aria-label", named(count));
+    this.el.querySelector(".comment__likes").textContent = `${count || ""}`;
+  },
+
+  toggle() {
+    const { model, likes } = this;
+    if (likes.account.isSignedIn()) likes.toggle(model);
+    else {
+      const act = () => likes.like(model);
+      likes.bus.trigger(ENTRY_WANTED, "signin", { to: "like this comment", act });
+    }
+  },
+});
+
+const named = (count) =>
+  count === 0 ? "Like" : `Like, ${count} ${count === 1 ? "like" : "likes"}`;

@@ -1,0 +1,149 @@
+import { ANNOUNCEMENT } from "../core/events.js";
+import { steadily } from "../ui/scroll_anchor.js";
+
+/** @typedef {{ bus: Backbone.Events, list: HTMLElement, collection: Parley.Comments }} Fields */
+
+const QUERY = ["before", "after", "around"]; // what selects a window in the page's address
+
+/**
+ * What leads from the loaded part of a thread to the rest of it. `el` is the thread's section.
+ *
+ * These are links to pages of the server's that have the rest, for browsers without scripts. Here a plain click loads the
+ * rest into this page, and a click with a modifier key opens the link elsewhere, as on any link.
+ */
+export const PagesView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+  events: {
+    "click .thread__earlier": "loadEarlier",
+    "click .thread__later": "loadLater",
+    "click .thread__newest": "jumpToNewest",
+  },
+
+  initialize({ bus }) {
+    this.bus = bus;
+    this.list = this.el.querySelector(".thread__list");
+    this.listenTo(this.collection, "window", this.render);
+    this.listenTo(this.collection, "update newer", this.count);
+    this.listenTo(this.collection, "add", this.follow);
+    this.render();
+  },
+
+  part(name) {
+    return this.el.querySelector(`.thread__${name}`);
+  },
+
+  render() {
+    const { before, after } = this.collection;
+    const earlier = this.part("earlier");
+    const arrived = !earlier.hidden && before === null;
+    if (before !== null) lead(earlier, `?before=${before}`);
+    if (after !== null) lead(this.part("later"), `?after=${after}`);
+    // In the button's place, as high as that was.
+    const isToldOfBeginning = before === null && (arrived || !this.part("beginning").hidden);
+    this.hide({
+      earlier: before === null,
+      beginning: !isToldOfBeginning,
+      rest: after === null,
+      problem: true,
+    });
+    this.count();
+  },
+
+  hide(parts) {
+    const changes = Object.entries(parts).filter(
+      ([name, hidden]) => this.part(name).hidden !== hidden,
+    );
+    if (changes.length === 0) return;
+    steadily(this.list, () => {
+      for (const [name, hidden] of changes) this.part(name).hidden = hidden;
+    });
+  },
+
+  count() {
+    const { before, after, newer } = this.collection;
+    const total = this.collection.total();
+    const more = total === null ? 0 : total - this.collection.count();
+    this.part("earlier-count").textContent = after === null && more > 0 ? ` (${more} more)` : "";
+    const later = before === null && more > 0 ? more : newer.size;
+    this.part("later-count").textContent = later > 0 ? ` (${later} more)` : "";
+  },
+
+  loadEarlier(event) {
+    if (!isForThisPage(event)) return;
+    this.load(
+      this.part("earlier"),
+      () => this.collection.loadEarlier(),
+      "Earlier comments loaded.",
+    );
+  },
+
+  loadLater(event) {
+    if (!isForThisPage(event)) return;
+    this.load(this.part("later"), () => this.collection.loadLater(), "Newer comments loaded.");
+  },
+
+  jumpToNewest(event) {
+    if (isForThisPage(event)) this.goToNewest();
+  },
+
+  async goToNewest() {
+    const link = this.part("newest");
+    const hadFocus = link === document.activeElement;
+    const read = () => this.collection.loadNewest();
+    if (!(await this.load(link, read, "Latest comments loaded."))) return;
+    // The address may name a comment or a window that is not loaded now.
+    const url = new URL(window.location.href);
+    for (const name of QUERY) url.searchParams.delete(name);
+    window.history.replaceState(null, "", url.pathname + url.search);
+    this.land(hadFocus);
+  },
+
+  land(hadFocus) {
+    const element = document.getElementById(`comment-${this.collection.last()?.id}`);
+    if (hadFocus) element?.focus({ preventScroll: true });
+    element?.scrollIntoView({ block: "nearest", behavior: "instant" });
+  },
+
+  // What one writes is the newest of all. A reply stays with what it answers.
+  follow(comment) {
+    const isRoot = comment.isNew() && comment.get("parent_id") === null;
+    if (isRoot && this.collection.after !== null && document.hasFocus()) this.goToNewest();
+  },
+
+  /** Load a page, unless this link is loading one. Whether it could be done. */
+  async load(link, read, words) {
+    if (link.ariaDisabled === "true") return false;
+    link.ariaDisabled = "true";
+    try {
+      await read();
+      this.bus.trigger(ANNOUNCEMENT, words);
+      return true;
+    } catch (problem) {
+      this.complain(problem.message);
+      return false;
+    } finally {
+      link.ariaDisabled = "false";
+    }
+  },
+
+  complain(message) {
+    this.part("problem").textContent = message;
+    this.hide({ problem: false });
+  },
+});
+
+/** Whether this click on a link is for this page. If so, the browser does not follow the link. */
+function isForThisPage(event) {
+  const { ctrlKey, metaKey, shiftKey, altKey } = event;
+  if (ctrlKey || metaKey || shiftKey || altKey) return false;
+  event.preventDefault();
+  return true;
+}
+
+/**
+ * Set the query of a link's address.
+ * @param {Element} link
+ * @param {string} query
+ */
+function lead(link, query) {
+  if (link instanceof HTMLAnchorElement) link.search = query;
+}

@@ -1,0 +1,83 @@
+import { ANNOUNCEMENT, REPORT_WANTED } from "../core/events.js";
+import { showParts } from "../core/parts.js";
+import { Form } from "../ui/form.js";
+
+const THANKS = "Thank you. A moderator will look at it.";
+
+/**
+ * @typedef {{
+ *   el: HTMLDialogElement,
+ *   form: import("../ui/form.js").Form,
+ *   comment: any,
+ *   drafts: Parley.Drafts,
+ *   moderation: Parley.Moderation,
+ *   bus: Backbone.Events,
+ * }} Fields
+ */
+
+/** The dialog in which somebody says what is wrong with a comment. `data-state`: asking | thanks. */
+export const ReportView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+  events: {
+    submit: "submit",
+    input: "keep",
+    click: "clickOutside",
+    "click .dialog__close": "close",
+    "click .report__done": "close",
+  },
+
+  /** The text is kept (drafts.js) until it is sent: the dialog may be closed by mistake. */
+  initialize({ bus, moderation, drafts }) {
+    Object.assign(this, { bus, moderation, drafts });
+    this.form = new Form(this.el.querySelector("form"));
+    this.listenTo(bus, REPORT_WANTED, this.open);
+  },
+
+  open(comment) {
+    this.comment = comment;
+    this.form.reset();
+    this.restore();
+    this.el.querySelector(".report__author").textContent = comment.get("username");
+    this.turn("asking");
+    if (!this.el.open) this.el.showModal();
+    this.form.fields.reason.focus();
+  },
+
+  draft() {
+    return this.drafts.at(`report:${this.comment.id}`);
+  },
+
+  restore() {
+    const { body = "", base } = this.draft().read() ?? {};
+    this.form.fields.note.value = body;
+    this.form.fields.reason.value = base?.reason ?? "";
+  },
+
+  keep() {
+    const { reason, note } = this.form.fields;
+    this.draft().keep(note.value, { reason: reason.value });
+  },
+
+  turn(state) {
+    this.el.dataset.state = state;
+    showParts(this.el, state);
+  },
+
+  async submit(event) {
+    event.preventDefault();
+    const { reason, note } = this.form.fields;
+    const fields = { reason: reason.value, note: note.value };
+    if (!(await this.form.send(() => this.moderation.report(this.comment.id, fields)))) return;
+    this.draft().drop();
+    this.turn("thanks");
+    this.el.querySelector(".report__done").focus();
+    this.bus.trigger(ANNOUNCEMENT, THANKS);
+  },
+
+  clickOutside(event) {
+    if (event.target === this.el) this.close();
+  },
+
+  close() {
+    this.el.close();
+  },
+});

@@ -1,0 +1,29 @@
+import { fromTemplate } from "../core/template.js";
+
+const WORDS = {
+  edit: { words: "You have unsaved changes.", go: "Continue editing" },
+  reply: { words: "You have an unsent reply.", go: "Continue" },
+};
+
+/** Says under a comment that a text was put aside here. `kind`: edit | reply. Triggers "continue" and "discard". */
+export const UnsavedView = Backbone.View.extend({
+  events: {
+    "click .unsaved__continue": "continue",
+    "click .unsaved__discard": "discard",
+  },
+
+  initialize({ kind }) {
+    this.setElement(fromTemplate("unsaved"));
+    this.el.dataset.kind = kind;
+    this.el.querySelector(".unsaved__words").textContent = WORDS[kind].words;
+    this.el.querySelector(".unsaved__continue").textContent = WORDS[kind].go;
+  },
+
+  continue() {
+    this.trigger("continue");
+  },
+
+  discard() {
+    this.trigger("discard");
+  },
+});

@@ -1,0 +1,25 @@
+import { MENU_WANTED } from "../core/events.js";
+
+/** @typedef {{ bus: Backbone.Events }} Fields */
+
+/** The buttons that open the menu of a comment (menu_view.js). `el` is the thread's section. */
+export const MenuButtonView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+  events: {
+    "click .comment__more": "toggle",
+    "keydown .comment__more": "enter",
+  },
+
+  initialize({ bus }) {
+    this.bus = bus;
+  },
+
+  toggle({ delegateTarget: button }) {
+    this.bus.trigger(MENU_WANTED, button, "toggle");
+  },
+
+  enter(event) {
+    if (event.key !== "ArrowDown") return;
+    event.preventDefault();
+    this.bus.trigger(MENU_WANTED, event.delegateTarget, "open");
+  },
+});

@@ -1,0 +1,169 @@
+import {
+  ANNOUNCEMENT,
+  DECISION_WANTED,
+  ENTRY_WANTED,
+  MENU_WANTED,
+  REPORT_WANTED,
+} from "../core/events.js";
+import { fromTemplate } from "../core/template.js";
+import { copyText } from "./clipboard.js";
+import { isEscape } from "./keys.js";
+
+const ABOUT_AUTHOR = ["mute", "block", "appoint"];
+const OWNERS_ACTS = ["appoint", "erase"];
+const COPY_LINK = "Copy link";
+const COPIED_MS = 1_200; // for which "Link copied" is shown
+const STEPS = { ArrowDown: 1, ArrowUp: -1 };
+
+/** @typedef {{ menu: any, button: any, onPress: any, account: Parley.Account, bus: Backbone.Events }} Fields */
+
+/**
+ * The menu of a comment. Everybody can copy its link, and report another person's comment or mute its author. Moderators can
+ * hide or restore it and block its author. Owners can also erase it and give its author a role. The whole thread has one
+ * menu, which opens beside the button that was pressed (menu_button_view.js). `el` is the thread's section.
+ */
+export const MenuView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+  events: {
+    "click .menu__item": "choose",
+    "keydown .menu": "key",
+    "focusout .menu": "leave",
+  },
+
+  /** `collection`: the thread's comments. */
+  initialize({ bus, account }) {
+    Object.assign(this, { bus, account });
+    this.menu = fromTemplate("menu");
+    this.button = null;
+    this.onPress = (event) => this.isOutside(event.target) && this.close();
+    this.listenTo(account, "change", () => this.close());
+    this.listenTo(bus, MENU_WANTED, this.want);
+  },
+
+  want(button, how) {
+    const isOpen = this.button === button && this.menu.isConnected;
+    this.close();
+    if (how === "open" || !isOpen) this.open(button);
+  },
+
+  open(button) {
+    const comment = this.commentAt(button);
+    if (!comment) return;
+    this.button = button;
+    this.menu.querySelector(".menu__address")?.remove();
+    for (const item of this.menu.children) item.hidden = !this.offers(item.dataset.act, comment);
+    button.setAttribute("aria-expanded", "true");
+    button.after(this.menu);
+    document.addEventListener("pointerdown", this.onPress);
+    this.items()[0].focus({ preventScroll: true });
+    this.menu.scrollIntoView({ block: "nearest" });
+  },
+
+  offers(act, comment) {
+    if (act === "link") return true;
+    if (comment.get("current_user_can_edit")) return false;
+    if (act === "report") return !comment.get("hidden");
+    if (act === "mute") return this.account.isSignedIn();
+    if (!this.account.isModerator()) return false;
+    if (OWNERS_ACTS.includes(act)) return this.account.isOwner();
+    if (act === "block") return true;
+    return (act === "restore") === comment.get("hidden");
+  },
+
+  commentAt(part) {
+    return this.collection.get(part.closest("[data-comment-id]")?.dataset.commentId);
+  },
+
+  items() {
+    return Array.from(this.menu.querySelectorAll(".menu__item")).filter((item) => !item.hidden);
+  },
+
+  choose({ delegateTarget: item }) {
+    const comment = this.commentAt(this.button);
+    if (item.dataset.act === "link") return this.copyLink(item);
+    this.close();
+    this.button.focus({ preventScroll: true }); // where the dialog leads back to
+    if (comment) this.act(item.dataset.act, comment);
+  },
+
+  act(act, comment) {
+    const { id, user_id: userId, username: name } = comment.attributes;
+    if (ABOUT_AUTHOR.includes(act)) this.bus.trigger(DECISION_WANTED, act, { id: userId, name });
+    else if (act !== "report") this.bus.trigger(DECISION_WANTED, act, { id });
+    else this.report(comment);
+  },
+
+  // The menu stays open until it has shown the result.
+  async copyLink(item) {
+    const address = addressOf(
+      this.button.closest("[data-comment-id]").querySelector(".comment__link"),
+    );
+    const { button } = this;
+    if (!(await copyText(address))) return this.showLink(item, address);
+    this.bus.trigger(ANNOUNCEMENT, "Link copied.");
+    item.textContent = "Link copied";
+    setTimeout(() => {
+      item.textContent = COPY_LINK;
+      if (this.button === button && this.menu.contains(item)) this.giveBackIfInside();
+    }, COPIED_MS);
+  },
+
+  // If the clipboard is not available, the menu shows the link in a field, and people copy it themselves.
+  showLink(item, address) {
+    const field = document.createElement("input");
+    Object.assign(field, { className: "menu__address", readOnly: true, value: address });
+    field.setAttribute("aria-label", "Link to this comment");
+    item.hidden = true;
+    item.after(field);
+    field.select();
+  },
+
+  giveBackIfInside() {
+    if (this.menu.contains(document.activeElement)) this.giveBack();
+    else this.close();
+  },
+
+  report(comment) {
+    const act = () => this.offers("report", comment) && this.bus.trigger(REPORT_WANTED, comment);
+    if (this.account.isSignedIn()) act();
+    else this.bus.trigger(ENTRY_WANTED, "signin", { to: "report this comment", act });
+  },
+
+  key(event) {
+    const items = this.items();
+    const at = items.indexOf(document.activeElement);
+    if (event.key in STEPS) items.at((at + STEPS[event.key]) % items.length).focus();
+    else if (event.key === "Home") items[0].focus();
+    else if (event.key === "End") items.at(-1).focus();
+    else if (isEscape(event)) this.giveBack();
+    else return;
+    event.preventDefault();
+  },
+
+  giveBack() {
+    this.close();
+    this.button.focus({ preventScroll: true });
+  },
+
+  // Tab leads out of it.
+  leave({ relatedTarget }) {
+    if (relatedTarget && this.isOutside(relatedTarget)) this.close();
+  },
+
+  isOutside(element) {
+    return !this.menu.contains(element) && !this.button.contains(element);
+  },
+
+  close() {
+    document.removeEventListener("pointerdown", this.onPress);
+    this.button?.setAttribute("aria-expanded", "false");
+    this.menu.remove();
+  },
+});
+
+// In an iframe, the link leads to the comment in the host's page (host.js); otherwise, to the thread's own page.
+function addressOf(link) {
+  if (link.target === "_top") return link.href;
+  const { origin, pathname } = window.location;
+  const page = document.querySelector("link[rel=canonical]")?.href ?? origin + pathname;
+  return page + link.hash;
+}

@@ -1,0 +1,162 @@
+"""Streams: `GET /streams`, a session over Server-Sent Events.
+
+Any status but 200 ends a browser's EventSource for good. So who has opened too many, or comes when we are full, is
+answered 200, told when to come back, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextlib import AbstractContextManager
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.accounts.identity import current_viewer, holder_of, how_ended, parley_of
+from app.errors import TooMany
+from app.http import rate_limits
+from app.http.problems import Problem, invalid
+from app.http.requests import parse_topic, topic_from
+from app.http.sse_response import PushResponse
+from app.http.stream_limits import Admission
+from app.live import wire
+from app.live.stream.session import Session
+from app.live.topics import QUEUE, Topic
+from app.live.viewers import GUEST, LoginEnded, Viewer
+
+MOST_TOPICS = 100  # a stream
+MOST_CURSORS = 100
+RETRY_FAREWELL = (60_000, 120_000)  # milliseconds; who listens has gone by then
+RETRY_FULL = (10, 20)  # seconds
+HEADERS = {"Cache-Control": "no-store, no-transform"}
+
+
+async def show(request: Request) -> ASGIApp:
+    """The stream of these topics for this viewer; see `app.live.stream.session`."""
+    names = dict.fromkeys(request.query_params.getlist("topic"))
+    try:
+        await rate_limits.take(request, rate_limits.STREAM)
+        await rate_limits.take(request, rate_limits.STREAM_TOPICS, cost=max(1, min(len(names), MOST_TOPICS)))
+    except TooMany as refusal:
+        return _later(refusal.seconds, refusal.seconds * 2)
+    is_guest = request.query_params.get("guest") == "1"  # numbers on a host's page need no login
+    viewer = GUEST if is_guest else await current_viewer(request)
+    ended = how_ended(request)
+    if _is_for_another(request, viewer):
+        return _farewell(ended or LoginEnded())
+    if ended and not names:
+        return _farewell(ended)
+    session = Session(
+        parley_of(request).feeds,
+        _topics(request, viewer, names),
+        viewer,
+        _cursors(request),
+        authorise=lambda: _authorise(request, viewer),
+        heartbeat=parley_of(request).settings.heartbeat_seconds,
+        once=request.query_params.get("once") == "1",
+        ended=ended,
+        presence=parley_of(request).presence if request.query_params.get("presence") == "1" else None,
+        network=rate_limits.turn_of(request),
+    )
+    stream = PushResponse(session, request.app.state.streams, HEADERS)
+    return Admitted(stream, admission_of(request).place(request, viewer, len(session.topics)))
+
+
+def admission_of(request: Request) -> Admission:
+    admission: Admission = request.app.state.admission
+    return admission
+
+
+def _later(least: int, most: int) -> Response:
+    """Come back so many seconds from now."""
+    wait = wire.retry((least * 1_000, most * 1_000)) + b"\n"
+    return Response(wait, headers=HEADERS, media_type="text/event-stream")
+
+
+def _is_for_another(request: Request, viewer: Viewer) -> bool:
+    """A page may say who looks (`user=`): an EventSource comes back with whatever cookie is there by then."""
+    meant = request.query_params.get("user")
+    return meant is not None and meant != str(viewer.user_id or "")
+
+
+def _farewell(ended: LoginEnded) -> Response:
+    """For a page that is not this viewer's any more, and does not know yet."""
+    last = wire.auth(ended.reason) + wire.retry(RETRY_FAREWELL) + b"\n"
+    return Response(last, headers=HEADERS, media_type="text/event-stream")
+
+
+class Admitted:
+    """A stream that has a place, or word of when to come back."""
+
+    def __init__(self, stream: PushResponse, place: AbstractContextManager[bool]) -> None:
+        self._stream = stream
+        self._place = place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._place as free:
+            await (self._stream if free else _later(*RETRY_FULL))(scope, receive, send)
+
+
+def _topics(request: Request, viewer: Viewer, names: Collection[str]) -> list[Topic]:
+    if len(names) > MOST_TOPICS:
+        raise invalid(("topic", f"At most {MOST_TOPICS} topics"))
+    topics = _permitted_topics(request, viewer, names)
+    if viewer.signed_in:
+        topics.append(Topic.account(viewer.user_id))
+    if viewer.moderator:
+        topics.append(QUEUE)
+    if not topics:
+        raise invalid(("topic", "Name at least one topic, like Article/1"))
+    if len(set(topics)) > MOST_TOPICS:
+        raise invalid(("topic", f"At most {MOST_TOPICS} topics"))
+    return topics
+
+
+def _permitted_topics(request: Request, viewer: Viewer, names: Collection[str]) -> list[Topic]:
+    """Raises the Problem of the first topic that cannot be followed, with the positions of all such topics."""
+    topics, refused = [], dict[int, Problem]()
+    for position, name in enumerate(names):
+        try:
+            topics.append(_topic(request, viewer, name))
+        except Problem as problem:
+            refused[position] = problem
+    if refused:
+        first = next(iter(refused.values()))
+        first.members["topic_positions"] = list(refused)
+        raise first
+    return topics
+
+
+def _topic(request: Request, viewer: Viewer, name: str) -> Topic:
+    topic = parse_topic(name)
+    if topic.is_account:
+        return _permitted(topic, viewer.signed_in and topic == Topic.account(viewer.user_id))
+    if topic == QUEUE:
+        return _permitted(topic, viewer.moderator)
+    if topic.is_about:
+        return topic_from(request, topic.place.type, topic.place.id, field="topic").about
+    return topic_from(request, topic.type, topic.id, field="topic")
+
+
+def _permitted(topic: Topic, permitted: bool) -> Topic:
+    if not permitted:
+        raise Problem(403, "You may not subscribe to this topic.")
+    return topic
+
+
+def _cursors(request: Request) -> list[str]:
+    """`Last-Event-ID` wins: the URL of an EventSource stays as it was when the page was loaded."""
+    if last := request.headers.get("last-event-id"):
+        return [last]
+    cursors = request.query_params.getlist("cursor")
+    if len(cursors) > MOST_CURSORS:
+        raise invalid(("cursor", f"At most {MOST_CURSORS} cursors"))
+    return cursors
+
+
+async def _authorise(request: Request, viewer: Viewer) -> Viewer:
+    if viewer.login_id is None:
+        return viewer
+    # In a task of its own: who disconnects cancels the session, and a connection cancelled in a query is lost.
+    return await parley_of(request).own(holder_of(request, viewer.login_id))
