@@ -2,8 +2,8 @@
 
 import { mock } from "node:test";
 import { setImmediate as settled } from "node:timers/promises";
-import { Connector } from "../../app/static/js/stream/stream_client.js";
-import { Relay } from "../../app/static/js/stream/stream_leader.js";
+import { StreamClient } from "../../app/static/js/stream/stream_client.js";
+import { StreamLeader } from "../../app/static/js/stream/stream_leader.js";
 import { Tabs } from "../../app/static/js/stream/tabs.js";
 
 class Locks {
@@ -174,8 +174,8 @@ class Tab {
     const bus = { ...Backbone.Events };
     bus.on("global.comment.create.success", ({ id }) => this.heard.push(id));
     this.tabs = new Tabs();
-    this.relay = new Relay(this.tabs);
-    this.connector = new Connector({ bus, tabs: this.tabs, viewer: () => "1" });
+    this.relay = new StreamLeader(this.tabs);
+    this.connector = new StreamClient({ bus, tabs: this.tabs, viewer: () => "1" });
     const before = new Set(channels);
     this.tabs.enter();
     this.#channel = [...channels].find((channel) => !before.has(channel));

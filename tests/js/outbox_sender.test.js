@@ -5,7 +5,7 @@ import { afterEach, beforeEach, mock, test } from "node:test";
 import { setImmediate as settled } from "node:timers/promises";
 import { OUTBOX_CHANGED, STREAM_STATE } from "../../app/static/js/core/events.js";
 import * as rules from "../../app/static/js/outbox/outbox_rules.js";
-import { Courier } from "../../app/static/js/outbox/outbox_sender.js";
+import { OutboxSender } from "../../app/static/js/outbox/outbox_sender.js";
 import "../../app/static/js/core/sync.js";
 
 const ALICE = "alice";
@@ -114,7 +114,7 @@ beforeEach(() => {
   bus = { ...Backbone.Events };
   tabs = { leads: true, ...Backbone.Events };
   outbox = new FakeOutbox();
-  new Courier({ outbox, tabs, bus, viewer: () => viewer });
+  new OutboxSender({ outbox, tabs, bus, viewer: () => viewer });
 });
 
 afterEach(() => mock.timers.reset());

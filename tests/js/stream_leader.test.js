@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 import { setImmediate as settled } from "node:timers/promises";
-import { Relay } from "../../app/static/js/stream/stream_leader.js";
+import { StreamLeader } from "../../app/static/js/stream/stream_leader.js";
 
 const asked = []; // queries of the streams that were opened
 let rounds;
@@ -34,7 +34,7 @@ beforeEach(() => {
     },
     ...Backbone.Events,
   };
-  new Relay(tabs);
+  new StreamLeader(tabs);
 });
 
 afterEach(() => {

@@ -49,10 +49,10 @@ import { AccountView } from "./account/account_view.js";
 import { BASE } from "./core/base.js";
 import { bus } from "./core/bus.js";
 import { Clock, correctRelativeTimes } from "./core/clock.js";
-import { Decisions } from "./moderation/audit_log.js";
+import { AuditLog } from "./moderation/audit_log.js";
 import { BellView } from "./notifications/bell_view.js";
-import { Courier } from "./outbox/outbox_sender.js";
-import { Connector } from "./stream/stream_client.js";
+import { OutboxSender } from "./outbox/outbox_sender.js";
+import { StreamClient } from "./stream/stream_client.js";
 import { BadgeView } from "./thread/badge_view.js";
 import { EDITOR } from "./thread/comment_view.js";
 import { nameOf } from "./thread/commentable.js";
@@ -82,15 +82,15 @@ import { Notifications } from "./notifications/notifications.js";
 import { keepPages } from "./offline/service_worker_client.js";
 import { Drafts } from "./outbox/drafts.js";
 import { Outbox } from "./outbox/outbox.js";
-import { Light } from "./stream/connection_status.js";
-import { LightView } from "./stream/connection_status_view.js";
+import { ConnectionStatus } from "./stream/connection_status.js";
+import { ConnectionStatusView } from "./stream/connection_status_view.js";
 import { Presence } from "./stream/presence.js";
 import { PresenceView } from "./stream/presence_view.js";
-import { Relay } from "./stream/stream_leader.js";
+import { StreamLeader } from "./stream/stream_leader.js";
 import { Likes } from "./thread/likes.js";
 import { LockView } from "./thread/lock_view.js";
 import { OrderView } from "./thread/order_view.js";
-import { KeptTextsView } from "./thread/orphaned_edits_view.js";
+import { OrphanedEditsView } from "./thread/orphaned_edits_view.js";
 import { PagesView } from "./thread/pages_view.js";
 import { MenuButtonView } from "./ui/menu_button_view.js";
 import { NoticeView } from "./ui/notice_view.js";
@@ -119,7 +119,7 @@ const viewer = () => account.id ?? null;
 const drafts = new Drafts(account);
 const tabs = new Tabs();
 const outbox = new Outbox({ bus, tabs });
-const connector = new Connector({ bus, tabs, viewer });
+const connector = new StreamClient({ bus, tabs, viewer });
 const moderation = new Moderation(account);
 /** @type {any[]} */
 const ownCollections = [];
@@ -129,8 +129,8 @@ const loading = () => LazyPart.loading;
 const parley = { account, ...nothing, connector, outbox, bus, loading };
 let turn = 0;
 
-new Relay(tabs);
-new Courier({ outbox, tabs, bus, viewer });
+new StreamLeader(tabs);
+new OutboxSender({ outbox, tabs, bus, viewer });
 new Router({
   front: showFront,
   thread: showThread,
@@ -160,12 +160,12 @@ function showChrome() {
   new AccountView({ el: ".account", model: account, bus });
   new BellView({ el: ".bell", collection: parley.notifications, bus, account });
   new NoticeView({ el: ".notice", model: account, bus });
-  new LightView({ el: ".light", model: new Light({}, { bus }), bus });
+  new ConnectionStatusView({ el: ".light", model: new ConnectionStatus({}, { bus }), bus });
   new RevealView({ el: document.body, bus });
   makeWhenWanted(
     ENTRY_WANTED,
     () => import("./account/auth_dialog_view.js"),
-    ({ EntryView }) => new EntryView({ el: ".entry", model: account, bus }),
+    ({ AuthDialogView }) => new AuthDialogView({ el: ".entry", model: account, bus }),
   );
   makeWhenWanted(
     SIGN_OUT_WANTED,
@@ -180,7 +180,8 @@ function showDecisions() {
   makeWhenWanted(
     DECISION_WANTED,
     () => import("./moderation/moderation_dialog_view.js"),
-    ({ DecideView }) => new DecideView({ el: ".decide", bus, moderation, drafts }),
+    ({ ModerationDialogView }) =>
+      new ModerationDialogView({ el: ".decide", bus, moderation, drafts }),
   );
 }
 
@@ -196,7 +197,7 @@ function showThread() {
   collection.undoMs = undo_seconds * 1_000;
   const desk = { bus, account, drafts, presence, likes: parley.likes };
   const { tree } = new CommentsView({ el, collection, ...desk });
-  new KeptTextsView({ el, collection, bus, account, drafts });
+  new OrphanedEditsView({ el, collection, bus, account, drafts });
   new OrderView({ el, tree });
   new PagesView({ el, collection, bus });
   new PresenceView({ el, model: presence, account });
@@ -293,13 +294,13 @@ function showBadge() {
 }
 
 function showModeration() {
-  const trail = queue(Decisions, decisions);
+  const trail = queue(AuditLog, decisions);
   const el = document.querySelector(".desk");
   const lists = { reports: parley.reports, decisions: trail };
   makeFor(
     el,
     () => import("./moderation/moderation_page_view.js"),
-    ({ DeskView }) => new DeskView({ el, bus, account, moderation, ...lists }),
+    ({ ModerationPageView }) => new ModerationPageView({ el, bus, account, moderation, ...lists }),
   );
   showDecisions();
 }

@@ -19,7 +19,7 @@ import { MODES } from "./auth_modes.js";
  * Signing in and up, and asking for the mails that help with it, in a dialog over whatever page one is on.
  * `el` is the `<dialog>`; its `data-mode` is one of MODES, or "sent" once an email was requested.
  */
-export const EntryView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const AuthDialogView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     submit: "submit",
     close: "closed",

@@ -2,7 +2,7 @@
  * Strings that outlive the page: localStorage, which is synchronous and so has them even when the page crashes.
  * Where the browser refuses it, or it is full, they live as long as the page does.
  */
-export class Shelf {
+export class LocalStorage {
   /** @type {Map<string, string>} */ #memory = new Map();
 
   /**

@@ -21,7 +21,7 @@ declare namespace Parley {
     account: Account;
     bus: Backbone.Events;
     outbox: Outbox;
-    connector: import("../stream/stream_client.js").Connector;
+    connector: import("../stream/stream_client.js").StreamClient;
     comments: Comments | null;
     likes: Likes | null;
     commentable: Commentable | null;

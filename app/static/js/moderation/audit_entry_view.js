@@ -24,7 +24,7 @@ const WORDS = {
 /** @typedef {{ bus: Backbone.Events }} Fields */
 
 /** One line of the audit trail. */
-export const DecisionView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const AuditEntryView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: { "click .decision__unblock": "unblock" },
 
   initialize({ bus }) {

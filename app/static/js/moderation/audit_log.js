@@ -1,6 +1,6 @@
 import { DECISION } from "../core/events.js";
 import { LiveModel } from "../live/live_model.js";
-import { QueueCollection } from "./moderation_collection.js";
+import { ModerationCollection } from "./moderation_collection.js";
 
 const BLOCKING = ["block", "unblock"];
 
@@ -8,7 +8,7 @@ const BLOCKING = ["block", "unblock"];
 const Decision = LiveModel.extend({ type: "decision", urlRoot: "/api/moderation/decisions/" });
 
 /** The audit trail, as far as it is loaded. */
-export const Decisions = QueueCollection.extend({
+export const AuditLog = ModerationCollection.extend({
   model: Decision,
   url: "/api/moderation/decisions/",
   plural: "decisions",

@@ -8,7 +8,7 @@ const NOTHING = { cursor: null, before: null };
  * Live objects of the moderators' topic, which the server adds to a moderator's stream by itself. For all others there is
  * nothing in it, and nothing to be read. Options: as a LiveCollection's, and `account`.
  */
-export const QueueCollection = /** @type {LiveWith<Fields>} */ (LiveCollection).extend({
+export const ModerationCollection = /** @type {LiveWith<Fields>} */ (LiveCollection).extend({
   /**
    * @param {unknown} models
    * @param {Parley.CollectionOptions & { account: Parley.Account }} options

@@ -88,7 +88,7 @@ const FIELDS = { reason: ["hide", "erase", "block"], role: ["appoint"] };
  */
 
 /** The dialog in which a moderator decides, with a reason where one is noted. What fails is said in it. */
-export const DecideView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const ModerationDialogView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     submit: "submit",
     input: "keep",

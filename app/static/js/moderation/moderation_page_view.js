@@ -1,7 +1,7 @@
 import { ANNOUNCEMENT } from "../core/events.js";
-import { DecisionView } from "./audit_entry_view.js";
-import { CaseView } from "./reported_comment_view.js";
-import { Cases } from "./reported_comments.js";
+import { AuditEntryView } from "./audit_entry_view.js";
+import { ReportedCommentView } from "./reported_comment_view.js";
+import { ReportedComments } from "./reported_comments.js";
 
 /**
  * @typedef {{
@@ -15,12 +15,12 @@ import { Cases } from "./reported_comments.js";
  */
 
 /** The moderators' page: what was reported, and what was decided. `el` is `.desk`. */
-export const DeskView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const ModerationPageView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: { "click .desk__earlier": "loadEarlier" },
 
   /** `reports` and `decisions`: the collections of both. */
   initialize({ bus, account, moderation, reports, decisions }) {
-    const cases = new Cases(null, { reports });
+    const cases = new ReportedComments(null, { reports });
     Object.assign(this, { bus, account, moderation, cases, decisions, views: new Map() });
     this.listenTo(account, "change", this.renderRights);
     this.listenTo(cases, "update reset", this.renderCases);
@@ -43,14 +43,14 @@ export const DeskView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
 
   renderCases() {
     const { bus, account, moderation } = this;
-    const make = (model) => new CaseView({ model, bus, account, moderation });
+    const make = (model) => new ReportedCommentView({ model, bus, account, moderation });
     this.fill(this.part("cases"), this.cases.models, make);
     this.part("nothing").hidden = this.cases.length > 0;
   },
 
   // The newest first.
   renderDecisions() {
-    const make = (model) => new DecisionView({ model, bus: this.bus });
+    const make = (model) => new AuditEntryView({ model, bus: this.bus });
     const views = this.fill(this.part("decisions"), this.decisions.models.toReversed(), make);
     for (const view of views) view.renderUnblock();
     this.part("earlier").hidden = this.decisions.before === null;

@@ -16,7 +16,7 @@ const UNREAD = "Couldn't load this comment.";
 /** @typedef {{ account: Parley.Account, bus: Backbone.Events, moderation: Parley.Moderation }} Fields */
 
 /** One reported comment: what it says, who finds what about it, and what can be done. */
-export const CaseView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const ReportedCommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     "click .case__hide": "hide",
     "click .case__erase": "erase",

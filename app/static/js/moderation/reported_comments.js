@@ -43,7 +43,7 @@ const Case = Backbone.Model.extend({
 /** @typedef {{ reports: Backbone.Collection }} Fields */
 
 /** The reports that are open, comment by comment; who has waited longest is first. */
-export const Cases = /** @type {CollectionWith<Fields>} */ (Backbone.Collection).extend({
+export const ReportedComments = /** @type {CollectionWith<Fields>} */ (Backbone.Collection).extend({
   model: Case,
 
   initialize(_, { reports }) {

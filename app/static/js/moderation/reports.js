@@ -1,12 +1,12 @@
 import { REPORT } from "../core/events.js";
 import { LiveModel } from "../live/live_model.js";
-import { QueueCollection } from "./moderation_collection.js";
+import { ModerationCollection } from "./moderation_collection.js";
 
 /** That somebody finds that a comment should not stand. It is here while it is open. */
 const Report = LiveModel.extend({ type: "report", urlRoot: "/api/moderation/reports/" });
 
 /** The reports that are open. */
-export const Reports = QueueCollection.extend({
+export const Reports = ModerationCollection.extend({
   model: Report,
   url: "/api/moderation/reports/",
   plural: "reports",

@@ -1,5 +1,5 @@
 import { ANNOUNCEMENT, ENTRY_WANTED } from "../core/events.js";
-import { steadily } from "../ui/scroll_anchor.js";
+import { keepScrollPosition } from "../ui/scroll_anchor.js";
 import { NotificationsView } from "./notifications_view.js";
 
 /** @typedef {{ bus: Backbone.Events, account: Parley.Account, list: any }} Fields */
@@ -19,7 +19,7 @@ export const InboxView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend(
     new NotificationsView({
       el: this.list,
       collection: this.collection,
-      apply: (change) => steadily(this.list, change),
+      apply: (change) => keepScrollPosition(this.list, change),
     });
     this.listenTo(this.collection, "unread", this.render);
     this.listenTo(account, "change:id", this.render);

@@ -1,6 +1,6 @@
 import { named } from "../core/base.js";
 import { Evented } from "../core/evented.js";
-import { Shelf } from "../core/local_storage.js";
+import { LocalStorage } from "../core/local_storage.js";
 import { uuid } from "../core/uuid.js";
 import { Draft, understood } from "./draft.js";
 
@@ -27,7 +27,7 @@ export const REPLY = "reply:";
  */
 export class Drafts extends Evented {
   /** @type {Parley.Account} */ #account;
-  #shelf = new Shelf();
+  #shelf = new LocalStorage();
   #tab = tab();
   /** @type {string | null} */ #person = null;
 

@@ -13,7 +13,7 @@ const PASSING = [0, 401, 408, 425, 429, 502, 503, 504]; // what is no answer to 
 const UNAUTHORIZED = 401;
 const MOST_ERRORS = 5; // of a server that stumbles over one record, before the others are sent
 
-export class Courier {
+export class OutboxSender {
   #outbox;
   #tabs;
   #bus;

@@ -19,7 +19,7 @@ const NOWHERE = ["idle", "signed-out"];
  *   waiting    how many changes the server has not confirmed
  *   volatile   whether those are lost with the page
  */
-export const Light = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend({
+export const ConnectionStatus = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend({
   defaults: { state: "idle", says: "nothing", arrived: 0, waiting: 0, volatile: false },
 
   initialize(_, { bus }) {

@@ -7,7 +7,7 @@ const BACK = "Back online";
 /** @typedef {{ bus: Backbone.Events, said: Set<string> }} Fields */
 
 /** The connection light: a dot, and words that float where they move nothing, only while there is something to say. */
-export const LightView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const ConnectionStatusView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: { "click .light__show": "show" },
 
   initialize({ bus }) {

@@ -14,7 +14,7 @@ const TICK_MS = 5_000;
 const RESTING = ["idle", "signed-out"];
 const NO_COUNTS = { topics: [], cursors: [] };
 
-export class Connector {
+export class StreamClient {
   /** @type {Parley.StreamState} */
   state = "idle";
   lastEventId = "";

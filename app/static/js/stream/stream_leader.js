@@ -21,7 +21,7 @@ const LONGER_AGAIN_MS = 300_000; // until the full length is tried again; double
 const MAX_LONGER_AGAIN_MS = 16 * LONGER_AGAIN_MS;
 const MAX_REFUSED_TOPICS = 200;
 
-export class Relay {
+export class StreamLeader {
   /** @type {import("./tabs.js").Tabs} */ #tabs;
   #stream;
   #answered = new Set(); // ids of tabs

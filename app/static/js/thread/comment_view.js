@@ -4,8 +4,8 @@ import { fromTemplate } from "../core/template.js";
 import { REPLY } from "../outbox/drafts.js";
 import { copyText } from "../ui/clipboard.js";
 import { isEscape } from "../ui/keys.js";
-import { steadily } from "../ui/scroll_anchor.js";
-import { wordsOfRemoved } from "./deleted_comment_view.js";
+import { keepScrollPosition } from "../ui/scroll_anchor.js";
+import { describeRemoval } from "./deleted_comment_view.js";
 import { fold, unfold } from "./folding.js";
 import { LikeView } from "./like_view.js";
 import { ReplyView } from "./reply_view.js";
@@ -91,7 +91,7 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
 
   // A longer text may push down what somebody reads below it.
   changed() {
-    steadily(this.el.parentNode, () => this.render());
+    keepScrollPosition(this.el.parentNode, () => this.render());
   },
 
   render() {
@@ -156,7 +156,7 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
 
   turn({ delegateTarget: button }) {
     const shown = button.getAttribute("aria-expanded") !== "true";
-    steadily(this.el.parentNode, () => unfold(this.el, shown));
+    keepScrollPosition(this.el.parentNode, () => unfold(this.el, shown));
     if (!shown) this.el.scrollIntoView({ block: "nearest", behavior: "instant" });
   },
 
@@ -226,7 +226,7 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     if (draft.closed) return this.renderUnsaved();
     EDITOR.use((module) => {
       const open = () => this.openNow(module, { problem: this.model.refusal?.problem, ...draft });
-      if (this.el.parentNode) steadily(this.el.parentNode, open);
+      if (this.el.parentNode) keepScrollPosition(this.el.parentNode, open);
       else open();
     });
   },
@@ -330,7 +330,7 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     const draft = this.drafts?.at(this.placeOf(kind));
     draft?.read(); // this finds it even if another tab has written it
     draft?.drop();
-    steadily(this.el.parentNode, () => this.showUnsaved(kind, false));
+    keepScrollPosition(this.el.parentNode, () => this.showUnsaved(kind, false));
     this.el.focus({ preventScroll: true });
   },
 
@@ -363,7 +363,7 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
       this.open({ body: this.model.text() }, () => this.isGone && this.editor.gone());
     this.isGone = true;
     this.stopListening(this.model);
-    const words = wordsOfRemoved(this.model.get("removed_by"));
+    const words = describeRemoval(this.model.get("removed_by"));
     this.part("body").textContent = words;
     fold(this.el, words);
     for (const name of ["actions", "reply", "menu", "like"]) this.part(name).hidden = true;
@@ -375,7 +375,7 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
   // Replying
 
   reply() {
-    if (!this.composer) steadily(this.el.parentNode, () => this.openReply());
+    if (!this.composer) keepScrollPosition(this.el.parentNode, () => this.openReply());
     this.composer.focus();
   },
 
@@ -399,7 +399,7 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     const hadFocus = this.composer.el.contains(document.activeElement);
     const { composer } = this;
     this.composer = null;
-    steadily(this.el.parentNode, () => {
+    keepScrollPosition(this.el.parentNode, () => {
       composer.remove();
       this.renderUnsentReply();
     });

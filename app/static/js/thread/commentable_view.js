@@ -1,6 +1,6 @@
 import { ANNOUNCEMENT } from "../core/events.js";
 import { isolated } from "../ui/isolated.js";
-import { steadily } from "../ui/scroll_anchor.js";
+import { keepScrollPosition } from "../ui/scroll_anchor.js";
 
 const CLOSED = "Comments are closed.";
 const REOPENED = "This conversation is open again.";
@@ -43,7 +43,7 @@ export const CommentableView = /** @type {ViewWith<Fields>} */ (Backbone.View).e
     composer.classList.toggle("is-closed", !isOpen);
     if (note.hidden === !locked && composer.hidden === !isOpen) return;
     const hadFocus = composer.contains(document.activeElement);
-    steadily(this.el.querySelector(".thread__list"), () => {
+    keepScrollPosition(this.el.querySelector(".thread__list"), () => {
       note.hidden = !locked;
       composer.hidden = !isOpen;
     });

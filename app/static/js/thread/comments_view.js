@@ -1,8 +1,8 @@
 import { COMMENTS_ARRIVED, OUTBOX_VOLATILE } from "../core/events.js";
 import { REPLY } from "../outbox/drafts.js";
-import { steadily } from "../ui/scroll_anchor.js";
+import { keepScrollPosition } from "../ui/scroll_anchor.js";
 import { CommentView } from "./comment_view.js";
-import { GoneView } from "./deleted_comment_view.js";
+import { DeletedCommentView } from "./deleted_comment_view.js";
 import { PillView } from "./pill_view.js";
 import { keyOf, Tree } from "./tree.js";
 
@@ -76,7 +76,7 @@ export const CommentsView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
   },
 
   makeRemains(state, element) {
-    const view = new GoneView({ state, element });
+    const view = new DeletedCommentView({ state, element });
     this.remains.set(state.id, view);
     return view;
   },
@@ -88,7 +88,7 @@ export const CommentsView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
   },
 
   move(comment) {
-    steadily(this.list, () => {
+    keepScrollPosition(this.list, () => {
       this.place(comment);
       this.gather(comment.id);
     });
@@ -123,7 +123,7 @@ export const CommentsView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
   update(_, { changes, asked = false }) {
     const { removed } = changes;
     const added = changes.added.filter(({ id }) => this.collection.get(id)); // it may have been for a moment
-    steadily(this.list, () => {
+    keepScrollPosition(this.list, () => {
       for (const comment of removed) this.drop(comment);
       for (const comment of added) this.show(comment);
       this.renderRemains();
@@ -144,7 +144,7 @@ export const CommentsView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     ];
     for (const [id, view] of this.remains) if (gone.has(id)) view.show(gone.get(id));
     if (over.length + missing.length === 0) return;
-    steadily(this.list, () => {
+    keepScrollPosition(this.list, () => {
       for (const id of over) this.forgetRemains(id);
       for (const state of missing) this.showRemains(state);
     });
@@ -198,7 +198,7 @@ export const CommentsView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     const places = this.drafts?.places(REPLY) ?? [];
     for (const { id } of places.length > 0 ? comments : []) {
       const view = places.includes(`${REPLY}${id}`) ? this.views.get(id) : null;
-      if (view && !view.composer) steadily(this.list, () => view.resumeReply());
+      if (view && !view.composer) keepScrollPosition(this.list, () => view.resumeReply());
     }
   },
 
@@ -212,7 +212,7 @@ export const CommentsView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
 
   forget(view) {
     const hadFocus = view.el.contains(document.activeElement);
-    steadily(this.list, () => this.tree.remove(view));
+    keepScrollPosition(this.list, () => this.tree.remove(view));
     if (hadFocus) this.takeFocus();
   },
 
@@ -235,7 +235,7 @@ export const CommentsView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
   hide(selector, hidden) {
     const part = this.el.querySelector(selector);
     if (part.hidden === hidden) return;
-    steadily(this.list, () => {
+    keepScrollPosition(this.list, () => {
       part.hidden = hidden;
     });
   },

@@ -1,4 +1,4 @@
-import { steadily } from "../ui/scroll_anchor.js";
+import { keepScrollPosition } from "../ui/scroll_anchor.js";
 import { changes, mergeProse } from "./merge.js";
 
 const SETTLING_MS = 300; // after a key, until it is looked at again whether both texts can be had
@@ -93,7 +93,7 @@ export const ConflictView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
   // It makes the editor longer, above what somebody may be reading.
   render() {
     const list = this.el.closest(".thread__list");
-    if (list) steadily(list, () => this.draw());
+    if (list) keepScrollPosition(list, () => this.draw());
     else this.draw();
   },
 

@@ -1,6 +1,6 @@
 import { ANNOUNCEMENT } from "../core/events.js";
 import { Problem } from "../core/problem.js";
-import { steadily } from "../ui/scroll_anchor.js";
+import { keepScrollPosition } from "../ui/scroll_anchor.js";
 import { bringIntoView } from "../ui/viewport.js";
 import { unfold } from "./folding.js";
 
@@ -56,7 +56,7 @@ export const DeepLinkView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
   say(words) {
     const part = this.el.querySelector(".thread__lost");
     if (words === part.textContent) return;
-    steadily(this.list, () => {
+    keepScrollPosition(this.list, () => {
       part.textContent = words;
       part.hidden = words === "";
     });

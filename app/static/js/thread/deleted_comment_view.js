@@ -4,10 +4,10 @@ const BY_MODERATOR = "This comment was removed by a moderator.";
 const DELETED = "This comment was deleted.";
 
 /** `removedBy`: "moderator", or undefined if its author deleted it. */
-export const wordsOfRemoved = (removedBy) => (removedBy === "moderator" ? BY_MODERATOR : DELETED);
+export const describeRemoval = (removedBy) => (removedBy === "moderator" ? BY_MODERATOR : DELETED);
 
 /** What is left of a comment that others are drawn under. */
-export const GoneView = Backbone.View.extend({
+export const DeletedCommentView = Backbone.View.extend({
   /** Options: `state` (comments.js), `element`, when the page came with one. */
   initialize({ state, element = null }) {
     this.setElement(element ?? fromTemplate("gone"));
@@ -17,7 +17,7 @@ export const GoneView = Backbone.View.extend({
   },
 
   show({ removed_by: removedBy }) {
-    const words = wordsOfRemoved(removedBy);
+    const words = describeRemoval(removedBy);
     if (this.el.textContent !== words) this.el.textContent = words;
   },
 });

@@ -1,4 +1,4 @@
-import { Shelf } from "../core/local_storage.js";
+import { LocalStorage } from "../core/local_storage.js";
 
 const KEY = "parley.order";
 const NEWEST = "newest";
@@ -10,7 +10,7 @@ const PARTS = {
   newest: ["kept", "empty", "rest", "problem", "log", "earlier", "beginning"],
 };
 
-/** @typedef {{ tree: import("./tree.js").Tree, shelf: import("../core/local_storage.js").Shelf, order: string }} Fields */
+/** @typedef {{ tree: import("./tree.js").Tree, shelf: import("../core/local_storage.js").LocalStorage, order: string }} Fields */
 
 /** Which comments come first, for this browser: the oldest or the newest. `el` is the thread's section. */
 export const OrderView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
@@ -19,7 +19,7 @@ export const OrderView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend(
   /** Options: `tree`, the list's. */
   initialize({ tree }) {
     this.tree = tree;
-    this.shelf = new Shelf();
+    this.shelf = new LocalStorage();
     this.order = this.shelf.get(KEY) === NEWEST ? NEWEST : "oldest";
     if (this.order === NEWEST) this.arrange();
     this.render();

@@ -10,7 +10,7 @@ import { copyText } from "../ui/clipboard.js";
  *
  * Triggers "discard".
  */
-export const KeptView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const OrphanedEditView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     "click .kept__copy": "copy",
     "click .kept__discard": "discard",

@@ -1,8 +1,8 @@
 import { Problem } from "../core/problem.js";
 import { request } from "../core/sync.js";
 import { REPLY } from "../outbox/drafts.js";
-import { steadily } from "../ui/scroll_anchor.js";
-import { KeptView } from "./orphaned_edit_view.js";
+import { keepScrollPosition } from "../ui/scroll_anchor.js";
+import { OrphanedEditView } from "./orphaned_edit_view.js";
 
 const NOT_FOUND = 404;
 const UUID = /^[0-9a-f-]{36}$/;
@@ -41,7 +41,7 @@ const CLOSED = "Unsent comment. Comments are closed.";
  *
  * `el` is the thread's section. Options: `bus`, `account`, `drafts`.
  */
-export const KeptTextsView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const OrphanedEditsView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   initialize({ bus, account, drafts }) {
     Object.assign(this, { bus, account, drafts });
     this.list = this.el.querySelector(".thread__list");
@@ -148,8 +148,8 @@ export const KeptTextsView = /** @type {ViewWith<Fields>} */ (Backbone.View).ext
   // -- the views
 
   show(said) {
-    const view = new KeptView({ bus: this.bus, ...said });
-    steadily(this.list, () => this.el.querySelector(".thread__kept").append(view.el));
+    const view = new OrphanedEditView({ bus: this.bus, ...said });
+    keepScrollPosition(this.list, () => this.el.querySelector(".thread__kept").append(view.el));
     return view;
   },
 
@@ -159,7 +159,7 @@ export const KeptTextsView = /** @type {ViewWith<Fields>} */ (Backbone.View).ext
     if (!view) return;
     this.stopListening(view);
     const hadFocus = view.el.contains(document.activeElement);
-    steadily(this.list, () => view.remove());
+    keepScrollPosition(this.list, () => view.remove());
     if (hadFocus) this.el.querySelector(".thread__heading").focus({ preventScroll: true });
   },
 });

@@ -1,5 +1,5 @@
 import { ANNOUNCEMENT } from "../core/events.js";
-import { steadily } from "../ui/scroll_anchor.js";
+import { keepScrollPosition } from "../ui/scroll_anchor.js";
 
 /** @typedef {{ bus: Backbone.Events, list: HTMLElement, collection: Parley.Comments }} Fields */
 
@@ -53,7 +53,7 @@ export const PagesView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend(
       ([name, hidden]) => this.part(name).hidden !== hidden,
     );
     if (changes.length === 0) return;
-    steadily(this.list, () => {
+    keepScrollPosition(this.list, () => {
       for (const [name, hidden] of changes) this.part(name).hidden = hidden;
     });
   },

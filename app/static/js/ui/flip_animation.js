@@ -17,7 +17,7 @@ let then = 0;
  * Blocks that a change moves go to their new place by a transform that first undoes the move, so that
  * in no frame they have jumped. Made before the change, started after it.
  */
-export class Glide {
+export class FlipAnimation {
   #tops = new Map();
 
   /** `blocks`: elements below each other. What is in them is looked after, too, for they grow and shrink. */

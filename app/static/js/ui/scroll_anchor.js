@@ -1,6 +1,6 @@
 // Comments come, go and grow above what somebody is reading or writing. The page must not jump under them.
 
-import { Glide } from "./flip_animation.js";
+import { FlipAnimation } from "./flip_animation.js";
 import { isRendered, isVisible, scrollBy } from "./viewport.js";
 
 const MOST_IN_A_FRAME = 8; // changes that are seen to one by one; each costs as much as the list is long
@@ -14,7 +14,7 @@ let changing = false;
  * else has to make room, or closes a gap, glides there. When the connection is back a thousand may come in one
  * frame: then that is seen to once, at its end.
  */
-export function steadily(list, change) {
+export function keepScrollPosition(list, change) {
   if (burst || changing) return change();
   if (inThisFrame === 0) requestAnimationFrame(begin);
   inThisFrame += 1;
@@ -42,7 +42,7 @@ function begin() {
 
 function measure(list) {
   const blocks = [...list.children, ...following(list)];
-  const glide = new Glide(blocks);
+  const glide = new FlipAnimation(blocks);
   const held = [focusedForm(), ...blocks].filter((block) => block && isVisible(block));
   return { glide, held, tops: held.map(top) };
 }
