@@ -1,7 +1,9 @@
-"""Accounts: from signing up to leaving. Who changes how one signs in shows the password again, and the owner is told.
+"""Accounts: sign-up, e-mail address, name, password, and deletion.
 
-An address counts once its owner has clicked: until then it waits in `unconfirmed_email`. Every link names the address
-that it was sent to, so of two changes at once neither confirms the other's.
+A change of the address or the password requires the current password, and the owner gets an e-mail about it.
+
+A new address waits in `unconfirmed_email` until its owner opens the link. Each link contains a fingerprint of the
+address that it was sent to. So if two changes run at once, the link of one cannot confirm the other.
 """
 
 from __future__ import annotations
@@ -40,25 +42,25 @@ from app.text.lookalikes import skeleton
 
 log = logging.getLogger(__name__)
 
-# -- signing up ---------------------------------------------------------------------------------------------
+# -- signing up -----------------------------------------------------------------------------------------------
 
 
 @owned
 async def sign_up(
     parley: Parley, email: str, username: str, password: str, browser: Browser = NOWHERE
 ) -> tuple[User, Login] | Gid:
-    """A new account and its first login. If addresses must be confirmed by a mailed link, the result is instead a gid
-    that this browser presents when it opens the link (see `confirm`).
+    """Create an account and its first login. If addresses must be confirmed by a mailed link, return a gid instead.
+    The browser presents that gid when it opens the link (see `confirm`).
 
-    Takes cleaned values. Raises Invalid for a taken name, and for a taken address if nothing has to be confirmed.
-    If it has to be, a taken address is answered like any other, and its owner gets a mail that says so. An unconfirmed
-    account holds no name yet. So no response tells which address has which name.
+    Takes cleaned values. Raises Invalid for a taken name, and for a taken address if nothing must be confirmed.
+    If addresses must be confirmed, a taken address gets the same response as a free one, and its owner gets an e-mail.
+    An unconfirmed account holds no name yet. So no response reveals which address has which name.
     """
     refuse_weak(password, username, email)
     hash = await hash_password(password)
     try:
         return await _sign_up(parley, email, username, hash, browser)
-    except IntegrityError:  # somebody was faster, and now is there to be seen
+    except IntegrityError:  # another sign-up took the address or the name first; the second try reads its row
         return await _sign_up(parley, email, username, hash, browser)
 
 
@@ -88,15 +90,18 @@ async def _sign_up(parley: Parley, email: str, username: str, hash: str, browser
 
 
 async def _sign_up_again(parley: Parley, taken: User, username: str, hash: str) -> Gid:
-    """Until an address is confirmed, the latest sign-up counts and earlier links are invalid: the first person to give
-    the address may not be its owner. Once it is confirmed, its owner gets a mail, and this browser a useless gid.
+    """Sign up with an address that has an account.
+
+    Until the address is confirmed, the latest sign-up counts and earlier links are invalid, because the first person to
+    enter the address may not be its owner. Once it is confirmed, its owner gets an e-mail, and this browser a gid that
+    opens nothing.
     """
     async with parley.writing(Topic.account(taken.id)) as write:
         user = await write.get(User, taken.id)
         if user and not user.deleted_at and not user.confirmed_at:
             mail_queue.queue(write.session, Kind.CONFIRM, user.email)
             write.update(user)
-            if user.is_waiting:  # else the account is in use, because nothing had to be confirmed when it was made
+            if user.is_waiting:  # otherwise the account is in use: it was created when no confirmation was required
                 user.username, user.password_hash = username, hash
                 return device_gid(user)
             return device_gid(_new(user.email, username, hash))
@@ -105,14 +110,14 @@ async def _sign_up_again(parley: Parley, taken: User, username: str, hash: str) 
 
 
 async def _claim_name(write: Write, user: User, username: str) -> None:
-    """Give this account this name. Raises Invalid if it is taken."""
+    """Set the account's name. Raises Invalid if it is taken."""
     await refuse_taken_name(write.session, username, but=user)
     user.rename(username)
 
 
 @owned
 async def make(parley: Parley, email: str, username: str, password: str) -> User:
-    """An account that we answer for, with nothing to confirm: for demos and consoles."""
+    """Create an account whose address is confirmed from the start: for demos and consoles."""
     user = _new(email, username, await hash_password(password))
     user.confirmed_at = user.created_at
     async with parley.writing(Topic.account(user.id)) as write:
@@ -129,18 +134,21 @@ def _new(email: str, username: str, hash: str) -> User:
     )  # fmt: skip
 
 
-# -- the address --------------------------------------------------------------------------------------------
+# -- the address ----------------------------------------------------------------------------------------------
 
 
 @owned
 async def ask_to_confirm(parley: Parley, email: str) -> None:
-    """Send the link again, if there is an account that waits for it."""
+    """Send the confirmation link again, if an unconfirmed account has this address."""
     await _send(parley, Kind.CONFIRM, email)
 
 
 @owned
 async def change_email(parley: Parley, viewer: Viewer, email: str, password: str) -> User:
-    """The account, with an address that waits to be confirmed. The old one is told. Raises Invalid, TooMany."""
+    """Store the new address until it is confirmed, and send an e-mail to the old one. Returns the account.
+
+    Raises Invalid, TooMany.
+    """
     user = await prove(parley, viewer, password)
     async with parley.writing(Topic.account(user.id)) as write:
         user = await prove_again(parley, write, user)
@@ -159,9 +167,9 @@ async def confirm(
 ) -> None:
     """Confirm the address that this link was sent to. Confirming again is no error. Raises Invalid.
 
-    Anybody can sign up with any address. So if accounts have to be confirmed, the password and the name of the sign-up
-    count only if the same browser confirms (`known_as` is the gid that `sign_up` gave it). Any other browser must send
-    a password, and may send another name: the person who has the mail decides, not the person who typed the address.
+    Anybody can sign up with any address. So if accounts must be confirmed, the password and the name of the sign-up
+    count only if the same browser confirms (`known_as` is the gid that `sign_up` returned to it). Any other browser
+    must send a password, and may send another name. The person with access to the mailbox decides both.
     """
     id_, address = open_link(parley, Purpose.CONFIRM, token)
     async with parley.reading() as reading:
@@ -170,7 +178,7 @@ async def confirm(
         await _join(parley, found, password, username, is_known(found, known_as))
         return
     if password is not None:
-        raise worthless()  # a confirmation never changes the password of an account that is in use
+        raise worthless()  # a confirmation never changes the password of an account in use
     try:
         async with parley.writing(Topic.account(id_)) as write:
             user = await write.get(User, id_)
@@ -187,12 +195,12 @@ async def confirm(
             user.confirmed_at = user.confirmed_at or datetime.now(UTC)
             write.update(user)
             write.tell("e-mail confirmed", account=user.id)
-    except IntegrityError:  # it has become somebody else's
+    except IntegrityError:  # another account has taken the address
         raise worthless() from None
 
 
 def _joins(parley: Parley, user: User, address: str) -> bool:
-    """Whether this link confirms an account that nobody could use before."""
+    """Whether this link confirms an account for the first time, so that its owner can start to use it."""
     waits = user.is_waiting or (parley.settings.require_confirmation and not user.confirmed_at)
     return waits and not user.deleted_at and bound_to(user) == address
 
@@ -209,28 +217,28 @@ async def _join(parley: Parley, found: User, password: str | None, username: str
         async with parley.writing(Topic.account(found.id)) as write:
             user = await write.get(User, found.id)
             if user is None or user.confirmed_at or bound_to(user) != bound_to(found):
-                raise worthless()  # of two confirmations at the same moment, only the first counts
+                raise worthless()  # if two confirmations run at once, only the first counts
             await _claim_name(write, user, name)
             user.password_hash, user.confirmed_at = hash, datetime.now(UTC)
             if password is not None:
                 await end_all(write, user.id, End.PASSWORD)
             write.update(user)
             write.tell("e-mail confirmed", account=user.id)
-    except IntegrityError:  # somebody else took the name at the same moment
+    except IntegrityError:  # another account took the name at the same moment
         raise Invalid("username", "This name is taken.") from None
 
 
 def bound_to(user: User) -> str:
-    """A link for who has this address and chose this password: overtaken by a change of either, it is worth nothing."""
+    """The fingerprint that a link carries. A change of the address or the password makes the link invalid."""
     return fingerprint(user.email, user.password_hash)
 
 
-# -- the name -----------------------------------------------------------------------------------------------
+# -- the name -------------------------------------------------------------------------------------------------
 
 
 @owned
 async def change_username(parley: Parley, viewer: Viewer, username: str) -> User:
-    """Give the account another name. Its comments get that name soon after. Raises Invalid, SignInFirst."""
+    """Change the account's name. Its comments get that name soon after. Raises Invalid, SignInFirst."""
     if viewer.user_id is None:
         raise SignInFirst
     try:
@@ -243,20 +251,20 @@ async def change_username(parley: Parley, viewer: Viewer, username: str) -> User
             bylines.note_change(user)
             write.update(user)
             write.tell("name changed", account=user.id)
-    except IntegrityError:  # somebody else took it at the same moment
+    except IntegrityError:  # another account took it at the same moment
         raise Invalid("username", "This name is taken.") from None
     parley.begin(bylines.rewrite_later(parley, user.id))
     return user
 
 
-# -- the password -------------------------------------------------------------------------------------------
+# -- the password ---------------------------------------------------------------------------------------------
 
 
 @owned
 async def change_password(
     parley: Parley, viewer: Viewer, password: str, new: str, browser: Browser
 ) -> tuple[User, Login]:
-    """The account and a new login for this browser; every other has ended. Raises Invalid, TooMany."""
+    """Change the password and end all other logins. Returns the account and a new login. Raises Invalid, TooMany."""
     user = await prove(parley, viewer, password)
     refuse_weak(new, user.username, user.email)
     hash = await hash_password(new)
@@ -271,15 +279,15 @@ async def change_password(
 @owned
 async def ask_to_reset(parley: Parley, email: str) -> None:
     """Send a link to choose a new password, if there is an account with this address."""
-    logs.security("reset asked")  # for whom, nobody has looked
+    logs.security("reset asked")  # without the account, which is not looked up here
     await _send(parley, Kind.RESET, email)
 
 
 @owned
 async def reset_password(parley: Parley, token: str, new: str) -> User:
-    """A new password for who has the mail: every login ends, the lock is lifted. Raises Invalid.
+    """Set a new password with a mailed link, end every login, and lift the lock. Raises Invalid.
 
-    The mail has shown whose the address is.
+    The link proves access to the mailbox, so it also confirms the address.
     """
     id_, bound = open_link(parley, Purpose.RESET, token)
     async with parley.reading() as reading:
@@ -287,7 +295,7 @@ async def reset_password(parley: Parley, token: str, new: str) -> User:
     refuse_weak(new, user.username, user.email)
     hash = await hash_password(new)
     async with parley.writing(Topic.account(id_)) as write:
-        user = _bound(await write.get(User, id_), bound)  # of two at once, one
+        user = _bound(await write.get(User, id_), bound)  # if two resets run at once, only the first counts
         if user.is_waiting:
             await _claim_name(write, user, user.username)
         await end_all(write, id_, End.PASSWORD)
@@ -304,25 +312,25 @@ def _bound(user: User | None, bound: str) -> User:
 
 
 def _set_password(write: Write, user: User, hash: str) -> None:
-    """An address that was waiting is forgotten, too: whoever asked for it may be the reason for the new password."""
+    """Store the hash, and drop an unconfirmed address: an intruder may have requested that address."""
     user.password_hash, user.unconfirmed_email = hash, None
     write.update(user)
     write.tell("password changed", account=user.id)
     mail_queue.queue(write.session, Kind.PASSWORD, user.email, user.id)
 
 
-# -- locks --------------------------------------------------------------------------------------------------
+# -- login throttling -----------------------------------------------------------------------------------------
 
 
 @owned
 async def ask_to_unlock(parley: Parley, email: str) -> None:
-    """Send a link that lifts the lock, if there is an account with this address and a lock on it."""
+    """Send a link that lifts the lock, if an account has this address and is locked."""
     await _send(parley, Kind.UNLOCK, email)
 
 
 @owned
 async def unlock(parley: Parley, token: str) -> User:
-    """Lift the lock. Raises Invalid for another lock's link, and when there is none any more."""
+    """Lift the lock. Raises Invalid for the link of another lock, and if the account is not locked."""
     id_, bound = open_link(parley, Purpose.UNLOCK, token)
     async with parley.reading() as reading:
         user = await reading.get(User, id_)
@@ -335,15 +343,15 @@ async def unlock(parley: Parley, token: str) -> User:
     return user
 
 
-# -- leaving ------------------------------------------------------------------------------------------------
+# -- deletion -------------------------------------------------------------------------------------------------
 
 
 @owned
 async def delete(parley: Parley, viewer: Viewer, password: str, then: Literal["keep", "erase"]) -> None:
-    """Delete the account, then `erase` its comments or `keep` them under no name, and take back its likes.
+    """Delete the account, then `erase` its comments or `keep` them without its name, and remove its likes.
 
-    The account and its logins are deleted first. The tombstone notes what is left to do, so that `finish_leaving` can
-    do it if the process is killed. Raises Invalid, TooMany, and Conflict for the last owner.
+    The account and its logins are deleted first. The tombstone records the work that is left, so that `finish_leaving`
+    can do it if the process is killed. Raises Invalid, TooMany, and Conflict for the last owner.
     """
     user = await prove(parley, viewer, password)
     async with parley.writing(Topic.account(user.id), QUEUE) as write:
@@ -357,8 +365,8 @@ async def delete(parley: Parley, viewer: Viewer, password: str, then: Literal["k
 
 @owned
 async def remove(parley: Parley, user_id: UUID) -> None:
-    """Delete an account with its comments, for the operator: no password is asked, no mail is sent, and no owner need
-    remain."""
+    """Delete an account with its comments, for the operator. It needs no password, sends no e-mail, and may delete the
+    last owner."""
     async with parley.writing(Topic.account(user_id), QUEUE) as write:
         await bylines.lock_author(write, user_id)
         user = await write.get(User, user_id)
@@ -380,11 +388,11 @@ async def _try_to_take_leave(parley: Parley, user_id: UUID, then: str) -> None:
     try:
         await _take_leave(parley, user_id, then)
     except Trouble as error:
-        log.warning("comments of an account that is gone are seen to later: %s", in_a_line(error))
+        log.warning("cannot clean up after a deleted account; maintenance retries it: %s", in_a_line(error))
 
 
 async def finish_leaving(parley: Parley) -> None:
-    """Do what a process that was killed has left undone."""
+    """Clean up after deleted accounts if a process was killed before it did so."""
     async with parley.reading() as reading:
         left = (await reading.execute(select(User.id, User.leaving).where(User.leaving.is_not(None)))).all()
     for id_, how in left:
@@ -395,7 +403,7 @@ async def _take_leave(parley: Parley, user_id: UUID, how: str) -> None:
     await notifications.leave_behind(parley, user_id, erase=how == "erase")
     await comments.leave_behind(parley, user_id, erase=how == "erase")
     await likes.leave_behind(parley, user_id)
-    await moderation.leave_behind(parley, user_id)  # after: what is decided until then takes the name from a comment
+    await moderation.leave_behind(parley, user_id)  # last: a decision made before that copies the name from a comment
     async with parley.database.transaction() as writing, writing.begin():
         await mutes.leave_behind(writing, user_id)
         if user := await writing.get(User, user_id):

@@ -1,4 +1,4 @@
-"""Accounts: sign up, sign in, who am I, sign out; change the address or the password; leave."""
+"""Accounts over REST: sign up, sign in, read the current user, sign out, change the account, and delete it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _username(text: str) -> str:
         raise PydanticCustomError("username", "{reason}", {"reason": str(error)}) from None
 
 
-# Bounded before it is looked at: to bring 60,000 accents into order takes the event loop a second.
+# The length is checked first: Unicode normalization of 60,000 accents blocks the event loop for a second.
 Email = Annotated[
     str,
     StringConstraints(max_length=LONGEST_EMAIL),
@@ -89,7 +89,7 @@ class Leaving(Input):
 
 
 async def sign_up(request: Request) -> Response:
-    """201 and signed in; 202 where a link in the mail comes first, and then no word on whether the address is new."""
+    """201 and signed in; 202 if a mailed link must be opened first, whether or not the address is new."""
     await rate_limits.take(request, rate_limits.SIGN_UP)
     form = await read_input(request, SignUp, wrapped_as="user")
     if parley_of(request).settings.require_confirmation:
@@ -103,13 +103,13 @@ async def sign_up(request: Request) -> Response:
 
 
 async def sign_in(request: Request) -> Response:
-    """One answer for an unknown address and for a wrong password, and as slow for one as for the other."""
+    """An unknown address and a wrong password get the same response after the same time."""
     await rate_limits.take(request, rate_limits.SIGN_IN)
     form = await read_input(request, SignIn, wrapped_as="user")
     try:
         email = clean_email(form.email if len(form.email) <= LONGEST_EMAIL else "")
     except ValueError:
-        email = fingerprint(form.email)  # nobody's, and counted for itself like any
+        email = fingerprint(form.email)  # no account has it; its failures are counted like those of any address
     found = await logins.sign_in(parley_of(request), email, form.password, form.remember_me, browser_of(request))
     if found is None:
         unless = ", or your email isn't confirmed yet" if parley_of(request).settings.require_confirmation else ""
@@ -132,7 +132,7 @@ async def sign_out(request: Request) -> Response:
 
 
 async def change_email(request: Request) -> Response:
-    """202: the new address waits until a link that is sent there has been used."""
+    """202: the new address takes effect when its owner opens the link that is sent there."""
     viewer = await require_sign_in(request)
     form = await read_input(request, NewEmail)
     await rate_limits.take_own(request, rate_limits.MAIL)

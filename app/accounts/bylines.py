@@ -1,12 +1,12 @@
-"""Bylines: the name and the role of an author as they are stored with what the author wrote.
+"""Bylines: an author's name and role, stored in each row that the author wrote.
 
 A rendering depends on its row alone, so a new name or role is written to all of the author's comments, notifications
-and reports. That is done after the change, a few rows in each transaction.
+and reports. This happens after the change, a few rows in each transaction.
 
-1. `byline_changed_at` of the account says since when there is something to do. The transaction of the change sets it,
-   and it is cleared when all is done. If a process is killed before that, another one finishes (`finish`).
-2. A comment gets the name and the role that its author has at that moment, under a lock on the account. A change waits
-   for that lock. So no row is written with an old name after the last query for such rows.
+1. The account's `byline_changed_at` marks pending work. The transaction of the change sets it, and it is cleared when
+   all rows are rewritten. If a process is killed before that, another process finishes (`finish`).
+2. A comment gets its author's current name and role under a lock on the account. A change waits for that lock. So no
+   row is written with an old name after the last query for such rows.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ async def lock_author(write: Write, user_id: UUID) -> None:
 
 
 def note_change(user: User) -> None:
-    """Note that the account's rows must be rewritten (1). Call it within the transaction of the change."""
+    """Mark the account's rows as outdated (1). Call it within the transaction of the change."""
     user.byline_changed_at = datetime.now(UTC)
 
 
 @owned
 async def rewrite(parley: Parley, user_id: UUID) -> None:
-    """Write the account's name and role to its rows. It may run again, and in several processes at once."""
+    """Write the account's name and role to its rows. Idempotent, also in several processes at once."""
     while True:
         async with parley.reading() as reading:
             user = await reading.get(User, user_id)
@@ -59,15 +59,15 @@ async def rewrite(parley: Parley, user_id: UUID) -> None:
 
 
 async def rewrite_later(parley: Parley, user_id: UUID) -> None:
-    """Like `rewrite`, for the background. If the database fails, `finish` does it later."""
+    """Run `rewrite` in the background. If the database fails, `finish` retries later."""
     try:
         await rewrite(parley, user_id)
     except Trouble as error:
-        log.warning("a new name or role will be written to comments later: %s", in_a_line(error))
+        log.warning("cannot write a new name or role to the comments; maintenance retries it: %s", in_a_line(error))
 
 
 async def finish(parley: Parley) -> None:
-    """Do the work that a killed process has left undone (1)."""
+    """Rewrite the rows that a killed process did not rewrite (1)."""
     async with parley.reading() as reading:
         left = (await reading.scalars(select(User.id).where(User.byline_changed_at.is_not(None)))).all()
     for id_ in left:
@@ -91,7 +91,7 @@ def _reports(user: User) -> Select[Report]:
 
 
 async def _rewrite_some(parley: Parley, user: User, old: Select[Any]) -> bool:
-    """Rewrite some rows of one topic. Answers whether there were any."""
+    """Rewrite some rows of one topic. Returns whether there were any."""
     async with parley.reading() as reading:
         found = await reading.scalar(old.limit(1))
     if found is None:

@@ -1,4 +1,4 @@
-"""Identity: who a request comes from, by a signed cookie that carries an opaque login's id."""
+"""Identity: the viewer of a request, read from a signed cookie that carries the id of a login."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from app.settings import Settings
 
 COOKIE = "parley_login"
 DEVICE_COOKIE = "parley_device"
-REMEMBERED = int(ABSOLUTE[True].total_seconds())  # a login that is not remembered ends with the browser, at the latest
-KNOWN = 365 * 24 * 3600  # seconds that a device is one where its owner has signed in; not longer than browsers allow
-MEANT_FOR = "parley-user"  # a header with an account's id
-LOGIN, DEVICE = "login", "device"  # what the cookies are signed for
+REMEMBERED = int(ABSOLUTE[True].total_seconds())  # without "remember me" it is a session cookie
+KNOWN = 365 * 24 * 3600  # seconds of the device cookie; browsers allow at most 400 days
+MEANT_FOR = "parley-user"  # a request header with an account's id
+LOGIN, DEVICE = "login", "device"  # purposes of the cookies' signatures
 
 
 def parley_of(request: Request) -> Parley:
@@ -34,18 +34,18 @@ def parley_of(request: Request) -> Parley:
 
 
 def address_of(request: Request) -> str:
-    """The network address of whoever asks: the connection's, or what a trusted proxy says (uvicorn sees to that)."""
+    """The client's network address: the connection's, or the one in a trusted proxy's header (uvicorn reads it)."""
     return request.client.host if request.client else ""
 
 
 def browser_of(request: Request) -> Browser:
-    """Where somebody signs in."""
+    """The browser that sent the request."""
     known_as = _opened(request, DEVICE_COOKIE, DEVICE, KNOWN)
     return Browser(address_of(request), _device(request), login_id_of(request), known_as)
 
 
 def login_id_of(request: Request) -> UUID | None:
-    """The login id in a cookie that we signed, whether or not that login still stands."""
+    """The login id of the signed cookie. The login may have ended."""
     gid = _opened(request, COOKIE, LOGIN, REMEMBERED)
     try:
         return UUID(gid.id) if gid and gid.model == "Login" else None
@@ -54,7 +54,7 @@ def login_id_of(request: Request) -> UUID | None:
 
 
 async def current_viewer(request: Request) -> Viewer:
-    """`current_user`: a guest without a cookie, or when the login has ended."""
+    """The viewer of the request: a guest if there is no cookie, or if the login has ended."""
     if "parley.viewer" not in request.scope:
         request.scope["parley.viewer"] = await _look_up(request)
     viewer: Viewer = request.scope["parley.viewer"]
@@ -62,10 +62,10 @@ async def current_viewer(request: Request) -> Viewer:
 
 
 async def require_sign_in(request: Request) -> Viewer:
-    """`current_user`, or a refusal. Raises SignInFirst.
+    """The signed-in viewer of the request. Raises SignInFirst for a guest.
 
-    Also where the request says for whom it is, and that is not who is signed in: what waited in a browser to be sent
-    for one account must not be sent for the next that signs in there.
+    Also raises it if the request's `Parley-User` header names another account than the signed-in one. A change that
+    waited in a browser's outbox for one account must not be sent for the next account that signs in there.
     """
     viewer = await current_viewer(request)
     meant = request.headers.get(MEANT_FOR, str(viewer.user_id))
@@ -75,13 +75,13 @@ async def require_sign_in(request: Request) -> Viewer:
 
 
 def how_ended(request: Request) -> LoginEnded | None:
-    """How the login ended that this request came with, where `current_viewer` found it so."""
+    """The end of the request's login, if `current_viewer` found that it has ended."""
     ended: LoginEnded | None = request.scope.get("parley.ended")
     return ended
 
 
 async def holder_of(request: Request, login_id: UUID) -> Viewer:
-    """Who looks with this login as the database knows it now. Raises LoginEnded."""
+    """The viewer with this login, read from the database. Raises LoginEnded."""
     async with parley_of(request).reading() as reading:
         viewer, _ = await logins.viewer_of(reading, login_id)
     return viewer
@@ -97,14 +97,14 @@ async def _look_up(request: Request) -> Viewer:
     except LoginEnded as ended:
         request.scope["parley.ended"] = ended
         return GUEST
-    # Whoever watches a stream may have left the room: it is no activity.
+    # An open stream is not activity: the person may have left the computer.
     if not request.url.path.startswith("/streams") and datetime.now(UTC) - noted_at > NOTED_EVERY:
         parley_of(request).begin(logins.note_activity(parley_of(request), login_id))
     return viewer
 
 
 def remember_login(request: Request, response: Response, user: User, login: Login) -> None:
-    """This browser carries the login from now on."""
+    """Set the login cookie and the device cookie."""
     logs.note(login=login.id)
     signed = parley_of(request).signer.sign(Gid("Login", str(login.id)), LOGIN)
     _set_cookie(request, response, COOKIE, signed, REMEMBERED if login.remember else None)
@@ -112,12 +112,13 @@ def remember_login(request: Request, response: Response, user: User, login: Logi
 
 
 def remember_device(request: Request, response: Response, user: User) -> None:
-    """This browser is the owner's: what strangers lock stays open here. See `app.accounts.login_throttle`."""
+    """Set the device cookie: in this browser, failures of strangers do not lock the owner out. See
+    `app.accounts.login_throttle`."""
     remember_device_as(request, response, device_gid(user))
 
 
 def remember_device_as(request: Request, response: Response, known_as: Gid) -> None:
-    """Like `remember_device`, with the gid that the account's owner presents later."""
+    """Set the device cookie to this gid. See `app.accounts.reauthentication.device_gid`."""
     signed = parley_of(request).signer.sign(known_as, DEVICE)
     _set_cookie(request, response, DEVICE_COOKIE, signed, KNOWN)
 
@@ -140,7 +141,7 @@ def _opened(request: Request, cookie: str, purpose: str, seconds: int) -> Gid | 
 
 
 def _is_secure(request: Request) -> bool:
-    """Over TLS; in production by the operator's word, whatever a proxy forgets to say."""
+    """Whether the browser uses TLS. In production PUBLIC_URL decides, because a proxy may not forward the scheme."""
     settings = parley_of(request).settings
     promised = settings.environment == "production" and settings.public_url.startswith("https:")
     return promised or request.url.scheme == "https"
@@ -151,22 +152,23 @@ def _named(request: Request, cookie: str) -> str:
 
 
 def cookie_of_logins(settings: Settings) -> str:
-    """The name of the cookie that carries the login, where people have the service in their browsers."""
+    """The name of the login cookie at PUBLIC_URL."""
     return _name(settings, COOKIE, settings.public_url.startswith("https:"))
 
 
 def _name(settings: Settings, cookie: str, secure: bool) -> str:
-    """Over TLS a name that browsers let nobody set but this host, over TLS: no sister site, no man in the middle.
+    """The cookie's full name. Over TLS it has the `__Host-` prefix (RFC 6265bis, 4.1.3).
 
-    That demands the path "/", behind ROOT_PATH, too. A path keeps no script of the same host out anyway; what it would
-    keep apart, two Parleys of one host, their names do.
+    With that prefix, browsers accept the cookie only from this host over TLS, so neither a sibling domain nor a
+    man in the middle can set it. The prefix requires the path "/", also behind ROOT_PATH. So the name contains
+    ROOT_PATH: it separates two Parleys on one host. A cookie path would not protect from scripts of the same host.
     """
     cookie += settings.root_path.replace("/", ".")
     return f"__Host-{cookie}" if secure else cookie
 
 
 def _device(request: Request) -> str:
-    """A few words on the device, for its owner to know it again: "Firefox on Linux"."""
+    """A description by which the owner recognizes the device, such as "Firefox on Linux"."""
     found = parse(request.headers.get("user-agent", "")[:500])
     names = [part.family for part in (found.user_agent, found.os) if part and part.family != "Other"]
     return " on ".join(names)[:LONGEST_DEVICE]

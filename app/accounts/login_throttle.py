@@ -1,12 +1,12 @@
-"""Locks: who guesses passwords is slowed down, by the account that is guessed at.
+"""Login throttling: failed passwords are counted per account and per device, and too many of them lock.
 
-1. Failures are counted for an address as it was typed, whether or not it has an account: what an attacker sees tells
-   him nothing of who is here.
-2. Counted atomically, and looked at again under the count's lock, whether the password was wrong or right: a thousand
-   guesses at once learn no more than a thousand in a row.
-3. A stranger cannot lock an owner out for good. A browser in which the owner has signed in before carries a device
-   cookie, and has a count of its own (OWASP: "Slow Down Online Guessing Attacks with Device Cookies"); a lock ends by
-   itself within the hour, and by a link in the mail at once; and a new password may be had while it lasts.
+1. Failures are counted for an address as it was typed, whether or not it has an account. So a lock does not reveal
+   which addresses have accounts.
+2. A failure is counted atomically, and the lock is checked again under the counter's row lock, for wrong and for right
+   passwords. So a thousand parallel guesses reveal no more than a thousand in a row.
+3. A stranger cannot lock an owner out permanently. A browser in which the owner has signed in carries a device cookie,
+   and has a separate count (OWASP: "Slow Down Online Guessing Attacks with Device Cookies"). A lock ends within an
+   hour, or at once by a mailed link. The owner can also reset the password during a lock.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from app.database import Base, Instant, Reading, Writing
 from app.errors import TooMany
 from app.live.signing import fingerprint
 
-MOST = 10  # failures in a row; the last one locks
-FIRST = timedelta(minutes=1)  # the first lock; each failure after it doubles it, up to the longest
+MOST = 10  # consecutive failures; the last one locks
+FIRST = timedelta(minutes=1)  # the first lock; each further failure doubles it, up to LONGEST
 LONGEST = timedelta(hours=1)
 FORGOTTEN = timedelta(days=1)  # after the last failure
 
 
 class Failures(Base):
-    """How often in a row somebody was wrong about a password."""
+    """The number of consecutive failures for one key."""
 
     __tablename__ = "failures"
 
@@ -39,7 +39,7 @@ class Failures(Base):
 
 
 def key_of(kind: str, of: str) -> str:
-    """What failures are counted under: an address, a device, an account. As a digest: it may be anybody's address."""
+    """The key of a counter: `kind` is "address", "device" or "account". A digest, so that no address is stored."""
     return fingerprint(kind, of)
 
 
@@ -51,9 +51,9 @@ async def refuse_locked(reading: Reading, key: str) -> None:
 
 
 async def count_failure(writing: Writing, key: str) -> bool:
-    """One more failure. Answers whether it was the one that locks for the first time in a row.
+    """Count a failure. Returns whether it set the first lock of its series.
 
-    Raises TooMany, for the caller to roll back, where there is a lock already (2).
+    Raises TooMany if the key is already locked (2). The caller then rolls back.
     """
     now = datetime.now(UTC)
     values = {"key": key, "now": now, "forgotten": now - FORGOTTEN}
@@ -70,9 +70,10 @@ async def forgive(writing: Writing, *keys: str) -> None:
 
 
 async def lock_of(reading: Reading, email: str) -> str | None:
-    """A name for the run of failures that locks this address; None where it does not.
+    """An id of the series of failures that locks this address, or None.
 
-    Until the run is forgiven, or forgotten, the next failure locks again at once; so it can be lifted in between, too.
+    Until the series is cleared or outdated, the next failure locks again at once. So a series can be cleared between
+    two of its locks, too.
     """
     failures = await reading.get(Failures, key_of("address", email))
     locks = failures and failures.count >= MOST and failures.failed_at > datetime.now(UTC) - FORGOTTEN
@@ -88,7 +89,7 @@ def _remaining(failures: Failures) -> float:
     return (until - datetime.now(UTC)).total_seconds() if until else 0
 
 
-# Its row lock is held to the commit, like a topic's counter.
+# The statement holds its row lock until the commit, like a topic's counter.
 _COUNT = text(
     "INSERT INTO failures (key, count, began_at, failed_at) VALUES (:key, 1, :now, :now)"
     " ON CONFLICT (key) DO UPDATE SET failed_at = :now,"

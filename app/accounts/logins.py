@@ -1,11 +1,11 @@
-"""Logins: one sign-in of one account on one browser. A cookie carries its id, signed; the database can end it.
+"""Logins: one sign-in of one account in one browser. A signed cookie carries its id, and the database can end it.
 
-A login lives on its account's topic, and its end is a tombstone there: that wakes the account's streams, which
-look again whether their own login still stands.
+A login is on its account's topic, and its end is a tombstone there. The tombstone wakes the account's streams, and each
+stream checks whether its login is still active.
 
-1. A login ends when nothing was asked with it for a while, and at the latest some time after it began; later where
-   the person wanted to be remembered. An open stream asks nothing.
-2. What was asked is noted now and then only, so that reading costs no write.
+1. A login ends after an idle timeout, and at the latest after an absolute timeout. Both are longer with "remember me".
+   An open stream is not activity.
+2. Activity is stored at most once per interval, so that a read request rarely costs a write.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ from app.live.topics import Topic
 from app.live.viewers import LoginEnded, Viewer
 from app.live.write.transaction import Write, owned
 
-IDLE = {False: timedelta(days=1), True: timedelta(days=14)}  # whether remembered (1)
+IDLE = {False: timedelta(days=1), True: timedelta(days=14)}  # by `remember` (1)
 ABSOLUTE = {False: timedelta(days=7), True: timedelta(days=30)}
 MOST = 100  # logins of one account
 NOTED_EVERY = timedelta(minutes=5)  # (2)
-REMAINS = timedelta(days=30)  # of an ended login, so that its browser can be told how it ended
+REMAINS = timedelta(days=30)  # of an ended login, so that its browser can show how it ended
 LONGEST_DEVICE = 100
-BATCH = 1_000  # logins that expire in one go; the next one sees to the rest
+BATCH = 1_000  # logins that one run of `expire` ends; the next run continues
 
 log = logging.getLogger(__name__)
 
 
 class End(StrEnum):
-    """How a login ended, for the browser that had it."""
+    """How a login ended. Its browser shows this."""
 
     SIGNED_OUT = "signed_out"
     ENDED = "ended"  # from another browser
-    PASSWORD = "password"  # it was changed, and who knew the old one is out
+    PASSWORD = "password"  # the password was changed, so logins with the old one end
     EXPIRED = "expired"
     DELETED = "deleted"  # with the account
     BLOCKED = "blocked"  # with the account, by a moderator
@@ -59,8 +59,8 @@ class End(StrEnum):
 
 @dataclass(frozen=True)
 class Browser:
-    """Where somebody signs in: the network's address, a few words on the device, the login and the device cookie
-    that it came with."""
+    """The browser of a sign-in: its network address, a description of the device, and the login and the device gid
+    from its cookies."""
 
     address: str = ""
     device: str = ""
@@ -79,7 +79,7 @@ class Login(Live, Base):
     created_at: Mapped[datetime] = mapped_column(Instant)
     address: Mapped[str] = mapped_column(String(LONGEST_ADDRESS), default="", server_default=text("''"))
     device: Mapped[str] = mapped_column(String(LONGEST_DEVICE), default="", server_default=text("''"))
-    seen_at: Mapped[datetime | None] = mapped_column(Instant)  # None: not since it began
+    seen_at: Mapped[datetime | None] = mapped_column(Instant)  # None: no activity after the sign-in
     expires_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
     ended: Mapped[str | None] = mapped_column(String(20))  # an End
 
@@ -91,12 +91,12 @@ class Login(Live, Base):
         self.address = self.device = ""
 
 
-# Sent to nobody: its changes wake the account's streams, and that is all.
+# A login is never sent. Its changes only wake the account's streams.
 LOGIN = LiveModel("login", Login, render=None, lives_on=lambda topic: topic.is_account)
 
 
 def render(login: Login, current_id: UUID | None) -> dict[str, Any]:
-    """A login as its owner sees it in the list of theirs."""
+    """A login for its owner's list."""
     return {
         "id": login.id,
         "device": login.device,
@@ -117,16 +117,16 @@ def expiry(remember: bool, created_at: datetime, seen_at: datetime) -> datetime:
     return min(seen_at + IDLE[remember], created_at + ABSOLUTE[remember])
 
 
-# -- signing in and out -------------------------------------------------------------------------------------
+# -- signing in and out ---------------------------------------------------------------------------------------
 
 
 @owned
 async def sign_in(
     parley: Parley, email: str, password: str, remember: bool, browser: Browser = NOWHERE
 ) -> tuple[User, Login] | None:
-    """A new login of the account with this address; None unless the password is its own, and the address confirmed
-    where it has to be. Raises TooMany while the account is locked for this browser, and Forbidden where it is blocked:
-    only who knows the password is told so.
+    """Open a login of the account with this address. None if the password is wrong, or the address is unconfirmed and
+    must be confirmed. Raises TooMany while the account is locked for this browser, and Forbidden if the account is
+    blocked. The response reveals a block only after the right password.
     """
     async with parley.reading() as reading:
         user = await user_at(reading, email)
@@ -140,10 +140,12 @@ async def sign_in(
         await reauthentication.count_failure(parley, key, user, unlock=email)
         return None
     async with parley.writing(Topic.account(user.id)) as write:
-        await reauthentication.refuse_locked(parley, write.session, key, user)  # by guesses that were wrong meanwhile
+        await reauthentication.refuse_locked(
+            parley, write.session, key, user
+        )  # wrong guesses may have locked it meanwhile
         current = await write.get(User, user.id)
         if current is None or current.password_hash != user.password_hash:
-            return None  # it was changed meanwhile, or is gone with the account
+            return None  # the password was changed or the account deleted meanwhile
         await login_throttle.forgive(write.session, key)
         current.track_sign_in(browser.address)
         login = await open_login(write, current, remember, browser)
@@ -152,9 +154,9 @@ async def sign_in(
 
 
 async def open_login(write: Write, user: User, remember: bool, browser: Browser) -> Login:
-    """A login in this write. A browser has one: the account's other login of the same browser ends.
+    """Create a login in this write, and end the account's previous login of the same browser.
 
-    Raises Forbidden for an account that is blocked.
+    Raises Forbidden for a blocked account.
     """
     if user.blocked_at:
         logs.security("sign-in refused", warn=True, account=user.id, why="blocked")
@@ -174,7 +176,7 @@ async def open_login(write: Write, user: User, remember: bool, browser: Browser)
 
 
 def end(write: Write, login: Login, how: End) -> None:
-    """End this login, and with it its streams. Twice is no error."""
+    """End this login and its streams. Ending it again is no error."""
     if login.deleted_at is None:
         login.ended = how
         write.destroy(login)
@@ -182,7 +184,7 @@ def end(write: Write, login: Login, how: End) -> None:
 
 
 async def end_all(write: Write, user_id: UUID, how: End, but: UUID | None = None) -> None:
-    """End every login of this account, but one."""
+    """End every login of this account except `but`."""
     for login in await write.session.scalars(_standing(user_id).where(Login.id != but)):
         end(write, login, how)
 
@@ -194,14 +196,14 @@ async def sign_out(parley: Parley, viewer: Viewer) -> None:
 
 
 async def _make_room(write: Write, user_id: UUID) -> None:
-    """Past the most that one account may have, the login ends that was seen longest ago."""
+    """End the least recently used logins, so that one more stays within the limit."""
     latest = func.coalesce(Login.seen_at, Login.created_at)
     for login in (await write.session.scalars(_standing(user_id).order_by(latest.desc()).offset(MOST - 1))).all():
         end(write, login, End.EXPIRED)
 
 
 async def end_another(parley: Parley, login_id: UUID | None, by: UUID) -> None:
-    """Somebody else has signed in with this browser: the login before theirs ends, too."""
+    """End the browser's previous login if it belongs to another account than `by`."""
     if login_id is None:
         return
     async with parley.reading() as reading:
@@ -216,11 +218,11 @@ async def _end_one(parley: Parley, login_id: UUID, user_id: UUID, how: End) -> N
             end(write, login, how)
 
 
-# -- looking, with a login ----------------------------------------------------------------------------------
+# -- reading with a login -------------------------------------------------------------------------------------
 
 
 async def viewer_of(reading: Reading, login_id: UUID) -> tuple[Viewer, datetime]:
-    """Who looks with this login, and when they were last noted to do so. Raises LoginEnded."""
+    """(the viewer with this login, the time of its last stored activity). Raises LoginEnded."""
     query = select(Login, User.username, User.role).join(User, Login.user_id == User.id)
     found = (await reading.execute(query.where(Login.id == login_id))).one_or_none()
     if found is None:
@@ -235,7 +237,7 @@ async def viewer_of(reading: Reading, login_id: UUID) -> tuple[Viewer, datetime]
 
 
 async def note_activity(parley: Parley, login_id: UUID) -> None:
-    """Somebody did something with this login: it goes on. For nobody to wait for, and no matter if it fails."""
+    """Store that the login was used, which extends it. Runs in the background; a failure is only logged."""
     now = datetime.now(UTC)
     try:
         async with parley.database.transaction() as writing, writing.begin():
@@ -243,14 +245,14 @@ async def note_activity(parley: Parley, login_id: UUID) -> None:
             if login and login.deleted_at is None:
                 login.seen_at, login.expires_at = now, expiry(login.remember, login.created_at, now)
     except Trouble as error:
-        log.warning("a login's activity was not noted: %s", in_a_line(error))
+        log.warning("cannot store the activity of a login; its next request retries it: %s", in_a_line(error))
 
 
-# -- one's logins -------------------------------------------------------------------------------------------
+# -- the account's logins -------------------------------------------------------------------------------------
 
 
 async def logins_of(reading: Reading, viewer: Viewer) -> list[Login]:
-    """The logins that stand: the viewer's own first, then those seen last."""
+    """The viewer's active logins: the current one first, then the most recently used."""
     in_time = or_(Login.expires_at.is_(None), Login.expires_at > datetime.now(UTC))
     found = (await reading.scalars(_standing(viewer.user_id).where(in_time))).all()
     return sorted(found, key=lambda login: (login.id == viewer.login_id, login.seen_at or login.created_at))[::-1]
@@ -258,7 +260,7 @@ async def logins_of(reading: Reading, viewer: Viewer) -> list[Login]:
 
 @owned
 async def end_login(parley: Parley, viewer: Viewer, login_id: UUID) -> None:
-    """End one of one's logins, here or elsewhere. Raises Missing for what is none of theirs."""
+    """End one of the viewer's logins. Raises Missing if it is not theirs."""
     if viewer.user_id is None:
         raise SignInFirst
     async with parley.reading() as reading:
@@ -270,7 +272,7 @@ async def end_login(parley: Parley, viewer: Viewer, login_id: UUID) -> None:
 
 @owned
 async def end_others(parley: Parley, viewer: Viewer) -> None:
-    """End all of one's logins but the one that is looked with."""
+    """End all of the viewer's logins except the current one."""
     if viewer.user_id is None:
         raise SignInFirst
     async with parley.writing(Topic.account(viewer.user_id)) as write:
@@ -279,19 +281,19 @@ async def end_others(parley: Parley, viewer: Viewer) -> None:
 
 @owned
 async def end_everywhere(parley: Parley, user_id: UUID) -> int:
-    """End all logins of an account, by who runs the service. Answers how many there were."""
+    """End all logins of an account, for the operator. Returns their number."""
     async with parley.writing(Topic.account(user_id)) as write:
         await end_all(write, user_id, End.ENDED)
     return len(write.changed)
 
 
-# -- time passes --------------------------------------------------------------------------------------------
+# -- expiry ---------------------------------------------------------------------------------------------------
 
 
 async def expire(parley: Parley) -> None:
-    """End the logins whose time is over, so that their streams end, too; forget those that ended long ago."""
+    """End expired logins and so their streams, and delete the rows of logins that ended long ago."""
     now = datetime.now(UTC)
-    # The release before knew no times. Its logins get one when they are used, and end in any case.
+    # Logins of an earlier release have no expiry. They get one when they are used; unused ones end here.
     timeless = and_(Login.expires_at.is_(None), Login.created_at <= now - ABSOLUTE[True])
     over = select(Login.id, Login.user_id).where(Login.deleted_at.is_(None), or_(Login.expires_at <= now, timeless))
     async with parley.reading() as reading:
@@ -299,7 +301,9 @@ async def expire(parley: Parley) -> None:
     for login_id, user_id in found:
         async with parley.writing(Topic.account(user_id)) as write:
             login = await write.get(Login, login_id)
-            if login and (login.expires_at or login.created_at + ABSOLUTE[True]) <= now:  # or used meanwhile
+            if (
+                login and (login.expires_at or login.created_at + ABSOLUTE[True]) <= now
+            ):  # it may have been used meanwhile
                 end(write, login, End.EXPIRED)
     async with parley.database.transaction() as writing, writing.begin():
         await writing.execute(delete(Login).where(Login.deleted_at < now - REMAINS))

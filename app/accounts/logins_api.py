@@ -1,4 +1,4 @@
-"""Logins: where one is signed in. End one, end all others."""
+"""Logins over REST: list them, end one, end all others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.http.responses import answer
 
 
 async def index(request: Request) -> Response:
-    """One's logins, and the sign-in before this one: who was not it themselves then should know."""
+    """The viewer's logins, and the previous sign-in, so that the owner can notice a sign-in by somebody else."""
     viewer = await require_sign_in(request)
     async with parley_of(request).reading() as reading:
         found = await logins.logins_of(reading, viewer)

@@ -1,7 +1,7 @@
-"""Links: what a mail leads to. A signed gid, for one purpose, for a time, and until what it is bound to has changed.
+"""Links in e-mails. Each carries a token: a gid, signed for one purpose and a time, and bound to the account.
 
-It stands after the `#`, which browsers keep to themselves: no log, no proxy and no Referer ever has it. The page takes
-it from there and sends it with what the person decides, so that mail scanners, which open links, decide nothing.
+The token follows the `#`. Browsers do not send that part, so the token never reaches a log, a proxy or a Referer
+header. The page reads it and sends it with the person's decision. So mail scanners, which open links, confirm nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from app.live.service import Parley
 
 
 class Purpose(StrEnum):
-    """What a link is for: its page's path, too."""
+    """The purpose of a link, and the path of its page."""
 
     RESET = "reset"
     CONFIRM = "confirm"
@@ -26,16 +26,16 @@ SECONDS = {Purpose.RESET: 3600, Purpose.CONFIRM: 3 * 24 * 3600, Purpose.UNLOCK: 
 
 
 def write_link(parley: Parley, purpose: Purpose, user_id: UUID, bound_to: str, hint: str = "") -> str:
-    """The address of a link. It becomes invalid when the values change whose fingerprint is `bound_to`.
+    """The URL of a link. It becomes invalid when the values behind the fingerprint `bound_to` change.
 
-    `hint` is a word for the page, which cannot read the token: it follows an `&`, is not signed, and grants nothing.
+    The page cannot read the token, so `hint` tells it what to show. It follows an `&`, is unsigned, and grants nothing.
     """
     gid = Gid("User", str(user_id), {"of": bound_to})
     return f"{parley.settings.public_url}/{purpose}#{parley.signer.sign(gid, purpose)}{hint and f'&{hint}'}"
 
 
 def open_link(parley: Parley, purpose: Purpose, token: str) -> tuple[UUID, str]:
-    """(the user's id, what it is bound to), of what came after the `#`. Raises Invalid."""
+    """(the user's id, the fingerprint that the link is bound to), from the part after the `#`. Raises Invalid."""
     try:
         gid = parley.signer.open(token.partition("&")[0], purpose, SECONDS[purpose])
         return UUID(gid.id), gid.params["of"]

@@ -1,7 +1,7 @@
-"""Links by mail: asked for by an address, used from the page that they lead to.
+"""Mailed links over REST: request one for an address, and use one.
 
-Whoever asks learns nothing of who has an account. The answer says only what was asked, and what it takes is the same:
-the mail is queued in any case, and found to concern nobody when it is to be written.
+A response does not reveal whether an address has an account. It repeats the request, and takes the same time: an e-mail
+is queued in any case, and the mailer drops it later if no account has the address.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ async def ask_to_unlock(request: Request) -> Response:
 
 
 async def reset(request: Request) -> Response:
-    """The new password holds, and nobody is signed in with it yet: that is for who knows it to do."""
+    """Set the new password. The response opens no login: the person signs in with the new password."""
     form = await read_input(request, Reset)
     await rate_limits.take(request, rate_limits.SIGN_IN)
     return _proven(request, await accounts.reset_password(parley_of(request), form.token, form.password))
 
 
 async def confirm(request: Request) -> Response:
-    """The browser that signed up needs no password; any other does. See `app.accounts.accounts.confirm`."""
+    """The browser that signed up needs no password; any other browser does. See `app.accounts.accounts.confirm`."""
     form = await read_input(request, Confirmed)
     await rate_limits.take(request, rate_limits.SIGN_IN)
     known_as = browser_of(request).known_as
@@ -75,14 +75,14 @@ async def unlock(request: Request) -> Response:
 
 
 def _proven(request: Request, user: User) -> Response:
-    """Who has the mail is the owner: if strangers go on, they do not lock this browser out."""
+    """204 with the device cookie: access to the mailbox proves ownership, so strangers cannot lock this browser out."""
     response = Response(status_code=204)
     remember_device(request, response, user)
     return response
 
 
 async def _ask(request: Request, purpose: Purpose, ask: Callable[[Parley, str], Awaitable[None]]) -> Response:
-    """Each purpose has a count of its own: who uses up the mails that are never sent does not stop those that are."""
+    """Queue an e-mail. Each purpose has a separate limit, so unlock requests, say, cannot use up the reset e-mails."""
     await rate_limits.take(request, rate_limits.MAIL)
     form = await read_input(request, Asked)
     await rate_limits.take_for(request, rate_limits.MAIL, fingerprint(purpose, form.email))

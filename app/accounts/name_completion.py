@@ -1,4 +1,4 @@
-"""Names to complete: the accounts whose names begin with what somebody has typed after an `@`."""
+"""Name completion: the accounts whose names begin with the text after an `@`."""
 
 from __future__ import annotations
 

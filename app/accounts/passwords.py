@@ -1,10 +1,11 @@
-"""Passwords: Argon2id, off the event loop, and which ones are refused.
+"""Passwords: hashing with Argon2id outside the event loop, and the rules for weak passwords.
 
 A hash takes tens of milliseconds and 64 MiB, so only a few run at once, in threads, and never on the event loop.
-Networks take turns (`app.live.fair_queue`): a network that asks for hundreds of hashes delays others by one of them.
+A fair queue serves networks round-robin (`app.live.fair_queue`): hundreds of hashes for one network delay the next
+hash of another network by one hash only.
 
-Any characters may be in any order. Refused is what is guessed first: the commonest, and what is made of the account's
-own name or address (NIST SP 800-63B, OWASP ASVS 6.2).
+There is no rule about kinds of characters. The passwords that attackers guess first are refused: the most common ones,
+and those made of the account's name or address (NIST SP 800-63B, OWASP ASVS 6.2).
 """
 
 from __future__ import annotations
@@ -27,20 +28,20 @@ from app.live.fair_queue import FairQueue, QueueFull
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# The network of the current request; its hashes wait for that network's turn. None: the network is not counted.
+# The network of the current request, which is the key of its hashes in the fair queue. None: no limit per network.
 queue_key: ContextVar[str | None] = ContextVar("queue_key", default=None)
 
 SHORTEST = 8  # characters
 LONGEST = 128
 AT_ONCE = 2
-WAITING = 200  # hashes in all; past that a request is refused (503), because it would wait too long
-WAITING_PER_NETWORK = 8  # hashes; past that a request is refused (429)
+WAITING = 200  # hashes in total; above it a request gets 503, because it would wait too long
+WAITING_PER_NETWORK = 8  # hashes; above it a request gets 429
 SERVICE = "parley"
-OWN = 4  # letters and digits that must be left of a password without one's own name
+OWN = 4  # letters and digits that a password must have besides the account's name
 
 
 def refuse_weak(password: str, *names: str) -> None:
-    """Raises Invalid for a password that is guessed first. `names` are what the account is known by, and we are."""
+    """Raises Invalid for a password that is easy to guess. `names` are the account's name and address."""
     plain = rest = _plain(password)
     if plain in _commonest():
         raise Invalid("password", "This password is too common.")
@@ -56,7 +57,7 @@ def _plain(text: str) -> str:
 
 
 def _parts(names: tuple[str, ...]) -> set[str]:
-    """Names as one has them in mind: whole, and their words."""
+    """The names and the words in them, with at least 3 characters. The service's name is included."""
     plain = [_plain(name) for name in (*names, SERVICE)]
     words = [word for name in plain for word in [name, name.partition("@")[0], *re.split(r"[\W_]+", name)]]
     return {word for word in words if len(word) >= 3}
@@ -64,7 +65,7 @@ def _parts(names: tuple[str, ...]) -> set[str]:
 
 @cache
 def _commonest() -> frozenset[str]:
-    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # megabytes that only who signs up needs
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # megabytes; imported at the first sign-up
 
     return frozenset(password for password in FREQUENCY_LISTS["passwords"] if len(password) >= SHORTEST)
 
@@ -74,7 +75,7 @@ async def hash_password(password: str) -> str:
 
 
 async def verify_password(password: str, hash: str | None) -> bool:
-    """Whether they match. Without a hash (an unknown address) it takes as long, and is False."""
+    """Whether they match. Without a hash (an unknown address) the result is False after the same time."""
     return await _off_the_loop(_verify, password, hash)
 
 
@@ -93,7 +94,7 @@ async def _off_the_loop(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs)
 
 
 def _verify(password: str, hash: str | None) -> bool:
-    nobodys = _nobodys()  # known address or not: the first to come pays for it
+    nobodys = _nobodys()  # computed for known addresses, too, so that the first call takes as long for both
     return _hasher().verify(password, hash or nobodys) and bool(hash)
 
 
@@ -116,7 +117,7 @@ _queues: WeakKeyDictionary[asyncio.AbstractEventLoop, FairQueue] = WeakKeyDictio
 
 
 def _queue() -> FairQueue:
-    """This event loop's."""
+    """The queue of this event loop."""
     loop = asyncio.get_running_loop()
     if loop not in _queues:
         _queues[loop] = FairQueue(AT_ONCE, WAITING_PER_NETWORK, WAITING)

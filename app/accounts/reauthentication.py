@@ -1,8 +1,8 @@
-"""Proofs: that somebody knows the password. Who does not is counted, and after too many may not try for a while.
+"""Reauthentication: checks of an account's password, with counted failures (`app.accounts.login_throttle`).
 
-At sign-in failures count under the address that was typed, or under the device in which its owner has signed in
-before. Where a signed-in person shows the password once more, they have a count of their own: who found an open browser
-can neither guess on, nor lock the owner out.
+At sign-in, failures count for the typed address, or for the device if the owner has signed in there before. If a
+signed-in person enters the password again, failures count for the account, separately. So a stranger at an open browser
+can neither guess without limit nor lock the owner out of sign-in.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from app.live.viewers import Viewer
 from app.live.write.transaction import Write
 from app.mail import mail_queue
 
-# -- at the door --------------------------------------------------------------------------------------------
+# -- at sign-in -----------------------------------------------------------------------------------------------
 
 
 async def key_for(parley: Parley, reading: Reading, user: User | None, email: str, known_as: Gid | None) -> str:
-    """What failures count under: the owner's device, and after too many there the address, as for anybody.
+    """The key for failures at sign-in: the owner's device, or the address if the device is unknown or locked.
 
-    A browser that only signed up has shown no password yet: until the account is confirmed its failures count under
-    the address, or else a lock would tell which addresses have accounts. Raises TooMany where that is locked.
+    A browser that only signed up counts as unknown until the account is confirmed. Otherwise a lock would reveal which
+    addresses have accounts. Raises TooMany if the address is locked.
     """
     if user and known_as and not user.is_waiting and is_known(user, known_as):
         key = login_throttle.key_of("device", known_as.params.get("nonce", ""))
@@ -44,7 +44,7 @@ async def key_for(parley: Parley, reading: Reading, user: User | None, email: st
 
 
 def device_gid(user: User) -> Gid:
-    """What a browser carries in which this account's owner has signed in; worthless after a change of password."""
+    """The gid for the device cookie of a browser in which the owner has signed in. A new password makes it invalid."""
     return Gid("User", str(user.id), {"of": _password_of(user), "nonce": uuid4().hex})
 
 
@@ -57,11 +57,11 @@ def _password_of(user: User) -> str:
     return fingerprint(user.password_hash)
 
 
-# -- once more ----------------------------------------------------------------------------------------------
+# -- when signed in -------------------------------------------------------------------------------------------
 
 
 async def prove(parley: Parley, viewer: Viewer, password: str) -> User:
-    """The viewer's account, if this is its password. Raises Invalid, TooMany."""
+    """The viewer's account, if this is its password. Raises Invalid, SignInFirst, TooMany."""
     async with parley.reading() as reading:
         user = await reading.get(User, viewer.user_id) if viewer.user_id else None
         if user is None or user.deleted_at:
@@ -75,7 +75,10 @@ async def prove(parley: Parley, viewer: Viewer, password: str) -> User:
 
 
 async def prove_again(parley: Parley, write: Write, proven: User) -> User:
-    """The account under the lock, if it is still the one that was proven. Raises Invalid, SignInFirst, TooMany."""
+    """The account under the topic's lock, if its password is still the verified one. Clears its failures.
+
+    Raises Invalid, SignInFirst, TooMany.
+    """
     user = await write.get(User, proven.id)
     if user is None or user.deleted_at:
         raise SignInFirst
@@ -90,11 +93,11 @@ def _proofs_of(user: User) -> str:
     return login_throttle.key_of("account", str(user.id))
 
 
-# -- counting -----------------------------------------------------------------------------------------------
+# -- counting -------------------------------------------------------------------------------------------------
 
 
 async def refuse_locked(parley: Parley, reading: Reading, key: str, user: User | None) -> None:
-    """Raises TooMany while this key is locked, unless there are no limits."""
+    """Raises TooMany while this key is locked, if rate limits are on."""
     if parley.settings.rate_limits:
         try:
             await login_throttle.refuse_locked(reading, key)
@@ -104,10 +107,10 @@ async def refuse_locked(parley: Parley, reading: Reading, key: str, user: User |
 
 
 async def count_failure(parley: Parley, key: str, user: User | None, unlock: str | None = None) -> None:
-    """One more wrong password. The one that locks sends the way out to `unlock`, if that is somebody's address.
+    """Count a wrong password. If this failure locks the key, an unlock link is queued for the address `unlock`.
 
-    Raises TooMany where others have locked it meanwhile: of guesses at once, wrong ones and the right one are told
-    the same.
+    Raises TooMany if parallel requests have locked the key meanwhile. So of parallel guesses, wrong ones and the right
+    one get the same response.
     """
     if parley.settings.rate_limits:
         async with parley.database.transaction() as writing, writing.begin():

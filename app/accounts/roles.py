@@ -1,10 +1,10 @@
-"""Roles: member, moderator, owner; who is one, and who is blocked. An owner may do what a moderator may, and more.
+"""Roles (member, moderator, owner) and blocked accounts. An owner may do everything that a moderator may, and more.
 
-1. Nobody is blocked by who may not appoint them: an owner by nobody, a moderator by owners.
-2. The last owner can neither be demoted nor leave. The operator appoints the first owner (`parley user role`), and may
-   demote the last one with `--force`.
-3. Every change of the owners holds `QUEUE`, and so does an owner who deletes their account. So if two owners leave, or
-   demote each other, at the same moment, the second one is refused.
+1. Nobody can block an owner. Only owners can block a moderator.
+2. The last owner can be neither demoted nor deleted. The operator appoints the first owner (`parley user role`), and
+   can demote the last one with `--force`.
+3. Every change of the owners locks `QUEUE`, and so does the deletion of an owner's account. So if two owners delete
+   their accounts, or demote each other, at the same moment, the second change is refused.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from app.moderation.moderation import moderator_in
 
 @owned
 async def block(parley: Parley, by: Viewer, user_id: UUID, reason: str = "") -> User:
-    """This account cannot sign in any more, and all its logins end. Raises Missing, Forbidden."""
+    """Block the account: all its logins end, and it cannot sign in. Raises Missing, Forbidden."""
     async with parley.writing(Topic.account(user_id), QUEUE) as write:
         moderator, user = await _decide(write, by, user_id)
         if user.blocked_at is None:
@@ -43,7 +43,7 @@ async def block(parley: Parley, by: Viewer, user_id: UUID, reason: str = "") -> 
 
 @owned
 async def unblock(parley: Parley, by: Viewer, user_id: UUID) -> None:
-    """This account may sign in again. Raises Missing, Forbidden."""
+    """Allow the account to sign in again. Raises Missing, Forbidden."""
     async with parley.writing(Topic.account(user_id), QUEUE) as write:
         moderator, user = await _decide(write, by, user_id)
         if user.blocked_at is not None:
@@ -55,7 +55,7 @@ async def unblock(parley: Parley, by: Viewer, user_id: UUID) -> None:
 
 @owned
 async def appoint(parley: Parley, by: Viewer, user_id: UUID, role: Role) -> User:
-    """This account has that role from now on. Raises Missing, Forbidden, and Invalid for one that is blocked."""
+    """Change the account's role. Raises Missing, Forbidden, and Invalid for a blocked account."""
     async with parley.writing(Topic.account(user_id), QUEUE) as write:
         owner = await moderator_in(write, by)
         if owner.role != Role.OWNER:
@@ -72,9 +72,9 @@ async def appoint(parley: Parley, by: Viewer, user_id: UUID, role: Role) -> User
 
 @owned
 async def give(parley: Parley, email: str, role: Role, *, force: bool = False) -> User:
-    """Give the account with this address that role, for the operator. Raises Missing, Forbidden.
+    """Change the role of the account with this address, for the operator. Raises Missing, Forbidden.
 
-    `force` demotes the last owner, too.
+    `force` allows to demote the last owner.
     """
     async with parley.reading() as reading:
         found = await account_at(reading, email)
@@ -93,7 +93,7 @@ async def give(parley: Parley, email: str, role: Role, *, force: bool = False) -
 
 
 async def moderating(reading: Reading) -> list[User]:
-    """Who moderates: the owners first, each kind by name."""
+    """The owners, then the moderators, both sorted by name."""
     query = select(User).where(User.role.in_(MODERATING), User.deleted_at.is_(None))
     found = (await reading.scalars(query)).all()
     return sorted(found, key=lambda user: (user.role != Role.OWNER, user.username_key))
@@ -114,9 +114,9 @@ def _appoint(write: Write, by: User | None, user: User, role: Role) -> None:
 
 
 async def _decide(write: Write, by: Viewer, user_id: UUID) -> tuple[User, User]:
-    """(who decides, about whom), where the one may block the other (1)."""
+    """(the moderator, the account), locked. Raises Missing, and Forbidden if the moderator may not block it (1)."""
     moderator = await moderator_in(write, by)
-    # Waits for comments of this account that are on their way; later ones see that it is blocked.
+    # The lock waits for comments that this account is posting. Later ones see that it is blocked.
     await write.session.execute(select(User.id).where(User.id == user_id).with_for_update())
     user = _there(await write.get(User, user_id))
     if user.id == moderator.id:
@@ -135,7 +135,7 @@ async def _refuse_to_leave_none(parley: Parley, write: Write, user: User, role: 
 
 
 async def refuse_last_owner(parley: Parley, write: Write, user: User) -> None:
-    """Raises Conflict if nobody would be an owner without this account (2). The write holds `QUEUE` (3)."""
+    """Raises Conflict if this account is the last owner (2). The write holds `QUEUE` (3)."""
     if await _is_last_owner(parley, write, user):
         raise Conflict("You are the only owner. Make somebody else an owner first.")
 

@@ -20,11 +20,11 @@ from app.live.viewers import Kind, Viewer
 from app.text.lookalikes import is_east_asian, joins_letters, mixes_scripts, skeleton, without_joiners
 
 SHORTEST_USERNAME, LONGEST_USERNAME = 3, 30  # characters
-SHORTEST_EAST_ASIAN_USERNAME = 2  # as many names in China, Japan and Korea are
+SHORTEST_EAST_ASIAN_USERNAME = 2  # many names in China, Japan and Korea have 2
 LONGEST_EMAIL = 254
-LONGEST_ADDRESS = 45  # of a network, IPv6 at its longest
-WAITING = "waiting "  # with an id, the key of an account that holds no name yet; longer than any name
-DELETED = "deleted account"  # whose name is shown over what is left of theirs
+LONGEST_ADDRESS = 45  # of a network address: the longest IPv6 text form
+WAITING = "waiting "  # prefix of the key of an account that holds no name yet; an id follows, so no name equals it
+DELETED = "deleted account"  # shown in place of the name
 MARKS = frozenset(" .'-\u2019")  # between letters; the last is the typographic apostrophe
 _PLAIN_MARKS = str.maketrans({"\u2010": "-", "\u2011": "-", "\u2018": "\u2019", "\u02bc": "\u2019"})
 
@@ -33,10 +33,10 @@ STACKED = re.compile(
     "[\u0300-\u036f\u0483-\u0487\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20f0\ufe20-\ufe2f]{4}|[\u0488\u0489\u20dd-\u20e4]"
 )
 
-# Letters and marks that nobody sees (Unicode's Default_Ignorable_Code_Point): with one more a name is another's.
+# Invisible letters and marks (Unicode's Default_Ignorable_Code_Point): with one of them a name looks like another.
 INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 
-# Names that people would take for the service's own.
+# Names that readers would believe to be the service's.
 RESERVED = frozenset({
     "abuse", "admin", "administrator", "anonymous", "deletedaccount", "everyone", "hostmaster", "moderator", "noreply",
     "owner", "parley", "postmaster", "root", "security", "staff", "support", "sysadmin", "system", "webmaster",
@@ -46,7 +46,7 @@ OFFICIAL = frozenset({
     "admin", "administrator", "administrators", "admins", "helpdesk", "hostmaster", "moderator", "moderators",
     "noreply", "official", "parley", "postmaster", "support", "sysadmin", "webmaster",
 })  # fmt: skip
-# Words that make official names together with those: "Parley Team", "siteadmin".
+# Words that make an official name together with an OFFICIAL word: "Parley Team", "siteadmin".
 TITLES = ("account", "bot", "comment", "comments", "desk", "help", "my", "service", "site", "system", "team", "the")
 
 
@@ -63,7 +63,7 @@ _SOUNDS_OFFICIAL = re.compile(rf"(?:{_ANY_TITLE})*(?:{'|'.join(_OFFICIAL_SKETCHE
 
 
 class Role(StrEnum):
-    """What an account may do beyond writing; see `app.accounts.roles`."""
+    """An account's permissions beyond writing; see `app.accounts.roles`."""
 
     MEMBER = "member"
     MODERATOR = "moderator"
@@ -74,7 +74,7 @@ MODERATING = frozenset({Role.MODERATOR, Role.OWNER})
 
 
 class User(Live, Base):
-    """An account, live on its own topic `User/<id>`, so that a change shows in all of one's tabs."""
+    """An account, on its topic `User/<id>`, so that a change shows in all tabs of the account."""
 
     __tablename__ = "users"
 
@@ -87,15 +87,19 @@ class User(Live, Base):
     role: Mapped[str] = mapped_column(String(20), default=Role.MEMBER)
     created_at: Mapped[datetime] = mapped_column(Instant)
     confirmed_at: Mapped[datetime | None] = mapped_column(Instant)
-    unconfirmed_email: Mapped[str | None] = mapped_column(String(LONGEST_EMAIL))  # is to take the place of `email`
+    unconfirmed_email: Mapped[str | None] = mapped_column(
+        String(LONGEST_EMAIL)
+    )  # replaces `email` once it is confirmed
     sign_in_count: Mapped[int] = mapped_column(default=0, server_default="0")
     signed_in_at: Mapped[datetime | None] = mapped_column(Instant)
     signed_in_address: Mapped[str] = mapped_column(String(LONGEST_ADDRESS), default="", server_default=text("''"))
-    last_signed_in_at: Mapped[datetime | None] = mapped_column(Instant)  # the time before
+    last_signed_in_at: Mapped[datetime | None] = mapped_column(Instant)  # of the previous sign-in
     last_signed_in_address: Mapped[str] = mapped_column(String(LONGEST_ADDRESS), default="", server_default=text("''"))
-    blocked_at: Mapped[datetime | None] = mapped_column(Instant)  # may read, and not sign in
+    blocked_at: Mapped[datetime | None] = mapped_column(Instant)  # a blocked account cannot sign in
     byline_changed_at: Mapped[datetime | None] = mapped_column(Instant, index=True)  # see `app.accounts.bylines`
-    leaving: Mapped[str | None] = mapped_column(String(5), index=True)  # what is still to be done with the comments
+    leaving: Mapped[str | None] = mapped_column(
+        String(5), index=True
+    )  # "keep" or "erase": pending work on the comments
 
     @property
     def author_id(self) -> UUID:
@@ -128,7 +132,7 @@ class User(Live, Base):
 
 
 def render(user: User, kind: Kind = Kind.AUTHOR) -> dict[str, Any]:
-    """An account as its owner sees it. Nobody else is sent one."""
+    """An account for its owner. It is sent to nobody else."""
     return {
         "id": user.id,
         "username": user.username,
@@ -143,15 +147,15 @@ USER = LiveModel("user", User, render, to_its_author, lives_on=lambda topic: top
 
 
 def is_letter(character: str) -> bool:
-    """A letter, a digit, or what a script writes above, below or inside one; programmers' underscore, too."""
+    """Whether the character is a visible letter, digit or combining mark, or an underscore."""
     return (unicodedata.category(character)[0] in "LNM" and not INVISIBLE.match(character)) or character == "_"
 
 
 def clean_email(email: str) -> str:
-    """The canonical form of the address: composed (NFC), in small letters, its domain in Unicode. Raises ValueError.
+    """The canonical form of the address: NFC, lower case, the domain in Unicode. Raises ValueError.
 
-    Accounts, limits and mail all use this form. It is an addr-spec (RFC 5322) without quotes or comments. An address
-    with an encoded word (RFC 2047) is refused: mail software decodes it, and then has another address.
+    Accounts, limits and e-mail all use this form. It is an addr-spec (RFC 5322) without quotes or comments. An address
+    with an encoded word (RFC 2047) is refused, because mail software decodes it to another address.
     """
     try:
         cleaned = validate_email(email, check_deliverability=False).normalized.lower()
@@ -163,12 +167,12 @@ def clean_email(email: str) -> str:
 
 
 def ascii_email(email: str) -> str:
-    """The same address for mail servers that know ASCII alone, where there is such a form."""
+    """The address with its domain in ASCII, for mail servers without SMTPUTF8, if such a form exists."""
     return validate_email(email, check_deliverability=False).ascii_email or email
 
 
 def username_key(username: str) -> str:
-    """A key that is equal for names which differ only in how they are typed. Mentions find accounts by it."""
+    """A key that is equal for two spellings of one name. Mentions find accounts by it."""
     plain = unicodedata.normalize("NFKC", without_joiners(username).casefold())
     return re.sub(r"\s+", " ", plain.replace("\u2019", "'"))
 
@@ -216,9 +220,9 @@ async def find_user(reading: Reading, id: UUID) -> User | None:
 
 
 async def standing(reading: Reading, viewer: Viewer) -> User:
-    """The viewer's account as it is by now. Raises SignInFirst where it was deleted or blocked meanwhile.
+    """Read and lock the viewer's account. Raises SignInFirst if it was deleted or blocked meanwhile.
 
-    In a write it is held to the commit: a deletion or a block has to wait for us, or we for it.
+    The shared lock lasts until the commit, so a deletion or a block runs either before this write or after it.
     """
     query = select(User).where(User.id == viewer.user_id).with_for_update(read=True, key_share=True)
     user = await reading.scalar(query.execution_options(populate_existing=True))
@@ -228,7 +232,7 @@ async def standing(reading: Reading, viewer: Viewer) -> User:
 
 
 async def anybody(reading: Reading) -> bool:
-    """Whether there is an account at all."""
+    """Whether there is any account."""
     return await reading.scalar(select(User.id).limit(1)) is not None
 
 
@@ -238,7 +242,7 @@ async def user_at(reading: Reading, email: str) -> User | None:
 
 
 async def oldest_made(reading: Reading, limit: int) -> list[User]:
-    """The oldest accounts that nobody signed up for: `app.accounts.accounts.make` confirms them as it makes them."""
+    """The oldest accounts without a sign-up. `app.accounts.accounts.make` confirms an account when it creates it."""
     made = select(User).where(User.confirmed_at == User.created_at, User.deleted_at.is_(None))
     return list((await reading.scalars(made.order_by(User.created_at).limit(limit))).all())
 

@@ -1,4 +1,4 @@
-"""Users: the names that the composer offers after an `@`. Responses have only the ids and names of other accounts."""
+"""Name completion over REST. A response contains only the ids and names of other accounts."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from app.http.responses import answer
 
 
 async def index(request: Request) -> Response:
-    """At most `names.MAX_NAMES` accounts whose names begin with `prefix`. If the query names a commentable, people who
-    have commented on it come first."""
+    """At most `name_completion.MAX_NAMES` accounts whose names begin with `prefix`. If the query names a commentable,
+    people who have commented on it come first."""
     viewer = await require_sign_in(request)
     prefix = _prefix(request)
     has_place = {"commentable_type", "commentable_id"} & request.query_params.keys()

@@ -31,14 +31,14 @@ from app.notifications import notifications
 
 LONGEST_BODY = 10_000  # characters
 BATCH = 200  # comments in one transaction, when many are written at once
-DEEPEST = 4  # levels of replies that are drawn; what replies to the deepest stands beside it
+DEEPEST = 4  # levels of replies that are drawn; a deeper reply is drawn at the last level
 
-# Whether a version that the client names is still the one to change.
+# Returns whether the object still has the version that the client's `If-Match` names.
 Matches = Callable[[Live], bool]
 
 
 class Path(TypeDecorator[list[str]]):
-    """A few ids, with a space between two."""
+    """A few ids, stored with spaces between them."""
 
     impl = String(DEEPEST * 37)
     cache_ok = True
@@ -71,9 +71,9 @@ class Names(TypeDecorator[list[str]]):
 
 
 class Comment(Live, Base):
-    """A comment. Its author's name, the names that it mentions and its HTML are stored with it.
+    """A comment. The row stores its author's name, the names that it mentions and its HTML.
 
-    So its rendering depends on this row alone, and reading it parses nothing.
+    So its rendering depends on this row alone, and a read parses nothing.
     """
 
     __tablename__ = "comments"
@@ -86,7 +86,7 @@ class Comment(Live, Base):
     html: Mapped[str | None] = mapped_column(Text)  # None for a plain text
     # Identifies the rules and the text that `html` was made from (`app.comments.markdown.key`). None until rendered.
     html_key: Mapped[int | None] = mapped_column(BigInteger, index=True)
-    content_seq: Mapped[int] = mapped_column(BigInteger)  # when the content changed last; a like moves only `seq`
+    content_seq: Mapped[int] = mapped_column(BigInteger)  # at the last change of the content; a like changes only `seq`
     likes_count: Mapped[int] = mapped_column(default=0)  # as published; see `app.likes.likes`
     likes_pending: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # not yet added to `likes_count`
     likes_published_at: Mapped[datetime | None] = mapped_column(Instant)
@@ -96,7 +96,7 @@ class Comment(Live, Base):
     likes_seq: Mapped[int | None] = mapped_column(BigInteger)
     whole_seq: Mapped[int | None] = mapped_column(BigInteger)
     parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("comments.id"))
-    # The ids under which it is drawn, from the top down: its parent's and that one's own, but no more than `DEEPEST`.
+    # The ids of the comments above it, from the top down, at most `DEEPEST`.
     path: Mapped[list[str]] = mapped_column(Path, default=list, server_default=text("''"))
     hidden_at: Mapped[datetime | None] = mapped_column(Instant)  # by a moderator
     removed_by: Mapped[str | None] = mapped_column(String(10))  # a Remover, on tombstones; None: the author
@@ -113,12 +113,12 @@ class Comment(Live, Base):
 
     @property
     def counts(self) -> bool:
-        """Whether it is one of those that everybody may see."""
+        """Whether `comments_count` includes it: everybody may see it."""
         return self.deleted_at is None and self.hidden_at is None
 
     @property
     def remover(self) -> Remover:
-        """Whether its author or a moderator took this comment from readers' sight."""
+        """The person who hid or deleted this comment."""
         hidden = self.deleted_at is None and self.hidden_at is not None
         return Remover.MODERATOR if hidden else Remover(self.removed_by or Remover.AUTHOR)
 
@@ -127,7 +127,7 @@ class Comment(Live, Base):
         return self.seq if self.whole_seq is None or self.likes_seq != self.seq else self.whole_seq
 
     def before_change(self) -> None:
-        """Publish the pending likes: this change sends their number anyway."""
+        """Publish the pending likes with this change, because it sends the number of likes anyway."""
         self.likes_count = (self.likes_count or 0) + (self.likes_pending or 0)
         self.likes_pending, self.likes_due_at = 0, None
 
@@ -150,8 +150,8 @@ class Comment(Live, Base):
     def shown(self) -> tuple[str, bool]:
         """(the text as HTML, whether it is plain).
 
-        A text that nobody has rendered yet is rendered now if it is light. A heavy one is shown as typed until
-        `app.comments.rerender` has rendered it.
+        A text without stored HTML is rendered now if it is light. A heavy one is shown as typed until
+        `app.comments.rerender` renders it.
         """
         html = self.html
         if self.html_key != markdown.key(self.body):
@@ -169,18 +169,18 @@ class Comment(Live, Base):
         return {**super().tombstone(), **by_moderator}
 
 
-# Tombstones that the release before this one has left with `html`, which it does not know. Upkeep erases it.
+# Tombstones of the previous release, which does not know `html` and so does not erase it. Maintenance erases it.
 _LEFT = Comment.deleted_at.is_not(None) & Comment.html.is_not(None)
 Index("ix_comments_html_left", Comment.id, postgresql_where=_LEFT, sqlite_where=_LEFT)
 
 
 def visible(comment: Comment, kind: Kind) -> bool:
-    """What is hidden only moderators see, and who wrote it."""
+    """Whether this kind of viewer may see it: only its author and moderators see a hidden comment."""
     return comment.hidden_at is None or kind is not Kind.PUBLIC
 
 
 def render(comment: Comment, kind: Kind) -> dict[str, Any]:
-    """A comment as this kind of viewer sees it: in answers, in pages and in frames alike."""
+    """A comment for this kind of viewer: the same members in REST responses, pages and events."""
     topic = Topic.parse(comment.topic)
     html, plain = comment.shown()
     return {
@@ -207,7 +207,7 @@ def render(comment: Comment, kind: Kind) -> dict[str, Any]:
 
 
 def render_likes(comment: Comment) -> dict[str, Any]:
-    """The number of likes, and which comment it is of: all that a client needs if nothing else has changed."""
+    """The number of likes and the comment's id: enough for a client if nothing else has changed."""
     return {**Live.tombstone(comment), "likes_count": comment.likes_count}
 
 
@@ -227,7 +227,7 @@ def find_for(viewer: Viewer, comment: Comment | None) -> Comment:
 
 
 def is_there_for(viewer: Viewer, comment: Comment) -> bool:
-    """Whether this viewer may see it, and there is something to see."""
+    """Whether the comment is not deleted, and this viewer may see it."""
     return comment.deleted_at is None and visible(comment, viewer.kind(comment.author_id))
 
 
@@ -243,7 +243,7 @@ async def post(
 ) -> tuple[Comment, bool]:
     """(the comment, whether it is new). If its author posts the same id on its topic again, returns the stored comment.
 
-    `page` is the host's page that it was written in.
+    `page` is the host's page in which it was written.
 
     Raises Conflict for any other use of the id, Invalid for a parent that is not on the topic and for a body that shows
     nothing, and Forbidden if the conversation is locked.
@@ -285,14 +285,14 @@ async def _read_body(reading: Reading, body: str) -> Written:
 
 
 async def posted(reading: Reading, author: Viewer, topic: Topic, id: UUID) -> Comment | None:
-    """What `post` would answer without writing: the comment with this id, by its author on its topic."""
+    """The stored comment if `post` would return it without writing, or None. Raises Conflict as `post` does."""
     stored = await reading.get(Comment, id)
     return _same(stored, author, topic) if stored else None
 
 
 @owned
 async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, matches: Matches) -> Comment:
-    """Change the body; None or an unchanged one takes no seq. Who is named now is told, unless they were before.
+    """Change the body, and notify people whom it mentions, once for each comment. None or the same body takes no seq.
 
     Raises Missing, Forbidden, Stale, and Invalid for a body that shows nothing.
     """
@@ -313,14 +313,14 @@ async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, match
             await standing(write.session, editor)
             if queue:
                 await reports.touch(write, id)
-            if comment.counts:  # nobody is told of what they may not see
+            if comment.counts:  # a hidden comment notifies nobody
                 await notifications.tell(write, editor, id, topic, told)
     return comment
 
 
 @owned
 async def delete(parley: Parley, editor: Viewer, id: UUID, matches: Matches) -> None:
-    """Erase the comment. Its author may do so again. Raises Missing, Forbidden, Stale."""
+    """Delete the comment. A repeated request of its author is no error. Raises Missing, Forbidden, Stale."""
     topic = await topic_of(parley, id)
     while True:
         async with parley.reading() as reading:
@@ -334,7 +334,7 @@ async def delete(parley: Parley, editor: Viewer, id: UUID, matches: Matches) -> 
             if not matches(comment):
                 raise Stale(comment)
             if not queue and await reports.where(write.session, id):
-                continue  # it was reported meanwhile: look again
+                continue  # it was reported meanwhile: start again with the queue's lock
             if await notifications.take_back(write, id, told):
                 await leave_tombstones(write, topic, comment)
                 if queue:
@@ -343,7 +343,7 @@ async def delete(parley: Parley, editor: Viewer, id: UUID, matches: Matches) -> 
 
 
 async def leave_behind(parley: Parley, user_id: UUID, erase: bool) -> None:
-    """Erase the comments of an account that is gone, or take its name off them. A few at a time; may be done again."""
+    """Erase the comments of a deleted account, or replace its name on them. Runs in batches, and may run again."""
     left = select(Comment).where(Comment.user_id == user_id, Comment.deleted_at.is_(None), Comment.username != DELETED)
     while True:
         async with parley.reading() as reading:
@@ -363,7 +363,7 @@ async def leave_behind(parley: Parley, user_id: UUID, erase: bool) -> None:
 
 
 async def leave_tombstones(write: Write, topic: Topic, *erased: Comment, by: Remover = Remover.AUTHOR) -> None:
-    """Leave tombstones of comments on this topic. The count is written once, however many there are.
+    """Turn comments of this topic into tombstones. The count of comments is written once for all of them.
 
     The write holds `topic` and `topic.about`.
     """
@@ -393,7 +393,7 @@ def _own(comment: Comment | None, editor: Viewer) -> Comment:
 
 
 async def topic_of(parley: Parley, id: UUID) -> Topic:
-    """Where the comment is. A topic is immutable, so it may be read before it is locked."""
+    """The comment's topic. It never changes, so it can be read before it is locked. Raises Missing."""
     async with parley.reading() as reading:
         name = await reading.scalar(select(Comment.topic).where(Comment.id == id))
     if name is None:

@@ -1,4 +1,4 @@
-"""Comments over REST, in Backbone's conventions. The answers are a courtesy: the truth comes over the stream."""
+"""Comments over REST, in Backbone's conventions. A client also gets every change over its stream."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Body = Annotated[str, StringConstraints(max_length=comments.LONGEST_BODY), WRITT
 LARGEST_BODY = 12 * comments.LONGEST_BODY + 10_240
 
 
-# The names in a query that select a window of a thread (`app.comments.threads`).
+# Query parameters that select a window of a thread (`app.comments.threads`).
 WINDOW = ("before", "after", "around")
 
 
@@ -66,7 +66,7 @@ class Patch(Input):
 
 
 async def index(request: Request) -> Response:
-    """A page of a commentable's comments, with the cursor to stream from: the newest, or where the query says."""
+    """A page of a commentable's comments, by default the newest, with the cursor to stream from."""
     topic = commentable_from(request)
     where = window_from(request)
     limit = query_int(request, "limit", threads.PAGE, 1, threads.LARGEST_PAGE) or threads.PAGE
@@ -91,7 +91,7 @@ def window_from(request: Request) -> dict[str, Any]:
 
 
 def snapshot(page: Page, viewer: Viewer) -> dict[str, Any]:
-    """A page as this viewer sees it."""
+    """A page, rendered for this viewer."""
     return {
         "comments": [threads.render(comment, viewer) for comment in page.comments],
         "ancestors": _ancestors(page.ancestors, viewer),
@@ -114,7 +114,7 @@ async def create(request: Request) -> Response:
 
 
 async def post(request: Request, viewer: Viewer, topic: Topic, new: NewComment) -> tuple[Comment, bool]:
-    """Like `models.comment.post`, with rate limits: also raises TooMany."""
+    """Run `comments.post` with rate limits. Also raises TooMany."""
     try:
         await rate_limits.take_own(request, rate_limits.COMMENT)
     except TooMany:
@@ -148,7 +148,7 @@ async def show(request: Request) -> Response:
 
 
 async def ancestors(request: Request) -> Response:
-    """What a comment is drawn under: for one that came over the stream, and whose ancestors are not known yet."""
+    """The comments above a comment, for a client that got it over the stream without its ancestors."""
     viewer = await current_viewer(request)
     async with parley_of(request).reading() as reading:
         comment = await comments.find(reading, viewer, id_from(request))
@@ -157,7 +157,7 @@ async def ancestors(request: Request) -> Response:
 
 
 async def replace(request: Request) -> Response:
-    """PUT: never creates, since who writes where is fixed by POST."""
+    """PUT never creates a comment, because only POST sets its author and topic."""
     return await _edit(request, Edit)
 
 
@@ -181,7 +181,7 @@ async def _edit(request: Request, form: type[Edit] | type[Patch]) -> Response:
 
 
 def id_from(request: Request) -> UUID:
-    """Which comment the path names. Raises Missing for what is no id."""
+    """The comment's id in the path. Raises Missing if it is not an id."""
     if (id_ := parse_uuid(request.path_params["id"])) is None:
         raise Missing("This comment no longer exists.")
     return id_

@@ -1,7 +1,7 @@
-"""Fold: the rule for which comments a page folds, so that a text of ten thousand lines does not hide the others.
+"""Folding: decides which comments a page folds, so that a text of ten thousand lines does not push the others away.
 
-The rule depends on the text alone, and the browser has the same (folding.js), so the page does not move when scripts
-run.
+The rule depends on the text alone, and the browser uses the same rule (folding.js). So the page does not move when
+scripts run.
 """
 
 from __future__ import annotations

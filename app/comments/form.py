@@ -49,7 +49,7 @@ class Unsent:
 
 NOTHING_UNSENT = Unsent()
 
-# Makes the page with this content in its composer.
+# Renders the page with this content in its composer.
 Show = Callable[[Request, Unsent], Awaitable[Response]]
 
 

@@ -1,7 +1,7 @@
-"""Mentions of people: finds the accounts that a text mentions.
+"""Mentions: finds the accounts that a text mentions.
 
-The people who are notified are exactly the ones whose names are marked. Names are looked up when the text is written.
-The comment stores the names that were found, the rendering marks them, and their accounts are notified.
+A write looks the names up. The comment stores the names that were found, the rendering marks them, and their accounts
+are notified. So exactly the people whose names are marked are notified.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ async def read_text(reading: Reading, text: str) -> Written:
 
 
 async def find(reading: Reading, text: str) -> dict[str, UUID]:
-    """The names in `text`, as typed, that belong to accounts in good standing. One query, bounded by `candidates`."""
+    """The names in `text`, as typed, of accounts that are neither deleted nor blocked. One query, bounded by
+    `candidates`."""
     meant = {name: list(_keys(name)) for name in candidates(text)}
     keys = {key for some in meant.values() for key in some}
     if not keys:

@@ -1,8 +1,8 @@
-"""Rendering anew: comments of an earlier release, or of older rules, get HTML by the current rules.
+"""Rerendering: comments of an earlier release, or of older rules, get HTML by the current rules.
 
 1. A light text is already shown by the current rules, so storing its HTML is no visible change, and takes no seq.
-2. A heavy text was shown as typed until now. Its new HTML is a change like any other, on its topic.
-3. If the previous release still runs, it may delete a comment and leave its HTML. That HTML is erased here.
+2. A heavy text was shown as typed until now. Its new HTML is a normal change on its topic.
+3. The previous release may still run, and delete a comment without its HTML. This module erases that HTML.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from app.live.service import Parley
 from app.live.topics import Topic
 
 BATCH = 100  # comments that are read at once
-MOST_AT_ONCE = 2_000  # comments in one round; the next round goes on
+MOST_AT_ONCE = 2_000  # comments in one run; the next run continues
 
 _OLDEST = markdown.VERSION << 32  # keys of older rules are below
 
 
 async def render_anew(parley: Parley) -> None:
-    """Render up to `MOST_AT_ONCE` comments that have no current HTML. Several processes may do so at once."""
+    """Render up to `MOST_AT_ONCE` comments that have no current HTML. Several processes may run this at once."""
     await _forget_left(parley)
     for _ in range(MOST_AT_ONCE // BATCH):
         async with parley.reading() as reading:

@@ -1,7 +1,7 @@
-"""Threads: reading what is said under a commentable, page by page, each with the comments above its own.
+"""Threads: reads a commentable's comments in pages, each with the ancestors of its comments.
 
-A page is a window: some of the comments in the order in which they were made, with what this viewer may see. Beside it
-stand the *ancestors* that they are drawn under and that are not in it; of one that is gone, what is left to say of it.
+A page is a window: some of the comments that this viewer may see, in order of creation. The *ancestors* are the
+comments above them that are not in the window. A deleted or hidden ancestor is a tombstone.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Counters = tuple[str, Mapping[Topic, int]]  # the epoch, and the head of each to
 
 @dataclass(frozen=True)
 class Window:
-    """Comments in order of creation, and what to ask for next: None at the beginning, and at the live end."""
+    """Comments in order of creation, and the seqs for the next requests: None at the beginning, and at the live end."""
 
     comments: list[Comment]
     before: int | None
@@ -70,10 +70,10 @@ async def page(
     around: UUID | None = None,
     counters: Counters | None = None,
 ) -> Page:
-    """The newest comments; or those before some seq, after one, or around one of them. Raises Missing.
+    """The newest comments, or those before a seq, after a seq, or around a comment. Raises Missing.
 
-    The counters first, then the rows: what comes between the two is in both the page and the stream. `counters`: what
-    `read_counters` answered in the same reading, if the caller has called it.
+    The counters are read before the rows, so a change between the two is in both the page and the stream. `counters` is
+    the result of `read_counters` in the same reading, if the caller has it.
     """
     epoch, heads = counters or await read_counters(reading, topic)
     shown = _Shown(reading, viewer, topic, limit)
@@ -98,7 +98,7 @@ async def page(
 
 @dataclass(frozen=True)
 class _Shown:
-    """What this viewer may see of a topic, a few at a time."""
+    """Queries for the comments of a topic that this viewer may see."""
 
     reading: Reading
     viewer: Viewer
@@ -118,7 +118,7 @@ class _Shown:
         return Window(comments, None if is_beginning else first, comments[-1].created_seq if more else None)
 
     async def around(self, seq: int) -> Window:
-        """Half of them up to this one and half after it; where there are less of one half, more of the other."""
+        """Half of the page up to this seq, and half after it. If one side has fewer comments, the other gets more."""
         older, more_older = await self._older(Comment.created_seq <= seq)
         newer, more_newer = await self._newer(seq)
         kept = newer[: max(self.limit // 2, self.limit - len(older))]
@@ -145,7 +145,7 @@ class _Shown:
         return await self.reading.scalar(self._query().where(where).with_only_columns(Comment.id).limit(1)) is not None
 
     def _query(self) -> Select[Any]:
-        """As `app.comments.comments` has it in `visible`, for the database."""
+        """The rule of `app.comments.comments.visible`, as a query."""
         query = select(Comment).where(Comment.topic == str(self.topic), Comment.deleted_at.is_(None))
         if self.viewer.moderator:
             return query
@@ -153,7 +153,7 @@ class _Shown:
 
 
 async def _place_of(reading: Reading, topic: Topic, id: UUID) -> int:
-    """Where this comment is on the topic, or was: links to it outlive it."""
+    """The seq at which this comment was created. It may be deleted, because links to it still exist. Raises Missing."""
     comment = await reading.get(Comment, id)
     if comment is None or comment.topic != str(topic):
         raise Missing("This comment no longer exists.")
@@ -161,7 +161,7 @@ async def _place_of(reading: Reading, topic: Topic, id: UUID) -> int:
 
 
 async def ancestors_of(reading: Reading, comments: Iterable[Comment]) -> list[Comment]:
-    """The comments above these that are not among them, tombstones too, in order of creation."""
+    """The ancestors of these comments that are not among them, including tombstones, in order of creation."""
     here = list(comments)
     missing = {UUID(id_) for comment in here for id_ in comment.path} - {comment.id for comment in here}
     if not missing:
@@ -175,16 +175,16 @@ def render(comment: Comment, viewer: Viewer) -> dict[str, Any]:
 
 
 def render_ancestor(comment: Comment, viewer: Viewer) -> dict[str, Any]:
-    """What others are drawn under, whatever is left of it for this viewer."""
+    """An ancestor for this viewer: the comment, or a tombstone if the viewer may not see it."""
     if is_there_for(viewer, comment):
         return render(comment, viewer)
     return {**comment.tombstone(), "parent_id": comment.parent_id, "path": comment.path, "deleted": True}
 
 
 def as_drawn(snapshot: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A snapshot's comments and ancestors as a page shows them: each followed by what replies to it, oldest first.
+    """A snapshot's comments and ancestors in the order of the page: each is followed by its replies, oldest first.
 
-    Beside what is rendered, each says whether it is `deleted`, and the name of whom it `answers`, where that is known.
+    Each also has `deleted`, and `answers`: the name of its parent's author, or None if that is unknown.
     """
     shown = {str(one["id"]): one for one in (*snapshot["ancestors"], *snapshot["comments"])}
 

@@ -1,16 +1,16 @@
 """Markdown for chat: renders comments, which are written in a small and safe part of Markdown, as HTML.
 
 It has emphasis, code, quotes, lists, links and mentions, and keeps line breaks. CommonMark is made for documents: it
-takes `1986.` for a list and the line after a quote for a part of it, and drops text that is nested too deep. Even a
-linear parser for it in Python takes 100 to 300 ms for 10,000 characters of dense markup. So we have our own rules:
+reads `1986.` as a list and the line after a quote as a part of it, and drops text that is nested too deep. Even a
+linear parser for it in Python takes 100 to 300 ms for 10,000 characters of dense markup. So these rules differ:
 
 1. A character is markup only if it took effect. All others are shown as typed, in their order. Markup beyond a limit
    is shown as text, and never dropped.
-2. The time is linear in the length of the text: each rule either moves on or remembers that it failed.
+2. The time is linear in the length of the text: each rule either advances or stores that it failed.
    `tests/models/test_slow_markdown.py` searches for texts that are slow.
 3. Links lead to http, https and mailto, and are marked as written by users (`ugc`).
 4. A rendering depends on the text and the names that it mentions, which are stored with the comment.
-5. nh3 cleans the HTML of the parser, so that a mistake in one of the two does no harm.
+5. nh3 sanitizes the parser's HTML, so that a mistake in one of the two does no harm.
 6. A text without any markup is plain, and shown exactly as typed: HTML would lose its spaces and blank lines.
 """
 
@@ -30,9 +30,9 @@ from app.comments.markdown.blocks import blocks, paragraph
 from app.comments.markdown.inline import Findings
 from app.text.visible_text import shows_something
 
-VERSION = 1  # of the rules; stored renderings of older versions are made anew
+VERSION = 1  # of the rules; `app.comments.rerender` replaces renderings of older versions
 CACHED_RENDERINGS = 256  # texts, of 80 KB at most, whose HTML is not stored yet
-HEAVY = 400  # markers; a text with more is rendered in a thread, and never while a page is made
+HEAVY = 400  # markers; a text with more is rendered in a thread, and never during a page request
 
 TAGS = {"a", "blockquote", "br", "code", "em", "li", "ol", "p", "pre", "s", "span", "strong", "ul"}
 ATTRIBUTES: dict[str, set[str]] = {"*": set(), "a": {"href"}, "ol": {"start"}, "li": {"value"}}

@@ -2,7 +2,8 @@
 
 1. A character is markup only if it took effect. All others are shown as typed, in their order.
 2. Markup around nothing visible is shown as typed, too, and does not count as words.
-3. A backslash protects a marker. It is shown, as in `¯\\_(ツ)_/¯`, unless it kept a `*`, `~` or backtick from pairing.
+3. A backslash escapes a marker. It is shown, as in `¯\\_(ツ)_/¯`, unless it escapes a `*`, `~` or backtick that occurs
+   more than once.
 4. A link has no link in it. There are no images.
 """
 
@@ -41,21 +42,21 @@ class Findings:
     words: list[str] = field(default_factory=list)
     mentioned: dict[str, None] = field(default_factory=dict)
     is_marked: bool = False  # whether any markup took effect
-    left: int = MOST_MARKERS  # markers that may still be looked at
+    left: int = MOST_MARKERS  # markers that may still be parsed
 
     def __post_init__(self) -> None:
         self.lengths = sorted({len(name) for name in self.names}, reverse=True)
         self.known = frozenset(self.names)
 
     def take(self) -> bool:
-        """Whether one more marker may be looked at."""
+        """Use up one marker of the budget. Returns whether it may be parsed."""
         self.left -= 1
         return self.left >= 0
 
 
 @dataclass(slots=True)
 class Anchor:
-    """A bare address: a link, or the text of the link that it stands in (4)."""
+    """A bare address. It becomes a link, or text if a link encloses it (4)."""
 
     url: str
     text: str
@@ -68,7 +69,7 @@ Node = str | Run | Anchor
 
 
 class Bracket(NamedTuple):
-    """An opening bracket: its place in the text, among the nodes and among the words."""
+    """An opening bracket: its index in the text, among the nodes and among the words."""
 
     place: int
     node: int
@@ -147,7 +148,7 @@ class _Paragraph:
         self.findings.is_marked = True
         return depth
 
-    # -- one method for each kind of token `text[start:end]`; it returns where to go on -------------------------
+    # -- one method for each kind of token `text[start:end]`; it returns the next index ---------------------------
 
     def _code(self, start: int, end: int) -> int:
         closing = self._closing_backticks(end - start, end)

@@ -69,7 +69,7 @@ def closing_parentheses(text: str) -> dict[int, int]:
 
 
 def _end(url: str) -> int:
-    """The index at which the sentence goes on (2). A host name may be in a script without spaces."""
+    """The index at which the address ends (2). A host name may be in a script without spaces."""
     host = url.find("://") + 3
     first = url[host : host + 1]
     after_host = 0

@@ -1,4 +1,4 @@
-"""Mentions: where `@name` may stand in a text, and which names it may mean.
+"""Mention syntax: finds `@name` in a text, and the names that it may mean.
 
 1. An address has no mention: there is none in `a@b.c`, `@@bob`, `/@bob` or `@bob@example.com`.
 2. A name ends at the end of a word, in a script without spaces after any letter. The longest known name counts.
@@ -15,7 +15,7 @@ from app.accounts.user import LONGEST_USERNAME, MARKS, is_letter
 from app.text.visible_text import is_written_without_spaces
 
 AT = "@＠﹫"
-MOST_WINDOWS = 100  # places in one text where names are looked for
+MOST_WINDOWS = 100  # signs in one text after which names are searched
 MOST_CANDIDATES = 1_000  # names that one text may mean
 LONGEST_MENTION = 2 * LONGEST_USERNAME  # characters as typed; composing letters makes fewer
 LONGEST_UNDERSCORES = 30  # characters of markup beside a mention
@@ -41,7 +41,7 @@ def candidates(text: str) -> list[str]:
 
 
 def _ends(text: str, start: int) -> Iterator[int]:
-    """Where a name that starts here may end (2) (3)."""
+    """The indexes at which a name that starts here may end (2) (3)."""
     marks = 1
     for at in range(start, min(len(text), start + LONGEST_MENTION)):
         if is_letter(text[at]):
