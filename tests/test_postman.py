@@ -372,7 +372,7 @@ async def test_after_two_days_a_mail_is_given_up(
         await make_due(office, created_at=datetime.now(UTC) - age)
         await send_next(office)
         assert len(await queued(office)) == left
-    assert "(reset) was not sent, given up: 450" in caplog.text
+    assert "(reset) was not sent, stored as a dead letter: 450" in caplog.text
     assert "alice" not in caplog.text
 
 
@@ -732,7 +732,7 @@ async def test_a_wrong_password_is_the_operators_to_mend(
         await send(office, Kind.DELETED)
         await send_all(office)
         assert (guarded.received, len(await queued(office))) == ([], 1)
-    assert "was not sent, later: 535" in caplog.text
+    assert "was not sent, retrying later: 535" in caplog.text
     assert "not this one" not in "".join(r.getMessage() for r in caplog.records if r.name == "app.mail.mailer")
 
 

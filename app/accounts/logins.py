@@ -117,7 +117,7 @@ def expiry(remember: bool, created_at: datetime, seen_at: datetime) -> datetime:
     return min(seen_at + IDLE[remember], created_at + ABSOLUTE[remember])
 
 
-# -- signing in and out ---------------------------------------------------------------------------------------
+# -- signing in and out -------------------------------------------------------------------------------------
 
 
 @owned
@@ -218,7 +218,7 @@ async def _end_one(parley: Parley, login_id: UUID, user_id: UUID, how: End) -> N
             end(write, login, how)
 
 
-# -- reading with a login -------------------------------------------------------------------------------------
+# -- reading with a login -----------------------------------------------------------------------------------
 
 
 async def viewer_of(reading: Reading, login_id: UUID) -> tuple[Viewer, datetime]:
@@ -248,7 +248,7 @@ async def note_activity(parley: Parley, login_id: UUID) -> None:
         log.warning("cannot store the activity of a login; its next request retries it: %s", in_a_line(error))
 
 
-# -- the account's logins -------------------------------------------------------------------------------------
+# -- the account's logins -----------------------------------------------------------------------------------
 
 
 async def logins_of(reading: Reading, viewer: Viewer) -> list[Login]:
@@ -287,7 +287,7 @@ async def end_everywhere(parley: Parley, user_id: UUID) -> int:
     return len(write.changed)
 
 
-# -- expiry ---------------------------------------------------------------------------------------------------
+# -- expiry -------------------------------------------------------------------------------------------------
 
 
 async def expire(parley: Parley) -> None:

@@ -23,7 +23,7 @@ from app.live.viewers import Viewer
 from app.live.write.transaction import Write
 from app.mail import mail_queue
 
-# -- at sign-in -----------------------------------------------------------------------------------------------
+# -- at sign-in ---------------------------------------------------------------------------------------------
 
 
 async def key_for(parley: Parley, reading: Reading, user: User | None, email: str, known_as: Gid | None) -> str:
@@ -57,7 +57,7 @@ def _password_of(user: User) -> str:
     return fingerprint(user.password_hash)
 
 
-# -- when signed in -------------------------------------------------------------------------------------------
+# -- when signed in -----------------------------------------------------------------------------------------
 
 
 async def prove(parley: Parley, viewer: Viewer, password: str) -> User:
@@ -93,7 +93,7 @@ def _proofs_of(user: User) -> str:
     return login_throttle.key_of("account", str(user.id))
 
 
-# -- counting -------------------------------------------------------------------------------------------------
+# -- counting -----------------------------------------------------------------------------------------------
 
 
 async def refuse_locked(parley: Parley, reading: Reading, key: str, user: User | None) -> None:

@@ -1,8 +1,8 @@
-"""Commentables: what can be commented on, as far as its talk goes: a title, whether it is locked, how much there is.
+"""Commentables: the title, the lock, the page and the number of comments of each conversation.
 
-Each lives on a topic of its own, `Commentable/Article/1`: who shows the counts of a hundred articles hears of no
-comment. A row is made when something is first said or decided; until then a commentable is one at seq 0, counted when
-somebody asks.
+Each has a separate topic, `Commentable/Article/1`, so a page that shows the counts of a hundred articles gets no
+comments. The first comment or decision creates the row. Without a row, a read returns a commentable with seq 0 and
+counts its comments.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from app.live.write.sequences import read_heads
 from app.live.write.transaction import Write, owned
 
 LONGEST_TITLE = 200  # characters
-MAX_URL = 2_000  # characters; browsers and proxies take at least that
-BATCH = 500  # commentables that are counted in one go
+MAX_URL = 2_000  # characters; browsers and proxies support at least that
+BATCH = 500  # commentables in one counting query
 PLACES = UUID("6f0a7c1e-5a0b-4d3e-9c53-0b8f2d9f4a61")  # the namespace of commentables' ids
 
-# Comments, as far as they are counted here; what they are is said in `app.comments.comments`, which counts on us.
+# The columns of comments that counting needs. The model is in `app.comments.comments`, which imports this module.
 COMMENTS = table("comments", column("topic"), column("deleted_at"), column("hidden_at"))
 
 
 @dataclass(frozen=True)
 class HostPage:
-    """A page of a host, as its embed describes it. `app.commentables.host_pages` checks it."""
+    """A page of a host, as its embed sends it. `app.commentables.host_pages` checks it."""
 
     url: str
     title: str = ""
@@ -48,13 +48,13 @@ class Commentable(Live, Base):
 
     title: Mapped[str] = mapped_column(String(LONGEST_TITLE), default="")
     locked: Mapped[bool] = mapped_column(default=False)
-    comments_count: Mapped[int] = mapped_column(default=0)  # of those that everybody may see
-    # The host's page that the conversation is under, without a fragment; "" until an embed or a moderator sets it.
+    comments_count: Mapped[int] = mapped_column(default=0)  # comments that everybody may see
+    # The host's page with the conversation, without a fragment; "" until an embed or a moderator sets it.
     url: Mapped[str] = mapped_column(String(MAX_URL), default="", server_default=text("''"))
 
     @property
     def place(self) -> Topic:
-        """What is commented on."""
+        """The topic of its comments."""
         return Topic.parse(self.topic).place
 
     def tombstone(self) -> dict[str, Any]:
@@ -75,19 +75,19 @@ COMMENTABLE = LiveModel("commentable", Commentable, render, lives_on=lambda topi
 
 
 def id_of(topic: Topic) -> UUID:
-    """A commentable's id is its name's, so that there is one before there is a row."""
+    """The commentable's id. It is derived from the topic, so it is known before there is a row."""
     return uuid5(PLACES, str(topic))
 
 
 async def snapshot(reading: Reading, topics: Iterable[Topic]) -> tuple[dict[Topic, Commentable], str]:
-    """Each topic's commentable, and the cursor to follow them from. The counters first, then the rows."""
+    """Each topic's commentable, and the cursor to stream them from. The counters are read before the rows."""
     wanted = list(dict.fromkeys(topics))
     epoch, heads = await read_heads(reading, [topic.about for topic in wanted])
     return await of(reading, wanted), write_cursor(epoch, heads)
 
 
 async def of(reading: Reading, topics: Iterable[Topic]) -> dict[Topic, Commentable]:
-    """Each topic's commentable; for one without a row, what there would be."""
+    """Each topic's commentable; without a row, a new one with seq 0 and the current count."""
     wanted = list(dict.fromkeys(topics))
     rows = await reading.scalars(select(Commentable).where(Commentable.id.in_(id_of(topic) for topic in wanted)))
     found = {row.place: row for row in rows}
@@ -96,8 +96,9 @@ async def of(reading: Reading, topics: Iterable[Topic]) -> dict[Topic, Commentab
 
 
 async def count_new(write: Write, topic: Topic, author: Viewer, page: HostPage | None = None) -> None:
-    """One comment more, which the write has not stored yet. Raises Forbidden where nothing more is to be said, except
-    by moderators. It holds `topic.about`.
+    """Count a new comment, which the write has not stored yet. The write holds `topic.about`.
+
+    Raises Forbidden if the conversation is locked and the author is not a moderator.
     """
     commentable = (await of(write.session, [topic]))[topic]
     if commentable.locked and not author.moderator:
@@ -109,7 +110,10 @@ async def count_new(write: Write, topic: Topic, author: Viewer, page: HostPage |
 
 
 async def count(write: Write, topic: Topic, by: int) -> None:
-    """So many comments more can be seen by everybody, as the write has left them. It holds `topic.about`."""
+    """Change the number of visible comments by `by`. The write holds `topic.about`.
+
+    Without a row, counting the comments gives the new number already.
+    """
     async with changing(write, topic) as commentable:
         if commentable.seq:
             commentable.comments_count += by
@@ -117,8 +121,8 @@ async def count(write: Write, topic: Topic, by: int) -> None:
 
 @asynccontextmanager
 async def changing(write: Write, topic: Topic) -> AsyncIterator[Commentable]:
-    """The commentable under the lock, to be changed; stored at the end of the block. The write holds `topic.about`."""
-    await write.session.flush()  # what has just been written counts
+    """The commentable under the lock. The end of the block stores it. The write holds `topic.about`."""
+    await write.session.flush()  # so that counting includes what this write has changed
     commentable = (await of(write.session, [topic]))[topic]
     yield commentable
     _put(write, commentable)
@@ -132,7 +136,7 @@ def _put(write: Write, commentable: Commentable) -> None:
 
 
 async def recount(parley: Parley, places: Iterable[Topic] = ()) -> list[tuple[Topic, int, int]]:
-    """Count the comments of these, or of all, anew. Answers what was wrong: where, what it had, what it has."""
+    """Recount the comments of these commentables, or of all. Returns the corrections: (topic, old, new)."""
     async with parley.reading() as reading:
         query = select(Commentable)
         if ids := [id_of(place) for place in places]:
@@ -147,12 +151,12 @@ async def recount(parley: Parley, places: Iterable[Topic] = ()) -> list[tuple[To
 
 @owned
 async def _recount(parley: Parley, place: Topic) -> tuple[Topic, int, int] | None:
-    """Whoever comments on it holds `place.about`, too: so what is counted here is what there is."""
+    """Correct one count. Each write of a comment locks `place.about`, too, so the count is exact."""
     async with parley.writing(place.about) as write:
         commentable = (await of(write.session, [place]))[place]
         was, now = commentable.comments_count, (await _count(write.session, [place]))[place]
         if was == now:
-            return None  # they were written meanwhile
+            return None  # a write has corrected it meanwhile
         commentable.comments_count = now
         write.update(commentable)
     return place, was, now

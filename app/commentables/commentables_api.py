@@ -1,4 +1,4 @@
-"""Commentables over REST: titles, locks and counts, for whoever shows them."""
+"""Commentables over REST: their titles, locks and counts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.http.requests import parse_topic, topic_from
 from app.http.responses import answer
 from app.live.topics import Topic
 
-MOST_TOPICS = 100  # in one answer, as in one stream
+MOST_TOPICS = 100  # in one request; a stream has the same limit
 
 
 async def index(request: Request) -> Response:
@@ -38,7 +38,7 @@ def snapshot(found: Iterable[Commentable], cursor: str) -> dict[str, Any]:
 
 
 def topics_of(request: Request) -> list[Topic]:
-    """Those that the query names. Raises Problem 422."""
+    """The topics in the query. Raises Problem 422."""
     return [_topic(request, name) for name in _names(request)]
 
 

@@ -1,6 +1,6 @@
-"""Hosts: the address and title of a page of another site that has a conversation of ours in an iframe.
+"""Host pages: the URL and title of a page of another site that shows a conversation in an iframe.
 
-The page tells both to the embed (`static/js/embed/host.js`), and the browser guarantees the page's origin. The embed
+The page sends both to the embed (`static/js/embed/host.js`), and the browser guarantees the page's origin. The embed
 sends them with each comment. The origin is checked again here, because an API client may send anything.
 """
 
@@ -44,14 +44,14 @@ class NewHostPage(Input):
 
 
 def page_from(request: Request, page: NewHostPage | None) -> HostPage | None:
-    """The page, if its origin may embed us; else None, and the comment is posted without it."""
+    """The page if its origin may embed Parley; otherwise None, and the comment is posted without it."""
     if page is None or not is_listed(parley_of(request).settings, page.url):
         return None
     return HostPage(page.url, _title(page.title))
 
 
 def require_listed(request: Request, url: str) -> str:
-    """The address, if its origin may embed us. Raises Problem 422."""
+    """The URL, if its origin may embed Parley. Raises Problem 422."""
     settings = parley_of(request).settings
     if not is_listed(settings, url):
         known = ", ".join(sorted(_origins(settings))) or "none"
@@ -60,12 +60,12 @@ def require_listed(request: Request, url: str) -> str:
 
 
 def is_listed(settings: Settings, url: str) -> bool:
-    """Whether pages of the origin of this address may embed us."""
+    """Whether the origin of this URL may embed Parley."""
     return "/".join(url.split("/", 3)[:3]) in _origins(settings)
 
 
 def _origins(settings: Settings) -> Collection[str]:
-    """The listed origins, and with a path prefix our own, because the other pages of that host are not ours."""
+    """ALLOWED_ORIGINS, and with ROOT_PATH also Parley's origin, because other pages of that host may embed Parley."""
     if not settings.root_path:
         return settings.allowed_origins
     own = urlsplit(settings.public_url)

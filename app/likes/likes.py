@@ -1,15 +1,15 @@
-"""Likes: that one person likes one comment.
+"""Likes: one person likes one comment.
 
-A like lives on its person's own topic, so that it is right in all their tabs, while the comment's frame, with the
-number of likes, stays one for everybody. Taken back, the row is a tombstone; given again, it is the same row.
+A like is on its account's topic, so it shows in all tabs of that account. The comment has only the number of likes, so
+its event is the same for everybody. An unlike makes the row a tombstone, and a new like reuses that row.
 
-The number is published at most once a second for each comment, because every client that watches gets it. Likes within
-a second of the last publication are *pending*: their rows are written, and the comment counts them separately. The
-process that wrote the first pending like publishes them when the second is over; if it is killed before that,
-`publish_overdue` does. Any other change of the comment publishes them as well (`Comment.before_change`).
+The number is published at most once a second for each comment, because each client that follows the topic gets it.
+Likes within a second of the last publication are *pending*: their rows are written, and the comment counts them
+separately. The process that wrote the first pending like publishes them after that second. If it is killed before that,
+`publish_overdue` does it. Any other change of the comment publishes them, too (`Comment.before_change`).
 
-A comment that is hidden keeps its likes, and one that is deleted has none to show: the likes of it stay where they
-are, on as many topics as there were people, and mean nothing.
+A hidden comment keeps its likes. A deleted comment shows none: the rows of its likes stay on their topics without
+effect.
 """
 
 from __future__ import annotations
@@ -70,15 +70,15 @@ LIKE = LiveModel("like", Like, render, to_its_author, lives_on=lambda topic: top
 
 
 def id_of(user_id: UUID, comment_id: UUID) -> UUID:
-    """One for each person and comment, which browsers can tell themselves."""
+    """The id of the person's like of this comment. Browsers derive the same id."""
     return uuid5(user_id, str(comment_id))
 
 
 @owned
 async def like(parley: Parley, viewer: Viewer, comment_id: UUID) -> tuple[Like, int]:
-    """Like this comment, unless the person does already: (the like, the comment's seq at which its number has it).
+    """Like this comment. Returns (the like, the seq at which the comment's number includes it).
 
-    While the like is pending, the comment has not reached that seq yet.
+    While the like is pending, the comment has not reached that seq yet. Repeating it changes nothing.
 
     Raises Missing, SignInFirst.
     """
@@ -87,7 +87,7 @@ async def like(parley: Parley, viewer: Viewer, comment_id: UUID) -> tuple[Like, 
 
 @owned
 async def unlike(parley: Parley, viewer: Viewer, comment_id: UUID) -> tuple[Like, int]:
-    """They do not, or no longer: (the tombstone, at seq 0 where there was nothing, the comment's seq as above).
+    """Remove the like. Returns (the tombstone, with seq 0 if there was no like, the comment's seq as in `like`).
 
     Raises Missing, SignInFirst.
     """
@@ -100,7 +100,7 @@ async def _set(parley: Parley, viewer: Viewer, comment_id: UUID, liked: bool) ->
     topic, own = await topic_of(parley, comment_id), Topic.account(viewer.user_id)
     async with parley.writing(topic, own) as write:
         user = await write.get(User, viewer.user_id)
-        if user is None or user.deleted_at or user.blocked_at:  # on the way here; whoever does that holds `own`, too
+        if user is None or user.deleted_at or user.blocked_at:  # meanwhile; a deletion or a block locks `own`, too
             raise SignInFirst
         comment = find_for(viewer, await write.get(Comment, comment_id))
         id_ = id_of(viewer.user_id, comment_id)
@@ -129,11 +129,11 @@ def _counted(comment: Comment) -> int:
 
 
 def _count(write: Write, comment: Comment, by: int) -> datetime | None:
-    """Count likes. Returns when the caller must publish them; None if they are published now, or another call will."""
+    """Count likes. Returns the time at which the caller must publish them, or None if it need not."""
     now = clock()
     comment.likes_pending += by
     last = comment.likes_published_at
-    if last is None or not timedelta(0) <= now - last < PAUSE:  # or the clock was put back
+    if last is None or not timedelta(0) <= now - last < PAUSE:  # the clock may have been set back
         publish(write, comment, now)
         return None
     if comment.likes_due_at is not None:
@@ -169,8 +169,8 @@ async def _publish_pending(parley: Parley, comment_id: UUID, now: datetime) -> N
 
 
 async def publish_overdue(parley: Parley) -> None:
-    """Publish the numbers that a killed process has left pending. A number that is due in more than a pause is overdue,
-    too: the clock was put back."""
+    """Publish the numbers that a killed process has left pending. A number that is due in more than `PAUSE` counts as
+    overdue, because the clock was set back."""
     now = clock()
     overdue = (Comment.likes_due_at <= now) | (Comment.likes_due_at > now + PAUSE)
     query = select(Comment.id, Comment.likes_due_at).where(overdue, Comment.deleted_at.is_(None)).limit(BATCH)
@@ -188,7 +188,7 @@ def _stands(like: Like) -> bool:
 
 
 async def leave_behind(parley: Parley, user_id: UUID) -> None:
-    """Take back what an account that is gone has liked. A few at a time; may be done again."""
+    """Remove the likes of a deleted account. Runs in batches, and may run again."""
     own = Topic.account(user_id)
     left = select(Like).where(Like.topic == str(own), Like.deleted_at.is_(None))
     while True:
@@ -207,6 +207,6 @@ async def leave_behind(parley: Parley, user_id: UUID) -> None:
 
 
 async def likes_of(reading: Reading, viewer: Viewer, topic: Topic) -> list[Like]:
-    """What this person likes under this commentable."""
+    """The viewer's likes of comments on this topic."""
     theirs = (Like.topic == str(Topic.account(viewer.user_id)), Like.place == str(topic), Like.deleted_at.is_(None))
     return list((await reading.scalars(select(Like).where(*theirs).order_by(Like.created_seq))).all())

@@ -1,4 +1,4 @@
-"""Likes over REST: the one resource that a comment has for each person, put there and taken away at will."""
+"""Likes over REST: PUT likes a comment for the viewer, and DELETE removes the like."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from app.live.topics import Topic
 from app.live.viewers import Viewer
 from app.live.write.sequences import read_heads
 
-# With an answer: the comment's seq from which on its `likes_count` has what was done. Who shows the two can then tell
-# whether the number that they have is one from before. The like's own seq is its ETag, where it is gone, too: what
-# is heard of it late is then known for late.
+# A response header: the comment's seq from which on its `likes_count` includes this request. So a client can tell
+# whether its number is older. The ETag is the like's seq, also after DELETE, so that a client can ignore older events
+# of the like.
 COUNTED = "Parley-Counted"
 
 
 async def index(request: Request) -> Response:
-    """What this person likes under a commentable, with the cursor of their own topic."""
+    """The viewer's likes of comments on a commentable, with the cursor of the account's topic."""
     viewer = await require_sign_in(request)
     topic = commentable_from(request)
     async with parley_of(request).reading() as reading:
@@ -35,7 +35,7 @@ async def index(request: Request) -> Response:
 
 
 async def snapshot(reading: Reading, viewer: Viewer, topic: Topic) -> dict[str, Any]:
-    """The counter first, then the rows."""
+    """Read the counter before the rows, so a change between the two is in both the snapshot and the stream."""
     epoch, heads = await read_heads(reading, [Topic.account(viewer.user_id)])
     mine = await likes.likes_of(reading, viewer, topic)
     return {"likes": [likes.render(like) for like in mine], "cursor": write_cursor(epoch, heads), "before": None}

@@ -1,6 +1,6 @@
-"""Letters: the words of each kind of mail, written when it is sent, to whom it concerns by then.
+"""E-mails: the subject and text of each kind of mail. They are written when the mail is sent.
 
-Nothing that was typed stands in a mail to an address that is not known to be the typist's: a name may be bait.
+An e-mail to an unverified address contains nothing that a person typed. Otherwise Parley could send spam for others.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Letter:
 
 @dataclass(frozen=True)
 class Desk:
-    """What is at hand when a letter is written."""
+    """The data for writing an e-mail."""
 
     parley: Parley
     reading: Reading
@@ -42,11 +42,11 @@ class Desk:
 
 
 Words = tuple[str, str]  # subject, text
-Writer = Callable[[Desk, User], Awaitable[Words | None]]  # None: there is nothing to tell any more
+Writer = Callable[[Desk, User], Awaitable[Words | None]]  # None: the e-mail is no longer needed
 
 
 async def write_letter(parley: Parley, mail: Mail) -> Letter | None:
-    """The letter for this mail; None where it concerns nobody, or has become pointless."""
+    """The e-mail for this mail; None if no account has the address, or the e-mail is no longer needed."""
     async with parley.reading() as reading:
         desk = Desk(parley, reading, mail)
         if fact := _FACTS.get(Kind(mail.kind)):
@@ -73,7 +73,7 @@ async def _confirm(desk: Desk, user: User) -> Words | None:
 
 async def _confirm_change(desk: Desk, user: User) -> Words | None:
     if user.unconfirmed_email != desk.mail.address:
-        return None  # overtaken by another change
+        return None  # another change has replaced this one
     if await user_at(desk.reading, desk.mail.address):
         return await _taken(desk, user)
     link = desk.link(Purpose.CONFIRM, user, fingerprint(desk.mail.address))
@@ -140,7 +140,7 @@ def _deleted(desk: Desk) -> Words:
     )
 
 
-# What has happened is told even where the account is gone by now: it may be the thief who has deleted it.
+# These e-mails are sent even if the account is deleted by now, because a thief may have deleted it.
 _FACTS: Mapping[Kind, Callable[[Desk], Words]] = {
     Kind.CHANGING: _changing,
     Kind.CHANGED: _changed,

@@ -1,13 +1,13 @@
-"""Mail: the queue. A mail is one row, written in the transaction of what it tells of, and sent after the commit.
+"""The mail queue. A mail is one row, written in the transaction of its cause, and sent after the commit.
 
-1. A row says what is to be told to which address, not the words. They are written when it is sent: a link's hour
-   begins then, no link lies in the database, and a mail that has become pointless is none.
-2. Whoever asks for a link by an address gets a row whether or not that address has an account. So the answer is the
+1. A row has the kind and the address of an e-mail, not its text. The mailer writes the text when it sends the mail. So
+   a link's lifetime begins then, no link is stored in the database, and a mail that is no longer needed is dropped.
+2. A request for a link to an address queues a mail whether or not that address has an account. So the response is the
    same, and takes the same time.
-3. A row is taken by one process at a time, for a while. Is that process killed, another takes it after that; only
-   between the mail server's answer and our note of it can a mail be sent twice.
-4. A mail that can never be sent becomes a dead letter: it leaves the queue, and is kept for a while so that an operator
-   can see what failed. After a failure that may be temporary, the mail is retried with growing waits, for two days.
+3. One process claims a row for a limited time. If the process is killed, another one claims it after that time. A mail
+   is sent twice only if the process is killed after the mail server's reply and before the row is deleted.
+4. A mail that can never be sent becomes a dead letter: it leaves the queue, and is stored for a while so that an
+   operator can see the failure. After a failure that may be temporary, the mail is retried with back-off, for two days.
 """
 
 from __future__ import annotations
@@ -22,38 +22,38 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Instant, Reading, Writing
 
-PATIENCE = timedelta(days=2)  # with a mail server that refuses; then a mail is given up
-DROPPED = 2 * PATIENCE  # what could not even be tried
-CLAIM = timedelta(minutes=5)  # that one process has for one mail
-AGAIN = (timedelta(seconds=20), timedelta(hours=2))  # the first wait after a failure, doubled up to the last
-KEPT = 100  # sent mails that are kept, where they are kept
+PATIENCE = timedelta(days=2)  # of retries; after that a mail becomes a dead letter
+DROPPED = 2 * PATIENCE  # age at which a mail that was never tried is dropped
+CLAIM = timedelta(minutes=5)  # how long one process may take for one mail (3)
+AGAIN = (timedelta(seconds=20), timedelta(hours=2))  # the first and the longest wait after a failure; each wait doubles
+KEPT = 100  # sent mails that development stores
 DEAD_LETTERS_KEPT = timedelta(days=30)
 MAX_DEAD_LETTERS = 1_000  # the newest; older ones are dropped
 
 
 class Kind(StrEnum):
-    """What is told."""
+    """The kind of an e-mail; `app.mail.emails` has the texts."""
 
-    CONFIRM = "confirm"  # is this address yours?
-    CONFIRM_CHANGE = "confirm_change"  # the same, of one that is to take the place of another
-    CHANGING = "changing"  # to the old address: there is to be another, `about`
-    CHANGED = "changed"  # to the old address: it is another now, `about`
-    TAKEN = "taken"  # somebody gave your address as theirs
+    CONFIRM = "confirm"  # confirm the address of a new account
+    CONFIRM_CHANGE = "confirm_change"  # confirm a new address of an account
+    CHANGING = "changing"  # to the old address: a change to the address `about` was requested
+    CHANGED = "changed"  # to the old address: the address is now `about`
+    TAKEN = "taken"  # somebody tried to use an address that has an account
     RESET = "reset"  # a link to choose a new password
-    PASSWORD = "password"  # it was changed
-    UNLOCK = "unlock"  # a link that ends a lock
-    DELETED = "deleted"  # the account is gone
+    PASSWORD = "password"  # the password was changed
+    UNLOCK = "unlock"  # a link that lifts a lock
+    DELETED = "deleted"  # the account was deleted
 
 
 class Mail(Base):
-    """A mail to be sent, or (where they are kept) one that was."""
+    """A mail to be sent. In development, also a mail that was sent."""
 
     __tablename__ = "mails"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     kind: Mapped[str] = mapped_column(String(30))
     address: Mapped[str] = mapped_column(String(254))
-    user_id: Mapped[UUID | None]  # None: of whoever has this address then, if anybody
+    user_id: Mapped[UUID | None]  # None: the account that has this address when the mail is sent
     about: Mapped[str | None] = mapped_column(String(254))
     created_at: Mapped[datetime] = mapped_column(Instant)
     due_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
@@ -64,33 +64,33 @@ class Mail(Base):
 
 
 class DeadLetter(Base):
-    """A mail that will not be sent, and why. It has no text and no link: those are only written when a mail is sent."""
+    """A mail that will not be sent, and the reason. It has no text and no link: they are written only for sending."""
 
     __tablename__ = "dead_letters"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)  # the id that the mail had
     kind: Mapped[str] = mapped_column(String(30))
     address: Mapped[str] = mapped_column(String(254))
-    reason: Mapped[str] = mapped_column(String(100))  # our own words; never text of a mail server
+    reason: Mapped[str] = mapped_column(String(100))  # written by Parley; never text from a mail server
     attempts: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(Instant)
     died_at: Mapped[datetime] = mapped_column(Instant, index=True)
 
 
 def queue(writing: Writing, kind: Kind, address: str, user_id: UUID | None = None, about: str | None = None) -> None:
-    """To be sent once this transaction has committed."""
+    """Add a mail to the queue. It is sent after this transaction commits."""
     now = datetime.now(UTC)
     writing.add(Mail(kind=kind, address=address, user_id=user_id, about=about, created_at=now, due_at=now))
 
 
 async def is_due(reading: Reading, busy: Collection[str] = ()) -> bool:
-    """Whether there is a mail to take: asked often, and without a lock."""
+    """Whether a mail is due. It takes no lock, because it is called often."""
     due = select(Mail.id).where(Mail.due_at <= datetime.now(UTC), Mail.address.not_in(busy)).limit(1)
     return await reading.scalar(due) is not None
 
 
 async def waiting(reading: Reading) -> tuple[int, float]:
-    """(how many mails are not sent yet, how many seconds the oldest of them has waited)."""
+    """(the number of unsent mails, the age of the oldest of them in seconds)."""
     query = select(func.count(), func.min(Mail.created_at)).where(Mail.due_at.is_not(None))
     count, oldest = (await reading.execute(query)).one()
     return count, (datetime.now(UTC) - oldest).total_seconds() if count else 0.0
@@ -107,7 +107,7 @@ async def dead_letters(reading: Reading, limit: int) -> list[DeadLetter]:
 
 
 async def take(writing: Writing, busy: Collection[str] = ()) -> Mail | None:
-    """Claim the mail that has been due longest, for a while (3). Mails to `busy` addresses are left."""
+    """Claim the mail that has been due longest, for a while (3). Skips mails to `busy` addresses."""
     now = datetime.now(UTC)
     due = select(Mail).where(Mail.due_at <= now, Mail.address.not_in(busy))
     due = due.order_by(Mail.due_at).limit(1).with_for_update(skip_locked=True)
@@ -146,12 +146,12 @@ async def forget_dead_letters(writing: Writing, address: str) -> None:
 
 
 async def discard(writing: Writing, mail: Mail) -> None:
-    """Sent or pointless: nothing of it is kept."""
+    """Delete a mail that was sent or is no longer needed."""
     await writing.execute(delete(Mail).where(Mail.id == mail.id))
 
 
 async def keep(writing: Writing, mail: Mail, subject: str, text: str) -> None:
-    """Sent, and kept to be looked at in development: the newest few."""
+    """Store a sent mail with its text, for development. Only the newest `KEPT` stay."""
     sent = {"due_at": None, "sent_at": datetime.now(UTC), "subject": subject, "text": text}
     await writing.execute(update(Mail).where(Mail.id == mail.id).values(sent))
     newest = select(Mail.id).where(Mail.sent_at.is_not(None)).order_by(Mail.sent_at.desc()).limit(KEPT)

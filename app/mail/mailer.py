@@ -1,7 +1,7 @@
-"""The postman: takes mails from the queue, has them written, and brings them to the mail server. Nobody waits for him.
+"""The mailer: takes mails from the queue, writes their texts, and sends them to the mail server in the background.
 
-Without a server, in development, a mail counts as sent and is kept to be looked at. Elsewhere it waits for one.
-The only module that knows aiosmtplib. What a server says may name people, so of its errors only the codes are logged.
+Without an SMTP server, development stores each mail as sent and shows it. Elsewhere mails wait for a server. Only this
+module imports aiosmtplib. A server's message may contain addresses, so only the codes of its errors are logged.
 
 1. A mail that fails does not delay the others. A message that cannot be built, or that the server refuses for good,
    becomes a dead letter at once. A few mails are sent at the same time, each to another address and in the order of
@@ -34,30 +34,33 @@ from app.mail import mail_queue
 from app.mail.emails import Letter, write_letter
 from app.mail.mail_queue import Mail
 
-LOOK = 1.0  # seconds between two looks into an empty queue, give or take a fifth
-TIMEOUT = 30.0  # seconds for a mail server to answer one command
-GREETING = 10.0  # seconds, where somebody waits for it
+LOOK = 1.0  # seconds between two polls of an empty queue, with a jitter of 20%
+TIMEOUT = 30.0  # seconds for a mail server's reply to one command
+GREETING = 10.0  # seconds for the connection check, because a person waits for it
 DELIVERIES = 4  # mails that one process sends at the same time
-ALTOGETHER = 120.0  # seconds to take one mail; well within a claim on it
+ALTOGETHER = 120.0  # seconds to send one mail; shorter than `mail_queue.CLAIM`
 
 log = logging.getLogger(__name__)
 
 
 class Refused(Exception):
-    """The server will never take this mail: the address is none, say."""
+    """The server rejected this mail permanently, for example because the address does not exist."""
 
     def __init__(self, code: int) -> None:
         super().__init__(f"was refused for good: {code}")
 
 
 class Unsendable(Exception):
-    """No server would take this message, or it could reach somebody else."""
+    """The message cannot be built, or could reach another address."""
 
 
 async def keep_sending(parley: Parley) -> None:
     """Send mails that are due, a few at once (1). This never returns."""
     if not parley.settings.smtp_url and parley.settings.environment != "development":
-        log.warning("No SMTP_URL: mail waits for one, and is dropped after %s", mail_queue.DROPPED)
+        log.warning(
+            "No SMTP_URL is set; mail waits in the queue and is dropped after %s. Set SMTP_URL to send it.",
+            mail_queue.DROPPED,
+        )
         return
     deliveries = Deliveries(parley)
     async with deliveries.tasks:
@@ -81,13 +84,13 @@ class Deliveries:
         self._ended = asyncio.Event()
 
     async def pause(self, seconds: float) -> None:
-        """Wait for this time, or until a delivery ends: the next mail to its address may be due."""
+        """Wait for this time, or until a delivery ends, because the next mail to its address may be due."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._ended.wait()
 
     async def start_next(self) -> bool:
-        """Begin to send the mail that has been due longest, when a delivery is free. Returns whether there was one."""
+        """Wait for a free delivery, then start to send the mail that has been due longest. Returns False if none is."""
         self._ended.clear()
         await self._free.acquire()
         mail = None
@@ -114,9 +117,10 @@ class Deliveries:
 
 
 async def send_next(parley: Parley) -> bool:
-    """Send the mail that is due longest. Answers whether there was one.
+    """Send the mail that has been due longest. Returns whether there was one.
 
-    Ended in the middle, as at shutdown, it leaves a mail whose claim runs out: nobody waits for a server that hangs.
+    If it is cancelled, as at shutdown, the mail becomes due again when its claim expires. So shutdown never waits for a
+    mail server.
     """
     mail = await _take_next(parley)
     if mail is not None:
@@ -146,7 +150,7 @@ async def _deliver(parley: Parley, mail: Mail) -> None:
     except Exception as error:
         if isinstance(error, Trouble):
             raise
-        # A bug of ours, or a kind that only a later release knows. This mail is retried later; the others go on (1).
+        # A bug, or a kind of a later release. This mail is retried later, and the others are sent (1).
         log.error("mail %s (%s)", mail.id, mail.kind, exc_info=error)
         await parley.own(_put_back(parley, mail, error))
     else:
@@ -174,7 +178,7 @@ def _message(mail: Mail, letter: Letter, sender: str) -> EmailMessage:
         message["Date"] = format_datetime(mail.created_at)
         # Each attempt uses the same id, so a mail client can recognize a duplicate.
         message["Message-ID"] = f"<{mail.id}@{parseaddr(sender)[1].rpartition('@')[2]}>"
-        message["Auto-Submitted"] = "auto-generated"  # no "I am on holiday" in return (RFC 3834)
+        message["Auto-Submitted"] = "auto-generated"  # suppresses automatic replies (RFC 3834)
         message.set_content(letter.text)
         policy = SMTP if letter.to.isascii() else SMTPUTF8
         sent = message_from_string(message.as_bytes(policy=policy).decode(), policy=policy)
@@ -192,7 +196,7 @@ async def _bring(url: str, to: str, message: EmailMessage) -> None:
     try:
         await aiosmtplib.send(message, sender=sender, recipients=[to], **_way_to(url), timeout=TIMEOUT)
     except (SMTPRecipientsRefused, SMTPDataError) as error:
-        # A refused sender or password is the operator's to mend, and mail waits for that.
+        # A rejected sender or password is retried, because the operator can fix it.
         if 500 <= _code(error) < 600:
             raise Refused(_code(error)) from None
         raise
@@ -210,18 +214,18 @@ def _way_to(url: str) -> dict[str, Any]:
         "username": unquote(server.username) if server.username else None,
         "password": unquote(server.password) if server.password else None,
         "use_tls": server.scheme == "smtps",
-        # No password goes out in the clear; without one, TLS where the server offers it.
+        # A password is sent only over TLS. Without a password, TLS is used if the server offers it.
         "start_tls": True if server.username and server.scheme == "smtp" else None,
     }
 
 
 async def greet(url: str) -> str:
-    """Come to the mail server as with a mail, and bring none. Answers what is wrong, or nothing."""
+    """Connect and sign in to the mail server without sending a mail. Returns the error, or ""."""
     try:
         async with asyncio.timeout(GREETING), aiosmtplib.SMTP(**_way_to(url), timeout=GREETING) as server:
             await server.noop()
     except SMTPResponseException as error:
-        return f"it answers {error.code}"
+        return f"the server replied {error.code}"
     except (SMTPException, OSError) as error:
         return str(error).partition("\n")[0] or type(error).__name__
     return ""
@@ -236,7 +240,13 @@ async def _put_back(parley: Parley, mail: Mail, error: Exception) -> None:
     said = _code(error) or type(error).__name__
     async with parley.database.transaction() as writing, writing.begin():
         again = await mail_queue.put_back(writing, mail, f"was given up after {mail_queue.PATIENCE.days} days: {said}")
-    log.warning("mail %s (%s) was not sent, %s: %s", mail.id, mail.kind, "later" if again else "given up", said)
+    log.warning(
+        "mail %s (%s) was not sent, %s: %s",
+        mail.id,
+        mail.kind,
+        "retrying later" if again else "stored as a dead letter",
+        said,
+    )
 
 
 def _code(error: Exception) -> int:

@@ -1,6 +1,6 @@
-"""Decisions: what moderators did, to what and to whom, and why: the audit trail. Kept for good, and live.
+"""The audit log: each decision of a moderator, with its object and its reason. It is live and kept permanently.
 
-Nobody edits or takes back a decision; another one follows it. Only the names of people who have left go.
+A decision is never changed or deleted; a later one can reverse it. Only names of deleted accounts are removed.
 """
 
 from __future__ import annotations
@@ -24,34 +24,34 @@ LONGEST_REASON = 1_000  # characters
 
 
 class Act(StrEnum):
-    """What was decided."""
+    """The kind of a decision."""
 
     HIDE = "hide"
     RESTORE = "restore"
-    ERASE = "erase"  # a comment, for good
-    DISMISS = "dismiss"  # reports of what may stand
+    ERASE = "erase"  # delete somebody's comment permanently
+    DISMISS = "dismiss"  # close the reports of a comment without hiding it
     LOCK = "lock"
     UNLOCK = "unlock"
-    TITLE = "title"  # a conversation is called what the reason says
-    PAGE = "page"  # set the host's page of a conversation; the reason is its address
+    TITLE = "title"  # set the title of a conversation; the reason is the title
+    PAGE = "page"  # set the host's page of a conversation; the reason is its URL
     BLOCK = "block"
     UNBLOCK = "unblock"
-    MEMBER = "member"  # the role that somebody has from now on
+    MEMBER = "member"  # assign this role to an account
     MODERATOR = "moderator"
     OWNER = "owner"
 
 
 class Decision(Live, Base):
-    """Who decided, what, and about what: a comment, a conversation or an account, as far as there is one."""
+    """A decision, with its moderator and its object: a comment, a conversation or an account."""
 
     __tablename__ = "decisions"
 
-    user_id: Mapped[UUID | None] = mapped_column(index=True)  # None: by the command line
+    user_id: Mapped[UUID | None] = mapped_column(index=True)  # the moderator; None: the command line
     username: Mapped[str] = mapped_column(String(LONGEST_USERNAME))
     act: Mapped[str] = mapped_column(String(20))  # an Act
     place: Mapped[str | None] = mapped_column(String(LONGEST_TOPIC))  # the topic
     comment_id: Mapped[UUID | None]
-    person_id: Mapped[UUID | None] = mapped_column(index=True)  # whose comment, or account
+    person_id: Mapped[UUID | None] = mapped_column(index=True)  # the comment's author, or the account
     person_name: Mapped[str] = mapped_column(String(LONGEST_USERNAME))
     reason: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Instant)
@@ -84,7 +84,7 @@ def record(
     person: tuple[UUID, str] | None = None,
     reason: str = "",
 ) -> None:
-    """Note who did what, in the transaction that does it. The write holds `QUEUE`. By nobody: by the command line."""
+    """Store a decision in the transaction of the change. The write holds `QUEUE`. `by` is None for the command line."""
     person_id, person_name = person or (None, "")
     write.create(
         Decision(

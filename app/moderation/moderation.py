@@ -1,8 +1,8 @@
-"""Moderation: what becomes of what people write. They report it; moderators hide it, let it stand, or close the talk.
+"""Moderation: people report comments; moderators hide comments, dismiss reports, and lock conversations.
 
-1. An act and its record in the audit trail are one transaction. An act that changes nothing leaves no record.
-2. What is hidden is there for its author and for moderators, and for nobody else: see `app.comments.comments.visible`.
-3. A report that was seen to stays so until the comment says something else: nobody asks again and again.
+1. A change and its record in the audit log are one transaction. A request that changes nothing leaves no record.
+2. Only its author and moderators see a hidden comment: see `app.comments.comments.visible`.
+3. Once a report is settled, the same person cannot report the comment again until its text changes.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from app.moderation.audit_log import Act, Decision, record
 from app.moderation.reports import Reason, Report
 from app.notifications import notifications
 
-BATCH = 200  # rows in one transaction, when somebody leaves
+BATCH = 200  # rows in one transaction, after an account is deleted
 
-# -- anybody ------------------------------------------------------------------------------------------------
+# -- everybody ----------------------------------------------------------------------------------------------
 
 
 @owned
 async def report(parley: Parley, viewer: Viewer, comment_id: UUID, reason: Reason, note: str = "") -> None:
-    """This person finds that the comment should not stand, now for this reason. Raises Missing, Invalid."""
+    """Report the comment, or change the viewer's report of it. Raises Missing, Invalid, SignInFirst."""
     topic = await topic_of(parley, comment_id)
     async with parley.writing(topic, QUEUE) as write:
         reporter = await standing(write.session, viewer)
@@ -63,13 +63,13 @@ async def report(parley: Parley, viewer: Viewer, comment_id: UUID, reason: Reaso
 
 
 def refuse_others(viewer: Viewer) -> None:
-    """Raises Forbidden for all but moderators."""
+    """Raises Forbidden unless the viewer is a moderator."""
     if not viewer.moderator:
         raise Forbidden("Only moderators can do this.")
 
 
 async def moderator_in(write: Write, viewer: Viewer) -> User:
-    """Who decides, as their account is by now. Raises SignInFirst, Forbidden."""
+    """The moderator's account, read and locked in this write. Raises SignInFirst, Forbidden."""
     user = await standing(write.session, viewer)
     if user.role not in MODERATING:
         raise Forbidden("Only moderators can do this.")
@@ -77,7 +77,7 @@ async def moderator_in(write: Write, viewer: Viewer) -> User:
 
 
 async def owner_in(write: Write, viewer: Viewer) -> User:
-    """Like `moderator_in`, for what only owners may do. Raises SignInFirst, Forbidden."""
+    """The owner's account, read and locked in this write. Raises SignInFirst, Forbidden."""
     user = await moderator_in(write, viewer)
     if user.role != Role.OWNER:
         raise Forbidden("Only owners can do this.")
@@ -86,7 +86,7 @@ async def owner_in(write: Write, viewer: Viewer) -> User:
 
 @owned
 async def hide(parley: Parley, by: Viewer, comment_id: UUID, reason: str = "") -> Comment:
-    """Out of sight for all but its author and moderators. Reports of it are settled. Raises Missing, Forbidden."""
+    """Hide the comment from all but its author and moderators, and settle its reports. Raises Missing, Forbidden."""
     topic = await topic_of(parley, comment_id)
     while True:
         async with parley.reading() as reading:
@@ -111,7 +111,7 @@ async def _hide(write: Write, topic: Topic, comment: Comment) -> None:
 
 @owned
 async def restore(parley: Parley, by: Viewer, comment_id: UUID) -> None:
-    """Everybody sees it again. Raises Missing, Forbidden."""
+    """Show a hidden comment to everybody again. Raises Missing, Forbidden."""
     topic = await topic_of(parley, comment_id)
     async with parley.writing(topic, topic.about, QUEUE) as write:
         moderator = await moderator_in(write, by)
@@ -125,7 +125,7 @@ async def restore(parley: Parley, by: Viewer, comment_id: UUID) -> None:
 
 @owned
 async def dismiss(parley: Parley, by: Viewer, comment_id: UUID) -> None:
-    """The reports of this comment are seen to, and it may stand; or it is gone by now. Raises Missing, Forbidden."""
+    """Settle the reports of this comment, and leave it as it is. Raises Missing, Forbidden."""
     await topic_of(parley, comment_id)
     async with parley.writing(QUEUE) as write:
         moderator = await moderator_in(write, by)
@@ -156,7 +156,7 @@ async def change(
 def _acts(
     commentable: Commentable, locked: bool | None, title: str | None, url: str | None
 ) -> Iterator[tuple[Act, str]]:
-    """The decisions that these changes are, with the reasons to record."""
+    """The changes that have an effect, each with the reason to record."""
     if locked is not None and locked != commentable.locked:
         yield Act.LOCK if locked else Act.UNLOCK, ""
     if title is not None and title != commentable.title:
@@ -167,10 +167,10 @@ def _acts(
 
 @owned
 async def erase(parley: Parley, by: Viewer, comment_id: UUID, reason: str = "") -> None:
-    """Delete somebody's comment for good: its text leaves the database, as when its author deletes it.
+    """Delete somebody's comment permanently: its text is erased from the database, as when its author deletes it.
 
-    Only owners may erase. It is for content that must not be stored, such as illegal content. It works on hidden
-    comments and on those of people who have left. A deleted comment stays as it is. Raises Missing, Forbidden.
+    Only owners may do this. It is for content that must not be stored, such as illegal content. It also works for
+    hidden comments and for comments of deleted accounts. A deleted comment stays as it is. Raises Missing, Forbidden.
     """
     topic = await topic_of(parley, comment_id)
     while True:
@@ -193,13 +193,13 @@ def _record(write: Write, moderator: User, act: Act, comment: Comment, reason: s
     record(write, moderator, act, place=place, comment_id=comment.id, person=person, reason=reason)
 
 
-# -- somebody leaves ----------------------------------------------------------------------------------------
+# -- deleted accounts ---------------------------------------------------------------------------------------
 
 
 async def leave_behind(parley: Parley, user_id: UUID) -> None:
-    """Take the name of an account that is gone off what it reported and decided, and what was decided about it.
+    """Remove the name of a deleted account from its reports and decisions, and from decisions about it.
 
-    Reports of comments that went with it are settled. A few at a time; may be done again.
+    Reports of its deleted comments are settled. Runs in batches, and may run again.
     """
     while await _left(parley, user_id):
         async with parley.writing(QUEUE) as write:

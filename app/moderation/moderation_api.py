@@ -1,4 +1,4 @@
-"""Moderation over REST: report a comment; hide it or let it stand, lock its talk, block its author, appoint who may."""
+"""Moderation over REST: report and hide comments, lock conversations, block accounts, and change roles."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Appointment(Input):
 
 
 async def report(request: Request) -> Response:
-    """Once for each person and comment; again with other words changes them."""
+    """Each person has one report of a comment. A second request changes its reason and note."""
     viewer = await require_sign_in(request)
     form = await read_input(request, NewReport)
     await rate_limits.take_own(request, rate_limits.REPORT)
@@ -93,7 +93,7 @@ async def dismiss(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
-    """Lock a conversation, or change its title or the host's page that it is under."""
+    """Lock or unlock a conversation, or change its title or its page of the host."""
     viewer = await _require_moderator(request)
     topic = topic_from(request, request.path_params["type"], request.path_params["id"])
     form = await read_input(request, Change, wrapped_as="commentable")
@@ -121,7 +121,7 @@ async def appoint(request: Request) -> Response:
 
 
 async def index_reports(request: Request) -> Response:
-    """Those that are open."""
+    """The open reports."""
     return answer(reports(await _page(request, Report)))
 
 
@@ -130,7 +130,7 @@ async def index_decisions(request: Request) -> Response:
 
 
 def reports(page: Page[Report]) -> dict[str, Any]:
-    """A page as moderators see it."""
+    """The body of a response with this page."""
     return {"reports": [reported.render(row) for row in page.rows], "cursor": page.cursor, "before": page.before}
 
 
@@ -149,14 +149,14 @@ async def _page(request: Request, model: type[moderation_queue.Row]) -> Page[mod
 
 
 async def _require_moderator(request: Request) -> Viewer:
-    """Before anything else is said of what was asked for. Raises SignInFirst, Forbidden."""
+    """The viewer, checked before anything else, so that an error reveals nothing. Raises SignInFirst, Forbidden."""
     viewer = await require_sign_in(request)
     moderation.refuse_others(viewer)
     return viewer
 
 
 def _account(user: User) -> Response:
-    """As much of it as moderators may know."""
+    """A response with the members of an account that moderators may see."""
     shown = {"id": user.id, "username": user.username, "role": user.role, "blocked": user.blocked_at is not None}
     return answer(shown)
 

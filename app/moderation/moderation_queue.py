@@ -1,4 +1,4 @@
-"""The queue: what moderators read, page by page: the reports that are open, and what was decided."""
+"""The moderation queue: open reports and decisions, in pages for moderators."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ Row = TypeVar("Row", Report, Decision)
 
 @dataclass(frozen=True)
 class Page(Generic[Row]):
-    """A snapshot of the newest rows, or of those before some seq, and the cursor that goes with it."""
+    """A snapshot of the newest rows, or of those before a seq, and its cursor."""
 
     rows: Sequence[Row]
     cursor: str
-    before: int | None  # what to ask for next, None at the beginning
+    before: int | None  # the seq for the next request; None at the beginning
 
 
 async def page(reading: Reading, model: type[Row], before: int | None = None, limit: int = PAGE) -> Page[Row]:
-    """The counter first, then the rows."""
+    """Read a page. The counter is read before the rows, so a change between the two is in both page and stream."""
     epoch, heads = await read_heads(reading, [QUEUE])
     query = select(model).where(model.topic == str(QUEUE), model.deleted_at.is_(None))
     if before is not None:

@@ -1,7 +1,7 @@
-"""Reports: that somebody finds that a comment should not stand. They live on the moderators' topic.
+"""Reports: people's complaints about comments. They are on the moderators' topic.
 
-A report is there while it is open. Once a moderator has seen to it, or the comment is gone, it is a tombstone, and who
-had reported what is forgotten; what was decided is in the audit trail (`app.moderation.audit_log`).
+A report exists while it is open. When a moderator settles it, or the comment is deleted, the report becomes a tombstone
+without the reporter's name and note. The decision stays in the audit log (`app.moderation.audit_log`).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Reason(StrEnum):
 class Report(Live, Base):
     __tablename__ = "reports"
 
-    user_id: Mapped[UUID] = mapped_column(index=True)  # who reports
+    user_id: Mapped[UUID] = mapped_column(index=True)  # the reporter
     username: Mapped[str] = mapped_column(String(LONGEST_USERNAME))
     comment_id: Mapped[UUID] = mapped_column(index=True)
     place: Mapped[str] = mapped_column(String(LONGEST_TOPIC))  # the comment's topic
@@ -75,12 +75,12 @@ async def by(reading: Reading, user_id: UUID, comment_id: UUID) -> Report | None
 
 
 async def where(reading: Reading, comment_id: UUID) -> list[Topic]:
-    """The topic to be named by who writes what open reports of this comment should know; none where there are none."""
+    """The topic that a write must lock to change this comment's open reports; empty if there are none."""
     return [QUEUE] if await reading.scalar(_open(comment_id).limit(1)) else []
 
 
 async def settle(write: Write, comment_id: UUID) -> int:
-    """Nothing is left to decide about this comment. Answers of how many reports. The write holds `QUEUE`."""
+    """Close the open reports of this comment. Returns their number. The write holds `QUEUE`."""
     reports = await _open_ones(write, comment_id)
     for report in reports:
         write.destroy(report)
@@ -88,7 +88,7 @@ async def settle(write: Write, comment_id: UUID) -> int:
 
 
 async def touch(write: Write, comment_id: UUID) -> None:
-    """The comment says something else now: who looks at the queue reads it again. The write holds `QUEUE`."""
+    """Send the open reports again after an edit, so that moderators reload the comment. The write holds `QUEUE`."""
     for report in await _open_ones(write, comment_id):
         write.update(report)
 

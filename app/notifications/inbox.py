@@ -1,4 +1,4 @@
-"""Inboxes: reading one's notifications, page by page, and marking them as read."""
+"""The inbox: reads an account's notifications in pages, and marks them as read."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from app.notifications.notifications import Notification
 PAGE = 50  # notifications
 LARGEST_PAGE = 100
 BATCH = 200  # notifications that are marked in one transaction
-NEWEST = 10  # what a page that is about something else comes with
+NEWEST = 10  # notifications that other pages contain
 
 Matches = Callable[[Live], bool]
 
 
 @dataclass(frozen=True)
 class Page:
-    """A snapshot of one's newest notifications, or of those before some seq, and the cursor that goes with it."""
+    """A snapshot of the viewer's newest notifications, or of those before a seq, and its cursor."""
 
     cursor: str
     notifications: list[Notification]
-    before: int | None  # what to ask for next, None at the beginning
+    before: int | None  # the seq for the next request; None at the beginning
     unread: int  # of all
     earlier_unread: int  # of those before this page
 
 
 async def page(reading: Reading, viewer: Viewer, before: int | None = None, limit: int = PAGE) -> Page:
-    """The counter first, then the rows: what comes between the two is in both the page and the stream."""
+    """Read a page. The counter is read before the rows, so a change between the two is in both page and stream."""
     own = _own_topic(viewer)
     epoch, heads = await read_heads(reading, [own])
     query = _on(own) if before is None else _on(own).where(Notification.created_seq < before)
@@ -56,7 +56,7 @@ async def page(reading: Reading, viewer: Viewer, before: int | None = None, limi
 
 @owned
 async def mark(parley: Parley, viewer: Viewer, id: UUID, read: bool | None, matches: Matches) -> Notification:
-    """Mark one as read, or as unread; None, or what it is already, takes no seq. Raises Missing, Stale."""
+    """Mark a notification as read or unread. None or its current state takes no seq. Raises Missing, Stale."""
     async with parley.writing(_own_topic(viewer)) as write:
         notification = await write.get(Notification, id)
         if notification is None or notification.deleted_at or notification.user_id != viewer.user_id:
@@ -71,9 +71,9 @@ async def mark(parley: Parley, viewer: Viewer, id: UUID, read: bool | None, matc
 
 @owned
 async def mark_all(parley: Parley, viewer: Viewer, upto: int) -> int:
-    """Mark notifications as read that were created up to this seq; newer ones were not seen yet. Returns how many.
+    """Mark the notifications that were created up to this seq as read. Returns their number.
 
-    One transaction marks at most `BATCH` of them, so that other writers to this topic and its streams get their turns.
+    One transaction marks at most `BATCH` of them, so that it does not block other writers to this topic for long.
     If the process is killed in between, the newest ones stay unread, and the same call marks them.
     """
     own = _own_topic(viewer)

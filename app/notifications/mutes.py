@@ -1,5 +1,5 @@
 """Mutes: comments of a muted account no longer notify the person who muted it. They stay readable, and the muted person
-is not told."""
+does not learn about the mute."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""Notifications: that somebody replied to one, or named one. They live on their person's own topic, like its likes.
+"""Notifications: somebody replied to the recipient, or mentioned them. They are on the recipient's account topic.
 
-Written in the transaction of the comment that they tell of, and gone with it. They say who and where, never what: a
-text that is deleted is gone here, too.
+A notification is written in the transaction of its comment, and deleted with the comment. It contains the comment's
+author and place, but not its text. So a deleted text is not stored here either.
 
-1. Who is to be told is looked up before anything is locked, for their topics are locked with the comment's. What is
-   decided on then is looked at again under the locks: who has left meanwhile is told nothing.
-2. The comment's topic is locked by whoever tells of it or takes back. So who was told of it changes under that lock
-   alone, but for people who leave.
+1. The recipients are looked up before anything is locked, because their topics are locked together with the comment's.
+   They are checked again under the locks: an account that was deleted or blocked meanwhile gets no notification.
+2. Creating and deleting the notifications of a comment requires the lock on the comment's topic. So the recipients of a
+   comment change only under that lock, except when an account is deleted.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from app.live.viewers import Kind, Viewer
 from app.live.write.transaction import Write
 from app.notifications import mutes
 
-MOST_TOLD = MOST_MENTIONS + 1  # of one comment, however often it is edited
+MOST_TOLD = MOST_MENTIONS + 1  # recipients of one comment, including its edits
 LIMIT_WINDOW = timedelta(minutes=10)  # for the next two limits
 MAX_FROM_ONE_TO_ONE = 20  # notifications from one author's comments for one person
 MAX_FROM_ONE = 100  # notifications from one author's comments for all people together
-BATCH = 200  # notifications in one transaction, when somebody leaves
+BATCH = 200  # notifications in one transaction, after an account is deleted
 
 
 class About(StrEnum):
-    """What a notification is about."""
+    """The cause of a notification."""
 
     REPLY = "reply"
     MENTION = "mention"
@@ -49,12 +49,16 @@ class About(StrEnum):
 class Notification(Live, Base):
     __tablename__ = "notifications"
 
-    user_id: Mapped[UUID]  # who is told
+    user_id: Mapped[UUID]  # the recipient
     kind: Mapped[str] = mapped_column(String(10))  # an About
     comment_id: Mapped[UUID] = mapped_column(index=True)
     place: Mapped[str] = mapped_column(String(LONGEST_TOPIC))  # the comment's topic
-    title: Mapped[str] = mapped_column(String(LONGEST_TITLE), default="", server_default=text("''"))  # of it, then
-    url: Mapped[str] = mapped_column(String(MAX_URL), default="", server_default=text("''"))  # of the host's page, then
+    title: Mapped[str] = mapped_column(
+        String(LONGEST_TITLE), default="", server_default=text("''")
+    )  # of the topic, at the time of the comment
+    url: Mapped[str] = mapped_column(
+        String(MAX_URL), default="", server_default=text("''")
+    )  # of the host's page, at the time of the comment
     actor_id: Mapped[UUID]  # the author of the comment
     actor_name: Mapped[str] = mapped_column(String(LONGEST_USERNAME))
     created_at: Mapped[datetime] = mapped_column(Instant)
@@ -91,7 +95,7 @@ def render(notification: Notification, kind: Kind = Kind.AUTHOR) -> dict[str, An
 
 NOTIFICATION = LiveModel("notification", Notification, render, to_its_author, lives_on=lambda topic: topic.is_account)
 
-# Who is to be told of a comment, and why.
+# The people to notify of a comment, and the cause.
 Told = Mapping[UUID, About]
 
 
@@ -101,7 +105,7 @@ def id_of(user_id: UUID, comment_id: UUID) -> UUID:
     return uuid5(user_id, f"notification/{comment_id}")
 
 
-# -- who is told --------------------------------------------------------------------------------------------
+# -- notify -------------------------------------------------------------------------------------------------
 
 
 async def whom(
@@ -121,13 +125,14 @@ async def whom(
 
 
 async def tell(write: Write, author: Viewer, comment_id: UUID, place: Topic, told: Told) -> None:
-    """Notify those of them that stand, each once for this comment. The write holds their topics, and the comment's."""
+    """Notify the active accounts among them, each once for this comment, within the limits. The write holds their
+    topics and the comment's."""
     if not told:
         return
     already = await _already_told(write.session, comment_id)
     standing = select(User.id).where(User.id.in_(told), User.deleted_at.is_(None), User.blocked_at.is_(None))
     there = set((await write.session.scalars(standing)).all()) - already
-    await write.session.flush()  # the row of the commentable may have been made by this write
+    await write.session.flush()  # this write may have created the row of the commentable
     commentable = (await commentables.of(write.session, [place]))[place]
     now = datetime.now(UTC)
     there -= await mutes.who_mutes(write.session, author.user_id, there)
@@ -145,7 +150,7 @@ async def tell(write: Write, author: Viewer, comment_id: UUID, place: Topic, tol
 async def _within_limits(reading: Reading, author: Viewer, wanted: list[UUID], now: datetime) -> list[UUID]:
     """The people in `wanted` whom this author may notify now. The others get no notification of the comment.
 
-    Notifications that were taken back count, too, so deleting comments does not allow more.
+    Deleted notifications count, too, so a person who deletes comments cannot send more.
     """
     recent = (Notification.actor_id == author.user_id, Notification.created_at > now - LIMIT_WINDOW)
     counts = select(Notification.user_id, func.count()).where(*recent).group_by(Notification.user_id)
@@ -158,19 +163,20 @@ async def _already_told(reading: Reading, comment_id: UUID) -> set[UUID]:
     return set((await reading.scalars(select(Notification.user_id).where(_of(comment_id)))).all())
 
 
-# -- what is taken back -------------------------------------------------------------------------------------
+# -- delete -------------------------------------------------------------------------------------------------
 
 
 async def who_was_told(reading: Reading, comment_id: UUID) -> list[Topic]:
-    """The topics on which this comment's notifications are."""
+    """The topics with notifications of this comment. A write that deletes it must lock them."""
     there = select(Notification.user_id).where(_of(comment_id), Notification.deleted_at.is_(None))
     return [Topic.account(id_) for id_ in await reading.scalars(there)]
 
 
 async def take_back(write: Write, comment_id: UUID, topics: list[Topic]) -> bool:
-    """The comment is no more. The write holds these topics, which `who_was_told` has found, and the comment's own.
+    """Delete the notifications of a comment. The write holds the topics that `who_was_told` found, and the comment's.
 
-    False, with nothing done, where somebody else was told before the locks were taken: look again.
+    Returns False and changes nothing if another person was notified before the locks were taken. The caller then starts
+    again with `who_was_told`.
     """
     there = select(Notification).where(_of(comment_id), Notification.deleted_at.is_(None))
     rows = (await write.session.scalars(there)).all()
@@ -182,9 +188,9 @@ async def take_back(write: Write, comment_id: UUID, topics: list[Topic]) -> bool
 
 
 async def leave_behind(parley: Parley, user_id: UUID, erase: bool) -> None:
-    """An account is gone. What it was told goes; what others were told of it goes, too, or loses the name.
+    """Delete the notifications of a deleted account. Erase those that its comments caused, or replace its name there.
 
-    A few at a time, each person's by themselves; may be done again. Nobody is told of that account any more.
+    Runs in batches of one recipient, and may run again. A deleted account causes no new notifications.
     """
     await _leave(parley, _on(Topic.account(user_id)), erase=True)
     await _leave(parley, (Notification.actor_id == user_id) & (Notification.actor_name != DELETED), erase)

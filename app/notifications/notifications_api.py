@@ -1,4 +1,4 @@
-"""Notifications over REST: one's inbox, page by page, and what one has read. They are made by comments alone."""
+"""Notifications over REST: read the inbox in pages, and mark notifications as read. Only comments create them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class MarkAll(Input):
 
 
 async def index(request: Request) -> Response:
-    """One's newest notifications, or those before `before`, with the cursor to stream from."""
+    """The viewer's newest notifications, or those before `before`, with the cursor to stream from."""
     viewer = await require_sign_in(request)
     before = query_int(request, "before", None, 1, GREATEST_SEQ)
     limit = query_int(request, "limit", inbox.PAGE, 1, inbox.LARGEST_PAGE) or inbox.PAGE
@@ -55,7 +55,7 @@ async def patch(request: Request) -> Response:
 
 
 async def read_all(request: Request) -> Response:
-    """Mark all as read up to that seq. Doing it again is no error."""
+    """Mark all notifications up to a seq as read. Repeating it is no error."""
     viewer = await _admit(request)
     upto = (await read_input(request, MarkAll)).upto
     return answer({"read": await inbox.mark_all(parley_of(request), viewer, upto)})

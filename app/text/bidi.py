@@ -1,4 +1,4 @@
-"""Bidi: people's words inside our sentences are isolated, so that a right-to-left name does not reorder the rest.
+"""Bidi: isolates people's words inside Parley's sentences, so that a right-to-left name does not reorder the rest.
 
 In HTML, `dir="auto"` does this. Plain text (titles, mails) needs the characters FSI and PDI (Unicode UAX 9, 2.4).
 """

@@ -95,7 +95,7 @@ class _Blocks:
         self._close()
         self.made.append((True, as_typed("\n".join(line.strip() for line in self.lines[start:end]))))
 
-    # -- code ---------------------------------------------------------------------------------------------------
+    # -- code -----------------------------------------------------------------------------------------------
 
     def _fence(self, at: int) -> int:
         opening = _FENCE.match(self.lines[at])
@@ -128,7 +128,7 @@ class _Blocks:
         self.unclosed[kind] = length
         return 0
 
-    # -- quotes -------------------------------------------------------------------------------------------------
+    # -- quotes ---------------------------------------------------------------------------------------------
 
     def _quote(self, at: int) -> int:
         end, quoted = at, []
@@ -146,7 +146,7 @@ class _Blocks:
         self._make(f'<blockquote dir="auto">\n{inner}\n</blockquote>')
         return end
 
-    # -- lists --------------------------------------------------------------------------------------------------
+    # -- lists ----------------------------------------------------------------------------------------------
 
     def _list(self, at: int) -> int:
         first = self._item(at)

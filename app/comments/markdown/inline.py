@@ -148,7 +148,7 @@ class _Paragraph:
         self.findings.is_marked = True
         return depth
 
-    # -- one method for each kind of token `text[start:end]`; it returns the next index ---------------------------
+    # -- one method for each kind of token `text[start:end]`; it returns the next index ---------------------
 
     def _code(self, start: int, end: int) -> int:
         closing = self._closing_backticks(end - start, end)
