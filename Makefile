@@ -59,6 +59,7 @@ bench: $(INSTALLED_BENCH) $(ASSETS)
 check: $(INSTALLED_DEV) $(ASSETS)
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
+	$(BIN)/python -m tests.support.language
 	@echo "mypy, and npm run lint, types, test"; $(BIN)/mypy --no-error-summary & mypy=$$!; \
 		$(RUN_NPM) run --silent lint && $(RUN_NPM) run --silent types && $(RUN_NPM) run --silent test; \
 		javascript=$$?; wait $$mypy && exit $$javascript

@@ -176,6 +176,7 @@ GATE = {
         "test_everything_can_be_done_with_keys_alone",
     ],
     "test_accessibility.py": ["test_a_conversation_with_a_bit_of_everything[dark]"],
+    "test_hello.py": ["test_it_has_at_most_forty_lines", "test_the_page_follows_a_conversation"],
     "test_embedding.py": [
         "test_what_is_written_under_one_page_is_there_under_the_other_and_in_parley",
         "test_all_threads_of_a_page_and_of_all_its_tabs_have_one_stream",

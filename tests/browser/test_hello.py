@@ -1,0 +1,82 @@
+"""docs/hello.md, as it is written: a page of its own shows what Carol does in Parley."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from tests.support.manual import Block, blocks_of
+from tests.support.people import delete, edit, write
+from tests.support.serving import Site, serving
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    import httpx
+
+    from app.settings import Settings
+    from tests.browser.conftest import Arrive
+    from tests.browser.people import Person
+
+ROOT = Path(__file__).resolve().parents[2]
+PARLEY = "http://127.0.0.1:8000"
+SHOWN = "Array.from(document.querySelectorAll('li'), (el) => el.textContent)"
+OPEN = "stream.readyState === EventSource.OPEN"
+MAX_LINES = 40
+
+
+def page() -> Block:
+    return next(blocks_of(ROOT / "docs" / "hello.md"))
+
+
+@pytest.fixture
+async def checkout() -> AsyncIterator[Site]:
+    """Does what `python3 -m http.server` does at the top of a checkout. The page needs to know where Parley is."""
+
+    async def hello(request: Request) -> HTMLResponse:
+        html = "\n".join(page().lines)
+        assert html.count(PARLEY) == 1
+        return HTMLResponse(html.replace(PARLEY, request.query_params["parley"]))
+
+    libraries = Mount("/node_modules", StaticFiles(directory=ROOT / "node_modules"))
+    async with serving(Starlette(routes=[Route("/hello.html", hello), libraries])) as site:
+        yield site
+
+
+@pytest.fixture
+def settings(settings: Settings, checkout: Site) -> Settings:
+    return settings.model_copy(update={"allowed_origins": frozenset({checkout.url})})
+
+
+async def shows(person: Person, *bodies: str) -> None:
+    async def is_shown() -> bool:
+        return bool(await person.page.evaluate(SHOWN) == list(bodies))
+
+    await wait_until(is_shown, f"the page to show {bodies}")
+
+
+def test_it_has_at_most_forty_lines() -> None:
+    assert len(page().lines) <= MAX_LINES
+
+
+async def test_the_page_follows_a_conversation(
+    arrive: Arrive, phone: httpx.AsyncClient, site: Site, checkout: Site
+) -> None:
+    first = await write(phone, "There before the page")
+    reader = await arrive()
+    await reader.go(f"{checkout.url}/hello.html?parley={site.url}")
+    await reader.until(OPEN, "the stream")
+    await shows(reader, "There before the page")
+    second = await write(phone, "Written while it is open")
+    await shows(reader, "There before the page", "Written while it is open")
+    await edit(phone, first, "Edited while it is open")
+    await shows(reader, "Edited while it is open", "Written while it is open")
+    await delete(phone, second)
+    await shows(reader, "Edited while it is open")
