@@ -237,7 +237,7 @@ def main(arguments: list[str]) -> int:
     clean = [path for path in todo if not found.get(path)]
     if arguments == ["--prune"]:
         TODO.write_text("".join(f"{path}\n" for path in todo if path not in clean))
-    elif clean:
+    elif clean and not arguments:
         print(
             f"Language: {len(clean)} files of language_todo.txt are clean; remove them with --prune.", file=sys.stderr
         )
