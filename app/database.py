@@ -42,22 +42,22 @@ Unavailable = (OperationalError, PoolTimeout, OSError)  # asyncpg lets the syste
 
 Trouble = (*Unavailable, DBAPIError)  # what may be such an error; `is_unavailable` tells
 
-BROKEN_FILE = ("SQLITE_NOTADB", "SQLITE_CORRUPT")  # SQLite's names for a file with other content than a database
+BROKEN_FILE_ERRORS = ("SQLITE_NOTADB", "SQLITE_CORRUPT")  # SQLite's names for a file with other content than a database
 
 # SQLSTATE classes that say the same, since asyncpg's errors never come as OperationalError: no connection, idle for too
 # long, read-only as after a failover, deadlock or serialization, out of resources, not in a state for it, stopped by
 # hand or by a limit.
-NOT_NOW = ("08", "25006", "25P03", "40", "53", "55", "57")
+UNAVAILABLE_SQLSTATES = ("08", "25006", "25P03", "40", "53", "55", "57")
 
 # And those that say that we may not come in: wrong password, no such database.
-NOT_LET_IN = ("28", "3D")
+ACCESS_DENIED_SQLSTATES = ("28", "3D")
 
-SQLITE_BESIDE = ("-wal", "-shm", "-journal")  # files beside the database file that hold parts of its data
-SQLITE_WAIT = 10  # seconds a writer waits for another process's write
-POSTGRES_STATEMENT = "10s"  # no statement of ours takes longer; one that does must not hold a counter
-POSTGRES_ANSWER = 15  # seconds until a connection that says nothing at all is given up
-POOL_WAIT = 10  # seconds for one of them
-POOL = 10  # connections a process keeps; as many again may come for a moment
+SQLITE_SIDE_FILES = ("-wal", "-shm", "-journal")  # files beside the database file that hold parts of its data
+SQLITE_LOCK_TIMEOUT_SECONDS = 10  # seconds a writer waits for another process's write
+POSTGRES_STATEMENT_TIMEOUT = "10s"  # no statement of ours takes longer; one that does must not hold a counter
+POSTGRES_RESPONSE_TIMEOUT_SECONDS = 15  # seconds until a connection that says nothing at all is given up
+POOL_TIMEOUT_SECONDS = 10  # seconds for one of them
+POOL_SIZE = 10  # connections a process keeps; as many again may come for a moment
 
 
 log = logging.getLogger(__name__)
@@ -147,8 +147,8 @@ class Database:
 
     @property
     def most(self) -> int:
-        """How many connections there can be: who wants one more waits, and after `POOL_WAIT` seconds fails."""
-        return 2 * POOL
+        """The maximum number of connections. Above it, a caller waits, and fails after `POOL_TIMEOUT_SECONDS`."""
+        return 2 * POOL_SIZE
 
     @property
     def _pool(self) -> QueuePool:
@@ -189,7 +189,11 @@ def is_unavailable(error: BaseException) -> bool:
     """Whether `error` says that the database could not be reached or gave up, rather than that we are wrong."""
     if isinstance(error, DBAPIError):
         state = getattr(error.orig, "sqlstate", None) or ""
-        return isinstance(error, OperationalError) or error.connection_invalidated or state.startswith(NOT_NOW)
+        return (
+            isinstance(error, OperationalError)
+            or error.connection_invalidated
+            or state.startswith(UNAVAILABLE_SQLSTATES)
+        )
     # A template that is not there is an OSError, too, and a mistake of ours.
     return isinstance(error, Unavailable) and not isinstance(error, LookupError)
 
@@ -210,8 +214,8 @@ def complain(log: logging.Logger, error: Exception, doing: str) -> None:
 def complaint(error: Exception) -> str | None:
     """What to tell an operator of an error that is theirs to mend; None of our own mistakes."""
     cause = (error.orig if isinstance(error, DBAPIError) else None) or error
-    not_let_in = (getattr(cause, "sqlstate", None) or "").startswith(NOT_LET_IN)
-    not_a_database = getattr(cause, "sqlite_errorname", None) in BROKEN_FILE
+    not_let_in = (getattr(cause, "sqlstate", None) or "").startswith(ACCESS_DENIED_SQLSTATES)
+    not_a_database = getattr(cause, "sqlite_errorname", None) in BROKEN_FILE_ERRORS
     return in_a_line(cause) if is_unavailable(error) or not_let_in or not_a_database else None
 
 
@@ -264,7 +268,7 @@ def make_room(url: str) -> None:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with suppress(OSError):  # SQLite reports what is wrong when it opens the file
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
-    for name in (file.name, *(file.name + end for end in SQLITE_BESIDE)):
+    for name in (file.name, *(file.name + end for end in SQLITE_SIDE_FILES)):
         _tighten(file.with_name(name), 0o600)
     if file.parent == VAR:
         _tighten(VAR, 0o700)
@@ -291,22 +295,26 @@ def _sqlite(url: str) -> dict[str, Any]:
     (file,), options = parts.get_dialect()().create_connect_args(parts)
 
     def connect() -> Awaitable[Any]:
-        return sqlite.connect(file, **options, timeout=SQLITE_WAIT, isolation_level=None)
+        return sqlite.connect(file, **options, timeout=SQLITE_LOCK_TIMEOUT_SECONDS, isolation_level=None)
 
-    return {"async_creator": connect, "pool_size": POOL, "max_overflow": POOL}
+    return {"async_creator": connect, "pool_size": POOL_SIZE, "max_overflow": POOL_SIZE}
 
 
 def _postgres() -> dict[str, Any]:
     settings = {
         "application_name": "parley",
-        "statement_timeout": POSTGRES_STATEMENT,
+        "statement_timeout": POSTGRES_STATEMENT_TIMEOUT,
         "idle_in_transaction_session_timeout": "30s",
     }
     return {
-        "connect_args": {"server_settings": settings, "timeout": 5, "command_timeout": POSTGRES_ANSWER},
-        "pool_size": POOL,
-        "max_overflow": POOL,
-        "pool_timeout": POOL_WAIT,
+        "connect_args": {
+            "server_settings": settings,
+            "timeout": 5,
+            "command_timeout": POSTGRES_RESPONSE_TIMEOUT_SECONDS,
+        },
+        "pool_size": POOL_SIZE,
+        "max_overflow": POOL_SIZE,
+        "pool_timeout": POOL_TIMEOUT_SECONDS,
         "pool_pre_ping": False,
         "pool_use_lifo": True,
     }

@@ -22,8 +22,8 @@ from pythonjsonlogger.json import JsonFormatter
 Form = Literal["text", "json"]
 
 SECURITY = "app.security"
-NOT_OURS = {*RESERVED_ATTRS, "taskName", "color_message"}  # what a record has of itself
-SAID = {"event", "method", "path", "status"}  # what is in the message, too
+STANDARD_FIELDS = {*RESERVED_ATTRS, "taskName", "color_message"}  # what a record has of itself
+IN_MESSAGE = {"event", "method", "path", "status"}  # what is in the message, too
 
 _known: ContextVar[dict[str, Any] | None] = ContextVar("known", default=None)
 _security = logging.getLogger(SECURITY)
@@ -102,7 +102,7 @@ def json_lines() -> logging.Formatter:
         style="sequence",
         timestamp="time",
         rename_fields={"levelname": "level", "name": "logger", "exc_info": "stack"},
-        reserved_attrs=sorted(NOT_OURS),
+        reserved_attrs=sorted(STANDARD_FIELDS),
     )
 
 
@@ -117,6 +117,6 @@ class TextLines(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        fields = [f"{name}={value}" for name, value in vars(record).items() if name not in NOT_OURS | SAID]
+        fields = [f"{name}={value}" for name, value in vars(record).items() if name not in STANDARD_FIELDS | IN_MESSAGE]
         line = super().formatMessage(record)
         return f"{line} ({' '.join(fields)})" if fields else line

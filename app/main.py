@@ -37,7 +37,7 @@ from app.live.model import LiveModel
 from app.live.service import Parley
 from app.live.tasks import Tasks
 from app.mail.mailer import keep_sending
-from app.maintenance import keep_up
+from app.maintenance import run_maintenance
 from app.models import LIVE_MODELS
 from app.moderation import moderation_api
 from app.notifications import mutes_api, notifications_api
@@ -119,7 +119,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
                 background.start(demo.keep_refusing_accounts(parley))
             background.start(open_streams.keep_ending())
             background.start(keep_sending(parley))
-            background.start(keep_up(parley))
+            background.start(run_maintenance(parley))
             yield
 
     app = Rooted(
@@ -151,7 +151,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
         middleware=[
             *([Middleware(NearestForwardedMiddleware, settings)] if settings.trusts_every_proxy else []),
             Middleware(OptionalSlash),
-            Middleware(TakeTurns, lambda scope: parley.feeds.turns.take(limits.turn_of(scope))),
+            Middleware(TakeTurns, lambda scope: parley.feeds.pacing.wait_turn(limits.turn_of(scope))),
             Middleware(Access, requests),
             Middleware(ShareWithListed, settings.allowed_origins),
             Middleware(RefuseCrossSite, settings.allowed_origins),

@@ -15,15 +15,15 @@ from app.likes.likes import publish_overdue
 from app.live.service import Parley
 from app.mail import mail_queue
 
-EVERY = 60.0  # seconds, give or take a fifth; so long a stream may outlive its login's time
+INTERVAL_SECONDS = 60.0  # seconds, give or take a fifth; so long a stream may outlive its login's time
 
 log = logging.getLogger(__name__)
 
 
-async def keep_up(parley: Parley) -> None:
+async def run_maintenance(parley: Parley) -> None:
     """For ever: end logins whose time is over, forget old failures, finish what was left undone."""
     while True:
-        await asyncio.sleep(EVERY * random.uniform(0.8, 1.2))
+        await asyncio.sleep(INTERVAL_SECONDS * random.uniform(0.8, 1.2))
         try:
             await parley.own(once(parley))
         except Exception as error:

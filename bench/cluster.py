@@ -89,7 +89,7 @@ class Watchers:
     def wake(self) -> None:
         pass
 
-    def beat(self) -> None:
+    def on_heartbeat_due(self) -> None:
         pass
 
 

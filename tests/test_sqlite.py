@@ -68,7 +68,9 @@ async def test_a_writer_that_is_cancelled_while_it_begins_leaves_no_lock(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = Database(sqlite_url)
-    monkeypatch.setattr(app_database, "SQLITE_WAIT", 0.2)  # the thread of a cancelled writer waits as long
+    monkeypatch.setattr(
+        app_database, "SQLITE_LOCK_TIMEOUT_SECONDS", 0.2
+    )  # the thread of a cancelled writer waits as long
     database = Database(sqlite_url)
     async with other.transaction() as session:
         await session.execute(text(TOPIC))

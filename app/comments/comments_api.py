@@ -30,7 +30,7 @@ from app.http.requests import (
     topic_from,
 )
 from app.http.responses import answer
-from app.live.cursors import GREATEST_SEQ
+from app.live.cursors import MAX_SEQ
 from app.live.topics import Topic
 from app.live.viewers import Viewer
 
@@ -86,8 +86,8 @@ def window_from(request: Request) -> dict[str, Any]:
         if (id_ := parse_uuid(around)) is None:
             raise invalid(("around", "Must be the id of a comment"))
         return {"around": id_}
-    before = query_int(request, "before", None, 1, GREATEST_SEQ)
-    return {"before": before, "after": query_int(request, "after", None, 0, GREATEST_SEQ)}
+    before = query_int(request, "before", None, 1, MAX_SEQ)
+    return {"before": before, "after": query_int(request, "after", None, 0, MAX_SEQ)}
 
 
 def snapshot(page: Page, viewer: Viewer) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from app import demo
-from app.database import POOL, Database, Schema, Trouble, complaint, file_of, in_a_line, known_migrations
+from app.database import POOL_SIZE, Database, Schema, Trouble, complaint, file_of, in_a_line, known_migrations
 from app.doctor.finding import Finding, masked, ok, warning, wrong
 from app.mail import mail_queue
 from app.settings import Settings
@@ -127,7 +127,7 @@ def place(file: Path, mounts: str) -> Finding:
 
 
 def connections(most: int) -> Finding:
-    ours = 2 * POOL
+    ours = 2 * POOL_SIZE
     if most < ours + SPARE:
         said = f"{most} connections; each process may use {ours}."
         return warning(ABOUT, said, "Raise max_connections, or use a pooler in session mode.")

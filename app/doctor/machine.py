@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from app import __version__
-from app.database import POOL, file_of
+from app.database import POOL_SIZE, file_of
 from app.doctor.finding import Finding, ok, warning, wrong
 from app.pages.assets import BUILD, MANIFEST
 from app.redis.embedded import find_server
@@ -22,7 +22,7 @@ if sys.platform != "win32":
     import resource
 
 SHOWN = ("uvicorn", "starlette", "sse-starlette", "SQLAlchemy", "asyncpg", "redis")
-BESIDE = 2 * POOL + 60  # files of a process that are no streams: the database's, Redis, mail, the code's own
+BESIDE = 2 * POOL_SIZE + 60  # files of a process that are no streams: the database's, Redis, mail, the code's own
 BACKLOG = 2_048  # connections that uvicorn asks the system to hold until they are taken
 SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
 LITTLE, TOO_LITTLE = 1_000_000_000, 100_000_000  # bytes of disk

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from app.doctor.finding import Finding, masked, ok, warning, wrong
 from app.live.gids import Gid
-from app.live.presence.messages import Farewell
+from app.live.presence.messages import ProcessEndMessage
 from app.live.pubsub import Hints
 from app.live.seals import Seals
 from app.live.tasks import Tasks
@@ -55,7 +55,7 @@ async def _channels(settings: Settings, where: Callable[[], Awaitable[str | None
     trouble, took = await _deliver(where, channel, hint, aside=False)
     yield _finding(name, channel, trouble, took)
     if settings.presence and not trouble:
-        farewell = Farewell(process=who.hex).model_dump_json()
+        farewell = ProcessEndMessage(process=who.hex).model_dump_json()
         sealed = Seals.of_presence(settings.secret_keys, channel).seal(farewell)
         yield _finding(name, f"{channel}.presence", *await _deliver(where, channel, sealed, aside=True))
 
@@ -75,11 +75,11 @@ class _Ear:
     heard: asyncio.Event = field(default_factory=asyncio.Event)
     listening: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def hear(self, text: str) -> None:
+    def receive(self, text: str) -> None:
         if text == self.word:
             self.heard.set()
 
-    def doubt(self) -> None:
+    def resync(self) -> None:
         """A subscription begins so."""
         self.listening.set()
 
@@ -92,7 +92,7 @@ async def _deliver(
     It means nothing to anybody else: a hint of a topic that nobody looks at, the farewell of a process that never was.
     """
     ear = _Ear(word)
-    hints = Hints(where, channel, ear.hear, (lambda: None) if aside else ear.doubt, ear if aside else None)
+    hints = Hints(where, channel, ear.receive, (lambda: None) if aside else ear.resync, ear if aside else None)
     async with Tasks() as tasks:
         tasks.start(hints.keep_listening())
         tasks.start(hints.keep_publishing())

@@ -122,7 +122,7 @@ class Metrics:
         yield from self._process.collect()
 
     def _of_streams(self) -> Iterator[Metric]:
-        counts, admission = self._parley.feeds.counts, self._admission
+        counts, admission = self._parley.feeds.stats, self._admission
         yield GaugeMetricFamily("parley_streams", "Streams (sessions) that are open.", admission.streams)
         yield GaugeMetricFamily("parley_streams_limit", "MAX_STREAMS.", self._parley.settings.max_streams)
         refused = "Streams that were told to come back later, by the bound that was reached."
@@ -136,10 +136,12 @@ class Metrics:
             yield GaugeMetricFamily("parley_presence_topics", "Topics that somebody is seen at.", presence.topics)
 
     def _of_feeds(self) -> Iterator[Metric]:
-        feeds, counts = self._parley.feeds, self._parley.feeds.counts
+        feeds, counts = self._parley.feeds, self._parley.feeds.stats
         yield GaugeMetricFamily("parley_topics", "Topics (feeds) that are open.", len(feeds))
-        yield GaugeMetricFamily("parley_ring_changes", "Changes in rings.", sum(len(feed.ring) for feed in feeds))
-        yield GaugeMetricFamily("parley_ring_bytes", "Bytes of frames in rings.", sum(feed.ring.size for feed in feeds))
+        yield GaugeMetricFamily("parley_ring_changes", "Changes in rings.", sum(len(feed.backlog) for feed in feeds))
+        yield GaugeMetricFamily(
+            "parley_ring_bytes", "Bytes of frames in rings.", sum(feed.backlog.size for feed in feeds)
+        )
         reads = {"news": counts.news, "chunk": counts.chunks}
         yield _counters("parley_feed_reads", "Reads of a topic, for its feed or for who lags.", "what", reads)
         yield CounterMetricFamily("parley_feed_read_failures", "Feeds' reads that failed.", counts.failures)

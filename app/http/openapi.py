@@ -25,7 +25,7 @@ from app.http import schemas
 from app.http.operations import ID, OPERATIONS, TYPE, Operation, Parameter, Schema
 from app.http.routes import Endpoint, Resource
 from app.live.model import LiveModel
-from app.live.topics import LONGEST_ID
+from app.live.topics import MAX_ID_LENGTH
 from app.pages.assets import FOR_ANYBODY
 from app.pages.service_worker import ASK_FIRST
 from app.pages.templates import rendered
@@ -261,14 +261,14 @@ def _by_name(one: tuple[type[BaseModel], Mode]) -> str:
 def _places(settings: Settings) -> dict[str, Schema]:
     types = sorted(settings.commentable_types)
     topic = f"^({'|'.join(types)})/{PRINTABLE}$"
-    longest = LONGEST_ID + 1 + max(map(len, types), default=0)
+    longest = MAX_ID_LENGTH + 1 + max(map(len, types), default=0)
     return {
         "CommentableType": {"type": "string", "enum": types},
         "CommentableId": {
             "type": "string",
             "pattern": f"^{PRINTABLE}$",
             "minLength": 1,
-            "maxLength": LONGEST_ID,
+            "maxLength": MAX_ID_LENGTH,
             "description": CANONICAL,
         },
         "Topic": {"type": "string", "pattern": topic, "maxLength": longest, "description": "Like `Article/1`."},

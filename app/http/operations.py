@@ -23,7 +23,7 @@ from app.http.rate_limits import FREE_READS
 from app.http.requests import Input
 from app.http.routes import Endpoint
 from app.likes import likes_api
-from app.live.cursors import GREATEST_SEQ
+from app.live.cursors import MAX_SEQ
 from app.moderation import moderation_api, moderation_queue
 from app.notifications import inbox, mutes_api, notifications_api
 
@@ -91,7 +91,7 @@ class Operation:
 TYPE = {"$ref": "#/components/schemas/CommentableType"}
 ID = {"$ref": "#/components/schemas/CommentableId"}
 TOPIC = {"$ref": "#/components/schemas/Topic"}
-SEQ = {"type": "integer", "minimum": 1, "maximum": GREATEST_SEQ}
+SEQ = {"type": "integer", "minimum": 1, "maximum": MAX_SEQ}
 
 MEANT = Parameter(
     "-".join(part.capitalize() for part in MEANT_FOR.split("-")),

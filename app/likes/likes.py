@@ -28,7 +28,7 @@ from app.accounts.user import User
 from app.comments.comments import BATCH, Comment, find_for, topic_of
 from app.database import Base, Reading, complain
 from app.errors import SignInFirst
-from app.live.model import LONGEST_TOPIC, Live, LiveModel, to_its_author
+from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, to_its_author
 from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Kind, Viewer
@@ -51,7 +51,7 @@ class Like(Live, Base):
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     comment_id: Mapped[UUID] = mapped_column(index=True)
-    place: Mapped[str] = mapped_column(String(LONGEST_TOPIC))  # the comment's topic
+    place: Mapped[str] = mapped_column(String(MAX_TOPIC_LENGTH))  # the comment's topic
 
     @property
     def author_id(self) -> UUID:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from app.live.topics import Topic
 
-LONGEST = 8_000  # characters; a hundred topics take half of it
-GREATEST_SEQ = 2**63 - 1
+MAX_LENGTH = 8_000  # characters; a hundred topics take half of it
+MAX_SEQ = 2**63 - 1
 
 _SHAPE = re.compile(r"(?P<epoch>[\w-]{1,32})(?P<positions>(?:~[\w-]{11}\.\d{1,19})+)", re.ASCII)
 
@@ -32,12 +32,12 @@ class Cursor:
 
     @classmethod
     def parse(cls, text: str) -> Cursor:
-        shape = _SHAPE.fullmatch(text) if len(text) <= LONGEST else None
+        shape = _SHAPE.fullmatch(text) if len(text) <= MAX_LENGTH else None
         if not shape:
             raise BadCursor(text[:80])
         pairs = (part.split(".") for part in shape["positions"].split("~")[1:])
         positions = {key: int(seq) for key, seq in pairs}
-        if any(seq > GREATEST_SEQ for seq in positions.values()):
+        if any(seq > MAX_SEQ for seq in positions.values()):
             raise BadCursor(text[:80])
         return cls(shape["epoch"], positions)
 

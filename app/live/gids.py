@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, urlencode
 
 APP = "parley"
-LONGEST = 3_000  # characters; 200 of a topic's id take twelve each when quoted
+MAX_LENGTH = 3_000  # characters; 200 of a topic's id take twelve each when quoted
 
 _SHAPE = re.compile(
     r"gid://parley/(?P<model>[A-Z][A-Za-z0-9]{0,49})/(?P<id>[\w.-]{1,200})(?:\?(?P<params>\S*))?", re.ASCII
@@ -36,7 +36,7 @@ class Gid:
     @classmethod
     def parse(cls, text: str) -> Gid:
         """Raises BadGid. Parameters may be any; a repeated one counts once, the last."""
-        shape = _SHAPE.fullmatch(text) if len(text) <= LONGEST else None
+        shape = _SHAPE.fullmatch(text) if len(text) <= MAX_LENGTH else None
         if not shape:
             raise BadGid(f"not a gid://{APP}/<Model>/<id>: {text[:80]!r}")
         return cls(shape["model"], shape["id"], dict(parse_qsl(shape["params"] or "", keep_blank_values=True)))

@@ -9,37 +9,37 @@ import asyncio
 from collections import defaultdict
 from typing import Protocol
 
-TICK = 0.02  # seconds; sessions that are due within one are told together
+TICK_SECONDS = 0.02  # seconds; sessions that are due within one are told together
 
 
-class Sleeper(Protocol):
+class HeartbeatListener(Protocol):
     """What the pulse knows of a session."""
 
-    def beat(self) -> None: ...
+    def on_heartbeat_due(self) -> None: ...
 
 
-class Pulse:
+class Heartbeats:
     """Tells each sleeper when its time has come, once."""
 
     def __init__(self) -> None:
-        self._due: defaultdict[int, set[Sleeper]] = defaultdict(set)  # by tick of the loop's clock
-        self._ticks: dict[Sleeper, int] = {}
+        self._due: defaultdict[int, set[HeartbeatListener]] = defaultdict(set)  # by tick of the loop's clock
+        self._ticks: dict[HeartbeatListener, int] = {}
         self._timer: asyncio.Handle | None = None
         self._timer_tick = 0  # of `_timer`; uvloop's handle of a time that has passed has no `when()`
 
     def __len__(self) -> int:
         return len(self._ticks)
 
-    def set(self, sleeper: Sleeper, seconds: float) -> None:
+    def set(self, sleeper: HeartbeatListener, seconds: float) -> None:
         """Tell it in so many seconds, or a tick later; and no more at the time that was set before."""
         self.forget(sleeper)
-        tick = int((asyncio.get_running_loop().time() + seconds) / TICK) + 1
+        tick = int((asyncio.get_running_loop().time() + seconds) / TICK_SECONDS) + 1
         self._ticks[sleeper] = tick
         self._due[tick].add(sleeper)
         if self._timer is None or self._timer_tick > tick:
             self._set_timer(tick)
 
-    def forget(self, sleeper: Sleeper) -> None:
+    def forget(self, sleeper: HeartbeatListener) -> None:
         if (tick := self._ticks.pop(sleeper, None)) is not None:
             self._due[tick].discard(sleeper)
             if not self._due[tick]:
@@ -52,14 +52,14 @@ class Pulse:
     def _set_timer(self, tick: int) -> None:
         self.close()
         self._timer_tick = tick
-        self._timer = asyncio.get_running_loop().call_at(tick * TICK, self._beat)
+        self._timer = asyncio.get_running_loop().call_at(tick * TICK_SECONDS, self._beat)
 
     def _beat(self) -> None:
         self._timer = None
         now = asyncio.get_running_loop().time()
-        for tick in sorted(tick for tick in self._due if tick * TICK <= now):
+        for tick in sorted(tick for tick in self._due if tick * TICK_SECONDS <= now):
             for sleeper in self._due.pop(tick):
                 del self._ticks[sleeper]
-                sleeper.beat()
+                sleeper.on_heartbeat_due()
         if self._due:
             self._set_timer(min(self._due))

@@ -27,14 +27,14 @@ from app.live.gids import BadGid, Gid, GidNotFound
 from app.live.topics import Topic
 from app.live.viewers import Kind
 
-LONGEST_TOPIC = 251  # a type of 50, a slash, an id of 200 characters
+MAX_TOPIC_LENGTH = 251  # a type of 50, a slash, an id of 200 characters
 
 
 class Live:
     """Columns of a live model. A row is the object's latest state, or its tombstone, and the seq it got there at."""
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    topic: Mapped[str] = mapped_column(String(LONGEST_TOPIC))
+    topic: Mapped[str] = mapped_column(String(MAX_TOPIC_LENGTH))
     seq: Mapped[int] = mapped_column(BigInteger)
     created_seq: Mapped[int] = mapped_column(BigInteger)
     deleted_at: Mapped[datetime | None] = mapped_column(Instant)

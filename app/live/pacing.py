@@ -1,4 +1,4 @@
-"""Turns: work that ten thousand clients want at once is done one piece at a time, and leaves room for everything else.
+"""Pacing: work that ten thousand clients want at once is done one piece at a time, and leaves room for everything else.
 
 1. One turn in an iteration of the event loop. Work that takes a dozen iterations waits for a dozen turns at most, each
    a fraction of a millisecond.
@@ -17,9 +17,9 @@ from typing import Protocol
 
 from app.live.fair_queue import FairQueue
 
-SERIES = 10  # turns from one pause to the next: three milliseconds or so
-PAUSE = 0.001  # seconds; what a timer takes at least
-WAKES = 200  # sessions at a time (3); two milliseconds or so
+TURNS_PER_PAUSE = 10  # turns from one pause to the next: three milliseconds or so
+PAUSE_SECONDS = 0.001  # seconds; what a timer takes at least
+WAKES_PER_BATCH = 200  # sessions at a time (3); two milliseconds or so
 MAX_WAITING = 100_000  # for a turn; five times as many as a process has streams
 
 
@@ -29,25 +29,25 @@ class Watcher(Protocol):
     def wake(self) -> None: ...
 
 
-class Turns:
+class Pacing:
     def __init__(self) -> None:
         self._slot = FairQueue(1, MAX_WAITING, MAX_WAITING)
         self._taken = 0
 
-    async def take(self, network: str | None = None) -> None:
+    async def wait_turn(self, network: str | None = None) -> None:
         """Wait for a turn, which lasts from here to the next await. Raises QueueFull."""
         await self._slot.acquire(network)
         self._taken += 1
         loop = asyncio.get_running_loop()
-        if self._taken % SERIES:
+        if self._taken % TURNS_PER_PAUSE:
             loop.call_soon(self._slot.release)
         else:
-            loop.call_later(PAUSE, self._slot.release)
+            loop.call_later(PAUSE_SECONDS, self._slot.release)
 
 
 async def wake_all(watchers: Iterable[Watcher]) -> None:
     """Wake those who watch now, some at a time (3)."""
     for count, watcher in enumerate(tuple(watchers), 1):
         watcher.wake()
-        if count % WAKES == 0:
+        if count % WAKES_PER_BATCH == 0:
             await asyncio.sleep(0)

@@ -24,14 +24,14 @@ from typing import Any, Protocol
 from app.live.stats import Lags
 from app.redis.client import Client, Trouble, client
 
-PING_EVERY = 2.0  # seconds without any message
-SILENCE = 5.0  # seconds without any message or pong, after which Redis counts as away
-RECONNECT = (0.1, 2.0)  # seconds: the first wait, doubled up to the last
-STOOD = 10.0  # seconds after which a break is a new one, to be said and hurried
-QUEUE = 10_000  # hints that wait for Redis; past that the oldest are dropped, as sweeps find what they meant
-MENTIONS = 1_000  # messages of presence that wait to be sent; past that the oldest are dropped
-MEASURED = 1_000  # own hints on their way, whose time is taken; of more than that some are not
-BATCH = 500  # hints, or mentions, in one round trip
+PING_INTERVAL_SECONDS = 2.0  # seconds without any message
+SILENCE_TIMEOUT_SECONDS = 5.0  # seconds without any message or pong, after which Redis counts as away
+RECONNECT_SECONDS = (0.1, 2.0)  # seconds: the first wait, doubled up to the last
+STABLE_SECONDS = 10.0  # seconds after which a break is a new one, to be said and hurried
+MAX_QUEUED_HINTS = 10_000  # hints that wait for Redis; past that the oldest are dropped, as sweeps find what they meant
+MAX_QUEUED_SIDE_MESSAGES = 1_000  # messages of presence that wait to be sent; past that the oldest are dropped
+MAX_MEASURED_HINTS = 1_000  # own hints on their way, whose time is taken; of more than that some are not
+BATCH_SIZE = 500  # hints, or mentions, in one round trip
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +39,10 @@ log = logging.getLogger(__name__)
 class Beside(Protocol):
     """What else is told between processes (5)."""
 
-    def hear(self, text: str) -> None:
+    def receive(self, text: str) -> None:
         """A process, perhaps this one, has mentioned that."""
 
-    def doubt(self) -> None:
+    def resync(self) -> None:
         """Mentions may have been lost."""
 
 
@@ -58,7 +58,7 @@ class Hints:
         where: Callable[[], Awaitable[str | None]],
         channel: str,
         on_hint: Callable[[str], None],
-        on_doubt: Callable[[], None],
+        on_resync: Callable[[], None],
         beside: Beside | None = None,
     ) -> None:
         self.flowing = False  # whether the subscription stands
@@ -69,11 +69,11 @@ class Hints:
         self._where = where
         self._channel = channel
         self._on_hint = on_hint
-        self._on_doubt = on_doubt
+        self._on_resync = on_resync
         self._beside = beside
         self._side_channel = f"{channel}.presence"
-        self._queue: deque[str] = deque(maxlen=QUEUE)
-        self._mentions: deque[str] = deque(maxlen=MENTIONS)
+        self._queue: deque[str] = deque(maxlen=MAX_QUEUED_HINTS)
+        self._mentions: deque[str] = deque(maxlen=MAX_QUEUED_SIDE_MESSAGES)
         self._queued = asyncio.Event()
         self._sent = asyncio.Event()
         self._sent.set()
@@ -81,9 +81,9 @@ class Hints:
 
     def publish(self, gid: str) -> None:
         """Send this gid to every process, as soon as may be. Never waits, never fails (1)."""
-        self.dropped += len(self._queue) == QUEUE
+        self.dropped += len(self._queue) == MAX_QUEUED_HINTS
         self._queue.append(gid)
-        if self.flowing and len(self._on_their_way) < MEASURED:
+        if self.flowing and len(self._on_their_way) < MAX_MEASURED_HINTS:
             self._on_their_way[gid] = time.monotonic()
         self._sent.clear()
         self._queued.set()
@@ -118,27 +118,27 @@ class Hints:
         await self._keep(self._send, "publishing hints")
 
     async def _keep(self, work: Callable[[Client], Awaitable[None]], name: str) -> None:
-        pause, up = RECONNECT[0], True
+        pause, up = RECONNECT_SECONDS[0], True
         clock = asyncio.get_running_loop().time
         while True:
             began = clock()
             try:
                 if (url := await self._where()) is None:
                     return  # no Redis on this machine: sweeps alone
-                async with client(url, SILENCE) as redis:
+                async with client(url, SILENCE_TIMEOUT_SECONDS) as redis:
                     await redis.ping()
                     await work(redis)
             except Trouble as error:
                 self.trouble = str(error) or type(error).__name__
-                if clock() - began > STOOD:  # an answer to PING alone is no sign that the work is allowed
-                    pause, up = RECONNECT[0], True
+                if clock() - began > STABLE_SECONDS:  # an answer to PING alone is no sign that the work is allowed
+                    pause, up = RECONNECT_SECONDS[0], True
                 if up:
                     log.warning("%s: Redis is away (%s); sweeping instead", name, error)
                 up = False
             except Exception:
                 log.exception("%s", name)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
-            pause = min(pause * 2, RECONNECT[1])
+            pause = min(pause * 2, RECONNECT_SECONDS[1])
 
     async def _listen(self, redis: Client) -> None:
         try:
@@ -155,26 +155,26 @@ class Hints:
         clock = asyncio.get_running_loop().time
         heard = clock()
         while True:
-            message = await pubsub.get_message(timeout=PING_EVERY)
+            message = await pubsub.get_message(timeout=PING_INTERVAL_SECONDS)
             if message is not None:
                 heard = clock()
                 self._take(message)
-            elif clock() - heard > SILENCE:
-                raise TimeoutError(f"no pong for {SILENCE:g} s")  # (3)
+            elif clock() - heard > SILENCE_TIMEOUT_SECONDS:
+                raise TimeoutError(f"no pong for {SILENCE_TIMEOUT_SECONDS:g} s")  # (3)
             else:
-                async with asyncio.timeout(SILENCE):
+                async with asyncio.timeout(SILENCE_TIMEOUT_SECONDS):
                     await pubsub.ping()
 
     def _take(self, message: dict[str, Any]) -> None:
         aside = self._beside if message.get("channel") == self._side_channel.encode() else None
         if message["type"] == "subscribe":
             self.flowing = True
-            (aside.doubt if aside else self._on_doubt)()  # (2)
+            (aside.resync if aside else self._on_resync)()  # (2)
         elif message["type"] == "message":
             text = message["data"].decode("utf-8", "replace")
             if aside is None:
                 self._measure(text)
-            (aside.hear if aside else self._on_hint)(text)
+            (aside.receive if aside else self._on_hint)(text)
 
     def _measure(self, gid: str) -> None:
         self.heard += 1
@@ -189,7 +189,7 @@ class Hints:
                 batch, mentions = _next_of(self._queue), _next_of(self._mentions)
                 self._underway = bool(batch)
                 try:
-                    async with asyncio.timeout(SILENCE):
+                    async with asyncio.timeout(SILENCE_TIMEOUT_SECONDS):
                         await self._publish(redis, batch, mentions)
                 except BaseException:
                     self._queue.extendleft(reversed(batch))
@@ -216,4 +216,4 @@ class Hints:
 
 
 def _next_of(queue: deque[str]) -> list[str]:
-    return [queue.popleft() for _ in range(min(BATCH, len(queue)))]
+    return [queue.popleft() for _ in range(min(BATCH_SIZE, len(queue)))]

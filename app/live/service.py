@@ -34,8 +34,8 @@ from app.settings import VAR, Settings
 
 R = TypeVar("R")
 
-DRAIN = 10  # seconds that work in flight gets at shutdown
-FLUSH = 1  # seconds that their hints get
+DRAIN_SECONDS = 10  # seconds that work in flight gets at shutdown
+FLUSH_SECONDS = 1  # seconds that their hints get
 
 
 class Parley:
@@ -56,7 +56,7 @@ class Parley:
             self.redis_url,
             settings.redis_channel_name,
             self.feeds.hint,
-            self.feeds.doubt,
+            self.feeds.resync,
             SealedPresence(self.presence, self._seals) if self.presence else None,
         )
         self.writes = Writes(self.database, models, self._announce)
@@ -75,10 +75,10 @@ class Parley:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._work.drain(DRAIN)
+        await self._work.drain(DRAIN_SECONDS)
         if self.presence:
             self.presence.farewell()
-        await self.hints.flush(FLUSH)
+        await self.hints.flush(FLUSH_SECONDS)
         await self._tasks.cancel()
         await self.feeds.close()
         await self.database.close()

@@ -18,7 +18,7 @@ from itsdangerous import Signer as KeySigner
 
 from app.live.gids import BadGid, Gid
 
-SKEW = 3600  # seconds that two machines' clocks may be apart, or one may be put back
+MAX_CLOCK_SKEW_SECONDS = 3600  # seconds that two machines' clocks may be apart, or one may be put back
 
 
 class Signer:
@@ -38,7 +38,7 @@ class Signer:
             raise BadGid("not signed by us") from None
         # The library refuses what was signed a second from now, as another machine of ours may well have done.
         age = cast(TimestampSigner, serializer.make_signer()).get_timestamp() - signed_at.timestamp()
-        if not -SKEW <= age <= seconds:
+        if not -MAX_CLOCK_SKEW_SECONDS <= age <= seconds:
             raise BadGid("not signed in this time")
         return Gid.parse(text if isinstance(text, str) else "")
 

@@ -1,4 +1,4 @@
-"""Counts: what the dataflow has done since its process began, as plain numbers. Who shows them reads them when asked.
+"""Stats: what the dataflow has done since its process began, as plain numbers. Who shows them reads them when asked.
 
 On the way to ten thousand sessions a count is one addition, and nothing else.
 """
@@ -11,14 +11,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds
-MOST = 1_000  # seqs of one topic that are waited for; past that the newest are not measured
+BOUNDS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds
+MAX_PENDING_SEQS = 1_000  # seqs of one topic that are waited for; past that the newest are not measured
 
 
 class Lags:
     """How long something took, each time: how often it was up to each bound, and past the last one."""
 
-    def __init__(self, bounds: Sequence[float] = BOUNDS) -> None:
+    def __init__(self, bounds: Sequence[float] = BOUNDS_SECONDS) -> None:
         self.bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
         self.seconds = 0.0  # in all
@@ -28,7 +28,7 @@ class Lags:
         self.seconds += seconds
 
 
-class Awaited:
+class PendingSeqs:
     """The seqs of a topic that its process was told of and has not read yet, and since when."""
 
     __slots__ = ("_clock", "_lags", "_since")
@@ -38,8 +38,8 @@ class Awaited:
         self._clock = clock
         self._since: list[tuple[int, float]] = []
 
-    def tell(self, seq: int) -> None:
-        if len(self._since) < MOST:
+    def add(self, seq: int) -> None:
+        if len(self._since) < MAX_PENDING_SEQS:
             self._since.append((seq, self._clock()))
 
     def reach(self, head: int) -> None:
@@ -57,7 +57,7 @@ class Awaited:
 
 
 @dataclass
-class Counts:
+class Stats:
     """Of one process's feeds and sessions."""
 
     heads: int = 0  # reads of many topics' counters in one statement, by openings and sweeps

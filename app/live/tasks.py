@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
 
-AGAIN = 0.5  # seconds until a cancelled task that still runs is cancelled once more
+RECANCEL_SECONDS = 0.5  # seconds until a cancelled task that still runs is cancelled once more
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Tasks:
         while self._running:
             for task in self._running:
                 task.cancel()
-            await asyncio.wait(self._running, timeout=AGAIN)
+            await asyncio.wait(self._running, timeout=RECANCEL_SECONDS)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)

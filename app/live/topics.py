@@ -20,8 +20,8 @@ from hashlib import blake2b
 ACCOUNT = "User"
 ABOUT = "Commentable"
 MODERATION = "Moderation"
-LONGEST_ID = 200  # characters
-LONGEST_TYPE = 38  # of a commentable, so that a topic about it has 251 characters at most
+MAX_ID_LENGTH = 200  # characters
+MAX_TYPE_LENGTH = 38  # of a commentable, so that a topic about it has 251 characters at most
 
 MAX_RAW_ID = 1_000  # characters before they are composed; a composed character has four parts at most
 JOINERS = "\u200c\u200d"  # ZERO WIDTH NON-JOINER and JOINER
@@ -49,11 +49,11 @@ def canonical_id(text: str) -> str:
     too, but ZWNJ and ZWJ may stand where they shape a word (Persian, Indic scripts) or an emoji.
     """
     if len(text) > MAX_RAW_ID:
-        raise BadTopic(f"the id has 1 to {LONGEST_ID} characters")
+        raise BadTopic(f"the id has 1 to {MAX_ID_LENGTH} characters")
     segments = [segment for segment in unicodedata.normalize("NFC", text).strip(" /").split("/") if segment]
     id_ = "/".join(segments)
-    if not 1 <= len(id_) <= LONGEST_ID:
-        raise BadTopic(f"the id has 1 to {LONGEST_ID} characters")
+    if not 1 <= len(id_) <= MAX_ID_LENGTH:
+        raise BadTopic(f"the id has 1 to {MAX_ID_LENGTH} characters")
     if "." in segments or ".." in segments:
         raise BadTopic("the id has no segment . or ..")
     is_plain = id_.isascii() and id_.isprintable()  # most are, and a stream has a hundred
@@ -107,7 +107,7 @@ class Topic:
     def __post_init__(self) -> None:
         if not _TYPE.fullmatch(self.type):
             raise BadTopic("the type is one capitalised word")
-        longest = LONGEST_ID + (LONGEST_TYPE + 1 if self.is_about else 0)
+        longest = MAX_ID_LENGTH + (MAX_TYPE_LENGTH + 1 if self.is_about else 0)
         if not 1 <= len(self.id) <= longest or not self.id.translate(_WITHOUT_JOINERS).isprintable():
             raise BadTopic(f"the id is 1 to {longest} printable characters")
 

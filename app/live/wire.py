@@ -17,9 +17,9 @@ from pydantic_core import to_json
 
 from app.live.topics import Topic
 
-RETRY = (1_000, 3_000)  # milliseconds that a client waits before it comes back, so that not all come at once
-RETRY_POLLING = (50, 250)
-RETRY_TROUBLE = (3_000, 8_000)
+RETRY_MS = (1_000, 3_000)  # milliseconds that a client waits before it comes back, so that not all come at once
+RETRY_POLLING_MS = (50, 250)
+RETRY_TROUBLE_MS = (3_000, 8_000)
 
 
 def data_line(value: Any) -> bytes:

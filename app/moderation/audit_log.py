@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.accounts.user import LONGEST_USERNAME, User
 from app.database import Base, Instant
-from app.live.model import LONGEST_TOPIC, Live, LiveModel, to_moderators
+from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, to_moderators
 from app.live.topics import QUEUE, Topic
 from app.live.viewers import Kind
 from app.live.write.transaction import Write
@@ -49,7 +49,7 @@ class Decision(Live, Base):
     user_id: Mapped[UUID | None] = mapped_column(index=True)  # the moderator; None: the command line
     username: Mapped[str] = mapped_column(String(LONGEST_USERNAME))
     act: Mapped[str] = mapped_column(String(20))  # an Act
-    place: Mapped[str | None] = mapped_column(String(LONGEST_TOPIC))  # the topic
+    place: Mapped[str | None] = mapped_column(String(MAX_TOPIC_LENGTH))  # the topic
     comment_id: Mapped[UUID | None]
     person_id: Mapped[UUID | None] = mapped_column(index=True)  # the comment's author, or the account
     person_name: Mapped[str] = mapped_column(String(LONGEST_USERNAME))

@@ -18,7 +18,7 @@ from app.errors import Missing
 from app.http import rate_limits
 from app.http.requests import Input, one_of, parse_uuid, query_int, read_input, topic_from, without_nul
 from app.http.responses import answer
-from app.live.cursors import GREATEST_SEQ
+from app.live.cursors import MAX_SEQ
 from app.live.viewers import Viewer
 from app.moderation import audit_log, moderation, moderation_queue
 from app.moderation import reports as reported
@@ -140,7 +140,7 @@ def decisions(page: Page[Decision]) -> dict[str, Any]:
 
 async def _page(request: Request, model: type[moderation_queue.Row]) -> Page[moderation_queue.Row]:
     await _require_moderator(request)
-    before = query_int(request, "before", None, 1, GREATEST_SEQ)
+    before = query_int(request, "before", None, 1, MAX_SEQ)
     limit = (
         query_int(request, "limit", moderation_queue.PAGE, 1, moderation_queue.LARGEST_PAGE) or moderation_queue.PAGE
     )

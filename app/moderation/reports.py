@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.accounts.user import LONGEST_USERNAME
 from app.database import Base, Instant, Reading
-from app.live.model import LONGEST_TOPIC, Live, LiveModel, to_moderators
+from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, to_moderators
 from app.live.topics import QUEUE, Topic
 from app.live.viewers import Kind
 from app.live.write.transaction import Write
@@ -38,7 +38,7 @@ class Report(Live, Base):
     user_id: Mapped[UUID] = mapped_column(index=True)  # the reporter
     username: Mapped[str] = mapped_column(String(LONGEST_USERNAME))
     comment_id: Mapped[UUID] = mapped_column(index=True)
-    place: Mapped[str] = mapped_column(String(LONGEST_TOPIC))  # the comment's topic
+    place: Mapped[str] = mapped_column(String(MAX_TOPIC_LENGTH))  # the comment's topic
     reason: Mapped[str] = mapped_column(String(20))  # a Reason
     note: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Instant)

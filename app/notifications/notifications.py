@@ -25,7 +25,7 @@ from app.commentables import commentables
 from app.commentables.commentables import LONGEST_TITLE, MAX_URL
 from app.comments.mentions import MOST_MENTIONS
 from app.database import Base, Instant, Reading
-from app.live.model import LONGEST_TOPIC, Live, LiveModel, to_its_author
+from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, to_its_author
 from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Kind, Viewer
@@ -52,7 +52,7 @@ class Notification(Live, Base):
     user_id: Mapped[UUID]  # the recipient
     kind: Mapped[str] = mapped_column(String(10))  # an About
     comment_id: Mapped[UUID] = mapped_column(index=True)
-    place: Mapped[str] = mapped_column(String(LONGEST_TOPIC))  # the comment's topic
+    place: Mapped[str] = mapped_column(String(MAX_TOPIC_LENGTH))  # the comment's topic
     title: Mapped[str] = mapped_column(
         String(LONGEST_TITLE), default="", server_default=text("''")
     )  # of the topic, at the time of the comment

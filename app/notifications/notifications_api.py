@@ -14,7 +14,7 @@ from app.errors import Missing
 from app.http import rate_limits
 from app.http.requests import WHOLE, Input, if_match, parse_uuid, query_int, read_input
 from app.http.responses import answer
-from app.live.cursors import GREATEST_SEQ
+from app.live.cursors import MAX_SEQ
 from app.live.viewers import Viewer
 from app.notifications import inbox
 from app.notifications.inbox import Page
@@ -26,13 +26,13 @@ class Mark(Input):
 
 
 class MarkAll(Input):
-    upto: Annotated[int, Field(ge=0, le=GREATEST_SEQ), WHOLE]
+    upto: Annotated[int, Field(ge=0, le=MAX_SEQ), WHOLE]
 
 
 async def index(request: Request) -> Response:
     """The viewer's newest notifications, or those before `before`, with the cursor to stream from."""
     viewer = await require_sign_in(request)
-    before = query_int(request, "before", None, 1, GREATEST_SEQ)
+    before = query_int(request, "before", None, 1, MAX_SEQ)
     limit = query_int(request, "limit", inbox.PAGE, 1, inbox.LARGEST_PAGE) or inbox.PAGE
     async with parley_of(request).reading() as reading:
         return answer(snapshot(await inbox.page(reading, viewer, before, limit)))

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Connection, column
 
-from app.live.topics import LONGEST_ID, BadTopic, canonical_id
+from app.live.topics import MAX_ID_LENGTH, BadTopic, canonical_id
 
 revision = "0004"
 down_revision = "0003"
@@ -94,7 +94,7 @@ def _nearest(id_: str) -> str:
         elif segment not in ("", "."):
             segments.append("".join(character if _is_seen(character) else "_" for character in segment))
     try:
-        return canonical_id("/".join(segments)[:LONGEST_ID])
+        return canonical_id("/".join(segments)[:MAX_ID_LENGTH])
     except BadTopic:
         return "_"
 

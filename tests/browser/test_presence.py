@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.live.presence.service import LINGER
-from app.live.presence.service import TYPING as TYPING_LASTS
+from app.live.presence.service import LINGER_SECONDS
+from app.live.presence.service import TYPING_SECONDS as TYPING_LASTS
 from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.people import Person
 from tests.browser.roads import is_one_stream, tear
@@ -81,7 +81,7 @@ async def test_alice_and_bob_see_each_other_and_who_types(
     await sees_typing(bob, "")
     await alice.page.context.close()
     await is_one_stream(site)
-    server_clock.advance(LINGER)
+    server_clock.advance(LINGER_SECONDS)
     await sees(bob, "")
     await is_still(bob)
 
@@ -118,7 +118,7 @@ async def test_nothing_is_said_to_nobody_nor_by_a_guest(
     assert said_typing(guest) == 0
     await guest.context.close()
     await is_one_stream(site)
-    server_clock.advance(LINGER)
+    server_clock.advance(LINGER_SECONDS)
     await sees(alice, "")
     await alice.composer.press_sequentially("Hello")
     assert said_typing(alice) == 0

@@ -6,7 +6,7 @@ import asyncio
 
 import psutil
 
-from app.database import POOL
+from app.database import POOL_SIZE
 from tests.chaos.world import SWEEP, Worker, World
 from tests.support.waiting import wait_until
 
@@ -49,7 +49,7 @@ async def _too_much(world: World, database: str) -> list[str]:
     if len(clients) > REDIS_CLIENTS * len(world.workers):
         found.append(f"{len(clients)} Redis clients: {clients}")
     states = await world.witness.connections()
-    if len(states) > POOL * len(world.workers) or set(states) - {"idle"}:
+    if len(states) > POOL_SIZE * len(world.workers) or set(states) - {"idle"}:
         found.append(f"{len(states)} connections to PostgreSQL: {states}")
     return found
 
@@ -57,7 +57,7 @@ async def _too_much(world: World, database: str) -> list[str]:
 def _of_worker(worker: Worker, files_a_connection: int) -> list[str]:
     name, found = worker.lives[-1].name, []
     files, at_first = worker.ps.num_fds(), worker.lives[-1].files_at_first
-    if files > at_first + POOL * files_a_connection + OTHER_FILES:
+    if files > at_first + POOL_SIZE * files_a_connection + OTHER_FILES:
         found.append(f"{name} has {files} open files, {at_first} at first")
     if people := people_of(worker):
         found.append(f"{name} has {people} connections of people")

@@ -62,7 +62,7 @@ def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that says nothing is given up sooner than in life."""
     from app import database
 
-    monkeypatch.setattr(database, "POSTGRES_ANSWER", 1)
+    monkeypatch.setattr(database, "POSTGRES_RESPONSE_TIMEOUT_SECONDS", 1)
 
 
 def failing(state: str, at_commit: bool) -> str:
@@ -182,8 +182,8 @@ async def test_when_all_connections_are_taken_people_are_asked_to_come_back(
     from tests.support.people import person
     from tests.support.serving import serving
 
-    monkeypatch.setattr(database, "POOL", 1)
-    monkeypatch.setattr(database, "POOL_WAIT", 0.3)
+    monkeypatch.setattr(database, "POOL_SIZE", 1)
+    monkeypatch.setattr(database, "POOL_TIMEOUT_SECONDS", 0.3)
     async with serving(create_app(settings)) as site, person(site, "Alice") as alice, psql(database_url) as console:
         await write(alice, "Before")
         async with console.transaction():

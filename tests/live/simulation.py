@@ -376,7 +376,7 @@ class World:
         for process in self.processes:
             if not process.hints_flow:
                 process.hints_flow = True
-                self._in_loop(process.feeds.doubt)
+                self._in_loop(process.feeds.resync)
 
     def database_breaks(self) -> None:
         self.store.away = True

@@ -27,7 +27,7 @@ from app.comments.comments import DEEPEST, Comment
 from app.database import Database
 from app.errors import SignInFirst
 from app.likes import likes
-from app.live.read.backlog import Ring
+from app.live.read.backlog import Backlog
 from app.live.read.changes import Change, read_changes
 from app.live.read.reader import News, Reader
 from app.live.stream.session import Session
@@ -343,7 +343,7 @@ class HastySession(Session):
         await super()._wait()
 
 
-class HoardingRing(Ring):
+class HoardingBacklog(Backlog):
     """Keeps every frame of an object, not only the newest."""
 
     def extend(self, changes: Iterable[Change]) -> None:
@@ -367,7 +367,7 @@ async def test_the_law_notices_who_waits_without_checking(database_url: str, peo
 async def test_the_law_notices_a_ring_that_keeps_an_erased_frame(
     database_url: str, people: list[Viewer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.live.read.feeds.Ring", HoardingRing)
+    monkeypatch.setattr("app.live.read.feeds.Backlog", HoardingBacklog)
     assert "after it had been erased" in await caught(database_url, people)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.live.stats import MOST, Awaited, Lags
+from app.live.stats import MAX_PENDING_SEQS, Lags, PendingSeqs
 
 
 def test_a_lag_counts_in_the_first_bucket_that_holds_it() -> None:
@@ -16,32 +16,32 @@ def test_a_lag_counts_in_the_first_bucket_that_holds_it() -> None:
 def test_a_seq_is_waited_for_until_the_feed_has_reached_it() -> None:
     now = [10.0]
     lags = Lags((1.0, 5.0))
-    awaited = Awaited(lags, clock=lambda: now[0])
-    awaited.tell(7)
+    pending = PendingSeqs(lags, clock=lambda: now[0])
+    pending.add(7)
     now[0] = 13.0
-    awaited.tell(8)
-    awaited.reach(6)
+    pending.add(8)
+    pending.reach(6)
     assert sum(lags.counts) == 0
-    awaited.reach(7)
+    pending.reach(7)
     assert (lags.counts, lags.seconds) == ([0, 1, 0], 3.0)
     now[0] = 13.5
-    awaited.reach(9)
+    pending.reach(9)
     assert (lags.counts, lags.seconds) == ([1, 1, 0], 3.5)
 
 
 def test_what_never_was_is_forgotten_and_not_counted() -> None:
     lags = Lags()
-    awaited = Awaited(lags)
-    awaited.tell(1_000_000)
-    awaited.forget()
-    awaited.reach(2_000_000)
+    pending = PendingSeqs(lags)
+    pending.add(1_000_000)
+    pending.forget()
+    pending.reach(2_000_000)
     assert sum(lags.counts) == 0
 
 
 def test_there_is_a_bound_to_what_is_waited_for() -> None:
     lags = Lags()
-    awaited = Awaited(lags)
-    for seq in range(MOST + 5):
-        awaited.tell(seq)
-    awaited.reach(MOST + 5)
-    assert sum(lags.counts) == MOST
+    pending = PendingSeqs(lags)
+    for seq in range(MAX_PENDING_SEQS + 5):
+        pending.add(seq)
+    pending.reach(MAX_PENDING_SEQS + 5)
+    assert sum(lags.counts) == MAX_PENDING_SEQS

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.live.cursors import LONGEST, BadCursor, Cursor, Cursors, write_cursor
+from app.live.cursors import MAX_LENGTH, BadCursor, Cursor, Cursors, write_cursor
 from app.live.topics import Topic
 
 ARTICLE, PAGE = Topic("Article", "1"), Topic("Page", "about")
@@ -24,7 +24,7 @@ def test_equal_positions_are_equal_text() -> None:
 
 def test_a_hundred_topics_fit_into_a_header() -> None:
     text = write_cursor("e1", {Topic("Article", "ü" * 190 + str(number)): 2**63 - 1 for number in range(100)})
-    assert len(text) < LONGEST
+    assert len(text) < MAX_LENGTH
     assert len(Cursor.parse(text).positions) == 100
 
 

@@ -90,7 +90,7 @@ async def test_a_sweep_compares_every_topic(
     other: Process, parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A sweep compares the topics in groups. None falls between two groups."""
-    monkeypatch.setattr("app.live.read.feeds.TOPICS_PER_LOOK", 2)
+    monkeypatch.setattr("app.live.read.feeds.TOPICS_PER_STATEMENT", 2)
     topics = [Topic("Article", str(number)) for number in range(5)]
     async with reading(other.feeds, *topics) as reader:
         await reader.until("heartbeat")
@@ -158,7 +158,7 @@ async def test_a_read_that_failed_is_made_again_by_the_sweep(
         await say(parley, alice, "hello")
         with monkeypatch.context() as broken:
             broken.setattr(other.reader, "news", _fails)
-            await other.feeds[ARTICLE].freshen()
+            await other.feeds[ARTICLE].refresh()
         assert other.feeds[ARTICLE].dirty
         await other.feeds.sweep()
         assert (await reader.until("create.success")).model["body"] == "hello"

@@ -35,10 +35,10 @@ class Beside:
         self.heard: list[str] = []
         self.doubts = 0
 
-    def hear(self, text: str) -> None:
+    def receive(self, text: str) -> None:
         self.heard.append(text)
 
-    def doubt(self) -> None:
+    def resync(self) -> None:
         self.doubts += 1
 
 
@@ -83,21 +83,21 @@ async def test_a_writer_does_not_notice_that_redis_is_away(redis_server: RedisSe
     async with listening(Ear(redis_server.url)) as ear:
         await wait_until(lambda: ear.hints.flowing, "Redis")
         redis_server.kill()
-        for number in range(pubsub.QUEUE + 10):
+        for number in range(pubsub.MAX_QUEUED_HINTS + 10):
             ear.hints.publish(f"gid {number}")
         assert ear.hints.dropped == 10
         await wait_until(lambda: not ear.hints.flowing, "the break to be noticed")
         assert ear.hints.breaks == 1
         redis_server.restart()
-        last = f"gid {pubsub.QUEUE + 9}"
+        last = f"gid {pubsub.MAX_QUEUED_HINTS + 9}"
         await wait_until(lambda: last in ear.heard or ear.hints._sent.is_set(), "the newest to be sent")
 
 
 async def test_a_paused_redis_is_noticed_though_its_connection_stands(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pubsub, "PING_EVERY", 0.05)
-    monkeypatch.setattr(pubsub, "SILENCE", 0.3)
+    monkeypatch.setattr(pubsub, "PING_INTERVAL_SECONDS", 0.05)
+    monkeypatch.setattr(pubsub, "SILENCE_TIMEOUT_SECONDS", 0.3)
     async with listening(Ear(redis_server.url)) as ear:
         await wait_until(lambda: ear.hints.flowing, "Redis")
         redis_server.pause()
@@ -107,13 +107,15 @@ async def test_a_paused_redis_is_noticed_though_its_connection_stands(
 
 
 async def test_pongs_keep_a_quiet_subscription(redis_url: str, channel: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pubsub, "PING_EVERY", 0.01)
-    monkeypatch.setattr(pubsub, "SILENCE", 2.0)
+    monkeypatch.setattr(pubsub, "PING_INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr(pubsub, "SILENCE_TIMEOUT_SECONDS", 2.0)
     async with listening(Ear(redis_url, channel)) as ear:
         await wait_until(lambda: ear.hints.flowing, "Redis")
         clock = asyncio.get_running_loop().time
         subscribed = clock()
-        await wait_until(lambda: clock() - subscribed > 2 * pubsub.SILENCE, "more than the silence that breaks it")
+        await wait_until(
+            lambda: clock() - subscribed > 2 * pubsub.SILENCE_TIMEOUT_SECONDS, "more than the silence that breaks it"
+        )
         assert ear.doubts == 1
 
 
@@ -150,9 +152,9 @@ async def test_what_cannot_be_mentioned_now_is_not_mentioned_later(redis_server:
     async with listening(Ear(redis_server.url, beside=beside)) as ear:
         await wait_until(lambda: beside.doubts, "Redis")
         redis_server.kill()
-        for _ in range(pubsub.MENTIONS + 10):
+        for _ in range(pubsub.MAX_QUEUED_SIDE_MESSAGES + 10):
             ear.hints.mention("too late")
-        assert len(ear.hints._mentions) <= pubsub.MENTIONS
+        assert len(ear.hints._mentions) <= pubsub.MAX_QUEUED_SIDE_MESSAGES
         await wait_until(lambda: not ear.hints.flowing, "the break to be noticed")
         ear.hints.mention("far too late")
         await wait_until(lambda: not ear.hints._mentions, "the rest to be dropped")

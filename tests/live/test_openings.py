@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from app.live.cursors import write_cursor
-from app.live.read.feeds import OPENINGS_AT_ONCE
+from app.live.read.feeds import MAX_CONCURRENT_HEAD_READS
 from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Viewer
@@ -55,21 +55,21 @@ def invented(stream: int, topics: int = 100) -> list[Topic]:
 
 
 async def test_a_hundred_topics_that_nobody_has_written_to_are_one_read(parley: Parley, alice: Viewer) -> None:
-    reads, heads = parley.reader.reads, parley.reader.counts.heads
+    reads, heads = parley.reader.reads, parley.reader.stats.heads
     async with reading(parley.feeds, *invented(1)) as reader:
         await reader.until("heartbeat")
-        assert (parley.reader.reads - reads, parley.reader.counts.heads - heads) == (0, 1)
+        assert (parley.reader.reads - reads, parley.reader.stats.heads - heads) == (0, 1)
 
 
 async def test_cursors_that_claim_too_much_cause_no_more_reads(parley: Parley, alice: Viewer) -> None:
     await say(parley, alice, "hello")
     topics = [ARTICLE, *invented(1, 99)]
     epoch, _ = await parley.reader.heads([])
-    reads, heads = parley.reader.reads, parley.reader.counts.heads
+    reads, heads = parley.reader.reads, parley.reader.stats.heads
     for cursor in (write_cursor(epoch, dict.fromkeys(topics, 10**9)), write_cursor("elsewhere", {ARTICLE: 1})):
         async with reading(parley.feeds, *topics, cursors=[cursor]) as reader:
             await reader.until("reset")
-    assert (parley.reader.reads - reads, parley.reader.counts.heads - heads) == (0, 2)
+    assert (parley.reader.reads - reads, parley.reader.stats.heads - heads) == (0, 2)
 
 
 async def test_what_is_written_while_a_stream_opens_reaches_it(
@@ -103,12 +103,14 @@ async def test_an_honest_reader_waits_for_one_opening_of_the_attack_and_not_for_
             return asyncio.create_task(_first(reader))
 
         attack = [await opening(*invented(number), network=ATTACKER) for number in range(20)]
-        await wait_until(lambda: len(heads.asked) == OPENINGS_AT_ONCE, "the attack to take all openings")
-        await wait_until(lambda: parley.feeds._openings.waiting == 20 - OPENINGS_AT_ONCE, "the rest of it to queue")
+        await wait_until(lambda: len(heads.asked) == MAX_CONCURRENT_HEAD_READS, "the attack to take all openings")
+        await wait_until(
+            lambda: parley.feeds._openings.waiting == 20 - MAX_CONCURRENT_HEAD_READS, "the rest of it to queue"
+        )
         honest = await opening(Topic("Page", "about"), network=OFFICE)
-        heads.let_through(OPENINGS_AT_ONCE + 2)
+        heads.let_through(MAX_CONCURRENT_HEAD_READS + 2)
         await honest
-        assert len([task for task in attack if task.done()]) <= OPENINGS_AT_ONCE + 1
+        assert len([task for task in attack if task.done()]) <= MAX_CONCURRENT_HEAD_READS + 1
         await end(*attack)
         heads.let_through(100)
 
@@ -124,12 +126,12 @@ async def test_nothing_is_read_for_streams_that_have_gone(
     async with AsyncExitStack() as stack:
         readers = [await stack.enter_async_context(reading(parley.feeds, *invented(n))) for n in range(20)]
         gone = [asyncio.create_task(_first(reader)) for reader in readers]
-        await wait_until(lambda: len(heads.asked) == OPENINGS_AT_ONCE, "the first of them to be read")
+        await wait_until(lambda: len(heads.asked) == MAX_CONCURRENT_HEAD_READS, "the first of them to be read")
         await end(*gone)
     heads.let_through(100)
     async with reading(parley.feeds) as reader:
         await reader.until("heartbeat")
-    assert len(heads.asked) == OPENINGS_AT_ONCE + 1, "the reads that had begun, and that of this session"
+    assert len(heads.asked) == MAX_CONCURRENT_HEAD_READS + 1, "the reads that had begun, and that of this session"
     assert parley.feeds._openings.waiting == 0
     assert len(parley.feeds) == 0
 
@@ -150,11 +152,11 @@ async def test_missed_changes_are_not_read_for_gone_streams(
                 await reader.until("heartbeat")
                 waiting.append(asyncio.create_task(_first(reader)))
             await wait_until(lambda: parley.reader._late.waiting == 3, "all of them to queue")
-            chunks = parley.reader.counts.chunks
+            chunks = parley.reader.stats.chunks
             await end(*waiting[:2])
         assert (await waiting[2]).model["body"] == "hello"
-        await wait_until(lambda: parley.reader.counts.dropped == 2, "two of them to be dropped")
-    assert parley.reader.counts.chunks - chunks == 1, "the read for the stream that is still open"
+        await wait_until(lambda: parley.reader.stats.dropped == 2, "two of them to be dropped")
+    assert parley.reader.stats.chunks - chunks == 1, "the read for the stream that is still open"
 
 
 async def test_an_open_stream_of_a_hundred_idle_topics_holds_little(parley: Parley, alice: Viewer) -> None:

@@ -15,9 +15,15 @@ from redis.asyncio import Redis
 from app.accounts import logins
 from app.accounts.logins import viewer_of
 from app.live.presence import room, service
-from app.live.presence.messages import LONGEST, NAMED
-from app.live.presence.room import PROCESSES, REFRESH, SAY_EVERY, SHOWN, TYPISTS
-from app.live.presence.service import EXPIRY, LINGER, ROLLS, TYPING, Presence
+from app.live.presence.messages import MAX_MESSAGE_LENGTH, MAX_NAMED
+from app.live.presence.room import (
+    MAX_NAMES_SHOWN,
+    MAX_PROCESSES,
+    MAX_TYPISTS,
+    PUBLISH_INTERVAL_SECONDS,
+    REFRESH_SECONDS,
+)
+from app.live.presence.service import EXPIRY_SECONDS, LINGER_SECONDS, MAX_MESSAGES_PER_TICK, TYPING_SECONDS, Presence
 from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import GUEST, Viewer
@@ -57,7 +63,7 @@ class World:
     def send(self, text: str) -> None:
         self.said.append(json.loads(text))
         for process in [] if self.is_cut else self.processes:
-            process.hear(text)
+            process.receive(text)
 
     def crash(self, process: Presence) -> None:
         """Nothing more comes from it, not even a word of farewell."""
@@ -67,9 +73,9 @@ class World:
         """Every process looks as often as it does."""
         until = self.now + seconds
         while self.now < until:
-            self.now = min(until, self.now + service.LOOK)
+            self.now = min(until, self.now + service.TICK_SECONDS)
             for process in self.processes:
-                for watcher in process.look():
+                for watcher in process.run_due():
                     watcher.wake()
 
 
@@ -149,7 +155,7 @@ def test_a_person_is_one_however_many_streams_they_have(world: World) -> None:
     world.passes(2)
     assert [looker.told[-1]["count"] for looker in lookers] == [1, 1, 1]
     lookers[0].leave()
-    world.passes(LINGER + 2)
+    world.passes(LINGER_SECONDS + 2)
     assert lookers[1].sees == ["Alice"]
 
 
@@ -181,7 +187,7 @@ def test_only_what_can_be_commented_on_is_a_place_to_be(world: World) -> None:
     topics = [Topic.account(ALICE.user_id), Topic("Commentable", "Article")]
     alice = Looker(process, ALICE, topics)
     process.types(topics[0], ALICE)
-    world.passes(REFRESH + 1)
+    world.passes(REFRESH_SECONDS + 1)
     assert (alice.told, world.said, process.topics) == ([], [], 0)
 
 
@@ -203,7 +209,7 @@ def test_who_goes_is_gone_a_little_later(world: World) -> None:
     alice, bob, guest = Looker(here, ALICE), Looker(there, BOB), Looker(here)
     world.passes(2)
     alice.leave(), guest.leave()
-    world.passes(LINGER - 1)
+    world.passes(LINGER_SECONDS - 1)
     assert sorted(bob.sees) == ["Alice", "Bob"]
     world.passes(3)
     assert (bob.sees, bob.told[-1]["guests"]) == (["Bob"], 0)
@@ -216,7 +222,7 @@ def test_who_reconnects_has_never_left(world: World) -> None:
     seen = len(bob.told)
     for _ in range(5):
         alice.leave(), guest.leave()
-        world.passes(LINGER - 1)
+        world.passes(LINGER_SECONDS - 1)
         alice, guest = Looker(here, ALICE), Looker(here)
         world.passes(2)
     assert len(bob.told) == seen
@@ -245,12 +251,12 @@ def test_a_process_that_ends_says_so(world: World) -> None:
 def test_the_ghosts_of_a_process_that_died_are_gone_by_the_bound(world: World) -> None:
     here, there = world.process(), world.process()
     alice, _ = Looker(here, ALICE), Looker(there, BOB)
-    world.passes(3 * EXPIRY)
+    world.passes(3 * EXPIRY_SECONDS)
     assert sorted(alice.sees) == ["Alice", "Bob"]
     world.crash(there)
-    world.passes(EXPIRY - REFRESH - 1)
+    world.passes(EXPIRY_SECONDS - REFRESH_SECONDS - 1)
     assert sorted(alice.sees) == ["Alice", "Bob"]
-    world.passes(REFRESH + 1 + SAY_EVERY + service.LOOK)
+    world.passes(REFRESH_SECONDS + 1 + PUBLISH_INTERVAL_SECONDS + service.TICK_SECONDS)
     assert alice.sees == ["Alice"]
 
 
@@ -259,11 +265,11 @@ def test_without_the_others_each_has_its_own(world: World) -> None:
     alice, bob = Looker(here, ALICE), Looker(there, BOB)
     world.passes(2)
     world.is_cut = True
-    world.passes(EXPIRY + 1)
+    world.passes(EXPIRY_SECONDS + 1)
     assert (alice.sees, bob.sees) == (["Alice"], ["Bob"])
     world.is_cut = False
     for process in world.processes:
-        process.doubt()
+        process.resync()
     world.passes(2)
     assert sorted(alice.sees) == sorted(bob.sees) == ["Alice", "Bob"]
 
@@ -273,10 +279,10 @@ def test_nothing_is_kept_of_a_topic_that_nobody_is_at(world: World) -> None:
     alice, bob = Looker(here, ALICE), Looker(there, BOB)
     world.passes(2)
     alice.leave(), bob.leave()
-    world.passes(LINGER + 2)
+    world.passes(LINGER_SECONDS + 2)
     assert (here.topics, there.topics) == (0, 0)
     world.said.clear()
-    world.passes(2 * REFRESH)
+    world.passes(2 * REFRESH_SECONDS)
     assert world.said == []
 
 
@@ -292,7 +298,7 @@ def test_typing_ends_by_itself(world: World) -> None:
         process.types(ARTICLE, ALICE)
         world.passes(3)
         assert (bob.sees_typing, bob.told[-1]["typing_count"]) == (["Alice"], 1)
-    world.passes(TYPING - 3 + SAY_EVERY)
+    world.passes(TYPING_SECONDS - 3 + PUBLISH_INTERVAL_SECONDS)
     assert (bob.sees_typing, bob.told[-1]["typing_count"]) == ([], 0)
 
 
@@ -332,9 +338,9 @@ def test_who_comes_and_goes_all_the_time_is_told_once_a_second(world: World) -> 
     for number in range(40):
         Looker(there, named(f"{number}"))
         world.passes(0.25)
-    assert len(rolls(world)) <= 10 / SAY_EVERY
-    assert alice.woken - woken[0] <= 10 / SAY_EVERY
-    assert bob.woken - woken[1] <= 10 / SAY_EVERY
+    assert len(rolls(world)) <= 10 / PUBLISH_INTERVAL_SECONDS
+    assert alice.woken - woken[0] <= 10 / PUBLISH_INTERVAL_SECONDS
+    assert bob.woken - woken[1] <= 10 / PUBLISH_INTERVAL_SECONDS
     world.passes(2)
     assert alice.told[-1]["count"] == bob.told[-1]["count"] == 42
 
@@ -348,7 +354,7 @@ def test_a_crowd_is_told_less_often(world: World) -> None:
         Looker(process, named(f"Another {number}"))
         world.passes(1)
     assert 2 <= crowd[0].woken - woken <= 3
-    assert crowd[0].sees == [f"{number}" for number in range(SHOWN)], "who came first stands first"
+    assert crowd[0].sees == [f"{number}" for number in range(MAX_NAMES_SHOWN)], "who came first stands first"
 
 
 def test_typing_is_told_no_more_than_once_a_second(world: World) -> None:
@@ -366,7 +372,7 @@ def test_who_stays_is_said_again_and_told_once(world: World) -> None:
     world.passes(3)
     world.said.clear()
     woken = alice.woken
-    world.passes(3 * REFRESH)
+    world.passes(3 * REFRESH_SECONDS)
     assert 4 <= len(world.said) <= 6
     assert alice.woken == woken
 
@@ -374,7 +380,7 @@ def test_who_stays_is_said_again_and_told_once(world: World) -> None:
 def test_a_process_that_begins_is_answered_and_need_not_wait(world: World) -> None:
     here = world.process()
     Looker(here, ALICE)
-    world.passes(REFRESH / 2)
+    world.passes(REFRESH_SECONDS / 2)
     bob = Looker(world.process(), BOB)
     world.passes(2)
     assert sorted(bob.sees) == ["Alice", "Bob"]
@@ -385,25 +391,25 @@ def test_a_process_that_begins_is_answered_and_need_not_wait(world: World) -> No
 
 def test_a_roll_names_some_and_counts_the_rest(world: World) -> None:
     here, there = world.process(), world.process()
-    for number in range(NAMED + 10):
+    for number in range(MAX_NAMED + 10):
         Looker(there, Viewer(uuid4(), "🦜" * 29 + str(number % 10)))
     alice = Looker(here, ALICE)
     world.passes(3)
-    assert {len(roll["people"]) for roll in rolls(world)} == {1, NAMED}
-    assert (len(alice.sees), alice.told[-1]["count"]) == (SHOWN, NAMED + 11)
-    assert max(len(json.dumps(said, ensure_ascii=False)) for said in world.said) < LONGEST / 2
+    assert {len(roll["people"]) for roll in rolls(world)} == {1, MAX_NAMED}
+    assert (len(alice.sees), alice.told[-1]["count"]) == (MAX_NAMES_SHOWN, MAX_NAMED + 11)
+    assert max(len(json.dumps(said, ensure_ascii=False)) for said in world.said) < MAX_MESSAGE_LENGTH / 2
 
 
 def test_no_more_than_so_many_are_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     process = world.process()
     alice = Looker(process, ALICE)
-    for number in range(PROCESSES + 5):
-        process.hear(a_roll(process=f"{number}", guests=1))
-    for number in range(TYPISTS + 5):
+    for number in range(MAX_PROCESSES + 5):
+        process.receive(a_roll(process=f"{number}", guests=1))
+    for number in range(MAX_TYPISTS + 5):
         process.types(ARTICLE, named(f"{number}"))
     world.passes(2)
-    assert (alice.told[-1]["guests"], alice.told[-1]["typing_count"]) == (PROCESSES, TYPISTS)
-    monkeypatch.setattr(service, "ROOMS", 2)
+    assert (alice.told[-1]["guests"], alice.told[-1]["typing_count"]) == (MAX_PROCESSES, MAX_TYPISTS)
+    monkeypatch.setattr(service, "MAX_ROOMS", 2)
     bob = Looker(process, BOB, [OTHER, Topic("Page", "1"), ARTICLE])
     world.passes(2)
     assert {said["topic"] for said in bob.told} == {"Article/1", "Article/2"}
@@ -413,19 +419,19 @@ def test_no_more_than_so_many_are_kept(world: World, monkeypatch: pytest.MonkeyP
 
 def test_many_topics_are_told_of_a_few_at_a_time(world: World) -> None:
     process = world.process()
-    for number in range(ROLLS + 100):
+    for number in range(MAX_MESSAGES_PER_TICK + 100):
         Looker(process, ALICE, [Topic("Article", str(number))])
-    world.passes(service.LOOK)
-    assert len(world.said) == ROLLS
-    world.passes(service.LOOK)
-    assert len({said["topic"] for said in world.said}) == ROLLS + 100
+    world.passes(service.TICK_SECONDS)
+    assert len(world.said) == MAX_MESSAGES_PER_TICK
+    world.passes(service.TICK_SECONDS)
+    assert len({said["topic"] for said in world.said}) == MAX_MESSAGES_PER_TICK + 100
 
 
 def test_one_stream_and_one_network_open_so_many_rooms_and_others_open_theirs(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "ROOMS_PER_STREAM", 3)
-    monkeypatch.setattr(service, "ROOMS_PER_NETWORK", 5)
+    monkeypatch.setattr(service, "MAX_ROOMS_PER_STREAM", 3)
+    monkeypatch.setattr(service, "MAX_ROOMS_PER_NETWORK", 5)
     process = world.process()
     invented = [[Topic("Article", f"invented {stream} {number}") for number in range(10)] for stream in range(3)]
     attack = [Looker(process, GUEST, topics, "198.51.100.7") for topics in invented]
@@ -436,7 +442,7 @@ def test_one_stream_and_one_network_open_so_many_rooms_and_others_open_theirs(
     assert sorted(alice.sees) == sorted(neighbour.sees) == ["Alice", "Bob"], "Bob's network may enter an existing room"
     for stream in attack:
         stream.leave()
-    world.passes(LINGER + 3)
+    world.passes(LINGER_SECONDS + 3)
     assert process.topics == 1
     Looker(process, GUEST, invented[2], "198.51.100.7")
     assert process.topics == 4, "its rooms were given back"
@@ -460,10 +466,10 @@ GARBAGE = {
     "no topic": a_roll(topic="Article"),
     "a count below nothing": a_roll(guests=-1),
     "a count beyond everybody": a_roll(more=10**9),
-    "too many names": a_roll(people=[{"id": str(uuid4()), "username": "M"}] * (NAMED + 1)),
+    "too many names": a_roll(people=[{"id": str(uuid4()), "username": "M"}] * (MAX_NAMED + 1)),
     "a name without end": a_roll(people=[{"id": str(uuid4()), "username": "M" * 101}]),
     "no id": a_roll(people=[{"id": "1", "username": "Mallory"}]),
-    "too long": a_roll(more_to_say="x" * LONGEST),
+    "too long": a_roll(more_to_say="x" * MAX_MESSAGE_LENGTH),
     "half a character": a_roll(topic="Article/\ud800"),
 }
 
@@ -473,7 +479,7 @@ def test_garbage_is_a_line_in_the_log(world: World, caplog: pytest.LogCaptureFix
     process = world.process()
     alice = Looker(process, ALICE)
     with caplog.at_level(logging.WARNING):
-        process.hear(text)
+        process.receive(text)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     world.passes(2)
     assert (alice.sees, alice.told[-1]["guests"]) == (["Alice"], 0)
@@ -482,7 +488,7 @@ def test_garbage_is_a_line_in_the_log(world: World, caplog: pytest.LogCaptureFix
 def test_what_a_newer_release_says_beside_is_passed_over(world: World) -> None:
     process = world.process()
     alice = Looker(process, ALICE)
-    process.hear(a_roll(mood="good"))
+    process.receive(a_roll(mood="good"))
     world.passes(2)
     assert alice.sees == ["Alice", "Mallory"]
 
@@ -496,11 +502,11 @@ pytestmark = pytest.mark.sqlite_only  # the database holds nothing of it
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same in a twentieth of the time."""
-    for name in ("LOOK", "EXPIRY", "LINGER"):
+    for name in ("TICK_SECONDS", "EXPIRY_SECONDS", "LINGER_SECONDS"):
         monkeypatch.setattr(service, name, getattr(service, name) / 20)
-    for name in ("SAY_EVERY", "REFRESH"):
+    for name in ("PUBLISH_INTERVAL_SECONDS", "REFRESH_SECONDS"):
         monkeypatch.setattr(room, name, getattr(room, name) / 20)
-    monkeypatch.setattr(room, "PAUSES", (0.05, 0.5))
+    monkeypatch.setattr(room, "NOTIFY_INTERVAL_SECONDS", (0.05, 0.5))
 
 
 @asynccontextmanager
@@ -624,7 +630,7 @@ async def test_the_people_of_a_process_that_crashed_are_gone(settings: Settings)
         async with looking(here, alice) as hers, looking(there, bob):
             await hers.sees("Alice", "Bob")
             with pytest.raises(AssertionError):  # for longer than the bound, as long as it says so
-                await hers.sees("Alice", timeout=1.2 * service.EXPIRY)
+                await hers.sees("Alice", timeout=1.2 * service.EXPIRY_SECONDS)
             await there._tasks.cancel()
             assert (await hers.sees("Alice", timeout=PATIENCE))["count"] == 1
 
@@ -650,7 +656,7 @@ async def test_without_redis_everything_else_goes_on(settings: Settings, redis_s
 async def test_a_process_that_is_closed_in_order_takes_its_people_with_it(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "EXPIRY", 60.0)
+    monkeypatch.setattr(service, "EXPIRY_SECONDS", 60.0)
     async with AsyncExitStack() as there, Parley(settings, LIVE_MODELS) as here:
         leaving = await there.enter_async_context(Parley(settings, LIVE_MODELS))
         await wait_until(lambda: here.hints.flowing and leaving.hints.flowing, "Redis")
@@ -658,14 +664,14 @@ async def test_a_process_that_is_closed_in_order_takes_its_people_with_it(
         async with looking(here, alice) as hers:
             await there.enter_async_context(looking(leaving, bob))
             await hers.sees("Alice", "Bob")
-            monkeypatch.setattr(service, "LINGER", 60.0)  # it is the process that says so, not Bob
+            monkeypatch.setattr(service, "LINGER_SECONDS", 60.0)  # it is the process that says so, not Bob
             await there.aclose()
             await hers.sees("Alice")
 
 
 @pytest.mark.usefixtures("hurried")
 async def test_who_is_signed_out_elsewhere_is_gone_at_once(parley: Parley, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "LINGER", 60.0)
+    monkeypatch.setattr(service, "LINGER_SECONDS", 60.0)
     alice, bob = await enrol(parley, "Alice"), await enrol(parley, "Bob")
 
     async def authorise() -> Viewer:

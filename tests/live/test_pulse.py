@@ -4,7 +4,7 @@ import asyncio
 
 import uvloop
 
-from app.live.heartbeats import TICK, Pulse
+from app.live.heartbeats import TICK_SECONDS, Heartbeats
 from tests.support.waiting import wait_until
 
 
@@ -12,78 +12,78 @@ class Sleeper:
     def __init__(self) -> None:
         self.beats = 0
 
-    def beat(self) -> None:
+    def on_heartbeat_due(self) -> None:
         self.beats += 1
 
 
 async def test_each_is_told_once_in_the_order_in_which_they_are_due() -> None:
-    pulse, told = Pulse(), list[str]()
+    heartbeats, told = Heartbeats(), list[str]()
 
     class Named(Sleeper):
         def __init__(self, name: str) -> None:
             super().__init__()
             self.name = name
 
-        def beat(self) -> None:
+        def on_heartbeat_due(self) -> None:
             told.append(self.name)
 
-    pulse.set(Named("late"), 6 * TICK)
-    pulse.set(Named("early"), 0)
-    pulse.set(Named("middle"), 3 * TICK)
-    await wait_until(lambda: not len(pulse), "all to be told")
+    heartbeats.set(Named("late"), 6 * TICK_SECONDS)
+    heartbeats.set(Named("early"), 0)
+    heartbeats.set(Named("middle"), 3 * TICK_SECONDS)
+    await wait_until(lambda: not len(heartbeats), "all to be told")
     assert told == ["early", "middle", "late"]
 
 
 async def test_nobody_is_told_early() -> None:
-    pulse, sleeper, clock = Pulse(), Sleeper(), asyncio.get_running_loop().time
+    heartbeats, sleeper, clock = Heartbeats(), Sleeper(), asyncio.get_running_loop().time
     began = clock()
-    pulse.set(sleeper, 0.05)
+    heartbeats.set(sleeper, 0.05)
     await wait_until(lambda: sleeper.beats, "the beat")
     assert clock() - began >= 0.05
 
 
 async def test_the_last_time_that_was_set_counts() -> None:
-    pulse, alice, bob = Pulse(), Sleeper(), Sleeper()
-    pulse.set(alice, 0)
-    pulse.set(alice, 60)
-    pulse.set(bob, TICK)
+    heartbeats, alice, bob = Heartbeats(), Sleeper(), Sleeper()
+    heartbeats.set(alice, 0)
+    heartbeats.set(alice, 60)
+    heartbeats.set(bob, TICK_SECONDS)
     await wait_until(lambda: bob.beats, "bob's beat")
     assert alice.beats == 0
-    pulse.set(alice, 0)
+    heartbeats.set(alice, 0)
     await wait_until(lambda: alice.beats, "alice's beat")
-    pulse.close()
+    heartbeats.close()
 
 
 async def test_who_is_forgotten_is_not_told_and_not_kept() -> None:
-    pulse, alice, bob = Pulse(), Sleeper(), Sleeper()
-    pulse.set(alice, 0)
-    pulse.set(bob, TICK)
-    pulse.forget(alice)
-    pulse.forget(alice)
-    assert len(pulse) == 1
+    heartbeats, alice, bob = Heartbeats(), Sleeper(), Sleeper()
+    heartbeats.set(alice, 0)
+    heartbeats.set(bob, TICK_SECONDS)
+    heartbeats.forget(alice)
+    heartbeats.forget(alice)
+    assert len(heartbeats) == 1
     await wait_until(lambda: bob.beats, "bob's beat")
     assert alice.beats == 0
 
 
 async def test_who_is_told_may_set_the_next_at_once() -> None:
-    pulse = Pulse()
+    heartbeats = Heartbeats()
 
     class Heart(Sleeper):
-        def beat(self) -> None:
-            super().beat()
-            pulse.set(self, 0)
+        def on_heartbeat_due(self) -> None:
+            super().on_heartbeat_due()
+            heartbeats.set(self, 0)
 
     heart = Heart()
-    pulse.set(heart, 0)
+    heartbeats.set(heart, 0)
     await wait_until(lambda: heart.beats > 3, "the fourth beat")
-    pulse.close()
+    heartbeats.close()
 
 
 def test_a_beat_that_is_overdue_leaves_the_next_one_working_on_uvloop() -> None:
     async def sessions() -> tuple[int, int]:
-        pulse, alice, bob = Pulse(), Sleeper(), Sleeper()
-        pulse.set(alice, -1)
-        pulse.set(bob, 0)
+        heartbeats, alice, bob = Heartbeats(), Sleeper(), Sleeper()
+        heartbeats.set(alice, -1)
+        heartbeats.set(bob, 0)
         await wait_until(lambda: alice.beats and bob.beats, "both beats")
         return alice.beats, bob.beats
 

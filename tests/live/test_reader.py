@@ -6,7 +6,7 @@ import asyncio
 import random
 from unittest import mock
 
-from app.live.read.reader import LATE_AT_ONCE, Reader
+from app.live.read.reader import MAX_CONCURRENT_CHUNK_READS, Reader
 from app.live.topics import Topic
 from tests.live.simulation import MODELS, Store, in_memory
 
@@ -26,7 +26,7 @@ async def test_news_do_not_wait_for_those_who_catch_up() -> None:
             news = await reader.news(first, "known", 0, most=1)
             assert news
             assert news.head == 0
-            assert reader.reads == LATE_AT_ONCE + 1, "the other sessions that catch up wait for a slot"
+            assert reader.reads == MAX_CONCURRENT_CHUNK_READS + 1, "the other sessions that catch up wait for a slot"
         finally:
             for task in catching_up:
                 task.cancel()

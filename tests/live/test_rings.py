@@ -4,7 +4,7 @@ from types import MappingProxyType
 from uuid import UUID, uuid4
 
 from app.comments.comments import COMMENT
-from app.live.read.backlog import Ring
+from app.live.read.backlog import Backlog
 from app.live.read.changes import Change, Frame
 from app.live.viewers import Kind
 
@@ -14,42 +14,42 @@ def change(seq: int, id: UUID | None = None, size: int = 10) -> Change:
     return Change(COMMENT, id or uuid4(), seq, 1, None, MappingProxyType(dict.fromkeys(Kind, frame)))
 
 
-def seqs(ring: Ring, after: int) -> list[int]:
-    return [change.seq for change in ring.after(after)]
+def seqs(backlog: Backlog, after: int) -> list[int]:
+    return [change.seq for change in backlog.after(after)]
 
 
 def test_a_ring_answers_what_is_newer() -> None:
-    ring = Ring(5, 10, 1_000)
-    ring.extend([change(6), change(7), change(9)])
-    assert seqs(ring, 5) == [6, 7, 9]
-    assert seqs(ring, 7) == [9]
-    assert seqs(ring, 9) == []
+    backlog = Backlog(5, 10, 1_000)
+    backlog.extend([change(6), change(7), change(9)])
+    assert seqs(backlog, 5) == [6, 7, 9]
+    assert seqs(backlog, 7) == [9]
+    assert seqs(backlog, 9) == []
 
 
 def test_an_object_is_there_once_as_it_is_now() -> None:
-    ring, id_ = Ring(0, 10, 1_000), uuid4()
+    backlog, id_ = Backlog(0, 10, 1_000), uuid4()
     old = change(1, id_)
-    ring.extend([old, change(2)])
-    ring.extend([change(3, id_)])
-    assert seqs(ring, 0) == [2, 3]
-    assert ring.supersedes(old)
-    assert not ring.supersedes(change(3, id_))
-    assert not ring.supersedes(change(1))
+    backlog.extend([old, change(2)])
+    backlog.extend([change(3, id_)])
+    assert seqs(backlog, 0) == [2, 3]
+    assert backlog.supersedes(old)
+    assert not backlog.supersedes(change(3, id_))
+    assert not backlog.supersedes(change(1))
 
 
 def test_the_oldest_leave_and_raise_the_floor() -> None:
-    ring = Ring(0, 2, 1_000)
-    ring.extend(change(seq) for seq in (1, 2, 3, 4))
-    assert (ring.floor, len(ring)) == (2, 2)
-    assert seqs(ring, 2) == [3, 4]
+    backlog = Backlog(0, 2, 1_000)
+    backlog.extend(change(seq) for seq in (1, 2, 3, 4))
+    assert (backlog.floor, len(backlog)) == (2, 2)
+    assert seqs(backlog, 2) == [3, 4]
 
 
 def test_bytes_are_bounded_too() -> None:
-    ring = Ring(0, 100, 30)
-    ring.extend([change(1, size=20), change(2, size=20)])
-    assert (ring.floor, seqs(ring, 1)) == (1, [2])
-    ring.extend([change(3, size=31)])
-    assert (ring.floor, len(ring)) == (3, 0)
+    backlog = Backlog(0, 100, 30)
+    backlog.extend([change(1, size=20), change(2, size=20)])
+    assert (backlog.floor, seqs(backlog, 1)) == (1, [2])
+    backlog.extend([change(3, size=31)])
+    assert (backlog.floor, len(backlog)) == (3, 0)
 
 
 def test_frames_that_kinds_of_viewers_share_count_once() -> None:

@@ -94,7 +94,7 @@ def test_somebody_who_floods_the_channel_writes_a_line_a_minute_into_the_log(
     presence = SealedPresence(Presence(frozenset({"Article"}), lambda text: None), time.process(), time)
     for _ in range(3):
         for _ in range(1_000):
-            presence.hear("Mallory is everywhere")
+            presence.receive("Mallory is everywhere")
         time.now += WARN_EVERY_SECONDS
     lines = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert len(lines) == 3

@@ -17,7 +17,7 @@ from app.live.cursors import write_cursor
 from app.live.read.feeds import Feeds
 from app.live.read.reader import Chunk, News
 from app.live.service import Parley
-from app.live.stream.session import BATCH, Session
+from app.live.stream.session import BATCH_BYTES, Session
 from app.live.topics import Topic
 from app.live.viewers import GUEST, LoginEnded, Viewer
 from app.live.write.sequences import renew_epoch
@@ -168,7 +168,7 @@ async def test_another_process_may_be_further(parley: Parley, alice: Viewer) -> 
         async with reading(parley.feeds, cursors=[write_cursor(await epoch_of(parley), {ARTICLE: 1})]) as reader:
             assert (await reader.next()).event == "heartbeat"
             await say(parley, alice, "hello again")
-            parley.feeds.doubt()
+            parley.feeds.resync()
             assert (await reader.next()).model["body"] == "hello again"
 
 
@@ -225,7 +225,7 @@ async def test_a_login_that_ends_while_it_is_checked_is_checked_again(parley: Pa
         if len(checks) > 1:
             raise LoginEnded("signed_out")
         await logins.sign_in(parley, "alice@example.com", "talk among friends", remember=False)
-        await parley.feeds[account].freshen()  # the account's topic has moved since the check began
+        await parley.feeds[account].refresh()  # the account's topic has moved since the check began
         return alice
 
     async with reading(parley.feeds, ARTICLE, account, viewer=alice, authorise=authorise) as reader:
@@ -244,7 +244,7 @@ async def test_what_was_read_while_a_login_ended_is_not_sent(
         nonlocal ended
         chunk = await read(*args, **options)
         await logins.sign_in(parley, "alice@example.com", "talk among friends", remember=False)
-        await parley.feeds[account].freshen()
+        await parley.feeds[account].refresh()
         ended = True
         return chunk
 
@@ -295,7 +295,7 @@ async def test_a_reader_who_does_not_read_holds_no_more_than_a_batch(parley: Par
         for number in range(30):
             await say(parley, alice, f"{number} " + "x" * 9_000)
         chunk = await anext(slow._stream)
-        assert len(chunk) < BATCH + 11_000
+        assert len(chunk) < BATCH_BYTES + 11_000
         slow._waiting += slow._parser.feed(chunk)
         bodies = [(await slow.until("create.success")).model["body"].split()[0] for _ in range(30)]
         assert bodies == [str(number) for number in range(30)]
@@ -430,7 +430,7 @@ async def test_what_was_erased_while_it_was_read_is_not_sent(
         await take_back(parley, alice, secret)
         for number in range(more):
             await say(parley, alice, f"number {number}")
-        await parley.feeds[ARTICLE].freshen()
+        await parley.feeds[ARTICLE].refresh()
         go_on.set()
         blocks = [await waiting] + [await reader.next() for _ in range(more)]
     assert not [block for block in blocks if "a secret" in (block.data or "")]

@@ -104,9 +104,9 @@ def caught(**parts: Any) -> str:
 
 
 class FeedThatReadsOnce(Feed):
-    def look(self) -> None:
+    def request_read(self) -> None:
         if not self._looking:
-            super().look()
+            super().request_read()
 
 
 class FeedsThatReadOnce(Feeds):
@@ -151,7 +151,7 @@ class SessionThatSkipsBelowTheRing(Session):
 
     def _at_hand(self) -> tuple[bytes, bool]:
         for place in self._places:
-            place.at = max(place.at, place.feed.ring.floor)
+            place.at = max(place.at, place.feed.backlog.floor)
         return super()._at_hand()
 
 

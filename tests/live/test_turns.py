@@ -5,21 +5,21 @@ import sqlite3
 import time
 from collections import Counter
 
-from app.live.pacing import SERIES, Turns
+from app.live.pacing import TURNS_PER_PAUSE, Pacing
 from tests.support.waiting import end
 
-CROWD = 5 * SERIES
+CROWD = 5 * TURNS_PER_PAUSE
 
 
 async def test_one_has_their_turn_in_each_round_of_the_loop_and_none_is_forgotten() -> None:
-    turns, rounds, round = Turns(), Counter[int](), 0
+    pacing, rounds, round = Pacing(), Counter[int](), 0
 
     async def wait() -> None:
-        await turns.take()
+        await pacing.wait_turn()
         rounds[round] += 1
 
     waiting = [asyncio.create_task(wait()) for _ in range(CROWD)]
-    waiting[SERIES].cancel()
+    waiting[TURNS_PER_PAUSE].cancel()
     while not all(task.done() for task in waiting):
         await asyncio.sleep(0)
         round += 1
@@ -28,11 +28,11 @@ async def test_one_has_their_turn_in_each_round_of_the_loop_and_none_is_forgotte
 
 
 async def test_threads_have_the_interpreter_while_many_take_turns() -> None:
-    turns = Turns()
+    pacing = Pacing()
 
     async def keep_busy() -> None:
         while True:
-            await turns.take()
+            await pacing.wait_turn()
             until = time.perf_counter() + 0.0003
             while time.perf_counter() < until:
                 pass

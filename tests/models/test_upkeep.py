@@ -84,7 +84,7 @@ async def test_it_goes_on_after_a_failure(
 
     monkeypatch.setattr(maintenance, "EVERY", 0.01)
     monkeypatch.setattr(maintenance, "once", failing)
-    keeping = asyncio.create_task(maintenance.keep_up(parley))
+    keeping = asyncio.create_task(maintenance.run_maintenance(parley))
     await wait_until(lambda: len(times) >= 3, "the third time")
     await end(keeping)
     (first, *_) = [record for record in caplog.records if record.name == "app.maintenance"]

@@ -49,9 +49,9 @@ def cut(patch: pytest.MonkeyPatch) -> None:
         patch.setitem(sys.modules, "sniffio", None)  # (4)
     patch.setattr(database, "_prepare_sqlite", _without_waiting(database._prepare_sqlite))  # (5)
     patch.setattr(uvicorn.server, "asyncio", ShortSleeps())  # (6)
-    for name in ("SQLITE_WAIT", "POSTGRES_ANSWER", "POOL_WAIT"):
+    for name in ("SQLITE_LOCK_TIMEOUT_SECONDS", "POSTGRES_RESPONSE_TIMEOUT_SECONDS", "POOL_TIMEOUT_SECONDS"):
         patch.setattr(database, name, DATABASE_WAIT_SECONDS)
-    patch.setattr(database, "POSTGRES_STATEMENT", f"{DATABASE_WAIT_SECONDS}s")
+    patch.setattr(database, "POSTGRES_STATEMENT_TIMEOUT", f"{DATABASE_WAIT_SECONDS}s")
 
 
 class ShortSleeps:

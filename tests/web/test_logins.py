@@ -385,7 +385,7 @@ async def test_an_open_stream_is_no_activity_and_a_request_is(
 
 async def write_elsewhere(served: Parley) -> None:
     """The stream is woken, and looks at its login again."""
-    served.feeds.doubt()
+    served.feeds.resync()
 
 
 async def test_activity_is_noted_now_and_then_only(alice: httpx.AsyncClient, served: Parley) -> None:

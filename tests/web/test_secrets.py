@@ -423,8 +423,8 @@ def settings(settings: Settings, redis_server: RedisServer, smtp_url: str, monke
     """As an operator has it, but for TLS. A statement that waits for a lock soon gives up."""
     from app.settings import Settings
 
-    monkeypatch.setattr(database, "SQLITE_WAIT", 0.2)
-    monkeypatch.setattr(database, "POSTGRES_STATEMENT", "300ms")
+    monkeypatch.setattr(database, "SQLITE_LOCK_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(database, "POSTGRES_STATEMENT_TIMEOUT", "300ms")
     return Settings(
         _env_file=None,
         environment="production",

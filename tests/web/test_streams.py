@@ -630,7 +630,7 @@ async def test_nothing_is_sent_after_a_login_has_ended(
             unheard.setattr(served.hints, "_on_hint", lambda gid: None)
             await alice.delete("/api/session")
             await write(bob, "Not for her")
-        served.feeds.doubt()
+        served.feeds.resync()
         await stream.ended()
     assert [block.event for block in stream.blocks if block.data][-1] == "auth"
 

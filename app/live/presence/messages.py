@@ -9,12 +9,12 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
-from app.live.model import LONGEST_TOPIC
+from app.live.model import MAX_TOPIC_LENGTH
 from app.live.viewers import Viewer
 
-NAMED = 50  # people that a roll names; the rest are a number
-LONGEST = 32_768  # characters of a message: twice what fifty of the longest names take
-MOST = 1_000_000  # people or guests that a roll may speak of
+MAX_NAMED = 50  # people that a roll names; the rest are a number
+MAX_MESSAGE_LENGTH = 32_768  # characters of a message: twice what fifty of the longest names take
+MAX_COUNT = 1_000_000  # people or guests that a roll may speak of
 NAMELESS = "?"
 
 # Control characters, surrogates, line breaks, and characters that change the direction of the text around (UAX #9).
@@ -40,16 +40,16 @@ class Person(BaseModel):
         return cls(id=viewer.user_id, username=viewer.username) if viewer.user_id and viewer.username else None
 
 
-Count = Annotated[int, Field(ge=0, le=MOST)]
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 
 
-class Roll(BaseModel):
+class PresenceMessage(BaseModel):
     """Who is at a topic in one process. With `asks`, that one wants to hear the others'."""
 
     kind: Literal["roll"] = "roll"
     process: Annotated[str, Field(min_length=1, max_length=64)]
-    topic: Annotated[str, Field(max_length=LONGEST_TOPIC)]
-    people: Annotated[list[Person], Field(max_length=NAMED)]
+    topic: Annotated[str, Field(max_length=MAX_TOPIC_LENGTH)]
+    people: Annotated[list[Person], Field(max_length=MAX_NAMED)]
     more: Count
     guests: Count
     asks: bool = False
@@ -64,25 +64,25 @@ class Typing(BaseModel):
 
     kind: Literal["typing"] = "typing"
     process: Annotated[str, Field(min_length=1, max_length=64)]
-    topic: Annotated[str, Field(max_length=LONGEST_TOPIC)]
+    topic: Annotated[str, Field(max_length=MAX_TOPIC_LENGTH)]
     person: Person
     goes_on: bool
 
 
-class Farewell(BaseModel):
+class ProcessEndMessage(BaseModel):
     """This process ends."""
 
     kind: Literal["farewell"] = "farewell"
     process: Annotated[str, Field(min_length=1, max_length=64)]
 
 
-Message = Roll | Typing | Farewell
+Message = PresenceMessage | Typing | ProcessEndMessage
 
 _MESSAGES: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
 
 
 def parse(text: str) -> Message:
     """What a process has said. Raises ValueError."""
-    if len(text) > LONGEST:
-        raise ValueError(f"more than {LONGEST} characters")
+    if len(text) > MAX_MESSAGE_LENGTH:
+        raise ValueError(f"more than {MAX_MESSAGE_LENGTH} characters")
     return _MESSAGES.validate_json(text)

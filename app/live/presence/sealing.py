@@ -24,16 +24,16 @@ class SealedPresence:
         self._warn_at = 0.0
         self._ignored = 0
 
-    def hear(self, text: str) -> None:
+    def receive(self, text: str) -> None:
         try:
             opened = self._seals.open(text)
         except BadSeal as error:
             self._ignore(error)
         else:
-            self._presence.hear(opened)
+            self._presence.receive(opened)
 
-    def doubt(self) -> None:
-        self._presence.doubt()
+    def resync(self) -> None:
+        self._presence.resync()
 
     def _ignore(self, error: BadSeal) -> None:
         self._ignored += 1

@@ -29,20 +29,20 @@ from math import inf
 from uuid import uuid4
 
 from app.live.pacing import wake_all
-from app.live.presence.messages import Farewell, Message, Person, Roll, Typing, parse
+from app.live.presence.messages import Message, Person, PresenceMessage, ProcessEndMessage, Typing, parse
 from app.live.presence.room import Room, Watcher
 from app.live.topics import Topic
 from app.live.viewers import Viewer
 
-LOOK = 0.5  # seconds between two looks at what is to be said, told and forgotten
-EXPIRY = 45.0  # seconds that a roll counts: two may be lost
-LINGER = 4.0  # seconds; a browser that reconnects is told to do so after one to three
-TYPING = 6.0  # seconds that typing lasts unless it is said again
-TYPING_EVERY = 1.0  # seconds within which it is not told again
-ROOMS = 10_000  # topics of this process; those that open past that have no presence
-ROOMS_PER_STREAM = 30  # a browser's tabs share a stream; the topics of its other tabs have no presence
-ROOMS_PER_NETWORK = 1_000  # that one network may open; it may also enter rooms that others have opened
-ROLLS = 500  # in one look: more wait for the next, the oldest first
+TICK_SECONDS = 0.5  # seconds between two looks at what is to be said, told and forgotten
+EXPIRY_SECONDS = 45.0  # seconds that a roll counts: two may be lost
+LINGER_SECONDS = 4.0  # seconds; a browser that reconnects is told to do so after one to three
+TYPING_SECONDS = 6.0  # seconds that typing lasts unless it is said again
+TYPING_INTERVAL_SECONDS = 1.0  # seconds within which it is not told again
+MAX_ROOMS = 10_000  # topics of this process; those that open past that have no presence
+MAX_ROOMS_PER_STREAM = 30  # a browser's tabs share a stream; the topics of its other tabs have no presence
+MAX_ROOMS_PER_NETWORK = 1_000  # that one network may open; it may also enter rooms that others have opened
+MAX_MESSAGES_PER_TICK = 500  # in one look: more wait for the next, the oldest first
 
 log = logging.getLogger(__name__)
 
@@ -73,12 +73,12 @@ class Presence:
 
     def enter(self, watcher: Watcher) -> None:
         """Show the viewer of this session at its topics, as far as there are rooms for them."""
-        for topic in islice(filter(self.covers, watcher.topics), ROOMS_PER_STREAM):
+        for topic in islice(filter(self.covers, watcher.topics), MAX_ROOMS_PER_STREAM):
             if room := self._rooms.get(topic) or self._open(topic, watcher.network):
                 room.enter(watcher)
 
     def _open(self, topic: Topic, network: str | None) -> Room | None:
-        if len(self._rooms) >= ROOMS or (network is not None and self._opened[network] >= ROOMS_PER_NETWORK):
+        if len(self._rooms) >= MAX_ROOMS or (network is not None and self._opened[network] >= MAX_ROOMS_PER_NETWORK):
             return None
         self._opened[network] += 1
         room = self._rooms[topic] = Room(topic, network)
@@ -92,7 +92,7 @@ class Presence:
 
     def leave(self, watcher: Watcher, *, at_once: bool = False) -> None:
         """Synchronous, as it runs while a stream is being cancelled. `at_once` is for whose login has ended."""
-        until = -inf if at_once else self._clock() + LINGER
+        until = -inf if at_once else self._clock() + LINGER_SECONDS
         for room in self._rooms_of(watcher):
             room.leave(watcher, until)
             if at_once:
@@ -122,9 +122,9 @@ class Presence:
         person, room = Person.of(viewer), self._rooms.get(topic)
         if person is None or not self.covers(topic):
             return
-        until = self._clock() + TYPING
+        until = self._clock() + TYPING_SECONDS
         if room:
-            if until - room.types_until(person) < TYPING_EVERY:
+            if until - room.types_until(person) < TYPING_INTERVAL_SECONDS:
                 return
             room.type(person, until)
         self._tell_of(topic, person, goes_on=True)
@@ -146,11 +146,11 @@ class Presence:
 
     # -- other processes
 
-    def hear(self, text: str) -> None:
+    def receive(self, text: str) -> None:
         """Take a message of a process, perhaps this one. Its signature is checked: see `app.live.presence.sealing`."""
         try:
             message = parse(text)
-            room = None if isinstance(message, Farewell) else self._rooms.get(Topic.parse(message.topic))
+            room = None if isinstance(message, ProcessEndMessage) else self._rooms.get(Topic.parse(message.topic))
         except ValueError:  # pydantic's are, and so is a BadTopic
             log.warning("presence: ignored a message in a format that this release does not know")
             return
@@ -158,19 +158,19 @@ class Presence:
             self._take(message, room)
 
     def _take(self, message: Message, room: Room | None) -> None:
-        if isinstance(message, Farewell):
+        if isinstance(message, ProcessEndMessage):
             for each in self._rooms.values():
                 each.lose(message.process)
         elif room is None:
             return  # nobody is there here
-        elif isinstance(message, Roll):
-            room.hear(message, self._clock() + EXPIRY)
+        elif isinstance(message, PresenceMessage):
+            room.receive(message, self._clock() + EXPIRY_SECONDS)
         elif message.goes_on:
-            room.type(message.person, self._clock() + TYPING)
+            room.type(message.person, self._clock() + TYPING_SECONDS)
         else:
             room.rest(message.person)
 
-    def doubt(self) -> None:
+    def resync(self) -> None:
         """Something may not have been heard: ask."""
         for room in self._rooms.values():
             room.asks = room.unsaid = True
@@ -178,7 +178,7 @@ class Presence:
     def farewell(self) -> None:
         """This process ends: nobody is here any more."""
         if self._rooms:
-            self._send(Farewell(process=self._process).model_dump_json())
+            self._send(ProcessEndMessage(process=self._process).model_dump_json())
         self._rooms.clear()
         self._opened.clear()
 
@@ -187,13 +187,13 @@ class Presence:
     async def keep(self) -> None:
         """Say, tell and forget for ever."""
         while True:
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(TICK_SECONDS)
             try:
-                await wake_all(self.look())
+                await wake_all(self.run_due())
             except Exception:
                 log.exception("presence")
 
-    def look(self) -> list[Watcher]:
+    def run_due(self) -> list[Watcher]:
         """Do what is due, and answer whom to wake for it. Rolls are said, and sessions told, from nowhere else."""
         now = self._clock()
         due, woken = list[Room](), list[Watcher]()
@@ -205,7 +205,7 @@ class Presence:
                 due.append(room)
             elif room.is_over:
                 self._close(room)
-        for room in nsmallest(ROLLS, due, key=lambda room: room.said_at):
+        for room in nsmallest(MAX_MESSAGES_PER_TICK, due, key=lambda room: room.said_at):
             self._say(room, now)
         return woken
 

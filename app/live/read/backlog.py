@@ -10,7 +10,7 @@ from app.live.read.changes import Change
 NOTHING_ASKED: tuple[int, Sequence[Change]] = (-1, ())  # shared, because most rings stay empty
 
 
-class Ring:
+class Backlog:
     """Everything that changed after `floor`, each object once, as it is now.
 
     Bounded in changes and in bytes: the oldest leave first and raise the floor; who stands below it is served

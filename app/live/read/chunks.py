@@ -9,11 +9,11 @@ from app.live.read.reader import CHUNK_ROWS, Chunk, Reader
 from app.live.tasks import Tasks
 from app.live.topics import Topic
 
-CHUNKS_KEPT = 8  # per topic; dropped when its head moves, or when no session has wanted them between two sweeps
+MAX_CACHED_CHUNKS = 8  # per topic; dropped when its head moves, or when no session has wanted them between two sweeps
 
 
 @dataclass(slots=True)
-class Kept:
+class CachedChunk:
     """A chunk that was read or is being read, and the number of sessions that wait for it."""
 
     task: asyncio.Task[Chunk | None]
@@ -32,7 +32,7 @@ class Chunks:
         self._topic = topic
         self._reader = reader
         self._tasks = tasks
-        self._kept: dict[int, Kept] = {}  # by the seq after which they start
+        self._kept: dict[int, CachedChunk] = {}  # by the seq after which they start
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -68,9 +68,9 @@ class Chunks:
             if chunk:
                 return chunk
 
-    def _begin(self, start: int, head: int, network: str | None) -> Kept:
-        while len(self._kept) >= CHUNKS_KEPT:
+    def _begin(self, start: int, head: int, network: str | None) -> CachedChunk:
+        while len(self._kept) >= MAX_CACHED_CHUNKS:
             del self._kept[next(iter(self._kept))]
         reading = self._reader.chunk(self._topic, start, head, network, wanted=lambda: kept.waiting > 0)
-        kept = Kept(self._tasks.start(reading))
+        kept = CachedChunk(self._tasks.start(reading))
         return kept

@@ -8,7 +8,7 @@ each change once for each kind of viewer, keeps the newest in a ring, moves its 
 2. A failed read leaves the flag up; the next sweep tries again.
 3. A feed exists while somebody watches it. There is nothing to keep for nobody: the database has it all.
 4. A feed without a head does not read. A session that has just opened it reads the heads of all its topics in one
-   statement (`Feeds.freshen`), and the feed takes its own head from that.
+   statement (`Feeds.refresh`), and the feed takes its own head from that.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from typing import Protocol
 from app.database import complain
 from app.live.fair_queue import FairQueue
 from app.live.gids import BadGid, Gid
-from app.live.heartbeats import Pulse, Sleeper
-from app.live.pacing import MAX_WAITING, Turns, wake_all
-from app.live.read.backlog import Ring
+from app.live.heartbeats import HeartbeatListener, Heartbeats
+from app.live.pacing import MAX_WAITING, Pacing, wake_all
+from app.live.read.backlog import Backlog
 from app.live.read.chunks import Chunks
 from app.live.read.reader import Chunk, News, Reader
-from app.live.stats import Awaited
+from app.live.stats import PendingSeqs
 from app.live.tasks import Tasks
 from app.live.topics import BadTopic, Topic
 
-TOPICS_PER_LOOK = 500  # whose heads a sweep compares in one statement
-SWEEP_WITHOUT_HINTS = 1.0  # seconds
-OPENINGS_AT_ONCE = 2  # sessions that read heads; catching up takes longer, and has slots of its own
+TOPICS_PER_STATEMENT = 500  # whose heads a sweep compares in one statement
+FALLBACK_SWEEP_SECONDS = 1.0  # seconds
+MAX_CONCURRENT_HEAD_READS = 2  # sessions that read heads; catching up takes longer, and has slots of its own
 
 log = logging.getLogger(__name__)
 
 
-class Watcher(Sleeper, Protocol):
+class Watcher(HeartbeatListener, Protocol):
     """What a feed knows of a session."""
 
     @property
@@ -54,8 +54,8 @@ class Feed:
     """
 
     __slots__ = (
-        "_awaited", "_awaited_seqs", "_bounds", "_chunks", "_looking", "_reader", "_tasks", "_told",
-        "dirty", "epoch", "head", "key", "reads", "ring", "settled_read", "text", "topic", "watchers",
+        "_awaited", "_bounds", "_chunks", "_looking", "_pending_seqs", "_reader", "_tasks", "_told",
+        "backlog", "dirty", "epoch", "head", "key", "reads", "settled_read", "text", "topic", "watchers",
     )  # fmt: skip
 
     def __init__(self, topic: Topic, reader: Reader, tasks: Tasks, bounds: tuple[int, int]) -> None:
@@ -65,7 +65,7 @@ class Feed:
         self.text = b"%b.0" % self.key  # the head, as cursors have it
         self.epoch: str | None = None
         self.head: int | None = None
-        self.ring = Ring(0, *bounds)
+        self.backlog = Backlog(0, *bounds)
         # In the order in which they came, which is that of their memory: to go through ten thousand is quicker so.
         self.watchers: dict[Watcher, None] = {}
         self.dirty = False
@@ -73,7 +73,7 @@ class Feed:
         self._tasks = tasks
         self._bounds = bounds
         self._told = 0  # the greatest seq that a hint has spoken of since the last read was asked for
-        self._awaited_seqs: Awaited | None = None
+        self._pending_seqs: PendingSeqs | None = None
         self.reads = 0  # number of reads begun, one after the other
         self.settled_read = 0  # the number of the read that the head is from, if that was settled (`Changes.settled`)
         self._looking: asyncio.Task[None] | None = None
@@ -87,21 +87,21 @@ class Feed:
         """
         if seq > max(self._told, self.head or 0):
             self._told = seq
-            self._awaited_seqs = self._awaited_seqs or Awaited(self._reader.counts.lags)
-            self._awaited_seqs.tell(seq)
-            self.look()
+            self._pending_seqs = self._pending_seqs or PendingSeqs(self._reader.stats.lags)
+            self._pending_seqs.add(seq)
+            self.request_read()
 
-    def look(self) -> None:
+    def request_read(self) -> None:
         """Read the topic soon. Before there is a head, an opening is about to read it (4)."""
         self.dirty = True
         if self._looking is None and self.head is not None:
             self._looking = self._tasks.start(self._keep_looking())
 
-    async def freshen(self) -> bool:
+    async def refresh(self) -> bool:
         """Whether a read that began after this call succeeded. When it failed, head and epoch are as before."""
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._awaited = [*(self._awaited or ()), done]
-        self.look()
+        self.request_read()
         return await done
 
     def learn(self, epoch: str, head: int) -> bool:
@@ -109,7 +109,7 @@ class Feed:
         if self.head is None:
             self._hear(News(epoch, head, None))
             if self.dirty:
-                self.look()
+                self.request_read()
             else:
                 self._forget_hints()
         return (epoch, head) == (self.epoch, self.head)
@@ -143,7 +143,7 @@ class Feed:
                     self._forget_hints()
         except Exception as error:
             self.dirty = True  # (2)
-            self._reader.counts.failures += 1
+            self._reader.stats.failures += 1
             complain(log, error, f"reading {self.topic}")
         finally:
             self._looking = None
@@ -160,19 +160,19 @@ class Feed:
     def _forget_hints(self) -> None:
         """A hint may name a seq that does not exist. After the read that it asked for, it must not count any more."""
         self._told = 0
-        self._awaited_seqs = None
+        self._pending_seqs = None
 
     def _hear(self, news: News) -> bool:
         """Whether there is news in it."""
         self.settled_read = self.reads if news.settled else 0
-        if self._awaited_seqs:
-            self._awaited_seqs.reach(news.head)
+        if self._pending_seqs:
+            self._pending_seqs.reach(news.head)
         if (news.epoch, news.head) == (self.epoch, self.head):
             return False
         if news.changes is None:
-            self.ring = Ring(news.head, *self._bounds)
+            self.backlog = Backlog(news.head, *self._bounds)
         else:
-            self.ring.extend(news.changes)
+            self.backlog.extend(news.changes)
         self._chunks = None  # one of these changes may have erased what they hold
         self.epoch, self.head = news.epoch, news.head
         self.text = b"%b.%d" % (self.key, news.head)
@@ -183,10 +183,10 @@ class Feeds:
     """The open feeds of this process, by topic."""
 
     def __init__(self, reader: Reader, *, ring_frames: int = 256, ring_bytes: int = 262_144) -> None:
-        self.counts = reader.counts
-        self.pulse = Pulse()
-        self.turns = Turns()  # of sessions that begin, or catch up
-        self._openings = FairQueue(OPENINGS_AT_ONCE, MAX_WAITING, MAX_WAITING)
+        self.stats = reader.stats
+        self.heartbeats = Heartbeats()
+        self.pacing = Pacing()  # of sessions that begin, or catch up
+        self._openings = FairQueue(MAX_CONCURRENT_HEAD_READS, MAX_WAITING, MAX_WAITING)
         self._reader = reader
         self._bounds = (ring_frames, ring_bytes)
         self._feeds: dict[Topic, Feed] = {}
@@ -211,7 +211,7 @@ class Feeds:
     def open(self, topic: Topic) -> Feed:
         return Feed(topic, self._reader, self._tasks, self._bounds)
 
-    async def freshen(self, unsure: Callable[[], Sequence[Feed]], network: str | None = None) -> bool:
+    async def refresh(self, unsure: Callable[[], Sequence[Feed]], network: str | None = None) -> bool:
         """Read the heads of the feeds that `unsure` returns; it is called when there is a slot. False if a read failed.
 
         One statement reads all of them, and only a feed whose head has moved is read by itself. Networks get the slots
@@ -223,7 +223,7 @@ class Feeds:
         )  # in a task of its own, because cancelling a query costs a connection
         reading.add_done_callback(lambda _: self._openings.release())
         moved = await asyncio.shield(reading)
-        return moved is not None and all(await asyncio.gather(*(feed.freshen() for feed in moved)))
+        return moved is not None and all(await asyncio.gather(*(feed.refresh() for feed in moved)))
 
     async def _read_heads(self, feeds: Sequence[Feed]) -> list[Feed] | None:
         """The feeds whose head has moved, which must be read by themselves; None if the read failed."""
@@ -234,14 +234,14 @@ class Feeds:
         try:
             epoch, heads = await self._reader.heads([feed.topic for feed in feeds])
         except Exception as error:
-            self.counts.failures += 1
+            self.stats.failures += 1
             complain(log, error, f"reading the heads of {len(feeds)} topics")
             return None
         return [feed for feed in feeds if not feed.learn(epoch, heads[feed.topic])]
 
     def leave(self, watcher: Watcher) -> None:
         """Synchronous: it runs while a stream is being cancelled, when every await is cancelled too."""
-        self.pulse.forget(watcher)
+        self.heartbeats.forget(watcher)
         for topic in watcher.topics:
             feed = self._feeds[topic]
             feed.watchers.pop(watcher, None)
@@ -260,24 +260,24 @@ class Feeds:
         if feed is not None:
             feed.hint(seq)
 
-    def doubt(self) -> None:
+    def resync(self) -> None:
         """Hints may have been lost: look everywhere."""
         for feed in self._feeds.values():
-            feed.look()
+            feed.request_read()
 
     async def sweep(self) -> None:
         """Compare what the open feeds know with the database, and look where they differ."""
-        self.counts.sweeps += 1
+        self.stats.sweeps += 1
         feeds = list(self._feeds.values())
         for feed in feeds:
             feed.forget_chunks()
-        for at in range(0, len(feeds), TOPICS_PER_LOOK):
-            part = feeds[at : at + TOPICS_PER_LOOK]
+        for at in range(0, len(feeds), TOPICS_PER_STATEMENT):
+            part = feeds[at : at + TOPICS_PER_STATEMENT]
             epoch, heads = await self._reader.heads([feed.topic for feed in part])
             for feed in part:
                 if feed.head is not None and (feed.dirty or (epoch, heads[feed.topic]) != (feed.epoch, feed.head)):
-                    self.counts.finds += not feed.dirty
-                    feed.look()
+                    self.stats.finds += not feed.dirty
+                    feed.request_read()
 
     async def keep_sweeping(self, seconds: float, hints_flow: Callable[[], bool]) -> None:
         """Sweep for ever, every `seconds` give or take a fifth, and every second while hints do not flow."""
@@ -285,7 +285,7 @@ class Feeds:
         while True:
             due = loop.time() + seconds * random.uniform(0.8, 1.2)
             while (left := due - loop.time()) > 0:
-                await asyncio.sleep(min(left, SWEEP_WITHOUT_HINTS * random.uniform(0.8, 1.0)))
+                await asyncio.sleep(min(left, FALLBACK_SWEEP_SECONDS * random.uniform(0.8, 1.0)))
                 if not hints_flow():
                     break
             try:
@@ -294,7 +294,7 @@ class Feeds:
                 complain(log, error, "sweeping")
 
     async def close(self) -> None:
-        self.pulse.close()
+        self.heartbeats.close()
         await self._tasks.cancel()
 
 

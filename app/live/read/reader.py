@@ -15,12 +15,14 @@ from app.live.fair_queue import FairQueue
 from app.live.model import LiveModel
 from app.live.pacing import MAX_WAITING
 from app.live.read.changes import Change, read_changes
-from app.live.stats import Counts
+from app.live.stats import Stats
 from app.live.topics import Topic
 from app.live.write.sequences import read_heads, renew_epoch
 
-READS_AT_ONCE = 4  # connections that feeds may hold; the rest of the pool is for requests
-LATE_AT_ONCE = 2  # of these, for sessions that catch up: the other slots stay free for those that have caught up
+MAX_CONCURRENT_READS = 4  # connections that feeds may hold; the rest of the pool is for requests
+MAX_CONCURRENT_CHUNK_READS = (
+    2  # of these, for sessions that catch up: the other slots stay free for those that have caught up
+)
 CHUNK_ROWS = 128  # rows of each table in one chunk
 
 Wanted = Callable[[], bool]
@@ -51,20 +53,20 @@ def always() -> bool:
 
 class Reader:
     def __init__(self, database: Database, models: Sequence[LiveModel]) -> None:
-        self.counts = Counts()
+        self.stats = Stats()
         self._database = database
         self._models = models
-        self._slots = asyncio.Semaphore(READS_AT_ONCE)
-        self._late = FairQueue(LATE_AT_ONCE, MAX_WAITING, MAX_WAITING)
+        self._slots = asyncio.Semaphore(MAX_CONCURRENT_READS)
+        self._late = FairQueue(MAX_CONCURRENT_CHUNK_READS, MAX_WAITING, MAX_WAITING)
 
     @property
     def reads(self) -> int:
         """The number of reads of news and of chunks since the start, without reads of heads alone."""
-        return self.counts.news + self.counts.chunks
+        return self.stats.news + self.stats.chunks
 
     async def heads(self, topics: Sequence[Topic]) -> tuple[str, dict[Topic, int]]:
         """(the epoch, each topic's counter), in one statement."""
-        self.counts.heads += 1
+        self.stats.heads += 1
         async with self._slots, self._database.reading() as reading:
             return await read_heads(reading, topics)
 
@@ -78,9 +80,9 @@ class Reader:
         """
         async with self._slots:
             if not wanted():
-                self.counts.dropped += 1
+                self.stats.dropped += 1
                 return None
-            self.counts.news += 1
+            self.stats.news += 1
             async with self._database.reading() as reading:
                 now, heads = await read_heads(reading, [topic])
                 h = heads[topic]
@@ -103,9 +105,9 @@ class Reader:
         """
         async with self._late.slot(network), self._slots:
             if not wanted():
-                self.counts.dropped += 1
+                self.stats.dropped += 1
                 return None
-            self.counts.chunks += 1
+            self.stats.chunks += 1
             async with self._database.reading() as reading:
                 changes, reached = await read_changes(reading, self._models, topic, start, head, CHUNK_ROWS)
         return Chunk(start, reached, self._counted(changes))
@@ -116,5 +118,5 @@ class Reader:
             return await renew_epoch(writing, old, secrets.token_urlsafe(6))
 
     def _counted(self, changes: Sequence[Change]) -> Sequence[Change]:
-        self.counts.frames += sum(frame is not None for change in changes for frame in change.frames.values())
+        self.stats.frames += sum(frame is not None for change in changes for frame in change.frames.values())
         return changes

@@ -21,7 +21,7 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True)
-class Opening:
+class ResumePoint:
     """The epoch, None where it cannot be known; the seq to begin at in each topic; and what is to be reset, and why."""
 
     epoch: str | None
@@ -30,29 +30,31 @@ class Opening:
     lost: Sequence[Topic] = ()
 
 
-async def judge(feeds: Feeds, opened: Sequence[Feed], texts: Sequence[str], network: str | None = None) -> Opening:
+async def find_resume_point(
+    feeds: Feeds, opened: Sequence[Feed], texts: Sequence[str], network: str | None = None
+) -> ResumePoint:
     """Where a session of `network` begins, if it has opened these feeds and sent these cursors."""
     cursors, malformed = _parse(texts)
     # Another process may be further, or know of another history: look before judging.
-    if _unsure(opened, cursors) and not await feeds.freshen(lambda: _unsure(opened, cursors), network):
-        return Opening(None)
+    if _unsure(opened, cursors) and not await feeds.refresh(lambda: _unsure(opened, cursors), network):
+        return ResumePoint(None)
     epoch = await common_epoch(feeds, opened, network)
     starts = {feed.topic: _start(cursors, feed) for feed in opened}
     if epoch is None:
-        return Opening(None)
+        return ResumePoint(None)
     if malformed:
-        return Opening(epoch, starts, Reason.MALFORMED, list(starts))
+        return ResumePoint(epoch, starts, Reason.MALFORMED, list(starts))
     if not cursors.are_of(epoch):
-        return Opening(epoch, starts, Reason.EPOCH, list(starts))
+        return ResumePoint(epoch, starts, Reason.EPOCH, list(starts))
     ahead = [feed.topic for feed in opened if cursors.are_ahead(feed.topic, feed.head or 0)]
-    return Opening(epoch, starts, Reason.AHEAD if ahead else None, ahead)
+    return ResumePoint(epoch, starts, Reason.AHEAD if ahead else None, ahead)
 
 
 async def common_epoch(feeds: Feeds, opened: Sequence[Feed], network: str | None = None) -> str | None:
     """The epoch that these feeds agree on; None when, after one look, they do not."""
     epochs = {feed.epoch for feed in opened}
     if len(epochs) > 1:
-        await feeds.freshen(lambda: opened, network)
+        await feeds.refresh(lambda: opened, network)
         epochs = {feed.epoch for feed in opened}
     return epochs.pop() if len(epochs) == 1 else None
 

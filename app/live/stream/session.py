@@ -34,13 +34,13 @@ from app.live import wire
 from app.live.presence.service import Presence
 from app.live.read.changes import Change
 from app.live.read.feeds import Feed, Feeds
-from app.live.stream.resume import Reason, common_epoch, judge
+from app.live.stream.resume import Reason, common_epoch, find_resume_point
 from app.live.topics import Topic
 from app.live.viewers import LoginEnded, Viewer
 
-BATCH = 65_536  # bytes handed over at once, give or take a frame; what a slow reader can hold of ours
-POLL = 5.0  # seconds that a long poll waits for news: a proxy that buffers shows nothing of it before
-LOST = b"lost"  # (4)
+BATCH_BYTES = 65_536  # bytes handed over at once, give or take a frame; what a slow reader can hold of ours
+LONG_POLL_SECONDS = 5.0  # seconds that a long poll waits for news: a proxy that buffers shows nothing of it before
+RESET_PENDING_ID = b"lost"  # (4)
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Outlet(Protocol):
         """Whether it is free after that, too. Only while it is free."""
 
 
-class Place:
+class TopicCursor:
     """A session's cursor in one topic."""
 
     __slots__ = ("at", "complete", "feed", "level", "served_at", "text", "told")
@@ -94,7 +94,7 @@ class Session:
 
     __slots__ = (
         "_account", "_authorise", "_authorised_at", "_cursors", "_ended", "_ending", "_epoch", "_feeds",
-        "_heartbeat_every", "_heartbeat_is_due", "_login_ended", "_once", "_outlet", "_places", "_presence", "_retry",
+        "_heartbeat_every", "_heartbeat_is_due", "_login_ended", "_once", "_outlet", "_presence", "_retry", "_topic_cursors",
         "_waiting", "_woken", "network", "topics", "viewer",
     )  # fmt: skip
 
@@ -118,14 +118,14 @@ class Session:
         self._feeds = feeds
         self._cursors = cursors
         self._authorise = authorise
-        self._heartbeat_every = min(heartbeat, POLL) if once else heartbeat
+        self._heartbeat_every = min(heartbeat, LONG_POLL_SECONDS) if once else heartbeat
         self._heartbeat_is_due = False
         self._once = once
         self._ended = ended
         self._presence = presence
-        self._retry = wire.RETRY_POLLING if once else wire.RETRY
+        self._retry = wire.RETRY_POLLING_MS if once else wire.RETRY_MS
         self._epoch: str | None = None
-        self._places: list[Place] = []  # in the order in which they are served
+        self._topic_cursors: list[TopicCursor] = []  # in the order in which they are served
         self._account: Feed | None = None
         self._authorised_at: tuple[str | None, int | None] = (None, None)
         self._outlet: Outlet | None = None
@@ -144,7 +144,7 @@ class Session:
                 self._waiting.set_result(None)
             self._waiting = None
 
-    def beat(self) -> None:
+    def on_heartbeat_due(self) -> None:
         """A heartbeat is due."""
         self._heartbeat_is_due = True
         self.wake()
@@ -209,24 +209,26 @@ class Session:
     async def _open(self) -> bytes:
         """The first block: a heartbeat, and after it the reset of what cannot be honoured."""
         feeds = [self._feeds[topic] for topic in self.topics]
-        self._places = [Place(feed) for feed in random.sample(feeds, len(feeds))]  # no topic is always the last
+        self._topic_cursors = [
+            TopicCursor(feed) for feed in random.sample(feeds, len(feeds))
+        ]  # no topic is always the last
         self._account = next((feed for feed in feeds if feed.topic.is_account), None)
         # (7): the head is read for this session alone, and the client has nothing yet.
         alone = {feed.topic for feed in feeds if feed.head is None and len(feed.watchers) == 1}
         begins = not self._cursors
-        opening = await judge(self._feeds, feeds, self._cursors, self.network)
-        await self._feeds.turns.take(self.network)
+        opening = await find_resume_point(self._feeds, feeds, self._cursors, self.network)
+        await self._feeds.pacing.wait_turn(self.network)
         self._cursors = ()
         if opening.epoch is None:
             self._give_up()
             return b""
         self._epoch = opening.epoch
-        for place in self._places:
+        for place in self._topic_cursors:
             place.put(opening.starts[place.feed.topic])
             if begins or (place.feed.topic in alone and place.at == place.feed.head):
                 place.complete = place.at
         self._ending = self._ending or (self._once and opening.reason is not None)
-        first = wire.retry(self._retry) + self._heartbeat(LOST if opening.reason else self._cursor())
+        first = wire.retry(self._retry) + self._heartbeat(RESET_PENDING_ID if opening.reason else self._cursor())
         if self._ended:
             first += wire.auth(self._ended.reason)
         return first + self._reset(opening.lost, opening.reason) if opening.reason else first
@@ -251,9 +253,9 @@ class Session:
             return sent
         if self._account_moved():
             return b""  # again, meanwhile
-        if any(place.feed.epoch != self._epoch for place in self._places):
+        if any(place.feed.epoch != self._epoch for place in self._topic_cursors):
             return await self._begin_epoch()
-        return await self._fetch(next(place for place in self._places if place.at < place.feed.ring.floor))
+        return await self._fetch(next(place for place in self._topic_cursors if place.at < place.feed.backlog.floor))
 
     def _at_hand(self) -> tuple[bytes, bool]:
         """What there is to send and needs nobody to be asked, and whether that is all there is."""
@@ -262,15 +264,17 @@ class Session:
         sent, size = [], 0
         if self._heartbeat_is_due:
             sent.append(self._heartbeat(self._cursor()))
-        for turn, place in enumerate(self._places, 1):
+        for turn, place in enumerate(self._topic_cursors, 1):
             feed, head = place.feed, place.feed.head or 0
-            if feed.epoch != self._epoch or place.at < feed.ring.floor:
+            if feed.epoch != self._epoch or place.at < feed.backlog.floor:
                 return b"".join(sent), False
             if place.at < head:
-                sent.append(batch := self._batch(place, feed.ring.after(place.at), head))
+                sent.append(batch := self._batch(place, feed.backlog.after(place.at), head))
                 size += len(batch)
-                if size > BATCH:
-                    self._places = self._places[turn:] + self._places[:turn]  # a busy topic lets the others go first
+                if size > BATCH_BYTES:
+                    self._topic_cursors = (
+                        self._topic_cursors[turn:] + self._topic_cursors[:turn]
+                    )  # a busy topic lets the others go first
                     return b"".join(sent), False
         if self._presence and not self._once:
             sent.append(self._company())  # (5)
@@ -281,7 +285,7 @@ class Session:
         if self._presence is None or self._ending:
             return b""
         sent = []
-        for place in self._places:
+        for place in self._topic_cursors:
             if news := self._presence.news(self, place.feed.topic, place.told):
                 place.told, block = news
                 sent.append(block)
@@ -314,34 +318,34 @@ class Session:
 
     async def _begin_epoch(self) -> bytes:
         """The database has a new epoch: nothing the client has is sure."""
-        self._epoch = await common_epoch(self._feeds, [place.feed for place in self._places], self.network)
+        self._epoch = await common_epoch(self._feeds, [place.feed for place in self._topic_cursors], self.network)
         if self._epoch is None:
             self._give_up()
             return b""
         return self._reset(self.topics, Reason.EPOCH)
 
     def _give_up(self) -> None:
-        self._ending, self._retry = True, wire.RETRY_TROUBLE
+        self._ending, self._retry = True, wire.RETRY_TROUBLE_MS
 
-    async def _fetch(self, place: Place) -> bytes:
+    async def _fetch(self, place: TopicCursor) -> bytes:
         """The next changes of a topic of which the ring does not know all, from the database."""
         feed, head = place.feed, place.feed.head or 0
         chunk = await feed.chunk(place.at, self.network)
         place.served_at = feed.reads  # (7)
-        await self._feeds.turns.take(self.network)
-        self._feeds.counts.conflations += 1
-        if feed.ring.floor > head or self._account_moved():
+        await self._feeds.pacing.wait_turn(self.network)
+        self._feeds.stats.conflations += 1
+        if feed.backlog.floor > head or self._account_moved():
             return b""  # more was heard meanwhile than the ring can tell of, or the login may have ended
         # What the feed has heard meanwhile comes from the ring, and may be an erasure of this.
-        changes = [change for change in chunk.changes if change.seq > place.at and not feed.ring.supersedes(change)]
+        changes = [change for change in chunk.changes if change.seq > place.at and not feed.backlog.supersedes(change)]
         return self._batch(place, changes, chunk.reached)
 
-    def _batch(self, place: Place, changes: Sequence[Change], reached: int) -> bytes:
+    def _batch(self, place: TopicCursor, changes: Sequence[Change], reached: int) -> bytes:
         """Blocks of these changes, which are all up to `reached`, or of so many that they are enough at once."""
         head = place.feed.head or 0
         sent, size, told = [], 0, True
         for change in changes:
-            if size > BATCH:
+            if size > BATCH_BYTES:
                 break
             sent.append(block := self._block(place, change))
             size += len(block)
@@ -352,12 +356,12 @@ class Session:
                 place.move(reached)
         if place.at >= head:
             place.reach(head)
-        self._feeds.counts.blocks += len(sent)
+        self._feeds.stats.blocks += len(sent)
         if not told:
             sent.append(wire.position(self._cursor()))
         return b"".join(sent)
 
-    def _block(self, place: Place, change: Change) -> bytes:
+    def _block(self, place: TopicCursor, change: Change) -> bytes:
         """One change for this viewer; empty for what it is never sent."""
         place.move(change.seq)
         frame = change.frame_for(self.viewer.kind(change.author_id), place.complete)
@@ -370,19 +374,19 @@ class Session:
 
     def _heartbeat(self, id: bytes) -> bytes:
         self._heartbeat_is_due = False
-        self._feeds.pulse.set(self, self._heartbeat_every)
-        return wire.heartbeat(id, self._written([place.feed.text for place in self._places]))
+        self._feeds.heartbeats.set(self, self._heartbeat_every)
+        return wire.heartbeat(id, self._written([place.feed.text for place in self._topic_cursors]))
 
     def _reset(self, topics: Sequence[Topic], reason: Reason) -> bytes:
         """Tell the client to fetch these topics anew, and go on from the heads."""
-        self._feeds.counts.resets[reason] += 1
-        for place in self._places:
+        self._feeds.stats.resets[reason] += 1
+        for place in self._topic_cursors:
             if place.feed.topic in topics:
                 place.put(place.feed.head or 0)
         return wire.reset(self._cursor(), topics, reason)
 
     def _cursor(self) -> bytes:
-        return self._written([place.text for place in self._places])
+        return self._written([place.text for place in self._topic_cursors])
 
     def _written(self, positions: list[bytes]) -> bytes:
         """As `write_cursor` would, of positions that are written already."""

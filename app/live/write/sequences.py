@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, String, TextClause, bindparam, select, text, 
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Reading, Writing
-from app.live.model import LONGEST_TOPIC
+from app.live.model import MAX_TOPIC_LENGTH
 from app.live.topics import Topic
 
 
@@ -17,7 +17,7 @@ class Counter(Base):
     """A topic's counter. Its row lock, held to the commit, is what makes seqs commit in order."""
 
     __tablename__ = "topics"
-    name: Mapped[str] = mapped_column(String(LONGEST_TOPIC), primary_key=True)
+    name: Mapped[str] = mapped_column(String(MAX_TOPIC_LENGTH), primary_key=True)
     seq: Mapped[int] = mapped_column(BigInteger)
 
 
