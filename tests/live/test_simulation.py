@@ -146,13 +146,13 @@ class SessionThatTrustsItsCursor(Session):
         return b""
 
 
-class SessionThatSkipsBelowTheRing(Session):
-    """Goes on from the ring where it should have read the database."""
+class SessionThatSkipsBelowTheBacklog(Session):
+    """Continues from the backlog where it should have read the database."""
 
-    def _at_hand(self) -> tuple[bytes, bool]:
-        for place in self._places:
-            place.at = max(place.at, place.feed.backlog.floor)
-        return super()._at_hand()
+    def _collect_from_memory(self) -> tuple[bytes, bool]:
+        for cursor in self._topic_cursors:
+            cursor.seq = max(cursor.seq, cursor.feed.backlog.floor)
+        return super()._collect_from_memory()
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ class SessionThatSkipsBelowTheRing(Session):
         {"reader": ReaderThatLeaps},
         {"session": SessionThatWaitsWithoutChecking},
         {"session": SessionThatTrustsItsCursor},
-        {"session": SessionThatSkipsBelowTheRing},
+        {"session": SessionThatSkipsBelowTheBacklog},
     ],
     ids=lambda parts: next(iter(parts.values())).__name__,
 )

@@ -1,4 +1,4 @@
-"""Openings: where a session begins, by the cursors that its client came with, and whether they can be honoured."""
+"""Resume: find the seqs at which a session begins, from the cursors that its client sent, or reset topics."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from app.live.topics import Topic
 
 
 class Reason(StrEnum):
-    """Why a cursor could not be honoured."""
+    """Why a stream cannot resume from a cursor."""
 
     MALFORMED = "malformed"
-    EPOCH = "epoch"  # it is of another history of the database
-    AHEAD = "ahead"  # it claims more than the database has
-    VIEWER = "viewer"  # what this person may see has changed as a whole
+    EPOCH = "epoch"  # it belongs to another history of the database
+    AHEAD = "ahead"  # its seq is above the topic's counter in the database
+    VIEWER = "viewer"  # the set of topics and rows that this viewer may see has changed
 
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """The epoch, None where it cannot be known; the seq to begin at in each topic; and what is to be reset, and why."""
+    """The epoch (None if it is unknown), the first seq in each topic, and the topics to reset, with the reason."""
 
     epoch: str | None
     starts: Mapping[Topic, int] = field(default_factory=dict)
     reason: Reason | None = None
-    lost: Sequence[Topic] = ()
+    reset_topics: Sequence[Topic] = ()
 
 
 async def find_resume_point(
     feeds: Feeds, opened: Sequence[Feed], texts: Sequence[str], network: str | None = None
 ) -> ResumePoint:
-    """Where a session of `network` begins, if it has opened these feeds and sent these cursors."""
+    """Where a session of `network` begins that has opened these feeds and whose client sent these cursors."""
     cursors, malformed = _parse(texts)
-    # Another process may be further, or know of another history: look before judging.
-    if _unsure(opened, cursors) and not await feeds.refresh(lambda: _unsure(opened, cursors), network):
+    # Another process may know a newer head or epoch, so read the database before a cursor is rejected.
+    if _unknown(opened, cursors) and not await feeds.refresh(lambda: _unknown(opened, cursors), network):
         return ResumePoint(None)
     epoch = await common_epoch(feeds, opened, network)
     starts = {feed.topic: _start(cursors, feed) for feed in opened}
@@ -51,7 +51,7 @@ async def find_resume_point(
 
 
 async def common_epoch(feeds: Feeds, opened: Sequence[Feed], network: str | None = None) -> str | None:
-    """The epoch that these feeds agree on; None when, after one look, they do not."""
+    """The epoch that all these feeds have; None if they still differ after one read."""
     epochs = {feed.epoch for feed in opened}
     if len(epochs) > 1:
         await feeds.refresh(lambda: opened, network)
@@ -59,7 +59,8 @@ async def common_epoch(feeds: Feeds, opened: Sequence[Feed], network: str | None
     return epochs.pop() if len(epochs) == 1 else None
 
 
-def _unsure(opened: Sequence[Feed], cursors: Cursors) -> list[Feed]:
+def _unknown(opened: Sequence[Feed], cursors: Cursors) -> list[Feed]:
+    """The feeds that must be read before these cursors can be accepted or rejected."""
     return [
         feed
         for feed in opened
@@ -68,6 +69,7 @@ def _unsure(opened: Sequence[Feed], cursors: Cursors) -> list[Feed]:
 
 
 def _parse(texts: Sequence[str]) -> tuple[Cursors, bool]:
+    """(the cursors, whether one of the texts is malformed)."""
     try:
         return Cursors(texts), False
     except BadCursor:

@@ -1,24 +1,26 @@
-"""Sessions: one connected stream each, a cursor per topic and never a queue.
+"""Sessions: one connected stream each. A session keeps one cursor per topic and no queue.
 
-A session gives bytes: what lies between its cursor and the heads of its feeds, each block with an `id:` that says how
-far this session has been sent. It does not know where the bytes go.
+A session produces bytes: the changes between its cursors and the heads of its feeds. The `id:` of each block says how
+far this session has been sent. A session does not know the connection that its bytes go to.
 
-1. Register with the feeds, then check the login: a login that ends in between has woken us already.
-2. Check, then wait, with nothing awaited between: `wake` may come at any moment before the wait and is kept.
-3. Who waits, and is woken by what can be sent without asking the database, is sent it there and then, through an
-   outlet, by whoever wakes. To wake a task for it would cost as much again. What cannot is left to the generator, and
-   so is all that comes while the outlet has not let go of what it was given.
-4. While a topic is to be reset, the id is one that no parser accepts. Should the connection break before the `reset`
-   has arrived, the next one begins with a reset again, instead of going on as if nothing were missing.
-5. Presence comes when there is nothing else to send, as a version for each topic and never a queue, too. It does not
-   end a long poll, and is sent with what does: who polls would come back at once, again and again.
-6. Who moderates from now on, or no longer, may follow other topics than those of this stream: it ends, and which ones
-   is judged anew when they come back.
-7. If a client has an object, the session sends only what has changed of it (`LiveModel.partial`). The cursor does not
-   tell whether the client has it: if an object changed again before it was read, it is left out up to its newest seq.
-   So each topic has a seq `complete`: the client has every object as it was at that seq, or later. It moves to the head
-   when the session has sent all up to the head, and the head is from a settled read. That read must have begun after
-   the session began, and after it was last served from the database. Until then objects are sent whole.
+1. A session registers with its feeds, and then checks the login. A login that ends in between has woken it already.
+2. A session checks for news and then waits, with no await in between. `wake` may be called before the wait: the flag
+   `_woken` keeps it.
+3. If a waiting session is woken and the data is in memory, `wake` writes it to the outlet immediately. Waking a task
+   for it would double the cost. The generator sends the rest: data that needs the database, and data that arrives
+   while the outlet is not free.
+4. While a reset is pending, the id is one that the cursor parser rejects. If the connection breaks before the `reset`
+   arrives, the next stream begins with a reset again, and does not continue as if nothing were missing.
+5. Presence is sent when there is nothing else to send. It is a version for each topic and has no queue either. It does
+   not end a long poll, because the client would return immediately, again and again. It is sent with what ends one.
+6. If the viewer becomes a moderator, or stops being one, they may follow other topics than those of this stream. The
+   stream ends, and the next request decides which topics it may have.
+7. If a client has an object, the session sends only the members that have changed (`LiveModel.partial`). The cursor
+   does not show whether the client has it: a read leaves out an object that changed again before it, up to the newest
+   seq of that object. So each topic has a seq `complete`: the client has every object as it was at that seq, or later.
+   It moves to the head when the session has sent everything up to the head, and the head is from a settled read. That
+   read must have begun after the session began, and after its last batch from the database. Until then objects are
+   sent whole.
 """
 
 from __future__ import annotations
@@ -38,64 +40,65 @@ from app.live.stream.resume import Reason, common_epoch, find_resume_point
 from app.live.topics import Topic
 from app.live.viewers import LoginEnded, Viewer
 
-BATCH_BYTES = 65_536  # bytes handed over at once, give or take a frame; what a slow reader can hold of ours
-LONG_POLL_SECONDS = 5.0  # seconds that a long poll waits for news: a proxy that buffers shows nothing of it before
+BATCH_BYTES = 65_536  # in one batch, plus at most one frame; this bounds the memory that a slow client costs
+LONG_POLL_SECONDS = 5.0  # that a long poll waits for news: a buffering proxy shows the client nothing before its end
 RESET_PENDING_ID = b"lost"  # (4)
 
 log = logging.getLogger(__name__)
 
 
 class Outlet(Protocol):
-    """Where a session may put blocks without waiting, while its generator waits (3)."""
+    """Takes blocks of a session without waiting, while its generator waits (3)."""
 
-    free: bool  # whether all that it was given has left
+    free: bool  # whether all blocks so far have been sent
 
     def put(self, block: bytes) -> bool:
-        """Whether it is free after that, too. Only while it is free."""
+        """Send a block; only while the outlet is free. Returns whether it is still free afterwards."""
 
 
 class TopicCursor:
     """A session's cursor in one topic."""
 
-    __slots__ = ("at", "complete", "feed", "level", "served_at", "text", "told")
+    __slots__ = ("caught_up_at", "complete", "feed", "presence_version", "seq", "served_at", "text")
 
     def __init__(self, feed: Feed) -> None:
         self.feed = feed
-        self.told = 0  # the version of presence
-        self.put(0)
+        self.presence_version = 0  # that the client has
+        self.start_at(0)
 
-    def put(self, seq: int) -> None:
-        """Everything up to here has been sent, and is level with the head."""
-        self.move(seq)
-        self.level = seq  # where the session last was level with the head
+    def start_at(self, seq: int) -> None:
+        """Count everything up to `seq` as sent, and the session as caught up there."""
+        self.move_to(seq)
+        self.caught_up_at = seq  # the last head that the session had reached
         self.complete = -1  # (7)
         self.served_at = self.feed.reads
 
-    def reach(self, head: int) -> None:
+    def catch_up(self, head: int) -> None:
         """Note that everything up to the head has been sent."""
-        self.level = head
+        self.caught_up_at = head
         if self.feed.settled_read > self.served_at:
             self.complete = head  # (7)
 
-    def move(self, seq: int) -> None:
+    def move_to(self, seq: int) -> None:
         feed = self.feed
-        self.at = seq
+        self.seq = seq
         self.text = feed.text if seq == feed.head else b"%b.%d" % (feed.key, seq)
 
 
 class Session:
-    """One stream of `topics` for `viewer`, from `cursors` on (texts as clients sent them; none means the heads).
+    """One stream of `topics` for `viewer`, from `cursors` on (texts from the client; without any, from the heads).
 
-    `authorise` answers the viewer as the database knows it now; raises LoginEnded. With `once`, the stream ends
-    after the first batch, or after a heartbeat's time without any: long polling. `ended` is how the login ended that
-    the client came with: it is told that it is a guest here. With `presence`, the viewer is seen at these topics, and
-    told who else is. `network` is the client's network, as limits count it: networks are served in turns.
+    `authorise` returns the viewer as the database knows it now, or raises LoginEnded. With `once`, the stream is a long
+    poll: it ends after the first batch, or after one heartbeat interval without any. `ended` says how the login of the
+    request has ended: the client is informed that this stream is a guest's. With `presence`, the viewer is shown at
+    these topics, and receives the presence of others. `network` is the client's network, as limits count it: networks
+    take turns.
     """
 
     __slots__ = (
-        "_account", "_authorise", "_authorised_at", "_cursors", "_ended", "_ending", "_epoch", "_feeds",
-        "_heartbeat_every", "_heartbeat_is_due", "_login_ended", "_once", "_outlet", "_presence", "_retry", "_topic_cursors",
-        "_waiting", "_woken", "network", "topics", "viewer",
+        "_account", "_authorise", "_authorised_at", "_cursor_texts", "_ended", "_ending", "_epoch", "_feeds",
+        "_heartbeat_every", "_heartbeat_is_due", "_login_ended", "_once", "_outlet", "_presence", "_retry",
+        "_topic_cursors", "_waiting", "_woken", "network", "topics", "viewer",
     )  # fmt: skip
 
     def __init__(
@@ -116,7 +119,7 @@ class Session:
         self.viewer = viewer
         self.network = network
         self._feeds = feeds
-        self._cursors = cursors
+        self._cursor_texts = cursors
         self._authorise = authorise
         self._heartbeat_every = min(heartbeat, LONG_POLL_SECONDS) if once else heartbeat
         self._heartbeat_is_due = False
@@ -138,39 +141,38 @@ class Session:
         """There may be something to send."""
         if self._waiting is None:
             self._woken = True
-        elif not self._put_at_hand():
+        elif not self._send_from_memory():
             self._woken = True
-            if not self._waiting.done():  # whoever waits may be about to be cancelled
+            if not self._waiting.done():  # the waiting task may be about to be cancelled
                 self._waiting.set_result(None)
             self._waiting = None
 
     def on_heartbeat_due(self) -> None:
-        """A heartbeat is due."""
         self._heartbeat_is_due = True
         self.wake()
 
-    def _put_at_hand(self) -> bool:
-        """Put what there is to send (3); False where the generator has to go on."""
+    def _send_from_memory(self) -> bool:
+        """Send the data that is in memory through the outlet (3). False if the generator has to continue."""
         outlet = self._outlet
         if outlet is None or self._ending or self._once:
             return False
         try:
-            block, complete = self._at_hand()
+            block, complete = self._collect_from_memory()
         except Exception:
-            # The cursor may have moved past what was not sent. Whoever reads comes back with what has arrived.
-            log.exception("sending to a session")
-            self._give_up()
+            # The cursor may have passed changes that were not sent. The client reconnects with the cursor it received.
+            log.exception("a session could not send; its stream ends, and the client reconnects")
+            self._end_with_back_off()
             return False
         return (not block or outlet.put(block)) and complete
 
     def end(self) -> None:
-        """Finish soon, with a farewell; the client comes back with its cursor."""
+        """End the stream soon, with a `retry:` line; the client reconnects with its cursor."""
         self._ending = True
         self.wake()
 
     async def stream(self, outlet: Outlet | None = None) -> AsyncIterator[bytes]:
-        """The blocks of this stream, but for those that went through `outlet` (3); an empty one asks whoever reads to
-        wait until that is free. Registered with its feeds from the first step to the last.
+        """Yield the blocks of this stream, except those sent through `outlet` (3). An empty block asks the consumer to
+        wait until the outlet is free. The session is registered with its feeds from the first step to the last.
         """
         self._feeds.enter(self)
         self._outlet = outlet
@@ -182,10 +184,10 @@ class Session:
             while not self._ending:
                 self._woken = False
                 if outlet and not outlet.free:
-                    yield b""  # and only then is read what to send next: it may have been erased by then
+                    yield b""  # read the next data only after that: content may be erased in the meantime
                 elif sent := await self._step():
                     if self._once:
-                        sent += self._company()
+                        sent += self._presence_news()
                         self._ending = True
                     yield sent
                 elif not self._ending:
@@ -204,95 +206,96 @@ class Session:
             finally:
                 self._waiting = None
 
-    # -- opening --------------------------------------------------------------------------------------------
+    # -- opening the stream ---------------------------------------------------------------------------------
 
     async def _open(self) -> bytes:
-        """The first block: a heartbeat, and after it the reset of what cannot be honoured."""
+        """The first block: a heartbeat, followed by a `reset` of the topics that cannot resume."""
         feeds = [self._feeds[topic] for topic in self.topics]
-        self._topic_cursors = [
-            TopicCursor(feed) for feed in random.sample(feeds, len(feeds))
-        ]  # no topic is always the last
+        # In random order, so that no topic is always the last.
+        self._topic_cursors = [TopicCursor(feed) for feed in random.sample(feeds, len(feeds))]
         self._account = next((feed for feed in feeds if feed.topic.is_account), None)
         # (7): the head is read for this session alone, and the client has nothing yet.
         alone = {feed.topic for feed in feeds if feed.head is None and len(feed.watchers) == 1}
-        begins = not self._cursors
-        opening = await find_resume_point(self._feeds, feeds, self._cursors, self.network)
+        has_no_cursors = not self._cursor_texts
+        resume_point = await find_resume_point(self._feeds, feeds, self._cursor_texts, self.network)
         await self._feeds.pacing.wait_turn(self.network)
-        self._cursors = ()
-        if opening.epoch is None:
-            self._give_up()
+        self._cursor_texts = ()
+        if resume_point.epoch is None:
+            self._end_with_back_off()
             return b""
-        self._epoch = opening.epoch
-        for place in self._topic_cursors:
-            place.put(opening.starts[place.feed.topic])
-            if begins or (place.feed.topic in alone and place.at == place.feed.head):
-                place.complete = place.at
-        self._ending = self._ending or (self._once and opening.reason is not None)
-        first = wire.retry(self._retry) + self._heartbeat(RESET_PENDING_ID if opening.reason else self._cursor())
+        self._epoch = resume_point.epoch
+        for cursor in self._topic_cursors:
+            cursor.start_at(resume_point.starts[cursor.feed.topic])
+            if has_no_cursors or (cursor.feed.topic in alone and cursor.seq == cursor.feed.head):
+                cursor.complete = cursor.seq
+        reason = resume_point.reason
+        self._ending = self._ending or (self._once and reason is not None)
+        first = wire.retry(self._retry) + self._heartbeat(RESET_PENDING_ID if reason else self._id())
         if self._ended:
             first += wire.auth(self._ended.reason)
-        return first + self._reset(opening.lost, opening.reason) if opening.reason else first
+        return first + self._reset(resume_point.reset_topics, reason) if reason else first
 
-    # -- going on -------------------------------------------------------------------------------------------
+    # -- sending --------------------------------------------------------------------------------------------
 
     async def _step(self) -> bytes:
-        """What there is to send now, nothing when there is nothing; trouble with the database ends the stream."""
+        """The next data to send; empty if there is none. If the database is unavailable, the stream ends."""
         try:
             return await self._next()
         except Exception as error:
             if not is_unavailable(error):
                 raise
-            self._give_up()
+            self._end_with_back_off()
             return b""
 
     async def _next(self) -> bytes:
-        if sent := await self._recheck():
+        if sent := await self._recheck_login():
             return sent
-        sent, complete = self._at_hand()
+        sent, complete = self._collect_from_memory()
         if sent or complete:
             return sent
         if self._account_moved():
-            return b""  # again, meanwhile
-        if any(place.feed.epoch != self._epoch for place in self._topic_cursors):
+            return b""  # it moved again during the check
+        if any(cursor.feed.epoch != self._epoch for cursor in self._topic_cursors):
             return await self._begin_epoch()
-        return await self._fetch(next(place for place in self._topic_cursors if place.at < place.feed.backlog.floor))
+        return await self._fetch(
+            next(cursor for cursor in self._topic_cursors if cursor.seq < cursor.feed.backlog.floor)
+        )
 
-    def _at_hand(self) -> tuple[bytes, bool]:
-        """What there is to send and needs nobody to be asked, and whether that is all there is."""
+    def _collect_from_memory(self) -> tuple[bytes, bool]:
+        """(the data that can be sent without a read, whether that is all there is)."""
         if self._account and self._account_moved():
             return b"", False
         sent, size = [], 0
         if self._heartbeat_is_due:
-            sent.append(self._heartbeat(self._cursor()))
-        for turn, place in enumerate(self._topic_cursors, 1):
-            feed, head = place.feed, place.feed.head or 0
-            if feed.epoch != self._epoch or place.at < feed.backlog.floor:
+            sent.append(self._heartbeat(self._id()))
+        for count, cursor in enumerate(self._topic_cursors, 1):
+            feed, head = cursor.feed, cursor.feed.head or 0
+            if feed.epoch != self._epoch or cursor.seq < feed.backlog.floor:
                 return b"".join(sent), False
-            if place.at < head:
-                sent.append(batch := self._batch(place, feed.backlog.after(place.at), head))
+            if cursor.seq < head:
+                sent.append(batch := self._batch(cursor, feed.backlog.after(cursor.seq), head))
                 size += len(batch)
                 if size > BATCH_BYTES:
-                    self._topic_cursors = (
-                        self._topic_cursors[turn:] + self._topic_cursors[:turn]
-                    )  # a busy topic lets the others go first
+                    # Serve the other topics next, before this busy one.
+                    self._topic_cursors = self._topic_cursors[count:] + self._topic_cursors[:count]
                     return b"".join(sent), False
         if self._presence and not self._once:
-            sent.append(self._company())  # (5)
+            sent.append(self._presence_news())  # (5)
         return b"".join(sent), True
 
-    def _company(self) -> bytes:
-        """Who is at these topics, as far as it is new to this session."""
+    def _presence_news(self) -> bytes:
+        """The presence of these topics, as far as the client does not have it."""
         if self._presence is None or self._ending:
             return b""
         sent = []
-        for place in self._topic_cursors:
-            if news := self._presence.news(self, place.feed.topic, place.told):
-                place.told, block = news
+        for cursor in self._topic_cursors:
+            if news := self._presence.news(self, cursor.feed.topic, cursor.presence_version):
+                cursor.presence_version, block = news
                 sent.append(block)
         return b"".join(sent)
 
-    async def _recheck(self) -> bytes:
-        """Look at the login again whenever its account's topic has moved, and before anything else is sent."""
+    async def _recheck_login(self) -> bytes:
+        """Check the login again if the topic of its account has moved, before anything else is sent."""
         if not self._account_moved():
             return b""
         known = self._account_head()
@@ -317,78 +320,81 @@ class Session:
         return (self._account.epoch, self._account.head) if self._account else (None, None)
 
     async def _begin_epoch(self) -> bytes:
-        """The database has a new epoch: nothing the client has is sure."""
-        self._epoch = await common_epoch(self._feeds, [place.feed for place in self._topic_cursors], self.network)
+        """The database has a new epoch: the client's data may belong to another history, so everything is reset."""
+        self._epoch = await common_epoch(self._feeds, [cursor.feed for cursor in self._topic_cursors], self.network)
         if self._epoch is None:
-            self._give_up()
+            self._end_with_back_off()
             return b""
         return self._reset(self.topics, Reason.EPOCH)
 
-    def _give_up(self) -> None:
+    def _end_with_back_off(self) -> None:
         self._ending, self._retry = True, wire.RETRY_TROUBLE_MS
 
-    async def _fetch(self, place: TopicCursor) -> bytes:
-        """The next changes of a topic of which the ring does not know all, from the database."""
-        feed, head = place.feed, place.feed.head or 0
-        chunk = await feed.chunk(place.at, self.network)
-        place.served_at = feed.reads  # (7)
+    async def _fetch(self, cursor: TopicCursor) -> bytes:
+        """The next changes of a topic from the database, because its backlog does not reach back to the cursor."""
+        feed, head = cursor.feed, cursor.feed.head or 0
+        chunk = await feed.chunk(cursor.seq, self.network)
+        cursor.served_at = feed.reads  # (7)
         await self._feeds.pacing.wait_turn(self.network)
         self._feeds.stats.conflations += 1
         if feed.backlog.floor > head or self._account_moved():
-            return b""  # more was heard meanwhile than the ring can tell of, or the login may have ended
-        # What the feed has heard meanwhile comes from the ring, and may be an erasure of this.
-        changes = [change for change in chunk.changes if change.seq > place.at and not feed.backlog.supersedes(change)]
-        return self._batch(place, changes, chunk.reached)
+            return b""  # the backlog has dropped newer changes meanwhile, or the login may have ended
+        # The backlog has the changes that the feed has read meanwhile. One of them may erase a change of this chunk.
+        changes = [
+            change for change in chunk.changes if change.seq > cursor.seq and not feed.backlog.supersedes(change)
+        ]
+        return self._batch(cursor, changes, chunk.reached)
 
-    def _batch(self, place: TopicCursor, changes: Sequence[Change], reached: int) -> bytes:
-        """Blocks of these changes, which are all up to `reached`, or of so many that they are enough at once."""
-        head = place.feed.head or 0
-        sent, size, told = [], 0, True
+    def _batch(self, cursor: TopicCursor, changes: Sequence[Change], reached: int) -> bytes:
+        """Blocks of these changes, until the batch is full. `changes` are all changes up to the seq `reached`."""
+        head = cursor.feed.head or 0
+        sent, size, id_is_sent = [], 0, True
         for change in changes:
             if size > BATCH_BYTES:
                 break
-            sent.append(block := self._block(place, change))
+            sent.append(block := self._block(cursor, change))
             size += len(block)
-            told = bool(block)
+            id_is_sent = bool(block)
         else:
-            told = told and place.at == reached
-            if place.at != reached:
-                place.move(reached)
-        if place.at >= head:
-            place.reach(head)
+            id_is_sent = id_is_sent and cursor.seq == reached
+            if cursor.seq != reached:
+                cursor.move_to(reached)
+        if cursor.seq >= head:
+            cursor.catch_up(head)
         self._feeds.stats.blocks += len(sent)
-        if not told:
-            sent.append(wire.position(self._cursor()))
+        if not id_is_sent:
+            sent.append(wire.position(self._id()))
         return b"".join(sent)
 
-    def _block(self, place: TopicCursor, change: Change) -> bytes:
-        """One change for this viewer; empty for what it is never sent."""
-        place.move(change.seq)
-        frame = change.frame_for(self.viewer.kind(change.author_id), place.complete)
+    def _block(self, cursor: TopicCursor, change: Change) -> bytes:
+        """One change for this viewer; empty if this kind of viewer is sent nothing of it."""
+        cursor.move_to(change.seq)
+        frame = change.frame_for(self.viewer.kind(change.author_id), cursor.complete)
         if frame is None:
             return b""
         verb = "destroy"
         if frame.shows:
-            verb = "create" if change.created_seq > place.level else "update"
-        return wire.change(self._cursor(), change.live.event_lines[verb], frame.data)
+            verb = "create" if change.created_seq > cursor.caught_up_at else "update"
+        return wire.change(self._id(), change.live.event_lines[verb], frame.data)
 
     def _heartbeat(self, id: bytes) -> bytes:
         self._heartbeat_is_due = False
         self._feeds.heartbeats.set(self, self._heartbeat_every)
-        return wire.heartbeat(id, self._written([place.feed.text for place in self._topic_cursors]))
+        return wire.heartbeat(id, self._join([cursor.feed.text for cursor in self._topic_cursors]))
 
     def _reset(self, topics: Sequence[Topic], reason: Reason) -> bytes:
-        """Tell the client to fetch these topics anew, and go on from the heads."""
+        """A `reset` event: the client fetches these topics again, and the stream continues from their heads."""
         self._feeds.stats.resets[reason] += 1
-        for place in self._topic_cursors:
-            if place.feed.topic in topics:
-                place.put(place.feed.head or 0)
-        return wire.reset(self._cursor(), topics, reason)
+        for cursor in self._topic_cursors:
+            if cursor.feed.topic in topics:
+                cursor.start_at(cursor.feed.head or 0)
+        return wire.reset(self._id(), topics, reason)
 
-    def _cursor(self) -> bytes:
-        return self._written([place.text for place in self._topic_cursors])
+    def _id(self) -> bytes:
+        """The `id:` that says how far this session has been sent."""
+        return self._join([cursor.text for cursor in self._topic_cursors])
 
-    def _written(self, positions: list[bytes]) -> bytes:
-        """As `write_cursor` would, of positions that are written already."""
+    def _join(self, positions: list[bytes]) -> bytes:
+        """The same text as `write_cursor`, from encoded positions."""
         positions.sort()
         return b"~".join([(self._epoch or "").encode(), *positions])
