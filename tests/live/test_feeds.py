@@ -117,7 +117,7 @@ async def test_a_hint_of_a_change_that_does_not_exist_hides_no_later_change(
         await reader.until("heartbeat")
         for seq, body in ((10**9, "one"), (10**9, "two")):
             other.feeds.hint(f"gid://parley/Comment/1?topic=Article%2F1&seq={seq}")
-            await wait_until(lambda: other.feeds[ARTICLE]._looking is None, "the read that the hint asked for")
+            await wait_until(lambda: other.feeds[ARTICLE]._reading is None, "the read that the hint asked for")
             comment = await say(parley, alice, body)
             other.feeds.hint(f"gid://parley/Comment/{comment.id}?topic=Article%2F1&seq={comment.seq}")
             assert (await reader.until("create.success")).model["body"] == body

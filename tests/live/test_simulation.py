@@ -105,7 +105,7 @@ def caught(**parts: Any) -> str:
 
 class FeedThatReadsOnce(Feed):
     def request_read(self) -> None:
-        if not self._looking:
+        if not self._reading:
             super().request_read()
 
 

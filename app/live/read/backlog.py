@@ -1,4 +1,4 @@
-"""Rings: the newest frames of a topic, in memory, shared by everyone who is level with it or nearly so."""
+"""Backlog: the newest changes of a topic, in memory, shared by all sessions that have caught up, or nearly so."""
 
 from __future__ import annotations
 
@@ -7,55 +7,56 @@ from itertools import takewhile
 
 from app.live.read.changes import Change
 
-NOTHING_ASKED: tuple[int, Sequence[Change]] = (-1, ())  # shared, because most rings stay empty
+NO_CACHED_RESULT: tuple[int, Sequence[Change]] = (-1, ())  # shared, because most backlogs stay empty
 
 
 class Backlog:
-    """Everything that changed after `floor`, each object once, as it is now.
+    """All changes after the seq `floor`, each object once, in its latest state.
 
-    Bounded in changes and in bytes: the oldest leave first and raise the floor; who stands below it is served
-    from the database. An object's newer change replaces its older one, so nothing erased stays.
+    The number of changes and their bytes are bounded. Past a bound, the oldest changes are dropped and the floor rises.
+    Sessions below the floor read from the database. A newer change of an object replaces the older one, so erased
+    content does not stay in memory.
     """
 
-    __slots__ = ("_asked", "_bytes", "_most", "_most_bytes", "_newest", "floor")
+    __slots__ = ("_bytes", "_cached_result", "_max_bytes", "_max_changes", "_newest", "floor")
 
-    def __init__(self, floor: int, most: int, most_bytes: int) -> None:
+    def __init__(self, floor: int, max_changes: int, max_bytes: int) -> None:
         self.floor = floor
-        self._most = most
-        self._most_bytes = most_bytes
+        self._max_changes = max_changes
+        self._max_bytes = max_bytes
         self._bytes = 0
         self._newest: dict[tuple[str, object], Change] = {}  # in order of seq
-        self._asked = NOTHING_ASKED
+        self._cached_result = NO_CACHED_RESULT  # of `after`: (seq, changes)
 
     def __len__(self) -> int:
         return len(self._newest)
 
     @property
     def size(self) -> int:
-        """Bytes of what is here."""
+        """Bytes of all frames here."""
         return self._bytes
 
     def extend(self, changes: Iterable[Change]) -> None:
-        """Add changes, in order of seq, all newer than any that is here."""
-        self._asked = NOTHING_ASKED
+        """Add changes, in order of seq, all newer than those here."""
+        self._cached_result = NO_CACHED_RESULT
         for change in changes:
             self._drop(change.key)
             self._newest[change.key] = change
             self._bytes += change.size
-        while len(self._newest) > self._most or self._bytes > self._most_bytes:
+        while len(self._newest) > self._max_changes or self._bytes > self._max_bytes:
             oldest = next(iter(self._newest))
             self.floor = self._newest[oldest].seq
             self._drop(oldest)
 
     def after(self, seq: int) -> Sequence[Change]:
-        """Changes above `seq` in order; `seq` is at least the floor.
+        """Changes above `seq`, in order. `seq` must be at least the floor.
 
-        Costs what it returns, and nothing when the same is asked again, as it is by everyone who was level.
+        The cost is linear in the result. The last result is cached, because all sessions that had caught up ask for it.
         """
-        asked, newer = self._asked
-        if asked != seq:
+        cached_seq, newer = self._cached_result
+        if cached_seq != seq:
             newer = list(takewhile(lambda change: change.seq > seq, self._newest_first()))[::-1]
-            self._asked = seq, newer
+            self._cached_result = seq, newer
         return newer
 
     def supersedes(self, change: Change) -> bool:
@@ -67,5 +68,5 @@ class Backlog:
         return reversed(self._newest.values())
 
     def _drop(self, key: tuple[str, object]) -> None:
-        if (gone := self._newest.pop(key, None)) is not None:
-            self._bytes -= gone.size
+        if (dropped := self._newest.pop(key, None)) is not None:
+            self._bytes -= dropped.size

@@ -1,7 +1,7 @@
-"""Changes: reading what a topic's tables have between two seqs, encoded once for each kind of viewer.
+"""Changes: read the rows of a topic's tables between two seqs, and encode each once for each kind of viewer.
 
-The rule of reading (two tables in one topic lose rows without it): first the topic's counter h, then, in later
-statements, each table's rows with `after < seq <= h`; only then is everything up to h known.
+The rule of reading, without which rows of a topic with two tables can be missed: first read the topic's counter h. Then
+read, in later statements, the rows of each table with `after < seq <= h`. Only then is everything up to h known.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from app.live.wire import data_line
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A change for one kind of viewer: its `data:` line, and whether it shows the object or takes it away."""
+    """A change for one kind of viewer: its `data:` line, and whether it shows the object or removes it."""
 
     shows: bool
     data: bytes
@@ -31,7 +31,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An object's latest state, or its tombstone, at `seq`; None for a kind of viewer who is sent nothing."""
+    """An object's latest state, or its tombstone, at `seq`. The frame is None for kinds of viewer that get nothing."""
 
     live: LiveModel
     id: UUID
@@ -43,7 +43,7 @@ class Change:
     partial: Frame | None = None  # only the members that changed since `full_seq`; None if all of them may have
 
     def frame_for(self, kind: Kind, complete: int) -> Frame | None:
-        """What to send to a client that has each object as it was at the seq `complete` or later."""
+        """The frame for a client that has each object as it was at the seq `complete` or later."""
         frame = self.frames[kind]
         if self.partial and frame and frame.shows and complete >= self.full_seq:
             return self.partial
@@ -55,7 +55,7 @@ class Change:
 
     @property
     def size(self) -> int:
-        """Bytes of its distinct frames."""
+        """Bytes of the distinct frames."""
         frames = (*self.frames.values(), self.partial)
         return sum({frame.data: len(frame.data) for frame in frames if frame}.values())
 
@@ -64,7 +64,7 @@ def encode(live: LiveModel, row: Live) -> Change:
     frames: dict[Kind, Frame | None] = {}
     for kind in Kind:
         frame = _frame(live, row, kind)
-        # What several kinds see alike is kept once.
+        # Kinds of viewer that see the same share one frame.
         frames[kind] = next((known for known in frames.values() if known == frame), frame)
     if live.partial is None:
         return Change(live, row.id, row.seq, row.created_seq, row.author_id, frames)
@@ -91,10 +91,10 @@ class Changes(list[Change]):
 async def read_changes(
     reading: Reading, models: Sequence[LiveModel], topic: Topic, after: int, upto: int, limit: int
 ) -> tuple[Changes, int]:
-    """(changes in order of seq, how far they reach) of `after < seq <= upto`, at most `limit` from each table.
+    """(changes in order of seq, the seq they reach) of `after < seq <= upto`, at most `limit` from each table.
 
-    `upto` is a counter that was read in an earlier statement. A table that was cut short by the limit is known
-    only up to its last row, so that is how far the whole reaches.
+    `upto` is a counter that was read in an earlier statement. If the limit cuts a table short, that table is known only
+    up to its last row, and all changes together reach no further than that.
     """
     rows: list[tuple[LiveModel, Live]] = []
     reached, settled = upto, True
@@ -113,7 +113,7 @@ async def read_changes(
 
 @cache
 def _rows(live: LiveModel) -> Any:
-    """Built once for each registration: it is asked whenever something has changed."""
+    """The query for one model. It is cached, because it runs for every change."""
     model = live.model
     within = (model.topic == bindparam("in_topic"), model.seq > bindparam("after"))
     return select(model).where(*within).order_by(model.seq).limit(bindparam("most"))

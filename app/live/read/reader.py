@@ -1,4 +1,4 @@
-"""The reader: all reads that feeds make of the database are counted here, and only a few run at once.
+"""The reader: counts all reads of the database that feeds make, and bounds how many run at once.
 
 A read waits for a slot. If no session wants it any more when it gets one, it is skipped (`wanted`).
 """
@@ -30,7 +30,7 @@ Wanted = Callable[[], bool]
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What a look at a topic found: its epoch and head and, when they follow on what was known, the changes."""
+    """The result of a read of a topic: its epoch, its head, and the changes if they continue what the feed knew."""
 
     epoch: str
     head: int
@@ -40,7 +40,7 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Changes above `start`, complete up to `reached`, for sessions that have fallen out of the ring."""
+    """Changes above `start`, complete up to `reached`, for sessions below the backlog."""
 
     start: int
     reached: int
@@ -61,7 +61,7 @@ class Reader:
 
     @property
     def reads(self) -> int:
-        """The number of reads of news and of chunks since the start, without reads of heads alone."""
+        """The number of reads of news and chunks since the start, without the reads of heads alone."""
         return self.stats.news + self.stats.chunks
 
     async def heads(self, topics: Sequence[Topic]) -> tuple[str, dict[Topic, int]]:
@@ -76,7 +76,8 @@ class Reader:
         """The news of `topic` for a feed that knows it up to `head` in `epoch`; None if no longer `wanted`.
 
         The changes are None if the feed cannot continue from what it knows: the epoch is another one, it has no head
-        yet, or more than `most` seqs have passed. A head that went backwards is another history: the epoch is renewed.
+        yet, or more than `most` seqs have passed. If the head went backwards, the database has another history, and the
+        reader renews the epoch.
         """
         async with self._slots:
             if not wanted():
@@ -101,7 +102,7 @@ class Reader:
     ) -> Chunk | None:
         """The first changes above `start` and up to `head`, which was read before; None if no longer `wanted`.
 
-        Networks get the slots in turns. Raises QueueFull.
+        Networks take turns at the slots. Raises QueueFull.
         """
         async with self._late.slot(network), self._slots:
             if not wanted():
@@ -113,7 +114,7 @@ class Reader:
         return Chunk(start, reached, self._counted(changes))
 
     async def renew_epoch(self, old: str) -> str:
-        """Say that the database has another history than that of `old`; answers the epoch that holds then."""
+        """Replace the epoch `old`, because the database has another history. Returns the epoch that holds then."""
         async with self._database.transaction() as writing, writing.begin():
             return await renew_epoch(writing, old, secrets.token_urlsafe(6))
 
