@@ -78,7 +78,7 @@ async def _sign_up(parley: Parley, email: str, username: str, hash: str, browser
         user.wait_with_name()
     async with parley.writing(Topic.account(user.id)) as write:
         write.create(user)
-        write.tell("account made", account=user.id)
+        write.log_after_commit("account made", account=user.id)
         await write.session.flush()  # the login refers to it
         if confirming:
             mail_queue.queue(write.session, Kind.CONFIRM, email)
@@ -154,7 +154,7 @@ async def change_email(parley: Parley, viewer: Viewer, email: str, password: str
         user = await prove_again(parley, write, user)
         user.unconfirmed_email = None if email == user.email else email
         write.update(user)
-        write.tell("e-mail change asked", account=user.id)
+        write.log_after_commit("e-mail change asked", account=user.id)
         if user.unconfirmed_email:
             mail_queue.queue(write.session, Kind.CONFIRM_CHANGE, email, user.id)
             mail_queue.queue(write.session, Kind.CHANGING, user.email, user.id, about=email)
@@ -187,14 +187,14 @@ async def confirm(
             if user.unconfirmed_email and fingerprint(user.unconfirmed_email) == address:
                 mail_queue.queue(write.session, Kind.CHANGED, user.email, user.id, about=user.unconfirmed_email)
                 user.email, user.unconfirmed_email = user.unconfirmed_email, None
-                write.tell("e-mail changed", account=user.id)
+                write.log_after_commit("e-mail changed", account=user.id)
             elif user.confirmed_at and address in (bound_to(user), fingerprint(user.email)):
                 return
             elif bound_to(user) != address:
                 raise worthless()
             user.confirmed_at = user.confirmed_at or datetime.now(UTC)
             write.update(user)
-            write.tell("e-mail confirmed", account=user.id)
+            write.log_after_commit("e-mail confirmed", account=user.id)
     except IntegrityError:  # another account has taken the address
         raise worthless() from None
 
@@ -223,7 +223,7 @@ async def _join(parley: Parley, found: User, password: str | None, username: str
             if password is not None:
                 await end_all(write, user.id, End.PASSWORD)
             write.update(user)
-            write.tell("e-mail confirmed", account=user.id)
+            write.log_after_commit("e-mail confirmed", account=user.id)
     except IntegrityError:  # another account took the name at the same moment
         raise Invalid("username", "This name is taken.") from None
 
@@ -250,7 +250,7 @@ async def change_username(parley: Parley, viewer: Viewer, username: str) -> User
             await _claim_name(write, user, username)
             bylines.note_change(user)
             write.update(user)
-            write.tell("name changed", account=user.id)
+            write.log_after_commit("name changed", account=user.id)
     except IntegrityError:  # another account took it at the same moment
         raise Invalid("username", "This name is taken.") from None
     parley.begin(bylines.rewrite_later(parley, user.id))
@@ -315,7 +315,7 @@ def _set_password(write: Write, user: User, hash: str) -> None:
     """Store the hash, and drop an unconfirmed address: an intruder may have requested that address."""
     user.password_hash, user.unconfirmed_email = hash, None
     write.update(user)
-    write.tell("password changed", account=user.id)
+    write.log_after_commit("password changed", account=user.id)
     mail_queue.queue(write.session, Kind.PASSWORD, user.email, user.id)
 
 
@@ -381,7 +381,7 @@ async def _erase(write: Write, user: User, then: str) -> None:
     await mail_queue.forget_dead_letters(write.session, user.email)
     user.leaving, user.role = then, Role.MEMBER
     write.destroy(user)
-    write.tell("account deleted", account=user.id)
+    write.log_after_commit("account deleted", account=user.id)
 
 
 async def _try_to_take_leave(parley: Parley, user_id: UUID, then: str) -> None:

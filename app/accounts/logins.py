@@ -171,7 +171,7 @@ async def open_login(write: Write, user: User, remember: bool, browser: Browser)
         address=browser.address, device=browser.device, expires_at=expiry(remember, now, now),
     )  # fmt: skip
     write.create(login)
-    write.tell("signed in", account=user.id, began=login.id)
+    write.log_after_commit("signed in", account=user.id, began=login.id)
     return login
 
 
@@ -180,7 +180,7 @@ def end(write: Write, login: Login, how: End) -> None:
     if login.deleted_at is None:
         login.ended = how
         write.destroy(login)
-        write.tell("login ended", account=login.user_id, ended=login.id, how=how)
+        write.log_after_commit("login ended", account=login.user_id, ended=login.id, how=how)
 
 
 async def end_all(write: Write, user_id: UUID, how: End, but: UUID | None = None) -> None:

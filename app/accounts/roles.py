@@ -37,7 +37,7 @@ async def block(parley: Parley, by: Viewer, user_id: UUID, reason: str = "") -> 
             write.update(user)
             await end_all(write, user.id, End.BLOCKED)
             record(write, moderator, Act.BLOCK, person=(user.id, user.username), reason=reason)
-            write.tell("blocked", account=user.id, by=moderator.id)
+            write.log_after_commit("blocked", account=user.id, by=moderator.id)
     return user
 
 
@@ -50,7 +50,7 @@ async def unblock(parley: Parley, by: Viewer, user_id: UUID) -> None:
             user.blocked_at = None
             write.update(user)
             record(write, moderator, Act.UNBLOCK, person=(user.id, user.username))
-            write.tell("unblocked", account=user.id, by=moderator.id)
+            write.log_after_commit("unblocked", account=user.id, by=moderator.id)
 
 
 @owned
@@ -110,7 +110,7 @@ def _appoint(write: Write, by: User | None, user: User, role: Role) -> None:
         bylines.note_change(user)
         write.update(user)
         record(write, by, Act(role.value), person=(user.id, user.username))
-        write.tell("role changed", account=user.id, role=role.value, by=by and by.id)
+        write.log_after_commit("role changed", account=user.id, role=role.value, by=by and by.id)
 
 
 async def _decide(write: Write, by: Viewer, user_id: UUID) -> tuple[User, User]:

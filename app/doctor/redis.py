@@ -100,7 +100,7 @@ async def _deliver(
             async with asyncio.timeout(PATIENCE):
                 await ear.listening.wait()
                 began = time.monotonic()
-                (hints.mention if aside else hints.publish)(word)
+                (hints.publish_aside if aside else hints.publish)(word)
                 await ear.heard.wait()
         except TimeoutError:
             return hints.trouble or f"no answer in {PATIENCE:g} s", 0

@@ -156,7 +156,7 @@ class Metrics:
         yield GaugeMetricFamily("parley_hints_flowing", "Whether the subscription to Redis stands.", hints.flowing)
         yield GaugeMetricFamily("parley_hints_waiting", "Hints that wait for Redis.", hints.waiting)
         yield CounterMetricFamily("parley_hints_published", "Hints sent to Redis.", hints.published)
-        yield CounterMetricFamily("parley_hints_heard", "Hints heard from Redis.", hints.heard)
+        yield CounterMetricFamily("parley_hints_heard", "Hints heard from Redis.", hints.received)
         yield CounterMetricFamily("parley_hints_dropped", "Hints dropped, since too many waited.", hints.dropped)
         yield CounterMetricFamily("parley_redis_breaks", "Times that the subscription broke.", hints.breaks)
         lag = "From the commit here until its hint is heard back over Redis."

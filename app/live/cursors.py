@@ -1,8 +1,9 @@
-"""Cursors: how far a session has read, as the text that travels in `id:` lines and comes back.
+"""Cursors: how far a session has been sent, as text. A client gets it in `id:` lines, and returns it to resume.
 
     3kf0aQ1x~bWxP2c0Qk1A.57~q0s8Zk3b2hY.4      epoch, then topic key and seq for each topic
 
-Opaque to clients, who may only compare two for equality: topics are sorted, so equal positions are equal text.
+Cursors are opaque to clients, which may only compare two for equality. Topics are sorted, so equal positions are equal
+text.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _SHAPE = re.compile(r"(?P<epoch>[\w-]{1,32})(?P<positions>(?:~[\w-]{11}\.\d{1,19
 
 
 class BadCursor(ValueError):
-    """Not a cursor of ours."""
+    """The text is not a Parley cursor."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Cursor:
         return cls(shape["epoch"], positions)
 
     def of(self, topic: Topic) -> int | None:
-        """This cursor's seq in `topic`, None when it does not name it."""
+        """This cursor's seq in `topic`; None if it does not contain the topic."""
         return self.positions.get(topic.key)
 
 
@@ -51,20 +52,20 @@ def write_cursor(epoch: str, positions: Mapping[Topic, int]) -> str:
 
 
 class Cursors:
-    """What a client comes with: no cursor, one, or one for each of several snapshots. Raises BadCursor."""
+    """The cursors that a client sends: none, one, or one for each of several snapshots. Raises BadCursor."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._all = [Cursor.parse(text) for text in texts]
 
     def start(self, topic: Topic) -> int | None:
-        """Where to begin so that the holder of these misses nothing; None where none of them names the topic."""
+        """The seq from which the client misses nothing; None if no cursor contains the topic."""
         return min(self._named(topic), default=None)
 
     def are_of(self, epoch: str | None) -> bool:
         return all(cursor.epoch == epoch for cursor in self._all)
 
     def are_ahead(self, topic: Topic, head: int) -> bool:
-        """Whether one claims more of the topic than there is."""
+        """Whether one of them has a seq above the head of the topic."""
         return max(self._named(topic), default=0) > head
 
     def _named(self, topic: Topic) -> list[int]:

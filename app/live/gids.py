@@ -1,7 +1,7 @@
 """Global IDs: `gid://parley/Comment/<id>?topic=Article%2F1&seq=57`, a string that names an object anywhere.
 
-What is published to Redis, printed in logs and signed into cookies and links in mail. It carries no content: whoever
-holds one locates the object in the database and sees it as it is now.
+Gids are published to Redis, printed in logs, and signed into cookies and into links in e-mails. A gid carries no
+content: its holder locates the object in the database, and gets its current state.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, urlencode
 
 APP = "parley"
-MAX_LENGTH = 3_000  # characters; 200 of a topic's id take twelve each when quoted
+MAX_LENGTH = 3_000  # characters; each of the 200 characters of a topic's id takes up to twelve when quoted
 
 _SHAPE = re.compile(
     r"gid://parley/(?P<model>[A-Z][A-Za-z0-9]{0,49})/(?P<id>[\w.-]{1,200})(?:\?(?P<params>\S*))?", re.ASCII
@@ -20,11 +20,11 @@ _SHAPE = re.compile(
 
 
 class BadGid(ValueError):
-    """Not a Global ID of ours, or one of an unknown model."""
+    """The text is not a Parley Global ID, or its model is unknown."""
 
 
 class GidNotFound(LookupError):
-    """A well-formed Global ID of an object that does not exist, or no longer."""
+    """The Global ID is well-formed, but its object does not exist, or has been deleted."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Gid:
 
     @classmethod
     def parse(cls, text: str) -> Gid:
-        """Raises BadGid. Parameters may be any; a repeated one counts once, the last."""
+        """Raises BadGid. Any parameters are accepted; of a repeated one, the last value counts."""
         shape = _SHAPE.fullmatch(text) if len(text) <= MAX_LENGTH else None
         if not shape:
             raise BadGid(f"not a gid://{APP}/<Model>/<id>: {text[:80]!r}")

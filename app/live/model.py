@@ -1,4 +1,4 @@
-"""Live models: the mixin that makes a table its own change feed, and the registration that makes it heard.
+"""Live models: the mixin that makes a table its own change feed, and the registration that makes feeds read it.
 
     class Like(Live, Base):
         __tablename__ = "likes"
@@ -6,8 +6,9 @@
 
     LIKE = LiveModel("like", Like, render=lambda like, kind: {**like.tombstone(), "user_id": like.user_id})
 
-That is all: with LIKE in the list given to `Parley`, its changes are read by feeds and sent by streams. What
-`render` returns may depend on the row and the kind of viewer only; whatever else would change it writes the row.
+That is all: if LIKE is in the list given to `Parley`, feeds read its changes and streams send them. The result of
+`render` may depend only on the row and the kind of viewer. If it depends on anything else, a change of that must also
+write the row.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ MAX_TOPIC_LENGTH = 251  # a type of 50, a slash, an id of 200 characters
 
 
 class Live:
-    """Columns of a live model. A row is the object's latest state, or its tombstone, and the seq it got there at."""
+    """Columns of a live model. A row is an object's latest state, or its tombstone, with the seq of its last change."""
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     topic: Mapped[str] = mapped_column(String(MAX_TOPIC_LENGTH))
@@ -45,30 +46,30 @@ class Live:
 
     @property
     def author_id(self) -> UUID | None:
-        """Whose row this is: the person who is its `author` among the kinds of viewers."""
+        """The person who counts as this row's author (`Kind.AUTHOR`)."""
         return None
 
     @property
     def content_seq(self) -> int:
-        """When its content changed last: edits written on that or on anything since are no conflict.
+        """The seq of the last change of the content: an edit that is based on this seq or a later one is no conflict.
 
-        Models whose rows also move for less than their content say so.
+        A model overrides this if its rows also get a new seq for changes outside their content.
         """
         return self.seq
 
     @property
     def full_seq(self) -> int:
-        """The seq of the last full change: since then only what `LiveModel.partial` renders has changed."""
+        """The seq of the last full change: since then, only members that `LiveModel.partial` renders have changed."""
         return self.seq
 
     def before_change(self) -> None:
-        """Called before the row takes a seq. A model that holds something back publishes it here."""
+        """Called before the row gets a seq. A model that delays some of its changes applies them here."""
 
     def erase(self) -> None:
-        """Forget the content, for a tombstone. Models with content of their own say how."""
+        """Erase the content, for a tombstone. Models with content override this."""
 
     def tombstone(self) -> dict[str, Any]:
-        """What is left to say of an object that is gone, or that this viewer may not see: where, and when."""
+        """The members of an object that is deleted or that this viewer may not see: its topic and its seqs."""
         topic = Topic.parse(self.topic)
         return {
             "id": self.id,
@@ -97,13 +98,13 @@ def anywhere(topic: Topic) -> bool:
 
 @dataclass(frozen=True)
 class LiveModel:
-    """One registration: the name in events, the table, the renderer, who may see a row, and on which topics it lives.
+    """One registration: the name in events, the table, the renderer, the visibility of rows, and the topics.
 
-    With `render=None` nothing of the model is sent to anybody: its changes move cursors and wake sessions. A feed reads
-    the tables of the models that live on its topic; one that says nothing is looked for on all of them.
+    With `render=None`, changes of the model are sent to nobody, but they move cursors and wake sessions. A feed reads
+    the tables of the models that live on its topic. By default a model lives on all topics.
 
-    `partial` renders the members that can change without a full change (`Live.full_seq`), and those of `tombstone`, for
-    all kinds of viewer alike. A session sends this instead of the whole object if its client has the rest.
+    `partial` renders the members that can change without a full change (`Live.full_seq`), and those of `tombstone`. The
+    result is the same for all kinds of viewer. If the client has the other members, the session sends only these.
     """
 
     name: str
@@ -123,9 +124,9 @@ class LiveModel:
 
 
 async def locate(reading: Reading, models: tuple[LiveModel, ...], gid: Gid) -> Live:
-    """The object that `gid` names, as it is in the database now.
+    """The object with this gid, in its current state.
 
-    Raises BadGid for an unknown model or an id of the wrong form, GidNotFound when there is no such object.
+    Raises BadGid if the model is unknown or the id is malformed, and GidNotFound if there is no such object.
     """
     by_name = {live.model.__name__: live.model for live in models}
     try:

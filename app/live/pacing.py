@@ -1,9 +1,9 @@
-"""Pacing: work that ten thousand clients want at once is done one piece at a time, and leaves room for everything else.
+"""Pacing: if ten thousand clients need work at once, it is done one piece at a time, so that other work can run.
 
-1. One turn in an iteration of the event loop. Work that takes a dozen iterations waits for a dozen turns at most, each
-   a fraction of a millisecond.
-2. After some turns, a pause. SQLite and password hashes run in threads, and a thread needs the GIL. A loop that is
-   never idle releases the GIL once an iteration, and takes it back before the waiting thread is awake.
+1. One turn per event loop iteration. Other work that takes a dozen iterations waits for a dozen turns at most. Each
+   turn takes a fraction of a millisecond.
+2. A pause after some turns. SQLite and password hashes run in threads, and a thread needs the GIL. An event loop that
+   is never idle releases the GIL once per iteration, and takes it back before the waiting thread is awake.
 3. Sessions are woken in groups, since waking one may send its data immediately. Between two groups the event loop does
    other work, and the data sent so far leaves the process.
 4. Networks take turns (`app.live.fair_queue`), so a network that opens many streams mostly delays its own.
@@ -17,14 +17,14 @@ from typing import Protocol
 
 from app.live.fair_queue import FairQueue
 
-TURNS_PER_PAUSE = 10  # turns from one pause to the next: three milliseconds or so
-PAUSE_SECONDS = 0.001  # seconds; what a timer takes at least
-WAKES_PER_BATCH = 200  # sessions at a time (3); two milliseconds or so
-MAX_WAITING = 100_000  # for a turn; five times as many as a process has streams
+TURNS_PER_PAUSE = 10  # between two pauses; about three milliseconds
+PAUSE_SECONDS = 0.001  # the shortest time that a timer can wait
+WAKES_PER_BATCH = 200  # sessions in one group (3); about two milliseconds
+MAX_WAITING = 100_000  # callers that wait for a turn; five times as many as a process has streams
 
 
 class Watcher(Protocol):
-    """What is known here of a session."""
+    """The part of a session that this module uses."""
 
     def wake(self) -> None: ...
 
@@ -35,7 +35,7 @@ class Pacing:
         self._taken = 0
 
     async def wait_turn(self, network: str | None = None) -> None:
-        """Wait for a turn, which lasts from here to the next await. Raises QueueFull."""
+        """Wait for a turn, which lasts until the caller's next await. Raises QueueFull."""
         await self._slot.acquire(network)
         self._taken += 1
         loop = asyncio.get_running_loop()
@@ -46,7 +46,7 @@ class Pacing:
 
 
 async def wake_all(watchers: Iterable[Watcher]) -> None:
-    """Wake those who watch now, some at a time (3)."""
+    """Wake the sessions that watch now, one group at a time (3)."""
     for count, watcher in enumerate(tuple(watchers), 1):
         watcher.wake()
         if count % WAKES_PER_BATCH == 0:

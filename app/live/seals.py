@@ -1,5 +1,5 @@
-"""Seals: processes sign the messages that they send each other on Redis. Otherwise anybody who may publish there could
-put words on every screen.
+"""Seals: processes sign the messages that they send each other on Redis. Without it, everybody with access to Redis
+could show text in every browser.
 
     <signature>[,<signature>…] <sender> <number> <unix seconds> <text>
 

@@ -1,9 +1,9 @@
-"""Parley: the parts of the dataflow, joined. What an app serves from, and a script writes through.
+"""Parley: the parts of the live engine of one process, connected. Apps and scripts read and write through it.
 
     async with Parley(Settings.load(), LIVE_MODELS) as parley:
         async with parley.writing(Topic("Article", "1")) as write: ...
 
-It knows no model but those it is given, and nothing of it is global: a process may hold several.
+It knows only the models that the caller passes. It has no global state, so a process may have several.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from app.settings import VAR, Settings
 
 R = TypeVar("R")
 
-DRAIN_SECONDS = 10  # seconds that work in flight gets at shutdown
-FLUSH_SECONDS = 1  # seconds that their hints get
+DRAIN_SECONDS = 10  # for running writes at shutdown
+FLUSH_SECONDS = 1  # for sending their hints
 
 
 class Parley:
-    """Database, hints, feeds and writes of one process. An async context manager: running inside, closed after."""
+    """Database, hints, feeds and writes of one process. An async context manager that starts and stops them."""
 
     def __init__(self, settings: Settings, models: tuple[LiveModel, ...], *, listening: bool = True) -> None:
-        """`listening` is for who has streams to feed; a script that only writes does without."""
+        """Pass `listening=False` in a script that only writes: it then receives no hints and has no presence."""
         self.settings = settings
         self._listening = listening
         self.models = models
@@ -50,7 +50,9 @@ class Parley:
         self.database = Database(settings.database_url)
         self.reader = Reader(self.database, models)
         self.feeds = Feeds(self.reader, ring_frames=settings.ring_frames, ring_bytes=settings.ring_bytes)
-        self.presence = Presence(settings.commentable_types, self._mention) if listening and settings.presence else None
+        self.presence = (
+            Presence(settings.commentable_types, self._publish_sealed) if listening and settings.presence else None
+        )
         self._seals = Seals.of_presence(settings.secret_keys, settings.redis_channel_name)
         self.hints = Hints(
             self.redis_url,
@@ -97,37 +99,37 @@ class Parley:
         return await asyncio.shield(self._work.start(work))
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run `work` to its end without anybody waiting for it, but us before we close. It sees to its own errors."""
+        """Run `work` in the background. Shutdown waits for it. `work` must handle its own errors."""
         self._work.start(work)
 
     async def redis_url(self) -> str | None:
-        """The URL of the server to connect to now, None where there is none. Raises one of `app.redis.client.Trouble`.
+        """The URL of the current Redis server; None if there is none. Raises one of `app.redis.client.Trouble`.
 
-        An embedded one is started by whoever asks first. Under Sentinel and in a cluster it is another one at times.
+        The first call starts an embedded server. With Sentinel or a cluster, the URL changes after a failover.
         """
         return await self._whereabouts.ensure()
 
     async def locate(self, gid: Gid) -> Live:
-        """The object this gid names, as it is now. Raises BadGid and GidNotFound."""
+        """The object with this gid, in its current state. Raises BadGid and GidNotFound."""
         async with self.reading() as reading:
             return await locate(reading, self.models, gid)
 
     async def touch(self, gid: Gid) -> None:
-        """Tell everyone that this object changed by other hands: it takes a new seq and is sent again."""
+        """Publish a change of this object that was made outside Parley: it gets a new seq and is sent again."""
         found = await self.locate(gid)
         async with self.writing(Topic.parse(found.topic)) as write:
             if (row := await write.get(type(found), found.id)) and row.deleted_at is None:
                 write.update(row)
 
     async def renew_epoch(self) -> str:
-        """The database has another history from now on, as after a restore; answers its new epoch."""
+        """Give the database a new epoch, as needed after a restore. Returns the new epoch."""
         old, _ = await self.reader.heads([])
         return await self.reader.renew_epoch(old)
 
     def _announce(self, gid: str) -> None:
-        """After a commit: our own feeds look at once, everyone else's when Redis has told them."""
+        """After a commit: hint the feeds of this process directly, and those of other processes through Redis."""
         self.feeds.hint(gid)
         self.hints.publish(gid)
 
-    def _mention(self, text: str) -> None:
-        self.hints.mention(self._seals.seal(text))
+    def _publish_sealed(self, text: str) -> None:
+        self.hints.publish_aside(self._seals.seal(text))

@@ -1,10 +1,10 @@
-"""Signing: gids that only we can have made, each for one purpose and a time. What is in cookies and in links in mail.
+"""Signing: gids with a signature of Parley, each for one purpose and a limited time, for cookies and links in e-mails.
 
     signed = signer.sign(Gid("User", "7c1…"), "reset")
     gid = signer.open(signed, "reset", seconds=3600)
 
-Signed, not secret: whoever holds one can read it. The first key signs, all verify, so that a key can be changed
-without signing everybody out.
+A signed gid is not secret: its holder can read it. The first key signs and all keys verify, so an operator can change
+the key without signing everybody out.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from itsdangerous import Signer as KeySigner
 
 from app.live.gids import BadGid, Gid
 
-MAX_CLOCK_SKEW_SECONDS = 3600  # seconds that two machines' clocks may be apart, or one may be put back
+MAX_CLOCK_SKEW_SECONDS = 3600  # between the clocks of two machines, or if a clock is set back
 
 
 class Signer:
@@ -26,17 +26,17 @@ class Signer:
         self._keys = list(keys)[::-1]  # the library signs with the last of its keys
 
     def sign(self, gid: Gid, purpose: str) -> str:
-        """Letters, digits, `-`, `_` and dots, which need no quoting in cookies and addresses."""
+        """The result has letters, digits, `-`, `_` and dots, which need no quoting in cookies and URLs."""
         return self._serializer(purpose).dumps(str(gid))
 
     def open(self, signed: str, purpose: str, seconds: int) -> Gid:
-        """Raises BadGid for what we did not sign, or for another purpose, or longer than `seconds` ago."""
+        """Raises BadGid unless Parley signed it for this purpose, at most `seconds` ago."""
         serializer = self._serializer(purpose)
         try:
             text, signed_at = serializer.loads(signed, return_timestamp=True)
         except BadData:
             raise BadGid("not signed by us") from None
-        # The library refuses what was signed a second from now, as another machine of ours may well have done.
+        # The library rejects a time in the future, but another machine of ours may have a clock that is ahead.
         age = cast(TimestampSigner, serializer.make_signer()).get_timestamp() - signed_at.timestamp()
         if not -MAX_CLOCK_SKEW_SECONDS <= age <= seconds:
             raise BadGid("not signed in this time")
@@ -52,7 +52,7 @@ class Signer:
         return any(ours.verify_signature(text, signature) for signature in signatures)
 
     def _serializer(self, purpose: str) -> URLSafeTimedSerializer:
-        # The purpose goes into the key, so that a link in a mail can never be somebody's cookie.
+        # The purpose is part of the key, so that a signature from a link in an e-mail is never valid in a cookie.
         return URLSafeTimedSerializer(self._keys, salt=purpose, signer_kwargs={"digest_method": hashlib.sha256})
 
 
@@ -61,5 +61,5 @@ def _with(keys: Sequence[str], purpose: str) -> KeySigner:
 
 
 def fingerprint(*texts: str) -> str:
-    """A digest to sign into a gid in place of what it depends on: used up, or changed, and the gid is worth nothing."""
+    """A digest of state that a signed gid depends on. If the state changes, the gid is not valid any more."""
     return hashlib.sha256("\0".join(texts).encode(errors="surrogatepass")).hexdigest()[:32]

@@ -1,6 +1,6 @@
-"""Stats: what the dataflow has done since its process began, as plain numbers. Who shows them reads them when asked.
+"""Stats: what the live engine has done since the process began, as plain numbers. `/metrics` reads them.
 
-On the way to ten thousand sessions a count is one addition, and nothing else.
+Counting costs one addition, because it happens for each of ten thousand sessions.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 BOUNDS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds
-MAX_PENDING_SEQS = 1_000  # seqs of one topic that are waited for; past that the newest are not measured
+MAX_PENDING_SEQS = 1_000  # seqs of one topic; past that, further seqs are not measured
 
 
 class Lags:
-    """How long something took, each time: how often it was up to each bound, and past the last one."""
+    """A histogram of durations: how many were up to each bound, and how many were above the last one."""
 
     def __init__(self, bounds: Sequence[float] = BOUNDS_SECONDS) -> None:
         self.bounds = bounds
@@ -29,7 +29,7 @@ class Lags:
 
 
 class PendingSeqs:
-    """The seqs of a topic that its process was told of and has not read yet, and since when."""
+    """The seqs of a topic that its process has a hint of but has not read yet, each with the time of the hint."""
 
     __slots__ = ("_clock", "_lags", "_since")
 
@@ -43,7 +43,7 @@ class PendingSeqs:
             self._since.append((seq, self._clock()))
 
     def reach(self, head: int) -> None:
-        """Everything up to here is in the feed now."""
+        """Measure all seqs up to `head`: the feed has read them."""
         if self._since:
             now = self._clock()
             for seq, since in self._since:
@@ -52,23 +52,23 @@ class PendingSeqs:
             self._since = [(seq, since) for seq, since in self._since if seq > head]
 
     def forget(self) -> None:
-        """What is not there by now never will be."""
+        """Drop the remaining seqs, which do not exist."""
         self._since.clear()
 
 
 @dataclass
 class Stats:
-    """Of one process's feeds and sessions."""
+    """The counters of one process's feeds and sessions."""
 
-    heads: int = 0  # reads of many topics' counters in one statement, by openings and sweeps
-    news: int = 0  # looks at a topic's head and what is new below it
-    chunks: int = 0  # reads for sessions that have fallen out of the ring
+    heads: int = 0  # reads of the counters of many topics in one statement, by opening sessions and sweeps
+    news: int = 0  # reads of a topic's head and its new changes
+    chunks: int = 0  # reads for sessions below the backlog
     failures: int = 0  # reads that failed
     dropped: int = 0  # reads that were skipped, because no session waited for them any more
     frames: int = 0  # encoded
     sweeps: int = 0
-    finds: int = 0  # topics in which a sweep found what nobody had told of
-    blocks: int = 0  # of changes, handed to streams: deliveries
-    conflations: int = 0  # batches from below the ring, each object's latest state only
+    finds: int = 0  # topics in which a sweep found a change without a hint
+    blocks: int = 0  # of changes that were passed to streams: deliveries
+    conflations: int = 0  # batches from below the backlog, with the latest state of each object only
     resets: Counter[str] = field(default_factory=Counter)  # by reason
-    lags: Lags = field(default_factory=Lags)  # from being told of a change to having its frames
+    lags: Lags = field(default_factory=Lags)  # from the hint of a change to its frames

@@ -1,4 +1,4 @@
-"""Tasks: background work with an owner, who sees its errors and outlives it."""
+"""Tasks: background work with an owner. The owner gets its errors, and ends after it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
 
-RECANCEL_SECONDS = 0.5  # seconds until a cancelled task that still runs is cancelled once more
+RECANCEL_SECONDS = 0.5  # until a cancelled task that still runs is cancelled once more
 
 log = logging.getLogger(__name__)
 
 
 class Tasks:
-    """Tasks that somebody will wait for or end; as an async context manager, all are ended after the block.
+    """Tasks that the owner drains or cancels. As an async context manager, it cancels all of them after the block.
 
-    Asyncio itself keeps no strong reference to a running task.
+    asyncio itself keeps no strong reference to a running task, so this keeps one.
     """
 
     def __init__(self) -> None:
@@ -39,13 +39,13 @@ class Tasks:
         return task
 
     async def drain(self, seconds: float) -> None:
-        """Let what has begun finish, for at most this long; then cancel it."""
+        """Wait for the running tasks, for at most this long; then cancel them."""
         if self._running:
             await asyncio.wait(self._running, timeout=seconds)
         await self.cancel()
 
     async def cancel(self) -> None:
-        """End them all. Said again and again: a library under them may swallow a cancellation (redis-py does)."""
+        """Cancel all tasks, repeatedly until they end, because a library may swallow a cancellation (redis-py does)."""
         while self._running:
             for task in self._running:
                 task.cancel()
@@ -54,5 +54,5 @@ class Tasks:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            # Whoever awaits the task gets it, too. This is for the case that nobody is left who does.
+            # A caller that awaits the task gets the error, too. This log line is for tasks that no caller awaits.
             log.debug("a task failed", exc_info=error)

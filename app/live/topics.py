@@ -1,7 +1,7 @@
 """Topics: ordered feeds of changes.
 
-`Article/1` has what is said under a commentable, `Commentable/Article/1` the commentable itself, `User/<id>` what
-concerns one account alone, and `Moderation/queue` what moderators are to see.
+`Article/1` has the comments of a commentable, `Commentable/Article/1` the commentable itself, `User/<id>` the changes
+for one account, and `Moderation/queue` those for moderators.
 
 1. One commentable has one name, which `canonical_id` computes. Pages, API, streams, counts, embeds and the command line
    read ids only through it, by `Topic.commentable` or `Topic.canonical`.
@@ -38,7 +38,7 @@ _WITHOUT_JOINERS = dict.fromkeys(map(ord, JOINERS))
 
 
 class BadTopic(ValueError):
-    """Not a topic's name. The message says what is wrong with it."""
+    """The text is not the name of a topic. The message says what is wrong with it."""
 
 
 def canonical_id(text: str) -> str:
@@ -145,7 +145,7 @@ class Topic:
 
     @property
     def is_place(self) -> bool:
-        """Whether it is something that people comment on, where they meet."""
+        """Whether this is the topic of a commentable."""
         return self.type not in (ACCOUNT, ABOUT, MODERATION)
 
     @property
@@ -154,17 +154,17 @@ class Topic:
 
     @property
     def about(self) -> Topic:
-        """Where the commentable itself lives, with its title and its count: who shows those hears of no comment."""
+        """The topic of the commentable itself, with its title and count. It has no events for single comments."""
         return Topic(ABOUT, str(self))
 
     @property
     def place(self) -> Topic:
-        """What a topic is about: the inverse of `about`. Raises BadTopic."""
+        """The topic of the commentable that this topic is about: the inverse of `about`. Raises BadTopic."""
         return Topic.parse(self.id)
 
     @cached_property
     def key(self) -> str:
-        """Eleven characters for this topic in cursors, which would otherwise outgrow a request's headers."""
+        """Eleven characters for this topic in cursors. With names, cursors could be too long for a request header."""
         digest = blake2b(str(self).encode(), digest_size=8).digest()
         return urlsafe_b64encode(digest).rstrip(b"=").decode()
 

@@ -1,4 +1,4 @@
-"""Viewers: for whom a row is rendered. Few kinds, so that a change is encoded few times however many people watch."""
+"""Viewers: the people that a row is rendered for. There are few kinds, so each change is encoded only a few times."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class Kind(StrEnum):
     AUTHOR = "author"
     MODERATOR = "moderator"
 
-    __hash__ = str.__hash__  # Enum's own is ten times as slow, and is asked for each delivery
+    __hash__ = str.__hash__  # Enum's own is ten times as slow, and each delivery needs it
 
 
 @dataclass(frozen=True)
 class Viewer:
-    """Who is looking: a login of an account, or a guest."""
+    """The person that a request or a stream belongs to: a login of an account, or a guest."""
 
     user_id: UUID | None = None
     username: str | None = None
@@ -31,7 +31,7 @@ class Viewer:
         return self.user_id is not None
 
     def kind(self, author_id: UUID | None) -> Kind:
-        """What this viewer is to a row by `author_id`."""
+        """The kind of this viewer for a row by `author_id`."""
         if self.user_id is not None and self.user_id == author_id:
             return Kind.AUTHOR
         return Kind.MODERATOR if self.moderator else Kind.PUBLIC
@@ -41,7 +41,7 @@ GUEST = Viewer()
 
 
 class LoginEnded(Exception):
-    """The login that somebody looks with has ended. `reason` is a word for their browser, where it is known."""
+    """The login of a request or a stream has ended. `reason` is a word for the browser, or None if it is unknown."""
 
     def __init__(self, reason: str | None = None) -> None:
         super().__init__(reason)

@@ -1,10 +1,11 @@
-"""Blocks: what goes over the wire, as bytes of an event stream. All that a client can rely on is in this file.
+"""Wire format: the blocks of an event stream, as bytes. This file has everything that a client can rely on.
 
     id: <how far this session has been sent>
     event: global.comment.create.success        (… update … destroy …)
     data: {"payload": {"model": {…}}}
 
-An `id:` alone moves the client's position over a change that it is not sent. The rest is about the stream itself.
+A block with an `id:` alone moves the client's position past a change that it is not sent. The other events are about
+the stream itself.
 """
 
 from __future__ import annotations
@@ -17,18 +18,18 @@ from pydantic_core import to_json
 
 from app.live.topics import Topic
 
-RETRY_MS = (1_000, 3_000)  # milliseconds that a client waits before it comes back, so that not all come at once
-RETRY_POLLING_MS = (50, 250)
-RETRY_TROUBLE_MS = (3_000, 8_000)
+RETRY_MS = (1_000, 3_000)  # before a client reconnects; a random time, so that not all clients reconnect at once
+RETRY_POLLING_MS = (50, 250)  # between two long polls
+RETRY_TROUBLE_MS = (3_000, 8_000)  # if the server could not serve the stream
 
 
 def data_line(value: Any) -> bytes:
-    """The last line of a block. JSON holds no bare line break, so one line is enough."""
+    """The last line of a block. JSON contains no raw line break, so one line is enough."""
     return b"data: %s\n\n" % to_json(value)
 
 
 def change(id: bytes, event_line: bytes, data: bytes) -> bytes:
-    """A change: lines of this session's own before the data that all sessions share."""
+    """A change: the lines of one session, followed by the data that all sessions share."""
     return b"id: %s\n%s%s" % (id, event_line, data)
 
 
@@ -37,12 +38,12 @@ def position(id: bytes) -> bytes:
 
 
 def heartbeat(id: bytes, head: bytes) -> bytes:
-    """`id:` is how far this session has been sent, `data.cursor` how far there is: a gap shows."""
+    """`id:` is how far this session has been sent, and `data.cursor` the heads, so a client can see a gap."""
     return b"id: %s\nevent: heartbeat\n%s" % (id, data_line({"cursor": head}))
 
 
 def reset(id: bytes, topics: Iterable[Topic], reason: str) -> bytes:
-    """Fetch these topics anew; the stream goes on from `id`."""
+    """Tells the client to fetch these topics again; the stream continues from `id`."""
     return b"id: %s\nevent: reset\n%s" % (id, data_line({"topics": [str(topic) for topic in topics], "reason": reason}))
 
 
@@ -52,10 +53,10 @@ def auth(reason: str | None) -> bytes:
 
 
 def presence(value: Any) -> bytes:
-    """Who is at a topic, and who types there. Without an `id:`, since it is no change and moves no cursor."""
+    """The people at a topic, and those who type there. It has no `id:`, because presence does not move the cursor."""
     return b"event: presence\n" + data_line(value)
 
 
 def retry(milliseconds: tuple[int, int]) -> bytes:
-    """A wait, drawn from this range, before the client comes back. Goes before another block, or ends the stream."""
+    """The time before the client reconnects, at random from this range. Precedes another block, or ends the stream."""
     return b"retry: %d\n" % random.randint(*milliseconds)

@@ -57,7 +57,7 @@ async def test_what_one_publishes_all_hear(redis_url: str, channel: str) -> None
         one.hints.publish("gid://parley/Comment/1")
         await wait_until(lambda: one.heard == two.heard == ["gid://parley/Comment/1"], "both to hear")
         await wait_until(lambda: one.hints.published == 1, "Redis to say that it has it")
-        assert (one.hints.heard, two.hints.published, two.hints.heard) == (1, 0, 1)
+        assert (one.hints.received, two.hints.published, two.hints.received) == (1, 0, 1)
         assert [sum(each.hints.lags.counts) for each in (one, two)] == [1, 0], "who wrote measures the way"
 
 
@@ -140,7 +140,7 @@ async def test_what_is_mentioned_is_heard_beside_the_hints(redis_url: str, chann
     one, two = Beside(), Beside()
     async with listening(Ear(redis_url, channel, one)) as here, listening(Ear(redis_url, channel, two)) as there:
         await wait_until(lambda: (one.doubts, two.doubts) == (1, 1), "both to listen")
-        here.hints.mention("that I am here")
+        here.hints.publish_aside("that I am here")
         here.hints.publish("gid://parley/Comment/1")
         await wait_until(lambda: there.heard and two.heard, "both to be heard")
         assert (two.heard, there.heard) == (["that I am here"], ["gid://parley/Comment/1"])
@@ -153,14 +153,14 @@ async def test_what_cannot_be_mentioned_now_is_not_mentioned_later(redis_server:
         await wait_until(lambda: beside.doubts, "Redis")
         redis_server.kill()
         for _ in range(pubsub.MAX_QUEUED_SIDE_MESSAGES + 10):
-            ear.hints.mention("too late")
-        assert len(ear.hints._mentions) <= pubsub.MAX_QUEUED_SIDE_MESSAGES
+            ear.hints.publish_aside("too late")
+        assert len(ear.hints._side_queue) <= pubsub.MAX_QUEUED_SIDE_MESSAGES
         await wait_until(lambda: not ear.hints.flowing, "the break to be noticed")
-        ear.hints.mention("far too late")
-        await wait_until(lambda: not ear.hints._mentions, "the rest to be dropped")
+        ear.hints.publish_aside("far too late")
+        await wait_until(lambda: not ear.hints._side_queue, "the rest to be dropped")
         await ear.hints.flush(3600)  # returns at once: nothing is left to wait for
         redis_server.restart()
         await wait_until(lambda: beside.doubts == 2, "the second subscription")
-        ear.hints.mention("in time")
+        ear.hints.publish_aside("in time")
         await wait_until(lambda: beside.heard, "it to be heard")
     assert beside.heard == ["in time"]

@@ -180,7 +180,7 @@ async def test_a_lock_is_told_once_and_what_is_refused_then_too(site: Site, line
 async def test_what_was_rolled_back_is_not_told(site: Site, served: Parley, lines: Lines) -> None:
     async def change_their_mind() -> None:
         async with served.writing(Topic("Article", "1")) as write:
-            write.tell("blocked")
+            write.log_after_commit("blocked")
             raise LookupError
 
     with pytest.raises(LookupError):

@@ -1,4 +1,4 @@
-"""Presence between processes: messages are sealed before they are sent, and opened before presence gets them."""
+"""Sealed presence: processes seal (sign) presence messages, and `Presence` gets a message only if its seal is valid."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Callable
 from app.live.presence.service import Presence
 from app.live.seals import BadSeal, Seals
 
-WARN_EVERY_SECONDS = 60.0  # anybody who may publish on Redis can cause a warning
+WARN_EVERY_SECONDS = 60.0  # between two warnings, as everybody with access to Redis can cause them
 
 log = logging.getLogger(__name__)
 
 
 class SealedPresence:
-    """Opens the messages that arrive beside the hints, for presence (`app.live.pubsub.Beside`)."""
+    """Opens the sealed messages of the side channel for presence; an `app.live.pubsub.SideChannel`."""
 
     def __init__(self, presence: Presence, seals: Seals, clock: Callable[[], float] = time.monotonic) -> None:
         self._presence = presence

@@ -20,9 +20,7 @@ from app.live.topics import Topic
 from app.live.write.sequences import read_heads, renew_epoch
 
 MAX_CONCURRENT_READS = 4  # connections that feeds may hold; the rest of the pool is for requests
-MAX_CONCURRENT_CHUNK_READS = (
-    2  # of these, for sessions that catch up: the other slots stay free for those that have caught up
-)
+MAX_CONCURRENT_CHUNK_READS = 2  # of these, for sessions that catch up; the other slots are for news
 CHUNK_ROWS = 128  # rows of each table in one chunk
 
 Wanted = Callable[[], bool]

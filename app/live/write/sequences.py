@@ -1,4 +1,4 @@
-"""Counters: a topic's seq, and the epoch in which seqs mean something. Who takes one holds the topic to the commit."""
+"""Sequences: the seq of each topic, and the epoch in which seqs are valid. A writer locks the counter to the commit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.live.topics import Topic
 
 
 class Counter(Base):
-    """A topic's counter. Its row lock, held to the commit, is what makes seqs commit in order."""
+    """A topic's counter. Writers hold its row lock until the commit, so seqs are committed in order."""
 
     __tablename__ = "topics"
     name: Mapped[str] = mapped_column(String(MAX_TOPIC_LENGTH), primary_key=True)
@@ -22,14 +22,14 @@ class Counter(Base):
 
 
 class Epoch(Base):
-    """The one row that says which history this database has. Restored or rewound, it gets a new value."""
+    """The single row that identifies the history of this database. After a restore it gets a new value."""
 
     __tablename__ = "epochs"
     id: Mapped[int] = mapped_column(primary_key=True)
     value: Mapped[str] = mapped_column(String(32))
 
 
-# Built once: it is the statement that is asked most.
+# Built once, because it is the most frequent statement.
 _HEADS = (
     select(Epoch.value, Counter.name, Counter.seq)
     .select_from(Epoch)
@@ -38,15 +38,15 @@ _HEADS = (
 
 
 async def read_heads(reading: Reading, topics: Iterable[Topic]) -> tuple[str, dict[Topic, int]]:
-    """(the epoch, each topic's counter) in one statement; a topic nobody has written to is at 0."""
+    """(the epoch, each topic's counter) in one statement. The counter of a topic without a write is 0."""
     by_name = {str(topic): topic for topic in topics}
     rows = (await reading.execute(_HEADS, {"names": list(by_name)})).all()
-    found = {name: seq for _, name, seq in rows}  # a row of epoch alone, where there is none of these yet
+    found = {name: seq for _, name, seq in rows}  # if none of them has a counter, one row with the epoch alone
     return rows[0][0], {topic: found.get(name, 0) for name, topic in by_name.items()}
 
 
 async def renew_epoch(writing: Writing, old: str, new: str) -> str:
-    """Make cursors of `old` worthless; answers the epoch that holds then. Of several who notice at once, one wins."""
+    """Invalidate cursors of the epoch `old`. Returns the epoch that holds then. Of concurrent calls, one succeeds."""
     await writing.execute(update(Epoch).where(Epoch.value == old).values(value=new))
     return (await writing.execute(select(Epoch.value))).scalar_one()
 
@@ -54,7 +54,8 @@ async def renew_epoch(writing: Writing, old: str, new: str) -> str:
 async def take_next(writing: Writing, topics: Sequence[Topic]) -> dict[Topic, int]:
     """Lock these topics, in this order and until the commit, and take the next seq of each. The only allocator.
 
-    One statement, since who names ten people waits for a dozen locks: rows are inserted in the order of the VALUES.
+    One statement, because a comment that mentions ten people needs a dozen locks. Rows are inserted in the order of the
+    VALUES.
     """
     if not topics:
         return {}
@@ -64,7 +65,7 @@ async def take_next(writing: Writing, topics: Sequence[Topic]) -> dict[Topic, in
 
 
 async def set_counter(writing: Writing, topic: Topic, seq: int) -> None:
-    """Put the locked counter where the transaction's changes ended."""
+    """Set the locked counter to the last seq of this transaction."""
     await writing.execute(update(Counter).where(Counter.name == str(topic)).values(seq=seq))
 
 

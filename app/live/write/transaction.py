@@ -1,14 +1,14 @@
 """Writing: the one way to change live models, in a request, a job or a script.
 
     async with parley.writing(Topic("Article", "1")) as write:
-        comment = await write.get(Comment, id)      # under the lock: as nobody can change it any more
+        comment = await write.get(Comment, id)      # under the lock: no other writer can change it
         comment.body = "…"
         write.update(comment)                       # takes the topic's next seq
 
-1. Topics are locked when the block opens, sorted, before any row: in any other order two writers deadlock.
-2. Seqs have no gaps: a block that changed nothing, or that raised, leaves the counters as they were.
-3. A cancelled request may have committed. So what writes runs in a task of its own (`@owned`), which goes on to the
-   commit and the hints whatever becomes of the request, and which shutdown waits for.
+1. Topics are locked when the block opens, sorted, and before any row. In any other order two writers can deadlock.
+2. Seqs have no gaps: a block that changes nothing, or that raises, leaves the counters unchanged.
+3. A cancelled request may already have committed. So every function that writes runs in a separate task (`@owned`). The
+   task continues to the commit and the hints if the request is cancelled, and shutdown waits for it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Write:
         self._seqs = {topic: seq - 1 for topic, seq in seqs.items()}
 
     async def get(self, model: type[Row], id: UUID) -> Row | None:
-        """The row as it is under the lock, a tombstone too."""
+        """The row under the lock; it may be a tombstone."""
         return await self.session.get(model, id)
 
     def create(self, row: Live) -> None:
@@ -55,24 +55,24 @@ class Write:
         row.seq = self._next(row)
 
     def destroy(self, row: Live) -> None:
-        """Leave a tombstone. The content is gone from the database with the commit."""
+        """Replace the row by a tombstone. The commit erases its content from the database."""
         row.deleted_at = datetime.now(UTC)
         row.erase()
         self.update(row)
 
-    def tell(self, event: str, **about: object) -> None:
-        """For the log, once this has committed; see `app.logs.security`."""
+    def log_after_commit(self, event: str, **about: object) -> None:
+        """Log a security event when this transaction has committed; see `app.logs.security`."""
         self.events.append((event, about))
 
     def _next(self, row: Live) -> int:
         topic = Topic.parse(row.topic)
         row.before_change()
-        self._seqs[topic] += 1  # KeyError: the topic was not named, and is not locked
+        self._seqs[topic] += 1  # KeyError: `writing` was called without this topic, so it is not locked
         self.changed.append(row)
         return self._seqs[topic]
 
     async def finish(self) -> None:
-        """Commit, or roll back where no live row changed (2), and with it whatever else was done."""
+        """Commit. If no live row has changed, roll back everything (2)."""
         if not self.changed:
             return
         await self.session.flush()
@@ -83,7 +83,7 @@ class Write:
 
 
 class Writes:
-    """Opens writes, and says what they have changed."""
+    """Opens write transactions, and publishes a hint for each change after the commit."""
 
     def __init__(self, database: Database, models: Sequence[LiveModel], on_commit: Callable[[str], None]) -> None:
         self._database = database
@@ -92,9 +92,9 @@ class Writes:
 
     @asynccontextmanager
     async def writing(self, *topics: Topic) -> AsyncIterator[Write]:
-        """A transaction on these topics; commits at the end of the block, then hints.
+        """A transaction on these topics. It commits at the end of the block, and then publishes hints.
 
-        Check existence, rights and versions inside, on rows read with `write.get`. An exception rolls back.
+        Check existence, rights and versions inside the block, on rows from `write.get`. An exception rolls back.
         """
         async with self._database.transaction() as session:
             try:
@@ -102,7 +102,7 @@ class Writes:
                 yield write
                 await write.finish()
             finally:
-                session.expunge_all()  # what was read stays readable: a rollback would expire it
+                session.expunge_all()  # keep loaded rows readable: a rollback would expire them
         for row in write.changed:
             live = self._models[type(row)]
             logs.note(gid=live.gid(row))
@@ -112,7 +112,7 @@ class Writes:
 
 
 class Owner(Protocol):
-    """Parley, which waits at its end for what it owns."""
+    """Parley, which waits at shutdown for the tasks that it owns."""
 
     async def own(self, work: Coroutine[Any, Any, R]) -> R: ...
 
@@ -123,7 +123,7 @@ AnyOwner = TypeVar("AnyOwner", bound=Owner)
 def owned(
     work: Callable[Concatenate[AnyOwner, P], Coroutine[Any, Any, R]],
 ) -> Callable[Concatenate[AnyOwner, P], Awaitable[R]]:
-    """Make a function that writes, and takes Parley first, run in a task of its own."""
+    """Run a function that writes, and whose first argument is Parley, in a separate task (3)."""
 
     @wraps(work)
     async def run(parley: AnyOwner, /, *args: P.args, **kwargs: P.kwargs) -> R:
