@@ -22,5 +22,5 @@ async def create(request: Request) -> Response:
     topic = topic_from(request, where.commentable_type, where.commentable_id)
     if presence := parley_of(request).presence:
         await rate_limits.take_own(request, rate_limits.TYPING)
-        presence.types(topic, viewer)
+        presence.start_typing(topic, viewer)
     return Response(status_code=204)

@@ -131,7 +131,7 @@ async def post(request: Request, viewer: Viewer, topic: Topic, new: NewComment) 
         page=host_pages.page_from(request, new.page),
     )
     if presence := parley_of(request).presence:
-        presence.rests(topic, viewer)
+        presence.stop_typing(topic, viewer)
     return comment, is_new
 
 

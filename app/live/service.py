@@ -73,13 +73,13 @@ class Parley:
             self._tasks.start(self.hints.keep_listening())
             self._tasks.start(self.feeds.keep_sweeping(self.settings.sweep_seconds, lambda: self.hints.flowing))
         if self.presence:
-            self._tasks.start(self.presence.keep())
+            self._tasks.start(self.presence.run())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._work.drain(DRAIN_SECONDS)
         if self.presence:
-            self.presence.farewell()
+            self.presence.announce_end()
         await self.hints.flush(FLUSH_SECONDS)
         await self._tasks.cancel()
         await self.feeds.close()

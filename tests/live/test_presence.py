@@ -162,7 +162,7 @@ def test_a_person_is_one_however_many_streams_they_have(world: World) -> None:
 def test_names_are_all_that_is_told_of_anybody(world: World) -> None:
     here, there = world.process(), world.process()
     alice, _ = Looker(here, ALICE), Looker(there)
-    here.types(ARTICLE, ALICE)
+    here.start_typing(ARTICLE, ALICE)
     world.passes(2)
     assert {key for person in alice.told[-1]["people"] for key in person} == {"id", "username"}
     everything = json.dumps([alice.told, world.said])
@@ -186,7 +186,7 @@ def test_only_what_can_be_commented_on_is_a_place_to_be(world: World) -> None:
     process = world.process()
     topics = [Topic.account(ALICE.user_id), Topic("Commentable", "Article")]
     alice = Looker(process, ALICE, topics)
-    process.types(topics[0], ALICE)
+    process.start_typing(topics[0], ALICE)
     world.passes(REFRESH_SECONDS + 1)
     assert (alice.told, world.said, process.topics) == ([], [], 0)
 
@@ -196,7 +196,7 @@ def test_a_new_name_is_told(world: World) -> None:
     alice, bob = Looker(here, ALICE), Looker(there, BOB)
     world.passes(2)
     alice.viewer = replace(ALICE, username="Alice Liddell")
-    here.renew(alice)
+    here.rename(alice)
     world.passes(2)
     assert sorted(bob.sees) == ["Alice Liddell", "Bob"]
 
@@ -231,7 +231,7 @@ def test_who_reconnects_has_never_left(world: World) -> None:
 def test_whose_login_has_ended_is_gone_at_once(world: World) -> None:
     here, there = world.process(), world.process()
     alice, bob = Looker(here, ALICE), Looker(there, BOB)
-    here.types(ARTICLE, ALICE)
+    here.start_typing(ARTICLE, ALICE)
     world.passes(2)
     assert bob.sees_typing == ["Alice"]
     alice.leave(at_once=True)
@@ -243,7 +243,7 @@ def test_a_process_that_ends_says_so(world: World) -> None:
     here, there = world.process(), world.process()
     alice, _, _ = Looker(here, ALICE), Looker(there, BOB), Looker(there)
     world.passes(2)
-    there.farewell()
+    there.announce_end()
     world.passes(1)
     assert (alice.sees, alice.told[-1]["guests"]) == (["Alice"], 0)
 
@@ -295,7 +295,7 @@ def test_typing_ends_by_itself(world: World) -> None:
     bob = Looker(process, BOB)
     world.passes(2)
     for _ in range(4):
-        process.types(ARTICLE, ALICE)
+        process.start_typing(ARTICLE, ALICE)
         world.passes(3)
         assert (bob.sees_typing, bob.told[-1]["typing_count"]) == (["Alice"], 1)
     world.passes(TYPING_SECONDS - 3 + PUBLISH_INTERVAL_SECONDS)
@@ -306,10 +306,10 @@ def test_typing_is_told_from_whichever_process_hears_of_it(world: World) -> None
     here, third = world.process(), world.process()
     bob = Looker(here, BOB)
     world.passes(2)
-    third.types(ARTICLE, ALICE)
+    third.start_typing(ARTICLE, ALICE)
     world.passes(1.5)
     assert bob.sees_typing == ["Alice"]
-    third.rests(ARTICLE, ALICE)
+    third.stop_typing(ARTICLE, ALICE)
     world.passes(1.5)
     assert bob.sees_typing == []
 
@@ -317,7 +317,7 @@ def test_typing_is_told_from_whichever_process_hears_of_it(world: World) -> None
 def test_guests_do_not_type(world: World) -> None:
     process = world.process()
     bob = Looker(process, BOB)
-    process.types(ARTICLE, GUEST)
+    process.start_typing(ARTICLE, GUEST)
     world.passes(2)
     assert bob.told[-1]["typing_count"] == 0
 
@@ -361,7 +361,7 @@ def test_typing_is_told_no_more_than_once_a_second(world: World) -> None:
     process = world.process()
     Looker(process, BOB)
     for _ in range(100):
-        process.types(ARTICLE, ALICE)
+        process.start_typing(ARTICLE, ALICE)
         world.passes(0.1)
     assert len([message for message in world.said if message["kind"] == "typing"]) <= 11
 
@@ -406,7 +406,7 @@ def test_no_more_than_so_many_are_kept(world: World, monkeypatch: pytest.MonkeyP
     for number in range(MAX_PROCESSES + 5):
         process.receive(a_roll(process=f"{number}", guests=1))
     for number in range(MAX_TYPISTS + 5):
-        process.types(ARTICLE, named(f"{number}"))
+        process.start_typing(ARTICLE, named(f"{number}"))
     world.passes(2)
     assert (alice.told[-1]["guests"], alice.told[-1]["typing_count"]) == (MAX_PROCESSES, MAX_TYPISTS)
     monkeypatch.setattr(service, "MAX_ROOMS", 2)
@@ -577,7 +577,7 @@ async def test_two_processes_tell_each_other_beside_the_hints(settings: Settings
             for look in (hers, his, guests):
                 assert (await look.sees("Alice", "Bob"))["guests"] == 1
             position = hers.reader.position
-            presence_of(there).types(ARTICLE, bob)
+            presence_of(there).start_typing(ARTICLE, bob)
             typing = await hers.until("presence")
             while not typing.json()["typing"]:
                 typing = await hers.until("presence")
@@ -697,7 +697,7 @@ async def test_changes_come_first_and_a_poll_does_not_end_for_presence(parley: P
     alice, bob = await enrol(parley, "Alice"), await enrol(parley, "Bob")
     async with looking(parley, alice) as hers, looking(parley, bob, once=True) as his:
         await hers.sees("Alice", "Bob")
-        presence_of(parley).types(ARTICLE, alice)
+        presence_of(parley).start_typing(ARTICLE, alice)
         await wait_until(lambda: hers._sees(["Alice", "Bob"])["typing"], "Alice to be told")
         assert not his.read.done()
         await say(parley, alice, "News")

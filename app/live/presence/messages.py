@@ -1,4 +1,4 @@
-"""Rolls: what processes say to each other of who is where. What comes in is judged here, and bounded."""
+"""Presence messages between processes. Incoming messages are validated and bounded here."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 from app.live.model import MAX_TOPIC_LENGTH
 from app.live.viewers import Viewer
 
-MAX_NAMED = 50  # people that a roll names; the rest are a number
-MAX_MESSAGE_LENGTH = 32_768  # characters of a message: twice what fifty of the longest names take
-MAX_COUNT = 1_000_000  # people or guests that a roll may speak of
+MAX_NAMED = 50  # people that a message names; the others are only counted
+MAX_MESSAGE_LENGTH = 32_768  # characters; twice the length of a message with the fifty longest names
+MAX_COUNT = 1_000_000  # people or guests in one message
 NAMELESS = "?"
 
 # Control characters, surrogates, line breaks, and characters that change the direction of the text around (UAX #9).
@@ -44,7 +44,7 @@ Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 
 
 class PresenceMessage(BaseModel):
-    """Who is at a topic in one process. With `asks`, that one wants to hear the others'."""
+    """The people at a topic in one process. `asks` requests the messages of the other processes."""
 
     kind: Literal["roll"] = "roll"
     process: Annotated[str, Field(min_length=1, max_length=64)]
@@ -60,7 +60,7 @@ class PresenceMessage(BaseModel):
 
 
 class Typing(BaseModel):
-    """This person types at a topic, or no longer."""
+    """This person types at a topic (`goes_on`), or has stopped."""
 
     kind: Literal["typing"] = "typing"
     process: Annotated[str, Field(min_length=1, max_length=64)]
@@ -70,7 +70,7 @@ class Typing(BaseModel):
 
 
 class ProcessEndMessage(BaseModel):
-    """This process ends."""
+    """This process ends, so its people have left."""
 
     kind: Literal["farewell"] = "farewell"
     process: Annotated[str, Field(min_length=1, max_length=64)]
@@ -82,7 +82,7 @@ _MESSAGES: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discrimin
 
 
 def parse(text: str) -> Message:
-    """What a process has said. Raises ValueError."""
+    """The message that a process has sent. Raises ValueError."""
     if len(text) > MAX_MESSAGE_LENGTH:
         raise ValueError(f"more than {MAX_MESSAGE_LENGTH} characters")
     return _MESSAGES.validate_json(text)

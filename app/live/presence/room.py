@@ -1,4 +1,4 @@
-"""Rooms: one topic that somebody is at, as one process knows it: who is here, who is elsewhere, and who types."""
+"""Rooms: the presence at one topic, as one process knows it: its own people, those of other processes, and typists."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from app.live.presence.messages import MAX_NAMED, Person, PresenceMessage
 from app.live.topics import Topic
 from app.live.viewers import Viewer
 
-PUBLISH_INTERVAL_SECONDS = 1.0  # seconds between two rolls of one topic
-REFRESH_SECONDS = 20.0  # seconds after which a roll is said again, though nothing changed
-NOTIFY_INTERVAL_SECONDS = (1.0, 10.0)  # seconds between two tellings of one topic: the least and the most
-SESSIONS_PER_INTERVAL_SECOND = 100  # sessions of one topic for each second of that
-MAX_PROCESSES = 100  # whose rolls of one topic are kept; others are not heard
-MAX_TYPISTS = 100  # people of whom is kept that they type at one topic; others are not heard
-MAX_NAMES_SHOWN, MAX_TYPISTS_SHOWN = 8, 3  # people that a session is told by name
+PUBLISH_INTERVAL_SECONDS = 1.0  # between two messages about one topic
+REFRESH_SECONDS = 20.0  # after which a message is sent again, although nothing has changed
+NOTIFY_INTERVAL_SECONDS = (1.0, 10.0)  # least and greatest time between two notifications of one topic
+SESSIONS_PER_INTERVAL_SECOND = 100  # sessions of one topic for each second of that time
+MAX_PROCESSES = 100  # whose messages about one topic are kept; those of others are ignored
+MAX_TYPISTS = 100  # people who type at one topic; more are ignored
+MAX_NAMES_SHOWN, MAX_TYPISTS_SHOWN = 8, 3  # people whose names clients get
 
 
 class Watcher(Protocol):
-    """What presence knows of a session."""
+    """The part of a session that presence uses."""
 
     viewer: Viewer
     network: str | None
@@ -37,7 +37,7 @@ class Watcher(Protocol):
 
 @dataclass(slots=True)
 class Visit:
-    """Somebody's, at a topic: through so many sessions, and after the last of them until then."""
+    """A person at a topic, with a number of sessions. After the last one has ended, the person is shown `until` then."""
 
     person: Person
     sessions: int = 0
@@ -45,36 +45,37 @@ class Visit:
 
 
 class Room:
-    """A topic that somebody is at: the people here, the rolls of the other processes, and the people who type.
+    """A topic with people: the people of this process, the messages of other processes, and the people who type.
 
     `network` is the network of the session that opened the room.
     """
 
     __slots__ = (
-        "_elsewhere", "_forget_at", "_guests", "_guests_gone", "_typing", "_visits", "asks", "block", "network",
-        "newcomers", "said_at", "told_at", "topic", "unsaid", "untold", "version", "watchers",
+        "_elsewhere", "_expire_at", "_guests", "_guests_gone", "_typing", "_visits", "asks", "block",
+        "must_notify", "must_publish", "network", "newcomers", "notified_at", "published_at", "topic",
+        "version", "watchers",
     )  # fmt: skip
 
     def __init__(self, topic: Topic, network: str | None = None) -> None:
         self.topic = topic
         self.network = network
         self.watchers: set[Watcher] = set()
-        self.newcomers: set[Watcher] = set()  # of these, who has not been counted in anything told
+        self.newcomers: set[Watcher] = set()  # of these, those that entered after the last notification
         self.version = 0
         self.block = b""
         self.asks = True
-        self.unsaid = True
-        self.untold = True
-        self.said_at = self.told_at = -inf
-        # In the order in which they came, so that nobody's name makes room for that of who comes later.
+        self.must_publish = True
+        self.must_notify = True
+        self.published_at = self.notified_at = -inf
+        # In order of arrival, so that a newer person never displaces an older one from the list of names.
         self._visits: dict[UUID, Visit] = {}
         self._guests = 0
-        self._guests_gone: list[float] = []  # for each, the time until which it is still shown
+        self._guests_gone: list[float] = []  # for each guest who left, the time until which the guest is still counted
         self._elsewhere: dict[str, tuple[PresenceMessage, float]] = {}
         self._typing: dict[UUID, tuple[Person, float]] = {}
-        self._forget_at = inf
+        self._expire_at = inf
 
-    # -- here
+    # -- this process
 
     def enter(self, watcher: Watcher) -> None:
         self.watchers.add(watcher)
@@ -92,7 +93,7 @@ class Room:
     def leave(self, watcher: Watcher, until: float) -> None:
         self.watchers.discard(watcher)
         self.newcomers.discard(watcher)
-        self._forget_at = min(self._forget_at, until)
+        self._expire_at = min(self._expire_at, until)
         if not watcher.viewer.user_id:
             self._guests -= 1
             self._guests_gone.append(until)
@@ -107,32 +108,32 @@ class Room:
             self.changed()
 
     def changed(self) -> None:
-        self.unsaid = self.untold = True
+        self.must_publish = self.must_notify = True
 
     @property
     def is_over(self) -> bool:
-        """Nobody is here any more, and the other processes know."""
-        return not (self._visits or self._guests or self._guests_gone or self.unsaid)
+        """Whether everybody of this process has left, and the other processes know it."""
+        return not (self._visits or self._guests or self._guests_gone or self.must_publish)
 
-    # -- elsewhere
+    # -- other processes
 
-    def receive(self, roll: PresenceMessage, until: float) -> None:
-        self.unsaid = self.unsaid or roll.asks
-        self.untold = True
-        if roll.is_empty:
-            self._elsewhere.pop(roll.process, None)
-        elif roll.process in self._elsewhere or len(self._elsewhere) < MAX_PROCESSES:
-            self._elsewhere[roll.process] = roll, until
-            self._forget_at = min(self._forget_at, until)
+    def receive(self, message: PresenceMessage, until: float) -> None:
+        self.must_publish = self.must_publish or message.asks
+        self.must_notify = True
+        if message.is_empty:
+            self._elsewhere.pop(message.process, None)
+        elif message.process in self._elsewhere or len(self._elsewhere) < MAX_PROCESSES:
+            self._elsewhere[message.process] = message, until
+            self._expire_at = min(self._expire_at, until)
 
-    def lose(self, process: str) -> None:
+    def forget_process(self, process: str) -> None:
         if self._elsewhere.pop(process, None):
-            self.untold = True
+            self.must_notify = True
 
-    def is_to_be_said(self, now: float) -> bool:
-        return now - self.said_at >= (PUBLISH_INTERVAL_SECONDS if self.unsaid else REFRESH_SECONDS)
+    def is_publish_due(self, now: float) -> bool:
+        return now - self.published_at >= (PUBLISH_INTERVAL_SECONDS if self.must_publish else REFRESH_SECONDS)
 
-    def roll(self, process: str) -> PresenceMessage:
+    def message(self, process: str) -> PresenceMessage:
         named = [visit.person for visit in islice(self._visits.values(), MAX_NAMED)]
         return PresenceMessage(
             process=process,
@@ -145,24 +146,24 @@ class Room:
 
     # -- typing
 
-    def type(self, person: Person, until: float) -> None:
+    def start_typing(self, person: Person, until: float) -> None:
         if person.id in self._typing or len(self._typing) < MAX_TYPISTS:
             self._typing[person.id] = person, until
-            self._forget_at = min(self._forget_at, until)
-            self.untold = True
+            self._expire_at = min(self._expire_at, until)
+            self.must_notify = True
 
-    def rest(self, person: Person) -> None:
+    def stop_typing(self, person: Person) -> None:
         if self._typing.pop(person.id, None):
-            self.untold = True
+            self.must_notify = True
 
-    def types_until(self, person: Person) -> float:
+    def typing_until(self, person: Person) -> float:
         return self._typing[person.id][1] if person.id in self._typing else -inf
 
     # -- time
 
-    def forget(self, now: float) -> None:
-        """What has had its time."""
-        if now < self._forget_at:
+    def expire(self, now: float) -> None:
+        """Remove people and messages whose time is over."""
+        if now < self._expire_at:
             return
         before = len(self._visits), len(self._guests_gone)
         self._visits = {id: visit for id, visit in self._visits.items() if visit.until > now}
@@ -171,46 +172,49 @@ class Room:
         self._typing = {id: kept for id, kept in self._typing.items() if kept[1] > now}
         lasting = [visit.until for visit in self._visits.values()] + self._guests_gone
         kept = [*self._elsewhere.values(), *self._typing.values()]
-        self._forget_at = min([*lasting, *(until for _, until in kept)], default=inf)
-        self.untold = True
-        self.unsaid = self.unsaid or before != (len(self._visits), len(self._guests_gone))
+        self._expire_at = min([*lasting, *(until for _, until in kept)], default=inf)
+        self.must_notify = True
+        self.must_publish = self.must_publish or before != (len(self._visits), len(self._guests_gone))
 
-    # -- whoever looks
+    # -- notifying sessions
 
     @property
-    def pause(self) -> float:
+    def notify_interval(self) -> float:
         least, most = NOTIFY_INTERVAL_SECONDS
         return min(max(len(self.watchers) / SESSIONS_PER_INTERVAL_SECOND, least), most)
 
-    def is_to_be_told(self, now: float) -> bool:
-        return self.untold and now - self.told_at >= self.pause
+    def is_notify_due(self, now: float) -> bool:
+        return self.must_notify and now - self.notified_at >= self.notify_interval
 
-    def tell(self, now: float) -> Collection[Watcher]:
-        """The sessions here that are to be woken for what is new, the same bytes for all; newcomers also for what is
-        not.
+    def notify(self, now: float) -> Collection[Watcher]:
+        """Render the presence of this topic. Returns the sessions to wake: all if it has changed, or the newcomers.
+
+        All sessions get the same bytes.
         """
-        self.untold = False
-        block = wire.presence(self._company())
+        self.must_notify = False
+        block = wire.presence(self._render())
         woken, self.newcomers = self.newcomers, set()
         if block != self.block:
             self.block = block
             self.version += 1
             woken = self.watchers
         if woken:
-            self.told_at = now
+            self.notified_at = now
         return woken
 
-    def _company(self) -> dict[str, Any]:
-        """Everybody, in all processes, as clients hear of them."""
-        rolls = [roll for roll, _ in self._elsewhere.values()]
-        others = {person.id: person for roll in rolls for person in roll.people if person.id not in self._visits}
+    def _render(self) -> dict[str, Any]:
+        """The people of all processes, as clients get them."""
+        messages = [message for message, _ in self._elsewhere.values()]
+        others = {
+            person.id: person for message in messages for person in message.people if person.id not in self._visits
+        }
         people = chain((visit.person for visit in self._visits.values()), others.values())
         typing = [person for person, _ in self._typing.values()]
         return {
             "topic": str(self.topic),
             "people": list(islice(people, MAX_NAMES_SHOWN)),
-            "count": len(self._visits) + len(others) + sum(roll.more for roll in rolls),
-            "guests": self._guests + len(self._guests_gone) + sum(roll.guests for roll in rolls),
+            "count": len(self._visits) + len(others) + sum(message.more for message in messages),
+            "guests": self._guests + len(self._guests_gone) + sum(message.guests for message in messages),
             "typing": typing[:MAX_TYPISTS_SHOWN],
             "typing_count": len(typing),
         }

@@ -1,19 +1,20 @@
-"""Presence: who is at a topic now, and who types there. It is nobody's change: it has no seq, and nothing is stored.
+"""Presence: the people who are at a topic now, and those who type there. It has no seq, and nothing is stored.
 
-Each process knows its own sessions, and the others' by their rolls, on Redis, beside the hints. Whatever is lost
-there is said again soon; while Redis is away, each process knows of its own people alone.
+A process knows its own sessions. Other processes send it presence messages on Redis, on a channel beside the hints. A
+lost message is sent again soon. While Redis is unavailable, each process knows only its own people.
 
-1. A process says a roll of each topic that somebody is at here: when that has changed, at most once a second, and every
-   twenty seconds. A topic that opens here, or a subscription that begins, asks, and the others say theirs at once.
-2. No ghosts. Whose login has ended is gone at once. Who closes a page is gone four seconds later, as who reconnects has
-   never left; a network that is gone breaks its streams within 75 seconds (`app.streams`). A process that ends says
-   so; one that dies is forgotten 45 seconds after its last word.
-3. Typing is the person's, not the process's, since it is said by a request, to any of them. So it is told to all by
-   itself, and ends by itself after six seconds.
-4. What it costs: to be told something new takes a session up to 30 µs, so ten thousand at one topic take a third of a
-   second. They are told at most once a second where they are a hundred, and once in ten where they are a thousand or
-   more: at ten thousand that is three percent of a processor, and anybody may be seen ten seconds late.
-5. It names people who are signed in, to whoever looks. A guest is a number.
+1. A process sends a message about each topic with people here: when that has changed, at most once a second, and every
+   twenty seconds. For a new room, and after each subscription, the message asks the others, which answer immediately.
+2. People who have left are not shown. If a login ends, its person is removed immediately. If a page is closed, the
+   person is removed four seconds later, so that a reconnect does not show. If a network fails, its streams break within
+   75 seconds (`app.streams`). A process announces its end; a process that dies is forgotten 45 seconds after its last
+   message.
+3. Typing belongs to the person and not to a process, because the request may reach any process. So it is a separate
+   message to all processes, and it expires after six seconds.
+4. Cost: a notification takes up to 30 µs per session, so one for ten thousand sessions takes a third of a second. Up to
+   a hundred sessions of a topic are notified at most once a second, and a thousand or more once in ten seconds. For ten
+   thousand that is three percent of a CPU, and a person may be shown ten seconds late.
+5. Everybody at a topic gets the names of the signed-in people there. Guests are only counted.
 """
 
 from __future__ import annotations
@@ -34,21 +35,21 @@ from app.live.presence.room import Room, Watcher
 from app.live.topics import Topic
 from app.live.viewers import Viewer
 
-TICK_SECONDS = 0.5  # seconds between two looks at what is to be said, told and forgotten
-EXPIRY_SECONDS = 45.0  # seconds that a roll counts: two may be lost
-LINGER_SECONDS = 4.0  # seconds; a browser that reconnects is told to do so after one to three
-TYPING_SECONDS = 6.0  # seconds that typing lasts unless it is said again
-TYPING_INTERVAL_SECONDS = 1.0  # seconds within which it is not told again
-MAX_ROOMS = 10_000  # topics of this process; those that open past that have no presence
+TICK_SECONDS = 0.5  # between two calls of `run_due`
+EXPIRY_SECONDS = 45.0  # that a message is valid: two may be lost
+LINGER_SECONDS = 4.0  # that a person is shown after the last session; a browser reconnects after one to three
+TYPING_SECONDS = 6.0  # that typing is valid unless it is repeated
+TYPING_INTERVAL_SECONDS = 1.0  # within which it is not published again
+MAX_ROOMS = 10_000  # topics of this process; more have no presence
 MAX_ROOMS_PER_STREAM = 30  # a browser's tabs share a stream; the topics of its other tabs have no presence
-MAX_ROOMS_PER_NETWORK = 1_000  # that one network may open; it may also enter rooms that others have opened
-MAX_MESSAGES_PER_TICK = 500  # in one look: more wait for the next, the oldest first
+MAX_ROOMS_PER_NETWORK = 1_000  # opened by one network; it may also enter rooms that others have opened
+MAX_MESSAGES_PER_TICK = 500  # the oldest rooms first; the others wait for the next tick
 
 log = logging.getLogger(__name__)
 
 
 class Presence:
-    """Who is at the topics of these types, as this process knows it. `send` is for what all processes are to hear."""
+    """The presence at the topics of these types, as this process knows it. `send` sends a message to all processes."""
 
     def __init__(
         self, types: Collection[str], send: Callable[[str], None], clock: Callable[[], float] = time.monotonic
@@ -62,17 +63,17 @@ class Presence:
 
     @property
     def topics(self) -> int:
-        """How many somebody is at."""
+        """The number of topics with people."""
         return len(self._rooms)
 
     def covers(self, topic: Topic) -> bool:
-        """Whether people can be there: at what can be commented on, not at what the service itself keeps."""
+        """Whether the topic has presence: commentables do, and the topics of accounts and moderation do not."""
         return topic.type in self._types
 
     # -- sessions
 
     def enter(self, watcher: Watcher) -> None:
-        """Show the viewer of this session at its topics, as far as there are rooms for them."""
+        """Show the viewer of this session at its topics, within the limits for rooms."""
         for topic in islice(filter(self.covers, watcher.topics), MAX_ROOMS_PER_STREAM):
             if room := self._rooms.get(topic) or self._open(topic, watcher.network):
                 room.enter(watcher)
@@ -91,23 +92,23 @@ class Presence:
             del self._opened[room.network]
 
     def leave(self, watcher: Watcher, *, at_once: bool = False) -> None:
-        """Synchronous, as it runs while a stream is being cancelled. `at_once` is for whose login has ended."""
+        """Remove a session. Synchronous, as it runs while a stream is cancelled. `at_once`: its login has ended."""
         until = -inf if at_once else self._clock() + LINGER_SECONDS
         for room in self._rooms_of(watcher):
             room.leave(watcher, until)
             if at_once:
-                self.rests(room.topic, watcher.viewer)
+                self.stop_typing(room.topic, watcher.viewer)
 
-    def renew(self, watcher: Watcher) -> None:
-        """Its viewer has another name now."""
+    def rename(self, watcher: Watcher) -> None:
+        """Show the new name of the session's viewer."""
         for room in self._rooms_of(watcher):
             if person := Person.of(watcher.viewer):
                 room.rename(person)
 
-    def news(self, watcher: Watcher, topic: Topic, told: int) -> tuple[int, bytes] | None:
-        """(version, block) of a topic for a session that was told the version `told`, 0 for none; None for no news."""
+    def news(self, watcher: Watcher, topic: Topic, version: int) -> tuple[int, bytes] | None:
+        """(version, block) of a topic for a session that has `version`, or 0 for none. None if there is nothing new."""
         room = self._rooms.get(topic)
-        if room is None or room.version == told or watcher in room.newcomers:
+        if room is None or room.version == version or watcher in room.newcomers:
             return None
         return room.version, room.block
 
@@ -117,66 +118,66 @@ class Presence:
 
     # -- typing
 
-    def types(self, topic: Topic, viewer: Viewer) -> None:
-        """This person types at the topic, for as long as typing lasts."""
+    def start_typing(self, topic: Topic, viewer: Viewer) -> None:
+        """Show that this person types at the topic, for `TYPING_SECONDS`."""
         person, room = Person.of(viewer), self._rooms.get(topic)
         if person is None or not self.covers(topic):
             return
         until = self._clock() + TYPING_SECONDS
         if room:
-            if until - room.types_until(person) < TYPING_INTERVAL_SECONDS:
+            if until - room.typing_until(person) < TYPING_INTERVAL_SECONDS:
                 return
-            room.type(person, until)
-        self._tell_of(topic, person, goes_on=True)
+            room.start_typing(person, until)
+        self._publish_typing(topic, person, goes_on=True)
 
-    def rests(self, topic: Topic, viewer: Viewer) -> None:
-        """What this person typed is written, or they are gone."""
+    def stop_typing(self, topic: Topic, viewer: Viewer) -> None:
+        """Stop showing that this person types: the comment is posted, or the person has left."""
         person, room = Person.of(viewer), self._rooms.get(topic)
         if person is None or not self.covers(topic):
             return
         if room:
-            if room.types_until(person) == -inf:
+            if room.typing_until(person) == -inf:
                 return
-            room.rest(person)
-        self._tell_of(topic, person, goes_on=False)
+            room.stop_typing(person)
+        self._publish_typing(topic, person, goes_on=False)
 
-    def _tell_of(self, topic: Topic, person: Person, *, goes_on: bool) -> None:
+    def _publish_typing(self, topic: Topic, person: Person, *, goes_on: bool) -> None:
         typing = Typing(process=self._process, topic=str(topic), person=person, goes_on=goes_on)
         self._send(typing.model_dump_json())
 
     # -- other processes
 
     def receive(self, text: str) -> None:
-        """Take a message of a process, perhaps this one. Its signature is checked: see `app.live.presence.sealing`."""
+        """Take a message of any process. Its signature has been verified: see `app.live.presence.sealing`."""
         try:
             message = parse(text)
             room = None if isinstance(message, ProcessEndMessage) else self._rooms.get(Topic.parse(message.topic))
-        except ValueError:  # pydantic's are, and so is a BadTopic
+        except ValueError:  # the base class of pydantic's errors and of BadTopic
             log.warning("presence: ignored a message in a format that this release does not know")
             return
         if message.process != self._process:
-            self._take(message, room)
+            self._apply(message, room)
 
-    def _take(self, message: Message, room: Room | None) -> None:
+    def _apply(self, message: Message, room: Room | None) -> None:
         if isinstance(message, ProcessEndMessage):
             for each in self._rooms.values():
-                each.lose(message.process)
+                each.forget_process(message.process)
         elif room is None:
-            return  # nobody is there here
+            return  # the topic has no people in this process
         elif isinstance(message, PresenceMessage):
             room.receive(message, self._clock() + EXPIRY_SECONDS)
         elif message.goes_on:
-            room.type(message.person, self._clock() + TYPING_SECONDS)
+            room.start_typing(message.person, self._clock() + TYPING_SECONDS)
         else:
-            room.rest(message.person)
+            room.stop_typing(message.person)
 
     def resync(self) -> None:
-        """Something may not have been heard: ask."""
+        """Ask the other processes for their people, because messages may have been lost."""
         for room in self._rooms.values():
-            room.asks = room.unsaid = True
+            room.asks = room.must_publish = True
 
-    def farewell(self) -> None:
-        """This process ends: nobody is here any more."""
+    def announce_end(self) -> None:
+        """Tell the other processes that this one ends, and forget all rooms."""
         if self._rooms:
             self._send(ProcessEndMessage(process=self._process).model_dump_json())
         self._rooms.clear()
@@ -184,32 +185,32 @@ class Presence:
 
     # -- time
 
-    async def keep(self) -> None:
-        """Say, tell and forget for ever."""
+    async def run(self) -> None:
+        """Publish, notify and expire forever."""
         while True:
             await asyncio.sleep(TICK_SECONDS)
             try:
                 await wake_all(self.run_due())
             except Exception:
-                log.exception("presence")
+                log.exception("presence: a tick failed; the next one is in %g s", TICK_SECONDS)
 
     def run_due(self) -> list[Watcher]:
-        """Do what is due, and answer whom to wake for it. Rolls are said, and sessions told, from nowhere else."""
+        """Do what is due, and return the sessions to wake. Only this method sends messages and notifies sessions."""
         now = self._clock()
         due, woken = list[Room](), list[Watcher]()
         for room in list(self._rooms.values()):
-            room.forget(now)
-            if room.is_to_be_told(now):
-                woken += room.tell(now)
-            if room.is_to_be_said(now):
+            room.expire(now)
+            if room.is_notify_due(now):
+                woken += room.notify(now)
+            if room.is_publish_due(now):
                 due.append(room)
             elif room.is_over:
                 self._close(room)
-        for room in nsmallest(MAX_MESSAGES_PER_TICK, due, key=lambda room: room.said_at):
-            self._say(room, now)
+        for room in nsmallest(MAX_MESSAGES_PER_TICK, due, key=lambda room: room.published_at):
+            self._publish(room, now)
         return woken
 
-    def _say(self, room: Room, now: float) -> None:
-        self._send(room.roll(self._process).model_dump_json())
-        room.said_at = now
-        room.asks = room.unsaid = False
+    def _publish(self, room: Room, now: float) -> None:
+        self._send(room.message(self._process).model_dump_json())
+        room.published_at = now
+        room.asks = room.must_publish = False

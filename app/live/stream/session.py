@@ -307,7 +307,7 @@ class Session:
         self._authorised_at = known
         was, self.viewer = self.viewer, viewer
         if self._presence and viewer.username != was.username:
-            self._presence.renew(self)
+            self._presence.rename(self)
         if viewer.moderator == was.moderator:
             return b""
         self._ending = True  # (6)
