@@ -357,7 +357,7 @@ async def test_an_unsure_epoch_does_not_spin(parley: Parley, monkeypatch: pytest
     async with reading(parley.feeds, ARTICLE, PAGE) as reader:
         await reader.next()
         monkeypatch.setattr(parley.reader, "news", away)
-        parley.feeds[ARTICLE]._hear(News("another", 0, None))
+        parley.feeds[ARTICLE]._apply(News("another", 0, None))
         assert (await reader.next()).retry
     assert len(reads) < 5
 

@@ -37,7 +37,7 @@ class Watcher(Protocol):
 
 @dataclass(slots=True)
 class Visit:
-    """A person at a topic, with a number of sessions. After the last one has ended, the person is shown `until` then."""
+    """A person at a topic, with a number of sessions. After the last one, the person is shown `until` then."""
 
     person: Person
     sessions: int = 0
