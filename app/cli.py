@@ -279,7 +279,7 @@ def list_moderating() -> None:
 
     async def found(parley: Parley) -> list[User]:
         async with parley.reading() as reading:
-            return await roles.moderating(reading)
+            return await roles.list_moderators(reading)
 
     for user in _work(found):
         click.echo(f"{user.role:10} {user.email:32} {user.username}")
@@ -291,7 +291,7 @@ def list_moderating() -> None:
 @click.option("--force", is_flag=True, help="Even if no owner is left.")
 def role(address: str, role: str, force: bool) -> None:
     """Give an account a role. Make the first owner here; owners appoint others in the browser."""
-    user = _work(lambda parley: roles.give(parley, address, Role(role), force=force))
+    user = _work(lambda parley: roles.assign_role(parley, address, Role(role), force=force))
     click.echo(f"{user.username} is {'an' if role == Role.OWNER else 'a'} {role} now.")
 
 

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from app.accounts import accounts, roles
 from app.accounts.passwords import verify_password
-from app.accounts.user import Role, User, anybody, oldest_made
+from app.accounts.user import Role, User, any_account_exists, oldest_created
 from app.commentables import commentables
 from app.comments import comments
 from app.database import Reading, Schema, complain
@@ -100,16 +100,16 @@ CONVERSATION = (
 async def seed(parley: Parley) -> bool:
     """Write the demo, unless there is anybody already. Answers whether it did."""
     async with parley.reading() as reading:
-        if await anybody(reading):
+        if await any_account_exists(reading):
             return False
     viewers = {}
     for name in PEOPLE:
-        user = await accounts.make(parley, f"{name.lower()}@example.com", name, PASSWORD)
+        user = await accounts.create_account(parley, f"{name.lower()}@example.com", name, PASSWORD)
         viewers[name] = Viewer(user.id, user.username)
     for topic, article in ARTICLES.items():
         async with parley.writing(topic.about) as write, commentables.changing(write, topic) as commentable:
             commentable.title = article.title
-    await roles.give(parley, f"{PEOPLE[0].lower()}@example.com", Role.OWNER)
+    await roles.assign_role(parley, f"{PEOPLE[0].lower()}@example.com", Role.OWNER)
     for name, topic, body in CONVERSATION:
         await comments.post(parley, viewers[name], topic, body, uuid4())
     return True
@@ -138,7 +138,7 @@ async def find_accounts(reading: Reading) -> tuple[list[User], list[User]]:
     was renamed or given another address is found, too. Each candidate costs one password hash.
     """
     published, changed = [], []
-    for user in await oldest_made(reading, CANDIDATES):
+    for user in await oldest_created(reading, CANDIDATES):
         if await verify_password(PASSWORD, user.password_hash):
             published.append(user)
         elif user.email in ADDRESSES:

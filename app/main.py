@@ -36,7 +36,7 @@ from app.likes import likes_api
 from app.live.model import LiveModel
 from app.live.service import Parley
 from app.live.tasks import Tasks
-from app.mail.mailer import keep_sending
+from app.mail.mailer import send_due_mail
 from app.maintenance import run_maintenance
 from app.models import LIVE_MODELS
 from app.moderation import moderation_api
@@ -118,7 +118,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
             if not await demo.refuse_accounts_at_start(parley):
                 background.start(demo.keep_refusing_accounts(parley))
             background.start(open_streams.keep_ending())
-            background.start(keep_sending(parley))
+            background.start(send_due_mail(parley))
             background.start(run_maintenance(parley))
             yield
 

@@ -7,9 +7,9 @@ import logging
 import random
 
 from app.accounts import bylines, login_throttle
-from app.accounts.accounts import finish_leaving
+from app.accounts.accounts import finish_deletions
 from app.accounts.logins import expire
-from app.comments.rerender import render_anew
+from app.comments.rerender import rerender_outdated
 from app.database import complain
 from app.likes.likes import publish_overdue
 from app.live.service import Parley
@@ -32,9 +32,9 @@ async def run_maintenance(parley: Parley) -> None:
 
 async def once(parley: Parley) -> None:
     await expire(parley)
-    await finish_leaving(parley)
+    await finish_deletions(parley)
     await bylines.finish(parley)
-    await render_anew(parley)
+    await rerender_outdated(parley)
     await publish_overdue(parley)
     async with parley.database.transaction() as writing, writing.begin():
         await login_throttle.prune(writing)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.accounts.identity import current_viewer, holder_of, how_ended, parley_of
+from app.accounts.identity import current_viewer, how_ended, parley_of, viewer_with_login
 from app.errors import TooMany
 from app.http import rate_limits
 from app.http.problems import Problem, invalid
@@ -25,7 +25,7 @@ from app.live.stream.session import Session
 from app.live.topics import QUEUE, Topic
 from app.live.viewers import GUEST, LoginEnded, Viewer
 
-MOST_TOPICS = 100  # a stream
+MAX_TOPICS = 100  # a stream
 MOST_CURSORS = 100
 RETRY_FAREWELL = (60_000, 120_000)  # milliseconds; who listens has gone by then
 RETRY_FULL = (10, 20)  # seconds
@@ -37,7 +37,7 @@ async def show(request: Request) -> ASGIApp:
     names = dict.fromkeys(request.query_params.getlist("topic"))
     try:
         await rate_limits.take(request, rate_limits.STREAM)
-        await rate_limits.take(request, rate_limits.STREAM_TOPICS, cost=max(1, min(len(names), MOST_TOPICS)))
+        await rate_limits.take(request, rate_limits.STREAM_TOPICS, cost=max(1, min(len(names), MAX_TOPICS)))
     except TooMany as refusal:
         return _later(refusal.seconds, refusal.seconds * 2)
     is_guest = request.query_params.get("guest") == "1"  # numbers on a host's page need no login
@@ -99,8 +99,8 @@ class Admitted:
 
 
 def _topics(request: Request, viewer: Viewer, names: Collection[str]) -> list[Topic]:
-    if len(names) > MOST_TOPICS:
-        raise invalid(("topic", f"At most {MOST_TOPICS} topics"))
+    if len(names) > MAX_TOPICS:
+        raise invalid(("topic", f"At most {MAX_TOPICS} topics"))
     topics = _permitted_topics(request, viewer, names)
     if viewer.signed_in:
         topics.append(Topic.account(viewer.user_id))
@@ -108,8 +108,8 @@ def _topics(request: Request, viewer: Viewer, names: Collection[str]) -> list[To
         topics.append(QUEUE)
     if not topics:
         raise invalid(("topic", "Name at least one topic, like Article/1"))
-    if len(set(topics)) > MOST_TOPICS:
-        raise invalid(("topic", f"At most {MOST_TOPICS} topics"))
+    if len(set(topics)) > MAX_TOPICS:
+        raise invalid(("topic", f"At most {MAX_TOPICS} topics"))
     return topics
 
 
@@ -159,4 +159,4 @@ async def _authorise(request: Request, viewer: Viewer) -> Viewer:
     if viewer.login_id is None:
         return viewer
     # In a task of its own: who disconnects cancels the session, and a connection cancelled in a query is lost.
-    return await parley_of(request).own(holder_of(request, viewer.login_id))
+    return await parley_of(request).own(viewer_with_login(request, viewer.login_id))

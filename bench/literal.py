@@ -68,7 +68,7 @@ async def follow(app: Starlette, topic: Topic) -> AsyncIterator[ServerSentEvent]
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
     async with Parley(Settings.load(), LIVE_MODELS, listening=False) as parley:
         app.state.parley = parley
-        user = await accounts.make(parley, "writer@example.com", "Writer", "talk among friends")
+        user = await accounts.create_account(parley, "writer@example.com", "Writer", "talk among friends")
         app.state.author = Viewer(user.id, user.username)
         yield
 

@@ -113,7 +113,7 @@ async def _ways(stack: AsyncExitStack, kind: str) -> list[Way]:
     redis = await stack.enter_async_context(servers.redis())
     settings = Settings(_env_file=None, database_url=url, redis_url=redis.url)
     parley = await stack.enter_async_context(Parley(settings, LIVE_MODELS, listening=False))
-    user = await accounts.make(parley, "bench@example.com", "Bench", "talk among friends")
+    user = await accounts.create_account(parley, "bench@example.com", "Bench", "talk among friends")
     author = Viewer(user.id, user.username)
 
     async def by_the_model(number: int, topic: Topic) -> None:

@@ -222,7 +222,7 @@ def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     from app.accounts import passwords
 
     monkeypatch.setattr(passwords, "_hasher", cheap_hasher)
-    monkeypatch.setattr(passwords, "_nobodys", nobodys_cheap_hash)
+    monkeypatch.setattr(passwords, "_dummy_hash", nobodys_cheap_hash)
 
 
 @cache

@@ -238,7 +238,7 @@ async def test_mail_that_failed_is_listed(run: Run, site: Site) -> None:
         stored = mail_queue.Mail(
             id=uuid4(), kind="reset", address="=?utf-8?q?boss?=@corp.example", attempts=1, created_at=datetime.now(UTC)
         )
-        await mail_queue.set_aside(writing, stored, "cannot be built: ValueError")
+        await mail_queue.make_dead_letter(writing, stored, "cannot be built: ValueError")
     told = said(await run("mail", "failed"))
     assert told.split()[2:] == ["reset", "=?utf-8?q?boss?=@corp.example", "cannot", "be", "built:", "ValueError"]
 

@@ -26,7 +26,7 @@ from app.live.service import Parley
 from app.live.topics import Topic
 from app.mail import mail_queue, mailer
 from app.mail.mail_queue import Kind, Mail
-from app.mail.mailer import keep_sending, send_next
+from app.mail.mailer import send_due_mail, send_next
 from app.main import create_app
 from app.models import LIVE_MODELS
 from app.settings import Settings
@@ -86,7 +86,7 @@ async def send_all(parley: Parley) -> int:
 
 @asynccontextmanager
 async def postman_of(parley: Parley) -> AsyncIterator[None]:
-    going = asyncio.create_task(keep_sending(parley))
+    going = asyncio.create_task(send_due_mail(parley))
     try:
         yield
     finally:
@@ -94,7 +94,7 @@ async def postman_of(parley: Parley) -> AsyncIterator[None]:
 
 
 async def alice_has_an_account(parley: Parley) -> User:
-    return await accounts.make(parley, "alice@example.com", "alice", PASSWORD)
+    return await accounts.create_account(parley, "alice@example.com", "alice", PASSWORD)
 
 
 # -- the queue ----------------------------------------------------------------------------------------------
@@ -167,7 +167,7 @@ async def test_every_kind_of_letter_is_whole(office: Parley, server: MailServer)
         assert user
         user.unconfirmed_email = "alice@new.example"
         write.update(user)
-    for _ in range(login_throttle.MOST):
+    for _ in range(login_throttle.MAX_FAILURES):
         await logins.sign_in(office, alice.email, "not her password", remember=False)
     await forget_mail(office)
     async with office.database.transaction() as writing, writing.begin():
@@ -246,7 +246,7 @@ async def test_headers_are_ours_alone(office: Parley, server: MailServer, caplog
 
 
 async def test_letters_reach_addresses_in_any_script(office: Parley, server: MailServer) -> None:
-    await accounts.make(office, clean_email("Jürgen@Bücher.example"), "jürgen", PASSWORD)
+    await accounts.create_account(office, clean_email("Jürgen@Bücher.example"), "jürgen", PASSWORD)
     await send(office, Kind.RESET, to="jürgen@bücher.example")
     await send_all(office)
     assert [letter.to for letter in server.received] == ["jürgen@bücher.example"]
@@ -368,7 +368,10 @@ async def test_after_two_days_a_mail_is_given_up(
     await alice_has_an_account(office)
     await send(office, Kind.RESET)
     server.answer("RCPT", "450 Later, please")
-    for age, left in ((mail_queue.PATIENCE - timedelta(minutes=1), 1), (mail_queue.PATIENCE + timedelta(minutes=1), 0)):
+    for age, left in (
+        (mail_queue.RETRY_PERIOD - timedelta(minutes=1), 1),
+        (mail_queue.RETRY_PERIOD + timedelta(minutes=1), 0),
+    ):
         await make_due(office, created_at=datetime.now(UTC) - age)
         await send_next(office)
         assert len(await queued(office)) == left
@@ -394,7 +397,7 @@ async def test_mail_waits_for_a_server_that_is_away_and_survives_a_restart(setti
 async def test_a_server_that_says_nothing_is_left(
     office: Parley, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mailer, "TIMEOUT", 0.1)
+    monkeypatch.setattr(mailer, "SMTP_TIMEOUT_SECONDS", 0.1)
     await alice_has_an_account(office)
     await send(office, Kind.RESET)
     server.hang("EHLO")
@@ -477,7 +480,7 @@ async def test_forty_bad_addresses_do_not_delay_an_honest_mail(
     office: Parley, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The rows are from a release that accepted such addresses. Nobody gets these mails, and none is retried."""
-    monkeypatch.setattr(mailer, "LOOK", 3_600.0)  # a failure that makes the postman wait makes this test fail
+    monkeypatch.setattr(mailer, "POLL_SECONDS", 3_600.0)  # a failure that makes the postman wait makes this test fail
     alice = await alice_has_an_account(office)
     async with office.database.transaction() as writing, writing.begin():
         for number in range(40):
@@ -498,7 +501,7 @@ async def test_forty_bad_addresses_do_not_delay_an_honest_mail(
 async def test_a_mail_that_hangs_holds_up_its_own_address_only(
     office: Parley, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deliver, asked, goes_on = mailer._bring, [], asyncio.Event()
+    deliver, asked, goes_on = mailer._send_message, [], asyncio.Event()
 
     async def bring(url: str, to: str, message: Any) -> None:
         asked.append(to)
@@ -506,7 +509,7 @@ async def test_a_mail_that_hangs_holds_up_its_own_address_only(
             await goes_on.wait()
         await deliver(url, to, message)
 
-    monkeypatch.setattr(mailer, "_bring", bring)
+    monkeypatch.setattr(mailer, "_send_message", bring)
     await send(office, Kind.DELETED, Kind.PASSWORD, to="slow@example.com")
     await send(office, *[Kind.DELETED] * 10)
     async with postman_of(office):
@@ -571,11 +574,11 @@ async def test_a_mail_of_a_process_that_was_killed_is_sent_after_its_claim(
         await alice_has_an_account(office)
         await send(office, Kind.RESET)
         async with office.database.transaction() as writing, writing.begin():
-            assert await mail_queue.take(writing)
+            assert await mail_queue.claim(writing)
         assert not await send_next(office), "it is claimed"
         (claimed,) = await queued(office)
         assert claimed.due_at
-        assert claimed.due_at - datetime.now(UTC) > timedelta(seconds=4 * mailer.TIMEOUT)
+        assert claimed.due_at - datetime.now(UTC) > timedelta(seconds=4 * mailer.SMTP_TIMEOUT_SECONDS)
         await make_due(office)
         assert await send_next(office)
     assert [letter.id for letter in server.received] == [f"<{claimed.id}@localhost>"]
@@ -633,13 +636,13 @@ async def test_nothing_of_a_sent_mail_is_kept_in_production(office: Parley, serv
 
 
 async def test_development_keeps_the_newest_hundred(parley: Parley) -> None:
-    await send(parley, *[Kind.DELETED] * (mail_queue.KEPT + 3), to="old@example.com")
+    await send(parley, *[Kind.DELETED] * (mail_queue.MAX_SENT + 3), to="old@example.com")
     await send_all(parley)
     await send(parley, Kind.DELETED, to="new@example.com")
     await send_all(parley)
     async with parley.reading() as reading:
-        kept = await mail_queue.kept(reading)
-    assert len(kept) == mail_queue.KEPT
+        kept = await mail_queue.list_sent(reading)
+    assert len(kept) == mail_queue.MAX_SENT
     assert kept[0].address == "new@example.com"
     assert (kept[0].subject, kept[0].due_at) == ("Your account has been deleted", None)
     assert "Thank you for being part of the conversation." in (kept[0].text or "")
@@ -651,7 +654,7 @@ async def test_development_with_a_mail_server_sends_and_keeps(settings: Settings
         await send(parley, Kind.DELETED)
         await send_all(parley)
         async with parley.reading() as reading:
-            (kept,) = await mail_queue.kept(reading)
+            (kept,) = await mail_queue.list_sent(reading)
     assert [letter.text for letter in server.received] == [kept.text]
 
 
@@ -660,7 +663,7 @@ async def test_without_a_mail_server_production_warns_and_mail_waits(
 ) -> None:
     async with process(in_production(settings, None)) as office:
         await send(office, Kind.DELETED)
-        await keep_sending(office)
+        await send_due_mail(office)
         assert len(await queued(office)) == 1
     assert [record.levelname for record in caplog.records if "No SMTP_URL" in record.getMessage()] == ["WARNING"]
 
@@ -669,7 +672,7 @@ async def test_what_nobody_could_send_is_dropped_in_the_end(parley: Parley) -> N
     await send(parley, Kind.DELETED, to="kept@example.com")
     await send_all(parley)
     await send(parley, Kind.DELETED, to="old@example.com")
-    long_ago = datetime.now(UTC) - 2 * mail_queue.PATIENCE - timedelta(minutes=1)
+    long_ago = datetime.now(UTC) - 2 * mail_queue.RETRY_PERIOD - timedelta(minutes=1)
     async with parley.database.transaction() as writing, writing.begin():
         await writing.execute(update(Mail).values(created_at=long_ago))
     await send(parley, Kind.DELETED, to="new@example.com")
@@ -677,7 +680,7 @@ async def test_what_nobody_could_send_is_dropped_in_the_end(parley: Parley) -> N
         await mail_queue.prune(writing)
     assert [stored.address for stored in await queued(parley)] == ["new@example.com"]
     async with parley.reading() as reading:
-        assert [stored.address for stored in await mail_queue.kept(reading)] == ["kept@example.com"]
+        assert [stored.address for stored in await mail_queue.list_sent(reading)] == ["kept@example.com"]
 
 
 async def test_an_idle_postman_asks_without_a_lock(parley: Parley) -> None:
@@ -753,7 +756,7 @@ async def test_a_password_never_goes_out_in_the_clear(settings: Settings, server
 async def test_the_end_does_not_wait_for_a_mail_server_that_hangs(
     production: Settings, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("TIMEOUT", "ALTOGETHER"):
+    for name in ("SMTP_TIMEOUT_SECONDS", "DELIVERY_TIMEOUT_SECONDS"):
         monkeypatch.setattr(mailer, name, 3600.0)
     server.hang("EHLO")
     async with serving(create_app(production)) as site:

@@ -18,12 +18,12 @@ from sqlalchemy.exc import IntegrityError
 
 from app import logs
 from app.accounts import bylines, login_throttle
-from app.accounts.logins import NOWHERE, Browser, End, Login, end_all, end_another, open_login
-from app.accounts.mailed_links import Purpose, open_link, worthless
+from app.accounts.logins import UNKNOWN_BROWSER, Browser, End, Login, end_all, end_previous_login, open_login
+from app.accounts.mailed_links import Purpose, invalid_link, open_link
 from app.accounts.passwords import hash_password, refuse_weak
-from app.accounts.reauthentication import device_gid, is_known, prove, prove_again
+from app.accounts.reauthentication import device_gid, is_known, recheck_under_lock, verify_current_password
 from app.accounts.roles import refuse_last_owner
-from app.accounts.user import Role, User, refuse_taken_name, standing, user_at, username_key
+from app.accounts.user import Role, User, lock_active_user, refuse_taken_name, user_at, username_key
 from app.comments import comments
 from app.database import Trouble, in_a_line
 from app.errors import Invalid, SignInFirst
@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 @owned
 async def sign_up(
-    parley: Parley, email: str, username: str, password: str, browser: Browser = NOWHERE
+    parley: Parley, email: str, username: str, password: str, browser: Browser = UNKNOWN_BROWSER
 ) -> tuple[User, Login] | Gid:
     """Create an account and its first login. If addresses must be confirmed by a mailed link, return a gid instead.
     The browser presents that gid when it opens the link (see `confirm`).
@@ -72,10 +72,10 @@ async def _sign_up(parley: Parley, email: str, username: str, hash: str, browser
     if taken and not confirming:
         raise Invalid("email", "An account with this email already exists.")
     if taken:
-        return await _sign_up_again(parley, taken, username, hash)
+        return await _repeat_sign_up(parley, taken, username, hash)
     user = _new(email, username, hash)
     if confirming:
-        user.wait_with_name()
+        user.release_name()
     async with parley.writing(Topic.account(user.id)) as write:
         write.create(user)
         write.log_after_commit("account made", account=user.id)
@@ -85,11 +85,11 @@ async def _sign_up(parley: Parley, email: str, username: str, hash: str, browser
             return device_gid(user)
         user.track_sign_in(browser.address)
         login = await open_login(write, user, remember=False, browser=browser)
-    await end_another(parley, browser.login_id, user.id)
+    await end_previous_login(parley, browser.login_id, user.id)
     return user, login
 
 
-async def _sign_up_again(parley: Parley, taken: User, username: str, hash: str) -> Gid:
+async def _repeat_sign_up(parley: Parley, taken: User, username: str, hash: str) -> Gid:
     """Sign up with an address that has an account.
 
     Until the address is confirmed, the latest sign-up counts and earlier links are invalid, because the first person to
@@ -116,7 +116,7 @@ async def _claim_name(write: Write, user: User, username: str) -> None:
 
 
 @owned
-async def make(parley: Parley, email: str, username: str, password: str) -> User:
+async def create_account(parley: Parley, email: str, username: str, password: str) -> User:
     """Create an account whose address is confirmed from the start: for demos and consoles."""
     user = _new(email, username, await hash_password(password))
     user.confirmed_at = user.created_at
@@ -149,9 +149,9 @@ async def change_email(parley: Parley, viewer: Viewer, email: str, password: str
 
     Raises Invalid, TooMany.
     """
-    user = await prove(parley, viewer, password)
+    user = await verify_current_password(parley, viewer, password)
     async with parley.writing(Topic.account(user.id)) as write:
-        user = await prove_again(parley, write, user)
+        user = await recheck_under_lock(parley, write, user)
         user.unconfirmed_email = None if email == user.email else email
         write.update(user)
         write.log_after_commit("e-mail change asked", account=user.id)
@@ -174,16 +174,16 @@ async def confirm(
     id_, address = open_link(parley, Purpose.CONFIRM, token)
     async with parley.reading() as reading:
         found = await reading.get(User, id_)
-    if found and _joins(parley, found, address):
-        await _join(parley, found, password, username, is_known(found, known_as))
+    if found and _is_first_confirmation(parley, found, address):
+        await _confirm_first_time(parley, found, password, username, is_known(found, known_as))
         return
     if password is not None:
-        raise worthless()  # a confirmation never changes the password of an account in use
+        raise invalid_link()  # a confirmation never changes the password of an account in use
     try:
         async with parley.writing(Topic.account(id_)) as write:
             user = await write.get(User, id_)
             if user is None or user.deleted_at:
-                raise worthless()
+                raise invalid_link()
             if user.unconfirmed_email and fingerprint(user.unconfirmed_email) == address:
                 mail_queue.queue(write.session, Kind.CHANGED, user.email, user.id, about=user.unconfirmed_email)
                 user.email, user.unconfirmed_email = user.unconfirmed_email, None
@@ -191,21 +191,23 @@ async def confirm(
             elif user.confirmed_at and address in (bound_to(user), fingerprint(user.email)):
                 return
             elif bound_to(user) != address:
-                raise worthless()
+                raise invalid_link()
             user.confirmed_at = user.confirmed_at or datetime.now(UTC)
             write.update(user)
             write.log_after_commit("e-mail confirmed", account=user.id)
     except IntegrityError:  # another account has taken the address
-        raise worthless() from None
+        raise invalid_link() from None
 
 
-def _joins(parley: Parley, user: User, address: str) -> bool:
+def _is_first_confirmation(parley: Parley, user: User, address: str) -> bool:
     """Whether this link confirms an account for the first time, so that its owner can start to use it."""
     waits = user.is_waiting or (parley.settings.require_confirmation and not user.confirmed_at)
     return waits and not user.deleted_at and bound_to(user) == address
 
 
-async def _join(parley: Parley, found: User, password: str | None, username: str | None, known: bool) -> None:
+async def _confirm_first_time(
+    parley: Parley, found: User, password: str | None, username: str | None, known: bool
+) -> None:
     if password is None and not known:
         raise Invalid("password", "Choose a password.")
     name = username or found.username
@@ -217,7 +219,7 @@ async def _join(parley: Parley, found: User, password: str | None, username: str
         async with parley.writing(Topic.account(found.id)) as write:
             user = await write.get(User, found.id)
             if user is None or user.confirmed_at or bound_to(user) != bound_to(found):
-                raise worthless()  # if two confirmations run at once, only the first counts
+                raise invalid_link()  # if two confirmations run at once, only the first counts
             await _claim_name(write, user, name)
             user.password_hash, user.confirmed_at = hash, datetime.now(UTC)
             if password is not None:
@@ -244,7 +246,7 @@ async def change_username(parley: Parley, viewer: Viewer, username: str) -> User
     try:
         async with parley.writing(Topic.account(viewer.user_id)) as write:
             await bylines.lock_author(write, viewer.user_id)
-            user = await standing(write.session, viewer)
+            user = await lock_active_user(write.session, viewer)
             if user.username == username:
                 return user
             await _claim_name(write, user, username)
@@ -265,11 +267,11 @@ async def change_password(
     parley: Parley, viewer: Viewer, password: str, new: str, browser: Browser
 ) -> tuple[User, Login]:
     """Change the password and end all other logins. Returns the account and a new login. Raises Invalid, TooMany."""
-    user = await prove(parley, viewer, password)
+    user = await verify_current_password(parley, viewer, password)
     refuse_weak(new, user.username, user.email)
     hash = await hash_password(new)
     async with parley.writing(Topic.account(user.id)) as write:
-        user = await prove_again(parley, write, user)
+        user = await recheck_under_lock(parley, write, user)
         before = await write.get(Login, viewer.login_id) if viewer.login_id else None
         await end_all(write, user.id, End.PASSWORD, but=viewer.login_id)
         _set_password(write, user, hash)
@@ -300,14 +302,14 @@ async def reset_password(parley: Parley, token: str, new: str) -> User:
             await _claim_name(write, user, user.username)
         await end_all(write, id_, End.PASSWORD)
         user.confirmed_at = user.confirmed_at or datetime.now(UTC)
-        await login_throttle.forgive(write.session, login_throttle.key_of("address", user.email))
+        await login_throttle.clear_failures(write.session, login_throttle.key_of("address", user.email))
         _set_password(write, user, hash)
     return user
 
 
 def _bound(user: User | None, bound: str) -> User:
     if user is None or user.deleted_at or bound_to(user) != bound:
-        raise worthless()
+        raise invalid_link()
     return user
 
 
@@ -334,11 +336,11 @@ async def unlock(parley: Parley, token: str) -> User:
     id_, bound = open_link(parley, Purpose.UNLOCK, token)
     async with parley.reading() as reading:
         user = await reading.get(User, id_)
-        since = await login_throttle.lock_of(reading, user.email) if user else None
+        since = await login_throttle.read_lock(reading, user.email) if user else None
     if user is None or since is None or fingerprint(since) != bound:
-        raise worthless()
+        raise invalid_link()
     async with parley.database.transaction() as writing, writing.begin():
-        await login_throttle.forgive(writing, login_throttle.key_of("address", user.email))
+        await login_throttle.clear_failures(writing, login_throttle.key_of("address", user.email))
     logs.security("unlocked", account=user.id)
     return user
 
@@ -350,17 +352,17 @@ async def unlock(parley: Parley, token: str) -> User:
 async def delete(parley: Parley, viewer: Viewer, password: str, then: Literal["keep", "erase"]) -> None:
     """Delete the account, then `erase` its comments or `keep` them without its name, and remove its likes.
 
-    The account and its logins are deleted first. The tombstone records the work that is left, so that `finish_leaving`
-    can do it if the process is killed. Raises Invalid, TooMany, and Conflict for the last owner.
+    The account and its logins are deleted first. The tombstone records the work that is left. If the process is killed,
+    `finish_deletions` does it. Raises Invalid, TooMany, and Conflict for the last owner.
     """
-    user = await prove(parley, viewer, password)
+    user = await verify_current_password(parley, viewer, password)
     async with parley.writing(Topic.account(user.id), QUEUE) as write:
         await bylines.lock_author(write, user.id)
-        user = await prove_again(parley, write, user)
+        user = await recheck_under_lock(parley, write, user)
         await refuse_last_owner(parley, write, user)
         mail_queue.queue(write.session, Kind.DELETED, user.email)
         await _erase(write, user, then)
-    await _try_to_take_leave(parley, user.id, then)
+    await _try_to_clean_up(parley, user.id, then)
 
 
 @owned
@@ -373,7 +375,7 @@ async def remove(parley: Parley, user_id: UUID) -> None:
         if user is None or user.deleted_at:
             return
         await _erase(write, user, "erase")
-    await _try_to_take_leave(parley, user_id, "erase")
+    await _try_to_clean_up(parley, user_id, "erase")
 
 
 async def _erase(write: Write, user: User, then: str) -> None:
@@ -384,28 +386,28 @@ async def _erase(write: Write, user: User, then: str) -> None:
     write.log_after_commit("account deleted", account=user.id)
 
 
-async def _try_to_take_leave(parley: Parley, user_id: UUID, then: str) -> None:
+async def _try_to_clean_up(parley: Parley, user_id: UUID, then: str) -> None:
     try:
-        await _take_leave(parley, user_id, then)
+        await _clean_up(parley, user_id, then)
     except Trouble as error:
         log.warning("cannot clean up after a deleted account; maintenance retries it: %s", in_a_line(error))
 
 
-async def finish_leaving(parley: Parley) -> None:
+async def finish_deletions(parley: Parley) -> None:
     """Clean up after deleted accounts if a process was killed before it did so."""
     async with parley.reading() as reading:
         left = (await reading.execute(select(User.id, User.leaving).where(User.leaving.is_not(None)))).all()
     for id_, how in left:
-        await _take_leave(parley, id_, str(how))
+        await _clean_up(parley, id_, str(how))
 
 
-async def _take_leave(parley: Parley, user_id: UUID, how: str) -> None:
-    await notifications.leave_behind(parley, user_id, erase=how == "erase")
-    await comments.leave_behind(parley, user_id, erase=how == "erase")
-    await likes.leave_behind(parley, user_id)
-    await moderation.leave_behind(parley, user_id)  # last: a decision made before that copies the name from a comment
+async def _clean_up(parley: Parley, user_id: UUID, how: str) -> None:
+    await notifications.clean_up_account(parley, user_id, erase=how == "erase")
+    await comments.clean_up_account(parley, user_id, erase=how == "erase")
+    await likes.clean_up_account(parley, user_id)
+    await moderation.clean_up_account(parley, user_id)  # last: until then decisions copy the name from comments
     async with parley.database.transaction() as writing, writing.begin():
-        await mutes.leave_behind(writing, user_id)
+        await mutes.clean_up_account(writing, user_id)
         if user := await writing.get(User, user_id):
             user.leaving = None
 

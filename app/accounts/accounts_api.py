@@ -21,8 +21,16 @@ from app.accounts.identity import (
 )
 from app.accounts.logins import Login
 from app.accounts.mailed_links import Purpose
-from app.accounts.passwords import LONGEST, SHORTEST
-from app.accounts.user import LONGEST_EMAIL, LONGEST_USERNAME, User, clean_email, clean_username, find_user, render
+from app.accounts.passwords import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH
+from app.accounts.user import (
+    MAX_EMAIL_LENGTH,
+    MAX_USERNAME_LENGTH,
+    User,
+    clean_email,
+    clean_username,
+    find_user,
+    render,
+)
 from app.http import rate_limits
 from app.http.problems import Problem
 from app.http.requests import Input, read_input
@@ -48,13 +56,13 @@ def _username(text: str) -> str:
 # The length is checked first: Unicode normalization of 60,000 accents blocks the event loop for a second.
 Email = Annotated[
     str,
-    StringConstraints(max_length=LONGEST_EMAIL),
+    StringConstraints(max_length=MAX_EMAIL_LENGTH),
     AfterValidator(_email),
     Field(json_schema_extra={"format": "email"}),
 ]
-Username = Annotated[str, StringConstraints(max_length=4 * LONGEST_USERNAME), AfterValidator(_username)]
-NewPassword = Annotated[str, StringConstraints(min_length=SHORTEST, max_length=LONGEST)]
-Password = Annotated[str, StringConstraints(max_length=LONGEST)]
+Username = Annotated[str, StringConstraints(max_length=4 * MAX_USERNAME_LENGTH), AfterValidator(_username)]
+NewPassword = Annotated[str, StringConstraints(min_length=MIN_PASSWORD_LENGTH, max_length=MAX_PASSWORD_LENGTH)]
+Password = Annotated[str, StringConstraints(max_length=MAX_PASSWORD_LENGTH)]
 
 
 class SignUp(Input):
@@ -107,7 +115,7 @@ async def sign_in(request: Request) -> Response:
     await rate_limits.take(request, rate_limits.SIGN_IN)
     form = await read_input(request, SignIn, wrapped_as="user")
     try:
-        email = clean_email(form.email if len(form.email) <= LONGEST_EMAIL else "")
+        email = clean_email(form.email if len(form.email) <= MAX_EMAIL_LENGTH else "")
     except ValueError:
         email = fingerprint(form.email)  # no account has it; its failures are counted like those of any address
     found = await logins.sign_in(parley_of(request), email, form.password, form.remember_me, browser_of(request))

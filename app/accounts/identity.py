@@ -11,7 +11,7 @@ from ua_parser import parse
 
 from app import logs
 from app.accounts import logins
-from app.accounts.logins import ABSOLUTE, LONGEST_DEVICE, NOTED_EVERY, Browser, Login
+from app.accounts.logins import ABSOLUTE_TIMEOUT, ACTIVITY_INTERVAL, MAX_DEVICE_LENGTH, Browser, Login
 from app.accounts.reauthentication import device_gid
 from app.accounts.user import User
 from app.errors import SignInFirst
@@ -22,9 +22,9 @@ from app.settings import Settings
 
 COOKIE = "parley_login"
 DEVICE_COOKIE = "parley_device"
-REMEMBERED = int(ABSOLUTE[True].total_seconds())  # without "remember me" it is a session cookie
-KNOWN = 365 * 24 * 3600  # seconds of the device cookie; browsers allow at most 400 days
-MEANT_FOR = "parley-user"  # a request header with an account's id
+LOGIN_COOKIE_SECONDS = int(ABSOLUTE_TIMEOUT[True].total_seconds())  # without "remember me" it is a session cookie
+DEVICE_COOKIE_SECONDS = 365 * 24 * 3600  # seconds of the device cookie; browsers allow at most 400 days
+ACCOUNT_HEADER = "parley-user"  # a request header with an account's id
 LOGIN, DEVICE = "login", "device"  # purposes of the cookies' signatures
 
 
@@ -40,13 +40,13 @@ def address_of(request: Request) -> str:
 
 def browser_of(request: Request) -> Browser:
     """The browser that sent the request."""
-    known_as = _opened(request, DEVICE_COOKIE, DEVICE, KNOWN)
+    known_as = _read_cookie(request, DEVICE_COOKIE, DEVICE, DEVICE_COOKIE_SECONDS)
     return Browser(address_of(request), _device(request), login_id_of(request), known_as)
 
 
 def login_id_of(request: Request) -> UUID | None:
     """The login id of the signed cookie. The login may have ended."""
-    gid = _opened(request, COOKIE, LOGIN, REMEMBERED)
+    gid = _read_cookie(request, COOKIE, LOGIN, LOGIN_COOKIE_SECONDS)
     try:
         return UUID(gid.id) if gid and gid.model == "Login" else None
     except ValueError:
@@ -68,7 +68,7 @@ async def require_sign_in(request: Request) -> Viewer:
     waited in a browser's outbox for one account must not be sent for the next account that signs in there.
     """
     viewer = await current_viewer(request)
-    meant = request.headers.get(MEANT_FOR, str(viewer.user_id))
+    meant = request.headers.get(ACCOUNT_HEADER, str(viewer.user_id))
     if not viewer.signed_in or meant != str(viewer.user_id):
         raise SignInFirst
     return viewer
@@ -80,7 +80,7 @@ def how_ended(request: Request) -> LoginEnded | None:
     return ended
 
 
-async def holder_of(request: Request, login_id: UUID) -> Viewer:
+async def viewer_with_login(request: Request, login_id: UUID) -> Viewer:
     """The viewer with this login, read from the database. Raises LoginEnded."""
     async with parley_of(request).reading() as reading:
         viewer, _ = await logins.viewer_of(reading, login_id)
@@ -98,7 +98,7 @@ async def _look_up(request: Request) -> Viewer:
         request.scope["parley.ended"] = ended
         return GUEST
     # An open stream is not activity: the person may have left the computer.
-    if not request.url.path.startswith("/streams") and datetime.now(UTC) - noted_at > NOTED_EVERY:
+    if not request.url.path.startswith("/streams") and datetime.now(UTC) - noted_at > ACTIVITY_INTERVAL:
         parley_of(request).begin(logins.note_activity(parley_of(request), login_id))
     return viewer
 
@@ -107,7 +107,7 @@ def remember_login(request: Request, response: Response, user: User, login: Logi
     """Set the login cookie and the device cookie."""
     logs.note(login=login.id)
     signed = parley_of(request).signer.sign(Gid("Login", str(login.id)), LOGIN)
-    _set_cookie(request, response, COOKIE, signed, REMEMBERED if login.remember else None)
+    _set_cookie(request, response, COOKIE, signed, LOGIN_COOKIE_SECONDS if login.remember else None)
     remember_device(request, response, user)
 
 
@@ -120,22 +120,22 @@ def remember_device(request: Request, response: Response, user: User) -> None:
 def remember_device_as(request: Request, response: Response, known_as: Gid) -> None:
     """Set the device cookie to this gid. See `app.accounts.reauthentication.device_gid`."""
     signed = parley_of(request).signer.sign(known_as, DEVICE)
-    _set_cookie(request, response, DEVICE_COOKIE, signed, KNOWN)
+    _set_cookie(request, response, DEVICE_COOKIE, signed, DEVICE_COOKIE_SECONDS)
 
 
 def forget_login(request: Request, response: Response) -> None:
-    response.delete_cookie(_named(request, COOKIE), secure=_is_secure(request), httponly=True, samesite="lax")
+    response.delete_cookie(_cookie_name(request, COOKIE), secure=_is_secure(request), httponly=True, samesite="lax")
 
 
 def _set_cookie(request: Request, response: Response, name: str, value: str, seconds: int | None) -> None:
     response.set_cookie(
-        _named(request, name), value, max_age=seconds, secure=_is_secure(request), httponly=True, samesite="lax"
+        _cookie_name(request, name), value, max_age=seconds, secure=_is_secure(request), httponly=True, samesite="lax"
     )
 
 
-def _opened(request: Request, cookie: str, purpose: str, seconds: int) -> Gid | None:
+def _read_cookie(request: Request, cookie: str, purpose: str, seconds: int) -> Gid | None:
     try:
-        return parley_of(request).signer.open(request.cookies.get(_named(request, cookie), ""), purpose, seconds)
+        return parley_of(request).signer.open(request.cookies.get(_cookie_name(request, cookie), ""), purpose, seconds)
     except BadGid:
         return None
 
@@ -147,7 +147,7 @@ def _is_secure(request: Request) -> bool:
     return promised or request.url.scheme == "https"
 
 
-def _named(request: Request, cookie: str) -> str:
+def _cookie_name(request: Request, cookie: str) -> str:
     return _name(parley_of(request).settings, cookie, _is_secure(request))
 
 
@@ -171,4 +171,4 @@ def _device(request: Request) -> str:
     """A description by which the owner recognizes the device, such as "Firefox on Linux"."""
     found = parse(request.headers.get("user-agent", "")[:500])
     names = [part.family for part in (found.user_agent, found.os) if part and part.family != "Other"]
-    return " on ".join(names)[:LONGEST_DEVICE]
+    return " on ".join(names)[:MAX_DEVICE_LENGTH]

@@ -20,10 +20,10 @@ from app.database import Base, Instant, Reading, Writing
 from app.errors import TooMany
 from app.live.signing import fingerprint
 
-MOST = 10  # consecutive failures; the last one locks
-FIRST = timedelta(minutes=1)  # the first lock; each further failure doubles it, up to LONGEST
-LONGEST = timedelta(hours=1)
-FORGOTTEN = timedelta(days=1)  # after the last failure
+MAX_FAILURES = 10  # consecutive failures; the last one locks
+FIRST_LOCK = timedelta(minutes=1)  # the first lock; each further failure doubles it, up to LONGEST_LOCK
+LONGEST_LOCK = timedelta(hours=1)
+FAILURES_EXPIRE_AFTER = timedelta(days=1)  # after the last failure
 
 
 class Failures(Base):
@@ -56,32 +56,33 @@ async def count_failure(writing: Writing, key: str) -> bool:
     Raises TooMany if the key is already locked (2). The caller then rolls back.
     """
     now = datetime.now(UTC)
-    values = {"key": key, "now": now, "forgotten": now - FORGOTTEN}
+    values = {"key": key, "now": now, "forgotten": now - FAILURES_EXPIRE_AFTER}
     count: int = (await writing.execute(_COUNT, values)).scalar_one()
     await refuse_locked(writing, key)
-    if count >= MOST:
-        lock = min(FIRST * 2 ** min(count - MOST, 10), LONGEST)
+    if count >= MAX_FAILURES:
+        lock = min(FIRST_LOCK * 2 ** min(count - MAX_FAILURES, 10), LONGEST_LOCK)
         await writing.execute(update(Failures).where(Failures.key == key).values(locked_until=now + lock))
-    return count == MOST
+    return count == MAX_FAILURES
 
 
-async def forgive(writing: Writing, *keys: str) -> None:
+async def clear_failures(writing: Writing, *keys: str) -> None:
     await writing.execute(delete(Failures).where(Failures.key.in_(keys)))
 
 
-async def lock_of(reading: Reading, email: str) -> str | None:
+async def read_lock(reading: Reading, email: str) -> str | None:
     """An id of the series of failures that locks this address, or None.
 
     Until the series is cleared or outdated, the next failure locks again at once. So a series can be cleared between
     two of its locks, too.
     """
     failures = await reading.get(Failures, key_of("address", email))
-    locks = failures and failures.count >= MOST and failures.failed_at > datetime.now(UTC) - FORGOTTEN
+    oldest = datetime.now(UTC) - FAILURES_EXPIRE_AFTER
+    locks = failures and failures.count >= MAX_FAILURES and failures.failed_at > oldest
     return failures.began_at.isoformat() if failures and locks else None
 
 
 async def prune(writing: Writing) -> None:
-    await writing.execute(delete(Failures).where(Failures.failed_at < datetime.now(UTC) - FORGOTTEN))
+    await writing.execute(delete(Failures).where(Failures.failed_at < datetime.now(UTC) - FAILURES_EXPIRE_AFTER))
 
 
 def _remaining(failures: Failures) -> float:

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app import logs
 from app.accounts import login_throttle, reauthentication
 from app.accounts.passwords import verify_password
-from app.accounts.user import LONGEST_ADDRESS, MODERATING, User, user_at
+from app.accounts.user import MAX_ADDRESS, MODERATING, User, user_at
 from app.database import Base, Instant, Reading, Trouble, in_a_line
 from app.errors import Forbidden, Missing, SignInFirst
 from app.live.gids import Gid
@@ -34,12 +34,12 @@ from app.live.topics import Topic
 from app.live.viewers import LoginEnded, Viewer
 from app.live.write.transaction import Write, owned
 
-IDLE = {False: timedelta(days=1), True: timedelta(days=14)}  # by `remember` (1)
-ABSOLUTE = {False: timedelta(days=7), True: timedelta(days=30)}
-MOST = 100  # logins of one account
-NOTED_EVERY = timedelta(minutes=5)  # (2)
-REMAINS = timedelta(days=30)  # of an ended login, so that its browser can show how it ended
-LONGEST_DEVICE = 100
+IDLE_TIMEOUT = {False: timedelta(days=1), True: timedelta(days=14)}  # by `remember` (1)
+ABSOLUTE_TIMEOUT = {False: timedelta(days=7), True: timedelta(days=30)}
+MAX_LOGINS = 100  # logins of one account
+ACTIVITY_INTERVAL = timedelta(minutes=5)  # (2)
+ENDED_LOGIN_RETENTION = timedelta(days=30)  # so that the login's browser can show how it ended
+MAX_DEVICE_LENGTH = 100
 BATCH = 1_000  # logins that one run of `expire` ends; the next run continues
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Browser:
     known_as: Gid | None = None
 
 
-NOWHERE = Browser()
+UNKNOWN_BROWSER = Browser()
 
 
 class Login(Live, Base):
@@ -77,8 +77,8 @@ class Login(Live, Base):
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
     remember: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(Instant)
-    address: Mapped[str] = mapped_column(String(LONGEST_ADDRESS), default="", server_default=text("''"))
-    device: Mapped[str] = mapped_column(String(LONGEST_DEVICE), default="", server_default=text("''"))
+    address: Mapped[str] = mapped_column(String(MAX_ADDRESS), default="", server_default=text("''"))
+    device: Mapped[str] = mapped_column(String(MAX_DEVICE_LENGTH), default="", server_default=text("''"))
     seen_at: Mapped[datetime | None] = mapped_column(Instant)  # None: no activity after the sign-in
     expires_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
     ended: Mapped[str | None] = mapped_column(String(20))  # an End
@@ -108,13 +108,13 @@ def render(login: Login, current_id: UUID | None) -> dict[str, Any]:
     }
 
 
-def _standing(user_id: UUID | None) -> Select[Login]:
+def _active_logins(user_id: UUID | None) -> Select[Login]:
     """The account's logins that have not been ended."""
     return select(Login).where(Login.user_id == user_id, Login.deleted_at.is_(None))
 
 
 def expiry(remember: bool, created_at: datetime, seen_at: datetime) -> datetime:
-    return min(seen_at + IDLE[remember], created_at + ABSOLUTE[remember])
+    return min(seen_at + IDLE_TIMEOUT[remember], created_at + ABSOLUTE_TIMEOUT[remember])
 
 
 # -- signing in and out -------------------------------------------------------------------------------------
@@ -122,7 +122,7 @@ def expiry(remember: bool, created_at: datetime, seen_at: datetime) -> datetime:
 
 @owned
 async def sign_in(
-    parley: Parley, email: str, password: str, remember: bool, browser: Browser = NOWHERE
+    parley: Parley, email: str, password: str, remember: bool, browser: Browser = UNKNOWN_BROWSER
 ) -> tuple[User, Login] | None:
     """Open a login of the account with this address. None if the password is wrong, or the address is unconfirmed and
     must be confirmed. Raises TooMany while the account is locked for this browser, and Forbidden if the account is
@@ -140,16 +140,14 @@ async def sign_in(
         await reauthentication.count_failure(parley, key, user, unlock=email)
         return None
     async with parley.writing(Topic.account(user.id)) as write:
-        await reauthentication.refuse_locked(
-            parley, write.session, key, user
-        )  # wrong guesses may have locked it meanwhile
+        await reauthentication.refuse_locked(parley, write.session, key, user)  # after guesses meanwhile
         current = await write.get(User, user.id)
         if current is None or current.password_hash != user.password_hash:
             return None  # the password was changed or the account deleted meanwhile
-        await login_throttle.forgive(write.session, key)
+        await login_throttle.clear_failures(write.session, key)
         current.track_sign_in(browser.address)
         login = await open_login(write, current, remember, browser)
-    await end_another(parley, browser.login_id, user.id)
+    await end_previous_login(parley, browser.login_id, user.id)
     return current, login
 
 
@@ -164,7 +162,7 @@ async def open_login(write: Write, user: User, remember: bool, browser: Browser)
     if browser.login_id and (before := await write.get(Login, browser.login_id)) and before.user_id == user.id:
         end(write, before, End.REPLACED)
         await write.session.flush()
-    await _make_room(write, user.id)
+    await _end_oldest_logins(write, user.id)
     now = datetime.now(UTC)
     login = Login(
         id=UUID(bytes=token_bytes(16)), topic=user.topic, user_id=user.id, remember=remember, created_at=now,
@@ -185,7 +183,7 @@ def end(write: Write, login: Login, how: End) -> None:
 
 async def end_all(write: Write, user_id: UUID, how: End, but: UUID | None = None) -> None:
     """End every login of this account except `but`."""
-    for login in await write.session.scalars(_standing(user_id).where(Login.id != but)):
+    for login in await write.session.scalars(_active_logins(user_id).where(Login.id != but)):
         end(write, login, how)
 
 
@@ -195,14 +193,15 @@ async def sign_out(parley: Parley, viewer: Viewer) -> None:
         await _end_one(parley, viewer.login_id, viewer.user_id, End.SIGNED_OUT)
 
 
-async def _make_room(write: Write, user_id: UUID) -> None:
+async def _end_oldest_logins(write: Write, user_id: UUID) -> None:
     """End the least recently used logins, so that one more stays within the limit."""
     latest = func.coalesce(Login.seen_at, Login.created_at)
-    for login in (await write.session.scalars(_standing(user_id).order_by(latest.desc()).offset(MOST - 1))).all():
+    surplus = _active_logins(user_id).order_by(latest.desc()).offset(MAX_LOGINS - 1)
+    for login in (await write.session.scalars(surplus)).all():
         end(write, login, End.EXPIRED)
 
 
-async def end_another(parley: Parley, login_id: UUID | None, by: UUID) -> None:
+async def end_previous_login(parley: Parley, login_id: UUID | None, by: UUID) -> None:
     """End the browser's previous login if it belongs to another account than `by`."""
     if login_id is None:
         return
@@ -254,7 +253,7 @@ async def note_activity(parley: Parley, login_id: UUID) -> None:
 async def logins_of(reading: Reading, viewer: Viewer) -> list[Login]:
     """The viewer's active logins: the current one first, then the most recently used."""
     in_time = or_(Login.expires_at.is_(None), Login.expires_at > datetime.now(UTC))
-    found = (await reading.scalars(_standing(viewer.user_id).where(in_time))).all()
+    found = (await reading.scalars(_active_logins(viewer.user_id).where(in_time))).all()
     return sorted(found, key=lambda login: (login.id == viewer.login_id, login.seen_at or login.created_at))[::-1]
 
 
@@ -294,16 +293,14 @@ async def expire(parley: Parley) -> None:
     """End expired logins and so their streams, and delete the rows of logins that ended long ago."""
     now = datetime.now(UTC)
     # Logins of an earlier release have no expiry. They get one when they are used; unused ones end here.
-    timeless = and_(Login.expires_at.is_(None), Login.created_at <= now - ABSOLUTE[True])
+    timeless = and_(Login.expires_at.is_(None), Login.created_at <= now - ABSOLUTE_TIMEOUT[True])
     over = select(Login.id, Login.user_id).where(Login.deleted_at.is_(None), or_(Login.expires_at <= now, timeless))
     async with parley.reading() as reading:
         found = (await reading.execute(over.limit(BATCH))).all()
     for login_id, user_id in found:
         async with parley.writing(Topic.account(user_id)) as write:
             login = await write.get(Login, login_id)
-            if (
-                login and (login.expires_at or login.created_at + ABSOLUTE[True]) <= now
-            ):  # it may have been used meanwhile
+            if login and (login.expires_at or login.created_at + ABSOLUTE_TIMEOUT[True]) <= now:  # not used meanwhile
                 end(write, login, End.EXPIRED)
     async with parley.database.transaction() as writing, writing.begin():
-        await writing.execute(delete(Login).where(Login.deleted_at < now - REMAINS))
+        await writing.execute(delete(Login).where(Login.deleted_at < now - ENDED_LOGIN_RETENTION))

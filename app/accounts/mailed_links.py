@@ -40,8 +40,8 @@ def open_link(parley: Parley, purpose: Purpose, token: str) -> tuple[UUID, str]:
         gid = parley.signer.open(token.partition("&")[0], purpose, SECONDS[purpose])
         return UUID(gid.id), gid.params["of"]
     except (BadGid, KeyError, ValueError):
-        raise worthless() from None
+        raise invalid_link() from None
 
 
-def worthless() -> Invalid:
+def invalid_link() -> Invalid:
     return Invalid("token", "This link has expired or was already used. Request a new one.")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, func, or_, select
 
-from app.accounts.user import WAITING, User, username_key
+from app.accounts.user import UNCLAIMED_KEY_PREFIX, User, username_key
 from app.comments.comments import Comment
 from app.database import Reading
 from app.live.topics import Topic
@@ -35,7 +35,7 @@ def _of(viewer: Viewer, prefix: str) -> Select[UUID, str]:
     key = username_key(prefix.replace("’", "'"))
     keys = [User.username_key.startswith(form, autoescape=True) for form in {key, key.replace("_", " ")}]
     begins = or_(*keys, User.username.istartswith(prefix, autoescape=True))
-    has_name = ~User.username_key.startswith(WAITING)
+    has_name = ~User.username_key.startswith(UNCLAIMED_KEY_PREFIX)
     stands = User.deleted_at.is_(None), User.blocked_at.is_(None), User.id != viewer.user_id, has_name
     order = func.length(User.username_key), User.username_key
     return select(User.id, User.username).where(begins, *stands).order_by(*order).limit(MAX_NAMES)

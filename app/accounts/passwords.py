@@ -31,24 +31,24 @@ R = TypeVar("R")
 # The network of the current request, which is the key of its hashes in the fair queue. None: no limit per network.
 queue_key: ContextVar[str | None] = ContextVar("queue_key", default=None)
 
-SHORTEST = 8  # characters
-LONGEST = 128
-AT_ONCE = 2
-WAITING = 200  # hashes in total; above it a request gets 503, because it would wait too long
-WAITING_PER_NETWORK = 8  # hashes; above it a request gets 429
+MIN_PASSWORD_LENGTH = 8  # characters
+MAX_PASSWORD_LENGTH = 128
+MAX_HASHES_AT_ONCE = 2
+MAX_WAITING = 200  # hashes in total; above it a request gets 503, because it would wait too long
+MAX_WAITING_PER_NETWORK = 8  # hashes; above it a request gets 429
 SERVICE = "parley"
-OWN = 4  # letters and digits that a password must have besides the account's name
+MIN_OTHER_CHARACTERS = 4  # letters and digits that a password must have besides the account's name
 
 
 def refuse_weak(password: str, *names: str) -> None:
     """Raises Invalid for a password that is easy to guess. `names` are the account's name and address."""
     plain = rest = _plain(password)
-    if plain in _commonest():
+    if plain in _common_passwords():
         raise Invalid("password", "This password is too common.")
     for part in sorted(_parts(names), key=len, reverse=True):
         rest = rest.replace(part, "")
     left = [character for character in rest if character.isalnum()]
-    if rest != plain and (len(left) < OWN or all(character.isdigit() for character in left)):
+    if rest != plain and (len(left) < MIN_OTHER_CHARACTERS or all(character.isdigit() for character in left)):
         raise Invalid("password", "Don't use your name or email in your password.")
 
 
@@ -64,25 +64,25 @@ def _parts(names: tuple[str, ...]) -> set[str]:
 
 
 @cache
-def _commonest() -> frozenset[str]:
+def _common_passwords() -> frozenset[str]:
     from zxcvbn.frequency_lists import FREQUENCY_LISTS  # megabytes; imported at the first sign-up
 
-    return frozenset(password for password in FREQUENCY_LISTS["passwords"] if len(password) >= SHORTEST)
+    return frozenset(password for password in FREQUENCY_LISTS["passwords"] if len(password) >= MIN_PASSWORD_LENGTH)
 
 
 async def hash_password(password: str) -> str:
-    return await _off_the_loop(_hasher().hash, password)
+    return await _run_in_thread(_hasher().hash, password)
 
 
 async def verify_password(password: str, hash: str | None) -> bool:
     """Whether they match. Without a hash (an unknown address) the result is False after the same time."""
-    return await _off_the_loop(_verify, password, hash)
+    return await _run_in_thread(_verify, password, hash)
 
 
-async def _off_the_loop(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+async def _run_in_thread(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run `work` in a thread. Raises Busy, and NetworkBusy if only this network has too many hashes waiting."""
     queue = _queue()
-    if queue.waiting >= WAITING:
+    if queue.waiting >= MAX_WAITING:
         raise Busy
     try:
         await queue.acquire(queue_key.get())
@@ -94,8 +94,8 @@ async def _off_the_loop(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs)
 
 
 def _verify(password: str, hash: str | None) -> bool:
-    nobodys = _nobodys()  # computed for known addresses, too, so that the first call takes as long for both
-    return _hasher().verify(password, hash or nobodys) and bool(hash)
+    dummy = _dummy_hash()  # computed for known addresses, too, so that the first call takes as long for both
+    return _hasher().verify(password, hash or dummy) and bool(hash)
 
 
 @cache
@@ -104,13 +104,13 @@ def _hasher() -> PasswordHash:
 
 
 @cache
-def _nobodys() -> str:
+def _dummy_hash() -> str:
     return _hasher().hash("nobody has this password")
 
 
 @cache
 def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2")
+    return ThreadPoolExecutor(MAX_HASHES_AT_ONCE, thread_name_prefix="argon2")
 
 
 _queues: WeakKeyDictionary[asyncio.AbstractEventLoop, FairQueue] = WeakKeyDictionary()
@@ -120,5 +120,5 @@ def _queue() -> FairQueue:
     """The queue of this event loop."""
     loop = asyncio.get_running_loop()
     if loop not in _queues:
-        _queues[loop] = FairQueue(AT_ONCE, WAITING_PER_NETWORK, WAITING)
+        _queues[loop] = FairQueue(MAX_HASHES_AT_ONCE, MAX_WAITING_PER_NETWORK, MAX_WAITING)
     return _queues[loop]

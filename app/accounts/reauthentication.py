@@ -60,21 +60,21 @@ def _password_of(user: User) -> str:
 # -- when signed in -----------------------------------------------------------------------------------------
 
 
-async def prove(parley: Parley, viewer: Viewer, password: str) -> User:
+async def verify_current_password(parley: Parley, viewer: Viewer, password: str) -> User:
     """The viewer's account, if this is its password. Raises Invalid, SignInFirst, TooMany."""
     async with parley.reading() as reading:
         user = await reading.get(User, viewer.user_id) if viewer.user_id else None
         if user is None or user.deleted_at:
             raise SignInFirst
-        await refuse_locked(parley, reading, _proofs_of(user), user)
+        await refuse_locked(parley, reading, _account_key(user), user)
     if not await verify_password(password, user.password_hash):
         logs.security("password refused", warn=True, account=user.id)
-        await count_failure(parley, _proofs_of(user), user)
+        await count_failure(parley, _account_key(user), user)
         raise Invalid("current_password", "Wrong password.")
     return user
 
 
-async def prove_again(parley: Parley, write: Write, proven: User) -> User:
+async def recheck_under_lock(parley: Parley, write: Write, proven: User) -> User:
     """The account under the topic's lock, if its password is still the verified one. Clears its failures.
 
     Raises Invalid, SignInFirst, TooMany.
@@ -84,12 +84,12 @@ async def prove_again(parley: Parley, write: Write, proven: User) -> User:
         raise SignInFirst
     if user.password_hash != proven.password_hash:
         raise Invalid("current_password", "Your password was just changed. Enter the new one.")
-    await refuse_locked(parley, write.session, _proofs_of(user), user)
-    await login_throttle.forgive(write.session, _proofs_of(user))
+    await refuse_locked(parley, write.session, _account_key(user), user)
+    await login_throttle.clear_failures(write.session, _account_key(user))
     return user
 
 
-def _proofs_of(user: User) -> str:
+def _account_key(user: User) -> str:
     return login_throttle.key_of("account", str(user.id))
 
 

@@ -31,7 +31,7 @@ from app.moderation.moderation import moderator_in
 async def block(parley: Parley, by: Viewer, user_id: UUID, reason: str = "") -> User:
     """Block the account: all its logins end, and it cannot sign in. Raises Missing, Forbidden."""
     async with parley.writing(Topic.account(user_id), QUEUE) as write:
-        moderator, user = await _decide(write, by, user_id)
+        moderator, user = await _load_to_block(write, by, user_id)
         if user.blocked_at is None:
             user.blocked_at = datetime.now(UTC)
             write.update(user)
@@ -45,7 +45,7 @@ async def block(parley: Parley, by: Viewer, user_id: UUID, reason: str = "") -> 
 async def unblock(parley: Parley, by: Viewer, user_id: UUID) -> None:
     """Allow the account to sign in again. Raises Missing, Forbidden."""
     async with parley.writing(Topic.account(user_id), QUEUE) as write:
-        moderator, user = await _decide(write, by, user_id)
+        moderator, user = await _load_to_block(write, by, user_id)
         if user.blocked_at is not None:
             user.blocked_at = None
             write.update(user)
@@ -60,10 +60,10 @@ async def appoint(parley: Parley, by: Viewer, user_id: UUID, role: Role) -> User
         owner = await moderator_in(write, by)
         if owner.role != Role.OWNER:
             raise Forbidden("Only owners can do this.")
-        user = _there(await write.get(User, user_id))
+        user = _require_account(await write.get(User, user_id))
         if user.blocked_at:
             raise Invalid("role", "This account is blocked.")
-        await _refuse_to_leave_none(parley, write, user, role)
+        await _refuse_removing_last_owner(parley, write, user, role)
         await bylines.lock_author(write, user.id)
         _appoint(write, owner, user, role)
     parley.begin(bylines.rewrite_later(parley, user.id))
@@ -71,7 +71,7 @@ async def appoint(parley: Parley, by: Viewer, user_id: UUID, role: Role) -> User
 
 
 @owned
-async def give(parley: Parley, email: str, role: Role, *, force: bool = False) -> User:
+async def assign_role(parley: Parley, email: str, role: Role, *, force: bool = False) -> User:
     """Change the role of the account with this address, for the operator. Raises Missing, Forbidden.
 
     `force` allows to demote the last owner.
@@ -79,20 +79,20 @@ async def give(parley: Parley, email: str, role: Role, *, force: bool = False) -
     async with parley.reading() as reading:
         found = await account_at(reading, email)
     async with parley.writing(Topic.account(found.id), QUEUE) as write:
-        user = _there(await write.get(User, found.id))
+        user = _require_account(await write.get(User, found.id))
         if user.blocked_at:
             raise Forbidden("This account is blocked.")
         if role in MODERATING and parley.settings.require_confirmation and not user.confirmed_at:
             raise Forbidden("This email address isn't confirmed yet, so it may not belong to the person who signed up.")
         if not force:
-            await _refuse_to_leave_none(parley, write, user, role)
+            await _refuse_removing_last_owner(parley, write, user, role)
         await bylines.lock_author(write, user.id)
         _appoint(write, None, user, role)
     parley.begin(bylines.rewrite_later(parley, user.id))
     return user
 
 
-async def moderating(reading: Reading) -> list[User]:
+async def list_moderators(reading: Reading) -> list[User]:
     """The owners, then the moderators, both sorted by name."""
     query = select(User).where(User.role.in_(MODERATING), User.deleted_at.is_(None))
     found = (await reading.scalars(query)).all()
@@ -101,7 +101,7 @@ async def moderating(reading: Reading) -> list[User]:
 
 async def account_at(reading: Reading, email: str) -> User:
     """The account with this address. Raises Missing."""
-    return _there(await user_at(reading, email))
+    return _require_account(await user_at(reading, email))
 
 
 def _appoint(write: Write, by: User | None, user: User, role: Role) -> None:
@@ -113,12 +113,12 @@ def _appoint(write: Write, by: User | None, user: User, role: Role) -> None:
         write.log_after_commit("role changed", account=user.id, role=role.value, by=by and by.id)
 
 
-async def _decide(write: Write, by: Viewer, user_id: UUID) -> tuple[User, User]:
+async def _load_to_block(write: Write, by: Viewer, user_id: UUID) -> tuple[User, User]:
     """(the moderator, the account), locked. Raises Missing, and Forbidden if the moderator may not block it (1)."""
     moderator = await moderator_in(write, by)
     # The lock waits for comments that this account is posting. Later ones see that it is blocked.
     await write.session.execute(select(User.id).where(User.id == user_id).with_for_update())
-    user = _there(await write.get(User, user_id))
+    user = _require_account(await write.get(User, user_id))
     if user.id == moderator.id:
         raise Forbidden("You can't block yourself.")
     if user.role == Role.OWNER:
@@ -128,7 +128,7 @@ async def _decide(write: Write, by: Viewer, user_id: UUID) -> tuple[User, User]:
     return moderator, user
 
 
-async def _refuse_to_leave_none(parley: Parley, write: Write, user: User, role: Role) -> None:
+async def _refuse_removing_last_owner(parley: Parley, write: Write, user: User, role: Role) -> None:
     """Raises Forbidden if this role would leave no owner (2)."""
     if role != Role.OWNER and await _is_last_owner(parley, write, user):
         raise Forbidden("There must be at least one owner.")
@@ -152,7 +152,7 @@ async def _is_last_owner(parley: Parley, write: Write, user: User) -> bool:
     return await write.session.scalar(others.limit(1)) is None
 
 
-def _there(user: User | None) -> User:
+def _require_account(user: User | None) -> User:
     if user is None or user.deleted_at:
         raise Missing("Account not found.")
     return user

@@ -19,11 +19,11 @@ from app.live.model import Live, LiveModel, to_its_author
 from app.live.viewers import Kind, Viewer
 from app.text.lookalikes import is_east_asian, joins_letters, mixes_scripts, skeleton, without_joiners
 
-SHORTEST_USERNAME, LONGEST_USERNAME = 3, 30  # characters
-SHORTEST_EAST_ASIAN_USERNAME = 2  # many names in China, Japan and Korea have 2
-LONGEST_EMAIL = 254
-LONGEST_ADDRESS = 45  # of a network address: the longest IPv6 text form
-WAITING = "waiting "  # prefix of the key of an account that holds no name yet; an id follows, so no name equals it
+MIN_USERNAME_LENGTH, MAX_USERNAME_LENGTH = 3, 30  # characters
+MIN_EAST_ASIAN_USERNAME_LENGTH = 2  # many names in China, Japan and Korea have 2
+MAX_EMAIL_LENGTH = 254
+MAX_ADDRESS = 45  # characters of a network address: the longest IPv6 text form
+UNCLAIMED_KEY_PREFIX = "waiting "  # and an id: the key of an account that holds no name yet; longer than any name
 DELETED = "deleted account"  # shown in place of the name
 MARKS = frozenset(" .'-\u2019")  # between letters; the last is the typographic apostrophe
 _PLAIN_MARKS = str.maketrans({"\u2010": "-", "\u2011": "-", "\u2018": "\u2019", "\u02bc": "\u2019"})
@@ -78,28 +78,24 @@ class User(Live, Base):
 
     __tablename__ = "users"
 
-    email: Mapped[str] = mapped_column(String(LONGEST_EMAIL), unique=True)
-    username: Mapped[str] = mapped_column(String(LONGEST_USERNAME))
-    username_key: Mapped[str] = mapped_column(String(4 * LONGEST_USERNAME), unique=True)
+    email: Mapped[str] = mapped_column(String(MAX_EMAIL_LENGTH), unique=True)
+    username: Mapped[str] = mapped_column(String(MAX_USERNAME_LENGTH))
+    username_key: Mapped[str] = mapped_column(String(4 * MAX_USERNAME_LENGTH), unique=True)
     # Names that look alike have the same skeleton. None for an old name that looks like another one.
     username_skeleton: Mapped[str | None] = mapped_column(String(200), unique=True, index=True)
     password_hash: Mapped[str] = mapped_column(String(255))
     role: Mapped[str] = mapped_column(String(20), default=Role.MEMBER)
     created_at: Mapped[datetime] = mapped_column(Instant)
     confirmed_at: Mapped[datetime | None] = mapped_column(Instant)
-    unconfirmed_email: Mapped[str | None] = mapped_column(
-        String(LONGEST_EMAIL)
-    )  # replaces `email` once it is confirmed
+    unconfirmed_email: Mapped[str | None] = mapped_column(String(MAX_EMAIL_LENGTH))  # replaces `email` later
     sign_in_count: Mapped[int] = mapped_column(default=0, server_default="0")
     signed_in_at: Mapped[datetime | None] = mapped_column(Instant)
-    signed_in_address: Mapped[str] = mapped_column(String(LONGEST_ADDRESS), default="", server_default=text("''"))
+    signed_in_address: Mapped[str] = mapped_column(String(MAX_ADDRESS), default="", server_default=text("''"))
     last_signed_in_at: Mapped[datetime | None] = mapped_column(Instant)  # of the previous sign-in
-    last_signed_in_address: Mapped[str] = mapped_column(String(LONGEST_ADDRESS), default="", server_default=text("''"))
+    last_signed_in_address: Mapped[str] = mapped_column(String(MAX_ADDRESS), default="", server_default=text("''"))
     blocked_at: Mapped[datetime | None] = mapped_column(Instant)  # a blocked account cannot sign in
     byline_changed_at: Mapped[datetime | None] = mapped_column(Instant, index=True)  # see `app.accounts.bylines`
-    leaving: Mapped[str | None] = mapped_column(
-        String(5), index=True
-    )  # "keep" or "erase": pending work on the comments
+    leaving: Mapped[str | None] = mapped_column(String(5), index=True)  # "keep" or "erase": pending clean-up
 
     @property
     def author_id(self) -> UUID:
@@ -112,10 +108,10 @@ class User(Live, Base):
     @property
     def is_waiting(self) -> bool:
         """Whether nobody has confirmed the address yet. The name is free for others until then."""
-        return self.username_key.startswith(WAITING)
+        return self.username_key.startswith(UNCLAIMED_KEY_PREFIX)
 
-    def wait_with_name(self) -> None:
-        self.username_key, self.username_skeleton = f"{WAITING}{self.id}", None
+    def release_name(self) -> None:
+        self.username_key, self.username_skeleton = f"{UNCLAIMED_KEY_PREFIX}{self.id}", None
 
     def track_sign_in(self, address: str) -> None:
         self.last_signed_in_at, self.last_signed_in_address = self.signed_in_at, self.signed_in_address
@@ -181,9 +177,9 @@ def clean_username(username: str) -> str:
     """The canonical form of the name: letters and digits of one script, with a few marks. Raises ValueError."""
     plain = unicodedata.normalize("NFKC", username).translate(_PLAIN_MARKS)
     name = re.sub(r" {2,}", " ", plain).strip()
-    shortest = SHORTEST_EAST_ASIAN_USERNAME if any(map(is_east_asian, name)) else SHORTEST_USERNAME
-    if not shortest <= len(name) <= LONGEST_USERNAME:
-        raise ValueError(f"Use {shortest} to {LONGEST_USERNAME} characters.")
+    shortest = MIN_EAST_ASIAN_USERNAME_LENGTH if any(map(is_east_asian, name)) else MIN_USERNAME_LENGTH
+    if not shortest <= len(name) <= MAX_USERNAME_LENGTH:
+        raise ValueError(f"Use {shortest} to {MAX_USERNAME_LENGTH} characters.")
     if not _is_spelled(name):
         raise ValueError("Use letters, numbers, spaces, dots, hyphens or apostrophes.")
     if mixes_scripts(name):
@@ -219,7 +215,7 @@ async def find_user(reading: Reading, id: UUID) -> User | None:
     return await reading.get(User, id)
 
 
-async def standing(reading: Reading, viewer: Viewer) -> User:
+async def lock_active_user(reading: Reading, viewer: Viewer) -> User:
     """Read and lock the viewer's account. Raises SignInFirst if it was deleted or blocked meanwhile.
 
     The shared lock lasts until the commit, so a deletion or a block runs either before this write or after it.
@@ -231,7 +227,7 @@ async def standing(reading: Reading, viewer: Viewer) -> User:
     return user
 
 
-async def anybody(reading: Reading) -> bool:
+async def any_account_exists(reading: Reading) -> bool:
     """Whether there is any account."""
     return await reading.scalar(select(User.id).limit(1)) is not None
 
@@ -241,8 +237,8 @@ async def user_at(reading: Reading, email: str) -> User | None:
     return await reading.scalar(select(User).where(User.email == email))
 
 
-async def oldest_made(reading: Reading, limit: int) -> list[User]:
-    """The oldest accounts without a sign-up. `app.accounts.accounts.make` confirms an account when it creates it."""
+async def oldest_created(reading: Reading, limit: int) -> list[User]:
+    """The oldest accounts without a sign-up. `accounts.create_account` confirms them."""
     made = select(User).where(User.confirmed_at == User.created_at, User.deleted_at.is_(None))
     return list((await reading.scalars(made.order_by(User.created_at).limit(limit))).all())
 

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from app.accounts import name_completion
 from app.accounts.identity import parley_of, require_sign_in
-from app.accounts.user import LONGEST_USERNAME, username_key
+from app.accounts.user import MAX_USERNAME_LENGTH, username_key
 from app.http import rate_limits
 from app.http.problems import invalid
 from app.http.requests import commentable_from
@@ -32,6 +32,6 @@ def _prefix(request: Request) -> str:
     prefix = request.query_params.get("prefix")
     if prefix is None:
         raise invalid(("prefix", "Required"))
-    if not 1 <= len(prefix) <= LONGEST_USERNAME or "\0" in prefix or not username_key(prefix).strip():
-        raise invalid(("prefix", f"Use 1 to {LONGEST_USERNAME} characters of a name."))
+    if not 1 <= len(prefix) <= MAX_USERNAME_LENGTH or "\0" in prefix or not username_key(prefix).strip():
+        raise invalid(("prefix", f"Use 1 to {MAX_USERNAME_LENGTH} characters of a name."))
     return prefix

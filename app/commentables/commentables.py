@@ -26,7 +26,7 @@ from app.live.viewers import Kind, Viewer
 from app.live.write.sequences import read_heads
 from app.live.write.transaction import Write, owned
 
-LONGEST_TITLE = 200  # characters
+MAX_TITLE_LENGTH = 200  # characters
 MAX_URL = 2_000  # characters; browsers and proxies support at least that
 BATCH = 500  # commentables in one counting query
 PLACES = UUID("6f0a7c1e-5a0b-4d3e-9c53-0b8f2d9f4a61")  # the namespace of commentables' ids
@@ -46,7 +46,7 @@ class HostPage:
 class Commentable(Live, Base):
     __tablename__ = "commentables"
 
-    title: Mapped[str] = mapped_column(String(LONGEST_TITLE), default="")
+    title: Mapped[str] = mapped_column(String(MAX_TITLE_LENGTH), default="")
     locked: Mapped[bool] = mapped_column(default=False)
     comments_count: Mapped[int] = mapped_column(default=0)  # comments that everybody may see
     # The host's page with the conversation, without a fragment; "" until an embed or a moderator sets it.

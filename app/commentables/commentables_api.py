@@ -16,7 +16,7 @@ from app.http.requests import parse_topic, topic_from
 from app.http.responses import answer
 from app.live.topics import Topic
 
-MOST_TOPICS = 100  # in one request; a stream has the same limit
+MAX_TOPICS = 100  # in one request; a stream has the same limit
 
 
 async def index(request: Request) -> Response:
@@ -67,8 +67,8 @@ def _what_is_wrong(request: Request, name: str, problem: Problem) -> str:
 
 def _names(request: Request) -> list[str]:
     names = request.query_params.getlist("topic")
-    if not 1 <= len(names) <= MOST_TOPICS:
-        raise invalid(("topic", f"Name 1 to {MOST_TOPICS} topics, like Article/1"))
+    if not 1 <= len(names) <= MAX_TOPICS:
+        raise invalid(("topic", f"Name 1 to {MAX_TOPICS} topics, like Article/1"))
     return names
 
 

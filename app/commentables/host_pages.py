@@ -16,13 +16,13 @@ from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 
 from app.accounts.identity import parley_of
-from app.commentables.commentables import LONGEST_TITLE, MAX_URL, HostPage
+from app.commentables.commentables import MAX_TITLE_LENGTH, MAX_URL, HostPage
 from app.http.problems import invalid
 from app.http.requests import Input, without_nul
 from app.settings import Settings
 from app.text.visible_text import shows_something
 
-MAX_RAW_TITLE = 1_000  # characters; a title is cut to `LONGEST_TITLE`
+MAX_RAW_TITLE = 1_000  # characters; a title is cut to `MAX_TITLE_LENGTH`
 
 # URLs as browsers write them: ASCII, percent-encoded. There is no fragment: it is for the comment's id.
 _URL = re.compile(r"https?://[!-~]+")
@@ -75,5 +75,5 @@ def _origins(settings: Settings) -> Collection[str]:
 def _title(text: str) -> str:
     """The title in one line, cut to its limit; "" if it shows nothing."""
     line = "".join(character if character.isprintable() else " " for character in text)
-    line = " ".join(line.split())[:LONGEST_TITLE].rstrip()
+    line = " ".join(line.split())[:MAX_TITLE_LENGTH].rstrip()
     return line if shows_something(line) else ""

@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, Dialect, ForeignKey, Index, String, Text, Typ
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
-from app.accounts.user import DELETED, MODERATING, Role, standing
+from app.accounts.user import DELETED, MODERATING, Role, lock_active_user
 from app.commentables import commentables
 from app.commentables.commentables import HostPage
 from app.comments import markdown, mentions
@@ -29,7 +29,7 @@ from app.live.write.transaction import Write, owned
 from app.moderation import reports
 from app.notifications import notifications
 
-LONGEST_BODY = 10_000  # characters
+MAX_BODY_LENGTH = 10_000  # characters
 BATCH = 200  # comments in one transaction, when many are written at once
 DEEPEST = 4  # levels of replies that are drawn; a deeper reply is drawn at the last level
 
@@ -258,19 +258,21 @@ async def post(
     async with parley.reading() as reading:
         parent = await reading.get(Comment, parent_id) if parent_id else None
         written = await _read_body(reading, body)
-        told = await notifications.whom(reading, author, written.mentioned, parent.user_id if parent else None)
+        recipients = await notifications.find_recipients(
+            reading, author, written.mentioned, parent.user_id if parent else None
+        )
     comment.write(body, written.rendering)
     try:
-        async with parley.writing(topic, topic.about, *map(Topic.account, told)) as write:
+        async with parley.writing(topic, topic.about, *map(Topic.account, recipients)) as write:
             if stored := await write.get(Comment, id):
                 return _same(stored, author, topic), False
             comment.path = await _path_below(write, author, parent_id, topic)
-            user = await standing(write.session, author)
+            user = await lock_active_user(write.session, author)
             comment.username, comment.author_role = user.username, user.role
             write.create(comment)
             comment.content_seq = comment.seq
             await commentables.count_new(write, topic, author, page)
-            await notifications.tell(write, replace(author, username=user.username), id, topic, told)
+            await notifications.notify(write, replace(author, username=user.username), id, topic, recipients)
     except IntegrityError:  # the id was taken on another topic at the same moment
         raise _taken() from None
     return comment, True
@@ -299,9 +301,9 @@ async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, match
     topic = await topic_of(parley, id)
     async with parley.reading() as reading:
         written = await _read_body(reading, body) if body is not None else None
-        told = await notifications.whom(reading, editor, written.mentioned, but=id) if written else {}
+        recipients = await notifications.find_recipients(reading, editor, written.mentioned, but=id) if written else {}
         queue = await reports.where(reading, id)
-    async with parley.writing(topic, *map(Topic.account, told), *queue) as write:
+    async with parley.writing(topic, *map(Topic.account, recipients), *queue) as write:
         comment = _own(await write.get(Comment, id), editor)
         if not matches(comment):
             raise Stale(comment)
@@ -310,11 +312,11 @@ async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, match
             comment.updated_at = datetime.now(UTC)
             write.update(comment)
             comment.content_seq = comment.seq
-            await standing(write.session, editor)
+            await lock_active_user(write.session, editor)
             if queue:
                 await reports.touch(write, id)
             if comment.counts:  # a hidden comment notifies nobody
-                await notifications.tell(write, editor, id, topic, told)
+                await notifications.notify(write, editor, id, topic, recipients)
     return comment
 
 
@@ -324,9 +326,9 @@ async def delete(parley: Parley, editor: Viewer, id: UUID, matches: Matches) -> 
     topic = await topic_of(parley, id)
     while True:
         async with parley.reading() as reading:
-            told = await notifications.who_was_told(reading, id)
+            notified = await notifications.find_notified_topics(reading, id)
             queue = await reports.where(reading, id)
-        async with parley.writing(topic, topic.about, *told, *queue) as write:
+        async with parley.writing(topic, topic.about, *notified, *queue) as write:
             comment = await write.get(Comment, id)
             if comment and comment.deleted_at and comment.user_id == editor.user_id:
                 return
@@ -335,14 +337,14 @@ async def delete(parley: Parley, editor: Viewer, id: UUID, matches: Matches) -> 
                 raise Stale(comment)
             if not queue and await reports.where(write.session, id):
                 continue  # it was reported meanwhile: start again with the queue's lock
-            if await notifications.take_back(write, id, told):
+            if await notifications.delete_notifications(write, id, notified):
                 await leave_tombstones(write, topic, comment)
                 if queue:
                     await reports.settle(write, id)
                 return
 
 
-async def leave_behind(parley: Parley, user_id: UUID, erase: bool) -> None:
+async def clean_up_account(parley: Parley, user_id: UUID, erase: bool) -> None:
     """Erase the comments of a deleted account, or replace its name on them. Runs in batches, and may run again."""
     left = select(Comment).where(Comment.user_id == user_id, Comment.deleted_at.is_(None), Comment.username != DELETED)
     while True:

@@ -34,11 +34,11 @@ from app.live.cursors import MAX_SEQ
 from app.live.topics import Topic
 from app.live.viewers import Viewer
 
-Body = Annotated[str, StringConstraints(max_length=comments.LONGEST_BODY), WRITTEN, SAID_WRITTEN]
+Body = Annotated[str, StringConstraints(max_length=comments.MAX_BODY_LENGTH), WRITTEN, SAID_WRITTEN]
 
 
 # Bytes: the longest comment as `\\u` escapes, with 12 bytes for a character above U+FFFF, and 10 KB for the rest.
-LARGEST_BODY = 12 * comments.LONGEST_BODY + 10_240
+MAX_BODY_BYTES = 12 * comments.MAX_BODY_LENGTH + 10_240
 
 
 # Query parameters that select a window of a thread (`app.comments.threads`).
@@ -46,7 +46,7 @@ WINDOW = ("before", "after", "around")
 
 
 class NewComment(Input):
-    largest = LARGEST_BODY
+    largest = MAX_BODY_BYTES
     body: Body
     commentable_type: str
     commentable_id: str
@@ -56,12 +56,12 @@ class NewComment(Input):
 
 
 class Edit(Input):
-    largest = LARGEST_BODY
+    largest = MAX_BODY_BYTES
     body: Body
 
 
 class Patch(Input):
-    largest = LARGEST_BODY
+    largest = MAX_BODY_BYTES
     body: Body = ""  # not given: nothing to change
 
 

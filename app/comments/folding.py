@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from math import ceil
 
-MOST_LINES = 40  # shown without folding
-LINE = 80  # UTF-16 code units, as browsers count, that fit in one line of a wide window
+MAX_LINES = 40  # shown without folding
+UNITS_PER_LINE = 80  # UTF-16 code units, as browsers count, that fit in one line of a wide window
 
 
 def is_long(text: str) -> bool:
     """Whether a comment's text is folded."""
-    return sum(max(1, ceil(_units(line) / LINE)) for line in text.split("\n")) > MOST_LINES
+    return sum(max(1, ceil(_units(line) / UNITS_PER_LINE)) for line in text.split("\n")) > MAX_LINES
 
 
 def _units(text: str) -> int:

@@ -23,7 +23,7 @@ from starlette.responses import RedirectResponse, Response
 
 from app.accounts.identity import require_sign_in
 from app.comments import comments_api
-from app.comments.comments import LONGEST_BODY
+from app.comments.comments import MAX_BODY_LENGTH
 from app.comments.comments_api import NewComment
 from app.database import Trouble, is_unavailable
 from app.errors import Refusal, SignInFirst
@@ -86,7 +86,7 @@ def fields(unsent: Unsent) -> dict[str, Any]:
     return {
         "form_id": unsent.form_id or uuid4(),
         "text": unsent.text,
-        "longest": LONGEST_BODY,
+        "longest": MAX_BODY_LENGTH,
         "problem": unsent.problem and said(unsent.problem),
     }
 

@@ -18,7 +18,7 @@ from app.comments.markdown import Rendering
 from app.comments.markdown.mention_syntax import candidates
 from app.database import Reading
 
-MOST_MENTIONS = 10  # people that one text can mention; further names are text
+MAX_MENTIONS = 10  # people that one text can mention; further names are text
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,12 @@ class Written:
 async def read_text(reading: Reading, text: str) -> Written:
     """Render `text`, and find the accounts that it mentions. This takes milliseconds, so call it before you lock."""
     known = await find(reading, text)
-    rendering = await markdown.render_aside(text, known)
+    rendering = await markdown.render_in_thread(text, known)
     people = _people(rendering, known)
-    if len(people) > MOST_MENTIONS:
-        few = set(people[:MOST_MENTIONS])
+    if len(people) > MAX_MENTIONS:
+        few = set(people[:MAX_MENTIONS])
         known = {name: id_ for name, id_ in known.items() if id_ in few}
-        rendering = await markdown.render_aside(text, known)
+        rendering = await markdown.render_in_thread(text, known)
     return Written(rendering, _people(rendering, known))
 
 

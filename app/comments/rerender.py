@@ -19,15 +19,15 @@ from app.live.service import Parley
 from app.live.topics import Topic
 
 BATCH = 100  # comments that are read at once
-MOST_AT_ONCE = 2_000  # comments in one run; the next run continues
+MAX_IN_ONE_RUN = 2_000  # comments in one run; the next run continues
 
 _OLDEST = markdown.VERSION << 32  # keys of older rules are below
 
 
-async def render_anew(parley: Parley) -> None:
-    """Render up to `MOST_AT_ONCE` comments that have no current HTML. Several processes may run this at once."""
-    await _forget_left(parley)
-    for _ in range(MOST_AT_ONCE // BATCH):
+async def rerender_outdated(parley: Parley) -> None:
+    """Render up to `MAX_IN_ONE_RUN` comments that have no current HTML. Several processes may run this at once."""
+    await _erase_left_html(parley)
+    for _ in range(MAX_IN_ONE_RUN // BATCH):
         async with parley.reading() as reading:
             stale = select(Comment).where(Comment.html_key.is_(None) | (Comment.html_key < _OLDEST))
             comments = (await reading.scalars(stale.order_by(Comment.id).limit(BATCH))).all()
@@ -61,7 +61,7 @@ async def _change(parley: Parley, comment: Comment, rendering: Rendering) -> Non
             write.update(row)
 
 
-async def _forget_left(parley: Parley) -> None:
+async def _erase_left_html(parley: Parley) -> None:
     left = Comment.deleted_at.is_not(None) & Comment.html.is_not(None)
     async with parley.database.transaction() as writing, writing.begin():
         await writing.execute(update(Comment).where(left).values(html=None, mentioned=[]))

@@ -181,7 +181,7 @@ def render_ancestor(comment: Comment, viewer: Viewer) -> dict[str, Any]:
     return {**comment.tombstone(), "parent_id": comment.parent_id, "path": comment.path, "deleted": True}
 
 
-def as_drawn(snapshot: Mapping[str, Any]) -> list[dict[str, Any]]:
+def in_page_order(snapshot: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A snapshot's comments and ancestors in the order of the page: each is followed by its replies, oldest first.
 
     Each also has `deleted`, and `answers`: the name of its parent's author, or None if that is unknown.

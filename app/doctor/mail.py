@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from app.doctor.finding import Finding, masked, ok, warning, wrong
-from app.mail.mailer import greet
+from app.mail.mailer import check_connection
 from app.settings import Settings
 
 ABOUT = "mail"
@@ -21,7 +21,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         return
     if settings.environment == "production" and settings.sends_from_nowhere:
         yield wrong(ABOUT, f"MAIL_FROM is {settings.mail_from}: other servers refuse it.", "Set MAIL_FROM to your own.")
-    trouble = await greet(settings.smtp_url)
+    trouble = await check_connection(settings.smtp_url)
     if trouble:
         yield wrong(
             ABOUT, f"{masked(settings.smtp_url)}: {trouble}.", "Check host, port, user and password in SMTP_URL."

@@ -50,5 +50,5 @@ async def _mail(parley: Parley) -> str:
     if not parley.settings.smtp_url:
         return "kept" if parley.settings.environment == "development" else "off"
     async with parley.reading() as reading:
-        count, seconds = await mail_queue.waiting(reading)
+        count, seconds = await mail_queue.count_waiting(reading)
     return f"late ({count} waiting)" if seconds > LATE else "up"

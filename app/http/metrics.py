@@ -185,7 +185,7 @@ class Metrics:
 
 async def _mails(parley: Parley) -> tuple[int, float, int]:
     async with parley.reading() as reading:
-        return *await mail_queue.waiting(reading), await mail_queue.count_dead_letters(reading)
+        return *await mail_queue.count_waiting(reading), await mail_queue.count_dead_letters(reading)
 
 
 def _counters(name: str, what: str, label: str, counts: Mapping[str, int]) -> Metric:

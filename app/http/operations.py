@@ -14,8 +14,8 @@ from pydantic import BaseModel
 
 from app import streams, typing_indicator
 from app.accounts import accounts_api, logins_api, mailed_links_api, name_completion, users_api
-from app.accounts.identity import MEANT_FOR
-from app.accounts.user import LONGEST_USERNAME
+from app.accounts.identity import ACCOUNT_HEADER
+from app.accounts.user import MAX_USERNAME_LENGTH
 from app.commentables import commentables_api
 from app.comments import comments_api, threads
 from app.http import health, schemas
@@ -94,7 +94,7 @@ TOPIC = {"$ref": "#/components/schemas/Topic"}
 SEQ = {"type": "integer", "minimum": 1, "maximum": MAX_SEQ}
 
 MEANT = Parameter(
-    "-".join(part.capitalize() for part in MEANT_FOR.split("-")),
+    "-".join(part.capitalize() for part in ACCOUNT_HEADER.split("-")),
     {"type": "string", "format": "uuid"},
     "For which account the request is meant. Where another is signed in, it is refused.",
     where="header",
@@ -127,7 +127,7 @@ def topics(schema: Schema, most: int, required: bool = False) -> Parameter:
 
 FLAG = {"type": "string", "enum": ["0", "1"]}
 STREAM = (
-    topics({"type": "string"}, streams.MOST_TOPICS),
+    topics({"type": "string"}, streams.MAX_TOPICS),
     Parameter(
         "cursor",
         {"type": "array", "items": {"type": "string"}, "maxItems": streams.MOST_CURSORS},
@@ -151,7 +151,7 @@ BY_NAME = Parameter(
 )
 PREFIX = Parameter(
     "prefix",
-    {"type": "string", "minLength": 1, "maxLength": LONGEST_USERNAME, "pattern": r"[^\s\u0000]"},
+    {"type": "string", "minLength": 1, "maxLength": MAX_USERNAME_LENGTH, "pattern": r"[^\s\u0000]"},
     "The beginning of the names; case does not matter.",
     required=True,
 )
@@ -272,7 +272,7 @@ OPERATIONS: Mapping[Endpoint, Operation] = {
     commentables_api.index: Operation(
         "Titles, locks and counts", {200: schemas.Commentables},
         "They are streamed under topics like `Commentable/Article/1`.",
-        parameters=[topics(TOPIC, commentables_api.MOST_TOPICS, required=True), BY_NAME], refuses=[422],
+        parameters=[topics(TOPIC, commentables_api.MAX_TOPICS, required=True), BY_NAME], refuses=[422],
     ),
     # -- notifications
     notifications_api.index: Operation(

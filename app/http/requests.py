@@ -21,7 +21,7 @@ from app.live.topics import BadTopic, Topic
 from app.text.visible_text import shows_something
 
 BODY_TIMEOUT_SECONDS = 60.0  # for the whole body to arrive: 64 KB take that long at 9 kbit/s
-LARGEST_BODY = 65_536  # bytes; a form may allow more
+MAX_BODY_BYTES = 65_536  # bytes; a form may allow more
 
 Form = TypeVar("Form", bound="Input")
 Word = TypeVar("Word", bound=StrEnum)
@@ -82,7 +82,7 @@ class Input(BaseModel):
     """A JSON body. What a form does not name is ignored: Backbone sends whole models."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
-    largest: ClassVar[int] = LARGEST_BODY  # bytes of a request's body
+    largest: ClassVar[int] = MAX_BODY_BYTES  # bytes of a request's body
 
 
 async def read_input(request: Request, form: type[Form], wrapped_as: str | None = None) -> Form:
@@ -98,7 +98,7 @@ async def read_input(request: Request, form: type[Form], wrapped_as: str | None 
         raise invalid_fields(error) from None
 
 
-async def read_body(request: Request, media: str = "application/json", most: int = LARGEST_BODY) -> bytes:
+async def read_body(request: Request, media: str = "application/json", most: int = MAX_BODY_BYTES) -> bytes:
     """The body, of this media type and at most so many bytes. Raises Problem 400, 413, 415."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != media:
         raise Problem(415, f"Send {media}.", headers={"Accept": media})

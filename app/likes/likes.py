@@ -34,7 +34,7 @@ from app.live.topics import Topic
 from app.live.viewers import Kind, Viewer
 from app.live.write.transaction import Write, owned
 
-PAUSE = timedelta(seconds=1)  # between two publications of one comment's number
+PUBLISH_INTERVAL = timedelta(seconds=1)  # between two publications of one comment's number
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ async def _set(parley: Parley, viewer: Viewer, comment_id: UUID, liked: bool) ->
         like = await write.get(Like, id_) or Like(
             id=id_, topic=str(own), user_id=viewer.user_id, comment_id=comment_id, place=str(topic), seq=0
         )
-        if liked == _stands(like):
+        if liked == _is_liked(like):
             return like, _counted(comment)
         due_at = _count(write, comment, 1 if liked else -1)
         if liked:
@@ -133,12 +133,12 @@ def _count(write: Write, comment: Comment, by: int) -> datetime | None:
     now = clock()
     comment.likes_pending += by
     last = comment.likes_published_at
-    if last is None or not timedelta(0) <= now - last < PAUSE:  # the clock may have been set back
+    if last is None or not timedelta(0) <= now - last < PUBLISH_INTERVAL:  # the clock may have been set back
         publish(write, comment, now)
         return None
     if comment.likes_due_at is not None:
         return None
-    comment.likes_due_at = last + PAUSE
+    comment.likes_due_at = last + PUBLISH_INTERVAL
     return comment.likes_due_at
 
 
@@ -169,10 +169,10 @@ async def _publish_pending(parley: Parley, comment_id: UUID, now: datetime) -> N
 
 
 async def publish_overdue(parley: Parley) -> None:
-    """Publish the numbers that a killed process has left pending. A number that is due in more than `PAUSE` counts as
-    overdue, because the clock was set back."""
+    """Publish the numbers that a killed process has left pending. A number that is due in more than `PUBLISH_INTERVAL`
+    counts as overdue, because the clock was set back."""
     now = clock()
-    overdue = (Comment.likes_due_at <= now) | (Comment.likes_due_at > now + PAUSE)
+    overdue = (Comment.likes_due_at <= now) | (Comment.likes_due_at > now + PUBLISH_INTERVAL)
     query = select(Comment.id, Comment.likes_due_at).where(overdue, Comment.deleted_at.is_(None)).limit(BATCH)
     while True:
         async with parley.reading() as reading:
@@ -183,11 +183,11 @@ async def publish_overdue(parley: Parley) -> None:
             return
 
 
-def _stands(like: Like) -> bool:
+def _is_liked(like: Like) -> bool:
     return like.seq > 0 and like.deleted_at is None
 
 
-async def leave_behind(parley: Parley, user_id: UUID) -> None:
+async def clean_up_account(parley: Parley, user_id: UUID) -> None:
     """Remove the likes of a deleted account. Runs in batches, and may run again."""
     own = Topic.account(user_id)
     left = select(Like).where(Like.topic == str(own), Like.deleted_at.is_(None))

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from app.accounts.accounts import bound_to
-from app.accounts.login_throttle import lock_of
+from app.accounts.login_throttle import read_lock
 from app.accounts.mailed_links import Purpose, write_link
 from app.accounts.user import User, ascii_email, user_at
 from app.database import Reading
@@ -20,14 +20,14 @@ from app.text.bidi import isolated
 
 
 @dataclass(frozen=True)
-class Letter:
+class Email:
     to: str
     subject: str
     text: str
 
 
 @dataclass(frozen=True)
-class Desk:
+class Context:
     """The data for writing an e-mail."""
 
     parley: Parley
@@ -41,73 +41,73 @@ class Desk:
         return f"{self.parley.settings.public_url}{path}"
 
 
-Words = tuple[str, str]  # subject, text
-Writer = Callable[[Desk, User], Awaitable[Words | None]]  # None: the e-mail is no longer needed
+Content = tuple[str, str]  # subject, text
+Writer = Callable[[Context, User], Awaitable[Content | None]]  # None: the e-mail is no longer needed
 
 
-async def write_letter(parley: Parley, mail: Mail) -> Letter | None:
+async def write_email(parley: Parley, mail: Mail) -> Email | None:
     """The e-mail for this mail; None if no account has the address, or the e-mail is no longer needed."""
     async with parley.reading() as reading:
-        desk = Desk(parley, reading, mail)
-        if fact := _FACTS.get(Kind(mail.kind)):
-            words: Words | None = fact(desk)
+        context = Context(parley, reading, mail)
+        if notice := _NOTICES.get(Kind(mail.kind)):
+            content: Content | None = notice(context)
         else:
             user = await (reading.get(User, mail.user_id) if mail.user_id else user_at(reading, mail.address))
             if user is None or user.deleted_at:
                 return None
-            words = await _WRITERS[Kind(mail.kind)](desk, user)
-    return words and Letter(
-        ascii_email(mail.address), words[0], f"{words[1]}\n\n-- \nParley, {parley.settings.public_url}\n"
+            content = await _WRITERS[Kind(mail.kind)](context, user)
+    return content and Email(
+        ascii_email(mail.address), content[0], f"{content[1]}\n\n-- \nParley, {parley.settings.public_url}\n"
     )
 
 
-async def _confirm(desk: Desk, user: User) -> Words | None:
+async def _confirm(context: Context, user: User) -> Content | None:
     if user.confirmed_at:
         return None
-    link = desk.link(Purpose.CONFIRM, user, bound_to(user), "new" if user.is_waiting else "")
+    link = context.link(Purpose.CONFIRM, user, bound_to(user), "new" if user.is_waiting else "")
     return "Confirm your email address", (
         f"Hello,\n\nThanks for signing up. Confirm your email address:\n\n{link}\n\nThis link expires in three days."
         " If this wasn't you, you can ignore this email."
     )
 
 
-async def _confirm_change(desk: Desk, user: User) -> Words | None:
-    if user.unconfirmed_email != desk.mail.address:
+async def _confirm_change(context: Context, user: User) -> Content | None:
+    if user.unconfirmed_email != context.mail.address:
         return None  # another change has replaced this one
-    if await user_at(desk.reading, desk.mail.address):
-        return await _taken(desk, user)
-    link = desk.link(Purpose.CONFIRM, user, fingerprint(desk.mail.address))
+    if await user_at(context.reading, context.mail.address):
+        return await _taken(context, user)
+    link = context.link(Purpose.CONFIRM, user, fingerprint(context.mail.address))
     return "Confirm your new email address", (
         f"Hello,\n\nConfirm that this is your new email address:\n\n{link}\n\nThis link expires in three days."
         " If this wasn't you, you can ignore this email."
     )
 
 
-def _changing(desk: Desk) -> Words:
+def _changing(context: Context) -> Content:
     return "Your email address is about to change", (
         "Hello,\n\nSomebody who knows your password asked to change the email address of your account to"
-        f" {isolated(desk.mail.about or '')}. It changes once they confirm it from there.\n\nIf this wasn't you, choose"
-        f" a new password now and nothing will change:\n\n{desk.page('/reset')}"
+        f" {isolated(context.mail.about or '')}. It changes once they confirm it from there.\n\nIf this wasn't you,"
+        f" choose a new password now and nothing will change:\n\n{context.page('/reset')}"
     )
 
 
-def _changed(desk: Desk) -> Words:
+def _changed(context: Context) -> Content:
     return "Your email address has been changed", (
-        f"Hello,\n\nThe email address of your account is now {isolated(desk.mail.about or '')}."
+        f"Hello,\n\nThe email address of your account is now {isolated(context.mail.about or '')}."
         " We won't send emails to this address any more."
     )
 
 
-async def _taken(desk: Desk, user: User) -> Words:
+async def _taken(context: Context, user: User) -> Content:
     return "You already have an account", (
         "Hello,\n\nSomebody, perhaps you, tried to use this email address for an account. There already is one. If you"
-        f" forgot its password, choose a new one:\n\n{desk.page('/reset')}\n\nIf this wasn't you, you can ignore this"
-        " email."
+        f" forgot its password, choose a new one:\n\n{context.page('/reset')}\n\nIf this wasn't you, you can ignore"
+        " this email."
     )
 
 
-async def _reset(desk: Desk, user: User) -> Words:
-    link = desk.link(Purpose.RESET, user, bound_to(user))
+async def _reset(context: Context, user: User) -> Content:
+    link = context.link(Purpose.RESET, user, bound_to(user))
     return "Choose a new password", (
         "Hello,\n\nWe received a request to reset your password. Choose a new one:"
         f"\n\n{link}\n\nThis link works once and expires in an hour. If this wasn't you, you can ignore this email:"
@@ -115,18 +115,18 @@ async def _reset(desk: Desk, user: User) -> Words:
     )
 
 
-def _password(desk: Desk) -> Words:
+def _password(context: Context) -> Content:
     return "Your password has been changed", (
         "Hello,\n\nYour password has been changed, and you were signed out everywhere else.\n\nIf this wasn't you,"
-        f" choose a new password now:\n\n{desk.page('/reset')}"
+        f" choose a new password now:\n\n{context.page('/reset')}"
     )
 
 
-async def _unlock(desk: Desk, user: User) -> Words | None:
-    since = await lock_of(desk.reading, user.email)
+async def _unlock(context: Context, user: User) -> Content | None:
+    since = await read_lock(context.reading, user.email)
     if since is None:
         return None
-    link = desk.link(Purpose.UNLOCK, user, fingerprint(since))
+    link = context.link(Purpose.UNLOCK, user, fingerprint(since))
     return "Your account is locked for a while", (
         "Hello,\n\nYour account was locked after too many failed sign-ins. You can still sign in from browsers that you"
         " have used before. It unlocks by itself within the hour. If it was you, unlock it now:"
@@ -134,14 +134,14 @@ async def _unlock(desk: Desk, user: User) -> Words | None:
     )
 
 
-def _deleted(desk: Desk) -> Words:
+def _deleted(context: Context) -> Content:
     return "Your account has been deleted", (
         "Hello,\n\nYour account and this email address have been deleted. Thank you for being part of the conversation."
     )
 
 
 # These e-mails are sent even if the account is deleted by now, because a thief may have deleted it.
-_FACTS: Mapping[Kind, Callable[[Desk], Words]] = {
+_NOTICES: Mapping[Kind, Callable[[Context], Content]] = {
     Kind.CHANGING: _changing,
     Kind.CHANGED: _changed,
     Kind.PASSWORD: _password,

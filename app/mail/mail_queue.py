@@ -22,12 +22,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Instant, Reading, Writing
 
-PATIENCE = timedelta(days=2)  # of retries; after that a mail becomes a dead letter
-DROPPED = 2 * PATIENCE  # age at which a mail that was never tried is dropped
-CLAIM = timedelta(minutes=5)  # how long one process may take for one mail (3)
-AGAIN = (timedelta(seconds=20), timedelta(hours=2))  # the first and the longest wait after a failure; each wait doubles
-KEPT = 100  # sent mails that development stores
-DEAD_LETTERS_KEPT = timedelta(days=30)
+RETRY_PERIOD = timedelta(days=2)  # of retries; after that a mail becomes a dead letter
+MAX_UNSENT_AGE = 2 * RETRY_PERIOD  # age at which a mail that was never tried is dropped
+CLAIM_PERIOD = timedelta(minutes=5)  # how long one process may take for one mail (3)
+RETRY_WAITS = (timedelta(seconds=20), timedelta(hours=2))  # the first and the longest; each is twice the last one
+MAX_SENT = 100  # sent mails that development stores
+DEAD_LETTER_RETENTION = timedelta(days=30)
 MAX_DEAD_LETTERS = 1_000  # the newest; older ones are dropped
 
 
@@ -89,7 +89,7 @@ async def is_due(reading: Reading, busy: Collection[str] = ()) -> bool:
     return await reading.scalar(due) is not None
 
 
-async def waiting(reading: Reading) -> tuple[int, float]:
+async def count_waiting(reading: Reading) -> tuple[int, float]:
     """(the number of unsent mails, the age of the oldest of them in seconds)."""
     query = select(func.count(), func.min(Mail.created_at)).where(Mail.due_at.is_not(None))
     count, oldest = (await reading.execute(query)).one()
@@ -106,7 +106,7 @@ async def dead_letters(reading: Reading, limit: int) -> list[DeadLetter]:
     return list((await reading.scalars(newest)).all())
 
 
-async def take(writing: Writing, busy: Collection[str] = ()) -> Mail | None:
+async def claim(writing: Writing, busy: Collection[str] = ()) -> Mail | None:
     """Claim the mail that has been due longest, for a while (3). Skips mails to `busy` addresses."""
     now = datetime.now(UTC)
     due = select(Mail).where(Mail.due_at <= now, Mail.address.not_in(busy))
@@ -114,22 +114,22 @@ async def take(writing: Writing, busy: Collection[str] = ()) -> Mail | None:
     mail = await writing.scalar(due)
     if mail:
         mail.attempts += 1
-        mail.due_at = now + CLAIM
+        mail.due_at = now + CLAIM_PERIOD
     return mail
 
 
-async def put_back(writing: Writing, mail: Mail, reason: str) -> bool:
+async def retry_later(writing: Writing, mail: Mail, reason: str) -> bool:
     """Make the mail due again later, after a temporary failure. Returns False if it became a dead letter (4)."""
-    if datetime.now(UTC) - mail.created_at > PATIENCE:
-        await set_aside(writing, mail, reason)
+    if datetime.now(UTC) - mail.created_at > RETRY_PERIOD:
+        await make_dead_letter(writing, mail, reason)
         return False
-    first, last = AGAIN
+    first, last = RETRY_WAITS
     wait = min(first * 2 ** min(mail.attempts - 1, 20), last)
     await writing.execute(update(Mail).where(Mail.id == mail.id).values(due_at=datetime.now(UTC) + wait))
     return True
 
 
-async def set_aside(writing: Writing, mail: Mail, reason: str) -> None:
+async def make_dead_letter(writing: Writing, mail: Mail, reason: str) -> None:
     """Turn the mail into a dead letter: it will not be sent (4)."""
     await discard(writing, mail)
     writing.add(
@@ -150,15 +150,15 @@ async def discard(writing: Writing, mail: Mail) -> None:
     await writing.execute(delete(Mail).where(Mail.id == mail.id))
 
 
-async def keep(writing: Writing, mail: Mail, subject: str, text: str) -> None:
-    """Store a sent mail with its text, for development. Only the newest `KEPT` stay."""
+async def store_sent(writing: Writing, mail: Mail, subject: str, text: str) -> None:
+    """Store a sent mail with its text, for development. Only the newest `MAX_SENT` stay."""
     sent = {"due_at": None, "sent_at": datetime.now(UTC), "subject": subject, "text": text}
     await writing.execute(update(Mail).where(Mail.id == mail.id).values(sent))
-    newest = select(Mail.id).where(Mail.sent_at.is_not(None)).order_by(Mail.sent_at.desc()).limit(KEPT)
+    newest = select(Mail.id).where(Mail.sent_at.is_not(None)).order_by(Mail.sent_at.desc()).limit(MAX_SENT)
     await writing.execute(delete(Mail).where(Mail.sent_at.is_not(None), Mail.id.not_in(newest)))
 
 
-async def kept(reading: Reading) -> list[Mail]:
+async def list_sent(reading: Reading) -> list[Mail]:
     """The mails that were sent, newest first."""
     query = select(Mail).where(Mail.sent_at.is_not(None)).order_by(Mail.sent_at.desc(), Mail.id)
     return list((await reading.scalars(query)).all())
@@ -167,7 +167,7 @@ async def kept(reading: Reading) -> list[Mail]:
 async def prune(writing: Writing) -> None:
     """Drop mails that could not be sent or written for too long, and old dead letters."""
     now = datetime.now(UTC)
-    await writing.execute(delete(Mail).where(Mail.sent_at.is_(None), Mail.created_at < now - DROPPED))
+    await writing.execute(delete(Mail).where(Mail.sent_at.is_(None), Mail.created_at < now - MAX_UNSENT_AGE))
     newest = select(DeadLetter.id).order_by(DeadLetter.died_at.desc()).limit(MAX_DEAD_LETTERS)
-    too_old = DeadLetter.died_at < now - DEAD_LETTERS_KEPT
+    too_old = DeadLetter.died_at < now - DEAD_LETTER_RETENTION
     await writing.execute(delete(DeadLetter).where(too_old | DeadLetter.id.not_in(newest)))

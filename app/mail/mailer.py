@@ -31,14 +31,14 @@ from app.database import Trouble, complain
 from app.live.service import Parley
 from app.live.tasks import Tasks
 from app.mail import mail_queue
-from app.mail.emails import Letter, write_letter
+from app.mail.emails import Email, write_email
 from app.mail.mail_queue import Mail
 
-LOOK = 1.0  # seconds between two polls of an empty queue, with a jitter of 20%
-TIMEOUT = 30.0  # seconds for a mail server's reply to one command
-GREETING = 10.0  # seconds for the connection check, because a person waits for it
+POLL_SECONDS = 1.0  # seconds between two polls of an empty queue, with a jitter of 20%
+SMTP_TIMEOUT_SECONDS = 30.0  # seconds for a mail server's reply to one command
+CHECK_TIMEOUT_SECONDS = 10.0  # seconds for the connection check, because a person waits for it
 DELIVERIES = 4  # mails that one process sends at the same time
-ALTOGETHER = 120.0  # seconds to send one mail; shorter than `mail_queue.CLAIM`
+DELIVERY_TIMEOUT_SECONDS = 120.0  # seconds to send one mail; shorter than `mail_queue.CLAIM_PERIOD`
 
 log = logging.getLogger(__name__)
 
@@ -54,12 +54,12 @@ class Unsendable(Exception):
     """The message cannot be built, or could reach another address."""
 
 
-async def keep_sending(parley: Parley) -> None:
+async def send_due_mail(parley: Parley) -> None:
     """Send mails that are due, a few at once (1). This never returns."""
     if not parley.settings.smtp_url and parley.settings.environment != "development":
         log.warning(
             "No SMTP_URL is set; mail waits in the queue and is dropped after %s. Set SMTP_URL to send it.",
-            mail_queue.DROPPED,
+            mail_queue.MAX_UNSENT_AGE,
         )
         return
     deliveries = Deliveries(parley)
@@ -70,7 +70,7 @@ async def keep_sending(parley: Parley) -> None:
                     continue
             except Exception as error:
                 complain(log, error, "mail")
-            await deliveries.pause(LOOK * random.uniform(0.8, 1.2))
+            await deliveries.pause(POLL_SECONDS * random.uniform(0.8, 1.2))
 
 
 class Deliveries:
@@ -95,7 +95,7 @@ class Deliveries:
         await self._free.acquire()
         mail = None
         try:
-            mail = await _take_next(self._parley, self._busy)
+            mail = await _claim_next(self._parley, self._busy)
         finally:
             if mail is None:
                 self._free.release()
@@ -122,79 +122,81 @@ async def send_next(parley: Parley) -> bool:
     If it is cancelled, as at shutdown, the mail becomes due again when its claim expires. So shutdown never waits for a
     mail server.
     """
-    mail = await _take_next(parley)
+    mail = await _claim_next(parley)
     if mail is not None:
         await _deliver(parley, mail)
     return mail is not None
 
 
-async def _take_next(parley: Parley, busy: Collection[str] = ()) -> Mail | None:
+async def _claim_next(parley: Parley, busy: Collection[str] = ()) -> Mail | None:
     async with parley.reading() as reading:
         if not await mail_queue.is_due(reading, busy):
             return None
-    return await parley.own(_take(parley, busy))
+    return await parley.own(_claim(parley, busy))
 
 
 async def _deliver(parley: Parley, mail: Mail) -> None:
     try:
-        letter = await write_letter(parley, mail)
-        if letter and parley.settings.smtp_url:
-            message = _message(mail, letter, parley.settings.mail_from)
-            async with asyncio.timeout(ALTOGETHER):
-                await _bring(parley.settings.smtp_url, letter.to, message)
+        email = await write_email(parley, mail)
+        if email and parley.settings.smtp_url:
+            message = _message(mail, email, parley.settings.mail_from)
+            async with asyncio.timeout(DELIVERY_TIMEOUT_SECONDS):
+                await _send_message(parley.settings.smtp_url, email.to, message)
     except (Refused, Unsendable) as error:
         log.warning("mail %s (%s) %s", mail.id, mail.kind, error)
-        await parley.own(_set_aside(parley, mail, str(error)))
+        await parley.own(_make_dead_letter(parley, mail, str(error)))
     except (SMTPException, OSError) as error:
-        await parley.own(_put_back(parley, mail, error))
+        await parley.own(_retry_later(parley, mail, error))
     except Exception as error:
         if isinstance(error, Trouble):
             raise
         # A bug, or a kind of a later release. This mail is retried later, and the others are sent (1).
         log.error("mail %s (%s)", mail.id, mail.kind, exc_info=error)
-        await parley.own(_put_back(parley, mail, error))
+        await parley.own(_retry_later(parley, mail, error))
     else:
-        await parley.own(_put_away(parley, mail, letter))
+        await parley.own(_finish(parley, mail, email))
 
 
-async def _take(parley: Parley, busy: Collection[str]) -> Mail | None:
+async def _claim(parley: Parley, busy: Collection[str]) -> Mail | None:
     async with parley.database.transaction() as writing, writing.begin():
-        return await mail_queue.take(writing, busy)
+        return await mail_queue.claim(writing, busy)
 
 
-async def _put_away(parley: Parley, mail: Mail, letter: Letter | None) -> None:
+async def _finish(parley: Parley, mail: Mail, email: Email | None) -> None:
     async with parley.database.transaction() as writing, writing.begin():
-        if letter and parley.settings.environment == "development":
-            await mail_queue.keep(writing, mail, letter.subject, letter.text)
+        if email and parley.settings.environment == "development":
+            await mail_queue.store_sent(writing, mail, email.subject, email.text)
         else:
             await mail_queue.discard(writing, mail)
 
 
-def _message(mail: Mail, letter: Letter, sender: str) -> EmailMessage:
+def _message(mail: Mail, email: Email, sender: str) -> EmailMessage:
     """Raises Unsendable for an address that mail software would read as another one, or not at all (2)."""
     try:
         message = EmailMessage(policy=SMTP)
-        message["From"], message["To"], message["Subject"] = sender, letter.to, letter.subject
+        message["From"], message["To"], message["Subject"] = sender, email.to, email.subject
         message["Date"] = format_datetime(mail.created_at)
         # Each attempt uses the same id, so a mail client can recognize a duplicate.
         message["Message-ID"] = f"<{mail.id}@{parseaddr(sender)[1].rpartition('@')[2]}>"
         message["Auto-Submitted"] = "auto-generated"  # suppresses automatic replies (RFC 3834)
-        message.set_content(letter.text)
-        policy = SMTP if letter.to.isascii() else SMTPUTF8
+        message.set_content(email.text)
+        policy = SMTP if email.to.isascii() else SMTPUTF8
         sent = message_from_string(message.as_bytes(policy=policy).decode(), policy=policy)
         read_back = [address.addr_spec for address in sent["To"].addresses]
     except Exception as error:  # the email package raises errors of many kinds for texts that it cannot read
         raise Unsendable(f"cannot be built: {type(error).__name__}") from None
-    if read_back != [letter.to]:
+    if read_back != [email.to]:
         raise Unsendable("cannot be built: its address is ambiguous")
     return message
 
 
-async def _bring(url: str, to: str, message: EmailMessage) -> None:
+async def _send_message(url: str, to: str, message: EmailMessage) -> None:
     """Raises Refused and Unsendable, and aiosmtplib's errors for failures that may be temporary."""
     sender = message["From"].addresses[0].addr_spec
     try:
-        await aiosmtplib.send(message, sender=sender, recipients=[to], **_way_to(url), timeout=TIMEOUT)
+        await aiosmtplib.send(
+            message, sender=sender, recipients=[to], **_connection_options(url), timeout=SMTP_TIMEOUT_SECONDS
+        )
     except (SMTPRecipientsRefused, SMTPDataError) as error:
         # A rejected sender or password is retried, because the operator can fix it.
         if 500 <= _code(error) < 600:
@@ -206,7 +208,7 @@ async def _bring(url: str, to: str, message: EmailMessage) -> None:
         raise Unsendable(f"cannot be built: {type(error).__name__}") from None
 
 
-def _way_to(url: str) -> dict[str, Any]:
+def _connection_options(url: str) -> dict[str, Any]:
     server = urlsplit(url)
     return {
         "hostname": server.hostname,
@@ -219,10 +221,13 @@ def _way_to(url: str) -> dict[str, Any]:
     }
 
 
-async def greet(url: str) -> str:
+async def check_connection(url: str) -> str:
     """Connect and sign in to the mail server without sending a mail. Returns the error, or ""."""
     try:
-        async with asyncio.timeout(GREETING), aiosmtplib.SMTP(**_way_to(url), timeout=GREETING) as server:
+        async with (
+            asyncio.timeout(CHECK_TIMEOUT_SECONDS),
+            aiosmtplib.SMTP(**_connection_options(url), timeout=CHECK_TIMEOUT_SECONDS) as server,
+        ):
             await server.noop()
     except SMTPResponseException as error:
         return f"the server replied {error.code}"
@@ -231,15 +236,17 @@ async def greet(url: str) -> str:
     return ""
 
 
-async def _set_aside(parley: Parley, mail: Mail, reason: str) -> None:
+async def _make_dead_letter(parley: Parley, mail: Mail, reason: str) -> None:
     async with parley.database.transaction() as writing, writing.begin():
-        await mail_queue.set_aside(writing, mail, reason)
+        await mail_queue.make_dead_letter(writing, mail, reason)
 
 
-async def _put_back(parley: Parley, mail: Mail, error: Exception) -> None:
+async def _retry_later(parley: Parley, mail: Mail, error: Exception) -> None:
     said = _code(error) or type(error).__name__
     async with parley.database.transaction() as writing, writing.begin():
-        again = await mail_queue.put_back(writing, mail, f"was given up after {mail_queue.PATIENCE.days} days: {said}")
+        again = await mail_queue.retry_later(
+            writing, mail, f"was given up after {mail_queue.RETRY_PERIOD.days} days: {said}"
+        )
     log.warning(
         "mail %s (%s) was not sent, %s: %s",
         mail.id,

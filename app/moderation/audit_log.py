@@ -13,14 +13,14 @@ from uuid import UUID, uuid4
 from sqlalchemy import String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.accounts.user import LONGEST_USERNAME, User
+from app.accounts.user import MAX_USERNAME_LENGTH, User
 from app.database import Base, Instant
 from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, to_moderators
 from app.live.topics import QUEUE, Topic
 from app.live.viewers import Kind
 from app.live.write.transaction import Write
 
-LONGEST_REASON = 1_000  # characters
+MAX_REASON_LENGTH = 1_000  # characters
 
 
 class Act(StrEnum):
@@ -47,12 +47,12 @@ class Decision(Live, Base):
     __tablename__ = "decisions"
 
     user_id: Mapped[UUID | None] = mapped_column(index=True)  # the moderator; None: the command line
-    username: Mapped[str] = mapped_column(String(LONGEST_USERNAME))
+    username: Mapped[str] = mapped_column(String(MAX_USERNAME_LENGTH))
     act: Mapped[str] = mapped_column(String(20))  # an Act
     place: Mapped[str | None] = mapped_column(String(MAX_TOPIC_LENGTH))  # the topic
     comment_id: Mapped[UUID | None]
     person_id: Mapped[UUID | None] = mapped_column(index=True)  # the comment's author, or the account
-    person_name: Mapped[str] = mapped_column(String(LONGEST_USERNAME))
+    person_name: Mapped[str] = mapped_column(String(MAX_USERNAME_LENGTH))
     reason: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Instant)
 

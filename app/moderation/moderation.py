@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, or_, select
 
-from app.accounts.user import DELETED, MODERATING, Role, User, standing
+from app.accounts.user import DELETED, MODERATING, Role, User, lock_active_user
 from app.commentables import commentables
 from app.commentables.commentables import Commentable
 from app.comments.comments import Comment, Remover, find_for, leave_tombstones, topic_of
@@ -37,7 +37,7 @@ async def report(parley: Parley, viewer: Viewer, comment_id: UUID, reason: Reaso
     """Report the comment, or change the viewer's report of it. Raises Missing, Invalid, SignInFirst."""
     topic = await topic_of(parley, comment_id)
     async with parley.writing(topic, QUEUE) as write:
-        reporter = await standing(write.session, viewer)
+        reporter = await lock_active_user(write.session, viewer)
         comment = find_for(viewer, await write.get(Comment, comment_id))
         if comment.user_id == reporter.id:
             raise Invalid("id", "You can't report your own comment.")
@@ -62,7 +62,7 @@ async def report(parley: Parley, viewer: Viewer, comment_id: UUID, reason: Reaso
 # -- moderators ---------------------------------------------------------------------------------------------
 
 
-def refuse_others(viewer: Viewer) -> None:
+def refuse_non_moderators(viewer: Viewer) -> None:
     """Raises Forbidden unless the viewer is a moderator."""
     if not viewer.moderator:
         raise Forbidden("Only moderators can do this.")
@@ -70,7 +70,7 @@ def refuse_others(viewer: Viewer) -> None:
 
 async def moderator_in(write: Write, viewer: Viewer) -> User:
     """The moderator's account, read and locked in this write. Raises SignInFirst, Forbidden."""
-    user = await standing(write.session, viewer)
+    user = await lock_active_user(write.session, viewer)
     if user.role not in MODERATING:
         raise Forbidden("Only moderators can do this.")
     return user
@@ -90,13 +90,13 @@ async def hide(parley: Parley, by: Viewer, comment_id: UUID, reason: str = "") -
     topic = await topic_of(parley, comment_id)
     while True:
         async with parley.reading() as reading:
-            told = await notifications.who_was_told(reading, comment_id)
-        async with parley.writing(topic, topic.about, QUEUE, *told) as write:
+            topics = await notifications.find_notified_topics(reading, comment_id)
+        async with parley.writing(topic, topic.about, QUEUE, *topics) as write:
             moderator = await moderator_in(write, by)
             comment = find_for(by, await write.get(Comment, comment_id))
             if comment.hidden_at is not None:
                 return comment
-            if await notifications.take_back(write, comment_id, told):
+            if await notifications.delete_notifications(write, comment_id, topics):
                 await _hide(write, topic, comment)
                 _record(write, moderator, Act.HIDE, comment, reason)
                 return comment
@@ -175,13 +175,13 @@ async def erase(parley: Parley, by: Viewer, comment_id: UUID, reason: str = "") 
     topic = await topic_of(parley, comment_id)
     while True:
         async with parley.reading() as reading:
-            told = await notifications.who_was_told(reading, comment_id)
-        async with parley.writing(topic, topic.about, QUEUE, *told) as write:
+            topics = await notifications.find_notified_topics(reading, comment_id)
+        async with parley.writing(topic, topic.about, QUEUE, *topics) as write:
             owner = await owner_in(write, by)
             comment = await write.get(Comment, comment_id)
             if comment is None or comment.deleted_at:
                 return
-            if await notifications.take_back(write, comment_id, told):
+            if await notifications.delete_notifications(write, comment_id, topics):
                 _record(write, owner, Act.ERASE, comment, reason)
                 await leave_tombstones(write, topic, comment, by=Remover.MODERATOR)
                 await reports.settle(write, comment_id)
@@ -196,7 +196,7 @@ def _record(write: Write, moderator: User, act: Act, comment: Comment, reason: s
 # -- deleted accounts ---------------------------------------------------------------------------------------
 
 
-async def leave_behind(parley: Parley, user_id: UUID) -> None:
+async def clean_up_account(parley: Parley, user_id: UUID) -> None:
     """Remove the name of a deleted account from its reports and decisions, and from decisions about it.
 
     Reports of its deleted comments are settled. Runs in batches, and may run again.

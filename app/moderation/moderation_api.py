@@ -22,13 +22,13 @@ from app.live.cursors import MAX_SEQ
 from app.live.viewers import Viewer
 from app.moderation import audit_log, moderation, moderation_queue
 from app.moderation import reports as reported
-from app.moderation.audit_log import LONGEST_REASON, Decision
+from app.moderation.audit_log import MAX_REASON_LENGTH, Decision
 from app.moderation.moderation_queue import Page
-from app.moderation.reports import LONGEST_NOTE, Reason, Report
+from app.moderation.reports import MAX_NOTE_LENGTH, Reason, Report
 
-Why = Annotated[str, StringConstraints(max_length=LONGEST_REASON), AfterValidator(without_nul)]
-Note = Annotated[str, StringConstraints(max_length=LONGEST_NOTE), AfterValidator(without_nul)]
-Title = Annotated[str, StringConstraints(max_length=commentables.LONGEST_TITLE), AfterValidator(without_nul)]
+Why = Annotated[str, StringConstraints(max_length=MAX_REASON_LENGTH), AfterValidator(without_nul)]
+Note = Annotated[str, StringConstraints(max_length=MAX_NOTE_LENGTH), AfterValidator(without_nul)]
+Title = Annotated[str, StringConstraints(max_length=commentables.MAX_TITLE_LENGTH), AfterValidator(without_nul)]
 
 
 class NewReport(Input):
@@ -151,7 +151,7 @@ async def _page(request: Request, model: type[moderation_queue.Row]) -> Page[mod
 async def _require_moderator(request: Request) -> Viewer:
     """The viewer, checked before anything else, so that an error reveals nothing. Raises SignInFirst, Forbidden."""
     viewer = await require_sign_in(request)
-    moderation.refuse_others(viewer)
+    moderation.refuse_non_moderators(viewer)
     return viewer
 
 

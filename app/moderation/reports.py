@@ -15,14 +15,14 @@ from uuid import UUID, uuid5
 from sqlalchemy import Select, String, Text, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.accounts.user import LONGEST_USERNAME
+from app.accounts.user import MAX_USERNAME_LENGTH
 from app.database import Base, Instant, Reading
 from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, to_moderators
 from app.live.topics import QUEUE, Topic
 from app.live.viewers import Kind
 from app.live.write.transaction import Write
 
-LONGEST_NOTE = 1_000  # characters
+MAX_NOTE_LENGTH = 1_000  # characters
 
 
 class Reason(StrEnum):
@@ -36,7 +36,7 @@ class Report(Live, Base):
     __tablename__ = "reports"
 
     user_id: Mapped[UUID] = mapped_column(index=True)  # the reporter
-    username: Mapped[str] = mapped_column(String(LONGEST_USERNAME))
+    username: Mapped[str] = mapped_column(String(MAX_USERNAME_LENGTH))
     comment_id: Mapped[UUID] = mapped_column(index=True)
     place: Mapped[str] = mapped_column(String(MAX_TOPIC_LENGTH))  # the comment's topic
     reason: Mapped[str] = mapped_column(String(20))  # a Reason

@@ -71,12 +71,12 @@ async def muted_by(reading: Reading, viewer: Viewer) -> list[User]:
     return list((await reading.scalars(query)).all())
 
 
-async def who_mutes(reading: Reading, author_id: UUID | None, people: Iterable[UUID]) -> set[UUID]:
+async def find_people_muting(reading: Reading, author_id: UUID | None, people: Iterable[UUID]) -> set[UUID]:
     """The people among these who have muted this author."""
     theirs = select(Mute.user_id).where(Mute.muted_id == author_id, Mute.user_id.in_(list(people)))
     return set((await reading.scalars(theirs)).all())
 
 
-async def leave_behind(writing: Writing, user_id: UUID) -> None:
+async def clean_up_account(writing: Writing, user_id: UUID) -> None:
     """Remove all mutes by and of a deleted account."""
     await writing.execute(delete(Mute).where(or_(Mute.user_id == user_id, Mute.muted_id == user_id)))

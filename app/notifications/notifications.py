@@ -20,10 +20,10 @@ from uuid import UUID, uuid5
 from sqlalchemy import Index, String, func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.accounts.user import DELETED, LONGEST_USERNAME, User
+from app.accounts.user import DELETED, MAX_USERNAME_LENGTH, User
 from app.commentables import commentables
-from app.commentables.commentables import LONGEST_TITLE, MAX_URL
-from app.comments.mentions import MOST_MENTIONS
+from app.commentables.commentables import MAX_TITLE_LENGTH, MAX_URL
+from app.comments.mentions import MAX_MENTIONS
 from app.database import Base, Instant, Reading
 from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, to_its_author
 from app.live.service import Parley
@@ -32,7 +32,7 @@ from app.live.viewers import Kind, Viewer
 from app.live.write.transaction import Write
 from app.notifications import mutes
 
-MOST_TOLD = MOST_MENTIONS + 1  # recipients of one comment, including its edits
+MAX_RECIPIENTS = MAX_MENTIONS + 1  # recipients of one comment, including its edits
 LIMIT_WINDOW = timedelta(minutes=10)  # for the next two limits
 MAX_FROM_ONE_TO_ONE = 20  # notifications from one author's comments for one person
 MAX_FROM_ONE = 100  # notifications from one author's comments for all people together
@@ -53,14 +53,11 @@ class Notification(Live, Base):
     kind: Mapped[str] = mapped_column(String(10))  # an About
     comment_id: Mapped[UUID] = mapped_column(index=True)
     place: Mapped[str] = mapped_column(String(MAX_TOPIC_LENGTH))  # the comment's topic
-    title: Mapped[str] = mapped_column(
-        String(LONGEST_TITLE), default="", server_default=text("''")
-    )  # of the topic, at the time of the comment
-    url: Mapped[str] = mapped_column(
-        String(MAX_URL), default="", server_default=text("''")
-    )  # of the host's page, at the time of the comment
+    # The title and the host's page of the topic, at the time of the comment.
+    title: Mapped[str] = mapped_column(String(MAX_TITLE_LENGTH), default="", server_default=text("''"))
+    url: Mapped[str] = mapped_column(String(MAX_URL), default="", server_default=text("''"))
     actor_id: Mapped[UUID]  # the author of the comment
-    actor_name: Mapped[str] = mapped_column(String(LONGEST_USERNAME))
+    actor_name: Mapped[str] = mapped_column(String(MAX_USERNAME_LENGTH))
     created_at: Mapped[datetime] = mapped_column(Instant)
     read_at: Mapped[datetime | None] = mapped_column(Instant)
 
@@ -96,7 +93,7 @@ def render(notification: Notification, kind: Kind = Kind.AUTHOR) -> dict[str, An
 NOTIFICATION = LiveModel("notification", Notification, render, to_its_author, lives_on=lambda topic: topic.is_account)
 
 # The people to notify of a comment, and the cause.
-Told = Mapping[UUID, About]
+Recipients = Mapping[UUID, About]
 
 
 def id_of(user_id: UUID, comment_id: UUID) -> UUID:
@@ -108,41 +105,41 @@ def id_of(user_id: UUID, comment_id: UUID) -> UUID:
 # -- notify -------------------------------------------------------------------------------------------------
 
 
-async def whom(
+async def find_recipients(
     reading: Reading,
     author: Viewer,
     mentioned: Sequence[UUID],
     parent_author_id: UUID | None = None,
     but: UUID | None = None,
-) -> Told:
-    """The people to notify of a comment: those whom it mentions, and the author of its parent. Its own author is left
-    out, and so are people who were notified of the comment `but` before."""
-    told = dict.fromkeys(mentioned, About.MENTION)
+) -> Recipients:
+    """The people to notify of a comment: the people whom it mentions, and the author of its parent. Its own author is
+    left out, and so are people who were notified of the comment `but` before."""
+    recipients = dict.fromkeys(mentioned, About.MENTION)
     if parent_author_id is not None:
-        told[parent_author_id] = About.REPLY
-    known = {author.user_id, *(await _already_told(reading, but) if told and but else ())}
-    return {id_: about for id_, about in told.items() if id_ not in known}
+        recipients[parent_author_id] = About.REPLY
+    known = {author.user_id, *(await _notified_before(reading, but) if recipients and but else ())}
+    return {id_: about for id_, about in recipients.items() if id_ not in known}
 
 
-async def tell(write: Write, author: Viewer, comment_id: UUID, place: Topic, told: Told) -> None:
+async def notify(write: Write, author: Viewer, comment_id: UUID, place: Topic, recipients: Recipients) -> None:
     """Notify the active accounts among them, each once for this comment, within the limits. The write holds their
     topics and the comment's."""
-    if not told:
+    if not recipients:
         return
-    already = await _already_told(write.session, comment_id)
-    standing = select(User.id).where(User.id.in_(told), User.deleted_at.is_(None), User.blocked_at.is_(None))
-    there = set((await write.session.scalars(standing)).all()) - already
+    already = await _notified_before(write.session, comment_id)
+    active = select(User.id).where(User.id.in_(recipients), User.deleted_at.is_(None), User.blocked_at.is_(None))
+    there = set((await write.session.scalars(active)).all()) - already
     await write.session.flush()  # this write may have created the row of the commentable
     commentable = (await commentables.of(write.session, [place]))[place]
     now = datetime.now(UTC)
-    there -= await mutes.who_mutes(write.session, author.user_id, there)
-    wanted = await _within_limits(write.session, author, [id_ for id_ in told if id_ in there], now)
-    for user_id in wanted[: MOST_TOLD - len(already)]:
+    there -= await mutes.find_people_muting(write.session, author.user_id, there)
+    wanted = await _within_limits(write.session, author, [id_ for id_ in recipients if id_ in there], now)
+    for user_id in wanted[: MAX_RECIPIENTS - len(already)]:
         write.create(
             Notification(
-                id=id_of(user_id, comment_id), topic=str(Topic.account(user_id)), user_id=user_id, kind=told[user_id],
-                comment_id=comment_id, place=str(place), title=commentable.title, url=commentable.url,
-                actor_id=author.user_id, actor_name=author.username, created_at=now,
+                id=id_of(user_id, comment_id), topic=str(Topic.account(user_id)), user_id=user_id,
+                kind=recipients[user_id], comment_id=comment_id, place=str(place), title=commentable.title,
+                url=commentable.url, actor_id=author.user_id, actor_name=author.username, created_at=now,
             )
         )  # fmt: skip
 
@@ -159,24 +156,24 @@ async def _within_limits(reading: Reading, author: Viewer, wanted: list[UUID], n
     return allowed[: max(0, MAX_FROM_ONE - sum(made.values()))]
 
 
-async def _already_told(reading: Reading, comment_id: UUID) -> set[UUID]:
+async def _notified_before(reading: Reading, comment_id: UUID) -> set[UUID]:
     return set((await reading.scalars(select(Notification.user_id).where(_of(comment_id)))).all())
 
 
 # -- delete -------------------------------------------------------------------------------------------------
 
 
-async def who_was_told(reading: Reading, comment_id: UUID) -> list[Topic]:
+async def find_notified_topics(reading: Reading, comment_id: UUID) -> list[Topic]:
     """The topics with notifications of this comment. A write that deletes it must lock them."""
     there = select(Notification.user_id).where(_of(comment_id), Notification.deleted_at.is_(None))
     return [Topic.account(id_) for id_ in await reading.scalars(there)]
 
 
-async def take_back(write: Write, comment_id: UUID, topics: list[Topic]) -> bool:
-    """Delete the notifications of a comment. The write holds the topics that `who_was_told` found, and the comment's.
+async def delete_notifications(write: Write, comment_id: UUID, topics: list[Topic]) -> bool:
+    """Delete the notifications of a comment. The write holds the topics from `find_notified_topics`, and the comment's.
 
     Returns False and changes nothing if another person was notified before the locks were taken. The caller then starts
-    again with `who_was_told`.
+    again with `find_notified_topics`.
     """
     there = select(Notification).where(_of(comment_id), Notification.deleted_at.is_(None))
     rows = (await write.session.scalars(there)).all()
@@ -187,16 +184,16 @@ async def take_back(write: Write, comment_id: UUID, topics: list[Topic]) -> bool
     return True
 
 
-async def leave_behind(parley: Parley, user_id: UUID, erase: bool) -> None:
+async def clean_up_account(parley: Parley, user_id: UUID, erase: bool) -> None:
     """Delete the notifications of a deleted account. Erase those that its comments caused, or replace its name there.
 
     Runs in batches of one recipient, and may run again. A deleted account causes no new notifications.
     """
-    await _leave(parley, _on(Topic.account(user_id)), erase=True)
-    await _leave(parley, (Notification.actor_id == user_id) & (Notification.actor_name != DELETED), erase)
+    await _clean_up(parley, _on(Topic.account(user_id)), erase=True)
+    await _clean_up(parley, (Notification.actor_id == user_id) & (Notification.actor_name != DELETED), erase)
 
 
-async def _leave(parley: Parley, left: Any, erase: bool) -> None:
+async def _clean_up(parley: Parley, left: Any, erase: bool) -> None:
     left = select(Notification).where(left, Notification.deleted_at.is_(None))
     while True:
         async with parley.reading() as reading:

@@ -26,7 +26,7 @@ from app.http.responses import answer
 from app.http.security_headers import framed_by
 from app.likes import likes_api
 from app.live.topics import BadTopic, Topic
-from app.mail.mail_queue import kept
+from app.mail.mail_queue import list_sent
 from app.moderation import moderation_api, moderation_queue
 from app.moderation.audit_log import Decision
 from app.moderation.reports import Report
@@ -214,7 +214,7 @@ async def mail(request: Request) -> Response:
         mails = [
             {"id": mail.id, "to": mail.address, "subject": mail.subject, "sent_at": mail.sent_at,
              "text": (mail.text or "").replace(settings.public_url, here)}
-            for mail in await kept(reading)
+            for mail in await list_sent(reading)
         ]  # fmt: skip
     return await _plain(request, "mail.html", "Mail", mails=mails)
 

@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse
 from app.accounts.identity import parley_of
 from app.comments import markdown
 from app.comments.folding import is_long
-from app.comments.threads import as_drawn
+from app.comments.threads import in_page_order
 from app.pages.assets import FrontEnd, accepted
 from app.settings import PACKAGE
 from app.text.bidi import isolated
@@ -42,7 +42,7 @@ def _markdown(text: str) -> Markup:
 
 def _environment() -> Environment:
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
-    environment.filters |= {"tojson": _tojson, "as_drawn": as_drawn, "markdown": _markdown}
+    environment.filters |= {"tojson": _tojson, "in_page_order": in_page_order, "markdown": _markdown}
     environment.filters |= {"isolated": isolated, "is_long": is_long}
     return environment
 

@@ -41,7 +41,7 @@ async def test_dead_letters_are_counted(settings: Settings, parley: Parley) -> N
                 id=uuid4(), kind="reset", address="=?utf-8?q?boss?=@corp.example", attempts=1,
                 created_at=datetime.now(UTC),
             )  # fmt: skip
-            await mail_queue.set_aside(writing, stored, "cannot be built")
+            await mail_queue.make_dead_letter(writing, stored, "cannot be built")
     found = await examined(settings)
     assert any(said.startswith("2 of the last 30 days") for said in found.warnings)
 

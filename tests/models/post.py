@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from app.accounts.user import User
 from app.database import Base
 from app.live.service import Parley
-from app.mail.emails import Letter, write_letter
+from app.mail.emails import Email, write_email
 from app.mail.mail_queue import Kind, Mail
 
 
@@ -25,11 +25,11 @@ async def kinds_to(parley: Parley, address: str) -> list[str]:
     return [mail.kind for mail in await queued(parley) if mail.address == address]
 
 
-async def letter_to(parley: Parley, address: str, kind: Kind) -> Letter | None:
+async def letter_to(parley: Parley, address: str, kind: Kind) -> Email | None:
     """The newest mail of this kind to this address, as it would be written now. None for a pointless one."""
     mails = [mail for mail in await queued(parley) if (mail.address, mail.kind) == (address, kind)]
     assert mails, f"no {kind} is on its way to {address}"
-    return await write_letter(parley, mails[-1])
+    return await write_email(parley, mails[-1])
 
 
 async def token_to(parley: Parley, address: str, kind: Kind) -> str:

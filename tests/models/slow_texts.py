@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 
 from app.comments import markdown
-from app.comments.comments import LONGEST_BODY
+from app.comments.comments import MAX_BODY_LENGTH
 from app.comments.markdown.mention_syntax import candidates
 
 LIMIT_MS = 50.0
@@ -35,8 +35,8 @@ def texts(seed: int) -> Iterator[str]:
         fragment = "".join(chance.choices(TOKENS, k=chance.randint(1, 6)))
         start, end = ("".join(chance.choices(TOKENS, k=chance.randint(0, 2))) for _ in range(2))
         edge = chance.choice([0, 0, 1, 1_000])
-        text = start * edge + fragment * (LONGEST_BODY // len(fragment)) + end * edge
-        yield text[:LONGEST_BODY] if chance.random() < 0.5 else text[-LONGEST_BODY:]
+        text = start * edge + fragment * (MAX_BODY_LENGTH // len(fragment)) + end * edge
+        yield text[:MAX_BODY_LENGTH] if chance.random() < 0.5 else text[-MAX_BODY_LENGTH:]
 
 
 def milliseconds(text: str, limit: float = LIMIT_MS, tries: int = 5) -> float:

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from app import maintenance
 from app.accounts import accounts, logins
-from app.accounts.login_throttle import MOST
+from app.accounts.login_throttle import MAX_FAILURES
 from app.accounts.logins import Browser, Login, viewer_of
 from app.accounts.mailed_links import Purpose, write_link
 from app.accounts.user import DELETED, User
@@ -101,7 +101,7 @@ async def test_who_signs_up_is_signed_in(parley: Parley) -> None:
 
 
 async def test_where_addresses_are_confirmed_a_taken_one_looks_like_any(asking: Parley) -> None:
-    await accounts.make(asking, ALICE, "alice", PASSWORD)
+    await accounts.create_account(asking, ALICE, "alice", PASSWORD)
     assert isinstance(await accounts.sign_up(asking, ALICE, "mallory", ANOTHER_PASSWORD), Gid)
     assert isinstance(await accounts.sign_up(asking, ALICE, "mallory", ANOTHER_PASSWORD), Gid)
     assert await count_of(asking, User) == 1
@@ -231,7 +231,7 @@ async def test_a_weak_password_makes_no_account(parley: Parley, password: str) -
 
 
 async def test_an_account_that_we_made_has_nothing_to_confirm(asking: Parley) -> None:
-    await accounts.make(asking, ALICE, "alice", PASSWORD)
+    await accounts.create_account(asking, ALICE, "alice", PASSWORD)
     assert await can_sign_in(asking)
     assert await queued(asking) == []
 
@@ -354,7 +354,7 @@ async def attempt(parley: Parley, what: str, viewer: Viewer, password: str) -> N
 @pytest.mark.parametrize("what", ["address", "password", "deletion"])
 async def test_a_browser_left_open_is_not_enough(parley: Parley, alice: Viewer, what: str) -> None:
     before = await user_named(parley, "alice")
-    for _ in range(MOST):
+    for _ in range(MAX_FAILURES):
         with pytest.raises(Invalid) as refusal:
             await attempt(parley, what, alice, "a wrong one")
         assert refusal.value.field == "current_password"
@@ -374,7 +374,7 @@ async def test_a_guest_has_nothing_to_change(parley: Parley, alice: Viewer, what
 
 async def test_the_right_one_wipes_the_wrong_ones_out(parley: Parley, alice: Viewer) -> None:
     for _ in range(2):
-        for _ in range(MOST - 1):
+        for _ in range(MAX_FAILURES - 1):
             with pytest.raises(Invalid):
                 await accounts.change_email(parley, alice, NEW, "a wrong one")
         await accounts.change_email(parley, alice, NEW, PASSWORD)
@@ -701,7 +701,7 @@ async def test_several_may_finish_it_at_once(parley: Parley, settings: Settings,
         user.leaving = "keep"
         write.destroy(user)
     async with Parley(settings, LIVE_MODELS, listening=False) as other:
-        await asyncio.gather(*(accounts.finish_leaving(process) for process in (parley, other, parley)))
+        await asyncio.gather(*(accounts.finish_deletions(process) for process in (parley, other, parley)))
     assert [comment.seq for comment in await comments_by(parley, alice)] == list(range(9, 17)), "each was changed once"
 
 

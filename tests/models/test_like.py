@@ -69,14 +69,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(likes, "clock", clock)
     monkeypatch.setattr(likes, "sleep", clock.sleep)
-    monkeypatch.setattr(likes, "PAUSE", timedelta(0))
+    monkeypatch.setattr(likes, "PUBLISH_INTERVAL", timedelta(0))
     return clock
 
 
 @pytest.fixture
 async def pausing(parley: Parley, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Clock]:
     """The clock, with a second between two publications."""
-    monkeypatch.setattr(likes, "PAUSE", timedelta(seconds=1))
+    monkeypatch.setattr(likes, "PUBLISH_INTERVAL", timedelta(seconds=1))
     yield clock
     clock.let_all_go()
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from app.accounts import accounts, login_throttle, logins
-from app.accounts.login_throttle import FIRST, FORGOTTEN, LONGEST, MOST, Failures
+from app.accounts.login_throttle import FAILURES_EXPIRE_AFTER, FIRST_LOCK, LONGEST_LOCK, MAX_FAILURES, Failures
 from app.accounts.logins import Browser
 from app.accounts.reauthentication import device_gid
 from app.errors import Invalid, TooMany
@@ -64,33 +64,33 @@ async def let_pass(parley: Parley, time: timedelta) -> None:
 
 
 async def test_ten_wrong_passwords_in_a_row_lock(parley: Parley) -> None:
-    assert await guesses(parley, MOST) == ["wrong"] * MOST
+    assert await guesses(parley, MAX_FAILURES) == ["wrong"] * MAX_FAILURES
     assert await guess(parley) == "too many"
     assert await guess(parley, PASSWORD) == "too many"
 
 
 async def test_nine_do_not_and_the_right_one_wipes_them_out(parley: Parley) -> None:
     for _ in range(2):
-        assert await guesses(parley, MOST - 1) == ["wrong"] * (MOST - 1)
+        assert await guesses(parley, MAX_FAILURES - 1) == ["wrong"] * (MAX_FAILURES - 1)
         assert await guess(parley, PASSWORD) == "signed in"
         assert await failures_of(parley) is None
 
 
 async def test_who_is_locked_out_is_told_for_how_long(parley: Parley) -> None:
-    await guesses(parley, MOST)
+    await guesses(parley, MAX_FAILURES)
     with pytest.raises(TooMany, match="Too many attempts") as refusal:
         await logins.sign_in(parley, ALICE, PASSWORD, remember=False)
-    assert FIRST.total_seconds() - 5 <= refusal.value.seconds <= FIRST.total_seconds()
+    assert FIRST_LOCK.total_seconds() - 5 <= refusal.value.seconds <= FIRST_LOCK.total_seconds()
 
 
 async def test_a_lock_ends_by_itself(parley: Parley) -> None:
-    await guesses(parley, MOST)
-    await let_pass(parley, FIRST)
+    await guesses(parley, MAX_FAILURES)
+    await let_pass(parley, FIRST_LOCK)
     assert await guess(parley, PASSWORD) == "signed in"
 
 
 async def test_each_later_failure_doubles_the_lock_up_to_an_hour(parley: Parley) -> None:
-    await guesses(parley, MOST - 1)
+    await guesses(parley, MAX_FAILURES - 1)
     minutes = []
     for _ in range(9):
         assert await guess(parley) == "wrong"
@@ -102,22 +102,22 @@ async def test_each_later_failure_doubles_the_lock_up_to_an_hour(parley: Parley)
         assert await guess(parley) == "too many"
         await let_pass(parley, locked)
     assert minutes == [1, 2, 4, 8, 16, 32, 60, 60, 60]
-    assert timedelta(minutes=60) == LONGEST
+    assert timedelta(minutes=60) == LONGEST_LOCK
 
 
 async def test_a_guess_while_it_is_locked_makes_nothing_longer(parley: Parley) -> None:
-    await guesses(parley, MOST)
+    await guesses(parley, MAX_FAILURES)
     before = await failures_of(parley)
     assert await guesses(parley, 5) == ["too many"] * 5
     after = await failures_of(parley)
     assert before
     assert after
-    assert (after.count, after.locked_until) == (MOST, before.locked_until)
+    assert (after.count, after.locked_until) == (MAX_FAILURES, before.locked_until)
 
 
 async def test_after_a_day_all_is_forgotten(parley: Parley) -> None:
-    await guesses(parley, MOST)
-    await let_pass(parley, FORGOTTEN + timedelta(minutes=1))
+    await guesses(parley, MAX_FAILURES)
+    await let_pass(parley, FAILURES_EXPIRE_AFTER + timedelta(minutes=1))
     assert await guess(parley) == "wrong"
     failures = await failures_of(parley)
     assert failures
@@ -126,16 +126,16 @@ async def test_after_a_day_all_is_forgotten(parley: Parley) -> None:
 
 
 async def test_failures_within_a_day_add_up(parley: Parley) -> None:
-    for _ in range(MOST - 1):
+    for _ in range(MAX_FAILURES - 1):
         await guess(parley)
-        await let_pass(parley, FORGOTTEN - timedelta(hours=1))
+        await let_pass(parley, FAILURES_EXPIRE_AFTER - timedelta(hours=1))
     assert await guess(parley) == "wrong"
     assert await guess(parley) == "too many"
 
 
 async def test_what_is_forgotten_is_pruned(parley: Parley) -> None:
     await guesses(parley, 3)
-    await let_pass(parley, FORGOTTEN + timedelta(minutes=1))
+    await let_pass(parley, FAILURES_EXPIRE_AFTER + timedelta(minutes=1))
     await guess(parley, email="bob@example.com")
     async with parley.database.transaction() as writing, writing.begin():
         await login_throttle.prune(writing)
@@ -147,26 +147,26 @@ async def test_what_is_forgotten_is_pruned(parley: Parley) -> None:
 
 
 async def test_failures_at_once_are_all_counted(parley: Parley) -> None:
-    await asyncio.gather(*(guess(parley) for _ in range(MOST - 1)))
+    await asyncio.gather(*(guess(parley) for _ in range(MAX_FAILURES - 1)))
     failures = await failures_of(parley)
     assert failures
-    assert (failures.count, failures.locked_until) == (MOST - 1, None)
+    assert (failures.count, failures.locked_until) == (MAX_FAILURES - 1, None)
 
 
 async def test_forty_guesses_at_once_are_worth_ten(parley: Parley, settings: Settings) -> None:
     async with Parley(settings, LIVE_MODELS, listening=False) as other:
         told = await asyncio.gather(*(guess(process) for process in (parley, other) for _ in range(20)))
-    assert Counter(told) == {"wrong": MOST, "too many": 40 - MOST}
+    assert Counter(told) == {"wrong": MAX_FAILURES, "too many": 40 - MAX_FAILURES}
     failures = await failures_of(parley)
     assert failures
-    assert failures.count == MOST
+    assert failures.count == MAX_FAILURES
 
 
 async def test_of_guesses_at_once_the_right_one_is_told_what_the_wrong_ones_are(
     parley: Parley, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All have passed the first look before any is counted; then the wrong ones are, and the lock falls."""
-    await guesses(parley, MOST - 1)
+    await guesses(parley, MAX_FAILURES - 1)
     looked, count = asyncio.Event(), []
     verify = logins.verify_password
 
@@ -197,7 +197,7 @@ async def test_proofs_at_once_are_counted_too(parley: Parley, alice: Viewer) -> 
         return "changed"
 
     told = await asyncio.gather(*(prove(f"guess {number}") for number in range(40)))
-    assert Counter(told) == {"Invalid": MOST, "TooMany": 40 - MOST}
+    assert Counter(told) == {"Invalid": MAX_FAILURES, "TooMany": 40 - MAX_FAILURES}
     assert await prove(PASSWORD) == "TooMany"
     assert await guess(parley, PASSWORD) == "signed in", "the owner's own door is open"
 
@@ -208,7 +208,7 @@ async def test_proofs_at_once_are_counted_too(parley: Parley, alice: Viewer) -> 
 async def test_an_address_without_an_account_is_locked_like_any(parley: Parley) -> None:
     seconds = []
     for email in (ALICE, "nobody@example.com"):
-        assert await guesses(parley, MOST, email=email) == ["wrong"] * MOST
+        assert await guesses(parley, MAX_FAILURES, email=email) == ["wrong"] * MAX_FAILURES
         with pytest.raises(TooMany) as refusal:
             await logins.sign_in(parley, email, PASSWORD, remember=False)
         seconds.append(refusal.value.seconds)
@@ -218,7 +218,7 @@ async def test_an_address_without_an_account_is_locked_like_any(parley: Parley) 
 
 async def test_others_are_not_locked_with_her(parley: Parley) -> None:
     await enrol(parley, "bob")
-    await guesses(parley, MOST)
+    await guesses(parley, MAX_FAILURES)
     assert await guess(parley, PASSWORD, email="bob@example.com") == "signed in"
 
 
@@ -229,7 +229,7 @@ async def test_counts_name_nobody(parley: Parley) -> None:
 
 async def test_without_limits_nothing_is_counted(parley: Parley, settings: Settings) -> None:
     async with Parley(settings.model_copy(update={"rate_limits": False}), LIVE_MODELS, listening=False) as open_house:
-        assert await guesses(open_house, MOST + 2) == ["wrong"] * (MOST + 2)
+        assert await guesses(open_house, MAX_FAILURES + 2) == ["wrong"] * (MAX_FAILURES + 2)
         assert await guess(open_house, PASSWORD) == "signed in"
         assert await kinds_to(open_house, ALICE) == []
 
@@ -239,7 +239,7 @@ async def test_without_limits_nothing_is_counted(parley: Parley, settings: Setti
 
 async def test_strangers_do_not_lock_the_owner_out(parley: Parley) -> None:
     hers = device_gid(await user_named(parley, "alice"))
-    await guesses(parley, MOST)
+    await guesses(parley, MAX_FAILURES)
     assert await guess(parley, PASSWORD) == "too many"
     assert await guess(parley, PASSWORD, known_as=hers) == "signed in"
     assert await guess(parley, PASSWORD) == "too many", "her success is none of theirs"
@@ -248,13 +248,13 @@ async def test_strangers_do_not_lock_the_owner_out(parley: Parley) -> None:
 async def test_a_stolen_device_is_no_way_around_the_count(parley: Parley) -> None:
     """Ten there, then ten for the address, as for anybody."""
     hers = device_gid(await user_named(parley, "alice"))
-    assert await guesses(parley, 2 * MOST, known_as=hers) == ["wrong"] * (2 * MOST)
+    assert await guesses(parley, 2 * MAX_FAILURES, known_as=hers) == ["wrong"] * (2 * MAX_FAILURES)
     assert await guess(parley, PASSWORD, known_as=hers) == "too many"
 
 
 async def test_each_device_has_its_own_count(parley: Parley) -> None:
     desk, phone = [device_gid(await user_named(parley, "alice")) for _ in range(2)]
-    await guesses(parley, 2 * MOST, known_as=desk)
+    await guesses(parley, 2 * MAX_FAILURES, known_as=desk)
     assert await guess(parley, PASSWORD, known_as=phone) == "signed in"
 
 
@@ -263,7 +263,7 @@ async def test_a_device_is_known_for_one_account_and_one_password(parley: Parley
     await accounts.change_password(parley, alice, PASSWORD, "talk among others", Browser())
     await enrol(parley, "bob")
     bobs = device_gid(await user_named(parley, "bob"))
-    await guesses(parley, MOST)
+    await guesses(parley, MAX_FAILURES)
     for device in (before, bobs):
         assert await guess(parley, "talk among others", known_as=device) == "too many"
 
@@ -272,19 +272,19 @@ async def test_a_device_is_known_for_one_account_and_one_password(parley: Parley
 
 
 async def test_the_lock_sends_one_letter_and_its_link_opens(parley: Parley) -> None:
-    await guesses(parley, MOST + 3)
+    await guesses(parley, MAX_FAILURES + 3)
     assert await kinds_to(parley, ALICE) == [Kind.UNLOCK]
     await accounts.unlock(parley, await token_to(parley, ALICE, Kind.UNLOCK))
     assert await guess(parley, PASSWORD) == "signed in"
 
 
 async def test_a_link_of_an_earlier_lock_opens_no_later_one(parley: Parley) -> None:
-    await guesses(parley, MOST)
+    await guesses(parley, MAX_FAILURES)
     token = await token_to(parley, ALICE, Kind.UNLOCK)
     await accounts.unlock(parley, token)
     with pytest.raises(Invalid, match="already used"):
         await accounts.unlock(parley, token)
-    await guesses(parley, MOST)
+    await guesses(parley, MAX_FAILURES)
     with pytest.raises(Invalid, match="already used"):
         await accounts.unlock(parley, token)
     assert await guess(parley, PASSWORD) == "too many"
@@ -292,7 +292,7 @@ async def test_a_link_of_an_earlier_lock_opens_no_later_one(parley: Parley) -> N
 
 async def test_a_longer_lock_is_the_same_one(parley: Parley) -> None:
     """The letter of the tenth failure still opens after the eleventh."""
-    await guesses(parley, MOST)
+    await guesses(parley, MAX_FAILURES)
     token = await token_to(parley, ALICE, Kind.UNLOCK)
     async with parley.database.transaction() as writing, writing.begin():
         await writing.execute(update(Failures).values(locked_until=datetime.now(UTC) - timedelta(seconds=1)))
@@ -303,7 +303,7 @@ async def test_a_longer_lock_is_the_same_one(parley: Parley) -> None:
 
 
 async def test_a_new_password_may_be_had_while_it_is_locked(parley: Parley) -> None:
-    await guesses(parley, MOST)
+    await guesses(parley, MAX_FAILURES)
     await accounts.ask_to_reset(parley, ALICE)
     await accounts.reset_password(parley, await token_to(parley, ALICE, Kind.RESET), "talk among others")
     assert await guess(parley, "talk among others") == "signed in"

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from app.accounts import accounts, logins
-from app.accounts.logins import NOTED_EVERY, Browser, Login, expiry, viewer_of
+from app.accounts.logins import ACTIVITY_INTERVAL, Browser, Login, expiry, viewer_of
 from app.errors import Missing, SignInFirst
 from app.live.service import Parley
 from app.live.topics import Topic
@@ -241,7 +241,7 @@ async def test_a_database_that_is_away_costs_a_note_and_no_error(
 
 
 def test_reading_costs_a_write_every_few_minutes_at_most() -> None:
-    assert timedelta(minutes=1) <= NOTED_EVERY <= timedelta(minutes=15)
+    assert timedelta(minutes=1) <= ACTIVITY_INTERVAL <= timedelta(minutes=15)
 
 
 # -- signing in ---------------------------------------------------------------------------------------------
@@ -298,7 +298,7 @@ async def test_sign_ins_are_tracked_where_and_when(parley: Parley, alice: Viewer
 async def test_past_the_most_the_one_seen_longest_ago_ends(
     parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logins, "MOST", 3)
+    monkeypatch.setattr(logins, "MAX_LOGINS", 3)
     second, third = await sign_in(parley), await sign_in(parley)
     await logins.note_activity(parley, alice.login_id or uuid4())  # the oldest is used
     fourth = await sign_in(parley)
@@ -309,7 +309,7 @@ async def test_past_the_most_the_one_seen_longest_ago_ends(
 
 
 async def test_nobody_elses_login_makes_room(parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logins, "MOST", 1)
+    monkeypatch.setattr(logins, "MAX_LOGINS", 1)
     bob = await enrol(parley, "bob")
     await sign_in(parley)
     assert not await stands(parley, alice.login_id)

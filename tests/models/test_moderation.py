@@ -340,7 +340,7 @@ async def test_reports_of_what_goes_with_its_author_are_settled(parley: Parley, 
 
 def test_each_role_is_an_act() -> None:
     assert {Act(to.value) for to in Role} < set(Act)
-    assert audit_log.LONGEST_REASON >= commentables.LONGEST_TITLE, "a title is kept as a reason"
+    assert audit_log.MAX_REASON_LENGTH >= commentables.MAX_TITLE_LENGTH, "a title is kept as a reason"
 
 
 # -- at once ------------------------------------------------------------------------------------------------

@@ -17,14 +17,14 @@ from app.accounts.user import DELETED, User
 from app.commentables import commentables
 from app.comments import comments
 from app.comments.comments import Comment
-from app.comments.mentions import MOST_MENTIONS
+from app.comments.mentions import MAX_MENTIONS
 from app.errors import SignInFirst
 from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Viewer
 from app.models import LIVE_MODELS
 from app.notifications import inbox, mutes, notifications
-from app.notifications.notifications import MOST_TOLD, Notification
+from app.notifications.notifications import MAX_RECIPIENTS, Notification
 from app.settings import Settings
 from tests.live.people import ARTICLE, correct, enrol, hide, say, take_back
 from tests.support.people import PASSWORD
@@ -134,7 +134,7 @@ async def test_a_name_is_known_however_it_stands_in_the_text(parley: Parley, nam
 
 
 async def enrol_as(parley: Parley, name: str) -> Viewer:
-    user = await accounts.make(parley, "somebody@example.com", name, PASSWORD)
+    user = await accounts.create_account(parley, "somebody@example.com", name, PASSWORD)
     return Viewer(user.id, user.username)
 
 
@@ -182,14 +182,14 @@ async def test_who_left_or_is_blocked_is_told_nothing(parley: Parley, alice: Vie
 async def test_who_leaves_between_the_look_and_the_lock_is_told_nothing(
     parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whom = notifications.whom
+    whom = notifications.find_recipients
 
     async def look_and_leave(*arguments: Any) -> Any:
         found = await whom(*arguments)
         await accounts.delete(parley, bob, PASSWORD, "keep")
         return found
 
-    monkeypatch.setattr(notifications, "whom", look_and_leave)
+    monkeypatch.setattr(notifications, "find_recipients", look_and_leave)
     await say(parley, alice, "@bob")
     assert await told(parley, bob) == []
 
@@ -212,12 +212,12 @@ async def test_a_hidden_comment_tells_nobody_more(parley: Parley, alice: Viewer,
 async def test_one_comment_names_ten_people_and_no_edit_makes_them_more(
     parley: Parley, alice: Viewer, bob: Viewer
 ) -> None:
-    others = [await enrol(parley, f"other{number}") for number in range(2 * MOST_MENTIONS)]
-    names = [f"@other{number}" for number in range(2 * MOST_MENTIONS)]
+    others = [await enrol(parley, f"other{number}") for number in range(2 * MAX_MENTIONS)]
+    names = [f"@other{number}" for number in range(2 * MAX_MENTIONS)]
     comment = await say(parley, alice, " ".join(names))
-    assert [bool(await told(parley, other)) for other in others] == [True] * MOST_MENTIONS + [False] * MOST_MENTIONS
+    assert [bool(await told(parley, other)) for other in others] == [True] * MAX_MENTIONS + [False] * MAX_MENTIONS
     await correct(parley, alice, comment, " ".join(names[::-1]))
-    assert sum([len(await told(parley, other)) for other in others]) == MOST_TOLD
+    assert sum([len(await told(parley, other)) for other in others]) == MAX_RECIPIENTS
 
 
 async def test_it_says_under_what_title_it_was_then(parley: Parley, alice: Viewer, bob: Viewer) -> None:
@@ -249,7 +249,7 @@ async def test_who_is_told_between_the_look_and_the_lock_is_not_forgotten(
     parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     comment = await say(parley, alice, "Hm")
-    look, looks = notifications.who_was_told, 0
+    look, looks = notifications.find_notified_topics, 0
 
     async def look_and_edit(*arguments: Any) -> list[Topic]:
         nonlocal looks
@@ -259,7 +259,7 @@ async def test_who_is_told_between_the_look_and_the_lock_is_not_forgotten(
             await correct(parley, alice, comment, "Hm, @bob")
         return found
 
-    monkeypatch.setattr(notifications, "who_was_told", look_and_edit)
+    monkeypatch.setattr(notifications, "find_notified_topics", look_and_edit)
     await take_back(parley, alice, comment)
     assert (looks, await told(parley, bob)) == (2, [])
     async with parley.reading() as reading:
@@ -291,14 +291,14 @@ async def test_what_a_killed_process_left_undone_is_finished(
 ) -> None:
     await say(parley, bob, "@alice")
     with monkeypatch.context() as doomed:
-        doomed.setattr(notifications, "leave_behind", _killed)
+        doomed.setattr(notifications, "clean_up_account", _killed)
         with pytest.raises(SystemError):
             await accounts.delete(parley, bob, PASSWORD, "keep")
     assert await told(parley, alice) == [("mention", "bob")]
-    await asyncio.gather(accounts.finish_leaving(parley), accounts.finish_leaving(parley))
+    await asyncio.gather(accounts.finish_deletions(parley), accounts.finish_deletions(parley))
     (row,) = await rows_of(parley, alice)
     assert row.actor_name == DELETED
-    await accounts.finish_leaving(parley)
+    await accounts.finish_deletions(parley)
     assert [again.seq for again in await rows_of(parley, alice)] == [row.seq], "and is done"
 
 

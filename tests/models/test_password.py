@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from app.accounts import passwords
-from app.accounts.passwords import LONGEST, SHORTEST, hash_password, refuse_weak, verify_password
+from app.accounts.passwords import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, hash_password, refuse_weak, verify_password
 from app.errors import Busy, Invalid, NetworkBusy
 
-REAL = {name: getattr(passwords, name) for name in ("_hasher", "_nobodys")}
+REAL = {name: getattr(passwords, name) for name in ("_hasher", "_dummy_hash")}
 
 
 @pytest.fixture
@@ -74,8 +74,8 @@ async def test_a_network_that_asks_for_hundreds_of_hashes_delays_bob_by_one(hash
     hashing.go_on()
     assert await bobs[0]
     answers = await asyncio.gather(*flood, return_exceptions=True)
-    assert hashing.done.index("bob") <= passwords.AT_ONCE + 1
-    served = passwords.AT_ONCE + passwords.WAITING_PER_NETWORK
+    assert hashing.done.index("bob") <= passwords.MAX_HASHES_AT_ONCE + 1
+    served = passwords.MAX_HASHES_AT_ONCE + passwords.MAX_WAITING_PER_NETWORK
     assert hashing.done.count("flood") == served
     refusals = [answer for answer in answers if isinstance(answer, NetworkBusy)]
     assert len(refusals) == 200 - served
@@ -83,7 +83,9 @@ async def test_a_network_that_asks_for_hundreds_of_hashes_delays_bob_by_one(hash
 
 
 async def test_all_networks_together_have_a_bound(hashing: Hashing) -> None:
-    waiting = [task for number in range(passwords.WAITING // 8 + 1) for task in await hashing.ask(f"net {number}", 8)]
+    waiting = [
+        task for number in range(passwords.MAX_WAITING // 8 + 1) for task in await hashing.ask(f"net {number}", 8)
+    ]
     with pytest.raises(Busy):
         await verify_password("one more", None)
     hashing.go_on()
@@ -92,14 +94,14 @@ async def test_all_networks_together_have_a_bound(hashing: Hashing) -> None:
 
 async def test_a_request_that_is_gone_leaves_its_place_to_the_next(hashing: Hashing) -> None:
     """If its hash is already being made, the thread is free only when that is done."""
-    flood = await hashing.ask("flood", passwords.AT_ONCE + passwords.WAITING_PER_NETWORK)
+    flood = await hashing.ask("flood", passwords.MAX_HASHES_AT_ONCE + passwords.MAX_WAITING_PER_NETWORK)
     for task in flood:
         task.cancel()
     await asyncio.gather(*flood, return_exceptions=True)
     bobs = await hashing.ask("bob", 3)
     hashing.go_on()
     assert await asyncio.gather(*bobs) == [True] * 3
-    assert hashing.done == ["flood"] * passwords.AT_ONCE + ["bob"] * 3
+    assert hashing.done == ["flood"] * passwords.MAX_HASHES_AT_ONCE + ["bob"] * 3
 
 
 async def test_the_password_of_a_deleted_account_is_nobodys() -> None:
@@ -108,7 +110,7 @@ async def test_the_password_of_a_deleted_account_is_nobodys() -> None:
 
 
 async def test_every_character_counts_up_to_the_longest() -> None:
-    longest = "x" * (LONGEST - 1)
+    longest = "x" * (MAX_PASSWORD_LENGTH - 1)
     hashed = await hash_password(f"{longest}y")
     assert await verify_password(f"{longest}y", hashed)
     assert not await verify_password(f"{longest}z", hashed)
@@ -122,7 +124,7 @@ async def test_a_password_is_taken_as_it_was_typed() -> None:
 
 
 def test_eight_to_a_hundred_and_twentyeight_characters() -> None:
-    assert (SHORTEST, LONGEST) == (8, 128)
+    assert (MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH) == (8, 128)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from app.comments import comments, markdown
 from app.comments.comments import Comment
-from app.comments.rerender import render_anew
+from app.comments.rerender import rerender_outdated
 from app.live.service import Parley
 from app.live.viewers import Kind, Viewer
 from app.live.write.sequences import read_heads
@@ -50,7 +50,7 @@ async def test_a_light_text_of_an_earlier_release_gets_its_html_and_nobody_notic
     comment = await say(parley, alice, "*a* @alice")
     await rewrite(parley, comment, html=None, html_key=None)
     before, seq = comments.render(await stored(parley, comment), Kind.PUBLIC), await head(parley)
-    await render_anew(parley)
+    await rerender_outdated(parley)
     row = await stored(parley, comment)
     assert row.html == '<p dir="auto"><em>a</em> <span class="mention">@alice</span></p>'
     assert comments.render(row, Kind.PUBLIC) == before
@@ -65,8 +65,8 @@ async def test_a_heavy_one_is_shown_as_typed_until_it_changes_like_any_other(
     await rewrite(parley, comment, html=None, html_key=key)
     row, seq = await stored(parley, comment), await head(parley)
     assert comments.render(row, Kind.PUBLIC)["plain"] is True
-    await render_anew(parley)
-    await render_anew(parley)
+    await rerender_outdated(parley)
+    await rerender_outdated(parley)
     shown = comments.render(await stored(parley, comment), Kind.PUBLIC)
     assert (shown["plain"], shown["html"], shown["edited"]) == (False, markdown.html(HEAVY), False)
     assert (shown["seq"], await head(parley)) == (seq + 1, seq + 1)
@@ -82,6 +82,6 @@ async def test_an_edit_by_the_release_before_is_not_shown_with_the_old_html(parl
 async def test_html_that_the_release_before_left_of_a_deleted_comment_is_erased(parley: Parley, alice: Viewer) -> None:
     comment = await say(parley, alice, "*secret* @alice")
     await rewrite(parley, comment, body="", username="", deleted_at=datetime.now(UTC))
-    await render_anew(parley)
+    await rerender_outdated(parley)
     row = await stored(parley, comment)
     assert (row.html, row.mentioned) == (None, [])

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from app.accounts import accounts, logins, roles
-from app.accounts.logins import NOWHERE, End
+from app.accounts.logins import UNKNOWN_BROWSER, End
 from app.accounts.user import Role
 from app.errors import Conflict, Forbidden, Invalid, Missing, SignInFirst
 from app.live.gids import Gid
@@ -35,11 +35,11 @@ pytestmark = pytest.mark.sqlite_only
 async def test_who_runs_it_makes_the_first_owner(parley: Parley) -> None:
     alice = await enrol(parley, "alice")
     for _ in range(2):
-        await roles.give(parley, "alice@example.com", Role.OWNER)
+        await roles.assign_role(parley, "alice@example.com", Role.OWNER)
     assert (await again(parley, alice)).moderator
     assert await acts(parley) == [("", "owner", "alice")]
     with pytest.raises(Missing):
-        await roles.give(parley, "nobody@example.com", Role.OWNER)
+        await roles.assign_role(parley, "nobody@example.com", Role.OWNER)
 
 
 async def test_an_address_that_is_not_confirmed_may_be_somebody_elses(parley: Parley) -> None:
@@ -47,7 +47,7 @@ async def test_an_address_that_is_not_confirmed_may_be_somebody_elses(parley: Pa
     parley.settings, lax = strict, parley.settings
     assert isinstance(await accounts.sign_up(parley, "mallory@example.com", "mallory", PASSWORD), Gid)
     with pytest.raises(Forbidden):
-        await roles.give(parley, "mallory@example.com", Role.OWNER)
+        await roles.assign_role(parley, "mallory@example.com", Role.OWNER)
     parley.settings = lax
 
 
@@ -95,7 +95,7 @@ async def test_the_last_owner_cannot_leave(parley: Parley) -> None:
     assert carol.user_id
     await roles.appoint(parley, left, carol.user_id, Role.OWNER)
     await accounts.delete(parley, left, PASSWORD, "erase")
-    assert await roles.give(parley, "carol@example.com", Role.MEMBER, force=True)
+    assert await roles.assign_role(parley, "carol@example.com", Role.MEMBER, force=True)
 
 
 # -- blocking -----------------------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ async def test_a_new_password_is_no_way_back(parley: Parley) -> None:
     assert bob.user_id
     await roles.block(parley, carol, bob.user_id)
     with pytest.raises(Forbidden):
-        await accounts.change_password(parley, bob, PASSWORD, "another talk, other friends", NOWHERE)
+        await accounts.change_password(parley, bob, PASSWORD, "another talk, other friends", UNKNOWN_BROWSER)
     await accounts.ask_to_reset(parley, "bob@example.com")
     await accounts.reset_password(parley, await token_to(parley, "bob@example.com", Kind.RESET), "quite another talk")
     with pytest.raises(Forbidden):
@@ -170,5 +170,5 @@ async def test_who_is_blocked_is_not_appointed(parley: Parley) -> None:
     with pytest.raises(Invalid):
         await roles.appoint(parley, alice, bob.user_id, Role.OWNER)
     with pytest.raises(Forbidden):
-        await roles.give(parley, "bob@example.com", Role.OWNER)
+        await roles.assign_role(parley, "bob@example.com", Role.OWNER)
     assert (await user_named(parley, "bob")).role == Role.MEMBER

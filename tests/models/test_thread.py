@@ -32,7 +32,7 @@ async def drawn(parley: Parley, viewer: Viewer, limit: int = 50) -> list[str]:
         "comments": [threads.render(comment, viewer) for comment in page.comments],
         "ancestors": [threads.render_ancestor(comment, viewer) for comment in page.ancestors],
     }
-    return ["> " * len(one["path"]) + one.get("body", "(gone)") for one in threads.as_drawn(snapshot)]
+    return ["> " * len(one["path"]) + one.get("body", "(gone)") for one in threads.in_page_order(snapshot)]
 
 
 async def test_each_is_followed_by_what_replies_to_it(parley: Parley) -> None:
@@ -64,5 +64,5 @@ async def test_a_reply_says_whom_it_answers(parley: Parley) -> None:
     one = await say(parley, alice, "One")
     answer = await reply(parley, alice, one, "On one")
     shown = [threads.render(comment, GUEST) for comment in (one, answer)]
-    assert [each["answers"] for each in threads.as_drawn({"comments": shown, "ancestors": []})] == [None, "alice"]
-    assert [each["answers"] for each in threads.as_drawn({"comments": shown[1:], "ancestors": []})] == [None]
+    assert [each["answers"] for each in threads.in_page_order({"comments": shown, "ancestors": []})] == [None, "alice"]
+    assert [each["answers"] for each in threads.in_page_order({"comments": shown[1:], "ancestors": []})] == [None]

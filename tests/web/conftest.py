@@ -54,7 +54,7 @@ def quick_postman(monkeypatch: pytest.MonkeyPatch) -> None:
     """The app's own, who looks into his queue more often: for modules that wait for mail."""
     from app.mail import mailer
 
-    monkeypatch.setattr(mailer, "LOOK", 0.02)
+    monkeypatch.setattr(mailer, "POLL_SECONDS", 0.02)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from app import logs
-from app.accounts.login_throttle import MOST
+from app.accounts.login_throttle import MAX_FAILURES
 from app.accounts.user import Role
 from app.live.topics import Topic
 from app.live.viewers import Viewer
@@ -170,9 +170,9 @@ async def test_a_lock_is_told_once_and_what_is_refused_then_too(site: Site, line
     async with person(site, "Alice") as alice, site.client() as guest:
         user = await me(alice)
         lines.records.clear()
-        for _ in range(MOST + 1):
+        for _ in range(MAX_FAILURES + 1):
             await guest.post("/api/session", json={"email": email_of("Alice"), "password": "a wrong one, that"})
-    assert lines.events() == [*[("sign-in refused", "password")] * MOST, ("locked",), ("refused while locked",)]
+    assert lines.events() == [*[("sign-in refused", "password")] * MAX_FAILURES, ("locked",), ("refused while locked",)]
     assert user
     assert {each["account"] for each in lines.of(logs.SECURITY)} == {user["id"]}
 

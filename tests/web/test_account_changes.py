@@ -570,7 +570,7 @@ async def test_what_a_killed_process_left_undone_is_finished(
     async with served.reading() as reading:
         assert (await reading.scalars(select(User.leaving))).all() == [None]
     before = [await seq_of(served, f"Article/{number}") for number in range(3)]
-    await accounts.finish_leaving(served)
+    await accounts.finish_deletions(served)
     assert [await seq_of(served, f"Article/{number}") for number in range(3)] == before, "once is enough"
 
 

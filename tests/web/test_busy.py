@@ -74,8 +74,8 @@ async def test_too_many_at_once_are_sent_away_instead_of_waiting(
 ) -> None:
     from app.main import create_app
 
-    monkeypatch.setattr(passwords, "WAITING", 5)
-    served = 5 + passwords.AT_ONCE
+    monkeypatch.setattr(passwords, "MAX_WAITING", 5)
+    served = 5 + passwords.MAX_HASHES_AT_ONCE
     lenient = settings.model_copy(update={"rate_limits": False})
     async with AsyncExitStack() as open_:
         site = await open_.enter_async_context(serving(create_app(lenient)))

@@ -12,7 +12,7 @@ import pytest
 from limits import parse
 
 from app.commentables import commentables
-from app.comments.comments import LONGEST_BODY
+from app.comments.comments import MAX_BODY_LENGTH
 from app.http import rate_limits
 from app.live.topics import Topic
 from tests.support.people import delete, me, snapshot
@@ -105,7 +105,7 @@ async def test_a_guests_text_is_kept_in_the_field(guest: httpx.AsyncClient) -> N
     assert (await snapshot(guest))["comments"] == []
 
 
-@pytest.mark.parametrize("text", ["", " \n ", "x" * (LONGEST_BODY + 1), "\0"], ids=["empty", "blank", "long", "NUL"])
+@pytest.mark.parametrize("text", ["", " \n ", "x" * (MAX_BODY_LENGTH + 1), "\0"], ids=["empty", "blank", "long", "NUL"])
 async def test_a_text_that_cannot_be_taken_is_kept_in_the_field(alice: httpx.AsyncClient, text: str) -> None:
     answer = await send(alice, text)
     assert answer.status_code == 422
@@ -114,7 +114,7 @@ async def test_a_text_that_cannot_be_taken_is_kept_in_the_field(alice: httpx.Asy
 
 
 async def test_ten_thousand_characters_of_four_bytes_are_posted(alice: httpx.AsyncClient) -> None:
-    assert (await send(alice, "🦜" * LONGEST_BODY)).status_code == 303
+    assert (await send(alice, "🦜" * MAX_BODY_LENGTH)).status_code == 303
 
 
 async def test_the_text_is_kept_where_comments_are_closed(alice: httpx.AsyncClient, served: Parley) -> None:

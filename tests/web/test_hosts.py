@@ -70,7 +70,7 @@ async def test_what_the_first_page_said_only_moderators_change(
     assert (await commentable(guest))["url"] == URL
     change = {"url": f"{LISTED}/moved"}
     refused(await bob.patch("/api/commentables/Article/7", json=change), 403)
-    await roles.give(served, email_of("Bob"), Role.MODERATOR)
+    await roles.assign_role(served, email_of("Bob"), Role.MODERATOR)
     assert expected(await bob.patch("/api/commentables/Article/7", json=change), 200)["url"] == change["url"]
     decision = expected(await bob.get("/api/moderation/decisions"), 200)["decisions"][-1]
     assert (decision["act"], decision["place"], decision["reason"]) == ("page", "Article/7", change["url"])

@@ -44,7 +44,7 @@ def place(id_: str) -> dict[str, str]:
 async def test_every_interface_leads_to_the_same_conversation(
     written: str, canonical: str, alice: httpx.AsyncClient, served: Parley
 ) -> None:
-    await roles.give(served, email_of("Alice"), Role.MODERATOR)
+    await roles.assign_role(served, email_of("Alice"), Role.MODERATOR)
     first = await write(alice, "One", **place(written))
     second = await write(alice, "Two", **place(canonical))
     assert (first["commentable_id"], first["seq"], second["seq"]) == (canonical, 1, 2)

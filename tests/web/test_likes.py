@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _numbers_are_published_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(likes, "PAUSE", timedelta(0))
+    monkeypatch.setattr(likes, "PUBLISH_INTERVAL", timedelta(0))
 
 
 FIELDS = {"id", "comment_id", "commentable_type", "commentable_id", "seq", "created_seq"}

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select
 
-from app.accounts.login_throttle import MOST
+from app.accounts.login_throttle import MAX_FAILURES
 from app.accounts.logins import Login
 from app.accounts.mailed_links import SECONDS, Purpose
 from app.live.gids import Gid
@@ -77,8 +77,8 @@ async def try_password(guest: httpx.AsyncClient, password: str, name: str = "Ali
 
 async def lock(guest: httpx.AsyncClient) -> None:
     """What somebody who guesses Alice's password does."""
-    answers = [(await try_password(guest, f"wrong {number}")).status_code for number in range(MOST + 1)]
-    assert answers == [401] * MOST + [429]
+    answers = [(await try_password(guest, f"wrong {number}")).status_code for number in range(MAX_FAILURES + 1)]
+    assert answers == [401] * MAX_FAILURES + [429]
 
 
 # -- a new password -----------------------------------------------------------------------------------------

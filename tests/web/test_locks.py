@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from app import maintenance
 from app.accounts import login_throttle, logins, reauthentication
-from app.accounts.login_throttle import FIRST, FORGOTTEN, LONGEST, MOST, Failures
+from app.accounts.login_throttle import FAILURES_EXPIRE_AFTER, FIRST_LOCK, LONGEST_LOCK, MAX_FAILURES, Failures
 from app.accounts.passwords import verify_password
 from tests.support.people import (
     DEVICE_COOKIE,
@@ -47,7 +47,7 @@ async def guess(client: httpx.AsyncClient, password: str = "wrong", name: str = 
     return await client.post("/api/session", json={"email": email_of(name), "password": password})
 
 
-async def guess_on(client: httpx.AsyncClient, times: int = MOST, name: str = "Alice") -> list[int]:
+async def guess_on(client: httpx.AsyncClient, times: int = MAX_FAILURES, name: str = "Alice") -> list[int]:
     return [(await guess(client, f"wrong {number}", name)).status_code for number in range(times)]
 
 
@@ -75,9 +75,9 @@ async def time_passes(served: Parley, by: timedelta) -> None:
 async def test_after_ten_wrong_passwords_even_the_right_one_has_to_wait(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient
 ) -> None:
-    assert MOST == 10
-    assert await guess_on(guest, MOST) == [401] * MOST
-    assert 0 < wait_told(await guess(guest, PASSWORD)) <= FIRST.total_seconds()
+    assert MAX_FAILURES == 10
+    assert await guess_on(guest, MAX_FAILURES) == [401] * MAX_FAILURES
+    assert 0 < wait_told(await guess(guest, PASSWORD)) <= FIRST_LOCK.total_seconds()
     assert await me(guest) is None
     assert (await me(alice) or {})["username"] == "Alice", "who is signed in is not put out"
 
@@ -87,7 +87,7 @@ async def test_known_and_unknown_addresses_are_told_the_same(
 ) -> None:
     answers = {}
     for name in ("Alice", "Nobody"):
-        answers[name] = [await guess(guest, PASSWORD + "!", name) for _ in range(MOST + 2)]
+        answers[name] = [await guess(guest, PASSWORD + "!", name) for _ in range(MAX_FAILURES + 2)]
     for known, unknown in zip(*answers.values(), strict=True):
         assert known.status_code == unknown.status_code
         assert {**known.json(), "detail": ""} == {**unknown.json(), "detail": ""}
@@ -98,7 +98,7 @@ async def test_known_and_unknown_addresses_are_told_the_same(
 
 async def test_an_address_is_one_however_it_is_typed(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
     typed = ["alice@example.com", "ALICE@example.com", "Alice@Example.COM", "alice@ｅxample.com", " alice@example.com"]
-    for number in range(MOST):
+    for number in range(MAX_FAILURES):
         form = {"email": typed[number % 4], "password": "wrong"}
         refused(await guest.post("/api/session", json=form), 401)
     for email in typed[:4]:
@@ -107,10 +107,10 @@ async def test_an_address_is_one_however_it_is_typed(alice: httpx.AsyncClient, g
 
 async def test_a_right_password_begins_the_count_anew(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
     for _ in range(3):
-        assert await guess_on(guest, MOST - 1) == [401] * (MOST - 1)
+        assert await guess_on(guest, MAX_FAILURES - 1) == [401] * (MAX_FAILURES - 1)
         await sign_in(guest, "Alice")
         guest.cookies.clear()
-    assert await guess_on(guest, MOST) == [401] * MOST
+    assert await guess_on(guest, MAX_FAILURES) == [401] * MAX_FAILURES
 
 
 async def test_others_are_not_locked_with_her(
@@ -122,7 +122,7 @@ async def test_others_are_not_locked_with_her(
 
 
 @pytest.mark.both_databases
-@pytest.mark.parametrize("right", [0, MOST // 2, AT_ONCE - 1])
+@pytest.mark.parametrize("right", [0, MAX_FAILURES // 2, AT_ONCE - 1])
 async def test_guesses_at_once_learn_no_more_than_one_after_the_other(
     alice: httpx.AsyncClient, site: Site, right: int
 ) -> None:
@@ -137,10 +137,10 @@ async def test_guesses_at_once_learn_no_more_than_one_after_the_other(
     codes = [answer.status_code for answer in answers]
     wrong = codes[:right] + codes[right + 1 :]
     assert set(wrong) <= {401, 429}
-    assert wrong.count(401) <= 2 * MOST, "ten, and again ten where the right one came among the first"
+    assert wrong.count(401) <= 2 * MAX_FAILURES, "ten, and again ten where the right one came among the first"
     if codes[right] != 200:
         assert codes[right] == 429
-        assert wrong.count(401) == MOST
+        assert wrong.count(401) == MAX_FAILURES
         async with site.client() as stranger:
             wait_told(await guess(stranger, PASSWORD))
 
@@ -173,7 +173,7 @@ async def test_a_right_guess_that_comes_after_the_lock_is_told_what_a_wrong_one_
     async with site.client() as other:
         right = asyncio.create_task(guess(other, PASSWORD))
         await slow_right_password.begun.wait()
-        assert await guess_on(guest) == [401] * MOST
+        assert await guess_on(guest) == [401] * MAX_FAILURES
         slow_right_password.let.set()
         wait_told(await right)
         assert await me(other) is None
@@ -186,7 +186,7 @@ async def test_so_is_one_with_a_stolen_cookie(
     async with site.client(cookies=alice.cookies) as thief, site.client(cookies=alice.cookies) as other_tab:
         right = asyncio.create_task(thief.post("/api/account/deletion", json=form))
         await slow_right_password.begun.wait()
-        for _ in range(MOST):
+        for _ in range(MAX_FAILURES):
             wrong = await other_tab.post("/api/account/deletion", json={**form, "current_password": "wrong"})
             refused(wrong, 422, "current_password")
         slow_right_password.let.set()
@@ -199,7 +199,7 @@ async def test_of_wrong_guesses_at_once_ten_are_told_so(alice: httpx.AsyncClient
     async with AsyncExitStack() as open_:
         clients = [await open_.enter_async_context(site.client()) for _ in range(AT_ONCE)]
         answers = await asyncio.gather(*(guess(client, f"wrong {n}") for n, client in enumerate(clients)))
-    assert sorted(answer.status_code for answer in answers) == [401] * MOST + [429] * (AT_ONCE - MOST)
+    assert sorted(answer.status_code for answer in answers) == [401] * MAX_FAILURES + [429] * (AT_ONCE - MAX_FAILURES)
     for answer in answers:
         if answer.status_code == 429:
             wait_told(answer)
@@ -211,7 +211,7 @@ async def test_of_wrong_guesses_at_once_ten_are_told_so(alice: httpx.AsyncClient
 async def test_a_lock_ends_by_itself(alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley) -> None:
     await guess_on(guest)
     wait_told(await guess(guest, PASSWORD))
-    await time_passes(served, FIRST)
+    await time_passes(served, FIRST_LOCK)
     await sign_in(guest, "Alice")
 
 
@@ -226,16 +226,16 @@ async def test_each_wrong_one_after_it_doubles_the_wait_up_to_an_hour(
         assert await guess_on(guest, 1) == [401], "one guess"
     for waited, minutes in zip(waits, (1, 2, 4, 8, 16, 32, 60, 60, 60), strict=True):
         assert minutes * 60 - 5 <= waited <= minutes * 60
-    assert timedelta(hours=1) == LONGEST
-    await time_passes(served, LONGEST)
+    assert timedelta(hours=1) == LONGEST_LOCK
+    await time_passes(served, LONGEST_LOCK)
     await sign_in(guest, "Alice")
 
 
 async def test_after_a_day_it_is_forgotten(alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley) -> None:
-    await guess_on(guest, MOST - 1)
-    await time_passes(served, FORGOTTEN + timedelta(minutes=1))
-    assert await guess_on(guest, MOST - 1) == [401] * (MOST - 1)
-    await time_passes(served, FORGOTTEN + timedelta(minutes=1))
+    await guess_on(guest, MAX_FAILURES - 1)
+    await time_passes(served, FAILURES_EXPIRE_AFTER + timedelta(minutes=1))
+    assert await guess_on(guest, MAX_FAILURES - 1) == [401] * (MAX_FAILURES - 1)
+    await time_passes(served, FAILURES_EXPIRE_AFTER + timedelta(minutes=1))
     await maintenance.once(served)
     assert (await counts_in(served))["failures"] == 0
 
@@ -266,8 +266,8 @@ async def test_her_own_slips_do_not_count_for_strangers_nor_theirs_for_her(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient
 ) -> None:
     await alice.delete("/api/session")
-    assert await guess_on(alice, MOST - 1) == [401] * (MOST - 1)
-    assert await guess_on(guest, MOST - 1) == [401] * (MOST - 1)
+    assert await guess_on(alice, MAX_FAILURES - 1) == [401] * (MAX_FAILURES - 1)
+    assert await guess_on(guest, MAX_FAILURES - 1) == [401] * (MAX_FAILURES - 1)
     await sign_in(alice, "Alice")
     assert await guess_on(guest, 1) == [401]
     wait_told(await guess(guest, PASSWORD))
@@ -278,11 +278,11 @@ async def test_a_device_that_guesses_too_often_is_a_stranger(
 ) -> None:
     """So that whoever steals a device cookie has ten guesses with it, and no more than anybody after that."""
     await alice.delete("/api/session")
-    assert await guess_on(alice, MOST) == [401] * MOST
+    assert await guess_on(alice, MAX_FAILURES) == [401] * MAX_FAILURES
     assert (await counts_in(served))["failures"] == 1
     await sign_in(guest, "Alice")  # strangers are not locked by it
     guest.cookies.clear()
-    assert await guess_on(alice, MOST) == [401] * MOST, "as a stranger, ten more"
+    assert await guess_on(alice, MAX_FAILURES) == [401] * MAX_FAILURES, "as a stranger, ten more"
     for client in (alice, guest):
         wait_told(await guess(client, PASSWORD))
 
@@ -313,7 +313,7 @@ async def test_a_new_password_makes_old_device_cookies_worthless(
 async def test_she_is_told_once_and_unlocks_it(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site, served: Parley
 ) -> None:
-    await guess_on(guest, MOST + 5)
+    await guess_on(guest, MAX_FAILURES + 5)
     token = token_in(await mail_to(served, "Alice", LOCKED), "unlock")
     assert await subjects(served, "Alice") == [LOCKED]
     assert (await guest.put("/api/unlocks", json={"token": token})).status_code == 204
@@ -332,7 +332,7 @@ async def test_between_two_locks_the_link_is_good_too(
     await end_lock(served)
     assert (await guest.put("/api/unlocks", json={"token": token})).status_code == 204
     guest.cookies.clear()
-    assert await guess_on(guest) == [401] * MOST
+    assert await guess_on(guest) == [401] * MAX_FAILURES
 
 
 async def test_once_she_is_in_the_link_is_no_good(
@@ -357,7 +357,7 @@ async def test_a_stolen_cookie_does_not_help_to_guess_the_password(
         ("PUT", "/api/account/email", {"email": "mallory@example.com"}),
     ]
     async with site.client(cookies=alice.cookies) as thief:
-        for number in range(MOST):
+        for number in range(MAX_FAILURES):
             method, path, form = calls[number % 3]
             form = {**form, "current_password": f"wrong {number}"}
             refused(await thief.request(method, path, json=form), 422, "current_password")
@@ -365,10 +365,10 @@ async def test_a_stolen_cookie_does_not_help_to_guess_the_password(
             wait_told(await thief.request(method, path, json={**form, "current_password": PASSWORD}))
         await sign_in(guest, "Alice")  # the owner is not locked out
         assert await subjects(served, "Alice") == []
-        await time_passes(served, FIRST)
+        await time_passes(served, FIRST_LOCK)
         form = {"password": NEW_PASSWORD, "current_password": "one more"}
         refused(await thief.put("/api/account/password", json=form), 422, "current_password")
-        assert wait_told(await thief.put("/api/account/password", json=form)) > FIRST.total_seconds()
+        assert wait_told(await thief.put("/api/account/password", json=form)) > FIRST_LOCK.total_seconds()
 
 
 @pytest.mark.both_databases
@@ -381,9 +381,9 @@ async def test_guesses_at_once_with_a_stolen_cookie_learn_no_more(alice: httpx.A
             for tab, password in zip(tabs, passwords, strict=True)
         ))  # fmt: skip
     codes = [answer.status_code for answer in answers]
-    assert codes.count(422) <= 2 * MOST
+    assert codes.count(422) <= 2 * MAX_FAILURES
     if codes[-1] == 429:
-        assert sorted(codes) == [422] * MOST + [429] * (AT_ONCE - MOST)
+        assert sorted(codes) == [422] * MAX_FAILURES + [429] * (AT_ONCE - MAX_FAILURES)
     else:
         assert codes[-1] == 200
 
@@ -409,7 +409,7 @@ async def test_two_servers_count_together(settings: Settings) -> None:
         one.client() as here,
         other.client() as there,
     ):
-        for number in range(MOST):
+        for number in range(MAX_FAILURES):
             refused(await guess((here, there)[number % 2]), 401)
         for client in (here, there):
             wait_told(await guess(client, PASSWORD))
@@ -423,7 +423,7 @@ async def test_before_the_address_is_confirmed_the_right_password_counts_as_a_wr
     async with serving(create_app(strict)) as site, site.client() as guest:
         form = {"email": email_of("Alice"), "username": "Alice", "password": PASSWORD}
         expected(await guest.post("/api/users", json=form), 202)
-        for _ in range(MOST):
+        for _ in range(MAX_FAILURES):
             refused(await guess(guest, PASSWORD), 401)
         wait_told(await guess(guest, PASSWORD))
 
@@ -436,8 +436,8 @@ async def test_without_limits_there_are_no_locks(settings: Settings) -> None:
         person(site, "Alice") as alice,
         site.client() as guest,
     ):
-        assert await guess_on(guest, 2 * MOST) == [401] * 2 * MOST
-        for number in range(2 * MOST):
+        assert await guess_on(guest, 2 * MAX_FAILURES) == [401] * 2 * MAX_FAILURES
+        for number in range(2 * MAX_FAILURES):
             form = {"email": "new@example.com", "current_password": f"wrong {number}"}
             refused(await alice.put("/api/account/email", json=form), 422, "current_password")
         await sign_in(guest, "Alice")
@@ -446,7 +446,7 @@ async def test_without_limits_there_are_no_locks(settings: Settings) -> None:
 
 async def test_a_new_account_is_not_locked_by_old_guesses_for_ever(guest: httpx.AsyncClient, site: Site) -> None:
     """Whoever guessed at an address before it had an account locks its strangers, and not who signs up."""
-    await guess_on(guest, MOST, "Carol")
+    await guess_on(guest, MAX_FAILURES, "Carol")
     async with site.client() as carol:
         await sign_up(carol, "Carol")
         await carol.delete("/api/session")

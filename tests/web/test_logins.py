@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from app import maintenance
 from app.accounts import logins
-from app.accounts.logins import ABSOLUTE, IDLE, NOTED_EVERY, Login
+from app.accounts.logins import ABSOLUTE_TIMEOUT, ACTIVITY_INTERVAL, IDLE_TIMEOUT, Login
 from app.accounts.user import User
 from tests.support.people import (
     ARTICLE,
@@ -243,7 +243,7 @@ async def test_what_has_ended_keeps_nothing_of_the_place(alice: httpx.AsyncClien
     assert (row.address, row.device, row.ended) == ("", "", "ended")
     async with served.database.transaction() as writing, writing.begin():
         await writing.execute(
-            update(Login).where(Login.id == row.id).values(deleted_at=row.created_at - logins.REMAINS)
+            update(Login).where(Login.id == row.id).values(deleted_at=row.created_at - logins.ENDED_LOGIN_RETENTION)
         )
     await maintenance.once(served)
     async with served.reading() as reading:
@@ -289,12 +289,12 @@ async def test_an_account_has_so_many_logins_and_no_more(
     alice: httpx.AsyncClient, site: Site, served: Parley, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one that was seen longest ago makes room."""
-    monkeypatch.setattr(logins, "MOST", 3)
+    monkeypatch.setattr(logins, "MAX_LOGINS", 3)
     async with AsyncExitStack() as open_:
         others = [await open_.enter_async_context(site.client()) for _ in range(4)]
         await sign_in(others[0], "Alice")
         await sign_in(others[1], "Alice")
-        await time_passes(served, 2 * NOTED_EVERY)
+        await time_passes(served, 2 * ACTIVITY_INTERVAL)
         await me(alice)  # the oldest, and in use
         await wait_until(lambda: _is_noted(alice, served), "her activity to be noted")
         async with listening(others[0], "Article/1") as stream:
@@ -317,7 +317,7 @@ async def _is_noted(client: httpx.AsyncClient, served: Parley) -> bool:
 def test_the_times_are_those_of_the_documents() -> None:
     days = {
         kind: [limits[remember] / timedelta(days=1) for remember in (False, True)]
-        for kind, limits in (("idle", IDLE), ("absolute", ABSOLUTE))
+        for kind, limits in (("idle", IDLE_TIMEOUT), ("absolute", ABSOLUTE_TIMEOUT))
     }
     assert days == {"idle": [1, 14], "absolute": [7, 30]}
 
@@ -327,7 +327,7 @@ async def test_a_login_that_nobody_uses_expires(guest: httpx.AsyncClient, served
     await sign_up(guest, "Carol")
     await sign_in(guest, "Carol", remember_me=remember)
     id_ = await current(guest)
-    await time_passes(served, IDLE[remember] - timedelta(minutes=1))
+    await time_passes(served, IDLE_TIMEOUT[remember] - timedelta(minutes=1))
     async with served.reading() as reading:
         viewer, _ = await logins.viewer_of(reading, UUID(id_))
     assert viewer.signed_in
@@ -342,17 +342,17 @@ async def test_a_login_that_nobody_uses_expires(guest: httpx.AsyncClient, served
 async def test_a_login_in_daily_use_ends_all_the_same(guest: httpx.AsyncClient, served: Parley, remember: bool) -> None:
     await sign_up(guest, "Carol")
     await sign_in(guest, "Carol", remember_me=remember)
-    step = IDLE[remember] - timedelta(hours=1)
+    step = IDLE_TIMEOUT[remember] - timedelta(hours=1)
     passed = timedelta()
-    while passed + step < ABSOLUTE[remember]:
+    while passed + step < ABSOLUTE_TIMEOUT[remember]:
         await time_passes(served, step)
         passed += step
         assert await me(guest) is not None, f"after {passed}"
         await wait_until(lambda: _is_noted(guest, served), "her activity to be noted")
     row = await row_of(served, await current(guest))
     assert row.expires_at
-    assert abs(row.expires_at - (row.created_at + ABSOLUTE[remember])) < timedelta(seconds=1)
-    await time_passes(served, ABSOLUTE[remember] - passed)
+    assert abs(row.expires_at - (row.created_at + ABSOLUTE_TIMEOUT[remember])) < timedelta(seconds=1)
+    await time_passes(served, ABSOLUTE_TIMEOUT[remember] - passed)
     assert await me(guest) is None
 
 
@@ -363,7 +363,7 @@ async def test_an_open_stream_is_no_activity_and_a_request_is(
     from app.main import create_app
 
     id_ = await current(alice)
-    await time_passes(served, 2 * NOTED_EVERY)
+    await time_passes(served, 2 * ACTIVITY_INTERVAL)
     before = await row_of(served, id_)
     quick = settings.model_copy(update={"heartbeat_seconds": 0.05})
     async with serving(create_app(quick)) as site, site.client(cookies=alice.cookies) as same_alice:
@@ -395,7 +395,7 @@ async def test_activity_is_noted_now_and_then_only(alice: httpx.AsyncClient, ser
         await me(alice)
     await served._work.drain(1)
     assert (await row_of(served, id_)).seen_at is None
-    await time_passes(served, NOTED_EVERY + timedelta(seconds=1))
+    await time_passes(served, ACTIVITY_INTERVAL + timedelta(seconds=1))
     await me(alice)
     noted = await wait_until(lambda: _seen_at(served, id_), "her activity to be noted")
     for _ in range(5):
@@ -412,7 +412,7 @@ async def test_noting_activity_moves_no_seq_and_wakes_nobody(alice: httpx.AsyncC
     topic = f"User/{(await me(alice) or {})['id']}"
     before = await seq_of(served, topic)
     id_ = await current(alice)
-    await time_passes(served, 2 * NOTED_EVERY)
+    await time_passes(served, 2 * ACTIVITY_INTERVAL)
     async with listening(alice, "Article/1") as stream:
         await stream.next()
         await me(alice)
@@ -425,7 +425,7 @@ async def test_noting_activity_moves_no_seq_and_wakes_nobody(alice: httpx.AsyncC
 async def test_expired_logins_streams_end(alice: httpx.AsyncClient, site: Site, served: Parley) -> None:
     async with site.client() as fresh, listening(alice, "Article/1") as stream:
         await stream.next()
-        await time_passes(served, IDLE[False])
+        await time_passes(served, IDLE_TIMEOUT[False])
         await sign_in(fresh, "Alice")
         async with listening(fresh, "Article/1") as going_on:
             await going_on.next()
@@ -443,7 +443,7 @@ async def test_a_login_from_before_there_were_times_goes_on(alice: httpx.AsyncCl
     id_ = await current(alice)
     async with served.database.transaction() as writing, writing.begin():
         await writing.execute(
-            update(Login).values(expires_at=None, seen_at=None, created_at=datetime.now(UTC) - NOTED_EVERY * 2)
+            update(Login).values(expires_at=None, seen_at=None, created_at=datetime.now(UTC) - ACTIVITY_INTERVAL * 2)
         )
     assert await me(alice) is not None
     assert len(await list_of(alice)) == 1

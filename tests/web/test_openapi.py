@@ -77,7 +77,7 @@ async def people(site: Site) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
 @pytest.fixture
 async def known(app: Starlette, people: dict[str, httpx.AsyncClient]) -> dict[str, list[str]]:
     """What there is to be found, which nobody would guess."""
-    await roles.give(app.state.parley, email_of("Alice"), Role.OWNER)
+    await roles.assign_role(app.state.parley, email_of("Alice"), Role.OWNER)
     comments = [await write(people[name], "Well, @Alice", commentable_id="1") for name in ("Alice", "Bob") * 3]
     inbox = (await people["Alice"].get("/api/notifications")).json()["notifications"]
     bob = await me(people["Bob"])
@@ -189,7 +189,7 @@ async def test_a_stale_change_is_answered_as_described(app: Starlette, people: d
 
 async def test_a_stream_says_what_is_described(app: Starlette, people: dict[str, httpx.AsyncClient]) -> None:
     alice, bob = people["Alice"], people["Bob"]
-    await roles.give(app.state.parley, email_of("Alice"), Role.OWNER)
+    await roles.assign_role(app.state.parley, email_of("Alice"), Role.OWNER)
     async with listening(alice, "Article/1", "Commentable/Article/1", cursor="lost", presence=1) as stream:
         await stream.until("reset")
         comment = await write(bob, "Well, @Alice")

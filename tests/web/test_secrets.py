@@ -23,7 +23,7 @@ from redis.asyncio import Redis
 from sqlalchemy import DateTime, Integer, Uuid, insert, inspect, select, text, update
 
 from app import database, logs
-from app.accounts.login_throttle import MOST, Failures
+from app.accounts.login_throttle import MAX_FAILURES, Failures
 from app.accounts.logins import Login
 from app.accounts.mailed_links import Purpose
 from app.accounts.user import Role, User
@@ -31,7 +31,7 @@ from app.database import Base, Instant
 from app.likes.likes import Like
 from app.live.topics import QUEUE
 from app.live.viewers import Viewer
-from app.mail.emails import write_letter
+from app.mail.emails import write_email
 from app.mail.mail_queue import DeadLetter, Kind, Mail
 from app.moderation.audit_log import Decision
 from app.moderation.reports import Report
@@ -442,7 +442,7 @@ async def link(served: Parley, kind: Kind, address: str, purpose: Purpose) -> st
     """The token in a mail that waits."""
     async with served.reading() as reading:
         mail = (await reading.scalars(select(Mail).where(Mail.kind == kind, Mail.address == address))).first()
-    letter = await write_letter(served, mail or Mail(kind=kind, address=address, user_id=None))
+    letter = await write_email(served, mail or Mail(kind=kind, address=address, user_id=None))
     assert letter
     return token_in(letter.text, purpose)
 
@@ -482,7 +482,7 @@ async def moderate(reader: httpx.AsyncClient) -> None:
 async def go_wrong(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
     """Whatever is wrong with it, or with us."""
     form = {"email": ALICE["email"], "password": WRONG}
-    for _ in range(MOST + 2):
+    for _ in range(MAX_FAILURES + 2):
         await guest.post("/api/session", json=form)
     await guest.post("/api/session", json={**form, "remember_me": WRONG})
     await guest.post("/api/users", json={**ALICE, "username": "Somebody"})

@@ -61,7 +61,7 @@ def no_postman(monkeypatch: pytest.MonkeyPatch) -> None:
     """Mail goes out in the background. Its statements would be counted with those of a request."""
     from app.mail import mailer
 
-    monkeypatch.setattr(mailer, "LOOK", 600)
+    monkeypatch.setattr(mailer, "POLL_SECONDS", 600)
 
 
 @pytest.fixture(autouse=True)

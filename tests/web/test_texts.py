@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.comments import markdown
-from app.comments.mentions import MOST_MENTIONS
+from app.comments.mentions import MAX_MENTIONS
 from tests.support.people import expected, person, sign_up, write
 
 if TYPE_CHECKING:
@@ -73,10 +73,10 @@ async def test_somebody_who_comes_later_is_not_marked_in_what_was_written_before
 
 
 async def test_beyond_the_limit_nobody_is_marked_and_nobody_notified(site: Site, alice: httpx.AsyncClient) -> None:
-    for number in range(MOST_MENTIONS + 1):
+    for number in range(MAX_MENTIONS + 1):
         async with person(site, f"person{number}"):
             pass
-    names = [f"@person{number}" for number in range(MOST_MENTIONS + 1)]
+    names = [f"@person{number}" for number in range(MAX_MENTIONS + 1)]
     comment = await write(alice, " ".join([*names, *names]))
     assert marked(comment) == [*names[:-1], *names[:-1]]
 

@@ -58,7 +58,7 @@ def render(text: str, names: Collection[str] = ()) -> Rendering:
     return _render(text, tuple(sorted(set(names))))
 
 
-async def render_aside(text: str, names: Collection[str] = ()) -> Rendering:
+async def render_in_thread(text: str, names: Collection[str] = ()) -> Rendering:
     """Like `render`, but a heavy text is rendered in a thread, so that it does not block the event loop."""
     if is_heavy(text):
         return await asyncio.to_thread(render, text, names)

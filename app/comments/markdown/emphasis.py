@@ -17,7 +17,7 @@ from functools import lru_cache
 from app.text.visible_text import is_written_without_spaces
 
 DEEPEST = 6  # levels of emphasis inside emphasis
-LONGEST_RUN = 3  # characters of one run (3)
+MAX_RUN_LENGTH = 3  # characters of one run (3)
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ def run_at(text: str, start: int, end: int) -> Run | None:
     marker, length = text[start], end - start
     before = text[start - 1] if start else "\n"
     after = text[end] if end < len(text) else "\n"
-    if length > LONGEST_RUN or (marker == "~" and length != 2) or (before.isdigit() and after.isdigit()):
+    if length > MAX_RUN_LENGTH or (marker == "~" and length != 2) or (before.isdigit() and after.isdigit()):
         return None
     (space_before, mark_before, loose_before), (space_after, mark_after, loose_after) = _kind(before), _kind(after)
     left = not space_after and (not mark_after or space_before or mark_before or loose_before)

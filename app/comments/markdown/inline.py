@@ -30,7 +30,7 @@ _TOKEN = re.compile(
 _BACKTICKS = re.compile("`+")
 _VANISHING = "*~`"  # (3)
 
-MOST_MARKERS = 1_500  # of one text; further markers are text, so that dense markup takes little time
+MAX_MARKERS = 1_500  # of one text; further markers are text, so that dense markup takes little time
 CHARACTERS_PER_MARKER = 64  # to search for the end of an address, in about the time that one marker takes
 
 
@@ -42,7 +42,7 @@ class Findings:
     words: list[str] = field(default_factory=list)
     mentioned: dict[str, None] = field(default_factory=dict)
     is_marked: bool = False  # whether any markup took effect
-    left: int = MOST_MARKERS  # markers that may still be parsed
+    left: int = MAX_MARKERS  # markers that may still be parsed
 
     def __post_init__(self) -> None:
         self.lengths = sorted({len(name) for name in self.names}, reverse=True)
@@ -99,25 +99,25 @@ class _Paragraph:
     def html(self) -> str:
         at = 0
         while self.findings.take() and (found := _TOKEN.search(self.text, at)):
-            self.say(self.text[at : found.start()])
+            self.add_text(self.text[at : found.start()])
             at = getattr(self, f"_{found.lastgroup}")(found.start(), found.end())
-        self.say(self.text[at:])
-        return self.joined(self.nodes)
+        self.add_text(self.text[at:])
+        return self.join(self.nodes)
 
-    def say(self, words: str) -> None:
+    def add_text(self, words: str) -> None:
         if words:
             self.nodes.append(as_typed(words))
             self.findings.words.append(words)
 
-    def hollow(self, text: str) -> None:
+    def add_hollow(self, text: str) -> None:
         """Add markup around nothing, as typed (2)."""
         self.nodes.append(as_typed(text))
 
-    def mark(self, node: Node) -> None:
+    def add_markup(self, node: Node) -> None:
         self.nodes.append(node)
         self.findings.is_marked = True
 
-    def joined(self, nodes: Sequence[Node], in_link: bool = False) -> str:
+    def join(self, nodes: Sequence[Node], in_link: bool = False) -> str:
         runs = [node for node in nodes if isinstance(node, Run)]
         emphasis.match_runs(runs)
         parts: list[str] = []
@@ -153,16 +153,16 @@ class _Paragraph:
     def _code(self, start: int, end: int) -> int:
         closing = self._closing_backticks(end - start, end)
         if closing < 0:
-            self.say(self.text[start:end])
+            self.add_text(self.text[start:end])
             return end
         after = closing + end - start
         content = self.text[end:closing].replace("\n", " ")
         if not shows_something(content):
-            self.hollow(self.text[start:after])
+            self.add_hollow(self.text[start:after])
             return after
         if content[0] == content[-1] == " ":
             content = content[1:-1]
-        self.mark(f"<code>{escape(content, quote=False)}</code>")
+        self.add_markup(f"<code>{escape(content, quote=False)}</code>")
         self.findings.words.append(content)
         return after
 
@@ -178,19 +178,19 @@ class _Paragraph:
     def _run(self, start: int, end: int) -> int:
         run = emphasis.run_at(self.text, start, end)
         if run is None:
-            self.say(self.text[start:end])
+            self.add_text(self.text[start:end])
         else:
             self.nodes.append(run)
         return end
 
     def _image(self, start: int, end: int) -> int:
         self._bracket(start, may_open=False)
-        self.say("![")
+        self.add_text("![")
         return end
 
     def _open(self, start: int, end: int) -> int:
         self._bracket(start, may_open=True)
-        self.say("[")
+        self.add_text("[")
         return end
 
     def _bracket(self, start: int, may_open: bool) -> None:
@@ -203,7 +203,7 @@ class _Paragraph:
         closing = self._closing_parenthesis(end) if may_open else -1
         url = self.text[end + 1 : closing].removeprefix("<").removesuffix(">") if closing > 0 else ""
         if opening is None or not is_link(url):
-            self.say("]")
+            self.add_text("]")
             return end
         self._wrap(opening, start, closing + 1, url)
         self.floor = len(self.brackets)
@@ -214,10 +214,10 @@ class _Paragraph:
         content = self.nodes[opening.node + 1 :]
         del self.nodes[opening.node :]
         if shows_something(self.text[opening.place + 1 : start]):
-            self.mark(_link(url, self.joined(content, in_link=True)))
+            self.add_markup(_link(url, self.join(content, in_link=True)))
         else:
             del self.findings.words[opening.word :]
-            self.hollow(self.text[opening.place : after])
+            self.add_hollow(self.text[opening.place : after])
 
     def _closing_parenthesis(self, at: int) -> int:
         if self.closings is None:
@@ -226,7 +226,7 @@ class _Paragraph:
 
     def _angle(self, start: int, end: int) -> int:
         if not (found := angled_at(self.text, start)):
-            self.say("<")
+            self.add_text("<")
             return end
         url, shown, after = found
         self._anchor(url, shown)
@@ -236,13 +236,13 @@ class _Paragraph:
         url, searched = bare_url_at(self.text, start)
         self.findings.left -= searched // CHARACTERS_PER_MARKER
         if not url:
-            self.say(self.text[start:end])
+            self.add_text(self.text[start:end])
             return end
         self._anchor(url, url)
         return start + len(url)
 
     def _anchor(self, url: str, shown: str) -> None:
-        self.mark(Anchor(url, shown))
+        self.add_markup(Anchor(url, shown))
         self.findings.words.append(shown)
 
     def _at(self, start: int, end: int) -> int:
@@ -250,20 +250,21 @@ class _Paragraph:
             for length in self.findings.lengths:
                 name = self.text[end : end + length]
                 if len(name) == length and name in self.findings.known and may_end(self.text, end + length):
-                    self.mark(f'<span class="mention">{escape(self.text[start : end + length], quote=False)}</span>')
+                    mention = escape(self.text[start : end + length], quote=False)
+                    self.add_markup(f'<span class="mention">{mention}</span>')
                     self.findings.mentioned[name] = None
                     self.findings.words.append(name)
                     return end + length
-        self.say(self.text[start:end])
+        self.add_text(self.text[start:end])
         return end
 
     def _escape(self, start: int, end: int) -> int:
         marker = self.text[end - 1]
         if marker in _VANISHING and self.occurrences[marker] > 1:
             self.findings.is_marked = True
-            self.say(marker)
+            self.add_text(marker)
         else:
-            self.say(self.text[start:end])
+            self.add_text(self.text[start:end])
         return end
 
 

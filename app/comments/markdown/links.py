@@ -12,13 +12,13 @@ import unicodedata
 
 from app.text.visible_text import is_written_without_spaces
 
-LONGEST_URL = 2_048  # characters; a longer one is text
+MAX_URL_LENGTH = 2_048  # characters; a longer one is text
 
-_BARE = re.compile(rf'(?ai:https?://|mailto:)[^\s<>"`]{{1,{LONGEST_URL}}}')
+_BARE = re.compile(rf'(?ai:https?://|mailto:)[^\s<>"`]{{1,{MAX_URL_LENGTH}}}')
 _WEB = re.compile(r"(?ai:https?://)(?:[^\W_]|\[[0-9A-Fa-f:.]+\])")
 _MAIL = re.compile(r"(?ai:mailto:)[^\s@/:]+@[^\W_][^\s@]*")
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
-_ANGLED = re.compile(rf"<([^\s<>]{{1,{LONGEST_URL}}})>")
+_ANGLED = re.compile(rf"<([^\s<>]{{1,{MAX_URL_LENGTH}}})>")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _HOST_END = re.compile(r"[/?#]|$")
 
@@ -28,7 +28,7 @@ _CLOSING = {")": "(", "]": "[", "}": "{"}
 
 def is_link(url: str) -> bool:
     """Whether `url` is a whole address that a link may lead to (1)."""
-    if len(url) > LONGEST_URL or any(character.isspace() or character in '<>"`' for character in url):
+    if len(url) > MAX_URL_LENGTH or any(character.isspace() or character in '<>"`' for character in url):
         return False
     return bool(_WEB.match(url) or _MAIL.fullmatch(url))
 

@@ -11,14 +11,14 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from app.accounts.user import LONGEST_USERNAME, MARKS, is_letter
+from app.accounts.user import MARKS, MAX_USERNAME_LENGTH, is_letter
 from app.text.visible_text import is_written_without_spaces
 
 AT = "@＠﹫"
-MOST_WINDOWS = 100  # signs in one text after which names are searched
-MOST_CANDIDATES = 1_000  # names that one text may mean
-LONGEST_MENTION = 2 * LONGEST_USERNAME  # characters as typed; composing letters makes fewer
-LONGEST_UNDERSCORES = 30  # characters of markup beside a mention
+MAX_WINDOWS = 100  # signs in one text after which names are searched
+MAX_CANDIDATES = 1_000  # names that one text may mean
+MAX_MENTION_LENGTH = 2 * MAX_USERNAME_LENGTH  # characters as typed; composing letters makes fewer
+MAX_UNDERSCORES = 30  # characters of markup beside a mention
 
 _SIGN = re.compile(f"[{AT}]")
 _JOINERS = frozenset("\u200c\u200d")  # inside words of Persian and Indian languages
@@ -30,20 +30,20 @@ def candidates(text: str) -> list[str]:
     windows: set[str] = set()
     found: dict[str, None] = {}
     for sign in _SIGN.finditer(text):
-        window = text[sign.end() : sign.end() + LONGEST_MENTION + 1]
+        window = text[sign.end() : sign.end() + MAX_MENTION_LENGTH + 1]
         if window in windows or not may_begin(text, sign.start()):
             continue
-        if len(windows) == MOST_WINDOWS or len(found) >= MOST_CANDIDATES:
+        if len(windows) == MAX_WINDOWS or len(found) >= MAX_CANDIDATES:
             break
         windows.add(window)
         found |= dict.fromkeys(text[sign.end() : end] for end in _ends(text, sign.end()))
-    return list(found)[:MOST_CANDIDATES]
+    return list(found)[:MAX_CANDIDATES]
 
 
 def _ends(text: str, start: int) -> Iterator[int]:
     """The indexes at which a name that starts here may end (2) (3)."""
     marks = 1
-    for at in range(start, min(len(text), start + LONGEST_MENTION)):
+    for at in range(start, min(len(text), start + MAX_MENTION_LENGTH)):
         if is_letter(text[at]):
             marks = 0
             if may_end(text, at + 1):
@@ -57,7 +57,7 @@ def _ends(text: str, start: int) -> Iterator[int]:
 def may_begin(text: str, at: int) -> bool:
     """Whether the sign at `at` may begin a mention (1)."""
     start = at
-    while start and text[start - 1] == "_" and at - start < LONGEST_UNDERSCORES:
+    while start and text[start - 1] == "_" and at - start < MAX_UNDERSCORES:
         start -= 1
     if start == 0:
         return True
@@ -74,7 +74,7 @@ def may_begin(text: str, at: int) -> bool:
 def may_end(text: str, end: int) -> bool:
     """Whether a name may end before `end` (1) (2)."""
     after = end
-    while after < len(text) and text[after] == "_" and after - end < LONGEST_UNDERSCORES:
+    while after < len(text) and text[after] == "_" and after - end < MAX_UNDERSCORES:
         after += 1
     if after == len(text):
         return True

@@ -1,7 +1,7 @@
 // Functions that complete a name after an `@` in a text. The server decides whether an `@` begins a mention when it renders
 // the text; these rules only offer names.
 
-const MAX_LENGTH = 30; // characters of a name, as `LONGEST_USERNAME` on the server
+const MAX_LENGTH = 30; // characters of a name, as `MAX_USERNAME_LENGTH` on the server
 const RECENT = 3 * MAX_LENGTH; // characters before the caret that are searched
 const SIGNS = "@＠﹫";
 // Scripts that have no space between words, or between a preposition and the next word.
