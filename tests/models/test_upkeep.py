@@ -82,7 +82,7 @@ async def test_it_goes_on_after_a_failure(
         times.append(1)
         raise error
 
-    monkeypatch.setattr(maintenance, "EVERY", 0.01)
+    monkeypatch.setattr(maintenance, "INTERVAL_SECONDS", 0.01)
     monkeypatch.setattr(maintenance, "once", failing)
     keeping = asyncio.create_task(maintenance.run_maintenance(parley))
     await wait_until(lambda: len(times) >= 3, "the third time")
@@ -93,7 +93,7 @@ async def test_it_goes_on_after_a_failure(
 
 
 async def test_the_app_does_it(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maintenance, "EVERY", 0.05)
+    monkeypatch.setattr(maintenance, "INTERVAL_SECONDS", 0.05)
     async with serving(create_app(settings)) as site, person(site, "alice") as alice:
         parley: Parley = site.server.config.app.state.parley
         async with listening(alice, "Article/1") as stream:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from app.accounts.mailed_links import Purpose
-from app.mail.mail_queue import Mail, kept
+from app.mail.mail_queue import Mail, list_sent
 from tests.support.people import email_of
 from tests.support.waiting import wait_until
 
@@ -22,7 +22,7 @@ async def mail_to(parley: Parley, name: str, subject: str, nth: int = 1) -> str:
 
     async def found() -> Any:
         async with parley.reading() as reading:
-            mails = await kept(reading)
+            mails = await list_sent(reading)
         texts = [mail.text for mail in mails[::-1] if (mail.address, mail.subject) == (address, subject)]
         return texts[nth - 1] if len(texts) >= nth else None
 
@@ -44,7 +44,7 @@ async def subjects(parley: Parley, name: str) -> list[str]:
     address = name if "@" in name else email_of(name)
     await all_is_sent(parley)
     async with parley.reading() as reading:
-        return [str(mail.subject) for mail in (await kept(reading))[::-1] if mail.address == address]
+        return [str(mail.subject) for mail in (await list_sent(reading))[::-1] if mail.address == address]
 
 
 def token_in(text: str, purpose: Purpose | str) -> str:

@@ -43,7 +43,7 @@ pytestmark = pytest.mark.sqlite_only  # recipients do not depend on the database
 @pytest.fixture(autouse=True)
 def many_may_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same is asked many times here; counted as ever, and never in the way."""
-    monkeypatch.setattr(login_throttle, "MOST", 1_000)
+    monkeypatch.setattr(login_throttle, "MAX_FAILURES", 1_000)
     monkeypatch.setattr(rate_limits, "MAIL", replace(rate_limits.MAIL, by_account=parse("1000 per hour")))
 
 
@@ -142,7 +142,7 @@ async def test_signing_in_before_the_address_is_confirmed(strict_site: Site, wor
 async def test_signing_in_while_it_is_locked(
     site: Site, served: Parley, work: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(login_throttle, "MOST", 1)
+    monkeypatch.setattr(login_throttle, "MAX_FAILURES", 1)
     async with person(site, "Alice"), served.database.transaction() as writing, writing.begin():
         for name in ("Alice", "Nobody"):
             await login_throttle.count_failure(writing, login_throttle.key_of("address", email_of(name)))
