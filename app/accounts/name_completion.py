@@ -36,9 +36,9 @@ def _of(viewer: Viewer, prefix: str) -> Select[UUID, str]:
     keys = [User.username_key.startswith(form, autoescape=True) for form in {key, key.replace("_", " ")}]
     begins = or_(*keys, User.username.istartswith(prefix, autoescape=True))
     has_name = ~User.username_key.startswith(UNCLAIMED_KEY_PREFIX)
-    stands = User.deleted_at.is_(None), User.blocked_at.is_(None), User.id != viewer.user_id, has_name
+    is_active = User.deleted_at.is_(None), User.blocked_at.is_(None), User.id != viewer.user_id, has_name
     order = func.length(User.username_key), User.username_key
-    return select(User.id, User.username).where(begins, *stands).order_by(*order).limit(MAX_NAMES)
+    return select(User.id, User.username).where(begins, *is_active).order_by(*order).limit(MAX_NAMES)
 
 
 def _authors(topic: Topic) -> Select[UUID]:

@@ -31,7 +31,7 @@ from app.notifications import notifications
 
 MAX_BODY_LENGTH = 10_000  # characters
 BATCH = 200  # comments in one transaction, when many are written at once
-DEEPEST = 4  # levels of replies that are drawn; a deeper reply is drawn at the last level
+MAX_DEPTH = 4  # levels of replies that are drawn; a deeper reply is drawn at the last level
 
 # Returns whether the object still has the version that the client's `If-Match` names.
 Matches = Callable[[Live], bool]
@@ -40,7 +40,7 @@ Matches = Callable[[Live], bool]
 class Path(TypeDecorator[list[str]]):
     """A few ids, stored with spaces between them."""
 
-    impl = String(DEEPEST * 37)
+    impl = String(MAX_DEPTH * 37)
     cache_ok = True
 
     def process_bind_param(self, value: list[str] | None, dialect: Dialect) -> str:
@@ -96,7 +96,7 @@ class Comment(Live, Base):
     likes_seq: Mapped[int | None] = mapped_column(BigInteger)
     whole_seq: Mapped[int | None] = mapped_column(BigInteger)
     parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("comments.id"))
-    # The ids of the comments above it, from the top down, at most `DEEPEST`.
+    # The ids of the comments above it, from the top down, at most `MAX_DEPTH`.
     path: Mapped[list[str]] = mapped_column(Path, default=list, server_default=text("''"))
     hidden_at: Mapped[datetime | None] = mapped_column(Instant)  # by a moderator
     removed_by: Mapped[str | None] = mapped_column(String(10))  # a Remover, on tombstones; None: the author
@@ -140,9 +140,9 @@ class Comment(Live, Base):
     def write(self, body: str, rendering: Rendering) -> None:
         """Set the text and its rendering."""
         self.body = body
-        self.take(rendering)
+        self.store_rendering(rendering)
 
-    def take(self, rendering: Rendering) -> None:
+    def store_rendering(self, rendering: Rendering) -> None:
         """Store the rendering of the text."""
         self.html, self.html_key = rendering.html, markdown.key(self.body)
         self.mentioned = list(rendering.mentioned)
@@ -409,4 +409,4 @@ async def _path_below(write: Write, author: Viewer, parent_id: UUID | None, topi
     parent = await write.get(Comment, parent_id)
     if parent is None or parent.topic != str(topic) or not is_there_for(author, parent):
         raise Invalid("parent_id", "This comment no longer exists.")
-    return [*parent.path, str(parent.id)][:DEEPEST]
+    return [*parent.path, str(parent.id)][:MAX_DEPTH]

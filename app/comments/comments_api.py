@@ -69,7 +69,7 @@ async def index(request: Request) -> Response:
     """A page of a commentable's comments, by default the newest, with the cursor to stream from."""
     topic = commentable_from(request)
     where = window_from(request)
-    limit = query_int(request, "limit", threads.PAGE, 1, threads.LARGEST_PAGE) or threads.PAGE
+    limit = query_int(request, "limit", threads.PAGE, 1, threads.MAX_PAGE_SIZE) or threads.PAGE
     viewer = await current_viewer(request)
     async with parley_of(request).reading() as reading:
         page = await threads.page(reading, viewer, topic, limit=limit, **where)

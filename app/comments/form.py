@@ -87,11 +87,11 @@ def fields(unsent: Unsent) -> dict[str, Any]:
         "form_id": unsent.form_id or uuid4(),
         "text": unsent.text,
         "longest": MAX_BODY_LENGTH,
-        "problem": unsent.problem and said(unsent.problem),
+        "problem": unsent.problem and error_text(unsent.problem),
     }
 
 
-def said(problem: Problem) -> str:
+def error_text(problem: Problem) -> str:
     """The problem in words for a person, without the names of fields."""
     return " ".join(detail for _, detail in problem.errors) or str(problem)
 

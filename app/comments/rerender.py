@@ -57,7 +57,7 @@ async def _change(parley: Parley, comment: Comment, rendering: Rendering) -> Non
     async with parley.writing(Topic.parse(comment.topic)) as write:
         row = await write.get(Comment, comment.id)
         if row and row.body == comment.body and row.html_key != markdown.key(row.body):
-            row.take(rendering)
+            row.store_rendering(rendering)
             write.update(row)
 
 

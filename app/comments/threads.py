@@ -25,7 +25,7 @@ from app.live.viewers import Viewer
 from app.live.write.sequences import read_heads
 
 PAGE = 50  # comments
-LARGEST_PAGE = 100
+MAX_PAGE_SIZE = 100
 
 Counters = tuple[str, Mapping[Topic, int]]  # the epoch, and the head of each topic
 

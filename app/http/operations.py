@@ -229,7 +229,7 @@ OPERATIONS: Mapping[Endpoint, Operation] = {
             Parameter("before", SEQ, "Those created before this seq."),
             Parameter("after", {**SEQ, "minimum": 0}, "Those created after this seq."),
             Parameter("around", {"type": "string", "format": "uuid"}, "Those around this comment, or where it was."),
-            limit(threads.PAGE, threads.LARGEST_PAGE),
+            limit(threads.PAGE, threads.MAX_PAGE_SIZE),
         ],
         refuses=[404, 422],
     ),
@@ -277,7 +277,7 @@ OPERATIONS: Mapping[Endpoint, Operation] = {
     # -- notifications
     notifications_api.index: Operation(
         "One's inbox", {200: schemas.Notifications},
-        parameters=paged(inbox.PAGE, inbox.LARGEST_PAGE), signs_in=True, refuses=[422],
+        parameters=paged(inbox.PAGE, inbox.MAX_PAGE_SIZE), signs_in=True, refuses=[422],
     ),
     notifications_api.patch: Operation(
         "Mark one as read, or as unread", {200: schemas.Notification},
@@ -330,11 +330,11 @@ OPERATIONS: Mapping[Endpoint, Operation] = {
     ),
     moderation_api.index_reports: Operation(
         "Reports that are open", {200: schemas.Reports}, "For moderators.",
-        parameters=paged(moderation_queue.PAGE, moderation_queue.LARGEST_PAGE), signs_in=True, refuses=[403, 422],
+        parameters=paged(moderation_queue.PAGE, moderation_queue.MAX_PAGE_SIZE), signs_in=True, refuses=[403, 422],
     ),
     moderation_api.index_decisions: Operation(
         "What moderators did", {200: schemas.Decisions}, "For moderators.",
-        parameters=paged(moderation_queue.PAGE, moderation_queue.LARGEST_PAGE), signs_in=True, refuses=[403, 422],
+        parameters=paged(moderation_queue.PAGE, moderation_queue.MAX_PAGE_SIZE), signs_in=True, refuses=[403, 422],
     ),
     # -- beside
     streams.show: Operation(

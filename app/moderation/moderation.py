@@ -201,14 +201,14 @@ async def clean_up_account(parley: Parley, user_id: UUID) -> None:
 
     Reports of its deleted comments are settled. Runs in batches, and may run again.
     """
-    while await _left(parley, user_id):
+    while await _is_any_left(parley, user_id):
         async with parley.writing(QUEUE) as write:
-            for report in (await write.session.scalars(_pointless(user_id).limit(BATCH))).all():
+            for report in (await write.session.scalars(_obsolete_reports(user_id).limit(BATCH))).all():
                 write.destroy(report)
-            for report in (await write.session.scalars(_reported(user_id).limit(BATCH))).all():
+            for report in (await write.session.scalars(_reports_with_name(user_id).limit(BATCH))).all():
                 report.username = DELETED
                 write.update(report)
-            for decision in (await write.session.scalars(_decided(user_id).limit(BATCH))).all():
+            for decision in (await write.session.scalars(_decisions_with_name(user_id).limit(BATCH))).all():
                 if decision.user_id == user_id:
                     decision.username = DELETED
                 if decision.person_id == user_id:
@@ -216,25 +216,25 @@ async def clean_up_account(parley: Parley, user_id: UUID) -> None:
                 write.update(decision)
 
 
-async def _left(parley: Parley, user_id: UUID) -> bool:
+async def _is_any_left(parley: Parley, user_id: UUID) -> bool:
     async with parley.reading() as reading:
-        for query in (_pointless(user_id), _reported(user_id), _decided(user_id)):
+        for query in (_obsolete_reports(user_id), _reports_with_name(user_id), _decisions_with_name(user_id)):
             if await reading.scalar(query.limit(1)):
                 return True
     return False
 
 
-def _pointless(user_id: UUID) -> Select[Report]:
-    gone = select(Comment.id).where(Comment.user_id == user_id, Comment.deleted_at.is_not(None))
-    return select(Report).where(Report.comment_id.in_(gone), Report.deleted_at.is_(None)).order_by(Report.seq)
+def _obsolete_reports(user_id: UUID) -> Select[Report]:
+    deleted = select(Comment.id).where(Comment.user_id == user_id, Comment.deleted_at.is_not(None))
+    return select(Report).where(Report.comment_id.in_(deleted), Report.deleted_at.is_(None)).order_by(Report.seq)
 
 
-def _reported(user_id: UUID) -> Select[Report]:
+def _reports_with_name(user_id: UUID) -> Select[Report]:
     theirs = (Report.user_id == user_id, Report.deleted_at.is_(None), Report.username != DELETED)
     return select(Report).where(*theirs).order_by(Report.seq)
 
 
-def _decided(user_id: UUID) -> Select[Decision]:
+def _decisions_with_name(user_id: UUID) -> Select[Decision]:
     by_them = (Decision.user_id == user_id) & (Decision.username != DELETED)
     about_them = (Decision.person_id == user_id) & (Decision.person_name != DELETED)
     return select(Decision).where(or_(by_them, about_them)).order_by(Decision.seq)

@@ -142,7 +142,7 @@ async def _page(request: Request, model: type[moderation_queue.Row]) -> Page[mod
     await _require_moderator(request)
     before = query_int(request, "before", None, 1, MAX_SEQ)
     limit = (
-        query_int(request, "limit", moderation_queue.PAGE, 1, moderation_queue.LARGEST_PAGE) or moderation_queue.PAGE
+        query_int(request, "limit", moderation_queue.PAGE, 1, moderation_queue.MAX_PAGE_SIZE) or moderation_queue.PAGE
     )
     async with parley_of(request).reading() as reading:
         return await moderation_queue.page(reading, model, before, limit)

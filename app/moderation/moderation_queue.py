@@ -16,7 +16,7 @@ from app.moderation.audit_log import Decision
 from app.moderation.reports import Report
 
 PAGE = 50  # rows
-LARGEST_PAGE = 100
+MAX_PAGE_SIZE = 100
 
 Row = TypeVar("Row", Report, Decision)
 

@@ -22,7 +22,7 @@ from app.live.write.transaction import owned
 from app.notifications.notifications import Notification
 
 PAGE = 50  # notifications
-LARGEST_PAGE = 100
+MAX_PAGE_SIZE = 100
 BATCH = 200  # notifications that are marked in one transaction
 NEWEST = 10  # notifications that other pages contain
 

@@ -33,7 +33,7 @@ async def index(request: Request) -> Response:
     """The viewer's newest notifications, or those before `before`, with the cursor to stream from."""
     viewer = await require_sign_in(request)
     before = query_int(request, "before", None, 1, MAX_SEQ)
-    limit = query_int(request, "limit", inbox.PAGE, 1, inbox.LARGEST_PAGE) or inbox.PAGE
+    limit = query_int(request, "limit", inbox.PAGE, 1, inbox.MAX_PAGE_SIZE) or inbox.PAGE
     async with parley_of(request).reading() as reading:
         return answer(snapshot(await inbox.page(reading, viewer, before, limit)))
 

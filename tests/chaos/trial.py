@@ -12,7 +12,7 @@ from uuid import UUID
 
 import httpx
 
-from app.comments.threads import LARGEST_PAGE
+from app.comments.threads import MAX_PAGE_SIZE
 from app.live.topics import Topic
 from tests.chaos import readers as habits
 from tests.chaos import verdict
@@ -179,7 +179,7 @@ async def _until_level(readers: Sequence[Reader], heads: Any, seconds: float) ->
 async def fresh_snapshot(url: str, cookies: httpx.Cookies | None, topic: str) -> Rows:
     """All comments of a topic, page by page, as nobody who was there before has them."""
     type_, id_ = topic.split("/")
-    query: dict[str, Any] = {"commentable_type": type_, "commentable_id": id_, "limit": LARGEST_PAGE}
+    query: dict[str, Any] = {"commentable_type": type_, "commentable_id": id_, "limit": MAX_PAGE_SIZE}
     rows: Rows = {}
     async with browser(url, cookies=cookies, timeout=20) as client:
         while True:

@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.accounts import accounts
 from app.accounts.user import DELETED
 from app.comments import comments
-from app.comments.comments import DEEPEST, Comment
+from app.comments.comments import MAX_DEPTH, Comment
 from app.database import Database
 from app.errors import SignInFirst
 from app.likes import likes
@@ -151,7 +151,7 @@ class World:
             return Note(id=uuid4(), topic=str(self.topic), user_id=writer.user_id, text="a note", hidden=False)
         now = datetime.now(UTC)
         parent = await self._parent(write)
-        path = [*parent.path, str(parent.id)][:DEEPEST] if parent else []
+        path = [*parent.path, str(parent.id)][:MAX_DEPTH] if parent else []
         return Comment(
             id=uuid4(), topic=str(self.topic), user_id=writer.user_id, username=writer.username, body="a comment",
             likes_count=0, parent_id=parent and parent.id, path=path, created_at=now, updated_at=now,

@@ -3,7 +3,7 @@
 1. A line after a quote or a list belongs to it only if it has the marker or the indentation. There is no lazy
    continuation.
 2. Lists show the numbers that were typed. `1986.` and `1)` are text, and so is a line of markers alone: `* * *`.
-3. Nesting ends at `DEEPEST`: markers below that level are text.
+3. Nesting ends at `MAX_DEPTH`: markers below that level are text.
 4. Code begins and ends with a fence. A fence that is never closed is text.
 5. Headings, rules, tables, definitions, and indentation are text: comments are chat.
 """
@@ -17,7 +17,7 @@ from html import escape
 from app.comments.markdown.inline import Findings, as_typed, inline
 from app.text.visible_text import shows_something
 
-DEEPEST = 6  # nested levels of quotes and lists
+MAX_DEPTH = 6  # nested levels of quotes and lists
 INSET = 2  # columns of indentation with which a line belongs to an item
 TAB_COLUMNS = 4
 
@@ -74,7 +74,7 @@ class _Blocks:
         if not line.strip():
             self._close()
             return at + 1
-        if self.level < DEEPEST and line.lstrip()[0] in _BEGINNINGS and self.findings.take():  # (3)
+        if self.level < MAX_DEPTH and line.lstrip()[0] in _BEGINNINGS and self.findings.take():  # (3)
             after = self._fence(at) or self._quote(at) or self._list(at)
             if after:
                 return after

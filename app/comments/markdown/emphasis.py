@@ -5,7 +5,7 @@ chat:
 
 1. A single `*` inside a word, and any run between two digits, is text: `a*b*c`, `2**3**4`.
 2. Characters of scripts without spaces count as space: `**重要。**です` is strong, though no space follows.
-3. Runs of more than three characters are text, and so is emphasis that is nested deeper than `DEEPEST`.
+3. Runs of more than three characters are text, and so is emphasis that is nested deeper than `MAX_DEPTH`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from functools import lru_cache
 
 from app.text.visible_text import is_written_without_spaces
 
-DEEPEST = 6  # levels of emphasis inside emphasis
+MAX_DEPTH = 6  # levels of emphasis inside emphasis
 MAX_RUN_LENGTH = 3  # characters of one run (3)
 
 

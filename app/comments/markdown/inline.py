@@ -142,7 +142,7 @@ class _Paragraph:
             depth -= not pair.is_text
         parts.append(run.marker * run.left)
         for pair in reversed(run.opens):
-            pair.is_text = depth >= emphasis.DEEPEST
+            pair.is_text = depth >= emphasis.MAX_DEPTH
             parts.append(pair.marker if pair.is_text else f"<{pair.tag}>")
             depth += not pair.is_text
         self.findings.is_marked = True
