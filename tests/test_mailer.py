@@ -1,4 +1,4 @@
-"""The postman, before a real mail server that refuses, hangs and hangs up. Every mail is sent, and sent once."""
+"""The mailer, before a real mail server that refuses, hangs and hangs up. Every mail is sent, and sent once."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def production(settings: Settings, server: MailServer) -> Settings:
 
 @pytest.fixture
 async def office(production: Settings) -> AsyncIterator[Parley]:
-    """Parley in production; the postman goes when the test says so."""
+    """Parley in production; the mailer goes when the test says so."""
     async with process(production) as office:
         yield office
 
@@ -318,7 +318,7 @@ async def test_nobody_waits_for_a_mail_server_that_hangs(production: Settings, s
     async with serving(create_app(production)) as site, site.client() as alice:
         parley: Parley = site.server.config.app.state.parley
         await send(parley, Kind.DELETED)
-        await wait_until(lambda: step in server.asked, "the postman to hang")
+        await wait_until(lambda: step in server.asked, "the mailer to hang")
         form = {"email": "alice@example.com", "username": "alice", "password": PASSWORD}
         assert (await alice.post("/api/users", json=form)).status_code == 202
         for link in ("resets", "confirmations", "unlocks"):
@@ -480,7 +480,7 @@ async def test_forty_bad_addresses_do_not_delay_an_honest_mail(
     office: Parley, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The rows are from a release that accepted such addresses. Nobody gets these mails, and none is retried."""
-    monkeypatch.setattr(mailer, "POLL_SECONDS", 3_600.0)  # a failure that makes the postman wait makes this test fail
+    monkeypatch.setattr(mailer, "POLL_SECONDS", 3_600.0)  # a failure that makes the mailer wait makes this test fail
     alice = await alice_has_an_account(office)
     async with office.database.transaction() as writing, writing.begin():
         for number in range(40):
@@ -761,4 +761,4 @@ async def test_the_end_does_not_wait_for_a_mail_server_that_hangs(
     server.hang("EHLO")
     async with serving(create_app(production)) as site:
         await send(site.server.config.app.state.parley, Kind.DELETED)
-        await wait_until(lambda: server.asked, "the postman to hang")
+        await wait_until(lambda: server.asked, "the mailer to hang")
