@@ -143,7 +143,7 @@ async def sign_in(
         await reauthentication.refuse_locked(parley, write.session, key, user)  # after guesses meanwhile
         current = await write.get(User, user.id)
         if current is None or current.password_hash != user.password_hash:
-            return None  # the password was changed or the account deleted meanwhile
+            return None  # another request has changed the password or deleted the account
         await login_throttle.clear_failures(write.session, key)
         current.track_sign_in(browser.address)
         login = await open_login(write, current, remember, browser)
