@@ -1,4 +1,4 @@
-"""The composition root: `create_app(settings)` joins routes, guards and Parley. `app` is what uvicorn serves."""
+"""The composition root: `create_app(settings)` joins routes, middleware and Parley. uvicorn serves `app`."""
 
 from __future__ import annotations
 
@@ -16,17 +16,15 @@ from app.accounts import accounts_api, logins_api, mailed_links_api, users_api
 from app.commentables import commentables_api
 from app.comments import comments_api
 from app.http import health, metrics, openapi
-from app.http.middleware.guard import (
-    NearestForwardedMiddleware,
-    OptionalSlash,
-    RefuseCrossSite,
-    Rooted,
-    ShareWithListed,
-    TakeTurns,
-)
+from app.http.middleware.cors import ListedOriginsCORSMiddleware
+from app.http.middleware.csrf import CSRFMiddleware
+from app.http.middleware.forwarded import NearestForwardedMiddleware
 from app.http.middleware.host_names import RefuseUnknownHostsMiddleware
 from app.http.middleware.paths import RefuseAmbiguousPathsMiddleware
-from app.http.middleware.request_log import Access, Requests
+from app.http.middleware.request_log import RequestLogMiddleware, Requests
+from app.http.middleware.root_path import RootPathStarlette
+from app.http.middleware.stream_pacing import StreamPacingMiddleware
+from app.http.middleware.trailing_slash import TrailingSlashMiddleware
 from app.http.problems import HANDLERS, on_refusal
 from app.http.rate_limits import LimitReadsMiddleware, Limits
 from app.http.routes import resource
@@ -88,15 +86,17 @@ API = [
 ]
 
 
-# Objects more than were freed until the young are collected; how often that, until the others are. Python's own is 700.
-COLLECTIONS = (10_000, 10, 50)
+# Thresholds of the garbage collector's three generations. Python's own first threshold is 700.
+GC_THRESHOLDS = (10_000, 10, 50)
 
 
-def collect_rarely() -> None:
-    """A collection of all looks at every object. With ten thousand streams that takes a second, in which nothing else
-    happens, to find a hundred; and while they come it would be done a dozen times. It is the process's, and stays so.
+def raise_gc_thresholds() -> None:
+    """Collect garbage less often, in the whole process, for as long as it runs.
+
+    A full collection visits every object. With ten thousand streams it blocks the event loop for a second and frees
+    about a hundred objects. With Python's thresholds it would run a dozen times while those streams open.
     """
-    gc.set_threshold(*COLLECTIONS)
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) -> Starlette:
@@ -112,7 +112,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         forget_shutdown()
-        collect_rarely()
+        raise_gc_thresholds()
         templates.compile_all()
         async with parley, limits, background, watched or nullcontext():
             if not await demo.refuse_accounts_at_start(parley):
@@ -122,7 +122,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
             background.start(run_maintenance(parley))
             yield
 
-    app = Rooted(
+    app = RootPathStarlette(
         settings.root_path,
         routes=[
             Route("/", pages.front),
@@ -150,11 +150,11 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
         ],
         middleware=[
             *([Middleware(NearestForwardedMiddleware, settings)] if settings.trusts_every_proxy else []),
-            Middleware(OptionalSlash),
-            Middleware(TakeTurns, lambda scope: parley.feeds.pacing.wait_turn(limits.turn_of(scope))),
-            Middleware(Access, requests),
-            Middleware(ShareWithListed, settings.allowed_origins),
-            Middleware(RefuseCrossSite, settings.allowed_origins),
+            Middleware(TrailingSlashMiddleware),
+            Middleware(StreamPacingMiddleware, lambda scope: parley.feeds.pacing.wait_turn(limits.turn_of(scope))),
+            Middleware(RequestLogMiddleware, requests),
+            Middleware(ListedOriginsCORSMiddleware, settings.allowed_origins),
+            Middleware(CSRFMiddleware, settings.allowed_origins),
             Middleware(RefuseUnknownHostsMiddleware, settings),
             Middleware(RefuseAmbiguousPathsMiddleware, settings.root_path),
             Middleware(LimitReadsMiddleware, limits, on_refusal),
@@ -162,7 +162,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )
-    app.router.redirect_slashes = False  # OptionalSlash has seen to them
+    app.router.redirect_slashes = False  # TrailingSlashMiddleware removes the slash
     app.state.parley = parley
     app.state.limits = limits
     app.state.admission = admission
@@ -171,7 +171,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
     app.state.front_end = front_end
     app.state.guest_pages = GuestPages()
     app.state.documents = {}
-    app.state.openapi = cache(lambda: openapi.describe(app.routes, settings, models))  # few ask
+    app.state.openapi = cache(lambda: openapi.describe(app.routes, settings, models))  # built on the first request
     return app
 
 

@@ -33,7 +33,7 @@ from typing import Any
 from sse_starlette.sse import AppStatus, EventSourceResponse, SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
-from app.http.middleware.guard import SERVERS
+from app.http.middleware.root_path import SERVER_SEND
 from app.live.stream.session import Session
 
 FAREWELLS = 2_000  # a second (4), and sooner where they would take more than
@@ -98,7 +98,7 @@ class PushResponse(EventSourceResponse):
             await super().__call__(scope, receive, send)
             return
         _give_up_in_time(receive)
-        self._outlet.open(scope.get(SERVERS, send))
+        self._outlet.open(scope.get(SERVER_SEND, send))
         listening = asyncio.create_task(self._listen_for_disconnect(receive))
         try:
             async with asyncio.timeout(None) as self._limit:

@@ -19,7 +19,7 @@ from app.comments.comments_api import snapshot, window_from
 from app.comments.form import NOTHING_UNSENT, Unsent
 from app.database import Reading
 from app.demo import ARTICLES, Article
-from app.http.middleware.guard import is_listed
+from app.http.middleware.csrf import is_listed
 from app.http.middleware.host_names import is_unregistrable, name_in
 from app.http.problems import Problem
 from app.http.responses import answer

@@ -9,7 +9,7 @@ import pytest
 from limits import parse
 
 from app.http import rate_limits
-from app.http.middleware.guard import TakeTurns
+from app.http.middleware.stream_pacing import StreamPacingMiddleware
 from tests.support.front_end import static
 from tests.support.people import ARTICLE, sign_up
 from tests.web.database import counts_in
@@ -228,6 +228,6 @@ async def test_who_opens_a_stream_waits_for_a_turn_and_others_do_not() -> None:
         turns.append("taken")
 
     for path in ("/streams", "/api/comments", "/streams"):
-        await TakeTurns(app, take_turn)({"type": "http", "path": path}, None, None)  # type: ignore[arg-type]
+        await StreamPacingMiddleware(app, take_turn)({"type": "http", "path": path}, None, None)  # type: ignore[arg-type]
     assert passed == ["/streams", "/api/comments", "/streams"]
     assert len(turns) == 2

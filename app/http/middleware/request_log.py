@@ -1,10 +1,11 @@
-"""Access: every request gets an id, and every answer, as it begins, its headers, a place in the counts, and a line.
+"""Request log: gives every request an id, adds headers to its response, counts it, and logs it.
 
-1. Here is the one wrapper around `send`. It looks at an answer's first message; a stream's others pass it by.
-2. The id is the proxy's (`X-Request-ID`), where that is one, so that its log and ours can be read together.
-3. A route is named by its template, `/api/comments/{id}`: a bounded number of them, and nobody's ids. A line has the
-   path, too, but no query, since that has cursors.
-4. How long an answer took is how long until it began. A stream goes on for hours.
+1. This is the only wrapper around `send`. It changes the first message of a response and passes on the others of a
+   stream as they are.
+2. The id is the proxy's (`X-Request-ID`), if the proxy sends one, so that both logs can be read together.
+3. A route is named by its template, `/api/comments/{id}`: the number of names is bounded, and they contain no ids. The
+   log line has the path, too, but not the query, which has cursors.
+4. The duration of a request ends when its response begins. A stream goes on for hours.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ from app.http.security_headers import secure_headers
 from app.live.stats import Lags
 
 REQUEST_ID = "X-Request-ID"
-SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 BOUNDS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-NOWHERE = "none"  # the route of what is not there
-QUIET = frozenset({"/healthz", "/readyz", "/metrics"})  # what machines ask for all day: lines at DEBUG
-LONGEST_PATH = 300
+NO_ROUTE = "none"  # the route of a request that no route takes
+POLLED_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})  # polled by machines; logged at DEBUG
+MAX_PATH_CHARACTERS = 300
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class Requests:
         self.seconds[route, method].add(seconds)
 
 
-class Access:
+class RequestLogMiddleware:
     def __init__(self, app: ASGIApp, requests: Requests) -> None:
         self.app = app
         self.requests = requests
@@ -64,21 +65,21 @@ class Access:
                 headers = MutableHeaders(scope=message)
                 for name, value in headers_of(scope["scheme"], headers.get("content-type", "")).items():
                     headers.setdefault(name, value)
-                self._answered(scope, message["status"], perf_counter() - began)
+                self._log_response(scope, message["status"], perf_counter() - began)
             await send(message)
 
         try:
             await self.app(scope, receive, send_on)
         except Exception:
-            self._answered(scope, 500, perf_counter() - began)  # by what is around us
+            self._log_response(scope, 500, perf_counter() - began)  # ServerErrorMiddleware answers it
             raise
 
-    def _answered(self, scope: Scope, status: int, seconds: float) -> None:
+    def _log_response(self, scope: Scope, status: int, seconds: float) -> None:
         method, route = scope["method"] if scope["method"] in METHODS else "other", route_of(scope)
         self.requests.add(route, method, status, seconds)
-        level = logging.DEBUG if route in QUIET else logging.INFO
+        level = logging.DEBUG if route in POLLED_ROUTES else logging.INFO
         if log.isEnabledFor(level):
-            path = quote(scope["path"])[:LONGEST_PATH]
+            path = quote(scope["path"])[:MAX_PATH_CHARACTERS]
             about = {"method": method, "route": route, "path": path, "status": status, "ms": round(seconds * 1_000, 1)}
             log.log(level, "%s %s %d", method, path, status, extra=about)
 
@@ -92,10 +93,10 @@ def route_of(scope: Scope) -> str:
     """The template of the route that took this request (3)."""
     route = scope.get("route")
     if route is None:
-        return NOWHERE
-    # A route below a mount is at what the mount has taken off.
+        return NO_ROUTE
+    # A mount moves its own prefix from the path to the scope's root_path.
     return str(scope.get("root_path", "") + ("" if isinstance(route, Mount) else route.path))
 
 
 def _id_of(given: str) -> str:
-    return given if SANE.fullmatch(given) else uuid4().hex
+    return given if VALID_REQUEST_ID.fullmatch(given) else uuid4().hex

@@ -1,0 +1,49 @@
+"""Root path: the app behind a proxy that serves it below a path prefix, ROOT_PATH.
+
+The routes and middleware always get the path without the prefix. Only code that makes URLs for browsers adds it: the
+templates (their `base`), and with it `static/js/core/base.js`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.types import Message, Receive, Scope, Send
+
+SERVER_SEND = "parley.send"  # in a scope: the server's own `send`, which no middleware has wrapped
+
+
+class RootPathStarlette(Starlette):
+    """Starlette that removes ROOT_PATH from paths, and adds it to `Location` headers.
+
+    Some proxies remove the prefix and some keep it; some servers (`--root-path`) add it again. All of these work.
+    """
+
+    def __init__(self, root_path: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.root_path = root_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            # A copy: the server's own scope would form a reference cycle with its `send`, and stay in memory.
+            scope = {**scope, SERVER_SEND: send}
+            if self.root_path or scope.get("root_path"):
+                path = _without(_without(scope["path"], scope.get("root_path", "")), self.root_path)
+                scope, send = {**scope, "path": path, "root_path": ""}, self._prefix_location(send)
+        await super().__call__(scope, receive, send)
+
+    def _prefix_location(self, send: Send) -> Send:
+        async def send_prefixed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if headers.get("location", "").startswith("/"):
+                    headers["location"] = self.root_path + headers["location"]
+            await send(message)
+
+        return send_prefixed
+
+
+def _without(path: str, prefix: str) -> str:
+    return path[len(prefix) :] or "/" if path == prefix or path.startswith(f"{prefix}/") else path
