@@ -117,7 +117,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
         async with parley, limits, background, watched or nullcontext():
             if not await demo.refuse_accounts_at_start(parley):
                 background.start(demo.keep_refusing_accounts(parley))
-            background.start(open_streams.keep_ending())
+            background.start(open_streams.end_at_shutdown())
             background.start(send_due_mail(parley))
             background.start(run_maintenance(parley))
             yield

@@ -1,7 +1,7 @@
 """Streams: `GET /streams`, a session over Server-Sent Events.
 
-Any status but 200 ends a browser's EventSource for good. So who has opened too many, or comes when we are full, is
-answered 200, told when to come back, and nothing else.
+A browser's EventSource never reconnects after a status other than 200. So if a client has opened too many streams, or
+the process is full, the response is 200 with only a `retry:` that says when to reconnect.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from app.live.stream.session import Session
 from app.live.topics import QUEUE, Topic
 from app.live.viewers import GUEST, LoginEnded, Viewer
 
-MAX_TOPICS = 100  # a stream
-MOST_CURSORS = 100
-RETRY_FAREWELL = (60_000, 120_000)  # milliseconds; who listens has gone by then
-RETRY_FULL = (10, 20)  # seconds
+MAX_TOPICS = 100  # per stream
+MAX_CURSORS = 100
+LOGIN_ENDED_RETRY_MILLISECONDS = (60_000, 120_000)  # milliseconds; the page has closed the stream by then
+FULL_RETRY_SECONDS = (10, 20)  # seconds
 HEADERS = {"Cache-Control": "no-store, no-transform"}
 
 
@@ -39,14 +39,14 @@ async def show(request: Request) -> ASGIApp:
         await rate_limits.take(request, rate_limits.STREAM)
         await rate_limits.take(request, rate_limits.STREAM_TOPICS, cost=max(1, min(len(names), MAX_TOPICS)))
     except TooMany as refusal:
-        return _later(refusal.seconds, refusal.seconds * 2)
-    is_guest = request.query_params.get("guest") == "1"  # numbers on a host's page need no login
+        return _retry_response(refusal.seconds, refusal.seconds * 2)
+    is_guest = request.query_params.get("guest") == "1"  # counts on a host's page need no login
     viewer = GUEST if is_guest else await current_viewer(request)
     ended = how_ended(request)
     if _is_for_another(request, viewer):
-        return _farewell(ended or LoginEnded())
+        return _login_ended_response(ended or LoginEnded())
     if ended and not names:
-        return _farewell(ended)
+        return _login_ended_response(ended)
     session = Session(
         parley_of(request).feeds,
         _topics(request, viewer, names),
@@ -60,7 +60,7 @@ async def show(request: Request) -> ASGIApp:
         network=rate_limits.turn_of(request),
     )
     stream = PushResponse(session, request.app.state.streams, HEADERS)
-    return Admitted(stream, admission_of(request).place(request, viewer, len(session.topics)))
+    return AdmittedStream(stream, admission_of(request).place(request, viewer, len(session.topics)))
 
 
 def admission_of(request: Request) -> Admission:
@@ -68,26 +68,26 @@ def admission_of(request: Request) -> Admission:
     return admission
 
 
-def _later(least: int, most: int) -> Response:
-    """Come back so many seconds from now."""
+def _retry_response(least: int, most: int) -> Response:
+    """A response that lets the client reconnect after between `least` and `most` seconds."""
     wait = wire.retry((least * 1_000, most * 1_000)) + b"\n"
     return Response(wait, headers=HEADERS, media_type="text/event-stream")
 
 
 def _is_for_another(request: Request, viewer: Viewer) -> bool:
-    """A page may say who looks (`user=`): an EventSource comes back with whatever cookie is there by then."""
+    """Whether the page is another user's (`user=`): an EventSource reconnects with the cookie that is there then."""
     meant = request.query_params.get("user")
     return meant is not None and meant != str(viewer.user_id or "")
 
 
-def _farewell(ended: LoginEnded) -> Response:
-    """For a page that is not this viewer's any more, and does not know yet."""
-    last = wire.auth(ended.reason) + wire.retry(RETRY_FAREWELL) + b"\n"
+def _login_ended_response(ended: LoginEnded) -> Response:
+    """A response for a page whose login has ended, or that belongs to another user: `auth`, and nothing else."""
+    last = wire.auth(ended.reason) + wire.retry(LOGIN_ENDED_RETRY_MILLISECONDS) + b"\n"
     return Response(last, headers=HEADERS, media_type="text/event-stream")
 
 
-class Admitted:
-    """A stream that has a place, or word of when to come back."""
+class AdmittedStream:
+    """A stream, or, if the process is full, a response that says when to reconnect."""
 
     def __init__(self, stream: PushResponse, place: AbstractContextManager[bool]) -> None:
         self._stream = stream
@@ -95,7 +95,7 @@ class Admitted:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._place as free:
-            await (self._stream if free else _later(*RETRY_FULL))(scope, receive, send)
+            await (self._stream if free else _retry_response(*FULL_RETRY_SECONDS))(scope, receive, send)
 
 
 def _topics(request: Request, viewer: Viewer, names: Collection[str]) -> list[Topic]:
@@ -146,17 +146,17 @@ def _permitted(topic: Topic, permitted: bool) -> Topic:
 
 
 def _cursors(request: Request) -> list[str]:
-    """`Last-Event-ID` wins: the URL of an EventSource stays as it was when the page was loaded."""
+    """`Last-Event-ID` takes precedence: the URL of an EventSource stays as it was when the page loaded."""
     if last := request.headers.get("last-event-id"):
         return [last]
     cursors = request.query_params.getlist("cursor")
-    if len(cursors) > MOST_CURSORS:
-        raise invalid(("cursor", f"At most {MOST_CURSORS} cursors"))
+    if len(cursors) > MAX_CURSORS:
+        raise invalid(("cursor", f"At most {MAX_CURSORS} cursors"))
     return cursors
 
 
 async def _authorise(request: Request, viewer: Viewer) -> Viewer:
     if viewer.login_id is None:
         return viewer
-    # In a task of its own: who disconnects cancels the session, and a connection cancelled in a query is lost.
+    # In a separate task: a disconnect cancels the session, and a database connection cancelled in a query is lost.
     return await parley_of(request).own(viewer_with_login(request, viewer.login_id))

@@ -1,4 +1,4 @@
-"""Typing: a person says that they write at a commentable. It lasts some seconds, and nothing of it is kept."""
+"""Typing indicator: a client reports that its user is typing. It expires within seconds; nothing is stored."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Where(Input):
 
 
 async def create(request: Request) -> Response:
-    """Told to whoever is there; see `app.live.presence.service`."""
+    """Sends `typing` to everybody present at the commentable; see `app.live.presence.service`."""
     viewer = await require_sign_in(request)
     where = await read_input(request, Where)
     topic = topic_from(request, where.commentable_type, where.commentable_id)

@@ -13,8 +13,8 @@ from app.http.responses import answer
 from app.live.service import Parley
 from app.mail import mail_queue
 
-PATIENCE = 3.0  # seconds
-LATE = 600.0  # seconds that the oldest mail has waited
+DATABASE_TIMEOUT_SECONDS = 3.0
+LATE_MAIL_SECONDS = 600.0  # that the oldest mail has waited
 
 
 async def healthz(request: Request) -> Response:
@@ -22,13 +22,13 @@ async def healthz(request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """Each dependency's state. Without Redis we are slower, and ready; mail can wait, too. Without the database, or
-    before it has been migrated to this release's schema, we are not.
+    """Each dependency's state. The app is ready without Redis (only slower), and while mail is late. It is not ready
+    without the database, or before the database is migrated to this release's schema.
     """
     parley = parley_of(request)
     try:
-        async with asyncio.timeout(PATIENCE):
-            states = await parley.own(_of_database(parley))
+        async with asyncio.timeout(DATABASE_TIMEOUT_SECONDS):
+            states = await parley.own(_database_states(parley))
     except Exception as error:
         states = {"database": f"down ({type(error).__name__})", "migrations": "unknown", "mail": "unknown"}
     ready = states["database"] == "up" and states["migrations"] != Schema.BEHIND
@@ -36,19 +36,19 @@ async def readyz(request: Request) -> Response:
     return answer({"status": "ready" if ready else "not ready", **states}, 200 if ready else 503)
 
 
-async def _of_database(parley: Parley) -> dict[str, str]:
+async def _database_states(parley: Parley) -> dict[str, str]:
     schema = await parley.database.schema()
     # An older schema may have no such table yet.
     return {
         "database": "up",
         "migrations": schema,
-        "mail": "unknown" if schema is Schema.BEHIND else await _mail(parley),
+        "mail": "unknown" if schema is Schema.BEHIND else await _mail_state(parley),
     }
 
 
-async def _mail(parley: Parley) -> str:
+async def _mail_state(parley: Parley) -> str:
     if not parley.settings.smtp_url:
         return "kept" if parley.settings.environment == "development" else "off"
     async with parley.reading() as reading:
         count, seconds = await mail_queue.count_waiting(reading)
-    return f"late ({count} waiting)" if seconds > LATE else "up"
+    return f"late ({count} waiting)" if seconds > LATE_MAIL_SECONDS else "up"

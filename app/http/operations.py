@@ -130,7 +130,7 @@ STREAM = (
     topics({"type": "string"}, streams.MAX_TOPICS),
     Parameter(
         "cursor",
-        {"type": "array", "items": {"type": "string"}, "maxItems": streams.MOST_CURSORS},
+        {"type": "array", "items": {"type": "string"}, "maxItems": streams.MAX_CURSORS},
         "From where on: those of snapshots, or the last `id:`. Where several name a topic, the smallest counts. A "
         "topic that none names starts at its head.",
     ),

@@ -1,22 +1,23 @@
-"""Pushing: an EventSourceResponse that also takes blocks from others than its generator. The only module that knows
-sse-starlette.
+"""SSE response: an EventSourceResponse to which other code than its generator can write, too. This is the only module
+that imports sse-starlette.
 
-What it does otherwise than the library, so that ten thousand streams cost little more than what the system takes for
-their bytes (docs/bench.md):
+It differs from the library in these points, so that the cost of ten thousand streams is little more than the system's
+cost of sending their bytes (docs/bench.md):
 
-1. A block that is `put` goes to the server there and then: the coroutine of the ASGI `send` is taken its first step by
-   hand, which nearly always is its last, since servers write and wait for nothing. Where it waits, because the client
-   does not read, the outlet is not `free` until the response's own task has taken it on from there. It is the server's
-   own `send`: the layers around the routes look at an answer's first message, and have nothing to do with the others.
-2. A stream has two tasks: the request's own, which runs the generator, and one that waits for the client to go. For the
-   server's shutdown one waits for all of them.
-3. `ping=0`: our heartbeats are events, which scripts can see; a comment in between would be one more task a stream.
-4. At shutdown streams end one after the other, each with a farewell: who ends ten thousand at once is visited by ten
-   thousand at once. What has not ended in time is cut off.
-5. Who reads nothing cannot be told goodbye, and a connection that is closed in order waits until all was read. So a
-   stream that could not be finished is torn off; uvicorn would wait for it as long as it waits for anybody.
-6. Whose machine or network is gone says nothing at all, and a kernel tries for a quarter of an hour to reach them. They
-   would be seen here as long. So it is told to give up as soon as we would. (Behind a proxy it is the proxy's affair.)
+1. `Outlet.put` writes a block to the server at once: it runs the first step of the coroutine of the ASGI `send` itself.
+   That is nearly always its last step, because servers write without waiting. If it waits, because the client does not
+   read, the outlet is not `free` until the response's own task has finished the coroutine. `send` is the server's own:
+   the middleware needs only the first message of a response.
+2. A stream has two tasks: the request's own, which runs the generator, and one that waits for the client to disconnect.
+   One task for all streams waits for the server's shutdown.
+3. `ping=0`: our heartbeats are events, which scripts can see. A comment as a ping would need one more task per stream.
+4. At shutdown the streams end one after the other. If ten thousand clients were disconnected at once, they would all
+   reconnect at once. A stream that has not ended in time is cut off.
+5. A client that reads nothing cannot get a last event, and an orderly close waits until it has read everything. So the
+   connection of an unfinished stream is aborted. Otherwise uvicorn would wait for it.
+6. A client whose machine or network fails sends nothing, and the kernel retransmits to it for about 15 minutes. The
+   stream would stay open for as long. So `TCP_USER_TIMEOUT` makes the kernel give up after `SEND_TIMEOUT_SECONDS`.
+   (Behind a proxy this concerns only the connection to the proxy.)
 """
 
 from __future__ import annotations
@@ -36,16 +37,18 @@ from starlette.types import Receive, Scope, Send
 from app.http.middleware.root_path import SERVER_SEND
 from app.live.stream.session import Session
 
-FAREWELLS = 2_000  # a second (4), and sooner where they would take more than
-LONGEST_FAREWELLS = 3.0  # seconds
-FAREWELL = 5.0  # seconds that a stream gets to end by itself at shutdown
-AGAIN = 0.1  # seconds until those who came during a shutdown are told, too
-SEND_TIMEOUT = 60.0  # seconds that a client may leave a block unread; cut off, it comes back with its cursor
+STREAM_ENDS_PER_SECOND = 2_000  # at shutdown (4); faster if all of them would take longer than the next constant
+MAX_SHUTDOWN_SPREAD_SECONDS = 3.0
+STREAM_END_TIMEOUT_SECONDS = 5.0  # for a stream to end by itself at shutdown
+SHUTDOWN_POLL_SECONDS = 0.1  # until streams that opened during the shutdown are ended, too
+SEND_TIMEOUT_SECONDS = 60.0  # for a client to read a block; then it is cut off, and can resume with its cursor
 
 
 class Outlet:
-    """Where blocks go to the server, by whoever has them. Apart from the response, and small: ten thousand of these are
-    gone through for one comment, and what that costs is mostly memory that no cache holds.
+    """Writes blocks to the server, for any code that has one.
+
+    It is separate from the response, and small: one comment visits ten thousand of these, and most of that cost is
+    memory that is in no CPU cache.
     """
 
     __slots__ = ("_rest", "_send", "free")
@@ -59,22 +62,22 @@ class Outlet:
         self._send = send
 
     def put(self, block: bytes) -> bool:
-        """Send this without waiting (1); whether that is done. Only while it is free."""
+        """Send this without waiting (1). Returns whether it is sent. Call it only while the outlet is free."""
         sending: Any = self._send({"type": "http.response.body", "body": block, "more_body": True})
         try:
             self._rest = partial(_rest_of, sending, sending.send(None))
         except StopIteration:
             return True
         except Exception as error:
-            self._rest = partial(_fail, error)  # in the task of the stream
+            self._rest = partial(_fail, error)  # raised in the stream's task
         self.free = False
         return False
 
     async def flush(self) -> None:
-        """Wait until it is free. Raises SendTimeoutError when the client reads nothing."""
+        """Wait until it is free. Raises SendTimeoutError if the client does not read."""
         if not self.free:
             try:
-                async with asyncio.timeout(SEND_TIMEOUT):
+                async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
                     await self._rest()
             except TimeoutError:
                 raise SendTimeoutError from None
@@ -89,21 +92,21 @@ class PushResponse(EventSourceResponse):
         super().__init__(session.stream(self._outlet), headers=headers, ping=0, sep="\n")  # (3)
         self._session = session
         self._streams = streams
-        self._begun = self._complete = self._leaving = False
+        self._begun = self._complete = self._ending = False
 
-    # -- from the first to the last
+    # -- the response
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] == "HEAD":
             await super().__call__(scope, receive, send)
             return
-        _give_up_in_time(receive)
+        _set_tcp_timeout(receive)
         self._outlet.open(scope.get(SERVER_SEND, send))
         listening = asyncio.create_task(self._listen_for_disconnect(receive))
         try:
             async with asyncio.timeout(None) as self._limit:
                 listening.add_done_callback(lambda _: self.cut_off())
-                with suppress(SendTimeoutError), self._streams.entered(self):
+                with suppress(SendTimeoutError), self._streams.tracked(self):
                     await self._stream_response(send)
         except TimeoutError:
             if not self._limit.expired():
@@ -112,7 +115,7 @@ class PushResponse(EventSourceResponse):
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
         if self._begun and not self._complete:
-            await _tear_off(receive)  # (5)
+            await _abort_connection(receive)  # (5)
 
     async def _stream_response(self, send: Send) -> None:
         self._begun = True
@@ -131,57 +134,57 @@ class PushResponse(EventSourceResponse):
 
     # -- the end
 
-    def say_farewell(self, seconds: float) -> None:
-        """End in so many seconds (4)."""
-        if not self._leaving:
-            self._leaving = True
+    def end_in(self, seconds: float) -> None:
+        """End the stream in so many seconds (4)."""
+        if not self._ending:
+            self._ending = True
             loop = asyncio.get_running_loop()
             loop.call_later(seconds, self._session.end)
-            loop.call_later(seconds + FAREWELL, self.cut_off)
+            loop.call_later(seconds + STREAM_END_TIMEOUT_SECONDS, self.cut_off)
 
     def cut_off(self) -> None:
-        """End now, wherever it is."""
+        """End now, at whatever await it is."""
         with suppress(RuntimeError):  # it has ended, or is about to
             self._limit.reschedule(asyncio.get_running_loop().time())
 
 
 class OpenStreams:
-    """The open streams of one app, which end when the server does."""
+    """The open streams of one app. They end when the server shuts down."""
 
     def __init__(self) -> None:
         self._open: set[PushResponse] = set()
 
     @contextmanager
-    def entered(self, stream: PushResponse) -> Iterator[None]:
+    def tracked(self, stream: PushResponse) -> Iterator[None]:
         self._open.add(stream)
         try:
             yield
         finally:
             self._open.discard(stream)
 
-    async def keep_ending(self) -> None:
-        """For ever: once the server shuts down, let those end that are open, and those that are opened meanwhile."""
+    async def end_at_shutdown(self) -> None:
+        """Run until cancelled: when the server shuts down, end the open streams and those that open meanwhile."""
         while True:
             await EventSourceResponse._listen_for_exit_signal()
-            within = min(len(self._open) / FAREWELLS, LONGEST_FAREWELLS)
+            within = min(len(self._open) / STREAM_ENDS_PER_SECOND, MAX_SHUTDOWN_SPREAD_SECONDS)
             for stream in self._open:
-                stream.say_farewell(random.uniform(0, within))
-            await asyncio.sleep(AGAIN)
+                stream.end_in(random.uniform(0, within))
+            await asyncio.sleep(SHUTDOWN_POLL_SECONDS)
 
 
 def forget_shutdown() -> None:
-    """Streams may begin again: the library's mark of a shutdown is the process's, not the server's."""
+    """Allow streams again: the library's shutdown flag belongs to the process, not to the server."""
     AppStatus.should_exit = False
 
 
 @coroutine
 def _rest_of(begun: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, None, None]:
-    """Await what is left of a coroutine whose last step waits for this."""
+    """Await the rest of a coroutine whose last step waits for `waits_for`."""
     try:
         while True:
             try:
                 yield waits_for
-            except BaseException as error:  # kept under no other name: with its traceback it would keep us alive
+            except BaseException as error:  # assigned to no other name: its traceback refers to this frame (a cycle)
                 waits_for = begun.throw(error)
             else:
                 waits_for = begun.send(None)
@@ -193,20 +196,20 @@ async def _fail(error: Exception) -> None:
     raise error
 
 
-async def _tear_off(receive: Receive) -> None:
-    """Abort the connection under this request, where the server lets us have it, as uvicorn does."""
+async def _abort_connection(receive: Receive) -> None:
+    """Abort the connection of this request, if the server gives access to it, as uvicorn does."""
     if transport := _transport(receive):
         transport.abort()
-        await asyncio.sleep(0)  # the server hears of it in its loop's next turn
+        await asyncio.sleep(0)  # the server gets connection_lost in the next event loop iteration
 
 
-def _give_up_in_time(receive: Receive) -> None:
-    """Let this connection break when what is sent stays unacknowledged (6), where the system can do that."""
+def _set_tcp_timeout(receive: Receive) -> None:
+    """Break this connection if sent data stays unacknowledged (6), on systems that can do that."""
     transport = _transport(receive)
     connection = transport and transport.get_extra_info("socket")
     if connection and connection.family in (socket.AF_INET, socket.AF_INET6) and hasattr(socket, "TCP_USER_TIMEOUT"):
-        with suppress(OSError):  # who asked has gone already
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SEND_TIMEOUT * 1_000))
+        with suppress(OSError):  # the client has disconnected already
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SEND_TIMEOUT_SECONDS * 1_000))
 
 
 def _transport(receive: Receive) -> Any:

@@ -1,8 +1,8 @@
-"""Admission: bounds the streams that this process holds, and the topics that they follow: in all, for each login and
-for each network address.
+"""Stream limits: bounds on the open streams of this process and on their topics: in all, per login, and per network
+address.
 
-Each costs memory for as long as it is open. So there is a bound, and a stream past it is told to come back later. Every
-process counts its own, since it is its own memory that it guards.
+An open stream costs memory. So there is a bound, and a client that exceeds it gets a `retry:` and reconnects later.
+Each process counts only its own streams, because the bounds protect its own memory.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ STREAMS = ("all", "login", "address")  # the kinds of bounds: for the process, f
 TOPICS = ("topics", "login_topics", "address_topics")
 ALL = (STREAMS[0], "")
 
-Bound = tuple[str, object]  # the kind of thing that has one, and which of them
+Bound = tuple[str, object]  # the kind of bound, and the login or address that it is for
 
 
 class Admission:
-    """The open streams and their topics, counted under each thing that has a bound."""
+    """Counts the open streams and their topics for each bound."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -34,7 +34,7 @@ class Admission:
 
     @property
     def streams(self) -> int:
-        """How many are open."""
+        """The number of open streams."""
         return self._open[ALL]
 
     @contextmanager
@@ -55,7 +55,7 @@ class Admission:
             for bound, cost in costs.items() if free else ():
                 self._open[bound] -= cost
                 if not self._open[bound]:
-                    del self._open[bound]  # what is at zero is forgotten
+                    del self._open[bound]  # zeros would accumulate
 
     def _bounds(self, request: Request, viewer: Viewer) -> dict[Bound, int]:
         settings = self._settings

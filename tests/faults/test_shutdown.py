@@ -19,7 +19,7 @@ from tests.web.database import write_many
 if TYPE_CHECKING:
     from app.settings import Settings
 
-FAREWELL = 0.5  # seconds
+STREAM_END_TIMEOUT_SECONDS = 0.5  # seconds
 
 
 pytestmark = pytest.mark.sqlite_only
@@ -31,7 +31,7 @@ async def test_one_who_does_not_read_is_torn_off(
     from app.http import sse_response
     from app.main import create_app
 
-    monkeypatch.setattr(sse_response, "FAREWELL", FAREWELL)
+    monkeypatch.setattr(sse_response, "STREAM_END_TIMEOUT_SECONDS", STREAM_END_TIMEOUT_SECONDS)
     waiting: dict[str, Any] = {"timeout_graceful_shutdown": None}  # for everybody, for ever
     app = create_app(settings)
     async with serving(app, **waiting) as site, person(site, "Alice") as alice, site.client() as bob:

@@ -146,7 +146,7 @@ async def test_at_the_end_people_leave_one_after_the_other(
 
     from app.http import sse_response
 
-    monkeypatch.setattr(sse_response, "FAREWELLS", 40)  # so that thirty take most of a second
+    monkeypatch.setattr(sse_response, "STREAM_ENDS_PER_SECOND", 40)  # so that thirty take most of a second
     async with serving(bounded(settings)) as site, site.client() as guest, AsyncExitStack() as doors:
         streams = [await listen(doors, guest) for _ in range(30)]
         site.stop()
