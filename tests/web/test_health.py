@@ -121,10 +121,10 @@ async def test_mail_that_waits_is_told_and_does_no_harm(production: Settings, mo
     from app.main import create_app
     from tests.support.serving import serving
 
-    monkeypatch.setattr(health, "LATE", -1)
+    monkeypatch.setattr(health, "LATE_MAIL_SECONDS", -1)
     async with serving(create_app(production)) as site, site.client() as guest:
         response = await guest.get("/readyz")
         assert (response.status_code, response.json()["mail"]) == (200, "late (0 waiting)")
-        monkeypatch.setattr(health, "LATE", 600)
+        monkeypatch.setattr(health, "LATE_MAIL_SECONDS", 600)
         await guest.post("/api/resets", json={"email": "alice@example.com"})
         assert (await guest.get("/readyz")).json()["mail"] == "up"
