@@ -20,7 +20,7 @@ from app import demo as demos
 from app.accounts import logins, roles
 from app.accounts.user import USER, Role, User, clean_email
 from app.commentables import commentables
-from app.database import Unmigrated, complaint, migrate
+from app.database import Unmigrated, migrate, operator_message
 from app.demo import ADDRESSES, PASSWORD, seed
 from app.doctor import State, examine
 from app.errors import Refusal
@@ -87,7 +87,7 @@ def _work(work: Callable[[Parley], Awaitable[R]]) -> R:
 
     async def run(settings: Settings) -> R:
         async with Parley(settings, LIVE_MODELS, listening=False) as parley:
-            await parley.database.refuse_unmigrated()
+            await parley.database.require_current_schema()
             return await work(parley)
 
     return _or_a_line(lambda: asyncio.run(run(Settings.load())))
@@ -101,7 +101,7 @@ def _or_a_line(work: Callable[[], R]) -> R:
     except (Refusal, BadGid, Unmigrated) as error:
         raise click.ClickException(str(error)) from None
     except Exception as error:
-        if said := complaint(error):
+        if said := operator_message(error):
             raise click.ClickException(f"The database: {said}") from None
         raise
 

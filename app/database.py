@@ -1,11 +1,11 @@
 """The database: SQLite or PostgreSQL behind one engine, opened for reading or for writing.
 
-1. On SQLite writers say BEGIN IMMEDIATE. With plain BEGIN, a transaction that reads first and then writes fails with
+1. On SQLite, writers use BEGIN IMMEDIATE. With plain BEGIN, a transaction that reads first and then writes fails with
    "database is locked".
-2. Readers open no transaction: each statement sees a moment of its own, so read the counter first. That saves two
+2. Readers open no transaction: each statement has a snapshot of its own, so read the counter first. This saves two
    round trips to PostgreSQL, or two switches to the thread of an SQLite connection (`app.sqlite`).
-3. On PostgreSQL writers run at READ COMMITTED: order comes from the counters' row locks, and the stricter levels only
-   add failures under contention.
+3. On PostgreSQL, writers run at READ COMMITTED. The row locks of the counters provide the order, and stricter levels
+   would only add failures under contention.
 """
 
 from __future__ import annotations
@@ -34,30 +34,30 @@ from app.settings import MIGRATIONS, VAR
 if TYPE_CHECKING:
     from alembic.config import Config
 
-Reading = AsyncSession  # as `reading()` lends it
-Writing = AsyncSession  # as `transaction()` does
+Reading = AsyncSession  # from `reading()`
+Writing = AsyncSession  # from `transaction()`
 
-# What a caller may catch to say "not now": the database is away, full or too slow.
-Unavailable = (OperationalError, PoolTimeout, OSError)  # asyncpg lets the system's own errors through
+# The errors of a database that cannot be reached, is full or too slow: the caller may retry later.
+Unavailable = (OperationalError, PoolTimeout, OSError)  # asyncpg does not wrap the errors of the operating system
 
-Trouble = (*Unavailable, DBAPIError)  # what may be such an error; `is_unavailable` tells
+Trouble = (*Unavailable, DBAPIError)  # may be such an error; `is_unavailable` decides
 
-BROKEN_FILE_ERRORS = ("SQLITE_NOTADB", "SQLITE_CORRUPT")  # SQLite's names for a file with other content than a database
+BROKEN_FILE_ERRORS = ("SQLITE_NOTADB", "SQLITE_CORRUPT")  # SQLite's error names for a file that is no valid database
 
-# SQLSTATE classes that say the same, since asyncpg's errors never come as OperationalError: no connection, idle for too
-# long, read-only as after a failover, deadlock or serialization, out of resources, not in a state for it, stopped by
-# hand or by a limit.
+# SQLSTATE classes with the same meaning, because asyncpg's errors are never an OperationalError: no connection, idle
+# for too long, read-only (as after a failover), deadlock or serialization failure, out of resources, object not in the
+# required state, stopped by an operator or by a limit.
 UNAVAILABLE_SQLSTATES = ("08", "25006", "25P03", "40", "53", "55", "57")
 
-# And those that say that we may not come in: wrong password, no such database.
+# SQLSTATE classes of a refused connection: wrong password, no such database.
 ACCESS_DENIED_SQLSTATES = ("28", "3D")
 
 SQLITE_SIDE_FILES = ("-wal", "-shm", "-journal")  # files beside the database file that hold parts of its data
-SQLITE_LOCK_TIMEOUT_SECONDS = 10  # seconds a writer waits for another process's write
-POSTGRES_STATEMENT_TIMEOUT = "10s"  # no statement of ours takes longer; one that does must not hold a counter
-POSTGRES_RESPONSE_TIMEOUT_SECONDS = 15  # seconds until a connection that says nothing at all is given up
-POOL_TIMEOUT_SECONDS = 10  # seconds for one of them
-POOL_SIZE = 10  # connections a process keeps; as many again may come for a moment
+SQLITE_LOCK_TIMEOUT_SECONDS = 10  # that a writer waits for a write of another process
+POSTGRES_STATEMENT_TIMEOUT = "10s"  # the server stops longer statements, so that none of them holds a counter
+POSTGRES_RESPONSE_TIMEOUT_SECONDS = 15  # until a connection without any response is closed
+POOL_TIMEOUT_SECONDS = 10  # that a caller waits for a connection of the pool
+POOL_SIZE = 10  # connections that a process keeps; it may open as many again for a short time
 
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class Base(DeclarativeBase):
 
 
 class Instant(TypeDecorator[datetime]):
-    """A moment with its zone. SQLite forgets zones, so UTC goes in and UTC comes out."""
+    """A time with its zone. SQLite does not store zones, so all values are converted to UTC, in both directions."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -88,30 +88,30 @@ class Instant(TypeDecorator[datetime]):
 
 
 class Schema(StrEnum):
-    """What a database's schema is to this release."""
+    """The state of a database's schema, compared with this release."""
 
     CURRENT = "up to date"
-    BEHIND = "behind"  # it is to be migrated
-    AHEAD = "ahead"  # it has been migrated by a newer one, which an old one still serves from
+    BEHIND = "behind"  # it must be migrated
+    AHEAD = "ahead"  # a newer release has migrated it; this release can still serve from it
 
     @classmethod
     def of(cls, at: str | None, known: list[str]) -> Schema:
-        """Of a database that is at this migration, to a release that knows these, the newest first."""
+        """The state of a database at the migration `at`, for a release with the migrations `known`, newest first."""
         if at == known[0]:
             return cls.CURRENT
         return cls.BEHIND if at is None or at in known else cls.AHEAD
 
 
 class Database:
-    """One engine. `reading()` and `transaction()` lend a session for the length of a block."""
+    """One engine. `reading()` and `transaction()` provide a session for the duration of a block."""
 
     def __init__(self, url: str) -> None:
         self.is_sqlite = url.startswith("sqlite")
-        # Errors end up in logs; what was to be stored has no place there.
+        # Errors are logged, and logs must not contain stored values.
         self._engine = create_async_engine(
             url, hide_parameters=True, **(_sqlite(url) if self.is_sqlite else _postgres())
         )
-        self.errors: Counter[str] = Counter()  # that statements ended in, by their kind, since the start
+        self.errors: Counter[str] = Counter()  # of statements since the start, by class name
         event.listen(self._engine.sync_engine, "handle_error", self._count)
         if self.is_sqlite:
             event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
@@ -123,30 +123,30 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
-        """A session for SELECTs, given back at the end of the block; its objects stay usable after it."""
+        """A session for SELECTs. It is released at the end of the block; loaded objects stay usable after it."""
         async with self._readers() as session:
             try:
                 yield session
             finally:
-                # Closing would roll back, which expires what was loaded.
+                # Closing rolls back, which would expire the loaded objects.
                 session.expunge_all()
 
     def transaction(self) -> AsyncSession:
-        """A session that takes the write lock at its first statement. For `writing`, which keeps seqs in order."""
+        """A session that takes the write lock at its first statement. Used by `writing`, which keeps seqs in order."""
         return self._writers()
 
     @property
-    def lent(self) -> int:
-        """How many connections are in use."""
+    def in_use(self) -> int:
+        """The number of connections in use."""
         return self._pool.checkedout()
 
     @property
     def idle(self) -> int:
-        """How many connections wait to be used."""
+        """The number of unused connections in the pool."""
         return self._pool.checkedin()
 
     @property
-    def most(self) -> int:
+    def max_connections(self) -> int:
         """The maximum number of connections. Above it, a caller waits, and fails after `POOL_TIMEOUT_SECONDS`."""
         return 2 * POOL_SIZE
 
@@ -158,25 +158,25 @@ class Database:
         self.errors[type(context.sqlalchemy_exception or context.original_exception).__name__] += 1
 
     async def ask(self, statement: str) -> Any:
-        """The one value that this SQL answers; for who looks after the database."""
+        """The single value of this SQL statement; for diagnosis (`parley doctor`) and tests."""
         async with self.reading() as session:
             return await session.scalar(text(statement))
 
     async def schema(self) -> Schema:
         """Whether the schema is this release's."""
-        known = await asyncio.to_thread(known_migrations)  # the first time it loads them, and Alembic
+        known = await asyncio.to_thread(known_migrations)  # the first call loads them and Alembic
         return Schema.of(await self.migration(), known)
 
     async def migration(self) -> str | None:
-        """The one that the schema is at; None before the first."""
+        """The revision of the schema; None before the first migration."""
         from alembic.migration import MigrationContext
 
         async with self.reading() as session:
             connection = await session.connection()
             return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
 
-    async def refuse_unmigrated(self) -> None:
-        """Raises Unmigrated unless the schema is this release's."""
+    async def require_current_schema(self) -> None:
+        """Raise Unmigrated unless the schema is up to date with this release."""
         if await self.schema() is not Schema.CURRENT:
             at, newest = await self.migration(), known_migrations()[0]
             raise Unmigrated(f"The database has {at or 'no schema'}, and this release needs {newest}: parley migrate")
@@ -186,7 +186,7 @@ class Database:
 
 
 def is_unavailable(error: BaseException) -> bool:
-    """Whether `error` says that the database could not be reached or gave up, rather than that we are wrong."""
+    """Whether the cause of `error` is an unavailable or overloaded database, and not a bug."""
     if isinstance(error, DBAPIError):
         state = getattr(error.orig, "sqlstate", None) or ""
         return (
@@ -194,39 +194,39 @@ def is_unavailable(error: BaseException) -> bool:
             or error.connection_invalidated
             or state.startswith(UNAVAILABLE_SQLSTATES)
         )
-    # A template that is not there is an OSError, too, and a mistake of ours.
+    # A missing template is an OSError, too, but it is a bug.
     return isinstance(error, Unavailable) and not isinstance(error, LookupError)
 
 
-def in_a_line(error: BaseException) -> str:
-    """What to log of one of these: SQLAlchemy's own words are many, and a TimeoutError has none."""
+def one_line(error: BaseException) -> str:
+    """The error in one line for a log: SQLAlchemy's messages have many lines, and a TimeoutError has no message."""
     return str(error).partition("\n")[0] or type(error).__name__
 
 
-def complain(log: logging.Logger, error: Exception, doing: str) -> None:
-    """For what goes on after an error: the database's troubles in a line, our own mistakes with their stack."""
+def log_error(log: logging.Logger, error: Exception, doing: str) -> None:
+    """Log an error in work that continues: an unavailable database as one line, a bug with its stack."""
     if is_unavailable(error):
-        log.warning("%s: %s", doing, in_a_line(error))
+        log.warning("%s: %s", doing, one_line(error))
     else:
         log.error("%s", doing, exc_info=error)
 
 
-def complaint(error: Exception) -> str | None:
-    """What to tell an operator of an error that is theirs to mend; None of our own mistakes."""
+def operator_message(error: Exception) -> str | None:
+    """The message for an operator, if the operator can fix the cause of this error; None if it is a bug."""
     cause = (error.orig if isinstance(error, DBAPIError) else None) or error
     not_let_in = (getattr(cause, "sqlstate", None) or "").startswith(ACCESS_DENIED_SQLSTATES)
     not_a_database = getattr(cause, "sqlite_errorname", None) in BROKEN_FILE_ERRORS
-    return in_a_line(cause) if is_unavailable(error) or not_let_in or not_a_database else None
+    return one_line(cause) if is_unavailable(error) or not_let_in or not_a_database else None
 
 
 class Unmigrated(Exception):
-    """The schema is not this release's. The message says which it is, and what to do."""
+    """The schema is not that of this release. The message says which one it is, and what to do."""
 
 
 def migrate(url: str) -> list[str]:
-    """Bring the schema at `url` to this release's. Answers what was done, a line a migration. Raises Unmigrated.
+    """Migrate the schema at `url` to this release. Returns one line for each migration. Raises Unmigrated.
 
-    Blocking; not inside an event loop's thread.
+    Blocking: do not call it in the thread of an event loop.
     """
     from alembic import command
     from alembic.util import CommandError
@@ -237,13 +237,13 @@ def migrate(url: str) -> list[str]:
     try:
         command.upgrade(config, "head")
     except CommandError as error:
-        raise Unmigrated(f"The schema is a later release's, or none of ours: {in_a_line(error)}.") from None
+        raise Unmigrated(f"The schema is a later release's, or none of ours: {one_line(error)}.") from None
     return done
 
 
 @cache
 def known_migrations() -> list[str]:
-    """This release's, the newest first: that is where its schema is."""
+    """The revisions of this release's migrations, the newest first."""
     from alembic.script import ScriptDirectory
 
     return [script.revision for script in ScriptDirectory.from_config(_migrations()).walk_revisions()]
@@ -257,8 +257,8 @@ def _migrations() -> Config:
     return config
 
 
-def make_room(url: str) -> None:
-    """Create SQLite's file, readable by its owner alone, and its directory, which SQLite does not create.
+def prepare_file(url: str) -> None:
+    """Create SQLite's file, readable only by its owner, and its directory, which SQLite does not create.
 
     If others may read the file or VAR, their access is removed: the database holds addresses and password hashes.
     SQLite gives its -wal and -shm files the mode of the database file.
@@ -266,7 +266,7 @@ def make_room(url: str) -> None:
     if not (file := file_of(url)):
         return
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with suppress(OSError):  # SQLite reports what is wrong when it opens the file
+    with suppress(OSError):  # SQLite reports the error when it opens the file
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
     for name in (file.name, *(file.name + end for end in SQLITE_SIDE_FILES)):
         _tighten(file.with_name(name), 0o600)
@@ -275,7 +275,7 @@ def make_room(url: str) -> None:
 
 
 def _tighten(place: Path, mode: int) -> None:
-    """Take the mode's other bits from a file or a directory. A device is not ours: the whole machine uses /dev/null."""
+    """Remove the access of others to a file or a directory, but not to a device: all processes use /dev/null."""
     try:
         if (place.is_file() or place.is_dir()) and place.stat().st_mode & 0o077:
             place.chmod(mode)
@@ -284,13 +284,13 @@ def _tighten(place: Path, mode: int) -> None:
 
 
 def file_of(url: str) -> Path | None:
-    """Where SQLite has its database; None of another, and of one in memory."""
+    """The path of an SQLite database; None for a database in memory, and for PostgreSQL."""
     path = make_url(url).database if url.startswith("sqlite") else None
     return Path(path) if path and path != ":memory:" else None
 
 
 def _sqlite(url: str) -> dict[str, Any]:
-    make_room(url)
+    prepare_file(url)
     parts = make_url(url)
     (file,), options = parts.get_dialect()().create_connect_args(parts)
 

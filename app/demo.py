@@ -18,7 +18,7 @@ from app.accounts.passwords import verify_password
 from app.accounts.user import Role, User, any_account_exists, oldest_created
 from app.commentables import commentables
 from app.comments import comments
-from app.database import Reading, Schema, complain
+from app.database import Reading, Schema, log_error
 from app.errors import Refusal
 from app.live.service import Parley
 from app.live.topics import Topic
@@ -167,7 +167,7 @@ async def refuse_accounts_at_start(parley: Parley) -> bool:
         log.critical("Not started. %s", found)
         raise
     except Exception as error:
-        complain(log, error, "demo accounts")
+        log_error(log, error, "demo accounts")
         return False
     return True
 

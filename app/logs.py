@@ -1,11 +1,11 @@
-"""Logs: a line an event, as text for people or as JSON for machines, each with the request that it belongs to.
-The only module that knows python-json-logger.
+"""Logs: one line per event, as text for people or as JSON for machines, each with its request. Only this module uses
+python-json-logger.
 
-1. What a request is known by (its id, the login it came with, the gid it wrote) is kept beside the code that runs for
-   it, in whatever task, and put on every line. Nobody passes it on.
-2. No line has a secret: no query (it has cursors), no header, no body, no address of anybody. A test that goes through
-   a day of the service looks at all of them (`tests/web/test_secrets.py`).
-3. Where an operator has given uvicorn a configuration of their own (`--log-config`), that one holds.
+1. The fields of a request (its id, its login, the gid that it wrote) are in a context variable that its tasks inherit.
+   A filter adds them to every line, so no function passes them on.
+2. No line contains a secret: no query (it has cursors), no header, no body, and nobody's address. A test uses the whole
+   service and checks all lines (`tests/web/test_secrets.py`).
+3. If an operator gives uvicorn another configuration (`--log-config`), that one is used.
 """
 
 from __future__ import annotations
@@ -22,40 +22,40 @@ from pythonjsonlogger.json import JsonFormatter
 Form = Literal["text", "json"]
 
 SECURITY = "app.security"
-STANDARD_FIELDS = {*RESERVED_ATTRS, "taskName", "color_message"}  # what a record has of itself
-IN_MESSAGE = {"event", "method", "path", "status"}  # what is in the message, too
+STANDARD_FIELDS = {*RESERVED_ATTRS, "taskName", "color_message"}  # attributes of every log record
+IN_MESSAGE = {"event", "method", "path", "status"}  # fields that are part of the message
 
 _known: ContextVar[dict[str, Any] | None] = ContextVar("known", default=None)
 _security = logging.getLogger(SECURITY)
 
 
 def begin(request: str) -> None:
-    """What runs from here on, and what it starts, belongs to this request."""
+    """Start a request: the current context, and the tasks that it starts, belong to it."""
     _known.set({"request": request})
 
 
 def note(**known: object) -> None:
-    """The request that this belongs to, if any, is known by that, too: on its next lines. What is known stays."""
+    """Add fields to the next lines of the current request, if there is one. A field that is set does not change."""
     if (about := _known.get()) is not None:
         for name, value in known.items():
             about.setdefault(name, str(value))
 
 
 def known(name: str) -> str:
-    """What the request that this belongs to is known by under this name; empty where it is not."""
+    """The field of the current request with this name; empty if it is not set."""
     return str((_known.get() or {}).get(name, ""))
 
 
 def security(event: str, *, warn: bool = False, **about: object) -> None:
-    """Something to be found again by who looks into an attack: ids and words of ours, no names and no addresses."""
+    """Log a security event, for the analysis of attacks. Pass ids and fixed words, but no user names or addresses."""
     fields = {name: str(value) for name, value in about.items() if value is not None}
     _security.log(logging.WARNING if warn else logging.INFO, event, extra={"event": event, **fields})
 
 
 def config(form: Form, level: str) -> dict[str, Any]:
-    """For uvicorn's `log_config`: our lines, uvicorn's and the libraries' in one form, on standard error.
+    """The `log_config` for uvicorn: lines of Parley, uvicorn and libraries in one format, on standard error.
 
-    uvicorn's own access log is off: its lines have queries, and ours are in `app.http.middleware.request_log`.
+    uvicorn's access log is off, because its lines contain queries. `app.http.middleware.request_log` replaces it.
     """
     level = level.upper()
     return {
@@ -81,14 +81,14 @@ def config(form: Form, level: str) -> dict[str, Any]:
 
 
 def take_over(form: Form, level: str) -> None:
-    """Where uvicorn has set up logging as it does when it is told nothing (3), ours takes its place."""
+    """Replace uvicorn's default logging by ours, unless an operator has configured it (3)."""
     theirs = {type(handler.formatter).__module__ for handler in logging.getLogger("uvicorn").handlers}
     if "uvicorn.logging" in theirs:
         logging.config.dictConfig(config(form, level))
 
 
 class Known(logging.Filter):
-    """Puts on each line what its request is known by (1)."""
+    """Adds the fields of the current request to each line (1)."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         for name, value in (_known.get() or {}).items():

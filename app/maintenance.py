@@ -1,4 +1,4 @@
-"""Upkeep: what time does to the database. Any process may do it, several at once do no harm."""
+"""Maintenance: periodic work on the database. Every process does it, and several may do it concurrently."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from app.accounts import bylines, login_throttle
 from app.accounts.accounts import finish_deletions
 from app.accounts.logins import expire
 from app.comments.rerender import rerender_outdated
-from app.database import complain
+from app.database import log_error
 from app.likes.likes import publish_overdue
 from app.live.service import Parley
 from app.mail import mail_queue
 
-INTERVAL_SECONDS = 60.0  # seconds, give or take a fifth; so long a stream may outlive its login's time
+INTERVAL_SECONDS = 60.0  # plus or minus a fifth; a stream may outlive the expiry of its login by this time
 
 log = logging.getLogger(__name__)
 
 
 async def run_maintenance(parley: Parley) -> None:
-    """For ever: end logins whose time is over, forget old failures, finish what was left undone."""
+    """Forever: end expired logins, delete old rows, and finish work that was interrupted."""
     while True:
         await asyncio.sleep(INTERVAL_SECONDS * random.uniform(0.8, 1.2))
         try:
-            await parley.own(once(parley))
+            await parley.own(run_once(parley))
         except Exception as error:
-            complain(log, error, "upkeep")
+            log_error(log, error, "maintenance")
 
 
-async def once(parley: Parley) -> None:
+async def run_once(parley: Parley) -> None:
     await expire(parley)
     await finish_deletions(parley)
     await bylines.finish(parley)

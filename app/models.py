@@ -1,4 +1,4 @@
-"""The models: what people have and do here. A new one that is live is added to this list, and that is all."""
+"""The list of models. To register a new live model, add it here."""
 
 from app.accounts import login_throttle  # noqa: F401  (a table that is not live)
 from app.accounts.logins import LOGIN

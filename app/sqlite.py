@@ -1,4 +1,4 @@
-"""SQLite connections that go to their thread once for each statement. The only module that knows aiosqlite.
+"""SQLite connections that use their thread once per statement. Only this module uses aiosqlite.
 
 aiosqlite runs every call on a thread of the connection, and each call costs two switches between threads, about 0.1 ms
 of CPU. SQLAlchemy makes four calls for a statement: `cursor`, `execute`, `fetchall` and `close`. Here they are one.
@@ -25,13 +25,13 @@ async def connect(database: str, **options: Any) -> Connection:
     """A connection for `create_async_engine(async_creator=…)`. `options` are those of `sqlite3.connect`."""
     connector = partial(sqlite3.connect, database, **options, factory=_FetchingConnection)
     connection = Connection(connector, ITERATION_ROWS)
-    # As SQLAlchemy does if it connects by itself: a connection that was not closed must not keep the process alive.
+    # SQLAlchemy does the same for its own connections: an unclosed connection must not keep the process alive.
     connection._thread.daemon = True
     return cast(Connection, await connection)
 
 
 class Connection(aiosqlite.Connection):
-    """What SQLAlchemy's adapter takes for a connection of aiosqlite."""
+    """The connection that SQLAlchemy's adapter for aiosqlite uses."""
 
     has_begun = False  # (2)
 

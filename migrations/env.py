@@ -16,7 +16,7 @@ from sqlalchemy import Connection, event, pool
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 import app.models  # noqa: F401  (the models are what the schema is checked against)
-from app.database import Base, make_room
+from app.database import Base, prepare_file
 from app.settings import Settings
 
 LOCK = 712_074  # any number, the same for every release
@@ -46,7 +46,7 @@ def note(ctx: MigrationContext, step: MigrationInfo, heads: Collection[Any], run
 def engine_for(url: str) -> AsyncEngine:
     if not url.startswith("sqlite"):
         return create_async_engine(url, poolclass=pool.NullPool)
-    make_room(url)
+    prepare_file(url)
     # Left to itself the driver commits before every CREATE, and half a migration stays.
     arguments = {"isolation_level": None, "timeout": 60}
     engine = create_async_engine(url, poolclass=pool.NullPool, connect_args=arguments)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from app.database import Database, is_unavailable, make_room
+from app.database import Database, is_unavailable, prepare_file
 
 pytestmark = pytest.mark.both_databases
 
@@ -92,5 +92,5 @@ def test_a_database_url_that_names_a_device_leaves_its_mode(tmp_path: Path) -> N
     device = tmp_path / "pipe"
     os.mkfifo(device)
     device.chmod(0o666)
-    make_room(f"sqlite+aiosqlite:///{device}")
+    prepare_file(f"sqlite+aiosqlite:///{device}")
     assert oct(device.stat().st_mode & 0o777) == "0o666"

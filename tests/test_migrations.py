@@ -158,7 +158,7 @@ async def test_people_of_the_release_before_go_on_and_may_go_back(database_url: 
     await asyncio.to_thread(command.upgrade, _config(database_url), "head")
     assert await _rows(database_url) == before
     async with Parley(settings.model_copy(update={"require_confirmation": True}), LIVE_MODELS) as parley:
-        await maintenance.once(parley)
+        await maintenance.run_once(parley)
         for person in (alice, bob):
             assert (await person.viewer(parley)).username == person.name, "nobody is signed out"
             user = await user_named(parley, person.name)
@@ -198,7 +198,7 @@ async def test_the_release_before_may_go_on_writing_meanwhile(database_url: str,
     alice = Old("alice")
     await alice.enter(database_url)
     async with Parley(settings, LIVE_MODELS) as parley:
-        await maintenance.once(parley)
+        await maintenance.run_once(parley)
         viewer = await alice.viewer(parley)
         user = await user_named(parley, "alice")
         assert render(user)["confirmed"] is False

@@ -75,7 +75,7 @@ async def test_a_writer_that_is_cancelled_while_it_begins_leaves_no_lock(
     async with other.transaction() as session:
         await session.execute(text(TOPIC))
         waiting = asyncio.create_task(_write(database))
-        await wait_until(lambda: database.lent == 1, "the writer to wait for the lock")
+        await wait_until(lambda: database.in_use == 1, "the writer to wait for the lock")
         waiting.cancel()
         await asyncio.wait([waiting])
         await session.rollback()

@@ -25,7 +25,7 @@ from app import logs
 from app.accounts import login_throttle, reauthentication
 from app.accounts.passwords import verify_password
 from app.accounts.user import MAX_ADDRESS, MODERATING, User, user_at
-from app.database import Base, Instant, Reading, Trouble, in_a_line
+from app.database import Base, Instant, Reading, Trouble, one_line
 from app.errors import Forbidden, Missing, SignInFirst
 from app.live.gids import Gid
 from app.live.model import Live, LiveModel
@@ -244,7 +244,7 @@ async def note_activity(parley: Parley, login_id: UUID) -> None:
             if login and login.deleted_at is None:
                 login.seen_at, login.expires_at = now, expiry(login.remember, login.created_at, now)
     except Trouble as error:
-        log.warning("cannot store the activity of a login; its next request retries it: %s", in_a_line(error))
+        log.warning("cannot store the activity of a login; its next request retries it: %s", one_line(error))
 
 
 # -- the account's logins -----------------------------------------------------------------------------------

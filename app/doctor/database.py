@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from app import demo
-from app.database import POOL_SIZE, Database, Schema, Trouble, complaint, file_of, in_a_line, known_migrations
+from app.database import POOL_SIZE, Database, Schema, Trouble, file_of, known_migrations, one_line, operator_message
 from app.doctor.finding import Finding, masked, ok, warning, wrong
 from app.mail import mail_queue
 from app.settings import Settings
@@ -37,7 +37,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
             if await database.schema() is not Schema.BEHIND:
                 found += await _rows(database, settings)
     except Trouble as error:
-        said = complaint(error) or in_a_line(error)
+        said = operator_message(error) or one_line(error)
         advice = "Is it running? Check host, user and password in DATABASE_URL."
         found = [wrong(ABOUT, f"{where}: {said}", advice)]
     finally:

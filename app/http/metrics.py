@@ -28,7 +28,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.accounts.identity import address_of
-from app.database import Trouble, complain
+from app.database import Trouble, log_error
 from app.http.middleware.request_log import Requests
 from app.http.problems import Problem
 from app.http.rate_limits import Limits
@@ -108,7 +108,7 @@ class Metrics:
                 GaugeMetricFamily("parley_mails_dead", "Mails of the last 30 days that could never be sent.", dead),
             ]
         except Trouble as error:
-            complain(log, error, "metrics")
+            log_error(log, error, "metrics")
         return "".join(part for family in families for part in _written(family))
 
     # -- one worker's
@@ -176,10 +176,12 @@ class Metrics:
     def _of_pool(self) -> Iterator[Metric]:
         database = self._parley.database
         open_ = GaugeMetricFamily("parley_database_connections", "Connections that are open.", labels=["state"])
-        open_.add_metric(["lent"], database.lent)
+        open_.add_metric(["lent"], database.in_use)
         open_.add_metric(["idle"], database.idle)
         yield open_
-        yield GaugeMetricFamily("parley_database_connections_limit", "Connections that there may be.", database.most)
+        yield GaugeMetricFamily(
+            "parley_database_connections_limit", "Connections that there may be.", database.max_connections
+        )
         yield _counters("parley_database_errors", "Statements that failed, by error.", "error", database.errors)
 
 

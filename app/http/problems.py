@@ -21,7 +21,7 @@ from starlette.responses import Response
 
 from app import errors as refusals
 from app.accounts.identity import current_viewer, parley_of
-from app.database import Trouble, in_a_line, is_unavailable
+from app.database import Trouble, is_unavailable, one_line
 from app.http.middleware.request_log import headers_of
 from app.live.model import Live
 from app.pages.templates import page
@@ -140,7 +140,7 @@ async def on_trouble(request: Request, error: Exception) -> Response:
     """The database's troubles: when to come back."""
     if not is_unavailable(error):
         raise error
-    log.warning("%s %s: %s", request.method, request.url.path, in_a_line(error))
+    log.warning("%s %s: %s", request.method, request.url.path, one_line(error))
     return _answer(request, unavailable())
 
 

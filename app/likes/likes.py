@@ -26,7 +26,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.accounts.user import User
 from app.comments.comments import BATCH, Comment, find_for, topic_of
-from app.database import Base, Reading, complain
+from app.database import Base, Reading, log_error
 from app.errors import SignInFirst
 from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, to_its_author
 from app.live.service import Parley
@@ -155,7 +155,7 @@ async def _publish_at(parley: Parley, comment_id: UUID, due_at: datetime) -> Non
         await sleep((due_at - clock()).total_seconds())
         await _publish_pending(parley, comment_id, due_at)
     except Exception as error:
-        complain(log, error, "publishing likes")
+        log_error(log, error, "publishing likes")
 
 
 async def _publish_pending(parley: Parley, comment_id: UUID, now: datetime) -> None:

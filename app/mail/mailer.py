@@ -27,7 +27,7 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 from aiosmtplib.errors import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPResponseException
 
-from app.database import Trouble, complain
+from app.database import Trouble, log_error
 from app.live.service import Parley
 from app.live.tasks import Tasks
 from app.mail import mail_queue
@@ -69,7 +69,7 @@ async def send_due_mail(parley: Parley) -> None:
                 if await deliveries.start_next():
                     continue
             except Exception as error:
-                complain(log, error, "mail")
+                log_error(log, error, "mail")
             await deliveries.pause(POLL_SECONDS * random.uniform(0.8, 1.2))
 
 
@@ -109,7 +109,7 @@ class Deliveries:
         try:
             await _deliver(self._parley, mail)
         except Exception as error:
-            complain(log, error, "mail")
+            log_error(log, error, "mail")
         finally:
             self._busy.discard(mail.address)
             self._free.release()

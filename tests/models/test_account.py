@@ -681,13 +681,13 @@ async def test_what_a_killed_process_left_undone_is_finished(
     assert len(named) == 5
     assert await how_ended(parley, alice) == "deleted", "the account goes first"
 
-    await maintenance.once(parley)
+    await maintenance.run_once(parley)
     left = await comments_by(parley, alice)
     assert {comment.username for comment in left} == {DELETED if how == "keep" else ""}
     async with parley.reading() as reading:
         assert await reading.scalar(select(User.leaving).where(User.id == alice.user_id)) is None
     before = [comment.seq for comment in left]
-    await maintenance.once(parley)
+    await maintenance.run_once(parley)
     assert [comment.seq for comment in await comments_by(parley, alice)] == before, "and is done"
 
 

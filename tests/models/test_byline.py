@@ -74,7 +74,7 @@ async def test_a_process_that_was_killed_leaves_the_rest_to_others(
         dying.setattr(byline, "rewrite_later", killed)
         await accounts.change_username(parley, alice, "Alice Newname")
     assert await bylines(parley, alice) == {("alice", "member")}
-    await maintenance.once(parley)
+    await maintenance.run_once(parley)
     assert await bylines(parley, alice) == {("Alice Newname", "member")}
     assert await is_done(parley, alice)
 

@@ -173,10 +173,10 @@ async def test_likes_that_a_killed_process_held_back_are_published_by_another(
     with monkeypatch.context() as killed:
         killed.setattr(parley, "begin", lambda work: work.close())
         await likes.like(parley, bob, comment.id)
-    await maintenance.once(parley)
+    await maintenance.run_once(parley)
     assert (await now(parley, comment)).likes_count == 1, "it is not due yet"
     pausing.move(1)
-    await maintenance.once(parley)
+    await maintenance.run_once(parley)
     row = await now(parley, comment)
     assert (row.likes_count, row.seq) == (2, comment.seq + 2)
 
@@ -295,7 +295,7 @@ async def test_what_a_killed_process_left_of_their_likes_is_seen_to(
         with pytest.raises(SystemError):
             await accounts.delete(parley, bob, PASSWORD, "keep")
     assert sum([(await now(parley, comment)).likes_count for comment in said]) == 3
-    await maintenance.once(parley)
+    await maintenance.run_once(parley)
     assert sum([(await now(parley, comment)).likes_count for comment in said]) == 0
     assert not await wrongly_counted(parley)
 

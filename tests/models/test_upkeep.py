@@ -52,24 +52,24 @@ async def test_it_sees_to_what_time_has_done(parley: Parley) -> None:
     await enrol(parley, "alice")
     await grow_old(parley)
     assert not await is_in_order(parley)
-    await maintenance.once(parley)
+    await maintenance.run_once(parley)
     assert await is_in_order(parley)
-    await maintenance.once(parley)
+    await maintenance.run_once(parley)
 
 
 async def test_several_may_do_it_at_once(parley: Parley, settings: Settings) -> None:
     await enrol(parley, "alice")
     await grow_old(parley)
     async with Parley(settings, LIVE_MODELS, listening=False) as other:
-        await asyncio.gather(*(maintenance.once(process) for process in (parley, other, parley, other)))
+        await asyncio.gather(*(maintenance.run_once(process) for process in (parley, other, parley, other)))
     assert await is_in_order(parley)
 
 
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (OperationalError("SELECT 1", {}, Exception("the database is away")), "upkeep: "),
-        (RuntimeError("a mistake of ours"), "upkeep"),
+        (OperationalError("SELECT 1", {}, Exception("the database is away")), "maintenance: "),
+        (RuntimeError("a mistake of ours"), "maintenance"),
     ],
     ids=["trouble", "mistake"],
 )
@@ -83,7 +83,7 @@ async def test_it_goes_on_after_a_failure(
         raise error
 
     monkeypatch.setattr(maintenance, "INTERVAL_SECONDS", 0.01)
-    monkeypatch.setattr(maintenance, "once", failing)
+    monkeypatch.setattr(maintenance, "run_once", failing)
     keeping = asyncio.create_task(maintenance.run_maintenance(parley))
     await wait_until(lambda: len(times) >= 3, "the third time")
     await end(keeping)

@@ -563,7 +563,7 @@ async def test_what_a_killed_process_left_undone_is_finished(
     assert left["Alice"] == 8
     async with listening(guest, *(f"Article/{number}" for number in range(3))) as watching:
         await watching.next()
-        await maintenance.once(served)
+        await maintenance.run_once(served)
         for _ in range(8):
             await watching.until(UPDATED if then == "keep" else DESTROYED)
     assert {comment.username for comment in await every_comment(served)} == {DELETED if then == "keep" else ""}

@@ -236,7 +236,7 @@ async def test_after_a_day_it_is_forgotten(alice: httpx.AsyncClient, guest: http
     await time_passes(served, FAILURES_EXPIRE_AFTER + timedelta(minutes=1))
     assert await guess_on(guest, MAX_FAILURES - 1) == [401] * (MAX_FAILURES - 1)
     await time_passes(served, FAILURES_EXPIRE_AFTER + timedelta(minutes=1))
-    await maintenance.once(served)
+    await maintenance.run_once(served)
     assert (await counts_in(served))["failures"] == 0
 
 

@@ -245,7 +245,7 @@ async def test_what_has_ended_keeps_nothing_of_the_place(alice: httpx.AsyncClien
         await writing.execute(
             update(Login).where(Login.id == row.id).values(deleted_at=row.created_at - logins.ENDED_LOGIN_RETENTION)
         )
-    await maintenance.once(served)
+    await maintenance.run_once(served)
     async with served.reading() as reading:
         assert await reading.get(Login, UUID(id_)) is None, "a month later it is forgotten"
 
@@ -429,7 +429,7 @@ async def test_expired_logins_streams_end(alice: httpx.AsyncClient, site: Site, 
         await sign_in(fresh, "Alice")
         async with listening(fresh, "Article/1") as going_on:
             await going_on.next()
-            await maintenance.once(served)
+            await maintenance.run_once(served)
             assert (await stream.until("auth")).json() == {"reason": "expired"}
             await stream.ended()
             await write(fresh, "Still here")

@@ -19,7 +19,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from app.database import complain
+from app.database import log_error
 from app.live.fair_queue import FairQueue
 from app.live.gids import BadGid, Gid
 from app.live.heartbeats import HeartbeatListener, Heartbeats
@@ -144,7 +144,7 @@ class Feed:
         except Exception as error:
             self.dirty = True  # (2)
             self._reader.stats.failures += 1
-            complain(log, error, f"reading {self.topic}")
+            log_error(log, error, f"reading {self.topic}")
         finally:
             self._reading = None
             refreshes, self._refreshes = self._refreshes, None
@@ -235,7 +235,7 @@ class Feeds:
             epoch, heads = await self._reader.heads([feed.topic for feed in feeds])
         except Exception as error:
             self.stats.failures += 1
-            complain(log, error, f"reading the heads of {len(feeds)} topics")
+            log_error(log, error, f"reading the heads of {len(feeds)} topics")
             return None
         return [feed for feed in feeds if not feed.set_first_head(epoch, heads[feed.topic])]
 
@@ -291,7 +291,7 @@ class Feeds:
             try:
                 await self.sweep()
             except Exception as error:
-                complain(log, error, "sweeping")
+                log_error(log, error, "sweeping")
 
     async def close(self) -> None:
         self.heartbeats.close()
