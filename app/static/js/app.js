@@ -1,48 +1,48 @@
-// Where the browser's parts are put together. The page's JSON block holds user, snapshot and cursors from
-// one read, so what happens between that read and the stream's start comes over the stream.
+// The composition root of the browser. The page's JSON block holds user, snapshot and cursors from one database read,
+// so the stream delivers every change after that read.
 //
-//   EventSource → stream → relay (in the tab that leads) → connector (in each tab) → bus → comments, account → their views
-//   a person → a view → a model → its sync → outbox → courier (in the tab that leads) → Backbone.sync → REST
+//   EventSource → Stream → StreamLeader (in the leading tab) → StreamClient (in each tab) → bus → comments, account → their views
+//   a person → a view → a model → its sync → Outbox → OutboxSender (in the leading tab) → Backbone.sync → REST
 //
-// Hooks for tests and the curious:
-//   html[data-scripts]          running: all views are there. Until then, buttons that need one are not shown (thread.css)
-//   window.parley               {account, comments, likes and commentable (null where there is no thread), commentables,
+// Hooks for tests and for the browser's console:
+//   html[data-scripts]          running: all views exist. Until then, thread.css hides the buttons that need a view
+//   window.parley               {account, comments, likes and commentable (null without a thread), commentables,
 //                               notifications, connector, outbox, bus, loading}
 //   parley.connector            .state, .lastEventId, .leads, .close(), .resume()
 //   parley.outbox               .records, .ready
-//   parley.loading()            how many imports of parts (lazy_part.js) are under way
+//   parley.loading()            the number of imports of lazy parts (lazy_part.js) in progress
 //   .thread__list > .comment    data-comment-id, data-state: settled | sending | saving | deleting | refused
-//                               data-depth: how many it is drawn under; [class~=is-target]: a link has led there
-//   .comment__unfold            shows all of a long comment, and folds it again
+//                               data-depth: its nesting level; [class~=is-target]: the target of a deep link
+//   .comment__unfold            expands a long comment, and folds it again
 //   .comment__body __author __edited __note __edit __delete __delete-yes __delete-no __retry __copy __discard
 //   .comment__reply __answers    .reply: its field, as .composer, and .reply__cancel
-//   .comment-gone               data-gone-id, data-depth: what is left of one that has replies
-//   .comment__like[aria-pressed]  .comment__likes: how many
-//   .thread__list > .undoing    .comment__undo: a comment that is about to be deleted
-//   .thread__locked             that nothing more is to be said
+//   .comment-gone               data-gone-id, data-depth: the placeholder of a deleted comment with replies
+//   .comment__like[aria-pressed]  .comment__likes: the number of likes
+//   .thread__list > .undoing    .comment__undo: a comment whose deletion can still be undone
+//   .thread__locked             shown while comments are closed
 //   [data-commentable]          .card__title .card__count, on the front page
 //   .editor                     textarea[name=body] .editor__save __cancel __problem __conflict __theirs __merge __mine
-//   .kept                       .kept__why __text __link __copy __discard: a text that was not sent and has no field here
-//   .comment__unsaved[data-kind]  edit | reply: .unsaved__continue __discard: a text that was put aside
+//   .kept                       .kept__why __text __link __copy __discard: an unsent text that has no field on this page
+//   .comment__unsaved[data-kind]  edit | reply: .unsaved__continue __discard: an unsaved text whose field is closed
 //   dialog.sign-out             .sign-out__words __yes __no
 //   .composer                   textarea[name=body] .composer__post __problem __left (characters)
-//   .thread__presence           who else is here; .composer__typing: who types
+//   .thread__presence           the other people here; .composer__typing: the people typing
 //   .thread__count[data-count]  .thread__earlier .thread__empty .thread__volatile .pill
-//   .thread__order              .thread__rest > .thread__later .thread__newest; .thread__lost: a link led to nothing
+//   .thread__order              .thread__rest > .thread__later .thread__newest; .thread__lost: the deep link's comment does not exist
 //   .account[data-state]        guest | signed-in; .account__sign-in __sign-up __sign-out __name
 //   .notice                     .notice__words __sign-in __retry __dismiss
 //   dialog.entry[data-mode]     signin | signup | forgot | unlock | confirm | sent; inputs by name;
 //                               .field__error[data-field] .entry__problem .entry__submit .entry__sent
 //   .comment__more              .menu > .menu__item[data-act]: link | report | hide | restore | block | appoint; .comment__hidden
 //   dialog.report[data-state]   asking | thanks; dialog.decide: .decide__submit __cancel; inputs by name
-//   .badge[data-count]          the open reports, for moderators
+//   .badge[data-count]          the number of open reports, for moderators
 //   .desk                       .case[data-comment-id] .case__hide __dismiss __block; .decision[data-act] .decision__unblock
 //   .settings                   .username .email .password .logins > .login[data-login-id] .deletion
 //   .bell                       .bell__button[aria-expanded] __badge __panel __read-all __all
 //   .inbox                      .inbox__read-all __earlier __empty; there and in the bell .notification[data-notification-id],
 //                               [data-state] read | unread; .notification__link __toggle
 //   .mailed-link[data-state]    missing | ready | stale | done
-//   .light[data-state]          the connector's (stream_states.js); [data-says] nothing | reconnecting | offline | back | slow | refused
+//   .light[data-state]          the connector's state (stream_states.js); [data-says] nothing | reconnecting | offline | back | slow | refused
 
 import { Account } from "./account/account.js";
 import { AccountView } from "./account/account_view.js";
@@ -100,17 +100,17 @@ import { Tabs } from "./stream/tabs.js";
 const page = JSON.parse(document.querySelector("#bootstrap").textContent);
 const { user, thread, reports, decisions, notifications, cursors, topics } = page;
 const { commentables, likes, undo_seconds } = page;
-const QUEUE = "Moderation/queue"; // moderators follow it; the server sees to that
+const QUEUE = "Moderation/queue"; // the server adds this topic for moderators
 const clock = new Clock();
 customElements.whenDefined("relative-time").then((Element) => correctRelativeTimes(clock, Element));
 clock.set(page.now);
 const names = commentables?.commentables.map(nameOf) ?? [];
-// What everybody may follow; an account's own topic the server adds by itself.
+// Public topics. The server adds an account's own topic itself.
 const places = topics.filter((topic) => !topic.startsWith("User/"));
 const countTopics = names.map(about);
 /** @type {any[]} */
 const collections = [];
-// Before anything else that goes with the page: the outbox takes nothing more then.
+// Registered before the other `pagehide` listeners: the outbox accepts no change once `tabs` has triggered "leave".
 window.addEventListener("pagehide", () => {
   for (const collection of collections) collection.depart();
 });
@@ -153,7 +153,7 @@ tabs.enter();
 follow(_.compact(cursors), _.compact([commentables?.cursor]));
 keepPages(account);
 window.parley = parley;
-document.documentElement.dataset.scripts = "running"; // from here on every button does something
+document.documentElement.dataset.scripts = "running"; // every button works from here on
 
 function showChrome() {
   new AnnouncerView({ el: ".announcer", bus });
@@ -175,7 +175,7 @@ function showChrome() {
   showBadge();
 }
 
-// Moderators decide in threads and on their own page.
+// Used in threads and on the moderation page.
 function showDecisions() {
   makeWhenWanted(
     DECISION_WANTED,
@@ -220,7 +220,7 @@ function showThread() {
   prepareForOffline();
 }
 
-// People can edit without a connection, so the code has to be here before it is lost.
+// People can edit offline, so the editor's code is loaded while the connection is up.
 function prepareForOffline() {
   const prepare = () => {
     if (connector.state !== "live" || !account.isSignedIn()) return;
@@ -230,7 +230,7 @@ function prepareForOffline() {
   bus.on(STREAM_STATE, prepare);
 }
 
-// The same, in an iframe of somebody's page.
+// A thread in an iframe on a host's page.
 function showEmbedded() {
   showThread();
   const part = new LazyPart(() => import("./embed/host.js"));
@@ -247,7 +247,7 @@ function showFront() {
   );
 }
 
-// A collection of this page's, of what is said here unless it says otherwise. It lives from now on.
+// Make a live collection of this page; by default, of the page's first topic.
 function live(Collection, snapshot, options = /** @type {object} */ (here())) {
   const collection = new Collection([], { bus, outbox, ...options });
   collection.replace(snapshot);
@@ -260,7 +260,7 @@ function here() {
   return { topic, place: placeOf(topic) };
 }
 
-// What belongs to the account, whatever the page: nothing for a guest, whose `snapshot` is null.
+// Make a live collection on the account's own topic. A guest's `snapshot` is null, and the collection stays empty.
 function own(Collection, snapshot, options = /** @type {object} */ ({ place: {} })) {
   const collection = new Collection([], { bus, outbox, topic: null, ...options });
   collection.belongTo(viewer());
@@ -287,7 +287,7 @@ function showSettings() {
   );
 }
 
-// Moderators see in every tab how much there is to decide.
+// Moderators see the number of open reports on every page.
 function showBadge() {
   parley.reports = queue(Reports, reports ?? { reports: [], before: null });
   new BadgeView({ el: ".badge", collection: parley.reports, account });
@@ -305,7 +305,7 @@ function showModeration() {
   showDecisions();
 }
 
-// A collection of the moderators' topic.
+// Make a live collection on the moderators' topic.
 function queue(Collection, snapshot) {
   const topic = QUEUE;
   const collection = new Collection([], { bus, outbox, account, topic, place: placeOf(topic) });
@@ -323,7 +323,7 @@ function showMailedLink() {
   );
 }
 
-// Somebody else is looking now: what they may see is read again, and the stream goes on from there.
+// Another account uses this page now: fetch all snapshots for it, and open the stream from their cursors.
 async function followAnew() {
   turn += 1;
   const mine = turn;
@@ -340,13 +340,14 @@ async function followAnew() {
   follow(..._.map([others, ofCounts], cursorsOf));
 }
 
-// Who goes of their own will leaves nothing in sight. What is unsent waits for them, out of it.
+// After a deliberate sign-out, the page shows no unsent changes; the outbox keeps them for the next sign-in. Deleting
+// the account erases them.
 function leave(reason) {
   if (reason === "deleted") outbox.erase();
   if (reason === "signed_out") outbox.belongTo(null);
 }
 
-// A guest without a topic has nothing to hear; an account has at least its own affairs.
+// A guest without topics needs no stream. An account always has its own topic.
 function follow(from, countsFrom) {
   const isSomething = places.length + countTopics.length > 0 || account.isSignedIn();
   if (isSomething) connector.open(places, from, { topics: countTopics, cursors: countsFrom });

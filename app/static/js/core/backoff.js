@@ -2,8 +2,8 @@ const FIRST_MS = 500;
 const MOST_MS = 30_000;
 
 /**
- * How long to wait after the nth failure in a row: doubling, bounded, and anywhere in the upper half of
- * that, so that thousands of pages which lost the same server do not come back at the same moment.
+ * The delay after the nth failure in a row: exponential back-off with an upper bound and jitter over the upper half.
+ * Thousands of pages that lost the same server then do not reconnect at the same moment.
  * @param {number} failures
  */
 export function backoff(failures) {

@@ -1,14 +1,14 @@
-/** Where on its host Parley is: "" at the root, or as the server says, "/talk". Every path that is asked for begins so. */
+/** Parley's path prefix on its host, from the server: "" at the root, or "/talk". Every requested path starts with it. */
 export const BASE = document.documentElement.dataset.base ?? "";
 
 /**
- * A name in what all pages of a host share: storage, locks, channels. Another Parley there has others.
+ * A name for storage, locks and channels, which all pages of a host share. The prefix separates two Parleys there.
  * @param {string} name
  */
 export const named = (name) => `${name}${BASE}`;
 
 /**
- * Where the page of this commentable is.
+ * The path of this commentable's page.
  * @param {string} place "Article/1"
  */
 export const pageOf = (place) => `${BASE}/${place.split("/").map(encodeURIComponent).join("/")}`;

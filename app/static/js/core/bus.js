@@ -1,2 +1,2 @@
-/** The one channel over which the parts of the page hear of each other. */
+/** The page's event bus: models, views and the stream client publish and subscribe here. */
 export const bus = Backbone.Radio.channel("parley");

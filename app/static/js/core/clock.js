@@ -1,6 +1,6 @@
 import { BASE } from "./base.js";
 
-const LEAST_OFFSET_MS = 60_000; // less is not worth mentioning: "1 minute ago" is right enough
+const LEAST_OFFSET_MS = 60_000; // smaller offsets do not matter: relative times are precise to one minute
 const NOW = "now";
 const JUST_NOW = "just now";
 
@@ -9,7 +9,7 @@ const JUST_NOW = "just now";
  * clock that is hours wrong does not make a new comment hours old.
  *
  * The page says when the server rendered it. If that differs much from this clock, one request for the `Date` header (RFC 9110,
- * 6.6.1) tells a wrong clock from a page that was kept for reading offline.
+ * 6.6.1) tells a wrong clock from a page that was stored for reading offline.
  */
 export class Clock {
   #offset = 0;
@@ -40,7 +40,7 @@ export class Clock {
 }
 
 /**
- * Let all `<relative-time>` go by this clock.
+ * Correct all `<relative-time>` elements by this clock.
  * @param {Clock} clock
  * @param {CustomElementConstructor} Element their class
  */

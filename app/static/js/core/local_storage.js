@@ -1,6 +1,6 @@
 /**
- * Strings that outlive the page: localStorage, which is synchronous and so has them even when the page crashes.
- * Where the browser refuses it, or it is full, they live as long as the page does.
+ * Strings in localStorage. Its writes are synchronous, so the strings survive a crash of the page. If the browser
+ * refuses storage, or it is full, the strings stay in memory until the page closes.
  */
 export class LocalStorage {
   /** @type {Map<string, string>} */ #memory = new Map();
@@ -32,7 +32,7 @@ export class LocalStorage {
     attempt((storage) => storage.removeItem(key));
   }
 
-  /** Are there strings that will be lost with the page? */
+  /** True if there are strings that will be lost when the page closes. */
   isVolatile() {
     return this.#memory.size > 0;
   }
@@ -43,7 +43,7 @@ export class LocalStorage {
 }
 
 /**
- * Even to name `localStorage` throws in a browser that stores nothing for this site.
+ * Reading the `localStorage` property throws if the browser stores nothing for this site.
  * @template T
  * @param {(storage: Storage) => T} act
  */

@@ -2,7 +2,7 @@ const UNREACHABLE = "Can't reach the server. Please try again.";
 const UNEXPECTED = "Something went wrong. Please try again.";
 const OURS = ["message", "toJSON"];
 
-/** Why the server refused, or that it did not answer (status 0). Made from RFC 9457 documents. */
+/** A failed request: the server's refusal (an RFC 9457 document), or no response (status 0). */
 export class Problem {
   /**
    * @param {{
@@ -13,7 +13,7 @@ export class Problem {
    */
   constructor(xhr) {
     const document = xhr?.responseJSON ?? {};
-    Object.assign(this, _.omit(document, OURS)); // what it is about: after a conflict {comment: {…}}, as it is now
+    Object.assign(this, _.omit(document, OURS)); // extension members: after a conflict, {comment: {…}} in its current version
     this.status = xhr?.status ?? 0;
     this.title = document.title ?? "";
     this.detail = document.detail ?? "";

@@ -323,7 +323,7 @@ export class Outbox extends Evented {
     this.#reload();
   }
 
-  // -- who wants to know
+  // -- subscribers
 
   /** @param {News | null} news the state that the server is known to have now */
   #show(news = null) {

@@ -23,7 +23,7 @@ export class OutboxSender {
   #errors = 0;
   #rest = 0;
 
-  /** `viewer` () answers the id of the account that looks, or null. */
+  /** `viewer` () returns the id of the signed-in account, or null. */
   constructor({ outbox, tabs, bus, viewer }) {
     this.#outbox = outbox;
     this.#tabs = tabs;
@@ -74,7 +74,7 @@ export class OutboxSender {
     }
   }
 
-  // A view that throws at what it is told must not keep what others want from being sent.
+  // An exception in a view's listener must not stop the sender.
   #stumble(error) {
     reportError(error);
     this.#later({ status: 0, retryAfter: 0 });

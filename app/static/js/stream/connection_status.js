@@ -81,7 +81,7 @@ export const ConnectionStatus = /** @type {ModelWith<Fields>} */ (Backbone.Model
     else if (!this.is.slow) this.soon("slow", SLOW_MS);
   },
 
-  /** Say that something was refused, until somebody has seen it. */
+  /** Show that a change was refused, until the person has seen it. */
   complain() {
     this.is.refused = (this.refused ?? 0) > 0;
     this.judge();

@@ -19,11 +19,11 @@ const NOBODY = { people: [], count: 0, guests: 0, typing: [], typing_count: 0 };
  */
 
 /**
- * Who is at a topic, and who types there, as the server has told it last. Nothing of it is kept anywhere.
+ * The people at a topic and the people typing there, from the latest presence event. Nothing of it is stored.
  *
- *   people         some of those who are signed in, {id, username}; count: how many they are
+ *   people         some of the signed-in people, {id, username}; count: the number of all of them
  *   guests         how many are not
- *   typing         some of those who type, {id, username}; typing_count: how many they are
+ *   typing         some of the people typing, {id, username}; typing_count: the number of all of them
  */
 export const Presence = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend({
   defaults: NOBODY,
@@ -67,7 +67,7 @@ export const Presence = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend
     };
   },
 
-  /** Who types, but for oneself: {people, count}. */
+  /** The people typing, without this account: {people, count}. */
   othersTyping() {
     const { typing, typing_count } = this.attributes;
     const people = typing.filter(({ id }) => id !== this.account.id);

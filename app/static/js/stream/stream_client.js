@@ -1,5 +1,5 @@
-// A tab's end of the browser's one stream: what the leading tab hears (stream_leader.js) is told on this tab's bus, and
-// this tab's cursor follows. It knows no models.
+// A tab's client of the browser's one stream. It publishes the leading tab's events (stream_leader.js) on this tab's
+// bus and advances this tab's cursor. It knows no models.
 
 import {
   LOGIN_CHANGED,
@@ -30,7 +30,7 @@ export class StreamClient {
   #heardAt = 0;
 
   /**
-   * `viewer` () answers the id of the account that looks, or null.
+   * `viewer` () returns the id of the signed-in account, or null.
    * @param {{ bus: Backbone.Events, tabs: import("./tabs.js").Tabs, viewer: () => string | null }} page
    */
   constructor({ bus, tabs, viewer }) {

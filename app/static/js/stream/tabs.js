@@ -57,7 +57,7 @@ export class Tabs extends Evented {
   }
 
   /**
-   * Tell all tabs, this one first.
+   * Send a message to all tabs, this one first.
    * @param {string} kind
    * @param {any} [data]
    */
@@ -100,7 +100,7 @@ export class Tabs extends Evented {
       .catch((error) => (error.name === "AbortError" ? this.#lost(queued) : this.#beAlone()));
   }
 
-  // Who forbids storage forbids this, too.
+  // A browser that forbids storage forbids this, too.
   #beAlone() {
     this.#shared = false;
     this.#channel?.close();
