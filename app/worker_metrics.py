@@ -1,11 +1,11 @@
-"""Workers: the processes that serve one port together (`uvicorn --workers 4`). Whichever of them is asked how things
-are can say so for all.
+"""Worker metrics: collects the metrics of all processes that serve one port (`uvicorn --workers 4`). Any worker can
+answer for all of them.
 
-1. They have one parent, so a directory of the parent's name is where they meet. Each listens there on a socket, and
-   tells whoever connects. What is asked is told then: nothing is written down, and nothing has to be cleaned.
-2. Each has a number, the lowest that is free, for as long as it lives. Who takes a dead one's place takes its number:
-   what is counted under that begins anew, as it does after a restart, and the numbers do not become more.
-3. A process without such a parent is the only worker, number 1, and leaves no trace.
+1. The workers have one parent process, so they meet in a directory named after its process id. Each listens there on a
+   unix socket, and sends its metrics to each process that connects. Nothing is stored, so nothing has to be cleaned up.
+2. Each worker has a number, the lowest free one, until it ends. A worker that replaces a dead one gets the same number:
+   its counters start at zero, as after a restart, and the set of numbers does not grow.
+3. A process without such a parent is the only worker, number 1, and creates no files.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ if sys.platform != "win32":
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 1.0  # seconds that another worker has for an answer
-WAITING = 16  # askers whom a busy worker keeps waiting; the next are told nothing
+ANSWER_TIMEOUT_SECONDS = 1.0  # for the answer of another worker
+LISTEN_BACKLOG = 16  # connections that wait for a busy worker; further ones get no answer
 
 
 class Workers:
-    """The workers of this port, this one among them. An async context manager: the others find it inside.
+    """The workers of this port. An async context manager: while it is open, the other workers can find this one.
 
-    `tell` answers what this one says of itself when it is asked, here or by another.
+    `read_own` returns the metrics of this worker.
     """
 
-    def __init__(self, tell: Callable[[], bytes]) -> None:
+    def __init__(self, read_own: Callable[[], bytes]) -> None:
         self.number = 1
-        self._tell = tell
-        self._home = _meeting_place()
+        self._read_own = read_own
+        self._home = _shared_directory()
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
@@ -51,7 +51,7 @@ class Workers:
             try:
                 self.number, listener = _take_number(self._home)
             except OSError as error:
-                log.warning("the workers of this port cannot meet, each tells of itself alone: %s", error)
+                log.warning("the workers of this port cannot connect (%s); each reports only its own metrics", error)
                 self._home = None
                 return self
             self._server = await asyncio.start_unix_server(self._answer, sock=listener)
@@ -60,20 +60,20 @@ class Workers:
     async def __aexit__(self, *_: object) -> None:
         if self._server and self._home:
             self._server.close()
-            _give_back(self._home, self.number)
+            _release_number(self._home, self.number)
 
     async def ask(self) -> dict[int, bytes | None]:
-        """What every worker says, by number; None for one that is there and does not answer in time."""
+        """The answers of all workers, by number; None for a worker that does not answer in time."""
         others = [number for number in _numbers(self._home) if number != self.number]
         answers = await asyncio.gather(*(self._ask(number) for number in others))
-        told = {number: answer for number, answer in zip(others, answers, strict=True) if answer != b""}
-        return {self.number: self._tell(), **told}
+        received = {number: answer for number, answer in zip(others, answers, strict=True) if answer != b""}
+        return {self.number: self._read_own(), **received}
 
     async def _ask(self, number: int) -> bytes | None:
-        """Empty where nobody is. Whoever gets no place with one that is busy is seemingly let in, and reads nothing."""
+        """The answer; empty if no worker listens there; None if it is too slow, or its backlog is full."""
         assert self._home
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
                 reader, writer = await asyncio.open_unix_connection(_socket(self._home, number))
                 try:
                     return await reader.read() or None
@@ -85,11 +85,11 @@ class Workers:
             return None
 
     def _answer(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(self._tell())
-        writer.close()  # once that has been sent
+        writer.write(self._read_own())
+        writer.close()  # after the data is sent
 
 
-def _meeting_place() -> Path | None:
+def _shared_directory() -> Path | None:
     parent = multiprocessing.parent_process()
     if parent is None or sys.platform == "win32":
         return None
@@ -105,32 +105,32 @@ def _numbers(home: Path | None) -> list[int]:
 
 
 def _take_number(home: Path) -> tuple[int, socket.socket]:
-    """The lowest number whose socket is nobody's, and that socket."""
+    """The lowest number that no worker uses, and a listening socket for it."""
     while True:
         make_private(home)
-        with suppress(FileNotFoundError), _alone(home):  # the last one out removes it
+        with suppress(FileNotFoundError), _locked(home):  # the last worker to leave removes it
             for number in count(1):
                 path = _socket(home, number)
                 if not _is_taken(path):
                     path.unlink(missing_ok=True)
                     listener = socket.socket(socket.AF_UNIX)
                     listener.bind(str(path))
-                    listener.listen(WAITING)
+                    listener.listen(LISTEN_BACKLOG)
                     return number, listener
 
 
-def _give_back(home: Path, number: int) -> None:
-    with suppress(OSError), _alone(home):
+def _release_number(home: Path, number: int) -> None:
+    with suppress(OSError), _locked(home):
         _socket(home, number).unlink(missing_ok=True)
-        home.rmdir()  # fails while others are there, and that is right
+        home.rmdir()  # fails, as it should, while other workers use it
 
 
 def _is_taken(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as asker:
-        asker.setblocking(False)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.setblocking(False)
         try:
-            asker.connect(str(path))
-        except BlockingIOError:  # more wait for it than it lets in
+            client.connect(str(path))
+        except BlockingIOError:  # its backlog is full
             return True
         except OSError:
             return False
@@ -138,8 +138,8 @@ def _is_taken(path: Path) -> bool:
 
 
 @contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    """While the block lasts, nobody else takes a number there, or gives one back."""
+def _locked(home: Path) -> Iterator[None]:
+    """Hold a lock, so that no other worker takes or returns a number while the block runs."""
     directory = os.open(home, os.O_RDONLY)
     try:
         fcntl.flock(directory, fcntl.LOCK_EX)

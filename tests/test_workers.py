@@ -18,7 +18,7 @@ from app.worker_metrics import Workers
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where they meet, as those of one parent do."""
     home = tmp_path / "workers"
-    monkeypatch.setattr(worker_metrics, "_meeting_place", lambda: home)
+    monkeypatch.setattr(worker_metrics, "_shared_directory", lambda: home)
     return home
 
 
@@ -56,7 +56,7 @@ async def test_a_dead_ones_number_is_free(home: Path) -> None:
 
 
 async def test_one_that_hangs_is_told_of_and_not_waited_for(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_metrics, "PATIENCE", 0.05)
+    monkeypatch.setattr(worker_metrics, "ANSWER_TIMEOUT_SECONDS", 0.05)
     async with saying(b"1") as one:
         with socket.socket(socket.AF_UNIX) as stopped:
             stopped.bind(str(home / "2.sock"))
@@ -81,11 +81,11 @@ async def test_who_cannot_meet_the_others_serves_all_the_same(home: Path, caplog
     home.write_text("somebody else's")
     async with saying(b"1") as one:
         assert await one.ask() == {1: b"1"}
-    assert "cannot meet" in caplog.text
+    assert "cannot connect" in caplog.text
     assert home.read_text() == "somebody else's"
 
 
 async def test_the_only_one_leaves_no_trace() -> None:
     async with saying(b"1") as one:
         assert await one.ask() == {1: b"1"}
-        assert worker_metrics._meeting_place() is None
+        assert worker_metrics._shared_directory() is None

@@ -1,4 +1,4 @@
-"""The database: whether it answers, has this release's schema, and lies where it can be relied upon."""
+"""Checks the database: it answers, has this release's schema, and is on a reliable file system."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from app.mail import mail_queue
 from app.settings import Settings
 
 ABOUT = "database"
-PATIENCE = 10  # seconds
-SPARE = 10  # connections for others: migrations, backups, somebody who looks
+TIMEOUT_SECONDS = 10
+SPARE_CONNECTIONS = 10  # connections for migrations, backups, and an operator with psql
 MOUNTS = Path("/proc/self/mounts")
 
-# Where SQLite's locks and its shared memory do not work, or not between machines.
+# File systems on which SQLite's locks and shared memory do not work, or not between machines.
 NETWORKS = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "gluster", "lustre", "fuse.sshfs", "fuse.gluster", "fuse.ceph")
-LATE = 5  # seconds; from then on logins and links end at another time than they should
+MAX_CLOCK_SKEW_SECONDS = 5  # beyond it, logins and links expire noticeably too early or too late
 
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
@@ -32,7 +32,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         return
     database = Database(settings.database_url)
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             found = [finding async for finding in _look(database, file, where)]
             if await database.schema() is not Schema.BEHIND:
                 found += await _rows(database, settings)
@@ -97,7 +97,7 @@ def schema(at: str | None, known: list[str]) -> Finding:
 
 
 def _writable(file: Path) -> Finding:
-    # Beside the file lie its log and its shared memory.
+    # SQLite creates its write-ahead log and its shared memory next to the file.
     for path in (file, file.parent):
         if not os.access(path, os.W_OK):
             return wrong(ABOUT, f"{path} is not writable.", "Make it writable for the user that Parley runs as.")
@@ -116,7 +116,7 @@ def _mounts() -> str:
 
 
 def place(file: Path, mounts: str) -> Finding:
-    """`mounts` is like /proc/self/mounts: a device, a directory and a kind in each line."""
+    """`mounts` is like /proc/self/mounts: a device, a directory and a kind on each line."""
     rows = [line.split() for line in mounts.splitlines()]
     kinds = {Path(row[1].replace("\\040", " ")): row[2] for row in rows if len(row) > 2}
     lies_on = next((kinds[path] for path in (file.resolve(), *file.resolve().parents) if path in kinds), "unknown")
@@ -128,15 +128,15 @@ def place(file: Path, mounts: str) -> Finding:
 
 def connections(most: int) -> Finding:
     ours = 2 * POOL_SIZE
-    if most < ours + SPARE:
+    if most < ours + SPARE_CONNECTIONS:
         said = f"{most} connections; each process may use {ours}."
         return warning(ABOUT, said, "Raise max_connections, or use a pooler in session mode.")
-    return ok(ABOUT, f"{most} connections, enough for {(most - SPARE) // ours} processes")
+    return ok(ABOUT, f"{most} connections, enough for {(most - SPARE_CONNECTIONS) // ours} processes")
 
 
 def clock(theirs: datetime, ours: datetime) -> Finding:
     apart = abs((theirs - ours).total_seconds())
-    if apart > LATE:
+    if apart > MAX_CLOCK_SKEW_SECONDS:
         said = f"the clocks of this machine and the database differ by {apart:.0f} s."
         return warning("clock", said, "Synchronise both by NTP: sign-ins and emailed links expire by the clock.")
     return ok("clock", f"{apart:.1f} s from the database's")

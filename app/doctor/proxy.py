@@ -22,9 +22,9 @@ from app.doctor.finding import Finding, masked, ok, warning, wrong
 from app.settings import Settings
 
 ABOUT = "proxy"
-PATIENCE = 5.0  # seconds until an answer that has not begun counts as held back
-AT_ONCE = 2.0  # seconds
-MOST = 16_384  # bytes of a stream that are read to find its first event
+TIMEOUT_SECONDS = 5.0  # until a response that has not begun counts as buffered
+UNBUFFERED_SECONDS = 2.0  # seconds
+MAX_STREAM_BYTES = 16_384  # that are read to find the first event
 ANYBODY = {"Accept": "*/*", "User-Agent": "parley doctor", "Accept-Encoding": "gzip, deflate, br"}
 UNBUFFER = "nginx: proxy_buffering off and gzip off for /streams; Apache: flushpackets=on; a CDN: let /streams pass by."
 
@@ -69,8 +69,8 @@ def _look(at: SplitResult, topic: str) -> Iterator[Finding]:
 def _connect(at: SplitResult) -> HTTPConnection:
     host = at.hostname or ""
     if at.scheme == "https":
-        return HTTPSConnection(host, at.port, timeout=PATIENCE, context=ssl.create_default_context())
-    return HTTPConnection(host, at.port, timeout=PATIENCE)
+        return HTTPSConnection(host, at.port, timeout=TIMEOUT_SECONDS, context=ssl.create_default_context())
+    return HTTPConnection(host, at.port, timeout=TIMEOUT_SECONDS)
 
 
 def _ask(connection: HTTPConnection, method: str, path: str, body: str | None = None, **headers: str) -> HTTPResponse:
@@ -80,7 +80,7 @@ def _ask(connection: HTTPConnection, method: str, path: str, body: str | None = 
 
 def _is_ours(answer: HTTPResponse) -> bool:
     try:
-        return answer.status == 200 and json.loads(answer.read(MOST)) == {"status": "alive"}
+        return answer.status == 200 and json.loads(answer.read(MAX_STREAM_BYTES)) == {"status": "alive"}
     except ValueError:
         return False
 
@@ -96,7 +96,7 @@ def _date(answer: HTTPResponse) -> Iterator[Finding]:
 
 
 def _encrypted(at: SplitResult, answer: HTTPResponse) -> Iterator[Finding]:
-    """Parley says HSTS to whom it takes to have come over TLS: so it tells what it takes us for."""
+    """Parley sends HSTS if it considers the request to be over TLS. So the header shows what the proxy reports."""
     if at.scheme == "http":
         if at.hostname not in ("127.0.0.1", "::1", "localhost"):
             yield warning(
@@ -121,13 +121,13 @@ def _encrypted(at: SplitResult, answer: HTTPResponse) -> Iterator[Finding]:
 def _negotiated(at: SplitResult) -> str | None:
     context = ssl.create_default_context()
     context.set_alpn_protocols(["h2", "http/1.1"])
-    with closing(HTTPSConnection(at.hostname or "", at.port, timeout=PATIENCE, context=context)) as connection:
+    with closing(HTTPSConnection(at.hostname or "", at.port, timeout=TIMEOUT_SECONDS, context=context)) as connection:
         connection.connect()
         return connection.sock.selected_alpn_protocol() if isinstance(connection.sock, ssl.SSLSocket) else None
 
 
 def _same_host(at: SplitResult) -> Iterator[Finding]:
-    """What a page of ours would send, as a guest may not: 401 where the guard lets it in, else 403."""
+    """Send a POST as a page of ours would, but as a guest: 401 if the cross-site check accepts it, else 403."""
     with closing(_connect(at)) as connection:
         headers = {"Origin": f"{at.scheme}://{at.netloc}", "Content-Type": "application/json"}
         answer = _ask(connection, "POST", f"{at.path}/api/typing", "{}", **headers)
@@ -149,14 +149,14 @@ def _stream(at: SplitResult, topic: str) -> Iterator[Finding]:
                 return  # there is no event to be found in it
             first = _until_event(answer)
         except TimeoutError:
-            said = f"no stream event came within {PATIENCE:g} s: something buffers the response."
+            said = f"no stream event came within {TIMEOUT_SECONDS:g} s: something buffers the response."
             yield wrong(ABOUT, said, UNBUFFER)
             return
     took = time.monotonic() - began
     if b"event: heartbeat" not in first:
         said = "a stream began with no heartbeat: too many are open, or were asked for, or the proxy has changed it."
         yield warning(ABOUT, said, "Check again in a minute. If it persists, check MAX_STREAMS and the proxy.")
-    elif took > AT_ONCE:
+    elif took > UNBUFFERED_SECONDS:
         yield wrong(ABOUT, f"the first event of a stream took {took:.1f} s.", UNBUFFER)
     else:
         yield ok(ABOUT, f"the first stream event arrives in {took * 1000:.0f} ms")
@@ -176,11 +176,11 @@ def _headers(answer: HTTPResponse) -> Iterator[Finding]:
 
 
 def _until_event(answer: HTTPResponse) -> bytes:
-    """What comes until the first block is whole. Raises TimeoutError."""
+    """Read until the first block is complete. Raises TimeoutError."""
     read = b""
     while b"event:" not in read or not read.endswith(b"\n\n"):
-        some = answer.read1(MOST)
-        if not some or len(read) > MOST:
+        some = answer.read1(MAX_STREAM_BYTES)
+        if not some or len(read) > MAX_STREAM_BYTES:
             break
         read += some
     return read

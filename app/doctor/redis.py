@@ -1,4 +1,4 @@
-"""Redis: whether a message that is published arrives, on each channel, by the way that Parley's own take."""
+"""Checks Redis: a published message arrives on each channel, over the connections that Parley itself uses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.redis.embedded import EmbeddedRedis
 from app.settings import VAR, Settings
 
 ABOUT = "redis"
-PATIENCE = 6.0  # seconds
+TIMEOUT_SECONDS = 6.0
 WITHOUT = "Without it, changes arrive up to SWEEP_SECONDS late and nobody sees who else is here."
 
 
@@ -69,7 +69,7 @@ def _finding(name: str, channel: str, trouble: str, took: float) -> Finding:
 
 @dataclass
 class _Ear:
-    """Hears what the doctor itself has said, and nothing else."""
+    """Receives the messages that the doctor itself has published, and ignores all others."""
 
     word: str
     heard: asyncio.Event = field(default_factory=asyncio.Event)
@@ -80,7 +80,7 @@ class _Ear:
             self.heard.set()
 
     def resync(self) -> None:
-        """A subscription begins so."""
+        """Called when a subscription starts."""
         self.listening.set()
 
 
@@ -97,11 +97,11 @@ async def _deliver(
         tasks.start(hints.keep_listening())
         tasks.start(hints.keep_publishing())
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 await ear.listening.wait()
                 began = time.monotonic()
                 (hints.publish_aside if aside else hints.publish)(word)
                 await ear.heard.wait()
         except TimeoutError:
-            return hints.trouble or f"no answer in {PATIENCE:g} s", 0
+            return hints.trouble or f"no answer in {TIMEOUT_SECONDS:g} s", 0
     return "", time.monotonic() - began

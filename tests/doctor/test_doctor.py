@@ -32,7 +32,7 @@ async def test_a_service_that_is_well(settings: Settings, redis_url: str, monkey
 
 
 async def test_whatever_is_wrong_is_told_with_what_to_do_and_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.doctor.redis.PATIENCE", 0.3)
+    monkeypatch.setattr("app.doctor.redis.TIMEOUT_SECONDS", 0.3)
     away = f"parley:hunter2@127.0.0.1:{free_port()}"
     result = await examined(
         monkeypatch, "--url", f"http://{away.partition('@')[2]}", SECRET_KEY="hunter2" * 9,

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.sqlite_only
 
 @pytest.fixture(autouse=True)
 def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proxy, "PATIENCE", 1.0)
+    monkeypatch.setattr(proxy, "TIMEOUT_SECONDS", 1.0)
 
 
 @pytest.fixture(scope="module")

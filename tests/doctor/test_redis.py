@@ -33,7 +33,7 @@ async def test_a_message_arrives_on_both_channels(settings: Settings, redis_url:
 async def test_a_dead_one_and_one_that_says_nothing(
     settings: Settings, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis, "PATIENCE", 0.5)
+    monkeypatch.setattr(redis, "TIMEOUT_SECONDS", 0.5)
     redis_server.pause()
     (said,) = (await examined(settings, redis_server.url)).wrong
     assert "no answer in 0.5 s" in said
@@ -45,7 +45,7 @@ async def test_a_dead_one_and_one_that_says_nothing(
 async def test_who_may_not_speak_on_a_channel(
     settings: Settings, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis, "PATIENCE", 0.5)
+    monkeypatch.setattr(redis, "TIMEOUT_SECONDS", 0.5)
     channel = settings.redis_channel_name
     socket = redis_server.url.removeprefix("unix://")
     with Redis.from_url(redis_server.url) as operator:
