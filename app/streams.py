@@ -17,7 +17,7 @@ from app.accounts.identity import current_viewer, how_ended, parley_of, viewer_w
 from app.errors import TooMany
 from app.http import rate_limits
 from app.http.problems import Problem, invalid
-from app.http.requests import parse_topic, topic_from
+from app.http.requests import parse_topic, query_flag, topic_from
 from app.http.sse_response import PushResponse
 from app.http.stream_limits import Admission
 from app.live import wire
@@ -40,7 +40,7 @@ async def show(request: Request) -> ASGIApp:
         await rate_limits.take(request, rate_limits.STREAM_TOPICS, cost=max(1, min(len(names), MAX_TOPICS)))
     except TooMany as refusal:
         return _retry_response(refusal.seconds, refusal.seconds * 2)
-    is_guest = request.query_params.get("guest") == "1"  # counts on a host's page need no login
+    is_guest = query_flag(request, "guest")  # counts on a host's page need no login
     viewer = GUEST if is_guest else await current_viewer(request)
     ended = how_ended(request)
     if _is_for_another(request, viewer):
@@ -54,9 +54,9 @@ async def show(request: Request) -> ASGIApp:
         _cursors(request),
         authorise=lambda: _authorise(request, viewer),
         heartbeat=parley_of(request).settings.heartbeat_seconds,
-        once=request.query_params.get("once") == "1",
+        once=query_flag(request, "once"),
         ended=ended,
-        presence=parley_of(request).presence if request.query_params.get("presence") == "1" else None,
+        presence=parley_of(request).presence if query_flag(request, "presence") else None,
         network=rate_limits.turn_of(request),
     )
     stream = PushResponse(session, request.app.state.streams, HEADERS)

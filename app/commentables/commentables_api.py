@@ -12,7 +12,7 @@ from app.accounts.identity import parley_of
 from app.commentables import commentables
 from app.commentables.commentables import Commentable
 from app.http.problems import Problem, invalid
-from app.http.requests import parse_topic, topic_from
+from app.http.requests import parse_topic, query_flag, topic_from
 from app.http.responses import answer
 from app.live.topics import Topic
 
@@ -25,7 +25,7 @@ async def index(request: Request) -> Response:
     Pages of hosts write names in any form. With `by_name=1` an invalid name does not affect the others. The response
     then has `names`: name in the query → its topic, and `refused`: name in the query → what is wrong with it.
     """
-    by_name = request.query_params.get("by_name") == "1"
+    by_name = query_flag(request, "by_name")
     names, refused = read_names(request) if by_name else ({}, {})
     async with parley_of(request).reading() as reading:
         found, cursor = await commentables.snapshot(reading, names.values() if by_name else topics_of(request))

@@ -167,6 +167,14 @@ def query_int(request: Request, name: str, default: int | None, least: int, most
     return int(text)
 
 
+def query_flag(request: Request, name: str) -> bool:
+    """Whether the query has `name=1`. `0` means the same as no parameter. Raises Problem 422 for anything else."""
+    values = request.query_params.getlist(name)
+    if values not in ([], ["0"], ["1"]):
+        raise invalid((name, "Must be 0 or 1, and given once"))
+    return values == ["1"]
+
+
 def parse_uuid(text: str) -> UUID | None:
     """A UUID as everybody writes it; the many other forms that Python takes would be many names of one thing."""
     return UUID(text) if _UUID.fullmatch(text) else None

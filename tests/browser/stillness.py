@@ -64,7 +64,8 @@ async def watch_places(person: Person) -> None:
 
 async def is_still(person: Person) -> None:
     """No part that was in sight has jumped since `watch_places`."""
-    assert await person.page.evaluate(JUMPS) == []
+    jumps = await person.page.evaluate(JUMPS)
+    assert jumps == [], jumps
 
 
 async def has_shifted_nothing(person: Person) -> None:

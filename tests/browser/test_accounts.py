@@ -40,7 +40,7 @@ async def test_a_guests_text_is_posted_once_they_have_signed_up(guest: Person) -
 
 async def test_a_guest_who_changes_their_mind_keeps_the_text(guest: Person) -> None:
     await guest.write("Perhaps later")
-    assert await guest.page.locator("dialog.entry").is_visible()
+    await guest.page.locator("dialog.entry").wait_for()
     await guest.page.keyboard.press("Escape")
     assert not await guest.page.locator("dialog.entry").is_visible()
     assert await guest.composer.input_value() == "Perhaps later"

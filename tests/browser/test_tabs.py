@@ -134,7 +134,8 @@ async def go_and_come_back(leader: Person) -> Gone:
     async def come_back() -> None:
         await leader.page.go_back(wait_until="commit")
         await leader.is_ready()
-        assert await leader.page.evaluate("window.kept"), "not from the cache"
+        reasons = "JSON.stringify(performance.getEntriesByType('navigation')[0].notRestoredReasons)"
+        assert await leader.page.evaluate("window.kept"), f"not from the cache: {await leader.page.evaluate(reasons)}"
 
     return come_back
 

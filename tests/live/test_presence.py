@@ -545,6 +545,11 @@ class Looking:
         """Waits until it was told of these people, and nobody else, last."""
         return await wait_until(lambda: self._sees(sorted(names)), f"{names} to be there", timeout)
 
+    async def counts_guests(self, guests: int, *names: str) -> None:
+        """Waits until the last message names these people, and counts so many guests."""
+        shown = lambda: (seen := self._sees(sorted(names))) and seen["guests"] == guests  # noqa: E731
+        await wait_until(shown, f"{guests} guests beside {names}")
+
     def _sees(self, names: list[str]) -> dict[str, Any] | None:
         said = [block.json() for block in self.reader.blocks if block.event == "presence"]
         seen = said and sorted(person["username"] for person in said[-1]["people"]) == names
@@ -575,7 +580,7 @@ async def test_two_processes_tell_each_other_beside_the_hints(settings: Settings
         await hints.subscribe(settings.redis_channel_name)
         async with looking(here, alice) as hers, looking(there, bob) as his, looking(there) as guests:
             for look in (hers, his, guests):
-                assert (await look.sees("Alice", "Bob"))["guests"] == 1
+                await look.counts_guests(1, "Alice", "Bob")
             position = hers.reader.position
             presence_of(there).start_typing(ARTICLE, bob)
             typing = await hers.until("presence")

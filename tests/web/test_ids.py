@@ -120,6 +120,13 @@ async def test_only_wrong_names_have_no_numbers(guest: httpx.AsyncClient) -> Non
         refused(await guest.get("/api/commentables/", params={"topic": topics, "by_name": 1}), 422, "topic")
 
 
+async def test_a_flag_is_0_or_1(guest: httpx.AsyncClient) -> None:
+    flags = [("/api/commentables/", "by_name"), *(("/streams", name) for name in ("guest", "once", "presence"))]
+    for path, name in flags:
+        for values in (["true"], [""], ["2"], ["1", "1"]):
+            refused(await guest.get(path, params={"topic": "Article/1", name: values}), 422, name)
+
+
 async def test_a_silent_iframe_is_explained(guest: httpx.AsyncClient) -> None:
     async def check(topic: str, **headers: str) -> dict[str, Any]:
         answer = await guest.get("/embed/check", params={"topic": topic}, headers=headers)
