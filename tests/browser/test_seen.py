@@ -418,6 +418,8 @@ async def test_who_is_below_the_list_stays_there(arrive: Arrive, phone: httpx.As
 
 
 async def test_one_that_settles_late_moves_nothing(alice: Person, phone: httpx.AsyncClient) -> None:
+    # With room for all of it the page does not scroll. Otherwise it would, to keep the focused composer in its place.
+    await alice.page.set_viewport_size({"width": 1280, "height": 1600})
     await alice.page.evaluate("parley.connector.close()")
     over = asyncio.Event()
 
