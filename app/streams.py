@@ -81,7 +81,7 @@ def _is_for_another(request: Request, viewer: Viewer) -> bool:
 
 
 def _login_ended_response(ended: LoginEnded) -> Response:
-    """A response for a page whose login has ended, or that belongs to another user: `auth`, and nothing else."""
+    """A response for a page whose login has ended, or that belongs to another user: `auth` and a long `retry:`."""
     last = wire.auth(ended.reason) + wire.retry(LOGIN_ENDED_RETRY_MILLISECONDS) + b"\n"
     return Response(last, headers=HEADERS, media_type="text/event-stream")
 

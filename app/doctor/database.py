@@ -16,7 +16,7 @@ from app.settings import Settings
 
 ABOUT = "database"
 TIMEOUT_SECONDS = 10
-SPARE_CONNECTIONS = 10  # connections for migrations, backups, and an operator with psql
+SPARE_CONNECTIONS = 10  # for migrations, backups, and an operator with psql
 MOUNTS = Path("/proc/self/mounts")
 
 # File systems on which SQLite's locks and shared memory do not work, or not between machines.

@@ -23,7 +23,7 @@ from app.settings import Settings
 
 ABOUT = "proxy"
 TIMEOUT_SECONDS = 5.0  # until a response that has not begun counts as buffered
-UNBUFFERED_SECONDS = 2.0  # seconds
+UNBUFFERED_SECONDS = 2.0  # the first event of an unbuffered stream comes within this time
 MAX_STREAM_BYTES = 16_384  # that are read to find the first event
 ANYBODY = {"Accept": "*/*", "User-Agent": "parley doctor", "Accept-Encoding": "gzip, deflate, br"}
 UNBUFFER = "nginx: proxy_buffering off and gzip off for /streams; Apache: flushpackets=on; a CDN: let /streams pass by."
