@@ -110,7 +110,8 @@ const places = topics.filter((topic) => !topic.startsWith("User/"));
 const countTopics = names.map(about);
 /** @type {any[]} */
 const collections = [];
-// Registered before the other `pagehide` listeners: the outbox accepts no change once `tabs` has triggered "leave".
+// Registered before the other `pagehide` listeners: once `tabs` has triggered "leave", the outbox stores no change until
+// the page is back.
 window.addEventListener("pagehide", () => {
   for (const collection of collections) collection.depart();
 });
