@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -101,7 +102,9 @@ async def test_a_request_that_is_gone_leaves_its_place_to_the_next(hashing: Hash
     bobs = await hashing.ask("bob", 3)
     hashing.go_on()
     assert await asyncio.gather(*bobs) == [True] * 3
-    assert hashing.done == ["flood"] * passwords.MAX_HASHES_AT_ONCE + ["bob"] * 3
+    # The threads finish in any order, but none is free for Bob before one of the cancelled hashes is done.
+    assert hashing.done[0] == "flood"
+    assert Counter(hashing.done) == {"flood": passwords.MAX_HASHES_AT_ONCE, "bob": 3}
 
 
 async def test_the_password_of_a_deleted_account_is_nobodys() -> None:
