@@ -1,4 +1,4 @@
-"""Chunks: changes read for sessions below a topic's ring. Sessions with nearby positions share a read."""
+"""Chunks: changes read for sessions below a topic's backlog. Sessions with nearby positions share a read."""
 
 from __future__ import annotations
 
