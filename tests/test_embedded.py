@@ -99,7 +99,14 @@ def family_of(server: psutil.Process) -> set[psutil.Process]:
 
 
 def gone(*processes: psutil.Process) -> bool:
-    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
+    return not any(_runs(process) for process in processes)
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # it ended between the two questions
+        return False
 
 
 async def test_it_starts_a_real_server_and_ends_it(redis: EmbeddedRedis) -> None:
