@@ -132,8 +132,8 @@ async def _thread(request: Request, template: str, under: str, unsent: Unsent, *
     is_shared = is_newest and not viewer.signed_in and unsent is NOTHING_UNSENT
     async with parley_of(request).reading() as reading:
         counters = await threads.read_counters(reading, topic)
-        version = (*counters, sources(request))
-        if is_shared and (stored := guest_pages_of(request).get((template, topic), version)):
+        version = (*counters, sources(request)) if is_shared else None
+        if version and (stored := guest_pages_of(request).get((template, topic), version)):
             return await may_keep(request, respond(request, stored.renewed(datetime.now(UTC), uuid4())))
         bootstrap = await _bootstrap(request, reading)
         first = await threads.page(reading, viewer, topic, limit=threads.PAGE, counters=counters, **window)
@@ -153,7 +153,7 @@ async def _thread(request: Request, template: str, under: str, unsent: Unsent, *
     context["composer"] = form.fields(unsent)
     problem = unsent.problem
     text = rendered(request, template, context)
-    if is_shared and is_indexed:  # not the pages of whatever address somebody makes up
+    if version and is_indexed:  # not the pages of whatever address somebody makes up
         made = GuestPage(version, text, bootstrap["now"], context["composer"]["form_id"])
         guest_pages_of(request).put((template, topic), made)
     html = respond(request, text, problem.status if problem else 200)
