@@ -34,11 +34,6 @@ Run = Callable[..., Awaitable[Result]]
 pytestmark = pytest.mark.sqlite_only
 
 
-@pytest.fixture(autouse=True)
-def passwords_cost_little(cheap_passwords: None) -> None:
-    """Prices are not what is tested."""
-
-
 @pytest.fixture
 def run(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
     """`parley`, on the test's own database and channel."""

@@ -24,8 +24,6 @@ from tests.support.serving import serving
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-pytestmark = pytest.mark.usefixtures("cheap_passwords")
-
 
 @pytest.fixture
 async def seeded(settings: Settings) -> AsyncIterator[Parley]:

@@ -38,8 +38,6 @@ from tests.support.smtp import PASSWORD as SMTP_PASSWORD
 from tests.support.smtp import USER, MailServer, mail_server
 from tests.support.waiting import end, wait_until
 
-pytestmark = pytest.mark.usefixtures("cheap_passwords")
-
 KEY = "a key that is long enough for production"
 
 

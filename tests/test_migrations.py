@@ -147,7 +147,6 @@ async def _rows(url: str) -> list[Sequence[Any]]:
     return found
 
 
-@pytest.mark.usefixtures("cheap_passwords")
 async def test_people_of_the_release_before_go_on_and_may_go_back(database_url: str, settings: Settings) -> None:
     alice, bob = Old("alice"), Old("bob")
     await asyncio.to_thread(command.downgrade, _config(database_url), "0001")
@@ -178,7 +177,6 @@ async def test_people_of_the_release_before_go_on_and_may_go_back(database_url: 
         assert (await alice.viewer(parley)).username == "alice"
 
 
-@pytest.mark.usefixtures("cheap_passwords")
 async def test_of_names_that_look_alike_each_is_kept(database_url: str, settings: Settings) -> None:
     await asyncio.to_thread(command.downgrade, _config(database_url), "0008")
     coco, lookalike = Old("coco"), Old("\u0441\u043e\u0441\u043e")
@@ -192,7 +190,6 @@ async def test_of_names_that_look_alike_each_is_kept(database_url: str, settings
             await accounts.sign_up(parley, "mallory@example.com", "c0co", PASSWORD)
 
 
-@pytest.mark.usefixtures("cheap_passwords")
 async def test_the_release_before_may_go_on_writing_meanwhile(database_url: str, settings: Settings) -> None:
     """A rolling change: the schema is this release's, and a process of the one before is still there."""
     alice = Old("alice")
@@ -238,7 +235,6 @@ async def test_an_interrupted_change_leaves_nothing_half_done(database_url: str)
     await database.close()
 
 
-@pytest.mark.usefixtures("cheap_passwords")
 async def test_what_was_written_under_another_form_of_an_id_is_found_under_the_canonical_one(
     database_url: str, settings: Settings
 ) -> None:

@@ -28,11 +28,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.both_databases
 
 
-@pytest.fixture(autouse=True)
-def passwords_cost_little(cheap_passwords: None) -> None:
-    """Prices are not what is tested."""
-
-
 async def run_epoch(settings: Settings) -> None:
     """The documented command, as an operator runs it."""
     environment = {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url, "PATH": "/usr/bin:/bin"}

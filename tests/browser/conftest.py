@@ -68,11 +68,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-@pytest.fixture(autouse=True)
-def passwords_cost_little(cheap_passwords: None) -> None:
-    """Everybody here has an account."""
-
-
 @pytest.fixture
 def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
     """As everywhere, and what a test asks for: `parametrize("settings", [{…}], indirect=True)`.

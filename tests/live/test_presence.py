@@ -547,8 +547,8 @@ class Looking:
 
     async def counts_guests(self, guests: int, *names: str) -> None:
         """Waits until the last message names these people, and counts so many guests."""
-        shown = lambda: (seen := self._sees(sorted(names))) and seen["guests"] == guests  # noqa: E731
-        await wait_until(shown, f"{guests} guests beside {names}")
+        shown = f"{guests} guests beside {names}"
+        await wait_until(lambda: (self._sees(sorted(names)) or {}).get("guests") == guests, shown)
 
     def _sees(self, names: list[str]) -> dict[str, Any] | None:
         said = [block.json() for block in self.reader.blocks if block.event == "presence"]

@@ -35,18 +35,13 @@ ALICE, NEW = "alice@example.com", "alice@new.example"
 ANOTHER_PASSWORD = "talk among others"
 
 
-@pytest.fixture(autouse=True)
-def passwords_cost_little(cheap_passwords: None) -> None:
-    """Everybody here has an account."""
-
-
 @pytest.fixture
-async def alice(passwords_cost_little: None, parley: Parley) -> Viewer:
+async def alice(parley: Parley) -> Viewer:
     return await enrol(parley, "alice")
 
 
 @pytest.fixture
-async def bob(passwords_cost_little: None, parley: Parley) -> Viewer:
+async def bob(parley: Parley) -> Viewer:
     return await enrol(parley, "bob")
 
 

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from app.live.service import Parley
     from app.live.viewers import Viewer
 
-pytestmark = pytest.mark.usefixtures("cheap_passwords")
-
 
 async def bylines(parley: Parley, author: Viewer) -> set[tuple[str, str]]:
     async with parley.reading() as reading:

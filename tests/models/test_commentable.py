@@ -31,13 +31,8 @@ pytestmark = pytest.mark.both_databases
 PAGE = Topic("Page", "about")
 
 
-@pytest.fixture(autouse=True)
-def passwords_cost_little(cheap_passwords: None) -> None:
-    """Everybody here has an account."""
-
-
 @pytest.fixture
-async def alice(passwords_cost_little: None, parley: Parley) -> Viewer:
+async def alice(parley: Parley) -> Viewer:
     return await enrol(parley, "alice")
 
 

@@ -33,11 +33,6 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.both_databases
 
 
-@pytest.fixture(autouse=True)
-def passwords_cost_little(cheap_passwords: None) -> None:
-    """Everybody here has an account."""
-
-
 class Clock:
     """A clock that stands still until a test moves it. Then it wakes the tasks that sleep by it."""
 
@@ -82,12 +77,12 @@ async def pausing(parley: Parley, clock: Clock, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-async def alice(passwords_cost_little: None, parley: Parley) -> Viewer:
+async def alice(parley: Parley) -> Viewer:
     return await enrol(parley, "alice")
 
 
 @pytest.fixture
-async def bob(passwords_cost_little: None, parley: Parley) -> Viewer:
+async def bob(parley: Parley) -> Viewer:
     return await enrol(parley, "bob")
 
 

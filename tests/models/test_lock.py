@@ -29,7 +29,7 @@ ALICE = "alice@example.com"
 
 
 @pytest.fixture(autouse=True)
-async def alice(cheap_passwords: None, parley: Parley) -> Viewer:
+async def alice(parley: Parley) -> Viewer:
     return await enrol(parley, "alice")
 
 

@@ -28,7 +28,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @pytest.fixture
-async def alice(cheap_passwords: None, parley: Parley) -> Viewer:
+async def alice(parley: Parley) -> Viewer:
     return await enrol(parley, "alice")
 
 

@@ -29,12 +29,6 @@ from tests.models.moderators import acts, appointed, open_reports, set_role
 from tests.models.post import everything
 from tests.support.people import PASSWORD
 
-
-@pytest.fixture(autouse=True)
-def passwords_cost_little(cheap_passwords: None) -> None:
-    """Everybody here has an account."""
-
-
 pytestmark = pytest.mark.sqlite_only  # but for the tests of locks below
 
 

@@ -29,10 +29,7 @@ from app.settings import Settings
 from tests.live.people import ARTICLE, correct, enrol, hide, say, take_back
 from tests.support.people import PASSWORD
 
-pytestmark = [
-    pytest.mark.usefixtures("cheap_passwords"),
-    pytest.mark.sqlite_only,  # tests of locks use `busy`, on PostgreSQL
-]
+pytestmark = pytest.mark.sqlite_only  # tests of locks use `busy`, on PostgreSQL
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from app.live.viewers import Kind, Viewer
 from app.live.write.sequences import read_heads
 from tests.live.people import ARTICLE, enrol, say
 
-pytestmark = [pytest.mark.usefixtures("cheap_passwords"), pytest.mark.sqlite_only]
+pytestmark = pytest.mark.sqlite_only
 
 HEAVY = "*a* " * 500
 

@@ -20,12 +20,6 @@ from tests.models.moderators import acts, again, appointed
 from tests.models.post import token_to, user_named
 from tests.support.people import PASSWORD
 
-
-@pytest.fixture(autouse=True)
-def passwords_cost_little(cheap_passwords: None) -> None:
-    """Everybody here has an account."""
-
-
 pytestmark = pytest.mark.sqlite_only
 
 

@@ -6,8 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import pytest
-
 from app.comments import comments, threads
 from app.comments.comments import Comment
 from app.live.viewers import GUEST, Viewer
@@ -15,8 +13,6 @@ from tests.live.people import ARTICLE, enrol, hide, say, take_back
 
 if TYPE_CHECKING:
     from app.live.service import Parley
-
-pytestmark = pytest.mark.usefixtures("cheap_passwords")
 
 
 async def reply(parley: Parley, author: Viewer, to: Comment, body: str) -> Comment:

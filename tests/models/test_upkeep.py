@@ -24,8 +24,6 @@ from tests.support.serving import serving
 from tests.support.sse import listening
 from tests.support.waiting import end, wait_until
 
-pytestmark = pytest.mark.usefixtures("cheap_passwords")
-
 LONG_AGO = timedelta(days=60)
 
 

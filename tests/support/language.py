@@ -228,10 +228,8 @@ def files() -> list[str]:
 
 def main(arguments: list[str]) -> int:
     found = {path: list(findings(texts_of(path, (ROOT / path).read_text()))) for path in files()}
-    if arguments == ["--begin"]:
-        TODO.write_text("".join(f"{path}\n" for path, problems in found.items() if problems))
     todo = TODO.read_text().splitlines()
-    if arguments and arguments[0] not in ("--prune", "--begin"):  # the named files, or all below the named folders
+    if arguments and arguments != ["--prune"]:  # the named files, or all below the named folders
         todo = [path for path in todo if not path.startswith(tuple(arguments))]
         found = {path: problems for path, problems in found.items() if path.startswith(tuple(arguments))}
     clean = [path for path in todo if not found.get(path)]

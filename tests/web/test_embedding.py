@@ -192,7 +192,7 @@ async def prefixed(settings: Settings, request: pytest.FixtureRequest) -> AsyncI
         yield site
 
 
-async def test_behind_a_prefix_everything_answers_and_leads_there(prefixed: Site, cheap_passwords: None) -> None:
+async def test_behind_a_prefix_everything_answers_and_leads_there(prefixed: Site) -> None:
     async with prefixed.client() as alice:
         alice.base_url = alice.base_url.join(f"{ROOT}/")
         await sign_up(alice, "Alice")
@@ -228,9 +228,7 @@ async def test_what_asks_the_process_itself_needs_no_prefix(settings: Settings) 
             refused(await guest.get(path), 404)
 
 
-async def test_two_parleys_of_one_host_do_not_take_each_others_cookies(
-    settings: Settings, cheap_passwords: None
-) -> None:
+async def test_two_parleys_of_one_host_do_not_take_each_others_cookies(settings: Settings) -> None:
     async with site_with(settings, root_path=ROOT) as one, site_with(settings) as other, person(one, "Alice") as alice:
         assert {cookie.name for cookie in alice.cookies.jar} == {"parley_login.talk", "parley_device.talk"}
         assert {cookie.path for cookie in alice.cookies.jar} == {"/"}
@@ -245,7 +243,7 @@ async def test_two_parleys_of_one_host_do_not_take_each_others_cookies(
         assert "Path=/;" in cookie
 
 
-async def test_mail_leads_behind_the_prefix(settings: Settings, cheap_passwords: None) -> None:
+async def test_mail_leads_behind_the_prefix(settings: Settings) -> None:
     from app.settings import Settings
 
     named = settings.model_dump(exclude={"public_url"}) | {"root_path": ROOT}
