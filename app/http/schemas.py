@@ -1,4 +1,4 @@
-"""Schemas: what is answered and streamed, said as models for `app.http.openapi`.
+"""Schemas: models of the responses and of the streamed events, for `app.http.openapi`.
 
 Nothing is rendered by them: renderers are functions of the models. They are held against real answers by
 `tests/web/test_openapi.py`, which lets no member be missing here, and against real frames by `test_stream_events.py`.

@@ -1,4 +1,4 @@
-"""Redis: alone, over TLS, under Sentinel or in a cluster. How to come to it; what is said on it is `app.live.pubsub`.
+"""Redis: alone, over TLS, under Sentinel or in a cluster. `app.live.pubsub` sends and receives.
 
 1. No retries of the library's own, ever. A break comes up to whoever holds the connection, and who connects anew asks
    first where Redis is now: that is how a failover is followed.

@@ -1,4 +1,4 @@
-// The tabs of one browser share one stream: who leads, who follows, and what each has heard.
+// The tabs of one browser share one stream: which tab leads, and which events each tab gets.
 
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
