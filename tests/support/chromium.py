@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+HEADLESS_SHELL = "chromium-headless-shell"
+COMPLETE = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 APPLICATIONS = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
@@ -31,15 +32,19 @@ with sync_playwright() as playwright:
 """
 
 
-def find() -> Path | None:
-    """The system's Chromium or Chrome, else the one that Playwright has downloaded."""
-    for name in NAMES:
+def find(*, complete: bool = False) -> Path | None:
+    """Find the system's Chromium or Chrome, else the one that Playwright has downloaded.
+
+    A `complete` browser is not the headless shell, which starts faster but has no back-forward cache.
+    """
+    for name in COMPLETE if complete else (HEADLESS_SHELL, *COMPLETE):
         if found := shutil.which(name):
             return Path(found)
     for application in map(Path, APPLICATIONS):
         if application.exists():
             return application
-    return _playwrights()
+    found = _playwrights()
+    return None if complete and found and "headless" in found.name else found
 
 
 def _playwrights() -> Path | None:
