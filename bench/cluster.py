@@ -24,6 +24,8 @@ from math import ceil
 from unittest import mock
 from zlib import crc32
 
+from app.live.gids import Gid
+from app.live.hints import Hint
 from app.live.model import LiveModel
 from app.live.read.changes import Change
 from app.live.read.feeds import Feeds
@@ -171,9 +173,9 @@ class Cluster:
             self.loop.call_later(self.chance.uniform(0, seconds), self._commit, self._some_topic())
 
     def _commit(self, number: int) -> None:
-        topic = str(self.names[number])
-        seq = self.store.counters[topic] = self.store.counters.get(topic, 0) + 1
-        hint = f"gid://parley/Comment/{uuid.UUID(int=seq)}?topic={topic.replace('/', '%2F')}&seq={seq}"
+        topic = self.names[number]
+        seq = self.store.counters[str(topic)] = self.store.counters.get(str(topic), 0) + 1
+        hint = Hint(Gid("Comment", str(uuid.UUID(int=seq))), topic, seq)
         shard = self._shard(number)
         for feeds, shards in zip(self.processes, self.shards, strict=True):
             if shard in shards:

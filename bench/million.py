@@ -15,6 +15,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+from app.live.hints import Hint
 from app.live.read.feeds import Feeds
 from app.live.read.reader import Reader
 from bench.cluster import Cluster, Shape
@@ -98,7 +99,7 @@ def hint_cost() -> float:
     for _ in range(5):
         began = time.process_time()
         for hint in hints:
-            feeds.hint(hint)
+            feeds.hint(Hint.parse(hint))
         costs.append((time.process_time() - began) / len(hints) * 1e6)
     return median(costs)
 

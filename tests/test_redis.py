@@ -1,4 +1,4 @@
-"""Redis as operators have it: one contract for every kind. What holds of hints anywhere is tests/live/test_hints.py."""
+"""Redis as operators have it: one contract for every kind. `tests/live/test_pubsub.py` tests what all kinds share."""
 
 from __future__ import annotations
 

@@ -119,8 +119,8 @@ class LiveModel:
         verbs = ("create", "update", "destroy")
         return {verb: b"event: global.%s.%s.success\n" % (self.name.encode(), verb.encode()) for verb in verbs}
 
-    def gid(self, row: Live, **params: object) -> Gid:
-        return Gid(self.model.__name__, str(row.id), {name: str(value) for name, value in params.items()})
+    def gid(self, row: Live) -> Gid:
+        return Gid(self.model.__name__, str(row.id))
 
 
 async def locate(reading: Reading, models: tuple[LiveModel, ...], gid: Gid) -> Live:

@@ -9,6 +9,7 @@ It knows only the models that the caller passes. It has no global state, so a pr
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Self, TypeVar
@@ -17,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import Database
 from app.live.gids import Gid
+from app.live.hints import BadHint, Hint
 from app.live.model import Live, LiveModel, locate
 from app.live.presence.sealing import SealedPresence
 from app.live.presence.service import Presence
@@ -33,6 +35,8 @@ from app.redis.embedded import EmbeddedRedis
 from app.settings import VAR, Settings
 
 R = TypeVar("R")
+
+log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 10  # for running writes at shutdown
 FLUSH_SECONDS = 1  # for sending their hints
@@ -57,7 +61,7 @@ class Parley:
         self.hints = Hints(
             self.redis_url,
             settings.redis_channel_name,
-            self.feeds.hint,
+            self._receive_hint,
             self.feeds.resync,
             SealedPresence(self.presence, self._seals) if self.presence else None,
         )
@@ -126,10 +130,18 @@ class Parley:
         old, _ = await self.reader.heads([])
         return await self.reader.renew_epoch(old)
 
-    def _announce(self, gid: str) -> None:
+    def _announce(self, hint: Hint) -> None:
         """After a commit: hint the feeds of this process directly, and those of other processes through Redis."""
-        self.feeds.hint(gid)
-        self.hints.publish(gid)
+        self.feeds.hint(hint)
+        self.hints.publish(str(hint))
+
+    def _receive_hint(self, text: str) -> None:
+        try:
+            hint = Hint.parse(text)
+        except BadHint as error:
+            log.warning("ignored a message on the hints channel: %s", error)
+        else:
+            self.feeds.hint(hint)
 
     def _publish_sealed(self, text: str) -> None:
         self.hints.publish_aside(self._seals.seal(text))

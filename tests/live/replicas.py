@@ -19,6 +19,7 @@ from app.comments import threads
 from app.comments.comments import COMMENT, Comment
 from app.database import Database
 from app.live.cursors import write_cursor
+from app.live.hints import Hint
 from app.live.read.feeds import Feeds
 from app.live.read.reader import Reader
 from app.live.stream.session import Session
@@ -61,8 +62,8 @@ class Process:
         self.database = database(url)
         self.reader = reader(self.database, MODELS)
         self.feeds = Feeds(self.reader, ring_frames=4, ring_bytes=4_000)
-        self.gids: list[str] = []
-        self.writes = Writes(self.database, MODELS, self.gids.append)
+        self.hints: list[Hint] = []  # of the writes of this process
+        self.writes = Writes(self.database, MODELS, self.hints.append)
 
     def reading(self) -> Any:
         return self.database.reading()

@@ -27,6 +27,7 @@ from uuid import UUID
 
 from app.live.cursors import write_cursor
 from app.live.gids import Gid
+from app.live.hints import Hint
 from app.live.model import LiveModel
 from app.live.read.changes import Change, encode
 from app.live.read.feeds import Feeds
@@ -347,13 +348,13 @@ class World:
         self.store.tables.rows[row.id] = row
         if row.deleted_at is not None:
             self._erased[row.id] = seq
-        self._publish(str(Gid(row.table.title(), str(row.id), {"topic": topic, "seq": str(seq)})))
+        self._publish(Hint(Gid(row.table.title(), str(row.id)), Topic.parse(topic), seq))
 
-    def _publish(self, gid: str) -> None:
+    def _publish(self, hint: Hint) -> None:
         """Some hints are lost, some late, some doubled, some overtaken by others."""
         for process in self.processes:
             for _ in range(self.chance.choice((0, 1, 1, 2)) if process.hints_flow else 0):
-                self.loop.call_later(self.chance.choice(LATENCIES), process.feeds.hint, gid)
+                self.loop.call_later(self.chance.choice(LATENCIES), process.feeds.hint, hint)
 
     def connect(self) -> None:
         browser = self.chance.choice(self.browsers)

@@ -184,11 +184,11 @@ class World:
     def _hint(self, writer: Process) -> None:
         """Some hints are lost, some late, some doubled."""
         loop = asyncio.get_running_loop()
-        for gid in writer.gids:
+        for hint in writer.hints:
             for process in self.processes:
                 for _ in range(self.chance.choice((0, 1, 1, 2))):
-                    loop.call_later(self.chance.choice((0, 0, 0.003)), process.feeds.hint, gid)
-        writer.gids.clear()
+                    loop.call_later(self.chance.choice((0, 0, 0.003)), process.feeds.hint, hint)
+        writer.hints.clear()
 
     async def _settle(self) -> None:
         for replica in self.replicas:

@@ -81,10 +81,10 @@ class Day:
         with suppress(Missing, SignInFirst):
             await asyncio.gather(*(act(cast(Any, self.chance.choice(self.processes))) for act in acts))
         for process in self.processes:
-            for gid in process.gids:
+            for hint in process.hints:
                 if self.chance.random() < 0.7:  # the others are lost
-                    process.feeds.hint(gid)
-            process.gids.clear()
+                    process.feeds.hint(hint)
+            process.hints.clear()
 
     async def _write(self, process: Any) -> None:
         author = self.chance.choice(self.others)

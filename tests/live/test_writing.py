@@ -202,7 +202,7 @@ async def test_hints_follow_the_commit_and_name_every_change(parley: Parley, mon
     """A reader that a hint wakes finds its change in the database."""
     alice = await enrol(parley, "alice")
     here, there = await say(parley, alice, "here"), await say(parley, alice, "there", PAGE)
-    happened: list[str] = []
+    happened: list[object] = []
     event.listen(parley.database._engine.sync_engine, "commit", lambda _: happened.append("commit"))
     monkeypatch.setattr(parley.writes, "_on_commit", happened.append)
     async with parley.writing(ARTICLE, PAGE) as write:
@@ -210,7 +210,7 @@ async def test_hints_follow_the_commit_and_name_every_change(parley: Parley, mon
             row = await write.get(Comment, comment.id)
             assert row
             write.update(row)
-    assert happened == [
+    assert [str(each) for each in happened] == [
         "commit",
         f"gid://parley/Comment/{here.id}?topic=Article%2F1&seq=2",
         f"gid://parley/Comment/{there.id}?topic=Page%2Fabout&seq=2",

@@ -21,15 +21,15 @@ from typing import Protocol
 
 from app.database import log_error
 from app.live.fair_queue import FairQueue
-from app.live.gids import BadGid, Gid
 from app.live.heartbeats import HeartbeatListener, Heartbeats
+from app.live.hints import Hint
 from app.live.pacing import MAX_WAITING, Pacing, wake_all
 from app.live.read.backlog import Backlog
 from app.live.read.chunks import Chunks
 from app.live.read.reader import Chunk, News, Reader
 from app.live.stats import PendingSeqs
 from app.live.tasks import Tasks
-from app.live.topics import BadTopic, Topic
+from app.live.topics import Topic
 
 TOPICS_PER_STATEMENT = 500  # heads that a sweep reads in one statement
 FALLBACK_SWEEP_SECONDS = 1.0  # between two sweeps while no hints arrive
@@ -248,17 +248,11 @@ class Feeds:
             if not feed.watchers:
                 del self._feeds[topic]  # (3)
 
-    def hint(self, text: str) -> None:
-        """Take a published gid. It costs nothing if its topic has no feed here, or if the feed knows its seq."""
-        try:
-            params = Gid.parse(text).params
-            topic, seq = Topic.parse(params["topic"]), int(params["seq"])
-        except (BadGid, BadTopic, KeyError, ValueError):
-            log.warning("ignored a message on the hints channel that is no hint: %.200r", text)
-            return
-        feed = self._feeds.get(topic)
+    def hint(self, hint: Hint) -> None:
+        """Take a hint. It costs nothing if its topic has no feed here, or if the feed knows its seq."""
+        feed = self._feeds.get(hint.topic)
         if feed is not None:
-            feed.hint(seq)
+            feed.hint(hint.seq)
 
     def resync(self) -> None:
         """Read all topics, because hints may have been lost."""

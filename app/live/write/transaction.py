@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import logs
 from app.database import Database
+from app.live.hints import Hint
 from app.live.model import Live, LiveModel
 from app.live.topics import Topic
 from app.live.write.sequences import set_counter, take_next
@@ -83,16 +84,16 @@ class Write:
 
 
 class Writes:
-    """Opens write transactions, and publishes a hint for each change after the commit."""
+    """Opens write transactions, and passes a hint of each change to `on_commit` after the commit."""
 
-    def __init__(self, database: Database, models: Sequence[LiveModel], on_commit: Callable[[str], None]) -> None:
+    def __init__(self, database: Database, models: Sequence[LiveModel], on_commit: Callable[[Hint], None]) -> None:
         self._database = database
         self._models = {live.model: live for live in models}
         self._on_commit = on_commit
 
     @asynccontextmanager
     async def writing(self, *topics: Topic) -> AsyncIterator[Write]:
-        """A transaction on these topics. It commits at the end of the block, and then publishes hints.
+        """A transaction on these topics. It commits at the end of the block, and then the hints are published.
 
         Check existence, rights and versions inside the block, on rows from `write.get`. An exception rolls back.
         """
@@ -104,9 +105,9 @@ class Writes:
             finally:
                 session.expunge_all()  # keep loaded rows readable: a rollback would expire them
         for row in write.changed:
-            live = self._models[type(row)]
-            logs.note(gid=live.gid(row))
-            self._on_commit(str(live.gid(row, topic=row.topic, seq=row.seq)))
+            gid = self._models[type(row)].gid(row)
+            logs.note(gid=gid)
+            self._on_commit(Hint(gid, Topic.parse(row.topic), row.seq))
         for event, about in write.events if write.changed else ():
             logs.security(event, warn=False, **about)
 
