@@ -295,7 +295,7 @@ async def test_what_one_reads_stays_where_it_is(come: Arrive, phone: httpx.Async
     await fits(alice.page)
     await alice.page.evaluate("scrollTo(0, 900)")
     await there.until(
-        "getComputedStyle(document.documentElement).getPropertyValue('--sight-top') !== '0px'", "its sight"
+        "getComputedStyle(document.documentElement).getPropertyValue('--viewport-top') !== '0px'", "its sight"
     )
     before = await top_of(alice, ".comment:nth-child(15)")
     longer = "\n".join(str(number) for number in range(12))

@@ -8,7 +8,7 @@
 //   show     to the host   {top} of what the reader is to see
 //   scroll   to the host   {by}: what the reader was busy with has moved by that
 
-import { lookThrough } from "../ui/viewport.js";
+import { setHost } from "../ui/viewport.js";
 import { HostLine } from "./host_line.js";
 import { hostPage } from "./host_page.js";
 import { darken, wear } from "./theme.js";
@@ -21,7 +21,7 @@ const isPlace = (...numbers) => numbers.every(Number.isFinite);
 /** `el`: the thread. `comments`: its collection, which sends the page with each new comment. */
 export class Host {
   /** What the reader sees of this iframe: {top, bottom}. */
-  sight = { top: 0, bottom: window.innerHeight };
+  viewport = { top: 0, bottom: window.innerHeight };
   #el;
   #comments;
   #line;
@@ -38,7 +38,7 @@ export class Host {
   /** Nothing happens where nobody frames us. */
   enter() {
     if (window.parent === window) return;
-    lookThrough(this);
+    setHost(this);
     new ResizeObserver(() => this.#measure()).observe(document.documentElement);
     const links = { subtree: true, childList: true, attributeFilter: ["href"] };
     new MutationObserver(() => this.#lead()).observe(this.#el, links);
@@ -83,10 +83,10 @@ export class Host {
   // To whoever asks what is seen, the page has been scrolled.
   #see({ top, bottom }) {
     if (!isPlace(top, bottom)) return;
-    this.sight = { top, bottom };
+    this.viewport = { top, bottom };
     const { style } = document.documentElement;
-    style.setProperty("--sight-top", `${top}px`);
-    style.setProperty("--sight-height", `${bottom - top}px`);
+    style.setProperty("--viewport-top", `${top}px`);
+    style.setProperty("--viewport-height", `${bottom - top}px`);
     window.dispatchEvent(new Event("scroll"));
   }
 

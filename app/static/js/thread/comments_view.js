@@ -132,7 +132,7 @@ export const CommentsView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     if (!asked) this.welcome(added.filter((comment) => comment.get("created_seq") > this.newest));
     this.newest = this.newestSeq();
     this.resumeAt(added);
-    this.pill.lookSoon();
+    this.pill.scheduleUpdate();
   },
 
   // Of those that are gone, and still have something drawn under them.
@@ -179,7 +179,7 @@ export const CommentsView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     const mine = (comment) => comment.get("user_id") === this.account.id;
     const [own, theirs] = [fresh.filter(mine), fresh.filter((comment) => !mine(comment))];
     for (const comment of own) this.views.get(comment.id).el.classList.add("is-new");
-    for (const comment of theirs) this.pill.await(this.views.get(comment.id).el);
+    for (const comment of theirs) this.pill.add(this.views.get(comment.id).el);
     if (theirs.length === 0) return;
     this.bus.trigger(COMMENTS_ARRIVED, theirs.length, theirs.at(-1).get("username"));
   },

@@ -1,77 +1,78 @@
-import { bringIntoView, sight } from "../ui/viewport.js";
+import { bringIntoView, viewport } from "../ui/viewport.js";
 
-const PEEK_PX = 48; // as much of a comment must be in sight, or it is not yet reached
+const MIN_VISIBLE_PX = 48; // a comment counts as reached when this much of it is in the viewport
 
-/** @typedef {{ waiting: Map<HTMLElement, boolean>, frame: number, last: HTMLElement | undefined }} Fields */
+/** @typedef {{ unreached: Map<HTMLElement, boolean>, frame: number, last: HTMLElement | undefined }} Fields */
 
 /**
- * "3 new comments": those by others that the reader has not reached yet, mostly further down; what answers something
- * that has been read long ago comes further up. A press leads there.
+ * The pill "3 new comments" counts other people's new comments that the reader has not scrolled to yet. Most are below the
+ * viewport. A reply to an old comment may be above it. A click scrolls to the first one.
  */
 export const PillView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
-  events: { click: "go" },
+  events: { click: "scrollToFirst" },
 
   initialize() {
-    this.waiting = new Map(); // element → whether it came above what is in sight
+    this.unreached = new Map(); // element → whether it was inserted above the viewport
     this.frame = 0;
-    const look = () => this.lookSoon();
-    window.addEventListener("scroll", look, { passive: true });
-    window.addEventListener("resize", look);
-    document.addEventListener("visibilitychange", look);
+    const update = () => this.scheduleUpdate();
+    window.addEventListener("scroll", update, { passive: true });
+    window.addEventListener("resize", update);
+    document.addEventListener("visibilitychange", update);
   },
 
-  /** This comment's element has just come into the list. */
-  await(element) {
-    this.waiting.set(element, element.getBoundingClientRect().bottom <= sight().top + PEEK_PX);
+  /** Count this comment's element, which has just been inserted, until the reader reaches it. */
+  add(element) {
+    const isAbove = element.getBoundingClientRect().bottom <= viewport().top + MIN_VISIBLE_PX;
+    this.unreached.set(element, isAbove);
   },
 
-  /** Once in a frame, after what moves in it. */
-  lookSoon() {
+  /** Update the count in the next frame, after everything that moves in it. */
+  scheduleUpdate() {
     cancelAnimationFrame(this.frame);
-    this.frame = requestAnimationFrame(() => this.look());
+    this.frame = requestAnimationFrame(() => this.update());
   },
 
-  /** Which have been reached by now, by scrolling, or because others above them went? */
-  look() {
-    if (this.waiting.size === 0 || document.hidden) return;
-    for (const [element, isAbove] of this.waiting) {
-      if (!element.isConnected) this.waiting.delete(element);
-      else if (isReached(element, isAbove)) this.reach(element);
+  // The reader may have scrolled, or a deletion may have moved an element into the viewport.
+  update() {
+    if (this.unreached.size === 0 || document.hidden) return;
+    for (const [element, isAbove] of this.unreached) {
+      if (!element.isConnected) this.unreached.delete(element);
+      else if (isReached(element, isAbove)) this.markReached(element);
     }
     this.render();
   },
 
-  reach(element) {
-    this.waiting.delete(element);
+  markReached(element) {
+    this.unreached.delete(element);
     element.classList.add("is-new");
     this.last = element;
   },
 
   render() {
-    const count = this.waiting.size;
-    if (count === 0) this.giveFocusBack();
+    const count = this.unreached.size;
+    if (count === 0) this.releaseFocus();
     this.el.hidden = count === 0;
     const words = count === 1 ? "1 new comment" : `${count} new comments`;
     if (count > 0) this.el.querySelector(".pill__words").textContent = words;
-    this.el.classList.toggle("is-upward", Array.from(this.waiting.values())[0] === true);
+    this.el.classList.toggle("is-upward", Array.from(this.unreached.values())[0] === true);
   },
 
-  // Keys go on from where the reader is, not from the top of the page.
-  giveFocusBack() {
+  // The pill is about to be hidden. The next Tab key then goes on from the last comment, not from the top of the page.
+  releaseFocus() {
     if (document.activeElement === this.el) this.last?.focus({ preventScroll: true });
   },
 
-  go() {
-    const [first] = Array.from(this.waiting.keys()).sort(asOnThePage);
+  scrollToFirst() {
+    const [first] = Array.from(this.unreached.keys()).sort(byDocumentPosition);
     if (first) bringIntoView(first);
   },
 });
 
 function isReached(element, isAbove) {
   const { top, bottom } = element.getBoundingClientRect();
-  const seen = sight();
-  return isAbove ? bottom > seen.top + PEEK_PX : top < seen.bottom - PEEK_PX;
+  const visible = viewport();
+  return isAbove ? bottom > visible.top + MIN_VISIBLE_PX : top < visible.bottom - MIN_VISIBLE_PX;
 }
 
-const asOnThePage = (one, other) =>
+const byDocumentPosition = (one, other) =>
   one.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1;

@@ -1,9 +1,9 @@
 import { ANNOUNCEMENT, COMMENTS_ARRIVED } from "../core/events.js";
 import { isolated } from "./isolated.js";
 
-const PAUSE_MS = 700;
-const ARRIVALS_MS = 5_000; // a lively thread is not read out comment by comment
-const MOST = 3;
+const DELAY_MS = 700;
+const ARRIVALS_INTERVAL_MS = 5_000; // in a busy thread, new comments are announced together
+const MAX_SENTENCES = 3; // in one announcement
 
 /**
  * @typedef {{
@@ -14,49 +14,53 @@ const MOST = 3;
  * }} Fields
  */
 
-/** Says to screen readers what happened, apart from the list, and not every word of a lively thread. */
+/** The live region for screen readers. It announces what people cannot see: results of actions, and new comments. */
 export const AnnouncerView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   initialize({ bus }) {
     this.sentences = [];
-    this.arrived = 0;
-    this.by = "";
+    this.arrived = 0; // new comments that are not announced yet
+    this.by = ""; // the author of the newest one
     this.timer = 0;
     this.quietUntil = 0;
-    this.listenTo(bus, ANNOUNCEMENT, this.collect);
-    this.listenTo(bus, COMMENTS_ARRIVED, this.welcome);
+    this.listenTo(bus, ANNOUNCEMENT, this.addSentence);
+    this.listenTo(bus, COMMENTS_ARRIVED, this.addArrivals);
   },
 
-  collect(sentence) {
+  addSentence(sentence) {
     this.sentences.push(sentence);
-    this.soon(PAUSE_MS);
+    this.schedule(DELAY_MS);
   },
 
-  welcome(n, by) {
+  addArrivals(n, by) {
     this.arrived += n;
     this.by = by;
-    if (this.timer === 0) this.soon(Math.max(PAUSE_MS, this.quietUntil - Date.now()));
+    if (this.timer === 0) this.schedule(Math.max(DELAY_MS, this.quietUntil - Date.now()));
   },
 
-  soon(ms) {
+  schedule(ms) {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.say(), ms);
+    this.timer = setTimeout(() => this.announce(), ms);
   },
 
-  say() {
+  announce() {
     this.timer = 0;
-    const rest = this.sentences.length - MOST;
+    const rest = this.sentences.length - MAX_SENTENCES;
     const more = rest > 0 ? [`and ${rest} more`] : [];
-    const sentences = [...this.sentences.slice(0, MOST), ...more, ...this.arrivals()];
+    const sentences = [
+      ...this.sentences.slice(0, MAX_SENTENCES),
+      ...more,
+      ...this.arrivalSentences(),
+    ];
     this.el.textContent = sentences.join(" ");
     this.sentences = [];
   },
 
-  arrivals() {
+  arrivalSentences() {
     if (this.arrived === 0) return [];
     const words =
       this.arrived === 1 ? `New comment by ${isolated(this.by)}.` : `${this.arrived} new comments.`;
     this.arrived = 0;
-    this.quietUntil = Date.now() + ARRIVALS_MS;
+    this.quietUntil = Date.now() + ARRIVALS_INTERVAL_MS;
     return [words];
   },
 });

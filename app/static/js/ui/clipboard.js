@@ -1,6 +1,6 @@
 /**
- * Put this text on the clipboard, while a click is handled. Returns whether that was possible: an iframe may lack the
- * permission "clipboard-write", and plain http has no clipboard API.
+ * Put this text on the clipboard. Call it in the handler of a click. Returns whether it worked: an iframe may lack the
+ * permission "clipboard-write", and a page over plain HTTP has no clipboard API.
  */
 export async function copyText(text) {
   try {
@@ -11,23 +11,24 @@ export async function copyText(text) {
   }
 }
 
-// The older way needs no permission. It copies the selection, so this selects an invisible field.
+// The older command needs no permission. It copies the selection, so this function selects the text of an invisible field.
 function copySelection(text) {
   const activeElement = /** @type {HTMLElement | null} */ (document.activeElement);
   const field = document.createElement("textarea");
   field.value = text;
   field.readOnly = true;
   field.className = "hush";
-  const around = activeElement?.closest("dialog, [role=menu]") ?? document.body; // these close when the focus leaves them
-  around.append(field);
+  // A dialog or menu closes when the focus leaves it, so the field is put into it.
+  const container = activeElement?.closest("dialog, [role=menu]") ?? document.body;
+  container.append(field);
   field.select();
-  const isCopied = attempt();
+  const isCopied = copyWithCommand();
   field.remove();
   activeElement?.focus({ preventScroll: true });
   return isCopied;
 }
 
-function attempt() {
+function copyWithCommand() {
   try {
     return document.execCommand("copy");
   } catch {

@@ -1,6 +1,6 @@
 const SECOND_MS = 1_000;
-const WAIT = /Try again in \d+ (?:seconds?|minutes?)\./;
-const OVER = "You can try again now.";
+const RETRY_SENTENCE = /Try again in \d+ (?:seconds?|minutes?)\./;
+const RETRY_NOW = "You can try again now.";
 
 /** Counts down the number in a message like "Too many attempts. Try again in 60 seconds." */
 export class Countdown {
@@ -15,16 +15,16 @@ export class Countdown {
   show(element, message, seconds) {
     this.stop();
     element.textContent = message;
-    const [wait] = WAIT.exec(message) ?? [];
-    if (!wait || !(seconds > 0)) return;
-    const [before, after] = message.split(wait);
+    const [sentence] = RETRY_SENTENCE.exec(message) ?? [];
+    if (!sentence || !(seconds > 0)) return;
+    const [before, after] = message.split(sentence);
     const part = document.createElement("span");
-    part.setAttribute("role", "timer"); // not read out every second
+    part.setAttribute("role", "timer"); // screen readers do not announce each second
     element.replaceChildren(before, part, after);
     const end = Date.now() + seconds * SECOND_MS;
     const tick = () => {
       const left = Math.ceil((end - Date.now()) / SECOND_MS);
-      part.textContent = left > 0 ? `Try again in ${spoken(left)}.` : OVER;
+      part.textContent = left > 0 ? `Try again in ${formatWait(left)}.` : RETRY_NOW;
       if (left <= 0) this.stop();
     };
     tick();
@@ -36,9 +36,9 @@ export class Countdown {
   }
 }
 
-// In the server's words (refusals.py).
+// In the words of the server's message (app/errors.py).
 /** @param {number} seconds */
-function spoken(seconds) {
+function formatWait(seconds) {
   if (seconds >= 90) return `${Math.ceil(seconds / 60)} minutes`;
   return seconds === 1 ? "1 second" : `${seconds} seconds`;
 }

@@ -1,105 +1,106 @@
-import { isRendered, sight, wantsCalm } from "./viewport.js";
+import { isRendered, prefersReducedMotion, viewport } from "./viewport.js";
 
-// Short: where a second change moves what still glides, nothing is seen to jump, but Chromium counts a shift.
-const GLIDE_MS = 180;
+// Short: if a second change moves a block that is still in motion, people see no jump, but Chromium counts a layout shift.
+const MOVE_MS = 180;
 const FADE_MS = 200;
-const AROUND = 1; // viewports above and below: what comes into sight by the change glides, too
+const MARGIN_VIEWPORTS = 1; // blocks this far outside the viewport are animated, because the change may bring them into view
+const MAX_STEP_MS = 34; // after a late frame, animations go on with a step of this length and do not leap
 
-const FRAME_MS = 34; // a frame that comes late is not made up for by a leap
-
-// Each is paused, and led on frame by frame. One that runs by itself is elsewhere than where it was last painted,
-// so a change in its midst could not undo its own move exactly.
-const underWay = new Map();
-const fresh = new Set(); // not painted yet; in their first frame they stand where the blocks stood
-let then = 0;
+// All animations are paused, and `advance` sets their time in each frame. If they ran by themselves, an element would no
+// longer be where it was last painted, and a second change could not undo its own move exactly.
+const running = new Map(); // element → its animation
+const unpainted = new Set(); // elements whose animation has not been painted; their first frame shows the old place
+let lastFrameAt = 0;
 
 /**
- * Blocks that a change moves go to their new place by a transform that first undoes the move, so that
- * in no frame they have jumped. Made before the change, started after it.
+ * Moves blocks to their new places without a jump (FLIP: https://aerotwist.com/blog/flip-your-animations/): a transform
+ * first puts a block back to its old place, and then goes to zero. Create it before the change, and start it after it.
  */
 export class FlipAnimation {
-  #tops = new Map();
+  #positions = new Map();
 
-  /** `blocks`: elements below each other. What is in them is looked after, too, for they grow and shrink. */
+  /** `blocks`: elements below each other. Their children are animated too, because they grow and shrink. */
   constructor(blocks) {
     const near = blocks.filter(isNear);
-    const parts = near.flatMap((block) => Array.from(block.children));
-    const all = [...near, ...parts.filter(isRendered)]; // what comes into being was nowhere before
-    for (const element of all) this.#tops.set(element, place(element, near));
-    this.halt();
+    const children = near.flatMap((block) => Array.from(block.children));
+    const all = [...near, ...children.filter(isRendered)]; // an element that is not rendered has no old place
+    for (const element of all) this.#positions.set(element, positionOf(element, near));
+    this.finish();
   }
 
-  /** Nothing of it glides: places are measured as they are going to be. */
-  halt() {
-    for (const element of this.#tops.keys()) stop(element);
+  /** End the running animations of these elements, so that their final places can be measured. */
+  finish() {
+    for (const element of this.#positions.keys()) finish(element);
   }
 
-  /** `scrolled`: by how much the blocks will have been moved back, which cannot be measured here (viewport.js). */
+  /** `scrolled`: how far the host will scroll the page. It cannot be measured in the iframe (viewport.js). */
   start(scrolled = 0) {
-    const elements = [...this.#tops.keys()].filter(isRendered);
-    const moves = elements.map((element) => [element, this.#moved(element, scrolled)]);
-    for (const [element, moved] of moves) {
-      if (Math.abs(moved) >= 1) move(element, moved);
+    const elements = [...this.#positions.keys()].filter(isRendered);
+    const moves = elements.map((element) => [element, this.#distance(element, scrolled)]);
+    for (const [element, distance] of moves) {
+      if (Math.abs(distance) >= 1) animate(element, distance);
     }
   }
 
-  #moved(element, scrolled) {
-    const { top, inside } = this.#tops.get(element);
-    return top - offset(element, inside) + (inside ? 0 : scrolled);
+  #distance(element, scrolled) {
+    const { top, container } = this.#positions.get(element);
+    return top - topIn(element, container) + (container ? 0 : scrolled);
   }
 }
 
 function isNear(element) {
   const { top, bottom } = element.getBoundingClientRect();
-  const seen = sight();
-  const room = AROUND * (seen.bottom - seen.top);
-  return bottom > seen.top - room && top < seen.bottom + room && isRendered(element);
+  const visible = viewport();
+  const margin = MARGIN_VIEWPORTS * (visible.bottom - visible.top);
+  return bottom > visible.top - margin && top < visible.bottom + margin && isRendered(element);
 }
 
-// A part's place is that in its block, with which it moves anyway.
-function place(element, blocks) {
-  const inside = blocks.includes(element) ? null : element.parentElement;
-  return { top: offset(element, inside), inside };
+// The position of a child is relative to its block, because it moves with the block.
+function positionOf(element, blocks) {
+  const container = blocks.includes(element) ? null : element.parentElement;
+  return { top: topIn(element, container), container };
 }
 
-function offset(element, inside) {
+function topIn(element, container) {
   const { top } = element.getBoundingClientRect();
-  return inside ? top - inside.getBoundingClientRect().top : top;
+  return container ? top - container.getBoundingClientRect().top : top;
 }
 
-function move(element, from) {
-  const away = `translateY(${from}px)`;
-  const [frames, duration] = wantsCalm() ? [fade(away), FADE_MS] : [slide(away), GLIDE_MS];
+function animate(element, distance) {
+  const start = `translateY(${distance}px)`;
+  const [frames, duration] = prefersReducedMotion()
+    ? [fade(start), FADE_MS]
+    : [slide(start), MOVE_MS];
   const animation = element.animate(frames, { duration, easing: "ease-out" });
   animation.pause();
-  if (underWay.size === 0) requestAnimationFrame(lead);
-  underWay.set(element, animation);
-  fresh.add(element);
+  if (running.size === 0) requestAnimationFrame(advance);
+  running.set(element, animation);
+  unpainted.add(element);
 }
 
-function lead(now) {
-  const passed = Math.min(now - then, FRAME_MS);
-  then = now;
-  for (const [element, animation] of underWay) {
-    if (!fresh.delete(element)) animation.currentTime += passed;
+function advance(now) {
+  const elapsed = Math.min(now - lastFrameAt, MAX_STEP_MS);
+  lastFrameAt = now;
+  for (const [element, animation] of running) {
+    if (!unpainted.delete(element)) animation.currentTime += elapsed;
     const isOver = animation.currentTime >= animation.effect.getTiming().duration;
-    if (isOver || !element.isConnected) stop(element);
+    if (isOver || !element.isConnected) finish(element);
   }
-  if (underWay.size > 0) requestAnimationFrame(lead);
+  if (running.size > 0) requestAnimationFrame(advance);
 }
 
-function stop(element) {
-  underWay.get(element)?.finish();
-  underWay.delete(element);
-  fresh.delete(element);
+function finish(element) {
+  running.get(element)?.finish();
+  running.delete(element);
+  unpainted.delete(element);
 }
 
-const slide = (away) => [{ transform: away }, { transform: "none" }];
+const slide = (start) => [{ transform: start }, { transform: "none" }];
 
-// Out at the old place, in at the new: nothing moves before those whom that makes ill.
-const fade = (away) => [
-  { transform: away, opacity: 1 },
-  { transform: away, opacity: 0, offset: 0.5 },
+// For people who prefer reduced motion: the element disappears at the old place and appears at the new one.
+const fade = (start) => [
+  { transform: start, opacity: 1 },
+  { transform: start, opacity: 0, offset: 0.5 },
   { transform: "none", opacity: 0, offset: 0.5 },
   { transform: "none", opacity: 1 },
 ];

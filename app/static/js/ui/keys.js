@@ -1,9 +1,11 @@
-const PROCESSED = 229; // keyCode of a key that an input method has taken (UI Events, "keydown"); Safari's last one, too
+// The keyCode of a key that an input method handles (UI Events, "keydown"). Safari also sets it for the key that ends a
+// composition.
+const PROCESSED = 229;
 
-/** Whether this key belongs to an input method. The Escape or Enter that ends a composition is no command. */
+/** Whether this key belongs to an input method. The Escape or Enter that ends a composition is not a command. */
 export const isComposing = ({ isComposing, keyCode }) => isComposing || keyCode === PROCESSED;
 
-/** The command to post: Ctrl Enter, or Cmd Enter. `event` is the browser's. */
+/** Ctrl+Enter or Cmd+Enter, which post a text. */
 export const isPostKey = (event) =>
   event.key === "Enter" && (event.ctrlKey || event.metaKey) && !isComposing(event);
 

@@ -6,7 +6,7 @@ import { MENU_WANTED } from "../core/events.js";
 export const MenuButtonView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     "click .comment__more": "toggle",
-    "keydown .comment__more": "enter",
+    "keydown .comment__more": "openByKey",
   },
 
   initialize({ bus }) {
@@ -17,7 +17,7 @@ export const MenuButtonView = /** @type {ViewWith<Fields>} */ (Backbone.View).ex
     this.bus.trigger(MENU_WANTED, button, "toggle");
   },
 
-  enter(event) {
+  openByKey(event) {
     if (event.key !== "ArrowDown") return;
     event.preventDefault();
     this.bus.trigger(MENU_WANTED, event.delegateTarget, "open");

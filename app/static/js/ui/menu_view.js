@@ -10,9 +10,9 @@ import { copyText } from "./clipboard.js";
 import { isEscape } from "./keys.js";
 
 const ABOUT_AUTHOR = ["mute", "block", "appoint"];
-const OWNERS_ACTS = ["appoint", "erase"];
+const OWNER_ACTS = ["appoint", "erase"];
 const COPY_LINK = "Copy link";
-const COPIED_MS = 1_200; // for which "Link copied" is shown
+const COPIED_MS = 1_200; // how long "Link copied" is shown
 const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 
 /** @typedef {{ menu: any, button: any, onPress: any, account: Parley.Account, bus: Backbone.Events }} Fields */
@@ -25,8 +25,8 @@ const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 export const MenuView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     "click .menu__item": "choose",
-    "keydown .menu": "key",
-    "focusout .menu": "leave",
+    "keydown .menu": "handleKey",
+    "focusout .menu": "closeOnFocusOut",
   },
 
   /** `collection`: the thread's comments. */
@@ -36,10 +36,10 @@ export const MenuView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
     this.button = null;
     this.onPress = (event) => this.isOutside(event.target) && this.close();
     this.listenTo(account, "change", () => this.close());
-    this.listenTo(bus, MENU_WANTED, this.want);
+    this.listenTo(bus, MENU_WANTED, this.openOrClose);
   },
 
-  want(button, how) {
+  openOrClose(button, how) {
     const isOpen = this.button === button && this.menu.isConnected;
     this.close();
     if (how === "open" || !isOpen) this.open(button);
@@ -64,7 +64,7 @@ export const MenuView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
     if (act === "report") return !comment.get("hidden");
     if (act === "mute") return this.account.isSignedIn();
     if (!this.account.isModerator()) return false;
-    if (OWNERS_ACTS.includes(act)) return this.account.isOwner();
+    if (OWNER_ACTS.includes(act)) return this.account.isOwner();
     if (act === "block") return true;
     return (act === "restore") === comment.get("hidden");
   },
@@ -81,11 +81,11 @@ export const MenuView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
     const comment = this.commentAt(this.button);
     if (item.dataset.act === "link") return this.copyLink(item);
     this.close();
-    this.button.focus({ preventScroll: true }); // where the dialog leads back to
-    if (comment) this.act(item.dataset.act, comment);
+    this.button.focus({ preventScroll: true }); // a dialog gives the focus back to it
+    if (comment) this.perform(item.dataset.act, comment);
   },
 
-  act(act, comment) {
+  perform(act, comment) {
     const { id, user_id: userId, username: name } = comment.attributes;
     if (ABOUT_AUTHOR.includes(act)) this.bus.trigger(DECISION_WANTED, act, { id: userId, name });
     else if (act !== "report") this.bus.trigger(DECISION_WANTED, act, { id });
@@ -103,11 +103,11 @@ export const MenuView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
     item.textContent = "Link copied";
     setTimeout(() => {
       item.textContent = COPY_LINK;
-      if (this.button === button && this.menu.contains(item)) this.giveBackIfInside();
+      if (this.button === button && this.menu.contains(item)) this.closeAfterCopy();
     }, COPIED_MS);
   },
 
-  // If the clipboard is not available, the menu shows the link in a field, and people copy it themselves.
+  // The clipboard is not available: show the link in a field, so that people can copy it themselves.
   showLink(item, address) {
     const field = document.createElement("input");
     Object.assign(field, { className: "menu__address", readOnly: true, value: address });
@@ -117,8 +117,8 @@ export const MenuView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
     field.select();
   },
 
-  giveBackIfInside() {
-    if (this.menu.contains(document.activeElement)) this.giveBack();
+  closeAfterCopy() {
+    if (this.menu.contains(document.activeElement)) this.closeAndFocusButton();
     else this.close();
   },
 
@@ -128,24 +128,24 @@ export const MenuView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
     else this.bus.trigger(ENTRY_WANTED, "signin", { to: "report this comment", act });
   },
 
-  key(event) {
+  handleKey(event) {
     const items = this.items();
     const at = items.indexOf(document.activeElement);
     if (event.key in STEPS) items.at((at + STEPS[event.key]) % items.length).focus();
     else if (event.key === "Home") items[0].focus();
     else if (event.key === "End") items.at(-1).focus();
-    else if (isEscape(event)) this.giveBack();
+    else if (isEscape(event)) this.closeAndFocusButton();
     else return;
     event.preventDefault();
   },
 
-  giveBack() {
+  closeAndFocusButton() {
     this.close();
     this.button.focus({ preventScroll: true });
   },
 
-  // Tab leads out of it.
-  leave({ relatedTarget }) {
+  // The Tab key moves the focus out of the menu.
+  closeOnFocusOut({ relatedTarget }) {
     if (relatedTarget && this.isOutside(relatedTarget)) this.close();
   },
 

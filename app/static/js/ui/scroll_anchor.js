@@ -1,74 +1,76 @@
-// Comments come, go and grow above what somebody is reading or writing. The page must not jump under them.
+// Comments are added, removed and resized above the text that somebody reads or writes. That text must not move.
 
 import { FlipAnimation } from "./flip_animation.js";
 import { isRendered, isVisible, scrollBy } from "./viewport.js";
 
-const MOST_IN_A_FRAME = 8; // changes that are seen to one by one; each costs as much as the list is long
+const MAX_CHANGES_IN_FRAME = 8; // that are handled one by one; each costs time in proportion to the list's length
 
-let inThisFrame = 0;
-let burst = /** @type {ReturnType<typeof measure> | null} */ (null); // how it was before the first of too many
-let changing = false;
+let changesInFrame = 0;
+let beforeBurst = /** @type {ReturnType<typeof measure> | null} */ (null);
+let isChanging = false;
 
 /**
- * Apply a change to the page. What the person is busy with stays where it was, by scrolling; whatever
- * else has to make room, or closes a gap, glides there. When the connection is back a thousand may come in one
- * frame: then that is seen to once, at its end.
+ * Apply a change to the page without moving the scroll anchor: the focused form, or else the first visible block. The page
+ * scrolls to keep the anchor in place. The other blocks move to their new places in an animation (flip_animation.js).
+ *
+ * After a reconnect, a thousand changes may come in one frame. Then everything after the first few is handled once, at the
+ * start of the next frame.
  */
 export function keepScrollPosition(list, change) {
-  if (burst || changing) return change();
-  if (inThisFrame === 0) requestAnimationFrame(begin);
-  inThisFrame += 1;
+  if (beforeBurst || isChanging) return change();
+  if (changesInFrame === 0) requestAnimationFrame(beginFrame);
+  changesInFrame += 1;
   const before = measure(list);
-  applied(change);
-  if (inThisFrame > MOST_IN_A_FRAME) burst = before;
-  else settle(before);
+  apply(change);
+  if (changesInFrame > MAX_CHANGES_IN_FRAME) beforeBurst = before;
+  else restore(before);
 }
 
-// What is changed within a change is seen to with it.
-function applied(change) {
-  changing = true;
+// A nested change is handled together with the outer one.
+function apply(change) {
+  isChanging = true;
   try {
     change();
   } finally {
-    changing = false;
+    isChanging = false;
   }
 }
 
-function begin() {
-  inThisFrame = 0;
-  if (burst) settle(burst);
-  burst = null;
+function beginFrame() {
+  changesInFrame = 0;
+  if (beforeBurst) restore(beforeBurst);
+  beforeBurst = null;
 }
 
 function measure(list) {
-  const blocks = [...list.children, ...following(list)];
-  const glide = new FlipAnimation(blocks);
-  const held = [focusedForm(), ...blocks].filter((block) => block && isVisible(block));
-  return { glide, held, tops: held.map(top) };
+  const blocks = [...list.children, ...blocksBelow(list)];
+  const animation = new FlipAnimation(blocks);
+  const anchors = [focusedForm(), ...blocks].filter((block) => block && isVisible(block));
+  return { animation, anchors, tops: anchors.map(topOf) };
 }
 
-function settle({ glide, held, tops }) {
-  glide.halt(); // what a change within this one set going
-  const index = held.findIndex(isRendered);
-  const moved = index >= 0 ? top(held[index]) - tops[index] : 0;
-  glide.start(Math.abs(moved) >= 1 ? scrollBy(moved) : 0);
+function restore({ animation, anchors, tops }) {
+  animation.finish(); // a nested change may have started animations
+  const index = anchors.findIndex(isRendered);
+  const moved = index >= 0 ? topOf(anchors[index]) - tops[index] : 0;
+  animation.start(Math.abs(moved) >= 1 ? scrollBy(moved) : 0);
 }
 
-// Whatever the list pushes down when it grows: what stands below it, and below what it stands in.
-function following(list) {
+// The elements that move when the list grows: the later siblings of the list and of the elements that contain it.
+function blocksBelow(list) {
   const found = [];
-  for (let around = list; around !== document.body; around = around.parentElement) {
-    for (let next = around.nextElementSibling; next; next = next.nextElementSibling) {
+  for (let container = list; container !== document.body; container = container.parentElement) {
+    for (let next = container.nextElementSibling; next; next = next.nextElementSibling) {
       found.push(next);
     }
   }
   return found;
 }
 
-// One in a dialog lies above the page and does not move with it.
+// A form in a dialog is above the page and does not move with it.
 function focusedForm() {
   const form = document.activeElement?.closest("form");
   return form?.closest("dialog") ? null : form;
 }
 
-const top = (element) => element.getBoundingClientRect().top;
+const topOf = (element) => element.getBoundingClientRect().top;

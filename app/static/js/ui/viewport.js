@@ -1,36 +1,41 @@
-// What of the page is before the reader's eyes.
+// The part of the page that the reader sees, and moving it.
 
-const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
+const reducedMotion = window.matchMedia("(prefers-reduced-motion: reduce)");
 /** @type {import("../embed/host.js").Host | null} */
 let host = null;
 
-/** In an iframe that is as high as its content only its host (host.js) knows what is seen of it, and scrolls. */
-export function lookThrough(eyes) {
-  host = eyes;
+/**
+ * An embedded thread's iframe is as high as its content. Only the page around it (host.js) knows which part of the iframe
+ * is visible, and only that page scrolls.
+ */
+export function setHost(embedding) {
+  host = embedding;
 }
 
-/** Does this reader want things not to move? */
-export const wantsCalm = () => calm.matches;
+export const prefersReducedMotion = () => reducedMotion.matches;
 
-/** What is seen, as `getBoundingClientRect` measures: {top, bottom}. */
-export const sight = () => host?.sight ?? { top: 0, bottom: window.innerHeight };
+/** The visible part of the page, in the coordinates of `getBoundingClientRect`: {top, bottom}. */
+export const viewport = () => host?.viewport ?? { top: 0, bottom: window.innerHeight };
 
 export const isRendered = (element) => element.getClientRects().length > 0;
 
 export function isVisible(element) {
   const { top, bottom } = element.getBoundingClientRect();
-  const seen = sight();
-  return bottom > seen.top && top < seen.bottom && isRendered(element); // the last costs most
+  const visible = viewport();
+  return bottom > visible.top && top < visible.bottom && isRendered(element); // isRendered costs most
 }
 
-/** Go there, with eyes and keys. */
-export function bringIntoView(element, behavior = wantsCalm() ? "instant" : "smooth") {
+/** Scroll to this element and focus it. */
+export function bringIntoView(element, behavior = prefersReducedMotion() ? "instant" : "smooth") {
   element.focus({ preventScroll: true });
   if (host) host.show(element);
   else element.scrollIntoView({ block: "start", behavior });
 }
 
-/** Answers how far what is seen will have moved without anybody being able to measure it: a host scrolls around us. */
+/**
+ * Scroll the page by `top`. Returns by how much the page will move without a change in `getBoundingClientRect`: `top` if the
+ * host scrolls, because then the whole iframe moves; otherwise 0.
+ */
 export function scrollBy(top) {
   if (!host) window.scrollBy({ top, behavior: "instant" });
   return host ? host.scrollBy(top) : 0;
