@@ -3,7 +3,11 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 import { setImmediate as settled } from "node:timers/promises";
-import { OUTBOX_CHANGED, STREAM_STATE } from "../../app/static/js/core/events.js";
+import {
+  LEADERSHIP_GAINED,
+  OUTBOX_CHANGED,
+  STREAM_STATE,
+} from "../../app/static/js/core/events.js";
 import * as rules from "../../app/static/js/outbox/outbox_rules.js";
 import { OutboxSender } from "../../app/static/js/outbox/outbox_sender.js";
 import "../../app/static/js/core/sync.js";
@@ -173,7 +177,7 @@ test("a tab that does not lead sends nothing, until it leads", async () => {
   await wait(AGAIN_MS);
   assert.equal(requests.length, 0);
   tabs.leads = true;
-  tabs.trigger("lead");
+  tabs.trigger(LEADERSHIP_GAINED);
   await settle();
   assert.equal(requests.length, 1);
 });

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 import { setImmediate as settled } from "node:timers/promises";
+import { LEADERSHIP_LOST, ROUND_STARTED, TAB_JOINED } from "../../app/static/js/core/events.js";
 import { StreamLeader } from "../../app/static/js/stream/stream_leader.js";
 
 const asked = []; // queries of the streams that were opened
@@ -30,7 +31,7 @@ beforeEach(() => {
     leads: true,
     present: async () => present,
     post(kind, data) {
-      if (kind === "round") rounds.push(data);
+      if (kind === ROUND_STARTED) rounds.push(data);
     },
     ...Backbone.Events,
   };
@@ -38,12 +39,12 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  tabs.trigger("yield");
+  tabs.trigger(LEADERSHIP_LOST);
   mock.timers.reset();
 });
 
 const join = (tab, topics, cursors, user = "1") =>
-  tabs.trigger("join", { tab, user, topics, cursors });
+  tabs.trigger(TAB_JOINED, { tab, user, topics, cursors });
 
 async function joinMany(number, topics, cursors) {
   present = Array.from({ length: number }, (_, tab) => `${tab}`);

@@ -67,8 +67,10 @@ import { AnnouncerView } from "./ui/announcer_view.js";
 import "./core/delegation.js";
 import { RevealView } from "./account/reveal_view.js";
 import {
+  ACCOUNT_LEFT,
   DECISION_WANTED,
   ENTRY_WANTED,
+  LOGIN_RENEWED,
   MENU_WANTED,
   REPORT_WANTED,
   SIGN_OUT_WANTED,
@@ -147,8 +149,8 @@ if (commentables) new CountsPoll({ bus, collection: parley.commentables });
 showChrome();
 Backbone.history.start({ pushState: true, root: `${BASE}/` });
 account.on("change", () => account.seesOther() && followAnew());
-account.on("left", leave);
-account.on("renewed", () => connector.resume());
+account.on(ACCOUNT_LEFT, leave);
+account.on(LOGIN_RENEWED, () => connector.resume());
 outbox.belongTo(viewer());
 tabs.enter();
 follow(_.compact(cursors), _.compact([commentables?.cursor]));

@@ -1,5 +1,12 @@
 import { backoff } from "../core/backoff.js";
-import { LOGIN_CHANGED, LOGIN_ENDED, STREAM_RESET, USER } from "../core/events.js";
+import {
+  ACCOUNT_LEFT,
+  LOGIN_CHANGED,
+  LOGIN_ENDED,
+  LOGIN_RENEWED,
+  STREAM_RESET,
+  USER,
+} from "../core/events.js";
 import { request } from "../core/sync.js";
 
 const USERS = "/api/users";
@@ -167,13 +174,13 @@ export const Account = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend(
     const same = user.id === this.id;
     if (!same) this.clear({ silent: true });
     this.set(user);
-    if (same) this.trigger("renewed");
+    if (same) this.trigger(LOGIN_RENEWED);
   },
 
   becomeGuest(reason, isHere = false) {
     if (!this.isSignedIn()) return;
     this.clear();
-    this.trigger("left", reason, isHere);
+    this.trigger(ACCOUNT_LEFT, reason, isHere);
   },
 
   // The stream goes on without telling what has become of the account: it is read again.

@@ -1,3 +1,4 @@
+import { LOGIN_END_WANTED } from "../core/events.js";
 import { fromTemplate } from "../core/template.js";
 
 /** One line of where one is signed in. Triggers "end" (the login). */
@@ -26,6 +27,6 @@ export const LoginView = Backbone.View.extend({
   },
 
   end() {
-    this.trigger("end", this.model);
+    this.trigger(LOGIN_END_WANTED, this.model);
   },
 });

@@ -1,4 +1,4 @@
-import { ANNOUNCEMENT, LOGIN_ENDED } from "../core/events.js";
+import { ANNOUNCEMENT, LOGIN_END_WANTED, LOGIN_ENDED, LOGIN_RENEWED } from "../core/events.js";
 import { LoginView } from "./login_view.js";
 
 const UNAUTHORIZED = 401;
@@ -16,7 +16,7 @@ export const LoginsView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
     this.views = new Map();
     this.listenTo(this.collection, "update reset", this.render);
     this.listenTo(account, "change:id", this.begin);
-    this.listenTo(account, "renewed", this.look);
+    this.listenTo(account, LOGIN_RENEWED, this.look);
     window.addEventListener("focus", () => this.look());
     document.addEventListener("visibilitychange", () => this.look());
     this.begin();
@@ -50,7 +50,7 @@ export const LoginsView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
 
   show(login) {
     const view = new LoginView({ model: login });
-    this.listenTo(view, "end", this.end);
+    this.listenTo(view, LOGIN_END_WANTED, this.end);
     this.views.set(login.id, view);
     return view;
   },

@@ -1,7 +1,7 @@
-// All event names. A misspelt event name fails silently, but a misspelt import fails to load, so no other file spells
-// one out.
+// All event names except Backbone's own ("add", "change" and others). A misspelt event name fails silently, but a misspelt
+// import fails to load, so no other file spells a name out. A comment after a name describes its arguments.
 
-// From the server, over the stream; their first argument is the payload's `model`.
+// From the server, over the stream. The first argument is the payload's `model`.
 export const COMMENT = changesOf("comment");
 export const COMMENTABLE = changesOf("commentable");
 export const LIKE = changesOf("like");
@@ -10,7 +10,7 @@ export const NOTIFICATION = changesOf("notification");
 export const REPORT = changesOf("report");
 export const DECISION = changesOf("decision");
 
-/** What happens to the objects of each live model. A new model is one more here. */
+/** The events of each live model. A new model is added here. */
 export const LIVE = [COMMENT, COMMENTABLE, LIKE, USER, NOTIFICATION, REPORT, DECISION];
 
 /** @typedef {{ created: string, updated: string, destroyed: string }} Changes */
@@ -24,7 +24,7 @@ function changesOf(model) {
   };
 }
 
-// About the stream itself. The comment after each name describes its argument.
+// About the stream itself. The argument of the first one is a state (stream_states.js):
 // idle | connecting | live | catching-up | reconnecting | offline | polling | signed-out
 export const STREAM_STATE = "local.stream.state";
 export const STREAM_HEARTBEAT = "local.stream.heartbeat"; // {cursor}: the topic heads
@@ -65,3 +65,58 @@ export const PART_FAILED = "local.part.failed"; // (retry): the code of a part (
 export const PART_LOADED = "local.part.loaded"; // the code of a part was loaded
 export const COMMENTS_ARRIVED = "local.comments.arrived"; // (n): the stream delivered n comments by other people
 export const ANNOUNCEMENT = "local.announcement"; // a sentence for the polite live region
+
+// Messages between the tabs of one browser (tabs.js). During an upgrade, tabs of two releases exchange them, so neither these
+// strings nor the members of the messages may change.
+export const LEADER_CHECK = "poke"; // {}: asks the leading tab for LEADER_ALIVE
+export const LEADER_ALIVE = "here"; // {}: from the leading tab, and from each new one
+export const LEADER_LEAVING = "farewell"; // the leading tab is closed or frozen; another one is about to lead
+export const JOIN_REQUEST = "call"; // {}: a new leader asks each tab for TAB_JOINED or TAB_PARTED
+export const TAB_JOINED = "join"; // (a Member): the topics that a tab follows, and its cursors
+export const TAB_PARTED = "part"; // {tab}: the tab follows nothing
+export const TAB_VISIBILITY = "seen"; // {tab, isVisible}
+export const ROUND_STARTED = "round"; // {round, user, tabs, topics}
+export const ROUND_STATE = "state"; // {round, state}: the state of the stream
+export const ROUND_EVENT = "event"; // {round, name, data, id}: an event of the stream
+export const OUTBOX_STORED = "outbox"; // {tab, user, news}: a tab changed the stored records of this account
+
+// Triggered by `Tabs` for this tab only.
+export const LEADERSHIP_GAINED = "lead";
+export const LEADERSHIP_LOST = "yield";
+export const TAB_SUSPENDED = "leave"; // the tab is about to be closed, frozen, or put into the back/forward cache
+export const TAB_RESUMED = "back"; // it is out of the back/forward cache, or no longer frozen
+
+// Triggered by models, collections and the outbox for their views.
+export const SAVE_STATE_CHANGED = "standing"; // (live model): its `state()`, `pending` or `refusal` changed
+export const CHANGE_REFUSED = "refused"; // (live model, problem): the server refused a change
+export const WINDOW_CHANGED = "window"; // (live collection): other objects are loaded
+export const NEWER_CHANGED = "newer"; // (live collection): the number of objects beyond the window changed
+export const EDIT_ORPHANED = "orphan"; // (record): a refused change, whose object is not loaded
+export const ANCESTORS_CHANGED = "ancestors"; // (comments): the ancestors of loaded comments changed
+export const NOTIFICATION_ARRIVED = "told"; // (notification): a new one, over the stream
+export const UNREAD_CHANGED = "unread"; // (notifications): the number of unread ones
+export const SERVER_STATE = "state"; // (type, state, counted): what the server has now, in answer to a request (outbox.js)
+export const RECORD_CHANGED = "record"; // (type, key, record): a record of the outbox, or null if it is gone
+export const DRAFTS_CHANGED = "changed"; // a draft was put aside or removed
+export const DRAFT_DISCARDED = "discarded"; // (draft): its author does not want it any more
+export const DRAFTS_ERASED = "erased"; // the account signed out here, or was deleted
+export const LOGIN_RENEWED = "renewed"; // the same account has signed in again
+export const ACCOUNT_LEFT = "left"; // (reason, isHere): nobody is signed in any more. `isHere`: signed out on this page
+
+// Triggered by views for the views that contain them.
+export const EDIT_SAVED = "save"; // (text, base): a person saves the text of the editor
+export const EDIT_CANCELED = "cancel";
+export const FIELD_CLOSED = "close"; // (comment or null): an editor, or a reply's field; the comment that was posted from it
+export const REPLY_POSTED = "replied"; // (comment)
+export const FOCUS_LOST = "leaving"; // the view with the focus is about to disappear
+export const VIEW_FINISHED = "closed"; // (view): its comment is deleted, and it has no open field
+export const CONFLICT_TEXT_CHANGED = "written"; // the conflict's view replaced the text of the editor
+export const DRAFT_RESUMED = "continue"; // a person continues an unsaved text
+export const DISCARD_WANTED = "discard"; // a person discards an unsaved text
+export const LOGIN_END_WANTED = "end"; // (login): a person ends it
+
+/**
+ * Triggered by `Likes`: whether this person likes the comment, or the number to be shown, has changed.
+ * @param {string} commentId
+ */
+export const likeChanged = (commentId) => `liked:${commentId}`;

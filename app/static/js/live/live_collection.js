@@ -1,4 +1,11 @@
-import { STREAM_RESET } from "../core/events.js";
+import {
+  EDIT_ORPHANED,
+  NEWER_CHANGED,
+  RECORD_CHANGED,
+  SERVER_STATE,
+  STREAM_RESET,
+  WINDOW_CHANGED,
+} from "../core/events.js";
 import { deleteInParting, request } from "../core/sync.js";
 import { uuid } from "../core/uuid.js";
 import { Partials } from "./partials.js";
@@ -63,8 +70,8 @@ export const LiveCollection = /** @type {CollectionWith<Fields>} */ (Backbone.Co
     this.listenTo(bus, this.changes.updated, this.upsert);
     this.listenTo(bus, this.changes.destroyed, this.bury);
     this.listenTo(bus, STREAM_RESET, this.restart);
-    this.listenTo(outbox, "state", this.answered);
-    this.listenTo(outbox, "record", this.stood);
+    this.listenTo(outbox, SERVER_STATE, this.answered);
+    this.listenTo(outbox, RECORD_CHANGED, this.stood);
   },
 
   // In the order of creation, and what is not sent yet last.
@@ -147,7 +154,7 @@ export const LiveCollection = /** @type {CollectionWith<Fields>} */ (Backbone.Co
   tally({ id, created_seq: seq }, isThere) {
     if (isThere && this.newer.size < MOST_NEWER) this.newer.set(id, seq);
     if (!isThere) this.newer.delete(id);
-    this.trigger("newer", this);
+    this.trigger(NEWER_CHANGED, this);
   },
 
   bury(state) {
@@ -194,7 +201,7 @@ export const LiveCollection = /** @type {CollectionWith<Fields>} */ (Backbone.Co
   // A change that was refused, of an object that is no more, or not loaded. Somebody should say what becomes of it.
   orphan(record) {
     const isOrphan = record.problem && record.act === "update" && this.concerns(record);
-    if (isOrphan) this.trigger("orphan", record);
+    if (isOrphan) this.trigger(EDIT_ORPHANED, record);
   },
 
   // -- what is on its way out
@@ -227,7 +234,7 @@ export const LiveCollection = /** @type {CollectionWith<Fields>} */ (Backbone.Co
     this.set([...states, ...this.filter((model) => model.isNew())], options);
     for (const state of states) this.outbox.see(this.type, state);
     for (const record of this.outbox.records) this.stood(record.type, record.key, record);
-    this.trigger("window", this);
+    this.trigger(WINDOW_CHANGED, this);
   },
 
   // What of a snapshot is to be here.
@@ -283,7 +290,7 @@ export const LiveCollection = /** @type {CollectionWith<Fields>} */ (Backbone.Co
   extend(snapshot, before, after) {
     this.reach(before, after);
     this.add(this.statesOf(snapshot), { merge: true, parse: true, asked: true });
-    this.trigger("window", this);
+    this.trigger(WINDOW_CHANGED, this);
   },
 
   reach(before, after = null) {

@@ -1,3 +1,5 @@
+import { CHANGE_REFUSED, SAVE_STATE_CHANGED } from "../core/events.js";
+
 /** @typedef {{ outbox: Parley.Outbox, collection: any, urlRoot: string }} Fields */
 
 /**
@@ -73,19 +75,19 @@ export const LiveModel = /** @type {ModelWith<Fields>} */ (Backbone.Model).exten
     clearTimeout(this.leaving);
     this.leaving = setTimeout(() => this.leave(), ms);
     this.once("remove", this.stay);
-    this.trigger("standing", this);
+    this.trigger(SAVE_STATE_CHANGED, this);
   },
 
   /** It cannot be undone any more. Until now nobody but this page knew of it. */
   leave() {
     this.stay();
     this.remove();
-    this.trigger("standing", this);
+    this.trigger(SAVE_STATE_CHANGED, this);
   },
 
   undo() {
     this.stay();
-    this.trigger("standing", this);
+    this.trigger(SAVE_STATE_CHANGED, this);
   },
 
   stay() {
@@ -152,8 +154,8 @@ export const LiveModel = /** @type {ModelWith<Fields>} */ (Backbone.Model).exten
     this.pending = record && !record.problem ? pendingOf(record) : null;
     this.refusal = record?.problem ? refusalOf(record) : null;
     if (this.isNew() && record) this.set(record.attrs);
-    this.trigger("standing", this);
-    if (this.refusal && !wasRefused) this.trigger("refused", this, this.refusal.problem);
+    this.trigger(SAVE_STATE_CHANGED, this);
+    if (this.refusal && !wasRefused) this.trigger(CHANGE_REFUSED, this, this.refusal.problem);
   },
 });
 

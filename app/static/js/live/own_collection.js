@@ -1,3 +1,4 @@
+import { WINDOW_CHANGED } from "../core/events.js";
 import { LiveCollection } from "./live_collection.js";
 
 /**
@@ -14,7 +15,7 @@ export const OwnCollection = LiveCollection.extend({
     this.tombstones.clear();
     this.partials.clear();
     this.reset();
-    this.trigger("window", this);
+    this.trigger(WINDOW_CHANGED, this);
   },
 
   isOurs() {

@@ -1,4 +1,4 @@
-import { ANNOUNCEMENT } from "../core/events.js";
+import { ANNOUNCEMENT, WINDOW_CHANGED } from "../core/events.js";
 import { AuditEntryView } from "./audit_entry_view.js";
 import { ReportedCommentView } from "./reported_comment_view.js";
 import { ReportedComments } from "./reported_comments.js";
@@ -24,7 +24,7 @@ export const ModerationPageView = /** @type {ViewWith<Fields>} */ (Backbone.View
     Object.assign(this, { bus, account, moderation, cases, decisions, views: new Map() });
     this.listenTo(account, "change", this.renderRights);
     this.listenTo(cases, "update reset", this.renderCases);
-    this.listenTo(decisions, "update reset window", this.renderDecisions);
+    this.listenTo(decisions, `update reset ${WINDOW_CHANGED}`, this.renderDecisions);
     this.renderRights();
     this.renderCases();
     this.renderDecisions();

@@ -1,4 +1,4 @@
-import { ANNOUNCEMENT } from "../core/events.js";
+import { ANNOUNCEMENT, NOTIFICATION_ARRIVED, UNREAD_CHANGED } from "../core/events.js";
 import { isEscape } from "../ui/keys.js";
 import { NotificationsView } from "./notifications_view.js";
 
@@ -28,8 +28,8 @@ export const BellView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
       most: MOST_SHOWN,
     });
     this.announceSoon = _.debounce(() => this.announce(), PAUSE_MS);
-    this.listenTo(this.collection, "unread", this.render);
-    this.listenTo(this.collection, "told", this.hear);
+    this.listenTo(this.collection, UNREAD_CHANGED, this.render);
+    this.listenTo(this.collection, NOTIFICATION_ARRIVED, this.hear);
     this.listenTo(account, "change:id", this.close);
     document.addEventListener(
       "pointerdown",

@@ -1,4 +1,4 @@
-import { ANNOUNCEMENT, ENTRY_WANTED } from "../core/events.js";
+import { ANNOUNCEMENT, ENTRY_WANTED, UNREAD_CHANGED } from "../core/events.js";
 import { keepScrollPosition } from "../ui/scroll_anchor.js";
 import { NotificationsView } from "./notifications_view.js";
 
@@ -21,7 +21,7 @@ export const InboxView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend(
       collection: this.collection,
       apply: (change) => keepScrollPosition(this.list, change),
     });
-    this.listenTo(this.collection, "unread", this.render);
+    this.listenTo(this.collection, UNREAD_CHANGED, this.render);
     this.listenTo(account, "change:id", this.render);
     this.render();
   },

@@ -1,3 +1,4 @@
+import { UNREAD_CHANGED } from "../core/events.js";
 import { fromTemplate } from "../core/template.js";
 
 const RIGHT = 2; // the button that opens a menu, and no page
@@ -13,7 +14,7 @@ export const NotificationView = Backbone.View.extend({
   initialize() {
     this.setElement(fromTemplate("notification"));
     this.listenTo(this.model, "change", this.render);
-    this.listenTo(this.model.collection, "unread", this.render);
+    this.listenTo(this.model.collection, UNREAD_CHANGED, this.render);
     this.render();
   },
 

@@ -1,4 +1,11 @@
-import { NOTIFICATION } from "../core/events.js";
+import {
+  NOTIFICATION,
+  NOTIFICATION_ARRIVED,
+  RECORD_CHANGED,
+  SAVE_STATE_CHANGED,
+  UNREAD_CHANGED,
+  WINDOW_CHANGED,
+} from "../core/events.js";
 import { OwnCollection } from "../live/own_collection.js";
 import { Notification } from "./notification.js";
 
@@ -24,8 +31,10 @@ export const Notifications = /** @type {OwnWith<Fields>} */ (OwnCollection).exte
   initialize() {
     this.earlierUnread = 0;
     this.recount = _.debounce(() => this.topic && this.refetch(), RECOUNT_MS);
-    this.listenTo(this.outbox, "record", this.heard);
-    this.on("update reset change:read standing window", () => this.trigger("unread", this));
+    this.listenTo(this.outbox, RECORD_CHANGED, this.heard);
+    this.on(`update reset change:read ${SAVE_STATE_CHANGED} ${WINDOW_CHANGED}`, () =>
+      this.trigger(UNREAD_CHANGED, this),
+    );
   },
 
   /** How many of them all. */
@@ -50,7 +59,7 @@ export const Notifications = /** @type {OwnWith<Fields>} */ (OwnCollection).exte
   heard(type, key, record) {
     const isOurs = record && (type === READING || this.concerns(record));
     if (isOurs && record.problem) this.outbox.discard(type, key);
-    else if (type === READING) this.trigger("unread", this);
+    else if (type === READING) this.trigger(UNREAD_CHANGED, this);
   },
 
   // The server has read them all. The stream says that of each, a little after the record has gone.
@@ -70,7 +79,7 @@ export const Notifications = /** @type {OwnWith<Fields>} */ (OwnCollection).exte
     OwnCollection.prototype.merge.call(this, state);
     if (this.isEarlier(state)) this.recount();
     else if (!isKnown && this.has(state.id) && state.created_seq > newest)
-      this.trigger("told", this.get(state.id));
+      this.trigger(NOTIFICATION_ARRIVED, this.get(state.id));
   },
 
   bury(state) {

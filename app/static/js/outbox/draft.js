@@ -1,3 +1,5 @@
+import { DRAFTS_CHANGED } from "../core/events.js";
+
 /**
  * What one person types at one place in one tab. Where this tab has nothing, it starts with what another one left behind;
  * that is taken over with the first key, and not before: the other may be open still, and going on with it.
@@ -43,7 +45,7 @@ export class Draft {
   close() {
     const draft = this.read();
     if (draft) this.#write({ ...draft, closed: true });
-    this.#drafts.trigger("changed");
+    this.#drafts.trigger(DRAFTS_CHANGED);
   }
 
   /** If another text is stored here, keep it beside the text that is written from now on. */

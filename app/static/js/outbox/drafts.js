@@ -1,5 +1,6 @@
 import { named } from "../core/base.js";
 import { Evented } from "../core/evented.js";
+import { ACCOUNT_LEFT, DRAFT_DISCARDED, DRAFTS_CHANGED, DRAFTS_ERASED } from "../core/events.js";
 import { LocalStorage } from "../core/local_storage.js";
 import { uuid } from "../core/uuid.js";
 import { Draft, understood } from "./draft.js";
@@ -37,7 +38,7 @@ export class Drafts extends Evented {
     this.#sweep();
     this.#welcome();
     this.listenTo(account, "change:id", this.#welcome);
-    this.listenTo(account, "left", this.#left);
+    this.listenTo(account, ACCOUNT_LEFT, this.#left);
     window.addEventListener("beforeunload", (event) => this.#warn(event));
   }
 
@@ -66,7 +67,7 @@ export class Drafts extends Evented {
   /** Remove a draft that its author does not want any more. Triggers "discarded" (draft). */
   discard(draft) {
     this.remove(draft.key);
-    this.trigger("discarded", draft);
+    this.trigger(DRAFT_DISCARDED, draft);
   }
 
   // -- for Draft
@@ -84,7 +85,7 @@ export class Drafts extends Evented {
   remove(key) {
     if (this.#shelf.get(key) === null) return;
     this.#shelf.remove(key);
-    this.trigger("changed");
+    this.trigger(DRAFTS_CHANGED);
   }
 
   /** Store a copy of this draft, as if another tab had written it. */
@@ -125,7 +126,7 @@ export class Drafts extends Evented {
   #left(reason, isHere) {
     if (reason !== "deleted" && !isHere) return;
     for (const { key, person } of this.#all()) if (person === this.#person) this.remove(key);
-    this.trigger("erased");
+    this.trigger(DRAFTS_ERASED);
   }
 
   // -- what there is

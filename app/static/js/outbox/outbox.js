@@ -12,7 +12,17 @@
 //                          it has changed; null when it is gone
 
 import { Evented } from "../core/evented.js";
-import { OUTBOX_CHANGED, OUTBOX_VOLATILE } from "../core/events.js";
+import {
+  LEADER_CHECK,
+  LEADERSHIP_GAINED,
+  OUTBOX_CHANGED,
+  OUTBOX_STORED,
+  OUTBOX_VOLATILE,
+  RECORD_CHANGED,
+  SERVER_STATE,
+  TAB_RESUMED,
+  TAB_SUSPENDED,
+} from "../core/events.js";
 import * as rules from "./outbox_rules.js";
 import { Memory, openDisk } from "./outbox_store.js";
 
@@ -54,9 +64,10 @@ export class Outbox extends Evented {
     super();
     this.#bus = bus;
     this.#tabs = tabs;
-    tabs.on("outbox", (message) => message.tab !== tabs.id && this.#told(message));
-    tabs.on("leave", () => this.#leave());
-    tabs.on("lead poke back", () => this.#reload()); // who wrote last may have gone before they could say so
+    tabs.on(OUTBOX_STORED, (message) => message.tab !== tabs.id && this.#told(message));
+    tabs.on(TAB_SUSPENDED, () => this.#leave());
+    // A tab that closed may have stored a change without sending its message.
+    tabs.on(`${LEADERSHIP_GAINED} ${LEADER_CHECK} ${TAB_RESUMED}`, () => this.#reload());
   }
 
   /**
@@ -215,7 +226,7 @@ export class Outbox extends Evented {
    * @param {number | null} counted
    */
   #answered({ type, user }, act, state, counted = null) {
-    if (state && user === this.#user) this.trigger("state", type, state, counted);
+    if (state && user === this.#user) this.trigger(SERVER_STATE, type, state, counted);
     return this.#change(act, state && { type, state, counted }, user);
   }
 
@@ -233,7 +244,7 @@ export class Outbox extends Evented {
     }
     return this.#inTurn(async () => {
       const records = await this.#keep(user, act);
-      this.#tabs.post("outbox", { tab: this.#tabs.id, user, news });
+      this.#tabs.post(OUTBOX_STORED, { tab: this.#tabs.id, user, news });
       return records;
     });
   }
@@ -250,7 +261,7 @@ export class Outbox extends Evented {
   // A page that was stored for may have gone before the others heard of it.
   #toldNobody() {
     const told = { tab: this.#tabs.id, user: this.#user, news: null };
-    if (this.records.length > 0) this.#tabs.post("outbox", told);
+    if (this.records.length > 0) this.#tabs.post(OUTBOX_STORED, told);
   }
 
   /** @param {() => any} work */
@@ -287,7 +298,7 @@ export class Outbox extends Evented {
 
   #leave() {
     if (this.volatile) return;
-    this.#away = new Promise((resolve) => this.#tabs.once("back", resolve));
+    this.#away = new Promise((resolve) => this.#tabs.once(TAB_RESUMED, resolve));
     this.#disk?.leave();
     this.#disk = null;
   }
@@ -319,7 +330,7 @@ export class Outbox extends Evented {
    */
   #told({ user, news }) {
     if (user !== this.#user) return;
-    if (news) this.trigger("state", news.type, news.state, news.counted ?? null);
+    if (news) this.trigger(SERVER_STATE, news.type, news.state, news.counted ?? null);
     this.#reload();
   }
 
@@ -338,7 +349,8 @@ export class Outbox extends Evented {
   }
 
   #tellAll() {
-    for (const record of this.records) this.trigger("record", record.type, record.key, record);
+    for (const record of this.records)
+      this.trigger(RECORD_CHANGED, record.type, record.key, record);
   }
 
   #announce() {
@@ -355,7 +367,7 @@ export class Outbox extends Evented {
   #tell(type, key, before, state) {
     const record = this.find(type, key);
     if (_.isEqual(before, record)) return;
-    this.trigger("record", type, key, record);
+    this.trigger(RECORD_CHANGED, type, key, record);
     if (record === null || record.problem) this.#settle(nameOf({ type, key }), record, state);
   }
 

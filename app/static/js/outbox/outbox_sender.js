@@ -2,7 +2,14 @@
 // pass is tried again, later and later; a record that the server will never take is refused, and the next one sent.
 
 import { backoff } from "../core/backoff.js";
-import { LOGIN_ENDED, OUTBOX_CHANGED, OUTBOX_VOLATILE, STREAM_STATE } from "../core/events.js";
+import {
+  LEADER_CHECK,
+  LEADERSHIP_GAINED,
+  LOGIN_ENDED,
+  OUTBOX_CHANGED,
+  OUTBOX_VOLATILE,
+  STREAM_STATE,
+} from "../core/events.js";
 import { Problem } from "../core/problem.js";
 
 const METHODS = { create: "create", update: "patch", destroy: "delete" };
@@ -29,7 +36,7 @@ export class OutboxSender {
     this.#tabs = tabs;
     this.#bus = bus;
     this.#viewer = viewer;
-    tabs.on("lead poke", () => this.#hurry());
+    tabs.on(`${LEADERSHIP_GAINED} ${LEADER_CHECK}`, () => this.#hurry());
     bus.on(`${OUTBOX_CHANGED} ${OUTBOX_VOLATILE}`, () => this.#wake());
     bus.on(STREAM_STATE, (state) => state === "live" && this.#hurry());
     window.addEventListener("online", () => this.#hurry());

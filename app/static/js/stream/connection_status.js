@@ -1,4 +1,10 @@
-import { COMMENTS_ARRIVED, OUTBOX_CHANGED, OUTBOX_VOLATILE, STREAM_STATE } from "../core/events.js";
+import {
+  CHANGE_REFUSED,
+  COMMENTS_ARRIVED,
+  OUTBOX_CHANGED,
+  OUTBOX_VOLATILE,
+  STREAM_STATE,
+} from "../core/events.js";
 
 const PATIENCE_MS = 3_000; // being away for less is a hiccup, of which nobody needs to read
 const BACK_MS = 5_000;
@@ -69,7 +75,7 @@ export const ConnectionStatus = /** @type {ModelWith<Fields>} */ (Backbone.Model
     this.set({ waiting });
     this.hurry();
     // What had been refused before this page came is told where it stands.
-    if (refused > (this.refused ?? refused)) this.trigger("refused");
+    if (refused > (this.refused ?? refused)) this.trigger(CHANGE_REFUSED);
     if (refused === 0) this.end("refused");
     this.refused = refused;
     this.judge();

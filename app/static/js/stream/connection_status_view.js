@@ -1,4 +1,4 @@
-import { ANNOUNCEMENT } from "../core/events.js";
+import { ANNOUNCEMENT, CHANGE_REFUSED } from "../core/events.js";
 import { bringIntoView, isVisible } from "../ui/viewport.js";
 
 const REFUSED = '[data-state="refused"]';
@@ -15,7 +15,7 @@ export const ConnectionStatusView = /** @type {ViewWith<Fields>} */ (Backbone.Vi
     this.said = new Set();
     this.listenTo(this.model, "change", this.render);
     this.listenTo(this.model, "change:says", this.announce);
-    this.listenTo(this.model, "refused", this.refused);
+    this.listenTo(this.model, CHANGE_REFUSED, this.refused);
     this.render();
   },
 

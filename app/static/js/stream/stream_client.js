@@ -2,9 +2,18 @@
 // bus and advances this tab's cursor. It knows no models.
 
 import {
+  JOIN_REQUEST,
   LOGIN_CHANGED,
+  ROUND_EVENT,
+  ROUND_STARTED,
+  ROUND_STATE,
   STREAM_LEFT_OUT,
   STREAM_STATE,
+  TAB_JOINED,
+  TAB_PARTED,
+  TAB_RESUMED,
+  TAB_SUSPENDED,
+  TAB_VISIBILITY,
   WIRE_CHANGES,
   WIRE_CONTROLS,
 } from "../core/events.js";
@@ -37,12 +46,12 @@ export class StreamClient {
     this.#bus = bus;
     this.#tabs = tabs;
     this.#viewer = viewer;
-    tabs.on("call", () => (this.#wanted ? this.#join() : this.#part()));
-    tabs.on("back", () => this.#wanted && this.#join());
-    tabs.on("leave", () => this.#part());
-    tabs.on("round", (round) => this.#entered(round));
-    tabs.on("state", (message) => this.#isOurs(message) && this.#say(message.state));
-    tabs.on("event", (message) => this.#isOurs(message) && this.#received(message));
+    tabs.on(JOIN_REQUEST, () => (this.#wanted ? this.#join() : this.#part()));
+    tabs.on(TAB_RESUMED, () => this.#wanted && this.#join());
+    tabs.on(TAB_SUSPENDED, () => this.#part());
+    tabs.on(ROUND_STARTED, (round) => this.#entered(round));
+    tabs.on(ROUND_STATE, (message) => this.#isOurs(message) && this.#say(message.state));
+    tabs.on(ROUND_EVENT, (message) => this.#isOurs(message) && this.#received(message));
     window.addEventListener("online", () => this.#look());
     window.addEventListener("focus", () => this.#look());
     document.addEventListener("visibilitychange", () => this.#turned());
@@ -86,7 +95,7 @@ export class StreamClient {
   #join() {
     this.#heardAt = Date.now();
     const last = this.lastEventId ? [this.lastEventId] : null;
-    this.#tabs.post("join", {
+    this.#tabs.post(TAB_JOINED, {
       tab: this.#tabs.id,
       user: this.#viewer(),
       isVisible: document.visibilityState === "visible",
@@ -98,7 +107,7 @@ export class StreamClient {
 
   #part() {
     this.#round = null;
-    this.#tabs.post("part", { tab: this.#tabs.id });
+    this.#tabs.post(TAB_PARTED, { tab: this.#tabs.id });
   }
 
   /**
@@ -139,7 +148,7 @@ export class StreamClient {
   // If there is not room for all tabs, visible ones come first.
   #turned() {
     const isVisible = document.visibilityState === "visible";
-    this.#tabs.post("seen", { tab: this.#tabs.id, isVisible });
+    this.#tabs.post(TAB_VISIBILITY, { tab: this.#tabs.id, isVisible });
     this.#look();
   }
 

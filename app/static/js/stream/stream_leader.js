@@ -7,6 +7,18 @@
 //    are in it. If an address is refused all the same, the next one is shorter, or lacks the topics that were refused.
 // 4. A round begins as soon as all tabs have answered the call. In a hidden tab a timer may take a minute.
 
+import {
+  JOIN_REQUEST,
+  LEADER_CHECK,
+  LEADERSHIP_GAINED,
+  LEADERSHIP_LOST,
+  ROUND_EVENT,
+  ROUND_STARTED,
+  ROUND_STATE,
+  TAB_JOINED,
+  TAB_PARTED,
+  TAB_VISIBILITY,
+} from "../core/events.js";
 import { uuid } from "../core/uuid.js";
 import { MAX_LINE, planRound } from "./round_plan.js";
 import { Stream } from "./stream.js";
@@ -41,16 +53,16 @@ export class StreamLeader {
     this.#tabs = tabs;
     this.#stream = new Stream({
       hear: (name, data, id) => this.#heard(name, data, id),
-      tell: (state) => this.#post("state", { state }),
+      tell: (state) => this.#post(ROUND_STATE, { state }),
       refused: (refusal) => this.#refused(refusal),
       presence: true,
     });
-    tabs.on("lead", () => this.#lead());
-    tabs.on("yield", () => this.#close());
-    tabs.on("join", (member) => tabs.leads && this.#join(member));
-    tabs.on("part", ({ tab }) => tabs.leads && this.#part(tab));
-    tabs.on("seen", ({ tab, isVisible }) => this.#saw(tab, isVisible));
-    tabs.on("poke", () => tabs.leads && this.#poked());
+    tabs.on(LEADERSHIP_GAINED, () => this.#lead());
+    tabs.on(LEADERSHIP_LOST, () => this.#close());
+    tabs.on(TAB_JOINED, (member) => tabs.leads && this.#join(member));
+    tabs.on(TAB_PARTED, ({ tab }) => tabs.leads && this.#part(tab));
+    tabs.on(TAB_VISIBILITY, ({ tab, isVisible }) => this.#saw(tab, isVisible));
+    tabs.on(LEADER_CHECK, () => tabs.leads && this.#poked());
     window.addEventListener("online", () => this.#stream.renew());
     window.addEventListener("offline", () => this.#stream.despair());
   }
@@ -58,7 +70,7 @@ export class StreamLeader {
   #lead() {
     this.#answered.clear();
     this.#members.clear();
-    this.#tabs.post("call");
+    this.#tabs.post(JOIN_REQUEST);
   }
 
   #close() {
@@ -104,7 +116,7 @@ export class StreamLeader {
   #heard(name, data, id) {
     if (this.#refusals > 0 && this.#maxLine < MAX_LINE) this.#tryLongerLater();
     this.#refusals = 0;
-    this.#post("event", { name, data, id });
+    this.#post(ROUND_EVENT, { name, data, id });
   }
 
   #tryLongerLater() {
@@ -184,7 +196,7 @@ export class StreamLeader {
     this.#round = uuid();
     for (const member of ours) member.round = this.#round;
     const tabs = ours.map(({ tab }) => tab);
-    this.#tabs.post("round", { round: this.#round, user, tabs, topics });
+    this.#tabs.post(ROUND_STARTED, { round: this.#round, user, tabs, topics });
     this.#stream.open(topics, cursors, user, failures);
   }
 
@@ -202,7 +214,7 @@ export class StreamLeader {
   // Somebody looks at a tab again, or has heard nothing for long.
   #poked() {
     this.#stream.hurry();
-    this.#post("state", { state: this.#stream.state });
+    this.#post(ROUND_STATE, { state: this.#stream.state });
   }
 
   /**

@@ -10,6 +10,15 @@
 
 import { named } from "../core/base.js";
 import { Evented } from "../core/evented.js";
+import {
+  LEADER_ALIVE,
+  LEADER_CHECK,
+  LEADER_LEAVING,
+  LEADERSHIP_GAINED,
+  LEADERSHIP_LOST,
+  TAB_RESUMED,
+  TAB_SUSPENDED,
+} from "../core/events.js";
 import { uuid } from "../core/uuid.js";
 
 const NAME = named("parley");
@@ -31,9 +40,9 @@ export class Tabs extends Evented {
     document.addEventListener("freeze", () => this.#leave());
     window.addEventListener("pageshow", (event) => event.persisted && this.#return());
     document.addEventListener("resume", () => this.#return());
-    this.on("poke", () => this.leads && this.post("here"));
-    this.on("here", () => clearTimeout(this.#doubt));
-    this.on("farewell", () => document.visibilityState === "visible" && this.#await());
+    this.on(LEADER_CHECK, () => this.leads && this.post(LEADER_ALIVE));
+    this.on(LEADER_ALIVE, () => clearTimeout(this.#doubt));
+    this.on(LEADER_LEAVING, () => document.visibilityState === "visible" && this.#await());
   }
 
   /** Begin; after everybody has subscribed. */
@@ -69,7 +78,7 @@ export class Tabs extends Evented {
   /** Is the leader still there? The lock is free in the moment in which its holder dies, but a tab can live and be stuck. */
   poke() {
     this.#await();
-    this.post("poke");
+    this.post(LEADER_CHECK);
   }
 
   /** The ids of the tabs that are here. */
@@ -135,21 +144,21 @@ export class Tabs extends Evented {
 
   #lead() {
     this.leads = true;
-    this.post("here");
-    this.trigger("lead");
+    this.post(LEADER_ALIVE);
+    this.trigger(LEADERSHIP_GAINED);
   }
 
   #yield() {
     if (!this.leads) return;
     this.leads = false;
-    this.trigger("yield");
+    this.trigger(LEADERSHIP_LOST);
   }
 
   // What is frozen must hold nothing: neither the lock, nor a place in the queue for it.
   #leave() {
     if (this.#visit === null) return;
-    this.trigger("leave");
-    if (this.leads) this.#channel?.postMessage({ kind: "farewell" });
+    this.trigger(TAB_SUSPENDED);
+    if (this.leads) this.#channel?.postMessage({ kind: LEADER_LEAVING });
     clearTimeout(this.#doubt);
     this.#yield();
     this.#release?.();
@@ -162,7 +171,7 @@ export class Tabs extends Evented {
   #return() {
     if (this.#visit !== null) return;
     this.enter();
-    this.trigger("back");
+    this.trigger(TAB_RESUMED);
   }
 }
 

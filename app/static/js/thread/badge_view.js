@@ -1,3 +1,5 @@
+import { WINDOW_CHANGED } from "../core/events.js";
+
 /** @typedef {{ account: Parley.Account }} Fields */
 
 /** The way to the moderators' page, with how many reports are open. For moderators alone. */
@@ -6,7 +8,7 @@ export const BadgeView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend(
   initialize({ account }) {
     this.account = account;
     this.listenTo(account, "change", this.render);
-    this.listenTo(this.collection, "update reset window", this.render);
+    this.listenTo(this.collection, `update reset ${WINDOW_CHANGED}`, this.render);
     this.render();
   },
 

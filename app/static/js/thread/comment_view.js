@@ -1,4 +1,16 @@
-import { ANNOUNCEMENT } from "../core/events.js";
+import {
+  ANNOUNCEMENT,
+  CHANGE_REFUSED,
+  DISCARD_WANTED,
+  DRAFT_RESUMED,
+  EDIT_CANCELED,
+  EDIT_SAVED,
+  FIELD_CLOSED,
+  FOCUS_LOST,
+  REPLY_POSTED,
+  SAVE_STATE_CHANGED,
+  VIEW_FINISHED,
+} from "../core/events.js";
 import { LazyPart } from "../core/lazy_part.js";
 import { fromTemplate } from "../core/template.js";
 import { REPLY } from "../outbox/drafts.js";
@@ -68,9 +80,9 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     this.composer = null; // of a reply to it
     this.unsaved = {}; // kind (edit | reply) → the view that says that a text was put aside
     this.drawn = null; // what the body shows
-    this.listenTo(this.model, "change standing", this.changed);
-    this.listenTo(this.model, "standing", this.settled);
-    this.listenTo(this.model, "refused", this.refused);
+    this.listenTo(this.model, `change ${SAVE_STATE_CHANGED}`, this.changed);
+    this.listenTo(this.model, SAVE_STATE_CHANGED, this.settled);
+    this.listenTo(this.model, CHANGE_REFUSED, this.refused);
     this.listenTo(this.model, "change:current_user_can_edit", this.resume);
     const { commentable } = this.model.collection ?? {};
     if (commentable) this.listenTo(commentable, "change:locked", this.renderActions);
@@ -171,7 +183,7 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     this.el.dataset.state = state;
     this.renderLeaving();
     this.el.hidden = state === "deleting" && !this.model.leaving;
-    if (this.el.hidden && hadFocus) this.trigger("leaving");
+    if (this.el.hidden && hadFocus) this.trigger(FOCUS_LOST);
     this.note(this.noteOf(state));
   },
 
@@ -245,9 +257,9 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     const { model, drafts } = this;
     const { bus, account } = this.desk;
     this.editor = new EditorView({ model, body, base, problem, drafts, bus, account });
-    this.listenTo(this.editor, "save", this.save);
-    this.listenTo(this.editor, "cancel", this.cancel);
-    this.listenTo(this.editor, "close", this.leave);
+    this.listenTo(this.editor, EDIT_SAVED, this.save);
+    this.listenTo(this.editor, EDIT_CANCELED, this.cancel);
+    this.listenTo(this.editor, FIELD_CLOSED, this.leave);
     this.part("body").hidden = true;
     this.part("body").after(this.editor.el);
     this.renderUnsaved();
@@ -277,7 +289,7 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
 
   // Of a comment that is gone, nothing is kept but what somebody was writing.
   end() {
-    if (this.isGone && !this.editor && !this.composer) this.trigger("closed", this);
+    if (this.isGone && !this.editor && !this.composer) this.trigger(VIEW_FINISHED, this);
   },
 
   // Closing the editor discards the refused change that it showed. A changed text is put aside, unless its comment is
@@ -316,8 +328,8 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     if (Boolean(this.unsaved[kind]) === isThere) return;
     if (isThere) {
       const view = new UnsavedView({ kind });
-      this.listenTo(view, "continue", kind === "edit" ? this.edit : this.reply);
-      this.listenTo(view, "discard", () => this.discardUnsaved(kind));
+      this.listenTo(view, DRAFT_RESUMED, kind === "edit" ? this.edit : this.reply);
+      this.listenTo(view, DISCARD_WANTED, () => this.discardUnsaved(kind));
       this.part("foot").before(view.el);
       this.unsaved[kind] = view;
     } else {
@@ -384,7 +396,7 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     if (this.composer) return;
     const { model: parent, desk } = this;
     this.composer = new ReplyView({ parent, collection: parent.collection, ...desk });
-    this.listenTo(this.composer, "close", this.closeReply);
+    this.listenTo(this.composer, FIELD_CLOSED, this.closeReply);
     this.el.append(this.composer.el);
     this.renderUnsentReply();
   },
@@ -403,7 +415,7 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
       composer.remove();
       this.renderUnsentReply();
     });
-    if (reply) this.trigger("replied", reply);
+    if (reply) this.trigger(REPLY_POSTED, reply);
     else if (hadFocus) this.el.focus({ preventScroll: true });
     this.end();
   },
@@ -423,7 +435,7 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
   delete() {
     this.confirm(false);
     const { undoMs = 0 } = this.model.collection ?? {};
-    if (undoMs === 0) this.trigger("leaving");
+    if (undoMs === 0) this.trigger(FOCUS_LOST);
     this.model.removeIn(undoMs);
     if (undoMs > 0) this.part("undo").focus({ preventScroll: true });
   },

@@ -1,5 +1,5 @@
 import { backoff } from "../core/backoff.js";
-import { COMMENT } from "../core/events.js";
+import { ANCESTORS_CHANGED, COMMENT } from "../core/events.js";
 import { Problem } from "../core/problem.js";
 import { request } from "../core/sync.js";
 import { uuid } from "../core/uuid.js";
@@ -104,7 +104,7 @@ export const Comments = /** @type {LiveWith<Fields>} */ (LiveCollection).extend(
     const remains = this.gone.get(state.id);
     if (!isNews || !remains) return;
     this.gone.set(state.id, { ...remains, ...reason });
-    this.trigger("ancestors", this);
+    this.trigger(ANCESTORS_CHANGED, this);
   },
 
   leave(state) {
@@ -180,7 +180,7 @@ export const Comments = /** @type {LiveWith<Fields>} */ (LiveCollection).extend(
   heard(ancestors) {
     const wanted = ancestors.filter((state) => this.under.has(state.id));
     this.add(this.learn(wanted), { merge: true, parse: true });
-    this.trigger("ancestors", this);
+    this.trigger(ANCESTORS_CHANGED, this);
   },
 
   tryAgain(comment, tries) {

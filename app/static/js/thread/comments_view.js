@@ -1,4 +1,13 @@
-import { COMMENTS_ARRIVED, OUTBOX_VOLATILE } from "../core/events.js";
+import {
+  ANCESTORS_CHANGED,
+  COMMENTS_ARRIVED,
+  FOCUS_LOST,
+  OUTBOX_VOLATILE,
+  REPLY_POSTED,
+  SAVE_STATE_CHANGED,
+  VIEW_FINISHED,
+  WINDOW_CHANGED,
+} from "../core/events.js";
 import { REPLY } from "../outbox/drafts.js";
 import { keepScrollPosition } from "../ui/scroll_anchor.js";
 import { CommentView } from "./comment_view.js";
@@ -39,8 +48,12 @@ export const CommentsView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     this.listenTo(this.collection, "update", this.update);
     this.listenTo(this.collection, "change:created_seq", this.move);
     this.listenTo(this.collection, "change:username", this.rename);
-    this.listenTo(this.collection, "ancestors window", this.renderRemains);
-    this.listenTo(this.collection, "update standing window", this.renderSummary);
+    this.listenTo(this.collection, `${ANCESTORS_CHANGED} ${WINDOW_CHANGED}`, this.renderRemains);
+    this.listenTo(
+      this.collection,
+      `update ${SAVE_STATE_CHANGED} ${WINDOW_CHANGED}`,
+      this.renderSummary,
+    );
     const { commentable } = this.collection;
     if (commentable) this.listenTo(commentable, "change:comments_count", this.renderSummary);
     this.listenTo(account, "change:id", this.resume);
@@ -68,9 +81,9 @@ export const CommentsView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
   make(comment, element) {
     const { desk, likes } = this;
     const view = new CommentView({ model: comment, element, desk, likes });
-    this.listenTo(view, "closed", this.forget);
-    this.listenTo(view, "leaving", this.takeFocus);
-    this.listenTo(view, "replied", this.bring);
+    this.listenTo(view, VIEW_FINISHED, this.forget);
+    this.listenTo(view, FOCUS_LOST, this.takeFocus);
+    this.listenTo(view, REPLY_POSTED, this.bring);
     this.views.set(comment.id, view);
     return view;
   },

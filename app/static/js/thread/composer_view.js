@@ -1,4 +1,4 @@
-import { ENTRY_WANTED } from "../core/events.js";
+import { DRAFT_DISCARDED, DRAFTS_ERASED, ENTRY_WANTED } from "../core/events.js";
 import { uuid } from "../core/uuid.js";
 import { isPostKey } from "../ui/keys.js";
 import { BodyField } from "./body_field.js";
@@ -55,8 +55,8 @@ export const ComposerView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     const { collection } = this;
     this.mention = new MentionView({ el: this.field(), bus, account, collection });
     this.listenTo(account, "change:id", this.change);
-    if (drafts) this.listenTo(drafts, "erased", this.empty);
-    if (drafts) this.listenTo(drafts, "discarded", this.discarded);
+    if (drafts) this.listenTo(drafts, DRAFTS_ERASED, this.empty);
+    if (drafts) this.listenTo(drafts, DRAFT_DISCARDED, this.discarded);
     const { commentable } = this.collection;
     if (commentable) this.listenTo(commentable, "change:locked", this.render);
     this.listenTo(account, "change:role", this.render);

@@ -1,3 +1,4 @@
+import { CONFLICT_TEXT_CHANGED } from "../core/events.js";
 import { keepScrollPosition } from "../ui/scroll_anchor.js";
 import { changes, mergeProse } from "./merge.js";
 
@@ -150,7 +151,7 @@ export const ConflictView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     this.field().value = text;
     this.render();
     this.field().focus();
-    this.trigger("written");
+    this.trigger(CONFLICT_TEXT_CHANGED);
   },
 });
 

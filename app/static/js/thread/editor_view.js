@@ -1,3 +1,11 @@
+import {
+  CONFLICT_TEXT_CHANGED,
+  DRAFTS_ERASED,
+  EDIT_CANCELED,
+  EDIT_SAVED,
+  FIELD_CLOSED,
+  SAVE_STATE_CHANGED,
+} from "../core/events.js";
 import { fromTemplate } from "../core/template.js";
 import { isEscape, isPostKey } from "../ui/keys.js";
 import { BodyField } from "./body_field.js";
@@ -59,10 +67,10 @@ export const EditorView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
     const { collection } = this.model;
     this.mention = new MentionView({ el: this.field(), bus, account, collection });
     this.conflict = new ConflictView({ el: this.el, base: base ?? this.present() });
-    this.listenTo(this.conflict, "written", this.keep);
+    this.listenTo(this.conflict, CONFLICT_TEXT_CHANGED, this.keep);
     this.listenTo(this.model, "change:body", this.changed);
-    this.listenTo(this.model, "standing", this.changed);
-    if (drafts) this.listenTo(drafts, "erased", () => this.trigger("close"));
+    this.listenTo(this.model, SAVE_STATE_CHANGED, this.changed);
+    if (drafts) this.listenTo(drafts, DRAFTS_ERASED, () => this.trigger(FIELD_CLOSED));
     this.conflict.expect(this.model.pending?.body);
     if (this.newest().seq !== this.conflict.base.seq) this.changed();
     if (problem && !this.conflict.isOpen()) this.say(problem.message);
@@ -111,11 +119,11 @@ export const EditorView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
   // Once the other text has been shown, saving knowingly replaces it, and so is written on that.
   save(event) {
     event?.preventDefault();
-    if (this.body.check()) this.trigger("save", this.field().value, this.conflict.latest);
+    if (this.body.check()) this.trigger(EDIT_SAVED, this.field().value, this.conflict.latest);
   },
 
   cancel() {
-    this.trigger("cancel");
+    this.trigger(EDIT_CANCELED);
   },
 
   key(event) {

@@ -1,4 +1,4 @@
-import { ENTRY_WANTED } from "../core/events.js";
+import { ENTRY_WANTED, likeChanged } from "../core/events.js";
 
 /** @typedef {{ el: HTMLButtonElement, likes: Parley.Likes, model: Parley.Comment }} Fields */
 
@@ -8,7 +8,7 @@ export const LikeView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
 
   initialize({ likes }) {
     this.likes = likes;
-    this.listenTo(likes, `liked:${this.model.id}`, this.render);
+    this.listenTo(likes, likeChanged(this.model.id), this.render);
     this.listenTo(this.model, "change:likes_count change:created_seq", this.render);
     this.render();
   },

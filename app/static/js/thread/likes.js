@@ -1,4 +1,4 @@
-import { LIKE } from "../core/events.js";
+import { LIKE, likeChanged, SAVE_STATE_CHANGED, SERVER_STATE } from "../core/events.js";
 import { namedUuid } from "../core/uuid.js";
 import { OwnCollection } from "../live/own_collection.js";
 import { Like } from "./like.js";
@@ -31,8 +31,8 @@ export const Likes = /** @type {OwnWith<Fields>} */ (OwnCollection).extend({
     this.on("add", (like) => this.byComment.set(like.get("comment_id"), like));
     this.on("remove", (like) => this.byComment.delete(like.get("comment_id")));
     this.on("reset", this.cleared);
-    this.on("add remove standing change", (like) => this.tell(like.get("comment_id")));
-    this.listenTo(this.outbox, "state", this.counted);
+    this.on(`add remove ${SAVE_STATE_CHANGED} change`, (like) => this.tell(like.get("comment_id")));
+    this.listenTo(this.outbox, SERVER_STATE, this.counted);
     this.listenTo(comments, "change:seq", this.heard);
   },
 
@@ -69,7 +69,7 @@ export const Likes = /** @type {OwnWith<Fields>} */ (OwnCollection).extend({
   },
 
   tell(commentId) {
-    this.trigger(`liked:${commentId}`);
+    this.trigger(likeChanged(commentId));
   },
 
   // -- whether a number has it already

@@ -1,4 +1,4 @@
-import { ANNOUNCEMENT } from "../core/events.js";
+import { ANNOUNCEMENT, DISCARD_WANTED } from "../core/events.js";
 import { fromTemplate } from "../core/template.js";
 import { copyText } from "../ui/clipboard.js";
 
@@ -37,6 +37,6 @@ export const OrphanedEditView = /** @type {ViewWith<Fields>} */ (Backbone.View).
   },
 
   discard() {
-    this.trigger("discard");
+    this.trigger(DISCARD_WANTED);
   },
 });

@@ -1,3 +1,11 @@
+import {
+  DISCARD_WANTED,
+  DRAFTS_CHANGED,
+  DRAFTS_ERASED,
+  EDIT_ORPHANED,
+  RECORD_CHANGED,
+  WINDOW_CHANGED,
+} from "../core/events.js";
 import { Problem } from "../core/problem.js";
 import { request } from "../core/sync.js";
 import { REPLY } from "../outbox/drafts.js";
@@ -49,11 +57,11 @@ export const OrphanedEditsView = /** @type {ViewWith<Fields>} */ (Backbone.View)
     this.texts = new Map(); // a draft's key → its view; null while its comment is being looked up, or if it is on another page
     this.asked = new Map(); // the id of a comment that is not here → a promise of its topic
     const { outbox, commentable } = this.collection;
-    this.listenTo(this.collection, "orphan", this.keepRecord);
-    this.listenTo(outbox, "record", this.changed);
-    this.listenTo(this.collection, "update window", this.look);
+    this.listenTo(this.collection, EDIT_ORPHANED, this.keepRecord);
+    this.listenTo(outbox, RECORD_CHANGED, this.changed);
+    this.listenTo(this.collection, `update ${WINDOW_CHANGED}`, this.look);
     this.listenTo(account, "change:id change:role", this.look);
-    if (drafts) this.listenTo(drafts, "erased changed", this.look);
+    if (drafts) this.listenTo(drafts, `${DRAFTS_ERASED} ${DRAFTS_CHANGED}`, this.look);
     if (commentable) this.listenTo(commentable, "change:locked", this.look);
     this.look();
   },
@@ -69,7 +77,7 @@ export const OrphanedEditsView = /** @type {ViewWith<Fields>} */ (Backbone.View)
       why: `Couldn't save your changes. ${problem.message}`,
       text: attrs.body,
     });
-    this.listenTo(view, "discard", () => this.collection.outbox.discard(type, key));
+    this.listenTo(view, DISCARD_WANTED, () => this.collection.outbox.discard(type, key));
     this.records.set(key, view);
   },
 
@@ -111,7 +119,7 @@ export const OrphanedEditsView = /** @type {ViewWith<Fields>} */ (Backbone.View)
     const now = this.wanted().find((other) => other.key === key);
     if (!now) return this.hide(this.texts, key);
     const view = this.show({ ...said, text: now.body });
-    this.listenTo(view, "discard", () => this.drafts.discard(now)); // "changed" hides it
+    this.listenTo(view, DISCARD_WANTED, () => this.drafts.discard(now)); // "changed" hides it
     this.texts.set(key, view);
   },
 

@@ -1,4 +1,4 @@
-import { ANNOUNCEMENT } from "../core/events.js";
+import { ANNOUNCEMENT, NEWER_CHANGED, WINDOW_CHANGED } from "../core/events.js";
 import { keepScrollPosition } from "../ui/scroll_anchor.js";
 
 /** @typedef {{ bus: Backbone.Events, list: HTMLElement, collection: Parley.Comments }} Fields */
@@ -21,8 +21,8 @@ export const PagesView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend(
   initialize({ bus }) {
     this.bus = bus;
     this.list = this.el.querySelector(".thread__list");
-    this.listenTo(this.collection, "window", this.render);
-    this.listenTo(this.collection, "update newer", this.count);
+    this.listenTo(this.collection, WINDOW_CHANGED, this.render);
+    this.listenTo(this.collection, `update ${NEWER_CHANGED}`, this.count);
     this.listenTo(this.collection, "add", this.follow);
     this.render();
   },

@@ -1,3 +1,4 @@
+import { FIELD_CLOSED } from "../core/events.js";
 import { fromTemplate } from "../core/template.js";
 import { REPLY } from "../outbox/drafts.js";
 import { isolated } from "../ui/isolated.js";
@@ -64,14 +65,14 @@ export const ReplyView = /** @type {BackboneClass<InstanceType<typeof ComposerVi
   },
 
   posted(comment) {
-    this.trigger("close", comment);
+    this.trigger(FIELD_CLOSED, comment);
   },
 
   // The text is put aside, unless the button says "Discard".
   cancel() {
     if (this.isGone || !this.hasText()) this.draft?.drop();
     else this.draft?.close();
-    this.trigger("close", null);
+    this.trigger(FIELD_CLOSED, null);
   },
 
   key(event) {

@@ -1,3 +1,4 @@
+import { DISCARD_WANTED, DRAFT_RESUMED } from "../core/events.js";
 import { fromTemplate } from "../core/template.js";
 
 const WORDS = {
@@ -20,10 +21,10 @@ export const UnsavedView = Backbone.View.extend({
   },
 
   continue() {
-    this.trigger("continue");
+    this.trigger(DRAFT_RESUMED);
   },
 
   discard() {
-    this.trigger("discard");
+    this.trigger(DISCARD_WANTED);
   },
 });

@@ -1,4 +1,10 @@
-import { ANNOUNCEMENT, ENTRY_WANTED, PART_FAILED, PART_LOADED } from "../core/events.js";
+import {
+  ACCOUNT_LEFT,
+  ANNOUNCEMENT,
+  ENTRY_WANTED,
+  PART_FAILED,
+  PART_LOADED,
+} from "../core/events.js";
 
 const SIGNED_OUT = "You are signed out.";
 const WORDS = {
@@ -29,7 +35,7 @@ export const NoticeView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
     this.again = null; // how to load the part that is missing
     this.listenTo(bus, PART_FAILED, this.tellMissing);
     this.listenTo(bus, PART_LOADED, () => this.again && this.hide());
-    this.listenTo(this.model, "left", this.tell);
+    this.listenTo(this.model, ACCOUNT_LEFT, this.tell);
     this.listenTo(this.model, "change:id", this.hide);
   },
 
