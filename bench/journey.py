@@ -17,7 +17,7 @@ from playwright.async_api import Browser
 from bench import servers
 from bench.measure import median
 from bench.page import chromium
-from tests.browser.complaints import Complaints
+from tests.browser.page_errors import Complaints
 from tests.browser.people import Person, cookies_of
 from tests.support.people import sign_up
 

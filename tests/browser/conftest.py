@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.async_api import Browser, Playwright, async_playwright
 
-from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.gate import is_in_gate
+from tests.browser.network_faults import proxy_to
+from tests.browser.page_errors import NETWORK, Complaints
 from tests.browser.people import Person, cookies_of
-from tests.browser.roads import proxy_to
 from tests.support import people
 from tests.support.chromium import FLAGS
 from tests.web.database import write_many

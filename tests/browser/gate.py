@@ -23,8 +23,8 @@ GATE = {
         "test_a_comment_whose_answer_is_lost_is_posted_once",
         "test_a_refused_delete_brings_the_comment_back",
     ],
-    "test_thread.py": ["test_earlier_comments_are_loaded_page_by_page_while_others_write"],
-    "test_threads.py": [
+    "test_thread_pages.py": ["test_earlier_comments_are_loaded_page_by_page_while_others_write"],
+    "test_replies.py": [
         "test_replies_stand_under_what_they_answer",
         "test_what_is_left_of_a_comment_stays_while_it_has_replies",
         "test_a_reply_to_something_long_ago_brings_it_along",
@@ -56,13 +56,13 @@ GATE = {
         "test_an_open_editor_is_open_again",
         "test_a_full_one_keeps_it_as_long_as_the_page_lives",
     ],
-    "test_conflicts.py": [
+    "test_edit_conflicts.py": [
         "test_two_changes_that_do_not_touch_can_both_be_had",
         "test_where_they_touch_there_is_a_choice_and_no_mixture",
         "test_a_refused_edit_can_be_put_together_with_what_was_in_its_way",
     ],
-    "test_orphans.py": ["test_it_is_there_after_a_reload_and_in_all_tabs"],
-    "test_undo.py": [
+    "test_orphaned_edits.py": ["test_it_is_there_after_a_reload_and_in_all_tabs"],
+    "test_undo_delete.py": [
         "test_it_is_back_where_it_was_and_nobody_knows",
         "test_at_once_when_the_page_goes[closed-settings0]",
     ],
@@ -70,19 +70,19 @@ GATE = {
     "test_offline.py": [
         "test_a_reload_in_the_middle",
     ],
-    "test_roads.py": [
+    "test_network_faults.py": [
         "test_what_is_sent_five_times_takes_effect_once[POST-nor any echo]",
         "test_what_may_have_been_created_is_deleted_for_good[True]",
         "test_behind_a_proxy_that_buffers",
         "test_ten_seconds_of_502",
         "test_an_hour_of_sleep[silent]",
     ],
-    "test_late_answers.py": [
+    "test_late_responses.py": [
         "test_the_answer_to_a_create_comes_after_what_was_done_later[deleted]",
         "test_a_snapshot_comes_after_what_was_done_later[deleted]",
     ],
-    "test_keeping.py": ["test_without_a_disk_it_works_as_long_as_the_page[open throws]"],
-    "test_two_at_once.py": [
+    "test_without_storage.py": ["test_without_a_disk_it_works_as_long_as_the_page[open throws]"],
+    "test_concurrent_changes.py": [
         "test_who_signs_out_while_a_comment_is_under_way_has_posted_it_once[True]",
         "test_what_another_tab_has_saved_is_not_overwritten_unseen",
         "test_a_change_that_was_kept_and_told_to_nobody_is_sent_by_the_next_leader",
@@ -98,7 +98,7 @@ GATE = {
         "test_the_front_page_counts_along",
     ],
     # -- the stream: one for all tabs, and nothing is missed
-    "test_tabs.py": [
+    "test_stream_leader.py": [
         "test_the_leader_is_lost_in_three_ways",
         "test_a_leader_that_hangs_is_replaced",
         "test_each_tab_has_its_own_cursor",
@@ -110,7 +110,7 @@ GATE = {
         "test_a_server_that_comes_back_is_found_by_itself",
         "test_a_stream_that_has_gone_silent_is_replaced",
     ],
-    "test_rounds.py": ["test_a_page_of_many_numbers_leaves_the_thread_live[a stricter one]"],
+    "test_stream_address.py": ["test_a_page_of_many_numbers_leaves_the_thread_live[a stricter one]"],
     "test_presence.py": [
         "test_alice_and_bob_see_each_other_and_who_types",
         "test_who_reconnects_never_left",
@@ -122,25 +122,25 @@ GATE = {
         "test_marks_that_are_made_without_a_connection_arrive_once",
         "test_the_bell_is_of_whoever_looks",
     ],
-    "test_shell.py": [
+    "test_service_worker.py": [
         "test_a_reload_without_a_connection_shows_what_was_and_goes_on_when_it_is_back",
         "test_what_another_release_left_is_not_shown",
         "test_who_signs_out_leaves_nothing_behind",
         "test_bob_does_not_get_what_alice_has_read",
     ],
     # -- people: accounts and logins, in all tabs and browsers
-    "test_accounts.py": [
+    "test_sign_in.py": [
         "test_a_guests_text_is_posted_once_they_have_signed_in",
         "test_what_is_wrong_stands_beside_its_field",
         "test_signing_out_in_one_tab_makes_a_guest_of_the_other_which_says_so",
         "test_a_comment_after_the_logins_end_waits_for_the_next",
     ],
-    "test_endings.py": [
+    "test_ended_logins.py": [
         "test_a_password_that_was_changed_elsewhere_signs_out_here",
         "test_who_signs_in_as_somebody_else_in_another_tab_is_them_here_too",
         "test_an_answer_that_comes_too_late_signs_nobody_in",
     ],
-    "test_identities.py": [
+    "test_two_accounts.py": [
         "test_what_alice_has_not_sent_is_never_sent_as_bobs",
         "test_a_request_that_is_under_way_when_the_login_changes_is_nobody_elses",
     ],
@@ -148,7 +148,7 @@ GATE = {
         "test_who_forgot_the_password_chooses_a_new_one",
         "test_who_signs_up_confirms_the_address_first",
     ],
-    "test_settings.py": [
+    "test_account_page.py": [
         "test_a_new_password_signs_out_everywhere_but_here",
         "test_a_login_can_be_ended_from_another_browser",
         "test_who_leaves_decides_about_their_comments[keep-left0]",
@@ -159,7 +159,7 @@ GATE = {
         "test_who_is_blocked_is_told_and_may_read",
     ],
     # -- how it looks, and where it stands
-    "test_seen.py": [
+    "test_connection_status.py": [
         "test_the_light_is_silent_until_the_stream_has_been_away_for_three_seconds",
         "test_a_real_connection_that_is_lost_and_found",
         "test_what_comes_below_waits_behind_a_pill",
@@ -167,7 +167,7 @@ GATE = {
         "test_who_types_types_on_in_the_same_place",
         "test_light_pill_and_notice_move_nothing[viewport0-/Article/1]",
     ],
-    "test_look.py": [
+    "test_comment_layout.py": [
         "test_a_comment_stays_in_its_place",
         "test_a_phone_has_room_for_replies_and_fingertips",
     ],
@@ -189,7 +189,7 @@ GATE = {
     ],
     "test_prefix.py": ["test_our_pages_work_there"],
     # -- how its code is loaded
-    "test_lazy_parts.py": [
+    "test_lazy_loading.py": [
         "test_alice_writes_and_hears_bob_without_any_part",
         "test_a_form_whose_code_could_not_be_loaded_can_be_opened_again",
     ],
@@ -203,7 +203,7 @@ GATE = {
 }
 """The names of the gate's tests, by module."""
 
-WITHOUT_GATE = ["test_other_engines.py", "test_upstream.py"]
+WITHOUT_GATE = ["test_other_browsers.py", "test_upstream.py"]
 """What docs/browser.md lists and `make test-all` alone runs: these need what not every machine has."""
 
 

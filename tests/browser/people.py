@@ -18,7 +18,7 @@ from tests.support.waiting import wait_until
 if TYPE_CHECKING:
     import httpx
 
-    from tests.browser.complaints import Complaints
+    from tests.browser.page_errors import Complaints
 
 MOST_TABS = 60  # more than any page has
 A_DAY = 86_400  # seconds

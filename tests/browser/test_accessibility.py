@@ -8,7 +8,7 @@ import pytest
 
 from app.settings import ROOT
 from tests.browser.people import Person
-from tests.browser.scene import STILL, converse
+from tests.browser.sample_thread import STILL, converse
 from tests.browser.test_moderation import moderator
 from tests.support.people import person, write
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.async_api import Browser, Playwright, Route
 
+from tests.browser.network_faults import is_one_stream
 from tests.browser.people import Person
-from tests.browser.roads import is_one_stream
-from tests.browser.test_tabs import has, leaders, open_tabs
+from tests.browser.test_stream_leader import has, leaders, open_tabs
 from tests.support import chromium
 from tests.support.people import write
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from app.commentables import commentables
 from app.live.topics import Topic
-from tests.browser.complaints import Complaints
 from tests.browser.conftest import Arrive, Fill
+from tests.browser.network_faults import is_one_stream
+from tests.browser.page_errors import Complaints
 from tests.browser.people import Person
-from tests.browser.roads import is_one_stream
 from tests.support.people import delete, write
 
 if TYPE_CHECKING:

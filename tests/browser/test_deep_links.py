@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from tests.browser.people import Person
-from tests.browser.test_threads import draws
+from tests.browser.test_replies import draws
 from tests.support.people import delete, edit, write
 
 if TYPE_CHECKING:

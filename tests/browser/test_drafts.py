@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import Error
 
-from tests.browser.complaints import Complaints
+from tests.browser.page_errors import Complaints
 from tests.browser.people import Person
 from tests.support.people import PASSWORD, edit, sign_up
 from tests.support.waiting import wait_until

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.async_api import Route
 
-from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.page_errors import NETWORK, Complaints
 from tests.browser.people import Person
 from tests.support.people import delete, edit, write
 from tests.support.waiting import wait_until

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.hosts import HOSTILE, Host, fits, framed, hosting, iframe_of, thread
+from tests.browser.network_faults import is_one_stream
+from tests.browser.page_errors import NETWORK, Complaints
 from tests.browser.people import PATIENCE, Person
-from tests.browser.roads import is_one_stream
 from tests.support.people import PASSWORD, email_of, write
 from tests.support.waiting import wait_until
 

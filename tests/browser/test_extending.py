@@ -17,9 +17,9 @@ from uuid import uuid4
 
 import pytest
 
-from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.network_faults import API
+from tests.browser.page_errors import NETWORK, Complaints
 from tests.browser.people import Person
-from tests.browser.roads import API
 from tests.support.manual import Block, blocks_of, copy_checkout
 from tests.support.people import ARTICLE
 from tests.support.people import person as somebody

@@ -12,7 +12,7 @@ import pytest
 
 from app.comments.comments import Comment
 from app.live.topics import Topic
-from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.page_errors import NETWORK, Complaints
 from tests.browser.people import Person
 from tests.support.people import PASSWORD, person, write
 

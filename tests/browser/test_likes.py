@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.async_api import Route
 
-from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.conftest import Arrive
+from tests.browser.network_faults import lose_answers, no_road
+from tests.browser.page_errors import NETWORK, Complaints
 from tests.browser.people import SENT, Person
-from tests.browser.roads import lose_answers, no_road
-from tests.browser.scene import STILL
+from tests.browser.sample_thread import STILL
 from tests.support.people import delete, expected, sign_in, write
 from tests.support.waiting import wait_until
 

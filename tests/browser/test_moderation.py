@@ -9,8 +9,8 @@ import pytest
 
 from app.accounts.user import Role
 from app.live.viewers import Viewer
-from tests.browser.complaints import Complaints
 from tests.browser.conftest import Arrive
+from tests.browser.page_errors import Complaints
 from tests.browser.people import Person
 from tests.models.moderators import set_role
 from tests.support.people import PASSWORD, email_of, me, sign_up, write

@@ -12,9 +12,9 @@ from sqlalchemy import select
 
 from app.live.topics import Topic
 from app.notifications.notifications import Notification
-from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.network_faults import no_road
+from tests.browser.page_errors import NETWORK, Complaints
 from tests.browser.people import Person, cookies_of
-from tests.browser.roads import no_road
 from tests.support import people
 from tests.support.people import PASSWORD, delete, email_of, expected, write
 from tests.support.waiting import wait_until

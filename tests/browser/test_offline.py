@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.browser.complaints import Complaints
+from tests.browser.network_faults import no_road, tear, time_passes
+from tests.browser.page_errors import Complaints
 from tests.browser.people import SENT, Person, cookies_of
-from tests.browser.roads import no_road, tear, time_passes
 from tests.support.people import delete, edit, sign_up, write
 
 if TYPE_CHECKING:

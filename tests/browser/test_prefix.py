@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.complaints import NETWORK, Complaints
 from tests.browser.hosts import Host, fits, framed, thread
-from tests.browser.roads import is_one_stream, url_of
+from tests.browser.network_faults import is_one_stream, url_of
+from tests.browser.page_errors import NETWORK, Complaints
 from tests.support.serving import Site, serving
 from tests.support.waiting import wait_until
 

@@ -10,11 +10,11 @@ import pytest
 
 from app.live.presence.service import LINGER_SECONDS
 from app.live.presence.service import TYPING_SECONDS as TYPING_LASTS
-from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.layout_shifts import is_still, watch_places
+from tests.browser.network_faults import is_one_stream, tear
+from tests.browser.page_errors import NETWORK, Complaints
 from tests.browser.people import Person
-from tests.browser.roads import is_one_stream, tear
-from tests.browser.stillness import is_still, watch_places
-from tests.browser.test_seen import PHONE
+from tests.browser.test_connection_status import PHONE
 
 if TYPE_CHECKING:
     from app.live.service import Parley

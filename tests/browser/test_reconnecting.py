@@ -11,9 +11,9 @@ import pytest
 from playwright.async_api import Route
 
 from app.main import create_app
-from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.network_faults import STREAMS, tear
+from tests.browser.page_errors import NETWORK, Complaints
 from tests.browser.people import Person
-from tests.browser.roads import STREAMS, tear
 from tests.support.people import delete, edit, write
 from tests.support.serving import serving
 from tests.support.waiting import wait_until

@@ -11,8 +11,8 @@ from app.pages.assets import FrontEnd, Release
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.browser.complaints import Complaints
     from tests.browser.conftest import Arrive
+    from tests.browser.page_errors import Complaints
     from tests.browser.people import Person
     from tests.support.serving import Site
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import Browser, Page, Route
 
-from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.page_errors import NETWORK, Complaints
 from tests.browser.people import cookies_of
-from tests.browser.scene import converse
+from tests.browser.sample_thread import converse
 from tests.support.people import person, write
 
 if TYPE_CHECKING:

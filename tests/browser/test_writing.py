@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import Browser, Locator, Page, Route
 
-from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.page_errors import NETWORK, Complaints
 from tests.browser.people import Person, cookies_of
 from tests.browser.test_commentable import decide
 from tests.browser.test_drafts import has_typed, keeps_nothing, kept

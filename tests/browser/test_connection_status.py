@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 from playwright.async_api import Route
 
-from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.layout_shifts import has_shifted_nothing, is_still, watch_places
+from tests.browser.network_faults import tear
+from tests.browser.page_errors import NETWORK, Complaints
 from tests.browser.people import Person
-from tests.browser.roads import tear
-from tests.browser.stillness import has_shifted_nothing, is_still, watch_places
 from tests.support.people import delete, edit, write
 from tests.support.waiting import wait_until
 

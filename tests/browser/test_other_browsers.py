@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-from tests.browser import engines
-from tests.browser.complaints import Complaints
-from tests.browser.roads import tear
+from tests.browser import other_browsers
+from tests.browser.network_faults import tear
+from tests.browser.page_errors import Complaints
 from tests.browser.webkit import webkit
 from tests.support import people
 from tests.support.people import delete, write
@@ -27,20 +27,24 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module", params=["firefox"])
 async def browser() -> AsyncIterator[Browser]:
-    firefox = await asyncio.to_thread(engines.firefox)
+    firefox = await asyncio.to_thread(other_browsers.firefox)
     if firefox is None:
         pytest.skip("there is no Firefox here that this Playwright can drive")
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     async with (
         async_playwright() as playwright,
-        await playwright.firefox.launch(channel=engines.CHANNEL, executable_path=firefox, env=environment) as browser,
+        await playwright.firefox.launch(
+            channel=other_browsers.CHANNEL, executable_path=firefox, env=environment
+        ) as browser,
     ):
         yield browser
 
 
 def test_which_engines_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
-        print(f"\nbesides Chromium: {', '.join(engines.found()) or 'no engine on this machine that can be driven'}")
+        print(
+            f"\nbesides Chromium: {', '.join(other_browsers.found()) or 'no engine on this machine that can be driven'}"
+        )
 
 
 async def test_what_others_do_is_seen_live(alice: Person, phone: httpx.AsyncClient) -> None:
@@ -91,7 +95,7 @@ async def test_nothing_is_missed_while_the_stream_is_torn(
     await alice.sees_the_truth()
 
 
-@pytest.mark.parametrize("engine", ["webkit"] if engines.webkit() else [])
+@pytest.mark.parametrize("engine", ["webkit"] if other_browsers.webkit() else [])
 async def test_the_journey_without_playwright(
     engine: str, site: Site, alice_elsewhere: httpx.AsyncClient, phone: httpx.AsyncClient, tmp_path: Path
 ) -> None:

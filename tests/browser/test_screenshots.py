@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.accounts.user import Role
-from tests.browser.scene import STILL, converse
+from tests.browser.sample_thread import STILL, converse
 from tests.browser.test_moderation import moderator
 from tests.support.people import person
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.network_faults import API, no_road
+from tests.browser.page_errors import NETWORK, Complaints
 from tests.browser.people import Person
-from tests.browser.roads import API, no_road
-from tests.browser.test_conflicts import sees_conflict
-from tests.browser.test_identities import said, sign_out
-from tests.browser.test_tabs import leaders
+from tests.browser.test_edit_conflicts import sees_conflict
+from tests.browser.test_stream_leader import leaders
+from tests.browser.test_two_accounts import said, sign_out
 from tests.support.people import sign_up, snapshot, write
 from tests.support.waiting import wait_until
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.page_errors import NETWORK, Complaints
 from tests.browser.people import Person
 from tests.support.people import delete, snapshot, write
 from tests.support.waiting import wait_until

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from playwright.async_api import Route
 
-from tests.browser.complaints import NETWORK
+from tests.browser.page_errors import NETWORK
 from tests.support.people import PASSWORD, email_of, sign_up, write
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext
 
-    from tests.browser.complaints import Complaints
     from tests.browser.conftest import Arrive
+    from tests.browser.page_errors import Complaints
     from tests.support.serving import Site
 
 PARTS = re.compile(

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.network_faults import no_road, time_passes
+from tests.browser.page_errors import NETWORK, Complaints
 from tests.browser.people import SENT, Person
-from tests.browser.roads import no_road, time_passes
 from tests.support.people import sign_up, write
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.async_api import APIResponse, Route
 
+from tests.browser.network_faults import API
 from tests.browser.people import Person
-from tests.browser.roads import API
 from tests.support.people import delete, edit, snapshot, write
 from tests.support.waiting import wait_until
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.network_faults import no_road
+from tests.browser.page_errors import NETWORK, Complaints
 from tests.browser.people import Person
-from tests.browser.roads import no_road
 from tests.support.people import delete, write
 
 if TYPE_CHECKING:

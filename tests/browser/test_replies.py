@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.browser.layout_shifts import is_still, watch_places
 from tests.browser.people import Person
-from tests.browser.stillness import is_still, watch_places
+from tests.browser.test_connection_status import pill_says
 from tests.browser.test_layout import PHONE, can_be_read, fits
-from tests.browser.test_seen import pill_says
 from tests.live.people import hide
 from tests.support.people import delete, edit, write
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app.accounts.user import User
 from app.live.topics import Topic
-from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.page_errors import NETWORK, Complaints
 from tests.browser.people import Person
 from tests.support.people import PASSWORD, email_of, sign_up, write
 

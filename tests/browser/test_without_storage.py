@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.network_faults import no_road, time_passes
+from tests.browser.page_errors import NETWORK, Complaints
 from tests.browser.people import SENT
-from tests.browser.roads import no_road, time_passes
-from tests.browser.test_tabs import leaders
+from tests.browser.test_stream_leader import leaders
 from tests.support.people import write
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.browser.network_faults import is_one_stream, open_streams
 from tests.browser.people import Person
-from tests.browser.roads import is_one_stream, open_streams
 from tests.support.people import delete, snapshot, write
 from tests.support.waiting import end, wait_until
 

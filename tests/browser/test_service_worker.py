@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.async_api import Error
 
+from tests.browser.network_faults import url_of
 from tests.browser.people import Person
-from tests.browser.roads import url_of
 from tests.support.people import PASSWORD, email_of, sign_up, write
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from playwright.async_api import Route
 from app.demo import Article
 from app.live.topics import Topic
 from app.pages import pages
-from tests.browser.complaints import NETWORK, Complaints
+from tests.browser.page_errors import NETWORK, Complaints
 from tests.browser.people import Person
 from tests.support.people import write
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import Route
 
-from tests.browser.people import SENT, Person
-from tests.browser.roads import (
+from tests.browser.network_faults import (
     FOR_THE_NETWORK,
     STREAMS,
     is_one_stream,
@@ -19,6 +18,7 @@ from tests.browser.roads import (
     time_passes,
     url_of,
 )
+from tests.browser.people import SENT, Person
 from tests.chaos.proxy import Proxy, Weather
 from tests.support.people import delete, edit, write
 from tests.support.waiting import wait_until
