@@ -10,10 +10,12 @@ from uuid import uuid4
 
 from app.doctor.finding import Finding, masked, ok, warning, wrong
 from app.live.gids import Gid
+from app.live.hints import Hint
 from app.live.presence.messages import ProcessEndMessage
-from app.live.pubsub import Hints
+from app.live.pubsub import PubSub
 from app.live.seals import Seals
 from app.live.tasks import Tasks
+from app.live.topics import Topic
 from app.redis.client import whereabouts
 from app.redis.embedded import EmbeddedRedis
 from app.settings import VAR, Settings
@@ -50,14 +52,15 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
 async def _channels(settings: Settings, where: Callable[[], Awaitable[str | None]]) -> AsyncIterator[Finding]:
     name = masked(settings.redis_url)
     channel = settings.redis_channel_name
-    who = uuid4()
-    hint = str(Gid("Doctor", str(who), {"topic": f"Doctor/{who}", "seq": "0"}))
-    trouble, took = await _deliver(where, channel, hint, aside=False)
+    id_ = uuid4()
+    hint = str(Hint(Gid("Doctor", str(id_)), Topic("Doctor", str(id_)), 0))
+    trouble, took = await _deliver(where, channel, hint)
     yield _finding(name, channel, trouble, took)
     if settings.presence and not trouble:
-        farewell = ProcessEndMessage(process=who.hex).model_dump_json()
-        sealed = Seals.of_presence(settings.secret_keys, channel).seal(farewell)
-        yield _finding(name, f"{channel}.presence", *await _deliver(where, channel, sealed, aside=True))
+        process_end = ProcessEndMessage(process=id_.hex).model_dump_json()
+        sealed = Seals.of_presence(settings.secret_keys, channel).seal(process_end)
+        channel = f"{channel}.presence"
+        yield _finding(name, channel, *await _deliver(where, channel, sealed))
 
 
 def _finding(name: str, channel: str, trouble: str, took: float) -> Finding:
@@ -68,40 +71,35 @@ def _finding(name: str, channel: str, trouble: str, took: float) -> Finding:
 
 
 @dataclass
-class _Ear:
-    """Receives the messages that the doctor itself has published, and ignores all others."""
+class _Echo:
+    """Waits for the message that the doctor itself has published, and ignores all others."""
 
-    word: str
-    heard: asyncio.Event = field(default_factory=asyncio.Event)
-    listening: asyncio.Event = field(default_factory=asyncio.Event)
+    text: str
+    subscribed: asyncio.Event = field(default_factory=asyncio.Event)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     def receive(self, text: str) -> None:
-        if text == self.word:
-            self.heard.set()
-
-    def resync(self) -> None:
-        """Called when a subscription starts."""
-        self.listening.set()
+        if text == self.text:
+            self.arrived.set()
 
 
-async def _deliver(
-    where: Callable[[], Awaitable[str | None]], channel: str, word: str, aside: bool
-) -> tuple[str, float]:
-    """("", seconds) if this message came back, else (what was wrong, 0).
+async def _deliver(where: Callable[[], Awaitable[str | None]], name: str, text: str) -> tuple[str, float]:
+    """("", seconds) if this message came back on the channel `name`, else (the error, 0).
 
-    It means nothing to anybody else: a hint of a topic that nobody looks at, the farewell of a process that never was.
+    Other processes ignore the message: it is a hint of a topic that has no feed, or the end of an unknown process.
     """
-    ear = _Ear(word)
-    hints = Hints(where, channel, ear.receive, (lambda: None) if aside else ear.resync, ear if aside else None)
+    echo = _Echo(text)
+    pubsub = PubSub(where)
+    channel = pubsub.open_channel(name, echo.receive, echo.subscribed.set, max_queued=1)
     async with Tasks() as tasks:
-        tasks.start(hints.keep_listening())
-        tasks.start(hints.keep_publishing())
+        tasks.start(pubsub.keep_listening())
+        tasks.start(pubsub.keep_publishing())
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                await ear.listening.wait()
+                await echo.subscribed.wait()
                 began = time.monotonic()
-                (hints.publish_aside if aside else hints.publish)(word)
-                await ear.heard.wait()
+                channel.publish(text)
+                await echo.arrived.wait()
         except TimeoutError:
-            return hints.trouble or f"no answer in {TIMEOUT_SECONDS:g} s", 0
+            return pubsub.trouble or f"no answer in {TIMEOUT_SECONDS:g} s", 0
     return "", time.monotonic() - began

@@ -152,13 +152,13 @@ class Metrics:
         yield _histogram("parley_feed_lag_seconds", lag, {(): counts.lags})
 
     def _of_hints(self) -> Iterator[Metric]:
-        hints = self._parley.hints
+        hints, breaks = self._parley.hints, self._parley.pubsub.breaks
         yield GaugeMetricFamily("parley_hints_flowing", "Whether the subscription to Redis stands.", hints.flowing)
         yield GaugeMetricFamily("parley_hints_waiting", "Hints that wait for Redis.", hints.waiting)
         yield CounterMetricFamily("parley_hints_published", "Hints sent to Redis.", hints.published)
         yield CounterMetricFamily("parley_hints_heard", "Hints heard from Redis.", hints.received)
         yield CounterMetricFamily("parley_hints_dropped", "Hints dropped, since too many waited.", hints.dropped)
-        yield CounterMetricFamily("parley_redis_breaks", "Times that the subscription broke.", hints.breaks)
+        yield CounterMetricFamily("parley_redis_breaks", "Times that the subscription broke.", breaks)
         lag = "From the commit here until its hint is heard back over Redis."
         yield _histogram("parley_hint_lag_seconds", lag, {(): hints.lags})
 

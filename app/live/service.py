@@ -20,12 +20,10 @@ from app.database import Database
 from app.live.gids import Gid
 from app.live.hints import BadHint, Hint
 from app.live.model import Live, LiveModel, locate
-from app.live.presence.sealing import SealedPresence
-from app.live.presence.service import Presence
-from app.live.pubsub import Hints
+from app.live.presence.sealing import connect_presence
+from app.live.pubsub import PubSub
 from app.live.read.feeds import Feeds
 from app.live.read.reader import Reader
-from app.live.seals import Seals
 from app.live.signing import Signer
 from app.live.tasks import Tasks
 from app.live.topics import Topic
@@ -40,6 +38,7 @@ log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 10  # for running writes at shutdown
 FLUSH_SECONDS = 1  # for sending their hints
+MAX_QUEUED_HINTS = 10_000  # past that the oldest are dropped, and sweeps find their changes
 
 
 class Parley:
@@ -54,16 +53,15 @@ class Parley:
         self.database = Database(settings.database_url)
         self.reader = Reader(self.database, models)
         self.feeds = Feeds(self.reader, ring_frames=settings.ring_frames, ring_bytes=settings.ring_bytes)
-        self.presence = (
-            Presence(settings.commentable_types, self._publish_sealed) if listening and settings.presence else None
+        self.pubsub = PubSub(self.redis_url)
+        channel = settings.redis_channel_name
+        self.hints = self.pubsub.open_channel(
+            channel, self._receive_hint, self.feeds.resync, max_queued=MAX_QUEUED_HINTS, outlasts_breaks=True
         )
-        self._seals = Seals.of_presence(settings.secret_keys, settings.redis_channel_name)
-        self.hints = Hints(
-            self.redis_url,
-            settings.redis_channel_name,
-            self._receive_hint,
-            self.feeds.resync,
-            SealedPresence(self.presence, self._seals) if self.presence else None,
+        self.presence = (
+            connect_presence(self.pubsub, settings.commentable_types, settings.secret_keys, channel)
+            if listening and settings.presence
+            else None
         )
         self.writes = Writes(self.database, models, self._announce)
         self._embedded = EmbeddedRedis(VAR) if settings.redis_url.startswith("embedded://") else None
@@ -72,9 +70,9 @@ class Parley:
         self._work = Tasks()
 
     async def __aenter__(self) -> Self:
-        self._tasks.start(self.hints.keep_publishing())
+        self._tasks.start(self.pubsub.keep_publishing())
         if self._listening:
-            self._tasks.start(self.hints.keep_listening())
+            self._tasks.start(self.pubsub.keep_listening())
             self._tasks.start(self.feeds.keep_sweeping(self.settings.sweep_seconds, lambda: self.hints.flowing))
         if self.presence:
             self._tasks.start(self.presence.run())
@@ -84,7 +82,8 @@ class Parley:
         await self._work.drain(DRAIN_SECONDS)
         if self.presence:
             self.presence.announce_end()
-        await self.hints.flush(FLUSH_SECONDS)
+        if not await self.pubsub.flush(FLUSH_SECONDS):
+            log.warning("%d hints were not sent before the end of this process; sweeps find them", self.hints.waiting)
         await self._tasks.cancel()
         await self.feeds.close()
         await self.database.close()
@@ -142,6 +141,3 @@ class Parley:
             log.warning("ignored a message on the hints channel: %s", error)
         else:
             self.feeds.hint(hint)
-
-    def _publish_sealed(self, text: str) -> None:
-        self.hints.publish_aside(self._seals.seal(text))

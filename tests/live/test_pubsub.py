@@ -7,90 +7,97 @@ from contextlib import asynccontextmanager
 import pytest
 
 from app.live import pubsub
-from app.live.pubsub import Hints
+from app.live.pubsub import Channel, PubSub
 from tests.support.redis import RedisServer
 from tests.support.waiting import end, wait_until
 
+MAX_QUEUED = 1_000
 
-class Ear:
-    """What one process hears."""
 
-    def __init__(self, url: str | None, channel: str = "comments", beside: Beside | None = None) -> None:
-        self.heard: list[str] = []
-        self.doubts = 0
-        self.hints = Hints(self._where, channel, self.heard.append, self._doubt, beside)
+class Process:
+    """The channels of one process, and the messages and resyncs of each."""
+
+    def __init__(self, url: str | None) -> None:
+        self.pubsub = PubSub(self._where)
+        self.received: dict[str, list[str]] = {}
+        self.resyncs: dict[str, int] = {}
         self._url = url
+
+    def open_channel(self, name: str, *, outlasts_breaks: bool = True) -> Channel:
+        received = self.received.setdefault(name, [])
+        self.resyncs[name] = 0
+
+        def resync() -> None:
+            self.resyncs[name] += 1
+
+        return self.pubsub.open_channel(
+            name, received.append, resync, max_queued=MAX_QUEUED, outlasts_breaks=outlasts_breaks
+        )
 
     async def _where(self) -> str | None:
         return self._url
 
-    def _doubt(self) -> None:
-        self.doubts += 1
-
-
-class Beside:
-    """What it hears that is no hint."""
-
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-        self.doubts = 0
-
-    def receive(self, text: str) -> None:
-        self.heard.append(text)
-
-    def resync(self) -> None:
-        self.doubts += 1
-
 
 @asynccontextmanager
-async def listening(ear: Ear) -> AsyncIterator[Ear]:
-    tasks = [asyncio.create_task(work) for work in (ear.hints.keep_listening(), ear.hints.keep_publishing())]
+async def running(process: Process) -> AsyncIterator[Process]:
+    tasks = [asyncio.create_task(work) for work in (process.pubsub.keep_listening(), process.pubsub.keep_publishing())]
     try:
-        yield ear
+        yield process
     finally:
         await end(*tasks)
 
 
-async def test_what_one_publishes_all_hear(redis_url: str, channel: str) -> None:
-    async with listening(Ear(redis_url, channel)) as one, listening(Ear(redis_url, channel)) as two:
-        await wait_until(lambda: one.hints.flowing and two.hints.flowing, "both to listen")
-        one.hints.publish("gid://parley/Comment/1")
-        await wait_until(lambda: one.heard == two.heard == ["gid://parley/Comment/1"], "both to hear")
-        await wait_until(lambda: one.hints.published == 1, "Redis to say that it has it")
-        assert (one.hints.received, two.hints.published, two.hints.received) == (1, 0, 1)
-        assert [sum(each.hints.lags.counts) for each in (one, two)] == [1, 0], "who wrote measures the way"
+@asynccontextmanager
+async def listening(url: str | None, name: str = "comments") -> AsyncIterator[tuple[Process, Channel]]:
+    """A process with one channel, whose messages outlast breaks, and which is subscribed if there is a Redis."""
+    process = Process(url)
+    channel = process.open_channel(name)
+    async with running(process):
+        await wait_until(lambda: channel.flowing or url is None, "the subscription")
+        yield process, channel
 
 
-async def test_channels_do_not_mix(redis_url: str, channel: str) -> None:
-    async with listening(Ear(redis_url, channel)) as one, listening(Ear(redis_url, f"{channel}-2")) as two:
-        await wait_until(lambda: one.hints.flowing and two.hints.flowing, "both to listen")
-        one.hints.publish("for one")
-        two.hints.publish("for two")
-        await wait_until(lambda: one.heard and two.heard, "both to hear")
-        assert (one.heard, two.heard) == (["for one"], ["for two"])
+async def test_every_process_receives_a_message_also_the_sender(redis_url: str, channel: str) -> None:
+    async with listening(redis_url, channel) as (one, here), listening(redis_url, channel) as (two, there):
+        here.publish("gid://parley/Comment/1")
+        await wait_until(
+            lambda: one.received[channel] == two.received[channel] == ["gid://parley/Comment/1"], "both to receive it"
+        )
+        await wait_until(lambda: here.published == 1, "Redis to confirm it")
+        assert (here.received, there.published, there.received) == (1, 0, 1)
+        assert [sum(each.lags.counts) for each in (here, there)] == [1, 0], "only the sender measures the travel time"
 
 
-async def test_every_subscription_is_a_doubt(redis_server: RedisServer) -> None:
-    async with listening(Ear(redis_server.url)) as ear:
-        await wait_until(lambda: ear.doubts == 1, "the first subscription")
+async def test_channels_with_other_names_do_not_receive_a_message(redis_url: str, channel: str) -> None:
+    async with listening(redis_url, channel) as (one, here), listening(redis_url, f"{channel}-2") as (two, there):
+        here.publish("for one")
+        there.publish("for two")
+        await wait_until(lambda: here.received and there.received, "both to receive theirs")
+        assert (one.received, two.received) == ({channel: ["for one"]}, {f"{channel}-2": ["for two"]})
+
+
+async def test_every_subscription_is_a_resync(redis_server: RedisServer) -> None:
+    async with listening(redis_server.url) as (process, channel):
+        assert process.resyncs["comments"] == 1
         redis_server.kill()
-        await wait_until(lambda: not ear.hints.flowing, "the break to be noticed")
+        await wait_until(lambda: not channel.flowing, "the break to be noticed")
         redis_server.restart()
-        await wait_until(lambda: ear.doubts == 2 and ear.hints.flowing, "the second subscription")
+        await wait_until(lambda: process.resyncs["comments"] == 2 and channel.flowing, "the second subscription")
 
 
-async def test_a_writer_does_not_notice_that_redis_is_away(redis_server: RedisServer) -> None:
-    async with listening(Ear(redis_server.url)) as ear:
-        await wait_until(lambda: ear.hints.flowing, "Redis")
+async def test_a_sender_does_not_notice_that_redis_is_unavailable(redis_server: RedisServer) -> None:
+    async with listening(redis_server.url) as (process, channel):
         redis_server.kill()
-        for number in range(pubsub.MAX_QUEUED_HINTS + 10):
-            ear.hints.publish(f"gid {number}")
-        assert ear.hints.dropped == 10
-        await wait_until(lambda: not ear.hints.flowing, "the break to be noticed")
-        assert ear.hints.breaks == 1
+        for number in range(MAX_QUEUED + 10):
+            channel.publish(f"gid {number}")
+        assert channel.dropped == 10
+        await wait_until(lambda: not channel.flowing, "the break to be noticed")
+        assert process.pubsub.breaks == 1
         redis_server.restart()
-        last = f"gid {pubsub.MAX_QUEUED_HINTS + 9}"
-        await wait_until(lambda: last in ear.heard or ear.hints._sent.is_set(), "the newest to be sent")
+        newest = f"gid {MAX_QUEUED + 9}"
+        await wait_until(
+            lambda: newest in process.received["comments"] or process.pubsub._sent.is_set(), "the newest to be sent"
+        )
 
 
 async def test_a_paused_redis_is_noticed_though_its_connection_stands(
@@ -98,69 +105,69 @@ async def test_a_paused_redis_is_noticed_though_its_connection_stands(
 ) -> None:
     monkeypatch.setattr(pubsub, "PING_INTERVAL_SECONDS", 0.05)
     monkeypatch.setattr(pubsub, "SILENCE_TIMEOUT_SECONDS", 0.3)
-    async with listening(Ear(redis_server.url)) as ear:
-        await wait_until(lambda: ear.hints.flowing, "Redis")
+    async with listening(redis_server.url) as (process, channel):
         redis_server.pause()
-        await wait_until(lambda: not ear.hints.flowing, "the silence to be noticed")
+        await wait_until(lambda: not channel.flowing, "the silence to be noticed")
         redis_server.resume()
-        await wait_until(lambda: ear.hints.flowing and ear.doubts == 2, "hints to flow again")
+        await wait_until(lambda: channel.flowing and process.resyncs["comments"] == 2, "messages to flow again")
 
 
 async def test_pongs_keep_a_quiet_subscription(redis_url: str, channel: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pubsub, "PING_INTERVAL_SECONDS", 0.01)
     monkeypatch.setattr(pubsub, "SILENCE_TIMEOUT_SECONDS", 2.0)
-    async with listening(Ear(redis_url, channel)) as ear:
-        await wait_until(lambda: ear.hints.flowing, "Redis")
+    async with listening(redis_url, channel) as (process, _):
         clock = asyncio.get_running_loop().time
         subscribed = clock()
         await wait_until(
             lambda: clock() - subscribed > 2 * pubsub.SILENCE_TIMEOUT_SECONDS, "more than the silence that breaks it"
         )
-        assert ear.doubts == 1
+        assert process.resyncs[channel] == 1
 
 
-async def test_without_any_redis_there_is_silence(caplog: pytest.LogCaptureFixture) -> None:
-    async with listening(Ear(None)) as ear:
-        ear.hints.publish("into the void")
+async def test_without_any_redis_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async with listening(None) as (_, channel):
+        channel.publish("to nobody")
         await asyncio.sleep(0)
-        assert not ear.hints.flowing
+        assert not channel.flowing
     assert not caplog.records
 
 
-async def test_bytes_that_are_no_text_are_passed_on_as_something(redis_url: str, channel: str) -> None:
+async def test_bytes_that_are_not_utf_8_arrive_as_some_text(redis_url: str, channel: str) -> None:
     from redis.asyncio import Redis
 
-    async with listening(Ear(redis_url, channel)) as ear, Redis.from_url(redis_url) as redis:
-        await wait_until(lambda: ear.hints.flowing, "Redis")
+    async with listening(redis_url, channel) as (process, _), Redis.from_url(redis_url) as redis:
         await redis.publish(channel, b"\xff\xfe")
-        await wait_until(lambda: ear.heard, "it to be heard")
+        await wait_until(lambda: process.received[channel], "it to arrive")
 
 
-async def test_what_is_mentioned_is_heard_beside_the_hints(redis_url: str, channel: str) -> None:
-    one, two = Beside(), Beside()
-    async with listening(Ear(redis_url, channel, one)) as here, listening(Ear(redis_url, channel, two)) as there:
-        await wait_until(lambda: (one.doubts, two.doubts) == (1, 1), "both to listen")
-        here.hints.publish_aside("that I am here")
-        here.hints.publish("gid://parley/Comment/1")
-        await wait_until(lambda: there.heard and two.heard, "both to be heard")
-        assert (two.heard, there.heard) == (["that I am here"], ["gid://parley/Comment/1"])
-        assert (here.doubts, there.doubts) == (1, 1)
+async def test_two_channels_of_a_process_have_their_own_messages_and_resyncs(redis_url: str, channel: str) -> None:
+    one, two, aside = Process(redis_url), Process(redis_url), f"{channel}.presence"
+    hints, presence = one.open_channel(channel), one.open_channel(aside, outlasts_breaks=False)
+    for name in (channel, aside):
+        two.open_channel(name)
+    async with running(one), running(two):
+        await wait_until(lambda: one.resyncs == two.resyncs == {channel: 1, aside: 1}, "all subscriptions")
+        presence.publish("Alice is here")
+        hints.publish("gid://parley/Comment/1")
+        await wait_until(lambda: all(two.received.values()), "both to arrive")
+        assert two.received == {channel: ["gid://parley/Comment/1"], aside: ["Alice is here"]}
 
 
-async def test_what_cannot_be_mentioned_now_is_not_mentioned_later(redis_server: RedisServer) -> None:
-    beside = Beside()
-    async with listening(Ear(redis_server.url, beside=beside)) as ear:
-        await wait_until(lambda: beside.doubts, "Redis")
+async def test_messages_that_do_not_outlast_a_break_are_dropped(redis_server: RedisServer) -> None:
+    process = Process(redis_server.url)
+    channel = process.open_channel("presence", outlasts_breaks=False)
+    async with running(process):
+        await wait_until(lambda: channel.flowing, "Redis")
         redis_server.kill()
-        for _ in range(pubsub.MAX_QUEUED_SIDE_MESSAGES + 10):
-            ear.hints.publish_aside("too late")
-        assert len(ear.hints._side_queue) <= pubsub.MAX_QUEUED_SIDE_MESSAGES
-        await wait_until(lambda: not ear.hints.flowing, "the break to be noticed")
-        ear.hints.publish_aside("far too late")
-        await wait_until(lambda: not ear.hints._side_queue, "the rest to be dropped")
-        await ear.hints.flush(3600)  # returns at once: nothing is left to wait for
+        for _ in range(MAX_QUEUED + 10):
+            channel.publish("too late")
+        assert channel.waiting <= MAX_QUEUED
+        await wait_until(lambda: not channel.flowing, "the break to be noticed")
+        channel.publish("far too late")
+        await wait_until(lambda: not channel.waiting, "the rest to be dropped")
+        assert await process.pubsub.flush(3600)  # returns at once: nothing is left to wait for
         redis_server.restart()
-        await wait_until(lambda: beside.doubts == 2, "the second subscription")
-        ear.hints.publish_aside("in time")
-        await wait_until(lambda: beside.heard, "it to be heard")
-    assert beside.heard == ["in time"]
+        await wait_until(lambda: process.resyncs["presence"] == 2, "the second subscription")
+        channel.publish("in time")
+        await wait_until(lambda: process.received["presence"], "it to arrive")
+    assert process.received["presence"] == ["in time"]
