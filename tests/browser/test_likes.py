@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.support.serving import Site
 
 LIKE = "**/like"
-LEVEL = "parley.likes.tallies.size === 0"
+LEVEL = "parley.likes.counts.size === 0"
 
 # All that the number says from now on, one after the other.
 WATCH = """() => {

@@ -118,7 +118,7 @@ for (const order of ORDERS) {
       });
       assert.deepEqual(numbers, expected);
       assert.deepEqual(outbox.records, []);
-      assert.equal(likes.tallies.size, 0, "the number includes what the server has");
+      assert.equal(likes.counts.size, 0, "the number includes what the server has");
     }
   });
 }
@@ -129,7 +129,7 @@ for (const order of ORDERS) {
     countLike(1); // somebody else, unheard of
     await deliver(await serve(), order);
     assert.deepEqual(shown(), [2, true]);
-    assert.equal(likes.tallies.size, 0);
+    assert.equal(likes.counts.size, 0);
   });
 }
 

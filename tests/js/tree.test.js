@@ -66,11 +66,11 @@ test("the newest conversation comes first if the reader wants that, and replies 
   place("reply", 1, 3);
   place("second reply", 1, 4);
   place("second", 2);
-  tree.turn(true);
+  tree.setNewestFirst(true);
   assert.deepEqual(shown(), ["second", "first", "reply", "second reply"]);
   place("third", 5);
   assert.deepEqual(shown(), ["third", "second", "first", "reply", "second reply"]);
-  tree.turn(false);
+  tree.setNewestFirst(false);
   assert.deepEqual(shown(), ["first", "reply", "second reply", "second", "third"]);
 });
 

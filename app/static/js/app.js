@@ -57,7 +57,7 @@ import { BadgeView } from "./thread/badge_view.js";
 import { EDITOR } from "./thread/comment_view.js";
 import { nameOf } from "./thread/commentable.js";
 import { CommentableView } from "./thread/commentable_view.js";
-import { about, Commentables } from "./thread/commentables.js";
+import { Commentables, commentableTopic } from "./thread/commentables.js";
 import { Comments } from "./thread/comments.js";
 import { CommentsView } from "./thread/comments_view.js";
 import { ComposerView } from "./thread/composer_view.js";
@@ -109,7 +109,7 @@ clock.set(page.now);
 const names = commentables?.commentables.map(nameOf) ?? [];
 // Public topics. The server adds an account's own topic itself.
 const places = topics.filter((topic) => !topic.startsWith("User/"));
-const countTopics = names.map(about);
+const countTopics = names.map(commentableTopic);
 /** @type {any[]} */
 const collections = [];
 // Registered before the other `pagehide` listeners: once `tabs` has triggered "leave", the outbox stores no change until

@@ -55,7 +55,9 @@ declare namespace Parley {
   /** A change of one object that somebody wants. */
   type Change = Pick<Record, "type" | "key" | "act" | "attrs" | "draft"> & Partial<Record>;
 
-  /** A `Problem` as it is stored (`toJSON`). After a conflict it has the current state, under the type of the object. */
+  /**
+   * A `Problem` as it is stored (`toJSON`). After a conflict it has the current state, under the type of the object.
+   */
   interface RefusedProblem {
     status: number;
     message: string;
@@ -67,8 +69,8 @@ declare namespace Parley {
   /** What a live model has of its record after it was refused. */
   type Refusal = { act: Act; base: any; problem: RefusedProblem } & Attributes;
 
-  /** Whether a number of likes includes one's own (like_count.js describes the members). */
-  interface Tally {
+  /** Whether a number of likes includes this account's like (like_count.js describes the members). */
+  interface LikeCount {
     id: string;
     contained: boolean;
     marks: { seq: number; liked: boolean }[];

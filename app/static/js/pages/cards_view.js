@@ -1,4 +1,4 @@
-/** The front page's cards: how much is said under each, and what it is called. */
+/** The cards of the front page. Each shows a commentable's title and its number of comments. */
 export const CardsView = Backbone.View.extend({
   initialize() {
     this.listenTo(this.collection, "change add", this.render);

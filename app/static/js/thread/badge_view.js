@@ -2,7 +2,7 @@ import { WINDOW_CHANGED } from "../core/events.js";
 
 /** @typedef {{ account: Parley.Account }} Fields */
 
-/** The way to the moderators' page, with how many reports are open. For moderators alone. */
+/** The link to the moderation page, with the number of open reports. Only moderators see it. */
 export const BadgeView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   /** `collection`: the open reports. */
   initialize({ account }) {

@@ -1,13 +1,13 @@
-const NEAR = 1_000; // characters: if fewer are left, their number is shown
+const COUNTER_CHARACTERS = 1_000; // if fewer are left, their number is shown
 const EMPTY = "Can't be empty";
 
-const words = new Intl.NumberFormat("en");
+const numberFormat = new Intl.NumberFormat("en");
 /** @param {number} n */
-const characters = (n) => `${words.format(n)} ${n === 1 ? "character" : "characters"}`;
+const characters = (n) => `${numberFormat.format(n)} ${n === 1 ? "character" : "characters"}`;
 
 /**
- * The field in which somebody writes a comment. Below it stands what is wrong with the text, and near the limit the number
- * of characters that are left. Characters are Unicode code points, as the server counts them.
+ * The field for a comment's text. Below it are the message about an invalid text and, near the limit, the number of
+ * characters that are left. Characters are Unicode code points, as the server counts them.
  *
  * `field` is the `<textarea data-longest>`, `problem` and `left` are the elements below it.
  */
@@ -15,19 +15,19 @@ export class BodyField {
   #field;
   #problem;
   #left;
-  #longest;
+  #maxLength;
 
   /** @param {{ field: HTMLTextAreaElement, problem: HTMLElement, left: HTMLElement }} elements */
   constructor({ field, problem, left }) {
     this.#field = field;
     this.#problem = problem;
     this.#left = left;
-    this.#longest = Number(field.dataset.longest) || Number.POSITIVE_INFINITY;
+    this.#maxLength = Number(field.dataset.longest) || Number.POSITIVE_INFINITY;
     this.#count();
   }
 
-  /** The text has changed: remove the message about the old one. */
-  changed() {
+  /** The text was edited: count again, and hide the message about the previous text. */
+  update() {
     this.#count();
     if (this.#field.hasAttribute("aria-invalid")) this.clear();
   }
@@ -35,15 +35,15 @@ export class BodyField {
   /** Whether the text may be sent. If not, show the reason and focus the field. */
   check() {
     const over = this.#over();
-    if (this.#field.value.trim() === "") this.complain(EMPTY);
-    else if (over > 0) this.complain(`${this.#limit()} Remove ${characters(over)}.`);
+    if (this.#field.value.trim() === "") this.showProblem(EMPTY);
+    else if (over > 0) this.showProblem(`${this.#limit()} Remove ${characters(over)}.`);
     else return true;
     this.#field.focus();
     return false;
   }
 
   /** @param {string} message */
-  complain(message) {
+  showProblem(message) {
     this.#problem.textContent = message;
     this.#problem.hidden = false;
     this.#field.setAttribute("aria-invalid", "true");
@@ -56,19 +56,19 @@ export class BodyField {
   }
 
   #limit() {
-    return `Too long: the limit is ${characters(this.#longest)}.`;
+    return `Too long: the limit is ${characters(this.#maxLength)}.`;
   }
 
   // A text never has more code points than its `length`.
   #over() {
     const { value } = this.#field;
-    if (value.length <= this.#longest - NEAR) return Number.NEGATIVE_INFINITY;
-    return Array.from(value).length - this.#longest;
+    if (value.length <= this.#maxLength - COUNTER_CHARACTERS) return Number.NEGATIVE_INFINITY;
+    return Array.from(value).length - this.#maxLength;
   }
 
   #count() {
     const over = this.#over();
-    this.#left.hidden = over < -NEAR;
+    this.#left.hidden = over < -COUNTER_CHARACTERS;
     this.#left.classList.toggle("is-over", over > 0);
     if (this.#left.hidden) this.#left.textContent = "";
     else

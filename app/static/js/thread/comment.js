@@ -1,15 +1,19 @@
 import { LiveModel } from "../live/live_model.js";
 
-const DEEPEST = 4; // levels of replies that are drawn, as on the server
+const MAX_DEPTH = 4; // levels of replies that are drawn, as on the server (app/comments/comments.py)
 
-/** The attributes of a comment that its author has just written and the server has not seen. */
-export const draft = (body, author, parent = /** @type {Parley.Comment | null} */ (null)) => ({
+/** The attributes of a comment that its author has just written. The server does not have it yet. */
+export const newAttributes = (
+  body,
+  author,
+  parent = /** @type {Parley.Comment | null} */ (null),
+) => ({
   body,
   user_id: author.id,
   username: author.get("username"),
   role: author.isModerator?.() ? author.get("role") : null,
   parent_id: parent?.id ?? null,
-  path: parent ? [...parent.path(), parent.id].slice(0, DEEPEST) : [],
+  path: parent ? [...parent.path(), parent.id].slice(0, MAX_DEPTH) : [],
   created_at: new Date().toISOString(),
   edited: false,
   current_user_can_edit: true,
@@ -29,23 +33,23 @@ export const Comment = LiveModel.extend({
   // If only the likes have changed, the server sends only their number.
   isPartial: (state) => !("body" in state),
 
-  /** What to show: the text its author wants it to have. */
+  /** The text to show: with the author's unconfirmed change, if there is one. */
   text() {
     return this.shown("body");
   },
 
-  /** The server's HTML of that text; null where the text says it all, or the server has not seen it. */
+  /** The server's HTML of that text; null if plain text is enough, or the server does not have the text yet. */
   html() {
     const isServers = !this.isNew() && this.pending?.body === undefined;
     return isServers && this.get("plain") === false ? this.get("html") : null;
   },
 
-  /** The ids under which it is drawn, from the top down. */
+  /** The ids of the comments that it is drawn under, from the top level down. */
   path() {
     return this.get("path") ?? [];
   },
 
-  /** Change the text. `seen`: {seq, body}, what its author saw. */
+  /** Change the text. `seen`: {seq, body}, the version that the author saw. */
   edit(body, seen) {
     this.change({ body }, seen);
   },

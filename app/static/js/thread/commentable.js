@@ -1,11 +1,11 @@
 import { LiveModel } from "../live/live_model.js";
 
-/** What is commented on, as far as its talk goes: its `title`, whether it is `locked`, and its `comments_count`. */
+/** The thing that is commented on, with what its conversation needs: `title`, `locked` and `comments_count`. */
 export const Commentable = LiveModel.extend({
   type: "commentable",
   urlRoot: "/api/commentables/",
 
-  /** Whether this account may not write here. */
+  /** Whether comments are closed to this account. Moderators may still write in a locked conversation. */
   isClosedTo(account) {
     return Boolean(this.get("locked")) && !account.isModerator();
   },

@@ -8,14 +8,14 @@ const REOPENED = "This conversation is open again.";
 /** @typedef {{ bus: Backbone.Events, account: Parley.Account, model: Parley.Commentable }} Fields */
 
 /**
- * What is said of the commentable around its comments: the title, where it has one, and that it is locked. Moderators may
- * write all the same. `el` is the thread's section.
+ * The commentable's title, the note that the conversation is locked, and whether the composer is shown. `el` is the
+ * thread's section.
  */
 export const CommentableView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   initialize({ bus, account }) {
     Object.assign(this, { bus, account });
     this.listenTo(this.model, "change:title", this.renderTitle);
-    this.listenTo(this.model, "change:locked", this.turn);
+    this.listenTo(this.model, "change:locked", this.announceLock);
     this.listenTo(account, "change", this.renderLock);
     this.renderLock();
   },
@@ -23,12 +23,12 @@ export const CommentableView = /** @type {ViewWith<Fields>} */ (Backbone.View).e
   renderTitle() {
     const heading = document.querySelector(".article__title");
     const title = this.model.get("title");
-    if (!heading || title === "") return; // without one, what it was called when the page was opened will do
+    if (!heading || title === "") return; // without a new title, the page keeps the old one
     heading.textContent = title;
     document.title = `${isolated(title)} · Parley`;
   },
 
-  turn() {
+  announceLock() {
     this.renderLock();
     const words = this.model.get("locked") ? CLOSED : REOPENED;
     this.bus.trigger(ANNOUNCEMENT, words);

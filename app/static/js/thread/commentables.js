@@ -4,12 +4,12 @@ import { LiveCollection } from "../live/live_collection.js";
 import { addressParts } from "../stream/address_parts.js";
 import { Commentable, nameOf } from "./commentable.js";
 
-/** Where a commentable itself lives: who follows that hears of no comment. */
-export const about = (name) => `Commentable/${name}`;
+/** The topic of the commentable itself. It has no comments, so that a list of cards can follow many of them. */
+export const commentableTopic = (name) => `Commentable/${name}`;
 
 /** @typedef {{ names: string[] }} Fields */
 
-/** Commentables, each on a topic of its own. Options, beside the usual: `names`, of those that are here: "Article/1". */
+/** Commentables, each on its own topic. Options, in addition to the usual: `names`, such as "Article/1". */
 export const Commentables = /** @type {LiveWith<Fields>} */ (LiveCollection).extend({
   model: Commentable,
   plural: "commentables",
@@ -19,7 +19,10 @@ export const Commentables = /** @type {LiveWith<Fields>} */ (LiveCollection).ext
     this.names = names;
   },
 
-  /** Read these, in as many requests as their addresses need; each request has a cursor. Rejected with a Problem. */
+  /**
+   * Read the commentables with these names. An address has a maximum length, so this may need several requests; each
+   * response has a cursor. Rejected with a Problem.
+   */
   async read(_page, names) {
     const snapshots = [];
     for (const part of addressParts(names ?? this.names, addressOf)) {
@@ -38,7 +41,7 @@ export const Commentables = /** @type {LiveWith<Fields>} */ (LiveCollection).ext
   },
 
   restart({ topics }) {
-    if (this.names.some((name) => topics.includes(about(name)))) this.refetch();
+    if (this.names.some((name) => topics.includes(commentableTopic(name)))) this.refetch();
   },
 });
 

@@ -4,7 +4,7 @@ import { Problem } from "../core/problem.js";
 import { request } from "../core/sync.js";
 import { uuid } from "../core/uuid.js";
 import { LiveCollection } from "../live/live_collection.js";
-import { Comment, draft } from "./comment.js";
+import { Comment, newAttributes } from "./comment.js";
 
 const REMAINS = ["id", "created_seq", "parent_id", "path", "removed_by"];
 const MOST_TRIES = 5; // to learn what one reply is drawn under
@@ -49,15 +49,18 @@ export const Comments = /** @type {LiveWith<Fields>} */ (LiveCollection).extend(
   },
 
   /**
-   * Create a comment by that author: it is here immediately, and is sent as soon as possible. Null if too many are waiting
-   * to be sent. If a comment with this id exists, its author has already posted it, and it is returned.
+   * Create a comment by that author: it is here immediately, and is sent as soon as possible. Null if too many are
+   * waiting to be sent. If a comment with this id exists, its author has already posted it, and it is returned.
    */
   compose(body, author, parent = null, id = uuid()) {
-    return this.get(id) ?? this.create({ id, ...draft(body, author, parent), ...this.written() });
+    return (
+      this.get(id) ??
+      this.create({ id, ...newAttributes(body, author, parent), ...this.pageAttributes() })
+    );
   },
 
-  // The host's page in which it was written, if this is in one.
-  written() {
+  // The host's page, if this thread is embedded.
+  pageAttributes() {
     return this.page === null ? {} : { page: this.page };
   },
 

@@ -27,8 +27,9 @@ const FULL = "Too many unsent comments. Try again when you're back online; your 
  * Where a new comment is written. A guest may write, too: it is posted once they have signed in. What is typed is kept
  * (drafts.js), and what is seen in the field stays there, whoever comes or goes, unless they sign out on purpose.
  *
- * The element is a form that works without this script (`app/comments/form.py`). The script takes over the text that was
- * typed before it ran. It also takes over the form's id, so that a text that the browser has posted is not posted twice.
+ * The element is a form that works without this script (`app/comments/form.py`). The script takes over the text that
+ * was typed before it ran. It also takes over the form's id, so that a text that the browser has posted is not posted
+ * twice.
  */
 export const ComposerView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
@@ -101,7 +102,7 @@ export const ComposerView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
 
   show(text) {
     this.field().value = text;
-    this.body.changed();
+    this.body.update();
     this.mention.reset();
   },
 
@@ -142,7 +143,7 @@ export const ComposerView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
 
   post() {
     const comment = this.compose(this.field().value);
-    if (comment === null) return this.body.complain(FULL);
+    if (comment === null) return this.body.showProblem(FULL);
     this.formId = uuid();
     this.draft?.dropAfter(this.collection.outbox.kept());
     this.presence?.rest();
@@ -164,7 +165,7 @@ export const ComposerView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
   },
 
   keep() {
-    this.body.changed();
+    this.body.update();
     this.draft?.keep(this.field().value, { form: this.formId });
   },
 

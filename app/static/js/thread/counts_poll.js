@@ -1,18 +1,18 @@
-// Numbers of comments that do not fit into the stream's address (round_plan.js) are polled instead. They are at most half a
-// minute old while the page is visible.
+// Numbers of comments that do not fit into the stream's address (round_plan.js) are polled instead. They are at most
+// half a minute old while the page is visible.
 
 import { backoff } from "../core/backoff.js";
 import { STREAM_LEFT_OUT, STREAM_STATE } from "../core/events.js";
 import { Problem } from "../core/problem.js";
-import { about } from "./commentables.js";
+import { commentableTopic } from "./commentables.js";
 
-const EVERY_MS = 30_000;
+const INTERVAL_MS = 30_000;
 const LIVE = ["live", "catching-up", "polling"];
 
 export class CountsPoll {
   #collection;
   #leftOut = new Set(); // names that are polled
-  #returning = new Set(); // names that are in the stream again, and are read once more after it has begun
+  #returning = new Set(); // names that are in the stream again; they are read once more after the stream has started
   #state = "idle";
   #timer = 0;
   #failures = 0;
@@ -20,22 +20,24 @@ export class CountsPoll {
 
   constructor({ bus, collection }) {
     this.#collection = collection;
-    bus.on(STREAM_LEFT_OUT, ({ topics }) => this.#turn(new Set(topics)));
-    bus.on(STREAM_STATE, (state) => this.#changed(state));
-    document.addEventListener("visibilitychange", () => this.#soon(0));
+    bus.on(STREAM_LEFT_OUT, ({ topics }) => this.#setLeftOut(new Set(topics)));
+    bus.on(STREAM_STATE, (state) => this.#setState(state));
+    document.addEventListener("visibilitychange", () => this.#schedule(0));
   }
 
-  #turn(topics) {
+  #setLeftOut(topics) {
     const before = this.#leftOut;
-    this.#leftOut = new Set(this.#collection.names.filter((name) => topics.has(about(name))));
+    this.#leftOut = new Set(
+      this.#collection.names.filter((name) => topics.has(commentableTopic(name))),
+    );
     for (const name of before) if (!this.#leftOut.has(name)) this.#returning.add(name);
     for (const name of this.#leftOut) this.#returning.delete(name);
-    this.#soon(0);
+    this.#schedule(0);
   }
 
-  #changed(state) {
+  #setState(state) {
     this.#state = state;
-    if (LIVE.includes(state) && this.#returning.size > 0) this.#soon(0);
+    if (LIVE.includes(state) && this.#returning.size > 0) this.#schedule(0);
   }
 
   #names() {
@@ -43,7 +45,7 @@ export class CountsPoll {
     return [...this.#leftOut, ...(isLive ? this.#returning : [])];
   }
 
-  #soon(ms) {
+  #schedule(ms) {
     clearTimeout(this.#timer);
     const isWanted = document.visibilityState === "visible" && this.#names().length > 0;
     if (isWanted && !this.#isReading) this.#timer = setTimeout(() => this.#read(), ms);
@@ -62,7 +64,7 @@ export class CountsPoll {
       this.#failures += 1;
     } finally {
       this.#isReading = false;
-      this.#soon(EVERY_MS + (this.#failures ? backoff(this.#failures) : 0));
+      this.#schedule(INTERVAL_MS + (this.#failures ? backoff(this.#failures) : 0));
     }
   }
 }

@@ -5,12 +5,15 @@ import { bringIntoView } from "../ui/viewport.js";
 import { unfold } from "./folding.js";
 
 const HASH = /^#comment-([\w-]{1,36})$/;
-const GONE = "The comment you're looking for no longer exists.";
-const NOWHERE = [404, 422]; // there never was such a comment here
+const NOT_FOUND_MESSAGE = "The comment you're looking for no longer exists.";
+const NOT_FOUND_STATUSES = [404, 422]; // there is no such comment in this conversation
 
 /** @typedef {{ bus: Backbone.Events, collection: Parley.Comments, list: HTMLElement }} Fields */
 
-/** `#comment-…` in the address: that comment is loaded, if it is not, and shown. `el` is the thread's section. */
+/**
+ * Follows a permalink: the comment of `#comment-…` in the address is loaded, if necessary, and shown. `el` is the
+ * thread's section.
+ */
 export const DeepLinkView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   initialize({ bus }) {
     this.bus = bus;
@@ -21,7 +24,7 @@ export const DeepLinkView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
 
   async follow() {
     const id = HASH.exec(window.location.hash)?.[1];
-    this.say("");
+    this.showMessage("");
     if (!id) return;
     if (this.find(id)) return this.show(id);
     try {
@@ -29,7 +32,9 @@ export const DeepLinkView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
       this.show(id, "instant");
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
-      this.say(NOWHERE.includes(problem.status) ? GONE : problem.message);
+      this.showMessage(
+        NOT_FOUND_STATUSES.includes(problem.status) ? NOT_FOUND_MESSAGE : problem.message,
+      );
     }
   },
 
@@ -40,12 +45,12 @@ export const DeepLinkView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
   show(id, behavior) {
     const element = this.find(id);
     if (element?.matches(".comment")) unfold(element);
-    else this.say(GONE);
-    if (element) this.lead(element, behavior);
+    else this.showMessage(NOT_FOUND_MESSAGE);
+    if (element) this.scrollTo(element, behavior);
   },
 
-  // Once the page has come to rest: what moves it in this frame is done by then.
-  lead(element, behavior) {
+  // In the next frame: until then, other changes of this frame move the page.
+  scrollTo(element, behavior) {
     element.classList.remove("is-target");
     requestAnimationFrame(() => {
       bringIntoView(element, behavior);
@@ -53,7 +58,7 @@ export const DeepLinkView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     });
   },
 
-  say(words) {
+  showMessage(words) {
     const part = this.el.querySelector(".thread__lost");
     if (words === part.textContent) return;
     keepScrollPosition(this.list, () => {

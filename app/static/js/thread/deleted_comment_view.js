@@ -1,14 +1,14 @@
 import { fromTemplate } from "../core/template.js";
 
-const BY_MODERATOR = "This comment was removed by a moderator.";
+const REMOVED = "This comment was removed by a moderator.";
 const DELETED = "This comment was deleted.";
 
 /** `removedBy`: "moderator", or undefined if its author deleted it. */
-export const describeRemoval = (removedBy) => (removedBy === "moderator" ? BY_MODERATOR : DELETED);
+export const describeRemoval = (removedBy) => (removedBy === "moderator" ? REMOVED : DELETED);
 
-/** What is left of a comment that others are drawn under. */
+/** The placeholder of a deleted comment that has replies. */
 export const DeletedCommentView = Backbone.View.extend({
-  /** Options: `state` (comments.js), `element`, when the page came with one. */
+  /** Options: `state` (comments.js); `element`, if the server rendered one. */
   initialize({ state, element = null }) {
     this.setElement(element ?? fromTemplate("gone"));
     this.el.dataset.goneId = state.id;

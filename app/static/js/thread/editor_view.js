@@ -112,7 +112,7 @@ export const EditorView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
   },
 
   keep() {
-    this.body.changed();
+    this.body.update();
     this.draft?.keep(this.field().value, this.conflict.base);
   },
 

@@ -1,8 +1,8 @@
-// Long comments are folded: 30 lines are shown, and a button shows the rest. The text alone decides, as on the server
-// (fold.py): measuring the page would move the content below.
+// Long comments are folded: 30 lines are shown, and a button shows the rest. Only the text decides, as on the server
+// (app/comments/folding.py). If the browser measured the height instead, the content below would move.
 
-const MOST_LINES = 40; // shown without folding
-const LINE = 80; // characters that fit in one line of a wide window
+const MAX_LINES = 40; // shown without folding
+const UNITS_PER_LINE = 80; // UTF-16 code units that fit in one line of a wide window
 const LESS = "Show less";
 const MORE = "Show more";
 
@@ -11,8 +11,10 @@ const MORE = "Show more";
  * @param {string} text
  */
 export function isLong(text) {
-  const lines = text.split("\n").map((line) => Math.max(1, Math.ceil(line.length / LINE)));
-  return lines.reduce((sum, count) => sum + count, 0) > MOST_LINES;
+  const lines = text
+    .split("\n")
+    .map((line) => Math.max(1, Math.ceil(line.length / UNITS_PER_LINE)));
+  return lines.reduce((sum, count) => sum + count, 0) > MAX_LINES;
 }
 
 /**

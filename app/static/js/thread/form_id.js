@@ -1,8 +1,9 @@
 import { namedUuid, uuid } from "../core/uuid.js";
 
 /**
- * The id of the comment that a form posts, derived from the form's id and the text as in `app/comments/form.py`. If the
- * browser has posted the form and the script posts the same text again, there is one comment.
+ * The id of the comment that a form posts: derived from the form's id and the text, as in `app/comments/form.py`. If
+ * the browser has posted the form and the script posts the same text again, both ids are equal, and there is one
+ * comment.
  * @param {string} formId
  * @param {string} text
  */

@@ -1,6 +1,8 @@
 import { LiveModel } from "../live/live_model.js";
 
-/** That the account that looks likes a comment. There is one for the two of them, so it may come and go. */
+/**
+ * This account likes a comment. The id is derived from both, so the same like can be created and deleted repeatedly.
+ */
 export const Like = LiveModel.extend({
   type: "like",
   writable: ["comment_id"],
@@ -9,18 +11,18 @@ export const Like = LiveModel.extend({
     return `/api/comments/${this.get("comment_id")}/like`;
   },
 
-  /** Does the server know of it? */
-  stands() {
+  /** Whether the server has it. */
+  isConfirmed() {
     return !this.isNew();
   },
 
-  /** Is it wanted? */
+  /** Whether the person wants it. */
   isWanted() {
     return this.state() !== "deleting";
   },
 
-  /** Have it, or do without. Refused, it is as it was; nobody has written anything. */
-  turn(wanted) {
+  /** Create or delete it. A refusal restores the former state; no text is lost, so no message is shown. */
+  setWanted(wanted) {
     this.want(wanted ? "create" : "destroy", {}).catch(() => {});
   },
 

@@ -1,54 +1,59 @@
-// Has the number of likes that was last heard of a comment one's own in it? The number comes on the comment's topic and
-// the like on its person's, the answer to a request by a third way, and each may be first. As functions, from one tally
-// to the next:
+// Does the number of likes that a comment shows already include this account's like? The number comes with the
+// comment's topic, the like with the account's topic, and the response to the request comes separately. They arrive in
+// any order.
 //
-//   id          the like's
-//   contained   whether it has
-//   marks       [{seq, liked}] what the server has said and the number has not shown yet: from that seq of the comment
-//               on it has one's own in it, or has not
+//   id          of the like
+//   contained   whether the number that was received last includes the like
+//   marks       [{seq, liked}] from responses that are ahead of the number: from this seq of the comment on, the number
+//               includes the like, or does not
 //
-// So what is shown, the number less what it contains and with what is wanted, moves once for each click.
+// The page shows the received number, minus 1 if it includes the like, plus 1 if the person wants the like. So what a
+// person sees changes once for each click. All functions are pure.
 
-/** @typedef {Parley.Tally} Tally */
+/** @typedef {Parley.LikeCount} LikeCount */
 
 /**
- * All is level: the number has what the server has.
- * @param {string} id the like's
+ * The number and the server's like agree.
+ * @param {string} id of the like
  * @param {boolean} liked
- * @returns {Tally}
+ * @returns {LikeCount}
  */
-export const level = (id, liked) => ({ id, contained: liked, marks: [] });
+export const inAgreement = (id, liked) => ({ id, contained: liked, marks: [] });
 
 /**
- * An answer: from `counted` on the number has it (`liked`), or has it no more.
- * @param {Tally} tally
+ * A response: from the comment's seq `counted` on, the number includes the like (`liked`), or no longer does.
+ * @param {LikeCount} count
  * @param {boolean} liked
  * @param {number} counted
- * @param {number} seq the comment's, as last heard
+ * @param {number} seq of the comment, as it was received last
  */
-export const mark = (tally, liked, counted, seq) =>
-  reach({ ...tally, marks: _.sortBy([...tally.marks, { seq: counted, liked }], "seq") }, seq);
+export const afterResponse = (count, liked, counted, seq) =>
+  applyMarks({ ...count, marks: _.sortBy([...count.marks, { seq: counted, liked }], "seq") }, seq);
 
 /**
- * The comment is heard at `seq`, with a number that has moved `by`.
- * @param {Tally} tally
+ * The comment was received at `seq`, and its number has changed by `difference`.
+ * @param {LikeCount} count
  * @param {number} seq
- * @param {number} by
- * @param {boolean | null} asked what is being asked for
+ * @param {number} difference
+ * @param {boolean | null} requested whether a request to like (true) or unlike (false) is on its way
  */
-export function hear(tally, seq, by, asked) {
-  if (tally.marks.length > 0) return reach(tally, seq);
-  // Without an answer it is a guess, on the side on which nothing jumps.
-  const isIt = asked !== null && asked !== tally.contained && Math.sign(by) === (asked ? 1 : -1);
-  return isIt ? { ...tally, contained: asked } : tally;
+export function afterComment(count, seq, difference, requested) {
+  if (count.marks.length > 0) return applyMarks(count, seq);
+  // Without a response, this is a guess: if the number changed as requested, it includes the change. So the number that
+  // people see does not jump.
+  const isOurs =
+    requested !== null &&
+    requested !== count.contained &&
+    Math.sign(difference) === (requested ? 1 : -1);
+  return isOurs ? { ...count, contained: requested } : count;
 }
 
 /**
- * @param {Tally} tally
+ * @param {LikeCount} count
  * @param {number} seq
- * @returns {Tally}
+ * @returns {LikeCount}
  */
-function reach(tally, seq) {
-  const [passed, marks] = _.partition(tally.marks, (one) => one.seq <= seq);
-  return { ...tally, marks, contained: passed.at(-1)?.liked ?? tally.contained };
+function applyMarks(count, seq) {
+  const [passed, marks] = _.partition(count.marks, (mark) => mark.seq <= seq);
+  return { ...count, marks, contained: passed.at(-1)?.liked ?? count.contained };
 }

@@ -2,7 +2,9 @@ import { ENTRY_WANTED, likeChanged } from "../core/events.js";
 
 /** @typedef {{ el: HTMLButtonElement, likes: Parley.Likes, model: Parley.Comment }} Fields */
 
-/** The like button of a comment, with the number of likes. A guest is asked to sign in, and then likes it. */
+/**
+ * The like button of a comment, with the number of likes. If a guest clicks it, they sign in first, and then like it.
+ */
 export const LikeView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: { click: "toggle" },
 
@@ -16,9 +18,9 @@ export const LikeView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   render() {
     const { model, likes } = this;
     const count = likes.count(model) || 0; // NaN until the number is known
-    this.el.disabled = model.isNew(); // there is nothing to like yet, for anybody
+    this.el.disabled = model.isNew(); // the server does not have the comment yet
     this.el.setAttribute("aria-pressed", `${likes.isWanted(model)}`);
-    this.el.setAttribute("aria-label", named(count));
+    this.el.setAttribute("aria-label", labelOf(count));
     this.el.querySelector(".comment__likes").textContent = `${count || ""}`;
   },
 
@@ -32,5 +34,5 @@ export const LikeView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   },
 });
 
-const named = (count) =>
+const labelOf = (count) =>
   count === 0 ? "Like" : `Like, ${count} ${count === 1 ? "like" : "likes"}`;

@@ -2,21 +2,22 @@ import { LIKE, likeChanged, SAVE_STATE_CHANGED, SERVER_STATE } from "../core/eve
 import { namedUuid } from "../core/uuid.js";
 import { OwnCollection } from "../live/own_collection.js";
 import { Like } from "./like.js";
-import { hear, level, mark } from "./like_count.js";
+import { afterComment, afterResponse, inAgreement } from "./like_count.js";
 
 /**
  * @typedef {{
  *   account: Parley.Account,
  *   comments: Parley.Comments,
  *   byComment: Map<string, any>,
- *   tallies: Map<string, Parley.Tally>,
+ *   counts: Map<string, Parley.LikeCount>,
  * }} Fields
  */
 
 /**
- * What the account that looks likes under this commentable. It lives on the account's own topic, so that it is the same
- * in all of one's tabs; a guest likes nothing. Options, beside the usual: `account`, and `comments`, whose numbers
- * these count in. Triggers "liked:<comment id>" when there is something else to show.
+ * This account's likes of comments on one commentable. They are on the account's own topic, so all tabs of the account
+ * show the same likes. A guest has none. Options, in addition to those of OwnCollection: `account`, and `comments`,
+ * whose numbers of likes include these. Triggers `likeChanged` (events.js) if a comment's button must be rendered
+ * again.
  */
 export const Likes = /** @type {OwnWith<Fields>} */ (OwnCollection).extend({
   model: Like,
@@ -27,94 +28,98 @@ export const Likes = /** @type {OwnWith<Fields>} */ (OwnCollection).extend({
   initialize(_models, { account, comments }) {
     Object.assign(this, { account, comments });
     this.byComment = new Map();
-    this.tallies = new Map(); // comment id → a tally (like_count.js), while more is known than the server's last word
+    this.counts = new Map(); // comment id → like_count.js, only until number and like agree and nothing is requested
     this.on("add", (like) => this.byComment.set(like.get("comment_id"), like));
     this.on("remove", (like) => this.byComment.delete(like.get("comment_id")));
-    this.on("reset", this.cleared);
-    this.on(`add remove ${SAVE_STATE_CHANGED} change`, (like) => this.tell(like.get("comment_id")));
-    this.listenTo(this.outbox, SERVER_STATE, this.counted);
-    this.listenTo(comments, "change:seq", this.heard);
+    this.on("reset", this.clearIndex);
+    this.on(`add remove ${SAVE_STATE_CHANGED} change`, (like) =>
+      this.notify(like.get("comment_id")),
+    );
+    this.listenTo(this.outbox, SERVER_STATE, this.applyResponse);
+    this.listenTo(comments, "change:seq", this.applyComment);
   },
 
-  // -- what to show
+  // -- what a like button shows
 
-  /** Does who looks want to like it? */
+  /** Whether this person wants to like the comment. */
   isWanted(comment) {
     return this.byComment.get(comment.id)?.isWanted() ?? false;
   },
 
-  /** How many like it, with what who looks wants. */
+  /** The number of likes, including the one that this person wants. */
   count(comment) {
-    const contained = this.tallies.get(comment.id)?.contained ?? this.stands(comment.id);
+    const contained = this.counts.get(comment.id)?.contained ?? this.isConfirmed(comment.id);
     return comment.get("likes_count") - Number(contained) + Number(this.isWanted(comment));
   },
 
-  /** Like it, unless this person likes it already, or it is gone. */
+  /** Like the comment, unless this person likes it already or it was deleted. */
   like(comment) {
     if (this.comments.get(comment.id) && !this.isWanted(comment)) this.toggle(comment);
   },
 
-  /** Like it, or no longer. Nothing happens while too much waits already. */
+  /** Like or unlike the comment. Nothing happens if the outbox is full. */
   toggle(comment) {
     if (this.outbox.isFull()) return;
     const id = namedUuid(comment.id, this.account.id);
     const wanted = !this.isWanted(comment);
     const like = this.get(id) ?? this.add({ id, ...this.place, comment_id: comment.id });
-    like.turn(wanted);
+    like.setWanted(wanted);
   },
 
-  // Does the server's last word have it?
-  stands(commentId) {
-    return this.byComment.get(commentId)?.stands() ?? false;
+  // Whether the server has the like.
+  isConfirmed(commentId) {
+    return this.byComment.get(commentId)?.isConfirmed() ?? false;
   },
 
-  tell(commentId) {
+  notify(commentId) {
     this.trigger(likeChanged(commentId));
   },
 
-  // -- whether a number has it already
+  // -- whether a number includes the like
 
-  // Something is wanted, or no more. What the number has then is what the server had.
+  // A record begins or ends. When it begins, the number includes the like if the server has it.
   stood(type, key, record) {
     if (type !== this.type) return;
     const commentId = this.commentOf(key);
-    if (record && this.concerns(record) && !this.tallies.has(commentId))
-      this.tallies.set(commentId, level(key, this.stands(commentId)));
+    if (record && this.concerns(record) && !this.counts.has(commentId))
+      this.counts.set(commentId, inAgreement(key, this.isConfirmed(commentId)));
     OwnCollection.prototype.stood.call(this, type, key, record);
-    if (record === null) queueMicrotask(() => this.forget(commentId)); // once what the server has is here, too
+    if (record === null) queueMicrotask(() => this.dropCount(commentId)); // after the like itself is updated
   },
 
-  counted(type, { id, deleted = false }, seq) {
+  applyResponse(type, { id, deleted = false }, seq) {
     if (type !== this.type || seq === null) return;
     const commentId = this.commentOf(id);
     const comment = this.comments.get(commentId);
-    const tally = this.tallies.get(commentId);
-    if (!comment || !tally) return;
-    this.put(comment, mark(tally, !deleted, seq, comment.get("seq")));
+    const count = this.counts.get(commentId);
+    if (!comment || !count) return;
+    this.setCount(comment, afterResponse(count, !deleted, seq, comment.get("seq")));
   },
 
-  heard(comment) {
-    const tally = this.tallies.get(comment.id);
-    if (!tally) return;
-    const by = comment.get("likes_count") - (comment.previous("likes_count") ?? 0);
-    this.put(comment, hear(tally, comment.get("seq"), by, this.asked(comment.id)), true);
+  applyComment(comment) {
+    const count = this.counts.get(comment.id);
+    if (!count) return;
+    const difference = comment.get("likes_count") - (comment.previous("likes_count") ?? 0);
+    const requested = this.requested(comment.id);
+    this.setCount(comment, afterComment(count, comment.get("seq"), difference, requested), true);
   },
 
-  put(comment, tally, isLast = false) {
-    this.tallies.set(comment.id, tally);
-    this.forget(comment.id, isLast);
-    this.tell(comment.id);
+  setCount(comment, count, isLast = false) {
+    this.counts.set(comment.id, count);
+    this.dropCount(comment.id, isLast);
+    this.notify(comment.id);
   },
 
-  // Nothing is wanted: the number has what the server has, or is about to. `isLast`: and no answer is to come.
-  forget(commentId, isLast = false) {
-    const tally = this.tallies.get(commentId);
-    if (!tally || tally.marks.length > 0 || this.recordOf(commentId)) return;
-    if (isLast || tally.contained === this.stands(commentId)) this.tallies.delete(commentId);
-    this.tell(commentId);
+  // Once nothing is requested, number and like agree, or are about to. `isLast`: no response is expected any more.
+  dropCount(commentId, isLast = false) {
+    const count = this.counts.get(commentId);
+    if (!count || count.marks.length > 0 || this.recordOf(commentId)) return;
+    if (isLast || count.contained === this.isConfirmed(commentId)) this.counts.delete(commentId);
+    this.notify(commentId);
   },
 
-  asked(commentId) {
+  // Whether a request to like (true) or unlike (false) is on its way; null if there is none.
+  requested(commentId) {
     const record = this.recordOf(commentId);
     return record && record.sent.length > 0 ? record.act === "create" : null;
   },
@@ -128,20 +133,20 @@ export const Likes = /** @type {OwnWith<Fields>} */ (OwnCollection).extend({
   commentOf(id) {
     const known =
       this.get(id)?.get("comment_id") ?? this.outbox.find(this.type, id)?.draft.comment_id;
-    return known ?? [...this.tallies].find(([, tally]) => tally.id === id)?.[0];
+    return known ?? [...this.counts].find(([, count]) => count.id === id)?.[0];
   },
 
-  // -- whose they are
+  // -- whose likes these are
 
   belongTo(user) {
-    this.tallies.clear();
+    this.counts.clear();
     OwnCollection.prototype.belongTo.call(this, user);
   },
 
-  cleared() {
+  clearIndex() {
     const commentIds = [...this.byComment.keys()];
     this.byComment.clear();
-    for (const commentId of commentIds) this.tell(commentId);
+    for (const commentId of commentIds) this.notify(commentId);
   },
 
   isOurs(state) {

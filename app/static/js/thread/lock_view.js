@@ -2,7 +2,7 @@ import { DECISION_WANTED } from "../core/events.js";
 
 /** @typedef {{ account: Parley.Account, bus: Backbone.Events, model: Parley.Commentable }} Fields */
 
-/** Beside the thread's heading, for moderators: close the conversation, or open it again. */
+/** The moderators' button beside the thread's heading that locks or unlocks the conversation. */
 export const LockView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: { click: "ask" },
 

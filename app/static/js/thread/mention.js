@@ -1,8 +1,8 @@
-// Functions that complete a name after an `@` in a text. The server decides whether an `@` begins a mention when it renders
-// the text; these rules only offer names.
+// Functions that complete a name after an `@` in a text. The server decides whether an `@` begins a mention when it
+// renders the text; these rules only offer names.
 
 const MAX_LENGTH = 30; // characters of a name, as `MAX_USERNAME_LENGTH` on the server
-const RECENT = 3 * MAX_LENGTH; // characters before the caret that are searched
+const MAX_SEARCHED = 3 * MAX_LENGTH; // characters before the caret that are searched
 const SIGNS = "@＠﹫";
 // Scripts that have no space between words, or between a preposition and the next word.
 const JOINING = ["Han", "Hira", "Kana", "Bopo", "Thai", "Laoo", "Khmr", "Mymr", "Hebr", "Arab"];
@@ -27,7 +27,7 @@ export const keyOf = (name) => name.normalize("NFKC").toLowerCase().replaceAll("
  */
 export function typedAt(text, caret) {
   const line = text.slice(Math.max(0, text.lastIndexOf("\n", caret - 1) + 1), caret);
-  const found = TYPED.exec(line.slice(-RECENT));
+  const found = TYPED.exec(line.slice(-MAX_SEARCHED));
   if (!found || Array.from(found[1]).length > MAX_LENGTH) return null;
   return { start: caret - found[1].length - 1, prefix: found[1] };
 }

@@ -5,10 +5,10 @@ import { isComposing } from "../ui/keys.js";
 import { matching, typedAt, written } from "./mention.js";
 
 const MAX_NAMES = 8;
-const PAUSE_MS = 150; // after the last key, before the server is asked
+const DEBOUNCE_MS = 150; // from the last key until the request
 const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 
-let lists = 0; // number of lists made, for their ids
+let listCount = 0; // for the ids of the lists
 
 /**
  * @typedef {{
@@ -17,9 +17,9 @@ let lists = 0; // number of lists made, for their ids
  *   names: Parley.Person[],
  *   active: number,
  *   known: Parley.Person[],
- *   barren: string | null,
+ *   unknownPrefix: string | null,
  *   timer: number,
- *   turn: number,
+ *   version: number,
  *   list: HTMLUListElement,
  *   account: Parley.Account,
  *   bus: Backbone.Events,
@@ -28,17 +28,17 @@ let lists = 0; // number of lists made, for their ids
  */
 
 /**
- * Completes names after an `@` in a field: first those of people who are in the conversation, then those that the server
- * knows. `el` is the `<textarea>`. The list below it is a listbox, whose active option the field names
- * (WAI-ARIA Authoring Practices, "Combobox"); the focus stays in the field.
+ * Completes names after an `@` in a field: first those of people who are in the conversation, then those that the
+ * server knows. `el` is the `<textarea>`. The list below it is a listbox, whose active option the field names (WAI-ARIA
+ * Authoring Practices, "Combobox"); the focus stays in the field.
  *
  * Options: `bus`, `account`, and `collection`, the thread's comments.
  */
 export const MentionView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
-    input: "look",
-    click: "look",
-    keydown: "key",
+    input: "update",
+    click: "update",
+    keydown: "handleKey",
     blur: "close",
   },
 
@@ -48,16 +48,16 @@ export const MentionView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     this.names = []; // the names that are offered
     this.active = 0;
     this.known = []; // the last response of the server
-    this.barren = null; // a prefix without names: a longer one has none, either
+    this.unknownPrefix = null; // the server has no names for it, so it has none for a longer one either
     this.timer = 0;
-    this.turn = 0;
+    this.version = 0; // of `typed`; a response to an older one is ignored
     this.list = this.makeList();
   },
 
   makeList() {
-    lists += 1;
+    listCount += 1;
     const list = document.createElement("ul");
-    Object.assign(list, { className: "mentions", id: `mentions-${lists}`, hidden: true });
+    Object.assign(list, { className: "mentions", id: `mentions-${listCount}`, hidden: true });
     list.setAttribute("role", "listbox");
     list.setAttribute("aria-label", "People to mention");
     list.addEventListener("pointerdown", (event) => event.preventDefault()); // the focus stays in the field
@@ -73,7 +73,7 @@ export const MentionView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
 
   // -- what is typed
 
-  look(event) {
+  update(event) {
     const { value, selectionStart, selectionEnd, readOnly } = this.el;
     const isCaret = selectionStart === selectionEnd && !readOnly;
     const typed = isCaret ? typedAt(value, selectionStart) : null;
@@ -81,28 +81,30 @@ export const MentionView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     if (isSame || (event?.type === "click" && !this.isOpen())) return;
     this.typed = typed;
     clearTimeout(this.timer);
-    this.turn += 1;
+    this.version += 1;
     if (!typed) return this.close();
     this.offer();
-    if (this.mayAsk()) this.timer = setTimeout(() => this.ask(), PAUSE_MS);
+    if (this.mayRequest()) this.timer = setTimeout(() => this.request(), DEBOUNCE_MS);
   },
 
-  mayAsk() {
-    const isBarren = this.barren !== null && this.typed?.prefix.startsWith(this.barren);
-    return this.account.isSignedIn() && !isBarren;
+  mayRequest() {
+    const isUnknown =
+      this.unknownPrefix !== null && this.typed?.prefix.startsWith(this.unknownPrefix);
+    return this.account.isSignedIn() && !isUnknown;
   },
 
-  // A late response is ignored: it is for an older prefix. Without a response, only people in the conversation are offered.
-  async ask() {
-    const { turn } = this;
+  // A late response is ignored: it is for an older prefix. Without a response, only people in the conversation are
+  // offered.
+  async request() {
+    const { version } = this;
     const prefix = this.typed?.prefix ?? "";
     const place = this.collection.place;
     const url = `/api/users/?${new URLSearchParams({ prefix, ...place })}`;
     try {
       const { users } = await request("read", this.account, { url });
-      if (turn !== this.turn) return;
+      if (version !== this.version) return;
       this.known = users;
-      if (users.length === 0) this.barren = prefix;
+      if (users.length === 0) this.unknownPrefix = prefix;
       this.offer();
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
@@ -127,7 +129,7 @@ export const MentionView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     this.list.replaceChildren(...this.names.map((name, index) => this.option(name, index)));
     this.list.hidden = false;
     this.el.setAttribute("aria-controls", this.list.id);
-    this.mark();
+    this.markActive();
     if (wasOpen) return;
     const count = this.names.length === 1 ? "1 name" : `${this.names.length} names`;
     this.bus.trigger(ANNOUNCEMENT, `${count}. Use the arrow keys to choose, Enter to insert.`);
@@ -144,7 +146,7 @@ export const MentionView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     return option;
   },
 
-  mark() {
+  markActive() {
     for (const [index, option] of Array.from(this.list.children).entries()) {
       option.setAttribute("aria-selected", `${index === this.active}`);
     }
@@ -160,7 +162,7 @@ export const MentionView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
 
   // -- keys
 
-  key(event) {
+  handleKey(event) {
     const { key, ctrlKey, metaKey, altKey } = event;
     if (!this.isOpen() || isComposing(event) || ctrlKey || metaKey || altKey) return;
     if (key in STEPS) this.step(STEPS[key]);
@@ -168,12 +170,12 @@ export const MentionView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     else if (key === "Escape") this.close();
     else return;
     event.preventDefault();
-    event.stopPropagation(); // the form must not handle this key
+    event.stopPropagation(); // the form does not handle this key, too
   },
 
   step(by) {
     this.active = (this.active + by + this.names.length) % this.names.length;
-    this.mark();
+    this.markActive();
   },
 
   choose(index) {
@@ -198,7 +200,7 @@ export const MentionView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
   // Nothing is offered again until something else is typed.
   close() {
     clearTimeout(this.timer);
-    this.turn += 1;
+    this.version += 1;
     this.hide();
   },
 

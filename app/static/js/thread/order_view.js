@@ -4,30 +4,33 @@ const KEY = "parley.order";
 const NEWEST = "newest";
 const WORDS = { oldest: "Oldest first", newest: "Newest first" };
 
-// What stands around the list, from the top down. Where the newest come first, so does what one writes.
+// The parts around the list, from the top down. If the newest comments come first, the composer does, too.
 const PARTS = {
   oldest: ["earlier", "beginning", "problem", "log", "empty", "rest", "kept"],
   newest: ["kept", "empty", "rest", "problem", "log", "earlier", "beginning"],
 };
 
-/** @typedef {{ tree: import("./tree.js").Tree, shelf: import("../core/local_storage.js").LocalStorage, order: string }} Fields */
+/** @typedef {{ tree: import("./tree.js").Tree, storage: import("../core/local_storage.js").LocalStorage, order: string }} Fields */
 
-/** Which comments come first, for this browser: the oldest or the newest. `el` is the thread's section. */
+/**
+ * Lets the reader choose whether the oldest or the newest comments come first. The browser stores the choice. `el` is
+ * the thread's section.
+ */
 export const OrderView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
-  events: { "click .thread__order": "turn" },
+  events: { "click .thread__order": "toggle" },
 
-  /** Options: `tree`, the list's. */
+  /** Options: `tree`, of the list (tree.js). */
   initialize({ tree }) {
     this.tree = tree;
-    this.shelf = new LocalStorage();
-    this.order = this.shelf.get(KEY) === NEWEST ? NEWEST : "oldest";
+    this.storage = new LocalStorage();
+    this.order = this.storage.get(KEY) === NEWEST ? NEWEST : "oldest";
     if (this.order === NEWEST) this.arrange();
     this.render();
   },
 
-  turn() {
+  toggle() {
     this.order = this.order === NEWEST ? "oldest" : NEWEST;
-    this.shelf.put(KEY, this.order);
+    this.storage.put(KEY, this.order);
     this.arrange();
     this.render();
   },
@@ -43,6 +46,6 @@ export const OrderView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend(
     const all = this.order === NEWEST ? [composer, ...parts] : [...parts, composer];
     const end = this.el.querySelector(".thread__volatile");
     for (const part of all) this.el.insertBefore(part, end);
-    this.tree.turn(this.order === NEWEST);
+    this.tree.setNewestFirst(this.order === NEWEST);
   },
 });

@@ -5,10 +5,10 @@ import { copyText } from "../ui/clipboard.js";
 /** @typedef {{ bus: Backbone.Events }} Fields */
 
 /**
- * An unsent text that has no field here: its comment was deleted or is not loaded, or comments are closed. It stays until
- * its author discards it. `href`, if there is one, leads to its comment.
+ * An unsent text that has no field here: its comment was deleted or is not loaded, or comments are closed. It is shown
+ * until its author discards it. `href`, if there is one, is the link to its comment.
  *
- * Triggers "discard".
+ * Triggers DISCARD_WANTED.
  */
 export const OrphanedEditView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {

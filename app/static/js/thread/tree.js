@@ -1,7 +1,7 @@
 /**
- * The elements of one list in the order of a conversation: each comment is followed by what replies to it, in the order
- * in which that was written. A row is a view, with its `el`; its key says where it belongs: the `created_seq` of
- * what it is drawn under, from the top down, and its own.
+ * The elements of one list in the order of a conversation: each comment is followed by its replies, in the order in
+ * which they were written. A row is a view with its `el`. Its key determines its place: the `created_seq` of each
+ * comment that it is drawn under, from the top level down, and then its own.
  */
 /** @typedef {{ el: Element, remove(): void }} Row */
 /** @typedef {number[]} Key */
@@ -17,16 +17,18 @@ export class Tree {
   }
 
   /**
-   * Which of two comments that reply to nothing comes first. Replies are always read in the order in which they were written.
+   * Whether the newest comments come first. This concerns the top level only; replies stay in the order in which they
+   * were written.
    * @param {boolean} newestFirst
    */
-  turn(newestFirst) {
+  setNewestFirst(newestFirst) {
     this.#newestFirst = newestFirst;
     this.arrange();
   }
 
   /**
-   * A row that is new, or has another key now. Only its element is moved: moving one takes the focus out of it.
+   * Insert a row, or move it because its key has changed. Only its own element moves, because a moved element loses the
+   * focus.
    * @param {Row} view
    * @param {Key} key
    */
@@ -38,7 +40,7 @@ export class Tree {
   }
 
   /**
-   * A row of which it is known that it belongs somewhere; `arrange` says where.
+   * Add a row without moving its element. Call `arrange` after the last one.
    * @param {Row} view
    * @param {Key} key
    */
@@ -72,12 +74,12 @@ export class Tree {
    * @param {Element | null} next
    */
   #put(element, next) {
-    const isThere = element.parentNode === this.#list && element.nextElementSibling === next;
-    if (!isThere) this.#list.insertBefore(element, next);
+    const isInPlace = element.parentNode === this.#list && element.nextElementSibling === next;
+    if (!isInPlace) this.#list.insertBefore(element, next);
   }
 
   /**
-   * After all that are not later.
+   * The index after all rows that are not later.
    * @param {Key} key
    */
   #indexOf(key) {
@@ -104,7 +106,7 @@ export class Tree {
 }
 
 /**
- * A comment's place, as far as its parent in the drawing is known. Comments that are not sent yet come last.
+ * A comment's key, with those comments of its path that are known. Unsent comments come last.
  * @param {string[]} path ids
  * @param {number | undefined} seq
  * @param {(id: string) => number | undefined} seqOf

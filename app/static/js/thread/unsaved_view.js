@@ -6,7 +6,10 @@ const WORDS = {
   reply: { words: "You have an unsent reply.", go: "Continue" },
 };
 
-/** Says under a comment that a text was put aside here. `kind`: edit | reply. Triggers "continue" and "discard". */
+/**
+ * The note under a comment that an unsaved text was put aside. `kind`: edit | reply. Triggers DRAFT_RESUMED and
+ * DISCARD_WANTED.
+ */
 export const UnsavedView = Backbone.View.extend({
   events: {
     "click .unsaved__continue": "continue",

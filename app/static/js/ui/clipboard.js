@@ -11,7 +11,8 @@ export async function copyText(text) {
   }
 }
 
-// The older command needs no permission. It copies the selection, so this function selects the text of an invisible field.
+// The older command needs no permission. It copies the selection, so this function selects the text of an invisible
+// field.
 function copySelection(text) {
   const activeElement = /** @type {HTMLElement | null} */ (document.activeElement);
   const field = document.createElement("textarea");

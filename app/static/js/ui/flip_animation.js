@@ -1,13 +1,15 @@
 import { isRendered, prefersReducedMotion, viewport } from "./viewport.js";
 
-// Short: if a second change moves a block that is still in motion, people see no jump, but Chromium counts a layout shift.
+// Short: if a second change moves a block that is still in motion, people see no jump, but Chromium counts a layout
+// shift.
 const MOVE_MS = 180;
 const FADE_MS = 200;
-const MARGIN_VIEWPORTS = 1; // blocks this far outside the viewport are animated, because the change may bring them into view
+// Blocks this far outside the viewport are animated, too, because the change may bring them into view.
+const MARGIN_VIEWPORTS = 1;
 const MAX_STEP_MS = 34; // after a late frame, animations go on with a step of this length and do not leap
 
-// All animations are paused, and `advance` sets their time in each frame. If they ran by themselves, an element would no
-// longer be where it was last painted, and a second change could not undo its own move exactly.
+// All animations are paused, and `advance` sets their time in each frame. If they ran by themselves, an element would
+// no longer be where it was last painted, and a second change could not undo its own move exactly.
 const running = new Map(); // element → its animation
 const unpainted = new Set(); // elements whose animation has not been painted; their first frame shows the old place
 let lastFrameAt = 0;

@@ -18,9 +18,10 @@ const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 /** @typedef {{ menu: any, button: any, onPress: any, account: Parley.Account, bus: Backbone.Events }} Fields */
 
 /**
- * The menu of a comment. Everybody can copy its link, and report another person's comment or mute its author. Moderators can
- * hide or restore it and block its author. Owners can also erase it and give its author a role. The whole thread has one
- * menu, which opens beside the button that was pressed (menu_button_view.js). `el` is the thread's section.
+ * The menu of a comment. Everybody can copy its link, and report another person's comment or mute its author.
+ * Moderators can hide or restore it and block its author. Owners can also erase it and give its author a role. The
+ * whole thread has one menu, which opens beside the button that was pressed (menu_button_view.js). `el` is the thread's
+ * section.
  */
 export const MenuView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {

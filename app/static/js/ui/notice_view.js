@@ -7,21 +7,21 @@ import {
 } from "../core/events.js";
 
 const SIGNED_OUT = "You are signed out.";
-const WORDS = {
+const MESSAGES = {
   ended: "You were signed out from another device.",
   password: "You were signed out because the password was changed.",
   expired: "Your session expired. Please sign in again.",
   deleted: "This account has been deleted.",
   blocked: "You were signed out because a moderator blocked this account.",
 };
-const FOR_GOOD = ["deleted", "blocked"];
+const FINAL_REASONS = ["deleted", "blocked"];
 const NOT_LOADED = "Couldn't load this part of the page. Check your connection.";
 
-/** @typedef {{ bus: Backbone.Events, model: Parley.Account, again: (() => void) | null }} Fields */
+/** @typedef {{ bus: Backbone.Events, model: Parley.Account, retryLoad: (() => void) | null }} Fields */
 
 /**
- * Says why somebody is signed out, until they dismiss it or sign in again. Also says that the code of a part could not be
- * loaded, until a part is loaded.
+ * Shows why a person was signed out, until they dismiss the notice or sign in. Also shows that the code of a part could not
+ * be loaded, until a part is loaded.
  */
 export const NoticeView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
@@ -32,24 +32,24 @@ export const NoticeView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
 
   initialize({ bus }) {
     this.bus = bus;
-    this.again = null; // how to load the part that is missing
-    this.listenTo(bus, PART_FAILED, this.tellMissing);
-    this.listenTo(bus, PART_LOADED, () => this.again && this.hide());
-    this.listenTo(this.model, ACCOUNT_LEFT, this.tell);
+    this.retryLoad = null; // loads the missing part
+    this.listenTo(bus, PART_FAILED, this.showPartFailed);
+    this.listenTo(bus, PART_LOADED, () => this.retryLoad && this.hide());
+    this.listenTo(this.model, ACCOUNT_LEFT, this.showSignedOut);
     this.listenTo(this.model, "change:id", this.hide);
   },
 
-  tell(reason) {
-    this.show(WORDS[reason] ?? SIGNED_OUT, FOR_GOOD.includes(reason) ? [] : ["sign-in"]);
+  showSignedOut(reason) {
+    this.show(MESSAGES[reason] ?? SIGNED_OUT, FINAL_REASONS.includes(reason) ? [] : ["sign-in"]);
   },
 
-  tellMissing(again) {
+  showPartFailed(retry) {
     this.show(NOT_LOADED, ["retry"]);
-    this.again = again;
+    this.retryLoad = retry;
   },
 
   show(words, buttons) {
-    this.again = null;
+    this.retryLoad = null;
     this.el.querySelector(".notice__words").textContent = words;
     for (const name of ["sign-in", "retry"])
       this.el.querySelector(`.notice__${name}`).hidden = !buttons.includes(name);
@@ -58,21 +58,21 @@ export const NoticeView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
   },
 
   hide() {
-    this.again = null;
+    this.retryLoad = null;
     this.el.hidden = true;
   },
 
   retry() {
-    const { again } = this;
+    const { retryLoad } = this;
     this.dismiss();
-    again?.();
+    retryLoad?.();
   },
 
   askSignIn() {
     this.bus.trigger(ENTRY_WANTED, "signin");
   },
 
-  // Its button had the focus.
+  // The focus was on a button of the notice, which is hidden now.
   dismiss() {
     this.hide();
     document.querySelector("#content").focus({ preventScroll: true });

@@ -10,11 +10,12 @@ let beforeBurst = /** @type {ReturnType<typeof measure> | null} */ (null);
 let isChanging = false;
 
 /**
- * Apply a change to the page without moving the scroll anchor: the focused form, or else the first visible block. The page
- * scrolls to keep the anchor in place. The other blocks move to their new places in an animation (flip_animation.js).
+ * Apply a change to the page without moving the scroll anchor: the focused form, or else the first visible block. The
+ * page scrolls to keep the anchor in place. The other blocks move to their new places in an animation
+ * (flip_animation.js).
  *
- * After a reconnect, a thousand changes may come in one frame. Then everything after the first few is handled once, at the
- * start of the next frame.
+ * After a reconnect, a thousand changes may come in one frame. Then everything after the first few is handled once, at
+ * the start of the next frame.
  */
 export function keepScrollPosition(list, change) {
   if (beforeBurst || isChanging) return change();

@@ -5,8 +5,8 @@ const reducedMotion = window.matchMedia("(prefers-reduced-motion: reduce)");
 let host = null;
 
 /**
- * An embedded thread's iframe is as high as its content. Only the page around it (host.js) knows which part of the iframe
- * is visible, and only that page scrolls.
+ * An embedded thread's iframe is as high as its content. Only the page around it (host.js) knows which part of the
+ * iframe is visible, and only that page scrolls.
  */
 export function setHost(embedding) {
   host = embedding;
@@ -33,8 +33,8 @@ export function bringIntoView(element, behavior = prefersReducedMotion() ? "inst
 }
 
 /**
- * Scroll the page by `top`. Returns by how much the page will move without a change in `getBoundingClientRect`: `top` if the
- * host scrolls, because then the whole iframe moves; otherwise 0.
+ * Scroll the page by `top`. Returns by how much the page will move without a change in `getBoundingClientRect`: `top`
+ * if the host scrolls, because then the whole iframe moves; otherwise 0.
  */
 export function scrollBy(top) {
   if (!host) window.scrollBy({ top, behavior: "instant" });
