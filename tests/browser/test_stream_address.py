@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 STREAMS = re.compile(r"/streams\?")
 SLUGS = [f"an-ordinary-slug-of-an-article-{number:02}" for number in range(85)]
-MAX_LINE = 6_000  # characters; round_plan.js
+MAX_LINE_LENGTH = 6_000  # characters; round_plan.js
 
 
 class Proxy:
@@ -57,7 +57,7 @@ async def test_a_page_of_many_numbers_leaves_the_thread_live(
     await alice.context.route(STREAMS, proxy.answer)
     numbers = await alice.another_tab("/")
     await alice.until("parley.connector.state === 'live'", "the thread to be live")
-    assert max(proxy.lengths) < MAX_LINE + len("http://127.0.0.1:65535")
+    assert max(proxy.lengths) < MAX_LINE_LENGTH + len("http://127.0.0.1:65535")
     await write(phone, "Over the stream")
     await alice.sees("Over the stream")
     for slug in (SLUGS[0], SLUGS[-1]):

@@ -16,10 +16,10 @@ class Locks {
 
   request(name, { signal, steal = false }, hold) {
     return new Promise((resolve, reject) => {
-      const wish = { name, hold, resolve, reject };
+      const candidate = { name, hold, resolve, reject };
       signal?.addEventListener("abort", () => {
-        if (!this.#queue.includes(wish)) return;
-        this.#queue = this.#queue.filter((one) => one !== wish);
+        if (!this.#queue.includes(candidate)) return;
+        this.#queue = this.#queue.filter((one) => one !== candidate);
         reject(new DOMException("aborted", "AbortError"));
       });
       if (steal) {
@@ -27,17 +27,17 @@ class Locks {
           this.held = this.held.filter((one) => one !== lock);
           lock.reject(new DOMException("stolen", "AbortError"));
         }
-        this.#queue.unshift(wish);
-      } else this.#queue.push(wish);
+        this.#queue.unshift(candidate);
+      } else this.#queue.push(candidate);
       queueMicrotask(() => this.#grant());
     });
   }
 
   #grant() {
-    for (const wish of [...this.#queue]) {
-      const { name, hold, resolve, reject } = wish;
+    for (const candidate of [...this.#queue]) {
+      const { name, hold, resolve, reject } = candidate;
       if (this.held.some((lock) => lock.name === name)) continue;
-      this.#queue = this.#queue.filter((one) => one !== wish);
+      this.#queue = this.#queue.filter((one) => one !== candidate);
       const lock = { name, reject };
       this.held.push(lock);
       Promise.resolve(hold({ name })).then((result) => {
@@ -53,35 +53,35 @@ class Locks {
 const channels = new Set();
 
 class FakeChannel {
-  #isStuck = false;
-  #waiting = []; // what the tab would do if it did not hang
+  #isHanging = false;
+  #delayed = []; // actions of a tab that hangs
 
   constructor() {
     channels.add(this);
   }
 
   postMessage(data) {
-    const tell = () => {
+    const deliver = () => {
       const others = [...channels].filter((channel) => channel !== this);
-      for (const other of others) queueMicrotask(() => other.#hear(data));
+      for (const other of others) queueMicrotask(() => other.#receive(data));
     };
-    if (this.#isStuck) this.#waiting.push(tell);
-    else tell();
+    if (this.#isHanging) this.#delayed.push(deliver);
+    else deliver();
   }
 
-  #hear(data) {
+  #receive(data) {
     if (!channels.has(this)) return;
-    if (this.#isStuck) this.#waiting.push(() => this.#hear(data));
+    if (this.#isHanging) this.#delayed.push(() => this.#receive(data));
     else this.onmessage({ data });
   }
 
   hang() {
-    this.#isStuck = true;
+    this.#isHanging = true;
   }
 
-  goOn() {
-    this.#isStuck = false;
-    for (const act of this.#waiting.splice(0)) act();
+  unhang() {
+    this.#isHanging = false;
+    for (const act of this.#delayed.splice(0)) act();
   }
 
   close() {
@@ -132,7 +132,7 @@ export class Browser {
     globalThis.EventSource = FakeEventSource;
   }
 
-  /** A tab that follows one topic from this cursor on. */
+  /** Open a tab that follows one topic from this cursor on. */
   async open(topic, cursor) {
     globalThis.window = new EventTarget();
     globalThis.window.BroadcastChannel = FakeChannel;
@@ -149,7 +149,7 @@ export class Browser {
     return this.streams.at(-1);
   }
 
-  /** In small steps, because promises settle between them. */
+  /** Advance the clock in small steps, because promises settle between them. */
   async wait(ms) {
     for (let passed = 0; passed < ms; passed += 100) {
       mock.timers.tick(100);
@@ -166,15 +166,15 @@ export class Browser {
 }
 
 class Tab {
-  heard = [];
+  received = [];
   #window = globalThis.window;
   #channel;
 
   constructor(topic, cursor) {
     const bus = { ...Backbone.Events };
-    bus.on("global.comment.create.success", ({ id }) => this.heard.push(id));
+    bus.on("global.comment.create.success", ({ id }) => this.received.push(id));
     this.tabs = new Tabs();
-    this.relay = new StreamLeader(this.tabs);
+    this.leader = new StreamLeader(this.tabs);
     this.connector = new StreamClient({ bus, tabs: this.tabs, viewer: () => "1" });
     const before = new Set(channels);
     this.tabs.enter();
@@ -187,28 +187,28 @@ class Tab {
   }
 
   /** The page goes into the back/forward cache. */
-  async putAside() {
+  async suspend() {
     this.#window.dispatchEvent(new Event("pagehide"));
     await settle();
   }
 
-  async comeBack() {
+  async resume() {
     const shown = Object.assign(new Event("pageshow"), { persisted: true });
     this.#window.dispatchEvent(shown);
     await settle();
   }
 
-  /** It neither hears nor says anything until `goOn`. */
+  /** It neither receives nor posts a message until `unhang`. */
   hang() {
     this.#channel.hang();
   }
 
-  goOn() {
-    this.#channel.goOn();
+  unhang() {
+    this.#channel.unhang();
   }
 
-  /** The page looks whether somebody still leads. */
-  async look() {
+  /** A person returns to the tab. Its page then checks the leader. */
+  async focus() {
     this.#window.dispatchEvent(new Event("focus"));
     await settle();
   }

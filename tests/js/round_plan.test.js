@@ -6,7 +6,7 @@ import { planRound } from "../../app/static/js/stream/round_plan.js";
 import { lineLength, streamAddress } from "../../app/static/js/stream/stream_address.js";
 
 const USER = "0b7f5e0e-6f0c-4c4a-9d51-2f6d8f6f1c11";
-const MAX_LINE = 6_000;
+const MAX_LINE_LENGTH = 6_000;
 
 const slug = (number) => `an-ordinary-slug-of-an-article-${String(number % 85).padStart(2, "0")}`;
 
@@ -48,7 +48,7 @@ test("no thread is left out for a number of comments", () => {
   assert.deepEqual(tabs.sort(), ["1", "another", "list"]);
   assert.deepEqual(topics.slice(0, 3), ["Article/another", "Article/list", "Article/1"]);
   assert.ok(topics.length > 50 && topics.length < 98, topics.length);
-  assert.ok(length <= MAX_LINE, length);
+  assert.ok(length <= MAX_LINE_LENGTH, length);
 });
 
 test("of topics with long names the visible tab's is followed, and then the last tab's", () => {
@@ -57,14 +57,14 @@ test("of topics with long names the visible tab's is followed, and then the last
   );
   const { tabs, length } = planned(members);
   assert.deepEqual(tabs, ["0", "8"]);
-  assert.ok(length <= MAX_LINE, length);
+  assert.ok(length <= MAX_LINE_LENGTH, length);
 });
 
 test("two hundred tabs follow no more topics than the server takes", () => {
   const members = Array.from({ length: 200 }, (_, number) => tab(`${number}`, { counts: 3 }));
   const { topics, length } = planned(members);
   assert.ok(topics.length <= 98, topics.length);
-  assert.ok(length <= MAX_LINE, length);
+  assert.ok(length <= MAX_LINE_LENGTH, length);
 });
 
 test("a person with many tabs follows as many as the server takes topics and cursors", () => {
@@ -81,7 +81,7 @@ test("a person with many tabs follows as many as the server takes topics and cur
 });
 
 test("the first tab is in the round even if its address is too long", () => {
-  const { topics } = planned([tab("1", { counts: 85 })], { maxLine: 300 });
+  const { topics } = planned([tab("1", { counts: 85 })], { maxLength: 300 });
   assert.deepEqual(topics, ["Article/1"]);
 });
 

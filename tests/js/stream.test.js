@@ -51,8 +51,8 @@ beforeEach(() => {
   states = [];
   events = [];
   stream = new Stream({
-    hear: (name, _data, position) => events.push([name, position]),
-    tell: (state) => states.push(state),
+    onEvent: (name, _data, cursor) => events.push([name, cursor]),
+    onState: (state) => states.push(state),
   });
 });
 
@@ -65,21 +65,21 @@ afterEach(() => {
 // -- what can happen
 
 const open = () => stream.open(["Article/1"], ["snapshot"]);
-const level = () => newest().send("heartbeat", { cursor: "c5" }, "c5");
+const caughtUp = () => newest().send("heartbeat", { cursor: "c5" }, "c5");
 const behind = () => newest().send("heartbeat", { cursor: "c5" }, "c3");
 const lost = () => newest().fail(0); // the browser reconnects by itself
 const closed = () => newest().fail(2); // the browser has given up
 const auth = () => newest().send("auth", { reason: "ended" }, "");
 const reset = () => newest().send("reset", { topics: ["Article/1"], reason: "epoch" }, "c9");
 const change = (id) => () => newest().send(CREATED, { payload: { model: {} } }, id);
-const offline = () => stream.despair();
-const online = () => stream.renew();
+const offline = () => stream.handleOffline();
+const online = () => stream.handleOnline();
 const close = () => stream.close();
 // In small steps, because the stream looks at the clock in intervals.
 const pass = (ms) => () => {
   for (let passed = 0; passed < ms; passed += 100) mock.timers.tick(Math.min(100, ms - passed));
 };
-const pollsForAMinute = [pass(20_000), lost, level, pass(20_000), lost, level, pass(21_000)];
+const pollsForAMinute = [pass(20_000), lost, caughtUp, pass(20_000), lost, caughtUp, pass(21_000)];
 
 const run = (...steps) => {
   for (const step of steps) step();
@@ -90,7 +90,7 @@ const query = () => decodeURIComponent(newest().query.toString());
 
 const HISTORIES = [
   ["opened", [open], ["connecting"]],
-  ["nothing was missed", [open, level], ["connecting", "live"]],
+  ["nothing was missed", [open, caughtUp], ["connecting", "live"]],
   ["something was missed", [open, behind], ["connecting", "catching-up"]],
   ["caught up", [open, behind, change("c4"), change("c5")], ["connecting", "catching-up", "live"]],
   ["not caught up yet", [open, behind, change("c4")], ["connecting", "catching-up"]],
@@ -99,54 +99,54 @@ const HISTORIES = [
     [open, behind, change("c7"), pass(1_100)],
     ["connecting", "catching-up", "live"],
   ],
-  ["fallen behind", [open, level, behind], ["connecting", "live", "catching-up"]],
-  ["lost", [open, level, lost], ["connecting", "live", "reconnecting"]],
+  ["fallen behind", [open, caughtUp, behind], ["connecting", "live", "catching-up"]],
+  ["lost", [open, caughtUp, lost], ["connecting", "live", "reconnecting"]],
   ["lost before the first event", [open, lost], ["connecting", "reconnecting"]],
   ["lost while catching up", [open, behind, lost], ["connecting", "catching-up", "reconnecting"]],
-  ["reconnected", [open, level, lost, level], ["connecting", "live", "reconnecting", "live"]],
+  ["reconnected", [open, caughtUp, lost, caughtUp], ["connecting", "live", "reconnecting", "live"]],
   [
     "reconnected, and something was missed",
-    [open, level, lost, behind, change("c5")],
+    [open, caughtUp, lost, behind, change("c5")],
     ["connecting", "live", "reconnecting", "catching-up", "live"],
   ],
   [
     "lost again and again",
-    [open, level, lost, lost, lost, lost],
+    [open, caughtUp, lost, lost, lost, lost],
     ["connecting", "live", "reconnecting", "offline"],
   ],
   [
     "back after being offline",
-    [open, lost, lost, lost, lost, level],
+    [open, lost, lost, lost, lost, caughtUp],
     ["connecting", "reconnecting", "offline", "live"],
   ],
-  ["the browser is offline", [open, level, offline], ["connecting", "live", "offline"]],
+  ["the browser is offline", [open, caughtUp, offline], ["connecting", "live", "offline"]],
   [
     "the browser is online again",
-    [open, level, offline, lost, online, level],
+    [open, caughtUp, offline, lost, online, caughtUp],
     ["connecting", "live", "offline", "live"],
   ],
-  ["the login has ended", [open, level, auth, lost], ["connecting", "live", "signed-out"]],
+  ["the login has ended", [open, caughtUp, auth, lost], ["connecting", "live", "signed-out"]],
   [
     "an ended login stays so",
-    [open, level, auth, lost, lost],
+    [open, caughtUp, auth, lost, lost],
     ["connecting", "live", "signed-out"],
   ],
-  ["the stream goes on for a guest", [open, level, auth, level], ["connecting", "live"]],
+  ["the stream goes on for a guest", [open, caughtUp, auth, caughtUp], ["connecting", "live"]],
   [
     "somebody else signs in",
-    [open, level, auth, lost, open, level],
+    [open, caughtUp, auth, lost, open, caughtUp],
     ["connecting", "live", "signed-out", "connecting", "live"],
   ],
   ["nothing arrives, so the page polls", [open, pass(10_100)], ["connecting"]],
-  ["a poll is answered", [open, pass(10_100), level], ["connecting", "polling"]],
+  ["a poll is answered", [open, pass(10_100), caughtUp], ["connecting", "polling"]],
   [
     "a poll ends, and the next one is answered",
-    [open, pass(10_100), level, lost, level, lost],
+    [open, pass(10_100), caughtUp, lost, caughtUp, lost],
     ["connecting", "polling"],
   ],
   [
     "a poll without an answer",
-    [open, pass(10_100), level, lost, lost],
+    [open, pass(10_100), caughtUp, lost, lost],
     ["connecting", "polling", "reconnecting"],
   ],
   [
@@ -156,15 +156,15 @@ const HISTORIES = [
   ],
   [
     "streaming again after polling",
-    [open, pass(10_100), level, ...pollsForAMinute, level],
+    [open, pass(10_100), caughtUp, ...pollsForAMinute, caughtUp],
     ["connecting", "polling", "live"],
   ],
-  ["no heartbeat", [open, level, pass(40_000)], ["connecting", "live", "reconnecting"]],
-  ["closed", [open, level, close], ["connecting", "live", "idle"]],
-  ["a reset goes on from the head", [open, level, reset], ["connecting", "live"]],
+  ["no heartbeat", [open, caughtUp, pass(40_000)], ["connecting", "live", "reconnecting"]],
+  ["closed", [open, caughtUp, close], ["connecting", "live", "idle"]],
+  ["a reset goes on from the head", [open, caughtUp, reset], ["connecting", "live"]],
   [
     "resets in a loop",
-    [open, level, reset, reset, reset, reset],
+    [open, caughtUp, reset, reset, reset, reset],
     ["connecting", "live", "reconnecting"],
   ],
 ];
@@ -194,7 +194,7 @@ test("the drawing in docs/browser.md shows all transitions but those that are th
 // -- connections
 
 test("a stream that the browser gave up continues at its last position", () => {
-  run(open, level, change("c6"), closed);
+  run(open, caughtUp, change("c6"), closed);
   assert.equal(made.length, 1);
   run(pass(1_100));
   assert.equal(made.length, 2);
@@ -223,9 +223,9 @@ test("a refused stream asks for the reason, and its owner may open another one i
   });
   const refusals = [];
   stream = new Stream({
-    hear() {},
-    tell() {},
-    refused(refusal) {
+    onEvent() {},
+    onState() {},
+    onRefusal(refusal) {
       refusals.push(refusal);
       if (refusals.length > 1) stream.open([], [], null, stream.failures);
     },
@@ -245,12 +245,12 @@ test("a refused stream asks for the reason, and its owner may open another one i
 });
 
 test("the browser reconnects a lost connection, and no second one is opened", () => {
-  run(open, level, lost, pass(5_000));
+  run(open, caughtUp, lost, pass(5_000));
   assert.equal(made.length, 1);
 });
 
 test("silence is noticed after the machine slept", () => {
-  run(open, level, pass(30_000));
+  run(open, caughtUp, pass(30_000));
   assert.equal(made.length, 1);
   mock.timers.setTime(START_MS + 3_600_000); // the clock goes on, without ticks
   run(pass(2_100));
@@ -259,7 +259,7 @@ test("silence is noticed after the machine slept", () => {
 });
 
 test("silence is noticed although the clock was set back", () => {
-  run(open, level);
+  run(open, caughtUp);
   const now = Date.now;
   mock.method(Date, "now", () => now() - 86_400_000);
   run(pass(50_000));
@@ -267,9 +267,9 @@ test("silence is noticed although the clock was set back", () => {
 });
 
 test("a person who looks at the page again ends a wait, but not a live stream", () => {
-  run(open, level, () => stream.hurry());
+  run(open, caughtUp, () => stream.check());
   assert.equal(made.length, 1);
-  run(closed, () => stream.hurry());
+  run(closed, () => stream.check());
   assert.equal(made.length, 2);
   run(pass(60_000)); // the attempt that was scheduled before does not happen as well
   assert.equal(made.filter(({ readyState }) => readyState !== 2).length, 1);
@@ -278,15 +278,15 @@ test("a person who looks at the page again ends a wait, but not a live stream", 
 test("polls are single requests, and streaming is tried after longer and longer times", () => {
   run(open, pass(10_100));
   assert.equal(query(), "topic=Article/1&cursor=snapshot&user=&once=1");
-  run(level, ...pollsForAMinute);
+  run(caughtUp, ...pollsForAMinute);
   assert.equal(query(), "topic=Article/1&cursor=c5&user=");
-  run(pass(10_100), level, ...pollsForAMinute);
+  run(pass(10_100), caughtUp, ...pollsForAMinute);
   assert.ok(newest().query.has("once"), "the second time it takes two minutes");
 });
 
 test("a loop of resets is slowed down, and no reset is lost", () => {
   const resets = () => events.filter(([name]) => name === "reset").length;
-  run(open, level, reset, reset, reset, reset);
+  run(open, caughtUp, reset, reset, reset, reset);
   assert.equal(resets(), 3);
   assert.equal(made[0].readyState, 2);
   run(pass(31_000));
@@ -295,6 +295,6 @@ test("a loop of resets is slowed down, and no reset is lost", () => {
 });
 
 test("a closed stream does not connect again", () => {
-  run(open, level, close, pass(120_000));
+  run(open, caughtUp, close, pass(120_000));
   assert.equal(made.length, 1);
 });

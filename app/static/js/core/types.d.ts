@@ -91,7 +91,7 @@ declare namespace Parley {
   type StreamInput =
     | "open"
     | "close"
-    | "level"
+    | "caughtUp"
     | "behind"
     | "polled"
     | "lost"

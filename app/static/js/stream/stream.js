@@ -1,8 +1,8 @@
-// One EventSource, and what it takes to keep one: the state machine of stream_states.js and its timers.
+// One EventSource at a time, with the state machine of stream_states.js and its timers.
 //
-// A lost connection is EventSource's own affair: it reconnects and says where it was. Only where it gives
-// up (any status but 200, a wrong type), or where nothing has come for too long, a new one is made; that
-// one passes `cursor`, for `Last-Event-ID` lives and dies with its EventSource.
+// EventSource reconnects a lost connection by itself, and sends `Last-Event-ID`. It gives up on any status but 200 and on a
+// wrong content type. In these cases, and if nothing arrives within a timeout, this class makes a new EventSource. It passes
+// `cursor`, because `Last-Event-ID` belongs to one EventSource object.
 
 import { backoff } from "../core/backoff.js";
 import { AUTH, HEARTBEAT, RESET, WIRE_NAMES } from "../core/events.js";
@@ -10,55 +10,55 @@ import { streamAddress } from "./stream_address.js";
 import { next } from "./stream_states.js";
 
 const HEARTBEAT_MS = 15_000;
-const SILENCE_MS = 2.5 * HEARTBEAT_MS;
-const FIRST_BLOCK_MS = 8_000; // for a first block; who gets none is behind a proxy that buffers
-const TICK_MS = 2_000;
-const QUIET_MS = 1_000; // without another event: then we are level, whatever the last cursor looked like
-const POLLING_MS = 60_000; // until streaming is tried again, and twice as long each time it fails
-const MOST_POLLING_MS = 16 * POLLING_MS;
+const SILENCE_TIMEOUT_MS = 2.5 * HEARTBEAT_MS;
+const FIRST_BLOCK_TIMEOUT_MS = 8_000; // if nothing arrives at all, a proxy buffers the response
+const CHECK_INTERVAL_MS = 2_000;
+const CAUGHT_UP_MS = 1_000; // without another event: the stream has caught up, whatever its last cursor is
+const POLLING_MS = 60_000; // until streaming is tried again; doubled each time it fails
+const MAX_POLLING_MS = 16 * POLLING_MS;
 const FAILURES_UNTIL_OFFLINE = 4;
-const RESETS_MS = 60_000; // in which
-const MOST_RESETS = 3; // are believed at once; a client that refetches in a loop harms everybody
+const RESET_WINDOW_MS = 60_000;
+const MAX_RESETS = 3; // within the window without a delay; a client that refetches in a loop loads the server
 
 export class Stream {
   /** @type {Parley.StreamState} */
   state = "idle";
-  /** How far we have heard; opaque. */
-  position = "";
-  #hear;
-  #tell;
-  #refused;
+  /** The last event's id: the cursor up to which events were received. Opaque; empty before the first event. */
+  cursor = "";
+  #onEvent;
+  #onState;
+  #onRefusal;
   #presence;
   /** @type {EventSource | null} */ #source = null;
   /** @type {string[]} */ #topics = [];
-  /** @type {string[]} */ #cursors = [];
+  /** @type {string[]} */ #firstCursors = [];
   /** @type {string | null} */ #user = null;
   #failures = 0;
-  #once = false;
-  #pollingFor = POLLING_MS;
-  #head = "";
-  /** @type {number[]} */ #resets = [];
-  #authEnded = false;
-  #heardAt = 0;
-  #patience = 0;
-  #ticking = 0;
-  #timers = { retry: 0, quiet: 0, plain: 0 };
+  #isPolling = false;
+  #pollingMs = POLLING_MS;
+  #headCursor = ""; // from the last heartbeat
+  /** @type {number[]} */ #resetTimes = [];
+  #isLoginEnded = false;
+  #receivedAt = 0; // wall-clock time of the last event
+  #timeoutMs = 0; // without an event
+  #checkTimer = 0;
+  #timers = { retry: 0, caughtUp: 0, streaming: 0 };
 
   /**
    * @param {object} owner
-   * @param {(name: string, data: string, position: string) => void} owner.hear
-   * @param {(state: Parley.StreamState) => void} owner.tell
-   * @param {(refusal: Parley.StreamRefusal) => void} [owner.refused]
+   * @param {(name: string, data: string, cursor: string) => void} owner.onEvent
+   * @param {(state: Parley.StreamState) => void} owner.onState
+   * @param {(refusal: Parley.StreamRefusal) => void} [owner.onRefusal]
    * @param {boolean} [owner.presence]
    *
-   * `hear` (name, data as JSON text, position) is called for each event, and `tell` (state) for each change of state.
-   * `refused` ({status, positions}) is called before an address is tried again that did not answer with a stream; the owner
+   * `onEvent` (name, data as JSON text, cursor) is called for each event, and `onState` (state) for each change of state.
+   * `onRefusal` ({status, positions}) is called before an address is tried again that did not answer with a stream; the owner
    * may then `open` another one. With `presence` the stream takes part in presence: this viewer is shown to others, too.
    */
-  constructor({ hear, tell, refused = () => {}, presence = false }) {
-    this.#hear = hear;
-    this.#tell = tell;
-    this.#refused = refused;
+  constructor({ onEvent, onState, onRefusal = () => {}, presence = false }) {
+    this.#onEvent = onEvent;
+    this.#onState = onState;
+    this.#onRefusal = onRefusal;
     this.#presence = presence;
   }
 
@@ -72,200 +72,205 @@ export class Stream {
    */
   open(topics, cursors, user, failures = 0) {
     this.#topics = topics;
-    this.#cursors = cursors;
+    this.#firstCursors = cursors;
     this.#user = user;
     this.#failures = failures;
-    this.#once = false;
-    this.position = "";
+    this.#isPolling = false;
+    this.cursor = "";
     this.#connect();
-    this.#take("open");
-    if (navigator.onLine === false) this.#take("unreachable");
+    this.#transition("open");
+    if (navigator.onLine === false) this.#transition("unreachable");
   }
 
-  /** The number of times in a row that it was lost. */
+  /** The number of successive failures. */
   get failures() {
     return this.#failures;
   }
 
   close() {
-    this.#drop();
-    this.#take("close");
+    this.#disconnect();
+    this.#transition("close");
   }
 
-  /** There is reason to believe that the connection is back, or was dead for long: look now. */
-  hurry() {
+  /** Connect now if a retry is scheduled, or if nothing was received for too long. */
+  check() {
     if (this.#source?.readyState === EventSource.CLOSED) this.#connect();
-    else if (this.#source && this.#isSilent()) this.#giveUpWaiting();
+    else if (this.#source && this.#isSilent()) this.#handleSilence();
   }
 
-  /** The browser says that there is no network. */
-  despair() {
-    if (this.#source) this.#take("unreachable");
+  /** The browser reports that there is no network. */
+  handleOffline() {
+    if (this.#source) this.#transition("unreachable");
   }
 
-  /** The browser says that there is a network again: what was open is on the old one. */
-  renew() {
+  /** The browser reports that there is a network again. An open connection belongs to the old network. */
+  handleOnline() {
     if (this.#source) this.#connect();
   }
 
   #connect() {
-    this.#drop();
+    this.#disconnect();
     const source = new EventSource(this.#address());
-    source.addEventListener("error", () => this.#failed());
+    source.addEventListener("error", () => this.#handleError());
     for (const name of WIRE_NAMES) {
-      source.addEventListener(name, (event) => this.#received(name, event));
+      source.addEventListener(name, (event) => this.#receive(name, event));
     }
     this.#source = source;
-    this.#wait(FIRST_BLOCK_MS);
-    this.#ticking = setInterval(() => this.#tick(), TICK_MS);
+    this.#startTimeout(FIRST_BLOCK_TIMEOUT_MS);
+    this.#checkTimer = setInterval(() => this.#checkTimeout(), CHECK_INTERVAL_MS);
   }
 
-  #address(once = this.#once) {
+  #address(once = this.#isPolling) {
     return streamAddress({
       topics: this.#topics,
-      cursors: this.position ? [this.position] : this.#cursors,
+      cursors: this.cursor ? [this.cursor] : this.#firstCursors,
       user: this.#user,
       presence: this.#presence,
       once,
     });
   }
 
-  // -- what comes
+  // -- events
 
   /**
    * @param {string} name
    * @param {MessageEvent<string>} event
    */
-  #received(name, event) {
-    this.position = event.lastEventId || this.position;
+  #receive(name, event) {
+    this.cursor = event.lastEventId || this.cursor;
     this.#failures = 0;
-    this.#authEnded = name === AUTH; // and the stream ends with it, unless it goes on for a guest
-    this.#wait(SILENCE_MS);
-    if (name === RESET && this.#isResetTooOften()) return this.#resetLater(event.data);
-    if (!this.#once) this.#pollingFor = POLLING_MS;
-    if (name === HEARTBEAT) this.#head = JSON.parse(event.data).cursor;
-    this.#place(name);
-    this.#hear(name, event.data, this.position);
+    this.#isLoginEnded = name === AUTH; // the stream ends after this event, unless it continues for a guest
+    this.#startTimeout(SILENCE_TIMEOUT_MS);
+    if (name === RESET && this.#areResetsTooFrequent()) return this.#delayReset(event.data);
+    if (!this.#isPolling) this.#pollingMs = POLLING_MS;
+    if (name === HEARTBEAT) this.#headCursor = JSON.parse(event.data).cursor;
+    this.#updateState(name);
+    this.#onEvent(name, event.data, this.cursor);
   }
 
   /**
-   * Equal positions are equal text. Where changes of several topics mix, no event's need be just that text.
+   * Equal cursors are equal text. If changes of several topics are interleaved, no event's cursor has to equal the
+   * heartbeat's, so a pause also means that the stream has caught up.
    * @param {string} name
    */
-  #place(name) {
-    clearTimeout(this.#timers.quiet);
-    if (this.#once) return this.#take("polled");
-    if (this.position === this.#head || name === RESET) return this.#take("level");
-    if (name === HEARTBEAT) this.#take("behind");
-    if (this.state !== "catching-up") return this.#take("level");
-    this.#timers.quiet = setTimeout(() => this.#take("level"), QUIET_MS);
+  #updateState(name) {
+    clearTimeout(this.#timers.caughtUp);
+    if (this.#isPolling) return this.#transition("polled");
+    if (this.cursor === this.#headCursor || name === RESET) return this.#transition("caughtUp");
+    if (name === HEARTBEAT) this.#transition("behind");
+    if (this.state !== "catching-up") return this.#transition("caughtUp");
+    this.#timers.caughtUp = setTimeout(() => this.#transition("caughtUp"), CAUGHT_UP_MS);
   }
 
-  #isResetTooOften() {
+  #areResetsTooFrequent() {
     const now = Date.now();
-    this.#resets = [...this.#resets.filter((at) => Math.abs(now - at) < RESETS_MS), now];
-    return this.#resets.length > MOST_RESETS;
+    const recent = this.#resetTimes.filter((at) => Math.abs(now - at) < RESET_WINDOW_MS);
+    this.#resetTimes = [...recent, now];
+    return this.#resetTimes.length > MAX_RESETS;
   }
 
-  /** @param {string} data */
-  #resetLater(data) {
-    const { position } = this;
-    this.#drop();
-    this.#take("lost");
+  /**
+   * Close the stream, and deliver the reset after a back-off.
+   * @param {string} data
+   */
+  #delayReset(data) {
+    const { cursor } = this;
+    this.#disconnect();
+    this.#transition("lost");
     this.#timers.retry = setTimeout(
       () => {
-        this.#hear(RESET, data, position);
+        this.#onEvent(RESET, data, cursor);
         this.#connect();
       },
-      backoff(this.#resets.length + MOST_RESETS),
+      backoff(this.#resetTimes.length + MAX_RESETS),
     );
   }
 
-  // -- what does not come
+  // -- errors and timeouts
 
-  // A poll ends in an error, too. A second one without an event in between is what it says.
-  #failed() {
-    const closed = this.#source?.readyState === EventSource.CLOSED;
-    const answered = this.#once && this.#failures === 0 && !closed;
-    if (this.#authEnded) this.#take("ended");
-    else if (answered) this.#failures += 1;
-    else this.#missed();
-    if (closed) this.#connectLater();
+  // A poll that was answered ends in an error, too. A second error without an event in between is a failure.
+  #handleError() {
+    const isClosed = this.#source?.readyState === EventSource.CLOSED;
+    const isAnswered = this.#isPolling && this.#failures === 0 && !isClosed;
+    if (this.#isLoginEnded) this.#transition("ended");
+    else if (isAnswered) this.#failures += 1;
+    else this.#countFailure();
+    if (isClosed) this.#reconnectLater();
   }
 
-  #missed() {
+  #countFailure() {
     this.#failures += 1;
-    const unreachable = navigator.onLine === false || this.#failures >= FAILURES_UNTIL_OFFLINE;
-    this.#take(unreachable ? "unreachable" : "lost");
+    const isUnreachable = navigator.onLine === false || this.#failures >= FAILURES_UNTIL_OFFLINE;
+    this.#transition(isUnreachable ? "unreachable" : "lost");
   }
 
-  // EventSource does not tell why it was refused, so `fetch` asks while the retry waits.
-  #connectLater() {
-    clearInterval(this.#ticking);
+  // EventSource does not report why a request was refused, so `fetch` asks while the retry waits.
+  #reconnectLater() {
+    clearInterval(this.#checkTimer);
     clearTimeout(this.#timers.retry);
     const source = this.#source;
     let refusal = /** @type {Parley.StreamRefusal} */ ({ status: 0, positions: [] });
-    whyRefused(this.#address(true)).then((found) => {
+    fetchRefusal(this.#address(true)).then((found) => {
       refusal = found;
     });
     this.#timers.retry = setTimeout(() => {
-      this.#refused(refusal);
+      this.#onRefusal(refusal);
       if (this.#source === source) this.#connect();
     }, backoff(this.#failures));
   }
 
-  /** @param {number} patience milliseconds */
-  #wait(patience) {
-    this.#heardAt = Date.now();
-    this.#patience = patience;
+  /** @param {number} ms */
+  #startTimeout(ms) {
+    this.#receivedAt = Date.now();
+    this.#timeoutMs = ms;
   }
 
-  // A connection can die without a word (sleep, a dropped NAT entry): no heartbeat says so. By the wall's clock,
-  // as timers stand still in a machine that sleeps.
-  #tick() {
-    if (Date.now() < this.#heardAt) this.#heardAt = Date.now(); // the clock was set back
-    if (this.#isSilent()) this.#giveUpWaiting();
+  // A connection can be lost without an error (sleep, a dropped NAT entry); then only heartbeats are missing. The wall clock
+  // decides, because timers stop while a machine sleeps.
+  #checkTimeout() {
+    if (Date.now() < this.#receivedAt) this.#receivedAt = Date.now(); // the clock was set back
+    if (this.#isSilent()) this.#handleSilence();
   }
 
   #isSilent() {
-    return Date.now() - this.#heardAt > this.#patience;
+    return Date.now() - this.#receivedAt > this.#timeoutMs;
   }
 
-  // Nothing at all in time: something holds it back, so poll. Not even to a poll: it is the connection.
-  #giveUpWaiting() {
-    const held = this.#patience === FIRST_BLOCK_MS && !this.#once;
-    this.#once = held;
-    if (held) this.#poll();
-    else this.#missed();
+  // Without a first block, something buffers the response: poll. If a poll gets no answer either, the connection is lost.
+  #handleSilence() {
+    const isBuffered = this.#timeoutMs === FIRST_BLOCK_TIMEOUT_MS && !this.#isPolling;
+    this.#isPolling = isBuffered;
+    if (isBuffered) this.#streamLater();
+    else this.#countFailure();
     this.#connect();
   }
 
-  #poll() {
-    clearTimeout(this.#timers.plain);
-    this.#timers.plain = setTimeout(() => this.#streamAgain(), this.#pollingFor);
-    this.#pollingFor = Math.min(2 * this.#pollingFor, MOST_POLLING_MS);
+  #streamLater() {
+    clearTimeout(this.#timers.streaming);
+    this.#timers.streaming = setTimeout(() => this.#stopPolling(), this.#pollingMs);
+    this.#pollingMs = Math.min(2 * this.#pollingMs, MAX_POLLING_MS);
   }
 
-  #streamAgain() {
-    if (!this.#once || this.#source === null) return;
-    this.#once = false;
+  #stopPolling() {
+    if (!this.#isPolling || this.#source === null) return;
+    this.#isPolling = false;
     this.#connect();
   }
 
-  #drop() {
-    clearInterval(this.#ticking);
+  #disconnect() {
+    clearInterval(this.#checkTimer);
     clearTimeout(this.#timers.retry);
-    clearTimeout(this.#timers.quiet);
+    clearTimeout(this.#timers.caughtUp);
     this.#source?.close();
     this.#source = null;
   }
 
   /** @param {Parley.StreamInput} input */
-  #take(input) {
+  #transition(input) {
     const state = next(this.state, input);
     if (state === this.state) return;
     this.state = state;
-    this.#tell(state);
+    this.#onState(state);
   }
 }
 
@@ -274,17 +279,17 @@ export class Stream {
  * @param {string} address
  * @returns {Promise<Parley.StreamRefusal>}
  */
-async function whyRefused(address) {
+async function fetchRefusal(address) {
   const aborted = new AbortController();
   try {
     const { signal } = aborted;
-    const answer = await fetch(address, { headers: { Accept: "text/event-stream" }, signal });
-    const isExplained = answer.headers.get("Content-Type") === "application/problem+json";
-    const problem = isExplained ? await answer.json() : {};
-    return { status: answer.status, positions: problem.topic_positions ?? [] };
+    const response = await fetch(address, { headers: { Accept: "text/event-stream" }, signal });
+    const isProblem = response.headers.get("Content-Type") === "application/problem+json";
+    const problem = isProblem ? await response.json() : {};
+    return { status: response.status, positions: problem.topic_positions ?? [] };
   } catch {
     return { status: 0, positions: [] };
   } finally {
-    aborted.abort(); // it may be a stream after all
+    aborted.abort(); // the response may be a stream after all
   }
 }

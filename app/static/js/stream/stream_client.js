@@ -18,9 +18,9 @@ import {
   WIRE_CONTROLS,
 } from "../core/events.js";
 
-const SILENCE_MS = 45_000; // of a leader; heartbeats come three times as often
-const TICK_MS = 5_000;
-const RESTING = ["idle", "signed-out"];
+const LEADER_TIMEOUT_MS = 45_000; // without a message of the round; heartbeats come every 15 s
+const CHECK_INTERVAL_MS = 5_000;
+const CLOSED_STATES = ["idle", "signed-out"];
 const NO_COUNTS = { topics: [], cursors: [] };
 
 export class StreamClient {
@@ -33,10 +33,10 @@ export class StreamClient {
   /** @type {string[]} */ #topics = [];
   /** @type {string[]} */ #cursors = [];
   /** @type {Parley.Followed} */ #counts = NO_COUNTS;
-  #wanted = false;
-  /** @type {string | null} */ #round = null;
-  #isLeftOut = false; // there are more tabs than one stream can serve, and the others had been looked at since
-  #heardAt = 0;
+  #isOpen = false;
+  /** @type {string | null} */ #round = null; // the id of this tab's round
+  #isLeftOut = false; // one stream has no room for all tabs, and the others were visible more recently
+  #receivedAt = 0;
 
   /**
    * `viewer` () returns the id of the signed-in account, or null.
@@ -46,19 +46,19 @@ export class StreamClient {
     this.#bus = bus;
     this.#tabs = tabs;
     this.#viewer = viewer;
-    tabs.on(JOIN_REQUEST, () => (this.#wanted ? this.#join() : this.#part()));
-    tabs.on(TAB_RESUMED, () => this.#wanted && this.#join());
+    tabs.on(JOIN_REQUEST, () => (this.#isOpen ? this.#join() : this.#part()));
+    tabs.on(TAB_RESUMED, () => this.#isOpen && this.#join());
     tabs.on(TAB_SUSPENDED, () => this.#part());
-    tabs.on(ROUND_STARTED, (round) => this.#entered(round));
-    tabs.on(ROUND_STATE, (message) => this.#isOurs(message) && this.#say(message.state));
-    tabs.on(ROUND_EVENT, (message) => this.#isOurs(message) && this.#received(message));
-    window.addEventListener("online", () => this.#look());
-    window.addEventListener("focus", () => this.#look());
-    document.addEventListener("visibilitychange", () => this.#turned());
-    setInterval(() => this.#tick(), TICK_MS);
+    tabs.on(ROUND_STARTED, (round) => this.#enterRound(round));
+    tabs.on(ROUND_STATE, (message) => this.#isOfRound(message) && this.#setState(message.state));
+    tabs.on(ROUND_EVENT, (message) => this.#isOfRound(message) && this.#publish(message));
+    window.addEventListener("online", () => this.#checkLeader());
+    window.addEventListener("focus", () => this.#checkLeader());
+    document.addEventListener("visibilitychange", () => this.#postVisibility());
+    setInterval(() => this.#checkTimeout(), CHECK_INTERVAL_MS);
   }
 
-  /** Does this tab hold the browser's stream? */
+  /** Whether this tab holds the browser's stream. */
   get leads() {
     return this.#tabs.leads;
   }
@@ -77,23 +77,23 @@ export class StreamClient {
     this.resume();
   }
 
-  /** Nothing to follow until the next `open` or `resume`. */
+  /** Follow nothing until the next `open` or `resume`. */
   close() {
-    this.#wanted = false;
+    this.#isOpen = false;
     this.#part();
-    this.#say("idle");
+    this.#setState("idle");
   }
 
-  /** Go on after `close`, from the last event that came. */
+  /** Continue after `close`, from the last event that was received. */
   resume() {
-    this.#wanted = true;
+    this.#isOpen = true;
     this.#round = null;
-    this.#say("connecting");
+    this.#setState("connecting");
     this.#join();
   }
 
   #join() {
-    this.#heardAt = Date.now();
+    this.#receivedAt = Date.now();
     const last = this.lastEventId ? [this.lastEventId] : null;
     this.#tabs.post(TAB_JOINED, {
       tab: this.#tabs.id,
@@ -111,63 +111,64 @@ export class StreamClient {
   }
 
   /**
-   * The browser's one stream is for the account that is signed in. If another one looks at this page, this tab is late.
+   * The browser's one stream is for the account that is signed in. If this page is for another account, it is out of date.
    * @param {{ round: string, user: string | null, tabs: string[], topics?: string[] }} message
    */
-  #entered({ round, user, tabs, topics = [] }) {
-    this.#isLeftOut = user === this.#viewer() && !tabs.includes(this.#tabs.id);
-    const isOurs = this.#wanted && user === this.#viewer() && !this.#isLeftOut;
-    this.#round = isOurs ? round : null;
-    if (isOurs) this.#sayWhatIsLeftOut(new Set(topics));
-    if (user !== this.#viewer()) this.#bus.trigger(LOGIN_CHANGED);
+  #enterRound({ round, user, tabs, topics = [] }) {
+    const isViewers = user === this.#viewer();
+    this.#isLeftOut = isViewers && !tabs.includes(this.#tabs.id);
+    const isMember = this.#isOpen && isViewers && !this.#isLeftOut;
+    this.#round = isMember ? round : null;
+    if (isMember) this.#publishLeftOut(new Set(topics));
+    if (!isViewers) this.#bus.trigger(LOGIN_CHANGED);
   }
 
   /** @param {Set<string>} followed */
-  #sayWhatIsLeftOut(followed) {
+  #publishLeftOut(followed) {
     const wanted = [...this.#topics, ...this.#counts.topics];
     this.#bus.trigger(STREAM_LEFT_OUT, { topics: wanted.filter((topic) => !followed.has(topic)) });
   }
 
   /** @param {{ round: string }} message */
-  #isOurs({ round }) {
+  #isOfRound({ round }) {
     if (round !== this.#round) return false;
-    this.#heardAt = Date.now();
+    this.#receivedAt = Date.now();
     return true;
   }
 
   /** @param {{ name: string, data: string, id: string }} message */
-  #received({ name, data, id }) {
+  #publish({ name, data, id }) {
     this.lastEventId = id;
-    const said = JSON.parse(data);
-    if (WIRE_CHANGES.includes(name)) this.#bus.trigger(name, said.payload.model);
-    else this.#bus.trigger(WIRE_CONTROLS[name], said);
+    const content = JSON.parse(data);
+    if (WIRE_CHANGES.includes(name)) this.#bus.trigger(name, content.payload.model);
+    else this.#bus.trigger(WIRE_CONTROLS[name], content);
   }
 
-  // -- is somebody still listening for us?
+  // -- the leader's timeout
 
   // If there is not room for all tabs, visible ones come first.
-  #turned() {
+  #postVisibility() {
     const isVisible = document.visibilityState === "visible";
     this.#tabs.post(TAB_VISIBILITY, { tab: this.#tabs.id, isVisible });
-    this.#look();
+    this.#checkLeader();
   }
 
-  #look() {
-    if (!this.#wanted || document.visibilityState !== "visible") return;
-    this.#tabs.poke();
+  #checkLeader() {
+    if (!this.#isOpen || document.visibilityState !== "visible") return;
+    this.#tabs.checkLeader();
     if (this.#round === null) this.#join();
   }
 
-  #tick() {
-    const waited = Date.now() - this.#heardAt;
-    if (waited < 0) this.#heardAt = Date.now(); // the clock was set back
-    const isLost = this.#wanted && this.#round === null && !this.#isLeftOut;
-    if (isLost && waited > TICK_MS) this.#join();
-    else if (waited > SILENCE_MS && !RESTING.includes(this.state)) this.#look();
+  #checkTimeout() {
+    const waited = Date.now() - this.#receivedAt;
+    if (waited < 0) this.#receivedAt = Date.now(); // the clock was set back
+    const isWithoutRound = this.#isOpen && this.#round === null && !this.#isLeftOut;
+    if (isWithoutRound && waited > CHECK_INTERVAL_MS) this.#join();
+    else if (waited > LEADER_TIMEOUT_MS && !CLOSED_STATES.includes(this.state)) this.#checkLeader();
   }
 
   /** @param {Parley.StreamState} state */
-  #say(state) {
+  #setState(state) {
     if (state === this.state) return;
     this.state = state;
     this.#bus.trigger(STREAM_STATE, state);

@@ -1,11 +1,11 @@
-// What the leading tab does for all: one stream of all their topics, and each event of it told to every tab.
+// The leading tab's work for all tabs: it holds one stream of all their topics, and posts each event to every tab.
 //
-// 1. A *round* is one opening of the stream, for the tabs whose cursors it began from. A tab takes events of a
-//    round it is in, and of no other: so its own cursor may follow the round's, and nothing falls in between.
-// 2. A tab that comes later makes a new round: its snapshot may be older than where the stream is.
-// 3. A stream's address is bounded (round_plan.js): a round is for as many tabs as fit, and each tab is told which topics
-//    are in it. If an address is refused all the same, the next one is shorter, or lacks the topics that were refused.
-// 4. A round begins as soon as all tabs have answered the call. In a hidden tab a timer may take a minute.
+// 1. A *round* is one opening of the stream, for the tabs from whose cursors it began. A tab takes the events of its own
+//    round only. So its cursor may follow the round's, and it misses nothing.
+// 2. A tab that joins later starts a new round, because its snapshot may be older than the stream's cursor.
+// 3. A stream's address is bounded (round_plan.js): a round has as many tabs as fit, and names its topics to each tab.
+//    If an address is refused all the same, the next one is shorter, or lacks the topics that were refused.
+// 4. A round begins as soon as all tabs have answered the request to join. In a hidden tab a timer may take a minute.
 
 import {
   JOIN_REQUEST,
@@ -20,87 +20,87 @@ import {
   TAB_VISIBILITY,
 } from "../core/events.js";
 import { uuid } from "../core/uuid.js";
-import { MAX_LINE, planRound } from "./round_plan.js";
+import { MAX_LINE_LENGTH, planRound } from "./round_plan.js";
 import { Stream } from "./stream.js";
 import { lineLength, streamAddress } from "./stream_address.js";
 
-const GATHER_MS = 100; // for all tabs to answer
-const SETTLING_MS = 5_000; // in which a new tab need not be seen yet
-const TOO_LONG = [400, 413, 414, 431]; // statuses of proxies that refuse a long address or header
+const JOIN_TIMEOUT_MS = 100; // for all tabs to answer
+const NEW_TAB_MS = 5_000; // in which a tab that joined need not hold its lock yet (Tabs.present)
+const TOO_LONG_STATUSES = [400, 413, 414, 431]; // from proxies that refuse a long address or header
 const REFUSALS_UNTIL_SHORTER = 3; // in a row, with any other status: the long address may be the reason
-const MIN_LINE = 300; // characters
-const LONGER_AGAIN_MS = 300_000; // until the full length is tried again; doubled each time
-const MAX_LONGER_AGAIN_MS = 16 * LONGER_AGAIN_MS;
+const MIN_LINE_LENGTH = 300; // characters
+const FULL_LENGTH_RETRY_MS = 300_000; // until the full length is tried again; doubled each time
+const MAX_FULL_LENGTH_RETRY_MS = 16 * FULL_LENGTH_RETRY_MS;
 const MAX_REFUSED_TOPICS = 200;
 
 export class StreamLeader {
   /** @type {import("./tabs.js").Tabs} */ #tabs;
   #stream;
-  #answered = new Set(); // ids of tabs
+  #answeredTabs = new Set(); // ids
   /** @type {Map<string, Parley.Member>} */
-  #members = new Map(); // by tab, of those that have something to follow
-  /** @type {string | null} */ #round = null;
-  #gathering = 0;
+  #members = new Map(); // by tab; only tabs that follow something
+  /** @type {string | null} */ #round = null; // its id
+  #joinTimer = 0;
   /** @type {(Parley.Followed & { user: string | null }) | null} */ #plan = null; // of the round
-  #maxLine = MAX_LINE;
+  #maxLineLength = MAX_LINE_LENGTH;
   #refusedTopics = new Set();
-  /** @type {string | null} */ #refusedFor = null; // the account for which they were refused
+  /** @type {string | null} */ #refusedUser = null; // the account for which they were refused
   #refusals = 0; // in a row
-  #longerAgain = { ms: LONGER_AGAIN_MS, timer: 0 };
+  #fullLengthRetry = { ms: FULL_LENGTH_RETRY_MS, timer: 0 };
 
   /** @param {import("./tabs.js").Tabs} tabs */
   constructor(tabs) {
     this.#tabs = tabs;
     this.#stream = new Stream({
-      hear: (name, data, id) => this.#heard(name, data, id),
-      tell: (state) => this.#post(ROUND_STATE, { state }),
-      refused: (refusal) => this.#refused(refusal),
+      onEvent: (name, data, id) => this.#forward(name, data, id),
+      onState: (state) => this.#postToRound(ROUND_STATE, { state }),
+      onRefusal: (refusal) => this.#handleRefusal(refusal),
       presence: true,
     });
-    tabs.on(LEADERSHIP_GAINED, () => this.#lead());
+    tabs.on(LEADERSHIP_GAINED, () => this.#requestJoins());
     tabs.on(LEADERSHIP_LOST, () => this.#close());
-    tabs.on(TAB_JOINED, (member) => tabs.leads && this.#join(member));
-    tabs.on(TAB_PARTED, ({ tab }) => tabs.leads && this.#part(tab));
-    tabs.on(TAB_VISIBILITY, ({ tab, isVisible }) => this.#saw(tab, isVisible));
-    tabs.on(LEADER_CHECK, () => tabs.leads && this.#poked());
-    window.addEventListener("online", () => this.#stream.renew());
-    window.addEventListener("offline", () => this.#stream.despair());
+    tabs.on(TAB_JOINED, (member) => tabs.leads && this.#addMember(member));
+    tabs.on(TAB_PARTED, ({ tab }) => tabs.leads && this.#removeMember(tab));
+    tabs.on(TAB_VISIBILITY, ({ tab, isVisible }) => this.#setVisibility(tab, isVisible));
+    tabs.on(LEADER_CHECK, () => tabs.leads && this.#check());
+    window.addEventListener("online", () => this.#stream.handleOnline());
+    window.addEventListener("offline", () => this.#stream.handleOffline());
   }
 
-  #lead() {
-    this.#answered.clear();
+  #requestJoins() {
+    this.#answeredTabs.clear();
     this.#members.clear();
     this.#tabs.post(JOIN_REQUEST);
   }
 
   #close() {
-    clearTimeout(this.#gathering);
-    clearTimeout(this.#longerAgain.timer);
+    clearTimeout(this.#joinTimer);
+    clearTimeout(this.#fullLengthRetry.timer);
     this.#round = this.#plan = null; // late events of the stream belong to no round
     this.#refusals = 0;
     this.#stream.close();
   }
 
   /** @param {Parley.Member} member */
-  #join(member) {
-    this.#answered.add(member.tab);
+  #addMember(member) {
+    this.#answeredTabs.add(member.tab);
     this.#members.delete(member.tab);
     this.#members.set(member.tab, { ...member, at: performance.now(), round: null });
-    this.#gather();
+    this.#collectMembers();
   }
 
   /**
    * The next round will not have this tab's topics. It begins now if topics were left out, or the stream was refused.
    * @param {string} tab
    */
-  #part(tab) {
-    const wasHere = this.#members.delete(tab);
-    this.#answered.add(tab);
+  #removeMember(tab) {
+    const wasMember = this.#members.delete(tab);
+    this.#answeredTabs.add(tab);
     if (this.#members.size === 0) this.#close();
-    else if (wasHere && (this.#refusals > 0 || this.#isShort())) this.#gather();
+    else if (wasMember && (this.#refusals > 0 || this.#isTopicLeftOut())) this.#collectMembers();
   }
 
-  #isShort() {
+  #isTopicLeftOut() {
     const wanted = [...this.#members.values()].flatMap(({ topics, counts }) => [
       ...topics,
       ...(counts?.topics ?? []),
@@ -113,115 +113,115 @@ export class StreamLeader {
    * @param {string} data
    * @param {string} id
    */
-  #heard(name, data, id) {
-    if (this.#refusals > 0 && this.#maxLine < MAX_LINE) this.#tryLongerLater();
+  #forward(name, data, id) {
+    if (this.#refusals > 0 && this.#maxLineLength < MAX_LINE_LENGTH) this.#retryFullLengthLater();
     this.#refusals = 0;
-    this.#post(ROUND_EVENT, { name, data, id });
+    this.#postToRound(ROUND_EVENT, { name, data, id });
   }
 
-  #tryLongerLater() {
-    const { ms, timer } = this.#longerAgain;
+  #retryFullLengthLater() {
+    const { ms, timer } = this.#fullLengthRetry;
     clearTimeout(timer);
-    this.#longerAgain.ms = Math.min(2 * ms, MAX_LONGER_AGAIN_MS);
-    this.#longerAgain.timer = setTimeout(() => {
-      this.#maxLine = MAX_LINE;
-      if (this.#isShort()) this.#gather();
+    this.#fullLengthRetry.ms = Math.min(2 * ms, MAX_FULL_LENGTH_RETRY_MS);
+    this.#fullLengthRetry.timer = setTimeout(() => {
+      this.#maxLineLength = MAX_LINE_LENGTH;
+      if (this.#isTopicLeftOut()) this.#collectMembers();
     }, ms);
   }
 
   /**
-   * Change the address, instead of repeating it for ever (3).
+   * Change the address, instead of retrying the same one for ever (3).
    * @param {Parley.StreamRefusal} refusal
    */
-  #refused({ status, positions }) {
+  #handleRefusal({ status, positions }) {
     const plan = this.#plan;
     if (!this.#tabs.leads || !plan) return;
     this.#refusals += 1;
     const refused = positions.map((position) => plan.topics[position]).filter(Boolean);
-    const isTooLong = TOO_LONG.includes(status) && refused.length === 0;
-    const isOften = this.#refusals % REFUSALS_UNTIL_SHORTER === 0;
+    const isTooLong = TOO_LONG_STATUSES.includes(status) && refused.length === 0;
+    const isRepeated = this.#refusals % REFUSALS_UNTIL_SHORTER === 0;
     for (const topic of refused) this.#refusedTopics.add(topic);
-    if (isTooLong || isOften) this.#shorten(plan);
-    if (refused.length > 0 || isTooLong || isOften) this.#begin(this.#stream.failures);
+    if (isTooLong || isRepeated) this.#halveLength(plan);
+    if (refused.length > 0 || isTooLong || isRepeated) this.#startRound(this.#stream.failures);
   }
 
   /** @param {Parley.Followed & { user: string | null }} plan */
-  #shorten({ topics, cursors, user }) {
-    const { position } = this.#stream;
-    const asked = { topics, cursors: position ? [position] : cursors, user, presence: true };
-    const length = Math.min(this.#maxLine, lineLength(streamAddress(asked)));
-    this.#maxLine = Math.max(MIN_LINE, Math.floor(length / 2));
+  #halveLength({ topics, cursors, user }) {
+    const { cursor } = this.#stream;
+    const asked = { topics, cursors: cursor ? [cursor] : cursors, user, presence: true };
+    const length = Math.min(this.#maxLineLength, lineLength(streamAddress(asked)));
+    this.#maxLineLength = Math.max(MIN_LINE_LENGTH, Math.floor(length / 2));
   }
 
   /**
    * @param {string} tab
    * @param {boolean} isVisible
    */
-  #saw(tab, isVisible) {
+  #setVisibility(tab, isVisible) {
     const member = this.#members.get(tab);
     if (member) member.isVisible = isVisible;
   }
 
-  async #gather() {
-    clearTimeout(this.#gathering);
-    const timer = setTimeout(() => this.#begin(), GATHER_MS);
-    this.#gathering = timer;
+  async #collectMembers() {
+    clearTimeout(this.#joinTimer);
+    const timer = setTimeout(() => this.#startRound(), JOIN_TIMEOUT_MS);
+    this.#joinTimer = timer;
     const present = await this.#tabs.present();
-    this.#forget((tab) => !present.includes(tab));
-    const isLast = timer === this.#gathering;
-    if (isLast && present.every((tab) => this.#answered.has(tab))) this.#begin(); // (4)
+    this.#removeMembers((tab) => !present.includes(tab));
+    const isLatest = timer === this.#joinTimer;
+    if (isLatest && present.every((tab) => this.#answeredTabs.has(tab))) this.#startRound(); // (4)
   }
 
   /** @param {(tab: string) => boolean} isAbsent */
-  #forget(isAbsent) {
-    const settled = performance.now() - SETTLING_MS;
+  #removeMembers(isAbsent) {
+    const newSince = performance.now() - NEW_TAB_MS;
     for (const { tab, at } of this.#members.values()) {
-      if (at < settled && isAbsent(tab)) this.#members.delete(tab);
+      if (at < newSince && isAbsent(tab)) this.#members.delete(tab);
     }
   }
 
-  #begin(failures = 0) {
-    clearTimeout(this.#gathering);
-    const members = [...this.#members.values()];
-    if (!this.#tabs.leads || members.length === 0) return;
-    const user = members.at(-1)?.user ?? null; // the newest tab knows best who is signed in
-    const theirs = members.filter((member) => member.user === user);
-    for (const member of theirs) this.#advance(member);
-    if (this.#refusedFor !== user || this.#refusedTopics.size > MAX_REFUSED_TOPICS)
+  #startRound(failures = 0) {
+    clearTimeout(this.#joinTimer);
+    const all = [...this.#members.values()];
+    if (!this.#tabs.leads || all.length === 0) return;
+    const user = all.at(-1)?.user ?? null; // the newest tab has the latest account
+    const ofUser = all.filter((member) => member.user === user);
+    for (const member of ofUser) this.#advance(member);
+    if (this.#refusedUser !== user || this.#refusedTopics.size > MAX_REFUSED_TOPICS)
       this.#refusedTopics.clear();
-    this.#refusedFor = user;
-    const options = { user, maxLine: this.#maxLine, refused: this.#refusedTopics };
-    const { members: ours, topics, cursors } = planRound(theirs, options);
+    this.#refusedUser = user;
+    const options = { user, maxLength: this.#maxLineLength, refused: this.#refusedTopics };
+    const { members, topics, cursors } = planRound(ofUser, options);
     this.#plan = { topics, cursors, user };
     this.#round = uuid();
-    for (const member of ours) member.round = this.#round;
-    const tabs = ours.map(({ tab }) => tab);
+    for (const member of members) member.round = this.#round;
+    const tabs = members.map(({ tab }) => tab);
     this.#tabs.post(ROUND_STARTED, { round: this.#round, user, tabs, topics });
     this.#stream.open(topics, cursors, user, failures);
   }
 
   /**
-   * A tab of the last round has received all of its events, so it can go on from the stream's position.
+   * A tab of the last round has received all of its events, so it can continue from the stream's cursor.
    * @param {Parley.Member} member
    */
   #advance(member) {
-    const { position } = this.#stream;
-    if (member.round === null || member.round !== this.#round || !position) return;
-    member.cursors = [position];
-    if (member.counts) member.counts = { ...member.counts, cursors: [position] };
+    const { cursor } = this.#stream;
+    if (member.round === null || member.round !== this.#round || !cursor) return;
+    member.cursors = [cursor];
+    if (member.counts) member.counts = { ...member.counts, cursors: [cursor] };
   }
 
-  // Somebody looks at a tab again, or has heard nothing for long.
-  #poked() {
-    this.#stream.hurry();
-    this.#post(ROUND_STATE, { state: this.#stream.state });
+  // A tab became visible, or received nothing for too long.
+  #check() {
+    this.#stream.check();
+    this.#postToRound(ROUND_STATE, { state: this.#stream.state });
   }
 
   /**
    * @param {string} kind
    * @param {object} data
    */
-  #post(kind, data) {
+  #postToRound(kind, data) {
     if (this.#round) this.#tabs.post(kind, { round: this.#round, ...data });
   }
 }

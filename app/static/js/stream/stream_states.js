@@ -1,35 +1,35 @@
-// The states a stream can be in, and what leads from one to the other. An input that a state does not name
-// leaves it as it is. docs/browser.md draws this table; a test walks it.
+// The states of a stream, and the inputs that lead from one state to another. An input that a state does not name has no
+// effect. docs/browser.md draws this table, and a test compares the two.
 //
 //   open          follow these topics from these cursors
-//   close         nothing to follow any more
-//   level         an event came, and there is no more behind it
-//   behind        an event came, and there is more to come
-//   polled        an event came as the answer to a poll
-//   lost          the connection broke
-//   unreachable   it broke again and again, or the browser says that it is offline
+//   close         there is nothing to follow any more
+//   caughtUp      an event arrived, and no more are pending
+//   behind        an event arrived, and more are pending
+//   polled        an event arrived in the response to a poll
+//   lost          the connection was lost
+//   unreachable   several attempts failed, or the browser reports that it is offline
 //   ended         the login of this stream has ended
 
 /** @typedef {{ [input in Parley.StreamInput]?: Parley.StreamState }} Inputs */
 
 /** @type {Inputs} */
-const HEARD = { level: "live", behind: "catching-up", polled: "polling" };
+const EVENTS = { caughtUp: "live", behind: "catching-up", polled: "polling" };
 /** @type {Inputs} */
-const LOST = { lost: "reconnecting", unreachable: "offline" };
+const FAILURES = { lost: "reconnecting", unreachable: "offline" };
 /** @type {Inputs} */
-const ANY = { open: "connecting", close: "idle", ended: "signed-out" };
+const COMMON = { open: "connecting", close: "idle", ended: "signed-out" };
 
 /** @type {{ [state in Parley.StreamState]: Inputs }} */
 export const TRANSITIONS = {
   idle: { open: "connecting" },
-  connecting: { ...ANY, ...HEARD, ...LOST },
-  live: { ...ANY, ...HEARD, ...LOST },
-  "catching-up": { ...ANY, ...HEARD, ...LOST },
-  reconnecting: { ...ANY, ...HEARD, unreachable: "offline" },
-  offline: { ...ANY, ...HEARD, lost: "offline" },
-  polling: { ...ANY, ...HEARD, ...LOST },
-  // What is lost now was this login's; whoever looks next opens their own.
-  "signed-out": { ...ANY, ...HEARD },
+  connecting: { ...COMMON, ...EVENTS, ...FAILURES },
+  live: { ...COMMON, ...EVENTS, ...FAILURES },
+  "catching-up": { ...COMMON, ...EVENTS, ...FAILURES },
+  reconnecting: { ...COMMON, ...EVENTS, unreachable: "offline" },
+  offline: { ...COMMON, ...EVENTS, lost: "offline" },
+  polling: { ...COMMON, ...EVENTS, ...FAILURES },
+  // A failure has no effect: the lost connection was that of the ended login. The next viewer opens another stream.
+  "signed-out": { ...COMMON, ...EVENTS },
 };
 
 /**

@@ -1,12 +1,11 @@
-// The tabs of one browser: they hear each other, and one of them leads. It holds the stream for all and sends
-// the outbox. Which one it is, the browser decides (Web Locks): it sees when a tab closes or crashes, and gives
-// the lock to the next in the same moment. Where there are no Web Locks (plain http) each tab is alone, and leads.
+// The tabs of one browser exchange messages, and elect a leader. The leader holds the stream for all tabs and sends the
+// outbox.
 //
-// Triggers, beside every message by its kind (data), from any tab and this one:
-//   lead     this tab leads from now on
-//   yield    it does no longer
-//   leave    it is about to be frozen, kept or closed; the last moment to say something
-//   back     it is here again
+// The browser itself decides the election (Web Locks): the tab with the lock leads. If that tab closes or crashes, the
+// browser grants the lock to the next candidate at once. Without Web Locks (plain http) each tab is alone, and leads.
+//
+// Triggers each message of any tab, this one included, by its kind (data). Beside these, for this tab only (events.js):
+// LEADERSHIP_GAINED, LEADERSHIP_LOST, TAB_SUSPENDED (the last moment to post a message) and TAB_RESUMED.
 
 import { named } from "../core/base.js";
 import { Evented } from "../core/evented.js";
@@ -21,45 +20,45 @@ import {
 } from "../core/events.js";
 import { uuid } from "../core/uuid.js";
 
-const NAME = named("parley");
-const ANSWER_MS = 1_000; // for a leader to answer; who does not is stuck
+const NAME = named("parley"); // of the channel, and of the leader's lock
+const LEADER_TIMEOUT_MS = 1_000; // for an answer to LEADER_CHECK
 
 export class Tabs extends Evented {
   id = uuid();
   leads = false;
-  #shared = "locks" in navigator && "BroadcastChannel" in window;
+  #isShared = "locks" in navigator && "BroadcastChannel" in window;
   /** @type {BroadcastChannel | null} */ #channel = null;
-  /** @type {AbortController | null} */ #visit = null; // an AbortController, from the moment we are here until we leave
-  /** @type {AbortController | null} */ #queued = null; // and one for our place in the queue
-  /** @type {((value?: unknown) => void) | null} */ #release = null;
-  #doubt = 0;
+  /** @type {AbortController | null} */ #presence = null; // ends the lock that shows this tab to the others; null while suspended
+  /** @type {AbortController | null} */ #candidacy = null; // ends the request for the leader's lock
+  /** @type {((value?: unknown) => void) | null} */ #releaseLock = null;
+  #leaderTimer = 0;
 
   constructor() {
     super();
-    window.addEventListener("pagehide", () => this.#leave());
-    document.addEventListener("freeze", () => this.#leave());
-    window.addEventListener("pageshow", (event) => event.persisted && this.#return());
-    document.addEventListener("resume", () => this.#return());
+    window.addEventListener("pagehide", () => this.#suspend());
+    document.addEventListener("freeze", () => this.#suspend());
+    window.addEventListener("pageshow", (event) => event.persisted && this.#resume());
+    document.addEventListener("resume", () => this.#resume());
     this.on(LEADER_CHECK, () => this.leads && this.post(LEADER_ALIVE));
-    this.on(LEADER_ALIVE, () => clearTimeout(this.#doubt));
-    this.on(LEADER_LEAVING, () => document.visibilityState === "visible" && this.#await());
+    this.on(LEADER_ALIVE, () => clearTimeout(this.#leaderTimer));
+    this.on(LEADER_LEAVING, () => document.visibilityState === "visible" && this.#awaitLeader());
   }
 
-  /** Begin; after everybody has subscribed. */
+  /** Join the other tabs. Every listener has to be registered before. */
   enter() {
-    const visit = new AbortController();
-    this.#visit = visit;
-    if (!this.#shared) return this.#lead();
+    const presence = new AbortController();
+    this.#presence = presence;
+    if (!this.#isShared) return this.#startLeading();
     try {
-      this.#channel = this.#open();
+      this.#channel = this.#openChannel();
     } catch {
-      return this.#beAlone();
+      return this.#leadAlone();
     }
-    this.#show(visit.signal);
-    this.#queue();
+    this.#showPresence(presence.signal);
+    this.#requestLock();
   }
 
-  #open() {
+  #openChannel() {
     const channel = new BroadcastChannel(NAME);
     channel.onmessage = ({ data: { kind, data } }) => this.trigger(kind, data);
     return channel;
@@ -75,107 +74,109 @@ export class Tabs extends Evented {
     this.#channel?.postMessage({ kind, data });
   }
 
-  /** Is the leader still there? The lock is free in the moment in which its holder dies, but a tab can live and be stuck. */
-  poke() {
-    this.#await();
+  /** Take over from a leader that hangs: the browser releases the lock of a closed tab, but not of one that hangs. */
+  checkLeader() {
+    this.#awaitLeader();
     this.post(LEADER_CHECK);
   }
 
-  /** The ids of the tabs that are here. */
+  /** The ids of the tabs that have entered and are not suspended. */
   async present() {
-    if (!this.#shared) return [this.id];
+    if (!this.#isShared) return [this.id];
     const { held = [] } = await navigator.locks.query();
     const names = held.map(({ name = "" }) => name);
     return names.filter((name) => name.startsWith(PRESENCE)).map(idOf);
   }
 
-  // For a word of the leader. The next in the queue may be the one that is stuck.
-  #await() {
-    clearTimeout(this.#doubt);
-    this.#doubt = setTimeout(() => this.#seize(), ANSWER_MS);
+  // Wait for LEADER_ALIVE. The tab that got the lock may be the one that hangs.
+  #awaitLeader() {
+    clearTimeout(this.#leaderTimer);
+    this.#leaderTimer = setTimeout(() => this.#stealLock(), LEADER_TIMEOUT_MS);
   }
 
   /** @param {AbortSignal} signal */
-  #show(signal) {
-    const stay = () => new Promise((resolve) => signal.addEventListener("abort", resolve));
-    navigator.locks.request(PRESENCE + this.id, { signal }, stay).catch(ignore);
+  #showPresence(signal) {
+    const untilAborted = () => new Promise((resolve) => signal.addEventListener("abort", resolve));
+    navigator.locks.request(PRESENCE + this.id, { signal }, untilAborted).catch(ignore);
   }
 
-  #queue(steal = false) {
-    const queued = new AbortController();
-    this.#queued = queued;
+  #requestLock(steal = false) {
+    const candidacy = new AbortController();
+    this.#candidacy = candidacy;
     navigator.locks
-      .request(NAME, steal ? { steal } : { signal: queued.signal }, () => this.#hold(queued))
-      .catch((error) => (error.name === "AbortError" ? this.#lost(queued) : this.#beAlone()));
+      .request(NAME, steal ? { steal } : { signal: candidacy.signal }, () => this.#hold(candidacy))
+      .catch((error) =>
+        error.name === "AbortError" ? this.#handleLockLost(candidacy) : this.#leadAlone(),
+      );
   }
 
-  // A browser that forbids storage forbids this, too.
-  #beAlone() {
-    this.#shared = false;
+  // A browser that forbids storage forbids locks, too.
+  #leadAlone() {
+    this.#isShared = false;
     this.#channel?.close();
     this.#channel = null;
-    this.#lead();
+    this.#startLeading();
   }
 
-  /** @param {AbortController} queued */
-  #hold(queued) {
-    if (queued.signal.aborted) return;
+  /** @param {AbortController} candidacy */
+  #hold(candidacy) {
+    if (candidacy.signal.aborted) return;
     return new Promise((resolve) => {
-      this.#release = resolve;
-      this.#lead();
+      this.#releaseLock = resolve;
+      this.#startLeading();
     });
   }
 
   /**
-   * Stolen by a tab that took us for dead. We are not: back into the queue.
-   * @param {AbortController} queued
+   * Another tab has stolen the lock, because this one did not answer in time. It becomes a candidate again.
+   * @param {AbortController} candidacy
    */
-  #lost(queued) {
-    if (queued.signal.aborted) return;
-    this.#yield();
-    this.#queue();
+  #handleLockLost(candidacy) {
+    if (candidacy.signal.aborted) return;
+    this.#stopLeading();
+    this.#requestLock();
   }
 
-  #seize() {
+  #stealLock() {
     if (!this.#channel || this.leads) return;
-    this.#queued?.abort();
-    this.#queue(true);
+    this.#candidacy?.abort();
+    this.#requestLock(true);
   }
 
-  #lead() {
+  #startLeading() {
     this.leads = true;
     this.post(LEADER_ALIVE);
     this.trigger(LEADERSHIP_GAINED);
   }
 
-  #yield() {
+  #stopLeading() {
     if (!this.leads) return;
     this.leads = false;
     this.trigger(LEADERSHIP_LOST);
   }
 
-  // What is frozen must hold nothing: neither the lock, nor a place in the queue for it.
-  #leave() {
-    if (this.#visit === null) return;
+  // A suspended tab must neither hold the lock nor wait for it: it could not lead.
+  #suspend() {
+    if (this.#presence === null) return;
     this.trigger(TAB_SUSPENDED);
     if (this.leads) this.#channel?.postMessage({ kind: LEADER_LEAVING });
-    clearTimeout(this.#doubt);
-    this.#yield();
-    this.#release?.();
-    this.#queued?.abort();
-    this.#visit.abort();
+    clearTimeout(this.#leaderTimer);
+    this.#stopLeading();
+    this.#releaseLock?.();
+    this.#candidacy?.abort();
+    this.#presence.abort();
     this.#channel?.close();
-    this.#visit = this.#channel = this.#release = this.#queued = null;
+    this.#presence = this.#channel = this.#releaseLock = this.#candidacy = null;
   }
 
-  #return() {
-    if (this.#visit !== null) return;
+  #resume() {
+    if (this.#presence !== null) return;
     this.enter();
     this.trigger(TAB_RESUMED);
   }
 }
 
-const PRESENCE = `${NAME}-tab-`;
+const PRESENCE = `${NAME}-tab-`; // a tab's own lock: this and the tab's id
 /** @param {string} name */
 const idOf = (name) => name.slice(PRESENCE.length);
 const ignore = () => {};
