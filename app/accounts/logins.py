@@ -28,7 +28,7 @@ from app.accounts.user import MAX_ADDRESS, MODERATING, User, user_at
 from app.database import Base, Instant, Reading, Trouble, one_line
 from app.errors import Forbidden, Missing, SignInFirst
 from app.live.gids import Gid
-from app.live.model import Live, LiveModel
+from app.live.model import Live, LiveModel, is_account
 from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import LoginEnded, Viewer
@@ -92,7 +92,7 @@ class Login(Live, Base):
 
 
 # A login is never sent. Its changes only wake the account's streams.
-LOGIN = LiveModel("login", Login, render=None, lives_on=lambda topic: topic.is_account)
+LOGIN = LiveModel("login", Login, render=None, lives_on=is_account)
 
 
 def render(login: Login, current_id: UUID | None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Instant, Reading
 from app.errors import Invalid, SignInFirst
-from app.live.model import Live, LiveModel, to_its_author
+from app.live.model import Live, LiveModel, is_account, to_its_author
 from app.live.viewers import Kind, Viewer
 from app.text.lookalikes import is_east_asian, joins_letters, mixes_scripts, skeleton, without_joiners
 
@@ -139,7 +139,7 @@ def render(user: User, kind: Kind = Kind.AUTHOR) -> dict[str, Any]:
     }
 
 
-USER = LiveModel("user", User, render, to_its_author, lives_on=lambda topic: topic.is_account)
+USER = LiveModel("user", User, render, to_its_author, lives_on=is_account)
 
 
 def is_letter(character: str) -> bool:

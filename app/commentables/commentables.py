@@ -19,7 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.database import Base, Reading
 from app.errors import Forbidden
 from app.live.cursors import write_cursor
-from app.live.model import Live, LiveModel
+from app.live.model import Live, LiveModel, is_about
 from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Kind, Viewer
@@ -71,7 +71,7 @@ def render(commentable: Commentable, kind: Kind = Kind.PUBLIC) -> dict[str, Any]
     }
 
 
-COMMENTABLE = LiveModel("commentable", Commentable, render, lives_on=lambda topic: topic.is_about)
+COMMENTABLE = LiveModel("commentable", Commentable, render, lives_on=is_about)
 
 
 def id_of(topic: Topic) -> UUID:

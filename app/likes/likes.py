@@ -28,7 +28,7 @@ from app.accounts.user import User
 from app.comments.comments import BATCH, Comment, find_for, topic_of
 from app.database import Base, Reading, log_error
 from app.errors import SignInFirst
-from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, to_its_author
+from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, is_account, to_its_author
 from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Kind, Viewer
@@ -66,7 +66,7 @@ def render(like: Like, kind: Kind = Kind.AUTHOR) -> dict[str, Any]:
     return {**like.tombstone(), "comment_id": like.comment_id}
 
 
-LIKE = LiveModel("like", Like, render, to_its_author, lives_on=lambda topic: topic.is_account)
+LIKE = LiveModel("like", Like, render, to_its_author, lives_on=is_account)
 
 
 def id_of(user_id: UUID, comment_id: UUID) -> UUID:

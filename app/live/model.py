@@ -25,7 +25,7 @@ from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
 from app.database import Instant, Reading
 from app.live.gids import BadGid, Gid, GidNotFound
-from app.live.topics import Topic
+from app.live.topics import QUEUE, Topic
 from app.live.viewers import Kind
 
 MAX_TOPIC_LENGTH = 251  # a type of 50, a slash, an id of 200 characters
@@ -94,6 +94,18 @@ def to_moderators(row: Any, kind: Kind) -> bool:
 
 def anywhere(topic: Topic) -> bool:
     return True
+
+
+def is_account(topic: Topic) -> bool:
+    return topic.is_account
+
+
+def is_about(topic: Topic) -> bool:
+    return topic.is_about
+
+
+def is_queue(topic: Topic) -> bool:
+    return topic == QUEUE
 
 
 @dataclass(frozen=True)

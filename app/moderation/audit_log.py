@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.accounts.user import MAX_USERNAME_LENGTH, User
 from app.database import Base, Instant
-from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, to_moderators
+from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, is_queue, to_moderators
 from app.live.topics import QUEUE, Topic
 from app.live.viewers import Kind
 from app.live.write.transaction import Write
@@ -71,7 +71,7 @@ def render(decision: Decision, kind: Kind = Kind.MODERATOR) -> dict[str, Any]:
     }
 
 
-DECISION = LiveModel("decision", Decision, render, to_moderators, lives_on=lambda topic: topic == QUEUE)
+DECISION = LiveModel("decision", Decision, render, to_moderators, lives_on=is_queue)
 
 
 def record(

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.accounts.user import MAX_USERNAME_LENGTH
 from app.database import Base, Instant, Reading
-from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, to_moderators
+from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, is_queue, to_moderators
 from app.live.topics import QUEUE, Topic
 from app.live.viewers import Kind
 from app.live.write.transaction import Write
@@ -59,7 +59,7 @@ def render(report: Report, kind: Kind = Kind.MODERATOR) -> dict[str, Any]:
     }
 
 
-REPORT = LiveModel("report", Report, render, to_moderators, lives_on=lambda topic: topic == QUEUE)
+REPORT = LiveModel("report", Report, render, to_moderators, lives_on=is_queue)
 
 
 def id_of(user_id: UUID, comment_id: UUID) -> UUID:

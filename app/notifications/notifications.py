@@ -25,7 +25,7 @@ from app.commentables import commentables
 from app.commentables.commentables import MAX_TITLE_LENGTH, MAX_URL
 from app.comments.mentions import MAX_MENTIONS
 from app.database import Base, Instant, Reading
-from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, to_its_author
+from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, is_account, to_its_author
 from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Kind, Viewer
@@ -90,7 +90,7 @@ def render(notification: Notification, kind: Kind = Kind.AUTHOR) -> dict[str, An
     }
 
 
-NOTIFICATION = LiveModel("notification", Notification, render, to_its_author, lives_on=lambda topic: topic.is_account)
+NOTIFICATION = LiveModel("notification", Notification, render, to_its_author, lives_on=is_account)
 
 # The people to notify of a comment, and the cause.
 Recipients = Mapping[UUID, About]
