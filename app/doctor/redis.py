@@ -12,8 +12,8 @@ from app.doctor.finding import Finding, masked, ok, warning, wrong
 from app.live.gids import Gid
 from app.live.hints import Hint
 from app.live.presence.messages import ProcessEndMessage
+from app.live.presence.sealing import Seals
 from app.live.pubsub import PubSub
-from app.live.seals import Seals
 from app.live.tasks import Tasks
 from app.live.topics import Topic
 from app.redis.client import whereabouts

@@ -6,9 +6,16 @@ import logging
 
 import pytest
 
-from app.live.presence.sealing import WARN_EVERY_SECONDS, SealedPresence
+from app.live.presence.sealing import (
+    MAX_AGE_SECONDS,
+    MAX_LENGTH,
+    MAX_SENDERS,
+    WARN_EVERY_SECONDS,
+    BadSeal,
+    SealedPresence,
+    Seals,
+)
 from app.live.presence.service import Presence
-from app.live.seals import MAX_AGE_SECONDS, MAX_LENGTH, MAX_SENDERS, BadSeal, Seals
 
 OLD, NEW, STRANGER = "the old key", "the new key", "a stranger's key"
 
