@@ -1,7 +1,8 @@
-"""`parley`, which is `python -m app`: what an operator does. docs/command.md shows every command. Only we know click.
+"""The command line for operators: `parley`, or `python -m app`. docs/command.md shows every command. Only this module
+imports click.
 
-What the operator can mend ends in one line on stderr and an exit code: 2 where the command line is wrong, 1 where
-something else is. A traceback is a mistake of ours.
+An error that the operator can fix ends in one line on stderr and an exit code: 2 if the command line is wrong, 1 for
+any other error. A traceback is a bug in Parley.
 """
 
 from __future__ import annotations
@@ -15,13 +16,11 @@ from typing import Any, TypeVar
 import click
 import uvicorn
 
-from app import __version__, logs
-from app import demo as demos
+from app import __version__, demo, logs
 from app.accounts import logins, roles
 from app.accounts.user import USER, Role, User, clean_email
 from app.commentables import commentables
 from app.database import Unmigrated, migrate, operator_message
-from app.demo import ADDRESSES, PASSWORD, seed
 from app.doctor import State, examine
 from app.errors import Refusal
 from app.live.gids import BadGid, Gid, GidNotFound
@@ -32,33 +31,34 @@ from app.mail.mail_queue import DeadLetter, dead_letters
 from app.models import LIVE_MODELS
 from app.settings import PACKAGE, Settings, override
 
-# It bounds connections that do not come through a proxy. It needs httptools. Windows lacks that, so uvicorn chooses.
+# Bounds connections that do not come through a proxy. It needs httptools, which Windows lacks; there uvicorn chooses.
 HTTP = "auto" if sys.platform == "win32" else "app.bounded_http:BoundedHttpProtocol"
-GRACE = 10  # seconds that open connections get at shutdown
+SHUTDOWN_TIMEOUT_SECONDS = 10  # for open connections
+MAX_LISTED_MAILS = 100
 COLOURS = {State.OK: "green", State.WARNING: "yellow", State.WRONG: "red"}
 
 R = TypeVar("R")
 
 
-class Mistake(click.ClickException):
-    """A word on the command line that names nothing: one line, where click would say the usage, too."""
+class BadArgument(click.ClickException):
+    """An argument that cannot be parsed. It prints one line; click's own error would print the usage, too."""
 
     exit_code = 2
 
 
 class Parsed(click.ParamType[R]):
-    """A word that `parse` takes, or refuses with a ValueError; `complaint` says so, of {value} and {error}."""
+    """An argument that `parse` converts. On a ValueError the message is `template`, with {value} and {error}."""
 
-    def __init__(self, name: str, parse: Callable[[str], R], complaint: str) -> None:
+    def __init__(self, name: str, parse: Callable[[str], R], template: str) -> None:
         self.name = name
         self._parse = parse
-        self._complaint = complaint
+        self._template = template
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> R:
         try:
             return self._parse(value)
         except ValueError as error:
-            raise Mistake(self._complaint.format(value=value, error=error)) from None
+            raise BadArgument(self._template.format(value=value, error=error)) from None
 
 
 ADDRESS = Parsed("address", clean_email, "{value}: {error}.")
@@ -70,9 +70,9 @@ TOPIC = Parsed("topic", Topic.canonical, "{value}: {error}.")
 @click.version_option(__version__, prog_name="Parley", message="%(prog)s %(version)s")
 @click.pass_context
 def parley(context: click.Context) -> None:
-    """A live comments service. Without a command it serves, as `parley serve` does.
+    """A live comments service. Without a command, it runs `parley serve`.
 
-    Settings come from the environment and from .env, see .env.example.
+    Settings come from the environment and from .env; .env.example lists them.
     """
     if context.invoked_subcommand is None:
         context.invoke(serve)
@@ -82,18 +82,19 @@ def main() -> None:
     parley(prog_name="parley")
 
 
-def _work(work: Callable[[Parley], Awaitable[R]]) -> R:
-    """Do this with a Parley that has no streams to feed; what it publishes is sent before it ends."""
+def _with_parley(work: Callable[[Parley], Awaitable[R]]) -> R:
+    """Run `work` with a Parley that serves no streams. Its hints are sent before this returns."""
 
     async def run(settings: Settings) -> R:
         async with Parley(settings, LIVE_MODELS, listening=False) as parley:
             await parley.database.require_current_schema()
             return await work(parley)
 
-    return _or_a_line(lambda: asyncio.run(run(Settings.load())))
+    return _with_one_line_errors(lambda: asyncio.run(run(Settings.load())))
 
 
-def _or_a_line(work: Callable[[], R]) -> R:
+def _with_one_line_errors(work: Callable[[], R]) -> R:
+    """Run `work`. Errors that the operator can fix become one line on stderr."""
     try:
         return work()
     except GidNotFound as error:
@@ -101,8 +102,8 @@ def _or_a_line(work: Callable[[], R]) -> R:
     except (Refusal, BadGid, Unmigrated) as error:
         raise click.ClickException(str(error)) from None
     except Exception as error:
-        if said := operator_message(error):
-            raise click.ClickException(f"The database: {said}") from None
+        if message := operator_message(error):
+            raise click.ClickException(f"The database: {message}") from None
         raise
 
 
@@ -115,19 +116,19 @@ def _or_a_line(work: Callable[[], R]) -> R:
 @click.option("--workers", type=click.IntRange(1, 64), default=1, help="Processes that share the port.")
 @click.option("--reload", is_flag=True, help="Restart when the code changes (development, one worker).")
 def serve(host: str | None = None, port: int | None = None, workers: int = 1, reload: bool = False) -> None:
-    """Migrate, seed the demo in development, serve."""
+    """Migrate, write the demo in development, and serve."""
     if reload and workers > 1:
         raise click.UsageError("--reload works with one worker only.")
     override(host=host, port=port)
     settings = Settings.load()
-    _or_a_line(lambda: migrate(settings.database_url))
-    if settings.environment == "development" and _work(seed):
-        _say_seeded()
+    _with_one_line_errors(lambda: migrate(settings.database_url))
+    if settings.environment == "development" and _with_parley(demo.seed):
+        _print_seeded()
     if settings.environment == "production":
-        _work(demos.refuse_accounts)  # here once, so that not every worker starts and refuses
+        _with_parley(demo.refuse_accounts)  # here, too, so that the workers do not start first
     click.echo(f"Parley on http://{settings.host}:{settings.port}{settings.root_path}")
     uvicorn.run(
-        "app.main:app", host=settings.host, port=settings.port, timeout_graceful_shutdown=GRACE,
+        "app.main:app", host=settings.host, port=settings.port, timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_SECONDS,
         workers=workers, reload=reload, reload_dirs=[str(PACKAGE)] if reload else None,
         forwarded_allow_ips=settings.forwarded_allow_ips, http=HTTP,
         log_config=logs.config(settings.log_format, settings.log_level),
@@ -137,7 +138,7 @@ def serve(host: str | None = None, port: int | None = None, workers: int = 1, re
 @parley.command("migrate")
 def migrate_command() -> None:
     """Update the database schema to this release."""
-    done = _or_a_line(lambda: migrate(Settings.load().database_url))
+    done = _with_one_line_errors(lambda: migrate(Settings.load().database_url))
     for step in done:
         click.echo(f"Done: {step}")
     if not done:
@@ -146,17 +147,17 @@ def migrate_command() -> None:
 
 @parley.command("seed")
 def seed_command() -> None:
-    """Write the demo into an empty database, for development."""
+    """Write the demo into an empty database. Only in development."""
     if Settings.load().environment != "development":
         raise click.ClickException("The demo is for development only: its password is public.")
-    if _work(seed):
-        _say_seeded()
+    if _with_parley(demo.seed):
+        _print_seeded()
     else:
         click.echo("Nothing to do: there are accounts already.")
 
 
-def _say_seeded() -> None:
-    click.echo(f"Seeded a demo. Sign in as {', '.join(ADDRESSES)}, with the password: {PASSWORD}")
+def _print_seeded() -> None:
+    click.echo(f"Seeded a demo. Sign in as {', '.join(demo.ADDRESSES)}, with the password: {demo.PASSWORD}")
 
 
 @parley.group("demo")
@@ -168,13 +169,13 @@ def demo_group() -> None:
 @click.option("--all", "changed_too", is_flag=True, help="Also demo accounts whose password was changed.")
 def remove_demo(changed_too: bool) -> None:
     """Delete the demo's accounts with their comments, and its titles. Do this before production starts."""
-    deleted, left = _work(lambda parley: demos.remove(parley, changed_too=changed_too))
+    deleted, left = _with_parley(lambda parley: demo.remove(parley, changed_too=changed_too))
     click.echo(f"Deleted: {', '.join(deleted)}." if deleted else "Nothing to do: no account has the demo's password.")
     if left:
         click.echo(f"Left, because the password was changed: {', '.join(left)}. --all deletes them, too.")
 
 
-# -- looking after it ---------------------------------------------------------------------------------------
+# -- operations ---------------------------------------------------------------------------------------------
 
 
 @parley.command()
@@ -182,15 +183,16 @@ def remove_demo(changed_too: bool) -> None:
 @click.pass_context
 def doctor(context: click.Context, url: str | None) -> None:
     """Check the installation and suggest fixes. Exits with 1 if something is wrong."""
-    logging.getLogger("app").addHandler(logging.NullHandler())  # what would be logged is told as a finding
-    context.exit(1 if State.WRONG in asyncio.run(_tell(url)) else 0)
+    logging.getLogger("app").addHandler(logging.NullHandler())  # findings show what would be logged
+    context.exit(1 if State.WRONG in asyncio.run(_print_findings(url)) else 0)
 
 
-async def _tell(url: str | None) -> set[State]:
+async def _print_findings(url: str | None) -> set[State]:
     states = set()
     async for finding in examine(url):
         states.add(finding.state)
-        click.echo(f"{click.style(f'{finding.state:8}', fg=COLOURS[finding.state])} {finding.about:14} {finding.said}")
+        state = click.style(f"{finding.state:8}", fg=COLOURS[finding.state])
+        click.echo(f"{state} {finding.subject:14} {finding.message}")
         if finding.advice:
             click.echo(f"{'':24}{finding.advice}")
     return states
@@ -198,90 +200,90 @@ async def _tell(url: str | None) -> set[State]:
 
 @parley.command()
 def epoch() -> None:
-    """Say that the database has another history now: once, after a backup was restored.
+    """Declare a new history of the database: once, after you have restored a backup.
 
-    Cursors of the old one are worthless from then on, and whoever comes with one is told to fetch anew. Without it, a
-    client could have read further than the backup goes, and would take what comes next for what it knows already.
+    Clients with an older cursor get a reset and load everything again. Without a new epoch, a client that has read
+    further than the backup goes would ignore new changes, because it already has changes with the same numbers.
     """
-    renewed = _work(lambda parley: parley.renew_epoch())
+    renewed = _with_parley(lambda parley: parley.renew_epoch())
     click.echo(f"The epoch is now {renewed}. Every client reloads its data.")
 
 
 @parley.command()
 @click.argument("gid", type=GID)
 def touch(gid: Gid) -> None:
-    """Tell everyone that an object was changed by other hands: gid://parley/Comment/<id>, say."""
-    _work(lambda parley: parley.touch(gid))
+    """Send an object again, after its row was changed from outside: gid://parley/Comment/<id>."""
+    _with_parley(lambda parley: parley.touch(gid))
     click.echo(f"{gid} was sent again to everyone who may see it.")
 
 
 @parley.command()
 @click.argument("topics", type=TOPIC, nargs=-1, metavar="[TOPIC]...")
 def recount(topics: tuple[Topic, ...]) -> None:
-    """Count the comments of these commentables anew (Article/1), or of all, and tell everyone what was wrong."""
-    wrong = _work(lambda parley: commentables.recount(parley, topics))
-    for place, was, now in wrong:
-        click.echo(f"{place}: corrected from {was} to {now}.")
-    if not wrong:
+    """Count the comments of these commentables again (Article/1), or of all. Clients get the corrected counts."""
+    corrected = _with_parley(lambda parley: commentables.recount(parley, topics))
+    for topic, was, now in corrected:
+        click.echo(f"{topic}: corrected from {was} to {now}.")
+    if not corrected:
         click.echo("Nothing to do: all counts are right.")
 
 
 @parley.group("mail")
 def mail_group() -> None:
-    """Mail that could not be sent."""
+    """E-mails that could not be sent."""
 
 
 @mail_group.command("failed")
 def failed_mail() -> None:
-    """List the newest mails that will not be sent, and why."""
+    """List the newest e-mails that will not be sent, and why."""
 
-    async def found(parley: Parley) -> list[DeadLetter]:
+    async def read(parley: Parley) -> list[DeadLetter]:
         async with parley.reading() as reading:
-            return await dead_letters(reading, 100)
+            return await dead_letters(reading, MAX_LISTED_MAILS)
 
-    for letter in _work(found):
-        click.echo(f"{letter.died_at:%Y-%m-%d %H:%M} {letter.kind:15} {ascii(letter.address)[1:-1]:32} {letter.reason}")
+    for mail in _with_parley(read):
+        click.echo(f"{mail.died_at:%Y-%m-%d %H:%M} {mail.kind:15} {ascii(mail.address)[1:-1]:32} {mail.reason}")
 
 
-# -- people -------------------------------------------------------------------------------------------------
+# -- accounts -----------------------------------------------------------------------------------------------
 
 
 @parley.group("user")
 def users() -> None:
-    """Accounts: who somebody is, and what they may do."""
+    """Accounts, their roles and their logins."""
 
 
 @users.command()
 @click.argument("address", type=ADDRESS)
 def show(address: str) -> None:
-    """What is known of the account with this address."""
-    for name, value in _work(lambda parley: _facts(parley, address)).items():
+    """Show the account with this address."""
+    for name, value in _with_parley(lambda parley: _describe_account(parley, address)).items():
         click.echo(f"{name:10} {value}")
 
 
-async def _facts(parley: Parley, address: str) -> dict[str, str]:
+async def _describe_account(parley: Parley, address: str) -> dict[str, str]:
     async with parley.reading() as reading:
         user = await roles.account_at(reading, address)
-        standing = await logins.logins_of(reading, Viewer(user.id, user.username))
+        open_logins = await logins.logins_of(reading, Viewer(user.id, user.username))
     return {
         "name": user.username,
         "address": f"{user.email} ({'confirmed' if user.confirmed_at else 'not confirmed'})",
         "role": f"{user.role}, blocked" if user.blocked_at else user.role,
         "since": f"{user.created_at:%Y-%m-%d}",
-        "logins": str(len(standing)),
+        "logins": str(len(open_logins)),
         "gid": str(USER.gid(user)),
     }
 
 
 @users.command("list")
-def list_moderating() -> None:
-    """Owners and moderators."""
+def list_moderators() -> None:
+    """List owners and moderators."""
 
-    async def found(parley: Parley) -> list[User]:
+    async def read(parley: Parley) -> list[User]:
         async with parley.reading() as reading:
             return await roles.list_moderators(reading)
 
-    for user in _work(found):
+    for user in _with_parley(read):
         click.echo(f"{user.role:10} {user.email:32} {user.username}")
 
 
@@ -290,8 +292,8 @@ def list_moderating() -> None:
 @click.argument("role", type=click.Choice([role.value for role in Role]))
 @click.option("--force", is_flag=True, help="Even if no owner is left.")
 def role(address: str, role: str, force: bool) -> None:
-    """Give an account a role. Make the first owner here; owners appoint others in the browser."""
-    user = _work(lambda parley: roles.assign_role(parley, address, Role(role), force=force))
+    """Set the role of an account. Make the first owner here; owners appoint others in the browser."""
+    user = _with_parley(lambda parley: roles.assign_role(parley, address, Role(role), force=force))
     click.echo(f"{user.username} is {'an' if role == Role.OWNER else 'a'} {role} now.")
 
 
@@ -305,5 +307,5 @@ def end_logins(address: str) -> None:
             user = await roles.account_at(reading, address)
         return user, await logins.end_everywhere(parley, user.id)
 
-    user, ended = _work(end)
+    user, ended = _with_parley(end)
     click.echo(f"{user.username} was signed out everywhere ({ended} {'sign-in' if ended == 1 else 'sign-ins'}).")

@@ -1,4 +1,5 @@
-"""What the operator decides. Read once, typed, frozen; a wrong value fails by the variable's name."""
+"""The settings of an operator, from the environment and .env. They are read once, typed and frozen. An error names the
+variable with the wrong value. docs/configuration.md explains every setting."""
 
 from __future__ import annotations
 
@@ -16,9 +17,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.redis import urls
 
-PACKAGE = Path(__file__).resolve().parent  # with its templates and static files
+PACKAGE = Path(__file__).resolve().parent
 
-# Where .env is, and var/ with what is kept: the checkout or, of what is installed, the directory that it is started in.
+# The directory of .env and var/: the checkout, or for an installed wheel the directory in which Parley is started.
 ROOT = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").exists() else Path.cwd()
 VAR = ROOT / "var"
 
@@ -28,13 +29,13 @@ MIGRATIONS = next(
 )
 
 DEVELOPMENT_KEY = "development only: anyone who reads this can sign cookies"
-SHORTEST_KEY = 32  # characters
+MIN_KEY_LENGTH = 32  # characters
 
 # The defaults in docker-compose.yml, for development.
 COMPOSE_PASSWORD = "parley"
 COMPOSE_MAIL_CATCHER = ("mail", 1025)
 
-# What our paths begin with. `test_root_paths_are_none_of_our_own` holds it against the routes.
+# The first segments of Parley's own paths. `test_root_paths_are_none_of_our_own` compares them with the routes.
 OWN_PATHS = frozenset(
     {"account", "api", "confirm", "dev", "docs", "embed", "embed.js", "healthz", "inbox", "metrics",
      "moderation", "openapi.json", "readyz", "reset", "static", "streams", "unlock", "worker.js"}
@@ -51,26 +52,26 @@ _DRIVERS = {
     "sqlite+aiosqlite": "sqlite+aiosqlite",
 }
 
-# Types of topics that are the service's own; `app.live.topics` says for what.
-OUR_TYPES = frozenset({"Commentable", "Moderation", "User"})
+# Types of topics that Parley itself uses (`app.live.topics`).
+RESERVED_TYPES = frozenset({"Commentable", "Moderation", "User"})
 
 
-def _served_at(known: dict[str, Any]) -> str:
-    return f"http://{known.get('host')}:{known.get('port')}{known.get('root_path')}"
+def _local_url(values: dict[str, Any]) -> str:
+    return f"http://{values.get('host')}:{values.get('port')}{values.get('root_path')}"
 
 
-def names_in_the_env_file() -> set[str]:
-    """Whatever is set in .env, ours or not."""
+def names_in_env_file() -> set[str]:
+    """All names in .env, settings of Parley or not."""
     return {name.upper() for name in dotenv_values(ROOT / ".env")}
 
 
 def override(**values: object) -> None:
-    """What a command line says wins over the environment, in this process and in those that it starts."""
+    """Set environment variables from command-line options, for this process and those that it starts."""
     os.environ.update({name.upper(): str(value) for name, value in values.items() if value is not None})
 
 
 class ConfigurationError(SystemExit):
-    """The environment does not make a service. Ends the process with one line a wrong variable."""
+    """Settings are missing or wrong. It ends the process, with one line for each wrong variable."""
 
 
 class Settings(BaseSettings):
@@ -84,14 +85,14 @@ class Settings(BaseSettings):
     commentable_types: Annotated[frozenset[str], NoDecode] = frozenset({"Article", "Page"})
     sweep_seconds: Annotated[float, Field(gt=0, le=300)] = 5
     heartbeat_seconds: Annotated[float, Field(gt=0, le=300)] = 15
-    undo_seconds: Annotated[float, Field(ge=0, le=60)] = 10  # in which who deletes a comment can have it back
+    undo_seconds: Annotated[float, Field(ge=0, le=60)] = 10  # during which a person can undo the deletion of a comment
     ring_frames: Annotated[int, Field(ge=1)] = 256
     ring_bytes: Annotated[int, Field(ge=1)] = 262_144
     presence: bool = True
     metrics: bool = True
-    metrics_token: Annotated[str, Field(min_length=16, max_length=200)] | None = None  # what Prometheus shows
+    metrics_token: Annotated[str, Field(min_length=16, max_length=200)] | None = None  # Prometheus sends it
     log_format: Literal["text", "json"] = Field(
-        default_factory=lambda known: "json" if known.get("environment") == "production" else "text"
+        default_factory=lambda values: "json" if values.get("environment") == "production" else "text"
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     rate_limits: bool = True
@@ -101,48 +102,48 @@ class Settings(BaseSettings):
     max_topics: Annotated[int, Field(ge=1)] = 200_000  # of all streams of one process, counted per stream
     max_topics_per_login: Annotated[int, Field(ge=1)] = 10_000
     max_topics_per_address: Annotated[int, Field(ge=1)] = 30_000
-    require_confirmation: bool = Field(default_factory=lambda known: known.get("environment") == "production")
-    smtp_url: str | None = None  # none: mail is kept for /dev/mail in development, and not sent elsewhere
+    require_confirmation: bool = Field(default_factory=lambda values: values.get("environment") == "production")
+    smtp_url: str | None = None  # None: development shows e-mails at /dev/mail, and production sends none
     mail_from: str = "Parley <parley@localhost>"
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
-    forwarded_allow_ips: str = "127.0.0.1"  # for `parley serve`; uvicorn by itself reads it from the environment
-    # Where on its host Parley is, like "/talk": what every path begins with that a browser sees. "" at the root.
+    forwarded_allow_ips: str = "127.0.0.1"  # for `parley serve`; uvicorn itself reads it from the environment
+    # The prefix of every path that a browser sees, like "/talk". "" if Parley is at the root of its host.
     root_path: str = ""
-    # Where links in mail lead. Never taken from a request: whoever sends one could put his own host there.
-    public_url: str = Field(default_factory=_served_at)
-    # Host names that are answered besides PUBLIC_URL's; "*" is any name.
+    # The base of links in e-mails. It is never taken from a request, because a client can send any Host header.
+    public_url: str = Field(default_factory=_local_url)
+    # Host names that Parley accepts besides that of PUBLIC_URL; "*" is any name.
     allowed_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
-    # Pages there may have threads in iframes, and their scripts call the API as whoever is signed in.
+    # Pages of these origins may show threads in iframes, and their scripts may call the API as the signed-in user.
     allowed_origins: Annotated[frozenset[str], NoDecode] = frozenset()
 
     @classmethod
     def load(cls) -> Self:
-        """The settings of this process; raises ConfigurationError naming each wrong variable."""
+        """The settings of this process. Raises ConfigurationError, which names each wrong variable."""
         try:
             return cls()
         except ValidationError as error:
-            raise ConfigurationError("\n".join(_complaints(error))) from None
+            raise ConfigurationError("\n".join(_error_lines(error))) from None
 
     @property
-    def sends_from_nowhere(self) -> bool:
-        """Whether `MAIL_FROM` is at this machine or has no domain. Other servers refuse mail from there."""
+    def has_local_sender(self) -> bool:
+        """Whether `MAIL_FROM` is at this machine or has no domain. Other servers refuse mail from such addresses."""
         domain = (_address_in(self.mail_from) or "").rpartition("@")[2].lower().rstrip(".")
         return "." not in domain or domain.startswith("[") or domain.endswith((".localhost", ".localdomain"))
 
     @property
     def secret_keys(self) -> list[str]:
-        """The key that signs, and after it those that signed before and still verify."""
+        """The keys: the first signs, and all verify."""
         return [key.strip() for key in self.secret_key.split(",")]
 
     @property
     def trusts_every_proxy(self) -> bool:
-        """Whether every client that connects is taken for a proxy of ours."""
+        """Whether Parley trusts the forwarded headers of every client that connects."""
         return self.forwarded_allow_ips.strip() == "*"
 
     @field_validator("database_url")
     @classmethod
-    def _with_async_driver(cls, url: str) -> str:
+    def _set_async_driver(cls, url: str) -> str:
         scheme, separator, rest = url.partition("://")
         if not separator or scheme not in _DRIVERS:
             raise ValueError("give a sqlite:// or a postgresql:// URL")
@@ -150,7 +151,7 @@ class Settings(BaseSettings):
 
     @field_validator("redis_url")
     @classmethod
-    def _a_redis(cls, url: str) -> str:
+    def _check_redis_url(cls, url: str) -> str:
         urls.parse(url)
         return url
 
@@ -159,19 +160,21 @@ class Settings(BaseSettings):
     def _split_types(cls, value: Any) -> Any:
         names = frozenset(value.replace(",", " ").split()) if isinstance(value, str) else value
         for name in names:
-            # A type is a word in topics and paths, short enough for `Commentable/<type>/<id>`.
-            if not re.fullmatch(r"[A-Z][A-Za-z0-9]{0,37}", name) or name in OUR_TYPES:
-                ours = " or ".join(sorted(OUR_TYPES))
-                raise ValueError(f"{name!r} is no type: one capitalised word of at most 38 letters, and not {ours}")
+            # A type is part of topics and paths. It is short enough for `Commentable/<type>/<id>`.
+            if not re.fullmatch(r"[A-Z][A-Za-z0-9]{0,37}", name) or name in RESERVED_TYPES:
+                reserved = " or ".join(sorted(RESERVED_TYPES))
+                raise ValueError(
+                    f"{name!r} is not a type: give one capitalised word of at most 38 letters, and not {reserved}"
+                )
         return names
 
     @field_validator("smtp_url")
     @classmethod
-    def _a_mail_server(cls, url: str | None) -> str | None:
+    def _check_smtp_url(cls, url: str | None) -> str | None:
         try:
             parts = urlsplit(url or "smtp://localhost")
             valid = parts.scheme in ("smtp", "smtps") and parts.hostname and parts.port != 0
-        except ValueError:  # a port of letters
+        except ValueError:  # the port is not a number
             valid = False
         if not valid:
             raise ValueError("give smtp://user:password@host:587, or smtps:// for TLS from the first byte")
@@ -179,20 +182,20 @@ class Settings(BaseSettings):
 
     @field_validator("mail_from")
     @classmethod
-    def _a_sender(cls, sender: str) -> str:
+    def _check_mail_from(cls, sender: str) -> str:
         if not sender.isprintable() or _address_in(sender) is None:
             raise ValueError("give an address, like Parley <parley@example.com>")
         return sender
 
     @field_validator("root_path")
     @classmethod
-    def _a_prefix(cls, path: str) -> str:
+    def _check_root_path(cls, path: str) -> str:
         path = path.rstrip("/")
-        # In small letters, so that it is no commentable's; and none of our own, for proxies that take it off may not.
+        # Small letters, because types have a capital. Not an own path, because some proxies remove the prefix.
         if path and not re.fullmatch(r"(/[a-z0-9][a-z0-9._~-]*)+", path):
             raise ValueError("give a path in small letters, like /talk")
         if path.split("/", 2)[1:2] and path.split("/", 2)[1] in OWN_PATHS:
-            raise ValueError(f"{path!r} begins as one of Parley's own paths does; give another, like /talk")
+            raise ValueError(f"{path!r} begins like one of Parley's own paths; give another one, like /talk")
         return path
 
     @field_validator("allowed_origins", mode="before")
@@ -200,10 +203,10 @@ class Settings(BaseSettings):
     def _split_origins(cls, value: Any) -> Any:
         origins = frozenset(value.replace(",", " ").split()) if isinstance(value, str) else value
         for origin in origins:
-            # As browsers send it, letter by letter: no path, no wildcard, no default port.
+            # Exactly as browsers send it: no path, no wildcard, no default port.
             if not ORIGIN.fullmatch(origin) or origin.endswith(DEFAULT_PORTS[origin.partition(":")[0]]):
                 raise ValueError(
-                    f"{origin!r} is no origin: give https://www.example.com, and a port only if it is another"
+                    f"{origin!r} is not an origin: give https://www.example.com, with a port if it is not the default"
                 )
         return origins
 
@@ -213,27 +216,27 @@ class Settings(BaseSettings):
         names = frozenset(value.lower().replace(",", " ").split()) if isinstance(value, str) else value
         for name in names:
             if name != "*" and not HOST_NAME.fullmatch(name):
-                raise ValueError(f"{name!r} is no host name: give talk.example.com, without a port, or *")
+                raise ValueError(f"{name!r} is not a host name: give talk.example.com, without a port, or *")
         return names
 
     @field_validator("public_url")
     @classmethod
-    def _a_base(cls, url: str) -> str:
+    def _check_public_url(cls, url: str) -> str:
         if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", url):
             raise ValueError("give the address that people have in their browsers, like https://talk.example.com")
         return url.rstrip("/")
 
     @model_validator(mode="after")
-    def _own_key_in_production(self) -> Self:
+    def _require_key_in_production(self) -> Self:
         if self.environment == "production" and any(
-            key == DEVELOPMENT_KEY or len(key) < SHORTEST_KEY for key in self.secret_keys
+            key == DEVELOPMENT_KEY or len(key) < MIN_KEY_LENGTH for key in self.secret_keys
         ):
-            raise ValueError(f"SECRET_KEY: required outside development, each at least {SHORTEST_KEY} characters")
+            raise ValueError(f"SECRET_KEY: required outside development, each at least {MIN_KEY_LENGTH} characters")
         return self
 
     @model_validator(mode="after")
-    def _no_defaults_of_compose_in_production(self) -> Self:
-        """docker-compose.yml has defaults for development: a password that everybody knows, and a mail catcher."""
+    def _refuse_compose_defaults_in_production(self) -> Self:
+        """docker-compose.yml has defaults for development: a published password, and a mail catcher."""
         if self.environment == "production":
             database = urlsplit(self.database_url)
             if (database.hostname, database.password) == ("postgres", COMPOSE_PASSWORD):
@@ -244,13 +247,13 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _mail_in_production(self) -> Self:
+    def _require_mail_in_production(self) -> Self:
         if self.environment == "production":
             if self.require_confirmation and not self.smtp_url:
                 raise ValueError("SMTP_URL: required outside development, unless REQUIRE_CONFIRMATION=off")
             if self.smtp_url and "public_url" not in self.model_fields_set:
                 raise ValueError("PUBLIC_URL: required with SMTP_URL outside development; links in mail lead there")
-            if self.smtp_url and self.sends_from_nowhere:
+            if self.smtp_url and self.has_local_sender:
                 raise ValueError(
                     f"MAIL_FROM: {self.mail_from} is an address on this machine, which other mail servers refuse;"
                     " give one of your own domain, like Parley <parley@example.com>"
@@ -259,7 +262,7 @@ class Settings(BaseSettings):
 
 
 def _address_in(sender: str) -> str | None:
-    """The address in a `From`, if the functions that send mail agree on it; else None."""
+    """The address in a `From` header. None if the functions that send mail would read different addresses."""
     message = EmailMessage()
     try:
         message["From"] = sender
@@ -270,12 +273,12 @@ def _address_in(sender: str) -> str | None:
     return address.addr_spec if agreed and not message["From"].defects else None
 
 
-def _complaints(error: ValidationError) -> list[str]:
+def _error_lines(error: ValidationError) -> list[str]:
     lines = []
-    for complaint in error.errors():
-        if complaint["type"] == "default_factory_not_called":
-            continue  # what it would be made from is complained of, too
-        name = "_".join(str(part) for part in complaint["loc"]).upper()
-        message = complaint["msg"].removeprefix("Value error, ")
+    for each in error.errors():
+        if each["type"] == "default_factory_not_called":
+            continue  # the setting that its default depends on has an error of its own
+        name = "_".join(str(part) for part in each["loc"]).upper()
+        message = each["msg"].removeprefix("Value error, ")
         lines.append(f"{name}: {message}" if name else message)
     return lines

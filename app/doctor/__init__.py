@@ -1,4 +1,4 @@
-"""The doctor: looks at what Parley stands on, as Parley itself would use it, and says what is wrong and what to do."""
+"""The doctor (`parley doctor`): checks the dependencies of an installation, and suggests a fix for each problem."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ __all__ = ["Finding", "State", "examine"]
 
 
 async def examine(url: str | None = None) -> AsyncIterator[Finding]:
-    """Everything, one after the other, as it is found. `url` is where people come in, instead of PUBLIC_URL."""
+    """Run all checks and yield each finding at once. `url`: the address to check, instead of PUBLIC_URL."""
     for finding in machine.versions():
         yield finding
     settings, findings = configuration.load()
     for finding in findings:
         yield finding
     if settings is None:
-        return  # with these nothing can be looked at
-    for part in (database.examine, redis.examine, mail.examine):
-        async for finding in part(settings):
+        return  # the other checks need settings
+    for check in (database.examine, redis.examine, mail.examine):
+        async for finding in check(settings):
             yield finding
     for finding in machine.examine(settings):
         yield finding

@@ -1,4 +1,4 @@
-"""Configuration: whether the settings make a service, and one that others may be let into."""
+"""Checks the settings: each is valid, and an instance that others can reach is secure."""
 
 from __future__ import annotations
 
@@ -7,46 +7,50 @@ from difflib import get_close_matches
 from urllib.parse import urlsplit
 
 from app.doctor.finding import Finding, ok, warning, wrong
-from app.settings import DEVELOPMENT_KEY, ROOT, ConfigurationError, Settings, names_in_the_env_file
+from app.settings import DEVELOPMENT_KEY, ROOT, ConfigurationError, Settings, names_in_env_file
 
-ABOUT = "configuration"
-LOCAL = ("127.0.0.1", "::1", "localhost")
-FEWEST_CHARACTERS = 12  # different ones, in a key that nobody guesses
+SUBJECT = "configuration"
+LOCAL_HOSTS = ("127.0.0.1", "::1", "localhost")
+MIN_DISTINCT_CHARACTERS = 12  # of a secret key
 MAKE_A_KEY = "python -c 'import secrets; print(secrets.token_urlsafe(48))' makes one."
 
 
 def load() -> tuple[Settings | None, list[Finding]]:
-    """The settings, None where there are none, and what is to be said of them."""
+    """(the settings, or None if they are invalid; the findings)."""
     try:
         settings = Settings.load()
     except ConfigurationError as error:
-        where = f"Set it in the environment or in {ROOT / '.env'}; .env.example has every setting."
-        return None, [wrong(ABOUT, line, where) for line in str(error).splitlines()]
-    return settings, [*_examine(settings), *misspelt(names_in_the_env_file())]
+        advice = f"Set it in the environment or in {ROOT / '.env'}; .env.example has every setting."
+        return None, [wrong(SUBJECT, line, advice) for line in str(error).splitlines()]
+    return settings, [*_examine(settings), *misspelt(names_in_env_file())]
 
 
 def _examine(settings: Settings) -> Iterator[Finding]:
-    yield ok(ABOUT, f"{settings.environment}, from the environment and {ROOT / '.env'}")
+    yield ok(SUBJECT, f"{settings.environment}, from the environment and {ROOT / '.env'}")
     host = urlsplit(settings.public_url).hostname
-    if settings.environment == "development" and host not in LOCAL:
+    if settings.environment == "development" and host not in LOCAL_HOSTS:
         yield wrong(
-            ABOUT, f"development mode at a public address ({host}): anybody can read all emails at /dev/mail.",
+            SUBJECT, f"development mode at a public address ({host}): anybody can read all emails at /dev/mail.",
             "ENVIRONMENT=production",
         )  # fmt: skip
-    yield _key(settings, host in LOCAL)
+    yield _key(settings, host in LOCAL_HOSTS)
     if settings.trusts_every_proxy:
         yield warning(
-            ABOUT, "FORWARDED_ALLOW_IPS=* lets anybody choose the address they appear to come from.",
+            SUBJECT, "FORWARDED_ALLOW_IPS=* lets anybody choose the address they appear to come from.",
             "Name the proxy's addresses or networks; * is for a unix socket that only the proxy can open.",
         )  # fmt: skip
 
 
-def _key(settings: Settings, local: bool) -> Finding:
+def _key(settings: Settings, is_local: bool) -> Finding:
     keys = settings.secret_keys
     if DEVELOPMENT_KEY in keys:
-        said = "the development key, which everybody knows"
-        return ok("secret key", said) if local else wrong("secret key", f"{said}.", f"Set SECRET_KEY. {MAKE_A_KEY}")
-    if any(len(set(key)) < FEWEST_CHARACTERS for key in keys):
+        message = "the development key, which everybody knows"
+        return (
+            ok("secret key", message)
+            if is_local
+            else wrong("secret key", f"{message}.", f"Set SECRET_KEY. {MAKE_A_KEY}")
+        )
+    if any(len(set(key)) < MIN_DISTINCT_CHARACTERS for key in keys):
         return warning("secret key", "a repeated pattern is easy to guess.", f"Change it. {MAKE_A_KEY}")
     return ok("secret key", f"set, {len(keys[0])} characters; {len(keys)} in use")
 
@@ -55,4 +59,4 @@ def misspelt(names: set[str]) -> Iterator[Finding]:
     known = {name.upper() for name in Settings.model_fields}
     for name in sorted(names - known):
         if meant := get_close_matches(name, known, 1, 0.85):
-            yield warning(ABOUT, f"{name} in .env is not a setting.", f"Did you mean {meant[0]}?")
+            yield warning(SUBJECT, f"{name} in .env is not a setting.", f"Did you mean {meant[0]}?")

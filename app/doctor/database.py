@@ -14,13 +14,25 @@ from app.doctor.finding import Finding, masked, ok, warning, wrong
 from app.mail import mail_queue
 from app.settings import Settings
 
-ABOUT = "database"
+SUBJECT = "database"
 TIMEOUT_SECONDS = 10
 SPARE_CONNECTIONS = 10  # for migrations, backups, and an operator with psql
 MOUNTS = Path("/proc/self/mounts")
 
 # File systems on which SQLite's locks and shared memory do not work, or not between machines.
-NETWORKS = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "gluster", "lustre", "fuse.sshfs", "fuse.gluster", "fuse.ceph")
+NETWORK_FILE_SYSTEMS = (
+    "nfs",
+    "cifs",
+    "smb",
+    "9p",
+    "afs",
+    "ceph",
+    "gluster",
+    "lustre",
+    "fuse.sshfs",
+    "fuse.gluster",
+    "fuse.ceph",
+)
 MAX_CLOCK_SKEW_SECONDS = 5  # beyond it, logins and links expire noticeably too early or too late
 
 
@@ -28,27 +40,27 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     where = masked(settings.database_url)
     file = file_of(settings.database_url)
     if file and not file.exists():
-        yield wrong(ABOUT, f"{file} doesn't exist.", "Check DATABASE_URL, or run parley migrate to create it.")
+        yield wrong(SUBJECT, f"{file} doesn't exist.", "Check DATABASE_URL, or run parley migrate to create it.")
         return
     database = Database(settings.database_url)
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            found = [finding async for finding in _look(database, file, where)]
+            found = [finding async for finding in _examine(database, file, where)]
             if await database.schema() is not Schema.BEHIND:
                 found += await _rows(database, settings)
     except Trouble as error:
-        said = operator_message(error) or one_line(error)
+        message = operator_message(error) or one_line(error)
         advice = "Is it running? Check host, user and password in DATABASE_URL."
-        found = [wrong(ABOUT, f"{where}: {said}", advice)]
+        found = [wrong(SUBJECT, f"{where}: {message}", advice)]
     finally:
         await database.close()
     for finding in found:
         yield finding
 
 
-async def _look(database: Database, file: Path | None, where: str) -> AsyncIterator[Finding]:
+async def _examine(database: Database, file: Path | None, where: str) -> AsyncIterator[Finding]:
     version = await database.ask("SELECT sqlite_version()" if file else "SHOW server_version")
-    yield ok(ABOUT, f"{'SQLite' if file else 'PostgreSQL'} {version} at {where}")
+    yield ok(SUBJECT, f"{'SQLite' if file else 'PostgreSQL'} {version} at {where}")
     yield schema(await database.migration(), known_migrations())
     if file:
         yield _writable(file)
@@ -56,7 +68,7 @@ async def _look(database: Database, file: Path | None, where: str) -> AsyncItera
         yield place(file, _mounts())
     else:
         if await database.ask("SHOW transaction_read_only") == "on":
-            yield wrong(ABOUT, "it is read-only, perhaps a replica.", "Set DATABASE_URL to the primary.")
+            yield wrong(SUBJECT, "it is read-only, perhaps a replica.", "Set DATABASE_URL to the primary.")
         yield connections(int(await database.ask("SHOW max_connections")))
         yield clock(await database.ask("SELECT clock_timestamp()"), datetime.now(UTC))
 
@@ -66,8 +78,8 @@ async def _rows(database: Database, settings: Settings) -> list[Finding]:
     async with database.reading() as reading:
         dead = await mail_queue.count_dead_letters(reading)
     if dead:
-        said = f"{dead} of the last 30 days could never be sent."
-        found.append(warning("mail", said, "parley mail failed lists them, with the reason for each."))
+        message = f"{dead} of the last 30 days could never be sent."
+        found.append(warning("mail", message, "parley mail failed lists them, with the reason for each."))
     return found
 
 
@@ -79,8 +91,8 @@ async def _demo(database: Database) -> list[Finding]:
         found.append(wrong("demo", f"{demo.describe(published)} Parley does not start.", "parley demo remove"))
     if changed:
         named = ", ".join(user.email for user in changed)
-        said = f"demo accounts with a password of their own: {named}. Nobody gets mail at these addresses."
-        found.append(warning("demo", said, "Change their addresses, or: parley demo remove --all"))
+        message = f"demo accounts with a password of their own: {named}. Nobody gets mail at these addresses."
+        found.append(warning("demo", message, "Change their addresses, or: parley demo remove --all"))
     return found or [ok("demo", "no demo account can sign in")]
 
 
@@ -100,15 +112,15 @@ def _writable(file: Path) -> Finding:
     # SQLite creates its write-ahead log and its shared memory next to the file.
     for path in (file, file.parent):
         if not os.access(path, os.W_OK):
-            return wrong(ABOUT, f"{path} is not writable.", "Make it writable for the user that Parley runs as.")
-    return ok(ABOUT, f"{file} and its directory are writable")
+            return wrong(SUBJECT, f"{path} is not writable.", "Make it writable for the user that Parley runs as.")
+    return ok(SUBJECT, f"{file} and its directory are writable")
 
 
 def journal(mode: str) -> Finding:
     if mode == "wal":
-        return ok(ABOUT, "write-ahead log: readers and writers do not wait for each other")
+        return ok(SUBJECT, "write-ahead log: readers and writers do not wait for each other")
     advice = "Use a local, writable directory, or PostgreSQL."
-    return wrong(ABOUT, f"the write-ahead log is off (journal_mode={mode}).", advice)
+    return wrong(SUBJECT, f"the write-ahead log is off (journal_mode={mode}).", advice)
 
 
 def _mounts() -> str:
@@ -120,23 +132,23 @@ def place(file: Path, mounts: str) -> Finding:
     rows = [line.split() for line in mounts.splitlines()]
     kinds = {Path(row[1].replace("\\040", " ")): row[2] for row in rows if len(row) > 2}
     lies_on = next((kinds[path] for path in (file.resolve(), *file.resolve().parents) if path in kinds), "unknown")
-    if lies_on.startswith(NETWORKS):
+    if lies_on.startswith(NETWORK_FILE_SYSTEMS):
         advice = "SQLite's locks don't work there and data can be lost: use a local disk, or PostgreSQL."
-        return wrong(ABOUT, f"{file} is on a network file system ({lies_on}).", advice)
-    return ok(ABOUT, f"{file} is on a {lies_on} file system")
+        return wrong(SUBJECT, f"{file} is on a network file system ({lies_on}).", advice)
+    return ok(SUBJECT, f"{file} is on a {lies_on} file system")
 
 
 def connections(most: int) -> Finding:
     ours = 2 * POOL_SIZE
     if most < ours + SPARE_CONNECTIONS:
-        said = f"{most} connections; each process may use {ours}."
-        return warning(ABOUT, said, "Raise max_connections, or use a pooler in session mode.")
-    return ok(ABOUT, f"{most} connections, enough for {(most - SPARE_CONNECTIONS) // ours} processes")
+        message = f"{most} connections; each process may use {ours}."
+        return warning(SUBJECT, message, "Raise max_connections, or use a pooler in session mode.")
+    return ok(SUBJECT, f"{most} connections, enough for {(most - SPARE_CONNECTIONS) // ours} processes")
 
 
 def clock(theirs: datetime, ours: datetime) -> Finding:
     apart = abs((theirs - ours).total_seconds())
     if apart > MAX_CLOCK_SKEW_SECONDS:
-        said = f"the clocks of this machine and the database differ by {apart:.0f} s."
-        return warning("clock", said, "Synchronise both by NTP: sign-ins and emailed links expire by the clock.")
+        message = f"the clocks of this machine and the database differ by {apart:.0f} s."
+        return warning("clock", message, "Synchronise both by NTP: sign-ins and emailed links expire by the clock.")
     return ok("clock", f"{apart:.1f} s from the database's")

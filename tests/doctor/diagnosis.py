@@ -16,7 +16,7 @@ class Diagnosis:
         object.__setattr__(self, "findings", tuple(findings))
 
     def all_of(self, state: State) -> list[str]:
-        return [finding.said for finding in self.findings if finding.state == state]
+        return [finding.message for finding in self.findings if finding.state == state]
 
     @property
     def wrong(self) -> list[str]:

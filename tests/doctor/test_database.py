@@ -107,7 +107,7 @@ def test_what_cannot_have_a_log_says_so() -> None:
 
 def test_few_connections_and_clocks_that_differ() -> None:
     assert database.connections(25).state == State.WARNING
-    assert database.connections(100).said == "100 connections, enough for 4 processes"
+    assert database.connections(100).message == "100 connections, enough for 4 processes"
     now = datetime.now(UTC)
     assert database.clock(now - timedelta(minutes=1), now).state == State.WARNING
     assert database.clock(now - timedelta(seconds=1), now).state == State.OK

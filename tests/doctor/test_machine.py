@@ -44,5 +44,5 @@ def test_a_full_disk() -> None:
 
 def test_this_machine(sqlite_url: str, settings: Settings) -> None:
     here = settings.model_copy(update={"database_url": sqlite_url, "max_streams": 1})
-    about = {finding.about for finding in machine.examine(here)}
-    assert {"files", "disk"} <= about
+    subjects = {finding.subject for finding in machine.examine(here)}
+    assert {"files", "disk"} <= subjects
