@@ -239,7 +239,7 @@ async def test_without_a_server_it_says_so_once(
         assert await redis.ensure() is None
         assert await redis.ensure() is None
     assert len(caplog.records) == 1
-    assert "sweeps alone" in caplog.text
+    assert "up to SWEEP_SECONDS late" in caplog.text
     await redis.stop()
 
 
@@ -257,8 +257,8 @@ async def test_a_server_that_does_not_start_is_an_error_with_its_last_words(
 async def test_a_server_that_does_not_answer_is_an_error(
     var: Path, redis: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded, "STARTING", 0.3)
-    monkeypatch.setattr(embedded, "ANSWERING", 0.05)
+    monkeypatch.setattr(embedded, "START_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(embedded, "PING_TIMEOUT_SECONDS", 0.05)
     async with owner_process(var):
         await redis.ensure()
         server = await server_of(redis)
@@ -271,7 +271,7 @@ async def test_a_server_that_does_not_answer_is_an_error(
 
 async def test_someone_elses_directory_under_our_name_is_refused(redis: EmbeddedRedis) -> None:
     redis.home.mkdir(mode=0o755)
-    with pytest.raises(PermissionError, match="not a directory of ours alone"):
+    with pytest.raises(PermissionError, match="not a private directory"):
         await redis.ensure()
 
 
@@ -280,7 +280,7 @@ async def test_a_long_temporary_directory_is_passed_by(tmp_path: Path, monkeypat
     redis = EmbeddedRedis(tmp_path / ("a long name " * 15) / "var")
     try:
         assert await redis.ensure()
-        assert len(os.fsencode(redis.home / "redis.sock")) <= embedded.LONGEST_SOCKET
+        assert len(os.fsencode(redis.home / "redis.sock")) <= embedded.MAX_SOCKET_PATH_BYTES
     finally:
         await redis.stop()
         shutil.rmtree(redis.home)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from app.redis.client import whereabouts
+from app.redis.client import locator
 from app.redis.urls import parse
 
 TWO = "one.example.com,two.example.com:7001"
@@ -15,18 +15,18 @@ def test_each_kind_is_taken_apart() -> None:
     sentinel = parse(f"redis+sentinel://parley:a%40b%2Fc@{TWO}/front/2?sentinel_password=guard")
     assert (sentinel.kind, sentinel.service, sentinel.db) == ("sentinel", "front", 2)
     assert sentinel.hosts == (("one.example.com", 26379), ("two.example.com", 7001))
-    assert sentinel.of("10.0.0.1", 6380) == "redis://parley:a%40b%2Fc@10.0.0.1:6380/2"
-    assert sentinel.of_sentinel("one.example.com", 26379) == "redis://:guard@one.example.com:26379"
+    assert sentinel.url_of("10.0.0.1", 6380) == "redis://parley:a%40b%2Fc@10.0.0.1:6380/2"
+    assert sentinel.url_of_sentinel("one.example.com", 26379) == "redis://:guard@one.example.com:26379"
     cluster = parse(f"redis+cluster://:secret@{TWO},[::1]:7002")
     assert cluster.nodes == ["one.example.com:6379", "two.example.com:7001", "[::1]:7002"]
-    assert cluster.of("::1", 7002) == "redis://:secret@[::1]:7002/0"
+    assert cluster.url_of("::1", 7002) == "redis://:secret@[::1]:7002/0"
     assert parse("embedded://").kind == "embedded"
 
 
 async def test_what_a_url_leaves_out_is_said() -> None:
     """Whoever counts takes no URL without a port."""
-    assert await whereabouts("redis://localhost").ensure() == "redis://localhost:6379/0"
-    assert await whereabouts("unix:///run/redis.sock?db=2").ensure() == "unix:///run/redis.sock?db=2"
+    assert await locator("redis://localhost").ensure() == "redis://localhost:6379/0"
+    assert await locator("unix:///run/redis.sock?db=2").ensure() == "unix:///run/redis.sock?db=2"
 
 
 def test_tls_goes_to_every_server(tmp_path: Path) -> None:
@@ -34,8 +34,8 @@ def test_tls_goes_to_every_server(tmp_path: Path) -> None:
     trustme.CA().cert_pem.write_to_path(str(authority))
     query = f"ssl_ca_certs={str(authority).replace('/', '%2F')}&ssl_check_hostname=false"
     url = parse(f"rediss+sentinel://{TWO}/front?{query}")
-    assert url.of("10.0.0.1", 6379) == f"rediss://10.0.0.1:6379/0?{query}"
-    assert url.of_sentinel("10.0.0.1", 26379) == f"rediss://10.0.0.1:26379?{query}"
+    assert url.url_of("10.0.0.1", 6379) == f"rediss://10.0.0.1:6379/0?{query}"
+    assert url.url_of_sentinel("10.0.0.1", 26379) == f"rediss://10.0.0.1:26379?{query}"
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from app.errors import TooMany
 from app.http.client_addresses import Network, Networks, networks_of
 from app.live.service import Parley
 from app.live.write.sequences import read_heads
-from app.redis.client import Trouble, of_every_node
+from app.redis.client import Trouble, cluster_options
 from app.redis.urls import parse as parse_url
 
 PATIENCE = 0.5  # seconds for Redis to count; a person waits for it
@@ -191,7 +191,9 @@ class Limits:
         cluster = parse_url(self._parley.settings.redis_url)
         if cluster.kind == "cluster":  # where each count has a node of its own
             nodes = ",".join(cluster.nodes)
-            return RedisClusterStorage(f"async+redis+cluster://{nodes}", **options, **of_every_node(cluster, PATIENCE))
+            return RedisClusterStorage(
+                f"async+redis+cluster://{nodes}", **options, **cluster_options(cluster, PATIENCE)
+            )
         scheme, _, rest = url.partition("://")
         return RedisStorage(
             f"async+{'redis+unix' if scheme == 'unix' else scheme}://{rest}",

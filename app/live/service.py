@@ -28,7 +28,7 @@ from app.live.signing import Signer
 from app.live.tasks import Tasks
 from app.live.topics import Topic
 from app.live.write.transaction import Write, Writes
-from app.redis.client import whereabouts
+from app.redis.client import locator
 from app.redis.embedded import EmbeddedRedis
 from app.settings import VAR, Settings
 
@@ -65,7 +65,7 @@ class Parley:
         )
         self.writes = Writes(self.database, models, self._announce)
         self._embedded = EmbeddedRedis(VAR) if settings.redis_url.startswith("embedded://") else None
-        self._whereabouts = self._embedded or whereabouts(settings.redis_url)
+        self._locator = self._embedded or locator(settings.redis_url)
         self._tasks = Tasks()
         self._work = Tasks()
 
@@ -110,7 +110,7 @@ class Parley:
 
         The first call starts an embedded server. With Sentinel or a cluster, the URL changes after a failover.
         """
-        return await self._whereabouts.ensure()
+        return await self._locator.ensure()
 
     async def locate(self, gid: Gid) -> Live:
         """The object with this gid, in its current state. Raises BadGid and GidNotFound."""

@@ -1,12 +1,12 @@
-"""Redis: alone, over TLS, under Sentinel or in a cluster. `app.live.pubsub` sends and receives.
+"""Connections to Redis: one server, with or without TLS, Sentinel, or a cluster. `app.live.pubsub` uses them.
 
-1. No retries of the library's own, ever. A break comes up to whoever holds the connection, and who connects anew asks
-   first where Redis is now: that is how a failover is followed.
-2. Whatever the kind, what is held is a plain connection to one server: the master that Sentinel names, or any node of
-   a cluster, since a cluster passes on to every node what is published at one. So what is true of one server's
-   subscription (each one anew is a doubt, silence is a break) is true of every kind's.
-3. A node is asked which others there are before it is chosen, which is a sign of life, too: a cluster names its dead
-   for a while. redis-py's own client of a cluster does not begin where the first of its nodes is dead.
+1. redis-py never retries here. A failure reaches the code that holds the connection, and that code looks up the server
+   again before it reconnects. So it follows a failover.
+2. For every kind of Redis, Parley holds plain connections to one server: the master that Sentinel names, or any node of
+   a cluster, because a cluster sends a published message to all its nodes. So one rule holds for all kinds: hints may
+   have been lost before each new subscription, and silence is a failure.
+3. A node is used only after it has listed the nodes of the cluster, which also shows that it is alive: a cluster lists
+   dead nodes for a while. redis-py's own cluster client does not start if the first node is dead.
 """
 
 from __future__ import annotations
@@ -24,38 +24,40 @@ from redis.exceptions import RedisClusterException, RedisError
 
 from app.redis.urls import RedisUrl, parse
 
-ASKING = 1.0  # seconds for a sentinel or a node to say where Redis is
+LOOKUP_TIMEOUT_SECONDS = 1.0  # for a sentinel or a node to name the server
 
-# RuntimeError is uvloop's word for a connection that the other side has just closed.
+# uvloop raises RuntimeError for a connection that the other side has just closed.
 Trouble = (RedisError, RedisClusterException, OSError, TimeoutError, EOFError, RuntimeError)
 
 Client = Redis
 Host = tuple[str, int]
 
 
-def client(url: str, patience: float) -> Client:
-    """A client of the server at this URL, which gives up after so many seconds, and at once where it is refused (1)."""
-    return Redis.from_url(url, **_options(patience))
+def client(url: str, timeout_seconds: float) -> Client:
+    """A client of the server at this URL. It never retries (1)."""
+    return Redis.from_url(url, **_options(timeout_seconds))
 
 
-class Whereabouts(Protocol):
-    """Where the server is."""
+class Locator(Protocol):
+    """Finds the server to connect to."""
 
     async def ensure(self) -> str | None:
-        """The URL of the server to connect to now, None where there is none. Raises one of `Trouble`."""
+        """The URL of a server, or None if there is no Redis on this machine. Raises one of `Trouble`."""
 
 
-def whereabouts(url: str) -> Whereabouts:
+def locator(url: str) -> Locator:
     parsed = parse(url)
     if parsed.kind == "sentinel":
         return Master(parsed)
     if parsed.kind == "cluster":
         return AnyNode(parsed)
-    # With what it leaves out: some who read it do not know which port that is.
-    return Fixed(parsed.of(*parsed.hosts[0]) if parsed.hosts else url)
+    # The `limits` library does not know the default port, so the URL gets one.
+    return Fixed(parsed.url_of(*parsed.hosts[0]) if parsed.hosts else url)
 
 
 class Fixed:
+    """One server, always at the same URL."""
+
     def __init__(self, url: str) -> None:
         self._url = url
 
@@ -64,20 +66,20 @@ class Fixed:
 
 
 class Master:
-    """The one that the sentinels name."""
+    """The master that the sentinels name."""
 
     def __init__(self, url: RedisUrl) -> None:
         self._url = url
 
     async def ensure(self) -> str:
-        options = _keywords(self._url.of_sentinel("localhost", 0), ASKING)
+        options = _keywords(self._url.url_of_sentinel("localhost", 0), LOOKUP_TIMEOUT_SECONDS)
         async with Sentinel(_shuffled(self._url.hosts), sentinel_kwargs=options) as sentinel:  # type: ignore[no-untyped-call]
             host, port = await sentinel.discover_master(self._url.service)
-        return self._url.of(host, port)
+        return self._url.url_of(host, port)
 
 
 class AnyNode:
-    """A node of the cluster that gives a sign of life (3): one that was named, or one that those know of."""
+    """A node of the cluster that responds (3): one of the last known nodes, or one of those in REDIS_URL."""
 
     def __init__(self, url: RedisUrl) -> None:
         self._url = url
@@ -85,9 +87,9 @@ class AnyNode:
 
     async def ensure(self) -> str:
         for host in dict.fromkeys([*_shuffled(self._known), *_shuffled(self._url.hosts)]):
-            url = self._url.of(*host)
+            url = self._url.url_of(*host)
             with suppress(*Trouble):
-                async with client(url, ASKING) as redis:
+                async with client(url, LOOKUP_TIMEOUT_SECONDS) as redis:
                     self._known = _nodes_in(await redis.cluster("SLOTS")) or self._known
                 return url
         raise ConnectionError("no node of the cluster answers")
@@ -95,26 +97,27 @@ class AnyNode:
 
 def _nodes_in(slots: Sequence[Any]) -> list[Host]:
     nodes = [node for _first, _last, *of_shard in slots for node in of_shard]
-    return [(node[0].decode(), node[1]) for node in nodes if node[0]]  # it may not know under which name it is reached
+    return [(node[0].decode(), node[1]) for node in nodes if node[0]]  # a node may not know its own name
 
 
-def of_every_node(url: RedisUrl, patience: float) -> dict[str, Any]:
-    """What whoever makes a client of the whole cluster gives it: login, TLS, and how long it waits."""
-    return _keywords(url.of("localhost", 0), patience)
+def cluster_options(url: RedisUrl, timeout_seconds: float) -> dict[str, Any]:
+    """Arguments for a client of the whole cluster: login, TLS and timeouts."""
+    return _keywords(url.url_of("localhost", 0), timeout_seconds)
 
 
-def _options(patience: float) -> dict[str, Any]:
-    return {"retry": Retry(NoBackoff(), 0), "socket_connect_timeout": patience, "socket_timeout": patience}
+def _options(timeout_seconds: float) -> dict[str, Any]:
+    retry = Retry(NoBackoff(), 0)
+    return {"retry": retry, "socket_connect_timeout": timeout_seconds, "socket_timeout": timeout_seconds}
 
 
-def _keywords(url: str, patience: float) -> dict[str, Any]:
-    """What this URL says, but for the place, for those that take no URL: to them TLS is a word, and no class."""
-    said = parse_url(url)
-    of_place = {"host", "port", "db", "connection_class"}
-    kept = {name: value for name, value in said.items() if name not in of_place}
-    return {**kept, **_options(patience), "ssl": "connection_class" in said}
+def _keywords(url: str, timeout_seconds: float) -> dict[str, Any]:
+    """The login and TLS of this URL, as arguments for clients that take no URL."""
+    parsed = parse_url(url)
+    address = {"host", "port", "db", "connection_class"}
+    kept = {name: value for name, value in parsed.items() if name not in address}
+    return {**kept, **_options(timeout_seconds), "ssl": "connection_class" in parsed}
 
 
 def _shuffled(hosts: Sequence[Host]) -> list[Host]:
-    """So that processes spread over them."""
+    """In random order, so that the processes spread over the hosts."""
     return random.sample(hosts, len(hosts))

@@ -60,11 +60,11 @@ class RedisUrl:
     def nodes(self) -> list[str]:
         return [f"{_bracketed(host)}:{port}" for host, port in self.hosts]
 
-    def of(self, host: str, port: int) -> str:
+    def url_of(self, host: str, port: int) -> str:
         """The URL of one server of these, with the same login and TLS."""
         return self._plain(host, port, self.user, self.password, f"/{self.db}")
 
-    def of_sentinel(self, host: str, port: int) -> str:
+    def url_of_sentinel(self, host: str, port: int) -> str:
         user, password = (self.query.get(f"sentinel_{name}", "") for name in ("username", "password"))
         return self._plain(host, port, user, password, "")
 
