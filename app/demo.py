@@ -1,7 +1,7 @@
-"""The demo: three short articles, three people, the first of them the owner, and what they said.
+"""The demo: three short articles, three accounts (the first is the owner) and their comments.
 
-It is for development, and for an empty database. The password of its accounts is published in the README. So production
-does not start while one of them can sign in with that password: see `refuse_accounts`.
+It is written into an empty database, in development only. The README publishes the password of its accounts. So
+production does not start while one of them can sign in with that password: see `refuse_accounts`.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ CONVERSATION = (
 
 
 async def seed(parley: Parley) -> bool:
-    """Write the demo, unless there is anybody already. Answers whether it did."""
+    """Write the demo if the database has no accounts. Returns whether it was written."""
     async with parley.reading() as reading:
         if await any_account_exists(reading):
             return False

@@ -1,6 +1,6 @@
 """Runs migrations on the database of the settings, or on the one that `app.database.migrate` names.
 
-Whoever migrates holds the whole database: of two that do so at once, the second waits, and finds nothing left to do.
+A migrating process locks the database. A second process waits for the lock, and then finds nothing to do.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from alembic.script import Script
 from sqlalchemy import Connection, event, pool
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-import app.models  # noqa: F401  (the models are what the schema is checked against)
+import app.models  # noqa: F401  (Alembic compares the schema with the models)
 from app.database import Base, prepare_file
 from app.settings import Settings
 
-LOCK = 712_074  # any number, the same for every release
+LOCK_KEY = 712_074  # of the advisory lock; arbitrary, but the same in every release
 
 
 def run(connection: Connection) -> None:
@@ -29,16 +29,18 @@ def run(connection: Connection) -> None:
         compare_type=True,
         compare_server_default=True,
         render_as_batch=connection.dialect.name == "sqlite",
-        on_version_apply=note,
+        on_version_apply=report_step,
     )
     with context.begin_transaction():
         if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK_KEY})")
         context.run_migrations()
 
 
-def note(ctx: MigrationContext, step: MigrationInfo, heads: Collection[Any], run_args: Mapping[str, Any]) -> None:
-    """For `app.database.migrate`, which says what was done."""
+def report_step(
+    ctx: MigrationContext, step: MigrationInfo, heads: Collection[Any], run_args: Mapping[str, Any]
+) -> None:
+    """Report a finished migration to `app.database.migrate`."""
     if "done" in context.config.attributes and isinstance(step.up_revision, Script):
         context.config.attributes["done"].append(f"{step.up_revision.revision}, {step.up_revision.doc}")
 
@@ -47,7 +49,7 @@ def engine_for(url: str) -> AsyncEngine:
     if not url.startswith("sqlite"):
         return create_async_engine(url, poolclass=pool.NullPool)
     prepare_file(url)
-    # Left to itself the driver commits before every CREATE, and half a migration stays.
+    # By default the driver commits before every CREATE, so a failed migration would be half applied.
     arguments = {"isolation_level": None, "timeout": 60}
     engine = create_async_engine(url, poolclass=pool.NullPool, connect_args=arguments)
     event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))

@@ -1,13 +1,13 @@
-"""Metrics: `/metrics`, for Prometheus. The only module that knows prometheus-client; the parts keep plain counts.
+"""`GET /metrics`, for Prometheus. Only this module imports prometheus-client; the other modules count plain integers.
 
-1. Each worker answers for all workers of its port (`app.worker_metrics`). Each series has its worker's number
-   (`worker="2"`): if a worker dies and is started again, its counts begin at zero, which Prometheus expects. A sum
-   would seem to jump. What comes from the database is the same for all workers and appears once.
-2. The library's own counters are not used, only its names and its formats. So it does not matter to us how it shares
-   counters between processes, by files and a variable that it reads when it is imported.
-3. It is not for the public. Where METRICS_TOKEN is set, who shows it may read. Where it is not, who asks from this
-   machine or a private network, and not through a proxy: the public comes through one. The proxies of our recipes let
-   nobody through, either.
+1. Each worker answers for all workers of its port (`app.worker_metrics`). Each series has the number of its worker
+   (`worker="2"`). If a worker is restarted, its counts start at zero, which Prometheus expects; a sum over the workers
+   would drop. Metrics of the database are the same for all workers and appear once.
+2. Only the library's metric types and text format are used, not its counters. So its own way to share counters between
+   processes (files, and an environment variable that it reads at import) does not matter here.
+3. Metrics are not public. If METRICS_TOKEN is set, a client must send it. If not, a client must connect from this
+   machine or a private network, and not through a proxy, because public clients come through one. The proxy
+   configurations in docs/deployment.md also refuse this path.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ from app.live.stream.resume import Reason
 from app.mail import mail_queue
 from app.worker_metrics import Workers
 
-PATIENCE = 2.0  # seconds for the database; Prometheus gives up after ten
-PROXIED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-proto", "x-real-ip")
+DATABASE_TIMEOUT_SECONDS = 2.0  # Prometheus itself gives up after ten
+PROXY_HEADERS = ("forwarded", "via", "x-forwarded-for", "x-forwarded-proto", "x-real-ip")
 
 log = logging.getLogger(__name__)
 
@@ -53,17 +53,17 @@ async def show(request: Request) -> Response:
 
 
 def _refuse_public(request: Request) -> None:
-    """Raises a Problem for who may not read them (3)."""
+    """Raises a Problem if the client may not read metrics (3)."""
     token = request.app.state.parley.settings.metrics_token
     if token:
-        shown = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if not compare_digest(shown.encode(), token.encode()):
+        sent = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if not compare_digest(sent.encode(), token.encode()):
             raise Problem(401, "Send the METRICS_TOKEN as a bearer token.", headers={"WWW-Authenticate": "Bearer"})
-    elif any(name in request.headers for name in PROXIED) or not _is_near(address_of(request)):
+    elif any(name in request.headers for name in PROXY_HEADERS) or not _is_private(address_of(request)):
         raise Problem(403, "Metrics are not public.")
 
 
-def _is_near(address: str) -> bool:
+def _is_private(address: str) -> bool:
     try:
         ip = ip_address(address)
     except ValueError:  # a unix socket
@@ -72,7 +72,8 @@ def _is_near(address: str) -> bool:
 
 
 class Metrics:
-    """What there is to say of this process, and of the others of its port. An async context manager: heard inside."""
+    """The metrics of this process and of the other workers of its port. An async context manager: while it is open, the
+    other workers can read the metrics of this one."""
 
     def __init__(self, parley: Parley, admission: Admission, limits: Limits, requests: Requests) -> None:
         self._parley = parley
@@ -90,28 +91,28 @@ class Metrics:
         await self._workers.__aexit__(*error)
 
     async def of_workers(self) -> str:
-        told = sorted((await self._workers.ask()).items())
+        answers = sorted((await self._workers.ask()).items())
         up = GaugeMetricFamily("parley_worker_up", "Whether this worker of the port answers.", labels=["worker"])
-        for number, answer in told:
+        for number, answer in answers:
             up.add_metric([str(number)], answer is not None)
-        return "".join(_written(up)) + _join(answer for _, answer in told if answer is not None)
+        return "".join(_written(up)) + _join(answer for _, answer in answers if answer is not None)
 
     async def of_database(self) -> str:
         families = [GaugeMetricFamily("parley_database_up", "Whether the database answers.", 0)]
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(DATABASE_TIMEOUT_SECONDS):
                 count, seconds, dead = await self._parley.own(_mails(self._parley))
             families = [
                 GaugeMetricFamily("parley_database_up", "Whether the database answers.", 1),
-                GaugeMetricFamily("parley_mails_waiting", "Mails that are not sent yet.", count),
-                GaugeMetricFamily("parley_mail_wait_seconds", "How long the oldest of them has waited.", seconds),
-                GaugeMetricFamily("parley_mails_dead", "Mails of the last 30 days that could never be sent.", dead),
+                GaugeMetricFamily("parley_mails_waiting", "E-mails that are not sent yet.", count),
+                GaugeMetricFamily("parley_mail_wait_seconds", "Age of the oldest of them.", seconds),
+                GaugeMetricFamily("parley_mails_dead", "E-mails of the last 30 days that could not be sent.", dead),
             ]
         except Trouble as error:
             log_error(log, error, "metrics")
         return "".join(part for family in families for part in _written(family))
 
-    # -- one worker's
+    # -- of one worker
 
     def _own(self) -> Iterator[Metric]:
         yield from self._of_streams()
@@ -125,52 +126,56 @@ class Metrics:
         counts, admission = self._parley.feeds.stats, self._admission
         yield GaugeMetricFamily("parley_streams", "Streams (sessions) that are open.", admission.streams)
         yield GaugeMetricFamily("parley_streams_limit", "MAX_STREAMS.", self._parley.settings.max_streams)
-        refused = "Streams that were told to come back later, by the bound that was reached."
+        refused = "Streams refused with a retry delay, by the limit that was reached."
         yield _counters("parley_streams_refused", refused, "bound", admission.refused)
-        yield CounterMetricFamily("parley_blocks_sent", "Changes handed to streams: deliveries.", counts.blocks)
-        below = "Batches for streams that had fallen out of the ring: from the database, conflated."
+        yield CounterMetricFamily("parley_blocks_sent", "Changes sent to streams: deliveries.", counts.blocks)
+        below = "Batches read from the database for streams that are behind the backlog; one state for each object."
         yield CounterMetricFamily("parley_conflations", below, counts.conflations)
         resets = {reason.value: counts.resets[reason] for reason in Reason}
         yield _counters("parley_resets", "Streams whose cursor could not be honoured.", "reason", resets)
         if presence := self._parley.presence:
-            yield GaugeMetricFamily("parley_presence_topics", "Topics that somebody is seen at.", presence.topics)
+            yield GaugeMetricFamily("parley_presence_topics", "Topics with somebody present.", presence.topics)
 
     def _of_feeds(self) -> Iterator[Metric]:
         feeds, counts = self._parley.feeds, self._parley.feeds.stats
         yield GaugeMetricFamily("parley_topics", "Topics (feeds) that are open.", len(feeds))
-        yield GaugeMetricFamily("parley_ring_changes", "Changes in rings.", sum(len(feed.backlog) for feed in feeds))
+        yield GaugeMetricFamily("parley_ring_changes", "Changes in backlogs.", sum(len(feed.backlog) for feed in feeds))
         yield GaugeMetricFamily(
-            "parley_ring_bytes", "Bytes of frames in rings.", sum(feed.backlog.size for feed in feeds)
+            "parley_ring_bytes", "Bytes of frames in backlogs.", sum(feed.backlog.size for feed in feeds)
         )
         reads = {"news": counts.news, "chunk": counts.chunks}
-        yield _counters("parley_feed_reads", "Reads of a topic, for its feed or for who lags.", "what", reads)
-        yield CounterMetricFamily("parley_feed_read_failures", "Feeds' reads that failed.", counts.failures)
+        yield _counters(
+            "parley_feed_reads", "Reads of a topic, for its feed or for a stream that is behind.", "what", reads
+        )
+        yield CounterMetricFamily("parley_feed_read_failures", "Reads of feeds that failed.", counts.failures)
         yield CounterMetricFamily("parley_frames_encoded", "Frames encoded.", counts.frames)
         yield CounterMetricFamily("parley_sweeps", "Comparisons of open topics with the database.", counts.sweeps)
         yield CounterMetricFamily("parley_sweep_finds", "Topics where a sweep found something new.", counts.finds)
-        lag = "From the commit here, or the hint from elsewhere, until the feed has the frame."
+        lag = "From the commit in this process, or the hint from another one, until the feed has the frame."
         yield _histogram("parley_feed_lag_seconds", lag, {(): counts.lags})
 
     def _of_hints(self) -> Iterator[Metric]:
         hints, breaks = self._parley.hints, self._parley.pubsub.breaks
-        yield GaugeMetricFamily("parley_hints_flowing", "Whether the subscription to Redis stands.", hints.flowing)
+        yield GaugeMetricFamily(
+            "parley_hints_flowing", "Whether the subscription to Redis is established.", hints.flowing
+        )
         yield GaugeMetricFamily("parley_hints_waiting", "Hints that wait for Redis.", hints.waiting)
         yield CounterMetricFamily("parley_hints_published", "Hints sent to Redis.", hints.published)
-        yield CounterMetricFamily("parley_hints_heard", "Hints heard from Redis.", hints.received)
-        yield CounterMetricFamily("parley_hints_dropped", "Hints dropped, since too many waited.", hints.dropped)
-        yield CounterMetricFamily("parley_redis_breaks", "Times that the subscription broke.", breaks)
-        lag = "From the commit here until its hint is heard back over Redis."
+        yield CounterMetricFamily("parley_hints_heard", "Hints received from Redis.", hints.received)
+        yield CounterMetricFamily("parley_hints_dropped", "Hints dropped because the queue was full.", hints.dropped)
+        yield CounterMetricFamily("parley_redis_breaks", "Subscriptions that ended with an error.", breaks)
+        lag = "From the commit in this process until its hint comes back through Redis."
         yield _histogram("parley_hint_lag_seconds", lag, {(): hints.lags})
 
     def _of_requests(self) -> Iterator[Metric]:
         labels = ["route", "method", "status"]
-        answers = CounterMetricFamily("parley_requests", "Requests, by what was answered.", labels=labels)
+        answers = CounterMetricFamily("parley_requests", "Requests, by route, method and status.", labels=labels)
         for (route, method, status), count in self._requests.answers.items():
             answers.add_metric([route, method, str(status)], count)
         yield answers
-        until = "Seconds until the answer began."
+        until = "Seconds until the response began."
         yield _histogram("parley_request_duration_seconds", until, self._requests.seconds, labels[:2])
-        limited = "Requests answered 429 (streams: told to come back), by the limit."
+        limited = "Requests answered with 429 (streams: refused with a retry delay), by limit."
         yield _counters("parley_limited", limited, "limit", self._limits.refused)
 
     def _of_pool(self) -> Iterator[Metric]:
@@ -180,7 +185,7 @@ class Metrics:
         open_.add_metric(["idle"], database.idle)
         yield open_
         yield GaugeMetricFamily(
-            "parley_database_connections_limit", "Connections that there may be.", database.max_connections
+            "parley_database_connections_limit", "Maximum number of connections.", database.max_connections
         )
         yield _counters("parley_database_errors", "Statements that failed, by error.", "error", database.errors)
 
@@ -190,17 +195,17 @@ async def _mails(parley: Parley) -> tuple[int, float, int]:
         return *await mail_queue.count_waiting(reading), await mail_queue.count_dead_letters(reading)
 
 
-def _counters(name: str, what: str, label: str, counts: Mapping[str, int]) -> Metric:
-    family = CounterMetricFamily(name, what, labels=[label])
+def _counters(name: str, help: str, label: str, counts: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(name, help, labels=[label])
     for value, count in counts.items():
         family.add_metric([value], count)
     return family
 
 
 def _histogram(
-    name: str, what: str, lags: Mapping[tuple[str, ...], Lags], labels: Iterable[str] = ()
+    name: str, help: str, lags: Mapping[tuple[str, ...], Lags], labels: Iterable[str] = ()
 ) -> HistogramMetricFamily:
-    family = HistogramMetricFamily(name, what, labels=list(labels))
+    family = HistogramMetricFamily(name, help, labels=list(labels))
     for values, each in lags.items():
         buckets, below = [], 0
         for bound, count in zip([*map(str, each.bounds), "+Inf"], each.counts, strict=True):
@@ -214,32 +219,31 @@ def _histogram(
 
 
 def _pack(families: Iterable[Metric], worker: int) -> bytes:
-    """What a worker tells: (name, what stands above its samples, its samples), of each family. Written down by who has
-    counted it, so that who is asked has only to put the parts together.
-    """
-    told = []
+    """The message of one worker: (name, header lines, sample lines) of each family. It is text already, so the worker
+    that answers the request only joins the parts."""
+    packed = []
     for family in families:
         family.samples = [each._replace(labels={**each.labels, "worker": str(worker)}) for each in family.samples]
-        told.append((family.name, *_written(family)))
-    return to_json(told)
+        packed.append((family.name, *_written(family)))
+    return to_json(packed)
 
 
 def _written(family: Metric) -> tuple[str, str]:
-    about, kind, *samples = generate_latest(_One(family)).decode().splitlines(keepends=True)
-    return about + kind, "".join(samples)
+    help, kind, *samples = generate_latest(_One(family)).decode().splitlines(keepends=True)
+    return help + kind, "".join(samples)
 
 
-def _join(told: Iterable[bytes]) -> str:
-    """One family of each name, with the samples of all workers (1)."""
+def _join(packed: Iterable[bytes]) -> str:
+    """One family for each name, with the samples of all workers (1)."""
     families: dict[str, list[str]] = {}
-    for answer in told:
+    for answer in packed:
         for name, head, samples in from_json(answer):
             families.setdefault(name, [head]).append(samples)
     return "".join(part for parts in families.values() for part in parts)
 
 
 class _One(Collector):
-    """A family as the library wants it."""
+    """A collector of one family."""
 
     def __init__(self, family: Metric) -> None:
         self._family = family

@@ -27,7 +27,7 @@ from app.http.routes import Endpoint, Resource
 from app.live.model import LiveModel
 from app.live.topics import MAX_ID_LENGTH
 from app.pages.assets import FOR_ANYBODY
-from app.pages.service_worker import ASK_FIRST
+from app.pages.service_worker import REVALIDATE
 from app.pages.templates import rendered
 from app.settings import Settings
 
@@ -104,7 +104,7 @@ def _made_once(
         made[name] = make()
     tag = f'"{blake2b(made[name], digest_size=8).hexdigest()}"'
     known = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
-    answered = {**ASK_FIRST, "ETag": tag, **(headers or {})}
+    answered = {**REVALIDATE, "ETag": tag, **(headers or {})}
     if tag in known:
         return Response(status_code=304, headers=answered)
     return Response(made[name], headers=answered, media_type=media_type)

@@ -41,14 +41,14 @@ ESBUILD = CHECKOUT / "node_modules" / "esbuild"
 BUILD_TIMEOUT_SECONDS = 60
 
 IMMUTABLE = "public, max-age=31536000, immutable"  # a year
-SUFFIXES = {"br": ".br", "gzip": ".gz"}  # in the order in which we prefer them
+SUFFIXES = {"br": ".br", "gzip": ".gz"}  # in order of preference
 TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".map": "application/json",
     ".svg": "image/svg+xml",
 }
-# A module of another origin is read only if its server permits that. These files are public and the same for everybody.
+# A browser loads a module of another origin only if its server permits that. These files are public.
 FOR_ANYBODY = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class Entry(TypedDict):
 
 
 class File:
-    """One file of a release, in each encoding that it has been compressed by."""
+    """One file of a release, in each of its compressed encodings."""
 
     def __init__(self, path: Path) -> None:
         self.type = TYPES[path.suffix]
@@ -83,7 +83,7 @@ class File:
 
 
 class Release:
-    """The files of one build, by their names, and which of them is built from which source."""
+    """The files of one build, by their names. `entries` maps each source to its file."""
 
     def __init__(self, version: str, entries: Mapping[str, Entry], files: Mapping[str, File]) -> None:
         self.version = version
@@ -152,7 +152,7 @@ class FrontEnd:
 
 @lru_cache(maxsize=64)
 def accepted(accept_encoding: str) -> tuple[str, ...]:
-    """The encodings of ours that this header accepts (RFC 9110, 12.5.3), the ones that we prefer first."""
+    """The supported encodings that this header accepts (RFC 9110, 12.5.3), in order of preference."""
     accepts: dict[str, bool] = {}
     for part in accept_encoding.lower().split(","):
         name, _, weight = part.partition(";")
@@ -164,7 +164,7 @@ def accepted(accept_encoding: str) -> tuple[str, ...]:
 
 
 def find_node() -> str | None:
-    """Node of the virtual environment, if `make` has put one there, else the system's."""
+    """Node of the virtual environment, if `make` has installed one there, else the system's."""
     return shutil.which("node", path=str(Path(sys.executable).parent)) or shutil.which("node")
 
 
@@ -178,7 +178,7 @@ def is_stale() -> bool:
 
 
 def _times_of_sources() -> Iterator[int]:
-    """Directories are among them: their times change if a file is renamed or deleted."""
+    """Directories are included: their times change if a file is renamed or deleted."""
     yield from (path.stat().st_mtime_ns for path in (BUILDER, CHECKOUT / "package-lock.json") if path.exists())
     for directory in (STATIC / "js", STATIC / "css"):
         yield directory.stat().st_mtime_ns
@@ -187,7 +187,7 @@ def _times_of_sources() -> Iterator[int]:
 
 
 def build(node: str) -> bool:
-    """Builds a release. If that fails the old one goes on, and the log says what is wrong with the sources."""
+    """Build a release. On a failure, log the error of the build; the previous release is still served."""
     ended = subprocess.run(
         [node, str(BUILDER)], capture_output=True, text=True, timeout=BUILD_TIMEOUT_SECONDS, check=False
     )

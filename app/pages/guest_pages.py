@@ -1,13 +1,13 @@
 """Guest pages: the HTML of threads as guests see them, in memory for as long as the topic does not change.
 
 1. All guests get the same page, except for the time of the request and the id of the composer's form. Both are
-   replaced in the stored HTML. No text of a person can contain them: a comment that is written after somebody has seen
-   them changes the topic, and with it the page.
+   replaced in the stored HTML. No comment can contain them: a comment that is written after somebody has seen them
+   changes the topic, and with it the page.
 2. A page is valid for one version: the epoch, the seqs of the topic and of the topic about it, and the templates and
    files of that moment, which change in development. Every change that a guest can see takes a seq. The counters are
    read before the rows, so a stored page may be newer than its version, and never older. Each request reads the
    counters from the database, so nothing that is erased or hidden is shown.
-3. All pages together have at most `MAX_CHARACTERS`. The ones that were not asked for longest are removed.
+3. All pages together have at most `MAX_CHARACTERS`. The least recently used ones are removed first.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from app.live.topics import Topic
 MAX_CHARACTERS = 8_000_000  # of one process; about 200 pages of 40,000
 
 Key = tuple[str, Topic]  # a template, and the topic that it shows
-Version = tuple[str, Mapping[Topic, int], object]  # the epoch, the heads, and what tells changed templates apart
+Version = tuple[str, Mapping[Topic, int], object]  # the epoch, the heads, and a version of templates and files (2)
 
 
 @dataclass(frozen=True)

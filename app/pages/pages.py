@@ -1,4 +1,4 @@
-"""Pages: what a browser opens. Each carries its first snapshot and the cursor that goes with it."""
+"""Pages: the HTML that a browser opens. Each page contains its first snapshot and the cursor of that snapshot."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ async def _at_host(request: Request) -> Response | None:
 
 
 async def embedded(request: Request) -> Response:
-    """The thread alone, to stand in iframes of others' pages. `static/js/embed/embed.js` puts it there."""
+    """The thread alone, for an iframe in a page of another site. `static/js/embed/embed.js` inserts the iframe."""
     if request.method == "POST":
         return for_hosts(request, await form.post(request, topic_of(request), EMBED, _show_embedded))
     return _moved(request, EMBED) or await _show_embedded(request)
@@ -143,7 +143,7 @@ async def _thread(request: Request, template: str, under: str, unsent: Unsent, *
     bootstrap["commentables"] = commentables_api.snapshot([first.commentable], first.commentable_cursor)
     bootstrap["cursors"].append(first.cursor)
     article = articles_of(request).get(topic)
-    # Never use words of the address: anybody could make a page of ours with a heading of their choice.
+    # Never use words of the address. Otherwise anybody could make a page of Parley with a heading of their choice.
     title = first.commentable.title or (article.title if article else UNTITLED)
     is_indexed = bool(article or first.commentable.title or first.commentable.comments_count)
     url = first.commentable.url
@@ -153,7 +153,7 @@ async def _thread(request: Request, template: str, under: str, unsent: Unsent, *
     context["composer"] = form.fields(unsent)
     problem = unsent.problem
     text = rendered(request, template, context)
-    if version and is_indexed:  # not the pages of whatever address somebody makes up
+    if version and is_indexed:  # pages at invented addresses are not stored
         made = GuestPage(version, text, bootstrap["now"], context["composer"]["form_id"])
         guest_pages_of(request).put((template, topic), made)
     html = respond(request, text, problem.status if problem else 200)
@@ -172,14 +172,14 @@ async def account(request: Request) -> Response:
 
 
 async def inbox(request: Request) -> Response:
-    """All of one's notifications, page by page; the bell has the newest."""
+    """All notifications of the user, page by page. The bell shows the newest."""
     async with parley_of(request).reading() as reading:
         bootstrap = await _bootstrap(request, reading, notifications=inboxes.PAGE)
     return page(request, "inbox.html", {"title": "Notifications", "bootstrap": bootstrap})
 
 
 async def moderation(request: Request) -> Response:
-    """For moderators; for all others there is nothing here."""
+    """The moderation page. Raises Problem 404 for everybody but moderators."""
     if not (await current_viewer(request)).moderator:
         raise Problem(404, "Page not found.")
     async with parley_of(request).reading() as reading:
@@ -202,7 +202,7 @@ async def unlock(request: Request) -> Response:
 
 
 async def mail(request: Request) -> Response:
-    """The mails that would have been sent, in development. Their links lead to the host at which this page was opened.
+    """The e-mails that development does not send. Their links lead to the host at which this page was opened.
 
     It is shown only at names that nobody can register: `app.http.middleware.host_names` has the reason.
     """
@@ -220,7 +220,7 @@ async def mail(request: Request) -> Response:
 
 
 async def change_password(request: Request) -> Response:
-    """Where password managers look for the page (W3C, "A well-known URL for changing passwords")."""
+    """The address at which password managers look for the page (W3C, "A well-known URL for changing passwords")."""
     return RedirectResponse("/account", 302)
 
 
@@ -231,8 +231,7 @@ async def _plain(request: Request, template: str, title: str, **context: Any) ->
 
 
 async def _bootstrap(request: Request, reading: Reading, notifications: int = inboxes.NEWEST) -> dict[str, Any]:
-    """Who is looking, with the newest of their notifications, and from where on their own topic is to be followed: the
-    counter first, then the rows."""
+    """The data that every page starts with: the user, their newest notifications, and the cursor of their own topic."""
     viewer = await current_viewer(request)
     settings = parley_of(request).settings
     confirmation = settings.require_confirmation

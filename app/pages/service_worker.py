@@ -1,9 +1,9 @@
-"""The two scripts whose addresses are the same in every release: the service worker's and the embed's.
+"""The two scripts whose addresses are the same in every release: the service worker and the embed script.
 
 1. The service worker stores a page for use without a connection if the response has `Parley-Keep: <version> <viewer>`.
    The version is the release's: the worker stores the pages of one release, and of one viewer.
-2. These pages have `Cache-Control: no-store` all the same. That is for HTTP caches: nobody can empty them when a login
-   ends, and on "back" Chromium shows what they contain without asking, even with `no-cache`.
+2. These pages still have `Cache-Control: no-store`, which is for HTTP caches. Parley cannot empty those when a login
+   ends, and on "back" Chromium shows a cached page without a request, even with `no-cache`.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from app.http.security_headers import DOCUMENT_HEADERS
 from app.pages.assets import FOR_ANYBODY, FrontEnd
 
 KEEP = "Parley-Keep"
-ASK_FIRST = {"Cache-Control": "no-cache"}
+REVALIDATE = {"Cache-Control": "no-cache"}
 EMBED_HEADERS = {"Cache-Control": "public, max-age=300", **FOR_ANYBODY}
 
 
 async def show(request: Request) -> Response:
-    """From the root, since a worker serves the pages below its own path. Its headers set its policy."""
-    return _script(request, "js/offline/service_worker.js", {**ASK_FIRST, **DOCUMENT_HEADERS})
+    """Served at the root, because a worker controls the pages below its own path. Its headers set its policy."""
+    return _script(request, "js/offline/service_worker.js", {**REVALIDATE, **DOCUMENT_HEADERS})
 
 
 async def embed(request: Request) -> Response:
-    """The script in other people's pages. It is small and they are many, so they do not ask each time."""
+    """The script in pages of other sites. Browsers cache it for five minutes."""
     return _script(request, "js/embed/embed.js", EMBED_HEADERS)
 
 
@@ -44,7 +44,7 @@ def front_end_of(request: Request) -> FrontEnd:
 
 
 async def may_keep(request: Request, page: Response) -> Response:
-    """The page, which the service worker may show to the same viewer again while the server cannot be reached."""
+    """Permit the service worker to store this page, and to show it to the same viewer without a connection."""
     viewer = await current_viewer(request)
     page.headers[KEEP] = f"{front_end_of(request).release.version} {viewer.user_id or 'guest'}"
     return page

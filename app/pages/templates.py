@@ -51,8 +51,8 @@ _templates = _environment()
 
 
 def compile_all() -> None:
-    """Compile every template, so that no request waits for it. The first page after a start would stop the event loop
-    for 100 to 200 ms."""
+    """Compile every template, so that no request has to. Otherwise the first page after a start would block the event
+    loop for 100 to 200 ms."""
     for name in _templates.list_templates():
         _templates.get_template(name)
 
@@ -72,7 +72,7 @@ def respond(request: Request, text: str, status: int = 200) -> HTMLResponse:
 
 
 def sources(request: Request) -> tuple[str, int]:
-    """The front end's release, and the time of the newest template: pages of one context differ only if these do.
+    """The version of the front end, and the time of the newest template. A page changes if its context or these do.
     Outside of development neither changes, and the time is 0."""
     front_end: FrontEnd = request.app.state.front_end
     is_watched = front_end.is_rebuilt
@@ -98,8 +98,8 @@ def rendered(request: Request, name: str, context: Mapping[str, Any]) -> str:
 def compressed(html: bytes) -> bytes:
     """HTML by gzip. 35 KB become 7 in 0.8 ms, and on 3G they arrive 300 ms earlier.
 
-    A page has a person's own data next to other people's texts, so the lengths of many responses could tell something
-    of that data (BREACH). A file name of random length blurs each, as in Django's GZipMiddleware
+    A page has a user's own data next to texts of other users, so the lengths of many responses could reveal some of
+    that data (BREACH). A file name of random length changes each length, as in Django's GZipMiddleware
     (https://docs.djangoproject.com/en/stable/ref/middleware/#module-django.middleware.gzip).
     """
     padding = "x" * (1 + secrets.randbelow(MAX_PADDING_BYTES))

@@ -1,6 +1,6 @@
-"""What accounts need beyond a name and a password: confirmation, locks, logins that expire, and a queue of mail.
+"""Accounts get confirmation, login throttling, expiring logins, and a mail queue.
 
-Each new column has a default or may be null, so that the release before this one goes on writing meanwhile.
+Each new column has a default or may be null, so that the previous release can write during the migration.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ branch_labels = None
 depends_on = None
 
 INSTANT = sa.DateTime(timezone=True)
-ADDRESS = sa.String(45)  # of a network, IPv6 at its longest
+ADDRESS = sa.String(45)  # the longest IPv6 network
 
 
 def _of_users() -> list[sa.Column[Any]]:
@@ -44,13 +44,13 @@ def _of_logins() -> list[sa.Column[Any]]:
 
 def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
-        # In the order in which writers take them, who go on meanwhile: in another, they and we would deadlock.
+        # In the order in which writers lock these tables. Another order could deadlock with them.
         op.execute("LOCK TABLE comments, logins, users IN ACCESS EXCLUSIVE MODE")
     for column in _of_users():
         op.add_column("users", column)
     for column in _of_logins():
         op.add_column("logins", column)
-    # Who is here already was never asked to confirm, and is not locked out for it.
+    # Existing accounts were never asked to confirm their address, so they count as confirmed.
     op.execute("UPDATE users SET confirmed_at = created_at")
     op.create_index("ix_users_leaving", "users", ["leaving"])
     op.create_index("ix_logins_expires_at", "logins", ["expires_at"])

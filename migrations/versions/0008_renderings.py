@@ -1,7 +1,7 @@
 """Comments store their HTML, a key of its rules and its text, and the names that they mention.
 
-Each new column has a default or may be null, so that the release before this one can go on writing. Upkeep renders the
-existing texts.
+Each new column has a default or may be null, so that the previous release can write during the migration. Maintenance
+renders the existing texts.
 """
 
 from __future__ import annotations

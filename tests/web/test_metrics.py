@@ -166,9 +166,9 @@ async def test_the_public_may_not(guest: httpx.AsyncClient) -> None:
      ("", True), ("8.8.8.8", False), ("2606:4700::1111", False), ("::ffff:8.8.8.8", False)],
 )  # fmt: skip
 def test_who_asks_from_afar_is_the_public(address: str, near: bool) -> None:
-    from app.http.metrics import _is_near
+    from app.http.metrics import _is_private
 
-    assert _is_near(address) is near
+    assert _is_private(address) is near
 
 
 async def test_with_a_token_who_shows_it_may(settings: Settings) -> None:
