@@ -208,7 +208,7 @@ def _set_tcp_timeout(receive: Receive) -> None:
     transport = _transport(receive)
     connection = transport and transport.get_extra_info("socket")
     if connection and connection.family in (socket.AF_INET, socket.AF_INET6) and hasattr(socket, "TCP_USER_TIMEOUT"):
-        with suppress(OSError):  # the client has disconnected already
+        with suppress(OSError, ValueError):  # the client has disconnected already; uvloop raises ValueError
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SEND_TIMEOUT_SECONDS * 1_000))
 
 

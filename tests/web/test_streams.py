@@ -914,3 +914,34 @@ async def test_who_is_gone_without_a_word_is_given_up(guest: httpx.AsyncClient, 
         (connection,) = site.server.server_state.connections
         found = connection.transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
     assert found == SEND_TIMEOUT_SECONDS * 1_000
+
+
+def test_a_client_that_is_gone_before_its_stream_begins_causes_no_error() -> None:
+    """The socket of a closed connection on uvloop raises another exception than one on asyncio."""
+    import uvloop
+
+    from app.http.sse_response import _set_tcp_timeout
+
+    async def begin_too_late() -> None:
+        lost: asyncio.Queue[Request] = asyncio.Queue()
+
+        class Request(asyncio.Protocol):
+            transport: asyncio.BaseTransport
+
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                self.transport = transport
+
+            def connection_lost(self, error: Exception | None) -> None:
+                lost.put_nowait(self)
+
+            async def receive(self) -> dict[str, str]:
+                return {}
+
+        async with await asyncio.get_running_loop().create_server(Request, "127.0.0.1", 0) as server:
+            _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            writer.transport.abort()
+            request = await lost.get()
+            _set_tcp_timeout(request.receive)
+            assert request.transport.get_extra_info("socket").fileno() == -1
+
+    uvloop.run(begin_too_late())
