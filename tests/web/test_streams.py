@@ -930,6 +930,7 @@ def test_a_client_that_is_gone_before_its_stream_begins_causes_no_error() -> Non
 
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
                 self.transport = transport
+                transport.get_extra_info("socket")  # as uvicorn does, to find the client's address
 
             def connection_lost(self, error: Exception | None) -> None:
                 lost.put_nowait(self)
