@@ -17,7 +17,7 @@ from playwright.async_api import Browser
 from bench import servers
 from bench.measure import median
 from bench.page import chromium
-from tests.browser.page_errors import Complaints
+from tests.browser.page_errors import PageErrors
 from tests.browser.people import Person, cookies_of
 from tests.support.people import sign_up
 
@@ -93,4 +93,4 @@ async def _person(browser: Browser, port: int, name: str) -> AsyncIterator[Perso
     ):
         await sign_up(client, name)
         await context.add_cookies(cookies_of(client))
-        yield await Person(name, context, client, Complaints()).visit("/Article/1")
+        yield await Person(name, context, client, PageErrors()).visit("/Article/1")

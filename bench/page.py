@@ -34,7 +34,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from app.demo import ADDRESSES, PASSWORD
 from bench.measure import cpu, family, median
 from bench.road import FAST, MOBILE, Network, Road
-from tests.browser.hosts import Host, hosting, thread
+from tests.browser.hosts import Host, serve_host, thread
 from tests.support.chromium import FLAGS, find
 from tests.support.processes import remove
 from tests.support.serving import ROOT, Spawned, spawned
@@ -119,7 +119,7 @@ async def _served(place: Path) -> AsyncIterator[Checkout]:
     directory = Path(tempfile.mkdtemp(prefix="parley-bench-"))
     async with AsyncExitStack() as stack:
         stack.callback(remove, directory)
-        host = await stack.enter_async_context(hosting())
+        host = await stack.enter_async_context(serve_host())
         environment = {
             "DATABASE_URL": f"sqlite+aiosqlite:///{directory / 'parley.db'}",
             "ALLOWED_ORIGINS": host.url,

@@ -1,4 +1,4 @@
-"""Alice, Bob and a guest, each in a real browser of their own, in front of a really served site."""
+"""Alice, Bob and a guest, each with their own browser context, on a site that uvicorn serves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Playwright, async_playwright
 
 from tests.browser.gate import is_in_gate
 from tests.browser.network_faults import proxy_to
-from tests.browser.page_errors import NETWORK, Complaints
+from tests.browser.page_errors import NETWORK, PageErrors
 from tests.browser.people import Person, cookies_of
 from tests.support import people
 from tests.support.chromium import FLAGS
@@ -29,33 +29,33 @@ if TYPE_CHECKING:
 
 FAILED = pytest.StashKey[bool]()
 
-# Glides end in their first frame, because each frame costs a layout and a painted page.
+# FLIP animations end in their first frame, because each frame costs a layout and a paint.
 NO_MOTION = """const animate = Element.prototype.animate;
 Element.prototype.animate = function (frames, options) {
   return animate.call(this, frames, { ...options, duration: 0 });
 };"""
 
-Arrive = Callable[..., Awaitable[Person]]
-Fill = Callable[[int], Awaitable[list[dict[str, Any]]]]
+OpenBrowser = Callable[..., Awaitable[Person]]
+AddComments = Callable[[int], Awaitable[list[dict[str, Any]]]]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--screenshots", type=Path, metavar="DIR", help="where the README's picture of the page is put")
+    parser.addoption("--screenshots", type=Path, metavar="DIR", help="write the README's screenshots to this folder")
 
 
 def pytest_collectstart(collector: pytest.Collector) -> None:
-    """Mark the modules here: what a browser does is the same on each database. The journey's closer mark says both."""
+    """Run browser tests on SQLite only: a browser does the same on both databases. A closer mark overrides this one."""
     if isinstance(collector, pytest.Module):
         collector.add_marker("sqlite_only")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "virtual_clock: the pages of this test have a clock that the test moves")
-    config.addinivalue_line("markers", "motion: changes glide in the pages of this test, as people see them")
+    config.addinivalue_line("markers", "virtual_clock: the test moves the clock of its pages")
+    config.addinivalue_line("markers", "motion: FLIP animations run in the pages of this test, as people see them")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Run what `gate.py` does not list with `--everything` only."""
+    """Run tests that `gate.py` does not list with `--everything` only."""
     if not is_in_gate(item.path.name, item.name):
         item.add_marker(pytest.mark.extended)
 
@@ -70,9 +70,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.fixture
 def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
-    """As everywhere, and what a test asks for: `parametrize("settings", [{…}], indirect=True)`.
+    """The settings of all tests, changed by `parametrize("settings", [{…}], indirect=True)`.
 
-    What is deleted is deleted at once, where a test does not ask for time to undo it.
+    A delete is sent at once, unless the test sets `undo_seconds`.
     """
     return settings.model_copy(update={"undo_seconds": 0, **getattr(request, "param", {})})
 
@@ -84,53 +84,53 @@ async def playwright() -> AsyncIterator[Playwright]:
 
 
 @pytest.fixture(scope="session")
-def launching(chromium_path: Path) -> dict[str, Any]:
-    """How a Chromium is started here."""
+def launch_options(chromium_path: Path) -> dict[str, Any]:
+    """The options with which Playwright starts Chromium."""
     return {
         "executable_path": chromium_path,
         "args": FLAGS,
-        # A proxy of the machine's is not for what is served on it.
+        # The site is local, so no browser may use the machine's HTTP proxy.
         "env": {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")},
     }
 
 
 @pytest.fixture(scope="session")
-async def browser(playwright: Playwright, launching: dict[str, Any]) -> AsyncIterator[Browser]:
-    """One Chromium for all; what separates people is their contexts."""
-    async with await playwright.chromium.launch(**launching) as browser:
+async def browser(playwright: Playwright, launch_options: dict[str, Any]) -> AsyncIterator[Browser]:
+    """One Chromium for all tests. Each person has a browser context."""
+    async with await playwright.chromium.launch(**launch_options) as browser:
         yield browser
 
 
 @pytest.fixture
-def complaints() -> Complaints:
-    """What pages complained of. All of it fails the test, but for what the test allows."""
-    return Complaints()
+def page_errors() -> PageErrors:
+    """The errors in all pages. Each fails the test, unless the test allows it."""
+    return PageErrors()
 
 
 @pytest.fixture
-def network_errors(complaints: Complaints) -> None:
-    """Requests are refused or lost in this test, and the browser may complain of it."""
-    complaints.allow(NETWORK)
+def network_errors(page_errors: PageErrors) -> None:
+    """Requests are refused or lost in this test, so the browser may log network errors."""
+    page_errors.allow(NETWORK)
 
 
 @pytest.fixture
-async def arrive(
-    request: pytest.FixtureRequest, browser: Browser, site: Site, complaints: Complaints, tmp_path: Path
-) -> AsyncIterator[Arrive]:
-    """`await arrive("Alice")`: somebody with an account, signed in; `arrive()`: a guest. Both look at Article/1.
+async def open_browser(
+    request: pytest.FixtureRequest, browser: Browser, site: Site, page_errors: PageErrors, tmp_path: Path
+) -> AsyncIterator[OpenBrowser]:
+    """`await open_browser("Alice")` signs Alice up and shows her Article/1. `open_browser()` does so for a guest.
 
-    Options: `at`, another path; `scripts`, which run before those of each page; `clock`, whether the pages have a clock
-    that the test moves; and what a browser's context takes: a viewport, a colour scheme, a road (`base_url`).
-    A service worker would answer what tests mean to intercept: there is none without `service_workers="allow"`.
-    The mark `virtual_clock` stands for `clock=True`. Nothing glides without the mark `motion`.
+    Options: `at` is another path. `scripts` run before the scripts of each page. If `clock` is true, the test moves the
+    clock of the pages. All others go to the browser context: viewport, colour scheme, `base_url` (of a proxy).
+    Service workers are blocked without `service_workers="allow"`, because they answer requests that tests intercept.
+    The mark `virtual_clock` sets `clock=True`. FLIP animations run with the mark `motion` only.
     """
     has_clock = request.node.get_closest_marker("virtual_clock") is not None
     has_motion = request.node.get_closest_marker("motion") is not None
-    here: list[Person] = []
-    complaints.allow("Service Worker registration blocked by Playwright")
-    async with AsyncExitStack() as doors:
+    people_here: list[Person] = []
+    page_errors.allow("Service Worker registration blocked by Playwright")
+    async with AsyncExitStack() as stack:
 
-        async def arrive(
+        async def open_browser(
             name: str | None = None,
             at: str = "/Article/1",
             *,
@@ -138,70 +138,70 @@ async def arrive(
             scripts: Sequence[str] = (),
             **options: Any,
         ) -> Person:
-            client = await doors.enter_async_context(site.client())
+            client = await stack.enter_async_context(site.client())
             if name:
                 await people.sign_up(client, name)
             options = {"base_url": site.url, "service_workers": "block", **options}
-            context = await doors.enter_async_context(await browser.new_context(**options))
+            context = await stack.enter_async_context(await browser.new_context(**options))
             await context.add_cookies(cookies_of(client))
             if clock:
                 await context.clock.install()
             for script in scripts if has_motion else (NO_MOTION, *scripts):
                 await context.add_init_script(script)
-            person = Person(name or "a guest", context, client, complaints)
-            here.append(person)
+            person = Person(name or "a guest", context, client, page_errors)
+            people_here.append(person)
             return await person.visit(at)
 
-        yield arrive
+        yield open_browser
         if request.node.stash.get(FAILED, False):
-            for person in here:
-                await person.take_pictures(tmp_path)
-    complaints.raise_unexpected()
+            for person in people_here:
+                await person.take_screenshots(tmp_path)
+    page_errors.raise_unexpected()
 
 
 @pytest.fixture
-async def road(site: Site) -> AsyncIterator[Proxy]:
-    """The way to the site, which a test can make bad."""
+async def proxy(site: Site) -> AsyncIterator[Proxy]:
+    """A TCP proxy in front of the site. The test can delay, cut or change its traffic."""
     async with proxy_to(site) as proxy:
         yield proxy
 
 
 @pytest.fixture
-async def alice(arrive: Arrive) -> Person:
-    return await arrive("Alice")
+async def alice(open_browser: OpenBrowser) -> Person:
+    return await open_browser("Alice")
 
 
 @pytest.fixture
-async def bob(arrive: Arrive) -> Person:
-    return await arrive("Bob")
+async def bob(open_browser: OpenBrowser) -> Person:
+    return await open_browser("Bob")
 
 
 @pytest.fixture
-async def phone(site: Site) -> AsyncIterator[httpx.AsyncClient]:
-    """Carol, on something that is no browser: whose changes Alice and Bob see."""
-    async with people.person(site, "Carol") as phone:
-        yield phone
+async def carol_client(site: Site) -> AsyncIterator[httpx.AsyncClient]:
+    """Carol's HTTP client, without a browser. Alice and Bob see her changes."""
+    async with people.person(site, "Carol") as carol_client:
+        yield carol_client
 
 
 @pytest.fixture
-def fill(phone: httpx.AsyncClient, served: Parley) -> Fill:
-    """`await fill(30)`: so many comments by Carol under Article/1, in one moment: Comment 0, Comment 1 …"""
+def add_comments(carol_client: httpx.AsyncClient, served: Parley) -> AddComments:
+    """`await add_comments(30)` writes 30 comments by Carol under Article/1 at once: Comment 0, Comment 1 …"""
 
-    async def fill(count: int) -> list[dict[str, Any]]:
-        first = await people.write(phone, "Comment 0")
+    async def add_comments(count: int) -> list[dict[str, Any]]:
+        first = await people.write(carol_client, "Comment 0")
         bodies = [f"Comment {number}" for number in range(1, count)]
         return [first, *await write_many(served, first, bodies)]
 
-    return fill
+    return add_comments
 
 
 @pytest.fixture
-async def guest(arrive: Arrive) -> Person:
-    return await arrive()
+async def guest(open_browser: OpenBrowser) -> Person:
+    return await open_browser()
 
 
 @pytest.fixture
 def served(site: Site) -> Parley:
-    """The site's own Parley."""
+    """The Parley object of the served app."""
     parley: Parley = site.server.config.app.state.parley
     return parley

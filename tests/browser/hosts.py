@@ -1,4 +1,4 @@
-"""Pages that are not ours, on a server that is not ours, with threads of ours in them."""
+"""Host pages: plain HTML on another server, with threads of Parley in iframes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until
 if TYPE_CHECKING:
     from tests.browser.people import Person
 
-# What is meant for the page's own parts, or for nothing in particular, and is said of everything.
+# A host's style sheet with rules that match every element, also inside a thread if they could reach it.
 HOSTILE = """
   * { color: red !important; font: 700 9px/1 fantasy !important; letter-spacing: 1em !important }
   div, iframe, dialog, p, li, button, textarea { display: none }
@@ -30,8 +30,11 @@ HOSTILE = """
 
 @dataclass
 class Host:
-    """`pages`: by their paths, the HTML of their bodies and their style sheets. `script` is the address of embed.js.
-    `attributes` are those of the script element."""
+    """A server of host pages.
+
+    `pages` has the HTML of each body and its style sheet, by path. `script` is the address of embed.js, and
+    `attributes` are the attributes of the script element.
+    """
 
     url: str = ""
     script: str = ""
@@ -39,11 +42,11 @@ class Host:
     pages: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def show(self, body: str, style: str = "", path: str = "/") -> str:
-        """Answers with the page's address."""
+        """Set the page at this path, and return its address."""
         self.pages[path] = body, style
         return f"{self.url}{path}"
 
-    async def answer(self, request: Request) -> Response:
+    async def respond(self, request: Request) -> Response:
         body, style = self.pages[request.url.path]
         return HTMLResponse(
             "<!doctype html><html lang=en><title>Somebody's page</title><link rel=icon href=data:,>"
@@ -51,12 +54,12 @@ class Host:
         )
 
     def app(self) -> Starlette:
-        return Starlette(routes=[Route("/{path:path}", self.answer)])
+        return Starlette(routes=[Route("/{path:path}", self.respond)])
 
 
 @asynccontextmanager
-async def hosting() -> AsyncIterator[Host]:
-    """A server of such pages, on a port of its own: the ports of one host are one site and several origins."""
+async def serve_host() -> AsyncIterator[Host]:
+    """Serve host pages on another port than Parley: two ports of one host are one site but two origins."""
     host = Host()
     async with serving(host.app()) as site:
         host.url = site.url
@@ -71,8 +74,8 @@ def iframe_of(page: Page, topic: str = "Article/1") -> Locator:
     return page.locator(f'[data-parley="{topic}"] iframe')
 
 
-async def framed(person: Person, topic: str = "Article/1") -> Person:
-    """The same person, in the iframe of this thread once it is live."""
+async def enter_frame(person: Person, topic: str = "Article/1") -> Person:
+    """The same person in the iframe of this thread, once the thread is live."""
     frame = await wait_until(lambda: _frame(person.page, topic), f"an iframe of {topic}")
     inside = person.inside(frame)
     await inside.is_ready()
@@ -83,8 +86,8 @@ def _frame(page: Page, topic: str) -> Frame | None:
     return next((frame for frame in page.frames if frame.url.split("#")[0].endswith(f"/embed/{topic}")), None)
 
 
-async def fits(page: Page, topic: str = "Article/1") -> None:
-    """Waits until the iframe is just as high as what is in it."""
+async def wait_for_fit(page: Page, topic: str = "Article/1") -> None:
+    """Wait until the iframe is as high as its content."""
     iframe = iframe_of(page, topic)
     content = iframe.content_frame.locator("html")
 

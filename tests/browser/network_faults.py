@@ -1,4 +1,4 @@
-"""What can go wrong between a browser and the server, and what the server sees of it."""
+"""Faults between a browser and the server, and the streams that the server has open."""
 
 from __future__ import annotations
 
@@ -18,73 +18,76 @@ if TYPE_CHECKING:
     from tests.support.serving import Site
 
 API, STREAMS = "**/api/**", "**/streams?*"
-STEP = 1_000  # milliseconds by which a page's clock is moved at a time
-FOR_THE_NETWORK = 0.06  # seconds, which no clock of a page's makes shorter
-FOR_ANSWERS = 2.0  # seconds
-MOST_STEPS = 200
+STEP_MS = 1_000  # of the page's clock, for one call of `fast_forward`
+NETWORK_PAUSE_SECONDS = 0.06  # of real time after each step, because the page's clock does not speed the network up
+RESPONSE_SECONDS = 2.0
+MAX_STEPS = 200
 
-Lose = Callable[[Request], bool]
+ShouldDrop = Callable[[Request], bool]
 
 
 def open_streams(site: Site) -> list[Any]:
-    """The connections over which the server is sending a stream just now."""
+    """The connections on which the server has an open stream."""
     connections = site.server.server_state.connections
-    return [connection for connection in connections if _streams(connection)]
+    return [connection for connection in connections if _has_stream(connection)]
 
 
-def _streams(connection: Any) -> bool:
+def _has_stream(connection: Any) -> bool:
     cycle = connection.cycle
     return bool(
         cycle and cycle.scope["path"].endswith("/streams") and not (cycle.response_complete or cycle.disconnected)
     )
 
 
-async def is_one_stream(site: Site, number: int = 1) -> None:
-    """Waits until the server sends so many."""
-    await wait_until(lambda: len(open_streams(site)) == number, f"{number} stream(s) at the server")
+async def wait_for_streams(site: Site, number: int = 1) -> None:
+    """Waits until the server has this number of open streams."""
+    await wait_until(lambda: len(open_streams(site)) == number, f"the server to have {number} open stream(s)")
 
 
-def tear(site: Site) -> None:
-    """Every stream breaks, without a farewell."""
+def reset_streams(site: Site) -> None:
+    """Abort the connection of each stream, so that the browser gets no last event."""
     for connection in open_streams(site):
         connection.transport.abort()
 
 
 @asynccontextmanager
-async def no_road(person: Person, site: Site) -> AsyncIterator[None]:
-    """The browser loads pages, but reaches neither REST nor stream."""
-    for road in (API, STREAMS):
-        await person.context.route(road, _abort)
-    tear(site)
+async def api_unreachable(person: Person, site: Site) -> AsyncIterator[None]:
+    """In this block the browser loads pages, but its API requests and streams fail."""
+    for proxy in (API, STREAMS):
+        await person.context.route(proxy, _abort)
+    reset_streams(site)
     yield
-    with suppress(Error):  # the browser may be gone
-        for road in (API, STREAMS):
-            await person.context.unroute(road, _abort)
+    with suppress(Error):  # the browser may be closed
+        for proxy in (API, STREAMS):
+            await person.context.unroute(proxy, _abort)
 
 
 async def _abort(route: Route) -> None:
     await route.abort()
 
 
-async def lose_answers(person: Person, lost: Lose) -> list[str]:
-    """What `lost` picks of REST reaches the server, and its answer does not reach the browser. The methods that did."""
-    taken: list[str] = []
+async def drop_responses(person: Person, should_drop: ShouldDrop) -> list[str]:
+    """The server handles the API requests that `should_drop` picks, and the browser gets no response to them.
 
-    async def lose(route: Route) -> None:
-        if not lost(route.request):
+    Returns the methods of these requests. The list grows as the browser sends them.
+    """
+    handled: list[str] = []
+
+    async def drop(route: Route) -> None:
+        if not should_drop(route.request):
             await route.fallback()
             return
         await route.fetch()
-        taken.append(route.request.method)
+        handled.append(route.request.method)
         await route.abort()
 
-    await person.context.route(API, lose)
-    return taken
+    await person.context.route(API, drop)
+    return handled
 
 
 @asynccontextmanager
 async def proxy_to(site: Site) -> AsyncIterator[Proxy]:
-    """`site`, over a road that is ours to break: `base_url=url_of(proxy)`."""
+    """A TCP proxy to the site, for `base_url=url_of(proxy)`."""
     async with Proxy(to_port(lambda: urlsplit(site.url).port)) as proxy:
         yield proxy
 
@@ -93,17 +96,17 @@ def url_of(proxy: Proxy) -> str:
     return f"http://127.0.0.1:{proxy.port}"
 
 
-async def time_passes(person: Person, condition: str, what_for: str) -> None:
-    """In the person's pages, whose clock is ours, until this is so in this one.
+async def advance_clock_until(person: Person, condition: str, what_for: str) -> None:
+    """Move the clock of the person's pages in steps, until the condition is true in this page.
 
-    The pages' time does not run ahead of a slow server: each step waits for the answers to the requests that it led to.
+    After each step the function waits for responses to its requests, so the clock does not run ahead of a slow server.
     """
-    for _ in range(MOST_STEPS):
+    for _ in range(MAX_STEPS):
         if await person.page.evaluate(f"() => Boolean({condition})"):
             return
-        before = set(person.unanswered)
-        await person.context.clock.fast_forward(STEP)
-        await asyncio.sleep(FOR_THE_NETWORK)
-        with suppress(AssertionError):  # on a road that is broken there is no answer
-            await wait_until(lambda before=before: person.unanswered <= before, "answers", FOR_ANSWERS)
-    raise AssertionError(f"{person.name} waited {MOST_STEPS * STEP // 1_000} s of the page in vain for {what_for}")
+        before = set(person.open_requests)
+        await person.context.clock.fast_forward(STEP_MS)
+        await asyncio.sleep(NETWORK_PAUSE_SECONDS)
+        with suppress(AssertionError):  # a broken connection brings no response
+            await wait_until(lambda before=before: person.open_requests <= before, "responses", RESPONSE_SECONDS)
+    raise AssertionError(f"{person.name} waited {MAX_STEPS * STEP_MS // 1_000} s of the page in vain for {what_for}")

@@ -1,4 +1,4 @@
-"""Browsers that are no Chromium: those that this machine has and that can be driven."""
+"""Browsers other than Chromium: those that this machine has and that a test can drive."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from functools import cache
 from pathlib import Path
 
 FIREFOXES = ("firefox-esr", "firefox", "/Applications/Firefox.app/Contents/MacOS/firefox")
-# Mozilla's own Firefox, over WebDriver BiDi; the one that Playwright has patched needs no channel.
+# Mozilla's own Firefox, over WebDriver BiDi. Playwright's patched Firefox needs no channel.
 CHANNEL = "moz-firefox"
-PATIENCE = 60  # seconds, on a machine that is busy
+PROBE_SECONDS = 60  # on a busy machine
 
-# In a process of its own, as its sync API leaves a loop behind in the thread that used it.
-TRY = f"""
+# In a process of its own, because Playwright's sync API leaves an event loop in the thread that used it.
+PROBE = f"""
 import sys
 from playwright.sync_api import sync_playwright
 with sync_playwright() as playwright, playwright.firefox.launch(channel="{CHANNEL}", executable_path=sys.argv[1]) as it:
@@ -25,7 +25,7 @@ with sync_playwright() as playwright, playwright.firefox.launch(channel="{CHANNE
 
 @cache
 def firefox() -> Path | None:
-    """A Firefox that opens a page for this Playwright. One that cannot (a snap, a version apart) is as good as none."""
+    """A Firefox in which this Playwright opens a page. A snap, or an unsupported version, counts as none."""
     for name in FIREFOXES:
         if (path := shutil.which(name)) and _version(path):
             return Path(path)
@@ -35,20 +35,24 @@ def firefox() -> Path | None:
 @cache
 def _version(path: str) -> str:
     try:
-        tried = subprocess.run(
-            [sys.executable, "-c", TRY, path], capture_output=True, text=True, check=False, timeout=PATIENCE
+        result = subprocess.run(
+            [sys.executable, "-c", PROBE, path],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PROBE_SECONDS,
         )
     except subprocess.TimeoutExpired:
         return ""
-    return tried.stdout.strip()
+    return result.stdout.strip()
 
 
 @cache
 def webkit() -> bool:
-    """WebKitGTK's driver, and a screen that nobody sees for it to draw on (webkit.py)."""
+    """Whether WebKitGTK's driver and a virtual screen for it are installed (webkit.py)."""
     return bool(shutil.which("WebKitWebDriver") and shutil.which("Xvfb"))
 
 
-def found() -> list[str]:
+def list_browsers() -> list[str]:
     path = firefox()
     return [*([f"Firefox {_version(str(path))}"] if path else []), *(["WebKitGTK"] if webkit() else [])]

@@ -1,4 +1,4 @@
-"""Somebody at a browser: what they do with keys and clicks, and what they see."""
+"""A person at a browser: what they do with keys and clicks, and what they see."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.support.waiting import wait_until
 if TYPE_CHECKING:
     import httpx
 
-    from tests.browser.page_errors import Complaints
+    from tests.browser.page_errors import PageErrors
 
-MOST_TABS = 60  # more than any page has
-A_DAY = 86_400  # seconds
-PATIENCE = 40_000  # milliseconds in which the page has to do what is asked of it, on a machine that is busy
+MAX_TAB_PRESSES = 60  # more than the elements of any page that take the focus
+DAY_SECONDS = 86_400
+TIMEOUT_MS = 40_000  # for each wait; long, because the machine may be busy
 
 SHOWN = """() => Array.from(document.querySelectorAll(".thread__list > .comment"), (el) => {
   const part = (name) => el.querySelector(".comment__" + name);
@@ -35,50 +35,50 @@ SHOWN = """() => Array.from(document.querySelectorAll(".thread__list > .comment"
     state: el.checkVisibility() ? el.dataset.state : "hidden",
   };
 })"""
-# What a screen reader says of a field that is refused.
+# The text that a screen reader reads out for a field with an error.
 DESCRIPTION = """(field) => document.querySelector(field).getAttribute("aria-describedby").split(" ")
   .map((id) => document.getElementById(id)).filter((el) => el.checkVisibility() && el.matches(".field__error"))
   .map((el) => el.textContent).join(" ")"""
 NOTICE = "document.querySelector('.notice__words').textContent"
 BODIES = f"() => ({SHOWN})().filter((shown) => shown.state !== 'hidden').map((shown) => shown.body)"
 MODELS = "() => parley.comments.toJSON()"
-# Of every comment anywhere in the page, in the list or not.
+# The ids of all comments in the page, inside the list and outside.
 IDS = "() => Array.from(document.querySelectorAll('[data-comment-id]'), (el) => el.dataset.commentId)"
 READY = "window.parley && ['live', 'idle'].includes(parley.connector.state) && parley.loading() === 0"
 SENT = "parley.outbox.records.length === 0"
 FIND = "parley.comments.find((comment) => comment.text() === body && comment.state() !== 'deleting')"
-REWRITE = f"""([body, text]) => {{
+EDIT = f"""([body, text]) => {{
   const comment = {FIND};
   comment.edit(text, {{ seq: comment.get("seq"), body: comment.get("body") }});
 }}"""
-REMOVE = f"(body) => {FIND}.remove()"
+DELETE = f"(body) => {FIND}.remove()"
 
 
 class Person:
-    """`page` is the tab they look at; `client` acts for the same account, from another device without a page."""
+    """`page` is the tab that the person looks at. `client` is an HTTP client with a login of the same account."""
 
-    def __init__(self, name: str, context: BrowserContext, client: httpx.AsyncClient, complaints: Complaints) -> None:
+    def __init__(self, name: str, context: BrowserContext, client: httpx.AsyncClient, page_errors: PageErrors) -> None:
         self.name = name
         self.context = context
         self.client = client
-        self.road_round = str(client.base_url).rstrip("/")  # to the server, wherever the page's own road leads
-        self.requests: list[str] = []  # "GET /api/comments/" …, of all tabs, in the order of sending
-        self.unanswered: set[Request] = set()  # of all tabs; a stream is answered once it is open
+        self.server_url = str(client.base_url).rstrip("/")  # of the server, not of a proxy
+        self.requests: list[str] = []  # "GET /api/comments/" …, of all tabs, in the order in which they were sent
+        self.open_requests: set[Request] = set()  # of all tabs; a stream counts until it is open
         self.page: Page
-        context.set_default_timeout(PATIENCE)
-        context.on("page", complaints.listen)
-        context.on("request", self._sent)
-        context.on("response", lambda response: self._answered(response.request))
-        context.on("requestfailed", self._answered)
+        context.set_default_timeout(TIMEOUT_MS)
+        context.on("page", page_errors.listen)
+        context.on("request", self._add_request)
+        context.on("response", lambda response: self._close_request(response.request))
+        context.on("requestfailed", self._close_request)
 
-    def _sent(self, request: Request) -> None:
+    def _add_request(self, request: Request) -> None:
         self.requests.append(_named(request.method, request.url))
-        self.unanswered.add(request)
+        self.open_requests.add(request)
 
-    def _answered(self, request: Request) -> None:
-        self.unanswered.discard(request)
+    def _close_request(self, request: Request) -> None:
+        self.open_requests.discard(request)
 
-    # -- looking at pages -----------------------------------------------------------------------------------
+    # -- pages and tabs ------------------------------------------------------------------------------------
 
     async def visit(self, path: str) -> Person:
         """Open a page in a new tab, and wait until it is live."""
@@ -86,16 +86,16 @@ class Person:
         await self.go(path)
         return self
 
-    async def another_tab(self, path: str = "/Article/1") -> Person:
-        """The same person, looking at one more tab."""
+    async def open_another_tab(self, path: str = "/Article/1") -> Person:
+        """The same person, with this path in a new tab."""
         return await self._at(self.page).visit(path)
 
     def tabs(self) -> list[Person]:
-        """The same person, once for each tab in which there is a thread."""
+        """The same person, once for each tab that shows a thread."""
         return [self._at(page) for page in self.context.pages if _article(page.url)]
 
     def inside(self, frame: Frame) -> Person:
-        """The same person, looking into a frame of this tab. The keyboard is the tab's."""
+        """The same person, in a frame of this tab. `page.keyboard` does not exist on a frame; use the tab's."""
         return self._at(cast(Page, frame))
 
     def _at(self, page: Page) -> Person:
@@ -105,7 +105,7 @@ class Person:
         return tab
 
     async def go(self, path: str) -> None:
-        """Open another page in this tab. One with a host in its address is somebody else's, and need not be ready."""
+        """Open another page in this tab. An address with a host is not a page of Parley, so it is not waited for."""
         ours = path.startswith("/")
         await self.page.goto(path, wait_until="load" if ours else "domcontentloaded")
         if ours:
@@ -116,46 +116,49 @@ class Person:
         await self.is_ready()
 
     async def is_ready(self) -> None:
-        """The page's parts are loaded, and its stream, if it has one, is open."""
+        """Wait until the page's code is loaded, and its stream, if it has one, is open."""
         await self.until(READY, "the page")
 
-    async def is_in_state(self, state: str) -> None:
-        """Waits until the connection light says that."""
-        await self.until(f"document.querySelector('.light').dataset.state === '{state}'", f"the light to be {state}")
+    async def sees_connection_status(self, state: str) -> None:
+        """Wait until the connection status shows this state."""
+        await self.until(
+            f"document.querySelector('.light').dataset.state === '{state}'", f"the connection status to be {state}"
+        )
 
-    async def until(self, condition: str, what_for: str, timeout: float = PATIENCE) -> None:
-        """Wait until this is true in the page."""
-        # Not `wait_for_function`, which evaluates in the page while that runs: the page's policy forbids it.
+    async def until(self, condition: str, what_for: str, timeout: float = TIMEOUT_MS) -> None:
+        """Wait until this JavaScript condition is true in the page, for at most `timeout` milliseconds."""
+        # Not `wait_for_function`: it evaluates a string in the page, which the Content Security Policy forbids.
         await wait_until(lambda: self._is(condition), f"{self.name} to see {what_for}: {condition}", timeout / 1_000)
 
     async def _is(self, condition: str) -> bool:
         try:
             return bool(await self.page.evaluate(f"() => {condition}"))
-        except Error:  # between two pages
+        except Error:  # the tab is loading another page
             return False
 
-    async def take_pictures(self, directory: Path) -> None:
+    async def take_screenshots(self, directory: Path) -> None:
         for number, page in enumerate(self.context.pages):
-            with suppress(Error):  # it may have crashed
+            with suppress(Error):  # the page may have crashed
                 await page.screenshot(path=directory / f"{self.name}-{number}.png", full_page=True)
 
-    # -- without a mouse ------------------------------------------------------------------------------------
+    # -- the keyboard ---------------------------------------------------------------------------------------
 
     async def tab_to(self, selector: str, key: str = "Tab") -> None:
-        for _ in range(MOST_TABS):
+        """Press this key until the focus is on a matching element."""
+        for _ in range(MAX_TAB_PRESSES):
             await self.page.keyboard.press(key)
             if await self.has_focus(selector):
                 return
-        raise AssertionError(f"{key} never comes to {selector}")
+        raise AssertionError(f"{MAX_TAB_PRESSES} times {key} did not move the focus to {selector}")
 
     async def press(self, selector: str, key: str = "Tab") -> None:
-        """Go there with this key, and press Enter. Waits until the code that this needs is loaded."""
+        """Move the focus there with this key and press Enter. Wait until the code that this needs is loaded."""
         await self.tab_to(selector, key)
         await self.page.keyboard.press("Enter")
         await self.until("!window.parley || parley.loading() === 0", "the code to be loaded")
 
     async def type(self, selector: str, text: str) -> None:
-        """Go on to this field, and type that in place of what is there."""
+        """Move the focus to this field, and replace its text."""
         if not await self.has_focus(selector):
             await self.tab_to(selector)
         await self.page.keyboard.press("Control+A")
@@ -170,45 +173,45 @@ class Person:
     # -- forms ----------------------------------------------------------------------------------------------
 
     async def fill(self, form: str, **fields: str) -> None:
-        """Fill these fields of a form, by their names, and submit it."""
+        """Fill in the fields of a form by their names, and submit it."""
         for name, value in fields.items():
             await self.page.locator(f"{form} [name={name}]").fill(value)
         await self.page.locator(f"{form} [type=submit]:visible").click()
 
-    async def is_refused(self, form: str, field: str, words: str = "") -> None:
-        """Waits until this field is marked, has the focus, and is described by what is wrong with it."""
+    async def sees_field_error(self, form: str, field: str, words: str = "") -> None:
+        """Wait until this field is invalid, has the focus, and is described by an error with these words."""
         await self.focus_is_on(f"{form} [name={field}][aria-invalid=true]")
         described: str = await self.page.evaluate(DESCRIPTION, f"{form} [name={field}]")
         assert words in described, described
         assert described
 
-    async def shows(self, selector: str, words: str) -> None:
-        """Waits until this part of the page is there, with these words in it."""
+    async def sees_text(self, selector: str, words: str) -> None:
+        """Wait until this element is visible and contains these words."""
         part = f"document.querySelector({json.dumps(selector)})"
         await self.until(f"{part}?.checkVisibility() && {part}.textContent.includes({json.dumps(words)})", words)
 
-    async def shows_note(self, body: str, words: str) -> None:
-        """Waits until that stands below the comment."""
+    async def sees_note(self, body: str, words: str) -> None:
+        """Wait until the note below the comment is this text."""
         note = self.comment(body).locator(".comment__note")
 
-        async def is_there() -> bool:
+        async def has_note() -> bool:
             return await note.inner_text() == words
 
-        await wait_until(is_there, words)
+        await wait_until(has_note, words)
 
-    async def is_told(self, words: str) -> None:
-        """Waits until the notice says that, to the eye, and to a screen reader."""
-        said = json.dumps(words)
-        await self.until(f"document.querySelector('.notice').checkVisibility() && {NOTICE} === {said}", words)
-        await self.until(f"document.querySelector('.announcer').textContent.includes({said})", f"{words} (read out)")
+    async def sees_notice(self, words: str) -> None:
+        """Wait until the notice shows these words, and a screen reader reads them out."""
+        text = json.dumps(words)
+        await self.until(f"document.querySelector('.notice').checkVisibility() && {NOTICE} === {text}", words)
+        await self.until(f"document.querySelector('.announcer').textContent.includes({text})", f"{words} (read out)")
 
-    async def is_told_nothing(self) -> None:
+    async def sees_no_notice(self) -> None:
         assert not await self.page.locator(".notice").is_visible()
 
     # -- mail -----------------------------------------------------------------------------------------------
 
     async def gets_mail(self, to: str, subject: str) -> None:
-        """Waits for this mail, and looks at it in this tab."""
+        """Wait for this mail, and open the list of mails in this tab."""
         await wait_until(lambda: self._has_mail(to, subject), f"“{subject}” to {to}")
         await self.go("/dev/mail")
 
@@ -217,7 +220,7 @@ class Person:
         return to in page and subject in page
 
     async def follow_link(self, path: str) -> str:
-        """Jump to latest mail's link there, press Enter, and be on that page. Answers the token that was in it."""
+        """Follow the latest mail's link to this path by keyboard, and wait for the page. Returns its token."""
         await self.tab_to(f".mail a[href*='{path}#']")
         token = str(await self.page.evaluate("document.activeElement.hash.slice(1)"))
         await self.page.keyboard.press("Enter")
@@ -236,7 +239,7 @@ class Person:
         return self.page.locator(".editor textarea")
 
     def comment(self, body: str) -> Locator:
-        """The comment with this text, or whose editor is open over it."""
+        """The comment with this text, also while its editor is open."""
         text = self.page.locator(".comment__body", has_text=re.compile(f"^{re.escape(body)}$"))
         return self.page.locator(".thread__list > .comment").filter(has=text)
 
@@ -248,8 +251,8 @@ class Person:
         await self.comment(body).locator(".comment__edit").click()
         await self.editor.wait_for()
 
-    async def begins_to_edit(self, body: str, new: str) -> dict[str, Any]:
-        """Has written that elsewhere, and has its editor open, with the new text in it. Answers with the comment."""
+    async def write_and_start_edit(self, body: str, new: str) -> dict[str, Any]:
+        """Write a comment over HTTP, open its editor, and type the new text without saving. Returns the comment."""
         comment = await write(self.client, body)
         await self.sees(body)
         await self.open_editor(body)
@@ -266,16 +269,16 @@ class Person:
         await comment.locator(".comment__delete").click()
         await comment.locator(".comment__delete-yes").click()
 
-    async def rewrite(self, body: str, new: str) -> None:
-        """Edit, whatever the page has buttons for."""
-        await self.page.evaluate(REWRITE, [body, new])
+    async def edit_in_model(self, body: str, new: str) -> None:
+        """Edit a comment through its model, without the editor."""
+        await self.page.evaluate(EDIT, [body, new])
 
     async def remove(self, body: str) -> None:
-        """Delete, whatever the page has buttons for."""
-        await self.page.evaluate(REMOVE, body)
+        """Delete a comment through its model, without the dialog."""
+        await self.page.evaluate(DELETE, body)
 
     async def shown(self) -> list[dict[str, Any]]:
-        """Every comment in the page, as one sees it."""
+        """All comments in the list, as the page shows them."""
         shown: list[dict[str, Any]] = await self.page.evaluate(SHOWN)
         return shown
 
@@ -284,53 +287,53 @@ class Person:
         return bodies
 
     async def sees(self, *bodies: str) -> None:
-        """Waits until these, in this order, and nothing else are the thread."""
+        """Wait until the list shows exactly these texts, in this order."""
         await self._comes_to(BODIES, list(bodies))
 
-    async def has_sent_all(self, timeout: float = PATIENCE) -> None:
-        """Waits until the outbox is empty."""
-        await self.until(SENT, "all to be sent", timeout)
+    async def has_sent_all(self, timeout: float = TIMEOUT_MS) -> None:
+        """Wait until the outbox is empty."""
+        await self.until(SENT, "the outbox to be empty", timeout)
 
     async def is_settled(self) -> None:
-        """Waits until nothing is on its way to the server."""
-        await self.until("parley.comments.every((comment) => comment.state() === 'settled')", "all to be settled")
+        """Wait until no comment has an unconfirmed change."""
+        await self.until("parley.comments.every((comment) => comment.state() === 'settled')", "settled comments")
 
     async def snapshot(self) -> list[dict[str, Any]]:
-        """What a fresh GET answers to this browser, all pages of it."""
+        """The comments that the API returns to this browser now, from all pages of the thread."""
         comments: list[dict[str, Any]] = []
         article, before = _article(self.page.url) or ARTICLE, {}
         while True:
-            address = f"{self.road_round}/api/comments/"
-            answer = await self.context.request.get(address, params={**article, **before, "limit": 100})
-            page = await answer.json()
+            address = f"{self.server_url}/api/comments/"
+            response = await self.context.request.get(address, params={**article, **before, "limit": 100})
+            page = await response.json()
             comments = page["comments"] + comments
             if page["before"] is None:
                 return comments
             before = {"before": page["before"]}
 
-    async def sees_the_truth(self, loaded: Sequence[dict[str, Any]] | None = None) -> None:
-        """Waits until models and page equal a fresh snapshot (or `loaded`, where that is a part of one)."""
+    async def matches_server(self, loaded: Sequence[dict[str, Any]] | None = None) -> None:
+        """Wait until the models and the page equal a fresh snapshot, or `loaded` if the page has loaded only a part."""
         await self.is_settled()
         fresh = list(await self.snapshot() if loaded is None else loaded)
         await self._comes_to(MODELS, fresh)
         await self._comes_to(SHOWN, [_as_shown(comment) for comment in fresh])
 
-    async def sees_the_truth_in_every_tab(self) -> None:
+    async def every_tab_matches_server(self) -> None:
         for tab in self.tabs():
-            await tab.sees_the_truth()
+            await tab.matches_server()
             assert await tab.page.evaluate(IDS) == [comment["id"] for comment in await tab.snapshot()], tab.page.url
 
-    async def _comes_to(self, look: str, wanted: list[Any]) -> None:
+    async def _comes_to(self, script: str, expected: list[Any]) -> None:
         with suppress(AssertionError):
-            await wait_until(lambda: self._shows(look, wanted), "the page to follow")
-        assert await self.page.evaluate(look) == wanted, self.name  # pytest shows the difference
+            await wait_until(lambda: self._shows(script, expected), "the page to match")
+        assert await self.page.evaluate(script) == expected, self.name  # pytest shows the difference
 
-    async def _shows(self, look: str, wanted: list[Any]) -> bool:
-        return bool(await self.page.evaluate(look) == wanted)
+    async def _shows(self, script: str, expected: list[Any]) -> bool:
+        return bool(await self.page.evaluate(script) == expected)
 
     @property
     def streams(self) -> list[str]:
-        """The requests for streams, of all tabs."""
+        """The stream requests of all tabs."""
         return [request for request in self.requests if request.startswith("GET /streams")]
 
     # -- the account ----------------------------------------------------------------------------------------
@@ -340,24 +343,24 @@ class Person:
         await self.page.locator("dialog.entry[open]").wait_for()
 
     async def sign_in(self, name: str, password: str = PASSWORD) -> None:
-        """In the dialog, which is open."""
+        """Sign in with the dialog, which must be open."""
         await self.fill(".entry", email=email_of(name), password=password)
         await self.is_signed_in(name)
 
     async def sign_in_by_keys(self, name: str, password: str = PASSWORD, button: str = ".account__sign-in") -> None:
-        """Press this button, which is next, and fill in the dialog. The password may be wrong."""
+        """Open the dialog with this button and submit it, all by keyboard. The password may be wrong."""
         await self.press(button)
         await self.type(".entry [name=email]", email_of(name))
         await self.type(".entry [name=password]", password)
         await self.page.keyboard.press("Enter")
 
-    async def sign_in_beside(self, name: str) -> None:
-        """Sign in without a page. The browser's tabs share the cookie, and are told nothing."""
+    async def sign_in_without_page(self, name: str) -> None:
+        """Sign in without a page. The browser's tabs share the cookie, but get no message about it."""
         form = {"email": email_of(name), "password": PASSWORD}
-        assert (await self.context.request.post(f"{self.road_round}/api/session", data=form)).ok
+        assert (await self.context.request.post(f"{self.server_url}/api/session", data=form)).ok
 
     async def sign_up(self, name: str, password: str = PASSWORD) -> None:
-        """In the dialog, which is open."""
+        """Sign up with the dialog, which must be open."""
         await self.fill(".entry", username=name, email=email_of(name), password=password)
         await self.is_signed_in(name)
 
@@ -370,12 +373,14 @@ class Person:
         await self._account_is("guest")
 
     async def _account_is(self, state: str) -> None:
-        await self.until(f"document.querySelector('.account').dataset.state === '{state}'", f"to be {state}")
+        await self.until(
+            f"document.querySelector('.account').dataset.state === '{state}'", f"the account state {state}"
+        )
 
 
 def cookies_of(client: httpx.AsyncClient) -> list[Any]:
-    """The client's, for a browser's context. They outlive a restart of the browser."""
-    more = {"url": str(client.base_url), "expires": time.time() + A_DAY}
+    """The client's cookies, for a browser context. They survive a restart of the browser."""
+    more = {"url": str(client.base_url), "expires": time.time() + DAY_SECONDS}
     return [{"name": cookie.name, "value": cookie.value, **more} for cookie in client.cookies.jar]
 
 
@@ -385,7 +390,7 @@ def _as_shown(comment: dict[str, Any]) -> dict[str, Any]:
 
 
 def _article(url: str) -> dict[str, str] | None:
-    """What is commented on at this address, if it is a thread's."""
+    """The commentable at this address, if it is the address of a thread."""
     thread = re.fullmatch(r"https?://[^/]+/(Article|Page)/(\w+)", url)
     return {"commentable_type": thread[1], "commentable_id": thread[2]} if thread else None
 

@@ -1,4 +1,4 @@
-"""A conversation with a bit of everything in it, for whoever looks at pages as a whole."""
+"""A thread with one of each thing, for tests that check whole pages."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from tests.support.people import delete, expected, write
 if TYPE_CHECKING:
     import httpx
 
-# Nothing moves (what glides is paused, and led on frame by frame), and no colour is on its way to another.
-STILL = "document.getAnimations().every(({ playState }) => playState === 'finished')"
+# No animation or transition runs. Tests that step through an animation frame by frame pause it.
+NOTHING_ANIMATES = "document.getAnimations().every(({ playState }) => playState === 'finished')"
 
 
-async def converse(alice: httpx.AsyncClient, bob: httpx.AsyncClient, carol: httpx.AsyncClient) -> None:
-    """Replies, markdown, a name, likes, what is left of a comment, a report: and notifications of it for each."""
+async def write_sample_thread(alice: httpx.AsyncClient, bob: httpx.AsyncClient, carol: httpx.AsyncClient) -> None:
+    """Write replies, Markdown, a mention, likes, a deleted comment with a reply, and a report."""
     first = await write(bob, "“Mind the *step*.” **Thirty years** of it, and [that](https://example.com/) is all.")
     almonds = await write(alice, "The almonds were a mistake.\n\n> You never open with almonds.\n\n- mirror\n- `hello`")
     answer = await write(carol, "@bob I love this bird, and so does @Alice.", parent_id=first["id"])

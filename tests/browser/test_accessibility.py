@@ -8,7 +8,7 @@ import pytest
 
 from app.settings import ROOT
 from tests.browser.people import Person
-from tests.browser.sample_thread import STILL, converse
+from tests.browser.sample_thread import NOTHING_ANIMATES, write_sample_thread
 from tests.browser.test_moderation import moderator
 from tests.support.people import person, write
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import httpx
 
     from app.live.service import Parley
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import OpenBrowser
     from tests.support.serving import Site
 
 pytestmark = pytest.mark.usefixtures("network_errors")
@@ -42,7 +42,7 @@ MODES = ["signin", "signup", "forgot"]
 
 async def find_nothing(person: Person, rules: list[str] = RULES) -> None:
     """axe is put in past the page's policy, as a browser's own tools are. It stays until the next page."""
-    await person.until(STILL, "the page to stand still")
+    await person.until(NOTHING_ANIMATES, "the page to stand still")
     if not await person.page.evaluate("'axe' in window"):
         await person.page.evaluate((ROOT / "node_modules/axe-core/axe.min.js").read_text())
     found: list[Any] = await person.page.evaluate(FIND, rules)
@@ -50,9 +50,9 @@ async def find_nothing(person: Person, rules: list[str] = RULES) -> None:
 
 
 @pytest.mark.parametrize("theme", THEMES)
-async def test_pages(arrive: Arrive, phone: httpx.AsyncClient, theme: str) -> None:
-    await write(phone, "Good morning")
-    guest = await arrive(color_scheme=theme)
+async def test_pages(open_browser: OpenBrowser, carol_client: httpx.AsyncClient, theme: str) -> None:
+    await write(carol_client, "Good morning")
+    guest = await open_browser(color_scheme=theme)
     for path in PAGES:
         await guest.go(path)
         await find_nothing(guest)
@@ -65,11 +65,11 @@ async def test_pages(arrive: Arrive, phone: httpx.AsyncClient, theme: str) -> No
 
 @pytest.mark.parametrize("theme", THEMES)
 async def test_a_conversation_with_a_bit_of_everything(
-    arrive: Arrive, site: Site, served: Parley, phone: httpx.AsyncClient, theme: str
+    open_browser: OpenBrowser, site: Site, served: Parley, carol_client: httpx.AsyncClient, theme: str
 ) -> None:
-    alice = await moderator(arrive, served, "Alice", color_scheme=theme)
+    alice = await moderator(open_browser, served, "Alice", color_scheme=theme)
     async with person(site, "Bob") as bob:
-        await converse(alice.client, bob, phone)
+        await write_sample_thread(alice.client, bob, carol_client)
     for path in ("/inbox", "/moderation", "/account", "/Article/1"):
         await alice.go(path)
         await find_nothing(alice)
@@ -96,10 +96,10 @@ async def test_a_conversation_with_a_bit_of_everything(
 
 @pytest.mark.parametrize("settings", [{"undo_seconds": 60}], indirect=True)
 @pytest.mark.parametrize("theme", THEMES)
-async def test_states_of_a_comment(arrive: Arrive, phone: httpx.AsyncClient, theme: str) -> None:
-    alice = await arrive("Alice", color_scheme=theme)
+async def test_states_of_a_comment(open_browser: OpenBrowser, carol_client: httpx.AsyncClient, theme: str) -> None:
+    alice = await open_browser("Alice", color_scheme=theme)
     await alice.write("Good evening")
-    await alice.sees_the_truth()
+    await alice.matches_server()
     await alice.comment("Good evening").locator(".comment__delete").click()
     await find_nothing(alice)
     await alice.comment("Good evening").locator(".comment__delete-no").click()
@@ -112,8 +112,8 @@ async def test_states_of_a_comment(arrive: Arrive, phone: httpx.AsyncClient, the
 
 
 @pytest.mark.parametrize("theme", THEMES)
-async def test_the_door(arrive: Arrive, theme: str) -> None:
-    guest = await arrive(color_scheme=theme)
+async def test_the_door(open_browser: OpenBrowser, theme: str) -> None:
+    guest = await open_browser(color_scheme=theme)
     for mode in MODES:
         await guest.page.evaluate(f"parley.bus.trigger('local.entry.wanted', '{mode}')")
         await guest.page.locator(f"dialog.entry[data-mode={mode}]").wait_for()

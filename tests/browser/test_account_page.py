@@ -14,7 +14,7 @@ from tests.support.people import PASSWORD, email_of, sign_in, sign_up, write
 if TYPE_CHECKING:
     import httpx
 
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import OpenBrowser
     from tests.support.serving import Site
 
 pytestmark = pytest.mark.usefixtures("network_errors")
@@ -24,9 +24,9 @@ NEW_PASSWORD = "a walk along the river"
 
 
 @pytest.fixture
-async def alice(arrive: Arrive) -> Person:
+async def alice(open_browser: OpenBrowser) -> Person:
     """Alice, looking at her account."""
-    return await arrive("Alice", at="/account")
+    return await open_browser("Alice", at="/account")
 
 
 async def looks_again(person: Person, logins: int) -> None:
@@ -48,80 +48,80 @@ async def sees_logins(person: Person, logins: int) -> None:
 # -- who may -------------------------------------------------------------------------------------------------
 
 
-async def test_a_guest_is_asked_to_sign_in(arrive: Arrive, site: Site) -> None:
+async def test_a_guest_is_asked_to_sign_in(open_browser: OpenBrowser, site: Site) -> None:
     async with site.client() as client:
         await sign_up(client, "Alice")
-    guest = await arrive(at="/account")
+    guest = await open_browser(at="/account")
     assert not await guest.page.locator(".settings__person").is_visible()
     await guest.press(".settings__sign-in")
     await guest.type(".entry [name=email]", email_of("Alice"))
     await guest.type(".entry [name=password]", PASSWORD)
     await guest.page.keyboard.press("Enter")
-    await guest.shows(".email__current", email_of("Alice"))
-    await guest.shows(".login__current", "This browser")
+    await guest.sees_text(".email__current", email_of("Alice"))
+    await guest.sees_text(".login__current", "This browser")
     assert not await guest.page.locator(".settings__guest").is_visible()
 
 
-async def test_ones_name_leads_to_ones_account(arrive: Arrive) -> None:
-    alice = await arrive("Alice")
+async def test_ones_name_leads_to_ones_account(open_browser: OpenBrowser) -> None:
+    alice = await open_browser("Alice")
     await alice.press(".account__name")
     await alice.until("location.pathname === '/account'", "her account")
-    await alice.shows(".email__current", email_of("Alice"))
+    await alice.sees_text(".email__current", email_of("Alice"))
 
 
 # -- the name --------------------------------------------------------------------------------------------------
 
 
 async def test_a_name_is_changed_and_what_is_wrong_with_one_stands_beside_it(alice: Person) -> None:
-    other = await alice.another_tab("/account")
+    other = await alice.open_another_tab("/account")
     await alice.type(".username [name=username]", "Parley Team")
     await alice.page.keyboard.press("Enter")
-    await alice.is_refused(".username", "username", "This name is reserved")
+    await alice.sees_field_error(".username", "username", "This name is reserved")
     await alice.type(".username [name=username]", "Alice Newname")
     await alice.page.keyboard.press("Enter")
     for tab in (alice, other):
-        await tab.shows(".username__current", "Alice Newname")
-        await tab.shows(".account__name", "Alice Newname")
-    await alice.shows(".username__done", "Your name has been changed.")
+        await tab.sees_text(".username__current", "Alice Newname")
+        await tab.sees_text(".account__name", "Alice Newname")
+    await alice.sees_text(".username__done", "Your name has been changed.")
 
 
 # -- the address -----------------------------------------------------------------------------------------------
 
 
 async def test_a_new_address_counts_once_it_is_confirmed(alice: Person) -> None:
-    other = await alice.another_tab("/account")
+    other = await alice.open_another_tab("/account")
     await alice.type(".email [name=email]", NEW_ADDRESS)
     await alice.type(".email [name=current_password]", PASSWORD)
     await alice.page.keyboard.press("Enter")
     for tab in (alice, other):
-        await tab.shows(".email__waiting", NEW_ADDRESS)
-        await tab.shows(".email__current", email_of("Alice"))
+        await tab.sees_text(".email__waiting", NEW_ADDRESS)
+        await tab.sees_text(".email__current", email_of("Alice"))
     assert await alice.page.locator(".email [name=current_password]").input_value() == ""
 
     await alice.gets_mail(NEW_ADDRESS, "Confirm your new email address")
     await alice.follow_link("/confirm")
     await alice.press(".mailed-link [type=submit]")
     await alice.focus_is_on(".mailed-link__said[data-only=done]")
-    await other.shows(".email__current", NEW_ADDRESS)
+    await other.sees_text(".email__current", NEW_ADDRESS)
     assert not await other.page.locator(".email__waiting").is_visible()
     await alice.press(".mailed-link__person")
     await alice.until("location.pathname === '/account'", "her account")
-    await alice.shows(".email__current", NEW_ADDRESS)
+    await alice.sees_text(".email__current", NEW_ADDRESS)
 
 
 async def test_what_is_wrong_with_an_address_stands_beside_it(alice: Person) -> None:
     await alice.tab_to(".email [name=email]")
     await alice.page.keyboard.press("Enter")
-    await alice.is_refused(".email", "email", "Required")
+    await alice.sees_field_error(".email", "email", "Required")
     assert await alice.page.locator(".email [name=current_password]").get_attribute("aria-invalid") == "true"
     await alice.type(".email [name=email]", "nobody")
     await alice.type(".email [name=current_password]", PASSWORD)
     await alice.page.keyboard.press("Enter")
-    await alice.is_refused(".email", "email")
+    await alice.sees_field_error(".email", "email")
     await alice.type(".email [name=email]", NEW_ADDRESS)
     await alice.type(".email [name=current_password]", "not hers")
     await alice.page.keyboard.press("Enter")
-    await alice.is_refused(".email", "current_password", "Wrong password")
+    await alice.sees_field_error(".email", "current_password", "Wrong password")
     assert await alice.page.locator(".email [name=email]").get_attribute("aria-invalid") is None
     assert await alice.page.locator(".email [name=email]").input_value() == NEW_ADDRESS
     assert not await alice.page.locator(".email__waiting").is_visible()
@@ -134,36 +134,38 @@ async def test_who_is_signed_out_without_knowing_it_changes_nothing(alice: Perso
     await alice.type(".email [name=current_password]", PASSWORD)
     await alice.page.keyboard.press("Enter")
     await alice.is_guest()
-    await alice.is_told("You are signed out.")
+    await alice.sees_notice("You are signed out.")
     await alice.focus_is_on(".settings__sign-in")
 
 
 # -- the password ----------------------------------------------------------------------------------------------
 
 
-async def test_a_new_password_signs_out_everywhere_but_here(alice: Person, arrive: Arrive, site: Site) -> None:
-    elsewhere = await arrive()
+async def test_a_new_password_signs_out_everywhere_but_here(
+    alice: Person, open_browser: OpenBrowser, site: Site
+) -> None:
+    elsewhere = await open_browser()
     await signs_in(elsewhere)
     await looks_again(alice, logins=2)
-    tab = await alice.another_tab()
+    tab = await alice.open_another_tab()
     await tab.composer.fill("Half a thought")
     await alice.type(".password [name=current_password]", PASSWORD)
     await alice.type(".password [name=password]", NEW_PASSWORD)
     await alice.page.keyboard.press("Enter")
-    await alice.shows(".password__done", "Your password has been changed")
+    await alice.sees_text(".password__done", "Your password has been changed")
     for name, left in (("current_password", ""), ("password", ""), ("username", email_of("Alice"))):
         assert await alice.page.locator(f".password [name={name}]").input_value() == left
     await elsewhere.is_guest()
-    await elsewhere.is_told("You were signed out because the password was changed.")
+    await elsewhere.sees_notice("You were signed out because the password was changed.")
 
-    async with site.client() as phone:
-        await sign_up(phone, "Carol")
-        await write(phone, "Still listening?")
+    async with site.client() as carol_client:
+        await sign_up(carol_client, "Carol")
+        await write(carol_client, "Still listening?")
     await tab.sees("Still listening?")
     for here in (alice, tab):
-        await here.is_in_state("live")
+        await here.sees_connection_status("live")
         await here.is_signed_in("Alice")
-        await here.is_told_nothing()
+        await here.sees_no_notice()
     await sees_logins(alice, 1)
     assert await tab.composer.input_value() == "Half a thought"
     await tab.composer.press("Control+Enter")
@@ -175,11 +177,11 @@ async def test_what_is_wrong_with_a_password_stands_beside_it(alice: Person) -> 
     await alice.type(".password [name=current_password]", "not hers")
     await alice.type(".password [name=password]", NEW_PASSWORD)
     await alice.page.keyboard.press("Enter")
-    await alice.is_refused(".password", "current_password", "Wrong password")
+    await alice.sees_field_error(".password", "current_password", "Wrong password")
     await alice.type(".password [name=current_password]", PASSWORD)
     await alice.type(".password [name=password]", "short")
     await alice.page.keyboard.press("Enter")
-    await alice.is_refused(".password", "password", "8 characters")
+    await alice.sees_field_error(".password", "password", "8 characters")
     await alice.is_signed_in()
 
 
@@ -214,8 +216,8 @@ async def test_one_sees_where_one_is_signed_in(alice: Person, site: Site) -> Non
     assert "This browser" in await alice.page.locator(".login").inner_text()
     assert not await alice.page.locator(".login__end").is_visible()
     assert not await alice.page.locator(".logins__end-others").is_visible()
-    async with site.client() as phone:
-        await sign_in(phone, "Alice")
+    async with site.client() as carol_client:
+        await sign_in(carol_client, "Alice")
         await looks_again(alice, logins=2)
     first, second = await alice.page.locator(".login").all()
     assert await first.locator(".login__current").is_visible()
@@ -224,28 +226,28 @@ async def test_one_sees_where_one_is_signed_in(alice: Person, site: Site) -> Non
     assert await second.locator("relative-time").get_attribute("datetime")
 
 
-async def test_a_login_can_be_ended_from_another_browser(alice: Person, arrive: Arrive) -> None:
-    elsewhere = await arrive()
+async def test_a_login_can_be_ended_from_another_browser(alice: Person, open_browser: OpenBrowser) -> None:
+    elsewhere = await open_browser()
     await signs_in(elsewhere)
     await looks_again(alice, logins=2)
     await alice.press(".login__end")
     await elsewhere.is_guest()
-    await elsewhere.is_told("You were signed out from another device.")
+    await elsewhere.sees_notice("You were signed out from another device.")
     await sees_logins(alice, 1)
     await alice.focus_is_on(".logins__heading")
     await alice.is_signed_in()
-    await alice.is_told_nothing()
+    await alice.sees_no_notice()
 
 
-async def test_one_can_sign_out_everywhere_else(alice: Person, arrive: Arrive) -> None:
-    others = [await arrive(), await arrive()]
+async def test_one_can_sign_out_everywhere_else(alice: Person, open_browser: OpenBrowser) -> None:
+    others = [await open_browser(), await open_browser()]
     for other in others:
         await signs_in(other)
     await looks_again(alice, logins=3)
     await alice.press(".logins__end-others")
     for other in others:
         await other.is_guest()
-        await other.is_told("You were signed out from another device.")
+        await other.sees_notice("You were signed out from another device.")
     await sees_logins(alice, 1)
     await alice.focus_is_on(".logins__heading")
     await alice.is_signed_in()
@@ -260,8 +262,8 @@ async def test_a_page_that_heard_of_no_end_finds_out_when_it_is_looked_at(alice:
     assert await alice.page.locator(".login").count() == 0
 
 
-async def test_an_older_list_that_comes_late_is_not_shown(alice: Person, arrive: Arrive) -> None:
-    await signs_in(await arrive())
+async def test_an_older_list_that_comes_late_is_not_shown(alice: Person, open_browser: OpenBrowser) -> None:
+    await signs_in(await open_browser())
     await looks_again(alice, logins=2)
     read, let_through = asyncio.Event(), asyncio.Event()
 
@@ -282,8 +284,8 @@ async def test_an_older_list_that_comes_late_is_not_shown(alice: Person, arrive:
     await sees_logins(alice, 1)
 
 
-async def test_what_cannot_be_done_is_said(alice: Person, arrive: Arrive) -> None:
-    await signs_in(await arrive())
+async def test_what_cannot_be_done_is_said(alice: Person, open_browser: OpenBrowser) -> None:
+    await signs_in(await open_browser())
     await looks_again(alice, logins=2)
     await alice.page.route("**/api/logins/*", lambda route: route.fulfill(status=503))
     await alice.press(".login__end")
@@ -309,23 +311,23 @@ async def leave(person: Person, comments: str) -> None:
 
 @pytest.mark.parametrize(("comments", "left"), [("keep", ["Mine", "Yours"]), ("erase", ["Yours"])])
 async def test_who_leaves_decides_about_their_comments(
-    comments: str, left: list[str], alice: Person, arrive: Arrive, phone: httpx.AsyncClient
+    comments: str, left: list[str], alice: Person, open_browser: OpenBrowser, carol_client: httpx.AsyncClient
 ) -> None:
     await write(alice.client, "Mine")
-    await write(phone, "Yours")
-    bob = await arrive("Bob")
-    tab = await alice.another_tab()
+    await write(carol_client, "Yours")
+    bob = await open_browser("Bob")
+    tab = await alice.open_another_tab()
     await leave(alice, comments)
     await alice.is_guest()
     await bob.sees(*left)
     for here in (alice, tab):
-        await here.is_told("This account has been deleted.")
+        await here.sees_notice("This account has been deleted.")
         assert not await here.page.locator(".notice__sign-in").is_visible()
     await alice.focus_is_on(".settings__sign-in")
     if comments == "keep":
         await bob.until("document.querySelector('.comment__author').textContent === 'deleted account'", "no name on it")
-    await bob.sees_the_truth()
-    await tab.sees_the_truth()
+    await bob.matches_server()
+    await tab.matches_server()
     assert (await alice.context.request.post("/api/session", data=CREDENTIALS)).status == 401
 
 
@@ -336,18 +338,18 @@ async def test_who_leaves_without_a_stream_is_told_all_the_same(alice: Person) -
     await alice.page.evaluate("parley.connector.close()")
     await leave(alice, "keep")
     await alice.is_guest()
-    await alice.is_told("This account has been deleted.")
+    await alice.sees_notice("This account has been deleted.")
 
 
 async def test_who_does_not_know_the_password_deletes_nothing(alice: Person) -> None:
     await alice.tab_to(".deletion [name=current_password]")
     await alice.page.keyboard.press("Enter")
-    await alice.is_refused(".deletion", "current_password", "Required")
+    await alice.sees_field_error(".deletion", "current_password", "Required")
     await alice.type(".deletion [name=current_password]", "not hers")
     await alice.page.keyboard.press("Enter")
     await alice.focus_is_on(".deletion__no")
     await alice.press(".deletion__yes")
-    await alice.is_refused(".deletion", "current_password", "Wrong password")
+    await alice.sees_field_error(".deletion", "current_password", "Wrong password")
     assert not await alice.page.locator(".deletion__confirm").is_visible()
     await alice.is_signed_in()
 

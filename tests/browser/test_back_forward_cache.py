@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.async_api import Browser, Playwright, Route
 
-from tests.browser.network_faults import is_one_stream
+from tests.browser.network_faults import wait_for_streams
 from tests.browser.people import Person
 from tests.browser.test_stream_leader import has, leaders, open_tabs
 from tests.support import chromium
@@ -30,12 +30,12 @@ VISITS = 4
 
 
 @pytest.fixture(scope="module")
-async def browser(playwright: Playwright, launching: dict[str, Any]) -> AsyncIterator[Browser]:
+async def browser(playwright: Playwright, launch_options: dict[str, Any]) -> AsyncIterator[Browser]:
     """A complete Chromium with a back-forward cache, which Playwright disables."""
     path = chromium.find(complete=True)
     if path is None:
         pytest.skip("needs a complete Chromium: the headless shell has no back-forward cache")
-    options = {**launching, "executable_path": path, "ignore_default_args": ["--disable-back-forward-cache"]}
+    options = {**launch_options, "executable_path": path, "ignore_default_args": ["--disable-back-forward-cache"]}
     async with await playwright.chromium.launch(**options) as browser:
         yield browser
 
@@ -52,7 +52,7 @@ async def cached_pages(alice: Person) -> None:
 
 @pytest.mark.usefixtures("cached_pages")
 async def test_a_leader_comes_back_from_the_cache_and_catches_up(
-    alice: Person, phone: httpx.AsyncClient, site: Site
+    alice: Person, carol_client: httpx.AsyncClient, site: Site
 ) -> None:
     tabs = await open_tabs(alice, TABS)
     for visit in range(VISITS):
@@ -65,7 +65,7 @@ async def test_a_leader_comes_back_from_the_cache_and_catches_up(
         await leader.page.evaluate("window.isKept = true")
         await leader.page.goto("/healthz", wait_until="commit")
         for article in ("1", "2"):
-            await write(phone, f"Carol, {visit}", commentable_id=article)
+            await write(carol_client, f"Carol, {visit}", commentable_id=article)
         for tab in others:
             await tab.until(has(f"Carol, {visit}"), "a change that another leader received")
         await leader.page.go_back(wait_until="commit")
@@ -75,5 +75,5 @@ async def test_a_leader_comes_back_from_the_cache_and_catches_up(
         assert is_kept, f"the page was loaded again: {await leader.page.evaluate(reasons)}"
         await leader.until(has(f"Carol, {visit}"), "the change that the page missed")
         assert not [request for request in alice.requests if request.startswith("GET /api/comments")]
-        await is_one_stream(site)
-    await alice.sees_the_truth_in_every_tab()
+        await wait_for_streams(site)
+    await alice.every_tab_matches_server()

@@ -8,7 +8,7 @@ from tests.browser.people import Person
 from tests.support.people import delete, edit, write
 
 if TYPE_CHECKING:
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import OpenBrowser
 
 COLLECT = """() => {
   window.heard = [];
@@ -68,15 +68,15 @@ async def test_applying_an_event_twice_or_late_does_nothing(alice: Person) -> No
             await alice.page.evaluate(
                 "([name, state]) => parley.bus.trigger(name, state)", [f"global.comment.{act}.success", state]
             )
-    await alice.sees_the_truth()
+    await alice.matches_server()
     assert await alice.bodies() == ["Two"]
 
 
-async def test_states_of_the_stream_are_told(arrive: Arrive) -> None:
-    alice = await arrive("Alice")
+async def test_states_of_the_stream_are_told(open_browser: OpenBrowser) -> None:
+    alice = await open_browser("Alice")
     await alice.page.evaluate(COLLECT)
     await alice.page.evaluate("parley.connector.close()")
     await alice.page.evaluate("parley.connector.resume()")
-    await alice.is_in_state("live")
+    await alice.sees_connection_status("live")
     assert await heard(alice, "local.stream.state") == ["idle", "connecting", "live"]
     assert "cursor" in (await heard(alice, "local.stream.heartbeat"))[0]

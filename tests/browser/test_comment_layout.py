@@ -11,7 +11,7 @@ from tests.support.people import expected, write
 if TYPE_CHECKING:
     import httpx
 
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import OpenBrowser
 
 PHONE = {"width": 390, "height": 800}
 HEBREW = "שלום עולם"
@@ -32,12 +32,12 @@ SMALL = """(least) => Array.from(document.querySelectorAll("button, a, input, se
   .map((el) => el.outerHTML.slice(0, 120))"""
 
 
-async def test_a_comment_stays_in_its_place(arrive: Arrive, phone: httpx.AsyncClient) -> None:
+async def test_a_comment_stays_in_its_place(open_browser: OpenBrowser, carol_client: httpx.AsyncClient) -> None:
     """One of 4,900 lines is folded, and stacked marks are cut off at its edges."""
-    await write(phone, f"{STACKED} {STACKED}")
-    long = await write(phone, LINES)
-    hebrew = await write(phone, f"{HEBREW}\nand English")
-    alice = await arrive("Alice")
+    await write(carol_client, f"{STACKED} {STACKED}")
+    long = await write(carol_client, LINES)
+    hebrew = await write(carol_client, f"{HEBREW}\nand English")
+    alice = await open_browser("Alice")
     page = alice.page
     assert await page.evaluate("getComputedStyle(document.querySelector('.comment__body')).overflow") == "clip"
     body, button = BODY.format(id=long["id"]), page.locator(f"#comment-{long['id']} .comment__unfold")
@@ -63,11 +63,13 @@ async def test_a_comment_stays_in_its_place(arrive: Arrive, phone: httpx.AsyncCl
     await alice.until(f"{body}.offsetHeight > 100_000", "the whole comment")
 
 
-async def test_a_phone_has_room_for_replies_and_fingertips(arrive: Arrive, phone: httpx.AsyncClient) -> None:
-    first = await write(phone, "One")
-    reply = await write(phone, "Two", parent_id=first["id"])
-    last = await write(phone, "Three")
-    alice = await arrive("Alice", viewport=PHONE, has_touch=True, is_mobile=True)
+async def test_a_phone_has_room_for_replies_and_fingertips(
+    open_browser: OpenBrowser, carol_client: httpx.AsyncClient
+) -> None:
+    first = await write(carol_client, "One")
+    reply = await write(carol_client, "Two", parent_id=first["id"])
+    last = await write(carol_client, "Three")
+    alice = await open_browser("Alice", viewport=PHONE, has_touch=True, is_mobile=True)
     page = alice.page
     left = [await page.evaluate(f"{BODY.format(id=one['id'])}.getBoundingClientRect().left") for one in (first, reply)]
     assert left[1] - left[0] >= 12, "a reply is set in visibly"
@@ -83,7 +85,7 @@ async def test_a_phone_has_room_for_replies_and_fingertips(arrive: Arrive, phone
     assert styles["Two", "height-0"] != "100%"
     assert await page.evaluate(SMALL, 44) == []
     # "edited" stands beside the time, and a number beside the words that it belongs to.
-    expected(await phone.patch(f"/api/comments/{last['id']}", json={"body": "Three, edited"}), 200)
+    expected(await carol_client.patch(f"/api/comments/{last['id']}", json={"body": "Three, edited"}), 200)
     await alice.sees("One", "Two", "Three, edited")
     gap = """() => {
       const edited = document.querySelector(".comment__edited:not([hidden])");
@@ -97,21 +99,23 @@ async def test_a_phone_has_room_for_replies_and_fingertips(arrive: Arrive, phone
 
 @pytest.mark.parametrize("ahead", [3, -3], ids=["three hours ahead", "three hours behind"])
 async def test_a_wrong_clock_does_not_make_a_new_comment_old(
-    ahead: int, arrive: Arrive, phone: httpx.AsyncClient
+    ahead: int, open_browser: OpenBrowser, carol_client: httpx.AsyncClient
 ) -> None:
-    await write(phone, "A moment ago")
-    guest = await arrive(None)
+    await write(carol_client, "A moment ago")
+    guest = await open_browser(None)
     await guest.page.add_init_script(f"const now = Date.now.bind(Date); Date.now = () => now() + {ahead} * 3_600_000;")
     await guest.reload()
     said = "document.querySelector('.comment__time').shadowRoot.textContent"
     await guest.until(f"/just now|seconds? ago|minutes? ago/.test({said})", "how old the comment is")
 
 
-async def test_the_number_of_likes_is_said_once_it_is_known(arrive: Arrive, phone: httpx.AsyncClient) -> None:
-    comment = await write(phone, "Likeable")
-    alice = await arrive("Alice")
+async def test_the_number_of_likes_is_said_once_it_is_known(
+    open_browser: OpenBrowser, carol_client: httpx.AsyncClient
+) -> None:
+    comment = await write(carol_client, "Likeable")
+    alice = await open_browser("Alice")
     label = "document.querySelector('.comment__like').getAttribute('aria-label')"
     await alice.page.evaluate("parley.comments.first().unset('likes_count')")
     assert await alice.page.evaluate(label) == "Like"
-    expected(await phone.put(f"/api/comments/{comment['id']}/like", json={}), 200)
+    expected(await carol_client.put(f"/api/comments/{comment['id']}/like", json={}), 200)
     await alice.until(f"{label} === 'Like, 1 like'", "the number")

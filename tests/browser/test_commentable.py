@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from app.commentables import commentables
 from app.live.topics import Topic
-from tests.browser.conftest import Arrive, Fill
-from tests.browser.network_faults import is_one_stream
-from tests.browser.page_errors import Complaints
+from tests.browser.conftest import AddComments, OpenBrowser
+from tests.browser.network_faults import wait_for_streams
+from tests.browser.page_errors import PageErrors
 from tests.browser.people import Person
 from tests.support.people import delete, write
 
@@ -36,22 +36,24 @@ async def counts(person: Person, number: int) -> None:
 
 
 async def test_the_number_is_exact_though_not_all_is_loaded(
-    arrive: Arrive, phone: httpx.AsyncClient, served: Parley, fill: Fill
+    open_browser: OpenBrowser, carol_client: httpx.AsyncClient, served: Parley, add_comments: AddComments
 ) -> None:
-    await fill(MUCH)
+    await add_comments(MUCH)
     await decide(served, comments_count=MUCH)
-    alice = await arrive("Alice")
+    alice = await open_browser("Alice")
     await counts(alice, MUCH)
-    comment = await write(phone, "One more")
+    comment = await write(carol_client, "One more")
     await counts(alice, MUCH + 1)
-    await delete(phone, comment)
+    await delete(carol_client, comment)
     await counts(alice, MUCH)
     await alice.write("And mine")
     await counts(alice, MUCH + 1)
 
 
-async def test_nothing_is_said_where_it_is_locked(alice: Person, served: Parley, phone: httpx.AsyncClient) -> None:
-    await write(phone, "One")
+async def test_nothing_is_said_where_it_is_locked(
+    alice: Person, served: Parley, carol_client: httpx.AsyncClient
+) -> None:
+    await write(carol_client, "One")
     await alice.sees("One")
     await alice.composer.fill("Half a")
     await decide(served, locked=True)
@@ -68,8 +70,8 @@ async def test_nothing_is_said_where_it_is_locked(alice: Person, served: Parley,
     assert await alice.composer.input_value() == "Half a"
 
 
-async def test_what_was_written_before_one_knew_is_kept(alice: Person, served: Parley, complaints: Complaints) -> None:
-    complaints.allow("403")
+async def test_what_was_written_before_one_knew_is_kept(alice: Person, served: Parley, page_errors: PageErrors) -> None:
+    page_errors.allow("403")
     await alice.page.evaluate("parley.connector.close()")
     await decide(served, locked=True)
     await alice.write("Too late")
@@ -87,19 +89,19 @@ async def test_a_title_is_a_live_thing_too(alice: Person, served: Parley) -> Non
 
 
 async def test_the_front_page_counts_along(
-    arrive: Arrive, phone: httpx.AsyncClient, site: Site, served: Parley
+    open_browser: OpenBrowser, carol_client: httpx.AsyncClient, site: Site, served: Parley
 ) -> None:
-    guest = await arrive(at="/")
-    await is_one_stream(site)
+    guest = await open_browser(at="/")
+    await wait_for_streams(site)
     card = guest.page.locator(".card[data-commentable='Article/1']")
     assert await card.locator(".card__count").inner_text() == "No comments yet"
-    first = await write(phone, "One")
+    first = await write(carol_client, "One")
     await guest.until("document.querySelector('.card__count').textContent === '1 comment'", "one")
-    await write(phone, "Two")
-    await write(phone, "Elsewhere", commentable_type="Page", commentable_id="about")
+    await write(carol_client, "Two")
+    await write(carol_client, "Elsewhere", commentable_type="Page", commentable_id="about")
     await guest.until("document.querySelector('.card__count').textContent === '2 comments'", "two")
     await guest.until("[...document.querySelectorAll('.card__count')].at(-1).textContent === '1 comment'", "the page's")
-    await delete(phone, first)
+    await delete(carol_client, first)
     await guest.until("document.querySelector('.card__count').textContent === '1 comment'", "one again")
     await decide(served, title="What the parrot meant")
     await guest.until("document.querySelector('.card__title').textContent === 'What the parrot meant'", "the title")

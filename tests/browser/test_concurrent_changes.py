@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.browser.network_faults import API, no_road
-from tests.browser.page_errors import NETWORK, Complaints
+from tests.browser.network_faults import API, api_unreachable
+from tests.browser.page_errors import NETWORK, PageErrors
 from tests.browser.people import Person
 from tests.browser.test_edit_conflicts import sees_conflict
 from tests.browser.test_stream_leader import leaders
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import httpx
     from playwright.async_api import Route
 
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import OpenBrowser
     from tests.support.serving import Site
 
 MORE_THAN_A_PAGE = 55
@@ -57,8 +57,8 @@ REFUSED = "parley.comments.first().state() === 'refused'"
 
 
 @pytest.fixture(autouse=True)
-async def bob_has_an_account(site: Site, complaints: Complaints) -> None:
-    complaints.allow(NETWORK)
+async def bob_has_an_account(site: Site, page_errors: PageErrors) -> None:
+    page_errors.allow(NETWORK)
     async with site.client() as client:
         await sign_up(client, "Bob")
 
@@ -110,7 +110,7 @@ def patches(person: Person) -> int:
 
 @pytest.mark.parametrize("lost", [False, True])
 async def test_who_signs_out_while_a_comment_is_under_way_has_posted_it_once(
-    alice: Person, phone: httpx.AsyncClient, lost: bool
+    alice: Person, carol_client: httpx.AsyncClient, lost: bool
 ) -> None:
     await alice.page.evaluate("parley.connector.close()")  # only the answer will tell
     async with under_way(alice, "POST", lost) as sent:
@@ -127,11 +127,11 @@ async def test_who_signs_out_while_a_comment_is_under_way_has_posted_it_once(
     assert not await volatile(alice)
     assert not await alice.page.locator(".thread__volatile").is_visible()
     assert await alice.page.evaluate("parley.outbox.records") == []
-    await alice.sign_in_beside("Alice")
+    await alice.sign_in_without_page("Alice")
     await alice.reload()
     await alice.has_sent_all()
-    assert await said(phone) == [("Alice", "Alice's"), ("Bob", "Bob's")]
-    await alice.sees_the_truth_in_every_tab()
+    assert await said(carol_client) == [("Alice", "Alice's"), ("Bob", "Bob's")]
+    await alice.every_tab_matches_server()
 
 
 async def _on_disk(person: Person, bodies: list[str]) -> bool:
@@ -139,16 +139,16 @@ async def _on_disk(person: Person, bodies: list[str]) -> bool:
 
 
 async def test_bob_does_not_see_what_alice_was_typing_when_he_signed_in_instead_of_her(alice: Person) -> None:
-    other = await alice.another_tab()
+    other = await alice.open_another_tab()
     await alice.composer.fill("Alice's secret thought")
-    await alice.sign_in_beside("Bob")
+    await alice.sign_in_without_page("Bob")
     for tab in (alice, other):
         await tab.is_signed_in("Bob")
         assert await tab.composer.input_value() == ""
     await alice.page.locator(".composer__post").click()
     await has_written(alice, "Bob's")
     assert [comment["body"] for comment in await alice.snapshot()] == ["Bob's"]
-    await alice.sign_in_beside("Alice")
+    await alice.sign_in_without_page("Alice")
     await alice.is_signed_in("Alice")
     assert await alice.composer.input_value() == "Alice's secret thought"
 
@@ -162,7 +162,7 @@ async def test_what_was_refused_waits_for_who_signs_out(alice: Person) -> None:
     await alice.is_guest()
     await alice.sees("One")
     assert await alice.page.locator(".editor").count() == 0
-    await alice.sign_in_beside("Alice")
+    await alice.sign_in_without_page("Alice")
     await alice.reload()
     await alice.until(REFUSED, "what was refused")
     assert await alice.editor.input_value() == UNSEEN
@@ -172,16 +172,16 @@ async def test_what_was_refused_waits_for_who_signs_out(alice: Person) -> None:
 async def test_what_bobs_stream_brings_is_not_shown_as_alices(alice: Person, site: Site) -> None:
     """She was signed out, and he in, while this page had no road."""
     await has_written(alice, "Alice's")
-    async with no_road(alice, site):
+    async with api_unreachable(alice, site):
         await sign_out(alice)
-        await alice.sign_in_beside("Bob")
+        await alice.sign_in_without_page("Bob")
     await hurry(alice)
     await alice.until("parley.account.get('username') === 'Bob' && parley.connector.state === 'live'", "Bob")
     await alice.is_signed_in("Bob")
     await has_written(alice, "Bob's")
     can_edit = [(shown["body"], shown["current_user_can_edit"]) for shown in await alice.shown()]
     assert can_edit == [("Alice's", False), ("Bob's", True)]
-    await alice.sees_the_truth_in_every_tab()
+    await alice.every_tab_matches_server()
 
 
 # -- one person, two tabs ----------------------------------------------------------------------------------------
@@ -201,7 +201,7 @@ async def tab_b_saves_first(alice: Person, other: Person) -> None:
 async def other(alice: Person) -> Person:
     """Another tab of Alice's, while there is an open editor in the first."""
     await has_written(alice, "One two three")
-    other = await alice.another_tab()
+    other = await alice.open_another_tab()
     await alice.open_editor("One two three")
     await alice.editor.fill("Tab A")
     return other
@@ -214,13 +214,13 @@ async def test_what_another_tab_has_saved_is_not_overwritten_unseen(alice: Perso
     await alice.page.locator(".editor__save").press("Enter")
     for tab in (alice, other):
         await tab.sees("Tab A")
-    await alice.sees_the_truth_in_every_tab()
+    await alice.every_tab_matches_server()
 
 
 async def test_what_another_tab_has_saved_offline_is_not_overwritten_unseen(
     alice: Person, other: Person, site: Site
 ) -> None:
-    async with no_road(alice, site):
+    async with api_unreachable(alice, site):
         await tab_b_saves_first(alice, other)
         await alice.page.locator(".editor__save").press("Enter")
         for tab in (alice, other):
@@ -228,7 +228,7 @@ async def test_what_another_tab_has_saved_offline_is_not_overwritten_unseen(
     await hurry(alice, other)
     for tab in (alice, other):
         await tab.has_sent_all()
-    await alice.sees_the_truth_in_every_tab()
+    await alice.every_tab_matches_server()
     assert [comment["body"] for comment in await alice.snapshot()] == ["Tab A"]
 
 
@@ -251,7 +251,7 @@ async def test_a_copy_of_a_tab_does_not_write_over_what_the_first_one_keeps(alic
 
 async def test_a_change_that_was_kept_and_told_to_nobody_is_sent_once_its_tab_is_loaded_again(alice: Person) -> None:
     """As by a tab that is killed between the two."""
-    tabs = [alice, await alice.another_tab()]
+    tabs = [alice, await alice.open_another_tab()]
     [leader] = await leaders(tabs)
     [follower] = [tab for tab in tabs if tab is not leader]
     await follower.page.evaluate(TELL_NOBODY)
@@ -263,11 +263,11 @@ async def test_a_change_that_was_kept_and_told_to_nobody_is_sent_once_its_tab_is
         await tab.sees("Told to nobody")
         await tab.is_settled()
     assert await leaders(tabs) == [leader]
-    await leader.sees_the_truth_in_every_tab()
+    await leader.every_tab_matches_server()
 
 
 async def test_a_change_that_was_kept_and_told_to_nobody_is_sent_by_the_next_leader(alice: Person) -> None:
-    tabs = [alice, await alice.another_tab()]
+    tabs = [alice, await alice.open_another_tab()]
     [leader] = await leaders(tabs)
     [follower] = [tab for tab in tabs if tab is not leader]
     await leader.page.evaluate(f"{TELL_NOBODY}; {SEND_NOTHING}")
@@ -276,7 +276,7 @@ async def test_a_change_that_was_kept_and_told_to_nobody_is_sent_by_the_next_lea
     await leader.page.close()
     await follower.until("parley.connector.leads", "to lead")
     await wait_until(lambda: _are(follower, ["Told to nobody"]), "it to be sent")
-    await follower.sees_the_truth_in_every_tab()
+    await follower.every_tab_matches_server()
 
 
 async def _are(person: Person, bodies: list[str]) -> bool:
@@ -288,18 +288,18 @@ async def _are(person: Person, bodies: list[str]) -> bool:
 
 async def test_an_echo_of_an_earlier_wish_does_not_pass_for_the_answer_to_the_last(alice: Person) -> None:
     await has_written(alice, "A")
-    await alice.rewrite("A", "B")
+    await alice.edit_in_model("A", "B")
     await alice.is_settled()
     await alice.page.evaluate("window.echo = parley.comments.first().toJSON(); null")
     async with under_way(alice, "PATCH") as sent:
-        await alice.rewrite("B", "C")
+        await alice.edit_in_model("B", "C")
         await wait_until(lambda: sent == ["C"], "it to be under way")
-        await alice.rewrite("C", "B")
+        await alice.edit_in_model("C", "B")
         await alice.page.evaluate("parley.bus.trigger('global.comment.update.success', window.echo); null")
         assert await alice.page.evaluate("parley.outbox.records.map(({ attrs }) => attrs.body)") == ["B"]
         await alice.sees("B")
     await alice.has_sent_all()
-    await alice.sees_the_truth_in_every_tab()
+    await alice.every_tab_matches_server()
     assert [comment["body"] for comment in await alice.snapshot()] == ["B"]
 
 
@@ -316,7 +316,7 @@ async def test_a_server_that_knows_less_than_the_page_is_not_asked_again_and_aga
         assert await alice.editor.input_value() == "Two"
         await alice.page.locator(".editor__save").press("Enter")
         await alice.sees("Two")
-    await alice.sees_the_truth_in_every_tab()
+    await alice.every_tab_matches_server()
     assert patches(alice) <= MOST_TRIES + 1
 
 
@@ -324,11 +324,11 @@ async def test_a_server_that_knows_less_than_the_page_is_not_asked_again_and_aga
 
 
 @pytest.fixture
-async def loaded(alice: Person, phone: httpx.AsyncClient) -> Person:
+async def loaded(alice: Person, carol_client: httpx.AsyncClient) -> Person:
     """Alice, who has loaded the thread up to an old comment of hers."""
     await has_written(alice, "Mine, old")
     for number in range(MORE_THAN_A_PAGE):
-        await write(phone, f"Carol's {number}")
+        await write(carol_client, f"Carol's {number}")
     await alice.reload()
     await alice.page.locator(".thread__earlier").click()
     await alice.until(f"parley.comments.length === {MORE_THAN_A_PAGE + 1}", "all of them")
@@ -362,7 +362,7 @@ async def test_a_server_that_always_knows_less_is_told_of(alice: Person) -> None
     assert await alice.editor.input_value() == "Two"
 
 
-async def test_who_is_editing_far_up_goes_on_after_a_reset(loaded: Person, phone: httpx.AsyncClient) -> None:
+async def test_who_is_editing_far_up_goes_on_after_a_reset(loaded: Person, carol_client: httpx.AsyncClient) -> None:
     await loaded.open_editor("Mine, old")
     await loaded.editor.fill("A long text that I write")
     await loaded.page.evaluate(RESET)
@@ -370,10 +370,10 @@ async def test_who_is_editing_far_up_goes_on_after_a_reset(loaded: Person, phone
     assert await loaded.editor.input_value() == "A long text that I write"
     await loaded.page.locator(".editor__save").press("Enter")
     await loaded.is_settled()
-    assert await first_body(phone) == "A long text that I write"
+    assert await first_body(carol_client) == "A long text that I write"
 
 
-async def test_what_is_unsent_far_up_is_sent_after_a_reset(loaded: Person, phone: httpx.AsyncClient) -> None:
+async def test_what_is_unsent_far_up_is_sent_after_a_reset(loaded: Person, carol_client: httpx.AsyncClient) -> None:
     async def fail(route: Route) -> None:
         if route.request.method == "PATCH":
             await route.fulfill(status=503, headers={"Retry-After": "60"})
@@ -381,7 +381,7 @@ async def test_what_is_unsent_far_up_is_sent_after_a_reset(loaded: Person, phone
             await route.fallback()
 
     await loaded.context.route(API, fail)
-    await loaded.rewrite("Mine, old", "Mine, edited")
+    await loaded.edit_in_model("Mine, old", "Mine, edited")
     await wait_until(lambda: patches(loaded), "it to be tried")
     await loaded.page.evaluate(RESET)
     await is_all_there(loaded)
@@ -389,15 +389,15 @@ async def test_what_is_unsent_far_up_is_sent_after_a_reset(loaded: Person, phone
     await loaded.context.unroute(API, fail)
     await hurry(loaded)
     await loaded.has_sent_all()
-    assert await first_body(phone) == "Mine, edited"
+    assert await first_body(carol_client) == "Mine, edited"
 
 
 # -- a browser that refuses --------------------------------------------------------------------------------------
 
 
-async def test_a_browser_that_refuses_locks_is_asked_once_and_goes_without(arrive: Arrive) -> None:
-    alice = await arrive("Alice", scripts=[REFUSE_LOCKS])
+async def test_a_browser_that_refuses_locks_is_asked_once_and_goes_without(open_browser: OpenBrowser) -> None:
+    alice = await open_browser("Alice", scripts=[REFUSE_LOCKS])
     await has_written(alice, "Without a lock")
     assert await alice.page.evaluate("[parley.connector.state, parley.connector.leads]") == ["live", True]
     assert await alice.page.evaluate("window.lockCalls") <= MOST_LOCKS
-    await alice.sees_the_truth_in_every_tab()
+    await alice.every_tab_matches_server()

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 from playwright.async_api import Route
 
-from tests.browser.layout_shifts import has_shifted_nothing, is_still, watch_places
-from tests.browser.network_faults import tear
-from tests.browser.page_errors import NETWORK, Complaints
+from tests.browser.layout_shifts import assert_no_jumps, assert_no_layout_shifts, watch_layout
+from tests.browser.network_faults import reset_streams
+from tests.browser.page_errors import NETWORK, PageErrors
 from tests.browser.people import Person
 from tests.support.people import delete, edit, write
 from tests.support.waiting import wait_until
@@ -20,7 +20,7 @@ from tests.support.waiting import wait_until
 if TYPE_CHECKING:
     import httpx
 
-    from tests.browser.conftest import Arrive, Fill
+    from tests.browser.conftest import AddComments, OpenBrowser
     from tests.support.serving import Site
 
 pytestmark = pytest.mark.motion
@@ -46,9 +46,9 @@ async def came(person: Person, *bodies: str) -> None:
 
 
 @pytest.fixture
-async def watcher(arrive: Arrive) -> Person:
+async def watcher(open_browser: OpenBrowser) -> Person:
     """Alice, to whom the test says how the connection is, and what time it is."""
-    alice = await arrive("Alice", clock=True)
+    alice = await open_browser("Alice", clock=True)
     await alice.page.evaluate("parley.connector.close()")
     now = await alice.page.evaluate("Date.now()")
     await alice.page.clock.pause_at(datetime.fromtimestamp(now / 1_000, UTC) + timedelta(seconds=60))
@@ -229,8 +229,8 @@ async def test_a_refusal_out_of_sight_is_mentioned(watcher: Person) -> None:
     await is_silent(watcher)
 
 
-async def test_a_refusal_further_down_is_one_press_away(watcher: Person, fill: Fill) -> None:
-    comments = await fill(30)
+async def test_a_refusal_further_down_is_one_press_away(watcher: Person, add_comments: AddComments) -> None:
+    comments = await add_comments(30)
     await watcher.page.evaluate("parley.connector.resume()")
     await came(watcher, "Comment 29")
     refused = f"#comment-{comments[20]['id']}"
@@ -245,21 +245,21 @@ async def test_a_refusal_further_down_is_one_press_away(watcher: Person, fill: F
 
 
 async def test_a_real_connection_that_is_lost_and_found(
-    alice: Person, phone: httpx.AsyncClient, site: Site, complaints: Complaints
+    alice: Person, carol_client: httpx.AsyncClient, site: Site, page_errors: PageErrors
 ) -> None:
-    complaints.allow(NETWORK)
-    await watch_places(alice)
+    page_errors.allow(NETWORK)
+    await watch_layout(alice)
     await alice.context.set_offline(True)
-    tear(site)
+    reset_streams(site)
     await alice.until("document.querySelector('.light').dataset.says === 'offline'", "to be told")
-    await write(phone, "One")
-    await write(phone, "Two")
+    await write(carol_client, "One")
+    await write(carol_client, "Two")
     await alice.context.set_offline(False)
     await alice.until(
         "document.querySelector('.light__words').textContent === 'Back online · 2 new comments'", "to be back"
     )
     await alice.until("document.querySelector('.light').dataset.says === 'nothing'", "silence")
-    await is_still(alice)
+    await assert_no_jumps(alice)
 
 
 # -- the pill --------------------------------------------------------------------------------------------------
@@ -273,19 +273,21 @@ async def has_no_pill(person: Person) -> None:
     await person.until("!document.querySelector('.pill').checkVisibility()", "no pill")
 
 
-async def test_what_comes_below_waits_behind_a_pill(arrive: Arrive, phone: httpx.AsyncClient, fill: Fill) -> None:
-    await fill(30)
-    alice = await arrive("Alice")
+async def test_what_comes_below_waits_behind_a_pill(
+    open_browser: OpenBrowser, carol_client: httpx.AsyncClient, add_comments: AddComments
+) -> None:
+    await add_comments(30)
+    alice = await open_browser("Alice")
     await alice.page.evaluate(HEARD)
-    await watch_places(alice)
+    await watch_layout(alice)
     for count, words in enumerate(("1 new comment", "2 new comments", "3 new comments"), 1):
-        await write(phone, f"New {count}")
+        await write(carol_client, f"New {count}")
         await pill_says(alice, words)
     assert len(await alice.shown()) == 33
     assert sum(await alice.page.evaluate("heard")) == 3
     await alice.until("/new comments?\\.|New comment by/.test(document.querySelector('.announcer').textContent)", "it")
     assert await alice.page.evaluate("scrollY") == 0
-    await is_still(alice)
+    await assert_no_jumps(alice)
 
     await alice.tab_to(".pill")
     await alice.page.keyboard.press("Enter")
@@ -293,40 +295,46 @@ async def test_what_comes_below_waits_behind_a_pill(arrive: Arrive, phone: httpx
     await has_no_pill(alice)
     assert await alice.comment("New 1").evaluate("(el) => el.getBoundingClientRect().top < innerHeight")
     assert await alice.page.locator(".comment.is-new").count() == 3
-    await alice.sees_the_truth()
+    await alice.matches_server()
 
 
-async def test_who_reads_on_meets_them_without_the_pill(arrive: Arrive, phone: httpx.AsyncClient, fill: Fill) -> None:
-    await fill(30)
-    alice = await arrive("Alice")
+async def test_who_reads_on_meets_them_without_the_pill(
+    open_browser: OpenBrowser, carol_client: httpx.AsyncClient, add_comments: AddComments
+) -> None:
+    await add_comments(30)
+    alice = await open_browser("Alice")
     for body in ("New 1", f"New 2\n{LONG}\n{LONG}\n{LONG}", "New 3"):
-        comment = await write(phone, body)
+        comment = await write(carol_client, body)
     await pill_says(alice, "3 new comments")
     await alice.comment("New 1").evaluate("(el) => el.scrollIntoView({ block: 'start', behavior: 'instant' })")
     await pill_says(alice, "1 new comment")
-    await delete(phone, comment)
+    await delete(carol_client, comment)
     await has_no_pill(alice)
-    await write(phone, "New 4")
+    await write(carol_client, "New 4")
     await pill_says(alice, "1 new comment")
     await alice.page.evaluate("scrollTo({ top: document.body.scrollHeight, behavior: 'instant' })")
     await has_no_pill(alice)
 
 
-async def test_at_the_live_end_they_simply_appear(arrive: Arrive, phone: httpx.AsyncClient, fill: Fill) -> None:
-    await fill(30)
-    alice = await arrive("Alice")
+async def test_at_the_live_end_they_simply_appear(
+    open_browser: OpenBrowser, carol_client: httpx.AsyncClient, add_comments: AddComments
+) -> None:
+    await add_comments(30)
+    alice = await open_browser("Alice")
     await alice.page.evaluate(TO_THE_END)
-    await write(phone, "New")
+    await write(carol_client, "New")
     await alice.page.locator(".comment.is-new").wait_for()
     assert not await alice.page.locator(".pill").is_visible()
 
 
-async def test_ones_own_words_and_old_ones_are_no_news(arrive: Arrive, phone: httpx.AsyncClient, fill: Fill) -> None:
-    comments = await fill(60)
-    alice = await arrive("Alice")
+async def test_ones_own_words_and_old_ones_are_no_news(
+    open_browser: OpenBrowser, carol_client: httpx.AsyncClient, add_comments: AddComments
+) -> None:
+    comments = await add_comments(60)
+    alice = await open_browser("Alice")
     await alice.page.evaluate(HEARD)
     await write(alice.client, "From my other device")
-    await edit(phone, comments[50], "Changed")
+    await edit(carol_client, comments[50], "Changed")
     await alice.page.locator(".thread__earlier").click()
     await alice.until("parley.comments.length === 61", "all")
     await alice.write("Mine")
@@ -338,86 +346,95 @@ async def test_ones_own_words_and_old_ones_are_no_news(arrive: Arrive, phone: ht
 # -- stillness -------------------------------------------------------------------------------------------------
 
 
-async def test_loading_the_page_moves_nothing(arrive: Arrive, phone: httpx.AsyncClient, fill: Fill) -> None:
-    comments = await fill(30)
-    await edit(phone, comments[0], "Changed")
+async def test_loading_the_page_moves_nothing(
+    open_browser: OpenBrowser, carol_client: httpx.AsyncClient, add_comments: AddComments
+) -> None:
+    comments = await add_comments(30)
+    await edit(carol_client, comments[0], "Changed")
     for name, viewport in (("Alice", PHONE), ("Bob", {"width": 1280, "height": 720}), ("Dora", TALL)):
-        alice = await arrive(name, viewport=viewport)
+        alice = await open_browser(name, viewport=viewport)
         await write(alice.client, "Mine")
         for path in ("/Article/1", "/"):
             await alice.go(path)
-            await has_shifted_nothing(alice)
-    guest = await arrive(viewport=PHONE)
-    await has_shifted_nothing(guest)
+            await assert_no_layout_shifts(alice)
+    guest = await open_browser(viewport=PHONE)
+    await assert_no_layout_shifts(guest)
 
 
 @pytest.mark.parametrize("motion", ["no-preference", "reduce"])
 async def test_what_comes_grows_and_goes_moves_nothing_by_leaps(
-    motion: Literal["no-preference", "reduce"], arrive: Arrive, phone: httpx.AsyncClient, fill: Fill
+    motion: Literal["no-preference", "reduce"],
+    open_browser: OpenBrowser,
+    carol_client: httpx.AsyncClient,
+    add_comments: AddComments,
 ) -> None:
-    alice = await arrive("Alice", reduced_motion=motion)
-    await watch_places(alice)
-    first = await write(phone, "The first word")  # in place of "nobody has said anything"
+    alice = await open_browser("Alice", reduced_motion=motion)
+    await watch_layout(alice)
+    first = await write(carol_client, "The first word")  # in place of "nobody has said anything"
     await alice.page.locator(".comment").wait_for()
-    await is_still(alice)
-    comments = [first, *await fill(20)]
+    await assert_no_jumps(alice)
+    comments = [first, *await add_comments(20)]
     await came(alice, "Comment 19")
 
     await alice.page.evaluate(TO_THE_END)
-    await watch_places(alice)
-    await write(phone, "At the live end")
+    await watch_layout(alice)
+    await write(carol_client, "At the live end")
     await came(alice, "At the live end")
-    await is_still(alice)
-    await edit(phone, comments[-1], f"Comment 19\n{LONG}")  # in the middle of what is seen
+    await assert_no_jumps(alice)
+    await edit(carol_client, comments[-1], f"Comment 19\n{LONG}")  # in the middle of what is seen
     await alice.until("document.body.textContent.includes('A longer thought')", "the longer text")
-    await is_still(alice)
+    await assert_no_jumps(alice)
 
     await alice.comment("Comment 10").evaluate("(el) => el.scrollIntoView({ block: 'start', behavior: 'instant' })")
-    await watch_places(alice)
+    await watch_layout(alice)
     before = await alice.comment("Comment 10").evaluate(TOP)
-    await edit(phone, comments[2], f"Comment 1\n{LONG}")
-    await delete(phone, comments[3])
-    await write(phone, "Far below")
+    await edit(carol_client, comments[2], f"Comment 1\n{LONG}")
+    await delete(carol_client, comments[3])
+    await write(carol_client, "Far below")
     await came(alice, "Far below")
-    await is_still(alice)
+    await assert_no_jumps(alice)
     assert abs(await alice.comment("Comment 10").evaluate(TOP) - before) <= 1
-    await delete(phone, comments[13])  # in the middle of what is seen
+    await delete(carol_client, comments[13])  # in the middle of what is seen
     await alice.until("parley.comments.length === 21", "it to go")
-    await is_still(alice)
-    await delete(phone, comments[11])  # the very one that is read
+    await assert_no_jumps(alice)
+    await delete(carol_client, comments[11])  # the very one that is read
     await alice.until("parley.comments.length === 20", "it to go")
-    await is_still(alice)
+    await assert_no_jumps(alice)
 
 
-async def test_who_types_types_on_in_the_same_place(arrive: Arrive, phone: httpx.AsyncClient, fill: Fill) -> None:
-    comments = await fill(20)
-    alice = await arrive("Alice")
+async def test_who_types_types_on_in_the_same_place(
+    open_browser: OpenBrowser, carol_client: httpx.AsyncClient, add_comments: AddComments
+) -> None:
+    comments = await add_comments(20)
+    alice = await open_browser("Alice")
     await alice.page.evaluate(TO_THE_END)
     await alice.composer.evaluate(FOCUS)
-    await watch_places(alice)
+    await watch_layout(alice)
     before = await alice.composer.evaluate(TOP)
-    await write(phone, f"New\n{LONG}")
-    await edit(phone, comments[18], f"Comment 18\n{LONG}")
-    await delete(phone, comments[19])
+    await write(carol_client, f"New\n{LONG}")
+    await edit(carol_client, comments[18], f"Comment 18\n{LONG}")
+    await delete(carol_client, comments[19])
     await alice.until("parley.comments.length === 20", "all that")
-    await is_still(alice)
+    await assert_no_jumps(alice)
     assert abs(await alice.composer.evaluate(TOP) - before) <= 1
     await alice.focus_is_on(".composer textarea")
 
 
-async def test_who_is_below_the_list_stays_there(arrive: Arrive, phone: httpx.AsyncClient, fill: Fill) -> None:
-    await fill(20)
-    alice = await arrive("Alice", viewport={"width": 800, "height": 300})
+async def test_who_is_below_the_list_stays_there(
+    open_browser: OpenBrowser, carol_client: httpx.AsyncClient, add_comments: AddComments
+) -> None:
+    await add_comments(20)
+    alice = await open_browser("Alice", viewport={"width": 800, "height": 300})
     await alice.page.evaluate("scrollTo({ top: document.body.scrollHeight, behavior: 'instant' })")
-    await watch_places(alice)
+    await watch_layout(alice)
     before = await alice.composer.evaluate(TOP)
-    await write(phone, LONG)
+    await write(carol_client, LONG)
     await came(alice, LONG)
-    await is_still(alice)
+    await assert_no_jumps(alice)
     assert abs(await alice.composer.evaluate(TOP) - before) <= 1
 
 
-async def test_one_that_settles_late_moves_nothing(alice: Person, phone: httpx.AsyncClient) -> None:
+async def test_one_that_settles_late_moves_nothing(alice: Person, carol_client: httpx.AsyncClient) -> None:
     # With room for all of it the page does not scroll. Otherwise it would, to keep the focused composer in its place.
     await alice.page.set_viewport_size({"width": 1280, "height": 1600})
     await alice.page.evaluate("parley.connector.close()")
@@ -429,18 +446,18 @@ async def test_one_that_settles_late_moves_nothing(alice: Person, phone: httpx.A
 
     await alice.page.route("**/api/comments/", hold)
     await alice.write("Slowly")
-    await write(phone, "Meanwhile")
-    await watch_places(alice)
+    await write(carol_client, "Meanwhile")
+    await watch_layout(alice)
     await alice.page.evaluate("parley.connector.resume()")
     await alice.sees("Meanwhile", "Slowly")
     over.set()
     await alice.is_settled()
-    await is_still(alice)
+    await assert_no_jumps(alice)
 
 
-async def test_earlier_ones_that_come_late_move_nothing(arrive: Arrive, fill: Fill) -> None:
-    await fill(60)
-    alice = await arrive("Alice")
+async def test_earlier_ones_that_come_late_move_nothing(open_browser: OpenBrowser, add_comments: AddComments) -> None:
+    await add_comments(60)
+    alice = await open_browser("Alice")
     over = asyncio.Event()
 
     async def hold(route: Route) -> None:
@@ -449,34 +466,39 @@ async def test_earlier_ones_that_come_late_move_nothing(arrive: Arrive, fill: Fi
 
     await alice.page.route("**/api/comments/?*", hold)
     await alice.page.locator(".thread__earlier").click()
-    await watch_places(alice)
+    await watch_layout(alice)
     over.set()
     await alice.until("parley.comments.length === 60", "all of them")
     await alice.until("!document.querySelector('.thread__earlier').checkVisibility()", "that to be all")
-    await is_still(alice)
+    await assert_no_jumps(alice)
 
 
 @pytest.mark.parametrize("at", ["/Article/1", "/"])
 @pytest.mark.parametrize("viewport", [PHONE, TALL])
 async def test_light_pill_and_notice_move_nothing(
-    at: str, viewport: dict[str, int], arrive: Arrive, phone: httpx.AsyncClient, fill: Fill, complaints: Complaints
+    at: str,
+    viewport: dict[str, int],
+    open_browser: OpenBrowser,
+    carol_client: httpx.AsyncClient,
+    add_comments: AddComments,
+    page_errors: PageErrors,
 ) -> None:
-    complaints.allow(NETWORK)
-    await fill(40)
-    alice = await arrive("Alice", at, viewport=viewport)
-    await watch_places(alice)
+    page_errors.allow(NETWORK)
+    await add_comments(40)
+    alice = await open_browser("Alice", at, viewport=viewport)
+    await watch_layout(alice)
     await tell(alice, "outbox.volatile")
     await turn(alice, "reconnecting")
     await alice.until("document.querySelector('.light').dataset.says === 'reconnecting'", "the light")
-    await write(phone, "New")
+    await write(carol_client, "New")
     if at == "/Article/1" and viewport == PHONE:
         await pill_says(alice, "1 new comment")
     await turn(alice, "offline")
     await tell(alice, "outbox.changed", {"waiting": 2, "refused": 0})
-    await is_still(alice)
+    await assert_no_jumps(alice)
     await alice.client.delete("/api/session")
     await alice.page.locator(".notice").wait_for()
-    await is_still(alice)
+    await assert_no_jumps(alice)
     await alice.until("['live', 'idle'].includes(document.querySelector('.light').dataset.state)", "a guest's page")
     await turn(alice, "offline")
     await alice.until("document.querySelector('.light').dataset.says === 'offline'", "the light again")
@@ -485,22 +507,22 @@ async def test_light_pill_and_notice_move_nothing(
       .sort((one, other) => one.top - other.top).some((rect, i, all) => all[i + 1]?.top < rect.bottom)"""
     assert not await alice.page.evaluate(overlaps)
     await turn(alice, "live")
-    await is_still(alice)
+    await assert_no_jumps(alice)
 
 
 async def test_what_waits_is_caught_up_with_in_one_go_and_in_place(
-    arrive: Arrive, phone: httpx.AsyncClient, fill: Fill
+    open_browser: OpenBrowser, carol_client: httpx.AsyncClient, add_comments: AddComments
 ) -> None:
-    await fill(20)
-    alice = await arrive("Alice")
+    await add_comments(20)
+    alice = await open_browser("Alice")
     await alice.page.evaluate(TO_THE_END)
-    await watch_places(alice)
+    await watch_layout(alice)
     await alice.page.evaluate("parley.connector.close()")
     for number in range(12):
-        await write(phone, f"Missed {number}")
+        await write(carol_client, f"Missed {number}")
     await alice.page.evaluate("parley.connector.resume()")
     await came(alice, "Missed 11")
-    await is_still(alice)
+    await assert_no_jumps(alice)
     await wait_until(alice.page.locator(".pill").is_visible, "the pill")
     first = await alice.page.locator(".comment.is-new").count()
     await alice.page.locator(".pill").click()

@@ -15,14 +15,14 @@ from tests.support.people import delete, edit, write
 if TYPE_CHECKING:
     import httpx
 
-    from tests.browser.conftest import Arrive, Fill
+    from tests.browser.conftest import AddComments, OpenBrowser
 
 GONE = "The comment you're looking for no longer exists."
 
 
 @pytest.fixture
-async def comments(fill: Fill) -> list[dict[str, Any]]:
-    return await fill(200)
+async def comments(add_comments: AddComments) -> list[dict[str, Any]]:
+    return await add_comments(200)
 
 
 def numbered(first: int, beyond: int) -> list[str]:
@@ -39,22 +39,22 @@ async def is_led_to(person: Person, comment: dict[str, Any]) -> None:
     )
 
 
-async def test_a_link_leads_to_a_comment_of_long_ago(arrive: Arrive, comments: list[dict[str, Any]]) -> None:
-    alice = await arrive("Alice", at=f"/Article/1#comment-{comments[60]['id']}")
+async def test_a_link_leads_to_a_comment_of_long_ago(open_browser: OpenBrowser, comments: list[dict[str, Any]]) -> None:
+    alice = await open_browser("Alice", at=f"/Article/1#comment-{comments[60]['id']}")
     await is_led_to(alice, comments[60])
     await draws(alice, *numbered(36, 86))
 
 
 async def test_from_there_one_reads_on_in_both_directions_while_others_write(
-    arrive: Arrive, comments: list[dict[str, Any]], phone: httpx.AsyncClient
+    open_browser: OpenBrowser, comments: list[dict[str, Any]], carol_client: httpx.AsyncClient
 ) -> None:
-    alice = await arrive("Alice", at=f"/Article/1#comment-{comments[60]['id']}")
+    alice = await open_browser("Alice", at=f"/Article/1#comment-{comments[60]['id']}")
     await is_led_to(alice, comments[60])
     later, earlier = alice.page.locator(".thread__later"), alice.page.locator(".thread__earlier")
-    await write(phone, "New 1")
-    await delete(phone, await write(phone, "New 2"))
+    await write(carol_client, "New 1")
+    await delete(carol_client, await write(carol_client, "New 2"))
     await alice.until("document.querySelector('.thread__later').textContent.includes('(1 more)')", "one more")
-    await edit(phone, comments[70], "Comment 70, changed")
+    await edit(carol_client, comments[70], "Comment 70, changed")
     changed = [*numbered(36, 70), "Comment 70, changed", *numbered(71, 86)]
     await draws(alice, *changed)
     await earlier.click()
@@ -65,24 +65,28 @@ async def test_from_there_one_reads_on_in_both_directions_while_others_write(
         await draws(alice, *numbered(0, 36), *changed, *numbered(86, beyond))
     await later.click()
     await alice.until("parley.comments.after === null", "the live end")
-    await write(phone, "New 3")
-    await alice.sees_the_truth()
+    await write(carol_client, "New 3")
+    await alice.matches_server()
     assert not await later.is_visible()
 
 
-async def test_go_to_the_newest_leads_back(arrive: Arrive, comments: list[dict[str, Any]], phone: Any) -> None:
-    alice = await arrive("Alice", at=f"/Article/1#comment-{comments[60]['id']}")
+async def test_go_to_the_newest_leads_back(
+    open_browser: OpenBrowser, comments: list[dict[str, Any]], carol_client: Any
+) -> None:
+    alice = await open_browser("Alice", at=f"/Article/1#comment-{comments[60]['id']}")
     await is_led_to(alice, comments[60])
     await alice.page.locator(".thread__newest").click()
     await draws(alice, *numbered(150, 200))
     await alice.focus_is_on(f"#comment-{comments[199]['id']}")
     assert await alice.page.evaluate("location.hash") == ""
-    await write(phone, "New")
+    await write(carol_client, "New")
     await alice.sees(*numbered(150, 200), "New")
 
 
-async def test_what_one_writes_there_stands_at_the_end(arrive: Arrive, comments: list[dict[str, Any]]) -> None:
-    alice = await arrive("Alice", at=f"/Article/1#comment-{comments[60]['id']}")
+async def test_what_one_writes_there_stands_at_the_end(
+    open_browser: OpenBrowser, comments: list[dict[str, Any]]
+) -> None:
+    alice = await open_browser("Alice", at=f"/Article/1#comment-{comments[60]['id']}")
     await is_led_to(alice, comments[60])
     await alice.write("Mine")
     await alice.until("parley.comments.after === null", "the live end")
@@ -100,19 +104,19 @@ async def test_who_signs_in_there_stays_there(guest: Person, comments: list[dict
     await draws(guest, *numbered(36, 86))
 
 
-async def test_a_link_in_the_page_leads_there_too(arrive: Arrive, comments: list[dict[str, Any]]) -> None:
-    alice = await arrive("Alice")
+async def test_a_link_in_the_page_leads_there_too(open_browser: OpenBrowser, comments: list[dict[str, Any]]) -> None:
+    alice = await open_browser("Alice")
     for number in (170, 20, 25):  # loaded, not loaded, loaded by then
         await alice.page.evaluate("(id) => { location.hash = `comment-${id}`; }", comments[number]["id"])
         await is_led_to(alice, comments[number])
 
 
 async def test_of_what_is_gone_it_is_said(
-    arrive: Arrive, comments: list[dict[str, Any]], phone: httpx.AsyncClient, complaints: Any
+    open_browser: OpenBrowser, comments: list[dict[str, Any]], carol_client: httpx.AsyncClient, page_errors: Any
 ) -> None:
-    complaints.allow("Failed to load resource")
-    await delete(phone, comments[60])
-    alice = await arrive("Alice", at=f"/Article/1#comment-{comments[60]['id']}")
+    page_errors.allow("Failed to load resource")
+    await delete(carol_client, comments[60])
+    alice = await open_browser("Alice", at=f"/Article/1#comment-{comments[60]['id']}")
     lost = alice.page.locator(".thread__lost")
     await lost.wait_for()
     assert await lost.inner_text() == GONE
@@ -127,10 +131,10 @@ async def test_of_what_is_gone_it_is_said(
     assert not await lost.is_visible()
 
 
-async def test_what_is_left_of_a_comment_can_be_led_to(alice: Person, phone: httpx.AsyncClient) -> None:
-    one = await write(phone, "One")
-    await write(phone, "On one", parent_id=one["id"])
-    await delete(phone, one)
+async def test_what_is_left_of_a_comment_can_be_led_to(alice: Person, carol_client: httpx.AsyncClient) -> None:
+    one = await write(carol_client, "One")
+    await write(carol_client, "On one", parent_id=one["id"])
+    await delete(carol_client, one)
     await draws(alice, "(gone)", "> On one")
     await alice.page.evaluate("(id) => { location.hash = `comment-${id}`; }", one["id"])
     await alice.focus_is_on(f"[data-gone-id='{one['id']}']")

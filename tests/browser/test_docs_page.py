@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import OpenBrowser
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 
 
 @pytest.mark.parametrize("settings", [{"root_path": "/talk"}], indirect=True)
-async def test_a_link_to_an_operation_opens_it_and_the_keyboard_closes_it(arrive: Arrive) -> None:
-    guest = await arrive(at="/talk/Article/1", **PHONE)
+async def test_a_link_to_an_operation_opens_it_and_the_keyboard_closes_it(open_browser: OpenBrowser) -> None:
+    guest = await open_browser(at="/talk/Article/1", **PHONE)
     await guest.page.locator(".foot a").click()
     await guest.page.wait_for_url("**/talk/docs")
     said = guest.page.locator("#post-comments-create")

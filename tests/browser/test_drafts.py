@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import Error
 
-from tests.browser.page_errors import Complaints
+from tests.browser.page_errors import PageErrors
 from tests.browser.people import Person
 from tests.support.people import PASSWORD, edit, sign_up
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import OpenBrowser
     from tests.support.serving import Site
 
 pytestmark = pytest.mark.usefixtures("network_errors")
@@ -78,7 +78,7 @@ async def test_it_is_there_after_a_reload(alice: Person) -> None:
 async def test_it_is_there_after_the_tab_was_closed(alice: Person) -> None:
     await alice.composer.fill("Half a thought")
     await alice.page.close()
-    tab = await alice.another_tab()
+    tab = await alice.open_another_tab()
     await has_typed(tab, "Half a thought")
 
 
@@ -86,7 +86,7 @@ async def test_it_is_there_after_a_crash(alice: Person) -> None:
     await alice.composer.fill("Half a thought")
     with pytest.raises(Error, match="crash"):
         await alice.page.goto("chrome://crash")
-    tab = await alice.another_tab()
+    tab = await alice.open_another_tab()
     await has_typed(tab, "Half a thought")
 
 
@@ -101,7 +101,7 @@ async def test_what_is_posted_or_taken_back_is_no_draft(alice: Person) -> None:
     await has_typed(alice, "")
 
 
-async def test_what_was_typed_before_the_script_came_stays(alice: Person, complaints: Complaints) -> None:
+async def test_what_was_typed_before_the_script_came_stays(alice: Person, page_errors: PageErrors) -> None:
     await alice.composer.fill("An older thought")
     html = await (await alice.context.request.get("/Article/1")).text()
     early = html.replace("</textarea>", "A newer one</textarea>", 1)
@@ -112,7 +112,7 @@ async def test_what_was_typed_before_the_script_came_stays(alice: Person, compla
 
 
 async def test_two_tabs_keep_what_is_typed_in_each(alice: Person) -> None:
-    tab = await alice.another_tab()
+    tab = await alice.open_another_tab()
     await alice.composer.fill("Here")
     await tab.composer.fill("There")
     await alice.reload()
@@ -123,7 +123,7 @@ async def test_two_tabs_keep_what_is_typed_in_each(alice: Person) -> None:
 
 async def test_a_tab_that_only_looks_on_leaves_no_copy(alice: Person) -> None:
     await alice.composer.fill("Half a thought")
-    tab = await alice.another_tab()
+    tab = await alice.open_another_tab()
     await has_typed(tab, "Half a thought")
     await alice.composer.press("Control+Enter")
     await alice.sees("Half a thought")
@@ -132,7 +132,7 @@ async def test_a_tab_that_only_looks_on_leaves_no_copy(alice: Person) -> None:
 
 async def test_a_new_tab_takes_only_what_the_other_does_not_go_on_with(alice: Person) -> None:
     await alice.composer.fill("Half a thought")
-    tab = await alice.another_tab()
+    tab = await alice.open_another_tab()
     await has_typed(tab, "Half a thought")
     await alice.composer.fill("Half a thought and more")
     await tab.composer.fill("Another thought")
@@ -146,7 +146,7 @@ async def test_a_new_tab_takes_only_what_the_other_does_not_go_on_with(alice: Pe
 async def test_what_a_new_tab_has_posted_is_gone_for_all(alice: Person) -> None:
     await alice.composer.fill("Said")
     await alice.page.close()
-    tab = await alice.another_tab()
+    tab = await alice.open_another_tab()
     await has_typed(tab, "Said")
     await tab.composer.press("Control+Enter")
     await tab.sees("Said")
@@ -193,11 +193,11 @@ async def test_a_person_who_signs_out_is_asked_and_leaves_nothing_behind(alice: 
     await alice.write("Mine")
     await alice.is_settled()
     await alice.composer.fill("Half a thought")
-    tab = await alice.another_tab()
+    tab = await alice.open_another_tab()
     await tab.open_editor("Mine")
     await tab.editor.fill("Second thoughts")
     await alice.page.locator(".account__sign-out").click()
-    await alice.shows(".sign-out__words", "2 unsent drafts")
+    await alice.sees_text(".sign-out__words", "2 unsent drafts")
     await alice.page.locator(".sign-out__no").click()
     await alice.is_signed_in()
     await has_typed(alice, "Half a thought")
@@ -252,7 +252,7 @@ async def test_a_login_that_ends_by_itself_takes_nothing_away(alice: Person, sit
 
 
 async def test_an_open_editor_is_open_again(alice: Person) -> None:
-    await alice.begins_to_edit("As it was", "As it will be")
+    await alice.write_and_start_edit("As it was", "As it will be")
     await alice.reload()
     assert await alice.editor.input_value() == "As it will be"
     assert await alice.page.evaluate("document.activeElement === document.body")
@@ -267,7 +267,7 @@ async def test_an_open_editor_is_open_again(alice: Person) -> None:
 
 @pytest.mark.parametrize("how", ["key", "button"])
 async def test_a_changed_text_is_put_aside_and_comes_back(how: str, alice: Person) -> None:
-    await alice.begins_to_edit("As it was", "As it will be,\nin twenty lines")
+    await alice.write_and_start_edit("As it was", "As it will be,\nin twenty lines")
     if how == "key":
         await alice.editor.press("Escape")
     else:
@@ -292,7 +292,7 @@ async def test_a_changed_text_is_put_aside_and_comes_back(how: str, alice: Perso
 
 @pytest.mark.parametrize("event", [{"isComposing": True}, {"keyCode": 229}], ids=["composing", "Safari's last key"])
 async def test_a_key_of_an_input_method_is_no_command(event: dict[str, object], alice: Person) -> None:
-    await alice.begins_to_edit("As it was", "変換")
+    await alice.write_and_start_edit("As it was", "変換")
     await alice.composer.fill("変換")
     press = """([selector, init]) => document.querySelector(selector).dispatchEvent(
       new KeyboardEvent("keydown", { bubbles: true, cancelable: true, ...init }))"""
@@ -305,7 +305,7 @@ async def test_a_key_of_an_input_method_is_no_command(event: dict[str, object], 
 
 
 async def test_what_changed_while_one_was_away_is_no_less_a_conflict(alice: Person) -> None:
-    comment = await alice.begins_to_edit("one two three", "one two three four")
+    comment = await alice.write_and_start_edit("one two three", "one two three four")
     await alice.go("/Page/about")
     await edit(alice.client, comment, "1 two three")
     await alice.go("/Article/1")
@@ -317,12 +317,12 @@ async def test_what_changed_while_one_was_away_is_no_less_a_conflict(alice: Pers
     assert not await alice.page.locator(".editor__conflict").is_visible(), "what was put together is written on that"
     await alice.page.locator(".editor__save").click()
     await alice.sees("1 two three four")
-    await alice.sees_the_truth()
+    await alice.matches_server()
 
 
-async def test_an_editor_comes_back_with_its_person(arrive: Arrive) -> None:
-    alice = await arrive("Alice")
-    await alice.begins_to_edit("As it was", "As it will be")
+async def test_an_editor_comes_back_with_its_person(open_browser: OpenBrowser) -> None:
+    alice = await open_browser("Alice")
+    await alice.write_and_start_edit("As it was", "As it will be")
     await alice.page.evaluate("parley.connector.close()")
     await alice.client.delete("/api/session")
     await alice.reload()
@@ -368,15 +368,15 @@ async def test_what_another_hand_wrote_there_does_no_harm(nonsense: str, guest: 
     await has_typed(guest, "As ever")
 
 
-async def test_a_browser_that_keeps_nothing_lets_one_write_all_the_same(arrive: Arrive) -> None:
-    alice = await arrive("Alice", scripts=[REFUSE])
+async def test_a_browser_that_keeps_nothing_lets_one_write_all_the_same(open_browser: OpenBrowser) -> None:
+    alice = await open_browser("Alice", scripts=[REFUSE])
     await alice.composer.fill("Half a thought")
     await alice.write("Said")
     await alice.sees("Said")
     await alice.is_settled()
     await alice.edit("Said", "Said better")
     await alice.sees("Said better")
-    await alice.sees_the_truth()
+    await alice.matches_server()
 
 
 async def test_a_full_one_keeps_it_as_long_as_the_page_lives(guest: Person, site: Site) -> None:

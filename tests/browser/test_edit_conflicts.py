@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.browser.page_errors import NETWORK, Complaints
+from tests.browser.page_errors import NETWORK, PageErrors
 from tests.browser.people import Person
 from tests.browser.test_layout import can_be_read, fits
 from tests.support.people import edit, write
 
 if TYPE_CHECKING:
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import OpenBrowser
 
 # A state comes in, and the key that was on its way goes down right after it.
 PRESSED_AT_ONCE = """(body) => {
@@ -43,7 +43,7 @@ def edits(person: Person) -> int:
 
 
 async def test_two_changes_that_do_not_touch_can_both_be_had(alice: Person, bob: Person) -> None:
-    comment = await alice.begins_to_edit("We meet on Monday at noon", "We meet on Monday at noon, in the hall")
+    comment = await alice.write_and_start_edit("We meet on Monday at noon", "We meet on Monday at noon, in the hall")
     await edit(alice.client, comment, "All of us meet on Monday at noon")
     await sees_conflict(alice, "All of us meet on Monday at noon")
     assert await alice.page.locator(".editor__theirs mark").all_text_contents() == ["All of us "]
@@ -61,11 +61,11 @@ async def test_two_changes_that_do_not_touch_can_both_be_had(alice: Person, bob:
     assert (await (await saving.value).all_headers())["if-match"] == '"2"'
     await alice.sees(both)
     await bob.sees(both)
-    await alice.sees_the_truth()
+    await alice.matches_server()
 
 
 async def test_it_can_be_undone_and_done_again(alice: Person) -> None:
-    comment = await alice.begins_to_edit("one two three", "one two three four")
+    comment = await alice.write_and_start_edit("one two three", "one two three four")
     await edit(alice.client, comment, "0 one two three")
     await sees_conflict(alice, "0 one two three")
     await alice.page.locator(".editor__merge").click()
@@ -80,11 +80,11 @@ async def test_it_can_be_undone_and_done_again(alice: Person) -> None:
     await alice.page.locator(".editor__mine").click()
     await alice.page.locator(".editor__save").click()
     await alice.sees("one two three four")
-    await alice.sees_the_truth()
+    await alice.matches_server()
 
 
 async def test_one_change_after_the_other_comes_while_it_is_open(alice: Person) -> None:
-    comment = await alice.begins_to_edit("one two three four five", "one two three four 5")
+    comment = await alice.write_and_start_edit("one two three four five", "one two three four 5")
     await edit(alice.client, comment, "1 two three four five")
     await sees_conflict(alice, "1 two three four five")
     await edit(alice.client, comment, "1 2 three four five")
@@ -101,11 +101,11 @@ async def test_one_change_after_the_other_comes_while_it_is_open(alice: Person) 
     assert await alice.editor.input_value() == "1 two three four 5"
     await alice.page.locator(".editor__save").click()
     await alice.sees("1 two three four 5")
-    await alice.sees_the_truth()
+    await alice.matches_server()
 
 
 async def test_where_they_touch_there_is_a_choice_and_no_mixture(alice: Person) -> None:
-    comment = await alice.begins_to_edit("one two three", "one 2 three")
+    comment = await alice.write_and_start_edit("one two three", "one 2 three")
     await edit(alice.client, comment, "one zwei three")
     await sees_conflict(alice, "one zwei three")
     await offers(alice, "Overwrite with mine", "Cancel")
@@ -118,7 +118,7 @@ async def test_where_they_touch_there_is_a_choice_and_no_mixture(alice: Person) 
 
 
 async def test_a_change_that_is_taken_back_is_none(alice: Person) -> None:
-    comment = await alice.begins_to_edit("As it was", "As it will be")
+    comment = await alice.write_and_start_edit("As it was", "As it will be")
     await edit(alice.client, comment, "As it is for now")
     await sees_conflict(alice, "As it is for now")
     await edit(alice.client, comment, "As it was")
@@ -126,11 +126,11 @@ async def test_a_change_that_is_taken_back_is_none(alice: Person) -> None:
     assert not await alice.page.locator(".editor__conflict").is_visible()
     await alice.page.locator(".editor__save").click()
     await alice.sees("As it will be")
-    await alice.sees_the_truth()
+    await alice.matches_server()
 
 
 async def test_who_wrote_the_same_is_not_bothered(alice: Person) -> None:
-    comment = await alice.begins_to_edit("one two", "one two three")
+    comment = await alice.write_and_start_edit("one two", "one two three")
     await edit(alice.client, comment, "one two three")
     await alice.until("parley.comments.at(0).get('body') === 'one two three'", "the change")
     await offers(alice, "Save", "Cancel")
@@ -140,7 +140,7 @@ async def test_who_wrote_the_same_is_not_bothered(alice: Person) -> None:
 
 
 async def test_what_others_wrote_is_text_and_never_markup(alice: Person) -> None:
-    comment = await alice.begins_to_edit("one", "one two")
+    comment = await alice.write_and_start_edit("one", "one two")
     nasty = "<img src=x onerror=alert(1)> <b>one</b>"
     await edit(alice.client, comment, nasty)
     await sees_conflict(alice, nasty)
@@ -149,14 +149,14 @@ async def test_what_others_wrote_is_text_and_never_markup(alice: Person) -> None
 
 
 async def test_what_was_taken_out_leaves_a_trace(alice: Person) -> None:
-    comment = await alice.begins_to_edit("one two three four", "one two three four five")
+    comment = await alice.write_and_start_edit("one two three four", "one two three four five")
     await edit(alice.client, comment, "one three four")
     await sees_conflict(alice, "one three four")
     assert await alice.page.locator(".editor__cut").count() == 1
 
 
 async def test_a_key_that_was_on_its_way_replaces_nothing_unseen(alice: Person) -> None:
-    await alice.begins_to_edit("As it was", "Mine")
+    await alice.write_and_start_edit("As it was", "Mine")
     await alice.page.evaluate("parley.connector.close()")
     await alice.page.evaluate(PRESSED_AT_ONCE, "Theirs")
     await sees_conflict(alice, "Theirs")
@@ -169,9 +169,9 @@ async def test_a_key_that_was_on_its_way_replaces_nothing_unseen(alice: Person) 
 
 
 async def test_a_refused_edit_can_be_put_together_with_what_was_in_its_way(
-    alice: Person, complaints: Complaints
+    alice: Person, page_errors: PageErrors
 ) -> None:
-    complaints.allow(NETWORK)
+    page_errors.allow(NETWORK)
     comment = await write(alice.client, "one two three four")
     await alice.sees("one two three four")
     await alice.page.evaluate("parley.connector.close()")
@@ -190,16 +190,16 @@ async def test_a_refused_edit_can_be_put_together_with_what_was_in_its_way(
     await alice.page.locator(".editor__save").click()
     await alice.page.evaluate("parley.connector.resume()")
     await alice.sees("1 2 three 4")
-    await alice.sees_the_truth()
+    await alice.matches_server()
 
 
 # -- how it looks ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_it_fits_on_a_small_phone_and_can_be_read(scheme: Any, arrive: Arrive) -> None:
-    alice = await arrive("Alice", viewport={"width": 320, "height": 640}, color_scheme=scheme)
-    comment = await alice.begins_to_edit(f"one two {'three' * 40} four", f"one two {'three' * 40} four five")
+async def test_it_fits_on_a_small_phone_and_can_be_read(scheme: Any, open_browser: OpenBrowser) -> None:
+    alice = await open_browser("Alice", viewport={"width": 320, "height": 640}, color_scheme=scheme)
+    comment = await alice.write_and_start_edit(f"one two {'three' * 40} four", f"one two {'three' * 40} four five")
     await edit(alice.client, comment, f"1 two {'three' * 40} four")
     await alice.page.locator(".editor__merge").wait_for()
     await fits(alice)

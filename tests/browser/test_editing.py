@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.async_api import Route
 
-from tests.browser.page_errors import NETWORK, Complaints
+from tests.browser.page_errors import NETWORK, PageErrors
 from tests.browser.people import Person
 from tests.support.people import delete, edit, write
 from tests.support.waiting import wait_until
@@ -34,18 +34,18 @@ async def refuse(person: Person, method: str, status: int, detail: str, **more: 
 # -- an open editor --------------------------------------------------------------------------------------------
 
 
-async def test_an_open_editor_is_left_alone(alice: Person, phone: httpx.AsyncClient) -> None:
-    await write(phone, "Above")
+async def test_an_open_editor_is_left_alone(alice: Person, carol_client: httpx.AsyncClient) -> None:
+    await write(carol_client, "Above")
     comment = await write(alice.client, "Mine")
-    below = await write(phone, "Below")
+    below = await write(carol_client, "Below")
     await alice.sees("Above", "Mine", "Below")
     await alice.open_editor("Mine")
     await alice.editor.fill("Half a thought")
     await alice.page.evaluate("document.querySelector('.editor textarea').setSelectionRange(2, 4)")
     await alice.page.evaluate("window.textarea = document.querySelector('.editor textarea')")
 
-    await edit(phone, below, "Below, changed")
-    await write(phone, "And more")
+    await edit(carol_client, below, "Below, changed")
+    await write(carol_client, "And more")
     await edit(alice.client, comment, "Changed on the phone")
     await alice.until("document.querySelector('.editor__conflict').checkVisibility()", "to be told")
 
@@ -58,11 +58,11 @@ async def test_an_open_editor_is_left_alone(alice: Person, phone: httpx.AsyncCli
 
     await alice.page.locator(".editor__save").click()
     await alice.sees("Above", "Half a thought", "Below, changed", "And more")
-    await alice.sees_the_truth()
+    await alice.matches_server()
 
 
-async def test_an_edit_of_something_stale_shows_both_and_loses_nothing(alice: Person, complaints: Complaints) -> None:
-    complaints.allow(NETWORK)
+async def test_an_edit_of_something_stale_shows_both_and_loses_nothing(alice: Person, page_errors: PageErrors) -> None:
+    page_errors.allow(NETWORK)
     comment = await write(alice.client, "As it was")
     await alice.sees("As it was")
     await alice.page.evaluate("parley.connector.close()")
@@ -78,11 +78,11 @@ async def test_an_edit_of_something_stale_shows_both_and_loses_nothing(alice: Pe
     await alice.page.locator(".editor__save").click()
     await alice.page.evaluate("parley.connector.resume()")
     await alice.sees("As the laptop has it")
-    await alice.sees_the_truth()
+    await alice.matches_server()
 
 
-async def test_of_two_texts_the_other_can_be_taken(alice: Person, complaints: Complaints) -> None:
-    complaints.allow(NETWORK)
+async def test_of_two_texts_the_other_can_be_taken(alice: Person, page_errors: PageErrors) -> None:
+    page_errors.allow(NETWORK)
     comment = await write(alice.client, "As it was")
     await alice.sees("As it was")
     await alice.page.evaluate("parley.connector.close()")
@@ -92,7 +92,7 @@ async def test_of_two_texts_the_other_can_be_taken(alice: Person, complaints: Co
     await alice.page.locator(".editor__cancel").click()
     await alice.sees("As the phone has it")
     await alice.page.evaluate("parley.connector.resume()")
-    await alice.sees_the_truth()
+    await alice.matches_server()
 
 
 async def test_the_text_stays_when_its_comment_is_deleted_meanwhile(alice: Person) -> None:
@@ -106,7 +106,7 @@ async def test_the_text_stays_when_its_comment_is_deleted_meanwhile(alice: Perso
     assert not await alice.page.locator(".editor__save").is_visible()
     await alice.page.locator(".editor__cancel").click()
     await alice.sees()
-    await alice.sees_the_truth()
+    await alice.matches_server()
 
 
 async def test_escape_leaves_all_as_it_was(alice: Person) -> None:
@@ -122,23 +122,23 @@ async def test_escape_leaves_all_as_it_was(alice: Person) -> None:
 # -- refusals --------------------------------------------------------------------------------------------------
 
 
-async def test_a_refused_comment_keeps_its_text_and_says_why(alice: Person, complaints: Complaints) -> None:
-    complaints.allow(NETWORK)
+async def test_a_refused_comment_keeps_its_text_and_says_why(alice: Person, page_errors: PageErrors) -> None:
+    page_errors.allow(NETWORK)
     await refuse(alice, "POST", 422, "Invalid", errors=[{"field": "body", "detail": "Too frank"}])
     await alice.write("What I think")
-    await alice.shows_note("What I think", "Couldn't post this comment. Too frank")
+    await alice.sees_note("What I think", "Couldn't post this comment. Too frank")
     assert await alice.snapshot() == []
 
     await alice.edit("What I think", "What I say")
     await alice.sees("What I say")
-    await alice.sees_the_truth()
+    await alice.matches_server()
 
 
 @pytest.mark.parametrize("status", [429, 502, 503])
 async def test_what_the_server_cannot_take_just_now_is_sent_again_by_itself(
-    status: int, alice: Person, complaints: Complaints
+    status: int, alice: Person, page_errors: PageErrors
 ) -> None:
-    complaints.allow(NETWORK)
+    page_errors.allow(NETWORK)
     await refuse(alice, "POST", status, "Later, please")
     await alice.write("Patience")
     await refuse(alice, "PATCH", status, "Later, please")
@@ -151,12 +151,12 @@ async def test_what_the_server_cannot_take_just_now_is_sent_again_by_itself(
     await alice.delete("Gone soon")
     await alice.sees("Persistence")
     await alice.until("parley.outbox.records.length === 0", "all to be sent")
-    await alice.sees_the_truth()
+    await alice.matches_server()
 
 
 @pytest.mark.virtual_clock
-async def test_over_what_the_server_stumbles_it_is_not_asked_for_ever(alice: Person, complaints: Complaints) -> None:
-    complaints.allow(NETWORK)
+async def test_over_what_the_server_stumbles_it_is_not_asked_for_ever(alice: Person, page_errors: PageErrors) -> None:
+    page_errors.allow(NETWORK)
     asked = []
 
     async def stumble(route: Route) -> None:
@@ -171,13 +171,13 @@ async def test_over_what_the_server_stumbles_it_is_not_asked_for_ever(alice: Per
     await alice.write("A stone")
     await alice.write("Behind it")
     await wait_until(lambda: _later(alice, len(asked) == 5), "the last try")
-    await alice.shows_note("A stone", "Couldn't post this comment. Something went wrong. Please try again.")
+    await alice.sees_note("A stone", "Couldn't post this comment. Something went wrong. Please try again.")
     await alice.until("parley.comments.length === 2 && parley.outbox.records.length === 1", "the next to be sent")
     assert [comment["body"] for comment in await alice.snapshot()] == ["Behind it"]
     assert len(asked) == 5
     await alice.page.unroute("**/api/comments/", stumble)
     await alice.comment("A stone").locator(".comment__retry").click()
-    await alice.sees_the_truth()
+    await alice.matches_server()
 
 
 async def _later(person: Person, is_enough: bool) -> bool:
@@ -185,17 +185,17 @@ async def _later(person: Person, is_enough: bool) -> bool:
     return is_enough
 
 
-async def test_a_comment_that_cannot_be_posted_can_be_discarded(alice: Person, complaints: Complaints) -> None:
-    complaints.allow(NETWORK)
+async def test_a_comment_that_cannot_be_posted_can_be_discarded(alice: Person, page_errors: PageErrors) -> None:
+    page_errors.allow(NETWORK)
     await refuse(alice, "POST", 422, "No")
     await alice.write("Never mind")
     await alice.comment("Never mind").locator(".comment__discard").click()
-    await alice.sees_the_truth()
+    await alice.matches_server()
     assert await alice.bodies() == []
 
 
-async def test_a_comment_whose_answer_is_lost_is_posted_once(alice: Person, complaints: Complaints) -> None:
-    complaints.allow(NETWORK)
+async def test_a_comment_whose_answer_is_lost_is_posted_once(alice: Person, page_errors: PageErrors) -> None:
+    page_errors.allow(NETWORK)
     taken = 0
 
     async def lose_the_first_answer(route: Route) -> None:
@@ -212,15 +212,15 @@ async def test_a_comment_whose_answer_is_lost_is_posted_once(alice: Person, comp
     await alice.write("Did it arrive?")
     await alice.is_settled()
     await alice.page.evaluate("parley.connector.resume()")
-    await alice.sees_the_truth()
+    await alice.matches_server()
     assert taken == 2
 
 
 @pytest.mark.parametrize(("status", "why"), [(422, "Too long"), (403, "Not yours")])
 async def test_a_refused_edit_keeps_its_text_and_says_why(
-    status: int, why: str, alice: Person, complaints: Complaints
+    status: int, why: str, alice: Person, page_errors: PageErrors
 ) -> None:
-    complaints.allow(NETWORK)
+    page_errors.allow(NETWORK)
     await alice.write("As it is")
     await alice.is_settled()
     await refuse(alice, "PATCH", status, why)
@@ -231,19 +231,19 @@ async def test_a_refused_edit_keeps_its_text_and_says_why(
     assert (await alice.snapshot())[0]["body"] == "As it is"
     await alice.page.locator(".editor__save").click()
     await alice.sees("As it should be")
-    await alice.sees_the_truth()
+    await alice.matches_server()
 
 
-async def test_a_refused_delete_brings_the_comment_back(alice: Person, complaints: Complaints) -> None:
-    complaints.allow(NETWORK)
+async def test_a_refused_delete_brings_the_comment_back(alice: Person, page_errors: PageErrors) -> None:
+    page_errors.allow(NETWORK)
     await alice.write("Tenacious")
     await alice.is_settled()
     await refuse(alice, "DELETE", 403, "Not yours")
     await alice.delete("Tenacious")
-    await alice.shows_note("Tenacious", "Couldn't delete this comment. Not yours")
+    await alice.sees_note("Tenacious", "Couldn't delete this comment. Not yours")
     await alice.delete("Tenacious")
     await alice.sees()
-    await alice.sees_the_truth()
+    await alice.matches_server()
 
 
 async def test_nothing_is_posted_without_a_word(alice: Person) -> None:

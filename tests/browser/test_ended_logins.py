@@ -15,7 +15,7 @@ from tests.support.waiting import wait_until
 if TYPE_CHECKING:
     import httpx
 
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import OpenBrowser
     from tests.support.serving import Site
 
 pytestmark = pytest.mark.usefixtures("network_errors")
@@ -32,42 +32,44 @@ async def is_out(person: Person) -> None:
 
 
 @pytest.mark.parametrize("settings", [{"sweep_seconds": NEVER}], indirect=True)
-async def test_a_password_that_was_changed_elsewhere_signs_out_here(alice: Person, phone: httpx.AsyncClient) -> None:
+async def test_a_password_that_was_changed_elsewhere_signs_out_here(
+    alice: Person, carol_client: httpx.AsyncClient
+) -> None:
     await alice.composer.fill("Half a thought")
-    await sign_in(phone, "Alice")
+    await sign_in(carol_client, "Alice")
     form = {"current_password": PASSWORD, "password": NEW_PASSWORD}
-    assert (await phone.put("/api/account/password", json=form)).status_code == 200
+    assert (await carol_client.put("/api/account/password", json=form)).status_code == 200
     await is_out(alice)
-    await alice.is_told("You were signed out because the password was changed.")
+    await alice.sees_notice("You were signed out because the password was changed.")
     assert await alice.composer.input_value() == "Half a thought"
-    await write(phone, "Guests read on")
+    await write(carol_client, "Guests read on")
     await alice.sees("Guests read on")
 
 
-async def test_a_login_that_was_ended_elsewhere_says_so(alice: Person, phone: httpx.AsyncClient) -> None:
-    await sign_in(phone, "Alice")
-    assert (await phone.delete("/api/logins")).status_code == 204
+async def test_a_login_that_was_ended_elsewhere_says_so(alice: Person, carol_client: httpx.AsyncClient) -> None:
+    await sign_in(carol_client, "Alice")
+    assert (await carol_client.delete("/api/logins")).status_code == 204
     await is_out(alice)
-    await alice.is_told("You were signed out from another device.")
+    await alice.sees_notice("You were signed out from another device.")
 
 
-async def test_an_account_that_was_deleted_elsewhere_says_so(alice: Person, phone: httpx.AsyncClient) -> None:
-    await sign_in(phone, "Alice")
+async def test_an_account_that_was_deleted_elsewhere_says_so(alice: Person, carol_client: httpx.AsyncClient) -> None:
+    await sign_in(carol_client, "Alice")
     form = {"current_password": PASSWORD, "comments": "keep"}
-    assert (await phone.post("/api/account/deletion", json=form)).status_code == 204
+    assert (await carol_client.post("/api/account/deletion", json=form)).status_code == 204
     await is_out(alice)
-    await alice.is_told("This account has been deleted.")
+    await alice.sees_notice("This account has been deleted.")
 
 
 @pytest.mark.parametrize("page", ["/", "/account", "/Article/1"])
-async def test_who_was_away_when_the_login_ended_is_told(page: str, arrive: Arrive) -> None:
-    alice = await arrive("Alice", at=page)
+async def test_who_was_away_when_the_login_ended_is_told(page: str, open_browser: OpenBrowser) -> None:
+    alice = await open_browser("Alice", at=page)
     await alice.page.evaluate("parley.connector.close()")
     await alice.client.delete("/api/session")
     await alice.page.evaluate("parley.connector.resume()")
     await alice.is_guest()
-    await alice.is_told("You are signed out.")
-    await alice.is_in_state("idle" if page == "/account" else "live")
+    await alice.sees_notice("You are signed out.")
+    await alice.sees_connection_status("idle" if page == "/account" else "live")
 
 
 @pytest.mark.parametrize(
@@ -83,44 +85,46 @@ async def test_whatever_the_reason_there_are_words_for_it(reason: str | None, wo
     await alice.client.delete("/api/session")
     await alice.page.evaluate("(reason) => parley.bus.trigger('local.login.ended', { reason })", reason)
     await is_out(alice)
-    await alice.is_told(words)
+    await alice.sees_notice(words)
 
 
-async def test_the_notice_stays_until_it_is_dismissed(alice: Person, phone: httpx.AsyncClient) -> None:
+async def test_the_notice_stays_until_it_is_dismissed(alice: Person, carol_client: httpx.AsyncClient) -> None:
     await alice.client.delete("/api/session")
-    await alice.is_told("You are signed out.")
-    await write(phone, "Life goes on")
+    await alice.sees_notice("You are signed out.")
+    await write(carol_client, "Life goes on")
     await alice.sees("Life goes on")
     assert await alice.page.locator(".notice").is_visible()
     await alice.press(".notice__dismiss")
-    await alice.is_told_nothing()
+    await alice.sees_no_notice()
     await alice.focus_is_on("#content")
 
 
 async def test_the_notice_goes_when_one_is_signed_in_again(alice: Person) -> None:
     await alice.client.delete("/api/session")
-    await alice.is_told("You are signed out.")
+    await alice.sees_notice("You are signed out.")
     await alice.sign_in_by_keys("Alice", button=".notice__sign-in")
     await alice.is_signed_in()
-    await alice.is_told_nothing()
-    await alice.is_in_state("live")
+    await alice.sees_no_notice()
+    await alice.sees_connection_status("live")
 
 
 # -- who then --------------------------------------------------------------------------------------------------
 
 
-async def test_who_signs_in_again_in_another_tab_notices_nothing(alice: Person, phone: httpx.AsyncClient) -> None:
+async def test_who_signs_in_again_in_another_tab_notices_nothing(
+    alice: Person, carol_client: httpx.AsyncClient
+) -> None:
     await alice.composer.fill("Half a thought")
-    await alice.sign_in_beside("Alice")
-    await write(phone, "Still there?")
+    await alice.sign_in_without_page("Alice")
+    await write(carol_client, "Still there?")
     await alice.sees("Still there?")
     await alice.is_signed_in()
-    await alice.is_told_nothing()
+    await alice.sees_no_notice()
     assert await alice.composer.input_value() == "Half a thought"
     await alice.composer.press("Control+Enter")
     await alice.sees("Still there?", "Half a thought")
-    await alice.sees_the_truth()
-    await alice.is_in_state("live")
+    await alice.matches_server()
+    await alice.sees_connection_status("live")
 
 
 async def test_the_stream_goes_on_under_the_new_login_at_once(alice: Person) -> None:
@@ -128,7 +132,7 @@ async def test_the_stream_goes_on_under_the_new_login_at_once(alice: Person) -> 
     await alice.page.evaluate("parley.bus.trigger('local.login.ended', { reason: 'replaced' })")
     await wait_until(lambda: len(alice.streams) == 2, "another stream")
     assert "cursor=" in alice.streams[-1]
-    await alice.is_in_state("live")
+    await alice.sees_connection_status("live")
     await alice.is_signed_in()
 
 
@@ -139,15 +143,15 @@ async def test_who_signs_in_as_somebody_else_in_another_tab_is_them_here_too(ali
     await write(alice.client, "Alice's")
     await alice.sees("Bob's", "Alice's")
     await alice.composer.fill("Half a thought")
-    await alice.sign_in_beside("Bob")
+    await alice.sign_in_without_page("Bob")
     await alice.is_signed_in("Bob")
-    await alice.is_told_nothing()
+    await alice.sees_no_notice()
     await alice.comment("Bob's").locator(".comment__edit").wait_for()
     assert not await alice.comment("Alice's").locator(".comment__edit").is_visible()
     assert await alice.composer.input_value() == "", "it was Alice's, and is kept for her"
-    await alice.is_in_state("live")
-    await alice.sees_the_truth()
-    await alice.sign_in_beside("Alice")
+    await alice.sees_connection_status("live")
+    await alice.matches_server()
+    await alice.sign_in_without_page("Alice")
     await alice.is_signed_in("Alice")
     await alice.until("document.querySelector('.composer textarea').value === 'Half a thought'", "her thought")
 
@@ -173,9 +177,9 @@ async def test_the_news_of_an_end_may_come_before_the_answer_that_replaces_it(al
     await alice.is_signed_in()
     answered.set()
     await wait_until(lambda: early, "the question who it is")
-    await alice.is_in_state("live")
+    await alice.sees_connection_status("live")
     await alice.is_signed_in()
-    await alice.is_told_nothing()
+    await alice.sees_no_notice()
     assert early == [False]
 
 

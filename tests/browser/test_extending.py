@@ -18,7 +18,7 @@ from uuid import uuid4
 import pytest
 
 from tests.browser.network_faults import API
-from tests.browser.page_errors import NETWORK, Complaints
+from tests.browser.page_errors import NETWORK, PageErrors
 from tests.browser.people import Person
 from tests.support.manual import Block, blocks_of, copy_checkout
 from tests.support.people import ARTICLE
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import httpx
     from playwright.async_api import Locator, Route
 
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import OpenBrowser
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "extending.md"
@@ -196,7 +196,7 @@ async def test_what_the_endpoints_answer(site: Spawned, tmp_path: Path) -> None:
         assert database.execute("SELECT text FROM chores").fetchall() == [("",)], "a tombstone has no content"
 
 
-async def test_what_one_does_the_other_sees(alice: Person, bob: Person, arrive: Arrive) -> None:
+async def test_what_one_does_the_other_sees(alice: Person, bob: Person, open_browser: OpenBrowser) -> None:
     await add(alice, "Water the plants")
     await sees(bob, ("Water the plants", False))
     await add(bob, "Feed the cat")
@@ -210,7 +210,7 @@ async def test_what_one_does_the_other_sees(alice: Person, bob: Person, arrive: 
     await sees(bob, ("Water the roses", True))
     await see_the_truth(alice, bob)
 
-    guest = await arrive()
+    guest = await open_browser()
     await sees(guest, ("Water the roses", True))
     assert await chore(guest).locator(".chore__done").is_disabled()
     await alice.write("A comment in the same topic")
@@ -218,9 +218,9 @@ async def test_what_one_does_the_other_sees(alice: Person, bob: Person, arrive: 
 
 
 async def test_what_is_done_without_a_connection_is_sent_later(
-    alice: Person, bob: Person, complaints: Complaints
+    alice: Person, bob: Person, page_errors: PageErrors
 ) -> None:
-    complaints.allow(NETWORK)
+    page_errors.allow(NETWORK)
     await add(bob, "Water the plants")
     await sees(alice, ("Water the plants", False))
     await add(bob, "Sweep")
@@ -253,8 +253,8 @@ async def abort(route: Route) -> None:
     await route.abort()
 
 
-async def test_nobody_overwrites_what_they_have_not_seen(alice: Person, bob: Person, complaints: Complaints) -> None:
-    complaints.allow("412")
+async def test_nobody_overwrites_what_they_have_not_seen(alice: Person, bob: Person, page_errors: PageErrors) -> None:
+    page_errors.allow("412")
     await add(alice, "Water the plants")
     await sees(bob, ("Water the plants", False))
     await both_write(alice, "Water the roses", bob, " twice")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import httpx
 
     from app.settings import Settings
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import OpenBrowser
     from tests.browser.people import Person
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,16 +67,16 @@ def test_it_has_at_most_forty_lines() -> None:
 
 
 async def test_the_page_follows_a_conversation(
-    arrive: Arrive, phone: httpx.AsyncClient, site: Site, checkout: Site
+    open_browser: OpenBrowser, carol_client: httpx.AsyncClient, site: Site, checkout: Site
 ) -> None:
-    first = await write(phone, "There before the page")
-    reader = await arrive()
+    first = await write(carol_client, "There before the page")
+    reader = await open_browser()
     await reader.go(f"{checkout.url}/hello.html?parley={site.url}")
     await reader.until(OPEN, "the stream")
     await shows(reader, "There before the page")
-    second = await write(phone, "Written while it is open")
+    second = await write(carol_client, "Written while it is open")
     await shows(reader, "There before the page", "Written while it is open")
-    await edit(phone, first, "Edited while it is open")
+    await edit(carol_client, first, "Edited while it is open")
     await shows(reader, "Edited while it is open", "Written while it is open")
-    await delete(phone, second)
+    await delete(carol_client, second)
     await shows(reader, "Edited while it is open")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import httpx
 
     from app.live.service import Parley
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import OpenBrowser
 
 
 @pytest.mark.both_databases
@@ -35,10 +35,10 @@ async def test_what_alice_does_bob_sees_and_finds_again(alice: Person, bob: Pers
 
     assert not [request for request in alice.requests if request.startswith("GET /api")]
     for person in (alice, bob):
-        await person.sees_the_truth()
+        await person.matches_server()
         await person.reload()
         await person.sees("Good evening")
-        await person.sees_the_truth()
+        await person.matches_server()
 
 
 async def test_a_guest_sees_it_live_and_cannot_edit(alice: Person, guest: Person) -> None:
@@ -48,25 +48,25 @@ async def test_a_guest_sees_it_live_and_cannot_edit(alice: Person, guest: Person
     await guest.sees("For everybody else")
     for button in ("edit", "delete"):
         assert not await guest.comment("For everybody else").locator(f".comment__{button}").is_visible()
-    await guest.sees_the_truth()
+    await guest.matches_server()
     await alice.delete("For everybody else")
     await guest.sees()
     assert await guest.page.locator(".thread__empty").is_visible()
 
 
-async def test_what_somebody_else_wrote_cannot_be_edited(alice: Person, phone: httpx.AsyncClient) -> None:
+async def test_what_somebody_else_wrote_cannot_be_edited(alice: Person, carol_client: httpx.AsyncClient) -> None:
     await alice.write("Mine")
     await alice.is_settled()
-    await write(phone, "Carol's")
+    await write(carol_client, "Carol's")
     await alice.sees("Mine", "Carol's")
     assert await alice.comment("Mine").locator(".comment__edit").is_visible()
     assert not await alice.comment("Carol's").locator(".comment__edit").is_visible()
 
 
 async def test_what_happens_without_a_browser_is_seen_as_well(
-    alice: Person, phone: httpx.AsyncClient, served: Parley
+    alice: Person, carol_client: httpx.AsyncClient, served: Parley
 ) -> None:
-    comment = await write(phone, "From a phone")
+    comment = await write(carol_client, "From a phone")
     await alice.sees("From a phone")
     async with served.writing(Topic("Article", "1")) as writing:
         row = await writing.get(Comment, UUID(comment["id"]))
@@ -74,15 +74,15 @@ async def test_what_happens_without_a_browser_is_seen_as_well(
         row.body = "From a job"
         writing.update(row)
     await alice.sees("From a job")
-    await edit(phone, comment, "From a phone again")
+    await edit(carol_client, comment, "From a phone again")
     await alice.sees("From a phone again")
-    await delete(phone, comment)
+    await delete(carol_client, comment)
     await alice.sees()
-    await alice.sees_the_truth()
+    await alice.matches_server()
 
 
-async def test_pages_do_not_hear_of_each_others_topics(arrive: Arrive, alice: Person) -> None:
-    bob = await arrive("Bob", at="/Page/about")
+async def test_pages_do_not_hear_of_each_others_topics(open_browser: OpenBrowser, alice: Person) -> None:
+    bob = await open_browser("Bob", at="/Page/about")
     await alice.write("Under the article")
     await bob.write("On the page")
     await alice.is_settled()
@@ -110,7 +110,9 @@ async def test_the_count_follows(alice: Person) -> None:
 # -- one's own comment: the echo over the stream and the answer to the POST -----------------------------------
 
 
-async def test_alice_sees_her_comment_once_when_the_echo_comes_first(alice: Person, phone: httpx.AsyncClient) -> None:
+async def test_alice_sees_her_comment_once_when_the_echo_comes_first(
+    alice: Person, carol_client: httpx.AsyncClient
+) -> None:
     answered = asyncio.Event()
 
     async def answer_late(route: Route) -> None:
@@ -124,18 +126,20 @@ async def test_alice_sees_her_comment_once_when_the_echo_comes_first(alice: Pers
     await alice.is_settled()  # by the echo alone
     async with alice.page.expect_request_finished():
         answered.set()
-    await alice.sees_the_truth()
+    await alice.matches_server()
 
 
-async def test_alice_sees_her_comment_once_when_the_answer_comes_first(alice: Person, phone: httpx.AsyncClient) -> None:
+async def test_alice_sees_her_comment_once_when_the_answer_comes_first(
+    alice: Person, carol_client: httpx.AsyncClient
+) -> None:
     await alice.page.evaluate("parley.connector.close()")
     await alice.write("Only once")
     await alice.sees("Only once")
     await alice.is_settled()  # by the answer alone
     await alice.page.evaluate("parley.connector.resume()")
-    await write(phone, "The stream goes on")
+    await write(carol_client, "The stream goes on")
     await alice.sees("Only once", "The stream goes on")
-    await alice.sees_the_truth()
+    await alice.matches_server()
 
 
 async def test_alice_sees_her_comment_before_the_server_does(alice: Person) -> None:
@@ -151,4 +155,4 @@ async def test_alice_sees_her_comment_before_the_server_does(alice: Person) -> N
     assert [comment["state"] for comment in await alice.shown()] == ["sending"]
     assert await alice.snapshot() == []
     let_through.set()
-    await alice.sees_the_truth()
+    await alice.matches_server()

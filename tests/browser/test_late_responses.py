@@ -102,7 +102,7 @@ async def test_the_answer_to_a_create_comes_after_what_was_done_later(later: Lat
     await alice.sees(*bodies)
     await answered_late(alice, held)
     await alice.sees(*bodies)
-    await alice.sees_the_truth_in_every_tab()
+    await alice.every_tab_matches_server()
 
 
 @pytest.mark.parametrize("later", [edited, deleted])
@@ -110,14 +110,14 @@ async def test_the_answer_to_an_edit_comes_after_what_was_done_later(later: Late
     comment = await write(alice.client, "Written there")
     await alice.sees("Written there")
     held = await Held().on(alice, "PATCH")
-    await alice.rewrite("Written there", "Edited here")
+    await alice.edit_in_model("Written there", "Edited here")
     await held.come()
     await alice.is_settled()
     bodies = await later(alice, comment)
     await alice.sees(*bodies)
     await answered_late(alice, held)
     await alice.sees(*bodies)
-    await alice.sees_the_truth_in_every_tab()
+    await alice.every_tab_matches_server()
 
 
 @pytest.mark.parametrize("later", [edited, deleted])
@@ -131,7 +131,7 @@ async def test_a_snapshot_comes_after_what_was_done_later(later: Later, alice: P
     await alice.sees(*bodies)
     await answered_late(alice, held)
     await alice.sees(*bodies)
-    await alice.sees_the_truth_in_every_tab()
+    await alice.every_tab_matches_server()
 
 
 async def answered_late(alice: Person, held: Held) -> None:
@@ -141,13 +141,13 @@ async def answered_late(alice: Person, held: Held) -> None:
 
 
 @pytest.mark.parametrize("history", range(HISTORIES))
-async def test_in_whatever_order(history: int, seed: int, alice: Person, phone: httpx.AsyncClient) -> None:
+async def test_in_whatever_order(history: int, seed: int, alice: Person, carol_client: httpx.AsyncClient) -> None:
     chance = random.Random(f"{seed} {history}")
-    tabs = [alice, await alice.another_tab()]
+    tabs = [alice, await alice.open_another_tab()]
     for tab in tabs:
         await tab.page.evaluate(RECORD)
     mine = [await write(alice.client, f"Alice {turn}") for turn in range(COMMENTS)]
-    carols = [await write(phone, f"Carol {turn}") for turn in range(COMMENTS)]
+    carols = [await write(carol_client, f"Carol {turn}") for turn in range(COMMENTS)]
     for tab in tabs:
         await tab.until(f"parley.comments.length === {2 * COMMENTS}", "them")
     held = await Held().on(alice)
@@ -156,7 +156,7 @@ async def test_in_whatever_order(history: int, seed: int, alice: Person, phone: 
         "answer": lambda _: held.let_any_go(chance),
         "here": lambda turn: do_here(chance, chance.choice(tabs), f"here {turn}"),
         "there": lambda turn: do_there(chance, alice.client, mine, f"there {turn}"),
-        "Carol": lambda turn: do_there(chance, phone, carols, f"Carol {turn}"),
+        "Carol": lambda turn: do_there(chance, carol_client, carols, f"Carol {turn}"),
     }
     for turn in range(ACTS):
         await act[chance.choices(list(act), WEIGHTS)[0]](turn)
@@ -165,7 +165,7 @@ async def test_in_whatever_order(history: int, seed: int, alice: Person, phone: 
     await settle(tabs)
     for tab in tabs:
         await tab.page.evaluate(REPLAY, chance.random())
-    await alice.sees_the_truth_in_every_tab()
+    await alice.every_tab_matches_server()
 
 
 async def settle(tabs: list[Person]) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from app.comments.comments import Comment
 from app.live.topics import Topic
-from tests.browser.page_errors import NETWORK, Complaints
+from tests.browser.page_errors import NETWORK, PageErrors
 from tests.browser.people import Person
 from tests.support.people import PASSWORD, person, write
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import httpx
 
     from app.live.service import Parley
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import OpenBrowser
     from tests.support.serving import Site
 
 PHONE = {"width": 320, "height": 640}
@@ -72,11 +72,11 @@ CONTRASTS = """() => {
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_nothing_is_wider_than_a_small_phone(
-    scheme: Literal["light", "dark"], arrive: Arrive, phone: httpx.AsyncClient
+    scheme: Literal["light", "dark"], open_browser: OpenBrowser, carol_client: httpx.AsyncClient
 ) -> None:
     for body in ("A" * 300, "https://example.com/" + "path/" * 60, "Plain words.\n\n" + "    indented " * 20):
-        await write(phone, body)
-    someone = await arrive(LONGEST_NAME, viewport=PHONE, color_scheme=scheme)
+        await write(carol_client, body)
+    someone = await open_browser(LONGEST_NAME, viewport=PHONE, color_scheme=scheme)
     await write(someone.client, "B" * 200)
     await someone.until("parley.comments.length === 4", "all comments")
     await fits(someone)
@@ -86,16 +86,18 @@ async def test_nothing_is_wider_than_a_small_phone(
     await someone.comment("B" * 200).locator(".comment__delete").click()
     await fits(someone)
 
-    guest = await arrive(viewport=PHONE, color_scheme=scheme)
+    guest = await open_browser(viewport=PHONE, color_scheme=scheme)
     await fits(guest)
     await guest.page.locator(".account__sign-up").click()
     await fits(guest)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_no_other_page_is_wider_than_a_small_phone(scheme: Literal["light", "dark"], arrive: Arrive) -> None:
-    someone = await arrive(LONGEST_NAME, "/", viewport=PHONE, color_scheme=scheme)
-    front = await arrive(at="/", viewport=PHONE, color_scheme=scheme)
+async def test_no_other_page_is_wider_than_a_small_phone(
+    scheme: Literal["light", "dark"], open_browser: OpenBrowser
+) -> None:
+    someone = await open_browser(LONGEST_NAME, "/", viewport=PHONE, color_scheme=scheme)
+    front = await open_browser(at="/", viewport=PHONE, color_scheme=scheme)
     await fits(front)
     for page in PAGES:
         for tab in (front, someone):
@@ -105,15 +107,15 @@ async def test_no_other_page_is_wider_than_a_small_phone(scheme: Literal["light"
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_the_account_fits_on_a_small_phone(
-    scheme: Literal["light", "dark"], arrive: Arrive, complaints: Complaints
+    scheme: Literal["light", "dark"], open_browser: OpenBrowser, page_errors: PageErrors
 ) -> None:
-    complaints.allow(NETWORK)
-    someone = await arrive(LONGEST_NAME, "/account", viewport=PHONE, color_scheme=scheme)
+    page_errors.allow(NETWORK)
+    someone = await open_browser(LONGEST_NAME, "/account", viewport=PHONE, color_scheme=scheme)
     await in_every_state(someone)
     await fits(someone)
     await can_be_read(someone)
     await someone.client.delete("/api/session")
-    await someone.is_told("You are signed out.")
+    await someone.sees_notice("You are signed out.")
     await fits(someone)
     await can_be_read(someone)
     await someone.page.locator(".notice__sign-in").click()
@@ -146,8 +148,8 @@ async def fits(person: Person) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_every_word_can_be_read(scheme: Literal["light", "dark"], arrive: Arrive) -> None:
-    alice = await arrive("Alice", color_scheme=scheme)
+async def test_every_word_can_be_read(scheme: Literal["light", "dark"], open_browser: OpenBrowser) -> None:
+    alice = await open_browser("Alice", color_scheme=scheme)
     await alice.write("Can you read this?")
     await alice.write("And this?")
     await alice.is_settled()
@@ -237,13 +239,18 @@ CONVERSATION = (
 
 
 async def test_it_is_a_pleasure_to_look_at(
-    arrive: Arrive, site: Site, served: Parley, phone: httpx.AsyncClient, tmp_path: Path, request: pytest.FixtureRequest
+    open_browser: OpenBrowser,
+    site: Site,
+    served: Parley,
+    carol_client: httpx.AsyncClient,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
     # 1280 by 1200 on paper: the whole of it, a little smaller.
     view = {"viewport": {"width": 1600, "height": 1500}, "device_scale_factor": 0.8}
-    alice = await arrive("Alice", color_scheme="light", **view)
+    alice = await open_browser("Alice", color_scheme="light", **view)
     async with person(site, "Bob") as bob:
-        clients = {"Alice": alice.client, "Bob": bob, "Carol": phone}
+        clients = {"Alice": alice.client, "Bob": bob, "Carol": carol_client}
         for name, minutes, body in CONVERSATION:
             comment = await write(clients[name], body)
             await backdate(served, comment["id"], timedelta(minutes=minutes))

@@ -17,8 +17,8 @@ from tests.support.people import PASSWORD, email_of, sign_up, write
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext
 
-    from tests.browser.conftest import Arrive
-    from tests.browser.page_errors import Complaints
+    from tests.browser.conftest import OpenBrowser
+    from tests.browser.page_errors import PageErrors
     from tests.support.serving import Site
 
 PARTS = re.compile(
@@ -54,8 +54,8 @@ async def lose(route: Route) -> None:
     await route.abort()
 
 
-async def test_a_guest_who_presses_sign_up_while_its_code_loads_gets_that_form(arrive: Arrive) -> None:
-    guest = await arrive()
+async def test_a_guest_who_presses_sign_up_while_its_code_loads_gets_that_form(open_browser: OpenBrowser) -> None:
+    guest = await open_browser()
     async with holding(guest.context) as held:
         await guest.page.locator(".account__sign-in").click()
         await held.asked.wait()
@@ -69,12 +69,12 @@ async def test_a_guest_who_presses_sign_up_while_its_code_loads_gets_that_form(a
 
 
 async def test_a_form_whose_code_could_not_be_loaded_can_be_opened_again(
-    arrive: Arrive, site: Site, complaints: Complaints
+    open_browser: OpenBrowser, site: Site, page_errors: PageErrors
 ) -> None:
-    complaints.allow(NETWORK)
+    page_errors.allow(NETWORK)
     async with site.client() as client:
         await sign_up(client, "Alice")
-    guest = await arrive()
+    guest = await open_browser()
     await guest.context.route(PARTS, lose)
     await guest.page.locator(".account__sign-in").click()
     retry = guest.page.locator(".notice__retry")
@@ -89,9 +89,9 @@ async def test_a_form_whose_code_could_not_be_loaded_can_be_opened_again(
     assert not await guest.page.locator(".notice").is_visible()
 
 
-async def test_alice_writes_and_hears_bob_without_any_part(arrive: Arrive, complaints: Complaints) -> None:
-    complaints.allow(NETWORK)
-    alice, bob = await arrive("Alice", at="/account"), await arrive("Bob")
+async def test_alice_writes_and_hears_bob_without_any_part(open_browser: OpenBrowser, page_errors: PageErrors) -> None:
+    page_errors.allow(NETWORK)
+    alice, bob = await open_browser("Alice", at="/account"), await open_browser("Bob")
     await alice.context.route(PARTS, lose)
     await alice.go("/Article/1")
     await alice.write("Buy walnuts")
@@ -101,8 +101,8 @@ async def test_alice_writes_and_hears_bob_without_any_part(arrive: Arrive, compl
     assert not await alice.page.locator(".notice").is_visible()  # nobody has needed a part
 
 
-async def test_alice_edits_a_comment_once_the_editor_is_there(arrive: Arrive) -> None:
-    alice = await arrive("Alice", at="/account")
+async def test_alice_edits_a_comment_once_the_editor_is_there(open_browser: OpenBrowser) -> None:
+    alice = await open_browser("Alice", at="/account")
     await write(alice.client, "Buy almonds")
     async with holding(alice.context) as held:
         await alice.page.goto("/Article/1")
@@ -117,8 +117,8 @@ async def test_alice_edits_a_comment_once_the_editor_is_there(arrive: Arrive) ->
     await alice.sees("Buy almonds and walnuts")
 
 
-async def test_a_name_typed_and_sent_while_the_settings_load_is_changed(arrive: Arrive) -> None:
-    alice = await arrive("Alice")
+async def test_a_name_typed_and_sent_while_the_settings_load_is_changed(open_browser: OpenBrowser) -> None:
+    alice = await open_browser("Alice")
     async with holding(alice.context) as held:
         await alice.page.goto("/account")
         await held.asked.wait()

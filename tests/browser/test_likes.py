@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.async_api import Route
 
-from tests.browser.conftest import Arrive
-from tests.browser.network_faults import lose_answers, no_road
-from tests.browser.page_errors import NETWORK, Complaints
+from tests.browser.conftest import OpenBrowser
+from tests.browser.network_faults import api_unreachable, drop_responses
+from tests.browser.page_errors import NETWORK, PageErrors
 from tests.browser.people import SENT, Person
-from tests.browser.sample_thread import STILL
+from tests.browser.sample_thread import NOTHING_ANIMATES
 from tests.support.people import delete, expected, sign_in, write
 from tests.support.waiting import wait_until
 
@@ -83,11 +83,11 @@ async def comes_to(client: httpx.AsyncClient, comment: dict[str, Any], number: i
     await wait_until(look, f"{number} like(s) to be published")
 
 
-async def test_alice_likes_what_carol_says(alice: Person, bob: Person, phone: httpx.AsyncClient) -> None:
-    await write(phone, "Mind the step.")
+async def test_alice_likes_what_carol_says(alice: Person, bob: Person, carol_client: httpx.AsyncClient) -> None:
+    await write(carol_client, "Mind the step.")
     for person in (alice, bob):
         await person.sees("Mind the step.")
-    tab = await alice.another_tab()
+    tab = await alice.open_another_tab()
     await like(alice, "Mind the step.")
     for own in (alice, tab):
         await shows_likes(own, "Mind the step.", "1", pressed=True)
@@ -105,26 +105,26 @@ async def test_alice_likes_what_carol_says(alice: Person, bob: Person, phone: ht
     await shows_likes(bob, "Mind the step.", "1", pressed=True)
 
 
-async def test_the_page_comes_with_what_one_likes(alice: Person, phone: httpx.AsyncClient) -> None:
-    comment = await write(phone, "Mind the step.")
+async def test_the_page_comes_with_what_one_likes(alice: Person, carol_client: httpx.AsyncClient) -> None:
+    comment = await write(carol_client, "Mind the step.")
     expected(await alice.client.put(f"/api/comments/{comment['id']}/like"), 200)
     html = await (await alice.context.request.get("/Article/1")).text()
     assert 'class="comment__like" type="button" aria-pressed="true"' in html
     await shows_likes(alice, "Mind the step.", "1", pressed=True)  # from another device
 
 
-async def test_a_guest_is_shown_the_door(guest: Person, phone: httpx.AsyncClient) -> None:
-    comment = await write(phone, "Mind the step.")
+async def test_a_guest_is_shown_the_door(guest: Person, carol_client: httpx.AsyncClient) -> None:
+    comment = await write(carol_client, "Mind the step.")
     await guest.sees("Mind the step.")
     await like(guest, "Mind the step.")
     await guest.until("document.querySelector('.entry[data-mode=signin]').open", "the door")
-    assert await liked(phone, comment) == 0
+    assert await liked(carol_client, comment) == 0
     assert not [request for request in guest.requests if "/api/likes" in request]
 
 
-async def test_what_is_not_sent_cannot_be_liked_yet(alice: Person, site: Site, complaints: Complaints) -> None:
-    complaints.allow(NETWORK)
-    async with no_road(alice, site):
+async def test_what_is_not_sent_cannot_be_liked_yet(alice: Person, site: Site, page_errors: PageErrors) -> None:
+    page_errors.allow(NETWORK)
+    async with api_unreachable(alice, site):
         await alice.write("Unsent")
         assert not await alice.comment("Unsent").locator(".comment__like").is_enabled()
     await alice.is_settled()
@@ -132,9 +132,9 @@ async def test_what_is_not_sent_cannot_be_liked_yet(alice: Person, site: Site, c
     await shows_likes(alice, "Unsent", "1", pressed=True)
 
 
-async def test_the_number_moves_once_whatever_comes_first(alice: Person, phone: httpx.AsyncClient) -> None:
+async def test_the_number_moves_once_whatever_comes_first(alice: Person, carol_client: httpx.AsyncClient) -> None:
     """The answer, the like's echo, the comment's: in every order, and for each click one step."""
-    await write(phone, "Mind the step.")
+    await write(carol_client, "Mind the step.")
     await alice.sees("Mind the step.")
     await alice.page.evaluate(WATCH)
     await alice.page.evaluate(HOLD)
@@ -163,15 +163,17 @@ async def test_the_number_moves_once_whatever_comes_first(alice: Person, phone: 
             await shows_likes(alice, "Mind the step.", number, pressed=number == "1")
 
 
-async def test_what_others_like_meanwhile_is_counted(alice: Person, bob: Person, phone: httpx.AsyncClient) -> None:
-    comment = await write(phone, "Mind the step.")
+async def test_what_others_like_meanwhile_is_counted(
+    alice: Person, bob: Person, carol_client: httpx.AsyncClient
+) -> None:
+    comment = await write(carol_client, "Mind the step.")
     path = f"/api/comments/{comment['id']}/like"
     await alice.sees("Mind the step.")
     await alice.page.evaluate(HOLD)
     await bob.client.put(path)
     await like(alice, "Mind the step.")
     await shows_likes(alice, "Mind the step.", "1", pressed=True)  # hers; of his nothing is known
-    await phone.put(path)
+    await carol_client.put(path)
     await bob.client.delete(path)
     await alice.until(SENT, "the answer")
     await alice.page.evaluate(LET_GO)
@@ -182,10 +184,10 @@ async def test_what_others_like_meanwhile_is_counted(alice: Person, bob: Person,
 
 
 async def test_given_and_taken_back_without_a_connection_it_is_one_request(
-    alice: Person, phone: httpx.AsyncClient, site: Site, complaints: Complaints
+    alice: Person, carol_client: httpx.AsyncClient, site: Site, page_errors: PageErrors
 ) -> None:
-    complaints.allow(NETWORK)
-    one, two = await write(phone, "One"), await write(phone, "Two")
+    page_errors.allow(NETWORK)
+    one, two = await write(carol_client, "One"), await write(carol_client, "Two")
     await alice.sees("One", "Two")
     await alice.context.set_offline(True)
     for _ in range(3):
@@ -196,35 +198,35 @@ async def test_given_and_taken_back_without_a_connection_it_is_one_request(
     await shows_likes(alice, "Two", "", pressed=False)
     await alice.context.set_offline(False)
     await alice.until(SENT, "all to be sent")
-    assert (await liked(phone, one), await liked(phone, two)) == (1, 0)
+    assert (await liked(carol_client, one), await liked(carol_client, two)) == (1, 0)
     await shows_likes(alice, "One", "1", pressed=True)
     await alice.until(LEVEL, "all to be level")
 
 
 async def test_a_like_outlives_the_page_and_lost_answers(
-    alice: Person, phone: httpx.AsyncClient, site: Site, complaints: Complaints
+    alice: Person, carol_client: httpx.AsyncClient, site: Site, page_errors: PageErrors
 ) -> None:
-    complaints.allow(NETWORK)
-    comment = await write(phone, "Mind the step.")
+    page_errors.allow(NETWORK)
+    comment = await write(carol_client, "Mind the step.")
     await alice.sees("Mind the step.")
-    async with no_road(alice, site):
+    async with api_unreachable(alice, site):
         await like(alice, "Mind the step.")
         await alice.page.evaluate("parley.outbox.kept()")
         await alice.page.reload()
         await alice.until("window.parley", "the page")
         await shows_likes(alice, "Mind the step.", "1", pressed=True)
-    lost = await lose_answers(alice, lambda request: request.url.endswith("/like") and not lost)
+    lost = await drop_responses(alice, lambda request: request.url.endswith("/like") and not lost)
     await alice.until(SENT, "it to be sent")
     await shows_likes(alice, "Mind the step.", "1", pressed=True)
-    await comes_to(phone, comment, 1)
+    await comes_to(carol_client, comment, 1)
 
 
 async def test_quickly_to_and_fro_the_last_word_counts(
-    alice: Person, phone: httpx.AsyncClient, complaints: Complaints
+    alice: Person, carol_client: httpx.AsyncClient, page_errors: PageErrors
 ) -> None:
     """While each request is under way, and some of the answers are lost."""
-    complaints.allow(NETWORK)
-    comment = await write(phone, "Mind the step.")
+    page_errors.allow(NETWORK)
+    comment = await write(carol_client, "Mind the step.")
     await alice.sees("Mind the step.")
     turns = 0
 
@@ -233,32 +235,34 @@ async def test_quickly_to_and_fro_the_last_word_counts(
         turns += 1
         return turns % 3 == 0
 
-    await lose_answers(alice, lambda request: request.url.endswith("/like") and each_third(request))
+    await drop_responses(alice, lambda request: request.url.endswith("/like") and each_third(request))
     for _ in range(15):
         await like(alice, "Mind the step.")
         await asyncio.sleep(0.02)
     await alice.until(f"{SENT} && {LEVEL}", "all to be level")
     await shows_likes(alice, "Mind the step.", "1", pressed=True)
-    await comes_to(phone, comment, 1)
+    await comes_to(carol_client, comment, 1)
 
 
 async def test_what_is_gone_meanwhile_is_no_trouble(
-    alice: Person, phone: httpx.AsyncClient, site: Site, complaints: Complaints
+    alice: Person, carol_client: httpx.AsyncClient, site: Site, page_errors: PageErrors
 ) -> None:
-    complaints.allow(NETWORK)
-    complaints.allow("404")
-    comment = await write(phone, "Mind the step.")
+    page_errors.allow(NETWORK)
+    page_errors.allow("404")
+    comment = await write(carol_client, "Mind the step.")
     await alice.sees("Mind the step.")
-    async with no_road(alice, site):
+    async with api_unreachable(alice, site):
         await like(alice, "Mind the step.")
-        await delete(phone, comment)
+        await delete(carol_client, comment)
     await alice.until(SENT, "it to be dropped")
     await alice.sees()
     assert await alice.page.locator(".light").get_attribute("data-says") != "refused"
 
 
-async def test_whoever_looks_sees_their_own(arrive: Arrive, alice: Person, phone: httpx.AsyncClient) -> None:
-    await write(phone, "Mind the step.")
+async def test_whoever_looks_sees_their_own(
+    open_browser: OpenBrowser, alice: Person, carol_client: httpx.AsyncClient
+) -> None:
+    await write(carol_client, "Mind the step.")
     await alice.sees("Mind the step.")
     await like(alice, "Mind the step.")
     await alice.until(SENT, "it to be sent")
@@ -274,8 +278,8 @@ async def test_whoever_looks_sees_their_own(arrive: Arrive, alice: Person, phone
     await shows_likes(alice, "Mind the step.", "", pressed=False)
 
 
-async def test_with_keys_alone(alice: Person, phone: httpx.AsyncClient) -> None:
-    await write(phone, "Mind the step.")
+async def test_with_keys_alone(alice: Person, carol_client: httpx.AsyncClient) -> None:
+    await write(carol_client, "Mind the step.")
     await alice.sees("Mind the step.")
     await alice.page.evaluate(WATCH)
     await alice.press(".comment__like")
@@ -286,14 +290,14 @@ async def test_with_keys_alone(alice: Person, phone: httpx.AsyncClient) -> None:
     assert await alice.page.evaluate("window.said") == ["1", ""]
 
 
-async def test_a_like_moves_nothing(alice: Person, phone: httpx.AsyncClient) -> None:
+async def test_a_like_moves_nothing(alice: Person, carol_client: httpx.AsyncClient) -> None:
     for body in ("Above", "Mind the step.", "Below"):
-        await write(phone, body)
+        await write(carol_client, body)
     await alice.sees("Above", "Mind the step.", "Below")
     button = alice.comment("Mind the step.").locator(".comment__like")
     await button.scroll_into_view_if_needed()
     await button.hover()
-    await alice.until(STILL, "what has come to stand where it stays")
+    await alice.until(NOTHING_ANIMATES, "what has come to stand where it stays")
     before = await alice.page.evaluate(PLACES)
     await like(alice, "Mind the step.")
     await shows_likes(alice, "Mind the step.", "1", pressed=True)

@@ -11,7 +11,7 @@ from tests.browser.people import Person
 from tests.support.people import PASSWORD, email_of, sign_up
 
 if TYPE_CHECKING:
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import OpenBrowser
     from tests.support.serving import Site
 
 pytestmark = pytest.mark.usefixtures("network_errors")
@@ -57,12 +57,12 @@ async def test_who_forgot_the_password_chooses_a_new_one(guest: Person, alice: P
     token = await guest.follow_link("/reset")
     await guest.type(".mailed-link [name=password]", "short")
     await guest.page.keyboard.press("Enter")
-    await guest.is_refused(".mailed-link", "password", "8 characters")
+    await guest.sees_field_error(".mailed-link", "password", "8 characters")
     await guest.type(".mailed-link [name=password]", NEW_PASSWORD)
     await guest.page.keyboard.press("Enter")
     await concludes(guest, "done")
     await alice.is_guest()
-    await alice.is_told("You were signed out because the password was changed.")
+    await alice.sees_notice("You were signed out because the password was changed.")
 
     await guest.sign_in_by_keys("Alice", NEW_PASSWORD, ANY_BUTTON)
     await guest.is_signed_in("Alice")
@@ -82,7 +82,7 @@ async def test_a_mail_is_not_asked_for_without_an_address(guest: Person) -> None
     await guest.press("[data-to=forgot]")
     await guest.focus_is_on(".entry [name=email]")
     await guest.page.keyboard.press("Enter")
-    await guest.is_refused(".entry", "email", "Required")
+    await guest.sees_field_error(".entry", "email", "Required")
     assert not [request for request in guest.requests if request.startswith("POST")]
 
 
@@ -178,8 +178,8 @@ async def test_who_is_locked_out_is_let_in_by_mail(guest: Person, site: Site) ->
 
 
 @pytest.mark.parametrize("page", ["/reset", "/confirm", "/unlock"])
-async def test_a_token_is_gone_from_the_address_bar_and_from_the_history(page: str, arrive: Arrive) -> None:
-    guest = await arrive(at="/")
+async def test_a_token_is_gone_from_the_address_bar_and_from_the_history(page: str, open_browser: OpenBrowser) -> None:
+    guest = await open_browser(at="/")
     entries = await guest.page.evaluate("history.length")
     await guest.page.goto(f"{page}#a-token-that-nobody-should-see")
     await guest.until("document.querySelector('.mailed-link').dataset.state === 'ready'", "the button")
@@ -195,8 +195,10 @@ async def test_a_token_is_gone_from_the_address_bar_and_from_the_history(page: s
 
 
 @pytest.mark.parametrize(("page", "mode"), PAGES)
-async def test_a_link_that_is_no_longer_good_leads_to_a_new_one(page: str, mode: str, arrive: Arrive) -> None:
-    guest = await arrive(at=f"{page}#no-longer-good")
+async def test_a_link_that_is_no_longer_good_leads_to_a_new_one(
+    page: str, mode: str, open_browser: OpenBrowser
+) -> None:
+    guest = await open_browser(at=f"{page}#no-longer-good")
     if page == "/reset":
         await guest.type(".mailed-link [name=password]", NEW_PASSWORD)
     await guest.press(".mailed-link [type=submit]")
@@ -207,8 +209,8 @@ async def test_a_link_that_is_no_longer_good_leads_to_a_new_one(page: str, mode:
 
 
 @pytest.mark.parametrize(("page", "mode"), PAGES)
-async def test_a_page_without_its_link_says_so(page: str, mode: str, arrive: Arrive) -> None:
-    guest = await arrive(at=page)
+async def test_a_page_without_its_link_says_so(page: str, mode: str, open_browser: OpenBrowser) -> None:
+    guest = await open_browser(at=page)
     assert "full link" in await guest.page.locator(".mailed-link").inner_text()
     assert not await guest.page.locator(".mailed-link form").is_visible()
     await guest.press(".mailed-link__ask")
@@ -216,8 +218,8 @@ async def test_a_page_without_its_link_says_so(page: str, mode: str, arrive: Arr
     assert await guest.page.locator(".entry").get_attribute("data-mode") == mode
 
 
-async def test_another_link_pasted_over_the_old_one_counts(arrive: Arrive) -> None:
-    guest = await arrive(at="/unlock#the-first")
+async def test_another_link_pasted_over_the_old_one_counts(open_browser: OpenBrowser) -> None:
+    guest = await open_browser(at="/unlock#the-first")
     await guest.press(".mailed-link [type=submit]")
     await concludes(guest, "stale")
     sent = []
@@ -235,8 +237,8 @@ async def test_another_link_pasted_over_the_old_one_counts(arrive: Arrive) -> No
     assert sent == [{"token": "the-second"}]
 
 
-async def test_a_place_in_the_page_is_no_token(arrive: Arrive) -> None:
-    guest = await arrive(at="/reset")
+async def test_a_place_in_the_page_is_no_token(open_browser: OpenBrowser) -> None:
+    guest = await open_browser(at="/reset")
     await guest.press(".skip")
     await guest.until("location.hash === '#content'", "the content")
     assert await guest.page.locator(".mailed-link").get_attribute("data-state") == "missing"
@@ -251,8 +253,8 @@ async def test_who_is_signed_in_is_led_to_their_account(alice: Person) -> None:
     await alice.until("location.pathname === '/account'", "her account")
 
 
-async def test_a_password_is_not_lost_when_the_server_cannot_be_reached(arrive: Arrive) -> None:
-    guest = await arrive(at="/reset#a-token")
+async def test_a_password_is_not_lost_when_the_server_cannot_be_reached(open_browser: OpenBrowser) -> None:
+    guest = await open_browser(at="/reset#a-token")
     await guest.page.route("**/api/resets", lambda route: route.abort())
     await guest.type(".mailed-link [name=password]", NEW_PASSWORD)
     await guest.page.keyboard.press("Enter")

@@ -9,8 +9,8 @@ import pytest
 
 from app.accounts.user import Role
 from app.live.viewers import Viewer
-from tests.browser.conftest import Arrive
-from tests.browser.page_errors import Complaints
+from tests.browser.conftest import OpenBrowser
+from tests.browser.page_errors import PageErrors
 from tests.browser.people import Person
 from tests.models.moderators import set_role
 from tests.support.people import PASSWORD, email_of, me, sign_up, write
@@ -25,20 +25,22 @@ MENU = ".menu__item[data-act={}]"
 
 
 @pytest.fixture
-async def alice(arrive: Arrive) -> Person:
-    alice = await arrive("Alice")
+async def alice(open_browser: OpenBrowser) -> Person:
+    alice = await open_browser("Alice")
     await write(alice.client, "Buy almonds")
     return alice
 
 
 @pytest.fixture
-async def carol(arrive: Arrive, served: Parley) -> Person:
+async def carol(open_browser: OpenBrowser, served: Parley) -> Person:
     """She moderates."""
-    return await moderator(arrive, served, "Carol")
+    return await moderator(open_browser, served, "Carol")
 
 
-async def moderator(arrive: Arrive, served: Parley, name: str, role: Role = Role.MODERATOR, **options: Any) -> Person:
-    person = await arrive(name, **options)
+async def moderator(
+    open_browser: OpenBrowser, served: Parley, name: str, role: Role = Role.MODERATOR, **options: Any
+) -> Person:
+    person = await open_browser(name, **options)
     await appoint(served, person, role)
     await person.until("!document.querySelector('.badge').hidden", "the badge")
     return person
@@ -57,11 +59,11 @@ async def choose(person: Person, body: str, act: str) -> None:
 
 
 async def test_an_owner_erases_a_comment_and_readers_see_that_a_moderator_did(
-    alice: Person, guest: Person, arrive: Arrive, served: Parley
+    alice: Person, guest: Person, open_browser: OpenBrowser, served: Parley
 ) -> None:
     one = next(iter((await alice.client.get("/api/comments/", params=PLACE)).json()["comments"]))
     await write(alice.client, "And walnuts", parent_id=one["id"])
-    olga = await moderator(arrive, served, "Olga", Role.OWNER)
+    olga = await moderator(open_browser, served, "Olga", Role.OWNER)
     await olga.sees("Buy almonds", "And walnuts")
     await choose(olga, "Buy almonds", "erase")
     await olga.page.locator(".decide [name=reason]").fill("A court order")
@@ -96,11 +98,11 @@ async def test_what_is_hidden_leaves_every_screen(alice: Person, bob: Person, gu
 
 
 async def test_the_queue_is_live_in_two_moderators_browsers(
-    arrive: Arrive, served: Parley, alice: Person, bob: Person, carol: Person
+    open_browser: OpenBrowser, served: Parley, alice: Person, bob: Person, carol: Person
 ) -> None:
-    olga = await moderator(arrive, served, "Olga", Role.OWNER)
+    olga = await moderator(open_browser, served, "Olga", Role.OWNER)
     await carol.go("/moderation")
-    desks = [carol, await olga.another_tab("/moderation")]
+    desks = [carol, await olga.open_another_tab("/moderation")]
     await choose(bob, "Buy almonds", "report")
     await bob.page.locator("dialog.report select").select_option("spam")
     await bob.page.locator("dialog.report textarea").fill("Nobody asked")
@@ -138,7 +140,7 @@ async def test_all_of_it_with_keys_alone(alice: Person, bob: Person, carol: Pers
     await bob.page.keyboard.press("Enter")
     await bob.focus_is_on("dialog.report select")
     await bob.press("dialog.report [type=submit]")
-    await bob.is_refused(".report", "reason", "Required")
+    await bob.sees_field_error(".report", "reason", "Required")
     await bob.page.keyboard.type("Insults")
     await bob.page.keyboard.press("Tab")
     await bob.page.keyboard.type("At walnuts")
@@ -184,13 +186,13 @@ async def test_the_menu_of_ones_own_comment_has_only_the_link(alice: Person) -> 
     assert [await item.inner_text() for item in items if await item.is_visible()] == ["Copy link"]
 
 
-async def test_who_is_blocked_is_told_and_may_read(alice: Person, carol: Person, complaints: Complaints) -> None:
-    complaints.allow("403")
+async def test_who_is_blocked_is_told_and_may_read(alice: Person, carol: Person, page_errors: PageErrors) -> None:
+    page_errors.allow("403")
     await choose(carol, "Buy almonds", "block")
     await carol.page.locator(".decide [name=reason]").fill("Almonds again")
     await carol.page.locator(".decide__submit").click()
     await alice.is_guest()
-    await alice.is_told("You were signed out because a moderator blocked this account.")
+    await alice.sees_notice("You were signed out because a moderator blocked this account.")
     await alice.sees("Buy almonds")
     await alice.open_sign_in()
     await alice.fill(".entry", email=email_of("Alice"), password=PASSWORD)
@@ -205,9 +207,11 @@ async def test_who_is_blocked_is_told_and_may_read(alice: Person, carol: Person,
     await alice.is_signed_in()
 
 
-async def test_what_fails_is_said(arrive: Arrive, served: Parley, carol: Person, complaints: Complaints) -> None:
-    complaints.allow("403")
-    olga = await moderator(arrive, served, "Olga", Role.OWNER)
+async def test_what_fails_is_said(
+    open_browser: OpenBrowser, served: Parley, carol: Person, page_errors: PageErrors
+) -> None:
+    page_errors.allow("403")
+    olga = await moderator(open_browser, served, "Olga", Role.OWNER)
     await write(olga.client, "Mine")
     await carol.sees("Mine")
     await choose(carol, "Mine", "block")
@@ -232,8 +236,8 @@ async def test_a_conversation_is_locked_and_goes_on(alice: Person, carol: Person
     await carol.sees("Buy almonds", "That is that.", "And almonds?")
 
 
-async def test_an_owner_appoints(arrive: Arrive, served: Parley, alice: Person) -> None:
-    olga = await moderator(arrive, served, "Olga", Role.OWNER)
+async def test_an_owner_appoints(open_browser: OpenBrowser, served: Parley, alice: Person) -> None:
+    olga = await moderator(open_browser, served, "Olga", Role.OWNER)
     await choose(olga, "Buy almonds", "appoint")
     await olga.page.locator(".decide__submit").click()
     await alice.until("!document.querySelector('.badge').hidden", "the badge, at once")
@@ -243,13 +247,13 @@ async def test_an_owner_appoints(arrive: Arrive, served: Parley, alice: Person) 
 
 
 async def test_a_role_comes_and_goes_while_one_looks(
-    served: Parley, alice: Person, bob: Person, complaints: Complaints
+    served: Parley, alice: Person, bob: Person, page_errors: PageErrors
 ) -> None:
-    complaints.allow("404")
+    page_errors.allow("404")
     await bob.sees("Buy almonds")
     await appoint(served, bob, Role.MODERATOR)
     await bob.until("!document.querySelector('.badge').hidden", "the badge")
-    other = await bob.another_tab("/moderation")
+    other = await bob.open_another_tab("/moderation")
     await choose(bob, "Buy almonds", "hide")
     await bob.page.locator(".decide__submit").click()
     await other.until("document.querySelector('.decision')", "the decision")

@@ -9,14 +9,14 @@ import pytest
 from playwright.async_api import Route
 
 from tests.browser.network_faults import (
-    FOR_THE_NETWORK,
+    NETWORK_PAUSE_SECONDS,
     STREAMS,
-    is_one_stream,
-    lose_answers,
-    no_road,
-    tear,
-    time_passes,
+    advance_clock_until,
+    api_unreachable,
+    drop_responses,
+    reset_streams,
     url_of,
+    wait_for_streams,
 )
 from tests.browser.people import SENT, Person
 from tests.chaos.proxy import Proxy, Weather
@@ -26,7 +26,7 @@ from tests.support.waiting import wait_until
 if TYPE_CHECKING:
     import httpx
 
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import OpenBrowser
     from tests.support.serving import Site
 
 pytestmark = pytest.mark.usefixtures("network_errors")
@@ -42,9 +42,9 @@ MOST_READS = 12  # of streams, and of snapshots, in a minute of resets
 
 
 @pytest.fixture
-async def traveller(road: Proxy, arrive: Arrive) -> Person:
+async def proxied_alice(proxy: Proxy, open_browser: OpenBrowser) -> Person:
     """Alice, at the end of that road, with a clock that is ours."""
-    return await arrive("Alice", base_url=url_of(road), clock=True)
+    return await open_browser("Alice", base_url=url_of(proxy), clock=True)
 
 
 def sent(person: Person, method: str) -> int:
@@ -63,182 +63,186 @@ async def test_what_is_sent_five_times_takes_effect_once(act: str, echo: bool, a
         await alice.is_settled()
     if not echo:
         await alice.context.route(STREAMS, lambda route: route.abort())
-        tear(site)
+        reset_streams(site)
     lost: list[str] = []
-    lost = await lose_answers(alice, lambda request: request.method == act and len(lost) < LOST - 1)
+    lost = await drop_responses(alice, lambda request: request.method == act and len(lost) < LOST - 1)
     if act == "POST":
         await alice.write("First")
     elif act == "PATCH":
-        await alice.rewrite("First", "Second")
+        await alice.edit_in_model("First", "Second")
     else:
         await alice.remove("First")
-    await time_passes(alice, SENT, "it to be confirmed")
+    await advance_clock_until(alice, SENT, "it to be confirmed")
 
     assert sent(alice, act) == LOST or (echo and sent(alice, act) < LOST)
     await alice.context.unroute_all(behavior="wait")
-    await time_passes(alice, "parley.connector.state === 'live'", "its stream")
+    await advance_clock_until(alice, "parley.connector.state === 'live'", "its stream")
     bodies = {"POST": ["First"], "PATCH": ["Second"], "DELETE": []}[act]
     assert [comment["body"] for comment in await alice.snapshot()] == bodies
     seqs = [comment["seq"] - comment["created_seq"] for comment in await alice.snapshot()]
     assert seqs == {"POST": [0], "PATCH": [1], "DELETE": []}[act]
-    await alice.sees_the_truth_in_every_tab()
+    await alice.every_tab_matches_server()
 
 
 @pytest.mark.virtual_clock
 async def test_an_edit_of_what_may_have_been_created_is_not_lost(alice: Person, site: Site) -> None:
     """The first text has arrived, its answer has not; what is sent then under the same id is not what is stored."""
     await alice.context.route(STREAMS, lambda route: route.abort())
-    tear(site)
+    reset_streams(site)
     lost: list[str] = []
-    lost = await lose_answers(alice, lambda request: not lost)
+    lost = await drop_responses(alice, lambda request: not lost)
     await alice.write("First")
     await wait_until(lambda: lost, "the first to arrive")
-    await alice.rewrite("First", "Second")
-    await time_passes(alice, SENT, "it to be confirmed")
+    await alice.edit_in_model("First", "Second")
+    await advance_clock_until(alice, SENT, "it to be confirmed")
     await alice.context.unroute_all(behavior="wait")
-    await time_passes(alice, "parley.connector.state === 'live'", "its stream")
+    await advance_clock_until(alice, "parley.connector.state === 'live'", "its stream")
     await alice.sees("Second")
-    await alice.sees_the_truth_in_every_tab()
+    await alice.every_tab_matches_server()
 
 
 @pytest.mark.virtual_clock
 @pytest.mark.parametrize("arrived", [True, False])
 async def test_what_may_have_been_created_is_deleted_for_good(arrived: bool, alice: Person, site: Site) -> None:
-    async with no_road(alice, site):
+    async with api_unreachable(alice, site):
         if arrived:
             lost: list[str] = []
-            lost = await lose_answers(alice, lambda request: not lost)
+            lost = await drop_responses(alice, lambda request: not lost)
         await alice.write("Regretted")
         await alice.until("parley.outbox.records[0]?.tries > 0", "a try")
         if arrived:
             await wait_until(lambda: lost, "it to arrive")
         await alice.remove("Regretted")
         await alice.sees()
-    await time_passes(alice, SENT, "it to be gone")
+    await advance_clock_until(alice, SENT, "it to be gone")
     assert await alice.snapshot() == []
-    await time_passes(alice, "parley.connector.state === 'live'", "its stream")
-    await alice.sees_the_truth_in_every_tab()
+    await advance_clock_until(alice, "parley.connector.state === 'live'", "its stream")
+    await alice.every_tab_matches_server()
     await alice.reload()
-    await alice.sees_the_truth_in_every_tab()
+    await alice.every_tab_matches_server()
 
 
 async def test_one_of_three_answers_is_lost_on_the_way(
-    traveller: Person, phone: httpx.AsyncClient, road: Proxy
+    proxied_alice: Person, carol_client: httpx.AsyncClient, proxy: Proxy
 ) -> None:
     for number in range(6):
-        await write(traveller.client, f"a{number}")
-    carols = [await write(phone, f"c{number}") for number in range(6)]
-    await traveller.until("parley.comments.length === 12", "them")
-    road.weather = Weather(losing=True)
+        await write(proxied_alice.client, f"a{number}")
+    carols = [await write(carol_client, f"c{number}") for number in range(6)]
+    await proxied_alice.until("parley.comments.length === 12", "them")
+    proxy.weather = Weather(losing=True)
 
     async def alice_does() -> None:
         for number in range(10):
-            await traveller.write(f"n{number}")
+            await proxied_alice.write(f"n{number}")
         for number in range(4):
-            await traveller.rewrite(f"n{number}", f"n{number} again")
-            await traveller.rewrite(f"a{number}", f"a{number} again")
+            await proxied_alice.edit_in_model(f"n{number}", f"n{number} again")
+            await proxied_alice.edit_in_model(f"a{number}", f"a{number} again")
         for body in ("n4", "a4"):
-            await traveller.remove(body)
+            await proxied_alice.remove(body)
 
     async def carol_does() -> None:
-        news = [await write(phone, f"m{number}") for number in range(10)]
+        news = [await write(carol_client, f"m{number}") for number in range(10)]
         for number in range(4):
-            await edit(phone, carols[number], f"c{number} again")
-            await edit(phone, news[number], f"m{number} again")
+            await edit(carol_client, carols[number], f"c{number} again")
+            await edit(carol_client, news[number], f"m{number} again")
         for comment in (carols[4], news[4]):
-            await delete(phone, comment)
+            await delete(carol_client, comment)
 
     await asyncio.gather(alice_does(), carol_does())
-    await time_passes(traveller, SENT, "all to be sent")
-    await time_passes(traveller, "parley.comments.length === 28", "what Carol did")
-    assert road.lost > 5
-    road.weather = Weather()
-    await time_passes(traveller, "parley.connector.state === 'live'", "its stream")
-    bodies = [comment["body"] for comment in await traveller.snapshot()]
+    await advance_clock_until(proxied_alice, SENT, "all to be sent")
+    await advance_clock_until(proxied_alice, "parley.comments.length === 28", "what Carol did")
+    assert proxy.lost > 5
+    proxy.weather = Weather()
+    await advance_clock_until(proxied_alice, "parley.connector.state === 'live'", "its stream")
+    bodies = [comment["body"] for comment in await proxied_alice.snapshot()]
     assert sorted(bodies) == sorted(
         [f"{who}{number}{' again' if number < 4 else ''}" for who in "ac" for number in range(6) if number != 4]
         + [f"{who}{number}{' again' if number < 4 else ''}" for who in "nm" for number in range(10) if number != 4]
     )
     assert [body[:2] for body in bodies if body[0] == "n"] == [f"n{number}" for number in range(10) if number != 4]
-    await traveller.sees_the_truth_in_every_tab()
+    await proxied_alice.every_tab_matches_server()
 
 
 # -- roads that are open, and lead nowhere -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("settings", [{"heartbeat_seconds": 0.5}], indirect=True)  # so long a poll without news takes
-async def test_behind_a_proxy_that_buffers(traveller: Person, phone: httpx.AsyncClient, road: Proxy) -> None:
-    await write(phone, "Before")
-    await traveller.sees("Before")
-    road.weather = Weather(buffering=True)
-    road.cut()
-    await traveller.context.clock.fast_forward(UNTIL_SILENT)
-    await traveller.context.clock.fast_forward(UNTIL_HELD_BACK)
-    await traveller.until("parley.connector.state === 'polling'", "it to poll")
-    await traveller.write("From here")
-    await write(phone, "From there")
-    await traveller.until("parley.comments.length === 3", "both ways")
-    await traveller.rewrite("From here", "From here again")
-    await traveller.until(SENT, "it to be sent")
-    assert await traveller.page.evaluate("parley.connector.state") == "polling"
-    await traveller.sees_the_truth_in_every_tab()
+async def test_behind_a_proxy_that_buffers(
+    proxied_alice: Person, carol_client: httpx.AsyncClient, proxy: Proxy
+) -> None:
+    await write(carol_client, "Before")
+    await proxied_alice.sees("Before")
+    proxy.weather = Weather(buffering=True)
+    proxy.cut()
+    await proxied_alice.context.clock.fast_forward(UNTIL_SILENT)
+    await proxied_alice.context.clock.fast_forward(UNTIL_HELD_BACK)
+    await proxied_alice.until("parley.connector.state === 'polling'", "it to poll")
+    await proxied_alice.write("From here")
+    await write(carol_client, "From there")
+    await proxied_alice.until("parley.comments.length === 3", "both ways")
+    await proxied_alice.edit_in_model("From here", "From here again")
+    await proxied_alice.until(SENT, "it to be sent")
+    assert await proxied_alice.page.evaluate("parley.connector.state") == "polling"
+    await proxied_alice.every_tab_matches_server()
 
-    road.mend()
-    await traveller.context.clock.fast_forward(UNTIL_TRIED_AGAIN)
-    await traveller.until("parley.connector.state === 'live'", "a stream")
-    await write(phone, "Live again")
-    await traveller.until("parley.comments.length === 4", "what is new")
-    await traveller.sees_the_truth_in_every_tab()
+    proxy.mend()
+    await proxied_alice.context.clock.fast_forward(UNTIL_TRIED_AGAIN)
+    await proxied_alice.until("parley.connector.state === 'live'", "a stream")
+    await write(carol_client, "Live again")
+    await proxied_alice.until("parley.comments.length === 4", "what is new")
+    await proxied_alice.every_tab_matches_server()
 
 
-async def test_ten_seconds_of_502(traveller: Person, phone: httpx.AsyncClient, road: Proxy) -> None:
-    before = await write(traveller.client, "Before")
-    await traveller.sees("Before")
-    road.weather = Weather(gateway=True)
-    road.cut()
-    await traveller.write("During")
-    await traveller.rewrite("Before", "Before, edited")
-    await write(phone, "Elsewhere")
-    await traveller.until("parley.connector.state !== 'live'", "the outage")
-    await traveller.context.clock.fast_forward(OUTAGE)
-    await traveller.rewrite("During", "During, edited")
-    assert [comment["body"] for comment in await traveller.snapshot()] == ["Before", "Elsewhere"]
-    assert await traveller.bodies() == ["Before, edited", "During, edited"]
+async def test_ten_seconds_of_502(proxied_alice: Person, carol_client: httpx.AsyncClient, proxy: Proxy) -> None:
+    before = await write(proxied_alice.client, "Before")
+    await proxied_alice.sees("Before")
+    proxy.weather = Weather(gateway=True)
+    proxy.cut()
+    await proxied_alice.write("During")
+    await proxied_alice.edit_in_model("Before", "Before, edited")
+    await write(carol_client, "Elsewhere")
+    await proxied_alice.until("parley.connector.state !== 'live'", "the outage")
+    await proxied_alice.context.clock.fast_forward(OUTAGE)
+    await proxied_alice.edit_in_model("During", "During, edited")
+    assert [comment["body"] for comment in await proxied_alice.snapshot()] == ["Before", "Elsewhere"]
+    assert await proxied_alice.bodies() == ["Before, edited", "During, edited"]
 
-    road.mend()
-    await time_passes(traveller, SENT, "all to be sent")
-    await time_passes(traveller, "parley.connector.state === 'live'", "its stream")
-    await traveller.sees("Before, edited", "Elsewhere", "During, edited")
-    await traveller.sees_the_truth_in_every_tab()
-    assert before["id"] == (await traveller.snapshot())[0]["id"]
+    proxy.mend()
+    await advance_clock_until(proxied_alice, SENT, "all to be sent")
+    await advance_clock_until(proxied_alice, "parley.connector.state === 'live'", "its stream")
+    await proxied_alice.sees("Before, edited", "Elsewhere", "During, edited")
+    await proxied_alice.every_tab_matches_server()
+    assert before["id"] == (await proxied_alice.snapshot())[0]["id"]
 
 
 @pytest.mark.parametrize("how", ["torn", "silent"])
-async def test_an_hour_of_sleep(how: str, traveller: Person, phone: httpx.AsyncClient, road: Proxy, site: Site) -> None:
-    comments = [await write(phone, body) for body in ("One", "Two")]
-    await traveller.sees("One", "Two")
-    other = await traveller.another_tab()
-    await traveller.write("Said while the lid was closing")
+async def test_an_hour_of_sleep(
+    how: str, proxied_alice: Person, carol_client: httpx.AsyncClient, proxy: Proxy, site: Site
+) -> None:
+    comments = [await write(carol_client, body) for body in ("One", "Two")]
+    await proxied_alice.sees("One", "Two")
+    other = await proxied_alice.open_another_tab()
+    await proxied_alice.write("Said while the lid was closing")
     if how == "torn":
-        tear(site)
+        reset_streams(site)
     else:
-        road.fall_silent()  # and so is what REST was about to reuse
-    await edit(phone, comments[0], "One, changed")
-    await delete(phone, comments[1])
-    await write(phone, "Three")
-    await traveller.context.clock.fast_forward(HOUR)
-    for tab in (traveller, other):  # somebody opens the lid
+        proxy.fall_silent()  # and so is what REST was about to reuse
+    await edit(carol_client, comments[0], "One, changed")
+    await delete(carol_client, comments[1])
+    await write(carol_client, "Three")
+    await proxied_alice.context.clock.fast_forward(HOUR)
+    for tab in (proxied_alice, other):  # somebody opens the lid
         await tab.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    for tab in (traveller, other):
-        await time_passes(tab, f"parley.comments.length === 3 && {SENT}", "what happened meanwhile")
-        await time_passes(tab, "parley.connector.state === 'live'", "its stream")
-    await is_one_stream(site)
-    await traveller.sees_the_truth_in_every_tab()
+    for tab in (proxied_alice, other):
+        await advance_clock_until(tab, f"parley.comments.length === 3 && {SENT}", "what happened meanwhile")
+        await advance_clock_until(tab, "parley.connector.state === 'live'", "its stream")
+    await wait_for_streams(site)
+    await proxied_alice.every_tab_matches_server()
 
 
 @pytest.mark.virtual_clock
-async def test_resets_in_a_loop_are_slowed(alice: Person, phone: httpx.AsyncClient, site: Site) -> None:
-    await write(phone, "Before")
+async def test_resets_in_a_loop_are_slowed(alice: Person, carol_client: httpx.AsyncClient, site: Site) -> None:
+    await write(carol_client, "Before")
     await alice.sees("Before")
     block = 'retry: 1\nid: 0\nevent: reset\ndata: {"topics": ["Article/1"], "reason": "test"}\n\n'
 
@@ -246,21 +250,23 @@ async def test_resets_in_a_loop_are_slowed(alice: Person, phone: httpx.AsyncClie
         await route.fulfill(status=200, content_type="text/event-stream", body=block)
 
     await alice.context.route(STREAMS, reset)
-    tear(site)
+    reset_streams(site)
     alice.requests.clear()
     await wait_until(lambda: reads(alice, "/streams"), "the first reset")
     for _ in range(MINUTE):
         await alice.context.clock.fast_forward(1_000)
-        await asyncio.sleep(FOR_THE_NETWORK)
+        await asyncio.sleep(NETWORK_PAUSE_SECONDS)
     streams, snapshots = reads(alice, "/streams"), reads(alice, "/api/comments/")
     print(f"{streams} streams and {snapshots} snapshots in a minute of resets")
     assert streams <= MOST_READS
     assert snapshots <= MOST_READS
 
     await alice.context.unroute_all(behavior="wait")
-    await write(phone, "After")
-    await time_passes(alice, "parley.comments.length === 2 && parley.connector.state === 'live'", "the end of it")
-    await alice.sees_the_truth_in_every_tab()
+    await write(carol_client, "After")
+    await advance_clock_until(
+        alice, "parley.comments.length === 2 && parley.connector.state === 'live'", "the end of it"
+    )
+    await alice.every_tab_matches_server()
 
 
 def reads(person: Person, path: str) -> int:

@@ -12,8 +12,8 @@ from sqlalchemy import select
 
 from app.live.topics import Topic
 from app.notifications.notifications import Notification
-from tests.browser.network_faults import no_road
-from tests.browser.page_errors import NETWORK, Complaints
+from tests.browser.network_faults import api_unreachable
+from tests.browser.page_errors import NETWORK, PageErrors
 from tests.browser.people import Person, cookies_of
 from tests.support import people
 from tests.support.people import PASSWORD, delete, email_of, expected, write
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import httpx
 
     from app.live.service import Parley
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import OpenBrowser
     from tests.support.serving import Site
 
 BADGE = "document.querySelector('.bell__badge')"
@@ -61,9 +61,11 @@ async def unread(client: httpx.AsyncClient) -> int:
     return int(expected(await client.get("/api/notifications/"), 200)["unread"])
 
 
-async def test_what_alice_reads_in_one_place_is_read_in_all(alice: Person, arrive: Arrive, site: Site) -> None:
-    tab = await alice.another_tab("/")
-    device = await arrive()
+async def test_what_alice_reads_in_one_place_is_read_in_all(
+    alice: Person, open_browser: OpenBrowser, site: Site
+) -> None:
+    tab = await alice.open_another_tab("/")
+    device = await open_browser()
     expected(await device.client.post("/api/session", json={"email": email_of("Alice"), "password": PASSWORD}), 200)
     await device.context.add_cookies(cookies_of(device.client))
     await device.reload()
@@ -135,13 +137,13 @@ async def test_without_a_mouse(alice: Person, site: Site) -> None:
 
 
 async def test_marks_that_are_made_without_a_connection_arrive_once(
-    alice: Person, site: Site, complaints: Complaints
+    alice: Person, site: Site, page_errors: PageErrors
 ) -> None:
-    complaints.allow(NETWORK)
+    page_errors.allow(NETWORK)
     async with people.person(site, "Bob") as bob:
         await told_of(alice.client, bob, 3)
     await counts(alice, 3)
-    async with no_road(alice, site):
+    async with api_unreachable(alice, site):
         await alice.page.click(".bell__button")
         await alice.page.locator(".notification__link").first.click()
         await counts(alice, 2)
@@ -225,7 +227,7 @@ async def test_the_bell_is_of_whoever_looks(guest: Person, site: Site) -> None:
         await told_of(alice, bob, 2)
         await told_of(bob, alice, 1)
         await guest.go("/inbox")
-        tab = await guest.another_tab()
+        tab = await guest.open_another_tab()
         assert not await guest.page.locator(".bell").is_visible()
         for name, number in (("Alice", 2), ("Bob", 1)):
             await guest.page.click(".inbox__sign-in")

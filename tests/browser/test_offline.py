@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.browser.network_faults import no_road, tear, time_passes
-from tests.browser.page_errors import Complaints
+from tests.browser.network_faults import advance_clock_until, api_unreachable, reset_streams
+from tests.browser.page_errors import PageErrors
 from tests.browser.people import SENT, Person, cookies_of
 from tests.support.people import delete, edit, sign_up, write
 
@@ -43,32 +43,32 @@ KEPT = f"{ON_DISK}.then((number) => number === 8)"  # five comments, an edit, tw
 Comments = dict[str, dict[str, Any]]
 
 
-async def begin(alice: httpx.AsyncClient, phone: httpx.AsyncClient) -> Comments:
+async def begin(alice: httpx.AsyncClient, carol_client: httpx.AsyncClient) -> Comments:
     comments = {body: await write(alice, body) for body in ALICES}
-    return comments | {body: await write(phone, body) for body in CAROLS}
+    return comments | {body: await write(carol_client, body) for body in CAROLS}
 
 
 async def ten_changes(alice: Person) -> None:
     for body in ("n1", "n2", "n3", "n4"):
         await alice.write(body)
-    await alice.rewrite("n1", "n1 once")
-    await alice.rewrite("n1 once", "n1 twice")
-    await alice.rewrite("n1 twice", "n1 thrice")
+    await alice.edit_in_model("n1", "n1 once")
+    await alice.edit_in_model("n1 once", "n1 twice")
+    await alice.edit_in_model("n1 twice", "n1 thrice")
     await alice.remove("n2")
-    await alice.rewrite("a1", "a1 once")
-    await alice.rewrite("a2", "a2 once")
+    await alice.edit_in_model("a1", "a1 once")
+    await alice.edit_in_model("a2", "a2 once")
 
 
 async def ten_more(alice: Person) -> None:
-    await alice.rewrite("a1 once", "a1 twice")
+    await alice.edit_in_model("a1 once", "a1 twice")
     await alice.remove("a2 once")
     await alice.remove("a3")
-    await alice.rewrite("n3", "n3 again")
+    await alice.edit_in_model("n3", "n3 again")
     for body in ("n5", "n6"):
         await alice.write(body)
-    await alice.rewrite("n6", "n6 again")
+    await alice.edit_in_model("n6", "n6 again")
     await alice.remove("n6 again")
-    await alice.rewrite("n4", "n4 again")
+    await alice.edit_in_model("n4", "n4 again")
     await alice.write("n7")
 
 
@@ -97,22 +97,22 @@ async def twenty_changes_elsewhere(alice: httpx.AsyncClient, carol: httpx.AsyncC
 
 async def has_met_the_others(alice: Person) -> None:
     """All is sent, once, in the order in which it was written; what had never been sent before, as one change."""
-    await time_passes(alice, SENT, "all to be sent")
+    await advance_clock_until(alice, SENT, "all to be sent")
     await alice.until(f"{ON_DISK}.then((number) => number === 0)", "the browser to keep nothing that was sent")
     assert [comment["body"] for comment in await alice.snapshot()] == IN_THE_END
     for comment in await alice.snapshot():
         assert not comment["body"].startswith("n") or comment["seq"] == comment["created_seq"], comment
-    await time_passes(alice, "parley.connector.state === 'live'", "its stream")
-    await alice.sees_the_truth_in_every_tab()
+    await advance_clock_until(alice, "parley.connector.state === 'live'", "its stream")
+    await alice.every_tab_matches_server()
 
 
 @pytest.mark.virtual_clock
-async def test_a_minute_offline(alice: Person, phone: httpx.AsyncClient, site: Site) -> None:
-    comments = await begin(alice.client, phone)
+async def test_a_minute_offline(alice: Person, carol_client: httpx.AsyncClient, site: Site) -> None:
+    comments = await begin(alice.client, carol_client)
     await alice.sees(*ALICES, *CAROLS)
-    async with no_road(alice, site):
+    async with api_unreachable(alice, site):
         await ten_changes(alice)
-        await twenty_changes_elsewhere(alice.client, phone, comments)
+        await twenty_changes_elsewhere(alice.client, carol_client, comments)
         await ten_more(alice)
         await alice.sees(*MEANWHILE)
         await alice.context.clock.fast_forward(MINUTE)
@@ -121,12 +121,12 @@ async def test_a_minute_offline(alice: Person, phone: httpx.AsyncClient, site: S
 
 
 @pytest.mark.virtual_clock
-async def test_a_reload_in_the_middle(alice: Person, phone: httpx.AsyncClient, site: Site) -> None:
-    comments = await begin(alice.client, phone)
+async def test_a_reload_in_the_middle(alice: Person, carol_client: httpx.AsyncClient, site: Site) -> None:
+    comments = await begin(alice.client, carol_client)
     await alice.sees(*ALICES, *CAROLS)
-    async with no_road(alice, site):
+    async with api_unreachable(alice, site):
         await ten_changes(alice)
-        await twenty_changes_elsewhere(alice.client, phone, comments)
+        await twenty_changes_elsewhere(alice.client, carol_client, comments)
         await alice.context.clock.fast_forward(MINUTE)
         await alice.page.reload()
         await alice.until("parley.outbox.records.length === 5", "what is unsent")
@@ -140,14 +140,14 @@ async def test_a_reload_in_the_middle(alice: Person, phone: httpx.AsyncClient, s
 
 @pytest.mark.virtual_clock
 async def test_the_tab_that_wrote_is_closed_before_the_road_is_back(
-    alice: Person, phone: httpx.AsyncClient, site: Site
+    alice: Person, carol_client: httpx.AsyncClient, site: Site
 ) -> None:
-    comments = await begin(alice.client, phone)
+    comments = await begin(alice.client, carol_client)
     await alice.sees(*ALICES, *CAROLS)
-    other = await alice.another_tab()
-    async with no_road(alice, site):
+    other = await alice.open_another_tab()
+    async with api_unreachable(alice, site):
         await ten_changes(alice)
-        await twenty_changes_elsewhere(alice.client, phone, comments)
+        await twenty_changes_elsewhere(alice.client, carol_client, comments)
         await ten_more(alice)
         await alice.until(KEPT, "what is unsent")
         await alice.page.close()
@@ -157,27 +157,27 @@ async def test_the_tab_that_wrote_is_closed_before_the_road_is_back(
 
 
 async def test_the_browser_is_ended_before_the_road_is_back(
-    playwright: Playwright, launching: dict[str, Any], site: Site, complaints: Complaints,
-    phone: httpx.AsyncClient, tmp_path: Path,
+    playwright: Playwright, launch_options: dict[str, Any], site: Site, page_errors: PageErrors,
+    carol_client: httpx.AsyncClient, tmp_path: Path,
 ) -> None:  # fmt: skip
     async with site.client() as client:
         await sign_up(client, "Alice")
-        comments = await begin(client, phone)
+        comments = await begin(client, carol_client)
 
         async def start() -> Person:
             context = await playwright.chromium.launch_persistent_context(
-                tmp_path / "profile", base_url=site.url, **launching
+                tmp_path / "profile", base_url=site.url, **launch_options
             )
-            person = Person("Alice", context, client, complaints)
+            person = Person("Alice", context, client, page_errors)
             await context.clock.install()
             return person
 
         alice = await start()
         await alice.context.add_cookies(cookies_of(client))
         await alice.visit("/Article/1")
-        async with no_road(alice, site):
+        async with api_unreachable(alice, site):
             await ten_changes(alice)
-            await twenty_changes_elsewhere(client, phone, comments)
+            await twenty_changes_elsewhere(client, carol_client, comments)
             await ten_more(alice)
             await alice.until(KEPT, "what is unsent")
             await alice.context.close()
@@ -188,17 +188,19 @@ async def test_the_browser_is_ended_before_the_road_is_back(
         await alice.context.close()
 
 
-async def test_what_the_browser_itself_calls_offline(alice: Person, phone: httpx.AsyncClient, site: Site) -> None:
+async def test_what_the_browser_itself_calls_offline(
+    alice: Person, carol_client: httpx.AsyncClient, site: Site
+) -> None:
     """No clock is moved: `online` alone makes the page look at once."""
-    comments = await begin(alice.client, phone)
+    comments = await begin(alice.client, carol_client)
     await alice.sees(*ALICES, *CAROLS)
     await alice.context.set_offline(True)
-    tear(site)
+    reset_streams(site)
     await ten_changes(alice)
-    await twenty_changes_elsewhere(alice.client, phone, comments)
+    await twenty_changes_elsewhere(alice.client, carol_client, comments)
     await ten_more(alice)
     await alice.sees(*MEANWHILE)
     await alice.context.set_offline(False)
     await alice.has_sent_all()
     await alice.sees(*IN_THE_END)
-    await alice.sees_the_truth_in_every_tab()
+    await alice.every_tab_matches_server()

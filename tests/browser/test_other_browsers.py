@@ -12,8 +12,8 @@ import pytest
 from playwright.async_api import Browser, async_playwright
 
 from tests.browser import other_browsers
-from tests.browser.network_faults import tear
-from tests.browser.page_errors import Complaints
+from tests.browser.network_faults import reset_streams
+from tests.browser.page_errors import PageErrors
 from tests.browser.webkit import webkit
 from tests.support import people
 from tests.support.people import delete, write
@@ -40,17 +40,16 @@ async def browser() -> AsyncIterator[Browser]:
         yield browser
 
 
-def test_which_engines_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_run_prints_which_other_browsers_the_machine_has(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ", ".join(other_browsers.list_browsers())
     with capsys.disabled():
-        print(
-            f"\nbesides Chromium: {', '.join(other_browsers.found()) or 'no engine on this machine that can be driven'}"
-        )
+        print(f"\nbesides Chromium: {names or 'no other browser that a test can drive'}")
 
 
-async def test_what_others_do_is_seen_live(alice: Person, phone: httpx.AsyncClient) -> None:
-    comment = await write(phone, "From a phone")
+async def test_what_others_do_is_seen_live(alice: Person, carol_client: httpx.AsyncClient) -> None:
+    comment = await write(carol_client, "From a phone")
     await alice.sees("From a phone")
-    await delete(phone, comment)
+    await delete(carol_client, comment)
     await alice.sees()
 
 
@@ -60,44 +59,44 @@ async def test_what_one_does_oneself_is_kept(alice: Person, bob: Person) -> None
     await bob.sees("Good morning")
     await alice.edit("Good morning", "Good evening")
     await bob.sees("Good evening")
-    await alice.sees_the_truth()
+    await alice.matches_server()
     await alice.delete("Good evening")
     await bob.sees()
-    await alice.sees_the_truth()
+    await alice.matches_server()
 
 
 async def test_a_second_tab_follows(alice: Person) -> None:
-    second = await alice.another_tab()
+    second = await alice.open_another_tab()
     await alice.write("In both")
     await second.sees("In both")
     await second.write("From the second")
     await alice.sees("In both", "From the second")
-    await second.sees_the_truth()
+    await second.matches_server()
     await alice.page.close()
     await write(alice.client, "When the first is closed")
     await second.sees("In both", "From the second", "When the first is closed")
-    await second.sees_the_truth()
+    await second.matches_server()
 
 
 async def test_nothing_is_missed_while_the_stream_is_torn(
-    alice: Person, phone: httpx.AsyncClient, site: Site, complaints: Complaints
+    alice: Person, carol_client: httpx.AsyncClient, site: Site, page_errors: PageErrors
 ) -> None:
-    complaints.allow("")
-    before = await write(phone, "Before")
+    page_errors.allow("")
+    before = await write(carol_client, "Before")
     await alice.sees("Before")
-    tear(site)
-    await delete(phone, before)
-    await write(phone, "Meanwhile")
+    reset_streams(site)
+    await delete(carol_client, before)
+    await write(carol_client, "Meanwhile")
     await alice.sees("Meanwhile")
-    await alice.is_in_state("live")
+    await alice.sees_connection_status("live")
     await alice.write("After")
     await alice.sees("Meanwhile", "After")
-    await alice.sees_the_truth()
+    await alice.matches_server()
 
 
 @pytest.mark.parametrize("engine", ["webkit"] if other_browsers.webkit() else [])
 async def test_the_journey_without_playwright(
-    engine: str, site: Site, alice_elsewhere: httpx.AsyncClient, phone: httpx.AsyncClient, tmp_path: Path
+    engine: str, site: Site, alice_elsewhere: httpx.AsyncClient, carol_client: httpx.AsyncClient, tmp_path: Path
 ) -> None:
     async with webkit(alice_elsewhere, tmp_path) as alice:
         await alice.go("/Article/1")
@@ -105,30 +104,30 @@ async def test_the_journey_without_playwright(
         await alice.go("/Article/1")
         assert await alice.evaluate("() => parley.account.get('username')") == "Alice"
 
-        comment = await write(phone, "From a phone")
+        comment = await write(carol_client, "From a phone")
         await alice.sees("From a phone")
         await alice.write("My own")
         await alice.sees("From a phone", "My own")
-        await delete(phone, comment)
+        await delete(carol_client, comment)
         await alice.sees("My own")
-        await alice.sees_the_truth()
+        await alice.matches_server()
 
-        first = await alice.tab()
+        first = await alice.current_tab()
         await alice.open_tab("/Article/1")
         await alice.sees("My own")
         await alice.write("From the second tab")
-        await alice.look_at(first)
+        await alice.switch_to(first)
         await alice.sees("My own", "From the second tab")
 
-        await alice.sees_the_truth()  # a tab shows what another has not sent yet
+        await alice.matches_server()  # a tab shows what another has not sent yet
         await alice.scroll_to_the_end()
-        tear(site)
-        await write(phone, "Meanwhile")
+        reset_streams(site)
+        await write(carol_client, "Meanwhile")
         await alice.sees("My own", "From the second tab", "Meanwhile")
         await alice.click(".comment__delete")
         await alice.click(".comment__delete-yes")
         await alice.sees("From the second tab", "Meanwhile")
-        await alice.sees_the_truth()
+        await alice.matches_server()
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.hosts import Host, fits, framed, thread
-from tests.browser.network_faults import is_one_stream, url_of
-from tests.browser.page_errors import NETWORK, Complaints
+from tests.browser.hosts import Host, enter_frame, thread, wait_for_fit
+from tests.browser.network_faults import url_of, wait_for_streams
+from tests.browser.page_errors import NETWORK, PageErrors
 from tests.support.serving import Site, serving
 from tests.support.waiting import wait_until
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from app.settings import Settings
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import OpenBrowser
     from tests.browser.people import Person
     from tests.chaos.proxy import Proxy
 
@@ -55,8 +55,8 @@ async def site(settings: Settings, host: Host) -> AsyncIterator[Site]:
         yield Site(f"{one.url}{ROOT}", one.server)
 
 
-async def test_our_pages_work_there(arrive: Arrive, site: Site) -> None:
-    alice, bob = await arrive("Alice", at=f"{ROOT}/Article/1"), await arrive("Bob", at=f"{ROOT}/Article/1")
+async def test_our_pages_work_there(open_browser: OpenBrowser, site: Site) -> None:
+    alice, bob = await open_browser("Alice", at=f"{ROOT}/Article/1"), await open_browser("Bob", at=f"{ROOT}/Article/1")
     await alice.write("At a prefix")
     await bob.sees("At a prefix")
     await alice.edit("At a prefix", "Behind one")
@@ -74,8 +74,8 @@ async def test_our_pages_work_there(arrive: Arrive, site: Site) -> None:
     await alice.is_guest()
 
 
-async def test_a_mailed_link_leads_there(arrive: Arrive) -> None:
-    alice = await arrive("Alice", at=f"{ROOT}/account")
+async def test_a_mailed_link_leads_there(open_browser: OpenBrowser) -> None:
+    alice = await open_browser("Alice", at=f"{ROOT}/account")
     await alice.client.post("/api/resets", json={"email": "alice@example.com"})
     await wait_until(lambda: _has_mail(alice), "the mail")
     await alice.page.goto(f"{ROOT}/dev/mail")
@@ -87,37 +87,37 @@ async def _has_mail(person: Person) -> bool:
     return "/reset#" in (await person.client.get("/dev/mail")).text
 
 
-async def test_threads_stand_in_the_pages_beside_it(arrive: Arrive, host: Host, site: Site) -> None:
+async def test_threads_stand_in_the_pages_beside_it(open_browser: OpenBrowser, host: Host, site: Site) -> None:
     url = host.show(thread() + thread("Article/2") + "<b data-parley-count='Article/1'></b>")
-    alice = await arrive("Alice", at=url)
-    one, other = await framed(alice), await framed(alice, "Article/2")
+    alice = await open_browser("Alice", at=url)
+    one, other = await enter_frame(alice), await enter_frame(alice, "Article/2")
     await one.write("In a frame")
     await one.sees("In a frame")
     await other.sees()
-    await fits(alice.page)
+    await wait_for_fit(alice.page)
     await alice.until("document.querySelector('b').textContent === '1'", "the number of comments")
-    await is_one_stream(site, 2)  # the threads', and the page's for its number
-    tab = await alice.another_tab(f"{ROOT}/Article/1")
+    await wait_for_streams(site, 2)  # the threads', and the page's for its number
+    tab = await alice.open_another_tab(f"{ROOT}/Article/1")
     await tab.sees("In a frame")
-    await is_one_stream(site, 2)
+    await wait_for_streams(site, 2)
 
 
 async def test_without_a_connection_its_pages_are_kept_and_what_others_keep_there_is_left_alone(
-    arrive: Arrive, road: Proxy, complaints: Complaints
+    open_browser: OpenBrowser, proxy: Proxy, page_errors: PageErrors
 ) -> None:
-    complaints.allow(NETWORK)
-    alice = await arrive("Alice", at=f"{ROOT}/Article/1", base_url=url_of(road), service_workers="allow")
+    page_errors.allow(NETWORK)
+    alice = await open_browser("Alice", at=f"{ROOT}/Article/1", base_url=url_of(proxy), service_workers="allow")
     await alice.page.evaluate("Promise.all(['theirs', 'pages of theirs'].map((name) => caches.open(name)))")
     await alice.until(OURS, "the page to be kept")
     await alice.reload()
     await alice.until(OURS, "the page to be kept")
     assert {"theirs", "pages of theirs"} < set(await alice.page.evaluate("caches.keys()"))
-    road.weather.refusing = True
-    road.cut()
+    proxy.weather.refusing = True
+    proxy.cut()
     await alice.page.reload()
     await alice.until("window.parley && document.documentElement.dataset.kept", "the page as it was")
     await alice.is_signed_in()
     await alice.write("Without a connection")
-    road.mend()
+    proxy.mend()
     await alice.sees("Without a connection")
     await alice.is_settled()

@@ -10,15 +10,15 @@ import pytest
 
 from app.live.presence.service import LINGER_SECONDS
 from app.live.presence.service import TYPING_SECONDS as TYPING_LASTS
-from tests.browser.layout_shifts import is_still, watch_places
-from tests.browser.network_faults import is_one_stream, tear
-from tests.browser.page_errors import NETWORK, Complaints
+from tests.browser.layout_shifts import assert_no_jumps, watch_layout
+from tests.browser.network_faults import reset_streams, wait_for_streams
+from tests.browser.page_errors import NETWORK, PageErrors
 from tests.browser.people import Person
 from tests.browser.test_connection_status import PHONE
 
 if TYPE_CHECKING:
     from app.live.service import Parley
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import OpenBrowser
     from tests.support.serving import Site
 
 pytestmark = pytest.mark.motion
@@ -69,7 +69,7 @@ def said_typing(person: Person) -> int:
 async def test_alice_and_bob_see_each_other_and_who_types(
     alice: Person, bob: Person, site: Site, server_clock: ServerClock
 ) -> None:
-    await watch_places(bob)
+    await watch_layout(bob)
     await sees(alice, "Bob is here")
     await sees(bob, "Alice is here")
     await alice.composer.click()
@@ -80,20 +80,20 @@ async def test_alice_and_bob_see_each_other_and_who_types(
     await bob.sees("There is a step")
     await sees_typing(bob, "")
     await alice.page.context.close()
-    await is_one_stream(site)
+    await wait_for_streams(site)
     server_clock.advance(LINGER_SECONDS)
     await sees(bob, "")
-    await is_still(bob)
+    await assert_no_jumps(bob)
 
 
 async def test_typing_that_stops_is_forgotten(alice: Person, bob: Person, server_clock: ServerClock) -> None:
-    await watch_places(bob)
+    await watch_layout(bob)
     await sees(alice, "Bob is here")
     await alice.composer.press("x")
     await sees_typing(bob, "Alice is typing…")
     server_clock.advance(TYPING_LASTS)
     await sees_typing(bob, "")
-    await is_still(bob)
+    await assert_no_jumps(bob)
     assert said_typing(alice) == 1
 
 
@@ -117,7 +117,7 @@ async def test_nothing_is_said_to_nobody_nor_by_a_guest(
     await guest.composer.press_sequentially("Hello")
     assert said_typing(guest) == 0
     await guest.context.close()
-    await is_one_stream(site)
+    await wait_for_streams(site)
     server_clock.advance(LINGER_SECONDS)
     await sees(alice, "")
     await alice.composer.press_sequentially("Hello")
@@ -149,7 +149,7 @@ TELL = "(said) => parley.bus.trigger('local.presence', { topic: 'Article/1', ...
 
 async def test_a_few_are_named_and_the_rest_counted(alice: Person) -> None:
     await alice.page.evaluate("parley.connector.close()")
-    await watch_places(alice)
+    await watch_layout(alice)
     me = await alice.page.evaluate("() => ({ id: parley.account.id, username: 'Alice' })")
 
     def people(names: list[str]) -> list[dict[str, str]]:
@@ -163,13 +163,13 @@ async def test_a_few_are_named_and_the_rest_counted(alice: Person) -> None:
         assert await alice.page.evaluate(TYPING) == words
         await alice.page.evaluate(TELL, {"typing": people(names)[1:], "typing_count": count})
         assert await alice.page.evaluate(TYPING) == words
-    await is_still(alice)
+    await assert_no_jumps(alice)
 
 
 async def test_every_tab_is_told_of_its_own_topic(alice: Person, bob: Person, site: Site) -> None:
-    other = await alice.another_tab("/Article/2")
-    await is_one_stream(site, 2)
-    third = await bob.another_tab("/Article/1")
+    other = await alice.open_another_tab("/Article/2")
+    await wait_for_streams(site, 2)
+    third = await bob.open_another_tab("/Article/1")
     for tab in (alice, third):
         await sees(tab, "Alice is here" if tab is third else "Bob is here")
     await sees(other, "")
@@ -181,16 +181,16 @@ async def test_every_tab_is_told_of_its_own_topic(alice: Person, bob: Person, si
     assert await other.page.evaluate(TYPING) == ""
 
 
-async def test_who_reconnects_never_left(alice: Person, bob: Person, site: Site, complaints: Complaints) -> None:
-    complaints.allow(NETWORK)
+async def test_who_reconnects_never_left(alice: Person, bob: Person, site: Site, page_errors: PageErrors) -> None:
+    page_errors.allow(NETWORK)
     await sees(alice, "Bob is here")
     await sees(bob, "Alice is here")
     record = "() => { window.said = []; new MutationObserver(() => said.push(parley.connector.state))"
     await bob.page.evaluate(f"{record}.observe(document.querySelector('.thread__presence'), {{childList: true}}); }}")
-    tear(site)
+    reset_streams(site)
     await bob.until("parley.connector.state !== 'live'", "the break")
-    await is_one_stream(site, 2)
-    await bob.is_in_state("live")
+    await wait_for_streams(site, 2)
+    await bob.sees_connection_status("live")
     assert await bob.page.evaluate("said") == []
     await sees(bob, "Alice is here")
 
@@ -212,15 +212,15 @@ async def test_switched_off_the_page_does_without(alice: Person, bob: Person) ->
         assert said_typing(person) == 0
 
 
-async def test_on_a_phone_it_takes_one_line(arrive: Arrive) -> None:
-    alice = await arrive("Alice", viewport=PHONE)
+async def test_on_a_phone_it_takes_one_line(open_browser: OpenBrowser) -> None:
+    alice = await open_browser("Alice", viewport=PHONE)
     await alice.page.evaluate("parley.connector.close()")
     long = [{"id": letter, "username": letter * 30} for letter in "WM"]
-    await watch_places(alice)
+    await watch_layout(alice)
     room = await alice.page.evaluate(ROOM)
     await alice.page.evaluate(TELL, {"people": long, "count": 12, "guests": 3, "typing": long, "typing_count": 2})
     await alice.until(f"{TYPING}.endsWith('are typing…')", "the typing")
     assert await alice.page.evaluate(ROOM) == room
     for line in (".thread__presence", ".composer__typing"):
         assert await alice.page.locator(f"{line} .said__what").evaluate(IS_WHOLE), "names are cut off, and nothing else"
-    await is_still(alice)
+    await assert_no_jumps(alice)

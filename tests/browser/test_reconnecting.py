@@ -11,8 +11,8 @@ import pytest
 from playwright.async_api import Route
 
 from app.main import create_app
-from tests.browser.network_faults import STREAMS, tear
-from tests.browser.page_errors import NETWORK, Complaints
+from tests.browser.network_faults import STREAMS, reset_streams
+from tests.browser.page_errors import NETWORK, PageErrors
 from tests.browser.people import Person
 from tests.support.people import delete, edit, write
 from tests.support.serving import serving
@@ -22,30 +22,30 @@ if TYPE_CHECKING:
     import httpx
 
     from app.settings import Settings
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import OpenBrowser
     from tests.support.serving import Site
 
 
-async def ten_changes(phone: httpx.AsyncClient, *comments: dict[str, str]) -> None:
+async def ten_changes(carol_client: httpx.AsyncClient, *comments: dict[str, str]) -> None:
     first, second, third, fourth = comments
-    await edit(phone, first, "the first, changed")
-    await write(phone, "a fifth")
-    await delete(phone, second)
-    sixth = await write(phone, "a sixth")
-    await edit(phone, first, "the first, changed again")
-    await delete(phone, sixth)
-    await edit(phone, fourth, "the fourth, changed")
-    seventh = await write(phone, "a seventh")
-    await edit(phone, seventh, "a seventh, changed")
-    await delete(phone, third)
+    await edit(carol_client, first, "the first, changed")
+    await write(carol_client, "a fifth")
+    await delete(carol_client, second)
+    sixth = await write(carol_client, "a sixth")
+    await edit(carol_client, first, "the first, changed again")
+    await delete(carol_client, sixth)
+    await edit(carol_client, fourth, "the fourth, changed")
+    seventh = await write(carol_client, "a seventh")
+    await edit(carol_client, seventh, "a seventh, changed")
+    await delete(carol_client, third)
 
 
 @pytest.mark.parametrize("how", ["closed", "torn", "offline"])
 async def test_ten_changes_behind_a_dead_stream_are_caught_up_with_and_nothing_is_fetched_again(
-    how: str, alice: Person, phone: httpx.AsyncClient, site: Site, complaints: Complaints
+    how: str, alice: Person, carol_client: httpx.AsyncClient, site: Site, page_errors: PageErrors
 ) -> None:
-    complaints.allow(NETWORK)
-    four = [await write(phone, body) for body in ("one", "two", "three", "four")]
+    page_errors.allow(NETWORK)
+    four = [await write(carol_client, body) for body in ("one", "two", "three", "four")]
     await alice.sees("one", "two", "three", "four")
 
     over = asyncio.Event()
@@ -59,8 +59,8 @@ async def test_ten_changes_behind_a_dead_stream_are_caught_up_with_and_nothing_i
         await alice.page.evaluate("parley.connector.close()")
     if how == "offline":
         await alice.context.set_offline(True)
-    tear(site)
-    await ten_changes(phone, *four)
+    reset_streams(site)
+    await ten_changes(carol_client, *four)
     assert await alice.bodies() == ["one", "two", "three", "four"]
     over.set()
     if how == "closed":
@@ -69,59 +69,61 @@ async def test_ten_changes_behind_a_dead_stream_are_caught_up_with_and_nothing_i
         await alice.context.set_offline(False)
 
     await alice.sees("the first, changed again", "the fourth, changed", "a fifth", "a seventh, changed")
-    await alice.sees_the_truth()
+    await alice.matches_server()
     assert not [request for request in alice.requests if request.startswith("GET /api/")]
 
 
-async def test_what_the_page_itself_changed_meanwhile_is_not_lost(alice: Person, phone: httpx.AsyncClient) -> None:
+async def test_what_the_page_itself_changed_meanwhile_is_not_lost(
+    alice: Person, carol_client: httpx.AsyncClient
+) -> None:
     await alice.write("Written with a stream")
     await alice.is_settled()
     await alice.page.evaluate("parley.connector.close()")
-    await write(phone, "Unseen")
+    await write(carol_client, "Unseen")
     await alice.write("Written without a stream")
     await alice.is_settled()
     await alice.edit("Written with a stream", "Edited without a stream")
     await alice.is_settled()
     await alice.page.evaluate("parley.connector.resume()")
     await alice.sees("Edited without a stream", "Unseen", "Written without a stream")
-    await alice.sees_the_truth()
+    await alice.matches_server()
 
 
 async def test_a_cursor_that_cannot_be_honoured_makes_the_page_read_again(
-    alice: Person, phone: httpx.AsyncClient
+    alice: Person, carol_client: httpx.AsyncClient
 ) -> None:
-    one, two = [await write(phone, body) for body in ("one", "two")]
+    one, two = [await write(carol_client, body) for body in ("one", "two")]
     await alice.sees("one", "two")
     await alice.page.evaluate("parley.connector.close()")
-    await edit(phone, one, "one, changed")
-    await delete(phone, two)
-    await write(phone, "three")
+    await edit(carol_client, one, "one, changed")
+    await delete(carol_client, two)
+    await write(carol_client, "three")
     await alice.page.evaluate("parley.connector.open(['Article/1'], ['broken'])")
     await alice.sees("one, changed", "three")
-    await alice.sees_the_truth()
+    await alice.matches_server()
     assert len([request for request in alice.requests if request.startswith("GET /api/comments/")]) == 1
-    await write(phone, "four")
+    await write(carol_client, "four")
     await alice.sees("one, changed", "three", "four")
 
 
 async def test_a_server_that_comes_back_is_found_by_itself(
-    alice: Person, bob: Person, site: Site, settings: Settings, complaints: Complaints
+    alice: Person, bob: Person, site: Site, settings: Settings, page_errors: PageErrors
 ) -> None:
-    complaints.allow(NETWORK)
+    page_errors.allow(NETWORK)
     await alice.write("Before")
     await bob.sees("Before")
     site.stop()
     await wait_until(lambda: is_down(site), "the server's end")
     await alice.write("During")
-    await bob.is_in_state("reconnecting")
+    await bob.sees_connection_status("reconnecting")
 
     async with serving(create_app(settings), port=urlsplit(site.url).port):  # a new process, as it were
-        await alice.is_in_state("live")
-        await bob.is_in_state("live")
+        await alice.sees_connection_status("live")
+        await bob.sees_connection_status("live")
         await bob.write("After")
         for person in (alice, bob):
             await person.until("parley.comments.length === 3", "all three")
-            await person.sees_the_truth()
+            await person.matches_server()
         await alice.context.close()
         await bob.context.close()
 
@@ -134,9 +136,9 @@ def is_down(site: Site) -> bool:
 
 
 async def test_a_refused_stream_is_asked_for_again(
-    alice: Person, phone: httpx.AsyncClient, complaints: Complaints
+    alice: Person, carol_client: httpx.AsyncClient, page_errors: PageErrors
 ) -> None:
-    complaints.allow(NETWORK)
+    page_errors.allow(NETWORK)
     refusals = []
 
     async def refuse_twice(route: Route) -> None:
@@ -148,30 +150,32 @@ async def test_a_refused_stream_is_asked_for_again(
 
     await alice.page.route("**/streams?*", refuse_twice)
     await alice.page.evaluate("parley.connector.close()")
-    await write(phone, "Unseen")
+    await write(carol_client, "Unseen")
     await alice.page.evaluate("parley.connector.resume()")
     await alice.sees("Unseen")
     assert len(refusals) == 2
-    await alice.sees_the_truth()
+    await alice.matches_server()
 
 
 # -- time, which these pages take from the test ---------------------------------------------------------------
 
 
 @pytest.mark.virtual_clock
-async def test_a_stream_that_has_gone_silent_is_replaced(alice: Person, phone: httpx.AsyncClient) -> None:
+async def test_a_stream_that_has_gone_silent_is_replaced(alice: Person, carol_client: httpx.AsyncClient) -> None:
     streams = alice.streams
     await alice.page.clock.fast_forward(10_000)
     assert alice.streams == streams
     await alice.page.clock.fast_forward(40_000)
     await wait_until(lambda: len(alice.streams) == len(streams) + 1, "another stream")
     assert "cursor=" in alice.streams[-1]
-    await write(phone, "Heard again")
+    await write(carol_client, "Heard again")
     await alice.sees("Heard again")
 
 
 @pytest.mark.virtual_clock
-async def test_where_something_holds_the_stream_back_the_page_polls(alice: Person, phone: httpx.AsyncClient) -> None:
+async def test_where_something_holds_the_stream_back_the_page_polls(
+    alice: Person, carol_client: httpx.AsyncClient
+) -> None:
     over = asyncio.Event()
 
     async def hold_streams(route: Route) -> None:
@@ -181,34 +185,34 @@ async def test_where_something_holds_the_stream_back_the_page_polls(alice: Perso
 
     await alice.page.route("**/streams?*", hold_streams)
     await alice.page.reload()
-    await alice.is_in_state("connecting")
+    await alice.sees_connection_status("connecting")
     await alice.page.clock.fast_forward(9_000)
     for body in ("One", "Two", "Three"):
-        await write(phone, body)
+        await write(carol_client, body)
         await alice.until(f"parley.comments.some((comment) => comment.get('body') === '{body}')", f"“{body}”")
-    await alice.is_in_state("polling")
-    await alice.sees_the_truth()
+    await alice.sees_connection_status("polling")
+    await alice.matches_server()
 
     over.set()
     await alice.page.clock.fast_forward(61_000)
     await wait_until(lambda: "once" not in alice.streams[-1], "a try without polling")
-    await write(phone, "Four")
+    await write(carol_client, "Four")
     await alice.sees("One", "Two", "Three", "Four")
 
 
 # -- the light ------------------------------------------------------------------------------------------------
 
 
-async def test_the_light_is_out_where_there_is_nothing_to_hear(arrive: Arrive) -> None:
-    guest = await arrive(at="/account")
-    await guest.is_in_state("idle")
+async def test_the_light_is_out_where_there_is_nothing_to_hear(open_browser: OpenBrowser) -> None:
+    guest = await open_browser(at="/account")
+    await guest.sees_connection_status("idle")
     assert not await guest.page.locator(".light").is_visible()
 
 
 # What Chromium calls offline leaves open streams alone: nothing may come over this one meanwhile.
 @pytest.mark.parametrize("settings", [{"presence": False}], indirect=True)
-async def test_the_light_says_how_the_connection_is(alice: Person, site: Site, complaints: Complaints) -> None:
-    complaints.allow(NETWORK)
+async def test_the_light_says_how_the_connection_is(alice: Person, site: Site, page_errors: PageErrors) -> None:
+    page_errors.allow(NETWORK)
     light = alice.page.locator(".light__words")
     let_through = asyncio.Event()
 
@@ -218,26 +222,26 @@ async def test_the_light_says_how_the_connection_is(alice: Person, site: Site, c
 
     await alice.page.route("**/streams?*", hold)
     await alice.page.reload()
-    await alice.is_in_state("connecting")
+    await alice.sees_connection_status("connecting")
     assert not await light.is_visible()
     let_through.set()
-    await alice.is_in_state("live")
+    await alice.sees_connection_status("live")
 
     let_through.clear()
-    tear(site)
-    await alice.is_in_state("reconnecting")
+    reset_streams(site)
+    await alice.sees_connection_status("reconnecting")
     await alice.until("document.querySelector('.light').dataset.says === 'reconnecting'", "to be told, after a while")
     assert await light.inner_text() == "Reconnecting…"
     let_through.set()
-    await alice.is_in_state("live")
+    await alice.sees_connection_status("live")
 
     await alice.context.set_offline(True)
-    await alice.is_in_state("offline")
+    await alice.sees_connection_status("offline")
     await alice.until(
         "document.querySelector('.light__words').textContent.startsWith(\"You're offline\")", "to be told"
     )
     await alice.context.set_offline(False)
-    await alice.is_in_state("live")
+    await alice.sees_connection_status("live")
 
     await alice.page.evaluate("parley.connector.close()")
-    await alice.is_in_state("idle")
+    await alice.sees_connection_status("idle")

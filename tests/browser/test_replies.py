@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.layout_shifts import is_still, watch_places
+from tests.browser.layout_shifts import assert_no_jumps, watch_layout
 from tests.browser.people import Person
 from tests.browser.test_connection_status import pill_says
 from tests.browser.test_layout import PHONE, can_be_read, fits
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import httpx
 
     from app.live.service import Parley
-    from tests.browser.conftest import Arrive, Fill
+    from tests.browser.conftest import AddComments, OpenBrowser
 
 # The list as one reads it: what stands how far in.
 DRAWN = """() => Array.from(document.querySelectorAll(".thread__list > *"), (el) =>
@@ -36,7 +36,7 @@ async def reply(person: Person, to: str, body: str) -> None:
     await person.page.locator(".reply textarea").press("Control+Enter")
 
 
-async def test_replies_stand_under_what_they_answer(alice: Person, bob: Person, arrive: Arrive) -> None:
+async def test_replies_stand_under_what_they_answer(alice: Person, bob: Person, open_browser: OpenBrowser) -> None:
     await alice.write("One")
     await bob.sees("One")
     await alice.write("Two")
@@ -48,13 +48,15 @@ async def test_replies_stand_under_what_they_answer(alice: Person, bob: Person, 
         await draws(person, "One", "> On one", "> > On that", "> On one, too", "Two")
     assert await bob.page.locator(".reply").count() == 0
     await bob.focus_is_on(".comment[data-depth='1']")
-    await draws(await arrive(), "One", "> On one", "> > On that", "> On one, too", "Two")
+    await draws(await open_browser(), "One", "> On one", "> > On that", "> On one, too", "Two")
 
 
-async def test_what_is_deeper_than_four_levels_says_whom_it_answers(alice: Person, phone: httpx.AsyncClient) -> None:
+async def test_what_is_deeper_than_four_levels_says_whom_it_answers(
+    alice: Person, carol_client: httpx.AsyncClient
+) -> None:
     parent = None
     for depth in range(6):
-        parent = (await write(phone, f"Depth {depth}", parent_id=parent))["id"]
+        parent = (await write(carol_client, f"Depth {depth}", parent_id=parent))["id"]
     await draws(alice, *("> " * min(depth, 4) + f"Depth {depth}" for depth in range(6)))
     said = await alice.comment("Depth 5").locator(".comment__answers").inner_text()
     assert "↪" in said
@@ -65,52 +67,52 @@ async def test_what_is_deeper_than_four_levels_says_whom_it_answers(alice: Perso
 
 
 async def test_what_is_left_of_a_comment_stays_while_it_has_replies(
-    alice: Person, phone: httpx.AsyncClient, guest: Person
+    alice: Person, carol_client: httpx.AsyncClient, guest: Person
 ) -> None:
-    one = await write(phone, "One")
-    answer = await write(phone, "On one", parent_id=one["id"])
-    deeper = await write(phone, "On that", parent_id=answer["id"])
-    await write(phone, "Two")
+    one = await write(carol_client, "One")
+    answer = await write(carol_client, "On one", parent_id=one["id"])
+    deeper = await write(carol_client, "On that", parent_id=answer["id"])
+    await write(carol_client, "Two")
     await draws(alice, "One", "> On one", "> > On that", "Two")
-    await delete(phone, answer)
-    await delete(phone, one)
+    await delete(carol_client, answer)
+    await delete(carol_client, one)
     for person in (alice, guest):
         await draws(person, "(gone)", "> (gone)", "> > On that", "Two")
     await guest.reload()
     await draws(guest, "(gone)", "> (gone)", "> > On that", "Two")
-    await delete(phone, deeper)
+    await delete(carol_client, deeper)
     for person in (alice, guest):
         await draws(person, "Two")
-        await person.sees_the_truth()
+        await person.matches_server()
 
 
 async def test_what_is_hidden_is_gone_for_others_until_it_is_back(
-    alice: Person, phone: httpx.AsyncClient, served: Parley
+    alice: Person, carol_client: httpx.AsyncClient, served: Parley
 ) -> None:
-    one = await write(phone, "One")
-    await write(phone, "On one", parent_id=one["id"])
+    one = await write(carol_client, "One")
+    await write(carol_client, "On one", parent_id=one["id"])
     await draws(alice, "One", "> On one")
     await hide(served, one["id"])
     await draws(alice, "(gone)", "> On one")
     await hide(served, one["id"], hidden=False)
     await draws(alice, "One", "> On one")
-    await alice.sees_the_truth()
+    await alice.matches_server()
 
 
 async def test_a_reply_to_something_long_ago_brings_it_along(
-    arrive: Arrive, phone: httpx.AsyncClient, fill: Fill, served: Parley
+    open_browser: OpenBrowser, carol_client: httpx.AsyncClient, add_comments: AddComments, served: Parley
 ) -> None:
-    old = await write(phone, "Long ago")
-    gone = await write(phone, "Gone", parent_id=old["id"])
-    held = await write(phone, "On what is gone", parent_id=gone["id"])
-    await delete(phone, gone)
-    await fill(55)
-    alice = await arrive("Alice")
+    old = await write(carol_client, "Long ago")
+    gone = await write(carol_client, "Gone", parent_id=old["id"])
+    held = await write(carol_client, "On what is gone", parent_id=gone["id"])
+    await delete(carol_client, gone)
+    await add_comments(55)
+    alice = await open_browser("Alice")
     newest = [f"Comment {number}" for number in range(5, 55)]
     await draws(alice, *newest)
-    await write(phone, "Only now", parent_id=held["id"])
+    await write(carol_client, "Only now", parent_id=held["id"])
     await draws(alice, "Long ago", "> (gone)", "> > On what is gone", "> > > Only now", *newest)
-    await edit(phone, old, "Long ago, changed")
+    await edit(carol_client, old, "Long ago, changed")
     await draws(alice, "Long ago, changed", "> (gone)", "> > On what is gone", "> > > Only now", *newest)
     await alice.page.locator(".thread__earlier").click()
     earlier = [f"Comment {number}" for number in range(5)]
@@ -120,27 +122,27 @@ async def test_a_reply_to_something_long_ago_brings_it_along(
 
 @pytest.mark.motion
 async def test_a_reply_that_comes_in_the_middle_moves_nothing(
-    arrive: Arrive, phone: httpx.AsyncClient, fill: Fill
+    open_browser: OpenBrowser, carol_client: httpx.AsyncClient, add_comments: AddComments
 ) -> None:
-    comments = await fill(30)
-    alice = await arrive("Alice")
+    comments = await add_comments(30)
+    alice = await open_browser("Alice")
     read = alice.comment("Comment 20")
     await read.evaluate("(element) => element.scrollIntoView({ block: 'start', behavior: 'instant' })")
-    await watch_places(alice)
+    await watch_layout(alice)
     before = await read.evaluate(TOP)
-    await write(phone, "Above what she reads", parent_id=comments[3]["id"])
+    await write(carol_client, "Above what she reads", parent_id=comments[3]["id"])
     await pill_says(alice, "1 new comment")
-    await write(phone, "In what she reads", parent_id=comments[20]["id"])
+    await write(carol_client, "In what she reads", parent_id=comments[20]["id"])
     await alice.until("parley.comments.length === 32", "both")
     assert abs(await read.evaluate(TOP) - before) <= 1
-    await is_still(alice)
+    await assert_no_jumps(alice)
     await alice.page.locator(".pill").click()
     await alice.focus_is_on(".comment[data-depth='1']")
     await alice.until("!document.querySelector('.pill').checkVisibility()", "it to be reached")
 
 
-async def test_a_reply_begun_is_there_again_and_posted_once(alice: Person, phone: httpx.AsyncClient) -> None:
-    await write(phone, "One")
+async def test_a_reply_begun_is_there_again_and_posted_once(alice: Person, carol_client: httpx.AsyncClient) -> None:
+    await write(carol_client, "One")
     await alice.sees("One")
     await alice.comment("One").locator(".comment__reply").click()
     await alice.focus_is_on(".reply textarea")
@@ -153,13 +155,13 @@ async def test_a_reply_begun_is_there_again_and_posted_once(alice: Person, phone
     await field.press("Control+Enter")
     await draws(alice, "One", "> Half a thought")
     await alice.is_settled()
-    await alice.sees_the_truth()
+    await alice.matches_server()
     await alice.reload()
     assert await alice.page.locator(".reply").count() == 0
 
 
-async def test_a_guest_replies_through_the_door(guest: Person, phone: httpx.AsyncClient) -> None:
-    await write(phone, "One")
+async def test_a_guest_replies_through_the_door(guest: Person, carol_client: httpx.AsyncClient) -> None:
+    await write(carol_client, "One")
     await guest.sees("One")
     await guest.comment("One").locator(".comment__reply").click()
     await guest.page.locator(".reply textarea").fill("May I?")
@@ -167,15 +169,17 @@ async def test_a_guest_replies_through_the_door(guest: Person, phone: httpx.Asyn
     await guest.page.locator(".entry [data-to=signup]:visible").click()
     await guest.sign_up("Dave")
     await draws(guest, "One", "> May I?")
-    await guest.sees_the_truth()
+    await guest.matches_server()
 
 
-async def test_what_was_written_to_a_comment_that_goes_is_not_lost(alice: Person, phone: httpx.AsyncClient) -> None:
-    one = await write(phone, "One")
+async def test_what_was_written_to_a_comment_that_goes_is_not_lost(
+    alice: Person, carol_client: httpx.AsyncClient
+) -> None:
+    one = await write(carol_client, "One")
     await alice.sees("One")
     await alice.comment("One").locator(".comment__reply").click()
     await alice.page.locator(".reply textarea").fill("A long and careful answer")
-    await delete(phone, one)
+    await delete(carol_client, one)
     await alice.until("document.querySelector('.reply .composer__hint').textContent.includes('deleted')", "why")
     assert await alice.page.locator(".reply textarea").input_value() == "A long and careful answer"
     assert not await alice.page.locator(".reply .composer__post").is_visible()
@@ -184,11 +188,11 @@ async def test_what_was_written_to_a_comment_that_goes_is_not_lost(alice: Person
     await draws(alice)
 
 
-async def test_the_newest_first_for_whoever_likes_that(alice: Person, phone: httpx.AsyncClient) -> None:
-    one = await write(phone, "One")
-    await write(phone, "Two")
+async def test_the_newest_first_for_whoever_likes_that(alice: Person, carol_client: httpx.AsyncClient) -> None:
+    one = await write(carol_client, "One")
+    await write(carol_client, "Two")
     for number in (1, 2):
-        await write(phone, f"On one, {number}", parent_id=one["id"])
+        await write(carol_client, f"On one, {number}", parent_id=one["id"])
     await draws(alice, "One", "> On one, 1", "> On one, 2", "Two")
     order = alice.page.locator(".thread__order")
     await order.click()
@@ -204,14 +208,16 @@ async def test_the_newest_first_for_whoever_likes_that(alice: Person, phone: htt
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_a_deep_thread_fits_on_a_small_phone(scheme: str, arrive: Arrive, phone: httpx.AsyncClient) -> None:
-    alice = await arrive("Alice", viewport=PHONE, color_scheme=scheme)
-    one = parent = await write(phone, "W" * 100)
+async def test_a_deep_thread_fits_on_a_small_phone(
+    scheme: str, open_browser: OpenBrowser, carol_client: httpx.AsyncClient
+) -> None:
+    alice = await open_browser("Alice", viewport=PHONE, color_scheme=scheme)
+    one = parent = await write(carol_client, "W" * 100)
     code, link = f"`{'code ' * 40}`\n\n```\n{'a(b) ' * 60}\n```", f"> https://example.com/{'path/' * 40}"
     for _ in range(6):
         text = f"**{'W' * 80}** {code}\n\n{link}"
-        parent = await write(phone, text, parent_id=parent["id"])
-    await delete(phone, one)
+        parent = await write(carol_client, text, parent_id=parent["id"])
+    await delete(carol_client, one)
     await alice.until("parley.comments.length === 6 && document.querySelector('.comment-gone')", "all of them")
     await alice.page.locator(".comment__reply").last.click()
     await fits(alice)

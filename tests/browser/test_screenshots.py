@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.accounts.user import Role
-from tests.browser.sample_thread import STILL, converse
+from tests.browser.sample_thread import NOTHING_ANIMATES, write_sample_thread
 from tests.browser.test_moderation import moderator
 from tests.support.people import person
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import httpx
 
     from app.live.service import Parley
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import OpenBrowser
     from tests.support.serving import Site
 
 PAGES = {"front": "/", "thread": "/Article/1", "inbox": "/inbox", "moderation": "/moderation", "account": "/account"}
@@ -36,22 +36,22 @@ VIEWS: dict[str, dict[str, Any]] = {
 async def test_each_page(
     theme: str,
     view: str,
-    arrive: Arrive,
+    open_browser: OpenBrowser,
     site: Site,
     served: Parley,
-    phone: httpx.AsyncClient,
+    carol_client: httpx.AsyncClient,
     tmp_path: Path,
     request: pytest.FixtureRequest,
 ) -> None:
-    alice = await moderator(arrive, served, "Alice", Role.OWNER, color_scheme=theme, **VIEWS[view])
+    alice = await moderator(open_browser, served, "Alice", Role.OWNER, color_scheme=theme, **VIEWS[view])
     async with person(site, "Bob") as bob:
-        await converse(alice.client, bob, phone)
+        await write_sample_thread(alice.client, bob, carol_client)
     for name, path in PAGES.items():
         await alice.go(path)
         if name == "thread":
             await alice.page.locator(".thread__heading").scroll_into_view_if_needed()
             await alice.page.evaluate("document.querySelector('.thread').scrollIntoView()")
-        await alice.until(STILL, "the page to stand still")
+        await alice.until(NOTHING_ANIMATES, "the page to stand still")
         picture = tmp_path / f"{name}-{theme}-{view}.png"
         await alice.page.screenshot(path=picture)
         assert 5_000 < picture.stat().st_size < 300_000

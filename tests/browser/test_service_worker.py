@@ -15,7 +15,7 @@ from tests.support.people import PASSWORD, email_of, sign_up, write
 if TYPE_CHECKING:
     import httpx
 
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import OpenBrowser
     from tests.chaos.proxy import Proxy
     from tests.support.serving import Site
 
@@ -65,23 +65,23 @@ NOTE_NAMED = """
 
 
 @pytest.fixture
-async def come(arrive: Arrive, road: Proxy) -> Arrive:
+async def come(open_browser: OpenBrowser, proxy: Proxy) -> OpenBrowser:
     """Somebody comes along that road, and the page is kept."""
 
     async def come(name: str | None = None) -> Person:
-        return await reads(await arrive(name, base_url=url_of(road), service_workers="allow"))
+        return await reads(await open_browser(name, base_url=url_of(proxy), service_workers="allow"))
 
     return come
 
 
 @pytest.fixture
-async def reader(come: Arrive) -> Person:
+async def reader(come: OpenBrowser) -> Person:
     return await come("Alice")
 
 
-def close(road: Proxy) -> None:
-    road.weather.refusing = True
-    road.cut()
+def close(proxy: Proxy) -> None:
+    proxy.weather.refusing = True
+    proxy.cut()
 
 
 async def reads(person: Person, path: str = "/Article/1") -> Person:
@@ -106,90 +106,90 @@ async def does_not_open(person: Person, path: str = "/Article/1") -> None:
 
 
 async def test_a_reload_without_a_connection_shows_what_was_and_goes_on_when_it_is_back(
-    reader: Person, road: Proxy, phone: httpx.AsyncClient
+    reader: Person, proxy: Proxy, carol_client: httpx.AsyncClient
 ) -> None:
-    await write(phone, "Before")
+    await write(carol_client, "Before")
     await reader.sees("Before")
     await reader.reload()
-    close(road)
-    await write(phone, "Meanwhile")
+    close(proxy)
+    await write(carol_client, "Meanwhile")
     await opens_as_it_was(reader)
     assert await reader.bodies() == ["Before"]
     await reader.is_signed_in()
     await reader.until("parley.connector.state !== 'live'", "that there is no connection")
-    road.mend()
+    proxy.mend()
     await reader.sees("Before", "Meanwhile")
-    await reader.sees_the_truth()
+    await reader.matches_server()
     assert await reader.page.evaluate("performance.getEntriesByType('navigation')[0].type") == "reload"
 
 
-async def test_the_first_visit_is_enough(come: Arrive, road: Proxy) -> None:
+async def test_the_first_visit_is_enough(come: OpenBrowser, proxy: Proxy) -> None:
     guest = await come()
-    close(road)
+    close(proxy)
     await opens_as_it_was(guest)
 
 
-async def test_the_first_visit_names_the_page_and_each_file_to_the_worker_once(arrive: Arrive) -> None:
-    guest = await reads(await arrive(service_workers="allow", scripts=[NOTE_NAMED]))
+async def test_the_first_visit_names_the_page_and_each_file_to_the_worker_once(open_browser: OpenBrowser) -> None:
+    guest = await reads(await open_browser(service_workers="allow", scripts=[NOTE_NAMED]))
     named = await guest.page.evaluate("window.named")
     assert named[0] == "/Article/1"
     assert len(named) == len(set(named))
     assert [path for path in named if path.endswith(".js")]
 
 
-async def test_what_was_read_before_opens_and_nothing_else(reader: Person, road: Proxy) -> None:
+async def test_what_was_read_before_opens_and_nothing_else(reader: Person, proxy: Proxy) -> None:
     await reader.go("/")
     await reads(reader, "/")
-    close(road)
+    close(proxy)
     await opens_as_it_was(reader, "/Article/1")
     await opens_as_it_was(reader, "/")
     await does_not_open(reader, "/Article/2")
 
 
-async def test_it_opens_in_a_new_tab(reader: Person, road: Proxy) -> None:
-    close(road)
+async def test_it_opens_in_a_new_tab(reader: Person, proxy: Proxy) -> None:
+    close(proxy)
     reader.page = await reader.context.new_page()
     await opens_as_it_was(reader, "/Article/1")
 
 
-async def test_a_gateway_that_finds_nobody_is_no_connection_either(reader: Person, road: Proxy) -> None:
-    road.weather.gateway = True
-    road.cut()
+async def test_a_gateway_that_finds_nobody_is_no_connection_either(reader: Person, proxy: Proxy) -> None:
+    proxy.weather.gateway = True
+    proxy.cut()
     await opens_as_it_was(reader)
     answer = await reader.page.goto("/Article/2")
     assert answer
     assert answer.status == 502
-    road.mend()
+    proxy.mend()
     await reader.go("/Article/1")
     assert not await reader.page.evaluate("document.documentElement.dataset.kept")
 
 
-async def test_with_a_connection_the_page_is_the_servers(reader: Person, phone: httpx.AsyncClient) -> None:
+async def test_with_a_connection_the_page_is_the_servers(reader: Person, carol_client: httpx.AsyncClient) -> None:
     await reader.page.evaluate("parley.connector.close()")
-    await write(phone, "New")
+    await write(carol_client, "New")
     await reader.page.reload()
     await reader.until("window.parley", "the page")
     assert await reader.bodies() == ["New"]
     assert not await reader.page.evaluate("document.documentElement.dataset.kept")
 
 
-async def test_a_page_that_was_kept_has_its_files_from_the_cache(reader: Person, road: Proxy) -> None:
+async def test_a_page_that_was_kept_has_its_files_from_the_cache(reader: Person, proxy: Proxy) -> None:
     files = await reader.page.evaluate(FILES)
     assert [path for path in files if path.endswith(".js")]
     assert set(files) <= set(await reader.page.evaluate(STORED))
-    close(road)
+    close(proxy)
     await opens_as_it_was(reader)
     assert set(await reader.page.evaluate(FILES)) <= set(files)
 
 
-async def test_a_second_visit_loads_no_file_from_the_server(reader: Person, phone: httpx.AsyncClient) -> None:
+async def test_a_second_visit_loads_no_file_from_the_server(reader: Person, carol_client: httpx.AsyncClient) -> None:
     """Neither the page nor the worker asks for a file twice: its address names its content."""
-    first = await files_served(phone)
+    first = await files_served(carol_client)
     assert first == len(set(await reader.page.evaluate(STORED)))
     await reader.reload()
     await reader.go("/Article/2")
     await reads(reader, "/Article/2")
-    assert await files_served(phone) == first
+    assert await files_served(carol_client) == first
 
 
 async def files_served(client: httpx.AsyncClient) -> float:
@@ -198,13 +198,13 @@ async def files_served(client: httpx.AsyncClient) -> float:
 
 
 async def test_what_another_release_left_is_not_shown(
-    reader: Person, site: Site, road: Proxy, monkeypatch: pytest.MonkeyPatch
+    reader: Person, site: Site, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(site.server.config.app.state.front_end.release, "version", "new")
     await reader.go("/")
     await reads(reader, "/")
     assert await reader.page.evaluate(PAGES) == ["/"]
-    close(road)
+    close(proxy)
     await does_not_open(reader, "/Article/1")
     await opens_as_it_was(reader, "/")
     caches = await reader.page.evaluate("caches.keys()")
@@ -235,45 +235,45 @@ async def signs_in(person: Person, name: str) -> None:
     await person.is_signed_in(name)
 
 
-async def test_who_signs_out_leaves_nothing_behind(reader: Person, road: Proxy) -> None:
+async def test_who_signs_out_leaves_nothing_behind(reader: Person, proxy: Proxy) -> None:
     await reader.go("/")
     await reads(reader, "/")
     await reader.page.locator(".account__sign-out").click()
     await reader.is_guest()
     await reader.until(f"{PAGES}().then((paths) => !paths.includes('/Article/1'))", "Alice's pages to go")
-    close(road)
+    close(proxy)
     await does_not_open(reader, "/Article/1")
 
 
-async def test_who_signs_out_may_be_gone_at_once(reader: Person, road: Proxy) -> None:
+async def test_who_signs_out_may_be_gone_at_once(reader: Person, proxy: Proxy) -> None:
     """Even where nobody came to drop what was kept."""
     await reader.page.evaluate("() => { caches.delete = caches.keys = () => new Promise(() => {}) }")
     await reader.page.evaluate("parley.account.signOut()")
     await reader.until("cookieStore.get('parley_viewer').then((cookie) => !cookie)", "the cookie to go")
-    close(road)
+    close(proxy)
     await does_not_open(reader)
 
 
-async def test_what_was_kept_goes_without_the_workers_help(reader: Person, road: Proxy) -> None:
+async def test_what_was_kept_goes_without_the_workers_help(reader: Person, proxy: Proxy) -> None:
     assert await reader.page.evaluate(PAGES) == ["/Article/1"]
-    close(road)  # so that there is nothing which it could keep instead
+    close(proxy)  # so that there is nothing which it could keep instead
     await reader.page.evaluate("parley.bus.trigger('local.login.ended', { reason: 'signed_out' })")
     await reader.is_guest()
     await reader.until(f"{PAGES}().then((paths) => paths.length === 0)", "Alice's page to go")
 
 
-async def test_after_signing_out_the_page_is_kept_as_a_guest_sees_it(reader: Person, road: Proxy) -> None:
+async def test_after_signing_out_the_page_is_kept_as_a_guest_sees_it(reader: Person, proxy: Proxy) -> None:
     await reader.page.locator(".account__sign-out").click()
     await reader.is_guest()
     await reads(reader)
-    close(road)
+    close(proxy)
     await opens_as_it_was(reader)
     await reader.is_guest()
     assert "Alice" not in await reader.page.content()
 
 
 async def test_a_guest_who_signs_in_is_that_person_on_the_page_that_is_kept(
-    come: Arrive, site: Site, road: Proxy
+    come: OpenBrowser, site: Site, proxy: Proxy
 ) -> None:
     async with site.client() as client:
         await sign_up(client, "Bob")
@@ -281,54 +281,54 @@ async def test_a_guest_who_signs_in_is_that_person_on_the_page_that_is_kept(
     await signs_in(bob, "Bob")
     await bob.until("caches.keys().then((names) => names.some((name) => name.endsWith(parley.account.id)))", "Bob's")
     await reads(bob)
-    close(road)
+    close(proxy)
     await opens_as_it_was(bob)
     await bob.is_signed_in("Bob")
 
 
-async def test_bob_does_not_get_what_alice_has_read(reader: Person, site: Site, road: Proxy) -> None:
+async def test_bob_does_not_get_what_alice_has_read(reader: Person, site: Site, proxy: Proxy) -> None:
     async with site.client() as client:
         await sign_up(client, "Bob")
     await reader.go("/")
     await reads(reader, "/")
     await signs_in(reader, "Bob")
     await reader.until(f"{PAGES}().then((paths) => !paths.includes('/Article/1'))", "Alice's pages to go")
-    close(road)
+    close(proxy)
     await does_not_open(reader, "/Article/1")
 
 
 @pytest.mark.parametrize("how", ["in another tab", "by another device"])
 async def test_a_login_that_ended_elsewhere_leaves_nothing_behind(
-    how: str, reader: Person, road: Proxy, phone: httpx.AsyncClient
+    how: str, reader: Person, proxy: Proxy, carol_client: httpx.AsyncClient
 ) -> None:
     if how == "in another tab":
-        tab = await reader.another_tab("/account")
+        tab = await reader.open_another_tab("/account")
         await tab.page.evaluate("parley.account.signOut()")
         await tab.page.close()
     else:
         await reader.client.delete("/api/session")
     await reader.is_guest()
     await reads(reader)
-    close(road)
+    close(proxy)
     await opens_as_it_was(reader)
     await reader.is_guest()
     assert "Alice" not in await reader.page.content()
 
 
-async def test_a_login_that_ended_while_nobody_looked_is_noticed_by_the_next_page(reader: Person, road: Proxy) -> None:
+async def test_a_login_that_ended_while_nobody_looked_is_noticed_by_the_next_page(reader: Person, proxy: Proxy) -> None:
     await reader.page.goto("about:blank")
     await reader.client.delete("/api/session")
     await reader.go("/")
     await reads(reader, "/")
-    close(road)
+    close(proxy)
     await does_not_open(reader, "/Article/1")
 
 
-async def test_what_is_kept_for_somebody_is_shown_as_long_as_the_browser_is_open(reader: Person, road: Proxy) -> None:
+async def test_what_is_kept_for_somebody_is_shown_as_long_as_the_browser_is_open(reader: Person, proxy: Proxy) -> None:
     assert await session_cookie(reader)
     await reader.page.goto("about:blank")
     await reader.context.clear_cookies()  # as when a browser is closed
-    close(road)
+    close(proxy)
     await does_not_open(reader)
 
 
@@ -340,20 +340,20 @@ async def session_cookie(person: Person) -> bool:
 # -- what is left alone --------------------------------------------------------------------------------------
 
 
-async def test_other_pages_are_not_kept(reader: Person, road: Proxy) -> None:
+async def test_other_pages_are_not_kept(reader: Person, proxy: Proxy) -> None:
     others = ["/account", "/reset", "/confirm", "/unlock", "/dev/mail", "/Article/1?token=secret"]
     for path in others:
         await reader.go(path)
     await keep(reader, *others, "/Article/2")
     await reader.until(f"{PAGES}().then((paths) => paths.includes('/Article/2'))", "what may be kept")
     assert await reader.page.evaluate(PAGES) == ["/Article/1", "/Article/2"]
-    close(road)
+    close(proxy)
     for path in others:
         await does_not_open(reader, path)
 
 
 async def test_what_models_and_streams_ask_does_not_pass_the_worker(
-    reader: Person, site: Site, phone: httpx.AsyncClient
+    reader: Person, site: Site, carol_client: httpx.AsyncClient
 ) -> None:
     await reader.reload()
     async with reader.page.expect_response("**/api/session") as asked:
@@ -368,9 +368,9 @@ async def test_what_models_and_streams_ask_does_not_pass_the_worker(
     assert (await loaded.value).from_service_worker
 
 
-async def test_a_browser_without_workers_is_as_before(arrive: Arrive) -> None:
-    guest = await arrive()
+async def test_a_browser_without_workers_is_as_before(open_browser: OpenBrowser) -> None:
+    guest = await open_browser()
     await guest.context.add_init_script("delete Navigator.prototype.serviceWorker")
     await guest.reload()
     assert await guest.page.evaluate("'serviceWorker' in navigator") is False
-    await guest.is_in_state("live")
+    await guest.sees_connection_status("live")

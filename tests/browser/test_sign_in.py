@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app.accounts.user import User
 from app.live.topics import Topic
-from tests.browser.page_errors import NETWORK, Complaints
+from tests.browser.page_errors import NETWORK, PageErrors
 from tests.browser.people import Person
 from tests.support.people import PASSWORD, email_of, sign_up, write
 
@@ -25,7 +25,7 @@ async def test_a_guests_text_is_posted_once_they_have_signed_in(guest: Person, b
     await guest.sign_in("Alice")
     await bob.sees("I shall say who I am")
     await guest.sees("I shall say who I am")
-    await guest.sees_the_truth()
+    await guest.matches_server()
     assert await guest.composer.input_value() == ""
     assert await guest.comment("I shall say who I am").locator(".comment__edit").is_visible()
 
@@ -35,7 +35,7 @@ async def test_a_guests_text_is_posted_once_they_have_signed_up(guest: Person) -
     await guest.page.locator(".entry__to-signup").click()
     await guest.sign_up("Dora")
     await guest.sees("Here for the first time")
-    await guest.sees_the_truth()
+    await guest.matches_server()
 
 
 async def test_a_guest_who_changes_their_mind_keeps_the_text(guest: Person) -> None:
@@ -48,9 +48,9 @@ async def test_a_guest_who_changes_their_mind_keeps_the_text(guest: Person) -> N
 
 
 async def test_what_is_wrong_stands_beside_its_field(
-    guest: Person, phone: httpx.AsyncClient, complaints: Complaints
+    guest: Person, carol_client: httpx.AsyncClient, page_errors: PageErrors
 ) -> None:
-    complaints.allow(NETWORK)
+    page_errors.allow(NETWORK)
     entry = guest.page.locator(".entry")
     await guest.page.locator(".account__sign-up").click()
     await guest.fill(".entry", username="x", email="nobody", password="short")
@@ -72,7 +72,7 @@ async def test_what_is_wrong_stands_beside_its_field(
 async def test_signing_out_in_one_tab_makes_a_guest_of_the_other_which_says_so(alice: Person) -> None:
     await alice.write("Mine")
     await alice.is_settled()
-    other = await alice.another_tab()
+    other = await alice.open_another_tab()
     await other.sees("Mine")
     await other.is_signed_in()
     await alice.page.locator(".account__sign-out").click()
@@ -81,29 +81,29 @@ async def test_signing_out_in_one_tab_makes_a_guest_of_the_other_which_says_so(a
     for tab in (alice, other):
         await tab.until("document.querySelector('.announcer').textContent === 'You are signed out.'", "to be told")
         assert await tab.page.locator(".account__sign-in").is_visible()
-        await tab.sees_the_truth()  # in which nothing is hers to edit
-        await tab.is_in_state("live")
+        await tab.matches_server()  # in which nothing is hers to edit
+        await tab.sees_connection_status("live")
 
 
-async def test_a_login_that_ends_elsewhere_ends_here(alice: Person, phone: httpx.AsyncClient) -> None:
+async def test_a_login_that_ends_elsewhere_ends_here(alice: Person, carol_client: httpx.AsyncClient) -> None:
     assert (await alice.client.delete("/api/session")).status_code == 204
     await alice.is_guest()
-    await write(phone, "You can still read this")
+    await write(carol_client, "You can still read this")
     await alice.sees("You can still read this")
     assert [comment["state"] for comment in await alice.shown()] == ["settled"]
 
 
-async def test_a_comment_after_the_logins_end_waits_for_the_next(alice: Person, complaints: Complaints) -> None:
-    complaints.allow(NETWORK)
+async def test_a_comment_after_the_logins_end_waits_for_the_next(alice: Person, page_errors: PageErrors) -> None:
+    page_errors.allow(NETWORK)
     await alice.page.evaluate("parley.connector.close()")  # so nobody tells her
     await alice.client.delete("/api/session")
     await alice.write("In vain")
     await alice.is_guest()
-    await alice.shows_note("In vain", "Will be sent when you sign in again.")
+    await alice.sees_note("In vain", "Will be sent when you sign in again.")
     await alice.sees("In vain")
     await alice.open_sign_in()
     await alice.sign_in("Alice")
-    await alice.sees_the_truth()
+    await alice.matches_server()
     assert await alice.bodies() == ["In vain"]
 
 
@@ -116,7 +116,7 @@ async def test_signing_in_shows_what_is_mine(guest: Person, site: Site) -> None:
     await guest.open_sign_in()
     await guest.sign_in("Alice")
     await guest.comment("From the train").locator(".comment__edit").wait_for()
-    await guest.sees_the_truth()
+    await guest.matches_server()
 
 
 async def test_a_new_name_shows_in_all_of_ones_tabs(alice: Person, served: Parley) -> None:

@@ -12,7 +12,7 @@ from playwright.async_api import Route
 from app.demo import Article
 from app.live.topics import Topic
 from app.pages import pages
-from tests.browser.page_errors import NETWORK, Complaints
+from tests.browser.page_errors import NETWORK, PageErrors
 from tests.browser.people import Person
 from tests.support.people import write
 
@@ -48,20 +48,24 @@ class Proxy:
 
 @pytest.mark.parametrize("max_length", [8_192, 2_500], ids=["as nginx has it", "a stricter one"])
 async def test_a_page_of_many_numbers_leaves_the_thread_live(
-    alice: Person, phone: httpx.AsyncClient, complaints: Complaints, max_length: int, monkeypatch: pytest.MonkeyPatch
+    alice: Person,
+    carol_client: httpx.AsyncClient,
+    page_errors: PageErrors,
+    max_length: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    complaints.allow(NETWORK)
+    page_errors.allow(NETWORK)
     articles = {Topic("Article", slug): Article(slug, "", "", ()) for slug in SLUGS}
     monkeypatch.setattr(pages, "articles_of", lambda _: articles)
     proxy = Proxy(max_length)
     await alice.context.route(STREAMS, proxy.answer)
-    numbers = await alice.another_tab("/")
+    numbers = await alice.open_another_tab("/")
     await alice.until("parley.connector.state === 'live'", "the thread to be live")
     assert max(proxy.lengths) < MAX_LINE_LENGTH + len("http://127.0.0.1:65535")
-    await write(phone, "Over the stream")
+    await write(carol_client, "Over the stream")
     await alice.sees("Over the stream")
     for slug in (SLUGS[0], SLUGS[-1]):
-        await write(phone, "Counted", commentable_id=slug)
+        await write(carol_client, "Counted", commentable_id=slug)
     await numbers.page.bring_to_front()
     await numbers.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # a poll is due
     for slug in (SLUGS[0], SLUGS[-1]):
@@ -71,12 +75,12 @@ async def test_a_page_of_many_numbers_leaves_the_thread_live(
 
 
 async def test_a_topic_that_is_refused_costs_the_other_tabs_nothing(
-    alice: Person, phone: httpx.AsyncClient, complaints: Complaints
+    alice: Person, carol_client: httpx.AsyncClient, page_errors: PageErrors
 ) -> None:
-    complaints.allow(NETWORK)
+    page_errors.allow(NETWORK)
     proxy = Proxy(refuses="Article%2F2")
     await alice.context.route(STREAMS, proxy.answer)
-    await alice.another_tab("/Article/2")
+    await alice.open_another_tab("/Article/2")
     await alice.until("parley.connector.state === 'live'", "the thread to be live")
-    await write(phone, "Over the stream")
+    await write(carol_client, "Over the stream")
     await alice.sees("Over the stream")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import httpx
 
     from app.live.service import Parley
-    from tests.browser.conftest import Arrive, Fill
+    from tests.browser.conftest import AddComments, OpenBrowser
 
 PAYLOADS = (
     '<img src="/nowhere" onerror="window.hacked = 1">',
@@ -35,10 +35,10 @@ async def test_markup_stays_text(alice: Person, guest: Person) -> None:
     for payload in PAYLOADS:
         await alice.write(payload)
     await guest.sees(*PAYLOADS)
-    await guest.sees_the_truth()
+    await guest.matches_server()
     await guest.reload()
     await guest.sees(*PAYLOADS)
-    await guest.sees_the_truth()
+    await guest.matches_server()
     for person in (alice, guest):
         assert await person.page.locator(".comment__body *").count() == 0
         assert await person.page.evaluate("window.hacked") is None
@@ -59,18 +59,18 @@ async def test_markup_in_a_name_stays_text(alice: Person, guest: Person, served:
         writing.update(row)
     for person in (alice, guest):
         await person.until("document.querySelector('.comment__author').textContent.startsWith('<img')", "the name")
-        await person.sees_the_truth()
+        await person.matches_server()
         await person.reload()
-        await person.sees_the_truth()
+        await person.matches_server()
         assert await person.page.evaluate("window.hacked") is None
     await alice.is_signed_in(payload)
 
 
 async def test_earlier_comments_are_loaded_page_by_page_while_others_write(
-    arrive: Arrive, phone: httpx.AsyncClient, fill: Fill
+    open_browser: OpenBrowser, carol_client: httpx.AsyncClient, add_comments: AddComments
 ) -> None:
-    comments = await fill(120)
-    alice = await arrive("Alice")
+    comments = await add_comments(120)
+    alice = await open_browser("Alice")
     earlier = alice.page.locator(".thread__earlier")
     assert await alice.bodies() == [f"Comment {number}" for number in range(70, 120)]
 
@@ -86,12 +86,12 @@ async def test_earlier_comments_are_loaded_page_by_page_while_others_write(
     await earlier.click()
     await read.wait()
     # What is on its way to her is out of date before it arrives: behind, inside and before the loaded window.
-    await edit(phone, comments[10], "Comment 10, changed unseen")
-    await edit(phone, comments[30], "Comment 30, changed meanwhile")
-    await delete(phone, comments[40])
-    await edit(phone, comments[90], "Comment 90, changed meanwhile")
-    await delete(phone, comments[100])
-    await write(phone, "Comment 120")
+    await edit(carol_client, comments[10], "Comment 10, changed unseen")
+    await edit(carol_client, comments[30], "Comment 30, changed meanwhile")
+    await delete(carol_client, comments[40])
+    await edit(carol_client, comments[90], "Comment 90, changed meanwhile")
+    await delete(carol_client, comments[100])
+    await write(carol_client, "Comment 120")
     await alice.until("parley.comments.last().get('body') === 'Comment 120'", "the newest")
     let_through.set()
     await alice.until("parley.comments.length > 60", "the page before")
@@ -101,51 +101,55 @@ async def test_earlier_comments_are_loaded_page_by_page_while_others_write(
     await alice.page.unroute("**/api/comments/?*")
     await earlier.click()
     await alice.until("parley.comments.before === null", "the beginning")
-    await alice.sees_the_truth()
+    await alice.matches_server()
     assert not await earlier.is_visible()
     assert await alice.page.locator(".thread__count").inner_text() == "119 comments"
 
 
 async def sees_the_truth_of_the_window(person: Person) -> None:
     before: int = await person.page.evaluate("parley.comments.before")
-    await person.sees_the_truth([comment for comment in await person.snapshot() if comment["created_seq"] >= before])
+    await person.matches_server([comment for comment in await person.snapshot() if comment["created_seq"] >= before])
 
 
-async def test_changes_outside_the_window_stay_outside(arrive: Arrive, phone: httpx.AsyncClient, fill: Fill) -> None:
-    comments = await fill(60)
-    alice = await arrive("Alice")
-    await edit(phone, comments[3], "Comment 3, changed")
-    await delete(phone, comments[4])
-    await delete(phone, comments[59])
+async def test_changes_outside_the_window_stay_outside(
+    open_browser: OpenBrowser, carol_client: httpx.AsyncClient, add_comments: AddComments
+) -> None:
+    comments = await add_comments(60)
+    alice = await open_browser("Alice")
+    await edit(carol_client, comments[3], "Comment 3, changed")
+    await delete(carol_client, comments[4])
+    await delete(carol_client, comments[59])
     await alice.until("parley.comments.last().get('body') === 'Comment 58'", "the last one's end")
     await sees_the_truth_of_the_window(alice)
 
 
 async def test_a_failed_page_of_earlier_comments_can_be_asked_for_again(
-    arrive: Arrive, fill: Fill, complaints: Any
+    open_browser: OpenBrowser, add_comments: AddComments, page_errors: Any
 ) -> None:
-    complaints.allow("Failed to load resource")
-    await fill(52)
-    alice = await arrive("Alice")
+    page_errors.allow("Failed to load resource")
+    await add_comments(52)
+    alice = await open_browser("Alice")
     await alice.page.route("**/api/comments/?*", lambda route: route.fulfill(status=503))
     await alice.page.locator(".thread__earlier").click()
     await alice.page.locator(".thread__problem").wait_for()
     await alice.page.unroute("**/api/comments/?*")
     await alice.page.locator(".thread__earlier").click()
     await alice.until("parley.comments.length === 52", "all of them")
-    await alice.sees_the_truth()
+    await alice.matches_server()
     assert not await alice.page.locator(".thread__problem").is_visible()
 
 
-async def test_what_one_reads_stays_where_it_is(arrive: Arrive, phone: httpx.AsyncClient, fill: Fill) -> None:
-    comments = await fill(60)
-    alice = await arrive("Alice")
+async def test_what_one_reads_stays_where_it_is(
+    open_browser: OpenBrowser, carol_client: httpx.AsyncClient, add_comments: AddComments
+) -> None:
+    comments = await add_comments(60)
+    alice = await open_browser("Alice")
     read = "Comment 40"
     await alice.comment(read).evaluate("(element) => element.scrollIntoView({ block: 'start' })")
     top = "(element) => Math.round(element.getBoundingClientRect().top)"
     before = await alice.comment(read).evaluate(top)
-    await delete(phone, comments[20])
-    await edit(phone, comments[21], "Comment 21\nand\nmany\nmore\nlines")
-    await write(phone, "Comment 60")
+    await delete(carol_client, comments[20])
+    await edit(carol_client, comments[21], "Comment 21\nand\nmany\nmore\nlines")
+    await write(carol_client, "Comment 60")
     await alice.until("parley.comments.last().get('body') === 'Comment 60'", "the newest")
     assert abs(await alice.comment(read).evaluate(top) - before) <= 1

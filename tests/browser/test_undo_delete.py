@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.page_errors import NETWORK, Complaints
+from tests.browser.page_errors import NETWORK, PageErrors
 from tests.browser.people import Person
 from tests.support.people import delete, snapshot, write
 from tests.support.waiting import wait_until
@@ -45,7 +45,7 @@ async def test_it_is_back_where_it_was_and_nobody_knows(alice: Person, bob: Pers
     await alice.page.keyboard.press("Enter")
     await alice.sees("One", "Two", "Three", "Four")
     await alice.focus_is_on(".comment__delete")
-    await alice.sees_the_truth()
+    await alice.matches_server()
     await bob.sees("One", "Two", "Three", "Four")
     assert not [request for request in alice.requests if request.startswith("DELETE")]
 
@@ -58,7 +58,7 @@ async def test_when_the_time_has_passed_it_is_gone_for_everyone(alice: Person, b
     await bob.sees("Two")
     await alice.until("!document.querySelector('.undoing')", "the line to go")
     await alice.focus_is_on(".thread__heading")
-    await alice.sees_the_truth()
+    await alice.matches_server()
     assert await bodies(bob.client) == ["Two"]
 
 
@@ -91,9 +91,9 @@ async def test_at_once_when_the_page_goes(alice: Person, bob: Person, how: str) 
 
 
 @pytest.mark.parametrize("settings", [LONG], indirect=True)
-async def test_what_a_page_that_went_wanted_is_kept(alice: Person, complaints: Complaints) -> None:
+async def test_what_a_page_that_went_wanted_is_kept(alice: Person, page_errors: PageErrors) -> None:
     """Also where the last request is lost."""
-    complaints.allow(NETWORK)
+    page_errors.allow(NETWORK)
     await begin(alice, "One", "Two")
     await alice.context.set_offline(True)
     await alice.delete("One")
@@ -131,7 +131,7 @@ async def test_what_is_deleted_elsewhere_meanwhile_cannot_be_had_back(alice: Per
     await delete(alice.client, comment)
     await alice.until("!document.querySelector('.undoing')", "the line to go")
     await alice.focus_is_on(".thread__heading")
-    await alice.sees_the_truth()
+    await alice.matches_server()
 
 
 async def test_edited_says_when(alice: Person) -> None:

@@ -11,8 +11,8 @@ from app.pages.assets import FrontEnd, Release
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.browser.conftest import Arrive
-    from tests.browser.page_errors import Complaints
+    from tests.browser.conftest import OpenBrowser
+    from tests.browser.page_errors import PageErrors
     from tests.browser.people import Person
     from tests.support.serving import Site
 
@@ -21,8 +21,8 @@ PART = "auth_dialog_view"  # the sign-in dialog
 
 
 @pytest.fixture
-def front_end(site: Site, complaints: Complaints) -> Iterator[FrontEnd]:
-    complaints.allow("404")
+def front_end(site: Site, page_errors: PageErrors) -> Iterator[FrontEnd]:
+    page_errors.allow("404")
     front_end: FrontEnd = site.server.config.app.state.front_end
     release = front_end.release
     yield front_end
@@ -43,9 +43,9 @@ def upgraded(release: Release) -> Release:
 
 
 async def test_after_an_upgrade_the_page_reloads_when_it_needs_a_part_and_the_text_is_still_there(
-    arrive: Arrive, front_end: FrontEnd
+    open_browser: OpenBrowser, front_end: FrontEnd
 ) -> None:
-    guest = await arrive()
+    guest = await open_browser()
     await writes(guest, TEXT)
     old = front_end.release
     front_end.release = without_part(upgraded(old))
@@ -59,8 +59,10 @@ async def test_after_an_upgrade_the_page_reloads_when_it_needs_a_part_and_the_te
     await guest.page.locator("dialog.entry[open]").wait_for()
 
 
-async def test_without_an_upgrade_the_page_stays_and_says_what_is_missing(arrive: Arrive, front_end: FrontEnd) -> None:
-    guest = await arrive()
+async def test_without_an_upgrade_the_page_stays_and_says_what_is_missing(
+    open_browser: OpenBrowser, front_end: FrontEnd
+) -> None:
+    guest = await open_browser()
     await writes(guest, TEXT)
     front_end.release = without_part(front_end.release)
     await guest.page.evaluate("window.stays = true")

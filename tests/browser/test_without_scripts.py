@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import Browser, Page, Route
 
-from tests.browser.page_errors import NETWORK, Complaints
+from tests.browser.page_errors import NETWORK, PageErrors
 from tests.browser.people import cookies_of
-from tests.browser.sample_thread import converse
+from tests.browser.sample_thread import write_sample_thread
 from tests.support.people import person, write
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from tests.browser.conftest import Arrive, Fill
+    from tests.browser.conftest import AddComments, OpenBrowser
     from tests.support.serving import Site
 
 # Buttons and links that are shown, by their words.
@@ -60,10 +60,10 @@ async def no_script(page: Page) -> None:
 
 
 async def test_with_scripts_switched_off_a_comment_is_posted_and_no_button_is_dead(
-    page: Page, site: Site, phone: httpx.AsyncClient, request: pytest.FixtureRequest
+    page: Page, site: Site, carol_client: httpx.AsyncClient, request: pytest.FixtureRequest
 ) -> None:
     async with person(site, "Bob") as bob, person(site, "Dora") as dora:
-        await converse(dora, bob, phone)
+        await write_sample_thread(dora, bob, carol_client)
     await page.goto("/Article/1")
     await page.locator(".composer textarea").fill("Posted without scripts")
     await page.locator(".composer__post").click()
@@ -73,8 +73,8 @@ async def test_with_scripts_switched_off_a_comment_is_posted_and_no_button_is_de
     await take_picture(page, "without-scripts", request)
 
 
-async def test_with_scripts_switched_off_links_lead_to_older_comments(page: Page, fill: Fill) -> None:
-    await fill(60)
+async def test_with_scripts_switched_off_links_lead_to_older_comments(page: Page, add_comments: AddComments) -> None:
+    await add_comments(60)
     await page.goto("/Article/1")
     bodies = page.locator(".comment__body")
     await follow(page, "Load earlier comments")
@@ -87,16 +87,16 @@ async def test_with_scripts_switched_off_links_lead_to_older_comments(page: Page
 
 
 async def test_if_the_script_fails_a_comment_is_posted_and_no_button_is_dead(
-    arrive: Arrive,
+    open_browser: OpenBrowser,
     site: Site,
-    phone: httpx.AsyncClient,
-    complaints: Complaints,
+    carol_client: httpx.AsyncClient,
+    page_errors: PageErrors,
     request: pytest.FixtureRequest,
 ) -> None:
-    complaints.allow(NETWORK)
-    alice = await arrive("Alice")
+    page_errors.allow(NETWORK)
+    alice = await open_browser("Alice")
     async with person(site, "Bob") as bob:
-        await converse(alice.client, bob, phone)
+        await write_sample_thread(alice.client, bob, carol_client)
     await no_script(alice.page)
     await alice.page.goto("/Article/1")
     await alice.composer.fill("Posted without the script")
@@ -110,9 +110,11 @@ async def test_if_the_script_fails_a_comment_is_posted_and_no_button_is_dead(
     assert "Reply" in await alice.page.evaluate(CONTROLS)
 
 
-async def test_nothing_moves_when_a_late_script_runs(arrive: Arrive, phone: httpx.AsyncClient) -> None:
-    alice = await arrive("Alice")
-    await write(phone, "First")
+async def test_nothing_moves_when_a_late_script_runs(
+    open_browser: OpenBrowser, carol_client: httpx.AsyncClient
+) -> None:
+    alice = await open_browser("Alice")
+    await write(carol_client, "First")
     await alice.sees("First")
     places = "() => Array.from(document.querySelectorAll('.comment, .composer__body'), (el) => el.offsetTop)"
     running = await alice.page.evaluate(places)
@@ -120,9 +122,9 @@ async def test_nothing_moves_when_a_late_script_runs(arrive: Arrive, phone: http
     assert await alice.page.evaluate(before) == running
 
 
-async def test_a_page_of_older_comments_is_live(arrive: Arrive, fill: Fill) -> None:
-    comments = await fill(60)
-    alice = await arrive("Alice", at=f"/Article/1?before={comments[55]['created_seq']}")
+async def test_a_page_of_older_comments_is_live(open_browser: OpenBrowser, add_comments: AddComments) -> None:
+    comments = await add_comments(60)
+    alice = await open_browser("Alice", at=f"/Article/1?before={comments[55]['created_seq']}")
     assert await alice.page.evaluate("parley.comments.length") == 50
     await alice.page.locator(".thread__later").click()
     await alice.until("parley.comments.length === 55", "the newer ones")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.network_faults import no_road, time_passes
-from tests.browser.page_errors import NETWORK, Complaints
+from tests.browser.network_faults import advance_clock_until, api_unreachable
+from tests.browser.page_errors import NETWORK, PageErrors
 from tests.browser.people import SENT
 from tests.browser.test_stream_leader import leaders
 from tests.support.people import write
@@ -15,7 +15,7 @@ from tests.support.people import write
 if TYPE_CHECKING:
     import httpx
 
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import OpenBrowser
     from tests.support.serving import Site
 
 REFUSING = {
@@ -39,17 +39,17 @@ Object.defineProperty(window, "Backbone", { configurable: true, get: () => backb
 
 
 @pytest.fixture(autouse=True)
-def it_is_told(complaints: Complaints) -> None:
-    complaints.allow(NETWORK)
-    complaints.allow("not kept beyond this page")
+def it_is_told(page_errors: PageErrors) -> None:
+    page_errors.allow(NETWORK)
+    page_errors.allow("not kept beyond this page")
 
 
 @pytest.mark.parametrize("how", REFUSING)
 async def test_without_a_disk_it_works_as_long_as_the_page(
-    how: str, arrive: Arrive, phone: httpx.AsyncClient, site: Site
+    how: str, open_browser: OpenBrowser, carol_client: httpx.AsyncClient, site: Site
 ) -> None:
-    alice = await arrive("Alice", clock=True, scripts=[LISTEN, REFUSING[how]])
-    other = await alice.another_tab()
+    alice = await open_browser("Alice", clock=True, scripts=[LISTEN, REFUSING[how]])
+    other = await alice.open_another_tab()
     assert len(await leaders([alice, other])) == 1
     [leader] = await leaders([alice, other])
     follower = other if leader is alice else alice
@@ -59,13 +59,13 @@ async def test_without_a_disk_it_works_as_long_as_the_page(
     for tab in (leader, follower):
         await tab.until("window.volatile?.length > 0", "to be told")
         await tab.until("parley.comments.length === 2", "both")
-    async with no_road(alice, site):
+    async with api_unreachable(alice, site):
         await follower.write("Unsent")
-        await follower.rewrite("Unsent", "Unsent, edited")
-        await follower.rewrite("From the other", "From the other, edited")
-        await write(phone, "From elsewhere")
+        await follower.edit_in_model("Unsent", "Unsent, edited")
+        await follower.edit_in_model("From the other", "From the other, edited")
+        await write(carol_client, "From elsewhere")
         await alice.context.clock.fast_forward(1_000)
         assert await follower.bodies() == ["From the leader", "From the other, edited", "Unsent, edited"]
-    await time_passes(follower, SENT, "all to be sent")
+    await advance_clock_until(follower, SENT, "all to be sent")
     await follower.sees("From the leader", "From the other, edited", "From elsewhere", "Unsent, edited")
-    await alice.sees_the_truth_in_every_tab()
+    await alice.every_tab_matches_server()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import Browser, Locator, Page, Route
 
-from tests.browser.page_errors import NETWORK, Complaints
+from tests.browser.page_errors import NETWORK, PageErrors
 from tests.browser.people import Person, cookies_of
 from tests.browser.test_commentable import decide
 from tests.browser.test_drafts import has_typed, keeps_nothing, kept
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import httpx
 
     from app.live.service import Parley
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import OpenBrowser
     from tests.support.serving import Site
 
 LONGEST = 10_000
@@ -64,8 +64,10 @@ async def test_without_scripts_a_guests_text_stays_in_the_field(page: Page) -> N
     assert "Sign in" in await page.locator(".composer__problem").inner_text()
 
 
-async def test_a_text_that_was_posted_before_the_script_came_is_there_once(arrive: Arrive, site: Site) -> None:
-    alice = await arrive("Alice")
+async def test_a_text_that_was_posted_before_the_script_came_is_there_once(
+    open_browser: OpenBrowser, site: Site
+) -> None:
+    alice = await open_browser("Alice")
     came = asyncio.Event()
 
     async def late(route: Route) -> None:
@@ -86,7 +88,7 @@ async def test_a_text_that_was_posted_before_the_script_came_is_there_once(arriv
     await has_typed(alice, "")
     await alice.write("Next")
     await alice.sees("Early", "Next")
-    await alice.sees_the_truth()
+    await alice.matches_server()
     await keeps_nothing(alice)
 
 
@@ -129,9 +131,9 @@ async def test_the_limit_is_shown_before_it_is_reached(alice: Person) -> None:
 
 
 async def test_nobody_is_offered_to_write_where_comments_are_closed(
-    alice: Person, served: Parley, phone: httpx.AsyncClient
+    alice: Person, served: Parley, carol_client: httpx.AsyncClient
 ) -> None:
-    await write(phone, "One")
+    await write(carol_client, "One")
     await alice.sees("One")
     offered = alice.comment("One").locator(".comment__reply")
     await offered.click()
@@ -155,9 +157,9 @@ async def test_nobody_is_offered_to_write_where_comments_are_closed(
 
 
 async def test_a_refused_comment_may_be_tried_again_once_comments_are_open(
-    alice: Person, served: Parley, complaints: Complaints
+    alice: Person, served: Parley, page_errors: PageErrors
 ) -> None:
-    complaints.allow("403")
+    page_errors.allow("403")
     await alice.page.evaluate("parley.connector.close()")
     await decide(served, locked=True)
     await alice.write("Too late")
@@ -170,14 +172,14 @@ async def test_a_refused_comment_may_be_tried_again_once_comments_are_open(
     await decide(served, locked=False)
     await refused.locator(".comment__retry").click()
     await alice.is_settled()
-    await alice.sees_the_truth()
+    await alice.matches_server()
 
 
 # -- ways out of a field ---------------------------------------------------------------------------------------
 
 
-async def test_a_reply_that_was_put_aside_comes_back(alice: Person, phone: httpx.AsyncClient) -> None:
-    await write(phone, "One")
+async def test_a_reply_that_was_put_aside_comes_back(alice: Person, carol_client: httpx.AsyncClient) -> None:
+    await write(carol_client, "One")
     await alice.comment("One").locator(".comment__reply").click()
     await alice.page.locator(".reply textarea").fill("Half a reply")
     await alice.page.locator(".reply__cancel").click()
@@ -188,8 +190,8 @@ async def test_a_reply_that_was_put_aside_comes_back(alice: Person, phone: httpx
 
 
 @pytest.mark.parametrize("kind", ["reply", "edit"])
-async def test_a_draft_is_shown_though_its_comment_is_gone(kind: str, alice: Person, complaints: Complaints) -> None:
-    complaints.allow(NETWORK)
+async def test_a_draft_is_shown_though_its_comment_is_gone(kind: str, alice: Person, page_errors: PageErrors) -> None:
+    page_errors.allow(NETWORK)
     comment = await write(alice.client, "One")
     await alice.sees("One")
     if kind == "reply":
@@ -214,9 +216,9 @@ async def test_a_draft_is_shown_though_its_comment_is_gone(kind: str, alice: Per
 
 
 async def test_the_text_of_a_report_is_there_when_the_dialog_is_opened_again(
-    alice: Person, phone: httpx.AsyncClient
+    alice: Person, carol_client: httpx.AsyncClient
 ) -> None:
-    await write(phone, "Buy almonds")
+    await write(carol_client, "Buy almonds")
     note = alice.page.locator(".report [name=note]")
     for text in ("", "They do it every day"):
         await alice.comment("Buy almonds").locator(".comment__more").click()
@@ -231,15 +233,15 @@ async def test_the_text_of_a_report_is_there_when_the_dialog_is_opened_again(
 
 
 async def test_a_guest_who_likes_is_told_why_to_sign_in_and_then_likes(
-    guest: Person, site: Site, phone: httpx.AsyncClient
+    guest: Person, site: Site, carol_client: httpx.AsyncClient
 ) -> None:
     async with site.client() as client:
         await sign_up(client, "Alice")
-        comment = await write(phone, "Mind the step.")
+        comment = await write(carol_client, "Mind the step.")
         await guest.sees("Mind the step.")
         like = guest.comment("Mind the step.").locator(".comment__like")
         await like.click()
-        await guest.shows(".entry__title", "Sign in to like this comment")
+        await guest.sees_text(".entry__title", "Sign in to like this comment")
         await guest.page.keyboard.press("Escape")
         await guest.open_sign_in()
         assert "like" not in await guest.page.locator(".entry__title").inner_text()
@@ -257,8 +259,8 @@ async def test_a_guest_who_likes_is_told_why_to_sign_in_and_then_likes(
 
 
 @pytest.mark.parametrize("is_allowed", [True, False])
-async def test_the_link_to_a_comment_is_copied(is_allowed: bool, arrive: Arrive, site: Site) -> None:
-    alice = await arrive("Alice")
+async def test_the_link_to_a_comment_is_copied(is_allowed: bool, open_browser: OpenBrowser, site: Site) -> None:
+    alice = await open_browser("Alice")
     if is_allowed:
         await alice.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site.url)
     else:  # as in an iframe without the permission, in a browser without the older command
@@ -304,7 +306,7 @@ async def test_names_are_completed_after_an_at(alice: Person, site: Site) -> Non
         assert not await options.first.is_visible()
         await alice.composer.press("Control+Enter")
         await alice.sees("Here I am", "@Zora @zor")
-        await alice.sees_the_truth()
+        await alice.matches_server()
 
 
 async def _reads(options: Locator, words: list[str]) -> bool:

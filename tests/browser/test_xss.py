@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import httpx
 
     from app.live.service import Parley
-    from tests.browser.conftest import Arrive
+    from tests.browser.conftest import OpenBrowser
 
 # Each calls `hacked()` where it is taken for more than text.
 MARKUP = (
@@ -180,9 +180,11 @@ async def guarded(context: BrowserContext) -> list[str]:
     return calls
 
 
-async def test_nothing_that_people_write_is_run(arrive: Arrive, phone: httpx.AsyncClient, served: Parley) -> None:
-    first = await write(phone, "A word")
-    alice = await arrive("Alice", scripts=[f"({WATCH})()"])
+async def test_nothing_that_people_write_is_run(
+    open_browser: OpenBrowser, carol_client: httpx.AsyncClient, served: Parley
+) -> None:
+    first = await write(carol_client, "A word")
+    alice = await open_browser("Alice", scripts=[f"({WATCH})()"])
     calls = await guarded(alice.context)
     before = set(await alice.page.evaluate(PARTS))
     texts = await plant(served, first)
@@ -215,8 +217,8 @@ async def authors(person: Person) -> set[str]:
     return set(names)
 
 
-async def test_what_one_writes_oneself_is_text_before_and_after_it_is_sent(arrive: Arrive) -> None:
-    alice = await arrive("Alice", scripts=[f"({WATCH})()"])
+async def test_what_one_writes_oneself_is_text_before_and_after_it_is_sent(open_browser: OpenBrowser) -> None:
+    alice = await open_browser("Alice", scripts=[f"({WATCH})()"])
     calls = await guarded(alice.context)
     for text in (MARKUP[11], MARKED[0], MARKED[18]):
         await alice.write(text)
