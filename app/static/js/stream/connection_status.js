@@ -6,138 +6,145 @@ import {
   STREAM_STATE,
 } from "../core/events.js";
 
-const PATIENCE_MS = 3_000; // being away for less is a hiccup, of which nobody needs to read
-const BACK_MS = 5_000;
-const SLOW_MS = 5_000; // a change takes longer than it should, although there is a connection
+const OUTAGE_DELAY_MS = 3_000; // a shorter outage is not shown
+const BACK_MS = 5_000; // for which "Back online" is shown
+const SLOW_DELAY_MS = 5_000; // without progress of the outbox, although the stream is connected
 
-const HERE = ["live", "polling"];
-const AWAY = ["reconnecting", "offline"];
-const NOWHERE = ["idle", "signed-out"];
-
-/** @typedef {{ timers: Record<string, number>, refused: number | null, is: Record<string, boolean> }} Fields */
+const CONNECTED = ["live", "polling"];
+const DISCONNECTED = ["reconnecting", "offline"];
+const CLOSED = ["idle", "signed-out"];
 
 /**
- * How the connection is, as far as a person should care.
+ * @typedef {"outage" | "back" | "slow" | "refused"} Condition
+ * @typedef {{
+ *   timers: Partial<Record<Condition, number>>,
+ *   refusedCount: number | null,
+ *   active: Record<Condition, boolean>,
+ * }} Fields
+ */
+
+/**
+ * The state of the connection, and the notice to show about it.
  *
- *   state      the connector's
- *   says       nothing | reconnecting | offline | back | slow | refused
- *   arrived    how many comments by others came while we were away
- *   waiting    how many changes the server has not confirmed
- *   volatile   whether those are lost with the page
+ *   state      of the stream (stream_states.js)
+ *   notice     nothing | reconnecting | offline | back | slow | refused
+ *   arrived    the number of comments by other people that came during the outage
+ *   waiting    the number of changes that the server has not confirmed
+ *   volatile   whether these are lost when the page closes
+ *
+ * A notice follows from the state and from the active conditions:
+ *
+ *   outage     the stream has been disconnected for OUTAGE_DELAY_MS
+ *   back       it reconnected after a notice about an outage, less than BACK_MS ago
+ *   slow       the outbox has made no progress for SLOW_DELAY_MS
+ *   refused    a change was refused, and the person has not seen it yet
  */
 export const ConnectionStatus = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend({
-  defaults: { state: "idle", says: "nothing", arrived: 0, waiting: 0, volatile: false },
+  defaults: { state: "idle", notice: "nothing", arrived: 0, waiting: 0, volatile: false },
 
   initialize(_, { bus }) {
     this.timers = {};
-    this.refused = null;
-    this.is = { late: false, back: false, slow: false, refused: false };
-    this.listenTo(bus, STREAM_STATE, this.turn);
-    this.listenTo(bus, OUTBOX_CHANGED, this.count);
+    this.refusedCount = null;
+    this.active = { outage: false, back: false, slow: false, refused: false };
+    this.listenTo(bus, STREAM_STATE, this.setState);
+    this.listenTo(bus, OUTBOX_CHANGED, this.countChanges);
     this.listenTo(bus, OUTBOX_VOLATILE, () => this.set({ volatile: true }));
-    this.listenTo(bus, COMMENTS_ARRIVED, this.welcome);
+    this.listenTo(bus, COMMENTS_ARRIVED, this.countArrived);
   },
 
-  turn(state) {
-    const wasHere = this.isHere();
+  setState(state) {
+    const wasConnected = this.isConnected();
     this.set({ state });
-    if (AWAY.includes(state)) this.leave(wasHere);
-    else if (NOWHERE.includes(state)) this.rest();
-    else if (this.isHere() && !wasHere) this.arrive();
-    this.judge();
+    if (DISCONNECTED.includes(state)) this.beginOutage(wasConnected);
+    else if (CLOSED.includes(state)) this.reset();
+    else if (this.isConnected() && !wasConnected) this.endOutage();
+    this.updateNotice();
   },
 
-  leave(wasHere) {
-    if (wasHere) this.set({ arrived: 0 });
-    this.end("back");
-    this.end("slow");
-    if (!this.timers.late && !this.is.late) this.soon("late", PATIENCE_MS);
+  beginOutage(wasConnected) {
+    if (wasConnected) this.set({ arrived: 0 });
+    this.clearCondition("back");
+    this.clearCondition("slow");
+    if (!this.timers.outage && !this.active.outage) this.setLater("outage", OUTAGE_DELAY_MS);
   },
 
-  arrive() {
-    this.end("late");
-    if (AWAY.includes(this.get("says"))) this.begin("back", BACK_MS);
-    this.hurry();
+  endOutage() {
+    this.clearCondition("outage");
+    if (DISCONNECTED.includes(this.get("notice"))) {
+      this.active.back = true;
+      this.setLater("back", BACK_MS, false);
+    }
+    this.updateSlow();
   },
 
-  rest() {
-    for (const name of ["late", "back", "slow"]) this.end(name);
+  reset() {
+    for (const name of ["outage", "back", "slow"]) this.clearCondition(name);
     this.set({ arrived: 0 });
   },
 
-  // Those that came while we were away are new to the person; a refetch may bring some a little later.
-  welcome(n) {
-    const news = !this.isHere() || this.is.back;
-    if (news) this.set({ arrived: this.get("arrived") + n });
+  // Comments that came during the outage are new to the person. A refetch may bring some of them after it.
+  countArrived(n) {
+    if (!this.isConnected() || this.active.back) this.set({ arrived: this.get("arrived") + n });
   },
 
-  count({ waiting, refused }) {
+  countChanges({ waiting, refused }) {
     this.set({ waiting });
-    this.hurry();
-    // What had been refused before this page came is told where it stands.
-    if (refused > (this.refused ?? refused)) this.trigger(CHANGE_REFUSED);
-    if (refused === 0) this.end("refused");
-    this.refused = refused;
-    this.judge();
+    this.updateSlow();
+    // A change that was refused before this page opened is shown beside its comment only.
+    if (refused > (this.refusedCount ?? refused)) this.trigger(CHANGE_REFUSED);
+    if (refused === 0) this.clearCondition("refused");
+    this.refusedCount = refused;
+    this.updateNotice();
   },
 
-  // It is slow when nothing has moved for a while, not when there is much.
-  hurry() {
-    if (this.get("waiting") === 0 || !this.isHere()) this.end("slow");
-    else if (!this.is.slow) this.soon("slow", SLOW_MS);
+  // The outbox is slow if its count has not changed for a while, not if the count is high.
+  updateSlow() {
+    if (this.get("waiting") === 0 || !this.isConnected()) this.clearCondition("slow");
+    else if (!this.active.slow) this.setLater("slow", SLOW_DELAY_MS);
   },
 
   /** Show that a change was refused, until the person has seen it. */
-  complain() {
-    this.is.refused = (this.refused ?? 0) > 0;
-    this.judge();
+  showRefusal() {
+    this.active.refused = (this.refusedCount ?? 0) > 0;
+    this.updateNotice();
   },
 
-  calm() {
-    this.end("refused");
-    this.judge();
+  hideRefusal() {
+    this.clearCondition("refused");
+    this.updateNotice();
   },
 
-  judge() {
-    this.set({ says: this.whatToSay() });
+  updateNotice() {
+    this.set({ notice: this.chooseNotice() });
   },
 
-  whatToSay() {
-    const { state, says } = this.attributes;
-    if (NOWHERE.includes(state)) return "nothing";
-    if (AWAY.includes(state)) return this.is.late ? state : "nothing";
-    // Neither away nor back: what was said of being away still holds.
-    if (!this.isHere()) return AWAY.includes(says) ? says : "nothing";
-    return ["back", "slow", "refused"].find((name) => this.is[name]) ?? "nothing";
+  chooseNotice() {
+    const { state, notice } = this.attributes;
+    if (CLOSED.includes(state)) return "nothing";
+    if (DISCONNECTED.includes(state)) return this.active.outage ? state : "nothing";
+    // Connecting or catching up: a notice about the outage stays.
+    if (!this.isConnected()) return DISCONNECTED.includes(notice) ? notice : "nothing";
+    return ["back", "slow", "refused"].find((name) => this.active[name]) ?? "nothing";
   },
 
-  isHere() {
-    return HERE.includes(this.get("state"));
+  isConnected() {
+    return CONNECTED.includes(this.get("state"));
   },
 
-  // What holds for a time, or after a time
+  // -- conditions and their timers
 
-  soon(name, ms) {
-    this.later(name, ms, true);
-  },
-
-  begin(name, ms) {
-    this.is[name] = true;
-    this.later(name, ms, false);
-  },
-
-  end(name) {
+  clearCondition(name) {
     clearTimeout(this.timers[name]);
     this.timers[name] = 0;
-    this.is[name] = false;
+    this.active[name] = false;
   },
 
-  later(name, ms, value) {
+  setLater(name, ms, value = true) {
     clearTimeout(this.timers[name]);
     this.timers[name] = setTimeout(() => {
       this.timers[name] = 0;
-      this.is[name] = value;
-      this.judge();
+      this.active[name] = value;
+      this.updateNotice();
     }, ms);
   },
 });

@@ -4,18 +4,18 @@ import { bringIntoView, isVisible } from "../ui/viewport.js";
 const REFUSED = '[data-state="refused"]';
 const BACK = "Back online";
 
-/** @typedef {{ bus: Backbone.Events, said: Set<string> }} Fields */
+/** @typedef {{ bus: Backbone.Events, announced: Set<string> }} Fields */
 
-/** The connection light: a dot, and words that float where they move nothing, only while there is something to say. */
+/** The connection status: a dot, and beside it the text of the notice, if there is one. The text moves no other element. */
 export const ConnectionStatusView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: { "click .light__show": "show" },
 
   initialize({ bus }) {
     this.bus = bus;
-    this.said = new Set();
+    this.announced = new Set();
     this.listenTo(this.model, "change", this.render);
-    this.listenTo(this.model, "change:says", this.announce);
-    this.listenTo(this.model, CHANGE_REFUSED, this.refused);
+    this.listenTo(this.model, "change:notice", this.announce);
+    this.listenTo(this.model, CHANGE_REFUSED, this.showRefusal);
     this.render();
   },
 
@@ -24,36 +24,36 @@ export const ConnectionStatusView = /** @type {ViewWith<Fields>} */ (Backbone.Vi
   },
 
   render() {
-    const { state, says } = this.model.attributes;
+    const { state, notice } = this.model.attributes;
     this.el.dataset.state = state;
-    this.el.dataset.says = says;
-    this.part("words").textContent = WORDS[says](this.model.attributes);
-    this.part("says").hidden = says === "nothing";
-    this.part("show").hidden = says !== "refused" || !document.querySelector(REFUSED);
+    this.el.dataset.says = notice;
+    this.part("words").textContent = TEXTS[notice](this.model.attributes);
+    this.part("says").hidden = notice === "nothing";
+    this.part("show").hidden = notice !== "refused" || !document.querySelector(REFUSED);
   },
 
-  // Once each time: a connection that comes and goes is not to be read out all the time. How many
-  // are new is said where they are announced.
+  // A notice is announced once in an outage, because a connection may come and go. The number of new comments has its own
+  // announcement.
   announce() {
-    const { says } = this.model.attributes;
-    if (says === "back" || says === "nothing") this.said.clear();
-    if (says === "nothing" || this.said.has(says)) return;
-    this.said.add(says);
-    const words = says === "back" ? `${BACK}.` : WORDS[says](this.model.attributes);
+    const { notice } = this.model.attributes;
+    if (notice === "back" || notice === "nothing") this.announced.clear();
+    if (notice === "nothing" || this.announced.has(notice)) return;
+    this.announced.add(notice);
+    const words = notice === "back" ? `${BACK}.` : TEXTS[notice](this.model.attributes);
     this.bus.trigger(ANNOUNCEMENT, words);
   },
 
-  // Its note stands beside it. Only what is out of sight needs one more word.
-  refused() {
+  // A refused change has a note beside it. The notice is only for a change outside of the viewport.
+  showRefusal() {
     requestAnimationFrame(() => {
-      const inSight = Array.from(document.querySelectorAll(REFUSED)).some(isVisible);
-      if (!inSight) this.model.complain();
+      const isInView = Array.from(document.querySelectorAll(REFUSED)).some(isVisible);
+      if (!isInView) this.model.showRefusal();
     });
   },
 
   show() {
     bringIntoView(document.querySelector(REFUSED));
-    this.model.calm();
+    this.model.hideRefusal();
   },
 });
 
@@ -61,7 +61,7 @@ const changes = (n) => (n === 1 ? "1 change" : `${n} changes`);
 const unsent = (n) => (n === 1 ? "1 unsent change." : `${n} unsent changes.`);
 const open = (volatile) => (volatile ? " Keep this page open." : "");
 
-const WORDS = {
+const TEXTS = {
   nothing: () => "",
 
   reconnecting: ({ waiting, volatile }) =>

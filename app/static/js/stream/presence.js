@@ -2,9 +2,9 @@ import { COMMENT, PRESENCE, STREAM_STATE } from "../core/events.js";
 import { request } from "../core/sync.js";
 
 const TYPING = "/api/typing";
-const TYPING_MS = 3_000; // between two words of it; the server forgets after six seconds
-const LIVE = ["live", "catching-up", "polling"];
-const AWAY = ["offline", "idle", "signed-out"]; // who is still there we do not know then
+const TYPING_INTERVAL_MS = 3_000; // between two requests; the server forgets a typing person after six seconds
+const CONNECTED = ["live", "catching-up", "polling"];
+const UNKNOWN = ["offline", "idle", "signed-out"]; // states without presence events
 
 const NOBODY = { people: [], count: 0, guests: 0, typing: [], typing_count: 0 };
 
@@ -14,7 +14,7 @@ const NOBODY = { people: [], count: 0, guests: 0, typing: [], typing_count: 0 };
  *   place: Parley.Place,
  *   account: Parley.Account,
  *   state: Parley.StreamState,
- *   saidAt: number,
+ *   reportedAt: number,
  * }} Fields
  */
 
@@ -22,7 +22,7 @@ const NOBODY = { people: [], count: 0, guests: 0, typing: [], typing_count: 0 };
  * The people at a topic and the people typing there, from the latest presence event. Nothing of it is stored.
  *
  *   people         some of the signed-in people, {id, username}; count: the number of all of them
- *   guests         how many are not
+ *   guests         the number of guests
  *   typing         some of the people typing, {id, username}; typing_count: the number of all of them
  */
 export const Presence = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend({
@@ -33,30 +33,30 @@ export const Presence = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend
     this.place = place;
     this.account = account;
     this.state = "idle";
-    this.saidAt = Number.NEGATIVE_INFINITY;
-    this.listenTo(bus, PRESENCE, this.hear);
-    this.listenTo(bus, COMMENT.created, this.written);
-    this.listenTo(bus, STREAM_STATE, this.turn);
+    this.endTyping();
+    this.listenTo(bus, PRESENCE, this.update);
+    this.listenTo(bus, COMMENT.created, this.removeTyping);
+    this.listenTo(bus, STREAM_STATE, this.setState);
   },
 
-  hear({ topic, ...said }) {
-    if (topic === this.topic) this.set(said);
+  update({ topic, ...presence }) {
+    if (topic === this.topic) this.set(presence);
   },
 
-  // The comment is here, and what was typed is in it. The server says so, too, a little later.
-  written({ commentable_type, commentable_id, user_id }) {
+  // A new comment contains what its author was typing. The server's presence event comes a little later.
+  removeTyping({ commentable_type, commentable_id, user_id }) {
     if (`${commentable_type}/${commentable_id}` !== this.topic) return;
     const { typing, typing_count } = this.attributes;
     const others = typing.filter(({ id }) => id !== user_id);
     if (others.length < typing.length) this.set({ typing: others, typing_count: typing_count - 1 });
   },
 
-  turn(state) {
+  setState(state) {
     this.state = state;
-    if (AWAY.includes(state)) this.set(NOBODY);
+    if (UNKNOWN.includes(state)) this.set(NOBODY);
   },
 
-  /** Everybody but oneself: {people, count, guests}. */
+  /** The people at the topic, without this viewer: {people, count, guests}. */
   others() {
     const { people, count, guests } = this.attributes;
     const me = this.account.isSignedIn();
@@ -74,21 +74,21 @@ export const Presence = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend
     return { people, count: typing_count - (typing.length - people.length) };
   },
 
-  /** We type. It is said now and then, and only while somebody is there to hear of it. */
-  type() {
+  /** This person types. The server gets a throttled request, and only while other people are at the topic. */
+  reportTyping() {
     const { count, guests } = this.others();
-    const isHeard = count + guests > 0 && LIVE.includes(this.state);
-    if (!isHeard || !this.account.isSignedIn()) return;
-    if (performance.now() - this.saidAt < TYPING_MS) return;
-    this.saidAt = performance.now();
+    const isUseful = count + guests > 0 && CONNECTED.includes(this.state);
+    if (!isUseful || !this.account.isSignedIn()) return;
+    if (performance.now() - this.reportedAt < TYPING_INTERVAL_MS) return;
+    this.reportedAt = performance.now();
     const headers = { "Parley-User": this.account.id };
     request("create", this, { url: TYPING, attrs: this.place, headers }).catch(ignore);
   },
 
-  /** What was typed is on its way; whoever types on says so anew. */
-  rest() {
-    this.saidAt = Number.NEGATIVE_INFINITY;
+  /** The text was posted. If the person types again, the next request is not throttled. */
+  endTyping() {
+    this.reportedAt = Number.NEGATIVE_INFINITY;
   },
 });
 
-const ignore = () => {}; // it is worth no word to anybody
+const ignore = () => {}; // a lost request has no consequence

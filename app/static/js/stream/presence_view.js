@@ -1,8 +1,8 @@
 import { isolated } from "../ui/isolated.js";
 
-const NAMES = 2; // the rest are a number
+const MAX_NAMES = 2; // the rest are a number
 
-/** Who else is here, in a line under the heading, and who types, beside the composer. `el` is the thread's section. */
+/** The other people here, in a line under the heading, and the people typing, beside the composer. `el` is the thread's section. */
 export const PresenceView = Backbone.View.extend({
   initialize({ account }) {
     this.listenTo(this.model, "change", this.render);
@@ -11,29 +11,29 @@ export const PresenceView = Backbone.View.extend({
   },
 
   render() {
-    this.say(".thread__presence", here(this.model.others()));
-    this.say(".composer__typing", typing(this.model.othersTyping()));
+    this.renderLine(".thread__presence", here(this.model.others()));
+    this.renderLine(".composer__typing", typing(this.model.othersTyping()));
   },
 
-  // Touched only where it says something else: it comes often, and mostly with the same. And then made anew, since
-  // words that only grow push what stands after them, and a browser takes that for a page that moves.
-  say(selector, { who, what }) {
+  // The elements change only if the text changes, because presence events are frequent and mostly the same. They are replaced,
+  // because a text that grows in place moves what is beside it, which browsers count as a layout shift.
+  renderLine(selector, { names, activity }) {
     const part = this.el.querySelector(selector);
-    if (part.textContent === who + what) return;
-    const parts = who === "" ? [] : [words("said__who", who), words("said__what", what)];
+    if (part.textContent === names + activity) return;
+    const parts = names === "" ? [] : [span("said__who", names), span("said__what", activity)];
     part.replaceChildren(...parts);
   },
 });
 
-function words(className, text) {
-  const span = document.createElement("span");
-  span.className = className;
-  span.textContent = text;
-  return span;
+function span(className, text) {
+  const element = document.createElement("span");
+  element.className = className;
+  element.textContent = text;
+  return element;
 }
 
 function here({ people, count, guests }) {
-  const names = namesOf(people.slice(0, NAMES));
+  const names = namesOf(people.slice(0, MAX_NAMES));
   const rest = count - names.length;
   const others =
     names.length > 0 ? plural(rest, "other", "others") : plural(rest, "person", "people");
@@ -43,7 +43,7 @@ function here({ people, count, guests }) {
 
 function typing({ people, count }) {
   const names = namesOf(people);
-  const isLong = count > NAMES && names.length > 0;
+  const isLong = count > MAX_NAMES && names.length > 0;
   return sentence(
     isLong ? [names[0], ...plural(count - 1, "other", "others")] : names,
     count,
@@ -51,10 +51,10 @@ function typing({ people, count }) {
   );
 }
 
-// In two parts: where there is no room for all of it, names are cut off, and not what is said of them.
-function sentence(all, count, doing) {
-  if (all.length === 0) return { who: "", what: "" };
-  return { who: listed(all), what: ` ${count === 1 ? "is" : "are"} ${doing}` };
+// In two parts: if there is not enough room, the names are cut off, and the activity stays.
+function sentence(all, count, activity) {
+  if (all.length === 0) return { names: "", activity: "" };
+  return { names: listed(all), activity: ` ${count === 1 ? "is" : "are"} ${activity}` };
 }
 
 const namesOf = (people) => people.map(({ username }) => isolated(username));

@@ -146,7 +146,7 @@ export const ComposerView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     if (comment === null) return this.body.showProblem(FULL);
     this.formId = uuid();
     this.draft?.dropAfter(this.collection.outbox.kept());
-    this.presence?.rest();
+    this.presence?.endTyping();
     this.empty();
     this.posted(comment);
   },
@@ -161,7 +161,7 @@ export const ComposerView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
 
   typed() {
     this.keep();
-    if (this.field().value.trim() !== "") this.presence?.type();
+    if (this.field().value.trim() !== "") this.presence?.reportTyping();
   },
 
   keep() {
