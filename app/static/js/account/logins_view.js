@@ -1,9 +1,10 @@
 import { ANNOUNCEMENT, LOGIN_END_WANTED, LOGIN_ENDED, LOGIN_RENEWED } from "../core/events.js";
+import { ViewList } from "../ui/view_list.js";
 import { LoginView } from "./login_view.js";
 
 const UNAUTHORIZED = 401;
 
-/** @typedef {{ bus: Backbone.Events, account: Parley.Account, list: HTMLElement, views: Map<string, any> }} Fields */
+/** @typedef {{ bus: Backbone.Events, account: Parley.Account, list: ViewList }} Fields */
 
 /** The list of logins, and how to end those one does not want. No event tells of others' comings: it looks again. */
 export const LoginsView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
@@ -12,8 +13,11 @@ export const LoginsView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
   initialize({ bus, account }) {
     this.bus = bus;
     this.account = account;
-    this.list = this.el.querySelector(".logins__list");
-    this.views = new Map();
+    this.list = new ViewList(
+      this.el.querySelector(".logins__list"),
+      (login) => this.viewOf(login),
+      () => this.takeFocus(),
+    );
     this.listenTo(this.collection, "update reset", this.render);
     this.listenTo(account, "change:id", this.begin);
     this.listenTo(account, LOGIN_RENEWED, this.look);
@@ -33,33 +37,15 @@ export const LoginsView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
   },
 
   render() {
-    for (const [id, view] of this.views) {
-      if (!this.collection.has(id)) this.drop(view);
-    }
-    this.collection.each((login, index) => this.place(login, index));
+    this.list.show(this.collection.models);
     this.el.querySelector(".logins__end-others").hidden = this.collection.others().length === 0;
     this.renderBefore();
   },
 
-  // Only one that moved is touched: moving an element takes the focus out of it.
-  place(login, index) {
-    const { el } = this.views.get(login.id) ?? this.show(login);
-    const there = this.list.children[index] ?? null;
-    if (there !== el) this.list.insertBefore(el, there);
-  },
-
-  show(login) {
+  viewOf(login) {
     const view = new LoginView({ model: login });
     this.listenTo(view, LOGIN_END_WANTED, this.end);
-    this.views.set(login.id, view);
     return view;
-  },
-
-  drop(view) {
-    const hadFocus = view.el.contains(document.activeElement);
-    this.views.delete(view.model.id);
-    view.remove();
-    if (hadFocus) this.takeFocus();
   },
 
   takeFocus() {

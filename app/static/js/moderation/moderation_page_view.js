@@ -1,4 +1,5 @@
 import { ANNOUNCEMENT, WINDOW_CHANGED } from "../core/events.js";
+import { ViewList } from "../ui/view_list.js";
 import { AuditEntryView } from "./audit_entry_view.js";
 import { ReportedCommentView } from "./reported_comment_view.js";
 import { ReportedComments } from "./reported_comments.js";
@@ -8,9 +9,10 @@ import { ReportedComments } from "./reported_comments.js";
  *   account: Parley.Account,
  *   bus: Backbone.Events,
  *   moderation: Parley.Moderation,
- *   cases: any,
+ *   reported: InstanceType<typeof ReportedComments>,
  *   decisions: any,
- *   views: Map<string, any>,
+ *   cases: ViewList,
+ *   entries: ViewList,
  * }} Fields
  */
 
@@ -20,10 +22,15 @@ export const ModerationPageView = /** @type {ViewWith<Fields>} */ (Backbone.View
 
   /** `reports` and `decisions`: the collections of both. */
   initialize({ bus, account, moderation, reports, decisions }) {
-    const cases = new ReportedComments(null, { reports });
-    Object.assign(this, { bus, account, moderation, cases, decisions, views: new Map() });
+    const reported = new ReportedComments(null, { reports });
+    Object.assign(this, { bus, account, moderation, reported, decisions });
+    const viewOfCase = (model) => new ReportedCommentView({ model, bus, account, moderation });
+    const viewOfEntry = (model) => new AuditEntryView({ model, bus });
+    const takeFocus = () => this.part("heading").focus({ preventScroll: true });
+    this.cases = new ViewList(this.part("cases"), viewOfCase, takeFocus);
+    this.entries = new ViewList(this.part("decisions"), viewOfEntry, takeFocus);
     this.listenTo(account, "change", this.renderRights);
-    this.listenTo(cases, "update reset", this.renderCases);
+    this.listenTo(reported, "update reset", this.renderCases);
     this.listenTo(decisions, `update reset ${WINDOW_CHANGED}`, this.renderDecisions);
     this.renderRights();
     this.renderCases();
@@ -42,50 +49,16 @@ export const ModerationPageView = /** @type {ViewWith<Fields>} */ (Backbone.View
   },
 
   renderCases() {
-    const { bus, account, moderation } = this;
-    const make = (model) => new ReportedCommentView({ model, bus, account, moderation });
-    this.fill(this.part("cases"), this.cases.models, make);
-    this.part("nothing").hidden = this.cases.length > 0;
+    this.cases.show(this.reported.models);
+    this.part("nothing").hidden = this.reported.length > 0;
   },
 
   // The newest first.
   renderDecisions() {
-    const make = (model) => new AuditEntryView({ model, bus: this.bus });
-    const views = this.fill(this.part("decisions"), this.decisions.models.toReversed(), make);
+    const views = this.entries.show(this.decisions.models.toReversed());
     for (const view of views) view.renderUnblock();
     this.part("earlier").hidden = this.decisions.before === null;
     this.part("untouched").hidden = this.decisions.length > 0;
-  },
-
-  // Only what has moved is touched: moving an element takes the focus out of it.
-  fill(list, models, make) {
-    const hadFocus = list.contains(document.activeElement);
-    const views = models.map((model) => this.viewOf(model, make));
-    for (const el of Array.from(list.children)) {
-      if (!views.some((view) => view.el === el)) el.remove();
-    }
-    for (const [index, { el }] of views.entries()) {
-      if (list.children[index] !== el) list.insertBefore(el, list.children[index] ?? null);
-    }
-    if (hadFocus && !list.contains(document.activeElement)) this.takeFocus();
-    return views;
-  },
-
-  viewOf(model, make) {
-    if (!this.views.has(model)) {
-      this.views.set(model, make(model));
-      model.once("remove", () => this.forget(model));
-    }
-    return this.views.get(model);
-  },
-
-  forget(model) {
-    this.views.get(model)?.stopListening();
-    this.views.delete(model);
-  },
-
-  takeFocus() {
-    this.part("heading").focus({ preventScroll: true });
   },
 
   async loadEarlier({ delegateTarget: button }) {

@@ -2,7 +2,7 @@ import { ANNOUNCEMENT, NOTIFICATION_ARRIVED, UNREAD_CHANGED } from "../core/even
 import { isEscape } from "../ui/keys.js";
 import { NotificationsView } from "./notifications_view.js";
 
-const MOST_SHOWN = 10;
+const MAX_SHOWN = 10;
 const MOST_COUNTED = 99;
 const PAUSE_MS = 1_000; // several that come together are told together
 
@@ -25,7 +25,7 @@ export const BellView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
     new NotificationsView({
       el: this.el.querySelector(".bell__list"),
       collection: this.collection,
-      most: MOST_SHOWN,
+      max: MAX_SHOWN,
     });
     this.announceSoon = _.debounce(() => this.announce(), PAUSE_MS);
     this.listenTo(this.collection, UNREAD_CHANGED, this.render);
