@@ -1,3 +1,4 @@
+import { ComponentView } from "../ui/component_view.js";
 import { Form } from "../ui/form.js";
 import { isEscape } from "../ui/keys.js";
 
@@ -9,7 +10,8 @@ const COMMENTS = {
 /** @typedef {{ form: import("../ui/form.js").Form, model: Parley.Account }} Fields */
 
 /** Deleting one's account, in two steps. */
-export const DeletionView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const DeletionView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+  component: "deletion",
   events: {
     submit: "ask",
     input: "rethink",
@@ -26,10 +28,6 @@ export const DeletionView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
   begin() {
     this.form.reset();
     this.confirm(false);
-  },
-
-  part(name) {
-    return this.el.querySelector(`.deletion__${name}`);
   },
 
   ask(event) {

@@ -1,10 +1,12 @@
 import { ANNOUNCEMENT, ENTRY_WANTED } from "../core/events.js";
+import { ComponentView } from "../ui/component_view.js";
 import { Form } from "../ui/form.js";
 
 /** @typedef {{ bus: Backbone.Events, form: import("../ui/form.js").Form, model: Parley.Account }} Fields */
 
 /** One's address, the one that waits to be confirmed, and how to change it. */
-export const EmailView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const EmailView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+  component: "email",
   events: {
     submit: "submit",
     "click .email__send-again": "sendAgain",
@@ -24,10 +26,6 @@ export const EmailView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend(
     this.part("unconfirmed").hidden = confirmed !== false;
     this.part("waiting").hidden = !unconfirmed_email;
     this.part("new").textContent = unconfirmed_email ?? "";
-  },
-
-  part(name) {
-    return this.el.querySelector(`.email__${name}`);
   },
 
   async submit(event) {

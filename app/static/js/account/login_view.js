@@ -1,18 +1,16 @@
 import { LOGIN_END_WANTED } from "../core/events.js";
 import { fromTemplate } from "../core/template.js";
+import { ComponentView } from "../ui/component_view.js";
 
 /** One line of where one is signed in. Triggers "end" (the login). */
-export const LoginView = Backbone.View.extend({
+export const LoginView = ComponentView.extend({
+  component: "login",
   events: { "click .login__end": "end" },
 
   initialize() {
     this.setElement(fromTemplate("login"));
     this.listenTo(this.model, "change", this.render);
     this.render();
-  },
-
-  part(name) {
-    return this.el.querySelector(`.login__${name}`);
   },
 
   render() {

@@ -1,4 +1,5 @@
 import { ANNOUNCEMENT, LOGIN_END_WANTED, LOGIN_ENDED, LOGIN_RENEWED } from "../core/events.js";
+import { ComponentView } from "../ui/component_view.js";
 import { ViewList } from "../ui/view_list.js";
 import { LoginView } from "./login_view.js";
 
@@ -7,14 +8,15 @@ const UNAUTHORIZED = 401;
 /** @typedef {{ bus: Backbone.Events, account: Parley.Account, list: ViewList }} Fields */
 
 /** The list of logins, and how to end those one does not want. No event tells of others' comings: it looks again. */
-export const LoginsView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const LoginsView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+  component: "logins",
   events: { "click .logins__end-others": "endOthers" },
 
   initialize({ bus, account }) {
     this.bus = bus;
     this.account = account;
     this.list = new ViewList(
-      this.el.querySelector(".logins__list"),
+      this.part("list"),
       (login) => this.viewOf(login),
       () => this.takeFocus(),
     );
@@ -38,7 +40,7 @@ export const LoginsView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
 
   render() {
     this.list.show(this.collection.models);
-    this.el.querySelector(".logins__end-others").hidden = this.collection.others().length === 0;
+    this.part("end-others").hidden = this.collection.others().length === 0;
     this.renderBefore();
   },
 
@@ -49,17 +51,16 @@ export const LoginsView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
   },
 
   takeFocus() {
-    this.el.querySelector(".logins__heading").focus({ preventScroll: true });
+    this.part("heading").focus({ preventScroll: true });
   },
 
   // Somebody who was not there then has a reason to change the password.
   renderBefore() {
     const { last_at, last_address } = this.collection.signIns ?? {};
-    this.el.querySelector(".logins__before").hidden = !last_at;
+    this.part("before").hidden = !last_at;
     if (!last_at) return;
-    this.el.querySelector(".logins__before-time").setAttribute("datetime", last_at);
-    this.el.querySelector(".logins__before-address").textContent =
-      last_address ?? "an unknown address";
+    this.part("before-time").setAttribute("datetime", last_at);
+    this.part("before-address").textContent = last_address ?? "an unknown address";
   },
 
   async end(login) {
@@ -77,18 +78,12 @@ export const LoginsView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
   async act(doing) {
     try {
       await doing();
-      this.say("");
+      this.showProblem("");
       return true;
     } catch (problem) {
       if (problem.status === UNAUTHORIZED) this.bus.trigger(LOGIN_ENDED, {});
-      this.say(problem.message);
+      this.showProblem(problem.message);
       return false;
     }
-  },
-
-  say(message) {
-    const note = this.el.querySelector(".logins__problem");
-    note.textContent = message;
-    note.hidden = message === "";
   },
 });

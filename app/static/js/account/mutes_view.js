@@ -1,5 +1,6 @@
 import { ANNOUNCEMENT } from "../core/events.js";
 import { fromTemplate } from "../core/template.js";
+import { ComponentView } from "../ui/component_view.js";
 
 /**
  * @typedef {{
@@ -11,7 +12,8 @@ import { fromTemplate } from "../core/template.js";
  */
 
 /** The list of muted people on the account page. It is read when the page opens, and after each change. */
-export const MutesView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const MutesView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+  component: "mutes",
   events: { "click .mute__end": "unmute" },
 
   /** Options: `account`, `moderation`, `bus`. */
@@ -31,14 +33,14 @@ export const MutesView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend(
       const { mutes } = await this.moderation.mutes();
       if (mine === this.turn) this.show(mutes);
     } catch (problem) {
-      this.complain(problem.message);
+      this.showProblem(problem.message);
     }
   },
 
   show(mutes) {
-    this.complain("");
-    this.el.querySelector(".mutes__none").hidden = mutes.length > 0;
-    this.el.querySelector(".mutes__list").replaceChildren(...mutes.map(lineOf));
+    this.showProblem("");
+    this.part("none").hidden = mutes.length > 0;
+    this.part("list").replaceChildren(...mutes.map(lineOf));
   },
 
   async unmute({ delegateTarget: button }) {
@@ -46,17 +48,11 @@ export const MutesView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend(
     try {
       await this.moderation.unmute(id);
     } catch (problem) {
-      return this.complain(problem.message);
+      return this.showProblem(problem.message);
     }
-    this.el.querySelector(".mutes__heading").focus({ preventScroll: true });
+    this.part("heading").focus({ preventScroll: true });
     this.bus.trigger(ANNOUNCEMENT, `${name} is no longer muted.`);
     await this.look();
-  },
-
-  complain(message) {
-    const note = this.el.querySelector(".mutes__problem");
-    note.textContent = message;
-    note.hidden = message === "";
   },
 });
 

@@ -1,4 +1,5 @@
 import { ANNOUNCEMENT, SIGN_OUT_WANTED } from "../core/events.js";
+import { ComponentView } from "../ui/component_view.js";
 
 const drafts = (n) => (n === 1 ? "an unsent draft" : `${n} unsent drafts`);
 const it = (n) => (n === 1 ? "it" : "them");
@@ -17,7 +18,8 @@ const it = (n) => (n === 1 ? "it" : "them");
  * Signing out deletes the account's drafts from this browser, because others may use this computer. If there are any, the
  * dialog asks first. Unsent changes stay until the account signs in again. `el` is the `<dialog>`.
  */
-export const SignOutView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const SignOutView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+  component: "sign-out",
   events: {
     "click .sign-out__yes": "confirm",
     "click .sign-out__no": "close",
@@ -28,10 +30,6 @@ export const SignOutView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     Object.assign(this, { bus, drafts, outbox });
     this.listenTo(bus, SIGN_OUT_WANTED, this.ask);
     this.listenTo(this.model, "change:id", this.close);
-  },
-
-  part(name) {
-    return this.el.querySelector(`.sign-out__${name}`);
   },
 
   async ask() {

@@ -7,6 +7,10 @@ type OwnWith<Fields> = BackboneClass<
   InstanceType<typeof import("../live/own_collection.js").OwnCollection> & Fields
 >;
 
+type ComponentWith<Fields> = BackboneClass<
+  InstanceType<typeof import("../ui/component_view.js").ComponentView> & Fields
+>;
+
 declare namespace Parley {
   /** What a collection of a topic is made with. */
   interface CollectionOptions {

@@ -1,6 +1,7 @@
 import { homeOf } from "../core/base.js";
 import { DECISION_WANTED } from "../core/events.js";
 import { fromTemplate } from "../core/template.js";
+import { ComponentView } from "../ui/component_view.js";
 import { isolated } from "../ui/isolated.js";
 
 const SERVICE = "Administrator (command line)"; // by the command line
@@ -24,7 +25,8 @@ const WORDS = {
 /** @typedef {{ bus: Backbone.Events }} Fields */
 
 /** One line of the audit trail. */
-export const AuditEntryView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const AuditEntryView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+  component: "decision",
   events: { "click .decision__unblock": "unblock" },
 
   initialize({ bus }) {
@@ -32,10 +34,6 @@ export const AuditEntryView = /** @type {ViewWith<Fields>} */ (Backbone.View).ex
     this.setElement(fromTemplate("decision"));
     this.listenTo(this.model, "change", this.render);
     this.render();
-  },
-
-  part(name) {
-    return this.el.querySelector(`.decision__${name}`);
   },
 
   render() {

@@ -1,4 +1,5 @@
 import { ANNOUNCEMENT, DECISION_WANTED } from "../core/events.js";
+import { ComponentView } from "../ui/component_view.js";
 import { Form } from "../ui/form.js";
 import { isolated } from "../ui/isolated.js";
 
@@ -88,7 +89,8 @@ const FIELDS = { reason: ["hide", "erase", "block"], role: ["appoint"] };
  */
 
 /** The dialog in which a moderator decides, with a reason where one is noted. What fails is said in it. */
-export const ModerationDialogView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const ModerationDialogView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+  component: "decide",
   events: {
     submit: "submit",
     input: "keep",
@@ -102,10 +104,6 @@ export const ModerationDialogView = /** @type {ViewWith<Fields>} */ (Backbone.Vi
     Object.assign(this, { bus, moderation, drafts });
     this.form = new Form(this.el.querySelector("form"));
     this.listenTo(bus, DECISION_WANTED, this.open);
-  },
-
-  part(name) {
-    return this.el.querySelector(`.decide__${name}`);
   },
 
   /** `about`: what of id, name, place and reason the act needs. */

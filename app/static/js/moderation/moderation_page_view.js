@@ -1,4 +1,5 @@
 import { ANNOUNCEMENT, WINDOW_CHANGED } from "../core/events.js";
+import { ComponentView } from "../ui/component_view.js";
 import { ViewList } from "../ui/view_list.js";
 import { AuditEntryView } from "./audit_entry_view.js";
 import { ReportedCommentView } from "./reported_comment_view.js";
@@ -17,7 +18,8 @@ import { ReportedComments } from "./reported_comments.js";
  */
 
 /** The moderators' page: what was reported, and what was decided. `el` is `.desk`. */
-export const ModerationPageView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const ModerationPageView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+  component: "desk",
   events: { "click .desk__earlier": "loadEarlier" },
 
   /** `reports` and `decisions`: the collections of both. */
@@ -35,10 +37,6 @@ export const ModerationPageView = /** @type {ViewWith<Fields>} */ (Backbone.View
     this.renderRights();
     this.renderCases();
     this.renderDecisions();
-  },
-
-  part(name) {
-    return this.el.querySelector(`.desk__${name}`);
   },
 
   // Whoever may not see it any more sees nothing of it any more.
@@ -63,13 +61,12 @@ export const ModerationPageView = /** @type {ViewWith<Fields>} */ (Backbone.View
 
   async loadEarlier({ delegateTarget: button }) {
     button.disabled = true;
-    this.part("problem").hidden = true;
+    this.showProblem("");
     try {
       await this.decisions.loadEarlier();
       this.bus.trigger(ANNOUNCEMENT, "Earlier entries loaded.");
     } catch (problem) {
-      this.part("problem").textContent = problem.message;
-      this.part("problem").hidden = false;
+      this.showProblem(problem.message);
     } finally {
       button.disabled = false;
     }

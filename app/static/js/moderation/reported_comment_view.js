@@ -1,6 +1,7 @@
 import { homeOf } from "../core/base.js";
 import { DECISION_WANTED } from "../core/events.js";
 import { fromTemplate } from "../core/template.js";
+import { ComponentView } from "../ui/component_view.js";
 import { isolated } from "../ui/isolated.js";
 
 const REASONS = {
@@ -16,7 +17,8 @@ const UNREAD = "Couldn't load this comment.";
 /** @typedef {{ account: Parley.Account, bus: Backbone.Events, moderation: Parley.Moderation }} Fields */
 
 /** One reported comment: what it says, who finds what about it, and what can be done. */
-export const ReportedCommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const ReportedCommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+  component: "case",
   events: {
     "click .case__hide": "hide",
     "click .case__erase": "erase",
@@ -29,10 +31,6 @@ export const ReportedCommentView = /** @type {ViewWith<Fields>} */ (Backbone.Vie
     this.setElement(fromTemplate("case"));
     this.listenTo(this.model, "change", this.render);
     this.render();
-  },
-
-  part(name) {
-    return this.el.querySelector(`.case__${name}`);
   },
 
   render() {
@@ -75,13 +73,8 @@ export const ReportedCommentView = /** @type {ViewWith<Fields>} */ (Backbone.Vie
     try {
       await this.moderation.dismiss(this.model.id);
     } catch (problem) {
-      this.complain(problem.message);
+      this.showProblem(`Couldn't dismiss the report. ${problem.message}`);
     }
-  },
-
-  complain(message) {
-    this.part("problem").textContent = `Couldn't dismiss the report. ${message}`;
-    this.part("problem").hidden = false;
   },
 });
 

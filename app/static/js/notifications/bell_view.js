@@ -1,4 +1,5 @@
 import { ANNOUNCEMENT, NOTIFICATION_ARRIVED, UNREAD_CHANGED } from "../core/events.js";
+import { ComponentView } from "../ui/component_view.js";
 import { isEscape } from "../ui/keys.js";
 import { NotificationsView } from "./notifications_view.js";
 
@@ -9,7 +10,8 @@ const PAUSE_MS = 1_000; // several that come together are told together
 /** @typedef {{ bus: Backbone.Events, news: any, panel: HTMLElement, announceSoon: () => void }} Fields */
 
 /** The bell in the header: how many notifications are unread, and on a press the newest, in a panel below it. */
-export const BellView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const BellView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+  component: "bell",
   events: {
     "click .bell__button": "toggle",
     "click .bell__read-all": "readAll",
@@ -36,10 +38,6 @@ export const BellView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
       ({ target }) => !this.el.contains(/** @type {Node} */ (target)) && this.close(),
     );
     this.render();
-  },
-
-  part(name) {
-    return this.el.querySelector(`.bell__${name}`);
   },
 
   render() {

@@ -1,11 +1,13 @@
 import { ANNOUNCEMENT, ENTRY_WANTED, UNREAD_CHANGED } from "../core/events.js";
+import { ComponentView } from "../ui/component_view.js";
 import { keepScrollPosition } from "../ui/scroll_anchor.js";
 import { NotificationsView } from "./notifications_view.js";
 
 /** @typedef {{ bus: Backbone.Events, account: Parley.Account, list: any }} Fields */
 
 /** The page of all one's notifications. `el` is server-rendered in both states; a guest is asked to sign in. */
-export const InboxView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const InboxView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+  component: "inbox",
   events: {
     "click .inbox__sign-in": "askSignIn",
     "click .inbox__read-all": "readAll",
@@ -24,10 +26,6 @@ export const InboxView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend(
     this.listenTo(this.collection, UNREAD_CHANGED, this.render);
     this.listenTo(account, "change:id", this.render);
     this.render();
-  },
-
-  part(name) {
-    return this.el.querySelector(`.inbox__${name}`);
   },
 
   render() {
@@ -53,17 +51,12 @@ export const InboxView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend(
     button.disabled = true;
     try {
       await this.collection.loadEarlier();
-      this.complain("");
+      this.showProblem("");
       this.bus.trigger(ANNOUNCEMENT, "Earlier notifications loaded.");
     } catch (problem) {
-      this.complain(problem.message);
+      this.showProblem(problem.message);
     } finally {
       button.disabled = false;
     }
-  },
-
-  complain(message) {
-    this.part("problem").textContent = message;
-    this.part("problem").hidden = message === "";
   },
 });

@@ -1,10 +1,12 @@
 import { UNREAD_CHANGED } from "../core/events.js";
 import { fromTemplate } from "../core/template.js";
+import { ComponentView } from "../ui/component_view.js";
 
 const RIGHT = 2; // the button that opens a menu, and no page
 
 /** One notification in a list. Whoever follows its link has read it. */
-export const NotificationView = Backbone.View.extend({
+export const NotificationView = ComponentView.extend({
+  component: "notification",
   events: {
     "click .notification__link": "follow",
     "auxclick .notification__link": "follow",
@@ -16,10 +18,6 @@ export const NotificationView = Backbone.View.extend({
     this.listenTo(this.model, "change", this.render);
     this.listenTo(this.model.collection, UNREAD_CHANGED, this.render);
     this.render();
-  },
-
-  part(name) {
-    return this.el.querySelector(`.notification__${name}`);
   },
 
   render() {
