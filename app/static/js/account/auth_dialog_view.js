@@ -1,12 +1,12 @@
 import { ANNOUNCEMENT, ENTRY_CLOSED, ENTRY_WANTED } from "../core/events.js";
 import { showParts } from "../core/parts.js";
+import { DialogView } from "../ui/dialog_view.js";
 import { Form } from "../ui/form.js";
 import { isolated } from "../ui/isolated.js";
 import { MODES } from "./auth_modes.js";
 
 /**
  * @typedef {{
- *   el: HTMLDialogElement,
  *   bus: Backbone.Events,
  *   form: import("../ui/form.js").Form,
  *   intent: any,
@@ -19,11 +19,12 @@ import { MODES } from "./auth_modes.js";
  * Signing in and up, and asking for the mails that help with it, in a dialog over whatever page one is on.
  * `el` is the `<dialog>`; its `data-mode` is one of MODES, or "sent" once an email was requested.
  */
-export const AuthDialogView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const AuthDialogView = /** @type {DialogWith<Fields>} */ (DialogView).extend({
+  component: "entry",
   events: {
+    ...DialogView.prototype.events,
     submit: "submit",
     close: "closed",
-    click: "clickOutside",
     "click .entry__close": "close",
     "click [data-to]": "go",
     "click .entry__again": "again",
@@ -45,7 +46,7 @@ export const AuthDialogView = /** @type {ViewWith<Fields>} */ (Backbone.View).ex
   open(mode) {
     this.turn(mode);
     this.form.fields.email.value ||= this.model.get("email") ?? "";
-    if (!this.el.open) this.el.showModal();
+    this.showModal();
     this.form.fields[MODES[mode].first].focus();
   },
 
@@ -54,13 +55,13 @@ export const AuthDialogView = /** @type {ViewWith<Fields>} */ (Backbone.View).ex
     this.mode = mode;
     this.form.clear();
     this.show(mode, this.intent && invitation ? `${invitation} to ${this.intent.to}` : title);
-    this.el.querySelector(".entry__submit").textContent = submit;
+    this.part("submit").textContent = submit;
     if (password) this.form.fields.password.autocomplete = password;
   },
 
   show(mode, title) {
     this.el.dataset.mode = mode;
-    this.el.querySelector(".entry__title").textContent = title;
+    this.part("title").textContent = title;
     showParts(this.el, mode);
     this.offer(null);
   },
@@ -94,7 +95,7 @@ export const AuthDialogView = /** @type {ViewWith<Fields>} */ (Backbone.View).ex
   },
 
   tellSent() {
-    const words = this.el.querySelector(".entry__sent");
+    const words = this.part("sent");
     words.textContent = MODES[this.mode].sent(this.form.fields.email.value);
     this.form.fields.password.value = "";
     this.show("sent", "Check your email");
@@ -107,14 +108,6 @@ export const AuthDialogView = /** @type {ViewWith<Fields>} */ (Backbone.View).ex
       const isOne = way.dataset.status?.split(" ").includes(String(problem?.status));
       way.hidden = this.mode !== "signin" || !isOne;
     }
-  },
-
-  close() {
-    this.el.close();
-  },
-
-  clickOutside(event) {
-    if (event.target === this.el) this.close();
   },
 
   closed() {

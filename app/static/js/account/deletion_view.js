@@ -14,9 +14,9 @@ export const DeletionView = /** @type {ComponentWith<Fields>} */ (ComponentView)
   component: "deletion",
   events: {
     submit: "ask",
-    input: "rethink",
+    input: "cancel",
     "click .deletion__yes": "delete",
-    "click .deletion__no": "keep",
+    "click .deletion__no": "cancel",
     "keydown .deletion__confirm": "key",
   },
 
@@ -41,18 +41,12 @@ export const DeletionView = /** @type {ComponentWith<Fields>} */ (ComponentView)
   },
 
   async delete() {
-    const { current_password, comments } = this.form.fields;
-    const fields = { current_password: current_password.value, comments: comments.value };
+    const fields = this.form.values("current_password", "comments");
     await this.form.send(() => this.model.delete(fields));
     if (this.form.problem) this.confirm(false);
   },
 
-  keep() {
-    this.confirm(false);
-  },
-
-  // What was asked about is no longer what stands there.
-  rethink() {
+  cancel() {
     this.confirm(false);
   },
 
@@ -65,6 +59,6 @@ export const DeletionView = /** @type {ComponentWith<Fields>} */ (ComponentView)
   },
 
   key(event) {
-    if (isEscape(event)) this.keep();
+    if (isEscape(event)) this.cancel();
   },
 });

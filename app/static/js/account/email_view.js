@@ -30,8 +30,7 @@ export const EmailView = /** @type {ComponentWith<Fields>} */ (ComponentView).ex
 
   async submit(event) {
     event.preventDefault();
-    const { email, current_password } = this.form.fields;
-    const fields = { email: email.value, current_password: current_password.value };
+    const fields = this.form.values("email", "current_password");
     if (!(await this.form.send(() => this.model.changeEmail(fields)))) return;
     this.form.reset();
     const waiting = this.model.get("unconfirmed_email");

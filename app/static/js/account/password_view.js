@@ -2,46 +2,32 @@ import { Form } from "../ui/form.js";
 
 /** @typedef {{ form: import("../ui/form.js").Form, model: Parley.Account }} Fields */
 
-/** How to change one's password, which signs one out everywhere else. */
+/** The form to change the password. A new password ends the account's other logins. */
 export const PasswordView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
-  events: {
-    submit: "submit",
-    input: "forgetDone",
-  },
+  events: { submit: "submit" },
 
   initialize() {
     this.form = new Form(this.el.querySelector("form"));
-    this.listenTo(this.model, "change:id", this.begin);
+    this.listenTo(this.model, "change:id", this.reset);
     this.listenTo(this.model, "change:email", this.render);
     this.render();
   },
 
-  begin() {
+  reset() {
     this.form.reset();
-    this.forgetDone();
+    this.render();
   },
 
-  // Password managers want to know whose it is.
+  // The form has a hidden field with the account's address: it tells password managers which password to change.
   render() {
     this.form.fields.username.value = this.model.get("email") ?? "";
   },
 
   async submit(event) {
     event.preventDefault();
-    this.forgetDone();
-    const { current_password, password } = this.form.fields;
-    const fields = { current_password: current_password.value, password: password.value };
+    const fields = this.form.values("current_password", "password");
     if (!(await this.form.send(() => this.model.changePassword(fields)))) return;
-    this.begin();
-    this.render();
-    this.done().textContent = "Your password has been changed. You are signed out everywhere else.";
-  },
-
-  done() {
-    return this.el.querySelector(".password__done");
-  },
-
-  forgetDone() {
-    this.done().textContent = "";
+    this.reset();
+    this.form.showDone("Your password has been changed. You are signed out everywhere else.");
   },
 });

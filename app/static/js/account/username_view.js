@@ -1,41 +1,29 @@
+import { ComponentView } from "../ui/component_view.js";
 import { Form } from "../ui/form.js";
 
 /** @typedef {{ form: import("../ui/form.js").Form, model: Parley.Account }} Fields */
 
 /** The account's display name, and the form to change it. */
-export const UsernameView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
-  events: { submit: "submit", input: "forgetDone" },
+export const UsernameView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+  component: "username",
+  events: { submit: "submit" },
 
   initialize() {
     this.form = new Form(this.el.querySelector("form"));
     this.listenTo(this.model, "change", this.render);
-    this.listenTo(this.model, "change:id", this.begin);
+    this.listenTo(this.model, "change:id", () => this.form.reset());
     this.render();
   },
 
-  begin() {
-    this.form.reset();
-    this.forgetDone();
-  },
-
   render() {
-    this.el.querySelector(".username__current").textContent = this.model.get("username") ?? "";
+    this.part("current").textContent = this.model.get("username") ?? "";
   },
 
   async submit(event) {
     event.preventDefault();
-    this.forgetDone();
-    const fields = { username: this.form.fields.username.value };
+    const fields = this.form.values("username");
     if (!(await this.form.send(() => this.model.changeUsername(fields)))) return;
-    this.begin();
-    this.done().textContent = "Your name has been changed. Your comments will show it shortly.";
-  },
-
-  done() {
-    return this.el.querySelector(".username__done");
-  },
-
-  forgetDone() {
-    this.done().textContent = "";
+    this.form.reset();
+    this.form.showDone("Your name has been changed. Your comments will show it shortly.");
   },
 });

@@ -11,6 +11,10 @@ type ComponentWith<Fields> = BackboneClass<
   InstanceType<typeof import("../ui/component_view.js").ComponentView> & Fields
 >;
 
+type DialogWith<Fields> = BackboneClass<
+  InstanceType<typeof import("../ui/dialog_view.js").DialogView> & Fields
+>;
+
 declare namespace Parley {
   /** What a collection of a topic is made with. */
   interface CollectionOptions {

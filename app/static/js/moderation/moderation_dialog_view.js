@@ -1,5 +1,5 @@
 import { ANNOUNCEMENT, DECISION_WANTED } from "../core/events.js";
-import { ComponentView } from "../ui/component_view.js";
+import { DialogView } from "../ui/dialog_view.js";
 import { Form } from "../ui/form.js";
 import { isolated } from "../ui/isolated.js";
 
@@ -78,7 +78,6 @@ const FIELDS = { reason: ["hide", "erase", "block"], role: ["appoint"] };
 
 /**
  * @typedef {{
- *   el: HTMLDialogElement,
  *   form: import("../ui/form.js").Form,
  *   drafts: Parley.Drafts,
  *   name: string,
@@ -89,13 +88,12 @@ const FIELDS = { reason: ["hide", "erase", "block"], role: ["appoint"] };
  */
 
 /** The dialog in which a moderator decides, with a reason where one is noted. What fails is said in it. */
-export const ModerationDialogView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+export const ModerationDialogView = /** @type {DialogWith<Fields>} */ (DialogView).extend({
   component: "decide",
   events: {
+    ...DialogView.prototype.events,
     submit: "submit",
     input: "keep",
-    click: "clickOutside",
-    "click .dialog__close": "close",
     "click .decide__cancel": "close",
   },
 
@@ -116,7 +114,7 @@ export const ModerationDialogView = /** @type {ComponentWith<Fields>} */ (Compon
     this.part("submit").textContent = submit;
     this.form.fields.reason.value = this.draft().read()?.body ?? about.reason ?? "";
     const asked = this.show(name);
-    if (!this.el.open) this.el.showModal();
+    this.showModal();
     (asked ? this.form.fields[asked] : this.part("submit")).focus();
   },
 
@@ -139,19 +137,10 @@ export const ModerationDialogView = /** @type {ComponentWith<Fields>} */ (Compon
   async submit(event) {
     event.preventDefault();
     const { act, done } = ACTS[this.name];
-    const { reason, role } = this.form.fields;
-    const fields = { reason: reason.value, role: role.value };
+    const fields = this.form.values("reason", "role");
     if (!(await this.form.send(() => act(this.moderation, this.about, fields)))) return;
     this.draft().drop();
     this.bus.trigger(ANNOUNCEMENT, done);
     this.close();
-  },
-
-  clickOutside(event) {
-    if (event.target === this.el) this.close();
-  },
-
-  close() {
-    this.el.close();
   },
 });

@@ -1,12 +1,12 @@
 import { ANNOUNCEMENT, REPORT_WANTED } from "../core/events.js";
 import { showParts } from "../core/parts.js";
+import { DialogView } from "../ui/dialog_view.js";
 import { Form } from "../ui/form.js";
 
 const THANKS = "Thank you. A moderator will look at it.";
 
 /**
  * @typedef {{
- *   el: HTMLDialogElement,
  *   form: import("../ui/form.js").Form,
  *   comment: any,
  *   drafts: Parley.Drafts,
@@ -16,12 +16,12 @@ const THANKS = "Thank you. A moderator will look at it.";
  */
 
 /** The dialog in which somebody says what is wrong with a comment. `data-state`: asking | thanks. */
-export const ReportView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const ReportView = /** @type {DialogWith<Fields>} */ (DialogView).extend({
+  component: "report",
   events: {
+    ...DialogView.prototype.events,
     submit: "submit",
     input: "keep",
-    click: "clickOutside",
-    "click .dialog__close": "close",
     "click .report__done": "close",
   },
 
@@ -36,9 +36,9 @@ export const ReportView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
     this.comment = comment;
     this.form.reset();
     this.restore();
-    this.el.querySelector(".report__author").textContent = comment.get("username");
+    this.part("author").textContent = comment.get("username");
     this.turn("asking");
-    if (!this.el.open) this.el.showModal();
+    this.showModal();
     this.form.fields.reason.focus();
   },
 
@@ -64,20 +64,11 @@ export const ReportView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
 
   async submit(event) {
     event.preventDefault();
-    const { reason, note } = this.form.fields;
-    const fields = { reason: reason.value, note: note.value };
+    const fields = this.form.values("reason", "note");
     if (!(await this.form.send(() => this.moderation.report(this.comment.id, fields)))) return;
     this.draft().drop();
     this.turn("thanks");
-    this.el.querySelector(".report__done").focus();
+    this.part("done").focus();
     this.bus.trigger(ANNOUNCEMENT, THANKS);
-  },
-
-  clickOutside(event) {
-    if (event.target === this.el) this.close();
-  },
-
-  close() {
-    this.el.close();
   },
 });

@@ -16,10 +16,16 @@ export class Form {
 
   constructor(el) {
     this.#el = el;
+    el.addEventListener("input", () => this.#clearDone());
   }
 
   get fields() {
     return this.#el.elements;
+  }
+
+  /** {name: value} of the fields with these names. */
+  values(...names) {
+    return Object.fromEntries(names.map((name) => [name, this.fields[name].value]));
   }
 
   /** Does `act`, one at a time, if nothing is missing. Answers whether it went through; if not, the form says why. */
@@ -68,6 +74,11 @@ export class Form {
     this.clear();
   }
 
+  /** Show that the change was made, until the next input. */
+  showDone(message) {
+    this.#el.querySelector(".form__done").textContent = message;
+  }
+
   #begin() {
     this.#turn += 1;
     this.#setBusy(true);
@@ -96,8 +107,13 @@ export class Form {
     note.hidden = false;
   }
 
+  #clearDone() {
+    for (const note of this.#el.querySelectorAll(".form__done")) note.textContent = "";
+  }
+
   #clearNotes() {
     this.problem = null;
+    this.#clearDone();
     this.#countdown.stop();
     for (const note of this.#el.querySelectorAll(".field__error, .form__problem")) {
       note.hidden = true;
