@@ -148,7 +148,7 @@ if (commentables) parley.commentables = live(Commentables, commentables, { names
 if (commentables) new CountsPoll({ bus, collection: parley.commentables });
 showChrome();
 Backbone.history.start({ pushState: true, root: `${BASE}/` });
-account.on("change", () => account.seesOther() && followAnew());
+account.on("change", () => account.hasOtherRights() && followAnew());
 account.on(ACCOUNT_LEFT, leave);
 account.on(LOGIN_RENEWED, () => connector.resume());
 outbox.belongTo(viewer());

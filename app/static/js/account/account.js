@@ -17,25 +17,27 @@ const PASSWORD = "/api/account/password";
 const DELETION = "/api/account/deletion";
 
 const UNAUTHORIZED = 401;
-const TRIES = 3;
-const MODERATING = ["moderator", "owner"];
+const MAX_ATTEMPTS = 3;
+const MODERATOR_ROLES = ["moderator", "owner"];
 
-/** @typedef {{ underway: Promise<void> | null }} Fields */
+/** @typedef {{ lastRequest: Promise<void> | null }} Fields */
 
 /**
- * Who is looking at the page: the signed-in user, or (without an id) a guest. Beside Backbone's events:
+ * The viewer of this page: the signed-in user, or a guest, who has no id. In addition to Backbone's events, it triggers
  *
- *   left (reason, isHere)   nobody is signed in any more. `reason`: the server's, or null. `isHere`: somebody signed out on
- *                           this page
- *   renewed                 the same user goes on under another login, and so must the stream
+ *   ACCOUNT_LEFT     (reason, isHere) when the user becomes a guest. `reason`: the server's, "deleted", or null. `isHere`:
+ *                    the user signed out on this page
+ *   LOGIN_RENEWED    when the same user has a new login, so that the stream must reconnect
+ *
+ * Each method that sends something to the server rejects with a Problem.
  */
 export const Account = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend({
   initialize(_, { bus }) {
-    this.underway = null;
+    this.lastRequest = null;
     this.listenTo(bus, USER.updated, this.merge);
-    this.listenTo(bus, STREAM_RESET, this.reread);
-    this.listenTo(bus, LOGIN_ENDED, this.ended);
-    this.listenTo(bus, LOGIN_CHANGED, this.recheck);
+    this.listenTo(bus, STREAM_RESET, this.onReset);
+    this.listenTo(bus, LOGIN_ENDED, this.onLoginEnded);
+    this.listenTo(bus, LOGIN_CHANGED, this.onLoginChanged);
   },
 
   isSignedIn() {
@@ -43,138 +45,137 @@ export const Account = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend(
   },
 
   isModerator() {
-    return MODERATING.includes(this.get("role"));
+    return MODERATOR_ROLES.includes(this.get("role"));
   },
 
   isOwner() {
     return this.get("role") === "owner";
   },
 
-  /** In a "change": is it another now who looks, or somebody who may see other things than before? */
-  seesOther() {
-    return (
-      this.hasChanged("id") || MODERATING.includes(this.previous("role")) !== this.isModerator()
-    );
+  /** In a "change": whether the viewer may now see other things, as another user or with another role. */
+  hasOtherRights() {
+    const wasModerator = MODERATOR_ROLES.includes(this.previous("role"));
+    return this.hasChanged("id") || wasModerator !== this.isModerator();
   },
 
-  /** `fields`: email, username, password. Signs in unless the address is to be confirmed first. Rejected with a Problem. */
+  // -- what the user does
+
+  /** `fields`: email, username, password. Signs in, unless the address must be confirmed first. */
   signUp(fields) {
     return this.send("create", USERS, fields);
   },
 
-  /** `fields`: email, password, remember_me. Rejected with a Problem. */
+  /** `fields`: email, password, remember_me. */
   signIn(fields) {
     return this.send("create", SESSION, fields);
   },
 
-  /** `fields`: username, the name that others see. Rejected with a Problem. */
+  /** `fields`: username, the display name. */
   changeUsername(fields) {
     return this.change("update", USERNAME, fields);
   },
 
-  /** `fields`: email, current_password. The new address waits until it is confirmed. Rejected with a Problem. */
+  /** `fields`: email, current_password. The new address is used once it is confirmed. */
   changeEmail(fields) {
     return this.change("update", EMAIL, fields);
   },
 
-  /** `fields`: current_password, password. Ends all other logins. Rejected with a Problem. */
+  /** `fields`: current_password, password. Ends all other logins. */
   changePassword(fields) {
     return this.change("update", PASSWORD, fields);
   },
 
-  /** `fields`: current_password, comments ("keep" | "erase"). Rejected with a Problem; then there still is an account. */
+  /** `fields`: current_password, comments ("keep" | "erase"). */
   async delete(fields) {
     await this.change("create", DELETION, fields);
     this.becomeGuest("deleted");
   },
 
-  /** Rejected with a Problem; then we are still signed in. */
   async signOut() {
     await this.send("delete", SESSION);
     this.becomeGuest("signed_out", true);
   },
 
-  // What needs a login tells also when there is none any more.
+  // A 401 here means that this login has ended.
   async change(method, url, fields) {
     try {
       await this.send(method, url, fields);
     } catch (problem) {
-      if (problem.status === UNAUTHORIZED) this.ended();
+      if (problem.status === UNAUTHORIZED) this.onLoginEnded();
       throw problem;
     }
   },
 
   send(method, url, fields) {
-    this.underway = this.exchange(method, url, fields);
-    return this.underway;
+    this.lastRequest = this.exchange(method, url, fields);
+    return this.lastRequest;
   },
 
-  // The fields are sent and forgotten: a password is never an attribute.
+  // The fields are never attributes of this model, because they contain a password.
   async exchange(method, url, attrs) {
     const user = await request(method, this, { url, attrs });
     if (user?.id) this.set(user);
   },
 
-  // This browser may have a newer login already: one that replaced the old, here or in another tab. An answer
-  // that brings it may still be on its way, as the stream is often faster.
-  async ended({ reason = null } = {}) {
-    await Promise.allSettled([this.underway]);
-    if (!this.isSignedIn()) return this.recheck();
+  // -- what happens to the login
+
+  // The browser may already have a newer login that replaced this one, from this tab or another. The event often
+  // arrives before the response with that login, so wait for the response first.
+  async onLoginEnded({ reason = null } = {}) {
+    await Promise.allSettled([this.lastRequest]);
+    if (!this.isSignedIn()) return this.onLoginChanged();
     if (reason === "signed_out") return this.becomeGuest(reason);
     const { id } = this;
-    const user = await (reason === "replaced" ? this.whoIsItSoon() : this.whoIsIt());
-    if (this.id !== id) return; // who we are has been settled meanwhile
+    const user = await (reason === "replaced" ? this.readNewUser() : this.readUser());
+    if (this.id !== id) return; // changed in the meantime
     if (user === null) this.becomeGuest(reason);
     else this.become(user);
   },
 
-  // In another tab somebody has signed in, or out. Without an answer we stay who we are: nobody said that we are not.
-  async recheck() {
-    await Promise.allSettled([this.underway]);
+  // Somebody signed in or out in another tab. Without a response, the account stays as it is.
+  async onLoginChanged() {
+    await Promise.allSettled([this.lastRequest]);
     const { id } = this;
-    const answer = await this.askAgain();
-    if (answer === null || this.id !== id) return;
-    if (answer.user) this.become(answer.user);
+    const session = await this.readSession();
+    if (session === null || this.id !== id) return;
+    if (session.user) this.become(session.user);
     else this.becomeGuest("signed_out");
   },
 
-  // Without an answer it is nobody, which is the safe side.
-  whoIsIt() {
-    return this.ask().then(
+  // The stream cannot deliver what has changed about the account, so read it again.
+  async onReset({ topics }) {
+    if (!topics.includes(`User/${this.id}`)) return;
+    const session = await this.readSession();
+    if (session?.user) this.merge(session.user);
+  },
+
+  // {user}, or null if the server does not respond.
+  readSession() {
+    return untilFound(() => this.requestSession().catch(() => null));
+  },
+
+  // The user of this browser's cookie, or null for a guest. No response means a guest, which is the safe assumption.
+  readUser() {
+    return this.requestSession().then(
       ({ user }) => user,
       () => null,
     );
   },
 
-  // Null where there is no answer to be had.
-  async askAgain() {
-    for (let failures = 0; failures < TRIES; failures += 1) {
-      const answer = await this.ask().catch(() => null);
-      if (answer !== null) return answer;
-      await new Promise((resolve) => setTimeout(resolve, backoff(failures)));
-    }
-    return null;
+  // The login was replaced in another tab. The event may arrive a little before the browser has the new cookie.
+  async readNewUser() {
+    return (await untilFound(() => this.readUser())) ?? this.readUser();
   },
 
-  ask() {
+  requestSession() {
     return request("read", this, { url: SESSION });
   },
 
-  // Somebody has signed in with this browser, in another tab: its new cookie arrives a little after the stream's word.
-  async whoIsItSoon() {
-    for (let failures = 0; failures < TRIES; failures += 1) {
-      const user = await this.whoIsIt();
-      if (user !== null) return user;
-      await new Promise((resolve) => setTimeout(resolve, backoff(failures)));
-    }
-    return this.whoIsIt();
-  },
-
   become(user) {
-    const same = user.id === this.id;
-    if (!same) this.clear({ silent: true });
+    const isSame = user.id === this.id;
+    if (!isSame) this.clear({ silent: true });
     this.set(user);
-    if (same) this.trigger(LOGIN_RENEWED);
+    if (isSame) this.trigger(LOGIN_RENEWED);
   },
 
   becomeGuest(reason, isHere = false) {
@@ -183,15 +184,17 @@ export const Account = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend(
     this.trigger(ACCOUNT_LEFT, reason, isHere);
   },
 
-  // The stream goes on without telling what has become of the account: it is read again.
-  async reread({ topics }) {
-    const { id } = this;
-    if (!topics.includes(`User/${id}`)) return;
-    const answer = await this.askAgain();
-    if (answer?.user) this.merge(answer.user);
-  },
-
   merge(user) {
     if (user.id === this.id) this.set(user);
   },
 });
+
+// Call `read` until its result is not null, with back-off. After MAX_ATTEMPTS the result is null.
+async function untilFound(read) {
+  for (let failures = 0; failures < MAX_ATTEMPTS; failures += 1) {
+    const found = await read();
+    if (found !== null) return found;
+    await new Promise((resolve) => setTimeout(resolve, backoff(failures)));
+  }
+  return null;
+}

@@ -1,9 +1,11 @@
 import { ENTRY_CLOSED, ENTRY_WANTED, SIGN_OUT_WANTED } from "../core/events.js";
+import { ComponentView } from "../ui/component_view.js";
 
 /** @typedef {{ bus: Backbone.Events, model: Parley.Account }} Fields */
 
-/** The corner of the page that says who one is. `el` is server-rendered in both states. */
-export const AccountView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+/** The account in the page's header: buttons to sign in, or the user's name and a button to sign out. */
+export const AccountView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+  component: "account",
   events: {
     "click .account__sign-in": "askSignIn",
     "click .account__sign-up": "askSignUp",
@@ -13,24 +15,23 @@ export const AccountView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
   initialize({ bus }) {
     this.bus = bus;
     this.listenTo(this.model, "change", this.render);
-    this.listenTo(bus, ENTRY_CLOSED, this.entered);
+    this.listenTo(bus, ENTRY_CLOSED, this.restoreFocus);
     this.render();
   },
 
   render() {
     const guest = !this.model.isSignedIn();
     this.el.dataset.state = guest ? "guest" : "signed-in";
-    this.el.querySelector(".account__guest").hidden = !guest;
-    this.el.querySelector(".account__person").hidden = guest;
-    this.el.querySelector(".account__name").textContent = this.model.get("username") ?? "";
+    this.part("guest").hidden = !guest;
+    this.part("person").hidden = guest;
+    this.part("name").textContent = this.model.get("username") ?? "";
   },
 
-  // The button that had opened the form is no more; the next in its place gets the focus.
-  entered() {
+  // The button that opened the dialog is hidden after a sign-in. The button in its place gets the focus.
+  restoreFocus() {
     const { activeElement } = document;
-    const lost = activeElement === document.body || !activeElement?.getClientRects().length;
-    if (lost && this.model.isSignedIn())
-      this.el.querySelector(".account__sign-out").focus({ preventScroll: true });
+    const isLost = activeElement === document.body || !activeElement?.getClientRects().length;
+    if (isLost && this.model.isSignedIn()) this.part("sign-out").focus({ preventScroll: true });
   },
 
   askSignIn() {
@@ -41,7 +42,7 @@ export const AccountView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     this.bus.trigger(ENTRY_WANTED, "signup");
   },
 
-  // If a text would be lost, sign_out_view.js asks first.
+  // If a text would be lost, sign_out_view.js asks for confirmation.
   signOut() {
     this.bus.trigger(SIGN_OUT_WANTED);
   },

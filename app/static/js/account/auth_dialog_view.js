@@ -16,41 +16,41 @@ import { MODES } from "./auth_modes.js";
  */
 
 /**
- * Signing in and up, and asking for the mails that help with it, in a dialog over whatever page one is on.
- * `el` is the `<dialog>`; its `data-mode` is one of MODES, or "sent" once an email was requested.
+ * The dialog to sign in, to sign up, and to request emails with links. `el` is the `<dialog>`. Its `data-mode` is one
+ * of MODES, or "sent" after an email was requested.
  */
 export const AuthDialogView = /** @type {DialogWith<Fields>} */ (DialogView).extend({
   component: "entry",
   events: {
     ...DialogView.prototype.events,
     submit: "submit",
-    close: "closed",
+    close: "onClosed",
     "click .entry__close": "close",
-    "click [data-to]": "go",
-    "click .entry__again": "again",
+    "click [data-to]": "changeMode",
+    "click .entry__again": "openResendForm",
   },
 
   initialize({ bus }) {
     this.bus = bus;
     this.form = new Form(this.el.querySelector("form"));
     this.intent = null;
-    this.listenTo(bus, ENTRY_WANTED, this.want);
+    this.listenTo(bus, ENTRY_WANTED, this.openFor);
   },
 
-  /** `intent`: {to: "like this comment", act}, the reason to sign in, and the action that follows. */
-  want(mode, intent = null) {
+  /** `intent`: {to: "like this comment", act}. `to` completes the title; `act` is called after a sign-in. */
+  openFor(mode, intent = null) {
     this.intent = intent;
     this.open(mode);
   },
 
   open(mode) {
-    this.turn(mode);
+    this.setMode(mode);
     this.form.fields.email.value ||= this.model.get("email") ?? "";
     this.showModal();
     this.form.fields[MODES[mode].first].focus();
   },
 
-  turn(mode) {
+  setMode(mode) {
     const { title, invitation, submit, password } = MODES[mode];
     this.mode = mode;
     this.form.clear();
@@ -63,54 +63,54 @@ export const AuthDialogView = /** @type {DialogWith<Fields>} */ (DialogView).ext
     this.el.dataset.mode = mode;
     this.part("title").textContent = title;
     showParts(this.el, mode);
-    this.offer(null);
+    this.showOffers(null);
   },
 
-  // What is typed in the fields stays in them.
-  go({ delegateTarget: button }) {
+  // The fields keep their values.
+  changeMode({ delegateTarget: button }) {
     this.open(button.dataset.to);
   },
 
-  again() {
+  openResendForm() {
     this.open(MODES[this.mode].again);
   },
 
   async submit(event) {
     event.preventDefault();
-    this.offer(null);
+    this.showOffers(null);
     const { act } = MODES[this.mode];
-    if (await this.form.send(() => act(this.model, this.form.fields))) this.succeed();
-    else this.offer(this.form.problem);
+    if (await this.form.send(() => act(this.model, this.form))) this.succeed();
+    else this.showOffers(this.form.problem);
   },
 
-  // Asking for a mail signs nobody in; nor does signing up, where the address is to be confirmed first.
+  // A request for an email signs nobody in. Neither does a sign-up if the address must be confirmed first.
   succeed() {
-    if (MODES[this.mode].password && this.model.isSignedIn()) this.enter();
-    else this.tellSent();
+    if (MODES[this.mode].password && this.model.isSignedIn()) this.finish();
+    else this.showSent();
   },
 
-  enter() {
+  finish() {
     this.bus.trigger(ANNOUNCEMENT, `Signed in as ${isolated(this.model.get("username"))}.`);
     this.close();
   },
 
-  tellSent() {
-    const words = this.part("sent");
-    words.textContent = MODES[this.mode].sent(this.form.fields.email.value);
+  showSent() {
+    const message = this.part("sent");
+    message.textContent = MODES[this.mode].sent(this.form.fields.email.value);
     this.form.fields.password.value = "";
     this.show("sent", "Check your email");
-    words.focus();
+    message.focus();
   },
 
-  // Some refusals have a way out of their own. Which ones, the page says.
-  offer(problem) {
-    for (const way of this.el.querySelectorAll(".entry__offer")) {
-      const isOne = way.dataset.status?.split(" ").includes(String(problem?.status));
-      way.hidden = this.mode !== "signin" || !isOne;
+  // For some statuses the page has a link that helps (`data-status`), for example to unlock the account.
+  showOffers(problem) {
+    for (const offer of this.el.querySelectorAll(".entry__offer")) {
+      const isFor = offer.dataset.status?.split(" ").includes(String(problem?.status));
+      offer.hidden = this.mode !== "signin" || !isFor;
     }
   },
 
-  closed() {
+  onClosed() {
     this.form.fields.password.value = "";
     this.bus.trigger(ENTRY_CLOSED);
     const { intent } = this;

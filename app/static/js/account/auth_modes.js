@@ -1,19 +1,19 @@
 import { MailedLink } from "./mailed_link.js";
 
-// Whether there is such an account is nobody's business.
-const sentPerhaps = (email) => `If an account exists for ${email}, we've sent an email.`;
+// The answer must not show whether the address has an account.
+const sentIfKnown = (email) => `If an account exists for ${email}, we've sent an email.`;
 const sent = (email) =>
   `We've sent a link to ${email}. Open it to confirm your email, then sign in.`;
 
-const askFor =
+const requestLink =
   (kind) =>
-  (_, { email }) =>
-    new MailedLink({}, { kind }).ask(email.value);
+  (_, { fields }) =>
+    new MailedLink({}, { kind }).ask(fields.email.value);
 
 /**
- * The modes of the entry dialog: its words (`invitation` comes before a purpose like "to like this comment"), the field that
- * has the focus first, and `act`, which submits the dialog's fields. If `act` signs nobody in, `sent` is the message that
- * follows, and `again` is called if no mail comes.
+ * The modes of the auth dialog. `title` and `submit` are its texts; `invitation` is the title before a purpose like "to
+ * like this comment". `first` is the field that gets the focus. `act` (account, form) sends the fields. If nobody is
+ * signed in after `act`, the dialog shows `sent`, and the mode `again` requests another email.
  */
 export const MODES = {
   signin: {
@@ -22,12 +22,10 @@ export const MODES = {
     submit: "Sign in",
     first: "email",
     password: "current-password",
-    act: (account, { email, password, remember_me }) =>
-      account.signIn({
-        email: email.value,
-        password: password.value,
-        remember_me: remember_me.checked,
-      }),
+    act: (account, form) => {
+      const remember_me = form.fields.remember_me.checked;
+      return account.signIn({ ...form.values("email", "password"), remember_me });
+    },
   },
   signup: {
     title: "Create an account",
@@ -35,8 +33,7 @@ export const MODES = {
     submit: "Sign up",
     first: "username",
     password: "new-password",
-    act: (account, { email, username, password }) =>
-      account.signUp({ email: email.value, username: username.value, password: password.value }),
+    act: (account, form) => account.signUp(form.values("email", "username", "password")),
     sent,
     again: "confirm",
   },
@@ -44,24 +41,24 @@ export const MODES = {
     title: "Forgot your password?",
     submit: "Send link",
     first: "email",
-    act: askFor("resets"),
-    sent: sentPerhaps,
+    act: requestLink("resets"),
+    sent: sentIfKnown,
     again: "forgot",
   },
   unlock: {
     title: "Unlock your account",
     submit: "Send link",
     first: "email",
-    act: askFor("unlocks"),
-    sent: sentPerhaps,
+    act: requestLink("unlocks"),
+    sent: sentIfKnown,
     again: "unlock",
   },
   confirm: {
     title: "Confirm your email",
     submit: "Resend link",
     first: "email",
-    act: askFor("confirmations"),
-    sent: sentPerhaps,
+    act: requestLink("confirmations"),
+    sent: sentIfKnown,
     again: "confirm",
   },
 };

@@ -2,14 +2,14 @@ import { ComponentView } from "../ui/component_view.js";
 import { Form } from "../ui/form.js";
 import { isEscape } from "../ui/keys.js";
 
-const COMMENTS = {
+const CONSEQUENCES = {
   keep: "Your comments will stay, without your name.",
   erase: "Your comments will be deleted too.",
 };
 
 /** @typedef {{ form: import("../ui/form.js").Form, model: Parley.Account }} Fields */
 
-/** Deleting one's account, in two steps. */
+/** The form to delete the account, and the question before it is deleted. */
 export const DeletionView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   component: "deletion",
   events: {
@@ -17,17 +17,17 @@ export const DeletionView = /** @type {ComponentWith<Fields>} */ (ComponentView)
     input: "cancel",
     "click .deletion__yes": "delete",
     "click .deletion__no": "cancel",
-    "keydown .deletion__confirm": "key",
+    "keydown .deletion__confirm": "onKey",
   },
 
   initialize() {
     this.form = new Form(this.el.querySelector("form"));
-    this.listenTo(this.model, "change:id", this.begin);
+    this.listenTo(this.model, "change:id", this.reset);
   },
 
-  begin() {
+  reset() {
     this.form.reset();
-    this.confirm(false);
+    this.showQuestion(false);
   },
 
   ask(event) {
@@ -35,30 +35,31 @@ export const DeletionView = /** @type {ComponentWith<Fields>} */ (ComponentView)
     if (!this.form.check()) return;
     const { comments } = this.form.fields;
     this.part("question").textContent =
-      `Delete the account ${this.model.get("email")}? ${COMMENTS[comments.value]} This can't be undone.`;
-    this.confirm(true);
-    this.part("no").focus(); // a second Enter is soon pressed
+      `Delete the account ${this.model.get("email")}? ${CONSEQUENCES[comments.value]} This can't be undone.`;
+    this.showQuestion(true);
+    this.part("no").focus(); // so a second press of Enter deletes nothing
   },
 
   async delete() {
     const fields = this.form.values("current_password", "comments");
     await this.form.send(() => this.model.delete(fields));
-    if (this.form.problem) this.confirm(false);
+    if (this.form.problem) this.showQuestion(false);
   },
 
+  // Also when the form changes, because the question is about its former content.
   cancel() {
-    this.confirm(false);
+    this.showQuestion(false);
   },
 
-  // Whose focus was on an answer is asked again where they were.
-  confirm(asking) {
+  // If the focus was on an answer, it returns to the button that asked.
+  showQuestion(isShown) {
     const hadFocus = this.part("confirm").contains(document.activeElement);
-    this.part("confirm").hidden = !asking;
-    this.part("ask").hidden = asking;
+    this.part("confirm").hidden = !isShown;
+    this.part("ask").hidden = isShown;
     if (hadFocus) this.part("ask").focus();
   },
 
-  key(event) {
+  onKey(event) {
     if (isEscape(event)) this.cancel();
   },
 });

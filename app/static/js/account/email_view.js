@@ -4,12 +4,12 @@ import { Form } from "../ui/form.js";
 
 /** @typedef {{ bus: Backbone.Events, form: import("../ui/form.js").Form, model: Parley.Account }} Fields */
 
-/** One's address, the one that waits to be confirmed, and how to change it. */
+/** The account's email address, the new address that is not confirmed yet, and the form to change it. */
 export const EmailView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   component: "email",
   events: {
     submit: "submit",
-    "click .email__send-again": "sendAgain",
+    "click .email__send-again": "openResendForm",
   },
 
   initialize({ bus }) {
@@ -37,7 +37,7 @@ export const EmailView = /** @type {ComponentWith<Fields>} */ (ComponentView).ex
     if (waiting) this.bus.trigger(ANNOUNCEMENT, `We've sent a link to ${waiting}.`);
   },
 
-  sendAgain() {
+  openResendForm() {
     this.bus.trigger(ENTRY_WANTED, "confirm");
   },
 });

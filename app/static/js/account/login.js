@@ -4,7 +4,7 @@ import { request } from "../core/sync.js";
 export const Login = Backbone.Model.extend({
   urlRoot: "/api/logins",
 
-  /** Sign out there. Rejected with a Problem. */
+  /** End this login. Rejects with a Problem. */
   end() {
     return request("delete", this);
   },

@@ -1,11 +1,9 @@
-import { LOGIN_END_WANTED } from "../core/events.js";
 import { fromTemplate } from "../core/template.js";
 import { ComponentView } from "../ui/component_view.js";
 
-/** One line of where one is signed in. Triggers "end" (the login). */
+/** One login in the list of logins (logins_view.js). */
 export const LoginView = ComponentView.extend({
   component: "login",
-  events: { "click .login__end": "end" },
 
   initialize() {
     this.setElement(fromTemplate("login"));
@@ -22,9 +20,5 @@ export const LoginView = ComponentView.extend({
     this.part("current").hidden = !current;
     this.part("end").hidden = current;
     this.part("end").setAttribute("aria-label", `Sign out ${device}`);
-  },
-
-  end() {
-    this.trigger(LOGIN_END_WANTED, this.model);
   },
 });

@@ -2,44 +2,45 @@ import { request } from "../core/sync.js";
 import { Login } from "./login.js";
 
 /**
- * Where this account is signed in: this browser first, then those seen last. It is as the server last told, and
- * read again after every act. `signIns`: {count, last_at, last_address}, of the sign-in before this one.
+ * The account's logins: this browser's first, then the others, the most recently seen first. The list is read from the
+ * server again after each change. `signIns`: {count, last_at, last_address}, about the sign-in before this one.
+ *
+ * `refetch`, `end` and `endOthers` reject with a Problem.
  */
 export const Logins = Backbone.Collection.extend({
   model: Login,
   url: "/api/logins",
   signIns: null,
-  turn: 0,
+  lastRead: 0,
 
   others() {
     return this.reject((login) => login.get("current"));
   },
 
-  /** Rejected with a Problem. Of several reads the one that began last counts. */
+  /** Of several reads at a time, the one that began last counts. */
   async refetch() {
-    this.turn += 1;
-    const mine = this.turn;
+    this.lastRead += 1;
+    const read = this.lastRead;
     const { logins, sign_ins } = await request("read", this);
-    if (mine !== this.turn) return;
+    if (read !== this.lastRead) return;
     this.signIns = sign_ins;
     this.set(logins);
   },
 
-  /** Rejected with a Problem. */
   async end(login) {
     await login.end();
     await this.refetch();
   },
 
-  /** End all but this browser's. Rejected with a Problem. */
+  /** End all logins but this browser's. */
   async endOthers() {
     await request("delete", this);
     await this.refetch();
   },
 
-  /** Nobody's: what is being read is not for who looks now. */
+  /** Another account uses the page: remove all logins, and ignore a read that is under way. */
   forget() {
-    this.turn += 1;
+    this.lastRead += 1;
     this.signIns = null;
     this.reset();
   },

@@ -1,4 +1,4 @@
-import { ANNOUNCEMENT, LOGIN_END_WANTED, LOGIN_ENDED, LOGIN_RENEWED } from "../core/events.js";
+import { ANNOUNCEMENT, LOGIN_ENDED, LOGIN_RENEWED } from "../core/events.js";
 import { ComponentView } from "../ui/component_view.js";
 import { ViewList } from "../ui/view_list.js";
 import { LoginView } from "./login_view.js";
@@ -7,55 +7,55 @@ const UNAUTHORIZED = 401;
 
 /** @typedef {{ bus: Backbone.Events, account: Parley.Account, list: ViewList }} Fields */
 
-/** The list of logins, and how to end those one does not want. No event tells of others' comings: it looks again. */
+/**
+ * The list of the account's logins, with buttons to end them. The stream has no events about new logins, so the list is
+ * read again each time the page becomes visible or gets the focus.
+ */
 export const LoginsView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   component: "logins",
-  events: { "click .logins__end-others": "endOthers" },
+  events: {
+    "click .login__end": "end",
+    "click .logins__end-others": "endOthers",
+  },
 
   initialize({ bus, account }) {
     this.bus = bus;
     this.account = account;
     this.list = new ViewList(
       this.part("list"),
-      (login) => this.viewOf(login),
+      (model) => new LoginView({ model }),
       () => this.takeFocus(),
     );
     this.listenTo(this.collection, "update reset", this.render);
-    this.listenTo(account, "change:id", this.begin);
-    this.listenTo(account, LOGIN_RENEWED, this.look);
-    window.addEventListener("focus", () => this.look());
-    document.addEventListener("visibilitychange", () => this.look());
-    this.begin();
+    this.listenTo(account, "change:id", this.restart);
+    this.listenTo(account, LOGIN_RENEWED, this.refetch);
+    window.addEventListener("focus", () => this.refetch());
+    document.addEventListener("visibilitychange", () => this.refetch());
+    this.restart();
   },
 
-  begin() {
+  restart() {
     this.collection.forget();
-    this.look();
+    this.refetch();
   },
 
-  look() {
-    const seen = document.visibilityState === "visible";
-    if (seen && this.account.isSignedIn()) this.act(() => this.collection.refetch());
+  refetch() {
+    const isVisible = document.visibilityState === "visible";
+    if (isVisible && this.account.isSignedIn()) this.attempt(() => this.collection.refetch());
   },
 
   render() {
     this.list.show(this.collection.models);
     this.part("end-others").hidden = this.collection.others().length === 0;
-    this.renderBefore();
-  },
-
-  viewOf(login) {
-    const view = new LoginView({ model: login });
-    this.listenTo(view, LOGIN_END_WANTED, this.end);
-    return view;
+    this.renderPreviousSignIn();
   },
 
   takeFocus() {
     this.part("heading").focus({ preventScroll: true });
   },
 
-  // Somebody who was not there then has a reason to change the password.
-  renderBefore() {
+  // An unknown sign-in is a reason to change the password.
+  renderPreviousSignIn() {
     const { last_at, last_address } = this.collection.signIns ?? {};
     this.part("before").hidden = !last_at;
     if (!last_at) return;
@@ -63,21 +63,23 @@ export const LoginsView = /** @type {ComponentWith<Fields>} */ (ComponentView).e
     this.part("before-address").textContent = last_address ?? "an unknown address";
   },
 
-  async end(login) {
-    const done = await this.act(() => this.collection.end(login));
-    if (done) this.bus.trigger(ANNOUNCEMENT, `Signed out: ${login.get("device")}.`);
+  async end({ delegateTarget: button }) {
+    const login = this.collection.get(button.closest(".login").dataset.loginId);
+    const isDone = await this.attempt(() => this.collection.end(login));
+    if (isDone) this.bus.trigger(ANNOUNCEMENT, `Signed out: ${login.get("device")}.`);
   },
 
   async endOthers() {
-    const done = await this.act(() => this.collection.endOthers());
-    if (!done) return;
+    const isDone = await this.attempt(() => this.collection.endOthers());
+    if (!isDone) return;
     this.takeFocus();
     this.bus.trigger(ANNOUNCEMENT, "Signed out everywhere else.");
   },
 
-  async act(doing) {
+  /** Returns whether `act` succeeded. If it failed, the problem is shown. */
+  async attempt(act) {
     try {
-      await doing();
+      await act();
       this.showProblem("");
       return true;
     } catch (problem) {

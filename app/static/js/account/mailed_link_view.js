@@ -1,5 +1,6 @@
 import { ENTRY_WANTED } from "../core/events.js";
 import { showParts } from "../core/parts.js";
+import { ComponentView } from "../ui/component_view.js";
 import { Form } from "../ui/form.js";
 import { MailedLink } from "./mailed_link.js";
 import { takeToken } from "./token.js";
@@ -14,10 +15,11 @@ import { takeToken } from "./token.js";
  */
 
 /**
- * The page that a mailed link leads to. It does nothing before somebody presses the button: programs that look
- * into mails open links, too. States: "ready", "missing" (no token), "stale" (an expired or used token), "done".
+ * The page that a mailed link opens. It sends nothing until somebody presses the button, because mail scanners open
+ * links, too. States: "ready", "missing" (no token), "stale" (an expired or used token), "done".
  */
-export const MailedLinkView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const MailedLinkView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+  component: "mailed-link",
   events: {
     submit: "submit",
     "click .mailed-link__ask": "ask",
@@ -29,36 +31,36 @@ export const MailedLinkView = /** @type {ViewWith<Fields>} */ (Backbone.View).ex
     this.account = account;
     this.model = new MailedLink({}, { kind: this.el.dataset.kind });
     this.form = new Form(this.el.querySelector("form"));
-    this.listenTo(account, "change:id", this.renderPerson);
-    // Another link, pasted over this page's own address, loads nothing.
-    window.addEventListener("hashchange", () => this.arrive(takeToken()));
-    this.turn("missing");
-    this.arrive(takeToken());
-    this.renderPerson();
+    this.listenTo(account, "change:id", this.renderLinks);
+    // If another link is pasted over this page's address, the browser loads no page.
+    window.addEventListener("hashchange", () => this.openLink(takeToken()));
+    this.showState("missing");
+    this.openLink(takeToken());
+    this.renderLinks();
   },
 
-  arrive(token) {
+  openLink(token) {
     if (token === "") return;
     this.token = token;
     this.form.reset();
-    this.choose(token.endsWith("&new"));
-    this.turn("ready");
+    this.showChoice(token.endsWith("&new"));
+    this.showState("ready");
   },
 
-  turn(state) {
+  showState(state) {
     this.el.dataset.state = state;
     showParts(this.el, state);
   },
 
-  // The person who has the mail chooses the password of a new account. The link says that the account is new.
-  choose(isNew) {
-    const part = this.el.querySelector(".mailed-link__choose");
+  // The owner of the address chooses the password of a new account. The link says that the account is new.
+  showChoice(isNew) {
+    const part = this.part("choose");
     if (part) part.hidden = !isNew;
   },
 
-  renderPerson() {
-    this.el.querySelector(".mailed-link__guest").hidden = this.account.isSignedIn();
-    this.el.querySelector(".mailed-link__person").hidden = !this.account.isSignedIn();
+  renderLinks() {
+    this.part("guest").hidden = this.account.isSignedIn();
+    this.part("person").hidden = !this.account.isSignedIn();
   },
 
   async submit(event) {
@@ -69,11 +71,11 @@ export const MailedLinkView = /** @type {ViewWith<Fields>} */ (Backbone.View).ex
       username: username?.value || undefined,
     };
     if (await this.form.send(() => this.model.use({ token: this.token, ...chosen }))) {
-      this.conclude("done");
+      this.finish("done");
     } else if (this.isRefused("token")) {
-      this.conclude("stale");
+      this.finish("stale");
     } else if (this.isRefused("password")) {
-      this.choose(true);
+      this.showChoice(true);
       password?.focus();
     }
   },
@@ -82,11 +84,11 @@ export const MailedLinkView = /** @type {ViewWith<Fields>} */ (Backbone.View).ex
     return this.form.problem?.errors.some((error) => error.field === field);
   },
 
-  // The form is no more, and with it the focus.
-  conclude(state) {
+  // The form is hidden, so the message gets the focus.
+  finish(state) {
     this.token = "";
     this.form.reset();
-    this.turn(state);
+    this.showState(state);
     this.el.querySelector(`.mailed-link__said[data-only="${state}"]`).focus();
   },
 

@@ -4,7 +4,7 @@ import { ComponentView } from "../ui/component_view.js";
 
 /**
  * @typedef {{
- *   turn: number,
+ *   lastRead: number,
  *   account: Parley.Account,
  *   moderation: Parley.Moderation,
  *   bus: Backbone.Events,
@@ -19,19 +19,19 @@ export const MutesView = /** @type {ComponentWith<Fields>} */ (ComponentView).ex
   /** Options: `account`, `moderation`, `bus`. */
   initialize({ account, moderation, bus }) {
     Object.assign(this, { account, moderation, bus });
-    this.turn = 0;
-    this.listenTo(account, "change:id", this.look);
-    this.look();
+    this.lastRead = 0;
+    this.listenTo(account, "change:id", this.refetch);
+    this.refetch();
   },
 
-  async look() {
-    this.turn += 1;
-    const mine = this.turn;
+  async refetch() {
+    this.lastRead += 1;
+    const read = this.lastRead;
     this.show([]);
     if (!this.account.isSignedIn()) return;
     try {
       const { mutes } = await this.moderation.mutes();
-      if (mine === this.turn) this.show(mutes);
+      if (read === this.lastRead) this.show(mutes);
     } catch (problem) {
       this.showProblem(problem.message);
     }
@@ -52,7 +52,7 @@ export const MutesView = /** @type {ComponentWith<Fields>} */ (ComponentView).ex
     }
     this.part("heading").focus({ preventScroll: true });
     this.bus.trigger(ANNOUNCEMENT, `${name} is no longer muted.`);
-    await this.look();
+    await this.refetch();
   },
 });
 

@@ -1,29 +1,29 @@
 import { ENTRY_CLOSED } from "../core/events.js";
 
-/** Lets people see the passwords that they type; what is sent or closed is covered again. `el` is the body. */
+/** The buttons that show a typed password. It is hidden again when the form is sent or closed. `el` is the body. */
 export const RevealView = Backbone.View.extend({
   events: {
     "click .field__reveal": "toggle",
-    submit: "cover",
+    submit: "hideAll",
   },
 
   initialize({ bus }) {
-    this.listenTo(bus, ENTRY_CLOSED, this.cover);
+    this.listenTo(bus, ENTRY_CLOSED, this.hideAll);
   },
 
   toggle({ delegateTarget: button }) {
     this.show(button, button.textContent === "Show");
   },
 
-  cover() {
+  hideAll() {
     for (const button of this.el.querySelectorAll(".field__reveal")) this.show(button, false);
   },
 
-  show(button, shown) {
-    const verb = shown ? "Hide" : "Show";
+  show(button, isShown) {
+    const verb = isShown ? "Hide" : "Show";
     /** @type {HTMLInputElement} */
     const field = document.querySelector(`#${button.getAttribute("aria-controls")}`);
-    field.type = shown ? "text" : "password";
+    field.type = isShown ? "text" : "password";
     button.textContent = verb;
     button.setAttribute("aria-label", `${verb} the password`);
   },

@@ -1,4 +1,5 @@
 import { ENTRY_WANTED } from "../core/events.js";
+import { ComponentView } from "../ui/component_view.js";
 import { DeletionView } from "./deletion_view.js";
 import { EmailView } from "./email_view.js";
 import { Logins } from "./logins.js";
@@ -9,8 +10,9 @@ import { UsernameView } from "./username_view.js";
 
 /** @typedef {{ bus: Backbone.Events }} Fields */
 
-/** The page of one's account. `el` is server-rendered in both states; a guest is asked to sign in. */
-export const SettingsView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+/** The account page. The server renders `el` for a user and for a guest, who is asked to sign in. */
+export const SettingsView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+  component: "settings",
   events: { "click .settings__sign-in": "askSignIn" },
 
   initialize({ bus, moderation }) {
@@ -27,11 +29,11 @@ export const SettingsView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
 
   render() {
     const guest = !this.model.isSignedIn();
-    const person = this.el.querySelector(".settings__person");
+    const person = this.part("person");
     const hadFocus = person.contains(document.activeElement);
-    this.el.querySelector(".settings__guest").hidden = !guest;
+    this.part("guest").hidden = !guest;
     person.hidden = guest;
-    if (guest && hadFocus) this.el.querySelector(".settings__sign-in").focus();
+    if (guest && hadFocus) this.part("sign-in").focus();
   },
 
   askSignIn() {

@@ -15,8 +15,8 @@ const it = (n) => (n === 1 ? "it" : "them");
  */
 
 /**
- * Signing out deletes the account's drafts from this browser, because others may use this computer. If there are any, the
- * dialog asks first. Unsent changes stay until the account signs in again. `el` is the `<dialog>`.
+ * Signing out deletes the account's drafts from this browser, because others may use this computer. If there are any,
+ * the dialog asks first. Unsent changes stay until the account signs in again. `el` is the `<dialog>`.
  */
 export const SignOutView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   component: "sign-out",
@@ -33,15 +33,15 @@ export const SignOutView = /** @type {ComponentWith<Fields>} */ (ComponentView).
   },
 
   async ask() {
-    await this.outbox.kept(); // a text that was just posted is no draft any more
-    const kept = this.drafts.all().length;
-    if (kept === 0) return this.signOut();
+    await this.outbox.kept(); // deletes the draft of a text that was just posted
+    const count = this.drafts.all().length;
+    if (count === 0) return this.signOut();
     const waiting = this.outbox.records.length;
     const later =
       waiting > 0 ? " Comments that are still being sent are sent when you sign in again." : "";
     this.part("words").textContent =
-      `You have ${drafts(kept)}. Signing out deletes ${it(kept)} from this browser.${later}`;
-    this.part("yes").textContent = `Sign out and delete ${it(kept)}`;
+      `You have ${drafts(count)}. Signing out deletes ${it(count)} from this browser.${later}`;
+    this.part("yes").textContent = `Sign out and delete ${it(count)}`;
     this.el.showModal();
     this.part("no").focus();
   },
@@ -52,7 +52,7 @@ export const SignOutView = /** @type {ComponentWith<Fields>} */ (ComponentView).
   },
 
   close() {
-    if (this.el.open) this.el.close();
+    this.el.close();
   },
 
   async signOut() {

@@ -1,10 +1,11 @@
 /**
- * The token of a mailed link, "" without one. It stands behind the `#`, which no server and no Referer is ever
- * sent; taken, it is out of the address bar and of the history, too, and only the caller has it.
+ * Take the token of a mailed link out of the page's address; "" without one. The token follows the `#`, so that
+ * browsers send it to no server, not even as a Referer. After this call, it is neither in the address bar nor in the
+ * history.
  */
 export function takeToken() {
   const token = location.hash.slice(1);
-  if (token === "" || document.getElementById(token)) return ""; // a place in the page
+  if (token === "" || document.getElementById(token)) return ""; // an ordinary link into this page
   history.replaceState(history.state, "", location.pathname + location.search);
   return token;
 }

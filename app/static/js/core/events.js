@@ -113,7 +113,6 @@ export const VIEW_FINISHED = "closed"; // (view): its comment is deleted, and it
 export const CONFLICT_TEXT_CHANGED = "written"; // the conflict's view replaced the text of the editor
 export const DRAFT_RESUMED = "continue"; // a person continues an unsaved text
 export const DISCARD_WANTED = "discard"; // a person discards an unsaved text
-export const LOGIN_END_WANTED = "end"; // (login): a person ends it
 
 /**
  * Triggered by `Likes`: whether this person likes the comment, or the number to be shown, has changed.

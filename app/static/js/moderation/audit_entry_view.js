@@ -4,8 +4,8 @@ import { fromTemplate } from "../core/template.js";
 import { ComponentView } from "../ui/component_view.js";
 import { isolated } from "../ui/isolated.js";
 
-const SERVICE = "Administrator (command line)"; // by the command line
-// What stands around the person and before the place.
+const COMMAND_LINE = "Administrator (command line)";
+// The words before and after the name of the person. The name of the page follows.
 const WORDS = {
   hide: ["hid a comment by", " in"],
   restore: ["restored a comment by", " in"],
@@ -24,7 +24,7 @@ const WORDS = {
 
 /** @typedef {{ bus: Backbone.Events }} Fields */
 
-/** One line of the audit trail. */
+/** One entry of the audit log. */
 export const AuditEntryView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   component: "decision",
   events: { "click .decision__unblock": "unblock" },
@@ -39,7 +39,7 @@ export const AuditEntryView = /** @type {ComponentWith<Fields>} */ (ComponentVie
   render() {
     const { username, act, person_name: person, place, reason, created_at } = this.model.attributes;
     this.el.dataset.act = act;
-    this.part("by").textContent = username || SERVICE;
+    this.part("by").textContent = username || COMMAND_LINE;
     [this.part("verb").textContent, this.part("after").textContent] = WORDS[act];
     this.part("person").textContent = person;
     this.part("place").textContent = place ?? "";
@@ -50,10 +50,10 @@ export const AuditEntryView = /** @type {ComponentWith<Fields>} */ (ComponentVie
     this.renderUnblock();
   },
 
-  /** A later decision may have taken this one back. */
+  /** Show the button while this entry is the reason why the person is blocked. */
   renderUnblock() {
     const unblock = this.part("unblock");
-    unblock.hidden = !this.model.collection?.holds(this.model);
+    unblock.hidden = !this.model.collection?.isInForce(this.model);
     unblock.setAttribute("aria-label", `Unblock ${isolated(this.model.get("person_name") ?? "")}`);
   },
 

@@ -2,23 +2,23 @@ import { DECISION } from "../core/events.js";
 import { LiveModel } from "../live/live_model.js";
 import { ModerationCollection } from "./moderation_collection.js";
 
-const BLOCKING = ["block", "unblock"];
+const BLOCK_ACTS = ["block", "unblock"];
 
-/** What a moderator did. */
+/** An entry: what a moderator did. */
 const Decision = LiveModel.extend({ type: "decision", urlRoot: "/api/moderation/decisions/" });
 
-/** The audit trail, as far as it is loaded. */
+/** The entries of the audit log that are loaded. */
 export const AuditLog = ModerationCollection.extend({
   model: Decision,
   url: "/api/moderation/decisions/",
   plural: "decisions",
   changes: DECISION,
 
-  /** Is this the decision by which somebody is blocked still? */
-  holds(decision) {
+  /** Whether this entry is a block that no later entry has ended. */
+  isInForce(decision) {
     const { act, person_id: id } = decision.attributes;
-    const isOfThem = ({ attributes }) =>
-      attributes.person_id === id && BLOCKING.includes(attributes.act);
-    return act === "block" && this.findLastIndex(isOfThem) === this.indexOf(decision);
+    const isAboutPerson = ({ attributes }) =>
+      attributes.person_id === id && BLOCK_ACTS.includes(attributes.act);
+    return act === "block" && this.findLastIndex(isAboutPerson) === this.indexOf(decision);
   },
 });

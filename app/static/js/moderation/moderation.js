@@ -1,8 +1,9 @@
 import { request } from "../core/sync.js";
 
 /**
- * What people ask moderators to do, and what these do. Each is a promise, rejected with a Problem; what comes of it
- * arrives over the stream. A request says for whom it is: the server refuses it should somebody else be signed in.
+ * The REST calls for reports, moderation and mutes. Each method returns a promise that rejects with a Problem. The
+ * results arrive over the stream. Each request names its account, so that the server refuses it if another account is
+ * signed in.
  */
 export class Moderation {
   #account;
@@ -25,12 +26,12 @@ export class Moderation {
     return this.#send("delete", `${comment(commentId)}/hidden`);
   }
 
-  /** Delete its text from the database. For owners. `fields`: reason. */
+  /** Delete the comment's text from the database. Only owners may. `fields`: reason. */
   erase(commentId, fields) {
     return this.#send("update", `${comment(commentId)}/erasure`, fields);
   }
 
-  /** The reports of this comment are seen to, and it may stand. */
+  /** Close the reports of this comment; it stays visible. */
   dismiss(commentId) {
     return this.#send("delete", `${comment(commentId)}/reports`);
   }
@@ -49,7 +50,7 @@ export class Moderation {
     return this.#send("update", `/api/users/${userId}/role`, fields);
   }
 
-  /** Their comments no longer notify this account. */
+  /** Comments by this person no longer notify this account. */
   mute(userId) {
     return this.#send("update", `/api/users/${userId}/mute`, {});
   }
@@ -58,7 +59,7 @@ export class Moderation {
     return this.#send("delete", `/api/users/${userId}/mute`);
   }
 
-  /** {mutes: [{id, username}]} */
+  /** Read the muted people: {mutes: [{id, username}]}. */
   mutes() {
     return this.#send("read", "/api/mutes");
   }

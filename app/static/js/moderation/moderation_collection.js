@@ -1,12 +1,12 @@
 import { LiveCollection } from "../live/live_collection.js";
 
-const NOTHING = { cursor: null, before: null };
+const EMPTY = { cursor: null, before: null };
 
 /** @typedef {{ account: Parley.Account }} Fields */
 
 /**
- * Live objects of the moderators' topic, which the server adds to a moderator's stream by itself. For all others there is
- * nothing in it, and nothing to be read. Options: as a LiveCollection's, and `account`.
+ * Live objects of the moderators' topic, which the server adds to each moderator's stream. For all other viewers the
+ * collection is empty and reads nothing. Options: those of a LiveCollection, and `account`.
  */
 export const ModerationCollection = /** @type {LiveWith<Fields>} */ (LiveCollection).extend({
   /**
@@ -20,12 +20,12 @@ export const ModerationCollection = /** @type {LiveWith<Fields>} */ (LiveCollect
 
   refetch() {
     if (this.account.isModerator()) return LiveCollection.prototype.refetch.call(this);
-    const snapshot = { ...NOTHING, [this.plural]: [] };
+    const snapshot = { ...EMPTY, [this.plural]: [] };
     this.replace(snapshot);
     return Promise.resolve(snapshot);
   },
 
-  // When the viewer is another, the account is read first, and then all that they may see.
+  // If the reason is "viewer", the page reads the account first, and then all collections (followAnew in app.js).
   restart({ topics, reason }) {
     if (reason !== "viewer") LiveCollection.prototype.restart.call(this, { topics });
   },

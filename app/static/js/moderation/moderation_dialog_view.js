@@ -3,7 +3,8 @@ import { DialogView } from "../ui/dialog_view.js";
 import { Form } from "../ui/form.js";
 import { isolated } from "../ui/isolated.js";
 
-// What is asked before something is decided, how the button is called, and what is said afterwards.
+// The texts of the dialog for each act. `submit` is the button, `done` is announced afterwards, and `act` sends the
+// request.
 const ACTS = {
   hide: {
     title: () => "Hide this comment?",
@@ -73,7 +74,7 @@ const ACTS = {
     act: (moderation, { place }) => moderation.lock(place, false),
   },
 };
-// Which of them ask for what.
+// The fields, and the acts whose dialog has them.
 const FIELDS = { reason: ["hide", "erase", "block"], role: ["appoint"] };
 
 /**
@@ -87,24 +88,23 @@ const FIELDS = { reason: ["hide", "erase", "block"], role: ["appoint"] };
  * }} Fields
  */
 
-/** The dialog in which a moderator decides, with a reason where one is noted. What fails is said in it. */
+/** The dialog that asks for confirmation before an act of moderation, or before muting somebody. */
 export const ModerationDialogView = /** @type {DialogWith<Fields>} */ (DialogView).extend({
   component: "decide",
   events: {
     ...DialogView.prototype.events,
     submit: "submit",
-    input: "keep",
+    input: "storeDraft",
     "click .decide__cancel": "close",
   },
 
-  /** A reason that was typed is kept (drafts.js) until it is sent: the dialog may be closed by mistake. */
   initialize({ bus, moderation, drafts }) {
     Object.assign(this, { bus, moderation, drafts });
     this.form = new Form(this.el.querySelector("form"));
     this.listenTo(bus, DECISION_WANTED, this.open);
   },
 
-  /** `about`: what of id, name, place and reason the act needs. */
+  /** `name`: a key of ACTS. `about`: those of id, name, place and reason that the act needs. */
   open(name, about) {
     const { title, words, submit } = ACTS[name];
     Object.assign(this, { name, about });
@@ -113,21 +113,22 @@ export const ModerationDialogView = /** @type {DialogWith<Fields>} */ (DialogVie
     this.part("words").textContent = words;
     this.part("submit").textContent = submit;
     this.form.fields.reason.value = this.draft().read()?.body ?? about.reason ?? "";
-    const asked = this.show(name);
+    const field = this.showField(name);
     this.showModal();
-    (asked ? this.form.fields[asked] : this.part("submit")).focus();
+    (field ? this.form.fields[field] : this.part("submit")).focus();
   },
 
+  // The reason is a draft (drafts.js) until it is sent, because the dialog may be closed by mistake.
   draft() {
     return this.drafts.at(`decision:${this.name}:${this.about.id ?? ""}`);
   },
 
-  keep() {
+  storeDraft() {
     if (FIELDS.reason.includes(this.name)) this.draft().keep(this.form.fields.reason.value);
   },
 
-  // Answers which field is asked for, if any is.
-  show(act) {
+  // Returns the name of the visible field, if there is one.
+  showField(act) {
     for (const [field, acts] of Object.entries(FIELDS)) {
       this.form.fields[field].closest(".field").hidden = !acts.includes(act);
     }

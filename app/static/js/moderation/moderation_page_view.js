@@ -12,47 +12,47 @@ import { ReportedComments } from "./reported_comments.js";
  *   moderation: Parley.Moderation,
  *   reported: InstanceType<typeof ReportedComments>,
  *   decisions: any,
- *   cases: ViewList,
+ *   comments: ViewList,
  *   entries: ViewList,
  * }} Fields
  */
 
-/** The moderators' page: what was reported, and what was decided. `el` is `.desk`. */
+/** The moderation page: the reported comments and the audit log. */
 export const ModerationPageView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   component: "desk",
   events: { "click .desk__earlier": "loadEarlier" },
 
-  /** `reports` and `decisions`: the collections of both. */
+  /** `reports`: a Reports collection. `decisions`: an AuditLog. */
   initialize({ bus, account, moderation, reports, decisions }) {
     const reported = new ReportedComments(null, { reports });
     Object.assign(this, { bus, account, moderation, reported, decisions });
-    const viewOfCase = (model) => new ReportedCommentView({ model, bus, account, moderation });
+    const viewOfComment = (model) => new ReportedCommentView({ model, bus, account, moderation });
     const viewOfEntry = (model) => new AuditEntryView({ model, bus });
     const takeFocus = () => this.part("heading").focus({ preventScroll: true });
-    this.cases = new ViewList(this.part("cases"), viewOfCase, takeFocus);
+    this.comments = new ViewList(this.part("cases"), viewOfComment, takeFocus);
     this.entries = new ViewList(this.part("decisions"), viewOfEntry, takeFocus);
     this.listenTo(account, "change", this.renderRights);
-    this.listenTo(reported, "update reset", this.renderCases);
-    this.listenTo(decisions, `update reset ${WINDOW_CHANGED}`, this.renderDecisions);
+    this.listenTo(reported, "update reset", this.renderComments);
+    this.listenTo(decisions, `update reset ${WINDOW_CHANGED}`, this.renderEntries);
     this.renderRights();
-    this.renderCases();
-    this.renderDecisions();
+    this.renderComments();
+    this.renderEntries();
   },
 
-  // Whoever may not see it any more sees nothing of it any more.
+  // The role may change while the page is open.
   renderRights() {
-    const may = this.account.isModerator();
-    this.part("inside").hidden = !may;
-    this.part("others").hidden = may;
+    const isModerator = this.account.isModerator();
+    this.part("inside").hidden = !isModerator;
+    this.part("others").hidden = isModerator;
   },
 
-  renderCases() {
-    this.cases.show(this.reported.models);
+  renderComments() {
+    this.comments.show(this.reported.models);
     this.part("nothing").hidden = this.reported.length > 0;
   },
 
-  // The newest first.
-  renderDecisions() {
+  // Newest first.
+  renderEntries() {
     const views = this.entries.show(this.decisions.models.toReversed());
     for (const view of views) view.renderUnblock();
     this.part("earlier").hidden = this.decisions.before === null;

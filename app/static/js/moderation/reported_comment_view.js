@@ -11,12 +11,12 @@ const REASONS = {
   other: "something else",
 };
 const LOADING = "…";
-const GONE = "This comment was deleted.";
-const UNREAD = "Couldn't load this comment.";
+const DELETED = "This comment was deleted.";
+const NOT_LOADED = "Couldn't load this comment.";
 
 /** @typedef {{ account: Parley.Account, bus: Backbone.Events, moderation: Parley.Moderation }} Fields */
 
-/** One reported comment: what it says, who finds what about it, and what can be done. */
+/** One reported comment with its text, its reports and the buttons to moderate it. */
 export const ReportedCommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   component: "case",
   events: {
@@ -35,7 +35,7 @@ export const ReportedCommentView = /** @type {ComponentWith<Fields>} */ (Compone
 
   render() {
     const { place, reports, comment } = this.model.attributes;
-    const theirs = Boolean(comment) && comment.user_id !== this.account.id;
+    const isByOther = Boolean(comment) && comment.user_id !== this.account.id;
     this.el.dataset.commentId = this.model.id;
     this.part("author").textContent = comment ? comment.username : "Somebody";
     this.part("link").textContent = place;
@@ -47,7 +47,7 @@ export const ReportedCommentView = /** @type {ComponentWith<Fields>} */ (Compone
     this.part("notes").replaceChildren(...reports.filter(({ note }) => note).map(noteOf));
     this.part("hide").hidden = !comment || comment.hidden;
     this.part("erase").hidden = !comment || !this.account.isOwner();
-    this.part("block").hidden = !theirs;
+    this.part("block").hidden = !isByOther;
   },
 
   hide() {
@@ -68,7 +68,7 @@ export const ReportedCommentView = /** @type {ComponentWith<Fields>} */ (Compone
     this.bus.trigger(DECISION_WANTED, "block", { id, name });
   },
 
-  // Not `disabled` meanwhile, which would take the focus out of the button. Twice is no error.
+  // The button is not disabled meanwhile, because it would lose the focus. A second request is no error.
   async dismiss() {
     try {
       await this.moderation.dismiss(this.model.id);
@@ -80,11 +80,11 @@ export const ReportedCommentView = /** @type {ComponentWith<Fields>} */ (Compone
 
 const textOf = (comment) => {
   if (comment === undefined) return LOADING;
-  if (comment === null) return GONE;
-  return comment ? comment.body : UNREAD;
+  if (comment === null) return DELETED;
+  return comment ? comment.body : NOT_LOADED;
 };
 
-// "spam, 2 × abuse": in the order in which they were first given.
+// "spam, 2 × abuse", in the order in which each reason was first given.
 const reasonsOf = (reports) =>
   Object.entries(_.countBy(reports, "reason"))
     .map(([reason, n]) => (n > 1 ? `${n} × ${REASONS[reason]}` : REASONS[reason]))

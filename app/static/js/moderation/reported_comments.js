@@ -1,38 +1,38 @@
 import { backoff } from "../core/backoff.js";
 import { request } from "../core/sync.js";
 
-const MISSING = 404;
-const TRIES = 4;
+const NOT_FOUND = 404;
+const MAX_ATTEMPTS = 4;
 
 /**
- * A comment that was reported. Its id is the comment's.
+ * A comment with open reports. Its id is the comment's.
  *
  *   place      "Article/1"
  *   reports    [{username, reason, note}], in order
- *   seq        of the report that moved last: the comment may say something else since
- *   comment    as it is now; null where it is gone, false where it could not be read, undefined until it is known
+ *   seq        of the report that changed last. The comment is read again then, because it may have changed, too
+ *   comment    its current state; null if it was deleted, false if it could not be read, undefined until it is read
  */
-const Case = Backbone.Model.extend({
-  turn: 0,
+const ReportedComment = Backbone.Model.extend({
+  lastRead: 0,
 
   initialize() {
-    this.on("change:seq", this.look);
-    this.look();
+    this.on("change:seq", this.refresh);
+    this.refresh();
   },
 
-  async look() {
-    this.turn += 1;
-    const mine = this.turn;
-    const comment = await this.ask();
-    if (mine === this.turn) this.set({ comment });
+  async refresh() {
+    this.lastRead += 1;
+    const read = this.lastRead;
+    const comment = await this.readComment();
+    if (read === this.lastRead) this.set({ comment });
   },
 
-  async ask() {
-    for (let failures = 0; failures < TRIES; failures += 1) {
+  async readComment() {
+    for (let failures = 0; failures < MAX_ATTEMPTS; failures += 1) {
       try {
         return await request("read", this, { url: `/api/comments/${this.id}` });
       } catch (problem) {
-        if (problem.status === MISSING) return null;
+        if (problem.status === NOT_FOUND) return null;
         await new Promise((resolve) => setTimeout(resolve, backoff(failures)));
       }
     }
@@ -42,9 +42,9 @@ const Case = Backbone.Model.extend({
 
 /** @typedef {{ reports: Backbone.Collection }} Fields */
 
-/** The reports that are open, comment by comment; who has waited longest is first. */
+/** The open reports by their comments. The comment with the oldest report is first. */
 export const ReportedComments = /** @type {CollectionWith<Fields>} */ (Backbone.Collection).extend({
-  model: Case,
+  model: ReportedComment,
 
   initialize(_, { reports }) {
     this.reports = reports;
@@ -54,11 +54,11 @@ export const ReportedComments = /** @type {CollectionWith<Fields>} */ (Backbone.
 
   regroup() {
     const grouped = this.reports.groupBy((report) => report.get("comment_id"));
-    this.set(Object.entries(grouped).map(([id, reports]) => caseOf(id, reports)));
+    this.set(Object.entries(grouped).map(([id, reports]) => group(id, reports)));
   },
 });
 
-const caseOf = (id, models) => {
+const group = (id, models) => {
   const reports = models.map((model) => model.toJSON());
   const [{ place }] = reports;
   return { id, place, reports, seq: Math.max(...reports.map(({ seq }) => seq)) };

@@ -2,10 +2,10 @@ import { REPORT } from "../core/events.js";
 import { LiveModel } from "../live/live_model.js";
 import { ModerationCollection } from "./moderation_collection.js";
 
-/** That somebody finds that a comment should not stand. It is here while it is open. */
+/** Somebody's report about a comment. It is in the collection while it is open. */
 const Report = LiveModel.extend({ type: "report", urlRoot: "/api/moderation/reports/" });
 
-/** The reports that are open. */
+/** The open reports. */
 export const Reports = ModerationCollection.extend({
   model: Report,
   url: "/api/moderation/reports/",

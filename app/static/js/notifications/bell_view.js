@@ -4,34 +4,34 @@ import { isEscape } from "../ui/keys.js";
 import { NotificationsView } from "./notifications_view.js";
 
 const MAX_SHOWN = 10;
-const MOST_COUNTED = 99;
-const PAUSE_MS = 1_000; // several that come together are told together
+const MAX_COUNTED = 99;
+const DEBOUNCE_MS = 1_000; // notifications that arrive together are announced together
 
-/** @typedef {{ bus: Backbone.Events, news: any, panel: HTMLElement, announceSoon: () => void }} Fields */
+/** @typedef {{ bus: Backbone.Events, arrived: any[], panel: HTMLElement, announceSoon: () => void }} Fields */
 
-/** The bell in the header: how many notifications are unread, and on a press the newest, in a panel below it. */
+/** The bell in the header with the number of unread notifications. It opens a panel with the newest ones. */
 export const BellView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   component: "bell",
   events: {
     "click .bell__button": "toggle",
     "click .bell__read-all": "readAll",
     "click .notification__link": "close",
-    keydown: "key",
-    focusout: "left",
+    keydown: "onKey",
+    focusout: "onFocusOut",
   },
 
   initialize({ bus, account }) {
     this.bus = bus;
-    this.news = [];
+    this.arrived = [];
     this.panel = this.el.querySelector(".bell__panel");
     new NotificationsView({
       el: this.el.querySelector(".bell__list"),
       collection: this.collection,
       max: MAX_SHOWN,
     });
-    this.announceSoon = _.debounce(() => this.announce(), PAUSE_MS);
+    this.announceSoon = _.debounce(() => this.announce(), DEBOUNCE_MS);
     this.listenTo(this.collection, UNREAD_CHANGED, this.render);
-    this.listenTo(this.collection, NOTIFICATION_ARRIVED, this.hear);
+    this.listenTo(this.collection, NOTIFICATION_ARRIVED, this.onArrived);
     this.listenTo(account, "change:id", this.close);
     document.addEventListener(
       "pointerdown",
@@ -42,7 +42,7 @@ export const BellView = /** @type {ComponentWith<Fields>} */ (ComponentView).ext
 
   render() {
     const unread = this.collection.unread();
-    const badge = unread > MOST_COUNTED ? `${MOST_COUNTED}+` : unread;
+    const badge = unread > MAX_COUNTED ? `${MAX_COUNTED}+` : unread;
     const label = unread > 0 ? `Notifications, ${unread} unread` : "Notifications";
     this.part("button").setAttribute("aria-label", label);
     this.part("badge").textContent = unread > 0 ? badge : "";
@@ -74,19 +74,19 @@ export const BellView = /** @type {ComponentWith<Fields>} */ (ComponentView).ext
     if (hadFocus) this.part("button").focus({ preventScroll: true });
   },
 
-  show(shown) {
-    this.panel.hidden = !shown;
-    this.part("button").setAttribute("aria-expanded", shown);
+  show(isShown) {
+    this.panel.hidden = !isShown;
+    this.part("button").setAttribute("aria-expanded", isShown);
   },
 
-  key(event) {
+  onKey(event) {
     if (!isEscape(event) || !this.isOpen()) return;
     event.preventDefault();
     this.close();
   },
 
-  // Keys have gone on to what is behind it; not so where the window alone has lost the focus.
-  left({ relatedTarget: next }) {
+  // The focus moved to an element outside. `next` is null if the window lost the focus; then the panel stays open.
+  onFocusOut({ relatedTarget: next }) {
     if (next && !this.el.contains(next)) this.show(false);
   },
 
@@ -95,18 +95,18 @@ export const BellView = /** @type {ComponentWith<Fields>} */ (ComponentView).ext
     this.collection.readAll();
   },
 
-  // -- who cannot see it is told
+  // -- announcements for screen readers
 
-  hear(notification) {
-    this.news.push(notification);
+  onArrived(notification) {
+    this.arrived.push(notification);
     this.announceSoon();
   },
 
   announce() {
-    const news = this.news.filter((one) => one.collection && !one.isRead());
-    this.news = [];
-    if (news.length === 0) return;
-    const words = news.length === 1 ? `${news[0].words()}.` : `${news.length} new notifications.`;
-    this.bus.trigger(ANNOUNCEMENT, words);
+    const unread = this.arrived.filter((one) => one.collection && !one.isRead());
+    this.arrived = [];
+    if (unread.length === 0) return;
+    const text = unread.length === 1 ? unread[0].summary() : `${unread.length} new notifications`;
+    this.bus.trigger(ANNOUNCEMENT, `${text}.`);
   },
 });

@@ -5,7 +5,7 @@ import { NotificationsView } from "./notifications_view.js";
 
 /** @typedef {{ bus: Backbone.Events, account: Parley.Account, list: any }} Fields */
 
-/** The page of all one's notifications. `el` is server-rendered in both states; a guest is asked to sign in. */
+/** The page with all notifications. The server renders `el` for a user and for a guest, who is asked to sign in. */
 export const InboxView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   component: "inbox",
   events: {
@@ -43,7 +43,7 @@ export const InboxView = /** @type {ComponentWith<Fields>} */ (ComponentView).ex
   },
 
   readAll() {
-    this.el.focus({ preventScroll: true }); // the button has nothing more to do
+    this.el.focus({ preventScroll: true }); // because the button will be disabled
     this.collection.readAll();
   },
 

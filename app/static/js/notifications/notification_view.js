@@ -2,9 +2,9 @@ import { UNREAD_CHANGED } from "../core/events.js";
 import { fromTemplate } from "../core/template.js";
 import { ComponentView } from "../ui/component_view.js";
 
-const RIGHT = 2; // the button that opens a menu, and no page
+const RIGHT_BUTTON = 2; // opens the context menu, but not the page
 
-/** One notification in a list. Whoever follows its link has read it. */
+/** One notification in a list. Following its link marks it as read. */
 export const NotificationView = ComponentView.extend({
   component: "notification",
   events: {
@@ -25,7 +25,7 @@ export const NotificationView = ComponentView.extend({
     this.el.dataset.notificationId = this.model.id;
     this.el.dataset.state = isRead ? "read" : "unread";
     this.part("link").href = this.model.href();
-    this.part("words").textContent = this.model.words();
+    this.part("words").textContent = this.model.summary();
     this.part("where").textContent = this.model.where();
     this.part("time").setAttribute("datetime", this.model.get("created_at"));
     this.part("unread").hidden = isRead;
@@ -33,7 +33,7 @@ export const NotificationView = ComponentView.extend({
   },
 
   follow({ button }) {
-    if (button !== RIGHT) this.model.mark(true);
+    if (button !== RIGHT_BUTTON) this.model.mark(true);
   },
 
   toggle() {

@@ -9,18 +9,18 @@ import {
 import { OwnCollection } from "../live/own_collection.js";
 import { Notification } from "./notification.js";
 
-const ALL = "read"; // the key of the record by which all are read, and what comes last in its address
+// The outbox's record that marks all notifications as read.
+const READ_ALL = "read"; // its key, and the last part of its address
 const READING = "reading"; // its type
-const RECOUNT_MS = 500;
+const DEBOUNCE_MS = 500;
 
 /** @typedef {{ earlierUnread: number, recount: () => void }} Fields */
 
 /**
- * Of what one is told: the newest, as far as they are loaded. How many are unread counts those before them, too. Beside
- * a collection's events: "unread" when that number, or which they are, may have changed, and "told" (notification) for
- * each that is new.
+ * The account's newest notifications. The number of unread ones includes the earlier notifications that are not loaded.
+ * In addition to a collection's events, it triggers UNREAD_CHANGED and NOTIFICATION_ARRIVED.
  *
- * A mark that the server refuses is given up: what is read is of no use to anybody.
+ * If the server refuses a mark, the mark is discarded without a message.
  */
 export const Notifications = /** @type {OwnWith<Fields>} */ (OwnCollection).extend({
   model: Notification,
@@ -30,39 +30,39 @@ export const Notifications = /** @type {OwnWith<Fields>} */ (OwnCollection).exte
 
   initialize() {
     this.earlierUnread = 0;
-    this.recount = _.debounce(() => this.topic && this.refetch(), RECOUNT_MS);
-    this.listenTo(this.outbox, RECORD_CHANGED, this.heard);
+    this.recount = _.debounce(() => this.topic && this.refetch(), DEBOUNCE_MS);
+    this.listenTo(this.outbox, RECORD_CHANGED, this.onRecord);
     this.on(`update reset change:read ${SAVE_STATE_CHANGED} ${WINDOW_CHANGED}`, () =>
       this.trigger(UNREAD_CHANGED, this),
     );
   },
 
-  /** How many of them all. */
+  /** The number of unread notifications, loaded or not. */
   unread() {
     const earlier = (this.before ?? 0) > this.readUpto() ? this.earlierUnread : 0;
     return earlier + this.filter((notification) => !notification.isRead()).length;
   },
 
-  /** All that there are now are read. One wish for all of them, kept and sent like any other. */
+  /** Mark all current notifications as read, by one record of the outbox. */
   readAll() {
     const upto = this.last()?.get("created_seq");
     if (this.unread() === 0 || !upto) return;
-    const all = { key: ALL, type: READING, root: this.url, draft: {}, base: null };
+    const all = { key: READ_ALL, type: READING, root: this.url, draft: {}, base: null };
     this.outbox.add({ ...all, act: "update", attrs: { upto } }).catch(() => {});
   },
 
-  /** Until when they are read, in what is wanted and the server has not confirmed. */
+  /** The created_seq up to which an unconfirmed `readAll` marks them as read; 0 without one. */
   readUpto() {
-    return this.outbox.find(READING, ALL)?.attrs.upto ?? 0;
+    return this.outbox.find(READING, READ_ALL)?.attrs.upto ?? 0;
   },
 
-  heard(type, key, record) {
+  onRecord(type, key, record) {
     const isOurs = record && (type === READING || this.concerns(record));
     if (isOurs && record.problem) this.outbox.discard(type, key);
     else if (type === READING) this.trigger(UNREAD_CHANGED, this);
   },
 
-  // The server has read them all. The stream says that of each, a little after the record has gone.
+  // The server has marked all as read. The stream brings the change of each one a little after the record is removed.
   answered(type, state) {
     OwnCollection.prototype.answered.call(this, type, state);
     if (type !== READING) return;
@@ -87,7 +87,7 @@ export const Notifications = /** @type {OwnWith<Fields>} */ (OwnCollection).exte
     if (this.isEarlier(state)) this.recount();
   },
 
-  // One of those that are only counted.
+  // Whether this notification is before the loaded ones, so that it is only counted.
   isEarlier({ created_seq }) {
     return this.before !== null && created_seq < this.before;
   },

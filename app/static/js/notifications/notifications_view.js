@@ -2,8 +2,8 @@ import { ViewList } from "../ui/view_list.js";
 import { NotificationView } from "./notification_view.js";
 
 /**
- * A list of notifications, newest first. Options: `max`, how many it shows at most; `apply` (change), which calls `change` to
- * update the list, for example while it keeps the scroll position.
+ * A list of notifications, newest first. Options: `max`, how many it shows at most; `apply` (change), which calls
+ * `change` to update the list, for example while it keeps the scroll position.
  */
 export const NotificationsView = Backbone.View.extend({
   initialize({ max = Number.POSITIVE_INFINITY, apply = (change) => change() }) {

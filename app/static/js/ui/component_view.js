@@ -1,5 +1,6 @@
 /**
- * A view of one component of the page. The component's elements have the classes `{component}__{name}`. To be extended, with
+ * A view of one component of the page. The component's elements have the classes `{component}__{name}`. To be extended,
+ * with
  *
  *   component  its name in these classes: "bell"
  */
