@@ -7,7 +7,8 @@
 The bounds of a body are in `app.http.requests`. `parley serve` and the Dockerfile use this class; `uvicorn
 app.main:app` by itself has neither bound and needs a proxy (docs/deployment.md).
 
-This extends a protocol class of uvicorn whose methods are private, because uvicorn has no option for either bound.
+This extends a protocol class of uvicorn whose methods are private, because uvicorn has no option for either bound
+(https://github.com/Kludex/uvicorn/issues/157, https://github.com/Kludex/uvicorn/pull/1684).
 `tests/test_bounded_http.py` fails if those methods change.
 """
 

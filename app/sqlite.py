@@ -25,7 +25,8 @@ async def connect(database: str, **options: Any) -> Connection:
     """A connection for `create_async_engine(async_creator=…)`. `options` are those of `sqlite3.connect`."""
     connector = partial(sqlite3.connect, database, **options, factory=_FetchingConnection)
     connection = Connection(connector, ITERATION_ROWS)
-    # SQLAlchemy does the same for its own connections: an unclosed connection must not keep the process alive.
+    # An unclosed connection must not keep the process alive. aiosqlite has no option for this
+    # (https://github.com/omnilib/aiosqlite/issues/299), and SQLAlchemy does the same for its own connections.
     connection._thread.daemon = True
     return cast(Connection, await connection)
 

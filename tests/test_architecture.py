@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from functools import cache
@@ -66,6 +67,9 @@ OWNERS = {
     "prometheus_client": ("app.http.metrics",),
 }  # fmt: skip
 
+# Private attributes of libraries that the app uses. A comment at each place names the upstream issue.
+PRIVATE_ATTRIBUTES = {("app.sqlite", "_thread")}
+
 MODULES = sorted([*APP.rglob("*.py"), *(ROOT / "migrations").rglob("*.py")])
 
 
@@ -123,6 +127,22 @@ def environment_reads(path: Path) -> Iterator[str]:
             yield f"{path.relative_to(ROOT)}:{node.lineno}"
 
 
+def private_attributes(path: Path) -> Iterator[str]:
+    """The private attributes of other objects that are not defined in the module itself."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
+    own = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
+    own |= {node.attr for node in attributes if isinstance(node.ctx, ast.Store) and _is_own(node)}
+    own.add("_replace")  # a public method of named tuples
+    for node in attributes:
+        if re.match(r"_[^_]", node.attr) and not _is_own(node) and node.attr not in own:
+            yield node.attr
+
+
+def _is_own(node: ast.Attribute) -> bool:
+    return isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+
+
 def test_each_module_has_a_layer() -> None:
     assert [name for name in map(name_of, MODULES) if name != "app" and layer_of(name) is None] == []
 
@@ -141,6 +161,10 @@ def test_each_foreign_library_has_one_owner() -> None:
         return owners is not None and not belongs(module, owners)
 
     assert [f"{module} imports {name}" for module, name in imports() if is_foreign(module, name)] == []
+
+
+def test_private_attributes_of_libraries_are_listed() -> None:
+    assert {(name_of(path), name) for path in MODULES for name in private_attributes(path)} == PRIVATE_ATTRIBUTES
 
 
 def test_only_the_settings_read_the_environment() -> None:

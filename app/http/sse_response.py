@@ -25,14 +25,14 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from types import coroutine
 from typing import Any
 
 from sse_starlette.sse import AppStatus, EventSourceResponse, SendTimeoutError
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from app.http.middleware.root_path import SERVER_SEND
 from app.live.stream.session import Session
@@ -107,7 +107,7 @@ class PushResponse(EventSourceResponse):
             async with asyncio.timeout(None) as self._limit:
                 listening.add_done_callback(lambda _: self.cut_off())
                 with suppress(SendTimeoutError), self._streams.tracked(self):
-                    await self._stream_response(send)
+                    await self._send_blocks(send)
         except TimeoutError:
             if not self._limit.expired():
                 raise
@@ -117,7 +117,7 @@ class PushResponse(EventSourceResponse):
         if self._begun and not self._complete:
             await _abort_connection(receive)  # (5)
 
-    async def _stream_response(self, send: Send) -> None:
+    async def _send_blocks(self, send: Send) -> None:
         self._begun = True
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         blocks: Any = self.body_iterator
@@ -165,11 +165,35 @@ class OpenStreams:
     async def end_at_shutdown(self) -> None:
         """Run until cancelled: when the server shuts down, end the open streams and those that open meanwhile."""
         while True:
-            await EventSourceResponse._listen_for_exit_signal()
+            await _wait_for_shutdown()
             within = min(len(self._open) / STREAM_ENDS_PER_SECOND, MAX_SHUTDOWN_SPREAD_SECONDS)
             for stream in self._open:
                 stream.end_in(random.uniform(0, within))
             await asyncio.sleep(SHUTDOWN_POLL_SECONDS)
+
+
+async def _wait_for_shutdown() -> None:
+    """Wait until the server shuts down.
+
+    The library ends all its streams then, and `shutdown_event` is its hook for one stream (its issue 167). It has no
+    hook for a process, so this runs a stream that has no client and no blocks, and ends for no other reason.
+    """
+    stream = EventSourceResponse(_wait_forever(), ping=0)
+    await stream({"type": "http", "method": "GET"}, _receive_nothing, _send_nothing)
+
+
+async def _wait_forever() -> AsyncIterator[bytes]:
+    await asyncio.get_running_loop().create_future()
+    yield b""
+
+
+async def _receive_nothing() -> Message:
+    received: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+    return await received
+
+
+async def _send_nothing(message: Message) -> None:
+    pass
 
 
 def forget_shutdown() -> None:
@@ -213,4 +237,7 @@ def _set_tcp_timeout(receive: Receive) -> None:
 
 
 def _transport(receive: Receive) -> Any:
+    """The connection of this request. ASGI gives no access to it (https://github.com/django/asgiref/issues/47), but
+    uvicorn's `receive` is a method of an object that has it. Without it, (5) and (6) do not work:
+    `tests/faults/test_shutdown.py` and `tests/web/test_streams.py` fail then."""
     return getattr(getattr(receive, "__self__", None), "transport", None)
