@@ -43,7 +43,7 @@ test: check browser
 
 # The searches come first, so that the last lines are pytest's summary.
 test-all: check browser other-browsers proxies
-	@$(BIN)/python -m tests.models.slow_texts --seconds 120
+	@$(BIN)/python -m tests.comments.slow_texts --seconds 120
 	@$(BIN)/python -m tests.chaos --seconds 120
 	@$(PYTEST) --everything
 

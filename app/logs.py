@@ -4,7 +4,7 @@ python-json-logger.
 1. The fields of a request (its id, its login, the gid that it wrote) are in a context variable that its tasks inherit.
    A filter adds them to every line, so no function passes them on.
 2. No line contains a secret: no query (it has cursors), no header, no body, and nobody's address. A test uses the whole
-   service and checks all lines (`tests/web/test_secrets.py`).
+   service and checks all lines (`tests/test_secrets.py`).
 3. If an operator gives uvicorn another configuration (`--log-config`), that one is used.
 """
 

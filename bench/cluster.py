@@ -31,7 +31,7 @@ from app.live.read.changes import Change
 from app.live.read.feeds import Feeds
 from app.live.read.reader import Reader
 from app.live.topics import Topic
-from tests.live.simulation import Loop, Row
+from tests.live.convergence.simulation import Loop, Row
 
 STATEMENT = 0.001  # seconds
 HINT = 0.0005  # seconds from a commit to another process

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from app.live.service import Parley
     from tests.support.serving import Site
 
+pytest_plugins = ["tests.support.site_fixtures"]
+
 # Whoever runs the tests may have a real service in the environment.
 for name in Settings.model_fields:
     os.environ.pop(name.upper(), None)
@@ -218,7 +220,7 @@ def seed(pytestconfig: pytest.Config) -> int:
 
 @pytest.fixture(autouse=True)
 def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Argon2id at a price that thousands of sign-ups can pay; `tests/models/test_password.py` pays the real one."""
+    """Argon2id at a price that thousands of sign-ups can pay; `tests/accounts/test_passwords.py` pays the real one."""
     from app.accounts import passwords
 
     monkeypatch.setattr(passwords, "_hasher", cheap_hasher)
@@ -248,9 +250,12 @@ def default_settings() -> Settings:
 
 @pytest.fixture
 def settings(default_settings: Settings, database_url: str, redis_url: str, channel: str) -> Settings:
-    """Settings for one test, on each kind of database; `settings.model_copy(update={…})` for others."""
+    """Settings for one test, on each kind of database; `settings.model_copy(update={…})` for others.
+
+    Sweeps are five minutes apart: what arrives in a test has come by hint. Tests about sweeps set their own.
+    """
     servers = {"database_url": database_url, "redis_url": redis_url, "redis_channel_name": channel}
-    return default_settings.model_copy(update=servers)
+    return default_settings.model_copy(update={**servers, "sweep_seconds": 300.0})
 
 
 @pytest.fixture

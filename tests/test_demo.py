@@ -17,7 +17,7 @@ from app.main import create_app
 from app.models import LIVE_MODELS
 from app.settings import Settings
 from tests.doctor.diagnosis import diagnosed
-from tests.models.post import user_named
+from tests.support.mail_queue import user_named
 from tests.support.people import expected
 from tests.support.serving import serving
 

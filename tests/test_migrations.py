@@ -35,9 +35,9 @@ from app.live.write.sequences import read_heads
 from app.models import LIVE_MODELS
 from app.notifications import inbox
 from app.settings import ROOT, Settings
-from tests.live.people import ARTICLE, correct, enrol, say, take_back
-from tests.models.post import user_named
+from tests.support.mail_queue import user_named
 from tests.support.people import PASSWORD
+from tests.support.people_without_http import ARTICLE, correct, enrol, say, take_back
 
 pytestmark = pytest.mark.both_databases
 

@@ -1,7 +1,7 @@
 """Schemas: models of the responses and of the streamed events, for `app.http.openapi`.
 
 Nothing is rendered by them: renderers are functions of the models. They are held against real answers by
-`tests/web/test_openapi.py`, which lets no member be missing here, and against real frames by `test_stream_events.py`.
+`tests/http/test_openapi.py`, which lets no member be missing here, and against real frames by `test_stream_events.py`.
 """
 
 from __future__ import annotations

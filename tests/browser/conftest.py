@@ -17,7 +17,7 @@ from tests.browser.page_errors import NETWORK, PageErrors
 from tests.browser.people import Person, cookies_of
 from tests.support import people
 from tests.support.chromium import FLAGS
-from tests.web.database import write_many
+from tests.support.database import write_many
 
 if TYPE_CHECKING:
     import httpx
@@ -74,7 +74,7 @@ def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
 
     A delete is sent at once, unless the test sets `undo_seconds`.
     """
-    return settings.model_copy(update={"undo_seconds": 0, **getattr(request, "param", {})})
+    return settings.model_copy(update={"undo_seconds": 0, "sweep_seconds": 5.0, **getattr(request, "param", {})})
 
 
 @pytest.fixture(scope="session")

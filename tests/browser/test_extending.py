@@ -45,9 +45,9 @@ MODELS = "() => parley.chores.toJSON()"
 OF_ALL = (
     "tests/test_architecture.py",
     "tests/test_migrations.py::test_the_schema_is_what_the_models_say[sqlite]",
-    "tests/web/test_openapi.py::test_every_route_is_described_or_is_a_page",
-    "tests/web/test_openapi.py::test_every_live_model_is_described",
-    "tests/web/test_openapi.py::test_a_stream_says_what_is_described",
+    "tests/http/test_openapi.py::test_every_route_is_described_or_is_a_page",
+    "tests/http/test_openapi.py::test_every_live_model_is_described",
+    "tests/http/test_openapi.py::test_a_stream_says_what_is_described",
 )
 
 Chores = list[tuple[str, bool]]

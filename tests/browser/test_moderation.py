@@ -12,7 +12,7 @@ from app.live.viewers import Viewer
 from tests.browser.conftest import OpenBrowser
 from tests.browser.page_errors import PageErrors
 from tests.browser.people import Person
-from tests.models.moderators import set_role
+from tests.support.moderators import set_role
 from tests.support.people import PASSWORD, email_of, me, sign_up, write
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from tests.browser.layout_shifts import assert_no_jumps, watch_layout
 from tests.browser.people import Person
 from tests.browser.test_connection_status import pill_says
 from tests.browser.test_layout import PHONE, can_be_read, fits
-from tests.live.people import hide
 from tests.support.people import delete, edit, write
+from tests.support.people_without_http import hide
 
 if TYPE_CHECKING:
     import httpx

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.faults.persistence import Persistent
+from tests.support.database import write_many
 from tests.support.people import person, snapshot, write
 from tests.support.serving import serving
 from tests.support.sse import listening
 from tests.support.waiting import wait_until
-from tests.web.database import write_many
 
 if TYPE_CHECKING:
     from app.settings import Settings

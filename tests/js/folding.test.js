@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { isLong } from "../../app/static/js/thread/folding.js";
 
-// tests/models/test_fold.py reads the same texts.
+// tests/comments/test_folding.py reads the same texts.
 const TEXTS = JSON.parse(readFileSync(new URL("folded_texts.json", import.meta.url), "utf8"));
 
 test("the page folds the same texts as the server", () => {

@@ -11,7 +11,7 @@ from app.comments import comments
 from app.live.gids import BadGid, Gid, GidNotFound
 from app.live.service import Parley
 from app.live.topics import Topic
-from tests.live.people import enrol
+from tests.support.people_without_http import enrol
 
 
 def test_a_gid_survives_its_text() -> None:

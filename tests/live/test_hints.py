@@ -12,8 +12,8 @@ from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Viewer
 from app.redis.client import client
-from tests.live.people import ARTICLE, enrol, say
-from tests.live.readers import reading
+from tests.support.people_without_http import ARTICLE, enrol, say
+from tests.support.session_reader import reading
 from tests.support.waiting import wait_until
 
 HINT = Hint(Gid("Comment", "1"), ARTICLE, 57)

@@ -10,10 +10,10 @@ from app.main import create_app
 from app.models import LIVE_MODELS
 from app.settings import Settings
 from tests.live import note as notes
+from tests.live.convergence.replicas import add_notes
 from tests.live.note import NOTE, Note, pin
-from tests.live.people import ARTICLE
-from tests.live.replicas import add_notes
 from tests.support.people import person, write
+from tests.support.people_without_http import ARTICLE
 from tests.support.serving import serving
 from tests.support.sse import listening
 

@@ -1,4 +1,4 @@
-"""THIRD_PARTY_NOTICES.md: `make notices` writes it, `tests/test_wheel.py` holds it against what is there."""
+"""THIRD_PARTY_NOTICES.md: `make notices` writes it, `tests/deployment/test_wheel.py` holds it against what is there."""
 
 from __future__ import annotations
 

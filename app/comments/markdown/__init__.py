@@ -7,7 +7,7 @@ linear parser for it in Python takes 100 to 300 ms for 10,000 characters of dens
 1. A character is markup only if it took effect. All others are shown as typed, in their order. Markup beyond a limit
    is shown as text, and never dropped.
 2. The time is linear in the length of the text: each rule either advances or stores that it failed.
-   `tests/models/test_slow_markdown.py` searches for texts that are slow.
+   `tests/comments/test_slow_markdown.py` searches for texts that are slow.
 3. Links lead to http, https and mailto, and are marked as written by users (`ugc`).
 4. A rendering depends on the text and the names that it mentions, which are stored with the comment.
 5. nh3 sanitizes the parser's HTML, so that a mistake in one of the two does no harm.

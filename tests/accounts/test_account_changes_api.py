@@ -1,0 +1,624 @@
+"""Changing one's address and password, and leaving: by who shows the password, seen by all whom it concerns."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select
+
+from app import maintenance
+from app.accounts import accounts
+from app.accounts import logins as login
+from app.accounts.logins import Login
+from app.accounts.mailed_links import Purpose, write_link
+from app.accounts.passwords import verify_password
+from app.accounts.user import DELETED, User
+from app.comments import comments
+from app.comments.comments import Comment
+from app.live.signing import fingerprint
+from app.live.topics import Topic
+from tests.support.database import counts_in, seq_of, write_many
+from tests.support.mailbox import mail_to, subjects, token_in
+from tests.support.people import (
+    ARTICLE,
+    COOKIE,
+    DEVICE_COOKIE,
+    NEW_PASSWORD,
+    PASSWORD,
+    email_of,
+    expected,
+    me,
+    person,
+    sign_in,
+    sign_up,
+    snapshot,
+    write,
+)
+from tests.support.problems import refused
+from tests.support.serving import serving
+from tests.support.sse import listening
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    import httpx
+
+    from app.live.service import Parley
+    from app.settings import Settings
+    from tests.support.serving import Site
+
+USER_UPDATED = "global.user.update.success"
+UPDATED = "global.comment.update.success"
+DESTROYED = "global.comment.destroy.success"
+
+# The commonest, in any spelling; and what is made of one's name, one's address, or the service's name.
+GUESSED_FIRST = [
+    "password1", "PASSWORD1", "ｐａｓｓｗｏｒｄ１", "12345678", "qwertyuiop", "iloveyou",
+    "alicealice", "Alice2024", "alice@example.com", "example1", "alice.example.123",
+    "parley2024", "Parley!!", "alice-parley-1",
+]  # fmt: skip
+
+pytestmark = pytest.mark.usefixtures("quick_postman")
+
+
+async def change_email(client: httpx.AsyncClient, email: str, password: str = PASSWORD) -> httpx.Response:
+    return await client.put("/api/account/email", json={"email": email, "current_password": password})
+
+
+async def change_password(
+    client: httpx.AsyncClient, password: str = NEW_PASSWORD, current: str = PASSWORD
+) -> httpx.Response:
+    return await client.put("/api/account/password", json={"password": password, "current_password": current})
+
+
+async def leave(client: httpx.AsyncClient, then: str = "keep", password: str = PASSWORD) -> httpx.Response:
+    return await client.post("/api/account/deletion", json={"current_password": password, "comments": then})
+
+
+async def confirm(client: httpx.AsyncClient, token: str) -> httpx.Response:
+    return await client.put("/api/confirmations", json={"token": token})
+
+
+async def confirmation_for(served: Parley, address: str, nth: int = 1) -> str:
+    return token_in(await mail_to(served, address, "Confirm your new email address", nth), "confirm")
+
+
+# -- the address --------------------------------------------------------------------------------------------
+
+
+async def test_alices_new_address_waits_until_she_has_clicked(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+) -> None:
+    before = await me(alice)
+    user = expected(await change_email(alice, "Alice@New.Example.COM"), 202)
+    assert before
+    assert user == {**before, "unconfirmed_email": "alice@new.example.com"} == await me(alice)
+    refused(await guest.post("/api/session", json={"email": "alice@new.example.com", "password": PASSWORD}), 401)
+    await sign_in(guest, "Alice")
+
+    token = await confirmation_for(served, "alice@new.example.com")
+    response = await confirm(guest, token)
+    assert (response.status_code, response.content) == (204, b"")
+    after = {**before, "email": "alice@new.example.com", "unconfirmed_email": None, "confirmed": True}
+    assert await me(alice) == after
+    assert (await confirm(guest, token)).status_code == 204, "twice is no error"
+    assert await me(alice) == after
+    refused(await guest.post("/api/session", json={"email": email_of("Alice"), "password": PASSWORD}), 401)
+    await sign_in(guest, "Alice", email="alice@new.example.com")
+
+
+async def test_the_old_address_is_told_before_and_after(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+) -> None:
+    await change_email(alice, "alice@new.example.com")
+    changing = await mail_to(served, "Alice", "Your email address is about to change")
+    assert "alice@new.example.com" in changing
+    assert "/reset" in changing
+    assert "#" not in changing, "the link that counts goes to the new address alone"
+    await confirm(guest, await confirmation_for(served, "alice@new.example.com"))
+    changed = await mail_to(served, "Alice", "Your email address has been changed")
+    assert "alice@new.example.com" in changed
+    assert "{" not in changed
+    assert await subjects(served, "alice@new.example.com") == ["Confirm your new email address"]
+
+
+async def test_all_of_alices_tabs_see_her_address_change_and_nobody_elses(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+) -> None:
+    async with (
+        listening(alice, "Article/1") as hers,
+        listening(bob, "Article/1") as bobs,
+        listening(guest, "Article/1") as guests,
+    ):
+        for stream in (hers, bobs, guests):
+            await stream.next()
+        waiting = expected(await change_email(alice, "alice@new.example.com"), 202)
+        assert (await hers.until(USER_UPDATED)).model == waiting
+        await confirm(guest, await confirmation_for(served, "alice@new.example.com"))
+        assert (await hers.until(USER_UPDATED)).model == await me(alice)
+        await write(bob, "For everybody")
+        for stream in (bobs, guests):
+            assert (await stream.next_event()).model["body"] == "For everybody"
+
+
+async def test_somebody_elses_address_looks_like_any_other(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+) -> None:
+    free, taken = await change_email(alice, "zoe@example.com"), await change_email(alice, email_of("Bob"))
+    assert {**expected(free, 202), "unconfirmed_email": None} == {**expected(taken, 202), "unconfirmed_email": None}
+    assert taken.json()["unconfirmed_email"] == email_of("Bob")
+    assert [name for name in free.headers if name != "date"] == [name for name in taken.headers if name != "date"]
+    assert await subjects(served, "Bob") == ["You already have an account"], "and no link that would take it from him"
+    assert "/reset" in await mail_to(served, "Bob", "You already have an account")
+    assert (await me(bob) or {})["email"] == email_of("Bob")
+
+
+async def test_an_address_that_was_taken_meanwhile_is_not_hers_any_more(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site, served: Parley
+) -> None:
+    await change_email(alice, email_of("Carol"))
+    token = await confirmation_for(served, email_of("Carol"))
+    async with person(site, "Carol") as carol:
+        refused(await confirm(guest, token), 422, "token")
+        assert (await me(carol) or {})["email"] == email_of("Carol")
+    assert (await me(alice) or {})["email"] == email_of("Alice")
+
+
+@pytest.mark.both_databases
+async def test_of_two_changes_at_once_neither_confirms_the_others(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+) -> None:
+    """Who owns one address clicks there, and that is all that is confirmed."""
+    addresses = ("mallory@example.com", "alice@new.example.com")
+    for answered in await asyncio.gather(*(change_email(alice, address) for address in addresses)):
+        assert answered.status_code == 202
+    user = await me(alice)
+    assert user
+    links = {
+        address: write_link(served, Purpose.CONFIRM, UUID(user["id"]), fingerprint(address)).partition("#")[2]
+        for address in addresses  # as both may have been mailed by now
+    }
+    waits = user["unconfirmed_email"]
+    (overtaken,) = set(addresses) - {waits}
+    refused(await confirm(guest, links[overtaken]), 422, "token")
+    assert await me(alice) == user
+    assert await confirmation_for(served, waits)
+    assert (await confirm(guest, links[waits])).status_code == 204
+    refused(await confirm(guest, links[overtaken]), 422, "token")
+    assert (await me(alice) or {})["email"] == waits
+
+
+async def test_a_link_that_a_newer_change_has_overtaken_is_worthless(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+) -> None:
+    await change_email(alice, "first@example.com")
+    overtaken = await confirmation_for(served, "first@example.com")
+    await change_email(alice, "second@example.com")
+    refused(await confirm(guest, overtaken), 422, "token")
+    assert (await me(alice) or {})["email"] == email_of("Alice")
+    assert (await confirm(guest, await confirmation_for(served, "second@example.com"))).status_code == 204
+    refused(await confirm(guest, overtaken), 422, "token")
+    assert (await me(alice) or {})["email"] == "second@example.com"
+
+
+async def test_a_new_password_stops_a_change_of_address_that_waits(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+) -> None:
+    """As the mail to the old address promises: "choose a new password, and nothing will change"."""
+    await change_email(alice, "mallory@example.com")
+    token = await confirmation_for(served, "mallory@example.com")
+    assert expected(await change_password(alice), 200)["unconfirmed_email"] is None
+    refused(await confirm(guest, token), 422, "token")
+    assert (await me(alice) or {})["email"] == email_of("Alice")
+
+
+async def test_alice_thinks_better_of_it(alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley) -> None:
+    await change_email(alice, "alice@new.example.com")
+    token = await confirmation_for(served, "alice@new.example.com")
+    assert expected(await change_email(alice, email_of("Alice")), 202)["unconfirmed_email"] is None
+    refused(await confirm(guest, token), 422, "token")
+
+
+async def test_an_address_is_changed_by_who_knows_the_password(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+) -> None:
+    refused(await change_email(alice, "alice@new.example.com", "not hers"), 422, "current_password")
+    refused(await change_email(alice, "nonsense"), 422, "email")
+    refused(await alice.put("/api/account/email", json={}), 422, "email", "current_password")
+    refused(await change_email(guest, "alice@new.example.com"), 401)
+    assert (await me(alice) or {})["unconfirmed_email"] is None
+    assert await subjects(served, "alice@new.example.com") == []
+
+
+# -- the password -------------------------------------------------------------------------------------------
+
+
+async def test_a_new_password_ends_every_other_login_and_their_streams(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, site: Site
+) -> None:
+    async with AsyncExitStack() as open_:
+        elsewhere = [await open_.enter_async_context(site.client()) for _ in range(2)]
+        for client in elsewhere:
+            await sign_in(client, "Alice", remember_me=True)
+        streams = [await open_.enter_async_context(listening(client, "Article/1")) for client in elsewhere]
+        bobs = await open_.enter_async_context(listening(bob, "Article/1"))
+        for stream in (*streams, bobs):
+            await stream.next()
+        user = expected(await change_password(alice), 200)
+        for stream in streams:
+            assert (await stream.until("auth")).json() == {"reason": "password"}
+            await stream.ended()
+        for client in elsewhere:
+            assert await me(client) is None
+            refused(await client.post("/api/comments/", json={**ARTICLE, "body": "It is me"}), 401)
+        assert await me(alice) == user
+        await write(alice, "Still here")
+        assert (await bobs.until("create.success")).model["body"] == "Still here"
+
+
+async def test_this_browser_goes_on_under_a_new_login(alice: httpx.AsyncClient, site: Site, served: Parley) -> None:
+    old = dict(alice.cookies)
+    async with listening(alice, "Article/1") as stream:
+        await stream.next()
+        expected(await change_password(alice), 200)
+        assert (await stream.until("auth")).json() == {"reason": "replaced"}
+        await stream.ended()
+    assert alice.cookies[COOKIE] != old[COOKIE]
+    assert alice.cookies[DEVICE_COOKIE] != old[DEVICE_COOKIE]
+    assert await me(alice) is not None
+    async with site.client(cookies=old) as thief:
+        assert await me(thief) is None
+        async with listening(thief, "Article/1") as stream:
+            assert (await stream.until("auth")).json() == {"reason": "replaced"}
+    async with listening(alice, "Article/1") as stream:
+        await stream.next()
+        await write(alice, "Still here")
+        assert (await stream.next_event()).model["body"] == "Still here"
+
+
+@pytest.mark.parametrize("remember", [True, False])
+async def test_who_was_remembered_is_remembered_after(alice: httpx.AsyncClient, remember: bool) -> None:
+    await sign_in(alice, "Alice", remember_me=remember)
+    response = await change_password(alice)
+    (login,) = [header for header in response.headers.get_list("set-cookie") if header.startswith(f"{COOKIE}=")]
+    assert ("Max-Age" in login) is remember
+    (current,) = expected(await alice.get("/api/logins"), 200)["logins"]
+    assert (current["current"], current["remembered"]) == (True, remember)
+
+
+async def test_the_old_password_opens_nothing_and_the_owner_is_told(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+) -> None:
+    expected(await change_password(alice), 200)
+    refused(await guest.post("/api/session", json={"email": email_of("Alice"), "password": PASSWORD}), 401)
+    refused(await change_password(alice, "yet another secret", PASSWORD), 422, "current_password")
+    await sign_in(guest, "Alice", password=NEW_PASSWORD)
+    told = await mail_to(served, "Alice", "Your password has been changed")
+    assert "/reset" in told
+    assert NEW_PASSWORD not in told
+
+
+async def test_what_is_guessed_first_is_refused_wherever_one_chooses(sqlite_site: Site) -> None:
+    async with sqlite_site.client() as guest, person(sqlite_site, "Alice") as alice:
+        for password in GUESSED_FIRST:
+            refused(await change_password(alice, password), 422, "password")
+            form = {"email": "alice@example.org", "username": "Alice Example", "password": password}
+            refused(await guest.post("/api/users", json=form), 422, "password")
+        assert (await me(alice) or {})["username"] == "Alice"
+        await sign_in(guest, "Alice")
+
+
+async def test_any_other_is_fine(sqlite_site: Site) -> None:
+    current = PASSWORD
+    async with person(sqlite_site, "Alice") as alice, sqlite_site.client() as guest:
+        for password in ("alice likes tea", "correct horse battery staple", "пароль и 🦜", "        "):
+            expected(await change_password(alice, password, current), 200)
+            await sign_in(guest, "Alice", password=password)
+            current = password
+
+
+async def test_a_password_is_changed_by_who_knows_it(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+    refused(await change_password(alice, current="not hers"), 422, "current_password")
+    refused(await change_password(alice, "short"), 422, "password")
+    refused(await change_password(alice, "x" * 129), 422, "password")
+    refused(await alice.put("/api/account/password", json={}), 422, "current_password", "password")
+    refused(await change_password(guest), 401)
+    await sign_in(guest, "Alice")
+
+
+@pytest.mark.both_databases
+async def test_of_two_new_passwords_at_once_one_holds(alice: httpx.AsyncClient, site: Site) -> None:
+    async with site.client() as at_work:
+        await sign_in(at_work, "Alice")
+        chosen = ["the first of the two", "the second of the two"]
+        answers = await asyncio.gather(change_password(alice, chosen[0]), change_password(at_work, chosen[1]))
+        assert sorted(answer.status_code for answer in answers) in ([200, 401], [200, 422])
+        for client, password, answered in zip((alice, at_work), chosen, answers, strict=True):
+            form = {"email": email_of("Alice"), "password": password}
+            async with site.client() as guest:
+                assert (await guest.post("/api/session", json=form)).status_code == (
+                    200 if answered.status_code == 200 else 401
+                )
+            assert (await me(client) is not None) is (answered.status_code == 200)
+
+
+@pytest.mark.parametrize("change", ["a new password", "leaving"])
+async def test_a_sign_in_that_the_change_overtakes_is_none(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """The old password was right when it was read, and is still being looked at when it is right no more."""
+    begun, let = asyncio.Event(), asyncio.Event()
+
+    async def verify(password: str, hash: str | None) -> bool:
+        begun.set()
+        await let.wait()
+        return await verify_password(password, hash)
+
+    monkeypatch.setattr(login, "verify_password", verify)
+    form = {"email": email_of("Alice"), "password": PASSWORD}
+    signing_in = asyncio.create_task(guest.post("/api/session", json=form))
+    await begun.wait()
+    changed = await (leave(alice) if change == "leaving" else change_password(alice))
+    assert changed.is_success
+    let.set()
+    refused(await signing_in, 401)
+    assert await me(guest) is None
+
+
+@pytest.mark.both_databases
+async def test_of_many_sign_ins_at_once_none_outlives_a_new_password(alice: httpx.AsyncClient, site: Site) -> None:
+    async with AsyncExitStack() as open_:
+        thieves = [await open_.enter_async_context(site.client()) for _ in range(8)]
+        form = {"email": email_of("Alice"), "password": PASSWORD}
+        *answers, changed = await asyncio.gather(
+            *(thief.post("/api/session", json=form) for thief in thieves), change_password(alice)
+        )
+        assert changed.status_code == 200
+        assert {answer.status_code for answer in answers} <= {200, 401}
+        for thief in thieves:
+            assert await me(thief) is None
+    (only,) = expected(await alice.get("/api/logins"), 200)["logins"]
+    assert only["current"]
+
+
+# -- leaving ------------------------------------------------------------------------------------------------
+
+
+async def test_alice_leaves_and_her_comments_stay_under_no_name(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient
+) -> None:
+    first, second = await write(alice, "First"), await write(alice, "Second", commentable_id="2")
+    bobs = await write(bob, "Bob's")
+    async with listening(guest, "Article/1", "Article/2") as watching:
+        await watching.next()
+        response = await leave(alice, "keep")
+        assert (response.status_code, response.content) == (204, b"")
+        seen = {}
+        for _ in range(2):
+            model = (await watching.until(UPDATED)).model
+            seen[model["id"]] = model
+        for comment in (first, second):
+            assert seen[comment["id"]]["username"] == DELETED
+            assert seen[comment["id"]]["body"] == comment["body"]
+            assert seen[comment["id"]]["edited"] is False
+        await write(bob, "The next change")
+        assert (await watching.next_event()).model["body"] == "The next change"
+    fresh = {comment["id"]: comment for comment in (await snapshot(guest))["comments"]}
+    assert fresh[first["id"]] == seen[first["id"]], "old snapshot and events are the fresh snapshot"
+    assert {**fresh[bobs["id"]], "current_user_can_edit": True} == bobs
+    assert "Alice" not in str(fresh)
+
+
+async def test_alice_leaves_and_her_comments_go(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+) -> None:
+    hers = [await write(alice, body) for body in ("First", "Second")]
+    bobs = await write(bob, "Bob's")
+    async with listening(guest, "Article/1") as watching:
+        await watching.next()
+        assert (await leave(alice, "erase")).status_code == 204
+        gone = {(await watching.until(DESTROYED)).model["id"] for _ in hers}
+        assert gone == {comment["id"] for comment in hers}
+    assert [comment["id"] for comment in (await snapshot(guest))["comments"]] == [bobs["id"]]
+    assert (await seq_of(served)) == 5, "three comments, two erasures: the law has no gaps"
+    async with served.reading() as reading:
+        rows = (await reading.scalars(select(Comment).where(Comment.deleted_at.is_not(None)))).all()
+    assert {(row.body, row.username) for row in rows} == {("", "")}
+
+
+async def test_all_of_her_logins_end_as_deleted(alice: httpx.AsyncClient, site: Site) -> None:
+    cookies = dict(alice.cookies)
+    async with site.client() as at_work:
+        await sign_in(at_work, "Alice")
+        async with listening(alice, "Article/1") as here, listening(at_work) as there:
+            for stream in (here, there):
+                await stream.next()
+            assert (await leave(alice)).status_code == 204
+            for stream in (here, there):
+                assert (await stream.until("auth")).json() == {"reason": "deleted"}
+                await stream.ended()
+            frames = str(here.blocks + there.blocks)
+            assert "example.com" not in frames
+        assert COOKIE not in alice.cookies
+        for client in (alice, at_work):
+            assert await me(client) is None
+        refused(await at_work.post("/api/comments/", json={**ARTICLE, "body": "Me again"}), 401)
+    async with site.client(cookies=cookies) as thief:
+        assert await me(thief) is None
+        refused(await thief.get("/api/logins"), 401)
+
+
+async def test_her_address_and_name_are_free_again(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+) -> None:
+    was = await me(alice)
+    comment = await write(alice, "Before")
+    await leave(alice)
+    refused(await guest.post("/api/session", json={"email": email_of("Alice"), "password": PASSWORD}), 401)
+    again = await sign_up(guest, "Alice")
+    assert was
+    assert again["id"] != was["id"]
+    refused(await guest.delete(f"/api/comments/{comment['id']}"), 403)
+    assert await mail_to(served, "Alice", "Your account has been deleted")
+
+
+async def test_what_is_left_of_an_account_says_nothing(alice: httpx.AsyncClient, served: Parley) -> None:
+    await change_email(alice, "alice@new.example.com")
+    user = await me(alice)
+    await leave(alice)
+    assert user
+    async with served.reading() as reading:
+        row = await reading.get(User, UUID(user["id"]))
+        logins = (await reading.scalars(select(Login))).all()
+    assert row
+    assert row.deleted_at
+    left = {name: getattr(row, name) for name in row.__table__.columns.keys()}  # noqa: SIM118
+    assert "alice" not in str(left).lower().replace(user["id"], "")
+    assert "argon2" not in str(left)
+    assert "127.0.0.1" not in str(left)
+    assert {(login.address, login.device) for login in logins} == {("", "")}
+
+
+async def test_an_account_is_deleted_by_who_knows_the_password(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+) -> None:
+    before = await counts_in(served)
+    refused(await leave(alice, password="not hers"), 422, "current_password")
+    refused(await leave(alice, "burn"), 422, "comments")
+    refused(await alice.post("/api/account/deletion", json={}), 422, "current_password", "comments")
+    refused(await leave(guest), 401)
+    assert {**await counts_in(served), "failures": 0} == before
+    assert await me(alice) is not None
+
+
+async def test_links_of_an_account_that_is_gone_are_worthless(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+) -> None:
+    await guest.post("/api/resets", json={"email": email_of("Alice")})
+    await change_email(alice, "alice@new.example.com")
+    reset = token_in(await mail_to(served, "Alice", "Choose a new password"), "reset")
+    confirmation = await confirmation_for(served, "alice@new.example.com")
+    await leave(alice)
+    refused(await guest.put("/api/resets", json={"token": reset, "password": NEW_PASSWORD}), 422, "token")
+    refused(await confirm(guest, confirmation), 422, "token")
+
+
+@pytest.mark.both_databases
+async def test_no_comment_outlives_its_author_under_the_old_name(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site
+) -> None:
+    """Posts that are on their way while the account goes: stored in time and seen to, or refused."""
+
+    async def keep_writing(tab: httpx.AsyncClient, number: int) -> int:
+        for count in range(200):
+            form = {"commentable_type": "Article", "commentable_id": str(number), "body": str(count)}
+            response = await tab.post("/api/comments/", json=form)
+            if response.status_code != 201:
+                refused(response, 401)
+                return count
+        return 200
+
+    async with AsyncExitStack() as open_:
+        # SQLite has one writer at a time, and the one who leaves waits with the others.
+        tabs = [await open_.enter_async_context(site.client(cookies=alice.cookies, timeout=30)) for _ in range(4)]
+        alice.timeout = guest.timeout = 30
+        writing = [asyncio.create_task(keep_writing(tab, number)) for number, tab in enumerate(tabs)]
+        while not (await snapshot(guest, commentable_id="3"))["comments"]:
+            pass
+        assert (await leave(alice, "keep")).status_code == 204
+        written = await asyncio.gather(*writing)
+    assert sum(written), "some came in time"
+    for number, count in enumerate(written):
+        found = (await snapshot(guest, commentable_id=str(number), limit=100))["comments"]
+        assert len(found) == min(count, 100)
+        assert {comment["username"] for comment in found} <= {DELETED}
+
+
+@pytest.mark.parametrize("then", ["keep", "erase"])
+async def test_what_a_killed_process_left_undone_is_finished(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley, then: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The account goes first and at once; the comments are done in pieces, on one topic after the other."""
+    for number in range(3):
+        await write_many(served, await write(alice, "One", commentable_id=str(number)), ["More"] * 3)
+    writing = served.writing
+    topics: list[Topic] = []
+
+    def dies_at_the_second_topic(*locked: Topic) -> Any:
+        topics.extend(topic for topic in locked if topic.is_place)
+        assert len(topics) < 2, "killed"
+        return writing(*locked)
+
+    with monkeypatch.context() as killed:
+        killed.setattr(served, "writing", dies_at_the_second_topic)
+        response = await leave(alice, then)
+        assert response.status_code == 500
+    assert await me(alice) is None, "the account is gone all the same"
+    left = {DELETED: 0, "Alice": 0, "": 0}
+    for comment in await every_comment(served):
+        left[comment.username] += 1
+    assert left["Alice"] == 8
+    async with listening(guest, *(f"Article/{number}" for number in range(3))) as watching:
+        await watching.next()
+        await maintenance.run_once(served)
+        for _ in range(8):
+            await watching.until(UPDATED if then == "keep" else DESTROYED)
+    assert {comment.username for comment in await every_comment(served)} == {DELETED if then == "keep" else ""}
+    async with served.reading() as reading:
+        assert (await reading.scalars(select(User.leaving))).all() == [None]
+    before = [await seq_of(served, f"Article/{number}") for number in range(3)]
+    await accounts.finish_deletions(served)
+    assert [await seq_of(served, f"Article/{number}") for number in range(3)] == before, "once is enough"
+
+
+async def every_comment(served: Parley) -> list[Comment]:
+    async with served.reading() as reading:
+        return list((await reading.scalars(select(Comment))).all())
+
+
+async def test_many_comments_go_in_pieces(
+    alice: httpx.AsyncClient, served: Parley, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comments, "BATCH", 7)
+    await write_many(served, await write(alice, "One"), ["More"] * 30)
+    assert (await leave(alice, "erase")).status_code == 204
+    assert {comment.body for comment in await every_comment(served)} == {""}
+    assert await seq_of(served) == 62
+
+
+async def test_on_other_servers_her_logins_end_as_well(
+    alice: httpx.AsyncClient, settings: Settings, served: Parley
+) -> None:
+    from app.main import create_app
+
+    async with serving(create_app(settings)) as other, other.client(cookies=alice.cookies) as same_alice:
+        there = other.server.config.app.state.parley
+        await wait_until(lambda: served.hints.flowing and there.hints.flowing, "the hints to flow")
+        async with listening(same_alice, "Article/1") as stream:
+            await stream.next()
+            await leave(alice)
+            assert (await stream.until("auth")).json() == {"reason": "deleted"}
+
+
+# -- the name -----------------------------------------------------------------------------------------------
+
+
+async def test_alice_changes_her_name_and_a_reader_sees_it(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient
+) -> None:
+    comment = await write(alice, "Hello")
+    changed = expected(await alice.put("/api/account/username", json={"username": "Alice Newname"}), 200)
+    assert changed["username"] == "Alice Newname"
+    assert (await me(alice) or {})["username"] == "Alice Newname"
+
+    async def is_renamed() -> bool:
+        shown = expected(await guest.get(f"/api/comments/{comment['id']}"), 200)
+        return bool(shown["username"] == "Alice Newname" and not shown["edited"])
+
+    await wait_until(is_renamed, "the comment to have the new name")
+    refused(await bob.put("/api/account/username", json={"username": "alice  newname"}), 422, "username")
+    refused(await bob.put("/api/account/username", json={"username": "Parley Team"}), 422, "username")
+    refused(await guest.put("/api/account/username", json={"username": "Guest"}), 401)

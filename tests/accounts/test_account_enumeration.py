@@ -1,0 +1,219 @@
+"""No answer shows whether an address has an account: not by its status, words, headers, or the work that it takes.
+
+The work is compared step by step: each statement, and each password hash with its parameters. A hash costs far more
+than all else, so an answer without one would be seen by its time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from limits import parse
+from sqlalchemy import event
+
+from app import database
+from app.accounts import login_throttle, passwords
+from app.http import rate_limits
+from tests.support.people import PASSWORD, email_of, expected, person
+from tests.support.problems import refused
+from tests.support.serving import serving
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from app.live.service import Parley
+    from app.settings import Settings
+    from tests.support.serving import Site
+
+HASH = "argon2"
+
+Asking = Callable[[httpx.AsyncClient, int], Awaitable[httpx.Response]]
+
+# What may differ from one answer to the next.
+BUT = {"date", "set-cookie", "retry-after", "x-request-id"}
+
+
+pytestmark = pytest.mark.sqlite_only  # recipients do not depend on the database
+
+
+@pytest.fixture(autouse=True)
+def many_may_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same is asked many times here; counted as ever, and never in the way."""
+    monkeypatch.setattr(login_throttle, "MAX_FAILURES", 1_000)
+    monkeypatch.setattr(rate_limits, "MAIL", replace(rate_limits.MAIL, by_account=parse("1000 per hour")))
+
+
+@pytest.fixture
+async def strict_site(settings: Settings) -> AsyncIterator[Site]:
+    """A site where addresses are confirmed first."""
+    from app.main import create_app
+
+    async with serving(create_app(settings.model_copy(update={"require_confirmation": True}))) as site:
+        yield site
+
+
+@pytest.fixture(autouse=True)
+def no_postman(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mail goes out in the background. Its statements would be counted with those of a request."""
+    from app.mail import mailer
+
+    monkeypatch.setattr(mailer, "POLL_SECONDS", 600)
+
+
+@pytest.fixture(autouse=True)
+def work(monkeypatch: pytest.MonkeyPatch, cheap_passwords: None) -> list[str]:
+    """The statements to every database here, and the password hashes, in the order in which they were asked for."""
+    done: list[str] = []
+    make, hasher = database.create_async_engine, passwords._hasher()
+
+    def watched(*args: Any, **options: Any) -> Any:
+        engine = make(*args, **options)
+        event.listen(engine.sync_engine, "before_cursor_execute", lambda *call: done.append(call[2]))
+        return engine
+
+    class Watched:
+        def hash(self, text: str) -> str:
+            done.append(f"{HASH}: hash")
+            return hasher.hash(text)
+
+        def verify(self, text: str, hash: str) -> bool:
+            done.append(f"{HASH}: verify {hash.split('$')[1:4]}")  # its parameters
+            return hasher.verify(text, hash)
+
+    monkeypatch.setattr(database, "create_async_engine", watched)
+    monkeypatch.setattr(passwords, "_hasher", Watched)
+    return done
+
+
+async def compare(
+    site: Site, work: list[str], known: Asking, unknown: Asking, *, alike: bool = True
+) -> tuple[httpx.Response, ...]:
+    """Ask both, a new browser for each; fails if anything but the text asked with tells them apart.
+
+    `alike`: the statements are the same; else only the hashes are.
+    """
+    answers: dict[Asking, httpx.Response] = {}
+    done: dict[Asking, list[str]] = {}
+    for number in range(2):  # the first pays for what is loaded once
+        for ask in (known, unknown):
+            async with site.client(timeout=60) as stranger:
+                await stranger.get("/healthz")  # connected
+                work.clear()
+                answers[ask] = await ask(stranger, number)
+                done[ask] = [step for step in work if alike or step.startswith(HASH)]
+    one, other = answers[known], answers[unknown]
+    assert one.status_code == other.status_code
+    assert _headers(one) == _headers(other)
+    assert done[known] == done[unknown]
+    return one, other
+
+
+def _headers(response: httpx.Response) -> dict[str, str]:
+    headers = {name: value for name, value in response.headers.items() if name not in BUT}
+    headers.pop("content-length")  # of the address that was asked for, which is as long as it is
+    return headers
+
+
+def signing_in(name: str, password: str) -> Asking:
+    async def ask(stranger: httpx.AsyncClient, number: int) -> httpx.Response:
+        return await stranger.post("/api/session", json={"email": email_of(name), "password": password})
+
+    return ask
+
+
+async def test_signing_in(site: Site, work: list[str]) -> None:
+    async with person(site, "Alice"):
+        wrong, nobody = await compare(site, work, signing_in("Alice", "wrong"), signing_in("Nobody", "wrong"))
+    assert refused(wrong, 401) == refused(nobody, 401)
+
+
+async def test_signing_in_before_the_address_is_confirmed(strict_site: Site, work: list[str]) -> None:
+    async with strict_site.client() as guest:
+        form = {"email": email_of("Alice"), "username": "Alice", "password": PASSWORD}
+        expected(await guest.post("/api/users", json=form), 202)
+    right, nobody = await compare(strict_site, work, signing_in("Alice", PASSWORD), signing_in("Nobody", PASSWORD))
+    assert refused(right, 401) == refused(nobody, 401)
+
+
+async def test_signing_in_while_it_is_locked(
+    site: Site, served: Parley, work: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(login_throttle, "MAX_FAILURES", 1)
+    async with person(site, "Alice"), served.database.transaction() as writing, writing.begin():
+        for name in ("Alice", "Nobody"):
+            await login_throttle.count_failure(writing, login_throttle.key_of("address", email_of(name)))
+    right, nobody = await compare(site, work, signing_in("Alice", PASSWORD), signing_in("Nobody", PASSWORD))
+    assert {**refused(right, 429), "detail": ""} == {**refused(nobody, 429), "detail": ""}
+    assert abs(int(right.headers["retry-after"]) - int(nobody.headers["retry-after"])) <= 10
+
+
+@pytest.mark.parametrize("path", ["/api/resets", "/api/confirmations", "/api/unlocks"])
+async def test_asking_for_a_link(site: Site, work: list[str], path: str) -> None:
+    def asking(name: str) -> Asking:
+        async def ask(stranger: httpx.AsyncClient, number: int) -> httpx.Response:
+            return await stranger.post(path, json={"email": email_of(name)})
+
+        return ask
+
+    async with person(site, "Alice"):
+        known, unknown = await compare(site, work, asking("Alice"), asking("Someb"))
+    assert expected(known, 202) == {"email": email_of("Alice")}
+    assert expected(unknown, 202) == {"email": email_of("Someb")}
+
+
+async def test_signing_up(strict_site: Site, work: list[str]) -> None:
+    """One writes a new row and the other a mail. The hash, which both need, costs far more."""
+
+    def signing_up(email: str, name: str) -> Asking:
+        async def ask(stranger: httpx.AsyncClient, number: int) -> httpx.Response:
+            form = {"email": email.format(number), "username": f"{name} {number}", "password": PASSWORD}
+            return await stranger.post("/api/users", json=form)
+
+        return ask
+
+    async with strict_site.client() as guest:
+        form = {"email": email_of("Alice"), "username": "Alice", "password": PASSWORD}
+        expected(await guest.post("/api/users", json=form), 202)
+    taken, free = await compare(
+        strict_site,
+        work,
+        signing_up(email_of("Alice"), "Other"),
+        signing_up("new{}@example.com", "Newcomer"),
+        alike=False,
+    )
+    assert expected(taken, 202).keys() == expected(free, 202).keys() == {"email"}
+
+
+async def test_signing_up_with_a_name_that_everybody_sees(site: Site, strict_site: Site, work: list[str]) -> None:
+    """Names stand above comments. Whoever tries one with many addresses does not find out which one is its owner's."""
+
+    def signing_up_as_alice(email: str) -> Asking:
+        async def ask(stranger: httpx.AsyncClient, number: int) -> httpx.Response:
+            form = {"email": email.format(number), "username": "Alice", "password": PASSWORD}
+            return await stranger.post("/api/users", json=form)
+
+        return ask
+
+    async with person(site, "Alice"):
+        owners, others = await compare(
+            strict_site, work, signing_up_as_alice(email_of("Alice")), signing_up_as_alice("new{}@example.com")
+        )
+    assert refused(owners, 422, "username") == refused(others, 422, "username")
+
+
+async def test_changing_to_somebodys_address(site: Site, work: list[str]) -> None:
+    async with person(site, "Alice") as alice, person(site, "Bob"), person(site, "Carol"):
+
+        def changing(*names: str) -> Asking:  # in turn, since the same again changes nothing
+            async def ask(stranger: httpx.AsyncClient, number: int) -> httpx.Response:
+                form = {"email": email_of(names[number % 2]), "current_password": PASSWORD}
+                return await alice.put("/api/account/email", json=form)
+
+            return ask
+
+        taken, free = await compare(site, work, changing("Bob", "Carol"), changing("Yan", "Zoe"))
+        assert {**expected(taken, 202), "unconfirmed_email": ""} == {**expected(free, 202), "unconfirmed_email": ""}

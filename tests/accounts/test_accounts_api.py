@@ -1,0 +1,311 @@
+"""Accounts: sign up, sign in, who am I, sign out; and what a cookie is worth."""
+
+from __future__ import annotations
+
+import asyncio
+from http.cookies import Morsel, SimpleCookie
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import pytest
+from itsdangerous import URLSafeTimedSerializer
+
+from app.live.gids import Gid
+from app.live.signing import Signer
+from app.main import create_app
+from tests.support.database import counts_in
+from tests.support.people import (
+    ARTICLE,
+    COOKIE,
+    DEVICE_COOKIE,
+    PASSWORD,
+    email_of,
+    expected,
+    me,
+    person,
+    sign_in,
+    sign_up,
+)
+from tests.support.problems import refused
+from tests.support.serving import serving
+
+if TYPE_CHECKING:
+    import httpx
+
+    from app.live.service import Parley
+    from app.settings import Settings
+    from tests.support.serving import Site
+    from tests.support.site_fixtures import Clock
+
+MONTH = 30 * 24 * 3600  # seconds
+YEAR = 365 * 24 * 3600
+
+
+def cookies_of(response: httpx.Response) -> dict[str, Morsel[str]]:
+    """The cookies that this answer sets, by name."""
+    headers = response.headers.get_list("set-cookie")
+    cookies = [cookie for header in headers for cookie in SimpleCookie(header).values()]
+    assert len({cookie.key for cookie in cookies}) == len(cookies), "one is set twice"
+    return {cookie.key: cookie for cookie in cookies}
+
+
+async def me_with(site: Site, cookie: str | None) -> dict[str, Any] | None:
+    """Who a browser with just this cookie is."""
+    async with site.client() as client:
+        client.cookies.set(COOKIE, cookie or "")
+        return await me(client)
+
+
+# -- sign up ------------------------------------------------------------------------------------------------
+
+
+async def test_signing_up_signs_in(guest: httpx.AsyncClient) -> None:
+    form = {"email": "Carol.Ann@Example.COM", "username": " Carol Ann ", "password": PASSWORD}
+    response = await guest.post("/api/users", json=form)
+    user = expected(response, 201)
+    assert UUID(user.pop("id")).version == 4
+    assert user == {
+        "email": "carol.ann@example.com",
+        "username": "Carol Ann",
+        "role": "member",
+        "unconfirmed_email": None,
+        "confirmed": False,
+    }
+    assert (await me(guest) or {})["username"] == "Carol Ann"
+    assert (await guest.post("/api/comments/", json={**ARTICLE, "body": "Hello"})).status_code == 201
+
+
+async def test_nobody_chooses_a_role_or_an_id(guest: httpx.AsyncClient) -> None:
+    id_ = str(uuid4())
+    form = {"email": email_of("Carol"), "username": "Carol", "password": PASSWORD, "role": "moderator", "id": id_}
+    user = expected(await guest.post("/api/users", json=form), 201)
+    assert user["role"] == "member"
+    assert user["id"] != id_
+
+
+async def test_an_address_has_one_account(alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley) -> None:
+    before = await counts_in(served)
+    for email in ("alice@example.com", "ALICE@EXAMPLE.COM", "Alice@Example.com", "alice@ｅxample.com"):
+        form = {"email": email, "username": "Somebody else", "password": PASSWORD}
+        response = await guest.post("/api/users", json=form)
+        refused(response, 422, "email")
+        assert "set-cookie" not in response.headers
+    assert await counts_in(served) == before
+    assert await me(guest) is None
+
+
+async def test_names_that_people_take_for_the_same_are_the_same(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+) -> None:
+    before = await counts_in(served)
+    for username in ("Alice", "alice", "ALICE", " alice ", "Ａｌｉｃｅ", "ⓐlice", "𝓐𝓵𝓲𝓬𝓮"):
+        form = {"email": "someone.else@example.com", "username": username, "password": PASSWORD}
+        refused(await guest.post("/api/users", json=form), 422, "username")
+    assert await counts_in(served) == before
+
+
+async def test_people_are_called_many_things(guest: httpx.AsyncClient) -> None:
+    for number, username in enumerate(("Zoë O'Hara", "李小龙", "Анна-Мария", "J.R. Smith", "x_1", "Straße")):
+        form = {"email": f"{number}@example.com", "username": username, "password": PASSWORD}
+        assert expected(await guest.post("/api/users", json=form), 201)["username"] == username
+
+
+@pytest.mark.both_databases
+async def test_of_many_who_want_a_name_at_once_one_gets_it(site: Site, served: Parley) -> None:
+    async def try_it(number: int) -> httpx.Response:
+        async with site.client() as client:
+            form = {"email": f"carol{number}@example.com", "username": "Carol", "password": PASSWORD}
+            return await client.post("/api/users", json=form)
+
+    responses = await asyncio.gather(*(try_it(number) for number in range(6)))
+    assert sorted(response.status_code for response in responses) == [201] + [422] * 5
+    for response in responses:
+        if response.status_code == 422:
+            refused(response, 422, "username")
+    counts = await counts_in(served)
+    assert (counts["users"], counts["logins"], counts["topics"]) == (1, 1, 1)
+
+
+# -- sign in ------------------------------------------------------------------------------------------------
+
+
+async def test_alice_signs_in_on_another_browser(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+    form = {"email": "ALICE@example.com", "password": PASSWORD}
+    user = expected(await guest.post("/api/session", json=form), 200)
+    assert user == await me(alice) == await me(guest)
+
+
+async def test_a_wrong_password_and_an_unknown_address_look_the_same(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+) -> None:
+    before = await counts_in(served)
+    wrong = await guest.post("/api/session", json={"email": email_of("Alice"), "password": f"{PASSWORD}!"})
+    unknown = await guest.post("/api/session", json={"email": email_of("Nobody"), "password": PASSWORD})
+    assert refused(wrong, 401) == refused(unknown, 401)
+    for response in (wrong, unknown):
+        assert "set-cookie" not in response.headers
+    # Counted alike, too: whether an address has an account or not.
+    assert await counts_in(served) == {**before, "failures": before["failures"] + 2}
+    assert await me(guest) is None
+
+
+async def test_a_password_is_kept_to_the_letter(guest: httpx.AsyncClient, site: Site) -> None:
+    passwords = (" " * 8, "x" * 128, "pass\0word", "пароль и 🦜", " talk among friends")
+    for number, password in enumerate(passwords):
+        form = {"email": f"carol{number}@example.com", "username": f"Carol {number}", "password": password}
+        expected(await guest.post("/api/users", json=form), 201)
+        async with site.client() as elsewhere:
+            refused(await elsewhere.post("/api/session", json={**form, "password": f"{password[:-1]}?"}), 401)
+            expected(await elsewhere.post("/api/session", json=form), 200)
+
+
+async def test_no_answer_shows_a_password(alice: httpx.AsyncClient) -> None:
+    for response in (
+        await alice.get("/api/session"),
+        await alice.post("/api/session", json={"email": email_of("Alice"), "password": PASSWORD}),
+        await alice.get("/Article/1"),
+    ):
+        assert response.status_code == 200
+        assert PASSWORD not in response.text
+        assert "argon2" not in response.text
+
+
+# -- sign out -----------------------------------------------------------------------------------------------
+
+
+async def test_signing_out_ends_the_login_on_the_server(alice: httpx.AsyncClient, site: Site) -> None:
+    stolen = alice.cookies[COOKIE]
+    assert await me_with(site, stolen) is not None
+    response = await alice.delete("/api/session")
+    assert (response.status_code, response.content) == (204, b"")
+    cookies = cookies_of(response)
+    assert cookies.keys() == {COOKIE}, "the device is still one that she has used"
+    assert cookies[COOKIE]["max-age"] == "0"
+    assert COOKIE not in alice.cookies
+    assert DEVICE_COOKIE in alice.cookies
+    assert await me(alice) is None
+    assert await me_with(site, stolen) is None
+    async with site.client(cookies={COOKIE: stolen}) as thief:
+        refused(await thief.post("/api/comments/", json={**ARTICLE, "body": "It is me"}), 401)
+
+
+async def test_signing_out_here_is_not_signing_out_there(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+    await sign_in(guest, "Alice")
+    assert (await alice.delete("/api/session/")).status_code == 204
+    assert await me(alice) is None
+    assert (await me(guest) or {})["username"] == "Alice"
+
+
+async def test_a_guest_may_sign_out_as_often_as_he_likes(guest: httpx.AsyncClient) -> None:
+    for _ in range(2):
+        assert (await guest.delete("/api/session")).status_code == 204
+    guest.cookies.set(COOKIE, "nonsense")
+    assert (await guest.delete("/api/session")).status_code == 204
+
+
+# -- cookies ------------------------------------------------------------------------------------------------
+
+
+async def test_a_cookie_is_for_this_site_alone(guest: httpx.AsyncClient) -> None:
+    form = {"email": email_of("Carol"), "username": "Carol", "password": PASSWORD}
+    cookies = cookies_of(await guest.post("/api/users", json=form))
+    assert cookies.keys() == {COOKIE, DEVICE_COOKIE}
+    for cookie in cookies.values():
+        assert cookie["httponly"]
+        assert cookie["samesite"].lower() == "lax"
+        assert cookie["path"] == "/"
+        assert not cookie["domain"]
+        assert not cookie["secure"]  # over plain HTTP it would never come back
+        assert not cookie["expires"]
+        assert len(cookie.OutputString()) < 4_096, "browsers would not keep it"
+    assert not cookies[COOKIE]["max-age"], "it ends with the browser"
+    assert cookies[DEVICE_COOKIE]["max-age"] == str(YEAR)
+
+
+async def test_who_is_remembered_stays_for_a_month(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+    form = {"email": email_of("Alice"), "password": PASSWORD}
+    remembered = cookies_of(await guest.post("/api/session", json={**form, "remember_me": True}))
+    assert remembered[COOKIE]["max-age"] == str(MONTH)
+    forgotten = cookies_of(await guest.post("/api/session", json={**form, "remember_me": False}))
+    assert not forgotten[COOKIE]["max-age"]
+
+
+async def test_a_cookie_says_nothing_of_the_account(alice: httpx.AsyncClient) -> None:
+    import base64
+
+    user = await me(alice)
+    assert user
+    payload = alice.cookies[COOKIE].split(".")[0]
+    opened = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)).decode()
+    assert user["id"] not in opened
+    assert "alice" not in opened.lower()
+
+
+async def test_a_forged_cookie_is_nobodys(alice: httpx.AsyncClient, site: Site, settings: Settings) -> None:
+    good = alice.cookies[COOKIE]
+    payload, _, signature = good.partition(".")
+    ours, others = Signer(settings.secret_keys), Signer(["another key that is long enough for anyone"])
+    login = ours.open(good, "login", MONTH)
+    assert login.model == "Login"
+    user = await me(alice)
+    assert user
+    forged = [
+        "",
+        "nonsense",
+        login.id,
+        str(login),
+        f"{payload}.",
+        f"{payload}x.{signature}",
+        f"{good[:-2]}xx",
+        "." * 50,
+        "x" * 3_000,
+        others.sign(login, "login"),
+        *(ours.sign(login, purpose) for purpose in ("mail", "device", "reset", "confirm", "unlock", "")),
+        alice.cookies[DEVICE_COOKIE],
+        URLSafeTimedSerializer(settings.secret_key, salt="login").dumps(str(login)),  # SHA-1
+    ]
+    nonsense = [
+        Gid("User", login.id),
+        Gid("Login", user["id"]),
+        Gid("User", user["id"]),
+        Gid("Login", "x"),
+        Gid("Login", str(uuid4())),
+    ]
+    unreadable = ours._serializer("login")
+    signed = [ours.sign(gid, "login") for gid in nonsense]
+    signed += [unreadable.dumps(value) for value in (None, 17, [], {}, "", "x", login.id, [str(login)], 2**70)]
+    for cookie in forged + signed:
+        assert await me_with(site, cookie) is None, cookie
+    assert await me_with(site, good) is not None
+
+
+async def test_a_key_is_changed_without_signing_anybody_out(settings: Settings) -> None:
+    old, new = "the old key, which is long enough", "the new key, which is long enough"
+    cookies = []
+    for keys in (old, f"{new},{old}"):
+        async with serving(create_app(settings.model_copy(update={"secret_key": keys}))) as site:
+            for cookie in cookies:
+                assert await me_with(site, cookie) is not None
+            async with person(site, f"Alice{len(cookies)}") as browser:
+                cookies.append(browser.cookies[COOKIE])
+    async with serving(create_app(settings.model_copy(update={"secret_key": new}))) as site:
+        assert [await me_with(site, cookie) is not None for cookie in cookies] == [False, True]
+
+
+async def test_a_cookie_of_last_year_is_nobodys(alice: httpx.AsyncClient, site: Site, clock: Clock) -> None:
+    with clock.later(MONTH + 60):
+        assert await me_with(site, alice.cookies[COOKIE]) is None
+    assert await me_with(site, alice.cookies[COOKIE]) is not None
+
+
+async def test_odd_cookies_of_other_software_do_no_harm(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+    mine = f"{COOKIE}={alice.cookies[COOKIE]}"
+    odd = f'a="b; {mine}; =; ;;; x=\\"; ü=1'.encode("latin-1")
+    assert (await guest.get("/api/session", headers={"Cookie": odd})).status_code == 200
+    assert (await guest.get("/api/session", headers={"Cookie": b"\xff\xfe=\x80"})).json() == {"user": None}
+
+
+async def test_two_people_in_one_browser_are_one_after_the_other(guest: httpx.AsyncClient) -> None:
+    await sign_up(guest, "Carol")
+    await sign_up(guest, "Dave")
+    assert (await me(guest) or {})["username"] == "Dave"

@@ -1,0 +1,113 @@
+"""Bylines: a new name or role reaches all comments of its account."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import select
+
+from app import maintenance
+from app.accounts import accounts, roles
+from app.accounts import bylines as byline
+from app.accounts.user import Role, find_user
+from app.comments.comments import Comment, render
+from app.errors import Invalid, SignInFirst
+from app.live.topics import Topic
+from app.live.viewers import GUEST
+from app.moderation import moderation
+from app.moderation.reports import Reason, Report
+from app.notifications.notifications import Notification
+from tests.support.mail_queue import user_named
+from tests.support.moderators import appointed
+from tests.support.people_without_http import enrol, say
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from app.live.service import Parley
+    from app.live.viewers import Viewer
+
+
+async def bylines(parley: Parley, author: Viewer) -> set[tuple[str, str]]:
+    async with parley.reading() as reading:
+        query = select(Comment.username, Comment.author_role).where(Comment.user_id == author.user_id)
+        return {(name, role) for name, role in (await reading.execute(query)).all()}
+
+
+async def is_done(parley: Parley, author: Viewer) -> bool:
+    async with parley.reading() as reading:
+        user = await find_user(reading, author.user_id) if author.user_id else None
+    return user is not None and user.byline_changed_at is None
+
+
+async def test_a_new_name_reaches_comments_notifications_and_reports(
+    parley: Parley, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(byline, "BATCH", 2)
+    alice, bob = await enrol(parley, "alice"), await enrol(parley, "bob")
+    for number in range(5):
+        await say(parley, alice, f"{number} for @bob", Topic("Article", str(number % 2)))
+    mine = await say(parley, bob, "mine")
+    await moderation.report(parley, alice, mine.id, Reason.SPAM)
+    await accounts.change_username(parley, alice, "Alice Newname")
+    await wait_until(lambda: is_done(parley, alice), "the new name to be everywhere")
+    assert await bylines(parley, alice) == {("Alice Newname", "member")}
+    async with parley.reading() as reading:
+        assert set(await reading.scalars(select(Notification.actor_name))) == {"Alice Newname"}
+        assert set(await reading.scalars(select(Report.username))) == {"Alice Newname"}
+    assert (await say(parley, alice, "still looking with the old login")).username == "Alice Newname"
+
+
+async def test_a_process_that_was_killed_leaves_the_rest_to_others(
+    parley: Parley, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = await enrol(parley, "alice")
+    await say(parley, alice, "hello")
+
+    async def killed(parley: Parley, user_id: object) -> None:
+        return
+
+    with monkeypatch.context() as dying:
+        dying.setattr(byline, "rewrite_later", killed)
+        await accounts.change_username(parley, alice, "Alice Newname")
+    assert await bylines(parley, alice) == {("alice", "member")}
+    await maintenance.run_once(parley)
+    assert await bylines(parley, alice) == {("Alice Newname", "member")}
+    assert await is_done(parley, alice)
+
+
+async def test_comments_say_who_moderates(parley: Parley) -> None:
+    owner, carol = await appointed(parley, "alice", Role.OWNER), await enrol(parley, "carol")
+    assert carol.user_id
+    comment = await say(parley, carol, "before")
+    assert render(comment, carol.kind(None))["role"] is None
+    for to, shown in ((Role.MODERATOR, "moderator"), (Role.OWNER, "owner"), (Role.MEMBER, None)):
+        await roles.appoint(parley, owner, carol.user_id, to)
+        await wait_until(lambda: is_done(parley, carol), "the role to be everywhere")
+        async with parley.reading() as reading:
+            changed = await reading.get(Comment, comment.id)
+        assert changed
+        assert render(changed, carol.kind(None))["role"] == shown
+        assert render(await say(parley, carol, "after"), carol.kind(None))["role"] == shown
+
+
+@pytest.mark.both_databases
+async def test_a_taken_name_is_refused_and_a_former_one_is_free(parley: Parley) -> None:
+    alice, bob = await enrol(parley, "alice"), await enrol(parley, "bob")
+    with pytest.raises(Invalid) as refusal:
+        await accounts.change_username(parley, bob, "AIice")
+    assert refusal.value.field == "username"
+    seq = (await user_named(parley, "bob")).seq
+    await accounts.change_username(parley, bob, "bob")
+    assert (await user_named(parley, "bob")).seq == seq, "the same name changes nothing"
+    await accounts.change_username(parley, bob, "Bob")
+    results = await asyncio.gather(
+        *(accounts.change_username(parley, viewer, "Carol") for viewer in (alice, bob)), return_exceptions=True
+    )
+    assert sorted(type(result).__name__ for result in results) == ["Invalid", "User"]
+
+
+async def test_a_guest_has_no_name_to_change(parley: Parley) -> None:
+    with pytest.raises(SignInFirst):
+        await accounts.change_username(parley, GUEST, "Nobody")

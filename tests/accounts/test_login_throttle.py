@@ -1,0 +1,309 @@
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from app.accounts import accounts, login_throttle, logins
+from app.accounts.login_throttle import FAILURES_EXPIRE_AFTER, FIRST_LOCK, LONGEST_LOCK, MAX_FAILURES, Failures
+from app.accounts.logins import Browser
+from app.accounts.reauthentication import device_gid
+from app.errors import Invalid, TooMany
+from app.live.service import Parley
+from app.live.viewers import Viewer
+from app.mail.mail_queue import Kind
+from app.models import LIVE_MODELS
+from app.settings import Settings
+from tests.support.mail_queue import everything, kinds_to, token_to, user_named
+from tests.support.people import PASSWORD
+from tests.support.people_without_http import enrol
+
+pytestmark = pytest.mark.both_databases
+
+
+ALICE = "alice@example.com"
+
+
+@pytest.fixture(autouse=True)
+async def alice(parley: Parley) -> Viewer:
+    return await enrol(parley, "alice")
+
+
+async def guess(parley: Parley, password: str = "a wrong one", email: str = ALICE, **browser: Any) -> str:
+    """What somebody is told who tries this password."""
+    try:
+        found = await logins.sign_in(parley, email, password, remember=False, browser=Browser(**browser))
+    except TooMany:
+        return "too many"
+    return "signed in" if found else "wrong"
+
+
+async def guesses(parley: Parley, count: int, **more: Any) -> list[str]:
+    return [await guess(parley, **more) for _ in range(count)]
+
+
+async def failures_of(parley: Parley, email: str = ALICE) -> Failures | None:
+    async with parley.reading() as reading:
+        return await reading.get(Failures, login_throttle.key_of("address", email))
+
+
+async def let_pass(parley: Parley, time: timedelta) -> None:
+    """Turn the clock of every count back, as if this time had passed since."""
+    async with parley.database.transaction() as writing, writing.begin():
+        for found in (await writing.scalars(select(Failures))).all():
+            found.failed_at -= time
+            found.began_at -= time
+            found.locked_until = found.locked_until and found.locked_until - time
+
+
+# -- counting -----------------------------------------------------------------------------------------------
+
+
+async def test_ten_wrong_passwords_in_a_row_lock(parley: Parley) -> None:
+    assert await guesses(parley, MAX_FAILURES) == ["wrong"] * MAX_FAILURES
+    assert await guess(parley) == "too many"
+    assert await guess(parley, PASSWORD) == "too many"
+
+
+async def test_nine_do_not_and_the_right_one_wipes_them_out(parley: Parley) -> None:
+    for _ in range(2):
+        assert await guesses(parley, MAX_FAILURES - 1) == ["wrong"] * (MAX_FAILURES - 1)
+        assert await guess(parley, PASSWORD) == "signed in"
+        assert await failures_of(parley) is None
+
+
+async def test_who_is_locked_out_is_told_for_how_long(parley: Parley) -> None:
+    await guesses(parley, MAX_FAILURES)
+    with pytest.raises(TooMany, match="Too many attempts") as refusal:
+        await logins.sign_in(parley, ALICE, PASSWORD, remember=False)
+    assert FIRST_LOCK.total_seconds() - 5 <= refusal.value.seconds <= FIRST_LOCK.total_seconds()
+
+
+async def test_a_lock_ends_by_itself(parley: Parley) -> None:
+    await guesses(parley, MAX_FAILURES)
+    await let_pass(parley, FIRST_LOCK)
+    assert await guess(parley, PASSWORD) == "signed in"
+
+
+async def test_each_later_failure_doubles_the_lock_up_to_an_hour(parley: Parley) -> None:
+    await guesses(parley, MAX_FAILURES - 1)
+    minutes = []
+    for _ in range(9):
+        assert await guess(parley) == "wrong"
+        failures = await failures_of(parley)
+        assert failures
+        assert failures.locked_until
+        locked = failures.locked_until - failures.failed_at
+        minutes.append(locked / timedelta(minutes=1))
+        assert await guess(parley) == "too many"
+        await let_pass(parley, locked)
+    assert minutes == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert timedelta(minutes=60) == LONGEST_LOCK
+
+
+async def test_a_guess_while_it_is_locked_makes_nothing_longer(parley: Parley) -> None:
+    await guesses(parley, MAX_FAILURES)
+    before = await failures_of(parley)
+    assert await guesses(parley, 5) == ["too many"] * 5
+    after = await failures_of(parley)
+    assert before
+    assert after
+    assert (after.count, after.locked_until) == (MAX_FAILURES, before.locked_until)
+
+
+async def test_after_a_day_all_is_forgotten(parley: Parley) -> None:
+    await guesses(parley, MAX_FAILURES)
+    await let_pass(parley, FAILURES_EXPIRE_AFTER + timedelta(minutes=1))
+    assert await guess(parley) == "wrong"
+    failures = await failures_of(parley)
+    assert failures
+    assert (failures.count, failures.locked_until) == (1, None)
+    assert failures.began_at == failures.failed_at
+
+
+async def test_failures_within_a_day_add_up(parley: Parley) -> None:
+    for _ in range(MAX_FAILURES - 1):
+        await guess(parley)
+        await let_pass(parley, FAILURES_EXPIRE_AFTER - timedelta(hours=1))
+    assert await guess(parley) == "wrong"
+    assert await guess(parley) == "too many"
+
+
+async def test_what_is_forgotten_is_pruned(parley: Parley) -> None:
+    await guesses(parley, 3)
+    await let_pass(parley, FAILURES_EXPIRE_AFTER + timedelta(minutes=1))
+    await guess(parley, email="bob@example.com")
+    async with parley.database.transaction() as writing, writing.begin():
+        await login_throttle.prune(writing)
+    assert await failures_of(parley) is None
+    assert await failures_of(parley, "bob@example.com")
+
+
+# -- many at once -------------------------------------------------------------------------------------------
+
+
+async def test_failures_at_once_are_all_counted(parley: Parley) -> None:
+    await asyncio.gather(*(guess(parley) for _ in range(MAX_FAILURES - 1)))
+    failures = await failures_of(parley)
+    assert failures
+    assert (failures.count, failures.locked_until) == (MAX_FAILURES - 1, None)
+
+
+async def test_forty_guesses_at_once_are_worth_ten(parley: Parley, settings: Settings) -> None:
+    async with Parley(settings, LIVE_MODELS, listening=False) as other:
+        told = await asyncio.gather(*(guess(process) for process in (parley, other) for _ in range(20)))
+    assert Counter(told) == {"wrong": MAX_FAILURES, "too many": 40 - MAX_FAILURES}
+    failures = await failures_of(parley)
+    assert failures
+    assert failures.count == MAX_FAILURES
+
+
+async def test_of_guesses_at_once_the_right_one_is_told_what_the_wrong_ones_are(
+    parley: Parley, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All have passed the first look before any is counted; then the wrong ones are, and the lock falls."""
+    await guesses(parley, MAX_FAILURES - 1)
+    looked, count = asyncio.Event(), []
+    verify = logins.verify_password
+
+    async def together(password: str, hash: str | None) -> bool:
+        count.append(1)
+        if len(count) == 5:
+            looked.set()
+        await looked.wait()
+        if password == PASSWORD:
+            await wrong[-1]
+        return await verify(password, hash)
+
+    monkeypatch.setattr(logins, "verify_password", together)
+    wrong = [asyncio.create_task(guess(parley)) for _ in range(4)]
+    right = await guess(parley, PASSWORD)
+    assert Counter([await task for task in wrong]) == {"wrong": 1, "too many": 3}
+    assert right == "too many"
+
+
+async def test_proofs_at_once_are_counted_too(parley: Parley, alice: Viewer) -> None:
+    """A browser left open: of forty passwords tried at once to change the address, ten are looked at."""
+
+    async def prove(password: str) -> str:
+        try:
+            await accounts.change_email(parley, alice, "mallory@example.com", password)
+        except (Invalid, TooMany) as refusal:
+            return type(refusal).__name__
+        return "changed"
+
+    told = await asyncio.gather(*(prove(f"guess {number}") for number in range(40)))
+    assert Counter(told) == {"Invalid": MAX_FAILURES, "TooMany": 40 - MAX_FAILURES}
+    assert await prove(PASSWORD) == "TooMany"
+    assert await guess(parley, PASSWORD) == "signed in", "the owner's own door is open"
+
+
+# -- whoever it is ------------------------------------------------------------------------------------------
+
+
+async def test_an_address_without_an_account_is_locked_like_any(parley: Parley) -> None:
+    seconds = []
+    for email in (ALICE, "nobody@example.com"):
+        assert await guesses(parley, MAX_FAILURES, email=email) == ["wrong"] * MAX_FAILURES
+        with pytest.raises(TooMany) as refusal:
+            await logins.sign_in(parley, email, PASSWORD, remember=False)
+        seconds.append(refusal.value.seconds)
+        assert await kinds_to(parley, email) == [Kind.UNLOCK]
+    assert abs(seconds[0] - seconds[1]) <= 5
+
+
+async def test_others_are_not_locked_with_her(parley: Parley) -> None:
+    await enrol(parley, "bob")
+    await guesses(parley, MAX_FAILURES)
+    assert await guess(parley, PASSWORD, email="bob@example.com") == "signed in"
+
+
+async def test_counts_name_nobody(parley: Parley) -> None:
+    await guesses(parley, 2, email="nobody@example.com")
+    assert "nobody" not in await everything(parley)
+
+
+async def test_without_limits_nothing_is_counted(parley: Parley, settings: Settings) -> None:
+    async with Parley(settings.model_copy(update={"rate_limits": False}), LIVE_MODELS, listening=False) as open_house:
+        assert await guesses(open_house, MAX_FAILURES + 2) == ["wrong"] * (MAX_FAILURES + 2)
+        assert await guess(open_house, PASSWORD) == "signed in"
+        assert await kinds_to(open_house, ALICE) == []
+
+
+# -- the owner's own browser --------------------------------------------------------------------------------
+
+
+async def test_strangers_do_not_lock_the_owner_out(parley: Parley) -> None:
+    hers = device_gid(await user_named(parley, "alice"))
+    await guesses(parley, MAX_FAILURES)
+    assert await guess(parley, PASSWORD) == "too many"
+    assert await guess(parley, PASSWORD, known_as=hers) == "signed in"
+    assert await guess(parley, PASSWORD) == "too many", "her success is none of theirs"
+
+
+async def test_a_stolen_device_is_no_way_around_the_count(parley: Parley) -> None:
+    """Ten there, then ten for the address, as for anybody."""
+    hers = device_gid(await user_named(parley, "alice"))
+    assert await guesses(parley, 2 * MAX_FAILURES, known_as=hers) == ["wrong"] * (2 * MAX_FAILURES)
+    assert await guess(parley, PASSWORD, known_as=hers) == "too many"
+
+
+async def test_each_device_has_its_own_count(parley: Parley) -> None:
+    desk, phone = [device_gid(await user_named(parley, "alice")) for _ in range(2)]
+    await guesses(parley, 2 * MAX_FAILURES, known_as=desk)
+    assert await guess(parley, PASSWORD, known_as=phone) == "signed in"
+
+
+async def test_a_device_is_known_for_one_account_and_one_password(parley: Parley, alice: Viewer) -> None:
+    before = device_gid(await user_named(parley, "alice"))
+    await accounts.change_password(parley, alice, PASSWORD, "talk among others", Browser())
+    await enrol(parley, "bob")
+    bobs = device_gid(await user_named(parley, "bob"))
+    await guesses(parley, MAX_FAILURES)
+    for device in (before, bobs):
+        assert await guess(parley, "talk among others", known_as=device) == "too many"
+
+
+# -- the way out --------------------------------------------------------------------------------------------
+
+
+async def test_the_lock_sends_one_letter_and_its_link_opens(parley: Parley) -> None:
+    await guesses(parley, MAX_FAILURES + 3)
+    assert await kinds_to(parley, ALICE) == [Kind.UNLOCK]
+    await accounts.unlock(parley, await token_to(parley, ALICE, Kind.UNLOCK))
+    assert await guess(parley, PASSWORD) == "signed in"
+
+
+async def test_a_link_of_an_earlier_lock_opens_no_later_one(parley: Parley) -> None:
+    await guesses(parley, MAX_FAILURES)
+    token = await token_to(parley, ALICE, Kind.UNLOCK)
+    await accounts.unlock(parley, token)
+    with pytest.raises(Invalid, match="already used"):
+        await accounts.unlock(parley, token)
+    await guesses(parley, MAX_FAILURES)
+    with pytest.raises(Invalid, match="already used"):
+        await accounts.unlock(parley, token)
+    assert await guess(parley, PASSWORD) == "too many"
+
+
+async def test_a_longer_lock_is_the_same_one(parley: Parley) -> None:
+    """The letter of the tenth failure still opens after the eleventh."""
+    await guesses(parley, MAX_FAILURES)
+    token = await token_to(parley, ALICE, Kind.UNLOCK)
+    async with parley.database.transaction() as writing, writing.begin():
+        await writing.execute(update(Failures).values(locked_until=datetime.now(UTC) - timedelta(seconds=1)))
+    assert await guesses(parley, 2) == ["wrong", "too many"]
+    assert await kinds_to(parley, ALICE) == [Kind.UNLOCK], "one letter is enough"
+    await accounts.unlock(parley, token)
+    assert await guess(parley, PASSWORD) == "signed in"
+
+
+async def test_a_new_password_may_be_had_while_it_is_locked(parley: Parley) -> None:
+    await guesses(parley, MAX_FAILURES)
+    await accounts.ask_to_reset(parley, ALICE)
+    await accounts.reset_password(parley, await token_to(parley, ALICE, Kind.RESET), "talk among others")
+    assert await guess(parley, "talk among others") == "signed in"

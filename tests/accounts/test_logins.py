@@ -1,0 +1,392 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import select, update
+
+from app.accounts import accounts, logins
+from app.accounts.logins import ACTIVITY_INTERVAL, Browser, Login, expiry, viewer_of
+from app.errors import Missing, SignInFirst
+from app.live.service import Parley
+from app.live.topics import Topic
+from app.live.viewers import LoginEnded, Viewer
+from app.live.write.sequences import read_heads
+from app.models import LIVE_MODELS
+from app.settings import Settings
+from tests.support.mail_queue import user_named
+from tests.support.people import PASSWORD
+from tests.support.people_without_http import enrol
+from tests.support.session_reader import reading
+
+NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)  # in a night in which clocks change
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.fixture
+async def alice(parley: Parley) -> Viewer:
+    return await enrol(parley, "alice")
+
+
+async def sign_in(parley: Parley, name: str = "alice", remember: bool = False, **browser: Any) -> Login:
+    found = await logins.sign_in(parley, f"{name}@example.com", PASSWORD, remember, Browser(**browser))
+    assert found
+    return found[1]
+
+
+async def change(parley: Parley, login_id: UUID | None, **values: object) -> None:
+    """Change a login behind everyone's back, as time does."""
+    async with parley.database.transaction() as writing, writing.begin():
+        await writing.execute(update(Login).where(Login.id == login_id).values(**values))
+
+
+async def stored(parley: Parley, login_id: UUID | None) -> Login | None:
+    async with parley.reading() as session:
+        return await session.get(Login, login_id)
+
+
+async def how_ended(parley: Parley, login_id: UUID | None) -> str | None:
+    """A word for how this login ended; fails while it stands."""
+    assert login_id
+    with pytest.raises(LoginEnded) as ended:
+        async with parley.reading() as session:
+            await viewer_of(session, login_id)
+    return ended.value.reason
+
+
+async def stands(parley: Parley, login_id: UUID | None) -> bool:
+    login = await stored(parley, login_id)
+    return login is not None and login.deleted_at is None
+
+
+async def head_of(parley: Parley, viewer: Viewer) -> int:
+    topic = Topic.account(viewer.user_id)
+    async with parley.reading() as session:
+        return (await read_heads(session, [topic]))[1][topic]
+
+
+# -- how long -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("remember", "age", "expires_after"),
+    [
+        (False, timedelta(0), DAY), (False, 5 * DAY, 6 * DAY), (False, 6 * DAY, 7 * DAY), (False, 6.5 * DAY, 7 * DAY),
+        (True, timedelta(0), 14 * DAY), (True, 10 * DAY, 24 * DAY), (True, 16 * DAY, 30 * DAY),
+        (True, 29 * DAY, 30 * DAY),
+    ],
+)  # fmt: skip
+def test_a_login_goes_on_with_use_and_not_for_ever(remember: bool, age: timedelta, expires_after: timedelta) -> None:
+    assert expiry(remember, NOW, NOW + age) == NOW + expires_after
+
+
+@pytest.mark.parametrize(("remember", "lasts"), [(False, DAY), (True, 14 * DAY)])
+async def test_a_new_login_has_a_time(parley: Parley, alice: Viewer, remember: bool, lasts: timedelta) -> None:
+    login = await sign_in(parley, remember=remember)
+    assert login.expires_at == login.created_at + lasts
+    assert login.remember is remember
+
+
+async def test_when_its_time_is_over_nobody_looks_with_it(parley: Parley, alice: Viewer) -> None:
+    await change(parley, alice.login_id, expires_at=datetime.now(UTC) + HOUR)
+    assert await stands(parley, alice.login_id)
+    await change(parley, alice.login_id, expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    assert await how_ended(parley, alice.login_id) == "expired"
+
+
+async def test_a_login_of_the_release_before_has_no_time_and_stands(parley: Parley, alice: Viewer) -> None:
+    await change(parley, alice.login_id, expires_at=None, seen_at=None)
+    await logins.expire(parley)
+    assert alice.login_id
+    async with parley.reading() as session:
+        viewer, seen_at = await viewer_of(session, alice.login_id)
+    login = await stored(parley, alice.login_id)
+    assert login
+    assert (viewer, seen_at) == (alice, login.created_at)
+    await logins.note_activity(parley, alice.login_id)
+    login = await stored(parley, alice.login_id)
+    assert login
+    assert login.expires_at, "and gets one when it is used"
+
+
+async def test_an_unknown_login_is_nobodys(parley: Parley) -> None:
+    assert await how_ended(parley, uuid4()) is None
+
+
+# -- time passes --------------------------------------------------------------------------------------------
+
+
+async def test_what_is_over_is_ended_and_what_is_not_goes_on(parley: Parley, alice: Viewer) -> None:
+    over, lasting = await sign_in(parley), await sign_in(parley)
+    await change(parley, over.id, expires_at=datetime.now(UTC) - timedelta(seconds=1), address="203.0.113.7")
+    await logins.expire(parley)
+    assert await how_ended(parley, over.id) == "expired"
+    assert await stands(parley, lasting.id)
+    assert await stands(parley, alice.login_id)
+    tombstone = await stored(parley, over.id)
+    assert tombstone
+    assert (tombstone.address, tombstone.device) == ("", "")
+
+
+async def test_its_stream_ends_with_it_and_says_why(parley: Parley, alice: Viewer) -> None:
+    async def authorise() -> Viewer:
+        assert alice.login_id
+        async with parley.reading() as session:
+            return (await viewer_of(session, alice.login_id))[0]
+
+    async with reading(parley.feeds, Topic.account(alice.user_id), viewer=alice, authorise=authorise) as desk:
+        await desk.until("heartbeat")
+        await change(parley, alice.login_id, expires_at=datetime.now(UTC) - timedelta(seconds=1))
+        await logins.expire(parley)
+        assert (await desk.until("auth")).json() == {"reason": "expired"}
+
+
+async def test_more_than_a_batch_of_them_ends(parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logins, "BATCH", 2)
+    over = [(await sign_in(parley)).id for _ in range(5)]
+    for login_id in over:
+        await change(parley, login_id, expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    for _ in range(3):
+        await logins.expire(parley)
+    assert [await stands(parley, login_id) for login_id in over] == [False] * 5
+
+
+@pytest.mark.both_databases
+async def test_two_processes_may_end_them_at_once(parley: Parley, alice: Viewer, settings: Settings) -> None:
+    await change(parley, alice.login_id, expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    before = await head_of(parley, alice)
+    async with Parley(settings, LIVE_MODELS, listening=False) as other:
+        await asyncio.gather(logins.expire(parley), logins.expire(other))
+    assert await head_of(parley, alice) == before + 1, "it ended once"
+
+
+async def test_how_it_ended_is_known_for_a_month_and_then_forgotten(parley: Parley, alice: Viewer) -> None:
+    old, recent = await sign_in(parley), await sign_in(parley)
+    for login, days in ((old, 31), (recent, 29)):
+        await logins.end_login(parley, alice, login.id)
+        await change(parley, login.id, deleted_at=datetime.now(UTC) - days * DAY)
+    await logins.expire(parley)
+    assert await stored(parley, old.id) is None
+    assert await how_ended(parley, recent.id) == "ended"
+
+
+# -- use ----------------------------------------------------------------------------------------------------
+
+
+async def test_use_moves_its_time_and_nothing_else(parley: Parley, alice: Viewer) -> None:
+    assert alice.login_id
+    created_at = datetime.now(UTC) - 3 * DAY
+    await change(parley, alice.login_id, created_at=created_at, expires_at=datetime.now(UTC) + HOUR, address="here")
+    before, head = await stored(parley, alice.login_id), await head_of(parley, alice)
+    began = datetime.now(UTC)
+    await logins.note_activity(parley, alice.login_id)
+    after = await stored(parley, alice.login_id)
+    assert before
+    assert after
+    assert after.seen_at
+    assert began <= after.seen_at <= datetime.now(UTC)
+    assert after.expires_at == after.seen_at + DAY
+    moved = {"seen_at", "expires_at"}
+    columns = {column.name for column in Login.__table__.columns} - moved
+    assert {name: getattr(before, name) for name in columns} == {name: getattr(after, name) for name in columns}
+    assert await head_of(parley, alice) == head, "nobody is told"
+
+
+async def test_use_does_not_put_off_the_end_for_ever(parley: Parley, alice: Viewer) -> None:
+    assert alice.login_id
+    created_at = datetime.now(UTC) - 6.5 * DAY
+    await change(parley, alice.login_id, created_at=created_at)
+    await logins.note_activity(parley, alice.login_id)
+    after = await stored(parley, alice.login_id)
+    assert after
+    assert after.expires_at == created_at + 7 * DAY
+
+
+async def test_what_has_ended_is_not_used_back_to_life(parley: Parley, alice: Viewer) -> None:
+    assert alice.login_id
+    await logins.sign_out(parley, alice)
+    before = await stored(parley, alice.login_id)
+    await logins.note_activity(parley, alice.login_id)
+    await logins.note_activity(parley, uuid4())
+    after = await stored(parley, alice.login_id)
+    assert before
+    assert after
+    assert (after.seen_at, after.expires_at) == (before.seen_at, before.expires_at)
+    assert await how_ended(parley, alice.login_id) == "signed_out"
+
+
+@pytest.mark.both_databases
+async def test_one_who_uses_it_while_it_ends_does_not_undo_the_end(parley: Parley, alice: Viewer) -> None:
+    assert alice.login_id
+    await asyncio.gather(
+        *(logins.note_activity(parley, alice.login_id) for _ in range(4)),
+        logins.sign_out(parley, alice),
+        *(logins.note_activity(parley, alice.login_id) for _ in range(4)),
+    )
+    assert await how_ended(parley, alice.login_id) == "signed_out"
+
+
+async def test_a_database_that_is_away_costs_a_note_and_no_error(
+    settings: Settings, alice: Viewer, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = settings.model_copy(update={"database_url": "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"})
+    assert alice.login_id
+    async with Parley(away, LIVE_MODELS, listening=False) as elsewhere:
+        await logins.note_activity(elsewhere, alice.login_id)
+    assert "cannot store the activity of a login" in caplog.text
+
+
+def test_reading_costs_a_write_every_few_minutes_at_most() -> None:
+    assert timedelta(minutes=1) <= ACTIVITY_INTERVAL <= timedelta(minutes=15)
+
+
+# -- signing in ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("email", "password"),
+    [("alice@example.com", "talk among foes"), ("nobody@example.com", PASSWORD), ("", ""), ("alice@example.com", "")],
+)
+async def test_who_is_wrong_gets_no_login(parley: Parley, alice: Viewer, email: str, password: str) -> None:
+    before = await head_of(parley, alice)
+    assert await logins.sign_in(parley, email, password, remember=False) is None
+    assert await head_of(parley, alice) == before
+
+
+async def test_a_browser_has_one_login(parley: Parley, alice: Viewer) -> None:
+    first = await sign_in(parley)
+    second = await sign_in(parley, login_id=first.id)
+    assert await how_ended(parley, first.id) == "replaced"
+    assert await stands(parley, second.id)
+    assert await stands(parley, alice.login_id), "that is another browser"
+
+
+async def test_who_signs_in_with_anothers_browser_ends_the_others_login(parley: Parley, alice: Viewer) -> None:
+    bob = await enrol(parley, "bob")
+    hers = await sign_in(parley)
+    his = await sign_in(parley, "bob", login_id=hers.id)
+    assert await how_ended(parley, hers.id) == "replaced"
+    assert await stands(parley, his.id)
+    assert await stands(parley, bob.login_id)
+
+
+async def test_who_signs_up_with_anothers_browser_ends_the_others_login(parley: Parley, alice: Viewer) -> None:
+    made = await accounts.sign_up(parley, "carol@example.com", "carol", PASSWORD, Browser(login_id=alice.login_id))
+    assert made
+    assert await how_ended(parley, alice.login_id) == "replaced"
+
+
+async def test_sign_ins_are_tracked_where_and_when(parley: Parley, alice: Viewer) -> None:
+    await sign_in(parley, address="203.0.113.7", device="Firefox on Linux")
+    login = await sign_in(parley, address="203.0.113.8")
+    user = await user_named(parley, "alice")
+    assert (user.sign_in_count, user.signed_in_address, user.last_signed_in_address) == (
+        3,
+        "203.0.113.8",
+        "203.0.113.7",
+    )
+    assert user.signed_in_at
+    assert user.last_signed_in_at
+    assert user.last_signed_in_at <= user.signed_in_at <= datetime.now(UTC)
+    assert login.address == "203.0.113.8"
+
+
+async def test_past_the_most_the_one_seen_longest_ago_ends(
+    parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logins, "MAX_LOGINS", 3)
+    second, third = await sign_in(parley), await sign_in(parley)
+    await logins.note_activity(parley, alice.login_id or uuid4())  # the oldest is used
+    fourth = await sign_in(parley)
+    assert [await stands(parley, id_) for id_ in (alice.login_id, second.id, third.id, fourth.id)] == [
+        True, False, True, True,
+    ]  # fmt: skip
+    assert await how_ended(parley, second.id) == "expired"
+
+
+async def test_nobody_elses_login_makes_room(parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logins, "MAX_LOGINS", 1)
+    bob = await enrol(parley, "bob")
+    await sign_in(parley)
+    assert not await stands(parley, alice.login_id)
+    assert await stands(parley, bob.login_id)
+
+
+async def test_a_password_that_was_changed_meanwhile_is_the_old_one(
+    parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old one was right when it was looked at, and is not when the login is to be written."""
+    verify = logins.verify_password
+
+    async def slow(password: str, hash: str | None) -> bool:
+        right = await verify(password, hash)
+        await accounts.change_password(parley, alice, PASSWORD, "talk among others", Browser())
+        return right
+
+    monkeypatch.setattr(logins, "verify_password", slow)
+    assert await logins.sign_in(parley, "alice@example.com", PASSWORD, remember=False) is None
+
+
+async def test_ids_are_not_to_be_guessed(parley: Parley, alice: Viewer) -> None:
+    ids = [(await sign_in(parley)).id for _ in range(12)]
+    assert len({id_.bytes[0] for id_ in ids}) > 1
+    assert len({id_.version for id_ in ids} | {id_.variant for id_ in ids}) > 1, "no bit of 128 is given away"
+
+
+# -- one's logins -------------------------------------------------------------------------------------------
+
+
+async def test_ones_own_comes_first_and_then_those_seen_last(parley: Parley, alice: Viewer) -> None:
+    first, second, over = [await sign_in(parley) for _ in range(3)]
+    await enrol(parley, "bob")
+    now = datetime.now(UTC)
+    await change(parley, alice.login_id, seen_at=now - 3 * HOUR)
+    await change(parley, first.id, seen_at=now + HOUR)
+    await change(parley, over.id, expires_at=now - HOUR)
+    async with parley.reading() as session:
+        found = await logins.logins_of(session, alice)
+    assert [login.id for login in found] == [alice.login_id, first.id, second.id]
+    rendered = [logins.render(login, alice.login_id) for login in found]
+    assert [login["current"] for login in rendered] == [True, False, False]
+    assert rendered[2]["seen_at"] == second.created_at
+    assert "user_id" not in rendered[0]
+
+
+async def test_one_may_end_ones_own_and_nobody_elses(parley: Parley, alice: Viewer) -> None:
+    bob = await enrol(parley, "bob")
+    phone = await sign_in(parley)
+    for login_id in (bob.login_id, uuid4()):
+        assert login_id
+        with pytest.raises(Missing):
+            await logins.end_login(parley, alice, login_id)
+    assert await stands(parley, bob.login_id)
+    for _ in range(2):
+        await logins.end_login(parley, alice, phone.id)
+    assert await how_ended(parley, phone.id) == "ended"
+    assert alice.login_id
+    await logins.end_login(parley, alice, alice.login_id)
+    assert await how_ended(parley, alice.login_id) == "signed_out"
+
+
+async def test_all_others_end_at_once(parley: Parley, alice: Viewer) -> None:
+    bob = await enrol(parley, "bob")
+    others = [(await sign_in(parley)).id for _ in range(3)]
+    await logins.end_others(parley, alice)
+    assert [await how_ended(parley, login_id) for login_id in others] == ["ended"] * 3
+    assert await stands(parley, alice.login_id)
+    assert await stands(parley, bob.login_id)
+
+
+async def test_a_guest_has_no_logins(parley: Parley, alice: Viewer) -> None:
+    guest = replace(alice, user_id=None, login_id=None)
+    with pytest.raises(SignInFirst):
+        await logins.end_others(parley, guest)
+    with pytest.raises(SignInFirst):
+        await logins.end_login(parley, guest, alice.login_id or uuid4())
+    async with parley.reading() as session:
+        assert await logins.logins_of(session, guest) == []
+        assert len((await session.scalars(select(Login))).all()) == 1

@@ -1,0 +1,460 @@
+"""Logins: where one is signed in, for how long, and how each ends."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import select, update
+
+from app import maintenance
+from app.accounts import logins
+from app.accounts.logins import ABSOLUTE_TIMEOUT, ACTIVITY_INTERVAL, IDLE_TIMEOUT, Login
+from app.accounts.user import User
+from tests.support.database import seq_of
+from tests.support.people import (
+    ARTICLE,
+    COOKIE,
+    email_of,
+    expected,
+    me,
+    sign_in,
+    sign_up,
+    snapshot,
+    write,
+)
+from tests.support.problems import refused
+from tests.support.serving import serving
+from tests.support.sse import listening
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    import httpx
+
+    from app.live.service import Parley
+    from app.settings import Settings
+    from tests.support.serving import Site
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:141.0) Gecko/20100101 Firefox/141.0"
+CHROME = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36"
+)
+PHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5"
+    " Mobile/15E148 Safari/604.1"
+)
+
+
+async def list_of(client: httpx.AsyncClient) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = expected(await client.get("/api/logins"), 200)["logins"]
+    return found
+
+
+async def sign_ins_of(client: httpx.AsyncClient) -> dict[str, Any]:
+    found: dict[str, Any] = expected(await client.get("/api/logins"), 200)["sign_ins"]
+    return found
+
+
+async def current(client: httpx.AsyncClient) -> str:
+    """The id of this browser's login."""
+    first = (await list_of(client))[0]
+    assert first["current"]
+    return str(first["id"])
+
+
+async def row_of(served: Parley, id: str) -> Login:
+    async with served.reading() as reading:
+        row = await reading.get(Login, UUID(id))
+    assert row
+    return row
+
+
+async def time_passes(served: Parley, by: timedelta) -> None:
+    """Every login is so much older, and nobody has asked for anything."""
+    async with served.database.transaction() as writing, writing.begin():
+        for login in (await writing.scalars(select(Login))).all():
+            login.created_at -= by
+            login.seen_at = login.seen_at and login.seen_at - by
+            login.expires_at = login.expires_at and login.expires_at - by
+
+
+# -- the list -----------------------------------------------------------------------------------------------
+
+
+async def test_alice_sees_where_she_is_signed_in(site: Site) -> None:
+    async with AsyncExitStack() as open_:
+        places = (
+            (FIREFOX, "203.0.113.7", False),
+            (CHROME, "2001:db8::7", True),
+            (PHONE, "198.51.100.3", False),
+        )
+        browsers = []
+        for number, (agent, address, remember) in enumerate(places):
+            headers = {"User-Agent": agent, "X-Forwarded-For": address}
+            browsers.append(await open_.enter_async_context(site.client(headers=headers)))
+            await (sign_in(browsers[-1], "Alice", remember_me=remember) if number else sign_up(browsers[-1], "Alice"))
+        seen = await list_of(browsers[0])
+        assert [login.keys() for login in seen] == [
+            {"id", "device", "address", "created_at", "seen_at", "remembered", "current"}
+        ] * 3
+        assert [(login["device"], login["address"], login["remembered"]) for login in seen] == [
+            ("Firefox on Linux", "203.0.113.7", False),
+            ("Mobile Safari on iOS", "198.51.100.3", False),
+            ("Chrome on Windows", "2001:db8::7", True),
+        ], "this one first, then the newest"
+        assert [login["current"] for login in seen] == [True, False, False]
+        for login in seen:
+            began = datetime.fromisoformat(login["created_at"])
+            assert timedelta() <= datetime.now(UTC) - began < timedelta(minutes=1)
+            assert login["seen_at"] >= login["created_at"]
+
+
+async def test_others_logins_are_not_among_hers(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient
+) -> None:
+    assert len(await list_of(alice)) == len(await list_of(bob)) == 1
+    assert await current(alice) != await current(bob)
+    refused(await guest.get("/api/logins"), 401)
+    refused(await guest.delete("/api/logins"), 401)
+    refused(await guest.delete(f"/api/logins/{await current(alice)}"), 401)
+
+
+@pytest.mark.parametrize("agent", ["", "curl/8.5.0", "x" * 10_000, "(" * 400, "<b>Firefox</b>", "\xff\xfe"])
+async def test_a_device_is_at_most_a_few_words(sqlite_site: Site, agent: str) -> None:
+    async with sqlite_site.client(headers={"User-Agent": agent.encode("latin-1")}) as alice:
+        await sign_up(alice, "Alice")
+        (login,) = await list_of(alice)
+        assert len(login["device"]) <= 100
+        assert "<" not in login["device"]
+
+
+async def test_whoever_is_no_trusted_proxy_does_not_say_where_alice_is(settings: Settings) -> None:
+    from app.main import create_app
+
+    headers = {"X-Forwarded-For": "203.0.113.7", "X-Real-IP": "203.0.113.7"}
+    async with (
+        serving(create_app(settings), forwarded_allow_ips="192.0.2.1") as site,
+        site.client(headers=headers) as alice,
+    ):
+        await sign_up(alice, "Alice")
+        assert [login["address"] for login in await list_of(alice)] == ["127.0.0.1"]
+
+
+async def test_sign_ins_are_told_with_the_one_before_this(site: Site, served: Parley) -> None:
+    headers = {"X-Forwarded-For": "203.0.113.1"}
+    async with site.client(headers=headers) as alice, site.client() as elsewhere:
+        user = await sign_up(alice, "Alice")
+        assert await sign_ins_of(alice) == {"count": 1, "last_at": None, "last_address": None}
+        began = (await list_of(alice))[0]["created_at"]
+        await sign_in(elsewhere, "Alice")
+        refused(await elsewhere.post("/api/session", json={"email": email_of("Alice"), "password": "wrong"}), 401)
+        told = await sign_ins_of(alice)
+        assert (told["count"], told["last_address"]) == (2, "203.0.113.1")
+        apart = datetime.fromisoformat(told["last_at"]) - datetime.fromisoformat(began)
+        assert abs(apart) < timedelta(seconds=5)
+    async with served.reading() as reading:
+        row = await reading.get(User, UUID(user["id"]))
+    assert row
+    assert (row.sign_in_count, row.signed_in_address, row.last_signed_in_address) == (2, "127.0.0.1", "203.0.113.1")
+    assert row.signed_in_at
+    assert row.last_signed_in_at
+    assert row.signed_in_at > row.last_signed_in_at
+
+
+# -- ending them --------------------------------------------------------------------------------------------
+
+
+async def test_alice_ends_the_login_on_the_library_computer(
+    alice: httpx.AsyncClient, site: Site, served: Parley
+) -> None:
+    async with site.client() as library, site.client() as at_work:
+        for client in (library, at_work):
+            await sign_in(client, "Alice", remember_me=True)
+        id_, stolen = await current(library), dict(library.cookies)
+        async with listening(library, "Article/1") as there, listening(at_work, "Article/1") as elsewhere:
+            for stream in (there, elsewhere):
+                await stream.next()
+            response = await alice.delete(f"/api/logins/{id_}")
+            assert (response.status_code, response.content) == (204, b"")
+            assert (await there.until("auth")).json() == {"reason": "ended"}
+            await there.ended()
+            await write(alice, "Still here")
+            await elsewhere.until("create.success")
+            assert "auth" not in {block.event for block in elsewhere.blocks}
+        async with site.client(cookies=stolen) as thief:
+            for client in (library, thief):
+                assert await me(client) is None
+                refused(await client.post("/api/comments/", json={**ARTICLE, "body": "Me"}), 401)
+                async with listening(client, "Article/1") as stream:
+                    assert (await stream.until("auth")).json() == {"reason": "ended"}
+        seq = await seq_of(served, f"User/{(await me(alice) or {})['id']}")
+        assert (await alice.delete(f"/api/logins/{id_}")).status_code == 204, "again"
+        assert await seq_of(served, f"User/{(await me(alice) or {})['id']}") == seq
+        assert len(await list_of(alice)) == 2
+
+
+async def test_alice_ends_all_others(alice: httpx.AsyncClient, bob: httpx.AsyncClient, site: Site) -> None:
+    async with AsyncExitStack() as open_:
+        others = [await open_.enter_async_context(site.client()) for _ in range(3)]
+        for client in others:
+            await sign_in(client, "Alice")
+        streams = [await open_.enter_async_context(listening(client)) for client in others]
+        mine = await open_.enter_async_context(listening(alice, "Article/1"))
+        for stream in (*streams, mine):
+            await stream.next()
+        for _ in range(2):
+            assert (await alice.delete("/api/logins")).status_code == 204
+        for stream in streams:
+            assert (await stream.until("auth")).json() == {"reason": "ended"}
+            await stream.ended()
+        await write(alice, "Still here")
+        assert (await mine.next_event()).model["body"] == "Still here"
+        assert [login["current"] for login in await list_of(alice)] == [True]
+        assert await me(bob) is not None
+
+
+async def test_nobody_ends_anothers_login(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
+    hers = await current(alice)
+    for id_ in (hers, hers.upper(), str(uuid4()), (await me(alice) or {})["id"], "nonsense", "x" * 300):
+        problem = refused(await bob.delete(f"/api/logins/{id_}"), 404)
+        assert problem["detail"] == "This sign-in has already ended."
+    refused(await bob.delete("/api/logins/%00"), 404)
+    assert await me(alice) is not None
+
+
+async def test_ending_this_one_is_signing_out(alice: httpx.AsyncClient) -> None:
+    async with listening(alice, "Article/1") as stream:
+        await stream.next()
+        assert (await alice.delete(f"/api/logins/{await current(alice)}/")).status_code == 204
+        assert (await stream.until("auth")).json() == {"reason": "signed_out"}
+    assert COOKIE not in alice.cookies
+    assert await me(alice) is None
+
+
+async def test_what_has_ended_keeps_nothing_of_the_place(alice: httpx.AsyncClient, site: Site, served: Parley) -> None:
+    async with site.client(headers={"User-Agent": FIREFOX, "X-Forwarded-For": "203.0.113.7"}) as library:
+        await sign_in(library, "Alice")
+        id_ = await current(library)
+    await alice.delete("/api/logins")
+    row = await row_of(served, id_)
+    assert (row.address, row.device, row.ended) == ("", "", "ended")
+    async with served.database.transaction() as writing, writing.begin():
+        await writing.execute(
+            update(Login).where(Login.id == row.id).values(deleted_at=row.created_at - logins.ENDED_LOGIN_RETENTION)
+        )
+    await maintenance.run_once(served)
+    async with served.reading() as reading:
+        assert await reading.get(Login, UUID(id_)) is None, "a month later it is forgotten"
+
+
+# -- one browser, one login ---------------------------------------------------------------------------------
+
+
+async def test_signing_in_again_takes_the_place_of_the_login_before(alice: httpx.AsyncClient, site: Site) -> None:
+    old = dict(alice.cookies)
+    async with listening(alice, "Article/1") as stream:
+        await stream.next()
+        await sign_in(alice, "Alice", remember_me=True)
+        assert (await stream.until("auth")).json() == {"reason": "replaced"}
+        await stream.ended()
+    assert [login["current"] for login in await list_of(alice)] == [True]
+    async with site.client(cookies=old) as thief:
+        assert await me(thief) is None
+
+
+async def test_somebody_else_signing_in_ends_alices_login_in_this_browser(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, site: Site
+) -> None:
+    old = dict(alice.cookies)
+    async with listening(alice, "Article/1") as stream:
+        await stream.next()
+        await sign_in(alice, "Bob")
+        assert (await stream.until("auth")).json() == {"reason": "replaced"}
+    assert (await me(alice) or {})["username"] == "Bob"
+    async with site.client(cookies=old) as thief:
+        assert await me(thief) is None
+    await sign_up(alice, "Carol")
+    assert len(await list_of(bob)) == 1, "and so does signing up"
+
+
+async def test_a_failed_sign_in_changes_nothing(alice: httpx.AsyncClient) -> None:
+    refused(await alice.post("/api/session", json={"email": email_of("Bob"), "password": "wrong"}), 401)
+    assert (await me(alice) or {})["username"] == "Alice"
+
+
+async def test_an_account_has_so_many_logins_and_no_more(
+    alice: httpx.AsyncClient, site: Site, served: Parley, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that was seen longest ago makes room."""
+    monkeypatch.setattr(logins, "MAX_LOGINS", 3)
+    async with AsyncExitStack() as open_:
+        others = [await open_.enter_async_context(site.client()) for _ in range(4)]
+        await sign_in(others[0], "Alice")
+        await sign_in(others[1], "Alice")
+        await time_passes(served, 2 * ACTIVITY_INTERVAL)
+        await me(alice)  # the oldest, and in use
+        await wait_until(lambda: _is_noted(alice, served), "her activity to be noted")
+        async with listening(others[0], "Article/1") as stream:
+            await stream.next()
+            await sign_in(others[2], "Alice")
+            assert (await stream.until("auth")).json() == {"reason": "expired"}
+        assert [await me(client) is not None for client in (alice, *others[:3])] == [True, False, True, True]
+        await sign_in(others[3], "Alice")
+        assert len(await list_of(others[3])) == 3
+
+
+async def _is_noted(client: httpx.AsyncClient, served: Parley) -> bool:
+    seen = (await row_of(served, await current(client))).seen_at
+    return seen is not None and datetime.now(UTC) - seen < timedelta(minutes=1)
+
+
+# -- time ---------------------------------------------------------------------------------------------------
+
+
+def test_the_times_are_those_of_the_documents() -> None:
+    days = {
+        kind: [limits[remember] / timedelta(days=1) for remember in (False, True)]
+        for kind, limits in (("idle", IDLE_TIMEOUT), ("absolute", ABSOLUTE_TIMEOUT))
+    }
+    assert days == {"idle": [1, 14], "absolute": [7, 30]}
+
+
+@pytest.mark.parametrize("remember", [False, True])
+async def test_a_login_that_nobody_uses_expires(guest: httpx.AsyncClient, served: Parley, remember: bool) -> None:
+    await sign_up(guest, "Carol")
+    await sign_in(guest, "Carol", remember_me=remember)
+    id_ = await current(guest)
+    await time_passes(served, IDLE_TIMEOUT[remember] - timedelta(minutes=1))
+    async with served.reading() as reading:
+        viewer, _ = await logins.viewer_of(reading, UUID(id_))
+    assert viewer.signed_in
+    await time_passes(served, timedelta(minutes=2))
+    assert await me(guest) is None
+    refused(await guest.get("/api/logins"), 401)
+    async with listening(guest, "Article/1") as stream:
+        assert (await stream.until("auth")).json() == {"reason": "expired"}
+
+
+@pytest.mark.parametrize("remember", [False, True])
+async def test_a_login_in_daily_use_ends_all_the_same(guest: httpx.AsyncClient, served: Parley, remember: bool) -> None:
+    await sign_up(guest, "Carol")
+    await sign_in(guest, "Carol", remember_me=remember)
+    step = IDLE_TIMEOUT[remember] - timedelta(hours=1)
+    passed = timedelta()
+    while passed + step < ABSOLUTE_TIMEOUT[remember]:
+        await time_passes(served, step)
+        passed += step
+        assert await me(guest) is not None, f"after {passed}"
+        await wait_until(lambda: _is_noted(guest, served), "her activity to be noted")
+    row = await row_of(served, await current(guest))
+    assert row.expires_at
+    assert abs(row.expires_at - (row.created_at + ABSOLUTE_TIMEOUT[remember])) < timedelta(seconds=1)
+    await time_passes(served, ABSOLUTE_TIMEOUT[remember] - passed)
+    assert await me(guest) is None
+
+
+async def test_an_open_stream_is_no_activity_and_a_request_is(
+    alice: httpx.AsyncClient, served: Parley, settings: Settings
+) -> None:
+    """Whoever watches may have left the room."""
+    from app.main import create_app
+
+    id_ = await current(alice)
+    await time_passes(served, 2 * ACTIVITY_INTERVAL)
+    before = await row_of(served, id_)
+    quick = settings.model_copy(update={"heartbeat_seconds": 0.05})
+    async with serving(create_app(quick)) as site, site.client(cookies=alice.cookies) as same_alice:
+        async with listening(same_alice, "Article/1") as stream:
+            for _ in range(5):
+                assert (await stream.next()).event == "heartbeat"
+            await write_elsewhere(served)
+        await same_alice.get("/streams", params={"topic": "Article/1", "once": 1})
+        await same_alice.head("/streams/", params={"topic": "Article/1"})
+    row = await row_of(served, id_)
+    assert (row.seen_at, row.expires_at) == (before.seen_at, before.expires_at)
+    await snapshot(alice)
+    await wait_until(lambda: _is_noted(alice, served), "her activity to be noted")
+    row = await row_of(served, id_)
+    assert before.expires_at
+    assert row.expires_at
+    assert row.expires_at > before.expires_at
+
+
+async def write_elsewhere(served: Parley) -> None:
+    """The stream is woken, and looks at its login again."""
+    served.feeds.resync()
+
+
+async def test_activity_is_noted_now_and_then_only(alice: httpx.AsyncClient, served: Parley) -> None:
+    """Reading costs no write: at most one in five minutes."""
+    id_ = await current(alice)
+    for _ in range(5):
+        await me(alice)
+    await served._work.drain(1)
+    assert (await row_of(served, id_)).seen_at is None
+    await time_passes(served, ACTIVITY_INTERVAL + timedelta(seconds=1))
+    await me(alice)
+    noted = await wait_until(lambda: _seen_at(served, id_), "her activity to be noted")
+    for _ in range(5):
+        await me(alice)
+    await served._work.drain(1)
+    assert (await row_of(served, id_)).seen_at == noted
+
+
+async def _seen_at(served: Parley, id: str) -> datetime | None:
+    return (await row_of(served, id)).seen_at
+
+
+async def test_noting_activity_moves_no_seq_and_wakes_nobody(alice: httpx.AsyncClient, served: Parley) -> None:
+    topic = f"User/{(await me(alice) or {})['id']}"
+    before = await seq_of(served, topic)
+    id_ = await current(alice)
+    await time_passes(served, 2 * ACTIVITY_INTERVAL)
+    async with listening(alice, "Article/1") as stream:
+        await stream.next()
+        await me(alice)
+        await wait_until(lambda: _seen_at(served, id_), "her activity to be noted")
+        await write(alice, "Still here")
+        assert (await stream.next_event()).model["body"] == "Still here"
+    assert await seq_of(served, topic) == before
+
+
+async def test_expired_logins_streams_end(alice: httpx.AsyncClient, site: Site, served: Parley) -> None:
+    async with site.client() as fresh, listening(alice, "Article/1") as stream:
+        await stream.next()
+        await time_passes(served, IDLE_TIMEOUT[False])
+        await sign_in(fresh, "Alice")
+        async with listening(fresh, "Article/1") as going_on:
+            await going_on.next()
+            await maintenance.run_once(served)
+            assert (await stream.until("auth")).json() == {"reason": "expired"}
+            await stream.ended()
+            await write(fresh, "Still here")
+            await going_on.until("create.success")
+            assert "auth" not in {block.event for block in going_on.blocks}
+        assert len(await list_of(fresh)) == 1, "what is over is not listed"
+
+
+async def test_a_login_from_before_there_were_times_goes_on(alice: httpx.AsyncClient, served: Parley) -> None:
+    """The release before this one made rows without an end; they get one with the first request."""
+    id_ = await current(alice)
+    async with served.database.transaction() as writing, writing.begin():
+        await writing.execute(
+            update(Login).values(expires_at=None, seen_at=None, created_at=datetime.now(UTC) - ACTIVITY_INTERVAL * 2)
+        )
+    assert await me(alice) is not None
+    assert len(await list_of(alice)) == 1
+    await wait_until(lambda: _seen_at(served, id_), "her activity to be noted")
+    assert (await row_of(served, id_)).expires_at
+
+
+async def test_ids_of_logins_are_random_to_the_last_bit(alice: httpx.AsyncClient, served: Parley) -> None:
+    """OWASP ASVS 7.2.3 wants 128 bits; UUIDs of version 4 have 122."""
+    versions = set()
+    for _ in range(20):
+        await sign_in(alice, "Alice")
+        versions.add((UUID(await current(alice)).version, UUID(await current(alice)).variant))
+    assert len(versions) > 1

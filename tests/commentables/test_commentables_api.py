@@ -1,0 +1,82 @@
+"""Commentables over REST and on streams, on each kind of database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from app.commentables import commentables
+from tests.support.database import seq_of
+from tests.support.people import delete, expected, write
+from tests.support.people_without_http import ARTICLE as TOPIC
+from tests.support.problems import refused
+from tests.support.sse import listening
+
+if TYPE_CHECKING:
+    import httpx
+
+    from app.live.service import Parley
+
+FIELDS = {"id", "commentable_type", "commentable_id", "title", "locked", "comments_count", "url", "seq", "created_seq"}
+
+
+async def look(client: httpx.AsyncClient, *topics: str) -> dict[str, Any]:
+    return expected(await client.get("/api/commentables/", params={"topic": list(topics)}), 200)
+
+
+async def test_a_guest_reads_several_in_the_order_asked_for(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+) -> None:
+    await write(alice, "One")
+    await write(alice, "Two")
+    answer = await look(guest, "Page/about", "Article/1", "Article/1")
+    assert answer.keys() == {"commentables", "cursor", "before"}
+    page, article = answer["commentables"]
+    assert page.keys() == article.keys() == FIELDS
+    assert (page["commentable_type"], page["commentable_id"], page["comments_count"], page["seq"]) == (
+        "Page", "about", 0, 0,
+    )  # fmt: skip
+    assert (article["comments_count"], article["title"], article["locked"], article["seq"]) == (2, "", False, 2)
+    assert await seq_of(served, "Commentable/Page/about") is None, "and looking makes no row"
+
+
+@pytest.mark.parametrize("topics", [[], ["nonsense"], ["User/1"], ["Article/"], [f"Article/{n}" for n in range(101)]])
+async def test_what_cannot_be_asked_for(guest: httpx.AsyncClient, topics: list[str]) -> None:
+    refused(await guest.get("/api/commentables/", params={"topic": topics}), 422, "topic")
+
+
+async def test_a_hundred_can(guest: httpx.AsyncClient) -> None:
+    assert len((await look(guest, *(f"Article/{n}" for n in range(100))))["commentables"]) == 100
+
+
+async def test_who_follows_counts_hears_of_no_comment(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+    cursor = (await look(guest, "Article/1", "Article/2"))["cursor"]
+    first = await write(alice, "One")
+    topics = ("Commentable/Article/1", "Commentable/Article/2")
+    async with listening(guest, *topics, cursor=cursor) as stream:
+        assert (await stream.until("global.commentable.create.success")).model["comments_count"] == 1
+        await write(alice, "Elsewhere", commentable_id="2")
+        other = (await stream.until("global.commentable.create.success")).model
+        assert (other["commentable_id"], other["comments_count"]) == ("2", 1)
+        await delete(alice, first)
+        gone = await stream.until("global.commentable.update.success")
+        assert (gone.model["commentable_id"], gone.model["comments_count"]) == ("1", 0)
+        assert not [block for block in stream.blocks if ".comment." in block.event]
+
+
+async def test_an_old_snapshot_and_what_came_since_is_a_fresh_one(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+) -> None:
+    """The law, for commentables: from before there was a row to after it was locked."""
+    old = await look(guest, "Article/1")
+    state = old["commentables"][0]
+    comment = await write(alice, "One")
+    async with listening(guest, "Commentable/Article/1", cursor=old["cursor"]) as stream:
+        state = (await stream.until("create.success")).model
+        await delete(alice, comment)
+        async with served.writing(TOPIC.about) as write_, commentables.changing(write_, TOPIC) as commentable:
+            commentable.locked, commentable.title = True, "A title"
+        while not state["locked"]:
+            state = (await stream.until("update.success")).model
+    assert state == (await look(guest, "Article/1"))["commentables"][0]

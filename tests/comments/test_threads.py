@@ -1,0 +1,64 @@
+"""Threads: pages for each kind of viewer, and the order in which they are drawn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from app.comments import comments, threads
+from app.comments.comments import Comment
+from app.live.viewers import GUEST, Viewer
+from tests.support.people_without_http import ARTICLE, enrol, hide, say, take_back
+
+if TYPE_CHECKING:
+    from app.live.service import Parley
+
+
+async def reply(parley: Parley, author: Viewer, to: Comment, body: str) -> Comment:
+    comment, _ = await comments.post(parley, author, ARTICLE, body, uuid4(), to.id)
+    return comment
+
+
+async def drawn(parley: Parley, viewer: Viewer, limit: int = 50) -> list[str]:
+    """The thread as this viewer's page has it, from the top down."""
+    async with parley.reading() as reading:
+        page = await threads.page(reading, viewer, ARTICLE, limit=limit)
+    snapshot = {
+        "comments": [threads.render(comment, viewer) for comment in page.comments],
+        "ancestors": [threads.render_ancestor(comment, viewer) for comment in page.ancestors],
+    }
+    return ["> " * len(one["path"]) + one.get("body", "(gone)") for one in threads.in_page_order(snapshot)]
+
+
+async def test_each_is_followed_by_what_replies_to_it(parley: Parley) -> None:
+    alice = await enrol(parley, "alice")
+    one, two = [await say(parley, alice, body) for body in ("One", "Two")]
+    answer = await reply(parley, alice, one, "On one")
+    await reply(parley, alice, two, "On two")
+    await reply(parley, alice, one, "On one, too")
+    await reply(parley, alice, answer, "On that")
+    assert await drawn(parley, GUEST) == ["One", "> On one", "> > On that", "> On one, too", "Two", "> On two"]
+    assert await drawn(parley, GUEST, limit=1) == ["One", "> On one", "> > On that"]
+    await take_back(parley, alice, one)
+    assert await drawn(parley, GUEST, limit=1) == ["(gone)", "> On one", "> > On that"]
+
+
+async def test_what_is_hidden_is_there_for_its_author_and_moderators(parley: Parley) -> None:
+    alice, bob, carol = [await enrol(parley, name) for name in ("alice", "bob", "carol")]
+    one = await say(parley, alice, "One")
+    await reply(parley, bob, one, "On one")
+    await hide(parley, one.id)
+    for viewer in (GUEST, bob):
+        assert await drawn(parley, viewer) == ["(gone)", "> On one"]
+    for viewer in (alice, replace(carol, moderator=True)):
+        assert await drawn(parley, viewer) == ["One", "> On one"]
+
+
+async def test_a_reply_says_whom_it_answers(parley: Parley) -> None:
+    alice = await enrol(parley, "alice")
+    one = await say(parley, alice, "One")
+    answer = await reply(parley, alice, one, "On one")
+    shown = [threads.render(comment, GUEST) for comment in (one, answer)]
+    assert [each["answers"] for each in threads.in_page_order({"comments": shown, "ancestors": []})] == [None, "alice"]
+    assert [each["answers"] for each in threads.in_page_order({"comments": shown[1:], "ancestors": []})] == [None]

@@ -1,0 +1,273 @@
+"""The API's description is true: schemathesis does what it says, and what it does not say, and compares the answers."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import jsonschema_rs
+import pytest
+
+from app.accounts import roles
+from app.accounts.user import Role
+from app.http import metrics, openapi, schemas
+from app.http.operations import OPERATIONS
+from app.http.security_headers import POLICY
+from app.models import LIVE_MODELS
+from app.pages import pages, service_worker
+from app.settings import Settings
+from tests.http.explorer import explore
+from tests.support.people import COOKIE, PASSWORD, delete, edit, email_of, expected, me, person, write
+from tests.support.sse import listening
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from tests.support.serving import Site
+
+INSTEAD = {  # of Alice, who would not be signed in after it
+    "Carol": "POST /api/account/deletion",
+    "Dave": "DELETE /api/session",
+    "Erin": "PUT /api/account/password",
+    "Frank": "DELETE /api/logins/{id}",
+}
+NAMES = ["Alice", "Bob", *INSTEAD]
+ACCEPTED = ["2xx", "401", "403", "404", "409"]
+# What is well-formed is refused there all the same: a schema does not say which passwords are common, that the current
+# one is wrong, what a link is worth, whose comment it is; or that one gives one of `before`, `after` and `around`.
+BEYOND_SCHEMAS = (
+    r"/api/(users|resets|confirmations|unlocks|comments|commentables|commentables/{type}/{id}|account/\w+"
+    r"|comments/{id}/report|users/{id}/role)$"
+)
+VERSIONED = r"/api/\w+/{id}$"
+HEARD = {
+    "comment",
+    "commentable",
+    "like",
+    "notification",
+    "report",
+    "decision",
+    "user",
+}  # below; a model of one's own may come
+
+
+@pytest.fixture
+def settings(sqlite_url: str, redis_url: str, channel: str) -> Settings:
+    return Settings(
+        _env_file=None, database_url=sqlite_url, redis_url=redis_url, redis_channel_name=channel, rate_limits=False
+    )
+
+
+@pytest.fixture
+def app(site: Site) -> Starlette:
+    app: Starlette = site.server.config.app  # type: ignore[assignment]
+    return app
+
+
+@pytest.fixture
+async def people(site: Site) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
+    async with AsyncExitStack() as doors:
+        yield {name: await doors.enter_async_context(person(site, name)) for name in NAMES}
+
+
+@pytest.fixture
+async def known(app: Starlette, people: dict[str, httpx.AsyncClient]) -> dict[str, list[str]]:
+    """What there is to be found, which nobody would guess."""
+    await roles.assign_role(app.state.parley, email_of("Alice"), Role.OWNER)
+    comments = [await write(people[name], "Well, @Alice", commentable_id="1") for name in ("Alice", "Bob") * 3]
+    inbox = (await people["Alice"].get("/api/notifications")).json()["notifications"]
+    bob = await me(people["Bob"])
+    assert bob
+    return {
+        "comments": [comment["id"] for comment in comments],
+        "inbox": [notification["id"] for notification in inbox],
+        "people": [bob["id"]],
+        "articles": ["1"],
+        "passwords": [PASSWORD],
+        "addresses": [email_of("Grace"), email_of("Bob")],
+        "names": ["Grace", "Bob"],
+    }
+
+
+@pytest.mark.extended
+async def test_a_guest_is_answered_as_described(
+    site: Site, app: Starlette, known: dict[str, list[str]], seed: int
+) -> None:
+    config = telling(site, known, phases={"coverage": {"enabled": False}}, seed=seed)
+    found = await explore(strict(app.state.openapi()), **config)
+    assert not found, "\n\n".join(found)
+
+
+@pytest.mark.extended
+async def test_an_owner_is_answered_as_described(
+    site: Site, app: Starlette, people: dict[str, httpx.AsyncClient], known: dict[str, list[str]], seed: int
+) -> None:
+    """Alice, who may do everything."""
+    config = telling(site, known, **await as_if(people["Alice"]), seed=seed)
+    for name, operation in INSTEAD.items():
+        config["operations"].append({"include-name": operation, **await as_if(people[name])})
+    document = strict(app.state.openapi())
+    # With more than one of them any request is refused, whatever else is wrong with it. The guest tries them all.
+    parameters = document["paths"]["/api/comments"]["get"]["parameters"]
+    parameters[:] = [one for one in parameters if one["name"] not in ("after", "around")]
+    found = await explore(document, **config)
+    assert not found, "\n\n".join(found)
+
+
+async def as_if(client: httpx.AsyncClient) -> dict[str, Any]:
+    """Who asks, and whom it is meant for."""
+    user = await me(client)
+    assert user
+    return {"headers": {"Cookie": f"{COOKIE}={client.cookies[COOKIE]}", "Parley-User": user["id"]}}
+
+
+def telling(site: Site, known: dict[str, list[str]], **config: Any) -> dict[str, Any]:
+    """Everything but the stream, with what there is to be found."""
+
+    def often(name: str) -> dict[str, Any]:
+        return {"dictionary": name, "probability": 0.7}
+
+    def always(name: str) -> dict[str, Any]:
+        return {"dictionary": name, "probability": 1.0}
+
+    forms = ("body", "body.user", "body.comment")
+    return {
+        "base-url": site.url,
+        "dictionaries": {name: {"values": values} for name, values in known.items()},
+        "parameters": {
+            "path.id": often("comments"),
+            "query.around": often("comments"),
+            "query.commentable_id": always("articles"),
+            **{f"{form}.commentable_id": always("articles") for form in forms},
+            **{f"{form}.parent_id": often("comments") for form in forms},
+            **{f"{form}.email": always("addresses") for form in forms},
+            **{f"{form}.username": often("names") for form in forms},
+            **{f"{form}.{name}": often("passwords") for form in forms for name in ("password", "current_password")},
+        },
+        "generation": {
+            "max-examples": 5,
+            "deterministic": True,
+            "allow-x00": False,
+            "with-security-parameters": False,
+        },
+        "operations": [
+            {"include-path": "/streams", "enabled": False},
+            {"include-path-regex": BEYOND_SCHEMAS, **accepting(422)},
+            # schemathesis takes any text for an ETag, and for a visible one.
+            {"include-path-regex": VERSIONED, **accepting(400, 412, 422)},
+            {"include-path-regex": "/api/users/{id}", "parameters": {"path.id": known["people"][0]}},
+            {"include-path-regex": "/api/notifications/{id}", "parameters": {"path.id": often("inbox")}},
+        ],
+        **config,
+    }
+
+
+def accepting(*statuses: int) -> dict[str, Any]:
+    return {"checks": {"positive_data_acceptance": {"expected-statuses": [*ACCEPTED, *map(str, statuses)]}}}
+
+
+def strict(document: dict[str, Any]) -> dict[str, Any]:
+    """The description, as if it had promised that nothing will be added: what it does not name is a failure."""
+    document = copy.deepcopy(document)
+    for name in vars(schemas).keys() & document["components"]["schemas"].keys():
+        document["components"]["schemas"][name]["additionalProperties"] = False
+    return document
+
+
+async def test_a_stale_change_is_answered_as_described(app: Starlette, people: dict[str, httpx.AsyncClient]) -> None:
+    alice = people["Alice"]
+    comment = await write(alice, "Good morning")
+    await edit(alice, comment, "Good evening")
+    stale = await alice.delete(f"/api/comments/{comment['id']}", headers={"If-Match": f'"{comment["seq"]}"'})
+    assert stale.status_code == httpx.codes.PRECONDITION_FAILED
+    assert validator(app, {"$ref": "#/components/schemas/StaleComment"}).is_valid(stale.json())
+
+
+async def test_a_stream_says_what_is_described(app: Starlette, people: dict[str, httpx.AsyncClient]) -> None:
+    alice, bob = people["Alice"], people["Bob"]
+    await roles.assign_role(app.state.parley, email_of("Alice"), Role.OWNER)
+    async with listening(alice, "Article/1", "Commentable/Article/1", cursor="lost", presence=1) as stream:
+        await stream.until("reset")
+        comment = await write(bob, "Well, @Alice")
+        expected(await alice.put(f"/api/comments/{comment['id']}/like"), 200)
+        expected(
+            await bob.put(f"/api/comments/{(await write(alice, 'Oh'))['id']}/report", json={"reason": "spam"}), 200
+        )
+        expected(await alice.put(f"/api/comments/{comment['id']}/hidden", json={"reason": "Rude"}), 200)
+        change = {"email": email_of("Grace"), "current_password": PASSWORD}
+        expected(await alice.put("/api/account/email", json=change), 202)
+        await delete(bob, comment)
+        await stream.until("comment.destroy.success")
+        if not any(block.event == "presence" for block in stream.blocks):  # presence may come at any time
+            await stream.until("presence")
+        await alice.delete("/api/session")
+        await stream.ended()
+    told = app.state.openapi()["paths"]["/streams"]["get"]["x-events"]
+    for block in stream.blocks:
+        if block.data is not None:
+            validator(app, told[block.event]["data"]).validate(block.json())
+    heard = {block.event.removesuffix(".success") for block in stream.blocks}
+    assert {"heartbeat", "reset", "auth", "presence", "global.comment.create", "global.comment.destroy"} <= heard
+    assert {event.split(".")[1] for event in heard if event.startswith("global.")} == HEARD
+
+
+def validator(app: Starlette, schema: dict[str, Any]) -> Any:
+    """Judges by this part of the description, which may refer to others."""
+    return jsonschema_rs.validator_for({**strict(app.state.openapi()), **schema})
+
+
+async def test_it_is_served_to_everybody(site: Site, guest: httpx.AsyncClient, app: Starlette) -> None:
+    for path in ("/openapi.json", "/openapi.json/"):
+        response = await guest.get(path)
+        assert expected(response, 200) == app.state.openapi()
+        assert response.headers["access-control-allow-origin"] == "*"
+    page = await guest.get("/docs")
+    assert page.headers["content-security-policy"] == POLICY, "which no viewer of others would be content with"
+    for path in app.state.openapi()["paths"]:
+        assert f'<code class="op__path">{path}</code>' in page.text
+    linked = set(re.findall(r'href="#([^"]+)"', page.text))
+    assert linked <= set(re.findall(r'id="([^"]+)"', page.text))
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
+async def test_it_is_made_once_and_sent_to_clients_that_do_not_have_it(
+    guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Making it takes 50 ms, and anybody may ask for it."""
+    first = await guest.get(path)
+
+    def again(*_: object) -> None:
+        raise AssertionError("made once more")
+
+    for maker in ("rendered", "to_json"):
+        monkeypatch.setattr(openapi, maker, again)
+    second = await guest.get(path)
+    assert (second.status_code, second.content) == (200, first.content)
+    for known in (first.headers["etag"], f'"other", W/{first.headers["etag"]}'):
+        unchanged = await guest.get(path, headers={"If-None-Match": known})
+        assert (unchanged.status_code, unchanged.content) == (304, b"")
+    assert (await guest.get(path, headers={"If-None-Match": '"other"'})).status_code == 200
+
+
+def test_it_says_where_it_is(settings: Settings) -> None:
+    from app.main import create_app
+
+    settings = settings.model_copy(update={"root_path": "/talk", "public_url": "https://example.com/talk"})
+    document = create_app(settings).state.openapi()
+    assert document["servers"] == [{"url": "/talk"}]
+    assert document["components"]["securitySchemes"]["login"]["name"] == "__Host-parley_login.talk"
+
+
+async def test_every_route_is_described_or_is_a_page(app: Starlette) -> None:
+    beside = {openapi.docs, openapi.show, service_worker.show, service_worker.embed, metrics.show}
+    beside |= {page for page in vars(pages).values() if callable(page)}
+    left = {path for path, _, endpoint in openapi.endpoints(app.routes) if endpoint not in {*OPERATIONS, *beside}}
+    assert not left, "say in app/http/operations.py what they take and answer"
+
+
+def test_every_live_model_is_described() -> None:
+    assert schemas.LIVE.keys() == {live.name for live in LIVE_MODELS if live.render}

@@ -1,0 +1,321 @@
+"""Likes: one for each person, and a number that is always how many there are."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import func, select
+
+from app import maintenance
+from app.accounts import accounts
+from app.comments.comments import Comment
+from app.errors import Missing, SignInFirst
+from app.likes import likes
+from app.likes.likes import Like
+from app.live.service import Parley
+from app.live.topics import Topic
+from app.live.viewers import GUEST, Viewer
+from app.models import LIVE_MODELS
+from app.moderation import reports
+from app.notifications import notifications
+from app.settings import Settings
+from tests.support.people import PASSWORD
+from tests.support.people_without_http import ARTICLE, correct, enrol, hide, say, take_back
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.both_databases
+
+
+class Clock:
+    """A clock that stands still until a test moves it. Then it wakes the tasks that sleep by it."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC)
+        self.asleep: list[tuple[datetime, asyncio.Future[None]]] = []
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.asleep.append((self.now + timedelta(seconds=seconds), done))
+        await done
+
+    def move(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+        for until, done in self.asleep:
+            if until <= self.now and not done.done():
+                done.set_result(None)
+
+    def let_all_go(self) -> None:
+        self.move(3_600)
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of likes. Numbers are published at once, unless a test asks for pauses."""
+    clock = Clock()
+    monkeypatch.setattr(likes, "clock", clock)
+    monkeypatch.setattr(likes, "sleep", clock.sleep)
+    monkeypatch.setattr(likes, "PUBLISH_INTERVAL", timedelta(0))
+    return clock
+
+
+@pytest.fixture
+async def pausing(parley: Parley, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Clock]:
+    """The clock, with a second between two publications."""
+    monkeypatch.setattr(likes, "PUBLISH_INTERVAL", timedelta(seconds=1))
+    yield clock
+    clock.let_all_go()
+
+
+@pytest.fixture
+async def alice(parley: Parley) -> Viewer:
+    return await enrol(parley, "alice")
+
+
+@pytest.fixture
+async def bob(parley: Parley) -> Viewer:
+    return await enrol(parley, "bob")
+
+
+async def now(parley: Parley, comment: Comment) -> Comment:
+    async with parley.reading() as reading:
+        row = await reading.get(Comment, comment.id)
+    assert row
+    return row
+
+
+async def liked_by(parley: Parley, viewer: Viewer, topic: Topic = ARTICLE) -> list[UUID]:
+    async with parley.reading() as reading:
+        return [like.comment_id for like in await likes.likes_of(reading, viewer, topic)]
+
+
+async def wrongly_counted(parley: Parley) -> dict[UUID, tuple[int, int]]:
+    """Comments whose number is not that of their likes: (the number, the likes)."""
+    standing = select(Like.comment_id, func.count()).where(Like.deleted_at.is_(None)).group_by(Like.comment_id)
+    async with parley.reading() as reading:
+        found = {row[0]: row[1] for row in (await reading.execute(standing)).all()}
+        here = (await reading.scalars(select(Comment).where(Comment.deleted_at.is_(None)))).all()
+    pairs = {comment.id: (comment.likes_count + comment.likes_pending, found.get(comment.id, 0)) for comment in here}
+    return {id_: pair for id_, pair in pairs.items() if pair[0] != pair[1]}
+
+
+async def test_a_like_counts_once_and_is_no_edit(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    comment = await say(parley, alice, "hello")
+    first, counted = await likes.like(parley, bob, comment.id)
+    again, still = await likes.like(parley, bob, comment.id)
+    assert (first.id, first.seq) == (again.id, again.seq)
+    row = await now(parley, comment)
+    assert (row.likes_count, row.seq, row.content_seq, row.edited) == (1, comment.seq + 1, comment.seq, False)
+    assert row.updated_at == comment.updated_at
+    assert counted == still == row.seq
+    assert await liked_by(parley, bob) == [comment.id]
+    assert await liked_by(parley, alice) == []
+
+
+async def test_many_likes_at_once_are_published_once_a_second(parley: Parley, alice: Viewer, pausing: Clock) -> None:
+    comment = await say(parley, alice, "hello")
+    fans = [await enrol(parley, f"fan{number}") for number in range(4)]
+    counted = [(await likes.like(parley, fan, comment.id))[1] for fan in fans[:3]]
+    row = await now(parley, comment)
+    assert (row.likes_count, row.seq) == (1, comment.seq + 1), "the first one at once"
+    assert counted == [row.seq, row.seq + 1, row.seq + 1], "the others with the next change"
+
+    pausing.move(0.9)
+    assert (await now(parley, comment)).seq == row.seq
+    pausing.move(0.1)
+
+    async def published() -> bool:
+        return (await now(parley, comment)).likes_due_at is None
+
+    await wait_until(published, "the others to be published")
+    later = await now(parley, comment)
+    assert (later.likes_count, later.seq, later.content_seq) == (3, row.seq + 1, comment.seq)
+    assert not later.edited
+    pausing.move(1)
+    await likes.like(parley, fans[3], comment.id)
+    assert (await now(parley, comment)).likes_count == 4, "at once again, after a second without likes"
+
+
+async def test_an_edit_publishes_the_likes_that_wait(
+    parley: Parley, alice: Viewer, bob: Viewer, pausing: Clock
+) -> None:
+    comment = await say(parley, alice, "hello")
+    await likes.like(parley, alice, comment.id)
+    _, counted = await likes.like(parley, bob, comment.id)
+    edited = await correct(parley, alice, comment, "hello again")
+    assert (edited.likes_count, edited.seq) == (2, counted)
+    assert edited.full_seq == edited.seq
+    await likes.unlike(parley, bob, comment.id)
+    await take_back(parley, alice, comment)
+    assert (await now(parley, comment)).likes_count == 0
+    pausing.let_all_go()
+
+
+async def test_likes_that_a_killed_process_held_back_are_published_by_another(
+    parley: Parley, alice: Viewer, bob: Viewer, pausing: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    comment = await say(parley, alice, "hello")
+    await likes.like(parley, alice, comment.id)
+    with monkeypatch.context() as killed:
+        killed.setattr(parley, "begin", lambda work: work.close())
+        await likes.like(parley, bob, comment.id)
+    await maintenance.run_once(parley)
+    assert (await now(parley, comment)).likes_count == 1, "it is not due yet"
+    pausing.move(1)
+    await maintenance.run_once(parley)
+    row = await now(parley, comment)
+    assert (row.likes_count, row.seq) == (2, comment.seq + 2)
+
+
+async def test_a_change_by_the_release_before_is_a_full_one(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    comment = await say(parley, alice, "hello")
+    await likes.like(parley, bob, comment.id)
+    row = await now(parley, comment)
+    assert (row.full_seq, row.seq) == (comment.seq, comment.seq + 1)
+    async with parley.writing(ARTICLE) as write:  # it knows nothing of `whole_seq`
+        old = await write.get(Comment, comment.id)
+        assert old
+        old.body = "by hand"
+        write.update(old)
+    row = await now(parley, comment)
+    assert row.full_seq == row.seq
+
+
+async def test_taken_back_and_given_again_it_is_the_same_row(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    comment = await say(parley, alice, "hello")
+    first, _ = await likes.like(parley, bob, comment.id)
+    gone, counted = await likes.unlike(parley, bob, comment.id)
+    still, again = await likes.unlike(parley, bob, comment.id)
+    assert (gone.id, gone.seq, counted) == (still.id, still.seq, again), "twice is once"
+    assert gone.seq > first.created_seq
+    assert (await now(parley, comment)).likes_count == 0
+    assert await liked_by(parley, bob) == []
+    anew, _ = await likes.like(parley, bob, comment.id)
+    assert anew.id == first.id == likes.id_of(bob.user_id or uuid4(), comment.id)
+    assert anew.created_seq > gone.seq, "and new to whoever saw it go"
+    assert (await now(parley, comment)).likes_count == 1
+
+
+def test_a_like_a_report_and_a_notification_of_one_comment_have_different_ids() -> None:
+    bob, comment = uuid4(), uuid4()
+    assert len({model.id_of(bob, comment) for model in (likes, reports, notifications)}) == 3
+
+
+async def test_what_is_never_liked_may_be_unliked_and_nothing_is_written(parley: Parley, alice: Viewer) -> None:
+    comment = await say(parley, alice, "hello")
+    await likes.unlike(parley, alice, comment.id)
+    assert (await now(parley, comment)).seq == comment.seq
+
+
+async def test_who_may_not_like(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    comment = await say(parley, alice, "hello")
+    with pytest.raises(SignInFirst):
+        await likes.like(parley, GUEST, comment.id)
+    with pytest.raises(Missing):
+        await likes.like(parley, bob, uuid4())
+    await hide(parley, comment.id)
+    for act in (likes.like, likes.unlike):
+        with pytest.raises(Missing):
+            await act(parley, bob, comment.id)
+    await take_back(parley, alice, comment)
+    with pytest.raises(Missing):
+        await likes.like(parley, alice, comment.id)
+
+
+async def test_what_is_hidden_keeps_its_likes(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    comment = await say(parley, alice, "hello")
+    await likes.like(parley, bob, comment.id)
+    await hide(parley, comment.id)
+    await likes.like(parley, alice, comment.id)  # its author sees it still
+    await hide(parley, comment.id, hidden=False)
+    assert (await now(parley, comment)).likes_count == 2
+    assert not await wrongly_counted(parley)
+
+
+async def test_who_is_gone_likes_nothing_any_more(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    """Their request was on its way."""
+    comment = await say(parley, alice, "hello")
+    await accounts.delete(parley, bob, PASSWORD, "keep")
+    with pytest.raises(SignInFirst):
+        await likes.like(parley, bob, comment.id)
+    assert (await now(parley, comment)).likes_count == 0
+
+
+@pytest.fixture
+def few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(likes, "BATCH", 2)
+
+
+@pytest.mark.usefixtures("few_at_a_time")
+async def test_who_leaves_takes_their_likes_along(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    said = [await say(parley, alice, f"number {n}", Topic("Article", str(n % 2))) for n in range(6)]
+    for comment in said:
+        await likes.like(parley, bob, comment.id)
+        await likes.like(parley, alice, comment.id)
+    await take_back(parley, alice, said[0])
+    await accounts.delete(parley, bob, PASSWORD, "keep")
+    assert [(await now(parley, comment)).likes_count for comment in said] == [0, 1, 1, 1, 1, 1]
+    async with parley.reading() as reading:
+        left = (await reading.scalars(select(Like).where(Like.user_id == bob.user_id))).all()
+    assert len(left) == 6, "tombstones, for whoever still has a tab open"
+    assert all(like.deleted_at for like in left)
+
+
+@pytest.mark.usefixtures("few_at_a_time")
+async def test_what_a_killed_process_left_of_their_likes_is_seen_to(
+    parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = [await say(parley, alice, f"number {number}") for number in range(5)]
+    for comment in said:
+        await likes.like(parley, bob, comment.id)
+    writing, writes = parley.writing, []
+
+    def killed_at_the_third(*topics: Topic) -> Any:
+        writes.append(topics)
+        if len(writes) == 3:  # the account, two likes, and then
+            raise SystemError("killed")
+        return writing(*topics)
+
+    with monkeypatch.context() as doomed:
+        doomed.setattr(parley, "writing", killed_at_the_third)
+        with pytest.raises(SystemError):
+            await accounts.delete(parley, bob, PASSWORD, "keep")
+    assert sum([(await now(parley, comment)).likes_count for comment in said]) == 3
+    await maintenance.run_once(parley)
+    assert sum([(await now(parley, comment)).likes_count for comment in said]) == 0
+    assert not await wrongly_counted(parley)
+
+
+async def test_whatever_happens_the_number_is_that_of_the_likes(parley: Parley, settings: Settings, seed: int) -> None:
+    """Four people and two processes at once, on two topics; one of the four leaves in the midst of it."""
+    chance = random.Random(seed)
+    people = [await enrol(parley, name) for name in ("alice", "bob", "carol", "dave")]
+    places = [Topic("Article", "1"), Topic("Page", "about")]
+    said = [await say(parley, people[0], f"number {number}", places[number % 2]) for number in range(4)]
+    async with Parley(settings, LIVE_MODELS, listening=False) as other:
+
+        async def act(viewer: Viewer) -> None:
+            for _ in range(12):
+                process, comment = chance.choice((parley, other)), chance.choice(said)
+                with suppress(Missing, SignInFirst):
+                    await chance.choice((likes.like, likes.like, likes.unlike))(process, viewer, comment.id)
+
+        async def meanwhile() -> None:
+            await hide(other, said[0].id)
+            await correct(parley, people[0], said[1], "another text")
+            await take_back(other, people[0], said[2])
+            await accounts.delete(parley, people[3], PASSWORD, "erase")
+            await hide(other, said[0].id, hidden=False)
+
+        await asyncio.gather(*(act(viewer) for viewer in people * 2), meanwhile())
+    assert not await wrongly_counted(parley)
+    assert await liked_by(parley, people[3], places[0]) == await liked_by(parley, people[3], places[1]) == []

@@ -1,0 +1,320 @@
+"""Replicas of a topic, as browsers keep them, and processes whose hints arrive when the test says so."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Any
+from uuid import UUID
+
+from pydantic_core import to_json
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from app.comments import threads
+from app.comments.comments import COMMENT, Comment
+from app.database import Database
+from app.live.cursors import write_cursor
+from app.live.hints import Hint
+from app.live.read.feeds import Feeds
+from app.live.read.reader import Reader
+from app.live.stream.session import Session
+from app.live.topics import Topic
+from app.live.viewers import GUEST, Viewer
+from app.live.write.sequences import read_heads
+from app.live.write.transaction import Writes
+from app.models import LIVE_MODELS
+from app.settings import Settings
+from tests.live.note import NOTE, Note, NoteBase
+from tests.support.people_without_http import enrol
+from tests.support.sse import Block, Parser
+from tests.support.waiting import end
+
+MODELS = (*LIVE_MODELS, NOTE)
+WINDOW = 4  # comments that a replica loads at first
+
+
+async def add_notes(url: str) -> None:
+    """Give the database the table of the second live model."""
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(NoteBase.metadata.create_all)
+    await engine.dispose()
+
+
+async def enrol_three(url: str) -> list[Viewer]:
+    """A guest, alice, bob, and carol, who moderates."""
+    process: Any = Process(url)
+    alice, bob, carol = [await enrol(process, name) for name in ("alice", "bob", "carol")]
+    await process.close()
+    return [GUEST, alice, bob, replace(carol, moderator=True)]
+
+
+class Process:
+    """What one server process has, with hints that arrive only when the test says so."""
+
+    def __init__(self, url: str, *, reader: type[Reader] = Reader, database: type[Database] = Database) -> None:
+        self.settings = Settings(_env_file=None, database_url=url)  # type: ignore[call-arg]
+        self.database = database(url)
+        self.reader = reader(self.database, MODELS)
+        self.feeds = Feeds(self.reader, ring_frames=4, ring_bytes=4_000)
+        self.hints: list[Hint] = []  # of the writes of this process
+        self.writes = Writes(self.database, MODELS, self.hints.append)
+
+    def reading(self) -> Any:
+        return self.database.reading()
+
+    def writing(self, *topics: Topic) -> Any:
+        return self.writes.writing(*topics)
+
+    async def own(self, work: Any) -> Any:
+        return await work
+
+    async def close(self) -> None:
+        await self.feeds.close()
+        await self.database.close()
+
+
+Row = dict[str, Any]
+Rows = dict[tuple[str, str], Row]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A page as a viewer sees it: the cursor, the rows, what they are drawn under, and where the window ends."""
+
+    cursor: str
+    rows: Rows
+    ancestors: dict[str, Row]
+    before: int | None
+    after: int | None
+
+
+async def look(process: Process, topic: Topic, viewer: Viewer, limit: int, around: UUID | None = None) -> Seen:
+    """What a page load gets: the counter before the rows."""
+    async with process.reading() as reading:
+        epoch, heads = await read_heads(reading, [topic])
+        page = await threads.page(reading, viewer, topic, limit=limit, around=around)
+        found = await reading.scalars(select(Note).where(Note.topic == str(topic), Note.deleted_at.is_(None)))
+        notes = found.all()
+    rows = [(COMMENT, comment) for comment in page.comments] + [(NOTE, note) for note in notes]
+    kinds = [(live, row, viewer.kind(row.author_id)) for live, row in rows]
+    shown = {
+        (live.name, str(row.id)): _plain(live.render(row, kind)) for live, row, kind in kinds if live.visible(row, kind)
+    }
+    above = {str(row.id): _plain(threads.render_ancestor(row, viewer)) for row in page.ancestors}
+    return Seen(write_cursor(epoch, heads), shown, above, page.before, page.after)
+
+
+async def snapshot(process: Process, topic: Topic, viewer: Viewer) -> tuple[str, Rows]:
+    """(the cursor, all rows as this viewer sees them)."""
+    seen = await look(process, topic, viewer, 1_000)
+    return seen.cursor, seen.rows
+
+
+async def above(process: Process, viewer: Viewer, ids: Iterable[str]) -> dict[str, Row]:
+    """These comments as this viewer sees them, or what is left of them."""
+    async with process.reading() as reading:
+        found = (await reading.scalars(select(Comment).where(Comment.id.in_(map(UUID, ids))))).all()
+    return {str(row.id): _plain(threads.render_ancestor(row, viewer)) for row in found}
+
+
+class Pipe:
+    """A session's blocks in the order in which they leave, by its generator and by this, its outlet.
+
+    As a response sends them to a client who may read slowly. With each comes what `beside` answered when it left.
+    """
+
+    HOLDS = 2
+
+    def __init__(self, session: Session, beside: Callable[[], Any]) -> None:
+        self.free = True
+        self._beside = beside
+        self._held: deque[tuple[bytes, Any]] = deque()
+        self._moved = asyncio.Event()
+        self._filling = asyncio.create_task(self._fill(session.stream(self)))
+
+    def put(self, block: bytes) -> bool:
+        self._held.append((block, self._beside()))
+        self.free = len(self._held) < self.HOLDS
+        self._moved.set()
+        return self.free
+
+    async def next(self) -> tuple[bytes, Any]:
+        await self._until(lambda: self._held or self._filling.done())
+        if not self._held:
+            self._filling.result()
+            raise StopAsyncIteration
+        taken = self._held.popleft()
+        self.free = True
+        self._moved.set()
+        return taken
+
+    async def close(self) -> None:
+        await end(self._filling)
+
+    async def _fill(self, stream: AsyncIterator[bytes]) -> None:
+        try:
+            async for block in stream:
+                await self._until(lambda: self.free)
+                if block:
+                    self.put(block)
+        finally:
+            self._moved.set()
+            await stream.aclose()  # type: ignore[attr-defined]
+
+    async def _until(self, true: Callable[[], Any]) -> None:
+        while not true():
+            self._moved.clear()
+            await self._moved.wait()
+
+
+class Replica:
+    """What one browser has: rows by model and id, what they are drawn under, and how far it has read."""
+
+    def __init__(self, topic: Topic, viewer: Viewer, session: type[Session] = Session) -> None:
+        self.topic = topic
+        self.viewer = viewer
+        self.rows: Rows = {}
+        self.ancestors: dict[str, Row] = {}
+        self.position: str | None = None
+        self.resets = 0
+        self.seen: list[Block] = []
+        self.complaints: list[str] = []
+        self.may_read = asyncio.Event()
+        self.may_read.set()
+        self._oldest: float = 0
+        self._newest: float = inf
+        self._session = session
+        self._task: asyncio.Task[None] | None = None
+
+    async def load(self, process: Process, around: UUID | None = None) -> None:
+        """Open the page: its newest comments, or those around one, and the cursor that came with them."""
+        seen = await look(process, self.topic, self.viewer, WINDOW, around)
+        self.position, self.rows, self.ancestors = seen.cursor, seen.rows, seen.ancestors
+        self._oldest, self._newest = seen.before or 0, seen.after or inf
+
+    def connect(self, process: Process, erased: Mapping[UUID, int]) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._follow(process, erased))
+
+    async def disconnect(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            await end(task)
+
+    async def _follow(self, process: Process, erased: Mapping[UUID, int]) -> None:
+        async def authorise() -> Viewer:
+            return self.viewer
+
+        cursors = [self.position] if self.position else []
+        session = self._session(process.feeds, [self.topic], self.viewer, cursors, authorise=authorise, heartbeat=60)
+        # What the feed knows to be erased when a block leaves, nobody may be sent from there on.
+        pipe = Pipe(session, beside=lambda: _gone(process, self.topic, erased))
+        parser = Parser()
+        try:
+            while True:
+                await self.may_read.wait()
+                chunk, gone = await pipe.next()
+                for block in parser.feed(chunk):
+                    await self._take(block, process, gone)
+        except StopAsyncIteration:
+            pass
+        finally:
+            await pipe.close()
+
+    async def _take(self, block: Block, process: Process, gone: Mapping[str, int]) -> None:
+        self.seen.append(block)
+        if block.event == "reset":
+            self.resets += 1
+            await self.load(process)
+        if block.event.startswith("global."):
+            self._merge(block, gone)
+            await self._complete(process)
+        self.position = block.id or self.position
+
+    def _merge(self, block: Block, gone: Mapping[str, int]) -> None:
+        _, name, verb, _ = block.event.split(".")
+        row = block.model
+        key = name, row["id"]
+        if verb == "destroy":
+            self._bury(key, row)
+            return
+        if row["seq"] < gone.get(row["id"], 0):
+            self.complaints.append(f"{row} was sent after it had been erased")
+        if "likes_count" in row and "body" not in row:  # a partial update of a comment that is here, or is not shown
+            known = self.rows.get(key) or self.ancestors.get(row["id"])
+            if known is None or row["seq"] <= known["seq"]:
+                return
+            row = known | row
+        if name != "comment" or self._oldest <= row["created_seq"] <= self._newest:
+            self._take_over(key, row)
+        elif row["id"] in self.ancestors and row["seq"] > self.ancestors[row["id"]]["seq"]:
+            self.ancestors[row["id"]] = row
+
+    def _take_over(self, key: tuple[str, str], row: Row) -> None:
+        known = self.rows.get(key) or self.ancestors.get(key[1])
+        if known is None or row["seq"] > known["seq"]:
+            self.rows[key] = row
+            self.ancestors.pop(key[1], None)
+
+    def _bury(self, key: tuple[str, str], row: Row) -> None:
+        """Where others are drawn under it, a tombstone stays."""
+        known = self.rows.get(key) or self.ancestors.get(key[1])
+        if known is None or known["seq"] >= row["seq"]:
+            return
+        self.rows.pop(key, None)
+        if key[0] == "comment" and key[1] in self.wanted():
+            self.ancestors[key[1]] = {**row, **{name: known[name] for name in ("parent_id", "path")}, "deleted": True}
+
+    async def _complete(self, process: Process) -> None:
+        """Ask for what a reply is drawn under, where it is not here. By then it may be newer than the stream is."""
+        missing = self.wanted() - self.ancestors.keys()
+        for id_, row in (await above(process, self.viewer, missing)).items() if missing else ():
+            if "deleted" not in row and self._oldest <= row["created_seq"] <= self._newest:
+                self.rows["comment", id_] = row
+            else:
+                self.ancestors[id_] = row
+
+    def wanted(self) -> set[str]:
+        """The ids of what is not in the window and has something of it drawn under it."""
+        comments = {id_: row for (name, id_), row in self.rows.items() if name == "comment"}
+        return {above for row in comments.values() for above in row.get("path", ())} - comments.keys()
+
+    def lacks_above(self, fresh: Mapping[str, Row]) -> str:
+        """How what it has beside its window differs from what a fresh page has there."""
+        here = {id_: row for id_, row in self.ancestors.items() if id_ in self.wanted()}
+        return f"{self.viewer.username}: has {here}, should have {fresh}" if here != fresh else ""
+
+    def lacks(self, fresh: Rows) -> str:
+        """How this replica differs from a fresh snapshot, over its window; empty when it does not."""
+        wanted = {
+            key: row
+            for key, row in fresh.items()
+            if key[0] != "comment" or self._oldest <= row["created_seq"] <= self._newest
+        }
+        wrong = {key: (self.rows.get(key), wanted.get(key)) for key in {*self.rows, *wanted}}
+        differing = {key: pair for key, pair in wrong.items() if pair[0] != pair[1]}
+        return f"{self.viewer.username}: (has, should have) {differing}" if differing else ""
+
+
+def _gone(process: Process, topic: Topic, erased: Mapping[UUID, int]) -> dict[str, int]:
+    try:
+        head = process.feeds[topic].head or 0
+    except KeyError:
+        return {}
+    return {str(id_): seq for id_, seq in erased.items() if seq <= head}
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """As it comes out of JSON."""
+    plain: dict[str, Any] = json.loads(to_json(row))
+    return plain
+
+
+def level(replicas: Iterable[Replica], cursor: str) -> bool:
+    return all(replica.position == cursor for replica in replicas)

@@ -1,0 +1,168 @@
+"""The law, of what moderators do: an old snapshot and the changes after it equal a fresh snapshot, for all who look."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from random import Random
+from typing import Any
+
+import pytest
+
+from app.accounts import roles
+from app.accounts.user import Role
+from app.comments import comments, threads
+from app.comments.comments import Comment
+from app.errors import Invalid, Missing
+from app.live.read.changes import encode
+from app.live.service import Parley
+from app.live.topics import QUEUE, Topic
+from app.live.viewers import GUEST, Kind, Viewer
+from app.moderation import moderation, moderation_queue
+from app.moderation.audit_log import DECISION, Decision
+from app.moderation.reports import REPORT, Reason, Report
+from tests.live.convergence.replicas import _plain
+from tests.support.moderators import again, appointed, set_role
+from tests.support.people_without_http import ARTICLE, correct, enrol, say, take_back
+from tests.support.session_reader import Reader, reading
+
+Rows = dict[str, dict[str, Any]]
+
+
+pytestmark = pytest.mark.sqlite_only  # other tests cover the live engine on both
+
+
+class Talk:
+    """What members and a moderator do, in any order."""
+
+    DEEDS = ("say", "say", "correct", "take_back", "report", "report", "hide", "restore", "dismiss", "erase")
+
+    def __init__(self, parley: Parley, members: list[Viewer], carol: Viewer, seed: int) -> None:
+        self.parley = parley
+        self.members = members
+        self.carol = carol
+        self.chance = Random(seed)
+        self.said: list[Comment] = []
+
+    async def go_on(self, steps: int) -> None:
+        for _ in range(steps):
+            deed = self.chance.choice(self.DEEDS) if self.said else "say"
+            with suppress(Missing, Invalid):  # it is gone, hidden, or one's own
+                await self._do(deed)
+
+    async def _do(self, deed: str) -> None:
+        if deed == "say":
+            self.said.append(await say(self.parley, self.chance.choice(self.members), f"number {len(self.said)}"))
+            return
+        comment = self.chance.choice(self.said)
+        author = next(member for member in self.members if member.user_id == comment.user_id)
+        if deed == "correct":
+            await correct(self.parley, author, comment, f"again {self.chance.random()}")
+        elif deed == "take_back":
+            await take_back(self.parley, author, comment)
+        elif deed == "report":
+            reporter = self.chance.choice([*self.members, self.carol])
+            await moderation.report(self.parley, reporter, comment.id, self.chance.choice(list(Reason)))
+        else:
+            await getattr(moderation, deed)(self.parley, self.carol, comment.id)
+
+
+async def queue_of(parley: Parley) -> tuple[str, Rows]:
+    async with parley.reading() as look:
+        reports = await moderation_queue.page(look, Report, limit=100)
+        decisions = await moderation_queue.page(look, Decision, limit=100)
+    shown = [(REPORT, row) for row in reports.rows] + [(DECISION, row) for row in decisions.rows]
+    return reports.cursor, {str(row.id): _plain(live.render(row, Kind.MODERATOR)) for live, row in shown}  # type: ignore[misc]
+
+
+async def thread_of(parley: Parley, viewer: Viewer) -> tuple[str, Rows]:
+    async with parley.reading() as look:
+        page = await threads.page(look, viewer, ARTICLE, limit=100)
+    rows = {str(row.id): _plain(comments.render(row, viewer.kind(row.author_id))) for row in page.comments}
+    return page.cursor, rows
+
+
+async def follow(reader: Reader, rows: Rows, cursor: str) -> Rows:
+    """These rows, and what the stream says of them until it is there."""
+    while reader.position != cursor:
+        block = await reader.next()
+        if not block.event.startswith("global."):
+            continue
+        if block.event.split(".")[2] == "destroy":
+            said = block.model.keys() - {"id", "commentable_type", "commentable_id", "seq", "created_seq"}
+            assert said == set() or block.model["removed_by"] == "moderator"
+            rows.pop(block.model["id"], None)
+        elif block.model["seq"] > rows.get(block.model["id"], {"seq": 0})["seq"]:
+            rows[block.model["id"]] = block.model
+    return rows
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_the_queue_and_the_thread_converge_for_everybody(parley: Parley, seed: int) -> None:
+    alice, bob = [await enrol(parley, name) for name in ("alice", "bob")]
+    people = [alice, bob, await appointed(parley, "carol", Role.OWNER)]
+    talk = Talk(parley, people[:2], people[2], seed)
+    await talk.go_on(16)
+    before = [(viewer, *await thread_of(parley, viewer)) for viewer in (GUEST, *people)]
+    cursor, rows = await queue_of(parley)
+    await talk.go_on(40)
+
+    now, fresh = await queue_of(parley)
+    async with reading(parley.feeds, QUEUE, viewer=people[2], cursors=[cursor]) as reader:
+        assert await follow(reader, rows, now) == fresh
+    for viewer, cursor, rows in before:
+        now, fresh = await thread_of(parley, viewer)
+        async with reading(parley.feeds, ARTICLE, viewer=viewer, cursors=[cursor]) as reader:
+            assert await follow(reader, rows, now) == fresh, viewer.username
+
+
+async def test_the_frames_of_what_is_hidden_are_for_its_author_and_moderators(parley: Parley) -> None:
+    alice, carol = await enrol(parley, "alice"), await appointed(parley, "carol")
+    comment = await say(parley, alice, "Almonds")
+    for kind in Kind:
+        assert _frame(comment, kind).shows
+    hidden = await moderation.hide(parley, carol, comment.id)
+    for kind in Kind:
+        frame = _frame(hidden, kind)
+        assert frame.shows == (kind is not Kind.PUBLIC)
+        assert (b"Almonds" in frame.data) == frame.shows
+
+
+async def test_frames_of_the_queue_say_nothing_to_others(parley: Parley) -> None:
+    alice, bob = [await enrol(parley, name) for name in ("alice", "bob")]
+    carol = await appointed(parley, "carol")
+    comment = await say(parley, alice, "Almonds")
+    await moderation.report(parley, bob, comment.id, Reason.SPAM, "almonds!")
+    await roles.block(parley, carol, alice.user_id, "almonds again")  # type: ignore[arg-type]
+    async with parley.reading() as look:
+        report, decision = [(await moderation_queue.page(look, model)).rows[0] for model in (Report, Decision)]
+    for live, row in ((REPORT, report), (DECISION, decision)):
+        frames = encode(live, row).frames
+        for kind in Kind:
+            frame = frames[kind]
+            assert frame
+            assert frame.shows == (kind is Kind.MODERATOR)
+            assert (b"almonds" in frame.data) == frame.shows
+            assert (str(ARTICLE).encode() in frame.data) == (frame.shows and live is REPORT)
+
+
+@pytest.mark.parametrize("to", [Role.MEMBER, Role.OWNER])
+async def test_a_moderators_stream_ends_with_their_right_to_it(parley: Parley, to: Role) -> None:
+    alice, carol = await enrol(parley, "alice"), await appointed(parley, "carol")
+    account = Topic.account(carol.user_id)
+    comment = await say(parley, alice, "Almonds")
+    topics = (ARTICLE, QUEUE, account)
+    async with reading(parley.feeds, *topics, viewer=carol, authorise=lambda: again(parley, carol)) as reader:
+        await reader.until("heartbeat")
+        await moderation.hide(parley, carol, comment.id)
+        assert {(await reader.until("success")).event.split(".")[1] for _ in range(2)} == {"comment", "decision"}
+        await set_role(parley, carol, to)
+        if to is Role.OWNER:
+            assert (await reader.until("success")).model["role"] == "owner"
+            return
+        reset = await reader.until("reset")
+        assert reset.json() == {"topics": [str(topic) for topic in topics], "reason": "viewer"}
+        assert not [block for block in await reader.rest() if block.data is not None]
+
+
+def _frame(comment: Comment, kind: Kind) -> Any:
+    return encode(comments.COMMENT, comment).frames[kind]

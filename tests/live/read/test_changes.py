@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.accounts.logins import LOGIN
+from app.comments.comments import COMMENT
+from app.live.read.changes import read_changes
+from app.live.service import Parley
+from app.live.topics import Topic
+from app.live.viewers import Kind
+from app.live.write.sequences import read_heads
+from app.models import LIVE_MODELS
+from tests.live.convergence.replicas import add_notes
+from tests.live.note import NOTE, pin
+from tests.support.people_without_http import ARTICLE, correct, enrol, say, take_back
+
+pytestmark = pytest.mark.both_databases
+
+
+async def test_nobody_has_written_to_an_unknown_topic(parley: Parley) -> None:
+    await enrol(parley, "alice")
+    async with parley.reading() as reading:
+        epoch, heads = await read_heads(reading, [ARTICLE, Topic("Page", "x")])
+        assert (await read_heads(reading, []))[0] == epoch
+    assert heads == {ARTICLE: 0, Topic("Page", "x"): 0}
+    assert epoch
+
+
+async def test_twenty_edits_are_one_change(parley: Parley) -> None:
+    alice = await enrol(parley, "alice")
+    first, second = await say(parley, alice, "first"), await say(parley, alice, "second")
+    for number in range(20):
+        await correct(parley, alice, first, f"edit {number}")
+    await take_back(parley, alice, second)
+    async with parley.reading() as reading:
+        changes, reached = await read_changes(reading, LIVE_MODELS, ARTICLE, 0, 23, 100)
+    assert [(change.id, change.seq) for change in changes] == [(first.id, 22), (second.id, 23)]
+    assert reached == 23
+    frames = changes[0].frames
+    assert frames[Kind.MODERATOR] is frames[Kind.PUBLIC], "what two kinds see alike is kept twice"
+    assert frames[Kind.AUTHOR] != frames[Kind.PUBLIC]
+
+
+async def test_a_tombstone_says_where_and_when_and_nothing_else(parley: Parley) -> None:
+    alice = await enrol(parley, "alice")
+    comment = await say(parley, alice, "a secret")
+    await take_back(parley, alice, comment)
+    async with parley.reading() as reading:
+        (change,), _ = await read_changes(reading, LIVE_MODELS, ARTICLE, 0, 2, 100)
+    frame = change.frames[Kind.PUBLIC]
+    assert frame
+    assert not frame.shows
+    assert json.loads(frame.data.removeprefix(b"data: ")) == {
+        "payload": {
+            "model": {
+                "id": str(comment.id), "commentable_type": "Article", "commentable_id": "1", "seq": 2, "created_seq": 1,
+            }
+        }
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+async def test_a_limit_never_skips_a_row_of_any_table(parley: Parley, limit: int) -> None:
+    await add_notes(parley.settings.database_url)
+    models = (COMMENT, NOTE)
+    parley.writes._models |= {NOTE.model: NOTE}
+    alice = await enrol(parley, "alice")
+    assert alice.user_id
+    for number in range(9):
+        if number % 3:
+            await pin(parley, ARTICLE, alice.user_id, "a note")
+        else:
+            await say(parley, alice, "a comment")
+    found, after = [], 0
+    async with parley.reading() as reading:
+        while after < 9:
+            changes, after = await _read(reading, models, after, limit)
+            found += [change.seq for change in changes]
+    assert found == list(range(1, 10))
+
+
+async def _read(reading: AsyncSession, models: tuple, after: int, limit: int) -> tuple:  # type: ignore[type-arg]
+    return await read_changes(reading, models, ARTICLE, after, 9, limit)
+
+
+async def test_logins_are_sent_to_nobody(parley: Parley) -> None:
+    alice = await enrol(parley, "alice")
+    async with parley.reading() as reading:
+        changes, _ = await read_changes(reading, LIVE_MODELS, Topic.account(alice.user_id), 0, 2, 100)
+    (login,) = [change for change in changes if change.live is LOGIN]
+    assert set(login.frames.values()) == {None}
+    assert login.size == 0

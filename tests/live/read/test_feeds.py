@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+
+from app.live.gids import Gid
+from app.live.hints import Hint
+from app.live.read.reader import Chunk
+from app.live.service import Parley
+from app.live.topics import Topic
+from app.live.viewers import Viewer
+from tests.live.convergence.replicas import Process
+from tests.support.people_without_http import ARTICLE, correct, enrol, say
+from tests.support.session_reader import reading
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+async def alice(parley: Parley) -> Viewer:
+    return await enrol(parley, "alice")
+
+
+@pytest.fixture
+async def other(parley: Parley) -> AsyncIterator[Process]:
+    """Another process on the same database, which hears of nothing by itself."""
+    process = Process(parley.settings.database_url)
+    process.reader._models = parley.models
+    yield process
+    await process.close()
+
+
+@pytest.mark.parametrize("sessions", [1, 200])
+async def test_a_change_is_read_once_however_many_watch(parley: Parley, alice: Viewer, sessions: int) -> None:
+    await wait_until(lambda: parley.hints.flowing, "Redis, which tells us of our own writes a second time")
+    async with AsyncExitStack() as stack:
+        readers = [await stack.enter_async_context(reading(parley.feeds)) for _ in range(sessions)]
+        for reader in readers:
+            await reader.until("heartbeat")
+        before, statements = parley.reader.reads, _count_statements(parley)
+        for number in range(5):
+            await say(parley, alice, f"number {number}")
+            for reader in readers:
+                assert (await reader.until("create.success")).model["body"] == f"number {number}"
+        assert parley.reader.reads - before == 5
+        looks = [sql for sql in statements if "FROM comments" in sql and "comments.seq >" in sql]
+        assert len(looks) == 5
+
+
+def _count_statements(parley: Parley) -> list[str]:
+    statements: list[str] = []
+
+    @event.listens_for(parley.database._engine.sync_engine, "before_cursor_execute")
+    def count(_connection: object, _cursor: object, sql: str, *_: object) -> None:
+        statements.append(sql)
+
+    return statements
+
+
+async def test_a_feed_is_there_while_somebody_watches(parley: Parley) -> None:
+    async with reading(parley.feeds) as one, reading(parley.feeds) as two:
+        await one.until("heartbeat")
+        await two.until("heartbeat")
+        assert len(parley.feeds) == 1
+        await one.close()
+        assert len(parley.feeds) == 1
+    assert len(parley.feeds) == 0
+
+
+async def test_a_sweep_finds_what_no_hint_told(other: Process, parley: Parley, alice: Viewer) -> None:
+    async with reading(other.feeds) as reader:
+        await reader.until("heartbeat")
+        await say(parley, alice, "hello")
+        await other.feeds.sweep()
+        assert (await reader.until("create.success")).model["body"] == "hello"
+
+
+async def test_a_sweep_that_finds_nothing_reads_no_rows(other: Process, parley: Parley, alice: Viewer) -> None:
+    await say(parley, alice, "hello")
+    async with reading(other.feeds) as reader:
+        await reader.until("heartbeat")
+        reads = other.reader.reads
+        await other.feeds.sweep()
+        assert other.reader.reads == reads
+
+
+async def test_a_sweep_compares_every_topic(
+    other: Process, parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep compares the topics in groups. None falls between two groups."""
+    monkeypatch.setattr("app.live.read.feeds.TOPICS_PER_STATEMENT", 2)
+    topics = [Topic("Article", str(number)) for number in range(5)]
+    async with reading(other.feeds, *topics) as reader:
+        await reader.until("heartbeat")
+        for topic in topics:
+            await say(parley, alice, topic.id, topic)
+        await other.feeds.sweep()
+        assert {(await reader.until("create.success")).model["body"] for _ in topics} == {topic.id for topic in topics}
+
+
+async def test_a_sweep_finds_a_new_epoch_though_no_head_has_moved(
+    other: Process, parley: Parley, alice: Viewer
+) -> None:
+    async with reading(other.feeds) as reader:
+        await reader.until("heartbeat")
+        await parley.renew_epoch()
+        await other.feeds.sweep()
+        assert (await reader.until("reset")).json()["reason"] == "epoch"
+
+
+async def test_a_hint_of_a_change_that_does_not_exist_hides_no_later_change(
+    other: Process, parley: Parley, alice: Viewer
+) -> None:
+    async with reading(other.feeds) as reader:
+        await reader.until("heartbeat")
+        for seq, body in ((10**9, "one"), (10**9, "two")):
+            other.feeds.hint(Hint(Gid("Comment", "1"), ARTICLE, seq))
+            await wait_until(lambda: other.feeds[ARTICLE]._reading is None, "the read that the hint asked for")
+            comment = await say(parley, alice, body)
+            other.feeds.hint(Hint(Gid("Comment", str(comment.id)), ARTICLE, comment.seq))
+            assert (await reader.until("create.success")).model["body"] == body
+
+
+async def test_a_hint_that_is_old_news_costs_no_read(parley: Parley, alice: Viewer) -> None:
+    comment = await say(parley, alice, "hello")
+    await wait_until(lambda: parley.hints.flowing, "Redis, whose subscription makes the feeds look")
+    async with reading(parley.feeds) as reader:
+        await reader.until("heartbeat")
+        reads = parley.reader.reads
+        parley.feeds.hint(Hint(Gid("Comment", str(comment.id)), ARTICLE, 1))
+        assert not parley.feeds[ARTICLE].dirty
+        assert parley.reader.reads == reads
+
+
+async def test_a_read_that_failed_is_made_again_by_the_sweep(
+    other: Process, parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with reading(other.feeds) as reader:
+        await reader.until("heartbeat")
+        await say(parley, alice, "hello")
+        with monkeypatch.context() as broken:
+            broken.setattr(other.reader, "news", _fails)
+            await other.feeds[ARTICLE].refresh()
+        assert other.feeds[ARTICLE].dirty
+        await other.feeds.sweep()
+        assert (await reader.until("create.success")).model["body"] == "hello"
+
+
+async def _fails(*_: object, **__: object) -> None:
+    raise ConnectionError("the database is away")
+
+
+@pytest.mark.both_databases
+async def test_a_head_that_went_back_is_a_new_epoch_for_everyone(other: Process, parley: Parley, alice: Viewer) -> None:
+    for number in range(3):
+        await say(parley, alice, f"number {number}")
+    async with reading(parley.feeds) as here, reading(other.feeds) as there, reading(other.feeds) as again:
+        for reader in (here, there, again):
+            old = (await reader.until("heartbeat")).id
+        await _rewind(parley, ARTICLE, 1)
+        await asyncio.gather(parley.feeds.sweep(), other.feeds.sweep())
+        for reader in (here, there, again):
+            reset = await reader.until("reset")
+            assert reset.json() == {"topics": ["Article/1"], "reason": "epoch"}
+            assert reset.id != old
+        ids = {reader.position for reader in (here, there, again)}
+        assert len(ids) == 1, "all of them have the same new epoch"
+
+
+async def _rewind(parley: Parley, topic: Topic, seq: int) -> None:
+    async with parley.database.transaction() as session, session.begin():
+        name = {"topic": str(topic), "seq": seq}
+        await session.execute(text("DELETE FROM comments WHERE topic = :topic AND seq > :seq"), name)
+        await session.execute(text("UPDATE topics SET seq = :seq WHERE name = :topic"), name)
+
+
+async def test_sessions_below_the_ring_share_what_is_read_for_them(
+    parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunks: list[int] = []
+    read = parley.reader.chunk
+
+    async def counted(topic: Topic, start: int, *rest: Any, **options: Any) -> Chunk | None:
+        chunks.append(start)
+        return await read(topic, start, *rest, **options)
+
+    monkeypatch.setattr(parley.reader, "chunk", counted)
+    async with reading(parley.feeds) as reader:
+        beginning = (await reader.until("heartbeat")).id or ""
+    for number in range(6):
+        await say(parley, alice, f"number {number}")
+    async with AsyncExitStack() as stack:
+        readers = [await stack.enter_async_context(reading(parley.feeds, cursors=[beginning])) for _ in range(20)]
+        for late in readers:
+            bodies = [(await late.until("create.success")).model["body"] for _ in range(6)]
+            assert bodies == [f"number {number}" for number in range(6)]
+        assert chunks == [0]
+
+
+async def test_a_chunk_is_forgotten_when_nobody_has_wanted_it_since_the_last_sweep(
+    parley: Parley, alice: Viewer
+) -> None:
+    async with reading(parley.feeds) as reader:
+        beginning = (await reader.until("heartbeat")).id or ""
+    await say(parley, alice, "hello")
+    async with reading(parley.feeds, cursors=[beginning]) as late, reading(parley.feeds) as level:
+        await level.until("heartbeat")
+        await late.until("create.success")
+        feed = parley.feeds[ARTICLE]
+        feed.forget_chunks()
+        assert feed._chunks, "it has just been wanted"
+        feed.forget_chunks()
+        assert not feed._chunks
+
+
+async def test_a_chunk_is_forgotten_when_its_topic_moves(parley: Parley, alice: Viewer) -> None:
+    async with reading(parley.feeds) as reader:
+        beginning = (await reader.until("heartbeat")).id or ""
+    comment = await say(parley, alice, "a secret")
+    async with reading(parley.feeds, cursors=[beginning]) as first, reading(parley.feeds) as second:
+        await first.until("create.success")
+        await second.until("heartbeat")
+        await correct(parley, alice, comment, "nothing")
+        await second.until("update.success")
+        async with reading(parley.feeds, cursors=[beginning]) as third:
+            assert (await third.until("create.success")).model["body"] == "nothing"

@@ -1,0 +1,446 @@
+"""Notifications: who is told of a comment, once, and what becomes of that when comments and people go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any, Literal
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import select, update
+
+from app.accounts import accounts
+from app.accounts.user import DELETED, User
+from app.commentables import commentables
+from app.comments import comments
+from app.comments.comments import Comment
+from app.comments.mentions import MAX_MENTIONS
+from app.errors import SignInFirst
+from app.live.service import Parley
+from app.live.topics import Topic
+from app.live.viewers import Viewer
+from app.models import LIVE_MODELS
+from app.notifications import inbox, mutes, notifications
+from app.notifications.notifications import MAX_RECIPIENTS, Notification
+from app.settings import Settings
+from tests.support.people import PASSWORD
+from tests.support.people_without_http import ARTICLE, correct, enrol, hide, say, take_back
+
+pytestmark = pytest.mark.sqlite_only  # tests of locks use `busy`, on PostgreSQL
+
+
+@pytest.fixture
+async def alice(parley: Parley) -> Viewer:
+    return await enrol(parley, "alice")
+
+
+@pytest.fixture
+async def bob(parley: Parley) -> Viewer:
+    return await enrol(parley, "bob")
+
+
+@pytest.fixture
+def on_postgresql(postgres_url: str, settings: Settings) -> Settings:
+    return settings.model_copy(update={"database_url": postgres_url})
+
+
+@pytest.fixture
+async def busy(on_postgresql: Settings) -> AsyncIterator[Parley]:
+    """Where several write at once."""
+    async with Parley(on_postgresql, LIVE_MODELS, listening=False) as parley:
+        yield parley
+
+
+async def reply(parley: Parley, author: Viewer, parent: Comment, body: str = "Indeed") -> Comment:
+    comment, _ = await comments.post(parley, author, Topic.parse(parent.topic), body, uuid4(), parent.id)
+    return comment
+
+
+async def told(parley: Parley, person: Viewer, *, gone: bool = False) -> list[tuple[str, str]]:
+    """(about what, by whom), of what this person is told; the tombstones too, where they are asked for."""
+    return [(row.kind, row.actor_name) for row in await rows_of(parley, person) if gone or row.deleted_at is None]
+
+
+async def rows_of(parley: Parley, person: Viewer) -> list[Notification]:
+    theirs = select(Notification).where(Notification.topic == str(Topic.account(person.user_id)))
+    async with parley.reading() as reading:
+        return list((await reading.scalars(theirs.order_by(Notification.created_seq))).all())
+
+
+# -- who is told --------------------------------------------------------------------------------------------
+
+
+async def test_who_is_named_and_who_is_replied_to_are_told_and_nobody_of_their_own(
+    parley: Parley, alice: Viewer, bob: Viewer
+) -> None:
+    first = await say(parley, alice, "I am @alice, and you are @bob")
+    await reply(parley, bob, first)
+    await reply(parley, alice, first, "I reply to myself")
+    assert await told(parley, bob) == [("mention", "alice")]
+    assert await told(parley, alice) == [("reply", "bob")]
+    (row,) = await rows_of(parley, alice)
+    assert (row.place, row.read_at, row.actor_id) == ("Article/1", None, bob.user_id)
+
+
+async def test_who_is_replied_to_and_named_as_well_is_told_once(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    comment = await reply(parley, bob, await say(parley, alice, "Well?"), "@alice @Alice, well!")
+    await correct(parley, bob, comment, "Well, @alice")
+    await comments.post(parley, bob, ARTICLE, "@alice @Alice, well!", comment.id, comment.parent_id)
+    assert await told(parley, alice) == [("reply", "bob")]
+
+
+@pytest.mark.parametrize(
+    ("name", "texts"),
+    [
+        ("Al Smith", ["@Al_Smith has it"]),
+        ("Al_Smith", ["@al_smith's"]),
+        ("J.R. O'Neil-Day", ["so says @J.R._O'Neil-Day, you know"]),
+        (
+            "bob",
+            [
+                "@bob's idea",
+                "(@bob)",
+                "@bob.",
+                "Ask @bob.Then go",
+                "**@BOB**",
+                "> @bob",
+                "谢谢@bob",
+                "谢谢＠bob！",
+                "_@bob_",
+                "@bob你好",
+                "@bob님",
+                "ل@bob",
+                "[@bob](https://example.com)",
+            ],
+        ),
+        ("O'Neil", ["@O’Neil"]),
+        ("हिन्दी", ["@हिन्दी जी"]),
+        ("Zoë", ["@Zoe\u0308"]),
+        ("Zoë Newcomer", ["Hello @Zoë Newcomer, welcome", "@zoë newcomer's"]),
+    ],
+)
+async def test_a_name_is_known_however_it_stands_in_the_text(parley: Parley, name: str, texts: list[str]) -> None:
+    author, somebody = await enrol(parley, "writer"), await enrol_as(parley, name)
+    said = [await say(parley, author, text) for text in texts]
+    notified = {row.comment_id for row in await rows_of(parley, somebody)}
+    assert [comment.body for comment in said if comment.id not in notified] == []
+    assert await told(parley, somebody) == [("mention", "writer")] * len(texts)
+
+
+async def enrol_as(parley: Parley, name: str) -> Viewer:
+    user = await accounts.create_account(parley, "somebody@example.com", name, PASSWORD)
+    return Viewer(user.id, user.username)
+
+
+async def test_what_only_looks_like_a_name_tells_nobody(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    texts = [
+        "`@bob`",
+        "bob",
+        "me@bob",
+        "@bobby",
+        "https://example.com/@bob",
+        "@ bob",
+        "@@bob",
+        "@bob@example.com",
+        "a/@bob",
+        "```\n@bob\n```",
+        "\\@bob",
+        "@bob_smith",
+        "é@bob",
+    ]
+    said = [await say(parley, alice, text) for text in texts]
+    notified = {row.comment_id for row in await rows_of(parley, bob)}
+    assert [comment.body for comment in said if comment.id in notified] == []
+
+
+async def test_the_whole_name_comes_before_a_part_of_it(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    longer = await enrol_as(parley, "bob's")
+    await say(parley, alice, "@bob's")
+    assert (await told(parley, longer), await told(parley, bob)) == ([("mention", "alice")], [])
+
+
+async def test_who_left_or_is_blocked_is_told_nothing(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    carol = await enrol(parley, "carol")
+    by_bob, by_carol = await say(parley, bob, "hello"), await say(parley, carol, "hello")
+    await accounts.delete(parley, bob, PASSWORD, "keep")
+    async with parley.writing(Topic.account(carol.user_id)) as write:
+        user = await write.get(User, carol.user_id or uuid4())
+        assert user
+        user.blocked_at = datetime.now(UTC)
+        write.update(user)
+    for parent in (by_bob, by_carol):
+        await reply(parley, alice, parent, "@bob @carol")
+    assert (await told(parley, bob), await told(parley, carol)) == ([], [])
+
+
+async def test_who_leaves_between_the_look_and_the_lock_is_told_nothing(
+    parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whom = notifications.find_recipients
+
+    async def look_and_leave(*arguments: Any) -> Any:
+        found = await whom(*arguments)
+        await accounts.delete(parley, bob, PASSWORD, "keep")
+        return found
+
+    monkeypatch.setattr(notifications, "find_recipients", look_and_leave)
+    await say(parley, alice, "@bob")
+    assert await told(parley, bob) == []
+
+
+async def test_an_edit_tells_those_whom_it_names_anew(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    carol = await enrol(parley, "carol")
+    comment = await say(parley, alice, "Ask @bob")
+    for body in ("Ask @bob or @carol", "Ask @carol", "Ask @bob or @carol again"):
+        await correct(parley, alice, comment, body)
+    assert await told(parley, bob) == await told(parley, carol) == [("mention", "alice")]
+
+
+async def test_a_hidden_comment_tells_nobody_more(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    comment = await say(parley, alice, "Hm")
+    await hide(parley, comment.id)
+    await correct(parley, alice, comment, "You are a fool, @bob")
+    assert await told(parley, bob) == []
+
+
+async def test_one_comment_names_ten_people_and_no_edit_makes_them_more(
+    parley: Parley, alice: Viewer, bob: Viewer
+) -> None:
+    others = [await enrol(parley, f"other{number}") for number in range(2 * MAX_MENTIONS)]
+    names = [f"@other{number}" for number in range(2 * MAX_MENTIONS)]
+    comment = await say(parley, alice, " ".join(names))
+    assert [bool(await told(parley, other)) for other in others] == [True] * MAX_MENTIONS + [False] * MAX_MENTIONS
+    await correct(parley, alice, comment, " ".join(names[::-1]))
+    assert sum([len(await told(parley, other)) for other in others]) == MAX_RECIPIENTS
+
+
+async def test_it_says_under_what_title_it_was_then(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    async with parley.writing(ARTICLE.about) as write, commentables.changing(write, ARTICLE) as commentable:
+        commentable.title = "How to read a river"
+    await say(parley, alice, "@bob")
+    assert [row.title for row in await rows_of(parley, bob)] == ["How to read a river"]
+
+
+async def test_a_post_that_is_refused_tells_nobody(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    await accounts.delete(parley, alice, PASSWORD, "keep")
+    with pytest.raises(SignInFirst):
+        await say(parley, alice, "@bob")
+    assert await rows_of(parley, bob) == []
+
+
+# -- what is taken back -------------------------------------------------------------------------------------
+
+
+async def test_with_the_comment_its_notifications_go(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    comment, other = await say(parley, alice, "@bob"), await say(parley, alice, "@bob too")
+    await take_back(parley, alice, comment)
+    assert await told(parley, bob, gone=True) == [("mention", ""), ("mention", "alice")]
+    await take_back(parley, alice, other)
+    assert await told(parley, bob) == []
+
+
+async def test_who_is_told_between_the_look_and_the_lock_is_not_forgotten(
+    parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    comment = await say(parley, alice, "Hm")
+    look, looks = notifications.find_notified_topics, 0
+
+    async def look_and_edit(*arguments: Any) -> list[Topic]:
+        nonlocal looks
+        looks += 1
+        found = await look(*arguments)
+        if looks == 1:
+            await correct(parley, alice, comment, "Hm, @bob")
+        return found
+
+    monkeypatch.setattr(notifications, "find_notified_topics", look_and_edit)
+    await take_back(parley, alice, comment)
+    assert (looks, await told(parley, bob)) == (2, [])
+    async with parley.reading() as reading:
+        stored = await reading.get(Comment, comment.id)
+    assert stored
+    assert (stored.seq, bool(stored.deleted_at)) == (3, True), "the first look took no seq"
+
+
+@pytest.mark.parametrize(("how", "left"), [("erase", []), ("keep", [("reply", DELETED), ("mention", DELETED)])])
+async def test_who_leaves_is_not_named_any_more(
+    parley: Parley,
+    alice: Viewer,
+    bob: Viewer,
+    how: Literal["keep", "erase"],
+    left: list[tuple[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(notifications, "BATCH", 1)
+    await reply(parley, bob, await say(parley, alice, "What does @bob say?"))
+    await say(parley, bob, "@alice")
+    await accounts.delete(parley, bob, PASSWORD, how)
+    assert await told(parley, alice) == left
+    assert await told(parley, bob) == [], "what they were told themselves is gone"
+    assert {name for _, name in await told(parley, bob, gone=True)} == {""}
+
+
+async def test_what_a_killed_process_left_undone_is_finished(
+    parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await say(parley, bob, "@alice")
+    with monkeypatch.context() as doomed:
+        doomed.setattr(notifications, "clean_up_account", _killed)
+        with pytest.raises(SystemError):
+            await accounts.delete(parley, bob, PASSWORD, "keep")
+    assert await told(parley, alice) == [("mention", "bob")]
+    await asyncio.gather(accounts.finish_deletions(parley), accounts.finish_deletions(parley))
+    (row,) = await rows_of(parley, alice)
+    assert row.actor_name == DELETED
+    await accounts.finish_deletions(parley)
+    assert [again.seq for again in await rows_of(parley, alice)] == [row.seq], "and is done"
+
+
+async def _killed(*_: object, **__: object) -> None:
+    raise SystemError("killed")
+
+
+async def test_who_writes_while_they_leave_leaves_no_name(busy: Parley) -> None:
+    alice = await enrol(busy, "alice")
+    for number in range(2):
+        leaver = await enrol(busy, f"leaver{number}")
+        comment = await say(busy, leaver, "Hm")
+        async with asyncio.TaskGroup() as everyone:
+            for writer in range(3):
+                everyone.create_task(_keep_naming(busy, leaver, comment, writer))
+            await asyncio.sleep(0.05 * number)
+            everyone.create_task(accounts.delete(busy, leaver, PASSWORD, "keep"))
+        assert {name for _, name in await told(busy, alice)} <= {DELETED}
+
+
+async def _keep_naming(parley: Parley, author: Viewer, comment: Comment, writer: int) -> None:
+    with suppress(SignInFirst):
+        for number in range(200):
+            if writer:
+                await say(parley, author, "@alice")
+            else:
+                await correct(parley, author, comment, f"{'@alice' if number else 'nobody'}, {number}")
+        raise AssertionError("nobody was stopped")
+
+
+# -- limits -------------------------------------------------------------------------------------------------
+
+
+async def test_one_author_notifies_one_person_a_bounded_number_of_times(
+    parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifications, "MAX_FROM_ONE_TO_ONE", 3)
+    carol = await enrol(parley, "carol")
+    for number in range(5):
+        comment = await say(parley, alice, f"@bob, {number}")
+        if number == 0:
+            await take_back(parley, alice, comment)  # makes no room for another
+    await say(parley, carol, "@bob, from somebody else")
+    await say(parley, alice, "@carol, for somebody else")
+    assert await told(parley, bob) == [("mention", "alice")] * 2 + [("mention", "carol")]
+    assert await told(parley, carol) == [("mention", "alice")]
+    async with parley.database.transaction() as writing, writing.begin():
+        then = datetime.now(UTC) - notifications.LIMIT_WINDOW
+        await writing.execute(update(Notification).values(created_at=then))
+    await say(parley, alice, "@bob, later")
+    assert len(await told(parley, bob)) == 4
+
+
+async def test_one_author_notifies_everybody_a_bounded_number_of_times(
+    parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifications, "MAX_FROM_ONE", 1)
+    await enrol(parley, "carol")
+    await say(parley, alice, "@bob and @carol")
+    async with parley.reading() as reading:
+        rows = (await reading.scalars(select(Notification))).all()
+    assert [row.user_id for row in rows] == [bob.user_id]
+
+
+async def test_an_inbox_is_marked_as_read_in_batches(
+    parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "BATCH", 2)
+    for number in range(5):
+        await say(parley, alice, f"@bob, {number}")
+    sizes: list[int] = []
+    writing = parley.writing
+
+    @asynccontextmanager
+    async def watched(*topics: Topic) -> AsyncIterator[Any]:
+        async with writing(*topics) as write:
+            yield write
+        sizes.append(len(write.changed))
+
+    monkeypatch.setattr(parley, "writing", watched)
+    upto = max(row.created_seq for row in await rows_of(parley, bob))
+    assert await inbox.mark_all(parley, bob, upto) == 5
+    assert sizes == [2, 2, 1]
+    assert all(row.read_at for row in await rows_of(parley, bob))
+
+
+async def test_a_muted_person_does_not_notify(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    carol = await enrol(parley, "carol")
+    assert alice.user_id
+    first = await say(parley, bob, "Well?")
+    await mutes.mute(parley, bob, alice.user_id)
+    await mutes.mute(parley, bob, alice.user_id)
+    await say(parley, alice, "@bob and @carol")
+    await reply(parley, alice, first)
+    assert await told(parley, bob) == []
+    assert await told(parley, carol) == [("mention", "alice")]
+    async with parley.reading() as reading:
+        assert [user.username for user in await mutes.muted_by(reading, bob)] == ["alice"]
+    await mutes.unmute(parley, bob, alice.user_id)
+    await reply(parley, alice, first)
+    assert await told(parley, bob) == [("reply", "alice")]
+    await mutes.mute(parley, bob, alice.user_id)
+    await accounts.delete(parley, alice, PASSWORD, "keep")
+    async with parley.reading() as reading:
+        assert (await reading.scalars(select(mutes.Mute))).all() == []
+
+
+# -- at once ------------------------------------------------------------------------------------------------
+
+
+async def test_who_name_each_other_at_once_do_not_wait_for_each_other_for_ever(busy: Parley) -> None:
+    """Each names four others, replies, edits, deletes and reads, in two places: topics crossed in every order.
+
+    As many talk at once as the pool has connections, so that what is waited for is locks.
+    """
+    connections = asyncio.Semaphore(20)
+    people = [await enrol(busy, f"person{number}") for number in range(6)]
+    places = [Topic("Article", "1"), Topic("Article", "2")]
+    begun = {place: await say(busy, people[0], "Begin", place) for place in places}
+
+    async def talk(number: int) -> None:
+        author, place = people[number % 6], places[number % 2]
+        names = [f"@person{(number * step + step) % 6}" for step in (5, 3, 1, 4)]
+        async with connections:
+            comment = await reply(busy, author, begun[place], " ".join(names))
+            await correct(busy, author, comment, " ".join(reversed([*names, f"@person{number % 5}"])))
+            if number % 3 == 0:
+                await take_back(busy, author, comment)
+
+    await asyncio.gather(*(talk(number) for number in range(36)))
+    async with busy.reading() as reading:
+        rows = (await reading.scalars(select(Notification).where(Notification.deleted_at.is_(None)))).all()
+        gone = set(await reading.scalars(select(Comment.id).where(Comment.deleted_at.is_not(None))))
+    assert len(rows) > 72
+    assert not [row for row in rows if row.comment_id in gone], "what is told of is there"
+    assert len({(row.user_id, row.comment_id) for row in rows}) == len(rows)
+
+
+async def test_a_text_that_is_unread_stays_so_when_its_author_leaves(
+    parley: Parley, alice: Viewer, bob: Viewer
+) -> None:
+    await say(parley, bob, "@alice")
+    await say(parley, bob, "@alice again")
+    async with parley.database.transaction() as writing, writing.begin():
+        first = (await rows_of(parley, alice))[0].id
+        await writing.execute(update(Notification).where(Notification.id == first).values(read_at=datetime.now(UTC)))
+    await accounts.delete(parley, bob, PASSWORD, "keep")
+    assert [bool(row.read_at) for row in await rows_of(parley, alice)] == [True, False]

@@ -1,0 +1,51 @@
+"""People with roles, and what they left in the queue and in the audit trail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.accounts.logins import viewer_of
+from app.accounts.user import Role, User
+from app.live.service import Parley
+from app.live.topics import Topic
+from app.live.viewers import Viewer
+from app.moderation import moderation_queue
+from app.moderation.audit_log import Decision
+from app.moderation.reports import Report
+from tests.support.people_without_http import enrol
+
+
+async def appointed(parley: Parley, name: str, to: Role = Role.MODERATOR) -> Viewer:
+    """`name`, signed in, in this role."""
+    viewer = await enrol(parley, name)
+    await set_role(parley, viewer, to)
+    return await again(parley, viewer)
+
+
+async def set_role(parley: Parley, viewer: Viewer, to: Role) -> None:
+    """As an owner would, before there is one."""
+    assert viewer.user_id
+    async with parley.writing(Topic.account(viewer.user_id)) as write:
+        user = await write.get(User, viewer.user_id)
+        assert user
+        user.role = to
+        write.update(user)
+
+
+async def again(parley: Parley, viewer: Viewer) -> Viewer:
+    """The same person, at the next request."""
+    assert viewer.login_id
+    async with parley.reading() as reading:
+        return (await viewer_of(reading, viewer.login_id))[0]
+
+
+async def open_reports(parley: Parley) -> Sequence[Report]:
+    async with parley.reading() as reading:
+        return (await moderation_queue.page(reading, Report)).rows
+
+
+async def acts(parley: Parley) -> list[tuple[str, str, str]]:
+    """(who, what, about whom or what), in order."""
+    async with parley.reading() as reading:
+        rows = (await moderation_queue.page(reading, Decision)).rows
+    return [(row.username, row.act, row.person_name or str(row.place)) for row in rows]

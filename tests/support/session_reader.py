@@ -1,0 +1,76 @@
+"""A person's session, read block by block without HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from app.live.read.feeds import Feeds
+from app.live.stream.session import Session
+from app.live.topics import Topic
+from app.live.viewers import GUEST, Viewer
+from tests.support.people_without_http import ARTICLE
+from tests.support.sse import Block, Parser
+from tests.support.waiting import PATIENCE
+
+
+class Reader:
+    """Blocks as they come. `session` is what is read."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.blocks: list[Block] = []
+        self.position: str | None = None
+        self._waiting: list[Block] = []
+        self._parser = Parser()
+        self._stream = session.stream()
+
+    async def next(self, timeout: float = PATIENCE) -> Block:
+        while not self._waiting:
+            async with asyncio.timeout(timeout):
+                self._waiting += self._parser.feed(await anext(self._stream))
+        block = self._waiting.pop(0)
+        self.blocks.append(block)
+        self.position = block.id or self.position
+        return block
+
+    async def until(self, event: str, timeout: float = PATIENCE) -> Block:
+        while not (block := await self.next(timeout)).event.endswith(event):
+            pass
+        return block
+
+    async def rest(self) -> list[Block]:
+        """Everything to the stream's own end."""
+        seen = len(self.blocks)
+        try:
+            while True:
+                await self.next()
+        except StopAsyncIteration:
+            return self.blocks[seen:]
+
+    async def close(self) -> None:
+        await self._stream.aclose()
+
+
+@asynccontextmanager
+async def reading(
+    feeds: Feeds,
+    *topics: Topic,
+    viewer: Viewer = GUEST,
+    cursors: Sequence[str] = (),
+    authorise: Callable[[], Awaitable[Viewer]] | None = None,
+    **options: Any,
+) -> AsyncIterator[Reader]:
+    """A session of `viewer` on these topics (Article/1), past its first heartbeat unless it begins otherwise."""
+
+    async def unchanged() -> Viewer:
+        return viewer
+
+    session = Session(feeds, topics or (ARTICLE,), viewer, cursors, authorise=authorise or unchanged, **options)
+    reader = Reader(session)
+    try:
+        yield reader
+    finally:
+        await reader.close()

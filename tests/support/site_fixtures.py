@@ -1,0 +1,123 @@
+"""Alice and Bob in their browsers, and what goes on behind the page."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.people import person
+
+if TYPE_CHECKING:
+    import httpx
+
+    from app.live.service import Parley
+    from app.settings import Settings
+    from tests.support.serving import Site
+
+
+class Clock:
+    """What signatures are dated and judged by. Rows have their own times, which tests edit."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+
+    @contextmanager
+    def later(self, seconds: int) -> Iterator[None]:
+        """Inside, it is so many seconds later; earlier, where they are negative."""
+        from itsdangerous import TimestampSigner
+
+        now = TimestampSigner("any").get_timestamp()
+        with self._monkeypatch.context() as then:
+            then.setattr(TimestampSigner, "get_timestamp", lambda self: now + seconds)
+            yield
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+@pytest.fixture
+def quick_postman(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The app's own, who looks into his queue more often: for modules that wait for mail."""
+    from app.mail import mailer
+
+    monkeypatch.setattr(mailer, "POLL_SECONDS", 0.02)
+
+
+@pytest.fixture
+def production(sqlite_url: str, redis_url: str, channel: str) -> Settings:
+    """Settings as an operator has them."""
+    from app.settings import Settings
+
+    return Settings(
+        _env_file=None,
+        environment="production",
+        database_url=sqlite_url,
+        redis_url=redis_url,
+        redis_channel_name=channel,
+        secret_key="a key of this test's own that is long enough",
+        public_url="https://talk.example.com",
+        smtp_url="smtp://127.0.0.1:1",
+        mail_from="Parley <parley@talk.example.com>",
+    )
+
+
+@pytest.fixture
+async def sqlite_site(sqlite_url: str, redis_url: str, channel: str) -> AsyncIterator[Site]:
+    """A site for what the kind of database does not matter to."""
+    from app.main import create_app
+    from app.settings import Settings
+    from tests.support.serving import serving
+
+    settings = Settings(_env_file=None, database_url=sqlite_url, redis_url=redis_url, redis_channel_name=channel)
+    async with serving(create_app(settings)) as site:
+        yield site
+
+
+@pytest.fixture
+def served(site: Site) -> Parley:
+    """The site's own Parley: what its streams hang on."""
+    parley: Parley = site.server.config.app.state.parley
+    return parley
+
+
+@pytest.fixture
+def elsewhere(parley: Parley) -> Parley:
+    """Another process's Parley on the same database and channel: a job, a script, a second server."""
+    return parley
+
+
+# For modules in which hundreds of requests are refused: one site for all, on SQLite, and one Alice. A module says
+# `site = lasting_site` in a fixture of its own, and sees to it that no test shows in another.
+
+
+@pytest.fixture(scope="module")
+async def lasting_site(
+    migrated_sqlite: Path, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Site]:
+    from app.main import create_app
+    from app.settings import Settings
+    from tests.support.serving import serving
+
+    path = shutil.copy(migrated_sqlite, tmp_path_factory.mktemp("lasting") / "parley.db")
+    settings = Settings(
+        _env_file=None,
+        database_url=f"sqlite+aiosqlite:///{path}",
+        redis_url=redis_url,
+        redis_channel_name=f"lasting-{uuid.uuid4().hex}",
+    )
+    async with serving(create_app(settings)) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+async def lasting_alice(lasting_site: Site) -> AsyncIterator[httpx.AsyncClient]:
+    async with person(lasting_site, "Alice") as alice:
+        yield alice

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
+
+from app import maintenance
+from app.accounts import login_throttle, logins
+from app.accounts.login_throttle import Failures
+from app.accounts.logins import Login
+from app.live.service import Parley
+from app.mail import mail_queue
+from app.mail.mail_queue import Kind, Mail
+from app.main import create_app
+from app.models import LIVE_MODELS
+from app.settings import Settings
+from tests.support.mail_queue import queued
+from tests.support.people import person
+from tests.support.people_without_http import enrol
+from tests.support.serving import serving
+from tests.support.sse import listening
+from tests.support.waiting import end, wait_until
+
+LONG_AGO = timedelta(days=60)
+
+
+async def grow_old(parley: Parley) -> None:
+    """A login whose time is over, a failure that is forgotten, a mail that nobody could send."""
+    await logins.sign_in(parley, "alice@example.com", "a wrong one", remember=False)
+    then = datetime.now(UTC) - LONG_AGO
+    async with parley.database.transaction() as writing, writing.begin():
+        mail_queue.queue(writing, Kind.RESET, "alice@example.com")
+        await writing.flush()
+        await writing.execute(update(Mail).values(created_at=then))
+        await writing.execute(update(Login).values(expires_at=then))
+        await writing.execute(update(Failures).values(failed_at=then))
+
+
+async def is_in_order(parley: Parley) -> bool:
+    async with parley.reading() as reading:
+        failures = await reading.get(Failures, login_throttle.key_of("address", "alice@example.com"))
+        standing = await reading.scalar(Login.__table__.select().where(Login.deleted_at.is_(None)))
+    return failures is None and standing is None and not await queued(parley)
+
+
+async def test_it_sees_to_what_time_has_done(parley: Parley) -> None:
+    await enrol(parley, "alice")
+    await grow_old(parley)
+    assert not await is_in_order(parley)
+    await maintenance.run_once(parley)
+    assert await is_in_order(parley)
+    await maintenance.run_once(parley)
+
+
+async def test_several_may_do_it_at_once(parley: Parley, settings: Settings) -> None:
+    await enrol(parley, "alice")
+    await grow_old(parley)
+    async with Parley(settings, LIVE_MODELS, listening=False) as other:
+        await asyncio.gather(*(maintenance.run_once(process) for process in (parley, other, parley, other)))
+    assert await is_in_order(parley)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OperationalError("SELECT 1", {}, Exception("the database is away")), "maintenance: "),
+        (RuntimeError("a mistake of ours"), "maintenance"),
+    ],
+    ids=["trouble", "mistake"],
+)
+async def test_it_goes_on_after_a_failure(
+    parley: Parley, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception, said: str
+) -> None:
+    times = []
+
+    async def failing(parley: Parley) -> None:
+        times.append(1)
+        raise error
+
+    monkeypatch.setattr(maintenance, "INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr(maintenance, "run_once", failing)
+    keeping = asyncio.create_task(maintenance.run_maintenance(parley))
+    await wait_until(lambda: len(times) >= 3, "the third time")
+    await end(keeping)
+    (first, *_) = [record for record in caplog.records if record.name == "app.maintenance"]
+    assert first.getMessage().startswith(said)
+    assert bool(first.exc_info) is isinstance(error, RuntimeError), "only a mistake is worth its stack"
+
+
+async def test_the_app_does_it(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maintenance, "INTERVAL_SECONDS", 0.05)
+    async with serving(create_app(settings)) as site, person(site, "alice") as alice:
+        parley: Parley = site.server.config.app.state.parley
+        async with listening(alice, "Article/1") as stream:
+            await stream.until("heartbeat")
+            await grow_old(parley)
+            assert (await stream.until("auth")).json() == {"reason": "expired"}
+            await stream.ended()
+        await wait_until(lambda: is_in_order(parley), "the rest")
