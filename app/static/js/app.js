@@ -198,8 +198,8 @@ function showThread() {
   parley.commentable = parley.commentables?.named(topic) ?? null;
   collection.commentable = parley.commentable;
   collection.undoMs = undo_seconds * 1_000;
-  const desk = { bus, account, drafts, presence, likes: parley.likes };
-  const { tree } = new CommentsView({ el, collection, ...desk });
+  const context = { bus, account, drafts, presence, likes: parley.likes };
+  const { tree } = new CommentsView({ el, collection, ...context });
   new OrphanedEditsView({ el, collection, bus, account, drafts });
   new OrderView({ el, tree });
   new PagesView({ el, collection, bus });

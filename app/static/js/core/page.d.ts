@@ -40,7 +40,7 @@ declare namespace Parley {
   }
 
   /** What the views of a thread share. */
-  interface Desk {
+  interface ThreadContext {
     bus: Backbone.Events;
     account: Account;
     drafts: Drafts | null;

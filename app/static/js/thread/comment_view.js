@@ -25,11 +25,11 @@ import { UnsavedView } from "./unsaved_view.js";
 
 const HUES = 8;
 const ROLES = { moderator: "Moderator", owner: "Owner" };
-const NOTES = { sending: "Sending…", saving: "Saving…" };
-const HELD = "Will be sent when you sign in again.";
-const WAITING = "Waiting for the connection…";
-const FORBIDDEN = 403; // the conversation was locked
-const REFUSED = {
+const STATE_NOTES = { sending: "Sending…", saving: "Saving…" };
+const HELD_NOTE = "Will be sent when you sign in again.";
+const WAITING_NOTE = "Waiting for the connection…";
+const FORBIDDEN = 403; // for example, the conversation was locked
+const REFUSED_NOTES = {
   create: "Couldn't post this comment.",
   update: "Couldn't save your changes.",
   destroy: "Couldn't delete this comment.",
@@ -38,14 +38,14 @@ const REFUSED = {
 /**
  * @typedef {{
  *   model: Parley.Comment,
- *   desk: Parley.Desk,
+ *   context: Parley.ThreadContext,
  *   drafts: Parley.Drafts | null,
  *   editor: any,
  *   composer: any,
  *   unsaved: any,
- *   drawn: string | null,
+ *   rendered: string | null,
  *   like: any,
- *   isGone: boolean,
+ *   isDeleted: boolean,
  *   isRemoved: boolean,
  * }} Fields
  */
@@ -53,41 +53,41 @@ const REFUSED = {
 /** The field in which people edit a comment. */
 export const EDITOR = new LazyPart(() => import("./editor_view.js"));
 
-/** One comment in the list. Takes over its server-rendered element when there is one. */
+/** One comment in the list. If the server rendered its element, the view uses that one. */
 export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
-    "click .comment__unfold": "turn",
+    "click .comment__unfold": "toggleFolding",
     "focusin .comment__body": "unfold",
     "click .comment__reply": "reply",
     "click .comment__edit": "edit",
     "click .comment__retry": "retry",
     "click .comment__discard": "discard",
     "click .comment__copy": "copy",
-    "click .comment__delete": "ask",
+    "click .comment__delete": "askToDelete",
     "click .comment__delete-yes": "delete",
-    "click .comment__delete-no": "keep",
+    "click .comment__delete-no": "cancelDelete",
     "click .comment__undo": "undo",
-    "keydown .comment__confirm": "key",
+    "keydown .comment__confirm": "handleKey",
   },
 
-  /** Options: `model`; `element`, when the page came with one; what a composer needs: `desk`, with the `drafts`; `likes`. */
-  initialize({ element, desk, likes = null }) {
-    this.desk = desk;
-    this.drafts = desk.drafts;
+  /** Options: `model`; `element`, if the server rendered one; `context`; `likes`. */
+  initialize({ element, context, likes = null }) {
+    this.context = context;
+    this.drafts = context.drafts;
     this.setElement(element ?? fromTemplate("comment"));
     this.editor = null;
     this.isRemoved = false;
-    this.composer = null; // of a reply to it
-    this.unsaved = {}; // kind (edit | reply) → the view that says that a text was put aside
-    this.drawn = null; // what the body shows
-    this.listenTo(this.model, `change ${SAVE_STATE_CHANGED}`, this.changed);
-    this.listenTo(this.model, SAVE_STATE_CHANGED, this.settled);
-    this.listenTo(this.model, CHANGE_REFUSED, this.refused);
-    this.listenTo(this.model, "change:current_user_can_edit", this.resume);
+    this.composer = null; // the field of a reply
+    this.unsaved = {}; // kind (edit | reply) → the note about a text that was put aside
+    this.rendered = null; // what the body shows
+    this.listenTo(this.model, `change ${SAVE_STATE_CHANGED}`, this.renderInPlace);
+    this.listenTo(this.model, SAVE_STATE_CHANGED, this.closeIfSaved);
+    this.listenTo(this.model, CHANGE_REFUSED, this.showRefusal);
+    this.listenTo(this.model, "change:current_user_can_edit", this.resumeEdit);
     const { commentable } = this.model.collection ?? {};
     if (commentable) this.listenTo(commentable, "change:locked", this.renderActions);
     this.render();
-    this.resume();
+    this.resumeEdit();
     if (likes) this.like = new LikeView({ el: this.part("like"), model: this.model, likes });
   },
 
@@ -101,16 +101,16 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     return this.el.querySelector(`.comment__${name}`);
   },
 
-  // A longer text may push down what somebody reads below it.
-  changed() {
+  // A longer text must not move the comments that a person reads below it.
+  renderInPlace() {
     keepScrollPosition(this.el.parentNode, () => this.render());
   },
 
   render() {
-    if (this.isGone) return;
+    if (this.isDeleted) return;
     this.renderHead();
     this.renderModeration();
-    this.renderAnswered();
+    this.renderParent();
     this.renderBody();
     this.renderState();
     this.renderActions();
@@ -126,20 +126,23 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     this.part("mark").textContent = Array.from(username)[0];
     this.part("body").id = `comment-${id}-body`;
     this.part("unfold").setAttribute("aria-controls", this.part("body").id);
-    this.part("mark").dataset.hue = `${hue(username)}`;
+    this.part("mark").dataset.hue = `${hueOf(username)}`;
     this.part("link").href = `#comment-${id}`;
     this.part("edited").hidden = !edited;
-    if (edited) date(this.part("edited-time"), updated_at);
-    date(this.part("time"), created_at);
+    if (edited) setTime(this.part("edited-time"), updated_at);
+    setTime(this.part("time"), created_at);
   },
 
   renderModeration() {
     this.part("hidden").hidden = !this.model.get("hidden");
-    this.part("menu").classList.toggle("is-early", this.model.isNew()); // there is nothing to link to yet, or to report
+    this.part("menu").classList.toggle("is-early", this.model.isNew()); // the server does not have the comment yet
   },
 
-  /** Whom it answers: said to everyone where it does not stand under that comment. */
-  renderAnswered() {
+  /**
+   * The author of the parent: visible if the parent is not the comment above in the nesting, else only for screen
+   * readers.
+   */
+  renderParent() {
     const { parent_id: parentId } = this.model.attributes;
     const path = this.model.path();
     const part = this.part("answers");
@@ -152,13 +155,13 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     this.part("answered").textContent = name ?? "an earlier comment";
   },
 
-  // The only place where a string becomes HTML. That string always comes from `app/comments/markdown/` on the server, which
-  // cleans it. Text that people type is only ever inserted as text.
+  // The only place where a string becomes HTML. That string always comes from `app/comments/markdown/` on the server,
+  // which cleans it. Text that people type is only ever inserted as text.
   renderBody() {
     const [html, text] = [this.model.html(), this.model.text()];
-    const drawn = JSON.stringify([html, text]);
-    if (this.drawn === drawn) return;
-    this.drawn = drawn;
+    const rendered = JSON.stringify([html, text]);
+    if (this.rendered === rendered) return;
+    this.rendered = rendered;
     const body = this.part("body");
     body.classList.toggle("is-marked", html !== null);
     if (html === null) body.textContent = text;
@@ -166,13 +169,13 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     fold(this.el, text);
   },
 
-  turn({ delegateTarget: button }) {
+  toggleFolding({ delegateTarget: button }) {
     const shown = button.getAttribute("aria-expanded") !== "true";
     keepScrollPosition(this.el.parentNode, () => unfold(this.el, shown));
     if (!shown) this.el.scrollIntoView({ block: "nearest", behavior: "instant" });
   },
 
-  // The keyboard focus has come to a link that may be folded away.
+  // The keyboard focus has moved to a link that may be in the folded part.
   unfold() {
     unfold(this.el);
   },
@@ -184,10 +187,10 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     this.renderLeaving();
     this.el.hidden = state === "deleting" && !this.model.leaving;
     if (this.el.hidden && hadFocus) this.trigger(FOCUS_LOST);
-    this.note(this.noteOf(state));
+    this.renderNote(this.noteOf(state));
   },
 
-  // Of a comment that is about to be deleted there is nothing here but a line in its place.
+  // While a deletion can be undone, one line with the button replaces the comment.
   renderLeaving() {
     const isLeaving = this.model.leaving > 0;
     this.el.classList.toggle("comment", !isLeaving);
@@ -197,25 +200,25 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
 
   noteOf(state) {
     const { pending, refusal } = this.model;
-    if (refusal) return `${REFUSED[refusal.act]} ${refusal.problem.message}`;
-    if (pending && this.model.outbox.held) return HELD;
-    const waits = pending && (this.model.outbox.resting || pending.tries > 1);
-    return waits ? WAITING : (NOTES[state] ?? "");
+    if (refusal) return `${REFUSED_NOTES[refusal.act]} ${refusal.problem.message}`;
+    if (pending && this.model.outbox.held) return HELD_NOTE;
+    const isWaiting = pending && (this.model.outbox.resting || pending.tries > 1);
+    return isWaiting ? WAITING_NOTE : (STATE_NOTES[state] ?? "");
   },
 
   renderActions() {
     const unsent = this.model.isNew() && this.model.refusal !== null;
     this.part("actions").hidden = Boolean(this.editor) || !this.model.get("current_user_can_edit");
     const isClosed = unsent && this.isClosed();
-    this.part("retry").hidden = !unsent || isClosed || !mayPass(this.model.refusal.problem);
+    this.part("retry").hidden = !unsent || isClosed || !mayBeAccepted(this.model.refusal.problem);
     this.part("edit").hidden = isClosed;
     this.part("copy").hidden = !unsent;
     this.part("discard").hidden = !unsent;
     this.part("delete").hidden = unsent;
-    this.part("reply").hidden = this.model.isNew(); // there is nothing to answer yet, for anybody else
+    this.part("reply").hidden = this.model.isNew(); // nobody else has the comment yet
   },
 
-  note(text) {
+  renderNote(text) {
     this.part("note").textContent = text;
     this.part("note").hidden = text === "" || Boolean(this.editor);
   },
@@ -231,8 +234,8 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     else this.open({ body: this.model.text() }, focus);
   },
 
-  // Where somebody was typing when the page went away, they go on. The focus stays where it is.
-  resume() {
+  // If this person was editing when the page was closed, open the editor again. The focus does not move.
+  resumeEdit() {
     const draft = this.model.get("current_user_can_edit") && this.drafts?.of(this.model.id);
     if (!draft || this.editor || draft.body === this.model.text()) return;
     if (draft.closed) return this.renderUnsaved();
@@ -248,18 +251,18 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     EDITOR.use((module) => this.openNow(module, start) && opened());
   },
 
-  // Whether the editor is open then. Meanwhile the comment may have gone, or an editor may have been opened. What is
-  // refused was written on a state of its own, its base.
+  // Returns whether the editor is open. While its code was loading, the comment may have been deleted, or another
+  // editor opened. `base` is the version that the text changes; a refused text has its own.
   openNow({ EditorView }, { body, base = undefined, problem = undefined }) {
-    if (this.isRemoved || (this.isGone && !this.model.record)) return false;
-    if (this.editor && problem) this.editor.refuse(problem);
+    if (this.isRemoved || (this.isDeleted && !this.model.record)) return false;
+    if (this.editor && problem) this.editor.showRefusal(problem);
     if (this.editor) return true;
     const { model, drafts } = this;
-    const { bus, account } = this.desk;
+    const { bus, account } = this.context;
     this.editor = new EditorView({ model, body, base, problem, drafts, bus, account });
     this.listenTo(this.editor, EDIT_SAVED, this.save);
     this.listenTo(this.editor, EDIT_CANCELED, this.cancel);
-    this.listenTo(this.editor, FIELD_CLOSED, this.leave);
+    this.listenTo(this.editor, FIELD_CLOSED, this.closeEditor);
     this.part("body").hidden = true;
     this.part("body").after(this.editor.el);
     this.renderUnsaved();
@@ -282,25 +285,25 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     this.close();
   },
 
-  leave() {
+  closeEditor() {
     this.close();
-    this.end();
+    this.finish();
   },
 
-  // Of a comment that is gone, nothing is kept but what somebody was writing.
-  end() {
-    if (this.isGone && !this.editor && !this.composer) this.trigger(VIEW_FINISHED, this);
+  // The view of a deleted comment is removed once it has no open field.
+  finish() {
+    if (this.isDeleted && !this.editor && !this.composer) this.trigger(VIEW_FINISHED, this);
   },
 
-  // Closing the editor discards the refused change that it showed. A changed text is put aside, unless its comment is
-  // gone: then the button says "Discard".
+  // Closing the editor discards the refused change that it shows. A changed text is put aside, unless the comment was
+  // deleted: then the button says "Discard".
   cancel() {
     const isShown = this.editor.problem !== null && this.model.refusal?.act === "update";
-    const known = isShown ? this.model.get("body") : this.model.text();
+    const original = isShown ? this.model.get("body") : this.model.text();
     const text = this.editor.field().value;
-    if (!this.isGone && text !== known && text.trim() !== "") this.editor.putAside();
-    this.leave();
-    if (this.isGone || isShown) this.model.discard();
+    if (!this.isDeleted && text !== original && text.trim() !== "") this.editor.putAside();
+    this.closeEditor();
+    if (this.isDeleted || isShown) this.model.discard();
   },
 
   // Texts that were put aside
@@ -316,12 +319,12 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
   },
 
   renderUnsaved() {
-    const mayEdit = this.model.get("current_user_can_edit") && !this.editor && !this.isGone;
+    const mayEdit = this.model.get("current_user_can_edit") && !this.editor && !this.isDeleted;
     this.showUnsaved("edit", mayEdit && this.putAside("edit") !== null);
   },
 
   renderUnsentReply() {
-    this.showUnsaved("reply", !this.composer && !this.isGone && this.putAside("reply") !== null);
+    this.showUnsaved("reply", !this.composer && !this.isDeleted && this.putAside("reply") !== null);
   },
 
   showUnsaved(kind, isThere) {
@@ -340,47 +343,47 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
 
   discardUnsaved(kind) {
     const draft = this.drafts?.at(this.placeOf(kind));
-    draft?.read(); // this finds it even if another tab has written it
+    draft?.read(); // `drop` then also finds a draft that another tab has written
     draft?.drop();
     keepScrollPosition(this.el.parentNode, () => this.showUnsaved(kind, false));
     this.el.focus({ preventScroll: true });
   },
 
-  // A refused text goes back where it was written, beside the reason.
-  refused() {
+  // The server refused an edit: open the editor with the text and the reason.
+  showRefusal() {
     const { refusal } = this.model;
     if (refusal?.act !== "update") return;
-    if (this.editor) return this.editor.refuse(refusal.problem);
+    if (this.editor) return this.editor.showRefusal(refusal.problem);
     this.open(refusal, () => {
-      const elsewhere = document.activeElement?.closest("form");
-      if (!elsewhere) this.editor.focus({ preventScroll: true });
+      const isTypingElsewhere = document.activeElement?.closest("form");
+      if (!isTypingElsewhere) this.editor.focus({ preventScroll: true });
     });
   },
 
-  // The request seemed to fail, and then the stream brought just that text.
-  settled() {
-    const done = this.editor?.problem && this.model.state() === "settled";
-    if (done && this.editor.field().value === this.model.get("body")) this.close();
+  // The request seemed to fail, but then the stream delivered the same text.
+  closeIfSaved() {
+    const isSaved = this.editor?.problem && this.model.state() === "settled";
+    if (isSaved && this.editor.field().value === this.model.get("body")) this.close();
   },
 
-  /** Somebody still wants it to say something, or has begun to answer. */
+  /** Whether a person has an unsaved edit or reply here. */
   hasText() {
-    const isWanted = this.editor !== null || this.model.record?.act === "update";
-    return isWanted || Boolean(this.composer?.hasText());
+    const hasEdit = this.editor !== null || this.model.record?.act === "update";
+    return hasEdit || Boolean(this.composer?.hasText());
   },
 
-  /** The comment was deleted, but not what was written for it: that stays until the person closes it. */
-  gone() {
+  /** The comment was deleted. An unsaved edit or reply stays until the person closes its field. */
+  showDeleted() {
     if (this.model.record?.act === "update" && !this.editor)
-      this.open({ body: this.model.text() }, () => this.isGone && this.editor.gone());
-    this.isGone = true;
+      this.open({ body: this.model.text() }, () => this.isDeleted && this.editor.showDeleted());
+    this.isDeleted = true;
     this.stopListening(this.model);
     const words = describeRemoval(this.model.get("removed_by"));
     this.part("body").textContent = words;
     fold(this.el, words);
     for (const name of ["actions", "reply", "menu", "like"]) this.part(name).hidden = true;
-    this.editor?.gone();
-    if (this.composer?.hasText()) this.composer.gone();
+    this.editor?.showDeleted();
+    if (this.composer?.hasText()) this.composer.showDeleted();
     else if (this.composer) this.closeReply(null);
   },
 
@@ -391,17 +394,17 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     this.composer.focus();
   },
 
-  /** Have the field for a reply open, with what was typed there before. */
+  /** Open the field for a reply, with its draft. */
   openReply() {
     if (this.composer) return;
-    const { model: parent, desk } = this;
-    this.composer = new ReplyView({ parent, collection: parent.collection, ...desk });
+    const { model: parent, context } = this;
+    this.composer = new ReplyView({ parent, collection: parent.collection, ...context });
     this.listenTo(this.composer, FIELD_CLOSED, this.closeReply);
     this.el.append(this.composer.el);
     this.renderUnsentReply();
   },
 
-  /** Open the reply that somebody was writing when the page was closed, unless they had put it aside. */
+  /** Open the reply that this person was writing when the page was closed, unless they had put it aside. */
   resumeReply() {
     if (this.putAside("reply")) this.renderUnsentReply();
     else this.openReply();
@@ -417,23 +420,23 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     });
     if (reply) this.trigger(REPLY_POSTED, reply);
     else if (hadFocus) this.el.focus({ preventScroll: true });
-    this.end();
+    this.finish();
   },
 
   // Deleting, in two steps
 
-  ask() {
-    this.confirm(true);
+  askToDelete() {
+    this.showConfirmation(true);
     this.part("delete-yes").focus();
   },
 
-  keep() {
-    this.confirm(false);
+  cancelDelete() {
+    this.showConfirmation(false);
     this.part("delete").focus();
   },
 
   delete() {
-    this.confirm(false);
+    this.showConfirmation(false);
     const { undoMs = 0 } = this.model.collection ?? {};
     if (undoMs === 0) this.trigger(FOCUS_LOST);
     this.model.removeIn(undoMs);
@@ -445,16 +448,16 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     this.part("delete").focus({ preventScroll: true });
   },
 
-  confirm(asking) {
-    this.part("confirm").hidden = !asking;
-    this.part("choices").hidden = asking;
+  showConfirmation(isShown) {
+    this.part("confirm").hidden = !isShown;
+    this.part("choices").hidden = isShown;
   },
 
-  key(event) {
-    if (isEscape(event)) this.keep();
+  handleKey(event) {
+    if (isEscape(event)) this.cancelDelete();
   },
 
-  // What could not be posted
+  // A comment that could not be posted
 
   retry() {
     this.model.retry();
@@ -467,23 +470,23 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
   async copy({ delegateTarget: button }) {
     const isCopied = await copyText(this.model.text());
     button.textContent = isCopied ? "Copied" : "Copy text";
-    this.desk.bus?.trigger(ANNOUNCEMENT, isCopied ? "Text copied." : "Couldn't copy the text.");
+    this.context.bus?.trigger(ANNOUNCEMENT, isCopied ? "Text copied." : "Couldn't copy the text.");
   },
 
   isClosed() {
     const { commentable } = this.model.collection ?? {};
-    return commentable?.isClosedTo(this.desk.account) ?? false;
+    return commentable?.isClosedTo(this.context.account) ?? false;
   },
 });
 
 // Whether the server may accept the same text later. It never accepts an invalid text, or an invalid place for it.
-const mayPass = ({ status }) => status >= 500 || status === FORBIDDEN;
+const mayBeAccepted = ({ status }) => status >= 500 || status === FORBIDDEN;
 
-// Only where it is another: the element counts from when it was set.
-function date(time, at) {
+// Only if it differs, because <relative-time> starts its clock again when the attribute is set.
+function setTime(time, at) {
   if (time.getAttribute("datetime") !== at) time.setAttribute("datetime", at);
 }
 
-// The same person has the same tint everywhere.
-const hue = (name) =>
+// A person has the same colour everywhere.
+const hueOf = (name) =>
   Array.from(name).reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 9973, 7) % HUES;

@@ -6,28 +6,29 @@ import { uuid } from "../core/uuid.js";
 import { LiveCollection } from "../live/live_collection.js";
 import { Comment, newAttributes } from "./comment.js";
 
-const REMAINS = ["id", "created_seq", "parent_id", "path", "removed_by"];
-const MOST_TRIES = 5; // to learn what one reply is drawn under
+// The attributes that are known of a deleted ancestor.
+const ANCESTOR_MEMBERS = ["id", "created_seq", "parent_id", "path", "removed_by"];
+const MAX_TRIES = 5; // to read the ancestors of one reply
 
 /**
  * @typedef {{
  *   page: { url: string, title: string } | null,
  *   commentable: Parley.Commentable | null,
- *   gone: Map<string, Parley.State>,
- *   under: Map<string, Set<Parley.Comment>>,
- *   asked: Set<string>,
- *   turn: number,
+ *   deletedAncestors: Map<string, Parley.State>,
+ *   descendants: Map<string, Set<Parley.Comment>>,
+ *   requested: Set<string>,
+ *   version: number,
  * }} Fields
  */
 
 /**
- * The comments of one commentable: those in the window, and the *ancestors* that they are drawn under, however old.
- * What is left of an ancestor that is gone is in `gone`, as long as something is drawn under it:
+ * The comments of one commentable: those in the window, and the *ancestors* that they are drawn under, however old. A
+ * deleted ancestor stays in `deletedAncestors` as long as it has descendants here:
  *
- *   gone    id → {id, created_seq, parent_id, path, removed_by}
- *   under   id → the comments here that are drawn under it
+ *   deletedAncestors   id → {id, created_seq, parent_id, path, removed_by}
+ *   descendants        id → the comments here that are drawn under it
  *
- * Beside its other events: "ancestors" when more is known about those.
+ * In addition to the events of LiveCollection: ANCESTORS_CHANGED.
  */
 export const Comments = /** @type {LiveWith<Fields>} */ (LiveCollection).extend({
   model: Comment,
@@ -37,15 +38,15 @@ export const Comments = /** @type {LiveWith<Fields>} */ (LiveCollection).extend(
 
   initialize() {
     this.page = null; // {url, title} of the host's page that this is in, sent with each new comment
-    this.commentable = null; // a live model with `comments_count`, where the page has one
-    this.gone = new Map();
-    this.under = new Map();
-    this.asked = new Set(); // ids of ancestors that are being asked for
-    this.turn = 0;
-    this.on("add", this.hang);
-    this.on("remove", this.take);
+    this.commentable = null; // a live model with `comments_count`, if the page has one
+    this.deletedAncestors = new Map();
+    this.descendants = new Map();
+    this.requested = new Set(); // ids of ancestors that are being read
+    this.version = 0; // of the snapshot; a response to a request of an older version is ignored
+    this.on("add", this.addToAncestors);
+    this.on("remove", this.removeFromAncestors);
     this.on("update", this.updated);
-    this.on("change:created_seq", (comment) => this.complete(comment));
+    this.on("change:created_seq", (comment) => this.loadAncestors(comment));
   },
 
   /**
@@ -64,84 +65,88 @@ export const Comments = /** @type {LiveWith<Fields>} */ (LiveCollection).extend(
     return this.page === null ? {} : { page: this.page };
   },
 
-  /** How many are loaded; there are more while `before` or `after` is not null. */
+  /** The number of loaded comments. There are more while `before` or `after` is not null. */
   count() {
     return this.filter((comment) => comment.state() !== "deleting").length;
   },
 
-  /** How many there are altogether, or null where nobody knows. */
+  /** The number of all comments, or null if the page does not know it. */
   total() {
     return this.commentable?.get("comments_count") ?? null;
   },
 
-  /** When this comment was made, also where it is gone; undefined where it is not known. */
+  /** The `created_seq` of this comment, also of a deleted ancestor; undefined if it is not known. */
   seqOf(id) {
-    return this.gone.get(id)?.created_seq ?? this.get(id)?.get("created_seq");
+    return this.deletedAncestors.get(id)?.created_seq ?? this.get(id)?.get("created_seq");
   },
 
-  // -- what is drawn under what
+  // -- ancestors and their descendants
 
-  hang(comment) {
+  addToAncestors(comment) {
     for (const id of comment.path()) {
-      const under = this.under.get(id) ?? new Set();
-      this.under.set(id, under.add(comment));
+      const descendants = this.descendants.get(id) ?? new Set();
+      this.descendants.set(id, descendants.add(comment));
     }
-    this.gone.delete(comment.id);
+    this.deletedAncestors.delete(comment.id);
   },
 
-  take(comment) {
+  removeFromAncestors(comment) {
     for (const id of comment.path()) {
-      const rest = this.under.get(id);
+      const rest = this.descendants.get(id);
       rest?.delete(comment);
-      if (rest?.size === 0) this.under.delete(id);
+      if (rest?.size === 0) this.descendants.delete(id);
     }
-    if (this.under.has(comment.id)) this.leave(comment.attributes);
+    if (this.descendants.has(comment.id)) this.rememberDeleted(comment.attributes);
   },
 
-  // The reason may change later: its author may delete a comment that a moderator has hidden.
+  // The reason may change: the author may delete a comment that a moderator has hidden.
   bury(state) {
-    const isNews = this.isOurs(state) && !this.tombstones.covers(state);
+    const isNew = this.isOurs(state) && !this.tombstones.covers(state);
     const reason = { removed_by: state.removed_by };
     this.get(state.id)?.set(reason, { silent: true }); // the view that replaces it needs the reason
     LiveCollection.prototype.bury.call(this, state);
-    const remains = this.gone.get(state.id);
-    if (!isNews || !remains) return;
-    this.gone.set(state.id, { ...remains, ...reason });
+    const known = this.deletedAncestors.get(state.id);
+    if (!isNew || !known) return;
+    this.deletedAncestors.set(state.id, { ...known, ...reason });
     this.trigger(ANCESTORS_CHANGED, this);
   },
 
-  leave(state) {
-    this.gone.set(state.id, /** @type {Parley.State} */ (_.pick(state, REMAINS)));
+  rememberDeleted(state) {
+    this.deletedAncestors.set(
+      state.id,
+      /** @type {Parley.State} */ (_.pick(state, ANCESTOR_MEMBERS)),
+    );
   },
 
   updated(_collection, { changes: { added, removed } }) {
     if (removed.length > 0) this.prune();
-    for (const comment of added) this.complete(comment);
+    for (const comment of added) this.loadAncestors(comment);
   },
 
-  // Nobody needs the ancestors of what is gone itself.
+  // Ancestors that have no descendants here any more are not needed.
   prune() {
-    for (const id of this.gone.keys()) if (!this.under.has(id)) this.gone.delete(id);
+    for (const id of this.deletedAncestors.keys())
+      if (!this.descendants.has(id)) this.deletedAncestors.delete(id);
     this.remove(this.filter((comment) => this.isTooOld(comment)));
   },
 
   isTooOld(comment) {
     const { before } = this;
     const isOld = before !== null && comment.get("created_seq") < before;
-    return isOld && !this.under.has(comment.id);
+    return isOld && !this.descendants.has(comment.id);
   },
 
-  // An ancestor is looked after like all that is in the window.
+  // Ancestors outside of the window are kept up to date, too.
   belongs(state) {
     if (this.tombstones.covers(state)) return false;
-    return this.isInside(state) || this.under.has(state.id);
+    return this.isInside(state) || this.descendants.has(state.id);
   },
 
-  // -- what a page says about ancestors
+  // -- the ancestors in a snapshot
 
   replace(snapshot, options) {
-    this.turn += 1;
-    this.gone.clear();
+    this.version += 1;
+    this.deletedAncestors.clear();
     LiveCollection.prototype.replace.call(this, snapshot, options);
   },
 
@@ -150,44 +155,47 @@ export const Comments = /** @type {LiveWith<Fields>} */ (LiveCollection).extend(
     const ancestors = (snapshot.ancestors ?? []).map((state) =>
       latest(state, states.get(state.id)),
     );
-    return [...this.learn(ancestors), ...LiveCollection.prototype.statesOf.call(this, snapshot)];
+    return [
+      ...this.takeAncestors(ancestors),
+      ...LiveCollection.prototype.statesOf.call(this, snapshot),
+    ];
   },
 
-  // Those of them that are there. Of the others it is remembered where they were.
-  learn(ancestors) {
+  // Returns the ancestors that exist. The places of the deleted ones are remembered.
+  takeAncestors(ancestors) {
     for (const state of ancestors) if (state.deleted) this.bury(state);
-    const isGone = (state) => state.deleted || this.tombstones.covers(state);
-    const [gone, there] = _.partition(ancestors, isGone);
-    for (const state of gone) if (!this.get(state.id)) this.leave(state);
-    return there;
+    const isDeleted = (state) => state.deleted || this.tombstones.covers(state);
+    const [deleted, existing] = _.partition(ancestors, isDeleted);
+    for (const state of deleted) if (!this.get(state.id)) this.rememberDeleted(state);
+    return existing;
   },
 
-  // A reply that came over the stream, to something that is not loaded.
-  async complete(comment, tries = 1) {
+  // The stream may deliver a reply whose ancestors are not loaded.
+  async loadAncestors(comment, tries = 1) {
     const missing = comment.path().filter((id) => this.seqOf(id) === undefined);
-    if (comment.isNew() || missing.every((id) => this.asked.has(id))) return;
-    const { turn } = this;
-    for (const id of missing) this.asked.add(id);
+    if (comment.isNew() || missing.every((id) => this.requested.has(id))) return;
+    const { version } = this;
+    for (const id of missing) this.requested.add(id);
     try {
       const url = `${comment.url()}/ancestors/`;
       const { ancestors } = await request("read", comment, { url });
-      if (turn === this.turn) this.heard(ancestors);
+      if (version === this.version) this.addAncestors(ancestors);
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
-      setTimeout(() => this.tryAgain(comment, tries), backoff(tries));
+      setTimeout(() => this.retryAncestors(comment, tries), backoff(tries));
     } finally {
-      for (const id of missing) this.asked.delete(id);
+      for (const id of missing) this.requested.delete(id);
     }
   },
 
-  heard(ancestors) {
-    const wanted = ancestors.filter((state) => this.under.has(state.id));
-    this.add(this.learn(wanted), { merge: true, parse: true });
+  addAncestors(ancestors) {
+    const wanted = ancestors.filter((state) => this.descendants.has(state.id));
+    this.add(this.takeAncestors(wanted), { merge: true, parse: true });
     this.trigger(ANCESTORS_CHANGED, this);
   },
 
-  tryAgain(comment, tries) {
-    if (this.get(comment.id) && tries < MOST_TRIES) this.complete(comment, tries + 1);
+  retryAncestors(comment, tries) {
+    if (this.get(comment.id) && tries < MAX_TRIES) this.loadAncestors(comment, tries + 1);
   },
 });
 

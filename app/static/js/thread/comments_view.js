@@ -19,7 +19,7 @@ import { keyOf, Tree } from "./tree.js";
  * @typedef {{
  *   drafts: Parley.Drafts | null,
  *   likes: Parley.Likes | null,
- *   desk: Parley.Desk,
+ *   context: Parley.ThreadContext,
  *   bus: Backbone.Events,
  *   account: Parley.Account,
  *   collection: Parley.Comments,
@@ -27,28 +27,32 @@ import { keyOf, Tree } from "./tree.js";
  *   tree: import("./tree.js").Tree,
  *   pill: any,
  *   views: Map<string, any>,
- *   remains: Map<string, any>,
+ *   placeholders: Map<string, any>,
  *   newest: number,
  * }} Fields
  */
 
-/** The list, its heading and the pill. `el` is the thread's section. */
+/** The list of comments, its heading and the pill. `el` is the thread's section. */
 export const CommentsView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   initialize({ bus, account, drafts = null, presence = null, likes = null }) {
     this.drafts = drafts;
     this.likes = likes;
-    this.desk = { bus, account, drafts, presence };
+    this.context = { bus, account, drafts, presence };
     this.bus = bus;
     this.account = account;
     this.list = this.el.querySelector(".thread__list");
     this.tree = new Tree(this.list);
     this.pill = new PillView({ el: this.el.querySelector(".pill") });
-    this.views = new Map(); // of comments
-    this.remains = new Map(); // of what is left of some
+    this.views = new Map(); // a comment's id → its view
+    this.placeholders = new Map(); // a deleted ancestor's id → its view
     this.listenTo(this.collection, "update", this.update);
     this.listenTo(this.collection, "change:created_seq", this.move);
-    this.listenTo(this.collection, "change:username", this.rename);
-    this.listenTo(this.collection, `${ANCESTORS_CHANGED} ${WINDOW_CHANGED}`, this.renderRemains);
+    this.listenTo(this.collection, "change:username", this.renderParentName);
+    this.listenTo(
+      this.collection,
+      `${ANCESTORS_CHANGED} ${WINDOW_CHANGED}`,
+      this.renderPlaceholders,
+    );
     this.listenTo(
       this.collection,
       `update ${SAVE_STATE_CHANGED} ${WINDOW_CHANGED}`,
@@ -57,53 +61,53 @@ export const CommentsView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     const { commentable } = this.collection;
     if (commentable) this.listenTo(commentable, "change:comments_count", this.renderSummary);
     this.listenTo(account, "change:id", this.resume);
-    this.listenTo(bus, OUTBOX_VOLATILE, this.warn);
+    this.listenTo(bus, OUTBOX_VOLATILE, this.showVolatile);
     this.adopt();
     this.newest = this.newestSeq();
     this.renderSummary();
     this.resume();
   },
 
-  // The page came with the newest comments in it: those elements are taken over, not made again.
+  // The server rendered the newest comments. Their elements are used, not created again.
   adopt() {
     const rendered = /** @type {HTMLElement[]} */ (Array.from(this.list.children));
     const idOf = ({ dataset }) => dataset.commentId ?? dataset.goneId;
     const elements = new Map(rendered.map((element) => [idOf(element), element]));
-    for (const [id, state] of this.collection.gone) {
-      this.tree.adopt(this.makeRemains(state, elements.get(id)), this.keyOfState(state));
+    for (const [id, state] of this.collection.deletedAncestors) {
+      this.tree.adopt(this.makePlaceholder(state, elements.get(id)), this.keyOfState(state));
     }
     this.collection.each((comment) => {
-      this.tree.adopt(this.make(comment, elements.get(comment.id)), this.keyOf(comment));
+      this.tree.adopt(this.makeView(comment, elements.get(comment.id)), this.keyOf(comment));
     });
     this.tree.arrange();
   },
 
-  make(comment, element) {
-    const { desk, likes } = this;
-    const view = new CommentView({ model: comment, element, desk, likes });
-    this.listenTo(view, VIEW_FINISHED, this.forget);
-    this.listenTo(view, FOCUS_LOST, this.takeFocus);
-    this.listenTo(view, REPLY_POSTED, this.bring);
+  makeView(comment, element) {
+    const { context, likes } = this;
+    const view = new CommentView({ model: comment, element, context, likes });
+    this.listenTo(view, VIEW_FINISHED, this.removeView);
+    this.listenTo(view, FOCUS_LOST, this.focusHeading);
+    this.listenTo(view, REPLY_POSTED, this.focusReply);
     this.views.set(comment.id, view);
     return view;
   },
 
-  makeRemains(state, element) {
+  makePlaceholder(state, element) {
     const view = new DeletedCommentView({ state, element });
-    this.remains.set(state.id, view);
+    this.placeholders.set(state.id, view);
     return view;
   },
 
   show(comment) {
-    this.make(comment);
+    this.makeView(comment);
     this.place(comment);
-    this.gather(comment.id);
+    this.placeDescendants(comment.id);
   },
 
   move(comment) {
     keepScrollPosition(this.list, () => {
       this.place(comment);
-      this.gather(comment.id);
+      this.placeDescendants(comment.id);
     });
   },
 
@@ -112,17 +116,17 @@ export const CommentsView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     if (view) this.tree.place(view, this.keyOf(comment));
   },
 
-  // What was here before the comment that it replies to has its place below that now, and says whom it answers.
-  gather(id) {
-    for (const reply of this.collection.under.get(id) ?? []) {
+  // Descendants that arrived before this comment move below it, and show the name of its author.
+  placeDescendants(id) {
+    for (const reply of this.collection.descendants.get(id) ?? []) {
       this.place(reply);
-      this.views.get(reply.id)?.renderAnswered();
+      this.views.get(reply.id)?.renderParent();
     }
   },
 
-  rename(comment) {
+  renderParentName(comment) {
     const replies = this.collection.where({ parent_id: comment.id });
-    for (const reply of replies) this.views.get(reply.id)?.renderAnswered();
+    for (const reply of replies) this.views.get(reply.id)?.renderParent();
   },
 
   keyOf(comment) {
@@ -135,60 +139,62 @@ export const CommentsView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
 
   update(_, { changes, asked = false }) {
     const { removed } = changes;
-    const added = changes.added.filter(({ id }) => this.collection.get(id)); // it may have been for a moment
+    const added = changes.added.filter(({ id }) => this.collection.get(id)); // it may have been removed since
     keepScrollPosition(this.list, () => {
       for (const comment of removed) this.drop(comment);
       for (const comment of added) this.show(comment);
-      this.renderRemains();
+      this.renderPlaceholders();
     });
-    requestAnimationFrame(() => this.reveal(added)); // after what moves in this frame
-    if (!asked) this.welcome(added.filter((comment) => comment.get("created_seq") > this.newest));
+    requestAnimationFrame(() => this.scrollToOwn(added)); // after the other changes of this frame
+    if (!asked) this.markNew(added.filter((comment) => comment.get("created_seq") > this.newest));
     this.newest = this.newestSeq();
-    this.resumeAt(added);
+    this.resumeReplies(added);
     this.pill.scheduleUpdate();
   },
 
-  // Of those that are gone, and still have something drawn under them.
-  renderRemains() {
-    const { gone } = this.collection;
-    const [over, missing] = [
-      [...this.remains.keys()].filter((id) => !gone.has(id)),
-      [...gone.values()].filter(({ id }) => !this.remains.has(id)),
+  // One for each deleted ancestor.
+  renderPlaceholders() {
+    const { deletedAncestors: deleted } = this.collection;
+    const [obsolete, missing] = [
+      [...this.placeholders.keys()].filter((id) => !deleted.has(id)),
+      [...deleted.values()].filter(({ id }) => !this.placeholders.has(id)),
     ];
-    for (const [id, view] of this.remains) if (gone.has(id)) view.show(gone.get(id));
-    if (over.length + missing.length === 0) return;
+    for (const [id, view] of this.placeholders) if (deleted.has(id)) view.show(deleted.get(id));
+    if (obsolete.length + missing.length === 0) return;
     keepScrollPosition(this.list, () => {
-      for (const id of over) this.forgetRemains(id);
-      for (const state of missing) this.showRemains(state);
+      for (const id of obsolete) this.removePlaceholder(id);
+      for (const state of missing) this.showPlaceholder(state);
     });
   },
 
-  showRemains(state) {
-    this.tree.place(this.makeRemains(state), this.keyOfState(state));
-    this.gather(state.id);
+  showPlaceholder(state) {
+    this.tree.place(this.makePlaceholder(state), this.keyOfState(state));
+    this.placeDescendants(state.id);
   },
 
-  forgetRemains(id) {
-    this.tree.remove(this.remains.get(id));
-    this.remains.delete(id);
+  removePlaceholder(id) {
+    this.tree.remove(this.placeholders.get(id));
+    this.placeholders.delete(id);
   },
 
-  // What one has just written is seen at once; what only waits still, or comes from another tab, moves nothing.
-  reveal(added) {
+  // The page scrolls to a comment that a person has just written here, but not to an unsent one that was loaded or came
+  // from another tab.
+  scrollToOwn(added) {
     const written = added.findLast((comment) => comment.isNew());
     const writing = document.hasFocus() && document.activeElement?.closest(".composer");
     if (written && writing) this.views.get(written.id)?.el.scrollIntoView({ block: "nearest" });
   },
 
-  // The field in which a reply was written is closed: keys go on from the reply.
-  bring(reply) {
+  // The reply's field is closed, so the focus moves to the reply.
+  focusReply(reply) {
     const element = this.views.get(reply.id)?.el;
     element?.focus({ preventScroll: true });
     requestAnimationFrame(() => element?.scrollIntoView({ block: "nearest" }));
   },
 
-  // Those that are newer than all there were: neither what the page came with nor what was asked for.
-  welcome(fresh) {
+  // `fresh`: comments that are newer than all loaded ones. Comments of the first page, or that the reader loaded, are
+  // not.
+  markNew(fresh) {
     const mine = (comment) => comment.get("user_id") === this.account.id;
     const [own, theirs] = [fresh.filter(mine), fresh.filter((comment) => !mine(comment))];
     for (const comment of own) this.views.get(comment.id).el.classList.add("is-new");
@@ -201,13 +207,13 @@ export const CommentsView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     return Math.max(0, ...this.collection.map((comment) => comment.get("created_seq") ?? 0));
   },
 
-  // Replies that somebody was writing here when the page went away.
+  // Open the replies that this person was writing when the page was closed.
   resume() {
-    this.resumeAt(this.collection.models);
+    this.resumeReplies(this.collection.models);
   },
 
-  // To these, and no others: the draft of what has just been posted is there a moment longer than its field.
-  resumeAt(comments) {
+  // Only replies to these comments: the draft of a posted reply exists a moment longer than its field.
+  resumeReplies(comments) {
     const places = this.drafts?.places(REPLY) ?? [];
     for (const { id } of places.length > 0 ? comments : []) {
       const view = places.includes(`${REPLY}${id}`) ? this.views.get(id) : null;
@@ -219,18 +225,18 @@ export const CommentsView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     const view = this.views.get(comment.id);
     if (!view) return;
     this.views.delete(comment.id);
-    if (view.hasText() && this.collection.isInside(comment.attributes)) view.gone();
-    else this.forget(view); // outside of what is loaded now, nobody has deleted it: its draft or record stays
+    if (view.hasText() && this.collection.isInside(comment.attributes)) view.showDeleted();
+    else this.removeView(view); // outside of the loaded window, it is not deleted: its draft or record stays
   },
 
-  forget(view) {
+  removeView(view) {
     const hadFocus = view.el.contains(document.activeElement);
     keepScrollPosition(this.list, () => this.tree.remove(view));
-    if (hadFocus) this.takeFocus();
+    if (hadFocus) this.focusHeading();
   },
 
-  // What had the focus is no more; keys go on from the top of the thread.
-  takeFocus() {
+  // The focused element was removed, so the focus moves to the top of the thread.
+  focusHeading() {
     this.el.querySelector(".thread__heading").focus({ preventScroll: true });
   },
 
@@ -240,12 +246,12 @@ export const CommentsView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     const count = isAll ? loaded : Math.max(loaded, this.collection.total() ?? 0);
     const atLeast = isAll || count > loaded ? "" : "more than ";
     const summary = this.el.querySelector(".thread__count");
-    summary.textContent = count === 0 ? "" : `${atLeast}${counted(count)}`;
+    summary.textContent = count === 0 ? "" : `${atLeast}${describeCount(count)}`;
     summary.dataset.count = count;
-    this.hide(".thread__empty", count > 0);
+    this.setHidden(".thread__empty", count > 0);
   },
 
-  hide(selector, hidden) {
+  setHidden(selector, hidden) {
     const part = this.el.querySelector(selector);
     if (part.hidden === hidden) return;
     keepScrollPosition(this.list, () => {
@@ -253,10 +259,10 @@ export const CommentsView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     });
   },
 
-  // It lies where there is room for it, so it moves nothing.
-  warn() {
+  // The page has room for this warning, so nothing moves.
+  showVolatile() {
     this.el.querySelector(".thread__volatile").hidden = false;
   },
 });
 
-const counted = (count) => `${count} comment${count === 1 ? "" : "s"}`;
+const describeCount = (count) => `${count} comment${count === 1 ? "" : "s"}`;

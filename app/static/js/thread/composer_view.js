@@ -5,7 +5,8 @@ import { BodyField } from "./body_field.js";
 import { idOf } from "./form_id.js";
 import { MentionView } from "./mention_view.js";
 
-const FULL = "Too many unsent comments. Try again when you're back online; your text is saved.";
+const OUTBOX_FULL =
+  "Too many unsent comments. Try again when you're back online; your text is saved.";
 
 /**
  * @typedef {{
@@ -24,8 +25,8 @@ const FULL = "Too many unsent comments. Try again when you're back online; your 
  */
 
 /**
- * Where a new comment is written. A guest may write, too: it is posted once they have signed in. What is typed is kept
- * (drafts.js), and what is seen in the field stays there, whoever comes or goes, unless they sign out on purpose.
+ * The form for a new comment. A guest may write, too; the comment is posted after they have signed in. The typed text
+ * is stored as a draft (drafts.js). It stays in the field when the login changes, unless the person signs out here.
  *
  * The element is a form that works without this script (`app/comments/form.py`). The script takes over the text that
  * was typed before it ran. It also takes over the form's id, so that a text that the browser has posted is not posted
@@ -35,7 +36,7 @@ export const ComposerView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
   events: {
     submit: "submit",
     input: "typed",
-    keydown: "key",
+    keydown: "handleKey",
     "click .composer__sign-in": "askSignIn",
     "click .composer__sign-up": "askSignUp",
   },
@@ -45,7 +46,7 @@ export const ComposerView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     this.account = account;
     this.drafts = drafts;
     this.presence = presence;
-    this.writer = null; // who was signed in last while this was written
+    this.writer = null; // the last account that was signed in while this text was written
     this.formId = this.el.elements.form_id?.value || uuid();
     const part = (name) => this.el.querySelector(`.composer__${name}`);
     this.body = new BodyField({
@@ -55,29 +56,29 @@ export const ComposerView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     });
     const { collection } = this;
     this.mention = new MentionView({ el: this.field(), bus, account, collection });
-    this.listenTo(account, "change:id", this.change);
+    this.listenTo(account, "change:id", this.changeWriter);
     if (drafts) this.listenTo(drafts, DRAFTS_ERASED, this.empty);
-    if (drafts) this.listenTo(drafts, DRAFT_DISCARDED, this.discarded);
+    if (drafts) this.listenTo(drafts, DRAFT_DISCARDED, this.emptyIfDiscarded);
     const { commentable } = this.collection;
     if (commentable) this.listenTo(commentable, "change:locked", this.render);
     this.listenTo(account, "change:role", this.render);
-    const isTyped = this.field().value !== ""; // before this script was there
-    this.change();
+    const isTyped = this.field().value !== ""; // before this script ran
+    this.changeWriter();
     if (isTyped) this.takeOver();
   },
 
-  // What its draft is kept under.
+  // The place of its draft (drafts.js).
   place() {
     return this.collection.topic;
   },
 
-  // Somebody else is writing now. Their draft is shown where there is room for it.
-  change() {
+  // Another account uses the page now. Its draft is shown if the field is empty.
+  changeWriter() {
     const { id = null } = this.account;
     // While nobody is signed in, a text in the field still belongs to the person who typed it.
-    const isTheirs = id === null && this.writer !== null && this.field().value !== "";
-    if (!isTheirs) this.draft = this.drafts?.at(this.place(), this.collection.topic);
-    if (id !== null && this.writer !== null && id !== this.writer) this.empty(); // what is there is another's
+    const isLastWriters = id === null && this.writer !== null && this.field().value !== "";
+    if (!isLastWriters) this.draft = this.drafts?.at(this.place(), this.collection.topic);
+    if (id !== null && this.writer !== null && id !== this.writer) this.empty(); // the text belongs to another account
     this.writer = id ?? this.writer;
     if (this.field().value === "") this.restore();
     this.render();
@@ -91,7 +92,7 @@ export const ComposerView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     if (this.collection.get(idOf(formId, draft.body))) return this.draft?.drop();
     this.formId = formId;
     this.show(draft.body);
-    if (draft.closed) this.keep();
+    if (draft.closed) this.storeDraft();
   },
 
   // An older draft of this place that was not posted is kept until the field is empty again.
@@ -143,7 +144,7 @@ export const ComposerView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
 
   post() {
     const comment = this.compose(this.field().value);
-    if (comment === null) return this.body.showProblem(FULL);
+    if (comment === null) return this.body.showProblem(OUTBOX_FULL);
     this.formId = uuid();
     this.draft?.dropAfter(this.collection.outbox.kept());
     this.presence?.endTyping();
@@ -160,17 +161,17 @@ export const ComposerView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
   },
 
   typed() {
-    this.keep();
+    this.storeDraft();
     if (this.field().value.trim() !== "") this.presence?.reportTyping();
   },
 
-  keep() {
+  storeDraft() {
     this.body.update();
     this.draft?.keep(this.field().value, { form: this.formId });
   },
 
   // If comments are closed, orphaned_edits_view.js shows the text above the field, and discards it there.
-  discarded({ place, body }) {
+  emptyIfDiscarded({ place, body }) {
     if (place === this.place() && body === this.field().value) this.empty();
   },
 
@@ -200,7 +201,7 @@ export const ComposerView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     this.bus.trigger(ENTRY_WANTED, "signup");
   },
 
-  key(event) {
+  handleKey(event) {
     if (isPostKey(event)) this.submit(event);
   },
 });

@@ -2,9 +2,9 @@ import { CONFLICT_TEXT_CHANGED } from "../core/events.js";
 import { keepScrollPosition } from "../ui/scroll_anchor.js";
 import { changes, mergeProse } from "./merge.js";
 
-const SETTLING_MS = 300; // after a key, until it is looked at again whether both texts can be had
-const MOST_OWN = 20; // the oldest go; should one of them come back after all, it is shown as if it were another's
-const MINE = "Overwrite with mine";
+const DEBOUNCE_MS = 300; // from the last key until the texts are compared again
+const MAX_OWN = 20; // without the oldest; if one of those comes back, it is shown like another person's text
+const OVERWRITE = "Overwrite with mine";
 
 /** @typedef {{ seq: number, body: string }} Version */
 
@@ -22,25 +22,27 @@ const MINE = "Overwrite with mine";
  */
 
 /**
- * What to do about a comment that has changed while somebody writes on it. `el` is the editor's form.
+ * Shows that a comment has changed while its author edits it, and offers ways to resolve the conflict. `el` is the
+ * editor's form.
  *
- *   base      {seq, body} that the text in the field is written on
- *   latest    {seq, body} that the comment has now
+ *   base      {seq, body}: the version that the text in the field changes
+ *   latest    {seq, body}: the newest version of the comment
  *
- * While these two differ, the latest text is shown, with its changes since `base` marked. It never comes into the field by
- * itself. "Merge both" merges it into the text and makes `latest` the new base. "Undo merge" undoes this, step by step.
+ * While these two differ, the latest text is shown, with its changes since `base` marked. It never comes into the field
+ * by itself. "Merge both" merges it into the text and makes `latest` the new base. "Undo merge" undoes this, step by
+ * step.
  */
 export const ConflictView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     "click .editor__merge": "merge",
-    "click .editor__mine": "goBack",
-    input: "settle",
+    "click .editor__mine": "undoMerge",
+    input: "scheduleOffer",
   },
 
   initialize({ base }) {
     this.base = base;
     this.latest = base;
-    this.own = [this.field().value]; // what else the person has written, and may meet again
+    this.own = [this.field().value]; // this person's other texts, which may come back as the latest version
     this.steps = []; // states before each "Merge both": {text, base}
     this.undone = null; // the last merge that "Undo merge" undid: {mine, theirs, text}
     this.shownAt = Number.NEGATIVE_INFINITY;
@@ -55,16 +57,16 @@ export const ConflictView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     return this.el.querySelector(`.editor__${name}`);
   },
 
-  /** This text may come back to the person who has sent it. */
-  expect(text) {
+  /** This person has also sent this text. If it comes back, it is no conflict. */
+  addOwn(text) {
     if (text !== undefined && !this.own.includes(text))
-      this.own = [...this.own, text].slice(-MOST_OWN);
+      this.own = [...this.own, text].slice(-MAX_OWN);
   },
 
-  /** The comment has this state now. */
-  meet(latest) {
+  /** The comment has this version now. */
+  setLatest(latest) {
     this.latest = latest;
-    // Nothing to tell apart: whoever saves now replaces what they know.
+    // If the person knows this text, there is no conflict: saving replaces it knowingly.
     const known = [this.base.body, this.field().value, ...this.own];
     if (known.includes(latest.body)) this.base = latest;
     else this.shownAt = performance.now();
@@ -75,7 +77,7 @@ export const ConflictView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     return this.base !== this.latest;
   },
 
-  /** Has it only just been shown, so that a key pressed now was not meant as an answer? */
+  /** Whether the conflict appeared less than `within` milliseconds ago, so that the person has not read it. */
   isUnread(within) {
     return this.isOpen() && performance.now() - this.shownAt < within;
   },
@@ -89,40 +91,42 @@ export const ConflictView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     this.undelegateEvents();
   },
 
-  // -- what there is to see
+  // -- rendering
 
-  // It makes the editor longer, above what somebody may be reading.
+  // The conflict makes the editor higher, above comments that a person may be reading.
   render() {
     const list = this.el.closest(".thread__list");
-    if (list) keepScrollPosition(list, () => this.draw());
-    else this.draw();
+    if (list) keepScrollPosition(list, () => this.renderParts());
+    else this.renderParts();
   },
 
-  draw() {
+  renderParts() {
     const merged = this.steps.at(-1);
     const since = this.isOpen() ? this.base : merged?.base;
     this.part("conflict").hidden = since === undefined;
     this.part("changed").hidden = !this.isOpen();
     this.part("merged").hidden = this.isOpen();
-    this.part("theirs").replaceChildren(...(since ? marked(since.body, this.latest.body) : []));
+    this.part("theirs").replaceChildren(
+      ...(since ? markChanges(since.body, this.latest.body) : []),
+    );
     this.part("mine").hidden = merged === undefined;
-    this.part("save").textContent = this.isOpen() ? MINE : "Save";
-    this.offer();
+    this.part("save").textContent = this.isOpen() ? OVERWRITE : "Save";
+    this.offerMerge();
   },
 
-  offer() {
+  offerMerge() {
     const isUntouched = this.field().value === this.base.body;
     this.part("merge").hidden = !this.isOpen() || this.both() === null;
     this.part("merge").textContent = isUntouched ? "Use new version" : "Merge both";
   },
 
-  // Comparing costs something, and keys come fast.
-  settle() {
+  // A comparison takes time, and key presses follow quickly.
+  scheduleOffer() {
     clearTimeout(this.timer);
-    if (this.isOpen()) this.timer = setTimeout(() => this.offer(), SETTLING_MS);
+    if (this.isOpen()) this.timer = setTimeout(() => this.offerMerge(), DEBOUNCE_MS);
   },
 
-  // -- both
+  // -- merging
 
   both() {
     const [mine, theirs] = [this.field().value, this.latest.body];
@@ -132,22 +136,22 @@ export const ConflictView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
 
   merge() {
     const text = this.both();
-    if (text === null) return this.offer(); // a key came in between
+    if (text === null) return this.offerMerge(); // the text was edited since the merge was offered
     this.steps.push({ text: this.field().value, base: this.base });
     this.base = this.latest;
-    this.write(text);
+    this.replaceText(text);
   },
 
-  goBack() {
+  undoMerge() {
     const step = this.steps.pop();
     if (!step) return;
     const { text, base } = step;
     this.undone = { mine: text, theirs: this.latest.body, text: this.field().value };
     this.base = base.body === this.latest.body ? this.latest : base;
-    this.write(text);
+    this.replaceText(text);
   },
 
-  write(text) {
+  replaceText(text) {
     this.field().value = text;
     this.render();
     this.field().focus();
@@ -155,8 +159,8 @@ export const ConflictView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
   },
 });
 
-// Nothing but text comes in: what others wrote is never markup.
-function marked(before, now) {
+// Other people's text is inserted as text, never as markup.
+function markChanges(before, now) {
   return changes(before, now).map(({ text, changed }) => {
     if (!changed) return document.createTextNode(text);
     const mark = document.createElement("mark");

@@ -12,8 +12,8 @@ import { BodyField } from "./body_field.js";
 import { ConflictView } from "./conflict_view.js";
 import { MentionView } from "./mention_view.js";
 
-const UNREAD_MS = 500;
-const GONE = "This comment was deleted while you were writing. You can still copy your text.";
+const MIN_READING_MS = 500; // a conflict that appeared later than this before a key press has not been read
+const DELETED = "This comment was deleted while you were writing. You can still copy your text.";
 
 /**
  * @typedef {{
@@ -21,7 +21,7 @@ const GONE = "This comment was deleted while you were writing. You can still cop
  *   model: Parley.Comment,
  *   problem: Parley.RefusedProblem | null,
  *   draft: any,
- *   isGone: boolean,
+ *   isDeleted: boolean,
  *   body: import("./body_field.js").BodyField,
  *   mention: any,
  *   conflict: any,
@@ -29,22 +29,24 @@ const GONE = "This comment was deleted while you were writing. You can still cop
  */
 
 /**
- * The textarea in place of a comment's text. Once open it is nobody's but the person's: whatever happens
- * to the comment is told beside the text and never written into it.
+ * The form that replaces a comment's text while its author edits it. Changes of the comment are shown beside the field,
+ * and never written into it.
  *
- * Triggers "save" (body, base), where base is the {seq, body} that it knowingly replaces, and "cancel".
+ * Triggers EDIT_SAVED (body, base), where `base` is the {seq, body} that the person knowingly replaces; EDIT_CANCELED;
+ * and FIELD_CLOSED, if the drafts are erased.
  */
 export const EditorView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
     submit: "save",
-    input: "keep",
-    keydown: "key",
+    input: "storeDraft",
+    keydown: "handleKey",
     "click .editor__cancel": "cancel",
   },
 
   /**
-   * Options: `body`, the text to start with; `base` {seq, body}, the version that it changes, by default the model's;
-   * `problem`, why it was refused before, or null; `drafts`, if the text is to be kept; `bus` and `account`.
+   * Options: `body`, the first text; `base` {seq, body}, the version that it changes, by default the model's;
+   * `problem`, the reason of an earlier refusal, or null; `drafts`, if the text is stored as a draft; `bus` and
+   * `account`.
    */
   initialize({
     body,
@@ -57,7 +59,7 @@ export const EditorView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
     this.setElement(fromTemplate("editor"));
     this.problem = problem;
     this.draft = this.draftOf(body, drafts);
-    this.isGone = false;
+    this.isDeleted = false;
     this.field().value = body;
     this.body = new BodyField({
       field: this.field(),
@@ -66,25 +68,26 @@ export const EditorView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
     });
     const { collection } = this.model;
     this.mention = new MentionView({ el: this.field(), bus, account, collection });
-    this.conflict = new ConflictView({ el: this.el, base: base ?? this.present() });
-    this.listenTo(this.conflict, CONFLICT_TEXT_CHANGED, this.keep);
-    this.listenTo(this.model, "change:body", this.changed);
-    this.listenTo(this.model, SAVE_STATE_CHANGED, this.changed);
+    this.conflict = new ConflictView({ el: this.el, base: base ?? this.modelVersion() });
+    this.listenTo(this.conflict, CONFLICT_TEXT_CHANGED, this.storeDraft);
+    this.listenTo(this.model, "change:body", this.showLatest);
+    this.listenTo(this.model, SAVE_STATE_CHANGED, this.showLatest);
     if (drafts) this.listenTo(drafts, DRAFTS_ERASED, () => this.trigger(FIELD_CLOSED));
-    this.conflict.expect(this.model.pending?.body);
-    if (this.newest().seq !== this.conflict.base.seq) this.changed();
-    if (problem && !this.conflict.isOpen()) this.say(problem.message);
+    this.conflict.addOwn(this.model.pending?.body);
+    if (this.latest().seq !== this.conflict.base.seq) this.showLatest();
+    if (problem && !this.conflict.isOpen()) this.showMessage(problem.message);
   },
 
-  // The first key takes over the draft that the editor was opened with, even another tab's, but no other text.
+  // The editor may have been opened with another tab's draft. The first key press then takes over that draft, and no
+  // other.
   draftOf(body, drafts) {
     const at = () => drafts?.at(this.model.id, this.model.collection?.topic);
     const draft = at();
     return draft?.read()?.body === body ? draft : at();
   },
 
-  // What is on its way to the server was written on something, and this is written on the same.
-  present() {
+  // If a change of this comment is unconfirmed, the new text has the same base as that change.
+  modelVersion() {
     const { record, attributes } = this.model;
     const { seq, attrs } = record?.base ?? { seq: attributes.seq, attrs: attributes };
     return { seq, body: attrs.body };
@@ -100,23 +103,24 @@ export const EditorView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
     field.setSelectionRange(field.value.length, field.value.length);
   },
 
-  changed() {
-    this.conflict.meet(this.newest());
+  showLatest() {
+    this.conflict.setLatest(this.latest());
   },
 
-  // A refusal may know more than the stream has brought, and another tab of this browser more than the server.
-  newest() {
-    const [known, told] = [this.model.attributes, this.problem?.comment];
-    const { seq, body } = told?.seq > known.seq ? told : known;
+  // A refusal may have a newer state than the stream has delivered, and another tab may have a change that is not sent
+  // yet.
+  latest() {
+    const [known, refused] = [this.model.attributes, this.problem?.comment];
+    const { seq, body } = refused?.seq > known.seq ? refused : known;
     return { seq, body: this.model.pending?.body ?? body };
   },
 
-  keep() {
+  storeDraft() {
     this.body.update();
     this.draft?.keep(this.field().value, this.conflict.base);
   },
 
-  // Once the other text has been shown, saving knowingly replaces it, and so is written on that.
+  // The other text has been shown, so this one knowingly replaces it: that version is the base.
   save(event) {
     event?.preventDefault();
     if (this.body.check()) this.trigger(EDIT_SAVED, this.field().value, this.conflict.latest);
@@ -126,36 +130,36 @@ export const EditorView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
     this.trigger(EDIT_CANCELED);
   },
 
-  key(event) {
-    if (isEscape(event) && !this.isGone) this.cancel();
+  handleKey(event) {
+    if (isEscape(event) && !this.isDeleted) this.cancel();
     if (isPostKey(event)) this.saveByKey(event);
   },
 
-  // The other text came while the keys went down: nobody has read it, and nothing is replaced unseen.
+  // If the other text appeared just before the key press, the person has not read it. Then nothing is saved.
   saveByKey(event) {
-    if (this.conflict.isUnread(UNREAD_MS)) this.el.querySelector(".editor__save").focus();
+    if (this.conflict.isUnread(MIN_READING_MS)) this.el.querySelector(".editor__save").focus();
     else this.save(event);
   },
 
-  /** What was saved before has been refused while this is open. */
-  refuse(problem) {
+  /** The server refused an earlier save while this is open. */
+  showRefusal(problem) {
     this.problem = problem;
-    this.changed();
-    if (!this.conflict.isOpen()) this.say(problem.message);
+    this.showLatest();
+    if (!this.conflict.isOpen()) this.showMessage(problem.message);
   },
 
-  /** The comment is no more: nothing can be saved, nothing is thrown away. */
-  gone() {
-    this.isGone = true;
+  /** The comment was deleted. The text cannot be saved any more; it stays until the person discards it. */
+  showDeleted() {
+    this.isDeleted = true;
     this.mention.remove();
     this.stopListening(this.model);
     this.conflict.close();
     this.el.querySelector(".editor__save").hidden = true;
     this.el.querySelector(".editor__cancel").textContent = "Discard";
-    this.say(GONE);
+    this.showMessage(DELETED);
   },
 
-  say(message) {
+  showMessage(message) {
     const note = this.el.querySelector(".editor__problem");
     note.textContent = message;
     note.hidden = false;
@@ -163,7 +167,7 @@ export const EditorView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
 
   /** Put the text aside, because the editor is about to be closed. */
   putAside() {
-    this.keep();
+    this.storeDraft();
     this.draft?.close();
     this.draft = null;
   },

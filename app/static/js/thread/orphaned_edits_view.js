@@ -33,7 +33,7 @@ const CLOSED = "Unsent comment. Comments are closed.";
  *   collection: Parley.Comments,
  *   records: Map<string, any>,
  *   texts: Map<string, any>,
- *   asked: any,
+ *   lookups: any,
  *   drafts: Parley.Drafts,
  *   account: Parley.Account,
  *   bus: Backbone.Events,
@@ -44,7 +44,7 @@ const CLOSED = "Unsent comment. Comments are closed.";
  * Shows, above the composer, this person's unsent texts that have no field here (orphaned_edit_view.js):
  *
  * 1. An edit that the server refused, if its comment is not here: a record of the outbox ("orphan").
- * 2. A draft of a reply or an edit, if its comment was deleted or is not loaded. The server tells which.
+ * 2. A draft of a reply or an edit, if its comment was deleted or is not loaded. The server knows which.
  * 3. The composer's draft, while the conversation is closed to this person.
  *
  * `el` is the thread's section. Options: `bus`, `account`, `drafts`.
@@ -54,22 +54,23 @@ export const OrphanedEditsView = /** @type {ViewWith<Fields>} */ (Backbone.View)
     Object.assign(this, { bus, account, drafts });
     this.list = this.el.querySelector(".thread__list");
     this.records = new Map(); // the outbox's key of a record → its view
-    this.texts = new Map(); // a draft's key → its view; null while its comment is being looked up, or if it is on another page
-    this.asked = new Map(); // the id of a comment that is not here → a promise of its topic
+    // A draft's key → its view; null while its comment is being looked up, or if the comment is on another page.
+    this.texts = new Map();
+    this.lookups = new Map(); // the id of a comment that is not loaded → a promise of its topic
     const { outbox, commentable } = this.collection;
-    this.listenTo(this.collection, EDIT_ORPHANED, this.keepRecord);
-    this.listenTo(outbox, RECORD_CHANGED, this.changed);
-    this.listenTo(this.collection, `update ${WINDOW_CHANGED}`, this.look);
-    this.listenTo(account, "change:id change:role", this.look);
-    if (drafts) this.listenTo(drafts, `${DRAFTS_ERASED} ${DRAFTS_CHANGED}`, this.look);
-    if (commentable) this.listenTo(commentable, "change:locked", this.look);
-    this.look();
+    this.listenTo(this.collection, EDIT_ORPHANED, this.showRecord);
+    this.listenTo(outbox, RECORD_CHANGED, this.hideRecord);
+    this.listenTo(this.collection, `update ${WINDOW_CHANGED}`, this.update);
+    this.listenTo(account, "change:id change:role", this.update);
+    if (drafts) this.listenTo(drafts, `${DRAFTS_ERASED} ${DRAFTS_CHANGED}`, this.update);
+    if (commentable) this.listenTo(commentable, "change:locked", this.update);
+    this.update();
   },
 
   // -- (1)
 
   // If the comment is here, its editor has the text.
-  keepRecord(record) {
+  showRecord(record) {
     const { type, key, problem, attrs } = record;
     const isShown = this.records.has(key) || this.el.querySelector(`#comment-${key}`);
     if (isShown) return;
@@ -82,81 +83,80 @@ export const OrphanedEditsView = /** @type {ViewWith<Fields>} */ (Backbone.View)
   },
 
   // The record was discarded, here or in another tab.
-  changed(type, key, record) {
+  hideRecord(type, key, record) {
     if (type !== this.collection.type || record !== null) return;
     this.hide(this.records, key);
   },
 
   // -- (2) and (3)
 
-  // There are few drafts, and nearly always none.
-  look() {
-    const wanted = this.wanted();
+  update() {
+    const wanted = this.orphanedDrafts();
     const keys = wanted.map(({ key }) => key);
     for (const key of [...this.texts.keys()]) if (!keys.includes(key)) this.hide(this.texts, key);
-    for (const draft of wanted) if (!this.texts.has(draft.key)) this.keepDraft(draft);
+    for (const draft of wanted) if (!this.texts.has(draft.key)) this.showDraft(draft);
   },
 
-  wanted() {
+  orphanedDrafts() {
     if (!this.drafts) return [];
     const { topic, commentable } = this.collection;
     const isClosed = commentable?.isClosedTo(this.account) ?? false;
-    const isWanted = (draft) => (draft.place === topic ? isClosed : this.isHomeless(draft));
-    return this.drafts.all().filter(isWanted);
+    const isOrphaned = (draft) => (draft.place === topic ? isClosed : this.hasNoField(draft));
+    return this.drafts.all().filter(isOrphaned);
   },
 
-  isHomeless({ place, topic }) {
+  hasNoField({ place, topic }) {
     const id = commentOf(place);
     const isHere = topic === null || topic === this.collection.topic;
     return UUID.test(id) && isHere && !this.el.querySelector(`#comment-${id}`);
   },
 
-  async keepDraft(draft) {
+  async showDraft(draft) {
     const { key, place } = draft;
     this.texts.set(key, null); // its comment is being looked up
-    const said = place === this.collection.topic ? { why: CLOSED } : await this.words(draft);
-    if (said === null || this.texts.get(key) !== null) return;
-    const now = this.wanted().find((other) => other.key === key);
-    if (!now) return this.hide(this.texts, key);
-    const view = this.show({ ...said, text: now.body });
-    this.listenTo(view, DISCARD_WANTED, () => this.drafts.discard(now)); // "changed" hides it
+    const reason = place === this.collection.topic ? { why: CLOSED } : await this.reason(draft);
+    if (reason === null || this.texts.get(key) !== null) return;
+    const current = this.orphanedDrafts().find((other) => other.key === key);
+    if (!current) return this.hide(this.texts, key);
+    const view = this.show({ ...reason, text: current.body });
+    this.listenTo(view, DISCARD_WANTED, () => this.drafts.discard(current)); // DRAFTS_CHANGED hides it
     this.texts.set(key, view);
   },
 
-  // Null if the comment belongs to another page.
-  async words({ place, topic }) {
+  // Why it has no field here, and its comment's link. Null if the comment belongs to another page.
+  async reason({ place, topic }) {
     const id = commentOf(place);
     const words = WORDS[place.startsWith(REPLY) ? "reply" : "edit"];
-    const where = await this.find(id);
-    if (where === null) return { why: words.deleted };
-    if ((topic ?? where) !== this.collection.topic) return null;
+    const found = await this.findTopic(id);
+    if (found === null) return { why: words.deleted };
+    if ((topic ?? found) !== this.collection.topic) return null;
     return { why: words.elsewhere, href: `#comment-${id}` };
   },
 
-  // A promise of the comment's topic: null if there is no such comment, undefined if the server does not answer.
-  find(id) {
-    if (this.collection.gone.has(id)) return Promise.resolve(null);
-    if (!this.asked.has(id)) this.asked.set(id, this.ask(id));
-    return this.asked.get(id);
+  // A promise of the comment's topic: null if there is no such comment, undefined if the request fails.
+  findTopic(id) {
+    if (this.collection.deletedAncestors.has(id)) return Promise.resolve(null);
+    if (!this.lookups.has(id)) this.lookups.set(id, this.requestTopic(id));
+    return this.lookups.get(id);
   },
 
-  async ask(id) {
+  async requestTopic(id) {
     const url = `${_.result(this.collection, "url")}${id}`;
     try {
       const { commentable_type, commentable_id } = await request("read", this.collection, { url });
-      this.asked.delete(id); // it may be deleted later
+      this.lookups.delete(id); // the comment may be deleted later
       return `${commentable_type}/${commentable_id}`;
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
-      this.asked.delete(id);
+      this.lookups.delete(id);
       return problem.status === NOT_FOUND ? null : undefined;
     }
   },
 
   // -- the views
 
-  show(said) {
-    const view = new OrphanedEditView({ bus: this.bus, ...said });
+  show(options) {
+    const view = new OrphanedEditView({ bus: this.bus, ...options });
     keepScrollPosition(this.list, () => this.el.querySelector(".thread__kept").append(view.el));
     return view;
   },

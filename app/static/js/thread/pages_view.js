@@ -3,13 +3,13 @@ import { keepScrollPosition } from "../ui/scroll_anchor.js";
 
 /** @typedef {{ bus: Backbone.Events, list: HTMLElement, collection: Parley.Comments }} Fields */
 
-const QUERY = ["before", "after", "around"]; // what selects a window in the page's address
+const WINDOW_PARAMETERS = ["before", "after", "around"]; // of the page's address
 
 /**
- * What leads from the loaded part of a thread to the rest of it. `el` is the thread's section.
+ * The links from the loaded part of a thread to the rest of it. `el` is the thread's section.
  *
- * These are links to pages of the server's that have the rest, for browsers without scripts. Here a plain click loads the
- * rest into this page, and a click with a modifier key opens the link elsewhere, as on any link.
+ * Each link has the address of a page that the server renders, for browsers without scripts. With scripts, a plain
+ * click loads the comments into this page. A click with a modifier key opens the link elsewhere, as on any link.
  */
 export const PagesView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   events: {
@@ -22,8 +22,8 @@ export const PagesView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend(
     this.bus = bus;
     this.list = this.el.querySelector(".thread__list");
     this.listenTo(this.collection, WINDOW_CHANGED, this.render);
-    this.listenTo(this.collection, `update ${NEWER_CHANGED}`, this.count);
-    this.listenTo(this.collection, "add", this.follow);
+    this.listenTo(this.collection, `update ${NEWER_CHANGED}`, this.renderCounts);
+    this.listenTo(this.collection, "add", this.showOwn);
     this.render();
   },
 
@@ -34,21 +34,22 @@ export const PagesView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend(
   render() {
     const { before, after } = this.collection;
     const earlier = this.part("earlier");
-    const arrived = !earlier.hidden && before === null;
-    if (before !== null) lead(earlier, `?before=${before}`);
-    if (after !== null) lead(this.part("later"), `?after=${after}`);
-    // In the button's place, as high as that was.
-    const isToldOfBeginning = before === null && (arrived || !this.part("beginning").hidden);
-    this.hide({
+    const hasReachedBeginning = !earlier.hidden && before === null;
+    if (before !== null) setQuery(earlier, `?before=${before}`);
+    if (after !== null) setQuery(this.part("later"), `?after=${after}`);
+    // This note replaces the link and has the same height, so nothing moves.
+    const showsBeginning =
+      before === null && (hasReachedBeginning || !this.part("beginning").hidden);
+    this.setHidden({
       earlier: before === null,
-      beginning: !isToldOfBeginning,
+      beginning: !showsBeginning,
       rest: after === null,
       problem: true,
     });
-    this.count();
+    this.renderCounts();
   },
 
-  hide(parts) {
+  setHidden(parts) {
     const changes = Object.entries(parts).filter(
       ([name, hidden]) => this.part(name).hidden !== hidden,
     );
@@ -58,7 +59,7 @@ export const PagesView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend(
     });
   },
 
-  count() {
+  renderCounts() {
     const { before, after, newer } = this.collection;
     const total = this.collection.total();
     const more = total === null ? 0 : total - this.collection.count();
@@ -92,24 +93,25 @@ export const PagesView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend(
     if (!(await this.load(link, read, "Latest comments loaded."))) return;
     // The address may name a comment or a window that is not loaded now.
     const url = new URL(window.location.href);
-    for (const name of QUERY) url.searchParams.delete(name);
+    for (const name of WINDOW_PARAMETERS) url.searchParams.delete(name);
     window.history.replaceState(null, "", url.pathname + url.search);
-    this.land(hadFocus);
+    this.scrollToLast(hadFocus);
   },
 
-  land(hadFocus) {
+  scrollToLast(hadFocus) {
     const element = document.getElementById(`comment-${this.collection.last()?.id}`);
     if (hadFocus) element?.focus({ preventScroll: true });
     element?.scrollIntoView({ block: "nearest", behavior: "instant" });
   },
 
-  // What one writes is the newest of all. A reply stays with what it answers.
-  follow(comment) {
+  // A comment that a person writes is the newest one, so the newest page is loaded to show it. A reply is shown below
+  // its parent.
+  showOwn(comment) {
     const isRoot = comment.isNew() && comment.get("parent_id") === null;
     if (isRoot && this.collection.after !== null && document.hasFocus()) this.goToNewest();
   },
 
-  /** Load a page, unless this link is loading one. Whether it could be done. */
+  /** Load a page, unless this link is loading one. Returns whether it was loaded. */
   async load(link, read, words) {
     if (link.ariaDisabled === "true") return false;
     link.ariaDisabled = "true";
@@ -118,16 +120,16 @@ export const PagesView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend(
       this.bus.trigger(ANNOUNCEMENT, words);
       return true;
     } catch (problem) {
-      this.complain(problem.message);
+      this.showProblem(problem.message);
       return false;
     } finally {
       link.ariaDisabled = "false";
     }
   },
 
-  complain(message) {
+  showProblem(message) {
     this.part("problem").textContent = message;
-    this.hide({ problem: false });
+    this.setHidden({ problem: false });
   },
 });
 
@@ -144,6 +146,6 @@ function isForThisPage(event) {
  * @param {Element} link
  * @param {string} query
  */
-function lead(link, query) {
+function setQuery(link, query) {
   if (link instanceof HTMLAnchorElement) link.search = query;
 }

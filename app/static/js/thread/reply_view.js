@@ -7,14 +7,11 @@ import { ComposerView } from "./composer_view.js";
 import { idOf } from "./form_id.js";
 
 const CLOSED = "Comments are closed. You can still copy your text.";
-const GONE = "This comment was deleted while you were writing. You can still copy your text.";
+const DELETED = "This comment was deleted while you were writing. You can still copy your text.";
 
-/** @typedef {{ parent: Parley.Comment, isGone: boolean }} Fields */
+/** @typedef {{ parent: Parley.Comment, isDeleted: boolean }} Fields */
 
-/**
- * Where a reply is written, under the comment that it answers (`parent`). Triggers "close" (the reply, or null when
- * there is none).
- */
+/** The form for a reply, below its `parent`. Triggers FIELD_CLOSED (the posted reply, or null). */
 export const ReplyView = /** @type {BackboneClass<InstanceType<typeof ComposerView> & Fields>} */ (
   ComposerView
 ).extend({
@@ -55,13 +52,13 @@ export const ReplyView = /** @type {BackboneClass<InstanceType<typeof ComposerVi
     return this.collection.compose(body, this.account, this.parent, idOf(this.formId, body));
   },
 
-  /** What it answers is no more: nothing can be posted, nothing is thrown away. */
-  gone() {
+  /** The parent was deleted. The reply cannot be posted any more; its text stays until the person discards it. */
+  showDeleted() {
     this.stopListening();
-    this.isGone = true;
+    this.isDeleted = true;
     this.el.querySelector(".composer__post").hidden = true;
     this.el.querySelector(".reply__cancel").textContent = "Discard";
-    this.el.querySelector(".composer__hint").textContent = GONE;
+    this.el.querySelector(".composer__hint").textContent = DELETED;
   },
 
   posted(comment) {
@@ -70,14 +67,13 @@ export const ReplyView = /** @type {BackboneClass<InstanceType<typeof ComposerVi
 
   // The text is put aside, unless the button says "Discard".
   cancel() {
-    if (this.isGone || !this.hasText()) this.draft?.drop();
+    if (this.isDeleted || !this.hasText()) this.draft?.drop();
     else this.draft?.close();
     this.trigger(FIELD_CLOSED, null);
   },
 
-  key(event) {
-    const isGivenUp = isEscape(event) && !this.hasText();
-    if (isGivenUp) this.cancel();
-    else ComposerView.prototype.key.call(this, event);
+  handleKey(event) {
+    if (isEscape(event) && !this.hasText()) this.cancel();
+    else ComposerView.prototype.handleKey.call(this, event);
   },
 });
