@@ -47,16 +47,20 @@ async def show(request: Request) -> ASGIApp:
         return _login_ended_response(ended or LoginEnded())
     if ended and not names:
         return _login_ended_response(ended)
+    parley = parley_of(request)
     session = Session(
-        parley_of(request).feeds,
+        parley.feeds,
         _topics(request, viewer, names),
         viewer,
         _cursors(request),
+        pacing=parley.pacing,
+        heartbeats=parley.heartbeats,
+        stats=parley.stream_stats,
         authorise=lambda: _authorise(request, viewer),
-        heartbeat=parley_of(request).settings.heartbeat_seconds,
+        heartbeat=parley.settings.heartbeat_seconds,
         once=query_flag(request, "once"),
         ended=ended,
-        presence=parley_of(request).presence if query_flag(request, "presence") else None,
+        presence=parley.presence if query_flag(request, "presence") else None,
         network=rate_limits.turn_of(request),
     )
     stream = PushResponse(session, request.app.state.streams, HEADERS)

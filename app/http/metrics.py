@@ -123,7 +123,7 @@ class Metrics:
         yield from self._process.collect()
 
     def _of_streams(self) -> Iterator[Metric]:
-        counts, admission = self._parley.feeds.stats, self._admission
+        counts, admission = self._parley.stream_stats, self._admission
         yield GaugeMetricFamily("parley_streams", "Streams (sessions) that are open.", admission.streams)
         yield GaugeMetricFamily("parley_streams_limit", "MAX_STREAMS.", self._parley.settings.max_streams)
         refused = "Streams refused with a retry delay, by the limit that was reached."
@@ -137,7 +137,7 @@ class Metrics:
             yield GaugeMetricFamily("parley_presence_topics", "Topics with somebody present.", presence.topics)
 
     def _of_feeds(self) -> Iterator[Metric]:
-        feeds, counts = self._parley.feeds, self._parley.feeds.stats
+        feeds, counts = self._parley.feeds, self._parley.reader.stats
         yield GaugeMetricFamily("parley_topics", "Topics (feeds) that are open.", len(feeds))
         yield GaugeMetricFamily("parley_ring_changes", "Changes in backlogs.", sum(len(feed.backlog) for feed in feeds))
         yield GaugeMetricFamily(

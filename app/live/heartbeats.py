@@ -7,41 +7,36 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from typing import Protocol
+
+from app.live.watchers import Watcher
 
 TICK_SECONDS = 0.02  # sessions whose heartbeats are due in the same tick are notified together
 
 
-class HeartbeatListener(Protocol):
-    """The part of a session that this module uses."""
-
-    def on_heartbeat_due(self) -> None: ...
-
-
 class Heartbeats:
-    """Notifies each listener once, when its heartbeat is due."""
+    """Notifies each session once, when its heartbeat is due."""
 
     def __init__(self) -> None:
-        self._due: defaultdict[int, set[HeartbeatListener]] = defaultdict(set)  # by tick of the loop's clock
-        self._ticks: dict[HeartbeatListener, int] = {}
+        self._due: defaultdict[int, set[Watcher]] = defaultdict(set)  # by tick of the loop's clock
+        self._ticks: dict[Watcher, int] = {}
         self._timer: asyncio.Handle | None = None
         self._timer_tick = 0  # of `_timer`; uvloop's handle has no `when()` after its time has passed
 
     def __len__(self) -> int:
         return len(self._ticks)
 
-    def set(self, listener: HeartbeatListener, seconds: float) -> None:
-        """Notify the listener in `seconds`, or up to one tick later. This replaces the time that was set before."""
-        self.forget(listener)
+    def set(self, watcher: Watcher, seconds: float) -> None:
+        """Notify the session in `seconds`, or up to one tick later. This replaces the time that was set before."""
+        self.forget(watcher)
         tick = int((asyncio.get_running_loop().time() + seconds) / TICK_SECONDS) + 1
-        self._ticks[listener] = tick
-        self._due[tick].add(listener)
+        self._ticks[watcher] = tick
+        self._due[tick].add(watcher)
         if self._timer is None or self._timer_tick > tick:
             self._set_timer(tick)
 
-    def forget(self, listener: HeartbeatListener) -> None:
-        if (tick := self._ticks.pop(listener, None)) is not None:
-            self._due[tick].discard(listener)
+    def forget(self, watcher: Watcher) -> None:
+        if (tick := self._ticks.pop(watcher, None)) is not None:
+            self._due[tick].discard(watcher)
             if not self._due[tick]:
                 del self._due[tick]
 
@@ -58,8 +53,8 @@ class Heartbeats:
         self._timer = None
         now = asyncio.get_running_loop().time()
         for tick in sorted(tick for tick in self._due if tick * TICK_SECONDS <= now):
-            for listener in self._due.pop(tick):
-                del self._ticks[listener]
-                listener.on_heartbeat_due()
+            for watcher in self._due.pop(tick):
+                del self._ticks[watcher]
+                watcher.on_heartbeat_due()
         if self._due:
             self._set_timer(min(self._due))

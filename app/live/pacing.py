@@ -13,20 +13,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import Protocol
 
 from app.live.fair_queue import FairQueue
+from app.live.watchers import Watcher
 
 TURNS_PER_PAUSE = 10  # between two pauses; about three milliseconds
 PAUSE_SECONDS = 0.001  # the shortest time that a timer can wait
 WAKES_PER_BATCH = 200  # sessions in one group (3); about two milliseconds
 MAX_WAITING = 100_000  # callers that wait for a turn; five times as many as a process has streams
-
-
-class Watcher(Protocol):
-    """The part of a session that this module uses."""
-
-    def wake(self) -> None: ...
 
 
 class Pacing:

@@ -18,13 +18,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import Database
 from app.live.gids import Gid
+from app.live.heartbeats import Heartbeats
 from app.live.hints import BadHint, Hint
 from app.live.model import Live, LiveModel, locate
+from app.live.pacing import Pacing
 from app.live.presence.sealing import connect_presence
 from app.live.pubsub import PubSub
 from app.live.read.feeds import Feeds
 from app.live.read.reader import Reader
 from app.live.signing import Signer
+from app.live.stats import StreamStats
 from app.live.tasks import Tasks
 from app.live.topics import Topic
 from app.live.write.transaction import Write, Writes
@@ -53,6 +56,9 @@ class Parley:
         self.database = Database(settings.database_url)
         self.reader = Reader(self.database, models)
         self.feeds = Feeds(self.reader, ring_frames=settings.ring_frames, ring_bytes=settings.ring_bytes)
+        self.heartbeats = Heartbeats()
+        self.pacing = Pacing()  # of sessions that open or catch up
+        self.stream_stats = StreamStats()
         self.pubsub = PubSub(self.redis_url)
         channel = settings.redis_channel_name
         self.hints = self.pubsub.open_channel(
@@ -85,6 +91,7 @@ class Parley:
         if not await self.pubsub.flush(FLUSH_SECONDS):
             log.warning("%d hints were not sent before the end of this process; sweeps find them", self.hints.waiting)
         await self._tasks.cancel()
+        self.heartbeats.close()
         await self.feeds.close()
         await self.database.close()
         if self._embedded:

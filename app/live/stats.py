@@ -57,8 +57,8 @@ class PendingSeqs:
 
 
 @dataclass
-class Stats:
-    """The counters of one process's feeds and sessions."""
+class ReadStats:
+    """The counters of one process's feeds."""
 
     heads: int = 0  # reads of the counters of many topics in one statement, by opening sessions and sweeps
     news: int = 0  # reads of a topic's head and its new changes
@@ -68,7 +68,13 @@ class Stats:
     frames: int = 0  # encoded
     sweeps: int = 0
     finds: int = 0  # topics in which a sweep found a change without a hint
+    lags: Lags = field(default_factory=Lags)  # from the hint of a change to its frames
+
+
+@dataclass
+class StreamStats:
+    """The counters of one process's sessions."""
+
     blocks: int = 0  # of changes that were passed to streams: deliveries
     conflations: int = 0  # batches from below the backlog, with the latest state of each object only
     resets: Counter[str] = field(default_factory=Counter)  # by reason
-    lags: Lags = field(default_factory=Lags)  # from the hint of a change to its frames

@@ -6,14 +6,25 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
+from app.live.heartbeats import Heartbeats
+from app.live.pacing import Pacing
 from app.live.read.feeds import Feeds
+from app.live.stats import StreamStats
 from app.live.stream.session import Session
 from app.live.topics import Topic
 from app.live.viewers import GUEST, Viewer
 from tests.support.people_without_http import ARTICLE
 from tests.support.sse import Block, Parser
 from tests.support.waiting import PATIENCE
+
+_PARTS: WeakKeyDictionary[Feeds, dict[str, Any]] = WeakKeyDictionary()
+
+
+def parts_of(feeds: Feeds) -> dict[str, Any]:
+    """The parts of a process, beside its feeds, that all its sessions share."""
+    return _PARTS.setdefault(feeds, {"pacing": Pacing(), "heartbeats": Heartbeats(), "stats": StreamStats()})
 
 
 class Reader:
@@ -68,7 +79,8 @@ async def reading(
     async def unchanged() -> Viewer:
         return viewer
 
-    session = Session(feeds, topics or (ARTICLE,), viewer, cursors, authorise=authorise or unchanged, **options)
+    options |= {"authorise": authorise or unchanged, **parts_of(feeds)}
+    session = Session(feeds, topics or (ARTICLE,), viewer, cursors, **options)
     reader = Reader(session)
     try:
         yield reader

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import chain, islice
 from math import inf
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from app.live import wire
 from app.live.presence.messages import MAX_NAMED, Person, PresenceMessage
 from app.live.topics import Topic
-from app.live.viewers import Viewer
+from app.live.watchers import Watcher
 
 PUBLISH_INTERVAL_SECONDS = 1.0  # between two messages about one topic
 REFRESH_SECONDS = 20.0  # after which a message is sent again, although nothing has changed
@@ -21,18 +21,6 @@ SESSIONS_PER_INTERVAL_SECOND = 100  # sessions of one topic for each second of t
 MAX_PROCESSES = 100  # whose messages about one topic are kept; those of others are ignored
 MAX_TYPISTS = 100  # people who type at one topic; more are ignored
 MAX_NAMES_SHOWN, MAX_TYPISTS_SHOWN = 8, 3  # people whose names clients get
-
-
-class Watcher(Protocol):
-    """The part of a session that presence uses."""
-
-    viewer: Viewer
-    network: str | None
-
-    @property
-    def topics(self) -> Sequence[Topic]: ...
-
-    def wake(self) -> None: ...
 
 
 @dataclass(slots=True)

@@ -31,9 +31,10 @@ from uuid import uuid4
 
 from app.live.pacing import wake_all
 from app.live.presence.messages import Message, Person, PresenceMessage, ProcessEndMessage, Typing, parse
-from app.live.presence.room import Room, Watcher
+from app.live.presence.room import Room
 from app.live.topics import Topic
 from app.live.viewers import Viewer
+from app.live.watchers import Watcher
 
 TICK_SECONDS = 0.5  # between two calls of `run_due`
 EXPIRY_SECONDS = 45.0  # that a message is valid: two may be lost

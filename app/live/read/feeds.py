@@ -17,34 +17,24 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
 
 from app.database import log_error
 from app.live.fair_queue import FairQueue
-from app.live.heartbeats import HeartbeatListener, Heartbeats
 from app.live.hints import Hint
-from app.live.pacing import MAX_WAITING, Pacing, wake_all
+from app.live.pacing import MAX_WAITING, wake_all
 from app.live.read.backlog import Backlog
 from app.live.read.chunks import Chunks
 from app.live.read.reader import Chunk, News, Reader
 from app.live.stats import PendingSeqs
 from app.live.tasks import Tasks
 from app.live.topics import Topic
+from app.live.watchers import Watcher
 
 TOPICS_PER_STATEMENT = 500  # heads that a sweep reads in one statement
 FALLBACK_SWEEP_SECONDS = 1.0  # between two sweeps while no hints arrive
 MAX_CONCURRENT_HEAD_READS = 2  # by opening sessions; sessions that catch up take longer, and have other slots
 
 log = logging.getLogger(__name__)
-
-
-class Watcher(HeartbeatListener, Protocol):
-    """The part of a session that feeds use."""
-
-    @property
-    def topics(self) -> Sequence[Topic]: ...
-
-    def wake(self) -> None: ...
 
 
 class Feed:
@@ -183,9 +173,6 @@ class Feeds:
     """The open feeds of this process, by topic."""
 
     def __init__(self, reader: Reader, *, ring_frames: int = 256, ring_bytes: int = 262_144) -> None:
-        self.stats = reader.stats
-        self.heartbeats = Heartbeats()
-        self.pacing = Pacing()  # of sessions that open or catch up
         self._openings = FairQueue(MAX_CONCURRENT_HEAD_READS, MAX_WAITING, MAX_WAITING)
         self._reader = reader
         self._bounds = (ring_frames, ring_bytes)
@@ -234,14 +221,13 @@ class Feeds:
         try:
             epoch, heads = await self._reader.heads([feed.topic for feed in feeds])
         except Exception as error:
-            self.stats.failures += 1
+            self._reader.stats.failures += 1
             log_error(log, error, f"reading the heads of {len(feeds)} topics")
             return None
         return [feed for feed in feeds if not feed.set_first_head(epoch, heads[feed.topic])]
 
     def leave(self, watcher: Watcher) -> None:
         """Remove a session. Synchronous, because every await would be cancelled while the stream is cancelled."""
-        self.heartbeats.forget(watcher)
         for topic in watcher.topics:
             feed = self._feeds[topic]
             feed.watchers.pop(watcher, None)
@@ -261,7 +247,7 @@ class Feeds:
 
     async def sweep(self) -> None:
         """Compare the heads of the open feeds with the database, and read the topics that differ."""
-        self.stats.sweeps += 1
+        self._reader.stats.sweeps += 1
         feeds = list(self._feeds.values())
         for feed in feeds:
             feed.forget_chunks()
@@ -270,7 +256,7 @@ class Feeds:
             epoch, heads = await self._reader.heads([feed.topic for feed in part])
             for feed in part:
                 if feed.head is not None and (feed.dirty or (epoch, heads[feed.topic]) != (feed.epoch, feed.head)):
-                    self.stats.finds += not feed.dirty
+                    self._reader.stats.finds += not feed.dirty
                     feed.request_read()
 
     async def keep_sweeping(self, seconds: float, hints_flow: Callable[[], bool]) -> None:
@@ -288,7 +274,6 @@ class Feeds:
                 log_error(log, error, "sweeping")
 
     async def close(self) -> None:
-        self.heartbeats.close()
         await self._tasks.cancel()
 
 

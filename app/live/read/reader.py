@@ -15,7 +15,7 @@ from app.live.fair_queue import FairQueue
 from app.live.model import LiveModel
 from app.live.pacing import MAX_WAITING
 from app.live.read.changes import Change, read_changes
-from app.live.stats import Stats
+from app.live.stats import ReadStats
 from app.live.topics import Topic
 from app.live.write.sequences import read_heads, renew_epoch
 
@@ -51,7 +51,7 @@ def always() -> bool:
 
 class Reader:
     def __init__(self, database: Database, models: Sequence[LiveModel]) -> None:
-        self.stats = Stats()
+        self.stats = ReadStats()
         self._database = database
         self._models = models
         self._slots = asyncio.Semaphore(MAX_CONCURRENT_READS)

@@ -33,9 +33,12 @@ from typing import Protocol
 
 from app.database import is_unavailable
 from app.live import wire
+from app.live.heartbeats import Heartbeats
+from app.live.pacing import Pacing
 from app.live.presence.service import Presence
 from app.live.read.changes import Change
 from app.live.read.feeds import Feed, Feeds
+from app.live.stats import StreamStats
 from app.live.stream.resume import Reason, common_epoch, find_resume_point
 from app.live.topics import Topic
 from app.live.viewers import LoginEnded, Viewer
@@ -97,8 +100,8 @@ class Session:
 
     __slots__ = (
         "_account", "_authorise", "_authorised_at", "_cursor_texts", "_ended", "_ending", "_epoch", "_feeds",
-        "_heartbeat_every", "_heartbeat_is_due", "_login_ended", "_once", "_outlet", "_presence", "_retry",
-        "_topic_cursors", "_waiting", "_woken", "network", "topics", "viewer",
+        "_heartbeat_every", "_heartbeat_is_due", "_heartbeats", "_login_ended", "_once", "_outlet", "_pacing",
+        "_presence", "_retry", "_stats", "_topic_cursors", "_waiting", "_woken", "network", "topics", "viewer",
     )  # fmt: skip
 
     def __init__(
@@ -108,6 +111,9 @@ class Session:
         viewer: Viewer,
         cursors: Sequence[str] = (),
         *,
+        pacing: Pacing,
+        heartbeats: Heartbeats,
+        stats: StreamStats,
         authorise: Callable[[], Awaitable[Viewer]],
         heartbeat: float = 15,
         once: bool = False,
@@ -119,6 +125,9 @@ class Session:
         self.viewer = viewer
         self.network = network
         self._feeds = feeds
+        self._pacing = pacing
+        self._heartbeats = heartbeats
+        self._stats = stats
         self._cursor_texts = cursors
         self._authorise = authorise
         self._heartbeat_every = min(heartbeat, LONG_POLL_SECONDS) if once else heartbeat
@@ -195,6 +204,7 @@ class Session:
             yield wire.retry(self._retry) + b"\n"
         finally:
             self._feeds.leave(self)
+            self._heartbeats.forget(self)
             if self._presence:
                 self._presence.leave(self, at_once=self._login_ended)
 
@@ -218,7 +228,7 @@ class Session:
         alone = {feed.topic for feed in feeds if feed.head is None and len(feed.watchers) == 1}
         has_no_cursors = not self._cursor_texts
         resume_point = await find_resume_point(self._feeds, feeds, self._cursor_texts, self.network)
-        await self._feeds.pacing.wait_turn(self.network)
+        await self._pacing.wait_turn(self.network)
         self._cursor_texts = ()
         if resume_point.epoch is None:
             self._end_with_back_off()
@@ -335,8 +345,8 @@ class Session:
         feed, head = cursor.feed, cursor.feed.head or 0
         chunk = await feed.chunk(cursor.seq, self.network)
         cursor.served_at = feed.reads  # (7)
-        await self._feeds.pacing.wait_turn(self.network)
-        self._feeds.stats.conflations += 1
+        await self._pacing.wait_turn(self.network)
+        self._stats.conflations += 1
         if feed.backlog.floor > head or self._account_moved():
             return b""  # the backlog has dropped newer changes meanwhile, or the login may have ended
         # The backlog has the changes that the feed has read meanwhile. One of them may erase a change of this chunk.
@@ -361,7 +371,7 @@ class Session:
                 cursor.move_to(reached)
         if cursor.seq >= head:
             cursor.catch_up(head)
-        self._feeds.stats.blocks += len(sent)
+        self._stats.blocks += len(sent)
         if not id_is_sent:
             sent.append(wire.position(self._id()))
         return b"".join(sent)
@@ -379,12 +389,12 @@ class Session:
 
     def _heartbeat(self, id: bytes) -> bytes:
         self._heartbeat_is_due = False
-        self._feeds.heartbeats.set(self, self._heartbeat_every)
+        self._heartbeats.set(self, self._heartbeat_every)
         return wire.heartbeat(id, self._join([cursor.feed.text for cursor in self._topic_cursors]))
 
     def _reset(self, topics: Sequence[Topic], reason: Reason) -> bytes:
         """A `reset` event: the client fetches these topics again, and the stream continues from their heads."""
-        self._feeds.stats.resets[reason] += 1
+        self._stats.resets[reason] += 1
         for cursor in self._topic_cursors:
             if cursor.feed.topic in topics:
                 cursor.start_at(cursor.feed.head or 0)

@@ -31,6 +31,7 @@ from app.models import LIVE_MODELS
 from app.settings import Settings
 from tests.live.note import NOTE, Note, NoteBase
 from tests.support.people_without_http import enrol
+from tests.support.session_reader import parts_of
 from tests.support.sse import Block, Parser
 from tests.support.waiting import end
 
@@ -212,7 +213,8 @@ class Replica:
             return self.viewer
 
         cursors = [self.position] if self.position else []
-        session = self._session(process.feeds, [self.topic], self.viewer, cursors, authorise=authorise, heartbeat=60)
+        options = {"authorise": authorise, "heartbeat": 60, **parts_of(process.feeds)}
+        session = self._session(process.feeds, [self.topic], self.viewer, cursors, **options)
         # What the feed knows to be erased when a block leaves, nobody may be sent from there on.
         pipe = Pipe(session, beside=lambda: _gone(process, self.topic, erased))
         parser = Parser()

@@ -22,7 +22,7 @@ from app.live.topics import Topic
 from app.live.viewers import GUEST, LoginEnded, Viewer
 from app.live.write.sequences import renew_epoch
 from tests.support.people_without_http import ARTICLE, correct, enrol, say, take_back
-from tests.support.session_reader import reading
+from tests.support.session_reader import parts_of, reading
 from tests.support.sse import Parser
 from tests.support.waiting import end, wait_until
 
@@ -467,7 +467,7 @@ async def handed(feeds: Feeds, **options: Any) -> AsyncIterator[tuple[Hands, lis
         return GUEST
 
     hands, given = Hands(), list[bytes]()
-    session = Session(feeds, [ARTICLE, PAGE], GUEST, authorise=authorise, **options)
+    session = Session(feeds, [ARTICLE, PAGE], GUEST, authorise=authorise, **parts_of(feeds), **options)
 
     async def read() -> None:
         async for block in session.stream(hands):
