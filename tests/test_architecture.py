@@ -55,7 +55,6 @@ OWNERS = {
     "dotenv": ("app.settings",),
     "jinja2": ("app.pages",),
     "pwdlib": ("app.accounts.passwords",),
-    "zxcvbn": ("app.accounts.passwords",),
     "limits": ("app.http.rate_limits",),
     "aiosmtplib": ("app.mail.mailer",),
     "nh3": ("app.comments.markdown",),

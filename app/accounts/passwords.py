@@ -17,6 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from functools import cache, partial
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -37,6 +38,7 @@ MAX_HASHES_AT_ONCE = 2
 MAX_WAITING = 200  # hashes in total; above it a request gets 503, because it would wait too long
 MAX_WAITING_PER_NETWORK = 8  # hashes; above it a request gets 429
 SERVICE = "parley"
+COMMON_PASSWORDS = Path(__file__).with_name("common_passwords.txt")
 MIN_OTHER_CHARACTERS = 4  # letters and digits that a password must have besides the account's name
 
 
@@ -65,9 +67,8 @@ def _parts(names: tuple[str, ...]) -> set[str]:
 
 @cache
 def _common_passwords() -> frozenset[str]:
-    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # megabytes; imported at the first sign-up
-
-    return frozenset(password for password in FREQUENCY_LISTS["passwords"] if len(password) >= MIN_PASSWORD_LENGTH)
+    """The most common passwords of at least `MIN_PASSWORD_LENGTH` characters, from zxcvbn (THIRD_PARTY_NOTICES.md)."""
+    return frozenset(COMMON_PASSWORDS.read_text(encoding="ascii").split())
 
 
 async def hash_password(password: str) -> str:

@@ -135,10 +135,18 @@ def test_eight_to_a_hundred_and_twentyeight_characters() -> None:
     ["password", "PASSWORD", "Password1", "12345678", "123456789", "qwertyuiop", "iloveyou1", "11111111", "football",
      "trustno1", "ｐａｓｓｗｏｒｄ"],
 )  # fmt: skip
-def test_what_is_tried_first_is_refused(password: str) -> None:
+def test_common_passwords_are_refused(password: str) -> None:
     with pytest.raises(Invalid, match="too common") as refusal:
         refuse_weak(password, "somebody", "somebody@else.example")
     assert refusal.value.field == "password"
+
+
+def test_the_list_of_common_passwords_is_complete() -> None:
+    """Comparison is with normalized passwords, so each line must be in that form."""
+    listed = passwords.COMMON_PASSWORDS.read_text().splitlines()
+    assert len(listed) == 11_611
+    assert set(listed) == passwords._common_passwords()
+    assert all(passwords._plain(line) == line and len(line) >= MIN_PASSWORD_LENGTH for line in listed)
 
 
 @pytest.mark.parametrize(
