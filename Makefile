@@ -1,7 +1,7 @@
 # make run    everything from nothing to a working page on http://127.0.0.1:8000 (HOST and PORT are honoured)
 # make wheel  dist/parley-….whl, with all that it takes to run
 # make chaos  everything broken, again and again, with real parts; SECONDS=600 SEED=7
-# make bench  how fast it is, beside what else could do the same work; SCENARIOS="fan-out storm" ROUNDS=5 SESSIONS="200 1000" BEFORE=../older
+# make bench  compare its speed with other servers; SCENARIOS="fan-out storm" ROUNDS=5 SESSIONS="200 1000" BEFORE=../older
 # make test   the gate: all checks, and the tests that prove each promise once, on servers and a Chromium that it provides; WORKERS=3
 # make test-all   everything: both databases, random seeds, other browsers, real proxies, long searches; see docs/testing.md
 

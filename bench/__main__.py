@@ -1,6 +1,6 @@
-"""python -m bench [scenario …]: run them all, or these, and renew docs/bench.md from what they found.
+"""python -m bench [scenario …]: run these scenarios, or all of them, and update docs/bench.md with their results.
 
-`python -m bench report` renews the page, and its plots where matplotlib is installed, without running anything.
+`python -m bench report` runs nothing. It updates the page, and its plots if matplotlib is installed.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ SCENARIOS: Mapping[str, Callable[[argparse.Namespace], Coroutine[Any, Any, dict[
     "growth": lambda given: growth.run(given.rounds),
     "journey": lambda given: journey.run(given.rounds),
     "page": lambda given: page.run(given.rounds, given.before),
-    "million": lambda given: million.run(given.out),  # from what the others have found
+    "million": lambda given: million.run(given.out),  # computed from the results of the others
 }
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("scenario", nargs="*", help=f"{', '.join(SCENARIOS)}, report; all of them by default")
-    parser.add_argument("--rounds", type=int, default=5, help="whose median is told")
-    parser.add_argument("--sessions", type=int, nargs="*", help="for fan-out and storm: these instead of their own")
-    parser.add_argument("--before", type=Path, help="for page: an older checkout, measured in turns with this one")
+    parser.add_argument("scenario", nargs="*", help=f"{', '.join(SCENARIOS)}, report; by default, all scenarios")
+    parser.add_argument("--rounds", type=int, default=5, help="the number of rounds; the result is their median")
+    parser.add_argument("--sessions", type=int, nargs="*", help="the numbers of sessions, for fan-out and storm")
+    parser.add_argument("--before", type=Path, help="for page: an older checkout to compare with this one")
     parser.add_argument("--out", type=Path, default=RESULTS, help="the directory for the results")
     given = parser.parse_args()
     if unknown := set(given.scenario) - {*SCENARIOS, "report"}:
@@ -50,8 +50,8 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     given = arguments()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # for all that we start
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))  # inherited by all child processes
     given.out.mkdir(parents=True, exist_ok=True)
     for name in given.scenario or SCENARIOS:
         if name == "report":
@@ -61,11 +61,11 @@ def main() -> int:
         result = {"scenario": name, "machine": machine, "seconds": round(time.monotonic() - began), **found}
         (given.out / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
     if given.out == RESULTS or "report" in given.scenario:
-        renew_page(given.out)
+        update_page(given.out)
     return 0
 
 
-def renew_page(results: Path) -> None:
+def update_page(results: Path) -> None:
     report.write(results)
     if find_spec("matplotlib"):
         plots.draw(results)

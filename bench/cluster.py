@@ -1,14 +1,14 @@
-"""A cluster on paper: the service's own feeds, readers and sweeps in many processes, on a clock that is a number.
+"""A simulated cluster: many processes with the service's own feeds, readers and sweeps, on a virtual clock.
 
-An hour takes as long as its callbacks take to run. Counted is what each process reads, sweeps and hears. How long
-things take in life is not simulated: the bench has measured it, and `million` multiplies.
+It counts the reads, sweeps and hints of each process. It does not simulate how much CPU they take: the other scenarios
+measure that, and `million` multiplies.
 
-1. A process is `Feeds` with its `Reader`. Its sessions are not there: what a process asks of the database and of Redis
-   depends on which topics are watched in it, and not on how many watch.
-2. The database is a dictionary of counters; statements and hints take their time.
-3. Where sessions go: anywhere (a balancer that takes turns), or with their topic (`affinity`: the balancer hashes the
-   topic to a group of so many processes). What is heard: everything on one channel, or only the shards that one's own
-   topics are in. As many shards as there are groups are a channel for each group.
+1. A process is `Feeds` with its `Reader`, without sessions. The load that a process puts on the database and on Redis
+   depends on the topics that it watches, and not on the number of sessions.
+2. The database is a dictionary of counters. Statements and hints have a fixed delay.
+3. A load balancer sends a session to any process, or by its topic (`affinity`: a hash of the topic selects a group of
+   so many processes). A process receives all hints on one channel, or only the shards of its topics. With as many
+   shards as groups, each group has its own channel.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ LIVE = LiveModel("comment", Row, None)  # type: ignore[arg-type]
 
 @dataclass
 class Counts:
-    """Of a whole cluster, in the time that was looked at."""
+    """The counts of the whole cluster."""
 
-    reads: int = 0  # a topic's news, each of three statements
-    sweeps: int = 0  # statements that compare heads
-    swept: int = 0  # topics in them
-    heard: int = 0  # hints that reached a process
-    meant: int = 0  # of those, for a topic that is watched there
+    reads: int = 0  # of a topic's new changes; each has three statements
+    sweeps: int = 0  # statements that compare heads with counters
+    swept: int = 0  # topics in these statements
+    received: int = 0  # hints that reached a process
+    useful: int = 0  # of these, the hints for a topic that the process watches
 
 
 @dataclass
@@ -84,7 +84,7 @@ async def read_changes(
 
 @dataclass(frozen=True, eq=False)
 class Watchers:
-    """All who watch a topic in one process."""
+    """All sessions of a topic in one process."""
 
     topics: tuple[Topic, ...]
 
@@ -97,7 +97,7 @@ class Watchers:
 
 @dataclass(frozen=True)
 class Shape:
-    """How a cluster is built. `affinity` is how many processes a topic's sessions are spread over, 0 for all."""
+    """The size of a cluster. `affinity`: the number of processes for a topic's sessions; 0 for all processes."""
 
     processes: int
     topics: int
@@ -114,11 +114,11 @@ class Cluster:
         self.chance = random.Random(seed)
         self.names = [Topic("Article", str(number)) for number in range(shape.topics)]
         self.processes = [Feeds(Reader(self.store, (LIVE,))) for _ in range(shape.processes)]  # type: ignore[arg-type]
-        self.shards: list[set[int]] = [set() for _ in self.processes]  # that each process hears
+        self.shards: list[set[int]] = [set() for _ in self.processes]  # that each process receives
         self.loads = [0] * shape.processes  # sessions
 
     def simulate(self, writes_a_second: float, seconds: float) -> Counts:
-        """What happens in so many seconds, once everybody is there; writes fall on the topics as sessions do."""
+        """Count for so many seconds, after all sessions are connected. Writes select topics as sessions do."""
         with _in_memory():
             self._arrive()
             sweeping = [self.loop.create_task(feeds.keep_sweeping(5, lambda: True)) for feeds in self.processes]
@@ -135,11 +135,11 @@ class Cluster:
         return counts
 
     def _arrive(self) -> None:
-        """Everybody comes; one watcher stands for all who watch the same topic in the same process."""
-        there: list[set[int]] = [set() for _ in self.processes]
+        """Connect all sessions. One watcher stands for all sessions of the same topic in the same process."""
+        watched: list[set[int]] = [set() for _ in self.processes]
         for topic, sessions in Counter(self._some_topic() for _ in range(self.shape.sessions)).items():
             for number, here in Counter(self._place(topic, sessions) for _ in range(sessions)).items():
-                there[number].add(topic)
+                watched[number].add(topic)
                 self.loads[number] += here
 
         async def enter(feeds: Feeds, topics: set[int]) -> None:
@@ -147,7 +147,7 @@ class Cluster:
                 feeds.enter(Watchers((self.names[topic],)))
                 feeds[self.names[topic]].epoch, feeds[self.names[topic]].head = "only", 0
 
-        for number, topics in enumerate(there):
+        for number, topics in enumerate(watched):
             self.shards[number] = {self._shard(topic) for topic in topics}
             self.loop.run(enter(self.processes[number], topics))
 
@@ -159,7 +159,7 @@ class Cluster:
         """A process for one of so many sessions at this topic."""
         if not self.shape.affinity:
             return self.chance.randrange(self.shape.processes)
-        # A topic of many takes more processes, so that it is no more than half of what any of them has.
+        # A popular topic gets more processes, so that it is at most half of the load of each of them.
         even = self.shape.sessions / self.shape.processes
         spread = max(self.shape.affinity, ceil(sessions / (even / 2)))
         first = _hash(topic) % (self.shape.processes // self.shape.affinity) * self.shape.affinity
@@ -179,8 +179,8 @@ class Cluster:
         shard = self._shard(number)
         for feeds, shards in zip(self.processes, self.shards, strict=True):
             if shard in shards:
-                self.store.counts.heard += 1
-                self.store.counts.meant += self.names[number] in feeds._feeds
+                self.store.counts.received += 1
+                self.store.counts.useful += self.names[number] in feeds._feeds
                 self.loop.call_later(HINT * self.chance.uniform(0.5, 4), feeds.hint, hint)
 
 

@@ -1,7 +1,7 @@
-"""The app as it is, with one more route, `GET /bench/counts`: what its readers and its database have been asked so far.
+"""The app with one more route: `GET /bench/counts` returns how often the reader and the database were used so far.
 
-A bench that looks from outside sees time, but not how often a database was read, and it is that which has to grow with
-the topics and not with the sessions.
+A client can measure time, but not the number of database reads. That number must grow with the topics, and not with the
+sessions.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""A crowd: thousands of open streams in one process, cheap enough that the server is what is measured.
+"""A crowd: one client process with thousands of open streams, so cheap that the server is the limit.
 
-    python -m bench.crowd          commands on stdin, answers on stdout, a JSON object a line
+    python -m bench.crowd          commands on stdin, results on stdout, one JSON object a line
 
-One epoll, one buffer, no parsing: what is received is searched for the mark of a frame, and the clock is read. That is
-2 to 3 µs a delivery; each answer has the CPU that was used, so that the bench can tell it beside the server's.
+It has one epoll and one buffer, and parses nothing: it searches the received bytes for the mark of a frame and reads
+the clock. A delivery costs it 2 to 3 µs. Each result has the CPU time that the crowd used.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from typing import Any
 
 MARK = b'data: {"payload"'
 BUFFER = 1 << 20
-HANDSHAKES = 200  # connections that are being opened at a time
+HANDSHAKES = 200  # connections that are opened at the same time
 STREAMS_AN_ADDRESS = 5_000  # a client address has 28,000 ports, and several crowds use them
-IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h: a port is chosen when it is known for which server
+IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h: the kernel chooses the port in connect(), when it knows the server
 
 
 class Stream:
-    """One connection: what it asks for, which topic that is, and the end of what was cut in the middle of a line."""
+    """One connection. `topic`: the number of its path. `rest`: the end of the last read, if it ended within a line."""
 
     __slots__ = ("rest", "seen", "socket", "topic")
 
@@ -46,14 +46,14 @@ class Crowd:
     def open(
         self, port: int, paths: Sequence[str], sessions: int, ready: str, address: int = 0, handshakes: int = HANDSHAKES
     ) -> dict[str, Any]:
-        """Open so many streams, of these paths in turn, so many at a time; answers when each is ready.
+        """Open streams of these paths in turn, `handshakes` at a time. Returns when all of them are ready.
 
-        A stream is ready when it has received `ready`. `address` is where in 127.0.0.0/8 the clients begin to be.
+        A stream is ready when it has received `ready`. `address` numbers the first client address in 127.0.0.0/8.
         """
         began = time.monotonic()
         waiting = deque(range(sessions))
         opening: dict[int, tuple[Stream, bytes]] = {}
-        heard: dict[int, bytes] = {}
+        received: dict[int, bytes] = {}
         while waiting or opening:
             while waiting and len(opening) < handshakes:
                 number = waiting.popleft()
@@ -66,44 +66,44 @@ class Crowd:
                     self._read(self._streams[fd])
                     continue
                 stream, request = opening[fd]
-                if fd not in heard:
-                    heard[fd] = b""
+                if fd not in received:
+                    received[fd] = b""
                     stream.socket.sendall(request)
                     self._epoll.modify(fd, select.EPOLLIN)
                     continue
                 data = stream.socket.recv(65_536)
                 if not data:
-                    raise ConnectionError(f"refused: {heard[fd][:300]!r}")
-                heard[fd] += data
-                if ready.encode() in heard[fd]:
-                    stream.seen, stream.rest = heard[fd].count(MARK), heard[fd][1 - len(MARK) :]
+                    raise ConnectionError(f"refused: {received[fd][:300]!r}")
+                received[fd] += data
+                if ready.encode() in received[fd]:
+                    stream.seen, stream.rest = received[fd].count(MARK), received[fd][1 - len(MARK) :]
                     self._streams[fd] = stream
-                    del opening[fd], heard[fd]
+                    del opening[fd], received[fd]
         frames = sum(stream.seen for stream in self._streams.values())
         return {"sessions": len(self._streams), "seconds": time.monotonic() - began, "frames": frames}
 
-    def watch(self, deliveries: int, seconds: float, say: Callable[[Any], None], quiet: float = 0) -> dict[str, Any]:
-        """Say that we are looking; then answer when so many frames have come, or so many seconds have passed.
+    def watch(self, deliveries: int, seconds: float, send: Callable[[Any], None], quiet: float = 0) -> dict[str, Any]:
+        """Send that the crowd is watching. Then return after this many frames, or after this many seconds.
 
-        Times are CLOCK_MONOTONIC, which is the same in all processes of a machine. With `quiet`, also answer once
-        nothing has come for so long.
+        With `quiet`, also return if nothing arrived for so many seconds. Times are CLOCK_MONOTONIC, which is the same
+        in all processes of a machine.
         """
-        say({"watching": len(self._streams)})
+        send({"watching": len(self._streams)})
         clock, cpu, deadline = time.monotonic, time.process_time(), time.monotonic() + seconds
-        came, received, times, last = 0, 0, [], {}
-        heard_at = clock()
-        while came < deliveries and (left := deadline - clock()) > 0 and not (quiet and clock() - heard_at > quiet):
+        arrived, received, times, last = 0, 0, [], {}
+        last_at = clock()
+        while arrived < deliveries and (left := deadline - clock()) > 0 and not (quiet and clock() - last_at > quiet):
             for fd, _ in self._epoll.poll(min(left, quiet or left)):
                 stream = self._streams[fd]
                 size, frames = self._read(stream)
                 received += size
                 if frames:
-                    heard_at = clock()
-                    came += frames
-                    times.append(heard_at)
-                    last[stream.topic] = heard_at
+                    last_at = clock()
+                    arrived += frames
+                    times.append(last_at)
+                    last[stream.topic] = last_at
         return {
-            "frames": came,
+            "frames": arrived,
             "bytes": received,
             "times": times if len(times) <= 20_000 else times[:: len(times) // 20_000],
             "last": last,
@@ -111,8 +111,8 @@ class Crowd:
             "sample": self._sample.decode(errors="replace"),
         }
 
-    def fewest(self) -> dict[str, Any]:
-        """How many frames the stream with the fewest has had, and the one with the most."""
+    def extremes(self) -> dict[str, Any]:
+        """The number of frames of the stream that received the fewest, and of the one that received the most."""
         seen = [stream.seen for stream in self._streams.values()]
         return {"fewest": min(seen, default=0), "most": max(seen, default=0)}
 
@@ -124,12 +124,13 @@ class Crowd:
         return {"closed": closed}
 
     def _read(self, stream: Stream) -> tuple[int, int]:
-        """(bytes, frames) that this stream has for us now."""
+        """Read once from this stream. Returns the numbers of bytes and of frames."""
         size = stream.socket.recv_into(self._buffer)
         if not size:
             raise ConnectionError("a stream has ended")
         frames = self._buffer.count(MARK, 0, size)
-        if stream.rest or self._buffer[size - 1] != 10:  # a line was cut, which is rare but on slow readers
+        # A read seldom ends within a line, except for slow readers.
+        if stream.rest or self._buffer[size - 1] != 10:
             frames += self._across(stream, size)
         if frames:
             stream.seen += frames
@@ -138,7 +139,7 @@ class Crowd:
         return size, frames
 
     def _across(self, stream: Stream, size: int) -> int:
-        """1 where a mark lies across the end of what was read before."""
+        """1 if a mark begins in the previous read and ends in this one."""
         begins = bytes(self._buffer[: min(size, len(MARK) - 1)])
         across = (stream.rest + begins).count(MARK)
         whole = bytes(self._buffer[max(0, size - len(MARK) + 1) : size])
@@ -160,17 +161,17 @@ def _request(path: str) -> bytes:
 
 
 def main() -> None:
-    def say(answer: Any) -> None:
-        print(json.dumps(answer), flush=True)
+    def send(result: Any) -> None:
+        print(json.dumps(result), flush=True)
 
     crowd = Crowd()
     for line in sys.stdin:
         command = json.loads(line)
         act = getattr(crowd, command.pop("do"))
         try:
-            say(act(**command, say=say) if act == crowd.watch else act(**command))
+            send(act(**command, send=send) if act == crowd.watch else act(**command))
         except OSError as error:
-            say({"error": f"{type(error).__name__}: {error}"})
+            send({"error": f"{type(error).__name__}: {error}"})
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""Fan-out: what it costs to bring one comment to everyone who looks, and how long that takes.
+"""Fan-out: the cost and the latency of delivering one comment to all its viewers.
 
-Contestants: Parley, a literal reading of its architecture, the floor (a bare loop that writes the same bytes, under the
-same uvicorn) and nchan, in C. All hold their streams at the same time, and take turns.
+Contestants: Parley; a literal reading of its architecture; the floor, a bare loop under the same uvicorn that writes
+the same bytes; and nchan, in C. All hold their streams at the same time, and are measured in turn.
 
-1. CPU for a delivery is that of all a server's processes, over several broadcasts. A broadcast also costs a write,
-   which has nothing to do with how many watch. So each round first writes where nobody looks, and that is taken off;
-   `cpu_with_write_us` has it in.
-2. Latency runs from before the POST is sent to the moment the client's process has read the frame.
-3. Memory is what the server's processes hold (PSS) when the streams are idle, less what they held before, over the
-   streams. Kernel's buffers are not in it; they are the same for all.
+1. The CPU time of a delivery is that of all processes of a server, over several broadcasts. A broadcast also includes a
+   write, whose cost does not depend on the viewers. So each round first measures writes to a topic without viewers and
+   subtracts them. `cpu_with_write_us` includes the write.
+2. Latency is the time from before the POST is sent until the client process has read the frame.
+3. Memory is that of the server's processes (PSS) with idle streams, minus the memory before, divided by the number of
+   streams. It excludes the kernel's buffers, which are the same for all servers.
 """
 
 from __future__ import annotations
@@ -27,45 +27,45 @@ from bench.measure import cpu, median, memory, percentile
 from bench.servers import Server
 
 SIZES = (100, 200, 1_000, 10_000)
-LITERAL_MOST = 1_000  # sessions: past that its Redis alone takes seconds
+MAX_LITERAL_SESSIONS = 1_000  # beyond, its Redis alone takes seconds
 TOPICS = 1_000
-ELSEWHERE = 1_000_000  # a topic that nobody follows
-WRITES = 40  # there, in each round
-DELIVERIES = 40_000  # in each round, as far as the number of broadcasts allows
-BROADCASTS = (3, 40)
-SLOW = {"literal": 20}  # whose writes and deliveries are so many times fewer
-SETTLE = 1.0  # seconds until memory is looked at
+UNWATCHED = 1_000_000  # a topic without streams
+WRITES = 40  # to UNWATCHED, in each round
+DELIVERIES = 40_000  # in each round, within the limits of BROADCASTS
+BROADCASTS = (3, 40)  # at least and at most, in each round
+SLOW = {"literal": 20}  # a slow server has so many times fewer writes and deliveries
+SETTLE_SECONDS = 1.0  # before memory is measured
 
 
 @dataclass
 class Entry:
-    """A contestant with its crowd."""
+    """A contestant and its crowd."""
 
     server: Server
     crowd: Crowd
     before: int = 0  # bytes
 
     async def idle_memory(self) -> int:
-        await asyncio.sleep(SETTLE)
+        await asyncio.sleep(SETTLE_SECONDS)
         return memory(self.server.pids())
 
 
-async def run(rounds: int, sizes: Sequence[int] = SIZES, say: Any = print) -> dict[str, Any]:
+async def run(rounds: int, sizes: Sequence[int] = SIZES, log: Any = print) -> dict[str, Any]:
     """Each size on one topic and, from 1,000 sessions on, over 1,000 topics."""
-    block = await a_block()
+    block = await sample_block()
     results = []
     for sessions in sizes:
         for topics in (1, TOPICS) if sessions >= TOPICS else (1,):
             began = time.monotonic()
             results.append(await compare(block, sessions, topics, rounds))
-            say(f"fan-out: {sessions} sessions, {topics} topics, {time.monotonic() - began:.0f} s")
+            log(f"fan-out: {sessions} sessions, {topics} topics, {time.monotonic() - began:.0f} s")
             for name, figures in results[-1]["contestants"].items():
-                say(f"  {name:8} " + "  ".join(f"{key} {value:.4g}" for key, value in figures.items()))
+                log(f"  {name:8} " + "  ".join(f"{key} {value:.4g}" for key, value in figures.items()))
     return {"nchan": servers.nchan_module() is not None, "block": len(block), "rounds": rounds, "sizes": results}
 
 
-async def a_block() -> str:
-    """What Parley sends for a comment, byte for byte."""
+async def sample_block() -> str:
+    """The bytes that Parley sends for a comment."""
     async with servers.parley() as server, crowd() as watchers:
         await watchers.open(server, 1)
         await watchers.watch(1)
@@ -82,10 +82,10 @@ async def compare(block: str, sessions: int, topics: int, rounds: int) -> dict[s
         for _ in range(rounds):
             for entry in entries:
                 measured[entry.server.name].append(await _round(entry, sessions, topics))
-    told = {name: {key: median(one[key] for one in all) for key in all[0]} for name, all in measured.items()}
+    medians = {name: {key: median(one[key] for one in all) for key in all[0]} for name, all in measured.items()}
     for entry, bytes in zip(entries, idle, strict=True):
-        told[entry.server.name]["memory_kib"] = bytes / sessions / 1024
-    return {"sessions": sessions, "topics": topics, "contestants": told, "rounds": measured}
+        medians[entry.server.name]["memory_kib"] = bytes / sessions / 1024
+    return {"sessions": sessions, "topics": topics, "contestants": medians, "rounds": measured}
 
 
 def contestants(block: str, sessions: int, topics: int) -> list[Any]:
@@ -93,7 +93,7 @@ def contestants(block: str, sessions: int, topics: int) -> list[Any]:
         servers.parley(),
         servers.floor(block),
         *([servers.nchan(block)] if servers.nchan_module() else []),
-        *([servers.literal()] if sessions <= LITERAL_MOST and topics == 1 else []),
+        *([servers.literal()] if sessions <= MAX_LITERAL_SESSIONS and topics == 1 else []),
     ]
 
 
@@ -102,11 +102,11 @@ async def _enter(stack: AsyncExitStack, make: Any) -> Entry:
 
 
 async def _open(entry: Entry, sessions: int, topics: int, place: int) -> int:
-    """Open the streams; answers how many bytes they take. A few have been there before, so that all is loaded."""
+    """Open the streams, and return the memory that they take. A few earlier streams make the server load its code."""
     async with crowd() as early:
-        await early.open_at(entry.server, 5, [entry.server.path.format(topic=ELSEWHERE)])
+        await early.open_at(entry.server, 5, [entry.server.path.format(topic=UNWATCHED)])
         await early.watch(5)
-        await entry.server.publish(ELSEWHERE)
+        await entry.server.publish(UNWATCHED)
         await early.seen()
     before = await entry.idle_memory()
     await entry.crowd.open(entry.server, sessions, topics, address=20 * place)
@@ -124,7 +124,7 @@ async def _round(entry: Entry, sessions: int, topics: int) -> dict[str, float]:
     pids = entry.server.pids()
     used = cpu(pids)
     for _ in range(WRITES // slow):
-        await entry.server.publish(ELSEWHERE)
+        await entry.server.publish(UNWATCHED)
     write = (cpu(pids) - used) / (WRITES // slow)
     firsts, lasts, everyone, client, received = [], [], [], 0.0, 0
     began, used = time.monotonic(), cpu(pids)

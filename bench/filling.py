@@ -1,4 +1,4 @@
-"""Filling: threads of so many comments, written as rows. What is measured comes afterwards, through the app."""
+"""Fill a database with threads of comments, written as rows. The measurements follow through the app."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from app.live.topics import Topic
 from app.live.write.sequences import Counter
 from bench.servers import BODY
 
-ROWS = 5_000  # in one transaction
+ROWS_PER_TRANSACTION = 5_000
 
 
 async def fill(database_url: str, topics: Iterable[Topic], comments: int) -> UUID:
-    """So many comments in each of these topics, all by one author, whose id is answered."""
+    """Store so many comments in each of these topics, all by one author. Returns the id of the author."""
     database = Database(database_url)
     author, rows = uuid4(), []
     try:
@@ -30,7 +30,7 @@ async def fill(database_url: str, topics: Iterable[Topic], comments: int) -> UUI
             await _store(database, Counter, [_counter(topic, comments), _counter(topic.about, 1)])
             await _store(database, Commentable, [_commentable(topic, comments)])
             rows += [_comment(topic, seq, author) for seq in range(1, comments + 1)]
-            if len(rows) >= ROWS:
+            if len(rows) >= ROWS_PER_TRANSACTION:
                 await _store(database, Comment, rows)
                 rows = []
         await _store(database, Comment, rows)
@@ -40,9 +40,9 @@ async def fill(database_url: str, topics: Iterable[Topic], comments: int) -> UUI
 
 
 async def _store(database: Database, model: Any, rows: list[dict[str, Any]]) -> None:
-    for at in range(0, len(rows), ROWS):
+    for at in range(0, len(rows), ROWS_PER_TRANSACTION):
         async with database.transaction() as writing:
-            await writing.execute(insert(model), rows[at : at + ROWS])
+            await writing.execute(insert(model), rows[at : at + ROWS_PER_TRANSACTION])
             await writing.commit()
 
 

@@ -1,7 +1,7 @@
-"""The floor: the least that Python under uvicorn can do for the same bytes. No topics, no cursors, no database.
+"""The floor: the least work with which Python under uvicorn sends the same bytes. It has no cursors and no database.
 
 GET /streams?topic=0          a stream
-POST /?topic=0                its body, as it is, to every stream of the topic
+POST /?topic=0                sends its body, unchanged, to every stream of the topic
 """
 
 from __future__ import annotations

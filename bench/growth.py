@@ -1,11 +1,12 @@
-"""Growth: what a thing costs the server against how much there is. Told as CPU, with the exponent of its growth.
+"""Growth: how the server's CPU time for one operation grows with the amount of data, and the exponent of that growth.
 
 1. `comments`: a page, a POST and a catch-up of 100 changes, in topics of 10, 1,000 and 100,000 comments.
 2. `behind`: one stream that is 10 to 10,000 changes behind.
-3. `topics`: streams that wait, over more and more topics: what sweeps cost.
-4. `workers`: comments per second over many topics, and CPU for each, where 1, 2 and 4 processes are watched.
+3. `topics`: idle streams of more and more topics, which shows the cost of sweeps.
+4. `workers`: comments per second in many topics, and the CPU time of each, with 1, 2 and 4 watched processes.
 
-What grows with the sessions is in the fan-out. An exponent of 1 is linear, 0 no growth; above 1 is a defect.
+The fan-out scenario measures the growth with sessions. An exponent of 1 is linear, 0 is no growth, and above 1 is a
+defect.
 """
 
 from __future__ import annotations
@@ -27,22 +28,22 @@ from bench.filling import fill
 from bench.measure import cpu, median
 from bench.poster import Poster
 from bench.servers import Server
-from bench.storm import at
+from bench.storm import cursor_at
 
 COMMENTS = (10, 1_000, 100_000)
-CATCH_UP = 100  # changes, or as many as there are
-TIMES = 20
+CATCH_UP = 100  # changes, or all if there are fewer
+REPEATS = 20
 BEHIND = (10, 100, 1_000, 10_000)
 TOPICS = (20, 200, 2_000)
-WAITING = 2_000  # sessions
-IDLE = 6.0  # seconds
+IDLE_SESSIONS = 2_000
+IDLE_SECONDS = 6.0
 WORKERS = (1, 2, 4)
 POSTERS = 16
-PLACES = 200  # topics that the workers' posters write to
-WRITING = 4.0  # seconds of a turn
+POSTED_TOPICS = 200
+POSTING_SECONDS = 4.0  # of a turn
 
 
-async def run(rounds: int, say: Any = print) -> dict[str, Any]:
+async def run(rounds: int, log: Any = print) -> dict[str, Any]:
     found: dict[str, Any] = {"rounds": rounds, "comments": {}, "behind": {}}
     for kind in servers.DATABASES:
         async with servers.data(kind) as url:
@@ -51,16 +52,16 @@ async def run(rounds: int, say: Any = print) -> dict[str, Any]:
             async with servers.parley(url, app="bench.counted:app") as server:
                 found["comments"][kind] = await against_comments(server, url, rounds)
                 found["behind"][kind] = await against_changes(server, url, rounds)
-        say(f"growth: {kind}: {found['comments'][kind]} {found['behind'][kind]}")
+        log(f"growth: {kind}: {found['comments'][kind]} {found['behind'][kind]}")
     found["topics"] = await against_topics()
-    say(f"growth: topics: {found['topics']}")
+    log(f"growth: topics: {found['topics']}")
     found["workers"] = await against_workers(rounds)
-    say(f"growth: workers: {found['workers']}")
+    log(f"growth: workers: {found['workers']}")
     return found
 
 
 async def _cost(server: Server, act: Callable[[], Awaitable[object]], times: int) -> float:
-    """Milliseconds of the server's CPU for each."""
+    """The server's CPU time for one call of `act`, in milliseconds."""
     await act()
     pids = server.pids()
     used = cpu(pids)
@@ -70,7 +71,7 @@ async def _cost(server: Server, act: Callable[[], Awaitable[object]], times: int
 
 
 async def against_comments(server: Server, url: str, rounds: int) -> dict[str, dict[str, float]]:
-    """CPU by what is asked and by the number of comments there are."""
+    """CPU time by operation and by the number of comments."""
     costs: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     async with httpx.AsyncClient(
         base_url=f"http://127.0.0.1:{server.port}", trust_env=False, verify=False, timeout=60
@@ -78,11 +79,11 @@ async def against_comments(server: Server, url: str, rounds: int) -> dict[str, d
         for _, size in itertools.product(range(rounds), COMMENTS):
             topic = Topic("Article", str(size))
             page = f"/api/comments/?commentable_type=Article&commentable_id={size}"
-            costs["page"][size].append(await _cost(server, lambda page=page: _get(client, page), TIMES))
-            costs["post"][size].append(await _cost(server, lambda size=size: server.publish(size), TIMES))
-            cursor = await at(url, topic, max(0, (await _head(client, page)) - CATCH_UP))
+            costs["page"][size].append(await _cost(server, lambda page=page: _get(client, page), REPEATS))
+            costs["post"][size].append(await _cost(server, lambda size=size: server.publish(size), REPEATS))
+            cursor = await cursor_at(url, topic, max(0, (await _head(client, page)) - CATCH_UP))
             stream = f"/streams?topic={topic}&cursor={cursor}&once=1"
-            costs["catch_up"][size].append(await _cost(server, lambda path=stream: _get(client, path), TIMES // 2))
+            costs["catch_up"][size].append(await _cost(server, lambda path=stream: _get(client, path), REPEATS // 2))
     return {what: {str(size): median(all) for size, all in by_size.items()} for what, by_size in costs.items()}
 
 
@@ -98,7 +99,7 @@ async def _head(client: httpx.AsyncClient, page: str) -> int:
 
 
 async def against_changes(server: Server, url: str, rounds: int) -> dict[str, float]:
-    """CPU of one stream's way to the head of a long topic, by how far it is behind."""
+    """CPU time until one stream of a long topic has caught up, by the number of changes that it is behind."""
     costs: dict[int, list[float]] = defaultdict(list)
     topic = Topic("Article", str(COMMENTS[-1]))
     page = f"/api/comments/?commentable_type=Article&commentable_id={topic.id}"
@@ -107,7 +108,7 @@ async def against_changes(server: Server, url: str, rounds: int) -> dict[str, fl
     ) as client:
         head = await _head(client, page)
     for _, behind in itertools.product(range(rounds), BEHIND):
-        path = f"/streams?topic={topic}&cursor={await at(url, topic, head - behind)}"
+        path = f"/streams?topic={topic}&cursor={await cursor_at(url, topic, head - behind)}"
         async with crowd() as one:
             pids = server.pids()
             used = cpu(pids)
@@ -119,32 +120,34 @@ async def against_changes(server: Server, url: str, rounds: int) -> dict[str, fl
 
 
 async def against_topics() -> dict[str, float]:
-    """CPU per second (ms) of a process in which nothing happens, by the topics that are watched; a sweep a second."""
+    """CPU time (ms) per second of an idle process with one sweep a second, by the number of watched topics."""
     async with AsyncExitStack() as stack:
         pids = []
         for place, topics in enumerate(TOPICS):
             environment = {"SWEEP_SECONDS": "1"}
             server = await stack.enter_async_context(servers.parley(environment=environment))
-            await (await stack.enter_async_context(crowd())).open(server, WAITING, topics, address=20 * place)
+            await (await stack.enter_async_context(crowd())).open(server, IDLE_SESSIONS, topics, address=20 * place)
             pids.append(server.pids())
-        await asyncio.sleep(IDLE / 2)
+        await asyncio.sleep(IDLE_SECONDS / 2)
         used = [cpu(each) for each in pids]
         began = time.monotonic()
-        await asyncio.sleep(IDLE)
+        await asyncio.sleep(IDLE_SECONDS)
         took = time.monotonic() - began
         costs = [(cpu(each) - before) / took * 1e3 for each, before in zip(pids, used, strict=True)]
     return {str(topics): cost for topics, cost in zip(TOPICS, costs, strict=True)}
 
 
 async def against_workers(rounds: int) -> dict[str, dict[str, float]]:
-    """Comments per second and CPU (ms) for each, by the number of workers, each of which is watched."""
+    """Comments per second and CPU time (ms) per comment, by the number of workers. Each worker has streams."""
     rates: dict[int, list[dict[str, float]]] = defaultdict(list)
     async with AsyncExitStack() as stack:
         sites = []
         for place, workers in enumerate(WORKERS):
             url = await stack.enter_async_context(servers.data("postgresql"))
             server = await stack.enter_async_context(servers.parley(url, workers=workers))
-            await (await stack.enter_async_context(crowd())).open(server, PLACES * 5, PLACES, address=20 * place)
+            await (await stack.enter_async_context(crowd())).open(
+                server, POSTED_TOPICS * 5, POSTED_TOPICS, address=20 * place
+            )
             posters = [await stack.enter_async_context(Poster(server.port)) for _ in range(POSTERS)]
             for poster in posters:
                 poster.cookies = server.posters[0].cookies
@@ -160,8 +163,8 @@ async def _write_for_a_while(server: Server, posters: Sequence[Poster]) -> dict[
 
     async def keep_posting(poster: Poster) -> None:
         nonlocal done
-        while time.monotonic() < began + WRITING:
-            await poster.post("/api/comments/", servers.comment(next(turns) % PLACES))
+        while time.monotonic() < began + POSTING_SECONDS:
+            await poster.post("/api/comments/", servers.comment(next(turns) % POSTED_TOPICS))
             done += 1
 
     await asyncio.gather(*map(keep_posting, posters))

@@ -1,8 +1,8 @@
-"""From one page to another: how long after Alice presses a key Bob's page shows what she did.
+"""From one page to another: the time from Alice's key press until Bob's page shows her change.
 
-1. Both look at one thread, each in a browser context of their own.
-2. The press counts from when the browser had it, before any script did. Both clocks are the machine's.
-3. Alice writes, edits and deletes a comment, again and again. The medians are compared with 100 ms.
+1. Both view the same thread, each in a separate browser context.
+2. The time starts when the browser receives the key press, before any script does. Both pages use the machine's clock.
+3. Alice writes, edits and deletes comments. The target for the medians is 100 ms.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ WATCH_KEYS = """() => addEventListener("keydown", (event) => {
 WATCH_THREAD = """() => {
   const list = document.querySelector(".thread__list");
   const times = window.times = {};
-  const look = () => {
+  const record = () => {
     const bodies = Array.from(list.querySelectorAll(".comment__body"), (body) => body.textContent);
-    for (const body of bodies) times[body] ??= { came: Date.now() };
+    for (const body of bodies) times[body] ??= { appeared: Date.now() };
     for (const body of Object.keys(times)) {
-      if (!bodies.includes(body)) times[body].went ??= Date.now();
+      if (!bodies.includes(body)) times[body].vanished ??= Date.now();
     }
   };
-  new MutationObserver(look).observe(list, { childList: true, characterData: true, subtree: true });
+  new MutationObserver(record).observe(list, { childList: true, characterData: true, subtree: true });
 }"""
 
 
-async def run(rounds: int, say: Any = print) -> dict[str, Any]:
+async def run(rounds: int, log: Any = print) -> dict[str, Any]:
     found = []
     for kind in servers.DATABASES:
         async with (
@@ -55,37 +55,37 @@ async def run(rounds: int, say: Any = print) -> dict[str, Any]:
             await bob.page.evaluate(WATCH_THREAD)
             times = await measure(alice, bob, rounds * COMMENTS)
             found.append({"database": kind, "median_ms": {act: median(of) for act, of in times.items()}})
-            say(f"journey: {found[-1]}")
+            log(f"journey: {found[-1]}")
     return {"comments": rounds * COMMENTS, "databases": found}
 
 
 async def measure(alice: Person, bob: Person, comments: int) -> dict[str, list[float]]:
-    """Milliseconds from Alice's key press to Bob's page, by what she did."""
+    """The times from Alice's key press to Bob's page in milliseconds, by the kind of change."""
     times: dict[str, list[float]] = {"create": [], "edit": [], "delete": []}
     for number in range(comments):
         first, then = f"Word {number}", f"Second thought {number}"
         await alice.write(first)
-        times["create"].append(await _took(alice, bob, first, "came"))
+        times["create"].append(await _took(alice, bob, first, "appeared"))
         await alice.is_settled()
         await alice.edit(first, then)
-        times["edit"].append(await _took(alice, bob, then, "came"))
+        times["edit"].append(await _took(alice, bob, then, "appeared"))
         await alice.is_settled()
         await alice.comment(then).locator(".comment__delete").click()
-        await alice.page.keyboard.press("Enter")  # the question has the focus
-        times["delete"].append(await _took(alice, bob, then, "went"))
+        await alice.page.keyboard.press("Enter")  # the confirmation has the focus
+        times["delete"].append(await _took(alice, bob, then, "vanished"))
     return times
 
 
-async def _took(alice: Person, bob: Person, body: str, what: str) -> float:
-    await bob.until(f"window.times['{body}']?.{what}", f"“{body}”")
-    seen: float = await bob.page.evaluate(f"window.times['{body}'].{what}")
+async def _took(alice: Person, bob: Person, body: str, event: str) -> float:
+    await bob.until(f"window.times['{body}']?.{event}", f"“{body}”")
+    seen: float = await bob.page.evaluate(f"window.times['{body}'].{event}")
     pressed: float = await alice.page.evaluate("window.pressedAt")
     return seen - pressed
 
 
 @asynccontextmanager
 async def _person(browser: Browser, port: int, name: str) -> AsyncIterator[Person]:
-    """Somebody with an account, looking at Article/1."""
+    """A signed-in person who views Article/1."""
     url = f"http://127.0.0.1:{port}"
     async with (
         httpx.AsyncClient(base_url=url, headers={"Origin": url}, trust_env=False, verify=False) as client,

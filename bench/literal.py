@@ -1,7 +1,7 @@
-"""The literal reference: Parley as one would write it after reading "Redis pub/sub, a generator a user" and no more.
+"""The literal reference: Parley as written from only the words "Redis pub/sub, one generator for each user".
 
-Each session has a subscription of its own; each hint makes each of them look its comment up, render it and encode it.
-Writing is Parley's own, so that what differs is how a change reaches the sessions.
+Each session has its own Redis subscription. At each hint, each session reads, renders and encodes the comment. It
+writes with Parley's own code, so that the only difference is how a change reaches the sessions.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The machine, as far as it matters to who reads the numbers."""
+"""A description of the machine, for the readers of the results."""
 
 from __future__ import annotations
 
@@ -40,5 +40,5 @@ def _processor() -> str:
 def _nginx() -> str | None:
     if (nginx := shutil.which("nginx")) is None:
         return None
-    said = subprocess.run([nginx, "-v"], capture_output=True, text=True, check=False).stderr
-    return said.strip().rpartition("/")[2] or None
+    output = subprocess.run([nginx, "-v"], capture_output=True, text=True, check=False).stderr
+    return output.strip().rpartition("/")[2] or None

@@ -1,4 +1,4 @@
-"""Measuring: other processes' CPU and memory, and what to say of many numbers."""
+"""The CPU time and the memory of other processes, and statistics of the measured numbers."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from pathlib import Path
 
 import psutil
 
-CPUCLOCK_SCHED = 2  # linux/posix-timers.h: the scheduler's own account, in nanoseconds
+CPUCLOCK_SCHED = 2  # linux/posix-timers.h: the scheduler's count of CPU time, in nanoseconds
 
 
 def family(pid: int) -> list[int]:
-    """A process and all that it has started."""
+    """The ids of a process and of all its descendants."""
     process = psutil.Process(pid)
     return [pid, *(child.pid for child in process.children(recursive=True))]
 
 
 def cpu(pids: Iterable[int]) -> float:
-    """Seconds of CPU that these processes have used, in user and kernel mode."""
+    """The CPU time of these processes in seconds, in user and kernel mode."""
     return sum(_cpu_of(pid) for pid in pids)
 
 
 def _cpu_of(pid: int) -> float:
     try:
-        return time.clock_gettime((~pid << 3) | CPUCLOCK_SCHED)  # finer than the hundredths in /proc/<pid>/stat
+        return time.clock_gettime((~pid << 3) | CPUCLOCK_SCHED)  # more precise than /proc/<pid>/stat, which has 10 ms
     except OSError:
         times = psutil.Process(pid).cpu_times()
         return times.user + times.system
 
 
 def memory(pids: Iterable[int]) -> int:
-    """Bytes that these processes hold; what several share is counted once (PSS)."""
+    """The memory of these processes in bytes. Memory that several of them share counts once (PSS)."""
     return sum(_pss(pid) for pid in pids)
 
 
@@ -42,7 +42,7 @@ def _pss(pid: int) -> int:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The least value that so many percent are not above."""
+    """The smallest value that is at least as great as this percentage of the values."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, max(0, -(-len(ordered) * percent // 100).__int__() - 1))]
 
@@ -52,7 +52,7 @@ def median(values: Iterable[float]) -> float:
 
 
 def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
-    """k of cost = c · size^k, by least squares on the logarithms: 1 is linear, 0 is no growth."""
+    """k in cost = c · size^k, by least squares on the logarithms. 1 is linear growth, 0 is none."""
     from math import log
 
     return statistics.linear_regression([log(size) for size in sizes], [log(cost) for cost in costs]).slope

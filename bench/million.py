@@ -1,7 +1,7 @@
-"""A million sessions: what the measured constants come to, and what a cluster of so many processes asks for.
+"""A million sessions: an estimate of the resources of a cluster, from measured constants and a simulation.
 
-Nothing here serves a million. The constants are read from the other scenarios' results; how often a hundred processes
-read, sweep and hear is simulated with the service's own feeds (`cluster`).
+No run serves a million sessions. The constants come from the results of the other scenarios. `cluster` simulates how
+often a hundred processes read, sweep and receive hints, with the service's own feeds.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from bench.measure import exponent, median
 
 SESSIONS = 1_000_000
 PROCESSES = 100  # of one core and 10,000 sessions each
-BUSY = 0.5  # of a core, so that there is room for the moments when everybody comes back
+TARGET_LOAD = 0.5  # of a core; the rest is for the moments when all clients reconnect
 
-HOT = {"topics": 1, "writes_a_second": 5}  # everybody at one topic
+HOT = {"topics": 1, "writes_a_second": 5}  # all sessions follow one topic
 MANY = {"topics": 50_000, "writes_a_second": 500}
-GROUP = 4  # processes that a topic's sessions go to
-SECONDS = 5.0  # that are simulated
+GROUP = 4  # processes for the sessions of a topic
+SECONDS = 5.0  # of simulated time
 GROWTH = (10, 20, 50, 100)  # processes
 
 
-async def run(results: Path, say: Any = print) -> dict[str, Any]:
+async def run(results: Path, log: Any = print) -> dict[str, Any]:
     constants = {**_constants(results), "hint_us": hint_cost()}
-    say(f"million: constants {constants}")
+    log(f"million: constants {constants}")
     found: dict[str, Any] = {"sessions": SESSIONS, "processes": PROCESSES, "seconds": SECONDS, "constants": constants}
     found["hot"] = {**HOT, "clusters": [_simulated(f"{PROCESSES} processes", Shape(PROCESSES, 1, PROCESSES * 20), HOT)]}
     found["many"] = {**MANY, "clusters": [_simulated(name, shape, MANY) for name, shape in _shapes().items()]}
     for name in ("hot", "many"):
         for cluster in found[name]["clusters"]:
-            say(f"million: {name}, {cluster}")
+            log(f"million: {name}, {cluster}")
     found["growth"] = _growth()
-    say(f"million: reads by processes {found['growth']}")
+    log(f"million: reads by processes {found['growth']}")
     found["paper"] = paper(found)
-    say(f"million: on paper {found['paper']}")
+    log(f"million: on paper {found['paper']}")
     return found
 
 
@@ -60,8 +60,8 @@ def _shapes() -> dict[str, Shape]:
 
 
 def _simulated(name: str, shape: Shape, load: dict[str, int]) -> dict[str, Any]:
-    """Per second, of the whole cluster where it is not said otherwise."""
-    gc.disable()  # a few hundred thousand feeds, none of them garbage
+    """Rates per second. They are of the whole cluster, unless their name says otherwise."""
+    gc.disable()  # there are a few hundred thousand feeds, and no garbage
     try:
         began = time.monotonic()
         cluster = Cluster(shape)
@@ -78,9 +78,9 @@ def _simulated(name: str, shape: Shape, load: dict[str, int]) -> dict[str, Any]:
         "reads_a_write": counts.reads / SECONDS / load["writes_a_second"],
         "sweeps": counts.sweeps / SECONDS,
         "swept_topics": counts.swept / SECONDS,
-        "heard_a_process": counts.heard / SECONDS / shape.processes,
-        "heard": counts.heard / SECONDS,
-        "meant_percent": 100 * counts.meant / max(counts.heard, 1),
+        "heard_a_process": counts.received / SECONDS / shape.processes,
+        "heard": counts.received / SECONDS,
+        "meant_percent": 100 * counts.useful / max(counts.received, 1),
         "took_s": took,
     }
 
@@ -92,7 +92,7 @@ def _growth() -> dict[str, Any]:
 
 
 def hint_cost() -> float:
-    """µs that a process spends on a hint for a topic nobody watches there, Redis's part not in it."""
+    """The CPU time (µs) of a process for a hint about a topic that it does not watch, without Redis's part."""
     feeds = Feeds(Reader(None, ()))  # type: ignore[arg-type]  # nothing is read
     hints = [f"gid://parley/Comment/{uuid.uuid4()}?topic=Article%2F{number}&seq=7" for number in range(5_000)]
     costs = []
@@ -105,10 +105,12 @@ def hint_cost() -> float:
 
 
 def _constants(results: Path) -> dict[str, float]:
-    """What the other scenarios have found; KeyError or FileNotFoundError where they have not been run."""
+    """Constants from the results of the other scenarios. Raises FileNotFoundError if one of them has not run."""
     sizes = _read(results, "fan-out")["sizes"]
-    most = max(size["sessions"] for size in sizes)
-    fanout = next(size["contestants"]["parley"] for size in sizes if size["sessions"] == most and size["topics"] == 1)
+    largest = max(size["sessions"] for size in sizes)
+    fanout = next(
+        size["contestants"]["parley"] for size in sizes if size["sessions"] == largest and size["topics"] == 1
+    )
     writes = {(way["database"], way["topics"] > 1): way["per_second"] for way in _read(results, "writes")["ways"]}
     growth = _read(results, "growth")
     topics = {int(count): cost for count, cost in growth["topics"].items()}
@@ -131,11 +133,11 @@ def _read(results: Path, name: str) -> dict[str, Any]:
 
 
 def paper(found: dict[str, Any]) -> dict[str, float]:
-    """What a million sessions need, by multiplication."""
+    """The resources for a million sessions, computed from the constants."""
     constants = found["constants"]
     each = SESSIONS / PROCESSES
     hot_second = HOT["writes_a_second"] * each * constants["delivery_us"] / 1e6  # of each core
-    heard = {
+    hint_load = {
         cluster["name"]: cluster["heard_a_process"] * constants["hint_us"] / 1e4
         for cluster in found["many"]["clusters"]
     }
@@ -143,12 +145,12 @@ def paper(found: dict[str, Any]) -> dict[str, float]:
         "memory_gib": SESSIONS * constants["session_kib"] / 2**20,
         "memory_gib_a_process": each * constants["session_kib"] / 2**20,
         "hot_core_percent": hot_second * 100,
-        "hot_most_writes_a_second": BUSY / (each * constants["delivery_us"] / 1e6),
-        "hot_processes_at_load": ceil(SESSIONS * HOT["writes_a_second"] * constants["delivery_us"] / 1e6 / BUSY),
+        "hot_most_writes_a_second": TARGET_LOAD / (each * constants["delivery_us"] / 1e6),
+        "hot_processes_at_load": ceil(SESSIONS * HOT["writes_a_second"] * constants["delivery_us"] / 1e6 / TARGET_LOAD),
         "deliveries_a_second_a_core": 1e6 / constants["delivery_us"],
-        "hints_percent_one_channel": heard["anywhere, one channel"],
-        "hints_percent_sharded": heard["by topic, a channel a group"],
-        "hints_fill_a_core_at": BUSY * 1e6 / constants["hint_us"],
-        "posting_cores": MANY["writes_a_second"] * constants["post_ms"] / 1e3 / BUSY,
+        "hints_percent_one_channel": hint_load["anywhere, one channel"],
+        "hints_percent_sharded": hint_load["by topic, a channel a group"],
+        "hints_fill_a_core_at": TARGET_LOAD * 1e6 / constants["hint_us"],
+        "posting_cores": MANY["writes_a_second"] * constants["post_ms"] / 1e3 / TARGET_LOAD,
         "hot_topic_most_commits": constants["hot_topic_rows_a_second"],
     }

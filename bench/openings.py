@@ -1,9 +1,9 @@
-"""Openings under attack: one address opens streams of invented topics, and an honest reader opens one beside it.
+"""Openings under attack: one address opens streams of invented topics while an honest reader opens other streams.
 
-1. The attack opens ten streams a second, each of a hundred topics that nobody has written to. It either closes each at
+1. The attacker opens ten streams a second, each of a hundred topics that do not exist. It either closes each one at
    once, or holds all of them open until the end.
 2. The honest reader has another address, and opens a stream of one topic four times a second. The time from the
-   request to the first event is measured, before the attack and during it.
+   request to the first event is measured before and during the attack.
 3. Rate limits are on, and the attack stays within them. Addresses come from `X-Forwarded-For`.
 """
 
@@ -24,16 +24,16 @@ from tests.support.waiting import end
 
 OPENINGS_A_SECOND = 10
 TOPICS = 100
-HONEST_EVERY = 0.25  # seconds
-CALM = 5.0  # seconds before the attack
-ATTACK = 20.0  # seconds
-LONGEST = 60.0  # seconds that an opening may take
+HONEST_INTERVAL_SECONDS = 0.25
+CALM_SECONDS = 5.0  # before the attack
+ATTACK_SECONDS = 20.0
+OPENING_TIMEOUT_SECONDS = 60.0
 ATTACKER, HONEST = "198.51.100.7", "192.0.2.1"
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-async def run(say: Any = print, seconds: float = ATTACK) -> dict[str, Any]:
+async def run(log: Any = print, seconds: float = ATTACK_SECONDS) -> dict[str, Any]:
     found = []
     for kind in servers.DATABASES:
         for held in (False, True):
@@ -42,12 +42,12 @@ async def run(say: Any = print, seconds: float = ATTACK) -> dict[str, Any]:
                 servers.parley(url, app="bench.counted:app", environment={"RATE_LIMITS": "on"}) as server,
             ):
                 found.append({"database": kind, "held": held, **await attack(server, held, seconds)})
-                say(f"openings: {found[-1]}")
+                log(f"openings: {found[-1]}")
     return {"openings_a_second": OPENINGS_A_SECOND, "topics": TOPICS, "ways": found}
 
 
 async def attack(server: Server, held: bool, seconds: float) -> dict[str, Any]:
-    calm = await _honest(server, CALM)
+    calm = await _honest(server, CALM_SECONDS)
     before, memory_before = await counts(server), memory(server.pids())
     async with _attacking(server, held) as opened:
         beside = await _honest(server, seconds)
@@ -73,16 +73,16 @@ def _waits(waits: Sequence[float]) -> dict[str, float]:
 
 
 async def _honest(server: Server, seconds: float) -> list[float]:
-    """The time from each opening to its first event. A new one begins on time, however long the others take."""
+    """The seconds from each opening to its first event. They start at fixed intervals, even if others still wait."""
 
     async def once() -> float:
         began = time.monotonic()
         try:
-            async with asyncio.timeout(LONGEST):
-                reader, writer = await _ask(server, HONEST, ["Article/1"])
+            async with asyncio.timeout(OPENING_TIMEOUT_SECONDS):
+                reader, writer = await _open(server, HONEST, ["Article/1"])
                 await reader.readuntil(b"event: heartbeat")
         except TimeoutError:
-            return LONGEST
+            return OPENING_TIMEOUT_SECONDS
         writer.close()
         return time.monotonic() - began
 
@@ -90,7 +90,7 @@ async def _honest(server: Server, seconds: float) -> list[float]:
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         opening.append(asyncio.create_task(once()))
-        await asyncio.sleep(HONEST_EVERY)
+        await asyncio.sleep(HONEST_INTERVAL_SECONDS)
     return await asyncio.gather(*opening)
 
 
@@ -101,7 +101,7 @@ async def _attacking(server: Server, held: bool) -> AsyncIterator[list[Streams]]
     async def keep_opening() -> None:
         for number in count():
             topics = [f"Article/invented-{number}-{topic}" for topic in range(TOPICS)]
-            opened.append(await _ask(server, ATTACKER, topics))
+            opened.append(await _open(server, ATTACKER, topics))
             await asyncio.sleep(1 / OPENINGS_A_SECOND)
             if not held:
                 opened[-1][1].close()
@@ -115,7 +115,7 @@ async def _attacking(server: Server, held: bool) -> AsyncIterator[list[Streams]]
             writer.close()
 
 
-async def _ask(server: Server, address: str, topics: Sequence[str]) -> Streams:
+async def _open(server: Server, address: str, topics: Sequence[str]) -> Streams:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     query = "&".join(f"topic={topic}" for topic in topics)
     writer.write(

@@ -1,19 +1,18 @@
-"""A thread's page as a browser loads it: requests, bytes, the time until it is live, and what it costs the server.
+"""The load of a thread's page in a browser: requests, bytes, the time until it is live, and the server's CPU time.
 
-1. The thread is the demo's first. The person is signed in, except for the server's CPU, where the view is a guest's.
+1. The thread is the first one of the demo. The viewer is signed in, except for the server's CPU time (5).
 2. Each visit is a new browser context: no cache, no service worker. A repeat visit is a new tab in the same context.
-   Every request is counted where it passes (`bench.road`), those of the service worker too, until nothing has passed
-   for two seconds.
-3. A page is live once a script handles the composer's form (it prevents the form's own submission) and the stream's
-   state is `live`, which it is after the first event. The time is the page's own, from the start of the navigation.
+   `bench.road` counts every request, including those of the service worker, until no data passes for two seconds.
+3. A page is live when a script handles the composer's form (it prevents the form's own submission) and the stream has
+   received its first event, so that its state is `live`. The page measures the time from the start of the navigation.
    The network has 300 ms of latency and 700 kbit/s.
-4. Bytes of scripts and styles: of all that the page has loaded when a comment was posted from it. A file that the
-   server does not compress counts as gzip would make it.
-5. The server's CPU: the requests of a guest's first visit are recorded, and sent again without a browser, for one guest
-   after the other. It is the median of these visits. Nobody writes meanwhile.
-6. With `--before`, another checkout is measured in turns with this one.
-7. Checkouts have to be built (`make assets`). They are served without Node, because with it a checkout in development
-   looks for changed sources before each page.
+4. Bytes of scripts and styles: all files that the page has loaded when a comment was posted from it. A file that the
+   server does not compress counts with its size after gzip.
+5. The server's CPU time: the requests of a guest's first visit are recorded, and repeated without a browser for one
+   guest after the other. The result is the median of these visits. Nobody writes during them.
+6. With `--before`, another checkout is measured in turn with this one.
+7. Checkouts must be built (`make assets`). They run without Node. With Node, a checkout in development would look for
+   changed sources before each page.
 """
 
 from __future__ import annotations
@@ -40,9 +39,9 @@ from tests.support.processes import remove
 from tests.support.serving import ROOT, Spawned, spawned
 
 PATH = "/Article/1"
-VIEWS = 40  # of which the server's CPU is the median
-LONGEST = 120_000  # milliseconds that a page may take until it is live
-FAR = '<p style="height: 5000px">A long article.</p>'  # above the thread of a host's page
+VIEWS = 40  # for the median of the server's CPU time
+LIVE_TIMEOUT_MS = 120_000  # for a page to become live
+LONG_ARTICLE = '<p style="height: 5000px">A long article.</p>'  # before the thread in a host's page
 
 # `liveAfter` resolves to the time at which the page is live. A synthetic submit event submits nothing.
 WATCH = """
@@ -61,21 +60,21 @@ LOADED = "() => performance.getEntriesByType('resource').map(({ name }) => name)
 
 @dataclass(frozen=True)
 class Checkout:
-    """A checkout of Parley, served. The road leads to it."""
+    """A running checkout of Parley. The road relays to it."""
 
     app: Spawned
     road: Road
     host: Host
 
     async def cookies(self) -> list[Any]:
-        """Of the demo's first person, signed in."""
+        """The cookies of the demo's first person after signing in."""
         async with self.app.client() as client:
             person = {"email": ADDRESSES[0], "password": PASSWORD}
             (await client.post("/api/session", json=person)).raise_for_status()
             return [{"name": name, "value": value, "url": self.road.url} for name, value in client.cookies.items()]
 
 
-async def run(rounds: int, before: Path | None = None, say: Any = print) -> dict[str, Any]:
+async def run(rounds: int, before: Path | None = None, log: Any = print) -> dict[str, Any]:
     places = {**({"before": before} if before else {}), "here": ROOT}
     async with AsyncExitStack() as stack:
         browser = await stack.enter_async_context(chromium())
@@ -84,7 +83,7 @@ async def run(rounds: int, before: Path | None = None, say: Any = print) -> dict
         for _ in range(rounds):
             for name, checkout in checkouts.items():
                 found[name].append(await measure(browser, checkout))
-                say(f"page: {name}: {found[name][-1]}")
+                log(f"page: {name}: {found[name][-1]}")
     return {"rounds": rounds, "checkouts": {name: _medians(of) for name, of in found.items()}}
 
 
@@ -136,7 +135,7 @@ async def _served(place: Path) -> AsyncIterator[Checkout]:
 
 
 async def _visits(browser: Browser, checkout: Checkout, network: Network) -> dict[str, float]:
-    """The first visit and a repeat visit of a person who is signed in."""
+    """The first visit and a repeat visit of a signed-in person."""
     found = {}
     checkout.road.network = network
     async with await browser.new_context() as context:
@@ -154,17 +153,17 @@ async def _visits(browser: Browser, checkout: Checkout, network: Network) -> dic
 
 @asynccontextmanager
 async def _visit(context: BrowserContext, checkout: Checkout, url: str | None = None) -> AsyncIterator[Page]:
-    """A new tab. All that passes on the road from now on is counted."""
-    checkout.road.count_anew()
+    """A new tab. The road starts to count again."""
+    checkout.road.reset_counts()
     page = await context.new_page()
-    await page.goto(url or f"{checkout.road.url}{PATH}", wait_until="commit", timeout=LONGEST)
+    await page.goto(url or f"{checkout.road.url}{PATH}", wait_until="commit", timeout=LIVE_TIMEOUT_MS)
     yield page
     await page.close()
 
 
 async def _live(page: Page) -> float:
     """Milliseconds from the navigation's start until the page was live."""
-    async with asyncio.timeout(LONGEST / 1_000):
+    async with asyncio.timeout(LIVE_TIMEOUT_MS / 1_000):
         return float(await page.evaluate("window.liveAfter"))
 
 
@@ -193,9 +192,9 @@ async def _compressed(client: httpx.AsyncClient, path: str) -> int:
 
 
 async def _host(browser: Browser, checkout: Checkout) -> dict[str, float]:
-    """What a host's page loads for a thread that is below the fold. Afterwards the reader scrolls there."""
+    """The data that a host's page loads for a thread below the fold, before the reader scrolls there."""
     road = checkout.road
-    url = checkout.host.show(FAR + thread())
+    url = checkout.host.show(LONG_ARTICLE + thread())
     async with await browser.new_context() as context, _visit(context, checkout, url) as page:
         await page.wait_for_load_state()
         await road.quiet()
@@ -207,21 +206,21 @@ async def _host(browser: Browser, checkout: Checkout) -> dict[str, float]:
 
 
 async def _cost(browser: Browser, checkout: Checkout) -> dict[str, float]:
-    """Milliseconds of the server's CPU for all requests of a guest's first visit."""
+    """The server's CPU time in milliseconds for all requests of a guest's first visit."""
     async with await browser.new_context() as context:
         await context.add_init_script(WATCH)
         async with _visit(context, checkout) as page:
             await _live(page)
             await checkout.road.quiet()
     heads = [_parsed(head) for head in checkout.road.requests if head.startswith(b"GET ")]
-    await _replay(checkout, heads)  # what is made once, is made now
+    await _replay(checkout, heads)  # fill the caches first
     pids = family(checkout.app.process.pid)
-    spent = []
+    times = []
     for _ in range(VIEWS):
         began = cpu(pids)
         await _replay(checkout, heads)
-        spent.append(cpu(pids) - began)
-    return {"cpu_ms": median(spent) * 1e3, "guest_requests": len(heads)}
+        times.append(cpu(pids) - began)
+    return {"cpu_ms": median(times) * 1e3, "guest_requests": len(heads)}
 
 
 def _parsed(head: bytes) -> tuple[str, dict[str, str]]:

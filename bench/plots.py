@@ -1,4 +1,4 @@
-"""The plots of docs/bench.md, as SVG on no ground of their own, in colours that can be read on light and dark alike."""
+"""The plots of docs/bench.md: SVG with a transparent background, in colours for light and dark pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SERIES = ("#1f9d8a", "#d9822b", "#7a86d8", "#d0567b", "#9a8c3c", "#5aa0c8")
 
 
 def draw(results: Path, place: Path = PLACE) -> None:
-    """All plots whose results are there. Needs matplotlib, the `bench` extra."""
+    """Draw the plots of all scenarios that have results. Needs matplotlib, from the `bench` extra."""
     import matplotlib as mpl
 
     mpl.use("svg")
@@ -131,7 +131,7 @@ def writes(found: Any, place: Path) -> None:
 
 
 def million(found: Any, place: Path) -> None:
-    figure, axes = _figure(["reads/s of the cluster", "hints/s heard by one process"], height=2.8)
+    figure, axes = _figure(["reads/s of the cluster", "hints/s received by one process"], height=2.8)
     names = [of["name"] for of in found["many"]["clusters"]]
     for axis, key in zip(axes, ("reads", "heard_a_process"), strict=True):
         axis.barh(names, [of[key] for of in found["many"]["clusters"]], color=SERIES[0])

@@ -1,4 +1,4 @@
-"""A poster: one kept connection that POSTs, with nothing between us and the socket."""
+"""A client that sends POST requests over one kept connection, on the socket itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Self
 
 
 class Poster:
-    """Posts one body at a time; answers when the server has answered. An async context manager."""
+    """Sends one request at a time. An async context manager."""
 
     def __init__(self, port: int) -> None:
         self.cookies = ""
@@ -23,14 +23,14 @@ class Poster:
         self._out.close()
 
     async def post(self, path: str, body: bytes) -> float:
-        """When the answer came. Raises AssertionError for any but 2xx."""
+        """The time at which the response arrived. Raises AssertionError unless the status is 2xx."""
         more = {"Cookie": self.cookies, **self.headers} if self.cookies else self.headers
         lines = "".join(f"{name}: {value}\r\n" for name, value in more.items())
         head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         self._out.write(f"{head}Content-Length: {len(body)}\r\n{lines}\r\n".encode() + body)
-        answer = await self._in.readuntil(b"\r\n\r\n")
-        assert answer.startswith(b"HTTP/1.1 2"), answer
-        await self._skip(answer.lower())
+        response = await self._in.readuntil(b"\r\n\r\n")
+        assert response.startswith(b"HTTP/1.1 2"), response
+        await self._skip(response.lower())
         return time.monotonic()
 
     async def _skip(self, head: bytes) -> None:

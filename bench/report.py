@@ -1,4 +1,4 @@
-"""The report: docs/bench.md's tables, written from the results between their marks. No number there is typed by hand.
+"""Write the tables of docs/bench.md from the results, each between its marks. No number is typed by hand.
 
 <!-- bench: fan-out -->
 …
@@ -23,7 +23,7 @@ BLOCK = re.compile(r"(<!-- bench: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.
 NAMES = {"parley": "Parley", "floor": "floor", "nchan": "nchan", "literal": "literal"}
 WAYS = {
     "http": "`POST /api/comments/`",
-    "model": "`comment.post`",
+    "model": "`comments.post`",
     "statements": "its statements, on the driver",
     "rows": "the bare rows",
     "one counter": "… with one counter",
@@ -33,14 +33,14 @@ Results = Mapping[str, Any]
 
 
 def write(results: Path, page: Path = PAGE) -> None:
-    """Renew what stands between the page's marks. A scenario without results keeps what it has."""
+    """Update the page between its marks. A scenario without results keeps its old table."""
 
-    def renewed(block: re.Match[str]) -> str:
+    def updated(block: re.Match[str]) -> str:
         scenario, table = TABLES[block["name"]]
         path = results / f"{scenario}.json"
         return f"{block[1]}{table(json.loads(path.read_text()))}\n{block[3]}" if path.exists() else block[0]
 
-    page.write_text(BLOCK.sub(renewed, page.read_text()))
+    page.write_text(BLOCK.sub(updated, page.read_text()))
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -49,7 +49,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits, and commas where it is great."""
+    """Three significant digits; from 100 on, a whole number with commas."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
@@ -62,7 +62,7 @@ def machine(found: Results) -> str:
     return (
         f"{of['date']}: {of['processor']}, {of['cores']} cores, {of['memory_gib']} GiB, {of['system']},"
         f" Python {of['python']}; {packages}; {nginx}; {of['files']:,} open files a process."
-        f" Load when it began: {of['load']:.1f}. Medians of {found['rounds']} rounds."
+        f" Load average at the start: {of['load']:.1f}. Medians of {found['rounds']} rounds."
     )
 
 
@@ -87,24 +87,24 @@ def targets(found: Results) -> str:
     sizes = {(size["sessions"], size["topics"]): size["contestants"] for size in found["sizes"]}
     rows = []
 
-    def ratio(what: str, at: tuple[int, int], of: str, to: str, key: str, reach: str) -> None:
-        there = sizes.get(at, {})
-        if of in there and to in there:
-            rows.append([what, f"{there[of][key] / there[to][key]:.2f}", reach])
+    def ratio(label: str, size: tuple[int, int], of: str, to: str, key: str, target: str) -> None:
+        contestants = sizes.get(size, {})
+        if of in contestants and to in contestants:
+            rows.append([label, f"{contestants[of][key] / contestants[to][key]:.2f}", target])
 
-    most = max(sessions for sessions, _ in sizes)
-    ratio(f"CPU a delivery, {most:,} sessions: Parley / nchan", (most, 1), "parley", "nchan", "cpu_us", "≤ 1.5")
-    ratio(f"CPU a delivery, {most:,} sessions: Parley / floor", (most, 1), "parley", "floor", "cpu_us", "")
+    largest = max(sessions for sessions, _ in sizes)
+    ratio(f"CPU a delivery, {largest:,} sessions: Parley / nchan", (largest, 1), "parley", "nchan", "cpu_us", "≤ 1.5")
+    ratio(f"CPU a delivery, {largest:,} sessions: Parley / floor", (largest, 1), "parley", "floor", "cpu_us", "")
     ratio("CPU a delivery, 200 sessions: literal / Parley", (200, 1), "literal", "parley", "cpu_us", "≥ 40")
     ratio("… with the write", (200, 1), "literal", "parley", "cpu_with_write_us", "")
     ratio("CPU a delivery, 1,000 sessions: literal / Parley", (1_000, 1), "literal", "parley", "cpu_us", "")
-    ratio(f"memory a session, {most:,}: Parley / nchan", (most, 1), "parley", "nchan", "memory_kib", "≤ 4")
-    return table(["ratio", "here", "reach"], rows)
+    ratio(f"memory a session, {largest:,}: Parley / nchan", (largest, 1), "parley", "nchan", "memory_kib", "≤ 4")
+    return table(["ratio", "measured", "target"], rows)
 
 
 def storm(found: Results) -> str:
-    head = ["database, sessions", "reads", "statements", "all level after s", "µs CPU a frame", "MiB more",
-            "control before: p50, p99 ms", "in the storm: p50, p99 ms"]  # fmt: skip
+    head = ["database, sessions", "reads", "statements", "all caught up after s", "µs CPU a frame", "additional MiB",
+            "control before the storm: p50, p99 ms", "during: p50, p99 ms"]  # fmt: skip
     rows = [
         [
             f"{DATABASES[of['database']]}, {of['sessions']:,}", f"{of['reads']:,}", f"{of['statements']:,}",
@@ -121,13 +121,13 @@ def storm(found: Results) -> str:
         if len(reads) > 1:
             grown.append(f"{exponent(list(reads), list(reads.values())):.2f} ({name})")
     powers = " and ".join(grown)
-    note = f"\n\nReads grow with the sessions to the power of {powers}: with the topics, that is." if grown else ""
+    note = f"\n\nReads grow with the sessions to the power of {powers}." if grown else ""
     return table(head, rows) + note
 
 
 def openings(found: Results) -> str:
-    head = ["database, attack", "opened", "statements each", "KiB each", "honest before: p50, worst ms",
-            "beside it: p50, p99, worst ms"]  # fmt: skip
+    head = ["database, attack", "opened", "statements each", "KiB each", "honest reader before: p50, worst ms",
+            "during the attack: p50, p99, worst ms"]  # fmt: skip
     rows = [
         [
             f"{DATABASES[of['database']]}, {'held open' if of['held'] else 'closed at once'}", f"{of['opened']:,}",
@@ -143,9 +143,9 @@ def openings(found: Results) -> str:
 def slow_texts(found: Results) -> str:
     head = [
         "database",
-        "comments, first and then: ms",
-        "page, first and then: ms",
-        "`/healthz` beside it: p50, worst ms",
+        "comments: first read, later ones, ms",
+        "page: first read, later ones, ms",
+        "`/healthz` meanwhile: p50, worst ms",
     ]
     rows = []
     for of in found["databases"]:
@@ -157,17 +157,17 @@ def slow_texts(found: Results) -> str:
 
 
 PAGE_ROWS = [
-    ("requests, first visit, with the service worker's", "≤ 12", ["first_requests"]),
+    ("requests, first visit, including the service worker's", "≤ 12", ["first_requests"]),
     ("… repeat visit", "≤ 3", ["repeat_requests"]),
     ("KB on the wire: first visit, repeat visit", "", ["first_kb", "repeat_kb"]),
-    ("KB compressed: scripts and styles of a page that has posted a comment", "≤ 70", ["files_kb"]),
+    ("KB compressed: scripts and styles of a page after posting a comment", "≤ 70", ["files_kb"]),
     ("… files", "", ["files"]),
     (
-        "host page, thread below the fold: KB, requests before it scrolls there",
+        "host page, thread below the fold: KB, requests before the reader scrolls there",
         "≤ 4, ≤ 2",
         ["host_kb", "host_requests"],
     ),
-    ("live after s, 3G: first visit, repeat visit", "≤ 2.5, ≤ 1.2", ["first_live_s", "repeat_live_s"]),
+    ("seconds until live, 3G: first visit, repeat visit", "≤ 2.5, ≤ 1.2", ["first_live_s", "repeat_live_s"]),
     ("ms CPU of the server, first view by a guest", "≤ 15", ["cpu_ms"]),
 ]
 
@@ -175,20 +175,20 @@ PAGE_ROWS = [
 def page(found: Results) -> str:
     checkouts = found["checkouts"]
     rows = [
-        [what, *(", ".join(f"{of[key]:.3g}" for key in keys) for of in checkouts.values()), reach]
-        for what, reach, keys in PAGE_ROWS
+        [label, *(", ".join(f"{of[key]:.3g}" for key in keys) for of in checkouts.values()), target]
+        for label, target, keys in PAGE_ROWS
     ]
-    return table(["", *checkouts, "reach"], rows)
+    return table(["", *checkouts, "target"], rows)
 
 
 def journey(found: Results) -> str:
-    head = ["ms, median", *(DATABASES[of["database"]] for of in found["databases"]), "reach"]
+    head = ["ms, median", *(DATABASES[of["database"]] for of in found["databases"]), "target"]
     rows = [
         [act, *(number(of["median_ms"][act]) for of in found["databases"]), "≤ 100"]
         for act in found["databases"][0]["median_ms"]
     ]
     load = number(found["machine"]["load"])
-    return table(head, [*rows, ["the machine's load before", *[load] * len(found["databases"]), "0"]])
+    return table(head, [*rows, ["load average before", *[load] * len(found["databases"]), "0"]])
 
 
 def writes(found: Results) -> str:
@@ -203,13 +203,13 @@ def writes(found: Results) -> str:
 
 
 def parts(found: Results) -> str:
-    """Where a POST's time goes: each step's time, less the time of the step below it."""
+    """The parts of a POST's time: the time of each step minus the time of the step below it."""
     steps = [
         ("HTTP, parsing, cookie, login", "http", "model"),
         ("ORM, markdown, hint, task", "model", "statements"),
-        ("reading under the lock", "statements", "rows"),
-        ("the second counter, and the count", "rows", "one counter"),
-        ("one counter, the comment, the commit", "one counter", None),
+        ("queries under the lock", "statements", "rows"),
+        ("second counter, number of comments", "rows", "one counter"),
+        ("one counter, comment, commit", "one counter", None),
     ]
     head = ["µs a comment", *(f"{DATABASES[of['database']]}, {_topics(of['topics'])}" for of in found["ways"])]
     rows = []
@@ -229,21 +229,21 @@ def growth(found: Results) -> str:
         for what, costs in by_what.items():
             rows.append(_growing(f"{what.replace('_', '-')}, {DATABASES[kind]}: comments in the topic", costs))
         rows.append(_growing(f"one stream, {DATABASES[kind]}: changes behind", found["behind"][kind]))
-    rows.append(_growing("a second of waiting, a sweep in it: topics watched", found["topics"]))
+    rows.append(_growing("an idle second with one sweep: topics watched", found["topics"]))
     by_workers = {count: of["cpu_ms"] for count, of in found["workers"].items()}
-    rows.append(_growing("a POST, PostgreSQL: workers, all of them watched", by_workers))
+    rows.append(_growing("a POST, PostgreSQL: workers, all with streams", by_workers))
     rates = ", ".join(f"{count}: {of['per_second']:.0f}" for count, of in found["workers"].items())
     grown = table(["ms of CPU, against", "costs", "exponent"], rows)
     return f"{grown}\n\nComments per second by the number of workers, on {found['machine']['cores']} cores: {rates}."
 
 
 def _growing(name: str, costs: Mapping[str, float]) -> list[str]:
-    told = ", ".join(f"{int(size):,}: {number(cost)}" for size, cost in costs.items())
-    return [name, told, f"{exponent([int(size) for size in costs], list(costs.values())):.2f}"]
+    points = ", ".join(f"{int(size):,}: {number(cost)}" for size, cost in costs.items())
+    return [name, points, f"{exponent([int(size) for size in costs], list(costs.values())):.2f}"]
 
 
 def sessions(found: Results) -> str:
-    """What a broadcast costs as there are more sessions, on one topic."""
+    """The cost of a broadcast on one topic, by the number of sessions."""
     rows = []
     for name, shown in NAMES.items():
         of = {
@@ -257,8 +257,8 @@ def sessions(found: Results) -> str:
 
 
 def clusters(found: Results) -> str:
-    head = ["sessions go, hints come", "sessions in the fullest", "topics in one", "reads/s", "reads a write",
-            "topics swept/s", "hints/s heard by one", "of them meant"]  # fmt: skip
+    head = ["sessions, hints", "sessions of the fullest process", "topics of a process", "reads/s", "reads a write",
+            "topics swept/s", "hints/s received by a process", "of them useful"]  # fmt: skip
     rows = [
         [
             of["name"], f"{of['sessions_most']:,}", number(of["open_topics"]), number(of["reads"]),
@@ -272,30 +272,30 @@ def clusters(found: Results) -> str:
 
 def hot(found: Results) -> str:
     grown = found["growth"]
-    told = [f"{count}" for count in grown["processes"]], [number(reads) for reads in grown["reads"]]
-    return table(["processes", *told[0], "exponent"], [["reads/s", *told[1], f"{grown['exponent']:.2f}"]])
+    reads = [number(rate) for rate in grown["reads"]]
+    return table(["processes", *grown["processes"], "exponent"], [["reads/s", *reads, f"{grown['exponent']:.2f}"]])
 
 
 def paper(found: Results) -> str:
     constants, paper = found["constants"], found["paper"]
     many, hot = found["many"], found["hot"]
-    most = found["sessions"] / found["processes"]
+    each = found["sessions"] / found["processes"]
     rows = [
         ["memory of all streams", f"{number(paper['memory_gib'])} GiB", f"{number(constants['session_kib'])} KiB each"],
-        [f"one process, {most:,.0f} streams", f"{number(paper['memory_gib_a_process'])} GiB", ""],
-        ["deliveries a second that fill a core", number(paper["deliveries_a_second_a_core"]),
+        [f"one process, {each:,.0f} streams", f"{number(paper['memory_gib_a_process'])} GiB", ""],
+        ["deliveries a second of one full core", number(paper["deliveries_a_second_a_core"]),
          f"{number(constants['delivery_us'])} µs each"],
-        [f"comments a second on one topic that everybody watches, {found['processes']} cores half busy",
+        [f"comments a second on one topic with all sessions, {found['processes']} cores at half load",
          number(paper["hot_most_writes_a_second"]), ""],
-        [f"cores, half busy, for {hot['writes_a_second']} comments a second there",
+        [f"cores at half load for {hot['writes_a_second']} comments a second on that topic",
          f"{paper['hot_processes_at_load']:,}", ""],
-        [f"cores, half busy, for {many['writes_a_second']} POSTs a second", number(paper["posting_cores"]),
+        [f"cores at half load for {many['writes_a_second']} POSTs a second", number(paper["posting_cores"]),
          f"{number(constants['post_ms'])} ms each"],
-        ["a core's time on hints, one channel", f"{number(paper['hints_percent_one_channel'])} %",
+        ["share of a core for hints, one channel", f"{number(paper['hints_percent_one_channel'])} %",
          f"{number(constants['hint_us'])} µs each"],
-        ["… a channel a group", f"{number(paper['hints_percent_sharded'])} %", ""],
-        ["hints a second that fill half of every core", number(paper["hints_fill_a_core_at"]), "one channel"],
-        ["commits a second on one topic, at most", number(paper["hot_topic_most_commits"]), "the counter's row lock"],
+        ["… one channel for each group", f"{number(paper['hints_percent_sharded'])} %", ""],
+        ["hints a second that take half of every core", number(paper["hints_fill_a_core_at"]), "one channel"],
+        ["maximum commits a second on one topic", number(paper["hot_topic_most_commits"]), "the counter's row lock"],
     ]  # fmt: skip
     return table(["", "", "from"], rows)
 

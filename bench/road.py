@@ -1,9 +1,9 @@
-"""A TCP relay between a browser and a server. It counts what passes, and can be as slow as a phone's network.
+"""A TCP relay between a browser and a server. It counts requests and bytes, and can be as slow as a mobile network.
 
-1. The latency holds for each request, half of it on the way up and half on the way down. A new connection costs nothing
-   more, as in Chromium's own emulation of a network.
-2. The rate is shared by all connections of the relay. So it also holds for service workers and iframes, which an
-   emulation in one page's DevTools does not reach.
+1. Each request has the latency: half of it towards the server and half of it back. A new connection costs no more, as
+   in Chromium's own emulation of a network.
+2. All connections of the relay share its rate. So the rate also limits service workers and iframes, which an emulation
+   in one page's DevTools does not.
 3. A request is counted by its first line. Browsers do not pipeline, so each request begins a segment.
 """
 
@@ -18,7 +18,7 @@ from typing import Self
 
 from tests.support.listeners import Listener
 
-PIECE = 4_096  # bytes that a connection sends before another one has its turn
+PIECE_BYTES = 4_096  # after which another connection may send
 REQUEST = re.compile(rb"(?P<method>[A-Z]+) (?P<target>\S+) HTTP/1\.1\r\n")
 
 Pieces = asyncio.Queue[tuple[float, bytes]]
@@ -26,7 +26,7 @@ Pieces = asyncio.Queue[tuple[float, bytes]]
 
 @dataclass(frozen=True)
 class Network:
-    """`latency`: seconds of a round trip. `rate`: bytes a second, in each direction; None: as fast as it comes."""
+    """`latency`: seconds of a round trip. `rate`: bytes a second in each direction; None: unlimited."""
 
     latency: float = 0.0
     rate: float | None = None
@@ -66,11 +66,11 @@ class Road(Listener):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def count_anew(self) -> None:
+    def reset_counts(self) -> None:
         self.requests, self.received = [], 0
 
     async def quiet(self, seconds: float = 2.0) -> None:
-        """Wait until nothing has passed for this long."""
+        """Wait until no data has passed for so many seconds."""
         self.used_at = time.monotonic()
         while (left := self.used_at + seconds - time.monotonic()) > 0:
             await asyncio.sleep(left)
@@ -99,7 +99,7 @@ class Road(Listener):
 
     async def _take(self, reader: asyncio.StreamReader, pieces: Pieces, direction: Direction, up: bool) -> None:
         with suppress(OSError):
-            while piece := await reader.read(65_536 if up else PIECE):
+            while piece := await reader.read(65_536 if up else PIECE_BYTES):
                 self._count(piece, up)
                 free_at, arrives_at = direction.send(len(piece), self.network, time.monotonic())
                 pieces.put_nowait((arrives_at, piece))
@@ -115,7 +115,7 @@ class Road(Listener):
 
 
 async def _deliver(pieces: Pieces, writer: asyncio.StreamWriter) -> None:
-    """Write each piece when it arrives. An empty one is the end."""
+    """Write each piece at its time of arrival. An empty piece is the end."""
     with suppress(OSError):
         while True:
             arrives_at, piece = await pieces.get()

@@ -1,8 +1,8 @@
-"""The contestants: real servers that take a body for a topic and send it to all who follow that topic.
+"""The contestants: real servers that take a body for a topic and send it to all streams of that topic.
 
-Each is a process group of its own, with a database and a Redis of its own where it needs them, and is asked over HTTP
-and no other way. `literal` and `floor` say what they are in their own modules; nchan is nginx's module in C, and takes
-part where it is installed.
+Each one is a separate process group with its own database and its own Redis, if it needs them. The bench uses it only
+over HTTP. The modules `literal` and `floor` describe two of them. nchan is a module of nginx in C, and takes part if it
+is installed.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from tests.support.redis import RedisServer
 from tests.support.serving import ROOT, free_port
 from tests.support.waiting import wait_until
 
-STARTING = 40.0  # seconds
-FILES = 19_000  # open files that nginx may have
+START_TIMEOUT_SECONDS = 40.0
+MAX_FILES = 19_000  # open files of nginx
 NCHAN = ("/usr/lib/nginx/modules/ngx_nchan_module.so", "/usr/lib64/nginx/modules/ngx_nchan_module.so")
 
-DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}  # that `data` has, and what they are called
+DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}  # the kinds of `data`, and their names
 
-# Streams of 10,000 from one address, and nobody is slowed down. Heartbeats would be work that the others do not do.
+# One address opens 10,000 streams. The other servers send no heartbeats.
 ENVIRONMENT = {
     "RATE_LIMITS": "off",
     "MAX_STREAMS": "100000",
@@ -49,7 +49,7 @@ BODY = "Where it runs smooth it runs deep, and other things the water tells you 
 
 @dataclass
 class Server:
-    """One contestant, running. `path` is what a stream of `{topic}` asks for, `ready` what it is sent first."""
+    """A running contestant. `path`: the path of a stream of `{topic}`. `ready`: text in the first data of a stream."""
 
     name: str
     port: int
@@ -61,7 +61,7 @@ class Server:
     posters: list[Poster] = field(default_factory=list)
 
     def pids(self) -> list[int]:
-        """All its processes, its Redis too, though not its PostgreSQL."""
+        """The ids of its processes, including its Redis but not its PostgreSQL."""
         return [*family(self.process.pid), *([self.redis._process.pid] if self.redis else [])]
 
 
@@ -69,12 +69,12 @@ class Server:
 async def started(
     command: list[str], port: int, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[Process]:
-    """A server, once it listens on its port; ended with the block."""
+    """A server process that listens on its port. It ends with the block."""
     directory = Path(tempfile.mkdtemp(prefix="parley-bench-"))
     own = {"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **(environment or {})}
     process = Process(command, ROOT, directory / "log", farewell=signal.SIGTERM, trash=[directory], environment=own)
     try:
-        await wait_until(lambda: _listens(port, process), f"{command[0]} on port {port}", STARTING)
+        await wait_until(lambda: _listens(port, process), f"{command[0]} on port {port}", START_TIMEOUT_SECONDS)
         yield process
     except BaseException as error:
         error.add_note(process.log[-2_000:])
@@ -95,7 +95,7 @@ def _listens(port: int, process: Process) -> bool:
 
 def _uvicorn(app: str, port: int, *arguments: str) -> list[str]:
     quiet = ["--no-access-log", "--log-level", "warning", "--backlog", "4096", "--timeout-graceful-shutdown", "1"]
-    quiet += ["--timeout-keep-alive", "3600"]  # for posters, which write now and then
+    quiet += ["--timeout-keep-alive", "3600"]  # for posters, which may pause between requests
     return [sys.executable, "-m", "uvicorn", app, "--port", str(port), *quiet, *arguments]
 
 
@@ -137,7 +137,7 @@ async def parley(
     workers: int = 1,
     environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Server]:
-    """The app as it is served, and a signed-in person who writes."""
+    """The app under uvicorn, and a poster of a signed-in person."""
     async with AsyncExitStack() as stack:
         url = database_url or await stack.enter_async_context(data())
         broker = await stack.enter_async_context(redis())
@@ -146,7 +146,7 @@ async def parley(
         command = _uvicorn(app, port, *(["--workers", str(workers)] if workers > 1 else []))
         process = await stack.enter_async_context(started(command, port, own))
         poster = await stack.enter_async_context(Poster(port))
-        poster.cookies = await sign_up(port, f"Writer {port}")  # the database may have been here before
+        poster.cookies = await sign_up(port, f"Writer {port}")  # a name of its own, because the database may be shared
 
         async def publish(topic: int) -> None:
             await poster.post("/api/comments/", comment(topic))
@@ -187,7 +187,7 @@ async def literal() -> AsyncIterator[Server]:
 
 @asynccontextmanager
 async def floor(block: str) -> AsyncIterator[Server]:
-    """`block` is what it sends, as Parley would."""
+    """`block`: the bytes that it sends, as Parley would."""
     port = free_port()
     async with started(_uvicorn("bench.floor:app", port), port) as process, Poster(port) as poster:
 
@@ -231,7 +231,7 @@ def nchan_module() -> str | None:
 
 @asynccontextmanager
 async def nchan(block: str) -> AsyncIterator[Server]:
-    """nginx with nchan, one worker. Sends `block` with an id of its own, padded to the same size."""
+    """nginx with nchan and one worker. It sends `block` with its own id, padded to the same size."""
     event, text = _parts(block)
     port = free_port()
     directory = Path(tempfile.mkdtemp(prefix="parley-nginx-"))
@@ -239,7 +239,7 @@ async def nchan(block: str) -> AsyncIterator[Server]:
     configuration.write_text(
         CONFIGURATION.format(
             load=f"load_module {nchan_module()};",
-            files=FILES,
+            files=MAX_FILES,
             user="user root;" if os.geteuid() == 0 else "",
             directory=directory,
             port=port,
@@ -259,7 +259,7 @@ async def nchan(block: str) -> AsyncIterator[Server]:
 
 
 def _parts(block: str) -> tuple[str, str]:
-    """(event, data) of a block; the data is longer by what nchan's own `id:` is shorter."""
+    """(event, data) of a block. The data is padded, because nchan's `id:` is shorter."""
     lines = dict(line.split(": ", 1) for line in block.strip().splitlines())
     id = "1234567890:0"
     return lines["event"], lines["data"] + " " * max(0, len(lines["id"].encode()) - len(id))

@@ -1,8 +1,9 @@
 """A page of comments that are slow to render, read after a restart.
 
-1. A person posts twenty comments of 10,000 characters, each of a kind that has been slow for some Markdown parser.
-2. The server is started anew, so that none of its caches has an entry.
-3. A guest reads the comments and the page several times. Beside that, `/healthz` is asked for every two milliseconds.
+1. A person posts twenty comments of 10,000 characters, each of a kind that is slow in some Markdown parsers.
+2. The server restarts, so that its caches are empty.
+3. A guest reads the comments and the page several times. At the same time, `/healthz` is requested every two
+   milliseconds.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ READS = 5
 PATHS = {"api": f"/api/comments/?commentable_type=Article&commentable_id=1&limit={COMMENTS}", "page": "/Article/1"}
 
 
-async def run(say: Any = print) -> dict[str, Any]:
+async def run(log: Any = print) -> dict[str, Any]:
     found = []
     for kind in servers.DATABASES:
         async with servers.data(kind) as url:
@@ -36,13 +37,13 @@ async def run(say: Any = print) -> dict[str, Any]:
                     await write(author, TEXTS[number % len(TEXTS)])
             async with _client(url) as guest:
                 found.append({"database": kind, **await _read(guest)})
-        say(f"slow-texts: {found[-1]}")
+        log(f"slow-texts: {found[-1]}")
     return {"comments": COMMENTS, "reads": READS, "databases": found}
 
 
 @asynccontextmanager
 async def _client(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    """Of a server that has just started."""
+    """A client of a server that has just started."""
     async with servers.parley(database_url) as server:
         url = f"http://127.0.0.1:{server.port}"
         async with httpx.AsyncClient(base_url=url, headers={"Origin": url}, timeout=60) as client:
@@ -52,14 +53,14 @@ async def _client(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
 async def _read(guest: httpx.AsyncClient) -> dict[str, Any]:
     waits: list[float] = []
 
-    async def keep_asking() -> None:
+    async def keep_requesting() -> None:
         while True:
             began = time.perf_counter()
             (await guest.get("/healthz")).raise_for_status()
             waits.append(time.perf_counter() - began)
             await asyncio.sleep(0.002)
 
-    task = asyncio.create_task(keep_asking())
+    task = asyncio.create_task(keep_requesting())
     times: dict[str, list[float]] = {name: [] for name in PATHS}
     for _ in range(READS):
         for name, path in PATHS.items():

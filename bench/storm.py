@@ -1,9 +1,9 @@
-"""Reconnect storm: everybody comes back at once, each 1,000 changes behind. What the database is asked, and who waits.
+"""Reconnect storm: all clients reconnect at once, each 1,000 changes behind. Measures database reads and latencies.
 
-1. Reads go with the topics, and not with the sessions: the same topics are taken by ten and by a hundred times as
-   many, and the reads told beside each other.
-2. Meanwhile somebody at another topic is sent what is written there, ten times a second. How long that takes is told
-   for the time before the storm and for the storm.
+1. Reads grow with the topics, and not with the sessions. To show that, the same topics are followed by ten times and
+   by a hundred times as many sessions.
+2. Another client, the control, follows another topic, to which a comment is written ten times a second. Its latency is
+   reported for the time before the storm and for the storm.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ from tests.support.waiting import end
 SIZES = (100, 1_000, 10_000)
 TOPICS = 100
 BEHIND = 1_000
-ELSEWHERE = 1_000_000
-CALM = 5.0  # seconds of control before the storm
-EVERY = 0.1  # seconds
+CONTROL_TOPIC = 1_000_000
+CALM_SECONDS = 5.0  # of control before the storm
+WRITE_INTERVAL_SECONDS = 0.1
 HANDSHAKES = 2_000
-LONGEST = 400.0  # seconds
+STORM_TIMEOUT_SECONDS = 400.0
 
 
-async def run(sizes: Sequence[int] = SIZES, say: Any = print, topics: int = TOPICS) -> dict[str, Any]:
+async def run(sizes: Sequence[int] = SIZES, log: Any = print, topics: int = TOPICS) -> dict[str, Any]:
     found = []
     for kind in servers.DATABASES:
         async with servers.data(kind) as url:
             await fill(url, [Topic("Article", str(number)) for number in range(topics)], BEHIND)
             for sessions in sizes:
                 found.append({"database": kind, **await storm(url, sessions, topics)})
-                say(f"storm: {found[-1]}")
+                log(f"storm: {found[-1]}")
     return {"topics": topics, "behind": BEHIND, "rows_a_chunk": CHUNK_ROWS, "sizes": found}
 
 
@@ -54,34 +54,34 @@ async def storm(url: str, sessions: int, topics: int) -> dict[str, Any]:
         server = await stack.enter_async_context(servers.parley(url, app="bench.counted:app"))
         many = await stack.enter_async_context(crowd())
         control = await stack.enter_async_context(controlled(server, await stack.enter_async_context(crowd())))
-        await asyncio.sleep(CALM)
-        cursors = [await at(url, Topic("Article", str(number)), 0) for number in range(topics)]
+        await asyncio.sleep(CALM_SECONDS)
+        cursors = [await cursor_at(url, Topic("Article", str(number)), 0) for number in range(topics)]
         paths = [f"{server.path.format(topic=number)}&cursor={cursor}" for number, cursor in enumerate(cursors)]
         before, pids = await counts(server), server.pids()
         held, used, began = memory(pids), cpu(pids), time.monotonic()
         opened = await many.open_at(server, sessions, paths, handshakes=HANDSHAKES)
-        await many.watch(sessions * BEHIND - opened["frames"], LONGEST)
+        await many.watch(sessions * BEHIND - opened["frames"], STORM_TIMEOUT_SECONDS)
         seen = await many.seen()
         ended = time.monotonic()
-        after, told = await counts(server), await many.ask(do="fewest")
+        after, extremes = await counts(server), await many.command(do="extremes")
         return {
             "sessions": sessions,
             "opened_s": opened["seconds"],
             "level_s": ended - began,
-            "fewest_frames": told["fewest"],
-            "most_frames": told["most"],
+            "fewest_frames": extremes["fewest"],
+            "most_frames": extremes["most"],
             "reads": after["reads"] - before["reads"],
             "statements": after["statements"] - before["statements"],
             "cpu_us_a_frame": (cpu(pids) - used) / (sessions * BEHIND) * 1e6,
             "client_cpu_s": seen["cpu"],
             "memory_kib": (memory(pids) - held) / sessions / 1024,
-            "calm": _waits(control, began - CALM, began),
+            "calm": _waits(control, began - CALM_SECONDS, began),
             "storm": _waits(control, began, ended),
         }
 
 
-async def at(url: str, topic: Topic, seq: int) -> str:
-    """The cursor of who has seen a topic up to there."""
+async def cursor_at(url: str, topic: Topic, seq: int) -> str:
+    """The cursor of a client that has the topic's changes up to `seq`."""
     database = Database(url)
     async with database.reading() as reading:
         epoch, _ = await read_heads(reading, [])
@@ -90,7 +90,7 @@ async def at(url: str, topic: Topic, seq: int) -> str:
 
 
 async def counts(server: Server) -> dict[str, int]:
-    """What the readers and the database of `bench.counted` have been asked so far."""
+    """The counts of `bench.counted`: reads and statements so far."""
     async with httpx.AsyncClient(trust_env=False, verify=False, timeout=60) as client:
         found: dict[str, int] = (await client.get(f"http://127.0.0.1:{server.port}/bench/counts")).json()
     return found
@@ -98,17 +98,17 @@ async def counts(server: Server) -> dict[str, int]:
 
 @asynccontextmanager
 async def controlled(server: Server, watcher: Crowd) -> AsyncIterator[list[tuple[float, float]]]:
-    """Somebody who looks elsewhere, where something is written all the time; (when, how long it took) of each."""
-    await watcher.open_at(server, 1, [server.path.format(topic=ELSEWHERE)])
+    """The control: writes to its topic in a loop. Yields the list of (time, latency in seconds) of its deliveries."""
+    await watcher.open_at(server, 1, [server.path.format(topic=CONTROL_TOPIC)])
     waits: list[tuple[float, float]] = []
 
     async def keep_writing() -> None:
         while True:
-            await watcher.watch(1, LONGEST)
+            await watcher.watch(1, STORM_TIMEOUT_SECONDS)
             began = time.monotonic()
-            await server.publish(ELSEWHERE)
+            await server.publish(CONTROL_TOPIC)
             waits.append((began, (await watcher.seen())["times"][-1] - began))
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(WRITE_INTERVAL_SECONDS)
 
     task = asyncio.create_task(keep_writing())
     try:
@@ -118,7 +118,7 @@ async def controlled(server: Server, watcher: Crowd) -> AsyncIterator[list[tuple
 
 
 def _waits(all: Sequence[tuple[float, float]], began: float, ended: float) -> dict[str, float]:
-    """Of what was written in this time."""
+    """Statistics of the writes in this time."""
     waits = [took * 1e3 for at, took in all if began <= at < ended]
     return {
         "written": len(waits),

@@ -1,15 +1,15 @@
-"""Writes: comments per second, on one topic and on many, from HTTP down to the bare rows.
+"""Writes: comments per second, in one topic and in many, from HTTP down to the bare rows.
 
-Each step leaves one thing out of the one before, so that the differences are what the parts cost:
+Each step omits one part of the step before, so that the differences are the costs of the parts:
 
     http         POST /api/comments/ at the running app, over kept connections
-    model        `comment.post` in a process without HTTP: no parsing, no cookie, no login looked up
-    statements   the statements that `post` issues, written by hand, on the driver alone: no ORM, no hint
-    rows         the least that stores the same rows: two counters, the comment, the commentable's count
-    one counter  `rows` without the commentable and its counter: what the second counter costs
+    model        `comments.post` in a process without HTTP: no parsing, no cookie, no login
+    statements   the statements that `post` sends, written by hand, on the driver alone: no ORM, no hint
+    rows         only the statements that store the same rows: two counters, the comment, the commentable's count
+    one counter  `rows` without the commentable and its counter, which shows the cost of the second counter
 
-All with the same number of writers at once, in turns, on the same servers. Nothing waits for a disk (PostgreSQL with
-`synchronous_commit = off`, SQLite with `synchronous = NORMAL`), so that the work itself is what is seen.
+All steps have the same number of concurrent writers, and run in turn on the same servers. No commit waits for a disk
+(PostgreSQL with `synchronous_commit = off`, SQLite with `synchronous = NORMAL`), so that the numbers show CPU work.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ from bench.measure import median
 from bench.poster import Poster
 from bench.servers import BODY
 
-AT_ONCE = 16  # writers
-SECONDS = 1.5  # of each turn
-MANY = 200  # topics
+WRITERS = 16
+TURN_SECONDS = 1.5
+MANY_TOPICS = 200
 
-Write = Callable[[int, Topic], Awaitable[None]]  # by so-and-so-manieth writer, there
+Write = Callable[[int, Topic], Awaitable[None]]  # (number of the writer, topic)
 
 
 @dataclass
@@ -57,23 +57,23 @@ class Way:
     write: Write
 
 
-async def run(rounds: int, say: Any = print) -> dict[str, Any]:
+async def run(rounds: int, log: Any = print) -> dict[str, Any]:
     found = []
     for kind in servers.DATABASES:
         async with AsyncExitStack() as stack:
             ways = await _ways(stack, kind)
-            for topics in (1, MANY):
+            for topics in (1, MANY_TOPICS):
                 rates = await _take_turns(ways, topics, rounds)
                 found.append({"database": kind, "topics": topics, **rates})
-                told = ", ".join(f"{name} {rate:.0f}" for name, rate in rates["per_second"].items())
-                say(f"writes: {kind}, {topics} topics: {told}")
-    return {"at_once": AT_ONCE, "seconds": SECONDS, "rounds": rounds, "ways": found}
+                summary = ", ".join(f"{name} {rate:.0f}" for name, rate in rates["per_second"].items())
+                log(f"writes: {kind}, {topics} topics: {summary}")
+    return {"at_once": WRITERS, "seconds": TURN_SECONDS, "rounds": rounds, "ways": found}
 
 
 async def _take_turns(ways: list[Way], topics: int, rounds: int) -> dict[str, Any]:
     rates: dict[str, list[float]] = defaultdict(list)
     places = [Topic("Article", f"{topics}.{number}") for number in range(topics)]
-    for place in places:  # each has its rows before anything is measured
+    for place in places:  # create the rows of each topic before the measurement
         await ways[1].write(0, place)
     for _ in range(rounds):
         for way in ways:
@@ -85,7 +85,7 @@ async def _rate(way: Way, places: list[Topic]) -> float:
     """Commits per second."""
     done, turns = 0, itertools.cycle(places)
     began = time.monotonic()
-    ends = began + SECONDS
+    ends = began + TURN_SECONDS
 
     async def keep_writing(number: int) -> None:
         nonlocal done
@@ -93,7 +93,7 @@ async def _rate(way: Way, places: list[Topic]) -> float:
             await way.write(number, next(turns))
             done += 1
 
-    await asyncio.gather(*(keep_writing(number) for number in range(AT_ONCE)))
+    await asyncio.gather(*(keep_writing(number) for number in range(WRITERS)))
     return done / (time.monotonic() - began)
 
 
@@ -103,7 +103,7 @@ async def _rate(way: Way, places: list[Topic]) -> float:
 async def _ways(stack: AsyncExitStack, kind: str) -> list[Way]:
     url = await stack.enter_async_context(servers.data(kind))
     server = await stack.enter_async_context(servers.parley(url))
-    posters = [await stack.enter_async_context(Poster(server.port)) for _ in range(AT_ONCE)]
+    posters = [await stack.enter_async_context(Poster(server.port)) for _ in range(WRITERS)]
     for poster in posters:
         poster.cookies = server.posters[0].cookies
 
@@ -148,13 +148,13 @@ FIND_LOCKED = "SELECT locked FROM commentables WHERE id = ?"
 FIND_COMMENTABLE = "SELECT * FROM commentables WHERE id IN (?)"
 FIND_USER = "SELECT * FROM users WHERE id = ?"
 
-# One transaction on a connection of the driver: `execute` and what it answers.
+# `Begin` opens one transaction on a connection of the driver. `Execute` runs a statement and returns its rows.
 Execute = Callable[..., Awaitable[Any]]
 Begin = Callable[[], AbstractAsyncContextManager[Execute]]
 
 
 async def store(begin: Begin, author: Viewer, topic: Topic, reading: bool, counters: int) -> None:
-    """One comment, as rows; with all that `post` reads on the way, or without."""
+    """Store one comment as rows. `reading`: also run the queries of `post`."""
     names = [str(topic), str(topic.about)][:counters]  # sorted, as `post` locks them
     id, place, now = uuid.uuid4(), id_of(topic), datetime.now(UTC)
     async with begin() as execute:
@@ -175,7 +175,7 @@ async def store(begin: Begin, author: Viewer, topic: Topic, reading: bool, count
 async def _postgres(url: str) -> AsyncIterator[Begin]:
     parts = make_url(url)
     where = {"user": parts.username, "database": parts.database, "host": parts.query["host"]}
-    async with asyncpg.create_pool(**where, min_size=AT_ONCE, max_size=AT_ONCE) as pool:
+    async with asyncpg.create_pool(**where, min_size=WRITERS, max_size=WRITERS) as pool:
 
         @asynccontextmanager
         async def begin() -> AsyncIterator[Execute]:
@@ -187,14 +187,14 @@ async def _postgres(url: str) -> AsyncIterator[Begin]:
 
 @cache
 def _numbered(text: str) -> str:
-    """`?` as PostgreSQL has it, `$1`."""
+    """Replace `?` by PostgreSQL's `$1`, `$2` …"""
     number = itertools.count(1)
     return re.sub(r"\?", lambda _: f"${next(number)}", text)
 
 
 @asynccontextmanager
 async def _sqlite(url: str) -> AsyncIterator[Begin]:
-    """One connection, as there can be one writer at a time."""
+    """One connection, because SQLite allows one writer at a time."""
     async with aiosqlite.connect(make_url(url).database or "", isolation_level=None, timeout=30) as connection:
         await connection.execute("PRAGMA synchronous=NORMAL")
         turn = asyncio.Lock()
