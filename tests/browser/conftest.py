@@ -40,7 +40,9 @@ AddComments = Callable[[int], Awaitable[list[dict[str, Any]]]]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--screenshots", type=Path, metavar="DIR", help="write the README's screenshots to this folder")
+    parser.addoption(
+        "--screenshots", type=Path, metavar="DIR", help="write the pictures of the documentation to this folder"
+    )
 
 
 def pytest_collectstart(collector: pytest.Collector) -> None:

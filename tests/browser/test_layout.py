@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-from uuid import UUID
 
 import pytest
 
-from app.comments.comments import Comment
-from app.live.topics import Topic
 from tests.browser.page_errors import NETWORK, PageErrors
 from tests.browser.people import Person
-from tests.support.people import PASSWORD, person, write
+from tests.support.people import PASSWORD, write
 
 if TYPE_CHECKING:
     import httpx
 
-    from app.live.service import Parley
     from tests.browser.conftest import OpenBrowser
-    from tests.support.serving import Site
 
 PHONE = {"width": 320, "height": 640}
 LONGEST_NAME = "Wilhelmina-Constantia-van-Door"
@@ -227,47 +219,3 @@ async def test_the_dialog_gives_the_focus_back(guest: Person) -> None:
     await guest.focus_is_on("input[name=email]")
     await guest.page.keyboard.press("Escape")
     await guest.focus_is_on(".account__sign-in")
-
-
-# -- the README's picture --------------------------------------------------------------------------------------
-
-CONVERSATION = (
-    ("Bob", 95, "“Mind the step.” Thirty years of listening, and that is what it had to say. I love this bird."),
-    ("Alice", 41, "The almonds were a mistake. You never open with almonds."),
-    ("Carol", 3, "Noted, for my next parrot."),
-)
-
-
-async def test_it_is_a_pleasure_to_look_at(
-    open_browser: OpenBrowser,
-    site: Site,
-    served: Parley,
-    carol_client: httpx.AsyncClient,
-    tmp_path: Path,
-    request: pytest.FixtureRequest,
-) -> None:
-    # 1280 by 1200 on paper: the whole of it, a little smaller.
-    view = {"viewport": {"width": 1600, "height": 1500}, "device_scale_factor": 0.8}
-    alice = await open_browser("Alice", color_scheme="light", **view)
-    async with person(site, "Bob") as bob:
-        clients = {"Alice": alice.client, "Bob": bob, "Carol": carol_client}
-        for name, minutes, body in CONVERSATION:
-            comment = await write(clients[name], body)
-            await backdate(served, comment["id"], timedelta(minutes=minutes))
-        await alice.reload()
-        await write(bob, "Bring a pear. And close the door softly.")
-        await alice.until("parley.comments.length === 4", "the last word")
-    picture = tmp_path / "screenshot.png"
-    await alice.page.screenshot(path=picture)
-    assert 20_000 < picture.stat().st_size < 200_000
-    if directory := request.config.getoption("screenshots", None):
-        directory.mkdir(parents=True, exist_ok=True)
-        shutil.copy(picture, directory)
-
-
-async def backdate(parley: Parley, id: str, age: timedelta) -> None:
-    async with parley.writing(Topic("Article", "1")) as writing:
-        row = await writing.get(Comment, UUID(id))
-        assert row
-        row.created_at = row.updated_at = datetime.now(UTC) - age
-        writing.update(row)
