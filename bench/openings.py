@@ -20,7 +20,7 @@ from bench import servers
 from bench.measure import memory, percentile
 from bench.servers import Server
 from bench.storm import counts
-from tests.support.waiting import end
+from tests.support.waiting import cancel_tasks
 
 OPENINGS_A_SECOND = 10
 TOPICS = 100
@@ -110,7 +110,7 @@ async def _attacking(server: Server, held: bool) -> AsyncIterator[list[Streams]]
     try:
         yield opened
     finally:
-        await end(task)
+        await cancel_tasks(task)
         for _, writer in opened:
             writer.close()
 

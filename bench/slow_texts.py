@@ -19,7 +19,7 @@ import httpx
 from bench import servers
 from bench.measure import median, percentile
 from tests.support.people import sign_up, write
-from tests.support.waiting import end
+from tests.support.waiting import cancel_tasks
 
 TEXTS = ("//a:" * 2_500, "://" * 3_333, "<http://-[" * 1_000, "![[](" * 2_000, "__a_" * 2_500)
 COMMENTS = 20
@@ -67,7 +67,7 @@ async def _read(guest: httpx.AsyncClient) -> dict[str, Any]:
             began = time.perf_counter()
             (await guest.get(path)).raise_for_status()
             times[name].append(time.perf_counter() - began)
-    await end(task)
+    await cancel_tasks(task)
     return {
         "paths": {name: {"first_ms": of[0] * 1e3, "then_ms": median(of[1:]) * 1e3} for name, of in times.items()},
         "healthz": {"p50_ms": percentile(waits, 50) * 1e3, "worst_ms": max(waits) * 1e3},

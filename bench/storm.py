@@ -26,7 +26,7 @@ from bench.crowds import Crowd, crowd
 from bench.filling import fill
 from bench.measure import cpu, memory, percentile
 from bench.servers import Server
-from tests.support.waiting import end
+from tests.support.waiting import cancel_tasks
 
 SIZES = (100, 1_000, 10_000)
 TOPICS = 100
@@ -114,7 +114,7 @@ async def controlled(server: Server, watcher: Crowd) -> AsyncIterator[list[tuple
     try:
         yield waits
     finally:
-        await end(task)
+        await cancel_tasks(task)
 
 
 def _waits(all: Sequence[tuple[float, float]], began: float, ended: float) -> dict[str, float]:

@@ -42,7 +42,7 @@ for name in Settings.model_fields:
     os.environ.pop(name.upper(), None)
 
 
-MOST = 120  # seconds for an async test, on a machine that is busy with others
+ASYNC_TEST_TIMEOUT_SECONDS = 120  # seconds for an async test, on a machine that is busy with others
 
 GATE_SEED = 15
 """The seed of the order of the tests, and of everything that a test draws from `seed`, without `--everything`."""
@@ -109,7 +109,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
 
         @wraps(test)
         async def in_time(*args: Any, **options: Any) -> None:
-            async with asyncio.timeout(MOST):
+            async with asyncio.timeout(ASYNC_TEST_TIMEOUT_SECONDS):
                 await test(*args, **options)
 
         pyfuncitem.obj = in_time
@@ -121,36 +121,36 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def low_costs() -> Iterator[None]:
+def avoided_costs() -> Iterator[None]:
     """Spend less on each of the hundreds of apps that one test process starts."""
     with pytest.MonkeyPatch.context() as patch:
-        costs.cut(patch)
+        costs.avoid_costs(patch)
         yield
 
 
 @pytest.fixture(autouse=True)
-def leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+def no_leftovers(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fails a test after which tasks or processes go on."""
     if "anyio_backend" in request.fixturenames:
-        request.getfixturevalue("leaves_no_tasks")
-    known = leftovers.children()
+        request.getfixturevalue("no_leftover_tasks")
+    known = leftovers.list_children()
     yield
-    left = leftovers.children_beside(known)
+    left = leftovers.list_new_children(known)
     assert not left, f"left running: {left}"
 
 
 @pytest.fixture
-async def leaves_no_tasks() -> AsyncIterator[None]:
+async def no_leftover_tasks() -> AsyncIterator[None]:
     known = asyncio.all_tasks()
     yield
-    left = await leftovers.tasks_beside(known)
+    left = await leftovers.list_new_tasks(known)
     assert not left, f"left pending: {left}"
 
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """A real Redis that all tests share; each has a channel of its own."""
-    with leftovers.meant_to_last():
+    with leftovers.keep_running():
         server = RedisServer()
     yield server.url
     server.stop()
@@ -166,7 +166,7 @@ def redis_server() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
-    with leftovers.meant_to_last():
+    with leftovers.keep_running():
         server = PostgresServer()
     yield server
     server.stop()
@@ -176,14 +176,14 @@ def postgres_server() -> Iterator[PostgresServer]:
 def migrated_postgres(postgres_server: PostgresServer) -> str:
     """The name of a database with the schema and nothing else, to copy."""
     name = postgres_server.create()
-    migrate_in_a_thread(postgres_server.url(name))
+    migrate_in_thread(postgres_server.url(name))
     return name
 
 
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("migrated") / "parley.db"
-    migrate_in_a_thread(f"sqlite+aiosqlite:///{path}")
+    migrate_in_thread(f"sqlite+aiosqlite:///{path}")
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return path
@@ -224,7 +224,7 @@ def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     from app.accounts import passwords
 
     monkeypatch.setattr(passwords, "_hasher", cheap_hasher)
-    monkeypatch.setattr(passwords, "_dummy_hash", nobodys_cheap_hash)
+    monkeypatch.setattr(passwords, "_dummy_hash", cheap_dummy_hash)
 
 
 @cache
@@ -233,7 +233,7 @@ def cheap_hasher() -> PasswordHash:
 
 
 @cache
-def nobodys_cheap_hash() -> str:
+def cheap_dummy_hash() -> str:
     return cheap_hasher().hash("nobody has this password")
 
 
@@ -265,7 +265,7 @@ async def parley(settings: Settings) -> AsyncIterator[Parley]:
     from app.models import LIVE_MODELS
 
     async with Parley(settings, LIVE_MODELS) as parley:
-        await hints_flow(parley)
+        await wait_for_redis(parley)
         yield parley
 
 
@@ -276,11 +276,11 @@ async def site(settings: Settings) -> AsyncIterator[Site]:
     from tests.support.serving import serving
 
     async with serving(app := create_app(settings)) as site:
-        await hints_flow(app.state.parley)
+        await wait_for_redis(app.state.parley)
         yield site
 
 
-async def hints_flow(parley: Parley) -> None:
+async def wait_for_redis(parley: Parley) -> None:
     """Wait for Redis. If redis-py is cancelled in the middle of a handshake it may swallow that, which costs 0.5 s."""
     await wait_until(lambda: parley.hints.flowing, "Redis")
 
@@ -311,7 +311,7 @@ def chromium_path() -> Path:
     return path
 
 
-def migrate_in_a_thread(url: str) -> None:
+def migrate_in_thread(url: str) -> None:
     from app.database import migrate
 
     # In a thread: Alembic's environment runs a loop of its own.

@@ -20,7 +20,7 @@ from app.live.topics import Topic
 from app.mail import mail_queue
 from app.settings import MIGRATIONS, Settings
 from tests.support.people import me, person, write
-from tests.support.sse import listening
+from tests.support.sse import open_stream
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +75,7 @@ async def test_who_runs_it_makes_the_first_owner(run: Run, site: Site) -> None:
 
 
 async def test_an_account_is_shown_and_signed_out_everywhere(run: Run, site: Site) -> None:
-    async with person(site, "Alice") as alice, listening(alice, "Article/1") as stream:
+    async with person(site, "Alice") as alice, open_stream(alice, "Article/1") as stream:
         user = await me(alice)
         assert user
         await stream.until("heartbeat")
@@ -94,7 +94,7 @@ async def test_an_account_is_shown_and_signed_out_everywhere(run: Run, site: Sit
 
 
 async def test_what_other_hands_have_changed_is_sent_again(run: Run, site: Site, settings: Settings) -> None:
-    async with person(site, "Alice") as alice, listening(alice, "Article/1") as stream:
+    async with person(site, "Alice") as alice, open_stream(alice, "Article/1") as stream:
         comment = await write(alice, "As I wrote it")
         await stream.until(lambda block: ".create." in block.event)
         await _by_other_hands(settings, "UPDATE comments SET body = 'As somebody else did'")
@@ -106,7 +106,7 @@ async def test_what_other_hands_have_changed_is_sent_again(run: Run, site: Site,
 
 
 async def test_a_number_that_drifted_is_counted_anew_and_told(run: Run, site: Site, settings: Settings) -> None:
-    async with person(site, "Alice") as alice, listening(alice, "Commentable/Article/1") as stream:
+    async with person(site, "Alice") as alice, open_stream(alice, "Commentable/Article/1") as stream:
         for body in ("One", "Two"):
             await write(alice, body)
             await stream.until(lambda block: "commentable" in block.event)

@@ -16,9 +16,9 @@ from app.live.topics import Topic
 from app.main import create_app
 from app.models import LIVE_MODELS
 from app.settings import Settings
-from tests.doctor.diagnosis import diagnosed
-from tests.support.mail_queue import user_named
-from tests.support.people import expected
+from tests.doctor.diagnosis import collect_findings
+from tests.support.mail_queue import find_user_named
+from tests.support.people import read_json
 from tests.support.serving import serving
 
 if TYPE_CHECKING:
@@ -58,14 +58,14 @@ async def test_production_does_not_start_with_the_demos_accounts(seeded: Parley,
     assert "(owner)" in told
     assert told.endswith("parley demo remove")
     assert "talk among friends" not in told
-    found = await diagnosed(database.examine(production))
+    found = await collect_findings(database.examine(production))
     assert any("alice@example.com (owner)" in said for said in found.wrong)
 
 
 async def test_a_demo_account_with_another_name_and_address_is_found(seeded: Parley, production: Settings) -> None:
     for name in ("Alice", "Carol"):
-        await accounts.remove(seeded, (await user_named(seeded, name)).id)
-    async with seeded.writing(Topic.account((await user_named(seeded, "Bob")).id)) as write:
+        await accounts.remove(seeded, (await find_user_named(seeded, name)).id)
+    async with seeded.writing(Topic.account((await find_user_named(seeded, "Bob")).id)) as write:
         user = await user_at(write.session, "bob@example.com")
         assert user
         user.email, user.username, user.username_key = "boss@corp.example", "Boss", "boss"
@@ -82,20 +82,20 @@ async def test_after_the_removal_production_starts_and_shows_no_demo(seeded: Par
     async with serving(create_app(production)) as site, site.client() as guest:
         page = (await guest.get("/")).text
         thread = (await guest.get("/Article/1")).text
-        comments = expected(await guest.get("/api/comments/?commentable_type=Article&commentable_id=1"), 200)
+        comments = read_json(await guest.get("/api/comments/?commentable_type=Article&commentable_id=1"), 200)
     for article in demo.ARTICLES.values():
         assert article.title not in page
         assert article.title not in thread
         assert article.paragraphs[0][:20] not in thread
     assert "https://talk.example.com/embed.js" in page
     assert comments["comments"] == []
-    assert (await diagnosed(database.examine(production))).well
+    assert (await collect_findings(database.examine(production))).well
 
 
 async def test_an_account_whose_password_was_changed_stays_and_the_doctor_names_it(
     seeded: Parley, production: Settings
 ) -> None:
-    bob = await user_named(seeded, "Bob")
+    bob = await find_user_named(seeded, "Bob")
     await accounts.ask_to_reset(seeded, bob.email)
     async with seeded.writing(Topic.account(bob.id)) as write:
         user = await user_at(write.session, bob.email)
@@ -104,7 +104,7 @@ async def test_an_account_whose_password_was_changed_stays_and_the_doctor_names_
         write.update(user)
     assert (await demo.remove(seeded))[1] == ["bob@example.com"]
     await start(production)
-    found = await diagnosed(database.examine(production))
+    found = await collect_findings(database.examine(production))
     assert found.wrong == []
     assert any("bob@example.com" in said for said in found.warnings)
     assert (await demo.remove(seeded, changed_too=True))[0] == ["bob@example.com"]
@@ -121,7 +121,7 @@ async def test_somebody_who_signed_up_with_the_same_words_is_nobodys_demo(
 
 async def test_the_demo_may_stay_in_development(seeded: Parley, settings: Settings) -> None:
     await start(settings)
-    assert (await user_named(seeded, "Alice")).role == Role.OWNER
+    assert (await find_user_named(seeded, "Alice")).role == Role.OWNER
 
 
 async def test_a_database_that_comes_later_is_checked_then(

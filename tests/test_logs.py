@@ -13,7 +13,7 @@ import pytest
 
 from app import logs
 from tests.support.serving import spawned
-from tests.support.sse import listening
+from tests.support.sse import open_stream
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ async def test_every_line_of_a_process_is_of_one_form_and_none_has_a_query(sqlit
     environment = {"DATABASE_URL": sqlite_url, "REDIS_URL": redis_url, "LOG_FORMAT": "json"}
     async with spawned(environment) as app, app.client() as guest:
         await guest.get("/api/comments/?commentable_type=Article&commentable_id=1&cursor=sesame")
-        async with listening(guest, "Article/1", cursor="sesame") as stream:
+        async with open_stream(guest, "Article/1", cursor="sesame") as stream:
             await stream.until("reset")
         log = app.process.log
     lines = [json.loads(line) for line in log.splitlines()]

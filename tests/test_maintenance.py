@@ -17,12 +17,12 @@ from app.mail.mail_queue import Kind, Mail
 from app.main import create_app
 from app.models import LIVE_MODELS
 from app.settings import Settings
-from tests.support.mail_queue import queued
+from tests.support.mail_queue import list_queued
 from tests.support.people import person
-from tests.support.people_without_http import enrol
+from tests.support.people_without_http import create_viewer
 from tests.support.serving import serving
-from tests.support.sse import listening
-from tests.support.waiting import end, wait_until
+from tests.support.sse import open_stream
+from tests.support.waiting import cancel_tasks, wait_until
 
 LONG_AGO = timedelta(days=60)
 
@@ -43,11 +43,11 @@ async def is_in_order(parley: Parley) -> bool:
     async with parley.reading() as reading:
         failures = await reading.get(Failures, login_throttle.key_of("address", "alice@example.com"))
         standing = await reading.scalar(Login.__table__.select().where(Login.deleted_at.is_(None)))
-    return failures is None and standing is None and not await queued(parley)
+    return failures is None and standing is None and not await list_queued(parley)
 
 
 async def test_it_sees_to_what_time_has_done(parley: Parley) -> None:
-    await enrol(parley, "alice")
+    await create_viewer(parley, "alice")
     await grow_old(parley)
     assert not await is_in_order(parley)
     await maintenance.run_once(parley)
@@ -56,7 +56,7 @@ async def test_it_sees_to_what_time_has_done(parley: Parley) -> None:
 
 
 async def test_several_may_do_it_at_once(parley: Parley, settings: Settings) -> None:
-    await enrol(parley, "alice")
+    await create_viewer(parley, "alice")
     await grow_old(parley)
     async with Parley(settings, LIVE_MODELS, listening=False) as other:
         await asyncio.gather(*(maintenance.run_once(process) for process in (parley, other, parley, other)))
@@ -84,7 +84,7 @@ async def test_it_goes_on_after_a_failure(
     monkeypatch.setattr(maintenance, "run_once", failing)
     keeping = asyncio.create_task(maintenance.run_maintenance(parley))
     await wait_until(lambda: len(times) >= 3, "the third time")
-    await end(keeping)
+    await cancel_tasks(keeping)
     (first, *_) = [record for record in caplog.records if record.name == "app.maintenance"]
     assert first.getMessage().startswith(said)
     assert bool(first.exc_info) is isinstance(error, RuntimeError), "only a mistake is worth its stack"
@@ -94,7 +94,7 @@ async def test_the_app_does_it(settings: Settings, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(maintenance, "INTERVAL_SECONDS", 0.05)
     async with serving(create_app(settings)) as site, person(site, "alice") as alice:
         parley: Parley = site.server.config.app.state.parley
-        async with listening(alice, "Article/1") as stream:
+        async with open_stream(alice, "Article/1") as stream:
             await stream.until("heartbeat")
             await grow_old(parley)
             assert (await stream.until("auth")).json() == {"reason": "expired"}

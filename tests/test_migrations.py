@@ -35,9 +35,9 @@ from app.live.write.sequences import read_heads
 from app.models import LIVE_MODELS
 from app.notifications import inbox
 from app.settings import ROOT, Settings
-from tests.support.mail_queue import user_named
+from tests.support.mail_queue import find_user_named
 from tests.support.people import PASSWORD
-from tests.support.people_without_http import ARTICLE, correct, enrol, say, take_back
+from tests.support.people_without_http import ARTICLE, create_viewer, delete_comment, edit_comment, post_comment
 
 pytestmark = pytest.mark.both_databases
 
@@ -160,11 +160,11 @@ async def test_people_of_the_release_before_go_on_and_may_go_back(database_url: 
         await maintenance.run_once(parley)
         for person in (alice, bob):
             assert (await person.viewer(parley)).username == person.name, "nobody is signed out"
-            user = await user_named(parley, person.name)
+            user = await find_user_named(parley, person.name)
             assert user.confirmed_at == user.created_at, "nobody is asked to confirm what they were not asked before"
             assert (user.sign_in_count, user.signed_in_address, user.unconfirmed_email) == (0, "", None)
             assert await logins.sign_in(parley, f"{person.name}@example.com", PASSWORD, remember=False)
-        await say(parley, await alice.viewer(parley), "still here")
+        await post_comment(parley, await alice.viewer(parley), "still here")
 
     await asyncio.to_thread(command.downgrade, _config(database_url), "0001")
     users, entered = (await _rows(database_url))[1:3]
@@ -185,7 +185,7 @@ async def test_of_names_that_look_alike_each_is_kept(database_url: str, settings
     await asyncio.to_thread(command.upgrade, _config(database_url), "head")
     async with Parley(settings, LIVE_MODELS) as parley:
         for person in (coco, lookalike):
-            assert await user_named(parley, person.name)
+            assert await find_user_named(parley, person.name)
         with pytest.raises(Invalid):
             await accounts.sign_up(parley, "mallory@example.com", "c0co", PASSWORD)
 
@@ -197,7 +197,7 @@ async def test_the_release_before_may_go_on_writing_meanwhile(database_url: str,
     async with Parley(settings, LIVE_MODELS) as parley:
         await maintenance.run_once(parley)
         viewer = await alice.viewer(parley)
-        user = await user_named(parley, "alice")
+        user = await find_user_named(parley, "alice")
         assert render(user)["confirmed"] is False
         assert (user.sign_in_count, user.signed_in_at, user.last_signed_in_address, user.leaving) == (0, None, "", None)
         async with parley.reading() as reading:
@@ -208,7 +208,7 @@ async def test_the_release_before_may_go_on_writing_meanwhile(database_url: str,
         assert (comment.body, comment.username) == ("hello", "alice")
 
         assert await logins.sign_in(parley, "alice@example.com", PASSWORD, remember=True)
-        await say(parley, viewer, "from this release", ARTICLE)
+        await post_comment(parley, viewer, "from this release", ARTICLE)
         await logins.end_others(parley, viewer)
         await accounts.delete(parley, viewer, PASSWORD, "erase")
 
@@ -242,16 +242,16 @@ async def test_what_was_written_under_another_form_of_an_id_is_found_under_the_c
     hello, slashed, doubled = (Topic("Article", id_) for id_ in ("2024/hello", "2024/hello/", "2024//hello"))
     alone, resolved, odd = (Topic("Article", id_) for id_ in ("cafe\u0301", "a/../b", "caf\ufffd"))
     async with Parley(settings, LIVE_MODELS) as parley:
-        alice, bob = await enrol(parley, "Alice"), await enrol(parley, "Bob")
-        first = await say(parley, alice, "1", hello)
-        edited = await say(parley, alice, "2", slashed)
-        await correct(parley, alice, edited, "2 edited")
-        liked = await say(parley, alice, "3, @Bob", slashed)
+        alice, bob = await create_viewer(parley, "Alice"), await create_viewer(parley, "Bob")
+        first = await post_comment(parley, alice, "1", hello)
+        edited = await post_comment(parley, alice, "2", slashed)
+        await edit_comment(parley, alice, edited, "2 edited")
+        liked = await post_comment(parley, alice, "3, @Bob", slashed)
         await likes.like(parley, bob, liked.id)
-        await take_back(parley, alice, await say(parley, alice, "gone", slashed))
-        await say(parley, bob, "4", doubled)
+        await delete_comment(parley, alice, await post_comment(parley, alice, "gone", slashed))
+        await post_comment(parley, bob, "4", doubled)
         for topic in (alone, resolved, odd):
-            await say(parley, alice, str(topic), topic)
+            await post_comment(parley, alice, str(topic), topic)
         async with parley.writing(slashed.about) as write, commentables.changing(write, slashed) as commentable:
             commentable.title, commentable.locked = "Hello", True
         async with parley.reading() as reading:
@@ -278,7 +278,7 @@ async def test_what_was_written_under_another_form_of_an_id_is_found_under_the_c
         seqs = [comment.created_seq for comment in page.comments]
         assert seqs == sorted(set(seqs))
         assert page.seq >= max(comment.seq for comment in page.comments)
-        assert (await correct(parley, alice, first, "1 edited")).seq == page.seq + 1
+        assert (await edit_comment(parley, alice, first, "1 edited")).seq == page.seq + 1
         assert first.id == page.comments[0].id
 
 

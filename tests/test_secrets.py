@@ -37,12 +37,12 @@ from app.moderation.audit_log import Decision
 from app.moderation.reports import Report
 from app.notifications.mutes import Mute
 from app.notifications.notifications import Notification
-from tests.support.mailbox import token_in
+from tests.support.mailbox import find_token
 from tests.support.moderators import set_role
-from tests.support.people import ARTICLE, COOKIE, DEVICE_COOKIE, delete, edit, email_of, expected, me, sign_up, write
+from tests.support.people import ARTICLE, COOKIE, DEVICE_COOKIE, delete, edit, email_of, me, read_json, sign_up, write
 from tests.support.serving import serving
-from tests.support.sse import Stream, listening
-from tests.support.waiting import end, wait_until
+from tests.support.sse import Stream, open_stream
+from tests.support.waiting import cancel_tasks, wait_until
 
 if TYPE_CHECKING:
     from app.live.service import Parley
@@ -203,7 +203,7 @@ WRONG = "wrong-s3cret-guess"
 PASSWORDS = [ALICE["password"], NEW_PASSWORD, WRONG]
 WAITING = "alice.waits.z9@example.org"
 
-pytestmark = pytest.mark.usefixtures("quick_postman")
+pytestmark = pytest.mark.usefixtures("fast_mailer")
 
 
 # -- what there is to recognise -----------------------------------------------------------------------------
@@ -243,7 +243,7 @@ def seen_as(value: Any) -> list[str]:
     return [str(value)]
 
 
-async def plant(served: Parley, user_id: UUID) -> dict[str, list[str]]:
+async def plant(site_parley: Parley, user_id: UUID) -> dict[str, list[str]]:
     """Something to recognise in every column about Alice; answers it by column."""
     marks, planted = Marks(), {}
     kept = ("id", "topic", "email", "username", "password_hash", "user_id", "unconfirmed_email", "place")
@@ -269,7 +269,7 @@ async def plant(served: Parley, user_id: UUID) -> dict[str, list[str]]:
         Failures: values(Failures),
         Mute: values(Mute, user_id=user_id, muted_id=user_id),
     }
-    async with served.database.transaction() as writing, writing.begin():
+    async with site_parley.database.transaction() as writing, writing.begin():
         await writing.execute(update(User).where(User.id == user_id).values(rows[User]))
         like = (await writing.scalars(select(Login).where(Login.user_id == user_id))).first()
         assert like
@@ -331,7 +331,7 @@ class Ears:
     @asynccontextmanager
     async def stream(self, client: httpx.AsyncClient, who: str, *topics: str) -> AsyncIterator[Stream]:
         """A stream whose every frame is heard, to the last."""
-        async with listening(client, *topics) as stream:
+        async with open_stream(client, *topics) as stream:
             await stream.next()
             try:
                 yield stream
@@ -388,7 +388,7 @@ async def overhearing(url: str) -> AsyncIterator[list[str]]:
         try:
             yield commands
         finally:
-            await end(listening_)
+            await cancel_tasks(listening_)
 
 
 @asynccontextmanager
@@ -438,13 +438,13 @@ def settings(settings: Settings, redis_server: RedisServer, smtp_url: str, monke
     )
 
 
-async def link(served: Parley, kind: Kind, address: str, purpose: Purpose) -> str:
+async def link(site_parley: Parley, kind: Kind, address: str, purpose: Purpose) -> str:
     """The token in a mail that waits."""
-    async with served.reading() as reading:
+    async with site_parley.reading() as reading:
         mail = (await reading.scalars(select(Mail).where(Mail.kind == kind, Mail.address == address))).first()
-    letter = await write_email(served, mail or Mail(kind=kind, address=address, user_id=None))
+    letter = await write_email(site_parley, mail or Mail(kind=kind, address=address, user_id=None))
     assert letter
-    return token_in(letter.text, purpose)
+    return find_token(letter.text, purpose)
 
 
 async def talk(alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
@@ -499,9 +499,9 @@ async def go_wrong(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
 
 
 @asynccontextmanager
-async def busy_database(served: Parley) -> AsyncIterator[None]:
+async def busy_database(site_parley: Parley) -> AsyncIterator[None]:
     """Somebody else holds what we want to write."""
-    url = served.settings.database_url
+    url = site_parley.settings.database_url
     other = database.Database(url)
     hold = "BEGIN IMMEDIATE" if other.is_sqlite else "LOCK TABLE users, logins, mails, notifications, failures"
     async with other._engine.connect() as connection:
@@ -518,10 +518,10 @@ async def busy_database(served: Parley) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def wrong_schema(served: Parley) -> AsyncIterator[None]:
+async def wrong_schema(site_parley: Parley) -> AsyncIterator[None]:
     """A column is not there, as after half a migration."""
     for old, new in (("confirmed_at", "away"), ("away", "confirmed_at")):
-        other = database.Database(served.settings.database_url)
+        other = database.Database(site_parley.settings.database_url)
         async with other.transaction() as writing, writing.begin():
             await writing.execute(text(f"ALTER TABLE users RENAME COLUMN {old} TO {new}"))
         await other.close()
@@ -554,8 +554,8 @@ async def test_a_day_of_the_service_gives_no_secret_away(
     async with AsyncExitStack() as day:
         commands = await day.enter_async_context(overhearing(redis_server.url))
         site = await day.enter_async_context(serving(create_app(settings)))
-        served: Parley = site.server.config.app.state.parley
-        await wait_until(lambda: served.hints.flowing, "the hints to flow")
+        site_parley: Parley = site.server.config.app.state.parley
+        await wait_until(lambda: site_parley.hints.flowing, "the hints to flow")
         alice, at_work, bob, guest = [
             await day.enter_async_context(ears.browser(site, who)) for who in ("Alice", "Alice", "Bob", "guest")
         ]
@@ -563,11 +563,11 @@ async def test_a_day_of_the_service_gives_no_secret_away(
         await sign_up(bob, "Bob")
         carol = await day.enter_async_context(ears.browser(site, "Carol"))
         moderator = await sign_up(carol, "Carol")
-        await set_role(served, Viewer(UUID(moderator["id"])), Role.MODERATOR)
+        await set_role(site_parley, Viewer(UUID(moderator["id"])), Role.MODERATOR)
         await at_work.post("/api/session", json=ALICE)
         form = {"current_password": ALICE["password"], "email": WAITING}
-        expected(await alice.put("/api/account/email", json=form), 202)
-        planted = await plant(served, UUID(user["id"]))
+        read_json(await alice.put("/api/account/email", json=form), 202)
+        planted = await plant(site_parley, UUID(user["id"]))
         assert set(planted) == {column for column, to in COLUMNS.items() if to is not WORD}
 
         async with (
@@ -580,18 +580,18 @@ async def test_a_day_of_the_service_gives_no_secret_away(
             await talk(alice, bob, guest)
             await moderate(carol)
             for _ in range(2):
-                expected(await at_work.post("/api/session", json={**ALICE, "remember_me": True}), 200)
+                read_json(await at_work.post("/api/session", json={**ALICE, "remember_me": True}), 200)
                 await at_work.get("/api/logins")
             await bob.delete(f"/api/logins/{planted['logins.id'][0]}")
             await bob.patch(f"/api/notifications/{planted['notifications.id'][0]}", json={"read": False})
             await go_wrong(alice, guest)
-            async with busy_database(served):
+            async with busy_database(site_parley):
                 assert 503 in await trouble(alice, guest)
-            async with wrong_schema(served):
+            async with wrong_schema(site_parley):
                 assert await trouble(alice, guest) & {500, 503}
 
-            tokens.append(await link(served, Kind.UNLOCK, ALICE["email"], Purpose.UNLOCK))
-            tokens.append(await link(served, Kind.RESET, ALICE["email"], Purpose.RESET))
+            tokens.append(await link(site_parley, Kind.UNLOCK, ALICE["email"], Purpose.UNLOCK))
+            tokens.append(await link(site_parley, Kind.RESET, ALICE["email"], Purpose.RESET))
             await guest.put("/api/unlocks", json={"token": tokens[0]})
             for purpose in ("confirmations", "unlocks"):
                 await guest.put(f"/api/{purpose}", json={"token": tokens[1]})
@@ -599,8 +599,8 @@ async def test_a_day_of_the_service_gives_no_secret_away(
                 await guest.put("/api/resets", json={"token": tokens[1], "password": NEW_PASSWORD})
             ).status_code == 204
             await guest.put("/api/resets", json={"token": tokens[1], "password": NEW_PASSWORD})
-            expected(await alice.post("/api/session", json={**ALICE, "password": NEW_PASSWORD}), 200)
-            planted["users.password_hash"] += await hashes(served)
+            read_json(await alice.post("/api/session", json={**ALICE, "password": NEW_PASSWORD}), 200)
+            planted["users.password_hash"] += await hashes(site_parley)
             await alice.get("/api/logins")
             await talk(alice, bob, guest)
             async with ears.stream(alice, "Alice", "Article/1"):
@@ -611,8 +611,8 @@ async def test_a_day_of_the_service_gives_no_secret_away(
     check(ears, log, commands, planted, tokens)
 
 
-async def hashes(served: Parley) -> list[str]:
-    async with served.reading() as reading:
+async def hashes(site_parley: Parley) -> list[str]:
+    async with site_parley.reading() as reading:
         return [hash for hash in await reading.scalars(select(User.password_hash)) if hash]
 
 
@@ -689,7 +689,7 @@ async def test_an_account_is_told_to_its_owner_alone(
     assert user.keys() == {"id", "username", "email", "unconfirmed_email", "confirmed", "role"}
     comment = await write(alice, "Hello")
     for reader in (alice, bob, guest):
-        shown = expected(await reader.get(f"/api/comments/{comment['id']}"), 200)
+        shown = read_json(await reader.get(f"/api/comments/{comment['id']}"), 200)
         assert email_of("Alice") not in str(shown)
         assert not shown.keys() & {"email", "unconfirmed_email", "confirmed"}
         assert shown["role"] is None

@@ -20,12 +20,12 @@ import pytest
 from app.live.cursors import Cursor, write_cursor
 from app.live.gids import Gid
 from app.live.topics import Topic
-from tests.support.database import counts_in, like, new_epoch
-from tests.support.people import delete, edit, expected, person, sign_in, snapshot, write
-from tests.support.problems import refused
+from tests.support.database import bump_seq, count_rows, set_epoch
+from tests.support.people import delete, edit, person, read_json, sign_in, snapshot, write
+from tests.support.problems import read_problem
 from tests.support.serving import serving
-from tests.support.sse import Block, Parser, Stream, listening
-from tests.support.waiting import end, wait_until
+from tests.support.sse import Block, Parser, Stream, open_stream
+from tests.support.waiting import cancel_tasks, wait_until
 
 if TYPE_CHECKING:
     import httpx
@@ -77,7 +77,7 @@ def moved(cursor: str, topic: Topic, by: int) -> str:
 
 async def test_a_stream_begins_with_where_it_is(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
     await write(alice, "Before")
-    async with listening(guest, "Article/1") as stream:
+    async with open_stream(guest, "Article/1") as stream:
         first = await stream.next()
         assert first.event == "heartbeat"
         assert first.id == first.json()["cursor"] == await cursor_of(guest)
@@ -88,7 +88,7 @@ async def test_a_stream_begins_with_where_it_is(alice: httpx.AsyncClient, guest:
 
 
 async def test_a_streams_headers_keep_proxies_from_holding_it_back(guest: httpx.AsyncClient) -> None:
-    async with listening(guest, "Article/1") as stream:
+    async with open_stream(guest, "Article/1") as stream:
         headers = stream.response.headers
     assert headers["content-type"].partition(";")[0] == "text/event-stream"
     assert {"no-store", "no-transform"} <= set(re.split(r",\s*", headers["cache-control"]))
@@ -97,13 +97,13 @@ async def test_a_streams_headers_keep_proxies_from_holding_it_back(guest: httpx.
     assert "content-encoding" not in headers
 
 
-async def test_head_of_a_stream_ends(guest: httpx.AsyncClient, served: Parley) -> None:
+async def test_head_of_a_stream_ends(guest: httpx.AsyncClient, site_parley: Parley) -> None:
     response = await guest.head("/streams", params={"topic": "Article/1"})
     assert (response.status_code, response.content) == (200, b"")
     assert response.headers["content-type"].startswith("text/event-stream")
     assert (await guest.head("/streams")).status_code == 422
     assert (await guest.get("/healthz")).status_code == 200  # on the same connection
-    assert len(served.feeds) == 0
+    assert len(site_parley.feeds) == 0
 
 
 async def test_a_stream_answers_with_the_slash(guest: httpx.AsyncClient) -> None:
@@ -117,7 +117,7 @@ async def test_a_heartbeat_comes_again_and_again(alice: httpx.AsyncClient, setti
     async with (
         serving(create_app(settings.model_copy(update={"heartbeat_seconds": 0.05}))) as site,
         site.client() as guest,
-        listening(guest, "Article/1") as stream,
+        open_stream(guest, "Article/1") as stream,
     ):
         blocks = [await stream.next() for _ in range(4)]
     assert {block.event for block in blocks} == {"heartbeat"}
@@ -128,7 +128,7 @@ async def test_a_heartbeat_comes_again_and_again(alice: httpx.AsyncClient, setti
 
 
 async def test_alice_writes_edits_and_deletes_and_bob_sees_it(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
-    async with listening(bob, "Article/1") as stream:
+    async with open_stream(bob, "Article/1") as stream:
         await stream.next()
         comment = await write(alice, "There is a stepp")
         created = await stream.until(CREATED)
@@ -174,7 +174,7 @@ async def test_each_sees_whether_they_may_edit(
     async with AsyncExitStack() as open_streams:
         other_tab = await open_streams.enter_async_context(site.client(cookies=alice.cookies))
         streams = {
-            reader: await open_streams.enter_async_context(listening(reader, "Article/1"))
+            reader: await open_streams.enter_async_context(open_stream(reader, "Article/1"))
             for reader in (alice, other_tab, bob, guest)
         }
         for stream in streams.values():
@@ -188,13 +188,13 @@ async def test_each_sees_whether_they_may_edit(
 
 
 async def test_a_like_is_an_update(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley, elsewhere: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley, other_parley: Parley
 ) -> None:
     comment = await write(alice, "Likeable")
-    await hints_flow(served, elsewhere)
-    async with listening(guest, "Article/1") as stream:
+    await hints_flow(site_parley, other_parley)
+    async with open_stream(guest, "Article/1") as stream:
         await stream.next()
-        await like(elsewhere, comment)
+        await bump_seq(other_parley, comment)
         liked = (await stream.until(UPDATED)).model
         assert (liked["likes_count"], liked["seq"], liked["edited"]) == (1, 2, False)
 
@@ -204,23 +204,23 @@ async def test_a_like_of_a_long_comment_is_sent_as_a_number(
 ) -> None:
     before = await write(alice, "Long ago " + "x" * 9_000)
     cursor = (await snapshot(guest))["cursor"]
-    async with listening(guest, "Article/1", cursor=cursor) as stream:
+    async with open_stream(guest, "Article/1", cursor=cursor) as stream:
         await stream.next()
         comment = await write(alice, "y" * 10_000)
         await stream.until(CREATED)
         for liked in (before, comment):
-            expected(await bob.put(f"/api/comments/{liked['id']}/like"), 200)
+            read_json(await bob.put(f"/api/comments/{liked['id']}/like"), 200)
             update = await stream.until(UPDATED)
             assert len(update.data or "") < 400
             assert {**liked, **update.model} == {
-                **expected(await guest.get(f"/api/comments/{liked['id']}"), 200), "current_user_can_edit": True,
+                **read_json(await guest.get(f"/api/comments/{liked['id']}"), 200), "current_user_can_edit": True,
             }  # fmt: skip
         text = await edit(alice, comment, "Short")
         assert (await stream.until(UPDATED)).model == {**text, "current_user_can_edit": False}
 
 
 async def test_other_topics_are_not_heard(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
-    async with listening(guest, "Article/1") as stream:
+    async with open_stream(guest, "Article/1") as stream:
         await stream.next()
         await write(alice, "Elsewhere", commentable_id="2")
         await write(alice, "Elsewhere", commentable_type="Page")
@@ -230,7 +230,7 @@ async def test_other_topics_are_not_heard(alice: httpx.AsyncClient, guest: httpx
 
 
 async def test_two_topics_share_a_stream(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
-    async with listening(guest, "Article/1", "Page/about", "Article/1") as stream:
+    async with open_stream(guest, "Article/1", "Page/about", "Article/1") as stream:
         await stream.next()
         for where in ({}, {"commentable_type": "Page", "commentable_id": "about"}, {}):
             comment = await write(alice, "Hello", **where)
@@ -244,17 +244,17 @@ async def test_two_topics_share_a_stream(alice: httpx.AsyncClient, guest: httpx.
 
 async def test_any_commentable_is_live_at_once(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
     for id_ in ("a/b&c=d#é", "🦜" * 200):
-        async with listening(guest, f"Article/{id_}") as stream:
+        async with open_stream(guest, f"Article/{id_}") as stream:
             await stream.next()
             await write(alice, "Hello", commentable_id=id_)
             assert (await stream.until(CREATED)).model["commentable_id"] == id_
 
 
-async def test_looking_makes_no_row(guest: httpx.AsyncClient, served: Parley) -> None:
-    before = await counts_in(served)
-    async with listening(guest, "Article/1", "Page/never seen") as stream:
+async def test_looking_makes_no_row(guest: httpx.AsyncClient, site_parley: Parley) -> None:
+    before = await count_rows(site_parley)
+    async with open_stream(guest, "Article/1", "Page/never seen") as stream:
         await stream.next()
-    assert await counts_in(served) == before
+    assert await count_rows(site_parley) == before
 
 
 # -- coming back --------------------------------------------------------------------------------------------
@@ -262,7 +262,7 @@ async def test_looking_makes_no_row(guest: httpx.AsyncClient, served: Parley) ->
 
 async def test_whoever_comes_back_gets_what_he_missed(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
     kept, changed, gone = [await write(alice, body) for body in ("Kept", "Changed", "Gone")]
-    async with listening(bob, "Article/1") as stream:
+    async with open_stream(bob, "Article/1") as stream:
         await stream.next()
         left_at = stream.position
     for number in range(5):
@@ -297,7 +297,7 @@ async def test_a_new_comment_that_was_edited_meanwhile_is_new(
 
 
 async def test_every_position_is_a_place_to_come_back_to(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
-    async with listening(guest, "Article/1") as stream:
+    async with open_stream(guest, "Article/1") as stream:
         await stream.next()
         for number in range(4):
             await write(alice, str(number))
@@ -315,7 +315,7 @@ async def test_nothing_falls_between_a_snapshot_and_its_stream(
     await write(alice, "In the snapshot")
     seen = await snapshot(guest)
     await write(alice, "In between")
-    async with listening(guest, "Article/1", cursor=seen["cursor"]) as stream:
+    async with open_stream(guest, "Article/1", cursor=seen["cursor"]) as stream:
         assert (await stream.until(CREATED)).model["body"] == "In between"
         await write(alice, "After")
         assert (await stream.until(CREATED)).model["body"] == "After"
@@ -349,7 +349,7 @@ async def test_of_several_cursors_the_smallest_position_counts(
             stream = Stream(response)
             reading = asyncio.create_task(stream.read())
             bodies = [(await stream.until(CREATED)).model["body"] for _ in range(3)]
-            await end(reading)
+            await cancel_tasks(reading)
         assert sorted(bodies) == ["One", "Three", "Two"]
     assert changes(await polled(guest, "Article/1", cursor=[second, other])) == [(CREATED, "Two")]
 
@@ -360,7 +360,7 @@ async def test_a_topic_that_no_cursor_names_starts_at_the_head(
     start = await cursor_of(guest)
     await write(alice, "Known elsewhere", commentable_id="2")
     await write(alice, "Missed")
-    async with listening(guest, "Article/2", "Article/1", cursor=start) as stream:
+    async with open_stream(guest, "Article/2", "Article/1", cursor=start) as stream:
         assert (await stream.until(CREATED)).model["body"] == "Missed"
         await write(alice, "New", commentable_id="2")
         assert (await stream.until(CREATED)).model["body"] == "New"
@@ -371,7 +371,7 @@ async def test_a_cursor_is_good_at_another_server(
 ) -> None:
     from app.main import create_app
 
-    async with listening(guest, "Article/1") as stream:
+    async with open_stream(guest, "Article/1") as stream:
         await stream.next()
     await write(alice, "Missed")
     assert stream.position
@@ -381,13 +381,13 @@ async def test_a_cursor_is_good_at_another_server(
 
 async def test_a_hundred_topics_fit_and_no_more(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
     topics = [f"Article/{number}" for number in range(100)]
-    async with listening(guest, *topics) as stream:
+    async with open_stream(guest, *topics) as stream:
         await stream.next()
     await write(alice, "Missed", commentable_id="77")
     assert stream.position
     assert changes(await polled(guest, *topics, last_event_id=stream.position)) == [(CREATED, "Missed")]
-    refused(await guest.get("/streams", params={"topic": [*topics, "Article/100"]}), 422, "topic")
-    refused(await guest.get("/streams", params={"topic": topics, "cursor": ["x"] * 101}), 422, "cursor")
+    read_problem(await guest.get("/streams", params={"topic": [*topics, "Article/100"]}), 422, "topic")
+    read_problem(await guest.get("/streams", params={"topic": topics, "cursor": ["x"] * 101}), 422, "cursor")
 
 
 # -- cursors that cannot be honoured ------------------------------------------------------------------------
@@ -397,7 +397,7 @@ async def assert_reset(
     client: httpx.AsyncClient, alice: httpx.AsyncClient, reason: str, topics: list[str], **query: Any
 ) -> None:
     """The stream says so itself, names the topics, and goes on from the head."""
-    async with listening(client, "Article/1", "Article/2", **query) as stream:
+    async with open_stream(client, "Article/1", "Article/2", **query) as stream:
         assert (await stream.next()).event == "heartbeat"
         reset = await stream.next()
         assert reset.event == "reset"
@@ -448,7 +448,7 @@ async def test_whatever_a_cursor_is_there_is_a_stream(alice: httpx.AsyncClient, 
             stream = Stream(response)
             reading = asyncio.create_task(stream.read())
             reset = await stream.until("reset")
-            await end(reading)
+            await cancel_tasks(reading)
         assert reset.json()["reason"] in ("malformed", "epoch"), cursor
 
 
@@ -458,15 +458,15 @@ async def test_one_bad_cursor_among_good_ones_is_a_reset(alice: httpx.AsyncClien
         stream = Stream(response)
         reading = asyncio.create_task(stream.read())
         assert (await stream.until("reset")).json() == {"topics": ["Article/1"], "reason": "malformed"}
-        await end(reading)
+        await cancel_tasks(reading)
 
 
 async def test_a_cursor_of_another_history_is_a_reset(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, elsewhere: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, other_parley: Parley
 ) -> None:
     old = await cursor_of(guest)
     await write(alice, "Before")
-    await new_epoch(elsewhere, "another")
+    await set_epoch(other_parley, "another")
     for query in ({"cursor": old}, {"last_event_id": old}):
         await assert_reset(guest, alice, "epoch", ["Article/1", "Article/2"], **query)
 
@@ -486,23 +486,23 @@ async def test_a_server_that_is_behind_looks_before_it_judges(
     from app.main import create_app
 
     deaf = settings.model_copy(update={"redis_channel_name": f"deaf-{uuid4().hex}"})
-    async with serving(create_app(deaf)) as other, other.client() as reader, listening(reader, "Article/1") as behind:
+    async with serving(create_app(deaf)) as other, other.client() as reader, open_stream(reader, "Article/1") as behind:
         await behind.next()
         await hints_flow(other.server.config.app.state.parley)
         comment = await write(alice, "Unheard of")
-        async with listening(reader, "Article/1", cursor=await cursor_of(guest)) as stream:
+        async with open_stream(reader, "Article/1", cursor=await cursor_of(guest)) as stream:
             assert (await stream.next()).event == "heartbeat"
             await other.server.config.app.state.parley.touch(Gid("Comment", comment["id"]))
             assert (await stream.next_event()).model["body"] == "Unheard of"
 
 
 async def test_a_new_history_reaches_open_streams(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley, elsewhere: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley, other_parley: Parley
 ) -> None:
-    async with listening(guest, "Article/1") as stream:
+    async with open_stream(guest, "Article/1") as stream:
         await stream.next()
-        await new_epoch(elsewhere, "another")
-        await served.feeds.sweep()
+        await set_epoch(other_parley, "another")
+        await site_parley.feeds.sweep()
         reset = await stream.until("reset")
         assert reset.json() == {"topics": ["Article/1"], "reason": "epoch"}
         assert reset.id == await cursor_of(guest)
@@ -517,16 +517,16 @@ NO_TOPICS = ["", "Article", "Article/", "/1", "Planet/1", "article/1", "Article/
              "User/", "Article /1", "Artic\u0142e/1", "Article/" + "x" * 201, "Article/" + "x" * 50_000]  # fmt: skip
 
 
-async def test_there_is_no_such_topic(guest: httpx.AsyncClient, served: Parley) -> None:
+async def test_there_is_no_such_topic(guest: httpx.AsyncClient, site_parley: Parley) -> None:
     for topic in NO_TOPICS:
-        refused(await guest.get("/streams", params={"topic": topic}), 422, "topic")
-        refused(await guest.get("/streams", params={"topic": ["Article/1", topic]}), 422, "topic")
-    assert len(served.feeds) == 0
+        read_problem(await guest.get("/streams", params={"topic": topic}), 422, "topic")
+        read_problem(await guest.get("/streams", params={"topic": ["Article/1", topic]}), 422, "topic")
+    assert len(site_parley.feeds) == 0
 
 
 async def test_a_guest_names_a_topic(guest: httpx.AsyncClient) -> None:
-    refused(await guest.get("/streams"), 422, "topic")
-    refused(await guest.get("/streams", params={"cursor": "x", "once": 1}), 422, "topic")
+    read_problem(await guest.get("/streams"), 422, "topic")
+    read_problem(await guest.get("/streams", params={"cursor": "x", "once": 1}), 422, "topic")
 
 
 async def test_nobody_listens_to_anothers_account(
@@ -534,28 +534,32 @@ async def test_nobody_listens_to_anothers_account(
 ) -> None:
     alices = f"User/{(await alice.get('/api/session')).json()['user']['id']}"
     for listener in (bob, guest):
-        refused(await listener.get("/streams", params={"topic": alices}), 403)
-        refused(await listener.get("/streams", params={"topic": ["Article/1", alices]}), 403)
+        read_problem(await listener.get("/streams", params={"topic": alices}), 403)
+        read_problem(await listener.get("/streams", params={"topic": ["Article/1", alices]}), 403)
         for nobodys in (f"User/{uuid4()}", "User/None", "User/null", "User/1"):
-            refused(await listener.get("/streams", params={"topic": nobodys}), 403)
-    async with listening(alice, alices) as stream:
+            read_problem(await listener.get("/streams", params={"topic": nobodys}), 403)
+    async with open_stream(alice, alices) as stream:
         await stream.next()
 
 
 async def test_alices_own_account_is_included(
-    alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley, elsewhere: Parley
+    alice: httpx.AsyncClient,
+    bob: httpx.AsyncClient,
+    guest: httpx.AsyncClient,
+    site_parley: Parley,
+    other_parley: Parley,
 ) -> None:
     user = (await alice.get("/api/session")).json()["user"]
-    await hints_flow(served, elsewhere)
+    await hints_flow(site_parley, other_parley)
     async with (
-        listening(alice) as hers,
-        listening(alice, "Article/1") as hers_too,
-        listening(bob, "Article/1") as bobs,
-        listening(guest, "Article/1") as guests,
+        open_stream(alice) as hers,
+        open_stream(alice, "Article/1") as hers_too,
+        open_stream(bob, "Article/1") as bobs,
+        open_stream(guest, "Article/1") as guests,
     ):
         for stream in (hers, hers_too, bobs, guests):
             await stream.next()
-        await elsewhere.touch(Gid("User", user["id"]))
+        await other_parley.touch(Gid("User", user["id"]))
         for stream in (hers, hers_too):
             assert (await stream.until("global.user.update.success")).model == user
         await write(alice, "For everybody")
@@ -565,7 +569,7 @@ async def test_alices_own_account_is_included(
 
 async def test_what_is_not_for_alice_still_moves_her_cursor(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
     """Another login of hers is a change of her topic that nobody is sent."""
-    async with listening(alice, "Article/1") as stream:
+    async with open_stream(alice, "Article/1") as stream:
         before = (await stream.next()).id
         await sign_in(guest, "Alice")
         block = await stream.until(lambda block: block.id != before)
@@ -587,10 +591,10 @@ async def test_signing_out_ends_this_logins_streams_and_no_others(
     ):
         await sign_in(at_work, "Alice")
         async with (
-            listening(alice, "Article/1") as first,
-            listening(other_tab) as second,
-            listening(at_work, "Article/1") as third,
-            listening(bob, "Article/1") as bobs,
+            open_stream(alice, "Article/1") as first,
+            open_stream(other_tab) as second,
+            open_stream(at_work, "Article/1") as third,
+            open_stream(bob, "Article/1") as bobs,
         ):
             for stream in (first, second, third, bobs):
                 await stream.next()
@@ -606,13 +610,13 @@ async def test_signing_out_ends_this_logins_streams_and_no_others(
 
 
 async def test_a_login_that_ends_elsewhere_ends_here(
-    alice: httpx.AsyncClient, served: Parley, settings: Settings
+    alice: httpx.AsyncClient, site_parley: Parley, settings: Settings
 ) -> None:
     from app.main import create_app
 
     async with serving(create_app(settings)) as other, other.client(cookies=alice.cookies) as same_alice:
-        await hints_flow(served, other.server.config.app.state.parley)
-        async with listening(same_alice, "Article/1") as stream:
+        await hints_flow(site_parley, other.server.config.app.state.parley)
+        async with open_stream(same_alice, "Article/1") as stream:
             await stream.next()
             await alice.delete("/api/session")
             await stream.until("auth")
@@ -620,17 +624,17 @@ async def test_a_login_that_ends_elsewhere_ends_here(
 
 
 async def test_nothing_is_sent_after_a_login_has_ended(
-    alice: httpx.AsyncClient, bob: httpx.AsyncClient, served: Parley, monkeypatch: pytest.MonkeyPatch
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, site_parley: Parley, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both are known at once: the end of the login, and what came after it."""
-    async with listening(alice, "Article/1") as stream:
+    async with open_stream(alice, "Article/1") as stream:
         await stream.next()
         with monkeypatch.context() as unheard:
-            unheard.setattr(served.feeds, "hint", lambda gid: None)
-            unheard.setattr(served.hints, "_on_hint", lambda gid: None)
+            unheard.setattr(site_parley.feeds, "hint", lambda gid: None)
+            unheard.setattr(site_parley.hints, "_on_hint", lambda gid: None)
             await alice.delete("/api/session")
             await write(bob, "Not for her")
-        served.feeds.resync()
+        site_parley.feeds.resync()
         await stream.ended()
     assert [block.event for block in stream.blocks if block.data][-1] == "auth"
 
@@ -640,14 +644,14 @@ async def test_who_comes_back_signed_out_is_told_and_goes_on_as_a_guest(
 ) -> None:
     async with site.client(cookies=alice.cookies) as other_tab:
         await alice.delete("/api/session")
-        async with listening(other_tab, "Article/1") as stream:
+        async with open_stream(other_tab, "Article/1") as stream:
             assert (await stream.next()).event == "heartbeat"
             auth = await stream.next()
             assert (auth.event, auth.json()) == ("auth", {"reason": "signed_out"})
             await write(bob, "Hello")
             assert (await stream.until(CREATED)).model["current_user_can_edit"] is False
         # With nothing else to follow it hears the news alone, and is to come back much later, if at all.
-        async with listening(other_tab) as stream:
+        async with open_stream(other_tab) as stream:
             assert (await stream.next()).json() == {"reason": "signed_out"}
             assert (await stream.next()).retry or 0 >= 60_000
             await stream.ended()
@@ -660,12 +664,12 @@ async def test_a_stream_that_is_for_somebody_else_says_so_and_nothing_more(
     ids = {name: (await client.get("/api/session")).json()["user"]["id"] for name, client in (("a", alice), ("b", bob))}
     await write(alice, "Not to be sent")
     for client, meant in ((bob, ids["a"]), (bob, ""), (guest, ids["a"]), (alice, "nobody")):
-        async with listening(client, "Article/1", user=meant) as stream:
+        async with open_stream(client, "Article/1", user=meant) as stream:
             assert (await stream.next()).json() == {"reason": None}
             await stream.ended()
         assert [block.event for block in stream.blocks if block.data] == ["auth"]
     for client, meant in ((alice, ids["a"]), (bob, ids["b"]), (guest, "")):
-        async with listening(client, "Article/1", user=meant) as stream:
+        async with open_stream(client, "Article/1", user=meant) as stream:
             assert (await stream.next()).event == "heartbeat"
 
 
@@ -673,7 +677,7 @@ async def test_a_page_may_follow_numbers_as_a_guest_whoever_is_signed_in(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient
 ) -> None:
     """A browser sends its cookies with every stream of the same origin. Alice signs out, and the stream goes on."""
-    async with listening(alice, "Commentable/Article/1", guest=1) as stream:
+    async with open_stream(alice, "Commentable/Article/1", guest=1) as stream:
         assert (await stream.next()).event == "heartbeat"
         await write(bob, "What do you think, @Alice?")
         await stream.until("global.commentable.create.success")
@@ -684,14 +688,14 @@ async def test_a_page_may_follow_numbers_as_a_guest_whoever_is_signed_in(
         "heartbeat", "global.commentable.create.success", "global.commentable.update.success",
     }  # fmt: skip
     own = f"User/{(await bob.get('/api/session')).json()['user']['id']}"
-    refused(await bob.get("/streams", params={"topic": own, "guest": 1}), 403)
+    read_problem(await bob.get("/streams", params={"topic": own, "guest": 1}), 403)
 
 
 # -- once ---------------------------------------------------------------------------------------------------
 
 
 async def test_once_ends_after_the_first_batch(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
-    async with listening(guest, "Article/1", once=1) as stream:
+    async with open_stream(guest, "Article/1", once=1) as stream:
         assert (await stream.next()).event == "heartbeat"
         await write(alice, "One")
         await stream.ended()
@@ -723,21 +727,21 @@ async def test_once_hands_a_reset_over_at_once(guest: httpx.AsyncClient) -> None
 
 
 async def test_who_has_left_leaves_nothing_behind(
-    alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     async with AsyncExitStack() as open_streams:
         for reader in (alice, bob, guest) * 3:
-            stream = await open_streams.enter_async_context(listening(reader, "Article/1", "Article/2"))
+            stream = await open_streams.enter_async_context(open_stream(reader, "Article/1", "Article/2"))
             await stream.next()
-        assert len(served.feeds) == 4  # two articles, two accounts
-        assert len(served.feeds[ONE].watchers) == 9
-    await wait_until(lambda: len(served.feeds) == 0, "the feeds to close")
+        assert len(site_parley.feeds) == 4  # two articles, two accounts
+        assert len(site_parley.feeds[ONE].watchers) == 9
+    await wait_until(lambda: len(site_parley.feeds) == 0, "the feeds to close")
     await write(alice, "Nobody hears")
-    assert len(served.feeds) == 0
+    assert len(site_parley.feeds) == 0
 
 
 async def test_who_leaves_at_once_leaves_nothing_behind(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site, site_parley: Parley
 ) -> None:
     host, port = site.url.removeprefix("http://").split(":")
     for cookie in ("", f"Cookie: parley_login={alice.cookies['parley_login']}\r\n"):
@@ -748,31 +752,31 @@ async def test_who_leaves_at_once_leaves_nothing_behind(
             await reader.read(bytes_read)
             writer.transport.abort()
     assert (await guest.get("/healthz")).status_code == 200
-    await wait_until(lambda: len(served.feeds) == 0, "the feeds to close")
+    await wait_until(lambda: len(site_parley.feeds) == 0, "the feeds to close")
 
 
 async def test_one_who_does_not_read_holds_nobody_up(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site, site_parley: Parley
 ) -> None:
     host, port = site.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port), limit=1)
     writer.write(b"GET /streams?topic=Article/1 HTTP/1.1\r\nHost: x\r\n\r\n")
     await reader.read(1)
-    async with listening(guest, "Article/1") as stream:
+    async with open_stream(guest, "Article/1") as stream:
         await stream.next()
         for number in range(20):
             await write(alice, f"{number} {'x' * 9_900}")
             assert (await stream.until(CREATED)).model["body"].startswith(f"{number} ")
     writer.transport.abort()
-    await wait_until(lambda: len(served.feeds) == 0, "the feeds to close")
+    await wait_until(lambda: len(site_parley.feeds) == 0, "the feeds to close")
 
 
 async def test_a_server_that_ends_says_farewell(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
     from app.main import create_app
 
     async with serving(create_app(settings)) as site, person(site, "Alice") as alice, site.client() as guest:
-        served = site.server.config.app.state.parley
-        async with listening(alice, "Article/1") as hers, listening(guest, "Article/1", once=1) as guests:
+        site_parley = site.server.config.app.state.parley
+        async with open_stream(alice, "Article/1") as hers, open_stream(guest, "Article/1", once=1) as guests:
             for stream in (hers, guests):
                 await stream.next()
             with caplog.at_level(logging.WARNING):
@@ -781,7 +785,7 @@ async def test_a_server_that_ends_says_farewell(settings: Settings, caplog: pyte
                     await stream.ended()
                     assert stream.blocks[-1].retry is not None
                     assert stream.blocks[-1].data is None
-        await wait_until(lambda: len(served.feeds) == 0, "the feeds to close")
+        await wait_until(lambda: len(site_parley.feeds) == 0, "the feeds to close")
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
@@ -790,7 +794,7 @@ async def test_after_a_restart_the_stream_goes_on(settings: Settings) -> None:
 
     async with serving(create_app(settings)) as site, person(site, "Alice") as alice:
         cookies = alice.cookies
-        async with listening(alice, "Article/1") as stream:
+        async with open_stream(alice, "Article/1") as stream:
             await stream.next()
             site.stop()
             await stream.ended()
@@ -805,31 +809,31 @@ async def test_after_a_restart_the_stream_goes_on(settings: Settings) -> None:
 
 
 async def test_what_another_process_writes_arrives(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley, elsewhere: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley, other_parley: Parley
 ) -> None:
     from app.comments import comments
     from app.live.viewers import Viewer
 
     user = (await alice.get("/api/session")).json()["user"]
-    await hints_flow(served, elsewhere)
-    async with listening(alice, "Article/1") as hers, listening(guest, "Article/1") as guests:
+    await hints_flow(site_parley, other_parley)
+    async with open_stream(alice, "Article/1") as hers, open_stream(guest, "Article/1") as guests:
         for stream in (hers, guests):
             await stream.next()
         script = Viewer(UUID(user["id"]), user["username"])
-        written, _ = await comments.post(elsewhere, script, ONE, "From a script", uuid4())
+        written, _ = await comments.post(other_parley, script, ONE, "From a script", uuid4())
         for stream, may_edit in ((hers, True), (guests, False)):
             model = (await stream.until(CREATED)).model
             assert (model["id"], model["current_user_can_edit"]) == (str(written.id), may_edit)
 
 
 async def test_what_another_server_is_told_arrives(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley, settings: Settings
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley, settings: Settings
 ) -> None:
     from app.main import create_app
 
     async with serving(create_app(settings)) as other, other.client(cookies=alice.cookies) as same_alice:
-        await hints_flow(served, other.server.config.app.state.parley)
-        async with listening(guest, "Article/1") as here, listening(same_alice, "Article/1") as there:
+        await hints_flow(site_parley, other.server.config.app.state.parley)
+        async with open_stream(guest, "Article/1") as here, open_stream(same_alice, "Article/1") as there:
             for stream in (here, there):
                 await stream.next()
             comment = await write(same_alice, "Over there")
@@ -851,17 +855,17 @@ async def test_without_redis_it_takes_a_second(settings: Settings, redis_server:
         serving(create_app(own)) as site,
         person(site, "Alice") as alice,
         Parley(own, LIVE_MODELS, listening=False) as script,
-        listening(alice, "Article/1") as stream,
+        open_stream(alice, "Article/1") as stream,
     ):
         await hints_flow(site.server.config.app.state.parley)
         await stream.next()
         comment = await write(alice, "With Redis")
         await stream.until(CREATED)
         redis_server.kill()
-        await like(script, comment)  # a writer that waits for Redis would wait until the restart below
+        await bump_seq(script, comment)  # a writer that waits for Redis would wait until the restart below
         await edit(alice, comment, "Without Redis")
         await stream.until(lambda block: block.data is not None and "Without Redis" in block.data)
-        await like(script, comment)
+        await bump_seq(script, comment)
         assert (await stream.until(UPDATED)).model["likes_count"] == 2
         redis_server.restart()
 
@@ -870,7 +874,7 @@ async def test_a_lost_hint_costs_a_sweep(alice: httpx.AsyncClient, settings: Set
     from app.main import create_app
 
     deaf = settings.model_copy(update={"redis_channel_name": f"deaf-{uuid4().hex}", "sweep_seconds": 0.2})
-    async with serving(create_app(deaf)) as other, other.client() as guest, listening(guest, "Article/1") as stream:
+    async with serving(create_app(deaf)) as other, other.client() as guest, open_stream(guest, "Article/1") as stream:
         await stream.next()
         await hints_flow(other.server.config.app.state.parley)
         comment = await write(alice, "Unheard of")
@@ -886,7 +890,7 @@ async def test_who_signs_out_without_redis_is_out_within_a_sweep(settings: Setti
         serving(create_app(own)) as other,
         person(site, "Alice") as alice,
         other.client(cookies=alice.cookies) as same_alice,
-        listening(same_alice) as stream,
+        open_stream(same_alice) as stream,
     ):
         await stream.next()
         redis_server.kill()
@@ -909,7 +913,7 @@ async def test_who_is_gone_without_a_word_is_given_up(guest: httpx.AsyncClient, 
     """Their kernel says nothing, and ours would go on asking for a quarter of an hour."""
     from app.http.sse_response import SEND_TIMEOUT_SECONDS
 
-    async with listening(guest, "Article/1") as stream:
+    async with open_stream(guest, "Article/1") as stream:
         await stream.next()
         (connection,) = site.server.server_state.connections
         found = connection.transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from limits import parse
 
-from tests.support.people import ARTICLE, expected, me, person, write
-from tests.support.problems import refused
+from tests.support.people import ARTICLE, me, person, read_json, write
+from tests.support.problems import read_problem
 from tests.support.serving import serving
-from tests.support.sse import Block, Stream, listening
+from tests.support.sse import Block, Stream, open_stream
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.sqlite_only  # the database holds nothing of it
 @asynccontextmanager
 async def looking(client: httpx.AsyncClient, *topics: str) -> AsyncIterator[Stream]:
     """A stream that takes part."""
-    async with listening(client, *(topics or ("Article/1",)), presence=1) as stream:
+    async with open_stream(client, *(topics or ("Article/1",)), presence=1) as stream:
         await stream.until("heartbeat")
         yield stream
 
@@ -94,7 +94,7 @@ async def test_who_goes_and_who_signs_out_is_seen_no_more(
 
 
 async def test_nobody_is_told_who_does_not_take_part(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
-    async with looking(alice) as hers, listening(bob, "Article/1") as his:
+    async with looking(alice) as hers, open_stream(bob, "Article/1") as his:
         assert (await sees(hers))["count"] == 1
         await his.next()
         await types(alice)
@@ -115,17 +115,17 @@ async def test_each_topic_of_a_stream_has_its_own(alice: httpx.AsyncClient, bob:
 
 
 async def test_guests_do_not_type(guest: httpx.AsyncClient, alice: httpx.AsyncClient) -> None:
-    refused(await guest.post("/api/typing", json=ARTICLE), 401)
+    read_problem(await guest.post("/api/typing", json=ARTICLE), 401)
     # Somebody else is signed in by now, in another tab.
-    refused(await alice.post("/api/typing", json=ARTICLE, headers={"Parley-User": "somebody-else"}), 401)
+    read_problem(await alice.post("/api/typing", json=ARTICLE, headers={"Parley-User": "somebody-else"}), 401)
 
 
 async def test_typing_is_somewhere(alice: httpx.AsyncClient) -> None:
-    refused(await alice.post("/api/typing", json={}), 422, "commentable_type", "commentable_id")
-    refused(await alice.post("/api/typing", json={**ARTICLE, "commentable_type": "User"}), 422, "commentable_type")
-    refused(await alice.post("/api/typing", json={**ARTICLE, "commentable_id": ""}), 422, "commentable_id")
-    refused(await alice.post("/api/typing", content=b"{"), 415)
-    refused(await alice.get("/api/typing"), 405)
+    read_problem(await alice.post("/api/typing", json={}), 422, "commentable_type", "commentable_id")
+    read_problem(await alice.post("/api/typing", json={**ARTICLE, "commentable_type": "User"}), 422, "commentable_type")
+    read_problem(await alice.post("/api/typing", json={**ARTICLE, "commentable_id": ""}), 422, "commentable_id")
+    read_problem(await alice.post("/api/typing", content=b"{"), 415)
+    read_problem(await alice.get("/api/typing"), 405)
     await types(alice, **{**ARTICLE, "commentable_id": "never seen before"})
 
 
@@ -137,17 +137,17 @@ async def test_typing_has_a_limit(alice: httpx.AsyncClient, site: Site, monkeypa
     monkeypatch.setattr(rate_limits, "TYPING", replace(rate_limits.TYPING, by_account=parse("3 per hour")))
     for _ in range(3):
         await types(alice)
-    refused(await alice.post("/api/typing", json=ARTICLE), 429)
+    read_problem(await alice.post("/api/typing", json=ARTICLE), 429)
     await write(alice, "It is the typing that is limited")
 
 
 async def test_nothing_of_it_is_stored(alice: httpx.AsyncClient, site: Site) -> None:
     async with looking(alice) as hers:
         await sees(hers)
-        before = expected(await alice.get("/api/comments/", params=ARTICLE), 200)
+        before = read_json(await alice.get("/api/comments/", params=ARTICLE), 200)
         await types(alice)
         await sees(hers, typing=["Alice"])
-        assert expected(await alice.get("/api/comments/", params=ARTICLE), 200) == before
+        assert read_json(await alice.get("/api/comments/", params=ARTICLE), 200) == before
         assert {block.id for block in hers.blocks if block.event == "presence"} == {None}
 
 

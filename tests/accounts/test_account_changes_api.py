@@ -21,8 +21,8 @@ from app.comments import comments
 from app.comments.comments import Comment
 from app.live.signing import fingerprint
 from app.live.topics import Topic
-from tests.support.database import counts_in, seq_of, write_many
-from tests.support.mailbox import mail_to, subjects, token_in
+from tests.support.database import count_rows, read_seq, write_comments
+from tests.support.mailbox import find_token, list_subjects, wait_for_mail
 from tests.support.people import (
     ARTICLE,
     COOKIE,
@@ -30,17 +30,17 @@ from tests.support.people import (
     NEW_PASSWORD,
     PASSWORD,
     email_of,
-    expected,
     me,
     person,
+    read_json,
     sign_in,
     sign_up,
     snapshot,
     write,
 )
-from tests.support.problems import refused
+from tests.support.problems import read_problem
 from tests.support.serving import serving
-from tests.support.sse import listening
+from tests.support.sse import open_stream
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ GUESSED_FIRST = [
     "parley2024", "Parley!!", "alice-parley-1",
 ]  # fmt: skip
 
-pytestmark = pytest.mark.usefixtures("quick_postman")
+pytestmark = pytest.mark.usefixtures("fast_mailer")
 
 
 async def change_email(client: httpx.AsyncClient, email: str, password: str = PASSWORD) -> httpx.Response:
@@ -82,62 +82,62 @@ async def confirm(client: httpx.AsyncClient, token: str) -> httpx.Response:
     return await client.put("/api/confirmations", json={"token": token})
 
 
-async def confirmation_for(served: Parley, address: str, nth: int = 1) -> str:
-    return token_in(await mail_to(served, address, "Confirm your new email address", nth), "confirm")
+async def confirmation_for(site_parley: Parley, address: str, nth: int = 1) -> str:
+    return find_token(await wait_for_mail(site_parley, address, "Confirm your new email address", nth), "confirm")
 
 
 # -- the address --------------------------------------------------------------------------------------------
 
 
 async def test_alices_new_address_waits_until_she_has_clicked(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     before = await me(alice)
-    user = expected(await change_email(alice, "Alice@New.Example.COM"), 202)
+    user = read_json(await change_email(alice, "Alice@New.Example.COM"), 202)
     assert before
     assert user == {**before, "unconfirmed_email": "alice@new.example.com"} == await me(alice)
-    refused(await guest.post("/api/session", json={"email": "alice@new.example.com", "password": PASSWORD}), 401)
+    read_problem(await guest.post("/api/session", json={"email": "alice@new.example.com", "password": PASSWORD}), 401)
     await sign_in(guest, "Alice")
 
-    token = await confirmation_for(served, "alice@new.example.com")
+    token = await confirmation_for(site_parley, "alice@new.example.com")
     response = await confirm(guest, token)
     assert (response.status_code, response.content) == (204, b"")
     after = {**before, "email": "alice@new.example.com", "unconfirmed_email": None, "confirmed": True}
     assert await me(alice) == after
     assert (await confirm(guest, token)).status_code == 204, "twice is no error"
     assert await me(alice) == after
-    refused(await guest.post("/api/session", json={"email": email_of("Alice"), "password": PASSWORD}), 401)
+    read_problem(await guest.post("/api/session", json={"email": email_of("Alice"), "password": PASSWORD}), 401)
     await sign_in(guest, "Alice", email="alice@new.example.com")
 
 
 async def test_the_old_address_is_told_before_and_after(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     await change_email(alice, "alice@new.example.com")
-    changing = await mail_to(served, "Alice", "Your email address is about to change")
+    changing = await wait_for_mail(site_parley, "Alice", "Your email address is about to change")
     assert "alice@new.example.com" in changing
     assert "/reset" in changing
     assert "#" not in changing, "the link that counts goes to the new address alone"
-    await confirm(guest, await confirmation_for(served, "alice@new.example.com"))
-    changed = await mail_to(served, "Alice", "Your email address has been changed")
+    await confirm(guest, await confirmation_for(site_parley, "alice@new.example.com"))
+    changed = await wait_for_mail(site_parley, "Alice", "Your email address has been changed")
     assert "alice@new.example.com" in changed
     assert "{" not in changed
-    assert await subjects(served, "alice@new.example.com") == ["Confirm your new email address"]
+    assert await list_subjects(site_parley, "alice@new.example.com") == ["Confirm your new email address"]
 
 
 async def test_all_of_alices_tabs_see_her_address_change_and_nobody_elses(
-    alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     async with (
-        listening(alice, "Article/1") as hers,
-        listening(bob, "Article/1") as bobs,
-        listening(guest, "Article/1") as guests,
+        open_stream(alice, "Article/1") as hers,
+        open_stream(bob, "Article/1") as bobs,
+        open_stream(guest, "Article/1") as guests,
     ):
         for stream in (hers, bobs, guests):
             await stream.next()
-        waiting = expected(await change_email(alice, "alice@new.example.com"), 202)
+        waiting = read_json(await change_email(alice, "alice@new.example.com"), 202)
         assert (await hers.until(USER_UPDATED)).model == waiting
-        await confirm(guest, await confirmation_for(served, "alice@new.example.com"))
+        await confirm(guest, await confirmation_for(site_parley, "alice@new.example.com"))
         assert (await hers.until(USER_UPDATED)).model == await me(alice)
         await write(bob, "For everybody")
         for stream in (bobs, guests):
@@ -145,31 +145,33 @@ async def test_all_of_alices_tabs_see_her_address_change_and_nobody_elses(
 
 
 async def test_somebody_elses_address_looks_like_any_other(
-    alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     free, taken = await change_email(alice, "zoe@example.com"), await change_email(alice, email_of("Bob"))
-    assert {**expected(free, 202), "unconfirmed_email": None} == {**expected(taken, 202), "unconfirmed_email": None}
+    assert {**read_json(free, 202), "unconfirmed_email": None} == {**read_json(taken, 202), "unconfirmed_email": None}
     assert taken.json()["unconfirmed_email"] == email_of("Bob")
     assert [name for name in free.headers if name != "date"] == [name for name in taken.headers if name != "date"]
-    assert await subjects(served, "Bob") == ["You already have an account"], "and no link that would take it from him"
-    assert "/reset" in await mail_to(served, "Bob", "You already have an account")
+    assert await list_subjects(site_parley, "Bob") == ["You already have an account"], (
+        "and no link that would take it from him"
+    )
+    assert "/reset" in await wait_for_mail(site_parley, "Bob", "You already have an account")
     assert (await me(bob) or {})["email"] == email_of("Bob")
 
 
 async def test_an_address_that_was_taken_meanwhile_is_not_hers_any_more(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site, site_parley: Parley
 ) -> None:
     await change_email(alice, email_of("Carol"))
-    token = await confirmation_for(served, email_of("Carol"))
+    token = await confirmation_for(site_parley, email_of("Carol"))
     async with person(site, "Carol") as carol:
-        refused(await confirm(guest, token), 422, "token")
+        read_problem(await confirm(guest, token), 422, "token")
         assert (await me(carol) or {})["email"] == email_of("Carol")
     assert (await me(alice) or {})["email"] == email_of("Alice")
 
 
 @pytest.mark.both_databases
 async def test_of_two_changes_at_once_neither_confirms_the_others(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     """Who owns one address clicks there, and that is all that is confirmed."""
     addresses = ("mallory@example.com", "alice@new.example.com")
@@ -178,59 +180,61 @@ async def test_of_two_changes_at_once_neither_confirms_the_others(
     user = await me(alice)
     assert user
     links = {
-        address: write_link(served, Purpose.CONFIRM, UUID(user["id"]), fingerprint(address)).partition("#")[2]
+        address: write_link(site_parley, Purpose.CONFIRM, UUID(user["id"]), fingerprint(address)).partition("#")[2]
         for address in addresses  # as both may have been mailed by now
     }
     waits = user["unconfirmed_email"]
     (overtaken,) = set(addresses) - {waits}
-    refused(await confirm(guest, links[overtaken]), 422, "token")
+    read_problem(await confirm(guest, links[overtaken]), 422, "token")
     assert await me(alice) == user
-    assert await confirmation_for(served, waits)
+    assert await confirmation_for(site_parley, waits)
     assert (await confirm(guest, links[waits])).status_code == 204
-    refused(await confirm(guest, links[overtaken]), 422, "token")
+    read_problem(await confirm(guest, links[overtaken]), 422, "token")
     assert (await me(alice) or {})["email"] == waits
 
 
 async def test_a_link_that_a_newer_change_has_overtaken_is_worthless(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     await change_email(alice, "first@example.com")
-    overtaken = await confirmation_for(served, "first@example.com")
+    overtaken = await confirmation_for(site_parley, "first@example.com")
     await change_email(alice, "second@example.com")
-    refused(await confirm(guest, overtaken), 422, "token")
+    read_problem(await confirm(guest, overtaken), 422, "token")
     assert (await me(alice) or {})["email"] == email_of("Alice")
-    assert (await confirm(guest, await confirmation_for(served, "second@example.com"))).status_code == 204
-    refused(await confirm(guest, overtaken), 422, "token")
+    assert (await confirm(guest, await confirmation_for(site_parley, "second@example.com"))).status_code == 204
+    read_problem(await confirm(guest, overtaken), 422, "token")
     assert (await me(alice) or {})["email"] == "second@example.com"
 
 
 async def test_a_new_password_stops_a_change_of_address_that_waits(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     """As the mail to the old address promises: "choose a new password, and nothing will change"."""
     await change_email(alice, "mallory@example.com")
-    token = await confirmation_for(served, "mallory@example.com")
-    assert expected(await change_password(alice), 200)["unconfirmed_email"] is None
-    refused(await confirm(guest, token), 422, "token")
+    token = await confirmation_for(site_parley, "mallory@example.com")
+    assert read_json(await change_password(alice), 200)["unconfirmed_email"] is None
+    read_problem(await confirm(guest, token), 422, "token")
     assert (await me(alice) or {})["email"] == email_of("Alice")
 
 
-async def test_alice_thinks_better_of_it(alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley) -> None:
+async def test_alice_thinks_better_of_it(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
+) -> None:
     await change_email(alice, "alice@new.example.com")
-    token = await confirmation_for(served, "alice@new.example.com")
-    assert expected(await change_email(alice, email_of("Alice")), 202)["unconfirmed_email"] is None
-    refused(await confirm(guest, token), 422, "token")
+    token = await confirmation_for(site_parley, "alice@new.example.com")
+    assert read_json(await change_email(alice, email_of("Alice")), 202)["unconfirmed_email"] is None
+    read_problem(await confirm(guest, token), 422, "token")
 
 
 async def test_an_address_is_changed_by_who_knows_the_password(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
-    refused(await change_email(alice, "alice@new.example.com", "not hers"), 422, "current_password")
-    refused(await change_email(alice, "nonsense"), 422, "email")
-    refused(await alice.put("/api/account/email", json={}), 422, "email", "current_password")
-    refused(await change_email(guest, "alice@new.example.com"), 401)
+    read_problem(await change_email(alice, "alice@new.example.com", "not hers"), 422, "current_password")
+    read_problem(await change_email(alice, "nonsense"), 422, "email")
+    read_problem(await alice.put("/api/account/email", json={}), 422, "email", "current_password")
+    read_problem(await change_email(guest, "alice@new.example.com"), 401)
     assert (await me(alice) or {})["unconfirmed_email"] is None
-    assert await subjects(served, "alice@new.example.com") == []
+    assert await list_subjects(site_parley, "alice@new.example.com") == []
 
 
 # -- the password -------------------------------------------------------------------------------------------
@@ -243,27 +247,29 @@ async def test_a_new_password_ends_every_other_login_and_their_streams(
         elsewhere = [await open_.enter_async_context(site.client()) for _ in range(2)]
         for client in elsewhere:
             await sign_in(client, "Alice", remember_me=True)
-        streams = [await open_.enter_async_context(listening(client, "Article/1")) for client in elsewhere]
-        bobs = await open_.enter_async_context(listening(bob, "Article/1"))
+        streams = [await open_.enter_async_context(open_stream(client, "Article/1")) for client in elsewhere]
+        bobs = await open_.enter_async_context(open_stream(bob, "Article/1"))
         for stream in (*streams, bobs):
             await stream.next()
-        user = expected(await change_password(alice), 200)
+        user = read_json(await change_password(alice), 200)
         for stream in streams:
             assert (await stream.until("auth")).json() == {"reason": "password"}
             await stream.ended()
         for client in elsewhere:
             assert await me(client) is None
-            refused(await client.post("/api/comments/", json={**ARTICLE, "body": "It is me"}), 401)
+            read_problem(await client.post("/api/comments/", json={**ARTICLE, "body": "It is me"}), 401)
         assert await me(alice) == user
         await write(alice, "Still here")
         assert (await bobs.until("create.success")).model["body"] == "Still here"
 
 
-async def test_this_browser_goes_on_under_a_new_login(alice: httpx.AsyncClient, site: Site, served: Parley) -> None:
+async def test_this_browser_goes_on_under_a_new_login(
+    alice: httpx.AsyncClient, site: Site, site_parley: Parley
+) -> None:
     old = dict(alice.cookies)
-    async with listening(alice, "Article/1") as stream:
+    async with open_stream(alice, "Article/1") as stream:
         await stream.next()
-        expected(await change_password(alice), 200)
+        read_json(await change_password(alice), 200)
         assert (await stream.until("auth")).json() == {"reason": "replaced"}
         await stream.ended()
     assert alice.cookies[COOKIE] != old[COOKIE]
@@ -271,9 +277,9 @@ async def test_this_browser_goes_on_under_a_new_login(alice: httpx.AsyncClient, 
     assert await me(alice) is not None
     async with site.client(cookies=old) as thief:
         assert await me(thief) is None
-        async with listening(thief, "Article/1") as stream:
+        async with open_stream(thief, "Article/1") as stream:
             assert (await stream.until("auth")).json() == {"reason": "replaced"}
-    async with listening(alice, "Article/1") as stream:
+    async with open_stream(alice, "Article/1") as stream:
         await stream.next()
         await write(alice, "Still here")
         assert (await stream.next_event()).model["body"] == "Still here"
@@ -285,18 +291,18 @@ async def test_who_was_remembered_is_remembered_after(alice: httpx.AsyncClient, 
     response = await change_password(alice)
     (login,) = [header for header in response.headers.get_list("set-cookie") if header.startswith(f"{COOKIE}=")]
     assert ("Max-Age" in login) is remember
-    (current,) = expected(await alice.get("/api/logins"), 200)["logins"]
+    (current,) = read_json(await alice.get("/api/logins"), 200)["logins"]
     assert (current["current"], current["remembered"]) == (True, remember)
 
 
 async def test_the_old_password_opens_nothing_and_the_owner_is_told(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
-    expected(await change_password(alice), 200)
-    refused(await guest.post("/api/session", json={"email": email_of("Alice"), "password": PASSWORD}), 401)
-    refused(await change_password(alice, "yet another secret", PASSWORD), 422, "current_password")
+    read_json(await change_password(alice), 200)
+    read_problem(await guest.post("/api/session", json={"email": email_of("Alice"), "password": PASSWORD}), 401)
+    read_problem(await change_password(alice, "yet another secret", PASSWORD), 422, "current_password")
     await sign_in(guest, "Alice", password=NEW_PASSWORD)
-    told = await mail_to(served, "Alice", "Your password has been changed")
+    told = await wait_for_mail(site_parley, "Alice", "Your password has been changed")
     assert "/reset" in told
     assert NEW_PASSWORD not in told
 
@@ -304,9 +310,9 @@ async def test_the_old_password_opens_nothing_and_the_owner_is_told(
 async def test_what_is_guessed_first_is_refused_wherever_one_chooses(sqlite_site: Site) -> None:
     async with sqlite_site.client() as guest, person(sqlite_site, "Alice") as alice:
         for password in GUESSED_FIRST:
-            refused(await change_password(alice, password), 422, "password")
+            read_problem(await change_password(alice, password), 422, "password")
             form = {"email": "alice@example.org", "username": "Alice Example", "password": password}
-            refused(await guest.post("/api/users", json=form), 422, "password")
+            read_problem(await guest.post("/api/users", json=form), 422, "password")
         assert (await me(alice) or {})["username"] == "Alice"
         await sign_in(guest, "Alice")
 
@@ -315,17 +321,17 @@ async def test_any_other_is_fine(sqlite_site: Site) -> None:
     current = PASSWORD
     async with person(sqlite_site, "Alice") as alice, sqlite_site.client() as guest:
         for password in ("alice likes tea", "correct horse battery staple", "пароль и 🦜", "        "):
-            expected(await change_password(alice, password, current), 200)
+            read_json(await change_password(alice, password, current), 200)
             await sign_in(guest, "Alice", password=password)
             current = password
 
 
 async def test_a_password_is_changed_by_who_knows_it(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
-    refused(await change_password(alice, current="not hers"), 422, "current_password")
-    refused(await change_password(alice, "short"), 422, "password")
-    refused(await change_password(alice, "x" * 129), 422, "password")
-    refused(await alice.put("/api/account/password", json={}), 422, "current_password", "password")
-    refused(await change_password(guest), 401)
+    read_problem(await change_password(alice, current="not hers"), 422, "current_password")
+    read_problem(await change_password(alice, "short"), 422, "password")
+    read_problem(await change_password(alice, "x" * 129), 422, "password")
+    read_problem(await alice.put("/api/account/password", json={}), 422, "current_password", "password")
+    read_problem(await change_password(guest), 401)
     await sign_in(guest, "Alice")
 
 
@@ -364,7 +370,7 @@ async def test_a_sign_in_that_the_change_overtakes_is_none(
     changed = await (leave(alice) if change == "leaving" else change_password(alice))
     assert changed.is_success
     let.set()
-    refused(await signing_in, 401)
+    read_problem(await signing_in, 401)
     assert await me(guest) is None
 
 
@@ -380,7 +386,7 @@ async def test_of_many_sign_ins_at_once_none_outlives_a_new_password(alice: http
         assert {answer.status_code for answer in answers} <= {200, 401}
         for thief in thieves:
             assert await me(thief) is None
-    (only,) = expected(await alice.get("/api/logins"), 200)["logins"]
+    (only,) = read_json(await alice.get("/api/logins"), 200)["logins"]
     assert only["current"]
 
 
@@ -392,7 +398,7 @@ async def test_alice_leaves_and_her_comments_stay_under_no_name(
 ) -> None:
     first, second = await write(alice, "First"), await write(alice, "Second", commentable_id="2")
     bobs = await write(bob, "Bob's")
-    async with listening(guest, "Article/1", "Article/2") as watching:
+    async with open_stream(guest, "Article/1", "Article/2") as watching:
         await watching.next()
         response = await leave(alice, "keep")
         assert (response.status_code, response.content) == (204, b"")
@@ -413,18 +419,18 @@ async def test_alice_leaves_and_her_comments_stay_under_no_name(
 
 
 async def test_alice_leaves_and_her_comments_go(
-    alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     hers = [await write(alice, body) for body in ("First", "Second")]
     bobs = await write(bob, "Bob's")
-    async with listening(guest, "Article/1") as watching:
+    async with open_stream(guest, "Article/1") as watching:
         await watching.next()
         assert (await leave(alice, "erase")).status_code == 204
         gone = {(await watching.until(DESTROYED)).model["id"] for _ in hers}
         assert gone == {comment["id"] for comment in hers}
     assert [comment["id"] for comment in (await snapshot(guest))["comments"]] == [bobs["id"]]
-    assert (await seq_of(served)) == 5, "three comments, two erasures: the law has no gaps"
-    async with served.reading() as reading:
+    assert (await read_seq(site_parley)) == 5, "three comments, two erasures: the law has no gaps"
+    async with site_parley.reading() as reading:
         rows = (await reading.scalars(select(Comment).where(Comment.deleted_at.is_not(None)))).all()
     assert {(row.body, row.username) for row in rows} == {("", "")}
 
@@ -433,7 +439,7 @@ async def test_all_of_her_logins_end_as_deleted(alice: httpx.AsyncClient, site: 
     cookies = dict(alice.cookies)
     async with site.client() as at_work:
         await sign_in(at_work, "Alice")
-        async with listening(alice, "Article/1") as here, listening(at_work) as there:
+        async with open_stream(alice, "Article/1") as here, open_stream(at_work) as there:
             for stream in (here, there):
                 await stream.next()
             assert (await leave(alice)).status_code == 204
@@ -445,32 +451,32 @@ async def test_all_of_her_logins_end_as_deleted(alice: httpx.AsyncClient, site: 
         assert COOKIE not in alice.cookies
         for client in (alice, at_work):
             assert await me(client) is None
-        refused(await at_work.post("/api/comments/", json={**ARTICLE, "body": "Me again"}), 401)
+        read_problem(await at_work.post("/api/comments/", json={**ARTICLE, "body": "Me again"}), 401)
     async with site.client(cookies=cookies) as thief:
         assert await me(thief) is None
-        refused(await thief.get("/api/logins"), 401)
+        read_problem(await thief.get("/api/logins"), 401)
 
 
 async def test_her_address_and_name_are_free_again(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     was = await me(alice)
     comment = await write(alice, "Before")
     await leave(alice)
-    refused(await guest.post("/api/session", json={"email": email_of("Alice"), "password": PASSWORD}), 401)
+    read_problem(await guest.post("/api/session", json={"email": email_of("Alice"), "password": PASSWORD}), 401)
     again = await sign_up(guest, "Alice")
     assert was
     assert again["id"] != was["id"]
-    refused(await guest.delete(f"/api/comments/{comment['id']}"), 403)
-    assert await mail_to(served, "Alice", "Your account has been deleted")
+    read_problem(await guest.delete(f"/api/comments/{comment['id']}"), 403)
+    assert await wait_for_mail(site_parley, "Alice", "Your account has been deleted")
 
 
-async def test_what_is_left_of_an_account_says_nothing(alice: httpx.AsyncClient, served: Parley) -> None:
+async def test_what_is_left_of_an_account_says_nothing(alice: httpx.AsyncClient, site_parley: Parley) -> None:
     await change_email(alice, "alice@new.example.com")
     user = await me(alice)
     await leave(alice)
     assert user
-    async with served.reading() as reading:
+    async with site_parley.reading() as reading:
         row = await reading.get(User, UUID(user["id"]))
         logins = (await reading.scalars(select(Login))).all()
     assert row
@@ -483,27 +489,27 @@ async def test_what_is_left_of_an_account_says_nothing(alice: httpx.AsyncClient,
 
 
 async def test_an_account_is_deleted_by_who_knows_the_password(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
-    before = await counts_in(served)
-    refused(await leave(alice, password="not hers"), 422, "current_password")
-    refused(await leave(alice, "burn"), 422, "comments")
-    refused(await alice.post("/api/account/deletion", json={}), 422, "current_password", "comments")
-    refused(await leave(guest), 401)
-    assert {**await counts_in(served), "failures": 0} == before
+    before = await count_rows(site_parley)
+    read_problem(await leave(alice, password="not hers"), 422, "current_password")
+    read_problem(await leave(alice, "burn"), 422, "comments")
+    read_problem(await alice.post("/api/account/deletion", json={}), 422, "current_password", "comments")
+    read_problem(await leave(guest), 401)
+    assert {**await count_rows(site_parley), "failures": 0} == before
     assert await me(alice) is not None
 
 
 async def test_links_of_an_account_that_is_gone_are_worthless(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     await guest.post("/api/resets", json={"email": email_of("Alice")})
     await change_email(alice, "alice@new.example.com")
-    reset = token_in(await mail_to(served, "Alice", "Choose a new password"), "reset")
-    confirmation = await confirmation_for(served, "alice@new.example.com")
+    reset = find_token(await wait_for_mail(site_parley, "Alice", "Choose a new password"), "reset")
+    confirmation = await confirmation_for(site_parley, "alice@new.example.com")
     await leave(alice)
-    refused(await guest.put("/api/resets", json={"token": reset, "password": NEW_PASSWORD}), 422, "token")
-    refused(await confirm(guest, confirmation), 422, "token")
+    read_problem(await guest.put("/api/resets", json={"token": reset, "password": NEW_PASSWORD}), 422, "token")
+    read_problem(await confirm(guest, confirmation), 422, "token")
 
 
 @pytest.mark.both_databases
@@ -517,7 +523,7 @@ async def test_no_comment_outlives_its_author_under_the_old_name(
             form = {"commentable_type": "Article", "commentable_id": str(number), "body": str(count)}
             response = await tab.post("/api/comments/", json=form)
             if response.status_code != 201:
-                refused(response, 401)
+                read_problem(response, 401)
                 return count
         return 200
 
@@ -539,12 +545,12 @@ async def test_no_comment_outlives_its_author_under_the_old_name(
 
 @pytest.mark.parametrize("then", ["keep", "erase"])
 async def test_what_a_killed_process_left_undone_is_finished(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley, then: str, monkeypatch: pytest.MonkeyPatch
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley, then: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The account goes first and at once; the comments are done in pieces, on one topic after the other."""
     for number in range(3):
-        await write_many(served, await write(alice, "One", commentable_id=str(number)), ["More"] * 3)
-    writing = served.writing
+        await write_comments(site_parley, await write(alice, "One", commentable_id=str(number)), ["More"] * 3)
+    writing = site_parley.writing
     topics: list[Topic] = []
 
     def dies_at_the_second_topic(*locked: Topic) -> Any:
@@ -553,51 +559,51 @@ async def test_what_a_killed_process_left_undone_is_finished(
         return writing(*locked)
 
     with monkeypatch.context() as killed:
-        killed.setattr(served, "writing", dies_at_the_second_topic)
+        killed.setattr(site_parley, "writing", dies_at_the_second_topic)
         response = await leave(alice, then)
         assert response.status_code == 500
     assert await me(alice) is None, "the account is gone all the same"
     left = {DELETED: 0, "Alice": 0, "": 0}
-    for comment in await every_comment(served):
+    for comment in await every_comment(site_parley):
         left[comment.username] += 1
     assert left["Alice"] == 8
-    async with listening(guest, *(f"Article/{number}" for number in range(3))) as watching:
+    async with open_stream(guest, *(f"Article/{number}" for number in range(3))) as watching:
         await watching.next()
-        await maintenance.run_once(served)
+        await maintenance.run_once(site_parley)
         for _ in range(8):
             await watching.until(UPDATED if then == "keep" else DESTROYED)
-    assert {comment.username for comment in await every_comment(served)} == {DELETED if then == "keep" else ""}
-    async with served.reading() as reading:
+    assert {comment.username for comment in await every_comment(site_parley)} == {DELETED if then == "keep" else ""}
+    async with site_parley.reading() as reading:
         assert (await reading.scalars(select(User.leaving))).all() == [None]
-    before = [await seq_of(served, f"Article/{number}") for number in range(3)]
-    await accounts.finish_deletions(served)
-    assert [await seq_of(served, f"Article/{number}") for number in range(3)] == before, "once is enough"
+    before = [await read_seq(site_parley, f"Article/{number}") for number in range(3)]
+    await accounts.finish_deletions(site_parley)
+    assert [await read_seq(site_parley, f"Article/{number}") for number in range(3)] == before, "once is enough"
 
 
-async def every_comment(served: Parley) -> list[Comment]:
-    async with served.reading() as reading:
+async def every_comment(site_parley: Parley) -> list[Comment]:
+    async with site_parley.reading() as reading:
         return list((await reading.scalars(select(Comment))).all())
 
 
 async def test_many_comments_go_in_pieces(
-    alice: httpx.AsyncClient, served: Parley, monkeypatch: pytest.MonkeyPatch
+    alice: httpx.AsyncClient, site_parley: Parley, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(comments, "BATCH", 7)
-    await write_many(served, await write(alice, "One"), ["More"] * 30)
+    await write_comments(site_parley, await write(alice, "One"), ["More"] * 30)
     assert (await leave(alice, "erase")).status_code == 204
-    assert {comment.body for comment in await every_comment(served)} == {""}
-    assert await seq_of(served) == 62
+    assert {comment.body for comment in await every_comment(site_parley)} == {""}
+    assert await read_seq(site_parley) == 62
 
 
 async def test_on_other_servers_her_logins_end_as_well(
-    alice: httpx.AsyncClient, settings: Settings, served: Parley
+    alice: httpx.AsyncClient, settings: Settings, site_parley: Parley
 ) -> None:
     from app.main import create_app
 
     async with serving(create_app(settings)) as other, other.client(cookies=alice.cookies) as same_alice:
         there = other.server.config.app.state.parley
-        await wait_until(lambda: served.hints.flowing and there.hints.flowing, "the hints to flow")
-        async with listening(same_alice, "Article/1") as stream:
+        await wait_until(lambda: site_parley.hints.flowing and there.hints.flowing, "the hints to flow")
+        async with open_stream(same_alice, "Article/1") as stream:
             await stream.next()
             await leave(alice)
             assert (await stream.until("auth")).json() == {"reason": "deleted"}
@@ -610,15 +616,15 @@ async def test_alice_changes_her_name_and_a_reader_sees_it(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient
 ) -> None:
     comment = await write(alice, "Hello")
-    changed = expected(await alice.put("/api/account/username", json={"username": "Alice Newname"}), 200)
+    changed = read_json(await alice.put("/api/account/username", json={"username": "Alice Newname"}), 200)
     assert changed["username"] == "Alice Newname"
     assert (await me(alice) or {})["username"] == "Alice Newname"
 
     async def is_renamed() -> bool:
-        shown = expected(await guest.get(f"/api/comments/{comment['id']}"), 200)
+        shown = read_json(await guest.get(f"/api/comments/{comment['id']}"), 200)
         return bool(shown["username"] == "Alice Newname" and not shown["edited"])
 
     await wait_until(is_renamed, "the comment to have the new name")
-    refused(await bob.put("/api/account/username", json={"username": "alice  newname"}), 422, "username")
-    refused(await bob.put("/api/account/username", json={"username": "Parley Team"}), 422, "username")
-    refused(await guest.put("/api/account/username", json={"username": "Guest"}), 401)
+    read_problem(await bob.put("/api/account/username", json={"username": "alice  newname"}), 422, "username")
+    read_problem(await bob.put("/api/account/username", json={"username": "Parley Team"}), 422, "username")
+    read_problem(await guest.put("/api/account/username", json={"username": "Guest"}), 401)

@@ -18,8 +18,8 @@ from sqlalchemy import event
 from app import database
 from app.accounts import login_throttle, passwords
 from app.http import rate_limits
-from tests.support.people import PASSWORD, email_of, expected, person
-from tests.support.problems import refused
+from tests.support.people import PASSWORD, email_of, person, read_json
+from tests.support.problems import read_problem
 from tests.support.serving import serving
 
 if TYPE_CHECKING:
@@ -128,26 +128,26 @@ def signing_in(name: str, password: str) -> Asking:
 async def test_signing_in(site: Site, work: list[str]) -> None:
     async with person(site, "Alice"):
         wrong, nobody = await compare(site, work, signing_in("Alice", "wrong"), signing_in("Nobody", "wrong"))
-    assert refused(wrong, 401) == refused(nobody, 401)
+    assert read_problem(wrong, 401) == read_problem(nobody, 401)
 
 
 async def test_signing_in_before_the_address_is_confirmed(strict_site: Site, work: list[str]) -> None:
     async with strict_site.client() as guest:
         form = {"email": email_of("Alice"), "username": "Alice", "password": PASSWORD}
-        expected(await guest.post("/api/users", json=form), 202)
+        read_json(await guest.post("/api/users", json=form), 202)
     right, nobody = await compare(strict_site, work, signing_in("Alice", PASSWORD), signing_in("Nobody", PASSWORD))
-    assert refused(right, 401) == refused(nobody, 401)
+    assert read_problem(right, 401) == read_problem(nobody, 401)
 
 
 async def test_signing_in_while_it_is_locked(
-    site: Site, served: Parley, work: list[str], monkeypatch: pytest.MonkeyPatch
+    site: Site, site_parley: Parley, work: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(login_throttle, "MAX_FAILURES", 1)
-    async with person(site, "Alice"), served.database.transaction() as writing, writing.begin():
+    async with person(site, "Alice"), site_parley.database.transaction() as writing, writing.begin():
         for name in ("Alice", "Nobody"):
             await login_throttle.count_failure(writing, login_throttle.key_of("address", email_of(name)))
     right, nobody = await compare(site, work, signing_in("Alice", PASSWORD), signing_in("Nobody", PASSWORD))
-    assert {**refused(right, 429), "detail": ""} == {**refused(nobody, 429), "detail": ""}
+    assert {**read_problem(right, 429), "detail": ""} == {**read_problem(nobody, 429), "detail": ""}
     assert abs(int(right.headers["retry-after"]) - int(nobody.headers["retry-after"])) <= 10
 
 
@@ -161,8 +161,8 @@ async def test_asking_for_a_link(site: Site, work: list[str], path: str) -> None
 
     async with person(site, "Alice"):
         known, unknown = await compare(site, work, asking("Alice"), asking("Someb"))
-    assert expected(known, 202) == {"email": email_of("Alice")}
-    assert expected(unknown, 202) == {"email": email_of("Someb")}
+    assert read_json(known, 202) == {"email": email_of("Alice")}
+    assert read_json(unknown, 202) == {"email": email_of("Someb")}
 
 
 async def test_signing_up(strict_site: Site, work: list[str]) -> None:
@@ -177,7 +177,7 @@ async def test_signing_up(strict_site: Site, work: list[str]) -> None:
 
     async with strict_site.client() as guest:
         form = {"email": email_of("Alice"), "username": "Alice", "password": PASSWORD}
-        expected(await guest.post("/api/users", json=form), 202)
+        read_json(await guest.post("/api/users", json=form), 202)
     taken, free = await compare(
         strict_site,
         work,
@@ -185,7 +185,7 @@ async def test_signing_up(strict_site: Site, work: list[str]) -> None:
         signing_up("new{}@example.com", "Newcomer"),
         alike=False,
     )
-    assert expected(taken, 202).keys() == expected(free, 202).keys() == {"email"}
+    assert read_json(taken, 202).keys() == read_json(free, 202).keys() == {"email"}
 
 
 async def test_signing_up_with_a_name_that_everybody_sees(site: Site, strict_site: Site, work: list[str]) -> None:
@@ -202,7 +202,7 @@ async def test_signing_up_with_a_name_that_everybody_sees(site: Site, strict_sit
         owners, others = await compare(
             strict_site, work, signing_up_as_alice(email_of("Alice")), signing_up_as_alice("new{}@example.com")
         )
-    assert refused(owners, 422, "username") == refused(others, 422, "username")
+    assert read_problem(owners, 422, "username") == read_problem(others, 422, "username")
 
 
 async def test_changing_to_somebodys_address(site: Site, work: list[str]) -> None:
@@ -216,4 +216,4 @@ async def test_changing_to_somebodys_address(site: Site, work: list[str]) -> Non
             return ask
 
         taken, free = await compare(site, work, changing("Bob", "Carol"), changing("Yan", "Zoe"))
-        assert {**expected(taken, 202), "unconfirmed_email": ""} == {**expected(free, 202), "unconfirmed_email": ""}
+        assert {**read_json(taken, 202), "unconfirmed_email": ""} == {**read_json(free, 202), "unconfirmed_email": ""}

@@ -27,9 +27,16 @@ from app.mail.mail_queue import Kind
 from app.mail.mailer import send_next
 from app.models import LIVE_MODELS
 from app.settings import Settings
-from tests.support.mail_queue import everything, kinds_to, letter_to, queued, token_to, user_named
+from tests.support.mail_queue import (
+    compose_mail_to,
+    dump_database,
+    find_token_to,
+    find_user_named,
+    list_kinds_to,
+    list_queued,
+)
 from tests.support.people import PASSWORD
-from tests.support.people_without_http import ARTICLE, correct, enrol, say
+from tests.support.people_without_http import ARTICLE, create_viewer, edit_comment, post_comment
 
 ALICE, NEW = "alice@example.com", "alice@new.example"
 ANOTHER_PASSWORD = "talk among others"
@@ -37,12 +44,12 @@ ANOTHER_PASSWORD = "talk among others"
 
 @pytest.fixture
 async def alice(parley: Parley) -> Viewer:
-    return await enrol(parley, "alice")
+    return await create_viewer(parley, "alice")
 
 
 @pytest.fixture
 async def bob(parley: Parley) -> Viewer:
-    return await enrol(parley, "bob")
+    return await create_viewer(parley, "bob")
 
 
 @pytest.fixture
@@ -92,7 +99,7 @@ async def test_who_signs_up_is_signed_in(parley: Parley) -> None:
     user, login = made
     assert (user.sign_in_count, user.signed_in_address, user.confirmed_at) == (1, "203.0.113.7", None)
     assert (login.address, login.device, login.remember) == ("203.0.113.7", "Firefox on Linux", False)
-    assert await queued(parley) == []
+    assert await list_queued(parley) == []
 
 
 async def test_where_addresses_are_confirmed_a_taken_one_looks_like_any(asking: Parley) -> None:
@@ -101,7 +108,7 @@ async def test_where_addresses_are_confirmed_a_taken_one_looks_like_any(asking: 
     assert isinstance(await accounts.sign_up(asking, ALICE, "mallory", ANOTHER_PASSWORD), Gid)
     assert await count_of(asking, User) == 1
     assert await count_of(asking, Login) == 0
-    assert await kinds_to(asking, ALICE) == [Kind.TAKEN] * 2
+    assert await list_kinds_to(asking, ALICE) == [Kind.TAKEN] * 2
     assert await can_sign_in(asking)
     assert not await can_sign_in(asking, password=ANOTHER_PASSWORD)
 
@@ -109,12 +116,12 @@ async def test_where_addresses_are_confirmed_a_taken_one_looks_like_any(asking: 
 async def test_who_gave_an_address_before_its_owner_does_not_get_it_confirmed(asking: Parley) -> None:
     """And whoever signs up twice, as no mail has come, is told the same again."""
     assert isinstance(await accounts.sign_up(asking, ALICE, "mallory", ANOTHER_PASSWORD), Gid)
-    mallorys = await token_to(asking, ALICE, Kind.CONFIRM)
+    mallorys = await find_token_to(asking, ALICE, Kind.CONFIRM)
     for _ in range(2):
         assert isinstance(await accounts.sign_up(asking, ALICE, "alice", PASSWORD), Gid)
     with pytest.raises(Invalid):
         await accounts.confirm(asking, mallorys)
-    await accounts.confirm(asking, await token_to(asking, ALICE, Kind.CONFIRM), PASSWORD)
+    await accounts.confirm(asking, await find_token_to(asking, ALICE, Kind.CONFIRM), PASSWORD)
     assert await can_sign_in(asking)
     assert not await can_sign_in(asking, password=ANOTHER_PASSWORD)
     assert await count_of(asking, User) == 1
@@ -123,20 +130,20 @@ async def test_who_gave_an_address_before_its_owner_does_not_get_it_confirmed(as
 async def test_a_link_confirms_and_twice_is_no_error(asking: Parley) -> None:
     known_as = await accounts.sign_up(asking, ALICE, "alice", PASSWORD)
     assert isinstance(known_as, Gid)
-    token = await token_to(asking, ALICE, Kind.CONFIRM)
+    token = await find_token_to(asking, ALICE, Kind.CONFIRM)
     for _ in range(2):
         await accounts.confirm(asking, token, known_as=known_as)
     assert await can_sign_in(asking)
-    assert await letter_to(asking, ALICE, Kind.CONFIRM) is None, "there is nothing to confirm any more"
+    assert await compose_mail_to(asking, ALICE, Kind.CONFIRM) is None, "there is nothing to confirm any more"
 
 
 async def test_the_link_is_sent_again_to_who_waits_for_it(asking: Parley) -> None:
     await accounts.sign_up(asking, ALICE, "alice", PASSWORD)
     await accounts.ask_to_confirm(asking, ALICE)
     await accounts.ask_to_confirm(asking, "nobody@example.com")
-    assert await kinds_to(asking, ALICE) == [Kind.CONFIRM] * 2
-    assert await letter_to(asking, "nobody@example.com", Kind.CONFIRM) is None
-    await accounts.confirm(asking, await token_to(asking, ALICE, Kind.CONFIRM), PASSWORD)
+    assert await list_kinds_to(asking, ALICE) == [Kind.CONFIRM] * 2
+    assert await compose_mail_to(asking, "nobody@example.com", Kind.CONFIRM) is None
+    await accounts.confirm(asking, await find_token_to(asking, ALICE, Kind.CONFIRM), PASSWORD)
     assert await can_sign_in(asking)
 
 
@@ -145,7 +152,7 @@ async def test_the_person_who_has_the_mail_chooses_the_password(asking: Parley) 
     assert isinstance(await accounts.sign_up(asking, ALICE, "alice", PASSWORD), Gid)
     mallorys = await accounts.sign_up(asking, ALICE, "mallory", ANOTHER_PASSWORD)
     assert isinstance(mallorys, Gid)
-    token = await token_to(asking, ALICE, Kind.CONFIRM)
+    token = await find_token_to(asking, ALICE, Kind.CONFIRM)
     with pytest.raises(Invalid) as refusal:
         await accounts.confirm(asking, token)
     assert refusal.value.field == "password"
@@ -155,7 +162,7 @@ async def test_the_person_who_has_the_mail_chooses_the_password(asking: Parley) 
     await accounts.confirm(asking, token, "a password of her own", "alice")
     words = ("a password of her own", PASSWORD, ANOTHER_PASSWORD)
     assert [await can_sign_in(asking, password=word) for word in words] == [True, False, False]
-    assert (await user_named(asking, "alice")).email == ALICE
+    assert (await find_user_named(asking, "alice")).email == ALICE
     with pytest.raises(Invalid) as refusal:
         await accounts.confirm(asking, token, "another password", known_as=mallorys)
     assert refusal.value.field == "token", "it is used up"
@@ -164,13 +171,13 @@ async def test_the_person_who_has_the_mail_chooses_the_password(asking: Parley) 
 async def test_the_first_confirmed_account_gets_the_name(asking: Parley) -> None:
     for email in (ALICE, NEW):
         assert isinstance(await accounts.sign_up(asking, email, "alice", PASSWORD), Gid)
-    await accounts.confirm(asking, await token_to(asking, NEW, Kind.CONFIRM), PASSWORD)
-    token = await token_to(asking, ALICE, Kind.CONFIRM)
+    await accounts.confirm(asking, await find_token_to(asking, NEW, Kind.CONFIRM), PASSWORD)
+    token = await find_token_to(asking, ALICE, Kind.CONFIRM)
     with pytest.raises(Invalid) as refusal:
         await accounts.confirm(asking, token, PASSWORD)
     assert refusal.value.field == "username"
     await accounts.confirm(asking, token, PASSWORD, "another alice")
-    assert (await user_named(asking, "another alice")).email == ALICE
+    assert (await find_user_named(asking, "another alice")).email == ALICE
 
 
 async def test_a_wrong_password_tells_nobody_that_an_address_waits(asking: Parley) -> None:
@@ -198,11 +205,11 @@ async def test_of_two_who_take_one_name_at_once_one_has_it(parley: Parley) -> No
 
 
 async def test_a_name_that_looks_like_anothers_is_taken(parley: Parley) -> None:
-    await enrol(parley, "Coco")
+    await create_viewer(parley, "Coco")
     with pytest.raises(Invalid) as refusal:
         await accounts.sign_up(parley, ALICE, "\u0441\u043e\u0441\u043e", PASSWORD)
     assert refusal.value.field == "username"
-    user = await user_named(parley, "Coco")
+    user = await find_user_named(parley, "Coco")
     await accounts.remove(parley, user.id)
     assert await accounts.sign_up(parley, ALICE, "\u0441\u043e\u0441\u043e", PASSWORD), "it is free again"
 
@@ -213,7 +220,7 @@ async def test_of_two_who_give_one_address_at_once_none_is_told(asking: Parley) 
         *(accounts.sign_up(asking, ALICE, f"alice {number}", PASSWORD) for number in range(4)), return_exceptions=True
     )
     assert outcomes(results) == {"done": 4}
-    assert Counter(await kinds_to(asking, ALICE)) == {Kind.CONFIRM: 4}
+    assert Counter(await list_kinds_to(asking, ALICE)) == {Kind.CONFIRM: 4}
     assert await count_of(asking, User) == 1
 
 
@@ -228,7 +235,7 @@ async def test_a_weak_password_makes_no_account(parley: Parley, password: str) -
 async def test_an_account_that_we_made_has_nothing_to_confirm(asking: Parley) -> None:
     await accounts.create_account(asking, ALICE, "alice", PASSWORD)
     assert await can_sign_in(asking)
-    assert await queued(asking) == []
+    assert await list_queued(asking) == []
 
 
 # -- the address --------------------------------------------------------------------------------------------
@@ -237,63 +244,66 @@ async def test_an_account_that_we_made_has_nothing_to_confirm(asking: Parley) ->
 async def test_a_new_address_waits_until_its_link_was_used(parley: Parley, alice: Viewer) -> None:
     user = await accounts.change_email(parley, alice, NEW, PASSWORD)
     assert (user.email, user.unconfirmed_email) == (ALICE, NEW)
-    assert (await kinds_to(parley, ALICE), await kinds_to(parley, NEW)) == ([Kind.CHANGING], [Kind.CONFIRM_CHANGE])
+    assert (await list_kinds_to(parley, ALICE), await list_kinds_to(parley, NEW)) == (
+        [Kind.CHANGING],
+        [Kind.CONFIRM_CHANGE],
+    )
     assert (await can_sign_in(parley), await can_sign_in(parley, NEW)) == (True, False)
 
-    token = await token_to(parley, NEW, Kind.CONFIRM_CHANGE)
+    token = await find_token_to(parley, NEW, Kind.CONFIRM_CHANGE)
     for _ in range(2):
         await accounts.confirm(parley, token)
-    user = await user_named(parley, "alice")
+    user = await find_user_named(parley, "alice")
     assert (user.email, user.unconfirmed_email) == (NEW, None)
     assert user.confirmed_at
     assert (await can_sign_in(parley), await can_sign_in(parley, NEW)) == (False, True)
-    assert await kinds_to(parley, ALICE) == [Kind.CHANGING, Kind.CHANGED]
+    assert await list_kinds_to(parley, ALICE) == [Kind.CHANGING, Kind.CHANGED]
 
 
 async def test_of_two_changes_the_later_one_counts(parley: Parley, alice: Viewer) -> None:
     await accounts.change_email(parley, alice, "first@example.com", PASSWORD)
-    first = await token_to(parley, "first@example.com", Kind.CONFIRM_CHANGE)
+    first = await find_token_to(parley, "first@example.com", Kind.CONFIRM_CHANGE)
     await accounts.change_email(parley, alice, NEW, PASSWORD)
     with pytest.raises(Invalid) as refusal:
         await accounts.confirm(parley, first)
     assert refusal.value.field == "token"
-    await accounts.confirm(parley, await token_to(parley, NEW, Kind.CONFIRM_CHANGE))
+    await accounts.confirm(parley, await find_token_to(parley, NEW, Kind.CONFIRM_CHANGE))
     with pytest.raises(Invalid):
         await accounts.confirm(parley, first)
-    assert (await user_named(parley, "alice")).email == NEW
+    assert (await find_user_named(parley, "alice")).email == NEW
 
 
 @pytest.mark.both_databases
 async def test_two_changes_at_once_leave_one_that_waits(parley: Parley, alice: Viewer) -> None:
     addresses = [f"{number}@example.com" for number in range(4)]
     await asyncio.gather(*(accounts.change_email(parley, alice, address, PASSWORD) for address in addresses))
-    waiting = (await user_named(parley, "alice")).unconfirmed_email
+    waiting = (await find_user_named(parley, "alice")).unconfirmed_email
     assert waiting in addresses
-    good = [address for address in addresses if await letter_to(parley, address, Kind.CONFIRM_CHANGE)]
+    good = [address for address in addresses if await compose_mail_to(parley, address, Kind.CONFIRM_CHANGE)]
     assert good == [waiting]
 
 
 async def test_ones_own_address_again_takes_the_change_back(parley: Parley, alice: Viewer) -> None:
     await accounts.change_email(parley, alice, NEW, PASSWORD)
-    token = await token_to(parley, NEW, Kind.CONFIRM_CHANGE)
+    token = await find_token_to(parley, NEW, Kind.CONFIRM_CHANGE)
     user = await accounts.change_email(parley, alice, ALICE, PASSWORD)
     assert user.unconfirmed_email is None
     with pytest.raises(Invalid):
         await accounts.confirm(parley, token)
-    assert await kinds_to(parley, ALICE) == [Kind.CHANGING], "no letter about nothing"
+    assert await list_kinds_to(parley, ALICE) == [Kind.CHANGING], "no letter about nothing"
 
 
 async def test_an_address_that_two_want_is_whose_owner_clicks(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     tokens = {}
     for viewer, name in ((alice, "alice"), (bob, "bob")):
         await accounts.change_email(parley, viewer, NEW, PASSWORD)
-        tokens[name] = await token_to(parley, NEW, Kind.CONFIRM_CHANGE)
+        tokens[name] = await find_token_to(parley, NEW, Kind.CONFIRM_CHANGE)
     await accounts.confirm(parley, tokens["bob"])
     with pytest.raises(Invalid) as refusal:
         await accounts.confirm(parley, tokens["alice"])
     assert refusal.value.field == "token"
-    assert (await user_named(parley, "bob")).email == NEW
-    assert (await user_named(parley, "alice")).email == ALICE
+    assert (await find_user_named(parley, "bob")).email == NEW
+    assert (await find_user_named(parley, "alice")).email == ALICE
 
 
 @pytest.mark.both_databases
@@ -301,16 +311,16 @@ async def test_of_two_who_click_at_once_one_gets_it(parley: Parley, alice: Viewe
     tokens = []
     for viewer in (alice, bob):
         await accounts.change_email(parley, viewer, NEW, PASSWORD)
-        tokens.append(await token_to(parley, NEW, Kind.CONFIRM_CHANGE))
+        tokens.append(await find_token_to(parley, NEW, Kind.CONFIRM_CHANGE))
     results = await asyncio.gather(*(accounts.confirm(parley, token) for token in tokens), return_exceptions=True)
     assert outcomes(results) == {"done": 1, "token": 1}
-    assert sorted([(await user_named(parley, name)).email == NEW for name in ("alice", "bob")]) == [False, True]
+    assert sorted([(await find_user_named(parley, name)).email == NEW for name in ("alice", "bob")]) == [False, True]
 
 
 async def test_a_taken_address_gets_a_word_and_no_link(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     user = await accounts.change_email(parley, alice, "bob@example.com", PASSWORD)
     assert user.unconfirmed_email == "bob@example.com", "she is not told"
-    letter = await letter_to(parley, "bob@example.com", Kind.CONFIRM_CHANGE)
+    letter = await compose_mail_to(parley, "bob@example.com", Kind.CONFIRM_CHANGE)
     assert letter
     assert letter.subject == "You already have an account"
     assert "/confirm" not in letter.text
@@ -319,16 +329,16 @@ async def test_a_taken_address_gets_a_word_and_no_link(parley: Parley, alice: Vi
 async def test_a_change_of_password_forgets_an_address_that_waits(parley: Parley, alice: Viewer) -> None:
     """Whoever asked for it may be the reason for the new password."""
     await accounts.change_email(parley, alice, "mallory@example.com", PASSWORD)
-    token = await token_to(parley, "mallory@example.com", Kind.CONFIRM_CHANGE)
+    token = await find_token_to(parley, "mallory@example.com", Kind.CONFIRM_CHANGE)
     await accounts.change_password(parley, alice, PASSWORD, ANOTHER_PASSWORD, Browser())
     with pytest.raises(Invalid):
         await accounts.confirm(parley, token)
-    assert (await user_named(parley, "alice")).email == ALICE
+    assert (await find_user_named(parley, "alice")).email == ALICE
 
 
 async def test_one_who_has_left_confirms_nothing(parley: Parley, alice: Viewer) -> None:
     await accounts.change_email(parley, alice, NEW, PASSWORD)
-    token = await token_to(parley, NEW, Kind.CONFIRM_CHANGE)
+    token = await find_token_to(parley, NEW, Kind.CONFIRM_CHANGE)
     await accounts.delete(parley, alice, PASSWORD, "erase")
     with pytest.raises(Invalid):
         await accounts.confirm(parley, token)
@@ -348,16 +358,16 @@ async def attempt(parley: Parley, what: str, viewer: Viewer, password: str) -> N
 
 @pytest.mark.parametrize("what", ["address", "password", "deletion"])
 async def test_a_browser_left_open_is_not_enough(parley: Parley, alice: Viewer, what: str) -> None:
-    before = await user_named(parley, "alice")
+    before = await find_user_named(parley, "alice")
     for _ in range(MAX_FAILURES):
         with pytest.raises(Invalid) as refusal:
             await attempt(parley, what, alice, "a wrong one")
         assert refusal.value.field == "current_password"
     with pytest.raises(TooMany):
         await attempt(parley, what, alice, PASSWORD)
-    after = await user_named(parley, "alice")
+    after = await find_user_named(parley, "alice")
     assert (after.seq, after.email, after.password_hash) == (before.seq, before.email, before.password_hash)
-    assert await queued(parley) == []
+    assert await list_queued(parley) == []
     assert await can_sign_in(parley), "and the owner is not locked out at the door"
 
 
@@ -387,7 +397,7 @@ async def test_a_new_password_ends_every_other_login(parley: Parley, alice: View
     async with parley.reading() as reading:
         assert (await viewer_of(reading, login.id))[0].user_id == alice.user_id
     assert (await can_sign_in(parley), await can_sign_in(parley, password=ANOTHER_PASSWORD)) == (False, True)
-    assert await kinds_to(parley, ALICE) == [Kind.PASSWORD]
+    assert await list_kinds_to(parley, ALICE) == [Kind.PASSWORD]
 
 
 async def test_who_was_remembered_still_is(parley: Parley, alice: Viewer) -> None:
@@ -418,7 +428,7 @@ async def test_a_weak_new_password_changes_nothing(parley: Parley, alice: Viewer
 
 async def reset_token(parley: Parley, email: str = ALICE) -> str:
     await accounts.ask_to_reset(parley, email)
-    return await token_to(parley, email, Kind.RESET)
+    return await find_token_to(parley, email, Kind.RESET)
 
 
 async def test_a_reset_sets_a_password_and_ends_every_login(parley: Parley, alice: Viewer) -> None:
@@ -429,7 +439,7 @@ async def test_a_reset_sets_a_password_and_ends_every_login(parley: Parley, alic
     assert user.unconfirmed_email is None
     assert [await how_ended(parley, viewer) for viewer in (alice, phone)] == ["password"] * 2
     assert (await can_sign_in(parley), await can_sign_in(parley, password=ANOTHER_PASSWORD)) == (False, True)
-    assert (await kinds_to(parley, ALICE))[-1] == Kind.PASSWORD
+    assert (await list_kinds_to(parley, ALICE))[-1] == Kind.PASSWORD
 
 
 async def test_a_reset_is_used_once(parley: Parley, alice: Viewer) -> None:
@@ -450,7 +460,7 @@ async def test_of_two_uses_at_once_one_wins(parley: Parley, alice: Viewer) -> No
     )
     assert outcomes(results) == {"done": 1, "token": 3}
     assert [await can_sign_in(parley, password=password) for password in new].count(True) == 1
-    assert (await kinds_to(parley, ALICE)).count(Kind.PASSWORD) == 1
+    assert (await list_kinds_to(parley, ALICE)).count(Kind.PASSWORD) == 1
 
 
 async def test_a_weak_new_password_does_not_use_the_link_up(parley: Parley, alice: Viewer) -> None:
@@ -472,14 +482,14 @@ async def test_a_reset_is_overtaken_by_a_change_of_address(parley: Parley, alice
     """Who reads the old mailbox has no way in any more."""
     token = await reset_token(parley)
     await accounts.change_email(parley, alice, NEW, PASSWORD)
-    await accounts.confirm(parley, await token_to(parley, NEW, Kind.CONFIRM_CHANGE))
+    await accounts.confirm(parley, await find_token_to(parley, NEW, Kind.CONFIRM_CHANGE))
     with pytest.raises(Invalid):
         await accounts.reset_password(parley, token, "talk among thieves")
 
 
 async def test_a_link_of_one_account_is_no_others(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     assert bob.user_id
-    bound = accounts.bound_to(await user_named(parley, "alice"))
+    bound = accounts.bound_to(await find_user_named(parley, "alice"))
     token = write_link(parley, Purpose.RESET, bob.user_id, bound).partition("#")[2]
     with pytest.raises(Invalid):
         await accounts.reset_password(parley, token, ANOTHER_PASSWORD)
@@ -518,8 +528,8 @@ def few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("few_at_a_time")
 async def test_comments_may_stay_under_no_name(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     for number in range(8):
-        await say(parley, alice, f"number {number}", Topic("Article", str(number % 2)))
-    his = await say(parley, bob, "hello alice")
+        await post_comment(parley, alice, f"number {number}", Topic("Article", str(number % 2)))
+    his = await post_comment(parley, bob, "hello alice")
     await accounts.delete(parley, alice, PASSWORD, "keep")
     left = await comments_by(parley, alice)
     assert {comment.username for comment in left} == {DELETED}
@@ -532,11 +542,11 @@ async def test_comments_may_stay_under_no_name(parley: Parley, alice: Viewer, bo
 @pytest.mark.usefixtures("few_at_a_time")
 async def test_comments_may_go_with_their_author(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     for number in range(8):
-        await say(parley, alice, f"a secret {number}", Topic("Article", str(number % 2)))
-    await say(parley, bob, "hello alice")
+        await post_comment(parley, alice, f"a secret {number}", Topic("Article", str(number % 2)))
+    await post_comment(parley, bob, "hello alice")
     await accounts.delete(parley, alice, PASSWORD, "erase")
     assert all(comment.deleted_at for comment in await comments_by(parley, alice))
-    assert "secret" not in await everything(parley)
+    assert "secret" not in await dump_database(parley)
     assert [comment.body for comment in await comments_by(parley, bob)] == ["hello alice"]
 
 
@@ -546,14 +556,14 @@ async def test_nothing_of_the_person_is_left(parley: Parley, how: Literal["keep"
     assert made
     async with parley.reading() as reading:
         alice, _ = await viewer_of(reading, made[1].id)
-    await say(parley, alice, "hello")
+    await post_comment(parley, alice, "hello")
     await accounts.change_email(parley, alice, "waiting@example.com", PASSWORD)
     await accounts.delete(parley, alice, PASSWORD, how)
-    assert (await kinds_to(parley, ALICE))[-1] == Kind.DELETED
+    assert (await list_kinds_to(parley, ALICE))[-1] == Kind.DELETED
     async with Parley(parley.settings.model_copy(update={"environment": "production"}), LIVE_MODELS) as office:
         while await send_next(office):  # no mail server: brought to nobody
             pass
-    left = await everything(parley)
+    left = await dump_database(parley)
     for trace in ("alice", "waiting", "203.0.113", "Firefox", "argon2"):
         assert trace not in left, trace
 
@@ -561,23 +571,23 @@ async def test_nothing_of_the_person_is_left(parley: Parley, how: Literal["keep"
 @pytest.mark.parametrize("how", HOW)
 async def test_who_has_left_is_out(parley: Parley, alice: Viewer, how: Literal["keep", "erase"]) -> None:
     phone = await another_login(parley)
-    comment = await say(parley, alice, "hello")
+    comment = await post_comment(parley, alice, "hello")
     await accounts.delete(parley, alice, PASSWORD, how)
     assert [await how_ended(parley, viewer) for viewer in (alice, phone)] == ["deleted"] * 2
     assert not await can_sign_in(parley)
     with pytest.raises(SignInFirst):
         await accounts.delete(parley, alice, PASSWORD, how)
     with pytest.raises(SignInFirst):
-        await say(parley, alice, "one more thing")
+        await post_comment(parley, alice, "one more thing")
     with suppress(Missing, Forbidden, SignInFirst):  # a request that was on its way
-        await correct(parley, alice, comment, "alice was here")
+        await edit_comment(parley, alice, comment, "alice was here")
     assert not [comment for comment in await comments_by(parley, alice) if comment.username == "alice"]
 
 
 async def test_the_name_and_the_address_are_free_again(parley: Parley, alice: Viewer) -> None:
-    await say(parley, alice, "hello")
+    await post_comment(parley, alice, "hello")
     await accounts.delete(parley, alice, PASSWORD, "keep")
-    again = await enrol(parley, "alice")
+    again = await create_viewer(parley, "alice")
     assert again.user_id != alice.user_id
     assert await comments_by(parley, again) == []
 
@@ -588,7 +598,7 @@ async def test_a_deletion_twice_at_once_is_one(parley: Parley, alice: Viewer) ->
         *(accounts.delete(parley, alice, PASSWORD, "keep") for _ in range(3)), return_exceptions=True
     )
     assert Counter(type(result).__name__ for result in results) == {"NoneType": 1, "SignInFirst": 2}
-    assert (await kinds_to(parley, ALICE)).count(Kind.DELETED) == 1
+    assert (await list_kinds_to(parley, ALICE)).count(Kind.DELETED) == 1
 
 
 @pytest.mark.parametrize("how", HOW)
@@ -605,7 +615,7 @@ async def test_a_comment_on_its_way_is_waited_for(
         await finish(write)
 
     monkeypatch.setattr(Write, "finish", slow)
-    writing = asyncio.create_task(say(parley, alice, "hello"))
+    writing = asyncio.create_task(post_comment(parley, alice, "hello"))
     await written.wait()
     leaving = asyncio.create_task(accounts.delete(parley, alice, PASSWORD, how))
     await asyncio.wait([leaving], timeout=0.5)
@@ -625,7 +635,7 @@ async def test_who_writes_while_they_leave_leaves_no_name(
     """Again and again, by two processes and on several topics: whatever comes first, no comment has the old name."""
     async with Parley(settings, LIVE_MODELS, listening=False) as other:
         for number in range(2):  # the leaver's request is in the one process, then in the other
-            leaver = await enrol(parley, f"leaver{number}")
+            leaver = await create_viewer(parley, f"leaver{number}")
             began = asyncio.Event()
             async with asyncio.TaskGroup() as everyone:
                 for writer in range(6):
@@ -659,7 +669,7 @@ async def test_what_a_killed_process_left_undone_is_finished(
     parley: Parley, alice: Viewer, how: Literal["keep", "erase"], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(8):
-        await say(parley, alice, f"number {number}", Topic("Article", str(number % 2)))
+        await post_comment(parley, alice, f"number {number}", Topic("Article", str(number % 2)))
     writing, writes = parley.writing, []
 
     def killed_at_the_third(*topics: Topic) -> Any:
@@ -689,7 +699,7 @@ async def test_what_a_killed_process_left_undone_is_finished(
 @pytest.mark.both_databases
 async def test_several_may_finish_it_at_once(parley: Parley, settings: Settings, alice: Viewer) -> None:
     for number in range(8):
-        await say(parley, alice, f"number {number}")
+        await post_comment(parley, alice, f"number {number}")
     async with parley.writing(Topic.account(alice.user_id)) as write:
         user = await write.get(User, alice.user_id or uuid4())
         assert user
@@ -701,7 +711,7 @@ async def test_several_may_finish_it_at_once(parley: Parley, settings: Settings,
 
 
 async def test_a_page_says_nothing_but_that_somebody_was_here(parley: Parley, alice: Viewer) -> None:
-    await say(parley, alice, "hello")
+    await post_comment(parley, alice, "hello")
     await accounts.delete(parley, alice, PASSWORD, "keep")
     async with parley.reading() as reading:
         (comment,) = (await threads.page(reading, GUEST, ARTICLE)).comments

@@ -13,20 +13,20 @@ from itsdangerous import URLSafeTimedSerializer
 from app.live.gids import Gid
 from app.live.signing import Signer
 from app.main import create_app
-from tests.support.database import counts_in
+from tests.support.database import count_rows
 from tests.support.people import (
     ARTICLE,
     COOKIE,
     DEVICE_COOKIE,
     PASSWORD,
     email_of,
-    expected,
     me,
     person,
+    read_json,
     sign_in,
     sign_up,
 )
-from tests.support.problems import refused
+from tests.support.problems import read_problem
 from tests.support.serving import serving
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ async def me_with(site: Site, cookie: str | None) -> dict[str, Any] | None:
 async def test_signing_up_signs_in(guest: httpx.AsyncClient) -> None:
     form = {"email": "Carol.Ann@Example.COM", "username": " Carol Ann ", "password": PASSWORD}
     response = await guest.post("/api/users", json=form)
-    user = expected(response, 201)
+    user = read_json(response, 201)
     assert UUID(user.pop("id")).version == 4
     assert user == {
         "email": "carol.ann@example.com",
@@ -78,40 +78,42 @@ async def test_signing_up_signs_in(guest: httpx.AsyncClient) -> None:
 async def test_nobody_chooses_a_role_or_an_id(guest: httpx.AsyncClient) -> None:
     id_ = str(uuid4())
     form = {"email": email_of("Carol"), "username": "Carol", "password": PASSWORD, "role": "moderator", "id": id_}
-    user = expected(await guest.post("/api/users", json=form), 201)
+    user = read_json(await guest.post("/api/users", json=form), 201)
     assert user["role"] == "member"
     assert user["id"] != id_
 
 
-async def test_an_address_has_one_account(alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley) -> None:
-    before = await counts_in(served)
+async def test_an_address_has_one_account(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
+) -> None:
+    before = await count_rows(site_parley)
     for email in ("alice@example.com", "ALICE@EXAMPLE.COM", "Alice@Example.com", "alice@ｅxample.com"):
         form = {"email": email, "username": "Somebody else", "password": PASSWORD}
         response = await guest.post("/api/users", json=form)
-        refused(response, 422, "email")
+        read_problem(response, 422, "email")
         assert "set-cookie" not in response.headers
-    assert await counts_in(served) == before
+    assert await count_rows(site_parley) == before
     assert await me(guest) is None
 
 
 async def test_names_that_people_take_for_the_same_are_the_same(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
-    before = await counts_in(served)
+    before = await count_rows(site_parley)
     for username in ("Alice", "alice", "ALICE", " alice ", "Ａｌｉｃｅ", "ⓐlice", "𝓐𝓵𝓲𝓬𝓮"):
         form = {"email": "someone.else@example.com", "username": username, "password": PASSWORD}
-        refused(await guest.post("/api/users", json=form), 422, "username")
-    assert await counts_in(served) == before
+        read_problem(await guest.post("/api/users", json=form), 422, "username")
+    assert await count_rows(site_parley) == before
 
 
 async def test_people_are_called_many_things(guest: httpx.AsyncClient) -> None:
     for number, username in enumerate(("Zoë O'Hara", "李小龙", "Анна-Мария", "J.R. Smith", "x_1", "Straße")):
         form = {"email": f"{number}@example.com", "username": username, "password": PASSWORD}
-        assert expected(await guest.post("/api/users", json=form), 201)["username"] == username
+        assert read_json(await guest.post("/api/users", json=form), 201)["username"] == username
 
 
 @pytest.mark.both_databases
-async def test_of_many_who_want_a_name_at_once_one_gets_it(site: Site, served: Parley) -> None:
+async def test_of_many_who_want_a_name_at_once_one_gets_it(site: Site, site_parley: Parley) -> None:
     async def try_it(number: int) -> httpx.Response:
         async with site.client() as client:
             form = {"email": f"carol{number}@example.com", "username": "Carol", "password": PASSWORD}
@@ -121,8 +123,8 @@ async def test_of_many_who_want_a_name_at_once_one_gets_it(site: Site, served: P
     assert sorted(response.status_code for response in responses) == [201] + [422] * 5
     for response in responses:
         if response.status_code == 422:
-            refused(response, 422, "username")
-    counts = await counts_in(served)
+            read_problem(response, 422, "username")
+    counts = await count_rows(site_parley)
     assert (counts["users"], counts["logins"], counts["topics"]) == (1, 1, 1)
 
 
@@ -131,21 +133,21 @@ async def test_of_many_who_want_a_name_at_once_one_gets_it(site: Site, served: P
 
 async def test_alice_signs_in_on_another_browser(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
     form = {"email": "ALICE@example.com", "password": PASSWORD}
-    user = expected(await guest.post("/api/session", json=form), 200)
+    user = read_json(await guest.post("/api/session", json=form), 200)
     assert user == await me(alice) == await me(guest)
 
 
 async def test_a_wrong_password_and_an_unknown_address_look_the_same(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
-    before = await counts_in(served)
+    before = await count_rows(site_parley)
     wrong = await guest.post("/api/session", json={"email": email_of("Alice"), "password": f"{PASSWORD}!"})
     unknown = await guest.post("/api/session", json={"email": email_of("Nobody"), "password": PASSWORD})
-    assert refused(wrong, 401) == refused(unknown, 401)
+    assert read_problem(wrong, 401) == read_problem(unknown, 401)
     for response in (wrong, unknown):
         assert "set-cookie" not in response.headers
     # Counted alike, too: whether an address has an account or not.
-    assert await counts_in(served) == {**before, "failures": before["failures"] + 2}
+    assert await count_rows(site_parley) == {**before, "failures": before["failures"] + 2}
     assert await me(guest) is None
 
 
@@ -153,10 +155,10 @@ async def test_a_password_is_kept_to_the_letter(guest: httpx.AsyncClient, site: 
     passwords = (" " * 8, "x" * 128, "pass\0word", "пароль и 🦜", " talk among friends")
     for number, password in enumerate(passwords):
         form = {"email": f"carol{number}@example.com", "username": f"Carol {number}", "password": password}
-        expected(await guest.post("/api/users", json=form), 201)
+        read_json(await guest.post("/api/users", json=form), 201)
         async with site.client() as elsewhere:
-            refused(await elsewhere.post("/api/session", json={**form, "password": f"{password[:-1]}?"}), 401)
-            expected(await elsewhere.post("/api/session", json=form), 200)
+            read_problem(await elsewhere.post("/api/session", json={**form, "password": f"{password[:-1]}?"}), 401)
+            read_json(await elsewhere.post("/api/session", json=form), 200)
 
 
 async def test_no_answer_shows_a_password(alice: httpx.AsyncClient) -> None:
@@ -186,7 +188,7 @@ async def test_signing_out_ends_the_login_on_the_server(alice: httpx.AsyncClient
     assert await me(alice) is None
     assert await me_with(site, stolen) is None
     async with site.client(cookies={COOKIE: stolen}) as thief:
-        refused(await thief.post("/api/comments/", json={**ARTICLE, "body": "It is me"}), 401)
+        read_problem(await thief.post("/api/comments/", json={**ARTICLE, "body": "It is me"}), 401)
 
 
 async def test_signing_out_here_is_not_signing_out_there(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:

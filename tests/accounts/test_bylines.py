@@ -19,9 +19,9 @@ from app.live.viewers import GUEST
 from app.moderation import moderation
 from app.moderation.reports import Reason, Report
 from app.notifications.notifications import Notification
-from tests.support.mail_queue import user_named
-from tests.support.moderators import appointed
-from tests.support.people_without_http import enrol, say
+from tests.support.mail_queue import find_user_named
+from tests.support.moderators import create_moderator
+from tests.support.people_without_http import create_viewer, post_comment
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ async def test_a_new_name_reaches_comments_notifications_and_reports(
     parley: Parley, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(byline, "BATCH", 2)
-    alice, bob = await enrol(parley, "alice"), await enrol(parley, "bob")
+    alice, bob = await create_viewer(parley, "alice"), await create_viewer(parley, "bob")
     for number in range(5):
-        await say(parley, alice, f"{number} for @bob", Topic("Article", str(number % 2)))
-    mine = await say(parley, bob, "mine")
+        await post_comment(parley, alice, f"{number} for @bob", Topic("Article", str(number % 2)))
+    mine = await post_comment(parley, bob, "mine")
     await moderation.report(parley, alice, mine.id, Reason.SPAM)
     await accounts.change_username(parley, alice, "Alice Newname")
     await wait_until(lambda: is_done(parley, alice), "the new name to be everywhere")
@@ -56,14 +56,14 @@ async def test_a_new_name_reaches_comments_notifications_and_reports(
     async with parley.reading() as reading:
         assert set(await reading.scalars(select(Notification.actor_name))) == {"Alice Newname"}
         assert set(await reading.scalars(select(Report.username))) == {"Alice Newname"}
-    assert (await say(parley, alice, "still looking with the old login")).username == "Alice Newname"
+    assert (await post_comment(parley, alice, "still looking with the old login")).username == "Alice Newname"
 
 
 async def test_a_process_that_was_killed_leaves_the_rest_to_others(
     parley: Parley, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alice = await enrol(parley, "alice")
-    await say(parley, alice, "hello")
+    alice = await create_viewer(parley, "alice")
+    await post_comment(parley, alice, "hello")
 
     async def killed(parley: Parley, user_id: object) -> None:
         return
@@ -78,9 +78,9 @@ async def test_a_process_that_was_killed_leaves_the_rest_to_others(
 
 
 async def test_comments_say_who_moderates(parley: Parley) -> None:
-    owner, carol = await appointed(parley, "alice", Role.OWNER), await enrol(parley, "carol")
+    owner, carol = await create_moderator(parley, "alice", Role.OWNER), await create_viewer(parley, "carol")
     assert carol.user_id
-    comment = await say(parley, carol, "before")
+    comment = await post_comment(parley, carol, "before")
     assert render(comment, carol.kind(None))["role"] is None
     for to, shown in ((Role.MODERATOR, "moderator"), (Role.OWNER, "owner"), (Role.MEMBER, None)):
         await roles.appoint(parley, owner, carol.user_id, to)
@@ -89,18 +89,18 @@ async def test_comments_say_who_moderates(parley: Parley) -> None:
             changed = await reading.get(Comment, comment.id)
         assert changed
         assert render(changed, carol.kind(None))["role"] == shown
-        assert render(await say(parley, carol, "after"), carol.kind(None))["role"] == shown
+        assert render(await post_comment(parley, carol, "after"), carol.kind(None))["role"] == shown
 
 
 @pytest.mark.both_databases
 async def test_a_taken_name_is_refused_and_a_former_one_is_free(parley: Parley) -> None:
-    alice, bob = await enrol(parley, "alice"), await enrol(parley, "bob")
+    alice, bob = await create_viewer(parley, "alice"), await create_viewer(parley, "bob")
     with pytest.raises(Invalid) as refusal:
         await accounts.change_username(parley, bob, "AIice")
     assert refusal.value.field == "username"
-    seq = (await user_named(parley, "bob")).seq
+    seq = (await find_user_named(parley, "bob")).seq
     await accounts.change_username(parley, bob, "bob")
-    assert (await user_named(parley, "bob")).seq == seq, "the same name changes nothing"
+    assert (await find_user_named(parley, "bob")).seq == seq, "the same name changes nothing"
     await accounts.change_username(parley, bob, "Bob")
     results = await asyncio.gather(
         *(accounts.change_username(parley, viewer, "Carol") for viewer in (alice, bob)), return_exceptions=True

@@ -12,9 +12,9 @@ import pytest
 
 from app.accounts import passwords
 from tests.support.people import PASSWORD, email_of, person
-from tests.support.problems import refused
+from tests.support.problems import read_problem
 from tests.support.serving import serving
-from tests.support.sse import listening
+from tests.support.sse import open_stream
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ async def test_heartbeats_go_on_while_fifty_sign_in(settings: Settings, hashing:
         site = await open_.enter_async_context(serving(create_app(quick)))
         alice = await open_.enter_async_context(person(site, "Alice"))
         people = [await open_.enter_async_context(site.client(timeout=60)) for _ in range(PEOPLE)]
-        stream = await open_.enter_async_context(listening(alice, "Article/1"))
+        stream = await open_.enter_async_context(open_stream(alice, "Article/1"))
         await stream.next()
 
         form = {"email": email_of("Alice"), "password": PASSWORD}
@@ -89,5 +89,5 @@ async def test_too_many_at_once_are_sent_away_instead_of_waiting(
     assert sorted(answer.status_code for answer in answers) == [200] * served + [503] * (len(asked) - served)
     for answer in answers:
         if answer.status_code == 503:
-            assert "Too many people are signing in" in refused(answer, 503)["detail"]
+            assert "Too many people are signing in" in read_problem(answer, 503)["detail"]
             assert answer.headers["retry-after"] == "5"

@@ -18,9 +18,9 @@ from app.live.viewers import Viewer
 from app.mail.mail_queue import Kind
 from app.models import LIVE_MODELS
 from app.settings import Settings
-from tests.support.mail_queue import everything, kinds_to, token_to, user_named
+from tests.support.mail_queue import dump_database, find_token_to, find_user_named, list_kinds_to
 from tests.support.people import PASSWORD
-from tests.support.people_without_http import enrol
+from tests.support.people_without_http import create_viewer
 
 pytestmark = pytest.mark.both_databases
 
@@ -30,7 +30,7 @@ ALICE = "alice@example.com"
 
 @pytest.fixture(autouse=True)
 async def alice(parley: Parley) -> Viewer:
-    return await enrol(parley, "alice")
+    return await create_viewer(parley, "alice")
 
 
 async def guess(parley: Parley, password: str = "a wrong one", email: str = ALICE, **browser: Any) -> str:
@@ -212,33 +212,33 @@ async def test_an_address_without_an_account_is_locked_like_any(parley: Parley) 
         with pytest.raises(TooMany) as refusal:
             await logins.sign_in(parley, email, PASSWORD, remember=False)
         seconds.append(refusal.value.seconds)
-        assert await kinds_to(parley, email) == [Kind.UNLOCK]
+        assert await list_kinds_to(parley, email) == [Kind.UNLOCK]
     assert abs(seconds[0] - seconds[1]) <= 5
 
 
 async def test_others_are_not_locked_with_her(parley: Parley) -> None:
-    await enrol(parley, "bob")
+    await create_viewer(parley, "bob")
     await guesses(parley, MAX_FAILURES)
     assert await guess(parley, PASSWORD, email="bob@example.com") == "signed in"
 
 
 async def test_counts_name_nobody(parley: Parley) -> None:
     await guesses(parley, 2, email="nobody@example.com")
-    assert "nobody" not in await everything(parley)
+    assert "nobody" not in await dump_database(parley)
 
 
 async def test_without_limits_nothing_is_counted(parley: Parley, settings: Settings) -> None:
     async with Parley(settings.model_copy(update={"rate_limits": False}), LIVE_MODELS, listening=False) as open_house:
         assert await guesses(open_house, MAX_FAILURES + 2) == ["wrong"] * (MAX_FAILURES + 2)
         assert await guess(open_house, PASSWORD) == "signed in"
-        assert await kinds_to(open_house, ALICE) == []
+        assert await list_kinds_to(open_house, ALICE) == []
 
 
 # -- the owner's own browser --------------------------------------------------------------------------------
 
 
 async def test_strangers_do_not_lock_the_owner_out(parley: Parley) -> None:
-    hers = device_gid(await user_named(parley, "alice"))
+    hers = device_gid(await find_user_named(parley, "alice"))
     await guesses(parley, MAX_FAILURES)
     assert await guess(parley, PASSWORD) == "too many"
     assert await guess(parley, PASSWORD, known_as=hers) == "signed in"
@@ -247,22 +247,22 @@ async def test_strangers_do_not_lock_the_owner_out(parley: Parley) -> None:
 
 async def test_a_stolen_device_is_no_way_around_the_count(parley: Parley) -> None:
     """Ten there, then ten for the address, as for anybody."""
-    hers = device_gid(await user_named(parley, "alice"))
+    hers = device_gid(await find_user_named(parley, "alice"))
     assert await guesses(parley, 2 * MAX_FAILURES, known_as=hers) == ["wrong"] * (2 * MAX_FAILURES)
     assert await guess(parley, PASSWORD, known_as=hers) == "too many"
 
 
 async def test_each_device_has_its_own_count(parley: Parley) -> None:
-    desk, phone = [device_gid(await user_named(parley, "alice")) for _ in range(2)]
+    desk, phone = [device_gid(await find_user_named(parley, "alice")) for _ in range(2)]
     await guesses(parley, 2 * MAX_FAILURES, known_as=desk)
     assert await guess(parley, PASSWORD, known_as=phone) == "signed in"
 
 
 async def test_a_device_is_known_for_one_account_and_one_password(parley: Parley, alice: Viewer) -> None:
-    before = device_gid(await user_named(parley, "alice"))
+    before = device_gid(await find_user_named(parley, "alice"))
     await accounts.change_password(parley, alice, PASSWORD, "talk among others", Browser())
-    await enrol(parley, "bob")
-    bobs = device_gid(await user_named(parley, "bob"))
+    await create_viewer(parley, "bob")
+    bobs = device_gid(await find_user_named(parley, "bob"))
     await guesses(parley, MAX_FAILURES)
     for device in (before, bobs):
         assert await guess(parley, "talk among others", known_as=device) == "too many"
@@ -273,14 +273,14 @@ async def test_a_device_is_known_for_one_account_and_one_password(parley: Parley
 
 async def test_the_lock_sends_one_letter_and_its_link_opens(parley: Parley) -> None:
     await guesses(parley, MAX_FAILURES + 3)
-    assert await kinds_to(parley, ALICE) == [Kind.UNLOCK]
-    await accounts.unlock(parley, await token_to(parley, ALICE, Kind.UNLOCK))
+    assert await list_kinds_to(parley, ALICE) == [Kind.UNLOCK]
+    await accounts.unlock(parley, await find_token_to(parley, ALICE, Kind.UNLOCK))
     assert await guess(parley, PASSWORD) == "signed in"
 
 
 async def test_a_link_of_an_earlier_lock_opens_no_later_one(parley: Parley) -> None:
     await guesses(parley, MAX_FAILURES)
-    token = await token_to(parley, ALICE, Kind.UNLOCK)
+    token = await find_token_to(parley, ALICE, Kind.UNLOCK)
     await accounts.unlock(parley, token)
     with pytest.raises(Invalid, match="already used"):
         await accounts.unlock(parley, token)
@@ -293,11 +293,11 @@ async def test_a_link_of_an_earlier_lock_opens_no_later_one(parley: Parley) -> N
 async def test_a_longer_lock_is_the_same_one(parley: Parley) -> None:
     """The letter of the tenth failure still opens after the eleventh."""
     await guesses(parley, MAX_FAILURES)
-    token = await token_to(parley, ALICE, Kind.UNLOCK)
+    token = await find_token_to(parley, ALICE, Kind.UNLOCK)
     async with parley.database.transaction() as writing, writing.begin():
         await writing.execute(update(Failures).values(locked_until=datetime.now(UTC) - timedelta(seconds=1)))
     assert await guesses(parley, 2) == ["wrong", "too many"]
-    assert await kinds_to(parley, ALICE) == [Kind.UNLOCK], "one letter is enough"
+    assert await list_kinds_to(parley, ALICE) == [Kind.UNLOCK], "one letter is enough"
     await accounts.unlock(parley, token)
     assert await guess(parley, PASSWORD) == "signed in"
 
@@ -305,5 +305,5 @@ async def test_a_longer_lock_is_the_same_one(parley: Parley) -> None:
 async def test_a_new_password_may_be_had_while_it_is_locked(parley: Parley) -> None:
     await guesses(parley, MAX_FAILURES)
     await accounts.ask_to_reset(parley, ALICE)
-    await accounts.reset_password(parley, await token_to(parley, ALICE, Kind.RESET), "talk among others")
+    await accounts.reset_password(parley, await find_token_to(parley, ALICE, Kind.RESET), "talk among others")
     assert await guess(parley, "talk among others") == "signed in"

@@ -14,20 +14,20 @@ from app import maintenance
 from app.accounts import login_throttle, logins, reauthentication
 from app.accounts.login_throttle import FAILURES_EXPIRE_AFTER, FIRST_LOCK, LONGEST_LOCK, MAX_FAILURES, Failures
 from app.accounts.passwords import verify_password
-from tests.support.database import counts_in
-from tests.support.mailbox import mail_to, subjects, token_in
+from tests.support.database import count_rows
+from tests.support.mailbox import find_token, list_subjects, wait_for_mail
 from tests.support.people import (
     DEVICE_COOKIE,
     NEW_PASSWORD,
     PASSWORD,
     email_of,
-    expected,
     me,
     person,
+    read_json,
     sign_in,
     sign_up,
 )
-from tests.support.problems import refused
+from tests.support.problems import read_problem
 from tests.support.serving import serving
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 LOCKED = "Your account is locked for a while"
 AT_ONCE = 40  # guesses
 
-pytestmark = pytest.mark.usefixtures("quick_postman")
+pytestmark = pytest.mark.usefixtures("fast_mailer")
 
 
 async def guess(client: httpx.AsyncClient, password: str = "wrong", name: str = "Alice") -> httpx.Response:
@@ -53,16 +53,16 @@ async def guess_on(client: httpx.AsyncClient, times: int = MAX_FAILURES, name: s
 
 def wait_told(response: httpx.Response) -> int:
     """How many seconds a refused guesser is told to wait; in the header and in words."""
-    problem = refused(response, 429)
+    problem = read_problem(response, 429)
     seconds = int(response.headers["retry-after"])
     assert problem["detail"].startswith("Too many attempts. Try again in ")
     assert problem["detail"].endswith((" seconds.", " minutes."))
     return seconds
 
 
-async def time_passes(served: Parley, by: timedelta) -> None:
+async def time_passes(site_parley: Parley, by: timedelta) -> None:
     """Every count is so much older."""
-    async with served.database.transaction() as writing, writing.begin():
+    async with site_parley.database.transaction() as writing, writing.begin():
         for failures in (await writing.scalars(select(Failures))).all():
             failures.began_at -= by
             failures.failed_at -= by
@@ -100,7 +100,7 @@ async def test_an_address_is_one_however_it_is_typed(alice: httpx.AsyncClient, g
     typed = ["alice@example.com", "ALICE@example.com", "Alice@Example.COM", "alice@ｅxample.com", " alice@example.com"]
     for number in range(MAX_FAILURES):
         form = {"email": typed[number % 4], "password": "wrong"}
-        refused(await guest.post("/api/session", json=form), 401)
+        read_problem(await guest.post("/api/session", json=form), 401)
     for email in typed[:4]:
         wait_told(await guest.post("/api/session", json={"email": email, "password": PASSWORD}))
 
@@ -188,7 +188,7 @@ async def test_so_is_one_with_a_stolen_cookie(
         await slow_right_password.begun.wait()
         for _ in range(MAX_FAILURES):
             wrong = await other_tab.post("/api/account/deletion", json={**form, "current_password": "wrong"})
-            refused(wrong, 422, "current_password")
+            read_problem(wrong, 422, "current_password")
         slow_right_password.let.set()
         wait_told(await right)
     assert await me(alice) is not None
@@ -208,42 +208,46 @@ async def test_of_wrong_guesses_at_once_ten_are_told_so(alice: httpx.AsyncClient
 # -- time ---------------------------------------------------------------------------------------------------
 
 
-async def test_a_lock_ends_by_itself(alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley) -> None:
+async def test_a_lock_ends_by_itself(alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley) -> None:
     await guess_on(guest)
     wait_told(await guess(guest, PASSWORD))
-    await time_passes(served, FIRST_LOCK)
+    await time_passes(site_parley, FIRST_LOCK)
     await sign_in(guest, "Alice")
 
 
 async def test_each_wrong_one_after_it_doubles_the_wait_up_to_an_hour(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     await guess_on(guest)
     waits = []
     for _ in range(9):
         waits.append(wait_told(await guess(guest, PASSWORD)))
-        await time_passes(served, timedelta(seconds=waits[-1]))
+        await time_passes(site_parley, timedelta(seconds=waits[-1]))
         assert await guess_on(guest, 1) == [401], "one guess"
     for waited, minutes in zip(waits, (1, 2, 4, 8, 16, 32, 60, 60, 60), strict=True):
         assert minutes * 60 - 5 <= waited <= minutes * 60
     assert timedelta(hours=1) == LONGEST_LOCK
-    await time_passes(served, LONGEST_LOCK)
+    await time_passes(site_parley, LONGEST_LOCK)
     await sign_in(guest, "Alice")
 
 
-async def test_after_a_day_it_is_forgotten(alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley) -> None:
+async def test_after_a_day_it_is_forgotten(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
+) -> None:
     await guess_on(guest, MAX_FAILURES - 1)
-    await time_passes(served, FAILURES_EXPIRE_AFTER + timedelta(minutes=1))
+    await time_passes(site_parley, FAILURES_EXPIRE_AFTER + timedelta(minutes=1))
     assert await guess_on(guest, MAX_FAILURES - 1) == [401] * (MAX_FAILURES - 1)
-    await time_passes(served, FAILURES_EXPIRE_AFTER + timedelta(minutes=1))
-    await maintenance.run_once(served)
-    assert (await counts_in(served))["failures"] == 0
+    await time_passes(site_parley, FAILURES_EXPIRE_AFTER + timedelta(minutes=1))
+    await maintenance.run_once(site_parley)
+    assert (await count_rows(site_parley))["failures"] == 0
 
 
-async def test_what_is_counted_names_nobody(alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley) -> None:
+async def test_what_is_counted_names_nobody(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
+) -> None:
     await guess_on(guest, 1)
     await guess_on(guest, 1, "Nobody")
-    async with served.reading() as reading:
+    async with site_parley.reading() as reading:
         rows = (await reading.scalars(select(Failures))).all()
     assert len(rows) == 2
     assert not [row.key for row in rows if "alice" in row.key or "@" in row.key]
@@ -274,12 +278,12 @@ async def test_her_own_slips_do_not_count_for_strangers_nor_theirs_for_her(
 
 
 async def test_a_device_that_guesses_too_often_is_a_stranger(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     """So that whoever steals a device cookie has ten guesses with it, and no more than anybody after that."""
     await alice.delete("/api/session")
     assert await guess_on(alice, MAX_FAILURES) == [401] * MAX_FAILURES
-    assert (await counts_in(served))["failures"] == 1
+    assert (await count_rows(site_parley))["failures"] == 1
     await sign_in(guest, "Alice")  # strangers are not locked by it
     guest.cookies.clear()
     assert await guess_on(alice, MAX_FAILURES) == [401] * MAX_FAILURES, "as a stranger, ten more"
@@ -302,7 +306,7 @@ async def test_a_new_password_makes_old_device_cookies_worthless(
 ) -> None:
     stolen = alice.cookies[DEVICE_COOKIE]
     form = {"password": NEW_PASSWORD, "current_password": PASSWORD}
-    expected(await alice.put("/api/account/password", json=form), 200)
+    read_json(await alice.put("/api/account/password", json=form), 200)
     await guess_on(guest)
     async with site.client(cookies={DEVICE_COOKIE: stolen}) as thief:
         wait_told(await guess(thief, NEW_PASSWORD))
@@ -311,45 +315,45 @@ async def test_a_new_password_makes_old_device_cookies_worthless(
 
 
 async def test_she_is_told_once_and_unlocks_it(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site, site_parley: Parley
 ) -> None:
     await guess_on(guest, MAX_FAILURES + 5)
-    token = token_in(await mail_to(served, "Alice", LOCKED), "unlock")
-    assert await subjects(served, "Alice") == [LOCKED]
+    token = find_token(await wait_for_mail(site_parley, "Alice", LOCKED), "unlock")
+    assert await list_subjects(site_parley, "Alice") == [LOCKED]
     assert (await guest.put("/api/unlocks", json={"token": token})).status_code == 204
-    assert (await counts_in(served))["failures"] == 0
+    assert (await count_rows(site_parley))["failures"] == 0
     await sign_in(guest, "Alice")
     async with site.client() as stranger:
         assert await guess_on(stranger, 1) == [401]
 
 
 async def test_between_two_locks_the_link_is_good_too(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     """Without it the next slip would lock again, and for longer."""
     await guess_on(guest)
-    token = token_in(await mail_to(served, "Alice", LOCKED), "unlock")
-    await end_lock(served)
+    token = find_token(await wait_for_mail(site_parley, "Alice", LOCKED), "unlock")
+    await end_lock(site_parley)
     assert (await guest.put("/api/unlocks", json={"token": token})).status_code == 204
     guest.cookies.clear()
     assert await guess_on(guest) == [401] * MAX_FAILURES
 
 
 async def test_once_she_is_in_the_link_is_no_good(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     await guess_on(guest)
-    token = token_in(await mail_to(served, "Alice", LOCKED), "unlock")
-    await end_lock(served)
+    token = find_token(await wait_for_mail(site_parley, "Alice", LOCKED), "unlock")
+    await end_lock(site_parley)
     await sign_in(guest, "Alice")
-    refused(await guest.put("/api/unlocks", json={"token": token}), 422, "token")
+    read_problem(await guest.put("/api/unlocks", json={"token": token}), 422, "token")
 
 
 # -- a thief in an open browser -----------------------------------------------------------------------------
 
 
 async def test_a_stolen_cookie_does_not_help_to_guess_the_password(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site, site_parley: Parley
 ) -> None:
     calls = [
         ("PUT", "/api/account/password", {"password": NEW_PASSWORD}),
@@ -360,14 +364,14 @@ async def test_a_stolen_cookie_does_not_help_to_guess_the_password(
         for number in range(MAX_FAILURES):
             method, path, form = calls[number % 3]
             form = {**form, "current_password": f"wrong {number}"}
-            refused(await thief.request(method, path, json=form), 422, "current_password")
+            read_problem(await thief.request(method, path, json=form), 422, "current_password")
         for method, path, form in calls:
             wait_told(await thief.request(method, path, json={**form, "current_password": PASSWORD}))
         await sign_in(guest, "Alice")  # the owner is not locked out
-        assert await subjects(served, "Alice") == []
-        await time_passes(served, FIRST_LOCK)
+        assert await list_subjects(site_parley, "Alice") == []
+        await time_passes(site_parley, FIRST_LOCK)
         form = {"password": NEW_PASSWORD, "current_password": "one more"}
-        refused(await thief.put("/api/account/password", json=form), 422, "current_password")
+        read_problem(await thief.put("/api/account/password", json=form), 422, "current_password")
         assert wait_told(await thief.put("/api/account/password", json=form)) > FIRST_LOCK.total_seconds()
 
 
@@ -393,7 +397,7 @@ async def test_wrong_guesses_elsewhere_do_not_stop_alice_at_home(
 ) -> None:
     await guess_on(guest)
     form = {"password": NEW_PASSWORD, "current_password": PASSWORD}
-    expected(await alice.put("/api/account/password", json=form), 200)
+    read_json(await alice.put("/api/account/password", json=form), 200)
 
 
 # -- two servers, and none of it ----------------------------------------------------------------------------
@@ -410,7 +414,7 @@ async def test_two_servers_count_together(settings: Settings) -> None:
         other.client() as there,
     ):
         for number in range(MAX_FAILURES):
-            refused(await guess((here, there)[number % 2]), 401)
+            read_problem(await guess((here, there)[number % 2]), 401)
         for client in (here, there):
             wait_told(await guess(client, PASSWORD))
 
@@ -422,9 +426,9 @@ async def test_before_the_address_is_confirmed_the_right_password_counts_as_a_wr
     strict = settings.model_copy(update={"require_confirmation": True})
     async with serving(create_app(strict)) as site, site.client() as guest:
         form = {"email": email_of("Alice"), "username": "Alice", "password": PASSWORD}
-        expected(await guest.post("/api/users", json=form), 202)
+        read_json(await guest.post("/api/users", json=form), 202)
         for _ in range(MAX_FAILURES):
-            refused(await guess(guest, PASSWORD), 401)
+            read_problem(await guess(guest, PASSWORD), 401)
         wait_told(await guess(guest, PASSWORD))
 
 
@@ -439,9 +443,9 @@ async def test_without_limits_there_are_no_locks(settings: Settings) -> None:
         assert await guess_on(guest, 2 * MAX_FAILURES) == [401] * 2 * MAX_FAILURES
         for number in range(2 * MAX_FAILURES):
             form = {"email": "new@example.com", "current_password": f"wrong {number}"}
-            refused(await alice.put("/api/account/email", json=form), 422, "current_password")
+            read_problem(await alice.put("/api/account/email", json=form), 422, "current_password")
         await sign_in(guest, "Alice")
-        assert (await counts_in(site.server.config.app.state.parley))["failures"] == 0
+        assert (await count_rows(site.server.config.app.state.parley))["failures"] == 0
 
 
 async def test_a_new_account_is_not_locked_by_old_guesses_for_ever(guest: httpx.AsyncClient, site: Site) -> None:
@@ -454,17 +458,17 @@ async def test_a_new_account_is_not_locked_by_old_guesses_for_ever(guest: httpx.
 
 
 async def test_a_lock_is_a_fact_of_the_database(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     """Ended there by an operator, it is ended."""
     await guess_on(guest)
-    await end_lock(served)
+    await end_lock(site_parley)
     await sign_in(guest, "Alice")
 
 
-async def end_lock(served: Parley) -> None:
+async def end_lock(site_parley: Parley) -> None:
     """The lock on Alice's address is over; the failures before it are not forgotten."""
     key = login_throttle.key_of("address", email_of("Alice"))
-    async with served.database.transaction() as writing, writing.begin():
+    async with site_parley.database.transaction() as writing, writing.begin():
         over = {"locked_until": datetime.now(UTC)}
         await writing.execute(update(Failures).where(Failures.key == key).values(over))

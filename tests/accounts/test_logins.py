@@ -18,10 +18,10 @@ from app.live.viewers import LoginEnded, Viewer
 from app.live.write.sequences import read_heads
 from app.models import LIVE_MODELS
 from app.settings import Settings
-from tests.support.mail_queue import user_named
+from tests.support.mail_queue import find_user_named
 from tests.support.people import PASSWORD
-from tests.support.people_without_http import enrol
-from tests.support.session_reader import reading
+from tests.support.people_without_http import create_viewer
+from tests.support.session_reader import open_session
 
 NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)  # in a night in which clocks change
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -29,7 +29,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 @pytest.fixture
 async def alice(parley: Parley) -> Viewer:
-    return await enrol(parley, "alice")
+    return await create_viewer(parley, "alice")
 
 
 async def sign_in(parley: Parley, name: str = "alice", remember: bool = False, **browser: Any) -> Login:
@@ -138,7 +138,7 @@ async def test_its_stream_ends_with_it_and_says_why(parley: Parley, alice: Viewe
         async with parley.reading() as session:
             return (await viewer_of(session, alice.login_id))[0]
 
-    async with reading(parley.feeds, Topic.account(alice.user_id), viewer=alice, authorise=authorise) as desk:
+    async with open_session(parley.feeds, Topic.account(alice.user_id), viewer=alice, authorise=authorise) as desk:
         await desk.until("heartbeat")
         await change(parley, alice.login_id, expires_at=datetime.now(UTC) - timedelta(seconds=1))
         await logins.expire(parley)
@@ -266,7 +266,7 @@ async def test_a_browser_has_one_login(parley: Parley, alice: Viewer) -> None:
 
 
 async def test_who_signs_in_with_anothers_browser_ends_the_others_login(parley: Parley, alice: Viewer) -> None:
-    bob = await enrol(parley, "bob")
+    bob = await create_viewer(parley, "bob")
     hers = await sign_in(parley)
     his = await sign_in(parley, "bob", login_id=hers.id)
     assert await how_ended(parley, hers.id) == "replaced"
@@ -283,7 +283,7 @@ async def test_who_signs_up_with_anothers_browser_ends_the_others_login(parley: 
 async def test_sign_ins_are_tracked_where_and_when(parley: Parley, alice: Viewer) -> None:
     await sign_in(parley, address="203.0.113.7", device="Firefox on Linux")
     login = await sign_in(parley, address="203.0.113.8")
-    user = await user_named(parley, "alice")
+    user = await find_user_named(parley, "alice")
     assert (user.sign_in_count, user.signed_in_address, user.last_signed_in_address) == (
         3,
         "203.0.113.8",
@@ -310,7 +310,7 @@ async def test_past_the_most_the_one_seen_longest_ago_ends(
 
 async def test_nobody_elses_login_makes_room(parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logins, "MAX_LOGINS", 1)
-    bob = await enrol(parley, "bob")
+    bob = await create_viewer(parley, "bob")
     await sign_in(parley)
     assert not await stands(parley, alice.login_id)
     assert await stands(parley, bob.login_id)
@@ -342,7 +342,7 @@ async def test_ids_are_not_to_be_guessed(parley: Parley, alice: Viewer) -> None:
 
 async def test_ones_own_comes_first_and_then_those_seen_last(parley: Parley, alice: Viewer) -> None:
     first, second, over = [await sign_in(parley) for _ in range(3)]
-    await enrol(parley, "bob")
+    await create_viewer(parley, "bob")
     now = datetime.now(UTC)
     await change(parley, alice.login_id, seen_at=now - 3 * HOUR)
     await change(parley, first.id, seen_at=now + HOUR)
@@ -357,7 +357,7 @@ async def test_ones_own_comes_first_and_then_those_seen_last(parley: Parley, ali
 
 
 async def test_one_may_end_ones_own_and_nobody_elses(parley: Parley, alice: Viewer) -> None:
-    bob = await enrol(parley, "bob")
+    bob = await create_viewer(parley, "bob")
     phone = await sign_in(parley)
     for login_id in (bob.login_id, uuid4()):
         assert login_id
@@ -373,7 +373,7 @@ async def test_one_may_end_ones_own_and_nobody_elses(parley: Parley, alice: View
 
 
 async def test_all_others_end_at_once(parley: Parley, alice: Viewer) -> None:
-    bob = await enrol(parley, "bob")
+    bob = await create_viewer(parley, "bob")
     others = [(await sign_in(parley)).id for _ in range(3)]
     await logins.end_others(parley, alice)
     assert [await how_ended(parley, login_id) for login_id in others] == ["ended"] * 3

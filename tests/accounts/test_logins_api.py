@@ -14,21 +14,21 @@ from app import maintenance
 from app.accounts import logins
 from app.accounts.logins import ABSOLUTE_TIMEOUT, ACTIVITY_INTERVAL, IDLE_TIMEOUT, Login
 from app.accounts.user import User
-from tests.support.database import seq_of
+from tests.support.database import read_seq
 from tests.support.people import (
     ARTICLE,
     COOKIE,
     email_of,
-    expected,
     me,
+    read_json,
     sign_in,
     sign_up,
     snapshot,
     write,
 )
-from tests.support.problems import refused
+from tests.support.problems import read_problem
 from tests.support.serving import serving
-from tests.support.sse import listening
+from tests.support.sse import open_stream
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -49,12 +49,12 @@ PHONE = (
 
 
 async def list_of(client: httpx.AsyncClient) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = expected(await client.get("/api/logins"), 200)["logins"]
+    found: list[dict[str, Any]] = read_json(await client.get("/api/logins"), 200)["logins"]
     return found
 
 
 async def sign_ins_of(client: httpx.AsyncClient) -> dict[str, Any]:
-    found: dict[str, Any] = expected(await client.get("/api/logins"), 200)["sign_ins"]
+    found: dict[str, Any] = read_json(await client.get("/api/logins"), 200)["sign_ins"]
     return found
 
 
@@ -65,16 +65,16 @@ async def current(client: httpx.AsyncClient) -> str:
     return str(first["id"])
 
 
-async def row_of(served: Parley, id: str) -> Login:
-    async with served.reading() as reading:
+async def row_of(site_parley: Parley, id: str) -> Login:
+    async with site_parley.reading() as reading:
         row = await reading.get(Login, UUID(id))
     assert row
     return row
 
 
-async def time_passes(served: Parley, by: timedelta) -> None:
+async def time_passes(site_parley: Parley, by: timedelta) -> None:
     """Every login is so much older, and nobody has asked for anything."""
-    async with served.database.transaction() as writing, writing.begin():
+    async with site_parley.database.transaction() as writing, writing.begin():
         for login in (await writing.scalars(select(Login))).all():
             login.created_at -= by
             login.seen_at = login.seen_at and login.seen_at - by
@@ -117,9 +117,9 @@ async def test_others_logins_are_not_among_hers(
 ) -> None:
     assert len(await list_of(alice)) == len(await list_of(bob)) == 1
     assert await current(alice) != await current(bob)
-    refused(await guest.get("/api/logins"), 401)
-    refused(await guest.delete("/api/logins"), 401)
-    refused(await guest.delete(f"/api/logins/{await current(alice)}"), 401)
+    read_problem(await guest.get("/api/logins"), 401)
+    read_problem(await guest.delete("/api/logins"), 401)
+    read_problem(await guest.delete(f"/api/logins/{await current(alice)}"), 401)
 
 
 @pytest.mark.parametrize("agent", ["", "curl/8.5.0", "x" * 10_000, "(" * 400, "<b>Firefox</b>", "\xff\xfe"])
@@ -143,19 +143,19 @@ async def test_whoever_is_no_trusted_proxy_does_not_say_where_alice_is(settings:
         assert [login["address"] for login in await list_of(alice)] == ["127.0.0.1"]
 
 
-async def test_sign_ins_are_told_with_the_one_before_this(site: Site, served: Parley) -> None:
+async def test_sign_ins_are_told_with_the_one_before_this(site: Site, site_parley: Parley) -> None:
     headers = {"X-Forwarded-For": "203.0.113.1"}
     async with site.client(headers=headers) as alice, site.client() as elsewhere:
         user = await sign_up(alice, "Alice")
         assert await sign_ins_of(alice) == {"count": 1, "last_at": None, "last_address": None}
         began = (await list_of(alice))[0]["created_at"]
         await sign_in(elsewhere, "Alice")
-        refused(await elsewhere.post("/api/session", json={"email": email_of("Alice"), "password": "wrong"}), 401)
+        read_problem(await elsewhere.post("/api/session", json={"email": email_of("Alice"), "password": "wrong"}), 401)
         told = await sign_ins_of(alice)
         assert (told["count"], told["last_address"]) == (2, "203.0.113.1")
         apart = datetime.fromisoformat(told["last_at"]) - datetime.fromisoformat(began)
         assert abs(apart) < timedelta(seconds=5)
-    async with served.reading() as reading:
+    async with site_parley.reading() as reading:
         row = await reading.get(User, UUID(user["id"]))
     assert row
     assert (row.sign_in_count, row.signed_in_address, row.last_signed_in_address) == (2, "127.0.0.1", "203.0.113.1")
@@ -168,13 +168,13 @@ async def test_sign_ins_are_told_with_the_one_before_this(site: Site, served: Pa
 
 
 async def test_alice_ends_the_login_on_the_library_computer(
-    alice: httpx.AsyncClient, site: Site, served: Parley
+    alice: httpx.AsyncClient, site: Site, site_parley: Parley
 ) -> None:
     async with site.client() as library, site.client() as at_work:
         for client in (library, at_work):
             await sign_in(client, "Alice", remember_me=True)
         id_, stolen = await current(library), dict(library.cookies)
-        async with listening(library, "Article/1") as there, listening(at_work, "Article/1") as elsewhere:
+        async with open_stream(library, "Article/1") as there, open_stream(at_work, "Article/1") as elsewhere:
             for stream in (there, elsewhere):
                 await stream.next()
             response = await alice.delete(f"/api/logins/{id_}")
@@ -187,12 +187,12 @@ async def test_alice_ends_the_login_on_the_library_computer(
         async with site.client(cookies=stolen) as thief:
             for client in (library, thief):
                 assert await me(client) is None
-                refused(await client.post("/api/comments/", json={**ARTICLE, "body": "Me"}), 401)
-                async with listening(client, "Article/1") as stream:
+                read_problem(await client.post("/api/comments/", json={**ARTICLE, "body": "Me"}), 401)
+                async with open_stream(client, "Article/1") as stream:
                     assert (await stream.until("auth")).json() == {"reason": "ended"}
-        seq = await seq_of(served, f"User/{(await me(alice) or {})['id']}")
+        seq = await read_seq(site_parley, f"User/{(await me(alice) or {})['id']}")
         assert (await alice.delete(f"/api/logins/{id_}")).status_code == 204, "again"
-        assert await seq_of(served, f"User/{(await me(alice) or {})['id']}") == seq
+        assert await read_seq(site_parley, f"User/{(await me(alice) or {})['id']}") == seq
         assert len(await list_of(alice)) == 2
 
 
@@ -201,8 +201,8 @@ async def test_alice_ends_all_others(alice: httpx.AsyncClient, bob: httpx.AsyncC
         others = [await open_.enter_async_context(site.client()) for _ in range(3)]
         for client in others:
             await sign_in(client, "Alice")
-        streams = [await open_.enter_async_context(listening(client)) for client in others]
-        mine = await open_.enter_async_context(listening(alice, "Article/1"))
+        streams = [await open_.enter_async_context(open_stream(client)) for client in others]
+        mine = await open_.enter_async_context(open_stream(alice, "Article/1"))
         for stream in (*streams, mine):
             await stream.next()
         for _ in range(2):
@@ -219,14 +219,14 @@ async def test_alice_ends_all_others(alice: httpx.AsyncClient, bob: httpx.AsyncC
 async def test_nobody_ends_anothers_login(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
     hers = await current(alice)
     for id_ in (hers, hers.upper(), str(uuid4()), (await me(alice) or {})["id"], "nonsense", "x" * 300):
-        problem = refused(await bob.delete(f"/api/logins/{id_}"), 404)
+        problem = read_problem(await bob.delete(f"/api/logins/{id_}"), 404)
         assert problem["detail"] == "This sign-in has already ended."
-    refused(await bob.delete("/api/logins/%00"), 404)
+    read_problem(await bob.delete("/api/logins/%00"), 404)
     assert await me(alice) is not None
 
 
 async def test_ending_this_one_is_signing_out(alice: httpx.AsyncClient) -> None:
-    async with listening(alice, "Article/1") as stream:
+    async with open_stream(alice, "Article/1") as stream:
         await stream.next()
         assert (await alice.delete(f"/api/logins/{await current(alice)}/")).status_code == 204
         assert (await stream.until("auth")).json() == {"reason": "signed_out"}
@@ -234,19 +234,21 @@ async def test_ending_this_one_is_signing_out(alice: httpx.AsyncClient) -> None:
     assert await me(alice) is None
 
 
-async def test_what_has_ended_keeps_nothing_of_the_place(alice: httpx.AsyncClient, site: Site, served: Parley) -> None:
+async def test_what_has_ended_keeps_nothing_of_the_place(
+    alice: httpx.AsyncClient, site: Site, site_parley: Parley
+) -> None:
     async with site.client(headers={"User-Agent": FIREFOX, "X-Forwarded-For": "203.0.113.7"}) as library:
         await sign_in(library, "Alice")
         id_ = await current(library)
     await alice.delete("/api/logins")
-    row = await row_of(served, id_)
+    row = await row_of(site_parley, id_)
     assert (row.address, row.device, row.ended) == ("", "", "ended")
-    async with served.database.transaction() as writing, writing.begin():
+    async with site_parley.database.transaction() as writing, writing.begin():
         await writing.execute(
             update(Login).where(Login.id == row.id).values(deleted_at=row.created_at - logins.ENDED_LOGIN_RETENTION)
         )
-    await maintenance.run_once(served)
-    async with served.reading() as reading:
+    await maintenance.run_once(site_parley)
+    async with site_parley.reading() as reading:
         assert await reading.get(Login, UUID(id_)) is None, "a month later it is forgotten"
 
 
@@ -255,7 +257,7 @@ async def test_what_has_ended_keeps_nothing_of_the_place(alice: httpx.AsyncClien
 
 async def test_signing_in_again_takes_the_place_of_the_login_before(alice: httpx.AsyncClient, site: Site) -> None:
     old = dict(alice.cookies)
-    async with listening(alice, "Article/1") as stream:
+    async with open_stream(alice, "Article/1") as stream:
         await stream.next()
         await sign_in(alice, "Alice", remember_me=True)
         assert (await stream.until("auth")).json() == {"reason": "replaced"}
@@ -269,7 +271,7 @@ async def test_somebody_else_signing_in_ends_alices_login_in_this_browser(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, site: Site
 ) -> None:
     old = dict(alice.cookies)
-    async with listening(alice, "Article/1") as stream:
+    async with open_stream(alice, "Article/1") as stream:
         await stream.next()
         await sign_in(alice, "Bob")
         assert (await stream.until("auth")).json() == {"reason": "replaced"}
@@ -281,12 +283,12 @@ async def test_somebody_else_signing_in_ends_alices_login_in_this_browser(
 
 
 async def test_a_failed_sign_in_changes_nothing(alice: httpx.AsyncClient) -> None:
-    refused(await alice.post("/api/session", json={"email": email_of("Bob"), "password": "wrong"}), 401)
+    read_problem(await alice.post("/api/session", json={"email": email_of("Bob"), "password": "wrong"}), 401)
     assert (await me(alice) or {})["username"] == "Alice"
 
 
 async def test_an_account_has_so_many_logins_and_no_more(
-    alice: httpx.AsyncClient, site: Site, served: Parley, monkeypatch: pytest.MonkeyPatch
+    alice: httpx.AsyncClient, site: Site, site_parley: Parley, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one that was seen longest ago makes room."""
     monkeypatch.setattr(logins, "MAX_LOGINS", 3)
@@ -294,10 +296,10 @@ async def test_an_account_has_so_many_logins_and_no_more(
         others = [await open_.enter_async_context(site.client()) for _ in range(4)]
         await sign_in(others[0], "Alice")
         await sign_in(others[1], "Alice")
-        await time_passes(served, 2 * ACTIVITY_INTERVAL)
+        await time_passes(site_parley, 2 * ACTIVITY_INTERVAL)
         await me(alice)  # the oldest, and in use
-        await wait_until(lambda: _is_noted(alice, served), "her activity to be noted")
-        async with listening(others[0], "Article/1") as stream:
+        await wait_until(lambda: _is_noted(alice, site_parley), "her activity to be noted")
+        async with open_stream(others[0], "Article/1") as stream:
             await stream.next()
             await sign_in(others[2], "Alice")
             assert (await stream.until("auth")).json() == {"reason": "expired"}
@@ -306,8 +308,8 @@ async def test_an_account_has_so_many_logins_and_no_more(
         assert len(await list_of(others[3])) == 3
 
 
-async def _is_noted(client: httpx.AsyncClient, served: Parley) -> bool:
-    seen = (await row_of(served, await current(client))).seen_at
+async def _is_noted(client: httpx.AsyncClient, site_parley: Parley) -> bool:
+    seen = (await row_of(site_parley, await current(client))).seen_at
     return seen is not None and datetime.now(UTC) - seen < timedelta(minutes=1)
 
 
@@ -323,113 +325,115 @@ def test_the_times_are_those_of_the_documents() -> None:
 
 
 @pytest.mark.parametrize("remember", [False, True])
-async def test_a_login_that_nobody_uses_expires(guest: httpx.AsyncClient, served: Parley, remember: bool) -> None:
+async def test_a_login_that_nobody_uses_expires(guest: httpx.AsyncClient, site_parley: Parley, remember: bool) -> None:
     await sign_up(guest, "Carol")
     await sign_in(guest, "Carol", remember_me=remember)
     id_ = await current(guest)
-    await time_passes(served, IDLE_TIMEOUT[remember] - timedelta(minutes=1))
-    async with served.reading() as reading:
+    await time_passes(site_parley, IDLE_TIMEOUT[remember] - timedelta(minutes=1))
+    async with site_parley.reading() as reading:
         viewer, _ = await logins.viewer_of(reading, UUID(id_))
     assert viewer.signed_in
-    await time_passes(served, timedelta(minutes=2))
+    await time_passes(site_parley, timedelta(minutes=2))
     assert await me(guest) is None
-    refused(await guest.get("/api/logins"), 401)
-    async with listening(guest, "Article/1") as stream:
+    read_problem(await guest.get("/api/logins"), 401)
+    async with open_stream(guest, "Article/1") as stream:
         assert (await stream.until("auth")).json() == {"reason": "expired"}
 
 
 @pytest.mark.parametrize("remember", [False, True])
-async def test_a_login_in_daily_use_ends_all_the_same(guest: httpx.AsyncClient, served: Parley, remember: bool) -> None:
+async def test_a_login_in_daily_use_ends_all_the_same(
+    guest: httpx.AsyncClient, site_parley: Parley, remember: bool
+) -> None:
     await sign_up(guest, "Carol")
     await sign_in(guest, "Carol", remember_me=remember)
     step = IDLE_TIMEOUT[remember] - timedelta(hours=1)
     passed = timedelta()
     while passed + step < ABSOLUTE_TIMEOUT[remember]:
-        await time_passes(served, step)
+        await time_passes(site_parley, step)
         passed += step
         assert await me(guest) is not None, f"after {passed}"
-        await wait_until(lambda: _is_noted(guest, served), "her activity to be noted")
-    row = await row_of(served, await current(guest))
+        await wait_until(lambda: _is_noted(guest, site_parley), "her activity to be noted")
+    row = await row_of(site_parley, await current(guest))
     assert row.expires_at
     assert abs(row.expires_at - (row.created_at + ABSOLUTE_TIMEOUT[remember])) < timedelta(seconds=1)
-    await time_passes(served, ABSOLUTE_TIMEOUT[remember] - passed)
+    await time_passes(site_parley, ABSOLUTE_TIMEOUT[remember] - passed)
     assert await me(guest) is None
 
 
 async def test_an_open_stream_is_no_activity_and_a_request_is(
-    alice: httpx.AsyncClient, served: Parley, settings: Settings
+    alice: httpx.AsyncClient, site_parley: Parley, settings: Settings
 ) -> None:
     """Whoever watches may have left the room."""
     from app.main import create_app
 
     id_ = await current(alice)
-    await time_passes(served, 2 * ACTIVITY_INTERVAL)
-    before = await row_of(served, id_)
+    await time_passes(site_parley, 2 * ACTIVITY_INTERVAL)
+    before = await row_of(site_parley, id_)
     quick = settings.model_copy(update={"heartbeat_seconds": 0.05})
     async with serving(create_app(quick)) as site, site.client(cookies=alice.cookies) as same_alice:
-        async with listening(same_alice, "Article/1") as stream:
+        async with open_stream(same_alice, "Article/1") as stream:
             for _ in range(5):
                 assert (await stream.next()).event == "heartbeat"
-            await write_elsewhere(served)
+            await write_elsewhere(site_parley)
         await same_alice.get("/streams", params={"topic": "Article/1", "once": 1})
         await same_alice.head("/streams/", params={"topic": "Article/1"})
-    row = await row_of(served, id_)
+    row = await row_of(site_parley, id_)
     assert (row.seen_at, row.expires_at) == (before.seen_at, before.expires_at)
     await snapshot(alice)
-    await wait_until(lambda: _is_noted(alice, served), "her activity to be noted")
-    row = await row_of(served, id_)
+    await wait_until(lambda: _is_noted(alice, site_parley), "her activity to be noted")
+    row = await row_of(site_parley, id_)
     assert before.expires_at
     assert row.expires_at
     assert row.expires_at > before.expires_at
 
 
-async def write_elsewhere(served: Parley) -> None:
+async def write_elsewhere(site_parley: Parley) -> None:
     """The stream is woken, and looks at its login again."""
-    served.feeds.resync()
+    site_parley.feeds.resync()
 
 
-async def test_activity_is_noted_now_and_then_only(alice: httpx.AsyncClient, served: Parley) -> None:
+async def test_activity_is_noted_now_and_then_only(alice: httpx.AsyncClient, site_parley: Parley) -> None:
     """Reading costs no write: at most one in five minutes."""
     id_ = await current(alice)
     for _ in range(5):
         await me(alice)
-    await served._work.drain(1)
-    assert (await row_of(served, id_)).seen_at is None
-    await time_passes(served, ACTIVITY_INTERVAL + timedelta(seconds=1))
+    await site_parley._work.drain(1)
+    assert (await row_of(site_parley, id_)).seen_at is None
+    await time_passes(site_parley, ACTIVITY_INTERVAL + timedelta(seconds=1))
     await me(alice)
-    noted = await wait_until(lambda: _seen_at(served, id_), "her activity to be noted")
+    noted = await wait_until(lambda: _seen_at(site_parley, id_), "her activity to be noted")
     for _ in range(5):
         await me(alice)
-    await served._work.drain(1)
-    assert (await row_of(served, id_)).seen_at == noted
+    await site_parley._work.drain(1)
+    assert (await row_of(site_parley, id_)).seen_at == noted
 
 
-async def _seen_at(served: Parley, id: str) -> datetime | None:
-    return (await row_of(served, id)).seen_at
+async def _seen_at(site_parley: Parley, id: str) -> datetime | None:
+    return (await row_of(site_parley, id)).seen_at
 
 
-async def test_noting_activity_moves_no_seq_and_wakes_nobody(alice: httpx.AsyncClient, served: Parley) -> None:
+async def test_noting_activity_moves_no_seq_and_wakes_nobody(alice: httpx.AsyncClient, site_parley: Parley) -> None:
     topic = f"User/{(await me(alice) or {})['id']}"
-    before = await seq_of(served, topic)
+    before = await read_seq(site_parley, topic)
     id_ = await current(alice)
-    await time_passes(served, 2 * ACTIVITY_INTERVAL)
-    async with listening(alice, "Article/1") as stream:
+    await time_passes(site_parley, 2 * ACTIVITY_INTERVAL)
+    async with open_stream(alice, "Article/1") as stream:
         await stream.next()
         await me(alice)
-        await wait_until(lambda: _seen_at(served, id_), "her activity to be noted")
+        await wait_until(lambda: _seen_at(site_parley, id_), "her activity to be noted")
         await write(alice, "Still here")
         assert (await stream.next_event()).model["body"] == "Still here"
-    assert await seq_of(served, topic) == before
+    assert await read_seq(site_parley, topic) == before
 
 
-async def test_expired_logins_streams_end(alice: httpx.AsyncClient, site: Site, served: Parley) -> None:
-    async with site.client() as fresh, listening(alice, "Article/1") as stream:
+async def test_expired_logins_streams_end(alice: httpx.AsyncClient, site: Site, site_parley: Parley) -> None:
+    async with site.client() as fresh, open_stream(alice, "Article/1") as stream:
         await stream.next()
-        await time_passes(served, IDLE_TIMEOUT[False])
+        await time_passes(site_parley, IDLE_TIMEOUT[False])
         await sign_in(fresh, "Alice")
-        async with listening(fresh, "Article/1") as going_on:
+        async with open_stream(fresh, "Article/1") as going_on:
             await going_on.next()
-            await maintenance.run_once(served)
+            await maintenance.run_once(site_parley)
             assert (await stream.until("auth")).json() == {"reason": "expired"}
             await stream.ended()
             await write(fresh, "Still here")
@@ -438,20 +442,20 @@ async def test_expired_logins_streams_end(alice: httpx.AsyncClient, site: Site, 
         assert len(await list_of(fresh)) == 1, "what is over is not listed"
 
 
-async def test_a_login_from_before_there_were_times_goes_on(alice: httpx.AsyncClient, served: Parley) -> None:
+async def test_a_login_from_before_there_were_times_goes_on(alice: httpx.AsyncClient, site_parley: Parley) -> None:
     """The release before this one made rows without an end; they get one with the first request."""
     id_ = await current(alice)
-    async with served.database.transaction() as writing, writing.begin():
+    async with site_parley.database.transaction() as writing, writing.begin():
         await writing.execute(
             update(Login).values(expires_at=None, seen_at=None, created_at=datetime.now(UTC) - ACTIVITY_INTERVAL * 2)
         )
     assert await me(alice) is not None
     assert len(await list_of(alice)) == 1
-    await wait_until(lambda: _seen_at(served, id_), "her activity to be noted")
-    assert (await row_of(served, id_)).expires_at
+    await wait_until(lambda: _seen_at(site_parley, id_), "her activity to be noted")
+    assert (await row_of(site_parley, id_)).expires_at
 
 
-async def test_ids_of_logins_are_random_to_the_last_bit(alice: httpx.AsyncClient, served: Parley) -> None:
+async def test_ids_of_logins_are_random_to_the_last_bit(alice: httpx.AsyncClient, site_parley: Parley) -> None:
     """OWASP ASVS 7.2.3 wants 128 bits; UUIDs of version 4 have 122."""
     versions = set()
     for _ in range(20):

@@ -16,23 +16,23 @@ from app.accounts.mailed_links import SECONDS, Purpose
 from app.live.gids import Gid
 from app.live.signing import Signer
 from app.settings import Settings
-from tests.support.database import counts_in
-from tests.support.mailbox import all_is_sent, mail_to, subjects, token_in
+from tests.support.database import count_rows
+from tests.support.mailbox import find_token, list_subjects, wait_for_mail, wait_until_all_is_sent
 from tests.support.people import (
     COOKIE,
     DEVICE_COOKIE,
     NEW_PASSWORD,
     PASSWORD,
     email_of,
-    expected,
     me,
     person,
+    read_json,
     sign_in,
     sign_up,
 )
-from tests.support.problems import refused
+from tests.support.problems import read_problem
 from tests.support.serving import serving
-from tests.support.sse import listening
+from tests.support.sse import open_stream
 
 if TYPE_CHECKING:
     import httpx
@@ -48,11 +48,11 @@ SUBJECT = {
 }
 PATH = {Purpose.RESET: "/api/resets", Purpose.CONFIRM: "/api/confirmations", Purpose.UNLOCK: "/api/unlocks"}
 
-pytestmark = pytest.mark.usefixtures("quick_postman")
+pytestmark = pytest.mark.usefixtures("fast_mailer")
 
 
 async def ask(client: httpx.AsyncClient, purpose: Purpose, email: str = email_of("Alice")) -> None:
-    answered = expected(await client.post(PATH[purpose], json={"email": email}), 202)
+    answered = read_json(await client.post(PATH[purpose], json={"email": email}), 202)
     assert answered == {"email": email}
 
 
@@ -61,14 +61,14 @@ async def use(client: httpx.AsyncClient, purpose: Purpose, token: str, password:
     return await client.put(PATH[purpose], json=form)
 
 
-async def token_for(served: Parley, purpose: Purpose, name: str = "Alice", nth: int = 1) -> str:
-    return token_in(await mail_to(served, name, SUBJECT[purpose], nth), purpose)
+async def token_for(site_parley: Parley, purpose: Purpose, name: str = "Alice", nth: int = 1) -> str:
+    return find_token(await wait_for_mail(site_parley, name, SUBJECT[purpose], nth), purpose)
 
 
-async def reset_link(guest: httpx.AsyncClient, served: Parley) -> str:
+async def reset_link(guest: httpx.AsyncClient, site_parley: Parley) -> str:
     """Alice's link to a new password, out of her mail."""
     await ask(guest, Purpose.RESET)
-    return await token_for(served, Purpose.RESET)
+    return await token_for(site_parley, Purpose.RESET)
 
 
 async def try_password(guest: httpx.AsyncClient, password: str, name: str = "Alice") -> httpx.Response:
@@ -85,12 +85,12 @@ async def lock(guest: httpx.AsyncClient) -> None:
 
 
 async def test_alice_has_forgotten_her_password(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site, site_parley: Parley
 ) -> None:
-    token = await reset_link(guest, served)
-    async with site.client() as at_work, listening(alice, "Article/1") as here:
+    token = await reset_link(guest, site_parley)
+    async with site.client() as at_work, open_stream(alice, "Article/1") as here:
         await sign_in(at_work, "Alice", remember_me=True)
-        async with listening(at_work) as there:
+        async with open_stream(at_work) as there:
             for stream in (here, there):
                 await stream.next()
             response = await use(guest, Purpose.RESET, token)
@@ -101,29 +101,29 @@ async def test_alice_has_forgotten_her_password(
         assert [await me(client) for client in (alice, at_work)] == [None, None]
     assert await me(guest) is None, "a link signs nobody in"
     assert COOKIE not in guest.cookies
-    refused(await try_password(guest, PASSWORD), 401)
-    assert expected(await try_password(guest, NEW_PASSWORD), 200)["username"] == "Alice"
-    assert await mail_to(served, "Alice", "Your password has been changed")
-    async with served.reading() as reading:
+    read_problem(await try_password(guest, PASSWORD), 401)
+    assert read_json(await try_password(guest, NEW_PASSWORD), 200)["username"] == "Alice"
+    assert await wait_for_mail(site_parley, "Alice", "Your password has been changed")
+    async with site_parley.reading() as reading:
         alive = (await reading.scalars(select(Login).where(Login.deleted_at.is_(None)))).all()
     assert len(alive) == 1
 
 
 async def test_a_link_to_a_new_password_works_once(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
-    token = await reset_link(guest, served)
+    token = await reset_link(guest, site_parley)
     assert (await use(guest, Purpose.RESET, token)).status_code == 204
-    refused(await use(guest, Purpose.RESET, token, "a third secret, of a thief"), 422, "token")
-    refused(await use(guest, Purpose.RESET, token), 422, "token")
+    read_problem(await use(guest, Purpose.RESET, token, "a third secret, of a thief"), 422, "token")
+    read_problem(await use(guest, Purpose.RESET, token), 422, "token")
     await sign_in(guest, "Alice", password=NEW_PASSWORD)
 
 
 @pytest.mark.both_databases
 async def test_two_who_use_it_at_once_are_one(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
-    token = await reset_link(guest, served)
+    token = await reset_link(guest, site_parley)
     chosen = ["the first of the two", "the second of the two"]
     answers = await asyncio.gather(*(use(guest, Purpose.RESET, token, password) for password in chosen))
     assert sorted(answer.status_code for answer in answers) == [204, 422]
@@ -133,65 +133,69 @@ async def test_two_who_use_it_at_once_are_one(
 
 
 async def test_of_several_links_all_are_good_until_one_was_used(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     for _ in range(3):
         await ask(guest, Purpose.RESET)
-    first, _, third = [await token_for(served, Purpose.RESET, nth=nth) for nth in (1, 2, 3)]
+    first, _, third = [await token_for(site_parley, Purpose.RESET, nth=nth) for nth in (1, 2, 3)]
     assert (await use(guest, Purpose.RESET, first)).status_code == 204
-    refused(await use(guest, Purpose.RESET, third), 422, "token")
+    read_problem(await use(guest, Purpose.RESET, third), 422, "token")
 
 
 async def test_a_weak_password_does_not_use_up_the_link(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
-    token = await reset_link(guest, served)
+    token = await reset_link(guest, site_parley)
     for weak in ("password1", "alice2024", "short", "x" * 129):
-        refused(await use(guest, Purpose.RESET, token, weak), 422, "password")
+        read_problem(await use(guest, Purpose.RESET, token, weak), 422, "password")
     assert await me(alice) is not None, "and nobody is signed out"
     assert (await use(guest, Purpose.RESET, token)).status_code == 204
 
 
 async def test_a_link_to_a_new_password_is_overtaken_by_a_new_password_and_by_a_new_address(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
-    token = await reset_link(guest, served)
+    token = await reset_link(guest, site_parley)
     form = {"email": "alice@new.example.com", "current_password": PASSWORD}
-    expected(await alice.put("/api/account/email", json=form), 202)
-    confirmation = token_in(await mail_to(served, "alice@new.example.com", "Confirm your new email address"), "confirm")
+    read_json(await alice.put("/api/account/email", json=form), 202)
+    confirmation = find_token(
+        await wait_for_mail(site_parley, "alice@new.example.com", "Confirm your new email address"), "confirm"
+    )
     assert (await use(guest, Purpose.CONFIRM, confirmation)).status_code == 204
-    refused(await use(guest, Purpose.RESET, token), 422, "token")
+    read_problem(await use(guest, Purpose.RESET, token), 422, "token")
     await ask(guest, Purpose.RESET, "alice@new.example.com")
-    token = await token_for(served, Purpose.RESET, "alice@new.example.com")
+    token = await token_for(site_parley, Purpose.RESET, "alice@new.example.com")
     form = {"password": NEW_PASSWORD, "current_password": PASSWORD}
-    expected(await alice.put("/api/account/password", json=form), 200)
-    refused(await use(guest, Purpose.RESET, token, "a third secret, of a thief"), 422, "token")
+    read_json(await alice.put("/api/account/password", json=form), 200)
+    read_problem(await use(guest, Purpose.RESET, token, "a third secret, of a thief"), 422, "token")
 
 
 async def test_whoever_resets_has_shown_that_the_address_is_theirs(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     assert (await me(alice) or {})["confirmed"] is False
-    assert (await use(guest, Purpose.RESET, await reset_link(guest, served))).status_code == 204
+    assert (await use(guest, Purpose.RESET, await reset_link(guest, site_parley))).status_code == 204
     assert (await sign_in(guest, "Alice", password=NEW_PASSWORD))["confirmed"] is True
 
 
 async def test_a_new_password_forgets_an_address_that_waits(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     form = {"email": "mallory@example.com", "current_password": PASSWORD}
-    expected(await alice.put("/api/account/email", json=form), 202)
-    confirmation = token_in(await mail_to(served, "mallory@example.com", "Confirm your new email address"), "confirm")
-    assert (await use(guest, Purpose.RESET, await reset_link(guest, served))).status_code == 204
-    refused(await use(guest, Purpose.CONFIRM, confirmation), 422, "token")
+    read_json(await alice.put("/api/account/email", json=form), 202)
+    confirmation = find_token(
+        await wait_for_mail(site_parley, "mallory@example.com", "Confirm your new email address"), "confirm"
+    )
+    assert (await use(guest, Purpose.RESET, await reset_link(guest, site_parley))).status_code == 204
+    read_problem(await use(guest, Purpose.CONFIRM, confirmation), 422, "token")
     assert (await sign_in(guest, "Alice", password=NEW_PASSWORD))["unconfirmed_email"] is None
 
 
 async def test_a_new_password_can_be_had_while_the_account_is_locked(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site, site_parley: Parley
 ) -> None:
     await lock(guest)
-    token = await reset_link(guest, served)
+    token = await reset_link(guest, site_parley)
     async with site.client() as new_phone:
         response = await use(new_phone, Purpose.RESET, token)
         assert response.status_code == 204
@@ -200,53 +204,53 @@ async def test_a_new_password_can_be_had_while_the_account_is_locked(
 
 
 async def test_nobody_has_asked_and_nobody_is_told(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     """Of an address without an account, without a lock, or that is confirmed already, there is no mail."""
-    form = {"password": NEW_PASSWORD, "token": await reset_link(guest, served)}
+    form = {"password": NEW_PASSWORD, "token": await reset_link(guest, site_parley)}
     assert (await guest.put("/api/resets", json=form)).status_code == 204  # and so confirmed
-    before = await subjects(served, "Alice")
+    before = await list_subjects(site_parley, "Alice")
     await ask(guest, Purpose.UNLOCK)
     await ask(guest, Purpose.CONFIRM)
     for purpose in Purpose:
         await ask(guest, purpose, "nobody@example.com")
-    await all_is_sent(served)
-    assert await subjects(served, "Alice") == before
-    assert await subjects(served, "nobody@example.com") == []
+    await wait_until_all_is_sent(site_parley)
+    assert await list_subjects(site_parley, "Alice") == before
+    assert await list_subjects(site_parley, "nobody@example.com") == []
 
 
 async def test_an_address_may_be_typed_in_any_form(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
-    expected(await guest.post("/api/resets", json={"email": "ALICE@Example.COM"}), 202)
-    assert await token_for(served, Purpose.RESET)
+    read_json(await guest.post("/api/resets", json={"email": "ALICE@Example.COM"}), 202)
+    assert await token_for(site_parley, Purpose.RESET)
     for path in PATH.values():
-        refused(await guest.post(path, json={"email": "nonsense"}), 422, "email")
-        refused(await guest.post(path, json={}), 422, "email")
+        read_problem(await guest.post(path, json={"email": "nonsense"}), 422, "email")
+        read_problem(await guest.post(path, json={}), 422, "email")
 
 
 # -- every link ---------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-async def links(alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley) -> dict[Purpose, str]:
+async def links(alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley) -> dict[Purpose, str]:
     """One good link of Alice's for each purpose."""
     await lock(guest)
     await ask(guest, Purpose.RESET)
     await ask(guest, Purpose.CONFIRM)
-    return {purpose: await token_for(served, purpose) for purpose in Purpose}
+    return {purpose: await token_for(site_parley, purpose) for purpose in Purpose}
 
 
 async def test_each_is_for_one_purpose_alone(
-    links: dict[Purpose, str], guest: httpx.AsyncClient, site: Site, served: Parley
+    links: dict[Purpose, str], guest: httpx.AsyncClient, site: Site, site_parley: Parley
 ) -> None:
-    before = await counts_in(served)
+    before = await count_rows(site_parley)
     for meant, token in links.items():
         for purpose in set(Purpose) - {meant}:
-            refused(await use(guest, purpose, token), 422, "token")
+            read_problem(await use(guest, purpose, token), 422, "token")
         async with site.client(cookies={COOKIE: token, DEVICE_COOKIE: token}) as thief:
             assert await me(thief) is None
-    assert await counts_in(served) == before
+    assert await count_rows(site_parley) == before
     for purpose in (Purpose.UNLOCK, Purpose.CONFIRM, Purpose.RESET):
         assert (await use(guest, purpose, links[purpose])).status_code == 204
 
@@ -259,7 +263,7 @@ async def test_each_has_its_time(links: dict[Purpose, str], guest: httpx.AsyncCl
     }
     for purpose, token in links.items():
         with clock.later(SECONDS[purpose] + 2):
-            refused(await use(guest, purpose, token), 422, "token")
+            read_problem(await use(guest, purpose, token), 422, "token")
         with clock.later(-7_200):
             assert (await use(guest, purpose, token)).status_code == 422, "one from the future is nobody's"
     for purpose in (Purpose.UNLOCK, Purpose.CONFIRM, Purpose.RESET):
@@ -268,12 +272,12 @@ async def test_each_has_its_time(links: dict[Purpose, str], guest: httpx.AsyncCl
 
 
 async def test_forged_links_open_nothing(
-    links: dict[Purpose, str], alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    links: dict[Purpose, str], alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     user = await me(alice)
     assert user
     id_ = user["id"]
-    ours, others = served.signer, Signer(["another key that is long enough for anyone"])
+    ours, others = site_parley.signer, Signer(["another key that is long enough for anyone"])
     for purpose, good in links.items():
         gid = ours.open(good, purpose, SECONDS[purpose])
         assert (gid.model, gid.id) == ("User", id_)
@@ -289,50 +293,50 @@ async def test_forged_links_open_nothing(
             "x" * 5_000, others.sign(gid, purpose), *(ours.sign(nonsense, purpose) for nonsense in signed),
         ]  # fmt: skip
         for token in forged:
-            refused(await use(guest, purpose, token), 422, "token")
+            read_problem(await use(guest, purpose, token), 422, "token")
     assert await me(alice) == user
 
 
 async def test_a_token_is_text(guest: httpx.AsyncClient) -> None:
     for path in PATH.values():
         for token in (None, 17, ["x"], {"x": 1}):
-            refused(await guest.put(path, json={"token": token, "password": NEW_PASSWORD}), 422, "token")
+            read_problem(await guest.put(path, json={"token": token, "password": NEW_PASSWORD}), 422, "token")
         response = await guest.put(path, json={"password": NEW_PASSWORD})
-        refused(response, 422, "token")
+        read_problem(response, 422, "token")
 
 
 async def test_opening_a_links_page_does_nothing(
-    links: dict[Purpose, str], alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    links: dict[Purpose, str], alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     """Mail scanners open every link. What is after the # is not sent; if it were, it would be no use."""
-    user, before = await me(alice), await counts_in(served)
+    user, before = await me(alice), await count_rows(site_parley)
     for purpose, token in links.items():
         for url in (f"/{purpose}", f"/{purpose}?{token}", f"/{purpose}?token={token}"):
             for method in ("GET", "HEAD"):
                 assert (await guest.request(method, url, headers={"Accept": "text/html"})).status_code == 200
-        refused(await guest.get(PATH[purpose], params={"token": token}), 405)
+        read_problem(await guest.get(PATH[purpose], params={"token": token}), 405)
     assert await me(alice) == user
-    assert await counts_in(served) == before
-    refused(await try_password(guest, PASSWORD), 429)
+    assert await count_rows(site_parley) == before
+    read_problem(await try_password(guest, PASSWORD), 429)
     for purpose in (Purpose.UNLOCK, Purpose.CONFIRM, Purpose.RESET):
         assert (await use(guest, purpose, links[purpose])).status_code == 204
 
 
 async def test_links_lead_to_the_public_address_whatever_a_request_says(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     form = {"email": email_of("Alice")}
     headers = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "Origin": "http://evil.example"}
-    refused(await guest.post("/api/resets", json=form, headers=headers), 421)
+    read_problem(await guest.post("/api/resets", json=form, headers=headers), 421)
     headers = {"Host": "evil", "X-Forwarded-Host": "evil.example", "Origin": "http://evil"}
-    expected(await guest.post("/api/resets", json=form, headers=headers), 202)
-    text = await mail_to(served, "Alice", SUBJECT[Purpose.RESET])
+    read_json(await guest.post("/api/resets", json=form, headers=headers), 202)
+    text = await wait_for_mail(site_parley, "Alice", SUBJECT[Purpose.RESET])
     assert "evil" not in text
-    assert f"{served.settings.public_url}/reset#" in text
+    assert f"{site_parley.settings.public_url}/reset#" in text
 
 
 async def test_an_unlock_link_lifts_this_lock_and_no_other(
-    links: dict[Purpose, str], guest: httpx.AsyncClient, site: Site, served: Parley
+    links: dict[Purpose, str], guest: httpx.AsyncClient, site: Site, site_parley: Parley
 ) -> None:
     token = links[Purpose.UNLOCK]
     async with site.client() as new_phone:
@@ -340,8 +344,8 @@ async def test_an_unlock_link_lifts_this_lock_and_no_other(
         assert DEVICE_COOKIE in new_phone.cookies
         await lock(guest)  # the stranger goes on, and does not keep her out
         await sign_in(new_phone, "Alice")
-    refused(await use(guest, Purpose.UNLOCK, token), 422, "token")
-    assert (await use(guest, Purpose.UNLOCK, await token_for(served, Purpose.UNLOCK, nth=2))).status_code == 204
+    read_problem(await use(guest, Purpose.UNLOCK, token), 422, "token")
+    assert (await use(guest, Purpose.UNLOCK, await token_for(site_parley, Purpose.UNLOCK, nth=2))).status_code == 204
 
 
 # -- addresses that have to be confirmed first --------------------------------------------------------------
@@ -358,18 +362,18 @@ async def strict_site(settings: Settings) -> AsyncIterator[Site]:
 
 
 async def test_alice_signs_up_confirms_and_signs_in(strict_site: Site) -> None:
-    served = strict_site.server.config.app.state.parley
+    site_parley = strict_site.server.config.app.state.parley
     async with strict_site.client() as alice:
         form = {"email": email_of("Alice"), "username": "Alice", "password": PASSWORD}
         response = await alice.post("/api/users", json=form)
-        assert expected(response, 202) == {"email": email_of("Alice")}
+        assert read_json(response, 202) == {"email": email_of("Alice")}
         assert COOKIE not in alice.cookies
         assert await me(alice) is None
-        refused(await try_password(alice, PASSWORD), 401)
+        read_problem(await try_password(alice, PASSWORD), 401)
 
-        text = await mail_to(served, "Alice", SUBJECT[Purpose.CONFIRM])
+        text = await wait_for_mail(site_parley, "Alice", SUBJECT[Purpose.CONFIRM])
         assert "Alice," not in text, "a name may be bait for whose address it is"
-        assert (await use(alice, Purpose.CONFIRM, token_in(text, Purpose.CONFIRM))).status_code == 204
+        assert (await use(alice, Purpose.CONFIRM, find_token(text, Purpose.CONFIRM))).status_code == 204
         assert await me(alice) is None, "a link signs nobody in"
         assert (await sign_in(alice, "Alice"))["confirmed"] is True
         assert (await me(alice) or {})["username"] == "Alice"
@@ -382,65 +386,65 @@ async def test_before_that_a_right_password_is_told_nothing_that_a_wrong_one_is_
             await try_password(guest, password, name)
             for password, name in ((PASSWORD, "Alice"), ("not hers", "Alice"), (PASSWORD, "Nobody"))
         ]
-        assert refused(right, 401) == refused(wrong, 401) == refused(nobody, 401)
+        assert read_problem(right, 401) == read_problem(wrong, 401) == read_problem(nobody, 401)
         assert "confirmed" in right.json()["detail"], "so that she knows what to do"
 
 
 async def test_a_taken_address_gets_the_same_answer_and_its_owner_a_mail(strict_site: Site) -> None:
-    served = strict_site.server.config.app.state.parley
+    site_parley = strict_site.server.config.app.state.parley
     async with strict_site.client() as guest:
         await sign_up_unconfirmed(guest, "Alice")
-        await use(guest, Purpose.CONFIRM, await token_for(served, Purpose.CONFIRM))
-        before = await counts_in(served)
+        await use(guest, Purpose.CONFIRM, await token_for(site_parley, Purpose.CONFIRM))
+        before = await count_rows(site_parley)
         form = {"email": email_of("Alice"), "username": "Mallory", "password": NEW_PASSWORD}
         taken = await guest.post("/api/users", json=form)
         free = await guest.post("/api/users", json={**form, "email": "mallory@example.com", "username": "Other"})
-        assert expected(taken, 202) == {"email": email_of("Alice")}
-        assert expected(free, 202) == {"email": "mallory@example.com"}
+        assert read_json(taken, 202) == {"email": email_of("Alice")}
+        assert read_json(free, 202) == {"email": "mallory@example.com"}
         assert taken.headers.keys() == free.headers.keys()
-        assert "/reset" in await mail_to(served, "Alice", "You already have an account")
-        assert (await counts_in(served))["users"] == before["users"] + 1
-        refused(await try_password(guest, NEW_PASSWORD), 401)
+        assert "/reset" in await wait_for_mail(site_parley, "Alice", "You already have an account")
+        assert (await count_rows(site_parley))["users"] == before["users"] + 1
+        read_problem(await try_password(guest, NEW_PASSWORD), 401)
         await sign_in(guest, "Alice")
 
 
 async def test_until_an_address_is_confirmed_the_last_to_give_it_counts(strict_site: Site) -> None:
     """Whoever signed up with Alice's address before her has chosen neither her password nor her name."""
-    served = strict_site.server.config.app.state.parley
+    site_parley = strict_site.server.config.app.state.parley
     async with strict_site.client() as mallory, strict_site.client() as alice:
         form = {"email": email_of("Alice"), "username": "Mallory was here", "password": NEW_PASSWORD}
-        expected(await mallory.post("/api/users", json=form), 202)
-        overtaken = await token_for(served, Purpose.CONFIRM)
+        read_json(await mallory.post("/api/users", json=form), 202)
+        overtaken = await token_for(site_parley, Purpose.CONFIRM)
         await sign_up_unconfirmed(alice, "Alice")
-        token = await token_for(served, Purpose.CONFIRM, nth=2)
-        refused(await use(alice, Purpose.CONFIRM, overtaken), 422, "token")
+        token = await token_for(site_parley, Purpose.CONFIRM, nth=2)
+        read_problem(await use(alice, Purpose.CONFIRM, overtaken), 422, "token")
         assert (await use(alice, Purpose.CONFIRM, token)).status_code == 204
-        refused(await try_password(mallory, NEW_PASSWORD), 401)
+        read_problem(await try_password(mallory, NEW_PASSWORD), 401)
         assert (await sign_in(alice, "Alice"))["username"] == "Alice"
-        assert (await counts_in(served))["users"] == 1
-        expected(await mallory.post("/api/users", json={**form, "email": "m@example.com"}), 202)
+        assert (await count_rows(site_parley))["users"] == 1
+        read_json(await mallory.post("/api/users", json={**form, "email": "m@example.com"}), 202)
 
 
 async def test_only_the_browser_that_signed_up_confirms_without_a_password(strict_site: Site) -> None:
-    served = strict_site.server.config.app.state.parley
+    site_parley = strict_site.server.config.app.state.parley
     async with strict_site.client() as mallory, strict_site.client() as alice:
         form = {"email": email_of("Alice"), "username": "Mallory was here", "password": PASSWORD}
-        expected(await mallory.post("/api/users", json=form), 202)
-        token = await token_for(served, Purpose.CONFIRM)
-        refused(await use(alice, Purpose.CONFIRM, token), 422, "password")
+        read_json(await mallory.post("/api/users", json=form), 202)
+        token = await token_for(site_parley, Purpose.CONFIRM)
+        read_problem(await use(alice, Purpose.CONFIRM, token), 422, "password")
         chosen = {"token": token, "password": NEW_PASSWORD, "username": "Alice"}
         assert (await alice.put("/api/confirmations", json=chosen)).status_code == 204
-        refused(await try_password(mallory, PASSWORD), 401)
+        read_problem(await try_password(mallory, PASSWORD), 401)
         assert (await sign_in(alice, "Alice", password=NEW_PASSWORD))["username"] == "Alice"
-        refused(await alice.put("/api/confirmations", json={**chosen, "password": PASSWORD}), 422, "token")
+        read_problem(await alice.put("/api/confirmations", json={**chosen, "password": PASSWORD}), 422, "token")
 
 
 async def test_a_name_does_not_tell_whose_address_it_belongs_to(strict_site: Site) -> None:
-    served = strict_site.server.config.app.state.parley
+    site_parley = strict_site.server.config.app.state.parley
     async with strict_site.client() as guest:
         for name in ("Alice", "Bob"):
             await sign_up_unconfirmed(guest, name)
-            await use(guest, Purpose.CONFIRM, await token_for(served, Purpose.CONFIRM, name))
+            await use(guest, Purpose.CONFIRM, await token_for(site_parley, Purpose.CONFIRM, name))
         await sign_up_unconfirmed(guest, "Carol")
         for email in (email_of("Alice"), "nobody@example.com", email_of("Carol")):
             for name, status in (("Alice", 422), ("Bob", 422), ("Carol", 202), ("Nobody", 202)):
@@ -449,12 +453,12 @@ async def test_a_name_does_not_tell_whose_address_it_belongs_to(strict_site: Sit
 
 
 async def test_the_link_is_sent_again(strict_site: Site) -> None:
-    served = strict_site.server.config.app.state.parley
+    site_parley = strict_site.server.config.app.state.parley
     async with strict_site.client() as guest:
         await sign_up_unconfirmed(guest, "Alice")
-        first = await token_for(served, Purpose.CONFIRM)
+        first = await token_for(site_parley, Purpose.CONFIRM)
         await ask(guest, Purpose.CONFIRM)
-        second = await token_for(served, Purpose.CONFIRM, nth=2)
+        second = await token_for(site_parley, Purpose.CONFIRM, nth=2)
         assert [(await use(guest, Purpose.CONFIRM, token)).status_code for token in (second, first)] == [204, 204]
 
 
@@ -467,21 +471,21 @@ async def test_who_was_here_before_stays_signed_in(settings: Settings) -> None:
     strict = create_app(settings.model_copy(update={"require_confirmation": True}))
     async with serving(strict) as site, site.client(cookies=cookies) as alice, site.client() as guest:
         assert (await me(alice) or {})["confirmed"] is False
-        refused(await try_password(guest, PASSWORD), 401)
+        read_problem(await try_password(guest, PASSWORD), 401)
 
 
 async def sign_up_unconfirmed(client: httpx.AsyncClient, name: str) -> None:
     form = {"email": email_of(name), "username": name, "password": PASSWORD}
-    expected(await client.post("/api/users", json=form), 202)
+    read_json(await client.post("/api/users", json=form), 202)
 
 
 # -- where mail is shown ------------------------------------------------------------------------------------
 
 
 async def test_in_development_mail_is_on_a_page(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site, site_parley: Parley
 ) -> None:
-    token = await reset_link(guest, served)
+    token = await reset_link(guest, site_parley)
     page = (await guest.get("/dev/mail")).text
     assert "Choose a new password" in page
     assert f'href="{site.url}/reset#{token}"' in page, "links lead to where this page was opened"
@@ -491,18 +495,18 @@ async def test_in_production_there_is_no_such_page(production: Settings) -> None
     from app.main import create_app
 
     async with serving(create_app(production)) as site, site.client() as guest:
-        refused(await guest.get("/dev/mail"), 404)
+        read_problem(await guest.get("/dev/mail"), 404)
         assert (await guest.get("/dev/mail", headers={"Accept": "text/html"})).status_code == 404
         assert (await guest.get("/healthz")).status_code == 200
 
 
 async def test_ids_in_links_are_the_accounts_and_say_no_more(
-    links: dict[Purpose, str], alice: httpx.AsyncClient, served: Parley
+    links: dict[Purpose, str], alice: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     user = await me(alice)
     assert user
     for purpose, token in links.items():
-        gid = served.signer.open(token, purpose, SECONDS[purpose])
+        gid = site_parley.signer.open(token, purpose, SECONDS[purpose])
         assert UUID(gid.id) == UUID(user["id"])
         assert gid.params.keys() == {"of"}
         assert "alice" not in str(gid)
@@ -514,13 +518,17 @@ async def test_password_managers_find_where_to_change_it(guest: httpx.AsyncClien
     response = await guest.get("/.well-known/change-password")
     assert (response.status_code, response.headers["location"]) == (302, "/account")
     assert (await guest.get("/account")).status_code == 200
-    refused(await guest.get("/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200"), 404)
+    read_problem(
+        await guest.get("/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200"), 404
+    )
 
 
-async def test_a_new_account_has_its_mail_once_it_asks(guest: httpx.AsyncClient, served: Parley) -> None:
+async def test_a_new_account_has_its_mail_once_it_asks(guest: httpx.AsyncClient, site_parley: Parley) -> None:
     """Where nothing has to be confirmed, nobody is bothered with it unasked."""
     await sign_up(guest, "Carol")
-    assert await subjects(served, "Carol") == []
+    assert await list_subjects(site_parley, "Carol") == []
     await ask(guest, Purpose.CONFIRM, email_of("Carol"))
-    assert (await use(guest, Purpose.CONFIRM, await token_for(served, Purpose.CONFIRM, "Carol"))).status_code == 204
+    assert (
+        await use(guest, Purpose.CONFIRM, await token_for(site_parley, Purpose.CONFIRM, "Carol"))
+    ).status_code == 204
     assert (await me(guest) or {})["confirmed"] is True

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.support.people import ARTICLE, delete, expected, person, write
-from tests.support.problems import refused
+from tests.support.people import ARTICLE, delete, person, read_json, write
+from tests.support.problems import read_problem
 
 if TYPE_CHECKING:
     import httpx
@@ -16,7 +16,7 @@ PATH = "/api/users/"
 
 
 async def named(client: httpx.AsyncClient, prefix: str, **more: str) -> list[str]:
-    answer: dict[str, Any] = expected(await client.get(PATH, params={"prefix": prefix, **more}), 200)
+    answer: dict[str, Any] = read_json(await client.get(PATH, params={"prefix": prefix, **more}), 200)
     assert all(user.keys() == {"id", "username"} for user in answer["users"])
     return [user["username"] for user in answer["users"]]
 
@@ -60,16 +60,16 @@ async def test_deleted_accounts_are_not_among_them(alice: httpx.AsyncClient, sit
 
 
 async def test_a_bad_prefix_is_refused(alice: httpx.AsyncClient) -> None:
-    refused(await alice.get(PATH), 422, "prefix")
+    read_problem(await alice.get(PATH), 422, "prefix")
     for prefix in ("", " ", "x" * 31, "\0"):
-        refused(await alice.get(PATH, params={"prefix": prefix}), 422, "prefix")
+        read_problem(await alice.get(PATH, params={"prefix": prefix}), 422, "prefix")
 
 
 async def test_the_place_is_named_whole_or_not_at_all(alice: httpx.AsyncClient) -> None:
-    refused(await alice.get(PATH, params={"prefix": "a", "commentable_id": "1"}), 422, "commentable_type")
+    read_problem(await alice.get(PATH, params={"prefix": "a", "commentable_id": "1"}), 422, "commentable_type")
     place = {"commentable_type": "Planet", "commentable_id": "1"}
-    refused(await alice.get(PATH, params={"prefix": "a", **place}), 422, "commentable_type")
+    read_problem(await alice.get(PATH, params={"prefix": "a", **place}), 422, "commentable_type")
 
 
 async def test_guests_get_no_names(guest: httpx.AsyncClient) -> None:
-    refused(await guest.get(PATH, params={"prefix": "a"}), 401)
+    read_problem(await guest.get(PATH, params={"prefix": "a"}), 401)

@@ -15,10 +15,10 @@ from app.live.gids import Gid
 from app.live.service import Parley
 from app.live.viewers import LoginEnded
 from app.mail.mail_queue import Kind
-from tests.support.mail_queue import token_to, user_named
-from tests.support.moderators import acts, again, appointed
+from tests.support.mail_queue import find_token_to, find_user_named
+from tests.support.moderators import create_moderator, list_acts, reload_viewer
 from tests.support.people import PASSWORD
-from tests.support.people_without_http import correct, enrol, say
+from tests.support.people_without_http import create_viewer, edit_comment, post_comment
 
 pytestmark = pytest.mark.sqlite_only
 
@@ -27,11 +27,11 @@ pytestmark = pytest.mark.sqlite_only
 
 
 async def test_who_runs_it_makes_the_first_owner(parley: Parley) -> None:
-    alice = await enrol(parley, "alice")
+    alice = await create_viewer(parley, "alice")
     for _ in range(2):
         await roles.assign_role(parley, "alice@example.com", Role.OWNER)
-    assert (await again(parley, alice)).moderator
-    assert await acts(parley) == [("", "owner", "alice")]
+    assert (await reload_viewer(parley, alice)).moderator
+    assert await list_acts(parley) == [("", "owner", "alice")]
     with pytest.raises(Missing):
         await roles.assign_role(parley, "nobody@example.com", Role.OWNER)
 
@@ -46,19 +46,19 @@ async def test_an_address_that_is_not_confirmed_may_be_somebody_elses(parley: Pa
 
 
 async def test_an_owner_appoints_and_dismisses(parley: Parley) -> None:
-    alice, bob = await appointed(parley, "alice", Role.OWNER), await enrol(parley, "bob")
+    alice, bob = await create_moderator(parley, "alice", Role.OWNER), await create_viewer(parley, "bob")
     assert alice.user_id
     assert bob.user_id
     for to, moderates in ((Role.MODERATOR, True), (Role.OWNER, True), (Role.MEMBER, False)):
         await roles.appoint(parley, alice, bob.user_id, to)
-        assert (await again(parley, bob)).moderator is moderates
-    assert [act for _, act, _ in await acts(parley)] == ["moderator", "owner", "member"]
+        assert (await reload_viewer(parley, bob)).moderator is moderates
+    assert [act for _, act, _ in await list_acts(parley)] == ["moderator", "owner", "member"]
     with pytest.raises(Missing):
         await roles.appoint(parley, alice, uuid4(), Role.MODERATOR)
 
 
 async def test_there_is_always_an_owner(parley: Parley) -> None:
-    alice, bob = [await appointed(parley, name, Role.OWNER) for name in ("alice", "bob")]
+    alice, bob = [await create_moderator(parley, name, Role.OWNER) for name in ("alice", "bob")]
     assert alice.user_id
     assert bob.user_id
     outcomes = await asyncio.gather(
@@ -67,14 +67,14 @@ async def test_there_is_always_an_owner(parley: Parley) -> None:
         return_exceptions=True,
     )
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Forbidden", "User"]
-    left = alice if (await user_named(parley, "alice")).role == Role.OWNER else bob
+    left = alice if (await find_user_named(parley, "alice")).role == Role.OWNER else bob
     assert left.user_id
     with pytest.raises(Forbidden):
         await roles.appoint(parley, left, left.user_id, Role.MODERATOR)
 
 
 async def test_the_last_owner_cannot_leave(parley: Parley) -> None:
-    alice, bob = [await appointed(parley, name, Role.OWNER) for name in ("alice", "bob")]
+    alice, bob = [await create_moderator(parley, name, Role.OWNER) for name in ("alice", "bob")]
     outcomes = await asyncio.gather(
         *(accounts.delete(parley, owner, PASSWORD, "keep") for owner in (alice, bob)), return_exceptions=True
     )
@@ -84,8 +84,8 @@ async def test_the_last_owner_cannot_leave(parley: Parley) -> None:
     assert left.user_id
     with pytest.raises(Conflict, match="Make somebody else an owner first"):
         await accounts.delete(parley, left, PASSWORD, "erase")
-    assert (await user_named(parley, left.username)).role == Role.OWNER
-    carol = await enrol(parley, "carol")
+    assert (await find_user_named(parley, left.username)).role == Role.OWNER
+    carol = await create_viewer(parley, "carol")
     assert carol.user_id
     await roles.appoint(parley, left, carol.user_id, Role.OWNER)
     await accounts.delete(parley, left, PASSWORD, "erase")
@@ -96,33 +96,35 @@ async def test_the_last_owner_cannot_leave(parley: Parley) -> None:
 
 
 async def test_a_blocked_account_is_out_and_stays_out(parley: Parley) -> None:
-    carol, bob = await appointed(parley, "carol", Role.MODERATOR), await enrol(parley, "bob")
+    carol, bob = await create_moderator(parley, "carol", Role.MODERATOR), await create_viewer(parley, "bob")
     assert bob.user_id
-    comment = await say(parley, bob, "Almonds")
+    comment = await post_comment(parley, bob, "Almonds")
     await roles.block(parley, carol, bob.user_id, "almonds again")
     with pytest.raises(LoginEnded) as ended:
-        await again(parley, bob)
+        await reload_viewer(parley, bob)
     assert ended.value.reason == End.BLOCKED
     with pytest.raises(Forbidden):
         await logins.sign_in(parley, "bob@example.com", PASSWORD, False)
     assert await logins.sign_in(parley, "bob@example.com", "a wrong one", False) is None, "a stranger is not told"
     with pytest.raises(SignInFirst):
-        await say(parley, bob, "on its way")
+        await post_comment(parley, bob, "on its way")
     with pytest.raises(SignInFirst):
-        await correct(parley, bob, comment, "on its way")
+        await edit_comment(parley, bob, comment, "on its way")
     await roles.unblock(parley, carol, bob.user_id)
     assert await logins.sign_in(parley, "bob@example.com", PASSWORD, False)
-    assert await acts(parley) == [("carol", "block", "bob"), ("carol", "unblock", "bob")]
+    assert await list_acts(parley) == [("carol", "block", "bob"), ("carol", "unblock", "bob")]
 
 
 async def test_a_new_password_is_no_way_back(parley: Parley) -> None:
-    carol, bob = await appointed(parley, "carol", Role.MODERATOR), await enrol(parley, "bob")
+    carol, bob = await create_moderator(parley, "carol", Role.MODERATOR), await create_viewer(parley, "bob")
     assert bob.user_id
     await roles.block(parley, carol, bob.user_id)
     with pytest.raises(Forbidden):
         await accounts.change_password(parley, bob, PASSWORD, "another talk, other friends", UNKNOWN_BROWSER)
     await accounts.ask_to_reset(parley, "bob@example.com")
-    await accounts.reset_password(parley, await token_to(parley, "bob@example.com", Kind.RESET), "quite another talk")
+    await accounts.reset_password(
+        parley, await find_token_to(parley, "bob@example.com", Kind.RESET), "quite another talk"
+    )
     with pytest.raises(Forbidden):
         await logins.sign_in(parley, "bob@example.com", "quite another talk", False)
 
@@ -140,29 +142,29 @@ async def test_a_new_password_is_no_way_back(parley: Parley) -> None:
     ],
 )
 async def test_who_may_block_whom(parley: Parley, by: Role, whom: Role, may: bool) -> None:
-    alice, bob = await appointed(parley, "alice", by), await appointed(parley, "bob", whom)
+    alice, bob = await create_moderator(parley, "alice", by), await create_moderator(parley, "bob", whom)
     assert bob.user_id
     if may:
         await roles.block(parley, alice, bob.user_id)
     else:
         with pytest.raises(Forbidden):
             await roles.block(parley, alice, bob.user_id)
-    assert ((await user_named(parley, "bob")).blocked_at is not None) is may
+    assert ((await find_user_named(parley, "bob")).blocked_at is not None) is may
 
 
 async def test_nobody_blocks_themselves(parley: Parley) -> None:
-    carol = await appointed(parley, "carol", Role.MODERATOR)
+    carol = await create_moderator(parley, "carol", Role.MODERATOR)
     assert carol.user_id
     with pytest.raises(Forbidden):
         await roles.block(parley, carol, carol.user_id)
 
 
 async def test_who_is_blocked_is_not_appointed(parley: Parley) -> None:
-    alice, bob = await appointed(parley, "alice", Role.OWNER), await enrol(parley, "bob")
+    alice, bob = await create_moderator(parley, "alice", Role.OWNER), await create_viewer(parley, "bob")
     assert bob.user_id
     await roles.block(parley, alice, bob.user_id)
     with pytest.raises(Invalid):
         await roles.appoint(parley, alice, bob.user_id, Role.OWNER)
     with pytest.raises(Forbidden):
         await roles.assign_role(parley, "bob@example.com", Role.OWNER)
-    assert (await user_named(parley, "bob")).role == Role.MEMBER
+    assert (await find_user_named(parley, "bob")).role == Role.MEMBER

@@ -17,7 +17,7 @@ from tests.browser.page_errors import NETWORK, PageErrors
 from tests.browser.people import Person, cookies_of
 from tests.support import people
 from tests.support.chromium import FLAGS
-from tests.support.database import write_many
+from tests.support.database import write_comments
 
 if TYPE_CHECKING:
     import httpx
@@ -192,7 +192,7 @@ def add_comments(carol_client: httpx.AsyncClient, served: Parley) -> AddComments
     async def add_comments(count: int) -> list[dict[str, Any]]:
         first = await people.write(carol_client, "Comment 0")
         bodies = [f"Comment {number}" for number in range(1, count)]
-        return [first, *await write_many(served, first, bodies)]
+        return [first, *await write_comments(served, first, bodies)]
 
     return add_comments
 

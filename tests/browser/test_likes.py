@@ -13,7 +13,7 @@ from tests.browser.network_faults import api_unreachable, drop_responses
 from tests.browser.page_errors import NETWORK, PageErrors
 from tests.browser.people import SENT, Person
 from tests.browser.sample_thread import NOTHING_ANIMATES
-from tests.support.people import delete, expected, sign_in, write
+from tests.support.people import delete, read_json, sign_in, write
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def asked(person: Person) -> list[str]:
 
 
 async def liked(client: httpx.AsyncClient, comment: dict[str, Any]) -> int:
-    return int(expected(await client.get(f"/api/comments/{comment['id']}"), 200)["likes_count"])
+    return int(read_json(await client.get(f"/api/comments/{comment['id']}"), 200)["likes_count"])
 
 
 async def comes_to(client: httpx.AsyncClient, comment: dict[str, Any], number: int) -> None:
@@ -107,7 +107,7 @@ async def test_alice_likes_what_carol_says(alice: Person, bob: Person, carol_cli
 
 async def test_the_page_comes_with_what_one_likes(alice: Person, carol_client: httpx.AsyncClient) -> None:
     comment = await write(carol_client, "Mind the step.")
-    expected(await alice.client.put(f"/api/comments/{comment['id']}/like"), 200)
+    read_json(await alice.client.put(f"/api/comments/{comment['id']}/like"), 200)
     html = await (await alice.context.request.get("/Article/1")).text()
     assert 'class="comment__like" type="button" aria-pressed="true"' in html
     await shows_likes(alice, "Mind the step.", "1", pressed=True)  # from another device

@@ -16,7 +16,7 @@ from tests.browser.network_faults import api_unreachable
 from tests.browser.page_errors import NETWORK, PageErrors
 from tests.browser.people import Person, cookies_of
 from tests.support import people
-from tests.support.people import PASSWORD, delete, email_of, expected, write
+from tests.support.people import PASSWORD, delete, email_of, read_json, write
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ async def told_of(alice: httpx.AsyncClient, bob: httpx.AsyncClient, replies: int
 
 
 async def unread(client: httpx.AsyncClient) -> int:
-    return int(expected(await client.get("/api/notifications/"), 200)["unread"])
+    return int(read_json(await client.get("/api/notifications/"), 200)["unread"])
 
 
 async def test_what_alice_reads_in_one_place_is_read_in_all(
@@ -66,7 +66,7 @@ async def test_what_alice_reads_in_one_place_is_read_in_all(
 ) -> None:
     tab = await alice.open_another_tab("/")
     device = await open_browser()
-    expected(await device.client.post("/api/session", json={"email": email_of("Alice"), "password": PASSWORD}), 200)
+    read_json(await device.client.post("/api/session", json={"email": email_of("Alice"), "password": PASSWORD}), 200)
     await device.context.add_cookies(cookies_of(device.client))
     await device.reload()
     everywhere = (alice, tab, device)
@@ -157,7 +157,7 @@ async def test_marks_that_are_made_without_a_connection_arrive_once(
     await counts(alice, 0)
     marks = [request for request in alice.requests if request.startswith("PATCH /api/notifications/")]
     assert len(marks) == len(set(marks)) == 2, marks
-    page = expected(await alice.client.get("/api/notifications/"), 200)
+    page = read_json(await alice.client.get("/api/notifications/"), 200)
     assert len({notification["seq"] for notification in page["notifications"]}) == 3
 
 
@@ -183,9 +183,9 @@ async def test_the_inbox_page_by_page(alice: Person, site: Site, served: Parley)
 
     await alice.go("/Article/2")  # what is not loaded is counted all the same
     await counts(alice, 63)
-    page = expected(await alice.client.get("/api/notifications/", params={"limit": 100}), 200)
+    page = read_json(await alice.client.get("/api/notifications/", params={"limit": 100}), 200)
     earliest = f"/api/notifications/{page['notifications'][0]['id']}"
-    expected(await alice.client.patch(earliest, json={"read": True}), 200)
+    read_json(await alice.client.patch(earliest, json={"read": True}), 200)
     await counts(alice, 62)
     await alice.page.click(".bell__button")
     await alice.page.click(".bell__read-all")

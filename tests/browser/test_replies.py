@@ -11,7 +11,7 @@ from tests.browser.people import Person
 from tests.browser.test_connection_status import pill_says
 from tests.browser.test_layout import PHONE, can_be_read, fits
 from tests.support.people import delete, edit, write
-from tests.support.people_without_http import hide
+from tests.support.people_without_http import hide_comment
 
 if TYPE_CHECKING:
     import httpx
@@ -92,9 +92,9 @@ async def test_what_is_hidden_is_gone_for_others_until_it_is_back(
     one = await write(carol_client, "One")
     await write(carol_client, "On one", parent_id=one["id"])
     await draws(alice, "One", "> On one")
-    await hide(served, one["id"])
+    await hide_comment(served, one["id"])
     await draws(alice, "(gone)", "> On one")
-    await hide(served, one["id"], hidden=False)
+    await hide_comment(served, one["id"], hidden=False)
     await draws(alice, "One", "> On one")
     await alice.matches_server()
 

@@ -12,7 +12,7 @@ import pytest
 from tests.browser.network_faults import open_streams, wait_for_streams
 from tests.browser.people import Person
 from tests.support.people import delete, snapshot, write
-from tests.support.waiting import end, wait_until
+from tests.support.waiting import cancel_tasks, wait_until
 
 if TYPE_CHECKING:
     import httpx
@@ -289,7 +289,7 @@ async def counted(site: Site) -> AsyncIterator[list[int]]:
     try:
         yield counts
     finally:
-        await end(counting)
+        await cancel_tasks(counting)
 
 
 async def test_two_tabs_never_have_two_streams(alice: Person, carol_client: httpx.AsyncClient, site: Site) -> None:

@@ -14,7 +14,7 @@ from tests.browser.people import Person, cookies_of
 from tests.browser.test_commentable import decide
 from tests.browser.test_drafts import has_typed, keeps_nothing, kept
 from tests.support.front_end import static
-from tests.support.people import delete, expected, person, sign_up, write
+from tests.support.people import delete, person, read_json, sign_up, write
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ async def test_a_guest_who_likes_is_told_why_to_sign_in_and_then_likes(
         await guest.sign_in("Alice")
         await guest.until("document.querySelector('.comment__like').ariaPressed === 'true'", "the like")
         await guest.has_sent_all()
-        stored = expected(await client.get(f"/api/comments/{comment['id']}"), 200)
+        stored = read_json(await client.get(f"/api/comments/{comment['id']}"), 200)
         assert stored["likes_count"] == 1
 
 

@@ -26,7 +26,7 @@ from tests.chaos.witness import Witness
 from tests.chaos.world import world
 from tests.chaos.writers import TOPICS, Writer
 from tests.support.serving import browser
-from tests.support.waiting import end
+from tests.support.waiting import cancel_tasks
 
 WRITERS = ("alice", "bob", "carol", "dave", "erin")
 ALL = tuple(dict.fromkeys(TOPICS))
@@ -93,7 +93,7 @@ class Trial:
         over.set()
         await asyncio.wait(writing, timeout=OUTBOXES)
         await self._converge()
-        await end(*reading, *writing)
+        await cancel_tasks(*reading, *writing)
         for writer in self.writers:
             await writer.client.aclose()
 

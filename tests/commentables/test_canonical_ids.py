@@ -13,10 +13,10 @@ from app.accounts import roles
 from app.accounts.user import Role
 from tests.pages.test_pages import bootstrap
 from tests.support.cases import check_each
-from tests.support.database import seq_of
-from tests.support.people import email_of, expected, snapshot, write
-from tests.support.problems import refused
-from tests.support.sse import listening
+from tests.support.database import read_seq
+from tests.support.people import email_of, read_json, snapshot, write
+from tests.support.problems import read_problem
+from tests.support.sse import open_stream
 
 if TYPE_CHECKING:
     from app.live.service import Parley
@@ -42,26 +42,26 @@ def place(id_: str) -> dict[str, str]:
 
 @pytest.mark.parametrize(("written", "canonical"), FORMS)
 async def test_every_interface_leads_to_the_same_conversation(
-    written: str, canonical: str, alice: httpx.AsyncClient, served: Parley
+    written: str, canonical: str, alice: httpx.AsyncClient, site_parley: Parley
 ) -> None:
-    await roles.assign_role(served, email_of("Alice"), Role.MODERATOR)
+    await roles.assign_role(site_parley, email_of("Alice"), Role.MODERATOR)
     first = await write(alice, "One", **place(written))
     second = await write(alice, "Two", **place(canonical))
     assert (first["commentable_id"], first["seq"], second["seq"]) == (canonical, 1, 2)
     assert await snapshot(alice, **place(written)) == await snapshot(alice, **place(canonical))
     for topic in (f"Article/{written}", f"Article/{canonical}"):
-        counts = expected(await alice.get("/api/commentables/", params={"topic": topic}), 200)
+        counts = read_json(await alice.get("/api/commentables/", params={"topic": topic}), 200)
         assert [(one["commentable_id"], one["comments_count"]) for one in counts["commentables"]] == [(canonical, 2)]
-        named = expected(await alice.get("/api/commentables/", params={"topic": topic, "by_name": 1}), 200)
+        named = read_json(await alice.get("/api/commentables/", params={"topic": topic, "by_name": 1}), 200)
         assert (named["names"], named["refused"]) == ({topic: f"Article/{canonical}"}, {})
-    assert len(expected(await alice.get("/api/likes/", params=place(written)), 200)["likes"]) == 0
+    assert len(read_json(await alice.get("/api/likes/", params=place(written)), 200)["likes"]) == 0
     assert (await alice.post("/api/typing/", json=place(written))).status_code == 204
     changed = await alice.patch(f"/api/commentables/Article/{quote(written)}", json={"locked": True})
-    assert expected(changed, 200)["commentable_id"] == canonical
-    async with listening(alice, f"Article/{written}", f"Commentable/Article/{written}", cursor="lost") as stream:
+    assert read_json(changed, 200)["commentable_id"] == canonical
+    async with open_stream(alice, f"Article/{written}", f"Commentable/Article/{written}", cursor="lost") as stream:
         reset = (await stream.until("reset")).json()
         assert {f"Article/{canonical}", f"Commentable/Article/{canonical}"} <= set(reset["topics"])
-    assert await seq_of(served, f"Article/{written}") is None
+    assert await read_seq(site_parley, f"Article/{written}") is None
 
 
 async def test_a_page_has_one_address_and_the_others_lead_there(guest: httpx.AsyncClient) -> None:
@@ -78,12 +78,12 @@ async def test_a_page_has_one_address_and_the_others_lead_there(guest: httpx.Asy
 
 async def test_every_interface_refuses_the_same_ids(alice: httpx.AsyncClient) -> None:
     async def check(id_: str) -> None:
-        refused(await alice.post("/api/comments/", json={**place(id_), "body": "One"}), 422, "commentable_id")
-        refused(await alice.get("/api/comments/", params=place(id_)), 422, "commentable_id")
-        refused(await alice.post("/api/typing/", json=place(id_)), 422, "commentable_id")
+        read_problem(await alice.post("/api/comments/", json={**place(id_), "body": "One"}), 422, "commentable_id")
+        read_problem(await alice.get("/api/comments/", params=place(id_)), 422, "commentable_id")
+        read_problem(await alice.post("/api/typing/", json=place(id_)), 422, "commentable_id")
         for path in ("/api/commentables/", "/streams"):
-            refused(await alice.get(path, params={"topic": f"Article/{id_}"}), 422, "topic")
-        refused(await alice.get("/streams", params={"topic": f"Commentable/Article/{id_}"}), 422, "topic")
+            read_problem(await alice.get(path, params={"topic": f"Article/{id_}"}), 422, "topic")
+        read_problem(await alice.get("/streams", params={"topic": f"Commentable/Article/{id_}"}), 422, "topic")
 
     await check_each({repr(id_): id_ for id_ in REFUSED}, check)
 
@@ -96,8 +96,8 @@ async def test_what_is_no_text_or_shows_nothing_is_no_page(path: str, guest: htt
 async def test_bytes_that_are_no_text_are_no_id(guest: httpx.AsyncClient) -> None:
     for byte in ("%FF", "%FE"):
         url = f"/api/comments/?commentable_type=Article&commentable_id={byte}"
-        refused(await guest.get(url), 422, "commentable_id")
-        refused(await guest.get(f"/api/commentables/?topic=Article/{byte}"), 422, "topic")
+        read_problem(await guest.get(url), 422, "commentable_id")
+        read_problem(await guest.get(f"/api/commentables/?topic=Article/{byte}"), 422, "topic")
 
 
 async def test_one_wrong_name_in_a_page_does_not_cost_the_others_their_numbers(
@@ -105,33 +105,33 @@ async def test_one_wrong_name_in_a_page_does_not_cost_the_others_their_numbers(
 ) -> None:
     await write(alice, "One")
     topics = ["Article/1/", "Blog/7", "Article/..", "1"]
-    found = expected(await guest.get("/api/commentables/", params={"topic": topics, "by_name": 1}), 200)
+    found = read_json(await guest.get("/api/commentables/", params={"topic": topics, "by_name": 1}), 200)
     assert found["names"] == {"Article/1/": "Article/1"}
     assert found["refused"].keys() == {"Blog/7", "Article/..", "1"}
     assert "Article, Page" in found["refused"]["Blog/7"]
     assert [one["comments_count"] for one in found["commentables"]] == [1]
-    refused(await guest.get("/api/commentables/", params={"topic": topics}), 422, "topic")
+    read_problem(await guest.get("/api/commentables/", params={"topic": topics}), 422, "topic")
 
 
 async def test_only_wrong_names_have_no_numbers(guest: httpx.AsyncClient) -> None:
-    found = expected(await guest.get("/api/commentables/", params={"topic": "Blog/7", "by_name": 1}), 200)
+    found = read_json(await guest.get("/api/commentables/", params={"topic": "Blog/7", "by_name": 1}), 200)
     assert (found["commentables"], found["names"]) == ([], {})
     for topics in ([], [f"Article/{number}" for number in range(101)]):
-        refused(await guest.get("/api/commentables/", params={"topic": topics, "by_name": 1}), 422, "topic")
+        read_problem(await guest.get("/api/commentables/", params={"topic": topics, "by_name": 1}), 422, "topic")
 
 
 async def test_a_flag_is_0_or_1(guest: httpx.AsyncClient) -> None:
     flags = [("/api/commentables/", "by_name"), *(("/streams", name) for name in ("guest", "once", "presence"))]
     for path, name in flags:
         for values in (["true"], [""], ["2"], ["1", "1"]):
-            refused(await guest.get(path, params={"topic": "Article/1", name: values}), 422, name)
+            read_problem(await guest.get(path, params={"topic": "Article/1", name: values}), 422, name)
 
 
 async def test_a_silent_iframe_is_explained(guest: httpx.AsyncClient) -> None:
     async def check(topic: str, **headers: str) -> dict[str, Any]:
         answer = await guest.get("/embed/check", params={"topic": topic}, headers=headers)
         assert answer.headers["access-control-allow-origin"] == "*"
-        said: dict[str, Any] = expected(answer, 200)
+        said: dict[str, Any] = read_json(answer, 200)
         return said
 
     listed = await check("Article/1")

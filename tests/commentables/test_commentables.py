@@ -23,7 +23,7 @@ from app.live.viewers import Viewer
 from app.models import LIVE_MODELS
 from app.settings import Settings
 from tests.support.people import PASSWORD
-from tests.support.people_without_http import ARTICLE, enrol, say, take_back
+from tests.support.people_without_http import ARTICLE, create_viewer, delete_comment, post_comment
 
 pytestmark = pytest.mark.both_databases
 
@@ -33,7 +33,7 @@ PAGE = Topic("Page", "about")
 
 @pytest.fixture
 async def alice(parley: Parley) -> Viewer:
-    return await enrol(parley, "alice")
+    return await create_viewer(parley, "alice")
 
 
 async def look(parley: Parley, topic: Topic = ARTICLE) -> Commentable:
@@ -70,19 +70,19 @@ async def test_there_is_one_before_there_is_a_row(parley: Parley) -> None:
 
 
 async def test_it_lives_on_a_topic_of_its_own(parley: Parley, alice: Viewer) -> None:
-    first, second = await say(parley, alice, "one"), await say(parley, alice, "two")
+    first, second = await post_comment(parley, alice, "one"), await post_comment(parley, alice, "two")
     assert (first.seq, second.seq) == (1, 2), "a comment takes one seq of its topic"
     commentable = await look(parley)
     assert commentable.topic == "Commentable/Article/1"
     assert (commentable.created_seq, commentable.seq, commentable.comments_count) == (1, 2, 2)
-    await take_back(parley, alice, first)
+    await delete_comment(parley, alice, first)
     assert (await look(parley)).comments_count == 1
 
 
 async def test_what_was_said_before_there_were_commentables_counts(parley: Parley, alice: Viewer) -> None:
     """As after the migration: comments, and no row."""
-    first = await say(parley, alice, "one")
-    await say(parley, alice, "two")
+    first = await post_comment(parley, alice, "one")
+    await post_comment(parley, alice, "two")
 
     async def forget() -> None:
         async with parley.database.transaction() as writing, writing.begin():
@@ -91,29 +91,29 @@ async def test_what_was_said_before_there_were_commentables_counts(parley: Parle
     await forget()
     blank = await look(parley)
     assert (blank.seq, blank.comments_count) == (0, 2)
-    await take_back(parley, alice, first)
+    await delete_comment(parley, alice, first)
     assert (await look(parley)).comments_count == 1
     await forget()
-    await say(parley, alice, "three")
+    await post_comment(parley, alice, "three")
     assert await counted(parley, ARTICLE) == (2, 2)
 
 
 async def test_nothing_is_said_where_it_is_locked(parley: Parley, alice: Viewer) -> None:
-    await say(parley, alice, "in time")
+    await post_comment(parley, alice, "in time")
     async with parley.writing(ARTICLE.about) as write, commentables.changing(write, ARTICLE) as commentable:
         commentable.locked, commentable.title = True, "A title"
     with pytest.raises(Forbidden):
-        await say(parley, alice, "too late")
+        await post_comment(parley, alice, "too late")
     locked = await look(parley)
     assert (locked.locked, locked.title, locked.comments_count) == (True, "A title", 1)
-    await say(parley, alice, "elsewhere", PAGE)
+    await post_comment(parley, alice, "elsewhere", PAGE)
 
 
 async def test_whatever_is_erased_at_once_is_counted_once(parley: Parley, alice: Viewer) -> None:
-    bob = await enrol(parley, "bob")
-    await say(parley, bob, "stays")
+    bob = await create_viewer(parley, "bob")
+    await post_comment(parley, bob, "stays")
     for number in range(5):
-        await say(parley, alice, f"number {number}")
+        await post_comment(parley, alice, f"number {number}")
     before = await look(parley)
     await accounts.delete(parley, alice, PASSWORD, "erase")
     after = await look(parley)
@@ -125,8 +125,8 @@ async def test_whatever_happens_the_number_is_that_of_the_comments(
 ) -> None:
     """Three people and two processes at once, on two topics; what is hidden, deleted, restored, and somebody leaves."""
     chance = random.Random(seed)
-    people = [await enrol(parley, name) for name in ("alice", "bob", "carol")]
-    said: list[Comment] = [await say(parley, people[0], "first", place) for place in (ARTICLE, PAGE)]
+    people = [await create_viewer(parley, name) for name in ("alice", "bob", "carol")]
+    said: list[Comment] = [await post_comment(parley, people[0], "first", place) for place in (ARTICLE, PAGE)]
     async with Parley(settings, LIVE_MODELS, listening=False) as other:
 
         async def act(viewer: Viewer) -> None:
@@ -151,9 +151,9 @@ async def test_whatever_happens_the_number_is_that_of_the_comments(
 
 async def test_counting_anew_meets_those_who_write_meanwhile(parley: Parley, alice: Viewer) -> None:
     for place in (ARTICLE, PAGE):
-        await say(parley, alice, "first", place)
+        await post_comment(parley, alice, "first", place)
     await drift(parley, ARTICLE, 7)
-    written = [say(parley, alice, "more", place) for place in (ARTICLE, PAGE) * 5]
+    written = [post_comment(parley, alice, "more", place) for place in (ARTICLE, PAGE) * 5]
     wrong, *_ = await asyncio.gather(commentables.recount(parley), *written)
     assert [place for place, _, _ in wrong] == [ARTICLE]
     assert await counted(parley, ARTICLE) == (6, 6)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.commentables import commentables
-from tests.support.database import seq_of
-from tests.support.people import delete, expected, write
+from tests.support.database import read_seq
+from tests.support.people import delete, read_json, write
 from tests.support.people_without_http import ARTICLE as TOPIC
-from tests.support.problems import refused
-from tests.support.sse import listening
+from tests.support.problems import read_problem
+from tests.support.sse import open_stream
 
 if TYPE_CHECKING:
     import httpx
@@ -22,11 +22,11 @@ FIELDS = {"id", "commentable_type", "commentable_id", "title", "locked", "commen
 
 
 async def look(client: httpx.AsyncClient, *topics: str) -> dict[str, Any]:
-    return expected(await client.get("/api/commentables/", params={"topic": list(topics)}), 200)
+    return read_json(await client.get("/api/commentables/", params={"topic": list(topics)}), 200)
 
 
 async def test_a_guest_reads_several_in_the_order_asked_for(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     await write(alice, "One")
     await write(alice, "Two")
@@ -38,12 +38,12 @@ async def test_a_guest_reads_several_in_the_order_asked_for(
         "Page", "about", 0, 0,
     )  # fmt: skip
     assert (article["comments_count"], article["title"], article["locked"], article["seq"]) == (2, "", False, 2)
-    assert await seq_of(served, "Commentable/Page/about") is None, "and looking makes no row"
+    assert await read_seq(site_parley, "Commentable/Page/about") is None, "and looking makes no row"
 
 
 @pytest.mark.parametrize("topics", [[], ["nonsense"], ["User/1"], ["Article/"], [f"Article/{n}" for n in range(101)]])
 async def test_what_cannot_be_asked_for(guest: httpx.AsyncClient, topics: list[str]) -> None:
-    refused(await guest.get("/api/commentables/", params={"topic": topics}), 422, "topic")
+    read_problem(await guest.get("/api/commentables/", params={"topic": topics}), 422, "topic")
 
 
 async def test_a_hundred_can(guest: httpx.AsyncClient) -> None:
@@ -54,7 +54,7 @@ async def test_who_follows_counts_hears_of_no_comment(alice: httpx.AsyncClient, 
     cursor = (await look(guest, "Article/1", "Article/2"))["cursor"]
     first = await write(alice, "One")
     topics = ("Commentable/Article/1", "Commentable/Article/2")
-    async with listening(guest, *topics, cursor=cursor) as stream:
+    async with open_stream(guest, *topics, cursor=cursor) as stream:
         assert (await stream.until("global.commentable.create.success")).model["comments_count"] == 1
         await write(alice, "Elsewhere", commentable_id="2")
         other = (await stream.until("global.commentable.create.success")).model
@@ -66,16 +66,16 @@ async def test_who_follows_counts_hears_of_no_comment(alice: httpx.AsyncClient, 
 
 
 async def test_an_old_snapshot_and_what_came_since_is_a_fresh_one(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     """The law, for commentables: from before there was a row to after it was locked."""
     old = await look(guest, "Article/1")
     state = old["commentables"][0]
     comment = await write(alice, "One")
-    async with listening(guest, "Commentable/Article/1", cursor=old["cursor"]) as stream:
+    async with open_stream(guest, "Commentable/Article/1", cursor=old["cursor"]) as stream:
         state = (await stream.until("create.success")).model
         await delete(alice, comment)
-        async with served.writing(TOPIC.about) as write_, commentables.changing(write_, TOPIC) as commentable:
+        async with site_parley.writing(TOPIC.about) as write_, commentables.changing(write_, TOPIC) as commentable:
             commentable.locked, commentable.title = True, "A title"
         while not state["locked"]:
             state = (await stream.until("update.success")).model

@@ -9,8 +9,8 @@ import pytest
 from app.accounts import roles
 from app.accounts.user import Role
 from tests.support.cases import check_each
-from tests.support.people import email_of, expected, write
-from tests.support.problems import refused
+from tests.support.people import email_of, read_json, write
+from tests.support.problems import read_problem
 
 if TYPE_CHECKING:
     import httpx
@@ -33,7 +33,7 @@ def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
 
 
 async def commentable(client: httpx.AsyncClient, topic: str = "Article/7") -> dict[str, Any]:
-    answer = expected(await client.get("/api/commentables/", params={"topic": topic}), 200)
+    answer = read_json(await client.get("/api/commentables/", params={"topic": topic}), 200)
     found: dict[str, Any] = answer["commentables"][0]
     return found
 
@@ -43,7 +43,7 @@ async def say(client: httpx.AsyncClient, body: str, page: Any = PAGE) -> dict[st
 
 
 async def inbox(client: httpx.AsyncClient) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = expected(await client.get("/api/notifications/"), 200)["notifications"]
+    found: list[dict[str, Any]] = read_json(await client.get("/api/notifications/"), 200)["notifications"]
     return found
 
 
@@ -63,20 +63,20 @@ async def test_a_first_comment_in_a_hosts_page_says_where_it_was_and_notificatio
 
 
 async def test_what_the_first_page_said_only_moderators_change(
-    alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     await say(alice, "First")
     await say(bob, "Second", {"url": f"{LISTED}/elsewhere", "title": "Buy!"})
     assert (await commentable(guest))["url"] == URL
     change = {"url": f"{LISTED}/moved"}
-    refused(await bob.patch("/api/commentables/Article/7", json=change), 403)
-    await roles.assign_role(served, email_of("Bob"), Role.MODERATOR)
-    assert expected(await bob.patch("/api/commentables/Article/7", json=change), 200)["url"] == change["url"]
-    decision = expected(await bob.get("/api/moderation/decisions"), 200)["decisions"][-1]
+    read_problem(await bob.patch("/api/commentables/Article/7", json=change), 403)
+    await roles.assign_role(site_parley, email_of("Bob"), Role.MODERATOR)
+    assert read_json(await bob.patch("/api/commentables/Article/7", json=change), 200)["url"] == change["url"]
+    decision = read_json(await bob.get("/api/moderation/decisions"), 200)["decisions"][-1]
     assert (decision["act"], decision["place"], decision["reason"]) == ("page", "Article/7", change["url"])
     for url in ("https://evil.example/", f"{LISTED}.evil.example/", f"{LISTED}@evil.example/", "javascript:alert(1)"):
-        refused(await bob.patch("/api/commentables/Article/7", json={"url": url}), 422, "url")
-    assert expected(await bob.patch("/api/commentables/Article/7", json={"url": ""}), 200)["url"] == ""
+        read_problem(await bob.patch("/api/commentables/Article/7", json={"url": url}), 422, "url")
+    assert read_json(await bob.patch("/api/commentables/Article/7", json={"url": ""}), 200)["url"] == ""
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ async def test_what_is_no_page_is_refused(alice: httpx.AsyncClient) -> None:
     async def check(case: tuple[Any, str]) -> None:
         page, field = case
         form = {"commentable_type": "Article", "commentable_id": "7", "body": "Hello", "page": page}
-        refused(await alice.post("/api/comments/", json=form), 422, field)
+        read_problem(await alice.post("/api/comments/", json=form), 422, field)
 
     cases: list[tuple[Any, str]] = [
         ({"url": "javascript:alert(1)"}, "page.url"),

@@ -9,9 +9,9 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.database import comments_in, like, seq_of, write_many
-from tests.support.people import ARTICLE, delete, edit, expected, snapshot, write
-from tests.support.problems import refused
+from tests.support.database import bump_seq, count_comments, read_seq, write_comments
+from tests.support.people import ARTICLE, delete, edit, read_json, snapshot, write
+from tests.support.problems import read_problem
 
 if TYPE_CHECKING:
     import httpx
@@ -48,7 +48,7 @@ def path(comment: dict[str, Any]) -> str:
 
 async def test_alice_writes_a_comment(alice: httpx.AsyncClient) -> None:
     response = await alice.post("/api/comments/", json={**ARTICLE, "body": "There is always a step."})
-    comment = expected(response, 201)
+    comment = read_json(response, 201)
     me = (await alice.get("/api/session")).json()["user"]
     assert comment.keys() >= FIELDS
     assert comment["body"] == "There is always a step."
@@ -74,7 +74,7 @@ async def test_what_is_meant_for_alice_is_not_done_by_bob(
     body = {**ARTICLE, "body": "Not mine"}
     for somebody in (me, "nobody", ""):
         headers = {"Parley-User": somebody}
-        refused(await bob.request(method, here, json=body, headers=headers), 401)
+        read_problem(await bob.request(method, here, json=body, headers=headers), 401)
     assert [comment["body"] for comment in (await snapshot(bob))["comments"]] == ["Mine"]
     answer = await bob.request(method, here, json=body, headers={"Parley-User": comment["user_id"]})
     assert answer.status_code == SUCCESS[method]
@@ -83,7 +83,7 @@ async def test_what_is_meant_for_alice_is_not_done_by_bob(
 async def test_the_answer_is_what_is_stored(alice: httpx.AsyncClient) -> None:
     comment = await write(alice, "Kept")
     response = await alice.get(path(comment))
-    assert expected(response, 200) == comment
+    assert read_json(response, 200) == comment
     assert response.headers["etag"] == f'"{comment["seq"]}"'
     assert (await snapshot(alice))["comments"] == [comment]
 
@@ -97,9 +97,9 @@ async def test_a_body_is_kept_to_the_letter(alice: httpx.AsyncClient) -> None:
 
 async def test_backbone_may_wrap_a_comment(alice: httpx.AsyncClient) -> None:
     response = await alice.post("/api/comments/", json={"comment": {**ARTICLE, "body": "Wrapped"}})
-    comment = expected(response, 201)
+    comment = read_json(response, 201)
     assert comment["body"] == "Wrapped"
-    edited = expected(await alice.put(path(comment), json={"comment": {"body": "Wrapped again"}}), 200)
+    edited = read_json(await alice.put(path(comment), json={"comment": {"body": "Wrapped again"}}), 200)
     assert edited["body"] == "Wrapped again"
 
 
@@ -109,18 +109,18 @@ async def test_what_is_not_alices_to_say_is_ignored(alice: httpx.AsyncClient) ->
     comment = await write(alice, "Mine", **claims)
     assert (comment["username"], comment["likes_count"], comment["seq"]) == ("Alice", 0, 1)
     assert not comment["created_at"].startswith("1999")
-    after = expected(await alice.put(path(comment), json={**claims, "body": "Still mine", "commentable_id": "2"}), 200)
+    after = read_json(await alice.put(path(comment), json={**claims, "body": "Still mine", "commentable_id": "2"}), 200)
     assert (after["username"], after["likes_count"], after["seq"], after["commentable_id"]) == ("Alice", 0, 2, "1")
 
 
-async def test_a_guest_signs_in_first(guest: httpx.AsyncClient, alice: httpx.AsyncClient, served: Parley) -> None:
+async def test_a_guest_signs_in_first(guest: httpx.AsyncClient, alice: httpx.AsyncClient, site_parley: Parley) -> None:
     comment = await write(alice, "Hello")
-    refused(await guest.post("/api/comments/", json={**ARTICLE, "body": "I too"}), 401)
-    refused(await guest.put(path(comment), json={"body": "Mine now"}), 401)
-    refused(await guest.patch(path(comment), json={"body": "Mine now"}), 401)
-    refused(await guest.delete(path(comment)), 401)
+    read_problem(await guest.post("/api/comments/", json={**ARTICLE, "body": "I too"}), 401)
+    read_problem(await guest.put(path(comment), json={"body": "Mine now"}), 401)
+    read_problem(await guest.patch(path(comment), json={"body": "Mine now"}), 401)
+    read_problem(await guest.delete(path(comment)), 401)
     assert (await snapshot(guest))["comments"] == [{**comment, "current_user_can_edit": False}]
-    assert await seq_of(served) == 1
+    assert await read_seq(site_parley) == 1
 
 
 async def test_each_topic_counts_for_itself(alice: httpx.AsyncClient) -> None:
@@ -142,63 +142,63 @@ async def test_a_commentable_id_is_any_printable_text(alice: httpx.AsyncClient) 
 # -- the same id again --------------------------------------------------------------------------------------
 
 
-async def test_alice_sends_the_same_comment_twice(alice: httpx.AsyncClient, served: Parley) -> None:
+async def test_alice_sends_the_same_comment_twice(alice: httpx.AsyncClient, site_parley: Parley) -> None:
     id_ = str(uuid4())
     comment = await write(alice, "Once", id=id_)
     assert comment["id"] == id_
     response = await alice.post("/api/comments/", json={**ARTICLE, "id": id_, "body": "Once"})
-    assert expected(response, 200) == comment
+    assert read_json(response, 200) == comment
     assert response.headers["etag"] == '"1"'
-    assert await seq_of(served) == 1
+    assert await read_seq(site_parley) == 1
 
 
 async def test_the_second_of_two_gets_what_is_stored_by_then(alice: httpx.AsyncClient) -> None:
     comment = await write(alice, "Once", id=str(uuid4()))
     changed = await edit(alice, comment, "Thought better of it")
     response = await alice.post("/api/comments/", json={**ARTICLE, "id": comment["id"].upper(), "body": "Once"})
-    assert expected(response, 200) == changed
+    assert read_json(response, 200) == changed
 
 
 @pytest.mark.both_databases
-async def test_twenty_tries_at_once_make_one_comment(alice: httpx.AsyncClient, served: Parley) -> None:
+async def test_twenty_tries_at_once_make_one_comment(alice: httpx.AsyncClient, site_parley: Parley) -> None:
     new = {**ARTICLE, "id": str(uuid4()), "body": "Once"}
     responses = await asyncio.gather(*(alice.post("/api/comments/", json=new) for _ in range(20)))
     assert sorted(response.status_code for response in responses) == [200] * 19 + [201]
-    assert await seq_of(served) == 1
+    assert await read_seq(site_parley) == 1
 
 
 @pytest.mark.both_databases
-async def test_two_topics_at_once_for_one_id_make_one_comment(alice: httpx.AsyncClient, served: Parley) -> None:
+async def test_two_topics_at_once_for_one_id_make_one_comment(alice: httpx.AsyncClient, site_parley: Parley) -> None:
     id_ = str(uuid4())
     both = ({**ARTICLE, "id": id_, "body": "Here", "commentable_id": where} for where in ("1", "2", "3", "4"))
     responses = await asyncio.gather(*(alice.post("/api/comments/", json=new) for new in both))
     assert sorted(response.status_code for response in responses) == [201, 409, 409, 409]
-    assert await comments_in(served) == 1
-    assert sorted([await seq_of(served, f"Article/{n}") or 0 for n in (1, 2, 3, 4)]) == [0, 0, 0, 1]
+    assert await count_comments(site_parley) == 1
+    assert sorted([await read_seq(site_parley, f"Article/{n}") or 0 for n in (1, 2, 3, 4)]) == [0, 0, 0, 1]
 
 
-async def test_bob_may_not_use_alices_id(alice: httpx.AsyncClient, bob: httpx.AsyncClient, served: Parley) -> None:
+async def test_bob_may_not_use_alices_id(alice: httpx.AsyncClient, bob: httpx.AsyncClient, site_parley: Parley) -> None:
     comment = await write(alice, "Alice's", id=str(uuid4()))
     response = await bob.post("/api/comments/", json={**ARTICLE, "id": comment["id"], "body": "Bob's"})
-    refused(response, 409)
+    read_problem(response, 409)
     assert "Alice's" not in response.text
     assert (await alice.get(path(comment))).json() == comment
-    assert await seq_of(served) == 1
+    assert await read_seq(site_parley) == 1
 
 
-async def test_an_id_is_of_one_topic(alice: httpx.AsyncClient, served: Parley) -> None:
+async def test_an_id_is_of_one_topic(alice: httpx.AsyncClient, site_parley: Parley) -> None:
     comment = await write(alice, "Here", id=str(uuid4()))
-    elsewhere = {**ARTICLE, "commentable_id": "2", "id": comment["id"], "body": "There"}
-    refused(await alice.post("/api/comments/", json=elsewhere), 409)
-    assert await seq_of(served, "Article/2") is None
+    other_parley = {**ARTICLE, "commentable_id": "2", "id": comment["id"], "body": "There"}
+    read_problem(await alice.post("/api/comments/", json=other_parley), 409)
+    assert await read_seq(site_parley, "Article/2") is None
 
 
-async def test_a_deleted_comments_id_is_not_used_again(alice: httpx.AsyncClient, served: Parley) -> None:
+async def test_a_deleted_comments_id_is_not_used_again(alice: httpx.AsyncClient, site_parley: Parley) -> None:
     comment = await write(alice, "Gone", id=str(uuid4()))
     await delete(alice, comment)
-    refused(await alice.post("/api/comments/", json={**ARTICLE, "id": comment["id"], "body": "Back"}), 409)
-    refused(await alice.get(path(comment)), 404)
-    assert await seq_of(served) == 2
+    read_problem(await alice.post("/api/comments/", json={**ARTICLE, "id": comment["id"], "body": "Back"}), 409)
+    read_problem(await alice.get(path(comment)), 404)
+    assert await read_seq(site_parley) == 2
 
 
 # -- answers to comments ------------------------------------------------------------------------------------
@@ -210,15 +210,15 @@ async def test_bob_answers_alice(alice: httpx.AsyncClient, bob: httpx.AsyncClien
     assert answer["parent_id"] == question["id"]
 
 
-async def test_an_answer_belongs_under_the_same_commentable(alice: httpx.AsyncClient, served: Parley) -> None:
+async def test_an_answer_belongs_under_the_same_commentable(alice: httpx.AsyncClient, site_parley: Parley) -> None:
     there = await write(alice, "There", commentable_id="2")
     gone = await write(alice, "Gone")
     await delete(alice, gone)
     for parent in (there["id"], gone["id"], str(uuid4())):
         response = await alice.post("/api/comments/", json={**ARTICLE, "body": "Hm", "parent_id": parent})
-        refused(response, 422, "parent_id")
-    assert await seq_of(served) == 2
-    assert await comments_in(served) == 2
+        read_problem(response, 422, "parent_id")
+    assert await read_seq(site_parley) == 2
+    assert await count_comments(site_parley) == 2
 
 
 async def test_an_answered_comment_can_be_deleted(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
@@ -234,7 +234,7 @@ async def test_an_answered_comment_can_be_deleted(alice: httpx.AsyncClient, bob:
 async def test_alice_edits_her_comment(alice: httpx.AsyncClient) -> None:
     comment = await write(alice, "A stepp")
     response = await alice.put(path(comment), json={**comment, "body": "A step"})
-    edited = expected(response, 200)
+    edited = read_json(response, 200)
     changed = {name for name in edited if edited[name] != comment[name]}
     assert changed == {"body", "html", "seq", "updated_at", "edited"}
     assert (edited["body"], edited["seq"], edited["edited"]) == ("A step", 2, True)
@@ -243,99 +243,101 @@ async def test_alice_edits_her_comment(alice: httpx.AsyncClient) -> None:
     assert (await alice.get(path(comment))).json() == edited
 
 
-async def test_patch_takes_a_body_and_needs_none(alice: httpx.AsyncClient, served: Parley) -> None:
+async def test_patch_takes_a_body_and_needs_none(alice: httpx.AsyncClient, site_parley: Parley) -> None:
     comment = await write(alice, "A stepp")
-    assert expected(await alice.patch(path(comment), json={}), 200) == comment
-    assert expected(await alice.patch(path(comment), json={"likes_count": 7}), 200) == comment
-    assert await seq_of(served) == 1
-    assert expected(await alice.patch(path(comment), json={"body": "A step"}), 200)["seq"] == 2
-    refused(await alice.patch(path(comment), json={"body": ""}), 422, "body")
-    refused(await alice.patch(path(comment), json={"body": None}), 422, "body")
+    assert read_json(await alice.patch(path(comment), json={}), 200) == comment
+    assert read_json(await alice.patch(path(comment), json={"likes_count": 7}), 200) == comment
+    assert await read_seq(site_parley) == 1
+    assert read_json(await alice.patch(path(comment), json={"body": "A step"}), 200)["seq"] == 2
+    read_problem(await alice.patch(path(comment), json={"body": ""}), 422, "body")
+    read_problem(await alice.patch(path(comment), json={"body": None}), 422, "body")
 
 
-async def test_an_unchanged_body_takes_no_seq(alice: httpx.AsyncClient, served: Parley) -> None:
+async def test_an_unchanged_body_takes_no_seq(alice: httpx.AsyncClient, site_parley: Parley) -> None:
     comment = await write(alice, "As it was")
     for method in ("PUT", "PATCH"):
-        assert expected(await alice.request(method, path(comment), json={"body": "As it was"}), 200) == comment
-    assert await seq_of(served) == 1
+        assert read_json(await alice.request(method, path(comment), json={"body": "As it was"}), 200) == comment
+    assert await read_seq(site_parley) == 1
     assert (await write(alice, "Next"))["seq"] == 2
 
 
-async def test_put_without_a_body_is_refused(alice: httpx.AsyncClient, served: Parley) -> None:
+async def test_put_without_a_body_is_refused(alice: httpx.AsyncClient, site_parley: Parley) -> None:
     comment = await write(alice, "As it was")
-    refused(await alice.put(path(comment), json={}), 422, "body")
-    refused(await alice.put(path(comment), json={"comment": {"likes_count": 1}}), 422, "body")
+    read_problem(await alice.put(path(comment), json={}), 422, "body")
+    read_problem(await alice.put(path(comment), json={"comment": {"likes_count": 1}}), 422, "body")
     assert (await alice.get(path(comment))).json() == comment
-    assert await seq_of(served) == 1
+    assert await read_seq(site_parley) == 1
 
 
-async def test_put_never_creates(alice: httpx.AsyncClient, served: Parley) -> None:
+async def test_put_never_creates(alice: httpx.AsyncClient, site_parley: Parley) -> None:
     for id_ in (uuid4(), "not-a-uuid"):
-        refused(await alice.put(f"/api/comments/{id_}", json={**ARTICLE, "body": "New?"}), 404)
-        refused(await alice.patch(f"/api/comments/{id_}", json={**ARTICLE, "body": "New?"}), 404)
-    assert await comments_in(served) == 0
-    assert await seq_of(served) is None
+        read_problem(await alice.put(f"/api/comments/{id_}", json={**ARTICLE, "body": "New?"}), 404)
+        read_problem(await alice.patch(f"/api/comments/{id_}", json={**ARTICLE, "body": "New?"}), 404)
+    assert await count_comments(site_parley) == 0
+    assert await read_seq(site_parley) is None
 
 
 async def test_bob_may_not_edit_alices_comment(
-    alice: httpx.AsyncClient, bob: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     comment = await write(alice, "Alice's")
-    refused(await bob.put(path(comment), json={"body": "Bob's"}), 403)
-    refused(await bob.patch(path(comment), json={"body": "Bob's"}), 403)
-    refused(await bob.put(path(comment), json={"body": "Bob's"}, headers={"If-Match": '"0"'}), 403)
+    read_problem(await bob.put(path(comment), json={"body": "Bob's"}), 403)
+    read_problem(await bob.patch(path(comment), json={"body": "Bob's"}), 403)
+    read_problem(await bob.put(path(comment), json={"body": "Bob's"}, headers={"If-Match": '"0"'}), 403)
     assert (await alice.get(path(comment))).json() == comment
-    assert await seq_of(served) == 1
+    assert await read_seq(site_parley) == 1
 
 
 # -- deleting -----------------------------------------------------------------------------------------------
 
 
-async def test_alice_deletes_her_comment(alice: httpx.AsyncClient, bob: httpx.AsyncClient, served: Parley) -> None:
+async def test_alice_deletes_her_comment(alice: httpx.AsyncClient, bob: httpx.AsyncClient, site_parley: Parley) -> None:
     comment = await write(alice, "Gone")
     response = await alice.delete(path(comment))
     assert (response.status_code, response.content) == (204, b"")
-    refused(await alice.get(path(comment)), 404)
-    refused(await bob.get(path(comment)), 404)
+    read_problem(await alice.get(path(comment)), 404)
+    read_problem(await bob.get(path(comment)), 404)
     assert (await snapshot(bob))["comments"] == []
-    assert await seq_of(served) == 2
+    assert await read_seq(site_parley) == 2
 
 
 async def test_deleting_twice_is_no_error_for_alice(
-    alice: httpx.AsyncClient, bob: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     comment = await write(alice, "Gone")
     await delete(alice, comment)
     await delete(alice, comment)
     assert (await alice.delete(path(comment), headers={"If-Match": '"1"'})).status_code == 204
-    assert await seq_of(served) == 2
-    refused(await bob.delete(path(comment)), 404)
-    refused(await alice.put(path(comment), json={"body": "Back"}), 404)
-    assert await seq_of(served) == 2
+    assert await read_seq(site_parley) == 2
+    read_problem(await bob.delete(path(comment)), 404)
+    read_problem(await alice.put(path(comment), json={"body": "Back"}), 404)
+    assert await read_seq(site_parley) == 2
 
 
 async def test_bob_may_not_delete_alices_comment(
-    alice: httpx.AsyncClient, bob: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     comment = await write(alice, "Alice's")
-    refused(await bob.delete(path(comment)), 403)
+    read_problem(await bob.delete(path(comment)), 403)
     assert (await alice.get(path(comment))).json() == comment
-    assert await seq_of(served) == 1
+    assert await read_seq(site_parley) == 1
 
 
 async def test_nobody_deletes_what_never_was(alice: httpx.AsyncClient) -> None:
-    refused(await alice.delete(f"/api/comments/{uuid4()}"), 404)
-    refused(await alice.delete("/api/comments/17"), 404)
+    read_problem(await alice.delete(f"/api/comments/{uuid4()}"), 404)
+    read_problem(await alice.delete("/api/comments/17"), 404)
 
 
-async def test_a_deleted_comments_content_is_gone_from_the_database(alice: httpx.AsyncClient, served: Parley) -> None:
+async def test_a_deleted_comments_content_is_gone_from_the_database(
+    alice: httpx.AsyncClient, site_parley: Parley
+) -> None:
     from uuid import UUID
 
     from app.comments.comments import Comment
 
     comment = await write(alice, "A secret")
     await delete(alice, comment)
-    async with served.reading() as reading:
+    async with site_parley.reading() as reading:
         row = await reading.get(Comment, UUID(comment["id"]))
     assert row
     assert (row.body, row.username) == ("", "")
@@ -344,7 +346,7 @@ async def test_a_deleted_comments_content_is_gone_from_the_database(alice: httpx
 # -- If-Match -----------------------------------------------------------------------------------------------
 
 
-async def test_alices_other_tab_was_faster(alice: httpx.AsyncClient, served: Parley) -> None:
+async def test_alices_other_tab_was_faster(alice: httpx.AsyncClient, site_parley: Parley) -> None:
     comment = await write(alice, "First")
     edited = await edit(alice, comment, "Second")
     for answer in (
@@ -352,25 +354,25 @@ async def test_alices_other_tab_was_faster(alice: httpx.AsyncClient, served: Par
         await alice.patch(path(comment), json={"body": "Third"}, headers={"If-Match": '"1"'}),
         await alice.delete(path(comment), headers={"If-Match": '"1"'}),
     ):
-        assert refused(answer, 412)["comment"] == edited
-    assert await seq_of(served) == 2
-    third = expected(await alice.put(path(comment), json={"body": "Third"}, headers={"If-Match": '"2"'}), 200)
+        assert read_problem(answer, 412)["comment"] == edited
+    assert await read_seq(site_parley) == 2
+    third = read_json(await alice.put(path(comment), json={"body": "Third"}, headers={"If-Match": '"2"'}), 200)
     assert third["seq"] == 3
     assert (await alice.delete(path(comment), headers={"If-Match": '"3"'})).status_code == 204
 
 
-async def test_a_like_is_no_conflict(alice: httpx.AsyncClient, elsewhere: Parley) -> None:
+async def test_a_like_is_no_conflict(alice: httpx.AsyncClient, other_parley: Parley) -> None:
     comment = await write(alice, "Likeable")
-    await like(elsewhere, comment)
+    await bump_seq(other_parley, comment)
     liked = (await alice.get(path(comment))).json()
     assert (liked["seq"], liked["likes_count"], liked["edited"]) == (2, 1, False)
     response = await alice.put(path(comment), json={"body": "Edited"}, headers={"If-Match": '"1"'})
-    edited = expected(response, 200)
+    edited = read_json(response, 200)
     assert (edited["seq"], edited["likes_count"], edited["edited"]) == (3, 1, True)
-    await like(elsewhere, comment)
+    await bump_seq(other_parley, comment)
     for seen_before_the_edit in ('"1"', '"2"'):
         response = await alice.put(path(comment), json={"body": "Late"}, headers={"If-Match": seen_before_the_edit})
-        assert refused(response, 412)["comment"]["body"] == "Edited"
+        assert read_problem(response, 412)["comment"]["body"] == "Edited"
     assert (await alice.delete(path(comment), headers={"If-Match": '"3"'})).status_code == 204
 
 
@@ -378,7 +380,7 @@ async def test_an_unchanged_body_is_stale_all_the_same(alice: httpx.AsyncClient)
     comment = await write(alice, "First")
     await edit(alice, comment, "Second")
     response = await alice.put(path(comment), json={"body": "Second"}, headers={"If-Match": '"1"'})
-    refused(response, 412)
+    read_problem(response, 412)
 
 
 # -- reading ------------------------------------------------------------------------------------------------
@@ -411,10 +413,10 @@ async def test_pages_go_back_to_the_beginning(alice: httpx.AsyncClient, guest: h
 
 
 async def test_a_page_is_the_newest_fifty(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, elsewhere: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, other_parley: Parley
 ) -> None:
     first = await write(alice, "The first")
-    await write_many(elsewhere, first, ["More"] * 50)
+    await write_comments(other_parley, first, ["More"] * 50)
     newest = await snapshot(guest)
     assert [comment["created_seq"] for comment in newest["comments"]] == list(range(2, 52))
     assert newest["before"] == 2
@@ -425,13 +427,13 @@ async def test_a_page_is_the_newest_fifty(
     assert (len(whole["comments"]), whole["before"]) == (51, None)
 
 
-async def test_an_unseen_commentable_is_an_empty_topic(guest: httpx.AsyncClient, served: Parley) -> None:
+async def test_an_unseen_commentable_is_an_empty_topic(guest: httpx.AsyncClient, site_parley: Parley) -> None:
     seen = await snapshot(guest, commentable_type="Page", commentable_id="never seen")
     assert seen["comments"] == []
     assert seen["before"] is None
     assert seen["cursor"]
     assert seen["commentable"] == {"commentable_type": "Page", "commentable_id": "never seen", "seq": 0}
-    assert await seq_of(served, "Page/never seen") is None
+    assert await read_seq(site_parley, "Page/never seen") is None
 
 
 async def test_answers_are_not_kept_by_caches(alice: httpx.AsyncClient) -> None:
@@ -445,13 +447,13 @@ async def test_answers_are_not_kept_by_caches(alice: httpx.AsyncClient) -> None:
 
 async def test_paths_answer_with_and_without_the_slash(alice: httpx.AsyncClient) -> None:
     for collection in ("/api/comments", "/api/comments/"):
-        comment = expected(await alice.post(collection, json={**ARTICLE, "body": "Hello"}), 201)
-        expected(await alice.get(collection, params=ARTICLE), 200)
+        comment = read_json(await alice.post(collection, json={**ARTICLE, "body": "Hello"}), 201)
+        read_json(await alice.get(collection, params=ARTICLE), 200)
         for slash in ("", "/"):
             one = path(comment) + slash
-            expected(await alice.get(one), 200)
-            expected(await alice.put(one, json={"body": f"Hello {slash}"}), 200)
-            expected(await alice.patch(one, json={"body": f"Hello again {slash}"}), 200)
+            read_json(await alice.get(one), 200)
+            read_json(await alice.put(one, json={"body": f"Hello {slash}"}), 200)
+            read_json(await alice.patch(one, json={"body": f"Hello again {slash}"}), 200)
         assert (await alice.delete(path(comment) + "/")).status_code == 204
 
 

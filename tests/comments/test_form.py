@@ -16,7 +16,7 @@ from app.comments.comments import MAX_BODY_LENGTH
 from app.http import rate_limits
 from app.live.topics import Topic
 from tests.support.people import delete, me, snapshot
-from tests.support.problems import refused
+from tests.support.problems import read_problem
 
 if TYPE_CHECKING:
     from app.live.service import Parley
@@ -117,18 +117,18 @@ async def test_ten_thousand_characters_of_four_bytes_are_posted(alice: httpx.Asy
     assert (await send(alice, "🦜" * MAX_BODY_LENGTH)).status_code == 303
 
 
-async def test_the_text_is_kept_where_comments_are_closed(alice: httpx.AsyncClient, served: Parley) -> None:
+async def test_the_text_is_kept_where_comments_are_closed(alice: httpx.AsyncClient, site_parley: Parley) -> None:
     action, fields = await form_of(alice)
-    await lock(served)
+    await lock(site_parley)
     answer = await alice.post(action, data={**fields, "body": TEXT})
     assert answer.status_code == 403
     assert text_in(answer.text) == TEXT
     assert reason_in(answer.text)
 
 
-async def lock(served: Parley) -> None:
+async def lock(site_parley: Parley) -> None:
     article = Topic("Article", "1")
-    async with served.writing(article.about) as writing, commentables.changing(writing, article) as commentable:
+    async with site_parley.writing(article.about) as writing, commentables.changing(writing, article) as commentable:
         commentable.locked = True
 
 
@@ -191,15 +191,15 @@ async def test_in_an_embedded_thread_one_stays_in_it(alice: httpx.AsyncClient, g
 @pytest.mark.parametrize("path", ["/Article/1", "/embed/Article/1"])
 async def test_another_site_posts_nothing(alice: httpx.AsyncClient, path: str) -> None:
     for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
-        refused(await alice.post(path, data={"body": "Buy"}, headers=headers), 403)
+        read_problem(await alice.post(path, data={"body": "Buy"}, headers=headers), 403)
     assert (await snapshot(alice))["comments"] == []
 
 
 async def test_a_body_that_is_not_a_form_is_refused(alice: httpx.AsyncClient) -> None:
-    refused(await alice.post("/Article/1", json={"body": "Hello"}), 415)
-    refused(await alice.post("/Article/1", data={"body": "x" * MANY}), 413)
-    refused(await alice.post("/Article/1", data={f"field{n}": "x" for n in range(30)}), 400)
-    refused(await alice.post("/Planet/1", data={"body": "Hello"}), 404)
+    read_problem(await alice.post("/Article/1", json={"body": "Hello"}), 415)
+    read_problem(await alice.post("/Article/1", data={"body": "x" * MANY}), 413)
+    read_problem(await alice.post("/Article/1", data={f"field{n}": "x" for n in range(30)}), 400)
+    read_problem(await alice.post("/Planet/1", data={"body": "Hello"}), 404)
     broken = b"body=%ff%fe&form_id=nonsense&user="
     headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
     answer = await alice.post("/Article/1", content=broken, headers=headers)

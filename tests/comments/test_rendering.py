@@ -8,7 +8,7 @@ import pytest
 
 from app.comments import markdown
 from app.comments.mentions import MAX_MENTIONS
-from tests.support.people import expected, person, sign_up, write
+from tests.support.people import person, read_json, sign_up, write
 
 if TYPE_CHECKING:
     import httpx
@@ -19,7 +19,7 @@ HEAVY = ("//a:" * 2_500, "<http://-[" * 1_000, "![[](" * 2_000, "__a_" * 2_500, 
 
 
 async def inbox(client: httpx.AsyncClient) -> list[dict[str, Any]]:
-    notifications: list[dict[str, Any]] = expected(await client.get("/api/notifications"), 200)["notifications"]
+    notifications: list[dict[str, Any]] = read_json(await client.get("/api/notifications"), 200)["notifications"]
     return notifications
 
 
@@ -58,7 +58,7 @@ async def test_a_name_with_a_space_is_marked_whole(site: Site, alice: httpx.Asyn
 async def test_an_edit_looks_up_the_names_anew(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
     comment = await write(alice, "Hello @bobby")
     assert marked(comment) == []
-    edited = expected(await alice.put(f"/api/comments/{comment['id']}", json={"body": "Hello @bob"}), 200)
+    edited = read_json(await alice.put(f"/api/comments/{comment['id']}", json={"body": "Hello @bob"}), 200)
     assert marked(edited) == ["@bob"]
     assert len(await inbox(bob)) == 1
 
@@ -88,7 +88,7 @@ async def test_a_page_of_heavy_comments_delays_nobody(
     written = [await write(alice, text[:10_000]) for text in HEAVY]
     markdown._render.cache_clear()
     monkeypatch.delattr(markdown, "_render")
-    page = expected(
+    page = read_json(
         await guest.get("/api/comments/", params={"commentable_type": "Article", "commentable_id": "1"}), 200
     )
     assert [comment["html"] for comment in page["comments"]] == [comment["html"] for comment in written]

@@ -14,7 +14,7 @@ from app.comments.rerender import rerender_outdated
 from app.live.service import Parley
 from app.live.viewers import Kind, Viewer
 from app.live.write.sequences import read_heads
-from tests.support.people_without_http import ARTICLE, enrol, say
+from tests.support.people_without_http import ARTICLE, create_viewer, post_comment
 
 pytestmark = pytest.mark.sqlite_only
 
@@ -23,7 +23,7 @@ HEAVY = "*a* " * 500
 
 @pytest.fixture
 async def alice(parley: Parley) -> Viewer:
-    return await enrol(parley, "alice")
+    return await create_viewer(parley, "alice")
 
 
 async def rewrite(parley: Parley, comment: Comment, **values: Any) -> None:
@@ -47,7 +47,7 @@ async def head(parley: Parley) -> int:
 async def test_a_light_text_of_an_earlier_release_gets_its_html_and_nobody_notices(
     parley: Parley, alice: Viewer
 ) -> None:
-    comment = await say(parley, alice, "*a* @alice")
+    comment = await post_comment(parley, alice, "*a* @alice")
     await rewrite(parley, comment, html=None, html_key=None)
     before, seq = comments.render(await stored(parley, comment), Kind.PUBLIC), await head(parley)
     await rerender_outdated(parley)
@@ -61,7 +61,7 @@ async def test_a_light_text_of_an_earlier_release_gets_its_html_and_nobody_notic
 async def test_a_heavy_one_is_shown_as_typed_until_it_changes_like_any_other(
     parley: Parley, alice: Viewer, key: int | None
 ) -> None:
-    comment = await say(parley, alice, HEAVY)
+    comment = await post_comment(parley, alice, HEAVY)
     await rewrite(parley, comment, html=None, html_key=key)
     row, seq = await stored(parley, comment), await head(parley)
     assert comments.render(row, Kind.PUBLIC)["plain"] is True
@@ -73,14 +73,14 @@ async def test_a_heavy_one_is_shown_as_typed_until_it_changes_like_any_other(
 
 
 async def test_an_edit_by_the_release_before_is_not_shown_with_the_old_html(parley: Parley, alice: Viewer) -> None:
-    comment = await say(parley, alice, "*secret*")
+    comment = await post_comment(parley, alice, "*secret*")
     await rewrite(parley, comment, body="*public*")
     shown = comments.render(await stored(parley, comment), Kind.PUBLIC)
     assert shown["html"] == '<p dir="auto"><em>public</em></p>'
 
 
 async def test_html_that_the_release_before_left_of_a_deleted_comment_is_erased(parley: Parley, alice: Viewer) -> None:
-    comment = await say(parley, alice, "*secret* @alice")
+    comment = await post_comment(parley, alice, "*secret* @alice")
     await rewrite(parley, comment, body="", username="", deleted_at=datetime.now(UTC))
     await rerender_outdated(parley)
     row = await stored(parley, comment)

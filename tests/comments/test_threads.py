@@ -9,7 +9,7 @@ from uuid import uuid4
 from app.comments import comments, threads
 from app.comments.comments import Comment
 from app.live.viewers import GUEST, Viewer
-from tests.support.people_without_http import ARTICLE, enrol, hide, say, take_back
+from tests.support.people_without_http import ARTICLE, create_viewer, delete_comment, hide_comment, post_comment
 
 if TYPE_CHECKING:
     from app.live.service import Parley
@@ -32,23 +32,23 @@ async def drawn(parley: Parley, viewer: Viewer, limit: int = 50) -> list[str]:
 
 
 async def test_each_is_followed_by_what_replies_to_it(parley: Parley) -> None:
-    alice = await enrol(parley, "alice")
-    one, two = [await say(parley, alice, body) for body in ("One", "Two")]
+    alice = await create_viewer(parley, "alice")
+    one, two = [await post_comment(parley, alice, body) for body in ("One", "Two")]
     answer = await reply(parley, alice, one, "On one")
     await reply(parley, alice, two, "On two")
     await reply(parley, alice, one, "On one, too")
     await reply(parley, alice, answer, "On that")
     assert await drawn(parley, GUEST) == ["One", "> On one", "> > On that", "> On one, too", "Two", "> On two"]
     assert await drawn(parley, GUEST, limit=1) == ["One", "> On one", "> > On that"]
-    await take_back(parley, alice, one)
+    await delete_comment(parley, alice, one)
     assert await drawn(parley, GUEST, limit=1) == ["(gone)", "> On one", "> > On that"]
 
 
 async def test_what_is_hidden_is_there_for_its_author_and_moderators(parley: Parley) -> None:
-    alice, bob, carol = [await enrol(parley, name) for name in ("alice", "bob", "carol")]
-    one = await say(parley, alice, "One")
+    alice, bob, carol = [await create_viewer(parley, name) for name in ("alice", "bob", "carol")]
+    one = await post_comment(parley, alice, "One")
     await reply(parley, bob, one, "On one")
-    await hide(parley, one.id)
+    await hide_comment(parley, one.id)
     for viewer in (GUEST, bob):
         assert await drawn(parley, viewer) == ["(gone)", "> On one"]
     for viewer in (alice, replace(carol, moderator=True)):
@@ -56,8 +56,8 @@ async def test_what_is_hidden_is_there_for_its_author_and_moderators(parley: Par
 
 
 async def test_a_reply_says_whom_it_answers(parley: Parley) -> None:
-    alice = await enrol(parley, "alice")
-    one = await say(parley, alice, "One")
+    alice = await create_viewer(parley, "alice")
+    one = await post_comment(parley, alice, "One")
     answer = await reply(parley, alice, one, "On one")
     shown = [threads.render(comment, GUEST) for comment in (one, answer)]
     assert [each["answers"] for each in threads.in_page_order({"comments": shown, "ancestors": []})] == [None, "alice"]

@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.people import delete, expected, snapshot, write
-from tests.support.people_without_http import hide
-from tests.support.problems import refused
+from tests.support.people import delete, read_json, snapshot, write
+from tests.support.people_without_http import hide_comment
+from tests.support.problems import read_problem
 
 if TYPE_CHECKING:
     import httpx
@@ -35,7 +35,7 @@ def bodies(page: dict[str, Any]) -> str:
 
 
 async def ancestors_of(client: httpx.AsyncClient, comment: dict[str, Any]) -> Any:
-    return expected(await client.get(f"/api/comments/{comment['id']}/ancestors/"), 200)["ancestors"]
+    return read_json(await client.get(f"/api/comments/{comment['id']}/ancestors/"), 200)["ancestors"]
 
 
 # -- pages ----------------------------------------------------------------------------------------------------
@@ -77,10 +77,12 @@ async def test_a_link_leads_to_the_page_around_its_comment(
     assert (bodies(page), page["before"], page["after"]) == (shown, before, after)
 
 
-async def test_a_link_outlives_its_comment(alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley) -> None:
+async def test_a_link_outlives_its_comment(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
+) -> None:
     comments = await fill(alice, 10)
     await delete(alice, comments[5])
-    await hide(served, comments[6]["id"])
+    await hide_comment(site_parley, comments[6]["id"])
     for gone in (5, 6):
         page = await snapshot(guest, limit=4, around=comments[gone]["id"])
         assert comments[gone]["id"] not in {comment["id"] for comment in page["comments"]}
@@ -91,7 +93,7 @@ async def test_a_link_outlives_its_comment(alice: httpx.AsyncClient, guest: http
 async def test_a_link_to_what_never_was_here_leads_nowhere(alice: httpx.AsyncClient) -> None:
     there = await write(alice, "There", commentable_id="2")
     for id_ in (there["id"], uuid4()):
-        refused(await alice.get("/api/comments/", params={**PLACE, "around": str(id_)}), 404)
+        read_problem(await alice.get("/api/comments/", params={**PLACE, "around": str(id_)}), 404)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +109,7 @@ async def test_a_page_is_named_in_one_way(
     query: dict[str, Any], fields: tuple[str, ...], guest: httpx.AsyncClient
 ) -> None:
     response = await guest.get("/api/comments/", params={**PLACE, **query})
-    refused(response, 422, *fields)
+    read_problem(response, 422, *fields)
 
 
 # -- replies --------------------------------------------------------------------------------------------------
@@ -124,7 +126,7 @@ async def test_replies_say_what_they_are_drawn_under_down_to_the_fourth_level(al
 
 
 async def test_a_page_carries_what_its_replies_are_drawn_under(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     root = await write(alice, "Root")
     branch = await write(alice, "Branch", parent_id=root["id"])
@@ -133,7 +135,7 @@ async def test_a_page_carries_what_its_replies_are_drawn_under(
     page = await snapshot(guest, limit=1)
     assert page["ancestors"] == [{**above, "current_user_can_edit": False} for above in (root, branch, twig)]
     await delete(alice, branch)
-    await hide(served, twig["id"])
+    await hide_comment(site_parley, twig["id"])
     whole, gone, hidden = (await snapshot(guest, limit=1))["ancestors"]
     assert whole["body"] == "Root"
     for tombstone, parent, said in ((gone, root, set()), (hidden, branch, {"removed_by"})):
@@ -149,17 +151,17 @@ async def test_a_page_carries_what_its_replies_are_drawn_under(
 
 
 async def test_what_is_not_there_has_no_ancestors(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     root = await write(alice, "Root")
     assert await ancestors_of(guest, root) == []
-    await hide(served, root["id"])
+    await hide_comment(site_parley, root["id"])
     for id_ in (root["id"], uuid4(), "57"):
-        refused(await guest.get(f"/api/comments/{id_}/ancestors/"), 404)
+        read_problem(await guest.get(f"/api/comments/{id_}/ancestors/"), 404)
 
 
 async def test_the_page_is_drawn_as_the_browser_draws_it(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     one = await write(alice, "One")
     await write(alice, "Two")
@@ -171,7 +173,7 @@ async def test_the_page_is_drawn_as_the_browser_draws_it(
     places = [html.index(words) for words in wanted]
     assert places == sorted(places)
     assert f'data-comment-id="{reply["id"]}" data-depth="1"' in html
-    await hide(served, reply["id"])
+    await hide_comment(site_parley, reply["id"])
     assert "This comment was removed by a moderator.</li>" in (await guest.get("/Article/1")).text
 
 

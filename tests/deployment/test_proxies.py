@@ -19,10 +19,10 @@ from app.main import create_app
 from app.settings import Settings
 from tests.support import proxies
 from tests.support.front_end import static
-from tests.support.people import email_of, expected, person, write
-from tests.support.proxies import ELSEWHERE, Proxied
+from tests.support.people import email_of, person, read_json, write
+from tests.support.proxies import CLIENT_ADDRESS, Proxied
 from tests.support.serving import serving
-from tests.support.sse import listening
+from tests.support.sse import open_stream
 from tests.support.waiting import wait_until
 
 PROXIES = {"nginx": proxies.nginx, "caddy": proxies.caddy}
@@ -66,7 +66,7 @@ async def behind(
 async def test_what_browsers_get_through_it(proxy: str, settings: Settings) -> None:
     async with behind(proxy, settings) as (site, app, seen), person(site, "Alice") as alice, site.client() as guest:
         # Heartbeats are a minute apart: a proxy that holds a block back holds it longer than the test waits.
-        async with listening(guest, "Article/1") as stream:
+        async with open_stream(guest, "Article/1") as stream:
             await stream.until("heartbeat")
             assert "content-encoding" not in stream.response.headers
             comment = await write(alice, "a comment that crosses")
@@ -78,7 +78,7 @@ async def test_what_browsers_get_through_it(proxy: str, settings: Settings) -> N
         await write(alice, "long enough to be worth it " * 50)
         listed = await guest.get("/api/comments/?commentable_type=Article&commentable_id=1")
         assert listed.headers["content-encoding"] in {"gzip", "zstd"}
-        assert len(expected(listed, 200)["comments"]) == 3
+        assert len(read_json(listed, 200)["comments"]) == 3
         script = await guest.get(static("js/app.js"), headers={"Accept-Encoding": "br, gzip"})
         assert script.headers["content-encoding"] == "br", "as the app has compressed it"
         assert script.headers["cache-control"] == "public, max-age=31536000, immutable"
@@ -182,14 +182,14 @@ async def test_a_client_that_says_nothing_keeps_no_connection(proxy: str, settin
 
 
 async def goes_on_after_a_reload(site: Proxied, alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
-    async with listening(guest, "Article/1") as stream:
+    async with open_stream(guest, "Article/1") as stream:
         await stream.until("heartbeat")
         await asyncio.to_thread(site.reload)
         comment = await write(alice, "said while it was reloaded")
         try:
             last = await stream.until("create.success", 2)
         except AssertionError:  # cut: a browser comes back by itself, with where it was
-            async with listening(guest, "Article/1", last_event_id=stream.position) as again:
+            async with open_stream(guest, "Article/1", last_event_id=stream.position) as again:
                 last = await again.until("create.success")
     assert last.model["id"] == comment["id"]
 
@@ -198,7 +198,7 @@ async def the_client_is_who_it_is(site: Proxied, seen: Seen) -> None:
     said = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "http", "X-Request-ID": "somebody-elses"}
     async with site.client(headers=said) as liar:
         answer = await liar.get("/healthz")
-    assert (seen[-1]["client"][0], seen[-1]["scheme"]) == (ELSEWHERE, "https")
+    assert (seen[-1]["client"][0], seen[-1]["scheme"]) == (CLIENT_ADDRESS, "https")
     (request,) = answer.headers.get_list("X-Request-ID")
     assert request.encode() == dict(seen[-1]["headers"])[b"x-request-id"]
     assert re.fullmatch(r"[0-9a-f-]{32,36}", request), "it is the proxy's own"
@@ -220,7 +220,7 @@ async def test_a_prefix_may_be_left_on_or_taken_off(proxy: str, settings: Settin
         page = await guest.get("/Article/1")
         assert page.status_code == 200
         assert '"/talk/' in page.text
-        async with listening(guest, "Article/1") as stream:
+        async with open_stream(guest, "Article/1") as stream:
             await stream.until("heartbeat")
         for path in ("/readyz", "/talk/readyz"):
             assert (await guest.get(path)).status_code == 404, path

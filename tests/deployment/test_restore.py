@@ -19,7 +19,7 @@ from app.models import LIVE_MODELS
 from app.settings import ROOT
 from tests.support.people import person, snapshot, write
 from tests.support.serving import serving
-from tests.support.sse import listening
+from tests.support.sse import open_stream
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -90,13 +90,13 @@ async def test_after_a_restore_everyone_fetches_anew(settings: Settings, backup:
     backup.take()
     async with serving(create_app(settings)) as site, site.client(cookies=cookies) as alice, site.client() as bob:
         await write(alice, "Lost with the disk")
-        async with listening(bob, "Article/1") as stream:
+        async with open_stream(bob, "Article/1") as stream:
             position = (await stream.next()).id
     restored = settings.model_copy(update={"database_url": backup.restore()})
     await run_epoch(restored)
     async with serving(create_app(restored)) as site, site.client(cookies=cookies) as alice, site.client() as bob:
         await write(alice, "After the restore")  # takes the seq that was lost, which Bob's cursor has passed
-        async with listening(bob, "Article/1", last_event_id=position) as stream:
+        async with open_stream(bob, "Article/1", last_event_id=position) as stream:
             reset = await stream.until("reset")
             assert reset.json() == {"topics": ["Article/1"], "reason": "epoch"}
         bodies = [comment["body"] for comment in (await snapshot(bob))["comments"]]
@@ -105,7 +105,7 @@ async def test_after_a_restore_everyone_fetches_anew(settings: Settings, backup:
 
 async def test_streams_that_are_open_hear_of_a_new_epoch_within_a_sweep(settings: Settings) -> None:
     sweeping = settings.model_copy(update={"sweep_seconds": 0.2})
-    async with serving(create_app(sweeping)) as site, site.client() as bob, listening(bob, "Article/1") as stream:
+    async with serving(create_app(sweeping)) as site, site.client() as bob, open_stream(bob, "Article/1") as stream:
         await stream.next()
         async with Parley(settings, LIVE_MODELS, listening=False) as operator:
             await operator.renew_epoch()

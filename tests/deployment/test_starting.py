@@ -17,7 +17,7 @@ import pytest
 from app.settings import ROOT
 from tests.support.people import person, write
 from tests.support.serving import spawned
-from tests.support.sse import Stream, listening
+from tests.support.sse import Stream, open_stream
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.sqlite_only
@@ -71,7 +71,7 @@ async def test_several_workers_share_a_file_and_a_private_redis(checkout: Path) 
         streams: list[Stream] = []
         while sum(map(_is_asked, processes)) < 2:
             guest = await guests.enter_async_context(app.client())
-            streams.append(await guests.enter_async_context(listening(guest, "Article/1")))
+            streams.append(await guests.enter_async_context(open_stream(guest, "Article/1")))
             await streams[-1].until("heartbeat")
         await write(dora, "To both of you")
         for stream in streams:
@@ -85,7 +85,7 @@ def _is_asked(process: psutil.Process) -> bool:
 async def test_a_reload_ends_streams_and_is_soon_back(checkout: Path, sqlite_url: str, redis_url: str) -> None:
     environment = {"DATABASE_URL": sqlite_url, "REDIS_URL": redis_url}
     async with spawned(environment, "--reload", checkout=checkout) as app, app.client() as guest:
-        async with listening(guest, "Article/1") as one, listening(guest, "Article/1", "Page/about") as two:
+        async with open_stream(guest, "Article/1") as one, open_stream(guest, "Article/1", "Page/about") as two:
             await one.until("heartbeat")
             await two.until("heartbeat")
             workers = psutil.Process(app.process.pid).children(recursive=True)
@@ -94,7 +94,7 @@ async def test_a_reload_ends_streams_and_is_soon_back(checkout: Path, sqlite_url
             await one.ended()
             await two.ended()
             await wait_until(lambda: _answers(guest), "the app to be back")
-        async with listening(guest, "Article/1", last_event_id=one.position) as again:
+        async with open_stream(guest, "Article/1", last_event_id=one.position) as again:
             assert (await again.next()).id == one.position
     gone = await asyncio.to_thread(psutil.wait_procs, workers, 5)
     assert not gone[1], "left running"

@@ -32,7 +32,7 @@ class Diagnosis:
         return {finding.state for finding in self.findings} == {State.OK}
 
 
-async def diagnosed(findings: AsyncIterator[Finding]) -> Diagnosis:
+async def collect_findings(findings: AsyncIterator[Finding]) -> Diagnosis:
     """Who complains says what to do."""
     found = Diagnosis([finding async for finding in findings])
     assert all(finding.advice for finding in found.findings if finding.state != State.OK)

@@ -14,7 +14,7 @@ from app.database import known_migrations
 from app.doctor import database
 from app.doctor.finding import State
 from app.mail import mail_queue
-from tests.doctor.diagnosis import Diagnosis, diagnosed
+from tests.doctor.diagnosis import Diagnosis, collect_findings
 
 if TYPE_CHECKING:
     from app.live.service import Parley
@@ -25,7 +25,9 @@ pytestmark = pytest.mark.both_databases
 
 
 async def examined(settings: Settings, url: str = "") -> Diagnosis:
-    return await diagnosed(database.examine(settings.model_copy(update={"database_url": url or settings.database_url})))
+    return await collect_findings(
+        database.examine(settings.model_copy(update={"database_url": url or settings.database_url}))
+    )
 
 
 async def test_one_that_is_well(settings: Settings) -> None:

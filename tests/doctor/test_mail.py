@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.doctor import mail
-from tests.doctor.diagnosis import Diagnosis, diagnosed
+from tests.doctor.diagnosis import Diagnosis, collect_findings
 from tests.support.serving import free_port
 from tests.support.smtp import mail_server
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.sqlite_only
 
 
 async def examined(settings: Settings, **update: object) -> Diagnosis:
-    return await diagnosed(mail.examine(settings.model_copy(update=update)))
+    return await collect_findings(mail.examine(settings.model_copy(update=update)))
 
 
 async def test_a_server_that_lets_us_in_gets_no_mail(settings: Settings) -> None:

@@ -15,7 +15,7 @@ import trustme
 
 from app.doctor import proxy
 from app.main import create_app
-from tests.doctor.diagnosis import Diagnosis, diagnosed
+from tests.doctor.diagnosis import Diagnosis, collect_findings
 from tests.support.serving import free_port, serving
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 async def examined(settings: Settings, url: str) -> Diagnosis:
-    return await diagnosed(proxy.examine(settings, url))
+    return await collect_findings(proxy.examine(settings, url))
 
 
 # -- proxies ------------------------------------------------------------------------------------------------
@@ -187,7 +187,7 @@ async def test_nobody_there(settings: Settings) -> None:
 
 
 async def test_it_looks_where_people_come_in_if_that_is_known(settings: Settings) -> None:
-    assert (await diagnosed(proxy.examine(settings, None))).well
+    assert (await collect_findings(proxy.examine(settings, None))).well
     known = settings.model_copy(update={"public_url": f"http://127.0.0.1:{free_port()}"})
     known.model_fields_set.add("public_url")
-    assert (await diagnosed(proxy.examine(known, None))).wrong
+    assert (await collect_findings(proxy.examine(known, None))).wrong

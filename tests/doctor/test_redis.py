@@ -7,7 +7,7 @@ from redis import Redis
 
 from app.doctor import redis
 from app.redis import embedded
-from tests.doctor.diagnosis import Diagnosis, diagnosed
+from tests.doctor.diagnosis import Diagnosis, collect_findings
 from tests.support.redis import PASSWORD, QUOTED, under_sentinel
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.sqlite_only
 
 
 async def examined(settings: Settings, url: str) -> Diagnosis:
-    return await diagnosed(redis.examine(settings.model_copy(update={"redis_url": url})))
+    return await collect_findings(redis.examine(settings.model_copy(update={"redis_url": url})))
 
 
 async def test_a_message_arrives_on_both_channels(settings: Settings, redis_url: str) -> None:

@@ -14,7 +14,7 @@ from tests.support.serving import Site, serving
 if TYPE_CHECKING:
     from app.settings import Settings
 
-SWEEP = 0.5  # seconds
+SWEEP_SECONDS = 0.5  # seconds
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def own_postgres() -> Iterator[PostgresServer]:
     """A server that no other module needs."""
     from tests.support import leftovers
 
-    with leftovers.meant_to_last():
+    with leftovers.keep_running():
         server = PostgresServer()
     yield server
     server.stop()
@@ -31,10 +31,10 @@ def own_postgres() -> Iterator[PostgresServer]:
 @pytest.fixture(scope="module")
 def migrated_postgres(own_postgres: PostgresServer) -> str:
     """The name of a database on it with the schema and nothing else, to copy."""
-    from tests.conftest import migrate_in_a_thread
+    from tests.conftest import migrate_in_thread
 
     name = own_postgres.create()
-    migrate_in_a_thread(own_postgres.url(name))
+    migrate_in_thread(own_postgres.url(name))
     return name
 
 
@@ -59,6 +59,6 @@ async def site(settings: Settings) -> AsyncIterator[Site]:
     """A site that sweeps often, and has no limits but those that the test puts it to."""
     from app.main import create_app
 
-    app = create_app(settings.model_copy(update={"sweep_seconds": SWEEP, "rate_limits": False}))
+    app = create_app(settings.model_copy(update={"sweep_seconds": SWEEP_SECONDS, "rate_limits": False}))
     async with serving(app) as site:
         yield site

@@ -9,10 +9,10 @@ import httpx
 from tests.support.people import ARTICLE, snapshot
 from tests.support.waiting import wait_until
 
-HEALING = 20.0  # seconds in which everything has to be well again
+RECOVERY_TIMEOUT_SECONDS = 20.0  # seconds in which everything has to be well again
 
 
-class Persistent:
+class PersistentWriter:
     """Somebody who writes, and does not give up. `refusals` are the answers that said "not now"."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
@@ -35,7 +35,7 @@ class Persistent:
                 assert "retry-after" in response.headers
             return response.status_code in (200, 201)
 
-        await wait_until(acknowledged, f"{body!r} to be taken", HEALING)
+        await wait_until(acknowledged, f"{body!r} to be taken", RECOVERY_TIMEOUT_SECONDS)
 
     async def write_all(self, *bodies: str) -> None:
         for body in bodies:

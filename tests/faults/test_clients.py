@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.support.people import ARTICLE, snapshot, write
-from tests.support.sse import listening
+from tests.support.sse import open_stream
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ async def test_half_a_request(site: Site, alice: httpx.AsyncClient, half: bytes)
 @pytest.mark.parametrize("times", [RECONNECTS, pytest.param(MANY_RECONNECTS, marks=pytest.mark.extended)])
 async def test_one_who_reconnects_all_the_time_leaves_nothing(site: Site, alice: httpx.AsyncClient, times: int) -> None:
     process = psutil.Process()
-    async with listening(alice, "Article/1") as stream:
+    async with open_stream(alice, "Article/1") as stream:
         position = (await stream.next()).id
 
     async def come_and_go(times: int) -> None:
@@ -119,7 +119,7 @@ async def test_those_who_do_not_read_cost_a_bounded_amount_each(site: Site, alic
         asleep = [one for one in set(site.server.server_state.connections) - known if one.transport]
         for one in asleep:  # the kernel would take megabytes for each
             one.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
-        async with listening(alice, "Article/1") as stream:
+        async with open_stream(alice, "Article/1") as stream:
             await stream.next()
 
             async def write_on() -> None:

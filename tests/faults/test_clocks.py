@@ -9,7 +9,7 @@ import pytest
 
 from app.comments import comments
 from tests.support.people import me, snapshot, write
-from tests.support.sse import listening
+from tests.support.sse import open_stream
 
 if TYPE_CHECKING:
     import httpx
@@ -29,7 +29,7 @@ class AnHourAgo(datetime):
 async def test_a_clock_that_is_put_back_changes_no_order(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with listening(bob, "Article/1") as stream:
+    async with open_stream(bob, "Article/1") as stream:
         await stream.next()
         await write(alice, "one")
         with monkeypatch.context() as earlier:

@@ -11,10 +11,10 @@ import asyncpg
 import pytest
 from sqlalchemy import make_url
 
-from tests.faults.persistence import Persistent
+from tests.faults.persistence import PersistentWriter
 from tests.support import leftovers
 from tests.support.people import write
-from tests.support.sse import listening
+from tests.support.sse import open_stream
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -80,18 +80,18 @@ def failing(state: str, at_commit: bool) -> str:
 async def test_what_cannot_be_stored_now_is_stored_once_later(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, database_url: str, at_commit: bool
 ) -> None:
-    async with psql(database_url) as console, listening(bob, "Article/1") as stream:
+    async with psql(database_url) as console, open_stream(bob, "Article/1") as stream:
         await stream.next()
         for trouble, state in STATES.items():
             await console.execute(failing(state, at_commit))
             assert set(await refusals_until_mended(alice, trouble, console)) == {503}, trouble
             assert (await stream.until(CREATED)).model["body"] == trouble
-    await Persistent(alice).has(*STATES)
+    await PersistentWriter(alice).has(*STATES)
 
 
 async def refusals_until_mended(person: httpx.AsyncClient, body: str, console: asyncpg.Connection[Any]) -> list[int]:
     """The statuses by which this comment was refused, until the fault was removed and it was stored."""
-    writer = Persistent(person)
+    writer = PersistentWriter(person)
     writing = asyncio.create_task(writer.write(body))
     await wait_until(lambda: writer.refusals, f"the fault to show: {body}")
     await console.execute("DROP FUNCTION fault CASCADE")
@@ -102,10 +102,10 @@ async def refusals_until_mended(person: httpx.AsyncClient, body: str, console: a
 async def test_connections_that_are_cut_cost_a_retry(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, database_url: str
 ) -> None:
-    writer = Persistent(alice)
+    writer = PersistentWriter(alice)
     bodies = [f"{number}" for number in range(20)]
     async with psql(database_url) as console:
-        async with listening(bob, "Article/1") as stream:
+        async with open_stream(bob, "Article/1") as stream:
             position = (await stream.next()).id
         for body in bodies:
             writing = asyncio.create_task(writer.write(body))
@@ -117,7 +117,7 @@ async def test_connections_that_are_cut_cost_a_retry(
     async def has_seen_all() -> bool:
         """A stream may be ended by the trouble; who comes back goes on from where they were."""
         nonlocal position
-        async with listening(bob, "Article/1", last_event_id=position, once=1) as stream:
+        async with open_stream(bob, "Article/1", last_event_id=position, once=1) as stream:
             await stream.ended(10)
         position = next((block.id for block in reversed(stream.blocks) if block.id), position)
         seen.extend(block.model["body"] for block in stream.blocks if block.event.endswith(CREATED))
@@ -136,7 +136,7 @@ async def test_a_server_that_is_gone_for_a_while(
     fault: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    writer = Persistent(alice)
+    writer = PersistentWriter(alice)
     await writer.write("Before")
     if fault == "pause":
         own_postgres.pause()
@@ -147,11 +147,11 @@ async def test_a_server_that_is_gone_for_a_while(
     if fault == "pause":
         own_postgres.resume()
     else:
-        with leftovers.meant_to_last():
+        with leftovers.keep_running():
             await asyncio.to_thread(own_postgres.restart)
     await writing
     await writer.has("Before", "Meanwhile")
-    async with listening(bob, "Article/1") as stream:
+    async with open_stream(bob, "Article/1") as stream:
         await stream.next()
         await write(alice, "After")
         assert (await stream.until(CREATED)).model["body"] == "After"
@@ -161,7 +161,7 @@ async def test_a_lock_that_somebody_keeps_is_not_waited_for_for_ever(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, database_url: str
 ) -> None:
     """An operator's own transaction holds the topic's counter. Others' topics go on."""
-    writer = Persistent(alice)
+    writer = PersistentWriter(alice)
     await writer.write("Before")
     async with psql(database_url) as console:
         async with console.transaction():
@@ -188,7 +188,7 @@ async def test_when_all_connections_are_taken_people_are_asked_to_come_back(
         await write(alice, "Before")
         async with console.transaction():
             await console.execute("SELECT FROM topics WHERE name = 'Article/1' FOR UPDATE")
-            writers = [Persistent(alice) for _ in range(4)]
+            writers = [PersistentWriter(alice) for _ in range(4)]
             writing = [asyncio.create_task(writer.write(f"{number}")) for number, writer in enumerate(writers)]
             await wait_until(lambda: any(503 in writer.refusals for writer in writers), "the pool to be empty")
             assert (await alice.get("/healthz")).status_code == 200

@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.support.people import write
-from tests.support.sse import listening
+from tests.support.sse import open_stream
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ async def flow(site: Site) -> None:
 
 async def crosses_over(alice: httpx.AsyncClient, bob: httpx.AsyncClient, body: str) -> None:
     """Alice gets her answer while the test keeps Redis as it is, and Bob's stream brings what she wrote."""
-    async with listening(bob, "Article/1") as stream:
+    async with open_stream(bob, "Article/1") as stream:
         await stream.next()
         await write(alice, body)
         assert (await stream.until(CREATED)).model["body"] == body
@@ -64,7 +64,7 @@ async def test_a_subscriber_that_is_thrown_out_for_reading_too_slowly(
 ) -> None:
     """The limit on what a server holds for a subscriber, set below a single hint."""
     await flow(site)
-    async with console(redis_url) as redis, listening(bob, "Article/1") as stream:
+    async with console(redis_url) as redis, open_stream(bob, "Article/1") as stream:
         await stream.next()
         await redis.config_set("client-output-buffer-limit", "pubsub 1 1 1")
         await redis.publish("comments", "x" * 1_000_000)

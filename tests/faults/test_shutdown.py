@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.faults.persistence import Persistent
-from tests.support.database import write_many
+from tests.faults.persistence import PersistentWriter
+from tests.support.database import write_comments
 from tests.support.people import person, snapshot, write
 from tests.support.serving import serving
-from tests.support.sse import listening
+from tests.support.sse import open_stream
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ async def test_one_who_does_not_read_is_torn_off(
             asleep.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
             asleep.connect(("127.0.0.1", int(site.url.rpartition(":")[2])))
             asleep.sendall(b"GET /streams?topic=Article/1 HTTP/1.1\r\nHost: x\r\n\r\n")
-            async with listening(bob, "Article/1") as stream:
+            async with open_stream(bob, "Article/1") as stream:
                 await stream.next()
                 bodies = [f"{number} {'x' * 9_990}" for number in range(100)]
                 # A megabyte, which is more than sockets hold between them.
-                last = (await write_many(app.state.parley, await write(alice, "First"), bodies))[-1]
+                last = (await write_comments(app.state.parley, await write(alice, "First"), bodies))[-1]
                 await stream.until(lambda block: block.event.endswith("success") and block.model["id"] == last["id"])
                 with caplog.at_level(logging.WARNING):
                     site.stop()
@@ -66,9 +66,9 @@ async def test_a_rolling_restart_under_load_loses_nothing(settings: Settings) ->
             if writing is None:
                 async with person(site, "Alice") as alice:
                     cookies = alice.cookies
-                writer = Persistent(site.client(cookies=cookies))
+                writer = PersistentWriter(site.client(cookies=cookies))
                 writing = asyncio.create_task(writer.write_all(*bodies))
-            async with site.client() as bob, listening(bob, "Article/1", last_event_id=position) as stream:
+            async with site.client() as bob, open_stream(bob, "Article/1", last_event_id=position) as stream:
                 for _ in range(8):
                     await stream.next()
                 site.stop()
@@ -78,7 +78,7 @@ async def test_a_rolling_restart_under_load_loses_nothing(settings: Settings) ->
     async with serving(create_app(settings), port=port) as site, site.client() as bob:
         assert writing
         await writing
-        async with listening(bob, "Article/1", last_event_id=position, once=1) as stream:
+        async with open_stream(bob, "Article/1", last_event_id=position, once=1) as stream:
             await stream.ended()
         seen += [block.model["body"] for block in stream.blocks if block.event.endswith("create.success")]
         assert [comment["body"] for comment in (await snapshot(bob, limit=100))["comments"]] == bodies

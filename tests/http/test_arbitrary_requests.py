@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.support.people import write
-from tests.support.problems import refused
+from tests.support.problems import read_problem
 
 if TYPE_CHECKING:
     from tests.support.serving import Site
@@ -41,13 +41,13 @@ bodies = values.map(lambda value: json.dumps(value).encode()) | st.binary(max_si
 
 
 @pytest.fixture
-def site(lasting_site: Site) -> Site:
-    return lasting_site
+def site(shared_site: Site) -> Site:
+    return shared_site
 
 
 @pytest.fixture
-async def comment(lasting_alice: httpx.AsyncClient) -> dict[str, Any]:
-    return await write(lasting_alice, "Anything")
+async def comment(shared_alice: httpx.AsyncClient) -> dict[str, Any]:
+    return await write(shared_alice, "Anything")
 
 
 def to_path(path: str) -> str:
@@ -74,7 +74,7 @@ def to_header(text: str) -> bytes:
     signed_in=st.booleans(),
 )
 async def test_nothing_that_is_sent_is_our_mistake(
-    lasting_alice: httpx.AsyncClient,
+    shared_alice: httpx.AsyncClient,
     guest: httpx.AsyncClient,
     comment: dict[str, Any],
     method: str,
@@ -85,7 +85,7 @@ async def test_nothing_that_is_sent_is_our_mistake(
     signed_in: bool,
 ) -> None:
     signs_out = method == "DELETE" and "session" in path  # Alice is needed for longer
-    client = lasting_alice if signed_in and not signs_out else guest
+    client = shared_alice if signed_in and not signs_out else guest
     path = path.replace("THIS", comment["id"])
     asked = "&".join(f"{to_path(name)}={to_path(value)}" for name, value in query)
     sent = {"Content-Type": b"application/json", **{name: to_header(value) for name, value in headers.items()}}
@@ -106,4 +106,4 @@ def check_problem(response: httpx.Response) -> None:
     if response.headers["content-type"].startswith("text/html"):
         assert "text/html" in response.request.headers["accept"]
         return
-    refused(response, response.status_code, *(error["field"] for error in response.json().get("errors", [])))
+    read_problem(response, response.status_code, *(error["field"] for error in response.json().get("errors", [])))

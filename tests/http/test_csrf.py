@@ -10,10 +10,10 @@ from limits import parse
 
 from app.http import rate_limits
 from app.http.middleware.stream_pacing import StreamPacingMiddleware
-from tests.support.database import counts_in
+from tests.support.database import count_rows
 from tests.support.front_end import static
 from tests.support.people import ARTICLE, sign_up
-from tests.support.problems import refused
+from tests.support.problems import read_problem
 
 if TYPE_CHECKING:
     import httpx
@@ -34,25 +34,25 @@ UNSAFE = [
 
 
 @pytest.fixture
-def site(lasting_site: Site) -> Site:
-    return lasting_site
+def site(shared_site: Site) -> Site:
+    return shared_site
 
 
 @pytest.fixture
-def alice(lasting_alice: httpx.AsyncClient) -> httpx.AsyncClient:
-    return lasting_alice
+def alice(shared_alice: httpx.AsyncClient) -> httpx.AsyncClient:
+    return shared_alice
 
 
 @pytest.mark.parametrize("where", ["cross-site", "same-site", "Cross-Site", "sideways"])
 async def test_another_sites_page_may_not_act_for_alice(
-    alice: httpx.AsyncClient, site: Site, served: Parley, where: str
+    alice: httpx.AsyncClient, site: Site, site_parley: Parley, where: str
 ) -> None:
-    before = await counts_in(served)
+    before = await count_rows(site_parley)
     for method, url in UNSAFE:
         # An Origin that looks right does not help: the browser has said where it comes from.
         headers = {"Sec-Fetch-Site": where, "Origin": site.url}
-        refused(await alice.request(method, url, json={**ARTICLE, "body": "Buy!"}, headers=headers), 403)
-    assert await counts_in(served) == before
+        read_problem(await alice.request(method, url, json={**ARTICLE, "body": "Buy!"}, headers=headers), 403)
+    assert await count_rows(site_parley) == before
     assert (await alice.get("/api/session")).json()["user"]["username"] == "Alice"
 
 
@@ -85,7 +85,7 @@ async def test_our_own_page_may(alice: httpx.AsyncClient, where: str) -> None:
 async def test_an_older_browser_says_its_origin(alice: httpx.AsyncClient, site: Site, origin: str) -> None:
     told = origin.format(url=site.url, host=site.url.removeprefix("http://"))
     for method, url in UNSAFE:
-        refused(await alice.request(method, url, json={}, headers={"Origin": told.encode()}), 403)
+        read_problem(await alice.request(method, url, json={}, headers={"Origin": told.encode()}), 403)
 
 
 async def test_our_own_origin_may(alice: httpx.AsyncClient, site: Site) -> None:
@@ -122,13 +122,13 @@ async def test_paths_answer_with_and_without_the_slash(alice: httpx.AsyncClient)
             assert (await alice.get(path + slash)).status_code == 200
     for path in ("/api/users", "/api/session"):
         for slash in ("", "/"):
-            refused(await alice.post(path + slash, json=[]), 422, "body of the request")
+            read_problem(await alice.post(path + slash, json=[]), 422, "body of the request")
     for slash in ("", "/"):
-        refused(await alice.get(f"/streams{slash}", params={"topic": "nonsense"}), 422, "topic")
+        read_problem(await alice.get(f"/streams{slash}", params={"topic": "nonsense"}), 422, "topic")
 
 
 async def test_two_slashes_are_another_path(alice: httpx.AsyncClient) -> None:
-    refused(await alice.get("/healthz//"), 404)
+    read_problem(await alice.get("/healthz//"), 404)
 
 
 # -- what browsers are to refuse ----------------------------------------------------------------------------

@@ -13,11 +13,11 @@ from starlette.routing import Mount, Route
 
 from tests.support.cases import check_each
 from tests.support.front_end import static
-from tests.support.mailbox import mail_to, token_in
+from tests.support.mailbox import find_token, wait_for_mail
 from tests.support.people import ARTICLE, me, person, sign_up, write
-from tests.support.problems import refused
+from tests.support.problems import read_problem
 from tests.support.serving import serving, spawned
-from tests.support.sse import listening
+from tests.support.sse import open_stream
 
 if TYPE_CHECKING:
     import httpx
@@ -68,7 +68,7 @@ async def test_a_thread_alone_may_stand_in_a_listed_page_and_nothing_else_may(
     for path in ("/", "/Article/1", "/account", "/reset"):
         assert ancestors(await guest.get(path)) == "'none'", path
     for path in ("/embed/User/1", "/embed/Nothing/1", "/embed/Article", "/embed"):
-        refused(await guest.get(path), 404)
+        read_problem(await guest.get(path), 404)
 
 
 async def test_it_is_the_thread_and_what_one_needs_to_talk_in_it(
@@ -109,7 +109,7 @@ async def test_the_script_is_small(guest: httpx.AsyncClient) -> None:
 
 
 async def test_the_page_that_once_followed_numbers_is_gone(guest: httpx.AsyncClient) -> None:
-    refused(await guest.get("/embed/counts?topic=Article/1"), 404)
+    read_problem(await guest.get("/embed/counts?topic=Article/1"), 404)
 
 
 # -- calls --------------------------------------------------------------------------------------------------
@@ -159,8 +159,8 @@ async def test_for_all_others_all_is_as_before(alice: httpx.AsyncClient) -> None
             await alice.head("/streams?topic=Article/1", headers=headers),
         ):
             assert not [name for name in answer.headers if name.startswith("access-control-")]
-        refused(await alice.post("/api/comments/", json={**ARTICLE, "body": "Buy!"}, headers=headers), 403)
-        refused(await alice.delete("/api/session", headers=headers), 403)
+        read_problem(await alice.post("/api/comments/", json={**ARTICLE, "body": "Buy!"}, headers=headers), 403)
+        read_problem(await alice.delete("/api/session", headers=headers), 403)
         assert await me(alice)
 
     await check_each({repr(origin): origin for origin in OTHERS}, check)
@@ -201,7 +201,7 @@ async def test_behind_a_prefix_everything_answers_and_leads_there(prefixed: Site
         assert (await alice.get(f"/api/comments/{posted.json()['id']}/")).status_code == 200
         password = await alice.get("/.well-known/change-password")
         assert (password.status_code, password.headers["location"]) == (302, f"{ROOT}/account")
-        async with listening(alice, "Article/1") as stream:
+        async with open_stream(alice, "Article/1") as stream:
             assert (await stream.next()).event == "heartbeat"
         for path in ("/", "/Article/1", "/embed/Article/1", "/account", "/reset", "/dev/mail", "/nothing"):
             page = await alice.get(path, headers={"Accept": "text/html"})
@@ -212,7 +212,7 @@ async def test_behind_a_prefix_everything_answers_and_leads_there(prefixed: Site
             assert not [link for link in leads if not link.startswith(f"{ROOT}/")], path
         for path in ("/worker.js", "/embed.js", static("js/app.js"), "/healthz"):
             assert (await alice.get(path)).status_code == 200
-        refused(await alice.get("/api/nothing", headers={"Accept": "text/html"}), 404)
+        read_problem(await alice.get("/api/nothing", headers={"Accept": "text/html"}), 404)
 
 
 async def test_a_page_at_the_prefix_without_a_slash(prefixed: Site) -> None:
@@ -225,7 +225,7 @@ async def test_what_asks_the_process_itself_needs_no_prefix(settings: Settings) 
         for path in ("/healthz", f"{ROOT}/healthz", "/readyz"):
             assert (await guest.get(path)).status_code == 200
         for path in ("/talkative/healthz", f"{ROOT}{ROOT}/healthz"):
-            refused(await guest.get(path), 404)
+            read_problem(await guest.get(path), 404)
 
 
 async def test_two_parleys_of_one_host_do_not_take_each_others_cookies(settings: Settings) -> None:
@@ -249,8 +249,8 @@ async def test_mail_leads_behind_the_prefix(settings: Settings) -> None:
     named = settings.model_dump(exclude={"public_url"}) | {"root_path": ROOT}
     async with site_with(Settings(_env_file=None, **named)) as site, person(site, "Alice") as alice:
         await alice.post(f"{ROOT}/api/resets", json={"email": "alice@example.com"})
-        text = await mail_to(site.server.config.app.state.parley, "Alice", "Choose a new password")
-        token = token_in(text, "talk/reset")
+        text = await wait_for_mail(site.server.config.app.state.parley, "Alice", "Choose a new password")
+        token = find_token(text, "talk/reset")
         assert f'href="{site.url}{ROOT}/reset#{token}"' in (await alice.get(f"{ROOT}/dev/mail")).text
 
 

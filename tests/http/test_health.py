@@ -98,9 +98,9 @@ async def test_it_starts_without_redis(settings: Settings, tmp_path: Path) -> No
     ids=["of an older release", "of a newer release"],
 )
 async def test_it_says_whether_the_schema_is_its_own(
-    site: Site, served: Parley, guest: httpx.AsyncClient, schema: str, status: int, found: str
+    site: Site, site_parley: Parley, guest: httpx.AsyncClient, schema: str, status: int, found: str
 ) -> None:
-    async with served.database.transaction() as writing, writing.begin():
+    async with site_parley.database.transaction() as writing, writing.begin():
         await writing.execute(text("UPDATE alembic_version SET version_num = :schema"), {"schema": schema})
     response = await guest.get("/readyz")
     assert (response.status_code, response.json()["database"], response.json()["migrations"]) == (status, "up", found)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.http.middleware.host_names import NOT_OURS
-from tests.support.people import email_of, expected
-from tests.support.problems import refused
+from tests.support.people import email_of, read_json
+from tests.support.problems import read_problem
 from tests.support.serving import serving
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ OURS = ["127.0.0.1", "127.0.0.1:8000", "[::1]:8000", "192.168.1.7", "localhost",
 
 
 @pytest.fixture
-async def guest(lasting_site: Site) -> AsyncIterator[httpx.AsyncClient]:
-    async with lasting_site.client() as guest:
+async def guest(shared_site: Site) -> AsyncIterator[httpx.AsyncClient]:
+    async with shared_site.client() as guest:
         yield guest
 
 
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.sqlite_only  # these tests do not depend on the databas
 @pytest.mark.parametrize("host", REBOUND)
 async def test_a_name_that_somebody_else_can_have_is_not_answered_to(guest: httpx.AsyncClient, host: str) -> None:
     for path in ("/", "/dev/mail", "/api/session", "/streams?topic=Article/1", "/metrics", "/healthz"):
-        problem = refused(await guest.get(path, headers={"Host": host}), 421)
+        problem = read_problem(await guest.get(path, headers={"Host": host}), 421)
         assert problem["detail"] == NOT_OURS
         assert "ALLOWED_HOSTS" in problem["detail"]
 
@@ -57,12 +57,12 @@ async def test_the_operator_says_by_which_names_people_come(settings: Settings) 
         update={"public_url": "https://talk.example.com/talk", "allowed_hosts": frozenset({"talk.example.org"})}
     )
     async with serving(create_app(named)) as site, site.client() as guest:
-        expected(await guest.post("/api/resets", json={"email": email_of("Alice")}), 202)
+        read_json(await guest.post("/api/resets", json={"email": email_of("Alice")}), 202)
         for host in ("talk.example.com", "Talk.Example.com:443", "talk.example.org", "talk.example.org."):
             assert (await guest.get("/api/session", headers={"Host": host})).status_code == 200, host
             assert (await guest.get("/dev/mail", headers={"Host": host})).status_code == 404, "a name can be rebound"
         for host in ("example.com", "talk.example.com.evil.example", "www.talk.example.com"):
-            refused(await guest.get("/api/session", headers={"Host": host}), 421)
+            read_problem(await guest.get("/api/session", headers={"Host": host}), 421)
 
 
 async def test_any_name_may_be_allowed(settings: Settings) -> None:
@@ -73,8 +73,8 @@ async def test_any_name_may_be_allowed(settings: Settings) -> None:
         assert (await guest.get("/", headers={"Host": "evil.example"})).status_code == 200
 
 
-async def test_two_names_at_once_are_none(lasting_site: Site) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(lasting_site.url.rpartition(":")[2]))
+async def test_two_names_at_once_are_none(shared_site: Site) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(shared_site.url.rpartition(":")[2]))
     writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
     assert (await reader.readline()).startswith(b"HTTP/1.1 421 ")
     writer.close()

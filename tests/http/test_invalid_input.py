@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 
 from tests.support.cases import check_each
-from tests.support.database import counts_in
-from tests.support.people import ARTICLE, PASSWORD, expected, snapshot, write
-from tests.support.problems import refused
+from tests.support.database import count_rows
+from tests.support.people import ARTICLE, PASSWORD, read_json, snapshot, write
+from tests.support.problems import read_problem
 
 if TYPE_CHECKING:
     import httpx
@@ -26,13 +26,13 @@ LARGEST_COMMENT = 12 * 10_000 + 10_240  # bytes of one with a comment
 
 
 @pytest.fixture
-def site(lasting_site: Site) -> Site:
-    return lasting_site
+def site(shared_site: Site) -> Site:
+    return shared_site
 
 
 @pytest.fixture
-def alice(lasting_alice: httpx.AsyncClient) -> httpx.AsyncClient:
-    return lasting_alice
+def alice(shared_alice: httpx.AsyncClient) -> httpx.AsyncClient:
+    return shared_alice
 
 
 @pytest.fixture
@@ -42,11 +42,11 @@ async def comment(alice: httpx.AsyncClient) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def nothing_stored(served: Parley) -> AsyncIterator[None]:
+async def nothing_stored(site_parley: Parley) -> AsyncIterator[None]:
     """Fails a test that has stored a comment, an account, or a counter for a topic. Wrong passwords are counted."""
-    before = await counts_in(served)
+    before = await count_rows(site_parley)
     yield
-    assert {**await counts_in(served), "failures": 0} == {**before, "failures": 0}
+    assert {**await count_rows(site_parley), "failures": 0} == {**before, "failures": 0}
 
 
 def path(comment: dict[str, Any]) -> str:
@@ -82,7 +82,7 @@ async def test_what_is_not_json_is_refused(alice: httpx.AsyncClient) -> None:
             ("POST", "/api/users"),
             ("POST", "/api/session"),
         ):
-            refused(await alice.request(method, url, content=body, headers=JSON), 400)
+            read_problem(await alice.request(method, url, content=body, headers=JSON), 400)
 
     await check_each(BROKEN, check)
 
@@ -90,17 +90,17 @@ async def test_what_is_not_json_is_refused(alice: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize("value", [None, [], "body", 17, True, [{"body": "x"}], 1.5])
 async def test_json_that_is_no_object_is_refused(alice: httpx.AsyncClient, value: Any) -> None:
     for url in ("/api/comments/", "/api/users", "/api/session"):
-        refused(await alice.post(url, content=json.dumps(value), headers=JSON), 422, "body of the request")
+        read_problem(await alice.post(url, content=json.dumps(value), headers=JSON), 422, "body of the request")
 
 
 @pytest.mark.parametrize("media", ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "json", ""])
 async def test_only_json_is_taken(alice: httpx.AsyncClient, comment: dict[str, Any], media: str) -> None:
     new, headers = json.dumps({**ARTICLE, "body": "x"}), {"Content-Type": media}
-    refused(await alice.post("/api/comments/", content=new, headers=headers), 415)
-    refused(await alice.put(path(comment), content=new, headers=headers), 415)
-    refused(await alice.patch(path(comment), content=new, headers=headers), 415)
-    refused(await alice.post("/api/users", content=new, headers=headers), 415)
-    refused(await alice.post("/api/session", content=new, headers=headers), 415)
+    read_problem(await alice.post("/api/comments/", content=new, headers=headers), 415)
+    read_problem(await alice.put(path(comment), content=new, headers=headers), 415)
+    read_problem(await alice.patch(path(comment), content=new, headers=headers), 415)
+    read_problem(await alice.post("/api/users", content=new, headers=headers), 415)
+    read_problem(await alice.post("/api/session", content=new, headers=headers), 415)
     assert (await alice.get(path(comment))).json() == comment
 
 
@@ -108,14 +108,14 @@ async def test_only_json_is_taken(alice: httpx.AsyncClient, comment: dict[str, A
 async def test_what_does_not_say_that_it_is_json_is_refused(alice: httpx.AsyncClient) -> None:
     response = await alice.post("/api/comments/", content=json.dumps({**ARTICLE, "body": "x"}))
     assert "content-type" not in response.request.headers
-    refused(response, 415)
+    read_problem(response, 415)
     assert response.headers["accept"] == "application/json"
 
 
 async def test_json_may_say_its_charset(alice: httpx.AsyncClient) -> None:
     headers = {"Content-Type": "Application/JSON; charset=utf-8"}
     content = json.dumps({**ARTICLE, "body": "é"}, ensure_ascii=False).encode()
-    assert expected(await alice.post("/api/comments/", content=content, headers=headers), 201)["body"] == "é"
+    assert read_json(await alice.post("/api/comments/", content=content, headers=headers), 201)["body"] == "é"
 
 
 # -- size ---------------------------------------------------------------------------------------------------
@@ -133,17 +133,17 @@ async def parts_of(body: bytes) -> AsyncIterator[bytes]:
 
 
 async def test_a_request_that_just_fits_is_taken(alice: httpx.AsyncClient) -> None:
-    expected(await alice.post("/api/comments/", content=padded(LARGEST_COMMENT), headers=JSON), 201)
-    expected(await alice.post("/api/comments/", content=parts_of(padded(LARGEST_COMMENT)), headers=JSON), 201)
+    read_json(await alice.post("/api/comments/", content=padded(LARGEST_COMMENT), headers=JSON), 201)
+    read_json(await alice.post("/api/comments/", content=parts_of(padded(LARGEST_COMMENT)), headers=JSON), 201)
 
 
 async def test_the_longest_comment_is_taken_however_its_characters_are_written(alice: httpx.AsyncClient) -> None:
     escaped = json.dumps({"comment": {**ARTICLE, "body": "\U0001f99c" * 10_000}}).encode()
     assert len(escaped) > 120_000
-    comment = expected(await alice.post("/api/comments/", content=escaped, headers=JSON), 201)
+    comment = read_json(await alice.post("/api/comments/", content=escaped, headers=JSON), 201)
     assert comment["body"] == "\U0001f99c" * 10_000
     for method in ("PUT", "PATCH"):
-        expected(await alice.request(method, path(comment), content=escaped, headers=JSON), 200)
+        read_json(await alice.request(method, path(comment), content=escaped, headers=JSON), 200)
 
 
 @pytest.mark.usefixtures("nothing_stored")
@@ -154,10 +154,10 @@ async def test_a_request_over_the_limit_is_refused(alice: httpx.AsyncClient, siz
             continue
         told = await alice.post(url, content=padded(size), headers=JSON)
         assert "content-length" in told.request.headers
-        refused(told, 413)
+        read_problem(told, 413)
         untold = await alice.post(url, content=parts_of(padded(size)), headers=JSON)
         assert untold.request.headers["transfer-encoding"] == "chunked"
-        refused(untold, 413)
+        read_problem(untold, 413)
 
 
 # -- comments -----------------------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ async def test_a_comment_that_cannot_be_taken(alice: httpx.AsyncClient, wrapped:
         change, field = case
         new = {name: value for name, value in {**ARTICLE, "body": "x", **change}.items() if value is not ...}
         content = json.dumps({"comment": new} if wrapped else new)
-        refused(await alice.post("/api/comments/", content=content, headers=JSON), 422, field)
+        read_problem(await alice.post("/api/comments/", content=content, headers=JSON), 422, field)
 
     await check_each(TOO_MUCH, check)
 
@@ -253,7 +253,7 @@ async def test_what_was_sent_is_not_repeated(alice: httpx.AsyncClient) -> None:
         await alice.post("/api/users", json={"email": secret, "username": [secret], "password": {secret: secret}}),
         await alice.get("/api/comments/", params={**ARTICLE, "limit": secret, "before": secret}),
     ):
-        refused(response, 422, *(entry["field"] for entry in response.json()["errors"]))
+        read_problem(response, 422, *(entry["field"] for entry in response.json()["errors"]))
         assert secret not in response.text
 
 
@@ -263,8 +263,8 @@ EDITS = {name: case for name, case in TOO_MUCH.items() if case[1] == "body" and 
 async def test_an_edit_that_cannot_be_taken(alice: httpx.AsyncClient, comment: dict[str, Any]) -> None:
     async def check(case: tuple[dict[str, Any], str]) -> None:
         content = json.dumps({**comment, **case[0]})
-        refused(await alice.put(path(comment), content=content, headers=JSON), 422, "body")
-        refused(await alice.patch(path(comment), content=content, headers=JSON), 422, "body")
+        read_problem(await alice.put(path(comment), content=content, headers=JSON), 422, "body")
+        read_problem(await alice.patch(path(comment), content=content, headers=JSON), 422, "body")
         assert (await alice.get(path(comment))).json() == comment
 
     await check_each(EDITS, check)
@@ -273,7 +273,7 @@ async def test_an_edit_that_cannot_be_taken(alice: httpx.AsyncClient, comment: d
 async def test_odd_things_beside_the_body_are_ignored(alice: httpx.AsyncClient, comment: dict[str, Any]) -> None:
     odd = '{"\\ud800": 1, "\\u0000": {}, "seq": 1e999, "id": [[]], "x": -Infinity, "likes_count": NaN, "body": "Fine"}'
     response = await alice.put(path(comment), content=odd, headers=JSON)
-    assert expected(response, 200)["body"] == "Fine"
+    assert read_json(response, 200)["body"] == "Fine"
 
 
 IDS = {
@@ -293,18 +293,18 @@ IDS = {
 async def test_an_id_that_is_no_uuid_is_nobodys(alice: httpx.AsyncClient) -> None:
     async def check(id_: str) -> None:
         url = f"/api/comments/{id_}"
-        refused(await alice.get(url), 404)
+        read_problem(await alice.get(url), 404)
         if "%2F" in id_:  # more than one part of a path: not even a comment's
             return
-        refused(await alice.put(url, json={"body": "Hm"}), 404)
-        refused(await alice.patch(url, json={"body": "Hm"}), 404)
-        refused(await alice.delete(url), 404)
+        read_problem(await alice.put(url, json={"body": "Hm"}), 404)
+        read_problem(await alice.patch(url, json={"body": "Hm"}), 404)
+        read_problem(await alice.delete(url), 404)
 
     await check_each(IDS, check)
 
 
 async def test_an_id_in_capitals_is_the_same(alice: httpx.AsyncClient, comment: dict[str, Any]) -> None:
-    assert expected(await alice.get(path(comment).upper().replace("/API/COMMENTS", "/api/comments")), 200) == comment
+    assert read_json(await alice.get(path(comment).upper().replace("/API/COMMENTS", "/api/comments")), 200) == comment
 
 
 # -- pages --------------------------------------------------------------------------------------------------
@@ -338,13 +338,13 @@ async def test_a_page_that_cannot_be_asked_for(guest: httpx.AsyncClient) -> None
     async def check(case: tuple[Mapping[str, str | None], str]) -> None:
         change, field = case
         query = {name: value for name, value in {**ARTICLE, **change}.items() if value is not None}
-        refused(await guest.get("/api/comments/", params=query), 422, field)
+        read_problem(await guest.get("/api/comments/", params=query), 422, field)
 
     await check_each(QUERIES, check)
 
 
 async def test_a_page_of_nothing_names_both_fields(guest: httpx.AsyncClient) -> None:
-    refused(await guest.get("/api/comments/"), 422, "commentable_type", "commentable_id")
+    read_problem(await guest.get("/api/comments/"), 422, "commentable_type", "commentable_id")
 
 
 async def test_the_greatest_seq_there_can_be_is_a_page(guest: httpx.AsyncClient) -> None:
@@ -357,18 +357,18 @@ async def test_the_greatest_seq_there_can_be_is_a_page(guest: httpx.AsyncClient)
 @pytest.mark.parametrize("header", ["*", '"7", "1"', '"x","1"', 'W/"1"', '"",W/"1" , "3"'])
 async def test_if_match_may_name_many_or_any(alice: httpx.AsyncClient, comment: dict[str, Any], header: str) -> None:
     response = await alice.put(path(comment), json={"body": "Second"}, headers={"If-Match": header})
-    assert expected(response, 200)["seq"] == 2
+    assert read_json(response, 200)["seq"] == 2
 
 
 async def test_if_match_may_come_in_several_headers(alice: httpx.AsyncClient, comment: dict[str, Any]) -> None:
     headers = [("If-Match", '"7"'), ("If-Match", '"1"')]
-    assert expected(await alice.put(path(comment), json={"body": "Second"}, headers=headers), 200)["seq"] == 2
+    assert read_json(await alice.put(path(comment), json={"body": "Second"}, headers=headers), 200)["seq"] == 2
 
 
 async def test_if_match_that_names_another_version_is_stale(alice: httpx.AsyncClient, comment: dict[str, Any]) -> None:
     async def check(tag: str) -> None:
         response = await alice.put(path(comment), json={"body": "Second"}, headers={"If-Match": tag.encode()})
-        assert refused(response, 412)["comment"] == comment
+        assert read_problem(response, 412)["comment"] == comment
         assert (await alice.get(path(comment))).json() == comment
 
     tags = ['"0"', '"2"', '"x"', '"-1"', '"1.0"', '""', f'"{"9" * 5_000}"', '"0", "3"', '"١"']
@@ -378,8 +378,8 @@ async def test_if_match_that_names_another_version_is_stale(alice: httpx.AsyncCl
 async def test_if_match_that_says_nothing_is_refused(alice: httpx.AsyncClient, comment: dict[str, Any]) -> None:
     async def check(header: str) -> None:
         headers = {"If-Match": header.encode("latin-1")}
-        refused(await alice.put(path(comment), json={"body": "Second"}, headers=headers), 400, "If-Match")
-        refused(await alice.delete(path(comment), headers=headers), 400, "If-Match")
+        read_problem(await alice.put(path(comment), json={"body": "Second"}, headers=headers), 400, "If-Match")
+        read_problem(await alice.delete(path(comment), headers=headers), 400, "If-Match")
         assert (await alice.get(path(comment))).json() == comment
 
     wrong = ["1", "", "'1'", '"1', '1"', '"1" "2"', '"1",', "W/1", "* *", '*, "1"', "\x80"]
@@ -431,7 +431,7 @@ async def test_an_account_that_cannot_be_made(guest: httpx.AsyncClient) -> None:
         change, field = case
         form = {name: value for name, value in {**good, **change}.items() if value is not ...}
         response = await guest.post("/api/users", content=json.dumps(form), headers=JSON)
-        refused(response, 422, field)
+        read_problem(response, 422, field)
         assert "set-cookie" not in response.headers
 
     await check_each(FORMS, check)
@@ -465,5 +465,5 @@ async def test_a_sign_in_that_cannot_be(
     good = {"email": "alice@example.com", "password": PASSWORD}
     form = {name: value for name, value in {**good, **change}.items() if value is not ...}
     response = await guest.post("/api/session", content=json.dumps(form), headers=JSON)
-    refused(response, status, *fields)
+    read_problem(response, status, *fields)
     assert "set-cookie" not in response.headers

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.settings import ROOT, Settings
 from tests.support.people import ARTICLE, person, write
 from tests.support.serving import serving, spawned
-from tests.support.sse import listening
+from tests.support.sse import open_stream
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -65,10 +65,10 @@ async def scrape(client: httpx.AsyncClient) -> Scrape:
 # -- what is counted ----------------------------------------------------------------------------------------
 
 
-async def test_a_comment_that_is_heard_is_counted_on_its_whole_way(site: Site, served: Parley) -> None:
+async def test_a_comment_that_is_heard_is_counted_on_its_whole_way(site: Site, site_parley: Parley) -> None:
     async with person(site, "Alice") as alice, person(site, "Bob") as bob:
-        await wait_until(lambda: served.hints.flowing, "the hints to flow")
-        async with listening(bob, "Article/1") as stream, listening(alice, "Article/1", cursor="nonsense") as reset:
+        await wait_until(lambda: site_parley.hints.flowing, "the hints to flow")
+        async with open_stream(bob, "Article/1") as stream, open_stream(alice, "Article/1", cursor="nonsense") as reset:
             await reset.until("reset")
             before = await scrape(alice)
             await write(alice, "Hello")
@@ -114,7 +114,7 @@ async def test_who_lags_and_who_is_sent_away_is_counted(settings: Settings) -> N
         page = (await guest.get("/api/comments/", params=ARTICLE)).json()
         for text in ("One", "Two", "Three"):
             await write(alice, text)
-        async with listening(guest, "Article/1", cursor=page["cursor"]) as stream:
+        async with open_stream(guest, "Article/1", cursor=page["cursor"]) as stream:
             for _ in range(3):
                 await stream.until("global.comment.create.success")
             assert (await alice.get("/streams", params={"topic": "Article/1"})).text.startswith("retry:")

@@ -21,8 +21,8 @@ from app.models import LIVE_MODELS
 from app.pages import pages, service_worker
 from app.settings import Settings
 from tests.http.explorer import explore
-from tests.support.people import COOKIE, PASSWORD, delete, edit, email_of, expected, me, person, write
-from tests.support.sse import listening
+from tests.support.people import COOKIE, PASSWORD, delete, edit, email_of, me, person, read_json, write
+from tests.support.sse import open_stream
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -190,16 +190,16 @@ async def test_a_stale_change_is_answered_as_described(app: Starlette, people: d
 async def test_a_stream_says_what_is_described(app: Starlette, people: dict[str, httpx.AsyncClient]) -> None:
     alice, bob = people["Alice"], people["Bob"]
     await roles.assign_role(app.state.parley, email_of("Alice"), Role.OWNER)
-    async with listening(alice, "Article/1", "Commentable/Article/1", cursor="lost", presence=1) as stream:
+    async with open_stream(alice, "Article/1", "Commentable/Article/1", cursor="lost", presence=1) as stream:
         await stream.until("reset")
         comment = await write(bob, "Well, @Alice")
-        expected(await alice.put(f"/api/comments/{comment['id']}/like"), 200)
-        expected(
+        read_json(await alice.put(f"/api/comments/{comment['id']}/like"), 200)
+        read_json(
             await bob.put(f"/api/comments/{(await write(alice, 'Oh'))['id']}/report", json={"reason": "spam"}), 200
         )
-        expected(await alice.put(f"/api/comments/{comment['id']}/hidden", json={"reason": "Rude"}), 200)
+        read_json(await alice.put(f"/api/comments/{comment['id']}/hidden", json={"reason": "Rude"}), 200)
         change = {"email": email_of("Grace"), "current_password": PASSWORD}
-        expected(await alice.put("/api/account/email", json=change), 202)
+        read_json(await alice.put("/api/account/email", json=change), 202)
         await delete(bob, comment)
         await stream.until("comment.destroy.success")
         if not any(block.event == "presence" for block in stream.blocks):  # presence may come at any time
@@ -223,7 +223,7 @@ def validator(app: Starlette, schema: dict[str, Any]) -> Any:
 async def test_it_is_served_to_everybody(site: Site, guest: httpx.AsyncClient, app: Starlette) -> None:
     for path in ("/openapi.json", "/openapi.json/"):
         response = await guest.get(path)
-        assert expected(response, 200) == app.state.openapi()
+        assert read_json(response, 200) == app.state.openapi()
         assert response.headers["access-control-allow-origin"] == "*"
     page = await guest.get("/docs")
     assert page.headers["content-security-policy"] == POLICY, "which no viewer of others would be content with"

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from app.http.middleware.paths import is_ambiguous
-from tests.support.problems import refused
+from tests.support.problems import read_problem
 
 if TYPE_CHECKING:
     from tests.support.serving import Site
@@ -47,18 +47,18 @@ def test_ids_may_have_what_ids_may_have(path: str) -> None:
 
 # Without the paths that the tests' client normalizes.
 @pytest.mark.parametrize("path", [path for path in AMBIGUOUS if not re.search(r"/\.\.?(/|$)", path)])
-async def test_it_shows_nobodys_page(lasting_site: Site, lasting_alice: httpx.AsyncClient, path: str) -> None:
-    asked = httpx.URL(lasting_site.url).copy_with(raw_path=path.encode())  # sent unchanged
-    refused(await lasting_alice.get(asked), 404)
-    page = await lasting_alice.get(asked, headers={"Accept": "text/html"})
+async def test_it_shows_nobodys_page(shared_site: Site, shared_alice: httpx.AsyncClient, path: str) -> None:
+    asked = httpx.URL(shared_site.url).copy_with(raw_path=path.encode())  # sent unchanged
+    read_problem(await shared_alice.get(asked), 404)
+    page = await shared_alice.get(asked, headers={"Accept": "text/html"})
     assert (page.status_code, page.headers["cache-control"]) == (404, "no-store")
     assert "alice" not in page.text.lower()
 
 
 @pytest.mark.parametrize("path", PLAIN)
-async def test_what_is_plain_is_not_in_the_way(lasting_site: Site, lasting_alice: httpx.AsyncClient, path: str) -> None:
-    asked = httpx.URL(lasting_site.url).copy_with(raw_path=path.encode())
-    answer = await lasting_alice.get(asked)
+async def test_what_is_plain_is_not_in_the_way(shared_site: Site, shared_alice: httpx.AsyncClient, path: str) -> None:
+    asked = httpx.URL(shared_site.url).copy_with(raw_path=path.encode())
+    answer = await shared_alice.get(asked)
     assert answer.status_code in (200, 302, 308, 404, 405, 422)
     if path.startswith("/Article/"):
         assert answer.status_code in (200, 308), "308 leads to its canonical form"

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from app.settings import Settings
 from tests.support.front_end import static
 from tests.support.people import ARTICLE, email_of, person, write
-from tests.support.problems import refused
+from tests.support.problems import read_problem
 from tests.support.serving import serving
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ METHODS = {
 
 
 @pytest.fixture
-def site(lasting_site: Site) -> Site:
-    return lasting_site
+def site(shared_site: Site) -> Site:
+    return shared_site
 
 
 @pytest.mark.parametrize("path", METHODS)
@@ -48,7 +48,7 @@ async def test_what_cannot_be_done_says_what_can(guest: httpx.AsyncClient, path:
         assert response.status_code == 405, method
         assert {name.strip() for name in response.headers["allow"].split(",")} == METHODS[path]
         if method != "HEAD":
-            refused(response, 405)
+            read_problem(response, 405)
 
 
 NOWHERE = {
@@ -71,7 +71,7 @@ NOWHERE = {
 
 @pytest.mark.parametrize("path", NOWHERE.values(), ids=NOWHERE.keys())
 async def test_there_is_nothing_here(guest: httpx.AsyncClient, path: str) -> None:
-    refused(await guest.get(path), 404)
+    read_problem(await guest.get(path), 404)
     head = await guest.head(path)
     assert (head.status_code, head.content) == (404, b"")
 
@@ -120,7 +120,7 @@ async def test_without_a_database_people_are_asked_to_come_back(without_database
         await guest.get("/Article/1"),
         await guest.get("/"),
     ):
-        refused(response, 503)
+        read_problem(response, 503)
         assert 0 < int(response.headers["retry-after"]) <= 60
         assert "sql" not in response.text.lower()
 
@@ -152,5 +152,5 @@ async def test_a_lost_connection_costs_one_request_at_most(postgres_url: str, re
         comment = await write(alice, "Kept")
         await end_connections(postgres_url)
         first = await alice.get(f"/api/comments/{comment['id']}")
-        assert first.status_code == 200 or refused(first, 503)
+        assert first.status_code == 200 or read_problem(first, 503)
         assert (await alice.get(f"/api/comments/{comment['id']}")).json() == comment

@@ -17,10 +17,10 @@ from app.http import rate_limits
 from app.http.client_addresses import TIMES_OF_48, TIMES_OF_MACHINE, Network
 from app.http.rate_limits import Limit
 from tests.support.front_end import static
-from tests.support.people import ARTICLE, NEW_PASSWORD, PASSWORD, email_of, expected, person, sign_in, sign_up, write
-from tests.support.problems import refused
+from tests.support.people import ARTICLE, NEW_PASSWORD, PASSWORD, email_of, person, read_json, sign_in, sign_up, write
+from tests.support.problems import read_problem
 from tests.support.serving import serving
-from tests.support.sse import Parser, listening
+from tests.support.sse import Parser, open_stream
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> Few:
 
 def too_many(response: httpx.Response, within: int = 3600) -> int:
     """How many seconds whoever asked too often is told to wait."""
-    problem = refused(response, 429)
+    problem = read_problem(response, 429)
     assert "Too many attempts. Try again in " in problem["detail"]
     assert response.headers["content-type"] == "application/problem+json"
     assert response.headers["cache-control"] == "no-store"
@@ -164,15 +164,15 @@ async def test_asking_for_mail_to_one_address(guest: httpx.AsyncClient, few: Few
     few.by_account("MAIL")
     for number in range(MOST):
         asked = {"email": email_of("Alice").upper() if number % 2 else email_of("Alice")}
-        expected(await guest.post(path, json=asked, headers=from_address(f"192.0.2.{number}")), 202)
+        read_json(await guest.post(path, json=asked, headers=from_address(f"192.0.2.{number}")), 202)
     too_many(await guest.post(path, json={"email": email_of("Alice")}, headers=from_address("192.0.2.99")))
-    expected(await guest.post(path, json={"email": email_of("Bob")}), 202)
+    read_json(await guest.post(path, json={"email": email_of("Bob")}), 202)
 
 
 async def test_asking_for_mail_from_one_place(guest: httpx.AsyncClient, few: Few) -> None:
     few.by_address("MAIL")
     for number, path in enumerate(["/api/resets", "/api/confirmations", "/api/unlocks"]):
-        expected(await guest.post(path, json={"email": f"{number}@example.com"}), 202)
+        read_json(await guest.post(path, json={"email": f"{number}@example.com"}), 202)
     too_many(await guest.post("/api/resets", json={"email": "somebody.else@example.com"}))
 
 
@@ -181,9 +181,9 @@ async def test_changing_ones_address(alice: httpx.AsyncClient, bob: httpx.AsyncC
     few.by_account("MAIL")
     for number in range(MOST):
         form = {"email": f"{number}@example.com", "current_password": PASSWORD}
-        expected(await alice.put("/api/account/email", json=form, headers=from_address(f"192.0.2.{number}")), 202)
+        read_json(await alice.put("/api/account/email", json=form, headers=from_address(f"192.0.2.{number}")), 202)
     too_many(await alice.put("/api/account/email", json=form))
-    expected(await bob.put("/api/account/email", json=form), 202)
+    read_json(await bob.put("/api/account/email", json=form), 202)
 
 
 async def test_writing_editing_and_deleting(alice: httpx.AsyncClient, bob: httpx.AsyncClient, few: Few) -> None:
@@ -203,7 +203,7 @@ async def test_reporting(alice: httpx.AsyncClient, bob: httpx.AsyncClient, few: 
     few.by_account("REPORT")
     path = f"/api/comments/{(await write(alice, 'Almonds'))['id']}/report"
     for number in range(MOST):
-        expected(await bob.put(path, json={"reason": "spam", "note": str(number)}), 200)
+        read_json(await bob.put(path, json={"reason": "spam", "note": str(number)}), 200)
     too_many(await bob.put(path, json={"reason": "spam"}))
 
 
@@ -225,20 +225,20 @@ async def test_what_is_sent_again_is_answered_again(alice: httpx.AsyncClient, bo
         await write(alice, str(number))
     again = {**ARTICLE, "body": "Once", "id": comment["id"]}
     for _ in range(2):
-        assert expected(await alice.post("/api/comments/", json=again), 200) == comment
+        assert read_json(await alice.post("/api/comments/", json=again), 200) == comment
     too_many(await alice.post("/api/comments/", json={**again, "id": str(uuid4())}))
     # The limit is no way to learn of others' ids, nor is it one round the rules.
-    refused(await alice.post("/api/comments/", json={**again, "id": bobs["id"]}), 409)
-    refused(await alice.post("/api/comments/", json={**again, "commentable_id": "2"}), 409)
+    read_problem(await alice.post("/api/comments/", json={**again, "id": bobs["id"]}), 409)
+    read_problem(await alice.post("/api/comments/", json={**again, "commentable_id": "2"}), 409)
 
 
 async def test_opening_streams(alice: httpx.AsyncClient, guest: httpx.AsyncClient, few: Few) -> None:
     """Any status but 200 would end an EventSource for good: it is told when to come back."""
     few.by_address("STREAM", f"{MOST} per 5 minutes")
-    async with listening(guest, "Article/1") as open_before:
+    async with open_stream(guest, "Article/1") as open_before:
         await open_before.next()
         for _ in range(MOST - 1):
-            async with listening(guest, "Article/1") as stream:
+            async with open_stream(guest, "Article/1") as stream:
                 await stream.next()
         response = await guest.get("/streams", params={"topic": "Article/1"})
         assert response.status_code == 200
@@ -267,7 +267,7 @@ async def test_each_address_has_its_own_count(guest: httpx.AsyncClient, few: Few
     few.by_address("SIGN_IN")
     for address in ("192.0.2.1", "192.0.2.2", "2001:db8:1:1::1"):
         for _ in range(MOST):
-            refused(await guest.post("/api/session", json=form_of("Nobody"), headers=from_address(address)), 401)
+            read_problem(await guest.post("/api/session", json=form_of("Nobody"), headers=from_address(address)), 401)
         too_many(await guest.post("/api/session", json=form_of("Nobody"), headers=from_address(address)))
 
 
@@ -275,10 +275,10 @@ async def test_a_network_of_64_bits_is_one_customer(guest: httpx.AsyncClient, fe
     few.by_address("SIGN_IN")
     for number in range(MOST):
         address = from_address(f"2001:db8:1:2:{number}:{number}::{number}")
-        refused(await guest.post("/api/session", json=form_of("Nobody"), headers=address), 401)
+        read_problem(await guest.post("/api/session", json=form_of("Nobody"), headers=address), 401)
     there, next_door = from_address("2001:0DB8:1:2:ffff:ffff:ffff:ffff"), from_address("2001:db8:1:3::1")
     too_many(await guest.post("/api/session", json=form_of("Nobody"), headers=there))
-    refused(await guest.post("/api/session", json=form_of("Nobody"), headers=next_door), 401)
+    read_problem(await guest.post("/api/session", json=form_of("Nobody"), headers=next_door), 401)
 
 
 async def test_a_client_does_not_choose_its_address(guest: httpx.AsyncClient, few: Few) -> None:
@@ -295,7 +295,7 @@ async def test_an_ipv4_address_in_ipv6_clothes_is_itself(guest: httpx.AsyncClien
     few.by_address("SIGN_IN")
     for address in ("::ffff:192.0.2.1", "::ffff:192.0.2.2"):
         for _ in range(MOST):
-            refused(await guest.post("/api/session", json=form_of("Nobody"), headers=from_address(address)), 401)
+            read_problem(await guest.post("/api/session", json=form_of("Nobody"), headers=from_address(address)), 401)
         too_many(await guest.post("/api/session", json=form_of("Nobody"), headers=from_address(address)))
 
 
@@ -320,7 +320,7 @@ async def test_a_client_cannot_claim_to_be_this_machine(
     few.by_address("SIGN_IN")
     said = from_address(", ".join(addresses))
     for _ in range(MOST):
-        refused(await guest.put("/api/confirmations", json=WRONG_LINK, headers=said), 422, "token")
+        read_problem(await guest.put("/api/confirmations", json=WRONG_LINK, headers=said), 422, "token")
     too_many(await guest.put("/api/confirmations", json=WRONG_LINK, headers=said))
 
 
@@ -329,7 +329,9 @@ async def test_an_ipv4_address_has_one_count_in_all_ipv6_forms(guest: httpx.Asyn
     few.by_address("SIGN_IN")
     teredo = "2001:0:4136:e378:8000:63bf:3fff:fdfe"  # of 192.0.2.1, each bit turned over
     for address in ("192.0.2.1", "2002:c000:201::1", "64:ff9b::c000:201"):
-        refused(await guest.put("/api/confirmations", json=WRONG_LINK, headers=from_address(address)), 422, "token")
+        read_problem(
+            await guest.put("/api/confirmations", json=WRONG_LINK, headers=from_address(address)), 422, "token"
+        )
     for address in (teredo, "::ffff:192.0.2.1", "2002:c000:201:7::9"):
         too_many(await guest.put("/api/confirmations", json=WRONG_LINK, headers=from_address(address)))
 
@@ -342,7 +344,7 @@ async def test_somebody_with_a_network_of_48_bits_has_some_times_as_much(guest: 
     ]
     assert [answer.status_code for answer in answers] == [422] * TIMES_OF_48 * MOST + [429] * 3
     elsewhere = from_address("2001:db8:78::1")
-    refused(await guest.put("/api/confirmations", json=WRONG_LINK, headers=elsewhere), 422, "token")
+    read_problem(await guest.put("/api/confirmations", json=WRONG_LINK, headers=elsewhere), 422, "token")
 
 
 async def test_one_in_a_network_of_48_bits_does_not_use_up_its_neighbours_count(
@@ -352,7 +354,7 @@ async def test_one_in_a_network_of_48_bits_does_not_use_up_its_neighbours_count(
     for _ in range(3 * TIMES_OF_48 * MOST):
         await guest.put("/api/confirmations", json=WRONG_LINK, headers=from_address("2001:db8:79:1::1"))
     neighbour = from_address("2001:db8:79:2::1")
-    refused(await guest.put("/api/confirmations", json=WRONG_LINK, headers=neighbour), 422, "token")
+    read_problem(await guest.put("/api/confirmations", json=WRONG_LINK, headers=neighbour), 422, "token")
 
 
 async def test_in_development_this_machine_is_not_counted(site: Site, few: Few) -> None:
@@ -360,7 +362,7 @@ async def test_in_development_this_machine_is_not_counted(site: Site, few: Few) 
     few.by_address("READ")
     async with site.client() as developer:
         for _ in range(2 * MOST):
-            refused(await developer.put("/api/confirmations", json=WRONG_LINK), 422, "token")
+            read_problem(await developer.put("/api/confirmations", json=WRONG_LINK), 422, "token")
             assert (await developer.get("/")).status_code == 200
 
 
@@ -374,9 +376,9 @@ async def test_in_production_a_proxy_that_does_not_say_for_whom_has_one_count_fo
     async with serving(create_app(production)) as site, site.client() as careless:
         await hints_flow(site)
         for _ in range(TIMES_OF_MACHINE * MOST):
-            refused(await careless.put("/api/confirmations", json=WRONG_LINK), 422, "token")
+            read_problem(await careless.put("/api/confirmations", json=WRONG_LINK), 422, "token")
         too_many(await careless.put("/api/confirmations", json=WRONG_LINK))
-        refused(
+        read_problem(
             await careless.put("/api/confirmations", json=WRONG_LINK, headers=from_address("192.0.2.9")), 422, "token"
         )
 
@@ -392,7 +394,7 @@ async def test_where_every_proxy_is_trusted_the_nearest_says_who_it_is(settings:
         await hints_flow(site)
         for number in range(MOST):
             said = from_address(f"198.51.100.{number}, {last.format(number=number)}")
-            refused(await guest.put("/api/confirmations", json=WRONG_LINK, headers=said), 422, "token")
+            read_problem(await guest.put("/api/confirmations", json=WRONG_LINK, headers=said), 422, "token")
         too_many(await guest.put("/api/confirmations", json=WRONG_LINK, headers=from_address(last.format(number=9))))
 
 
@@ -406,10 +408,10 @@ async def test_reading(guest: httpx.AsyncClient, alice: httpx.AsyncClient, few: 
     for path in ("/Article/1", "/api/comments/", "/docs"):
         assert (await guest.get(path, params=ARTICLE if "api" in path else None)).status_code == 200
     for path in ("/api/comments/", "/openapi.json", "/nowhere"):
-        problem = refused(answer := await guest.get(path, params=ARTICLE), 429)
+        problem = read_problem(answer := await guest.get(path, params=ARTICLE), 429)
         assert "Too many requests. Try again in " in problem["detail"]
         assert 1 <= int(answer.headers["retry-after"]) <= 3600
-    refused(await alice.get("/api/session"), 429)
+    read_problem(await alice.get("/api/session"), 429)
     page = await guest.get("/Article/1", headers=PAGE)
     assert (page.status_code, page.headers["content-type"]) == (429, "text/html; charset=utf-8")
     assert "Too many requests." in page.text
@@ -453,7 +455,7 @@ async def test_two_servers_count_together(settings: Settings, few: Few) -> None:
         await hints_flow(one, other)
         few.by_address("SIGN_IN", "4 per hour")
         for client in (here, there, here, there):
-            refused(await client.post("/api/session", json=form_of("Nobody")), 401)
+            read_problem(await client.post("/api/session", json=form_of("Nobody")), 401)
         for client in (here, there):
             too_many(await client.post("/api/session", json=form_of("Nobody")))
 
@@ -471,7 +473,7 @@ async def test_another_service_on_the_same_redis_counts_for_itself(site: Site, s
         await hints_flow(other)
         for client in (here, there):
             for _ in range(MOST):
-                refused(await client.post("/api/session", json=form_of("Nobody")), 401)
+                read_problem(await client.post("/api/session", json=form_of("Nobody")), 401)
             too_many(await client.post("/api/session", json=form_of("Nobody")))
 
 
@@ -487,7 +489,7 @@ async def test_without_redis_each_server_counts_and_nobody_waits(
     own = settings.model_copy(update={"redis_url": redis_server.url})
     async with serving(create_app(own)) as site, site.client(headers=from_address(OFFICE)) as guest:
         await hints_flow(site)
-        refused(await guest.post("/api/session", json=form_of("Nobody")), 401)
+        read_problem(await guest.post("/api/session", json=form_of("Nobody")), 401)
         getattr(redis_server, trouble)()
         answers = [await guest.post("/api/session", json=form_of("Nobody")) for _ in range(7)]
         assert [answer.status_code for answer in answers] == [401] * 6 + [429]
@@ -508,7 +510,7 @@ async def test_many_at_once_wait_no_longer_without_redis(
     own = settings.model_copy(update={"redis_url": redis_server.url})
     async with serving(create_app(own)) as site, site.client(headers=from_address(OFFICE)) as guest:
         await hints_flow(site)
-        refused(await guest.put("/api/confirmations", json={"token": "x"}), 422, "token")
+        read_problem(await guest.put("/api/confirmations", json={"token": "x"}), 422, "token")
         redis_server.pause()
         answers = await asyncio.gather(*(guest.put("/api/confirmations", json={"token": "x"}) for _ in range(20)))
         redis_server.resume()
@@ -525,7 +527,7 @@ async def test_redis_is_told_nobodys_address(settings: Settings, redis_server: R
     async with serving(create_app(own)) as site, person(site, "Alice") as alice:
         await hints_flow(site)
         for path in ("/api/resets", "/api/confirmations", "/api/unlocks"):
-            expected(await alice.post(path, json={"email": email_of("Alice")}), 202)
+            read_json(await alice.post(path, json={"email": email_of("Alice")}), 202)
         async with Redis.from_url(redis_server.url) as redis:
             keys = [key.decode() async for key in redis.scan_iter()]
     assert keys, "it was counted there"
@@ -550,8 +552,8 @@ async def test_limits_can_be_switched_off(settings: Settings, few: Few) -> None:
         for _ in range(3):
             await sign_in(guest, "Alice")
             await write(alice, "Hello")
-            expected(await guest.post("/api/resets", json={"email": email_of("Alice")}), 202)
-            async with listening(guest, "Article/1") as stream:
+            read_json(await guest.post("/api/resets", json={"email": email_of("Alice")}), 202)
+            async with open_stream(guest, "Article/1") as stream:
                 assert (await stream.next()).event == "heartbeat"
 
 

@@ -16,8 +16,8 @@ from app.accounts.user import Role
 from app.live.topics import Topic
 from app.live.viewers import Viewer
 from tests.support.moderators import set_role
-from tests.support.people import email_of, expected, me, person, sign_up, write
-from tests.support.sse import listening
+from tests.support.people import email_of, me, person, read_json, sign_up, write
+from tests.support.sse import open_stream
 
 if TYPE_CHECKING:
     from app.live.service import Parley
@@ -80,9 +80,9 @@ async def test_else_it_gets_one(guest: httpx.AsyncClient) -> None:
 
 
 async def test_an_answer_to_our_own_mistake_has_it_too(
-    guest: httpx.AsyncClient, served: Parley, lines: Lines, monkeypatch: pytest.MonkeyPatch
+    guest: httpx.AsyncClient, site_parley: Parley, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(served, "reading", lambda: 1 / 0)
+    monkeypatch.setattr(site_parley, "reading", lambda: 1 / 0)
     answer = await guest.get("/api/comments/?commentable_type=Article&commentable_id=1", headers={"X-Request-ID": "r"})
     assert (answer.status_code, answer.headers["X-Request-ID"]) == (500, "r")
     (line,) = lines.of("app.http.middleware.request_log")
@@ -98,7 +98,7 @@ async def test_a_line_says_who_did_what_to_what(site: Site, lines: Lines) -> Non
         lines.records.clear()
         headers = {"X-Request-ID": "alices-edit"}
         await alice.patch(f"/api/comments/{comment['id']}/?x=secret", json={"body": "Hi"}, headers=headers)
-        (login,) = expected(await alice.get("/api/logins"), 200)["logins"]
+        (login,) = read_json(await alice.get("/api/logins"), 200)["logins"]
     line, _ = lines.of("app.http.middleware.request_log")
     assert {name: line[name] for name in ("method", "route", "path", "status", "request", "login", "gid")} == {
         "method": "PATCH", "route": "/api/comments/{id}", "path": f"/api/comments/{comment['id']}", "status": 200,
@@ -115,7 +115,7 @@ async def test_a_line_is_a_line(guest: httpx.AsyncClient, lines: Lines) -> None:
 
 
 async def test_a_stream_has_its_line_when_it_begins(guest: httpx.AsyncClient, lines: Lines) -> None:
-    async with listening(guest, "Article/1") as stream:
+    async with open_stream(guest, "Article/1") as stream:
         await stream.next()
         (line,) = lines.of("app.http.middleware.request_log")
         assert (line["route"], line["status"]) == ("/streams", 200)
@@ -131,7 +131,7 @@ async def test_what_machines_ask_all_day_is_said_in_a_whisper(guest: httpx.Async
 # -- security -----------------------------------------------------------------------------------------------
 
 
-async def test_what_concerns_an_accounts_safety_is_told(site: Site, served: Parley, lines: Lines) -> None:
+async def test_what_concerns_an_accounts_safety_is_told(site: Site, site_parley: Parley, lines: Lines) -> None:
     async with site.client() as alice, site.client() as bob, site.client() as olga:
         user = await sign_up(alice, "Alice")
         form = {"email": email_of("Alice"), "password": PASSWORD}
@@ -153,10 +153,10 @@ async def test_what_concerns_an_accounts_safety_is_told(site: Site, served: Parl
         assert about == {user["id"]}
 
         owner = await sign_up(olga, "Olga")
-        await set_role(served, Viewer(UUID(owner["id"])), Role.OWNER)
+        await set_role(site_parley, Viewer(UUID(owner["id"])), Role.OWNER)
         lines.records.clear()
-        expected(await olga.put(f"/api/users/{user['id']}/role", json={"role": "moderator"}), 200)
-        expected(await olga.put(f"/api/users/{user['id']}/block", json={}), 200)
+        read_json(await olga.put(f"/api/users/{user['id']}/role", json={"role": "moderator"}), 200)
+        read_json(await olga.put(f"/api/users/{user['id']}/block", json={}), 200)
         await bob.post("/api/session", json={**form, "password": "another for friends"})
         await olga.delete(f"/api/users/{user['id']}/block")
         assert lines.events() == [
@@ -177,9 +177,9 @@ async def test_a_lock_is_told_once_and_what_is_refused_then_too(site: Site, line
     assert {each["account"] for each in lines.of(logs.SECURITY)} == {user["id"]}
 
 
-async def test_what_was_rolled_back_is_not_told(site: Site, served: Parley, lines: Lines) -> None:
+async def test_what_was_rolled_back_is_not_told(site: Site, site_parley: Parley, lines: Lines) -> None:
     async def change_their_mind() -> None:
-        async with served.writing(Topic("Article", "1")) as write:
+        async with site_parley.writing(Topic("Article", "1")) as write:
             write.log_after_commit("blocked")
             raise LookupError
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.people import person, sign_in, write
 from tests.support.serving import serving
-from tests.support.sse import Stream, listening
+from tests.support.sse import Stream, open_stream
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ async def is_sent_away(client: httpx.AsyncClient, **options: Any) -> None:
 
 
 async def listen(doors: AsyncExitStack, client: httpx.AsyncClient, **options: Any) -> Stream:
-    stream = await doors.enter_async_context(listening(client, "Article/1", **options))
+    stream = await doors.enter_async_context(open_stream(client, "Article/1", **options))
     await stream.next()
     return stream
 
@@ -61,7 +61,7 @@ async def test_a_full_process_sends_people_away_and_serves_those_who_are_there(s
             for stream in streams:
                 await stream.until("create.success")
         await wait_until(lambda: open_streams(site) == 0, "the places to be free")
-        async with listening(alice, "Article/1") as stream:
+        async with open_stream(alice, "Article/1") as stream:
             await stream.next()
 
 
@@ -85,13 +85,13 @@ async def test_one_address_has_so_many(settings: Settings) -> None:
     here, there = {"X-Forwarded-For": "192.0.2.1"}, {"X-Forwarded-For": "192.0.2.2"}
     app = bounded(settings, max_streams_per_address=1)
     async with serving(app) as site, site.client(headers=here) as one, site.client(headers=there) as other:
-        async with listening(one, "Article/1") as stream:
+        async with open_stream(one, "Article/1") as stream:
             await stream.next()
             await is_sent_away(one)
-            async with listening(other, "Article/1") as others:
+            async with open_stream(other, "Article/1") as others:
                 await others.next()
         await wait_until(lambda: open_streams(site) == 0, "the places to be free")
-        async with listening(one, "Article/1") as stream:
+        async with open_stream(one, "Article/1") as stream:
             await stream.next()
 
 
@@ -135,7 +135,7 @@ async def test_what_is_refused_takes_no_place(settings: Settings, refused: str) 
             assert (await guest.get(refused)).status_code in (403, 422)
         assert (await guest.head("/streams?topic=Article/1")).status_code in (200, 405)
         assert open_streams(site) == 0
-        async with listening(guest, "Article/1") as stream:
+        async with open_stream(guest, "Article/1") as stream:
             await stream.next()
 
 
@@ -176,7 +176,7 @@ async def test_topics_are_bounded_for_the_process_a_login_and_an_address(setting
     ):
 
         async def opens(client: httpx.AsyncClient, *names: str) -> None:
-            stream = await doors.enter_async_context(listening(client, *names))
+            stream = await doors.enter_async_context(open_stream(client, *names))
             assert (await stream.next()).event == "heartbeat"
 
         async def is_told_to_wait(client: httpx.AsyncClient, *names: str) -> None:
@@ -195,7 +195,7 @@ async def test_topics_are_bounded_for_the_process_a_login_and_an_address(setting
     async with (
         serving(bounded(settings, **bounds)) as site,
         person(site, "Bob") as bob,
-        listening(bob, "Article/1", "Article/2") as stream,
+        open_stream(bob, "Article/1", "Article/2") as stream,
     ):
         assert (await stream.next()).event == "heartbeat"
 

@@ -27,7 +27,14 @@ from app.moderation import reports
 from app.notifications import notifications
 from app.settings import Settings
 from tests.support.people import PASSWORD
-from tests.support.people_without_http import ARTICLE, correct, enrol, hide, say, take_back
+from tests.support.people_without_http import (
+    ARTICLE,
+    create_viewer,
+    delete_comment,
+    edit_comment,
+    hide_comment,
+    post_comment,
+)
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.both_databases
@@ -78,12 +85,12 @@ async def pausing(parley: Parley, clock: Clock, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 async def alice(parley: Parley) -> Viewer:
-    return await enrol(parley, "alice")
+    return await create_viewer(parley, "alice")
 
 
 @pytest.fixture
 async def bob(parley: Parley) -> Viewer:
-    return await enrol(parley, "bob")
+    return await create_viewer(parley, "bob")
 
 
 async def now(parley: Parley, comment: Comment) -> Comment:
@@ -109,7 +116,7 @@ async def wrongly_counted(parley: Parley) -> dict[UUID, tuple[int, int]]:
 
 
 async def test_a_like_counts_once_and_is_no_edit(parley: Parley, alice: Viewer, bob: Viewer) -> None:
-    comment = await say(parley, alice, "hello")
+    comment = await post_comment(parley, alice, "hello")
     first, counted = await likes.like(parley, bob, comment.id)
     again, still = await likes.like(parley, bob, comment.id)
     assert (first.id, first.seq) == (again.id, again.seq)
@@ -122,8 +129,8 @@ async def test_a_like_counts_once_and_is_no_edit(parley: Parley, alice: Viewer, 
 
 
 async def test_many_likes_at_once_are_published_once_a_second(parley: Parley, alice: Viewer, pausing: Clock) -> None:
-    comment = await say(parley, alice, "hello")
-    fans = [await enrol(parley, f"fan{number}") for number in range(4)]
+    comment = await post_comment(parley, alice, "hello")
+    fans = [await create_viewer(parley, f"fan{number}") for number in range(4)]
     counted = [(await likes.like(parley, fan, comment.id))[1] for fan in fans[:3]]
     row = await now(parley, comment)
     assert (row.likes_count, row.seq) == (1, comment.seq + 1), "the first one at once"
@@ -148,14 +155,14 @@ async def test_many_likes_at_once_are_published_once_a_second(parley: Parley, al
 async def test_an_edit_publishes_the_likes_that_wait(
     parley: Parley, alice: Viewer, bob: Viewer, pausing: Clock
 ) -> None:
-    comment = await say(parley, alice, "hello")
+    comment = await post_comment(parley, alice, "hello")
     await likes.like(parley, alice, comment.id)
     _, counted = await likes.like(parley, bob, comment.id)
-    edited = await correct(parley, alice, comment, "hello again")
+    edited = await edit_comment(parley, alice, comment, "hello again")
     assert (edited.likes_count, edited.seq) == (2, counted)
     assert edited.full_seq == edited.seq
     await likes.unlike(parley, bob, comment.id)
-    await take_back(parley, alice, comment)
+    await delete_comment(parley, alice, comment)
     assert (await now(parley, comment)).likes_count == 0
     pausing.let_all_go()
 
@@ -163,7 +170,7 @@ async def test_an_edit_publishes_the_likes_that_wait(
 async def test_likes_that_a_killed_process_held_back_are_published_by_another(
     parley: Parley, alice: Viewer, bob: Viewer, pausing: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    comment = await say(parley, alice, "hello")
+    comment = await post_comment(parley, alice, "hello")
     await likes.like(parley, alice, comment.id)
     with monkeypatch.context() as killed:
         killed.setattr(parley, "begin", lambda work: work.close())
@@ -177,7 +184,7 @@ async def test_likes_that_a_killed_process_held_back_are_published_by_another(
 
 
 async def test_a_change_by_the_release_before_is_a_full_one(parley: Parley, alice: Viewer, bob: Viewer) -> None:
-    comment = await say(parley, alice, "hello")
+    comment = await post_comment(parley, alice, "hello")
     await likes.like(parley, bob, comment.id)
     row = await now(parley, comment)
     assert (row.full_seq, row.seq) == (comment.seq, comment.seq + 1)
@@ -191,7 +198,7 @@ async def test_a_change_by_the_release_before_is_a_full_one(parley: Parley, alic
 
 
 async def test_taken_back_and_given_again_it_is_the_same_row(parley: Parley, alice: Viewer, bob: Viewer) -> None:
-    comment = await say(parley, alice, "hello")
+    comment = await post_comment(parley, alice, "hello")
     first, _ = await likes.like(parley, bob, comment.id)
     gone, counted = await likes.unlike(parley, bob, comment.id)
     still, again = await likes.unlike(parley, bob, comment.id)
@@ -211,39 +218,39 @@ def test_a_like_a_report_and_a_notification_of_one_comment_have_different_ids() 
 
 
 async def test_what_is_never_liked_may_be_unliked_and_nothing_is_written(parley: Parley, alice: Viewer) -> None:
-    comment = await say(parley, alice, "hello")
+    comment = await post_comment(parley, alice, "hello")
     await likes.unlike(parley, alice, comment.id)
     assert (await now(parley, comment)).seq == comment.seq
 
 
 async def test_who_may_not_like(parley: Parley, alice: Viewer, bob: Viewer) -> None:
-    comment = await say(parley, alice, "hello")
+    comment = await post_comment(parley, alice, "hello")
     with pytest.raises(SignInFirst):
         await likes.like(parley, GUEST, comment.id)
     with pytest.raises(Missing):
         await likes.like(parley, bob, uuid4())
-    await hide(parley, comment.id)
+    await hide_comment(parley, comment.id)
     for act in (likes.like, likes.unlike):
         with pytest.raises(Missing):
             await act(parley, bob, comment.id)
-    await take_back(parley, alice, comment)
+    await delete_comment(parley, alice, comment)
     with pytest.raises(Missing):
         await likes.like(parley, alice, comment.id)
 
 
 async def test_what_is_hidden_keeps_its_likes(parley: Parley, alice: Viewer, bob: Viewer) -> None:
-    comment = await say(parley, alice, "hello")
+    comment = await post_comment(parley, alice, "hello")
     await likes.like(parley, bob, comment.id)
-    await hide(parley, comment.id)
+    await hide_comment(parley, comment.id)
     await likes.like(parley, alice, comment.id)  # its author sees it still
-    await hide(parley, comment.id, hidden=False)
+    await hide_comment(parley, comment.id, hidden=False)
     assert (await now(parley, comment)).likes_count == 2
     assert not await wrongly_counted(parley)
 
 
 async def test_who_is_gone_likes_nothing_any_more(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     """Their request was on its way."""
-    comment = await say(parley, alice, "hello")
+    comment = await post_comment(parley, alice, "hello")
     await accounts.delete(parley, bob, PASSWORD, "keep")
     with pytest.raises(SignInFirst):
         await likes.like(parley, bob, comment.id)
@@ -257,11 +264,11 @@ def few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("few_at_a_time")
 async def test_who_leaves_takes_their_likes_along(parley: Parley, alice: Viewer, bob: Viewer) -> None:
-    said = [await say(parley, alice, f"number {n}", Topic("Article", str(n % 2))) for n in range(6)]
+    said = [await post_comment(parley, alice, f"number {n}", Topic("Article", str(n % 2))) for n in range(6)]
     for comment in said:
         await likes.like(parley, bob, comment.id)
         await likes.like(parley, alice, comment.id)
-    await take_back(parley, alice, said[0])
+    await delete_comment(parley, alice, said[0])
     await accounts.delete(parley, bob, PASSWORD, "keep")
     assert [(await now(parley, comment)).likes_count for comment in said] == [0, 1, 1, 1, 1, 1]
     async with parley.reading() as reading:
@@ -274,7 +281,7 @@ async def test_who_leaves_takes_their_likes_along(parley: Parley, alice: Viewer,
 async def test_what_a_killed_process_left_of_their_likes_is_seen_to(
     parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = [await say(parley, alice, f"number {number}") for number in range(5)]
+    said = [await post_comment(parley, alice, f"number {number}") for number in range(5)]
     for comment in said:
         await likes.like(parley, bob, comment.id)
     writing, writes = parley.writing, []
@@ -298,9 +305,9 @@ async def test_what_a_killed_process_left_of_their_likes_is_seen_to(
 async def test_whatever_happens_the_number_is_that_of_the_likes(parley: Parley, settings: Settings, seed: int) -> None:
     """Four people and two processes at once, on two topics; one of the four leaves in the midst of it."""
     chance = random.Random(seed)
-    people = [await enrol(parley, name) for name in ("alice", "bob", "carol", "dave")]
+    people = [await create_viewer(parley, name) for name in ("alice", "bob", "carol", "dave")]
     places = [Topic("Article", "1"), Topic("Page", "about")]
-    said = [await say(parley, people[0], f"number {number}", places[number % 2]) for number in range(4)]
+    said = [await post_comment(parley, people[0], f"number {number}", places[number % 2]) for number in range(4)]
     async with Parley(settings, LIVE_MODELS, listening=False) as other:
 
         async def act(viewer: Viewer) -> None:
@@ -310,11 +317,11 @@ async def test_whatever_happens_the_number_is_that_of_the_likes(parley: Parley, 
                     await chance.choice((likes.like, likes.like, likes.unlike))(process, viewer, comment.id)
 
         async def meanwhile() -> None:
-            await hide(other, said[0].id)
-            await correct(parley, people[0], said[1], "another text")
-            await take_back(other, people[0], said[2])
+            await hide_comment(other, said[0].id)
+            await edit_comment(parley, people[0], said[1], "another text")
+            await delete_comment(other, people[0], said[2])
             await accounts.delete(parley, people[3], PASSWORD, "erase")
-            await hide(other, said[0].id, hidden=False)
+            await hide_comment(other, said[0].id, hidden=False)
 
         await asyncio.gather(*(act(viewer) for viewer in people * 2), meanwhile())
     assert not await wrongly_counted(parley)

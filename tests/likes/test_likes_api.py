@@ -10,9 +10,9 @@ from uuid import UUID, uuid4, uuid5
 import pytest
 
 from app.likes import likes
-from tests.support.people import ARTICLE, delete, edit, expected, me, write
-from tests.support.problems import refused
-from tests.support.sse import listening
+from tests.support.people import ARTICLE, delete, edit, me, read_json, write
+from tests.support.problems import read_problem
+from tests.support.sse import open_stream
 
 if TYPE_CHECKING:
     import httpx
@@ -33,22 +33,22 @@ def path(comment: dict[str, Any]) -> str:
 
 
 async def mine(client: httpx.AsyncClient, **query: str) -> dict[str, Any]:
-    return expected(await client.get("/api/likes/", params={**ARTICLE, **query}), 200)
+    return read_json(await client.get("/api/likes/", params={**ARTICLE, **query}), 200)
 
 
 async def likes_of(client: httpx.AsyncClient, comment: dict[str, Any]) -> int:
-    return expected(await client.get(f"/api/comments/{comment['id']}"), 200)["likes_count"]
+    return read_json(await client.get(f"/api/comments/{comment['id']}"), 200)["likes_count"]
 
 
 async def test_alice_likes_what_bob_says(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
     comment = await write(bob, "Mind the step.")
-    like = expected(await alice.put(path(comment)), 200)
+    like = read_json(await alice.put(path(comment)), 200)
     user = await me(alice)
     assert user
     assert like.keys() == FIELDS
     assert like["id"] == str(uuid5(UUID(user["id"]), comment["id"])), "which a browser can tell by itself"
     assert (like["comment_id"], like["commentable_type"], like["commentable_id"]) == (comment["id"], "Article", "1")
-    assert expected(await alice.put(path(comment)), 200) == like
+    assert read_json(await alice.put(path(comment)), 200) == like
     assert await likes_of(bob, comment) == 1
     assert (await mine(alice))["likes"] == [like]
     assert (await mine(bob))["likes"] == []
@@ -64,7 +64,7 @@ async def test_an_answer_says_from_which_seq_on_it_counts(alice: httpx.AsyncClie
     seqs = []
     for act in (alice.delete, alice.put, alice.put, alice.delete, alice.delete):
         response = await act(path(comment))
-        now = expected(await alice.get(f"/api/comments/{comment['id']}"), 200)
+        now = read_json(await alice.get(f"/api/comments/{comment['id']}"), 200)
         assert response.headers["Parley-Counted"] == str(now["seq"])
         seqs.append(int(response.headers["ETag"].strip('"')))
     never, *liked, gone, still = seqs
@@ -77,31 +77,33 @@ async def test_a_like_is_no_conflict_for_who_edits(alice: httpx.AsyncClient, bob
     comment = await write(alice, "One")
     await bob.put(path(comment))
     seen = {"If-Match": f'"{comment["seq"]}"'}
-    changed = expected(await alice.put(f"/api/comments/{comment['id']}", json={"body": "Two"}, headers=seen), 200)
+    changed = read_json(await alice.put(f"/api/comments/{comment['id']}", json={"body": "Two"}, headers=seen), 200)
     assert (changed["likes_count"], changed["body"]) == (1, "Two")
 
 
 async def test_what_cannot_be_liked(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
     comment = await write(alice, "Hello")
     for act in (guest.put, guest.delete):
-        refused(await act(path(comment)), 401)
-    refused(await guest.get("/api/likes/", params=ARTICLE), 401)
+        read_problem(await act(path(comment)), 401)
+    read_problem(await guest.get("/api/likes/", params=ARTICLE), 401)
     for unknown in (str(uuid4()), "nonsense"):
-        refused(await alice.put(f"/api/comments/{unknown}/like"), 404)
-        refused(await alice.delete(f"/api/comments/{unknown}/like"), 404)
-    refused(await alice.get(path(comment)), 405)
-    refused(await alice.get("/api/likes/"), 422, "commentable_type", "commentable_id")
-    refused(await alice.get("/api/likes/", params={**ARTICLE, "commentable_type": "User"}), 422, "commentable_type")
+        read_problem(await alice.put(f"/api/comments/{unknown}/like"), 404)
+        read_problem(await alice.delete(f"/api/comments/{unknown}/like"), 404)
+    read_problem(await alice.get(path(comment)), 405)
+    read_problem(await alice.get("/api/likes/"), 422, "commentable_type", "commentable_id")
+    read_problem(
+        await alice.get("/api/likes/", params={**ARTICLE, "commentable_type": "User"}), 422, "commentable_type"
+    )
     other = {"Parley-User": str(uuid4())}
-    refused(await alice.put(path(comment), headers=other), 401)
+    read_problem(await alice.put(path(comment), headers=other), 401)
     await delete(alice, comment)
-    refused(await alice.put(path(comment)), 404)
-    refused(await alice.delete(path(comment)), 404)
+    read_problem(await alice.put(path(comment)), 404)
+    read_problem(await alice.delete(path(comment)), 404)
 
 
 async def test_a_deleted_comment_says_nothing_of_its_likes(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
     comment = await write(alice, "Hello")
-    async with listening(bob, "Article/1") as stream:
+    async with open_stream(bob, "Article/1") as stream:
         await stream.until("heartbeat")
         await bob.put(path(comment))
         await stream.until("global.comment.update.success")
@@ -115,14 +117,14 @@ async def test_you_liked_is_told_to_you_alone_and_the_number_to_all(
 ) -> None:
     comment = await write(bob, "Mind the step.")
     async with (
-        listening(alice, "Article/1") as hers,
-        listening(alice, "Article/1") as in_her_other_tab,
-        listening(bob, "Article/1") as his,
-        listening(guest, "Article/1") as theirs,
+        open_stream(alice, "Article/1") as hers,
+        open_stream(alice, "Article/1") as in_her_other_tab,
+        open_stream(bob, "Article/1") as his,
+        open_stream(guest, "Article/1") as theirs,
     ):
         for stream in (hers, in_her_other_tab, his, theirs):
             await stream.until("heartbeat")
-        like = expected(await alice.put(path(comment)), 200)
+        like = read_json(await alice.put(path(comment)), 200)
         for stream in (hers, in_her_other_tab):
             assert (await stream.until("global.like.create.success")).model == like
         for stream in (his, theirs):
@@ -131,7 +133,7 @@ async def test_you_liked_is_told_to_you_alone_and_the_number_to_all(
         gone = (await hers.until("global.like.destroy.success")).model
         assert gone.keys() == FIELDS - {"comment_id"}
         assert (gone["id"], gone["created_seq"]) == (like["id"], like["created_seq"])
-        again = expected(await alice.put(path(comment)), 200)
+        again = read_json(await alice.put(path(comment)), 200)
         assert (await hers.until("global.like.create.success")).model == again
         await edit(bob, comment, "The end")
         for stream in (his, theirs):
@@ -159,6 +161,6 @@ async def test_nothing_falls_between_the_snapshot_and_the_stream(alice: httpx.As
     comment = await write(alice, "Hello")
     snapshot = await mine(alice)
     assert snapshot["before"] is None
-    like = expected(await alice.put(path(comment)), 200)
-    async with listening(alice, "Article/1", cursor=snapshot["cursor"]) as stream:
+    like = read_json(await alice.put(path(comment)), 200)
+    async with open_stream(alice, "Article/1", cursor=snapshot["cursor"]) as stream:
         assert (await stream.until("global.like.create.success")).model == like

@@ -11,7 +11,7 @@ from app.comments import comments
 from app.live.gids import BadGid, Gid, GidNotFound
 from app.live.service import Parley
 from app.live.topics import Topic
-from tests.support.people_without_http import enrol
+from tests.support.people_without_http import create_viewer
 
 
 def test_a_gid_survives_its_text() -> None:
@@ -37,7 +37,7 @@ def test_no_text_breaks_the_parser(text: str) -> None:
 
 
 async def test_a_gid_finds_its_comment_as_it_is_now(parley: Parley) -> None:
-    alice = await enrol(parley, "alice")
+    alice = await create_viewer(parley, "alice")
     comment, _ = await comments.post(parley, alice, Topic("Article", "1"), "hello", uuid4())
     gid = Gid("Comment", str(comment.id))
     await comments.edit(parley, alice, comment.id, "hello again", lambda comment: True)

@@ -12,8 +12,8 @@ from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Viewer
 from app.redis.client import client
-from tests.support.people_without_http import ARTICLE, enrol, say
-from tests.support.session_reader import reading
+from tests.support.people_without_http import ARTICLE, create_viewer, post_comment
+from tests.support.session_reader import open_session
 from tests.support.waiting import wait_until
 
 HINT = Hint(Gid("Comment", "1"), ARTICLE, 57)
@@ -21,7 +21,7 @@ HINT = Hint(Gid("Comment", "1"), ARTICLE, 57)
 
 @pytest.fixture
 async def alice(parley: Parley) -> Viewer:
-    return await enrol(parley, "alice")
+    return await create_viewer(parley, "alice")
 
 
 def test_redis_carries_a_hint_as_a_gid_with_topic_and_seq() -> None:
@@ -48,17 +48,17 @@ def test_any_text_is_a_hint_or_refused(text: str) -> None:
 async def test_a_message_that_is_not_a_hint_is_logged_and_later_hints_arrive(
     parley: Parley, alice: Viewer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with reading(parley.feeds) as reader:
+    async with open_session(parley.feeds) as reader:
         await reader.until("heartbeat")
         async with client(parley.settings.redis_url, 5) as redis:
             await redis.publish(parley.settings.redis_channel_name, b"rubbish \xff")
         await wait_until(lambda: "ignored a message on the hints channel" in caplog.text, "the warning")
-        await say(parley, alice, "hello")
+        await post_comment(parley, alice, "hello")
         assert (await reader.until("create.success")).model["body"] == "hello"
 
 
 async def test_a_hint_of_a_topic_that_nobody_watches_costs_no_read(parley: Parley) -> None:
-    async with reading(parley.feeds) as reader:
+    async with open_session(parley.feeds) as reader:
         await reader.until("heartbeat")
         reads = parley.reader.reads
         parley.feeds.hint(Hint(Gid("Comment", "1"), Topic("Page", "nobody"), 9))

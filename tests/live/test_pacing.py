@@ -6,7 +6,7 @@ import time
 from collections import Counter
 
 from app.live.pacing import TURNS_PER_PAUSE, Pacing
-from tests.support.waiting import end
+from tests.support.waiting import cancel_tasks
 
 CROWD = 5 * TURNS_PER_PAUSE
 
@@ -52,4 +52,4 @@ async def test_threads_have_the_interpreter_while_many_take_turns() -> None:
             for _ in range(20):
                 await asyncio.to_thread(ask)
     finally:
-        await end(*busy)
+        await cancel_tasks(*busy)

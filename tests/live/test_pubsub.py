@@ -9,7 +9,7 @@ import pytest
 from app.live import pubsub
 from app.live.pubsub import Channel, PubSub
 from tests.support.redis import RedisServer
-from tests.support.waiting import end, wait_until
+from tests.support.waiting import cancel_tasks, wait_until
 
 MAX_QUEUED = 1_000
 
@@ -44,7 +44,7 @@ async def running(process: Process) -> AsyncIterator[Process]:
     try:
         yield process
     finally:
-        await end(*tasks)
+        await cancel_tasks(*tasks)
 
 
 @asynccontextmanager

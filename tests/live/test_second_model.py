@@ -15,7 +15,7 @@ from tests.live.note import NOTE, Note, pin
 from tests.support.people import person, write
 from tests.support.people_without_http import ARTICLE
 from tests.support.serving import serving
-from tests.support.sse import listening
+from tests.support.sse import open_stream
 
 
 async def test_a_note_is_live_like_a_comment(settings: Settings) -> None:
@@ -24,7 +24,7 @@ async def test_a_note_is_live_like_a_comment(settings: Settings) -> None:
     parley: Parley = app.state.parley
     async with serving(app) as site, site.client() as guest, person(site, "alice") as alice:
         user_id = UUID((await alice.get("/api/session")).json()["user"]["id"])
-        async with listening(guest, "Article/1") as theirs, listening(alice, "Article/1") as hers:
+        async with open_stream(guest, "Article/1") as theirs, open_stream(alice, "Article/1") as hers:
             await theirs.until("heartbeat")
             await hers.until("heartbeat")
             note = await pin(parley, ARTICLE, user_id, "read this first")

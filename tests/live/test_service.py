@@ -12,9 +12,9 @@ from app.live.service import Parley
 from app.live.topics import Topic
 from app.models import LIVE_MODELS
 from app.settings import ROOT, Settings
-from tests.support.people_without_http import ARTICLE, enrol, say
+from tests.support.people_without_http import ARTICLE, create_viewer, post_comment
 from tests.support.redis import RedisServer
-from tests.support.session_reader import reading
+from tests.support.session_reader import open_session
 from tests.support.waiting import wait_until
 
 SCRIPT = """
@@ -33,10 +33,10 @@ asyncio.run(main())
 
 
 async def test_what_a_script_in_another_process_changes_arrives(parley: Parley, settings: Settings) -> None:
-    alice = await enrol(parley, "alice")
-    comment = await say(parley, alice, "hello")
+    alice = await create_viewer(parley, "alice")
+    comment = await post_comment(parley, alice, "hello")
     await wait_until(lambda: parley.hints.flowing, "Redis")
-    async with reading(parley.feeds) as reader:
+    async with open_session(parley.feeds) as reader:
         await reader.until("heartbeat")
         environment = {
             "DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url,
@@ -53,15 +53,17 @@ async def test_what_a_script_in_another_process_changes_arrives(parley: Parley, 
 async def test_without_redis_it_is_slower_and_never_wrong(settings: Settings, redis_server: RedisServer) -> None:
     settings = settings.model_copy(update={"redis_url": redis_server.url, "sweep_seconds": 300})
     async with Parley(settings, LIVE_MODELS) as here, Parley(settings, LIVE_MODELS) as there:
-        alice = await enrol(here, "alice")
+        alice = await create_viewer(here, "alice")
         await wait_until(lambda: here.hints.flowing and there.hints.flowing, "Redis")
-        async with reading(there.feeds) as reader:
+        async with open_session(there.feeds) as reader:
             await reader.until("heartbeat")
-            await say(here, alice, "by hint")
+            await post_comment(here, alice, "by hint")
             await reader.until("create.success")
             redis_server.kill()
             await wait_until(lambda: not there.hints.flowing, "the break to be noticed")
-            await say(here, alice, "by sweep")  # Redis stays away: a writer that waits for it would wait for ever
+            await post_comment(
+                here, alice, "by sweep"
+            )  # Redis stays away: a writer that waits for it would wait for ever
             assert (await reader.until("create.success")).model["body"] == "by sweep"
 
 
@@ -71,10 +73,10 @@ async def test_touching_what_is_gone_is_an_error(parley: Parley) -> None:
 
 
 async def test_a_change_of_ones_account_reaches_ones_own_streams(parley: Parley) -> None:
-    alice = await enrol(parley, "alice")
+    alice = await create_viewer(parley, "alice")
     assert alice.user_id
     account = Topic.account(alice.user_id)
-    async with reading(parley.feeds, account, viewer=alice) as hers, reading(parley.feeds, ARTICLE) as theirs:
+    async with open_session(parley.feeds, account, viewer=alice) as hers, open_session(parley.feeds, ARTICLE) as theirs:
         await hers.until("heartbeat")
         await theirs.until("heartbeat")
         async with parley.writing(account) as write:

@@ -30,13 +30,13 @@ from app.mail.mailer import send_due_mail, send_next
 from app.main import create_app
 from app.models import LIVE_MODELS
 from app.settings import Settings
-from tests.support.mail_queue import everything, letter_to, make_due, queued, user_named
+from tests.support.mail_queue import compose_mail_to, dump_database, find_user_named, list_queued, make_due
 from tests.support.people import PASSWORD
-from tests.support.people_without_http import enrol
+from tests.support.people_without_http import create_viewer
 from tests.support.serving import free_port, serving, spawned
 from tests.support.smtp import PASSWORD as SMTP_PASSWORD
 from tests.support.smtp import USER, MailServer, mail_server
-from tests.support.waiting import end, wait_until
+from tests.support.waiting import cancel_tasks, wait_until
 
 KEY = "a key that is long enough for production"
 
@@ -88,7 +88,7 @@ async def postman_of(parley: Parley) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await end(going)
+        await cancel_tasks(going)
 
 
 async def alice_has_an_account(parley: Parley) -> User:
@@ -105,7 +105,7 @@ async def test_a_mail_is_undone_with_what_it_tells_of(office: Parley, server: Ma
             mail_queue.queue(write.session, Kind.PASSWORD, alice.email, alice.id)
             await write.session.flush()
             raise RuntimeError
-    assert await queued(office) == []
+    assert await list_queued(office) == []
     assert not await send_next(office)
     assert server.asked == []
 
@@ -138,7 +138,7 @@ async def test_who_signs_up_gets_a_letter_whose_link_confirms(office: Parley, se
 async def test_a_letter_asks_for_no_answer_and_can_be_known_again(office: Parley, server: MailServer) -> None:
     await alice_has_an_account(office)
     await send(office, Kind.RESET)
-    (stored,) = await queued(office)
+    (stored,) = await list_queued(office)
     await send_all(office)
     (letter,) = server.received
     assert letter.message["Auto-Submitted"] == "auto-generated"
@@ -185,7 +185,7 @@ async def test_every_kind_of_letter_is_whole(office: Parley, server: MailServer)
 
 async def enrol_unconfirmed(parley: Parley) -> User:
     assert isinstance(await accounts.sign_up(parley, "alice@example.com", "alice", PASSWORD), Gid)
-    return await user_named(parley, "alice")
+    return await find_user_named(parley, "alice")
 
 
 async def forget_mail(parley: Parley) -> None:
@@ -195,15 +195,15 @@ async def forget_mail(parley: Parley) -> None:
 
 
 async def test_the_old_address_is_told_of_the_new_one(parley: Parley) -> None:
-    alice = await enrol(parley, "alice")
+    alice = await create_viewer(parley, "alice")
     await accounts.change_email(parley, alice, "alice@new.example", PASSWORD)
-    before = await letter_to(parley, "alice@example.com", Kind.CHANGING)
+    before = await compose_mail_to(parley, "alice@example.com", Kind.CHANGING)
     assert before
     assert "your account to alice@new.example." in before.text
-    letter = await letter_to(parley, "alice@new.example", Kind.CONFIRM_CHANGE)
+    letter = await compose_mail_to(parley, "alice@new.example", Kind.CONFIRM_CHANGE)
     assert letter
     await accounts.confirm(parley, letter.text.partition("#")[2].split()[0])
-    after = await letter_to(parley, "alice@example.com", Kind.CHANGED)
+    after = await compose_mail_to(parley, "alice@example.com", Kind.CHANGED)
     assert after
     assert "your account is now alice@new.example." in after.text
 
@@ -258,7 +258,7 @@ async def test_an_unknown_address_looks_like_a_known_one_and_gets_nothing(office
     for ask in (accounts.ask_to_reset, accounts.ask_to_unlock, accounts.ask_to_confirm):
         for address in ("alice@example.com", "nobody@example.com"):
             await ask(office, address)
-    stored = await queued(office)
+    stored = await list_queued(office)
     looks = {
         address: [(m.kind, m.user_id, m.about, m.attempts, m.due_at == m.created_at, m.subject, m.text)
                   for m in sorted(stored, key=lambda m: m.kind) if m.address == address]
@@ -269,7 +269,7 @@ async def test_an_unknown_address_looks_like_a_known_one_and_gets_nothing(office
     assert [(letter.to, letter.subject) for letter in server.received] == [
         ("alice@example.com", "Choose a new password")  # she has no lock, and has confirmed her address
     ]
-    assert await queued(office) == []
+    assert await list_queued(office) == []
 
 
 FACTS = {Kind.CHANGING, Kind.CHANGED, Kind.PASSWORD, Kind.DELETED}
@@ -290,7 +290,7 @@ async def test_who_has_left_is_told_what_has_happened_and_nothing_else(
         write.destroy(user)
     assert await send_all(office) == 2
     told = ["alice@example.com"] * 2 if kind in FACTS else []
-    assert ([letter.to for letter in server.received], await queued(office)) == (told, [])
+    assert ([letter.to for letter in server.received], await list_queued(office)) == (told, [])
 
 
 async def test_a_change_of_address_that_was_overtaken_is_not_to_be_confirmed(
@@ -342,7 +342,7 @@ async def test_who_is_told_to_come_later_does(office: Parley, server: MailServer
     await make_due(office)
     await send_all(office)
     assert [letter.subject for letter in server.received] == ["Choose a new password"]
-    assert await queued(office) == []
+    assert await list_queued(office) == []
 
 
 async def test_the_waits_grow_to_two_hours(office: Parley, server: MailServer) -> None:
@@ -352,7 +352,7 @@ async def test_the_waits_grow_to_two_hours(office: Parley, server: MailServer) -
     waits = []
     for _ in range(12):
         await send_next(office)
-        (stored,) = await queued(office)
+        (stored,) = await list_queued(office)
         assert stored.due_at
         waits.append(round((stored.due_at - datetime.now(UTC)).total_seconds(), -1))
         await make_due(office)
@@ -372,7 +372,7 @@ async def test_after_two_days_a_mail_is_given_up(
     ):
         await make_due(office, created_at=datetime.now(UTC) - age)
         await send_next(office)
-        assert len(await queued(office)) == left
+        assert len(await list_queued(office)) == left
     assert "(reset) was not sent, stored as a dead letter: 450" in caplog.text
     assert "alice" not in caplog.text
 
@@ -383,7 +383,7 @@ async def test_mail_waits_for_a_server_that_is_away_and_survives_a_restart(setti
     async with process(production) as office:
         await accounts.sign_up(office, "alice@example.com", "alice", PASSWORD)
         assert await send_next(office)
-        (before,) = await queued(office)
+        (before,) = await list_queued(office)
         assert before.attempts == 1
     async with mail_server(port) as server, process(production) as office:
         assert not await send_next(office), "its wait goes on, too"
@@ -400,7 +400,7 @@ async def test_a_server_that_says_nothing_is_left(
     await send(office, Kind.RESET)
     server.hang("EHLO")
     assert await send_next(office)
-    assert [stored.attempts for stored in await queued(office)] == [1]
+    assert [stored.attempts for stored in await list_queued(office)] == [1]
 
 
 @pytest.mark.parametrize("step", ["EHLO", "RCPT"])
@@ -439,7 +439,7 @@ async def test_a_letter_that_is_refused_for_good_is_given_up(
     await send(office, Kind.RESET)
     server.answer(step, f"{answer}: alice@example.com")
     assert await send_next(office)
-    assert await queued(office) == []
+    assert await list_queued(office) == []
     (said,) = [record for record in caplog.records if record.name == "app.mail.mailer"]
     assert said.levelno == logging.WARNING
     assert said.getMessage().endswith(f"(reset) was refused for good: {answer[:3]}")
@@ -529,7 +529,7 @@ async def test_with_the_account_its_dead_letters_go(office: Parley, server: Mail
         (dead,) = await mail_queue.dead_letters(reading, 100)
     assert (dead.address, dead.attempts, dead.reason) == ("alice@example.com", 1, "was refused for good: 550")
     await accounts.remove(office, alice.id)
-    assert "alice@example.com" not in await everything(office)
+    assert "alice@example.com" not in await dump_database(office)
 
 
 # -- several processes --------------------------------------------------------------------------------------
@@ -549,7 +549,7 @@ async def test_three_processes_send_each_mail_once(production: Settings, server:
 
 
 async def nothing_left(parley: Parley) -> bool:
-    return not await queued(parley)
+    return not await list_queued(parley)
 
 
 async def test_what_one_process_sends_no_other_takes(production: Settings, server: MailServer) -> None:
@@ -574,7 +574,7 @@ async def test_a_mail_of_a_process_that_was_killed_is_sent_after_its_claim(
         async with office.database.transaction() as writing, writing.begin():
             assert await mail_queue.claim(writing)
         assert not await send_next(office), "it is claimed"
-        (claimed,) = await queued(office)
+        (claimed,) = await list_queued(office)
         assert claimed.due_at
         assert claimed.due_at - datetime.now(UTC) > timedelta(seconds=4 * mailer.SMTP_TIMEOUT_SECONDS)
         await make_due(office)
@@ -613,24 +613,24 @@ async def test_no_link_is_in_the_database(office: Parley, server: MailServer) ->
     await send(office, Kind.RESET)
     server.answer("DATA", "450 Later, please")
     await send_all(office)
-    waiting = await everything(office)
+    waiting = await dump_database(office)
     server.behave()
     await make_due(office)
     await send_all(office)
-    sent = await everything(office)
+    sent = await dump_database(office)
     assert len(server.received) == 2
     for letter in server.received:
         for kept in (waiting, sent):
             assert not [part for part in letter.token.split(".") if part and part in kept]
             assert letter.subject not in kept
-    assert await queued(office) == []
+    assert await list_queued(office) == []
 
 
 async def test_nothing_of_a_sent_mail_is_kept_in_production(office: Parley, server: MailServer) -> None:
     await send(office, Kind.DELETED, to="somebody@example.com")
     await send_all(office)
     assert [letter.to for letter in server.received] == ["somebody@example.com"]
-    assert "somebody" not in await everything(office)
+    assert "somebody" not in await dump_database(office)
 
 
 async def test_development_keeps_the_newest_hundred(parley: Parley) -> None:
@@ -662,7 +662,7 @@ async def test_without_a_mail_server_production_warns_and_mail_waits(
     async with process(in_production(settings, None)) as office:
         await send(office, Kind.DELETED)
         await send_due_mail(office)
-        assert len(await queued(office)) == 1
+        assert len(await list_queued(office)) == 1
     assert [record.levelname for record in caplog.records if "No SMTP_URL" in record.getMessage()] == ["WARNING"]
 
 
@@ -676,7 +676,7 @@ async def test_what_nobody_could_send_is_dropped_in_the_end(parley: Parley) -> N
     await send(parley, Kind.DELETED, to="new@example.com")
     async with parley.database.transaction() as writing, writing.begin():
         await mail_queue.prune(writing)
-    assert [stored.address for stored in await queued(parley)] == ["new@example.com"]
+    assert [stored.address for stored in await list_queued(parley)] == ["new@example.com"]
     async with parley.reading() as reading:
         assert [stored.address for stored in await mail_queue.list_sent(reading)] == ["kept@example.com"]
 
@@ -721,7 +721,7 @@ async def test_a_password_goes_to_the_mail_server_over_tls(
         await send(office, Kind.DELETED)
         await send_all(office)
         assert [(letter.user, letter.over_tls) for letter in guarded.received] == [(USER, True)]
-        assert await queued(office) == []
+        assert await list_queued(office) == []
 
 
 async def test_a_wrong_password_is_the_operators_to_mend(
@@ -732,7 +732,7 @@ async def test_a_wrong_password_is_the_operators_to_mend(
     async with process(in_production(settings, url_for(guarded, "not this one"))) as office:
         await send(office, Kind.DELETED)
         await send_all(office)
-        assert (guarded.received, len(await queued(office))) == ([], 1)
+        assert (guarded.received, len(await list_queued(office))) == ([], 1)
     assert "was not sent, retrying later: 535" in caplog.text
     assert "not this one" not in "".join(r.getMessage() for r in caplog.records if r.name == "app.mail.mailer")
 
@@ -741,14 +741,14 @@ async def test_who_cannot_prove_to_be_the_mail_server_gets_nothing(settings: Set
     async with process(in_production(settings, url_for(guarded, SMTP_PASSWORD))) as office:
         await send(office, Kind.DELETED)
         await send_all(office)
-        assert (guarded.received, len(await queued(office))) == ([], 1)
+        assert (guarded.received, len(await list_queued(office))) == ([], 1)
 
 
 async def test_a_password_never_goes_out_in_the_clear(settings: Settings, server: MailServer) -> None:
     async with process(in_production(settings, url_for(server, SMTP_PASSWORD))) as office:
         await send(office, Kind.DELETED)
         await send_all(office)
-        assert (server.asked.count("AUTH"), server.received, len(await queued(office))) == (0, [], 1)
+        assert (server.asked.count("AUTH"), server.received, len(await list_queued(office))) == (0, [], 1)
 
 
 async def test_the_end_does_not_wait_for_a_mail_server_that_hangs(

@@ -24,10 +24,10 @@ from app.moderation import audit_log, moderation, moderation_queue
 from app.moderation.audit_log import Act, Decision
 from app.moderation.reports import Reason, Report
 from app.notifications.notifications import Notification
-from tests.support.mail_queue import everything
-from tests.support.moderators import acts, appointed, open_reports, set_role
+from tests.support.mail_queue import dump_database
+from tests.support.moderators import create_moderator, list_acts, list_open_reports, set_role
 from tests.support.people import PASSWORD
-from tests.support.people_without_http import ARTICLE, correct, enrol, say, take_back
+from tests.support.people_without_http import ARTICLE, create_viewer, delete_comment, edit_comment, post_comment
 
 pytestmark = pytest.mark.sqlite_only  # but for the tests of locks below
 
@@ -49,30 +49,30 @@ async def head(parley: Parley, topic: Topic = QUEUE) -> int:
 
 @pytest.fixture
 async def alice(parley: Parley) -> Viewer:
-    return await enrol(parley, "alice")
+    return await create_viewer(parley, "alice")
 
 
 @pytest.fixture
 async def bob(parley: Parley) -> Viewer:
-    return await enrol(parley, "bob")
+    return await create_viewer(parley, "bob")
 
 
 @pytest.fixture
 async def carol(parley: Parley) -> Viewer:
-    return await appointed(parley, "carol")
+    return await create_moderator(parley, "carol")
 
 
 # -- reports ------------------------------------------------------------------------------------------------
 
 
 async def test_one_report_of_each_person_for_a_comment(parley: Parley, alice: Viewer, bob: Viewer) -> None:
-    comment = await say(parley, alice, "Buy almonds")
+    comment = await post_comment(parley, alice, "Buy almonds")
     await moderation.report(parley, bob, comment.id, Reason.SPAM)
     before = await head(parley)
     await moderation.report(parley, bob, comment.id, Reason.SPAM)
     assert await head(parley) == before, "the same again is no change"
     await moderation.report(parley, bob, comment.id, Reason.OTHER, "It sells almonds")
-    (report,) = await open_reports(parley)
+    (report,) = await list_open_reports(parley)
     assert (report.username, report.reason, report.note) == ("bob", "other", "It sells almonds")
     assert report.place == str(ARTICLE)
 
@@ -81,10 +81,10 @@ async def test_a_like_a_notification_and_a_report_of_one_comment_have_ids_of_the
     parley: Parley, alice: Viewer, bob: Viewer
 ) -> None:
     """Bob likes a comment that mentions him, and reports it as well."""
-    comment = await say(parley, alice, "Buy almonds, @bob")
+    comment = await post_comment(parley, alice, "Buy almonds, @bob")
     liked, _ = await like(parley, bob, comment.id)
     await moderation.report(parley, bob, comment.id, Reason.SPAM)
-    (reported,) = await open_reports(parley)
+    (reported,) = await list_open_reports(parley)
     async with parley.reading() as reading:
         notified = await reading.scalar(select(Notification).where(Notification.comment_id == comment.id))
     assert notified
@@ -92,7 +92,7 @@ async def test_a_like_a_notification_and_a_report_of_one_comment_have_ids_of_the
 
 
 async def test_a_report_from_an_older_release_is_not_made_twice(parley: Parley, alice: Viewer, bob: Viewer) -> None:
-    comment = await say(parley, alice, "Buy almonds")
+    comment = await post_comment(parley, alice, "Buy almonds")
     assert bob.user_id
     async with parley.writing(QUEUE) as write:
         write.create(
@@ -102,13 +102,13 @@ async def test_a_report_from_an_older_release_is_not_made_twice(parley: Parley, 
             )
         )  # fmt: skip
     await moderation.report(parley, bob, comment.id, Reason.ILLEGAL)
-    assert [report.reason for report in await open_reports(parley)] == [Reason.ILLEGAL]
+    assert [report.reason for report in await list_open_reports(parley)] == [Reason.ILLEGAL]
 
 
 async def test_nobody_reports_their_own_or_what_they_cannot_see(
     parley: Parley, alice: Viewer, bob: Viewer, carol: Viewer
 ) -> None:
-    comment = await say(parley, alice, "Buy almonds")
+    comment = await post_comment(parley, alice, "Buy almonds")
     with pytest.raises(Invalid):
         await moderation.report(parley, alice, comment.id, Reason.SPAM)
     with pytest.raises(SignInFirst):
@@ -116,25 +116,25 @@ async def test_nobody_reports_their_own_or_what_they_cannot_see(
     await moderation.hide(parley, carol, comment.id)
     with pytest.raises(Missing):
         await moderation.report(parley, bob, comment.id, Reason.SPAM)
-    assert not await open_reports(parley)
+    assert not await list_open_reports(parley)
 
 
 async def test_what_was_decided_stays_so_until_the_text_changes(
     parley: Parley, alice: Viewer, bob: Viewer, carol: Viewer
 ) -> None:
-    comment = await say(parley, alice, "Almonds")
+    comment = await post_comment(parley, alice, "Almonds")
     await moderation.report(parley, bob, comment.id, Reason.SPAM, "almonds!")
     await moderation.dismiss(parley, carol, comment.id)
     await moderation.report(parley, bob, comment.id, Reason.ABUSE)
-    assert not await open_reports(parley)
-    await correct(parley, alice, comment, "Buy almonds at once")
+    assert not await list_open_reports(parley)
+    await edit_comment(parley, alice, comment, "Buy almonds at once")
     await moderation.report(parley, bob, comment.id, Reason.ABUSE)
-    (report,) = await open_reports(parley)
+    (report,) = await list_open_reports(parley)
     assert (report.reason, report.note) == ("abuse", "")
 
 
 async def test_a_settled_report_is_forgotten(parley: Parley, alice: Viewer, bob: Viewer, carol: Viewer) -> None:
-    comment = await say(parley, alice, "Almonds")
+    comment = await post_comment(parley, alice, "Almonds")
     await moderation.report(parley, bob, comment.id, Reason.SPAM, "almonds!")
     await moderation.dismiss(parley, carol, comment.id)
     async with parley.reading() as reading:
@@ -144,20 +144,20 @@ async def test_a_settled_report_is_forgotten(parley: Parley, alice: Viewer, bob:
 
 
 async def test_reports_go_with_the_comment(parley: Parley, alice: Viewer, bob: Viewer) -> None:
-    comment = await say(parley, alice, "Almonds")
+    comment = await post_comment(parley, alice, "Almonds")
     await moderation.report(parley, bob, comment.id, Reason.SPAM)
-    await take_back(parley, alice, comment)
-    assert not await open_reports(parley)
+    await delete_comment(parley, alice, comment)
+    assert not await list_open_reports(parley)
 
 
 async def test_the_queue_hears_of_a_reported_comments_new_text(parley: Parley, alice: Viewer, bob: Viewer) -> None:
-    comment = await say(parley, alice, "Almonds")
-    other = await say(parley, alice, "Walnuts")
+    comment = await post_comment(parley, alice, "Almonds")
+    other = await post_comment(parley, alice, "Walnuts")
     await moderation.report(parley, bob, comment.id, Reason.SPAM)
     before = await head(parley)
-    await correct(parley, alice, other, "No walnuts")
+    await edit_comment(parley, alice, other, "No walnuts")
     assert await head(parley) == before
-    await correct(parley, alice, comment, "No almonds")
+    await edit_comment(parley, alice, comment, "No almonds")
     assert await head(parley) == before + 1
 
 
@@ -167,25 +167,25 @@ async def test_the_queue_hears_of_a_reported_comments_new_text(parley: Parley, a
 async def test_what_is_hidden_is_there_for_its_author_and_moderators(
     parley: Parley, alice: Viewer, bob: Viewer, carol: Viewer
 ) -> None:
-    comment = await say(parley, alice, "Almonds")
+    comment = await post_comment(parley, alice, "Almonds")
     await moderation.report(parley, bob, comment.id, Reason.SPAM)
     for _ in range(2):  # twice is once
         await moderation.hide(parley, carol, comment.id, "spam")
     for viewer, seen in ((GUEST, []), (bob, []), (alice, ["Almonds"]), (carol, ["Almonds"])):
         assert await bodies(parley, viewer) == seen, viewer.username
     assert await counted(parley) == 0
-    assert not await open_reports(parley)
+    assert not await list_open_reports(parley)
     for _ in range(2):
         await moderation.restore(parley, carol, comment.id)
     assert await bodies(parley, GUEST) == ["Almonds"]
     assert await counted(parley) == 1
-    assert await acts(parley) == [("carol", "hide", "alice"), ("carol", "restore", "alice")]
+    assert await list_acts(parley) == [("carol", "hide", "alice"), ("carol", "restore", "alice")]
 
 
 async def test_what_is_hidden_and_deleted_is_counted_once(parley: Parley, alice: Viewer, carol: Viewer) -> None:
-    comment, _ = await say(parley, alice, "Almonds"), await say(parley, alice, "Walnuts")
+    comment, _ = await post_comment(parley, alice, "Almonds"), await post_comment(parley, alice, "Walnuts")
     await moderation.hide(parley, carol, comment.id)
-    await take_back(parley, alice, comment)
+    await delete_comment(parley, alice, comment)
     assert await counted(parley) == 1
     with pytest.raises(Missing):
         await moderation.restore(parley, carol, comment.id)
@@ -194,7 +194,7 @@ async def test_what_is_hidden_and_deleted_is_counted_once(parley: Parley, alice:
 
 async def test_what_is_hidden_before_anybody_counted(parley: Parley, alice: Viewer, carol: Viewer) -> None:
     """Comments of the release before have no commentable's row."""
-    comment = await say(parley, alice, "Almonds")
+    comment = await post_comment(parley, alice, "Almonds")
     async with parley.database.transaction() as writing, writing.begin():
         for row in (await writing.scalars(select(commentables.Commentable))).all():
             await writing.delete(row)
@@ -205,7 +205,7 @@ async def test_what_is_hidden_before_anybody_counted(parley: Parley, alice: View
 async def test_nobody_replies_to_likes_or_is_told_of_what_is_hidden(
     parley: Parley, alice: Viewer, bob: Viewer, carol: Viewer
 ) -> None:
-    comment = await say(parley, alice, "Almonds, @bob")
+    comment = await post_comment(parley, alice, "Almonds, @bob")
     assert await _told(parley) == ["bob"]
     await moderation.hide(parley, carol, comment.id)
     assert await _told(parley) == []
@@ -213,8 +213,8 @@ async def test_nobody_replies_to_likes_or_is_told_of_what_is_hidden(
         await comments.post(parley, bob, ARTICLE, "Why?", uuid4(), comment.id)
     with pytest.raises(Missing):
         await like(parley, bob, comment.id)
-    await enrol(parley, "dave")
-    await correct(parley, alice, comment, "Almonds, @dave")
+    await create_viewer(parley, "dave")
+    await edit_comment(parley, alice, comment, "Almonds, @dave")
     assert await _told(parley) == []
 
 
@@ -231,23 +231,23 @@ async def _told(parley: Parley) -> list[str]:
 
 async def test_an_owner_erases_a_comment_for_good(parley: Parley, alice: Viewer, bob: Viewer, carol: Viewer) -> None:
     """The comment is hidden, reported, liked and has a notification, and its author has left."""
-    olga = await appointed(parley, "olga", Role.OWNER)
-    comment = await say(parley, alice, "Forbidden words, @bob")
+    olga = await create_moderator(parley, "olga", Role.OWNER)
+    comment = await post_comment(parley, alice, "Forbidden words, @bob")
     await like(parley, bob, comment.id)
     await moderation.hide(parley, carol, comment.id)
     await moderation.report(parley, olga, comment.id, Reason.ILLEGAL)
     await accounts.delete(parley, alice, PASSWORD, "keep")
     with pytest.raises(Forbidden):
         await moderation.erase(parley, carol, comment.id)
-    assert "Forbidden words" in await everything(parley)
+    assert "Forbidden words" in await dump_database(parley)
     await moderation.erase(parley, olga, comment.id, "A court order")
     before = await head(parley)
     await moderation.erase(parley, olga, comment.id, "Again")
     assert await head(parley) == before, "nothing is left to decide"
 
-    assert "Forbidden words" not in await everything(parley)
-    assert not await open_reports(parley)
-    assert (await acts(parley))[-1] == ("olga", Act.ERASE, DELETED)
+    assert "Forbidden words" not in await dump_database(parley)
+    assert not await list_open_reports(parley)
+    assert (await list_acts(parley))[-1] == ("olga", Act.ERASE, DELETED)
     async with parley.reading() as reading:
         row = await reading.get(Comment, comment.id)
         assert row
@@ -261,10 +261,10 @@ async def test_an_owner_erases_a_comment_for_good(parley: Parley, alice: Viewer,
 async def test_what_its_author_deleted_was_not_removed_by_a_moderator(
     parley: Parley, alice: Viewer, carol: Viewer
 ) -> None:
-    olga = await appointed(parley, "olga", Role.OWNER)
-    hidden, deleted = await say(parley, alice, "Rude"), await say(parley, alice, "Clumsy")
+    olga = await create_moderator(parley, "olga", Role.OWNER)
+    hidden, deleted = await post_comment(parley, alice, "Rude"), await post_comment(parley, alice, "Clumsy")
     await moderation.hide(parley, carol, hidden.id)
-    await take_back(parley, alice, deleted)
+    await delete_comment(parley, alice, deleted)
     await moderation.erase(parley, olga, deleted.id)
     async with parley.reading() as reading:
         rows = [await reading.get_one(Comment, row.id) for row in (hidden, deleted)]
@@ -272,18 +272,18 @@ async def test_what_its_author_deleted_was_not_removed_by_a_moderator(
 
 
 async def test_a_locked_conversation_is_for_moderators(parley: Parley, alice: Viewer, carol: Viewer) -> None:
-    comment = await say(parley, alice, "Almonds")
+    comment = await post_comment(parley, alice, "Almonds")
     for _ in range(2):
         await moderation.change(parley, carol, ARTICLE, locked=True, title=None)
     with pytest.raises(Forbidden):
-        await say(parley, alice, "Walnuts")
-    await correct(parley, alice, comment, "No almonds")
-    await say(parley, carol, "That is that.")
-    await take_back(parley, alice, comment)
+        await post_comment(parley, alice, "Walnuts")
+    await edit_comment(parley, alice, comment, "No almonds")
+    await post_comment(parley, carol, "That is that.")
+    await delete_comment(parley, alice, comment)
     commentable = await moderation.change(parley, carol, ARTICLE, locked=False, title="Nuts")
     assert (commentable.locked, commentable.title, commentable.comments_count) == (False, "Nuts", 1)
-    await say(parley, alice, "Walnuts")
-    assert await acts(parley) == [("carol", act, "Article/1") for act in ("lock", "unlock", "title")]
+    await post_comment(parley, alice, "Walnuts")
+    assert await list_acts(parley) == [("carol", act, "Article/1") for act in ("lock", "unlock", "title")]
 
 
 # -- rights -------------------------------------------------------------------------------------------------
@@ -291,7 +291,7 @@ async def test_a_locked_conversation_is_for_moderators(parley: Parley, alice: Vi
 
 async def test_who_has_just_been_dismissed_decides_nothing_more(parley: Parley, alice: Viewer, carol: Viewer) -> None:
     """Their request was on its way already."""
-    comment = await say(parley, alice, "Almonds")
+    comment = await post_comment(parley, alice, "Almonds")
     await set_role(parley, carol, Role.MEMBER)
     deeds: list[Any] = [
         moderation.hide(parley, carol, comment.id),
@@ -305,31 +305,31 @@ async def test_who_has_just_been_dismissed_decides_nothing_more(parley: Parley, 
     for deed in deeds:
         with pytest.raises(Forbidden):
             await deed
-    assert await acts(parley) == []
+    assert await list_acts(parley) == []
 
 
 # -- somebody leaves ----------------------------------------------------------------------------------------
 
 
 async def test_who_leaves_takes_their_name_along(parley: Parley, alice: Viewer, bob: Viewer, carol: Viewer) -> None:
-    one, two = await say(parley, alice, "Almonds"), await say(parley, bob, "Walnuts")
+    one, two = await post_comment(parley, alice, "Almonds"), await post_comment(parley, bob, "Walnuts")
     await moderation.hide(parley, carol, two.id)
     await moderation.report(parley, bob, one.id, Reason.SPAM)
     await accounts.delete(parley, bob, PASSWORD, "keep")
     await accounts.delete(parley, carol, PASSWORD, "keep")
-    (report,) = await open_reports(parley)
+    (report,) = await list_open_reports(parley)
     assert report.username == DELETED
-    assert await acts(parley) == [(DELETED, "hide", DELETED)]
+    assert await list_acts(parley) == [(DELETED, "hide", DELETED)]
     async with parley.reading() as reading:
         (decided,) = (await moderation_queue.page(reading, Decision)).rows
     assert decided.user_id == carol.user_id, "that it was the same person stays"
 
 
 async def test_reports_of_what_goes_with_its_author_are_settled(parley: Parley, alice: Viewer, bob: Viewer) -> None:
-    comment = await say(parley, alice, "Almonds")
+    comment = await post_comment(parley, alice, "Almonds")
     await moderation.report(parley, bob, comment.id, Reason.SPAM)
     await accounts.delete(parley, alice, PASSWORD, "erase")
-    assert not await open_reports(parley)
+    assert not await list_open_reports(parley)
 
 
 def test_each_role_is_an_act() -> None:
@@ -345,7 +345,7 @@ class TestAtOnce:
     async def test_hiding_restoring_and_deleting_never_miscounts(
         self, parley: Parley, alice: Viewer, carol: Viewer
     ) -> None:
-        said = [await say(parley, alice, f"number {number}") for number in range(4)]
+        said = [await post_comment(parley, alice, f"number {number}") for number in range(4)]
 
         async def unsettle(comment: Comment) -> None:
             for _ in range(3):
@@ -355,7 +355,7 @@ class TestAtOnce:
         await asyncio.gather(
             *(unsettle(comment) for comment in said[:2]),
             *(moderation.hide(parley, carol, comment.id) for comment in said[2:] * 2),
-            say(parley, alice, "number 4"),
+            post_comment(parley, alice, "number 4"),
         )
-        await asyncio.gather(take_back(parley, alice, said[0]), take_back(parley, alice, said[2]))
+        await asyncio.gather(delete_comment(parley, alice, said[0]), delete_comment(parley, alice, said[2]))
         assert await counted(parley) == len(await bodies(parley, GUEST)) == 2

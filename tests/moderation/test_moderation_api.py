@@ -12,8 +12,8 @@ import pytest
 
 from app.accounts.user import Role
 from tests.support.cases import check_each
-from tests.support.people import ARTICLE, email_of, expected, me, person, sign_in, snapshot, write
-from tests.support.sse import listening
+from tests.support.people import ARTICLE, email_of, me, person, read_json, sign_in, snapshot, write
+from tests.support.sse import open_stream
 
 if TYPE_CHECKING:
     from app.live.service import Parley
@@ -29,22 +29,22 @@ def site(sqlite_site: Site) -> Site:
 
 
 @pytest.fixture
-async def people(site: Site, served: Parley) -> AsyncIterator[People]:
+async def people(site: Site, site_parley: Parley) -> AsyncIterator[People]:
     """Alice, who writes, and Bob, who reads; Carol, who moderates, and Olga, the owner; and a guest."""
     async with AsyncExitStack() as doors:
         here = {"Guest": await doors.enter_async_context(site.client())}
         for name in ("Alice", *ROLES):
             here[name] = await doors.enter_async_context(person(site, name))
         for name, role in ROLES.items():
-            await _set_role(served, await _id(here[name]), role)
+            await _set_role(site_parley, await _id(here[name]), role)
         yield here
 
 
-async def _set_role(served: Parley, user_id: str, to: Role) -> None:
+async def _set_role(site_parley: Parley, user_id: str, to: Role) -> None:
     from app.accounts.user import User
     from app.live.topics import Topic
 
-    async with served.writing(Topic.account(user_id)) as write:
+    async with site_parley.writing(Topic.account(user_id)) as write:
         user = await write.get(User, UUID(user_id))
         assert user
         user.role = to
@@ -147,11 +147,11 @@ async def test_what_is_hidden_leaves_every_screen(people: People) -> None:
     path = f"/api/comments/{comment['id']}"
     async with AsyncExitStack() as doors:
         streams = {
-            name: await doors.enter_async_context(listening(client, "Article/1")) for name, client in people.items()
+            name: await doors.enter_async_context(open_stream(client, "Article/1")) for name, client in people.items()
         }
         for stream in streams.values():
             await stream.until("heartbeat")
-        hidden = expected(await people["Carol"].put(f"{path}/hidden", json={"reason": "spam"}), 200)
+        hidden = read_json(await people["Carol"].put(f"{path}/hidden", json={"reason": "spam"}), 200)
         assert hidden["hidden"] is True
         for name, stream in streams.items():
             sees = name not in ("Guest", "Bob")
@@ -171,11 +171,11 @@ async def test_what_is_hidden_leaves_every_screen(people: People) -> None:
 
 async def test_a_locked_conversation(people: People) -> None:
     comment = await write(people["Alice"], "Almonds")
-    locked = expected(await people["Carol"].patch("/api/commentables/Article/1/", json={"locked": True}), 200)
+    locked = read_json(await people["Carol"].patch("/api/commentables/Article/1/", json={"locked": True}), 200)
     assert (locked["locked"], locked["comments_count"]) == (True, 1)
     assert await _ask(people["Bob"], "POST", "/api/comments/", {**ARTICLE, "body": "And?"}) == 403
     await write(people["Olga"], "That is that.")
-    expected(await people["Alice"].put(f"/api/comments/{comment['id']}", json={"body": "Walnuts"}), 200)
+    read_json(await people["Alice"].put(f"/api/comments/{comment['id']}", json={"body": "Walnuts"}), 200)
     assert (await people["Alice"].delete(f"/api/comments/{comment['id']}")).status_code == 204
 
 
@@ -185,9 +185,9 @@ async def test_a_locked_conversation(people: People) -> None:
 async def test_the_queue_is_live_for_moderators_and_for_nobody_else(people: People) -> None:
     comment = await write(people["Alice"], "Almonds")
     async with (
-        listening(people["Carol"]) as moderators,
-        listening(people["Olga"], "Moderation/queue") as owners,
-        listening(people["Bob"], "Article/1") as members,
+        open_stream(people["Carol"]) as moderators,
+        open_stream(people["Olga"], "Moderation/queue") as owners,
+        open_stream(people["Bob"], "Article/1") as members,
     ):
         for stream in (moderators, owners, members):
             await stream.until("heartbeat")
@@ -215,14 +215,14 @@ async def test_pages_of_the_queue(people: People) -> None:
         await moderator.put(f"/api/comments/{comment['id']}/hidden", json={"reason": comment["body"]})
     for comment in said[:2]:
         await moderator.delete(f"/api/comments/{comment['id']}/hidden")
-    first = expected(await moderator.get("/api/moderation/decisions/", params={"limit": 3}), 200)
+    first = read_json(await moderator.get("/api/moderation/decisions/", params={"limit": 3}), 200)
     assert [(row["act"], row["reason"]) for row in first["decisions"]] == [
         ("hide", "number 2"), ("restore", ""), ("restore", ""),
     ]  # fmt: skip
-    rest = expected(await moderator.get("/api/moderation/decisions", params={"before": first["before"]}), 200)
+    rest = read_json(await moderator.get("/api/moderation/decisions", params={"before": first["before"]}), 200)
     assert [row["reason"] for row in rest["decisions"]] == ["number 0", "number 1"]
     assert rest["before"] is None
-    assert expected(await moderator.get("/api/moderation/reports"), 200)["reports"] == []
+    assert read_json(await moderator.get("/api/moderation/reports"), 200)["reports"] == []
 
 
 # -- accounts -----------------------------------------------------------------------------------------------
@@ -231,9 +231,9 @@ async def test_pages_of_the_queue(people: People) -> None:
 async def test_a_blocked_accounts_streams_end_and_say_why(people: People) -> None:
     alice = people["Alice"]
     comment = await write(alice, "Almonds")
-    async with listening(alice, "Article/1") as stream:
+    async with open_stream(alice, "Article/1") as stream:
         await stream.until("heartbeat")
-        blocked = expected(await people["Carol"].put(f"/api/users/{comment['user_id']}/block", json={}), 200)
+        blocked = read_json(await people["Carol"].put(f"/api/users/{comment['user_id']}/block", json={}), 200)
         assert blocked == {"id": comment["user_id"], "username": "Alice", "role": "member", "blocked": True}
         assert (await stream.until("auth", 1)).json()["reason"] == "blocked"
         await stream.ended(1)
@@ -254,16 +254,16 @@ async def test_a_change_of_role_takes_effect_on_open_streams(people: People) -> 
     owner, moderator = people["Olga"], people["Carol"]
     comment = await write(people["Alice"], "Almonds")
     path = f"/api/users/{await _id(moderator)}/role"
-    async with listening(moderator, "Article/1", "Moderation/queue") as stream:
+    async with open_stream(moderator, "Article/1", "Moderation/queue") as stream:
         await stream.until("heartbeat")
-        assert expected(await owner.put(path, json={"role": "member"}), 200)["role"] == "member"
+        assert read_json(await owner.put(path, json={"role": "member"}), 200)["role"] == "member"
         reset = (await stream.until("reset", 1)).json()
         assert (reset["reason"], "Moderation/queue" in reset["topics"]) == ("viewer", True)
         await stream.ended(1)
         await people["Bob"].put(f"/api/comments/{comment['id']}/report", json={"reason": "spam"})
         again = await moderator.get("/streams", params={"topic": "Moderation/queue"})
         assert again.status_code == 403
-        async with listening(moderator, "Article/1", last_event_id=stream.position) as without:
+        async with open_stream(moderator, "Article/1", last_event_id=stream.position) as without:
             await owner.put(f"/api/comments/{comment['id']}/hidden", json={})
             assert (await without.until("success", 1)).event == "global.comment.destroy.success"
             await owner.put(path, json={"role": "moderator"})

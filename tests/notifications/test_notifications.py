@@ -27,19 +27,26 @@ from app.notifications import inbox, mutes, notifications
 from app.notifications.notifications import MAX_RECIPIENTS, Notification
 from app.settings import Settings
 from tests.support.people import PASSWORD
-from tests.support.people_without_http import ARTICLE, correct, enrol, hide, say, take_back
+from tests.support.people_without_http import (
+    ARTICLE,
+    create_viewer,
+    delete_comment,
+    edit_comment,
+    hide_comment,
+    post_comment,
+)
 
 pytestmark = pytest.mark.sqlite_only  # tests of locks use `busy`, on PostgreSQL
 
 
 @pytest.fixture
 async def alice(parley: Parley) -> Viewer:
-    return await enrol(parley, "alice")
+    return await create_viewer(parley, "alice")
 
 
 @pytest.fixture
 async def bob(parley: Parley) -> Viewer:
-    return await enrol(parley, "bob")
+    return await create_viewer(parley, "bob")
 
 
 @pytest.fixture
@@ -76,7 +83,7 @@ async def rows_of(parley: Parley, person: Viewer) -> list[Notification]:
 async def test_who_is_named_and_who_is_replied_to_are_told_and_nobody_of_their_own(
     parley: Parley, alice: Viewer, bob: Viewer
 ) -> None:
-    first = await say(parley, alice, "I am @alice, and you are @bob")
+    first = await post_comment(parley, alice, "I am @alice, and you are @bob")
     await reply(parley, bob, first)
     await reply(parley, alice, first, "I reply to myself")
     assert await told(parley, bob) == [("mention", "alice")]
@@ -86,8 +93,8 @@ async def test_who_is_named_and_who_is_replied_to_are_told_and_nobody_of_their_o
 
 
 async def test_who_is_replied_to_and_named_as_well_is_told_once(parley: Parley, alice: Viewer, bob: Viewer) -> None:
-    comment = await reply(parley, bob, await say(parley, alice, "Well?"), "@alice @Alice, well!")
-    await correct(parley, bob, comment, "Well, @alice")
+    comment = await reply(parley, bob, await post_comment(parley, alice, "Well?"), "@alice @Alice, well!")
+    await edit_comment(parley, bob, comment, "Well, @alice")
     await comments.post(parley, bob, ARTICLE, "@alice @Alice, well!", comment.id, comment.parent_id)
     assert await told(parley, alice) == [("reply", "bob")]
 
@@ -123,8 +130,8 @@ async def test_who_is_replied_to_and_named_as_well_is_told_once(parley: Parley, 
     ],
 )
 async def test_a_name_is_known_however_it_stands_in_the_text(parley: Parley, name: str, texts: list[str]) -> None:
-    author, somebody = await enrol(parley, "writer"), await enrol_as(parley, name)
-    said = [await say(parley, author, text) for text in texts]
+    author, somebody = await create_viewer(parley, "writer"), await enrol_as(parley, name)
+    said = [await post_comment(parley, author, text) for text in texts]
     notified = {row.comment_id for row in await rows_of(parley, somebody)}
     assert [comment.body for comment in said if comment.id not in notified] == []
     assert await told(parley, somebody) == [("mention", "writer")] * len(texts)
@@ -151,20 +158,20 @@ async def test_what_only_looks_like_a_name_tells_nobody(parley: Parley, alice: V
         "@bob_smith",
         "é@bob",
     ]
-    said = [await say(parley, alice, text) for text in texts]
+    said = [await post_comment(parley, alice, text) for text in texts]
     notified = {row.comment_id for row in await rows_of(parley, bob)}
     assert [comment.body for comment in said if comment.id in notified] == []
 
 
 async def test_the_whole_name_comes_before_a_part_of_it(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     longer = await enrol_as(parley, "bob's")
-    await say(parley, alice, "@bob's")
+    await post_comment(parley, alice, "@bob's")
     assert (await told(parley, longer), await told(parley, bob)) == ([("mention", "alice")], [])
 
 
 async def test_who_left_or_is_blocked_is_told_nothing(parley: Parley, alice: Viewer, bob: Viewer) -> None:
-    carol = await enrol(parley, "carol")
-    by_bob, by_carol = await say(parley, bob, "hello"), await say(parley, carol, "hello")
+    carol = await create_viewer(parley, "carol")
+    by_bob, by_carol = await post_comment(parley, bob, "hello"), await post_comment(parley, carol, "hello")
     await accounts.delete(parley, bob, PASSWORD, "keep")
     async with parley.writing(Topic.account(carol.user_id)) as write:
         user = await write.get(User, carol.user_id or uuid4())
@@ -187,47 +194,47 @@ async def test_who_leaves_between_the_look_and_the_lock_is_told_nothing(
         return found
 
     monkeypatch.setattr(notifications, "find_recipients", look_and_leave)
-    await say(parley, alice, "@bob")
+    await post_comment(parley, alice, "@bob")
     assert await told(parley, bob) == []
 
 
 async def test_an_edit_tells_those_whom_it_names_anew(parley: Parley, alice: Viewer, bob: Viewer) -> None:
-    carol = await enrol(parley, "carol")
-    comment = await say(parley, alice, "Ask @bob")
+    carol = await create_viewer(parley, "carol")
+    comment = await post_comment(parley, alice, "Ask @bob")
     for body in ("Ask @bob or @carol", "Ask @carol", "Ask @bob or @carol again"):
-        await correct(parley, alice, comment, body)
+        await edit_comment(parley, alice, comment, body)
     assert await told(parley, bob) == await told(parley, carol) == [("mention", "alice")]
 
 
 async def test_a_hidden_comment_tells_nobody_more(parley: Parley, alice: Viewer, bob: Viewer) -> None:
-    comment = await say(parley, alice, "Hm")
-    await hide(parley, comment.id)
-    await correct(parley, alice, comment, "You are a fool, @bob")
+    comment = await post_comment(parley, alice, "Hm")
+    await hide_comment(parley, comment.id)
+    await edit_comment(parley, alice, comment, "You are a fool, @bob")
     assert await told(parley, bob) == []
 
 
 async def test_one_comment_names_ten_people_and_no_edit_makes_them_more(
     parley: Parley, alice: Viewer, bob: Viewer
 ) -> None:
-    others = [await enrol(parley, f"other{number}") for number in range(2 * MAX_MENTIONS)]
+    others = [await create_viewer(parley, f"other{number}") for number in range(2 * MAX_MENTIONS)]
     names = [f"@other{number}" for number in range(2 * MAX_MENTIONS)]
-    comment = await say(parley, alice, " ".join(names))
+    comment = await post_comment(parley, alice, " ".join(names))
     assert [bool(await told(parley, other)) for other in others] == [True] * MAX_MENTIONS + [False] * MAX_MENTIONS
-    await correct(parley, alice, comment, " ".join(names[::-1]))
+    await edit_comment(parley, alice, comment, " ".join(names[::-1]))
     assert sum([len(await told(parley, other)) for other in others]) == MAX_RECIPIENTS
 
 
 async def test_it_says_under_what_title_it_was_then(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     async with parley.writing(ARTICLE.about) as write, commentables.changing(write, ARTICLE) as commentable:
         commentable.title = "How to read a river"
-    await say(parley, alice, "@bob")
+    await post_comment(parley, alice, "@bob")
     assert [row.title for row in await rows_of(parley, bob)] == ["How to read a river"]
 
 
 async def test_a_post_that_is_refused_tells_nobody(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     await accounts.delete(parley, alice, PASSWORD, "keep")
     with pytest.raises(SignInFirst):
-        await say(parley, alice, "@bob")
+        await post_comment(parley, alice, "@bob")
     assert await rows_of(parley, bob) == []
 
 
@@ -235,17 +242,17 @@ async def test_a_post_that_is_refused_tells_nobody(parley: Parley, alice: Viewer
 
 
 async def test_with_the_comment_its_notifications_go(parley: Parley, alice: Viewer, bob: Viewer) -> None:
-    comment, other = await say(parley, alice, "@bob"), await say(parley, alice, "@bob too")
-    await take_back(parley, alice, comment)
+    comment, other = await post_comment(parley, alice, "@bob"), await post_comment(parley, alice, "@bob too")
+    await delete_comment(parley, alice, comment)
     assert await told(parley, bob, gone=True) == [("mention", ""), ("mention", "alice")]
-    await take_back(parley, alice, other)
+    await delete_comment(parley, alice, other)
     assert await told(parley, bob) == []
 
 
 async def test_who_is_told_between_the_look_and_the_lock_is_not_forgotten(
     parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    comment = await say(parley, alice, "Hm")
+    comment = await post_comment(parley, alice, "Hm")
     look, looks = notifications.find_notified_topics, 0
 
     async def look_and_edit(*arguments: Any) -> list[Topic]:
@@ -253,11 +260,11 @@ async def test_who_is_told_between_the_look_and_the_lock_is_not_forgotten(
         looks += 1
         found = await look(*arguments)
         if looks == 1:
-            await correct(parley, alice, comment, "Hm, @bob")
+            await edit_comment(parley, alice, comment, "Hm, @bob")
         return found
 
     monkeypatch.setattr(notifications, "find_notified_topics", look_and_edit)
-    await take_back(parley, alice, comment)
+    await delete_comment(parley, alice, comment)
     assert (looks, await told(parley, bob)) == (2, [])
     async with parley.reading() as reading:
         stored = await reading.get(Comment, comment.id)
@@ -275,8 +282,8 @@ async def test_who_leaves_is_not_named_any_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(notifications, "BATCH", 1)
-    await reply(parley, bob, await say(parley, alice, "What does @bob say?"))
-    await say(parley, bob, "@alice")
+    await reply(parley, bob, await post_comment(parley, alice, "What does @bob say?"))
+    await post_comment(parley, bob, "@alice")
     await accounts.delete(parley, bob, PASSWORD, how)
     assert await told(parley, alice) == left
     assert await told(parley, bob) == [], "what they were told themselves is gone"
@@ -286,7 +293,7 @@ async def test_who_leaves_is_not_named_any_more(
 async def test_what_a_killed_process_left_undone_is_finished(
     parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await say(parley, bob, "@alice")
+    await post_comment(parley, bob, "@alice")
     with monkeypatch.context() as doomed:
         doomed.setattr(notifications, "clean_up_account", _killed)
         with pytest.raises(SystemError):
@@ -304,10 +311,10 @@ async def _killed(*_: object, **__: object) -> None:
 
 
 async def test_who_writes_while_they_leave_leaves_no_name(busy: Parley) -> None:
-    alice = await enrol(busy, "alice")
+    alice = await create_viewer(busy, "alice")
     for number in range(2):
-        leaver = await enrol(busy, f"leaver{number}")
-        comment = await say(busy, leaver, "Hm")
+        leaver = await create_viewer(busy, f"leaver{number}")
+        comment = await post_comment(busy, leaver, "Hm")
         async with asyncio.TaskGroup() as everyone:
             for writer in range(3):
                 everyone.create_task(_keep_naming(busy, leaver, comment, writer))
@@ -320,9 +327,9 @@ async def _keep_naming(parley: Parley, author: Viewer, comment: Comment, writer:
     with suppress(SignInFirst):
         for number in range(200):
             if writer:
-                await say(parley, author, "@alice")
+                await post_comment(parley, author, "@alice")
             else:
-                await correct(parley, author, comment, f"{'@alice' if number else 'nobody'}, {number}")
+                await edit_comment(parley, author, comment, f"{'@alice' if number else 'nobody'}, {number}")
         raise AssertionError("nobody was stopped")
 
 
@@ -333,19 +340,19 @@ async def test_one_author_notifies_one_person_a_bounded_number_of_times(
     parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notifications, "MAX_FROM_ONE_TO_ONE", 3)
-    carol = await enrol(parley, "carol")
+    carol = await create_viewer(parley, "carol")
     for number in range(5):
-        comment = await say(parley, alice, f"@bob, {number}")
+        comment = await post_comment(parley, alice, f"@bob, {number}")
         if number == 0:
-            await take_back(parley, alice, comment)  # makes no room for another
-    await say(parley, carol, "@bob, from somebody else")
-    await say(parley, alice, "@carol, for somebody else")
+            await delete_comment(parley, alice, comment)  # makes no room for another
+    await post_comment(parley, carol, "@bob, from somebody else")
+    await post_comment(parley, alice, "@carol, for somebody else")
     assert await told(parley, bob) == [("mention", "alice")] * 2 + [("mention", "carol")]
     assert await told(parley, carol) == [("mention", "alice")]
     async with parley.database.transaction() as writing, writing.begin():
         then = datetime.now(UTC) - notifications.LIMIT_WINDOW
         await writing.execute(update(Notification).values(created_at=then))
-    await say(parley, alice, "@bob, later")
+    await post_comment(parley, alice, "@bob, later")
     assert len(await told(parley, bob)) == 4
 
 
@@ -353,8 +360,8 @@ async def test_one_author_notifies_everybody_a_bounded_number_of_times(
     parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notifications, "MAX_FROM_ONE", 1)
-    await enrol(parley, "carol")
-    await say(parley, alice, "@bob and @carol")
+    await create_viewer(parley, "carol")
+    await post_comment(parley, alice, "@bob and @carol")
     async with parley.reading() as reading:
         rows = (await reading.scalars(select(Notification))).all()
     assert [row.user_id for row in rows] == [bob.user_id]
@@ -365,7 +372,7 @@ async def test_an_inbox_is_marked_as_read_in_batches(
 ) -> None:
     monkeypatch.setattr(inbox, "BATCH", 2)
     for number in range(5):
-        await say(parley, alice, f"@bob, {number}")
+        await post_comment(parley, alice, f"@bob, {number}")
     sizes: list[int] = []
     writing = parley.writing
 
@@ -383,12 +390,12 @@ async def test_an_inbox_is_marked_as_read_in_batches(
 
 
 async def test_a_muted_person_does_not_notify(parley: Parley, alice: Viewer, bob: Viewer) -> None:
-    carol = await enrol(parley, "carol")
+    carol = await create_viewer(parley, "carol")
     assert alice.user_id
-    first = await say(parley, bob, "Well?")
+    first = await post_comment(parley, bob, "Well?")
     await mutes.mute(parley, bob, alice.user_id)
     await mutes.mute(parley, bob, alice.user_id)
-    await say(parley, alice, "@bob and @carol")
+    await post_comment(parley, alice, "@bob and @carol")
     await reply(parley, alice, first)
     assert await told(parley, bob) == []
     assert await told(parley, carol) == [("mention", "alice")]
@@ -412,18 +419,18 @@ async def test_who_name_each_other_at_once_do_not_wait_for_each_other_for_ever(b
     As many talk at once as the pool has connections, so that what is waited for is locks.
     """
     connections = asyncio.Semaphore(20)
-    people = [await enrol(busy, f"person{number}") for number in range(6)]
+    people = [await create_viewer(busy, f"person{number}") for number in range(6)]
     places = [Topic("Article", "1"), Topic("Article", "2")]
-    begun = {place: await say(busy, people[0], "Begin", place) for place in places}
+    begun = {place: await post_comment(busy, people[0], "Begin", place) for place in places}
 
     async def talk(number: int) -> None:
         author, place = people[number % 6], places[number % 2]
         names = [f"@person{(number * step + step) % 6}" for step in (5, 3, 1, 4)]
         async with connections:
             comment = await reply(busy, author, begun[place], " ".join(names))
-            await correct(busy, author, comment, " ".join(reversed([*names, f"@person{number % 5}"])))
+            await edit_comment(busy, author, comment, " ".join(reversed([*names, f"@person{number % 5}"])))
             if number % 3 == 0:
-                await take_back(busy, author, comment)
+                await delete_comment(busy, author, comment)
 
     await asyncio.gather(*(talk(number) for number in range(36)))
     async with busy.reading() as reading:
@@ -437,8 +444,8 @@ async def test_who_name_each_other_at_once_do_not_wait_for_each_other_for_ever(b
 async def test_a_text_that_is_unread_stays_so_when_its_author_leaves(
     parley: Parley, alice: Viewer, bob: Viewer
 ) -> None:
-    await say(parley, bob, "@alice")
-    await say(parley, bob, "@alice again")
+    await post_comment(parley, bob, "@alice")
+    await post_comment(parley, bob, "@alice again")
     async with parley.database.transaction() as writing, writing.begin():
         first = (await rows_of(parley, alice))[0].id
         await writing.execute(update(Notification).where(Notification.id == first).values(read_at=datetime.now(UTC)))

@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.people import delete, expected, me, write
-from tests.support.problems import refused
-from tests.support.sse import listening
+from tests.support.people import delete, me, read_json, write
+from tests.support.problems import read_problem
+from tests.support.sse import open_stream
 
 if TYPE_CHECKING:
     import httpx
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.sqlite_only  # the model's own tests cover PostgreSQL
 
 
 async def inbox(client: httpx.AsyncClient, **query: int) -> dict[str, Any]:
-    page = expected(await client.get(INBOX, params=query), 200)
+    page = read_json(await client.get(INBOX, params=query), 200)
     assert page.keys() == {"notifications", "cursor", "before", "unread", "earlier_unread"}
     return dict(page)
 
@@ -53,13 +53,13 @@ async def test_bob_names_alice_and_she_finds_it(alice: httpx.AsyncClient, bob: h
 
 
 async def test_a_guest_has_no_inbox(guest: httpx.AsyncClient, alice: httpx.AsyncClient) -> None:
-    refused(await guest.get(INBOX), 401)
-    refused(await guest.patch(f"{INBOX}{uuid4()}", json={"read": True}), 401)
-    refused(await guest.put(f"{INBOX}read", json={"upto": 1}), 401)
+    read_problem(await guest.get(INBOX), 401)
+    read_problem(await guest.patch(f"{INBOX}{uuid4()}", json={"read": True}), 401)
+    read_problem(await guest.put(f"{INBOX}read", json={"upto": 1}), 401)
     user = await me(alice)
     assert user
-    refused(await alice.get(INBOX, headers={"Parley-User": str(uuid4())}), 401)
-    expected(await alice.get(INBOX, headers={"Parley-User": user["id"]}), 200)
+    read_problem(await alice.get(INBOX, headers={"Parley-User": str(uuid4())}), 401)
+    read_json(await alice.get(INBOX, headers={"Parley-User": user["id"]}), 200)
 
 
 async def test_page_by_page_in_the_order_of_creation(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
@@ -72,35 +72,35 @@ async def test_page_by_page_in_the_order_of_creation(alice: httpx.AsyncClient, b
     assert [(page["unread"], page["earlier_unread"]) for page in pages] == [(5, 0), (5, 1), (5, 3)]
     assert third["before"] is None
     for query in ({"limit": 0}, {"limit": 101}, {"before": 0}, {"before": "x"}):
-        refused(await alice.get(INBOX, params=query), 422, *query)
+        read_problem(await alice.get(INBOX, params=query), 422, *query)
 
 
 async def test_a_mark_is_a_change_and_takes_effect_once(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
     await mention(bob)
     (told,) = (await inbox(alice))["notifications"]
     answer = await mark(alice, told, True)
-    read = expected(answer, 200)
+    read = read_json(answer, 200)
     assert read == {**told, "read": True, "seq": told["seq"] + 1}
     assert answer.headers["etag"] == f'"{read["seq"]}"'
-    assert expected(await mark(alice, told, True), 200) == read, "what it is already takes no seq"
-    assert expected(await alice.patch(INBOX + told["id"], json={}), 200) == read
+    assert read_json(await mark(alice, told, True), 200) == read, "what it is already takes no seq"
+    assert read_json(await alice.patch(INBOX + told["id"], json={}), 200) == read
     assert (await inbox(alice))["unread"] == 0
-    problem = refused(await mark(alice, told, False, **{"If-Match": f'"{told["seq"]}"'}), 412)
+    problem = read_problem(await mark(alice, told, False, **{"If-Match": f'"{told["seq"]}"'}), 412)
     assert problem["notification"] == read
-    unread = expected(await mark(alice, told, False, **{"If-Match": f'"{read["seq"]}"'}), 200)
+    unread = read_json(await mark(alice, told, False, **{"If-Match": f'"{read["seq"]}"'}), 200)
     assert (unread["read"], (await inbox(alice))["unread"]) == (False, 1)
-    refused(await mark(alice, told, "yes"), 422, "read")
+    read_problem(await mark(alice, told, "yes"), 422, "read")
 
 
 async def test_nobody_marks_what_is_not_theirs_or_not_there(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
     (comment,) = await mention(bob)
     (told,) = (await inbox(alice))["notifications"]
-    refused(await mark(bob, told, True), 404)
+    read_problem(await mark(bob, told, True), 404)
     for id_ in (str(uuid4()), "nonsense"):
-        refused(await mark(alice, {"id": id_}, True), 404)
+        read_problem(await mark(alice, {"id": id_}, True), 404)
     assert (await inbox(alice))["unread"] == 1
     await delete(bob, comment)
-    refused(await mark(alice, told, True), 404)
+    read_problem(await mark(alice, told, True), 404)
     assert (await inbox(alice))["notifications"] == []
 
 
@@ -110,12 +110,12 @@ async def test_all_up_to_what_one_has_seen_are_read_at_once(alice: httpx.AsyncCl
     await mark(alice, seen[0], True)
     for method in ("PUT", "PATCH"):  # the latter by browsers, whose outbox knows no other way to change
         answer = await alice.request(method, f"{INBOX}read", json={"upto": seen[2]["created_seq"]})
-        assert expected(answer, 200) == {"read": 2 if method == "PUT" else 0}
+        assert read_json(answer, 200) == {"read": 2 if method == "PUT" else 0}
     assert [told["read"] for told in (await inbox(alice))["notifications"]] == [True, True, True, False]
     assert (await inbox(bob))["unread"] == 0
-    assert expected(await alice.put(f"{INBOX}read", json={"upto": 2.0}), 200) == {"read": 0}, "in JSON, that is 2"
+    assert read_json(await alice.put(f"{INBOX}read", json={"upto": 2.0}), 200) == {"read": 0}, "in JSON, that is 2"
     for upto in (-1, "3", None, 2**63, 2.5, 1e300, True):
-        refused(await alice.put(f"{INBOX}read", json={"upto": upto}), 422, "upto")
+        read_problem(await alice.put(f"{INBOX}read", json={"upto": upto}), 422, "upto")
 
 
 async def test_bob_mutes_alice_and_hears_no_more_of_her(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
@@ -123,15 +123,15 @@ async def test_bob_mutes_alice_and_hears_no_more_of_her(alice: httpx.AsyncClient
     assert her
     assert his
     assert (await bob.put(f"/api/users/{her['id']}/mute")).status_code == 204
-    assert expected(await bob.get("/api/mutes/"), 200) == {"mutes": [{"id": her["id"], "username": her["username"]}]}
+    assert read_json(await bob.get("/api/mutes/"), 200) == {"mutes": [{"id": her["id"], "username": her["username"]}]}
     await write(alice, "@bob, look")
     assert (await inbox(bob))["unread"] == 0
     assert (await bob.delete(f"/api/users/{her['id']}/mute/")).status_code == 204
     await write(alice, "@bob, look again")
     assert (await inbox(bob))["unread"] == 1
-    refused(await bob.put(f"/api/users/{his['id']}/mute"), 422, "id")
+    read_problem(await bob.put(f"/api/users/{his['id']}/mute"), 422, "id")
     for unknown in (str(uuid4()), "nonsense"):
-        refused(await bob.put(f"/api/users/{unknown}/mute"), 404)
+        read_problem(await bob.put(f"/api/users/{unknown}/mute"), 404)
 
 
 async def test_her_streams_hear_of_it_and_nobody_elses(
@@ -140,9 +140,9 @@ async def test_her_streams_hear_of_it_and_nobody_elses(
     user = await me(alice)
     assert user
     before = (await inbox(alice))["cursor"]
-    async with listening(bob, "Article/1") as bobs, listening(guest, "Article/1") as guests:
+    async with open_stream(bob, "Article/1") as bobs, open_stream(guest, "Article/1") as guests:
         (comment,) = await mention(bob)
-        async with listening(alice, cursor=before) as stream:
+        async with open_stream(alice, cursor=before) as stream:
             created = await stream.until("global.notification.create.success")
             assert created.model == (await inbox(alice))["notifications"][0]
             await mark(alice, created.model, True)
@@ -155,11 +155,11 @@ async def test_her_streams_hear_of_it_and_nobody_elses(
             await others.until(lambda block: block.data is not None and "The end" in block.data)
             assert not [block for block in others.blocks if "notification" in block.event]
     for other in (bob, guest):
-        refused(await other.get("/streams", params={"topic": f"User/{user['id']}"}), 403)
+        read_problem(await other.get("/streams", params={"topic": f"User/{user['id']}"}), 403)
 
 
 async def test_a_page_comes_with_the_newest(
-    alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient, served: Parley
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     from tests.pages.test_pages import bootstrap
 

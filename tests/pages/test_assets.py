@@ -15,7 +15,7 @@ from app.pages import assets
 from app.pages.assets import NOT_BUILT, FrontEnd, accepted, load
 from app.settings import Settings
 from tests.support.front_end import release, static
-from tests.support.problems import refused
+from tests.support.problems import read_problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,8 +28,8 @@ DECODED = "function"
 
 
 @pytest.fixture
-def site(lasting_site: Site) -> Site:
-    return lasting_site
+def site(shared_site: Site) -> Site:
+    return shared_site
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,8 @@ async def test_the_source_of_each_script_is_there_for_developers(guest: httpx.As
 
 async def test_what_is_in_no_release_is_not_there(guest: httpx.AsyncClient) -> None:
     for path in ("/static/app-OLDERONE.js", "/static/manifest.json", "/static/js/app.js", "/static/", "/static"):
-        refused(await guest.get(path), 404)
-    refused(await guest.post(static("js/app.js")), 405)
+        read_problem(await guest.get(path), 404)
+    read_problem(await guest.post(static("js/app.js")), 405)
 
 
 def test_without_a_build_pages_name_files_that_are_missing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

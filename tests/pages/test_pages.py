@@ -14,10 +14,10 @@ from app.demo import ARTICLES
 from app.main import create_app
 from app.pages import templates
 from app.settings import Settings
-from tests.support.database import seq_of
+from tests.support.database import read_seq
 from tests.support.people import snapshot, write
 from tests.support.serving import serving
-from tests.support.sse import listening
+from tests.support.sse import open_stream
 
 if TYPE_CHECKING:
     import httpx
@@ -62,7 +62,7 @@ async def test_the_stream_goes_on_from_the_pages_cursors(alice: httpx.AsyncClien
     assert "event: reset" not in text
     assert text.count("event: global.comment.create.success") == 1
     assert comment["id"] in text
-    async with listening(bob, *query["topic"], cursor=None) as fresh:
+    async with open_stream(bob, *query["topic"], cursor=None) as fresh:
         assert (await fresh.next()).event == "heartbeat"
         await write(alice, "Afterwards")
         assert (await fresh.next_event()).model["body"] == "Afterwards", "without a cursor nothing is replayed"
@@ -104,11 +104,13 @@ async def test_nobody_makes_a_page_of_ours_with_a_heading_of_their_own(
     assert '<h1 class="article__title" dir="auto">Comments</h1>' in (await guest.get("/Article/buy cheap watches")).text
 
 
-async def test_any_commentable_has_a_page_and_looking_makes_no_row(guest: httpx.AsyncClient, served: Parley) -> None:
+async def test_any_commentable_has_a_page_and_looking_makes_no_row(
+    guest: httpx.AsyncClient, site_parley: Parley
+) -> None:
     page = await bootstrap(guest, "/Page/never/seen before")
     assert page["topics"] == ["Page/never/seen before"]
     assert page["thread"]["commentable"]["seq"] == 0
-    assert await seq_of(served, "Page/never/seen before") is None
+    assert await read_seq(site_parley, "Page/never/seen before") is None
 
 
 async def test_the_front_page_lists_the_demos_articles(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:

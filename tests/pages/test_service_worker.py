@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.people import me
-from tests.support.problems import refused
+from tests.support.problems import read_problem
 
 if TYPE_CHECKING:
     import httpx
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def site(lasting_site: Site) -> Site:
-    return lasting_site
+def site(shared_site: Site) -> Site:
+    return shared_site
 
 
 @pytest.fixture
-def alice(lasting_alice: httpx.AsyncClient) -> httpx.AsyncClient:
-    return lasting_alice
+def alice(shared_alice: httpx.AsyncClient) -> httpx.AsyncClient:
+    return shared_alice
 
 
 async def test_the_worker_is_served_from_the_root_and_always_asked_for(guest: httpx.AsyncClient) -> None:
@@ -36,7 +36,7 @@ async def test_the_worker_is_served_from_the_root_and_always_asked_for(guest: ht
     assert (await guest.head("/worker.js")).status_code == 200
     known = await guest.get("/worker.js", headers={"If-None-Match": answer.headers["etag"]})
     assert (known.status_code, known.content) == (304, b"")
-    refused(await guest.post("/worker.js"), 405)
+    read_problem(await guest.post("/worker.js"), 405)
 
 
 @pytest.mark.parametrize("path", ["/", "/Article/1", "/Page/never/seen before"])

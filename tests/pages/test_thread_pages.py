@@ -14,7 +14,7 @@ from app.comments import threads
 from tests.comments.test_form import send, text_in
 from tests.pages.test_pages import bootstrap
 from tests.support.people import delete, snapshot, write
-from tests.support.problems import refused
+from tests.support.problems import read_problem
 
 if TYPE_CHECKING:
     import httpx
@@ -127,5 +127,5 @@ async def test_a_refused_text_comes_back_in_the_same_window(guest: httpx.AsyncCl
 async def test_a_window_that_does_not_exist_is_refused(guest: httpx.AsyncClient) -> None:
     for query in ("before=x", "before=0", "after=-1", "around=x", "before=5&after=1"):
         assert (await guest.get(f"/Article/1?{query}")).status_code == 422
-    refused(await guest.get(f"/Article/1?around={uuid4()}"), 404)
+    read_problem(await guest.get(f"/Article/1?around={uuid4()}"), 404)
     assert (await guest.get("/Article/1?before=1")).status_code == 200

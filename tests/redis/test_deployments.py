@@ -15,9 +15,9 @@ from app.http.rate_limits import Limit, Limits
 from app.live.service import Parley
 from app.models import LIVE_MODELS
 from app.settings import Settings
-from tests.support.people_without_http import enrol, say
+from tests.support.people_without_http import create_viewer, post_comment
 from tests.support.redis import Kind, in_a_cluster, over_tls, under_sentinel, with_a_password
-from tests.support.session_reader import reading
+from tests.support.session_reader import open_session
 from tests.support.waiting import wait_until
 
 KINDS = [with_a_password, over_tls, under_sentinel, in_a_cluster]
@@ -44,20 +44,20 @@ async def test_hints_and_counts_follow_redis_where_it_goes_and_nothing_is_lost(
             Limits(here) as one,
             Limits(there) as two,
         ):
-            alice = await enrol(here, "alice")
+            alice = await create_viewer(here, "alice")
             await flow(here, there)
-            async with reading(there.feeds) as reader:
+            async with open_session(there.feeds) as reader:
                 await reader.until("heartbeat")
-                await say(here, alice, "before")
+                await post_comment(here, alice, "before")
                 assert (await reader.until("create.success")).model["body"] == "before"
                 await wait_until(lambda: count_together(one, two), "one count for both")
 
                 await redis.fall(own.redis_channel_name)
-                await say(here, alice, "meanwhile")
+                await post_comment(here, alice, "meanwhile")
                 assert (await reader.until("create.success")).model["body"] == "meanwhile"
 
                 await flow(here, there)
-                await say(here, alice, "after")
+                await post_comment(here, alice, "after")
                 assert (await reader.until("create.success")).model["body"] == "after"
                 if kind is not in_a_cluster:  # which has no replica that could count for a node that is dead
                     await wait_until(lambda: count_together(one, two), "one count for both again")

@@ -28,7 +28,7 @@ LONGEST_SLEEP_SECONDS = 0.01
 DATABASE_WAIT_SECONDS = 60
 
 
-def cut(patch: pytest.MonkeyPatch) -> None:
+def avoid_costs(patch: pytest.MonkeyPatch) -> None:
     """Avoid all these costs until `patch` is undone."""
     import redis.utils
     import uvicorn.server

@@ -15,7 +15,7 @@ from app.live.topics import Topic
 from app.live.write.sequences import Counter, Epoch
 
 
-async def like(parley: Parley, comment: dict[str, Any]) -> None:
+async def bump_seq(parley: Parley, comment: dict[str, Any]) -> None:
     """Move the comment's seq without changing its content, as a like does."""
     async with parley.writing(topic_of(comment)) as write:
         if row := await write.get(Comment, UUID(comment["id"])):
@@ -23,19 +23,19 @@ async def like(parley: Parley, comment: dict[str, Any]) -> None:
             write.update(row)
 
 
-async def new_epoch(parley: Parley, value: str) -> None:
+async def set_epoch(parley: Parley, value: str) -> None:
     """What a restored backup does to the history."""
     async with parley.database.transaction() as writing, writing.begin():
         await writing.execute(update(Epoch).values(value=value))
 
 
-async def seq_of(parley: Parley, topic: str = "Article/1") -> int | None:
+async def read_seq(parley: Parley, topic: str = "Article/1") -> int | None:
     """A topic's counter, None where nobody has ever written."""
     async with parley.reading() as reading:
         return await reading.scalar(select(Counter.seq).where(Counter.name == topic))
 
 
-async def counts_in(parley: Parley) -> dict[str, int]:
+async def count_rows(parley: Parley) -> dict[str, int]:
     """How many rows each table has, tombstones too."""
     async with parley.reading() as reading:
         return {
@@ -44,15 +44,15 @@ async def counts_in(parley: Parley) -> dict[str, int]:
         }
 
 
-async def comments_in(parley: Parley) -> int:
-    return (await counts_in(parley))["comments"]
+async def count_comments(parley: Parley) -> int:
+    return (await count_rows(parley))["comments"]
 
 
 def topic_of(comment: dict[str, Any]) -> Topic:
     return Topic(comment["commentable_type"], comment["commentable_id"])
 
 
-async def write_many(parley: Parley, like_this: dict[str, Any], bodies: Sequence[str]) -> list[dict[str, Any]]:
+async def write_comments(parley: Parley, like_this: dict[str, Any], bodies: Sequence[str]) -> list[dict[str, Any]]:
     """Comments with these texts by the author of one, on its topic, in one transaction: their ids, texts and seqs."""
     async with parley.writing(topic_of(like_this)) as write:
         stored = await write.get(Comment, UUID(like_this["id"]))

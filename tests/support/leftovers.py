@@ -11,16 +11,16 @@ from typing import Any
 
 import psutil
 
-GRACE = 2.0  # seconds in which what is ending may end
+END_TIMEOUT_SECONDS = 2.0  # seconds in which what is ending may end
 
 # One a thread, for ever: sse_starlette looks from it whether uvicorn is ending. The other is anyio's, which is asking.
 TOLERATED_TASKS = ("_shutdown_watcher", "TestRunner._call_in_runner_task")
 TOLERATED_PROCESSES = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 
 
-async def tasks_beside(known: set[asyncio.Task[Any]]) -> list[str]:
+async def list_new_tasks(known: set[asyncio.Task[Any]]) -> list[str]:
     """The tasks that are still pending after a while, but for `known` and the one that asks."""
-    deadline = time.monotonic() + GRACE
+    deadline = time.monotonic() + END_TIMEOUT_SECONDS
     while pending := [_name(task) for task in asyncio.all_tasks() - known if not _tolerated(task)]:
         if time.monotonic() > deadline:
             break
@@ -32,16 +32,16 @@ _lasting: set[int] = set()
 
 
 @contextmanager
-def meant_to_last() -> Iterator[None]:
+def keep_running() -> Iterator[None]:
     """What is started inside is everyone's: the test that happened to ask first has not left it behind."""
-    known = children()
+    known = list_children()
     try:
         yield
     finally:
-        _lasting.update(children() - known)
+        _lasting.update(list_children() - known)
 
 
-def children() -> set[int]:
+def list_children() -> set[int]:
     """The process ids of this process's children.
 
     Linux lists them. psutil looks at every process of the machine, which takes 5 ms before and after each test.
@@ -53,10 +53,10 @@ def children() -> set[int]:
         return {child.pid for child in psutil.Process().children()}
 
 
-def children_beside(known: set[int]) -> list[str]:
+def list_new_children(known: set[int]) -> list[str]:
     """The children that are still there after a while, but for `known` and what may last."""
-    deadline = time.monotonic() + GRACE
-    while left := [name for pid in children() - known - _lasting if (name := _name_of_ours(pid))]:
+    deadline = time.monotonic() + END_TIMEOUT_SECONDS
+    while left := [name for pid in list_children() - known - _lasting if (name := _name_of_ours(pid))]:
         if time.monotonic() > deadline:
             break
         time.sleep(0.01)

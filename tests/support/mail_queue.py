@@ -14,27 +14,27 @@ from app.mail.emails import Email, write_email
 from app.mail.mail_queue import Kind, Mail
 
 
-async def queued(parley: Parley) -> list[Mail]:
+async def list_queued(parley: Parley) -> list[Mail]:
     """The mails that are still to be sent, as they were queued."""
     async with parley.reading() as reading:
         unsent = select(Mail).where(Mail.sent_at.is_(None)).order_by(Mail.created_at, Mail.kind)
         return list((await reading.scalars(unsent)).all())
 
 
-async def kinds_to(parley: Parley, address: str) -> list[str]:
-    return [mail.kind for mail in await queued(parley) if mail.address == address]
+async def list_kinds_to(parley: Parley, address: str) -> list[str]:
+    return [mail.kind for mail in await list_queued(parley) if mail.address == address]
 
 
-async def letter_to(parley: Parley, address: str, kind: Kind) -> Email | None:
+async def compose_mail_to(parley: Parley, address: str, kind: Kind) -> Email | None:
     """The newest mail of this kind to this address, as it would be written now. None for a pointless one."""
-    mails = [mail for mail in await queued(parley) if (mail.address, mail.kind) == (address, kind)]
+    mails = [mail for mail in await list_queued(parley) if (mail.address, mail.kind) == (address, kind)]
     assert mails, f"no {kind} is on its way to {address}"
     return await write_email(parley, mails[-1])
 
 
-async def token_to(parley: Parley, address: str, kind: Kind) -> str:
+async def find_token_to(parley: Parley, address: str, kind: Kind) -> str:
     """What stands after the `#` of the letter's link."""
-    letter = await letter_to(parley, address, kind)
+    letter = await compose_mail_to(parley, address, kind)
     assert letter
     found = re.search(r"^\S+/\w+#(\S+)$", letter.text, re.MULTILINE)
     assert found, f"no link in {letter.text!r}"
@@ -47,7 +47,7 @@ async def make_due(parley: Parley, **values: object) -> None:
         await writing.execute(update(Mail).where(Mail.sent_at.is_(None)).values(due_at=datetime.now(UTC), **values))
 
 
-async def user_named(parley: Parley, name: str) -> User:
+async def find_user_named(parley: Parley, name: str) -> User:
     """`name`'s account as it is in the database now."""
     async with parley.reading() as reading:
         user = await reading.scalar(select(User).where(User.username == name))
@@ -55,7 +55,7 @@ async def user_named(parley: Parley, name: str) -> User:
     return user
 
 
-async def everything(parley: Parley) -> str:
+async def dump_database(parley: Parley) -> str:
     """All that the database holds, as text."""
     async with parley.reading() as reading:
         return "\n".join([str((await reading.execute(select(table))).all()) for table in Base.metadata.sorted_tables])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from app.live.service import Parley
 
 
-async def mail_to(parley: Parley, name: str, subject: str, nth: int = 1) -> str:
+async def wait_for_mail(parley: Parley, name: str, subject: str, nth: int = 1) -> str:
     """The text of the `nth` mail with this subject to this person, or to what is an address, once it is sent."""
     address = name if "@" in name else email_of(name)
 
@@ -29,7 +29,7 @@ async def mail_to(parley: Parley, name: str, subject: str, nth: int = 1) -> str:
     return str(await wait_until(found, f"{address} to have mail: {subject}"))
 
 
-async def all_is_sent(parley: Parley) -> None:
+async def wait_until_all_is_sent(parley: Parley) -> None:
     """Wait until the queue is empty: what was to be told, was told, or concerned nobody."""
 
     async def none_waits() -> bool:
@@ -39,15 +39,15 @@ async def all_is_sent(parley: Parley) -> None:
     await wait_until(none_waits, "the postman to finish")
 
 
-async def subjects(parley: Parley, name: str) -> list[str]:
+async def list_subjects(parley: Parley, name: str) -> list[str]:
     """What this person has been told by mail, oldest first."""
     address = name if "@" in name else email_of(name)
-    await all_is_sent(parley)
+    await wait_until_all_is_sent(parley)
     async with parley.reading() as reading:
         return [str(mail.subject) for mail in (await list_sent(reading))[::-1] if mail.address == address]
 
 
-def token_in(text: str, purpose: Purpose | str) -> str:
+def find_token(text: str, purpose: Purpose | str) -> str:
     """What comes after the # of the mail's one link to this page."""
     (token,) = re.findall(rf"^http://127\.0\.0\.1:8000/{purpose}#(\S+)$", text, re.MULTILINE)
     return str(token)

@@ -12,14 +12,14 @@ from app.live.viewers import Viewer
 from app.moderation import moderation_queue
 from app.moderation.audit_log import Decision
 from app.moderation.reports import Report
-from tests.support.people_without_http import enrol
+from tests.support.people_without_http import create_viewer
 
 
-async def appointed(parley: Parley, name: str, to: Role = Role.MODERATOR) -> Viewer:
+async def create_moderator(parley: Parley, name: str, to: Role = Role.MODERATOR) -> Viewer:
     """`name`, signed in, in this role."""
-    viewer = await enrol(parley, name)
+    viewer = await create_viewer(parley, name)
     await set_role(parley, viewer, to)
-    return await again(parley, viewer)
+    return await reload_viewer(parley, viewer)
 
 
 async def set_role(parley: Parley, viewer: Viewer, to: Role) -> None:
@@ -32,19 +32,19 @@ async def set_role(parley: Parley, viewer: Viewer, to: Role) -> None:
         write.update(user)
 
 
-async def again(parley: Parley, viewer: Viewer) -> Viewer:
+async def reload_viewer(parley: Parley, viewer: Viewer) -> Viewer:
     """The same person, at the next request."""
     assert viewer.login_id
     async with parley.reading() as reading:
         return (await viewer_of(reading, viewer.login_id))[0]
 
 
-async def open_reports(parley: Parley) -> Sequence[Report]:
+async def list_open_reports(parley: Parley) -> Sequence[Report]:
     async with parley.reading() as reading:
         return (await moderation_queue.page(reading, Report)).rows
 
 
-async def acts(parley: Parley) -> list[tuple[str, str, str]]:
+async def list_acts(parley: Parley) -> list[tuple[str, str, str]]:
     """(who, what, about whom or what), in order."""
     async with parley.reading() as reading:
         rows = (await moderation_queue.page(reading, Decision)).rows

@@ -28,18 +28,18 @@ async def person(site: Site | Spawned, name: str, **more: Any) -> AsyncIterator[
 async def sign_up(client: httpx.AsyncClient, name: str, **more: Any) -> dict[str, Any]:
     """The new account, into which `client` is signed in."""
     form = {"email": email_of(name), "username": name, "password": PASSWORD, **more}
-    return expected(await client.post("/api/users", json=form), 201)
+    return read_json(await client.post("/api/users", json=form), 201)
 
 
 async def sign_in(client: httpx.AsyncClient, name: str, **more: Any) -> dict[str, Any]:
     """The account of `name`, into which `client` has one more login."""
     form = {"email": email_of(name), "password": PASSWORD, **more}
-    return expected(await client.post("/api/session", json=form), 200)
+    return read_json(await client.post("/api/session", json=form), 200)
 
 
 async def me(client: httpx.AsyncClient) -> dict[str, Any] | None:
     """Who the service takes this browser for; None is a guest."""
-    answer = expected(await client.get("/api/session"), 200)
+    answer = read_json(await client.get("/api/session"), 200)
     assert answer.keys() == {"user"}
     user: dict[str, Any] | None = answer["user"]
     return user
@@ -51,12 +51,12 @@ def email_of(name: str) -> str:
 
 async def write(client: httpx.AsyncClient, body: str, **more: Any) -> dict[str, Any]:
     """The comment that this person has written, under Article/1 unless told otherwise."""
-    return expected(await client.post("/api/comments/", json={**ARTICLE, "body": body, **more}), 201)
+    return read_json(await client.post("/api/comments/", json={**ARTICLE, "body": body, **more}), 201)
 
 
 async def edit(client: httpx.AsyncClient, comment: dict[str, Any], body: str) -> dict[str, Any]:
     """The comment as it is after this person changed it, as Backbone does: the whole model is sent."""
-    return expected(await client.put(f"/api/comments/{comment['id']}", json={**comment, "body": body}), 200)
+    return read_json(await client.put(f"/api/comments/{comment['id']}", json={**comment, "body": body}), 200)
 
 
 async def delete(client: httpx.AsyncClient, comment: dict[str, Any]) -> None:
@@ -66,10 +66,10 @@ async def delete(client: httpx.AsyncClient, comment: dict[str, Any]) -> None:
 
 async def snapshot(client: httpx.AsyncClient, **query: Any) -> dict[str, Any]:
     """What this person sees under Article/1 unless told otherwise."""
-    return expected(await client.get("/api/comments/", params={**ARTICLE, **query}), 200)
+    return read_json(await client.get("/api/comments/", params={**ARTICLE, **query}), 200)
 
 
-def expected(response: httpx.Response, status: int) -> Any:
+def read_json(response: httpx.Response, status: int) -> Any:
     assert response.status_code == status, f"{response.status_code}: {response.text}"
     assert response.headers["content-type"] == "application/json"
     return response.json()

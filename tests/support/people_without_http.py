@@ -16,7 +16,7 @@ from app.live.viewers import Viewer
 ARTICLE = Topic("Article", "1")
 
 
-async def enrol(parley: Parley, name: str) -> Viewer:
+async def create_viewer(parley: Parley, name: str) -> Viewer:
     """`name`, signed in."""
     made = await accounts.sign_up(parley, f"{name}@example.com", name, "talk among friends")
     assert made
@@ -25,20 +25,20 @@ async def enrol(parley: Parley, name: str) -> Viewer:
     return viewer
 
 
-async def say(parley: Parley, author: Viewer, body: str, topic: Topic = ARTICLE) -> Comment:
+async def post_comment(parley: Parley, author: Viewer, body: str, topic: Topic = ARTICLE) -> Comment:
     comment, _ = await comments.post(parley, author, topic, body, uuid4())
     return comment
 
 
-async def correct(parley: Parley, author: Viewer, comment: Comment, body: str) -> Comment:
+async def edit_comment(parley: Parley, author: Viewer, comment: Comment, body: str) -> Comment:
     return await comments.edit(parley, author, comment.id, body, lambda comment: True)
 
 
-async def take_back(parley: Parley, author: Viewer, comment: Comment) -> None:
+async def delete_comment(parley: Parley, author: Viewer, comment: Comment) -> None:
     await comments.delete(parley, author, comment.id, lambda comment: True)
 
 
-async def hide(parley: Parley, comment_id: UUID | str, hidden: bool = True) -> None:
+async def hide_comment(parley: Parley, comment_id: UUID | str, hidden: bool = True) -> None:
     """Hide this comment under `ARTICLE`, or show it again, without a moderator, a log entry or a notification."""
     async with parley.writing(ARTICLE) as write:
         row = await write.get(Comment, UUID(str(comment_id)))

@@ -28,8 +28,8 @@ import psutil
 
 from tests.support.processes import Process, remove
 
-STARTING = 30.0  # seconds
-MEMORY = 2 << 30  # bytes free, below which the disk is used
+START_TIMEOUT_SECONDS = 30.0  # seconds
+MIN_FREE_MEMORY_BYTES = 2 << 30  # bytes free, below which the disk is used
 
 OPTIONS = {
     "fsync": "off",  # 3
@@ -123,11 +123,11 @@ class PostgresServer:
             command,
             self._directory,
             self._directory / "log",
-            farewell=signal.SIGQUIT,
+            stop_signal=signal.SIGQUIT,
             trash=[self._directory, self._memory],
             as_user=self._as_user,
         )
-        deadline = time.monotonic() + STARTING
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while not self._answers():
             assert self._process.alive, f"PostgreSQL: {self._process.log}"
             assert time.monotonic() < deadline, f"PostgreSQL: {self._process.log}"
@@ -141,7 +141,7 @@ class PostgresServer:
         return True
 
     def _execute(self, statement: str) -> None:
-        in_thread(self._run(statement))
+        run_in_thread(self._run(statement))
 
     async def _run(self, statement: str) -> None:
         connection = await asyncpg.connect(host=str(self._directory), user="postgres", database="postgres")
@@ -151,7 +151,7 @@ class PostgresServer:
             await connection.close()
 
 
-def in_thread(work: Coroutine[Any, Any, Any]) -> Any:
+def run_in_thread(work: Coroutine[Any, Any, Any]) -> Any:
     """The result of `work`, in a thread of its own: the calling one may have a running loop (sync Playwright does)."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()
@@ -178,7 +178,7 @@ def _complete(place: Path) -> bool:
 
 def _roomy_memory() -> str | None:
     memory = "/dev/shm"
-    return memory if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > MEMORY else None
+    return memory if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > MIN_FREE_MEMORY_BYTES else None
 
 
 def _nobody() -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 
-def refused(response: httpx.Response, status: int, *fields: str) -> dict[str, Any]:
+def read_problem(response: httpx.Response, status: int, *fields: str) -> dict[str, Any]:
     """The problem document of this status (RFC 9457), one entry for each of these fields and no other."""
     assert response.status_code == status, f"{response.status_code}: {response.text}"
     assert response.headers["content-type"] == "application/problem+json"

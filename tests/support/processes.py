@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-ENDING = 15.0  # seconds a process has to end
+END_TIMEOUT_SECONDS = 15.0  # seconds a process has to end
 
 # Its stdin is a pipe from the tests' process. When that ends, "$1" is sent to the command, and after five seconds KILL;
 # then what is left of its process group is killed, and "$3", quoted paths, removed. "$2" is the command's log.
@@ -53,12 +53,12 @@ class Process:
         directory: Path,
         log: Path,
         *,
-        farewell: signal.Signals = signal.SIGKILL,
+        stop_signal: signal.Signals = signal.SIGKILL,
         trash: Sequence[Path] = (),
         environment: Mapping[str, str] | None = None,
         as_user: Mapping[str, Any] | None = None,
     ) -> None:
-        words = [farewell.name.removeprefix("SIG"), str(log), shlex.join(map(str, trash)), *map(str, command)]
+        words = [stop_signal.name.removeprefix("SIG"), str(log), shlex.join(map(str, trash)), *map(str, command)]
         self._log = log
         self._supervisor = subprocess.Popen(
             ["/bin/sh", "-c", SUPERVISOR, "supervisor", *words],
@@ -86,7 +86,7 @@ class Process:
         if self.alive:
             os.kill(self.pid, number)
 
-    def wait(self, seconds: float = ENDING) -> int:
+    def wait(self, seconds: float = END_TIMEOUT_SECONDS) -> int:
         """The exit code, as a shell tells it: 128 + n after signal n."""
         code = self._supervisor.wait(seconds)
         self._let_go()

@@ -26,10 +26,10 @@ import trustme
 from app.settings import ROOT
 from tests.support.processes import Process
 from tests.support.serving import Site, free_port
-from tests.support.waiting import PATIENCE, wait_until
+from tests.support.waiting import WAIT_TIMEOUT_SECONDS, wait_until
 
 FETCHED = ROOT / ".venv" / "proxies"  # where `make proxies` puts them
-ELSEWHERE = "127.0.0.2"  # whence a client comes who is neither the proxy nor the app
+CLIENT_ADDRESS = "127.0.0.2"  # whence a client comes who is neither the proxy nor the app
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,10 @@ class Proxied:
     port: int
 
     def client(self, prefix: str = "", **options: Any) -> httpx.AsyncClient:
-        transport = httpx.AsyncHTTPTransport(verify=_trusting(), local_address=ELSEWHERE)
-        return httpx.AsyncClient(base_url=self.url + prefix, transport=transport, timeout=PATIENCE, **options)
+        transport = httpx.AsyncHTTPTransport(verify=_trusting(), local_address=CLIENT_ADDRESS)
+        return httpx.AsyncClient(
+            base_url=self.url + prefix, transport=transport, timeout=WAIT_TIMEOUT_SECONDS, **options
+        )
 
 
 def find(name: str) -> Path | None:
@@ -98,7 +100,7 @@ async def nginx(binary: Path, site: Site, change: Callable[[str], str]) -> Async
             "-g",
             "daemon off;",
         ]
-        process = Process(command, Path(directory), Path(directory, "log"), farewell=signal.SIGTERM)
+        process = Process(command, Path(directory), Path(directory, "log"), stop_signal=signal.SIGTERM)
         proxied = Proxied(
             f"https://localhost:{port}", f"http://localhost:{plain}", lambda: process.signal(signal.SIGHUP), port
         )
@@ -126,7 +128,7 @@ async def caddy(binary: Path, site: Site, change: Callable[[str], str]) -> Async
 
         process = Process(
             [binary, "run", "--config", file], Path(directory), Path(directory, "log"),
-            farewell=signal.SIGTERM, environment=environment,
+            stop_signal=signal.SIGTERM, environment=environment,
         )  # fmt: skip
         proxied = Proxied(f"https://localhost:{port}", f"http://localhost:{plain}", reload, port)
         async with _running(process, proxied):

@@ -21,9 +21,9 @@ from redis.exceptions import RedisError
 from app.redis.embedded import find_server
 from tests.support.processes import Process, remove
 from tests.support.serving import free_port
-from tests.support.waiting import end, wait_until
+from tests.support.waiting import cancel_tasks, wait_until
 
-STARTING = 10.0  # seconds
+START_TIMEOUT_SECONDS = 10.0  # seconds
 
 
 class RedisServer:
@@ -78,10 +78,10 @@ class RedisServer:
             command,
             self._directory,
             self._directory / "log",
-            farewell=signal.SIGKILL,
+            stop_signal=signal.SIGKILL,
             trash=[self._directory],
         )
-        deadline = time.monotonic() + STARTING
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while not self._answers():
             assert self._process.alive, f"Redis: {self._process.log}"
             assert time.monotonic() < deadline, f"Redis: {self._process.log}"
@@ -248,7 +248,7 @@ async def _tls_before(server: RedisServer, authority: trustme.CA) -> AsyncIterat
         yield port
     finally:
         listener.close()
-        await end(*passing)
+        await cancel_tasks(*passing)
 
 
 async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -261,7 +261,7 @@ async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 def _process(directory: str, port: int, *arguments: str) -> Process:
     binary = find_server()
     assert binary
-    return Process([binary, *arguments], Path(directory), Path(directory, f"log-{port}"), farewell=signal.SIGKILL)
+    return Process([binary, *arguments], Path(directory), Path(directory, f"log-{port}"), stop_signal=signal.SIGKILL)
 
 
 def _on_port(directory: str, port: int, *options: str) -> Process:

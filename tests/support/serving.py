@@ -24,14 +24,16 @@ import uvicorn
 
 from tests.support.listeners import accept_no_more
 from tests.support.processes import Process, remove
-from tests.support.waiting import PATIENCE, wait_until
+from tests.support.waiting import WAIT_TIMEOUT_SECONDS, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-STARTING = 90  # seconds a process has until it answers
-FREE = range(11_000, 32_000)  # ports that no system gives to clients, and no browser refuses
-BLOCK = 250  # ports for one process
-KEEP_ALIVE = 600  # seconds: after uvicorn's 5 a slow machine's client would write to a connection that is just closed
-GRACE = 5  # seconds that open requests have when a server ends
+START_TIMEOUT_SECONDS = 90  # seconds a process has until it answers
+PORTS = range(11_000, 32_000)  # ports that no system gives to clients, and no browser refuses
+PORTS_PER_PROCESS = 250  # ports for one process
+KEEP_ALIVE_SECONDS = (
+    600  # seconds: after uvicorn's 5 a slow machine's client would write to a connection that is just closed
+)
+SHUTDOWN_TIMEOUT_SECONDS = 5  # seconds that open requests have when a server ends
 
 
 class Server(uvicorn.Server):
@@ -79,7 +81,9 @@ class Site:
 
 def browser(url: str, **options: Any) -> httpx.AsyncClient:
     # Nothing here is TLS. Loading the machine's certificates takes 27 ms a client, and a context of its own 1 ms.
-    return httpx.AsyncClient(base_url=url, **{"trust_env": False, "verify": _no_tls(), "timeout": PATIENCE, **options})
+    return httpx.AsyncClient(
+        base_url=url, **{"trust_env": False, "verify": _no_tls(), "timeout": WAIT_TIMEOUT_SECONDS, **options}
+    )
 
 
 @cache
@@ -100,8 +104,8 @@ async def serving(app: Any, *, port: int = 0, **options: Any) -> AsyncIterator[S
             **{
                 "lifespan": "on",
                 "log_config": None,
-                "timeout_graceful_shutdown": GRACE,
-                "timeout_keep_alive": KEEP_ALIVE,
+                "timeout_graceful_shutdown": SHUTDOWN_TIMEOUT_SECONDS,
+                "timeout_keep_alive": KEEP_ALIVE_SECONDS,
                 **options,
             },
         )
@@ -154,14 +158,14 @@ async def spawned(
         command,
         checkout,
         directory / "log",
-        farewell=signal.SIGTERM,
+        stop_signal=signal.SIGTERM,
         trash=[directory],
         environment={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", "PORT": str(port), **environment},
     )
     app = Spawned(f"http://127.0.0.1:{port}", process)
     try:
         async with app.client() as client:
-            await wait_until(lambda: _healthy(client, process), f"{app.url}/healthz", STARTING)
+            await wait_until(lambda: _healthy(client, process), f"{app.url}/healthz", START_TIMEOUT_SECONDS)
         yield app
     except BaseException as error:
         error.add_note(f"uvicorn said:\n{process.log}")
@@ -196,7 +200,7 @@ def _own_ports() -> Iterator[int]:
     """A block of `FREE` in endless turns. It is this process's own while that lives: a lock on a file keeps it."""
     directory = Path(tempfile.gettempdir(), f"parley-ports-{os.getuid()}")
     directory.mkdir(exist_ok=True)
-    for first in FREE[::BLOCK]:
+    for first in PORTS[::PORTS_PER_PROCESS]:
         file = (directory / str(first)).open("w")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -204,7 +208,7 @@ def _own_ports() -> Iterator[int]:
             file.close()
             continue
         _locks.append(file)
-        return cycle(range(first, min(first + BLOCK, FREE.stop)))
+        return cycle(range(first, min(first + PORTS_PER_PROCESS, PORTS.stop)))
     raise AssertionError("each block of ports has an owner")
 
 

@@ -17,7 +17,7 @@ from app.live.topics import Topic
 from app.live.viewers import GUEST, Viewer
 from tests.support.people_without_http import ARTICLE
 from tests.support.sse import Block, Parser
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import WAIT_TIMEOUT_SECONDS
 
 _PARTS: WeakKeyDictionary[Feeds, dict[str, Any]] = WeakKeyDictionary()
 
@@ -38,7 +38,7 @@ class Reader:
         self._parser = Parser()
         self._stream = session.stream()
 
-    async def next(self, timeout: float = PATIENCE) -> Block:
+    async def next(self, timeout: float = WAIT_TIMEOUT_SECONDS) -> Block:
         while not self._waiting:
             async with asyncio.timeout(timeout):
                 self._waiting += self._parser.feed(await anext(self._stream))
@@ -47,7 +47,7 @@ class Reader:
         self.position = block.id or self.position
         return block
 
-    async def until(self, event: str, timeout: float = PATIENCE) -> Block:
+    async def until(self, event: str, timeout: float = WAIT_TIMEOUT_SECONDS) -> Block:
         while not (block := await self.next(timeout)).event.endswith(event):
             pass
         return block
@@ -66,7 +66,7 @@ class Reader:
 
 
 @asynccontextmanager
-async def reading(
+async def open_session(
     feeds: Feeds,
     *topics: Topic,
     viewer: Viewer = GUEST,

@@ -44,7 +44,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def quick_postman(monkeypatch: pytest.MonkeyPatch) -> None:
+def fast_mailer(monkeypatch: pytest.MonkeyPatch) -> None:
     """The app's own, who looks into his queue more often: for modules that wait for mail."""
     from app.mail import mailer
 
@@ -82,24 +82,24 @@ async def sqlite_site(sqlite_url: str, redis_url: str, channel: str) -> AsyncIte
 
 
 @pytest.fixture
-def served(site: Site) -> Parley:
+def site_parley(site: Site) -> Parley:
     """The site's own Parley: what its streams hang on."""
     parley: Parley = site.server.config.app.state.parley
     return parley
 
 
 @pytest.fixture
-def elsewhere(parley: Parley) -> Parley:
+def other_parley(parley: Parley) -> Parley:
     """Another process's Parley on the same database and channel: a job, a script, a second server."""
     return parley
 
 
 # For modules in which hundreds of requests are refused: one site for all, on SQLite, and one Alice. A module says
-# `site = lasting_site` in a fixture of its own, and sees to it that no test shows in another.
+# `site = shared_site` in a fixture of its own, and sees to it that no test shows in another.
 
 
 @pytest.fixture(scope="module")
-async def lasting_site(
+async def shared_site(
     migrated_sqlite: Path, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Site]:
     from app.main import create_app
@@ -118,6 +118,6 @@ async def lasting_site(
 
 
 @pytest.fixture(scope="module")
-async def lasting_alice(lasting_site: Site) -> AsyncIterator[httpx.AsyncClient]:
-    async with person(lasting_site, "Alice") as alice:
+async def shared_alice(shared_site: Site) -> AsyncIterator[httpx.AsyncClient]:
+    async with person(shared_site, "Alice") as alice:
         yield alice

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.waiting import PATIENCE, end
+from tests.support.waiting import WAIT_TIMEOUT_SECONDS, cancel_tasks
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Stream:
         self.position: str | None = None
         self._arrived: asyncio.Queue[Block | None] = asyncio.Queue()
 
-    async def next(self, timeout: float = PATIENCE) -> Block:
+    async def next(self, timeout: float = WAIT_TIMEOUT_SECONDS) -> Block:
         """The next block; fails when none comes in time, or the stream has ended."""
         try:
             block = await asyncio.wait_for(self._arrived.get(), timeout)
@@ -101,7 +101,7 @@ class Stream:
         self.position = self.position if block.id is None else block.id
         return block
 
-    async def until(self, wanted: str | Callable[[Block], bool], timeout: float = PATIENCE) -> Block:
+    async def until(self, wanted: str | Callable[[Block], bool], timeout: float = WAIT_TIMEOUT_SECONDS) -> Block:
         """The next block of this event (`…create.success` for short), or of which `wanted` is true."""
         is_wanted = _named(wanted) if isinstance(wanted, str) else wanted
         async with asyncio.timeout(timeout):
@@ -114,7 +114,7 @@ class Stream:
         """The next block with data that is no heartbeat. To prove that nothing came, write something and read it."""
         return await self.until(lambda block: block.data is not None and block.event != "heartbeat")
 
-    async def ended(self, timeout: float = PATIENCE) -> None:
+    async def ended(self, timeout: float = WAIT_TIMEOUT_SECONDS) -> None:
         """Wait for the server to end the stream."""
         async with asyncio.timeout(timeout):
             while (block := await self._arrived.get()) is not None:
@@ -134,7 +134,7 @@ class Stream:
 
 
 @asynccontextmanager
-async def listening(
+async def open_stream(
     client: httpx.AsyncClient,
     *topics: str,
     cursor: str | None = None,
@@ -148,7 +148,7 @@ async def listening(
     headers = {"Accept": "text/event-stream"}
     if last_event_id is not None:
         headers["Last-Event-ID"] = last_event_id
-    timeout = httpx.Timeout(PATIENCE, read=None)
+    timeout = httpx.Timeout(WAIT_TIMEOUT_SECONDS, read=None)
     async with client.stream(
         "GET", "/streams", params=httpx.QueryParams(parameters), headers=headers, timeout=timeout
     ) as response:
@@ -160,7 +160,7 @@ async def listening(
         try:
             yield stream
         finally:
-            await end(reading)
+            await cancel_tasks(reading)
 
 
 def _named(name: str) -> Callable[[Block], bool]:

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.support.waiting import end
+from tests.support.waiting import cancel_tasks
 
 
 async def test_a_task_that_swallows_a_cancellation_is_cancelled_again() -> None:
@@ -18,7 +18,7 @@ async def test_a_task_that_swallows_a_cancellation_is_cancelled_again() -> None:
 
     going = asyncio.create_task(go_on())
     await asyncio.sleep(0)
-    await end(going)
+    await cancel_tasks(going)
     assert going.cancelled()
 
 
@@ -29,5 +29,5 @@ async def test_what_went_wrong_in_it_is_raised() -> None:
     failing, going = asyncio.create_task(fail()), asyncio.create_task(asyncio.Event().wait())
     await asyncio.sleep(0)
     with pytest.raises(ValueError, match="a mistake"):
-        await end(going, failing)
+        await cancel_tasks(going, failing)
     assert going.cancelled()

@@ -30,10 +30,10 @@ from app.live.write.transaction import Writes
 from app.models import LIVE_MODELS
 from app.settings import Settings
 from tests.live.note import NOTE, Note, NoteBase
-from tests.support.people_without_http import enrol
+from tests.support.people_without_http import create_viewer
 from tests.support.session_reader import parts_of
 from tests.support.sse import Block, Parser
-from tests.support.waiting import end
+from tests.support.waiting import cancel_tasks
 
 MODELS = (*LIVE_MODELS, NOTE)
 WINDOW = 4  # comments that a replica loads at first
@@ -47,10 +47,10 @@ async def add_notes(url: str) -> None:
     await engine.dispose()
 
 
-async def enrol_three(url: str) -> list[Viewer]:
+async def create_three_viewers(url: str) -> list[Viewer]:
     """A guest, alice, bob, and carol, who moderates."""
     process: Any = Process(url)
-    alice, bob, carol = [await enrol(process, name) for name in ("alice", "bob", "carol")]
+    alice, bob, carol = [await create_viewer(process, name) for name in ("alice", "bob", "carol")]
     await process.close()
     return [GUEST, alice, bob, replace(carol, moderator=True)]
 
@@ -95,7 +95,7 @@ class Seen:
     after: int | None
 
 
-async def look(process: Process, topic: Topic, viewer: Viewer, limit: int, around: UUID | None = None) -> Seen:
+async def load_snapshot(process: Process, topic: Topic, viewer: Viewer, limit: int, around: UUID | None = None) -> Seen:
     """What a page load gets: the counter before the rows."""
     async with process.reading() as reading:
         epoch, heads = await read_heads(reading, [topic])
@@ -105,15 +105,17 @@ async def look(process: Process, topic: Topic, viewer: Viewer, limit: int, aroun
     rows = [(COMMENT, comment) for comment in page.comments] + [(NOTE, note) for note in notes]
     kinds = [(live, row, viewer.kind(row.author_id)) for live, row in rows]
     shown = {
-        (live.name, str(row.id)): _plain(live.render(row, kind)) for live, row, kind in kinds if live.visible(row, kind)
+        (live.name, str(row.id)): plain_row(live.render(row, kind))
+        for live, row, kind in kinds
+        if live.visible(row, kind)
     }
-    above = {str(row.id): _plain(threads.render_ancestor(row, viewer)) for row in page.ancestors}
+    above = {str(row.id): plain_row(threads.render_ancestor(row, viewer)) for row in page.ancestors}
     return Seen(write_cursor(epoch, heads), shown, above, page.before, page.after)
 
 
 async def snapshot(process: Process, topic: Topic, viewer: Viewer) -> tuple[str, Rows]:
     """(the cursor, all rows as this viewer sees them)."""
-    seen = await look(process, topic, viewer, 1_000)
+    seen = await load_snapshot(process, topic, viewer, 1_000)
     return seen.cursor, seen.rows
 
 
@@ -121,7 +123,7 @@ async def above(process: Process, viewer: Viewer, ids: Iterable[str]) -> dict[st
     """These comments as this viewer sees them, or what is left of them."""
     async with process.reading() as reading:
         found = (await reading.scalars(select(Comment).where(Comment.id.in_(map(UUID, ids))))).all()
-    return {str(row.id): _plain(threads.render_ancestor(row, viewer)) for row in found}
+    return {str(row.id): plain_row(threads.render_ancestor(row, viewer)) for row in found}
 
 
 class Pipe:
@@ -156,7 +158,7 @@ class Pipe:
         return taken
 
     async def close(self) -> None:
-        await end(self._filling)
+        await cancel_tasks(self._filling)
 
     async def _fill(self, stream: AsyncIterator[bytes]) -> None:
         try:
@@ -195,7 +197,7 @@ class Replica:
 
     async def load(self, process: Process, around: UUID | None = None) -> None:
         """Open the page: its newest comments, or those around one, and the cursor that came with them."""
-        seen = await look(process, self.topic, self.viewer, WINDOW, around)
+        seen = await load_snapshot(process, self.topic, self.viewer, WINDOW, around)
         self.position, self.rows, self.ancestors = seen.cursor, seen.rows, seen.ancestors
         self._oldest, self._newest = seen.before or 0, seen.after or inf
 
@@ -206,7 +208,7 @@ class Replica:
     async def disconnect(self) -> None:
         task, self._task = self._task, None
         if task is not None:
-            await end(task)
+            await cancel_tasks(task)
 
     async def _follow(self, process: Process, erased: Mapping[UUID, int]) -> None:
         async def authorise() -> Viewer:
@@ -312,7 +314,7 @@ def _gone(process: Process, topic: Topic, erased: Mapping[UUID, int]) -> dict[st
     return {str(id_): seq for id_, seq in erased.items() if seq <= head}
 
 
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+def plain_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """As it comes out of JSON."""
     plain: dict[str, Any] = json.loads(to_json(row))
     return plain

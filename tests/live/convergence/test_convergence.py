@@ -34,11 +34,11 @@ from app.live.stream.session import Session
 from app.live.topics import Topic
 from app.live.viewers import GUEST, Viewer
 from app.live.write.sequences import read_heads
-from tests.live.convergence.replicas import Process, Replica, above, add_notes, enrol_three, level, snapshot
+from tests.live.convergence.replicas import Process, Replica, above, add_notes, create_three_viewers, level, snapshot
 from tests.live.note import Note
 from tests.support.people import PASSWORD
-from tests.support.people_without_http import enrol
-from tests.support.waiting import PATIENCE, wait_until
+from tests.support.people_without_http import create_viewer
+from tests.support.waiting import WAIT_TIMEOUT_SECONDS, wait_until
 
 pytestmark = pytest.mark.both_databases
 
@@ -80,7 +80,7 @@ class PausingDatabase(Database):
 class World:
     """Two processes on one database, four people who look at one topic, and what happens to them."""
 
-    patience = PATIENCE
+    patience = WAIT_TIMEOUT_SECONDS
 
     def __init__(self, processes: list[Process], people: list[Viewer], seed: int, **replica: Any) -> None:
         self.processes = processes
@@ -219,7 +219,7 @@ async def processes(url: str, **parts: Any) -> AsyncIterator[list[Process]]:
 
 @pytest.fixture
 async def people(database_url: str) -> list[Viewer]:
-    return await enrol_three(database_url)
+    return await create_three_viewers(database_url)
 
 
 @pytest.fixture
@@ -283,10 +283,10 @@ async def test_every_replica_converges_when_somebody_leaves(
     database_url: str, how: Literal["keep", "erase"], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(comments, "BATCH", 3)
-    guest, _, bob, carol = await enrol_three(database_url)
+    guest, _, bob, carol = await create_three_viewers(database_url)
     async with processes(database_url) as both:
         for seed in range(FAREWELLS):
-            alice = await enrol(cast(Any, both[0]), f"alice{seed}")
+            alice = await create_viewer(cast(Any, both[0]), f"alice{seed}")
             chance = random.Random(seed)
             actions = [("connect", number) for number in range(4)]
             actions += [(kind, chance.randint(2, 3)) for kind in LEAVING]
@@ -353,7 +353,7 @@ class HoardingBacklog(Backlog):
 
 @pytest.mark.extended
 async def test_the_law_notices_who_advances_to_the_greatest_seq_read(postgres_url: str) -> None:
-    people = await enrol_three(postgres_url)
+    people = await create_three_viewers(postgres_url)
     # Its head may also stay behind what has been read, and then nobody is ever level. That is not what is looked for.
     assert "should have" in await caught(postgres_url, people, "should have", reader=GreedyReader)
 

@@ -31,7 +31,7 @@ from app.live.viewers import Viewer
 from app.live.write.sequences import read_heads
 from app.models import LIVE_MODELS
 from tests.support.people import PASSWORD
-from tests.support.people_without_http import ARTICLE, enrol, say
+from tests.support.people_without_http import ARTICLE, create_viewer, post_comment
 
 States = dict[str, Any]
 CHUNK = 3  # changes of each table
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.both_databases
 
 @pytest.fixture
 async def people(parley: Parley) -> list[Viewer]:
-    return [await enrol(parley, name) for name in ("alice", "bob")]
+    return [await create_viewer(parley, name) for name in ("alice", "bob")]
 
 
 async def heads(parley: Parley, topic: Topic) -> int:
@@ -104,7 +104,7 @@ async def test_an_old_snapshot_and_what_came_since_is_a_fresh_one(parley: Parley
     chance, alice = random.Random(), people[0]
     own, about = Topic.account(alice.user_id), ARTICLE.about
     for number in range(4):
-        await say(parley, people[number % 2], f"number {number}")
+        await post_comment(parley, people[number % 2], f"number {number}")
     for _ in range(4):
         await live(parley, people, chance, 8)
         seqs = [await heads(parley, topic) for topic in (own, about)]
@@ -119,7 +119,7 @@ async def test_an_old_snapshot_and_what_came_since_is_a_fresh_one(parley: Parley
 async def test_who_leaves_leaves_no_like_on_any_tab(parley: Parley, people: list[Viewer]) -> None:
     alice, own = people[0], Topic.account(people[0].user_id)
     for number in range(5):
-        await likes.like(parley, alice, (await say(parley, people[1], f"number {number}")).id)
+        await likes.like(parley, alice, (await post_comment(parley, people[1], f"number {number}")).id)
     old, seq = await liked(parley, alice), await heads(parley, own)
     assert len(old) == 5
     await accounts.delete(parley, alice, PASSWORD, "keep")

@@ -20,10 +20,10 @@ from app.live.viewers import GUEST, Kind, Viewer
 from app.moderation import moderation, moderation_queue
 from app.moderation.audit_log import DECISION, Decision
 from app.moderation.reports import REPORT, Reason, Report
-from tests.live.convergence.replicas import _plain
-from tests.support.moderators import again, appointed, set_role
-from tests.support.people_without_http import ARTICLE, correct, enrol, say, take_back
-from tests.support.session_reader import Reader, reading
+from tests.live.convergence.replicas import plain_row
+from tests.support.moderators import create_moderator, reload_viewer, set_role
+from tests.support.people_without_http import ARTICLE, create_viewer, delete_comment, edit_comment, post_comment
+from tests.support.session_reader import Reader, open_session
 
 Rows = dict[str, dict[str, Any]]
 
@@ -51,14 +51,16 @@ class Talk:
 
     async def _do(self, deed: str) -> None:
         if deed == "say":
-            self.said.append(await say(self.parley, self.chance.choice(self.members), f"number {len(self.said)}"))
+            self.said.append(
+                await post_comment(self.parley, self.chance.choice(self.members), f"number {len(self.said)}")
+            )
             return
         comment = self.chance.choice(self.said)
         author = next(member for member in self.members if member.user_id == comment.user_id)
         if deed == "correct":
-            await correct(self.parley, author, comment, f"again {self.chance.random()}")
+            await edit_comment(self.parley, author, comment, f"again {self.chance.random()}")
         elif deed == "take_back":
-            await take_back(self.parley, author, comment)
+            await delete_comment(self.parley, author, comment)
         elif deed == "report":
             reporter = self.chance.choice([*self.members, self.carol])
             await moderation.report(self.parley, reporter, comment.id, self.chance.choice(list(Reason)))
@@ -71,13 +73,13 @@ async def queue_of(parley: Parley) -> tuple[str, Rows]:
         reports = await moderation_queue.page(look, Report, limit=100)
         decisions = await moderation_queue.page(look, Decision, limit=100)
     shown = [(REPORT, row) for row in reports.rows] + [(DECISION, row) for row in decisions.rows]
-    return reports.cursor, {str(row.id): _plain(live.render(row, Kind.MODERATOR)) for live, row in shown}  # type: ignore[misc]
+    return reports.cursor, {str(row.id): plain_row(live.render(row, Kind.MODERATOR)) for live, row in shown}  # type: ignore[misc]
 
 
 async def thread_of(parley: Parley, viewer: Viewer) -> tuple[str, Rows]:
     async with parley.reading() as look:
         page = await threads.page(look, viewer, ARTICLE, limit=100)
-    rows = {str(row.id): _plain(comments.render(row, viewer.kind(row.author_id))) for row in page.comments}
+    rows = {str(row.id): plain_row(comments.render(row, viewer.kind(row.author_id))) for row in page.comments}
     return page.cursor, rows
 
 
@@ -98,8 +100,8 @@ async def follow(reader: Reader, rows: Rows, cursor: str) -> Rows:
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_the_queue_and_the_thread_converge_for_everybody(parley: Parley, seed: int) -> None:
-    alice, bob = [await enrol(parley, name) for name in ("alice", "bob")]
-    people = [alice, bob, await appointed(parley, "carol", Role.OWNER)]
+    alice, bob = [await create_viewer(parley, name) for name in ("alice", "bob")]
+    people = [alice, bob, await create_moderator(parley, "carol", Role.OWNER)]
     talk = Talk(parley, people[:2], people[2], seed)
     await talk.go_on(16)
     before = [(viewer, *await thread_of(parley, viewer)) for viewer in (GUEST, *people)]
@@ -107,17 +109,17 @@ async def test_the_queue_and_the_thread_converge_for_everybody(parley: Parley, s
     await talk.go_on(40)
 
     now, fresh = await queue_of(parley)
-    async with reading(parley.feeds, QUEUE, viewer=people[2], cursors=[cursor]) as reader:
+    async with open_session(parley.feeds, QUEUE, viewer=people[2], cursors=[cursor]) as reader:
         assert await follow(reader, rows, now) == fresh
     for viewer, cursor, rows in before:
         now, fresh = await thread_of(parley, viewer)
-        async with reading(parley.feeds, ARTICLE, viewer=viewer, cursors=[cursor]) as reader:
+        async with open_session(parley.feeds, ARTICLE, viewer=viewer, cursors=[cursor]) as reader:
             assert await follow(reader, rows, now) == fresh, viewer.username
 
 
 async def test_the_frames_of_what_is_hidden_are_for_its_author_and_moderators(parley: Parley) -> None:
-    alice, carol = await enrol(parley, "alice"), await appointed(parley, "carol")
-    comment = await say(parley, alice, "Almonds")
+    alice, carol = await create_viewer(parley, "alice"), await create_moderator(parley, "carol")
+    comment = await post_comment(parley, alice, "Almonds")
     for kind in Kind:
         assert _frame(comment, kind).shows
     hidden = await moderation.hide(parley, carol, comment.id)
@@ -128,9 +130,9 @@ async def test_the_frames_of_what_is_hidden_are_for_its_author_and_moderators(pa
 
 
 async def test_frames_of_the_queue_say_nothing_to_others(parley: Parley) -> None:
-    alice, bob = [await enrol(parley, name) for name in ("alice", "bob")]
-    carol = await appointed(parley, "carol")
-    comment = await say(parley, alice, "Almonds")
+    alice, bob = [await create_viewer(parley, name) for name in ("alice", "bob")]
+    carol = await create_moderator(parley, "carol")
+    comment = await post_comment(parley, alice, "Almonds")
     await moderation.report(parley, bob, comment.id, Reason.SPAM, "almonds!")
     await roles.block(parley, carol, alice.user_id, "almonds again")  # type: ignore[arg-type]
     async with parley.reading() as look:
@@ -147,11 +149,13 @@ async def test_frames_of_the_queue_say_nothing_to_others(parley: Parley) -> None
 
 @pytest.mark.parametrize("to", [Role.MEMBER, Role.OWNER])
 async def test_a_moderators_stream_ends_with_their_right_to_it(parley: Parley, to: Role) -> None:
-    alice, carol = await enrol(parley, "alice"), await appointed(parley, "carol")
+    alice, carol = await create_viewer(parley, "alice"), await create_moderator(parley, "carol")
     account = Topic.account(carol.user_id)
-    comment = await say(parley, alice, "Almonds")
+    comment = await post_comment(parley, alice, "Almonds")
     topics = (ARTICLE, QUEUE, account)
-    async with reading(parley.feeds, *topics, viewer=carol, authorise=lambda: again(parley, carol)) as reader:
+    async with open_session(
+        parley.feeds, *topics, viewer=carol, authorise=lambda: reload_viewer(parley, carol)
+    ) as reader:
         await reader.until("heartbeat")
         await moderation.hide(parley, carol, comment.id)
         assert {(await reader.until("success")).event.split(".")[1] for _ in range(2)} == {"comment", "decision"}

@@ -19,9 +19,9 @@ from app.live.viewers import Viewer
 from app.notifications import inbox, notifications
 from app.notifications.notifications import render
 from tests.live.convergence.replicas import Process, Replica, Rows, add_notes, level
-from tests.live.convergence.replicas import _plain as plain
+from tests.live.convergence.replicas import plain_row as plain
 from tests.support.people import PASSWORD
-from tests.support.people_without_http import ARTICLE, enrol
+from tests.support.people_without_http import ARTICLE, create_viewer
 from tests.support.waiting import wait_until
 
 WINDOW = 4  # notifications that a replica loads at first
@@ -136,9 +136,9 @@ async def test_every_tab_converges(database_url: str, monkeypatch: pytest.Monkey
     processes = [Process(database_url) for _ in range(2)]
     try:
         first = cast(Any, processes[0])
-        alice = await enrol(first, "alice")
+        alice = await create_viewer(first, "alice")
         for seed in range(2):
-            others = [await enrol(first, f"other{seed}{number}") for number in range(3)]
+            others = [await create_viewer(first, f"other{seed}{number}") for number in range(3)]
             await Day(processes, alice, others, seed).run()
     finally:
         for process in processes:

@@ -29,11 +29,11 @@ from app.live.topics import Topic
 from app.live.viewers import GUEST, Viewer
 from app.models import LIVE_MODELS
 from app.settings import Settings
-from tests.support.people_without_http import ARTICLE, enrol, say
+from tests.support.people_without_http import ARTICLE, create_viewer, post_comment
 from tests.support.redis import RedisServer
-from tests.support.session_reader import Reader, reading
+from tests.support.session_reader import Reader, open_session
 from tests.support.sse import Block
-from tests.support.waiting import PATIENCE, wait_until
+from tests.support.waiting import WAIT_TIMEOUT_SECONDS, wait_until
 
 OTHER = Topic("Article", "2")
 TYPES = frozenset({"Article", "Page"})
@@ -541,7 +541,7 @@ class Looking:
                 return block
         return None
 
-    async def sees(self, *names: str, timeout: float = PATIENCE) -> dict[str, Any]:
+    async def sees(self, *names: str, timeout: float = WAIT_TIMEOUT_SECONDS) -> dict[str, Any]:
         """Waits until it was told of these people, and nobody else, last."""
         return await wait_until(lambda: self._sees(sorted(names)), f"{names} to be there", timeout)
 
@@ -559,7 +559,7 @@ class Looking:
 @asynccontextmanager
 async def looking(parley: Parley, viewer: Viewer = GUEST, *topics: Topic, **options: Any) -> AsyncIterator[Looking]:
     """A session, of Article/1 unless told otherwise."""
-    async with reading(parley.feeds, *topics, viewer=viewer, presence=parley.presence, **options) as reader:
+    async with open_session(parley.feeds, *topics, viewer=viewer, presence=parley.presence, **options) as reader:
         look = Looking(reader)
         try:
             yield look
@@ -576,7 +576,7 @@ def presence_of(parley: Parley) -> Presence:
 @pytest.mark.usefixtures("hurried")
 async def test_two_processes_tell_each_other_beside_the_hints(settings: Settings) -> None:
     async with two(settings) as (here, there), Redis.from_url(settings.redis_url) as redis, redis.pubsub() as hints:
-        alice, bob = await enrol(here, "Alice"), await enrol(there, "Bob")
+        alice, bob = await create_viewer(here, "Alice"), await create_viewer(there, "Bob")
         await hints.subscribe(settings.redis_channel_name)
         async with looking(here, alice) as hers, looking(there, bob) as his, looking(there) as guests:
             for look in (hers, his, guests):
@@ -588,7 +588,7 @@ async def test_two_processes_tell_each_other_beside_the_hints(settings: Settings
                 typing = await hers.until("presence")
             assert typing.json()["typing"] == [{"id": str(bob.user_id), "username": "Bob"}]
             assert (typing.id, typing.retry, hers.reader.position) == (None, None, position)
-            await say(there, bob, "What I typed")
+            await post_comment(there, bob, "What I typed")
             assert (await hers.until("create.success")).model["body"] == "What I typed"
         heard = [message async for message in _until_silent(hints)]
         assert [text for text in heard if not text.startswith(b"gid://parley/")] == []
@@ -607,7 +607,7 @@ async def test_nobody_without_a_key_puts_a_name_on_a_screen(
 ) -> None:
     channel = f"{settings.redis_channel_name}.presence"
     async with two(settings) as (here, there), Redis.from_url(settings.redis_url) as redis, redis.pubsub() as spy:
-        alice, bob = await enrol(here, "Alice"), await enrol(there, "Bob")
+        alice, bob = await create_viewer(here, "Alice"), await create_viewer(there, "Bob")
         await spy.subscribe(channel)
         async with looking(here, alice) as hers:
             async with looking(there, bob):
@@ -631,27 +631,27 @@ async def test_nobody_without_a_key_puts_a_name_on_a_screen(
 @pytest.mark.usefixtures("hurried")
 async def test_the_people_of_a_process_that_crashed_are_gone(settings: Settings) -> None:
     async with two(settings) as (here, there):
-        alice, bob = await enrol(here, "Alice"), await enrol(there, "Bob")
+        alice, bob = await create_viewer(here, "Alice"), await create_viewer(there, "Bob")
         async with looking(here, alice) as hers, looking(there, bob):
             await hers.sees("Alice", "Bob")
             with pytest.raises(AssertionError):  # for longer than the bound, as long as it says so
                 await hers.sees("Alice", timeout=1.2 * service.EXPIRY_SECONDS)
             await there._tasks.cancel()
-            assert (await hers.sees("Alice", timeout=PATIENCE))["count"] == 1
+            assert (await hers.sees("Alice", timeout=WAIT_TIMEOUT_SECONDS))["count"] == 1
 
 
 @pytest.mark.usefixtures("hurried")
 async def test_without_redis_everything_else_goes_on(settings: Settings, redis_server: RedisServer) -> None:
     settings = settings.model_copy(update={"redis_url": redis_server.url, "sweep_seconds": 0.2})
     async with two(settings) as (here, there):
-        alice, bob = await enrol(here, "Alice"), await enrol(there, "Bob")
+        alice, bob = await create_viewer(here, "Alice"), await create_viewer(there, "Bob")
         async with looking(here, alice) as hers, looking(there, bob):
             await hers.sees("Alice", "Bob")
             redis_server.kill()
             await hers.sees("Alice")
             async with looking(here) as guests:
                 assert (await guests.sees("Alice"))["guests"] == 1
-                await say(there, bob, "By sweep")
+                await post_comment(there, bob, "By sweep")
                 await guests.until("create.success")
             redis_server.restart()
             await hers.sees("Alice", "Bob")
@@ -665,7 +665,7 @@ async def test_a_process_that_is_closed_in_order_takes_its_people_with_it(
     async with AsyncExitStack() as there, Parley(settings, LIVE_MODELS) as here:
         leaving = await there.enter_async_context(Parley(settings, LIVE_MODELS))
         await wait_until(lambda: here.hints.flowing and leaving.hints.flowing, "Redis")
-        alice, bob = await enrol(here, "Alice"), await enrol(here, "Bob")
+        alice, bob = await create_viewer(here, "Alice"), await create_viewer(here, "Bob")
         async with looking(here, alice) as hers:
             await there.enter_async_context(looking(leaving, bob))
             await hers.sees("Alice", "Bob")
@@ -677,7 +677,7 @@ async def test_a_process_that_is_closed_in_order_takes_its_people_with_it(
 @pytest.mark.usefixtures("hurried")
 async def test_who_is_signed_out_elsewhere_is_gone_at_once(parley: Parley, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "LINGER_SECONDS", 60.0)
-    alice, bob = await enrol(parley, "Alice"), await enrol(parley, "Bob")
+    alice, bob = await create_viewer(parley, "Alice"), await create_viewer(parley, "Bob")
 
     async def authorise() -> Viewer:
         async with parley.reading() as session:
@@ -699,25 +699,25 @@ def _login(viewer: Viewer) -> UUID:
 
 @pytest.mark.usefixtures("hurried")
 async def test_changes_come_first_and_a_poll_does_not_end_for_presence(parley: Parley) -> None:
-    alice, bob = await enrol(parley, "Alice"), await enrol(parley, "Bob")
+    alice, bob = await create_viewer(parley, "Alice"), await create_viewer(parley, "Bob")
     async with looking(parley, alice) as hers, looking(parley, bob, once=True) as his:
         await hers.sees("Alice", "Bob")
         presence_of(parley).start_typing(ARTICLE, alice)
         await wait_until(lambda: hers._sees(["Alice", "Bob"])["typing"], "Alice to be told")
         assert not his.read.done()
-        await say(parley, alice, "News")
-        await asyncio.wait([his.read], timeout=PATIENCE)
+        await post_comment(parley, alice, "News")
+        await asyncio.wait([his.read], timeout=WAIT_TIMEOUT_SECONDS)
         events = [block.event for block in his.reader.blocks]
         assert events == ["heartbeat", "global.comment.create.success", "presence", "message"]
 
 
 @pytest.mark.usefixtures("hurried")
 async def test_who_does_not_take_part_is_neither_told_nor_seen(parley: Parley) -> None:
-    alice, bob = await enrol(parley, "Alice"), await enrol(parley, "Bob")
-    async with reading(parley.feeds, viewer=bob) as his, looking(parley, alice) as hers:
+    alice, bob = await create_viewer(parley, "Alice"), await create_viewer(parley, "Bob")
+    async with open_session(parley.feeds, viewer=bob) as his, looking(parley, alice) as hers:
         await his.until("heartbeat")
         assert (await hers.sees("Alice"))["count"] == 1
-        await say(parley, alice, "Hello")
+        await post_comment(parley, alice, "Hello")
         assert (await his.next()).event == "global.comment.create.success"
 
 

@@ -15,13 +15,13 @@ from app.live.write.sequences import read_heads
 from app.models import LIVE_MODELS
 from tests.live.convergence.replicas import add_notes
 from tests.live.note import NOTE, pin
-from tests.support.people_without_http import ARTICLE, correct, enrol, say, take_back
+from tests.support.people_without_http import ARTICLE, create_viewer, delete_comment, edit_comment, post_comment
 
 pytestmark = pytest.mark.both_databases
 
 
 async def test_nobody_has_written_to_an_unknown_topic(parley: Parley) -> None:
-    await enrol(parley, "alice")
+    await create_viewer(parley, "alice")
     async with parley.reading() as reading:
         epoch, heads = await read_heads(reading, [ARTICLE, Topic("Page", "x")])
         assert (await read_heads(reading, []))[0] == epoch
@@ -30,11 +30,11 @@ async def test_nobody_has_written_to_an_unknown_topic(parley: Parley) -> None:
 
 
 async def test_twenty_edits_are_one_change(parley: Parley) -> None:
-    alice = await enrol(parley, "alice")
-    first, second = await say(parley, alice, "first"), await say(parley, alice, "second")
+    alice = await create_viewer(parley, "alice")
+    first, second = await post_comment(parley, alice, "first"), await post_comment(parley, alice, "second")
     for number in range(20):
-        await correct(parley, alice, first, f"edit {number}")
-    await take_back(parley, alice, second)
+        await edit_comment(parley, alice, first, f"edit {number}")
+    await delete_comment(parley, alice, second)
     async with parley.reading() as reading:
         changes, reached = await read_changes(reading, LIVE_MODELS, ARTICLE, 0, 23, 100)
     assert [(change.id, change.seq) for change in changes] == [(first.id, 22), (second.id, 23)]
@@ -45,9 +45,9 @@ async def test_twenty_edits_are_one_change(parley: Parley) -> None:
 
 
 async def test_a_tombstone_says_where_and_when_and_nothing_else(parley: Parley) -> None:
-    alice = await enrol(parley, "alice")
-    comment = await say(parley, alice, "a secret")
-    await take_back(parley, alice, comment)
+    alice = await create_viewer(parley, "alice")
+    comment = await post_comment(parley, alice, "a secret")
+    await delete_comment(parley, alice, comment)
     async with parley.reading() as reading:
         (change,), _ = await read_changes(reading, LIVE_MODELS, ARTICLE, 0, 2, 100)
     frame = change.frames[Kind.PUBLIC]
@@ -67,13 +67,13 @@ async def test_a_limit_never_skips_a_row_of_any_table(parley: Parley, limit: int
     await add_notes(parley.settings.database_url)
     models = (COMMENT, NOTE)
     parley.writes._models |= {NOTE.model: NOTE}
-    alice = await enrol(parley, "alice")
+    alice = await create_viewer(parley, "alice")
     assert alice.user_id
     for number in range(9):
         if number % 3:
             await pin(parley, ARTICLE, alice.user_id, "a note")
         else:
-            await say(parley, alice, "a comment")
+            await post_comment(parley, alice, "a comment")
     found, after = [], 0
     async with parley.reading() as reading:
         while after < 9:
@@ -87,7 +87,7 @@ async def _read(reading: AsyncSession, models: tuple, after: int, limit: int) ->
 
 
 async def test_logins_are_sent_to_nobody(parley: Parley) -> None:
-    alice = await enrol(parley, "alice")
+    alice = await create_viewer(parley, "alice")
     async with parley.reading() as reading:
         changes, _ = await read_changes(reading, LIVE_MODELS, Topic.account(alice.user_id), 0, 2, 100)
     (login,) = [change for change in changes if change.live is LOGIN]

@@ -15,14 +15,14 @@ from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Viewer
 from tests.live.convergence.replicas import Process
-from tests.support.people_without_http import ARTICLE, correct, enrol, say
-from tests.support.session_reader import reading
+from tests.support.people_without_http import ARTICLE, create_viewer, edit_comment, post_comment
+from tests.support.session_reader import open_session
 from tests.support.waiting import wait_until
 
 
 @pytest.fixture
 async def alice(parley: Parley) -> Viewer:
-    return await enrol(parley, "alice")
+    return await create_viewer(parley, "alice")
 
 
 @pytest.fixture
@@ -38,12 +38,12 @@ async def other(parley: Parley) -> AsyncIterator[Process]:
 async def test_a_change_is_read_once_however_many_watch(parley: Parley, alice: Viewer, sessions: int) -> None:
     await wait_until(lambda: parley.hints.flowing, "Redis, which tells us of our own writes a second time")
     async with AsyncExitStack() as stack:
-        readers = [await stack.enter_async_context(reading(parley.feeds)) for _ in range(sessions)]
+        readers = [await stack.enter_async_context(open_session(parley.feeds)) for _ in range(sessions)]
         for reader in readers:
             await reader.until("heartbeat")
         before, statements = parley.reader.reads, _count_statements(parley)
         for number in range(5):
-            await say(parley, alice, f"number {number}")
+            await post_comment(parley, alice, f"number {number}")
             for reader in readers:
                 assert (await reader.until("create.success")).model["body"] == f"number {number}"
         assert parley.reader.reads - before == 5
@@ -62,7 +62,7 @@ def _count_statements(parley: Parley) -> list[str]:
 
 
 async def test_a_feed_is_there_while_somebody_watches(parley: Parley) -> None:
-    async with reading(parley.feeds) as one, reading(parley.feeds) as two:
+    async with open_session(parley.feeds) as one, open_session(parley.feeds) as two:
         await one.until("heartbeat")
         await two.until("heartbeat")
         assert len(parley.feeds) == 1
@@ -72,16 +72,16 @@ async def test_a_feed_is_there_while_somebody_watches(parley: Parley) -> None:
 
 
 async def test_a_sweep_finds_what_no_hint_told(other: Process, parley: Parley, alice: Viewer) -> None:
-    async with reading(other.feeds) as reader:
+    async with open_session(other.feeds) as reader:
         await reader.until("heartbeat")
-        await say(parley, alice, "hello")
+        await post_comment(parley, alice, "hello")
         await other.feeds.sweep()
         assert (await reader.until("create.success")).model["body"] == "hello"
 
 
 async def test_a_sweep_that_finds_nothing_reads_no_rows(other: Process, parley: Parley, alice: Viewer) -> None:
-    await say(parley, alice, "hello")
-    async with reading(other.feeds) as reader:
+    await post_comment(parley, alice, "hello")
+    async with open_session(other.feeds) as reader:
         await reader.until("heartbeat")
         reads = other.reader.reads
         await other.feeds.sweep()
@@ -94,10 +94,10 @@ async def test_a_sweep_compares_every_topic(
     """A sweep compares the topics in groups. None falls between two groups."""
     monkeypatch.setattr("app.live.read.feeds.TOPICS_PER_STATEMENT", 2)
     topics = [Topic("Article", str(number)) for number in range(5)]
-    async with reading(other.feeds, *topics) as reader:
+    async with open_session(other.feeds, *topics) as reader:
         await reader.until("heartbeat")
         for topic in topics:
-            await say(parley, alice, topic.id, topic)
+            await post_comment(parley, alice, topic.id, topic)
         await other.feeds.sweep()
         assert {(await reader.until("create.success")).model["body"] for _ in topics} == {topic.id for topic in topics}
 
@@ -105,7 +105,7 @@ async def test_a_sweep_compares_every_topic(
 async def test_a_sweep_finds_a_new_epoch_though_no_head_has_moved(
     other: Process, parley: Parley, alice: Viewer
 ) -> None:
-    async with reading(other.feeds) as reader:
+    async with open_session(other.feeds) as reader:
         await reader.until("heartbeat")
         await parley.renew_epoch()
         await other.feeds.sweep()
@@ -115,20 +115,20 @@ async def test_a_sweep_finds_a_new_epoch_though_no_head_has_moved(
 async def test_a_hint_of_a_change_that_does_not_exist_hides_no_later_change(
     other: Process, parley: Parley, alice: Viewer
 ) -> None:
-    async with reading(other.feeds) as reader:
+    async with open_session(other.feeds) as reader:
         await reader.until("heartbeat")
         for seq, body in ((10**9, "one"), (10**9, "two")):
             other.feeds.hint(Hint(Gid("Comment", "1"), ARTICLE, seq))
             await wait_until(lambda: other.feeds[ARTICLE]._reading is None, "the read that the hint asked for")
-            comment = await say(parley, alice, body)
+            comment = await post_comment(parley, alice, body)
             other.feeds.hint(Hint(Gid("Comment", str(comment.id)), ARTICLE, comment.seq))
             assert (await reader.until("create.success")).model["body"] == body
 
 
 async def test_a_hint_that_is_old_news_costs_no_read(parley: Parley, alice: Viewer) -> None:
-    comment = await say(parley, alice, "hello")
+    comment = await post_comment(parley, alice, "hello")
     await wait_until(lambda: parley.hints.flowing, "Redis, whose subscription makes the feeds look")
-    async with reading(parley.feeds) as reader:
+    async with open_session(parley.feeds) as reader:
         await reader.until("heartbeat")
         reads = parley.reader.reads
         parley.feeds.hint(Hint(Gid("Comment", str(comment.id)), ARTICLE, 1))
@@ -139,9 +139,9 @@ async def test_a_hint_that_is_old_news_costs_no_read(parley: Parley, alice: View
 async def test_a_read_that_failed_is_made_again_by_the_sweep(
     other: Process, parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with reading(other.feeds) as reader:
+    async with open_session(other.feeds) as reader:
         await reader.until("heartbeat")
-        await say(parley, alice, "hello")
+        await post_comment(parley, alice, "hello")
         with monkeypatch.context() as broken:
             broken.setattr(other.reader, "news", _fails)
             await other.feeds[ARTICLE].refresh()
@@ -157,8 +157,12 @@ async def _fails(*_: object, **__: object) -> None:
 @pytest.mark.both_databases
 async def test_a_head_that_went_back_is_a_new_epoch_for_everyone(other: Process, parley: Parley, alice: Viewer) -> None:
     for number in range(3):
-        await say(parley, alice, f"number {number}")
-    async with reading(parley.feeds) as here, reading(other.feeds) as there, reading(other.feeds) as again:
+        await post_comment(parley, alice, f"number {number}")
+    async with (
+        open_session(parley.feeds) as here,
+        open_session(other.feeds) as there,
+        open_session(other.feeds) as again,
+    ):
         for reader in (here, there, again):
             old = (await reader.until("heartbeat")).id
         await _rewind(parley, ARTICLE, 1)
@@ -189,12 +193,12 @@ async def test_sessions_below_the_ring_share_what_is_read_for_them(
         return await read(topic, start, *rest, **options)
 
     monkeypatch.setattr(parley.reader, "chunk", counted)
-    async with reading(parley.feeds) as reader:
+    async with open_session(parley.feeds) as reader:
         beginning = (await reader.until("heartbeat")).id or ""
     for number in range(6):
-        await say(parley, alice, f"number {number}")
+        await post_comment(parley, alice, f"number {number}")
     async with AsyncExitStack() as stack:
-        readers = [await stack.enter_async_context(reading(parley.feeds, cursors=[beginning])) for _ in range(20)]
+        readers = [await stack.enter_async_context(open_session(parley.feeds, cursors=[beginning])) for _ in range(20)]
         for late in readers:
             bodies = [(await late.until("create.success")).model["body"] for _ in range(6)]
             assert bodies == [f"number {number}" for number in range(6)]
@@ -204,10 +208,10 @@ async def test_sessions_below_the_ring_share_what_is_read_for_them(
 async def test_a_chunk_is_forgotten_when_nobody_has_wanted_it_since_the_last_sweep(
     parley: Parley, alice: Viewer
 ) -> None:
-    async with reading(parley.feeds) as reader:
+    async with open_session(parley.feeds) as reader:
         beginning = (await reader.until("heartbeat")).id or ""
-    await say(parley, alice, "hello")
-    async with reading(parley.feeds, cursors=[beginning]) as late, reading(parley.feeds) as level:
+    await post_comment(parley, alice, "hello")
+    async with open_session(parley.feeds, cursors=[beginning]) as late, open_session(parley.feeds) as level:
         await level.until("heartbeat")
         await late.until("create.success")
         feed = parley.feeds[ARTICLE]
@@ -218,13 +222,13 @@ async def test_a_chunk_is_forgotten_when_nobody_has_wanted_it_since_the_last_swe
 
 
 async def test_a_chunk_is_forgotten_when_its_topic_moves(parley: Parley, alice: Viewer) -> None:
-    async with reading(parley.feeds) as reader:
+    async with open_session(parley.feeds) as reader:
         beginning = (await reader.until("heartbeat")).id or ""
-    comment = await say(parley, alice, "a secret")
-    async with reading(parley.feeds, cursors=[beginning]) as first, reading(parley.feeds) as second:
+    comment = await post_comment(parley, alice, "a secret")
+    async with open_session(parley.feeds, cursors=[beginning]) as first, open_session(parley.feeds) as second:
         await first.until("create.success")
         await second.until("heartbeat")
-        await correct(parley, alice, comment, "nothing")
+        await edit_comment(parley, alice, comment, "nothing")
         await second.until("update.success")
-        async with reading(parley.feeds, cursors=[beginning]) as third:
+        async with open_session(parley.feeds, cursors=[beginning]) as third:
             assert (await third.until("create.success")).model["body"] == "nothing"

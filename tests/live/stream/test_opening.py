@@ -17,10 +17,10 @@ from app.live.read.feeds import MAX_CONCURRENT_HEAD_READS
 from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Viewer
-from tests.support.people_without_http import ARTICLE, enrol, say
-from tests.support.session_reader import Reader, reading
+from tests.support.people_without_http import ARTICLE, create_viewer, post_comment
+from tests.support.session_reader import Reader, open_session
 from tests.support.sse import Block
-from tests.support.waiting import end, wait_until
+from tests.support.waiting import cancel_tasks, wait_until
 
 ATTACKER, OFFICE = "198.51.100.7", "192.0.2.0"
 
@@ -28,7 +28,7 @@ ATTACKER, OFFICE = "198.51.100.7", "192.0.2.0"
 @pytest.fixture
 async def alice(parley: Parley) -> Viewer:
     await wait_until(lambda: parley.hints.flowing, "Redis, whose subscription makes the feeds look")
-    return await enrol(parley, "alice")
+    return await create_viewer(parley, "alice")
 
 
 class Heads:
@@ -56,7 +56,7 @@ def invented(stream: int, topics: int = 100) -> list[Topic]:
 
 async def test_a_hundred_topics_that_nobody_has_written_to_are_one_read(parley: Parley, alice: Viewer) -> None:
     reads, heads = parley.reader.reads, parley.reader.stats.heads
-    async with reading(parley.feeds, *invented(1)) as reader:
+    async with open_session(parley.feeds, *invented(1)) as reader:
         await reader.until("heartbeat")
         assert (parley.reader.reads - reads, parley.reader.stats.heads - heads) == (0, 1)
 
@@ -65,12 +65,12 @@ async def test_cursors_that_claim_too_much_cause_no_more_reads(
     parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parley.hints, "publish", lambda gid: None)  # Redis may repeat the hint while a stream opens
-    await say(parley, alice, "hello")
+    await post_comment(parley, alice, "hello")
     topics = [ARTICLE, *invented(1, 99)]
     epoch, _ = await parley.reader.heads([])
     reads, heads = parley.reader.reads, parley.reader.stats.heads
     for cursor in (write_cursor(epoch, dict.fromkeys(topics, 10**9)), write_cursor("elsewhere", {ARTICLE: 1})):
-        async with reading(parley.feeds, *topics, cursors=[cursor]) as reader:
+        async with open_session(parley.feeds, *topics, cursors=[cursor]) as reader:
             await reader.until("reset")
     assert (parley.reader.reads - reads, parley.reader.stats.heads - heads) == (0, 2)
 
@@ -85,11 +85,11 @@ async def test_what_is_written_while_a_stream_opens_reaches_it(
 
     async def old(topics: Sequence[Topic]) -> tuple[str, dict[Topic, int]]:
         found = await read(topics)
-        await say(parley, alice, "meanwhile")
+        await post_comment(parley, alice, "meanwhile")
         return found
 
     heads._read = old  # type: ignore[method-assign]
-    async with reading(parley.feeds) as reader:
+    async with open_session(parley.feeds) as reader:
         heads.let_through()
         await reader.until("heartbeat")
         assert (await reader.until("create.success")).model["body"] == "meanwhile"
@@ -102,7 +102,7 @@ async def test_an_honest_reader_waits_for_one_opening_of_the_attack_and_not_for_
     async with AsyncExitStack() as stack:
 
         async def opening(*topics: Topic, network: str) -> asyncio.Task[Block]:
-            reader = await stack.enter_async_context(reading(parley.feeds, *topics, network=network))
+            reader = await stack.enter_async_context(open_session(parley.feeds, *topics, network=network))
             return asyncio.create_task(_first(reader))
 
         attack = [await opening(*invented(number), network=ATTACKER) for number in range(20)]
@@ -114,7 +114,7 @@ async def test_an_honest_reader_waits_for_one_opening_of_the_attack_and_not_for_
         heads.let_through(MAX_CONCURRENT_HEAD_READS + 2)
         await honest
         assert len([task for task in attack if task.done()]) <= MAX_CONCURRENT_HEAD_READS + 1
-        await end(*attack)
+        await cancel_tasks(*attack)
         heads.let_through(100)
 
 
@@ -127,12 +127,12 @@ async def test_nothing_is_read_for_streams_that_have_gone(
 ) -> None:
     heads = Heads(parley, monkeypatch)
     async with AsyncExitStack() as stack:
-        readers = [await stack.enter_async_context(reading(parley.feeds, *invented(n))) for n in range(20)]
+        readers = [await stack.enter_async_context(open_session(parley.feeds, *invented(n))) for n in range(20)]
         gone = [asyncio.create_task(_first(reader)) for reader in readers]
         await wait_until(lambda: len(heads.asked) == MAX_CONCURRENT_HEAD_READS, "the first of them to be read")
-        await end(*gone)
+        await cancel_tasks(*gone)
     heads.let_through(100)
-    async with reading(parley.feeds) as reader:
+    async with open_session(parley.feeds) as reader:
         await reader.until("heartbeat")
     assert len(heads.asked) == MAX_CONCURRENT_HEAD_READS + 1, "the reads that had begun, and that of this session"
     assert parley.feeds._openings.waiting == 0
@@ -144,19 +144,19 @@ async def test_missed_changes_are_not_read_for_gone_streams(
 ) -> None:
     epoch, _ = await parley.reader.heads([])
     for number in range(3):
-        await say(parley, alice, "hello", Topic("Article", str(number)))
+        await post_comment(parley, alice, "hello", Topic("Article", str(number)))
     async with AsyncExitStack() as stack:
         waiting = []
         async with parley.reader._late.slot(None), parley.reader._late.slot(None):
             for number in range(3):
                 topic = Topic("Article", str(number))
                 cursor = write_cursor(epoch, {topic: 0})
-                reader = await stack.enter_async_context(reading(parley.feeds, topic, cursors=[cursor]))
+                reader = await stack.enter_async_context(open_session(parley.feeds, topic, cursors=[cursor]))
                 await reader.until("heartbeat")
                 waiting.append(asyncio.create_task(_first(reader)))
             await wait_until(lambda: parley.reader._late.waiting == 3, "all of them to queue")
             chunks = parley.reader.stats.chunks
-            await end(*waiting[:2])
+            await cancel_tasks(*waiting[:2])
         assert (await waiting[2]).model["body"] == "hello"
         await wait_until(lambda: parley.reader.stats.dropped == 2, "two of them to be dropped")
     assert parley.reader.stats.chunks - chunks == 1, "the read for the stream that is still open"
@@ -164,7 +164,7 @@ async def test_missed_changes_are_not_read_for_gone_streams(
 
 async def test_an_open_stream_of_a_hundred_idle_topics_holds_little(parley: Parley, alice: Viewer) -> None:
     async def open_one(number: int, stack: AsyncExitStack) -> None:
-        reader = await stack.enter_async_context(reading(parley.feeds, *invented(number)))
+        reader = await stack.enter_async_context(open_session(parley.feeds, *invented(number)))
         await reader.until("heartbeat")
 
     async with AsyncExitStack() as stack:

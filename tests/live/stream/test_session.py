@@ -21,17 +21,17 @@ from app.live.stream.session import BATCH_BYTES, Session
 from app.live.topics import Topic
 from app.live.viewers import GUEST, LoginEnded, Viewer
 from app.live.write.sequences import renew_epoch
-from tests.support.people_without_http import ARTICLE, correct, enrol, say, take_back
-from tests.support.session_reader import parts_of, reading
+from tests.support.people_without_http import ARTICLE, create_viewer, delete_comment, edit_comment, post_comment
+from tests.support.session_reader import open_session, parts_of
 from tests.support.sse import Parser
-from tests.support.waiting import end, wait_until
+from tests.support.waiting import cancel_tasks, wait_until
 
 PAGE = Topic("Page", "about")
 
 
 @pytest.fixture
 async def alice(parley: Parley) -> Viewer:
-    return await enrol(parley, "alice")
+    return await create_viewer(parley, "alice")
 
 
 async def epoch_of(parley: Parley) -> str:
@@ -41,8 +41,8 @@ async def epoch_of(parley: Parley) -> str:
 
 
 async def test_a_stream_begins_with_a_heartbeat_that_says_where_it_is(parley: Parley, alice: Viewer) -> None:
-    await say(parley, alice, "hello")
-    async with reading(parley.feeds) as reader:
+    await post_comment(parley, alice, "hello")
+    async with open_session(parley.feeds) as reader:
         first = await reader.next()
     assert first.event == "heartbeat"
     assert first.id == first.json()["cursor"] == write_cursor(await epoch_of(parley), {ARTICLE: 1})
@@ -50,29 +50,29 @@ async def test_a_stream_begins_with_a_heartbeat_that_says_where_it_is(parley: Pa
 
 
 async def test_heartbeats_go_on_while_nothing_happens(parley: Parley) -> None:
-    async with reading(parley.feeds, heartbeat=0.02) as reader:
+    async with open_session(parley.feeds, heartbeat=0.02) as reader:
         assert [(await reader.next()).event for _ in range(4)] == ["heartbeat"] * 4
 
 
 async def test_a_gap_shows_in_the_heartbeat(parley: Parley, alice: Viewer) -> None:
-    async with reading(parley.feeds, PAGE) as reader:
+    async with open_session(parley.feeds, PAGE) as reader:
         beginning = (await reader.next()).id or ""
-    await say(parley, alice, "hello", PAGE)
-    async with reading(parley.feeds, PAGE, cursors=[beginning]) as reader:
+    await post_comment(parley, alice, "hello", PAGE)
+    async with open_session(parley.feeds, PAGE, cursors=[beginning]) as reader:
         first = await reader.next()
         assert first.id == beginning
         assert first.json()["cursor"] == (await reader.until("create.success")).id
 
 
 async def test_what_changed_meanwhile_comes_once_and_conflated(parley: Parley, alice: Viewer) -> None:
-    first = await say(parley, alice, "first")
-    async with reading(parley.feeds) as reader:
+    first = await post_comment(parley, alice, "first")
+    async with open_session(parley.feeds) as reader:
         beginning = (await reader.next()).id or ""
-    second, third = await say(parley, alice, "second"), await say(parley, alice, "third")
-    await correct(parley, alice, second, "second thoughts")
-    await correct(parley, alice, first, "first things first")
-    await take_back(parley, alice, third)
-    async with reading(parley.feeds, cursors=[beginning]) as reader:
+    second, third = await post_comment(parley, alice, "second"), await post_comment(parley, alice, "third")
+    await edit_comment(parley, alice, second, "second thoughts")
+    await edit_comment(parley, alice, first, "first things first")
+    await delete_comment(parley, alice, third)
+    async with open_session(parley.feeds, cursors=[beginning]) as reader:
         await reader.next()
         blocks = [await reader.next() for _ in range(3)]
     assert [(block.event, block.model.get("body")) for block in blocks] == [
@@ -84,12 +84,12 @@ async def test_what_changed_meanwhile_comes_once_and_conflated(parley: Parley, a
 
 async def test_a_client_that_may_lack_the_text_is_sent_it_with_the_likes(parley: Parley, alice: Viewer) -> None:
     """Its stream broke after the second comment. The first one had been liked by then, so it had not been sent yet."""
-    first, _ = await say(parley, alice, "first"), await say(parley, alice, "second")
+    first, _ = await post_comment(parley, alice, "first"), await post_comment(parley, alice, "second")
     await likes.like(parley, alice, first.id)
     cursor = write_cursor(await epoch_of(parley), {ARTICLE: 2})
-    async with reading(parley.feeds, cursors=[cursor]) as reader:
+    async with open_session(parley.feeds, cursors=[cursor]) as reader:
         assert (await reader.until("update.success")).model["body"] == "first"
-        await say(parley, alice, "third")
+        await post_comment(parley, alice, "third")
         await reader.until("create.success")
         await likes.unlike(parley, alice, first.id)
         assert (await reader.until("update.success")).model.keys() == {
@@ -98,20 +98,20 @@ async def test_a_client_that_may_lack_the_text_is_sent_it_with_the_likes(parley:
 
 
 async def test_each_viewer_gets_their_own_rendering(parley: Parley, alice: Viewer) -> None:
-    async with reading(parley.feeds, viewer=alice) as hers, reading(parley.feeds) as guests:
+    async with open_session(parley.feeds, viewer=alice) as hers, open_session(parley.feeds) as guests:
         await hers.next()
         await guests.next()
-        await say(parley, alice, "hello")
+        await post_comment(parley, alice, "hello")
         assert (await hers.until("create.success")).model["current_user_can_edit"] is True
         assert (await guests.until("create.success")).model["current_user_can_edit"] is False
 
 
 async def test_two_topics_share_a_stream_and_a_cursor(parley: Parley, alice: Viewer) -> None:
-    async with reading(parley.feeds, ARTICLE, PAGE) as reader:
+    async with open_session(parley.feeds, ARTICLE, PAGE) as reader:
         await reader.next()
-        await say(parley, alice, "here")
+        await post_comment(parley, alice, "here")
         await reader.until("create.success")
-        await say(parley, alice, "there", PAGE)
+        await post_comment(parley, alice, "there", PAGE)
         await reader.until("create.success")
     assert reader.position == write_cursor(await epoch_of(parley), {ARTICLE: 1, PAGE: 1})
 
@@ -119,9 +119,9 @@ async def test_two_topics_share_a_stream_and_a_cursor(parley: Parley, alice: Vie
 async def test_of_several_cursors_the_smallest_counts(parley: Parley, alice: Viewer) -> None:
     epoch = await epoch_of(parley)
     for number in range(4):
-        await say(parley, alice, f"number {number}")
+        await post_comment(parley, alice, f"number {number}")
     cursors = [write_cursor(epoch, {ARTICLE: 3}), write_cursor(epoch, {ARTICLE: 2, PAGE: 0})]
-    async with reading(parley.feeds, cursors=cursors) as reader:
+    async with open_session(parley.feeds, cursors=cursors) as reader:
         assert (await reader.until("create.success")).model["body"] == "number 2"
 
 
@@ -131,50 +131,50 @@ async def test_of_several_cursors_the_smallest_counts(parley: Parley, alice: Vie
 async def test_a_cursor_that_cannot_be_honoured_is_a_reset(
     parley: Parley, alice: Viewer, cursor: str, reason: str
 ) -> None:
-    await say(parley, alice, "hello")
+    await post_comment(parley, alice, "hello")
     epoch = await epoch_of(parley)
     cursor = cursor.format(other=write_cursor("other", {ARTICLE: 1}), ahead=write_cursor(epoch, {ARTICLE: 2}))
-    async with reading(parley.feeds, cursors=[cursor]) as reader:
+    async with open_session(parley.feeds, cursors=[cursor]) as reader:
         first, reset = await reader.next(), await reader.next()
         assert (first.event, reset.event) == ("heartbeat", "reset")
         assert reset.json() == {"topics": ["Article/1"], "reason": reason}
         assert reset.id == first.json()["cursor"]
-        await say(parley, alice, "hello again")
+        await post_comment(parley, alice, "hello again")
         assert (await reader.until("create.success")).model["body"] == "hello again"
 
 
 async def test_a_reset_of_one_topic_skips_no_change_of_another(parley: Parley, alice: Viewer) -> None:
-    await say(parley, alice, "hello")
+    await post_comment(parley, alice, "hello")
     cursor = write_cursor(await epoch_of(parley), {ARTICLE: 0, PAGE: 9})
-    async with reading(parley.feeds, ARTICLE, PAGE, cursors=[cursor]) as reader:
+    async with open_session(parley.feeds, ARTICLE, PAGE, cursors=[cursor]) as reader:
         assert (await reader.until("reset")).json()["topics"] == ["Page/about"]
         assert (await reader.until("create.success")).model["body"] == "hello"
 
 
 async def test_a_reset_that_did_not_arrive_is_made_again(parley: Parley) -> None:
-    async with reading(parley.feeds, cursors=["rubbish"]) as reader:
+    async with open_session(parley.feeds, cursors=["rubbish"]) as reader:
         torn_after = (await reader.next()).id or ""
-    async with reading(parley.feeds, cursors=[torn_after]) as reader:
+    async with open_session(parley.feeds, cursors=[torn_after]) as reader:
         assert (await reader.until("reset")).json()["reason"] == "malformed"
 
 
 async def test_another_process_may_be_further(parley: Parley, alice: Viewer) -> None:
     """Not "ahead": this process has just not heard of it yet."""
     parley.feeds.hint = lambda text: None  # type: ignore[method-assign]
-    async with reading(parley.feeds) as slow:
+    async with open_session(parley.feeds) as slow:
         await slow.next()
-        await say(parley, alice, "hello")
+        await post_comment(parley, alice, "hello")
         assert parley.feeds[ARTICLE].head == 0
-        async with reading(parley.feeds, cursors=[write_cursor(await epoch_of(parley), {ARTICLE: 1})]) as reader:
+        async with open_session(parley.feeds, cursors=[write_cursor(await epoch_of(parley), {ARTICLE: 1})]) as reader:
             assert (await reader.next()).event == "heartbeat"
-            await say(parley, alice, "hello again")
+            await post_comment(parley, alice, "hello again")
             parley.feeds.resync()
             assert (await reader.next()).model["body"] == "hello again"
 
 
 async def test_what_is_sent_to_nobody_still_moves_the_cursor(parley: Parley, alice: Viewer) -> None:
     account = Topic.account(alice.user_id)
-    async with reading(parley.feeds, account, viewer=alice) as reader:
+    async with open_session(parley.feeds, account, viewer=alice) as reader:
         before = (await reader.next()).id
         await logins.sign_in(parley, "alice@example.com", "talk among friends", remember=False)
         block = await reader.next()
@@ -194,15 +194,15 @@ async def test_the_end_of_a_login_ends_its_streams_and_no_others(parley: Parley,
             return (await viewer_of(session, viewer.login_id))[0]
 
     async with (
-        reading(parley.feeds, ARTICLE, account, viewer=alice, authorise=lambda: authorise(alice)) as desk,
-        reading(parley.feeds, ARTICLE, account, viewer=phone, authorise=lambda: authorise(phone)) as pocket,
+        open_session(parley.feeds, ARTICLE, account, viewer=alice, authorise=lambda: authorise(alice)) as desk,
+        open_session(parley.feeds, ARTICLE, account, viewer=phone, authorise=lambda: authorise(phone)) as pocket,
     ):
         await desk.next()
         await pocket.next()
         await logins.sign_out(parley, phone)
         (told,) = [block for block in await pocket.rest() if block.event == "auth"]
         assert told.json() == {"reason": "signed_out"}
-        await say(parley, alice, "still here")
+        await post_comment(parley, alice, "still here")
         assert (await desk.until("create.success")).model["body"] == "still here"
 
 
@@ -211,7 +211,7 @@ async def test_a_login_that_ends_before_the_stream_begins_gets_nothing(parley: P
         raise LoginEnded("expired")
 
     account = Topic.account(alice.user_id)
-    async with reading(parley.feeds, ARTICLE, account, viewer=alice, cursors=[], authorise=ended) as reader:
+    async with open_session(parley.feeds, ARTICLE, account, viewer=alice, cursors=[], authorise=ended) as reader:
         heartbeat, told = (await reader.rest())[:2]
         assert (heartbeat.event, told.event, told.json()) == ("heartbeat", "auth", {"reason": "expired"})
 
@@ -228,7 +228,7 @@ async def test_a_login_that_ends_while_it_is_checked_is_checked_again(parley: Pa
         await parley.feeds[account].refresh()  # the account's topic has moved since the check began
         return alice
 
-    async with reading(parley.feeds, ARTICLE, account, viewer=alice, authorise=authorise) as reader:
+    async with open_session(parley.feeds, ARTICLE, account, viewer=alice, authorise=authorise) as reader:
         assert (await reader.until("auth")).json() == {"reason": "signed_out"}
 
 
@@ -237,7 +237,7 @@ async def test_what_was_read_while_a_login_ended_is_not_sent(
 ) -> None:
     account = Topic.account(alice.user_id)
     for number in range(6):
-        await say(parley, alice, f"number {number}")
+        await post_comment(parley, alice, f"number {number}")
     read, ended = parley.reader.chunk, False
 
     async def slow(*args: Any, **options: Any) -> Chunk | None:
@@ -255,7 +255,7 @@ async def test_what_was_read_while_a_login_ended_is_not_sent(
 
     monkeypatch.setattr(parley.reader, "chunk", slow)
     beginning = write_cursor(await epoch_of(parley), {ARTICLE: 0})
-    async with reading(
+    async with open_session(
         parley.feeds, ARTICLE, account, viewer=alice, cursors=[beginning], authorise=authorise
     ) as reader:
         events = [block.event for block in await reader.rest() if block.data]
@@ -269,7 +269,7 @@ async def test_a_new_role_is_a_reset(parley: Parley, alice: Viewer) -> None:
         return now[0]
 
     account = Topic.account(alice.user_id)
-    async with reading(parley.feeds, ARTICLE, account, viewer=alice, authorise=authorise) as reader:
+    async with open_session(parley.feeds, ARTICLE, account, viewer=alice, authorise=authorise) as reader:
         await reader.next()
         now[0] = replace(alice, moderator=True)
         await logins.sign_in(parley, "alice@example.com", "talk among friends", remember=False)
@@ -277,23 +277,23 @@ async def test_a_new_role_is_a_reset(parley: Parley, alice: Viewer) -> None:
 
 
 async def test_long_polling_ends_after_the_first_batch(parley: Parley, alice: Viewer) -> None:
-    async with reading(parley.feeds, once=True) as reader:
+    async with open_session(parley.feeds, once=True) as reader:
         beginning = (await reader.next()).id or ""
-        await say(parley, alice, "hello")
+        await post_comment(parley, alice, "hello")
         events = [block.event for block in await reader.rest()]
         assert events[0] == "global.comment.create.success"
         assert "heartbeat" not in events
-    async with reading(parley.feeds, once=True, cursors=[beginning]) as reader:
+    async with open_session(parley.feeds, once=True, cursors=[beginning]) as reader:
         assert len([block for block in await reader.rest() if block.event.endswith("create.success")]) == 1
-    async with reading(parley.feeds, once=True, heartbeat=0.02) as reader:
+    async with open_session(parley.feeds, once=True, heartbeat=0.02) as reader:
         assert [block.event for block in await reader.rest()][:2] == ["heartbeat", "heartbeat"]
 
 
 async def test_a_reader_who_does_not_read_holds_no_more_than_a_batch(parley: Parley, alice: Viewer) -> None:
-    async with reading(parley.feeds) as slow:
+    async with open_session(parley.feeds) as slow:
         await slow.next()
         for number in range(30):
-            await say(parley, alice, f"{number} " + "x" * 9_000)
+            await post_comment(parley, alice, f"{number} " + "x" * 9_000)
         chunk = await anext(slow._stream)
         assert len(chunk) < BATCH_BYTES + 11_000
         slow._waiting += slow._parser.feed(chunk)
@@ -302,7 +302,7 @@ async def test_a_reader_who_does_not_read_holds_no_more_than_a_batch(parley: Par
 
 
 async def test_a_session_that_is_ended_says_farewell(parley: Parley) -> None:
-    async with reading(parley.feeds) as reader:
+    async with open_session(parley.feeds) as reader:
         await reader.next()
         asyncio.get_running_loop().call_soon(reader.session.end)
         (farewell,) = await reader.rest()
@@ -310,7 +310,7 @@ async def test_a_session_that_is_ended_says_farewell(parley: Parley) -> None:
 
 
 async def test_a_cancelled_stream_leaves_nothing_behind(parley: Parley) -> None:
-    async with reading(parley.feeds) as reader:
+    async with open_session(parley.feeds) as reader:
         await reader.next()
         waiting = asyncio.create_task(reader.next())
         await wait_until(lambda: reader.session._waiting is not None, "the session to wait")
@@ -321,7 +321,7 @@ async def test_a_cancelled_stream_leaves_nothing_behind(parley: Parley) -> None:
 
 
 async def test_who_is_cancelled_may_still_be_woken(parley: Parley) -> None:
-    async with reading(parley.feeds) as reader:
+    async with open_session(parley.feeds) as reader:
         await reader.next()
         waiting = asyncio.create_task(reader.next())
         await wait_until(lambda: reader.session._waiting is not None, "the session to wait")
@@ -338,7 +338,7 @@ async def test_a_database_that_is_away_ends_the_stream_and_asks_back(
         raise ConnectionError
 
     monkeypatch.setattr(parley.reader, "heads", away)
-    async with reading(parley.feeds, viewer=GUEST) as reader:
+    async with open_session(parley.feeds, viewer=GUEST) as reader:
         (farewell,) = await reader.rest()
     assert farewell.retry
     assert farewell.retry >= 3_000
@@ -354,7 +354,7 @@ async def test_an_unsure_epoch_does_not_spin(parley: Parley, monkeypatch: pytest
         raise ConnectionError
 
     await wait_until(lambda: parley.hints.flowing, "Redis, which would make the feeds look")
-    async with reading(parley.feeds, ARTICLE, PAGE) as reader:
+    async with open_session(parley.feeds, ARTICLE, PAGE) as reader:
         await reader.next()
         monkeypatch.setattr(parley.reader, "news", away)
         parley.feeds[ARTICLE]._apply(News("another", 0, None))
@@ -369,32 +369,32 @@ async def test_a_cursor_is_not_judged_while_the_database_is_away(
         raise ConnectionError
 
     parley.feeds.hint = lambda text: None  # type: ignore[method-assign]
-    async with reading(parley.feeds) as slow:
+    async with open_session(parley.feeds) as slow:
         await slow.next()
-        await say(parley, alice, "hello")
+        await post_comment(parley, alice, "hello")
         monkeypatch.setattr(parley.reader, "news", away)
-        async with reading(parley.feeds, cursors=[write_cursor(await epoch_of(parley), {ARTICLE: 1})]) as reader:
+        async with open_session(parley.feeds, cursors=[write_cursor(await epoch_of(parley), {ARTICLE: 1})]) as reader:
             assert [block.event for block in await reader.rest()] == ["message"], "a farewell, and no reset"
 
 
 async def test_an_epoch_that_another_process_knows_first_is_no_reset(parley: Parley, alice: Viewer) -> None:
-    await say(parley, alice, "hello")
-    async with reading(parley.feeds) as slow:
+    await post_comment(parley, alice, "hello")
+    async with open_session(parley.feeds) as slow:
         await slow.next()
         async with parley.database.transaction() as session, session.begin():
             new = await renew_epoch(session, await epoch_of(parley), "brandnew")
-        async with reading(parley.feeds, cursors=[write_cursor(new, {ARTICLE: 1})], heartbeat=0.02) as reader:
+        async with open_session(parley.feeds, cursors=[write_cursor(new, {ARTICLE: 1})], heartbeat=0.02) as reader:
             assert [(await reader.next()).event for _ in range(2)] == ["heartbeat"] * 2
 
 
 async def test_a_busy_topic_does_not_starve_the_others(parley: Parley, alice: Viewer) -> None:
-    async with reading(parley.feeds, ARTICLE, PAGE) as reader:
+    async with open_session(parley.feeds, ARTICLE, PAGE) as reader:
         cursor = (await reader.next()).id or ""
-    await say(parley, alice, "for the page", PAGE)
+    await post_comment(parley, alice, "for the page", PAGE)
     bodies: list[str] = []
     for number in range(40):
-        await say(parley, alice, f"busy {number}")
-        async with reading(parley.feeds, ARTICLE, PAGE, once=True, cursors=[cursor]) as poll:
+        await post_comment(parley, alice, f"busy {number}")
+        async with open_session(parley.feeds, ARTICLE, PAGE, once=True, cursors=[cursor]) as poll:
             blocks = await poll.rest()
             cursor = poll.position or cursor
             bodies += [block.model["body"] for block in blocks if block.event.endswith("create.success")]
@@ -402,7 +402,7 @@ async def test_a_busy_topic_does_not_starve_the_others(parley: Parley, alice: Vi
 
 
 async def test_a_long_poll_that_begins_with_a_reset_ends_with_it(parley: Parley) -> None:
-    async with reading(parley.feeds, once=True, cursors=["rubbish"]) as poll:
+    async with open_session(parley.feeds, once=True, cursors=["rubbish"]) as poll:
         assert [block.event for block in await poll.rest()][:2] == ["heartbeat", "reset"]
 
 
@@ -410,7 +410,7 @@ async def test_a_long_poll_that_begins_with_a_reset_ends_with_it(parley: Parley)
 async def test_what_was_erased_while_it_was_read_is_not_sent(
     parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch, more: int
 ) -> None:
-    secret = await say(parley, alice, "a secret")
+    secret = await post_comment(parley, alice, "a secret")
     read, was_read, go_on = parley.reader.chunk, asyncio.Event(), asyncio.Event()
 
     async def slow(*args: Any, **options: Any) -> Chunk | None:
@@ -422,14 +422,14 @@ async def test_what_was_erased_while_it_was_read_is_not_sent(
     monkeypatch.setattr(parley.reader, "chunk", slow)
     monkeypatch.setattr(parley.feeds, "_bounds", (2, 10_000))
     beginning = write_cursor(await epoch_of(parley), {ARTICLE: 0})
-    async with reading(parley.feeds) as other, reading(parley.feeds, cursors=[beginning]) as reader:
+    async with open_session(parley.feeds) as other, open_session(parley.feeds, cursors=[beginning]) as reader:
         await other.next()
         await reader.next()
         waiting = asyncio.create_task(reader.next())
         await was_read.wait()
-        await take_back(parley, alice, secret)
+        await delete_comment(parley, alice, secret)
         for number in range(more):
-            await say(parley, alice, f"number {number}")
+            await post_comment(parley, alice, f"number {number}")
         await parley.feeds[ARTICLE].refresh()
         go_on.set()
         blocks = [await waiting] + [await reader.next() for _ in range(more)]
@@ -438,9 +438,9 @@ async def test_what_was_erased_while_it_was_read_is_not_sent(
 
 async def test_hints_reach_topics_with_the_longest_names(parley: Parley, alice: Viewer) -> None:
     topic = Topic("Article", "😀" * 200)
-    async with reading(parley.feeds, topic) as reader:
+    async with open_session(parley.feeds, topic) as reader:
         await reader.next()
-        await say(parley, alice, "hello", topic)
+        await post_comment(parley, alice, "hello", topic)
         assert (await reader.until("create.success")).model["body"] == "hello"
 
 
@@ -474,19 +474,19 @@ async def handed(feeds: Feeds, **options: Any) -> AsyncIterator[tuple[Hands, lis
             hands.free = True
             given.append(block)
 
-    reading = asyncio.create_task(read())
+    open_session = asyncio.create_task(read())
     try:
         await wait_until(lambda: session._waiting is not None, "the session to wait")
         given.clear()
-        yield hands, given, reading
+        yield hands, given, open_session
     finally:
-        await end(reading)
+        await cancel_tasks(open_session)
 
 
 async def test_who_waits_is_sent_what_is_new_by_whoever_wakes(parley: Parley, alice: Viewer) -> None:
     async with handed(parley.feeds) as (hands, given, _):
         for body in ("one", "two"):
-            await say(parley, alice, body)
+            await post_comment(parley, alice, body)
             await wait_until(lambda body=body: body.encode() in b"".join(hands.blocks), "the comment")
     assert len(hands.blocks) == 2
     assert not given
@@ -505,7 +505,7 @@ async def test_while_the_outlet_is_not_free_the_generator_asks_to_wait_and_nothi
     async with handed(parley.feeds) as (hands, given, _):
         hands.lets_go = False
         for number in range(6):
-            await say(parley, alice, f"number {number}", ARTICLE if number % 2 else PAGE)
+            await post_comment(parley, alice, f"number {number}", ARTICLE if number % 2 else PAGE)
         await wait_until(lambda: b"number 5" in b"".join(hands.blocks + given), "the last")
         await wait_until(lambda: b"" in given, "the generator to ask")
     blocks = Parser().feed(b"".join(hands.blocks + given))
@@ -520,7 +520,7 @@ async def test_a_mistake_in_a_block_ends_the_stream_before_its_cursor_is_believe
 
     async with handed(parley.feeds) as (hands, given, reader):
         monkeypatch.setattr(wire, "change", fail)
-        await say(parley, alice, "hello")
+        await post_comment(parley, alice, "hello")
         await wait_until(reader.done, "the stream to end")
     assert not hands.blocks
     assert given[-1].startswith(b"retry:")

@@ -14,7 +14,7 @@ from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import GUEST
 from app.live.write.sequences import Counter
-from tests.support.people_without_http import ARTICLE, correct, enrol, say, take_back
+from tests.support.people_without_http import ARTICLE, create_viewer, delete_comment, edit_comment, post_comment
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.both_databases
@@ -35,15 +35,15 @@ async def counter(parley: Parley, topic: Topic = ARTICLE) -> int | None:
 
 
 async def test_twenty_people_at_once_leave_no_gap(parley: Parley) -> None:
-    alice = await enrol(parley, "alice")
-    await asyncio.gather(*(say(parley, alice, f"number {number}") for number in range(20)))
+    alice = await create_viewer(parley, "alice")
+    await asyncio.gather(*(post_comment(parley, alice, f"number {number}") for number in range(20)))
     assert await seqs(parley) == list(range(1, 21))
     assert await counter(parley) == 20
 
 
 async def test_a_write_that_fails_takes_no_seq(parley: Parley) -> None:
-    alice = await enrol(parley, "alice")
-    await say(parley, alice, "hello")
+    alice = await create_viewer(parley, "alice")
+    await post_comment(parley, alice, "hello")
     with pytest.raises(RuntimeError):
         async with parley.writing(ARTICLE):
             raise RuntimeError
@@ -58,16 +58,16 @@ async def test_a_refused_write_creates_no_topic(parley: Parley) -> None:
 
 
 async def test_an_unchanged_body_takes_no_seq_and_no_time(parley: Parley) -> None:
-    alice = await enrol(parley, "alice")
-    comment = await say(parley, alice, "hello")
-    again = await correct(parley, alice, comment, "hello")
+    alice = await create_viewer(parley, "alice")
+    comment = await post_comment(parley, alice, "hello")
+    again = await edit_comment(parley, alice, comment, "hello")
     assert (again.seq, again.edited, again.updated_at) == (1, False, comment.updated_at)
     assert await counter(parley) == 1
 
 
 async def test_one_write_may_change_several_objects_and_topics(parley: Parley) -> None:
-    alice = await enrol(parley, "alice")
-    here, there = await say(parley, alice, "here"), await say(parley, alice, "there", PAGE)
+    alice = await create_viewer(parley, "alice")
+    here, there = await post_comment(parley, alice, "here"), await post_comment(parley, alice, "there", PAGE)
     async with parley.writing(PAGE, ARTICLE) as write:
         for comment, times in ((here, 3), (there, 1)):
             row = await write.get(Comment, comment.id)
@@ -79,9 +79,9 @@ async def test_one_write_may_change_several_objects_and_topics(parley: Parley) -
 
 
 async def test_a_topic_that_was_named_and_not_changed_stays_as_it_was(parley: Parley) -> None:
-    alice = await enrol(parley, "alice")
-    there = await say(parley, alice, "there", PAGE)
-    await say(parley, alice, "here")
+    alice = await create_viewer(parley, "alice")
+    there = await post_comment(parley, alice, "there", PAGE)
+    await post_comment(parley, alice, "here")
     async with parley.writing(ARTICLE, PAGE) as write:
         row = await write.get(Comment, there.id)
         assert row
@@ -90,10 +90,10 @@ async def test_a_topic_that_was_named_and_not_changed_stays_as_it_was(parley: Pa
 
 
 async def test_each_topic_of_a_write_goes_on_from_its_own_counter(parley: Parley) -> None:
-    alice = await enrol(parley, "alice")
-    here, there = await say(parley, alice, "here"), await say(parley, alice, "there", PAGE)
+    alice = await create_viewer(parley, "alice")
+    here, there = await post_comment(parley, alice, "here"), await post_comment(parley, alice, "there", PAGE)
     for _ in range(3):
-        there = await correct(parley, alice, there, there.body + "!")
+        there = await edit_comment(parley, alice, there, there.body + "!")
     async with parley.writing(ARTICLE, PAGE) as write:
         for comment in (here, there):
             row = await write.get(Comment, comment.id)
@@ -104,7 +104,7 @@ async def test_each_topic_of_a_write_goes_on_from_its_own_counter(parley: Parley
 
 
 async def test_a_write_that_changes_no_live_row_is_rolled_back(parley: Parley) -> None:
-    alice = await enrol(parley, "alice")
+    alice = await create_viewer(parley, "alice")
     async with parley.writing(PAGE) as write:
         await write.session.execute(text("UPDATE users SET username = 'Mallory'"))
     async with parley.reading() as reading:
@@ -114,8 +114,8 @@ async def test_a_write_that_changes_no_live_row_is_rolled_back(parley: Parley) -
 
 
 async def test_a_topic_that_was_not_named_cannot_be_changed(parley: Parley) -> None:
-    alice = await enrol(parley, "alice")
-    comment = await say(parley, alice, "hello")
+    alice = await create_viewer(parley, "alice")
+    comment = await post_comment(parley, alice, "hello")
     async with parley.writing(PAGE) as write:
         row = await write.get(Comment, comment.id)
         assert row
@@ -124,8 +124,8 @@ async def test_a_topic_that_was_not_named_cannot_be_changed(parley: Parley) -> N
 
 
 async def test_topics_in_opposite_order_do_not_deadlock(parley: Parley) -> None:
-    alice = await enrol(parley, "alice")
-    here, there = await say(parley, alice, "here"), await say(parley, alice, "there", PAGE)
+    alice = await create_viewer(parley, "alice")
+    here, there = await post_comment(parley, alice, "here"), await post_comment(parley, alice, "there", PAGE)
 
     async def touch_both(*topics: Topic) -> None:
         async with parley.writing(*topics) as write:
@@ -139,7 +139,7 @@ async def test_topics_in_opposite_order_do_not_deadlock(parley: Parley) -> None:
 
 
 async def test_who_gives_up_waiting_has_written_all_the_same(parley: Parley) -> None:
-    alice = await enrol(parley, "alice")
+    alice = await create_viewer(parley, "alice")
     published: list[str] = []
     parley.hints.publish = published.append  # type: ignore[method-assign]
     writing = asyncio.create_task(comments.post(parley, alice, ARTICLE, "hello", uuid4()))
@@ -152,7 +152,7 @@ async def test_who_gives_up_waiting_has_written_all_the_same(parley: Parley) -> 
 
 
 async def test_the_end_waits_for_writes_in_flight(parley: Parley) -> None:
-    alice = await enrol(parley, "alice")
+    alice = await create_viewer(parley, "alice")
     writing = asyncio.create_task(comments.post(parley, alice, ARTICLE, "hello", uuid4()))
     await asyncio.sleep(0)
     await parley._work.drain(60)
@@ -161,7 +161,7 @@ async def test_the_end_waits_for_writes_in_flight(parley: Parley) -> None:
 
 
 async def test_the_same_id_on_two_topics_at_once_is_one_comment(parley: Parley) -> None:
-    alice, id_ = await enrol(parley, "alice"), uuid4()
+    alice, id_ = await create_viewer(parley, "alice"), uuid4()
     outcomes = await asyncio.gather(
         *(comments.post(parley, alice, topic, "hello", id_) for topic in (ARTICLE, PAGE)), return_exceptions=True
     )
@@ -170,16 +170,16 @@ async def test_the_same_id_on_two_topics_at_once_is_one_comment(parley: Parley) 
 
 
 async def test_the_same_id_sent_ten_times_at_once_is_one_comment(parley: Parley) -> None:
-    alice, id_ = await enrol(parley, "alice"), uuid4()
+    alice, id_ = await create_viewer(parley, "alice"), uuid4()
     outcomes = await asyncio.gather(*(comments.post(parley, alice, ARTICLE, "hello", id_) for _ in range(10)))
     assert sorted(is_new for _, is_new in outcomes) == [False] * 9 + [True]
     assert await seqs(parley) == [1]
 
 
 async def test_what_is_deleted_is_not_in_the_database_any_more(parley: Parley) -> None:
-    alice = await enrol(parley, "alice")
-    comment = await say(parley, alice, "a secret")
-    await take_back(parley, alice, comment)
+    alice = await create_viewer(parley, "alice")
+    comment = await post_comment(parley, alice, "a secret")
+    await delete_comment(parley, alice, comment)
     async with parley.reading() as reading:
         rows = (await reading.execute(text("SELECT * FROM comments"))).all()
     assert len(rows) == 1
@@ -188,10 +188,10 @@ async def test_what_is_deleted_is_not_in_the_database_any_more(parley: Parley) -
 
 
 async def test_a_hint_names_the_object_its_topic_and_its_seq(parley: Parley) -> None:
-    alice = await enrol(parley, "alice")
+    alice = await create_viewer(parley, "alice")
     published: list[str] = []
     parley.hints.publish = published.append  # type: ignore[method-assign]
-    comment = await say(parley, alice, "hello")
+    comment = await post_comment(parley, alice, "hello")
     assert published == [
         f"gid://parley/Comment/{comment.id}?topic=Article%2F1&seq=1",
         f"gid://parley/Commentable/{id_of(ARTICLE)}?topic=Commentable%2FArticle%2F1&seq=1",
@@ -200,8 +200,8 @@ async def test_a_hint_names_the_object_its_topic_and_its_seq(parley: Parley) -> 
 
 async def test_hints_follow_the_commit_and_name_every_change(parley: Parley, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader that a hint wakes finds its change in the database."""
-    alice = await enrol(parley, "alice")
-    here, there = await say(parley, alice, "here"), await say(parley, alice, "there", PAGE)
+    alice = await create_viewer(parley, "alice")
+    here, there = await post_comment(parley, alice, "here"), await post_comment(parley, alice, "there", PAGE)
     happened: list[object] = []
     event.listen(parley.database._engine.sync_engine, "commit", lambda _: happened.append("commit"))
     monkeypatch.setattr(parley.writes, "_on_commit", happened.append)
@@ -218,8 +218,8 @@ async def test_hints_follow_the_commit_and_name_every_change(parley: Parley, mon
 
 
 async def test_a_row_that_is_got_twice_keeps_its_change(parley: Parley) -> None:
-    alice = await enrol(parley, "alice")
-    comment = await say(parley, alice, "hello")
+    alice = await create_viewer(parley, "alice")
+    comment = await post_comment(parley, alice, "hello")
     async with parley.writing(ARTICLE) as write:
         row = await write.get(Comment, comment.id)
         assert row
