@@ -16,6 +16,7 @@ from app.accounts import accounts_api, logins_api, mailed_links_api, users_api
 from app.commentables import commentables_api
 from app.comments import comments_api
 from app.http import health, metrics, openapi
+from app.http.endpoints import resources
 from app.http.middleware.cors import ListedOriginsCORSMiddleware
 from app.http.middleware.csrf import CSRFMiddleware
 from app.http.middleware.forwarded import NearestForwardedMiddleware
@@ -27,7 +28,6 @@ from app.http.middleware.stream_pacing import StreamPacingMiddleware
 from app.http.middleware.trailing_slash import TrailingSlashMiddleware
 from app.http.problems import HANDLERS, on_refusal
 from app.http.rate_limits import LimitReadsMiddleware, Limits
-from app.http.routes import resource
 from app.http.sse_response import OpenStreams, forget_shutdown
 from app.http.stream_limits import Admission
 from app.likes import likes_api
@@ -44,46 +44,20 @@ from app.pages.assets import FrontEnd
 from app.pages.guest_pages import GuestPages
 from app.settings import Settings
 
-API = [
-    resource("/users", GET=users_api.index, POST=accounts_api.sign_up),
-    resource("/session", GET=accounts_api.show, POST=accounts_api.sign_in, DELETE=accounts_api.sign_out),
-    resource("/account/username", PUT=accounts_api.change_username),
-    resource("/account/email", PUT=accounts_api.change_email),
-    resource("/account/password", PUT=accounts_api.change_password),
-    resource("/account/deletion", POST=accounts_api.delete),
-    resource("/logins", GET=logins_api.index, DELETE=logins_api.end_others),
-    resource("/logins/{id}", DELETE=logins_api.end),
-    resource("/resets", POST=mailed_links_api.ask_to_reset, PUT=mailed_links_api.reset),
-    resource("/confirmations", POST=mailed_links_api.ask_to_confirm, PUT=mailed_links_api.confirm),
-    resource("/unlocks", POST=mailed_links_api.ask_to_unlock, PUT=mailed_links_api.unlock),
-    resource("/typing", POST=typing_indicator.create),
-    resource("/comments", GET=comments_api.index, POST=comments_api.create),
-    resource(
-        "/comments/{id}",
-        GET=comments_api.show,
-        PUT=comments_api.replace,
-        PATCH=comments_api.patch,
-        DELETE=comments_api.delete,
-    ),
-    resource("/comments/{id}/ancestors", GET=comments_api.ancestors),
-    resource("/comments/{id}/like", PUT=likes_api.put, DELETE=likes_api.delete),
-    resource("/likes", GET=likes_api.index),
-    resource("/commentables", GET=commentables_api.index),
-    resource("/notifications", GET=notifications_api.index),
-    resource("/notifications/read", PUT=notifications_api.read_all, PATCH=notifications_api.read_all),
-    resource("/notifications/{id}", PATCH=notifications_api.patch),
-    resource("/comments/{id}/report", PUT=moderation_api.report),
-    resource("/comments/{id}/reports", DELETE=moderation_api.dismiss),
-    resource("/comments/{id}/hidden", PUT=moderation_api.hide, DELETE=moderation_api.restore),
-    resource("/comments/{id}/erasure", PUT=moderation_api.erase),
-    resource("/commentables/{type}/{id:path}", PATCH=moderation_api.change),
-    resource("/users/{id}/block", PUT=moderation_api.block, DELETE=moderation_api.unblock),
-    resource("/users/{id}/role", PUT=moderation_api.appoint),
-    resource("/users/{id}/mute", PUT=mutes_api.put, DELETE=mutes_api.delete),
-    resource("/mutes", GET=mutes_api.index),
-    resource("/moderation/reports", GET=moderation_api.index_reports),
-    resource("/moderation/decisions", GET=moderation_api.index_decisions),
-]
+# Modules with endpoints under /api.
+API = (
+    users_api,
+    accounts_api,
+    logins_api,
+    mailed_links_api,
+    typing_indicator,
+    comments_api,
+    likes_api,
+    commentables_api,
+    notifications_api,
+    moderation_api,
+    mutes_api,
+)
 
 
 # Thresholds of the garbage collector's three generations. Python's own first threshold is 700.
@@ -134,14 +108,13 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
             Route("/unlock", pages.unlock),
             *([Route("/dev/mail", pages.mail)] if settings.environment == "development" else []),
             Route("/.well-known/change-password", pages.change_password),
-            Route("/healthz", health.healthz),
-            Route("/readyz", health.readyz),
+            *resources(health),
             *([Route("/metrics", metrics.show)] if settings.metrics else []),
-            Route("/streams", streams.show),
+            *resources(streams),
             Route("/openapi.json", openapi.show),
             Route("/docs", openapi.docs),
             Route("/worker.js", service_worker.show),
-            Mount("/api", Router(API, redirect_slashes=False)),
+            Mount("/api", Router(resources(*API, under="/api"), redirect_slashes=False)),
             Mount("/static", front_end),
             Route("/embed.js", service_worker.embed),
             Route("/embed/check", pages.check),

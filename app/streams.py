@@ -16,8 +16,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.accounts.identity import current_viewer, how_ended, parley_of, viewer_with_login
 from app.errors import TooMany
 from app.http import rate_limits
+from app.http.endpoints import Endpoint
+from app.http.parameters import Flag, Parameter, topics_parameter
 from app.http.problems import Problem, invalid
-from app.http.requests import parse_topic, query_flag, topic_from
+from app.http.requests import parse_topic, topic_from
 from app.http.sse_response import PushResponse
 from app.http.stream_limits import Admission
 from app.live import wire
@@ -31,16 +33,51 @@ LOGIN_ENDED_RETRY_MILLISECONDS = (60_000, 120_000)  # milliseconds; the page has
 FULL_RETRY_SECONDS = (10, 20)  # seconds
 HEADERS = {"Cache-Control": "no-store, no-transform"}
 
+ONCE = Flag("once", "`1`: the stream ends after the first batch, for long polling.")
+GUEST_ONLY = Flag("guest", "`1`: the stream is a guest's, even if the request has a login cookie.")
+PRESENCE = Flag("presence", "`1`: take part in presence. Others see you, and you see them.")
+PARAMETERS = (
+    topics_parameter({"type": "string"}, MAX_TOPICS),
+    Parameter(
+        "cursor",
+        {"type": "array", "items": {"type": "string"}, "maxItems": MAX_CURSORS},
+        "The start of the stream: cursors of snapshots, or the last `id:`. If several name a topic, the smallest "
+        "counts. A topic that no cursor names starts at its head.",
+    ),
+    Parameter(
+        "Last-Event-ID",
+        {"type": "string"},
+        "The last `id:`. It takes precedence over `cursor`. Browsers send it.",
+        where="header",
+    ),
+    ONCE,
+    Parameter(
+        "user",
+        {"type": "string"},
+        "The id of the account that the page is shown to; empty for a guest. If another account is signed in, the "
+        "stream begins with `auth`, and ends.",
+    ),
+    GUEST_ONLY,
+    PRESENCE,
+)
 
+
+@Endpoint("GET /streams", PARAMETERS, statuses=[200], refuses=[403])
 async def show(request: Request) -> ASGIApp:
-    """The stream of these topics for this viewer; see `app.live.stream.session`."""
+    """Stream the changes of topics.
+
+    The response is Server-Sent Events, until the client closes it. `x-events` describes them. If you are signed in,
+    your own `User/<id>` is included. A guest must name a topic. If an address or a login has too many streams, or they
+    have too many topics, the response is 200 with `retry:`, and ends: after any other status, a browser's EventSource
+    does not reconnect.
+    """
     names = dict.fromkeys(request.query_params.getlist("topic"))
     try:
         await rate_limits.take(request, rate_limits.STREAM)
         await rate_limits.take(request, rate_limits.STREAM_TOPICS, cost=max(1, min(len(names), MAX_TOPICS)))
     except TooMany as refusal:
         return _retry_response(refusal.seconds, refusal.seconds * 2)
-    is_guest = query_flag(request, "guest")  # counts on a host's page need no login
+    is_guest = GUEST_ONLY.read(request)  # counts on a host's page need no login
     viewer = GUEST if is_guest else await current_viewer(request)
     ended = how_ended(request)
     if _is_for_another(request, viewer):
@@ -58,9 +95,9 @@ async def show(request: Request) -> ASGIApp:
         stats=parley.stream_stats,
         authorise=lambda: _authorise(request, viewer),
         heartbeat=parley.settings.heartbeat_seconds,
-        once=query_flag(request, "once"),
+        once=ONCE.read(request),
         ended=ended,
-        presence=parley.presence if query_flag(request, "presence") else None,
+        presence=parley.presence if PRESENCE.read(request) else None,
         network=rate_limits.turn_of(request),
     )
     stream = PushResponse(session, request.app.state.streams, HEADERS)

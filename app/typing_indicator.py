@@ -5,9 +5,11 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.accounts.identity import parley_of, require_sign_in
+from app.accounts.identity import parley_of
 from app.http import rate_limits
-from app.http.requests import Input, read_input, topic_from
+from app.http.endpoints import Endpoint
+from app.http.requests import Input, topic_from
+from app.live.viewers import Viewer
 
 
 class Where(Input):
@@ -15,11 +17,13 @@ class Where(Input):
     commentable_id: str
 
 
-async def create(request: Request) -> Response:
-    """Sends `typing` to everybody present at the commentable; see `app.live.presence.service`."""
-    viewer = await require_sign_in(request)
-    where = await read_input(request, Where)
-    topic = topic_from(request, where.commentable_type, where.commentable_id)
+@Endpoint("POST /api/typing", refuses=[429])
+async def create(request: Request, viewer: Viewer, form: Where) -> Response:
+    """Show that you are typing.
+
+    Everybody who takes part in presence at the commentable sees it for six seconds.
+    """
+    topic = topic_from(request, form.commentable_type, form.commentable_id)
     if presence := parley_of(request).presence:
         await rate_limits.take_own(request, rate_limits.TYPING)
         presence.start_typing(topic, viewer)

@@ -12,6 +12,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 APP = ROOT / "app"
 
+# A feature is a folder with an API.
+FEATURES = tuple(sorted({f"app.{path.parent.name}" for path in APP.glob("*/*_api.py")}))
+
 # From the outside in. A module imports from its own layer or from those after it, never from one before. The first
 # pattern that fits a module counts, so the HTTP side of a feature (`*_api`) is above its folder.
 LAYERS = (
@@ -23,10 +26,7 @@ LAYERS = (
         "app.http", "app.pages", "app.streams", "app.typing_indicator", "app.*.*_api", "app.comments.form",
         "app.commentables.host_pages", "app.accounts.identity", "app.mail.mailer", "app.demo", "migrations",
     ),
-    (
-        "app.models", "app.maintenance", "app.errors", "app.accounts", "app.commentables", "app.comments", "app.likes",
-        "app.mail", "app.moderation", "app.notifications",
-    ),
+    ("app.models", "app.maintenance", "app.errors", "app.mail", *FEATURES),
     ("app.live",),
     ("app.text",),
     ("app.database", "app.sqlite", "app.bounded_http", "app.worker_metrics", "app.redis.client", "app.redis.embedded"),
@@ -39,10 +39,7 @@ LAYERS = (
 OWNERS = {
     "redis": ("app.redis.client",),
     "sse_starlette": ("app.http.sse_response",),
-    "sqlalchemy": (
-        "app.database", "app.live", "migrations", "app.accounts", "app.commentables", "app.comments", "app.likes",
-        "app.mail", "app.moderation", "app.notifications",
-    ),
+    "sqlalchemy": ("app.database", "app.live", "migrations", "app.mail", *FEATURES),
     "alembic": ("app.database", "migrations"),
     "aiosqlite": ("app.sqlite",),
     "asyncpg": (),

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from app.accounts import accounts, logins
 from app.accounts.identity import (
@@ -17,7 +18,6 @@ from app.accounts.identity import (
     parley_of,
     remember_device_as,
     remember_login,
-    require_sign_in,
 )
 from app.accounts.logins import Login
 from app.accounts.mailed_links import Purpose
@@ -25,6 +25,7 @@ from app.accounts.passwords import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH
 from app.accounts.user import (
     MAX_EMAIL_LENGTH,
     MAX_USERNAME_LENGTH,
+    RenderedUser,
     User,
     clean_email,
     clean_username,
@@ -32,11 +33,16 @@ from app.accounts.user import (
     render,
 )
 from app.http import rate_limits
+from app.http.endpoints import Endpoint
 from app.http.problems import Problem
-from app.http.requests import Input, read_input
-from app.http.responses import answer
+from app.http.requests import Input
+from app.http.responses import Json
 from app.live.gids import Gid
 from app.live.signing import fingerprint
+from app.live.viewers import Viewer
+
+SIGNED_IN = {"Set-Cookie": "The login, and a cookie by which its owner's browser is recognized."}
+SIGNED_OUT = {"Set-Cookie": "Deletes the login."}
 
 
 def _email(text: str) -> str:
@@ -66,12 +72,14 @@ Password = Annotated[str, StringConstraints(max_length=MAX_PASSWORD_LENGTH)]
 
 
 class SignUp(Input):
+    wrapped_as = "user"
     email: Email
     username: Username
     password: NewPassword
 
 
 class SignIn(Input):
+    wrapped_as = "user"
     email: str
     password: Password
     remember_me: bool = False
@@ -83,6 +91,7 @@ class NewEmail(Input):
 
 
 class NewUsername(Input):
+    wrapped_as = "user"
     username: Username
 
 
@@ -96,24 +105,54 @@ class Leaving(Input):
     comments: Literal["keep", "erase"]
 
 
-async def sign_up(request: Request) -> Response:
-    """201 and signed in; 202 if a mailed link must be opened first, whether or not the address is new."""
-    await rate_limits.take(request, rate_limits.SIGN_UP)
-    form = await read_input(request, SignUp, wrapped_as="user")
+class MailTo(TypedDict):
+    """The same response whether or not the address has an account."""
+
+    email: str
+
+
+class WhoAmI(TypedDict):
+    user: Annotated[RenderedUser | None, Field(description="Null for a guest.")]
+
+
+@Endpoint("POST /api/users", limit_all=rate_limits.SIGN_UP, statuses=[201, 202])
+async def sign_up(request: Request, form: SignUp) -> Json[RenderedUser] | Json[MailTo]:
+    """Create an account.
+
+    201: you are signed in. 202: open the link in the e-mail first. Then the response is the same whether or not the
+    address is new.
+    """
     if parley_of(request).settings.require_confirmation:
         await rate_limits.take_for(request, rate_limits.MAIL, fingerprint(Purpose.CONFIRM, form.email))
     made = await accounts.sign_up(parley_of(request), form.email, form.username, form.password, browser_of(request))
     if not isinstance(made, Gid):
         return _signed_in(request, *made, status=201)
-    response = answer({"email": form.email}, 202)
+    response = mail_to(form.email)
     remember_device_as(request, response, made)
     return response
 
 
-async def sign_in(request: Request) -> Response:
-    """An unknown address and a wrong password get the same response after the same time."""
-    await rate_limits.take(request, rate_limits.SIGN_IN)
-    form = await read_input(request, SignIn, wrapped_as="user")
+def mail_to(email: str) -> Json[MailTo]:
+    return Json({"email": email}, 202)
+
+
+@Endpoint("GET /api/session")
+async def show(request: Request) -> Json[WhoAmI]:
+    """Read your account."""
+    viewer = await current_viewer(request)
+    if viewer.user_id is None:
+        return Json({"user": None})
+    async with parley_of(request).reading() as reading:
+        user = await find_user(reading, viewer.user_id)
+    return Json({"user": render(user) if user else None})
+
+
+@Endpoint("POST /api/session", limit_all=rate_limits.SIGN_IN, refuses=[401], headers=SIGNED_IN)
+async def sign_in(request: Request, form: SignIn) -> Json[RenderedUser]:
+    """Sign in.
+
+    An unknown address and a wrong password get the same response after the same time.
+    """
     try:
         email = clean_email(form.email if len(form.email) <= MAX_EMAIL_LENGTH else "")
     except ValueError:
@@ -125,58 +164,57 @@ async def sign_in(request: Request) -> Response:
     return _signed_in(request, *found)
 
 
-async def show(request: Request) -> Response:
-    viewer = await current_viewer(request)
-    if viewer.user_id is None:
-        return answer({"user": None})
-    async with parley_of(request).reading() as reading:
-        user = await find_user(reading, viewer.user_id)
-    return answer({"user": user and render(user)})
-
-
+@Endpoint("DELETE /api/session", headers=SIGNED_OUT)
 async def sign_out(request: Request) -> Response:
+    """Sign out."""
     await logins.sign_out(parley_of(request), await current_viewer(request))
     return _signed_out(request)
 
 
-async def change_email(request: Request) -> Response:
-    """202: the new address takes effect when its owner opens the link that is sent there."""
-    viewer = await require_sign_in(request)
-    form = await read_input(request, NewEmail)
-    await rate_limits.take_own(request, rate_limits.MAIL)
+@Endpoint("PUT /api/account/username", limit=rate_limits.RENAME)
+async def change_username(request: Request, viewer: Viewer, form: NewUsername) -> Json[RenderedUser]:
+    """Change your name.
+
+    Your comments show the new name a little later.
+    """
+    return Json(render(await accounts.change_username(parley_of(request), viewer, form.username)))
+
+
+@Endpoint("PUT /api/account/email", limit=rate_limits.MAIL, statuses=[202])
+async def change_email(request: Request, viewer: Viewer, form: NewEmail) -> Json[RenderedUser]:
+    """Change your e-mail address.
+
+    The new address takes effect when its owner opens the link that is sent there.
+    """
     await rate_limits.take_for(request, rate_limits.MAIL, fingerprint(Purpose.CONFIRM, form.email))
     user = await accounts.change_email(parley_of(request), viewer, form.email, form.current_password)
-    return answer(render(user), 202)
+    return Json(render(user), 202)
 
 
-async def change_username(request: Request) -> Response:
-    """The account's comments show the new name a little later."""
-    viewer = await require_sign_in(request)
-    form = await read_input(request, NewUsername, wrapped_as="user")
-    await rate_limits.take_own(request, rate_limits.RENAME)
-    return answer(render(await accounts.change_username(parley_of(request), viewer, form.username)))
+@Endpoint("PUT /api/account/password", limit=rate_limits.SIGN_IN, headers=SIGNED_IN)
+async def change_password(request: Request, viewer: Viewer, form: ChangedPassword) -> Json[RenderedUser]:
+    """Change your password.
 
-
-async def change_password(request: Request) -> Response:
-    viewer = await require_sign_in(request)
-    form = await read_input(request, ChangedPassword)
-    await rate_limits.take(request, rate_limits.SIGN_IN)
+    All your other logins end.
+    """
     user, login = await accounts.change_password(
         parley_of(request), viewer, form.current_password, form.password, browser_of(request)
     )
     return _signed_in(request, user, login)
 
 
-async def delete(request: Request) -> Response:
-    viewer = await require_sign_in(request)
-    form = await read_input(request, Leaving)
-    await rate_limits.take(request, rate_limits.SIGN_IN)
+@Endpoint("POST /api/account/deletion", limit=rate_limits.SIGN_IN, refuses=[409], headers=SIGNED_OUT)
+async def delete(request: Request, viewer: Viewer, form: Leaving) -> Response:
+    """Delete your account.
+
+    Your comments stay without your name, or are erased. The last owner cannot leave.
+    """
     await accounts.delete(parley_of(request), viewer, form.current_password, form.comments)
     return _signed_out(request)
 
 
-def _signed_in(request: Request, user: User, login: Login, status: int = 200) -> Response:
-    response = answer(render(user), status)
+def _signed_in(request: Request, user: User, login: Login, status: int = 200) -> Json[RenderedUser]:
+    response = Json(render(user), status)
     remember_login(request, response, user, login)
     return response
 

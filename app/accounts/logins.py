@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from secrets import token_bytes
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Select, String, and_, delete, func, or_, select, text
 from sqlalchemy.orm import Mapped, mapped_column
+from typing_extensions import TypedDict
 
 from app import logs
 from app.accounts import login_throttle, reauthentication
@@ -95,8 +95,19 @@ class Login(Live, Base):
 LOGIN = LiveModel("login", Login, render=None, lives_on=is_account)
 
 
-def render(login: Login, current_id: UUID | None) -> dict[str, Any]:
+class RenderedLogin(TypedDict):
     """A login for its owner's list."""
+
+    id: UUID
+    device: str
+    address: str
+    created_at: datetime
+    seen_at: datetime
+    remembered: bool
+    current: bool
+
+
+def render(login: Login, current_id: UUID | None) -> RenderedLogin:
     return {
         "id": login.id,
         "device": login.device,

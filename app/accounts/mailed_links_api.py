@@ -12,13 +12,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.accounts import accounts
-from app.accounts.accounts_api import Email, NewPassword, Username
+from app.accounts.accounts_api import Email, MailTo, NewPassword, Username, mail_to
 from app.accounts.identity import browser_of, parley_of, remember_device
 from app.accounts.mailed_links import Purpose
 from app.accounts.user import User
 from app.http import rate_limits
-from app.http.requests import Input, read_input
-from app.http.responses import answer
+from app.http.endpoints import Endpoint
+from app.http.rate_limits import MAIL, SIGN_IN
+from app.http.requests import Input
+from app.http.responses import Json
 from app.live.service import Parley
 from app.live.signing import fingerprint
 
@@ -40,37 +42,47 @@ class Reset(Used):
     password: NewPassword
 
 
-async def ask_to_reset(request: Request) -> Response:
-    return await _ask(request, Purpose.RESET, accounts.ask_to_reset)
+@Endpoint("POST /api/resets", limit_all=MAIL, statuses=[202])
+async def ask_to_reset(request: Request, form: Asked) -> Json[MailTo]:
+    """Request a link to choose a new password."""
+    return await _ask(request, form, Purpose.RESET, accounts.ask_to_reset)
 
 
-async def ask_to_confirm(request: Request) -> Response:
-    return await _ask(request, Purpose.CONFIRM, accounts.ask_to_confirm)
+@Endpoint("PUT /api/resets", limit=SIGN_IN)
+async def reset(request: Request, form: Reset) -> Response:
+    """Choose a new password.
 
-
-async def ask_to_unlock(request: Request) -> Response:
-    return await _ask(request, Purpose.UNLOCK, accounts.ask_to_unlock)
-
-
-async def reset(request: Request) -> Response:
-    """Set the new password. The response opens no login: the person signs in with the new password."""
-    form = await read_input(request, Reset)
-    await rate_limits.take(request, rate_limits.SIGN_IN)
+    You are not signed in by it.
+    """
     return _proven(request, await accounts.reset_password(parley_of(request), form.token, form.password))
 
 
-async def confirm(request: Request) -> Response:
-    """The browser that signed up needs no password; any other browser does. See `app.accounts.accounts.confirm`."""
-    form = await read_input(request, Confirmed)
-    await rate_limits.take(request, rate_limits.SIGN_IN)
+@Endpoint("POST /api/confirmations", limit_all=MAIL, statuses=[202])
+async def ask_to_confirm(request: Request, form: Asked) -> Json[MailTo]:
+    """Request a link to confirm your address."""
+    return await _ask(request, form, Purpose.CONFIRM, accounts.ask_to_confirm)
+
+
+@Endpoint("PUT /api/confirmations", limit=SIGN_IN)
+async def confirm(request: Request, form: Confirmed) -> Response:
+    """Confirm your address.
+
+    A new account gets this `password` and, if given, this `username`. The browser that signed up may omit both.
+    """
     known_as = browser_of(request).known_as
     await accounts.confirm(parley_of(request), form.token, form.password, form.username, known_as)
     return Response(status_code=204)
 
 
-async def unlock(request: Request) -> Response:
-    form = await read_input(request, Used)
-    await rate_limits.take(request, rate_limits.SIGN_IN)
+@Endpoint("POST /api/unlocks", limit_all=MAIL, statuses=[202])
+async def ask_to_unlock(request: Request, form: Asked) -> Json[MailTo]:
+    """Request a link to unlock your account."""
+    return await _ask(request, form, Purpose.UNLOCK, accounts.ask_to_unlock)
+
+
+@Endpoint("PUT /api/unlocks", limit=SIGN_IN)
+async def unlock(request: Request, form: Used) -> Response:
+    """Unlock your account."""
     return _proven(request, await accounts.unlock(parley_of(request), form.token))
 
 
@@ -81,10 +93,10 @@ def _proven(request: Request, user: User) -> Response:
     return response
 
 
-async def _ask(request: Request, purpose: Purpose, ask: Callable[[Parley, str], Awaitable[None]]) -> Response:
+async def _ask(
+    request: Request, form: Asked, purpose: Purpose, ask: Callable[[Parley, str], Awaitable[None]]
+) -> Json[MailTo]:
     """Queue an e-mail. Each purpose has a separate limit, so unlock requests, say, cannot use up the reset e-mails."""
-    await rate_limits.take(request, rate_limits.MAIL)
-    form = await read_input(request, Asked)
     await rate_limits.take_for(request, rate_limits.MAIL, fingerprint(purpose, form.email))
     await ask(parley_of(request), form.email)
-    return answer({"email": form.email}, 202)
+    return mail_to(form.email)

@@ -6,12 +6,12 @@ import re
 import unicodedata
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import String, or_, select, text
 from sqlalchemy.orm import Mapped, mapped_column
+from typing_extensions import TypedDict
 
 from app.database import Base, Instant, Reading
 from app.errors import Invalid, SignInFirst
@@ -84,7 +84,7 @@ class User(Live, Base):
     # Names that look alike have the same skeleton. None for an old name that looks like another one.
     username_skeleton: Mapped[str | None] = mapped_column(String(200), unique=True, index=True)
     password_hash: Mapped[str] = mapped_column(String(255))
-    role: Mapped[str] = mapped_column(String(20), default=Role.MEMBER)
+    role: Mapped[Role] = mapped_column(String(20), default=Role.MEMBER)  # read as a plain string
     created_at: Mapped[datetime] = mapped_column(Instant)
     confirmed_at: Mapped[datetime | None] = mapped_column(Instant)
     unconfirmed_email: Mapped[str | None] = mapped_column(String(MAX_EMAIL_LENGTH))  # replaces `email` later
@@ -127,8 +127,18 @@ class User(Live, Base):
         self.sign_in_count = 0
 
 
-def render(user: User, kind: Kind = Kind.AUTHOR) -> dict[str, Any]:
-    """An account for its owner. It is sent to nobody else."""
+class RenderedUser(TypedDict):
+    """An account for its owner. Nobody else gets it."""
+
+    id: UUID
+    username: str
+    email: str
+    unconfirmed_email: str | None
+    confirmed: bool
+    role: Role
+
+
+def render(user: User, kind: Kind = Kind.AUTHOR) -> RenderedUser:
     return {
         "id": user.id,
         "username": user.username,

@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 from uuid import UUID, uuid5
 
+from pydantic import Field
 from sqlalchemy import String, column, func, select, table, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Reading
 from app.errors import Forbidden
 from app.live.cursors import write_cursor
-from app.live.model import Live, LiveModel, is_about
+from app.live.model import Count, Live, LiveModel, Tombstone, is_about
 from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Kind, Viewer
@@ -57,11 +58,20 @@ class Commentable(Live, Base):
         """The topic of its comments."""
         return Topic.parse(self.topic).place
 
-    def tombstone(self) -> dict[str, Any]:
+    def tombstone(self) -> Tombstone:
         return {**super().tombstone(), "commentable_type": self.place.type, "commentable_id": self.place.id}
 
 
-def render(commentable: Commentable, kind: Kind = Kind.PUBLIC) -> dict[str, Any]:
+class RenderedCommentable(Tombstone):
+    """A commentable. Before its first comment it has no row, and its seq is 0."""
+
+    title: str
+    locked: bool
+    comments_count: Count
+    url: Annotated[str, Field(description="The host's page with the conversation; empty if unknown.")]
+
+
+def render(commentable: Commentable, kind: Kind = Kind.PUBLIC) -> RenderedCommentable:
     return {
         **commentable.tombstone(),
         "title": commentable.title,

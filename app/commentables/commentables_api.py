@@ -3,37 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, NotRequired
 
+from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from app.accounts.identity import parley_of
 from app.commentables import commentables
-from app.commentables.commentables import Commentable
+from app.commentables.commentables import Commentable, RenderedCommentable
+from app.http.endpoints import Endpoint
+from app.http.parameters import TOPIC, Flag, topics_parameter
 from app.http.problems import Problem, invalid
-from app.http.requests import parse_topic, query_flag, topic_from
-from app.http.responses import answer
+from app.http.requests import parse_topic, topic_from
+from app.http.responses import Json
+from app.http.schemas import Cursor
 from app.live.topics import Topic
 
 MAX_TOPICS = 100  # in one request; a stream has the same limit
 
 
-async def index(request: Request) -> Response:
-    """The commentables of these topics, with the cursor to stream them from.
+# Pages of hosts write names in any form.
+BY_NAME = Flag(
+    "by_name",
+    "`1`: an invalid name does not affect the others. The response has the topic of each valid name in `names`, and "
+    "the error of each invalid one in `refused`.",
+)
 
-    Pages of hosts write names in any form. With `by_name=1` an invalid name does not affect the others. The response
-    then has `names`: name in the query → its topic, and `refused`: name in the query → what is wrong with it.
+
+class Commentables(TypedDict):
+    commentables: list[RenderedCommentable]
+    cursor: Cursor
+    before: None
+    names: NotRequired[Annotated[dict[str, str], Field(description="With `by_name=1`: the topic of each valid name.")]]
+    refused: NotRequired[
+        Annotated[dict[str, str], Field(description="With `by_name=1`: what is wrong with each other name.")]
+    ]
+
+
+@Endpoint("GET /api/commentables", [topics_parameter(TOPIC, MAX_TOPICS, required=True), BY_NAME])
+async def index(request: Request) -> Json[Commentables]:
+    """List titles, locks and counts.
+
+    Changes of them are streamed on topics like `Commentable/Article/1`.
     """
-    by_name = query_flag(request, "by_name")
+    by_name = BY_NAME.read(request)
     names, refused = read_names(request) if by_name else ({}, {})
     async with parley_of(request).reading() as reading:
         found, cursor = await commentables.snapshot(reading, names.values() if by_name else topics_of(request))
-    members = {"names": {name: str(topic) for name, topic in names.items()}, "refused": refused} if by_name else {}
-    return answer(snapshot(found.values(), cursor) | members)
+    body = snapshot(found.values(), cursor)
+    if by_name:
+        body |= {"names": {name: str(topic) for name, topic in names.items()}, "refused": refused}
+    return Json(body)
 
 
-def snapshot(found: Iterable[Commentable], cursor: str) -> dict[str, Any]:
+def snapshot(found: Iterable[Commentable], cursor: str) -> Commentables:
     return {"commentables": [commentables.render(one) for one in found], "cursor": cursor, "before": None}
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Literal
 from uuid import UUID
 
+from pydantic import Field
 from sqlalchemy import BigInteger, Dialect, ForeignKey, Index, String, Text, TypeDecorator, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column, validates
@@ -21,7 +22,7 @@ from app.comments.markdown import Rendering
 from app.comments.mentions import Written
 from app.database import Base, Instant, Reading
 from app.errors import Conflict, Forbidden, Invalid, Missing, SignInFirst, Stale
-from app.live.model import Live, LiveModel
+from app.live.model import Count, Live, LiveModel, Tombstone
 from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Kind, Viewer
@@ -70,6 +71,12 @@ class Names(TypeDecorator[list[str]]):
         return value.split("\n") if value else []
 
 
+class Removed(Tombstone):
+    """A comment that a moderator has hidden from this viewer, or that an owner has erased."""
+
+    removed_by: Literal[Remover.MODERATOR]
+
+
 class Comment(Live, Base):
     """A comment. The row stores its author's name, the names that it mentions and its HTML.
 
@@ -80,7 +87,7 @@ class Comment(Live, Base):
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
     username: Mapped[str] = mapped_column(String(30))
-    author_role: Mapped[str] = mapped_column(String(20), default=Role.MEMBER, server_default="member")  # a Role
+    author_role: Mapped[Role] = mapped_column(String(20), default=Role.MEMBER, server_default="member")
     body: Mapped[str] = mapped_column(Text)
     mentioned: Mapped[list[str]] = mapped_column(Names, default=list, server_default=text("''"))  # names, as typed
     html: Mapped[str | None] = mapped_column(Text)  # None for a plain text
@@ -164,9 +171,9 @@ class Comment(Live, Base):
         self.html_key = markdown.key("")
         self.likes_count = self.likes_pending = 0
 
-    def tombstone(self) -> dict[str, Any]:
-        by_moderator = {"removed_by": self.remover} if self.remover is Remover.MODERATOR else {}
-        return {**super().tombstone(), **by_moderator}
+    def tombstone(self) -> Tombstone | Removed:
+        tombstone = super().tombstone()
+        return {**tombstone, "removed_by": Remover.MODERATOR} if self.remover is Remover.MODERATOR else tombstone
 
 
 # Tombstones of the previous release, which does not know `html` and so does not erase it. Maintenance erases it.
@@ -179,12 +186,41 @@ def visible(comment: Comment, kind: Kind) -> bool:
     return comment.hidden_at is None or kind is not Kind.PUBLIC
 
 
-def render(comment: Comment, kind: Kind) -> dict[str, Any]:
+UuidText = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
+
+
+class RenderedComment(Tombstone):
+    """A comment for its viewer."""
+
+    body: str
+    html: Annotated[str, Field(description="The body as safe HTML, rendered from Markdown.")]
+    plain: Annotated[bool, Field(description="Whether the body has no Markdown in it.")]
+    user_id: UUID | None
+    username: str
+    role: Annotated[Role | None, Field(description="The author's role, if it is `moderator` or `owner`.")]
+    likes_count: Count
+    parent_id: Annotated[UUID | None, Field(description="The comment that it replies to.")]
+    path: Annotated[
+        list[UuidText], Field(description="The comments above it, from the top down.", max_length=MAX_DEPTH)
+    ]
+    created_at: datetime
+    updated_at: datetime
+    edited: bool
+    hidden: Annotated[bool, Field(description="By a moderator: only its author and moderators see it.")]
+    current_user_can_edit: bool
+
+
+class LikesChanged(Tombstone):
+    """An update in which only the number of likes has changed."""
+
+    likes_count: Count
+
+
+def render(comment: Comment, kind: Kind) -> RenderedComment:
     """A comment for this kind of viewer: the same members in REST responses, pages and events."""
-    topic = Topic.parse(comment.topic)
     html, plain = comment.shown()
     return {
-        "id": comment.id,
+        **Live.tombstone(comment),
         "body": comment.body,
         "html": html,
         "plain": plain,
@@ -192,21 +228,17 @@ def render(comment: Comment, kind: Kind) -> dict[str, Any]:
         "username": comment.username,
         "role": comment.author_role if comment.author_role in MODERATING else None,
         "likes_count": comment.likes_count,
-        "commentable_type": topic.type,
-        "commentable_id": topic.id,
         "parent_id": comment.parent_id,
         "path": comment.path,
         "created_at": comment.created_at,
         "updated_at": comment.updated_at,
         "edited": comment.edited,
         "hidden": comment.hidden_at is not None,
-        "seq": comment.seq,
-        "created_seq": comment.created_seq,
         "current_user_can_edit": kind is Kind.AUTHOR,
     }
 
 
-def render_likes(comment: Comment) -> dict[str, Any]:
+def render_likes(comment: Comment) -> LikesChanged:
     """The number of likes and the comment's id: enough for a client if nothing else has changed."""
     return {**Live.tombstone(comment), "likes_count": comment.likes_count}
 

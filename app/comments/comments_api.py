@@ -5,36 +5,39 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 from starlette.requests import Request
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
-from app.accounts.identity import current_viewer, parley_of, require_sign_in
+from app.accounts.identity import current_viewer, parley_of
 from app.commentables import host_pages
 from app.comments import comments, threads
-from app.comments.comments import Comment
-from app.comments.threads import Page
-from app.errors import Missing, TooMany
+from app.comments.comments import COMMENT, Comment, RenderedComment
+from app.comments.threads import Ancestor, Page
+from app.errors import TooMany
 from app.http import rate_limits
+from app.http.endpoints import Endpoint
+from app.http.parameters import BEFORE, PLACE, Parameter, WholeNumber, limit_to
 from app.http.problems import invalid
 from app.http.requests import (
-    SAID_WRITTEN,
     WRITTEN,
+    WRITTEN_SCHEMA,
     Id,
     Input,
     commentable_from,
     if_match,
     parse_uuid,
-    query_int,
-    read_input,
+    path_id,
     topic_from,
 )
-from app.http.responses import answer
-from app.live.cursors import MAX_SEQ
+from app.http.responses import ETAG, Json, etag
+from app.http.schemas import Before, Cursor
+from app.live.model import Seq
 from app.live.topics import Topic
 from app.live.viewers import Viewer
 
-Body = Annotated[str, StringConstraints(max_length=comments.MAX_BODY_LENGTH), WRITTEN, SAID_WRITTEN]
+Body = Annotated[str, StringConstraints(max_length=comments.MAX_BODY_LENGTH), WRITTEN, WRITTEN_SCHEMA]
 
 
 # Bytes: the longest comment as `\\u` escapes, with 12 bytes for a character above U+FFFF, and 10 KB for the rest.
@@ -42,11 +45,19 @@ MAX_BODY_BYTES = 12 * comments.MAX_BODY_LENGTH + 10_240
 
 
 # Query parameters that select a window of a thread (`app.comments.threads`).
-WINDOW = ("before", "after", "around")
+AFTER = WholeNumber("after", "Only comments that were created after this seq.", least=0)
+AROUND = Parameter(
+    "around",
+    {"type": "string", "format": "uuid"},
+    "The comments around this one, or around its place if it was deleted.",
+)
+WINDOW = (BEFORE, AFTER, AROUND)
+LIMIT = limit_to(threads.PAGE, threads.MAX_PAGE_SIZE)
 
 
 class NewComment(Input):
-    largest = MAX_BODY_BYTES
+    wrapped_as = "comment"
+    max_bytes = MAX_BODY_BYTES
     body: Body
     commentable_type: str
     commentable_id: str
@@ -56,29 +67,57 @@ class NewComment(Input):
 
 
 class Edit(Input):
-    largest = MAX_BODY_BYTES
+    wrapped_as = "comment"
+    max_bytes = MAX_BODY_BYTES
     body: Body
 
 
 class Patch(Input):
-    largest = MAX_BODY_BYTES
+    wrapped_as = "comment"
+    max_bytes = MAX_BODY_BYTES
     body: Body = ""  # not given: nothing to change
 
 
-async def index(request: Request) -> Response:
-    """A page of a commentable's comments, by default the newest, with the cursor to stream from."""
+class Place(TypedDict):
+    commentable_type: str
+    commentable_id: str
+    seq: Seq
+
+
+class Comments(TypedDict):
+    """A page of a thread: a snapshot, and its cursor."""
+
+    comments: Annotated[list[RenderedComment], Field(description="In order of creation.")]
+    ancestors: Annotated[list[Ancestor], Field(description="Ancestors of these comments that are not in the page.")]
+    cursor: Cursor
+    before: Before
+    after: Annotated[int | None, Field(description="The `after=` of the next page; null at the live end.")]
+    commentable: Place
+
+
+class Ancestors(TypedDict):
+    ancestors: list[Ancestor]
+
+
+@Endpoint("GET /api/comments", [*PLACE, *WINDOW, LIMIT], refuses=[404])
+async def index(request: Request) -> Json[Comments]:
+    """List a page of comments.
+
+    By default they are the newest. Use at most one of `before`, `after` and `around` for another page. A stream with
+    the cursor continues exactly from the page. If nobody has commented on the commentable yet, the page is empty.
+    """
     topic = commentable_from(request)
     where = window_from(request)
-    limit = query_int(request, "limit", threads.PAGE, 1, threads.MAX_PAGE_SIZE) or threads.PAGE
+    limit = LIMIT.read(request) or threads.PAGE
     viewer = await current_viewer(request)
     async with parley_of(request).reading() as reading:
         page = await threads.page(reading, viewer, topic, limit=limit, **where)
-    return answer(snapshot(page, viewer))
+    return Json(snapshot(page, viewer))
 
 
 def window_from(request: Request) -> dict[str, Any]:
     """The window of a thread that the query names: at most one of WINDOW. Raises Problem 422."""
-    named = [name for name in WINDOW if name in request.query_params]
+    named = [one.name for one in WINDOW if one.name in request.query_params]
     if len(named) > 1:
         raise invalid(*((name, "Use only one of before, after and around") for name in named))
     around = request.query_params.get("around")
@@ -86,11 +125,10 @@ def window_from(request: Request) -> dict[str, Any]:
         if (id_ := parse_uuid(around)) is None:
             raise invalid(("around", "Must be the id of a comment"))
         return {"around": id_}
-    before = query_int(request, "before", None, 1, MAX_SEQ)
-    return {"before": before, "after": query_int(request, "after", None, 0, MAX_SEQ)}
+    return {"before": BEFORE.read(request), "after": AFTER.read(request)}
 
 
-def snapshot(page: Page, viewer: Viewer) -> dict[str, Any]:
+def snapshot(page: Page, viewer: Viewer) -> Comments:
     """A page, rendered for this viewer."""
     return {
         "comments": [threads.render(comment, viewer) for comment in page.comments],
@@ -106,10 +144,17 @@ def snapshot(page: Page, viewer: Viewer) -> dict[str, Any]:
     }
 
 
-async def create(request: Request) -> Response:
-    viewer = await require_sign_in(request)
-    new = await read_input(request, NewComment, wrapped_as="comment")
-    comment, is_new = await post(request, viewer, topic_from(request, new.commentable_type, new.commentable_id), new)
+LOCATION = {"Location": "The path of a new comment."}
+
+
+@Endpoint("POST /api/comments", statuses=[201, 200], refuses=[409, 429], headers=ETAG | LOCATION)
+async def create(request: Request, viewer: Viewer, form: NewComment) -> Json[RenderedComment]:
+    """Write a comment.
+
+    If you send the same `id` again, the response is 200 with the stored comment. Any other use of the id is a conflict.
+    """
+    topic = topic_from(request, form.commentable_type, form.commentable_id)
+    comment, is_new = await post(request, viewer, topic, form)
     return _one(comment, viewer, 201 if is_new else 200)
 
 
@@ -140,59 +185,68 @@ async def _posted(request: Request, viewer: Viewer, topic: Topic, id: UUID) -> C
         return await comments.posted(reading, viewer, topic, id)
 
 
-async def show(request: Request) -> Response:
+@Endpoint("GET /api/comments/{id}", headers=ETAG)
+async def show(request: Request) -> Json[RenderedComment]:
+    """Read a comment."""
     viewer = await current_viewer(request)
     async with parley_of(request).reading() as reading:
         comment = await comments.find(reading, viewer, id_from(request))
     return _one(comment, viewer)
 
 
-async def ancestors(request: Request) -> Response:
-    """The comments above a comment, for a client that got it over the stream without its ancestors."""
-    viewer = await current_viewer(request)
-    async with parley_of(request).reading() as reading:
-        comment = await comments.find(reading, viewer, id_from(request))
-        above = await threads.ancestors_of(reading, [comment])
-    return answer({"ancestors": _ancestors(above, viewer)})
+@Endpoint("PUT /api/comments/{id}", limit=rate_limits.COMMENT, versioned=COMMENT, headers=ETAG)
+async def replace(request: Request, viewer: Viewer, form: Edit) -> Json[RenderedComment]:
+    """Edit a comment.
+
+    Only `body` changes. The request never creates a comment.
+    """
+    return await _edit(request, viewer, form.body)
 
 
-async def replace(request: Request) -> Response:
-    """PUT never creates a comment, because only POST sets its author and topic."""
-    return await _edit(request, Edit)
+@Endpoint("PATCH /api/comments/{id}", limit=rate_limits.COMMENT, versioned=COMMENT, headers=ETAG)
+async def patch(request: Request, viewer: Viewer, form: Patch) -> Json[RenderedComment]:
+    """Edit a comment, if there is a body."""
+    return await _edit(request, viewer, form.body or None)
 
 
-async def patch(request: Request) -> Response:
-    return await _edit(request, Patch)
+async def _edit(request: Request, viewer: Viewer, body: str | None) -> Json[RenderedComment]:
+    return _one(await comments.edit(parley_of(request), viewer, id_from(request), body, if_match(request)), viewer)
 
 
-async def delete(request: Request) -> Response:
-    viewer = await require_sign_in(request)
-    await rate_limits.take_own(request, rate_limits.COMMENT)
+@Endpoint("DELETE /api/comments/{id}", limit=rate_limits.COMMENT, versioned=COMMENT)
+async def delete(request: Request, viewer: Viewer) -> Response:
+    """Delete a comment.
+
+    Repeating it is no error.
+    """
     await comments.delete(parley_of(request), viewer, id_from(request), if_match(request))
     return Response(status_code=204)
 
 
-async def _edit(request: Request, form: type[Edit] | type[Patch]) -> Response:
-    viewer = await require_sign_in(request)
-    body = (await read_input(request, form, wrapped_as="comment")).body
-    await rate_limits.take_own(request, rate_limits.COMMENT)
-    comment = await comments.edit(parley_of(request), viewer, id_from(request), body or None, if_match(request))
-    return _one(comment, viewer)
+@Endpoint("GET /api/comments/{id}/ancestors")
+async def ancestors(request: Request) -> Json[Ancestors]:
+    """List the comments above a comment.
+
+    A client needs them if it got a comment from the stream without its ancestors.
+    """
+    viewer = await current_viewer(request)
+    async with parley_of(request).reading() as reading:
+        comment = await comments.find(reading, viewer, id_from(request))
+        above = await threads.ancestors_of(reading, [comment])
+    return Json({"ancestors": _ancestors(above, viewer)})
 
 
 def id_from(request: Request) -> UUID:
-    """The comment's id in the path. Raises Missing if it is not an id."""
-    if (id_ := parse_uuid(request.path_params["id"])) is None:
-        raise Missing("This comment no longer exists.")
-    return id_
+    """The comment's id in the path. Raises Missing."""
+    return path_id(request, "This comment no longer exists.")
 
 
-def _one(comment: Comment, viewer: Viewer, status: int = 200) -> Response:
-    headers = {"ETag": f'"{comment.seq}"'}
+def _one(comment: Comment, viewer: Viewer, status: int = 200) -> Json[RenderedComment]:
+    headers = etag(comment.seq)
     if status == 201:
         headers["Location"] = f"/api/comments/{comment.id}"
-    return answer(threads.render(comment, viewer), status, headers)
+    return Json(threads.render(comment, viewer), status, headers)
 
 
-def _ancestors(ancestors: list[Comment], viewer: Viewer) -> list[dict[str, Any]]:
+def _ancestors(ancestors: list[Comment], viewer: Viewer) -> list[Ancestor]:
     return [threads.render_ancestor(comment, viewer) for comment in ancestors]

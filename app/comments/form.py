@@ -77,7 +77,8 @@ async def post(request: Request, topic: Topic, under: str, show: Show) -> Respon
 
 def _query_of(request: Request) -> str:
     """The page's query, without a window: the new comment is in the newest one."""
-    kept = [(name, value) for name, value in request.query_params.multi_items() if name not in comments_api.WINDOW]
+    window = {one.name for one in comments_api.WINDOW}
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name not in window]
     return f"?{urlencode(kept)}" if kept else ""
 
 

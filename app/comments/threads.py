@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, select
 
 from app.commentables import commentables
 from app.commentables.commentables import Commentable
-from app.comments.comments import Comment, is_there_for
+from app.comments.comments import Comment, Remover, RenderedComment, UuidText, is_there_for
 from app.comments.comments import render as render_comment
 from app.database import Reading
 from app.errors import Missing
 from app.live.cursors import write_cursor
+from app.live.model import Tombstone
 from app.live.topics import Topic
 from app.live.viewers import Viewer
 from app.live.write.sequences import read_heads
@@ -27,6 +28,22 @@ from app.live.write.sequences import read_heads
 PAGE = 50  # comments
 MAX_PAGE_SIZE = 100
 
+
+class Remains(Tombstone):
+    """An ancestor that was deleted. Its replies are still drawn below its place."""
+
+    parent_id: UUID | None
+    path: list[UuidText]
+    deleted: Literal[True]
+
+
+class RemovedRemains(Remains):
+    """An ancestor that a moderator has hidden from this viewer, or that an owner has erased."""
+
+    removed_by: Literal[Remover.MODERATOR]
+
+
+Ancestor = RenderedComment | Remains | RemovedRemains
 Counters = tuple[str, Mapping[Topic, int]]  # the epoch, and the head of each topic
 
 
@@ -170,11 +187,11 @@ async def ancestors_of(reading: Reading, comments: Iterable[Comment]) -> list[Co
     return list((await reading.scalars(found)).all())
 
 
-def render(comment: Comment, viewer: Viewer) -> dict[str, Any]:
+def render(comment: Comment, viewer: Viewer) -> RenderedComment:
     return render_comment(comment, viewer.kind(comment.author_id))
 
 
-def render_ancestor(comment: Comment, viewer: Viewer) -> dict[str, Any]:
+def render_ancestor(comment: Comment, viewer: Viewer) -> Ancestor:
     """An ancestor for this viewer: the comment, or a tombstone if the viewer may not see it."""
     if is_there_for(viewer, comment):
         return render(comment, viewer)

@@ -1,7 +1,7 @@
-"""The API's description, OpenAPI 3.1: from the routing table, what `app.http.operations` says of its endpoints, and the
-pydantic models that they parse with. Served at `/openapi.json`, and for people at `/docs`.
+"""The API's documentation, OpenAPI 3.1: at `/openapi.json` for tools, and at `/docs` for people.
 
-A route that nobody has said anything of is left out here, and fails a test.
+It is derived from the routes, from each `Endpoint` (`app.http.endpoints`), from the types that renderers of live models
+return, and from `app.http.schemas`.
 """
 
 from __future__ import annotations
@@ -10,77 +10,87 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from http import HTTPStatus
-from typing import Any, Literal
+from types import UnionType
+from typing import Any, Literal, get_args, get_type_hints
 
-from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route, Router
+from starlette.routing import BaseRoute, Mount, Router
 
-from app import streams
 from app.accounts.identity import cookie_of_logins
 from app.http import schemas
-from app.http.operations import ID, OPERATIONS, TYPE, Operation, Parameter, Schema
-from app.http.routes import Endpoint, Resource
-from app.live.model import LiveModel
+from app.http.endpoints import Endpoint, Resource
+from app.http.parameters import ID, TYPE, Parameter, Schema
+from app.http.requests import Input
+from app.live.model import LiveModel, Tombstone
 from app.live.topics import MAX_ID_LENGTH
 from app.pages.assets import FOR_ANYBODY
 from app.pages.service_worker import REVALIDATE
 from app.pages.templates import rendered
 from app.settings import Settings
 
-VERSION = "1"  # of what clients rely on
-REF = "#/components/schemas/{model}"
+VERSION = "1"  # of the API
 CANONICAL = (
-    "Responses and streams have it in its canonical form: Unicode composed (NFC), without spaces at its ends and "
-    "without superfluous slashes. Refused: segments `.` and `..`, and invisible characters."
+    "Responses and streams have the canonical form: composed Unicode (NFC), without spaces at the ends, and without "
+    "superfluous slashes. The segments `.` and `..` and invisible characters are refused."
 )
-PRINTABLE = r"[^\x00-\x1f\x7f-\xa0]+"  # most of it: what says more is not known to every tool
+PRINTABLE = r"[^\x00-\x1f\x7f-\xa0]+"  # approximate: not every tool can express the exact rule
 
+REF = "#/components/schemas/{model}"
 Mode = Literal["validation", "serialization"]
 JSON, PROBLEM, STREAM = "application/json", "application/problem+json", "text/event-stream"
-NAMES = {"commentable_type": TYPE, "commentable_id": ID}
+PREFIX = "Rendered"  # of the names of types; in the documentation, `RenderedComment` is `Comment`
+PLACE = {"commentable_type": TYPE, "commentable_id": ID}
+
+# Generated clients have names that are made from tags and operation ids. So these do not change when a module does.
+TAGS = {"mailed_links_api": "links", "typing_indicator": "typing"}
 
 ABOUT = (
-    "Comments that arrive while one reads: REST up, Server-Sent Events down.\n\n"
-    "Paths answer with and without a trailing slash. What browsers send from other sites is refused, unless it is safe "
-    "or the site's origin is listed. Answers may get more members; members that a request does not know are ignored."
+    "Live comments: REST for changes, Server-Sent Events for updates.\n\n"
+    "A path works with and without a trailing slash. A browser's request from another site is refused, unless it is "
+    "safe or the site's origin is in `ALLOWED_ORIGINS`. Responses may get more members in a later release. Unknown "
+    "members of a request are ignored."
 )
 
-REFUSED = {
+ERRORS = {
     400: "The body is not JSON, or a header is malformed.",
-    401: "Not signed in, or signed in as somebody other than `Parley-User` names.",
-    403: "Not allowed, or the request came from another site.",
-    404: "There is no such object, it was deleted, or you may not see it.",
-    409: "The id is in use for something else.",
-    412: "The object was changed in the meantime.",
+    401: "The request is not signed in, or `Parley-User` names another account.",
+    403: "You may not do this, or the request came from another site.",
+    404: "The object does not exist, was deleted, or is hidden from you.",
+    409: "The id is in use for another object, or the change would leave the service in an invalid state.",
+    412: "The object has changed since the version in `If-Match`.",
     413: "The body is too large.",
-    415: "Send application/json.",
+    415: "The content type must be application/json.",
     422: "A field is invalid.",
     429: "Too many requests.",
-    503: "The database is unavailable, or too many people are asking.",
+    503: "The database is unavailable, or too many requests are waiting.",
 }
 RETRY = {
-    "Retry-After": {"description": "In so many seconds.", "required": True, "schema": {"type": "integer", "minimum": 1}}
+    "Retry-After": {
+        "description": "Seconds until the next attempt.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+    }
 }
 
-TOLD = {
-    "heartbeat": "The first block, and then every 15 seconds. Its `id:` is how far this session has been sent.",
+EVENTS = {
+    "heartbeat": "The first event, and then one every 15 seconds. Its `id:` is this session's cursor.",
     "reset": "A cursor could not be honoured. Its `id:` continues from the head.",
-    "auth": "The login of this stream has ended. Without an `id:`.",
-    "presence": "Who is here, and who types. Without an `id:`, since it is no change and moves no cursor.",
+    "auth": "The login of this stream has ended. It has no `id:`.",
+    "presence": "The people at a topic, and those who type there. It has no `id:`, because it moves no cursor.",
 }
-CHANGED = {
-    "create": "An object that is new to this session. Clients take it as they take an update.",
-    "update": "An object's latest state; what lies between may have been left out.",
-    "destroy": "It is gone, or this viewer may see it no longer. Of an unknown id it means nothing.",
+CHANGES = {
+    "create": "An object that is new to this session. Clients handle it like an update.",
+    "update": "An object's latest state. States in between may be left out.",
+    "destroy": "The object was deleted, or this viewer may no longer see it. Clients ignore an unknown id.",
 }
 
 
 async def show(request: Request) -> Response:
-    """For tools of whatever origin: it knows nothing of who asks."""
+    """The document, for tools of any origin: it is the same for everybody."""
     return _made_once(request, "openapi.json", JSON, lambda: to_json(request.app.state.openapi()), FOR_ANYBODY)
 
 
@@ -104,20 +114,19 @@ def _made_once(
         made[name] = make()
     tag = f'"{blake2b(made[name], digest_size=8).hexdigest()}"'
     known = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
-    answered = {**REVALIDATE, "ETag": tag, **(headers or {})}
+    all_headers = {**REVALIDATE, "ETag": tag, **(headers or {})}
     if tag in known:
-        return Response(status_code=304, headers=answered)
-    return Response(made[name], headers=answered, media_type=media_type)
+        return Response(status_code=304, headers=all_headers)
+    return Response(made[name], headers=all_headers, media_type=media_type)
 
 
 def describe(routes: Sequence[BaseRoute], settings: Settings, models: Iterable[LiveModel]) -> dict[str, Any]:
-    """The document of these routes, as JSON would have it."""
+    """The document for these routes."""
     live = [one for one in models if one.render]
+    found = list(endpoints(routes))
     paths: dict[str, dict[str, Any]] = {}
-    for path, method, endpoint in endpoints(routes):
-        if operation := OPERATIONS.get(endpoint):
-            said = _operation(operation, path, method, endpoint)
-            paths.setdefault(path, {})[method.lower()] = said | (_events(live) if endpoint is streams.show else {})
+    for path, method, endpoint in found:
+        paths.setdefault(path, {})[method.lower()] = _operation(endpoint, path, method, live)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Parley", "version": VERSION, "description": ABOUT, "license": {"name": "MIT"}},
@@ -125,8 +134,8 @@ def describe(routes: Sequence[BaseRoute], settings: Settings, models: Iterable[L
         "tags": [{"name": name} for name in dict.fromkeys(_tags(paths))],
         "paths": paths,
         "components": {
-            "schemas": _schemas(settings, live),
-            "responses": {_name(status): _refused(status) for status in REFUSED},
+            "schemas": _schemas(settings, [endpoint for _, _, endpoint in found], live),
+            "responses": {_name(status): _error(status) for status in ERRORS},
             "securitySchemes": {"login": _login(settings)},
         },
     }
@@ -140,122 +149,140 @@ def endpoints(routes: Iterable[BaseRoute], under: str = "") -> Iterator[tuple[st
         elif isinstance(route, Resource):
             for method, endpoint in route.endpoints.items():
                 yield under + route.path_format, method, endpoint
-        elif isinstance(route, Route):
-            yield under + route.path_format, "GET", route.endpoint
 
 
 # -- paths --------------------------------------------------------------------------------------------------
 
 
-# Clients generate names from tags and operation ids, so these do not follow the names of modules.
-TAGS = {"mailed_links_api": "links", "typing_indicator": "typing"}
-
-
-def _operation(operation: Operation, path: str, method: str, endpoint: Endpoint) -> dict[str, Any]:
-    module = endpoint.__module__.rpartition(".")[2]
+def _operation(endpoint: Endpoint, path: str, method: str, live: Sequence[LiveModel]) -> dict[str, Any]:
+    module = endpoint.handler.__module__.rpartition(".")[2]
     tag = TAGS.get(module) or module.removesuffix("_api")
-    said: dict[str, Any] = {
-        "operationId": f"{method.lower()}-{tag}-{getattr(endpoint, '__name__', '')}".replace("_", "-"),
+    described: dict[str, Any] = {
+        "operationId": f"{method.lower()}-{tag}-{endpoint.handler.__name__}".replace("_", "-"),
         "tags": [tag],
-        "summary": operation.summary,
-        "security": [{"login": []}] if operation.signs_in else [{}, {"login": []}],
-        "responses": _responses(operation, path, method),
+        "summary": endpoint.summary,
+        "security": [{"login": []}] if endpoint.signed_in else [{}, {"login": []}],
+        "responses": _responses(endpoint, method),
     }
-    if operation.description:
-        said["description"] = operation.description
-    if parameters := [*_in_path(path), *operation.all_parameters()]:
-        said["parameters"] = [parameter.described() for parameter in parameters]
-    if operation.takes:
-        schema = _body(operation.takes, operation.wrapped_as)
-        said["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
-    return said
+    if endpoint.description:
+        described["description"] = endpoint.description
+    if parameters := [*_in_path(path), *endpoint.all_parameters()]:
+        described["parameters"] = [_parameter(parameter) for parameter in parameters]
+    if endpoint.form:
+        described["requestBody"] = {"required": True, "content": {JSON: {"schema": _body(endpoint.form)}}}
+    return described | (_events(live) if endpoint.is_stream else {})
 
 
 def _tags(paths: dict[str, dict[str, Any]]) -> Iterator[str]:
-    """The API's first."""
+    """The tags of the API, then the others."""
     for path in sorted(paths, key=lambda path: not path.startswith("/api/")):
-        for said in paths[path].values():
-            yield from said["tags"]
+        for described in paths[path].values():
+            yield from described["tags"]
 
 
 def _in_path(path: str) -> Iterator[Parameter]:
     for name in re.findall(r"{(\w+)}", path):
         schema = {"type": TYPE, "id": ID}[name] if "{type}" in path else {"type": "string", "format": "uuid"}
-        yield Parameter(name, schema, "Which one.", required=True, where="path")
+        yield Parameter(name, schema, f"The {name} of the object.", required=True, where="path")
 
 
-def _body(form: type[BaseModel], wrapped_as: str | None) -> Schema:
-    """The form; wrapped, too, as Backbone may send it. What comes under the wrapper's name is taken for wrapped."""
-    plain = _ref(form)
-    if not wrapped_as:
+def _parameter(one: Parameter) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "in": one.where,
+        "required": one.required,
+        "description": one.description,
+        "schema": one.schema,
+    }
+
+
+def _body(form: type[Input]) -> Schema:
+    """The form, also wrapped. If there is a member with the wrapper's name, the server reads the form from it."""
+    plain, name = _ref(form), form.wrapped_as
+    if not name:
         return plain
-    wrapped = {"type": "object", "required": [wrapped_as], "properties": {wrapped_as: plain}}
-    bare = {"allOf": [plain, {"properties": {wrapped_as: {"not": {"type": "object"}}}}]}
+    wrapped = {"type": "object", "required": [name], "properties": {name: plain}}
+    bare = {"allOf": [plain, {"properties": {name: {"not": {"type": "object"}}}}]}
     return {"anyOf": [bare, wrapped]}
 
 
-def _responses(operation: Operation, path: str, method: str) -> dict[str, Any]:
-    answers = {str(status): _answer(status, model, operation) for status, model in operation.answers.items()}
-    refusals = {
-        str(status): {"$ref": f"#/components/responses/{_name(status)}"} for status in operation.refusals(method, path)
-    }
-    if operation.stale:
-        refusals["412"] = _refused(412, operation.stale)
-    return answers | refusals
+def _responses(endpoint: Endpoint, method: str) -> dict[str, Any]:
+    answers = {str(status): _answer(endpoint, status, body) for status, body in endpoint.answers.items()}
+    errors = {str(status): {"$ref": f"#/components/responses/{_name(status)}"} for status in endpoint.errors(method)}
+    if endpoint.versioned:
+        errors["412"] = _error(412, _named(_stale_name(endpoint.versioned)))
+    return answers | errors
 
 
-def _answer(status: int, model: type[BaseModel] | None, operation: Operation) -> dict[str, Any]:
-    said: dict[str, Any] = {"description": HTTPStatus(status).phrase}
-    if model:
-        said["content"] = {JSON: {"schema": _ref(model)}}
-    elif status == HTTPStatus.OK:  # whatever else says nothing is a 204
-        said["content"] = {STREAM: {"schema": {"type": "string"}}}
-    if operation.headers:
-        said["headers"] = {
-            name: {"description": text, "schema": {"type": "string"}} for name, text in operation.headers.items()
+def _answer(endpoint: Endpoint, status: int, body: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": HTTPStatus(status).phrase}
+    if body:
+        answer["content"] = {JSON: {"schema": _ref(body)}}
+    elif endpoint.is_stream:
+        answer["content"] = {STREAM: {"schema": {"type": "string"}}}
+    if endpoint.headers:
+        answer["headers"] = {
+            name: {"description": text, "schema": {"type": "string"}} for name, text in endpoint.headers.items()
         }
-    return said
+    return answer
 
 
-def _refused(status: int, model: type[BaseModel] | None = None) -> dict[str, Any]:
-    model = model or (schemas.Invalid if status == HTTPStatus.UNPROCESSABLE_ENTITY else schemas.Problem)
-    said: dict[str, Any] = {"description": REFUSED[status], "content": {PROBLEM: {"schema": _ref(model)}}}
-    return said | ({"headers": RETRY} if status in (429, 503) else {})
+def _error(status: int, schema: Schema | None = None) -> dict[str, Any]:
+    schema = schema or _ref(schemas.Invalid if status == HTTPStatus.UNPROCESSABLE_ENTITY else schemas.Problem)
+    error: dict[str, Any] = {"description": ERRORS[status], "content": {PROBLEM: {"schema": schema}}}
+    return error | ({"headers": RETRY} if status in (429, 503) else {})
 
 
 def _name(status: int) -> str:
     return f"refused-{status}"
 
 
-# -- components ---------------------------------------------------------------------------------------------
+# -- schemas ------------------------------------------------------------------------------------------------
 
 
-class _Untitled(GenerateJsonSchema):
-    """Without a title for each member, which would be its name once more."""
+class _Generator(GenerateJsonSchema):
+    """Without titles of members, which would repeat their names."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
+    def normalize_name(self, name: str) -> str:
+        return super().normalize_name(name).removeprefix(PREFIX)
 
-def _schemas(settings: Settings, live: Sequence[LiveModel]) -> dict[str, Schema]:
-    """Of all that is taken, answered and streamed."""
-    taken = {operation.takes for operation in OPERATIONS.values() if operation.takes}
-    given = {model for model in vars(schemas).values() if isinstance(model, type) and issubclass(model, BaseModel)}
-    modes: list[tuple[type[BaseModel], Mode]] = [(model, "validation") for model in taken]
-    modes += [(model, "serialization") for model in given - {BaseModel}]
-    modes.sort(key=_by_name)
-    _, generated = models_json_schema(modes, ref_template=REF, schema_generator=_Untitled)
+
+def _schemas(settings: Settings, found: Sequence[Endpoint], live: Sequence[LiveModel]) -> dict[str, Schema]:
+    """The schemas of all requests, responses and events."""
+    forms = {endpoint.form for endpoint in found if endpoint.form}
+    bodies = {body for endpoint in found for body in endpoint.answers.values() if body}
+    bodies |= {schemas.Problem, schemas.Invalid, *schemas.STREAM.values()}
+    bodies |= {type_ for one in live for type_ in (*_rendered(one), *_partial(one), *_tombstones(one))}
+    modes: list[tuple[Any, Mode]] = [(one, "validation") for one in forms]
+    modes += [(one, "serialization") for one in bodies]
+    modes.sort(key=lambda one: str(one[0].__name__))
+    inputs = [(type_, mode, TypeAdapter(type_)) for type_, mode in modes]
+    _, generated = TypeAdapter.json_schemas(inputs, ref_template=REF, schema_generator=_Generator)
     made: dict[str, Schema] = generated["$defs"]
     for schema in made.values():
         schema.pop("title", None)
-    for form in taken:
+    for form in forms:
         members = made[form.__name__]["properties"]
-        members.update({name: ref for name, ref in NAMES.items() if name in members})
-    return {**_places(settings), **made, **_changes(live)}
+        members.update({name: ref for name, ref in PLACE.items() if name in members})
+    stale = {_stale_name(model): _stale(made["Problem"], model) for model in {one.versioned for one in found} if model}
+    return {**_places(settings), **made, **stale, **_changes(live)}
 
 
-def _by_name(one: tuple[type[BaseModel], Mode]) -> str:
-    return one[0].__name__
+def _stale_name(live: LiveModel) -> str:
+    return f"Stale{live.model.__name__}"
+
+
+def _stale(problem: Schema, live: LiveModel) -> Schema:
+    """A 412: a problem with the current state of the object."""
+    current = {**_any_of(_rendered(live)), "description": "Its current state."}
+    return problem | {
+        "description": "The object has changed since the version in `If-Match`.",
+        "properties": {**problem["properties"], live.name: current},
+        "required": [*problem["required"], live.name],
+    }
 
 
 def _places(settings: Settings) -> dict[str, Schema]:
@@ -276,56 +303,72 @@ def _places(settings: Settings) -> dict[str, Schema]:
 
 
 def _login(settings: Settings) -> dict[str, Any]:
-    description = "By `POST /api/session`. It is signed, `HttpOnly` and `SameSite=Lax`."
+    description = "Set by `POST /api/session`. It is signed, `HttpOnly` and `SameSite=Lax`."
     return {"type": "apiKey", "in": "cookie", "name": cookie_of_logins(settings), "description": description}
 
 
-# -- what the stream says -----------------------------------------------------------------------------------
+# -- events -------------------------------------------------------------------------------------------------
 
 
 def _events(live: Sequence[LiveModel]) -> dict[str, Any]:
-    """Each event by its name: when it comes, and its data."""
-    told = {name: {"description": text, "data": _ref(schemas.STREAM[name])} for name, text in TOLD.items()}
+    """Each event of a stream by its name: its meaning, and the schema of its data."""
+    events = {name: {"description": text, "data": _ref(schemas.STREAM[name])} for name, text in EVENTS.items()}
     changes = {
-        f"global.{one.name}.{verb}.success": {
-            "description": text,
-            "data": {"$ref": REF.format(model=_change(one, verb))},
-        }
+        f"global.{one.name}.{verb}.success": {"description": text, "data": _named(_change_name(one, verb))}
         for one in live
-        for verb, text in CHANGED.items()
+        for verb, text in CHANGES.items()
     }
-    return {"x-events": told | changes}
+    return {"x-events": events | changes}
 
 
-def _change(live: LiveModel, verb: str) -> str:
-    if verb == "update" and _partials(live):
+def _change_name(live: LiveModel, verb: str) -> str:
+    if verb == "update" and live.partial:
         return f"{live.model.__name__}Updated"
     if verb != "destroy":
         return f"{live.model.__name__}Changed"
-    return f"{live.model.__name__}Destroyed" if live.name in schemas.REMOVED else "Destroyed"
+    return f"{live.model.__name__}Destroyed" if len(_tombstones(live)) > 1 else "Destroyed"
 
 
 def _changes(live: Sequence[LiveModel]) -> dict[str, Schema]:
-    """The data of changes. Of a live model that says nothing here, what all of them have."""
-    changed = {
-        _change(one, verb): _payload(schemas.LIVE.get(one.name, schemas.Tombstone), *partial)
-        for one in live
-        for verb, partial in (("create", ()), ("update", _partials(one)))
-    }
-    removed = {one: [schemas.REMOVED[one.name]] if one.name in schemas.REMOVED else [] for one in live}
-    destroyed = {_change(one, "destroy"): _payload(schemas.Tombstone, *others) for one, others in removed.items()}
-    return changed | destroyed
+    """The data of changes."""
+    data: dict[str, Schema] = {}
+    for one in live:
+        data[_change_name(one, "create")] = _payload(_rendered(one))
+        data[_change_name(one, "update")] = _payload([*_rendered(one), *_partial(one)])
+        data[_change_name(one, "destroy")] = _payload(_tombstones(one))
+    return data
 
 
-def _partials(live: LiveModel) -> list[type[BaseModel]]:
-    return [schemas.PARTIAL[live.name]] if live.name in schemas.PARTIAL else []
+def _rendered(live: LiveModel) -> Sequence[Any]:
+    return _returned(live.render)
 
 
-def _payload(model: type[BaseModel], *others: type[BaseModel]) -> Schema:
-    one = {"anyOf": [_ref(model), *map(_ref, others)]} if others else _ref(model)
-    payload = {"type": "object", "required": ["model"], "properties": {"model": one}}
+def _partial(live: LiveModel) -> Sequence[Any]:
+    return _returned(live.partial) if live.partial else ()
+
+
+def _tombstones(live: LiveModel) -> Sequence[Any]:
+    return _returned(live.model.tombstone)
+
+
+def _returned(function: Any) -> Sequence[Any]:
+    """The types that the function returns, by its annotation. Without one, the common members of all live models."""
+    returned = get_type_hints(function).get("return", Tombstone)
+    return get_args(returned) if isinstance(returned, UnionType) else (returned,)
+
+
+def _payload(types: Sequence[Any]) -> Schema:
+    payload = {"type": "object", "required": ["model"], "properties": {"model": _any_of(types)}}
     return {"type": "object", "required": ["payload"], "properties": {"payload": payload}}
 
 
-def _ref(model: type[BaseModel]) -> Schema:
-    return {"$ref": REF.format(model=model.__name__)}
+def _any_of(types: Sequence[Any]) -> Schema:
+    return _ref(types[0]) if len(types) == 1 else {"anyOf": [*map(_ref, types)]}
+
+
+def _ref(type_: Any) -> Schema:
+    return _named(type_.__name__.removeprefix(PREFIX))
+
+
+def _named(name: str) -> Schema:
+    return {"$ref": REF.format(model=name)}

@@ -40,7 +40,7 @@ WITHOUT = 10.0  # seconds for which a Redis that did not answer is left alone
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Limit:
     """So many of these for one network address, and for one account (or address of mail), where that matters."""
 

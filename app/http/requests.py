@@ -1,4 +1,4 @@
-"""Input: what a request says, read with a limit and parsed with pydantic; what cannot be taken is a Problem."""
+"""Requests: their bodies, read up to a limit and parsed with pydantic, and the objects that their URLs name."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from pydantic_core import PydanticCustomError
 from starlette.requests import ClientDisconnect, Request
 
 from app.accounts.identity import parley_of
+from app.errors import Missing
 from app.http.problems import Problem, invalid, invalid_fields
 from app.live.model import Live
 from app.live.topics import BadTopic, Topic
 from app.text.visible_text import shows_something
 
-BODY_TIMEOUT_SECONDS = 60.0  # for the whole body to arrive: 64 KB take that long at 9 kbit/s
-MAX_BODY_BYTES = 65_536  # bytes; a form may allow more
+BODY_TIMEOUT_SECONDS = 60.0  # for the whole body: 64 KB take that long at 9 kbit/s
+MAX_BODY_BYTES = 65_536  # a form may allow more
 
 Form = TypeVar("Form", bound="Input")
 Word = TypeVar("Word", bound=StrEnum)
@@ -38,7 +39,7 @@ def without_nul(text: str) -> str:
 
 
 def one_of(words: type[Word]) -> Callable[[Any], Word]:
-    """Reads one of these words."""
+    """A validator for one of these words."""
 
     def read(value: Any) -> Word:
         try:
@@ -56,9 +57,9 @@ def _written(text: str) -> str:
     return text
 
 
-def _say_written(schema: dict[str, Any]) -> None:
+def _describe_written(schema: dict[str, Any]) -> None:
     schema["pattern"] = r"[^\s\x1c-\x1f\x85]"
-    schema.pop("default", None)  # an empty one stands for nothing
+    schema.pop("default", None)  # an empty text means that it is not given
 
 
 def _uuid(value: Any) -> UUID:
@@ -68,28 +69,29 @@ def _uuid(value: Any) -> UUID:
 
 
 def _whole(value: Any) -> Any:
-    """In JSON, 57.0 is the number 57."""
+    """57.0 as 57: in JSON they are the same number."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 WHOLE = BeforeValidator(_whole)  # for numbers
-WRITTEN = AfterValidator(_written)  # for text that has to say something
-SAID_WRITTEN = Field(json_schema_extra=_say_written)  # the same, for the API's description
+WRITTEN = AfterValidator(_written)  # for text with at least one visible character
+WRITTEN_SCHEMA = Field(json_schema_extra=_describe_written)  # the same rule, for the API's documentation
 Id = Annotated[UUID, BeforeValidator(_uuid)]
 
 
 class Input(BaseModel):
-    """A JSON body. What a form does not name is ignored: Backbone sends whole models."""
+    """A JSON body. Unknown members are ignored, because Backbone sends whole models."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
-    largest: ClassVar[int] = MAX_BODY_BYTES  # bytes of a request's body
+    max_bytes: ClassVar[int] = MAX_BODY_BYTES
+    wrapped_as: ClassVar[str | None] = None  # a member that may contain all others, as Backbone can send them
 
 
-async def read_input(request: Request, form: type[Form], wrapped_as: str | None = None) -> Form:
-    """The body as `form`, also when it comes wrapped, `{"comment": {…}}`. Raises Problem 400, 408, 413, 415, 422."""
-    value = _parse(await read_body(request, most=form.largest))
-    if wrapped_as and isinstance(value, dict) and isinstance(value.get(wrapped_as), dict):
-        value = value[wrapped_as]
+async def read_input(request: Request, form: type[Form]) -> Form:
+    """The body as `form`, also if it is wrapped: `{"comment": {…}}`. Raises Problem 400, 408, 413, 415, 422."""
+    value = _parse(await read_body(request, most=form.max_bytes))
+    if isinstance(value, dict) and isinstance(value.get(form.wrapped_as), dict):
+        value = value[form.wrapped_as]
     if not isinstance(value, dict):
         raise invalid(("body of the request", "Must be a JSON object"))
     try:
@@ -99,7 +101,7 @@ async def read_input(request: Request, form: type[Form], wrapped_as: str | None 
 
 
 async def read_body(request: Request, media: str = "application/json", most: int = MAX_BODY_BYTES) -> bytes:
-    """The body, of this media type and at most so many bytes. Raises Problem 400, 413, 415."""
+    """The body, of this media type and with at most this many bytes. Raises Problem 400, 408, 413, 415."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != media:
         raise Problem(415, f"Send {media}.", headers={"Accept": media})
     too_large = Problem(413, f"Too large: the limit is {most:,} bytes.")
@@ -123,7 +125,7 @@ async def read_body(request: Request, media: str = "application/json", most: int
 def _parse(body: bytes) -> Any:
     try:
         return json.loads(body.decode())
-    except (ValueError, RecursionError):  # broken, not UTF-8, a number of 5,000 digits, 100,000 brackets
+    except (ValueError, RecursionError):  # malformed, not UTF-8, a number of 5,000 digits, 100,000 brackets
         raise Problem(400, "The body is not valid JSON.") from None
 
 
@@ -157,37 +159,26 @@ def commentable_from(request: Request) -> Topic:
     return topic_from(request, query["commentable_type"], query["commentable_id"])
 
 
-def query_int(request: Request, name: str, default: int | None, least: int, most: int) -> int | None:
-    """A whole number in the query. Raises Problem 422."""
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    if not re.fullmatch(r"\d{1,19}", text, re.ASCII) or not least <= int(text) <= most:
-        raise invalid((name, f"Must be a whole number from {least} to {most}"))
-    return int(text)
-
-
-def query_flag(request: Request, name: str) -> bool:
-    """Whether the query has `name=1`. `0` means the same as no parameter. Raises Problem 422 for anything else."""
-    values = request.query_params.getlist(name)
-    if values not in ([], ["0"], ["1"]):
-        raise invalid((name, "Must be 0 or 1, and given once"))
-    return values == ["1"]
+def path_id(request: Request, missing: str) -> UUID:
+    """The `id` in the path. If it is not a UUID, raises Missing with this message."""
+    if (id_ := parse_uuid(request.path_params["id"])) is None:
+        raise Missing(missing)
+    return id_
 
 
 def parse_uuid(text: str) -> UUID | None:
-    """A UUID as everybody writes it; the many other forms that Python takes would be many names of one thing."""
+    """A UUID in its usual form. Python accepts other forms; each would be another name of the same object."""
     return UUID(text) if _UUID.fullmatch(text) else None
 
 
 def if_match(request: Request) -> Callable[[Live], bool]:
-    """Whether an object is still one that `If-Match` names: its content has not changed after that seq.
+    """A function that returns whether an object's content is still at a version that `If-Match` names.
 
-    No header and `*` match all; a malformed one raises Problem 400. Weak tags count as strong ones, since proxies
-    that compress weaken ours on the way.
+    Without the header, or with `*`, every object matches. A malformed header raises Problem 400. Weak tags count as
+    strong ones, because a proxy that compresses a response makes its tag weak.
     """
     headers = request.headers.getlist("if-match")
-    header = ", ".join(headers)  # several count as one list
+    header = ", ".join(headers)  # several headers are one list (RFC 9110, 5.3)
     if not headers or header.strip() == "*":
         return lambda row: True
     if not _ETAG_LIST.fullmatch(header):

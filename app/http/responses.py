@@ -1,13 +1,27 @@
-"""Answers: JSON, never cached, since it may be for one person's eyes and is old in a second."""
+"""JSON responses. They are never cached: they may be private, and they are out of date within a second."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Generic, TypeVar
 
 from pydantic_core import to_json
 from starlette.responses import Response
 
+Body_co = TypeVar("Body_co", covariant=True)
 
-def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(to_json(value), status, {"Cache-Control": "no-store", **(headers or {})}, "application/json")
+ETAG = {"ETag": "The object's seq, for `If-Match`."}
+
+
+class Json(Response, Generic[Body_co]):
+    """A response with this body."""
+
+    media_type = "application/json"
+
+    def __init__(self, body: Body_co, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(to_json(body), status, {"Cache-Control": "no-store", **(headers or {})})
+
+
+def etag(seq: int) -> dict[str, str]:
+    """The header with the version of an object."""
+    return {"ETag": f'"{seq}"'}

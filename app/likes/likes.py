@@ -18,7 +18,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid5
 
 from sqlalchemy import ForeignKey, String, select
@@ -28,7 +27,7 @@ from app.accounts.user import User
 from app.comments.comments import BATCH, Comment, find_for, topic_of
 from app.database import Base, Reading, log_error
 from app.errors import SignInFirst
-from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, is_account, to_its_author
+from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, Tombstone, is_account, to_its_author
 from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Kind, Viewer
@@ -57,12 +56,18 @@ class Like(Live, Base):
     def author_id(self) -> UUID:
         return self.user_id
 
-    def tombstone(self) -> dict[str, Any]:
+    def tombstone(self) -> Tombstone:
         place = Topic.parse(self.place)
         return {**super().tombstone(), "commentable_type": place.type, "commentable_id": place.id}
 
 
-def render(like: Like, kind: Kind = Kind.AUTHOR) -> dict[str, Any]:
+class RenderedLike(Tombstone):
+    """Your like of a comment."""
+
+    comment_id: UUID
+
+
+def render(like: Like, kind: Kind = Kind.AUTHOR) -> RenderedLike:
     return {**like.tombstone(), "comment_id": like.comment_id}
 
 

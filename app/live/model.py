@@ -4,11 +4,17 @@
         __tablename__ = "likes"
         user_id: Mapped[UUID]
 
-    LIKE = LiveModel("like", Like, render=lambda like, kind: {**like.tombstone(), "user_id": like.user_id})
+    class RenderedLike(Tombstone):
+        user_id: UUID
+
+    def render(like: Like, kind: Kind) -> RenderedLike:
+        return {**like.tombstone(), "user_id": like.user_id}
+
+    LIKE = LiveModel("like", Like, render)
 
 That is all: if LIKE is in the list given to `Parley`, feeds read its changes and streams send them. The result of
 `render` may depend only on the row and the kind of viewer. If it depends on anything else, a change of that must also
-write the row.
+write the row. The types that renderers return are the schemas in the API's documentation.
 """
 
 from __future__ import annotations
@@ -17,11 +23,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID, uuid4
 
+from pydantic import Field
 from sqlalchemy import BigInteger, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
+from typing_extensions import TypedDict
 
 from app.database import Instant, Reading
 from app.live.gids import BadGid, Gid, GidNotFound
@@ -29,6 +37,19 @@ from app.live.topics import QUEUE, Topic
 from app.live.viewers import Kind
 
 MAX_TOPIC_LENGTH = 251  # a type of 50, a slash, an id of 200 characters
+
+Seq = Annotated[int, Field(ge=0, description="The seq in its topic.")]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Tombstone(TypedDict):
+    """An object that is deleted, or that this viewer may not see."""
+
+    id: UUID
+    commentable_type: str
+    commentable_id: str
+    seq: Seq
+    created_seq: Seq
 
 
 class Live:
@@ -68,8 +89,7 @@ class Live:
     def erase(self) -> None:
         """Erase the content, for a tombstone. Models with content override this."""
 
-    def tombstone(self) -> dict[str, Any]:
-        """The members of an object that is deleted or that this viewer may not see: its topic and its seqs."""
+    def tombstone(self) -> Tombstone:
         topic = Topic.parse(self.topic)
         return {
             "id": self.id,

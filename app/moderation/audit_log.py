@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import String, Text
@@ -15,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.accounts.user import MAX_USERNAME_LENGTH, User
 from app.database import Base, Instant
-from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, is_queue, to_moderators
+from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, Tombstone, is_queue, to_moderators
 from app.live.topics import QUEUE, Topic
 from app.live.viewers import Kind
 from app.live.write.transaction import Write
@@ -48,7 +47,7 @@ class Decision(Live, Base):
 
     user_id: Mapped[UUID | None] = mapped_column(index=True)  # the moderator; None: the command line
     username: Mapped[str] = mapped_column(String(MAX_USERNAME_LENGTH))
-    act: Mapped[str] = mapped_column(String(20))  # an Act
+    act: Mapped[Act] = mapped_column(String(20))  # read as a plain string
     place: Mapped[str | None] = mapped_column(String(MAX_TOPIC_LENGTH))  # the topic
     comment_id: Mapped[UUID | None]
     person_id: Mapped[UUID | None] = mapped_column(index=True)  # the comment's author, or the account
@@ -57,7 +56,20 @@ class Decision(Live, Base):
     created_at: Mapped[datetime] = mapped_column(Instant)
 
 
-def render(decision: Decision, kind: Kind = Kind.MODERATOR) -> dict[str, Any]:
+class RenderedDecision(Tombstone):
+    """A moderator's decision and its reason, for moderators."""
+
+    username: str
+    act: Act
+    place: str | None
+    comment_id: UUID | None
+    person_id: UUID | None
+    person_name: str
+    reason: str
+    created_at: datetime
+
+
+def render(decision: Decision, kind: Kind = Kind.MODERATOR) -> RenderedDecision:
     return {
         **decision.tombstone(),
         "username": decision.username,

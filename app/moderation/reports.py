@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated
 from uuid import UUID, uuid5
 
+from pydantic import Field
 from sqlalchemy import Select, String, Text, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.accounts.user import MAX_USERNAME_LENGTH
 from app.database import Base, Instant, Reading
-from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, is_queue, to_moderators
+from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, Tombstone, is_queue, to_moderators
 from app.live.topics import QUEUE, Topic
 from app.live.viewers import Kind
 from app.live.write.transaction import Write
@@ -39,7 +40,7 @@ class Report(Live, Base):
     username: Mapped[str] = mapped_column(String(MAX_USERNAME_LENGTH))
     comment_id: Mapped[UUID] = mapped_column(index=True)
     place: Mapped[str] = mapped_column(String(MAX_TOPIC_LENGTH))  # the comment's topic
-    reason: Mapped[str] = mapped_column(String(20))  # a Reason
+    reason: Mapped[Reason] = mapped_column(String(20))  # read as a plain string
     note: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Instant)
 
@@ -47,7 +48,18 @@ class Report(Live, Base):
         self.username = self.note = ""
 
 
-def render(report: Report, kind: Kind = Kind.MODERATOR) -> dict[str, Any]:
+class RenderedReport(Tombstone):
+    """Somebody's report of a comment, for moderators."""
+
+    comment_id: UUID
+    place: Annotated[str, Field(description="The topic of the comment, like `Article/1`.")]
+    username: str
+    reason: Reason
+    note: str
+    created_at: datetime
+
+
+def render(report: Report, kind: Kind = Kind.MODERATOR) -> RenderedReport:
     return {
         **report.tombstone(),
         "comment_id": report.comment_id,

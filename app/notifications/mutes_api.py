@@ -2,41 +2,49 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from typing import Annotated
 
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
-from app.accounts.identity import parley_of, require_sign_in
-from app.errors import Missing
-from app.http import rate_limits
-from app.http.requests import parse_uuid
-from app.http.responses import answer
+from app.accounts.identity import parley_of
+from app.accounts.users_api import Name
+from app.http.endpoints import Endpoint
+from app.http.rate_limits import MARK
+from app.http.requests import path_id
+from app.http.responses import Json
+from app.live.viewers import Viewer
 from app.notifications import mutes
 
+MISSING = "There is no such account."
 
-async def index(request: Request) -> Response:
-    viewer = await require_sign_in(request)
+
+class Mutes(TypedDict):
+    mutes: Annotated[list[Name], Field(description="In alphabetical order.")]
+
+
+@Endpoint("GET /api/mutes")
+async def index(request: Request, viewer: Viewer) -> Json[Mutes]:
+    """List the people whom you have muted."""
     async with parley_of(request).reading() as reading:
         muted = await mutes.muted_by(reading, viewer)
-    return answer({"mutes": [{"id": user.id, "username": user.username} for user in muted]})
+    return Json({"mutes": [{"id": user.id, "username": user.username} for user in muted]})
 
 
-async def put(request: Request) -> Response:
-    viewer = await require_sign_in(request)
-    await rate_limits.take_own(request, rate_limits.MARK)
-    await mutes.mute(parley_of(request), viewer, _id(request))
+@Endpoint("PUT /api/users/{id}/mute", limit=MARK, refuses=[422])
+async def put(request: Request, viewer: Viewer) -> Response:
+    """Mute somebody.
+
+    Their comments stay, and no longer notify you. Repeating it changes nothing.
+    """
+    await mutes.mute(parley_of(request), viewer, path_id(request, MISSING))
     return Response(status_code=204)
 
 
-async def delete(request: Request) -> Response:
-    viewer = await require_sign_in(request)
-    await rate_limits.take_own(request, rate_limits.MARK)
-    await mutes.unmute(parley_of(request), viewer, _id(request))
+@Endpoint("DELETE /api/users/{id}/mute", limit=MARK)
+async def delete(request: Request, viewer: Viewer) -> Response:
+    """Unmute somebody."""
+    await mutes.unmute(parley_of(request), viewer, path_id(request, MISSING))
     return Response(status_code=204)
-
-
-def _id(request: Request) -> UUID:
-    if (id_ := parse_uuid(request.path_params["id"])) is None:
-        raise Missing("There is no such account.")
-    return id_

@@ -14,9 +14,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID, uuid5
 
+from pydantic import Field
 from sqlalchemy import Index, String, func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -25,7 +26,7 @@ from app.commentables import commentables
 from app.commentables.commentables import MAX_TITLE_LENGTH, MAX_URL
 from app.comments.mentions import MAX_MENTIONS
 from app.database import Base, Instant, Reading
-from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, is_account, to_its_author
+from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, Tombstone, is_account, to_its_author
 from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Kind, Viewer
@@ -50,7 +51,7 @@ class Notification(Live, Base):
     __tablename__ = "notifications"
 
     user_id: Mapped[UUID]  # the recipient
-    kind: Mapped[str] = mapped_column(String(10))  # an About
+    kind: Mapped[About] = mapped_column(String(10))  # read as a plain string
     comment_id: Mapped[UUID] = mapped_column(index=True)
     place: Mapped[str] = mapped_column(String(MAX_TOPIC_LENGTH))  # the comment's topic
     # The title and the host's page of the topic, at the time of the comment.
@@ -68,7 +69,7 @@ class Notification(Live, Base):
     def erase(self) -> None:
         self.actor_name = self.title = self.url = ""
 
-    def tombstone(self) -> dict[str, Any]:
+    def tombstone(self) -> Tombstone:
         place = Topic.parse(self.place)
         return {**super().tombstone(), "commentable_type": place.type, "commentable_id": place.id}
 
@@ -77,7 +78,19 @@ class Notification(Live, Base):
 Index("ix_notifications_actor_id_created_at", Notification.actor_id, Notification.created_at)
 
 
-def render(notification: Notification, kind: Kind = Kind.AUTHOR) -> dict[str, Any]:
+class RenderedNotification(Tombstone):
+    """Somebody replied to you, or mentioned you."""
+
+    kind: About
+    comment_id: UUID
+    title: str
+    url: Annotated[str, Field(description="The host's page with the conversation at that time; empty if unknown.")]
+    actor_name: str
+    created_at: datetime
+    read: bool
+
+
+def render(notification: Notification, kind: Kind = Kind.AUTHOR) -> RenderedNotification:
     return {
         **notification.tombstone(),
         "kind": notification.kind,

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Annotated
 
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import Response
+from typing_extensions import TypedDict
 
-from app.accounts.identity import parley_of, require_sign_in
-from app.errors import Missing
-from app.http import rate_limits
-from app.http.requests import WHOLE, Input, if_match, parse_uuid, query_int, read_input
-from app.http.responses import answer
+from app.accounts.identity import parley_of
+from app.http.endpoints import Endpoint
+from app.http.parameters import BEFORE, limit_to
+from app.http.rate_limits import MARK
+from app.http.requests import WHOLE, Input, if_match, path_id
+from app.http.responses import ETAG, Json, etag
+from app.http.schemas import Before, Cursor
 from app.live.cursors import MAX_SEQ
+from app.live.model import Count
 from app.live.viewers import Viewer
 from app.notifications import inbox
 from app.notifications.inbox import Page
-from app.notifications.notifications import Notification, render
+from app.notifications.notifications import NOTIFICATION, RenderedNotification, render
+
+LIMIT = limit_to(inbox.PAGE, inbox.MAX_PAGE_SIZE)
 
 
 class Mark(Input):
+    wrapped_as = "notification"
     read: bool | None = None  # not given: nothing to change
 
 
@@ -29,16 +34,27 @@ class MarkAll(Input):
     upto: Annotated[int, Field(ge=0, le=MAX_SEQ), WHOLE]
 
 
-async def index(request: Request) -> Response:
-    """The viewer's newest notifications, or those before `before`, with the cursor to stream from."""
-    viewer = await require_sign_in(request)
-    before = query_int(request, "before", None, 1, MAX_SEQ)
-    limit = query_int(request, "limit", inbox.PAGE, 1, inbox.MAX_PAGE_SIZE) or inbox.PAGE
+class Notifications(TypedDict):
+    notifications: list[RenderedNotification]
+    cursor: Cursor
+    before: Before
+    unread: Annotated[Count, Field(description="The number of all unread notifications.")]
+    earlier_unread: Annotated[Count, Field(description="The number of unread notifications before this page.")]
+
+
+class Marked(TypedDict):
+    read: Annotated[Count, Field(description="The number of notifications that this request has marked.")]
+
+
+@Endpoint("GET /api/notifications", [BEFORE, LIMIT])
+async def index(request: Request, viewer: Viewer) -> Json[Notifications]:
+    """List your notifications."""
+    before, limit = BEFORE.read(request), LIMIT.read(request) or inbox.PAGE
     async with parley_of(request).reading() as reading:
-        return answer(snapshot(await inbox.page(reading, viewer, before, limit)))
+        return Json(snapshot(await inbox.page(reading, viewer, before, limit)))
 
 
-def snapshot(page: Page) -> dict[str, Any]:
+def snapshot(page: Page) -> Notifications:
     return {
         "notifications": [render(notification) for notification in page.notifications],
         "cursor": page.cursor,
@@ -48,30 +64,15 @@ def snapshot(page: Page) -> dict[str, Any]:
     }
 
 
-async def patch(request: Request) -> Response:
-    viewer = await _admit(request)
-    mark = await read_input(request, Mark, wrapped_as="notification")
-    return _one(await inbox.mark(parley_of(request), viewer, _id(request), mark.read, if_match(request)))
+@Endpoint("PUT,PATCH /api/notifications/read", limit_all=MARK)
+async def read_all(request: Request, viewer: Viewer, form: MarkAll) -> Json[Marked]:
+    """Mark all notifications up to a seq as read."""
+    return Json({"read": await inbox.mark_all(parley_of(request), viewer, form.upto)})
 
 
-async def read_all(request: Request) -> Response:
-    """Mark all notifications up to a seq as read. Repeating it is no error."""
-    viewer = await _admit(request)
-    upto = (await read_input(request, MarkAll)).upto
-    return answer({"read": await inbox.mark_all(parley_of(request), viewer, upto)})
-
-
-async def _admit(request: Request) -> Viewer:
-    viewer = await require_sign_in(request)
-    await rate_limits.take_own(request, rate_limits.MARK)
-    return viewer
-
-
-def _id(request: Request) -> UUID:
-    if (id_ := parse_uuid(request.path_params["id"])) is None:
-        raise Missing("This notification no longer exists.")
-    return id_
-
-
-def _one(notification: Notification) -> Response:
-    return answer(render(notification), headers={"ETag": f'"{notification.seq}"'})
+@Endpoint("PATCH /api/notifications/{id}", limit_all=MARK, versioned=NOTIFICATION, headers=ETAG)
+async def patch(request: Request, viewer: Viewer, form: Mark) -> Json[RenderedNotification]:
+    """Mark a notification as read or as unread."""
+    id_ = path_id(request, "This notification no longer exists.")
+    notification = await inbox.mark(parley_of(request), viewer, id_, form.read, if_match(request))
+    return Json(render(notification), headers=etag(notification.seq))

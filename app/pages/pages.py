@@ -22,7 +22,7 @@ from app.demo import ARTICLES, Article
 from app.http.middleware.csrf import is_listed
 from app.http.middleware.host_names import is_unregistrable, name_in
 from app.http.problems import Problem
-from app.http.responses import answer
+from app.http.responses import Json
 from app.http.security_headers import framed_by
 from app.likes import likes_api
 from app.live.topics import BadTopic, Topic
@@ -111,7 +111,7 @@ async def check(request: Request) -> Response:
     topic = next(iter(refused.values()), None)
     unlisted = f"This page may not show comments. Add {origin} to ALLOWED_ORIGINS of Parley, and restart Parley."
     message = topic or ("No response, though this page may show comments." if listed else unlisted)
-    return answer({"topic": topic, "listed": listed, "message": message}, headers=FOR_ANYBODY)
+    return Json({"topic": topic, "listed": listed, "message": message}, headers=FOR_ANYBODY)
 
 
 def _hosts(request: Request) -> str:
