@@ -1,4 +1,4 @@
-"""The page of one's account: the address, the password, where one is signed in, and leaving. By keyboard alone."""
+"""The account page: name, address, password, logins and deletion of the account. By keyboard alone."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ NEW_PASSWORD = "a walk along the river"
 
 @pytest.fixture
 async def alice(open_browser: OpenBrowser) -> Person:
-    """Alice, looking at her account."""
+    """Alice on her account page."""
     return await open_browser("Alice", at="/account")
 
 
-async def looks_again(person: Person, logins: int) -> None:
-    """They come back to this window, and see so many logins."""
+async def focus_window(person: Person, logins: int) -> None:
+    """The person returns to this window, and sees this number of logins."""
     await person.page.evaluate("window.dispatchEvent(new Event('focus'))")
     await sees_logins(person, logins)
 
 
-async def signs_in(person: Person) -> None:
-    """As Alice, in the browser of this guest."""
+async def sign_in_as_alice(person: Person) -> None:
+    """Sign in as Alice in the browser of this guest."""
     await person.sign_in_by_keys("Alice")
     await person.is_signed_in("Alice")
 
@@ -45,7 +45,7 @@ async def sees_logins(person: Person, logins: int) -> None:
     await person.until(f"document.querySelectorAll('.login').length === {logins}", f"{logins} logins")
 
 
-# -- who may -------------------------------------------------------------------------------------------------
+# -- signing in -------------------------------------------------------------------------------------------------
 
 
 async def test_a_guest_is_asked_to_sign_in(open_browser: OpenBrowser, site: Site) -> None:
@@ -62,7 +62,7 @@ async def test_a_guest_is_asked_to_sign_in(open_browser: OpenBrowser, site: Site
     assert not await guest.page.locator(".settings__guest").is_visible()
 
 
-async def test_ones_name_leads_to_ones_account(open_browser: OpenBrowser) -> None:
+async def test_alice_follows_her_name_to_the_account_page(open_browser: OpenBrowser) -> None:
     alice = await open_browser("Alice")
     await alice.press(".account__name")
     await alice.until("location.pathname === '/account'", "her account")
@@ -72,7 +72,7 @@ async def test_ones_name_leads_to_ones_account(open_browser: OpenBrowser) -> Non
 # -- the name --------------------------------------------------------------------------------------------------
 
 
-async def test_a_name_is_changed_and_what_is_wrong_with_one_stands_beside_it(alice: Person) -> None:
+async def test_alice_changes_her_name_after_a_reserved_one_is_refused(alice: Person) -> None:
     other = await alice.open_another_tab("/account")
     await alice.type(".username [name=username]", "Parley Team")
     await alice.page.keyboard.press("Enter")
@@ -88,7 +88,7 @@ async def test_a_name_is_changed_and_what_is_wrong_with_one_stands_beside_it(ali
 # -- the address -----------------------------------------------------------------------------------------------
 
 
-async def test_a_new_address_counts_once_it_is_confirmed(alice: Person) -> None:
+async def test_alice_confirms_a_new_address_before_it_replaces_the_old_one(alice: Person) -> None:
     other = await alice.open_another_tab("/account")
     await alice.type(".email [name=email]", NEW_ADDRESS)
     await alice.type(".email [name=current_password]", PASSWORD)
@@ -109,7 +109,7 @@ async def test_a_new_address_counts_once_it_is_confirmed(alice: Person) -> None:
     await alice.sees_text(".email__current", NEW_ADDRESS)
 
 
-async def test_what_is_wrong_with_an_address_stands_beside_it(alice: Person) -> None:
+async def test_alice_sees_errors_in_her_new_address_beside_the_field(alice: Person) -> None:
     await alice.tab_to(".email [name=email]")
     await alice.page.keyboard.press("Enter")
     await alice.sees_field_error(".email", "email", "Required")
@@ -127,8 +127,8 @@ async def test_what_is_wrong_with_an_address_stands_beside_it(alice: Person) -> 
     assert not await alice.page.locator(".email__waiting").is_visible()
 
 
-async def test_who_is_signed_out_without_knowing_it_changes_nothing(alice: Person) -> None:
-    await alice.page.evaluate("parley.connector.close()")  # so nobody tells her
+async def test_alice_changes_nothing_if_she_was_signed_out_unnoticed(alice: Person) -> None:
+    await alice.page.evaluate("parley.connector.close()")  # so no message reaches the page
     await alice.client.delete("/api/session")
     await alice.type(".email [name=email]", NEW_ADDRESS)
     await alice.type(".email [name=current_password]", PASSWORD)
@@ -141,12 +141,12 @@ async def test_who_is_signed_out_without_knowing_it_changes_nothing(alice: Perso
 # -- the password ----------------------------------------------------------------------------------------------
 
 
-async def test_a_new_password_signs_out_everywhere_but_here(
+async def test_a_new_password_signs_alice_out_of_all_other_browsers(
     alice: Person, open_browser: OpenBrowser, site: Site
 ) -> None:
     elsewhere = await open_browser()
-    await signs_in(elsewhere)
-    await looks_again(alice, logins=2)
+    await sign_in_as_alice(elsewhere)
+    await focus_window(alice, logins=2)
     tab = await alice.open_another_tab()
     await tab.composer.fill("Half a thought")
     await alice.type(".password [name=current_password]", PASSWORD)
@@ -173,7 +173,7 @@ async def test_a_new_password_signs_out_everywhere_but_here(
     await tab.is_settled()
 
 
-async def test_what_is_wrong_with_a_password_stands_beside_it(alice: Person) -> None:
+async def test_alice_sees_errors_in_her_new_password_beside_the_field(alice: Person) -> None:
     await alice.type(".password [name=current_password]", "not hers")
     await alice.type(".password [name=password]", NEW_PASSWORD)
     await alice.page.keyboard.press("Enter")
@@ -185,7 +185,7 @@ async def test_what_is_wrong_with_a_password_stands_beside_it(alice: Person) -> 
     await alice.is_signed_in()
 
 
-async def test_a_password_can_be_seen_while_it_is_typed(alice: Person) -> None:
+async def test_alice_can_reveal_a_password_while_she_types_it(alice: Person) -> None:
     field = alice.page.locator(".password [name=password]")
     await alice.type(".password [name=password]", "What did I type?")
     assert await field.get_attribute("type") == "password"
@@ -197,28 +197,28 @@ async def test_a_password_can_be_seen_while_it_is_typed(alice: Person) -> None:
     assert await field.get_attribute("type") == "password"
     await alice.page.keyboard.press("Enter")
     await alice.tab_to(".password [name=password]", "Shift+Tab")
-    await alice.page.keyboard.press("Enter")  # and what is sent is covered
+    await alice.page.keyboard.press("Enter")  # the form hides the password before it sends it
     assert await field.get_attribute("type") == "password"
 
 
-async def test_password_managers_know_what_is_what(alice: Person) -> None:
+async def test_alices_password_manager_recognizes_each_field(alice: Person) -> None:
     fields = {"current_password": "current-password", "password": "new-password", "username": "username"}
     for name, purpose in fields.items():
         assert await alice.page.locator(f".password [name={name}]").get_attribute("autocomplete") == purpose
     assert await alice.page.locator(".password [name=username]").input_value() == email_of("Alice")
 
 
-# -- where one is signed in ------------------------------------------------------------------------------------
+# -- logins ----------------------------------------------------------------------------------------------------
 
 
-async def test_one_sees_where_one_is_signed_in(alice: Person, site: Site) -> None:
+async def test_alice_sees_where_she_is_signed_in(alice: Person, site: Site) -> None:
     await sees_logins(alice, 1)
     assert "This browser" in await alice.page.locator(".login").inner_text()
     assert not await alice.page.locator(".login__end").is_visible()
     assert not await alice.page.locator(".logins__end-others").is_visible()
     async with site.client() as carol_client:
         await sign_in(carol_client, "Alice")
-        await looks_again(alice, logins=2)
+        await focus_window(alice, logins=2)
     first, second = await alice.page.locator(".login").all()
     assert await first.locator(".login__current").is_visible()
     assert not await second.locator(".login__current").is_visible()
@@ -226,10 +226,10 @@ async def test_one_sees_where_one_is_signed_in(alice: Person, site: Site) -> Non
     assert await second.locator("relative-time").get_attribute("datetime")
 
 
-async def test_a_login_can_be_ended_from_another_browser(alice: Person, open_browser: OpenBrowser) -> None:
+async def test_alice_can_sign_out_another_browser(alice: Person, open_browser: OpenBrowser) -> None:
     elsewhere = await open_browser()
-    await signs_in(elsewhere)
-    await looks_again(alice, logins=2)
+    await sign_in_as_alice(elsewhere)
+    await focus_window(alice, logins=2)
     await alice.press(".login__end")
     await elsewhere.is_guest()
     await elsewhere.sees_notice("You were signed out from another device.")
@@ -239,11 +239,11 @@ async def test_a_login_can_be_ended_from_another_browser(alice: Person, open_bro
     await alice.sees_no_notice()
 
 
-async def test_one_can_sign_out_everywhere_else(alice: Person, open_browser: OpenBrowser) -> None:
+async def test_alice_can_sign_out_all_other_browsers(alice: Person, open_browser: OpenBrowser) -> None:
     others = [await open_browser(), await open_browser()]
     for other in others:
-        await signs_in(other)
-    await looks_again(alice, logins=3)
+        await sign_in_as_alice(other)
+    await focus_window(alice, logins=3)
     await alice.press(".logins__end-others")
     for other in others:
         await other.is_guest()
@@ -253,7 +253,7 @@ async def test_one_can_sign_out_everywhere_else(alice: Person, open_browser: Ope
     await alice.is_signed_in()
 
 
-async def test_a_page_that_heard_of_no_end_finds_out_when_it_is_looked_at(alice: Person) -> None:
+async def test_alice_finds_out_that_her_login_ended_when_she_returns_to_the_window(alice: Person) -> None:
     await alice.page.evaluate("parley.connector.close()")
     await alice.client.delete("/api/session")
     await alice.page.evaluate("window.dispatchEvent(new Event('focus'))")
@@ -262,15 +262,17 @@ async def test_a_page_that_heard_of_no_end_finds_out_when_it_is_looked_at(alice:
     assert await alice.page.locator(".login").count() == 0
 
 
-async def test_an_older_list_that_comes_late_is_not_shown(alice: Person, open_browser: OpenBrowser) -> None:
-    await signs_in(await open_browser())
-    await looks_again(alice, logins=2)
-    read, let_through = asyncio.Event(), asyncio.Event()
+async def test_alice_is_not_shown_an_older_list_of_logins_that_arrives_late(
+    alice: Person, open_browser: OpenBrowser
+) -> None:
+    await sign_in_as_alice(await open_browser())
+    await focus_window(alice, logins=2)
+    read, released = asyncio.Event(), asyncio.Event()
 
     async def hold(route: Route) -> None:
         response = await route.fetch()
         read.set()
-        await let_through.wait()
+        await released.wait()
         await route.fulfill(response=response)
 
     await alice.page.route("**/api/logins", hold, times=1)
@@ -279,27 +281,29 @@ async def test_an_older_list_that_comes_late_is_not_shown(alice: Person, open_br
     await alice.press(".login__end")
     await sees_logins(alice, 1)
     async with alice.page.expect_request_finished(lambda request: request.url.endswith("/api/logins")):
-        let_through.set()
-    await alice.page.evaluate("fetch('/healthz').then((answer) => answer.text())")  # and what came before it is done
+        released.set()
+    await alice.page.evaluate(
+        "fetch('/healthz').then((response) => response.text())"
+    )  # the page has handled the response before this one
     await sees_logins(alice, 1)
 
 
-async def test_what_cannot_be_done_is_said(alice: Person, open_browser: OpenBrowser) -> None:
-    await signs_in(await open_browser())
-    await looks_again(alice, logins=2)
+async def test_alice_sees_an_error_if_a_login_cannot_be_ended(alice: Person, open_browser: OpenBrowser) -> None:
+    await sign_in_as_alice(await open_browser())
+    await focus_window(alice, logins=2)
     await alice.page.route("**/api/logins/*", lambda route: route.fulfill(status=503))
     await alice.press(".login__end")
     await alice.page.locator(".logins__problem").wait_for()
     await alice.page.unroute("**/api/logins/*")
-    await alice.page.keyboard.press("Enter")  # still there
+    await alice.page.keyboard.press("Enter")  # the button still has the focus
     await sees_logins(alice, 1)
     assert not await alice.page.locator(".logins__problem").is_visible()
 
 
-# -- leaving ---------------------------------------------------------------------------------------------------
+# -- deletion --------------------------------------------------------------------------------------------------
 
 
-async def leave(person: Person, comments: str) -> None:
+async def delete_account(person: Person, comments: str) -> None:
     await person.tab_to(".deletion [name=comments]")
     if comments == "erase":
         await person.page.keyboard.press("ArrowDown")
@@ -310,14 +314,14 @@ async def leave(person: Person, comments: str) -> None:
 
 
 @pytest.mark.parametrize(("comments", "left"), [("keep", ["Mine", "Yours"]), ("erase", ["Yours"])])
-async def test_who_leaves_decides_about_their_comments(
+async def test_alice_decides_about_her_comments_when_she_deletes_her_account(
     comments: str, left: list[str], alice: Person, open_browser: OpenBrowser, carol_client: httpx.AsyncClient
 ) -> None:
     await write(alice.client, "Mine")
     await write(carol_client, "Yours")
     bob = await open_browser("Bob")
     tab = await alice.open_another_tab()
-    await leave(alice, comments)
+    await delete_account(alice, comments)
     await alice.is_guest()
     await bob.sees(*left)
     for here in (alice, tab):
@@ -325,7 +329,9 @@ async def test_who_leaves_decides_about_their_comments(
         assert not await here.page.locator(".notice__sign-in").is_visible()
     await alice.focus_is_on(".settings__sign-in")
     if comments == "keep":
-        await bob.until("document.querySelector('.comment__author').textContent === 'deleted account'", "no name on it")
+        await bob.until(
+            "document.querySelector('.comment__author').textContent === 'deleted account'", "the name to be removed"
+        )
     await bob.matches_server()
     await tab.matches_server()
     assert (await alice.context.request.post("/api/session", data=CREDENTIALS)).status == 401
@@ -334,14 +340,14 @@ async def test_who_leaves_decides_about_their_comments(
 CREDENTIALS = {"email": email_of("Alice"), "password": PASSWORD}
 
 
-async def test_who_leaves_without_a_stream_is_told_all_the_same(alice: Person) -> None:
+async def test_alice_is_notified_of_the_deletion_also_without_a_stream(alice: Person) -> None:
     await alice.page.evaluate("parley.connector.close()")
-    await leave(alice, "keep")
+    await delete_account(alice, "keep")
     await alice.is_guest()
     await alice.sees_notice("This account has been deleted.")
 
 
-async def test_who_does_not_know_the_password_deletes_nothing(alice: Person) -> None:
+async def test_alice_cannot_delete_her_account_with_a_wrong_password(alice: Person) -> None:
     await alice.tab_to(".deletion [name=current_password]")
     await alice.page.keyboard.press("Enter")
     await alice.sees_field_error(".deletion", "current_password", "Required")
@@ -354,7 +360,7 @@ async def test_who_does_not_know_the_password_deletes_nothing(alice: Person) -> 
     await alice.is_signed_in()
 
 
-async def test_one_is_asked_before_anything_is_deleted(alice: Person) -> None:
+async def test_alice_is_asked_before_anything_is_deleted(alice: Person) -> None:
     await alice.type(".deletion [name=current_password]", PASSWORD)
     await alice.page.keyboard.press("Enter")
     await alice.focus_is_on(".deletion__no")
@@ -370,6 +376,6 @@ async def test_one_is_asked_before_anything_is_deleted(alice: Person) -> None:
     await alice.page.keyboard.press("Enter")
     await alice.focus_is_on(".deletion__no")
     await alice.tab_to(".deletion [name=comments]", "Shift+Tab")
-    await alice.page.keyboard.press("ArrowDown")  # another answer, so another question
+    await alice.page.keyboard.press("ArrowDown")  # another choice closes the question
     assert not await alice.page.locator(".deletion__confirm").is_visible()
     assert not [request for request in alice.requests if request.startswith("POST /api/account")]

@@ -1,7 +1,7 @@
 """A page that comes back from the browser's back-forward cache continues where it stopped.
 
-Pages that a server forbids to store are kept by few browsers today, so these tests allow it. Chromium does not keep a
-page with a transaction in IndexedDB, so each page settles its changes before it is left.
+Few browsers cache a page that the server forbids to store, so these tests allow it. Chromium does not cache a
+page with an open IndexedDB transaction, so the test leaves a page only after its changes are settled.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ async def cached_pages(alice: Person) -> None:
 
 
 @pytest.mark.usefixtures("cached_pages")
-async def test_a_leader_comes_back_from_the_cache_and_catches_up(
+async def test_alice_returns_to_a_cached_leading_tab_and_it_catches_up(
     alice: Person, carol_client: httpx.AsyncClient, site: Site
 ) -> None:
     tabs = await open_tabs(alice, TABS)
@@ -62,7 +62,7 @@ async def test_a_leader_comes_back_from_the_cache_and_catches_up(
         for tab in tabs:
             await tab.is_settled()
         alice.requests.clear()
-        await leader.page.evaluate("window.isKept = true")
+        await leader.page.evaluate("window.isCached = true")
         await leader.page.goto("/healthz", wait_until="commit")
         for article in ("1", "2"):
             await write(carol_client, f"Carol, {visit}", commentable_id=article)
@@ -71,8 +71,8 @@ async def test_a_leader_comes_back_from_the_cache_and_catches_up(
         await leader.page.go_back(wait_until="commit")
         await leader.is_ready()
         reasons = "JSON.stringify(performance.getEntriesByType('navigation')[0].notRestoredReasons)"
-        is_kept = await leader.page.evaluate("window.isKept")
-        assert is_kept, f"the page was loaded again: {await leader.page.evaluate(reasons)}"
+        is_cached = await leader.page.evaluate("window.isCached")
+        assert is_cached, f"the page was loaded again: {await leader.page.evaluate(reasons)}"
         await leader.until(has(f"Carol, {visit}"), "the change that the page missed")
         assert not [request for request in alice.requests if request.startswith("GET /api/comments")]
         await wait_for_streams(site)

@@ -1,4 +1,4 @@
-"""The one bus: what only the front-end has to say travels as what the server says does, and never leaves it."""
+"""The bus: events of the server and of the front end. Local events are never sent to the server."""
 
 from __future__ import annotations
 
@@ -11,52 +11,52 @@ if TYPE_CHECKING:
     from tests.browser.conftest import OpenBrowser
 
 COLLECT = """() => {
-  window.heard = [];
-  parley.bus.on("all", (name, data) => window.heard.push([name, data]));
+  window.received = [];
+  parley.bus.on("all", (name, data) => window.received.push([name, data]));
 }"""
 
 
-async def heard(person: Person, name: str) -> list[Any]:
-    events: list[list[Any]] = await person.page.evaluate("window.heard")
+async def events_named(person: Person, name: str) -> list[Any]:
+    events: list[list[Any]] = await person.page.evaluate("window.received")
     return [data for event, data in events if event == name]
 
 
-async def test_events_of_the_front_end_alone_reach_their_listeners(guest: Person) -> None:
+async def test_a_guest_opens_the_dialog_by_a_local_event_without_a_request(guest: Person) -> None:
     await guest.page.evaluate(COLLECT)
-    requests = _asked(guest)
+    requests = requests_of(guest)
     await guest.page.evaluate("parley.bus.trigger('local.entry.wanted', 'signup')")
     assert await guest.page.locator("dialog.entry").get_attribute("data-mode") == "signup"
     assert await guest.page.locator("dialog.entry").is_visible()
     await guest.page.locator(".entry__close").click()
     await guest.page.evaluate("parley.bus.trigger('local.announcement', 'Tea is ready.')")
     await guest.until("document.querySelector('.announcer').textContent === 'Tea is ready.'", "the announcement")
-    # The event comes a second time if the dialog's code was still loading: for the dialog, which listens only then.
-    assert set(await heard(guest, "local.entry.wanted")) == {"signup"}
-    assert len(await heard(guest, "local.entry.closed")) == 1
-    assert _asked(guest) == requests
+    # If the dialog's code was still loading, the event is triggered again for the dialog, which listens only then.
+    assert set(await events_named(guest, "local.entry.wanted")) == {"signup"}
+    assert len(await events_named(guest, "local.entry.closed")) == 1
+    assert requests_of(guest) == requests
 
 
-def _asked(person: Person) -> list[str]:
-    """What the page has wanted of the service; its icon comes when the browser likes."""
+def requests_of(person: Person) -> list[str]:
+    """The requests of the page, without files: the browser requests the icon at any time."""
     return [request for request in person.requests if "/static/" not in request]
 
 
-async def test_the_stream_speaks_under_the_servers_own_names(alice: Person) -> None:
+async def test_alices_stream_triggers_events_under_the_names_of_the_server(alice: Person) -> None:
     await alice.page.evaluate(COLLECT)
     comment = await write(alice.client, "One")
     await edit(alice.client, comment, "Two")
     await delete(alice.client, comment)
     is_last = "([name]) => name === 'global.comment.destroy.success'"
-    await alice.until(f"window.heard.some({is_last})", "the last of three")
-    created, *_ = await heard(alice, "global.comment.create.success")
-    updated, *_ = await heard(alice, "global.comment.update.success")
-    destroyed, *_ = await heard(alice, "global.comment.destroy.success")
+    await alice.until(f"window.received.some({is_last})", "the last of three events")
+    created, *_ = await events_named(alice, "global.comment.create.success")
+    updated, *_ = await events_named(alice, "global.comment.update.success")
+    destroyed, *_ = await events_named(alice, "global.comment.destroy.success")
     assert created == comment
     assert updated["body"] == "Two"
     assert set(destroyed) == {"id", "commentable_type", "commentable_id", "seq", "created_seq"}
 
 
-async def test_applying_an_event_twice_or_late_does_nothing(alice: Person) -> None:
+async def test_alice_sees_no_change_from_events_that_arrive_twice_or_late(alice: Person) -> None:
     comment = await write(alice.client, "One")
     changed = await edit(alice.client, comment, "Two")
     other = await write(alice.client, "Gone")
@@ -72,11 +72,11 @@ async def test_applying_an_event_twice_or_late_does_nothing(alice: Person) -> No
     assert await alice.bodies() == ["Two"]
 
 
-async def test_states_of_the_stream_are_told(open_browser: OpenBrowser) -> None:
+async def test_alices_page_gets_each_state_of_the_stream_as_an_event(open_browser: OpenBrowser) -> None:
     alice = await open_browser("Alice")
     await alice.page.evaluate(COLLECT)
     await alice.page.evaluate("parley.connector.close()")
     await alice.page.evaluate("parley.connector.resume()")
     await alice.sees_connection_status("live")
-    assert await heard(alice, "local.stream.state") == ["idle", "connecting", "live"]
-    assert "cursor" in (await heard(alice, "local.stream.heartbeat"))[0]
+    assert await events_named(alice, "local.stream.state") == ["idle", "connecting", "live"]
+    assert "cursor" in (await events_named(alice, "local.stream.heartbeat"))[0]

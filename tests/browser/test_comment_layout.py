@@ -1,4 +1,4 @@
-"""How comments look: long ones, ones that reach over others, ones in right-to-left scripts; on phones, and on paper."""
+"""The layout of comments: long texts, stacked marks and right-to-left scripts; on phones and on paper."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ SMALL = """(least) => Array.from(document.querySelectorAll("button, a, input, se
   .map((el) => el.outerHTML.slice(0, 120))"""
 
 
-async def test_a_comment_stays_in_its_place(open_browser: OpenBrowser, carol_client: httpx.AsyncClient) -> None:
-    """One of 4,900 lines is folded, and stacked marks are cut off at its edges."""
+async def test_alice_sees_long_and_stacked_and_hebrew_comments_inside_their_edges(
+    open_browser: OpenBrowser, carol_client: httpx.AsyncClient
+) -> None:
+    """A comment of 4,900 lines is folded. Stacked marks are cut off at the edges of their comment."""
     await write(carol_client, f"{STACKED} {STACKED}")
     long = await write(carol_client, LINES)
     hebrew = await write(carol_client, f"{HEBREW}\nand English")
@@ -63,7 +65,7 @@ async def test_a_comment_stays_in_its_place(open_browser: OpenBrowser, carol_cli
     await alice.until(f"{body}.offsetHeight > 100_000", "the whole comment")
 
 
-async def test_a_phone_has_room_for_replies_and_fingertips(
+async def test_alice_has_room_for_replies_and_fingertips_on_a_phone(
     open_browser: OpenBrowser, carol_client: httpx.AsyncClient
 ) -> None:
     first = await write(carol_client, "One")
@@ -72,8 +74,8 @@ async def test_a_phone_has_room_for_replies_and_fingertips(
     alice = await open_browser("Alice", viewport=PHONE, has_touch=True, is_mobile=True)
     page = alice.page
     left = [await page.evaluate(f"{BODY.format(id=one['id'])}.getBoundingClientRect().left") for one in (first, reply)]
-    assert left[1] - left[0] >= 12, "a reply is set in visibly"
-    # A line goes down from what has replies, along them, and ends with the last of them.
+    assert left[1] - left[0] >= 12, "a reply is visibly indented"
+    # A line leads from a comment down along its replies, and ends at the last reply.
     style = "getComputedStyle(document.getElementById('comment-{id}')).getPropertyValue('--{name}')"
     styles = {
         (one["body"], name): await page.evaluate(style.format(id=one["id"], name=name))
@@ -84,7 +86,7 @@ async def test_a_phone_has_room_for_replies_and_fingertips(
     assert drawn == [("One", "own-line"), ("Two", "line-0")]
     assert styles["Two", "height-0"] != "100%"
     assert await page.evaluate(SMALL, 44) == []
-    # "edited" stands beside the time, and a number beside the words that it belongs to.
+    # "edited" is beside the time, and the count of earlier comments has a space before its words.
     read_json(await carol_client.patch(f"/api/comments/{last['id']}", json={"body": "Three, edited"}), 200)
     await alice.sees("One", "Two", "Three, edited")
     gap = """() => {
@@ -94,22 +96,22 @@ async def test_a_phone_has_room_for_replies_and_fingertips(
     }"""
     assert 0 <= await page.evaluate(gap) < 24
     space = "getComputedStyle(document.querySelector('.thread__earlier-count')).whiteSpace"
-    assert await page.evaluate(space) == "pre", "else a flex box drops the space"
+    assert await page.evaluate(space) == "pre", "otherwise the flex box drops the space"
 
 
 @pytest.mark.parametrize("ahead", [3, -3], ids=["three hours ahead", "three hours behind"])
-async def test_a_wrong_clock_does_not_make_a_new_comment_old(
+async def test_a_guest_with_a_wrong_clock_sees_the_right_age_of_a_comment(
     ahead: int, open_browser: OpenBrowser, carol_client: httpx.AsyncClient
 ) -> None:
     await write(carol_client, "A moment ago")
     guest = await open_browser(None)
     await guest.page.add_init_script(f"const now = Date.now.bind(Date); Date.now = () => now() + {ahead} * 3_600_000;")
     await guest.reload()
-    said = "document.querySelector('.comment__time').shadowRoot.textContent"
-    await guest.until(f"/just now|seconds? ago|minutes? ago/.test({said})", "how old the comment is")
+    age = "document.querySelector('.comment__time').shadowRoot.textContent"
+    await guest.until(f"/just now|seconds? ago|minutes? ago/.test({age})", "the age of the comment")
 
 
-async def test_the_number_of_likes_is_said_once_it_is_known(
+async def test_alices_screen_reader_gets_the_number_of_likes_once_it_is_known(
     open_browser: OpenBrowser, carol_client: httpx.AsyncClient
 ) -> None:
     comment = await write(carol_client, "Likeable")
@@ -118,4 +120,4 @@ async def test_the_number_of_likes_is_said_once_it_is_known(
     await alice.page.evaluate("parley.comments.first().unset('likes_count')")
     assert await alice.page.evaluate(label) == "Like"
     read_json(await carol_client.put(f"/api/comments/{comment['id']}/like", json={}), 200)
-    await alice.until(f"{label} === 'Like, 1 like'", "the number")
+    await alice.until(f"{label} === 'Like, 1 like'", "the number of likes")

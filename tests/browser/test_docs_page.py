@@ -1,4 +1,4 @@
-"""The API's description as a page: without a script, by keyboard, on a phone, behind a prefix."""
+"""The page that describes the API: without a script, by keyboard, on a phone, behind a prefix."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobil
 
 
 @pytest.mark.parametrize("settings", [{"root_path": "/talk"}], indirect=True)
-async def test_a_link_to_an_operation_opens_it_and_the_keyboard_closes_it(open_browser: OpenBrowser) -> None:
+async def test_a_guest_opens_an_operation_by_its_link_and_closes_it_by_keyboard(open_browser: OpenBrowser) -> None:
     guest = await open_browser(at="/talk/Article/1", **PHONE)
     await guest.page.locator(".foot a").click()
     await guest.page.wait_for_url("**/talk/docs")
-    said = guest.page.locator("#post-comments-create")
-    assert not await said.is_visible()
+    description = guest.page.locator("#post-comments-create")
+    assert not await description.is_visible()
     await guest.page.goto("/talk/docs#post-comments-create")
     await guest.until("document.querySelector('#post-comments-create').checkVisibility()", "the operation")
     summary = guest.page.locator("details:has(#post-comments-create) > summary")
     await summary.focus()
     await guest.page.keyboard.press("Enter")
-    assert not await said.is_visible()
+    assert not await description.is_visible()
     await guest.page.keyboard.press("Enter")
-    await said.get_by_role("link", name="Comment", exact=True).first.click()
-    await guest.until("document.querySelector('#schema-Comment').checkVisibility()", "what is answered")
-    assert await guest.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
+    await description.get_by_role("link", name="Comment", exact=True).first.click()
+    await guest.until("document.querySelector('#schema-Comment').checkVisibility()", "the schema of the response")
+    assert await guest.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
+        "the page is not wider than the phone"
+    )

@@ -1,4 +1,4 @@
-"""Markdown as one sees it: typed as text, shown as the server has made it, the same in every browser."""
+"""Markdown in the page: a person types text, and every browser shows the HTML that the server rendered."""
 
 from __future__ import annotations
 
@@ -21,44 +21,44 @@ SHOWN = (
 )
 
 
-async def shows_html(person: Person, *html: str) -> None:
+async def sees_html(person: Person, *html: str) -> None:
     await person._comes_to(HTML, list(html))
 
 
-async def test_what_alice_types_is_text_until_the_server_has_read_it(alice: Person, guest: Person) -> None:
-    over = asyncio.Event()
+async def test_alice_sees_her_markdown_as_text_until_the_server_has_rendered_it(alice: Person, guest: Person) -> None:
+    released = asyncio.Event()
 
     async def hold(route: Route) -> None:
-        await over.wait()
+        await released.wait()
         await route.continue_()
 
     await alice.page.route("**/api/comments/", hold)
     await alice.write(MARKED)
     assert await alice.bodies() == [MARKED]
-    over.set()
+    released.set()
     for person in (alice, guest):
-        await shows_html(person, SHOWN)
+        await sees_html(person, SHOWN)
     await guest.reload()
-    await shows_html(guest, SHOWN)
+    await sees_html(guest, SHOWN)
 
 
-async def test_an_edit_is_of_the_text_and_is_shown_as_markdown(alice: Person, guest: Person) -> None:
+async def test_alice_edits_the_text_and_everybody_sees_the_new_markdown(alice: Person, guest: Person) -> None:
     await alice.write(MARKED)
-    await shows_html(alice, SHOWN)
+    await sees_html(alice, SHOWN)
     await alice.page.locator(".comment__edit").click()
     assert await alice.editor.input_value() == MARKED
     await alice.editor.fill("> Or *not*")
     await alice.editor.press("Control+Enter")
     for person in (alice, guest):
-        await shows_html(person, '<blockquote dir="auto">\n<p dir="auto">Or <em>not</em></p>\n</blockquote>')
+        await sees_html(person, '<blockquote dir="auto">\n<p dir="auto">Or <em>not</em></p>\n</blockquote>')
     await alice.page.locator(".comment__edit").click()
     await alice.editor.fill("Or so")
     await alice.editor.press("Control+Enter")
     await guest.sees("Or so")
-    await shows_html(guest, "Or so")
+    await sees_html(guest, "Or so")
 
 
-async def test_plain_words_stay_as_they_were_typed(alice: Person, carol_client: httpx.AsyncClient) -> None:
+async def test_alice_sees_plain_text_exactly_as_carol_typed_it(alice: Person, carol_client: httpx.AsyncClient) -> None:
     bodies = ["One\n\nTwo\nThree", "  Two  spaces  ", "# no heading", "&amp; <b>", "2 * 3 * 4"]
     for body in bodies:
         await write(carol_client, body)
@@ -69,10 +69,12 @@ async def test_plain_words_stay_as_they_were_typed(alice: Person, carol_client: 
     await alice.matches_server()
 
 
-async def test_a_line_break_is_one_line_break(alice: Person, carol_client: httpx.AsyncClient) -> None:
+async def test_alice_sees_one_line_break_for_each_that_carol_typed(
+    alice: Person, carol_client: httpx.AsyncClient
+) -> None:
     height = "(el) => el.getBoundingClientRect().height"
     for body in ("One\ntwo", "*One*\ntwo"):
         await write(carol_client, body)
-    await alice.until("parley.comments.length === 2", "both")
+    await alice.until("parley.comments.length === 2", "both comments")
     plain, marked = [await body.evaluate(height) for body in await alice.page.locator(".comment__body").all()]
     assert abs(plain - marked) <= 1

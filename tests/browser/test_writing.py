@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Locator, Page, Route
 
 from tests.browser.page_errors import NETWORK, PageErrors
 from tests.browser.people import Person, cookies_of
-from tests.browser.test_commentable import decide
+from tests.browser.test_commentable import change_commentable
 from tests.browser.test_drafts import has_typed, keeps_nothing, kept
 from tests.support.front_end import static
 from tests.support.people import delete, person, read_json, sign_up, write
@@ -139,7 +139,7 @@ async def test_nobody_is_offered_to_write_where_comments_are_closed(
     await offered.click()
     await alice.page.locator(".reply textarea").fill("Half a reply")
     await alice.composer.fill("Half a comment")
-    await decide(served, locked=True)
+    await change_commentable(served, locked=True)
     await alice.page.locator(".reply textarea[readonly]").wait_for()
     assert await alice.page.locator(".reply textarea").input_value() == "Half a reply"
     assert not await alice.page.locator(".reply .composer__post").is_visible()
@@ -148,7 +148,7 @@ async def test_nobody_is_offered_to_write_where_comments_are_closed(
     await alice.reload()
     assert not await offered.is_visible()
     assert await alice.page.locator(".kept__text").all_inner_texts() == ["Half a comment"]
-    await decide(served, locked=False)
+    await change_commentable(served, locked=False)
     await offered.wait_for()
     await has_typed(alice, "Half a comment")
     assert await alice.page.locator(".kept").count() == 0
@@ -161,7 +161,7 @@ async def test_a_refused_comment_may_be_tried_again_once_comments_are_open(
 ) -> None:
     page_errors.allow("403")
     await alice.page.evaluate("parley.connector.close()")
-    await decide(served, locked=True)
+    await change_commentable(served, locked=True)
     await alice.write("Too late")
     await alice.until("parley.outbox.records.some(({ problem }) => problem)", "the refusal")
     await alice.reload()
@@ -169,7 +169,7 @@ async def test_a_refused_comment_may_be_tried_again_once_comments_are_open(
     await refused.locator(".comment__copy").wait_for()
     assert not await refused.locator(".comment__retry").is_visible()
     assert not await refused.locator(".comment__edit").is_visible()
-    await decide(served, locked=False)
+    await change_commentable(served, locked=False)
     await refused.locator(".comment__retry").click()
     await alice.is_settled()
     await alice.matches_server()
