@@ -1,8 +1,8 @@
 // Builds the front end: `npm run build` writes one release to app/static/build, and the server reads it at start-up
 // (app/pages/assets.py). A release is a set of hashed files that never change, each compressed by gzip and brotli.
 //
-// manifest.json names them: `entries` maps a source to its file and to the files that it imports, `files` lists all.
-// Its time of modification is when the build began: a source that is newer was changed since.
+// manifest.json names them: `entries` maps a source to its file and to the files that it imports; `files` lists all.
+// Its modification time is the start of the build, so a newer source has changed since.
 
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
@@ -18,7 +18,8 @@ const MANIFEST = join(OUT, "manifest.json");
 
 const brotli = promisify(brotliCompress);
 const gzipped = promisify(gzip);
-// Of the distance parameters (RFC 7932, section 4), these make the largest script smallest: 0.2 % less than the defaults.
+// Of the distance parameters (RFC 7932, section 4), these make the largest script smallest: 0.2 % less than the
+// defaults.
 const BROTLI = {
   params: {
     [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY,
@@ -50,13 +51,13 @@ const PAGES = {
   inject: [`./${SOURCES}/js/core/libraries.js`],
   alias: { underscore: `./${SOURCES}/js/core/underscore.js` },
   loader: { ".svg": "copy" },
-  external: ["jquery"], // Backbone takes it if it is there; ajax.js and delegation.js are in its place
+  external: ["jquery"], // Backbone works without it; ajax.js and delegation.js replace it
   splitting: true,
   sourcemap: true,
 };
-// Scripts that stand alone, at addresses without a hash. They are no modules: a page of another site loads embed.js with
-// <script async>, and its names must not be the page's.
-const ALONE = {
+// Scripts without imports, at addresses without a hash. They are not modules: a page of another site loads embed.js
+// with <script async>. As an IIFE, embed.js adds no names to that page.
+const STANDALONE = {
   ...COMMON,
   format: "iife",
   entryPoints: ["js/embed/embed.js", "js/offline/service_worker.js"].map(
@@ -64,16 +65,16 @@ const ALONE = {
   ),
 };
 
-const began = new Date();
-const results = await Promise.all([buildPages(), build(ALONE)]);
+const startedAt = new Date();
+const results = await Promise.all([buildPages(), build(STANDALONE)]);
 await mkdir(OUT, { recursive: true });
 const written = await Promise.all(results.flatMap(({ outputFiles }) => outputFiles).map(writeAll));
 await writeManifest(Object.assign({}, ...results.map(({ metafile }) => metafile.outputs)));
 await removeAllBut(new Set([basename(MANIFEST), ...written.flat()]));
 
-// esbuild makes a chunk for each set of entries that share a module: with a dozen parts that are imported when they are
-// needed, dozens of chunks. A part is loaded by app.js alone, so that all modules of app.js are there already. If each
-// part imports all of them, they are one chunk.
+// esbuild makes a chunk for each set of entries that share a module. The dozen parts that app.js loads by import()
+// would make dozens of chunks. Only app.js loads a part, so all modules of app.js are already loaded. If each part
+// imports all of them, esbuild puts them into one chunk.
 async function buildPages() {
   const { metafile } = await build(PAGES);
   const app = outputOf(metafile, `${SOURCES}/js/app.js`);
@@ -104,7 +105,7 @@ function outputOf({ outputs }, source) {
   return Object.keys(outputs).find((name) => outputs[name].entryPoint === source);
 }
 
-/** The outputs that this one imports at once, and those that they do. */
+/** The outputs that this one imports statically, directly or indirectly. */
 function importedBy(outputs, output, found = new Set()) {
   for (const { path, kind } of outputs[output].imports) {
     if (kind !== "import-statement" || found.has(path)) continue;
@@ -114,7 +115,7 @@ function importedBy(outputs, output, found = new Set()) {
   return found;
 }
 
-/** Writes the compressed forms of a file, unless an earlier build has. Returns their names. */
+/** Writes the compressed forms of a file, unless an earlier build has written them. Returns their names. */
 async function writeAll({ path, contents }) {
   const forms = [[`${path}.gz`, () => gzipped(contents, { level: constants.Z_BEST_COMPRESSION })]];
   // Source maps are for developers only: they are large, and brotli would take seconds.
@@ -127,7 +128,7 @@ async function writeOnce(path, form) {
   if (!(await stat(path).catch(() => null))) await replace(path, await form());
 }
 
-/** Writes a file that nobody ever reads in part. */
+/** Replaces a file atomically, so that no process reads a part of it. */
 async function replace(path, contents) {
   const partial = `${path}.${process.pid}`;
   await writeFile(partial, contents);
@@ -150,7 +151,7 @@ async function writeManifest(outputs) {
     files: names.map((name) => basename(name)),
   };
   await replace(MANIFEST, `${JSON.stringify(manifest, null, 2)}\n`);
-  await utimes(MANIFEST, began, began);
+  await utimes(MANIFEST, startedAt, startedAt);
 }
 
 async function removeAllBut(names) {
