@@ -26,7 +26,7 @@ beforeEach(async () => {
   const account = Object.assign(new Backbone.Model({ id: ALICE }), { isSignedIn: () => true });
   const comments = new Comments([], { bus, outbox, topic: "Article/1", place: PLACE });
   likes = new Likes([], { bus, outbox, topic: null, place: PLACE, account, comments });
-  outbox.belongTo(ALICE);
+  outbox.setUser(ALICE);
   likes.belongTo(ALICE);
   server = { seq: 5, likeSeq: 0, count: 0, isLiked: false };
   const state = { id: COMMENT_ID, seq: 5, created_seq: 5, body: "Hello", likes_count: 0, ...PLACE };
@@ -54,7 +54,7 @@ async function numbersDuring(act) {
 
 /** The server takes what is next, and returns the three messages that follow, to be delivered in any order. */
 async function serve() {
-  const sent = await outbox.send(outbox.next());
+  const sent = await outbox.markSent(outbox.next());
   const isLiked = sent.act === "create";
   if (isLiked !== server.isLiked) {
     server.isLiked = isLiked;

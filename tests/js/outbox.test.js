@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { setImmediate as settled } from "node:timers/promises";
+import { SERVER_STATE } from "../../app/static/js/core/events.js";
 import { Outbox } from "../../app/static/js/outbox/outbox.js";
 
 const CREATE = {
@@ -17,7 +18,7 @@ const STORED = { id: "1", body: "Hello", seq: 7 };
 
 let here;
 let there;
-let heard; // by the other tab: what the server has
+let received; // states that the other tab got
 
 class FakeTabs {
   static open = [];
@@ -37,54 +38,54 @@ beforeEach(async () => {
   [here, there] = [0, 1].map(
     () => new Outbox({ bus: { ...Backbone.Events }, tabs: new FakeTabs() }),
   );
-  heard = [];
-  there.on("state", (type, state) => heard.push([type, state]));
-  for (const outbox of [here, there]) outbox.belongTo("alice");
+  received = [];
+  there.on(SERVER_STATE, (type, state) => received.push([type, state]));
+  for (const outbox of [here, there]) outbox.setUser("alice");
   await Promise.all([here.ready, there.ready]);
 });
 
 async function sendFrom(outbox) {
   const wanted = outbox.add(CREATE);
-  return { wanted, sent: await outbox.send(CREATE) };
+  return { wanted, sent: await outbox.markSent(CREATE) };
 }
 
-test("every tab is told what the server has answered", async () => {
+test("every tab gets the state in the server's response", async () => {
   const { wanted, sent } = await sendFrom(here);
   await here.confirm(sent, STORED, true);
   await settled();
   assert.deepEqual(await wanted, STORED);
-  assert.deepEqual(heard, [["comment", STORED]]);
+  assert.deepEqual(received, [["comment", STORED]]);
   assert.deepEqual(here.records, []);
 });
 
-test("every tab is told what the server has when it refuses", async () => {
+test("every tab gets the state in the server's refusal", async () => {
   const { wanted, sent } = await sendFrom(here);
   wanted.catch(() => {});
   await here.refuse(sent, { status: 412, comment: STORED });
   await settled();
-  assert.deepEqual(heard, [["comment", STORED]]);
+  assert.deepEqual(received, [["comment", STORED]]);
 });
 
-test("a tab in which somebody else has signed in is told nothing", async () => {
-  there.belongTo("bob");
+test("a tab in which somebody else has signed in gets nothing", async () => {
+  there.setUser("bob");
   const { sent } = await sendFrom(here);
   await here.confirm(sent, STORED, true);
   await settled();
-  assert.deepEqual(heard, []);
+  assert.deepEqual(received, []);
 });
 
-test("an answer that comes after somebody else has signed in is kept for its account", async () => {
+test("a response that comes after somebody else has signed in is stored for its account", async () => {
   const { sent } = await sendFrom(here);
-  here.belongTo("bob");
+  here.setUser("bob");
   await here.ready;
   assert.deepEqual(here.records, []);
   await here.confirm(sent, STORED, true);
-  here.belongTo("alice");
+  here.setUser("alice");
   await here.ready;
   assert.deepEqual(here.records, []);
 });
 
 test("a guest has no outbox", async () => {
-  here.belongTo(null);
+  here.setUser(null);
   await assert.rejects(here.add(CREATE), { status: 401 });
 });

@@ -1,4 +1,4 @@
-// What the outbox holds, by its rules alone: no network, no storage, and every order in which things can go wrong.
+// The rules of the outbox, without network and storage: known cases, and random histories with faults in any order.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -42,38 +42,38 @@ const stale = (body, seq = 9) => ({
 const held = (act, body = null, base = null, refused = false) => [{ act, body, base, refused }];
 const refused = (act, body, base = null) => held(act, body, base, true);
 
-// Name, steps, and what the outbox holds after them. A step is [rule, …arguments]; "sent" stands for the record as it was
-// at the last `send`.
+// Name, steps, and the records after them. A step is [rule, …arguments]; "sent" stands for the record as it was
+// at the last `markSent`.
 const CASES = [
-  ["a comment waits", [["want", CREATE]], held("create", "one")],
+  ["a comment waits", [["add", CREATE]], held("create", "one")],
   [
     "three edits of an unsent comment are one create",
-    [["want", CREATE], ...["two", "three", "four"].map((body) => ["want", edit(body)])],
+    [["add", CREATE], ...["two", "three", "four"].map((body) => ["add", edit(body)])],
     held("create", "four"),
   ],
   [
     "an unsent comment that is deleted leaves no record",
     [
-      ["want", CREATE],
-      ["want", DESTROY],
+      ["add", CREATE],
+      ["add", DESTROY],
     ],
     [],
   ],
   [
     "a comment that may have arrived is deleted once it is known to have arrived",
     [
-      ["want", CREATE],
-      ["send", "comment", "1"],
-      ["want", DESTROY],
+      ["add", CREATE],
+      ["markSent", "comment", "1"],
+      ["add", DESTROY],
     ],
     held("create and destroy", "one"),
   ],
   [
     "a doomed comment is deleted when the server confirms it",
     [
-      ["want", CREATE],
-      ["send", "comment", "1"],
-      ["want", DESTROY],
+      ["add", CREATE],
+      ["markSent", "comment", "1"],
+      ["add", DESTROY],
       ["confirm", "sent", STORED, true],
     ],
     held("destroy"),
@@ -81,18 +81,18 @@ const CASES = [
   [
     "a request that did not leave cannot have arrived",
     [
-      ["want", CREATE],
-      ["send", "comment", "1"],
-      ["recall", { ...CREATE, sent: [] }],
-      ["want", DESTROY],
+      ["add", CREATE],
+      ["markSent", "comment", "1"],
+      ["markUnsent", { ...CREATE, sent: [] }],
+      ["add", DESTROY],
     ],
     [],
   ],
   [
     "a confirmed comment leaves the outbox",
     [
-      ["want", CREATE],
-      ["send", "comment", "1"],
+      ["add", CREATE],
+      ["markSent", "comment", "1"],
       ["confirm", "sent", STORED, true],
     ],
     [],
@@ -100,8 +100,8 @@ const CASES = [
   [
     "a comment that the server stores in another form is confirmed as well",
     [
-      ["want", CREATE],
-      ["send", "comment", "1"],
+      ["add", CREATE],
+      ["markSent", "comment", "1"],
       ["confirm", "sent", { ...STORED, body: "ONE" }, true],
     ],
     [],
@@ -109,9 +109,9 @@ const CASES = [
   [
     "a text that is edited while it is being sent becomes an edit of the stored text",
     [
-      ["want", CREATE],
-      ["send", "comment", "1"],
-      ["want", edit("two")],
+      ["add", CREATE],
+      ["markSent", "comment", "1"],
+      ["add", edit("two")],
       ["confirm", "sent", STORED, true],
     ],
     held("update", "two", 7),
@@ -119,10 +119,10 @@ const CASES = [
   [
     "the first request arrived, but its response did not",
     [
-      ["want", CREATE],
-      ["send", "comment", "1"],
-      ["want", edit("two")],
-      ["send", "comment", "1"],
+      ["add", CREATE],
+      ["markSent", "comment", "1"],
+      ["add", edit("two")],
+      ["markSent", "comment", "1"],
       ["confirm", "sent", STORED, false],
     ],
     held("update", "two", 7),
@@ -130,40 +130,40 @@ const CASES = [
   [
     "the latest edit is kept, based on the text before the first edit",
     [
-      ["want", edit("two", 5)],
-      ["want", edit("three", 5)],
+      ["add", edit("two", 5)],
+      ["add", edit("three", 5)],
     ],
     held("update", "three", 5),
   ],
   [
     "an author who saw a newer text edits that text",
     [
-      ["want", edit("two", 5)],
-      ["want", edit("three", 6)],
+      ["add", edit("two", 5)],
+      ["add", edit("three", 6)],
     ],
     held("update", "three", 6),
   ],
   [
     "deleting a comment replaces an unsent edit",
     [
-      ["want", edit("two")],
-      ["want", DESTROY],
+      ["add", edit("two")],
+      ["add", DESTROY],
     ],
     held("destroy"),
   ],
   [
     "a deleted comment cannot be edited",
     [
-      ["want", DESTROY],
-      ["want", edit("two")],
+      ["add", DESTROY],
+      ["add", edit("two")],
     ],
     held("destroy"),
   ],
   [
     "a refused edit whose text is already stored was confirmed: only the response was lost",
     [
-      ["want", edit("two")],
-      ["send", "comment", "1"],
+      ["add", edit("two")],
+      ["markSent", "comment", "1"],
       ["refuse", "sent", stale("two")],
     ],
     [],
@@ -171,10 +171,10 @@ const CASES = [
   [
     "our own earlier edit is no conflict",
     [
-      ["want", edit("two")],
-      ["send", "comment", "1"],
-      ["want", edit("three")],
-      ["send", "comment", "1"],
+      ["add", edit("two")],
+      ["markSent", "comment", "1"],
+      ["add", edit("three")],
+      ["markSent", "comment", "1"],
       ["refuse", "sent", stale("two")],
     ],
     held("update", "three", 9),
@@ -182,8 +182,8 @@ const CASES = [
   [
     "somebody else's edit is a conflict",
     [
-      ["want", edit("two")],
-      ["send", "comment", "1"],
+      ["add", edit("two")],
+      ["markSent", "comment", "1"],
       ["refuse", "sent", stale("theirs")],
     ],
     refused("update", "two", 5),
@@ -191,18 +191,18 @@ const CASES = [
   [
     "an author who has seen both texts writes on theirs",
     [
-      ["want", edit("two")],
-      ["send", "comment", "1"],
+      ["add", edit("two")],
+      ["markSent", "comment", "1"],
       ["refuse", "sent", stale("theirs")],
-      ["want", edit("both", 9)],
+      ["add", edit("both", 9)],
     ],
     held("update", "both", 9),
   ],
   [
     "a refused text is kept",
     [
-      ["want", CREATE],
-      ["send", "comment", "1"],
+      ["add", CREATE],
+      ["markSent", "comment", "1"],
       ["refuse", "sent", REFUSED],
     ],
     refused("create", "one"),
@@ -210,9 +210,9 @@ const CASES = [
   [
     "a text that was rewritten while the server refused it waits again",
     [
-      ["want", CREATE],
-      ["send", "comment", "1"],
-      ["want", edit("two")],
+      ["add", CREATE],
+      ["markSent", "comment", "1"],
+      ["add", edit("two")],
       ["refuse", "sent", REFUSED],
     ],
     held("create", "two"),
@@ -220,8 +220,8 @@ const CASES = [
   [
     "a refused text is sent again",
     [
-      ["want", CREATE],
-      ["send", "comment", "1"],
+      ["add", CREATE],
+      ["markSent", "comment", "1"],
       ["refuse", "sent", REFUSED],
       ["retry", "comment", "1"],
     ],
@@ -230,44 +230,44 @@ const CASES = [
   [
     "a refused text is deleted",
     [
-      ["want", CREATE],
-      ["send", "comment", "1"],
+      ["add", CREATE],
+      ["markSent", "comment", "1"],
       ["refuse", "sent", REFUSED],
-      ["want", DESTROY],
+      ["add", DESTROY],
     ],
     [],
   ],
   [
     "the stream is faster than the response",
     [
-      ["want", CREATE],
-      ["send", "comment", "1"],
-      ["see", "comment", STORED],
+      ["add", CREATE],
+      ["markSent", "comment", "1"],
+      ["receive", "comment", STORED],
     ],
     [],
   ],
   [
     "a comment arrived and was deleted on another device",
     [
-      ["want", CREATE],
-      ["send", "comment", "1"],
-      ["bury", "comment", "1"],
+      ["add", CREATE],
+      ["markSent", "comment", "1"],
+      ["receiveDeletion", "comment", "1"],
     ],
     [],
   ],
   [
     "an edit is kept when its comment is deleted",
     [
-      ["want", edit("two")],
-      ["bury", "comment", "1"],
+      ["add", edit("two")],
+      ["receiveDeletion", "comment", "1"],
     ],
     held("update", "two", 5),
   ],
   [
     "deleting a comment that does not exist any more succeeds",
     [
-      ["want", DESTROY],
-      ["send", "comment", "1"],
+      ["add", DESTROY],
+      ["markSent", "comment", "1"],
       ["refuse", "sent", { status: 404 }],
     ],
     [],
@@ -275,45 +275,45 @@ const CASES = [
   [
     "an unsent like that is taken back leaves no record",
     [
-      ["want", LIKE],
-      ["want", UNLIKE],
+      ["add", LIKE],
+      ["add", UNLIKE],
     ],
     [],
   ],
   [
     "an unsent unlike that is taken back leaves no record",
     [
-      ["want", UNLIKE],
-      ["want", LIKE],
+      ["add", UNLIKE],
+      ["add", LIKE],
     ],
     [],
   ],
   [
     "a like that may have arrived is deleted with a request of its own",
     [
-      ["want", LIKE],
-      ["send", "like", "1"],
-      ["want", UNLIKE],
+      ["add", LIKE],
+      ["markSent", "like", "1"],
+      ["add", UNLIKE],
     ],
     held("destroy"),
   ],
   [
     "a like is requested a third time, because the results of the first two are unknown",
     [
-      ["want", LIKE],
-      ["send", "like", "1"],
-      ["want", UNLIKE],
-      ["send", "like", "1"],
-      ["want", LIKE],
+      ["add", LIKE],
+      ["markSent", "like", "1"],
+      ["add", UNLIKE],
+      ["markSent", "like", "1"],
+      ["add", LIKE],
     ],
     held("create", "2"),
   ],
   [
     "the response to an unlike does not confirm a later like",
     [
-      ["want", UNLIKE],
-      ["send", "like", "1"],
-      ["want", LIKE],
+      ["add", UNLIKE],
+      ["markSent", "like", "1"],
+      ["add", LIKE],
       ["confirm", "sent", null, true],
     ],
     held("create", "2"),
@@ -321,19 +321,19 @@ const CASES = [
   [
     "after that response, going back to what the server has needs no request",
     [
-      ["want", UNLIKE],
-      ["send", "like", "1"],
-      ["want", LIKE],
+      ["add", UNLIKE],
+      ["markSent", "like", "1"],
+      ["add", LIKE],
       ["confirm", "sent", null, true],
-      ["want", UNLIKE],
+      ["add", UNLIKE],
     ],
     [],
   ],
   [
     "a confirmed like leaves the outbox",
     [
-      ["want", LIKE],
-      ["send", "like", "1"],
+      ["add", LIKE],
+      ["markSent", "like", "1"],
       ["confirm", "sent", LIKED, false],
     ],
     [],
@@ -341,8 +341,8 @@ const CASES = [
   [
     "a refused like is dropped",
     [
-      ["want", LIKE],
-      ["send", "like", "1"],
+      ["add", LIKE],
+      ["markSent", "like", "1"],
       ["refuse", "sent", { status: 404 }],
     ],
     [],
@@ -350,55 +350,55 @@ const CASES = [
   [
     "the stream is faster than the response to a like",
     [
-      ["want", LIKE],
-      ["send", "like", "1"],
-      ["see", "like", LIKED],
+      ["add", LIKE],
+      ["markSent", "like", "1"],
+      ["receive", "like", LIKED],
     ],
     [],
   ],
   [
     "an older state from the stream does not confirm a second like",
     [
-      ["want", UNLIKE],
-      ["send", "like", "1"],
-      ["want", LIKE],
-      ["see", "like", LIKED],
+      ["add", UNLIKE],
+      ["markSent", "like", "1"],
+      ["add", LIKE],
+      ["receive", "like", LIKED],
     ],
     held("create", "2"),
   ],
   [
     "the deletion of the first like does not end the second",
     [
-      ["want", LIKE],
-      ["bury", "like", "1"],
+      ["add", LIKE],
+      ["receiveDeletion", "like", "1"],
     ],
     held("create", "2"),
   ],
   [
     "a like that was taken back on another device leaves the outbox",
     [
-      ["want", UNLIKE],
-      ["bury", "like", "1"],
+      ["add", UNLIKE],
+      ["receiveDeletion", "like", "1"],
     ],
     [],
   ],
   [
     "an unlike is kept while a request to like may still arrive",
     [
-      ["want", LIKE],
-      ["send", "like", "1"],
-      ["want", UNLIKE],
-      ["bury", "like", "1"],
+      ["add", LIKE],
+      ["markSent", "like", "1"],
+      ["add", UNLIKE],
+      ["receiveDeletion", "like", "1"],
     ],
     held("destroy"),
   ],
   [
     "a late response to a tab that led before changes nothing",
     [
-      ["want", LIKE],
-      ["send", "like", "1"],
+      ["add", LIKE],
+      ["markSent", "like", "1"],
       ["confirm", "sent", LIKED, false],
-      ["want", LIKE],
+      ["add", LIKE],
       ["confirm", "sent", LIKED, false],
     ],
     held("create", "2"),
@@ -407,25 +407,25 @@ const CASES = [
     "responses about unknown objects change nothing",
     [
       ["confirm", CREATE, STORED, true],
-      ["see", "comment", STORED],
-      ["bury", "comment", "1"],
+      ["receive", "comment", STORED],
+      ["receiveDeletion", "comment", "1"],
     ],
     [],
   ],
   [
     "a like and a comment with the same id are two records",
     [
-      ["want", LIKE],
-      ["want", edit("two")],
-      ["see", "comment", { ...STORED, body: "two" }],
+      ["add", LIKE],
+      ["add", edit("two")],
+      ["receive", "comment", { ...STORED, body: "two" }],
     ],
     held("create", "2"),
   ],
   [
     "the deletion of a comment does not end a like with the same id",
     [
-      ["want", UNLIKE],
-      ["bury", "comment", "1"],
+      ["add", UNLIKE],
+      ["receiveDeletion", "comment", "1"],
       ["discard", "comment", "1"],
     ],
     held("destroy"),
@@ -433,9 +433,9 @@ const CASES = [
   [
     "a response about a comment does not confirm a like with the same id",
     [
-      ["want", LIKE],
-      ["want", CREATE],
-      ["send", "comment", "1"],
+      ["add", LIKE],
+      ["add", CREATE],
+      ["markSent", "comment", "1"],
       ["confirm", "sent", STORED, true],
     ],
     held("create", "2"),
@@ -457,7 +457,7 @@ for (const [name, steps, expected] of CASES) {
     let sent = null;
     for (const [rule, ...given] of steps) {
       records = RULES[rule](records, ...given.map((one) => (one === "sent" ? sent : one)));
-      if (rule === "send") sent = rules.find(records, ...given);
+      if (rule === "markSent") sent = rules.find(records, ...given);
     }
     assert.deepEqual(records.map(summary), expected);
   });
@@ -508,7 +508,7 @@ function commentHistory(seed) {
   };
   const want = (change) => {
     const known = { key: "1", type: "comment", root: "/", draft: {} };
-    records = rules.want(records, { ...known, ...change });
+    records = rules.add(records, { ...known, ...change });
   };
   const write = () => {
     texts += 1;
@@ -542,12 +542,12 @@ function commentHistory(seed) {
   const streams = () => {
     if (!stored || !chance(2)) return;
     records = stored.deleted
-      ? rules.bury(records, "comment", "1")
-      : rules.see(records, "comment", { ...stored });
+      ? rules.receiveDeletion(records, "comment", "1")
+      : rules.receive(records, "comment", { ...stored });
   };
   const sends = (fate) => {
-    if (!rules.nextOf(records)) return;
-    records = rules.send(records, "comment", "1");
+    if (!rules.findNext(records)) return;
+    records = rules.markSent(records, "comment", "1");
     const sent = rules.find(records, "comment", "1");
     if (fate === "request lost") return;
     if (fate === "edited before it arrives" && chance(2)) edits();
@@ -563,7 +563,7 @@ function commentHistory(seed) {
   }
   for (let step = 0; step < STEPS; step += 1) acts[chance(acts.length)]();
   for (let step = 0; step < 20; step += 1) sends("good");
-  return { seed, records, stored, last, overwritten, creates, next: rules.nextOf(records) };
+  return { seed, records, stored, last, overwritten, creates, next: rules.findNext(records) };
 }
 
 const FATES = [
@@ -608,10 +608,10 @@ function likeHistory(seed) {
       deletedAt = Math.max(deletedAt, state.seq);
       if (known && known.seq > state.seq) return;
       known = null;
-      records = rules.bury(records, "like", "1");
+      records = rules.receiveDeletion(records, "like", "1");
     } else if (state.seq > deletedAt) {
       if (!known || state.seq > known.seq) known = state;
-      records = rules.see(records, "like", state);
+      records = rules.receive(records, "like", state);
     }
   };
   const serve = (liked) => {
@@ -628,7 +628,7 @@ function likeHistory(seed) {
     wanted = !shown();
     const act = wanted ? "create" : "destroy";
     const attrs = wanted ? { comment_id: "2" } : {};
-    records = rules.want(records, {
+    records = rules.add(records, {
       key: "1",
       type: "like",
       address: "/",
@@ -641,8 +641,8 @@ function likeHistory(seed) {
     if (streamed.length > 0) receive(streamed.shift());
   };
   const sends = (fate) => {
-    if (!rules.nextOf(records)) return;
-    records = rules.send(records, "like", "1");
+    if (!rules.findNext(records)) return;
+    records = rules.markSent(records, "like", "1");
     const sent = rules.find(records, "like", "1");
     if (fate === "request lost") return;
     if (fate === "edited before it arrives" && chance(2)) clicks();

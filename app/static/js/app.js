@@ -151,7 +151,7 @@ Backbone.history.start({ pushState: true, root: `${BASE}/` });
 account.on("change", () => account.hasOtherRights() && followAnew());
 account.on(ACCOUNT_LEFT, leave);
 account.on(LOGIN_RENEWED, () => connector.resume());
-outbox.belongTo(viewer());
+outbox.setUser(viewer());
 tabs.enter();
 follow(_.compact(cursors), _.compact([commentables?.cursor]));
 keepPages(account);
@@ -332,7 +332,7 @@ async function followAnew() {
   const mine = turn;
   connector.close();
   for (const collection of collections) collection.settle();
-  if (account.isSignedIn()) outbox.belongTo(viewer());
+  if (account.isSignedIn()) outbox.setUser(viewer());
   else outbox.hold();
   for (const collection of ownCollections) collection.belongTo(viewer());
   const theirs = account.isSignedIn() ? ownCollections : [];
@@ -346,8 +346,8 @@ async function followAnew() {
 // After a deliberate sign-out, the page shows no unsent changes; the outbox keeps them for the next sign-in. Deleting
 // the account erases them.
 function leave(reason) {
-  if (reason === "deleted") outbox.erase();
-  if (reason === "signed_out") outbox.belongTo(null);
+  if (reason === "deleted") outbox.discardAll();
+  if (reason === "signed_out") outbox.setUser(null);
 }
 
 // A guest without topics needs no stream. An account always has its own topic.

@@ -128,7 +128,7 @@ export const LiveCollection = /** @type {CollectionWith<Fields>} */ (Backbone.Co
     if (known) known.absorb(state);
     else if (this.belongs(state)) this.add(state);
     else if (this.isBeyond(state)) this.tally(state, true);
-    if (!this.tombstones.covers(state)) this.outbox.see(this.type, state);
+    if (!this.tombstones.covers(state)) this.outbox.receive(this.type, state);
   },
 
   isOurs(state) {
@@ -163,7 +163,7 @@ export const LiveCollection = /** @type {CollectionWith<Fields>} */ (Backbone.Co
     this.tombstones.bury(state.id, state.seq);
     if (this.newer.has(state.id)) this.tally(state, false);
     if ((known?.get("seq") ?? -1) > state.seq) return;
-    this.outbox.bury(this.type, state.id, state.seq);
+    this.outbox.receiveDeletion(this.type, state.id, state.seq);
     if (known) this.vanish(known);
   },
 
@@ -232,7 +232,7 @@ export const LiveCollection = /** @type {CollectionWith<Fields>} */ (Backbone.Co
     const states = this.statesOf(snapshot);
     // Without `parse` a state counts even if its seq is lower: after a reset seqs may start anew.
     this.set([...states, ...this.filter((model) => model.isNew())], options);
-    for (const state of states) this.outbox.see(this.type, state);
+    for (const state of states) this.outbox.receive(this.type, state);
     for (const record of this.outbox.records) this.stood(record.type, record.key, record);
     this.trigger(WINDOW_CHANGED, this);
   },

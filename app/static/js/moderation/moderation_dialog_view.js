@@ -124,7 +124,7 @@ export const ModerationDialogView = /** @type {DialogWith<Fields>} */ (DialogVie
   },
 
   storeDraft() {
-    if (FIELDS.reason.includes(this.name)) this.draft().keep(this.form.fields.reason.value);
+    if (FIELDS.reason.includes(this.name)) this.draft().save(this.form.fields.reason.value);
   },
 
   // Returns the name of the visible field, if there is one.
@@ -140,7 +140,7 @@ export const ModerationDialogView = /** @type {DialogWith<Fields>} */ (DialogVie
     const { act, done } = ACTS[this.name];
     const fields = this.form.values("reason", "role");
     if (!(await this.form.send(() => act(this.moderation, this.about, fields)))) return;
-    this.draft().drop();
+    this.draft().remove();
     this.bus.trigger(ANNOUNCEMENT, done);
     this.close();
   },

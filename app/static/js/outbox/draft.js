@@ -1,14 +1,14 @@
 import { DRAFTS_CHANGED } from "../core/events.js";
 
 /**
- * What one person types at one place in one tab. Where this tab has nothing, it starts with what another one left behind;
- * that is taken over with the first key, and not before: the other may be open still, and going on with it.
+ * The text that one person types at one place in one tab. If this tab has no text, it starts with the text of another tab.
+ * The other tab may still be open, so its text is taken over only when the person types here.
  */
 export class Draft {
   /** @type {Parley.Drafts} */ #drafts;
   /** @type {string} */ #key;
   /** @type {string | null} */ #topic;
-  /** @type {{ key: string, text: string | null } | null} */ #found = null;
+  /** @type {{ key: string, text: string | null } | null} */ #found = null; // what `read` found
 
   /** `topic`: the conversation that the text is for, "Article/1", or null. */
   constructor(drafts, key, topic = null) {
@@ -22,22 +22,22 @@ export class Draft {
    * @returns {{ body: string, base: any, closed: boolean } | null}
    */
   read() {
-    const isHere = this.#drafts.read(this.#key) !== null;
-    const key = isHere ? this.#key : this.#drafts.elsewhere(this.#key);
+    const isOwn = this.#drafts.read(this.#key) !== null;
+    const key = isOwn ? this.#key : this.#drafts.findInOtherTab(this.#key);
     if (key === null) return null;
     const text = this.#drafts.read(key);
     this.#found = { key, text };
-    const { body, base, closed } = understood(text);
+    const { body, base, closed } = parseDraft(text);
     return body === "" ? null : { body, base, closed };
   }
 
   /**
-   * Keep this text, and `base`, what it was written on, if anything. A blank one is none.
+   * Store this text, and its `base`: the state that it was written on, or null. A blank text removes the draft.
    * @param {string} body
    * @param {object | null} base
    */
-  keep(body, base = null) {
-    if (body.trim() === "") return this.drop();
+  save(body, base = null) {
+    if (body.trim() === "") return this.remove();
     this.#write({ body, base, closed: false });
   }
 
@@ -48,33 +48,33 @@ export class Draft {
     this.#drafts.trigger(DRAFTS_CHANGED);
   }
 
-  /** If another text is stored here, keep it beside the text that is written from now on. */
-  setAside(body) {
-    const known = this.#drafts.read(this.#key);
-    const older = understood(known).body;
+  /** If another text is stored here, store a copy of it beside the text that is written from now on. */
+  copyStored(body) {
+    const stored = this.#drafts.read(this.#key);
+    const older = parseDraft(stored).body;
     if (older !== "" && !body.includes(older)) this.#drafts.copy(this.#key);
   }
 
-  /** It has been posted, or given up. */
-  drop() {
-    this.#forgetFound();
+  /** The text was posted or discarded. */
+  remove() {
+    this.#removeFound();
     this.#drafts.remove(this.#key);
   }
 
-  /** The same, once it is `kept` (a promise) elsewhere, unless somebody has gone on typing. */
-  async dropAfter(kept) {
+  /** Remove the draft when the promise `kept` resolves, unless the person has typed since. */
+  async removeAfter(kept) {
     const text = this.#drafts.read(this.#key);
     await kept;
-    if (this.#drafts.read(this.#key) === text) this.drop();
+    if (this.#drafts.read(this.#key) === text) this.remove();
   }
 
   #write(draft) {
-    this.#forgetFound();
+    this.#removeFound();
     this.#drafts.write(this.#key, JSON.stringify({ ...draft, topic: this.#topic, at: Date.now() }));
   }
 
-  // Unless its own tab has gone on with it since.
-  #forgetFound() {
+  // Unless its own tab has changed it since.
+  #removeFound() {
     const found = this.#found;
     if (found && this.#drafts.read(found.key) === found.text) this.#drafts.remove(found.key);
     this.#found = null;
@@ -84,18 +84,18 @@ export class Draft {
 /** @typedef {{ body: string, base: any, at: number, topic: string | null, closed: boolean }} Stored */
 
 /** @type {Stored} */
-const NOTHING = { body: "", base: null, at: 0, topic: null, closed: false };
+const EMPTY = { body: "", base: null, at: 0, topic: null, closed: false };
 
 /**
- * A draft as `keep` writes it. If other code has written the text: an empty and very old draft.
+ * A draft as `save` writes it. If other code has written the text: an empty draft, older than all others.
  * @param {string | null} text
  * @returns {Stored}
  */
-export function understood(text) {
+export function parseDraft(text) {
   try {
     const { body, base, at, topic = null, closed = false } = JSON.parse(text ?? "");
-    return typeof body === "string" && at > 0 ? { body, base, at, topic, closed } : NOTHING;
+    return typeof body === "string" && at > 0 ? { body, base, at, topic, closed } : EMPTY;
   } catch {
-    return NOTHING;
+    return EMPTY;
   }
 }

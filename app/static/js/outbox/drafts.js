@@ -3,51 +3,46 @@ import { Evented } from "../core/evented.js";
 import { ACCOUNT_LEFT, DRAFT_DISCARDED, DRAFTS_CHANGED, DRAFTS_ERASED } from "../core/events.js";
 import { LocalStorage } from "../core/local_storage.js";
 import { uuid } from "../core/uuid.js";
-import { Draft, understood } from "./draft.js";
+import { Draft, parseDraft } from "./draft.js";
 
 const PREFIX = named("parley.draft");
 const GUEST = "guest";
 const DAY_MS = 86_400_000;
-const MOST = 50; // in this browser; beyond them the oldest go
-const AGE_MS = 30 * DAY_MS;
-const GUESTS_AGE_MS = DAY_MS; // nobody's name is on it: whoever comes next would read it
+const MAX_DRAFTS = 50; // in this browser; beyond it the oldest are removed
+const MAX_AGE_MS = 30 * DAY_MS;
+const MAX_GUEST_AGE_MS = DAY_MS; // no account protects a guest's draft: the next guest can read it
 
 /** The prefix of a reply's place. The id of the comment that it answers follows. */
 export const REPLY = "reply:";
 
 /**
- * What people were typing in this browser. A draft is a person's (an account's, or the guest's), of a place (a topic for
- * its composer, a comment's id for its editor) and of a tab, so that two tabs do not write over each other:
+ * The texts that people were typing in this browser. A draft belongs to a person (an account, or the guest), to a place (a topic
+ * for its composer, a comment's id for its editor) and to a tab, so that two tabs do not overwrite each other's:
  *
  *   parley.draft:<person>:<tab>:<place>  →  {body, base, at, topic, closed}
  *
  * Drafts of a guest go to the next person who signs in. If somebody signs out on this page (sign_out_view.js asks first),
- * or deletes the account, their drafts are deleted, because others may use this computer, and "erased" is triggered. A
+ * or deletes the account, their drafts are deleted, because others may use this computer; this triggers DRAFTS_ERASED. A
  * login that expires, or ends in another tab or on another device, deletes nothing. The drafts are then shown to nobody
- * else, and are there when their author signs in again. "changed" is triggered when a draft is put aside or removed.
+ * else, and are there when their author signs in again. DRAFTS_CHANGED is triggered when a draft is put aside or removed.
  */
 export class Drafts extends Evented {
   /** @type {Parley.Account} */ #account;
-  #shelf = new LocalStorage();
-  #tab = tab();
-  /** @type {string | null} */ #person = null;
+  #storage = new LocalStorage();
+  #tab = tabId();
+  /** @type {string | null} */ #person = null; // the last account that was signed in
 
   constructor(account) {
     super();
     this.#account = account;
-    this.#sweep();
-    this.#welcome();
-    this.listenTo(account, "change:id", this.#welcome);
-    this.listenTo(account, ACCOUNT_LEFT, this.#left);
-    window.addEventListener("beforeunload", (event) => this.#warn(event));
+    this.#removeOld();
+    this.#adoptGuestDrafts();
+    this.listenTo(account, "change:id", this.#adoptGuestDrafts);
+    this.listenTo(account, ACCOUNT_LEFT, this.#handleLeft);
+    window.addEventListener("beforeunload", (event) => this.#confirmUnload(event));
   }
 
-  /** What this person was typing there: {body, base}, or null. */
-  of(place) {
-    return this.at(place).read();
-  }
-
-  /** Where what this person types there is kept. */
+  /** This person's draft at this place, in this tab. */
   at(place, topic = null) {
     return new Draft(this, this.#key(this.#account.id ?? GUEST, this.#tab, place), topic);
   }
@@ -58,13 +53,13 @@ export class Drafts extends Evented {
     return this.#all().filter((draft) => draft.person === person && draft.body !== "");
   }
 
-  /** The places whose names begin so where this person was typing something. */
-  places(beginning) {
+  /** The places with this prefix at which this person has a draft. */
+  places(prefix) {
     const places = new Set(this.all().map(({ place }) => place));
-    return [...places].filter((place) => place.startsWith(beginning));
+    return [...places].filter((place) => place.startsWith(prefix));
   }
 
-  /** Remove a draft that its author does not want any more. Triggers "discarded" (draft). */
+  /** Remove a draft that its author does not want any more. Triggers DRAFT_DISCARDED (draft). */
   discard(draft) {
     this.remove(draft.key);
     this.trigger(DRAFT_DISCARDED, draft);
@@ -73,104 +68,101 @@ export class Drafts extends Evented {
   // -- for Draft
 
   read(key) {
-    return this.#shelf.get(key);
+    return this.#storage.get(key);
   }
 
   write(key, text) {
-    const isNew = this.#shelf.get(key) === null;
-    this.#shelf.put(key, text);
-    if (isNew) this.#sweep();
+    const isNew = this.#storage.get(key) === null;
+    this.#storage.put(key, text);
+    if (isNew) this.#removeOld();
   }
 
   remove(key) {
-    if (this.#shelf.get(key) === null) return;
-    this.#shelf.remove(key);
+    if (this.#storage.get(key) === null) return;
+    this.#storage.remove(key);
     this.trigger(DRAFTS_CHANGED);
   }
 
   /** Store a copy of this draft, as if another tab had written it. */
   copy(key) {
-    const { person, place } = partsOf(key);
-    this.#shelf.put(this.#key(person, uuid(), place), this.#shelf.get(key) ?? "");
+    const { person, place } = parseKey(key);
+    this.#storage.put(this.#key(person, uuid(), place), this.#storage.get(key) ?? "");
   }
 
-  /** The newest one of the same person and place that another tab wrote, or null. */
-  elsewhere(key) {
-    const { person, place } = partsOf(key);
+  /** The key of the newest draft of the same person and place that another tab wrote, or null. */
+  findInOtherTab(key) {
+    const { person, place } = parseKey(key);
     const others = this.#all().filter((draft) => draft.person === person && draft.place === place);
-    return others.filter((draft) => draft.key !== key).sort(byAge)[0]?.key ?? null;
+    return others.filter((draft) => draft.key !== key).sort(newestFirst)[0]?.key ?? null;
   }
 
   // If the browser cannot store drafts, it asks before the page is closed.
-  #warn(event) {
-    if (this.#shelf.isVolatile() && this.all().length > 0) event.preventDefault();
+  #confirmUnload(event) {
+    if (this.#storage.isVolatile() && this.all().length > 0) event.preventDefault();
   }
 
-  // -- people come and go
+  // -- sign-in and sign-out
 
-  #welcome() {
+  #adoptGuestDrafts() {
     if (!this.#account.isSignedIn()) return;
     this.#person = this.#account.id;
-    for (const draft of this.#all()) if (draft.person === GUEST) this.#handOver(draft);
+    for (const draft of this.#all()) if (draft.person === GUEST) this.#adopt(draft);
   }
 
-  // The person may have a draft there already. If it has not grown into this one, both are kept.
-  #handOver({ key, tab, place, text, body }) {
-    const theirs = this.#key(this.#person, tab, place);
-    const known = this.#shelf.get(theirs);
-    if (known !== null && !body.includes(understood(known).body)) this.copy(theirs);
-    this.#shelf.put(theirs, text);
-    this.#shelf.remove(key);
+  // The person may have a draft at the same place. Both are kept, unless the guest's draft contains it.
+  #adopt({ key, tab, place, text, body }) {
+    const adopted = this.#key(this.#person, tab, place);
+    const existing = this.#storage.get(adopted);
+    if (existing !== null && !body.includes(parseDraft(existing).body)) this.copy(adopted);
+    this.#storage.put(adopted, text);
+    this.#storage.remove(key);
   }
 
-  #left(reason, isHere) {
+  #handleLeft(reason, isHere) {
     if (reason !== "deleted" && !isHere) return;
     for (const { key, person } of this.#all()) if (person === this.#person) this.remove(key);
     this.trigger(DRAFTS_ERASED);
   }
 
-  // -- what there is
+  // -- the storage
 
   #key(person, tab, place) {
     return [PREFIX, person, tab, place].join(":");
   }
 
   #all() {
-    const ours = this.#shelf
-      .keys()
-      .filter((key) => NAME.test(key))
-      .map(partsOf);
-    return ours.map((draft) => {
-      const text = this.#shelf.get(draft.key);
-      return { ...draft, text, ...understood(text) };
+    const keys = this.#storage.keys().filter((key) => KEY.test(key));
+    return keys.map((key) => {
+      const text = this.#storage.get(key);
+      return { ...parseKey(key), text, ...parseDraft(text) };
     });
   }
 
-  // Also what cannot be read: it would be there for ever.
-  #sweep() {
-    const all = this.#all().sort(byAge);
-    const over = all.filter((draft, number) => number >= MOST || isStale(draft));
-    for (const { key } of over) this.remove(key);
+  // A text that cannot be parsed counts as very old, and is removed as well.
+  #removeOld() {
+    const all = this.#all().sort(newestFirst);
+    const old = all.filter((draft, index) => index >= MAX_DRAFTS || isStale(draft));
+    for (const { key } of old) this.remove(key);
   }
 }
 
-const NAME = new RegExp(`^${PREFIX}:([^:]+):([^:]+):(.+)$`, "s");
+const KEY = new RegExp(`^${PREFIX}:([^:]+):([^:]+):(.+)$`, "s");
 
-const byAge = (one, other) => other.at - one.at;
+const newestFirst = (one, other) => other.at - one.at;
 
 function isStale({ person, at }) {
-  return Date.now() - at > (person === GUEST ? GUESTS_AGE_MS : AGE_MS);
+  return Date.now() - at > (person === GUEST ? MAX_GUEST_AGE_MS : MAX_AGE_MS);
 }
 
 /** @param {string} key */
-function partsOf(key) {
-  const [, person, tab, place] = NAME.exec(key) ?? [];
+function parseKey(key) {
+  const [, person, tab, place] = KEY.exec(key) ?? [];
   return { key, person, tab, place };
 }
 
-// A tab keeps its name when it is loaded again. It is laid down only as the page goes: a tab that is made as the copy of
-// another gets its storage, too, and must not write under its name. Without storage it is a new one each time.
-function tab() {
+// A tab keeps its id when it is reloaded. The id is stored only while no page uses it: a duplicated tab gets a copy of the
+// session storage, and must not write under the same id. Without storage a tab gets a new id each time.
+function tabId() {
   const name = `${PREFIX}.tab`;
   try {
     const id = sessionStorage[name] ?? uuid();

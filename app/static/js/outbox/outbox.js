@@ -1,15 +1,15 @@
-// What the person wants and the server has not confirmed. Shared by the tabs of a browser: each change is a
-// function (outbox_rules.js), applied here at once and to the stored records in a transaction; then the other
-// tabs are told to look. What one account wants is never another's.
+// The changes that a person wants and that the server has not confirmed. The tabs of a browser share them. Each change is a
+// function (outbox_rules.js). It is applied to this tab's records at once, and to the stored records in a transaction; then
+// the other tabs get a message to reload them. Each account has its own records.
 //
 // Triggers
-//   state (type, state, counted)
-//                          what the server has now, as an answer to this or another tab; {id, deleted: true} for
-//                          what is no more, with its seq where it may come again. Always before the record goes:
-//                          nothing is ever shown as neither. `counted`:
-//                          for a like, the seq of its comment from which on that has it in its number, or not
-//   record (type, key, record)
-//                          it has changed; null when it is gone
+//   SERVER_STATE (type, state, counted)
+//                          what the server has now, in answer to a request of this or another tab. `state` is
+//                          {id, deleted: true} for a deleted object, with its seq if the object may be created again.
+//                          It comes before the record is removed, so that no moment shows neither. `counted`: for a
+//                          like, the seq of its comment from which on the comment's number includes it
+//   RECORD_CHANGED (type, key, record)
+//                          a record changed; null if it was removed
 
 import { Evented } from "../core/evented.js";
 import {
@@ -24,14 +24,14 @@ import {
   TAB_SUSPENDED,
 } from "../core/events.js";
 import * as rules from "./outbox_rules.js";
-import { Memory, openDisk } from "./outbox_store.js";
+import { MemoryStore, openDiskStore } from "./outbox_store.js";
 
-const MOST_RECORDS = 500; // of one account; whoever has more unsent is told so, and keeps the text
+const MAX_RECORDS = 500; // of one account; beyond it the composer keeps the text and shows a message
 
 /** @typedef {(records: Parley.Record[]) => Parley.Record[]} Act */
 /** @typedef {Pick<Parley.Record, "type" | "key">} Name */
-/** @typedef {{ resolve(state: any): void, reject(problem: any): void }} Waiting */
-/** @typedef {{ type: string, state: any, counted?: number | null }} News */
+/** @typedef {{ resolve(state: any): void, reject(problem: any): void }} Settler */
+/** @typedef {{ type: string, state: any, counted?: number | null }} Answer */
 
 export class Outbox extends Evented {
   /**
@@ -39,57 +39,57 @@ export class Outbox extends Evented {
    * @type {Parley.Record[]}
    */
   records = [];
-  /** Settled once the records of the account that looks are here. */
+  /** Resolves when the account's records are loaded. */
   ready = /** @type {Promise<unknown>} */ (Promise.resolve());
-  /** They wait for their account to sign in again. */
+  /** The login ended, and there are records: they are sent when their account signs in again. */
   held = false;
-  /** The last try was in vain, and the next one is later. */
-  resting = false;
-  /** What is unsent is this tab's alone, and lost with it: there is nowhere to keep it. */
+  /** The last attempt to send failed, and the next one is scheduled. */
+  isBackingOff = false;
+  /** The browser stores nothing: the records are this tab's alone, and are lost when it closes. */
   volatile = false;
   /** @type {Backbone.Events} */ #bus;
   /** @type {import("../stream/tabs.js").Tabs} */ #tabs;
-  /** @type {import("./outbox_store.js").Store | null} */ #disk = null;
-  #away = /** @type {Promise<unknown>} */ (Promise.resolve());
+  /** @type {import("./outbox_store.js").Store | null} */ #store = null;
+  #suspension = /** @type {Promise<unknown>} */ (Promise.resolve()); // resolved unless the tab is suspended
   /** @type {string | null} */ #user = null;
-  /** @type {Parley.Record[]} */ #kept = []; // as stored
-  /** @type {Act[]} */ #underway = []; // changes that are not stored yet
-  #turn = /** @type {Promise<any>} */ (Promise.resolve());
-  /** @type {Promise<any> | null} */ #reloading = null; // a turn that has not begun
-  /** @type {Map<string, Waiting[]>} */
-  #waiting = new Map(); // a record's name → {resolve, reject} of the promises that wait for its end
+  /** @type {Parley.Record[]} */ #stored = []; // the records as stored
+  /** @type {Act[]} */ #unstored = []; // changes that are not stored yet
+  #queue = /** @type {Promise<any>} */ (Promise.resolve()); // the last transaction
+  /** @type {Promise<any> | null} */ #reloading = null; // a transaction that has not begun
+  /** @type {Map<string, Settler[]>} */
+  #settlers = new Map(); // a record's name → the promises that `add` returned
 
   /** @param {{ bus: Backbone.Events, tabs: import("../stream/tabs.js").Tabs }} page */
   constructor({ bus, tabs }) {
     super();
     this.#bus = bus;
     this.#tabs = tabs;
-    tabs.on(OUTBOX_STORED, (message) => message.tab !== tabs.id && this.#told(message));
-    tabs.on(TAB_SUSPENDED, () => this.#leave());
-    // A tab that closed may have stored a change without sending its message.
+    tabs.on(OUTBOX_STORED, (message) => message.tab !== tabs.id && this.#handleStored(message));
+    tabs.on(TAB_SUSPENDED, () => this.#suspend());
+    // A tab that closed may have stored a change without posting its message.
     tabs.on(`${LEADERSHIP_GAINED} ${LEADER_CHECK} ${TAB_RESUMED}`, () => this.#reload());
   }
 
   /**
-   * The id of the account that this outbox belongs to now; null for a guest: guests have no outbox.
-   * @param {string | null} user
+   * Show and send the records of this account from now on. Guests (null) have no outbox.
+   * @param {string | null} user an account's id
    */
-  belongTo(user) {
+  setUser(user) {
     this.held = false;
     if (user === this.#user) return this.#announce();
     this.#user = user;
-    this.#kept = this.#underway = [];
-    this.#show();
-    this.ready = this.#reload().then(() => this.#toldNobody());
+    this.#stored = this.#unstored = [];
+    this.#update();
+    this.ready = this.#reload().then(() => this.#notifyTabs());
   }
 
-  /** Their account is no more. */
-  erase() {
+  /** The account was deleted. */
+  discardAll() {
     this.#change(() => []);
-    this.belongTo(null);
+    this.setUser(null);
   }
 
-  /** Their login has ended, and not because they wanted that: what they wrote stays in sight. */
+  /** The login ended, but the person did not sign out: the page still shows the unsent changes. */
   hold() {
     this.held = this.records.length > 0;
     this.#announce();
@@ -105,26 +105,26 @@ export class Outbox extends Evented {
   }
 
   isFull() {
-    return this.records.length >= MOST_RECORDS;
+    return this.records.length >= MAX_RECORDS;
   }
 
   /**
-   * Somebody wants this (outbox_rules.js). A promise of what the server has then; rejected with a Problem.
+   * Add a change (outbox_rules.js). Resolves to the server's state after it; rejected with a Problem.
    * @param {Parley.Change} change
    */
   add(change) {
-    if (this.#user === null) return Promise.reject(NOBODY);
+    if (this.#user === null) return Promise.reject(NOT_SIGNED_IN);
     const wanted = { ...change, user: this.#user };
-    this.#change((records) => rules.want(records, wanted));
+    this.#change((records) => rules.add(records, wanted));
     return new Promise((resolve, reject) => {
-      const others = this.#waiting.get(nameOf(change)) ?? [];
-      this.#waiting.set(nameOf(change), [...others, { resolve, reject }]);
+      const others = this.#settlers.get(nameOf(change)) ?? [];
+      this.#settlers.set(nameOf(change), [...others, { resolve, reject }]);
     });
   }
 
-  /** Settled once all that was wanted until now is kept. */
+  /** Resolves when all changes until now are stored. */
   kept() {
-    return this.#turn.catch(ignore);
+    return this.#queue.catch(ignore);
   }
 
   /**
@@ -144,48 +144,49 @@ export class Outbox extends Evented {
   }
 
   /**
-   * The stream or a snapshot brought this state.
+   * The stream or a snapshot delivered this state.
    * @param {string} type
    * @param {Parley.State} state
    */
-  see(type, state) {
+  receive(type, state) {
     if (this.find(type, state.id))
-      this.#change((records) => rules.see(records, type, state), { type, state });
+      this.#change((records) => rules.receive(records, type, state), { type, state });
   }
 
   /**
+   * The stream delivered the object's tombstone.
    * @param {string} type
    * @param {string} id
    * @param {number} seq
    */
-  bury(type, id, seq) {
-    const state = { ...gone(id), seq };
+  receiveDeletion(type, id, seq) {
+    const state = { ...deleted(id), seq };
     if (this.find(type, id))
-      this.#change((records) => rules.bury(records, type, id), { type, state });
+      this.#change((records) => rules.receiveDeletion(records, type, id), { type, state });
   }
 
-  // -- for the courier, which sends them
+  // -- for the outbox sender
 
   next() {
-    return rules.nextOf(this.records);
+    return rules.findNext(this.records);
   }
 
   /**
-   * Answers with the record as it is to be sent, or null if it is no more. Stored before anything leaves.
+   * Store that the record is about to be sent. Resolves to the record as it is to be sent, or null if it was removed.
    * @param {Name} name
    */
-  async send({ type, key }) {
-    const records = await this.#change((before) => rules.send(before, type, key));
+  async markSent({ type, key }) {
+    const records = await this.#change((before) => rules.markSent(before, type, key));
     return rules.find(records, type, key);
   }
 
   /** @param {Parley.Record} before */
-  recall(before) {
-    return this.#change((records) => rules.recall(records, before), null, before.user);
+  markUnsent(before) {
+    return this.#change((records) => rules.markUnsent(records, before), null, before.user);
   }
 
   /**
-   * `state`: what the server has, or null when that is nothing; `isNew` unless it was stored before.
+   * `state`: the object on the server, or null if it is deleted; `isNew` unless the server had it before.
    * @param {Parley.Record} sent
    * @param {Parley.State | null} state
    * @param {boolean} isNew
@@ -194,7 +195,7 @@ export class Outbox extends Evented {
   confirm(sent, state, isNew, counted = null) {
     /** @type {Act} */
     const act = (records) => rules.confirm(records, sent, state, isNew);
-    return this.#answered(sent, act, state ?? gone(sent.key), counted);
+    return this.#applyAnswer(sent, act, state ?? deleted(sent.key), counted);
   }
 
   /**
@@ -204,82 +205,79 @@ export class Outbox extends Evented {
   refuse(sent, problem) {
     /** @type {Act} */
     const act = (records) => rules.refuse(records, sent, problem);
-    const isGone = sent.act === "destroy" && !sent.address && problem.status === NOT_FOUND;
-    return this.#answered(sent, act, isGone ? gone(sent.key) : problem[sent.type]);
+    const isDeleted = sent.act === "destroy" && !sent.address && problem.status === NOT_FOUND;
+    return this.#applyAnswer(sent, act, isDeleted ? deleted(sent.key) : problem[sent.type]);
+  }
+
+  /** @param {boolean} isBackingOff */
+  setBackingOff(isBackingOff) {
+    if (isBackingOff === this.isBackingOff) return;
+    this.isBackingOff = isBackingOff;
+    this.#triggerAll();
   }
 
   /**
-   * Is the next try to come later?
-   * @param {boolean} resting
-   */
-  rest(resting) {
-    if (resting === this.resting) return;
-    this.resting = resting;
-    this.#tellAll();
-  }
-
-  /**
-   * Another account may be signed in by now. The change was answered for the account that sent it all the same.
+   * Another account may be signed in by now. The answer is stored for the account that sent the change.
    * @param {Parley.Record} sent
    * @param {Act} act
    * @param {any} state
    * @param {number | null} counted
    */
-  #answered({ type, user }, act, state, counted = null) {
+  #applyAnswer({ type, user }, act, state, counted = null) {
     if (state && user === this.#user) this.trigger(SERVER_STATE, type, state, counted);
     return this.#change(act, state && { type, state, counted }, user);
   }
 
-  // -- one change after the other, here and where they are stored
+  // -- changes, one after the other, in memory and in the store
 
   /**
    * @param {Act} act
-   * @param {News | null} news
+   * @param {Answer | null} answer
    */
-  #change(act, news = null, user = this.#user) {
+  #change(act, answer = null, user = this.#user) {
     if (user === null) return Promise.resolve([]);
     if (user === this.#user) {
-      this.#underway = [...this.#underway, act];
-      this.#show(news);
+      this.#unstored = [...this.#unstored, act];
+      this.#update(answer);
     }
-    return this.#inTurn(async () => {
-      const records = await this.#keep(user, act);
-      this.#tabs.post(OUTBOX_STORED, { tab: this.#tabs.id, user, news });
+    return this.#enqueue(async () => {
+      const records = await this.#persist(user, act);
+      this.#tabs.post(OUTBOX_STORED, { tab: this.#tabs.id, user, news: answer });
       return records;
     });
   }
 
-  // Of many that ask for it at once the first one's is everybody's.
+  // Simultaneous calls share one transaction.
   #reload() {
-    this.#reloading ??= this.#inTurn(() => {
+    this.#reloading ??= this.#enqueue(() => {
       this.#reloading = null;
-      return this.#user === null ? [] : this.#keep(this.#user, same);
+      return this.#user === null ? [] : this.#persist(this.#user, unchanged);
     });
     return this.#reloading;
   }
 
-  // A page that was stored for may have gone before the others heard of it.
-  #toldNobody() {
-    const told = { tab: this.#tabs.id, user: this.#user, news: null };
-    if (this.records.length > 0) this.#tabs.post(OUTBOX_STORED, told);
+  // The page that stored these records may have closed before the other tabs got its message.
+  #notifyTabs() {
+    const message = { tab: this.#tabs.id, user: this.#user, news: null };
+    if (this.records.length > 0) this.#tabs.post(OUTBOX_STORED, message);
   }
 
   /** @param {() => any} work */
-  #inTurn(work) {
-    this.#turn = this.#turn.catch(ignore).then(work);
-    return this.#turn;
+  #enqueue(work) {
+    this.#queue = this.#queue.catch(ignore).then(work);
+    return this.#queue;
   }
 
   /**
    * @param {string} user
    * @param {Act} act
    */
-  async #keep(user, act) {
-    const records = await this.#store(user, act).catch(async () => {
-      await this.#away; // a page that is put aside must hold nothing; it goes on when it is back
-      return this.#store(user, act).catch((error) => this.#doWithout(error).change(user, act));
+  async #persist(user, act) {
+    const records = await this.#write(user, act).catch(async () => {
+      await this.#suspension; // a suspended page must not hold a transaction; it continues when it is resumed
+      return this.#write(user, act).catch((error) => this.#useMemory(error).change(user, act));
     });
-    if (user === this.#user) this.#stored(records, act);
+    if (user === this.#user) this.#removeUnstored(records, act);
     return records;
   }
 
@@ -287,27 +285,27 @@ export class Outbox extends Evented {
    * @param {string} user
    * @param {Act} act
    */
-  async #store(user, act) {
-    this.#disk ??= await openDisk();
-    return this.#disk.change(user, act).catch((error) => {
-      this.#disk?.close();
-      this.#disk = null;
+  async #write(user, act) {
+    this.#store ??= await openDiskStore();
+    return this.#store.change(user, act).catch((error) => {
+      this.#store?.abort();
+      this.#store = null;
       throw error;
     });
   }
 
-  #leave() {
+  #suspend() {
     if (this.volatile) return;
-    this.#away = new Promise((resolve) => this.#tabs.once(TAB_RESUMED, resolve));
-    this.#disk?.leave();
-    this.#disk = null;
+    this.#suspension = new Promise((resolve) => this.#tabs.once(TAB_RESUMED, resolve));
+    this.#store?.close();
+    this.#store = null;
   }
 
   /** @param {unknown} error */
-  #doWithout(error) {
-    const memory = new Memory();
-    if (this.#user) memory.change(this.#user, () => this.#kept);
-    this.#disk = memory;
+  #useMemory(error) {
+    const memory = new MemoryStore();
+    if (this.#user) memory.change(this.#user, () => this.#stored);
+    this.#store = memory;
     this.volatile = true;
     this.#bus.trigger(OUTBOX_VOLATILE, error);
     window.onbeforeunload = (event) => this.records.length > 0 && event.preventDefault();
@@ -318,43 +316,43 @@ export class Outbox extends Evented {
    * @param {Parley.Record[]} records
    * @param {Act} act
    */
-  #stored(records, act) {
-    this.#kept = records;
-    this.#underway = this.#underway.filter((other) => other !== act);
-    this.#show();
+  #removeUnstored(records, act) {
+    this.#stored = records;
+    this.#unstored = this.#unstored.filter((other) => other !== act);
+    this.#update();
   }
 
   /**
-   * Another tab has changed them. What the server has then comes first, so that nothing is ever shown as neither.
-   * @param {{ user: string, news: News | null }} message
+   * Another tab has changed the stored records. The server's state comes first, so that no moment shows neither.
+   * @param {{ user: string, news: Answer | null }} message
    */
-  #told({ user, news }) {
+  #handleStored({ user, news: answer }) {
     if (user !== this.#user) return;
-    if (news) this.trigger(SERVER_STATE, news.type, news.state, news.counted ?? null);
+    if (answer) this.trigger(SERVER_STATE, answer.type, answer.state, answer.counted ?? null);
     this.#reload();
   }
 
-  // -- subscribers
+  // -- events and promises
 
-  /** @param {News | null} news the state that the server is known to have now */
-  #show(news = null) {
+  /** @param {Answer | null} answer the server's state, if this update follows from it */
+  #update(answer = null) {
     const before = this.records;
-    this.records = this.#underway.reduce((records, act) => act(records), this.#kept);
+    this.records = this.#unstored.reduce((records, act) => act(records), this.#stored);
     const known = new Map([...before, ...this.records].map((record) => [nameOf(record), record]));
     for (const { type, key } of known.values()) {
-      const state = news?.type === type ? news.state : undefined;
-      this.#tell(type, key, rules.find(before, type, key), state);
+      const state = answer?.type === type ? answer.state : undefined;
+      this.#triggerIfChanged(type, key, rules.find(before, type, key), state);
     }
     if (!_.isEqual(before, this.records)) this.#bus.trigger(OUTBOX_CHANGED, this.#count());
   }
 
-  #tellAll() {
+  #triggerAll() {
     for (const record of this.records)
       this.trigger(RECORD_CHANGED, record.type, record.key, record);
   }
 
   #announce() {
-    this.#tellAll();
+    this.#triggerAll();
     this.#bus.trigger(OUTBOX_CHANGED, this.#count());
   }
 
@@ -364,7 +362,7 @@ export class Outbox extends Evented {
    * @param {Parley.Record | null} before
    * @param {any} state
    */
-  #tell(type, key, before, state) {
+  #triggerIfChanged(type, key, before, state) {
     const record = this.find(type, key);
     if (_.isEqual(before, record)) return;
     this.trigger(RECORD_CHANGED, type, key, record);
@@ -377,11 +375,11 @@ export class Outbox extends Evented {
    * @param {any} state
    */
   #settle(name, record, state) {
-    for (const { resolve, reject } of this.#waiting.get(name) ?? []) {
+    for (const { resolve, reject } of this.#settlers.get(name) ?? []) {
       if (record) reject(record.problem);
       else resolve(state?.deleted ? undefined : state);
     }
-    this.#waiting.delete(name);
+    this.#settlers.delete(name);
   }
 
   #count() {
@@ -390,13 +388,13 @@ export class Outbox extends Evented {
   }
 }
 
-const NOBODY = { status: 401, message: "You are not signed in." };
+const NOT_SIGNED_IN = { status: 401, message: "You are not signed in." };
 const NOT_FOUND = 404;
 
 /** @param {Name} record */
 const nameOf = ({ type, key }) => `${type}/${key}`;
 /** @param {string} id */
-const gone = (id) => ({ id, deleted: true });
+const deleted = (id) => ({ id, deleted: true });
 /** @type {Act} */
-const same = (records) => records;
+const unchanged = (records) => records;
 const ignore = () => {};

@@ -1,28 +1,28 @@
-// What the outbox holds, as functions from one list of records to the next: no clock, no network, no storage.
+// The rules of the outbox: functions from one list of records to the next. They use no clock, network or storage.
 //
-// A *record* is what somebody wants of one object and the server has not confirmed. There is one for each object,
-// however often it was changed since: like our feeds, the outbox keeps the latest state and not the way to it.
-// A record is known by `type` and `key` together: objects of two models may have the same id.
+// A *record* is the change of one object that a person wants and that the server has not confirmed. There is one record for an
+// object, however often the person changed it: like the server's feeds, the outbox keeps the latest state, not its history.
+// `type` and `key` together identify a record, because objects of two models may have the same id.
 //
 //   type     the live model, as on the wire: "comment"
 //   key      the object's id, which is unique within its type
-//   root     where such objects live: "/api/comments/"
-//   address  where this one is put and deleted instead, as often as one likes, by who need not know which of the two
-//            it was before: "/api/comments/<id>/like". Only such an object may be wanted again after it was not
+//   root     the path of such objects: "/api/comments/"
+//   address  a path to PUT and DELETE this object at, any number of times: "/api/comments/<id>/like". The client need not
+//            know whether the object exists. Only such an object may be wanted again after it was not. Else null
 //   act      "create" | "update" | "destroy"
-//   attrs    what the object is to have
-//   draft    the object as it was shown when this was first wanted
-//   user     whose it is; an account's id
-//   base     {seq, attrs} that an update was written on; all attributes that one may write
-//   doomed   to be deleted as soon as the server is known to have it (create)
-//   sent     the attrs of tries whose answer we do not know: some of them may have taken effect
-//   tries    how often it was sent in vain
-//   problem  why the server refused, until somebody does something about it; else null
+//   attrs    the attributes that the object is to have
+//   draft    the object as it was shown when the change was added
+//   user     the id of the account
+//   base     {seq, attrs} that an update was written on; all writable attributes
+//   doomed   delete the object as soon as the server is known to have it (create)
+//   sent     the attrs of requests whose result is unknown: each of them may have taken effect
+//   tries    the number of attempts to send it
+//   problem  the reason why the server refused, until the person reacts; else null
 
 /** @typedef {Parley.Record} OutboxRecord */
 /** @typedef {Parley.Attributes} Attributes */
 
-const MOST_SENT = 8; // versions of one object; each is another text, typed while a request was under way
+const MAX_SENT = 8; // versions of one object; each is a text that was typed while a request was in progress
 
 const NEW = {
   address: null,
@@ -33,14 +33,16 @@ const NEW = {
   tries: 0,
   problem: null,
 };
+const UNTRIED = { tries: 0, problem: null };
+const UNSENT = { ...UNTRIED, sent: [] };
 
 /**
- * Somebody wants a change.
+ * Add a change that a person wants.
  * @param {OutboxRecord[]} records
  * @param {Parley.Change} change
  * @returns {OutboxRecord[]}
  */
-export function want(records, change) {
+export function add(records, change) {
   const known = find(records, change.type, change.key);
   if (!known) return [...records, /** @type {OutboxRecord} */ ({ ...NEW, ...change })];
   return put(records, known, combine(known, change));
@@ -52,14 +54,14 @@ export function want(records, change) {
  * @returns {OutboxRecord | null}
  */
 function combine(known, change) {
-  if (known.address) return turn(known, change);
+  if (known.address) return combineToggle(known, change);
   if (change.act === "destroy") return combineDestroy(known);
   if (known.act === "destroy" || known.doomed) return known;
   const attrs = { ...known.attrs, ...change.attrs };
-  // Who was shown what the server has, when it was refused or by the stream, has written on that.
-  const isShown = known.problem || isNewer(change.base, known.base);
-  const base = isShown ? (change.base ?? known.base) : known.base;
-  return { ...known, attrs, base, ...AGAIN };
+  // An author who has seen a newer state, in a refusal or from the stream, has written on that state.
+  const isSeen = known.problem || isNewer(change.base, known.base);
+  const base = isSeen ? (change.base ?? known.base) : known.base;
+  return { ...known, attrs, base, ...UNTRIED };
 }
 
 /**
@@ -69,36 +71,35 @@ function combine(known, change) {
  */
 const isNewer = (one, other) => Boolean(one && other && one.seq > other.seq);
 
-// Back to what the server has there is nothing to ask for, unless a try may have changed that.
 /**
+ * A change back to the server's state needs no request, unless an earlier request may have changed that state.
  * @param {OutboxRecord} known
  * @param {Parley.Change} change
  * @returns {OutboxRecord | null}
  */
-function turn(known, { act, attrs, draft }) {
-  if (act === known.act) return { ...known, ...AGAIN };
-  return known.sent.length === 0 ? null : { ...known, ...AGAIN, act, attrs, draft };
+function combineToggle(known, { act, attrs, draft }) {
+  if (act === known.act) return { ...known, ...UNTRIED };
+  return known.sent.length === 0 ? null : { ...known, ...UNTRIED, act, attrs, draft };
 }
 
-// Of what may have arrived we must know that it has before we delete it: late, it would come to life again.
 /**
+ * An object that may have arrived is deleted only once it is known to have arrived. A create that arrives after the delete
+ * would make it again.
  * @param {OutboxRecord} known
  * @returns {OutboxRecord | null}
  */
 function combineDestroy(known) {
-  if (known.act !== "create") return destroy(known);
-  return known.sent.length === 0 ? null : { ...known, ...AGAIN, doomed: true };
+  if (known.act !== "create") return toDestroy(known);
+  return known.sent.length === 0 ? null : { ...known, ...UNTRIED, doomed: true };
 }
-
-const AGAIN = { tries: 0, problem: null };
 
 /**
  * @param {OutboxRecord} record
  * @returns {OutboxRecord}
  */
-const destroy = (record) => ({
+const toDestroy = (record) => ({
   ...record,
-  ...FRESH,
+  ...UNSENT,
   act: "destroy",
   attrs: {},
   base: null,
@@ -106,71 +107,69 @@ const destroy = (record) => ({
 });
 
 /**
- * It is about to be sent. After a crash, the page knows that it may have arrived.
+ * The record is about to be sent. After a crash, the page knows that the request may have arrived.
  * @param {OutboxRecord[]} records
  * @param {string} type
  * @param {string} key
  */
-export function send(records, type, key) {
+export function markSent(records, type, key) {
   return change(records, { type, key }, (record) => {
-    const sent = [...others(record, record.attrs), record.attrs].slice(-MOST_SENT);
+    const sent = [...otherVersions(record, record.attrs), record.attrs].slice(-MAX_SENT);
     return { ...record, sent, tries: record.tries + 1 };
   });
 }
 
 /**
- * It did not even leave.
+ * The request did not leave the browser.
  * @param {OutboxRecord[]} records
  * @param {Pick<OutboxRecord, "type" | "key" | "sent">} before
  */
-export function recall(records, before) {
+export function markUnsent(records, before) {
   return change(records, before, (record) => ({ ...record, sent: before.sent }));
 }
 
 /**
- * The server has done what was `sent`, and answered with this state; `isNew` unless it was stored before.
+ * The server has accepted the record as `sent`, and responded with this state; `isNew` unless it had the object before.
  * @param {OutboxRecord[]} records
  * @param {OutboxRecord} sent
  * @param {Parley.State | null} state
  */
 export function confirm(records, sent, state, isNew = true) {
   return change(records, sent, (record) => {
-    if (record.address) return answer(record, sent);
+    if (record.address) return endToggle(record, sent);
     if (sent.act === "destroy") return null;
     if (record.act === "destroy") return record;
-    if (isNewer(record.base, state)) return record; // a late answer, to a tab that had led before
-    if (record.doomed) return destroy(record);
-    const unchanged = same(record.attrs, sent.attrs) && (isNew || record.sent.length === 1);
-    if (unchanged) return null;
+    if (isNewer(record.base, state)) return record; // a late response to a tab that led before
+    if (record.doomed) return toDestroy(record);
+    const isUnchanged = same(record.attrs, sent.attrs) && (isNew || record.sent.length === 1);
+    if (isUnchanged) return null;
     if (state === null) return record; // nothing is known about the newer text
     if (has(state, record.attrs)) return null;
-    return isNew || isOurs(record, state) ? update(record, state) : contest(record, state);
+    return isNew || isOurs(record, state) ? toUpdate(record, state) : toConflict(record, state);
   });
 }
 
-const FRESH = { ...AGAIN, sent: [] };
-
-// What was asked for since is an update of what is stored.
 /**
+ * The newer text becomes an update of the stored one.
  * @param {OutboxRecord} record
  * @param {Parley.State} state
  * @returns {OutboxRecord}
  */
-const update = (record, state) => ({
+const toUpdate = (record, state) => ({
   ...record,
-  ...FRESH,
+  ...UNSENT,
   act: "update",
   base: { seq: state.seq, attrs: pick(state, record.attrs) },
 });
 
-// Stored by an earlier try, and changed by somebody else since.
 /**
+ * An earlier request stored the object, and somebody else has changed it since.
  * @param {OutboxRecord} record
  * @param {Parley.State} state
  * @returns {OutboxRecord}
  */
-const contest = (record, state) => ({
-  ...update(record, state),
+const toConflict = (record, state) => ({
+  ...toUpdate(record, state),
   base: { seq: state.seq, attrs: record.sent[0] },
   problem: {
     status: 412,
@@ -181,30 +180,30 @@ const contest = (record, state) => ({
 });
 
 /**
- * The server has refused what was `sent`.
+ * The server has refused the record as `sent`.
  * @param {OutboxRecord[]} records
  * @param {OutboxRecord} sent
  * @param {Parley.RefusedProblem} problem
  */
 export function refuse(records, sent, problem) {
   return change(records, sent, (record) => {
-    if (record.address) return answer(record, sent);
+    if (record.address) return endToggle(record, sent);
     if (record.act === "destroy") return refuseDestroy(record, sent, problem);
-    if (record.doomed) return record.sent.length > 1 ? destroy(record) : null; // was an earlier version stored?
-    if (problem.status === 412 && problem[record.type]) return conflict(record, sent, problem);
-    // Written anew meanwhile, it may not be refused.
+    if (record.doomed) return record.sent.length > 1 ? toDestroy(record) : null; // an earlier version may be stored
+    if (problem.status === 412 && problem[record.type]) return refuseStale(record, sent, problem);
+    // The server may accept a newer text.
     return same(record.attrs, sent.attrs)
-      ? { ...record, problem, sent: others(record, sent.attrs) }
-      : { ...record, ...AGAIN };
+      ? { ...record, problem, sent: otherVersions(record, sent.attrs) }
+      : { ...record, ...UNTRIED };
   });
 }
 
-// Of the versions that were sent, all but this one.
 /**
+ * The versions that were sent, without this one.
  * @param {OutboxRecord} record
  * @param {Attributes} attrs
  */
-const others = (record, attrs) => record.sent.filter((version) => !same(version, attrs));
+const otherVersions = (record, attrs) => record.sent.filter((version) => !same(version, attrs));
 
 /**
  * @param {OutboxRecord} record
@@ -217,67 +216,70 @@ function refuseDestroy(record, sent, problem) {
   return sent.act === "destroy" ? { ...record, problem } : record;
 }
 
-// What it has changed into may be what we sent ourselves, and never heard of.
 /**
+ * The object has changed since `base`. The change may be an earlier request of ours whose response was lost.
  * @param {OutboxRecord} record
  * @param {OutboxRecord} sent
  * @param {Parley.RefusedProblem} problem
  * @returns {OutboxRecord | null}
  */
-function conflict(record, sent, problem) {
+function refuseStale(record, sent, problem) {
   const theirs = problem[record.type];
-  if (isNewer(record.base, sent.base)) return { ...record, ...AGAIN }; // written anew since, on what is there
+  if (isNewer(record.base, sent.base)) return { ...record, ...UNTRIED }; // rewritten since, on a newer state
   if (has(theirs, record.attrs)) return null;
-  const isNews = theirs.seq !== sent.base?.seq; // else who asks again is told the same again
-  if (isNews && (isOurs(record, theirs) || isAsSeen(record, theirs))) return update(record, theirs);
+  const isNews = theirs.seq !== sent.base?.seq; // without news the next request would be refused in the same way
+  if (isNews && (isOurs(record, theirs) || isAsSeen(record, theirs)))
+    return toUpdate(record, theirs);
   return { ...record, problem, sent: [] };
 }
 
-// Done, or never to be: what nobody wrote is not worth a word. One that was not asked for is a late answer, to a tab that
-// had led before.
 /**
+ * The record ends, accepted or refused: a refused toggle has no text that would be lost. A response to another request than
+ * the latest is a late one, to a tab that led before.
  * @param {OutboxRecord} record
  * @param {OutboxRecord} sent
  * @returns {OutboxRecord | null}
  */
-function answer(record, sent) {
-  const rest = others(record, sent.attrs);
-  const isAsked = rest.length < record.sent.length;
-  return isAsked && record.act === sent.act ? null : { ...record, sent: rest };
+function endToggle(record, sent) {
+  const rest = otherVersions(record, sent.attrs);
+  const isExpected = rest.length < record.sent.length;
+  return isExpected && record.act === sent.act ? null : { ...record, sent: rest };
 }
 
 /**
- * A state of this type came from the server by another way. It may be the state that a record wants.
+ * The stream or a snapshot delivered a state of this type. It may be the state that a record wants.
  * @param {OutboxRecord[]} records
  * @param {string} type
  * @param {Parley.State} state
  */
-export function see(records, type, state) {
+export function receive(records, type, state) {
   return change(records, { type, key: state.id }, (record) => {
     if (record.act === "destroy" || !has(state, record.attrs)) return record;
-    // An echo of an earlier wish, and another one is under way: only its answer will tell.
+    // If another version was sent, the state may result from an older request: only the response decides.
     const isOld = record.base !== null && state.seq <= record.base.seq;
     if (isOld || !record.sent.every((attrs) => same(attrs, record.attrs))) return record;
-    return record.doomed ? destroy(record) : null;
+    return record.doomed ? toDestroy(record) : null;
   });
 }
 
 /**
- * The object is no more. Wishes to have it or to delete it are fulfilled; a text that was meant for it is kept.
+ * The object was deleted. Creates and deletes of it are done; an update is kept, because it has a text.
  * @param {OutboxRecord[]} records
  * @param {string} type
  * @param {string} key
  */
-export function bury(records, type, key) {
+export function receiveDeletion(records, type, key) {
   return change(records, { type, key }, (record) => {
-    const isStillOpen = record.address ? !isJustAsWanted(record) : record.act === "update";
+    const isStillOpen = record.address ? !isDeletedAsWanted(record) : record.act === "update";
     return isStillOpen ? record : null;
   });
 }
 
-// It is away, and no try to have it may arrive yet.
-/** @param {OutboxRecord} record */
-const isJustAsWanted = ({ act, sent, attrs }) =>
+/**
+ * The object is to be deleted, and no request to create it may arrive any more.
+ * @param {OutboxRecord} record
+ */
+const isDeletedAsWanted = ({ act, sent, attrs }) =>
   act === "destroy" && sent.every((version) => same(version, attrs));
 
 /**
@@ -288,13 +290,13 @@ const isJustAsWanted = ({ act, sent, attrs }) =>
 export const discard = (records, type, key) => put(records, { type, key }, null);
 
 /**
- * A refused change is to be sent once more.
+ * Send a refused change once more.
  * @param {OutboxRecord[]} records
  * @param {string} type
  * @param {string} key
  */
 export const retry = (records, type, key) =>
-  change(records, { type, key }, (record) => ({ ...record, ...AGAIN }));
+  change(records, { type, key }, (record) => ({ ...record, ...UNTRIED }));
 
 /**
  * @param {OutboxRecord[]} records
@@ -306,10 +308,10 @@ export const find = (records, type, key) =>
   records.find((record) => isSame(record, { type, key })) ?? null;
 
 /**
- * The next to be sent, in the order in which they were first wanted.
+ * The next record to be sent, in the order in which the records were added.
  * @param {OutboxRecord[]} records
  */
-export const nextOf = (records) => records.find((record) => record.problem === null) ?? null;
+export const findNext = (records) => records.find((record) => record.problem === null) ?? null;
 
 /** @typedef {Pick<OutboxRecord, "type" | "key">} Name */
 
@@ -325,11 +327,11 @@ function change(records, { type, key }, act) {
 
 /**
  * @param {OutboxRecord[]} records
- * @param {Name} wanted
+ * @param {Name} name
  * @param {OutboxRecord | null} record
  */
-function put(records, wanted, record) {
-  return records.flatMap((known) => (isSame(known, wanted) ? (record ?? []) : known));
+function put(records, name, record) {
+  return records.flatMap((known) => (isSame(known, name) ? (record ?? []) : known));
 }
 
 /**
@@ -339,7 +341,7 @@ function put(records, wanted, record) {
 const isSame = (one, other) => one.type === other.type && one.key === other.key;
 
 /**
- * What we change has not changed, but something beside it.
+ * The attributes that the record changes are as in its base; only other attributes have changed.
  * @param {OutboxRecord} record
  * @param {Parley.State} state
  */

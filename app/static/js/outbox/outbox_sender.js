@@ -1,5 +1,5 @@
-// Brings what is in the outbox to the server: one record at a time, in order, from the tab that leads. Whatever may
-// pass is tried again, later and later; a record that the server will never take is refused, and the next one sent.
+// Sends the records of the outbox from the leading tab, one at a time and in order. After a failure that may be temporary, it
+// retries with back-off. A record that the server refuses is marked, and the next one is sent.
 
 import { backoff } from "../core/backoff.js";
 import {
@@ -13,22 +13,22 @@ import {
 import { Problem } from "../core/problem.js";
 
 const METHODS = { create: "create", update: "patch", destroy: "delete" };
-const PUT = "update"; // as Backbone calls it
+const PUT = "update"; // Backbone's name for it
 const COUNTED = "Parley-Counted";
-const ETAG = /^(?:W\/)?"(\d+)"$/; // proxies that compress make it weak
-const PASSING = [0, 401, 408, 425, 429, 502, 503, 504]; // what is no answer to this record, or not the last
+const ETAG = /^(?:W\/)?"(\d+)"$/; // weak from proxies that compress
+const RETRIED_STATUSES = [0, 401, 408, 425, 429, 502, 503, 504]; // temporary, or not about this record
 const UNAUTHORIZED = 401;
-const MOST_ERRORS = 5; // of a server that stumbles over one record, before the others are sent
+const MAX_SERVER_ERRORS = 5; // for one record (other 5xx), before it counts as refused
 
 export class OutboxSender {
   #outbox;
   #tabs;
   #bus;
   #viewer;
-  #sending = false;
-  #failures = 0;
-  #errors = 0;
-  #rest = 0;
+  #isSending = false;
+  #failures = 0; // in a row
+  #serverErrors = 0; // for the current record
+  #retryTimer = 0;
 
   /** `viewer` () returns the id of the signed-in account, or null. */
   constructor({ outbox, tabs, bus, viewer }) {
@@ -36,80 +36,80 @@ export class OutboxSender {
     this.#tabs = tabs;
     this.#bus = bus;
     this.#viewer = viewer;
-    tabs.on(`${LEADERSHIP_GAINED} ${LEADER_CHECK}`, () => this.#hurry());
-    bus.on(`${OUTBOX_CHANGED} ${OUTBOX_VOLATILE}`, () => this.#wake());
-    bus.on(STREAM_STATE, (state) => state === "live" && this.#hurry());
-    window.addEventListener("online", () => this.#hurry());
+    tabs.on(`${LEADERSHIP_GAINED} ${LEADER_CHECK}`, () => this.#retryNow());
+    bus.on(`${OUTBOX_CHANGED} ${OUTBOX_VOLATILE}`, () => this.#sendAll());
+    bus.on(STREAM_STATE, (state) => state === "live" && this.#retryNow());
+    window.addEventListener("online", () => this.#retryNow());
   }
 
-  // There is reason to believe that it will work now: no sense in sitting out the wait.
-  #hurry() {
-    clearTimeout(this.#rest);
-    this.#rest = 0;
-    this.#wake();
+  // The server is probably reachable again, so the sender does not wait for the end of the back-off.
+  #retryNow() {
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = 0;
+    this.#sendAll();
   }
 
-  async #wake() {
-    if (this.#sending) return;
-    this.#sending = true;
+  async #sendAll() {
+    if (this.#isSending) return;
+    this.#isSending = true;
     try {
-      while (this.#mayGo() && this.#outbox.next()) await this.#bring();
+      while (this.#canSend() && this.#outbox.next()) await this.#sendNext();
     } finally {
-      this.#sending = false;
+      this.#isSending = false;
     }
   }
 
-  #mayGo() {
-    const isOurs = this.#tabs.leads || this.#outbox.volatile;
-    return isOurs && this.#rest === 0 && !this.#outbox.held && this.#viewer() !== null;
+  #canSend() {
+    const isSender = this.#tabs.leads || this.#outbox.volatile;
+    return isSender && this.#retryTimer === 0 && !this.#outbox.held && this.#viewer() !== null;
   }
 
-  async #bring() {
+  async #sendNext() {
     const before = this.#outbox.next();
     const wasOffline = navigator.onLine === false;
-    const sent = await this.#outbox.send(before);
+    const sent = await this.#outbox.markSent(before);
     if (sent === null) return;
     try {
-      const { state, isNew, counted } = await ask(sent);
-      this.#failures = this.#errors = 0;
-      this.#outbox.rest(false);
+      const { state, isNew, counted } = await send(sent);
+      this.#failures = this.#serverErrors = 0;
+      this.#outbox.setBackingOff(false);
       await this.#outbox.confirm(sent, state, isNew, counted);
     } catch (problem) {
-      if (!(problem instanceof Problem)) return this.#stumble(problem);
-      if (wasOffline && problem.status === 0) await this.#outbox.recall(before);
-      await this.#failed(sent, problem);
+      if (!(problem instanceof Problem)) return this.#handleException(problem);
+      if (wasOffline && problem.status === 0) await this.#outbox.markUnsent(before);
+      await this.#handleProblem(sent, problem);
     }
   }
 
   // An exception in a view's listener must not stop the sender.
-  #stumble(error) {
+  #handleException(error) {
     reportError(error);
-    this.#later({ status: 0, retryAfter: 0 });
+    this.#retryLater({ status: 0, retryAfter: 0 });
   }
 
-  async #failed(sent, problem) {
-    if (this.#passes(problem)) return this.#later(problem);
-    this.#errors = 0;
+  async #handleProblem(sent, problem) {
+    if (this.#isRetried(problem)) return this.#retryLater(problem);
+    this.#serverErrors = 0;
     await this.#outbox.refuse(sent, problem.toJSON());
   }
 
-  #passes({ status }) {
-    if (PASSING.includes(status)) return true;
-    if (status >= 500) this.#errors += 1;
-    return status >= 500 && this.#errors < MOST_ERRORS;
+  #isRetried({ status }) {
+    if (RETRIED_STATUSES.includes(status)) return true;
+    if (status >= 500) this.#serverErrors += 1;
+    return status >= 500 && this.#serverErrors < MAX_SERVER_ERRORS;
   }
 
-  #later(problem) {
+  #retryLater(problem) {
     this.#failures += 1;
-    this.#outbox.rest(true);
+    this.#outbox.setBackingOff(true);
     const wait = Math.max(backoff(this.#failures), problem.retryAfter * 1_000);
-    this.#rest = setTimeout(() => this.#hurry(), wait);
+    this.#retryTimer = setTimeout(() => this.#retryNow(), wait);
     if (problem.status === UNAUTHORIZED) this.#bus.trigger(LOGIN_ENDED, {});
   }
 }
 
-// For whom it is sent: the server refuses it should somebody else be signed in by now, in another tab.
-function ask({ key, user, root, address, act, attrs, base }) {
+// The request names the account of the record. If another account is signed in by now, in another tab, the server refuses it.
+function send({ key, user, root, address, act, attrs, base }) {
   const model = new Backbone.Model({ id: key });
   const url = address ?? (act === "create" ? root : `${root}${key}`);
   const method = address && act === "create" ? PUT : METHODS[act];

@@ -1,7 +1,7 @@
-// Where records are kept: one row of IndexedDB for each account, changed in one transaction, whichever tab does it.
-// Where the browser does not let us (private windows, a full disk) they live as long as the page.
+// Stores records: IndexedDB has one row for each account, which any tab changes in one transaction. If the browser refuses
+// storage (private windows, a full disk), the records stay in memory until the page closes.
 //
-// A transaction that never ends holds up those of all tabs, so none is waited for for ever.
+// A transaction that never ends blocks those of all tabs, so each one has a timeout.
 
 import { openDB } from "idb";
 import { named } from "../core/base.js";
@@ -9,24 +9,24 @@ import { named } from "../core/base.js";
 const DATABASE = named("parley");
 const VERSION = 1;
 const OUTBOX = "outbox";
-const PATIENCE_MS = 3_000; // for one of them, and for the database to open
+const TIMEOUT_MS = 3_000; // for a transaction, and to open the database
 
-/** Rejected where the browser keeps nothing for us. */
-export async function openDisk() {
-  return new Disk(await inTime(open()));
+/** Rejected if the browser stores nothing for this site. */
+export async function openDiskStore() {
+  return new DiskStore(await withTimeout(open()));
 }
 
 const open = async () =>
   openDB(DATABASE, VERSION, {
     upgrade: (empty) => empty.createObjectStore(OUTBOX, { keyPath: "user" }),
-    blocking: (_current, _wanted, event) => /** @type {IDBDatabase} */ (event.target).close(), // a newer page waits for us
+    blocking: (_current, _wanted, event) => /** @type {IDBDatabase} */ (event.target).close(), // a newer page waits for it
   });
 
 /**
  * @typedef {object} Store
  * @property {(user: string, act: Act) => Promise<Parley.Record[]>} change
- * @property {() => void} leave what is under way may end
- * @property {() => void} close rejects what is under way
+ * @property {() => void} close after the current transaction
+ * @property {() => void} abort the current transaction, which is rejected, and close
  */
 
 /** @typedef {import("idb").IDBPDatabase} Database */
@@ -34,7 +34,7 @@ const open = async () =>
 /** @typedef {(records: Parley.Record[]) => Parley.Record[]} Act */
 
 /** @implements {Store} */
-class Disk {
+class DiskStore {
   /** @type {Database} */ #database;
   /** @type {Transaction | null} */ #transaction = null;
 
@@ -44,7 +44,7 @@ class Disk {
   }
 
   /**
-   * Replace this account's records by what `act` (records) makes of them; answers with that.
+   * Replace this account's records by the result of `act` (records), and return them.
    * @param {string} user
    * @param {Act} act
    */
@@ -53,20 +53,18 @@ class Disk {
     this.#transaction = transaction;
     const work = Promise.all([replace(transaction.store, user, act), transaction.done]);
     try {
-      const [records] = await inTime(work);
+      const [records] = await withTimeout(work);
       return records;
     } finally {
       this.#transaction = null;
     }
   }
 
-  /** What is under way may end: somebody has just written it. */
-  leave() {
+  close() {
     this.#database.close();
   }
 
-  /** Rejects what is under way. */
-  close() {
+  abort() {
     if (this.#transaction) abort(this.#transaction);
     this.#database.close();
   }
@@ -86,17 +84,17 @@ async function replace(store, user, act) {
 }
 
 /**
- * A transaction that waits for one of a page that is no more does not even end when it is aborted.
+ * A transaction that waits for the transaction of a closed page does not end even if it is aborted.
  * @template T
  * @param {Promise<T>} work
  * @returns {Promise<T>}
  */
-async function inTime(work) {
+async function withTimeout(work) {
   let timer = 0;
   /** @type {Promise<never>} */
   const limit = new Promise((_, reject) => {
-    const unanswered = new Error("The browser's storage does not answer.");
-    timer = setTimeout(reject, PATIENCE_MS, unanswered);
+    const error = new Error("The browser's storage does not answer.");
+    timer = setTimeout(reject, TIMEOUT_MS, error);
   });
   try {
     return await Promise.race([work, limit]);
@@ -115,7 +113,7 @@ function abort(transaction) {
 }
 
 /** @implements {Store} */
-export class Memory {
+export class MemoryStore {
   /** @type {Map<string, Parley.Record[]>} */ #records = new Map();
 
   /**
@@ -128,7 +126,7 @@ export class Memory {
     return records;
   }
 
-  leave() {}
-
   close() {}
+
+  abort() {}
 }

@@ -202,7 +202,7 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     const { pending, refusal } = this.model;
     if (refusal) return `${REFUSED_NOTES[refusal.act]} ${refusal.problem.message}`;
     if (pending && this.model.outbox.held) return HELD_NOTE;
-    const isWaiting = pending && (this.model.outbox.resting || pending.tries > 1);
+    const isWaiting = pending && (this.model.outbox.isBackingOff || pending.tries > 1);
     return isWaiting ? WAITING_NOTE : (STATE_NOTES[state] ?? "");
   },
 
@@ -236,7 +236,7 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
 
   // If this person was editing when the page was closed, open the editor again. The focus does not move.
   resumeEdit() {
-    const draft = this.model.get("current_user_can_edit") && this.drafts?.of(this.model.id);
+    const draft = this.model.get("current_user_can_edit") && this.drafts?.at(this.model.id).read();
     if (!draft || this.editor || draft.body === this.model.text()) return;
     if (draft.closed) return this.renderUnsaved();
     EDITOR.use((module) => {
@@ -314,7 +314,7 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
 
   /** The draft of this kind that was put aside here, or null. */
   putAside(kind) {
-    const draft = this.drafts?.of(this.placeOf(kind));
+    const draft = this.drafts?.at(this.placeOf(kind)).read();
     return draft?.closed ? draft : null;
   },
 
@@ -343,8 +343,8 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
 
   discardUnsaved(kind) {
     const draft = this.drafts?.at(this.placeOf(kind));
-    draft?.read(); // `drop` then also finds a draft that another tab has written
-    draft?.drop();
+    draft?.read(); // `remove` then also finds a draft that another tab has written
+    draft?.remove();
     keepScrollPosition(this.el.parentNode, () => this.showUnsaved(kind, false));
     this.el.focus({ preventScroll: true });
   },

@@ -89,7 +89,7 @@ export const ComposerView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     const draft = this.draft?.read();
     if (!draft) return;
     const formId = draft.base?.form ?? this.formId;
-    if (this.collection.get(idOf(formId, draft.body))) return this.draft?.drop();
+    if (this.collection.get(idOf(formId, draft.body))) return this.draft?.remove();
     this.formId = formId;
     this.show(draft.body);
     if (draft.closed) this.storeDraft();
@@ -97,8 +97,8 @@ export const ComposerView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
 
   // An older draft of this place that was not posted is kept until the field is empty again.
   takeOver() {
-    this.draft?.setAside(this.field().value);
-    this.draft?.keep(this.field().value, { form: this.formId });
+    this.draft?.copyStored(this.field().value);
+    this.draft?.save(this.field().value, { form: this.formId });
   },
 
   show(text) {
@@ -146,7 +146,7 @@ export const ComposerView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     const comment = this.compose(this.field().value);
     if (comment === null) return this.body.showProblem(OUTBOX_FULL);
     this.formId = uuid();
-    this.draft?.dropAfter(this.collection.outbox.kept());
+    this.draft?.removeAfter(this.collection.outbox.kept());
     this.presence?.endTyping();
     this.empty();
     this.posted(comment);
@@ -167,7 +167,7 @@ export const ComposerView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
 
   storeDraft() {
     this.body.update();
-    this.draft?.keep(this.field().value, { form: this.formId });
+    this.draft?.save(this.field().value, { form: this.formId });
   },
 
   // If comments are closed, orphaned_edits_view.js shows the text above the field, and discards it there.

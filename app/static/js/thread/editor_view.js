@@ -117,7 +117,7 @@ export const EditorView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
 
   storeDraft() {
     this.body.update();
-    this.draft?.keep(this.field().value, this.conflict.base);
+    this.draft?.save(this.field().value, this.conflict.base);
   },
 
   // The other text has been shown, so this one knowingly replaces it: that version is the base.
@@ -174,7 +174,7 @@ export const EditorView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
 
   /** Drops the draft, unless `putAside` was called. Leaving the page does not call this. */
   remove() {
-    this.draft?.dropAfter(this.model.outbox.kept());
+    this.draft?.removeAfter(this.model.outbox.kept());
     this.conflict.close();
     this.mention.remove();
     return Backbone.View.prototype.remove.call(this);

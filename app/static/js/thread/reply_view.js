@@ -67,7 +67,7 @@ export const ReplyView = /** @type {BackboneClass<InstanceType<typeof ComposerVi
 
   // The text is put aside, unless the button says "Discard".
   cancel() {
-    if (this.isDeleted || !this.hasText()) this.draft?.drop();
+    if (this.isDeleted || !this.hasText()) this.draft?.remove();
     else this.draft?.close();
     this.trigger(FIELD_CLOSED, null);
   },

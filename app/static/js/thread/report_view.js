@@ -54,7 +54,7 @@ export const ReportView = /** @type {DialogWith<Fields>} */ (DialogView).extend(
 
   keep() {
     const { reason, note } = this.form.fields;
-    this.draft().keep(note.value, { reason: reason.value });
+    this.draft().save(note.value, { reason: reason.value });
   },
 
   turn(state) {
@@ -66,7 +66,7 @@ export const ReportView = /** @type {DialogWith<Fields>} */ (DialogView).extend(
     event.preventDefault();
     const fields = this.form.values("reason", "note");
     if (!(await this.form.send(() => this.moderation.report(this.comment.id, fields)))) return;
-    this.draft().drop();
+    this.draft().remove();
     this.turn("thanks");
     this.part("done").focus();
     this.bus.trigger(ANNOUNCEMENT, THANKS);
