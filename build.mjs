@@ -28,6 +28,9 @@ const BROTLI = {
   },
 };
 
+const LIBRARIES = join(ROOT, SOURCES, "js/core/libraries.js");
+const WITHOUT_LIBRARIES = ["libraries.js", "underscore.js", "underscore_functions.js"];
+
 const COMMON = {
   absWorkingDir: ROOT,
   outdir: OUT,
@@ -48,8 +51,7 @@ const PAGES = {
   entryPoints: ["js/app.js", "css/app.css", "css/embed.css", "css/docs.css", "favicon.svg"].map(
     (name) => `./${SOURCES}/${name}`,
   ),
-  inject: [`./${SOURCES}/js/core/libraries.js`],
-  alias: { underscore: `./${SOURCES}/js/core/underscore.js` },
+  alias: { underscore: `./${SOURCES}/js/core/underscore_global.cjs` },
   loader: { ".svg": "copy" },
   external: ["jquery"], // Backbone works without it; ajax.js and delegation.js replace it
   splitting: true,
@@ -76,7 +78,7 @@ await removeAllBut(new Set([basename(MANIFEST), ...written.flat()]));
 // would make dozens of chunks. Only app.js loads a part, so all modules of app.js are already loaded. If each part
 // imports all of them, esbuild puts them into one chunk.
 async function buildPages() {
-  const { metafile } = await build(PAGES);
+  const { metafile } = await build({ ...PAGES, plugins: [importing()] });
   const app = outputOf(metafile, `${SOURCES}/js/app.js`);
   const shared = [app, ...importedBy(metafile.outputs, app)]
     .flatMap((output) => Object.keys(metafile.outputs[output].inputs))
@@ -85,18 +87,23 @@ async function buildPages() {
     .flatMap(({ imports }) => imports)
     .filter(({ kind }) => kind === "dynamic-import")
     .map(({ path }) => path);
-  return parts.length === 0 ? build(PAGES) : build({ ...PAGES, plugins: [sharing(shared, parts)] });
+  return build({ ...PAGES, plugins: [importing(shared, parts)] });
 }
 
-function sharing(shared, parts) {
+// Puts imports before the code of our modules: of the libraries everywhere, and of the `shared` modules in `parts`. (`inject`
+// would put the libraries before other packages' CommonJS modules, too, and esbuild would wrap each module in a function.)
+function importing(shared = [], parts = []) {
+  const libraries = `import { Backbone, _ } from ${JSON.stringify(LIBRARIES)};`;
   const imports = shared.map((source) => `import ${JSON.stringify(join(ROOT, source))};`).join("");
-  const isPart = new RegExp(`/(${parts.map((path) => basename(path, ".js")).join("|")})\\.js$`);
   return {
-    name: "sharing",
+    name: "importing",
     setup({ onLoad }) {
-      onLoad({ filter: isPart }, async ({ path }) => ({
-        contents: `${imports}${await readFile(path, "utf8")}`,
-      }));
+      onLoad({ filter: /\/app\/static\/js\/.*\.js$/ }, async ({ path }) => {
+        const isPart = parts.includes(relative(ROOT, path));
+        const isOfLibraries = WITHOUT_LIBRARIES.includes(basename(path));
+        const contents = await readFile(path, "utf8");
+        return { contents: `${isOfLibraries ? "" : libraries}${isPart ? imports : ""}${contents}` };
+      });
     },
   };
 }
