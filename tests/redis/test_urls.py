@@ -11,7 +11,7 @@ from app.redis.urls import parse
 TWO = "one.example.com,two.example.com:7001"
 
 
-def test_each_kind_is_taken_apart() -> None:
+def test_each_kind_is_parsed() -> None:
     sentinel = parse(f"redis+sentinel://parley:a%40b%2Fc@{TWO}/front/2?sentinel_password=guard")
     assert (sentinel.kind, sentinel.service, sentinel.db) == ("sentinel", "front", 2)
     assert sentinel.hosts == (("one.example.com", 26379), ("two.example.com", 7001))
@@ -23,8 +23,16 @@ def test_each_kind_is_taken_apart() -> None:
     assert parse("embedded://").kind == "embedded"
 
 
-async def test_what_a_url_leaves_out_is_said() -> None:
-    """Whoever counts takes no URL without a port."""
+def test_a_password_may_contain_what_separates_the_other_parts() -> None:
+    server = parse("redis://parley:p/w:x@y#z@Redis.example.com/3")
+    assert (server.user, server.password) == ("parley", "p/w:x@y#z")
+    assert (server.hosts, server.db) == ((("redis.example.com", 6379),), 3)
+    socket = parse("unix://:p/w@/run/redis.sock?db=4")
+    assert (socket.password, socket.hosts, socket.db) == ("p/w", (), 4)
+
+
+async def test_a_url_without_a_port_gets_the_default_port() -> None:
+    """The `limits` library does not know the default port."""
     assert await locator("redis://localhost").ensure() == "redis://localhost:6379/0"
     assert await locator("unix:///run/redis.sock?db=2").ensure() == "unix:///run/redis.sock?db=2"
 
@@ -42,17 +50,19 @@ def test_tls_goes_to_every_server(tmp_path: Path) -> None:
     ("url", "said"),
     [
         ("http://secret@x", "redis+sentinel://"), ("redisss://x", "redis+sentinel://"), ("redis://", "redis://user"),
+        ("redis", "redis://"), ("unix://:secret@", "unix:///run"),
+        ("redis://:secret/x@two:0", "redis://user"),
         ("redis+sentinel://secret@one,two", "/service"), ("redis+sentinel:///front", "/service"),
         ("redis+cluster://one/3", "redis+cluster://user"), ("redis://one,two/0", "redis://user"),
-        ("redis://secret@one:port", "a port that is none"), ("redis+cluster://one,,two", "a host"),
-        ("redis://x/zero", "redis://user"), ("redis://x?db=one", "db is"),
-        ("redis://x?ssl_ca_certs=/ca.pem", "no parameter of this kind"), ("rediss://x?ssl_ca_cert=a", "no parameter"),
+        ("redis://secret@one:port", "invalid port number"), ("redis+cluster://one,,two", "empty host"),
+        ("redis://x/zero", "redis://user"), ("redis://x?db=one", "db must be"),
+        ("redis://x?ssl_ca_certs=/ca.pem", "not an option of this kind"), ("rediss://x?ssl_ca_cert=a", "not an option"),
         ("rediss://x?ssl_cert_reqs=perhaps", "none or required"), ("rediss://x?ssl_keyfile=/key.pem", "ssl_certfile"),
         ("rediss://:secret@x?ssl_ca_certs=/nowhere/ca.pem", "/nowhere/ca.pem: No such file"),
-        (f"rediss://:secret@x?ssl_ca_certs={__file__}", "not what it should be"),
+        (f"rediss://:secret@x?ssl_ca_certs={__file__}", "not a certificate or key"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_said_without_a_password(url: str, said: str) -> None:
+def test_an_error_names_the_problem_and_no_password(url: str, said: str) -> None:
     with pytest.raises(ValueError) as complaint:  # noqa: PT011 (its words are looked at below)
         parse(url)
     assert said in str(complaint.value)
