@@ -15,17 +15,16 @@ const THANKS = "Thank you. A moderator will look at it.";
  * }} Fields
  */
 
-/** The dialog in which somebody says what is wrong with a comment. `data-state`: asking | thanks. */
+/** The dialog to report a comment. `data-state`: asking | thanks. */
 export const ReportView = /** @type {DialogWith<Fields>} */ (DialogView).extend({
   component: "report",
   events: {
     ...DialogView.prototype.events,
     submit: "submit",
-    input: "keep",
+    input: "storeDraft",
     "click .report__done": "close",
   },
 
-  /** The text is kept (drafts.js) until it is sent: the dialog may be closed by mistake. */
   initialize({ bus, moderation, drafts }) {
     Object.assign(this, { bus, moderation, drafts });
     this.form = new Form(this.el.querySelector("form"));
@@ -37,11 +36,12 @@ export const ReportView = /** @type {DialogWith<Fields>} */ (DialogView).extend(
     this.form.reset();
     this.restore();
     this.part("author").textContent = comment.get("username");
-    this.turn("asking");
+    this.setState("asking");
     this.showModal();
     this.form.fields.reason.focus();
   },
 
+  // The text is a draft (drafts.js) until it is sent, because the dialog may be closed by mistake.
   draft() {
     return this.drafts.at(`report:${this.comment.id}`);
   },
@@ -52,12 +52,12 @@ export const ReportView = /** @type {DialogWith<Fields>} */ (DialogView).extend(
     this.form.fields.reason.value = base?.reason ?? "";
   },
 
-  keep() {
+  storeDraft() {
     const { reason, note } = this.form.fields;
     this.draft().save(note.value, { reason: reason.value });
   },
 
-  turn(state) {
+  setState(state) {
     this.el.dataset.state = state;
     showParts(this.el, state);
   },
@@ -67,7 +67,7 @@ export const ReportView = /** @type {DialogWith<Fields>} */ (DialogView).extend(
     const fields = this.form.values("reason", "note");
     if (!(await this.form.send(() => this.moderation.report(this.comment.id, fields)))) return;
     this.draft().remove();
-    this.turn("thanks");
+    this.setState("thanks");
     this.part("done").focus();
     this.bus.trigger(ANNOUNCEMENT, THANKS);
   },

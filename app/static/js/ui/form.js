@@ -3,15 +3,15 @@ import { Countdown } from "./countdown.js";
 const REQUIRED = "Required";
 
 /**
- * What is typed in a form, and what is wrong with it: each error next to its field, what belongs to no field
- * above them. `el` has inputs by name, `.field__error[data-field]` and `.form__problem`.
+ * The fields of a form, its submission and its errors. The error of a field is shown beside the field, other errors
+ * above all fields. `el` has named inputs, `.field__error[data-field]` and `.form__problem`.
  */
 export class Form {
-  /** Why the server refused the last try, or null. */
+  /** Why the server refused the last submission, or null. */
   problem = /** @type {Parley.Problem | null} */ (null);
   #el;
-  #turn = 0;
-  #busy = false;
+  #version = 0; // a submission of an older version is ignored when it ends
+  #isBusy = false;
   #countdown = new Countdown();
 
   constructor(el) {
@@ -28,47 +28,53 @@ export class Form {
     return Object.fromEntries(names.map((name) => [name, this.fields[name].value]));
   }
 
-  /** Does `act`, one at a time, if nothing is missing. Answers whether it went through; if not, the form says why. */
+  /**
+   * Call `act` () and wait for it, unless a field is missing or an earlier call is still running. Returns whether it
+   * succeeded. If it did not, the form shows the error.
+   */
   async send(act) {
-    if (this.#busy || !this.check()) return false;
-    const turn = this.#begin();
+    if (this.#isBusy || !this.check()) return false;
+    const version = this.#begin();
     try {
       await act();
-      return turn === this.#turn;
+      return version === this.#version;
     } catch (problem) {
-      if (turn === this.#turn) this.complain(problem);
+      if (version === this.#version) this.showRefusal(problem);
       return false;
     } finally {
-      if (turn === this.#turn) this.#setBusy(false);
+      if (version === this.#version) this.#setBusy(false);
     }
   }
 
-  /** Is there something in every field that needs it? The form says where there is not. */
+  /** Whether every required field has a value. The others get an error. */
   check() {
     this.#clearNotes();
-    const empty = Array.from(this.fields).filter((input) => isWanted(input) && input.value === "");
+    const empty = Array.from(this.fields).filter(
+      (input) => isRequired(input) && input.value === "",
+    );
     for (const input of empty) this.#showError({ field: input.name, detail: REQUIRED });
     empty[0]?.focus();
     return empty.length === 0;
   }
 
-  /** Show why it was refused, and go where it can be mended. */
-  complain(problem) {
+  /** Show why the server refused the submission, and focus the first invalid field. */
+  showRefusal(problem) {
     this.problem = problem;
     const rest = problem.errors.filter((error) => !this.#showError(error));
-    const general = problem.errors.length === 0 || rest.length > 0;
-    if (general) this.#say(rest.map((error) => error.detail).join(" ") || problem.message);
+    const isGeneral = problem.errors.length === 0 || rest.length > 0;
+    if (isGeneral)
+      this.#showProblem(rest.map((error) => error.detail).join(" ") || problem.message);
     this.#el.querySelector("[aria-invalid=true]")?.focus();
   }
 
-  /** Nothing was ever wrong, and what is still under way is no longer this form's. */
+  /** Remove all errors. The result of a running submission will be ignored. */
   clear() {
-    this.#turn += 1;
+    this.#version += 1;
     this.#setBusy(false);
     this.#clearNotes();
   }
 
-  /** As it came with the page. */
+  /** Restore the values that the page came with, and remove all errors. */
   reset() {
     this.#el.reset();
     this.clear();
@@ -80,15 +86,15 @@ export class Form {
   }
 
   #begin() {
-    this.#turn += 1;
+    this.#version += 1;
     this.#setBusy(true);
-    return this.#turn;
+    return this.#version;
   }
 
-  // Not `disabled`, which would take the focus out of the button.
-  #setBusy(busy) {
-    this.#busy = busy;
-    this.#el.setAttribute("aria-busy", busy);
+  // The button is not `disabled`, because it would lose the focus.
+  #setBusy(isBusy) {
+    this.#isBusy = isBusy;
+    this.#el.setAttribute("aria-busy", isBusy);
   }
 
   #showError({ field, detail }) {
@@ -101,7 +107,7 @@ export class Form {
     return true;
   }
 
-  #say(message) {
+  #showProblem(message) {
     const note = this.#el.querySelector(".form__problem");
     this.#countdown.show(note, message, this.problem?.retryAfter ?? 0);
     note.hidden = false;
@@ -125,5 +131,5 @@ export class Form {
   }
 }
 
-const isWanted = (input) =>
+const isRequired = (input) =>
   input.getAttribute("aria-required") === "true" && !input.closest("[hidden]");
