@@ -2,6 +2,7 @@ import { homeOf } from "../core/base.js";
 import { DECISION_WANTED } from "../core/events.js";
 import { fromTemplate } from "../core/template.js";
 import { ComponentView } from "../ui/component_view.js";
+import { counted } from "../ui/counted.js";
 import { isolated } from "../ui/isolated.js";
 
 const REASONS = {
@@ -42,7 +43,7 @@ export const ReportedCommentView = /** @type {ComponentWith<Fields>} */ (Compone
     this.part("link").href = `${homeOf(place)}#comment-${this.model.id}`;
     this.part("text").textContent = textOf(comment);
     this.part("text").classList.toggle("is-missing", !comment);
-    this.part("count").textContent = `${reports.length} report${reports.length === 1 ? "" : "s"}: `;
+    this.part("count").textContent = `${counted(reports.length, "report")}: `;
     this.part("reasons").textContent = reasonsOf(reports);
     this.part("notes").replaceChildren(...reports.filter(({ note }) => note).map(noteOf));
     this.part("hide").hidden = !comment || comment.hidden;

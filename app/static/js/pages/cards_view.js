@@ -1,3 +1,5 @@
+import { counted } from "../ui/counted.js";
+
 /** The cards of the front page. Each shows a commentable's title and its number of comments. */
 export const CardsView = Backbone.View.extend({
   initialize() {
@@ -9,7 +11,7 @@ export const CardsView = Backbone.View.extend({
     const card = this.el.querySelector(`[data-commentable="${CSS.escape(commentable.name())}"]`);
     const { comments_count: count, title } = commentable.attributes;
     card.querySelector(".card__count").textContent =
-      count === 0 ? "No comments yet" : `${count} comment${count === 1 ? "" : "s"}`;
+      count === 0 ? "No comments yet" : counted(count, "comment");
     if (title) card.querySelector(".card__title a").textContent = title;
   },
 });

@@ -1,4 +1,5 @@
 import { ANNOUNCEMENT, CHANGE_REFUSED } from "../core/events.js";
+import { counted } from "../ui/counted.js";
 import { bringIntoView, isVisible } from "../ui/viewport.js";
 
 const REFUSED = '[data-state="refused"]';
@@ -57,8 +58,7 @@ export const ConnectionStatusView = /** @type {ViewWith<Fields>} */ (Backbone.Vi
   },
 });
 
-const changes = (n) => (n === 1 ? "1 change" : `${n} changes`);
-const unsent = (n) => (n === 1 ? "1 unsent change." : `${n} unsent changes.`);
+const unsent = (n) => `${counted(n, "unsent change")}.`;
 const open = (volatile) => (volatile ? " Keep this page open." : "");
 
 const TEXTS = {
@@ -73,11 +73,9 @@ const TEXTS = {
   },
 
   back: ({ arrived }) =>
-    arrived > 0
-      ? `${BACK} · ${arrived === 1 ? "1 new comment" : `${arrived} new comments`}`
-      : `${BACK}.`,
+    arrived > 0 ? `${BACK} · ${counted(arrived, "new comment")}` : `${BACK}.`,
 
-  slow: ({ waiting, volatile }) => `Sending ${changes(waiting)}…${open(volatile)}`,
+  slow: ({ waiting, volatile }) => `Sending ${counted(waiting, "change")}…${open(volatile)}`,
 
   refused: () =>
     document.querySelector(REFUSED)

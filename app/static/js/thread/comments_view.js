@@ -9,6 +9,7 @@ import {
   WINDOW_CHANGED,
 } from "../core/events.js";
 import { REPLY } from "../outbox/drafts.js";
+import { counted } from "../ui/counted.js";
 import { keepScrollPosition } from "../ui/scroll_anchor.js";
 import { CommentView } from "./comment_view.js";
 import { DeletedCommentView } from "./deleted_comment_view.js";
@@ -246,7 +247,7 @@ export const CommentsView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     const count = isAll ? loaded : Math.max(loaded, this.collection.total() ?? 0);
     const atLeast = isAll || count > loaded ? "" : "more than ";
     const summary = this.el.querySelector(".thread__count");
-    summary.textContent = count === 0 ? "" : `${atLeast}${describeCount(count)}`;
+    summary.textContent = count === 0 ? "" : `${atLeast}${counted(count, "comment")}`;
     summary.dataset.count = count;
     this.setHidden(".thread__empty", count > 0);
   },
@@ -264,5 +265,3 @@ export const CommentsView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     this.el.querySelector(".thread__volatile").hidden = false;
   },
 });
-
-const describeCount = (count) => `${count} comment${count === 1 ? "" : "s"}`;

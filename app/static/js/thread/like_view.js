@@ -1,4 +1,5 @@
 import { ENTRY_WANTED, likeChanged } from "../core/events.js";
+import { counted } from "../ui/counted.js";
 
 /** @typedef {{ el: HTMLButtonElement, likes: Parley.Likes, model: Parley.Comment }} Fields */
 
@@ -34,5 +35,4 @@ export const LikeView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   },
 });
 
-const labelOf = (count) =>
-  count === 0 ? "Like" : `Like, ${count} ${count === 1 ? "like" : "likes"}`;
+const labelOf = (count) => (count === 0 ? "Like" : `Like, ${counted(count, "like")}`);

@@ -1,6 +1,7 @@
 import { ANNOUNCEMENT } from "../core/events.js";
 import { Problem } from "../core/problem.js";
 import { request } from "../core/sync.js";
+import { counted } from "../ui/counted.js";
 import { isComposing } from "../ui/keys.js";
 import { matching, typedAt, written } from "./mention.js";
 
@@ -131,7 +132,7 @@ export const MentionView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     this.el.setAttribute("aria-controls", this.list.id);
     this.markActive();
     if (wasOpen) return;
-    const count = this.names.length === 1 ? "1 name" : `${this.names.length} names`;
+    const count = counted(this.names.length, "name");
     this.bus.trigger(ANNOUNCEMENT, `${count}. Use the arrow keys to choose, Enter to insert.`);
   },
 

@@ -1,3 +1,4 @@
+import { counted } from "../ui/counted.js";
 import { bringIntoView, viewport } from "../ui/viewport.js";
 
 const MIN_VISIBLE_PX = 48; // a comment counts as reached when this much of it is in the viewport
@@ -52,7 +53,7 @@ export const PillView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
     const count = this.unreached.size;
     if (count === 0) this.releaseFocus();
     this.el.hidden = count === 0;
-    const words = count === 1 ? "1 new comment" : `${count} new comments`;
+    const words = counted(count, "new comment");
     if (count > 0) this.el.querySelector(".pill__words").textContent = words;
     this.el.classList.toggle("is-upward", Array.from(this.unreached.values())[0] === true);
   },

@@ -1,3 +1,5 @@
+import { counted } from "./counted.js";
+
 const SECOND_MS = 1_000;
 const RETRY_SENTENCE = /Try again in \d+ (?:seconds?|minutes?)\./;
 const RETRY_NOW = "You can try again now.";
@@ -40,5 +42,5 @@ export class Countdown {
 /** @param {number} seconds */
 function formatWait(seconds) {
   if (seconds >= 90) return `${Math.ceil(seconds / 60)} minutes`;
-  return seconds === 1 ? "1 second" : `${seconds} seconds`;
+  return counted(seconds, "second");
 }
