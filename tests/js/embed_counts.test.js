@@ -1,4 +1,4 @@
-// The numbers of comments in a page of another site, with a server, an EventSource and a clock of the test's own.
+// The numbers of comments in a page of another site, with a fake server, a fake EventSource and a mocked clock.
 
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
@@ -9,13 +9,13 @@ const HOME = "https://talk.example.com/";
 const UPDATED = "global.commentable.update.success";
 
 const streams = []; // EventSources, in order
-const requests = []; // addresses that were read
+const requests = []; // addresses
 const warnings = []; // in the console
 let counts; // the server's, by topics
 let isReachable;
 let isListed;
 let update;
-let turn;
+let visibility;
 
 class FakeEventSource extends EventTarget {
   readyState = 0;
@@ -49,7 +49,7 @@ class FakeEventSource extends EventTarget {
   }
 }
 
-// As the server has it: ids have no slashes at their ends.
+// Like the server, it removes slashes at the end of an id.
 function read(url) {
   if (!isReachable) throw new TypeError("Failed to fetch");
   if (url.pathname === "/embed/check") return { listed: isListed, message: "Add the origin." };
@@ -80,8 +80,8 @@ beforeEach(() => {
   streams.length = requests.length = warnings.length = 0;
   counts = { "Article/1": 3 };
   isReachable = isListed = true;
-  turn = new EventTarget();
-  document.addEventListener = turn.addEventListener.bind(turn);
+  visibility = new EventTarget();
+  document.addEventListener = visibility.addEventListener.bind(visibility);
   document.hidden = false;
   update = embedCounts(HOME);
 });
@@ -105,9 +105,9 @@ async function pass(ms) {
   }
 }
 
-async function turnPage(isHidden) {
+async function setHidden(isHidden) {
   document.hidden = isHidden;
-  turn.dispatchEvent(new Event("visibilitychange"));
+  visibility.dispatchEvent(new Event("visibilitychange"));
   await pass(100);
 }
 
@@ -134,13 +134,13 @@ test("all numbers of a page need one request and one stream", async () => {
   assert.deepEqual([query.get("cursor"), query.get("guest")], ["snapshot", "1"]);
 });
 
-test("a page without numbers asks for nothing", async () => {
+test("a page without numbers sends no request", async () => {
   update([]);
   await pass(1_000);
   assert.deepEqual([requests, streams], [[], []]);
 });
 
-test("a page that brings its names bit by bit asks once", async () => {
+test("names that appear one by one need one request", async () => {
   for (const count of [1, 2, 3]) {
     update(page("Article/1", "Article/2", "Article/3").slice(0, count));
     mock.timers.tick(50);
@@ -161,35 +161,35 @@ test("a wrong name is explained once, and the others have their numbers", async 
 test("a hidden page has no stream, and resumes from the last event when it is shown", async () => {
   await followed("Article/1");
   newest().send(UPDATED, updated("1", 4), "c9");
-  await turnPage(true);
+  await setHidden(true);
   await pass(120_000);
   assert.equal(isOpen(), false);
-  await turnPage(false);
+  await setHidden(false);
   assert.deepEqual([requests.length, streams.length, newest().query.get("cursor")], [1, 2, "c9"]);
 });
 
-test("a stream that ends is the browser's to reopen, as the server's retry says", async () => {
+test("the browser reopens a stream that has ended", async () => {
   await followed("Article/1");
   newest().fail(0);
   await pass(20_000);
   assert.equal(streams.length, 1);
 });
 
-test("without an answer streams are tried again less and less often, from the last event", async () => {
+test("a stream that cannot connect is retried with back-off, from the last event", async () => {
   await followed("Article/1");
   newest().fail(0);
   for (let failures = 0; failures < 6; failures += 1) {
     newest().fail(0);
     const before = streams.length;
     await pass(250 * 2 ** failures - 100);
-    assert.equal(streams.length, before, "not yet");
+    assert.equal(streams.length, before, "retried too early");
     await pass(30_000);
     assert.ok(streams.length > before);
   }
   assert.equal(newest().query.get("cursor"), "begun");
 });
 
-test("a refused stream and a reset are read again", async () => {
+test("after a refused stream and after a reset, the numbers are read again", async () => {
   const elements = await followed("Article/1");
   counts["Article/1"] = 7;
   newest().fail(2);
@@ -204,7 +204,7 @@ test("a refused stream and a reset are read again", async () => {
   assert.equal(newest().query.get("cursor"), "snapshot");
 });
 
-test("behind a proxy that holds streams back the numbers are read again", async () => {
+test("behind a proxy that buffers streams, the numbers are read again", async () => {
   const elements = page("Article/1");
   update(elements);
   await pass(200);
@@ -213,7 +213,7 @@ test("behind a proxy that holds streams back the numbers are read again", async 
   assert.deepEqual(texts(elements), [9]);
 });
 
-test("numbers that do not fit into the stream's address are read again in batches", async () => {
+test("numbers beyond the stream's address are polled in batches", async () => {
   const names = Array.from(
     { length: 300 },
     (_, n) => `Article/an-ordinary-slug-of-an-article-${n}`,
@@ -232,7 +232,7 @@ test("numbers that do not fit into the stream's address are read again in batche
   assert.deepEqual(new Set(read), new Set(names));
 });
 
-test("a page that is not listed is told why, and does not ask for ever", async () => {
+test("a page that is not listed shows why in the console, and stops", async () => {
   isListed = false;
   update(page("Article/1"));
   await pass(120_000);
@@ -240,13 +240,13 @@ test("a page that is not listed is told why, and does not ask for ever", async (
   assert.deepEqual([requests.length, streams.length], [2, 0]);
 });
 
-test("a server that is away is asked again until it answers", async () => {
-  mock.method(Math, "random", () => 0); // the shortest waits of the back-off
+test("an unreachable server is retried until it responds", async () => {
+  mock.method(Math, "random", () => 0); // the shortest delays of the back-off
   isReachable = false;
   const elements = page("Article/1");
   update(elements);
   await pass(60_000);
-  assert.equal(requests.length, 16, "eight tries, each with a question why there is no response");
+  assert.equal(requests.length, 16, "eight attempts, each with a check");
   isReachable = true;
   await pass(31_000);
   assert.deepEqual(texts(elements), [3]);
@@ -256,10 +256,10 @@ test("a server that is away is asked again until it answers", async () => {
 // By the mocked clock.
 function setIntervalOf(ms, act) {
   let timer = 0;
-  const again = () => {
+  const tick = () => {
     act();
-    timer = setTimeout(again, ms);
+    timer = setTimeout(tick, ms);
   };
-  timer = setTimeout(again, ms);
+  timer = setTimeout(tick, ms);
   return { stop: () => clearTimeout(timer) };
 }

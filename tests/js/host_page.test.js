@@ -3,17 +3,17 @@ import { test } from "node:test";
 import { hostPage } from "../../app/static/js/embed/host_page.js";
 
 const URL_ = "https://www.example.com/post?id=1&utm_source=mail&fbclid=x#comment-1";
-const TOLD = { base: "https://www.example.com/post", title: " A post " };
-const urlFor = (told) => hostPage(URL_, { ...TOLD, ...told }).url;
+const PAGE = { base: "https://www.example.com/post", title: " A post " };
+const urlFor = (page) => hostPage(URL_, { ...PAGE, ...page }).url;
 
 test("the address is the reader's, without fragment and tracking", () => {
-  assert.deepEqual(hostPage(URL_, TOLD), {
+  assert.deepEqual(hostPage(URL_, PAGE), {
     url: "https://www.example.com/post?id=1",
     title: "A post",
   });
 });
 
-test("the canonical link goes before it, and the element's own address before both", () => {
+test("the canonical link takes precedence, and the element's own address over both", () => {
   const canonical = "https://www.example.com/canonical";
   assert.equal(urlFor({ canonical }), canonical);
   assert.equal(
@@ -22,7 +22,7 @@ test("the canonical link goes before it, and the element's own address before bo
   );
 });
 
-test("an address of another origin, or none at all, does not count", () => {
+test("an address of another origin, or an invalid one, is ignored", () => {
   for (const own of [
     "https://evil.example/",
     "http://www.example.com/",
@@ -32,10 +32,10 @@ test("an address of another origin, or none at all, does not count", () => {
     assert.equal(urlFor({ own }), "https://www.example.com/post?id=1");
 });
 
-test("an address that is too long is none", () => {
-  assert.equal(hostPage(`https://www.example.com/${"x".repeat(2_000)}`, TOLD), null);
+test("a page whose address is too long is ignored", () => {
+  assert.equal(hostPage(`https://www.example.com/${"x".repeat(2_000)}`, PAGE), null);
 });
 
-test("a title has two hundred characters at most, and is cut between them", () => {
-  assert.equal(hostPage(URL_, { ...TOLD, title: "🦜".repeat(300) }).title, "🦜".repeat(200));
+test("a title is cut after two hundred characters, and not within one", () => {
+  assert.equal(hostPage(URL_, { ...PAGE, title: "🦜".repeat(300) }).title, "🦜".repeat(200));
 });

@@ -25,8 +25,8 @@ const MODERATOR_ROLES = ["moderator", "owner"];
 /**
  * The viewer of this page: the signed-in user, or a guest, who has no id. In addition to Backbone's events, it triggers
  *
- *   ACCOUNT_LEFT     (reason, isHere) when the user becomes a guest. `reason`: the server's, "deleted", or null. `isHere`:
- *                    the user signed out on this page
+ *   ACCOUNT_LEFT     (reason, isHere) when the user becomes a guest. `reason`: the server's, "deleted", or null.
+ *                    `isHere`: the user signed out on this page
  *   LOGIN_RENEWED    when the same user has a new login, so that the stream must reconnect
  *
  * Each method that sends something to the server rejects with a Problem.

@@ -1,17 +1,17 @@
-// Parley in a page that is not ours:
+// Parley in a page of another site:
 //
 //   <script async src="https://talk.example.com/embed.js"></script>
 //   <div data-parley="Article/1"></div>
 //
 // Each such element gets an iframe with that thread once it comes near the screen, and
-// `<span data-parley-count="Article/1">` gets the number of its comments (docs/embedding.md). The build makes one classic
-// script of this file and of what it imports. It must stay below 3 KB, compressed: that is why the parts are closures, whose
+// `<span data-parley-count="Article/1">` gets the number of its comments (docs/embedding.md). The build bundles this
+// file and its imports into one classic script. It must stay below 3 KB, compressed. So the parts are closures: their
 // names are minified better than the members of classes.
 
 import { embedCounts } from "./embed_counts.js";
 import { embedThread } from "./embed_thread.js";
 
-// The attributes that change which thread is shown, or how it looks.
+// The attributes that select a thread or change its appearance.
 const ATTRIBUTES = [
   ...["data-parley", "data-parley-count", "data-parley-url", "data-parley-title"],
   ...["data-theme", "class", "style", "hidden"],
@@ -22,7 +22,7 @@ const all = (selector) => [...document.querySelectorAll(selector)];
 function start(home) {
   const threads = new WeakMap(); // by their elements
   const updateCounts = embedCounts(home);
-  // A comment that no loaded thread has belongs to the only thread of the page.
+  // If the page has one thread only, a link to a comment that is not loaded must be for that thread.
   const isAlone = () => shown.length === 1;
   let shown = []; // threads
   let frame = 0;
@@ -56,8 +56,8 @@ function start(home) {
   for (const name of Object.keys(listeners)) addEventListener(name, listeners[name], true);
 }
 
-// `currentScript` is null for <script type="module">, which earlier releases asked for.
+// `currentScript` is null for <script type="module">, which earlier releases required.
 const script = document.currentScript ?? all('[type=module][src*="/embed.js"]')[0];
 
-// A page may have the script several times.
+// The page may contain the script several times.
 window.parleyEmbed ??= [start(new URL(".", script.src))];

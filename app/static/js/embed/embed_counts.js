@@ -1,11 +1,11 @@
 // The numbers of comments in a page of another site: `[data-parley-count="Article/1"]`.
 //
-// 1. GET /api/commentables/ reads them in batches. One stream follows the first batch, from that response's cursor. The other
-//    batches are read again now and then, because the length of a stream's address is bounded.
-// 2. A hidden page has no stream and reads nothing. When it is shown again, it resumes from the last event's cursor.
+// 1. GET /api/commentables/ reads them in batches. One stream follows the first batch, from that response's cursor. The
+//    length of a stream's address is bounded, so the other batches are polled.
+// 2. A hidden page has no stream and reads nothing. When it becomes visible, it resumes from the last event's cursor.
 // 3. If a stream ends, the server's `retry:` applies. Any other failure waits with back-off and jitter.
-// 4. The numbers are those that guests see. No request carries cookies, except a stream of the same origin, whose cookies the
-//    server ignores (`guest=1`).
+// 4. The numbers are those that guests see. No request carries cookies, except a stream of the same origin. The server
+//    ignores these cookies (`guest=1`).
 
 import { backoff } from "../core/backoff.js";
 import { addressParts } from "../stream/address_parts.js";
@@ -13,23 +13,23 @@ import { check, get, query, warn } from "./embed_check.js";
 
 const CLOSED = 2; // EventSource.CLOSED
 const MAX_NAMES = 500; // in a page
-// Characters. Nginx refuses an address over 8 KB. A request, and a stream, have 100 topics at most, and each has 50 here.
+// Characters. Nginx refuses an address over 8 KB. A request or a stream may have 100 topics; here each has about 50.
 const MAX_ADDRESS = 5_000;
 const SILENCE_MS = 45_000; // heartbeats come every 15 seconds
-const DEBOUNCE_MS = 100; // while a page is being parsed, its names come bit by bit
-// Back-off of so many failures.
+const DEBOUNCE_MS = 100; // while the browser parses the page, the names appear one by one
+// Numbers of failures, for the back-off.
 const AFTER_RESET = 4; // 4 to 8 seconds, in case the server resets the stream again
 const POLL = 6; // 15 to 30 seconds
 
-// As long as the topics in a stream's address, with a key and a seq for each in the cursor.
+// At least as long as a stream's address, whose cursor has a key and a seq for each topic.
 const addressOf = (names) => query(names.map((name) => `${about(name)}~~~~~~~~~~~~~~~~~~~~~~~~`));
 
 const about = (topic) => `Commentable/${topic}`;
 const topicOf = ({ commentable_type: type, commentable_id: id }) => `${type}/${id}`;
 
-/** `home`: where Parley is, a URL that ends with a slash. Returns a function that takes the elements that the page has now. */
+/** `home`: Parley's URL, which ends with a slash. Returns a function that takes the current elements of the page. */
 export function embedCounts(home) {
-  const topicOfName = {}; // by the page's names, which may be other forms of them
+  const topicOfName = {}; // a name in the page may be another form of its topic
   const counts = {}; // by topics
   const refused = []; // names
   let elements = [];
@@ -74,7 +74,7 @@ export function embedCounts(home) {
     wait(backoff(failures));
   }
 
-  // A connection may be dead without an error, and a proxy may hold a stream back. Reading helps in both cases.
+  // A connection may be dead without an error, and a proxy may buffer a stream. Reading helps in both cases.
   function expectMore() {
     clearTimeout(timer);
     timer = setTimeout(() => {
@@ -147,7 +147,7 @@ export function embedCounts(home) {
     };
     stream.onerror = () => {
       const isClosed = stream.readyState === CLOSED;
-      if (isClosed) cursor = ""; // reading finds out why
+      if (isClosed) cursor = ""; // the next read shows why
       if (isClosed || !isAnswered) fail();
       isAnswered = false; // (3)
     };

@@ -1,10 +1,10 @@
-// One thread in a page that is not ours: an iframe as high as its content. Styles and scripts of the page and of the thread do
-// not meet. host.js runs in the iframe and lists the messages between the two.
+// One thread in a page of another site: an iframe as high as its content. The styles and scripts of the page and of the
+// thread are separate. host.js runs in the iframe and lists the messages between the two.
 //
 //   reserved ── near the screen, or a link to a comment ──> loading ── first message ──> ready
 //
-// While the thread is only reserved, the element shows what the page has in it, for example a link to the thread. Its height is
-// that of the last visit, or an estimate, so that nothing below it moves when the iframe comes.
+// In the state reserved, the element shows its own content in the page, for example a link to the thread. It has the
+// height of the last visit, or an estimate, so that nothing below it moves when the iframe is loaded.
 
 import { check, warn } from "./embed_check.js";
 
@@ -12,11 +12,11 @@ const ESTIMATE = "20rem"; // of the height, on the first visit
 const MARGIN = "50%"; // of the window's height: a thread at this distance is near
 const STORED = "parley-height:"; // the name of a height in sessionStorage, before the topic
 const FIRST_MESSAGE_MS = 15_000;
-const LOADED_MS = 3_000; // for the first message after `load`, which comes for a refused iframe, too
+const LOADED_MS = 3_000; // for the first message after `load`, which the browser also fires for a refused iframe
 const COMMENT = /^#comment-/;
 const SCHEME = /^(light|dark)$/;
-// In a shadow tree, `!important` is stronger than in the page. So the page's rules for all elements do not apply to the thread's
-// element. `hidden` does. `i` is a place in the iframe that the page scrolls to.
+// In a shadow tree, `!important` is stronger than in the page. So the page's rules for all elements do not apply to the
+// thread's element, but `hidden` does. `i` marks a position in the iframe, so that the page can scroll to it.
 const STYLE =
   ":host{display:block!important;position:relative!important}" +
   ":host([hidden]),[hidden]{display:none!important}" +
@@ -25,7 +25,7 @@ const STYLE =
   "@media print{slot{min-height:0!important}}";
 
 /**
- * `el`: the element in the page. `home`: where Parley is, a URL that ends with a slash. `isAlone` (): whether the page has no
+ * `el`: the element in the page. `home`: Parley's URL, which ends with a slash. `isAlone` (): whether the page has no
  * other thread. Returns {update, followHash, receive}.
  */
 export function embedThread(el, home, isAlone) {
@@ -39,10 +39,10 @@ export function embedThread(el, home, isAlone) {
   let observer;
   let timer = 0;
   let isReady = false;
-  let themeNames = []; // that the iframe takes
-  let sent = ""; // what the iframe knows of the page
+  let themeNames = []; // that the iframe accepts
+  let sent = ""; // the last message to the iframe
 
-  /** The page has changed, or what the reader sees of it. */
+  /** The page changed, or its visible part. */
   function update() {
     if (el.dataset.parley !== topic) open();
     if (isReady) sendPage();
@@ -66,7 +66,7 @@ export function embedThread(el, home, isAlone) {
     observer.observe(el);
   }
 
-  // Stores the height, if there is one. Returns the stored one. A page may not have storage.
+  // Store this height, if it is given. Returns the stored height. The page may have no storage.
   function likelyHeight(height) {
     try {
       if (height) sessionStorage[STORED + topic] = height;
@@ -101,7 +101,7 @@ export function embedThread(el, home, isAlone) {
     if (!isReady) timer = setTimeout(giveUp, ms);
   }
 
-  // The iframe stays, hidden. If it sends a message after all, it is shown.
+  // The iframe stays, hidden. If it sends a message later, it is shown.
   async function giveUp() {
     const mine = iframe;
     mine.hidden = true;
@@ -126,7 +126,7 @@ export function embedThread(el, home, isAlone) {
       followHash();
     },
 
-    // The reader may see more, or less, of it then. Safari does not keep in place what is below (scroll anchoring).
+    // The visible part of the iframe may change, too. Safari has no scroll anchoring, so the page must scroll.
     height({ height }) {
       const { bottom } = iframe.getBoundingClientRect();
       const css = `${Number(height)}px`;
@@ -137,7 +137,7 @@ export function embedThread(el, home, isAlone) {
       sendPage();
     },
 
-    // The browser scrolls. It knows what of the page covers its edges, and which parts of it scroll.
+    // The browser scrolls, because it knows the page's sticky headers and its scrollable elements.
     show({ top }) {
       const mark = add("i");
       mark.style.top = `${Number(top)}px`;
@@ -150,7 +150,7 @@ export function embedThread(el, home, isAlone) {
     },
   };
 
-  /** Handle a message, if it is from our iframe. */
+  /** Handle a message, if it is from this thread's iframe. */
   function receive({ source, origin, data }) {
     const isOurs = iframe && source === iframe.contentWindow && origin === home.origin;
     if (isOurs) handlers[data?.parley]?.(data);
@@ -161,7 +161,8 @@ export function embedThread(el, home, isAlone) {
   function sendPage() {
     const { theme, parleyUrl, parleyTitle } = el.dataset;
     const scheme = SCHEME.test(theme) ? theme : "";
-    // In some browsers this decides for the iframe. Without it the page's preference would count, not the reader's.
+    // In some browsers, this sets the colour scheme of the iframe. Otherwise the page's scheme would apply, not the
+    // reader's.
     iframe.style.colorScheme = scheme || "light dark";
     const page = {
       theme: themeOf(el, themeNames),
@@ -179,7 +180,7 @@ export function embedThread(el, home, isAlone) {
     sent = JSON.stringify(page);
   }
 
-  /** Go to the comment that the page's address names. */
+  /** Go to the comment in the fragment of the page's address. */
   function followHash() {
     const { hash } = location;
     if (isReady) post({ hash, alone: isAlone() });

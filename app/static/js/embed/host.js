@@ -1,72 +1,73 @@
-// The page whose iframe this thread is in. There embed_thread.js is our other end. What passes between the two, beside what
-// host_line.js says:
+// The host: the page that contains the iframe with this thread. embed_thread.js runs in the host. These messages pass
+// between the two, in addition to those of host_messages.js:
 //
-//   page     from there    {url, page, theme, scheme, seen} whenever one of them changes. `url` is the address in the reader's
-//                          browser; `page` is what the page says of itself, for everybody (host_page.js)
-//            or            {hash, alone}: the comment to go to, and whether the page has no other thread
-//   height   to the host   {height} of all there is to see
-//   show     to the host   {top} of what the reader is to see
-//   scroll   to the host   {by}: what the reader was busy with has moved by that
+//   page    from the host  {url, page, theme, scheme, seen}, after each change of one of them. `url`: the address in
+//                          the reader's browser. `page`: the page's data about itself (host_page.js). `seen`: the
+//                          visible part of the iframe
+//           or             {hash, alone}: the comment to go to, and whether the page has no other thread
+//   height  to the host    {height} of the content
+//   show    to the host    {top} of the element to scroll to
+//   scroll  to the host    {by}: scroll by so many pixels, to keep an element in place
 
 import { setHost } from "../ui/viewport.js";
-import { HostLine } from "./host_line.js";
+import { HostMessages } from "./host_messages.js";
 import { hostPage } from "./host_page.js";
-import { darken, wear } from "./theme.js";
+import { applyTheme, setScheme } from "./theme.js";
 
 const COMMENT = /^#comment-[0-9a-f-]+$/;
 
 const topOf = (element) => element.getBoundingClientRect().top;
-const isPlace = (...numbers) => numbers.every(Number.isFinite);
+const areNumbers = (...numbers) => numbers.every(Number.isFinite);
 
-/** `el`: the thread. `comments`: its collection, which sends the page with each new comment. */
+/** `el`: the thread. `comments`: its collection, which sends the host's page with each new comment. */
 export class Host {
-  /** What the reader sees of this iframe: {top, bottom}. */
+  /** The visible part of this iframe: {top, bottom}. */
   viewport = { top: 0, bottom: window.innerHeight };
   #el;
   #comments;
-  #line;
+  #messages;
   #url = null;
-  /** @type {any} What the host has sent. */
+  /** @type {any} The data that the host has sent. */
   #known = {};
 
   constructor(el, comments) {
     this.#el = el;
     this.#comments = comments;
-    this.#line = new HostLine((page) => this.#heard(page));
+    this.#messages = new HostMessages((page) => this.#onPage(page));
   }
 
-  /** Nothing happens where nobody frames us. */
+  /** Start. Does nothing if this page is not in an iframe. */
   enter() {
     if (window.parent === window) return;
     setHost(this);
-    new ResizeObserver(() => this.#measure()).observe(document.documentElement);
+    new ResizeObserver(() => this.#sendHeight()).observe(document.documentElement);
     const links = { subtree: true, childList: true, attributeFilter: ["href"] };
-    new MutationObserver(() => this.#lead()).observe(this.#el, links);
-    document.addEventListener("click", (event) => this.#followInPage(event), { capture: true });
-    this.#line.open();
+    new MutationObserver(() => this.#updateLinks()).observe(this.#el, links);
+    document.addEventListener("click", (event) => this.#openInHost(event), { capture: true });
+    this.#messages.open();
   }
 
-  // Measured from the document's top: while the iframe is not yet as high as that, it scrolls itself.
+  // From the document's top, because the iframe itself scrolls while it is not as high as its content.
   show(element) {
-    this.#line.tell("show", { top: topOf(element) - topOf(document.documentElement) });
+    this.#messages.send("show", { top: topOf(element) - topOf(document.documentElement) });
   }
 
-  /** Answers with `by`: see viewport.js. */
+  /** Returns `by` (viewport.js). */
   scrollBy(by) {
-    this.#line.tell("scroll", { by });
+    this.#messages.send("scroll", { by });
     return by;
   }
 
-  #heard({ hash, alone, ...page }) {
+  #onPage({ hash, alone, ...page }) {
     const changed = _.omit(page, (value, name) => _.isEqual(value, this.#known[name]));
     Object.assign(this.#known, changed);
     const { theme, scheme, seen, url } = changed;
-    if (theme) wear(theme);
-    if (scheme !== undefined) darken(scheme);
-    if (seen) this.#see(seen);
-    if (url) this.#stand(url.split("#")[0]);
+    if (theme) applyTheme(theme);
+    if (scheme !== undefined) setScheme(scheme);
+    if (seen) this.#setViewport(seen);
+    if (url) this.#setUrl(url.split("#")[0]);
     if (url || changed.page) this.#comments.page = this.#pageFrom(this.#known);
-    this.#measure();
+    this.#sendHeight();
     if (COMMENT.test(hash)) this.#goTo(hash, alone);
   }
 
@@ -74,15 +75,15 @@ export class Host {
     return page && this.#isOfHost(url) ? hostPage(url, page) : null;
   }
 
-  // Where it is not shown at all it has no height, and is not to lose the one that it had.
-  #measure() {
+  // An iframe that is not displayed has no height. The host keeps the last one.
+  #sendHeight() {
     const { height } = document.documentElement.getBoundingClientRect();
-    if (height > 0) this.#line.tell("height", { height: Math.ceil(height) });
+    if (height > 0) this.#messages.send("height", { height: Math.ceil(height) });
   }
 
-  // To whoever asks what is seen, the page has been scrolled.
-  #see({ top, bottom }) {
-    if (!isPlace(top, bottom)) return;
+  // Other modules measure again after a "scroll" event.
+  #setViewport({ top, bottom }) {
+    if (!areNumbers(top, bottom)) return;
     this.viewport = { top, bottom };
     const { style } = document.documentElement;
     style.setProperty("--viewport-top", `${top}px`);
@@ -90,22 +91,22 @@ export class Host {
     window.dispatchEvent(new Event("scroll"));
   }
 
-  // -- places: a comment's address is that of the host's page
+  // -- links: a comment's address is on the host's page
 
-  #stand(url) {
+  #setUrl(url) {
     if (!this.#isOfHost(url)) return;
     this.#url = url;
     document.documentElement.dataset.framed = "";
-    this.#lead();
+    this.#updateLinks();
   }
 
   // The browser guarantees the host's origin. An address that the host sends must have that origin.
   #isOfHost(url) {
-    return typeof url === "string" && url.startsWith(`${this.#line.origin}/`);
+    return typeof url === "string" && url.startsWith(`${this.#messages.origin}/`);
   }
 
   // A notification about the current page opens in it, not in another tab.
-  #followInPage({ target }) {
+  #openInHost({ target }) {
     const link = target.closest?.("a.notification__link");
     const { page } = this.#comments;
     if (!link || !this.#url || link.href.split("#")[0] !== page?.url) return;
@@ -113,7 +114,7 @@ export class Host {
     link.href = this.#url + link.hash;
   }
 
-  #lead() {
+  #updateLinks() {
     if (this.#url === null) return;
     for (const link of this.#el.querySelectorAll('a[href^="#"]')) {
       link.target = "_top";
@@ -121,7 +122,8 @@ export class Host {
     }
   }
 
-  // Replaced, for the step back is the host's. What is not loaded may be another thread's, unless there is none.
+  // The address is replaced, because going back is up to the host. A comment that is not loaded may belong to another
+  // thread, unless the page has only this one.
   #goTo(hash, alone) {
     const comment = document.getElementById(hash.slice(1));
     if (comment || alone) location.replace(hash);

@@ -1,9 +1,9 @@
-// How a thread in somebody's page looks: as that page says, as far as it makes sense. What it says is set by name and through
-// the browser's own parser of that property, so it can be nothing but a colour, a font or a length.
+// The appearance of an embedded thread. The host's page sends values by name. Each value passes the browser's own
+// parser for its property, so it can only be a colour, a font or a length.
 
 /**
- * What a page may say of how a thread in it looks, each as `--parley-<name>`: the variable of ours that it sets (page.css,
- * embed.css), and the property that knows what a value of it looks like.
+ * The values that a page can set, each as `--parley-<name>`: our CSS variable (page.css, embed.css), and a property
+ * that accepts the same values.
  */
 export const THEME = /** @type {{ [name: string]: [string, string] }} */ ({
   accent: ["--accent", "color"],
@@ -19,61 +19,62 @@ export const THEME = /** @type {{ [name: string]: [string, string] }} */ ({
 });
 
 const SCHEMES = ["light", "dark"];
-const GROUND = "--ground"; // what is behind a thread whose background lets through what is behind the iframe
-const BY_SCHEME = "(prefers-color-scheme: dark)";
+const GROUND = "--ground"; // the background of the thread, if it is transparent
+const PREFERS_DARK = "(prefers-color-scheme: dark)";
 const ALWAYS = "(min-width: 0)";
 
 const root = document.documentElement;
 
-/** `theme`: {name: value}. What is not in it is ours again. `data-themed` names what is set: more follows from that. */
-export function wear(theme) {
-  const worn = Object.entries(THEME).filter(([name, kind]) => put(kind, theme[name]));
-  root.dataset.themed = worn.map(([name]) => name).join(" ");
-  seeThrough(theme.background);
+/** Set the values of `theme`, {name: value}, and reset all others. `data-themed` names those that are set. */
+export function applyTheme(theme) {
+  const names = Object.keys(THEME).filter((name) => setVariable(THEME[name], theme[name]));
+  root.dataset.themed = names.join(" ");
+  setGround(theme.background);
 }
 
-/** "light" or "dark", whatever this reader's browser prefers; anything else leaves it to that. */
-export function darken(scheme) {
-  const chosen = SCHEMES.includes(scheme);
-  root.style.colorScheme = chosen ? scheme : "";
-  for (const { media, when } of schemeRules()) media.mediaText = when[chosen ? scheme : "either"];
+/** "light" or "dark" overrides the preference of the reader's browser; any other value restores it. */
+export function setScheme(scheme) {
+  const isChosen = SCHEMES.includes(scheme);
+  root.style.colorScheme = isChosen ? scheme : "";
+  for (const { media, queries } of schemeRules())
+    media.mediaText = queries[isChosen ? scheme : "either"];
 }
 
-/** @type {{ media: MediaList, when: { [scheme: string]: string } }[] | null} */
-let known = null;
+/** @type {{ media: MediaList, queries: { [scheme: string]: string } }[] | null} */
+let rules = null;
 
-// Those of our style sheets' rules that ask for what the reader's browser prefers, and what they ask instead.
+// The rules of our style sheets that depend on the preferred scheme, with their media queries for each scheme.
 function schemeRules() {
-  known ??= Array.from(document.styleSheets)
+  rules ??= Array.from(document.styleSheets)
     .flatMap((sheet) => [...sheet.cssRules])
     .filter((rule) => rule instanceof CSSMediaRule)
-    .filter(({ media }) => media.mediaText.includes(BY_SCHEME))
-    .map(({ media }) => ({ media, when: whenIn(media.mediaText) }));
-  return known;
+    .filter(({ media }) => media.mediaText.includes(PREFERS_DARK))
+    .map(({ media }) => ({ media, queries: queriesFor(media.mediaText) }));
+  return rules;
 }
 
-const whenIn = (either) => ({
+const queriesFor = (either) => ({
   either,
-  dark: either.replace(BY_SCHEME, ALWAYS),
+  dark: either.replace(PREFERS_DARK, ALWAYS),
   light: "not all",
 });
 
-function put([variable, property], value) {
-  const fits = isOf(property, value);
-  if (fits) root.style.setProperty(variable, value);
+function setVariable([variable, property], value) {
+  const isValid = isValidFor(property, value);
+  if (isValid) root.style.setProperty(variable, value);
   else root.style.removeProperty(variable);
-  return fits;
+  return isValid;
 }
 
-// A reference would be to a variable of ours, and fits whatever it is.
-function isOf(property, value) {
+// A `var()` would refer to one of our variables, and the parser accepts it in any property.
+function isValidFor(property, value) {
   return typeof value === "string" && CSS.supports(property, value) && !value.includes("var(");
 }
 
-// Dialogs and fields stand on paper that one does not see through.
-function seeThrough(background) {
+// A transparent colour is the ground only. Dialogs and fields keep an opaque background.
+function setGround(background) {
   root.style.removeProperty(GROUND);
-  if (!isOf("color", background) || isOpaque(background)) return;
+  if (!isValidFor("color", background) || isOpaque(background)) return;
   root.style.setProperty(GROUND, background);
   root.style.removeProperty("--paper");
   root.dataset.themed = root.dataset.themed?.replace("background", "ground");
