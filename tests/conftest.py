@@ -37,22 +37,22 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["tests.support.site_fixtures"]
 
-# Whoever runs the tests may have a real service in the environment.
+# The environment of a developer may have the settings of a real service.
 for name in Settings.model_fields:
     os.environ.pop(name.upper(), None)
 
 
-ASYNC_TEST_TIMEOUT_SECONDS = 120  # seconds for an async test, on a machine that is busy with others
+ASYNC_TEST_TIMEOUT_SECONDS = 120  # long, because the machine may be busy
 
 GATE_SEED = 15
-"""The seed of the order of the tests, and of everything that a test draws from `seed`, without `--everything`."""
+"""The seed of the order of the tests and of the fixture `seed`, without `--everything`."""
 
 DATABASES = {
     "sqlite_only": ["sqlite"],
     "postgresql_only": ["postgresql"],
     "both_databases": ["sqlite", "postgresql"],
 }
-"""The kinds of database that a test with one of these marks runs on. The mark that is closest to the test counts."""
+"""The kinds of database that a test with one of these marks runs on. The mark closest to the test counts."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -82,7 +82,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         usual = "both_databases" if metafunc.config.getoption("everything") else "sqlite_only"
         marks = [mark.name for mark in metafunc.definition.iter_markers() if mark.name in DATABASES]
         kinds = DATABASES[marks[0] if marks else usual]
-        if kinds != ["sqlite"]:  # which is what the fixture makes by itself
+        if kinds != ["sqlite"]:  # the default of the fixture
             metafunc.parametrize("database_url", kinds, indirect=True)
 
 
@@ -92,19 +92,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         extended = [item for item in items if item.get_closest_marker("extended")]
         config.hook.pytest_deselected(items=extended)
         items[:] = [item for item in items if not item.get_closest_marker("extended")]
-    # So that no Chromium runs beside those that need none, for as long as can be.
+    # Browser tests come last, so that Chromium does not slow down the others.
     items.sort(key=lambda item: "browser" in item.path.parts)
 
 
 def pytest_collection_finish() -> None:
-    """Leave what collecting has made out of every later garbage collection, which would take most of a second."""
+    """Exclude the objects of the collection phase from garbage collection, which would take most of a second."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
-    """A test that hangs fails where it hangs, and what it holds is let go of."""
+    """Cancel an async test that hangs, so that it fails where it hangs and its fixtures are closed."""
     if inspect.iscoroutinefunction(test := pyfuncitem.obj):
 
         @wraps(test)
@@ -122,7 +122,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def avoided_costs() -> Iterator[None]:
-    """Spend less on each of the hundreds of apps that one test process starts."""
+    """Avoid costs of each of the hundreds of apps that one test process starts."""
     with pytest.MonkeyPatch.context() as patch:
         costs.avoid_costs(patch)
         yield
@@ -130,13 +130,13 @@ def avoided_costs() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def no_leftovers(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fails a test after which tasks or processes go on."""
+    """Fail a test if its tasks or processes still run after it."""
     if "anyio_backend" in request.fixturenames:
         request.getfixturevalue("no_leftover_tasks")
     known = leftovers.list_children()
     yield
     left = leftovers.list_new_children(known)
-    assert not left, f"left running: {left}"
+    assert not left, f"processes still running after the test: {left}"
 
 
 @pytest.fixture
@@ -144,12 +144,12 @@ async def no_leftover_tasks() -> AsyncIterator[None]:
     known = asyncio.all_tasks()
     yield
     left = await leftovers.list_new_tasks(known)
-    assert not left, f"left pending: {left}"
+    assert not left, f"tasks still pending after the test: {left}"
 
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
-    """A real Redis that all tests share; each has a channel of its own."""
+    """A real Redis that all tests share; each test has a channel of its own."""
     with leftovers.keep_running():
         server = RedisServer()
     yield server.url
@@ -158,7 +158,7 @@ def redis_url() -> Iterator[str]:
 
 @pytest.fixture
 def redis_server() -> Iterator[RedisServer]:
-    """A real Redis for one test, to kill, pause, resume and restart."""
+    """A real Redis for one test, which may kill, pause, resume and restart it."""
     server = RedisServer()
     yield server
     server.stop()
@@ -174,7 +174,7 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def migrated_postgres(postgres_server: PostgresServer) -> str:
-    """The name of a database with the schema and nothing else, to copy."""
+    """The name of a database that has the schema and no rows, to copy."""
     name = postgres_server.create()
     migrate_in_thread(postgres_server.url(name))
     return name
@@ -213,14 +213,14 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def seed(pytestconfig: pytest.Config) -> int:
-    """The seed for what a test draws: fixed in the gate, another one in each run with `--everything`."""
+    """The seed for random choices of a test: fixed in the gate, different in each run with `--everything`."""
     seed: int = pytestconfig.getoption("randomly_seed")
     return seed
 
 
 @pytest.fixture(autouse=True)
 def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Argon2id at a price that thousands of sign-ups can pay; `tests/accounts/test_passwords.py` pays the real one."""
+    """Argon2id at a low cost, for thousands of sign-ups; `tests/accounts/test_passwords.py` has the real cost."""
     from app.accounts import passwords
 
     monkeypatch.setattr(passwords, "_hasher", cheap_hasher)
@@ -244,15 +244,15 @@ def channel() -> str:
 
 @pytest.fixture(scope="session")
 def default_settings() -> Settings:
-    """The defaults, read once: parsing takes 4 ms."""
+    """The default settings, parsed once, because parsing takes 4 ms."""
     return Settings(_env_file=None)
 
 
 @pytest.fixture
 def settings(default_settings: Settings, database_url: str, redis_url: str, channel: str) -> Settings:
-    """Settings for one test, on each kind of database; `settings.model_copy(update={…})` for others.
+    """Settings for one test, on each kind of database; a test changes them by `settings.model_copy(update={…})`.
 
-    Sweeps are five minutes apart: what arrives in a test has come by hint. Tests about sweeps set their own.
+    Sweeps are five minutes apart, so a change that arrives in a test has come by hint. Tests of sweeps set their own.
     """
     servers = {"database_url": database_url, "redis_url": redis_url, "redis_channel_name": channel}
     return default_settings.model_copy(update={**servers, "sweep_seconds": 300.0})
@@ -260,7 +260,7 @@ def settings(default_settings: Settings, database_url: str, redis_url: str, chan
 
 @pytest.fixture
 async def parley(settings: Settings) -> AsyncIterator[Parley]:
-    """The core, running, without HTTP."""
+    """The live engine, running, without HTTP."""
     from app.live.service import Parley
     from app.models import LIVE_MODELS
 
@@ -271,7 +271,7 @@ async def parley(settings: Settings) -> AsyncIterator[Parley]:
 
 @pytest.fixture
 async def site(settings: Settings) -> AsyncIterator[Site]:
-    """The whole app, served over real HTTP in the test's own loop."""
+    """The whole app, served over real HTTP in the test's own event loop."""
     from app.main import create_app
     from tests.support.serving import serving
 
@@ -281,13 +281,13 @@ async def site(settings: Settings) -> AsyncIterator[Site]:
 
 
 async def wait_for_redis(parley: Parley) -> None:
-    """Wait for Redis. If redis-py is cancelled in the middle of a handshake it may swallow that, which costs 0.5 s."""
+    """Wait for the subscription: redis-py may swallow a cancellation during its handshake, which costs 0.5 s."""
     await wait_until(lambda: parley.hints.flowing, "Redis")
 
 
 @pytest.fixture
 async def guest(site: Site) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody who has not signed in."""
+    """The browser of a guest, who has not signed in."""
     async with site.client() as client:
         yield client
 
@@ -314,6 +314,6 @@ def chromium_path() -> Path:
 def migrate_in_thread(url: str) -> None:
     from app.database import migrate
 
-    # In a thread: Alembic's environment runs a loop of its own.
+    # In a thread, because Alembic's environment runs an event loop of its own.
     with ThreadPoolExecutor(1) as thread:
         thread.submit(migrate, url).result()

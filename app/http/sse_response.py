@@ -239,5 +239,5 @@ def _set_tcp_timeout(receive: Receive) -> None:
 def _transport(receive: Receive) -> Any:
     """The connection of this request. ASGI gives no access to it (https://github.com/django/asgiref/issues/47), but
     uvicorn's `receive` is a method of an object that has it. Without it, (5) and (6) do not work:
-    `tests/faults/test_shutdown.py` and `tests/web/test_streams.py` fail then."""
+    `tests/faults/test_shutdown.py` and `tests/test_streams.py` fail then."""
     return getattr(getattr(receive, "__self__", None), "transport", None)

@@ -1,4 +1,4 @@
-"""What the doctor found, for tests to ask of it."""
+"""The findings of the doctor, sorted by their state."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Diagnosis:
         return [finding.message for finding in self.findings if finding.state == state]
 
     @property
-    def wrong(self) -> list[str]:
+    def problems(self) -> list[str]:
         return self.all_of(State.WRONG)
 
     @property
@@ -27,13 +27,13 @@ class Diagnosis:
         return self.all_of(State.WARNING)
 
     @property
-    def well(self) -> bool:
-        """Something was looked at, and nothing is to be done."""
+    def is_ok(self) -> bool:
+        """The doctor examined something and found no problem."""
         return {finding.state for finding in self.findings} == {State.OK}
 
 
 async def collect_findings(findings: AsyncIterator[Finding]) -> Diagnosis:
-    """Who complains says what to do."""
+    """Collect the findings, and check that each problem comes with advice."""
     found = Diagnosis([finding async for finding in findings])
     assert all(finding.advice for finding in found.findings if finding.state != State.OK)
     return found

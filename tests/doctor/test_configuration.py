@@ -13,45 +13,45 @@ from tests.doctor.diagnosis import Diagnosis
 if TYPE_CHECKING:
     from pathlib import Path
 
-Examined = Callable[..., Diagnosis]
+Diagnose = Callable[..., Diagnosis]
 
 KEY = "8qE0ZkX2vTnWc5RyLhB7sJdA4uMfPgoi"
 
 
 @pytest.fixture
-def examined(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Examined:
+def diagnose(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Diagnose:
     monkeypatch.setattr("app.settings.ROOT", tmp_path)
     monkeypatch.setitem(Settings.model_config, "env_file", tmp_path / ".env")
 
-    def examined(**environment: str) -> Diagnosis:
+    def diagnose(**environment: str) -> Diagnosis:
         (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in environment.items()))
         return Diagnosis(configuration.load()[1])
 
-    return examined
+    return diagnose
 
 
-def test_development_on_ones_own_machine_is_well(examined: Examined) -> None:
-    assert examined().well
-    assert examined(COMPOSE_PROJECT_NAME="talk", PORT="9000").well
+def test_development_settings_on_a_developers_machine_are_ok(diagnose: Diagnose) -> None:
+    assert diagnose().is_ok
+    assert diagnose(COMPOSE_PROJECT_NAME="talk", PORT="9000").is_ok
 
 
-def test_what_is_wrong_is_said_by_the_variables_name(examined: Examined) -> None:
-    named = {said.partition(":")[0] for said in examined(PORT="99999", SWEEP_SECONDS="x").wrong}
+def test_a_wrong_value_is_reported_with_the_name_of_its_variable(diagnose: Diagnose) -> None:
+    named = {message.partition(":")[0] for message in diagnose(PORT="99999", SWEEP_SECONDS="x").problems}
     assert named == {"PORT", "SWEEP_SECONDS"}
-    assert examined(ENVIRONMENT="production").wrong
+    assert diagnose(ENVIRONMENT="production").problems
 
 
-def test_development_is_not_for_others(examined: Examined) -> None:
-    served = examined(PUBLIC_URL="https://talk.example.com").wrong
-    assert len(served) == 2, "everybody's mail, and everybody's key"
+def test_development_settings_are_a_problem_at_a_public_address(diagnose: Diagnose) -> None:
+    served = diagnose(PUBLIC_URL="https://talk.example.com").problems
+    assert len(served) == 2, "two problems: mail is not sent, and the key is public"
     own = {"PUBLIC_URL": "https://talk.example.com", "ENVIRONMENT": "production", "REQUIRE_CONFIRMATION": "off"}
-    assert examined(**own, SECRET_KEY=KEY).well
-    assert examined(**own, SECRET_KEY="abc" * 20).warnings
-    assert examined(**own, SECRET_KEY=KEY, FORWARDED_ALLOW_IPS="*").warnings
+    assert diagnose(**own, SECRET_KEY=KEY).is_ok
+    assert diagnose(**own, SECRET_KEY="abc" * 20).warnings
+    assert diagnose(**own, SECRET_KEY=KEY, FORWARDED_ALLOW_IPS="*").warnings
 
 
-def test_a_misspelt_name_is_noticed(examined: Examined) -> None:
-    assert examined(DATABSE_URL="sqlite:///x").warnings == ["DATABSE_URL in .env is not a setting."]
+def test_a_misspelt_setting_is_reported(diagnose: Diagnose) -> None:
+    assert diagnose(DATABSE_URL="sqlite:///x").warnings == ["DATABSE_URL in .env is not a setting."]
 
 
 @pytest.mark.parametrize(
@@ -64,5 +64,5 @@ def test_a_misspelt_name_is_noticed(examined: Examined) -> None:
         ("sqlite:////var/parley.db", "sqlite:////var/parley.db"),
     ],
 )
-def test_no_password_is_shown(url: str, shown: str) -> None:
+def test_urls_are_shown_without_passwords(url: str, shown: str) -> None:
     assert masked(url) == shown

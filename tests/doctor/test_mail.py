@@ -16,34 +16,34 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.sqlite_only
 
 
-async def examined(settings: Settings, **update: object) -> Diagnosis:
+async def diagnose(settings: Settings, **update: object) -> Diagnosis:
     return await collect_findings(mail.examine(settings.model_copy(update=update)))
 
 
-async def test_a_server_that_lets_us_in_gets_no_mail(settings: Settings) -> None:
+async def test_the_doctor_connects_to_the_mail_server_and_sends_nothing(settings: Settings) -> None:
     async with mail_server() as server:
-        found = await examined(settings, smtp_url=server.url)
-        assert found.well
+        found = await diagnose(settings, smtp_url=server.url)
+        assert found.is_ok
         assert server.received == []
 
 
-async def test_one_that_is_away_and_one_that_will_not_take_a_password_in_the_clear(settings: Settings) -> None:
-    (said,) = (await examined(settings, smtp_url=f"smtp://127.0.0.1:{free_port()}")).wrong
-    assert "smtp://127.0.0.1" in said
+async def test_a_server_that_is_away_or_takes_no_password_without_tls_is_reported(settings: Settings) -> None:
+    (message,) = (await diagnose(settings, smtp_url=f"smtp://127.0.0.1:{free_port()}")).problems
+    assert "smtp://127.0.0.1" in message
     async with mail_server() as server:
         with_password = server.url.replace("://", "://parley:hunter2@")
-        (said,) = (await examined(settings, smtp_url=with_password)).wrong
-        assert said.startswith("smtp://parley:***@127.0.0.1")
+        (message,) = (await diagnose(settings, smtp_url=with_password)).problems
+        assert message.startswith("smtp://parley:***@127.0.0.1")
 
 
-async def test_a_sender_at_localhost_is_wrong_where_others_get_the_mail(settings: Settings) -> None:
+async def test_a_sender_at_localhost_is_a_problem_in_production(settings: Settings) -> None:
     async with mail_server() as server:
-        found = await examined(settings, smtp_url=server.url, environment="production")
-        assert any("MAIL_FROM" in said for said in found.wrong)
+        found = await diagnose(settings, smtp_url=server.url, environment="production")
+        assert any("MAIL_FROM" in message for message in found.problems)
         own = "Parley <parley@example.com>"
-        assert (await examined(settings, smtp_url=server.url, environment="production", mail_from=own)).well
+        assert (await diagnose(settings, smtp_url=server.url, environment="production", mail_from=own)).is_ok
 
 
-async def test_none(settings: Settings) -> None:
-    assert (await examined(settings)).well
-    assert (await examined(settings, environment="production")).warnings
+async def test_no_mail_server_is_ok_in_development_and_a_warning_in_production(settings: Settings) -> None:
+    assert (await diagnose(settings)).is_ok
+    assert (await diagnose(settings, environment="production")).warnings

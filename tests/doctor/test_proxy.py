@@ -1,4 +1,4 @@
-"""Through proxies that do what proxies do: each stands before the real app, and is looked through over real HTTP."""
+"""The doctor behind proxies: each wraps the real app, and the doctor examines it over real HTTP."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.sqlite_only
 
 
 @pytest.fixture(autouse=True)
-def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxy, "TIMEOUT_SECONDS", 1.0)
 
 
@@ -50,7 +50,7 @@ def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
 
 
-async def examined(settings: Settings, url: str) -> Diagnosis:
+async def diagnose(settings: Settings, url: str) -> Diagnosis:
     return await collect_findings(proxy.examine(settings, url))
 
 
@@ -58,7 +58,7 @@ async def examined(settings: Settings, url: str) -> Diagnosis:
 
 
 class Buffering:
-    """Gives an answer when it has all of it."""
+    """Sends a response when it is complete."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -76,7 +76,7 @@ class Buffering:
 
 
 class Compressing:
-    """Compresses streams, too, which nobody asked for."""
+    """Compresses streams, though the client did not ask for it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -93,7 +93,7 @@ class Compressing:
 
 
 class Changing:
-    """Changes a request on its way in."""
+    """Changes each request before the app gets it."""
 
     def __init__(self, app: ASGIApp, change: Callable[[Scope], Scope]) -> None:
         self.app, self.change = app, change
@@ -102,75 +102,75 @@ class Changing:
         await self.app(scope if scope["type"] == "lifespan" else self.change(scope), receive, send)
 
 
-def to_the_backend(scope: Scope) -> Scope:
+def with_backend_host(scope: Scope) -> Scope:
     headers = [header for header in scope["headers"] if header[0] != b"host"]
     return {**scope, "headers": [*headers, (b"host", b"backend:8000")]}
 
 
-def silent_about_tls(scope: Scope) -> Scope:
+def without_scheme(scope: Scope) -> Scope:
     return {**scope, "scheme": "http"}
 
 
-# -- what is seen through them ------------------------------------------------------------------------------
+# -- findings -----------------------------------------------------------------------------------------------
 
 
-async def test_nothing_between(settings: Settings) -> None:
+async def test_a_site_without_a_proxy_is_ok_and_a_wrong_prefix_is_reported(settings: Settings) -> None:
     async with serving(create_app(settings)) as site:
-        assert (await examined(settings, site.url)).well
-        prefixed = await examined(settings, f"{site.url}/talk")
-    (said,) = prefixed.wrong
-    assert "/talk/healthz answers 404" in said
+        assert (await diagnose(settings, site.url)).is_ok
+        prefixed = await diagnose(settings, f"{site.url}/talk")
+    (message,) = prefixed.problems
+    assert "/talk/healthz answers 404" in message
 
 
-async def test_one_that_buffers(settings: Settings) -> None:
+async def test_a_proxy_that_buffers_is_reported(settings: Settings) -> None:
     async with serving(Buffering(create_app(settings))) as site:
-        (said,) = (await examined(settings, site.url)).wrong
-    assert said.startswith("no stream event came within 1 s")
+        (message,) = (await diagnose(settings, site.url)).problems
+    assert message.startswith("no stream event came within 1 s")
 
 
-async def test_one_that_compresses(settings: Settings) -> None:
+async def test_a_proxy_that_compresses_streams_is_reported(settings: Settings) -> None:
     async with serving(Compressing(create_app(settings))) as site:
-        found = await examined(settings, site.url)
-    assert found.wrong == ["streams are compressed (deflate), which delays events."]
-    assert [said[:42] for said in found.warnings] == ["streams arrive with Cache-Control: nothing"]
+        found = await diagnose(settings, site.url)
+    assert found.problems == ["streams are compressed (deflate), which delays events."]
+    assert [message[:42] for message in found.warnings] == ["streams arrive with Cache-Control: nothing"]
 
 
-async def test_one_that_calls_it_by_another_name(settings: Settings) -> None:
-    async with serving(Changing(create_app(settings), change=to_the_backend)) as site:
-        (said,) = (await examined(settings, site.url)).wrong
-    assert said.startswith("Parley refuses writes from browsers: it gets another Host")
+async def test_a_proxy_that_changes_the_host_is_reported(settings: Settings) -> None:
+    async with serving(Changing(create_app(settings), change=with_backend_host)) as site:
+        (message,) = (await diagnose(settings, site.url)).problems
+    assert message.startswith("Parley refuses writes from browsers: it gets another Host")
 
 
 @pytest.mark.usefixtures("trusted")
-async def test_one_with_tls_of_which_parley_knows_or_does_not(settings: Settings, certificate: Path) -> None:
-    for app, wrong in (
+async def test_a_proxy_with_tls_must_tell_parley_of_it(settings: Settings, certificate: Path) -> None:
+    for app, problems in (
         (create_app(settings), []),
         (
-            Changing(create_app(settings), change=silent_about_tls),
+            Changing(create_app(settings), change=without_scheme),
             ["Parley gets plain HTTP, and the proxy's address instead of the visitors'."],
         ),
     ):
         async with serving(app, ssl_certfile=certificate) as site:
-            found = await examined(settings, site.url.replace("http:", "https:"))
-        assert found.wrong == wrong
-        assert [said[:9] for said in found.warnings] == ["no HTTP/2"]
+            found = await diagnose(settings, site.url.replace("http:", "https:"))
+        assert found.problems == problems
+        assert [message[:9] for message in found.warnings] == ["no HTTP/2"]
 
 
-async def test_a_certificate_that_nobody_trusts(settings: Settings, certificate: Path) -> None:
+async def test_an_untrusted_certificate_is_reported(settings: Settings, certificate: Path) -> None:
     async with serving(create_app(settings), ssl_certfile=certificate) as site:
-        (said,) = (await examined(settings, site.url.replace("http:", "https:"))).wrong
-    assert "certificate" in said
+        (message,) = (await diagnose(settings, site.url.replace("http:", "https:"))).problems
+    assert "certificate" in message
 
 
 @pytest.mark.usefixtures("trusted")
-async def test_http_2_is_seen(certificate: Path) -> None:
-    async with speaking_http_2(certificate) as url:
+async def test_http_2_is_detected(certificate: Path) -> None:
+    async with http_2_server(certificate) as url:
         assert await asyncio.to_thread(proxy._negotiated, proxy.urlsplit(url)) == "h2"
 
 
 @asynccontextmanager
-async def speaking_http_2(certificate: Path) -> AsyncIterator[str]:
-    """As far as that is agreed upon."""
+async def http_2_server(certificate: Path) -> AsyncIterator[str]:
+    """A server that negotiates HTTP/2 and then closes the connection."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
     context.set_alpn_protocols(["h2"])
@@ -179,15 +179,15 @@ async def speaking_http_2(certificate: Path) -> AsyncIterator[str]:
         yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-async def test_nobody_there(settings: Settings) -> None:
-    (said,) = (await examined(settings, f"http://127.0.0.1:{free_port()}")).wrong
-    assert "refused" in said
+async def test_a_server_that_is_away_and_an_invalid_url_are_reported(settings: Settings) -> None:
+    (message,) = (await diagnose(settings, f"http://127.0.0.1:{free_port()}")).problems
+    assert "refused" in message
     for url, shown in (("talk.example.com", "talk.example.com"), ("http://a:secret@b", "http://a:***@b")):
-        assert (await examined(settings, url)).wrong == [f"{shown} is not a URL."]
+        assert (await diagnose(settings, url)).problems == [f"{shown} is not a URL."]
 
 
-async def test_it_looks_where_people_come_in_if_that_is_known(settings: Settings) -> None:
-    assert (await collect_findings(proxy.examine(settings, None))).well
+async def test_the_doctor_examines_public_url_if_it_is_set(settings: Settings) -> None:
+    assert (await collect_findings(proxy.examine(settings, None))).is_ok
     known = settings.model_copy(update={"public_url": f"http://127.0.0.1:{free_port()}"})
     known.model_fields_set.add("public_url")
-    assert (await collect_findings(proxy.examine(known, None))).wrong
+    assert (await collect_findings(proxy.examine(known, None))).problems

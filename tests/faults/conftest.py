@@ -1,4 +1,4 @@
-"""Servers of one's own, to be killed, paused and filled up; and people who go on writing meanwhile."""
+"""Servers that belong to one test or module, which may kill them, pause them and fill them up."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tests.support.serving import Site, serving
 if TYPE_CHECKING:
     from app.settings import Settings
 
-SWEEP_SECONDS = 0.5  # seconds
+SWEEP_SECONDS = 0.5
 
 
 @pytest.fixture(scope="module")
 def own_postgres() -> Iterator[PostgresServer]:
-    """A server that no other module needs."""
+    """A PostgreSQL that no other module uses."""
     from tests.support import leftovers
 
     with leftovers.keep_running():
@@ -30,7 +30,7 @@ def own_postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="module")
 def migrated_postgres(own_postgres: PostgresServer) -> str:
-    """The name of a database on it with the schema and nothing else, to copy."""
+    """The name of a database on this server that has the schema and no rows, to copy."""
     from tests.conftest import migrate_in_thread
 
     name = own_postgres.create()
@@ -40,9 +40,9 @@ def migrated_postgres(own_postgres: PostgresServer) -> str:
 
 @pytest.fixture
 def postgres_url(own_postgres: PostgresServer, migrated_postgres: str) -> Iterator[str]:
-    """A fresh, migrated database on it."""
+    """A fresh, migrated database on this server."""
     name = own_postgres.create(migrated_postgres)
-    own_postgres.keep_what_is_committed(name)
+    own_postgres.keep_commits(name)
     yield own_postgres.url(name)
     own_postgres.resume()
     own_postgres.drop(name)
@@ -50,13 +50,13 @@ def postgres_url(own_postgres: PostgresServer, migrated_postgres: str) -> Iterat
 
 @pytest.fixture
 def redis_url(redis_server: RedisServer) -> str:
-    """A Redis of the test's own."""
+    """A Redis that only this test uses."""
     return redis_server.url
 
 
 @pytest.fixture
 async def site(settings: Settings) -> AsyncIterator[Site]:
-    """A site that sweeps often, and has no limits but those that the test puts it to."""
+    """A site that sweeps often and has no rate limits."""
     from app.main import create_app
 
     app = create_app(settings.model_copy(update={"sweep_seconds": SWEEP_SECONDS, "rate_limits": False}))

@@ -1,4 +1,4 @@
-"""What a person's browser does when something is broken: send the same again until there is an answer."""
+"""A person's browser during a fault: it repeats a request until the server accepts it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import httpx
 from tests.support.people import ARTICLE, snapshot
 from tests.support.waiting import wait_until
 
-RECOVERY_TIMEOUT_SECONDS = 20.0  # seconds in which everything has to be well again
+RECOVERY_TIMEOUT_SECONDS = 20.0  # the server must work again within this time
 
 
 class PersistentWriter:
-    """Somebody who writes, and does not give up. `refusals` are the answers that said "not now"."""
+    """Retries each write. `refusals` are the statuses of its failed attempts, 0 for a broken connection."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self.client = client
         self.refusals: list[int] = []
 
     async def write(self, body: str) -> None:
-        """Post until it is acknowledged; under one id, so that it counts once."""
+        """Post a comment until the server acknowledges it, always under one id, so that it is stored once."""
         comment = {**ARTICLE, "id": str(uuid4()), "body": body}
 
         async def acknowledged() -> bool:
@@ -35,13 +35,13 @@ class PersistentWriter:
                 assert "retry-after" in response.headers
             return response.status_code in (200, 201)
 
-        await wait_until(acknowledged, f"{body!r} to be taken", RECOVERY_TIMEOUT_SECONDS)
+        await wait_until(acknowledged, f"{body!r} to be stored", RECOVERY_TIMEOUT_SECONDS)
 
     async def write_all(self, *bodies: str) -> None:
         for body in bodies:
             await self.write(body)
 
-    async def has(self, *bodies: str) -> None:
-        """Everything is there exactly once, in the order of writing."""
+    async def assert_stored(self, *bodies: str) -> None:
+        """Check that the thread has each comment exactly once, in the order of writing."""
         found = [comment["body"] for comment in (await snapshot(self.client, limit=100))["comments"]]
         assert found == list(bodies)

@@ -1,4 +1,4 @@
-"""Clients that do what browsers do not: nothing of them stays, and nobody else notices."""
+"""Clients that misbehave as no browser does. They leave nothing behind, and nobody else notices them."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 RECONNECTS = 400
 MANY_RECONNECTS = 10_000
-SPARE = 100  # descriptors by which the pools may still grow; a leak would be of 400
-ASLEEP = 30  # streams that nobody reads
-CHANGES = 40  # of 10,000 characters, twice
-BUFFERED = 160 * 1024  # bytes: uvicorn's high-water mark of 64 KiB, a batch of 64 KiB, and a change
-MORE = 64 * 1024  # bytes, with a share of what all hold together: a queue would hold 400 KB more for each
+MAX_MORE_DESCRIPTORS = 100  # by which the pools may still grow; a leak would need 400
+UNREAD_STREAMS = 30
+CHANGES = 40  # of 10,000 characters, written twice
+MAX_BUFFERED_BYTES = 160 * 1024  # uvicorn's high-water mark of 64 KiB, a batch of 64 KiB, and a change
+MAX_MORE_BYTES = 64 * 1024  # for each stream, with its share of shared memory; a queue would hold 400 KB more
 
 HALVES = {
     "a line": b"GET /str",
@@ -47,34 +47,40 @@ def connect(site: Site) -> socket.socket:
     return socket.create_connection(("127.0.0.1", int(site.url.rpartition(":")[2])))
 
 
-def parts(site: Site) -> tuple[int, int]:
-    """(open feeds, open connections) of the server."""
+def count_feeds_and_connections(site: Site) -> tuple[int, int]:
+    """The server's (open feeds, open connections)."""
     parley = site.server.config.app.state.parley
     return len(parley.feeds), len(site.server.server_state.connections)
 
 
 @pytest.mark.parametrize("half", HALVES.values(), ids=HALVES.keys())
-async def test_half_a_request(site: Site, alice: httpx.AsyncClient, half: bytes) -> None:
+async def test_clients_that_send_half_a_request_leave_nothing_behind(
+    site: Site, alice: httpx.AsyncClient, half: bytes
+) -> None:
     await write(alice, "Whole")
-    known = parts(site)
+    known = count_feeds_and_connections(site)
     sockets = [connect(site) for _ in range(20)]
     for each in sockets:
         each.sendall(half)
-    await wait_until(lambda: parts(site)[1] > known[1] or not half.startswith(b"GET"), "them to be there")
+    await wait_until(
+        lambda: count_feeds_and_connections(site)[1] > known[1] or not half.startswith(b"GET"), "the clients to connect"
+    )
     assert (await alice.get("/healthz")).status_code == 200
     for each in sockets:
         each.close()
-    await wait_until(lambda: parts(site)[1] <= known[1], "them to be gone")
+    await wait_until(lambda: count_feeds_and_connections(site)[1] <= known[1], "the connections to close")
     assert [comment["body"] for comment in (await snapshot(alice))["comments"]] == ["Whole"]
 
 
 @pytest.mark.parametrize("times", [RECONNECTS, pytest.param(MANY_RECONNECTS, marks=pytest.mark.extended)])
-async def test_one_who_reconnects_all_the_time_leaves_nothing(site: Site, alice: httpx.AsyncClient, times: int) -> None:
+async def test_a_client_that_reconnects_all_the_time_leaves_nothing_behind(
+    site: Site, alice: httpx.AsyncClient, times: int
+) -> None:
     process = psutil.Process()
     async with open_stream(alice, "Article/1") as stream:
         position = (await stream.next()).id
 
-    async def come_and_go(times: int) -> None:
+    async def connect_and_abort(times: int) -> None:
         for _ in range(times):
             reader, writer = await asyncio.open_connection("127.0.0.1", int(site.url.rpartition(":")[2]))
             request = f"GET /streams?topic=Article/1 HTTP/1.1\r\nHost: x\r\nLast-Event-ID: {position}\r\n\r\n"
@@ -82,59 +88,63 @@ async def test_one_who_reconnects_all_the_time_leaves_nothing(site: Site, alice:
             assert b"200" in await reader.readline()
             writer.transport.abort()
 
-    async def all_come_and_go(times: int) -> None:
-        await asyncio.gather(*(come_and_go(times // 20) for _ in range(20)))
-        await wait_until(lambda: parts(site)[0] == 0, "the feeds to close")
+    async def connect_and_abort_together(times: int) -> None:
+        await asyncio.gather(*(connect_and_abort(times // 20) for _ in range(20)))
+        await wait_until(lambda: count_feeds_and_connections(site)[0] == 0, "the feeds to close")
 
-    await all_come_and_go(200)  # the pools are as large as they get
+    await connect_and_abort_together(200)  # after this the pools have their full size
     descriptors, tasks = process.num_fds(), len(asyncio.all_tasks())
-    await all_come_and_go(times)
-    await wait_until(lambda: len(asyncio.all_tasks()) <= tasks + 2, "their tasks to end")
-    await wait_until(lambda: process.num_fds() <= descriptors + SPARE, "their sockets to close")
+    await connect_and_abort_together(times)
+    await wait_until(lambda: len(asyncio.all_tasks()) <= tasks + 2, "the streams' tasks to end")
+    await wait_until(lambda: process.num_fds() <= descriptors + MAX_MORE_DESCRIPTORS, "the streams' sockets to close")
 
 
-async def test_one_who_leaves_in_the_middle_of_a_write_has_written_it(site: Site, alice: httpx.AsyncClient) -> None:
+async def test_a_comment_is_stored_though_its_author_leaves_during_the_request(
+    site: Site, alice: httpx.AsyncClient
+) -> None:
     parley = site.server.config.app.state.parley
     async with parley.database.transaction() as other, other.begin():
-        await other.connection()  # Alice's write waits for this one
+        await other.connection()  # Alice's write waits for this transaction
         with pytest.raises(httpx.ReadTimeout):
             await alice.post("/api/comments/", json={**ARTICLE, "body": "On its way"}, timeout=0.3)
 
     async def is_there() -> bool:
         return [comment["body"] for comment in (await snapshot(alice))["comments"]] == ["On its way"]
 
-    await wait_until(is_there, "what was sent to be stored")
+    await wait_until(is_there, "the comment to be stored")
 
 
-async def test_those_who_do_not_read_cost_a_bounded_amount_each(site: Site, alice: httpx.AsyncClient) -> None:
-    """A reader that sleeps holds a batch, and what the server buffers before it waits. A queue would hold it all."""
+async def test_streams_that_nobody_reads_need_a_bounded_amount_of_memory(site: Site, alice: httpx.AsyncClient) -> None:
+    """An unread stream holds one batch, and what uvicorn buffers before it waits. A queue would hold every change."""
     await write(alice, "Warm")
     with ExitStack() as stack:
-        sockets = [stack.enter_context(connect(site)) for _ in range(ASLEEP)]
+        sockets = [stack.enter_context(connect(site)) for _ in range(UNREAD_STREAMS)]
         known = set(site.server.server_state.connections)
         for each in sockets:
             each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
             each.sendall(b"GET /streams?topic=Article/1 HTTP/1.1\r\nHost: x\r\n\r\n")
-        await wait_until(lambda: site.server.config.app.state.admission.streams == ASLEEP, "them to be there")
-        asleep = [one for one in set(site.server.server_state.connections) - known if one.transport]
-        for one in asleep:  # the kernel would take megabytes for each
+        await wait_until(
+            lambda: site.server.config.app.state.admission.streams == UNREAD_STREAMS, "the streams to open"
+        )
+        unread = [one for one in set(site.server.server_state.connections) - known if one.transport]
+        for one in unread:  # the kernel would buffer megabytes for each
             one.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
         async with open_stream(alice, "Article/1") as stream:
             await stream.next()
 
-            async def write_on() -> None:
+            async def write_changes() -> None:
                 for number in range(CHANGES):
                     await write(alice, f"{number} {'x' * 9_990}")
                     await stream.until("create.success")
 
-            await write_on()  # each is full after that: caches and buffers have their size
+            await write_changes()  # after this all buffers are full, and caches have their full size
             tracemalloc.start()
             try:
-                await write_on()
+                await write_changes()
                 gc.collect()
-                each = tracemalloc.get_traced_memory()[0] / ASLEEP
+                each = tracemalloc.get_traced_memory()[0] / UNREAD_STREAMS
             finally:
                 tracemalloc.stop()
-        buffered = max(one.transport.get_write_buffer_size() for one in asleep)
-    assert 0 < buffered <= BUFFERED, f"{buffered:,} bytes for one of them"
-    assert each < MORE, f"{each:,.0f} bytes more for each, after {CHANGES} more changes"
+        buffered = max(one.transport.get_write_buffer_size() for one in unread)
+    assert 0 < buffered <= MAX_BUFFERED_BYTES, f"{buffered:,} bytes are buffered for one stream"
+    assert each < MAX_MORE_BYTES, f"{each:,.0f} bytes more for each stream, after {CHANGES} more changes"

@@ -1,4 +1,4 @@
-"""Clocks that are put back, or differ: order comes from counters, and nobody is signed out by a second."""
+"""Clocks that are set back or differ: counters decide the order, and a few seconds sign nobody out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class AnHourAgo(datetime):
         return super().now(tz) - timedelta(hours=1)
 
 
-async def test_a_clock_that_is_put_back_changes_no_order(
+async def test_a_clock_that_is_set_back_changes_no_order(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with open_stream(bob, "Article/1") as stream:
@@ -41,7 +41,7 @@ async def test_a_clock_that_is_put_back_changes_no_order(
     assert [comment["body"] for comment in (await snapshot(bob))["comments"]] == ["one", "two", "three"]
 
 
-async def test_a_cookie_from_a_machine_whose_clock_is_ahead_is_good_here(
+async def test_a_cookie_from_a_machine_whose_clock_is_ahead_is_valid_here(
     bob: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from itsdangerous import TimestampSigner

@@ -1,4 +1,4 @@
-"""PostgreSQL fails in every way that it can be made to: nobody gets a 500, and what was acknowledged is there once."""
+"""PostgreSQL fails in many ways: nobody gets a 500, and every acknowledged comment is stored once."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ pytestmark = pytest.mark.postgresql_only
 
 CREATED = "create.success"
 
-# All of the app's connections, in the middle of whatever they do.
-CUT = (
+# Ends all of the app's connections, whatever they are doing.
+END_CONNECTIONS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE pid <> pg_backend_pid() AND datname = current_database()"
 )
@@ -40,7 +40,7 @@ STATES = {
     "serialization failure": "40001",
     "deadlock": "40P01",
     "a statement that takes too long": "57014",
-    "a lock that is not to be had": "55P03",
+    "a lock that is not available": "55P03",
     "shutting down": "57P01",
     "read-only, as after a failover": "25006",
 }
@@ -48,7 +48,7 @@ STATES = {
 
 @asynccontextmanager
 async def psql(database_url: str) -> AsyncIterator[asyncpg.Connection[Any]]:
-    """Somebody at the database's own console."""
+    """An operator's connection to the database."""
     url = make_url(database_url)
     connection = await asyncpg.connect(host=str(url.query["host"]), user="postgres", database=url.database)
     try:
@@ -58,15 +58,15 @@ async def psql(database_url: str) -> AsyncIterator[asyncpg.Connection[Any]]:
 
 
 @pytest.fixture(autouse=True)
-def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that says nothing is given up sooner than in life."""
+def short_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The app gives up a server that does not respond sooner than in production."""
     from app import database
 
     monkeypatch.setattr(database, "POSTGRES_RESPONSE_TIMEOUT_SECONDS", 1)
 
 
-def failing(state: str, at_commit: bool) -> str:
-    """A trigger that fails with this SQLSTATE, at the statement or not before the commit."""
+def failing_trigger(state: str, at_commit: bool) -> str:
+    """SQL for a trigger that fails with this SQLSTATE, at the statement or at the commit."""
     kind = "CONSTRAINT TRIGGER fault AFTER" if at_commit else "TRIGGER fault BEFORE"
     when = "DEFERRABLE INITIALLY DEFERRED " if at_commit else ""
     return (
@@ -77,29 +77,29 @@ def failing(state: str, at_commit: bool) -> str:
 
 
 @pytest.mark.parametrize("at_commit", [False, True], ids=["statement", "commit"])
-async def test_what_cannot_be_stored_now_is_stored_once_later(
+async def test_a_comment_that_cannot_be_stored_now_is_stored_once_later(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, database_url: str, at_commit: bool
 ) -> None:
     async with psql(database_url) as console, open_stream(bob, "Article/1") as stream:
         await stream.next()
-        for trouble, state in STATES.items():
-            await console.execute(failing(state, at_commit))
-            assert set(await refusals_until_mended(alice, trouble, console)) == {503}, trouble
-            assert (await stream.until(CREATED)).model["body"] == trouble
-    await PersistentWriter(alice).has(*STATES)
+        for fault, state in STATES.items():
+            await console.execute(failing_trigger(state, at_commit))
+            assert set(await refusals_until_repaired(alice, fault, console)) == {503}, fault
+            assert (await stream.until(CREATED)).model["body"] == fault
+    await PersistentWriter(alice).assert_stored(*STATES)
 
 
-async def refusals_until_mended(person: httpx.AsyncClient, body: str, console: asyncpg.Connection[Any]) -> list[int]:
-    """The statuses by which this comment was refused, until the fault was removed and it was stored."""
+async def refusals_until_repaired(person: httpx.AsyncClient, body: str, console: asyncpg.Connection[Any]) -> list[int]:
+    """The statuses that this comment's author got until the fault was removed and the comment was stored."""
     writer = PersistentWriter(person)
     writing = asyncio.create_task(writer.write(body))
-    await wait_until(lambda: writer.refusals, f"the fault to show: {body}")
+    await wait_until(lambda: writer.refusals, f"the fault to take effect: {body}")
     await console.execute("DROP FUNCTION fault CASCADE")
     await writing
     return writer.refusals
 
 
-async def test_connections_that_are_cut_cost_a_retry(
+async def test_a_lost_connection_to_the_database_costs_a_retry(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, database_url: str
 ) -> None:
     writer = PersistentWriter(alice)
@@ -109,13 +109,13 @@ async def test_connections_that_are_cut_cost_a_retry(
             position = (await stream.next()).id
         for body in bodies:
             writing = asyncio.create_task(writer.write(body))
-            await console.execute(CUT)
+            await console.execute(END_CONNECTIONS)
             await writing
-    await writer.has(*bodies)
+    await writer.assert_stored(*bodies)
     seen: list[str] = []
 
     async def has_seen_all() -> bool:
-        """A stream may be ended by the trouble; who comes back goes on from where they were."""
+        """The fault may end Bob's stream. Then his browser reconnects and resumes at its last position."""
         nonlocal position
         async with open_stream(bob, "Article/1", last_event_id=position, once=1) as stream:
             await stream.ended(10)
@@ -123,12 +123,12 @@ async def test_connections_that_are_cut_cost_a_retry(
         seen.extend(block.model["body"] for block in stream.blocks if block.event.endswith(CREATED))
         return len(seen) >= len(bodies)
 
-    await wait_until(has_seen_all, "everything to arrive")
+    await wait_until(has_seen_all, "every comment to reach Bob")
     assert seen == bodies
 
 
 @pytest.mark.parametrize("fault", ["restart", "pause"])
-async def test_a_server_that_is_gone_for_a_while(
+async def test_people_go_on_after_the_database_was_away(
     site: Site,
     alice: httpx.AsyncClient,
     bob: httpx.AsyncClient,
@@ -143,24 +143,24 @@ async def test_a_server_that_is_gone_for_a_while(
     else:
         await asyncio.to_thread(own_postgres.kill)
     writing = asyncio.create_task(writer.write("Meanwhile"))
-    await wait_until(lambda: writer.refusals, "the fault to show")
+    await wait_until(lambda: writer.refusals, "the fault to take effect")
     if fault == "pause":
         own_postgres.resume()
     else:
         with leftovers.keep_running():
             await asyncio.to_thread(own_postgres.restart)
     await writing
-    await writer.has("Before", "Meanwhile")
+    await writer.assert_stored("Before", "Meanwhile")
     async with open_stream(bob, "Article/1") as stream:
         await stream.next()
         await write(alice, "After")
         assert (await stream.until(CREATED)).model["body"] == "After"
 
 
-async def test_a_lock_that_somebody_keeps_is_not_waited_for_for_ever(
+async def test_a_topic_that_somebody_locks_does_not_delay_other_topics(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, database_url: str
 ) -> None:
-    """An operator's own transaction holds the topic's counter. Others' topics go on."""
+    """An operator's transaction holds the counter of one topic. Bob can write to another topic meanwhile."""
     writer = PersistentWriter(alice)
     await writer.write("Before")
     async with psql(database_url) as console:
@@ -171,10 +171,10 @@ async def test_a_lock_that_somebody_keeps_is_not_waited_for_for_ever(
                 await write(bob, f"Elsewhere {number}", commentable_id="2")
             assert not writing.done()
         await writing
-    await writer.has("Before", "Held up")
+    await writer.assert_stored("Before", "Held up")
 
 
-async def test_when_all_connections_are_taken_people_are_asked_to_come_back(
+async def test_people_are_asked_to_retry_while_all_connections_are_taken(
     settings: Any, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from app import database
@@ -190,7 +190,7 @@ async def test_when_all_connections_are_taken_people_are_asked_to_come_back(
             await console.execute("SELECT FROM topics WHERE name = 'Article/1' FOR UPDATE")
             writers = [PersistentWriter(alice) for _ in range(4)]
             writing = [asyncio.create_task(writer.write(f"{number}")) for number, writer in enumerate(writers)]
-            await wait_until(lambda: any(503 in writer.refusals for writer in writers), "the pool to be empty")
+            await wait_until(lambda: any(503 in writer.refusals for writer in writers), "a 503 from the empty pool")
             assert (await alice.get("/healthz")).status_code == 200
         await asyncio.gather(*writing)
         found = (await alice.get("/api/comments/?commentable_type=Article&commentable_id=1")).json()["comments"]

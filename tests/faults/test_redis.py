@@ -1,4 +1,4 @@
-"""Redis fails in ways that a dead one does not: people get every change all the same, and no writer waits."""
+"""Redis fails while it still runs: people get every change all the same, and no writer waits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.support.serving import Site
 
 CREATED = "create.success"
-HINTS_FLOW = 40.0  # seconds, on a machine that is busy with others
+HINTS_TIMEOUT_SECONDS = 40.0  # long, because the machine may be busy
 
 
 pytestmark = pytest.mark.sqlite_only
@@ -32,38 +32,38 @@ async def console(redis_url: str) -> AsyncIterator[Redis]:
         yield redis
 
 
-async def flow(site: Site) -> None:
+async def wait_for_hints(site: Site) -> None:
     hints = site.server.config.app.state.parley.hints
-    await wait_until(lambda: hints.flowing, "the hints to flow", HINTS_FLOW)
+    await wait_until(lambda: hints.flowing, "the hints to wait_for_hints", HINTS_TIMEOUT_SECONDS)
 
 
-async def crosses_over(alice: httpx.AsyncClient, bob: httpx.AsyncClient, body: str) -> None:
-    """Alice gets her answer while the test keeps Redis as it is, and Bob's stream brings what she wrote."""
+async def assert_delivered(alice: httpx.AsyncClient, bob: httpx.AsyncClient, body: str) -> None:
+    """Alice's request succeeds while Redis has its fault, and Bob's stream gets her comment."""
     async with open_stream(bob, "Article/1") as stream:
         await stream.next()
         await write(alice, body)
         assert (await stream.until(CREATED)).model["body"] == body
 
 
-async def test_a_password_that_is_no_longer_good(
+async def test_people_get_every_change_while_the_password_of_redis_is_wrong(
     site: Site, alice: httpx.AsyncClient, bob: httpx.AsyncClient, redis_url: str
 ) -> None:
-    await flow(site)
+    await wait_for_hints(site)
     async with console(redis_url) as redis:
         await redis.config_set("requirepass", "another")
         await redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
         await redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-        await crosses_over(alice, bob, "Without a password")
+        await assert_delivered(alice, bob, "Without a password")
         await redis.config_set("requirepass", "")
-    await flow(site)
-    await crosses_over(alice, bob, "And with one")
+    await wait_for_hints(site)
+    await assert_delivered(alice, bob, "And with one")
 
 
-async def test_a_subscriber_that_is_thrown_out_for_reading_too_slowly(
+async def test_people_get_every_change_though_redis_drops_the_slow_subscriber(
     site: Site, alice: httpx.AsyncClient, bob: httpx.AsyncClient, redis_url: str
 ) -> None:
-    """The limit on what a server holds for a subscriber, set below a single hint."""
-    await flow(site)
+    """The limit of Redis's buffer for a subscriber is below the size of a single hint."""
+    await wait_for_hints(site)
     async with console(redis_url) as redis, open_stream(bob, "Article/1") as stream:
         await stream.next()
         await redis.config_set("client-output-buffer-limit", "pubsub 1 1 1")
@@ -72,26 +72,26 @@ async def test_a_subscriber_that_is_thrown_out_for_reading_too_slowly(
             await write(alice, f"{number}")
             assert (await stream.until(CREATED)).model["body"] == f"{number}"
         await redis.config_set("client-output-buffer-limit", "pubsub 33554432 8388608 60")
-    await flow(site)
+    await wait_for_hints(site)
 
 
-async def test_one_that_answers_with_an_error(
+async def test_people_get_every_change_while_redis_refuses_to_publish(
     site: Site, alice: httpx.AsyncClient, bob: httpx.AsyncClient, redis_url: str
 ) -> None:
-    """Full, with nothing to evict: publishing is refused."""
-    await flow(site)
+    """The memory of Redis is full, and it has nothing to evict."""
+    await wait_for_hints(site)
     async with console(redis_url) as redis:
         await redis.config_set("maxmemory", "1")
-        await crosses_over(alice, bob, "Full")
+        await assert_delivered(alice, bob, "Full")
         await redis.config_set("maxmemory", "0")
-    await flow(site)
+    await wait_for_hints(site)
 
 
-async def test_one_that_takes_its_time_delays_no_writer(
+async def test_a_paused_redis_delays_no_writer(
     site: Site, alice: httpx.AsyncClient, bob: httpx.AsyncClient, redis_server: RedisServer
 ) -> None:
-    await flow(site)
+    await wait_for_hints(site)
     redis_server.pause()
-    await crosses_over(alice, bob, "Meanwhile")
+    await assert_delivered(alice, bob, "Meanwhile")
     redis_server.resume()
-    await flow(site)
+    await wait_for_hints(site)

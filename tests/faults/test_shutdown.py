@@ -1,4 +1,4 @@
-"""The end of a process: writes finish, streams say goodbye, and whoever does not listen holds nobody up."""
+"""The end of a process: writes finish, streams end with a `retry`, and a client that does not read delays nobody."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from tests.support.waiting import wait_until
 if TYPE_CHECKING:
     from app.settings import Settings
 
-STREAM_END_TIMEOUT_SECONDS = 0.5  # seconds
+STREAM_END_TIMEOUT_SECONDS = 0.5
 
 
 pytestmark = pytest.mark.sqlite_only
 
 
-async def test_one_who_does_not_read_is_torn_off(
+async def test_a_client_that_does_not_read_is_disconnected_at_shutdown(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     from app.http import sse_response
     from app.main import create_app
 
     monkeypatch.setattr(sse_response, "STREAM_END_TIMEOUT_SECONDS", STREAM_END_TIMEOUT_SECONDS)
-    waiting: dict[str, Any] = {"timeout_graceful_shutdown": None}  # for everybody, for ever
+    waiting: dict[str, Any] = {"timeout_graceful_shutdown": None}  # uvicorn would wait for ever
     app = create_app(settings)
     async with serving(app, **waiting) as site, person(site, "Alice") as alice, site.client() as bob:
-        with socket.socket() as asleep:
-            asleep.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-            asleep.connect(("127.0.0.1", int(site.url.rpartition(":")[2])))
-            asleep.sendall(b"GET /streams?topic=Article/1 HTTP/1.1\r\nHost: x\r\n\r\n")
+        with socket.socket() as unread:
+            unread.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            unread.connect(("127.0.0.1", int(site.url.rpartition(":")[2])))
+            unread.sendall(b"GET /streams?topic=Article/1 HTTP/1.1\r\nHost: x\r\n\r\n")
             async with open_stream(bob, "Article/1") as stream:
                 await stream.next()
                 bodies = [f"{number} {'x' * 9_990}" for number in range(100)]
-                # A megabyte, which is more than sockets hold between them.
+                # A megabyte, which is more than both sockets buffer.
                 last = (await write_comments(app.state.parley, await write(alice, "First"), bodies))[-1]
                 await stream.until(lambda block: block.event.endswith("success") and block.model["id"] == last["id"])
                 with caplog.at_level(logging.WARNING):
@@ -53,7 +53,7 @@ async def test_one_who_does_not_read_is_torn_off(
 
 
 async def test_a_rolling_restart_under_load_loses_nothing(settings: Settings) -> None:
-    """Whoever writes meanwhile sends the same again, and it is there once; whoever reads comes back with a cursor."""
+    """Alice's browser repeats requests, and each comment is stored once. Bob's browser reconnects with its cursor."""
     from app.main import create_app
     from tests.support.serving import free_port
 

@@ -39,7 +39,7 @@ BUDGETS = (
 )
 
 
-# Bytes, compressed, of any other entry: a part that a page loads when it is needed, without what the page has already.
+# Compressed bytes of any other entry: a part that a page loads when it needs it, without the files that it has already.
 MAX_PART = 5_000
 
 

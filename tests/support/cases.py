@@ -1,4 +1,4 @@
-"""Many cases in one test, because a test for each would pay for a site or a database of its own."""
+"""Many cases in one test, because a test for each case would need a site or a database of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the browser is. `python -m tests.support.chromium` prints it, or fails."""
+"""Find Chromium. `python -m tests.support.chromium` prints its path, or fails."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ APPLICATIONS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 )
 
-# What a Chromium in a test, in a container, as root, is to leave alone.
+# For a Chromium that runs as root in a container, and that must open no connections of its own.
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -48,7 +48,7 @@ def find(*, complete: bool = False) -> Path | None:
 
 
 def _playwrights() -> Path | None:
-    # In a process of its own: Playwright's sync API leaves a loop behind in the thread that used it.
+    # In a process of its own, because Playwright's sync API leaves an event loop in the thread that used it.
     asked = subprocess.run([sys.executable, "-c", ASK_PLAYWRIGHT], capture_output=True, text=True, check=False)
     found = Path(asked.stdout.strip() or "/nowhere")
     return found if found.exists() else None

@@ -1,14 +1,14 @@
-"""Costs that a test process avoids. It starts hundreds of apps; a real process starts one.
+"""Costs that a test process avoids, because it starts hundreds of apps and a real process starts one.
 
 1. Compiled SQL: SQLAlchemy compiles each statement once per engine, and each test has an engine of its own. They share
    one cache. A compiled statement depends on the kind of database only.
 2. The files of the front end are read once, until their manifest changes.
 3. redis-py reads its own version from the metadata of its package for each connection: here once.
 4. httpcore tries to import sniffio for each request, and Python does not remember a failed import.
-5. SQLite does not sync to disk, because no test cuts the power. A killed process loses nothing by that.
+5. SQLite does not sync to disk, because no test cuts the power. A killed process still loses no commit.
 6. uvicorn sleeps 100 ms at shutdown before it checks that its connections are closed: here 10 ms.
 
-A busy machine must delay a test, not fail it, so a wait for the database may take a minute.
+A busy machine must delay a test and not fail it, so a wait for the database may take a minute.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def avoid_costs(patch: pytest.MonkeyPatch) -> None:
 
 
 class ShortSleeps:
-    """asyncio with short sleeps."""
+    """The module asyncio, with a `sleep` of `LONGEST_SLEEP_SECONDS` at most."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(asyncio, name)

@@ -1,4 +1,4 @@
-"""What is in the database, and what the server does there by itself."""
+"""Reads and writes of the database beside the site that a test serves."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ async def bump_seq(parley: Parley, comment: dict[str, Any]) -> None:
 
 
 async def set_epoch(parley: Parley, value: str) -> None:
-    """What a restored backup does to the history."""
+    """Change the epoch, as `parley restored` does."""
     async with parley.database.transaction() as writing, writing.begin():
         await writing.execute(update(Epoch).values(value=value))
 
 
 async def read_seq(parley: Parley, topic: str = "Article/1") -> int | None:
-    """A topic's counter, None where nobody has ever written."""
+    """A topic's counter, or None if nobody has ever written there."""
     async with parley.reading() as reading:
         return await reading.scalar(select(Counter.seq).where(Counter.name == topic))
 
 
 async def count_rows(parley: Parley) -> dict[str, int]:
-    """How many rows each table has, tombstones too."""
+    """The number of rows of each table, tombstones included."""
     async with parley.reading() as reading:
         return {
             table.name: await reading.scalar(select(func.count()).select_from(table)) or 0
@@ -53,7 +53,7 @@ def topic_of(comment: dict[str, Any]) -> Topic:
 
 
 async def write_comments(parley: Parley, like_this: dict[str, Any], bodies: Sequence[str]) -> list[dict[str, Any]]:
-    """Comments with these texts by the author of one, on its topic, in one transaction: their ids, texts and seqs."""
+    """Write comments with these texts by the author and on the topic of `like_this`, in one transaction."""
     async with parley.writing(topic_of(like_this)) as write:
         stored = await write.get(Comment, UUID(like_this["id"]))
         assert stored

@@ -1,4 +1,4 @@
-"""The built front end, as a page would name its files."""
+"""The built front end: the paths of its files as pages name them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from app.settings import Settings
 
 @cache
 def release() -> Release:
-    """What an app of this checkout serves, built from the sources as they are now."""
+    """The release that an app of this checkout serves, built from the current sources."""
     return FrontEnd(Settings(_env_file=None)).release
 
 
 def static(source: str) -> str:
-    """("js/app.js") The path of the file that is built from this source."""
+    """The path of the file that is built from a source such as "js/app.js"."""
     return release().url(source)

@@ -1,4 +1,4 @@
-"""What a test has left behind: tasks that nobody ended, processes that nobody stopped."""
+"""Leftovers of a test: tasks and processes that still run after it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 
 import psutil
 
-END_TIMEOUT_SECONDS = 2.0  # seconds in which what is ending may end
+END_TIMEOUT_SECONDS = 2.0  # for tasks and processes that are ending
 
-# One a thread, for ever: sse_starlette looks from it whether uvicorn is ending. The other is anyio's, which is asking.
+# sse_starlette runs the first one in each thread, for ever, to notice that uvicorn ends. anyio's runs this check.
 TOLERATED_TASKS = ("_shutdown_watcher", "TestRunner._call_in_runner_task")
 TOLERATED_PROCESSES = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 
 
 async def list_new_tasks(known: set[asyncio.Task[Any]]) -> list[str]:
-    """The tasks that are still pending after a while, but for `known` and the one that asks."""
+    """Names of tasks that are still pending after `END_TIMEOUT_SECONDS`, without `known` and the current task."""
     deadline = time.monotonic() + END_TIMEOUT_SECONDS
     while pending := [_name(task) for task in asyncio.all_tasks() - known if not _tolerated(task)]:
         if time.monotonic() > deadline:
@@ -33,7 +33,7 @@ _lasting: set[int] = set()
 
 @contextmanager
 def keep_running() -> Iterator[None]:
-    """What is started inside is everyone's: the test that happened to ask first has not left it behind."""
+    """Processes that are started inside belong to all tests, so they are no leftovers of the test that started them."""
     known = list_children()
     try:
         yield
@@ -44,7 +44,7 @@ def keep_running() -> Iterator[None]:
 def list_children() -> set[int]:
     """The process ids of this process's children.
 
-    Linux lists them. psutil looks at every process of the machine, which takes 5 ms before and after each test.
+    Linux lists them. psutil reads every process of the machine, which takes 5 ms before and after each test.
     """
     try:
         tasks = list(Path("/proc/self/task").iterdir())
@@ -54,7 +54,7 @@ def list_children() -> set[int]:
 
 
 def list_new_children(known: set[int]) -> list[str]:
-    """The children that are still there after a while, but for `known` and what may last."""
+    """Children that still run after `END_TIMEOUT_SECONDS`, without `known` and those of `keep_running`."""
     deadline = time.monotonic() + END_TIMEOUT_SECONDS
     while left := [name for pid in list_children() - known - _lasting if (name := _name_of_ours(pid))]:
         if time.monotonic() > deadline:
@@ -64,7 +64,7 @@ def list_new_children(known: set[int]) -> list[str]:
 
 
 def _name_of_ours(pid: int) -> str | None:
-    """None if the process has ended, or if a library keeps it for later."""
+    """None if the process has ended, or if a library keeps it for later use."""
     try:
         child = psutil.Process(pid)
         words = " ".join(child.cmdline())

@@ -1,4 +1,4 @@
-"""Servers in a test's own loop, as they are closed."""
+"""Closing servers that run in a test's own event loop."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import asyncio
 from contextlib import suppress
 from typing import Self
 
-TURNS = 4  # of the loop, from a connection's acceptance until whoever serves it knows of it
+LOOP_ITERATIONS = 4  # from the acceptance of a connection until its server has begun to serve it
 
 
 async def accept_no_more(*servers: asyncio.Server) -> None:
-    """Let in nobody else, and let those that are in come to whoever serves them. Then the servers may be closed.
+    """Stop accepting connections, and let the servers begin to serve those that were accepted. Then close them.
 
-    Browsers come back in the moment in which a test ends. Of a connection that was accepted and has not begun, a
-    server that is closed knows nothing: asyncio leaves its socket open for ever, or it begins when all are told to go.
+    Browsers reconnect at the moment at which a test ends. A closed server does not know a connection that was accepted
+    and has not begun: asyncio leaves its socket open for ever, or it begins when the others are being closed.
     """
     loop = asyncio.get_running_loop()
     for server in servers:
         for listener in server.sockets:
             loop.remove_reader(listener.fileno())
-    for _ in range(TURNS):
+    for _ in range(LOOP_ITERATIONS):
         await asyncio.sleep(0)
 
 
 class Listener:
-    """Listens on a port of its own for the length of a block, after which every connection's task has ended."""
+    """Listens on a port of its own during a block. After the block, the task of every connection has ended."""
 
     limit = 65_536  # bytes that a connection's reader holds
 

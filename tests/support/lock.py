@@ -1,8 +1,8 @@
-"""Locks what is installed: requirements/*.txt from constraints.txt, with the hashes of every file of each version.
+"""Lock the dependencies: write requirements/*.txt from constraints.txt, with the hashes of every file.
 
-`make lock` runs it after constraints.txt or pyproject.toml has changed. It needs `uv` on PATH, which asks the package
-index. The files build on each other: dev.txt has what `.[dev]` needs beside base.txt, bench.txt what `.[bench]` needs
-beside both.
+Run `make lock` after a change of constraints.txt or pyproject.toml. It needs `uv` on PATH, which asks the package
+index. The files build on each other: dev.txt adds the needs of `.[dev]` to base.txt, and bench.txt adds those of
+`.[bench]` to both.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from app.settings import ROOT
 
-# The files, in the order in which they build on each other: the extras, and what else they contain.
+# The files, in the order in which they build on each other: (extras, other requirements).
 BUILD = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
 FILES = {
     "base": ([], BUILD),
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def _compiled(extras: list[str], beside: list[str], *, with_project: bool) -> str:
-    """The pins of these, and their hashes, for every platform."""
+    """The pins of these requirements with their hashes, for every platform."""
     command = [
         "uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes",
         "--no-header", "--no-annotate", "--constraint", "constraints.txt", *[f"--extra={extra}" for extra in extras],

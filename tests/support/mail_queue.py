@@ -1,4 +1,4 @@
-"""The post: what lies in the queue, what it will say, and what the database holds besides."""
+"""The mail queue without HTTP: mails that wait, their texts and tokens, and the whole database as text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.mail.mail_queue import Kind, Mail
 
 
 async def list_queued(parley: Parley) -> list[Mail]:
-    """The mails that are still to be sent, as they were queued."""
+    """The mails that are not sent yet, in the order in which they were queued."""
     async with parley.reading() as reading:
         unsent = select(Mail).where(Mail.sent_at.is_(None)).order_by(Mail.created_at, Mail.kind)
         return list((await reading.scalars(unsent)).all())
@@ -26,29 +26,29 @@ async def list_kinds_to(parley: Parley, address: str) -> list[str]:
 
 
 async def compose_mail_to(parley: Parley, address: str, kind: Kind) -> Email | None:
-    """The newest mail of this kind to this address, as it would be written now. None for a pointless one."""
+    """Compose the newest queued mail of this kind to this address. None if the mail has become pointless."""
     mails = [mail for mail in await list_queued(parley) if (mail.address, mail.kind) == (address, kind)]
-    assert mails, f"no {kind} is on its way to {address}"
+    assert mails, f"no mail of kind {kind} is queued for {address}"
     return await write_email(parley, mails[-1])
 
 
 async def find_token_to(parley: Parley, address: str, kind: Kind) -> str:
-    """What stands after the `#` of the letter's link."""
-    letter = await compose_mail_to(parley, address, kind)
-    assert letter
-    found = re.search(r"^\S+/\w+#(\S+)$", letter.text, re.MULTILINE)
-    assert found, f"no link in {letter.text!r}"
+    """The token after the `#` of the mail's link."""
+    mail = await compose_mail_to(parley, address, kind)
+    assert mail
+    found = re.search(r"^\S+/\w+#(\S+)$", mail.text, re.MULTILINE)
+    assert found, f"no link in {mail.text!r}"
     return found[1]
 
 
 async def make_due(parley: Parley, **values: object) -> None:
-    """Let the time pass until every mail is due again."""
+    """Make every unsent mail due now, as if its back-off had passed."""
     async with parley.database.transaction() as writing, writing.begin():
         await writing.execute(update(Mail).where(Mail.sent_at.is_(None)).values(due_at=datetime.now(UTC), **values))
 
 
 async def find_user_named(parley: Parley, name: str) -> User:
-    """`name`'s account as it is in the database now."""
+    """The current row of `name`'s account."""
     async with parley.reading() as reading:
         user = await reading.scalar(select(User).where(User.username == name))
     assert user
@@ -56,6 +56,6 @@ async def find_user_named(parley: Parley, name: str) -> User:
 
 
 async def dump_database(parley: Parley) -> str:
-    """All that the database holds, as text."""
+    """All rows of all tables, as text."""
     async with parley.reading() as reading:
         return "\n".join([str((await reading.execute(select(table))).all()) for table in Base.metadata.sorted_tables])

@@ -1,4 +1,4 @@
-"""People's mail, as the app's own postman has sent it: in development it is kept in the table."""
+"""The mail that a served app has sent to people. In development, sent mail stays in the table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 async def wait_for_mail(parley: Parley, name: str, subject: str, nth: int = 1) -> str:
-    """The text of the `nth` mail with this subject to this person, or to what is an address, once it is sent."""
+    """Wait for the `nth` mail with this subject to this person or address, and return its text."""
     address = name if "@" in name else email_of(name)
 
     async def found() -> Any:
@@ -26,21 +26,21 @@ async def wait_for_mail(parley: Parley, name: str, subject: str, nth: int = 1) -
         texts = [mail.text for mail in mails[::-1] if (mail.address, mail.subject) == (address, subject)]
         return texts[nth - 1] if len(texts) >= nth else None
 
-    return str(await wait_until(found, f"{address} to have mail: {subject}"))
+    return str(await wait_until(found, f"a mail to {address}: {subject}"))
 
 
 async def wait_until_all_is_sent(parley: Parley) -> None:
-    """Wait until the queue is empty: what was to be told, was told, or concerned nobody."""
+    """Wait until the queue is empty: every mail is sent, or was dropped as pointless."""
 
     async def none_waits() -> bool:
         async with parley.reading() as reading:
             return not await reading.scalar(select(func.count()).select_from(Mail).where(Mail.sent_at.is_(None)))
 
-    await wait_until(none_waits, "the postman to finish")
+    await wait_until(none_waits, "the mailer to empty its queue")
 
 
 async def list_subjects(parley: Parley, name: str) -> list[str]:
-    """What this person has been told by mail, oldest first."""
+    """The subjects of all mails to this person, oldest first."""
     address = name if "@" in name else email_of(name)
     await wait_until_all_is_sent(parley)
     async with parley.reading() as reading:
@@ -48,6 +48,6 @@ async def list_subjects(parley: Parley, name: str) -> list[str]:
 
 
 def find_token(text: str, purpose: Purpose | str) -> str:
-    """What comes after the # of the mail's one link to this page."""
+    """The token after the # of the mail's only link to this page."""
     (token,) = re.findall(rf"^http://127\.0\.0\.1:8000/{purpose}#(\S+)$", text, re.MULTILINE)
     return str(token)

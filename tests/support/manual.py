@@ -1,7 +1,7 @@
-"""A page of the docs as changes to a checkout: each of its blocks is a whole file, or a diff of one.
+"""A page of the docs as changes of a checkout: each of its code blocks is a whole file, or a diff of one.
 
-The file is named in a line of its own before the block, `like/this.py`, and holds for several blocks in a row. A diff
-has no line numbers: what it keeps and what it removes must be found, in one place alone.
+A line of its own before the block names the file, `like/this.py`, for all blocks until the next text. A diff has no
+line numbers: its kept and removed lines together must occur exactly once in the file.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Block:
 
     @property
     def written(self) -> int:
-        """How many lines somebody has to write: neither blank nor there already."""
+        """The number of lines that the reader writes: no blank ones, and none that the file already has."""
         lines = [line[1:] for line in self.lines if line.startswith("+")] if self.is_diff else self.lines
         return sum(1 for line in lines if line.strip())
 
@@ -39,24 +39,24 @@ class Block:
         if self.is_diff:
             path.write_text(_replaced(path, self._side("-"), self._side("+")))
         else:
-            assert not path.exists(), f"{self.path} is there already"
+            assert not path.exists(), f"{self.path} exists already"
             path.parent.mkdir(exist_ok=True)
             path.write_text(_text(self.lines))
 
     def _side(self, sign: str) -> str:
         unknown = [line for line in self.lines if line and line[0] not in " +-"]
-        assert not unknown, f"{self.path}: neither kept, added nor removed: {unknown}"
+        assert not unknown, f"{self.path}: lines of the diff without a sign: {unknown}"
         return _text(line[1:] for line in self.lines if not line or line[0] in (" ", sign))
 
 
 def blocks_of(page: Path) -> Iterator[Block]:
-    """In the order of the page. One that does not say which file it is would be code that nobody runs."""
+    """The blocks in the order of the page. Each must name its file, because otherwise no test would run it."""
     path: str | None = None
     lines = iter(page.read_text().splitlines())
     for line in lines:
         if line.startswith("```"):
             code = tuple(iter(lambda: next(lines), "```"))
-            assert path, f"whose code is this? {code[0]}"
+            assert path, f"this block names no file: {code[0]}"
             yield Block(path, line[3:], code)
         elif line:
             named = _NAME.fullmatch(line)
@@ -64,7 +64,7 @@ def blocks_of(page: Path) -> Iterator[Block]:
 
 
 def copy_checkout(source: Path, target: Path) -> None:
-    """What it takes to run and to check the app."""
+    """Copy the files that running and checking the app needs."""
     for name in _CODE:
         if (source / name).is_dir():
             shutil.copytree(source / name, target / name, ignore=_NOT_COPIED)

@@ -1,4 +1,4 @@
-"""People with roles, and what they left in the queue and in the audit trail."""
+"""People with roles, and the reports and audit entries that they made."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.support.people_without_http import create_viewer
 
 
 async def create_moderator(parley: Parley, name: str, to: Role = Role.MODERATOR) -> Viewer:
-    """`name`, signed in, in this role."""
+    """Sign `name` up, give them this role, and return their viewer."""
     viewer = await create_viewer(parley, name)
     await set_role(parley, viewer, to)
     return await reload_viewer(parley, viewer)
 
 
 async def set_role(parley: Parley, viewer: Viewer, to: Role) -> None:
-    """As an owner would, before there is one."""
+    """Give this role as an owner would; it needs no owner."""
     assert viewer.user_id
     async with parley.writing(Topic.account(viewer.user_id)) as write:
         user = await write.get(User, viewer.user_id)
@@ -33,7 +33,7 @@ async def set_role(parley: Parley, viewer: Viewer, to: Role) -> None:
 
 
 async def reload_viewer(parley: Parley, viewer: Viewer) -> Viewer:
-    """The same person, at the next request."""
+    """The same person's viewer at their next request."""
     assert viewer.login_id
     async with parley.reading() as reading:
         return (await viewer_of(reading, viewer.login_id))[0]
@@ -45,7 +45,7 @@ async def list_open_reports(parley: Parley) -> Sequence[Report]:
 
 
 async def list_acts(parley: Parley) -> list[tuple[str, str, str]]:
-    """(who, what, about whom or what), in order."""
+    """The audit log in order, as (moderator, act, person or place)."""
     async with parley.reading() as reading:
         rows = (await moderation_queue.page(reading, Decision)).rows
     return [(row.username, row.act, row.person_name or str(row.place)) for row in rows]

@@ -1,4 +1,4 @@
-"""THIRD_PARTY_NOTICES.md: `make notices` writes it, `tests/deployment/test_wheel.py` holds it against what is there."""
+"""THIRD_PARTY_NOTICES.md: `make notices` writes it, and `tests/deployment/test_wheel.py` checks that it is current."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def write() -> str:
 
 
 def libraries() -> list[str]:
-    """The front-end libraries that pages have."""
+    """The names of the front-end libraries that pages use."""
     return list(json.loads((ROOT / "package.json").read_text())["dependencies"])
 
 
@@ -83,12 +83,12 @@ def _library(name: str) -> str:
     about = json.loads((home / "package.json").read_text())
     (licence,) = (path for path in home.iterdir() if path.stem.upper() in ("LICENSE", "LICENCE", "COPYING"))
     words = "\n".join(line.rstrip() for line in licence.read_text().strip().splitlines())
-    kind = about.get("license") or about["licenses"][0]["type"]  # as it was said until 2014
+    kind = about.get("license") or about["licenses"][0]["type"]  # the form of package.json until 2014
     return f"\n### {name} {about['version']} ({kind})\n\n```text\n{words}\n```\n"
 
 
 def packages() -> set[str]:
-    """The Python packages that Parley needs, and what those need, here."""
+    """The installed Python packages that Parley needs, with their own dependencies."""
     found: set[str] = set()
     wanted = [(name, frozenset[str]()) for name in ("parley",)]
     while wanted:
@@ -115,11 +115,11 @@ def _row(name: str) -> str:
 
 
 def licence_of(name: str) -> str:
-    """As its author says it; by newer metadata, by a word, or by the last of its classifiers."""
+    """The licence in the package's metadata: its expression, else a short licence field, else its classifiers."""
     about = distribution(name).metadata
     classified = [line.rpartition(" :: ")[2] for line in about.get_all("Classifier", []) if line.startswith("License")]
-    said = about.get("License-Expression") or about.get("License") or ""
-    short = said if said and len(said) < 60 and "\n" not in said else ""
+    field = about.get("License-Expression") or about.get("License") or ""
+    short = field if field and len(field) < 60 and "\n" not in field else ""
     return re.sub(r"^The ", "", short or ", ".join(classified)) or "see its files"
 
 

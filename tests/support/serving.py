@@ -1,4 +1,4 @@
-"""The app behind a real uvicorn: in the test's own loop (`serving`), or as a process (`spawned`)."""
+"""The app behind a real uvicorn: in the test's own event loop (`serving`), or as a process (`spawned`)."""
 
 from __future__ import annotations
 
@@ -27,21 +27,19 @@ from tests.support.processes import Process, remove
 from tests.support.waiting import WAIT_TIMEOUT_SECONDS, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-START_TIMEOUT_SECONDS = 90  # seconds a process has until it answers
-PORTS = range(11_000, 32_000)  # ports that no system gives to clients, and no browser refuses
-PORTS_PER_PROCESS = 250  # ports for one process
-KEEP_ALIVE_SECONDS = (
-    600  # seconds: after uvicorn's 5 a slow machine's client would write to a connection that is just closed
-)
-SHUTDOWN_TIMEOUT_SECONDS = 5  # seconds that open requests have when a server ends
+START_TIMEOUT_SECONDS = 90  # until a process responds
+PORTS = range(11_000, 32_000)  # ports that no system gives to clients, and that no browser refuses
+PORTS_PER_PROCESS = 250
+KEEP_ALIVE_SECONDS = 600  # with uvicorn's 5, a client on a slow machine would use a connection that just closed
+SHUTDOWN_TIMEOUT_SECONDS = 5  # for open requests when a server ends
 
 
 class Server(uvicorn.Server):
-    """Leaves the signals to pytest, ends as soon as it is told to, and forgets nobody who comes then."""
+    """A uvicorn that leaves signals to pytest, stops at once, and serves connections that it accepted before."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self._told = asyncio.Event()
+        self._stopping = asyncio.Event()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -53,11 +51,11 @@ class Server(uvicorn.Server):
             counter += 1
             with suppress(TimeoutError):
                 async with asyncio.timeout(0.1):
-                    await self._told.wait()
+                    await self._stopping.wait()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
-        self._told.set()
+        self._stopping.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await accept_no_more(*self.servers)
@@ -66,13 +64,13 @@ class Server(uvicorn.Server):
 
 @dataclass(frozen=True)
 class Site:
-    """A served app. `stop` does what SIGTERM would; the end of the block does it anyway."""
+    """A served app. `stop` has the effect of SIGTERM; the end of the block calls it anyway."""
 
     url: str
     server: Server
 
     def client(self, **options: Any) -> httpx.AsyncClient:
-        """A new person's browser: cookies of its own."""
+        """A new person's browser, with cookies of its own."""
         return browser(self.url, **options)
 
     def stop(self) -> None:
@@ -80,7 +78,7 @@ class Site:
 
 
 def browser(url: str, **options: Any) -> httpx.AsyncClient:
-    # Nothing here is TLS. Loading the machine's certificates takes 27 ms a client, and a context of its own 1 ms.
+    # Without TLS. Loading the machine's certificates would take 27 ms for each client, and a context of its own 1 ms.
     return httpx.AsyncClient(
         base_url=url, **{"trust_env": False, "verify": _no_tls(), "timeout": WAIT_TIMEOUT_SECONDS, **options}
     )
@@ -95,9 +93,9 @@ def _no_tls() -> ssl.SSLContext:
 
 @asynccontextmanager
 async def serving(app: Any, *, port: int = 0, **options: Any) -> AsyncIterator[Site]:
-    """`app` on `port` or a free one, its lifespan run, ended cleanly after the block. `options` are uvicorn's."""
+    """Serve `app` with its lifespan on `port` or a free one, and stop it after the block. `options` are uvicorn's."""
     with socket.create_server(("127.0.0.1", port or free_port())) as listener:
-        # Asyncio does so for sockets that it makes itself; without it each answer waits 40 ms for an ACK.
+        # asyncio sets this for its own sockets. Without it each response waits 40 ms for an ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         config = uvicorn.Config(
             app,
@@ -114,7 +112,7 @@ async def serving(app: Any, *, port: int = 0, **options: Any) -> AsyncIterator[S
         try:
             await wait_until(lambda: site.server.started or running.done(), "the app to start")
             if running.done():
-                await running  # raises what went wrong
+                await running  # raises its error
                 raise AssertionError("the app's lifespan failed; its error is in the log")
             yield site
         finally:
@@ -122,11 +120,11 @@ async def serving(app: Any, *, port: int = 0, **options: Any) -> AsyncIterator[S
             try:
                 await running
             finally:
-                _forget_the_end()
+                _reset_sse_starlette()
 
 
-def _forget_the_end() -> None:
-    # sse_starlette keeps "the server is ending" for the whole process; the next test's server is not.
+def _reset_sse_starlette() -> None:
+    # sse_starlette remembers for the whole process that a server ends, but the next test starts another server.
     from sse_starlette.sse import AppStatus
 
     AppStatus.should_exit = False
@@ -149,7 +147,7 @@ async def spawned(
     module: str = "uvicorn",
     python: Path | str = sys.executable,
 ) -> AsyncIterator[Spawned]:
-    """`uvicorn app.main:app`, or `python -m app`, with this environment alone (and PATH), once it answers /healthz."""
+    """Run `uvicorn app.main:app` or `python -m app` with only this environment and PATH; yield when /healthz is OK."""
     directory = Path(tempfile.mkdtemp(prefix="parley-app-"))
     port = free_port()
     served = ["app.main:app", "--port", str(port)] if module == "uvicorn" else []
@@ -168,7 +166,7 @@ async def spawned(
             await wait_until(lambda: _healthy(client, process), f"{app.url}/healthz", START_TIMEOUT_SECONDS)
         yield app
     except BaseException as error:
-        error.add_note(f"uvicorn said:\n{process.log}")
+        error.add_note(f"log of uvicorn:\n{process.log}")
         raise
     finally:
         await asyncio.to_thread(process.end)
@@ -176,7 +174,7 @@ async def spawned(
 
 
 async def _healthy(client: httpx.AsyncClient, process: Process) -> bool:
-    assert process.alive, f"the app ended at its start:\n{process.log}"
+    assert process.alive, f"the app ended while it started:\n{process.log}"
     try:
         return (await client.get("/healthz")).status_code == httpx.codes.OK
     except httpx.TransportError:
@@ -184,7 +182,7 @@ async def _healthy(client: httpx.AsyncClient, process: Process) -> bool:
 
 
 def free_port() -> int:
-    """A port that no other process of tests is given, and this one not again for a while."""
+    """A free port. No other test process gets it, and this process gets it again only after all others."""
     ports = _own_ports()
     while True:
         port = next(ports)
@@ -197,7 +195,7 @@ def free_port() -> int:
 
 @cache
 def _own_ports() -> Iterator[int]:
-    """A block of `FREE` in endless turns. It is this process's own while that lives: a lock on a file keeps it."""
+    """Cycle through a block of `PORTS`. A lock on a file reserves the block for this process while it runs."""
     directory = Path(tempfile.gettempdir(), f"parley-ports-{os.getuid()}")
     directory.mkdir(exist_ok=True)
     for first in PORTS[::PORTS_PER_PROCESS]:
@@ -209,7 +207,7 @@ def _own_ports() -> Iterator[int]:
             continue
         _locks.append(file)
         return cycle(range(first, min(first + PORTS_PER_PROCESS, PORTS.stop)))
-    raise AssertionError("each block of ports has an owner")
+    raise AssertionError("all blocks of ports are taken by other test processes")
 
 
 _locks: list[TextIO] = []

@@ -1,4 +1,4 @@
-"""A person's session, read block by block without HTTP."""
+"""Reads a person's stream session block by block, without HTTP."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def parts_of(feeds: Feeds) -> dict[str, Any]:
 
 
 class Reader:
-    """Blocks as they come. `session` is what is read."""
+    """Parses the chunks of `session` into blocks."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -53,7 +53,7 @@ class Reader:
         return block
 
     async def rest(self) -> list[Block]:
-        """Everything to the stream's own end."""
+        """All blocks until the stream ends."""
         seen = len(self.blocks)
         try:
             while True:
@@ -74,7 +74,7 @@ async def open_session(
     authorise: Callable[[], Awaitable[Viewer]] | None = None,
     **options: Any,
 ) -> AsyncIterator[Reader]:
-    """A session of `viewer` on these topics (Article/1), past its first heartbeat unless it begins otherwise."""
+    """Open a session of `viewer` on these topics, Article/1 by default."""
 
     async def unchanged() -> Viewer:
         return viewer

@@ -1,4 +1,4 @@
-"""Alice and Bob in their browsers, and what goes on behind the page."""
+"""Fixtures for tests of a served site: its clock, its mailer, its Parley, and sites that many tests share."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 class Clock:
-    """What signatures are dated and judged by. Rows have their own times, which tests edit."""
+    """The clock of signatures. Rows have times of their own, which tests edit."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._monkeypatch = monkeypatch
 
     @contextmanager
     def later(self, seconds: int) -> Iterator[None]:
-        """Inside, it is so many seconds later; earlier, where they are negative."""
+        """Inside the block the clock is that many seconds ahead, or behind if the number is negative."""
         from itsdangerous import TimestampSigner
 
         now = TimestampSigner("any").get_timestamp()
@@ -45,7 +45,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def fast_mailer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The app's own, who looks into his queue more often: for modules that wait for mail."""
+    """The app's own mailer polls its queue more often: for modules that wait for mail."""
     from app.mail import mailer
 
     monkeypatch.setattr(mailer, "POLL_SECONDS", 0.02)
@@ -53,7 +53,7 @@ def fast_mailer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def production(sqlite_url: str, redis_url: str, channel: str) -> Settings:
-    """Settings as an operator has them."""
+    """Settings as an operator has them in production."""
     from app.settings import Settings
 
     return Settings(
@@ -71,7 +71,7 @@ def production(sqlite_url: str, redis_url: str, channel: str) -> Settings:
 
 @pytest.fixture
 async def sqlite_site(sqlite_url: str, redis_url: str, channel: str) -> AsyncIterator[Site]:
-    """A site for what the kind of database does not matter to."""
+    """A site on SQLite, for tests that do not depend on the kind of database."""
     from app.main import create_app
     from app.settings import Settings
     from tests.support.serving import serving
@@ -83,19 +83,19 @@ async def sqlite_site(sqlite_url: str, redis_url: str, channel: str) -> AsyncIte
 
 @pytest.fixture
 def site_parley(site: Site) -> Parley:
-    """The site's own Parley: what its streams hang on."""
+    """The site's own Parley, which serves its streams."""
     parley: Parley = site.server.config.app.state.parley
     return parley
 
 
 @pytest.fixture
 def other_parley(parley: Parley) -> Parley:
-    """Another process's Parley on the same database and channel: a job, a script, a second server."""
+    """A second Parley on the same database and channel, as in another process."""
     return parley
 
 
-# For modules in which hundreds of requests are refused: one site for all, on SQLite, and one Alice. A module says
-# `site = shared_site` in a fixture of its own, and sees to it that no test shows in another.
+# For modules with hundreds of refused requests: one site for all their tests, on SQLite, and one Alice. Such a module
+# has a fixture `site` that returns `shared_site`, and its tests must not depend on each other.
 
 
 @pytest.fixture(scope="module")

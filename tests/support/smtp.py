@@ -1,4 +1,4 @@
-"""A real mail server for tests, in the test's own loop, which can be told to misbehave."""
+"""A real mail server in the test's own event loop. A test can make it refuse, hang and drop connections."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from tests.support.listeners import accept_no_more
 
-USER, PASSWORD = "parley@example.com", "let me: in/please"  # with what a URL has to quote
+USER, PASSWORD = "parley@example.com", "let me: in/please"  # with characters that a URL must quote
 
 
 @dataclass(frozen=True)
 class Received:
-    """What arrived, as the envelope and as the letter say it, and how its sender came in."""
+    """A mail that arrived: its envelope, its message, and how its sender authenticated."""
 
     sender: str
     to: str
@@ -45,19 +45,18 @@ class Received:
 
     @property
     def token(self) -> str:
-        """What stands after the `#` of the letter's link."""
+        """The token after the `#` of the mail's link."""
         found = re.search(r"^\S+/\w+#(\S+)$", self.text, re.MULTILINE)
         assert found, f"no link in {self.text!r}"
         return found[1]
 
 
 class MailServer:
-    """Takes what it is sent, unless told otherwise. A `step` is EHLO, MAIL, RCPT or DATA (the letter has
-    arrived)."""
+    """Accepts every mail, unless a test sets a fault at a step: EHLO, MAIL, RCPT or DATA (the message is complete)."""
 
     def __init__(self, port: int = 0, *, tls: ssl.SSLContext | None = None, utf8: bool = True) -> None:
         self.received: list[Received] = []
-        self.asked: list[str] = []  # every step that a client has come to
+        self.asked: list[str] = []  # every step that a client has reached
         self.port = port
         self._tls = tls
         self._utf8 = utf8
@@ -72,37 +71,37 @@ class MailServer:
         return f"smtp://127.0.0.1:{self.port}"
 
     def answer(self, step: str, answer: str) -> None:
-        """Say this at a step, but EHLO, like "550 No such person here", instead of OK."""
+        """Reply this instead of OK, such as "550 No such person here", at a step other than EHLO."""
         self._answers[step] = answer
 
     def hang(self, step: str) -> None:
-        """Say nothing at a step, until told to go on."""
+        """Reply nothing at a step, until `behave` is called."""
         self._hanging.add(step)
 
     def drop(self, step: str) -> None:
-        """Hang up at a step. At DATA that is after the letter has been taken, and before that was said."""
+        """Close the connection at a step. At DATA, the mail has been accepted and the client does not learn it."""
         self._dropping.add(step)
 
     def behave(self) -> None:
-        """Go on as one should, with who is waiting, too."""
+        """Remove all faults, and reply to clients that wait."""
         for fault in (self._answers, self._hanging, self._dropping):
             fault.clear()
         self._go_on.set()
         self._go_on = asyncio.Event()
 
-    # -- what aiosmtpd calls --------------------------------------------------------------------------------
+    # -- called by aiosmtpd ---------------------------------------------------------------------------------
 
     async def handle_EHLO(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
     ) -> list[str]:
         session.host_name = hostname
-        await self._at("EHLO", server)
+        await self._reach("EHLO", server)
         return responses
 
     async def handle_MAIL(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        refusal = await self._at("MAIL", server)
+        refusal = await self._reach("MAIL", server)
         if not refusal:
             envelope.mail_from = address
         return refusal or "250 OK"
@@ -110,7 +109,7 @@ class MailServer:
     async def handle_RCPT(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        refusal = await self._at("RCPT", server)
+        refusal = await self._reach("RCPT", server)
         if not refusal:
             envelope.rcpt_tos.append(address)
         return refusal or "250 OK"
@@ -118,7 +117,7 @@ class MailServer:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         if "DATA" not in self._answers and "DATA" not in self._hanging:
             self.received += [_received(session, envelope, address) for address in envelope.rcpt_tos]
-        return await self._at("DATA", server) or "250 OK"
+        return await self._reach("DATA", server) or "250 OK"
 
     def authenticate(
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: LoginPassword
@@ -127,7 +126,7 @@ class MailServer:
         right = (data.login, data.password) == (USER.encode(), PASSWORD.encode())
         return AuthResult(success=right, handled=False, auth_data=data.login.decode())
 
-    # -- being a server -------------------------------------------------------------------------------------
+    # -- connections ----------------------------------------------------------------------------------------
 
     def connection(self) -> SMTP:
         guarded = self._tls is not None
@@ -138,7 +137,7 @@ class MailServer:
             require_starttls=guarded,
             authenticator=self.authenticate,
             auth_required=guarded,
-            auth_require_tls=guarded,  # without TLS a careless client may shout its password
+            auth_require_tls=guarded,  # without TLS, even a password in clear text is accepted
             enable_SMTPUTF8=self._utf8,
             loop=asyncio.get_running_loop(),
         )
@@ -146,20 +145,20 @@ class MailServer:
         return protocol
 
     async def close(self) -> None:
-        """Hang up on everybody."""
-        talks = [talk for protocol in self._connections if (talk := protocol._handler_coroutine)]
+        """Close all connections."""
+        handlers = [handler for protocol in self._connections if (handler := protocol._handler_coroutine)]
         for protocol in self._connections:
-            _hang_up(protocol)
-        for talk in talks:
-            talk.cancel()
-        await asyncio.gather(*talks, return_exceptions=True)
+            _close_connection(protocol)
+        for handler in handlers:
+            handler.cancel()
+        await asyncio.gather(*handlers, return_exceptions=True)
 
-    async def _at(self, step: str, server: SMTP) -> str | None:
+    async def _reach(self, step: str, server: SMTP) -> str | None:
         self.asked.append(step)
         if step in self._hanging:
             await self._go_on.wait()
         if step in self._dropping:
-            _hang_up(server)
+            _close_connection(server)
         return self._answers.get(step)
 
 
@@ -178,8 +177,8 @@ async def mail_server(port: int = 0, **options: Any) -> AsyncIterator[MailServer
         await listening.wait_closed()
 
 
-def _hang_up(protocol: SMTP) -> None:
-    # Over TLS the transport below; its loss is told to the one above.
+def _close_connection(protocol: SMTP) -> None:
+    # Over TLS, abort the TCP transport below; the TLS transport above then reports the lost connection.
     transport = cast(Any, protocol._original_transport or protocol.transport)
     if transport is not None:
         transport.abort()

@@ -1,4 +1,4 @@
-"""An event stream as a browser reads it: the WHATWG's parsing rules, over real HTTP."""
+"""An event stream over real HTTP, parsed by the WHATWG's rules as a browser does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.waiting import WAIT_TIMEOUT_SECONDS, cancel_tasks
 
 @dataclass(frozen=True)
 class Block:
-    """What stands between two blank lines. Without `data` a browser sees no event, but `id` moves its position."""
+    """The lines between two blank lines. Without `data` a browser gets no event, but `id` moves its position."""
 
     id: str | None = None
     event: str = "message"
@@ -36,7 +36,7 @@ class Block:
 
 
 class Parser:
-    """Bytes in, blocks out. Comments are no blocks."""
+    """Turns bytes into blocks. Comments are no blocks."""
 
     def __init__(self) -> None:
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
@@ -80,29 +80,29 @@ class Parser:
 
 
 class Stream:
-    """A stream that is being read. `position` is what an EventSource would send as Last-Event-ID."""
+    """A stream that is being read. An EventSource would send `position` as Last-Event-ID."""
 
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
-        self.blocks: list[Block] = []  # all that was taken by `next` and `until`
+        self.blocks: list[Block] = []  # those that `next` and `until` have returned or skipped
         self.position: str | None = None
         self._arrived: asyncio.Queue[Block | None] = asyncio.Queue()
 
     async def next(self, timeout: float = WAIT_TIMEOUT_SECONDS) -> Block:
-        """The next block; fails when none comes in time, or the stream has ended."""
+        """The next block; fail if none comes in time, or if the stream has ended."""
         try:
             block = await asyncio.wait_for(self._arrived.get(), timeout)
         except TimeoutError:
-            raise AssertionError(f"no block within {timeout:g} s; so far {self.blocks}") from None
+            raise AssertionError(f"no block within {timeout:g} s; blocks so far: {self.blocks}") from None
         if block is None:
-            self._arrived.put_nowait(None)  # for whoever asks again
-            raise AssertionError(f"the stream has ended; so far {self.blocks}")
+            self._arrived.put_nowait(None)  # for the next call
+            raise AssertionError(f"the stream has ended; blocks so far: {self.blocks}")
         self.blocks.append(block)
         self.position = self.position if block.id is None else block.id
         return block
 
     async def until(self, wanted: str | Callable[[Block], bool], timeout: float = WAIT_TIMEOUT_SECONDS) -> Block:
-        """The next block of this event (`…create.success` for short), or of which `wanted` is true."""
+        """The next block of this event (`create.success` matches each model's), or for which `wanted` is true."""
         is_wanted = _named(wanted) if isinstance(wanted, str) else wanted
         async with asyncio.timeout(timeout):
             while True:
@@ -111,7 +111,7 @@ class Stream:
                     return block
 
     async def next_event(self) -> Block:
-        """The next block with data that is no heartbeat. To prove that nothing came, write something and read it."""
+        """The next block with data that is no heartbeat. To prove that nothing came, write a comment and expect it."""
         return await self.until(lambda block: block.data is not None and block.event != "heartbeat")
 
     async def ended(self, timeout: float = WAIT_TIMEOUT_SECONDS) -> None:
@@ -128,7 +128,7 @@ class Stream:
                 for block in parser.feed(chunk):
                     self._arrived.put_nowait(block)
         except httpx.TransportError:
-            pass  # torn off, which is an end, too
+            pass  # a broken connection ends the stream, too
         finally:
             self._arrived.put_nowait(None)
 
@@ -141,7 +141,7 @@ async def open_stream(
     last_event_id: str | None = None,
     **query: Any,
 ) -> AsyncIterator[Stream]:
-    """A stream of these topics, opened with `client`'s cookies; closed at the end of the block."""
+    """Open a stream of these topics with `client`'s cookies, and close it at the end of the block."""
     parameters: list[tuple[str, str]] = [("topic", topic) for topic in topics]
     parameters += [] if cursor is None else [("cursor", cursor)]
     parameters += [(name, str(value)) for name, value in query.items()]

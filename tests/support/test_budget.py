@@ -1,4 +1,4 @@
-"""The size budget names what grew."""
+"""The size budget names the files that exceed it."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def test_a_page_within_its_budget_passes(build: Path) -> None:
     assert check([PAGE], build) == []
 
 
-def test_a_page_over_its_budget_is_told_which_files_it_loads(build: Path) -> None:
+def test_a_page_over_its_budget_is_reported_with_its_files(build: Path) -> None:
     (build / "chunk-2.js.br").write_bytes(b"x" * 301)
     (line,) = check([PAGE], build)
     assert "page (js/app.js + css/app.css) is 1,001 bytes in br, 1 over its limit of 1,000" in line
     assert "chunk-2.js 301" in line
 
 
-def test_any_other_entry_is_a_part_with_a_limit_of_its_own(build: Path) -> None:
+def test_an_entry_without_a_budget_has_the_limit_of_a_part(build: Path) -> None:
     script = Budget("script", 1_000, ("js/app.js",))
     assert check([script], build) == []
     (build / "app-3.css.br").write_bytes(b"x" * (MAX_PART + 1))

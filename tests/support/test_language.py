@@ -1,4 +1,4 @@
-"""The language check finds what CONTRIBUTING.md rules out, and leaves correct English alone."""
+"""The language check finds text that CONTRIBUTING.md rules out, and accepts correct English."""
 
 from __future__ import annotations
 
@@ -56,6 +56,6 @@ def test_scripts_are_checked_like_python() -> None:
     assert sorted(line for line, _ in problems("module.js", source)) == [1, 3, 4]
 
 
-def test_in_markdown_a_sentence_may_go_over_lines_and_blocks_of_code_are_left_out() -> None:
+def test_markdown_sentences_may_span_lines_and_code_blocks_are_not_checked() -> None:
     source = "A thing\n\n```\nWho waits is woken.\n```\n\n| a | What is late is dropped |\n\nFirst.\nWho lags comes.\n"
     assert [line for line, _ in problems("page.md", source)] == [7, 9]

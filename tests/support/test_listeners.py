@@ -1,4 +1,4 @@
-"""Who comes in the moment in which a server ends is sent away, and keeps nobody waiting."""
+"""A client that connects while a server ends is disconnected, and does not delay the end."""
 
 from __future__ import annotations
 
@@ -13,55 +13,55 @@ import pytest
 from tests.chaos.proxy import Proxy, to_port
 from tests.support.serving import serving
 
-SOON = 10.0  # seconds
+TIMEOUT_SECONDS = 10.0
 
-# Of the loop, between the visit and the end: at each of them a visitor is let in a little further.
-pytestmark = pytest.mark.parametrize("turns", range(6))
+# Iterations of the event loop between the connection and the end. At each of them the server knows more of the client.
+pytestmark = pytest.mark.parametrize("iterations", range(6))
 
 
 @pytest.fixture(scope="module", autouse=True)
-def collections_of_these_tests_only() -> None:
-    """To look at what all tests before have left would take most of a second for each test here."""
+def fast_garbage_collection() -> None:
+    """Exclude the objects of earlier tests, which would take most of a second for each test here."""
     gc.collect()
     gc.freeze()
 
 
-async def test_by_a_proxy(turns: int) -> None:
+async def test_a_proxy_that_ends_disconnects_a_new_client(iterations: int) -> None:
     async with Proxy(to_port(lambda: None)) as proxy:
         proxy.stop()
-        visitor = await knock(proxy.port, turns)
-    await is_sent_away(visitor)
+        client = await connect(proxy.port, iterations)
+    await assert_disconnected(client)
 
 
-async def test_by_a_site(turns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    visitors = []
+async def test_a_site_that_ends_disconnects_a_new_client(iterations: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    clients = []
     async with serving(app) as site:
         end = site.server.shutdown
 
-        async def somebody_comes(sockets: Any) -> None:
-            visitors.append(await knock(int(site.url.rpartition(":")[2]), turns))
+        async def connect_first(sockets: Any) -> None:
+            clients.append(await connect(int(site.url.rpartition(":")[2]), iterations))
             await end(sockets)
 
-        site.server.config.timeout_graceful_shutdown = None  # the end would wait for the visitor for ever
-        monkeypatch.setattr(site.server, "shutdown", somebody_comes)
-    await is_sent_away(*visitors)
+        site.server.config.timeout_graceful_shutdown = None  # so the end would wait for the client for ever
+        monkeypatch.setattr(site.server, "shutdown", connect_first)
+    await assert_disconnected(*clients)
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Nothing but a lifespan: nobody gets to ask for anything."""
+    """An app that has a lifespan and serves no requests."""
     for phase in ("startup", "shutdown"):
         await receive()
         await send({"type": f"lifespan.{phase}.complete"})
 
 
-async def knock(port: int, turns: int) -> socket.socket:
-    visitor = socket.create_connection(("127.0.0.1", port), SOON)
-    for _ in range(turns):
+async def connect(port: int, iterations: int) -> socket.socket:
+    client = socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS)
+    for _ in range(iterations):
         await asyncio.sleep(0)
-    return visitor
+    return client
 
 
-async def is_sent_away(visitor: socket.socket) -> None:
-    with visitor, suppress(ConnectionError):
-        assert await asyncio.to_thread(visitor.recv, 1) == b""
-    gc.collect()  # a socket that is nobody's complains
+async def assert_disconnected(client: socket.socket) -> None:
+    with client, suppress(ConnectionError):
+        assert await asyncio.to_thread(client.recv, 1) == b""
+    gc.collect()  # an unclosed socket causes a ResourceWarning

@@ -1,4 +1,4 @@
-"""The servers bear what tests do to them, and are gone when the tests are, however those end."""
+"""The servers survive being paused and killed by tests, and end with the test process, however it ends."""
 
 from __future__ import annotations
 
@@ -71,5 +71,5 @@ time.sleep(60)
     server = psutil.Process(int(pid))
     tests.kill()
     await tests.communicate()
-    await wait_until(lambda: not server.is_running(), "the server's end")
-    await wait_until(lambda: not Path(directory.decode()).exists(), "its directory to be removed")
+    await wait_until(lambda: not server.is_running(), "the server to end")
+    await wait_until(lambda: not Path(directory.decode()).exists(), "the server's directory to be removed")

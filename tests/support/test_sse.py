@@ -1,4 +1,4 @@
-"""The reader reads as a browser does; every test of a stream leans on it."""
+"""The parser of event streams works as a browser's. Every test of a stream depends on it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BLOCKS = [
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, len(STREAM)])
-def test_blocks_are_the_same_however_they_are_cut(size: int) -> None:
+def test_blocks_are_the_same_for_any_size_of_chunks(size: int) -> None:
     parser = Parser()
     chunks = [STREAM[start : start + size] for start in range(0, len(STREAM), size)]
     assert [block for chunk in chunks for block in parser.feed(chunk)] == BLOCKS

@@ -1,4 +1,4 @@
-"""What tests end has ended, and does not hide how."""
+"""`cancel_tasks` waits until each task has ended, and raises its error."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ async def test_a_task_that_swallows_a_cancellation_is_cancelled_again() -> None:
             await asyncio.Event().wait()
         await asyncio.Event().wait()
 
-    going = asyncio.create_task(go_on())
+    waiting = asyncio.create_task(go_on())
     await asyncio.sleep(0)
-    await cancel_tasks(going)
-    assert going.cancelled()
+    await cancel_tasks(waiting)
+    assert waiting.cancelled()
 
 
-async def test_what_went_wrong_in_it_is_raised() -> None:
+async def test_the_error_of_a_task_is_raised() -> None:
     async def fail() -> None:
         raise ValueError("a mistake")
 
-    failing, going = asyncio.create_task(fail()), asyncio.create_task(asyncio.Event().wait())
+    failing, waiting = asyncio.create_task(fail()), asyncio.create_task(asyncio.Event().wait())
     await asyncio.sleep(0)
     with pytest.raises(ValueError, match="a mistake"):
-        await cancel_tasks(going, failing)
-    assert going.cancelled()
+        await cancel_tasks(waiting, failing)
+    assert waiting.cancelled()
