@@ -68,11 +68,11 @@ import "./core/delegation.js";
 import { RevealView } from "./account/reveal_view.js";
 import {
   ACCOUNT_LEFT,
-  DECISION_WANTED,
-  ENTRY_WANTED,
+  AUTH_DIALOG_WANTED,
   LOGIN_RENEWED,
   MENU_WANTED,
-  REPORT_WANTED,
+  MODERATION_DIALOG_WANTED,
+  REPORT_DIALOG_WANTED,
   SIGN_OUT_WANTED,
   STREAM_STATE,
 } from "./core/events.js";
@@ -166,7 +166,7 @@ function showChrome() {
   new ConnectionStatusView({ el: ".light", model: new ConnectionStatus({}, { bus }), bus });
   new RevealView({ el: document.body, bus });
   makeWhenWanted(
-    ENTRY_WANTED,
+    AUTH_DIALOG_WANTED,
     () => import("./account/auth_dialog_view.js"),
     ({ AuthDialogView }) => new AuthDialogView({ el: ".entry", model: account, bus }),
   );
@@ -181,7 +181,7 @@ function showChrome() {
 // Used in threads and on the moderation page.
 function showDecisions() {
   makeWhenWanted(
-    DECISION_WANTED,
+    MODERATION_DIALOG_WANTED,
     () => import("./moderation/moderation_dialog_view.js"),
     ({ ModerationDialogView }) =>
       new ModerationDialogView({ el: ".decide", bus, moderation, drafts }),
@@ -214,7 +214,7 @@ function showThread() {
     ({ MenuView }) => new MenuView({ el, collection, bus, account }),
   );
   makeWhenWanted(
-    REPORT_WANTED,
+    REPORT_DIALOG_WANTED,
     () => import("./thread/report_view.js"),
     ({ ReportView }) => new ReportView({ el: ".report", bus, moderation, drafts }),
   );

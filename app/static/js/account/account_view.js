@@ -1,4 +1,4 @@
-import { ENTRY_CLOSED, ENTRY_WANTED, SIGN_OUT_WANTED } from "../core/events.js";
+import { AUTH_DIALOG_CLOSED, AUTH_DIALOG_WANTED, SIGN_OUT_WANTED } from "../core/events.js";
 import { ComponentView } from "../ui/component_view.js";
 
 /** @typedef {{ bus: Backbone.Events, model: Parley.Account }} Fields */
@@ -15,7 +15,7 @@ export const AccountView = /** @type {ComponentWith<Fields>} */ (ComponentView).
   initialize({ bus }) {
     this.bus = bus;
     this.listenTo(this.model, "change", this.render);
-    this.listenTo(bus, ENTRY_CLOSED, this.restoreFocus);
+    this.listenTo(bus, AUTH_DIALOG_CLOSED, this.restoreFocus);
     this.render();
   },
 
@@ -35,11 +35,11 @@ export const AccountView = /** @type {ComponentWith<Fields>} */ (ComponentView).
   },
 
   askSignIn() {
-    this.bus.trigger(ENTRY_WANTED, "signin");
+    this.bus.trigger(AUTH_DIALOG_WANTED, "signin");
   },
 
   askSignUp() {
-    this.bus.trigger(ENTRY_WANTED, "signup");
+    this.bus.trigger(AUTH_DIALOG_WANTED, "signup");
   },
 
   // If a text would be lost, sign_out_view.js asks for confirmation.

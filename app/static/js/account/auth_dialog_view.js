@@ -1,4 +1,4 @@
-import { ANNOUNCEMENT, ENTRY_CLOSED, ENTRY_WANTED } from "../core/events.js";
+import { ANNOUNCEMENT, AUTH_DIALOG_CLOSED, AUTH_DIALOG_WANTED } from "../core/events.js";
 import { showParts } from "../core/parts.js";
 import { DialogView } from "../ui/dialog_view.js";
 import { Form } from "../ui/form.js";
@@ -34,7 +34,7 @@ export const AuthDialogView = /** @type {DialogWith<Fields>} */ (DialogView).ext
     this.bus = bus;
     this.form = new Form(this.el.querySelector("form"));
     this.intent = null;
-    this.listenTo(bus, ENTRY_WANTED, this.openFor);
+    this.listenTo(bus, AUTH_DIALOG_WANTED, this.openFor);
   },
 
   /** `intent`: {to: "like this comment", act}. `to` completes the title; `act` is called after a sign-in. */
@@ -112,7 +112,7 @@ export const AuthDialogView = /** @type {DialogWith<Fields>} */ (DialogView).ext
 
   onClosed() {
     this.form.fields.password.value = "";
-    this.bus.trigger(ENTRY_CLOSED);
+    this.bus.trigger(AUTH_DIALOG_CLOSED);
     const { intent } = this;
     this.intent = null;
     if (intent && this.model.isSignedIn()) intent.act();

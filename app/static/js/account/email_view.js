@@ -1,4 +1,4 @@
-import { ANNOUNCEMENT, ENTRY_WANTED } from "../core/events.js";
+import { ANNOUNCEMENT, AUTH_DIALOG_WANTED } from "../core/events.js";
 import { ComponentView } from "../ui/component_view.js";
 import { Form } from "../ui/form.js";
 
@@ -38,6 +38,6 @@ export const EmailView = /** @type {ComponentWith<Fields>} */ (ComponentView).ex
   },
 
   openResendForm() {
-    this.bus.trigger(ENTRY_WANTED, "confirm");
+    this.bus.trigger(AUTH_DIALOG_WANTED, "confirm");
   },
 });

@@ -1,4 +1,4 @@
-import { ENTRY_WANTED } from "../core/events.js";
+import { AUTH_DIALOG_WANTED } from "../core/events.js";
 import { showParts } from "../core/parts.js";
 import { ComponentView } from "../ui/component_view.js";
 import { Form } from "../ui/form.js";
@@ -93,10 +93,10 @@ export const MailedLinkView = /** @type {ComponentWith<Fields>} */ (ComponentVie
   },
 
   ask() {
-    this.bus.trigger(ENTRY_WANTED, this.el.dataset.ask);
+    this.bus.trigger(AUTH_DIALOG_WANTED, this.el.dataset.ask);
   },
 
   askSignIn() {
-    this.bus.trigger(ENTRY_WANTED, "signin");
+    this.bus.trigger(AUTH_DIALOG_WANTED, "signin");
   },
 });

@@ -1,4 +1,4 @@
-import { ENTRY_CLOSED } from "../core/events.js";
+import { AUTH_DIALOG_CLOSED } from "../core/events.js";
 
 /** The buttons that show a typed password. It is hidden again when the form is sent or closed. `el` is the body. */
 export const RevealView = Backbone.View.extend({
@@ -8,7 +8,7 @@ export const RevealView = Backbone.View.extend({
   },
 
   initialize({ bus }) {
-    this.listenTo(bus, ENTRY_CLOSED, this.hideAll);
+    this.listenTo(bus, AUTH_DIALOG_CLOSED, this.hideAll);
   },
 
   toggle({ delegateTarget: button }) {

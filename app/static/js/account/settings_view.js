@@ -1,4 +1,4 @@
-import { ENTRY_WANTED } from "../core/events.js";
+import { AUTH_DIALOG_WANTED } from "../core/events.js";
 import { ComponentView } from "../ui/component_view.js";
 import { DeletionView } from "./deletion_view.js";
 import { EmailView } from "./email_view.js";
@@ -37,6 +37,6 @@ export const SettingsView = /** @type {ComponentWith<Fields>} */ (ComponentView)
   },
 
   askSignIn() {
-    this.bus.trigger(ENTRY_WANTED, "signin");
+    this.bus.trigger(AUTH_DIALOG_WANTED, "signin");
   },
 });

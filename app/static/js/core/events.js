@@ -55,11 +55,11 @@ export const OUTBOX_CHANGED = "local.outbox.changed"; // {waiting, refused}: how
 export const OUTBOX_VOLATILE = "local.outbox.volatile"; // (error): unsent changes are lost when this page closes
 
 // Between views. These are never sent to the server.
-export const ENTRY_WANTED = "local.entry.wanted"; // a mode (auth_modes.js), {to, act}?: open the form
-export const ENTRY_CLOSED = "local.entry.closed"; // the form was closed, signed in or not
+export const AUTH_DIALOG_WANTED = "local.entry.wanted"; // (mode, {to, act}?): open the auth dialog (auth_modes.js)
+export const AUTH_DIALOG_CLOSED = "local.entry.closed"; // the auth dialog was closed, after a sign-in or not
 export const SIGN_OUT_WANTED = "local.sign-out.wanted"; // sign out; ask first if a text would be lost
-export const REPORT_WANTED = "local.report.wanted"; // (a comment): open the report dialog
-export const DECISION_WANTED = "local.decision.wanted"; // (an act, {id, …}): open moderation_dialog_view.js
+export const REPORT_DIALOG_WANTED = "local.report.wanted"; // (comment): open the report dialog
+export const MODERATION_DIALOG_WANTED = "local.decision.wanted"; // (act, {id, …}): open the moderation dialog
 export const MENU_WANTED = "local.menu.wanted"; // (a comment's button, "toggle" | "open"): open its menu
 export const PART_FAILED = "local.part.failed"; // (retry): the code of a part (lazy_part.js) could not be loaded
 export const PART_LOADED = "local.part.loaded"; // the code of a part was loaded

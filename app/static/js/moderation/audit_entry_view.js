@@ -1,5 +1,5 @@
 import { homeOf } from "../core/base.js";
-import { DECISION_WANTED } from "../core/events.js";
+import { MODERATION_DIALOG_WANTED } from "../core/events.js";
 import { fromTemplate } from "../core/template.js";
 import { ComponentView } from "../ui/component_view.js";
 import { isolated } from "../ui/isolated.js";
@@ -64,6 +64,6 @@ export const AuditEntryView = /** @type {ComponentWith<Fields>} */ (ComponentVie
 
   unblock() {
     const { person_id: id, person_name: name } = this.model.attributes;
-    this.bus.trigger(DECISION_WANTED, "unblock", { id, name });
+    this.bus.trigger(MODERATION_DIALOG_WANTED, "unblock", { id, name });
   },
 });

@@ -1,4 +1,4 @@
-import { ANNOUNCEMENT, DECISION_WANTED } from "../core/events.js";
+import { ANNOUNCEMENT, MODERATION_DIALOG_WANTED } from "../core/events.js";
 import { DialogView } from "../ui/dialog_view.js";
 import { Form } from "../ui/form.js";
 import { isolated } from "../ui/isolated.js";
@@ -101,7 +101,7 @@ export const ModerationDialogView = /** @type {DialogWith<Fields>} */ (DialogVie
   initialize({ bus, moderation, drafts }) {
     Object.assign(this, { bus, moderation, drafts });
     this.form = new Form(this.el.querySelector("form"));
-    this.listenTo(bus, DECISION_WANTED, this.open);
+    this.listenTo(bus, MODERATION_DIALOG_WANTED, this.open);
   },
 
   /** `name`: a key of ACTS. `about`: those of id, name, place and reason that the act needs. */

@@ -1,5 +1,5 @@
 import { homeOf } from "../core/base.js";
-import { DECISION_WANTED } from "../core/events.js";
+import { MODERATION_DIALOG_WANTED } from "../core/events.js";
 import { fromTemplate } from "../core/template.js";
 import { ComponentView } from "../ui/component_view.js";
 import { counted } from "../ui/counted.js";
@@ -61,12 +61,15 @@ export const ReportedCommentView = /** @type {ComponentWith<Fields>} */ (Compone
 
   decide(act) {
     const { reports } = this.model.attributes;
-    this.bus.trigger(DECISION_WANTED, act, { id: this.model.id, reason: reasonsOf(reports) });
+    this.bus.trigger(MODERATION_DIALOG_WANTED, act, {
+      id: this.model.id,
+      reason: reasonsOf(reports),
+    });
   },
 
   block() {
     const { user_id: id, username: name } = this.model.get("comment");
-    this.bus.trigger(DECISION_WANTED, "block", { id, name });
+    this.bus.trigger(MODERATION_DIALOG_WANTED, "block", { id, name });
   },
 
   // The button is not disabled meanwhile, because it would lose the focus. A second request is no error.

@@ -1,4 +1,4 @@
-import { ANNOUNCEMENT, ENTRY_WANTED, UNREAD_CHANGED } from "../core/events.js";
+import { ANNOUNCEMENT, AUTH_DIALOG_WANTED, UNREAD_CHANGED } from "../core/events.js";
 import { ComponentView } from "../ui/component_view.js";
 import { keepScrollPosition } from "../ui/scroll_anchor.js";
 import { NotificationsView } from "./notifications_view.js";
@@ -39,7 +39,7 @@ export const InboxView = /** @type {ComponentWith<Fields>} */ (ComponentView).ex
   },
 
   askSignIn() {
-    this.bus.trigger(ENTRY_WANTED, "signin");
+    this.bus.trigger(AUTH_DIALOG_WANTED, "signin");
   },
 
   readAll() {

@@ -1,4 +1,4 @@
-import { DRAFT_DISCARDED, DRAFTS_ERASED, ENTRY_WANTED } from "../core/events.js";
+import { AUTH_DIALOG_WANTED, DRAFT_DISCARDED, DRAFTS_ERASED } from "../core/events.js";
 import { uuid } from "../core/uuid.js";
 import { isPostKey } from "../ui/keys.js";
 import { BodyField } from "./body_field.js";
@@ -190,15 +190,15 @@ export const ComposerView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
 
   askToPost() {
     const to = "post your comment";
-    this.bus.trigger(ENTRY_WANTED, "signin", { to, act: () => this.submit() });
+    this.bus.trigger(AUTH_DIALOG_WANTED, "signin", { to, act: () => this.submit() });
   },
 
   askSignIn() {
-    this.bus.trigger(ENTRY_WANTED, "signin");
+    this.bus.trigger(AUTH_DIALOG_WANTED, "signin");
   },
 
   askSignUp() {
-    this.bus.trigger(ENTRY_WANTED, "signup");
+    this.bus.trigger(AUTH_DIALOG_WANTED, "signup");
   },
 
   handleKey(event) {

@@ -1,4 +1,4 @@
-import { ENTRY_WANTED, likeChanged } from "../core/events.js";
+import { AUTH_DIALOG_WANTED, likeChanged } from "../core/events.js";
 import { counted } from "../ui/counted.js";
 
 /** @typedef {{ el: HTMLButtonElement, likes: Parley.Likes, model: Parley.Comment }} Fields */
@@ -30,7 +30,7 @@ export const LikeView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
     if (likes.account.isSignedIn()) likes.toggle(model);
     else {
       const act = () => likes.like(model);
-      likes.bus.trigger(ENTRY_WANTED, "signin", { to: "like this comment", act });
+      likes.bus.trigger(AUTH_DIALOG_WANTED, "signin", { to: "like this comment", act });
     }
   },
 });

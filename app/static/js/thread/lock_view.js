@@ -1,4 +1,4 @@
-import { DECISION_WANTED } from "../core/events.js";
+import { MODERATION_DIALOG_WANTED } from "../core/events.js";
 
 /** @typedef {{ account: Parley.Account, bus: Backbone.Events, model: Parley.Commentable }} Fields */
 
@@ -21,6 +21,8 @@ export const LockView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
 
   ask() {
     const place = _.pick(this.model.attributes, "commentable_type", "commentable_id");
-    this.bus.trigger(DECISION_WANTED, this.model.get("locked") ? "unlock" : "lock", { place });
+    this.bus.trigger(MODERATION_DIALOG_WANTED, this.model.get("locked") ? "unlock" : "lock", {
+      place,
+    });
   },
 });

@@ -1,4 +1,4 @@
-import { ANNOUNCEMENT, REPORT_WANTED } from "../core/events.js";
+import { ANNOUNCEMENT, REPORT_DIALOG_WANTED } from "../core/events.js";
 import { showParts } from "../core/parts.js";
 import { DialogView } from "../ui/dialog_view.js";
 import { Form } from "../ui/form.js";
@@ -28,7 +28,7 @@ export const ReportView = /** @type {DialogWith<Fields>} */ (DialogView).extend(
   initialize({ bus, moderation, drafts }) {
     Object.assign(this, { bus, moderation, drafts });
     this.form = new Form(this.el.querySelector("form"));
-    this.listenTo(bus, REPORT_WANTED, this.open);
+    this.listenTo(bus, REPORT_DIALOG_WANTED, this.open);
   },
 
   open(comment) {

@@ -1,9 +1,9 @@
 import {
   ANNOUNCEMENT,
-  DECISION_WANTED,
-  ENTRY_WANTED,
+  AUTH_DIALOG_WANTED,
   MENU_WANTED,
-  REPORT_WANTED,
+  MODERATION_DIALOG_WANTED,
+  REPORT_DIALOG_WANTED,
 } from "../core/events.js";
 import { fromTemplate } from "../core/template.js";
 import { copyText } from "./clipboard.js";
@@ -88,8 +88,9 @@ export const MenuView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
 
   perform(act, comment) {
     const { id, user_id: userId, username: name } = comment.attributes;
-    if (ABOUT_AUTHOR.includes(act)) this.bus.trigger(DECISION_WANTED, act, { id: userId, name });
-    else if (act !== "report") this.bus.trigger(DECISION_WANTED, act, { id });
+    if (ABOUT_AUTHOR.includes(act))
+      this.bus.trigger(MODERATION_DIALOG_WANTED, act, { id: userId, name });
+    else if (act !== "report") this.bus.trigger(MODERATION_DIALOG_WANTED, act, { id });
     else this.report(comment);
   },
 
@@ -124,9 +125,10 @@ export const MenuView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   },
 
   report(comment) {
-    const act = () => this.offers("report", comment) && this.bus.trigger(REPORT_WANTED, comment);
+    const act = () =>
+      this.offers("report", comment) && this.bus.trigger(REPORT_DIALOG_WANTED, comment);
     if (this.account.isSignedIn()) act();
-    else this.bus.trigger(ENTRY_WANTED, "signin", { to: "report this comment", act });
+    else this.bus.trigger(AUTH_DIALOG_WANTED, "signin", { to: "report this comment", act });
   },
 
   handleKey(event) {

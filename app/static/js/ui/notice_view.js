@@ -1,7 +1,7 @@
 import {
   ACCOUNT_LEFT,
   ANNOUNCEMENT,
-  ENTRY_WANTED,
+  AUTH_DIALOG_WANTED,
   PART_FAILED,
   PART_LOADED,
 } from "../core/events.js";
@@ -69,7 +69,7 @@ export const NoticeView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
   },
 
   askSignIn() {
-    this.bus.trigger(ENTRY_WANTED, "signin");
+    this.bus.trigger(AUTH_DIALOG_WANTED, "signin");
   },
 
   // The focus was on a button of the notice, which is hidden now.
