@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.settings import PACKAGE
 
-SOURCES = {".py", ".js", ".html", ".css"}
+SOURCES = {".py", ".js", ".html", ".css", ".txt"}
 
 # The phrases as they were in pages, messages and mails.
 RETIRED = """

@@ -32,7 +32,7 @@ MAX_DEAD_LETTERS = 1_000  # the newest; older ones are dropped
 
 
 class Kind(StrEnum):
-    """The kind of an e-mail; `app.mail.emails` has the texts."""
+    """The kind of an e-mail; `templates/` has the texts."""
 
     CONFIRM = "confirm"  # confirm the address of a new account
     CONFIRM_CHANGE = "confirm_change"  # confirm a new address of an account
