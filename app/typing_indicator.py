@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import Response
 
 from app.accounts.identity import parley_of
 from app.http import rate_limits
@@ -18,7 +17,7 @@ class Where(Input):
 
 
 @Endpoint("POST /api/typing", refuses=[429])
-async def create(request: Request, viewer: Viewer, form: Where) -> Response:
+async def create(request: Request, viewer: Viewer, form: Where) -> None:
     """Show that you are typing.
 
     Everybody who takes part in presence at the commentable sees it for six seconds.
@@ -27,4 +26,3 @@ async def create(request: Request, viewer: Viewer, form: Where) -> Response:
     if presence := parley_of(request).presence:
         await rate_limits.take_own(request, rate_limits.TYPING)
         presence.start_typing(topic, viewer)
-    return Response(status_code=204)

@@ -264,8 +264,8 @@ async def test_what_was_written_under_another_form_of_an_id_is_found_under_the_c
         async with parley.reading() as reading:
             page = await threads.page(reading, bob, hello)
             assert (await read_heads(reading, []))[0] != epoch, "cursors of before lead to a reset"
-            assert (await likes.likes_of(reading, bob, hello))[0].place == str(hello)
-            (notification,) = (await inbox.page(reading, bob)).notifications
+            assert (await likes.read_likes(reading, bob, hello)).rows[0].place == str(hello)
+            (notification,) = (await inbox.read_inbox(reading, bob)).page.rows
             for topic in (slashed, doubled, alone, resolved, odd):
                 assert (await read_heads(reading, [topic, topic.about]))[1] == {topic: 0, topic.about: 0}
             for id_ in ("caf\u00e9", "b", "caf_"):

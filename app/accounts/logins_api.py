@@ -51,10 +51,9 @@ def _sign_ins(user: User) -> SignIns:
 
 
 @Endpoint("DELETE /api/logins")
-async def end_others(request: Request, viewer: Viewer) -> Response:
+async def end_others(request: Request, viewer: Viewer) -> None:
     """End all other logins."""
     await logins.end_others(parley_of(request), viewer)
-    return Response(status_code=204)
 
 
 @Endpoint("DELETE /api/logins/{id}")

@@ -64,14 +64,13 @@ async def ask_to_confirm(request: Request, form: Asked) -> Json[MailTo]:
 
 
 @Endpoint("PUT /api/confirmations", limit=SIGN_IN)
-async def confirm(request: Request, form: Confirmed) -> Response:
+async def confirm(request: Request, form: Confirmed) -> None:
     """Confirm your address.
 
     A new account gets this `password` and, if given, this `username`. The browser that signed up may omit both.
     """
     known_as = browser_of(request).known_as
     await accounts.confirm(parley_of(request), form.token, form.password, form.username, known_as)
-    return Response(status_code=204)
 
 
 @Endpoint("POST /api/unlocks", limit_all=MAIL, statuses=[202])

@@ -7,7 +7,6 @@ from uuid import UUID, uuid4
 
 from pydantic import Field, StringConstraints
 from starlette.requests import Request
-from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from app.accounts.identity import current_viewer, parley_of
@@ -18,7 +17,7 @@ from app.comments.threads import Ancestor, Page
 from app.errors import TooMany
 from app.http import rate_limits
 from app.http.endpoints import Endpoint
-from app.http.parameters import BEFORE, PLACE, Parameter, WholeNumber, limit_to
+from app.http.parameters import BEFORE, LIMIT, PLACE, Parameter, WholeNumber
 from app.http.problems import invalid
 from app.http.requests import (
     WRITTEN,
@@ -52,7 +51,6 @@ AROUND = Parameter(
     "The comments around this one, or around its place if it was deleted.",
 )
 WINDOW = (BEFORE, AFTER, AROUND)
-LIMIT = limit_to(threads.PAGE, threads.MAX_PAGE_SIZE)
 
 
 class NewComment(Input):
@@ -214,13 +212,12 @@ async def _edit(request: Request, viewer: Viewer, body: str | None) -> Json[Rend
 
 
 @Endpoint("DELETE /api/comments/{id}", limit=rate_limits.COMMENT, versioned=COMMENT)
-async def delete(request: Request, viewer: Viewer) -> Response:
+async def delete(request: Request, viewer: Viewer) -> None:
     """Delete a comment.
 
     Repeating it is no error.
     """
     await comments.delete(parley_of(request), viewer, id_from(request), if_match(request))
-    return Response(status_code=204)
 
 
 @Endpoint("GET /api/comments/{id}/ancestors")

@@ -26,7 +26,6 @@ from app.live.viewers import Viewer
 from app.live.write.sequences import read_heads
 
 PAGE = 50  # comments
-MAX_PAGE_SIZE = 100
 
 
 class Remains(Tombstone):

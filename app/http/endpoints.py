@@ -8,8 +8,9 @@
         \"\"\"
 
 The signature says what the endpoint needs and returns. With `viewer`, the request must be signed in. `form` is the
-parsed body. The type in `Json` is the body of the response; `Response` means that there is none. The docstring's first
-line is the summary in the API's documentation, and its other paragraphs are the description (`app.http.openapi`).
+parsed body. The type in `Json` is the body of the response. A handler without a body returns None, or a `Response` with
+headers. The docstring's first line is the summary in the API's documentation, and its other paragraphs are the
+description (`app.http.openapi`).
 
 The checks run in this order: sign-in, `admit`, `limit_all`, the body, `limit`.
 """
@@ -26,6 +27,7 @@ from types import ModuleType
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -38,7 +40,7 @@ from app.http.responses import Json
 from app.live.model import LiveModel
 from app.live.viewers import Viewer
 
-Handler = Callable[..., Awaitable[ASGIApp]]
+Handler = Callable[..., Awaitable[ASGIApp | None]]
 
 
 @dataclass(eq=False)
@@ -79,7 +81,7 @@ class Endpoint:
             arguments["form"] = await read_input(request, self.form)
         if self.limit:
             await take(request, self.limit)
-        return await self.handler(request, **arguments)
+        return await self.handler(request, **arguments) or Response(status_code=204)
 
     # -- the description --------------------------------------------------------------------------------------
 

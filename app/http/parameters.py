@@ -11,6 +11,7 @@ from starlette.requests import Request
 from app.accounts.identity import ACCOUNT_HEADER
 from app.http.problems import invalid
 from app.live.cursors import MAX_SEQ
+from app.live.read.pages import MAX_PAGE_SIZE, PAGE_SIZE
 
 Schema = dict[str, Any]
 
@@ -61,17 +62,13 @@ class Flag(Parameter):
         return values == ["1"]
 
 
-def limit_to(default: int, most: int) -> WholeNumber:
-    """The size of a page."""
-    return WholeNumber("limit", "The maximum number of objects in the response.", most=most, default=default)
-
-
 def topics_parameter(schema: Schema, most: int, required: bool = False) -> Parameter:
     schema = {"type": "array", "items": schema, "minItems": 1, "maxItems": most}
     return Parameter("topic", schema, "A topic like `Article/1`. The parameter may be repeated.", required)
 
 
 BEFORE = WholeNumber("before", "Only objects that were created before this seq.")
+LIMIT = WholeNumber("limit", "The maximum number of objects in the response.", most=MAX_PAGE_SIZE, default=PAGE_SIZE)
 PLACE = (
     Parameter("commentable_type", TYPE, "The type of the commentable.", required=True),
     Parameter("commentable_id", ID, "The id of the commentable.", required=True),

@@ -28,6 +28,7 @@ from app.comments.comments import BATCH, Comment, find_for, topic_of
 from app.database import Base, Reading, log_error
 from app.errors import SignInFirst
 from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, Tombstone, is_account, to_its_author
+from app.live.read.pages import Page, read_page
 from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Kind, Viewer
@@ -211,7 +212,6 @@ async def clean_up_account(parley: Parley, user_id: UUID) -> None:
                 write.destroy(like)
 
 
-async def likes_of(reading: Reading, viewer: Viewer, topic: Topic) -> list[Like]:
+async def read_likes(reading: Reading, viewer: Viewer, topic: Topic) -> Page[Like]:
     """The viewer's likes of comments on this topic."""
-    theirs = (Like.topic == str(Topic.account(viewer.user_id)), Like.place == str(topic), Like.deleted_at.is_(None))
-    return list((await reading.scalars(select(Like).where(*theirs).order_by(Like.created_seq))).all())
+    return await read_page(reading, Like, Topic.account(viewer.user_id), Like.place == str(topic), limit=None)

@@ -17,10 +17,8 @@ from app.http.responses import ETAG, Json, etag
 from app.http.schemas import Cursor
 from app.likes import likes
 from app.likes.likes import Like, RenderedLike
-from app.live.cursors import write_cursor
 from app.live.topics import Topic
 from app.live.viewers import Viewer
-from app.live.write.sequences import read_heads
 
 # With this header, a client can tell whether its number of likes is older than the response. The ETag is the like's
 # seq, also after DELETE, so that a client can ignore older events of the like.
@@ -46,10 +44,8 @@ async def index(request: Request, viewer: Viewer) -> Json[Likes]:
 
 
 async def snapshot(reading: Reading, viewer: Viewer, topic: Topic) -> Likes:
-    """Read the counter before the rows, so a change between the two is in both the snapshot and the stream."""
-    epoch, heads = await read_heads(reading, [Topic.account(viewer.user_id)])
-    mine = await likes.likes_of(reading, viewer, topic)
-    return {"likes": [likes.render(like) for like in mine], "cursor": write_cursor(epoch, heads), "before": None}
+    page = await likes.read_likes(reading, viewer, topic)
+    return {"likes": [likes.render(like) for like in page.rows], "cursor": page.cursor, "before": None}
 
 
 @Endpoint("PUT /api/comments/{id}/like", limit=LIKE, headers=HEADERS)

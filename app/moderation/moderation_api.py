@@ -8,7 +8,6 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, StringConstraints
 from starlette.requests import Request
-from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from app.accounts import roles
@@ -20,23 +19,23 @@ from app.comments import comments
 from app.comments.comments import RenderedComment
 from app.comments.comments_api import id_from
 from app.http.endpoints import Endpoint
-from app.http.parameters import BEFORE, limit_to
+from app.http.parameters import BEFORE, LIMIT
 from app.http.rate_limits import REPORT
 from app.http.requests import Input, one_of, path_id, topic_from, without_nul
 from app.http.responses import Json
 from app.http.schemas import Before, Cursor
+from app.live.read.pages import PAGE_SIZE, Page, Row, read_page
+from app.live.topics import QUEUE
 from app.live.viewers import Viewer
-from app.moderation import audit_log, moderation, moderation_queue
+from app.moderation import audit_log, moderation
 from app.moderation import reports as reported
 from app.moderation.audit_log import MAX_REASON_LENGTH, Decision, RenderedDecision
-from app.moderation.moderation_queue import Page
 from app.moderation.reports import MAX_NOTE_LENGTH, Reason, RenderedReport, Report
 
 Why = Annotated[str, StringConstraints(max_length=MAX_REASON_LENGTH), AfterValidator(without_nul)]
 Note = Annotated[str, StringConstraints(max_length=MAX_NOTE_LENGTH), AfterValidator(without_nul)]
 Title = Annotated[str, StringConstraints(max_length=commentables.MAX_TITLE_LENGTH), AfterValidator(without_nul)]
 
-LIMIT = limit_to(moderation_queue.PAGE, moderation_queue.MAX_PAGE_SIZE)
 NO_ACCOUNT = "This account no longer exists."
 
 
@@ -109,10 +108,9 @@ _for_moderators = partial(Endpoint, admit=moderation.refuse_non_moderators)
 
 
 @_for_moderators("DELETE /api/comments/{id}/reports")
-async def dismiss(request: Request, viewer: Viewer) -> Response:
+async def dismiss(request: Request, viewer: Viewer) -> None:
     """Dismiss the reports of a comment."""
     await moderation.dismiss(parley_of(request), viewer, id_from(request))
-    return Response(status_code=204)
 
 
 @_for_moderators("PUT /api/comments/{id}/hidden")
@@ -123,21 +121,19 @@ async def hide(request: Request, viewer: Viewer, form: Decided) -> Json[Rendered
 
 
 @_for_moderators("DELETE /api/comments/{id}/hidden")
-async def restore(request: Request, viewer: Viewer) -> Response:
+async def restore(request: Request, viewer: Viewer) -> None:
     """Show a hidden comment again."""
     await moderation.restore(parley_of(request), viewer, id_from(request))
-    return Response(status_code=204)
 
 
 @_for_moderators("PUT /api/comments/{id}/erasure")
-async def erase(request: Request, viewer: Viewer, form: Decided) -> Response:
+async def erase(request: Request, viewer: Viewer, form: Decided) -> None:
     """Erase a comment permanently.
 
     Only owners may do this. The text is deleted from the database, and readers see that a moderator removed the
     comment. Repeating it is no error.
     """
     await moderation.erase(parley_of(request), viewer, id_from(request), form.reason)
-    return Response(status_code=204)
 
 
 @_for_moderators("PATCH /api/commentables/{type}/{id:path}")
@@ -157,10 +153,9 @@ async def block(request: Request, viewer: Viewer, form: Decided) -> Json[Account
 
 
 @_for_moderators("DELETE /api/users/{id}/block")
-async def unblock(request: Request, viewer: Viewer) -> Response:
+async def unblock(request: Request, viewer: Viewer) -> None:
     """Unblock an account."""
     await roles.unblock(parley_of(request), viewer, path_id(request, NO_ACCOUNT))
-    return Response(status_code=204)
 
 
 @_for_moderators("PUT /api/users/{id}/role")
@@ -199,10 +194,10 @@ def decisions(page: Page[Decision]) -> Decisions:
     return {"decisions": [audit_log.render(row) for row in page.rows], "cursor": page.cursor, "before": page.before}
 
 
-async def _page(request: Request, model: type[moderation_queue.Row]) -> Page[moderation_queue.Row]:
-    before, limit = BEFORE.read(request), LIMIT.read(request) or moderation_queue.PAGE
+async def _page(request: Request, model: type[Row]) -> Page[Row]:
+    before, limit = BEFORE.read(request), LIMIT.read(request) or PAGE_SIZE
     async with parley_of(request).reading() as reading:
-        return await moderation_queue.page(reading, model, before, limit)
+        return await read_page(reading, model, QUEUE, before=before, limit=limit)
 
 
 def _account(user: User) -> Json[Account]:

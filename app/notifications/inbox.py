@@ -5,24 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 
 from app.database import Reading
 from app.errors import Missing, SignInFirst, Stale
-from app.live.cursors import write_cursor
 from app.live.model import Live
+from app.live.read.pages import PAGE_SIZE, Page, read_page
 from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Viewer
-from app.live.write.sequences import read_heads
 from app.live.write.transaction import owned
 from app.notifications.notifications import Notification
 
-PAGE = 50  # notifications
-MAX_PAGE_SIZE = 100
 BATCH = 200  # notifications that are marked in one transaction
 NEWEST = 10  # notifications that other pages contain
 
@@ -30,28 +26,19 @@ Matches = Callable[[Live], bool]
 
 
 @dataclass(frozen=True)
-class Page:
-    """A snapshot of the viewer's newest notifications, or of those before a seq, and its cursor."""
+class Inbox:
+    """A page of the viewer's notifications."""
 
-    cursor: str
-    notifications: list[Notification]
-    before: int | None  # the seq for the next request; None at the beginning
+    page: Page[Notification]
     unread: int  # of all
     earlier_unread: int  # of those before this page
 
 
-async def page(reading: Reading, viewer: Viewer, before: int | None = None, limit: int = PAGE) -> Page:
-    """Read a page. The counter is read before the rows, so a change between the two is in both page and stream."""
+async def read_inbox(reading: Reading, viewer: Viewer, before: int | None = None, limit: int = PAGE_SIZE) -> Inbox:
     own = _own_topic(viewer)
-    epoch, heads = await read_heads(reading, [own])
-    query = _on(own) if before is None else _on(own).where(Notification.created_seq < before)
-    newest = query.order_by(Notification.created_seq.desc()).limit(limit + 1)
-    rows = list((await reading.scalars(newest)).all())
-    more = len(rows) > limit
-    rows = rows[:limit][::-1]
+    page = await read_page(reading, Notification, own, before=before, limit=limit)
     unread = await _count_unread(reading, own)
-    earlier = await _count_unread(reading, own, before=rows[0].created_seq) if more else 0
-    return Page(write_cursor(epoch, heads), rows, rows[0].created_seq if more else None, unread, earlier)
+    return Inbox(page, unread, await _count_unread(reading, own, page.before) if page.before else 0)
 
 
 @owned
@@ -77,7 +64,8 @@ async def mark_all(parley: Parley, viewer: Viewer, upto: int) -> int:
     If the process is killed in between, the newest ones stay unread, and the same call marks them.
     """
     own = _own_topic(viewer)
-    seen = _on(own).where(Notification.read_at.is_(None), Notification.created_seq <= upto)
+    there = (Notification.topic == str(own), Notification.deleted_at.is_(None), Notification.read_at.is_(None))
+    seen = select(Notification).where(*there, Notification.created_seq <= upto)
     marked = 0
     while True:
         async with parley.writing(own) as write:
@@ -97,10 +85,6 @@ async def _count_unread(reading: Reading, own: Topic, before: int | None = None)
     if before is not None:
         query = query.where(Notification.created_seq < before)
     return await reading.scalar(query) or 0
-
-
-def _on(own: Topic) -> Select[Any]:
-    return select(Notification).where(Notification.topic == str(own), Notification.deleted_at.is_(None))
 
 
 def _own_topic(viewer: Viewer) -> Topic:

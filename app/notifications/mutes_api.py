@@ -6,7 +6,6 @@ from typing import Annotated
 
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from app.accounts.identity import parley_of
@@ -34,17 +33,15 @@ async def index(request: Request, viewer: Viewer) -> Json[Mutes]:
 
 
 @Endpoint("PUT /api/users/{id}/mute", limit=MARK, refuses=[422])
-async def put(request: Request, viewer: Viewer) -> Response:
+async def put(request: Request, viewer: Viewer) -> None:
     """Mute somebody.
 
     Their comments stay, and no longer notify you. Repeating it changes nothing.
     """
     await mutes.mute(parley_of(request), viewer, path_id(request, MISSING))
-    return Response(status_code=204)
 
 
 @Endpoint("DELETE /api/users/{id}/mute", limit=MARK)
-async def delete(request: Request, viewer: Viewer) -> Response:
+async def delete(request: Request, viewer: Viewer) -> None:
     """Unmute somebody."""
     await mutes.unmute(parley_of(request), viewer, path_id(request, MISSING))
-    return Response(status_code=204)

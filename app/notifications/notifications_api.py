@@ -10,19 +10,18 @@ from typing_extensions import TypedDict
 
 from app.accounts.identity import parley_of
 from app.http.endpoints import Endpoint
-from app.http.parameters import BEFORE, limit_to
+from app.http.parameters import BEFORE, LIMIT
 from app.http.rate_limits import MARK
 from app.http.requests import WHOLE, Input, if_match, path_id
 from app.http.responses import ETAG, Json, etag
 from app.http.schemas import Before, Cursor
 from app.live.cursors import MAX_SEQ
 from app.live.model import Count
+from app.live.read.pages import PAGE_SIZE
 from app.live.viewers import Viewer
 from app.notifications import inbox
-from app.notifications.inbox import Page
+from app.notifications.inbox import Inbox
 from app.notifications.notifications import NOTIFICATION, RenderedNotification, render
-
-LIMIT = limit_to(inbox.PAGE, inbox.MAX_PAGE_SIZE)
 
 
 class Mark(Input):
@@ -49,18 +48,18 @@ class Marked(TypedDict):
 @Endpoint("GET /api/notifications", [BEFORE, LIMIT])
 async def index(request: Request, viewer: Viewer) -> Json[Notifications]:
     """List your notifications."""
-    before, limit = BEFORE.read(request), LIMIT.read(request) or inbox.PAGE
+    before, limit = BEFORE.read(request), LIMIT.read(request) or PAGE_SIZE
     async with parley_of(request).reading() as reading:
-        return Json(snapshot(await inbox.page(reading, viewer, before, limit)))
+        return Json(snapshot(await inbox.read_inbox(reading, viewer, before, limit)))
 
 
-def snapshot(page: Page) -> Notifications:
+def snapshot(found: Inbox) -> Notifications:
     return {
-        "notifications": [render(notification) for notification in page.notifications],
-        "cursor": page.cursor,
-        "before": page.before,
-        "unread": page.unread,
-        "earlier_unread": page.earlier_unread,
+        "notifications": [render(notification) for notification in found.page.rows],
+        "cursor": found.page.cursor,
+        "before": found.page.before,
+        "unread": found.unread,
+        "earlier_unread": found.earlier_unread,
     }
 
 

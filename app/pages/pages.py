@@ -25,9 +25,10 @@ from app.http.problems import Problem
 from app.http.responses import Json
 from app.http.security_headers import framed_by
 from app.likes import likes_api
-from app.live.topics import BadTopic, Topic
+from app.live.read.pages import PAGE_SIZE, read_page
+from app.live.topics import QUEUE, BadTopic, Topic
 from app.mail.mail_queue import list_sent
-from app.moderation import moderation_api, moderation_queue
+from app.moderation import moderation_api
 from app.moderation.audit_log import Decision
 from app.moderation.reports import Report
 from app.notifications import inbox as inboxes
@@ -174,7 +175,7 @@ async def account(request: Request) -> Response:
 async def inbox(request: Request) -> Response:
     """All notifications of the user, page by page. The bell shows the newest."""
     async with parley_of(request).reading() as reading:
-        bootstrap = await _bootstrap(request, reading, notifications=inboxes.PAGE)
+        bootstrap = await _bootstrap(request, reading, notifications=PAGE_SIZE)
     return page(request, "inbox.html", {"title": "Notifications", "bootstrap": bootstrap})
 
 
@@ -184,7 +185,7 @@ async def moderation(request: Request) -> Response:
         raise Problem(404, "Page not found.")
     async with parley_of(request).reading() as reading:
         bootstrap = await _bootstrap(request, reading)
-        bootstrap["decisions"] = moderation_api.decisions(first := await moderation_queue.page(reading, Decision))
+        bootstrap["decisions"] = moderation_api.decisions(first := await read_page(reading, Decision, QUEUE))
     bootstrap["cursors"].append(first.cursor)
     return page(request, "moderation.html", {"title": "Moderation", "bootstrap": bootstrap})
 
@@ -242,12 +243,12 @@ async def _bootstrap(request: Request, reading: Reading, notifications: int = in
         "notifications": None, "confirmation_required": confirmation, "undo_seconds": settings.undo_seconds,
     }  # fmt: skip
     if viewer.user_id is not None:
-        first = await inboxes.page(reading, viewer, limit=notifications)
+        first = await inboxes.read_inbox(reading, viewer, limit=notifications)
         user = await find_user(reading, viewer.user_id)
-        bootstrap |= {"user": user and render(user), "cursors": [first.cursor]}
+        bootstrap |= {"user": user and render(user), "cursors": [first.page.cursor]}
         bootstrap["notifications"] = notifications_snapshot(first)
     if viewer.moderator:
-        bootstrap["reports"] = moderation_api.reports(queue := await moderation_queue.page(reading, Report))
+        bootstrap["reports"] = moderation_api.reports(queue := await read_page(reading, Report, QUEUE))
         bootstrap["cursors"].append(queue.cursor)
     return bootstrap
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import httpx
 
-from app.comments.threads import MAX_PAGE_SIZE
+from app.live.read.pages import MAX_PAGE_SIZE
 from app.live.topics import Topic
 from tests.chaos import readers as habits
 from tests.chaos import verdict

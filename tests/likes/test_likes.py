@@ -102,7 +102,7 @@ async def now(parley: Parley, comment: Comment) -> Comment:
 
 async def liked_by(parley: Parley, viewer: Viewer, topic: Topic = ARTICLE) -> list[UUID]:
     async with parley.reading() as reading:
-        return [like.comment_id for like in await likes.likes_of(reading, viewer, topic)]
+        return [like.comment_id for like in (await likes.read_likes(reading, viewer, topic)).rows]
 
 
 async def wrongly_counted(parley: Parley) -> dict[UUID, tuple[int, int]]:

@@ -17,10 +17,11 @@ from app.comments import comments, threads
 from app.comments.comments import Comment
 from app.errors import Forbidden, Invalid, Missing, SignInFirst
 from app.likes.likes import like
+from app.live.read.pages import read_page
 from app.live.service import Parley
 from app.live.topics import QUEUE, Topic
 from app.live.viewers import GUEST, Viewer
-from app.moderation import audit_log, moderation, moderation_queue
+from app.moderation import audit_log, moderation
 from app.moderation.audit_log import Act, Decision
 from app.moderation.reports import Reason, Report
 from app.notifications.notifications import Notification
@@ -321,7 +322,7 @@ async def test_who_leaves_takes_their_name_along(parley: Parley, alice: Viewer, 
     assert report.username == DELETED
     assert await list_acts(parley) == [(DELETED, "hide", DELETED)]
     async with parley.reading() as reading:
-        (decided,) = (await moderation_queue.page(reading, Decision)).rows
+        (decided,) = (await read_page(reading, Decision, QUEUE)).rows
     assert decided.user_id == carol.user_id, "that it was the same person stays"
 
 

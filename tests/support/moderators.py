@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from app.accounts.logins import viewer_of
 from app.accounts.user import Role, User
+from app.live.read.pages import read_page
 from app.live.service import Parley
-from app.live.topics import Topic
+from app.live.topics import QUEUE, Topic
 from app.live.viewers import Viewer
-from app.moderation import moderation_queue
 from app.moderation.audit_log import Decision
 from app.moderation.reports import Report
 from tests.support.people_without_http import create_viewer
@@ -41,11 +41,11 @@ async def reload_viewer(parley: Parley, viewer: Viewer) -> Viewer:
 
 async def list_open_reports(parley: Parley) -> Sequence[Report]:
     async with parley.reading() as reading:
-        return (await moderation_queue.page(reading, Report)).rows
+        return (await read_page(reading, Report, QUEUE)).rows
 
 
 async def list_acts(parley: Parley) -> list[tuple[str, str, str]]:
     """The audit log in order, as (moderator, act, person or place)."""
     async with parley.reading() as reading:
-        rows = (await moderation_queue.page(reading, Decision)).rows
+        rows = (await read_page(reading, Decision, QUEUE)).rows
     return [(row.username, row.act, row.person_name or str(row.place)) for row in rows]

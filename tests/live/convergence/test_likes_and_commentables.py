@@ -51,7 +51,7 @@ async def heads(parley: Parley, topic: Topic) -> int:
 
 async def liked(parley: Parley, viewer: Viewer) -> States:
     async with parley.reading() as reading:
-        found = await likes.likes_of(reading, viewer, ARTICLE)
+        found = (await likes.read_likes(reading, viewer, ARTICLE)).rows
     return {str(like.id): json.loads(to_json(likes.render(like))) for like in found}
 
 

@@ -14,10 +14,11 @@ from app.comments import comments, threads
 from app.comments.comments import Comment
 from app.errors import Invalid, Missing
 from app.live.read.changes import encode
+from app.live.read.pages import read_page
 from app.live.service import Parley
 from app.live.topics import QUEUE, Topic
 from app.live.viewers import GUEST, Kind, Viewer
-from app.moderation import moderation, moderation_queue
+from app.moderation import moderation
 from app.moderation.audit_log import DECISION, Decision
 from app.moderation.reports import REPORT, Reason, Report
 from tests.live.convergence.replicas import plain_row
@@ -70,8 +71,8 @@ class Talk:
 
 async def queue_of(parley: Parley) -> tuple[str, Rows]:
     async with parley.reading() as look:
-        reports = await moderation_queue.page(look, Report, limit=100)
-        decisions = await moderation_queue.page(look, Decision, limit=100)
+        reports = await read_page(look, Report, QUEUE, limit=100)
+        decisions = await read_page(look, Decision, QUEUE, limit=100)
     shown = [(REPORT, row) for row in reports.rows] + [(DECISION, row) for row in decisions.rows]
     return reports.cursor, {str(row.id): plain_row(live.render(row, Kind.MODERATOR)) for live, row in shown}  # type: ignore[misc]
 
@@ -136,7 +137,7 @@ async def test_frames_of_the_queue_say_nothing_to_others(parley: Parley) -> None
     await moderation.report(parley, bob, comment.id, Reason.SPAM, "almonds!")
     await roles.block(parley, carol, alice.user_id, "almonds again")  # type: ignore[arg-type]
     async with parley.reading() as look:
-        report, decision = [(await moderation_queue.page(look, model)).rows[0] for model in (Report, Decision)]
+        report, decision = [(await read_page(look, model, QUEUE)).rows[0] for model in (Report, Decision)]
     for live, row in ((REPORT, report), (DECISION, decision)):
         frames = encode(live, row).frames
         for kind in Kind:

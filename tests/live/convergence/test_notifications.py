@@ -46,8 +46,8 @@ class Reader(Replica):
 
 async def snapshot(process: Process, viewer: Viewer, limit: int = 100) -> tuple[str, Rows, int | None]:
     async with process.reading() as reading:
-        page = await inbox.page(reading, viewer, limit=limit)
-    rows = {("notification", str(row.id)): plain(render(row)) for row in page.notifications}
+        page = (await inbox.read_inbox(reading, viewer, limit=limit)).page
+    rows = {("notification", str(row.id)): plain(render(row)) for row in page.rows}
     return page.cursor, rows, page.before
 
 
