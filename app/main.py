@@ -124,7 +124,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
         middleware=[
             *([Middleware(NearestForwardedMiddleware, settings)] if settings.trusts_every_proxy else []),
             Middleware(TrailingSlashMiddleware),
-            Middleware(StreamPacingMiddleware, lambda scope: parley.pacing.wait_turn(limits.turn_of(scope))),
+            Middleware(StreamPacingMiddleware, lambda scope: parley.pacing.wait_turn(limits.queue_key_of(scope))),
             Middleware(RequestLogMiddleware, requests),
             Middleware(ListedOriginsCORSMiddleware, settings.allowed_origins),
             Middleware(CSRFMiddleware, settings.allowed_origins),

@@ -98,7 +98,7 @@ async def show(request: Request) -> ASGIApp:
         once=ONCE.read(request),
         ended=ended,
         presence=parley.presence if PRESENCE.read(request) else None,
-        network=rate_limits.turn_of(request),
+        network=rate_limits.queue_key_of(request),
     )
     stream = PushResponse(session, request.app.state.streams, HEADERS)
     return AdmittedStream(stream, admission_of(request).place(request, viewer, len(session.topics)))

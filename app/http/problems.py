@@ -1,9 +1,9 @@
-"""Problems: every refusal as an RFC 9457 document; for a person's browser that asked for a page, as a page.
+"""Problems: each error response as an RFC 9457 document, or as a page if a browser requested a page.
 
     {"type": "about:blank", "title": "Unprocessable Content", "status": 422, "detail": "…",
      "errors": [{"field": "body", "detail": "…"}]}
 
-What was sent is never repeated in them.
+A problem never repeats the request's values.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _STATUS: Mapping[type[refusals.Refusal], int] = {
     refusals.Busy: 503,
 }
 
-
-_WORDS: Mapping[str, str] = {
+# Messages for pydantic's types of errors.
+_MESSAGES: Mapping[str, str] = {
     "missing": "Required",
     "string_type": "Must be text",
     "string_too_short": "Too short: use at least {min_length} characters.",
@@ -55,7 +55,7 @@ _WORDS: Mapping[str, str] = {
 
 
 class Problem(Exception):
-    """A refused request. `errors` are (field, what is wrong with it)."""
+    """An error response. `errors` are (field, what is wrong with it)."""
 
     def __init__(
         self, status: int, detail: str, errors: Sequence[tuple[str, str]] = (), headers: Headers | None = None
@@ -81,20 +81,19 @@ class Problem(Exception):
 
 
 def invalid(*errors: tuple[str, str]) -> Problem:
-    """422, naming each field and what is wrong with it."""
+    """422, with each field and what is wrong with it."""
     return Problem(422, "; ".join(f"{field}: {detail}" for field, detail in errors), errors)
 
 
 def invalid_fields(error: ValidationError) -> Problem:
-    """422 from pydantic's complaints, one entry a field, without repeating what was sent."""
-    return invalid(*{_field(complaint["loc"]): _words(complaint) for complaint in error.errors()}.items())
+    """422 from pydantic's errors, with one entry for each field."""
+    return invalid(*{_field(details["loc"]): _message(details) for details in error.errors()}.items())
 
 
-def _words(complaint: ErrorDetails) -> str:
-    """The complaint in words for a person."""
-    words = _WORDS.get(complaint["type"])
-    # Ours are templates; pydantic's are finished, and may quote braces that were sent.
-    return words.format(**complaint.get("ctx", {})) if words else complaint["msg"]
+def _message(details: ErrorDetails) -> str:
+    message = _MESSAGES.get(details["type"])
+    # Only our messages are templates. One of pydantic's may quote braces of the request.
+    return message.format(**details.get("ctx", {})) if message else details["msg"]
 
 
 def _field(location: tuple[int | str, ...]) -> str:
@@ -102,11 +101,11 @@ def _field(location: tuple[int | str, ...]) -> str:
 
 
 async def on_problem(request: Request, problem: Problem) -> Response:
-    return _answer(request, problem)
+    return _respond(request, problem)
 
 
 async def on_refusal(request: Request, refusal: refusals.Refusal) -> Response:
-    return _answer(request, await problem_of(request, refusal))
+    return _respond(request, await problem_of(request, refusal))
 
 
 async def problem_of(request: Request, refusal: refusals.Refusal) -> Problem:
@@ -118,30 +117,30 @@ async def problem_of(request: Request, refusal: refusals.Refusal) -> Problem:
     if isinstance(refusal, refusals.TooMany):
         problem.headers["Retry-After"] = str(refusal.seconds)
     if isinstance(refusal, refusals.Stale):
-        problem.members |= await _now(request, refusal.current)
+        problem.members |= await _current_state(request, refusal.current)
     return problem
 
 
-async def _now(request: Request, row: Live) -> dict[str, Any]:
-    """The object as its viewer sees it now, under its model's name: {"comment": {…}}."""
+async def _current_state(request: Request, row: Live) -> dict[str, Any]:
+    """The object for this viewer, under its model's name: {"comment": {…}}."""
     viewer = await current_viewer(request)
     live = next(live for live in parley_of(request).models if live.model is type(row))
     return {live.name: live.render(row, viewer.kind(row.author_id))} if live.render else {}
 
 
 async def on_http_exception(request: Request, error: HTTPException) -> Response:
-    """Starlette's own: no such path, wrong method."""
+    """An error of Starlette: an unknown path, or a wrong method."""
     details = {404: "Page not found.", 405: "Not allowed."}
     detail = details.get(error.status_code, error.detail)
-    return _answer(request, Problem(error.status_code, detail, headers=error.headers))
+    return _respond(request, Problem(error.status_code, detail, headers=error.headers))
 
 
-async def on_trouble(request: Request, error: Exception) -> Response:
-    """The database's troubles: when to come back."""
+async def on_database_error(request: Request, error: Exception) -> Response:
+    """503 if the database is unavailable. Any other error is a 500."""
     if not is_unavailable(error):
         raise error
     log.warning("%s %s: %s", request.method, request.url.path, one_line(error))
-    return _answer(request, unavailable())
+    return _respond(request, unavailable())
 
 
 def unavailable() -> Problem:
@@ -149,21 +148,21 @@ def unavailable() -> Problem:
     return Problem(503, "Something went wrong. Please try again.", headers={"Retry-After": str(RETRY_AFTER)})
 
 
-async def on_mistake(request: Request, error: Exception) -> Response:
-    """Ours. The server logs it with its stack."""
-    response = _answer(request, Problem(500, "Something went wrong. Please try again."))
+async def on_exception(request: Request, error: Exception) -> Response:
+    """500. The server logs the exception with its stack."""
+    response = _respond(request, Problem(500, "Something went wrong. Please try again."))
     content_type = response.headers["content-type"]
-    response.headers.update(headers_of(request.url.scheme, content_type))  # the middleware that sets them is inside
+    response.headers.update(headers_of(request.url.scheme, content_type))  # no middleware adds them after an exception
     return response
 
 
-def _answer(request: Request, problem: Problem) -> Response:
+def _respond(request: Request, problem: Problem) -> Response:
     wants_page = request.method in ("GET", "POST") and "text/html" in request.headers.get("accept", "")
     if wants_page and not request.url.path.startswith(("/api/", "/streams")):
         context = {"status": problem.status, "title": problem.title, "detail": str(problem)}
-        shown = page(request, "error.html", context, problem.status)
-        shown.headers.update(problem.headers)
-        return shown
+        response = page(request, "error.html", context, problem.status)
+        response.headers.update(problem.headers)
+        return response
     return problem.response()
 
 
@@ -171,6 +170,6 @@ HANDLERS: Mapping[Any, Any] = {
     Problem: on_problem,
     refusals.Refusal: on_refusal,
     HTTPException: on_http_exception,
-    **dict.fromkeys(Trouble, on_trouble),
-    Exception: on_mistake,
+    **dict.fromkeys(Trouble, on_database_error),
+    Exception: on_exception,
 }

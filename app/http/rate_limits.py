@@ -1,8 +1,8 @@
-"""Limits: how often one address, or one account, may do what costs others something.
+"""Rate limits: how often one network address, or one account, may send a kind of request.
 
-Counted on Redis, so for all processes together; in memory, by each process, while there is none. A limit is for who
-does harm: it is far above what people do, and above what an office behind one address does. Guessing at one account is
-slowed down elsewhere, and sooner (`app.accounts.login_throttle`).
+The counts are in Redis, for all processes together. While Redis is unavailable, each process counts in memory. A limit
+stops abuse: it is far above the needs of a person, and of an office behind one address. Password guessing at one
+account has its own, lower limit (`app.accounts.login_throttle`).
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from app.live.write.sequences import read_heads
 from app.redis.client import Trouble, cluster_options
 from app.redis.urls import parse as parse_url
 
-PATIENCE = 0.5  # seconds for Redis to count; a person waits for it
-WITHOUT = 10.0  # seconds for which a Redis that did not answer is left alone
+REDIS_TIMEOUT_SECONDS = 0.5  # a request waits for the count
+REDIS_PAUSE_SECONDS = 10.0  # without requests to Redis, after an error
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
 class Limit:
-    """So many of these for one network address, and for one account (or address of mail), where that matters."""
+    """The limit of a kind of request for one network address, and for one account or e-mail address."""
 
     name: str
     by_address: RateLimitItem
@@ -60,20 +60,20 @@ MARK = Limit("mark", parse("6000 per 10 minutes"), parse("1200 per 10 minutes"))
 RENAME = Limit("rename", parse("100 per hour"), parse("10 per day"))
 REPORT = Limit("report", parse("600 per 10 minutes"), parse("60 per 10 minutes"))
 STREAM = Limit("stream", parse("3000 per 5 minutes"))
-STREAM_TOPICS = Limit("stream topics", parse("100000 per 5 minutes"))  # the cost of an opening depends on its topics
+STREAM_TOPICS = Limit("stream topics", parse("100000 per 5 minutes"))  # each topic costs work at the start
 READ = Limit("read", parse("3000 per 5 minutes"))
 
-# Reads that are not counted: checks and metrics, responses from memory or from a file, and streams, which have a limit
-# of their own.
+# Reads that are not counted: health checks, metrics, responses from memory or from a file, and streams, which have
+# their own limit.
 FREE_READS = frozenset({"/healthz", "/readyz", "/metrics", "/embed.js", "/worker.js", "/streams"})
 STATIC = "/static/"
-MAX_READERS = 50_000  # networks whose reads a process counts; past that all others share one count
+MAX_READERS = 50_000  # networks with their own count in a process; all others share one
 
 
 class ReadCounts:
     """Counts the reads of each network from this process in the current period.
 
-    The counts are not on Redis: a read takes a few milliseconds, and asking Redis first would slow down every page. A
+    The counts are not in Redis: a read takes a few milliseconds, and a request to Redis would slow down every page. A
     period is a fixed window. It begins with the first read after the previous period.
     """
 
@@ -98,7 +98,7 @@ class ReadCounts:
 
 
 class Limits:
-    """The counts of one process. An async context manager: its connections are closed after."""
+    """The counts of one process. An async context manager that closes the connections to Redis."""
 
     def __init__(self, parley: Parley) -> None:
         self._parley = parley
@@ -108,9 +108,9 @@ class Limits:
         self._memory = Limiter(MemoryStorage())
         self._redis: Limiter | None = None
         self._redis_at = ""
-        self._found = False  # whether Redis is known to be there; else it may have moved, and is looked for
-        self._one_at_a_time = asyncio.Lock()
-        self._without_until = 0.0
+        self._connected = False  # False: Redis may have another address; `_connect` asks for it
+        self._connecting = asyncio.Lock()
+        self._paused_until = 0.0
         self._exit = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -120,7 +120,7 @@ class Limits:
         await self._exit.aclose()
 
     def networks_of(self, scope: Scope) -> Networks:
-        """The networks that this request is counted under; none if there are no limits."""
+        """The networks that this request is counted for; none if the limits are off."""
         return networks_of(scope, self._parley.settings.environment) if self._on else ()
 
     def take_read(self, networks: Networks) -> None:
@@ -131,34 +131,34 @@ class Limits:
             self.refused[READ.name] += 1
             raise
 
-    def turn_of(self, scope: Scope) -> str | None:
-        """The network in whose turn this request waits in a fair queue (`app.live.fair_queue`)."""
+    def queue_key_of(self, scope: Scope) -> str | None:
+        """The network that is this request's key in a fair queue (`app.live.fair_queue`)."""
         networks = self.networks_of(scope)
         return networks[-1].name if networks else None
 
     async def take(self, request: Request, limit: Limit, cost: int = 1) -> None:
-        """Count `cost` more of these under this request's address. Raises TooMany."""
+        """Count `cost` requests for this request's address. Raises TooMany."""
         networks = self.networks_of(request.scope)
-        for network in networks[1:]:  # before any count changes: rotating addresses must not make new counts
+        for network in networks[1:]:  # before any count changes, so that rotating addresses create no new counts
             await self._take(_times(limit.by_address, network.times), limit.name, network.name, cost=cost, count=False)
         for network in networks:
             await self._take(_times(limit.by_address, network.times), limit.name, network.name, cost=cost)
 
     async def take_for(self, limit: Limit, account: str) -> None:
-        """One more of these for this account. Raises TooMany."""
+        """Count a request for this account. Raises TooMany."""
         if self._on and limit.by_account:
             await self._take(limit.by_account, limit.name, account)
 
     async def _take(self, item: RateLimitItem, *key: str, cost: int = 1, count: bool = True) -> None:
         try:
             limiter = await self._limiter()
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
                 passed = await (limiter.hit if count else limiter.test)(item, *key, cost=cost)
                 reset_at = 0.0 if passed else (await limiter.get_window_stats(item, *key)).reset_time
         except (StorageError, *Trouble) as error:
-            log.warning("limits: Redis is away (%s); each process counts for itself", type(error).__name__)
-            self._without_until = time.monotonic() + WITHOUT
-            self._found = False
+            log.warning("rate limits: Redis unavailable (%s); each process counts in memory", type(error).__name__)
+            self._paused_until = time.monotonic() + REDIS_PAUSE_SECONDS
+            self._connected = False
             await self._take(item, *key, cost=cost, count=count)
             return
         if not passed:
@@ -166,67 +166,67 @@ class Limits:
             raise TooMany(reset_at - time.time())
 
     async def _limiter(self) -> Limiter:
-        if time.monotonic() < self._without_until or not self._parley.hints.flowing:
+        if time.monotonic() < self._paused_until or not self._parley.hints.flowing:
             return self._memory
-        async with self._one_at_a_time:  # whoever comes second would close what the first counts with
-            if not self._found:
-                await self._find()
+        async with self._connecting:  # a second `_connect` would close the connections of the first
+            if not self._connected:
+                await self._connect()
         return self._redis or self._memory
 
-    async def _find(self) -> None:
-        async with asyncio.timeout(PATIENCE):
+    async def _connect(self) -> None:
+        async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
             url = await self._parley.redis_url()
         if url and url != self._redis_at:
             async with self._parley.reading() as reading:
                 epoch, _ = await read_heads(reading, [])
             storage = self._storage(url, f"{self._parley.settings.redis_channel_name} {epoch}")
-            await self._exit.aclose()  # of where it was before
+            await self._exit.aclose()  # the connections to the previous address
             self._exit.push_async_callback(cast(Any, storage.bridge).get_connection().aclose)
             self._redis, self._redis_at = Limiter(storage), url
-        self._found = True
+        self._connected = True
 
     def _storage(self, url: str, prefix: str) -> RedisStorage:
-        """Counts of this database's people; others on the same Redis have their own."""
+        """The storage for the counts of this database. Another database on the same Redis has another prefix."""
         options: dict[str, Any] = {"implementation": "redispy", "wrap_exceptions": True, "key_prefix": prefix}
         cluster = parse_url(self._parley.settings.redis_url)
-        if cluster.kind == "cluster":  # where each count has a node of its own
+        if cluster.kind == "cluster":  # each count is on its own node
             nodes = ",".join(cluster.nodes)
             return RedisClusterStorage(
-                f"async+redis+cluster://{nodes}", **options, **cluster_options(cluster, PATIENCE)
+                f"async+redis+cluster://{nodes}", **options, **cluster_options(cluster, REDIS_TIMEOUT_SECONDS)
             )
         scheme, _, rest = url.partition("://")
         return RedisStorage(
             f"async+{'redis+unix' if scheme == 'unix' else scheme}://{rest}",
-            socket_connect_timeout=PATIENCE,
-            socket_timeout=PATIENCE,
+            socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
+            socket_timeout=REDIS_TIMEOUT_SECONDS,
             **options,
         )
 
 
 async def take(request: Request, limit: Limit, cost: int = 1) -> None:
-    """Count `cost` more of these under the request's address. Do this before expensive work. Raises TooMany."""
+    """Count `cost` requests for the request's address. Do this before expensive work. Raises TooMany."""
     await _limits_of(request).take(request, limit, cost)
 
 
-def turn_of(request: Request) -> str | None:
-    """See `Limits.turn_of`."""
-    return _limits_of(request).turn_of(request.scope)
+def queue_key_of(request: Request) -> str | None:
+    """See `Limits.queue_key_of`."""
+    return _limits_of(request).queue_key_of(request.scope)
 
 
 async def take_for(request: Request, limit: Limit, account: str) -> None:
-    """One more of these for this account, or address of mail (its fingerprint, since counts name nobody)."""
+    """Count a request for this account, or for the fingerprint of an e-mail address. Raises TooMany."""
     await _limits_of(request).take_for(limit, account)
 
 
 async def take_own(request: Request, limit: Limit) -> None:
-    """One more of these by the signed-in account, from where it asks."""
+    """Count a request for the request's address and for its signed-in account. Raises TooMany."""
     viewer = await current_viewer(request)
     await take(request, limit)
     await take_for(request, limit, str(viewer.user_id))
 
 
 class LimitReadsMiddleware:
-    """Counts reads by network, and tells the network to the queue for password hashes (`app.accounts.passwords`)."""
+    """Counts reads by network, and sets the network as the key for the queue of password hashes."""
 
     def __init__(self, app: ASGIApp, limits: Limits, refuse: Callable[[Request, TooMany], Awaitable[Response]]) -> None:
         self.app = app
@@ -236,7 +236,7 @@ class LimitReadsMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             networks = self.limits.networks_of(scope)
-            queue_key.set(self.limits.turn_of(scope))
+            queue_key.set(self.limits.queue_key_of(scope))
             if scope["method"] in ("GET", "HEAD") and not _is_free(scope["path"]):
                 try:
                     self.limits.take_read(networks)

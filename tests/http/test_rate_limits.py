@@ -483,7 +483,7 @@ async def test_without_redis_each_server_counts_and_nobody_waits(
 ) -> None:  # fmt: skip
     from app.main import create_app
 
-    monkeypatch.setattr(rate_limits, "WITHOUT", 3600.0)
+    monkeypatch.setattr(rate_limits, "REDIS_PAUSE_SECONDS", 3600.0)
     few.by_address("SIGN_IN", "6 per hour")
     own = settings.model_copy(update={"redis_url": redis_server.url})
     async with serving(create_app(own)) as site, site.client(headers=from_address(OFFICE)) as guest:
@@ -493,9 +493,9 @@ async def test_without_redis_each_server_counts_and_nobody_waits(
         answers = [await guest.post("/api/session", json=form_of("Nobody")) for _ in range(7)]
         assert [answer.status_code for answer in answers] == [401] * 6 + [429]
         too_many(answers[-1])
-        waits = [record for record in caplog.records if record.message.startswith("limits: Redis is away")]
+        waits = [record for record in caplog.records if record.message.startswith("rate limits: Redis unavailable")]
         assert len(waits) <= 1, "one request waits for Redis, for half a second, and the next ones do not"
-        assert rate_limits.PATIENCE <= 0.5
+        assert rate_limits.REDIS_TIMEOUT_SECONDS <= 0.5
         redis_server.resume() if trouble == "pause" else redis_server.restart()
 
 
@@ -505,7 +505,7 @@ async def test_many_at_once_wait_no_longer_without_redis(
     """Twenty waits together are one wait. One after the other they would outlast the client's timeout."""
     from app.main import create_app
 
-    monkeypatch.setattr(rate_limits, "PATIENCE", 3.0)
+    monkeypatch.setattr(rate_limits, "REDIS_TIMEOUT_SECONDS", 3.0)
     own = settings.model_copy(update={"redis_url": redis_server.url})
     async with serving(create_app(own)) as site, site.client(headers=from_address(OFFICE)) as guest:
         await hints_flow(site)

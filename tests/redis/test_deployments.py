@@ -32,7 +32,7 @@ pytestmark = pytest.mark.sqlite_only
 async def test_hints_and_counts_follow_redis_where_it_goes_and_nothing_is_lost(
     kind: Callable[[], AbstractAsyncContextManager[Kind]], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rate_limits, "WITHOUT", 0.1)
+    monkeypatch.setattr(rate_limits, "REDIS_PAUSE_SECONDS", 0.1)
     async with kind() as redis:
         # No sweep will find what hints do not tell of, as long as they flow.
         own = settings.model_copy(
