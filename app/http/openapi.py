@@ -76,12 +76,6 @@ RETRY = {
     }
 }
 
-EVENTS = {
-    "heartbeat": "The first event, and then one every 15 seconds. Its `id:` is this session's cursor.",
-    "reset": "A cursor could not be honoured. Its `id:` continues from the head.",
-    "auth": "The login of this stream has ended. It has no `id:`.",
-    "presence": "The people at a topic, and those who type there. It has no `id:`, because it moves no cursor.",
-}
 CHANGES = {
     "create": "An object that is new to this session. Clients handle it like an update.",
     "update": "An object's latest state. States in between may be left out.",
@@ -312,7 +306,7 @@ def _login(settings: Settings) -> dict[str, Any]:
 
 def _events(live: Sequence[LiveModel]) -> dict[str, Any]:
     """Each event of a stream by its name: its meaning, and the schema of its data."""
-    events = {name: {"description": text, "data": _ref(schemas.STREAM[name])} for name, text in EVENTS.items()}
+    events = {name: {"description": data.__doc__, "data": _ref(data)} for name, data in schemas.STREAM.items()}
     changes = {
         f"global.{one.name}.{verb}.success": {"description": text, "data": _named(_change_name(one, verb))}
         for one in live

@@ -43,26 +43,26 @@ class Invalid(Problem):
 
 
 class HeartbeatEvent(BaseModel):
-    """The first event of a stream, and then one every 15 seconds."""
+    """The first event, and then one every 15 seconds. Its `id:` is this session's cursor."""
 
     cursor: Annotated[str, Field(description="The head. If it differs from the `id:`, more events follow.")]
 
 
 class ResetEvent(BaseModel):
-    """The client must read these topics again, because it may have missed changes. The stream continues from `id:`."""
+    """The client may have missed changes of these topics, and must read them again. The stream continues at `id:`."""
 
     topics: list[str]
     reason: Annotated[str, Field(json_schema_extra={"enum": [*Reason]})]
 
 
 class AuthEvent(BaseModel):
-    """The login of this stream has ended."""
+    """The login of this stream has ended. The event has no `id:`."""
 
     reason: Annotated[End | None, Field(description="How it ended; null if unknown.")]
 
 
 class PresenceEvent(BaseModel):
-    """The people at a topic, and those who type there. Only a stream with `presence=1` gets it."""
+    """The people at a topic, and those who type there, for a stream with `presence=1`. The event has no `id:`."""
 
     topic: str
     people: Annotated[list[Person], Field(description="The first of them.")]
@@ -72,7 +72,8 @@ class PresenceEvent(BaseModel):
     typing_count: Count
 
 
-STREAM = {
+# By the names of the events.
+STREAM: dict[str, type[BaseModel]] = {
     "heartbeat": HeartbeatEvent,
     "reset": ResetEvent,
     "auth": AuthEvent,
