@@ -1,4 +1,4 @@
-"""docs/extending.md, as it is written: its blocks are put into a copy of Parley, and two people use what comes out."""
+"""The blocks of docs/extending.md are applied to a copy of Parley, and two people use the result."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ OF_ALL = (
     "tests/test_migrations.py::test_the_schema_is_what_the_models_say[sqlite]",
     "tests/http/test_openapi.py::test_every_route_is_described_or_is_a_page",
     "tests/http/test_openapi.py::test_every_live_model_is_described",
-    "tests/http/test_openapi.py::test_a_stream_says_what_is_described",
+    "tests/http/test_openapi.py::test_a_stream_sends_the_documented_events",
 )
 
 Chores = list[tuple[str, bool]]
@@ -76,7 +76,7 @@ def run(checkout: Path, *command: str | Path) -> None:
 
 @pytest.fixture
 async def site(checkout: Path, redis_url: str, tmp_path: Path) -> AsyncIterator[Spawned]:
-    """For `arrive`, `alice` and `bob`: what the page has made of Parley, in place of Parley itself."""
+    """The copy of Parley with the page's changes, in place of Parley itself."""
     database = shutil.copy(checkout / "parley.db", tmp_path)
     environment = {
         "DATABASE_URL": f"sqlite:///{database}",
@@ -217,9 +217,7 @@ async def test_what_one_does_the_other_sees(alice: Person, bob: Person, open_bro
     await bob.sees("A comment in the same topic")
 
 
-async def test_what_is_done_without_a_connection_is_sent_later(
-    alice: Person, bob: Person, page_errors: PageErrors
-) -> None:
+async def test_changes_without_a_connection_are_sent_later(alice: Person, bob: Person, page_errors: PageErrors) -> None:
     page_errors.allow(NETWORK)
     await add(bob, "Water the plants")
     await sees(alice, ("Water the plants", False))
@@ -272,7 +270,7 @@ async def test_nobody_overwrites_what_they_have_not_seen(alice: Person, bob: Per
 
 
 async def both_write(alice: Person, text: str, bob: Person, more: str) -> None:
-    """Bob adds to what it says. Before he is done Alice has changed it, and he is told."""
+    """Bob adds to the text. Before he has finished, Alice changes it, and Bob gets a conflict."""
     field = chore(bob).locator(".chore__text")
     await field.press("End")
     await field.press_sequentially(more)

@@ -1,4 +1,4 @@
-"""The API's description is true: schemathesis does what it says, and what it does not say, and compares the answers."""
+"""OpenAPI: schemathesis sends valid and invalid requests, and compares the responses with the document."""
 
 from __future__ import annotations
 
@@ -33,30 +33,22 @@ if TYPE_CHECKING:
 
     from tests.support.serving import Site
 
-INSTEAD = {  # of Alice, who would not be signed in after it
+SENT_BY_OTHERS = {  # operations after which Alice would not be signed in
     "Carol": "POST /api/account/deletion",
     "Dave": "DELETE /api/session",
     "Erin": "PUT /api/account/password",
     "Frank": "DELETE /api/logins/{id}",
 }
-NAMES = ["Alice", "Bob", *INSTEAD]
+NAMES = ["Alice", "Bob", *SENT_BY_OTHERS]
 ACCEPTED = ["2xx", "401", "403", "404", "409"]
-# What is well-formed is refused there all the same: a schema does not say which passwords are common, that the current
-# one is wrong, what a link is worth, whose comment it is; or that one gives one of `before`, `after` and `around`.
+# These operations refuse some requests that fit their schemas. A schema cannot express common or wrong passwords, used
+# links, the author of a comment, or that only one of `before`, `after` and `around` is allowed.
 BEYOND_SCHEMAS = (
     r"/api/(users|resets|confirmations|unlocks|comments|commentables|commentables/{type}/{id}|account/\w+"
     r"|comments/{id}/report|users/{id}/role)$"
 )
 VERSIONED = r"/api/\w+/{id}$"
-HEARD = {
-    "comment",
-    "commentable",
-    "like",
-    "notification",
-    "report",
-    "decision",
-    "user",
-}  # below; a model of one's own may come
+MODELS = {"comment", "commentable", "like", "notification", "report", "decision", "user"}
 
 
 @pytest.fixture
@@ -80,7 +72,7 @@ async def people(site: Site) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
 
 @pytest.fixture
 async def known(app: Starlette, people: dict[str, httpx.AsyncClient]) -> dict[str, list[str]]:
-    """What there is to be found, which nobody would guess."""
+    """Values that schemathesis could not guess: ids, names and passwords of objects that exist."""
     await roles.assign_role(app.state.parley, email_of("Alice"), Role.OWNER)
     comments = [await write(people[name], "Well, @Alice", commentable_id="1") for name in ("Alice", "Bob") * 3]
     inbox = (await people["Alice"].get("/api/notifications")).json()["notifications"]
@@ -98,24 +90,24 @@ async def known(app: Starlette, people: dict[str, httpx.AsyncClient]) -> dict[st
 
 
 @pytest.mark.extended
-async def test_a_guest_is_answered_as_described(
+async def test_a_guest_gets_the_documented_responses(
     site: Site, app: Starlette, known: dict[str, list[str]], seed: int
 ) -> None:
-    config = telling(site, known, phases={"coverage": {"enabled": False}}, seed=seed)
+    config = configuration(site, known, phases={"coverage": {"enabled": False}}, seed=seed)
     found = await explore(strict(app.state.openapi()), **config)
     assert not found, "\n\n".join(found)
 
 
 @pytest.mark.extended
-async def test_an_owner_is_answered_as_described(
+async def test_an_owner_gets_the_documented_responses(
     site: Site, app: Starlette, people: dict[str, httpx.AsyncClient], known: dict[str, list[str]], seed: int
 ) -> None:
-    """Alice, who may do everything."""
-    config = telling(site, known, **await as_if(people["Alice"]), seed=seed)
-    for name, operation in INSTEAD.items():
+    """Alice is an owner, so she may do everything."""
+    config = configuration(site, known, **await as_if(people["Alice"]), seed=seed)
+    for name, operation in SENT_BY_OTHERS.items():
         config["operations"].append({"include-name": operation, **await as_if(people[name])})
     document = strict(app.state.openapi())
-    # With more than one of them any request is refused, whatever else is wrong with it. The guest tries them all.
+    # A request with more than one of these is always refused. The guest's test sends them all.
     parameters = document["paths"]["/api/comments"]["get"]["parameters"]
     parameters[:] = [one for one in parameters if one["name"] not in ("after", "around")]
     found = await explore(document, **config)
@@ -123,14 +115,14 @@ async def test_an_owner_is_answered_as_described(
 
 
 async def as_if(client: httpx.AsyncClient) -> dict[str, Any]:
-    """Who asks, and whom it is meant for."""
+    """The headers of a request by this client's account."""
     user = await me(client)
     assert user
     return {"headers": {"Cookie": f"{COOKIE}={client.cookies[COOKIE]}", "Parley-User": user["id"]}}
 
 
-def telling(site: Site, known: dict[str, list[str]], **config: Any) -> dict[str, Any]:
-    """Everything but the stream, with what there is to be found."""
+def configuration(site: Site, known: dict[str, list[str]], **config: Any) -> dict[str, Any]:
+    """A configuration for all operations except the stream, with the known values."""
 
     def often(name: str) -> dict[str, Any]:
         return {"dictionary": name, "probability": 0.7}
@@ -161,7 +153,7 @@ def telling(site: Site, known: dict[str, list[str]], **config: Any) -> dict[str,
         "operations": [
             {"include-path": "/streams", "enabled": False},
             {"include-path-regex": BEYOND_SCHEMAS, **accepting(422)},
-            # schemathesis takes any text for an ETag, and for a visible one.
+            # schemathesis sends any text as an ETag, and as a text that must be visible.
             {"include-path-regex": VERSIONED, **accepting(400, 412, 422)},
             {"include-path-regex": "/api/users/{id}", "parameters": {"path.id": known["people"][0]}},
             {"include-path-regex": "/api/notifications/{id}", "parameters": {"path.id": often("inbox")}},
@@ -206,7 +198,9 @@ def references(part: Any) -> Iterator[str]:
             yield from references(one)
 
 
-async def test_a_stale_change_is_answered_as_described(app: Starlette, people: dict[str, httpx.AsyncClient]) -> None:
+async def test_a_stale_change_gets_the_documented_response(
+    app: Starlette, people: dict[str, httpx.AsyncClient]
+) -> None:
     alice = people["Alice"]
     comment = await write(alice, "Good morning")
     await edit(alice, comment, "Good evening")
@@ -215,7 +209,7 @@ async def test_a_stale_change_is_answered_as_described(app: Starlette, people: d
     assert validator(app, {"$ref": "#/components/schemas/StaleComment"}).is_valid(stale.json())
 
 
-async def test_a_stream_says_what_is_described(app: Starlette, people: dict[str, httpx.AsyncClient]) -> None:
+async def test_a_stream_sends_the_documented_events(app: Starlette, people: dict[str, httpx.AsyncClient]) -> None:
     alice, bob = people["Alice"], people["Bob"]
     await roles.assign_role(app.state.parley, email_of("Alice"), Role.OWNER)
     async with open_stream(alice, "Article/1", "Commentable/Article/1", cursor="lost", presence=1) as stream:
@@ -234,27 +228,27 @@ async def test_a_stream_says_what_is_described(app: Starlette, people: dict[str,
             await stream.until("presence")
         await alice.delete("/api/session")
         await stream.ended()
-    told = app.state.openapi()["paths"]["/streams"]["get"]["x-events"]
+    events = app.state.openapi()["paths"]["/streams"]["get"]["x-events"]
     for block in stream.blocks:
         if block.data is not None:
-            validator(app, told[block.event]["data"]).validate(block.json())
-    heard = {block.event.removesuffix(".success") for block in stream.blocks}
-    assert {"heartbeat", "reset", "auth", "presence", "global.comment.create", "global.comment.destroy"} <= heard
-    assert {event.split(".")[1] for event in heard if event.startswith("global.")} == HEARD
+            validator(app, events[block.event]["data"]).validate(block.json())
+    received = {block.event.removesuffix(".success") for block in stream.blocks}
+    assert {"heartbeat", "reset", "auth", "presence", "global.comment.create", "global.comment.destroy"} <= received
+    assert {event.split(".")[1] for event in received if event.startswith("global.")} == MODELS
 
 
 def validator(app: Starlette, schema: dict[str, Any]) -> Any:
-    """Judges by this part of the description, which may refer to others."""
+    """A validator for this part of the document, which may refer to other parts."""
     return jsonschema_rs.validator_for({**strict(app.state.openapi()), **schema})
 
 
-async def test_it_is_served_to_everybody(site: Site, guest: httpx.AsyncClient, app: Starlette) -> None:
+async def test_everybody_can_read_the_document(site: Site, guest: httpx.AsyncClient, app: Starlette) -> None:
     for path in ("/openapi.json", "/openapi.json/"):
         response = await guest.get(path)
         assert read_json(response, 200) == app.state.openapi()
         assert response.headers["access-control-allow-origin"] == "*"
     page = await guest.get("/docs")
-    assert page.headers["content-security-policy"] == POLICY, "which no viewer of others would be content with"
+    assert page.headers["content-security-policy"] == POLICY, "the viewers of other projects need a weaker policy"
     for path in app.state.openapi()["paths"]:
         assert f'<code class="op__path">{path}</code>' in page.text
     linked = set(re.findall(r'href="#([^"]+)"', page.text))
@@ -262,17 +256,17 @@ async def test_it_is_served_to_everybody(site: Site, guest: httpx.AsyncClient, a
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
-async def test_it_is_made_once_and_sent_to_clients_that_do_not_have_it(
+async def test_it_is_built_once_and_not_sent_again_to_a_client_that_has_it(
     guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    """Making it takes 50 ms, and anybody may ask for it."""
+    """Building it takes 50 ms, and anybody may request it."""
     first = await guest.get(path)
 
-    def again(*_: object) -> None:
-        raise AssertionError("made once more")
+    def fail(*_: object) -> None:
+        raise AssertionError("built a second time")
 
     for maker in ("rendered", "to_json"):
-        monkeypatch.setattr(openapi, maker, again)
+        monkeypatch.setattr(openapi, maker, fail)
     second = await guest.get(path)
     assert (second.status_code, second.content) == (200, first.content)
     for known in (first.headers["etag"], f'"other", W/{first.headers["etag"]}'):
@@ -281,7 +275,7 @@ async def test_it_is_made_once_and_sent_to_clients_that_do_not_have_it(
     assert (await guest.get(path, headers={"If-None-Match": '"other"'})).status_code == 200
 
 
-def test_it_says_where_it_is(settings: Settings) -> None:
+def test_it_has_the_path_of_the_server(settings: Settings) -> None:
     from app.main import create_app
 
     settings = settings.model_copy(update={"root_path": "/talk", "public_url": "https://example.com/talk"})
