@@ -65,27 +65,20 @@ export const LoginsView = /** @type {ComponentWith<Fields>} */ (ComponentView).e
 
   async end({ delegateTarget: button }) {
     const login = this.collection.get(button.closest(".login").dataset.loginId);
-    const isDone = await this.attempt(() => this.collection.end(login));
-    if (isDone) this.bus.trigger(ANNOUNCEMENT, `Signed out: ${login.get("device")}.`);
+    const problem = await this.attempt(() => this.collection.end(login));
+    if (!problem) this.bus.trigger(ANNOUNCEMENT, `Signed out: ${login.get("device")}.`);
   },
 
   async endOthers() {
-    const isDone = await this.attempt(() => this.collection.endOthers());
-    if (!isDone) return;
+    if (await this.attempt(() => this.collection.endOthers())) return;
     this.takeFocus();
     this.bus.trigger(ANNOUNCEMENT, "Signed out everywhere else.");
   },
 
-  /** Returns whether `act` succeeded. If it failed, the problem is shown. */
+  // A 401 means that this browser's login has ended.
   async attempt(act) {
-    try {
-      await act();
-      this.showProblem("");
-      return true;
-    } catch (problem) {
-      if (problem.status === UNAUTHORIZED) this.bus.trigger(LOGIN_ENDED, {});
-      this.showProblem(problem.message);
-      return false;
-    }
+    const problem = await ComponentView.prototype.attempt.call(this, act);
+    if (problem?.status === UNAUTHORIZED) this.bus.trigger(LOGIN_ENDED, {});
+    return problem;
   },
 });

@@ -29,27 +29,20 @@ export const MutesView = /** @type {ComponentWith<Fields>} */ (ComponentView).ex
     const read = this.lastRead;
     this.show([]);
     if (!this.account.isSignedIn()) return;
-    try {
+    await this.attempt(async () => {
       const { mutes } = await this.moderation.mutes();
       if (read === this.lastRead) this.show(mutes);
-    } catch (problem) {
-      this.showProblem(problem.message);
-    }
+    });
   },
 
   show(mutes) {
-    this.showProblem("");
     this.part("none").hidden = mutes.length > 0;
     this.part("list").replaceChildren(...mutes.map(lineOf));
   },
 
   async unmute({ delegateTarget: button }) {
     const { muteId: id, name } = button.closest(".mute").dataset;
-    try {
-      await this.moderation.unmute(id);
-    } catch (problem) {
-      return this.showProblem(problem.message);
-    }
+    if (await this.attempt(() => this.moderation.unmute(id))) return;
     this.part("heading").focus({ preventScroll: true });
     this.bus.trigger(ANNOUNCEMENT, `${name} is no longer muted.`);
     await this.refetch();

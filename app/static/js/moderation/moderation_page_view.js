@@ -61,14 +61,8 @@ export const ModerationPageView = /** @type {ComponentWith<Fields>} */ (Componen
 
   async loadEarlier({ delegateTarget: button }) {
     button.disabled = true;
-    this.showProblem("");
-    try {
-      await this.decisions.loadEarlier();
-      this.bus.trigger(ANNOUNCEMENT, "Earlier entries loaded.");
-    } catch (problem) {
-      this.showProblem(problem.message);
-    } finally {
-      button.disabled = false;
-    }
+    const problem = await this.attempt(() => this.decisions.loadEarlier());
+    button.disabled = false;
+    if (!problem) this.bus.trigger(ANNOUNCEMENT, "Earlier entries loaded.");
   },
 });

@@ -49,14 +49,8 @@ export const InboxView = /** @type {ComponentWith<Fields>} */ (ComponentView).ex
 
   async loadEarlier({ delegateTarget: button }) {
     button.disabled = true;
-    try {
-      await this.collection.loadEarlier();
-      this.showProblem("");
-      this.bus.trigger(ANNOUNCEMENT, "Earlier notifications loaded.");
-    } catch (problem) {
-      this.showProblem(problem.message);
-    } finally {
-      button.disabled = false;
-    }
+    const problem = await this.attempt(() => this.collection.loadEarlier());
+    button.disabled = false;
+    if (!problem) this.bus.trigger(ANNOUNCEMENT, "Earlier notifications loaded.");
   },
 });

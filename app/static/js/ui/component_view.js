@@ -23,4 +23,19 @@ export const ComponentView = Backbone.View.extend({
     this.part("problem").textContent = message;
     this.part("problem").hidden = message === "";
   },
+
+  /**
+   * Call `act` (). If it fails, show the problem. Returns the problem, or null.
+   * @param {() => Promise<unknown>} act
+   */
+  async attempt(act) {
+    try {
+      await act();
+      this.showProblem("");
+      return null;
+    } catch (problem) {
+      this.showProblem(problem.message);
+      return problem;
+    }
+  },
 });
