@@ -11,6 +11,10 @@ type ComponentWith<Fields> = BackboneClass<
   InstanceType<typeof import("../ui/component_view.js").ComponentView> & Fields
 >;
 
+type SectionWith<Fields> = BackboneClass<
+  InstanceType<typeof import("../thread/section_view.js").SectionView> & Fields
+>;
+
 type DialogWith<Fields> = BackboneClass<
   InstanceType<typeof import("../ui/dialog_view.js").DialogView> & Fields
 >;

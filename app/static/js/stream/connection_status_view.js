@@ -1,4 +1,5 @@
 import { ANNOUNCEMENT, CHANGE_REFUSED } from "../core/events.js";
+import { ComponentView } from "../ui/component_view.js";
 import { counted } from "../ui/counted.js";
 import { bringIntoView, isVisible } from "../ui/viewport.js";
 
@@ -8,7 +9,8 @@ const BACK = "Back online";
 /** @typedef {{ bus: Backbone.Events, announced: Set<string> }} Fields */
 
 /** The connection status: a dot, and beside it the text of the notice, if there is one. The text moves no other element. */
-export const ConnectionStatusView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const ConnectionStatusView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+  component: "light",
   events: { "click .light__show": "show" },
 
   initialize({ bus }) {
@@ -18,10 +20,6 @@ export const ConnectionStatusView = /** @type {ViewWith<Fields>} */ (Backbone.Vi
     this.listenTo(this.model, "change:notice", this.announce);
     this.listenTo(this.model, CHANGE_REFUSED, this.showRefusal);
     this.render();
-  },
-
-  part(name) {
-    return this.el.querySelector(`.light__${name}`);
   },
 
   render() {

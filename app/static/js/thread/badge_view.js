@@ -1,9 +1,11 @@
 import { WINDOW_CHANGED } from "../core/events.js";
+import { ComponentView } from "../ui/component_view.js";
 
 /** @typedef {{ account: Parley.Account }} Fields */
 
 /** The link to the moderation page, with the number of open reports. Only moderators see it. */
-export const BadgeView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const BadgeView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+  component: "badge",
   /** `collection`: the open reports. */
   initialize({ account }) {
     this.account = account;
@@ -21,7 +23,7 @@ export const BadgeView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend(
       "aria-label",
       `Moderation, ${count} open report${count === "1" ? "" : "s"}`,
     );
-    this.el.querySelector(".badge__count").textContent = count;
-    this.el.querySelector(".badge__count").hidden = length === 0;
+    this.part("count").textContent = count;
+    this.part("count").hidden = length === 0;
   },
 });

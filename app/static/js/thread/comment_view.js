@@ -1,5 +1,4 @@
 import {
-  ANNOUNCEMENT,
   CHANGE_REFUSED,
   DISCARD_WANTED,
   DRAFT_RESUMED,
@@ -14,7 +13,8 @@ import {
 import { LazyPart } from "../core/lazy_part.js";
 import { fromTemplate } from "../core/template.js";
 import { REPLY } from "../outbox/drafts.js";
-import { copyText } from "../ui/clipboard.js";
+import { copyByButton } from "../ui/clipboard.js";
+import { ComponentView } from "../ui/component_view.js";
 import { isEscape } from "../ui/keys.js";
 import { keepScrollPosition } from "../ui/scroll_anchor.js";
 import { describeRemoval } from "./deleted_comment_view.js";
@@ -54,7 +54,8 @@ const REFUSED_NOTES = {
 export const EDITOR = new LazyPart(() => import("./editor_view.js"));
 
 /** One comment in the list. If the server rendered its element, the view uses that one. */
-export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+  component: "comment",
   events: {
     "click .comment__unfold": "toggleFolding",
     "focusin .comment__body": "unfold",
@@ -95,10 +96,6 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     this.isRemoved = true;
     this.like?.remove();
     return Backbone.View.prototype.remove.call(this);
-  },
-
-  part(name) {
-    return this.el.querySelector(`.comment__${name}`);
   },
 
   // A longer text must not move the comments that a person reads below it.
@@ -467,15 +464,12 @@ export const CommentView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     this.model.discard();
   },
 
-  async copy({ delegateTarget: button }) {
-    const isCopied = await copyText(this.model.text());
-    button.textContent = isCopied ? "Copied" : "Copy text";
-    this.context.bus?.trigger(ANNOUNCEMENT, isCopied ? "Text copied." : "Couldn't copy the text.");
+  copy({ delegateTarget: button }) {
+    copyByButton(this.model.text(), button, this.context.bus);
   },
 
   isClosed() {
-    const { commentable } = this.model.collection ?? {};
-    return commentable?.isClosedTo(this.context.account) ?? false;
+    return this.model.collection?.isClosedTo(this.context.account) ?? false;
   },
 });
 

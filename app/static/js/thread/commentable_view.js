@@ -1,6 +1,7 @@
 import { ANNOUNCEMENT } from "../core/events.js";
 import { isolated } from "../ui/isolated.js";
 import { keepScrollPosition } from "../ui/scroll_anchor.js";
+import { SectionView } from "./section_view.js";
 
 const CLOSED = "Comments are closed.";
 const REOPENED = "This conversation is open again.";
@@ -11,7 +12,7 @@ const REOPENED = "This conversation is open again.";
  * The commentable's title, the note that the conversation is locked, and whether the composer is shown. `el` is the
  * thread's section.
  */
-export const CommentableView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const CommentableView = /** @type {SectionWith<Fields>} */ (SectionView).extend({
   initialize({ bus, account }) {
     Object.assign(this, { bus, account });
     this.listenTo(this.model, "change:title", this.renderTitle);
@@ -43,7 +44,7 @@ export const CommentableView = /** @type {ViewWith<Fields>} */ (Backbone.View).e
     composer.classList.toggle("is-closed", !isOpen);
     if (note.hidden === !locked && composer.hidden === !isOpen) return;
     const hadFocus = composer.contains(document.activeElement);
-    keepScrollPosition(this.el.querySelector(".thread__list"), () => {
+    keepScrollPosition(this.part("list"), () => {
       note.hidden = !locked;
       composer.hidden = !isOpen;
     });

@@ -75,6 +75,11 @@ export const Comments = /** @type {LiveWith<Fields>} */ (LiveCollection).extend(
     return this.commentable?.get("comments_count") ?? null;
   },
 
+  /** Whether comments are closed to this account. */
+  isClosedTo(account) {
+    return this.commentable?.isClosedTo(account) ?? false;
+  },
+
   /** The `created_seq` of this comment, also of a deleted ancestor; undefined if it is not known. */
   seqOf(id) {
     return this.deletedAncestors.get(id)?.created_seq ?? this.get(id)?.get("created_seq");

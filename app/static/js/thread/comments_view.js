@@ -14,6 +14,7 @@ import { keepScrollPosition } from "../ui/scroll_anchor.js";
 import { CommentView } from "./comment_view.js";
 import { DeletedCommentView } from "./deleted_comment_view.js";
 import { PillView } from "./pill_view.js";
+import { SectionView } from "./section_view.js";
 import { keyOf, Tree } from "./tree.js";
 
 /**
@@ -34,14 +35,14 @@ import { keyOf, Tree } from "./tree.js";
  */
 
 /** The list of comments, its heading and the pill. `el` is the thread's section. */
-export const CommentsView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const CommentsView = /** @type {SectionWith<Fields>} */ (SectionView).extend({
   initialize({ bus, account, drafts = null, presence = null, likes = null }) {
     this.drafts = drafts;
     this.likes = likes;
     this.context = { bus, account, drafts, presence };
     this.bus = bus;
     this.account = account;
-    this.list = this.el.querySelector(".thread__list");
+    this.list = this.part("list");
     this.tree = new Tree(this.list);
     this.pill = new PillView({ el: this.el.querySelector(".pill") });
     this.views = new Map(); // a comment's id → its view
@@ -236,32 +237,19 @@ export const CommentsView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     if (hadFocus) this.focusHeading();
   },
 
-  // The focused element was removed, so the focus moves to the top of the thread.
-  focusHeading() {
-    this.el.querySelector(".thread__heading").focus({ preventScroll: true });
-  },
-
   renderSummary() {
     const loaded = this.collection.count();
     const isAll = this.collection.before === null && this.collection.after === null;
     const count = isAll ? loaded : Math.max(loaded, this.collection.total() ?? 0);
     const atLeast = isAll || count > loaded ? "" : "more than ";
-    const summary = this.el.querySelector(".thread__count");
+    const summary = this.part("count");
     summary.textContent = count === 0 ? "" : `${atLeast}${counted(count, "comment")}`;
     summary.dataset.count = count;
-    this.setHidden(".thread__empty", count > 0);
-  },
-
-  setHidden(selector, hidden) {
-    const part = this.el.querySelector(selector);
-    if (part.hidden === hidden) return;
-    keepScrollPosition(this.list, () => {
-      part.hidden = hidden;
-    });
+    this.setHidden({ empty: count > 0 });
   },
 
   // The page has room for this warning, so nothing moves.
   showVolatile() {
-    this.el.querySelector(".thread__volatile").hidden = false;
+    this.part("volatile").hidden = false;
   },
 });

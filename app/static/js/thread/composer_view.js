@@ -1,5 +1,6 @@
 import { AUTH_DIALOG_WANTED, DRAFT_DISCARDED, DRAFTS_ERASED } from "../core/events.js";
 import { uuid } from "../core/uuid.js";
+import { ComponentView } from "../ui/component_view.js";
 import { isPostKey } from "../ui/keys.js";
 import { BodyField } from "./body_field.js";
 import { idOf } from "./form_id.js";
@@ -32,7 +33,8 @@ const OUTBOX_FULL =
  * was typed before it ran. It also takes over the form's id, so that a text that the browser has posted is not posted
  * twice.
  */
-export const ComposerView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const ComposerView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+  component: "composer",
   events: {
     submit: "submit",
     input: "typed",
@@ -48,12 +50,8 @@ export const ComposerView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
     this.presence = presence;
     this.writer = null; // the last account that was signed in while this text was written
     this.formId = this.el.elements.form_id?.value || uuid();
-    const part = (name) => this.el.querySelector(`.composer__${name}`);
-    this.body = new BodyField({
-      field: this.field(),
-      problem: part("problem"),
-      left: part("left"),
-    });
+    const [problem, left] = [this.part("problem"), this.part("left")];
+    this.body = new BodyField({ field: this.field(), problem, left });
     const { collection } = this;
     this.mention = new MentionView({ el: this.field(), bus, account, collection });
     this.listenTo(account, "change:id", this.changeWriter);
@@ -109,25 +107,23 @@ export const ComposerView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
 
   render() {
     const guest = !this.account.isSignedIn();
-    this.el.querySelector(".composer__guest").hidden = !guest;
-    this.el.querySelector(".composer__person").hidden = guest;
-    this.el.querySelector(".composer__name").textContent = this.account.get("username") ?? "";
-    this.el.querySelector(".composer__post").textContent = guest
-      ? "Sign in to post"
-      : "Post comment";
+    this.part("guest").hidden = !guest;
+    this.part("person").hidden = guest;
+    this.part("name").textContent = this.account.get("username") ?? "";
+    this.part("post").textContent = guest ? "Sign in to post" : "Post comment";
     this.renderClosed();
   },
 
   /** Whether comments are closed to this person. */
   isClosed() {
-    return this.collection.commentable?.isClosedTo(this.account) ?? false;
+    return this.collection.isClosedTo(this.account);
   },
 
   // The typed text can still be read and copied.
   renderClosed() {
     const isClosed = this.isClosed();
     this.field().readOnly = isClosed;
-    this.el.querySelector(".composer__post").hidden = isClosed;
+    this.part("post").hidden = isClosed;
   },
 
   field() {

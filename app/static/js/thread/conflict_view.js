@@ -1,4 +1,5 @@
 import { CONFLICT_TEXT_CHANGED } from "../core/events.js";
+import { ComponentView } from "../ui/component_view.js";
 import { keepScrollPosition } from "../ui/scroll_anchor.js";
 import { changes, mergeProse } from "./merge.js";
 
@@ -32,7 +33,8 @@ const OVERWRITE = "Overwrite with mine";
  * by itself. "Merge both" merges it into the text and makes `latest` the new base. "Undo merge" undoes this, step by
  * step.
  */
-export const ConflictView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const ConflictView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+  component: "editor",
   events: {
     "click .editor__merge": "merge",
     "click .editor__mine": "undoMerge",
@@ -51,10 +53,6 @@ export const ConflictView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
 
   field() {
     return this.el.elements.body;
-  },
-
-  part(name) {
-    return this.el.querySelector(`.editor__${name}`);
   },
 
   /** This person has also sent this text. If it comes back, it is no conflict. */

@@ -3,6 +3,7 @@ import { Problem } from "../core/problem.js";
 import { keepScrollPosition } from "../ui/scroll_anchor.js";
 import { bringIntoView } from "../ui/viewport.js";
 import { unfold } from "./folding.js";
+import { SectionView } from "./section_view.js";
 
 const HASH = /^#comment-([\w-]{1,36})$/;
 const NOT_FOUND_MESSAGE = "The comment you're looking for no longer exists.";
@@ -14,10 +15,10 @@ const NOT_FOUND_STATUSES = [404, 422]; // there is no such comment in this conve
  * Follows a permalink: the comment of `#comment-…` in the address is loaded, if necessary, and shown. `el` is the
  * thread's section.
  */
-export const DeepLinkView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const DeepLinkView = /** @type {SectionWith<Fields>} */ (SectionView).extend({
   initialize({ bus }) {
     this.bus = bus;
-    this.list = this.el.querySelector(".thread__list");
+    this.list = this.part("list");
     window.addEventListener("hashchange", () => this.follow());
     this.follow();
   },
@@ -59,7 +60,7 @@ export const DeepLinkView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
   },
 
   showMessage(words) {
-    const part = this.el.querySelector(".thread__lost");
+    const part = this.part("lost");
     if (words === part.textContent) return;
     keepScrollPosition(this.list, () => {
       part.textContent = words;

@@ -7,6 +7,7 @@ import {
   SAVE_STATE_CHANGED,
 } from "../core/events.js";
 import { fromTemplate } from "../core/template.js";
+import { ComponentView } from "../ui/component_view.js";
 import { isEscape, isPostKey } from "../ui/keys.js";
 import { BodyField } from "./body_field.js";
 import { ConflictView } from "./conflict_view.js";
@@ -35,7 +36,8 @@ const DELETED = "This comment was deleted while you were writing. You can still 
  * Triggers EDIT_SAVED (body, base), where `base` is the {seq, body} that the person knowingly replaces; EDIT_CANCELED;
  * and FIELD_CLOSED, if the drafts are erased.
  */
-export const EditorView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const EditorView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+  component: "editor",
   events: {
     submit: "save",
     input: "storeDraft",
@@ -61,11 +63,8 @@ export const EditorView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
     this.draft = this.draftOf(body, drafts);
     this.isDeleted = false;
     this.field().value = body;
-    this.body = new BodyField({
-      field: this.field(),
-      problem: this.el.querySelector(".editor__problem"),
-      left: this.el.querySelector(".editor__left"),
-    });
+    const field = this.field();
+    this.body = new BodyField({ field, problem: this.part("problem"), left: this.part("left") });
     const { collection } = this.model;
     this.mention = new MentionView({ el: this.field(), bus, account, collection });
     this.conflict = new ConflictView({ el: this.el, base: base ?? this.modelVersion() });
@@ -75,7 +74,7 @@ export const EditorView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
     if (drafts) this.listenTo(drafts, DRAFTS_ERASED, () => this.trigger(FIELD_CLOSED));
     this.conflict.addOwn(this.model.pending?.body);
     if (this.latest().seq !== this.conflict.base.seq) this.showLatest();
-    if (problem && !this.conflict.isOpen()) this.showMessage(problem.message);
+    if (problem && !this.conflict.isOpen()) this.showProblem(problem.message);
   },
 
   // The editor may have been opened with another tab's draft. The first key press then takes over that draft, and no
@@ -137,7 +136,7 @@ export const EditorView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
 
   // If the other text appeared just before the key press, the person has not read it. Then nothing is saved.
   saveByKey(event) {
-    if (this.conflict.isUnread(MIN_READING_MS)) this.el.querySelector(".editor__save").focus();
+    if (this.conflict.isUnread(MIN_READING_MS)) this.part("save").focus();
     else this.save(event);
   },
 
@@ -145,7 +144,7 @@ export const EditorView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
   showRefusal(problem) {
     this.problem = problem;
     this.showLatest();
-    if (!this.conflict.isOpen()) this.showMessage(problem.message);
+    if (!this.conflict.isOpen()) this.showProblem(problem.message);
   },
 
   /** The comment was deleted. The text cannot be saved any more; it stays until the person discards it. */
@@ -154,15 +153,9 @@ export const EditorView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
     this.mention.remove();
     this.stopListening(this.model);
     this.conflict.close();
-    this.el.querySelector(".editor__save").hidden = true;
-    this.el.querySelector(".editor__cancel").textContent = "Discard";
-    this.showMessage(DELETED);
-  },
-
-  showMessage(message) {
-    const note = this.el.querySelector(".editor__problem");
-    note.textContent = message;
-    note.hidden = false;
+    this.part("save").hidden = true;
+    this.part("cancel").textContent = "Discard";
+    this.showProblem(DELETED);
   },
 
   /** Put the text aside, because the editor is about to be closed. */

@@ -1,4 +1,5 @@
 import { LocalStorage } from "../core/local_storage.js";
+import { SectionView } from "./section_view.js";
 
 const KEY = "parley.order";
 const NEWEST = "newest";
@@ -16,7 +17,7 @@ const PARTS = {
  * Lets the reader choose whether the oldest or the newest comments come first. The browser stores the choice. `el` is
  * the thread's section.
  */
-export const OrderView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const OrderView = /** @type {SectionWith<Fields>} */ (SectionView).extend({
   events: { "click .thread__order": "toggle" },
 
   /** Options: `tree`, of the list (tree.js). */
@@ -37,14 +38,14 @@ export const OrderView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend(
 
   render() {
     this.el.dataset.order = this.order;
-    this.el.querySelector(".thread__order-words").textContent = WORDS[this.order];
+    this.part("order-words").textContent = WORDS[this.order];
   },
 
   arrange() {
-    const parts = PARTS[this.order].map((name) => this.el.querySelector(`.thread__${name}`));
+    const parts = PARTS[this.order].map((name) => this.part(name));
     const composer = this.el.querySelector(".composer");
     const all = this.order === NEWEST ? [composer, ...parts] : [...parts, composer];
-    const end = this.el.querySelector(".thread__volatile");
+    const end = this.part("volatile");
     for (const part of all) this.el.insertBefore(part, end);
     this.tree.setNewestFirst(this.order === NEWEST);
   },

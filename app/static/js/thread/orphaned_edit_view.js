@@ -1,6 +1,7 @@
-import { ANNOUNCEMENT, DISCARD_WANTED } from "../core/events.js";
+import { DISCARD_WANTED } from "../core/events.js";
 import { fromTemplate } from "../core/template.js";
-import { copyText } from "../ui/clipboard.js";
+import { copyByButton } from "../ui/clipboard.js";
+import { ComponentView } from "../ui/component_view.js";
 
 /** @typedef {{ bus: Backbone.Events }} Fields */
 
@@ -10,7 +11,8 @@ import { copyText } from "../ui/clipboard.js";
  *
  * Triggers DISCARD_WANTED.
  */
-export const OrphanedEditView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const OrphanedEditView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+  component: "kept",
   events: {
     "click .kept__copy": "copy",
     "click .kept__discard": "discard",
@@ -26,14 +28,8 @@ export const OrphanedEditView = /** @type {ViewWith<Fields>} */ (Backbone.View).
     if (href) this.part("link").href = href;
   },
 
-  part(name) {
-    return this.el.querySelector(`.kept__${name}`);
-  },
-
-  async copy() {
-    const isCopied = await copyText(this.part("text").textContent);
-    this.part("copy").textContent = isCopied ? "Copied" : "Copy text";
-    this.bus.trigger(ANNOUNCEMENT, isCopied ? "Text copied." : "Couldn't copy the text.");
+  copy() {
+    copyByButton(this.part("text").textContent, this.part("copy"), this.bus);
   },
 
   discard() {

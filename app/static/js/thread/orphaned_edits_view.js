@@ -11,6 +11,7 @@ import { request } from "../core/sync.js";
 import { REPLY } from "../outbox/drafts.js";
 import { keepScrollPosition } from "../ui/scroll_anchor.js";
 import { OrphanedEditView } from "./orphaned_edit_view.js";
+import { SectionView } from "./section_view.js";
 
 const NOT_FOUND = 404;
 const UUID = /^[0-9a-f-]{36}$/;
@@ -49,10 +50,10 @@ const CLOSED = "Unsent comment. Comments are closed.";
  *
  * `el` is the thread's section. Options: `bus`, `account`, `drafts`.
  */
-export const OrphanedEditsView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const OrphanedEditsView = /** @type {SectionWith<Fields>} */ (SectionView).extend({
   initialize({ bus, account, drafts }) {
     Object.assign(this, { bus, account, drafts });
-    this.list = this.el.querySelector(".thread__list");
+    this.list = this.part("list");
     this.records = new Map(); // the outbox's key of a record → its view
     // A draft's key → its view; null while its comment is being looked up, or if the comment is on another page.
     this.texts = new Map();
@@ -99,8 +100,8 @@ export const OrphanedEditsView = /** @type {ViewWith<Fields>} */ (Backbone.View)
 
   orphanedDrafts() {
     if (!this.drafts) return [];
-    const { topic, commentable } = this.collection;
-    const isClosed = commentable?.isClosedTo(this.account) ?? false;
+    const { topic } = this.collection;
+    const isClosed = this.collection.isClosedTo(this.account);
     const isOrphaned = (draft) => (draft.place === topic ? isClosed : this.hasNoField(draft));
     return this.drafts.all().filter(isOrphaned);
   },
@@ -157,7 +158,7 @@ export const OrphanedEditsView = /** @type {ViewWith<Fields>} */ (Backbone.View)
 
   show(options) {
     const view = new OrphanedEditView({ bus: this.bus, ...options });
-    keepScrollPosition(this.list, () => this.el.querySelector(".thread__kept").append(view.el));
+    keepScrollPosition(this.list, () => this.part("kept").append(view.el));
     return view;
   },
 
@@ -168,7 +169,7 @@ export const OrphanedEditsView = /** @type {ViewWith<Fields>} */ (Backbone.View)
     this.stopListening(view);
     const hadFocus = view.el.contains(document.activeElement);
     keepScrollPosition(this.list, () => view.remove());
-    if (hadFocus) this.el.querySelector(".thread__heading").focus({ preventScroll: true });
+    if (hadFocus) this.focusHeading();
   },
 });
 

@@ -1,7 +1,7 @@
 import { ANNOUNCEMENT, NEWER_CHANGED, WINDOW_CHANGED } from "../core/events.js";
-import { keepScrollPosition } from "../ui/scroll_anchor.js";
+import { SectionView } from "./section_view.js";
 
-/** @typedef {{ bus: Backbone.Events, list: HTMLElement, collection: Parley.Comments }} Fields */
+/** @typedef {{ bus: Backbone.Events, collection: Parley.Comments }} Fields */
 
 const WINDOW_PARAMETERS = ["before", "after", "around"]; // of the page's address
 
@@ -11,7 +11,7 @@ const WINDOW_PARAMETERS = ["before", "after", "around"]; // of the page's addres
  * Each link has the address of a page that the server renders, for browsers without scripts. With scripts, a plain
  * click loads the comments into this page. A click with a modifier key opens the link elsewhere, as on any link.
  */
-export const PagesView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const PagesView = /** @type {SectionWith<Fields>} */ (SectionView).extend({
   events: {
     "click .thread__earlier": "loadEarlier",
     "click .thread__later": "loadLater",
@@ -20,15 +20,10 @@ export const PagesView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend(
 
   initialize({ bus }) {
     this.bus = bus;
-    this.list = this.el.querySelector(".thread__list");
     this.listenTo(this.collection, WINDOW_CHANGED, this.render);
     this.listenTo(this.collection, `update ${NEWER_CHANGED}`, this.renderCounts);
     this.listenTo(this.collection, "add", this.showOwn);
     this.render();
-  },
-
-  part(name) {
-    return this.el.querySelector(`.thread__${name}`);
   },
 
   render() {
@@ -47,16 +42,6 @@ export const PagesView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend(
       problem: true,
     });
     this.renderCounts();
-  },
-
-  setHidden(parts) {
-    const changes = Object.entries(parts).filter(
-      ([name, hidden]) => this.part(name).hidden !== hidden,
-    );
-    if (changes.length === 0) return;
-    keepScrollPosition(this.list, () => {
-      for (const [name, hidden] of changes) this.part(name).hidden = hidden;
-    });
   },
 
   renderCounts() {

@@ -1,3 +1,4 @@
+import { ComponentView } from "../ui/component_view.js";
 import { counted } from "../ui/counted.js";
 import { bringIntoView, viewport } from "../ui/viewport.js";
 
@@ -9,7 +10,8 @@ const MIN_VISIBLE_PX = 48; // a comment counts as reached when this much of it i
  * The pill "3 new comments" counts other people's new comments that the reader has not scrolled to yet. Most are below the
  * viewport. A reply to an old comment may be above it. A click scrolls to the first one.
  */
-export const PillView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const PillView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+  component: "pill",
   events: { click: "scrollToFirst" },
 
   initialize() {
@@ -54,7 +56,7 @@ export const PillView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
     if (count === 0) this.releaseFocus();
     this.el.hidden = count === 0;
     const words = counted(count, "new comment");
-    if (count > 0) this.el.querySelector(".pill__words").textContent = words;
+    if (count > 0) this.part("words").textContent = words;
     this.el.classList.toggle("is-upward", Array.from(this.unreached.values())[0] === true);
   },
 

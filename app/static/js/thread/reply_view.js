@@ -33,15 +33,16 @@ export const ReplyView = /** @type {BackboneClass<InstanceType<typeof ComposerVi
     ComposerView.prototype.render.call(this);
     const name = this.parent.get("username");
     this.field().setAttribute("aria-label", `Your reply to ${isolated(name)}`);
-    if (this.account.isSignedIn()) this.el.querySelector(".composer__post").textContent = "Reply";
+    if (this.account.isSignedIn()) this.part("post").textContent = "Reply";
   },
 
   renderClosed() {
     ComposerView.prototype.renderClosed.call(this);
     const isClosed = this.isClosed();
-    this.el.querySelector(".reply__closed").textContent = isClosed ? CLOSED : "";
-    this.el.querySelector(".reply__closed").hidden = !isClosed;
-    this.el.querySelector(".composer__hint").hidden = isClosed;
+    const note = this.el.querySelector(".reply__closed");
+    note.textContent = isClosed ? CLOSED : "";
+    note.hidden = !isClosed;
+    this.part("hint").hidden = isClosed;
   },
 
   focus() {
@@ -56,9 +57,9 @@ export const ReplyView = /** @type {BackboneClass<InstanceType<typeof ComposerVi
   showDeleted() {
     this.stopListening();
     this.isDeleted = true;
-    this.el.querySelector(".composer__post").hidden = true;
+    this.part("post").hidden = true;
     this.el.querySelector(".reply__cancel").textContent = "Discard";
-    this.el.querySelector(".composer__hint").textContent = DELETED;
+    this.part("hint").textContent = DELETED;
   },
 
   posted(comment) {

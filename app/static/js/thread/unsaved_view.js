@@ -1,5 +1,6 @@
 import { DISCARD_WANTED, DRAFT_RESUMED } from "../core/events.js";
 import { fromTemplate } from "../core/template.js";
+import { ComponentView } from "../ui/component_view.js";
 
 const WORDS = {
   edit: { words: "You have unsaved changes.", go: "Continue editing" },
@@ -10,7 +11,8 @@ const WORDS = {
  * The note under a comment that an unsaved text was put aside. `kind`: edit | reply. Triggers DRAFT_RESUMED and
  * DISCARD_WANTED.
  */
-export const UnsavedView = Backbone.View.extend({
+export const UnsavedView = ComponentView.extend({
+  component: "unsaved",
   events: {
     "click .unsaved__continue": "continue",
     "click .unsaved__discard": "discard",
@@ -19,8 +21,8 @@ export const UnsavedView = Backbone.View.extend({
   initialize({ kind }) {
     this.setElement(fromTemplate("unsaved"));
     this.el.dataset.kind = kind;
-    this.el.querySelector(".unsaved__words").textContent = WORDS[kind].words;
-    this.el.querySelector(".unsaved__continue").textContent = WORDS[kind].go;
+    this.part("words").textContent = WORDS[kind].words;
+    this.part("continue").textContent = WORDS[kind].go;
   },
 
   continue() {

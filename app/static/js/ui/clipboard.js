@@ -1,3 +1,5 @@
+import { ANNOUNCEMENT } from "../core/events.js";
+
 /**
  * Put this text on the clipboard. Call it in the handler of a click. Returns whether it worked: an iframe may lack the
  * permission "clipboard-write", and a page over plain HTTP has no clipboard API.
@@ -9,6 +11,18 @@ export async function copyText(text) {
   } catch {
     return copySelection(text);
   }
+}
+
+/**
+ * Copy this text, and show the result on the button that was clicked. Screen readers announce it.
+ * @param {string} text
+ * @param {HTMLElement} button
+ * @param {Backbone.Events} bus
+ */
+export async function copyByButton(text, button, bus) {
+  const isCopied = await copyText(text);
+  button.textContent = isCopied ? "Copied" : "Copy text";
+  bus.trigger(ANNOUNCEMENT, isCopied ? "Text copied." : "Couldn't copy the text.");
 }
 
 // The older command needs no permission. It copies the selection, so this function selects the text of an invisible

@@ -5,6 +5,7 @@ import {
   PART_FAILED,
   PART_LOADED,
 } from "../core/events.js";
+import { ComponentView } from "./component_view.js";
 
 const SIGNED_OUT = "You are signed out.";
 const MESSAGES = {
@@ -23,7 +24,8 @@ const NOT_LOADED = "Couldn't load this part of the page. Check your connection."
  * Shows why a person was signed out, until they dismiss the notice or sign in. Also shows that the code of a part could not
  * be loaded, until a part is loaded.
  */
-export const NoticeView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const NoticeView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+  component: "notice",
   events: {
     "click .notice__sign-in": "askSignIn",
     "click .notice__retry": "retry",
@@ -50,9 +52,8 @@ export const NoticeView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend
 
   show(words, buttons) {
     this.retryLoad = null;
-    this.el.querySelector(".notice__words").textContent = words;
-    for (const name of ["sign-in", "retry"])
-      this.el.querySelector(`.notice__${name}`).hidden = !buttons.includes(name);
+    this.part("words").textContent = words;
+    for (const name of ["sign-in", "retry"]) this.part(name).hidden = !buttons.includes(name);
     this.el.hidden = false;
     this.bus.trigger(ANNOUNCEMENT, words);
   },
