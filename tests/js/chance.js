@@ -7,5 +7,5 @@ export function chanceFrom(seed) {
   };
 }
 
-/** Where random histories begin. `SEED=7 npm test` chooses another place than the fixed one. */
+/** The seed of random histories. `SEED=7 npm test` replaces the fixed one. */
 export const SEED = Number(process.env.SEED ?? 1);

@@ -1,5 +1,6 @@
-// The globals that a page has before its modules run: the libraries, the root element of the document, and a window. Each test file
-// loads it first (`node --import`), because modules under app/static/js read them when they are imported.
+// The globals that a page has before its modules run: the libraries, the root element of the document, and a window. Node
+// loads this file before each test file (`node --import`), because modules in app/static/js read these globals when they
+// are imported.
 
 import Backbone from "backbone";
 import _ from "underscore";

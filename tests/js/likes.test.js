@@ -37,22 +37,23 @@ beforeEach(async () => {
 
 const shown = () => [likes.count(comment), likes.isWanted(comment)];
 
-/** The numbers that the person sees while this happens, each once. Nothing is painted within a task. */
+/** The successive numbers that the person sees during `act`. The browser paints between tasks only. */
 async function numbersDuring(act) {
   const numbers = [likes.count(comment)];
-  const look = () => numbers.at(-1) !== likes.count(comment) && numbers.push(likes.count(comment));
-  const lookLater = () => queueMicrotask(look);
-  likes.on(`liked:${COMMENT_ID}`, lookLater);
-  comment.on("change:likes_count", lookLater);
+  const record = () =>
+    numbers.at(-1) !== likes.count(comment) && numbers.push(likes.count(comment));
+  const recordLater = () => queueMicrotask(record);
+  likes.on(`liked:${COMMENT_ID}`, recordLater);
+  comment.on("change:likes_count", recordLater);
   await act();
-  likes.off(`liked:${COMMENT_ID}`, lookLater);
-  comment.off("change:likes_count", lookLater);
+  likes.off(`liked:${COMMENT_ID}`, recordLater);
+  comment.off("change:likes_count", recordLater);
   return numbers;
 }
 
 // -- the server
 
-/** The server takes what is next, and returns the three messages that follow, to be delivered in any order. */
+/** The server handles the next request. Returns the three messages that follow; the test delivers them in any order. */
 async function serve() {
   const sent = await outbox.markSent(outbox.next());
   const isLiked = sent.act === "create";
@@ -71,7 +72,7 @@ async function serve() {
   };
   const tombstone = { id: LIKE_ID, seq: likeSeq, created_seq: likeSeq, ...PLACE };
   return {
-    answer: () =>
+    response: () =>
       outbox.confirm(sent, isLiked ? like : { ...tombstone, deleted: true }, isLiked, seq),
     like: () => bus.trigger(isLiked ? LIKE.created : LIKE.destroyed, isLiked ? like : tombstone),
     comment: () =>
@@ -98,16 +99,16 @@ async function deliver(messages, order) {
 }
 
 const ORDERS = [
-  ["answer", "like", "comment"],
-  ["answer", "comment", "like"],
-  ["like", "answer", "comment"],
-  ["like", "comment", "answer"],
-  ["comment", "answer", "like"],
-  ["comment", "like", "answer"],
+  ["response", "like", "comment"],
+  ["response", "comment", "like"],
+  ["like", "response", "comment"],
+  ["like", "comment", "response"],
+  ["comment", "response", "like"],
+  ["comment", "like", "response"],
 ];
 
 for (const order of ORDERS) {
-  test(`the number moves once for each click if the messages are ${order.join(", ")}`, async () => {
+  test(`the number changes once for each click if the messages arrive in the order ${order.join(", ")}`, async () => {
     for (const expected of [
       [0, 1],
       [1, 0],
@@ -124,16 +125,16 @@ for (const order of ORDERS) {
 }
 
 for (const order of ORDERS) {
-  test(`a like by somebody else before the answer is counted, too: ${order.join(", ")}`, async () => {
+  test(`a like by somebody else before the response is counted, too: ${order.join(", ")}`, async () => {
     likes.toggle(comment);
-    countLike(1); // somebody else, unheard of
+    countLike(1); // by somebody else; no message about it has arrived
     await deliver(await serve(), order);
     assert.deepEqual(shown(), [2, true]);
     assert.equal(likes.counts.size, 0);
   });
 }
 
-test("a like that is given and taken back at once is no request", async () => {
+test("a like that the person takes back at once sends no request", async () => {
   const numbers = await numbersDuring(async () => {
     likes.toggle(comment);
     await nextTask();
@@ -144,7 +145,7 @@ test("a like that is given and taken back at once is no request", async () => {
   assert.equal(outbox.next(), null);
 });
 
-test("a like of another tab of the same person is shown", () => {
+test("a like in another tab of the same person is shown", () => {
   bus.trigger(LIKE.created, {
     id: LIKE_ID,
     seq: 1,
@@ -157,7 +158,7 @@ test("a like of another tab of the same person is shown", () => {
 
 test("nobody's likes are shown to the next person", async () => {
   likes.toggle(comment);
-  await deliver(await serve(), ["comment", "like", "answer"]);
+  await deliver(await serve(), ["comment", "like", "response"]);
   likes.belongTo("somebody else");
   assert.deepEqual(shown(), [1, false]);
 });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { keyOf, Tree } from "../../app/static/js/thread/tree.js";
 
-// As much of an element as a list of comments needs.
+// The members of an element that a list of comments uses.
 class FakeList {
   children = [];
 
