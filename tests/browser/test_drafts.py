@@ -1,4 +1,4 @@
-"""What somebody is typing is there again, whatever happens to the page, and for nobody else."""
+"""Drafts: a text survives the end of its page, and only its author sees it again."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("network_errors")
 
-DAY = 86_400_000  # milliseconds
+DAY_MS = 86_400_000
 
-KEPT = """() => Object.keys(localStorage).filter((key) => key.startsWith("parley.draft:"))
+STORED = """() => Object.keys(localStorage).filter((key) => key.startsWith("parley.draft:"))
   .map((key) => JSON.parse(localStorage[key]).body).sort()"""
-PLANT = """(drafts) => {
+STORE = """(drafts) => {
   for (const [key, body, age] of drafts) {
     localStorage[`parley.draft:${key}`] = JSON.stringify({ body, base: null, at: Date.now() - age });
   }
 }"""
-REFUSE = """for (const name of ["localStorage", "sessionStorage"]) {
+REFUSE_STORAGE = """for (const name of ["localStorage", "sessionStorage"]) {
   Object.defineProperty(window, name, { get() { throw new DOMException("No", "SecurityError"); } });
 }"""
-FILL = """() => {
+FILL_STORAGE = """() => {
   let text = "x".repeat(4_000_000);
   for (let number = 0; text !== ""; number += 1) {
     try {
@@ -43,153 +43,153 @@ FILL = """() => {
 }"""
 
 
-async def kept(person: Person) -> list[str]:
-    """All drafts that this browser keeps."""
-    bodies: list[str] = await person.page.evaluate(KEPT)
+async def stored_drafts(person: Person) -> list[str]:
+    """The texts of all drafts in local storage."""
+    bodies: list[str] = await person.page.evaluate(STORED)
     return bodies
 
 
-async def keeps_nothing(person: Person) -> None:
-    """Waits until what was posted is safe elsewhere, and so needs no draft any more."""
-    await wait_until(lambda: _has_none(person), "no draft to be left")
+async def has_no_stored_draft(person: Person) -> None:
+    """Wait until local storage has no draft: a posted text is deleted once the outbox has stored it."""
+    await wait_until(lambda: _has_none(person), "no stored draft")
 
 
 async def _has_none(person: Person) -> bool:
-    return await kept(person) == []
+    return await stored_drafts(person) == []
 
 
-async def has_typed(person: Person, text: str) -> None:
+async def sees_draft(person: Person, text: str) -> None:
     await person.until(f"document.querySelector('.composer textarea').value === {json.dumps(text)}", f"“{text}”")
 
 
 # -- the composer ----------------------------------------------------------------------------------------------
 
 
-async def test_it_is_there_after_a_reload(alice: Person) -> None:
+async def test_alice_finds_her_draft_after_a_reload(alice: Person) -> None:
     await alice.composer.fill("Half a thought,\n\n  with paragraphs")
     await alice.reload()
-    await has_typed(alice, "Half a thought,\n\n  with paragraphs")
+    await sees_draft(alice, "Half a thought,\n\n  with paragraphs")
     await alice.go("/Page/about")
-    await has_typed(alice, "")
+    await sees_draft(alice, "")
     await alice.go("/Article/1")
-    await has_typed(alice, "Half a thought,\n\n  with paragraphs")
+    await sees_draft(alice, "Half a thought,\n\n  with paragraphs")
 
 
-async def test_it_is_there_after_the_tab_was_closed(alice: Person) -> None:
+async def test_alice_finds_her_draft_after_she_closed_the_tab(alice: Person) -> None:
     await alice.composer.fill("Half a thought")
     await alice.page.close()
     tab = await alice.open_another_tab()
-    await has_typed(tab, "Half a thought")
+    await sees_draft(tab, "Half a thought")
 
 
-async def test_it_is_there_after_a_crash(alice: Person) -> None:
+async def test_alice_finds_her_draft_after_a_crash(alice: Person) -> None:
     await alice.composer.fill("Half a thought")
     with pytest.raises(Error, match="crash"):
         await alice.page.goto("chrome://crash")
     tab = await alice.open_another_tab()
-    await has_typed(tab, "Half a thought")
+    await sees_draft(tab, "Half a thought")
 
 
-async def test_what_is_posted_or_taken_back_is_no_draft(alice: Person) -> None:
+async def test_alice_has_no_draft_after_she_posts_or_clears_the_text(alice: Person) -> None:
     await alice.write("Said")
     await alice.is_settled()
-    await keeps_nothing(alice)
+    await has_no_stored_draft(alice)
     await alice.composer.fill("Never mind")
     await alice.composer.fill("")
-    await keeps_nothing(alice)
+    await has_no_stored_draft(alice)
     await alice.reload()
-    await has_typed(alice, "")
+    await sees_draft(alice, "")
 
 
-async def test_what_was_typed_before_the_script_came_stays(alice: Person, page_errors: PageErrors) -> None:
+async def test_alice_keeps_what_she_typed_before_the_script_ran(alice: Person, page_errors: PageErrors) -> None:
     await alice.composer.fill("An older thought")
     html = await (await alice.context.request.get("/Article/1")).text()
     early = html.replace("</textarea>", "A newer one</textarea>", 1)
     await alice.page.route("**/Article/1", lambda route: route.fulfill(body=early, content_type="text/html"))
     await alice.reload()
-    await has_typed(alice, "A newer one")
-    assert await kept(alice) == ["A newer one", "An older thought"], "neither replaces the other"
+    await sees_draft(alice, "A newer one")
+    assert await stored_drafts(alice) == ["A newer one", "An older thought"], "both are stored"
 
 
-async def test_two_tabs_keep_what_is_typed_in_each(alice: Person) -> None:
+async def test_alice_has_a_draft_in_each_of_two_tabs(alice: Person) -> None:
     tab = await alice.open_another_tab()
     await alice.composer.fill("Here")
     await tab.composer.fill("There")
     await alice.reload()
     await tab.reload()
-    await has_typed(alice, "Here")
-    await has_typed(tab, "There")
+    await sees_draft(alice, "Here")
+    await sees_draft(tab, "There")
 
 
-async def test_a_tab_that_only_looks_on_leaves_no_copy(alice: Person) -> None:
+async def test_alices_second_tab_stores_no_copy_of_her_draft(alice: Person) -> None:
     await alice.composer.fill("Half a thought")
     tab = await alice.open_another_tab()
-    await has_typed(tab, "Half a thought")
+    await sees_draft(tab, "Half a thought")
     await alice.composer.press("Control+Enter")
     await alice.sees("Half a thought")
-    await keeps_nothing(alice)
+    await has_no_stored_draft(alice)
 
 
-async def test_a_new_tab_takes_only_what_the_other_does_not_go_on_with(alice: Person) -> None:
+async def test_alice_continues_a_draft_in_one_tab_and_writes_another_text_in_the_second(alice: Person) -> None:
     await alice.composer.fill("Half a thought")
     tab = await alice.open_another_tab()
-    await has_typed(tab, "Half a thought")
+    await sees_draft(tab, "Half a thought")
     await alice.composer.fill("Half a thought and more")
     await tab.composer.fill("Another thought")
-    assert await kept(alice) == ["Another thought", "Half a thought and more"]
+    assert await stored_drafts(alice) == ["Another thought", "Half a thought and more"]
     await alice.write("Said")
     await tab.write("Said there")
     await alice.sees("Said", "Said there")
-    await keeps_nothing(alice)
+    await has_no_stored_draft(alice)
 
 
-async def test_what_a_new_tab_has_posted_is_gone_for_all(alice: Person) -> None:
+async def test_alice_posts_the_draft_of_a_closed_tab_and_none_is_left(alice: Person) -> None:
     await alice.composer.fill("Said")
     await alice.page.close()
     tab = await alice.open_another_tab()
-    await has_typed(tab, "Said")
+    await sees_draft(tab, "Said")
     await tab.composer.press("Control+Enter")
     await tab.sees("Said")
-    await keeps_nothing(tab)
+    await has_no_stored_draft(tab)
 
 
-# -- whose it is -----------------------------------------------------------------------------------------------
+# -- the author ------------------------------------------------------------------------------------------------
 
 
-async def test_a_guests_text_is_that_of_whoever_signs_in(guest: Person, site: Site) -> None:
+async def test_a_guests_draft_belongs_to_the_account_that_signs_in(guest: Person, site: Site) -> None:
     async with site.client() as client:
         await sign_up(client, "Alice")
     await guest.composer.fill("I shall say who I am")
     await guest.reload()
-    await has_typed(guest, "I shall say who I am")
+    await sees_draft(guest, "I shall say who I am")
     await guest.go("/")
     await guest.open_sign_in()
     await guest.sign_in("Alice")
     await guest.go("/Article/1")
-    await has_typed(guest, "I shall say who I am")
+    await sees_draft(guest, "I shall say who I am")
     await guest.page.locator(".account__sign-out").click()
     await guest.page.locator(".sign-out__yes").click()
     await guest.is_guest()
-    await has_typed(guest, "")
+    await sees_draft(guest, "")
 
 
-async def test_it_does_not_take_the_place_of_what_they_had_there(guest: Person, site: Site) -> None:
+async def test_a_guests_draft_does_not_replace_an_older_draft_of_alice(guest: Person, site: Site) -> None:
     async with site.client() as client:
         alice = await sign_up(client, "Alice")
     tab = await guest.page.evaluate("sessionStorage['parley.draft.tab']")
-    await guest.page.evaluate(PLANT, [[f"{alice['id']}:{tab}:Article/1", "From last week", 7 * DAY]])
+    await guest.page.evaluate(STORE, [[f"{alice['id']}:{tab}:Article/1", "From last week", 7 * DAY_MS]])
     await guest.composer.fill("From today")
     await guest.open_sign_in()
     await guest.sign_in("Alice")
-    assert await kept(guest) == ["From last week", "From today"]
+    assert await stored_drafts(guest) == ["From last week", "From today"]
     await guest.composer.press("Control+Enter")
     await guest.sees("From today")
     await guest.is_settled()
     await guest.reload()
-    await has_typed(guest, "From last week")
+    await sees_draft(guest, "From last week")
 
 
-async def test_a_person_who_signs_out_is_asked_and_leaves_nothing_behind(alice: Person) -> None:
+async def test_alice_is_asked_before_signing_out_deletes_her_drafts(alice: Person) -> None:
     await alice.write("Mine")
     await alice.is_settled()
     await alice.composer.fill("Half a thought")
@@ -200,33 +200,33 @@ async def test_a_person_who_signs_out_is_asked_and_leaves_nothing_behind(alice: 
     await alice.sees_text(".sign-out__words", "2 unsent drafts")
     await alice.page.locator(".sign-out__no").click()
     await alice.is_signed_in()
-    await has_typed(alice, "Half a thought")
-    assert await kept(alice) == ["Half a thought", "Second thoughts"]
+    await sees_draft(alice, "Half a thought")
+    assert await stored_drafts(alice) == ["Half a thought", "Second thoughts"]
 
     await alice.page.locator(".account__sign-out").click()
     await alice.page.locator(".sign-out__yes").click()
     for here in (alice, tab):
         await here.is_guest()
-        assert await kept(here) == []
-    await has_typed(alice, "")
-    assert await tab.editor.input_value() == "Second thoughts", "a field that is open in another tab stays so"
+        assert await stored_drafts(here) == []
+    await sees_draft(alice, "")
+    assert await tab.editor.input_value() == "Second thoughts", "an open field in another tab keeps its text"
 
 
-async def test_a_person_without_drafts_signs_out_at_once(alice: Person) -> None:
+async def test_alice_signs_out_at_once_without_drafts(alice: Person) -> None:
     await alice.page.locator(".account__sign-out").click()
     await alice.is_guest()
 
 
-async def test_whose_account_is_deleted_leaves_nothing_behind(alice: Person) -> None:
+async def test_alice_leaves_no_draft_behind_when_her_account_is_deleted(alice: Person) -> None:
     await alice.composer.fill("Half a thought")
     form = {"current_password": PASSWORD, "comments": "keep"}
     assert (await alice.client.post("/api/account/deletion", json=form)).status_code == 204
     await alice.is_guest()
-    await has_typed(alice, "")
-    await keeps_nothing(alice)
+    await sees_draft(alice, "")
+    await has_no_stored_draft(alice)
 
 
-async def test_a_login_that_ends_by_itself_takes_nothing_away(alice: Person, site: Site) -> None:
+async def test_alice_keeps_her_draft_when_her_login_expires(alice: Person, site: Site) -> None:
     async with site.client() as client:
         await sign_up(client, "Bob")
     await alice.composer.fill("Half a thought")
@@ -234,24 +234,24 @@ async def test_a_login_that_ends_by_itself_takes_nothing_away(alice: Person, sit
     await alice.client.delete("/api/session")
     await alice.page.evaluate("parley.bus.trigger('local.login.ended', { reason: 'expired' })")
     await alice.is_guest()
-    await has_typed(alice, "Half a thought")
+    await sees_draft(alice, "Half a thought")
 
     await alice.reload()
-    await has_typed(alice, "")  # it is Alice's, and who is here now nobody knows
+    await sees_draft(alice, "")  # the browser has no login now, and the draft is Alice's
     await alice.open_sign_in()
     await alice.sign_in("Bob")
-    await has_typed(alice, "")
+    await sees_draft(alice, "")
     await alice.page.locator(".account__sign-out").click()
     await alice.is_guest()
     await alice.open_sign_in()
     await alice.sign_in("Alice")
-    await has_typed(alice, "Half a thought")
+    await sees_draft(alice, "Half a thought")
 
 
-# -- an editor -------------------------------------------------------------------------------------------------
+# -- editors --------------------------------------------------------------------------------------------------
 
 
-async def test_an_open_editor_is_open_again(alice: Person) -> None:
+async def test_alice_finds_her_editor_open_after_a_reload(alice: Person) -> None:
     await alice.write_and_start_edit("As it was", "As it will be")
     await alice.reload()
     assert await alice.editor.input_value() == "As it will be"
@@ -260,13 +260,13 @@ async def test_an_open_editor_is_open_again(alice: Person) -> None:
     await alice.page.locator(".editor__save").click()
     await alice.sees("As it will be")
     await alice.is_settled()
-    await keeps_nothing(alice)
+    await has_no_stored_draft(alice)
     await alice.reload()
     assert await alice.page.locator(".editor").count() == 0
 
 
 @pytest.mark.parametrize("how", ["key", "button"])
-async def test_a_changed_text_is_put_aside_and_comes_back(how: str, alice: Person) -> None:
+async def test_alice_closes_an_editor_and_continues_her_text_later(how: str, alice: Person) -> None:
     await alice.write_and_start_edit("As it was", "As it will be,\nin twenty lines")
     if how == "key":
         await alice.editor.press("Escape")
@@ -283,15 +283,17 @@ async def test_a_changed_text_is_put_aside_and_comes_back(how: str, alice: Perso
 
     await alice.editor.press("Escape")
     await alice.page.locator(".unsaved__discard").click()
-    assert await kept(alice) == []
+    assert await stored_drafts(alice) == []
     await alice.open_editor("As it was")
     assert await alice.editor.input_value() == "As it was"
     await alice.editor.press("Escape")
-    assert await alice.page.locator(".comment__unsaved").count() == 0, "nothing was changed"
+    assert await alice.page.locator(".comment__unsaved").count() == 0, "she changed nothing"
 
 
 @pytest.mark.parametrize("event", [{"isComposing": True}, {"keyCode": 229}], ids=["composing", "Safari's last key"])
-async def test_a_key_of_an_input_method_is_no_command(event: dict[str, object], alice: Person) -> None:
+async def test_alice_types_with_an_input_method_without_triggering_commands(
+    event: dict[str, object], alice: Person
+) -> None:
     await alice.write_and_start_edit("As it was", "変換")
     await alice.composer.fill("変換")
     press = """([selector, init]) => document.querySelector(selector).dispatchEvent(
@@ -300,11 +302,11 @@ async def test_a_key_of_an_input_method_is_no_command(event: dict[str, object], 
         for field in (".editor textarea", ".composer textarea"):
             await alice.page.evaluate(press, [field, {**key, **event}])
     assert await alice.editor.input_value() == "変換"
-    await has_typed(alice, "変換")
+    await sees_draft(alice, "変換")
     assert await alice.page.evaluate("parley.outbox.records.length") == 0
 
 
-async def test_what_changed_while_one_was_away_is_no_less_a_conflict(alice: Person) -> None:
+async def test_alice_sees_a_conflict_with_a_change_from_while_she_was_on_another_page(alice: Person) -> None:
     comment = await alice.write_and_start_edit("one two three", "one two three four")
     await alice.go("/Page/about")
     await edit(alice.client, comment, "1 two three")
@@ -314,13 +316,13 @@ async def test_what_changed_while_one_was_away_is_no_less_a_conflict(alice: Pers
     await alice.page.locator(".editor__merge").click()
     await alice.reload()
     assert await alice.editor.input_value() == "1 two three four"
-    assert not await alice.page.locator(".editor__conflict").is_visible(), "what was put together is written on that"
+    assert not await alice.page.locator(".editor__conflict").is_visible(), "the merged version is the base of the edit"
     await alice.page.locator(".editor__save").click()
     await alice.sees("1 two three four")
     await alice.matches_server()
 
 
-async def test_an_editor_comes_back_with_its_person(open_browser: OpenBrowser) -> None:
+async def test_alice_finds_her_editor_when_she_signs_in_again(open_browser: OpenBrowser) -> None:
     alice = await open_browser("Alice")
     await alice.write_and_start_edit("As it was", "As it will be")
     await alice.page.evaluate("parley.connector.close()")
@@ -337,39 +339,39 @@ async def test_an_editor_comes_back_with_its_person(open_browser: OpenBrowser) -
 # -- bounds ----------------------------------------------------------------------------------------------------
 
 
-async def test_there_are_only_so_many_and_the_oldest_go(guest: Person) -> None:
+async def test_a_guest_has_at_most_fifty_drafts_and_the_oldest_are_deleted(guest: Person) -> None:
     many = [[f"somebody:tab{number}:Page/about", f"{number:02}", number * 1_000] for number in range(60)]
-    await guest.page.evaluate(PLANT, many)
+    await guest.page.evaluate(STORE, many)
     await guest.composer.fill("One more")
-    assert await kept(guest) == [f"{number:02}" for number in range(49)] + ["One more"]
+    assert await stored_drafts(guest) == [f"{number:02}" for number in range(49)] + ["One more"]
 
 
-async def test_they_do_not_last_for_ever_and_a_guests_only_a_day(guest: Person) -> None:
+async def test_a_persons_drafts_expire_after_a_month_and_a_guests_after_a_day(guest: Person) -> None:
     drafts = [
-        ["somebody:a:Page/about", "a month", 31 * DAY],
-        ["somebody:b:Page/about", "weeks", 29 * DAY],
-        ["guest:a:Page/about", "a guest's, two days", 2 * DAY],
-        ["guest:b:Page/about", "a guest's, hours", DAY / 2],
+        ["somebody:a:Page/about", "a month", 31 * DAY_MS],
+        ["somebody:b:Page/about", "weeks", 29 * DAY_MS],
+        ["guest:a:Page/about", "a guest's, two days", 2 * DAY_MS],
+        ["guest:b:Page/about", "a guest's, hours", DAY_MS / 2],
     ]
-    await guest.page.evaluate(PLANT, drafts)
+    await guest.page.evaluate(STORE, drafts)
     await guest.reload()
-    assert await kept(guest) == ["a guest's, hours", "weeks"]
+    assert await stored_drafts(guest) == ["a guest's, hours", "weeks"]
 
 
 @pytest.mark.parametrize("nonsense", ["", "null", "{", '"text"', '{"body": 5, "at": 1}', '{"body": "No date"}'])
-async def test_what_another_hand_wrote_there_does_no_harm(nonsense: str, guest: Person) -> None:
+async def test_a_guest_can_write_although_stored_drafts_are_malformed(nonsense: str, guest: Person) -> None:
     tab = await guest.page.evaluate("sessionStorage['parley.draft.tab']")
     keys = [f"parley.draft:guest:{tab}:Article/1", "parley.draft:guest:other:Article/1", "parley.draft:"]
     await guest.page.evaluate("([keys, text]) => keys.forEach((key) => (localStorage[key] = text))", [keys, nonsense])
     await guest.reload()
-    await has_typed(guest, "")
+    await sees_draft(guest, "")
     await guest.composer.fill("As ever")
     await guest.reload()
-    await has_typed(guest, "As ever")
+    await sees_draft(guest, "As ever")
 
 
-async def test_a_browser_that_keeps_nothing_lets_one_write_all_the_same(open_browser: OpenBrowser) -> None:
-    alice = await open_browser("Alice", scripts=[REFUSE])
+async def test_alice_can_write_in_a_browser_without_storage(open_browser: OpenBrowser) -> None:
+    alice = await open_browser("Alice", scripts=[REFUSE_STORAGE])
     await alice.composer.fill("Half a thought")
     await alice.write("Said")
     await alice.sees("Said")
@@ -379,13 +381,13 @@ async def test_a_browser_that_keeps_nothing_lets_one_write_all_the_same(open_bro
     await alice.matches_server()
 
 
-async def test_a_full_one_keeps_it_as_long_as_the_page_lives(guest: Person, site: Site) -> None:
+async def test_a_guest_keeps_a_draft_in_the_page_while_the_storage_is_full(guest: Person, site: Site) -> None:
     async with site.client() as client:
         await sign_up(client, "Alice")
-    await guest.page.evaluate(FILL)
+    await guest.page.evaluate(FILL_STORAGE)
     await guest.composer.fill("Half a thought")
-    assert await kept(guest) == []
+    assert await stored_drafts(guest) == []
     await guest.page.evaluate("document.querySelector('.composer textarea').value = ''")
     await guest.open_sign_in()
     await guest.sign_in("Alice")
-    await has_typed(guest, "Half a thought")
+    await sees_draft(guest, "Half a thought")

@@ -1,4 +1,4 @@
-"""docs/hello.md, as it is written: a page of its own shows what Carol does in Parley."""
+"""docs/hello.md: its page, copied as it is, shows what Carol does in Parley."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ OPEN = "stream.readyState === EventSource.OPEN"
 MAX_LINES = 40
 
 
-def page() -> Block:
+def page_block() -> Block:
     return next(blocks_of(ROOT / "docs" / "hello.md"))
 
 
 @pytest.fixture
 async def checkout() -> AsyncIterator[Site]:
-    """Does what `python3 -m http.server` does at the top of a checkout. The page needs to know where Parley is."""
+    """Serve the page as `python3 -m http.server` would in a checkout. The address of Parley is replaced."""
 
     async def hello(request: Request) -> HTMLResponse:
-        html = "\n".join(page().lines)
+        html = "\n".join(page_block().lines)
         assert html.count(PARLEY) == 1
         return HTMLResponse(html.replace(PARLEY, request.query_params["parley"]))
 
@@ -55,28 +55,28 @@ def settings(settings: Settings, checkout: Site) -> Settings:
     return settings.model_copy(update={"allowed_origins": frozenset({checkout.url})})
 
 
-async def shows(person: Person, *bodies: str) -> None:
+async def sees_list(person: Person, *bodies: str) -> None:
     async def is_shown() -> bool:
         return bool(await person.page.evaluate(SHOWN) == list(bodies))
 
     await wait_until(is_shown, f"the page to show {bodies}")
 
 
-def test_it_has_at_most_forty_lines() -> None:
-    assert len(page().lines) <= MAX_LINES
+def test_a_reader_has_at_most_forty_lines_to_type() -> None:
+    assert len(page_block().lines) <= MAX_LINES
 
 
-async def test_the_page_follows_a_conversation(
+async def test_a_reader_of_the_page_sees_a_conversation_change(
     open_browser: OpenBrowser, carol_client: httpx.AsyncClient, site: Site, checkout: Site
 ) -> None:
     first = await write(carol_client, "There before the page")
     reader = await open_browser()
     await reader.go(f"{checkout.url}/hello.html?parley={site.url}")
     await reader.until(OPEN, "the stream")
-    await shows(reader, "There before the page")
+    await sees_list(reader, "There before the page")
     second = await write(carol_client, "Written while it is open")
-    await shows(reader, "There before the page", "Written while it is open")
+    await sees_list(reader, "There before the page", "Written while it is open")
     await edit(carol_client, first, "Edited while it is open")
-    await shows(reader, "Edited while it is open", "Written while it is open")
+    await sees_list(reader, "Edited while it is open", "Written while it is open")
     await delete(carol_client, second)
-    await shows(reader, "Edited while it is open")
+    await sees_list(reader, "Edited while it is open")

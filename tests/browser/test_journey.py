@@ -1,4 +1,4 @@
-"""The main job: what one person writes, edits or deletes appears before the other, at once and for good."""
+"""The journey of a comment: a change by one person appears in the other person's page at once, and after a reload."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from playwright.async_api import Route
 from app.comments.comments import Comment
 from app.live.topics import Topic
 from tests.browser.people import Person
-from tests.support.people import delete, edit, write
+from tests.support.people import ARTICLE, delete, edit, write
 
 if TYPE_CHECKING:
     import httpx
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from app.live.service import Parley
     from tests.browser.conftest import OpenBrowser
 
+ABOUT = {"commentable_type": "Page", "commentable_id": "about"}
+
 
 @pytest.mark.both_databases
-async def test_what_alice_does_bob_sees_and_finds_again(alice: Person, bob: Person) -> None:
+async def test_bob_sees_what_alice_does_and_finds_it_after_a_reload(alice: Person, bob: Person) -> None:
     await alice.write("Good morning")
     await bob.sees("Good morning")
     await bob.write("And to you")
@@ -41,7 +43,7 @@ async def test_what_alice_does_bob_sees_and_finds_again(alice: Person, bob: Pers
         await person.matches_server()
 
 
-async def test_a_guest_sees_it_live_and_cannot_edit(alice: Person, guest: Person) -> None:
+async def test_a_guest_sees_changes_live_and_cannot_edit(alice: Person, guest: Person) -> None:
     await alice.write("For everybody")
     await guest.sees("For everybody")
     await alice.edit("For everybody", "For everybody else")
@@ -54,7 +56,7 @@ async def test_a_guest_sees_it_live_and_cannot_edit(alice: Person, guest: Person
     assert await guest.page.locator(".thread__empty").is_visible()
 
 
-async def test_what_somebody_else_wrote_cannot_be_edited(alice: Person, carol_client: httpx.AsyncClient) -> None:
+async def test_alice_cannot_edit_carols_comment(alice: Person, carol_client: httpx.AsyncClient) -> None:
     await alice.write("Mine")
     await alice.is_settled()
     await write(carol_client, "Carol's")
@@ -63,7 +65,7 @@ async def test_what_somebody_else_wrote_cannot_be_edited(alice: Person, carol_cl
     assert not await alice.comment("Carol's").locator(".comment__edit").is_visible()
 
 
-async def test_what_happens_without_a_browser_is_seen_as_well(
+async def test_alice_sees_changes_by_a_job_and_by_an_http_client(
     alice: Person, carol_client: httpx.AsyncClient, served: Parley
 ) -> None:
     comment = await write(carol_client, "From a phone")
@@ -81,72 +83,76 @@ async def test_what_happens_without_a_browser_is_seen_as_well(
     await alice.matches_server()
 
 
-async def test_pages_do_not_hear_of_each_others_topics(open_browser: OpenBrowser, alice: Person) -> None:
+async def test_alice_and_bob_do_not_see_comments_of_each_others_topics(
+    open_browser: OpenBrowser, alice: Person
+) -> None:
     bob = await open_browser("Bob", at="/Page/about")
     await alice.write("Under the article")
     await bob.write("On the page")
     await alice.is_settled()
     await bob.is_settled()
-    assert await alice.bodies() == ["Under the article"]
-    assert await bob.bodies() == ["On the page"]
+    for person, topic in ((alice, ARTICLE), (bob, ABOUT)):
+        await write(person.client, "Later", **topic)  # the stream has delivered all earlier changes before this one
+    await alice.sees("Under the article", "Later")
+    await bob.sees("On the page", "Later")
 
 
-async def test_the_count_follows(alice: Person) -> None:
-    async def counts(words: str) -> None:
+async def test_alice_sees_the_count_change(alice: Person) -> None:
+    async def sees_count(words: str) -> None:
         await alice.until(f"document.querySelector('.thread__count').textContent === '{words}'", words or "no count")
 
-    await counts("")
+    await sees_count("")
     await alice.write("One")
-    await counts("1 comment")
+    await sees_count("1 comment")
     await alice.write("Two")
-    await counts("2 comments")
+    await sees_count("2 comments")
     await alice.is_settled()
     await alice.delete("One")
-    await counts("1 comment")
+    await sees_count("1 comment")
     await alice.delete("Two")
-    await counts("")
+    await sees_count("")
 
 
-# -- one's own comment: the echo over the stream and the answer to the POST -----------------------------------
+# -- Alice's own comment: the echo over the stream and the response to the POST --------------------------------
 
 
 async def test_alice_sees_her_comment_once_when_the_echo_comes_first(
     alice: Person, carol_client: httpx.AsyncClient
 ) -> None:
-    answered = asyncio.Event()
+    released = asyncio.Event()
 
-    async def answer_late(route: Route) -> None:
+    async def delay_response(route: Route) -> None:
         response = await route.fetch()
-        await answered.wait()
+        await released.wait()
         await route.fulfill(response=response)
 
-    await alice.page.route("**/api/comments/**", answer_late)
+    await alice.page.route("**/api/comments/**", delay_response)
     await alice.write("Only once")
     await alice.sees("Only once")
-    await alice.is_settled()  # by the echo alone
+    await alice.is_settled()  # by the echo, because the response is delayed
     async with alice.page.expect_request_finished():
-        answered.set()
+        released.set()
     await alice.matches_server()
 
 
-async def test_alice_sees_her_comment_once_when_the_answer_comes_first(
+async def test_alice_sees_her_comment_once_when_the_response_comes_first(
     alice: Person, carol_client: httpx.AsyncClient
 ) -> None:
     await alice.page.evaluate("parley.connector.close()")
     await alice.write("Only once")
     await alice.sees("Only once")
-    await alice.is_settled()  # by the answer alone
+    await alice.is_settled()  # by the response, because the stream is closed
     await alice.page.evaluate("parley.connector.resume()")
     await write(carol_client, "The stream goes on")
     await alice.sees("Only once", "The stream goes on")
     await alice.matches_server()
 
 
-async def test_alice_sees_her_comment_before_the_server_does(alice: Person) -> None:
-    let_through = asyncio.Event()
+async def test_alice_sees_her_comment_before_the_server_receives_it(alice: Person) -> None:
+    released = asyncio.Event()
 
     async def hold(route: Route) -> None:
-        await let_through.wait()
+        await released.wait()
         await route.continue_()
 
     await alice.page.route("**/api/comments/**", hold)
@@ -154,5 +160,5 @@ async def test_alice_sees_her_comment_before_the_server_does(alice: Person) -> N
     await alice.sees("Optimism")
     assert [comment["state"] for comment in await alice.shown()] == ["sending"]
     assert await alice.snapshot() == []
-    let_through.set()
+    released.set()
     await alice.matches_server()

@@ -8,8 +8,8 @@ import pytest
 
 from tests.browser.layout_shifts import assert_no_jumps, watch_layout
 from tests.browser.people import Person
+from tests.browser.readability import PHONE, assert_fits_phone, assert_readable
 from tests.browser.test_connection_status import pill_says
-from tests.browser.test_layout import PHONE, can_be_read, fits
 from tests.support.people import delete, edit, write
 from tests.support.people_without_http import hide_comment
 
@@ -220,5 +220,5 @@ async def test_a_deep_thread_fits_on_a_small_phone(
     await delete(carol_client, one)
     await alice.until("parley.comments.length === 6 && document.querySelector('.comment-gone')", "all of them")
     await alice.page.locator(".comment__reply").last.click()
-    await fits(alice)
-    await can_be_read(alice)
+    await assert_fits_phone(alice)
+    await assert_readable(alice)

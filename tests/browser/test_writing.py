@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Locator, Page, Route
 from tests.browser.page_errors import NETWORK, PageErrors
 from tests.browser.people import Person, cookies_of
 from tests.browser.test_commentable import change_commentable
-from tests.browser.test_drafts import has_typed, keeps_nothing, kept
+from tests.browser.test_drafts import has_no_stored_draft, sees_draft, stored_drafts
 from tests.support.front_end import static
 from tests.support.people import delete, person, read_json, sign_up, write
 from tests.support.waiting import wait_until
@@ -82,14 +82,14 @@ async def test_a_text_that_was_posted_before_the_script_came_is_there_once(
     assert (await alice.client.post("/Article/1", data=native)).status_code == 303  # the browser has posted it, and has
     came.set()  # no response yet when the script runs
     await alice.is_ready()
-    await has_typed(alice, "Early")
+    await sees_draft(alice, "Early")
     await alice.sees("Early")
     await alice.composer.press("Control+Enter")
-    await has_typed(alice, "")
+    await sees_draft(alice, "")
     await alice.write("Next")
     await alice.sees("Early", "Next")
     await alice.matches_server()
-    await keeps_nothing(alice)
+    await has_no_stored_draft(alice)
 
 
 # -- what is wrong with it -------------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ async def test_nobody_is_offered_to_write_where_comments_are_closed(
     assert await alice.page.locator(".kept__text").all_inner_texts() == ["Half a comment"]
     await change_commentable(served, locked=False)
     await offered.wait_for()
-    await has_typed(alice, "Half a comment")
+    await sees_draft(alice, "Half a comment")
     assert await alice.page.locator(".kept").count() == 0
     await alice.page.locator(".reply .composer__post").click()
     await alice.sees("One", "Half a reply")
@@ -212,7 +212,7 @@ async def test_a_draft_is_shown_though_its_comment_is_gone(kind: str, alice: Per
     await text.wait_for()
     await alice.page.locator(".kept__discard").click()
     await text.wait_for(state="detached")
-    assert await kept(alice) == []
+    assert await stored_drafts(alice) == []
 
 
 async def test_the_text_of_a_report_is_there_when_the_dialog_is_opened_again(
@@ -293,13 +293,13 @@ async def test_names_are_completed_after_an_at(alice: Person, site: Site) -> Non
         await alice.composer.press("ArrowUp")
         await alice.composer.press("Enter")
         await alice.composer.press_sequentially("!")
-        await has_typed(alice, "Well, @Zoë Newcomer !")
+        await sees_draft(alice, "Well, @Zoë Newcomer !")
         assert not await options.first.is_visible()
 
         await alice.composer.fill("")
         await alice.composer.press_sequentially("@zora")
         await options.first.click()
-        await has_typed(alice, "@Zora ")
+        await sees_draft(alice, "@Zora ")
         await alice.composer.press_sequentially("@zor")
         await options.first.wait_for()
         await alice.composer.press("Escape")
