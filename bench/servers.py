@@ -72,7 +72,7 @@ async def started(
     """A server process that listens on its port. It ends with the block."""
     directory = Path(tempfile.mkdtemp(prefix="parley-bench-"))
     own = {"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **(environment or {})}
-    process = Process(command, ROOT, directory / "log", farewell=signal.SIGTERM, trash=[directory], environment=own)
+    process = Process(command, ROOT, directory / "log", stop_signal=signal.SIGTERM, trash=[directory], environment=own)
     try:
         await wait_until(lambda: _listens(port, process), f"{command[0]} on port {port}", START_TIMEOUT_SECONDS)
         yield process
