@@ -224,7 +224,7 @@ export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).
 
   edit() {
     const { refusal } = this.model;
-    const draft = this.putAside("edit");
+    const draft = this.findPutAside("edit");
     const focus = () => this.editor.focus();
     if (draft) this.open({ problem: refusal?.problem, ...draft }, focus);
     else if (refusal?.act === "update") this.open(refusal, focus);
@@ -310,18 +310,21 @@ export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).
   },
 
   /** The draft of this kind that was put aside here, or null. */
-  putAside(kind) {
+  findPutAside(kind) {
     const draft = this.drafts?.at(this.placeOf(kind)).read();
     return draft?.closed ? draft : null;
   },
 
   renderUnsaved() {
     const mayEdit = this.model.get("current_user_can_edit") && !this.editor && !this.isDeleted;
-    this.showUnsaved("edit", mayEdit && this.putAside("edit") !== null);
+    this.showUnsaved("edit", mayEdit && this.findPutAside("edit") !== null);
   },
 
   renderUnsentReply() {
-    this.showUnsaved("reply", !this.composer && !this.isDeleted && this.putAside("reply") !== null);
+    this.showUnsaved(
+      "reply",
+      !this.composer && !this.isDeleted && this.findPutAside("reply") !== null,
+    );
   },
 
   showUnsaved(kind, isThere) {
@@ -403,7 +406,7 @@ export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).
 
   /** Open the reply that this person was writing when the page was closed, unless they had put it aside. */
   resumeReply() {
-    if (this.putAside("reply")) this.renderUnsentReply();
+    if (this.findPutAside("reply")) this.renderUnsentReply();
     else this.openReply();
   },
 

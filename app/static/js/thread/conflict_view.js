@@ -4,7 +4,7 @@ import { keepScrollPosition } from "../ui/scroll_anchor.js";
 import { changes, mergeProse } from "./merge.js";
 
 const DEBOUNCE_MS = 300; // from the last key until the texts are compared again
-const MAX_OWN = 20; // without the oldest; if one of those comes back, it is shown like another person's text
+const MAX_OWN = 20; // texts; if an older one comes back, it is shown like another person's text
 const OVERWRITE = "Overwrite with mine";
 
 /** @typedef {{ seq: number, body: string }} Version */
@@ -29,9 +29,9 @@ const OVERWRITE = "Overwrite with mine";
  *   base      {seq, body}: the version that the text in the field changes
  *   latest    {seq, body}: the newest version of the comment
  *
- * While these two differ, the latest text is shown, with its changes since `base` marked. It never comes into the field
- * by itself. "Merge both" merges it into the text and makes `latest` the new base. "Undo merge" undoes this, step by
- * step.
+ * While these two differ, the latest text is shown, with its changes since `base` marked. It is never inserted into the
+ * field automatically. "Merge both" merges it into the text and makes `latest` the new base. "Undo merge" undoes this,
+ * step by step.
  */
 export const ConflictView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   component: "editor",

@@ -14,7 +14,7 @@ const MAX_SENTENCES = 3; // in one announcement
  * }} Fields
  */
 
-/** The live region for screen readers. It announces what people cannot see: results of actions, and new comments. */
+/** The live region for screen readers. It announces results of actions, and new comments. */
 export const AnnouncerView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   initialize({ bus }) {
     this.sentences = [];
