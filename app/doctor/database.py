@@ -138,12 +138,12 @@ def place(file: Path, mounts: str) -> Finding:
     return ok(SUBJECT, f"{file} is on a {lies_on} file system")
 
 
-def connections(most: int) -> Finding:
+def connections(limit: int) -> Finding:
     ours = 2 * POOL_SIZE
-    if most < ours + SPARE_CONNECTIONS:
-        message = f"{most} connections; each process may use {ours}."
+    if limit < ours + SPARE_CONNECTIONS:
+        message = f"{limit} connections; each process may use {ours}."
         return warning(SUBJECT, message, "Raise max_connections, or use a pooler in session mode.")
-    return ok(SUBJECT, f"{most} connections, enough for {(most - SPARE_CONNECTIONS) // ours} processes")
+    return ok(SUBJECT, f"{limit} connections, enough for {(limit - SPARE_CONNECTIONS) // ours} processes")
 
 
 def clock(theirs: datetime, ours: datetime) -> Finding:

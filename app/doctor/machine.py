@@ -1,4 +1,4 @@
-"""Checks the machine: installed versions, and limits of open files, waiting connections and disk space."""
+"""Checks the machine: installed versions, the limit of open files, and the disk space of SQLite."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import platform
 import shutil
 import sqlite3
 import sys
-import tempfile
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,7 +14,6 @@ from app import __version__
 from app.database import POOL_SIZE, file_of
 from app.doctor.finding import Finding, ok, warning, wrong
 from app.pages.assets import BUILD, MANIFEST
-from app.redis.embedded import find_server
 from app.settings import Settings
 
 if sys.platform != "win32":
@@ -23,8 +21,6 @@ if sys.platform != "win32":
 
 SHOWN_PACKAGES = ("uvicorn", "starlette", "sse-starlette", "SQLAlchemy", "asyncpg", "redis")
 OTHER_FILES = 2 * POOL_SIZE + 60  # open files of a process besides streams: database, Redis, mail, code
-BACKLOG = 2_048  # connections that wait to be accepted; the number that uvicorn passes to listen()
-SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
 LOW_DISK_BYTES, FULL_DISK_BYTES = 1_000_000_000, 100_000_000
 
 
@@ -48,31 +44,19 @@ def _version(name: str) -> str:
 def examine(settings: Settings) -> Iterator[Finding]:
     if sys.platform != "win32":
         yield files(resource.getrlimit(resource.RLIMIT_NOFILE)[0], settings.max_streams)
-    if SOMAXCONN.exists():
-        yield backlog(int(SOMAXCONN.read_text()))
-    if settings.redis_url.startswith("embedded://"):
-        yield ok("version", f"embedded Redis: {find_server()}")
     file = file_of(settings.database_url)
-    for place in dict.fromkeys([*([file.parent] if file else []), Path(tempfile.gettempdir())]):
-        if place.is_dir():
-            yield disk(place, shutil.disk_usage(place).free)
+    if file and file.parent.is_dir():
+        yield disk(file.parent, shutil.disk_usage(file.parent).free)
 
 
-def files(most: int, streams: int) -> Finding:
+def files(limit: int, streams: int) -> Finding:
     wanted = streams + OTHER_FILES
-    if most < 0 or most >= wanted:  # -1 is infinity
-        return ok("files", f"a process may open {'any number of' if most < 0 else most} files; {wanted} are enough")
-    message = f"a process may open {most} files, but MAX_STREAMS={streams} needs {wanted}."
+    if limit < 0 or limit >= wanted:  # -1 is infinity
+        return ok("files", f"a process may open {'any number of' if limit < 0 else limit} files; {wanted} are enough")
+    message = f"a process may open {limit} files, but MAX_STREAMS={streams} needs {wanted}."
     return warning(
         "files", message, f"Set ulimit -n {wanted}, LimitNOFILE={wanted} in the systemd unit, or lower MAX_STREAMS."
     )
-
-
-def backlog(most: int) -> Finding:
-    if most < BACKLOG:
-        message = f"the accept queue holds {most} connections, too few when all clients reconnect at once."
-        return warning("connections", message, f"sysctl net.core.somaxconn={BACKLOG}")
-    return ok("connections", f"the accept queue holds {min(most, BACKLOG)}")
 
 
 def disk(place: Path, free: int) -> Finding:

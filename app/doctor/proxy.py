@@ -12,12 +12,9 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from urllib.parse import SplitResult, quote, urlsplit
 
-from app.doctor.database import clock
 from app.doctor.finding import Finding, masked, ok, warning, wrong
 from app.settings import Settings
 
@@ -57,7 +54,6 @@ def _examine(at: SplitResult, topic: str) -> Iterator[Finding]:
                 )
                 return
         yield ok(SUBJECT, f"{at.geturl()} reaches Parley")
-        yield from _date(healthy)
         yield from _encrypted(at, healthy)
         yield from _same_host(at)
         yield from _stream(at, topic)
@@ -85,16 +81,6 @@ def _is_ours(answer: HTTPResponse) -> bool:
         return answer.status == 200 and json.loads(answer.read(MAX_STREAM_BYTES)) == {"status": "alive"}
     except ValueError:
         return False
-
-
-def _date(answer: HTTPResponse) -> Iterator[Finding]:
-    try:
-        theirs = parsedate_to_datetime(answer.headers.get("Date", ""))
-    except ValueError:
-        return
-    found = clock(theirs, datetime.now(UTC))
-    if found.advice:
-        yield found
 
 
 def _encrypted(at: SplitResult, answer: HTTPResponse) -> Iterator[Finding]:

@@ -32,11 +32,6 @@ def test_a_low_limit_of_open_files_is_reported() -> None:
     assert machine.files(-1, 20_000).state == State.OK
 
 
-def test_a_short_listen_backlog_is_reported() -> None:
-    assert machine.backlog(128).state == State.WARNING
-    assert machine.backlog(4096).state == State.OK
-
-
 def test_a_full_disk_is_reported() -> None:
     states = [machine.disk(Path("/"), free).state for free in (10**7, 5 * 10**8, 10**10)]
     assert states == [State.WRONG, State.WARNING, State.OK]
