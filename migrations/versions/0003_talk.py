@@ -1,6 +1,6 @@
-"""What talk needs beyond single comments: threads, commentables, likes, notifications, and what moderators do.
+"""Threads, commentables, likes, notifications and moderation.
 
-Each new column has a default or may be null, so that the release before this one goes on writing meanwhile.
+Each new column has a default or may be null, so that the previous release can write during the migration.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ COMMENTS = sa.table(
 
 def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
-        # In the order in which writers take them, who go on meanwhile: in another, they and we would deadlock.
+        # In the order in which writers lock these tables. Another order could deadlock with them.
         op.execute("LOCK TABLE comments, users IN ACCESS EXCLUSIVE MODE")
     op.add_column("users", sa.Column("blocked_at", INSTANT, nullable=True))
     op.add_column("comments", sa.Column("path", PATH, nullable=False, server_default=sa.text("''")))
@@ -104,7 +104,7 @@ def downgrade() -> None:
 
 
 def _place_replies() -> None:
-    """Replies that were written before there were threads get their place in them."""
+    """Compute the thread columns of existing replies."""
     connection = op.get_bind()
     replies = sa.select(COMMENTS.c.id, COMMENTS.c.parent_id).where(COMMENTS.c.parent_id.is_not(None))
     paths: dict[UUID, list[str]] = {}

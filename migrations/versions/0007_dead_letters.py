@@ -1,4 +1,4 @@
-"""Dead letters: mails that can never be sent leave the queue, and are kept for a while for the operator."""
+"""Dead letters: mails that can never be sent leave the queue, and are stored for a while for the operator."""
 
 from __future__ import annotations
 

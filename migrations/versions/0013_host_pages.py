@@ -1,6 +1,6 @@
-"""A conversation knows the host's page that it is under, so that notifications lead there.
+"""A commentable stores the host page that embeds it, so that notifications link to that page.
 
-Each new column has a default, so that the release before this one can go on writing.
+Each new column has a default, so that the previous release can write during the migration.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAX_URL = 2_000  # characters, as `app.commentables.commentables` has it in this
 
 def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
-        # Writers go on meanwhile. They lock these tables in this order too; any other order could deadlock.
+        # In the order in which writers lock these tables. Another order could deadlock with them.
         op.execute("LOCK TABLE topics IN EXCLUSIVE MODE")
         op.execute("LOCK TABLE commentables, notifications IN ACCESS EXCLUSIVE MODE")
     for table in ("commentables", "notifications"):
