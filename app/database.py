@@ -40,7 +40,7 @@ Writing = AsyncSession  # from `transaction()`
 # The errors of a database that cannot be reached, is full or too slow: the caller may retry later.
 Unavailable = (OperationalError, PoolTimeout, OSError)  # asyncpg does not wrap the errors of the operating system
 
-Trouble = (*Unavailable, DBAPIError)  # may be such an error; `is_unavailable` decides
+DATABASE_ERRORS = (*Unavailable, DBAPIError)  # a DBAPIError may be such an error; `is_unavailable` decides
 
 BROKEN_FILE_ERRORS = ("SQLITE_NOTADB", "SQLITE_CORRUPT")  # SQLite's error names for a file that is no valid database
 

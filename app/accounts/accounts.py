@@ -25,7 +25,7 @@ from app.accounts.reauthentication import device_gid, is_known, recheck_under_lo
 from app.accounts.roles import refuse_last_owner
 from app.accounts.user import Role, User, lock_active_user, refuse_taken_name, user_at, username_key
 from app.comments import comments
-from app.database import Trouble, one_line
+from app.database import DATABASE_ERRORS, one_line
 from app.errors import Invalid, SignInFirst
 from app.likes import likes
 from app.live.gids import Gid
@@ -389,7 +389,7 @@ async def _erase(write: Write, user: User, then: str) -> None:
 async def _try_to_clean_up(parley: Parley, user_id: UUID, then: str) -> None:
     try:
         await _clean_up(parley, user_id, then)
-    except Trouble as error:
+    except DATABASE_ERRORS as error:
         log.warning("cannot clean up after a deleted account; maintenance retries it: %s", one_line(error))
 
 

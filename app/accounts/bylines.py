@@ -20,7 +20,7 @@ from sqlalchemy import Select, or_, select
 
 from app.accounts.user import DELETED, User
 from app.comments.comments import Comment
-from app.database import Trouble, one_line
+from app.database import DATABASE_ERRORS, one_line
 from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.write.transaction import Write, owned
@@ -62,7 +62,7 @@ async def rewrite_later(parley: Parley, user_id: UUID) -> None:
     """Run `rewrite` in the background. If the database fails, `finish` retries later."""
     try:
         await rewrite(parley, user_id)
-    except Trouble as error:
+    except DATABASE_ERRORS as error:
         log.warning("cannot write a new name or role to the comments; maintenance retries it: %s", one_line(error))
 
 

@@ -25,7 +25,7 @@ from app import logs
 from app.accounts import login_throttle, reauthentication
 from app.accounts.passwords import verify_password
 from app.accounts.user import MAX_ADDRESS, MODERATING, User, user_at
-from app.database import Base, Instant, Reading, Trouble, one_line
+from app.database import DATABASE_ERRORS, Base, Instant, Reading, one_line
 from app.errors import Forbidden, Missing, SignInFirst
 from app.live.gids import Gid
 from app.live.model import Live, LiveModel, is_account
@@ -254,7 +254,7 @@ async def note_activity(parley: Parley, login_id: UUID) -> None:
             login = await writing.get(Login, login_id, with_for_update=True)
             if login and login.deleted_at is None:
                 login.seen_at, login.expires_at = now, expiry(login.remember, login.created_at, now)
-    except Trouble as error:
+    except DATABASE_ERRORS as error:
         log.warning("cannot store the activity of a login; its next request retries it: %s", one_line(error))
 
 

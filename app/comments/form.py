@@ -25,7 +25,7 @@ from app.accounts.identity import require_sign_in
 from app.comments import comments_api
 from app.comments.comments import MAX_BODY_LENGTH
 from app.comments.comments_api import NewComment
-from app.database import Trouble, is_unavailable
+from app.database import DATABASE_ERRORS, is_unavailable
 from app.errors import Refusal, SignInFirst
 from app.http.problems import Problem, invalid_fields, problem_of, unavailable
 from app.http.requests import parse_uuid, read_body
@@ -67,7 +67,7 @@ async def post(request: Request, topic: Topic, under: str, show: Show) -> Respon
             return await show(request, _refused(unsent, await problem_of(request, refusal)))
         except Problem as problem:
             return await show(request, _refused(unsent, problem))
-    except Trouble as error:
+    except DATABASE_ERRORS as error:
         if not is_unavailable(error):
             raise
         return _page_without_database(request, unsent)

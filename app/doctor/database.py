@@ -9,7 +9,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from app import demo
-from app.database import POOL_SIZE, Database, Schema, Trouble, file_of, known_migrations, one_line, operator_message
+from app.database import (
+    DATABASE_ERRORS,
+    POOL_SIZE,
+    Database,
+    Schema,
+    file_of,
+    known_migrations,
+    one_line,
+    operator_message,
+)
 from app.doctor.finding import Finding, masked, ok, warning, wrong
 from app.mail import mail_queue
 from app.settings import Settings
@@ -48,7 +57,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
             found = [finding async for finding in _examine(database, file, where)]
             if await database.schema() is not Schema.BEHIND:
                 found += await _rows(database, settings)
-    except Trouble as error:
+    except DATABASE_ERRORS as error:
         message = operator_message(error) or one_line(error)
         advice = "Is it running? Check host, user and password in DATABASE_URL."
         found = [wrong(SUBJECT, f"{where}: {message}", advice)]

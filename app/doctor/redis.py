@@ -54,9 +54,9 @@ async def _channels(settings: Settings, where: Callable[[], Awaitable[str | None
     channel = settings.redis_channel_name
     id_ = uuid4()
     hint = str(Hint(Gid("Doctor", str(id_)), Topic("Doctor", str(id_)), 0))
-    trouble, took = await _deliver(where, channel, hint)
-    yield _finding(name, channel, trouble, took)
-    if settings.presence and not trouble:
+    error, took = await _deliver(where, channel, hint)
+    yield _finding(name, channel, error, took)
+    if settings.presence and not error:
         process_end = ProcessEndMessage(process=id_.hex).model_dump_json()
         sealed = Seals.of_presence(settings.secret_keys, channel).seal(process_end)
         channel = f"{channel}.presence"
@@ -101,5 +101,5 @@ async def _deliver(where: Callable[[], Awaitable[str | None]], name: str, text: 
                 channel.publish(text)
                 await echo.arrived.wait()
         except TimeoutError:
-            return pubsub.trouble or f"no answer in {TIMEOUT_SECONDS:g} s", 0
+            return pubsub.last_error or f"no answer in {TIMEOUT_SECONDS:g} s", 0
     return "", time.monotonic() - began

@@ -28,7 +28,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.accounts.identity import address_of
-from app.database import Trouble, log_error
+from app.database import DATABASE_ERRORS, log_error
 from app.http.middleware.request_log import Requests
 from app.http.problems import Problem
 from app.http.rate_limits import Limits
@@ -108,7 +108,7 @@ class Metrics:
                 GaugeMetricFamily("parley_mail_wait_seconds", "Age of the oldest of them.", seconds),
                 GaugeMetricFamily("parley_mails_dead", "E-mails of the last 30 days that could not be sent.", dead),
             ]
-        except Trouble as error:
+        except DATABASE_ERRORS as error:
             log_error(log, error, "metrics")
         return "".join(part for family in families for part in _written(family))
 

@@ -21,7 +21,7 @@ from starlette.responses import Response
 
 from app import errors as refusals
 from app.accounts.identity import current_viewer, parley_of
-from app.database import Trouble, is_unavailable, one_line
+from app.database import DATABASE_ERRORS, is_unavailable, one_line
 from app.http.middleware.request_log import headers_of
 from app.live.model import Live
 from app.pages.templates import page
@@ -170,6 +170,6 @@ HANDLERS: Mapping[Any, Any] = {
     Problem: on_problem,
     refusals.Refusal: on_refusal,
     HTTPException: on_http_exception,
-    **dict.fromkeys(Trouble, on_database_error),
+    **dict.fromkeys(DATABASE_ERRORS, on_database_error),
     Exception: on_exception,
 }

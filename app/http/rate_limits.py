@@ -31,7 +31,7 @@ from app.errors import TooMany
 from app.http.client_addresses import Network, Networks, networks_of
 from app.live.service import Parley
 from app.live.write.sequences import read_heads
-from app.redis.client import Trouble, cluster_options
+from app.redis.client import REDIS_ERRORS, cluster_options
 from app.redis.urls import parse as parse_url
 
 REDIS_TIMEOUT_SECONDS = 0.5  # a request waits for the count
@@ -155,7 +155,7 @@ class Limits:
             async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
                 passed = await (limiter.hit if count else limiter.test)(item, *key, cost=cost)
                 reset_at = 0.0 if passed else (await limiter.get_window_stats(item, *key)).reset_time
-        except (StorageError, *Trouble) as error:
+        except (StorageError, *REDIS_ERRORS) as error:
             log.warning("rate limits: Redis unavailable (%s); each process counts in memory", type(error).__name__)
             self._paused_until = time.monotonic() + REDIS_PAUSE_SECONDS
             self._connected = False

@@ -22,7 +22,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from app.live.stats import Lags
-from app.redis.client import Client, Trouble, client
+from app.redis.client import REDIS_ERRORS, Client, client
 
 PING_INTERVAL_SECONDS = 2.0  # without any message
 SILENCE_TIMEOUT_SECONDS = 5.0  # without any message or pong, after which Redis counts as unavailable
@@ -107,7 +107,7 @@ class PubSub:
 
     def __init__(self, where: Callable[[], Awaitable[str | None]]) -> None:
         self.breaks = 0  # of the subscription, since the start
-        self.trouble = ""  # the error of the last break
+        self.last_error = ""  # of the last break
         self._where = where
         self._channels: list[Channel] = []
         self._queued = asyncio.Event()
@@ -167,8 +167,8 @@ class PubSub:
                 async with client(url, SILENCE_TIMEOUT_SECONDS) as redis:
                     await redis.ping()
                     await work(redis)
-            except Trouble as error:
-                self.trouble = str(error) or type(error).__name__
+            except REDIS_ERRORS as error:
+                self.last_error = str(error) or type(error).__name__
                 if clock() - began > STABLE_SECONDS:  # a pong alone does not show that the work is permitted
                     pause, up = RECONNECT_SECONDS[0], True
                 if up:

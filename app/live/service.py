@@ -113,7 +113,7 @@ class Parley:
         self._work.start(work)
 
     async def redis_url(self) -> str | None:
-        """The URL of the current Redis server; None if there is none. Raises one of `app.redis.client.Trouble`.
+        """The URL of the current Redis server; None if there is none. Raises one of `app.redis.client.REDIS_ERRORS`.
 
         The first call starts an embedded server. With Sentinel or a cluster, the URL changes after a failover.
         """

@@ -27,7 +27,7 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 from aiosmtplib.errors import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPResponseException
 
-from app.database import Trouble, log_error
+from app.database import DATABASE_ERRORS, log_error
 from app.live.service import Parley
 from app.live.tasks import Tasks
 from app.mail import mail_queue
@@ -148,7 +148,7 @@ async def _deliver(parley: Parley, mail: Mail) -> None:
     except (SMTPException, OSError) as error:
         await parley.own(_retry_later(parley, mail, error))
     except Exception as error:
-        if isinstance(error, Trouble):
+        if isinstance(error, DATABASE_ERRORS):
             raise
         # A bug, or a kind of a later release. This mail is retried later, and the others are sent (1).
         log.error("mail %s (%s)", mail.id, mail.kind, exc_info=error)

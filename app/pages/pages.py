@@ -35,7 +35,7 @@ from app.notifications import inbox as inboxes
 from app.notifications.notifications_api import snapshot as notifications_snapshot
 from app.pages.assets import FOR_ANYBODY
 from app.pages.guest_pages import GuestPage, GuestPages
-from app.pages.service_worker import may_keep
+from app.pages.service_worker import allow_offline_use
 from app.pages.templates import page, rendered, respond, sources
 
 UNTITLED = "Comments"  # the heading of a page without a title
@@ -55,7 +55,7 @@ async def front(request: Request) -> Response:
     ]  # fmt: skip
     context = {"articles": articles, "public_url": parley_of(request).settings.public_url}
     html = page(request, "front.html", {"title": "Parley", "bootstrap": bootstrap, **context})
-    return await may_keep(request, html)
+    return await allow_offline_use(request, html)
 
 
 def articles_of(request: Request) -> Mapping[Topic, Article]:
@@ -135,7 +135,7 @@ async def _thread(request: Request, template: str, under: str, unsent: Unsent, *
         counters = await threads.read_counters(reading, topic)
         version = (*counters, sources(request)) if is_shared else None
         if version and (stored := guest_pages_of(request).get((template, topic), version)):
-            return await may_keep(request, respond(request, stored.renewed(datetime.now(UTC), uuid4())))
+            return await allow_offline_use(request, respond(request, stored.renewed(datetime.now(UTC), uuid4())))
         bootstrap = await _bootstrap(request, reading)
         first = await threads.page(reading, viewer, topic, limit=threads.PAGE, counters=counters, **window)
         if viewer.signed_in:
@@ -160,7 +160,7 @@ async def _thread(request: Request, template: str, under: str, unsent: Unsent, *
     html = respond(request, text, problem.status if problem else 200)
     html.headers.update({} if is_indexed else NOT_INDEXED)
     html.headers.update(problem.headers if problem else {})
-    return await may_keep(request, html) if problem is None and is_newest else html
+    return await allow_offline_use(request, html) if problem is None and is_newest else html
 
 
 def guest_pages_of(request: Request) -> GuestPages:

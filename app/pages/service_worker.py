@@ -16,7 +16,7 @@ from app.accounts.identity import current_viewer
 from app.http.security_headers import DOCUMENT_HEADERS
 from app.pages.assets import FOR_ANYBODY, FrontEnd
 
-KEEP = "Parley-Keep"
+KEEP_HEADER = "Parley-Keep"
 REVALIDATE = {"Cache-Control": "no-cache"}
 EMBED_HEADERS = {"Cache-Control": "public, max-age=300", **FOR_ANYBODY}
 
@@ -43,8 +43,8 @@ def front_end_of(request: Request) -> FrontEnd:
     return front_end
 
 
-async def may_keep(request: Request, page: Response) -> Response:
+async def allow_offline_use(request: Request, page: Response) -> Response:
     """Permit the service worker to store this page, and to show it to the same viewer without a connection."""
     viewer = await current_viewer(request)
-    page.headers[KEEP] = f"{front_end_of(request).release.version} {viewer.user_id or 'guest'}"
+    page.headers[KEEP_HEADER] = f"{front_end_of(request).release.version} {viewer.user_id or 'guest'}"
     return page

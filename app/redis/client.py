@@ -27,7 +27,7 @@ from app.redis.urls import RedisUrl, parse
 LOOKUP_TIMEOUT_SECONDS = 1.0  # for a sentinel or a node to name the server
 
 # uvloop raises RuntimeError for a connection that the other side has just closed.
-Trouble = (RedisError, RedisClusterException, OSError, TimeoutError, EOFError, RuntimeError)
+REDIS_ERRORS = (RedisError, RedisClusterException, OSError, TimeoutError, EOFError, RuntimeError)
 
 Client = Redis
 Host = tuple[str, int]
@@ -42,7 +42,7 @@ class Locator(Protocol):
     """Finds the server to connect to."""
 
     async def ensure(self) -> str | None:
-        """The URL of a server, or None if there is no Redis on this machine. Raises one of `Trouble`."""
+        """The URL of a server, or None if there is no Redis on this machine. Raises one of `REDIS_ERRORS`."""
 
 
 def locator(url: str) -> Locator:
@@ -88,7 +88,7 @@ class AnyNode:
     async def ensure(self) -> str:
         for host in dict.fromkeys([*_shuffled(self._known), *_shuffled(self._url.hosts)]):
             url = self._url.url_of(*host)
-            with suppress(*Trouble):
+            with suppress(*REDIS_ERRORS):
                 async with client(url, LOOKUP_TIMEOUT_SECONDS) as redis:
                     self._known = _nodes_in(await redis.cluster("SLOTS")) or self._known
                 return url
