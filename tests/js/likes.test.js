@@ -27,7 +27,7 @@ beforeEach(async () => {
   const comments = new Comments([], { bus, outbox, topic: "Article/1", place: PLACE });
   likes = new Likes([], { bus, outbox, topic: null, place: PLACE, account, comments });
   outbox.setUser(ALICE);
-  likes.belongTo(ALICE);
+  likes.setUser(ALICE);
   server = { seq: 5, likeSeq: 0, count: 0, isLiked: false };
   const state = { id: COMMENT_ID, seq: 5, created_seq: 5, body: "Hello", likes_count: 0, ...PLACE };
   bus.trigger(COMMENT.created, state);
@@ -159,6 +159,6 @@ test("a like in another tab of the same person is shown", () => {
 test("nobody's likes are shown to the next person", async () => {
   likes.toggle(comment);
   await deliver(await serve(), ["comment", "like", "response"]);
-  likes.belongTo("somebody else");
+  likes.setUser("somebody else");
   assert.deepEqual(shown(), [1, false]);
 });

@@ -8,7 +8,7 @@ beforeEach(() => {
 });
 
 test("a late response does not bring back a deleted comment, but a newer state does", () => {
-  tombstones.bury("1", 5);
+  tombstones.add("1", 5);
   assert.ok(tombstones.covers({ id: "1", seq: 4 }));
   assert.ok(tombstones.covers({ id: "1", seq: 5 }));
   assert.ok(!tombstones.covers({ id: "1", seq: 6 }));
@@ -16,20 +16,20 @@ test("a late response does not bring back a deleted comment, but a newer state d
 });
 
 test("the seq from the stream replaces the unknown seq of our own deletion", () => {
-  tombstones.bury("1", Number.POSITIVE_INFINITY);
+  tombstones.add("1", Number.POSITIVE_INFINITY);
   assert.ok(tombstones.covers({ id: "1", seq: 1_000 }));
-  tombstones.bury("1", 5);
+  tombstones.add("1", 5);
   assert.ok(!tombstones.covers({ id: "1", seq: 6 }));
 });
 
 test("an older deletion that arrives late changes nothing", () => {
-  tombstones.bury("1", 5);
-  tombstones.bury("1", 3);
+  tombstones.add("1", 5);
+  tombstones.add("1", 3);
   assert.ok(tombstones.covers({ id: "1", seq: 5 }));
 });
 
 test("beyond a thousand the oldest is forgotten", () => {
-  for (let id = 0; id <= 1_000; id += 1) tombstones.bury(`${id}`, 1);
+  for (let id = 0; id <= 1_000; id += 1) tombstones.add(`${id}`, 1);
   assert.ok(!tombstones.covers({ id: "0", seq: 1 }));
   assert.ok(tombstones.covers({ id: "1", seq: 1 }));
   assert.ok(tombstones.covers({ id: "1000", seq: 1 }));

@@ -112,10 +112,10 @@ const places = topics.filter((topic) => !topic.startsWith("User/"));
 const countTopics = names.map(commentableTopic);
 /** @type {any[]} */
 const collections = [];
-// Registered before the other `pagehide` listeners: once `tabs` has triggered "leave", the outbox stores no change until
+// Registered before the other `pagehide` listeners: once `tabs` has triggered TAB_SUSPENDED, the outbox stores no change until
 // the page is back.
 window.addEventListener("pagehide", () => {
-  for (const collection of collections) collection.depart();
+  for (const collection of collections) collection.handlePageHide();
 });
 const account = new Account(user ?? {}, { bus });
 const viewer = () => account.id ?? null;
@@ -266,7 +266,7 @@ function here() {
 // Make a live collection on the account's own topic. A guest's `snapshot` is null, and the collection stays empty.
 function own(Collection, snapshot, options = /** @type {object} */ ({ place: {} })) {
   const collection = new Collection([], { bus, outbox, topic: null, ...options });
-  collection.belongTo(viewer());
+  collection.setUser(viewer());
   if (snapshot) collection.replace(snapshot);
   ownCollections.push(collection);
   return collection;
@@ -331,10 +331,10 @@ async function followAnew() {
   turn += 1;
   const mine = turn;
   connector.close();
-  for (const collection of collections) collection.settle();
+  for (const collection of collections) collection.endUndo();
   if (account.isSignedIn()) outbox.setUser(viewer());
   else outbox.hold();
-  for (const collection of ownCollections) collection.belongTo(viewer());
+  for (const collection of ownCollections) collection.setUser(viewer());
   const theirs = account.isSignedIn() ? ownCollections : [];
   const read = [...collections, ...theirs].map((collection) => collection.refetch());
   const snapshots = await Promise.all(read);

@@ -1,5 +1,5 @@
-const FIRST_MS = 500;
-const MOST_MS = 30_000;
+const FIRST_DELAY_MS = 500;
+const MAX_DELAY_MS = 30_000;
 
 /**
  * The delay after the nth failure in a row: exponential back-off with an upper bound and jitter over the upper half.
@@ -7,6 +7,6 @@ const MOST_MS = 30_000;
  * @param {number} failures
  */
 export function backoff(failures) {
-  const most = Math.min(MOST_MS, FIRST_MS * 2 ** Math.min(failures, 10));
-  return most / 2 + Math.random() * (most / 2);
+  const limit = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(failures, 10));
+  return limit / 2 + Math.random() * (limit / 2);
 }

@@ -6,13 +6,13 @@ import {
   STREAM_RESET,
   WINDOW_CHANGED,
 } from "../core/events.js";
-import { deleteInParting, request } from "../core/sync.js";
+import { deleteAtUnload, request } from "../core/sync.js";
 import { uuid } from "../core/uuid.js";
 import { Partials } from "./partials.js";
 import { Snapshots } from "./snapshots.js";
 import { Tombstones } from "./tombstones.js";
 
-const MOST_NEWER = 1_000; // that are counted; beyond it, there are many
+const MAX_NEWER = 1_000; // counted objects beyond the window
 
 /**
  * @typedef {{
@@ -36,17 +36,16 @@ const MOST_NEWER = 1_000; // that are counted; beyond it, there are many
  */
 
 /**
- * The live objects of one topic, as far as they are loaded: the window from `before` to `after`, as far back as there
- * are any when `before` is null, and up to the live end when `after` is. What the stream says is merged in by id;
- * applying a change twice, or late, does nothing. What is created beyond `after` is only counted (`newer`).
- * What is in the outbox and not on the server yet is here, too. Beside Backbone's events: "window" when what is loaded
- * has changed, "newer" when what is beyond it has, "orphan" (record) when a change was refused whose object is not here.
- * To be extended, with
+ * The loaded live objects of one topic. `before` and `after` (each a `created_seq`, or null) bound the loaded *window*: it begins
+ * at the first object if `before` is null, and ends at the live end if `after` is null. Changes from the stream are merged by
+ * id; a change that arrives twice or late has no effect. Objects that are created beyond `after` are only counted (`newer`).
+ * Unsent objects of the outbox are in the collection, too. In addition to Backbone's events, it triggers WINDOW_CHANGED,
+ * NEWER_CHANGED and EDIT_ORPHANED (record). Subclasses define
  *
  *   model      a LiveModel
- *   url        where pages of them are read
- *   plural     what a page calls them: "comments"
- *   changes    their events (events.js)
+ *   url        the address of its pages
+ *   plural     the member of a page that has the objects: "comments"
+ *   changes    the events of the model (events.js)
  *
  * Options: `bus`, `outbox`, `topic` ("Article/1"), and `place`, the attributes that all objects of the topic share.
  */
@@ -60,27 +59,27 @@ export const LiveCollection = /** @type {CollectionWith<Fields>} */ (Backbone.Co
     this.type = this.model.prototype.type;
     this.before = null;
     this.after = null;
-    this.newer = new Map(); // id → created_seq of what came beyond the window
+    this.newer = new Map(); // id → created_seq of each object beyond the window
     this.tombstones = new Tombstones();
     this.partials = new Partials();
     this.snapshots = new Snapshots(this);
-    this.on("add", (model) => model.stand(outbox.find(this.type, model.id)));
+    this.on("add", (model) => model.setRecord(outbox.find(this.type, model.id)));
     this.on("change:created_seq", () => this.sort());
     this.listenTo(bus, this.changes.created, this.upsert);
     this.listenTo(bus, this.changes.updated, this.upsert);
-    this.listenTo(bus, this.changes.destroyed, this.bury);
-    this.listenTo(bus, STREAM_RESET, this.restart);
-    this.listenTo(outbox, SERVER_STATE, this.answered);
-    this.listenTo(outbox, RECORD_CHANGED, this.stood);
+    this.listenTo(bus, this.changes.destroyed, this.applyDeletion);
+    this.listenTo(bus, STREAM_RESET, this.handleReset);
+    this.listenTo(outbox, SERVER_STATE, this.applyServerState);
+    this.listenTo(outbox, RECORD_CHANGED, this.applyRecord);
   },
 
-  // In the order of creation, and what is not sent yet last.
+  // In the order of creation; unsent objects are last.
   comparator(one, other) {
     const [a, b] = [one, other].map((model) => model.get("created_seq") ?? Infinity);
     return a === b ? 0 : a - b;
   },
 
-  /** A new object: here at once, on the server as soon as it can. Null when too much waits already. */
+  /** Add a new object, and send it as soon as possible. Returns null if too many changes wait to be sent. */
   create(attributes) {
     if (this.outbox.isFull()) return null;
     const model = this.add({ id: uuid(), ...this.place, ...attributes });
@@ -88,23 +87,23 @@ export const LiveCollection = /** @type {CollectionWith<Fields>} */ (Backbone.Co
     return model;
   },
 
-  // What the server has not been sent yet.
-  draw(record) {
+  // Add the object of a record that is not confirmed yet.
+  addUnsent(record) {
     const { act, doomed, draft, attrs } = record;
-    if (act !== "create" || doomed || !this.concerns(record) || this.get(draft.id)) return;
+    if (act !== "create" || doomed || !this.isOurRecord(record) || this.get(draft.id)) return;
     this.add({ ...draft, ...attrs });
   },
 
-  // Is this record of an object of ours?
-  concerns({ type, draft }) {
+  // Whether the record's object belongs to this collection.
+  isOurRecord({ type, draft }) {
     return type === this.type && this.isOurs(draft);
   },
 
-  // -- what the stream brings
+  // -- changes from the stream
 
   upsert(state) {
     if (!this.isOurs(state)) return;
-    this.snapshots.saw(state);
+    this.snapshots.receive(state);
     if (this.model.prototype.isPartial(state)) this.mergePartial(state);
     else this.merge(state);
   },
@@ -112,7 +111,7 @@ export const LiveCollection = /** @type {CollectionWith<Fields>} */ (Backbone.Co
   // If the object is not here, the state is remembered: a response on its way may contain an older state of the object.
   mergePartial(state) {
     const known = this.get(state.id);
-    if (known && !known.isNew()) known.absorb(state);
+    if (known && !known.isNew()) known.merge(state);
     else if (!this.tombstones.covers(state)) this.partials.remember(state);
   },
 
@@ -125,9 +124,9 @@ export const LiveCollection = /** @type {CollectionWith<Fields>} */ (Backbone.Co
 
   merge(state) {
     const known = this.get(state.id);
-    if (known) known.absorb(state);
+    if (known) known.merge(state);
     else if (this.belongs(state)) this.add(state);
-    else if (this.isBeyond(state)) this.tally(state, true);
+    else if (this.isBeyond(state)) this.countNewer(state, true);
     if (!this.tombstones.covers(state)) this.outbox.receive(this.type, state);
   },
 
@@ -135,7 +134,7 @@ export const LiveCollection = /** @type {CollectionWith<Fields>} */ (Backbone.Co
     return _.isMatch(state, this.place);
   },
 
-  // Not a state from before its deletion, and inside the loaded window.
+  // Whether the object is in the loaded window, and the state is not from before its deletion.
   belongs(state) {
     return !this.tombstones.covers(state) && this.isInside(state);
   },
@@ -145,163 +144,163 @@ export const LiveCollection = /** @type {CollectionWith<Fields>} */ (Backbone.Co
     return (before === null || seq >= before) && (after === null || seq <= after);
   },
 
-  // Later than what is loaded, and there.
+  // Whether the object exists, and is beyond the window.
   isBeyond(state) {
     const isLater = this.after !== null && state.created_seq > this.after;
     return isLater && !this.tombstones.covers(state);
   },
 
-  tally({ id, created_seq: seq }, isThere) {
-    if (isThere && this.newer.size < MOST_NEWER) this.newer.set(id, seq);
-    if (!isThere) this.newer.delete(id);
+  countNewer({ id, created_seq: seq }, exists) {
+    if (exists && this.newer.size < MAX_NEWER) this.newer.set(id, seq);
+    if (!exists) this.newer.delete(id);
     this.trigger(NEWER_CHANGED, this);
   },
 
-  bury(state) {
+  applyDeletion(state) {
     if (!this.isOurs(state)) return;
     const known = this.get(state.id);
-    this.tombstones.bury(state.id, state.seq);
-    if (this.newer.has(state.id)) this.tally(state, false);
+    this.tombstones.add(state.id, state.seq);
+    if (this.newer.has(state.id)) this.countNewer(state, false);
     if ((known?.get("seq") ?? -1) > state.seq) return;
     this.outbox.receiveDeletion(this.type, state.id, state.seq);
-    if (known) this.vanish(known);
+    if (known) this.removeDeleted(known);
   },
 
-  // Where it is wanted again meanwhile it is here again, as one that is not sent yet.
-  vanish(known) {
+  // If the person wants the object again, it comes back as an unsent one.
+  removeDeleted(known) {
     this.remove(known);
     const record = this.outbox.find(this.type, known.id);
-    if (record) this.draw(record);
+    if (record) this.addUnsent(record);
   },
 
-  // -- what the outbox has heard, here or in another tab
+  // -- changes from the outbox, of this or another tab
 
-  answered(type, state) {
+  applyServerState(type, state) {
     if (type !== this.type) return;
-    if (state.deleted) this.deleted(state);
+    if (state.deleted) this.applyDeletionResponse(state);
     else if (this.isOurs(state)) this.upsert(state);
   },
 
-  // What never comes back needs no seq: the stream brings that later.
-  deleted({ id, seq = Number.POSITIVE_INFINITY }) {
+  // An object that cannot be created again needs no seq; the stream delivers the seq later.
+  applyDeletionResponse({ id, seq = Number.POSITIVE_INFINITY }) {
     const known = this.get(id);
-    if (Number.isFinite(seq) || (known && !known.isNew())) this.tombstones.bury(id, seq);
-    if (known && !(known.get("seq") > seq)) this.vanish(known);
+    if (Number.isFinite(seq) || (known && !known.isNew())) this.tombstones.add(id, seq);
+    if (known && !(known.get("seq") > seq)) this.removeDeleted(known);
   },
 
-  stood(type, key, record) {
+  applyRecord(type, key, record) {
     if (type !== this.type) return;
     const known = this.get(key);
-    if (known) known.stand(record);
-    else if (record) this.draw(record);
-    if (known?.isNew() && record === null) this.remove(known); // nobody wants it any more
-    if (!this.get(key) && record) this.orphan(record);
+    if (known) known.setRecord(record);
+    else if (record) this.addUnsent(record);
+    if (known?.isNew() && record === null) this.remove(known); // the creation was discarded
+    if (!this.get(key) && record) this.reportOrphan(record);
   },
 
-  // A change that was refused, of an object that is no more, or not loaded. Somebody should say what becomes of it.
-  orphan(record) {
-    const isOrphan = record.problem && record.act === "update" && this.concerns(record);
+  // A refused change whose object is deleted or not loaded: a view has to show the text to its author.
+  reportOrphan(record) {
+    const isOrphan = record.problem && record.act === "update" && this.isOurRecord(record);
     if (isOrphan) this.trigger(EDIT_ORPHANED, record);
   },
 
-  // -- what is on its way out
+  // -- deletions that can still be undone
 
-  /** Nothing can be undone any more, for somebody else is looking now. */
-  settle() {
-    for (const model of this.filter(({ leaving }) => leaving)) model.leave();
+  /** Delete the objects now, because another person uses the page. */
+  endUndo() {
+    for (const model of this.filter(({ deletionTimer }) => deletionTimer)) model.removeNow();
   },
 
-  /** The page goes. What was to be deleted is asked for at once, and kept in case that is lost. */
-  depart() {
-    const leaving = this.filter((model) => model.leaving && !model.isNew());
-    this.settle();
-    for (const model of leaving)
-      deleteInParting(model.url(), this.outbox.find(this.type, model.id)?.user);
+  /** The page is closed. The requests are sent at once; the outbox has the deletions in case a request is lost. */
+  handlePageHide() {
+    const removed = this.filter((model) => model.deletionTimer && !model.isNew());
+    this.endUndo();
+    for (const model of removed)
+      deleteAtUnload(model.url(), this.outbox.find(this.type, model.id)?.user);
   },
 
   // -- reading
 
-  /** Ask the server for a page: `{before}`, `{after}`, `{around}`, or `{}` for the newest. Rejected with a Problem. */
+  /** Read a page: `{before}`, `{after}`, `{around}`, or `{}` for the newest. Rejected with a Problem. */
   read(page) {
     return request("read", this, { data: { ...this.place, ...page }, headers: this.headers });
   },
 
-  /** Take a snapshot for the whole truth; only what was not sent yet stays beside it. */
+  /** Replace all objects by those of a snapshot. Only unsent objects stay. */
   replace(snapshot, options) {
-    this.reach(snapshot.before, snapshot.after);
+    this.setWindow(snapshot.before, snapshot.after);
     const states = this.statesOf(snapshot);
-    // Without `parse` a state counts even if its seq is lower: after a reset seqs may start anew.
+    // Without `parse`, a state is set even if its seq is lower: after a reset, seqs may start again.
     this.set([...states, ...this.filter((model) => model.isNew())], options);
     for (const state of states) this.outbox.receive(this.type, state);
-    for (const record of this.outbox.records) this.stood(record.type, record.key, record);
+    for (const record of this.outbox.records) this.applyRecord(record.type, record.key, record);
     this.trigger(WINDOW_CHANGED, this);
   },
 
-  // What of a snapshot is to be here.
+  // The states of a snapshot that are to be loaded.
   statesOf(snapshot) {
     return snapshot[this.plural].filter((state) => this.belongs(state));
   },
 
-  /** Read again as much as there is, and show that. Answers with the snapshot. */
+  /** Read the loaded window again, and replace it. Returns the snapshot. */
   async refetch() {
     const { before, after, snapshots } = this;
     this.tombstones.clear();
     this.partials.clear();
     this.newer.clear();
-    const isAtTheEnd = after === null;
-    const snapshot = await (isAtTheEnd
+    const isLive = after === null;
+    const snapshot = await (isLive
       ? snapshots.newest(this.length)
       : snapshots.between(before, after));
     this.replace(snapshot);
     return snapshot;
   },
 
-  // What a person asks for comes with the option `asked`. Each of these is rejected with a Problem.
+  // Reads on behalf of a person. The events have the option `asked`. Each promise is rejected with a Problem.
 
-  /** Extend the window by the page before it; not while another read is under way. */
+  /** Extend the window by the page before it, unless another read is in progress. */
   async loadEarlier() {
     if (this.snapshots.reading) return;
     const snapshot = await this.snapshots.page({ before: this.before });
-    this.extend(snapshot, snapshot.before, this.after);
+    this.extendWindow(snapshot, snapshot.before, this.after);
   },
 
   /** The same, by the page after it. */
   async loadLater() {
     if (this.snapshots.reading) return;
     const snapshot = await this.snapshots.page({ after: this.after });
-    this.extend(snapshot, this.before, snapshot.after);
+    this.extendWindow(snapshot, this.before, snapshot.after);
   },
 
-  /** Have the window that has this object in its midst, or where it was. */
+  /** Load the window around this object, or around its former place. */
   async loadAround(id) {
-    await this.show({ around: id });
+    await this.loadWindow({ around: id });
   },
 
-  /** Have the newest ones again, as when the page was opened. */
+  /** Load the newest objects, as when the page was opened. */
   async loadNewest() {
-    await this.show({});
+    await this.loadWindow({});
   },
 
-  async show(which) {
-    await this.snapshots.free(); // somebody waits for what is being read
+  async loadWindow(which) {
+    await this.snapshots.whenIdle(); // a new read would cancel the current one
     this.replace(await this.snapshots.page(which), { asked: true });
   },
 
-  extend(snapshot, before, after) {
-    this.reach(before, after);
+  extendWindow(snapshot, before, after) {
+    this.setWindow(before, after);
     this.add(this.statesOf(snapshot), { merge: true, parse: true, asked: true });
     this.trigger(WINDOW_CHANGED, this);
   },
 
-  reach(before, after = null) {
+  setWindow(before, after = null) {
     Object.assign(this, { before, after });
     for (const [id, seq] of this.newer) {
       if (after === null || seq <= after) this.newer.delete(id);
     }
   },
 
-  // The stream goes on from the head by itself; only what lies behind is to be read again.
-  restart({ topics }) {
+  // The stream continues from the head by itself; only the loaded window has to be read again.
+  handleReset({ topics }) {
     if (topics.includes(this.topic)) this.refetch();
   },
 });

@@ -3,22 +3,22 @@ import { CHANGE_REFUSED, SAVE_STATE_CHANGED } from "../core/events.js";
 /** @typedef {{ outbox: Parley.Outbox, collection: any, urlRoot: string }} Fields */
 
 /**
- * An object that lives on the server and in every browser that looks at it. To be extended, with
+ * An object that is on the server and in each browser that shows it. Subclasses define
  *
  *   type       its name on the wire: "comment"
  *   urlRoot    "/api/comments/"
- *   address    () where this one is put and deleted, as often as one likes; null where it is created once
+ *   address    () a path to PUT and DELETE this object at, any number of times; null if it is created once
  *   isPartial  (state) whether a state from the stream has only the members that changed
  *   writable   the attributes that this browser may write
  *
- * Its attributes are always the server's last known state (or, unsent, the draft). What the person wants and the
- * server has not confirmed is a record of the outbox (outbox_rules.js), and lies beside them:
+ * Its attributes are always the server's last known state (the draft, if the object is unsent). A change that the server has
+ * not confirmed is a record of the outbox (outbox_rules.js). The model has it beside its attributes:
  *
- *   pending    {act: "create" | "update" | "destroy", …attrs, tries} while it is on its way, else null
- *   refusal    {act, …attrs, base, problem} after a refused one, until somebody does something about it, else null
+ *   pending    {act: "create" | "update" | "destroy", …attrs, tries} while it waits for confirmation, else null
+ *   refusal    {act, …attrs, base, problem} after the server refused it, until the person reacts, else null
  *
- * So an optimistic change needs no undoing, and a change by others in between is not painted over. Beside
- * Backbone's events: "standing" whenever either changes, "refused" (model, problem).
+ * So a refused change need not be undone, and a change by other people in between stays visible. In addition to Backbone's
+ * events, it triggers SAVE_STATE_CHANGED when `pending` or `refusal` changes, and CHANGE_REFUSED (model, problem).
  */
 export const LiveModel = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend({
   type: "",
@@ -26,7 +26,7 @@ export const LiveModel = /** @type {ModelWith<Fields>} */ (Backbone.Model).exten
   address: () => /** @type {string | null} */ (null),
   isPartial: (/** @type {Parley.State} */ _state) => false,
   record: /** @type {Parley.Record | null} */ (null),
-  leaving: 0, // a timer, while it is to be deleted and that can be undone
+  deletionTimer: 0, // set while its deletion can be undone
   pending: /** @type {Parley.Pending | null} */ (null),
   refusal: /** @type {Parley.Refusal | null} */ (null),
 
@@ -34,92 +34,92 @@ export const LiveModel = /** @type {ModelWith<Fields>} */ (Backbone.Model).exten
     this.outbox = collection?.outbox;
   },
 
-  // The id is ours from the start, so it says nothing; `created_seq` only the server gives.
+  // The browser generates the id, so a new object has one, too. Only the server sets `created_seq`.
   isNew() {
     return !this.has("created_seq");
   },
 
   /** "settled", "sending", "saving", "deleting" or "refused". */
   state() {
-    if (this.leaving) return "deleting";
+    if (this.deletionTimer) return "deleting";
     if (this.pending) return STATES[this.pending.act];
     return this.refusal ? "refused" : "settled";
   },
 
-  /** What to show of this attribute: what the person wants it to be. */
+  /** The value of this attribute to show: with the unconfirmed change, if there is one. */
   shown(name) {
     return this.pending?.[name] ?? this.get(name);
   },
 
-  /** What somebody sees who begins to change it now: {seq, …writable}. */
+  /** The state that a person sees who begins to change it now: {seq, …writable}. */
   seen() {
     const shown = this.writable.map((name) => [name, this.shown(name)]);
     return { seq: this.get("seq"), ...Object.fromEntries(shown) };
   },
 
-  /** Change these attributes, as they were `seen`, provided that they have not changed since. */
+  /** Change these attributes, provided that they have not changed since they were `seen`. */
   change(attributes, seen = {}) {
     const { seq, ...attrs } = { ...this.seen(), ...seen };
     this.save(attributes, { patch: true, wait: true, base: { seq, attrs } });
   },
 
-  /** Delete it on the server. One that is gone already is as good as deleted. */
+  /** Delete it on the server. If it is deleted already, this succeeds. */
   remove() {
-    if (this.isNew()) this.want("destroy", {});
+    if (this.isNew()) this.addChange("destroy", {});
     else this.destroy({ wait: true });
   },
 
-  /** The same in so many milliseconds, unless it is undone. From now on it is out of sight. */
-  removeIn(ms) {
+  /** Delete it after so many milliseconds, unless `undo` is called. Until then its state is "deleting". */
+  removeLater(ms) {
     if (ms === 0) return this.remove();
-    clearTimeout(this.leaving);
-    this.leaving = setTimeout(() => this.leave(), ms);
-    this.once("remove", this.stay);
+    clearTimeout(this.deletionTimer);
+    this.deletionTimer = setTimeout(() => this.removeNow(), ms);
+    this.once("remove", this.cancelRemoval);
     this.trigger(SAVE_STATE_CHANGED, this);
   },
 
-  /** It cannot be undone any more. Until now nobody but this page knew of it. */
-  leave() {
-    this.stay();
+  /** End the time for `undo`. Only now the deletion leaves this page. */
+  removeNow() {
+    this.cancelRemoval();
     this.remove();
     this.trigger(SAVE_STATE_CHANGED, this);
   },
 
   undo() {
-    this.stay();
+    this.cancelRemoval();
     this.trigger(SAVE_STATE_CHANGED, this);
   },
 
-  stay() {
-    clearTimeout(this.leaving);
-    this.leaving = 0;
-    this.off("remove", this.stay);
+  cancelRemoval() {
+    clearTimeout(this.deletionTimer);
+    this.deletionTimer = 0;
+    this.off("remove", this.cancelRemoval);
   },
 
-  /** Try again what was refused. */
+  /** Send the refused change again. */
   retry() {
     this.outbox.retry(this.type, this.id);
   },
 
-  /** Forget what was refused, or has not been sent. */
+  /** Discard the change that was refused, or that is not sent yet. */
   discard() {
     this.outbox.discard(this.type, this.id);
   },
 
-  // Backbone's door to the server. Reading goes straight through; what is written waits in the outbox.
+  // Backbone calls this for each request. Reads are sent at once; writes go into the outbox.
   sync(method, model, options) {
     if (method === "read") return Backbone.sync(method, model, options);
-    const wanted = this.want(ACTS[method], options);
-    model.trigger("request", model, wanted, options);
-    wanted.then(options.success, options.error);
-    return wanted;
+    const confirmed = this.addChange(ACTS[method], options);
+    model.trigger("request", model, confirmed, options);
+    confirmed.then(options.success, options.error);
+    return confirmed;
   },
 
   /**
    * @param {Parley.Act} act
    * @param {{ attrs?: Parley.Attributes, base?: Parley.Base | null }} options
    */
-  want(act, { attrs, base = null }) {
+  addChange(act, { attrs, base = null }) {
     const wanted = act === "destroy" ? {} : _.pick(attrs ?? this.attributes, this.writable);
     const { type, id } = this;
     const root = _.result(this, "urlRoot");
@@ -128,17 +128,17 @@ export const LiveModel = /** @type {ModelWith<Fields>} */ (Backbone.Model).exten
     return this.outbox.add({ key: id, type, root, address, act, attrs: wanted, draft, base });
   },
 
-  // What another page is to show of it before the server has it.
+  // The attributes with which other pages show the object before the server has it.
   draft() {
     return this.toJSON();
   },
 
-  /** Take over a state that the server has, unless ours is newer. */
-  absorb(state) {
+  /** Set the server's state, unless the known state is newer. */
+  merge(state) {
     if (this.isOlderThan(state)) this.set(state);
   },
 
-  // Backbone calls this with the answer to a request, which the stream may have overtaken.
+  // Backbone calls this with the response to a request. The stream may have delivered a newer state before.
   parse(state) {
     return state && this.isOlderThan(state) ? state : this.attributes;
   },
@@ -147,8 +147,8 @@ export const LiveModel = /** @type {ModelWith<Fields>} */ (Backbone.Model).exten
     return state.seq > (this.get("seq") ?? -1);
   },
 
-  /** This is what the outbox holds of it now, or null. */
-  stand(record) {
+  /** Set the outbox's record of this object, or null. */
+  setRecord(record) {
     const wasRefused = this.refusal !== null;
     this.record = record;
     this.pending = record && !record.problem ? pendingOf(record) : null;

@@ -2,16 +2,16 @@ import { WINDOW_CHANGED } from "../core/events.js";
 import { LiveCollection } from "./live_collection.js";
 
 /**
- * The live objects of whoever looks, which lie on their own topic: in whatever place, and on every page. Another
- * person has others, and a guest has none. To be extended like a LiveCollection.
+ * The live objects of the signed-in account, on the account's own topic. They are on every page, whatever its commentable. For
+ * a guest the collection is empty. Subclasses define the same as those of LiveCollection.
  */
 export const OwnCollection = LiveCollection.extend({
-  /** Somebody else looks (an account's id, or null): what was here, and what is being read, is not theirs. */
-  belongTo(user) {
+  /** Another account (an id, or null) uses the page. Remove all objects, and cancel the current read. */
+  setUser(user) {
     this.topic = user && `User/${user}`;
-    this.headers = { "Parley-User": user ?? "" }; // in another tab somebody else may sign in meanwhile
+    this.headers = { "Parley-User": user ?? "" }; // the server refuses if another account has signed in, in another tab
     this.before = null;
-    this.snapshots.forget();
+    this.snapshots.cancel();
     this.tombstones.clear();
     this.partials.clear();
     this.reset();

@@ -1,58 +1,58 @@
 import { backoff } from "../core/backoff.js";
 import { Problem } from "../core/problem.js";
 
-const PAGE = 50;
-const LARGEST_PAGE = 100;
+const PAGE_SIZE = 50;
+const MAX_PAGE_SIZE = 100;
 const UNAUTHORIZED = 401;
-const MOST_PAGES = 20; // read again; whoever has loaded more begins anew with these
+const MAX_PAGES = 20; // that are read again; a larger window becomes smaller
 
-/**
- * Reads snapshots of one collection while the stream goes on. A state that the stream brings
- * during a read may be newer than the snapshot and outside what the collection holds, hence lost; so
- * `saw` keeps it until the read is over, and the snapshot is handed over with those states in it.
- *
- * One read at a time: a newer one makes an older one's answer void (its promise then stays pending).
- */
 /** @typedef {Parley.Snapshot} Snapshot */
 /** @typedef {{ before?: number | null, after?: number | null, around?: string, limit?: number }} Page which page is read */
 
 /**
- * As much of a LiveCollection as is needed here.
- * @typedef {object} Read
+ * The members of a LiveCollection that are needed here.
+ * @typedef {object} Source
  * @property {string} plural
  * @property {(page: Page) => Promise<Snapshot>} read
  * @property {{ prototype: { isPartial(state: Parley.State): boolean } }} model
  */
 
+/**
+ * Reads snapshots of one collection while the stream continues. During a read, the stream may deliver a state that is newer than
+ * the snapshot and outside of the collection's window. `receive` remembers such states until the read ends, and the
+ * snapshot is returned with them, so that they are not lost.
+ *
+ * There is one read at a time. A newer read supersedes an older one, whose promise then stays pending.
+ */
 export class Snapshots {
-  /** @type {Read} */ #collection;
-  /** @type {Map<string, Parley.State>} */ #seen = new Map();
-  #turn = 0;
-  /** @type {((value?: unknown) => void)[]} */ #waiting = [];
+  /** @type {Source} */ #collection;
+  /** @type {Map<string, Parley.State>} */ #received = new Map();
+  #readNumber = 0; // of the latest read
+  /** @type {((value?: unknown) => void)[]} */ #idleCallbacks = [];
   reading = false;
 
-  /** @param {Read} collection */
+  /** @param {Source} collection */
   constructor(collection) {
     this.#collection = collection;
   }
 
   /** @param {Parley.State} state */
-  saw(state) {
-    const known = this.#seen.get(state.id);
-    if (this.reading && isNewer(state, known)) this.#seen.set(state.id, { ...known, ...state });
+  receive(state) {
+    const known = this.#received.get(state.id);
+    if (this.reading && isNewer(state, known)) this.#received.set(state.id, { ...known, ...state });
   }
 
-  /** Resolved once no read is under way. */
-  async free() {
-    while (this.reading) await new Promise((resolve) => this.#waiting.push(resolve));
+  /** Resolves when no read is in progress. */
+  async whenIdle() {
+    while (this.reading) await new Promise((resolve) => this.#idleCallbacks.push(resolve));
   }
 
   /**
-   * The newest pages, with so many objects or more. They are needed, so they are requested until they arrive.
+   * The newest pages, with so many objects or more. A failed read is retried until it succeeds.
    * @param {number} count
    */
   newest(count) {
-    return this.#insist((turn) => this.#readNewest(count, turn));
+    return this.#readUntilDone((number) => this.#readNewest(count, number));
   }
 
   /**
@@ -61,7 +61,7 @@ export class Snapshots {
    * @param {number} after
    */
   between(before, after) {
-    return this.#insist((turn) => this.#readUpwards(before, after, turn));
+    return this.#readUntilDone((number) => this.#readUpwards(before, after, number));
   }
 
   /**
@@ -69,59 +69,59 @@ export class Snapshots {
    * @param {Page} which
    */
   async page(which) {
-    const turn = this.#begin();
+    const number = this.#begin();
     try {
-      return this.#completed(await this.#read(which, turn));
+      return this.#complete(await this.#read(which, number));
     } finally {
-      if (turn === this.#turn) this.#end();
+      if (number === this.#readNumber) this.#end();
     }
   }
 
-  /** What is being read is not wanted any more. */
-  forget() {
-    this.#turn += 1;
+  /** Cancel the current read. */
+  cancel() {
+    this.#readNumber += 1;
     this.#end();
   }
 
   #begin() {
-    this.#seen.clear();
+    this.#received.clear();
     this.reading = true;
-    this.#turn += 1;
-    return this.#turn;
+    this.#readNumber += 1;
+    return this.#readNumber;
   }
 
   #end() {
     this.reading = false;
-    for (const resolve of this.#waiting.splice(0)) resolve();
+    for (const resolve of this.#idleCallbacks.splice(0)) resolve();
   }
 
-  /** @param {(turn: number) => Promise<Snapshot>} read */
-  async #insist(read) {
-    const turn = this.#begin();
+  /** @param {(number: number) => Promise<Snapshot>} read */
+  async #readUntilDone(read) {
+    const number = this.#begin();
     for (let failures = 1; ; failures += 1) {
       try {
-        return this.#completed(await read(turn));
+        return this.#complete(await read(number));
       } catch (problem) {
         if (!(problem instanceof Problem)) throw problem;
-        // It is nobody's any more, and asking again is of no use. The stream will say whose it is.
-        if (problem.status === UNAUTHORIZED) return this.#completed(nothing(this.#collection));
+        // The account is not signed in any more, so a retry is useless. The stream's `auth` event follows.
+        if (problem.status === UNAUTHORIZED) return this.#complete(emptySnapshot(this.#collection));
         await new Promise((resolve) => setTimeout(resolve, backoff(failures)));
-        if (turn !== this.#turn) return superseded();
+        if (number !== this.#readNumber) return superseded();
       }
     }
   }
 
   /**
-   * The stream brings the changes between two reads: it goes on from the first one's cursor.
+   * The stream delivers the changes between two reads, because it continues from the first one's cursor.
    * @param {number} count
-   * @param {number} turn
+   * @param {number} number of the read
    */
-  async #readNewest(count, turn) {
+  async #readNewest(count, number) {
     const { plural } = this.#collection;
-    const limit = Math.min(Math.max(count, PAGE), LARGEST_PAGE);
-    let snapshot = await this.#read({ limit }, turn);
-    for (let page = 1; isShort(snapshot, plural, count) && page < MOST_PAGES; page += 1) {
-      const more = await this.#read({ before: snapshot.before, limit }, turn);
+    const limit = Math.min(Math.max(count, PAGE_SIZE), MAX_PAGE_SIZE);
+    let snapshot = await this.#read({ limit }, number);
+    for (let page = 1; isShort(snapshot, plural, count) && page < MAX_PAGES; page += 1) {
+      const more = await this.#read({ before: snapshot.before, limit }, number);
       snapshot = { ...joined(more, snapshot), cursor: snapshot.cursor };
     }
     return snapshot;
@@ -130,20 +130,20 @@ export class Snapshots {
   /**
    * @param {number | null} before
    * @param {number} after
-   * @param {number} turn
+   * @param {number} number of the read
    */
-  async #readUpwards(before, after, turn) {
-    const limit = LARGEST_PAGE;
-    let snapshot = await this.#read({ after: before === null ? 0 : before - 1, limit }, turn);
-    for (let page = 1; endsBelow(snapshot, after) && page < MOST_PAGES; page += 1) {
-      const more = await this.#read({ after: snapshot.after, limit }, turn);
+  async #readUpwards(before, after, number) {
+    const limit = MAX_PAGE_SIZE;
+    let snapshot = await this.#read({ after: before === null ? 0 : before - 1, limit }, number);
+    for (let page = 1; endsBelow(snapshot, after) && page < MAX_PAGES; page += 1) {
+      const more = await this.#read({ after: snapshot.after, limit }, number);
       snapshot = joined(snapshot, more);
     }
     return endsBelow(snapshot, after) ? snapshot : this.#cut(snapshot, after);
   }
 
   /**
-   * A page may reach further than what is wanted.
+   * The last page may contain objects beyond `after`.
    * @param {Snapshot} snapshot
    * @param {number} after
    */
@@ -157,21 +157,21 @@ export class Snapshots {
 
   /**
    * @param {Page} page
-   * @param {number} turn
+   * @param {number} number of the read
    */
-  async #read(page, turn) {
+  async #read(page, number) {
     const snapshot = await this.#collection.read(page);
-    return turn === this.#turn ? snapshot : superseded();
+    return number === this.#readNumber ? snapshot : superseded();
   }
 
   /** @param {Snapshot} snapshot */
-  #completed(snapshot) {
+  #complete(snapshot) {
     this.#end();
     const { plural } = this.#collection;
     /** @type {Map<string, Parley.State>} */
     const states = new Map();
     for (const state of snapshot[plural]) states.set(state.id, state);
-    for (const state of this.#seen.values()) {
+    for (const state of this.#received.values()) {
       const known = states.get(state.id);
       const isWhole = known || !this.#collection.model.prototype.isPartial(state);
       if (isWhole && isNewer(state, known)) states.set(state.id, { ...known, ...state });
@@ -181,7 +181,7 @@ export class Snapshots {
 }
 
 /**
- * Two pages, the earlier one first; what each lists is listed together.
+ * Two pages as one, the earlier one first. Their lists are concatenated.
  * @param {Snapshot} one
  * @param {Snapshot} next
  * @returns {Snapshot}
@@ -191,8 +191,8 @@ const joined = (one, next) => ({
   after: next.after,
 });
 
-/** @param {Read} collection */
-const nothing = ({ plural }) => ({ [plural]: [], before: null, cursor: null });
+/** @param {Source} collection */
+const emptySnapshot = ({ plural }) => ({ [plural]: [], before: null, cursor: null });
 /**
  * @param {Snapshot} snapshot
  * @param {string} plural

@@ -1,8 +1,8 @@
-const MOST = 1000;
+const MAX_TOMBSTONES = 1_000;
 
 /**
- * Ids of what was deleted, with the seq at which it was: a late answer with an older state must not bring
- * it back. Beyond the bound the oldest is forgotten; no answer is that late.
+ * The ids of deleted objects, each with the seq of its deletion, so that a late response with an older state does not bring the
+ * object back. Beyond the bound the oldest is dropped; no response is that late.
  */
 export class Tombstones {
   /** @type {Map<string, number>} */ #seqs = new Map();
@@ -11,15 +11,15 @@ export class Tombstones {
    * @param {string} id
    * @param {number} seq
    */
-  bury(id, seq) {
+  add(id, seq) {
     const known = this.#seqs.get(id);
-    // Our own DELETE is answered without a seq (Infinity here); the stream then brings the real one.
+    // The response to a DELETE has no seq, which is Infinity here. The stream then delivers the real one.
     const last =
       known === undefined || known === Number.POSITIVE_INFINITY ? seq : Math.max(known, seq);
     this.#seqs.delete(id);
     this.#seqs.set(id, last);
     const [oldest] = this.#seqs.keys();
-    if (this.#seqs.size > MOST) this.#seqs.delete(oldest);
+    if (this.#seqs.size > MAX_TOMBSTONES) this.#seqs.delete(oldest);
   }
 
   /** @param {Pick<Parley.State, "id" | "seq">} state */

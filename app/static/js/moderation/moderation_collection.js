@@ -26,7 +26,7 @@ export const ModerationCollection = /** @type {LiveWith<Fields>} */ (LiveCollect
   },
 
   // If the reason is "viewer", the page reads the account first, and then all collections (followAnew in app.js).
-  restart({ topics, reason }) {
-    if (reason !== "viewer") LiveCollection.prototype.restart.call(this, { topics });
+  handleReset({ topics, reason }) {
+    if (reason !== "viewer") LiveCollection.prototype.handleReset.call(this, { topics });
   },
 });

@@ -57,14 +57,14 @@ export const Notifications = /** @type {OwnWith<Fields>} */ (OwnCollection).exte
   },
 
   onRecord(type, key, record) {
-    const isOurs = record && (type === READING || this.concerns(record));
+    const isOurs = record && (type === READING || this.isOurRecord(record));
     if (isOurs && record.problem) this.outbox.discard(type, key);
     else if (type === READING) this.trigger(UNREAD_CHANGED, this);
   },
 
   // The server has marked all as read. The stream brings the change of each one a little after the record is removed.
-  answered(type, state) {
-    OwnCollection.prototype.answered.call(this, type, state);
+  applyServerState(type, state) {
+    OwnCollection.prototype.applyServerState.call(this, type, state);
     if (type !== READING) return;
     const upto = this.readUpto();
     if ((this.before ?? 0) <= upto) this.earlierUnread = 0;
@@ -82,8 +82,8 @@ export const Notifications = /** @type {OwnWith<Fields>} */ (OwnCollection).exte
       this.trigger(NOTIFICATION_ARRIVED, this.get(state.id));
   },
 
-  bury(state) {
-    OwnCollection.prototype.bury.call(this, state);
+  applyDeletion(state) {
+    OwnCollection.prototype.applyDeletion.call(this, state);
     if (this.isEarlier(state)) this.recount();
   },
 
@@ -97,8 +97,8 @@ export const Notifications = /** @type {OwnWith<Fields>} */ (OwnCollection).exte
     OwnCollection.prototype.replace.call(this, snapshot, ...options);
   },
 
-  extend(snapshot, ...window) {
+  extendWindow(snapshot, ...window) {
     this.earlierUnread = snapshot.earlier_unread;
-    OwnCollection.prototype.extend.call(this, snapshot, ...window);
+    OwnCollection.prototype.extendWindow.call(this, snapshot, ...window);
   },
 });

@@ -182,14 +182,14 @@ export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).
     const hadFocus = this.el.contains(document.activeElement);
     this.el.dataset.state = state;
     this.renderLeaving();
-    this.el.hidden = state === "deleting" && !this.model.leaving;
+    this.el.hidden = state === "deleting" && !this.model.deletionTimer;
     if (this.el.hidden && hadFocus) this.trigger(FOCUS_LOST);
     this.renderNote(this.noteOf(state));
   },
 
   // While a deletion can be undone, one line with the button replaces the comment.
   renderLeaving() {
-    const isLeaving = this.model.leaving > 0;
+    const isLeaving = this.model.deletionTimer > 0;
     this.el.classList.toggle("comment", !isLeaving);
     this.el.classList.toggle("undoing", isLeaving);
     this.part("deleted").hidden = !isLeaving;
@@ -439,7 +439,7 @@ export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).
     this.showConfirmation(false);
     const { undoMs = 0 } = this.model.collection ?? {};
     if (undoMs === 0) this.trigger(FOCUS_LOST);
-    this.model.removeIn(undoMs);
+    this.model.removeLater(undoMs);
     if (undoMs > 0) this.part("undo").focus({ preventScroll: true });
   },
 

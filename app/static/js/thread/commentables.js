@@ -40,7 +40,7 @@ export const Commentables = /** @type {LiveWith<Fields>} */ (LiveCollection).ext
     return this.names.includes(nameOf(state));
   },
 
-  restart({ topics }) {
+  handleReset({ topics }) {
     if (this.names.some((name) => topics.includes(commentableTopic(name)))) this.refetch();
   },
 });

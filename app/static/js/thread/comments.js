@@ -105,11 +105,11 @@ export const Comments = /** @type {LiveWith<Fields>} */ (LiveCollection).extend(
   },
 
   // The reason may change: the author may delete a comment that a moderator has hidden.
-  bury(state) {
+  applyDeletion(state) {
     const isNew = this.isOurs(state) && !this.tombstones.covers(state);
     const reason = { removed_by: state.removed_by };
     this.get(state.id)?.set(reason, { silent: true }); // the view that replaces it needs the reason
-    LiveCollection.prototype.bury.call(this, state);
+    LiveCollection.prototype.applyDeletion.call(this, state);
     const known = this.deletedAncestors.get(state.id);
     if (!isNew || !known) return;
     this.deletedAncestors.set(state.id, { ...known, ...reason });
@@ -168,7 +168,7 @@ export const Comments = /** @type {LiveWith<Fields>} */ (LiveCollection).extend(
 
   // Returns the ancestors that exist. The places of the deleted ones are remembered.
   takeAncestors(ancestors) {
-    for (const state of ancestors) if (state.deleted) this.bury(state);
+    for (const state of ancestors) if (state.deleted) this.applyDeletion(state);
     const isDeleted = (state) => state.deleted || this.tombstones.covers(state);
     const [deleted, existing] = _.partition(ancestors, isDeleted);
     for (const state of deleted) if (!this.get(state.id)) this.rememberDeleted(state);

@@ -23,7 +23,7 @@ export const Like = LiveModel.extend({
 
   /** Create or delete it. A refusal restores the former state; no text is lost, so no message is shown. */
   setWanted(wanted) {
-    this.want(wanted ? "create" : "destroy", {}).catch(() => {});
+    this.addChange(wanted ? "create" : "destroy", {}).catch(() => {});
   },
 
   draft() {

@@ -78,12 +78,12 @@ export const Likes = /** @type {OwnWith<Fields>} */ (OwnCollection).extend({
   // -- whether a number includes the like
 
   // A record begins or ends. When it begins, the number includes the like if the server has it.
-  stood(type, key, record) {
+  applyRecord(type, key, record) {
     if (type !== this.type) return;
     const commentId = this.commentOf(key);
-    if (record && this.concerns(record) && !this.counts.has(commentId))
+    if (record && this.isOurRecord(record) && !this.counts.has(commentId))
       this.counts.set(commentId, inAgreement(key, this.isConfirmed(commentId)));
-    OwnCollection.prototype.stood.call(this, type, key, record);
+    OwnCollection.prototype.applyRecord.call(this, type, key, record);
     if (record === null) queueMicrotask(() => this.dropCount(commentId)); // after the like itself is updated
   },
 
@@ -138,9 +138,9 @@ export const Likes = /** @type {OwnWith<Fields>} */ (OwnCollection).extend({
 
   // -- whose likes these are
 
-  belongTo(user) {
+  setUser(user) {
     this.counts.clear();
-    OwnCollection.prototype.belongTo.call(this, user);
+    OwnCollection.prototype.setUser.call(this, user);
   },
 
   clearIndex() {
