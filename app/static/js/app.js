@@ -81,7 +81,7 @@ import { Router } from "./core/router.js";
 import { Moderation } from "./moderation/moderation.js";
 import { Reports } from "./moderation/reports.js";
 import { Notifications } from "./notifications/notifications.js";
-import { keepPages } from "./offline/service_worker_client.js";
+import { storePages } from "./offline/service_worker_client.js";
 import { Drafts } from "./outbox/drafts.js";
 import { Outbox } from "./outbox/outbox.js";
 import { ConnectionStatus } from "./stream/connection_status.js";
@@ -154,7 +154,7 @@ account.on(LOGIN_RENEWED, () => connector.resume());
 outbox.setUser(viewer());
 tabs.enter();
 follow(_.compact(cursors), _.compact([commentables?.cursor]));
-keepPages(account);
+storePages(account);
 window.parley = parley;
 document.documentElement.dataset.scripts = "running"; // every button works from here on
 

@@ -1,13 +1,13 @@
-// Backbone.ajax over XMLHttpRequest, for what Backbone.sync asks of jQuery.ajax.
+// Backbone.ajax over XMLHttpRequest: the part of jQuery.ajax that Backbone.sync uses.
 
 const NO_CONTENT = 204;
 
 /**
- * Send a request and return its XMLHttpRequest. `settings`: `type`, `url`, `headers`, `contentType`, `data` (text, or an
- * object that is encoded as a form; in a GET it becomes the query), `timeout` (milliseconds), and `beforeSend(xhr)`,
- * which may return false to send nothing. The request ends with `success(answer, word, xhr)` or
- * `error(xhr, word, thrown)`, and then `complete(xhr, word)`, each with `context` as its `this`. `xhr.responseJSON` is
- * the parsed answer. `word` is one of success, nocontent, error, parsererror, timeout, abort.
+ * Send a request and return its XMLHttpRequest. `settings`: `type`, `url`, `headers`, `contentType`, `data` (text, or
+ * an object that is encoded as a form; in a GET it becomes the query), `timeout` (milliseconds), and `beforeSend(xhr)`,
+ * which may return false to send nothing. The request ends with `success(response, word, xhr)` or `error(xhr, word,
+ * thrown)`, and then `complete(xhr, word)`, each with `context` as its `this`. `xhr.responseJSON` is the parsed
+ * response. `word` is one of success, nocontent, error, parsererror, timeout, abort.
  */
 export function ajax(settings) {
   const { type = "GET", headers = {}, context = settings, timeout = 0 } = settings;
@@ -30,7 +30,7 @@ export function ajax(settings) {
   xhr.addEventListener("error", () => end("error", ""));
   xhr.addEventListener("abort", () => end(isLate ? "timeout" : "abort", ""));
   xhr.send(body);
-  // Not `xhr.timeout`: tests set the clock of timers forward.
+  // `xhr.timeout` would ignore the clock of tests, which set timers forward.
   if (timeout > 0) {
     timer = setTimeout(() => {
       isLate = true;
@@ -49,7 +49,7 @@ function encoded(data) {
   return typeof data === "object" && data !== null ? String(new URLSearchParams(data)) : data;
 }
 
-// How the request ended. Refusals are JSON, too (RFC 9457).
+// The arguments of `end`. Problem documents are JSON, too (RFC 9457).
 function read(xhr) {
   const isFine = xhr.status >= 200 && xhr.status < 300;
   if (isFine && xhr.status === NO_CONTENT) return ["nocontent"];

@@ -1,4 +1,4 @@
-/** Parley's path prefix on its host, from the server: "" at the root, or "/talk". Every requested path starts with it. */
+/** Parley's path prefix on its host: "" at the root, or "/talk". Every requested path starts with it. */
 export const BASE = document.documentElement.dataset.base ?? "";
 
 /**

@@ -1,31 +1,31 @@
 import { BASE } from "./base.js";
 
-const LEAST_OFFSET_MS = 60_000; // smaller offsets do not matter: relative times are precise to one minute
+const MIN_OFFSET_MS = 60_000; // smaller offsets do not matter: relative times are precise to one minute
 const NOW = "now";
 const JUST_NOW = "just now";
 
 /**
- * How far this browser's clock is ahead of the server's, in milliseconds. Times are shown relative to the server's clock, so a
- * clock that is hours wrong does not make a new comment hours old.
+ * How far this browser's clock is ahead of the server's, in milliseconds. Times are shown relative to the server's
+ * clock, so a clock that is hours wrong does not make a new comment hours old.
  *
- * The page says when the server rendered it. If that differs much from this clock, one request for the `Date` header (RFC 9110,
- * 6.6.1) tells a wrong clock from a page that was stored for reading offline.
+ * The page says when the server rendered it. If that differs much from this clock, one request for the `Date` header
+ * (RFC 9110, 6.6.1) tells a wrong clock from a page that was stored for reading offline.
  */
 export class Clock {
   #offset = 0;
 
   /**
-   * Resolved once the offset is known, or cannot be found out.
+   * Resolves when the offset is known, or could not be measured.
    * @param {string} renderedAt the server's time in the page, ISO 8601
    */
   async set(renderedAt) {
-    if (Math.abs(Date.now() - Date.parse(renderedAt)) < LEAST_OFFSET_MS) return;
+    if (Math.abs(Date.now() - Date.parse(renderedAt)) < MIN_OFFSET_MS) return;
     const response = await fetch(`${BASE}/healthz`, { method: "HEAD", cache: "no-store" }).catch(
       () => null,
     );
     const date = Date.parse(response?.headers.get("Date") ?? "");
     const offset = Date.now() - date;
-    if (Math.abs(offset) < LEAST_OFFSET_MS || Number.isNaN(offset)) return;
+    if (Math.abs(offset) < MIN_OFFSET_MS || Number.isNaN(offset)) return;
     this.#offset = offset;
     for (const element of relativeTimes()) element.update?.();
   }

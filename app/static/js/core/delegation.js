@@ -1,7 +1,7 @@
 // Backbone.View without jQuery, by the methods that Backbone documents for other DOM libraries.
 //
-// A listener gets the browser's own event. `event.delegateTarget` is the element that the selector matched: of those
-// around the event's target, the nearest inside the view. Without a selector it is the view's element.
+// A listener gets the browser's event. `event.delegateTarget` is the element that the selector matched: the nearest one
+// that contains the event's target and is inside the view. Without a selector it is the view's element.
 //
 // Views have no `$el`, and `view.$(selector)` returns a NodeList. `el` is an element or a selector.
 
@@ -69,21 +69,21 @@ function selectorAndListener([selector, listener]) {
   return typeof selector === "function" ? ["", selector] : [selector ?? "", listener];
 }
 
-// Some browsers report a click on what is inside a disabled button.
+// Some browsers dispatch a click on an element inside a disabled button.
 function nearest(target, selector, el) {
   const found = target.closest(selector);
   const isInside = found !== null && found !== el && el.contains(found);
   return isInside && !found.disabled ? found : null;
 }
 
-function removeListeners(view, isMeant) {
+function removeListeners(view, isSelected) {
   const all = listenersOf.get(view) ?? [];
-  for (const one of all.filter(isMeant)) {
+  for (const one of all.filter(isSelected)) {
     one.el.removeEventListener(one.type, one.handle, one.capture);
   }
   listenersOf.set(
     view,
-    all.filter((one) => !isMeant(one)),
+    all.filter((one) => !isSelected(one)),
   );
   return view;
 }

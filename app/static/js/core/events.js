@@ -1,5 +1,5 @@
-// All event names except Backbone's own ("add", "change" and others). A misspelt event name fails silently, but a misspelt
-// import fails to load, so no other file spells a name out. A comment after a name describes its arguments.
+// All event names except Backbone's own ("add", "change" and others). A misspelt event name fails silently, but a
+// misspelt import fails to load, so no other file spells a name out. A comment after a name describes its arguments.
 
 // From the server, over the stream. The first argument is the payload's `model`.
 export const COMMENT = changesOf("comment");
@@ -66,8 +66,8 @@ export const PART_LOADED = "local.part.loaded"; // the code of a part was loaded
 export const COMMENTS_ARRIVED = "local.comments.arrived"; // (n): the stream delivered n comments by other people
 export const ANNOUNCEMENT = "local.announcement"; // a sentence for the polite live region
 
-// Messages between the tabs of one browser (tabs.js). During an upgrade, tabs of two releases exchange them, so neither these
-// strings nor the members of the messages may change.
+// Messages between the tabs of one browser (tabs.js). During an upgrade, tabs of two releases exchange them, so neither
+// these strings nor the members of the messages may change.
 export const LEADER_CHECK = "poke"; // {}: asks the leading tab for LEADER_ALIVE
 export const LEADER_ALIVE = "here"; // {}: from the leading tab, and from each new one
 export const LEADER_LEAVING = "farewell"; // the leading tab is closed or frozen; another one is about to lead
@@ -95,7 +95,7 @@ export const EDIT_ORPHANED = "orphan"; // (record): a refused change, whose obje
 export const ANCESTORS_CHANGED = "ancestors"; // (comments): the ancestors of loaded comments changed
 export const NOTIFICATION_ARRIVED = "told"; // (notification): a new one, over the stream
 export const UNREAD_CHANGED = "unread"; // (notifications): the number of unread ones
-export const SERVER_STATE = "state"; // (type, state, counted): what the server has now, in answer to a request (outbox.js)
+export const SERVER_STATE = "state"; // (type, state, counted): the server has answered a request (outbox.js)
 export const RECORD_CHANGED = "record"; // (type, key, record): a record of the outbox, or null if it is gone
 export const DRAFTS_CHANGED = "changed"; // a draft was put aside or removed
 export const DRAFT_DISCARDED = "discarded"; // (draft): its author does not want it any more
@@ -106,7 +106,7 @@ export const ACCOUNT_LEFT = "left"; // (reason, isHere): nobody is signed in any
 // Triggered by views for the views that contain them.
 export const EDIT_SAVED = "save"; // (text, base): a person saves the text of the editor
 export const EDIT_CANCELED = "cancel";
-export const FIELD_CLOSED = "close"; // (comment or null): an editor, or a reply's field; the comment that was posted from it
+export const FIELD_CLOSED = "close"; // (comment or null): an editor or a reply field; the comment posted from it
 export const REPLY_POSTED = "replied"; // (comment)
 export const FOCUS_LOST = "leaving"; // the view with the focus is about to disappear
 export const VIEW_FINISHED = "closed"; // (view): its comment is deleted, and it has no open field

@@ -6,8 +6,8 @@ import { bus } from "./bus.js";
 import { PART_FAILED, PART_LOADED } from "./events.js";
 
 /**
- * One such part. If an import fails because of an upgrade, the page reloads (upgrade_recovery.js). Otherwise the notice says so and
- * offers to try again (notice_view.js). The next action of a person that needs the part tries again, too.
+ * One such part. If an import fails because of an upgrade, the page reloads (upgrade_recovery.js). Otherwise the notice
+ * says so and offers to try again (notice_view.js). The next action of a person that needs the part tries again, too.
  */
 export class LazyPart {
   /** How many imports are under way in this page. */
@@ -73,7 +73,7 @@ export function makeWhenWanted(event, load, make) {
   bus.on(event, want);
 }
 
-/** Make the view of an element of the page. What people press in the element meanwhile is repeated for it. */
+/** Make the view of an element of the page. If a person uses buttons and forms of it meanwhile, that is repeated. */
 export function makeFor(el, load, make) {
   const release = holdPresses(el);
   new LazyPart(load).use((module) => {
@@ -82,7 +82,7 @@ export function makeFor(el, load, make) {
   });
 }
 
-// Returns a function that repeats what was pressed.
+// Returns a function that repeats the presses.
 function holdPresses(el) {
   const pressed = new Map(); // a button or form → how to press it again
   const hold = (event) => {

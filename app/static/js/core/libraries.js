@@ -1,5 +1,5 @@
-// The libraries that modules use without an import: the build gives every module these two names (`inject` in build.mjs).
-// Consoles and tests find them in the window.
+// The libraries that modules use without an import: the build gives every module these two names (`inject` in
+// build.mjs). Consoles and tests find them in the window.
 
 import "./underscore.js";
 import "@github/relative-time-element";

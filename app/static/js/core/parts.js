@@ -1,4 +1,4 @@
-/** Of the parts that are there only in some states (`data-only="one other"`), show those of this one. */
+/** Show the parts of this state, and hide those of other states. `data-only="one other"` lists the states of a part. */
 export function showParts(el, state) {
   for (const part of el.querySelectorAll("[data-only]")) {
     part.hidden = !part.dataset.only.split(" ").includes(state);

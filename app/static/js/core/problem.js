@@ -13,7 +13,7 @@ export class Problem {
    */
   constructor(xhr) {
     const document = xhr?.responseJSON ?? {};
-    Object.assign(this, _.omit(document, OURS)); // extension members: after a conflict, {comment: {…}} in its current version
+    Object.assign(this, _.omit(document, OURS)); // extension members; after a conflict, the current {comment: {…}}
     this.status = xhr?.status ?? 0;
     this.title = document.title ?? "";
     this.detail = document.detail ?? "";
@@ -28,7 +28,7 @@ export class Problem {
     return details || this.detail || this.title || UNEXPECTED;
   }
 
-  /** To be kept. */
+  /** The problem as it is stored in the outbox. */
   toJSON() {
     return { ...this, message: this.message };
   }

@@ -1,4 +1,4 @@
-/** Which page this is. Links load pages as ever; the router only starts what belongs to the address. */
+/** Starts the code of this page by its address. Links load new pages; the router does not navigate. */
 export const Router = Backbone.Router.extend({
   routes: {
     "": "front",
@@ -13,7 +13,7 @@ export const Router = Backbone.Router.extend({
     ":type/*id": "thread",
   },
 
-  /** `pages`: what starts each; a page that needs nothing has none. */
+  /** `pages`: a function for each page that needs code. */
   initialize(pages) {
     for (const [name, start] of Object.entries(pages)) this.on(`route:${name}`, start);
   },

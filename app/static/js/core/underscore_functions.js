@@ -1,6 +1,7 @@
 // @ts-nocheck: the modules have no types
 //
-// The functions of Underscore that are called: by Backbone, as methods of its models and collections, or by our own modules.
+// The functions of Underscore that are called: by Backbone, as methods of its models and collections, or by our own
+// modules.
 
 export {
   all,

@@ -36,11 +36,11 @@ const MAX_NEWER = 1_000; // counted objects beyond the window
  */
 
 /**
- * The loaded live objects of one topic. `before` and `after` (each a `created_seq`, or null) bound the loaded *window*: it begins
- * at the first object if `before` is null, and ends at the live end if `after` is null. Changes from the stream are merged by
- * id; a change that arrives twice or late has no effect. Objects that are created beyond `after` are only counted (`newer`).
- * Unsent objects of the outbox are in the collection, too. In addition to Backbone's events, it triggers WINDOW_CHANGED,
- * NEWER_CHANGED and EDIT_ORPHANED (record). Subclasses define
+ * The loaded live objects of one topic. `before` and `after` (each a `created_seq`, or null) bound the loaded *window*:
+ * it begins at the first object if `before` is null, and ends at the live end if `after` is null. Changes from the
+ * stream are merged by id; a change that arrives twice or late has no effect. Objects that are created beyond `after`
+ * are only counted (`newer`). Unsent objects of the outbox are in the collection, too. In addition to Backbone's
+ * events, it triggers WINDOW_CHANGED, NEWER_CHANGED and EDIT_ORPHANED (record). Subclasses define
  *
  *   model      a LiveModel
  *   url        the address of its pages

@@ -11,14 +11,15 @@ import { CHANGE_REFUSED, SAVE_STATE_CHANGED } from "../core/events.js";
  *   isPartial  (state) whether a state from the stream has only the members that changed
  *   writable   the attributes that this browser may write
  *
- * Its attributes are always the server's last known state (the draft, if the object is unsent). A change that the server has
- * not confirmed is a record of the outbox (outbox_rules.js). The model has it beside its attributes:
+ * Its attributes are always the server's last known state (the draft, if the object is unsent). A change that the
+ * server has not confirmed is a record of the outbox (outbox_rules.js). The model has it beside its attributes:
  *
  *   pending    {act: "create" | "update" | "destroy", …attrs, tries} while it waits for confirmation, else null
  *   refusal    {act, …attrs, base, problem} after the server refused it, until the person reacts, else null
  *
- * So a refused change need not be undone, and a change by other people in between stays visible. In addition to Backbone's
- * events, it triggers SAVE_STATE_CHANGED when `pending` or `refusal` changes, and CHANGE_REFUSED (model, problem).
+ * So a refused change need not be undone, and a change by other people in between stays visible. In addition to
+ * Backbone's events, it triggers SAVE_STATE_CHANGED when `pending` or `refusal` changes, and CHANGE_REFUSED (model,
+ * problem).
  */
 export const LiveModel = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend({
   type: "",

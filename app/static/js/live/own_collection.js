@@ -2,8 +2,8 @@ import { WINDOW_CHANGED } from "../core/events.js";
 import { LiveCollection } from "./live_collection.js";
 
 /**
- * The live objects of the signed-in account, on the account's own topic. They are on every page, whatever its commentable. For
- * a guest the collection is empty. Subclasses define the same as those of LiveCollection.
+ * The live objects of the signed-in account, on the account's own topic. They are on every page, whatever its
+ * commentable. For a guest the collection is empty. Subclasses define the same as those of LiveCollection.
  */
 export const OwnCollection = LiveCollection.extend({
   /** Another account (an id, or null) uses the page. Remove all objects, and cancel the current read. */

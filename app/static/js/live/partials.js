@@ -1,8 +1,8 @@
 const MAX_PARTIALS = 1_000;
 
 /**
- * The newest partial states of objects that are not loaded. The server may have read a response before these changes, so
- * the response is completed with them. Beyond the bound the oldest state is dropped; no response is that late.
+ * The newest partial states of objects that are not loaded. The server may have read a response before these changes,
+ * so the response is completed with them. Beyond the bound the oldest state is dropped; no response is that late.
  */
 export class Partials {
   /** @type {Map<string, Parley.State>} */ #states = new Map();

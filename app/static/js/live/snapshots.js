@@ -7,7 +7,7 @@ const UNAUTHORIZED = 401;
 const MAX_PAGES = 20; // that are read again; a larger window becomes smaller
 
 /** @typedef {Parley.Snapshot} Snapshot */
-/** @typedef {{ before?: number | null, after?: number | null, around?: string, limit?: number }} Page which page is read */
+/** @typedef {{ before?: number | null, after?: number | null, around?: string, limit?: number }} Page */
 
 /**
  * The members of a LiveCollection that are needed here.
@@ -18,9 +18,9 @@ const MAX_PAGES = 20; // that are read again; a larger window becomes smaller
  */
 
 /**
- * Reads snapshots of one collection while the stream continues. During a read, the stream may deliver a state that is newer than
- * the snapshot and outside of the collection's window. `receive` remembers such states until the read ends, and the
- * snapshot is returned with them, so that they are not lost.
+ * Reads snapshots of one collection while the stream continues. During a read, the stream may deliver a state that is
+ * newer than the snapshot and outside of the collection's window. `receive` remembers such states until the read ends,
+ * and the snapshot is returned with them, so that they are not lost.
  *
  * There is one read at a time. A newer read supersedes an older one, whose promise then stays pending.
  */
@@ -112,7 +112,7 @@ export class Snapshots {
   }
 
   /**
-   * The stream delivers the changes between two reads, because it continues from the first one's cursor.
+   * The stream delivers the changes between two reads, because it continues from the cursor of the first read.
    * @param {number} count
    * @param {number} number of the read
    */

@@ -1,8 +1,8 @@
 const MAX_TOMBSTONES = 1_000;
 
 /**
- * The ids of deleted objects, each with the seq of its deletion, so that a late response with an older state does not bring the
- * object back. Beyond the bound the oldest is dropped; no response is that late.
+ * The ids of deleted objects, each with the seq of its deletion, so that a late response with an older state does not
+ * bring the object back. Beyond the bound the oldest is dropped; no response is that late.
  */
 export class Tombstones {
   /** @type {Map<string, number>} */ #seqs = new Map();

@@ -1,54 +1,57 @@
-// The page's side of the service worker (service_worker.js): registers it, and says which viewer's pages may be shown here.
+// The page's client of the service worker (service_worker.js): it registers the worker, and sets the viewer whose
+// stored pages the worker may show.
 //
-// The viewer is in a cookie, because a stored page is shown when nobody can be asked who is signed in. Like a login that
-// is not remembered, the cookie ends with the browser. It also goes when a person clears the cookies, together with the
-// login's own, which no script can see. Stored pages are deleted then as well, but the worker would not show them anyway.
+// The viewer is in a cookie, because a stored page is shown when no server can tell who is signed in. It is a session
+// cookie, like that of a login that is not remembered. A person who clears the cookies removes it together with the
+// login's, which is HttpOnly. The browser then deletes the stored pages as well, but the worker would not show them
+// anyway.
 
 import { BASE } from "../core/base.js";
 
-const PAGES = `${BASE ? `${BASE} ` : ""}pages `; // what the worker's caches of pages are called
+const PAGES = `${BASE ? `${BASE} ` : ""}pages `; // the prefix of the names of the worker's caches of pages
 const VIEWER = "parley_viewer"; // a user's id; a guest has none
 
-/** Keep the pages of this account for times without a connection. Nothing happens outside of secure contexts. */
-export async function keepPages(account) {
+/** Store the pages of this account for use without a connection. Outside of secure contexts this does nothing. */
+export async function storePages(account) {
   const { serviceWorker } = navigator;
   if (!serviceWorker || !window.cookieStore) return;
-  account.on("change:id", () => changeViewer(account).catch(nothingIsKept));
-  const loadedWithout = serviceWorker.controller === null;
+  account.on("change:id", () => changeViewer(account).catch(ignore));
+  const isUncontrolled = serviceWorker.controller === null;
   try {
-    await tellViewer(account);
+    await setViewer(account);
     await serviceWorker.register(`${BASE}/worker.js`);
-    if (loadedWithout) {
-      await keepThisPage();
-      await keepLoadedFiles();
+    if (isUncontrolled) {
+      await storeThisPage();
+      await storeLoadedFiles();
     }
   } catch {
-    nothingIsKept();
+    // The browser may forbid storage or have no room. The page then works without stored pages.
   }
 }
 
 async function changeViewer(account) {
-  await tellViewer(account);
+  await setViewer(account);
   for (const name of await caches.keys()) {
     if (name.startsWith(PAGES)) await caches.delete(name);
   }
-  await keepThisPage();
+  await storeThisPage();
 }
 
-function tellViewer(account) {
+function setViewer(account) {
   if (!account.isSignedIn()) return cookieStore.delete({ name: VIEWER, path: `${BASE}/` });
   return cookieStore.set({ name: VIEWER, value: account.id, path: `${BASE}/`, sameSite: "strict" });
 }
 
-// The worker has not seen it pass, or as somebody else's. An address's fragment may be a secret.
-async function keepThisPage() {
+// The worker has not stored this page, or has stored it for another viewer. The fragment of an address may contain a
+// secret.
+async function storeThisPage() {
   const { active } = await navigator.serviceWorker.ready;
   active?.postMessage([window.location.href.split("#")[0]]);
 }
 
-// Until the worker controls this page, its files do not pass through there. The observer gets the files that were loaded
-// before it, too.
-async function keepLoadedFiles() {
+// Until the worker controls this page, it does not get the requests for the page's files. The observer also reports the
+// files that were loaded before.
+async function storeLoadedFiles() {
   const { active } = await navigator.serviceWorker.ready;
   const observer = new PerformanceObserver((list) => {
     const files = list.getEntries().map((entry) => entry.name);
@@ -58,5 +61,4 @@ async function keepLoadedFiles() {
   observer.observe({ type: "resource", buffered: true });
 }
 
-// A browser may forbid it, or have no room: then it is as it would be without.
-function nothingIsKept() {}
+const ignore = () => {};

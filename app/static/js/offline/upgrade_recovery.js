@@ -1,14 +1,14 @@
-// Recovery of an open page after an upgrade: the server no longer has the files of the release that the page is from, so
-// the page cannot load a part that it has not needed before.
+// Recovery of an open page after an upgrade: the server no longer has the files of the page's release, so the page
+// cannot load a part that it has not needed before.
 
 import { BASE, named } from "../core/base.js";
 
 const RELOADED_AT = named("parley-reloaded-at");
-const MIN_INTERVAL_MS = 60_000; // while servers of two releases run, the next page may be of the old one again
+const MIN_INTERVAL_MS = 60_000; // while servers of two releases run, the next page may be of the old release again
 
 /**
- * Reload the page if the server has another release. Drafts and unsent changes are in the browser's storage, and come back
- * with the page. Resolves to whether it reloads: not twice within a minute, and not without storage.
+ * Reload the page if the server has another release. Drafts and unsent changes are in the browser's storage, and come
+ * back with the page. Resolves to whether it reloads: not twice within a minute, and not without storage.
  */
 export async function reloadAfterUpgrade() {
   try {
@@ -22,9 +22,10 @@ export async function reloadAfterUpgrade() {
   return true;
 }
 
-// Every page names the script of its release. Its own address would not tell: a proxy may have stored the file.
+// Each page names the script of its release. A request for the script itself proves nothing: a proxy may have cached
+// the file.
 async function isReplaced() {
   const script = document.querySelector("script[type=module]")?.getAttribute("src");
-  const answer = await fetch(`${BASE}/`, { cache: "no-store" });
-  return answer.ok && !(await answer.text()).includes(`"${script}"`);
+  const response = await fetch(`${BASE}/`, { cache: "no-store" });
+  return response.ok && !(await response.text()).includes(`"${script}"`);
 }

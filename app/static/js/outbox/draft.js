@@ -1,8 +1,8 @@
 import { DRAFTS_CHANGED } from "../core/events.js";
 
 /**
- * The text that one person types at one place in one tab. If this tab has no text, it starts with the text of another tab.
- * The other tab may still be open, so its text is taken over only when the person types here.
+ * The text that one person types at one place in one tab. If this tab has no text, it starts with the text of another
+ * tab. The other tab may still be open, so its text is taken over only when the person types here.
  */
 export class Draft {
   /** @type {Parley.Drafts} */ #drafts;
@@ -41,7 +41,7 @@ export class Draft {
     this.#write({ body, base, closed: false });
   }
 
-  /** Put the text aside, because its field is closed. It is there when the field is opened again, and after a reload. */
+  /** Put the text aside, because its field is closed. It is offered when the field is opened again, or after a reload. */
   close() {
     const draft = this.read();
     if (draft) this.#write({ ...draft, closed: true });

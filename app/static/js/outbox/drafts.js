@@ -16,15 +16,17 @@ const MAX_GUEST_AGE_MS = DAY_MS; // no account protects a guest's draft: the nex
 export const REPLY = "reply:";
 
 /**
- * The texts that people were typing in this browser. A draft belongs to a person (an account, or the guest), to a place (a topic
- * for its composer, a comment's id for its editor) and to a tab, so that two tabs do not overwrite each other's:
+ * The texts that people were typing in this browser. A draft belongs to a person (an account, or the guest), to a place
+ * (a topic for its composer, a comment's id for its editor) and to a tab, so that two tabs do not overwrite each
+ * other's:
  *
  *   parley.draft:<person>:<tab>:<place>  →  {body, base, at, topic, closed}
  *
- * Drafts of a guest go to the next person who signs in. If somebody signs out on this page (sign_out_view.js asks first),
- * or deletes the account, their drafts are deleted, because others may use this computer; this triggers DRAFTS_ERASED. A
- * login that expires, or ends in another tab or on another device, deletes nothing. The drafts are then shown to nobody
- * else, and are there when their author signs in again. DRAFTS_CHANGED is triggered when a draft is put aside or removed.
+ * Drafts of a guest go to the next person who signs in. If somebody signs out on this page (sign_out_view.js asks
+ * first), or deletes the account, their drafts are deleted, because others may use this computer; this triggers
+ * DRAFTS_ERASED. A login that expires, or ends in another tab or on another device, deletes nothing. The drafts are
+ * then shown to nobody else, and are there when their author signs in again. DRAFTS_CHANGED is triggered when a draft
+ * is put aside or removed.
  */
 export class Drafts extends Evented {
   /** @type {Parley.Account} */ #account;
@@ -160,8 +162,8 @@ function parseKey(key) {
   return { key, person, tab, place };
 }
 
-// A tab keeps its id when it is reloaded. The id is stored only while no page uses it: a duplicated tab gets a copy of the
-// session storage, and must not write under the same id. Without storage a tab gets a new id each time.
+// A tab keeps its id when it is reloaded. The id is stored only while no page uses it: a duplicated tab gets a copy of
+// the session storage, and must not write under the same id. Without storage a tab gets a new id each time.
 function tabId() {
   const name = `${PREFIX}.tab`;
   try {

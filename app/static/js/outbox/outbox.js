@@ -1,6 +1,6 @@
-// The changes that a person wants and that the server has not confirmed. The tabs of a browser share them. Each change is a
-// function (outbox_rules.js). It is applied to this tab's records at once, and to the stored records in a transaction; then
-// the other tabs get a message to reload them. Each account has its own records.
+// The changes that a person wants and that the server has not confirmed. The tabs of a browser share them. Each change
+// is a function (outbox_rules.js). It is applied to this tab's records at once, and to the stored records in a
+// transaction; then the other tabs get a message to reload them. Each account has its own records.
 //
 // Triggers
 //   SERVER_STATE (type, state, counted)

@@ -1,8 +1,8 @@
 // The rules of the outbox: functions from one list of records to the next. They use no clock, network or storage.
 //
-// A *record* is the change of one object that a person wants and that the server has not confirmed. There is one record for an
-// object, however often the person changed it: like the server's feeds, the outbox keeps the latest state, not its history.
-// `type` and `key` together identify a record, because objects of two models may have the same id.
+// A *record* is the change of one object that a person wants and that the server has not confirmed. There is one record
+// for an object, however often the person changed it: like the server's feeds, the outbox keeps the latest state, not
+// its history. `type` and `key` together identify a record, because objects of two models may have the same id.
 //
 //   type     the live model, as on the wire: "comment"
 //   key      the object's id, which is unique within its type
@@ -83,8 +83,8 @@ function combineToggle(known, { act, attrs, draft }) {
 }
 
 /**
- * An object that may have arrived is deleted only once it is known to have arrived. A create that arrives after the delete
- * would make it again.
+ * An object that may have arrived is deleted only once it is known to have arrived. A create that arrives after the
+ * delete would make it again.
  * @param {OutboxRecord} known
  * @returns {OutboxRecord | null}
  */
@@ -234,8 +234,8 @@ function refuseStale(record, sent, problem) {
 }
 
 /**
- * The record ends, accepted or refused: a refused toggle has no text that would be lost. A response to another request than
- * the latest is a late one, to a tab that led before.
+ * The record ends, accepted or refused: a refused toggle has no text that would be lost. A response to another request
+ * than the latest is a late one, to a tab that led before.
  * @param {OutboxRecord} record
  * @param {OutboxRecord} sent
  * @returns {OutboxRecord | null}

@@ -1,5 +1,5 @@
-// Sends the records of the outbox from the leading tab, one at a time and in order. After a failure that may be temporary, it
-// retries with back-off. A record that the server refuses is marked, and the next one is sent.
+// Sends the records of the outbox from the leading tab, one at a time and in order. After a failure that may be
+// temporary, it retries with back-off. A record that the server refuses is marked, and the next one is sent.
 
 import { backoff } from "../core/backoff.js";
 import {
@@ -108,7 +108,8 @@ export class OutboxSender {
   }
 }
 
-// The request names the account of the record. If another account is signed in by now, in another tab, the server refuses it.
+// The request names the account of the record. If another account is signed in by now, in another tab, the server
+// refuses it.
 function send({ key, user, root, address, act, attrs, base }) {
   const model = new Backbone.Model({ id: key });
   const url = address ?? (act === "create" ? root : `${root}${key}`);

@@ -1,5 +1,5 @@
-// Stores records: IndexedDB has one row for each account, which any tab changes in one transaction. If the browser refuses
-// storage (private windows, a full disk), the records stay in memory until the page closes.
+// Stores records: IndexedDB has one row for each account, which any tab changes in one transaction. If the browser
+// refuses storage (private windows, a full disk), the records stay in memory until the page closes.
 //
 // A transaction that never ends blocks those of all tabs, so each one has a timeout.
 
@@ -19,7 +19,7 @@ export async function openDiskStore() {
 const open = async () =>
   openDB(DATABASE, VERSION, {
     upgrade: (empty) => empty.createObjectStore(OUTBOX, { keyPath: "user" }),
-    blocking: (_current, _wanted, event) => /** @type {IDBDatabase} */ (event.target).close(), // a newer page waits for it
+    blocking: (_current, _wanted, event) => /** @type {IDBDatabase} */ (event.target).close(), // for a newer page
   });
 
 /**

@@ -1,6 +1,6 @@
 /**
- * Split items, in their order, into parts. `addressOf` (items) makes an address of at most `maxLength` characters of each
- * part. Proxies refuse a request line over 8 KB.
+ * Split items, in their order, into parts. `addressOf` (items) makes an address of at most `maxLength` characters of
+ * each part. Proxies refuse a request line over 8 KB.
  * @template T
  * @param {T[]} items
  * @param {(items: T[]) => string} addressOf

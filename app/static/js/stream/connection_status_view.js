@@ -8,7 +8,7 @@ const BACK = "Back online";
 
 /** @typedef {{ bus: Backbone.Events, announced: Set<string> }} Fields */
 
-/** The connection status: a dot, and beside it the text of the notice, if there is one. The text moves no other element. */
+/** The connection status: a dot, and the text of the notice, if there is one. The text moves no other element. */
 export const ConnectionStatusView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   component: "light",
   events: { "click .light__show": "show" },
@@ -31,8 +31,8 @@ export const ConnectionStatusView = /** @type {ComponentWith<Fields>} */ (Compon
     this.part("show").hidden = notice !== "refused" || !document.querySelector(REFUSED);
   },
 
-  // A notice is announced once in an outage, because a connection may come and go. The number of new comments has its own
-  // announcement.
+  // A notice is announced once in an outage, because a connection may come and go. The number of new comments has its
+  // own announcement.
   announce() {
     const { notice } = this.model.attributes;
     if (notice === "back" || notice === "nothing") this.announced.clear();

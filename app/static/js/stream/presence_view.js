@@ -2,7 +2,10 @@ import { isolated } from "../ui/isolated.js";
 
 const MAX_NAMES = 2; // the rest are a number
 
-/** The other people here, in a line under the heading, and the people typing, beside the composer. `el` is the thread's section. */
+/**
+ * The other people here, in a line under the heading, and the people typing, beside the composer. `el` is the thread's
+ * section.
+ */
 export const PresenceView = Backbone.View.extend({
   initialize({ account }) {
     this.listenTo(this.model, "change", this.render);
@@ -15,8 +18,8 @@ export const PresenceView = Backbone.View.extend({
     this.renderLine(".composer__typing", typing(this.model.othersTyping()));
   },
 
-  // The elements change only if the text changes, because presence events are frequent and mostly the same. They are replaced,
-  // because a text that grows in place moves what is beside it, which browsers count as a layout shift.
+  // The elements change only if the text changes, because presence events are frequent and mostly the same. They are
+  // replaced, because a text that grows in place moves what is beside it, which browsers count as a layout shift.
   renderLine(selector, { names, activity }) {
     const part = this.el.querySelector(selector);
     if (part.textContent === names + activity) return;

@@ -1,7 +1,8 @@
-// Chooses the tabs and topics that fit into one stream, so that the length of the stream's address is bounded. A pure function.
+// Chooses the tabs and topics that fit into one stream, so that the length of the stream's address is bounded. A pure
+// function.
 //
-// Visible tabs come first, then those that were opened last. Their threads and accounts come before any numbers of comments
-// (`counts`), which are polled if they do not fit (counts_poll.js).
+// Visible tabs come first, then those that were opened last. Their threads and accounts come before any numbers of
+// comments (`counts`), which are polled if they do not fit (counts_poll.js).
 
 import { cursorParameter, lineLength, streamAddress, topicParameter } from "./stream_address.js";
 
@@ -73,7 +74,8 @@ class Plan {
   }
 
   /**
-   * A stream that reconnects sends one cursor for all its topics. It may be longer than the cursors of the first request.
+   * A stream that reconnects sends one cursor for all its topics. It may be longer than the cursors of the first
+   * request.
    * @param {Set<string>} topics
    * @param {Set<string>} cursors
    */

@@ -1,8 +1,8 @@
 // One EventSource at a time, with the state machine of stream_states.js and its timers.
 //
-// EventSource reconnects a lost connection by itself, and sends `Last-Event-ID`. It gives up on any status but 200 and on a
-// wrong content type. In these cases, and if nothing arrives within a timeout, this class makes a new EventSource. It passes
-// `cursor`, because `Last-Event-ID` belongs to one EventSource object.
+// EventSource reconnects a lost connection by itself, and sends `Last-Event-ID`. It gives up on any status but 200 and
+// on a wrong content type. In these cases, and if nothing arrives within a timeout, this class makes a new EventSource.
+// It passes `cursor`, because `Last-Event-ID` belongs to one EventSource object.
 
 import { backoff } from "../core/backoff.js";
 import { AUTH, HEARTBEAT, RESET, WIRE_NAMES } from "../core/events.js";
@@ -51,9 +51,10 @@ export class Stream {
    * @param {(refusal: Parley.StreamRefusal) => void} [owner.onRefusal]
    * @param {boolean} [owner.presence]
    *
-   * `onEvent` (name, data as JSON text, cursor) is called for each event, and `onState` (state) for each change of state.
-   * `onRefusal` ({status, positions}) is called before an address is tried again that did not answer with a stream; the owner
-   * may then `open` another one. With `presence` the stream takes part in presence: this viewer is shown to others, too.
+   * `onEvent` (name, data as JSON text, cursor) is called for each event, and `onState` (state) for each change of
+   * state. `onRefusal` ({status, positions}) is called before an address is tried again that did not answer with a
+   * stream; the owner may then `open` another one. With `presence` the stream takes part in presence: this viewer is
+   * shown to others, too.
    */
   constructor({ onEvent, onState, onRefusal = () => {}, presence = false }) {
     this.#onEvent = onEvent;
@@ -63,9 +64,9 @@ export class Stream {
   }
 
   /**
-   * Follow these topics from these cursors on, for this account, or null. Without a topic, only the account's own topic is
-   * followed. The server sends `auth` if somebody else is signed in when the stream connects. `failures`: how often the
-   * stream failed that this one replaces.
+   * Follow these topics from these cursors on, for this account, or null. Without a topic, only the account's own topic
+   * is followed. The server sends `auth` if somebody else is signed in when the stream connects. `failures`: how often
+   * the stream failed that this one replaces.
    * @param {string[]} topics
    * @param {string[]} cursors
    * @param {string | null} user
@@ -225,8 +226,8 @@ export class Stream {
     this.#timeoutMs = ms;
   }
 
-  // A connection can be lost without an error (sleep, a dropped NAT entry); then only heartbeats are missing. The wall clock
-  // decides, because timers stop while a machine sleeps.
+  // A connection can be lost without an error (sleep, a dropped NAT entry); then only heartbeats are missing. The wall
+  // clock decides, because timers stop while a machine sleeps.
   #checkTimeout() {
     if (Date.now() < this.#receivedAt) this.#receivedAt = Date.now(); // the clock was set back
     if (this.#isSilent()) this.#handleSilence();
@@ -236,7 +237,8 @@ export class Stream {
     return Date.now() - this.#receivedAt > this.#timeoutMs;
   }
 
-  // Without a first block, something buffers the response: poll. If a poll gets no answer either, the connection is lost.
+  // Without a first block, something buffers the response: poll. If a poll gets no answer either, the connection is
+  // lost.
   #handleSilence() {
     const isBuffered = this.#timeoutMs === FIRST_BLOCK_TIMEOUT_MS && !this.#isPolling;
     this.#isPolling = isBuffered;

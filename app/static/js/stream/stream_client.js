@@ -64,8 +64,9 @@ export class StreamClient {
   }
 
   /**
-   * Follow these topics from these cursors on. Without a topic, only the account's own topic is followed. `counts` {topics,
-   * cursors} are left out first if the stream has no room for all; STREAM_LEFT_OUT says which topics are left out.
+   * Follow these topics from these cursors on. Without a topic, only the account's own topic is followed. `counts`
+   * {topics, cursors} are left out first if the stream has no room for all; STREAM_LEFT_OUT says which topics are left
+   * out.
    * @param {string[]} topics
    * @param {string[]} cursors
    */
@@ -111,7 +112,8 @@ export class StreamClient {
   }
 
   /**
-   * The browser's one stream is for the account that is signed in. If this page is for another account, it is out of date.
+   * The browser's one stream is for the account that is signed in. If this page is for another account, it is out of
+   * date.
    * @param {{ round: string, user: string | null, tabs: string[], topics?: string[] }} message
    */
   #enterRound({ round, user, tabs, topics = [] }) {

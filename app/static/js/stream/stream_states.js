@@ -1,5 +1,5 @@
-// The states of a stream, and the inputs that lead from one state to another. An input that a state does not name has no
-// effect. docs/browser.md draws this table, and a test compares the two.
+// The states of a stream, and the inputs that lead from one state to another. An input that a state does not name has
+// no effect. docs/browser.md draws this table, and a test compares the two.
 //
 //   open          follow these topics from these cursors
 //   close         there is nothing to follow any more

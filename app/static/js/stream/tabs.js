@@ -28,7 +28,7 @@ export class Tabs extends Evented {
   leads = false;
   #isShared = "locks" in navigator && "BroadcastChannel" in window;
   /** @type {BroadcastChannel | null} */ #channel = null;
-  /** @type {AbortController | null} */ #presence = null; // ends the lock that shows this tab to the others; null while suspended
+  /** @type {AbortController | null} */ #presence = null; // ends this tab's own lock; null while suspended
   /** @type {AbortController | null} */ #candidacy = null; // ends the request for the leader's lock
   /** @type {((value?: unknown) => void) | null} */ #releaseLock = null;
   #leaderTimer = 0;
