@@ -1,7 +1,7 @@
 // The composition root of the browser. The page's JSON block holds user, snapshot and cursors from one database read,
 // so the stream delivers every change after that read.
 //
-//   EventSource → Stream → StreamLeader (in the leading tab) → StreamClient (in each tab) → bus → comments, account → their views
+//   EventSource → Stream → StreamLeader (in the leading tab) → StreamClient (in each tab) → bus → models → views
 //   a person → a view → a model → its sync → Outbox → OutboxSender (in the leading tab) → Backbone.sync → REST
 //
 // Hooks for tests and for the browser's console:
@@ -28,12 +28,14 @@
 //   .composer                   textarea[name=body] .composer__post __problem __left (characters)
 //   .thread__presence           the other people here; .composer__typing: the people typing
 //   .thread__count[data-count]  .thread__earlier .thread__empty .thread__volatile .pill
-//   .thread__order              .thread__rest > .thread__later .thread__newest; .thread__lost: the deep link's comment does not exist
+//   .thread__order              .thread__rest > .thread__later .thread__newest
+//   .thread__lost               the target of the deep link does not exist
 //   .account[data-state]        guest | signed-in; .account__sign-in __sign-up __sign-out __name
 //   .notice                     .notice__words __sign-in __retry __dismiss
 //   dialog.entry[data-mode]     signin | signup | forgot | unlock | confirm | sent; inputs by name;
 //                               .field__error[data-field] .entry__problem .entry__submit .entry__sent
-//   .comment__more              .menu > .menu__item[data-act]: link | report | hide | restore | block | appoint; .comment__hidden
+//   .comment__more              .menu > .menu__item[data-act]: link | report | hide | restore | block | appoint
+//   .comment__hidden            a moderator has hidden the comment
 //   dialog.report[data-state]   asking | thanks; dialog.decide: .decide__submit __cancel; inputs by name
 //   .badge[data-count]          the number of open reports, for moderators
 //   .desk                       .case[data-comment-id] .case__hide __dismiss __block; .decision[data-act] .decision__unblock
@@ -42,7 +44,8 @@
 //   .inbox                      .inbox__read-all __earlier __empty; there and in the bell .notification[data-notification-id],
 //                               [data-state] read | unread; .notification__link __toggle
 //   .mailed-link[data-state]    missing | ready | stale | done
-//   .light[data-state]          the connector's state (stream_states.js); [data-says] nothing | reconnecting | offline | back | slow | refused
+//   .light[data-state]          the stream's state (stream_states.js);
+//                               [data-says] nothing | reconnecting | offline | back | slow | refused
 
 import { Account } from "./account/account.js";
 import { AccountView } from "./account/account_view.js";
@@ -108,12 +111,12 @@ customElements.whenDefined("relative-time").then((Element) => correctRelativeTim
 clock.set(page.now);
 const names = commentables?.commentables.map(nameOf) ?? [];
 // Public topics. The server adds an account's own topic itself.
-const places = topics.filter((topic) => !topic.startsWith("User/"));
+const publicTopics = topics.filter((topic) => !topic.startsWith("User/"));
 const countTopics = names.map(commentableTopic);
 /** @type {any[]} */
 const collections = [];
-// Registered before the other `pagehide` listeners: once `tabs` has triggered TAB_SUSPENDED, the outbox stores no change until
-// the page is back.
+// Registered before the other `pagehide` listeners: once `tabs` has triggered TAB_SUSPENDED, the outbox stores no
+// change until the page is back.
 window.addEventListener("pagehide", () => {
   for (const collection of collections) collection.handlePageHide();
 });
@@ -126,11 +129,11 @@ const connector = new StreamClient({ bus, tabs, viewer });
 const moderation = new Moderation(account);
 /** @type {any[]} */
 const ownCollections = [];
-const nothing = { comments: null, likes: null, commentable: null, commentables: null };
+const empty = { comments: null, likes: null, commentable: null, commentables: null };
 const loading = () => LazyPart.loading;
 /** @type {Parley.Page} */
-const parley = { account, ...nothing, connector, outbox, bus, loading };
-let turn = 0;
+const parley = { account, ...empty, connector, outbox, bus, loading };
+let accountSwitches = 0;
 
 new StreamLeader(tabs);
 new OutboxSender({ outbox, tabs, bus, viewer });
@@ -143,20 +146,20 @@ new Router({
   moderation: showModeration,
   mailedLink: showMailedLink,
 });
-parley.notifications = own(Notifications, notifications);
-if (commentables) parley.commentables = live(Commentables, commentables, { names });
+parley.notifications = makeOwnCollection(Notifications, notifications);
+if (commentables) parley.commentables = makeCollection(Commentables, commentables, { names });
 if (commentables) new CountsPoll({ bus, collection: parley.commentables });
 showChrome();
 Backbone.history.start({ pushState: true, root: `${BASE}/` });
-account.on("change", () => account.hasOtherRights() && followAnew());
-account.on(ACCOUNT_LEFT, leave);
+account.on("change", () => account.hasOtherRights() && switchAccount());
+account.on(ACCOUNT_LEFT, handleLeft);
 account.on(LOGIN_RENEWED, () => connector.resume());
 outbox.setUser(viewer());
 tabs.enter();
-follow(_.compact(cursors), _.compact([commentables?.cursor]));
+openStream(_.compact(cursors), _.compact([commentables?.cursor]));
 storePages(account);
 window.parley = parley;
-document.documentElement.dataset.scripts = "running"; // every button works from here on
+document.documentElement.dataset.scripts = "running"; // from now on every button works
 
 function showChrome() {
   new AnnouncerView({ el: ".announcer", bus });
@@ -190,11 +193,11 @@ function showDecisions() {
 
 function showThread() {
   const el = document.querySelector(".thread");
-  const collection = live(Comments, thread);
+  const collection = makeCollection(Comments, thread);
   const { topic, place } = collection;
   const presence = new Presence({}, { bus, topic, place, account });
   parley.comments = collection;
-  parley.likes = own(Likes, likes, { place, account, comments: collection });
+  parley.likes = makeOwnCollection(Likes, likes, { place, account, comments: collection });
   parley.commentable = parley.commentables?.named(topic) ?? null;
   collection.commentable = parley.commentable;
   collection.undoMs = undo_seconds * 1_000;
@@ -251,20 +254,20 @@ function showFront() {
 }
 
 // Make a live collection of this page; by default, of the page's first topic.
-function live(Collection, snapshot, options = /** @type {object} */ (here())) {
+function makeCollection(Collection, snapshot, options = /** @type {object} */ (firstTopic())) {
   const collection = new Collection([], { bus, outbox, ...options });
   collection.replace(snapshot);
   collections.push(collection);
   return collection;
 }
 
-function here() {
-  const [topic] = places;
+function firstTopic() {
+  const [topic] = publicTopics;
   return { topic, place: placeOf(topic) };
 }
 
 // Make a live collection on the account's own topic. A guest's `snapshot` is null, and the collection stays empty.
-function own(Collection, snapshot, options = /** @type {object} */ ({ place: {} })) {
+function makeOwnCollection(Collection, snapshot, options = /** @type {object} */ ({ place: {} })) {
   const collection = new Collection([], { bus, outbox, topic: null, ...options });
   collection.setUser(viewer());
   if (snapshot) collection.replace(snapshot);
@@ -292,14 +295,14 @@ function showSettings() {
 
 // Moderators see the number of open reports on every page.
 function showBadge() {
-  parley.reports = queue(Reports, reports ?? { reports: [], before: null });
+  parley.reports = makeModerationCollection(Reports, reports ?? { reports: [], before: null });
   new BadgeView({ el: ".badge", collection: parley.reports, account });
 }
 
 function showModeration() {
-  const trail = queue(AuditLog, decisions);
+  const auditLog = makeModerationCollection(AuditLog, decisions);
   const el = document.querySelector(".desk");
-  const lists = { reports: parley.reports, decisions: trail };
+  const lists = { reports: parley.reports, decisions: auditLog };
   makeFor(
     el,
     () => import("./moderation/moderation_page_view.js"),
@@ -309,7 +312,7 @@ function showModeration() {
 }
 
 // Make a live collection on the moderators' topic.
-function queue(Collection, snapshot) {
+function makeModerationCollection(Collection, snapshot) {
   const topic = QUEUE;
   const collection = new Collection([], { bus, outbox, account, topic, place: placeOf(topic) });
   collection.replace(snapshot);
@@ -326,34 +329,34 @@ function showMailedLink() {
   );
 }
 
-// Another account uses this page now: fetch all snapshots for it, and open the stream from their cursors.
-async function followAnew() {
-  turn += 1;
-  const mine = turn;
+// Another account uses this page: read all snapshots for it, and open the stream from their cursors.
+async function switchAccount() {
+  accountSwitches += 1;
+  const current = accountSwitches;
   connector.close();
   for (const collection of collections) collection.endUndo();
   if (account.isSignedIn()) outbox.setUser(viewer());
   else outbox.hold();
   for (const collection of ownCollections) collection.setUser(viewer());
-  const theirs = account.isSignedIn() ? ownCollections : [];
-  const read = [...collections, ...theirs].map((collection) => collection.refetch());
-  const snapshots = await Promise.all(read);
-  if (mine !== turn) return;
+  const all = [...collections, ...(account.isSignedIn() ? ownCollections : [])];
+  const snapshots = await Promise.all(all.map((collection) => collection.refetch()));
+  if (current !== accountSwitches) return;
   const [ofCounts, others] = _.partition(snapshots, (snapshot) => snapshot.commentables);
-  follow(..._.map([others, ofCounts], cursorsOf));
+  openStream(..._.map([others, ofCounts], cursorsOf));
 }
 
-// After a deliberate sign-out, the page shows no unsent changes; the outbox keeps them for the next sign-in. Deleting
-// the account erases them.
-function leave(reason) {
+// After a deliberate sign-out, the page shows no unsent changes; the outbox keeps them for the next sign-in. If the
+// account was deleted, they are discarded.
+function handleLeft(reason) {
   if (reason === "deleted") outbox.discardAll();
   if (reason === "signed_out") outbox.setUser(null);
 }
 
 // A guest without topics needs no stream. An account always has its own topic.
-function follow(from, countsFrom) {
-  const isSomething = places.length + countTopics.length > 0 || account.isSignedIn();
-  if (isSomething) connector.open(places, from, { topics: countTopics, cursors: countsFrom });
+function openStream(cursors, countCursors) {
+  const hasTopics = publicTopics.length + countTopics.length > 0 || account.isSignedIn();
+  if (hasTopics)
+    connector.open(publicTopics, cursors, { topics: countTopics, cursors: countCursors });
   else connector.close();
 }
 

@@ -25,7 +25,7 @@ export const ModerationCollection = /** @type {LiveWith<Fields>} */ (LiveCollect
     return Promise.resolve(snapshot);
   },
 
-  // If the reason is "viewer", the page reads the account first, and then all collections (followAnew in app.js).
+  // If the reason is "viewer", the page reads the account first, and then all collections (switchAccount in app.js).
   handleReset({ topics, reason }) {
     if (reason !== "viewer") LiveCollection.prototype.handleReset.call(this, { topics });
   },
