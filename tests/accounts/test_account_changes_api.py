@@ -1,4 +1,4 @@
-"""Changing one's address and password, and leaving: by who shows the password, seen by all whom it concerns."""
+"""Changing an address or a password and deleting an account. Each needs the password, and reaches open streams."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ USER_UPDATED = "global.user.update.success"
 UPDATED = "global.comment.update.success"
 DESTROYED = "global.comment.destroy.success"
 
-# The commonest, in any spelling; and what is made of one's name, one's address, or the service's name.
-GUESSED_FIRST = [
+# Common passwords in any spelling, and passwords made of the person's name or address or the service's name.
+WEAK_PASSWORDS = [
     "password1", "PASSWORD1", "ｐａｓｓｗｏｒｄ１", "12345678", "qwertyuiop", "iloveyou",
     "alicealice", "Alice2024", "alice@example.com", "example1", "alice.example.123",
     "parley2024", "Parley!!", "alice-parley-1",
@@ -74,7 +74,7 @@ async def change_password(
     return await client.put("/api/account/password", json={"password": password, "current_password": current})
 
 
-async def leave(client: httpx.AsyncClient, then: str = "keep", password: str = PASSWORD) -> httpx.Response:
+async def delete_account(client: httpx.AsyncClient, then: str = "keep", password: str = PASSWORD) -> httpx.Response:
     return await client.post("/api/account/deletion", json={"current_password": password, "comments": then})
 
 
@@ -89,7 +89,7 @@ async def confirmation_for(site_parley: Parley, address: str, nth: int = 1) -> s
 # -- the address --------------------------------------------------------------------------------------------
 
 
-async def test_alices_new_address_waits_until_she_has_clicked(
+async def test_alices_new_address_waits_until_she_confirms_it(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     before = await me(alice)
@@ -104,20 +104,20 @@ async def test_alices_new_address_waits_until_she_has_clicked(
     assert (response.status_code, response.content) == (204, b"")
     after = {**before, "email": "alice@new.example.com", "unconfirmed_email": None, "confirmed": True}
     assert await me(alice) == after
-    assert (await confirm(guest, token)).status_code == 204, "twice is no error"
+    assert (await confirm(guest, token)).status_code == 204, "a second confirmation is no error"
     assert await me(alice) == after
     read_problem(await guest.post("/api/session", json={"email": email_of("Alice"), "password": PASSWORD}), 401)
     await sign_in(guest, "Alice", email="alice@new.example.com")
 
 
-async def test_the_old_address_is_told_before_and_after(
+async def test_the_old_address_gets_a_mail_before_and_after_the_change(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     await change_email(alice, "alice@new.example.com")
     changing = await wait_for_mail(site_parley, "Alice", "Your email address is about to change")
     assert "alice@new.example.com" in changing
     assert "/reset" in changing
-    assert "#" not in changing, "the link that counts goes to the new address alone"
+    assert "#" not in changing, "only the mail to the new address has a link"
     await confirm(guest, await confirmation_for(site_parley, "alice@new.example.com"))
     changed = await wait_for_mail(site_parley, "Alice", "Your email address has been changed")
     assert "alice@new.example.com" in changed
@@ -125,7 +125,7 @@ async def test_the_old_address_is_told_before_and_after(
     assert await list_subjects(site_parley, "alice@new.example.com") == ["Confirm your new email address"]
 
 
-async def test_all_of_alices_tabs_see_her_address_change_and_nobody_elses(
+async def test_only_alices_own_tabs_see_her_address_change(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     async with (
@@ -144,7 +144,7 @@ async def test_all_of_alices_tabs_see_her_address_change_and_nobody_elses(
             assert (await stream.next_event()).model["body"] == "For everybody"
 
 
-async def test_somebody_elses_address_looks_like_any_other(
+async def test_a_change_to_somebody_elses_address_looks_like_any_other(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     free, taken = await change_email(alice, "zoe@example.com"), await change_email(alice, email_of("Bob"))
@@ -152,13 +152,13 @@ async def test_somebody_elses_address_looks_like_any_other(
     assert taken.json()["unconfirmed_email"] == email_of("Bob")
     assert [name for name in free.headers if name != "date"] == [name for name in taken.headers if name != "date"]
     assert await list_subjects(site_parley, "Bob") == ["You already have an account"], (
-        "and no link that would take it from him"
+        "Bob's mail has no link that would take the address from him"
     )
     assert "/reset" in await wait_for_mail(site_parley, "Bob", "You already have an account")
     assert (await me(bob) or {})["email"] == email_of("Bob")
 
 
-async def test_an_address_that_was_taken_meanwhile_is_not_hers_any_more(
+async def test_alice_does_not_get_an_address_that_was_taken_meanwhile(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site, site_parley: Parley
 ) -> None:
     await change_email(alice, email_of("Carol"))
@@ -170,10 +170,10 @@ async def test_an_address_that_was_taken_meanwhile_is_not_hers_any_more(
 
 
 @pytest.mark.both_databases
-async def test_of_two_changes_at_once_neither_confirms_the_others(
+async def test_each_of_two_changes_at_once_confirms_only_its_own_address(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
-    """Who owns one address clicks there, and that is all that is confirmed."""
+    """The owner of one address opens the link there, and confirms only that address."""
     addresses = ("mallory@example.com", "alice@new.example.com")
     for answered in await asyncio.gather(*(change_email(alice, address) for address in addresses)):
         assert answered.status_code == 202
@@ -181,7 +181,7 @@ async def test_of_two_changes_at_once_neither_confirms_the_others(
     assert user
     links = {
         address: write_link(site_parley, Purpose.CONFIRM, UUID(user["id"]), fingerprint(address)).partition("#")[2]
-        for address in addresses  # as both may have been mailed by now
+        for address in addresses  # both addresses may have got a mail by now
     }
     waits = user["unconfirmed_email"]
     (overtaken,) = set(addresses) - {waits}
@@ -193,7 +193,7 @@ async def test_of_two_changes_at_once_neither_confirms_the_others(
     assert (await me(alice) or {})["email"] == waits
 
 
-async def test_a_link_that_a_newer_change_has_overtaken_is_worthless(
+async def test_a_link_is_worthless_after_a_newer_change(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     await change_email(alice, "first@example.com")
@@ -206,10 +206,10 @@ async def test_a_link_that_a_newer_change_has_overtaken_is_worthless(
     assert (await me(alice) or {})["email"] == "second@example.com"
 
 
-async def test_a_new_password_stops_a_change_of_address_that_waits(
+async def test_a_new_password_stops_an_unconfirmed_change_of_address(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
-    """As the mail to the old address promises: "choose a new password, and nothing will change"."""
+    """The mail to the old address promises it: "choose a new password, and nothing will change"."""
     await change_email(alice, "mallory@example.com")
     token = await confirmation_for(site_parley, "mallory@example.com")
     assert read_json(await change_password(alice), 200)["unconfirmed_email"] is None
@@ -217,7 +217,7 @@ async def test_a_new_password_stops_a_change_of_address_that_waits(
     assert (await me(alice) or {})["email"] == email_of("Alice")
 
 
-async def test_alice_thinks_better_of_it(
+async def test_alice_takes_a_change_of_address_back(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     await change_email(alice, "alice@new.example.com")
@@ -226,7 +226,7 @@ async def test_alice_thinks_better_of_it(
     read_problem(await confirm(guest, token), 422, "token")
 
 
-async def test_an_address_is_changed_by_who_knows_the_password(
+async def test_a_change_of_address_needs_the_password(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     read_problem(await change_email(alice, "alice@new.example.com", "not hers"), 422, "current_password")
@@ -263,7 +263,7 @@ async def test_a_new_password_ends_every_other_login_and_their_streams(
         assert (await bobs.until("create.success")).model["body"] == "Still here"
 
 
-async def test_this_browser_goes_on_under_a_new_login(
+async def test_the_browser_that_changes_the_password_gets_a_new_login(
     alice: httpx.AsyncClient, site: Site, site_parley: Parley
 ) -> None:
     old = dict(alice.cookies)
@@ -286,7 +286,9 @@ async def test_this_browser_goes_on_under_a_new_login(
 
 
 @pytest.mark.parametrize("remember", [True, False])
-async def test_who_was_remembered_is_remembered_after(alice: httpx.AsyncClient, remember: bool) -> None:
+async def test_a_remembered_browser_stays_remembered_after_a_change_of_password(
+    alice: httpx.AsyncClient, remember: bool
+) -> None:
     await sign_in(alice, "Alice", remember_me=remember)
     response = await change_password(alice)
     (login,) = [header for header in response.headers.get_list("set-cookie") if header.startswith(f"{COOKIE}=")]
@@ -295,7 +297,7 @@ async def test_who_was_remembered_is_remembered_after(alice: httpx.AsyncClient, 
     assert (current["current"], current["remembered"]) == (True, remember)
 
 
-async def test_the_old_password_opens_nothing_and_the_owner_is_told(
+async def test_the_old_password_is_refused_and_the_owner_gets_a_mail(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     read_json(await change_password(alice), 200)
@@ -307,9 +309,9 @@ async def test_the_old_password_opens_nothing_and_the_owner_is_told(
     assert NEW_PASSWORD not in told
 
 
-async def test_what_is_guessed_first_is_refused_wherever_one_chooses(sqlite_site: Site) -> None:
+async def test_a_weak_password_is_refused_by_every_form(sqlite_site: Site) -> None:
     async with sqlite_site.client() as guest, person(sqlite_site, "Alice") as alice:
-        for password in GUESSED_FIRST:
+        for password in WEAK_PASSWORDS:
             read_problem(await change_password(alice, password), 422, "password")
             form = {"email": "alice@example.org", "username": "Alice Example", "password": password}
             read_problem(await guest.post("/api/users", json=form), 422, "password")
@@ -317,7 +319,7 @@ async def test_what_is_guessed_first_is_refused_wherever_one_chooses(sqlite_site
         await sign_in(guest, "Alice")
 
 
-async def test_any_other_is_fine(sqlite_site: Site) -> None:
+async def test_any_other_password_is_accepted(sqlite_site: Site) -> None:
     current = PASSWORD
     async with person(sqlite_site, "Alice") as alice, sqlite_site.client() as guest:
         for password in ("alice likes tea", "correct horse battery staple", "пароль и 🦜", "        "):
@@ -326,7 +328,7 @@ async def test_any_other_is_fine(sqlite_site: Site) -> None:
             current = password
 
 
-async def test_a_password_is_changed_by_who_knows_it(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+async def test_a_change_of_password_needs_the_current_one(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
     read_problem(await change_password(alice, current="not hers"), 422, "current_password")
     read_problem(await change_password(alice, "short"), 422, "password")
     read_problem(await change_password(alice, "x" * 129), 422, "password")
@@ -336,7 +338,7 @@ async def test_a_password_is_changed_by_who_knows_it(alice: httpx.AsyncClient, g
 
 
 @pytest.mark.both_databases
-async def test_of_two_new_passwords_at_once_one_holds(alice: httpx.AsyncClient, site: Site) -> None:
+async def test_one_of_two_new_passwords_at_once_is_stored(alice: httpx.AsyncClient, site: Site) -> None:
     async with site.client() as at_work:
         await sign_in(at_work, "Alice")
         chosen = ["the first of the two", "the second of the two"]
@@ -352,10 +354,10 @@ async def test_of_two_new_passwords_at_once_one_holds(alice: httpx.AsyncClient, 
 
 
 @pytest.mark.parametrize("change", ["a new password", "leaving"])
-async def test_a_sign_in_that_the_change_overtakes_is_none(
+async def test_a_sign_in_fails_if_the_password_changes_meanwhile(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    """The old password was right when it was read, and is still being looked at when it is right no more."""
+    """The old password was right when its hash was read, and changes while it is being verified."""
     begun, let = asyncio.Event(), asyncio.Event()
 
     async def verify(password: str, hash: str | None) -> bool:
@@ -367,7 +369,7 @@ async def test_a_sign_in_that_the_change_overtakes_is_none(
     form = {"email": email_of("Alice"), "password": PASSWORD}
     signing_in = asyncio.create_task(guest.post("/api/session", json=form))
     await begun.wait()
-    changed = await (leave(alice) if change == "leaving" else change_password(alice))
+    changed = await (delete_account(alice) if change == "leaving" else change_password(alice))
     assert changed.is_success
     let.set()
     read_problem(await signing_in, 401)
@@ -375,7 +377,7 @@ async def test_a_sign_in_that_the_change_overtakes_is_none(
 
 
 @pytest.mark.both_databases
-async def test_of_many_sign_ins_at_once_none_outlives_a_new_password(alice: httpx.AsyncClient, site: Site) -> None:
+async def test_no_sign_in_with_the_old_password_outlives_a_new_one(alice: httpx.AsyncClient, site: Site) -> None:
     async with AsyncExitStack() as open_:
         thieves = [await open_.enter_async_context(site.client()) for _ in range(8)]
         form = {"email": email_of("Alice"), "password": PASSWORD}
@@ -393,14 +395,14 @@ async def test_of_many_sign_ins_at_once_none_outlives_a_new_password(alice: http
 # -- leaving ------------------------------------------------------------------------------------------------
 
 
-async def test_alice_leaves_and_her_comments_stay_under_no_name(
+async def test_alice_deletes_her_account_and_her_comments_stay_without_a_name(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient
 ) -> None:
     first, second = await write(alice, "First"), await write(alice, "Second", commentable_id="2")
     bobs = await write(bob, "Bob's")
     async with open_stream(guest, "Article/1", "Article/2") as watching:
         await watching.next()
-        response = await leave(alice, "keep")
+        response = await delete_account(alice, "keep")
         assert (response.status_code, response.content) == (204, b"")
         seen = {}
         for _ in range(2):
@@ -413,36 +415,36 @@ async def test_alice_leaves_and_her_comments_stay_under_no_name(
         await write(bob, "The next change")
         assert (await watching.next_event()).model["body"] == "The next change"
     fresh = {comment["id"]: comment for comment in (await snapshot(guest))["comments"]}
-    assert fresh[first["id"]] == seen[first["id"]], "old snapshot and events are the fresh snapshot"
+    assert fresh[first["id"]] == seen[first["id"]], "the old snapshot and the events equal the fresh snapshot"
     assert {**fresh[bobs["id"]], "current_user_can_edit": True} == bobs
     assert "Alice" not in str(fresh)
 
 
-async def test_alice_leaves_and_her_comments_go(
+async def test_alice_deletes_her_account_and_her_comments(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     hers = [await write(alice, body) for body in ("First", "Second")]
     bobs = await write(bob, "Bob's")
     async with open_stream(guest, "Article/1") as watching:
         await watching.next()
-        assert (await leave(alice, "erase")).status_code == 204
+        assert (await delete_account(alice, "erase")).status_code == 204
         gone = {(await watching.until(DESTROYED)).model["id"] for _ in hers}
         assert gone == {comment["id"] for comment in hers}
     assert [comment["id"] for comment in (await snapshot(guest))["comments"]] == [bobs["id"]]
-    assert (await read_seq(site_parley)) == 5, "three comments, two erasures: the law has no gaps"
+    assert (await read_seq(site_parley)) == 5, "three comments and two erasures"
     async with site_parley.reading() as reading:
         rows = (await reading.scalars(select(Comment).where(Comment.deleted_at.is_not(None)))).all()
     assert {(row.body, row.username) for row in rows} == {("", "")}
 
 
-async def test_all_of_her_logins_end_as_deleted(alice: httpx.AsyncClient, site: Site) -> None:
+async def test_all_logins_of_a_deleted_account_end_as_deleted(alice: httpx.AsyncClient, site: Site) -> None:
     cookies = dict(alice.cookies)
     async with site.client() as at_work:
         await sign_in(at_work, "Alice")
         async with open_stream(alice, "Article/1") as here, open_stream(at_work) as there:
             for stream in (here, there):
                 await stream.next()
-            assert (await leave(alice)).status_code == 204
+            assert (await delete_account(alice)).status_code == 204
             for stream in (here, there):
                 assert (await stream.until("auth")).json() == {"reason": "deleted"}
                 await stream.ended()
@@ -457,12 +459,12 @@ async def test_all_of_her_logins_end_as_deleted(alice: httpx.AsyncClient, site: 
         read_problem(await thief.get("/api/logins"), 401)
 
 
-async def test_her_address_and_name_are_free_again(
+async def test_the_address_and_name_of_a_deleted_account_are_free_again(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     was = await me(alice)
     comment = await write(alice, "Before")
-    await leave(alice)
+    await delete_account(alice)
     read_problem(await guest.post("/api/session", json={"email": email_of("Alice"), "password": PASSWORD}), 401)
     again = await sign_up(guest, "Alice")
     assert was
@@ -471,10 +473,10 @@ async def test_her_address_and_name_are_free_again(
     assert await wait_for_mail(site_parley, "Alice", "Your account has been deleted")
 
 
-async def test_what_is_left_of_an_account_says_nothing(alice: httpx.AsyncClient, site_parley: Parley) -> None:
+async def test_the_row_of_a_deleted_account_has_no_personal_data(alice: httpx.AsyncClient, site_parley: Parley) -> None:
     await change_email(alice, "alice@new.example.com")
     user = await me(alice)
-    await leave(alice)
+    await delete_account(alice)
     assert user
     async with site_parley.reading() as reading:
         row = await reading.get(User, UUID(user["id"]))
@@ -488,35 +490,35 @@ async def test_what_is_left_of_an_account_says_nothing(alice: httpx.AsyncClient,
     assert {(login.address, login.device) for login in logins} == {("", "")}
 
 
-async def test_an_account_is_deleted_by_who_knows_the_password(
+async def test_the_deletion_of_an_account_needs_the_password(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     before = await count_rows(site_parley)
-    read_problem(await leave(alice, password="not hers"), 422, "current_password")
-    read_problem(await leave(alice, "burn"), 422, "comments")
+    read_problem(await delete_account(alice, password="not hers"), 422, "current_password")
+    read_problem(await delete_account(alice, "burn"), 422, "comments")
     read_problem(await alice.post("/api/account/deletion", json={}), 422, "current_password", "comments")
-    read_problem(await leave(guest), 401)
+    read_problem(await delete_account(guest), 401)
     assert {**await count_rows(site_parley), "failures": 0} == before
     assert await me(alice) is not None
 
 
-async def test_links_of_an_account_that_is_gone_are_worthless(
+async def test_mailed_links_of_a_deleted_account_are_worthless(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     await guest.post("/api/resets", json={"email": email_of("Alice")})
     await change_email(alice, "alice@new.example.com")
     reset = find_token(await wait_for_mail(site_parley, "Alice", "Choose a new password"), "reset")
     confirmation = await confirmation_for(site_parley, "alice@new.example.com")
-    await leave(alice)
+    await delete_account(alice)
     read_problem(await guest.put("/api/resets", json={"token": reset, "password": NEW_PASSWORD}), 422, "token")
     read_problem(await confirm(guest, confirmation), 422, "token")
 
 
 @pytest.mark.both_databases
-async def test_no_comment_outlives_its_author_under_the_old_name(
+async def test_no_comment_keeps_the_name_of_a_deleted_account(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site
 ) -> None:
-    """Posts that are on their way while the account goes: stored in time and seen to, or refused."""
+    """Posts during the deletion are either stored in time and then rewritten, or refused."""
 
     async def keep_writing(tab: httpx.AsyncClient, number: int) -> int:
         for count in range(200):
@@ -528,15 +530,15 @@ async def test_no_comment_outlives_its_author_under_the_old_name(
         return 200
 
     async with AsyncExitStack() as open_:
-        # SQLite has one writer at a time, and the one who leaves waits with the others.
+        # SQLite has one writer at a time, and the deletion waits with the other writers.
         tabs = [await open_.enter_async_context(site.client(cookies=alice.cookies, timeout=30)) for _ in range(4)]
         alice.timeout = guest.timeout = 30
         writing = [asyncio.create_task(keep_writing(tab, number)) for number, tab in enumerate(tabs)]
         while not (await snapshot(guest, commentable_id="3"))["comments"]:
             pass
-        assert (await leave(alice, "keep")).status_code == 204
+        assert (await delete_account(alice, "keep")).status_code == 204
         written = await asyncio.gather(*writing)
-    assert sum(written), "some came in time"
+    assert sum(written), "some posts were stored in time"
     for number, count in enumerate(written):
         found = (await snapshot(guest, commentable_id=str(number), limit=100))["comments"]
         assert len(found) == min(count, 100)
@@ -544,10 +546,10 @@ async def test_no_comment_outlives_its_author_under_the_old_name(
 
 
 @pytest.mark.parametrize("then", ["keep", "erase"])
-async def test_what_a_killed_process_left_undone_is_finished(
+async def test_a_deletion_that_a_killed_process_began_is_finished(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley, then: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The account goes first and at once; the comments are done in pieces, on one topic after the other."""
+    """The account is deleted first; its comments follow in batches, one topic after the other."""
     for number in range(3):
         await write_comments(site_parley, await write(alice, "One", commentable_id=str(number)), ["More"] * 3)
     writing = site_parley.writing
@@ -560,9 +562,9 @@ async def test_what_a_killed_process_left_undone_is_finished(
 
     with monkeypatch.context() as killed:
         killed.setattr(site_parley, "writing", dies_at_the_second_topic)
-        response = await leave(alice, then)
+        response = await delete_account(alice, then)
         assert response.status_code == 500
-    assert await me(alice) is None, "the account is gone all the same"
+    assert await me(alice) is None, "the account is deleted all the same"
     left = {DELETED: 0, "Alice": 0, "": 0}
     for comment in await every_comment(site_parley):
         left[comment.username] += 1
@@ -577,7 +579,9 @@ async def test_what_a_killed_process_left_undone_is_finished(
         assert (await reading.scalars(select(User.leaving))).all() == [None]
     before = [await read_seq(site_parley, f"Article/{number}") for number in range(3)]
     await accounts.finish_deletions(site_parley)
-    assert [await read_seq(site_parley, f"Article/{number}") for number in range(3)] == before, "once is enough"
+    assert [await read_seq(site_parley, f"Article/{number}") for number in range(3)] == before, (
+        "each comment is rewritten once"
+    )
 
 
 async def every_comment(site_parley: Parley) -> list[Comment]:
@@ -585,27 +589,27 @@ async def every_comment(site_parley: Parley) -> list[Comment]:
         return list((await reading.scalars(select(Comment))).all())
 
 
-async def test_many_comments_go_in_pieces(
+async def test_many_comments_are_deleted_in_batches(
     alice: httpx.AsyncClient, site_parley: Parley, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(comments, "BATCH", 7)
     await write_comments(site_parley, await write(alice, "One"), ["More"] * 30)
-    assert (await leave(alice, "erase")).status_code == 204
+    assert (await delete_account(alice, "erase")).status_code == 204
     assert {comment.body for comment in await every_comment(site_parley)} == {""}
     assert await read_seq(site_parley) == 62
 
 
-async def test_on_other_servers_her_logins_end_as_well(
+async def test_logins_of_a_deleted_account_end_on_other_servers_too(
     alice: httpx.AsyncClient, settings: Settings, site_parley: Parley
 ) -> None:
     from app.main import create_app
 
     async with serving(create_app(settings)) as other, other.client(cookies=alice.cookies) as same_alice:
         there = other.server.config.app.state.parley
-        await wait_until(lambda: site_parley.hints.flowing and there.hints.flowing, "the hints to flow")
+        await wait_until(lambda: site_parley.hints.flowing and there.hints.flowing, "Redis")
         async with open_stream(same_alice, "Article/1") as stream:
             await stream.next()
-            await leave(alice)
+            await delete_account(alice)
             assert (await stream.until("auth")).json() == {"reason": "deleted"}
 
 
@@ -624,7 +628,7 @@ async def test_alice_changes_her_name_and_a_reader_sees_it(
         shown = read_json(await guest.get(f"/api/comments/{comment['id']}"), 200)
         return bool(shown["username"] == "Alice Newname" and not shown["edited"])
 
-    await wait_until(is_renamed, "the comment to have the new name")
+    await wait_until(is_renamed, "the new name above the comment")
     read_problem(await bob.put("/api/account/username", json={"username": "alice  newname"}), 422, "username")
     read_problem(await bob.put("/api/account/username", json={"username": "Parley Team"}), 422, "username")
     read_problem(await guest.put("/api/account/username", json={"username": "Guest"}), 401)

@@ -1,7 +1,7 @@
-"""No answer shows whether an address has an account: not by its status, words, headers, or the work that it takes.
+"""No response reveals whether an address has an account: not by its status, words, headers or duration.
 
-The work is compared step by step: each statement, and each password hash with its parameters. A hash costs far more
-than all else, so an answer without one would be seen by its time.
+Instead of durations, the tests compare the work: each statement, and each password hash with its parameters. A hash
+takes far longer than everything else, so a response without one would be faster.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ HASH = "argon2"
 
 Asking = Callable[[httpx.AsyncClient, int], Awaitable[httpx.Response]]
 
-# What may differ from one answer to the next.
-BUT = {"date", "set-cookie", "retry-after", "x-request-id"}
+# These headers may differ between two responses.
+VARYING_HEADERS = {"date", "set-cookie", "retry-after", "x-request-id"}
 
 
 pytestmark = pytest.mark.sqlite_only  # recipients do not depend on the database
 
 
 @pytest.fixture(autouse=True)
-def many_may_ask(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same is asked many times here; counted as ever, and never in the way."""
+def high_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests repeat requests. The server counts them as usual, and their limits are higher."""
     monkeypatch.setattr(login_throttle, "MAX_FAILURES", 1_000)
     monkeypatch.setattr(rate_limits, "MAIL", replace(rate_limits.MAIL, by_account=parse("1000 per hour")))
 
 
 @pytest.fixture
 async def strict_site(settings: Settings) -> AsyncIterator[Site]:
-    """A site where addresses are confirmed first."""
+    """A site that demands a confirmed address."""
     from app.main import create_app
 
     async with serving(create_app(settings.model_copy(update={"require_confirmation": True}))) as site:
@@ -57,8 +57,8 @@ async def strict_site(settings: Settings) -> AsyncIterator[Site]:
 
 
 @pytest.fixture(autouse=True)
-def no_postman(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mail goes out in the background. Its statements would be counted with those of a request."""
+def no_mailer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mailer runs in the background, and its statements would be counted with those of a request."""
     from app.mail import mailer
 
     monkeypatch.setattr(mailer, "POLL_SECONDS", 600)
@@ -66,7 +66,7 @@ def no_postman(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def work(monkeypatch: pytest.MonkeyPatch, cheap_passwords: None) -> list[str]:
-    """The statements to every database here, and the password hashes, in the order in which they were asked for."""
+    """The statements to every database and the password hashes, in the order of their execution."""
     done: list[str] = []
     make, hasher = database.create_async_engine, passwords._hasher()
 
@@ -92,16 +92,16 @@ def work(monkeypatch: pytest.MonkeyPatch, cheap_passwords: None) -> list[str]:
 async def compare(
     site: Site, work: list[str], known: Asking, unknown: Asking, *, alike: bool = True
 ) -> tuple[httpx.Response, ...]:
-    """Ask both, a new browser for each; fails if anything but the text asked with tells them apart.
+    """Make both requests, each with a new browser; fail if the responses or the work differ.
 
-    `alike`: the statements are the same; else only the hashes are.
+    With `alike` all statements must be equal, otherwise only the hashes.
     """
     answers: dict[Asking, httpx.Response] = {}
     done: dict[Asking, list[str]] = {}
-    for number in range(2):  # the first pays for what is loaded once
+    for number in range(2):  # the first time also loads caches
         for ask in (known, unknown):
             async with site.client(timeout=60) as stranger:
-                await stranger.get("/healthz")  # connected
+                await stranger.get("/healthz")  # opens the connection
                 work.clear()
                 answers[ask] = await ask(stranger, number)
                 done[ask] = [step for step in work if alike or step.startswith(HASH)]
@@ -113,8 +113,8 @@ async def compare(
 
 
 def _headers(response: httpx.Response) -> dict[str, str]:
-    headers = {name: value for name, value in response.headers.items() if name not in BUT}
-    headers.pop("content-length")  # of the address that was asked for, which is as long as it is
+    headers = {name: value for name, value in response.headers.items() if name not in VARYING_HEADERS}
+    headers.pop("content-length")  # depends on the length of the address
     return headers
 
 
@@ -125,13 +125,13 @@ def signing_in(name: str, password: str) -> Asking:
     return ask
 
 
-async def test_signing_in(site: Site, work: list[str]) -> None:
+async def test_a_sign_in_does_not_reveal_an_account(site: Site, work: list[str]) -> None:
     async with person(site, "Alice"):
         wrong, nobody = await compare(site, work, signing_in("Alice", "wrong"), signing_in("Nobody", "wrong"))
     assert read_problem(wrong, 401) == read_problem(nobody, 401)
 
 
-async def test_signing_in_before_the_address_is_confirmed(strict_site: Site, work: list[str]) -> None:
+async def test_a_sign_in_does_not_reveal_an_unconfirmed_account(strict_site: Site, work: list[str]) -> None:
     async with strict_site.client() as guest:
         form = {"email": email_of("Alice"), "username": "Alice", "password": PASSWORD}
         read_json(await guest.post("/api/users", json=form), 202)
@@ -139,7 +139,7 @@ async def test_signing_in_before_the_address_is_confirmed(strict_site: Site, wor
     assert read_problem(right, 401) == read_problem(nobody, 401)
 
 
-async def test_signing_in_while_it_is_locked(
+async def test_a_sign_in_does_not_reveal_a_locked_account(
     site: Site, site_parley: Parley, work: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(login_throttle, "MAX_FAILURES", 1)
@@ -152,7 +152,7 @@ async def test_signing_in_while_it_is_locked(
 
 
 @pytest.mark.parametrize("path", ["/api/resets", "/api/confirmations", "/api/unlocks"])
-async def test_asking_for_a_link(site: Site, work: list[str], path: str) -> None:
+async def test_a_request_for_a_link_does_not_reveal_an_account(site: Site, work: list[str], path: str) -> None:
     def asking(name: str) -> Asking:
         async def ask(stranger: httpx.AsyncClient, number: int) -> httpx.Response:
             return await stranger.post(path, json={"email": email_of(name)})
@@ -165,8 +165,8 @@ async def test_asking_for_a_link(site: Site, work: list[str], path: str) -> None
     assert read_json(unknown, 202) == {"email": email_of("Someb")}
 
 
-async def test_signing_up(strict_site: Site, work: list[str]) -> None:
-    """One writes a new row and the other a mail. The hash, which both need, costs far more."""
+async def test_a_sign_up_does_not_reveal_an_account(strict_site: Site, work: list[str]) -> None:
+    """One request writes a new row and the other one a mail. The hash takes far longer, and both need it."""
 
     def signing_up(email: str, name: str) -> Asking:
         async def ask(stranger: httpx.AsyncClient, number: int) -> httpx.Response:
@@ -188,8 +188,8 @@ async def test_signing_up(strict_site: Site, work: list[str]) -> None:
     assert read_json(taken, 202).keys() == read_json(free, 202).keys() == {"email"}
 
 
-async def test_signing_up_with_a_name_that_everybody_sees(site: Site, strict_site: Site, work: list[str]) -> None:
-    """Names stand above comments. Whoever tries one with many addresses does not find out which one is its owner's."""
+async def test_a_sign_up_does_not_reveal_the_address_of_a_name(site: Site, strict_site: Site, work: list[str]) -> None:
+    """Everybody sees the names above comments. Signing up with many addresses does not reveal the owner's address."""
 
     def signing_up_as_alice(email: str) -> Asking:
         async def ask(stranger: httpx.AsyncClient, number: int) -> httpx.Response:
@@ -205,10 +205,10 @@ async def test_signing_up_with_a_name_that_everybody_sees(site: Site, strict_sit
     assert read_problem(owners, 422, "username") == read_problem(others, 422, "username")
 
 
-async def test_changing_to_somebodys_address(site: Site, work: list[str]) -> None:
+async def test_a_change_of_address_does_not_reveal_an_account(site: Site, work: list[str]) -> None:
     async with person(site, "Alice") as alice, person(site, "Bob"), person(site, "Carol"):
 
-        def changing(*names: str) -> Asking:  # in turn, since the same again changes nothing
+        def changing(*names: str) -> Asking:  # in turn, because the same address again changes nothing
             async def ask(stranger: httpx.AsyncClient, number: int) -> httpx.Response:
                 form = {"email": email_of(names[number % 2]), "current_password": PASSWORD}
                 return await alice.put("/api/account/email", json=form)

@@ -53,8 +53,8 @@ async def bob(parley: Parley) -> Viewer:
 
 
 @pytest.fixture
-async def asking(settings: Settings) -> Any:
-    """Parley that asks whose an address is."""
+async def strict_parley(settings: Settings) -> Any:
+    """A Parley that demands confirmed addresses."""
     async with Parley(settings.model_copy(update={"require_confirmation": True}), LIVE_MODELS) as parley:
         yield parley
 
@@ -70,7 +70,7 @@ async def another_login(parley: Parley) -> Viewer:
         return (await viewer_of(reading, found[1].id))[0]
 
 
-async def how_ended(parley: Parley, viewer: Viewer) -> str | None:
+async def read_end_reason(parley: Parley, viewer: Viewer) -> str | None:
     assert viewer.login_id
     with pytest.raises(LoginEnded) as ended:
         async with parley.reading() as reading:
@@ -78,13 +78,13 @@ async def how_ended(parley: Parley, viewer: Viewer) -> str | None:
     return ended.value.reason
 
 
-async def count_of(parley: Parley, model: type[User] | type[Login]) -> int:
+async def count_rows_of(parley: Parley, model: type[User] | type[Login]) -> int:
     async with parley.reading() as reading:
         return await reading.scalar(select(func.count()).select_from(model)) or 0
 
 
 def outcomes(results: list[Any]) -> Counter[str]:
-    """How many did it, and what the others were told."""
+    """How many calls succeeded, and the errors of the others."""
     unexpected = [result for result in results if isinstance(result, BaseException) and not isinstance(result, Invalid)]
     assert not unexpected, unexpected
     return Counter(result.field if isinstance(result, Invalid) else "done" for result in results)
@@ -93,7 +93,7 @@ def outcomes(results: list[Any]) -> Counter[str]:
 # -- signing up ---------------------------------------------------------------------------------------------
 
 
-async def test_who_signs_up_is_signed_in(parley: Parley) -> None:
+async def test_a_person_who_signs_up_is_signed_in(parley: Parley) -> None:
     made = await accounts.sign_up(parley, ALICE, "alice", PASSWORD, Browser("203.0.113.7", "Firefox on Linux"))
     assert made
     user, login = made
@@ -102,101 +102,101 @@ async def test_who_signs_up_is_signed_in(parley: Parley) -> None:
     assert await list_queued(parley) == []
 
 
-async def test_where_addresses_are_confirmed_a_taken_one_looks_like_any(asking: Parley) -> None:
-    await accounts.create_account(asking, ALICE, "alice", PASSWORD)
-    assert isinstance(await accounts.sign_up(asking, ALICE, "mallory", ANOTHER_PASSWORD), Gid)
-    assert isinstance(await accounts.sign_up(asking, ALICE, "mallory", ANOTHER_PASSWORD), Gid)
-    assert await count_of(asking, User) == 1
-    assert await count_of(asking, Login) == 0
-    assert await list_kinds_to(asking, ALICE) == [Kind.TAKEN] * 2
-    assert await can_sign_in(asking)
-    assert not await can_sign_in(asking, password=ANOTHER_PASSWORD)
+async def test_a_sign_up_with_a_taken_address_looks_like_any_other(strict_parley: Parley) -> None:
+    await accounts.create_account(strict_parley, ALICE, "alice", PASSWORD)
+    assert isinstance(await accounts.sign_up(strict_parley, ALICE, "mallory", ANOTHER_PASSWORD), Gid)
+    assert isinstance(await accounts.sign_up(strict_parley, ALICE, "mallory", ANOTHER_PASSWORD), Gid)
+    assert await count_rows_of(strict_parley, User) == 1
+    assert await count_rows_of(strict_parley, Login) == 0
+    assert await list_kinds_to(strict_parley, ALICE) == [Kind.TAKEN] * 2
+    assert await can_sign_in(strict_parley)
+    assert not await can_sign_in(strict_parley, password=ANOTHER_PASSWORD)
 
 
-async def test_who_gave_an_address_before_its_owner_does_not_get_it_confirmed(asking: Parley) -> None:
-    """And whoever signs up twice, as no mail has come, is told the same again."""
-    assert isinstance(await accounts.sign_up(asking, ALICE, "mallory", ANOTHER_PASSWORD), Gid)
-    mallorys = await find_token_to(asking, ALICE, Kind.CONFIRM)
+async def test_an_owner_does_not_confirm_the_earlier_sign_up_of_a_stranger(strict_parley: Parley) -> None:
+    """A person who signs up twice, because no mail has arrived, gets the same response again."""
+    assert isinstance(await accounts.sign_up(strict_parley, ALICE, "mallory", ANOTHER_PASSWORD), Gid)
+    mallorys = await find_token_to(strict_parley, ALICE, Kind.CONFIRM)
     for _ in range(2):
-        assert isinstance(await accounts.sign_up(asking, ALICE, "alice", PASSWORD), Gid)
+        assert isinstance(await accounts.sign_up(strict_parley, ALICE, "alice", PASSWORD), Gid)
     with pytest.raises(Invalid):
-        await accounts.confirm(asking, mallorys)
-    await accounts.confirm(asking, await find_token_to(asking, ALICE, Kind.CONFIRM), PASSWORD)
-    assert await can_sign_in(asking)
-    assert not await can_sign_in(asking, password=ANOTHER_PASSWORD)
-    assert await count_of(asking, User) == 1
+        await accounts.confirm(strict_parley, mallorys)
+    await accounts.confirm(strict_parley, await find_token_to(strict_parley, ALICE, Kind.CONFIRM), PASSWORD)
+    assert await can_sign_in(strict_parley)
+    assert not await can_sign_in(strict_parley, password=ANOTHER_PASSWORD)
+    assert await count_rows_of(strict_parley, User) == 1
 
 
-async def test_a_link_confirms_and_twice_is_no_error(asking: Parley) -> None:
-    known_as = await accounts.sign_up(asking, ALICE, "alice", PASSWORD)
+async def test_a_link_confirms_an_address_and_may_be_opened_twice(strict_parley: Parley) -> None:
+    known_as = await accounts.sign_up(strict_parley, ALICE, "alice", PASSWORD)
     assert isinstance(known_as, Gid)
-    token = await find_token_to(asking, ALICE, Kind.CONFIRM)
+    token = await find_token_to(strict_parley, ALICE, Kind.CONFIRM)
     for _ in range(2):
-        await accounts.confirm(asking, token, known_as=known_as)
-    assert await can_sign_in(asking)
-    assert await compose_mail_to(asking, ALICE, Kind.CONFIRM) is None, "there is nothing to confirm any more"
+        await accounts.confirm(strict_parley, token, known_as=known_as)
+    assert await can_sign_in(strict_parley)
+    assert await compose_mail_to(strict_parley, ALICE, Kind.CONFIRM) is None, "the address is confirmed already"
 
 
-async def test_the_link_is_sent_again_to_who_waits_for_it(asking: Parley) -> None:
-    await accounts.sign_up(asking, ALICE, "alice", PASSWORD)
-    await accounts.ask_to_confirm(asking, ALICE)
-    await accounts.ask_to_confirm(asking, "nobody@example.com")
-    assert await list_kinds_to(asking, ALICE) == [Kind.CONFIRM] * 2
-    assert await compose_mail_to(asking, "nobody@example.com", Kind.CONFIRM) is None
-    await accounts.confirm(asking, await find_token_to(asking, ALICE, Kind.CONFIRM), PASSWORD)
-    assert await can_sign_in(asking)
+async def test_an_unconfirmed_person_gets_the_link_again(strict_parley: Parley) -> None:
+    await accounts.sign_up(strict_parley, ALICE, "alice", PASSWORD)
+    await accounts.ask_to_confirm(strict_parley, ALICE)
+    await accounts.ask_to_confirm(strict_parley, "nobody@example.com")
+    assert await list_kinds_to(strict_parley, ALICE) == [Kind.CONFIRM] * 2
+    assert await compose_mail_to(strict_parley, "nobody@example.com", Kind.CONFIRM) is None
+    await accounts.confirm(strict_parley, await find_token_to(strict_parley, ALICE, Kind.CONFIRM), PASSWORD)
+    assert await can_sign_in(strict_parley)
 
 
-async def test_the_person_who_has_the_mail_chooses_the_password(asking: Parley) -> None:
-    """Mallory signs up with Alice's address, before or after her, and Alice opens the newest link."""
-    assert isinstance(await accounts.sign_up(asking, ALICE, "alice", PASSWORD), Gid)
-    mallorys = await accounts.sign_up(asking, ALICE, "mallory", ANOTHER_PASSWORD)
+async def test_the_person_who_has_the_mail_chooses_the_password(strict_parley: Parley) -> None:
+    """Mallory signs up with Alice's address before or after her, and Alice opens the newest link."""
+    assert isinstance(await accounts.sign_up(strict_parley, ALICE, "alice", PASSWORD), Gid)
+    mallorys = await accounts.sign_up(strict_parley, ALICE, "mallory", ANOTHER_PASSWORD)
     assert isinstance(mallorys, Gid)
-    token = await find_token_to(asking, ALICE, Kind.CONFIRM)
+    token = await find_token_to(strict_parley, ALICE, Kind.CONFIRM)
     with pytest.raises(Invalid) as refusal:
-        await accounts.confirm(asking, token)
+        await accounts.confirm(strict_parley, token)
     assert refusal.value.field == "password"
     with pytest.raises(Invalid) as refusal:
-        await accounts.confirm(asking, token, "alice1234", "alice")
+        await accounts.confirm(strict_parley, token, "alice1234", "alice")
     assert refusal.value.field == "password"
-    await accounts.confirm(asking, token, "a password of her own", "alice")
+    await accounts.confirm(strict_parley, token, "a password of her own", "alice")
     words = ("a password of her own", PASSWORD, ANOTHER_PASSWORD)
-    assert [await can_sign_in(asking, password=word) for word in words] == [True, False, False]
-    assert (await find_user_named(asking, "alice")).email == ALICE
+    assert [await can_sign_in(strict_parley, password=word) for word in words] == [True, False, False]
+    assert (await find_user_named(strict_parley, "alice")).email == ALICE
     with pytest.raises(Invalid) as refusal:
-        await accounts.confirm(asking, token, "another password", known_as=mallorys)
-    assert refusal.value.field == "token", "it is used up"
+        await accounts.confirm(strict_parley, token, "another password", known_as=mallorys)
+    assert refusal.value.field == "token", "the link was used before"
 
 
-async def test_the_first_confirmed_account_gets_the_name(asking: Parley) -> None:
+async def test_the_first_confirmed_account_gets_the_name(strict_parley: Parley) -> None:
     for email in (ALICE, NEW):
-        assert isinstance(await accounts.sign_up(asking, email, "alice", PASSWORD), Gid)
-    await accounts.confirm(asking, await find_token_to(asking, NEW, Kind.CONFIRM), PASSWORD)
-    token = await find_token_to(asking, ALICE, Kind.CONFIRM)
+        assert isinstance(await accounts.sign_up(strict_parley, email, "alice", PASSWORD), Gid)
+    await accounts.confirm(strict_parley, await find_token_to(strict_parley, NEW, Kind.CONFIRM), PASSWORD)
+    token = await find_token_to(strict_parley, ALICE, Kind.CONFIRM)
     with pytest.raises(Invalid) as refusal:
-        await accounts.confirm(asking, token, PASSWORD)
+        await accounts.confirm(strict_parley, token, PASSWORD)
     assert refusal.value.field == "username"
-    await accounts.confirm(asking, token, PASSWORD, "another alice")
-    assert (await find_user_named(asking, "another alice")).email == ALICE
+    await accounts.confirm(strict_parley, token, PASSWORD, "another alice")
+    assert (await find_user_named(strict_parley, "another alice")).email == ALICE
 
 
-async def test_a_wrong_password_tells_nobody_that_an_address_waits(asking: Parley) -> None:
-    await accounts.sign_up(asking, ALICE, "alice", PASSWORD)
+async def test_a_wrong_password_does_not_reveal_an_unconfirmed_address(strict_parley: Parley) -> None:
+    await accounts.sign_up(strict_parley, ALICE, "alice", PASSWORD)
     for email, password in ((ALICE, PASSWORD), (ALICE, "a wrong one"), ("nobody@example.com", PASSWORD)):
-        assert not await can_sign_in(asking, email, password)
+        assert not await can_sign_in(strict_parley, email, password)
 
 
 @pytest.mark.both_databases
-async def test_of_two_who_give_one_address_at_once_one_has_it(parley: Parley) -> None:
+async def test_one_of_two_people_who_sign_up_with_one_address_at_once_gets_it(parley: Parley) -> None:
     results = await asyncio.gather(
         *(accounts.sign_up(parley, ALICE, f"alice {number}", PASSWORD) for number in range(4)), return_exceptions=True
     )
     assert outcomes(results) == {"done": 1, "email": 3}
-    assert await count_of(parley, User) == await count_of(parley, Login) == 1
+    assert await count_rows_of(parley, User) == await count_rows_of(parley, Login) == 1
 
 
 @pytest.mark.both_databases
-async def test_of_two_who_take_one_name_at_once_one_has_it(parley: Parley) -> None:
+async def test_one_of_two_people_who_take_a_name_at_once_gets_it(parley: Parley) -> None:
     results = await asyncio.gather(
         *(accounts.sign_up(parley, f"{number}@example.com", "Alice", PASSWORD) for number in range(4)),
         return_exceptions=True,
@@ -204,44 +204,45 @@ async def test_of_two_who_take_one_name_at_once_one_has_it(parley: Parley) -> No
     assert outcomes(results) == {"done": 1, "username": 3}
 
 
-async def test_a_name_that_looks_like_anothers_is_taken(parley: Parley) -> None:
+async def test_a_name_that_looks_like_a_taken_one_is_refused(parley: Parley) -> None:
     await create_viewer(parley, "Coco")
     with pytest.raises(Invalid) as refusal:
         await accounts.sign_up(parley, ALICE, "\u0441\u043e\u0441\u043e", PASSWORD)
     assert refusal.value.field == "username"
     user = await find_user_named(parley, "Coco")
     await accounts.remove(parley, user.id)
-    assert await accounts.sign_up(parley, ALICE, "\u0441\u043e\u0441\u043e", PASSWORD), "it is free again"
+    assert await accounts.sign_up(parley, ALICE, "\u0441\u043e\u0441\u043e", PASSWORD), "the name is free again"
 
 
 @pytest.mark.both_databases
-async def test_of_two_who_give_one_address_at_once_none_is_told(asking: Parley) -> None:
+async def test_neither_of_two_sign_ups_with_one_address_at_once_reveals_the_other(strict_parley: Parley) -> None:
     results = await asyncio.gather(
-        *(accounts.sign_up(asking, ALICE, f"alice {number}", PASSWORD) for number in range(4)), return_exceptions=True
+        *(accounts.sign_up(strict_parley, ALICE, f"alice {number}", PASSWORD) for number in range(4)),
+        return_exceptions=True,
     )
     assert outcomes(results) == {"done": 4}
-    assert Counter(await list_kinds_to(asking, ALICE)) == {Kind.CONFIRM: 4}
-    assert await count_of(asking, User) == 1
+    assert Counter(await list_kinds_to(strict_parley, ALICE)) == {Kind.CONFIRM: 4}
+    assert await count_rows_of(strict_parley, User) == 1
 
 
 @pytest.mark.parametrize("password", ["password1", "alicealice", "parley2026"])
-async def test_a_weak_password_makes_no_account(parley: Parley, password: str) -> None:
+async def test_a_sign_up_with_a_weak_password_is_refused(parley: Parley, password: str) -> None:
     with pytest.raises(Invalid) as refusal:
         await accounts.sign_up(parley, ALICE, "alice", password)
     assert refusal.value.field == "password"
-    assert await count_of(parley, User) == 0
+    assert await count_rows_of(parley, User) == 0
 
 
-async def test_an_account_that_we_made_has_nothing_to_confirm(asking: Parley) -> None:
-    await accounts.create_account(asking, ALICE, "alice", PASSWORD)
-    assert await can_sign_in(asking)
-    assert await list_queued(asking) == []
+async def test_an_account_made_by_the_operator_is_confirmed(strict_parley: Parley) -> None:
+    await accounts.create_account(strict_parley, ALICE, "alice", PASSWORD)
+    assert await can_sign_in(strict_parley)
+    assert await list_queued(strict_parley) == []
 
 
 # -- the address --------------------------------------------------------------------------------------------
 
 
-async def test_a_new_address_waits_until_its_link_was_used(parley: Parley, alice: Viewer) -> None:
+async def test_a_new_address_waits_until_its_link_is_opened(parley: Parley, alice: Viewer) -> None:
     user = await accounts.change_email(parley, alice, NEW, PASSWORD)
     assert (user.email, user.unconfirmed_email) == (ALICE, NEW)
     assert (await list_kinds_to(parley, ALICE), await list_kinds_to(parley, NEW)) == (
@@ -260,7 +261,7 @@ async def test_a_new_address_waits_until_its_link_was_used(parley: Parley, alice
     assert await list_kinds_to(parley, ALICE) == [Kind.CHANGING, Kind.CHANGED]
 
 
-async def test_of_two_changes_the_later_one_counts(parley: Parley, alice: Viewer) -> None:
+async def test_the_later_of_two_changes_of_address_counts(parley: Parley, alice: Viewer) -> None:
     await accounts.change_email(parley, alice, "first@example.com", PASSWORD)
     first = await find_token_to(parley, "first@example.com", Kind.CONFIRM_CHANGE)
     await accounts.change_email(parley, alice, NEW, PASSWORD)
@@ -274,7 +275,7 @@ async def test_of_two_changes_the_later_one_counts(parley: Parley, alice: Viewer
 
 
 @pytest.mark.both_databases
-async def test_two_changes_at_once_leave_one_that_waits(parley: Parley, alice: Viewer) -> None:
+async def test_two_changes_of_address_at_once_leave_one_unconfirmed_address(parley: Parley, alice: Viewer) -> None:
     addresses = [f"{number}@example.com" for number in range(4)]
     await asyncio.gather(*(accounts.change_email(parley, alice, address, PASSWORD) for address in addresses))
     waiting = (await find_user_named(parley, "alice")).unconfirmed_email
@@ -283,17 +284,19 @@ async def test_two_changes_at_once_leave_one_that_waits(parley: Parley, alice: V
     assert good == [waiting]
 
 
-async def test_ones_own_address_again_takes_the_change_back(parley: Parley, alice: Viewer) -> None:
+async def test_a_change_back_to_the_own_address_cancels_the_other_change(parley: Parley, alice: Viewer) -> None:
     await accounts.change_email(parley, alice, NEW, PASSWORD)
     token = await find_token_to(parley, NEW, Kind.CONFIRM_CHANGE)
     user = await accounts.change_email(parley, alice, ALICE, PASSWORD)
     assert user.unconfirmed_email is None
     with pytest.raises(Invalid):
         await accounts.confirm(parley, token)
-    assert await list_kinds_to(parley, ALICE) == [Kind.CHANGING], "no letter about nothing"
+    assert await list_kinds_to(parley, ALICE) == [Kind.CHANGING], "a change to the same address sends no mail"
 
 
-async def test_an_address_that_two_want_is_whose_owner_clicks(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+async def test_an_address_that_two_people_want_goes_to_the_one_whose_link_is_opened(
+    parley: Parley, alice: Viewer, bob: Viewer
+) -> None:
     tokens = {}
     for viewer, name in ((alice, "alice"), (bob, "bob")):
         await accounts.change_email(parley, viewer, NEW, PASSWORD)
@@ -307,7 +310,9 @@ async def test_an_address_that_two_want_is_whose_owner_clicks(parley: Parley, al
 
 
 @pytest.mark.both_databases
-async def test_of_two_who_click_at_once_one_gets_it(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+async def test_one_of_two_people_who_confirm_an_address_at_once_gets_it(
+    parley: Parley, alice: Viewer, bob: Viewer
+) -> None:
     tokens = []
     for viewer in (alice, bob):
         await accounts.change_email(parley, viewer, NEW, PASSWORD)
@@ -317,17 +322,17 @@ async def test_of_two_who_click_at_once_one_gets_it(parley: Parley, alice: Viewe
     assert sorted([(await find_user_named(parley, name)).email == NEW for name in ("alice", "bob")]) == [False, True]
 
 
-async def test_a_taken_address_gets_a_word_and_no_link(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+async def test_a_taken_address_gets_a_mail_without_a_link(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     user = await accounts.change_email(parley, alice, "bob@example.com", PASSWORD)
-    assert user.unconfirmed_email == "bob@example.com", "she is not told"
+    assert user.unconfirmed_email == "bob@example.com", "Alice does not learn that the address is taken"
     letter = await compose_mail_to(parley, "bob@example.com", Kind.CONFIRM_CHANGE)
     assert letter
     assert letter.subject == "You already have an account"
     assert "/confirm" not in letter.text
 
 
-async def test_a_change_of_password_forgets_an_address_that_waits(parley: Parley, alice: Viewer) -> None:
-    """Whoever asked for it may be the reason for the new password."""
+async def test_a_change_of_password_cancels_an_unconfirmed_address(parley: Parley, alice: Viewer) -> None:
+    """A thief may have asked for that address, and may be the reason for the new password."""
     await accounts.change_email(parley, alice, "mallory@example.com", PASSWORD)
     token = await find_token_to(parley, "mallory@example.com", Kind.CONFIRM_CHANGE)
     await accounts.change_password(parley, alice, PASSWORD, ANOTHER_PASSWORD, Browser())
@@ -336,7 +341,7 @@ async def test_a_change_of_password_forgets_an_address_that_waits(parley: Parley
     assert (await find_user_named(parley, "alice")).email == ALICE
 
 
-async def test_one_who_has_left_confirms_nothing(parley: Parley, alice: Viewer) -> None:
+async def test_a_deleted_account_confirms_nothing(parley: Parley, alice: Viewer) -> None:
     await accounts.change_email(parley, alice, NEW, PASSWORD)
     token = await find_token_to(parley, NEW, Kind.CONFIRM_CHANGE)
     await accounts.delete(parley, alice, PASSWORD, "erase")
@@ -344,7 +349,7 @@ async def test_one_who_has_left_confirms_nothing(parley: Parley, alice: Viewer) 
         await accounts.confirm(parley, token)
 
 
-# -- once more the password ---------------------------------------------------------------------------------
+# -- the current password -----------------------------------------------------------------------------------
 
 
 async def attempt(parley: Parley, what: str, viewer: Viewer, password: str) -> None:
@@ -357,7 +362,7 @@ async def attempt(parley: Parley, what: str, viewer: Viewer, password: str) -> N
 
 
 @pytest.mark.parametrize("what", ["address", "password", "deletion"])
-async def test_a_browser_left_open_is_not_enough(parley: Parley, alice: Viewer, what: str) -> None:
+async def test_changes_in_an_open_browser_need_the_password(parley: Parley, alice: Viewer, what: str) -> None:
     before = await find_user_named(parley, "alice")
     for _ in range(MAX_FAILURES):
         with pytest.raises(Invalid) as refusal:
@@ -368,16 +373,16 @@ async def test_a_browser_left_open_is_not_enough(parley: Parley, alice: Viewer, 
     after = await find_user_named(parley, "alice")
     assert (after.seq, after.email, after.password_hash) == (before.seq, before.email, before.password_hash)
     assert await list_queued(parley) == []
-    assert await can_sign_in(parley), "and the owner is not locked out at the door"
+    assert await can_sign_in(parley), "the owner can still sign in"
 
 
 @pytest.mark.parametrize("what", ["address", "password", "deletion"])
-async def test_a_guest_has_nothing_to_change(parley: Parley, alice: Viewer, what: str) -> None:
+async def test_a_guest_cannot_change_an_account(parley: Parley, alice: Viewer, what: str) -> None:
     with pytest.raises(SignInFirst):
         await attempt(parley, what, GUEST, PASSWORD)
 
 
-async def test_the_right_one_wipes_the_wrong_ones_out(parley: Parley, alice: Viewer) -> None:
+async def test_the_right_password_resets_the_count_of_wrong_ones(parley: Parley, alice: Viewer) -> None:
     for _ in range(2):
         for _ in range(MAX_FAILURES - 1):
             with pytest.raises(Invalid):
@@ -392,15 +397,15 @@ async def test_a_new_password_ends_every_other_login(parley: Parley, alice: View
     others = [await another_login(parley) for _ in range(3)]
     here = Browser("203.0.113.7", "Firefox on Linux", alice.login_id)
     _, login = await accounts.change_password(parley, alice, PASSWORD, ANOTHER_PASSWORD, here)
-    assert [await how_ended(parley, other) for other in others] == ["password"] * 3
-    assert await how_ended(parley, alice) == "replaced"
+    assert [await read_end_reason(parley, other) for other in others] == ["password"] * 3
+    assert await read_end_reason(parley, alice) == "replaced"
     async with parley.reading() as reading:
         assert (await viewer_of(reading, login.id))[0].user_id == alice.user_id
     assert (await can_sign_in(parley), await can_sign_in(parley, password=ANOTHER_PASSWORD)) == (False, True)
     assert await list_kinds_to(parley, ALICE) == [Kind.PASSWORD]
 
 
-async def test_who_was_remembered_still_is(parley: Parley, alice: Viewer) -> None:
+async def test_a_remembered_login_stays_remembered_after_a_new_password(parley: Parley, alice: Viewer) -> None:
     phone = await another_login(parley)
     _, login = await accounts.change_password(
         parley, phone, PASSWORD, ANOTHER_PASSWORD, Browser(login_id=phone.login_id)
@@ -409,7 +414,7 @@ async def test_who_was_remembered_still_is(parley: Parley, alice: Viewer) -> Non
 
 
 @pytest.mark.both_databases
-async def test_of_two_changes_at_once_the_second_must_know_the_first(parley: Parley, alice: Viewer) -> None:
+async def test_the_second_of_two_changes_at_once_needs_the_first_new_password(parley: Parley, alice: Viewer) -> None:
     new = [f"talk among others {number}" for number in range(3)]
     results = await asyncio.gather(
         *(accounts.change_password(parley, alice, PASSWORD, password, Browser()) for password in new),
@@ -435,14 +440,14 @@ async def test_a_reset_sets_a_password_and_ends_every_login(parley: Parley, alic
     phone = await another_login(parley)
     await accounts.change_email(parley, alice, "mallory@example.com", PASSWORD)
     user = await accounts.reset_password(parley, await reset_token(parley), ANOTHER_PASSWORD)
-    assert user.confirmed_at, "the mail has shown whose the address is"
+    assert user.confirmed_at, "the person has proved that the address is theirs"
     assert user.unconfirmed_email is None
-    assert [await how_ended(parley, viewer) for viewer in (alice, phone)] == ["password"] * 2
+    assert [await read_end_reason(parley, viewer) for viewer in (alice, phone)] == ["password"] * 2
     assert (await can_sign_in(parley), await can_sign_in(parley, password=ANOTHER_PASSWORD)) == (False, True)
     assert (await list_kinds_to(parley, ALICE))[-1] == Kind.PASSWORD
 
 
-async def test_a_reset_is_used_once(parley: Parley, alice: Viewer) -> None:
+async def test_a_reset_link_can_be_used_once(parley: Parley, alice: Viewer) -> None:
     token = await reset_token(parley)
     await accounts.reset_password(parley, token, ANOTHER_PASSWORD)
     with pytest.raises(Invalid) as refusal:
@@ -452,7 +457,7 @@ async def test_a_reset_is_used_once(parley: Parley, alice: Viewer) -> None:
 
 
 @pytest.mark.both_databases
-async def test_of_two_uses_at_once_one_wins(parley: Parley, alice: Viewer) -> None:
+async def test_one_of_two_uses_of_a_link_at_once_succeeds(parley: Parley, alice: Viewer) -> None:
     token = await reset_token(parley)
     new = [f"talk among others {number}" for number in range(4)]
     results = await asyncio.gather(
@@ -463,7 +468,7 @@ async def test_of_two_uses_at_once_one_wins(parley: Parley, alice: Viewer) -> No
     assert (await list_kinds_to(parley, ALICE)).count(Kind.PASSWORD) == 1
 
 
-async def test_a_weak_new_password_does_not_use_the_link_up(parley: Parley, alice: Viewer) -> None:
+async def test_a_weak_new_password_does_not_use_up_the_link(parley: Parley, alice: Viewer) -> None:
     token = await reset_token(parley)
     with pytest.raises(Invalid) as refusal:
         await accounts.reset_password(parley, token, "alice1234")
@@ -471,15 +476,15 @@ async def test_a_weak_new_password_does_not_use_the_link_up(parley: Parley, alic
     await accounts.reset_password(parley, token, ANOTHER_PASSWORD)
 
 
-async def test_a_reset_is_overtaken_by_a_change_of_password(parley: Parley, alice: Viewer) -> None:
+async def test_a_reset_link_is_worthless_after_a_change_of_password(parley: Parley, alice: Viewer) -> None:
     token = await reset_token(parley)
     await accounts.change_password(parley, alice, PASSWORD, ANOTHER_PASSWORD, Browser())
     with pytest.raises(Invalid):
         await accounts.reset_password(parley, token, "talk among thieves")
 
 
-async def test_a_reset_is_overtaken_by_a_change_of_address(parley: Parley, alice: Viewer) -> None:
-    """Who reads the old mailbox has no way in any more."""
+async def test_a_reset_link_is_worthless_after_a_change_of_address(parley: Parley, alice: Viewer) -> None:
+    """The readers of the old mailbox must not get into the account."""
     token = await reset_token(parley)
     await accounts.change_email(parley, alice, NEW, PASSWORD)
     await accounts.confirm(parley, await find_token_to(parley, NEW, Kind.CONFIRM_CHANGE))
@@ -487,7 +492,7 @@ async def test_a_reset_is_overtaken_by_a_change_of_address(parley: Parley, alice
         await accounts.reset_password(parley, token, "talk among thieves")
 
 
-async def test_a_link_of_one_account_is_no_others(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+async def test_a_link_of_one_account_does_not_work_for_another(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     assert bob.user_id
     bound = accounts.bound_to(await find_user_named(parley, "alice"))
     token = write_link(parley, Purpose.RESET, bob.user_id, bound).partition("#")[2]
@@ -496,22 +501,22 @@ async def test_a_link_of_one_account_is_no_others(parley: Parley, alice: Viewer,
     assert await can_sign_in(parley, "bob@example.com")
 
 
-async def test_who_has_left_resets_nothing(parley: Parley, alice: Viewer) -> None:
+async def test_a_deleted_account_has_no_password_to_reset(parley: Parley, alice: Viewer) -> None:
     token = await reset_token(parley)
     await accounts.delete(parley, alice, PASSWORD, "keep")
     with pytest.raises(Invalid):
         await accounts.reset_password(parley, token, ANOTHER_PASSWORD)
 
 
-async def test_a_reset_confirms_an_address(asking: Parley) -> None:
-    await accounts.sign_up(asking, ALICE, "alice", PASSWORD)
-    await accounts.reset_password(asking, await reset_token(asking), ANOTHER_PASSWORD)
-    assert await can_sign_in(asking, password=ANOTHER_PASSWORD)
+async def test_a_reset_confirms_an_address(strict_parley: Parley) -> None:
+    await accounts.sign_up(strict_parley, ALICE, "alice", PASSWORD)
+    await accounts.reset_password(strict_parley, await reset_token(strict_parley), ANOTHER_PASSWORD)
+    assert await can_sign_in(strict_parley, password=ANOTHER_PASSWORD)
 
 
 # -- leaving ------------------------------------------------------------------------------------------------
 
-HOW: list[Literal["keep", "erase"]] = ["keep", "erase"]
+DELETIONS: list[Literal["keep", "erase"]] = ["keep", "erase"]
 
 
 async def comments_by(parley: Parley, viewer: Viewer) -> list[Comment]:
@@ -521,12 +526,14 @@ async def comments_by(parley: Parley, viewer: Viewer) -> list[Comment]:
 
 
 @pytest.fixture
-def few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comments, "BATCH", 3)
 
 
-@pytest.mark.usefixtures("few_at_a_time")
-async def test_comments_may_stay_under_no_name(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+@pytest.mark.usefixtures("small_batches")
+async def test_comments_of_a_deleted_account_may_stay_without_a_name(
+    parley: Parley, alice: Viewer, bob: Viewer
+) -> None:
     for number in range(8):
         await post_comment(parley, alice, f"number {number}", Topic("Article", str(number % 2)))
     his = await post_comment(parley, bob, "hello alice")
@@ -539,8 +546,8 @@ async def test_comments_may_stay_under_no_name(parley: Parley, alice: Viewer, bo
     assert (await comments_by(parley, bob))[0].seq == his.seq
 
 
-@pytest.mark.usefixtures("few_at_a_time")
-async def test_comments_may_go_with_their_author(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+@pytest.mark.usefixtures("small_batches")
+async def test_comments_may_be_deleted_with_their_author(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     for number in range(8):
         await post_comment(parley, alice, f"a secret {number}", Topic("Article", str(number % 2)))
     await post_comment(parley, bob, "hello alice")
@@ -550,8 +557,8 @@ async def test_comments_may_go_with_their_author(parley: Parley, alice: Viewer, 
     assert [comment.body for comment in await comments_by(parley, bob)] == ["hello alice"]
 
 
-@pytest.mark.parametrize("how", HOW)
-async def test_nothing_of_the_person_is_left(parley: Parley, how: Literal["keep", "erase"]) -> None:
+@pytest.mark.parametrize("how", DELETIONS)
+async def test_no_personal_data_is_left_of_a_deleted_account(parley: Parley, how: Literal["keep", "erase"]) -> None:
     made = await accounts.sign_up(parley, ALICE, "alice", PASSWORD, Browser("203.0.113.7", "Firefox on Linux"))
     assert made
     async with parley.reading() as reading:
@@ -561,30 +568,32 @@ async def test_nothing_of_the_person_is_left(parley: Parley, how: Literal["keep"
     await accounts.delete(parley, alice, PASSWORD, how)
     assert (await list_kinds_to(parley, ALICE))[-1] == Kind.DELETED
     async with Parley(parley.settings.model_copy(update={"environment": "production"}), LIVE_MODELS) as office:
-        while await send_next(office):  # no mail server: brought to nobody
+        while await send_next(office):  # without a mail server, mail is only marked as sent
             pass
     left = await dump_database(parley)
     for trace in ("alice", "waiting", "203.0.113", "Firefox", "argon2"):
         assert trace not in left, trace
 
 
-@pytest.mark.parametrize("how", HOW)
-async def test_who_has_left_is_out(parley: Parley, alice: Viewer, how: Literal["keep", "erase"]) -> None:
+@pytest.mark.parametrize("how", DELETIONS)
+async def test_a_deleted_account_is_signed_out_everywhere(
+    parley: Parley, alice: Viewer, how: Literal["keep", "erase"]
+) -> None:
     phone = await another_login(parley)
     comment = await post_comment(parley, alice, "hello")
     await accounts.delete(parley, alice, PASSWORD, how)
-    assert [await how_ended(parley, viewer) for viewer in (alice, phone)] == ["deleted"] * 2
+    assert [await read_end_reason(parley, viewer) for viewer in (alice, phone)] == ["deleted"] * 2
     assert not await can_sign_in(parley)
     with pytest.raises(SignInFirst):
         await accounts.delete(parley, alice, PASSWORD, how)
     with pytest.raises(SignInFirst):
         await post_comment(parley, alice, "one more thing")
-    with suppress(Missing, Forbidden, SignInFirst):  # a request that was on its way
+    with suppress(Missing, Forbidden, SignInFirst):  # a request that began before the deletion
         await edit_comment(parley, alice, comment, "alice was here")
     assert not [comment for comment in await comments_by(parley, alice) if comment.username == "alice"]
 
 
-async def test_the_name_and_the_address_are_free_again(parley: Parley, alice: Viewer) -> None:
+async def test_the_name_and_address_of_a_deleted_account_are_free_again(parley: Parley, alice: Viewer) -> None:
     await post_comment(parley, alice, "hello")
     await accounts.delete(parley, alice, PASSWORD, "keep")
     again = await create_viewer(parley, "alice")
@@ -593,7 +602,7 @@ async def test_the_name_and_the_address_are_free_again(parley: Parley, alice: Vi
 
 
 @pytest.mark.both_databases
-async def test_a_deletion_twice_at_once_is_one(parley: Parley, alice: Viewer) -> None:
+async def test_two_deletions_at_once_are_one(parley: Parley, alice: Viewer) -> None:
     results = await asyncio.gather(
         *(accounts.delete(parley, alice, PASSWORD, "keep") for _ in range(3)), return_exceptions=True
     )
@@ -601,11 +610,11 @@ async def test_a_deletion_twice_at_once_is_one(parley: Parley, alice: Viewer) ->
     assert (await list_kinds_to(parley, ALICE)).count(Kind.DELETED) == 1
 
 
-@pytest.mark.parametrize("how", HOW)
-async def test_a_comment_on_its_way_is_waited_for(
+@pytest.mark.parametrize("how", DELETIONS)
+async def test_a_deletion_waits_for_a_comment_that_is_being_committed(
     parley: Parley, alice: Viewer, how: Literal["keep", "erase"], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All has been looked at, and only the commit is left, when the account goes."""
+    """The comment passed all checks and only needs its commit, when the account is deleted."""
     written, go_on, finish = asyncio.Event(), asyncio.Event(), Write.finish
 
     async def slow(write: Write) -> None:
@@ -619,7 +628,7 @@ async def test_a_comment_on_its_way_is_waited_for(
     await written.wait()
     leaving = asyncio.create_task(accounts.delete(parley, alice, PASSWORD, how))
     await asyncio.wait([leaving], timeout=0.5)
-    assert not leaving.done(), "it cannot know yet what there is to do"
+    assert not leaving.done(), "the deletion cannot know all comments before that commit"
     go_on.set()
     await writing
     await leaving
@@ -627,14 +636,14 @@ async def test_a_comment_on_its_way_is_waited_for(
     assert comment.username == (DELETED if how == "keep" else "")
 
 
-@pytest.mark.parametrize("how", HOW)
-@pytest.mark.usefixtures("few_at_a_time")
-async def test_who_writes_while_they_leave_leaves_no_name(
+@pytest.mark.parametrize("how", DELETIONS)
+@pytest.mark.usefixtures("small_batches")
+async def test_a_person_who_writes_during_the_deletion_leaves_no_name(
     parley: Parley, settings: Settings, how: Literal["keep", "erase"]
 ) -> None:
-    """Again and again, by two processes and on several topics: whatever comes first, no comment has the old name."""
+    """Two processes write on several topics again and again. In any order, no comment keeps the old name."""
     async with Parley(settings, LIVE_MODELS, listening=False) as other:
-        for number in range(2):  # the leaver's request is in the one process, then in the other
+        for number in range(2):  # the deletion is requested from one process, then from the other
             leaver = await create_viewer(parley, f"leaver{number}")
             began = asyncio.Event()
             async with asyncio.TaskGroup() as everyone:
@@ -655,7 +664,7 @@ async def test_who_writes_while_they_leave_leaves_no_name(
 
 async def _keep_writing(process: Parley, author: Viewer, writer: int, began: asyncio.Event) -> None:
     with suppress(SignInFirst):
-        for number in range(1_000):  # on SQLite who leaves comes to write by chance alone, and on a busy machine late
+        for number in range(1_000):  # on SQLite the deletion gets its turn to write by chance, and sometimes late
             topic = Topic("Article", f"{author.username} {(writer + number) % 3}")
             await comments.post(process, author, topic, f"number {number}", uuid4())
             if number > 1:
@@ -663,9 +672,9 @@ async def _keep_writing(process: Parley, author: Viewer, writer: int, began: asy
         raise AssertionError("nobody was stopped")
 
 
-@pytest.mark.parametrize("how", HOW)
-@pytest.mark.usefixtures("few_at_a_time")
-async def test_what_a_killed_process_left_undone_is_finished(
+@pytest.mark.parametrize("how", DELETIONS)
+@pytest.mark.usefixtures("small_batches")
+async def test_a_deletion_that_a_killed_process_began_is_finished(
     parley: Parley, alice: Viewer, how: Literal["keep", "erase"], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(8):
@@ -674,7 +683,7 @@ async def test_what_a_killed_process_left_undone_is_finished(
 
     def killed_at_the_third(*topics: Topic) -> Any:
         writes.append(topics)
-        if len(writes) == 3:  # the account, three comments, and then
+        if len(writes) == 3:  # after the account and three comments
             raise SystemError("killed")
         return writing(*topics)
 
@@ -684,7 +693,7 @@ async def test_what_a_killed_process_left_undone_is_finished(
             await accounts.delete(parley, alice, PASSWORD, how)
     named = [comment for comment in await comments_by(parley, alice) if comment.username == "alice"]
     assert len(named) == 5
-    assert await how_ended(parley, alice) == "deleted", "the account goes first"
+    assert await read_end_reason(parley, alice) == "deleted", "the account is deleted first"
 
     await maintenance.run_once(parley)
     left = await comments_by(parley, alice)
@@ -693,11 +702,15 @@ async def test_what_a_killed_process_left_undone_is_finished(
         assert await reading.scalar(select(User.leaving).where(User.id == alice.user_id)) is None
     before = [comment.seq for comment in left]
     await maintenance.run_once(parley)
-    assert [comment.seq for comment in await comments_by(parley, alice)] == before, "and is done"
+    assert [comment.seq for comment in await comments_by(parley, alice)] == before, (
+        "a finished deletion changes nothing more"
+    )
 
 
 @pytest.mark.both_databases
-async def test_several_may_finish_it_at_once(parley: Parley, settings: Settings, alice: Viewer) -> None:
+async def test_several_processes_may_finish_a_deletion_at_once(
+    parley: Parley, settings: Settings, alice: Viewer
+) -> None:
     for number in range(8):
         await post_comment(parley, alice, f"number {number}")
     async with parley.writing(Topic.account(alice.user_id)) as write:
@@ -710,7 +723,7 @@ async def test_several_may_finish_it_at_once(parley: Parley, settings: Settings,
     assert [comment.seq for comment in await comments_by(parley, alice)] == list(range(9, 17)), "each was changed once"
 
 
-async def test_a_page_says_nothing_but_that_somebody_was_here(parley: Parley, alice: Viewer) -> None:
+async def test_a_page_shows_only_that_somebody_wrote_here(parley: Parley, alice: Viewer) -> None:
     await post_comment(parley, alice, "hello")
     await accounts.delete(parley, alice, PASSWORD, "keep")
     async with parley.reading() as reading:

@@ -1,4 +1,4 @@
-"""Accounts: sign up, sign in, who am I, sign out; and what a cookie is worth."""
+"""Accounts over HTTP: sign up, sign in, read the session, sign out; and cookies."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ if TYPE_CHECKING:
     from tests.support.serving import Site
     from tests.support.site_fixtures import Clock
 
-MONTH = 30 * 24 * 3600  # seconds
-YEAR = 365 * 24 * 3600
+MONTH_SECONDS = 30 * 24 * 3600
+YEAR_SECONDS = 365 * 24 * 3600
 
 
 def cookies_of(response: httpx.Response) -> dict[str, Morsel[str]]:
-    """The cookies that this answer sets, by name."""
+    """The cookies that this response sets, by name."""
     headers = response.headers.get_list("set-cookie")
     cookies = [cookie for header in headers for cookie in SimpleCookie(header).values()]
-    assert len({cookie.key for cookie in cookies}) == len(cookies), "one is set twice"
+    assert len({cookie.key for cookie in cookies}) == len(cookies), "a cookie is set twice"
     return {cookie.key: cookie for cookie in cookies}
 
 
 async def me_with(site: Site, cookie: str | None) -> dict[str, Any] | None:
-    """Who a browser with just this cookie is."""
+    """The account of a browser that has only this cookie."""
     async with site.client() as client:
         client.cookies.set(COOKIE, cookie or "")
         return await me(client)
@@ -59,7 +59,7 @@ async def me_with(site: Site, cookie: str | None) -> dict[str, Any] | None:
 # -- sign up ------------------------------------------------------------------------------------------------
 
 
-async def test_signing_up_signs_in(guest: httpx.AsyncClient) -> None:
+async def test_a_sign_up_signs_in(guest: httpx.AsyncClient) -> None:
     form = {"email": "Carol.Ann@Example.COM", "username": " Carol Ann ", "password": PASSWORD}
     response = await guest.post("/api/users", json=form)
     user = read_json(response, 201)
@@ -75,7 +75,7 @@ async def test_signing_up_signs_in(guest: httpx.AsyncClient) -> None:
     assert (await guest.post("/api/comments/", json={**ARTICLE, "body": "Hello"})).status_code == 201
 
 
-async def test_nobody_chooses_a_role_or_an_id(guest: httpx.AsyncClient) -> None:
+async def test_a_sign_up_cannot_choose_a_role_or_an_id(guest: httpx.AsyncClient) -> None:
     id_ = str(uuid4())
     form = {"email": email_of("Carol"), "username": "Carol", "password": PASSWORD, "role": "moderator", "id": id_}
     user = read_json(await guest.post("/api/users", json=form), 201)
@@ -96,7 +96,7 @@ async def test_an_address_has_one_account(
     assert await me(guest) is None
 
 
-async def test_names_that_people_take_for_the_same_are_the_same(
+async def test_names_that_look_equal_are_the_same(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     before = await count_rows(site_parley)
@@ -106,14 +106,14 @@ async def test_names_that_people_take_for_the_same_are_the_same(
     assert await count_rows(site_parley) == before
 
 
-async def test_people_are_called_many_things(guest: httpx.AsyncClient) -> None:
+async def test_names_in_many_scripts_are_accepted(guest: httpx.AsyncClient) -> None:
     for number, username in enumerate(("Zoë O'Hara", "李小龙", "Анна-Мария", "J.R. Smith", "x_1", "Straße")):
         form = {"email": f"{number}@example.com", "username": username, "password": PASSWORD}
         assert read_json(await guest.post("/api/users", json=form), 201)["username"] == username
 
 
 @pytest.mark.both_databases
-async def test_of_many_who_want_a_name_at_once_one_gets_it(site: Site, site_parley: Parley) -> None:
+async def test_one_of_many_people_who_want_a_name_at_once_gets_it(site: Site, site_parley: Parley) -> None:
     async def try_it(number: int) -> httpx.Response:
         async with site.client() as client:
             form = {"email": f"carol{number}@example.com", "username": "Carol", "password": PASSWORD}
@@ -146,12 +146,12 @@ async def test_a_wrong_password_and_an_unknown_address_look_the_same(
     assert read_problem(wrong, 401) == read_problem(unknown, 401)
     for response in (wrong, unknown):
         assert "set-cookie" not in response.headers
-    # Counted alike, too: whether an address has an account or not.
+    # Both are counted alike, too.
     assert await count_rows(site_parley) == {**before, "failures": before["failures"] + 2}
     assert await me(guest) is None
 
 
-async def test_a_password_is_kept_to_the_letter(guest: httpx.AsyncClient, site: Site) -> None:
+async def test_every_character_of_a_password_counts(guest: httpx.AsyncClient, site: Site) -> None:
     passwords = (" " * 8, "x" * 128, "pass\0word", "пароль и 🦜", " talk among friends")
     for number, password in enumerate(passwords):
         form = {"email": f"carol{number}@example.com", "username": f"Carol {number}", "password": password}
@@ -161,7 +161,7 @@ async def test_a_password_is_kept_to_the_letter(guest: httpx.AsyncClient, site: 
             read_json(await elsewhere.post("/api/session", json=form), 200)
 
 
-async def test_no_answer_shows_a_password(alice: httpx.AsyncClient) -> None:
+async def test_no_response_contains_a_password(alice: httpx.AsyncClient) -> None:
     for response in (
         await alice.get("/api/session"),
         await alice.post("/api/session", json={"email": email_of("Alice"), "password": PASSWORD}),
@@ -181,7 +181,7 @@ async def test_signing_out_ends_the_login_on_the_server(alice: httpx.AsyncClient
     response = await alice.delete("/api/session")
     assert (response.status_code, response.content) == (204, b"")
     cookies = cookies_of(response)
-    assert cookies.keys() == {COOKIE}, "the device is still one that she has used"
+    assert cookies.keys() == {COOKIE}, "the device cookie stays"
     assert cookies[COOKIE]["max-age"] == "0"
     assert COOKIE not in alice.cookies
     assert DEVICE_COOKIE in alice.cookies
@@ -191,14 +191,16 @@ async def test_signing_out_ends_the_login_on_the_server(alice: httpx.AsyncClient
         read_problem(await thief.post("/api/comments/", json={**ARTICLE, "body": "It is me"}), 401)
 
 
-async def test_signing_out_here_is_not_signing_out_there(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+async def test_signing_out_in_one_browser_keeps_the_other_signed_in(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient
+) -> None:
     await sign_in(guest, "Alice")
     assert (await alice.delete("/api/session/")).status_code == 204
     assert await me(alice) is None
     assert (await me(guest) or {})["username"] == "Alice"
 
 
-async def test_a_guest_may_sign_out_as_often_as_he_likes(guest: httpx.AsyncClient) -> None:
+async def test_a_guest_may_sign_out_repeatedly(guest: httpx.AsyncClient) -> None:
     for _ in range(2):
         assert (await guest.delete("/api/session")).status_code == 204
     guest.cookies.set(COOKIE, "nonsense")
@@ -208,7 +210,7 @@ async def test_a_guest_may_sign_out_as_often_as_he_likes(guest: httpx.AsyncClien
 # -- cookies ------------------------------------------------------------------------------------------------
 
 
-async def test_a_cookie_is_for_this_site_alone(guest: httpx.AsyncClient) -> None:
+async def test_a_cookie_is_sent_to_this_site_only(guest: httpx.AsyncClient) -> None:
     form = {"email": email_of("Carol"), "username": "Carol", "password": PASSWORD}
     cookies = cookies_of(await guest.post("/api/users", json=form))
     assert cookies.keys() == {COOKIE, DEVICE_COOKIE}
@@ -217,22 +219,24 @@ async def test_a_cookie_is_for_this_site_alone(guest: httpx.AsyncClient) -> None
         assert cookie["samesite"].lower() == "lax"
         assert cookie["path"] == "/"
         assert not cookie["domain"]
-        assert not cookie["secure"]  # over plain HTTP it would never come back
+        assert not cookie["secure"]  # a browser would never send it back over plain HTTP
         assert not cookie["expires"]
-        assert len(cookie.OutputString()) < 4_096, "browsers would not keep it"
-    assert not cookies[COOKIE]["max-age"], "it ends with the browser"
-    assert cookies[DEVICE_COOKIE]["max-age"] == str(YEAR)
+        assert len(cookie.OutputString()) < 4_096, "browsers would not store it"
+    assert not cookies[COOKIE]["max-age"], "the cookie ends with the browser"
+    assert cookies[DEVICE_COOKIE]["max-age"] == str(YEAR_SECONDS)
 
 
-async def test_who_is_remembered_stays_for_a_month(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+async def test_a_remembered_person_stays_signed_in_for_a_month(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient
+) -> None:
     form = {"email": email_of("Alice"), "password": PASSWORD}
     remembered = cookies_of(await guest.post("/api/session", json={**form, "remember_me": True}))
-    assert remembered[COOKIE]["max-age"] == str(MONTH)
+    assert remembered[COOKIE]["max-age"] == str(MONTH_SECONDS)
     forgotten = cookies_of(await guest.post("/api/session", json={**form, "remember_me": False}))
     assert not forgotten[COOKIE]["max-age"]
 
 
-async def test_a_cookie_says_nothing_of_the_account(alice: httpx.AsyncClient) -> None:
+async def test_a_cookie_contains_nothing_about_the_account(alice: httpx.AsyncClient) -> None:
     import base64
 
     user = await me(alice)
@@ -243,11 +247,11 @@ async def test_a_cookie_says_nothing_of_the_account(alice: httpx.AsyncClient) ->
     assert "alice" not in opened.lower()
 
 
-async def test_a_forged_cookie_is_nobodys(alice: httpx.AsyncClient, site: Site, settings: Settings) -> None:
+async def test_a_forged_cookie_is_ignored(alice: httpx.AsyncClient, site: Site, settings: Settings) -> None:
     good = alice.cookies[COOKIE]
     payload, _, signature = good.partition(".")
     ours, others = Signer(settings.secret_keys), Signer(["another key that is long enough for anyone"])
-    login = ours.open(good, "login", MONTH)
+    login = ours.open(good, "login", MONTH_SECONDS)
     assert login.model == "Login"
     user = await me(alice)
     assert user
@@ -281,7 +285,7 @@ async def test_a_forged_cookie_is_nobodys(alice: httpx.AsyncClient, site: Site, 
     assert await me_with(site, good) is not None
 
 
-async def test_a_key_is_changed_without_signing_anybody_out(settings: Settings) -> None:
+async def test_a_change_of_the_key_signs_nobody_out(settings: Settings) -> None:
     old, new = "the old key, which is long enough", "the new key, which is long enough"
     cookies = []
     for keys in (old, f"{new},{old}"):
@@ -294,20 +298,22 @@ async def test_a_key_is_changed_without_signing_anybody_out(settings: Settings) 
         assert [await me_with(site, cookie) is not None for cookie in cookies] == [False, True]
 
 
-async def test_a_cookie_of_last_year_is_nobodys(alice: httpx.AsyncClient, site: Site, clock: Clock) -> None:
-    with clock.later(MONTH + 60):
+async def test_a_cookie_of_last_year_is_ignored(alice: httpx.AsyncClient, site: Site, clock: Clock) -> None:
+    with clock.later(MONTH_SECONDS + 60):
         assert await me_with(site, alice.cookies[COOKIE]) is None
     assert await me_with(site, alice.cookies[COOKIE]) is not None
 
 
-async def test_odd_cookies_of_other_software_do_no_harm(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+async def test_malformed_cookies_of_other_software_do_no_harm(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient
+) -> None:
     mine = f"{COOKIE}={alice.cookies[COOKIE]}"
     odd = f'a="b; {mine}; =; ;;; x=\\"; ü=1'.encode("latin-1")
     assert (await guest.get("/api/session", headers={"Cookie": odd})).status_code == 200
     assert (await guest.get("/api/session", headers={"Cookie": b"\xff\xfe=\x80"})).json() == {"user": None}
 
 
-async def test_two_people_in_one_browser_are_one_after_the_other(guest: httpx.AsyncClient) -> None:
+async def test_two_people_can_use_one_browser_one_after_the_other(guest: httpx.AsyncClient) -> None:
     await sign_up(guest, "Carol")
     await sign_up(guest, "Dave")
     assert (await me(guest) or {})["username"] == "Dave"

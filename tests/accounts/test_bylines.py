@@ -51,7 +51,7 @@ async def test_a_new_name_reaches_comments_notifications_and_reports(
     mine = await post_comment(parley, bob, "mine")
     await moderation.report(parley, alice, mine.id, Reason.SPAM)
     await accounts.change_username(parley, alice, "Alice Newname")
-    await wait_until(lambda: is_done(parley, alice), "the new name to be everywhere")
+    await wait_until(lambda: is_done(parley, alice), "the new name in all rows")
     assert await bylines(parley, alice) == {("Alice Newname", "member")}
     async with parley.reading() as reading:
         assert set(await reading.scalars(select(Notification.actor_name))) == {"Alice Newname"}
@@ -59,7 +59,7 @@ async def test_a_new_name_reaches_comments_notifications_and_reports(
     assert (await post_comment(parley, alice, "still looking with the old login")).username == "Alice Newname"
 
 
-async def test_a_process_that_was_killed_leaves_the_rest_to_others(
+async def test_another_process_finishes_the_work_of_a_killed_one(
     parley: Parley, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alice = await create_viewer(parley, "alice")
@@ -77,14 +77,14 @@ async def test_a_process_that_was_killed_leaves_the_rest_to_others(
     assert await is_done(parley, alice)
 
 
-async def test_comments_say_who_moderates(parley: Parley) -> None:
+async def test_comments_show_that_their_author_is_a_moderator(parley: Parley) -> None:
     owner, carol = await create_moderator(parley, "alice", Role.OWNER), await create_viewer(parley, "carol")
     assert carol.user_id
     comment = await post_comment(parley, carol, "before")
     assert render(comment, carol.kind(None))["role"] is None
     for to, shown in ((Role.MODERATOR, "moderator"), (Role.OWNER, "owner"), (Role.MEMBER, None)):
         await roles.appoint(parley, owner, carol.user_id, to)
-        await wait_until(lambda: is_done(parley, carol), "the role to be everywhere")
+        await wait_until(lambda: is_done(parley, carol), "the role in all rows")
         async with parley.reading() as reading:
             changed = await reading.get(Comment, comment.id)
         assert changed
@@ -100,7 +100,7 @@ async def test_a_taken_name_is_refused_and_a_former_one_is_free(parley: Parley) 
     assert refusal.value.field == "username"
     seq = (await find_user_named(parley, "bob")).seq
     await accounts.change_username(parley, bob, "bob")
-    assert (await find_user_named(parley, "bob")).seq == seq, "the same name changes nothing"
+    assert (await find_user_named(parley, "bob")).seq == seq, "an unchanged name takes no seq"
     await accounts.change_username(parley, bob, "Bob")
     results = await asyncio.gather(
         *(accounts.change_username(parley, viewer, "Carol") for viewer in (alice, bob)), return_exceptions=True
@@ -108,6 +108,6 @@ async def test_a_taken_name_is_refused_and_a_former_one_is_free(parley: Parley) 
     assert sorted(type(result).__name__ for result in results) == ["Invalid", "User"]
 
 
-async def test_a_guest_has_no_name_to_change(parley: Parley) -> None:
+async def test_a_guest_cannot_change_a_name(parley: Parley) -> None:
     with pytest.raises(SignInFirst):
         await accounts.change_username(parley, GUEST, "Nobody")

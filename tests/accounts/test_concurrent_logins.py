@@ -1,4 +1,4 @@
-"""Many people sign in at once, and those who follow a stream do not notice."""
+"""Many people sign in at once, and streams continue without delay."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ HEARTBEAT = 0.1  # seconds
 PEOPLE = 50
 
 
-pytestmark = pytest.mark.sqlite_only  # the tests are about the processor
+pytestmark = pytest.mark.sqlite_only  # the tests are about CPU time
 
 
 class Hashing:
-    """Password hashes that begin, and end when the test lets them: `may_end`."""
+    """Password hashes that end only when the test sets `may_end`."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.begun, self.may_end = threading.Event(), threading.Event()
@@ -48,7 +48,7 @@ def hashing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hashing]:
     hashing.may_end.set()
 
 
-async def test_heartbeats_go_on_while_fifty_sign_in(settings: Settings, hashing: Hashing) -> None:
+async def test_heartbeats_continue_while_fifty_people_sign_in(settings: Settings, hashing: Hashing) -> None:
     from app.main import create_app
 
     quick = settings.model_copy(update={"heartbeat_seconds": HEARTBEAT, "rate_limits": False})
@@ -62,14 +62,14 @@ async def test_heartbeats_go_on_while_fifty_sign_in(settings: Settings, hashing:
         form = {"email": email_of("Alice"), "password": PASSWORD}
         signing_in = asyncio.gather(*(client.post("/api/session", json=form) for client in people))
         await wait_until(hashing.begun.is_set, "the first hash to begin")
-        for _ in range(3):  # a hash on the event loop would hold these up for as long as it is held
+        for _ in range(3):  # a hash on the event loop would block these
             await stream.until("heartbeat")
         assert not signing_in.done()
         hashing.may_end.set()
         assert {response.status_code for response in await signing_in} == {200}
 
 
-async def test_too_many_at_once_are_sent_away_instead_of_waiting(
+async def test_a_sign_in_is_refused_if_too_many_wait(
     settings: Settings, hashing: Hashing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from app.main import create_app

@@ -34,7 +34,7 @@ async def alice(parley: Parley) -> Viewer:
 
 
 async def guess(parley: Parley, password: str = "a wrong one", email: str = ALICE, **browser: Any) -> str:
-    """What somebody is told who tries this password."""
+    """Sign in with this password, and return the result as words."""
     try:
         found = await logins.sign_in(parley, email, password, remember=False, browser=Browser(**browser))
     except TooMany:
@@ -42,17 +42,17 @@ async def guess(parley: Parley, password: str = "a wrong one", email: str = ALIC
     return "signed in" if found else "wrong"
 
 
-async def guesses(parley: Parley, count: int, **more: Any) -> list[str]:
+async def guess_repeatedly(parley: Parley, count: int, **more: Any) -> list[str]:
     return [await guess(parley, **more) for _ in range(count)]
 
 
-async def failures_of(parley: Parley, email: str = ALICE) -> Failures | None:
+async def read_failures(parley: Parley, email: str = ALICE) -> Failures | None:
     async with parley.reading() as reading:
         return await reading.get(Failures, login_throttle.key_of("address", email))
 
 
-async def let_pass(parley: Parley, time: timedelta) -> None:
-    """Turn the clock of every count back, as if this time had passed since."""
+async def pass_time(parley: Parley, time: timedelta) -> None:
+    """Move the times of every count back, as if this time had passed."""
     async with parley.database.transaction() as writing, writing.begin():
         for found in (await writing.scalars(select(Failures))).all():
             found.failed_at -= time
@@ -63,63 +63,63 @@ async def let_pass(parley: Parley, time: timedelta) -> None:
 # -- counting -----------------------------------------------------------------------------------------------
 
 
-async def test_ten_wrong_passwords_in_a_row_lock(parley: Parley) -> None:
-    assert await guesses(parley, MAX_FAILURES) == ["wrong"] * MAX_FAILURES
+async def test_ten_wrong_passwords_in_a_row_lock_an_account(parley: Parley) -> None:
+    assert await guess_repeatedly(parley, MAX_FAILURES) == ["wrong"] * MAX_FAILURES
     assert await guess(parley) == "too many"
     assert await guess(parley, PASSWORD) == "too many"
 
 
-async def test_nine_do_not_and_the_right_one_wipes_them_out(parley: Parley) -> None:
+async def test_the_right_password_after_nine_wrong_ones_resets_the_count(parley: Parley) -> None:
     for _ in range(2):
-        assert await guesses(parley, MAX_FAILURES - 1) == ["wrong"] * (MAX_FAILURES - 1)
+        assert await guess_repeatedly(parley, MAX_FAILURES - 1) == ["wrong"] * (MAX_FAILURES - 1)
         assert await guess(parley, PASSWORD) == "signed in"
-        assert await failures_of(parley) is None
+        assert await read_failures(parley) is None
 
 
-async def test_who_is_locked_out_is_told_for_how_long(parley: Parley) -> None:
-    await guesses(parley, MAX_FAILURES)
+async def test_a_locked_out_person_learns_how_long_to_wait(parley: Parley) -> None:
+    await guess_repeatedly(parley, MAX_FAILURES)
     with pytest.raises(TooMany, match="Too many attempts") as refusal:
         await logins.sign_in(parley, ALICE, PASSWORD, remember=False)
     assert FIRST_LOCK.total_seconds() - 5 <= refusal.value.seconds <= FIRST_LOCK.total_seconds()
 
 
 async def test_a_lock_ends_by_itself(parley: Parley) -> None:
-    await guesses(parley, MAX_FAILURES)
-    await let_pass(parley, FIRST_LOCK)
+    await guess_repeatedly(parley, MAX_FAILURES)
+    await pass_time(parley, FIRST_LOCK)
     assert await guess(parley, PASSWORD) == "signed in"
 
 
 async def test_each_later_failure_doubles_the_lock_up_to_an_hour(parley: Parley) -> None:
-    await guesses(parley, MAX_FAILURES - 1)
+    await guess_repeatedly(parley, MAX_FAILURES - 1)
     minutes = []
     for _ in range(9):
         assert await guess(parley) == "wrong"
-        failures = await failures_of(parley)
+        failures = await read_failures(parley)
         assert failures
         assert failures.locked_until
         locked = failures.locked_until - failures.failed_at
         minutes.append(locked / timedelta(minutes=1))
         assert await guess(parley) == "too many"
-        await let_pass(parley, locked)
+        await pass_time(parley, locked)
     assert minutes == [1, 2, 4, 8, 16, 32, 60, 60, 60]
     assert timedelta(minutes=60) == LONGEST_LOCK
 
 
-async def test_a_guess_while_it_is_locked_makes_nothing_longer(parley: Parley) -> None:
-    await guesses(parley, MAX_FAILURES)
-    before = await failures_of(parley)
-    assert await guesses(parley, 5) == ["too many"] * 5
-    after = await failures_of(parley)
+async def test_a_guess_during_a_lock_does_not_extend_it(parley: Parley) -> None:
+    await guess_repeatedly(parley, MAX_FAILURES)
+    before = await read_failures(parley)
+    assert await guess_repeatedly(parley, 5) == ["too many"] * 5
+    after = await read_failures(parley)
     assert before
     assert after
     assert (after.count, after.locked_until) == (MAX_FAILURES, before.locked_until)
 
 
-async def test_after_a_day_all_is_forgotten(parley: Parley) -> None:
-    await guesses(parley, MAX_FAILURES)
-    await let_pass(parley, FAILURES_EXPIRE_AFTER + timedelta(minutes=1))
+async def test_failures_are_forgotten_after_a_day(parley: Parley) -> None:
+    await guess_repeatedly(parley, MAX_FAILURES)
+    await pass_time(parley, FAILURES_EXPIRE_AFTER + timedelta(minutes=1))
     assert await guess(parley) == "wrong"
-    failures = await failures_of(parley)
+    failures = await read_failures(parley)
     assert failures
     assert (failures.count, failures.locked_until) == (1, None)
     assert failures.began_at == failures.failed_at
@@ -128,19 +128,19 @@ async def test_after_a_day_all_is_forgotten(parley: Parley) -> None:
 async def test_failures_within_a_day_add_up(parley: Parley) -> None:
     for _ in range(MAX_FAILURES - 1):
         await guess(parley)
-        await let_pass(parley, FAILURES_EXPIRE_AFTER - timedelta(hours=1))
+        await pass_time(parley, FAILURES_EXPIRE_AFTER - timedelta(hours=1))
     assert await guess(parley) == "wrong"
     assert await guess(parley) == "too many"
 
 
-async def test_what_is_forgotten_is_pruned(parley: Parley) -> None:
-    await guesses(parley, 3)
-    await let_pass(parley, FAILURES_EXPIRE_AFTER + timedelta(minutes=1))
+async def test_expired_counts_are_deleted(parley: Parley) -> None:
+    await guess_repeatedly(parley, 3)
+    await pass_time(parley, FAILURES_EXPIRE_AFTER + timedelta(minutes=1))
     await guess(parley, email="bob@example.com")
     async with parley.database.transaction() as writing, writing.begin():
         await login_throttle.prune(writing)
-    assert await failures_of(parley) is None
-    assert await failures_of(parley, "bob@example.com")
+    assert await read_failures(parley) is None
+    assert await read_failures(parley, "bob@example.com")
 
 
 # -- many at once -------------------------------------------------------------------------------------------
@@ -148,25 +148,25 @@ async def test_what_is_forgotten_is_pruned(parley: Parley) -> None:
 
 async def test_failures_at_once_are_all_counted(parley: Parley) -> None:
     await asyncio.gather(*(guess(parley) for _ in range(MAX_FAILURES - 1)))
-    failures = await failures_of(parley)
+    failures = await read_failures(parley)
     assert failures
     assert (failures.count, failures.locked_until) == (MAX_FAILURES - 1, None)
 
 
-async def test_forty_guesses_at_once_are_worth_ten(parley: Parley, settings: Settings) -> None:
+async def test_ten_of_forty_guesses_at_once_are_checked(parley: Parley, settings: Settings) -> None:
     async with Parley(settings, LIVE_MODELS, listening=False) as other:
         told = await asyncio.gather(*(guess(process) for process in (parley, other) for _ in range(20)))
     assert Counter(told) == {"wrong": MAX_FAILURES, "too many": 40 - MAX_FAILURES}
-    failures = await failures_of(parley)
+    failures = await read_failures(parley)
     assert failures
     assert failures.count == MAX_FAILURES
 
 
-async def test_of_guesses_at_once_the_right_one_is_told_what_the_wrong_ones_are(
+async def test_the_right_guess_among_many_at_once_looks_like_the_wrong_ones(
     parley: Parley, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All have passed the first look before any is counted; then the wrong ones are, and the lock falls."""
-    await guesses(parley, MAX_FAILURES - 1)
+    """All guesses pass the first check before any is counted. Then the wrong ones are counted, and lock the account."""
+    await guess_repeatedly(parley, MAX_FAILURES - 1)
     looked, count = asyncio.Event(), []
     verify = logins.verify_password
 
@@ -186,8 +186,8 @@ async def test_of_guesses_at_once_the_right_one_is_told_what_the_wrong_ones_are(
     assert right == "too many"
 
 
-async def test_proofs_at_once_are_counted_too(parley: Parley, alice: Viewer) -> None:
-    """A browser left open: of forty passwords tried at once to change the address, ten are looked at."""
+async def test_passwords_that_confirm_a_change_are_counted_too(parley: Parley, alice: Viewer) -> None:
+    """Somebody in an open browser tries forty passwords at once to change the address, and ten are checked."""
 
     async def prove(password: str) -> str:
         try:
@@ -199,16 +199,16 @@ async def test_proofs_at_once_are_counted_too(parley: Parley, alice: Viewer) -> 
     told = await asyncio.gather(*(prove(f"guess {number}") for number in range(40)))
     assert Counter(told) == {"Invalid": MAX_FAILURES, "TooMany": 40 - MAX_FAILURES}
     assert await prove(PASSWORD) == "TooMany"
-    assert await guess(parley, PASSWORD) == "signed in", "the owner's own door is open"
+    assert await guess(parley, PASSWORD) == "signed in", "the owner can still sign in"
 
 
-# -- whoever it is ------------------------------------------------------------------------------------------
+# -- other addresses ----------------------------------------------------------------------------------------
 
 
-async def test_an_address_without_an_account_is_locked_like_any(parley: Parley) -> None:
+async def test_an_address_without_an_account_is_locked_like_any_other(parley: Parley) -> None:
     seconds = []
     for email in (ALICE, "nobody@example.com"):
-        assert await guesses(parley, MAX_FAILURES, email=email) == ["wrong"] * MAX_FAILURES
+        assert await guess_repeatedly(parley, MAX_FAILURES, email=email) == ["wrong"] * MAX_FAILURES
         with pytest.raises(TooMany) as refusal:
             await logins.sign_in(parley, email, PASSWORD, remember=False)
         seconds.append(refusal.value.seconds)
@@ -216,20 +216,20 @@ async def test_an_address_without_an_account_is_locked_like_any(parley: Parley) 
     assert abs(seconds[0] - seconds[1]) <= 5
 
 
-async def test_others_are_not_locked_with_her(parley: Parley) -> None:
+async def test_other_accounts_are_not_locked_with_alices(parley: Parley) -> None:
     await create_viewer(parley, "bob")
-    await guesses(parley, MAX_FAILURES)
+    await guess_repeatedly(parley, MAX_FAILURES)
     assert await guess(parley, PASSWORD, email="bob@example.com") == "signed in"
 
 
-async def test_counts_name_nobody(parley: Parley) -> None:
-    await guesses(parley, 2, email="nobody@example.com")
+async def test_counts_of_failures_contain_no_address(parley: Parley) -> None:
+    await guess_repeatedly(parley, 2, email="nobody@example.com")
     assert "nobody" not in await dump_database(parley)
 
 
 async def test_without_limits_nothing_is_counted(parley: Parley, settings: Settings) -> None:
     async with Parley(settings.model_copy(update={"rate_limits": False}), LIVE_MODELS, listening=False) as open_house:
-        assert await guesses(open_house, MAX_FAILURES + 2) == ["wrong"] * (MAX_FAILURES + 2)
+        assert await guess_repeatedly(open_house, MAX_FAILURES + 2) == ["wrong"] * (MAX_FAILURES + 2)
         assert await guess(open_house, PASSWORD) == "signed in"
         assert await list_kinds_to(open_house, ALICE) == []
 
@@ -237,24 +237,24 @@ async def test_without_limits_nothing_is_counted(parley: Parley, settings: Setti
 # -- the owner's own browser --------------------------------------------------------------------------------
 
 
-async def test_strangers_do_not_lock_the_owner_out(parley: Parley) -> None:
+async def test_guesses_of_strangers_do_not_lock_the_owner_out(parley: Parley) -> None:
     hers = device_gid(await find_user_named(parley, "alice"))
-    await guesses(parley, MAX_FAILURES)
+    await guess_repeatedly(parley, MAX_FAILURES)
     assert await guess(parley, PASSWORD) == "too many"
     assert await guess(parley, PASSWORD, known_as=hers) == "signed in"
-    assert await guess(parley, PASSWORD) == "too many", "her success is none of theirs"
+    assert await guess(parley, PASSWORD) == "too many", "her success does not unlock strangers"
 
 
-async def test_a_stolen_device_is_no_way_around_the_count(parley: Parley) -> None:
-    """Ten there, then ten for the address, as for anybody."""
+async def test_a_stolen_device_cookie_does_not_bypass_the_count(parley: Parley) -> None:
+    """It allows ten guesses for the device, and then ten for the address, as for everybody."""
     hers = device_gid(await find_user_named(parley, "alice"))
-    assert await guesses(parley, 2 * MAX_FAILURES, known_as=hers) == ["wrong"] * (2 * MAX_FAILURES)
+    assert await guess_repeatedly(parley, 2 * MAX_FAILURES, known_as=hers) == ["wrong"] * (2 * MAX_FAILURES)
     assert await guess(parley, PASSWORD, known_as=hers) == "too many"
 
 
 async def test_each_device_has_its_own_count(parley: Parley) -> None:
     desk, phone = [device_gid(await find_user_named(parley, "alice")) for _ in range(2)]
-    await guesses(parley, 2 * MAX_FAILURES, known_as=desk)
+    await guess_repeatedly(parley, 2 * MAX_FAILURES, known_as=desk)
     assert await guess(parley, PASSWORD, known_as=phone) == "signed in"
 
 
@@ -263,47 +263,47 @@ async def test_a_device_is_known_for_one_account_and_one_password(parley: Parley
     await accounts.change_password(parley, alice, PASSWORD, "talk among others", Browser())
     await create_viewer(parley, "bob")
     bobs = device_gid(await find_user_named(parley, "bob"))
-    await guesses(parley, MAX_FAILURES)
+    await guess_repeatedly(parley, MAX_FAILURES)
     for device in (before, bobs):
         assert await guess(parley, "talk among others", known_as=device) == "too many"
 
 
-# -- the way out --------------------------------------------------------------------------------------------
+# -- unlocking ----------------------------------------------------------------------------------------------
 
 
-async def test_the_lock_sends_one_letter_and_its_link_opens(parley: Parley) -> None:
-    await guesses(parley, MAX_FAILURES + 3)
+async def test_a_lock_sends_one_mail_and_its_link_unlocks(parley: Parley) -> None:
+    await guess_repeatedly(parley, MAX_FAILURES + 3)
     assert await list_kinds_to(parley, ALICE) == [Kind.UNLOCK]
     await accounts.unlock(parley, await find_token_to(parley, ALICE, Kind.UNLOCK))
     assert await guess(parley, PASSWORD) == "signed in"
 
 
-async def test_a_link_of_an_earlier_lock_opens_no_later_one(parley: Parley) -> None:
-    await guesses(parley, MAX_FAILURES)
+async def test_the_link_of_an_earlier_lock_does_not_unlock_a_later_one(parley: Parley) -> None:
+    await guess_repeatedly(parley, MAX_FAILURES)
     token = await find_token_to(parley, ALICE, Kind.UNLOCK)
     await accounts.unlock(parley, token)
     with pytest.raises(Invalid, match="already used"):
         await accounts.unlock(parley, token)
-    await guesses(parley, MAX_FAILURES)
+    await guess_repeatedly(parley, MAX_FAILURES)
     with pytest.raises(Invalid, match="already used"):
         await accounts.unlock(parley, token)
     assert await guess(parley, PASSWORD) == "too many"
 
 
-async def test_a_longer_lock_is_the_same_one(parley: Parley) -> None:
-    """The letter of the tenth failure still opens after the eleventh."""
-    await guesses(parley, MAX_FAILURES)
+async def test_the_link_of_a_lock_still_works_after_the_lock_was_extended(parley: Parley) -> None:
+    """The link that was mailed at the tenth failure still unlocks after the eleventh."""
+    await guess_repeatedly(parley, MAX_FAILURES)
     token = await find_token_to(parley, ALICE, Kind.UNLOCK)
     async with parley.database.transaction() as writing, writing.begin():
         await writing.execute(update(Failures).values(locked_until=datetime.now(UTC) - timedelta(seconds=1)))
-    assert await guesses(parley, 2) == ["wrong", "too many"]
-    assert await list_kinds_to(parley, ALICE) == [Kind.UNLOCK], "one letter is enough"
+    assert await guess_repeatedly(parley, 2) == ["wrong", "too many"]
+    assert await list_kinds_to(parley, ALICE) == [Kind.UNLOCK], "an extended lock sends no second mail"
     await accounts.unlock(parley, token)
     assert await guess(parley, PASSWORD) == "signed in"
 
 
-async def test_a_new_password_may_be_had_while_it_is_locked(parley: Parley) -> None:
-    await guesses(parley, MAX_FAILURES)
+async def test_a_password_can_be_reset_during_a_lock(parley: Parley) -> None:
+    await guess_repeatedly(parley, MAX_FAILURES)
     await accounts.ask_to_reset(parley, ALICE)
     await accounts.reset_password(parley, await find_token_to(parley, ALICE, Kind.RESET), "talk among others")
     assert await guess(parley, "talk among others") == "signed in"

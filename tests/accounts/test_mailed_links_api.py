@@ -1,4 +1,4 @@
-"""Links by mail: what each is good for, for how long and how often, and what it does not tell."""
+"""Mailed links: their purpose, how long and how often each works, and that they reveal nothing."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ async def token_for(site_parley: Parley, purpose: Purpose, name: str = "Alice", 
     return find_token(await wait_for_mail(site_parley, name, SUBJECT[purpose], nth), purpose)
 
 
-async def reset_link(guest: httpx.AsyncClient, site_parley: Parley) -> str:
-    """Alice's link to a new password, out of her mail."""
+async def find_reset_token(guest: httpx.AsyncClient, site_parley: Parley) -> str:
+    """The token of the reset link in Alice's mail."""
     await ask(guest, Purpose.RESET)
     return await token_for(site_parley, Purpose.RESET)
 
@@ -75,8 +75,8 @@ async def try_password(guest: httpx.AsyncClient, password: str, name: str = "Ali
     return await guest.post("/api/session", json={"email": email_of(name), "password": password})
 
 
-async def lock(guest: httpx.AsyncClient) -> None:
-    """What somebody who guesses Alice's password does."""
+async def lock_account(guest: httpx.AsyncClient) -> None:
+    """Lock Alice's account by guessing her password."""
     answers = [(await try_password(guest, f"wrong {number}")).status_code for number in range(MAX_FAILURES + 1)]
     assert answers == [401] * MAX_FAILURES + [429]
 
@@ -84,10 +84,10 @@ async def lock(guest: httpx.AsyncClient) -> None:
 # -- a new password -----------------------------------------------------------------------------------------
 
 
-async def test_alice_has_forgotten_her_password(
+async def test_alice_resets_a_forgotten_password(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site, site_parley: Parley
 ) -> None:
-    token = await reset_link(guest, site_parley)
+    token = await find_reset_token(guest, site_parley)
     async with site.client() as at_work, open_stream(alice, "Article/1") as here:
         await sign_in(at_work, "Alice", remember_me=True)
         async with open_stream(at_work) as there:
@@ -109,10 +109,8 @@ async def test_alice_has_forgotten_her_password(
     assert len(alive) == 1
 
 
-async def test_a_link_to_a_new_password_works_once(
-    alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
-) -> None:
-    token = await reset_link(guest, site_parley)
+async def test_a_reset_link_works_once(alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley) -> None:
+    token = await find_reset_token(guest, site_parley)
     assert (await use(guest, Purpose.RESET, token)).status_code == 204
     read_problem(await use(guest, Purpose.RESET, token, "a third secret, of a thief"), 422, "token")
     read_problem(await use(guest, Purpose.RESET, token), 422, "token")
@@ -120,10 +118,10 @@ async def test_a_link_to_a_new_password_works_once(
 
 
 @pytest.mark.both_databases
-async def test_two_who_use_it_at_once_are_one(
+async def test_one_of_two_uses_of_a_reset_link_at_once_succeeds(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
-    token = await reset_link(guest, site_parley)
+    token = await find_reset_token(guest, site_parley)
     chosen = ["the first of the two", "the second of the two"]
     answers = await asyncio.gather(*(use(guest, Purpose.RESET, token, password) for password in chosen))
     assert sorted(answer.status_code for answer in answers) == [204, 422]
@@ -132,7 +130,7 @@ async def test_two_who_use_it_at_once_are_one(
         assert (await try_password(guest, password)).status_code == expected_status
 
 
-async def test_of_several_links_all_are_good_until_one_was_used(
+async def test_several_reset_links_are_valid_until_one_is_used(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     for _ in range(3):
@@ -145,17 +143,17 @@ async def test_of_several_links_all_are_good_until_one_was_used(
 async def test_a_weak_password_does_not_use_up_the_link(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
-    token = await reset_link(guest, site_parley)
+    token = await find_reset_token(guest, site_parley)
     for weak in ("password1", "alice2024", "short", "x" * 129):
         read_problem(await use(guest, Purpose.RESET, token, weak), 422, "password")
-    assert await me(alice) is not None, "and nobody is signed out"
+    assert await me(alice) is not None, "nobody is signed out"
     assert (await use(guest, Purpose.RESET, token)).status_code == 204
 
 
-async def test_a_link_to_a_new_password_is_overtaken_by_a_new_password_and_by_a_new_address(
+async def test_a_reset_link_is_worthless_after_a_new_password_or_a_new_address(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
-    token = await reset_link(guest, site_parley)
+    token = await find_reset_token(guest, site_parley)
     form = {"email": "alice@new.example.com", "current_password": PASSWORD}
     read_json(await alice.put("/api/account/email", json=form), 202)
     confirmation = find_token(
@@ -170,15 +168,15 @@ async def test_a_link_to_a_new_password_is_overtaken_by_a_new_password_and_by_a_
     read_problem(await use(guest, Purpose.RESET, token, "a third secret, of a thief"), 422, "token")
 
 
-async def test_whoever_resets_has_shown_that_the_address_is_theirs(
+async def test_a_reset_confirms_the_address(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     assert (await me(alice) or {})["confirmed"] is False
-    assert (await use(guest, Purpose.RESET, await reset_link(guest, site_parley))).status_code == 204
+    assert (await use(guest, Purpose.RESET, await find_reset_token(guest, site_parley))).status_code == 204
     assert (await sign_in(guest, "Alice", password=NEW_PASSWORD))["confirmed"] is True
 
 
-async def test_a_new_password_forgets_an_address_that_waits(
+async def test_a_new_password_cancels_an_unconfirmed_address(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     form = {"email": "mallory@example.com", "current_password": PASSWORD}
@@ -186,29 +184,29 @@ async def test_a_new_password_forgets_an_address_that_waits(
     confirmation = find_token(
         await wait_for_mail(site_parley, "mallory@example.com", "Confirm your new email address"), "confirm"
     )
-    assert (await use(guest, Purpose.RESET, await reset_link(guest, site_parley))).status_code == 204
+    assert (await use(guest, Purpose.RESET, await find_reset_token(guest, site_parley))).status_code == 204
     read_problem(await use(guest, Purpose.CONFIRM, confirmation), 422, "token")
     assert (await sign_in(guest, "Alice", password=NEW_PASSWORD))["unconfirmed_email"] is None
 
 
-async def test_a_new_password_can_be_had_while_the_account_is_locked(
+async def test_a_password_can_be_reset_while_the_account_is_locked(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site, site_parley: Parley
 ) -> None:
-    await lock(guest)
-    token = await reset_link(guest, site_parley)
+    await lock_account(guest)
+    token = await find_reset_token(guest, site_parley)
     async with site.client() as new_phone:
         response = await use(new_phone, Purpose.RESET, token)
         assert response.status_code == 204
-        assert DEVICE_COOKIE in new_phone.cookies, "whoever has the mail is no stranger"
+        assert DEVICE_COOKIE in new_phone.cookies, "the person who has the mail gets a device cookie"
         await sign_in(new_phone, "Alice", password=NEW_PASSWORD)
 
 
-async def test_nobody_has_asked_and_nobody_is_told(
+async def test_a_pointless_request_for_a_link_sends_no_mail(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
-    """Of an address without an account, without a lock, or that is confirmed already, there is no mail."""
-    form = {"password": NEW_PASSWORD, "token": await reset_link(guest, site_parley)}
-    assert (await guest.put("/api/resets", json=form)).status_code == 204  # and so confirmed
+    """An address without an account or without a lock, or that is confirmed already, gets no mail."""
+    form = {"password": NEW_PASSWORD, "token": await find_reset_token(guest, site_parley)}
+    assert (await guest.put("/api/resets", json=form)).status_code == 204  # this confirms the address, too
     before = await list_subjects(site_parley, "Alice")
     await ask(guest, Purpose.UNLOCK)
     await ask(guest, Purpose.CONFIRM)
@@ -235,13 +233,13 @@ async def test_an_address_may_be_typed_in_any_form(
 @pytest.fixture
 async def links(alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley) -> dict[Purpose, str]:
     """One good link of Alice's for each purpose."""
-    await lock(guest)
+    await lock_account(guest)
     await ask(guest, Purpose.RESET)
     await ask(guest, Purpose.CONFIRM)
     return {purpose: await token_for(site_parley, purpose) for purpose in Purpose}
 
 
-async def test_each_is_for_one_purpose_alone(
+async def test_each_link_works_for_one_purpose_only(
     links: dict[Purpose, str], guest: httpx.AsyncClient, site: Site, site_parley: Parley
 ) -> None:
     before = await count_rows(site_parley)
@@ -255,7 +253,7 @@ async def test_each_is_for_one_purpose_alone(
         assert (await use(guest, purpose, links[purpose])).status_code == 204
 
 
-async def test_each_has_its_time(links: dict[Purpose, str], guest: httpx.AsyncClient, clock: Clock) -> None:
+async def test_each_link_expires(links: dict[Purpose, str], guest: httpx.AsyncClient, clock: Clock) -> None:
     assert {purpose: seconds / 3600 for purpose, seconds in SECONDS.items()} == {
         Purpose.RESET: 1,
         Purpose.CONFIRM: 72,
@@ -265,13 +263,13 @@ async def test_each_has_its_time(links: dict[Purpose, str], guest: httpx.AsyncCl
         with clock.later(SECONDS[purpose] + 2):
             read_problem(await use(guest, purpose, token), 422, "token")
         with clock.later(-7_200):
-            assert (await use(guest, purpose, token)).status_code == 422, "one from the future is nobody's"
+            assert (await use(guest, purpose, token)).status_code == 422, "a link from the future is worthless"
     for purpose in (Purpose.UNLOCK, Purpose.CONFIRM, Purpose.RESET):
         with clock.later(SECONDS[purpose] - 30):
             assert (await use(guest, purpose, links[purpose])).status_code == 204
 
 
-async def test_forged_links_open_nothing(
+async def test_forged_links_are_worthless(
     links: dict[Purpose, str], alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     user = await me(alice)
@@ -305,10 +303,10 @@ async def test_a_token_is_text(guest: httpx.AsyncClient) -> None:
         read_problem(response, 422, "token")
 
 
-async def test_opening_a_links_page_does_nothing(
+async def test_opening_the_page_of_a_link_changes_nothing(
     links: dict[Purpose, str], alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
-    """Mail scanners open every link. What is after the # is not sent; if it were, it would be no use."""
+    """Mail scanners open every link. Browsers do not send the part after the #, and a GET with it would do nothing."""
     user, before = await me(alice), await count_rows(site_parley)
     for purpose, token in links.items():
         for url in (f"/{purpose}", f"/{purpose}?{token}", f"/{purpose}?token={token}"):
@@ -322,7 +320,7 @@ async def test_opening_a_links_page_does_nothing(
         assert (await use(guest, purpose, links[purpose])).status_code == 204
 
 
-async def test_links_lead_to_the_public_address_whatever_a_request_says(
+async def test_links_lead_to_the_public_address_for_any_host_header(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     form = {"email": email_of("Alice")}
@@ -335,25 +333,25 @@ async def test_links_lead_to_the_public_address_whatever_a_request_says(
     assert f"{site_parley.settings.public_url}/reset#" in text
 
 
-async def test_an_unlock_link_lifts_this_lock_and_no_other(
+async def test_an_unlock_link_ends_its_own_lock_only(
     links: dict[Purpose, str], guest: httpx.AsyncClient, site: Site, site_parley: Parley
 ) -> None:
     token = links[Purpose.UNLOCK]
     async with site.client() as new_phone:
         assert (await use(new_phone, Purpose.UNLOCK, token)).status_code == 204
         assert DEVICE_COOKIE in new_phone.cookies
-        await lock(guest)  # the stranger goes on, and does not keep her out
+        await lock_account(guest)  # the stranger continues, and does not lock Alice out
         await sign_in(new_phone, "Alice")
     read_problem(await use(guest, Purpose.UNLOCK, token), 422, "token")
     assert (await use(guest, Purpose.UNLOCK, await token_for(site_parley, Purpose.UNLOCK, nth=2))).status_code == 204
 
 
-# -- addresses that have to be confirmed first --------------------------------------------------------------
+# -- confirmed addresses ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 async def strict_site(settings: Settings) -> AsyncIterator[Site]:
-    """A site where nobody signs in before they have confirmed their address."""
+    """A site on which people must confirm their address before they sign in."""
     from app.main import create_app
 
     strict = settings.model_copy(update={"require_confirmation": True})
@@ -372,14 +370,14 @@ async def test_alice_signs_up_confirms_and_signs_in(strict_site: Site) -> None:
         read_problem(await try_password(alice, PASSWORD), 401)
 
         text = await wait_for_mail(site_parley, "Alice", SUBJECT[Purpose.CONFIRM])
-        assert "Alice," not in text, "a name may be bait for whose address it is"
+        assert "Alice," not in text, "a stranger may have chosen the name as a bait"
         assert (await use(alice, Purpose.CONFIRM, find_token(text, Purpose.CONFIRM))).status_code == 204
         assert await me(alice) is None, "a link signs nobody in"
         assert (await sign_in(alice, "Alice"))["confirmed"] is True
         assert (await me(alice) or {})["username"] == "Alice"
 
 
-async def test_before_that_a_right_password_is_told_nothing_that_a_wrong_one_is_not(strict_site: Site) -> None:
+async def test_the_right_password_of_an_unconfirmed_account_looks_like_a_wrong_one(strict_site: Site) -> None:
     async with strict_site.client() as guest:
         await sign_up_unconfirmed(guest, "Alice")
         right, wrong, nobody = [
@@ -387,10 +385,10 @@ async def test_before_that_a_right_password_is_told_nothing_that_a_wrong_one_is_
             for password, name in ((PASSWORD, "Alice"), ("not hers", "Alice"), (PASSWORD, "Nobody"))
         ]
         assert read_problem(right, 401) == read_problem(wrong, 401) == read_problem(nobody, 401)
-        assert "confirmed" in right.json()["detail"], "so that she knows what to do"
+        assert "confirmed" in right.json()["detail"], "both responses say what to do"
 
 
-async def test_a_taken_address_gets_the_same_answer_and_its_owner_a_mail(strict_site: Site) -> None:
+async def test_a_sign_up_with_a_taken_address_looks_the_same_and_its_owner_gets_a_mail(strict_site: Site) -> None:
     site_parley = strict_site.server.config.app.state.parley
     async with strict_site.client() as guest:
         await sign_up_unconfirmed(guest, "Alice")
@@ -408,8 +406,8 @@ async def test_a_taken_address_gets_the_same_answer_and_its_owner_a_mail(strict_
         await sign_in(guest, "Alice")
 
 
-async def test_until_an_address_is_confirmed_the_last_to_give_it_counts(strict_site: Site) -> None:
-    """Whoever signed up with Alice's address before her has chosen neither her password nor her name."""
+async def test_the_last_sign_up_with_an_unconfirmed_address_counts(strict_site: Site) -> None:
+    """A stranger who signed up with Alice's address before her has chosen neither her password nor her name."""
     site_parley = strict_site.server.config.app.state.parley
     async with strict_site.client() as mallory, strict_site.client() as alice:
         form = {"email": email_of("Alice"), "username": "Mallory was here", "password": NEW_PASSWORD}
@@ -439,7 +437,7 @@ async def test_only_the_browser_that_signed_up_confirms_without_a_password(stric
         read_problem(await alice.put("/api/confirmations", json={**chosen, "password": PASSWORD}), 422, "token")
 
 
-async def test_a_name_does_not_tell_whose_address_it_belongs_to(strict_site: Site) -> None:
+async def test_a_name_does_not_reveal_its_owners_address(strict_site: Site) -> None:
     site_parley = strict_site.server.config.app.state.parley
     async with strict_site.client() as guest:
         for name in ("Alice", "Bob"):
@@ -452,7 +450,7 @@ async def test_a_name_does_not_tell_whose_address_it_belongs_to(strict_site: Sit
                 assert (await guest.post("/api/users", json=form)).status_code == status, (email, name)
 
 
-async def test_the_link_is_sent_again(strict_site: Site) -> None:
+async def test_an_unconfirmed_person_gets_the_link_again(strict_site: Site) -> None:
     site_parley = strict_site.server.config.app.state.parley
     async with strict_site.client() as guest:
         await sign_up_unconfirmed(guest, "Alice")
@@ -462,8 +460,8 @@ async def test_the_link_is_sent_again(strict_site: Site) -> None:
         assert [(await use(guest, Purpose.CONFIRM, token)).status_code for token in (second, first)] == [204, 204]
 
 
-async def test_who_was_here_before_stays_signed_in(settings: Settings) -> None:
-    """Confirmation is asked of who signs in, not of who has."""
+async def test_signed_in_people_stay_signed_in_when_confirmation_becomes_required(settings: Settings) -> None:
+    """Confirmation is demanded at a sign-in only."""
     from app.main import create_app
 
     async with serving(create_app(settings)) as lenient, person(lenient, "Alice") as alice:
@@ -479,19 +477,19 @@ async def sign_up_unconfirmed(client: httpx.AsyncClient, name: str) -> None:
     read_json(await client.post("/api/users", json=form), 202)
 
 
-# -- where mail is shown ------------------------------------------------------------------------------------
+# -- the page of sent mail ----------------------------------------------------------------------------------
 
 
-async def test_in_development_mail_is_on_a_page(
+async def test_sent_mail_is_shown_on_a_page_in_development(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site, site_parley: Parley
 ) -> None:
-    token = await reset_link(guest, site_parley)
+    token = await find_reset_token(guest, site_parley)
     page = (await guest.get("/dev/mail")).text
     assert "Choose a new password" in page
-    assert f'href="{site.url}/reset#{token}"' in page, "links lead to where this page was opened"
+    assert f'href="{site.url}/reset#{token}"' in page, "links lead to the address of this page"
 
 
-async def test_in_production_there_is_no_such_page(production: Settings) -> None:
+async def test_sent_mail_is_not_shown_in_production(production: Settings) -> None:
     from app.main import create_app
 
     async with serving(create_app(production)) as site, site.client() as guest:
@@ -500,7 +498,7 @@ async def test_in_production_there_is_no_such_page(production: Settings) -> None
         assert (await guest.get("/healthz")).status_code == 200
 
 
-async def test_ids_in_links_are_the_accounts_and_say_no_more(
+async def test_a_link_contains_only_the_id_of_its_account(
     links: dict[Purpose, str], alice: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     user = await me(alice)
@@ -513,7 +511,7 @@ async def test_ids_in_links_are_the_accounts_and_say_no_more(
         assert PASSWORD not in str(gid)
 
 
-async def test_password_managers_find_where_to_change_it(guest: httpx.AsyncClient) -> None:
+async def test_password_managers_find_the_page_that_changes_a_password(guest: httpx.AsyncClient) -> None:
     """W3C, "A well-known URL for changing passwords"."""
     response = await guest.get("/.well-known/change-password")
     assert (response.status_code, response.headers["location"]) == (302, "/account")
@@ -523,8 +521,10 @@ async def test_password_managers_find_where_to_change_it(guest: httpx.AsyncClien
     )
 
 
-async def test_a_new_account_has_its_mail_once_it_asks(guest: httpx.AsyncClient, site_parley: Parley) -> None:
-    """Where nothing has to be confirmed, nobody is bothered with it unasked."""
+async def test_a_new_account_gets_a_confirmation_mail_only_on_request(
+    guest: httpx.AsyncClient, site_parley: Parley
+) -> None:
+    """This site does not demand confirmed addresses, so it sends no mail by itself."""
     await sign_up(guest, "Carol")
     assert await list_subjects(site_parley, "Carol") == []
     await ask(guest, Purpose.CONFIRM, email_of("Carol"))

@@ -15,13 +15,13 @@ REAL = {name: getattr(passwords, name) for name in ("_hasher", "_dummy_hash")}
 
 
 @pytest.fixture
-def real_price(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hashes as in production. In all other tests they cost little."""
+def real_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash as in production. In all other tests a hash is cheap."""
     for name, function in REAL.items():
         monkeypatch.setattr(passwords, name, function)
 
 
-async def test_a_password_matches_its_own_hash_alone(real_price: None) -> None:
+async def test_a_password_matches_its_own_hash_only(real_cost: None) -> None:
     hashed = await hash_password("talk among friends")
     assert hashed.startswith("$argon2id$")
     assert await verify_password("talk among friends", hashed)
@@ -44,12 +44,12 @@ class Hashing:
         return True
 
     async def ask(self, network: str, times: int) -> list[asyncio.Task[bool]]:
-        passwords.queue_key.set(network)  # the tasks inherit it
+        passwords.queue_key.set(network)  # the tasks inherit the context
         tasks = [asyncio.create_task(verify_password(network, None)) for _ in range(times)]
         await asyncio.sleep(0)
         return tasks
 
-    def go_on(self) -> None:
+    def finish(self) -> None:
         self._may_go_on.set()
 
 
@@ -57,22 +57,22 @@ class Hashing:
 def hashing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hashing]:
     hashing = Hashing(monkeypatch)
     yield hashing
-    hashing.go_on()
+    hashing.finish()
 
 
-async def test_the_loop_goes_on_while_passwords_are_hashed(hashing: Hashing) -> None:
+async def test_the_event_loop_runs_while_passwords_are_hashed(hashing: Hashing) -> None:
     asked = await hashing.ask("bob", 3)
     for _ in range(10):
-        await asyncio.sleep(0)  # a hash on the loop would not let this return
+        await asyncio.sleep(0)  # a hash on the event loop would block this
     assert not any(task.done() for task in asked)
-    hashing.go_on()
+    hashing.finish()
     assert await asyncio.gather(*asked) == [True] * 3
 
 
-async def test_a_network_that_asks_for_hundreds_of_hashes_delays_bob_by_one(hashing: Hashing) -> None:
+async def test_a_network_with_hundreds_of_hashes_delays_bob_by_one_hash(hashing: Hashing) -> None:
     flood = await hashing.ask("flood", 200)
     bobs = await hashing.ask("bob", 1)
-    hashing.go_on()
+    hashing.finish()
     assert await bobs[0]
     answers = await asyncio.gather(*flood, return_exceptions=True)
     assert hashing.done.index("bob") <= passwords.MAX_HASHES_AT_ONCE + 1
@@ -83,31 +83,31 @@ async def test_a_network_that_asks_for_hundreds_of_hashes_delays_bob_by_one(hash
     assert all(refusal.seconds == 5 for refusal in refusals)
 
 
-async def test_all_networks_together_have_a_bound(hashing: Hashing) -> None:
+async def test_waiting_hashes_of_all_networks_together_are_bounded(hashing: Hashing) -> None:
     waiting = [
         task for number in range(passwords.MAX_WAITING // 8 + 1) for task in await hashing.ask(f"net {number}", 8)
     ]
     with pytest.raises(Busy):
         await verify_password("one more", None)
-    hashing.go_on()
+    hashing.finish()
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
-async def test_a_request_that_is_gone_leaves_its_place_to_the_next(hashing: Hashing) -> None:
-    """If its hash is already being made, the thread is free only when that is done."""
+async def test_a_cancelled_request_leaves_its_place_to_the_next(hashing: Hashing) -> None:
+    """If its hash is being computed, the thread is free only at the end of that."""
     flood = await hashing.ask("flood", passwords.MAX_HASHES_AT_ONCE + passwords.MAX_WAITING_PER_NETWORK)
     for task in flood:
         task.cancel()
     await asyncio.gather(*flood, return_exceptions=True)
     bobs = await hashing.ask("bob", 3)
-    hashing.go_on()
+    hashing.finish()
     assert await asyncio.gather(*bobs) == [True] * 3
-    # The threads finish in any order, but none is free for Bob before one of the cancelled hashes is done.
+    # The threads finish in any order. Bob's hash begins after one of the cancelled hashes is done.
     assert hashing.done[0] == "flood"
     assert Counter(hashing.done) == {"flood": passwords.MAX_HASHES_AT_ONCE, "bob": 3}
 
 
-async def test_the_password_of_a_deleted_account_is_nobodys() -> None:
+async def test_no_password_matches_a_deleted_account() -> None:
     assert not await verify_password("", "")
     assert not await verify_password("nobody has this password", "")
 
@@ -120,13 +120,13 @@ async def test_every_character_counts_up_to_the_longest() -> None:
     assert not await verify_password(longest, hashed)
 
 
-async def test_a_password_is_taken_as_it_was_typed() -> None:
+async def test_a_password_is_used_exactly_as_typed() -> None:
     hashed = await hash_password(" Grüße aus Köln ")
     for other in ("Grüße aus Köln", " grüße aus köln ", " Grusse aus Koln "):
         assert not await verify_password(other, hashed)
 
 
-def test_eight_to_a_hundred_and_twentyeight_characters() -> None:
+def test_a_password_has_eight_to_128_characters() -> None:
     assert (MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH) == (8, 128)
 
 
@@ -142,7 +142,7 @@ def test_common_passwords_are_refused(password: str) -> None:
 
 
 def test_the_list_of_common_passwords_is_complete() -> None:
-    """Comparison is with normalized passwords, so each line must be in that form."""
+    """Passwords are normalized before the comparison, so each line must be in that form."""
     listed = passwords.COMMON_PASSWORDS.read_text().splitlines()
     assert len(listed) == 11_611
     assert set(listed) == passwords._common_passwords()
@@ -156,7 +156,7 @@ def test_the_list_of_common_passwords_is_complete() -> None:
      "alice.liddell@oxford.example", "oxford123", "parley12", "Parley2026!", "parleyparley", "alice@parley",
      "ｗｏｎｄｅｒｌａｎｄ９", "--- alice ---"],
 )  # fmt: skip
-def test_what_is_made_of_ones_own_names_is_refused(password: str) -> None:
+def test_a_password_made_of_the_persons_own_names_is_refused(password: str) -> None:
     with pytest.raises(Invalid, match=r"name or email|too common") as refusal:
         refuse_weak(password, "Alice Wonderland", "alice.liddell@oxford.example")
     assert refusal.value.field == "password"
@@ -168,7 +168,7 @@ def test_what_is_made_of_ones_own_names_is_refused(password: str) -> None:
      "密码密码密码密码", "😀😀😀😀😀😀😀😀", "\tnot\nprintable\t", "alice likes tea", "wonderland is far away",
      "al-ic-e1", "parley vous francais", "aliceXk9q", "a" * 100 + "b", "malice in chains"],
 )  # fmt: skip
-def test_any_characters_may_be_in_any_order(password: str) -> None:
+def test_a_password_may_have_any_characters_in_any_order(password: str) -> None:
     refuse_weak(password, "Alice Wonderland", "alice.liddell@oxford.example")
 
 

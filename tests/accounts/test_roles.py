@@ -1,4 +1,4 @@
-"""Roles: who is a moderator and who is an owner, and who is blocked."""
+"""Roles: owners, moderators, and blocked accounts."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from tests.support.people_without_http import create_viewer, edit_comment, post_
 pytestmark = pytest.mark.sqlite_only
 
 
-# -- the first owner, and others ----------------------------------------------------------------------------
+# -- owners -------------------------------------------------------------------------------------------------
 
 
-async def test_who_runs_it_makes_the_first_owner(parley: Parley) -> None:
+async def test_the_operator_makes_the_first_owner(parley: Parley) -> None:
     alice = await create_viewer(parley, "alice")
     for _ in range(2):
         await roles.assign_role(parley, "alice@example.com", Role.OWNER)
@@ -36,7 +36,7 @@ async def test_who_runs_it_makes_the_first_owner(parley: Parley) -> None:
         await roles.assign_role(parley, "nobody@example.com", Role.OWNER)
 
 
-async def test_an_address_that_is_not_confirmed_may_be_somebody_elses(parley: Parley) -> None:
+async def test_an_account_with_an_unconfirmed_address_does_not_become_owner(parley: Parley) -> None:
     strict = parley.settings.model_copy(update={"require_confirmation": True})
     parley.settings, lax = strict, parley.settings
     assert isinstance(await accounts.sign_up(parley, "mallory@example.com", "mallory", PASSWORD), Gid)
@@ -45,7 +45,7 @@ async def test_an_address_that_is_not_confirmed_may_be_somebody_elses(parley: Pa
     parley.settings = lax
 
 
-async def test_an_owner_appoints_and_dismisses(parley: Parley) -> None:
+async def test_an_owner_gives_and_takes_roles(parley: Parley) -> None:
     alice, bob = await create_moderator(parley, "alice", Role.OWNER), await create_viewer(parley, "bob")
     assert alice.user_id
     assert bob.user_id
@@ -57,7 +57,7 @@ async def test_an_owner_appoints_and_dismisses(parley: Parley) -> None:
         await roles.appoint(parley, alice, uuid4(), Role.MODERATOR)
 
 
-async def test_there_is_always_an_owner(parley: Parley) -> None:
+async def test_one_owner_always_remains(parley: Parley) -> None:
     alice, bob = [await create_moderator(parley, name, Role.OWNER) for name in ("alice", "bob")]
     assert alice.user_id
     assert bob.user_id
@@ -73,7 +73,7 @@ async def test_there_is_always_an_owner(parley: Parley) -> None:
         await roles.appoint(parley, left, left.user_id, Role.MODERATOR)
 
 
-async def test_the_last_owner_cannot_leave(parley: Parley) -> None:
+async def test_the_last_owner_cannot_delete_their_account(parley: Parley) -> None:
     alice, bob = [await create_moderator(parley, name, Role.OWNER) for name in ("alice", "bob")]
     outcomes = await asyncio.gather(
         *(accounts.delete(parley, owner, PASSWORD, "keep") for owner in (alice, bob)), return_exceptions=True
@@ -95,7 +95,7 @@ async def test_the_last_owner_cannot_leave(parley: Parley) -> None:
 # -- blocking -----------------------------------------------------------------------------------------------
 
 
-async def test_a_blocked_account_is_out_and_stays_out(parley: Parley) -> None:
+async def test_a_blocked_account_is_signed_out_and_cannot_sign_in(parley: Parley) -> None:
     carol, bob = await create_moderator(parley, "carol", Role.MODERATOR), await create_viewer(parley, "bob")
     assert bob.user_id
     comment = await post_comment(parley, bob, "Almonds")
@@ -105,7 +105,9 @@ async def test_a_blocked_account_is_out_and_stays_out(parley: Parley) -> None:
     assert ended.value.reason == End.BLOCKED
     with pytest.raises(Forbidden):
         await logins.sign_in(parley, "bob@example.com", PASSWORD, False)
-    assert await logins.sign_in(parley, "bob@example.com", "a wrong one", False) is None, "a stranger is not told"
+    assert await logins.sign_in(parley, "bob@example.com", "a wrong one", False) is None, (
+        "a stranger does not learn of the block"
+    )
     with pytest.raises(SignInFirst):
         await post_comment(parley, bob, "on its way")
     with pytest.raises(SignInFirst):
@@ -115,7 +117,7 @@ async def test_a_blocked_account_is_out_and_stays_out(parley: Parley) -> None:
     assert await list_acts(parley) == [("carol", "block", "bob"), ("carol", "unblock", "bob")]
 
 
-async def test_a_new_password_is_no_way_back(parley: Parley) -> None:
+async def test_a_new_password_does_not_end_a_block(parley: Parley) -> None:
     carol, bob = await create_moderator(parley, "carol", Role.MODERATOR), await create_viewer(parley, "bob")
     assert bob.user_id
     await roles.block(parley, carol, bob.user_id)
@@ -141,7 +143,7 @@ async def test_a_new_password_is_no_way_back(parley: Parley) -> None:
         (Role.MEMBER, Role.MEMBER, False),
     ],
 )
-async def test_who_may_block_whom(parley: Parley, by: Role, whom: Role, may: bool) -> None:
+async def test_only_a_higher_role_may_block_an_account(parley: Parley, by: Role, whom: Role, may: bool) -> None:
     alice, bob = await create_moderator(parley, "alice", by), await create_moderator(parley, "bob", whom)
     assert bob.user_id
     if may:
@@ -159,7 +161,7 @@ async def test_nobody_blocks_themselves(parley: Parley) -> None:
         await roles.block(parley, carol, carol.user_id)
 
 
-async def test_who_is_blocked_is_not_appointed(parley: Parley) -> None:
+async def test_a_blocked_account_gets_no_role(parley: Parley) -> None:
     alice, bob = await create_moderator(parley, "alice", Role.OWNER), await create_viewer(parley, "bob")
     assert bob.user_id
     await roles.block(parley, alice, bob.user_id)

@@ -13,29 +13,29 @@ from app.text.lookalikes import skeleton
 @pytest.mark.parametrize(
     "name", ["alice", "Álice", "李小龍", "हिन्दी", "ไทยคน", "o'neill", "anne-marie", "a.b", "x" * 30]
 )
-def test_names_that_people_have(name: str) -> None:
+def test_a_usual_name_is_accepted(name: str) -> None:
     assert clean_username(name) == name
 
 
 @pytest.mark.parametrize(
     "name", ["", "al", "x" * 31, " . ", "<b>alice</b>", "alice\nbob", "alice\0", "a\u202eb c", "-alice", "alice "[:2]]
 )
-def test_names_that_nobody_has(name: str) -> None:
+def test_an_unusable_name_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"characters|letters"):
         clean_username(name)
 
 
 @pytest.mark.parametrize(("one", "other"), [("Alice", "alice"), ("STRASSE", "straße"), ("ﬁona", "fiona")])
-def test_names_that_look_the_same_are_the_same(one: str, other: str) -> None:
+def test_names_that_look_equal_are_the_same(one: str, other: str) -> None:
     assert username_key(clean_username(one)) == username_key(clean_username(other))
 
 
-def test_addresses_have_one_form() -> None:
+def test_an_address_is_normalized() -> None:
     assert clean_email("Alice@Example.COM") == "alice@example.com"
 
 
 @pytest.mark.parametrize("address", ["", "alice", "alice@", "@example.com", "a b@example.com", "alice@example.com\0"])
-def test_what_is_no_address(address: str) -> None:
+def test_a_text_that_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  (the words are the library's)
         clean_email(address)
 
@@ -46,7 +46,7 @@ def test_what_is_no_address(address: str) -> None:
      '"boss"@corp.example', "boss(x)@corp.example", "<boss@corp.example>", "boss@corp.example,x@corp.example",
      "@relay.example:boss@corp.example", "boss@[127.0.0.1]", "boss\u200b@corp.example", "bo\u202ess@corp.example"],
 )  # fmt: skip
-def test_what_mail_software_would_read_as_another_address(address: str) -> None:
+def test_an_address_that_mail_software_would_read_differently_is_refused(address: str) -> None:
     with pytest.raises(ValueError, match="address"):
         clean_email(address)
 
@@ -60,7 +60,7 @@ def test_what_mail_software_would_read_as_another_address(address: str) -> None:
         ("a=b?c@example.com", "a=b?c@example.com"),
     ],
 )
-def test_an_address_has_one_form_however_it_is_typed(typed: str, form: str) -> None:
+def test_all_spellings_of_an_address_have_one_form(typed: str, form: str) -> None:
     assert clean_email(typed) == form
     assert clean_email(form) == form
 
@@ -71,7 +71,7 @@ def test_an_address_has_one_form_however_it_is_typed(typed: str, form: str) -> N
      ("\u0645\u06cc\u200c\u0631\u0648\u062f", "\u0645\u06cc\u200c\u0631\u0648\u062f"),
      ("Nguy\u1ec5n Th\u1ecb", "Nguy\u1ec5n Th\u1ecb"), ("\u7530\u4e2dTaro", "\u7530\u4e2dTaro")],
 )  # fmt: skip
-def test_names_of_all_countries(typed: str, name: str) -> None:
+def test_names_of_all_countries_are_accepted(typed: str, name: str) -> None:
     assert clean_username(typed) == name
     assert clean_username(name) == name
 
@@ -81,7 +81,7 @@ def test_names_of_all_countries(typed: str, name: str) -> None:
     ["\u0410lice", "\u0430dmin", "B\u03bfb", "\u0301\u0302\u0303", "a\u0301\u0302\u0303\u0304bc", "a\u20ddbc", "___",
      "ab\u200dc", "\u5c0f", "Bob \u0301x", "\u2800\u2800\u2800"],
 )  # fmt: skip
-def test_names_that_are_made_to_deceive(name: str) -> None:
+def test_a_name_that_is_made_to_deceive_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="Use "):
         clean_username(name)
 
@@ -109,7 +109,7 @@ def test_a_typographic_apostrophe_mentions_the_same_person() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(RESERVED - {"deletedaccount"}))
-def test_nobody_is_called_like_the_service(name: str) -> None:
+def test_the_names_of_the_service_are_reserved(name: str) -> None:
     with pytest.raises(ValueError, match="reserved"):
         clean_username(name)
 
@@ -119,7 +119,7 @@ def test_nobody_is_called_like_the_service(name: str) -> None:
     ["Admin", "ADMIN", "ａｄｍｉｎ", "a.d.m.i.n", "ad-min", "ad min", "_admin_", "a'dmin", "ROOT", "r.o.o.t",
      "Deleted Account", "deleted-account", "ｄｅｌｅｔｅｄ ａｃｃｏｕｎｔ", "ⓡⓞⓞⓣ", "no-reply", "Par.ley"],
 )  # fmt: skip
-def test_nobody_looks_like_the_service(name: str) -> None:
+def test_names_that_look_like_the_service_are_reserved(name: str) -> None:
     with pytest.raises(ValueError, match=r"reserved|letters"):
         clean_username(name)
 
@@ -129,17 +129,17 @@ def test_nobody_looks_like_the_service(name: str) -> None:
     ["Parley Team", "ParleyTeam", "Support Bob", "my support", "the_admin", "Adm\u00edn", "adm1n", "ADMlN", "siteadmin",
      "The Moderators", "Official Parley", "Admin1", "support 24", "rnoderator"],
 )  # fmt: skip
-def test_nobody_speaks_for_the_service(name: str) -> None:
+def test_names_of_official_roles_are_reserved(name: str) -> None:
     with pytest.raises(ValueError, match="reserved"):
         clean_username(name)
 
 
 @pytest.mark.parametrize("name", ["Adminson", "parleyvous", "rooted", "Ann Root", "administra"])
-def test_names_that_only_contain_such_a_word_are_free(name: str) -> None:
+def test_names_that_only_contain_a_reserved_word_are_accepted(name: str) -> None:
     assert clean_username(name) == name
 
 
-def test_the_name_over_what_is_left_of_people_is_nobodys() -> None:
+def test_the_name_shown_for_deleted_accounts_is_reserved() -> None:
     with pytest.raises(ValueError, match="reserved"):
         clean_username(DELETED)
 
@@ -156,7 +156,7 @@ def alice() -> User:
     )  # fmt: skip
 
 
-def test_nothing_of_a_person_is_left_on_the_tombstone() -> None:
+def test_the_tombstone_of_an_account_has_no_personal_data() -> None:
     user = alice()
     for address in ("203.0.113.7", "203.0.113.8"):
         user.track_sign_in(address)
@@ -167,7 +167,7 @@ def test_nothing_of_a_person_is_left_on_the_tombstone() -> None:
     assert left["signed_in_at"] is left["last_signed_in_at"] is left["confirmed_at"] is None
 
 
-def test_two_who_left_are_in_nobodys_way() -> None:
+def test_deleted_accounts_do_not_reserve_a_name_or_address() -> None:
     one, other = alice(), alice()
     one.erase()
     other.erase()
@@ -176,7 +176,7 @@ def test_two_who_left_are_in_nobodys_way() -> None:
     assert max(len(one.email), len(one.username_key)) <= 120
 
 
-def test_the_sign_in_before_this_one_is_known() -> None:
+def test_an_account_knows_its_previous_sign_in() -> None:
     user = alice()
     assert (user.sign_in_count, user.last_signed_in_at) == (0, None)
     user.track_sign_in("203.0.113.7")
@@ -186,7 +186,7 @@ def test_the_sign_in_before_this_one_is_known() -> None:
     assert (user.last_signed_in_at, user.last_signed_in_address) == (first, "203.0.113.7")
 
 
-def test_an_account_shows_its_owner_what_waits() -> None:
+def test_an_account_shows_its_owner_the_unconfirmed_address() -> None:
     assert {key: render(alice())[key] for key in ("email", "unconfirmed_email", "confirmed", "role")} == {
         "email": "alice@example.com", "unconfirmed_email": "alice@new.example", "confirmed": True, "role": "member",
     }  # fmt: skip
@@ -194,6 +194,6 @@ def test_an_account_shows_its_owner_what_waits() -> None:
 
 
 @pytest.mark.parametrize("name", ["Alice\ufe0f", "Al\u034fice", "admin\u115f", "\u3164Alice", "Ali\u17b4ce"])
-def test_what_nobody_sees_makes_no_other_name(name: str) -> None:
+def test_invisible_characters_make_no_other_name(name: str) -> None:
     with pytest.raises(ValueError, match="Use letters, numbers"):
         clean_username(name)

@@ -1,4 +1,4 @@
-"""A second live model, as an extension would add it: this file is all there is to it."""
+"""A second live model, as an extension would add it. This file is all that it needs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.live.viewers import Kind
 
 
 class NoteBase(DeclarativeBase):
-    """Apart from the app's schema, which migrations are checked against."""
+    """A base of its own, because migrations are checked against the app's schema."""
 
 
 class Note(Live, NoteBase):
@@ -39,7 +39,7 @@ def render(note: Note, kind: Kind) -> dict[str, Any]:
 NOTE = LiveModel("note", Note, render, visible=lambda note, kind: not note.hidden or kind is not Kind.PUBLIC)
 
 
-async def pin(parley: Parley, topic: Topic, user_id: UUID, text: str) -> Note:
+async def post_note(parley: Parley, topic: Topic, user_id: UUID, text: str) -> Note:
     note = Note(id=uuid4(), topic=str(topic), user_id=user_id, text=text, hidden=False)
     async with parley.writing(topic) as write:
         write.create(note)

@@ -39,7 +39,7 @@ async def test_bob_waits_for_one_of_alices_callers_and_not_for_all_of_them() -> 
     assert counter.queue.waiting == 0
 
 
-async def test_a_key_has_so_many_places_and_all_keys_together_have_so_many() -> None:
+async def test_waiting_callers_are_bounded_for_each_key_and_in_all() -> None:
     counter = Counter(per_key=2, in_all=3)
     await counter.queue.acquire("a")
     tasks = await counter.line_up(["a1", "a2"])
@@ -55,7 +55,7 @@ async def test_a_key_has_so_many_places_and_all_keys_together_have_so_many() -> 
     assert counter.served == ["a1", "b1", "a2"]
 
 
-async def test_callers_that_nobody_can_tell_apart_are_bounded_together_only() -> None:
+async def test_callers_without_a_key_are_bounded_in_all_only() -> None:
     queue = FairQueue(1, 1, 3)
     await queue.acquire(None)
     tasks = [asyncio.create_task(queue.acquire(None)) for _ in range(3)]

@@ -14,7 +14,7 @@ from app.live.topics import Topic
 from tests.support.people_without_http import create_viewer
 
 
-def test_a_gid_survives_its_text() -> None:
+def test_a_gid_is_parsed_from_its_text() -> None:
     text = "gid://parley/Comment/0b7f?topic=Article%2F1&seq=57"
     assert Gid.parse(text) == Gid("Comment", "0b7f", {"topic": "Article/1", "seq": "57"})
     assert str(Gid.parse(text)) == text
@@ -25,18 +25,18 @@ def test_a_gid_survives_its_text() -> None:
     ["", "gid://parley/Comment", "gid://parley/comment/1", "gid://other/Comment/1", "gid://parley/Comment/1/2",
      "http://parley/Comment/1", "gid://parley/Comment/1?a= b", "gid://parley/Comment/" + "1" * 201, "\0"],
 )  # fmt: skip
-def test_what_is_no_gid_is_refused(text: str) -> None:
+def test_a_text_that_is_no_gid_is_refused(text: str) -> None:
     with pytest.raises(BadGid):
         Gid.parse(text)
 
 
 @given(st.text())
-def test_no_text_breaks_the_parser(text: str) -> None:
+def test_any_text_is_a_gid_or_refused(text: str) -> None:
     with suppress(BadGid):
         Gid.parse(text)
 
 
-async def test_a_gid_finds_its_comment_as_it_is_now(parley: Parley) -> None:
+async def test_a_gid_finds_the_current_state_of_its_comment(parley: Parley) -> None:
     alice = await create_viewer(parley, "alice")
     comment, _ = await comments.post(parley, alice, Topic("Article", "1"), "hello", uuid4())
     gid = Gid("Comment", str(comment.id))
@@ -52,11 +52,11 @@ async def test_a_gid_finds_its_comment_as_it_is_now(parley: Parley) -> None:
 
 
 @pytest.mark.parametrize("gid", [Gid("Nothing", str(uuid4())), Gid("Comment", "7")])
-async def test_a_gid_of_nothing_we_know_is_refused(parley: Parley, gid: Gid) -> None:
+async def test_a_gid_of_an_unknown_model_or_with_an_invalid_id_is_refused(parley: Parley, gid: Gid) -> None:
     with pytest.raises(BadGid):
         await parley.locate(gid)
 
 
-async def test_a_gid_of_nobody_is_not_found(parley: Parley) -> None:
+async def test_a_gid_without_a_row_is_not_found(parley: Parley) -> None:
     with pytest.raises(GidNotFound):
         await parley.locate(Gid("Comment", str(uuid4())))

@@ -10,14 +10,14 @@ from tests.support.waiting import wait_until
 
 class Sleeper:
     def __init__(self) -> None:
-        self.beats = 0
+        self.heartbeats_received = 0
 
     def on_heartbeat_due(self) -> None:
-        self.beats += 1
+        self.heartbeats_received += 1
 
 
-async def test_each_is_told_once_in_the_order_in_which_they_are_due() -> None:
-    heartbeats, told = Heartbeats(), list[str]()
+async def test_each_session_gets_one_heartbeat_in_the_order_of_their_times() -> None:
+    heartbeats, called = Heartbeats(), list[str]()
 
     class Named(Sleeper):
         def __init__(self, name: str) -> None:
@@ -25,47 +25,47 @@ async def test_each_is_told_once_in_the_order_in_which_they_are_due() -> None:
             self.name = name
 
         def on_heartbeat_due(self) -> None:
-            told.append(self.name)
+            called.append(self.name)
 
     heartbeats.set(Named("late"), 6 * TICK_SECONDS)
     heartbeats.set(Named("early"), 0)
     heartbeats.set(Named("middle"), 3 * TICK_SECONDS)
-    await wait_until(lambda: not len(heartbeats), "all to be told")
-    assert told == ["early", "middle", "late"]
+    await wait_until(lambda: not len(heartbeats), "all heartbeats")
+    assert called == ["early", "middle", "late"]
 
 
-async def test_nobody_is_told_early() -> None:
+async def test_no_session_gets_its_heartbeat_early() -> None:
     heartbeats, sleeper, clock = Heartbeats(), Sleeper(), asyncio.get_running_loop().time
     began = clock()
     heartbeats.set(sleeper, 0.05)
-    await wait_until(lambda: sleeper.beats, "the beat")
+    await wait_until(lambda: sleeper.heartbeats_received, "the heartbeat")
     assert clock() - began >= 0.05
 
 
-async def test_the_last_time_that_was_set_counts() -> None:
+async def test_the_time_that_was_set_last_counts() -> None:
     heartbeats, alice, bob = Heartbeats(), Sleeper(), Sleeper()
     heartbeats.set(alice, 0)
     heartbeats.set(alice, 60)
     heartbeats.set(bob, TICK_SECONDS)
-    await wait_until(lambda: bob.beats, "bob's beat")
-    assert alice.beats == 0
+    await wait_until(lambda: bob.heartbeats_received, "bob's heartbeat")
+    assert alice.heartbeats_received == 0
     heartbeats.set(alice, 0)
-    await wait_until(lambda: alice.beats, "alice's beat")
+    await wait_until(lambda: alice.heartbeats_received, "alice's heartbeat")
     heartbeats.close()
 
 
-async def test_who_is_forgotten_is_not_told_and_not_kept() -> None:
+async def test_a_forgotten_session_gets_no_heartbeat_and_needs_no_memory() -> None:
     heartbeats, alice, bob = Heartbeats(), Sleeper(), Sleeper()
     heartbeats.set(alice, 0)
     heartbeats.set(bob, TICK_SECONDS)
     heartbeats.forget(alice)
     heartbeats.forget(alice)
     assert len(heartbeats) == 1
-    await wait_until(lambda: bob.beats, "bob's beat")
-    assert alice.beats == 0
+    await wait_until(lambda: bob.heartbeats_received, "bob's heartbeat")
+    assert alice.heartbeats_received == 0
 
 
-async def test_who_is_told_may_set_the_next_at_once() -> None:
+async def test_a_session_may_set_its_next_heartbeat_during_one() -> None:
     heartbeats = Heartbeats()
 
     class Heart(Sleeper):
@@ -75,16 +75,16 @@ async def test_who_is_told_may_set_the_next_at_once() -> None:
 
     heart = Heart()
     heartbeats.set(heart, 0)
-    await wait_until(lambda: heart.beats > 3, "the fourth beat")
+    await wait_until(lambda: heart.heartbeats_received > 3, "the fourth heartbeat")
     heartbeats.close()
 
 
-def test_a_beat_that_is_overdue_leaves_the_next_one_working_on_uvloop() -> None:
+def test_an_overdue_heartbeat_does_not_stop_the_next_one_on_uvloop() -> None:
     async def sessions() -> tuple[int, int]:
         heartbeats, alice, bob = Heartbeats(), Sleeper(), Sleeper()
         heartbeats.set(alice, -1)
         heartbeats.set(bob, 0)
-        await wait_until(lambda: alice.beats and bob.beats, "both beats")
-        return alice.beats, bob.beats
+        await wait_until(lambda: alice.heartbeats_received and bob.heartbeats_received, "both heartbeats")
+        return alice.heartbeats_received, bob.heartbeats_received
 
     assert uvloop.run(sessions()) == (1, 1)

@@ -1,4 +1,4 @@
-"""A second live model, from `note.py` alone, through the whole app: feeds and streams know nothing of it."""
+"""The second live model of `note.py` in the whole app. Feeds and streams contain no code for it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.models import LIVE_MODELS
 from app.settings import Settings
 from tests.live import note as notes
 from tests.live.convergence.replicas import add_notes
-from tests.live.note import NOTE, Note, pin
+from tests.live.note import NOTE, Note, post_note
 from tests.support.people import person, write
 from tests.support.people_without_http import ARTICLE
 from tests.support.serving import serving
@@ -27,7 +27,7 @@ async def test_a_note_is_live_like_a_comment(settings: Settings) -> None:
         async with open_stream(guest, "Article/1") as theirs, open_stream(alice, "Article/1") as hers:
             await theirs.until("heartbeat")
             await hers.until("heartbeat")
-            note = await pin(parley, ARTICLE, user_id, "read this first")
+            note = await post_note(parley, ARTICLE, user_id, "read this first")
             assert (await theirs.until("global.note.create.success")).model["mine"] is False
             assert (await hers.until("global.note.create.success")).model["mine"] is True
 
@@ -44,7 +44,7 @@ async def test_a_note_is_live_like_a_comment(settings: Settings) -> None:
             assert (await hers.until("global.note.update.success")).model["hidden"] is True
 
 
-def test_it_took_less_than_forty_lines() -> None:
+def test_a_live_model_needs_less_than_forty_lines() -> None:
     lines = Path(notes.__file__).read_text().splitlines()
     code = [line for line in lines if line.strip() and not line.startswith(("from", '"""'))]
     assert len(code) < 40

@@ -32,7 +32,7 @@ asyncio.run(main())
 """
 
 
-async def test_what_a_script_in_another_process_changes_arrives(parley: Parley, settings: Settings) -> None:
+async def test_people_get_a_change_that_a_script_in_another_process_made(parley: Parley, settings: Settings) -> None:
     alice = await create_viewer(parley, "alice")
     comment = await post_comment(parley, alice, "hello")
     await wait_until(lambda: parley.hints.flowing, "Redis")
@@ -50,7 +50,7 @@ async def test_what_a_script_in_another_process_changes_arrives(parley: Parley, 
         assert await script.wait() == 0
 
 
-async def test_without_redis_it_is_slower_and_never_wrong(settings: Settings, redis_server: RedisServer) -> None:
+async def test_without_redis_changes_arrive_by_sweep(settings: Settings, redis_server: RedisServer) -> None:
     settings = settings.model_copy(update={"redis_url": redis_server.url, "sweep_seconds": 300})
     async with Parley(settings, LIVE_MODELS) as here, Parley(settings, LIVE_MODELS) as there:
         alice = await create_viewer(here, "alice")
@@ -63,16 +63,16 @@ async def test_without_redis_it_is_slower_and_never_wrong(settings: Settings, re
             await wait_until(lambda: not there.hints.flowing, "the break to be noticed")
             await post_comment(
                 here, alice, "by sweep"
-            )  # Redis stays away: a writer that waits for it would wait for ever
+            )  # Redis stays down, so a writer that waits for it would wait for ever
             assert (await reader.until("create.success")).model["body"] == "by sweep"
 
 
-async def test_touching_what_is_gone_is_an_error(parley: Parley) -> None:
+async def test_touching_an_object_that_does_not_exist_is_an_error(parley: Parley) -> None:
     with pytest.raises(LookupError):
         await parley.touch(Gid("Comment", "0b7f5e0e-6f0c-4c4a-9d51-2f6d8f6f1c11"))
 
 
-async def test_a_change_of_ones_account_reaches_ones_own_streams(parley: Parley) -> None:
+async def test_a_change_of_an_account_reaches_the_streams_of_its_owner(parley: Parley) -> None:
     alice = await create_viewer(parley, "alice")
     assert alice.user_id
     account = Topic.account(alice.user_id)

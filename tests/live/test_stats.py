@@ -1,11 +1,11 @@
-"""Counts: how long things took, in buckets, and since when a seq is waited for."""
+"""Statistics: durations in buckets, and the time since which a feed has waited for a seq."""
 
 from __future__ import annotations
 
 from app.live.stats import MAX_PENDING_SEQS, Lags, PendingSeqs
 
 
-def test_a_lag_counts_in_the_first_bucket_that_holds_it() -> None:
+def test_a_lag_counts_in_the_first_bucket_that_it_fits() -> None:
     lags = Lags((0.1, 1.0))
     for seconds in (0.05, 0.1, 0.5, 3.0):
         lags.add(seconds)
@@ -13,7 +13,7 @@ def test_a_lag_counts_in_the_first_bucket_that_holds_it() -> None:
     assert lags.seconds == 3.65
 
 
-def test_a_seq_is_waited_for_until_the_feed_has_reached_it() -> None:
+def test_a_seq_is_pending_until_the_feed_has_reached_it() -> None:
     now = [10.0]
     lags = Lags((1.0, 5.0))
     pending = PendingSeqs(lags, clock=lambda: now[0])
@@ -29,7 +29,7 @@ def test_a_seq_is_waited_for_until_the_feed_has_reached_it() -> None:
     assert (lags.counts, lags.seconds) == ([1, 1, 0], 3.5)
 
 
-def test_what_never_was_is_forgotten_and_not_counted() -> None:
+def test_a_pending_seq_that_never_existed_is_forgotten_and_not_counted() -> None:
     lags = Lags()
     pending = PendingSeqs(lags)
     pending.add(1_000_000)
@@ -38,7 +38,7 @@ def test_what_never_was_is_forgotten_and_not_counted() -> None:
     assert sum(lags.counts) == 0
 
 
-def test_there_is_a_bound_to_what_is_waited_for() -> None:
+def test_the_number_of_pending_seqs_is_bounded() -> None:
     lags = Lags()
     pending = PendingSeqs(lags)
     for seq in range(MAX_PENDING_SEQS + 5):

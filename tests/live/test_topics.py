@@ -8,14 +8,14 @@ PERSIAN = "می\u200cخواهم"  # "I want": correct spelling needs the ZWNJ be
 
 
 @pytest.mark.parametrize("name", ["Article/1", "Page/about/us", "User/0b7f", "Article/ä ö", "A/" + "x" * 200])
-def test_a_name_survives_parsing(name: str) -> None:
+def test_a_topic_is_parsed_from_its_name(name: str) -> None:
     assert str(Topic.parse(name)) == name
 
 
 @pytest.mark.parametrize(
     "name", ["", "Article", "Article/", "/1", "article/1", "Ar ticle/1", "Article/\n", "Article/\0", "A/" + "x" * 201]
 )
-def test_other_names_are_refused(name: str) -> None:
+def test_a_name_that_is_no_topic_is_refused(name: str) -> None:
     with pytest.raises(BadTopic):
         Topic.parse(name)
 
@@ -41,7 +41,7 @@ def test_other_names_are_refused(name: str) -> None:
         ("e\u0301" * 200, "\u00e9" * 200),
     ],
 )
-def test_one_commentable_has_one_id_however_it_is_written(written: str, canonical: str) -> None:
+def test_all_spellings_of_a_commentables_id_have_one_canonical_form(written: str, canonical: str) -> None:
     assert canonical_id(written) == canonical
     assert canonical_id(canonical) == canonical
     assert Topic.canonical(f"Article/{written}") == Topic.commentable("Article", written) == Topic("Article", canonical)
@@ -58,29 +58,29 @@ def test_one_commentable_has_one_id_however_it_is_written(written: str, canonica
         "日\u200d本", "a\ufe0f", "\ufe0f", "❤\ufe0f\ufe0f",
     ],
 )  # fmt: skip
-def test_an_id_that_looks_like_another_or_like_nothing_is_refused(id_: str) -> None:
+def test_an_id_that_is_invisible_or_looks_like_another_is_refused(id_: str) -> None:
     with pytest.raises(BadTopic):
         canonical_id(id_)
 
 
 @pytest.mark.parametrize("name", ["", "Article", "Commentable", "Commentable/Article", "Commentable/" * 5_000, "a/1"])
-def test_what_is_no_topic_has_no_canonical_form(name: str) -> None:
+def test_a_name_that_is_no_topic_has_no_canonical_form(name: str) -> None:
     with pytest.raises(BadTopic):
         Topic.canonical(name)
 
 
-def test_a_stored_name_is_found_as_it_is() -> None:
+def test_a_stored_name_is_parsed_without_change() -> None:
     for name in ("Article/2024/hello/", "Article/cafe\u0301", f"Article/{PERSIAN}"):
         assert str(Topic.parse(name)) == name
 
 
-def test_keys_are_short_and_differ() -> None:
+def test_keys_of_topics_are_short_and_differ() -> None:
     keys = {Topic("Article", str(number)).key for number in range(1_000)}
     assert len(keys) == 1_000
     assert {len(key) for key in keys} == {11}
 
 
-def test_an_accounts_topic_is_its_users() -> None:
+def test_the_topic_of_an_account_is_its_users() -> None:
     assert Topic.account("7").is_account
     assert str(Topic.account("7")) == "User/7"
     assert not Topic("Article", "7").is_account

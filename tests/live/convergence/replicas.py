@@ -1,4 +1,4 @@
-"""Replicas of a topic, as browsers keep them, and processes whose hints arrive when the test says so."""
+"""Replicas of a topic, as browsers have them, and processes whose hints arrive when the test delivers them."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from tests.support.sse import Block, Parser
 from tests.support.waiting import cancel_tasks
 
 MODELS = (*LIVE_MODELS, NOTE)
-WINDOW = 4  # comments that a replica loads at first
+WINDOW_COMMENTS = 4  # that a replica loads first
 
 
 async def add_notes(url: str) -> None:
-    """Give the database the table of the second live model."""
+    """Create the table of the second live model."""
     engine = create_async_engine(url)
     async with engine.begin() as connection:
         await connection.run_sync(NoteBase.metadata.create_all)
@@ -48,7 +48,7 @@ async def add_notes(url: str) -> None:
 
 
 async def create_three_viewers(url: str) -> list[Viewer]:
-    """A guest, alice, bob, and carol, who moderates."""
+    """A guest, alice, bob, and carol, who is a moderator."""
     process: Any = Process(url)
     alice, bob, carol = [await create_viewer(process, name) for name in ("alice", "bob", "carol")]
     await process.close()
@@ -56,7 +56,7 @@ async def create_three_viewers(url: str) -> list[Viewer]:
 
 
 class Process:
-    """What one server process has, with hints that arrive only when the test says so."""
+    """The engine of one server process. Its hints go to `hints`, and arrive only when the test delivers them."""
 
     def __init__(self, url: str, *, reader: type[Reader] = Reader, database: type[Database] = Database) -> None:
         self.settings = Settings(_env_file=None, database_url=url)  # type: ignore[call-arg]
@@ -85,8 +85,8 @@ Rows = dict[tuple[str, str], Row]
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A page as a viewer sees it: the cursor, the rows, what they are drawn under, and where the window ends."""
+class Snapshot:
+    """A page for one viewer: the cursor, the rows, the ancestors of replies, and the ends of the window."""
 
     cursor: str
     rows: Rows
@@ -95,8 +95,10 @@ class Seen:
     after: int | None
 
 
-async def load_snapshot(process: Process, topic: Topic, viewer: Viewer, limit: int, around: UUID | None = None) -> Seen:
-    """What a page load gets: the counter before the rows."""
+async def load_snapshot(
+    process: Process, topic: Topic, viewer: Viewer, limit: int, around: UUID | None = None
+) -> Snapshot:
+    """Load a page as the server does: read the counter before the rows."""
     async with process.reading() as reading:
         epoch, heads = await read_heads(reading, [topic])
         page = await threads.page(reading, viewer, topic, limit=limit, around=around)
@@ -110,51 +112,52 @@ async def load_snapshot(process: Process, topic: Topic, viewer: Viewer, limit: i
         if live.visible(row, kind)
     }
     above = {str(row.id): plain_row(threads.render_ancestor(row, viewer)) for row in page.ancestors}
-    return Seen(write_cursor(epoch, heads), shown, above, page.before, page.after)
+    return Snapshot(write_cursor(epoch, heads), shown, above, page.before, page.after)
 
 
 async def snapshot(process: Process, topic: Topic, viewer: Viewer) -> tuple[str, Rows]:
-    """(the cursor, all rows as this viewer sees them)."""
+    """(the cursor, all rows as this viewer gets them)."""
     seen = await load_snapshot(process, topic, viewer, 1_000)
     return seen.cursor, seen.rows
 
 
-async def above(process: Process, viewer: Viewer, ids: Iterable[str]) -> dict[str, Row]:
-    """These comments as this viewer sees them, or what is left of them."""
+async def load_ancestors(process: Process, viewer: Viewer, ids: Iterable[str]) -> dict[str, Row]:
+    """These comments as this viewer gets them, or their tombstones."""
     async with process.reading() as reading:
         found = (await reading.scalars(select(Comment).where(Comment.id.in_(map(UUID, ids))))).all()
     return {str(row.id): plain_row(threads.render_ancestor(row, viewer)) for row in found}
 
 
 class Pipe:
-    """A session's blocks in the order in which they leave, by its generator and by this, its outlet.
+    """The outlet of a session, and its blocks in the order in which they leave, by the generator or by the outlet.
 
-    As a response sends them to a client who may read slowly. With each comes what `beside` answered when it left.
+    A response sends them to a client in the same way, and the client may read slowly. `next` also returns the result
+    of `observe` at the moment at which the block left.
     """
 
-    HOLDS = 2
+    MAX_BLOCKS = 2
 
-    def __init__(self, session: Session, beside: Callable[[], Any]) -> None:
+    def __init__(self, session: Session, observe: Callable[[], Any]) -> None:
         self.free = True
-        self._beside = beside
+        self._observe = observe
         self._held: deque[tuple[bytes, Any]] = deque()
-        self._moved = asyncio.Event()
+        self._changed = asyncio.Event()
         self._filling = asyncio.create_task(self._fill(session.stream(self)))
 
     def put(self, block: bytes) -> bool:
-        self._held.append((block, self._beside()))
-        self.free = len(self._held) < self.HOLDS
-        self._moved.set()
+        self._held.append((block, self._observe()))
+        self.free = len(self._held) < self.MAX_BLOCKS
+        self._changed.set()
         return self.free
 
     async def next(self) -> tuple[bytes, Any]:
-        await self._until(lambda: self._held or self._filling.done())
+        await self._wait_for(lambda: self._held or self._filling.done())
         if not self._held:
             self._filling.result()
             raise StopAsyncIteration
         taken = self._held.popleft()
         self.free = True
-        self._moved.set()
+        self._changed.set()
         return taken
 
     async def close(self) -> None:
@@ -163,21 +166,21 @@ class Pipe:
     async def _fill(self, stream: AsyncIterator[bytes]) -> None:
         try:
             async for block in stream:
-                await self._until(lambda: self.free)
+                await self._wait_for(lambda: self.free)
                 if block:
                     self.put(block)
         finally:
-            self._moved.set()
+            self._changed.set()
             await stream.aclose()  # type: ignore[attr-defined]
 
-    async def _until(self, true: Callable[[], Any]) -> None:
+    async def _wait_for(self, true: Callable[[], Any]) -> None:
         while not true():
-            self._moved.clear()
-            await self._moved.wait()
+            self._changed.clear()
+            await self._changed.wait()
 
 
 class Replica:
-    """What one browser has: rows by model and id, what they are drawn under, and how far it has read."""
+    """The state of one browser: rows by model and id, the ancestors of replies, and the position in the stream."""
 
     def __init__(self, topic: Topic, viewer: Viewer, session: type[Session] = Session) -> None:
         self.topic = topic
@@ -187,7 +190,7 @@ class Replica:
         self.position: str | None = None
         self.resets = 0
         self.seen: list[Block] = []
-        self.complaints: list[str] = []
+        self.errors: list[str] = []
         self.may_read = asyncio.Event()
         self.may_read.set()
         self._oldest: float = 0
@@ -196,8 +199,8 @@ class Replica:
         self._task: asyncio.Task[None] | None = None
 
     async def load(self, process: Process, around: UUID | None = None) -> None:
-        """Open the page: its newest comments, or those around one, and the cursor that came with them."""
-        seen = await load_snapshot(process, self.topic, self.viewer, WINDOW, around)
+        """Open the page: load its newest comments or those around one, with their cursor."""
+        seen = await load_snapshot(process, self.topic, self.viewer, WINDOW_COMMENTS, around)
         self.position, self.rows, self.ancestors = seen.cursor, seen.rows, seen.ancestors
         self._oldest, self._newest = seen.before or 0, seen.after or inf
 
@@ -217,21 +220,21 @@ class Replica:
         cursors = [self.position] if self.position else []
         options = {"authorise": authorise, "heartbeat": 60, **parts_of(process.feeds)}
         session = self._session(process.feeds, [self.topic], self.viewer, cursors, **options)
-        # What the feed knows to be erased when a block leaves, nobody may be sent from there on.
-        pipe = Pipe(session, beside=lambda: _gone(process, self.topic, erased))
+        # If the feed knows at the time when a block leaves that a row was erased, no later block may contain the row.
+        pipe = Pipe(session, observe=lambda: _gone(process, self.topic, erased))
         parser = Parser()
         try:
             while True:
                 await self.may_read.wait()
                 chunk, gone = await pipe.next()
                 for block in parser.feed(chunk):
-                    await self._take(block, process, gone)
+                    await self._handle(block, process, gone)
         except StopAsyncIteration:
             pass
         finally:
             await pipe.close()
 
-    async def _take(self, block: Block, process: Process, gone: Mapping[str, int]) -> None:
+    async def _handle(self, block: Block, process: Process, gone: Mapping[str, int]) -> None:
         self.seen.append(block)
         if block.event == "reset":
             self.resets += 1
@@ -246,28 +249,28 @@ class Replica:
         row = block.model
         key = name, row["id"]
         if verb == "destroy":
-            self._bury(key, row)
+            self._delete(key, row)
             return
         if row["seq"] < gone.get(row["id"], 0):
-            self.complaints.append(f"{row} was sent after it had been erased")
-        if "likes_count" in row and "body" not in row:  # a partial update of a comment that is here, or is not shown
+            self.errors.append(f"{row} was sent after it was erased")
+        if "likes_count" in row and "body" not in row:  # a partial update of a comment that may not be in the replica
             known = self.rows.get(key) or self.ancestors.get(row["id"])
             if known is None or row["seq"] <= known["seq"]:
                 return
             row = known | row
         if name != "comment" or self._oldest <= row["created_seq"] <= self._newest:
-            self._take_over(key, row)
+            self._update(key, row)
         elif row["id"] in self.ancestors and row["seq"] > self.ancestors[row["id"]]["seq"]:
             self.ancestors[row["id"]] = row
 
-    def _take_over(self, key: tuple[str, str], row: Row) -> None:
+    def _update(self, key: tuple[str, str], row: Row) -> None:
         known = self.rows.get(key) or self.ancestors.get(key[1])
         if known is None or row["seq"] > known["seq"]:
             self.rows[key] = row
             self.ancestors.pop(key[1], None)
 
-    def _bury(self, key: tuple[str, str], row: Row) -> None:
-        """Where others are drawn under it, a tombstone stays."""
+    def _delete(self, key: tuple[str, str], row: Row) -> None:
+        """Remove a row, but keep a tombstone of a comment that has replies in the window."""
         known = self.rows.get(key) or self.ancestors.get(key[1])
         if known is None or known["seq"] >= row["seq"]:
             return
@@ -276,26 +279,26 @@ class Replica:
             self.ancestors[key[1]] = {**row, **{name: known[name] for name in ("parent_id", "path")}, "deleted": True}
 
     async def _complete(self, process: Process) -> None:
-        """Ask for what a reply is drawn under, where it is not here. By then it may be newer than the stream is."""
+        """Load missing ancestors of replies. They may be newer than the position of the stream."""
         missing = self.wanted() - self.ancestors.keys()
-        for id_, row in (await above(process, self.viewer, missing)).items() if missing else ():
+        for id_, row in (await load_ancestors(process, self.viewer, missing)).items() if missing else ():
             if "deleted" not in row and self._oldest <= row["created_seq"] <= self._newest:
                 self.rows["comment", id_] = row
             else:
                 self.ancestors[id_] = row
 
     def wanted(self) -> set[str]:
-        """The ids of what is not in the window and has something of it drawn under it."""
+        """The ids of comments outside the window that have replies in the window."""
         comments = {id_: row for (name, id_), row in self.rows.items() if name == "comment"}
         return {above for row in comments.values() for above in row.get("path", ())} - comments.keys()
 
-    def lacks_above(self, fresh: Mapping[str, Row]) -> str:
-        """How what it has beside its window differs from what a fresh page has there."""
+    def describe_ancestors_difference(self, fresh: Mapping[str, Row]) -> str:
+        """The difference between the replica's ancestors and those of a fresh page; empty if there is none."""
         here = {id_: row for id_, row in self.ancestors.items() if id_ in self.wanted()}
         return f"{self.viewer.username}: has {here}, should have {fresh}" if here != fresh else ""
 
-    def lacks(self, fresh: Rows) -> str:
-        """How this replica differs from a fresh snapshot, over its window; empty when it does not."""
+    def describe_difference(self, fresh: Rows) -> str:
+        """The difference between this replica and a fresh snapshot, in its window; empty if there is none."""
         wanted = {
             key: row
             for key, row in fresh.items()
@@ -315,10 +318,10 @@ def _gone(process: Process, topic: Topic, erased: Mapping[UUID, int]) -> dict[st
 
 
 def plain_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """As it comes out of JSON."""
+    """The row after a round trip through JSON."""
     plain: dict[str, Any] = json.loads(to_json(row))
     return plain
 
 
-def level(replicas: Iterable[Replica], cursor: str) -> bool:
+def are_caught_up(replicas: Iterable[Replica], cursor: str) -> bool:
     return all(replica.position == cursor for replica in replicas)

@@ -1,13 +1,13 @@
-"""A simulation: the real feeds, sessions and readers, on a clock that is a number and a database that is a dictionary.
+"""A simulation: the real feeds, sessions and readers, with a number as the clock and a dictionary as the database.
 
-An hour of a busy service takes a moment, and the same seed is the same hour. What varies is what varies in life: how
-long each read and each hint takes, which hints are lost, doubled or overtaken, who reads slowly, who comes and goes
-when, which process is killed, when Redis or the database is away, and that the database is restored from a backup.
+An hour of a busy service takes a moment, and the same seed gives the same hour. The seed decides how long each read and
+each hint takes, which hints are lost, doubled or reordered, which clients read slowly, connect and disconnect, which
+process is killed, when Redis or the database is unavailable, and when the database is restored from a backup.
 
-1. Only I/O takes time, and callbacks run in the order in which they became ready, as asyncio promises. So each
-   history here is one that could happen.
-2. `read_heads` and `read_changes` are the only statements that feeds issue. Here they are read from dictionaries, each
-   in a moment of its own; everything above them is the service's own code.
+1. Only I/O takes time, and callbacks run in the order in which they became ready, as asyncio promises. So every
+   simulated history could happen in production.
+2. `read_heads` and `read_changes` are the only statements that feeds issue. Here they read dictionaries, each at a
+   time of its own. Everything above them is the service's own code.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ from tests.live.convergence.replicas import Replica, Rows
 
 R = TypeVar("R")
 
-SWEEP = 5.0  # seconds
-LATENCIES = (0.0, 0.001, 0.004, 0.05)  # seconds that a statement, or a hint, takes
+SWEEP_SECONDS = 5.0
+LATENCIES = (0.0, 0.001, 0.004, 0.05)  # seconds of a statement or a hint
 TABLES = ("comment", "note")
 
 
@@ -48,10 +48,10 @@ TABLES = ("comment", "note")
 
 
 class Loop(asyncio.AbstractEventLoop):
-    """An event loop that never waits: when nothing is ready, its clock leaps to what is due next."""
+    """An event loop that never waits: if no callback is ready, its clock jumps to the next timer."""
 
     def __init__(self) -> None:
-        self.complaints: list[dict[str, Any]] = []
+        self.errors: list[dict[str, Any]] = []
         self._now = 0.0
         self._ready: deque[asyncio.Handle] = deque()
         self._due: list[tuple[float, int, asyncio.TimerHandle]] = []
@@ -62,10 +62,10 @@ class Loop(asyncio.AbstractEventLoop):
         self._run(self._now + seconds, lambda: False)
 
     def run(self, work: Coroutine[Any, Any, R], within: float = 60) -> R:
-        """Run this to its end, which comes in so many seconds."""
+        """Run a coroutine to its end; fail if it takes more than `within` simulated seconds."""
         task = self.create_task(work)
         self._run(self._now + within, task.done)
-        assert task.done(), f"not done within {within:g} seconds: {task}"
+        assert task.done(), f"still running after {within:g} simulated seconds: {task}"
         return task.result()
 
     def _run(self, until: float, done: Callable[[], bool]) -> None:
@@ -79,7 +79,7 @@ class Loop(asyncio.AbstractEventLoop):
             asyncio._set_running_loop(outer)
 
     def _step(self, until: float) -> bool:
-        """Run one callback; answers False where there is none before `until`, which is now then."""
+        """Run one callback. If there is none before `until`, move the clock there and return False."""
         while not self._ready:
             if not self._due or self._due[0][0] > until:
                 self._now = until
@@ -116,7 +116,7 @@ class Loop(asyncio.AbstractEventLoop):
         return asyncio.Task(coro, loop=self, name=name, context=context)
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        self.complaints.append(context)
+        self.errors.append(context)
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         pass
@@ -136,7 +136,7 @@ class Loop(asyncio.AbstractEventLoop):
 
 @dataclass(frozen=True)
 class Row:
-    """One object's latest state. Never changed, so that a copy of a table is a copy of the dictionary."""
+    """The latest state of one object. It is immutable, so a copy of the dictionary is a copy of the table."""
 
     table: str
     id: UUID
@@ -167,7 +167,7 @@ MODELS = tuple(LiveModel(table, type(table.title(), (Row,), {}), render, visible
 
 @dataclass
 class Tables:
-    """What a backup holds."""
+    """The content of the database that a backup contains."""
 
     counters: dict[str, int] = field(default_factory=dict)
     rows: dict[UUID, Row] = field(default_factory=dict)
@@ -177,7 +177,7 @@ class Tables:
 
 
 class Store:
-    """A database far away: each statement sees one moment, and takes a while."""
+    """A distant database: each statement takes some time, and reads the state at one moment."""
 
     def __init__(self, chance: random.Random) -> None:
         self.epoch = "first"
@@ -193,7 +193,7 @@ class Store:
 
 
 class Connection:
-    """What `app.live.read.reader` asks of a Database. None of them lives through a restore."""
+    """The part of a Database that `app.live.read.reader` uses. A restore breaks all connections."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -211,7 +211,7 @@ class Connection:
     async def statement(self) -> None:
         await asyncio.sleep(self.store.chance.choice(LATENCIES))
         if self.store.away or self.store.tables is not self._tables:
-            raise ConnectionError("the database is away")
+            raise ConnectionError("the database is unavailable")
 
 
 async def read_heads(reading: Connection, topics: Sequence[Topic]) -> tuple[str, dict[Topic, int]]:
@@ -245,7 +245,7 @@ async def read_changes(
 
 @contextmanager
 def in_memory() -> Iterator[None]:
-    """The reader's two statements, on a Store."""
+    """Let the reader's statements read a Store."""
     with mock.patch.multiple(
         "app.live.read.reader", read_heads=read_heads, read_changes=read_changes, renew_epoch=renew_epoch
     ):
@@ -257,7 +257,7 @@ def in_memory() -> Iterator[None]:
 
 @dataclass
 class Process:
-    """A server process: its feeds, and whether Redis reaches it."""
+    """A server process: its feeds, and whether it receives hints from Redis."""
 
     feeds: Feeds
     sweeping: asyncio.Task[None]
@@ -269,7 +269,7 @@ class Browser(Replica):
 
     def __init__(self, store: Store, topic: Topic, viewer: Viewer, session: type[Session]) -> None:
         super().__init__(topic, viewer, session)
-        self.process: Process | None = None  # where its stream is, or was last
+        self.process: Process | None = None  # the process of its current or last stream
         self._store = store
 
     async def load(self, process: Any) -> None:
@@ -287,7 +287,7 @@ class Browser(Replica):
 
 
 class Erased(UserDict[UUID, int]):
-    """What has been erased, as far as a feed can know: nothing, before it has heard of a restore."""
+    """The erased rows that a feed can know of: none after a restore, until the feed knows the new epoch."""
 
     def __init__(self, erased: Mapping[UUID, int], store: Store, process: Process, topic: Topic) -> None:
         super().__init__()
@@ -299,7 +299,7 @@ class Erased(UserDict[UUID, int]):
 
 
 def snapshot(store: Store, topic: Topic, viewer: Viewer) -> tuple[str, Rows]:
-    """(the cursor, the rows as this viewer sees them), of one moment."""
+    """(the cursor, the rows as this viewer gets them), both of the same moment."""
     live = [row for row in store.tables.rows.values() if row.topic == str(topic) and row.deleted_at is None]
     kinds = [(row, viewer.kind(row.author_id)) for row in live]
     shown = {(row.table, str(row.id)): render(row, kind) for row, kind in kinds if visible(row, kind)}
@@ -307,14 +307,14 @@ def snapshot(store: Store, topic: Topic, viewer: Viewer) -> tuple[str, Rows]:
 
 
 class World:
-    """Processes on one store, people who watch two topics, and everything that can happen to them."""
+    """Processes on one store, people who watch two topics, and all events that can happen to them."""
 
     def __init__(
         self, seed: int, *, feeds: type[Feeds] = Feeds, session: type[Session] = Session, reader: type[Reader] = Reader
     ) -> None:
         self.loop = Loop()
         self.chance = random.Random(seed)
-        random.seed(seed)  # jitter is the service's own
+        random.seed(seed)  # the service itself uses this generator for jitter
         self.store = Store(self.chance)
         self.topics = [Topic("Article", "1"), Topic("Page", "about")]
         self.authors = [UUID(int=number) for number in (1, 2)]
@@ -328,10 +328,10 @@ class World:
         for browser in self.browsers:
             self.loop.run(browser.load(None))
 
-    # -- what happens -------------------------------------------------------------------------------------------
+    # -- events -------------------------------------------------------------------------------------------------
 
     def write(self) -> None:
-        """Somebody creates, changes, hides, shows or deletes something."""
+        """Somebody creates, changes, hides, shows or deletes an object."""
         topic = str(self.chance.choice(self.topics))
         seq = self.store.tables.counters[topic] = self.store.tables.counters.get(topic, 0) + 1
         mine = [row for row in self.store.tables.rows.values() if row.topic == topic and row.deleted_at is None]
@@ -351,7 +351,7 @@ class World:
         self._publish(Hint(Gid(row.table.title(), str(row.id)), Topic.parse(topic), seq))
 
     def _publish(self, hint: Hint) -> None:
-        """Some hints are lost, some late, some doubled, some overtaken by others."""
+        """Deliver a hint to each process. Some hints are lost, some are late, doubled or reordered."""
         for process in self.processes:
             for _ in range(self.chance.choice((0, 1, 1, 2)) if process.hints_flow else 0):
                 self.loop.call_later(self.chance.choice(LATENCIES), process.feeds.hint, hint)
@@ -386,7 +386,7 @@ class World:
         self.store.away = False
 
     def kill(self) -> None:
-        """A process ends, with all its streams, and another takes its place."""
+        """A process ends with all its streams, and a new one replaces it."""
         number = self.chance.randrange(len(self.processes))
         killed = self.processes[number]
         for browser in self.browsers:
@@ -399,7 +399,7 @@ class World:
         self._backup = self.store.tables.copy()
 
     def restore(self) -> None:
-        """The backup takes the database's place, and with it comes a new epoch, as the manual says."""
+        """Replace the database by the backup and set a new epoch, as docs/operating.md demands."""
         self.store.tables = self._backup.copy()
         self.store.epoch = f"restored{next(self._ids)}"
         self._erased.clear()
@@ -410,20 +410,20 @@ class World:
     # -- the end ------------------------------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """Mend everything, and hold the service to its promise: level within a sweep, and nothing left over."""
+        """Repair every fault, and check the promise: all replicas catch up within a sweep, and nothing is left over."""
         self.database_is_back()
         self.redis_is_back()
         for browser in self.browsers:
             self._in_loop(browser.may_read.set)
-        self.wait(2 * 1.2 * SWEEP)  # a sweep that has just failed, and the one after it
+        self.wait(2 * 1.2 * SWEEP_SECONDS)  # for a sweep that has just failed, and the next one
         for browser in self.browsers:
             self._in_loop(lambda browser=browser: browser.connect(self.chance.choice(self.processes), self._erased))
-        self.wait(1.2 * SWEEP)
+        self.wait(1.2 * SWEEP_SECONDS)
         for browser in self.browsers:
             cursor, fresh = snapshot(self.store, browser.topic, browser.viewer)
-            assert not browser.complaints, browser.complaints
-            assert not browser.lacks(fresh), browser.lacks(fresh)
-            assert browser.position == cursor, f"{browser.position} is not level with {cursor}"
+            assert not browser.errors, browser.errors
+            assert not browser.describe_difference(fresh), browser.describe_difference(fresh)
+            assert browser.position == cursor, f"{browser.position} has not caught up with {cursor}"
         self.close()
 
     def close(self) -> None:
@@ -432,10 +432,10 @@ class World:
         assert [len(process.feeds) for process in self.processes] == [0, 0], "a feed without sessions is open"
         for process in self.processes:
             self.loop.run(self._stop(process))
-        assert not self.loop.complaints, self.loop.complaints
+        assert not self.loop.errors, self.loop.errors
 
     def end(self) -> None:
-        """Leave nothing running, whatever has happened."""
+        """Cancel all tasks, also after a failure."""
         for task in asyncio.all_tasks(self.loop):
             task.cancel()
         self.loop.run_for(1)
@@ -444,7 +444,7 @@ class World:
         feeds, reader = self._parts
         mine = feeds(reader(self.store, MODELS), ring_frames=4, ring_bytes=4_000)  # type: ignore[arg-type]
         process: Process
-        task = self.loop.create_task(mine.keep_sweeping(SWEEP, lambda: process.hints_flow))
+        task = self.loop.create_task(mine.keep_sweeping(SWEEP_SECONDS, lambda: process.hints_flow))
         process = Process(mine, task)
         return process
 
@@ -464,11 +464,11 @@ ACTIONS = (
     "write", "write", "write", "write", "connect", "connect", "connect", "disconnect", "stall", "go_on", "kill",
     "redis_breaks", "redis_is_back", "database_breaks", "database_is_back", "back_up", "restore",
 )  # fmt: skip
-PAUSES = (0.0, 0.0, 0.001, 0.003, 0.02, 0.7, 7.0)  # seconds between two of them
+PAUSES = (0.0, 0.0, 0.001, 0.003, 0.02, 0.7, 7.0)  # seconds between two actions
 
 
-def live_through(seed: int, steps: int = 40, **parts: Any) -> None:
-    """One random history. Raises AssertionError where it breaks a promise; with its seed it can be had again."""
+def run_history(seed: int, steps: int = 40, **parts: Any) -> None:
+    """Run one random history, and raise AssertionError if it breaks a promise. The seed repeats the history."""
     with in_memory():
         world = World(seed, **parts)
         try:

@@ -1,8 +1,8 @@
 """The law: an old snapshot and the changes after it equal a fresh snapshot, for every model and kind of viewer.
 
-Random writes by several writers at once, two live models in one topic with a pause between their reads, hints that
-are lost or late, small rings, replicas that stall, leave and come back elsewhere. And planted bugs, so that we know
-that the law would tell us.
+Several people write at random and at once. Two live models share a topic, with a pause between their reads. Hints are
+lost or late, backlogs are small, and replicas stall, disconnect and reconnect to another process. Planted bugs prove
+that the law reveals them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,15 @@ from app.live.stream.session import Session
 from app.live.topics import Topic
 from app.live.viewers import GUEST, Viewer
 from app.live.write.sequences import read_heads
-from tests.live.convergence.replicas import Process, Replica, above, add_notes, create_three_viewers, level, snapshot
+from tests.live.convergence.replicas import (
+    Process,
+    Replica,
+    add_notes,
+    are_caught_up,
+    create_three_viewers,
+    load_ancestors,
+    snapshot,
+)
 from tests.live.note import Note
 from tests.support.people import PASSWORD
 from tests.support.people_without_http import create_viewer
@@ -43,11 +51,11 @@ from tests.support.waiting import WAIT_TIMEOUT_SECONDS, wait_until
 pytestmark = pytest.mark.both_databases
 
 HISTORIES = min(50, settings().max_examples // 2)  # on each database: 25 in the gate, 50 with --everything
-FAREWELLS = 3  # on each database
+DELETIONS = 3  # histories with a deleted account, on each database
 
 ACTIONS = st.lists(
     st.one_of(
-        st.tuples(st.just("write"), st.integers(1, 4)),  # so many writers at once
+        st.tuples(st.just("write"), st.integers(1, 4)),  # the number of writers at once
         st.tuples(st.just("sweep"), st.integers(0, 1)),
         st.tuples(st.just("connect"), st.integers(0, 3)),
         st.tuples(st.just("disconnect"), st.integers(0, 3)),
@@ -61,7 +69,7 @@ ACTIONS = st.lists(
 
 
 class PausingDatabase(Database):
-    """Between a topic's tables others get their turn, as they would with a database far away."""
+    """Pauses between the reads of two tables, as a distant database does, so that others can write meanwhile."""
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
@@ -78,9 +86,9 @@ class PausingDatabase(Database):
 
 
 class World:
-    """Two processes on one database, four people who look at one topic, and what happens to them."""
+    """Two processes on one database, four people who watch one topic, and the events of a history."""
 
-    patience = WAIT_TIMEOUT_SECONDS
+    catch_up_timeout_seconds = WAIT_TIMEOUT_SECONDS
 
     def __init__(self, processes: list[Process], people: list[Viewer], seed: int, **replica: Any) -> None:
         self.processes = processes
@@ -92,7 +100,7 @@ class World:
         self.ids: list[tuple[type[Comment] | type[Note], UUID]] = []
 
     async def run(self, actions: Iterable[tuple[str, int]]) -> None:
-        """Let it happen, let everyone catch up, and look whether they all have what there is."""
+        """Run the actions, let every replica catch up, and compare each with a fresh snapshot."""
         try:
             for replica in self.replicas:
                 await replica.load(self.processes[0])
@@ -122,7 +130,7 @@ class World:
             self.replicas[argument].may_read.set()
 
     async def _look_back(self, replica: Replica) -> None:
-        """Follow a link to a comment, which may be gone."""
+        """Follow a link to a comment, which may be deleted."""
         comments = [id_ for model, id_ in self.ids if model is Comment]
         if comments:
             await replica.disconnect()
@@ -158,7 +166,7 @@ class World:
         )  # fmt: skip
 
     async def _parent(self, write: Any) -> Comment | None:
-        """Mostly another comment, often an old one: also one that a moderator has hidden."""
+        """Usually another comment, often an old one, and sometimes one that a moderator has hidden."""
         comments = [id_ for model, id_ in self.ids if model is Comment]
         if not comments or self.chance.random() < 0.3:
             return None
@@ -182,7 +190,7 @@ class World:
         write.update(row)
 
     def _hint(self, writer: Process) -> None:
-        """Some hints are lost, some late, some doubled."""
+        """Deliver the hints. Some are lost, some are late, some are doubled."""
         loop = asyncio.get_running_loop()
         for hint in writer.hints:
             for process in self.processes:
@@ -197,13 +205,15 @@ class World:
         for process in self.processes:
             await process.feeds.sweep()
         cursor, _ = await snapshot(self.processes[0], self.topic, GUEST)
-        await wait_until(lambda: level(self.replicas, cursor), "everyone to be level with the database", self.patience)
+        await wait_until(
+            lambda: are_caught_up(self.replicas, cursor), "every replica to catch up", self.catch_up_timeout_seconds
+        )
         for replica in self.replicas:
             _, fresh = await snapshot(self.processes[0], self.topic, replica.viewer)
-            assert not replica.complaints, replica.complaints
-            assert not replica.lacks(fresh), replica.lacks(fresh)
-            beside = await above(self.processes[0], replica.viewer, replica.wanted())
-            assert not replica.lacks_above(beside), replica.lacks_above(beside)
+            assert not replica.errors, replica.errors
+            assert not replica.describe_difference(fresh), replica.describe_difference(fresh)
+            beside = await load_ancestors(self.processes[0], replica.viewer, replica.wanted())
+            assert not replica.describe_ancestors_difference(beside), replica.describe_ancestors_difference(beside)
 
 
 @asynccontextmanager
@@ -224,7 +234,7 @@ async def people(database_url: str) -> list[Viewer]:
 
 @pytest.fixture
 async def both(database_url: str) -> AsyncIterator[list[Process]]:
-    """For all histories of a test, each of which has a topic of its own."""
+    """Two processes for all histories of a test. Each history has a topic of its own."""
     async with processes(database_url) as both:
         yield both
 
@@ -237,14 +247,14 @@ async def test_every_replica_converges(
     await World(both, people, seed).run(actions)
 
 
-# -- somebody leaves ----------------------------------------------------------------------------------------
+# -- a deleted account ----------------------------------------------------------------------------------------
 
 
 LEAVING = ("write", "stall", "write", "disconnect", "write", "leave", "write", "go on", "write", "connect", "write")
 
 
-class Farewell(World):
-    """Alice deletes her account while everybody, she too, goes on writing and reading."""
+class WorldWithDeletion(World):
+    """Alice deletes her account while everybody, also she, continues to write and read."""
 
     def __init__(self, both: list[Process], people: list[Viewer], seed: int, how: Literal["keep", "erase"]) -> None:
         super().__init__(both, people, seed)
@@ -263,7 +273,7 @@ class Farewell(World):
             await super()._act(action, argument)
 
     async def _write(self, writer: Viewer) -> None:
-        """As people do, who are asked whether they have an account."""
+        """Write, unless the account is deleted: then the person would have to sign in."""
         process = self.chance.choice(self.processes)
         with suppress(SignInFirst):
             await comments.post(cast(Any, process), writer, self.topic, "a comment", uuid4())
@@ -274,38 +284,38 @@ class Farewell(World):
         hers = str(self.people[1].user_id)
         for replica in self.replicas:
             left = [row for (name, _), row in replica.rows.items() if name == "comment" and row["user_id"] == hers]
-            assert not [row for row in left if row["username"] != DELETED], "somebody still sees her name"
-            assert self.how == "keep" or not left, "somebody still sees what she erased"
+            assert not [row for row in left if row["username"] != DELETED], "a replica still has her name"
+            assert self.how == "keep" or not left, "a replica still has a comment that she erased"
 
 
 @pytest.mark.parametrize("how", ["keep", "erase"])
-async def test_every_replica_converges_when_somebody_leaves(
+async def test_every_replica_converges_when_somebody_deletes_their_account(
     database_url: str, how: Literal["keep", "erase"], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(comments, "BATCH", 3)
     guest, _, bob, carol = await create_three_viewers(database_url)
     async with processes(database_url) as both:
-        for seed in range(FAREWELLS):
+        for seed in range(DELETIONS):
             alice = await create_viewer(cast(Any, both[0]), f"alice{seed}")
             chance = random.Random(seed)
             actions = [("connect", number) for number in range(4)]
             actions += [(kind, chance.randint(2, 3)) for kind in LEAVING]
-            await Farewell(both, [guest, alice, bob, carol], seed, how).run(actions)
+            await WorldWithDeletion(both, [guest, alice, bob, carol], seed, how).run(actions)
 
 
 # -- planted bugs ---------------------------------------------------------------------------------------------
 
 
-class Impatient(World):
-    """What is broken on purpose is not waited for that long."""
+class WorldWithShortTimeout(World):
+    """Waits less, because a planted bug keeps replicas from catching up."""
 
-    patience = 5.0
+    catch_up_timeout_seconds = 5.0
 
 
-async def caught(
+async def find_failure(
     url: str, people: list[Viewer], how: str = "", *, rounds: int = 200, replica: Any = None, **parts: Any
 ) -> str:
-    """Run random histories until one breaks the law in this way, or in any; answers how. Fails if none of many does."""
+    """Run random histories until one breaks the law (in this way), and return its error; fail if none does."""
     async with processes(url, **parts) as both:
         for seed in range(rounds):
             chance = random.Random(seed)
@@ -315,15 +325,15 @@ async def caught(
                 kind = chance.choice(kinds)
                 actions.append((kind, chance.randint(1, 4) if kind == "write" else chance.randint(0, 1)))
             try:
-                await Impatient(both, people, seed, **(replica or {})).run(actions)
+                await WorldWithShortTimeout(both, people, seed, **(replica or {})).run(actions)
             except AssertionError as broken:
                 if how in str(broken):
                     return str(broken)
-    pytest.fail("nobody noticed")
+    pytest.fail("no history revealed the bug")
 
 
-class GreedyReader(Reader):
-    """Takes the greatest seq that it read for its head."""
+class ReaderOfGreatestSeq(Reader):
+    """Uses the greatest seq that it read as its head."""
 
     async def news(self, topic: Topic, epoch: str | None, head: int | None, most: int, *_: Any, **__: Any) -> News:
         async with self._database.reading() as reading:
@@ -334,8 +344,8 @@ class GreedyReader(Reader):
         return News(now, max((change.seq for change in changes), default=head), changes)
 
 
-class HastySession(Session):
-    """Waits without checking: forgets what woke it while it was busy."""
+class SessionThatWaitsWithoutChecking(Session):
+    """Forgets that it was woken while it was busy."""
 
     async def _wait(self) -> None:
         await asyncio.sleep(0.002)
@@ -343,8 +353,8 @@ class HastySession(Session):
         await super()._wait()
 
 
-class HoardingBacklog(Backlog):
-    """Keeps every frame of an object, not only the newest."""
+class BacklogOfAllFrames(Backlog):
+    """Keeps every frame of an object, and not only the newest."""
 
     def extend(self, changes: Iterable[Change]) -> None:
         for change in changes:
@@ -352,26 +362,28 @@ class HoardingBacklog(Backlog):
 
 
 @pytest.mark.extended
-async def test_the_law_notices_who_advances_to_the_greatest_seq_read(postgres_url: str) -> None:
+async def test_the_law_reveals_a_reader_that_advances_to_the_greatest_seq(postgres_url: str) -> None:
     people = await create_three_viewers(postgres_url)
-    # Its head may also stay behind what has been read, and then nobody is ever level. That is not what is looked for.
-    assert "should have" in await caught(postgres_url, people, "should have", reader=GreedyReader)
+    # Its head may also stay behind the changes that it read. Then no replica catches up, which is another failure.
+    assert "should have" in await find_failure(postgres_url, people, "should have", reader=ReaderOfGreatestSeq)
 
 
 @pytest.mark.extended
-async def test_the_law_notices_who_waits_without_checking(database_url: str, people: list[Viewer]) -> None:
-    assert "level" in await caught(database_url, people, replica={"session": HastySession})
+async def test_the_law_reveals_a_session_that_waits_without_checking(database_url: str, people: list[Viewer]) -> None:
+    assert "are_caught_up" in await find_failure(
+        database_url, people, replica={"session": SessionThatWaitsWithoutChecking}
+    )
 
 
 @pytest.mark.extended
-async def test_the_law_notices_a_ring_that_keeps_an_erased_frame(
+async def test_the_law_reveals_a_backlog_that_keeps_an_erased_frame(
     database_url: str, people: list[Viewer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.live.read.feeds.Backlog", HoardingBacklog)
-    assert "after it had been erased" in await caught(database_url, people)
+    monkeypatch.setattr("app.live.read.feeds.Backlog", BacklogOfAllFrames)
+    assert "after it had been erased" in await find_failure(database_url, people)
 
 
 @pytest.mark.extended
-async def test_the_law_holds_on_the_histories_that_show_planted_bugs(database_url: str, people: list[Viewer]) -> None:
+async def test_the_law_holds_on_the_histories_that_reveal_planted_bugs(database_url: str, people: list[Viewer]) -> None:
     with pytest.raises(pytest.fail.Exception, match="nobody noticed"):
-        await caught(database_url, people, rounds=8)
+        await find_failure(database_url, people, rounds=8)

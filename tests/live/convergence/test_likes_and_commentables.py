@@ -1,6 +1,6 @@
-"""The law on the topics beside a conversation's: what one likes, on `User/<id>`, and the commentable itself.
+"""The law for likes, on the topic `User/<id>` of the person who likes, and for commentables.
 
-Snapshots are those that pages and REST give; the changes are read in small chunks, as by who has been away for long.
+Snapshots are those of pages and REST. Changes are read in small chunks, as for a client that was offline for long.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tests.support.people import PASSWORD
 from tests.support.people_without_http import ARTICLE, create_viewer, post_comment
 
 States = dict[str, Any]
-CHUNK = 3  # changes of each table
+CHUNK_CHANGES = 3  # of each table
 
 pytestmark = pytest.mark.both_databases
 
@@ -62,11 +62,11 @@ async def commentable(parley: Parley) -> States:
 
 
 async def follow(parley: Parley, topic: Topic, viewer: Viewer, name: str, states: States, after: int) -> States:
-    """`states` with all that came after."""
+    """Apply the changes after `after` to `states`."""
     states, head = dict(states), await heads(parley, topic)
     while after < head:
         async with parley.reading() as reading:
-            changes, after = await read_changes(reading, LIVE_MODELS, topic, after, head, CHUNK)
+            changes, after = await read_changes(reading, LIVE_MODELS, topic, after, head, CHUNK_CHANGES)
         for change in changes:
             frame = change.frames[viewer.kind(change.author_id)]
             if change.live.name != name:
@@ -79,7 +79,7 @@ async def follow(parley: Parley, topic: Topic, viewer: Viewer, name: str, states
 
 
 async def live(parley: Parley, people: list[Viewer], chance: random.Random, steps: int) -> None:
-    """Both like and do not, write, edit and delete; what is decided is decided."""
+    """Both people like, take likes back, write, edit and delete, at random."""
     async with parley.reading() as reading:
         said = (await reading.scalars(select(Comment))).all()
     for _ in range(steps):
@@ -89,18 +89,18 @@ async def live(parley: Parley, people: list[Viewer], chance: random.Random, step
             lambda viewer=viewer, comment=comment: likes.unlike(parley, viewer, comment.id),
             lambda viewer=viewer: comments.post(parley, viewer, ARTICLE, "more", uuid4()),
             lambda comment=comment: comments.delete(parley, people[1], comment.id, lambda _: True),
-            lambda: decide(parley, f"title {chance.random()}"),
+            lambda: set_title(parley, f"title {chance.random()}"),
         ]
         with suppress(Missing, Forbidden):
             await chance.choices(acts, weights=(5, 3, 2, 1, 1))[0]()
 
 
-async def decide(parley: Parley, title: str) -> None:
+async def set_title(parley: Parley, title: str) -> None:
     async with parley.writing(ARTICLE.about) as write, commentables.changing(write, ARTICLE) as changed:
         changed.title = title
 
 
-async def test_an_old_snapshot_and_what_came_since_is_a_fresh_one(parley: Parley, people: list[Viewer]) -> None:
+async def test_an_old_snapshot_and_later_changes_equal_a_fresh_snapshot(parley: Parley, people: list[Viewer]) -> None:
     chance, alice = random.Random(), people[0]
     own, about = Topic.account(alice.user_id), ARTICLE.about
     for number in range(4):
@@ -116,7 +116,7 @@ async def test_an_old_snapshot_and_what_came_since_is_a_fresh_one(parley: Parley
             assert fresh == await commentable(parley)
 
 
-async def test_who_leaves_leaves_no_like_on_any_tab(parley: Parley, people: list[Viewer]) -> None:
+async def test_a_deleted_account_leaves_no_like_in_any_tab(parley: Parley, people: list[Viewer]) -> None:
     alice, own = people[0], Topic.account(people[0].user_id)
     for number in range(5):
         await likes.like(parley, alice, (await post_comment(parley, people[1], f"number {number}")).id)

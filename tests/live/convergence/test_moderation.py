@@ -1,4 +1,4 @@
-"""The law, of what moderators do: an old snapshot and the changes after it equal a fresh snapshot, for all who look."""
+"""The law for acts of moderators: an old snapshot and later changes equal a fresh snapshot, for every viewer."""
 
 from __future__ import annotations
 
@@ -29,47 +29,47 @@ from tests.support.session_reader import Reader, open_session
 Rows = dict[str, dict[str, Any]]
 
 
-pytestmark = pytest.mark.sqlite_only  # other tests cover the live engine on both
+pytestmark = pytest.mark.sqlite_only  # other tests cover the live engine on both databases
 
 
-class Talk:
-    """What members and a moderator do, in any order."""
+class Conversation:
+    """Random acts of members and a moderator."""
 
-    DEEDS = ("say", "say", "correct", "take_back", "report", "report", "hide", "restore", "dismiss", "erase")
+    ACTS = ("write", "write", "edit", "delete", "report", "report", "hide", "restore", "dismiss", "erase")
 
     def __init__(self, parley: Parley, members: list[Viewer], carol: Viewer, seed: int) -> None:
         self.parley = parley
         self.members = members
         self.carol = carol
         self.chance = Random(seed)
-        self.said: list[Comment] = []
+        self.written: list[Comment] = []
 
-    async def go_on(self, steps: int) -> None:
+    async def run(self, steps: int) -> None:
         for _ in range(steps):
-            deed = self.chance.choice(self.DEEDS) if self.said else "say"
-            with suppress(Missing, Invalid):  # it is gone, hidden, or one's own
-                await self._do(deed)
+            act = self.chance.choice(self.ACTS) if self.written else "write"
+            with suppress(Missing, Invalid):  # the comment is deleted or hidden, or belongs to the same person
+                await self._do(act)
 
-    async def _do(self, deed: str) -> None:
-        if deed == "say":
-            self.said.append(
-                await post_comment(self.parley, self.chance.choice(self.members), f"number {len(self.said)}")
+    async def _do(self, act: str) -> None:
+        if act == "write":
+            self.written.append(
+                await post_comment(self.parley, self.chance.choice(self.members), f"number {len(self.written)}")
             )
             return
-        comment = self.chance.choice(self.said)
+        comment = self.chance.choice(self.written)
         author = next(member for member in self.members if member.user_id == comment.user_id)
-        if deed == "correct":
+        if act == "edit":
             await edit_comment(self.parley, author, comment, f"again {self.chance.random()}")
-        elif deed == "take_back":
+        elif act == "delete":
             await delete_comment(self.parley, author, comment)
-        elif deed == "report":
+        elif act == "report":
             reporter = self.chance.choice([*self.members, self.carol])
             await moderation.report(self.parley, reporter, comment.id, self.chance.choice(list(Reason)))
         else:
-            await getattr(moderation, deed)(self.parley, self.carol, comment.id)
+            await getattr(moderation, act)(self.parley, self.carol, comment.id)
 
 
-async def queue_of(parley: Parley) -> tuple[str, Rows]:
+async def load_queue(parley: Parley) -> tuple[str, Rows]:
     async with parley.reading() as look:
         reports = await read_page(look, Report, QUEUE, limit=100)
         decisions = await read_page(look, Decision, QUEUE, limit=100)
@@ -77,7 +77,7 @@ async def queue_of(parley: Parley) -> tuple[str, Rows]:
     return reports.cursor, {str(row.id): plain_row(live.render(row, Kind.MODERATOR)) for live, row in shown}  # type: ignore[misc]
 
 
-async def thread_of(parley: Parley, viewer: Viewer) -> tuple[str, Rows]:
+async def load_thread(parley: Parley, viewer: Viewer) -> tuple[str, Rows]:
     async with parley.reading() as look:
         page = await threads.page(look, viewer, ARTICLE, limit=100)
     rows = {str(row.id): plain_row(comments.render(row, viewer.kind(row.author_id))) for row in page.comments}
@@ -85,7 +85,7 @@ async def thread_of(parley: Parley, viewer: Viewer) -> tuple[str, Rows]:
 
 
 async def follow(reader: Reader, rows: Rows, cursor: str) -> Rows:
-    """These rows, and what the stream says of them until it is there."""
+    """Apply the stream's changes to these rows until the reader has reached the cursor."""
     while reader.position != cursor:
         block = await reader.next()
         if not block.event.startswith("global."):
@@ -103,22 +103,22 @@ async def follow(reader: Reader, rows: Rows, cursor: str) -> Rows:
 async def test_the_queue_and_the_thread_converge_for_everybody(parley: Parley, seed: int) -> None:
     alice, bob = [await create_viewer(parley, name) for name in ("alice", "bob")]
     people = [alice, bob, await create_moderator(parley, "carol", Role.OWNER)]
-    talk = Talk(parley, people[:2], people[2], seed)
-    await talk.go_on(16)
-    before = [(viewer, *await thread_of(parley, viewer)) for viewer in (GUEST, *people)]
-    cursor, rows = await queue_of(parley)
-    await talk.go_on(40)
+    talk = Conversation(parley, people[:2], people[2], seed)
+    await talk.run(16)
+    before = [(viewer, *await load_thread(parley, viewer)) for viewer in (GUEST, *people)]
+    cursor, rows = await load_queue(parley)
+    await talk.run(40)
 
-    now, fresh = await queue_of(parley)
+    now, fresh = await load_queue(parley)
     async with open_session(parley.feeds, QUEUE, viewer=people[2], cursors=[cursor]) as reader:
         assert await follow(reader, rows, now) == fresh
     for viewer, cursor, rows in before:
-        now, fresh = await thread_of(parley, viewer)
+        now, fresh = await load_thread(parley, viewer)
         async with open_session(parley.feeds, ARTICLE, viewer=viewer, cursors=[cursor]) as reader:
             assert await follow(reader, rows, now) == fresh, viewer.username
 
 
-async def test_the_frames_of_what_is_hidden_are_for_its_author_and_moderators(parley: Parley) -> None:
+async def test_only_the_author_and_moderators_get_frames_of_a_hidden_comment(parley: Parley) -> None:
     alice, carol = await create_viewer(parley, "alice"), await create_moderator(parley, "carol")
     comment = await post_comment(parley, alice, "Almonds")
     for kind in Kind:
@@ -130,7 +130,7 @@ async def test_the_frames_of_what_is_hidden_are_for_its_author_and_moderators(pa
         assert (b"Almonds" in frame.data) == frame.shows
 
 
-async def test_frames_of_the_queue_say_nothing_to_others(parley: Parley) -> None:
+async def test_only_moderators_get_frames_of_the_queue(parley: Parley) -> None:
     alice, bob = [await create_viewer(parley, name) for name in ("alice", "bob")]
     carol = await create_moderator(parley, "carol")
     comment = await post_comment(parley, alice, "Almonds")
@@ -149,7 +149,7 @@ async def test_frames_of_the_queue_say_nothing_to_others(parley: Parley) -> None
 
 
 @pytest.mark.parametrize("to", [Role.MEMBER, Role.OWNER])
-async def test_a_moderators_stream_ends_with_their_right_to_it(parley: Parley, to: Role) -> None:
+async def test_a_moderators_stream_is_reset_when_they_lose_the_role(parley: Parley, to: Role) -> None:
     alice, carol = await create_viewer(parley, "alice"), await create_moderator(parley, "carol")
     account = Topic.account(carol.user_id)
     comment = await post_comment(parley, alice, "Almonds")

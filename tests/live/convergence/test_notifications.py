@@ -1,4 +1,4 @@
-"""The law for notifications, on the topic of whom they tell: old snapshot and changes equal a fresh snapshot."""
+"""The law for notifications, on the topic of their recipient: old snapshot and changes equal a fresh snapshot."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from app.live.topics import Topic
 from app.live.viewers import Viewer
 from app.notifications import inbox, notifications
 from app.notifications.notifications import render
-from tests.live.convergence.replicas import Process, Replica, Rows, add_notes, level
+from tests.live.convergence.replicas import Process, Replica, Rows, add_notes, are_caught_up
 from tests.live.convergence.replicas import plain_row as plain
 from tests.support.people import PASSWORD
 from tests.support.people_without_http import ARTICLE, create_viewer
 from tests.support.waiting import wait_until
 
-WINDOW = 4  # notifications that a replica loads at first
+WINDOW_NOTIFICATIONS = 4  # that a replica loads first
 
 
 class Reader(Replica):
-    """Alice, in one of her tabs."""
+    """One of Alice's tabs."""
 
     async def load(self, process: Process) -> None:
-        self.position, self.rows, before = await snapshot(process, self.viewer, WINDOW)
+        self.position, self.rows, before = await snapshot(process, self.viewer, WINDOW_NOTIFICATIONS)
         self._oldest = before or 0
 
     def _merge(self, block: Any, gone: Any) -> None:
@@ -39,7 +39,7 @@ class Reader(Replica):
         if block.event.startswith("global.notification") and (known or block.model["created_seq"] >= self._oldest):
             super()._merge(block, gone)
 
-    def lacks(self, fresh: Rows) -> str:
+    def describe_difference(self, fresh: Rows) -> str:
         wanted = {key: row for key, row in fresh.items() if row["created_seq"] >= self._oldest}
         return "" if self.rows == wanted else f"(has, should have) {self.rows} {wanted}"
 
@@ -52,7 +52,7 @@ async def snapshot(process: Process, viewer: Viewer, limit: int = 100) -> tuple[
 
 
 class Day:
-    """Others name Alice, reply to her, edit, delete and leave; she reads, in two processes and in no order."""
+    """Others mention Alice, reply to her, edit, delete and leave, and she reads, in two processes and at random."""
 
     def __init__(self, processes: list[Process], alice: Viewer, others: list[Viewer], seed: int) -> None:
         self.processes = processes
@@ -82,7 +82,7 @@ class Day:
             await asyncio.gather(*(act(cast(Any, self.chance.choice(self.processes))) for act in acts))
         for process in self.processes:
             for hint in process.hints:
-                if self.chance.random() < 0.7:  # the others are lost
+                if self.chance.random() < 0.7:  # the other hints are lost
                     process.feeds.hint(hint)
             process.hints.clear()
 
@@ -123,14 +123,14 @@ class Day:
         for process in self.processes:
             await process.feeds.sweep()
         cursor, fresh, _ = await snapshot(self.processes[0], self.alice)
-        await wait_until(lambda: level(self.tabs, cursor), "every tab to be level with the database")
+        await wait_until(lambda: are_caught_up(self.tabs, cursor), "every tab to catch up with the database")
         for tab in self.tabs:
-            assert not tab.lacks(fresh), tab.lacks(fresh)
+            assert not tab.describe_difference(fresh), tab.describe_difference(fresh)
         names = {row["actor_name"] for row in fresh.values()}
         assert self.others[0].username not in names, names
 
 
-async def test_every_tab_converges(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_every_tab_of_the_recipient_converges(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notifications, "BATCH", 3)
     await add_notes(database_url)
     processes = [Process(database_url) for _ in range(2)]

@@ -1,4 +1,4 @@
-"""Nothing is lost in any history: hundreds of them, on the simulation's clock, and the bugs that they would show."""
+"""Hundreds of simulated histories lose no change, and they do reveal planted bugs."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from app.live.read.feeds import Feed, Feeds
 from app.live.read.reader import News, Reader
 from app.live.stream.session import Session
 from app.live.topics import Topic
-from tests.live.convergence.simulation import ACTIONS, PAUSES, World, in_memory, live_through
+from tests.live.convergence.simulation import ACTIONS, PAUSES, World, in_memory, run_history
 
 HISTORIES = 400  # of forty steps each
-MANY = 2_000  # within which a planted bug has to show
+MAX_HISTORIES_TO_REVEAL = 2_000  # for a planted bug
 
 
 @pytest.fixture(autouse=True)
-def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """A database that is away is in the log each time; nobody reads that of a thousand histories."""
+def no_logging(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Each simulated fault would be logged, and nobody reads the log of a thousand histories."""
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
 
 
 @pytest.mark.parametrize("first", range(0, HISTORIES, 100))
-def test_every_history_ends_with_everyone_level(first: int, seed: int) -> None:
+def test_every_browser_catches_up_in_every_history(first: int, seed: int) -> None:
     for history in range(first, first + 100):
-        live_through(seed + history)
+        run_history(seed + history)
 
 
-def test_the_same_seed_is_the_same_history() -> None:
-    assert seen_in(7) == seen_in(7) != seen_in(8)
+def test_the_same_seed_gives_the_same_history() -> None:
+    assert list_blocks(7) == list_blocks(7) != list_blocks(8)
 
 
-def seen_in(seed: int) -> list[Any]:
+def list_blocks(seed: int) -> list[Any]:
     with in_memory():
         world = World(seed)
         for _ in range(60):
@@ -52,7 +52,7 @@ def seen_in(seed: int) -> list[Any]:
 
 
 class Life(RuleBasedStateMachine):
-    """What can happen, for hypothesis to find the order in which it hurts; and to shorten it, where it does."""
+    """All events, for hypothesis to search for an order that breaks a promise, and to shorten it."""
 
     @initialize(seed=st.integers(0, 2**16))
     def begin(self, seed: int) -> None:
@@ -61,7 +61,7 @@ class Life(RuleBasedStateMachine):
         self.world = World(seed)
 
     @rule(action=st.sampled_from(sorted(set(ACTIONS) - {"redis_is_back", "database_is_back"})))
-    def happens(self, action: str) -> None:
+    def act(self, action: str) -> None:
         getattr(self.world, action)()
 
     @precondition(lambda self: self.world.store.away)
@@ -86,21 +86,21 @@ class Life(RuleBasedStateMachine):
             self.memory.__exit__(None, None, None)
 
 
-def test_hypothesis_finds_no_order_that_hurts() -> None:
+def test_hypothesis_finds_no_order_of_events_that_breaks_a_promise() -> None:
     run_state_machine_as_test(Life, settings=settings(max_examples=60, stateful_step_count=40, deadline=None))
 
 
 # -- planted bugs ---------------------------------------------------------------------------------------------
 
 
-def caught(**parts: Any) -> str:
-    """How the first history ends that shows the bug. Fails where none of many does."""
-    for seed in range(MANY):
+def find_failure(**parts: Any) -> str:
+    """The error of the first history that reveals the bug; fail if none of `MAX_HISTORIES_TO_REVEAL` does."""
+    for seed in range(MAX_HISTORIES_TO_REVEAL):
         try:
-            live_through(seed, **parts)
+            run_history(seed, **parts)
         except AssertionError as broken:
             return str(broken)
-    pytest.fail("nobody noticed")
+    pytest.fail("no history revealed the bug")
 
 
 class FeedThatReadsOnce(Feed):
@@ -110,20 +110,20 @@ class FeedThatReadsOnce(Feed):
 
 
 class FeedsThatReadOnce(Feeds):
-    """A hint that arrives during a read is taken to be answered by it: no second look."""
+    """A hint that arrives during a read causes no second read."""
 
     def open(self, topic: Topic) -> Feed:
         return FeedThatReadsOnce(topic, self._reader, self._tasks, self._bounds)
 
     async def sweep(self) -> None:
-        """Every fourth alone, so that it does not mend in time what hints have missed."""
+        """Run every fourth sweep only, so that sweeps do not hide the missed hints in time."""
         self.swept = getattr(self, "swept", 0) + 1
         if self.swept % 4 == 0:
             await super().sweep()
 
 
-class ReaderThatLeaps(Reader):
-    """Says that it knows one more than it has read."""
+class ReaderThatSkips(Reader):
+    """Reports a head that is one change further than the changes that it read."""
 
     async def news(self, *args: Any, **options: Any) -> News | None:
         news = await super().news(*args, **options)
@@ -131,7 +131,7 @@ class ReaderThatLeaps(Reader):
 
 
 class SessionThatWaitsWithoutChecking(Session):
-    """Forgets what woke it while it was busy, between its last look and its wait."""
+    """Forgets that it was woken between its last check and its wait."""
 
     async def _wait(self) -> None:
         await asyncio.sleep(0.05)  # without it, one history of two thousand shows the bug
@@ -140,14 +140,14 @@ class SessionThatWaitsWithoutChecking(Session):
 
 
 class SessionThatTrustsItsCursor(Session):
-    """Takes a cursor of another history for one of ours."""
+    """Accepts a cursor of another history."""
 
     def _reset(self, *_: Any) -> bytes:
         return b""
 
 
 class SessionThatSkipsBelowTheBacklog(Session):
-    """Continues from the backlog where it should have read the database."""
+    """Continues from the backlog though it should read the database."""
 
     def _collect_from_memory(self) -> tuple[bytes, bool]:
         for cursor in self._topic_cursors:
@@ -159,12 +159,12 @@ class SessionThatSkipsBelowTheBacklog(Session):
     "parts",
     [
         {"feeds": FeedsThatReadOnce},
-        {"reader": ReaderThatLeaps},
+        {"reader": ReaderThatSkips},
         {"session": SessionThatWaitsWithoutChecking},
         {"session": SessionThatTrustsItsCursor},
         {"session": SessionThatSkipsBelowTheBacklog},
     ],
     ids=lambda parts: next(iter(parts.values())).__name__,
 )
-def test_a_planted_bug_is_noticed(parts: dict[str, Any]) -> None:
-    assert caught(**parts)
+def test_a_planted_bug_is_revealed(parts: dict[str, Any]) -> None:
+    assert find_failure(**parts)

@@ -1,4 +1,4 @@
-"""Messages between processes: only processes with a key write them, and each is valid once and for a short time."""
+"""Messages between processes: only a process with a key can seal one, and each is valid once and for a short time."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def time() -> Time:
     return Time()
 
 
-def test_another_process_reads_what_one_has_sealed(time: Time) -> None:
+def test_another_process_opens_a_sealed_message(time: Time) -> None:
     here, there = time.process(), time.process()
     for text in ("Alice is here", "", "two\nlines 🦜 and blanks"):
         assert there.open(here.seal(text)) == text
@@ -55,7 +55,7 @@ def test_processes_understand_each_other_while_the_key_is_changed(
     assert time.process(*reader).open(time.process(*writer).seal("Alice is here")) == "Alice is here"
 
 
-def test_a_message_that_nobody_with_a_key_has_written_is_refused(time: Time) -> None:
+def test_a_message_without_a_valid_seal_is_refused(time: Time) -> None:
     here = time.process()
     sealed = here.seal("Alice is here")
     forged = [
@@ -73,7 +73,7 @@ def test_a_message_that_nobody_with_a_key_has_written_is_refused(time: Time) -> 
             time.process().open(text)
 
 
-def test_a_message_is_heard_once_and_not_for_long(time: Time) -> None:
+def test_a_message_is_accepted_once_and_for_a_short_time(time: Time) -> None:
     here, there = time.process(), time.process()
     first, second, late = here.seal("first"), here.seal("second"), here.seal("late")
     assert [there.open(first), there.open(second)] == ["first", "second"]
@@ -88,16 +88,14 @@ def test_a_message_is_heard_once_and_not_for_long(time: Time) -> None:
         there.open(late)
 
 
-def test_the_numbers_of_so_many_senders_are_kept(time: Time) -> None:
+def test_the_number_of_remembered_senders_is_bounded(time: Time) -> None:
     there = time.process()
     for _ in range(MAX_SENDERS + 5):
         there.open(time.process().seal("here"))
     assert len(there._last) == MAX_SENDERS
 
 
-def test_somebody_who_floods_the_channel_writes_a_line_a_minute_into_the_log(
-    time: Time, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_flood_of_invalid_messages_is_logged_once_a_minute(time: Time, caplog: pytest.LogCaptureFixture) -> None:
     presence = SealedPresence(Presence(frozenset({"Article"}), lambda text: None), time.process(), time)
     for _ in range(3):
         for _ in range(1_000):

@@ -14,13 +14,13 @@ from app.live.viewers import Kind
 from app.live.write.sequences import read_heads
 from app.models import LIVE_MODELS
 from tests.live.convergence.replicas import add_notes
-from tests.live.note import NOTE, pin
+from tests.live.note import NOTE, post_note
 from tests.support.people_without_http import ARTICLE, create_viewer, delete_comment, edit_comment, post_comment
 
 pytestmark = pytest.mark.both_databases
 
 
-async def test_nobody_has_written_to_an_unknown_topic(parley: Parley) -> None:
+async def test_a_topic_without_writes_has_no_changes(parley: Parley) -> None:
     await create_viewer(parley, "alice")
     async with parley.reading() as reading:
         epoch, heads = await read_heads(reading, [ARTICLE, Topic("Page", "x")])
@@ -29,7 +29,7 @@ async def test_nobody_has_written_to_an_unknown_topic(parley: Parley) -> None:
     assert epoch
 
 
-async def test_twenty_edits_are_one_change(parley: Parley) -> None:
+async def test_twenty_edits_of_a_comment_are_one_change(parley: Parley) -> None:
     alice = await create_viewer(parley, "alice")
     first, second = await post_comment(parley, alice, "first"), await post_comment(parley, alice, "second")
     for number in range(20):
@@ -40,11 +40,11 @@ async def test_twenty_edits_are_one_change(parley: Parley) -> None:
     assert [(change.id, change.seq) for change in changes] == [(first.id, 22), (second.id, 23)]
     assert reached == 23
     frames = changes[0].frames
-    assert frames[Kind.MODERATOR] is frames[Kind.PUBLIC], "what two kinds see alike is kept twice"
+    assert frames[Kind.MODERATOR] is frames[Kind.PUBLIC], "equal frames of two kinds of viewers are stored twice"
     assert frames[Kind.AUTHOR] != frames[Kind.PUBLIC]
 
 
-async def test_a_tombstone_says_where_and_when_and_nothing_else(parley: Parley) -> None:
+async def test_a_tombstone_has_only_its_place_and_its_seqs(parley: Parley) -> None:
     alice = await create_viewer(parley, "alice")
     comment = await post_comment(parley, alice, "a secret")
     await delete_comment(parley, alice, comment)
@@ -71,7 +71,7 @@ async def test_a_limit_never_skips_a_row_of_any_table(parley: Parley, limit: int
     assert alice.user_id
     for number in range(9):
         if number % 3:
-            await pin(parley, ARTICLE, alice.user_id, "a note")
+            await post_note(parley, ARTICLE, alice.user_id, "a note")
         else:
             await post_comment(parley, alice, "a comment")
     found, after = [], 0

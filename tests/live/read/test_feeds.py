@@ -27,7 +27,7 @@ async def alice(parley: Parley) -> Viewer:
 
 @pytest.fixture
 async def other(parley: Parley) -> AsyncIterator[Process]:
-    """Another process on the same database, which hears of nothing by itself."""
+    """Another process on the same database. It receives no hints by itself."""
     process = Process(parley.settings.database_url)
     process.reader._models = parley.models
     yield process
@@ -35,8 +35,8 @@ async def other(parley: Parley) -> AsyncIterator[Process]:
 
 
 @pytest.mark.parametrize("sessions", [1, 200])
-async def test_a_change_is_read_once_however_many_watch(parley: Parley, alice: Viewer, sessions: int) -> None:
-    await wait_until(lambda: parley.hints.flowing, "Redis, which tells us of our own writes a second time")
+async def test_a_change_is_read_once_for_any_number_of_sessions(parley: Parley, alice: Viewer, sessions: int) -> None:
+    await wait_until(lambda: parley.hints.flowing, "Redis, which also delivers the process's own hints")
     async with AsyncExitStack() as stack:
         readers = [await stack.enter_async_context(open_session(parley.feeds)) for _ in range(sessions)]
         for reader in readers:
@@ -61,7 +61,7 @@ def _count_statements(parley: Parley) -> list[str]:
     return statements
 
 
-async def test_a_feed_is_there_while_somebody_watches(parley: Parley) -> None:
+async def test_a_feed_exists_while_a_session_uses_it(parley: Parley) -> None:
     async with open_session(parley.feeds) as one, open_session(parley.feeds) as two:
         await one.until("heartbeat")
         await two.until("heartbeat")
@@ -71,7 +71,7 @@ async def test_a_feed_is_there_while_somebody_watches(parley: Parley) -> None:
     assert len(parley.feeds) == 0
 
 
-async def test_a_sweep_finds_what_no_hint_told(other: Process, parley: Parley, alice: Viewer) -> None:
+async def test_a_sweep_finds_a_change_whose_hint_was_lost(other: Process, parley: Parley, alice: Viewer) -> None:
     async with open_session(other.feeds) as reader:
         await reader.until("heartbeat")
         await post_comment(parley, alice, "hello")
@@ -91,7 +91,7 @@ async def test_a_sweep_that_finds_nothing_reads_no_rows(other: Process, parley: 
 async def test_a_sweep_compares_every_topic(
     other: Process, parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A sweep compares the topics in groups. None falls between two groups."""
+    """A sweep compares topics in groups, and every topic is in a group."""
     monkeypatch.setattr("app.live.read.feeds.TOPICS_PER_STATEMENT", 2)
     topics = [Topic("Article", str(number)) for number in range(5)]
     async with open_session(other.feeds, *topics) as reader:
@@ -119,15 +119,15 @@ async def test_a_hint_of_a_change_that_does_not_exist_hides_no_later_change(
         await reader.until("heartbeat")
         for seq, body in ((10**9, "one"), (10**9, "two")):
             other.feeds.hint(Hint(Gid("Comment", "1"), ARTICLE, seq))
-            await wait_until(lambda: other.feeds[ARTICLE]._reading is None, "the read that the hint asked for")
+            await wait_until(lambda: other.feeds[ARTICLE]._reading is None, "the end of the read that the hint caused")
             comment = await post_comment(parley, alice, body)
             other.feeds.hint(Hint(Gid("Comment", str(comment.id)), ARTICLE, comment.seq))
             assert (await reader.until("create.success")).model["body"] == body
 
 
-async def test_a_hint_that_is_old_news_costs_no_read(parley: Parley, alice: Viewer) -> None:
+async def test_a_hint_of_a_change_that_was_read_before_costs_no_read(parley: Parley, alice: Viewer) -> None:
     comment = await post_comment(parley, alice, "hello")
-    await wait_until(lambda: parley.hints.flowing, "Redis, whose subscription makes the feeds look")
+    await wait_until(lambda: parley.hints.flowing, "Redis, whose subscription makes the feeds read")
     async with open_session(parley.feeds) as reader:
         await reader.until("heartbeat")
         reads = parley.reader.reads
@@ -136,7 +136,7 @@ async def test_a_hint_that_is_old_news_costs_no_read(parley: Parley, alice: View
         assert parley.reader.reads == reads
 
 
-async def test_a_read_that_failed_is_made_again_by_the_sweep(
+async def test_a_sweep_retries_a_read_that_failed(
     other: Process, parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with open_session(other.feeds) as reader:
@@ -155,7 +155,9 @@ async def _fails(*_: object, **__: object) -> None:
 
 
 @pytest.mark.both_databases
-async def test_a_head_that_went_back_is_a_new_epoch_for_everyone(other: Process, parley: Parley, alice: Viewer) -> None:
+async def test_a_head_that_decreases_is_a_new_epoch_for_everybody(
+    other: Process, parley: Parley, alice: Viewer
+) -> None:
     for number in range(3):
         await post_comment(parley, alice, f"number {number}")
     async with (
@@ -172,7 +174,7 @@ async def test_a_head_that_went_back_is_a_new_epoch_for_everyone(other: Process,
             assert reset.json() == {"topics": ["Article/1"], "reason": "epoch"}
             assert reset.id != old
         ids = {reader.position for reader in (here, there, again)}
-        assert len(ids) == 1, "all of them have the same new epoch"
+        assert len(ids) == 1, "all sessions get the same new epoch"
 
 
 async def _rewind(parley: Parley, topic: Topic, seq: int) -> None:
@@ -182,7 +184,7 @@ async def _rewind(parley: Parley, topic: Topic, seq: int) -> None:
         await session.execute(text("UPDATE topics SET seq = :seq WHERE name = :topic"), name)
 
 
-async def test_sessions_below_the_ring_share_what_is_read_for_them(
+async def test_sessions_below_the_backlog_share_one_read(
     parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chunks: list[int] = []
@@ -205,9 +207,7 @@ async def test_sessions_below_the_ring_share_what_is_read_for_them(
         assert chunks == [0]
 
 
-async def test_a_chunk_is_forgotten_when_nobody_has_wanted_it_since_the_last_sweep(
-    parley: Parley, alice: Viewer
-) -> None:
+async def test_a_chunk_that_no_session_used_since_the_last_sweep_is_forgotten(parley: Parley, alice: Viewer) -> None:
     async with open_session(parley.feeds) as reader:
         beginning = (await reader.until("heartbeat")).id or ""
     await post_comment(parley, alice, "hello")
@@ -216,12 +216,12 @@ async def test_a_chunk_is_forgotten_when_nobody_has_wanted_it_since_the_last_swe
         await late.until("create.success")
         feed = parley.feeds[ARTICLE]
         feed.forget_chunks()
-        assert feed._chunks, "it has just been wanted"
+        assert feed._chunks, "a session has just used it"
         feed.forget_chunks()
         assert not feed._chunks
 
 
-async def test_a_chunk_is_forgotten_when_its_topic_moves(parley: Parley, alice: Viewer) -> None:
+async def test_a_chunk_is_forgotten_when_its_topic_changes(parley: Parley, alice: Viewer) -> None:
     async with open_session(parley.feeds) as reader:
         beginning = (await reader.until("heartbeat")).id or ""
     comment = await post_comment(parley, alice, "a secret")

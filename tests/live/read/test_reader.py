@@ -1,4 +1,4 @@
-"""The reader's queues: who is level does not stand behind those who catch up."""
+"""The reader's queues: a session that is caught up does not wait behind sessions that catch up."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ async def never(*_: object) -> None:
     await asyncio.Event().wait()
 
 
-async def test_news_do_not_wait_for_those_who_catch_up() -> None:
+async def test_new_changes_do_not_wait_for_sessions_that_catch_up() -> None:
     first = Topic("Article", "1")
     with in_memory(), mock.patch("app.live.read.reader.read_changes", never):
         reader = Reader(Store(random.Random(0)), MODELS)  # type: ignore[arg-type]
         topics = [Topic("Article", str(number)) for number in range(50)]
         catching_up = [asyncio.create_task(reader.chunk(topic, 0, 1_000)) for topic in topics]
         try:
-            await asyncio.sleep(0)  # all of them have asked
+            await asyncio.sleep(0)  # after this all sessions have asked for a read
             news = await reader.news(first, "known", 0, most=1)
             assert news
             assert news.head == 0

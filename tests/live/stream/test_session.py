@@ -34,27 +34,27 @@ async def alice(parley: Parley) -> Viewer:
     return await create_viewer(parley, "alice")
 
 
-async def epoch_of(parley: Parley) -> str:
+async def read_epoch(parley: Parley) -> str:
     async with parley.reading() as session:
         epoch: str = (await session.execute(text("SELECT value FROM epochs"))).scalar_one()
     return epoch
 
 
-async def test_a_stream_begins_with_a_heartbeat_that_says_where_it_is(parley: Parley, alice: Viewer) -> None:
+async def test_a_stream_begins_with_a_heartbeat_that_has_its_position(parley: Parley, alice: Viewer) -> None:
     await post_comment(parley, alice, "hello")
     async with open_session(parley.feeds) as reader:
         first = await reader.next()
     assert first.event == "heartbeat"
-    assert first.id == first.json()["cursor"] == write_cursor(await epoch_of(parley), {ARTICLE: 1})
+    assert first.id == first.json()["cursor"] == write_cursor(await read_epoch(parley), {ARTICLE: 1})
     assert first.retry
 
 
-async def test_heartbeats_go_on_while_nothing_happens(parley: Parley) -> None:
+async def test_heartbeats_continue_while_nothing_changes(parley: Parley) -> None:
     async with open_session(parley.feeds, heartbeat=0.02) as reader:
         assert [(await reader.next()).event for _ in range(4)] == ["heartbeat"] * 4
 
 
-async def test_a_gap_shows_in_the_heartbeat(parley: Parley, alice: Viewer) -> None:
+async def test_a_heartbeat_shows_that_a_client_missed_changes(parley: Parley, alice: Viewer) -> None:
     async with open_session(parley.feeds, PAGE) as reader:
         beginning = (await reader.next()).id or ""
     await post_comment(parley, alice, "hello", PAGE)
@@ -64,7 +64,7 @@ async def test_a_gap_shows_in_the_heartbeat(parley: Parley, alice: Viewer) -> No
         assert first.json()["cursor"] == (await reader.until("create.success")).id
 
 
-async def test_what_changed_meanwhile_comes_once_and_conflated(parley: Parley, alice: Viewer) -> None:
+async def test_missed_changes_of_a_comment_arrive_as_one_change(parley: Parley, alice: Viewer) -> None:
     first = await post_comment(parley, alice, "first")
     async with open_session(parley.feeds) as reader:
         beginning = (await reader.next()).id or ""
@@ -82,11 +82,11 @@ async def test_what_changed_meanwhile_comes_once_and_conflated(parley: Parley, a
     ]
 
 
-async def test_a_client_that_may_lack_the_text_is_sent_it_with_the_likes(parley: Parley, alice: Viewer) -> None:
-    """Its stream broke after the second comment. The first one had been liked by then, so it had not been sent yet."""
+async def test_a_client_that_may_lack_the_text_gets_it_with_the_likes(parley: Parley, alice: Viewer) -> None:
+    """Its stream broke after the second comment, and had not sent the first one, which somebody had liked since."""
     first, _ = await post_comment(parley, alice, "first"), await post_comment(parley, alice, "second")
     await likes.like(parley, alice, first.id)
-    cursor = write_cursor(await epoch_of(parley), {ARTICLE: 2})
+    cursor = write_cursor(await read_epoch(parley), {ARTICLE: 2})
     async with open_session(parley.feeds, cursors=[cursor]) as reader:
         assert (await reader.until("update.success")).model["body"] == "first"
         await post_comment(parley, alice, "third")
@@ -113,11 +113,11 @@ async def test_two_topics_share_a_stream_and_a_cursor(parley: Parley, alice: Vie
         await reader.until("create.success")
         await post_comment(parley, alice, "there", PAGE)
         await reader.until("create.success")
-    assert reader.position == write_cursor(await epoch_of(parley), {ARTICLE: 1, PAGE: 1})
+    assert reader.position == write_cursor(await read_epoch(parley), {ARTICLE: 1, PAGE: 1})
 
 
-async def test_of_several_cursors_the_smallest_counts(parley: Parley, alice: Viewer) -> None:
-    epoch = await epoch_of(parley)
+async def test_a_stream_resumes_at_the_smallest_of_several_cursors(parley: Parley, alice: Viewer) -> None:
+    epoch = await read_epoch(parley)
     for number in range(4):
         await post_comment(parley, alice, f"number {number}")
     cursors = [write_cursor(epoch, {ARTICLE: 3}), write_cursor(epoch, {ARTICLE: 2, PAGE: 0})]
@@ -128,11 +128,11 @@ async def test_of_several_cursors_the_smallest_counts(parley: Parley, alice: Vie
 @pytest.mark.parametrize(
     ("cursor", "reason"), [("rubbish", "malformed"), ("", "malformed"), ("{other}", "epoch"), ("{ahead}", "ahead")]
 )
-async def test_a_cursor_that_cannot_be_honoured_is_a_reset(
+async def test_a_cursor_that_a_stream_cannot_resume_from_is_a_reset(
     parley: Parley, alice: Viewer, cursor: str, reason: str
 ) -> None:
     await post_comment(parley, alice, "hello")
-    epoch = await epoch_of(parley)
+    epoch = await read_epoch(parley)
     cursor = cursor.format(other=write_cursor("other", {ARTICLE: 1}), ahead=write_cursor(epoch, {ARTICLE: 2}))
     async with open_session(parley.feeds, cursors=[cursor]) as reader:
         first, reset = await reader.next(), await reader.next()
@@ -145,41 +145,41 @@ async def test_a_cursor_that_cannot_be_honoured_is_a_reset(
 
 async def test_a_reset_of_one_topic_skips_no_change_of_another(parley: Parley, alice: Viewer) -> None:
     await post_comment(parley, alice, "hello")
-    cursor = write_cursor(await epoch_of(parley), {ARTICLE: 0, PAGE: 9})
+    cursor = write_cursor(await read_epoch(parley), {ARTICLE: 0, PAGE: 9})
     async with open_session(parley.feeds, ARTICLE, PAGE, cursors=[cursor]) as reader:
         assert (await reader.until("reset")).json()["topics"] == ["Page/about"]
         assert (await reader.until("create.success")).model["body"] == "hello"
 
 
-async def test_a_reset_that_did_not_arrive_is_made_again(parley: Parley) -> None:
+async def test_a_reset_that_did_not_arrive_is_sent_again(parley: Parley) -> None:
     async with open_session(parley.feeds, cursors=["rubbish"]) as reader:
         torn_after = (await reader.next()).id or ""
     async with open_session(parley.feeds, cursors=[torn_after]) as reader:
         assert (await reader.until("reset")).json()["reason"] == "malformed"
 
 
-async def test_another_process_may_be_further(parley: Parley, alice: Viewer) -> None:
-    """Not "ahead": this process has just not heard of it yet."""
+async def test_a_cursor_of_a_process_that_knows_more_is_no_reset(parley: Parley, alice: Viewer) -> None:
+    """The cursor is not ahead of the database; only this process has not received the hint yet."""
     parley.feeds.hint = lambda text: None  # type: ignore[method-assign]
     async with open_session(parley.feeds) as slow:
         await slow.next()
         await post_comment(parley, alice, "hello")
         assert parley.feeds[ARTICLE].head == 0
-        async with open_session(parley.feeds, cursors=[write_cursor(await epoch_of(parley), {ARTICLE: 1})]) as reader:
+        async with open_session(parley.feeds, cursors=[write_cursor(await read_epoch(parley), {ARTICLE: 1})]) as reader:
             assert (await reader.next()).event == "heartbeat"
             await post_comment(parley, alice, "hello again")
             parley.feeds.resync()
             assert (await reader.next()).model["body"] == "hello again"
 
 
-async def test_what_is_sent_to_nobody_still_moves_the_cursor(parley: Parley, alice: Viewer) -> None:
+async def test_a_change_that_nobody_may_see_moves_the_cursor(parley: Parley, alice: Viewer) -> None:
     account = Topic.account(alice.user_id)
     async with open_session(parley.feeds, account, viewer=alice) as reader:
         before = (await reader.next()).id
         await logins.sign_in(parley, "alice@example.com", "talk among friends", remember=False)
         block = await reader.next()
     assert (block.data, block.event) == (None, "message")
-    assert block.id == write_cursor(await epoch_of(parley), {account: 3}) != before
+    assert block.id == write_cursor(await read_epoch(parley), {account: 3}) != before
 
 
 async def test_the_end_of_a_login_ends_its_streams_and_no_others(parley: Parley, alice: Viewer) -> None:
@@ -225,14 +225,14 @@ async def test_a_login_that_ends_while_it_is_checked_is_checked_again(parley: Pa
         if len(checks) > 1:
             raise LoginEnded("signed_out")
         await logins.sign_in(parley, "alice@example.com", "talk among friends", remember=False)
-        await parley.feeds[account].refresh()  # the account's topic has moved since the check began
+        await parley.feeds[account].refresh()  # the account's topic has changed since the check began
         return alice
 
     async with open_session(parley.feeds, ARTICLE, account, viewer=alice, authorise=authorise) as reader:
         assert (await reader.until("auth")).json() == {"reason": "signed_out"}
 
 
-async def test_what_was_read_while_a_login_ended_is_not_sent(
+async def test_changes_that_were_read_while_a_login_ended_are_not_sent(
     parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account = Topic.account(alice.user_id)
@@ -254,7 +254,7 @@ async def test_what_was_read_while_a_login_ended_is_not_sent(
         return alice
 
     monkeypatch.setattr(parley.reader, "chunk", slow)
-    beginning = write_cursor(await epoch_of(parley), {ARTICLE: 0})
+    beginning = write_cursor(await read_epoch(parley), {ARTICLE: 0})
     async with open_session(
         parley.feeds, ARTICLE, account, viewer=alice, cursors=[beginning], authorise=authorise
     ) as reader:
@@ -289,7 +289,7 @@ async def test_long_polling_ends_after_the_first_batch(parley: Parley, alice: Vi
         assert [block.event for block in await reader.rest()][:2] == ["heartbeat", "heartbeat"]
 
 
-async def test_a_reader_who_does_not_read_holds_no_more_than_a_batch(parley: Parley, alice: Viewer) -> None:
+async def test_a_client_that_does_not_read_holds_one_batch_at_most(parley: Parley, alice: Viewer) -> None:
     async with open_session(parley.feeds) as slow:
         await slow.next()
         for number in range(30):
@@ -301,12 +301,12 @@ async def test_a_reader_who_does_not_read_holds_no_more_than_a_batch(parley: Par
         assert bodies == [str(number) for number in range(30)]
 
 
-async def test_a_session_that_is_ended_says_farewell(parley: Parley) -> None:
+async def test_a_session_that_ends_sends_a_retry_time(parley: Parley) -> None:
     async with open_session(parley.feeds) as reader:
         await reader.next()
         asyncio.get_running_loop().call_soon(reader.session.end)
-        (farewell,) = await reader.rest()
-    assert farewell.retry
+        (last,) = await reader.rest()
+    assert last.retry
 
 
 async def test_a_cancelled_stream_leaves_nothing_behind(parley: Parley) -> None:
@@ -320,18 +320,18 @@ async def test_a_cancelled_stream_leaves_nothing_behind(parley: Parley) -> None:
         assert len(parley.feeds) == 0
 
 
-async def test_who_is_cancelled_may_still_be_woken(parley: Parley) -> None:
+async def test_a_session_may_be_woken_while_it_is_cancelled(parley: Parley) -> None:
     async with open_session(parley.feeds) as reader:
         await reader.next()
         waiting = asyncio.create_task(reader.next())
         await wait_until(lambda: reader.session._waiting is not None, "the session to wait")
-        waiting.cancel()  # what it waits for is cancelled now, and it does not know yet
+        waiting.cancel()  # cancels its future; the session does not know it yet
         reader.session.wake()
         with pytest.raises(asyncio.CancelledError):
             await waiting
 
 
-async def test_a_database_that_is_away_ends_the_stream_and_asks_back(
+async def test_a_stream_ends_with_a_retry_time_if_the_database_is_away(
     parley: Parley, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: object, **__: object) -> None:
@@ -339,13 +339,13 @@ async def test_a_database_that_is_away_ends_the_stream_and_asks_back(
 
     monkeypatch.setattr(parley.reader, "heads", away)
     async with open_session(parley.feeds, viewer=GUEST) as reader:
-        (farewell,) = await reader.rest()
-    assert farewell.retry
-    assert farewell.retry >= 3_000
+        (last,) = await reader.rest()
+    assert last.retry
+    assert last.retry >= 3_000
 
 
-async def test_an_unsure_epoch_does_not_spin(parley: Parley, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One feed has heard of a new epoch, the other cannot: the database has gone."""
+async def test_a_session_without_a_certain_epoch_does_not_loop(parley: Parley, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One feed knows of a new epoch, and the other one cannot read it, because the database is away."""
     reads = []
 
     async def away(*_: object, **__: object) -> None:
@@ -353,7 +353,7 @@ async def test_an_unsure_epoch_does_not_spin(parley: Parley, monkeypatch: pytest
         await asyncio.sleep(0)
         raise ConnectionError
 
-    await wait_until(lambda: parley.hints.flowing, "Redis, which would make the feeds look")
+    await wait_until(lambda: parley.hints.flowing, "Redis, whose subscription makes the feeds read")
     async with open_session(parley.feeds, ARTICLE, PAGE) as reader:
         await reader.next()
         monkeypatch.setattr(parley.reader, "news", away)
@@ -362,7 +362,7 @@ async def test_an_unsure_epoch_does_not_spin(parley: Parley, monkeypatch: pytest
     assert len(reads) < 5
 
 
-async def test_a_cursor_is_not_judged_while_the_database_is_away(
+async def test_a_cursor_causes_no_reset_while_the_database_is_away(
     parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: object, **__: object) -> None:
@@ -373,21 +373,23 @@ async def test_a_cursor_is_not_judged_while_the_database_is_away(
         await slow.next()
         await post_comment(parley, alice, "hello")
         monkeypatch.setattr(parley.reader, "news", away)
-        async with open_session(parley.feeds, cursors=[write_cursor(await epoch_of(parley), {ARTICLE: 1})]) as reader:
-            assert [block.event for block in await reader.rest()] == ["message"], "a farewell, and no reset"
+        async with open_session(parley.feeds, cursors=[write_cursor(await read_epoch(parley), {ARTICLE: 1})]) as reader:
+            assert [block.event for block in await reader.rest()] == ["message"], (
+                "a the end of the stream, and no reset"
+            )
 
 
-async def test_an_epoch_that_another_process_knows_first_is_no_reset(parley: Parley, alice: Viewer) -> None:
+async def test_a_new_epoch_that_another_process_learned_first_is_no_reset(parley: Parley, alice: Viewer) -> None:
     await post_comment(parley, alice, "hello")
     async with open_session(parley.feeds) as slow:
         await slow.next()
         async with parley.database.transaction() as session, session.begin():
-            new = await renew_epoch(session, await epoch_of(parley), "brandnew")
+            new = await renew_epoch(session, await read_epoch(parley), "brandnew")
         async with open_session(parley.feeds, cursors=[write_cursor(new, {ARTICLE: 1})], heartbeat=0.02) as reader:
             assert [(await reader.next()).event for _ in range(2)] == ["heartbeat"] * 2
 
 
-async def test_a_busy_topic_does_not_starve_the_others(parley: Parley, alice: Viewer) -> None:
+async def test_a_busy_topic_does_not_delay_other_topics(parley: Parley, alice: Viewer) -> None:
     async with open_session(parley.feeds, ARTICLE, PAGE) as reader:
         cursor = (await reader.next()).id or ""
     await post_comment(parley, alice, "for the page", PAGE)
@@ -406,8 +408,8 @@ async def test_a_long_poll_that_begins_with_a_reset_ends_with_it(parley: Parley)
         assert [block.event for block in await poll.rest()][:2] == ["heartbeat", "reset"]
 
 
-@pytest.mark.parametrize("more", [0, 6], ids=["the ring has the deletion", "the ring has only later changes"])
-async def test_what_was_erased_while_it_was_read_is_not_sent(
+@pytest.mark.parametrize("more", [0, 6], ids=["the backlog has the deletion", "the backlog has only later changes"])
+async def test_a_comment_that_is_erased_while_it_is_read_is_not_sent(
     parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch, more: int
 ) -> None:
     secret = await post_comment(parley, alice, "a secret")
@@ -421,7 +423,7 @@ async def test_what_was_erased_while_it_was_read_is_not_sent(
 
     monkeypatch.setattr(parley.reader, "chunk", slow)
     monkeypatch.setattr(parley.feeds, "_bounds", (2, 10_000))
-    beginning = write_cursor(await epoch_of(parley), {ARTICLE: 0})
+    beginning = write_cursor(await read_epoch(parley), {ARTICLE: 0})
     async with open_session(parley.feeds) as other, open_session(parley.feeds, cursors=[beginning]) as reader:
         await other.next()
         await reader.next()
@@ -444,84 +446,84 @@ async def test_hints_reach_topics_with_the_longest_names(parley: Parley, alice: 
         assert (await reader.until("create.success")).model["body"] == "hello"
 
 
-class Hands:
-    """An outlet that lets go of everything at once, or of nothing."""
+class Outlet:
+    """An outlet that sends each block at once, or keeps it if `sends` is False."""
 
     def __init__(self) -> None:
         self.free = True
-        self.lets_go = True
+        self.sends = True
         self.blocks: list[bytes] = []
 
     def put(self, block: bytes) -> bool:
         assert self.free
         self.blocks.append(block)
-        self.free = self.lets_go
+        self.free = self.sends
         return self.free
 
 
 @asynccontextmanager
-async def handed(feeds: Feeds, **options: Any) -> AsyncIterator[tuple[Hands, list[bytes], asyncio.Task[None]]]:
-    """A guest's session that waits: its outlet, what its generator gives, and who reads that."""
+async def open_waiting_session(
+    feeds: Feeds, **options: Any
+) -> AsyncIterator[tuple[Outlet, list[bytes], asyncio.Task[None]]]:
+    """Open a guest's session and wait until it waits: (outlet, blocks of the generator, task that reads them)."""
 
     async def authorise() -> Viewer:
         return GUEST
 
-    hands, given = Hands(), list[bytes]()
+    outlet, given = Outlet(), list[bytes]()
     session = Session(feeds, [ARTICLE, PAGE], GUEST, authorise=authorise, **parts_of(feeds), **options)
 
     async def read() -> None:
-        async for block in session.stream(hands):
-            hands.free = True
+        async for block in session.stream(outlet):
+            outlet.free = True
             given.append(block)
 
-    open_session = asyncio.create_task(read())
+    reader = asyncio.create_task(read())
     try:
         await wait_until(lambda: session._waiting is not None, "the session to wait")
         given.clear()
-        yield hands, given, open_session
+        yield outlet, given, reader
     finally:
-        await cancel_tasks(open_session)
+        await cancel_tasks(reader)
 
 
-async def test_who_waits_is_sent_what_is_new_by_whoever_wakes(parley: Parley, alice: Viewer) -> None:
-    async with handed(parley.feeds) as (hands, given, _):
+async def test_a_waker_writes_new_changes_straight_to_a_waiting_session(parley: Parley, alice: Viewer) -> None:
+    async with open_waiting_session(parley.feeds) as (outlet, given, _):
         for body in ("one", "two"):
             await post_comment(parley, alice, body)
-            await wait_until(lambda body=body: body.encode() in b"".join(hands.blocks), "the comment")
-    assert len(hands.blocks) == 2
+            await wait_until(lambda body=body: body.encode() in b"".join(outlet.blocks), "the comment")
+    assert len(outlet.blocks) == 2
     assert not given
 
 
-async def test_heartbeats_go_the_same_way(parley: Parley) -> None:
-    async with handed(parley.feeds, heartbeat=0.02) as (hands, given, _):
-        await wait_until(lambda: len(hands.blocks) > 2, "three heartbeats")
-    assert all(b"event: heartbeat" in block for block in hands.blocks)
+async def test_heartbeats_are_written_straight_to_a_waiting_session(parley: Parley) -> None:
+    async with open_waiting_session(parley.feeds, heartbeat=0.02) as (outlet, given, _):
+        await wait_until(lambda: len(outlet.blocks) > 2, "three heartbeats")
+    assert all(b"event: heartbeat" in block for block in outlet.blocks)
     assert not given
 
 
-async def test_while_the_outlet_is_not_free_the_generator_asks_to_wait_and_nothing_is_lost(
-    parley: Parley, alice: Viewer
-) -> None:
-    async with handed(parley.feeds) as (hands, given, _):
-        hands.lets_go = False
+async def test_a_generator_waits_for_its_outlet_and_loses_nothing(parley: Parley, alice: Viewer) -> None:
+    async with open_waiting_session(parley.feeds) as (outlet, given, _):
+        outlet.sends = False
         for number in range(6):
             await post_comment(parley, alice, f"number {number}", ARTICLE if number % 2 else PAGE)
-        await wait_until(lambda: b"number 5" in b"".join(hands.blocks + given), "the last")
-        await wait_until(lambda: b"" in given, "the generator to ask")
-    blocks = Parser().feed(b"".join(hands.blocks + given))
+        await wait_until(lambda: b"number 5" in b"".join(outlet.blocks + given), "the last comment")
+        await wait_until(lambda: b"" in given, "the generator to yield an empty block")
+    blocks = Parser().feed(b"".join(outlet.blocks + given))
     assert sorted(block.model["body"] for block in blocks) == [f"number {number}" for number in range(6)]
 
 
-async def test_a_mistake_in_a_block_ends_the_stream_before_its_cursor_is_believed(
+async def test_an_error_in_a_block_ends_the_stream_and_moves_no_cursor(
     parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object) -> bytes:
         raise ZeroDivisionError
 
-    async with handed(parley.feeds) as (hands, given, reader):
+    async with open_waiting_session(parley.feeds) as (outlet, given, reader):
         monkeypatch.setattr(wire, "change", fail)
         await post_comment(parley, alice, "hello")
         await wait_until(reader.done, "the stream to end")
-    assert not hands.blocks
+    assert not outlet.blocks
     assert given[-1].startswith(b"retry:")
     assert "ZeroDivisionError" in caplog.text

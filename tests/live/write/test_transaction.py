@@ -34,7 +34,7 @@ async def counter(parley: Parley, topic: Topic = ARTICLE) -> int | None:
         return await reading.scalar(select(Counter.seq).where(Counter.name == str(topic)))
 
 
-async def test_twenty_people_at_once_leave_no_gap(parley: Parley) -> None:
+async def test_twenty_people_who_write_at_once_leave_no_gap_in_the_seqs(parley: Parley) -> None:
     alice = await create_viewer(parley, "alice")
     await asyncio.gather(*(post_comment(parley, alice, f"number {number}") for number in range(20)))
     assert await seqs(parley) == list(range(1, 21))
@@ -57,7 +57,7 @@ async def test_a_refused_write_creates_no_topic(parley: Parley) -> None:
     assert await counter(parley, PAGE) is None
 
 
-async def test_an_unchanged_body_takes_no_seq_and_no_time(parley: Parley) -> None:
+async def test_an_edit_without_a_change_takes_no_seq_and_no_time(parley: Parley) -> None:
     alice = await create_viewer(parley, "alice")
     comment = await post_comment(parley, alice, "hello")
     again = await edit_comment(parley, alice, comment, "hello")
@@ -78,7 +78,7 @@ async def test_one_write_may_change_several_objects_and_topics(parley: Parley) -
     assert (await seqs(parley), await seqs(parley, PAGE)) == ([4], [2])
 
 
-async def test_a_topic_that_was_named_and_not_changed_stays_as_it_was(parley: Parley) -> None:
+async def test_a_topic_that_is_named_and_not_changed_keeps_its_counter(parley: Parley) -> None:
     alice = await create_viewer(parley, "alice")
     there = await post_comment(parley, alice, "there", PAGE)
     await post_comment(parley, alice, "here")
@@ -89,7 +89,7 @@ async def test_a_topic_that_was_named_and_not_changed_stays_as_it_was(parley: Pa
     assert (await counter(parley), await counter(parley, PAGE)) == (1, 2)
 
 
-async def test_each_topic_of_a_write_goes_on_from_its_own_counter(parley: Parley) -> None:
+async def test_each_topic_of_a_write_continues_from_its_own_counter(parley: Parley) -> None:
     alice = await create_viewer(parley, "alice")
     here, there = await post_comment(parley, alice, "here"), await post_comment(parley, alice, "there", PAGE)
     for _ in range(3):
@@ -138,7 +138,7 @@ async def test_topics_in_opposite_order_do_not_deadlock(parley: Parley) -> None:
     assert (await counter(parley), await counter(parley, PAGE)) == (21, 21)
 
 
-async def test_who_gives_up_waiting_has_written_all_the_same(parley: Parley) -> None:
+async def test_a_write_whose_request_was_cancelled_is_committed(parley: Parley) -> None:
     alice = await create_viewer(parley, "alice")
     published: list[str] = []
     parley.hints.publish = published.append  # type: ignore[method-assign]
@@ -147,11 +147,11 @@ async def test_who_gives_up_waiting_has_written_all_the_same(parley: Parley) -> 
     writing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await writing
-    await wait_until(lambda: published, "the hint of a write whose request is gone")
+    await wait_until(lambda: published, "the hint of a write whose request was cancelled")
     assert await seqs(parley) == [1]
 
 
-async def test_the_end_waits_for_writes_in_flight(parley: Parley) -> None:
+async def test_the_shutdown_waits_for_writes_in_flight(parley: Parley) -> None:
     alice = await create_viewer(parley, "alice")
     writing = asyncio.create_task(comments.post(parley, alice, ARTICLE, "hello", uuid4()))
     await asyncio.sleep(0)
@@ -176,7 +176,7 @@ async def test_the_same_id_sent_ten_times_at_once_is_one_comment(parley: Parley)
     assert await seqs(parley) == [1]
 
 
-async def test_what_is_deleted_is_not_in_the_database_any_more(parley: Parley) -> None:
+async def test_the_text_of_a_deleted_comment_is_not_in_the_database(parley: Parley) -> None:
     alice = await create_viewer(parley, "alice")
     comment = await post_comment(parley, alice, "a secret")
     await delete_comment(parley, alice, comment)
@@ -199,7 +199,7 @@ async def test_a_hint_names_the_object_its_topic_and_its_seq(parley: Parley) -> 
 
 
 async def test_hints_follow_the_commit_and_name_every_change(parley: Parley, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader that a hint wakes finds its change in the database."""
+    """A reader that a hint wakes finds the change in the database."""
     alice = await create_viewer(parley, "alice")
     here, there = await post_comment(parley, alice, "here"), await post_comment(parley, alice, "there", PAGE)
     happened: list[object] = []
@@ -217,7 +217,7 @@ async def test_hints_follow_the_commit_and_name_every_change(parley: Parley, mon
     ]
 
 
-async def test_a_row_that_is_got_twice_keeps_its_change(parley: Parley) -> None:
+async def test_a_row_that_is_read_twice_in_a_write_keeps_its_change(parley: Parley) -> None:
     alice = await create_viewer(parley, "alice")
     comment = await post_comment(parley, alice, "hello")
     async with parley.writing(ARTICLE) as write:
