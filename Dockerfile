@@ -24,7 +24,7 @@ RUN /venv/bin/pip install --quiet --no-cache-dir --require-hashes --requirement 
 
 FROM python:${PYTHON}-slim-trixie
 LABEL org.opencontainers.image.title="Parley" \
-    org.opencontainers.image.description="A live comments service: what one person changes, everyone who looks at it sees." \
+    org.opencontainers.image.description="A live comments service: a change by one person appears at once on every open page that shows it." \
     org.opencontainers.image.licenses="MIT"
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /parley
