@@ -66,6 +66,8 @@ class Endpoint:
 
     def __call__(self, handler: Handler) -> Self:
         self.handler = handler
+        if self.admit and not self.signed_in:
+            raise TypeError(f"{self.route}: a handler with `admit` needs a `viewer`")
         return self
 
     async def respond(self, request: Request) -> ASGIApp:
