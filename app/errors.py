@@ -1,4 +1,4 @@
-"""Refusals: why a person may not do what they asked. The web gives each its status."""
+"""Errors for the person who sent a request. `app.http.problems` gives each its HTTP status."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from app.live.model import Live
 
 
 class Refusal(Exception):
-    """The message is for the person who asked."""
+    """The message is for the person who sent the request."""
 
 
 class Missing(Refusal):
-    """There is no such object, or no longer, or not for you."""
+    """The object does not exist, was deleted, or is hidden from this viewer."""
 
 
 class SignInFirst(Refusal):
-    """Only people with an account may do this."""
+    """The request needs a signed-in account."""
 
     def __init__(self) -> None:
         super().__init__("Please sign in.")
 
 
 class Forbidden(Refusal):
-    """You are known, and may not."""
+    """The account may not do this."""
 
 
 class TooMany(Refusal):
-    """Too many attempts. `seconds` from now there may be another."""
+    """Too many attempts. The next one is possible in `seconds`."""
 
     def __init__(self, seconds: float, message: str = "Too many attempts.") -> None:
         self.seconds = max(1, ceil(seconds))
@@ -37,7 +37,7 @@ class TooMany(Refusal):
 
 
 class Busy(TooMany):
-    """Not of this person: too many do the same."""
+    """Too many requests of other people are waiting."""
 
     def __init__(self) -> None:
         super().__init__(5, "Too many people are signing in right now.")
@@ -51,7 +51,7 @@ class NetworkBusy(TooMany):
 
 
 class Invalid(Refusal):
-    """A field's value cannot be taken, for a reason that only the database knows."""
+    """A field's value is invalid, for a reason that only the database knows."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -59,11 +59,11 @@ class Invalid(Refusal):
 
 
 class Conflict(Refusal):
-    """The id is in use for something else, or the service would be left in a state that it must not be in."""
+    """The id is in use for another object, or the change would leave the service in an invalid state."""
 
 
 class Stale(Refusal):
-    """The object has changed since the version that the change was made for. `current` is what it is now."""
+    """The object has changed since the version that the change is based on. `current` is its current state."""
 
     def __init__(self, current: Live) -> None:
         super().__init__("This was changed in the meantime.")
