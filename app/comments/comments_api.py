@@ -38,10 +38,8 @@ from app.live.viewers import Viewer
 
 Body = Annotated[str, StringConstraints(max_length=comments.MAX_BODY_LENGTH), WRITTEN, WRITTEN_SCHEMA]
 
-
 # Bytes: the longest comment as `\\u` escapes, with 12 bytes for a character above U+FFFF, and 10 KB for the rest.
 MAX_BODY_BYTES = 12 * comments.MAX_BODY_LENGTH + 10_240
-
 
 # Query parameters that select a window of a thread (`app.comments.threads`).
 AFTER = WholeNumber("after", "Only comments that were created after this seq.", least=0)
@@ -70,9 +68,7 @@ class Edit(Input):
     body: Body
 
 
-class Patch(Input):
-    wrapped_as = "comment"
-    max_bytes = MAX_BODY_BYTES
+class Patch(Edit):
     body: Body = ""  # not given: nothing to change
 
 
