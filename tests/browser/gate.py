@@ -61,21 +61,21 @@ GATE = {
         "test_alice_chooses_between_two_changes_that_overlap",
         "test_alice_merges_a_refused_edit_with_the_change_that_caused_the_refusal",
     ],
-    "test_orphaned_edits.py": ["test_it_is_there_after_a_reload_and_in_all_tabs"],
+    "test_orphaned_edits.py": ["test_alice_finds_her_text_after_a_reload_and_in_all_tabs"],
     "test_undo_delete.py": [
         "test_it_is_back_where_it_was_and_nobody_knows",
         "test_at_once_when_the_page_goes[closed-settings0]",
     ],
     # -- the outbox: each change arrives once, in order, whatever happens on the way
     "test_offline.py": [
-        "test_a_reload_in_the_middle",
+        "test_alice_reloads_while_she_is_offline",
     ],
     "test_network_faults.py": [
-        "test_what_is_sent_five_times_takes_effect_once[POST-nor any echo]",
-        "test_what_may_have_been_created_is_deleted_for_good[True]",
-        "test_behind_a_proxy_that_buffers",
-        "test_ten_seconds_of_502",
-        "test_an_hour_of_sleep[silent]",
+        "test_alices_change_that_is_sent_five_times_takes_effect_once[POST-nor any echo]",
+        "test_alice_deletes_a_comment_without_a_response_for_good[True]",
+        "test_alice_polls_behind_a_proxy_that_buffers",
+        "test_alice_writes_during_ten_seconds_of_502_responses",
+        "test_alice_opens_her_laptop_after_an_hour_of_sleep[silent]",
     ],
     "test_late_responses.py": [
         "test_alice_keeps_a_later_change_when_the_response_to_her_post_arrives_late[delete_on_phone]",
@@ -90,8 +90,8 @@ GATE = {
         "test_alice_uses_a_browser_that_refuses_locks_without_repeated_requests",
     ],
     "test_likes.py": [
-        "test_alice_likes_what_carol_says",
-        "test_a_like_outlives_the_page_and_lost_answers",
+        "test_bob_sees_that_alice_likes_what_carol_wrote",
+        "test_alices_like_survives_a_reload_and_a_lost_response",
     ],
     "test_commentable.py": [
         "test_alice_sees_the_exact_count_though_not_all_comments_are_loaded",
@@ -117,10 +117,10 @@ GATE = {
         "test_on_a_phone_it_takes_one_line",
     ],
     "test_notifications.py": [
-        "test_what_alice_reads_in_one_place_is_read_in_all",
-        "test_without_a_mouse",
-        "test_marks_that_are_made_without_a_connection_arrive_once",
-        "test_the_bell_is_of_whoever_looks",
+        "test_alice_reads_a_notification_in_one_tab_and_it_is_read_everywhere",
+        "test_alice_uses_the_bell_with_the_keyboard_alone",
+        "test_alice_marks_notifications_read_offline_and_each_mark_is_sent_once",
+        "test_alice_and_bob_see_their_own_bell_in_one_browser",
     ],
     "test_service_worker.py": [
         "test_a_reload_without_a_connection_shows_what_was_and_goes_on_when_it_is_back",
@@ -145,8 +145,8 @@ GATE = {
         "test_a_request_that_is_under_way_when_the_login_changes_is_nobody_elses",
     ],
     "test_mailed_links.py": [
-        "test_who_forgot_the_password_chooses_a_new_one",
-        "test_who_signs_up_confirms_the_address_first",
+        "test_alice_chooses_a_new_password_after_she_forgot_the_old_one",
+        "test_alice_confirms_her_address_before_she_can_sign_in",
     ],
     "test_account_page.py": [
         "test_a_new_password_signs_alice_out_of_all_other_browsers",
@@ -154,18 +154,20 @@ GATE = {
         "test_alice_decides_about_her_comments_when_she_deletes_her_account[keep-left0]",
     ],
     "test_moderation.py": [
-        "test_what_is_hidden_leaves_every_screen",
-        "test_the_queue_is_live_in_two_moderators_browsers",
-        "test_who_is_blocked_is_told_and_may_read",
+        "test_a_moderator_hides_a_comment_and_only_its_author_and_moderators_see_it",
+        "test_two_moderators_see_the_queue_change_live",
+        "test_alice_is_notified_that_she_is_blocked_and_can_still_read",
     ],
     # -- how it looks, and where it stands
     "test_connection_status.py": [
-        "test_the_light_is_silent_until_the_stream_has_been_away_for_three_seconds",
-        "test_a_real_connection_that_is_lost_and_found",
-        "test_what_comes_below_waits_behind_a_pill",
-        "test_what_comes_grows_and_goes_moves_nothing_by_leaps[no-preference]",
-        "test_who_types_types_on_in_the_same_place",
-        "test_light_pill_and_notice_move_nothing[viewport0-/Article/1]",
+        "test_alice_sees_no_status_until_the_stream_was_lost_for_three_seconds",
+        "test_alice_sees_the_status_of_a_real_connection_that_is_lost_and_restored",
+    ],
+    "test_new_comments_pill.py": ["test_alice_follows_the_pill_to_new_comments_below"],
+    "test_layout_stability.py": [
+        "test_alice_sees_no_jump_while_comments_arrive_and_grow_and_disappear[no-preference]",
+        "test_alice_types_on_in_the_same_place_while_comments_change",
+        "test_alice_sees_no_jump_when_the_status_and_the_pill_and_the_notice_appear[viewport0-/Article/1]",
     ],
     "test_comment_layout.py": [
         "test_alice_sees_long_and_stacked_and_hebrew_comments_inside_their_edges",
@@ -181,20 +183,20 @@ GATE = {
         "test_a_reader_of_the_page_sees_a_conversation_change",
     ],
     "test_embedding.py": [
-        "test_what_is_written_under_one_page_is_there_under_the_other_and_in_parley",
-        "test_all_threads_of_a_page_and_of_all_its_tabs_have_one_stream",
-        "test_counts_are_live_over_one_stream_for_all_of_a_page",
-        "test_a_thread_is_loaded_when_the_reader_comes_near",
-        "test_the_pages_style_and_the_threads_do_not_meet",
-        "test_the_frame_is_as_high_as_the_thread",
-        "test_an_address_of_a_comment_leads_to_the_hosts_page_and_to_the_comment",
-        "test_a_page_that_is_not_listed_gets_a_link_and_is_told_why",
+        "test_alice_and_bob_talk_on_a_host_page_and_carol_in_parley",
+        "test_alice_has_one_stream_for_all_threads_in_all_her_tabs",
+        "test_alice_sees_live_counts_over_one_stream_of_the_host_page",
+        "test_alice_loads_a_thread_by_scrolling_near_it",
+        "test_alice_and_bob_see_the_same_thread_whatever_the_style_of_the_host_page",
+        "test_alice_sees_the_whole_thread_without_scrolling_in_the_frame",
+        "test_alice_follows_addresses_of_comments_on_the_host_page",
+        "test_a_guest_on_a_page_that_is_not_listed_gets_a_link_and_the_console_says_why",
     ],
     "test_prefix.py": ["test_our_pages_work_there"],
     # -- how its code is loaded
     "test_lazy_loading.py": [
-        "test_alice_writes_and_hears_bob_without_any_part",
-        "test_a_form_whose_code_could_not_be_loaded_can_be_opened_again",
+        "test_alice_writes_and_sees_bobs_comment_without_any_lazy_code",
+        "test_a_guest_can_open_a_form_again_after_its_code_failed_to_load",
     ],
     "test_upgrades.py": ["test_after_an_upgrade_the_page_reloads_when_it_needs_a_part_and_the_text_is_still_there"],
     "test_docs_page.py": ["test_a_guest_opens_an_operation_by_its_link_and_closes_it_by_keyboard"],

@@ -273,7 +273,7 @@ class Person:
         """Edit a comment through its model, without the editor."""
         await self.page.evaluate(EDIT, [body, new])
 
-    async def remove(self, body: str) -> None:
+    async def delete_in_model(self, body: str) -> None:
         """Delete a comment through its model, without the dialog."""
         await self.page.evaluate(DELETE, body)
 
@@ -289,6 +289,18 @@ class Person:
     async def sees(self, *bodies: str) -> None:
         """Wait until the list shows exactly these texts, in this order."""
         await self._comes_to(BODIES, list(bodies))
+
+    async def sees_newest(self, *bodies: str) -> None:
+        """Wait until these are the newest comments, whatever is above them."""
+        newest = f"parley.comments.slice(-{len(bodies)}).map((comment) => comment.get('body'))"
+        wanted = json.dumps(json.dumps(bodies, separators=(",", ":")))
+        await self.until(f"JSON.stringify({newest}) === {wanted}", "the newest comments")
+
+    async def scroll_to_composer(self) -> None:
+        """Scroll to the live end, where new comments appear without the pill."""
+        await self.page.evaluate(
+            "document.querySelector('.composer').scrollIntoView({ block: 'end', behavior: 'instant' })"
+        )
 
     async def has_sent_all(self, timeout: float = TIMEOUT_MS) -> None:
         """Wait until the outbox is empty."""

@@ -9,7 +9,7 @@ import pytest
 from app.settings import ROOT
 from tests.browser.people import Person
 from tests.browser.sample_thread import NOTHING_ANIMATES, write_sample_thread
-from tests.browser.test_moderation import moderator
+from tests.browser.test_moderation import open_moderator_browser
 from tests.support.people import person, write
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ async def test_a_guest_finds_no_accessibility_errors_on_any_page(
 async def test_a_moderator_finds_no_accessibility_errors_in_a_thread_and_its_dialogs(
     open_browser: OpenBrowser, site: Site, served: Parley, carol_client: httpx.AsyncClient, theme: str
 ) -> None:
-    alice = await moderator(open_browser, served, "Alice", color_scheme=theme)
+    alice = await open_moderator_browser(open_browser, served, "Alice", color_scheme=theme)
     async with person(site, "Bob") as bob:
         await write_sample_thread(alice.client, bob, carol_client)
     for path in ("/inbox", "/moderation", "/account", "/Article/1"):

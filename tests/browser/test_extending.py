@@ -42,7 +42,7 @@ SHOWN = """() => Array.from(document.querySelectorAll(".chores__list > .chore"),
 }))"""
 MODELS = "() => parley.chores.toJSON()"
 
-OF_ALL = (
+TESTS_FOR_ALL = (
     "tests/test_architecture.py",
     "tests/test_migrations.py::test_the_schema_is_what_the_models_say[sqlite]",
     "tests/http/test_openapi.py::test_every_route_is_described_or_is_a_page",
@@ -59,7 +59,7 @@ def blocks() -> list[Block]:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Parley with what the page adds, and with a migrated database."""
+    """A copy of Parley with the blocks of the page, and a migrated database."""
     checkout = tmp_path_factory.mktemp("extended")
     copy_checkout(ROOT, checkout)
     for block in blocks():
@@ -70,8 +70,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(checkout: Path, *command: str | Path) -> None:
     environment = {"PATH": os.environ["PATH"], "DATABASE_URL": f"sqlite:///{checkout / 'parley.db'}"}
-    ended = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    result = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 @pytest.fixture
@@ -87,89 +87,89 @@ async def site(checkout: Path, redis_url: str, tmp_path: Path) -> AsyncIterator[
         yield app
 
 
-# -- what they do, and what they see ----------------------------------------------------------------------------
+# -- actions and checks -----------------------------------------------------------------------------------------
 
 
 def chore(person: Person, number: int = 0) -> Locator:
     return person.page.locator(".chores__list > .chore").nth(number)
 
 
-async def add(person: Person, text: str) -> None:
+async def add_chore(person: Person, text: str) -> None:
     field = person.page.locator(".chores__new input")
     await field.fill(text)
     await field.press("Enter")
 
 
-async def reword(person: Person, text: str, number: int = 0) -> None:
+async def reword_chore(person: Person, text: str, number: int = 0) -> None:
     field = chore(person, number).locator(".chore__text")
     await field.fill(text)
     await field.press("Enter")
 
 
 async def sees(person: Person, *chores: tuple[str, bool], state: str = "settled") -> None:
-    wanted = [{"text": text, "done": done, "state": state} for text, done in chores]
-    await is_so(person, SHOWN, wanted)
+    expected = [{"text": text, "done": done, "state": state} for text, done in chores]
+    await wait_for(person, SHOWN, expected)
 
 
-async def is_so(person: Person, look: str, wanted: Any) -> None:
-    async def shows() -> bool:
-        return bool(await person.page.evaluate(look) == wanted)
+async def wait_for(person: Person, script: str, expected: Any) -> None:
+    async def is_shown() -> bool:
+        return bool(await person.page.evaluate(script) == expected)
 
     try:
-        await wait_until(shows, f"{person.name} to see it")
+        await wait_until(is_shown, f"the page of {person.name} to match")
     except AssertionError:
-        assert await person.page.evaluate(look) == wanted, person.name  # pytest shows the difference
+        assert await person.page.evaluate(script) == expected, person.name  # pytest shows the difference
         raise
 
 
-async def see_the_truth(*people: Person) -> None:
-    """The law: what the stream has made of an old snapshot is what a fresh one says, in the models and in the page."""
+async def assert_match_server(*people: Person) -> None:
+    """The law: old snapshot + later changes == fresh snapshot, in the models and in the page."""
     for person in people:
         fresh = await snapshot(person.client)
-        await is_so(person, MODELS, fresh)
+        await wait_for(person, MODELS, fresh)
         await sees(person, *((chore["text"], chore["done"]) for chore in fresh))
-        await person.until("parley.outbox.records.length === 0", "nothing left to send")
+        await person.until("parley.outbox.records.length === 0", "an empty outbox")
 
 
 async def snapshot(client: httpx.AsyncClient) -> list[dict[str, Any]]:
-    answer = await client.get("/api/chores/", params=ARTICLE)
-    chores: list[dict[str, Any]] = answer.json()["chores"]
+    response = await client.get("/api/chores/", params=ARTICLE)
+    chores: list[dict[str, Any]] = response.json()["chores"]
     return chores
 
 
-# -- the page's promises ----------------------------------------------------------------------------------------
+# -- the tests -------------------------------------------------------------------------------------------------
 
 
-def test_what_it_took_is_what_it_says() -> None:
-    lines = Counter({"server": 0, "classes": 0, "sight": 0})
+def test_a_reader_finds_the_true_numbers_of_lines() -> None:
+    lines = Counter({"server": 0, "classes": 0, "views": 0})
     for block in blocks():
-        kind = "server" if block.path.endswith(".py") else "classes" if block.path in CLASSES else "sight"
+        kind = "server" if block.path.endswith(".py") else "classes" if block.path in CLASSES else "views"
         lines[kind] += block.written
-    said = [int(number) for number in re.findall(r"\*\*(\d+)\*\*", PAGE.read_text())]
-    assert said == list(lines.values())
+    numbers = [int(number) for number in re.findall(r"\*\*(\d+)\*\*", PAGE.read_text())]
+    assert numbers == list(lines.values())
 
 
-def test_it_is_written_as_all_of_parley_is(checkout: Path) -> None:
-    """The checks of `make check`; and the migration makes what the model says."""
+def test_a_reader_gets_code_that_passes_the_checks(checkout: Path) -> None:
+    """The checks of `make check`. The migration creates the schema of the model."""
     ruff = (sys.executable, "-m", "ruff")
     run(checkout, *ruff, "format", "--check", ".")
     run(checkout, *ruff, "check", ".")
     run(checkout, sys.executable, "-m", "alembic", "check")
-    biome = min((ROOT / "node_modules" / "@biomejs").glob("cli-*/biome"))  # itself: it needs no node
+    biome = min((ROOT / "node_modules" / "@biomejs").glob("cli-*/biome"))  # the executable, which needs no Node
     run(checkout, biome, "ci", "--colors=off", "app/static/js", "app/static/css")
 
 
-@pytest.mark.timeout(600)  # a second run of pytest, with servers of its own; the limit of one test would end both
-def test_the_projects_own_tests_hold_for_it(checkout: Path) -> None:
-    """Those that ask something of every model, every endpoint and every module."""
+@pytest.mark.timeout(600)  # it runs pytest with its own servers, which takes longer than one test may
+def test_a_reader_gets_code_that_passes_the_general_tests(checkout: Path) -> None:
+    """The tests that check every model, every endpoint and every module."""
     shutil.copytree(ROOT / "tests", checkout / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     try:
-        run(checkout, sys.executable, "-m", "pytest", "-q", *OF_ALL)
+        run(checkout, sys.executable, "-m", "pytest", "-q", *TESTS_FOR_ALL)
     finally:
         shutil.rmtree(checkout / "tests")
 
 
-async def test_what_the_endpoints_answer(site: Spawned, tmp_path: Path) -> None:
+async def test_alice_and_bob_and_a_guest_get_the_right_responses(site: Spawned, tmp_path: Path) -> None:
     chore = {**ARTICLE, "id": str(uuid4()), "text": "Water the plants"}
     one = f"/api/chores/{chore['id']}"
     async with site.client() as guest, somebody(site, "Alice") as alice, somebody(site, "Bob") as bob:
@@ -196,19 +196,19 @@ async def test_what_the_endpoints_answer(site: Spawned, tmp_path: Path) -> None:
         assert database.execute("SELECT text FROM chores").fetchall() == [("",)], "a tombstone has no content"
 
 
-async def test_what_one_does_the_other_sees(alice: Person, bob: Person, open_browser: OpenBrowser) -> None:
-    await add(alice, "Water the plants")
+async def test_bob_sees_what_alice_does(alice: Person, bob: Person, open_browser: OpenBrowser) -> None:
+    await add_chore(alice, "Water the plants")
     await sees(bob, ("Water the plants", False))
-    await add(bob, "Feed the cat")
+    await add_chore(bob, "Feed the cat")
     for person in (alice, bob):
         await sees(person, ("Water the plants", False), ("Feed the cat", False))
     await chore(bob).locator(".chore__done").check()
     await sees(alice, ("Water the plants", True), ("Feed the cat", False))
-    await reword(bob, "Water the roses")
+    await reword_chore(bob, "Water the roses")
     await sees(alice, ("Water the roses", True), ("Feed the cat", False))
     await chore(alice, 1).locator(".chore__delete").click()
     await sees(bob, ("Water the roses", True))
-    await see_the_truth(alice, bob)
+    await assert_match_server(alice, bob)
 
     guest = await open_browser()
     await sees(guest, ("Water the roses", True))
@@ -217,21 +217,23 @@ async def test_what_one_does_the_other_sees(alice: Person, bob: Person, open_bro
     await bob.sees("A comment in the same topic")
 
 
-async def test_changes_without_a_connection_are_sent_later(alice: Person, bob: Person, page_errors: PageErrors) -> None:
+async def test_alices_changes_without_a_connection_are_sent_later(
+    alice: Person, bob: Person, page_errors: PageErrors
+) -> None:
     page_errors.allow(NETWORK)
-    await add(bob, "Water the plants")
+    await add_chore(bob, "Water the plants")
     await sees(alice, ("Water the plants", False))
-    await add(bob, "Sweep")
+    await add_chore(bob, "Sweep")
     await sees(alice, ("Water the plants", False), ("Sweep", False))
 
     await alice.context.route(API, abort)
     await chore(alice).locator(".chore__done").check()
-    await add(alice, "Feed the cat")
+    await add_chore(alice, "Feed the cat")
     await alice.page.reload()
-    await reword(alice, "Sweep the floor", 1)
-    await chore(bob, 1).locator(".chore__delete").click()  # and what Alice wants of it goes with it
-    await reword(bob, "Water the roses")  # what Alice has ticked: no conflict
-    await is_so(
+    await reword_chore(alice, "Sweep the floor", 1)
+    await chore(bob, 1).locator(".chore__delete").click()  # and with it Alice's unsent edit
+    await reword_chore(bob, "Water the roses")  # Alice has ticked it, which is no conflict
+    await wait_for(
         alice,
         SHOWN,
         [
@@ -244,41 +246,43 @@ async def test_changes_without_a_connection_are_sent_later(alice: Person, bob: P
     await alice.context.unroute(API, abort)
     await alice.page.evaluate("dispatchEvent(new Event('online'))")
     await sees(bob, ("Water the roses", True), ("Feed the cat", False))
-    await see_the_truth(alice, bob)
+    await assert_match_server(alice, bob)
 
 
 async def abort(route: Route) -> None:
     await route.abort()
 
 
-async def test_nobody_overwrites_what_they_have_not_seen(alice: Person, bob: Person, page_errors: PageErrors) -> None:
+async def test_bob_does_not_overwrite_a_text_that_he_has_not_seen(
+    alice: Person, bob: Person, page_errors: PageErrors
+) -> None:
     page_errors.allow("412")
-    await add(alice, "Water the plants")
+    await add_chore(alice, "Water the plants")
     await sees(bob, ("Water the plants", False))
-    await both_write(alice, "Water the roses", bob, " twice")
+    await write_at_once(alice, "Water the roses", bob, " twice")
     await sees(bob, ("Water the plants twice", False), state="refused")
     await sees(alice, ("Water the roses", False))
     await chore(bob).locator(".chore__again").click()
     await sees(alice, ("Water the plants twice", False))
-    await see_the_truth(alice, bob)
+    await assert_match_server(alice, bob)
 
-    await both_write(alice, "Leave them dry", bob, " a day")
+    await write_at_once(alice, "Leave them dry", bob, " a day")
     await sees(bob, ("Water the plants twice a day", False), state="refused")
     await chore(bob).locator(".chore__discard").click()
     await sees(bob, ("Leave them dry", False))
-    await see_the_truth(alice, bob)
+    await assert_match_server(alice, bob)
 
 
-async def both_write(alice: Person, text: str, bob: Person, more: str) -> None:
+async def write_at_once(alice: Person, text: str, bob: Person, more: str) -> None:
     """Bob adds to the text. Before he has finished, Alice changes it, and Bob gets a conflict."""
     field = chore(bob).locator(".chore__text")
     await field.press("End")
     await field.press_sequentially(more)
     typed = await field.input_value()
-    await reword(alice, text)
-    await bob.until(f"parley.chores.at(0).get('text') === '{text}'", "what Alice wrote")
-    assert await field.input_value() == typed, "under his hands nothing changes"
+    await reword_chore(alice, text)
+    await bob.until(f"parley.chores.at(0).get('text') === '{text}'", "the text of Alice")
+    assert await field.input_value() == typed, "his field keeps what he typed"
     async with bob.page.expect_response("**/api/chores/*") as refused:
         await field.press("Enter")
     assert (await refused.value).status == 412
-    await bob.until(f"document.querySelector('.chore__note').textContent.includes('“{text}”')", "why")
+    await bob.until(f"document.querySelector('.chore__note').textContent.includes('“{text}”')", "the reason")

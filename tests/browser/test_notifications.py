@@ -1,4 +1,4 @@
-"""Notifications in the browser: a bell that counts by itself, and marks that hold in every tab and on every device."""
+"""Notifications in the browser: the bell counts live, and a mark applies in every tab and on every device."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LINES = """(list) => Array.from(document.querySelectorAll(list + " .notification
 })"""
 
 
-async def counts(person: Person, unread: int) -> None:
+async def sees_count(person: Person, unread: int) -> None:
     """Waits until the bell says that, to the eye and to a screen reader."""
     label = f"Notifications, {unread} unread" if unread else "Notifications"
     await person.until(f"{BUTTON}.getAttribute('aria-label') === '{label}'", label)
@@ -42,26 +42,26 @@ async def counts(person: Person, unread: int) -> None:
     assert await person.page.evaluate(f"() => {shown}") == (str(unread) if unread else "")
 
 
-async def lists(person: Person, *lines: tuple[str, str, str], list: str = ".bell__list") -> None:
-    await wait_until(lambda: _shows(person, list, lines), f"{person.name} to see {lines}")
+async def sees_lines(person: Person, *lines: tuple[str, str, str], list: str = ".bell__list") -> None:
+    await wait_until(lambda: _has_lines(person, list, lines), f"{person.name} to see {lines}")
 
 
-async def _shows(person: Person, list: str, lines: tuple[tuple[str, str, str], ...]) -> bool:
+async def _has_lines(person: Person, list: str, lines: tuple[tuple[str, str, str], ...]) -> bool:
     found: Any = await person.page.evaluate(LINES, list)
     return [tuple(line) for line in found] == [*lines]
 
 
-async def told_of(alice: httpx.AsyncClient, bob: httpx.AsyncClient, replies: int) -> list[dict[str, Any]]:
-    """Bob replies so often to Alice."""
+async def reply_to(alice: httpx.AsyncClient, bob: httpx.AsyncClient, replies: int) -> list[dict[str, Any]]:
+    """Alice writes a comment, and Bob replies to it this many times."""
     parent = await write(alice, "Well?")
     return [await write(bob, f"Number {number}", parent_id=parent["id"]) for number in range(replies)]
 
 
-async def unread(client: httpx.AsyncClient) -> int:
+async def fetch_unread(client: httpx.AsyncClient) -> int:
     return int(read_json(await client.get("/api/notifications/"), 200)["unread"])
 
 
-async def test_what_alice_reads_in_one_place_is_read_in_all(
+async def test_alice_reads_a_notification_in_one_tab_and_it_is_read_everywhere(
     alice: Person, open_browser: OpenBrowser, site: Site
 ) -> None:
     tab = await alice.open_another_tab("/")
@@ -71,38 +71,42 @@ async def test_what_alice_reads_in_one_place_is_read_in_all(
     await device.reload()
     everywhere = (alice, tab, device)
     async with people.person(site, "Bob") as bob:
-        comment, _ = await told_of(alice.client, bob, 2)
+        comment, _ = await reply_to(alice.client, bob, 2)
         for place in everywhere:
-            await counts(place, 2)
+            await sees_count(place, 2)
         await tab.page.click(".bell__button")
-        await lists(tab, ("Bob replied to you", "Article 1", "unread"), ("Bob replied to you", "Article 1", "unread"))
+        await sees_lines(
+            tab, ("Bob replied to you", "Article 1", "unread"), ("Bob replied to you", "Article 1", "unread")
+        )
         await tab.page.locator(".notification__link").last.click()
         await tab.until(f"location.pathname + location.hash === '/Article/1#comment-{comment['id']}'", "the comment")
         await tab.is_ready()
         for place in everywhere:
-            await counts(place, 1)
+            await sees_count(place, 1)
         await device.page.click(".bell__button")
         await device.page.click(".bell__read-all")
         for place in everywhere:
-            await counts(place, 0)
+            await sees_count(place, 0)
         await delete(bob, comment)
-        await lists(device, ("Bob replied to you", "Article 1", "read"))
+        await sees_lines(device, ("Bob replied to you", "Article 1", "read"))
 
 
-async def test_she_is_told_politely_and_once_of_many(alice: Person, site: Site, served: Parley) -> None:
-    said = "document.querySelector('.announcer').textContent"
+async def test_alices_screen_reader_reads_one_sentence_for_many_notifications(
+    alice: Person, site: Site, served: Parley
+) -> None:
+    announced = "document.querySelector('.announcer').textContent"
     async with people.person(site, "Bob") as bob:
         await write(bob, "Hello @alice", commentable_id="2")
-        await alice.until(f"{said} === 'Bob mentioned you.'", "one sentence")
-        await tell_many(served, 3)
-        await alice.until(f"{said}.includes('3 new notifications.')", "one sentence for three")
+        await alice.until(f"{announced} === 'Bob mentioned you.'", "one announcement")
+        await store_notifications(served, 3)
+        await alice.until(f"{announced}.includes('3 new notifications.')", "one announcement for three")
     assert await alice.page.evaluate(f"() => {BUTTON}.getAttribute('aria-expanded')") == "false"
 
 
-async def test_without_a_mouse(alice: Person, site: Site) -> None:
+async def test_alice_uses_the_bell_with_the_keyboard_alone(alice: Person, site: Site) -> None:
     async with people.person(site, "Bob") as bob:
-        comment, _ = await told_of(alice.client, bob, 2)
-    await counts(alice, 2)
+        comment, _ = await reply_to(alice.client, bob, 2)
+    await sees_count(alice, 2)
     keys = alice.page.keyboard
     await alice.press(".bell__button")
     await alice.focus_is_on(".bell__panel")
@@ -114,7 +118,7 @@ async def test_without_a_mouse(alice: Person, site: Site) -> None:
     await alice.tab_to(".bell__read-all")
     await alice.tab_to(".bell__all")
     await keys.press("Tab")
-    await alice.until("document.querySelector('.bell__panel').hidden", "the panel to close behind her")
+    await alice.until("document.querySelector('.bell__panel').hidden", "the panel to close")
 
     await alice.tab_to(".bell__button", "Shift+Tab")
     await keys.press("Enter")
@@ -122,79 +126,79 @@ async def test_without_a_mouse(alice: Person, site: Site) -> None:
     await alice.tab_to(".notification__link")
     await keys.press("Enter")
     await alice.until(f"location.hash === '#comment-{comment['id']}'", "the comment's address")
-    await counts(alice, 1)
+    await sees_count(alice, 1)
 
     await alice.press(".bell__button", "Shift+Tab")
     await alice.press(".bell__read-all")
     await alice.focus_is_on(".bell__panel")
-    await counts(alice, 0)
+    await sees_count(alice, 0)
     await alice.press(".bell__all")
     await alice.until("location.pathname === '/inbox'", "the inbox")
     await alice.is_ready()
     await alice.press(".notification__toggle")
     await alice.focus_is_on(".notification__toggle")
-    await counts(alice, 1)
+    await sees_count(alice, 1)
 
 
-async def test_marks_that_are_made_without_a_connection_arrive_once(
+async def test_alice_marks_notifications_read_offline_and_each_mark_is_sent_once(
     alice: Person, site: Site, page_errors: PageErrors
 ) -> None:
     page_errors.allow(NETWORK)
     async with people.person(site, "Bob") as bob:
-        await told_of(alice.client, bob, 3)
-    await counts(alice, 3)
+        await reply_to(alice.client, bob, 3)
+    await sees_count(alice, 3)
     async with api_unreachable(alice, site):
         await alice.page.click(".bell__button")
         await alice.page.locator(".notification__link").first.click()
-        await counts(alice, 2)
+        await sees_count(alice, 2)
         await alice.page.click(".bell__button")
         await alice.page.click(".bell__read-all")
-        await counts(alice, 0)
-        assert await unread(alice.client) == 3
+        await sees_count(alice, 0)
+        assert await fetch_unread(alice.client) == 3
         alice.requests.clear()
     await alice.has_sent_all()
-    assert await unread(alice.client) == 0
-    await counts(alice, 0)
+    assert await fetch_unread(alice.client) == 0
+    await sees_count(alice, 0)
     marks = [request for request in alice.requests if request.startswith("PATCH /api/notifications/")]
     assert len(marks) == len(set(marks)) == 2, marks
     page = read_json(await alice.client.get("/api/notifications/"), 200)
     assert len({notification["seq"] for notification in page["notifications"]}) == 3
 
 
-async def test_the_inbox_page_by_page(alice: Person, site: Site, served: Parley) -> None:
+async def test_alice_reads_her_inbox_page_by_page(alice: Person, site: Site, served: Parley) -> None:
     shown = "document.querySelectorAll('.inbox .notification').length"
     async with people.person(site, "Bob") as bob:
-        await told_of(alice.client, bob, 1)
-        await tell_many(served, 62)
+        await reply_to(alice.client, bob, 1)
+        await store_notifications(served, 62)
         await alice.go("/inbox")
-        await counts(alice, 63)
+        await sees_count(alice, 63)
         await alice.until(f"{shown} === 50", "a page")
         await write(bob, "@Alice, too", commentable_id="2")
-        await alice.until(f"{shown} === 51", "one more, live")
+        await alice.until(f"{shown} === 51", "a new one")
     await alice.page.click(".inbox__earlier")
-    await alice.until(f"{shown} === 64", "all")
+    await alice.until(f"{shown} === 64", "all notifications")
     assert not await alice.page.locator(".inbox__earlier").is_visible()
-    await counts(alice, 64)
+    await sees_count(alice, 64)
     first: Any = await alice.page.evaluate(LINES, ".inbox")
     assert first[0] == ["Bob mentioned you", "Article 2", "unread"]
     await alice.page.locator(".inbox .notification__toggle").nth(1).click()
-    await counts(alice, 63)
+    await sees_count(alice, 63)
     await alice.has_sent_all()
 
-    await alice.go("/Article/2")  # what is not loaded is counted all the same
-    await counts(alice, 63)
+    await alice.go("/Article/2")  # notifications that are not loaded count, too
+    await sees_count(alice, 63)
     page = read_json(await alice.client.get("/api/notifications/", params={"limit": 100}), 200)
     earliest = f"/api/notifications/{page['notifications'][0]['id']}"
     read_json(await alice.client.patch(earliest, json={"read": True}), 200)
-    await counts(alice, 62)
+    await sees_count(alice, 62)
     await alice.page.click(".bell__button")
     await alice.page.click(".bell__read-all")
-    await counts(alice, 0)
-    await wait_until(lambda: _has_read_all(alice), "the server to know")
-    await counts(alice, 0)
+    await sees_count(alice, 0)
+    await wait_until(lambda: _has_read_all(alice), "the server to store the marks")
+    await sees_count(alice, 0)
 
 
-async def tell_many(served: Parley, count: int) -> None:
+async def store_notifications(served: Parley, count: int) -> None:
     """As many more of the one notification that there is, in one transaction. They are an hour old: an author notifies
     somebody only so often in ten minutes."""
     async with served.reading() as reading:
@@ -208,11 +212,11 @@ async def tell_many(served: Parley, count: int) -> None:
 
 
 async def _has_read_all(person: Person) -> bool:
-    return await unread(person.client) == 0
+    return await fetch_unread(person.client) == 0
 
 
-async def test_nothing_yet(alice: Person) -> None:
-    await counts(alice, 0)
+async def test_alice_sees_that_she_has_no_notifications_yet(alice: Person) -> None:
+    await sees_count(alice, 0)
     await alice.page.click(".bell__button")
     assert await alice.page.locator(".bell__empty").is_visible()
     assert not await alice.page.locator(".bell__read-all").is_visible()
@@ -222,10 +226,10 @@ async def test_nothing_yet(alice: Person) -> None:
     assert await alice.page.locator(".inbox__empty").is_visible()
 
 
-async def test_the_bell_is_of_whoever_looks(guest: Person, site: Site) -> None:
+async def test_alice_and_bob_see_their_own_bell_in_one_browser(guest: Person, site: Site) -> None:
     async with people.person(site, "Alice") as alice, people.person(site, "Bob") as bob:
-        await told_of(alice, bob, 2)
-        await told_of(bob, alice, 1)
+        await reply_to(alice, bob, 2)
+        await reply_to(bob, alice, 1)
         await guest.go("/inbox")
         tab = await guest.open_another_tab()
         assert not await guest.page.locator(".bell").is_visible()
@@ -234,13 +238,13 @@ async def test_the_bell_is_of_whoever_looks(guest: Person, site: Site) -> None:
             await guest.sign_in(name)
             for place in (guest, tab):
                 await place.is_signed_in(name)
-                await counts(place, number)
+                await sees_count(place, number)
             other = "Bob" if name == "Alice" else "Alice"
             unread_lines = [(f"{other} replied to you", "Article 1", "unread")] * number
-            await lists(guest, *unread_lines, list=".inbox")
-            await write(alice if name == "Bob" else bob, f"Hello @{name}")  # and it is live
+            await sees_lines(guest, *unread_lines, list=".inbox")
+            await write(alice if name == "Bob" else bob, f"Hello @{name}")  # the bell changes live
             for place in (guest, tab):
-                await counts(place, number + 1)
+                await sees_count(place, number + 1)
             await guest.page.click(".account__sign-out")
             for place in (guest, tab):
                 await place.is_guest()
@@ -249,7 +253,7 @@ async def test_the_bell_is_of_whoever_looks(guest: Person, site: Site) -> None:
 
 
 @pytest.mark.parametrize("number", [0, 7, 120])
-async def test_the_header_stands_still_whatever_the_bell_counts(alice: Person, number: int) -> None:
+async def test_alice_sees_no_part_of_the_header_move_whatever_the_bell_counts(alice: Person, number: int) -> None:
     places = "JSON.stringify([...document.querySelectorAll('.top *')].filter((el) => !el.closest('.bell__badge'))"
     places += ".map((el) => el.getBoundingClientRect()))"
     before = await alice.page.evaluate(f"() => {places}")

@@ -1,4 +1,4 @@
-"""A text whose comment is no more: it stays until its author has given it up, across reloads and tabs."""
+"""Orphaned edits: the text of an edit whose comment was deleted stays until its author discards it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tests.support.people import delete, write
 if TYPE_CHECKING:
     from tests.support.serving import Site
 
-KEPT = "Array.from(document.querySelectorAll('.kept__text'), (el) => el.textContent)"
+ORPHANED_TEXTS = "Array.from(document.querySelectorAll('.kept__text'), (el) => el.textContent)"
 
 
-async def edits_what_is_deleted_meanwhile(alice: Person, site: Site) -> None:
+async def edit_a_deleted_comment(alice: Person, site: Site) -> None:
     comment = await write(alice.client, "Short-lived")
     await alice.sees("Short-lived")
     async with api_unreachable(alice, site):
@@ -25,39 +25,43 @@ async def edits_what_is_deleted_meanwhile(alice: Person, site: Site) -> None:
         await alice.page.evaluate("parley.outbox.kept()")
 
 
-async def test_it_stays_where_it_was_written(alice: Person, site: Site, page_errors: PageErrors) -> None:
+async def test_alice_keeps_her_text_in_the_editor_of_a_deleted_comment(
+    alice: Person, site: Site, page_errors: PageErrors
+) -> None:
     page_errors.allow(NETWORK)
-    await edits_what_is_deleted_meanwhile(alice, site)
+    await edit_a_deleted_comment(alice, site)
     await alice.page.locator(".editor__problem").wait_for()
     assert await alice.editor.input_value() == "A long and careful text"
-    await alice.until("parley.outbox.records[0]?.problem?.status === 404", "the server's word")
+    await alice.until("parley.outbox.records[0]?.problem?.status === 404", "the refusal")
     await alice.page.locator(".editor__cancel").click()
-    await alice.until("parley.outbox.records.length === 0", "it to be given up")
+    await alice.until("parley.outbox.records.length === 0", "the text to be discarded")
     await alice.matches_server()
 
 
-async def test_it_is_there_after_a_reload_and_in_all_tabs(alice: Person, site: Site, page_errors: PageErrors) -> None:
+async def test_alice_finds_her_text_after_a_reload_and_in_all_tabs(
+    alice: Person, site: Site, page_errors: PageErrors
+) -> None:
     page_errors.allow(NETWORK)
-    await edits_what_is_deleted_meanwhile(alice, site)
-    await alice.until("parley.outbox.records[0]?.problem?.status === 404", "the server's word")
+    await edit_a_deleted_comment(alice, site)
+    await alice.until("parley.outbox.records[0]?.problem?.status === 404", "the refusal")
     await alice.reload()
     other = await alice.open_another_tab()
     for tab in (alice, other):
-        await tab.until(f"{KEPT}.length === 1", "the text")
-        assert await tab.page.evaluate(KEPT) == ["A long and careful text"]
+        await tab.until(f"{ORPHANED_TEXTS}.length === 1", "the text")
+        assert await tab.page.evaluate(ORPHANED_TEXTS) == ["A long and careful text"]
         assert "Couldn't save your changes." in await tab.page.locator(".kept__why").inner_text()
     await other.page.locator(".kept__discard").click()
     for tab in (alice, other):
-        await tab.until(f"{KEPT}.length === 0", "it to be given up")
+        await tab.until(f"{ORPHANED_TEXTS}.length === 0", "the text to be discarded")
         await tab.matches_server()
 
 
-async def test_it_is_nobody_elses(alice: Person, site: Site, page_errors: PageErrors) -> None:
+async def test_alices_text_is_not_shown_after_she_signs_out(alice: Person, site: Site, page_errors: PageErrors) -> None:
     page_errors.allow(NETWORK)
-    await edits_what_is_deleted_meanwhile(alice, site)
-    await alice.until("parley.outbox.records[0]?.problem?.status === 404", "the server's word")
+    await edit_a_deleted_comment(alice, site)
+    await alice.until("parley.outbox.records[0]?.problem?.status === 404", "the refusal")
     await alice.reload()
-    await alice.until(f"{KEPT}.length === 1", "the text")
+    await alice.until(f"{ORPHANED_TEXTS}.length === 1", "the text")
     await alice.page.locator(".account__sign-out").click()
     await alice.is_guest()
-    await alice.until(f"{KEPT}.length === 0", "it to be out of sight")
+    await alice.until(f"{ORPHANED_TEXTS}.length === 0", "the text to disappear")

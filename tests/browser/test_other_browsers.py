@@ -1,4 +1,4 @@
-"""The main journey in browsers that are no Chromium, as far as this machine has them."""
+"""The journey of a comment in Firefox and WebKit, if this machine has them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 async def browser() -> AsyncIterator[Browser]:
     firefox = await asyncio.to_thread(other_browsers.firefox)
     if firefox is None:
-        pytest.skip("there is no Firefox here that this Playwright can drive")
+        pytest.skip("this machine has no Firefox that Playwright can drive")
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     async with (
         async_playwright() as playwright,
@@ -46,14 +46,14 @@ def test_the_run_prints_which_other_browsers_the_machine_has(capsys: pytest.Capt
         print(f"\nbesides Chromium: {names or 'no other browser that a test can drive'}")
 
 
-async def test_what_others_do_is_seen_live(alice: Person, carol_client: httpx.AsyncClient) -> None:
+async def test_alice_sees_changes_by_carol_live(alice: Person, carol_client: httpx.AsyncClient) -> None:
     comment = await write(carol_client, "From a phone")
     await alice.sees("From a phone")
     await delete(carol_client, comment)
     await alice.sees()
 
 
-async def test_what_one_does_oneself_is_kept(alice: Person, bob: Person) -> None:
+async def test_alice_writes_edits_and_deletes(alice: Person, bob: Person) -> None:
     await alice.is_signed_in()
     await alice.write("Good morning")
     await bob.sees("Good morning")
@@ -65,7 +65,7 @@ async def test_what_one_does_oneself_is_kept(alice: Person, bob: Person) -> None
     await alice.matches_server()
 
 
-async def test_a_second_tab_follows(alice: Person) -> None:
+async def test_alices_second_tab_follows_the_first(alice: Person) -> None:
     second = await alice.open_another_tab()
     await alice.write("In both")
     await second.sees("In both")
@@ -78,7 +78,7 @@ async def test_a_second_tab_follows(alice: Person) -> None:
     await second.matches_server()
 
 
-async def test_nothing_is_missed_while_the_stream_is_torn(
+async def test_alice_misses_nothing_after_a_connection_reset(
     alice: Person, carol_client: httpx.AsyncClient, site: Site, page_errors: PageErrors
 ) -> None:
     page_errors.allow("")
@@ -95,10 +95,10 @@ async def test_nothing_is_missed_while_the_stream_is_torn(
 
 
 @pytest.mark.parametrize("engine", ["webkit"] if other_browsers.webkit() else [])
-async def test_the_journey_without_playwright(
-    engine: str, site: Site, alice_elsewhere: httpx.AsyncClient, carol_client: httpx.AsyncClient, tmp_path: Path
+async def test_alice_writes_and_reads_in_webkit(
+    engine: str, site: Site, alice_client: httpx.AsyncClient, carol_client: httpx.AsyncClient, tmp_path: Path
 ) -> None:
-    async with webkit(alice_elsewhere, tmp_path) as alice:
+    async with webkit(alice_client, tmp_path) as alice:
         await alice.go("/Article/1")
         await alice.sign_in()
         await alice.go("/Article/1")
@@ -119,7 +119,7 @@ async def test_the_journey_without_playwright(
         await alice.switch_to(first)
         await alice.sees("My own", "From the second tab")
 
-        await alice.matches_server()  # a tab shows what another has not sent yet
+        await alice.matches_server()  # the tab shows the comment before the other one has sent it
         await alice.scroll_to_the_end()
         reset_streams(site)
         await write(carol_client, "Meanwhile")
@@ -131,6 +131,6 @@ async def test_the_journey_without_playwright(
 
 
 @pytest.fixture
-async def alice_elsewhere(site: Site) -> AsyncIterator[httpx.AsyncClient]:
+async def alice_client(site: Site) -> AsyncIterator[httpx.AsyncClient]:
     async with people.person(site, "Alice") as client:
         yield client

@@ -14,7 +14,7 @@ from tests.browser.layout_shifts import assert_no_jumps, watch_layout
 from tests.browser.network_faults import reset_streams, wait_for_streams
 from tests.browser.page_errors import NETWORK, PageErrors
 from tests.browser.people import Person
-from tests.browser.test_connection_status import PHONE
+from tests.browser.readability import PHONE
 
 if TYPE_CHECKING:
     from app.live.service import Parley

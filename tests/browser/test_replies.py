@@ -9,7 +9,7 @@ import pytest
 from tests.browser.layout_shifts import assert_no_jumps, watch_layout
 from tests.browser.people import Person
 from tests.browser.readability import PHONE, assert_fits_phone, assert_readable
-from tests.browser.test_connection_status import pill_says
+from tests.browser.test_new_comments_pill import sees_pill
 from tests.support.people import delete, edit, write
 from tests.support.people_without_http import hide_comment
 
@@ -131,7 +131,7 @@ async def test_a_reply_that_comes_in_the_middle_moves_nothing(
     await watch_layout(alice)
     before = await read.evaluate(TOP)
     await write(carol_client, "Above what she reads", parent_id=comments[3]["id"])
-    await pill_says(alice, "1 new comment")
+    await sees_pill(alice, "1 new comment")
     await write(carol_client, "In what she reads", parent_id=comments[20]["id"])
     await alice.until("parley.comments.length === 32", "both")
     assert abs(await read.evaluate(TOP) - before) <= 1

@@ -14,7 +14,7 @@ import pytest
 
 from app.accounts.user import Role
 from tests.browser.sample_thread import NOTHING_ANIMATES, write_sample_thread
-from tests.browser.test_moderation import moderator
+from tests.browser.test_moderation import open_moderator_browser
 from tests.support.people import person
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ async def test_each_page(
     tmp_path: Path,
     request: pytest.FixtureRequest,
 ) -> None:
-    alice = await moderator(open_browser, served, "Alice", Role.OWNER, color_scheme=theme, **VIEWS[view])
+    alice = await open_moderator_browser(open_browser, served, "Alice", Role.OWNER, color_scheme=theme, **VIEWS[view])
     async with person(site, "Bob") as bob:
         await write_sample_thread(alice.client, bob, carol_client)
     for name, path in PAGES.items():

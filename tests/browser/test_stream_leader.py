@@ -326,7 +326,7 @@ async def test_without_web_locks_each_tab_has_its_own_stream(
     for tab in tabs:
         await tab.until("parley.comments.length === 3", "all of it")
     await alice.edit_in_model("From tab 0", "From tab 0 again")
-    await other.remove("From tab 1")
+    await other.delete_in_model("From tab 1")
     for tab in tabs:
         await tab.until("parley.comments.length === 2", "all of it")
     await alice.every_tab_matches_server()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.test_likes import like, shows_likes
+from tests.browser.test_likes import like, sees_likes
 from tests.browser.test_presence import sees_typing
 from tests.support.people import write
 
@@ -57,7 +57,7 @@ async def test_alice_and_bob_talk_in_two_windows(
     await take(LONG_FRAME_MS)
     await like(bob, said)
     for person in (alice, bob):
-        await shows_likes(person, said, "1", pressed=person is bob)
+        await sees_likes(person, said, "1", pressed=person is bob)
     await take(LONG_FRAME_MS)
     await alice.open_editor(said)
     better = "It sat on my balcony at six this morning."
