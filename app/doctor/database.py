@@ -30,18 +30,8 @@ MOUNTS = Path("/proc/self/mounts")
 
 # File systems on which SQLite's locks and shared memory do not work, or not between machines.
 NETWORK_FILE_SYSTEMS = (
-    "nfs",
-    "cifs",
-    "smb",
-    "9p",
-    "afs",
-    "ceph",
-    "gluster",
-    "lustre",
-    "fuse.sshfs",
-    "fuse.gluster",
-    "fuse.ceph",
-)
+    "nfs", "cifs", "smb", "9p", "afs", "ceph", "gluster", "lustre", "fuse.sshfs", "fuse.gluster", "fuse.ceph",
+)  # fmt: skip
 MAX_CLOCK_SKEW_SECONDS = 5  # beyond it, logins and links expire noticeably too early or too late
 
 
