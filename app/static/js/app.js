@@ -22,7 +22,7 @@
 //   .thread__locked             shown while comments are closed
 //   [data-commentable]          .card__title .card__count, on the front page
 //   .editor                     textarea[name=body] .editor__save __cancel __problem __conflict __theirs __merge __mine
-//   .kept                       .kept__why __text __link __copy __discard: an unsent text that has no field on this page
+//   .kept                       .kept__why __text __link __copy __discard: an unsent text without a field on this page
 //   .comment__unsaved[data-kind]  edit | reply: .unsaved__continue __discard: an unsaved text whose field is closed
 //   dialog.sign-out             .sign-out__words __yes __no
 //   .composer                   textarea[name=body] .composer__post __problem __left (characters)
@@ -38,11 +38,13 @@
 //   .comment__hidden            a moderator has hidden the comment
 //   dialog.report[data-state]   asking | thanks; dialog.decide: .decide__submit __cancel; inputs by name
 //   .badge[data-count]          the number of open reports, for moderators
-//   .desk                       .case[data-comment-id] .case__hide __dismiss __block; .decision[data-act] .decision__unblock
+//   .desk                       .case[data-comment-id] .case__hide __dismiss __block;
+//                               .decision[data-act] .decision__unblock
 //   .settings                   .username .email .password .logins > .login[data-login-id] .deletion
 //   .bell                       .bell__button[aria-expanded] __badge __panel __read-all __all
-//   .inbox                      .inbox__read-all __earlier __empty; there and in the bell .notification[data-notification-id],
-//                               [data-state] read | unread; .notification__link __toggle
+//   .inbox                      .inbox__read-all __earlier __empty
+//   .notification               [data-notification-id] in the inbox and the bell, [data-state] read | unread;
+//                               .notification__link __toggle
 //   .mailed-link[data-state]    missing | ready | stale | done
 //   .light[data-state]          the stream's state (stream_states.js);
 //                               [data-says] nothing | reconnecting | offline | back | slow | refused

@@ -19,7 +19,7 @@
 
 const KEEP = "Parley-Keep";
 const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
-const BASE = worker.location.pathname.slice(0, -"/worker.js".length); // as in base.js; paths in this file are without it
+const BASE = worker.location.pathname.slice(0, -"/worker.js".length); // as in base.js; paths in this file omit it
 const PREFIX = BASE ? `${BASE} ` : ""; // of the caches' names, because other applications on this host may have caches
 const VIEWER = "parley_viewer"; // as in service_worker_client.js
 const PAGE = /^\/$|^\/(embed\/)?[A-Z][^/]*\/./; // the front page and threads, in iframes and out of them

@@ -41,7 +41,7 @@ export class Draft {
     this.#write({ body, base, closed: false });
   }
 
-  /** Put the text aside, because its field is closed. It is offered when the field is opened again, or after a reload. */
+  /** Put the text aside, because its field is closed. It is offered when the field opens again, or after a reload. */
   close() {
     const draft = this.read();
     if (draft) this.#write({ ...draft, closed: true });

@@ -7,8 +7,8 @@
 //   type     the live model, as on the wire: "comment"
 //   key      the object's id, which is unique within its type
 //   root     the path of such objects: "/api/comments/"
-//   address  a path to PUT and DELETE this object at, any number of times: "/api/comments/<id>/like". The client need not
-//            know whether the object exists. Only such an object may be wanted again after it was not. Else null
+//   address  a path to PUT and DELETE this object at, any number of times: "/api/comments/<id>/like". The client need
+//            not know whether the object exists. Only such an object may be wanted again after it was not. Else null
 //   act      "create" | "update" | "destroy"
 //   attrs    the attributes that the object is to have
 //   draft    the object as it was shown when the change was added

@@ -1,6 +1,6 @@
 // The leading tab's work for all tabs: it holds one stream of all their topics, and posts each event to every tab.
 //
-// 1. A *round* is one opening of the stream, for the tabs from whose cursors it began. A tab takes the events of its own
+// 1. A *round* is one opening of the stream, for the tabs from whose cursors it began. A tab takes events of its own
 //    round only. So its cursor may follow the round's, and it misses nothing.
 // 2. A tab that joins later starts a new round, because its snapshot may be older than the stream's cursor.
 // 3. A stream's address is bounded (round_plan.js): a round has as many tabs as fit, and names its topics to each tab.
