@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from app.live.service import Parley
 
 PERSIAN = "می\u200cخواهم"
-# Ids as somebody may write them, and their canonical forms.
+# Spellings of ids, and their canonical forms.
 FORMS = [
     ("2024/hello//", "2024/hello"),
     ("/2024/hello", "2024/hello"),
@@ -64,7 +64,7 @@ async def test_every_interface_leads_to_the_same_conversation(
     assert await read_seq(site_parley, f"Article/{written}") is None
 
 
-async def test_a_page_has_one_address_and_the_others_lead_there(guest: httpx.AsyncClient) -> None:
+async def test_other_spellings_redirect_to_the_canonical_address(guest: httpx.AsyncClient) -> None:
     async def check(form: tuple[str, str]) -> None:
         written, canonical = map(quote, form)
         for prefix in ("", "/embed"):
@@ -89,18 +89,18 @@ async def test_every_interface_refuses_the_same_ids(alice: httpx.AsyncClient) ->
 
 
 @pytest.mark.parametrize("path", ["/Article/%FF", "/Article/%FE", "/embed/Article/caf%E9", "/Article/%E2%80%8B"])
-async def test_what_is_no_text_or_shows_nothing_is_no_page(path: str, guest: httpx.AsyncClient) -> None:
+async def test_an_id_that_is_no_text_or_invisible_has_no_page(path: str, guest: httpx.AsyncClient) -> None:
     assert (await guest.get(path)).status_code == 404
 
 
-async def test_bytes_that_are_no_text_are_no_id(guest: httpx.AsyncClient) -> None:
+async def test_an_id_that_is_not_utf_8_is_refused(guest: httpx.AsyncClient) -> None:
     for byte in ("%FF", "%FE"):
         url = f"/api/comments/?commentable_type=Article&commentable_id={byte}"
         read_problem(await guest.get(url), 422, "commentable_id")
         read_problem(await guest.get(f"/api/commentables/?topic=Article/{byte}"), 422, "topic")
 
 
-async def test_one_wrong_name_in_a_page_does_not_cost_the_others_their_numbers(
+async def test_one_invalid_topic_does_not_hide_the_counts_of_others(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient
 ) -> None:
     await write(alice, "One")
@@ -113,7 +113,7 @@ async def test_one_wrong_name_in_a_page_does_not_cost_the_others_their_numbers(
     read_problem(await guest.get("/api/commentables/", params={"topic": topics}), 422, "topic")
 
 
-async def test_only_wrong_names_have_no_numbers(guest: httpx.AsyncClient) -> None:
+async def test_invalid_topics_only_have_no_counts(guest: httpx.AsyncClient) -> None:
     found = read_json(await guest.get("/api/commentables/", params={"topic": "Blog/7", "by_name": 1}), 200)
     assert (found["commentables"], found["names"]) == ([], {})
     for topics in ([], [f"Article/{number}" for number in range(101)]):
@@ -127,7 +127,7 @@ async def test_a_flag_is_0_or_1(guest: httpx.AsyncClient) -> None:
             read_problem(await guest.get(path, params={"topic": "Article/1", name: values}), 422, name)
 
 
-async def test_a_silent_iframe_is_explained(guest: httpx.AsyncClient) -> None:
+async def test_an_embed_without_a_thread_gets_an_explanation(guest: httpx.AsyncClient) -> None:
     async def check(topic: str, **headers: str) -> dict[str, Any]:
         answer = await guest.get("/embed/check", params={"topic": topic}, headers=headers)
         assert answer.headers["access-control-allow-origin"] == "*"

@@ -1,4 +1,4 @@
-"""Commentables: a title, a lock, and how many comments there are for everybody to see."""
+"""Commentables: a title, a lock, and the number of comments that everybody sees."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def look(parley: Parley, topic: Topic = ARTICLE) -> Commentable:
 
 
 async def counted(parley: Parley, topic: Topic) -> tuple[int, int]:
-    """(what the commentable says, what there is)."""
+    """(the count of the commentable, the number of its comments)."""
     shown = (Comment.topic == str(topic), Comment.deleted_at.is_(None), Comment.hidden_at.is_(None))
     async with parley.reading() as reading:
         there = await reading.scalar(select(func.count()).select_from(Comment).where(*shown))
@@ -61,7 +61,7 @@ async def hide_and_count(parley: Parley, comment: Comment, hidden: bool = True) 
         await commentables.count(write, topic, -1 if hidden else 1)
 
 
-async def test_there_is_one_before_there_is_a_row(parley: Parley) -> None:
+async def test_a_commentable_without_a_row_can_be_read(parley: Parley) -> None:
     blank = await look(parley)
     assert (blank.seq, blank.title, blank.locked, blank.comments_count) == (0, "", False, 0)
     assert blank.id == commentables.id_of(ARTICLE)
@@ -69,7 +69,7 @@ async def test_there_is_one_before_there_is_a_row(parley: Parley) -> None:
         assert await reading.scalar(select(func.count()).select_from(Commentable)) == 0
 
 
-async def test_it_lives_on_a_topic_of_its_own(parley: Parley, alice: Viewer) -> None:
+async def test_a_commentable_has_a_topic_of_its_own(parley: Parley, alice: Viewer) -> None:
     first, second = await post_comment(parley, alice, "one"), await post_comment(parley, alice, "two")
     assert (first.seq, second.seq) == (1, 2), "a comment takes one seq of its topic"
     commentable = await look(parley)
@@ -79,8 +79,8 @@ async def test_it_lives_on_a_topic_of_its_own(parley: Parley, alice: Viewer) -> 
     assert (await look(parley)).comments_count == 1
 
 
-async def test_what_was_said_before_there_were_commentables_counts(parley: Parley, alice: Viewer) -> None:
-    """As after the migration: comments, and no row."""
+async def test_comments_older_than_their_commentables_row_are_counted(parley: Parley, alice: Viewer) -> None:
+    """After the migration, there are comments and no row of their commentable."""
     first = await post_comment(parley, alice, "one")
     await post_comment(parley, alice, "two")
 
@@ -98,7 +98,7 @@ async def test_what_was_said_before_there_were_commentables_counts(parley: Parle
     assert await counted(parley, ARTICLE) == (2, 2)
 
 
-async def test_nothing_is_said_where_it_is_locked(parley: Parley, alice: Viewer) -> None:
+async def test_a_locked_commentable_takes_no_comments(parley: Parley, alice: Viewer) -> None:
     await post_comment(parley, alice, "in time")
     async with parley.writing(ARTICLE.about) as write, commentables.changing(write, ARTICLE) as commentable:
         commentable.locked, commentable.title = True, "A title"
@@ -109,7 +109,7 @@ async def test_nothing_is_said_where_it_is_locked(parley: Parley, alice: Viewer)
     await post_comment(parley, alice, "elsewhere", PAGE)
 
 
-async def test_whatever_is_erased_at_once_is_counted_once(parley: Parley, alice: Viewer) -> None:
+async def test_comments_that_are_erased_at_once_are_subtracted_once(parley: Parley, alice: Viewer) -> None:
     bob = await create_viewer(parley, "bob")
     await post_comment(parley, bob, "stays")
     for number in range(5):
@@ -120,10 +120,10 @@ async def test_whatever_is_erased_at_once_is_counted_once(parley: Parley, alice:
     assert (after.comments_count, after.seq) == (1, before.seq + 1)
 
 
-async def test_whatever_happens_the_number_is_that_of_the_comments(
+async def test_the_count_equals_the_number_of_comments_after_random_acts(
     parley: Parley, settings: Settings, seed: int
 ) -> None:
-    """Three people and two processes at once, on two topics; what is hidden, deleted, restored, and somebody leaves."""
+    """Three people act at once in two processes and on two topics: write, hide, delete, restore, leave."""
     chance = random.Random(seed)
     people = [await create_viewer(parley, name) for name in ("alice", "bob", "carol")]
     said: list[Comment] = [await post_comment(parley, people[0], "first", place) for place in (ARTICLE, PAGE)]
@@ -149,7 +149,7 @@ async def test_whatever_happens_the_number_is_that_of_the_comments(
         assert says == there, place
 
 
-async def test_counting_anew_meets_those_who_write_meanwhile(parley: Parley, alice: Viewer) -> None:
+async def test_a_recount_includes_comments_that_are_written_meanwhile(parley: Parley, alice: Viewer) -> None:
     for place in (ARTICLE, PAGE):
         await post_comment(parley, alice, "first", place)
     await drift(parley, ARTICLE, 7)
@@ -162,7 +162,7 @@ async def test_counting_anew_meets_those_who_write_meanwhile(parley: Parley, ali
 
 
 async def drift(parley: Parley, place: Topic, to: int) -> None:
-    """As other hands would, of which nobody hears."""
+    """Change the count as an operator would, without a notification."""
     async with parley.database.transaction() as writing, writing.begin():
         await writing.execute(
             update(Commentable).where(Commentable.topic == str(place.about)).values(comments_count=to)

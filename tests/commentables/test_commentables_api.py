@@ -25,7 +25,7 @@ async def look(client: httpx.AsyncClient, *topics: str) -> dict[str, Any]:
     return read_json(await client.get("/api/commentables/", params={"topic": list(topics)}), 200)
 
 
-async def test_a_guest_reads_several_in_the_order_asked_for(
+async def test_a_guest_reads_several_commentables_in_the_requested_order(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     await write(alice, "One")
@@ -38,19 +38,19 @@ async def test_a_guest_reads_several_in_the_order_asked_for(
         "Page", "about", 0, 0,
     )  # fmt: skip
     assert (article["comments_count"], article["title"], article["locked"], article["seq"]) == (2, "", False, 2)
-    assert await read_seq(site_parley, "Commentable/Page/about") is None, "and looking makes no row"
+    assert await read_seq(site_parley, "Commentable/Page/about") is None, "reading creates no row"
 
 
 @pytest.mark.parametrize("topics", [[], ["nonsense"], ["User/1"], ["Article/"], [f"Article/{n}" for n in range(101)]])
-async def test_what_cannot_be_asked_for(guest: httpx.AsyncClient, topics: list[str]) -> None:
+async def test_an_invalid_list_of_topics_is_refused(guest: httpx.AsyncClient, topics: list[str]) -> None:
     read_problem(await guest.get("/api/commentables/", params={"topic": topics}), 422, "topic")
 
 
-async def test_a_hundred_can(guest: httpx.AsyncClient) -> None:
+async def test_a_hundred_commentables_can_be_read_at_once(guest: httpx.AsyncClient) -> None:
     assert len((await look(guest, *(f"Article/{n}" for n in range(100))))["commentables"]) == 100
 
 
-async def test_who_follows_counts_hears_of_no_comment(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+async def test_a_stream_of_counts_gets_no_comments(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
     cursor = (await look(guest, "Article/1", "Article/2"))["cursor"]
     first = await write(alice, "One")
     topics = ("Commentable/Article/1", "Commentable/Article/2")
@@ -65,10 +65,10 @@ async def test_who_follows_counts_hears_of_no_comment(alice: httpx.AsyncClient, 
         assert not [block for block in stream.blocks if ".comment." in block.event]
 
 
-async def test_an_old_snapshot_and_what_came_since_is_a_fresh_one(
+async def test_an_old_snapshot_and_later_changes_equal_a_fresh_snapshot(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
-    """The law, for commentables: from before there was a row to after it was locked."""
+    """The law for commentables, from before the row exists until it is locked."""
     old = await look(guest, "Article/1")
     state = old["commentables"][0]
     comment = await write(alice, "One")

@@ -1,4 +1,4 @@
-"""The host's page of a conversation: who may set it, and the links that lead there."""
+"""The host's page of a conversation: the people who may set it, and the links that lead there."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def commentable(client: httpx.AsyncClient, topic: str = "Article/7") -> di
     return found
 
 
-async def say(client: httpx.AsyncClient, body: str, page: Any = PAGE) -> dict[str, Any]:
+async def write_in_page(client: httpx.AsyncClient, body: str, page: Any = PAGE) -> dict[str, Any]:
     return await write(client, body, commentable_id="7", page=page)
 
 
@@ -47,10 +47,10 @@ async def inbox(client: httpx.AsyncClient) -> list[dict[str, Any]]:
     return found
 
 
-async def test_a_first_comment_in_a_hosts_page_says_where_it_was_and_notifications_lead_there(
+async def test_the_first_comment_sets_the_host_page_and_notifications_lead_there(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient
 ) -> None:
-    await say(alice, "Hello, @Bob")
+    await write_in_page(alice, "Hello, @Bob")
     seen = await commentable(guest)
     assert (seen["url"], seen["title"]) == (URL, "Hello, world")
     (notification,) = await inbox(bob)
@@ -62,11 +62,11 @@ async def test_a_first_comment_in_a_hosts_page_says_where_it_was_and_notificatio
     assert (there.status_code, there.headers["location"]) == (302, URL)
 
 
-async def test_what_the_first_page_said_only_moderators_change(
+async def test_only_moderators_change_a_host_page_that_is_set(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
-    await say(alice, "First")
-    await say(bob, "Second", {"url": f"{LISTED}/elsewhere", "title": "Buy!"})
+    await write_in_page(alice, "First")
+    await write_in_page(bob, "Second", {"url": f"{LISTED}/elsewhere", "title": "Buy!"})
     assert (await commentable(guest))["url"] == URL
     change = {"url": f"{LISTED}/moved"}
     read_problem(await bob.patch("/api/commentables/Article/7", json=change), 403)
@@ -86,17 +86,17 @@ async def test_what_the_first_page_said_only_moderators_change(
         "http://www.example.com/", "https://WWW.EXAMPLE.COM/", LISTED.replace("//", "//user@") + "/",
     ],
 )  # fmt: skip
-async def test_of_a_page_that_may_not_embed_us_nothing_is_stored(
+async def test_a_page_that_may_not_embed_the_thread_is_not_stored(
     url: str, alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient
 ) -> None:
-    await say(alice, "Hello, @Bob", {"url": url, "title": "Buy!"})
+    await write_in_page(alice, "Hello, @Bob", {"url": url, "title": "Buy!"})
     seen = await commentable(guest)
     assert (seen["url"], seen["title"], seen["comments_count"]) == ("", "", 1)
     assert (await inbox(bob))[0]["url"] == ""
     assert (await guest.get("/Article/7?host=1")).status_code == 200
 
 
-async def test_what_is_no_page_is_refused(alice: httpx.AsyncClient) -> None:
+async def test_an_invalid_host_page_is_refused(alice: httpx.AsyncClient) -> None:
     async def check(case: tuple[Any, str]) -> None:
         page, field = case
         form = {"commentable_type": "Article", "commentable_id": "7", "body": "Hello", "page": page}
@@ -117,14 +117,14 @@ async def test_what_is_no_page_is_refused(alice: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("settings", [{"root_path": "/talk", "public_url": "https://one.example/talk"}], indirect=True)
-async def test_behind_a_prefix_the_other_pages_of_the_host_may(
+async def test_other_pages_of_the_same_host_may_embed_behind_a_prefix(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient
 ) -> None:
-    await say(alice, "Hello", {"url": "https://one.example/post", "title": "A post"})
+    await write_in_page(alice, "Hello", {"url": "https://one.example/post", "title": "A post"})
     assert (await commentable(guest))["url"] == "https://one.example/post"
 
 
-async def test_a_title_that_shows_nothing_is_none(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
-    await say(alice, "Hello", {"url": URL, "title": "\u200b \u2800"})
+async def test_an_invisible_title_is_no_title(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+    await write_in_page(alice, "Hello", {"url": URL, "title": "\u200b \u2800"})
     assert (await commentable(guest))["title"] == ""
     assert '<h1 class="article__title" dir="auto">Comments</h1>' in (await guest.get("/Article/7")).text

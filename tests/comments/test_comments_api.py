@@ -64,10 +64,10 @@ async def test_alice_writes_a_comment(alice: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "PUT", "DELETE"])
-async def test_what_is_meant_for_alice_is_not_done_by_bob(
+async def test_a_request_that_alices_outbox_made_is_refused_for_bob(
     method: str, alice: httpx.AsyncClient, bob: httpx.AsyncClient
 ) -> None:
-    """A browser sends later what waited in it, and by then somebody else may be signed in there."""
+    """A browser sends waiting changes later, when another person may be signed in there."""
     comment = await write(bob, "Mine")
     me = (await alice.get("/api/session")).json()["user"]["id"]
     here = "/api/comments/" if method == "POST" else path(comment)
@@ -80,7 +80,7 @@ async def test_what_is_meant_for_alice_is_not_done_by_bob(
     assert answer.status_code == SUCCESS[method]
 
 
-async def test_the_answer_is_what_is_stored(alice: httpx.AsyncClient) -> None:
+async def test_the_response_is_the_stored_comment(alice: httpx.AsyncClient) -> None:
     comment = await write(alice, "Kept")
     response = await alice.get(path(comment))
     assert read_json(response, 200) == comment
@@ -88,7 +88,7 @@ async def test_the_answer_is_what_is_stored(alice: httpx.AsyncClient) -> None:
     assert (await snapshot(alice))["comments"] == [comment]
 
 
-async def test_a_body_is_kept_to_the_letter(alice: httpx.AsyncClient) -> None:
+async def test_every_character_of_a_body_is_stored(alice: httpx.AsyncClient) -> None:
     for body in (" <b>&amp;</b>\r\n\ttwo  spaces ", "\u2028\u202e🦜é ﷺ\x01", "🦜" * 10_000):
         comment = await write(alice, body)
         assert comment["body"] == body
@@ -103,7 +103,7 @@ async def test_backbone_may_wrap_a_comment(alice: httpx.AsyncClient) -> None:
     assert edited["body"] == "Wrapped again"
 
 
-async def test_what_is_not_alices_to_say_is_ignored(alice: httpx.AsyncClient) -> None:
+async def test_members_that_the_server_decides_are_ignored(alice: httpx.AsyncClient) -> None:
     claims = {"user_id": str(uuid4()), "username": "Bob", "likes_count": 99, "seq": 500, "created_seq": 500,
               "created_at": "1999-01-01T00:00:00Z", "edited": True, "current_user_can_edit": False}  # fmt: skip
     comment = await write(alice, "Mine", **claims)
@@ -113,7 +113,9 @@ async def test_what_is_not_alices_to_say_is_ignored(alice: httpx.AsyncClient) ->
     assert (after["username"], after["likes_count"], after["seq"], after["commentable_id"]) == ("Alice", 0, 2, "1")
 
 
-async def test_a_guest_signs_in_first(guest: httpx.AsyncClient, alice: httpx.AsyncClient, site_parley: Parley) -> None:
+async def test_a_guest_must_sign_in_to_write(
+    guest: httpx.AsyncClient, alice: httpx.AsyncClient, site_parley: Parley
+) -> None:
     comment = await write(alice, "Hello")
     read_problem(await guest.post("/api/comments/", json={**ARTICLE, "body": "I too"}), 401)
     read_problem(await guest.put(path(comment), json={"body": "Mine now"}), 401)
@@ -123,7 +125,7 @@ async def test_a_guest_signs_in_first(guest: httpx.AsyncClient, alice: httpx.Asy
     assert await read_seq(site_parley) == 1
 
 
-async def test_each_topic_counts_for_itself(alice: httpx.AsyncClient) -> None:
+async def test_each_topic_has_its_own_counter(alice: httpx.AsyncClient) -> None:
     seqs = [(await write(alice, "Here", commentable_id=id_))["seq"] for id_ in ("1", "2", "1", "2", "1")]
     assert seqs == [1, 1, 2, 2, 3]
     page = await write(alice, "There", commentable_type="Page")
@@ -152,7 +154,7 @@ async def test_alice_sends_the_same_comment_twice(alice: httpx.AsyncClient, site
     assert await read_seq(site_parley) == 1
 
 
-async def test_the_second_of_two_gets_what_is_stored_by_then(alice: httpx.AsyncClient) -> None:
+async def test_a_repeated_post_gets_the_comment_as_it_is_stored_now(alice: httpx.AsyncClient) -> None:
     comment = await write(alice, "Once", id=str(uuid4()))
     changed = await edit(alice, comment, "Thought better of it")
     response = await alice.post("/api/comments/", json={**ARTICLE, "id": comment["id"].upper(), "body": "Once"})
@@ -186,10 +188,12 @@ async def test_bob_may_not_use_alices_id(alice: httpx.AsyncClient, bob: httpx.As
     assert await read_seq(site_parley) == 1
 
 
-async def test_an_id_is_of_one_topic(alice: httpx.AsyncClient, site_parley: Parley) -> None:
+async def test_the_id_of_a_comment_cannot_be_used_in_another_topic(
+    alice: httpx.AsyncClient, site_parley: Parley
+) -> None:
     comment = await write(alice, "Here", id=str(uuid4()))
-    other_parley = {**ARTICLE, "commentable_id": "2", "id": comment["id"], "body": "There"}
-    read_problem(await alice.post("/api/comments/", json=other_parley), 409)
+    elsewhere = {**ARTICLE, "commentable_id": "2", "id": comment["id"], "body": "There"}
+    read_problem(await alice.post("/api/comments/", json=elsewhere), 409)
     assert await read_seq(site_parley, "Article/2") is None
 
 
@@ -201,16 +205,16 @@ async def test_a_deleted_comments_id_is_not_used_again(alice: httpx.AsyncClient,
     assert await read_seq(site_parley) == 2
 
 
-# -- answers to comments ------------------------------------------------------------------------------------
+# -- replies ------------------------------------------------------------------------------------------------
 
 
-async def test_bob_answers_alice(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
+async def test_bob_replies_to_alice(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
     question = await write(alice, "Is there a step?")
     answer = await write(bob, "Always.", parent_id=question["id"])
     assert answer["parent_id"] == question["id"]
 
 
-async def test_an_answer_belongs_under_the_same_commentable(alice: httpx.AsyncClient, site_parley: Parley) -> None:
+async def test_a_reply_must_be_under_the_same_commentable(alice: httpx.AsyncClient, site_parley: Parley) -> None:
     there = await write(alice, "There", commentable_id="2")
     gone = await write(alice, "Gone")
     await delete(alice, gone)
@@ -221,7 +225,7 @@ async def test_an_answer_belongs_under_the_same_commentable(alice: httpx.AsyncCl
     assert await count_comments(site_parley) == 2
 
 
-async def test_an_answered_comment_can_be_deleted(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
+async def test_a_comment_with_a_reply_can_be_deleted(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
     question = await write(alice, "Is there a step?")
     answer = await write(bob, "Always.", parent_id=question["id"])
     await delete(alice, question)
@@ -323,7 +327,7 @@ async def test_bob_may_not_delete_alices_comment(
     assert await read_seq(site_parley) == 1
 
 
-async def test_nobody_deletes_what_never_was(alice: httpx.AsyncClient) -> None:
+async def test_deleting_a_comment_that_never_existed_is_not_found(alice: httpx.AsyncClient) -> None:
     read_problem(await alice.delete(f"/api/comments/{uuid4()}"), 404)
     read_problem(await alice.delete("/api/comments/17"), 404)
 
@@ -346,7 +350,7 @@ async def test_a_deleted_comments_content_is_gone_from_the_database(
 # -- If-Match -----------------------------------------------------------------------------------------------
 
 
-async def test_alices_other_tab_was_faster(alice: httpx.AsyncClient, site_parley: Parley) -> None:
+async def test_an_edit_conflicts_with_a_newer_one_of_another_tab(alice: httpx.AsyncClient, site_parley: Parley) -> None:
     comment = await write(alice, "First")
     edited = await edit(alice, comment, "Second")
     for answer in (
@@ -376,7 +380,7 @@ async def test_a_like_is_no_conflict(alice: httpx.AsyncClient, other_parley: Par
     assert (await alice.delete(path(comment), headers={"If-Match": '"3"'})).status_code == 204
 
 
-async def test_an_unchanged_body_is_stale_all_the_same(alice: httpx.AsyncClient) -> None:
+async def test_an_edit_without_a_change_can_be_stale(alice: httpx.AsyncClient) -> None:
     comment = await write(alice, "First")
     await edit(alice, comment, "Second")
     response = await alice.put(path(comment), json={"body": "Second"}, headers={"If-Match": '"1"'})
@@ -396,7 +400,7 @@ async def test_everyone_may_read_and_only_alice_may_edit(
         assert (await snapshot(reader))["comments"] == [as_seen]
 
 
-async def test_pages_go_back_to_the_beginning(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+async def test_pages_lead_back_to_the_first_comment(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
     written = [await write(alice, f"Number {n}") for n in range(7)]
     await delete(alice, written.pop(3))
     await edit(alice, written[0], "Edited, and still the first")
@@ -436,7 +440,7 @@ async def test_an_unseen_commentable_is_an_empty_topic(guest: httpx.AsyncClient,
     assert await read_seq(site_parley, "Page/never seen") is None
 
 
-async def test_answers_are_not_kept_by_caches(alice: httpx.AsyncClient) -> None:
+async def test_responses_are_not_stored_by_caches(alice: httpx.AsyncClient) -> None:
     comment = await write(alice, "For your eyes")
     for answer in (await alice.get(path(comment)), await alice.get("/api/comments/", params=ARTICLE)):
         assert answer.headers["cache-control"] == "no-store"
@@ -457,7 +461,7 @@ async def test_paths_answer_with_and_without_the_slash(alice: httpx.AsyncClient)
         assert (await alice.delete(path(comment) + "/")).status_code == 204
 
 
-async def test_head_says_what_get_would(alice: httpx.AsyncClient) -> None:
+async def test_head_has_the_headers_of_get(alice: httpx.AsyncClient) -> None:
     comment = await write(alice, "Hello")
     head, get = await alice.head(path(comment)), await alice.get(path(comment))
     assert (head.status_code, head.content) == (200, b"")

@@ -1,4 +1,4 @@
-"""Fold: the server and the page fold the same texts."""
+"""Folding: the server and the page fold the same texts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.comments.folding import is_long
 
-TEXTS = Path(__file__).resolve().parents[1] / "js" / "folded_texts.json"  # fold.test.js reads the same texts
+TEXTS = Path(__file__).resolve().parents[1] / "js" / "folded_texts.json"  # also read by tests/js/folding.test.js
 
 
 def test_the_server_folds_the_same_texts_as_the_page() -> None:

@@ -1,4 +1,4 @@
-"""The composer as a form, if no script runs, or not yet: every text is posted or kept."""
+"""The composer as an HTML form, without scripts or before they run: every text is posted or kept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from app.live.service import Parley
 
 TEXT = 'Line one\n\n  <b>two</b> & "three" </textarea>'
-MANY = 300_000  # bytes
+LARGE_BYTES = 300_000
 
 
 pytestmark = pytest.mark.sqlite_only  # comments are tested on both elsewhere
@@ -178,7 +178,9 @@ async def test_without_the_database_the_text_is_kept(alice: httpx.AsyncClient, m
     assert (await alice.post(action, data={**fields, "body": TEXT})).status_code == 303
 
 
-async def test_in_an_embedded_thread_one_stays_in_it(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+async def test_a_person_who_posts_in_an_embedded_thread_stays_in_it(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient
+) -> None:
     answer = await send(alice, "Hello", "/embed/Article/1")
     assert answer.status_code == 303
     assert answer.headers["location"].startswith("/embed/Article/1#comment-")
@@ -189,7 +191,7 @@ async def test_in_an_embedded_thread_one_stays_in_it(alice: httpx.AsyncClient, g
 
 
 @pytest.mark.parametrize("path", ["/Article/1", "/embed/Article/1"])
-async def test_another_site_posts_nothing(alice: httpx.AsyncClient, path: str) -> None:
+async def test_another_site_cannot_post(alice: httpx.AsyncClient, path: str) -> None:
     for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
         read_problem(await alice.post(path, data={"body": "Buy"}, headers=headers), 403)
     assert (await snapshot(alice))["comments"] == []
@@ -197,7 +199,7 @@ async def test_another_site_posts_nothing(alice: httpx.AsyncClient, path: str) -
 
 async def test_a_body_that_is_not_a_form_is_refused(alice: httpx.AsyncClient) -> None:
     read_problem(await alice.post("/Article/1", json={"body": "Hello"}), 415)
-    read_problem(await alice.post("/Article/1", data={"body": "x" * MANY}), 413)
+    read_problem(await alice.post("/Article/1", data={"body": "x" * LARGE_BYTES}), 413)
     read_problem(await alice.post("/Article/1", data={f"field{n}": "x" for n in range(30)}), 400)
     read_problem(await alice.post("/Planet/1", data={"body": "Hello"}), 404)
     broken = b"body=%ff%fe&form_id=nonsense&user="

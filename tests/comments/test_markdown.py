@@ -82,7 +82,7 @@ def test_blocks_are_shown_as(text: str, shown: str) -> None:
         " a ", "\ufeff🦜\x01", "[[](]()",
     ],
 )  # fmt: skip
-def test_it_is_shown_to_the_letter(text: str) -> None:
+def test_text_without_markup_is_shown_as_typed(text: str) -> None:
     assert render(text).html is None
     assert render(text).shows_something
 
@@ -139,7 +139,7 @@ def test_a_link_has_no_more_than_its_address() -> None:
 
 @pytest.mark.parametrize("marker", ["> ", ">", "- ", "* ", "1. ", "> - ", "- > "])
 @pytest.mark.parametrize("levels", [5, 25, 300])
-def test_words_that_are_nested_too_deep_stay(marker: str, levels: int) -> None:
+def test_words_that_are_nested_too_deep_are_shown(marker: str, levels: int) -> None:
     shown = html(marker * levels + "deep")
     assert "deep" in shown
     assert shown.count("<blockquote") + shown.count("<ul") + shown.count("<ol") <= 6
@@ -150,14 +150,14 @@ def test_nested_lists_keep_every_item() -> None:
     assert all(f"item{level}" in html(text) for level in range(40))
 
 
-def test_beyond_the_limit_of_markers_the_rest_is_text() -> None:
+def test_markers_beyond_the_limit_are_shown_as_text() -> None:
     shown = html("*a* " * 2_500)
     assert shown.startswith(p("")[:-4] + "<em>a</em> <em>a</em>")
     assert shown.endswith("*a* *a*</p>")
 
 
 @pytest.mark.parametrize("text", ["*a*", "1. a", "> a", "`a`", "\\*a\\*", "https://example.com"])
-def test_what_is_shown_otherwise_than_it_was_typed_is_not_plain(text: str) -> None:
+def test_a_text_that_is_shown_differently_than_typed_is_not_plain(text: str) -> None:
     assert render(text).html is not None
 
 
@@ -174,7 +174,7 @@ def test_markup_around_nothing_shows_nothing(text: str) -> None:
 
 
 class _Shown(HTMLParser):
-    """What a reader sees of some HTML: its text, the numbers of its lists, and where its links lead."""
+    """The visible parts of some HTML: its text, the numbers of its lists, and the targets of its links."""
 
     def __init__(self, html: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Texts as readers get them: mentions are marked, and no reader waits for a heavy text."""
+"""Rendered texts: mentions are marked, and no reader waits for a text that is slow to render."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def test_a_name_with_a_space_is_marked_whole(site: Site, alice: httpx.Asyn
         assert [entry["kind"] for entry in await inbox(zoe)] == ["mention"]
 
 
-async def test_an_edit_looks_up_the_names_anew(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
+async def test_an_edit_marks_the_current_names(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
     comment = await write(alice, "Hello @bobby")
     assert marked(comment) == []
     edited = read_json(await alice.put(f"/api/comments/{comment['id']}", json={"body": "Hello @bob"}), 200)
@@ -63,16 +63,14 @@ async def test_an_edit_looks_up_the_names_anew(alice: httpx.AsyncClient, bob: ht
     assert len(await inbox(bob)) == 1
 
 
-async def test_somebody_who_comes_later_is_not_marked_in_what_was_written_before(
-    site: Site, alice: httpx.AsyncClient
-) -> None:
+async def test_an_account_is_not_marked_in_comments_older_than_itself(site: Site, alice: httpx.AsyncClient) -> None:
     comment = await write(alice, "Where is @carol?")
     async with person(site, "Carol") as carol:
         assert (await carol.get(f"/api/comments/{comment['id']}")).json()["html"] == comment["html"]
         assert marked(comment) == await inbox(carol) == []
 
 
-async def test_beyond_the_limit_nobody_is_marked_and_nobody_notified(site: Site, alice: httpx.AsyncClient) -> None:
+async def test_mentions_beyond_the_limit_are_neither_marked_nor_notified(site: Site, alice: httpx.AsyncClient) -> None:
     for number in range(MAX_MENTIONS + 1):
         async with person(site, f"person{number}"):
             pass

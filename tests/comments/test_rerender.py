@@ -1,4 +1,4 @@
-"""Texts that have no current HTML: of an earlier release, of older rules, or left behind by a deletion."""
+"""Comments without current HTML: of an earlier release or older rules, or with HTML left after a deletion."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def alice(parley: Parley) -> Viewer:
 
 
 async def rewrite(parley: Parley, comment: Comment, **values: Any) -> None:
-    """Write as the release before this one does, which knows no HTML in rows."""
+    """Write as an earlier release does, which stores no HTML."""
     async with parley.database.transaction() as writing, writing.begin():
         await writing.execute(update(Comment).where(Comment.id == comment.id).values(values))
 
@@ -44,9 +44,7 @@ async def head(parley: Parley) -> int:
         return (await read_heads(reading, [ARTICLE]))[1][ARTICLE]
 
 
-async def test_a_light_text_of_an_earlier_release_gets_its_html_and_nobody_notices(
-    parley: Parley, alice: Viewer
-) -> None:
+async def test_a_light_text_of_an_earlier_release_gets_html_without_a_change(parley: Parley, alice: Viewer) -> None:
     comment = await post_comment(parley, alice, "*a* @alice")
     await rewrite(parley, comment, html=None, html_key=None)
     before, seq = comments.render(await stored(parley, comment), Kind.PUBLIC), await head(parley)
@@ -58,7 +56,7 @@ async def test_a_light_text_of_an_earlier_release_gets_its_html_and_nobody_notic
 
 
 @pytest.mark.parametrize("key", [None, 17])
-async def test_a_heavy_one_is_shown_as_typed_until_it_changes_like_any_other(
+async def test_a_heavy_text_is_shown_as_typed_until_it_is_rendered(
     parley: Parley, alice: Viewer, key: int | None
 ) -> None:
     comment = await post_comment(parley, alice, HEAVY)
@@ -72,14 +70,14 @@ async def test_a_heavy_one_is_shown_as_typed_until_it_changes_like_any_other(
     assert (shown["seq"], await head(parley)) == (seq + 1, seq + 1)
 
 
-async def test_an_edit_by_the_release_before_is_not_shown_with_the_old_html(parley: Parley, alice: Viewer) -> None:
+async def test_an_edit_by_an_earlier_release_is_not_shown_with_the_old_html(parley: Parley, alice: Viewer) -> None:
     comment = await post_comment(parley, alice, "*secret*")
     await rewrite(parley, comment, body="*public*")
     shown = comments.render(await stored(parley, comment), Kind.PUBLIC)
     assert shown["html"] == '<p dir="auto"><em>public</em></p>'
 
 
-async def test_html_that_the_release_before_left_of_a_deleted_comment_is_erased(parley: Parley, alice: Viewer) -> None:
+async def test_html_of_a_deleted_comment_that_an_earlier_release_left_is_erased(parley: Parley, alice: Viewer) -> None:
     comment = await post_comment(parley, alice, "*secret* @alice")
     await rewrite(parley, comment, body="", username="", deleted_at=datetime.now(UTC))
     await rerender_outdated(parley)

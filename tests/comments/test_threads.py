@@ -1,4 +1,4 @@
-"""Threads: pages for each kind of viewer, and the order in which they are drawn."""
+"""Threads: pages for each kind of viewer, and the order in which they are rendered."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ async def reply(parley: Parley, author: Viewer, to: Comment, body: str) -> Comme
     return comment
 
 
-async def drawn(parley: Parley, viewer: Viewer, limit: int = 50) -> list[str]:
-    """The thread as this viewer's page has it, from the top down."""
+async def list_in_order(parley: Parley, viewer: Viewer, limit: int = 50) -> list[str]:
+    """The comments of this viewer's page from top to bottom."""
     async with parley.reading() as reading:
         page = await threads.page(reading, viewer, ARTICLE, limit=limit)
     snapshot = {
@@ -31,31 +31,31 @@ async def drawn(parley: Parley, viewer: Viewer, limit: int = 50) -> list[str]:
     return ["> " * len(one["path"]) + one.get("body", "(gone)") for one in threads.in_page_order(snapshot)]
 
 
-async def test_each_is_followed_by_what_replies_to_it(parley: Parley) -> None:
+async def test_a_comment_is_followed_by_its_replies(parley: Parley) -> None:
     alice = await create_viewer(parley, "alice")
     one, two = [await post_comment(parley, alice, body) for body in ("One", "Two")]
     answer = await reply(parley, alice, one, "On one")
     await reply(parley, alice, two, "On two")
     await reply(parley, alice, one, "On one, too")
     await reply(parley, alice, answer, "On that")
-    assert await drawn(parley, GUEST) == ["One", "> On one", "> > On that", "> On one, too", "Two", "> On two"]
-    assert await drawn(parley, GUEST, limit=1) == ["One", "> On one", "> > On that"]
+    assert await list_in_order(parley, GUEST) == ["One", "> On one", "> > On that", "> On one, too", "Two", "> On two"]
+    assert await list_in_order(parley, GUEST, limit=1) == ["One", "> On one", "> > On that"]
     await delete_comment(parley, alice, one)
-    assert await drawn(parley, GUEST, limit=1) == ["(gone)", "> On one", "> > On that"]
+    assert await list_in_order(parley, GUEST, limit=1) == ["(gone)", "> On one", "> > On that"]
 
 
-async def test_what_is_hidden_is_there_for_its_author_and_moderators(parley: Parley) -> None:
+async def test_only_the_author_and_moderators_see_a_hidden_comment(parley: Parley) -> None:
     alice, bob, carol = [await create_viewer(parley, name) for name in ("alice", "bob", "carol")]
     one = await post_comment(parley, alice, "One")
     await reply(parley, bob, one, "On one")
     await hide_comment(parley, one.id)
     for viewer in (GUEST, bob):
-        assert await drawn(parley, viewer) == ["(gone)", "> On one"]
+        assert await list_in_order(parley, viewer) == ["(gone)", "> On one"]
     for viewer in (alice, replace(carol, moderator=True)):
-        assert await drawn(parley, viewer) == ["One", "> On one"]
+        assert await list_in_order(parley, viewer) == ["One", "> On one"]
 
 
-async def test_a_reply_says_whom_it_answers(parley: Parley) -> None:
+async def test_a_reply_names_the_author_that_it_replies_to(parley: Parley) -> None:
     alice = await create_viewer(parley, "alice")
     one = await post_comment(parley, alice, "One")
     answer = await reply(parley, alice, one, "On one")

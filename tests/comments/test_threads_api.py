@@ -1,4 +1,4 @@
-"""Threads over REST: pages in both directions and around a comment, and what replies are drawn under."""
+"""Threads over REST: pages in both directions and around a comment, and the ancestors of replies."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def test_pages_lead_back_and_forth(alice: httpx.AsyncClient) -> None:
     assert (last["comments"], last["before"], last["after"]) == (newest["comments"], 7, None)
 
 
-async def test_a_page_beyond_either_end_says_where_the_rest_is(alice: httpx.AsyncClient) -> None:
+async def test_a_page_beyond_either_end_links_to_the_comments(alice: httpx.AsyncClient) -> None:
     await fill(alice, 3)
     below = await snapshot(alice, before=1)
     assert (below["comments"], below["before"], below["after"]) == ([], None, 0)
@@ -77,7 +77,7 @@ async def test_a_link_leads_to_the_page_around_its_comment(
     assert (bodies(page), page["before"], page["after"]) == (shown, before, after)
 
 
-async def test_a_link_outlives_its_comment(
+async def test_a_link_to_a_deleted_comment_shows_its_place(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     comments = await fill(alice, 10)
@@ -90,7 +90,7 @@ async def test_a_link_outlives_its_comment(
     assert bodies(await snapshot(alice, limit=4, around=comments[6]["id"])) == "4 6 7 8"
 
 
-async def test_a_link_to_what_never_was_here_leads_nowhere(alice: httpx.AsyncClient) -> None:
+async def test_a_link_to_a_comment_that_never_existed_is_not_found(alice: httpx.AsyncClient) -> None:
     there = await write(alice, "There", commentable_id="2")
     for id_ in (there["id"], uuid4()):
         read_problem(await alice.get("/api/comments/", params={**PLACE, "around": str(id_)}), 404)
@@ -105,7 +105,7 @@ async def test_a_link_to_what_never_was_here_leads_nowhere(alice: httpx.AsyncCli
         ({"after": -1}, ("after",)),
     ],
 )
-async def test_a_page_is_named_in_one_way(
+async def test_a_page_is_requested_by_one_parameter_only(
     query: dict[str, Any], fields: tuple[str, ...], guest: httpx.AsyncClient
 ) -> None:
     response = await guest.get("/api/comments/", params={**PLACE, **query})
@@ -115,7 +115,7 @@ async def test_a_page_is_named_in_one_way(
 # -- replies --------------------------------------------------------------------------------------------------
 
 
-async def test_replies_say_what_they_are_drawn_under_down_to_the_fourth_level(alice: httpx.AsyncClient) -> None:
+async def test_replies_have_their_ancestors_down_to_the_fourth_level(alice: httpx.AsyncClient) -> None:
     above: list[str] = []
     parent: dict[str, Any] | None = None
     for depth in range(7):
@@ -125,7 +125,7 @@ async def test_replies_say_what_they_are_drawn_under_down_to_the_fourth_level(al
         above, parent = [*reply["path"], reply["id"]], reply
 
 
-async def test_a_page_carries_what_its_replies_are_drawn_under(
+async def test_a_page_contains_the_ancestors_of_its_replies(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     root = await write(alice, "Root")
@@ -150,7 +150,7 @@ async def test_a_page_carries_what_its_replies_are_drawn_under(
     assert await ancestors_of(guest, leaf) == [whole, gone, hidden]
 
 
-async def test_what_is_not_there_has_no_ancestors(
+async def test_missing_comments_have_no_ancestors(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     root = await write(alice, "Root")
@@ -160,7 +160,7 @@ async def test_what_is_not_there_has_no_ancestors(
         read_problem(await guest.get(f"/api/comments/{id_}/ancestors/"), 404)
 
 
-async def test_the_page_is_drawn_as_the_browser_draws_it(
+async def test_the_server_orders_a_thread_as_the_browser_does(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     one = await write(alice, "One")
@@ -177,7 +177,7 @@ async def test_the_page_is_drawn_as_the_browser_draws_it(
     assert "This comment was removed by a moderator.</li>" in (await guest.get("/Article/1")).text
 
 
-async def test_a_text_says_whether_there_is_more_to_it_than_words(alice: httpx.AsyncClient) -> None:
+async def test_a_comment_says_whether_its_text_has_markup(alice: httpx.AsyncClient) -> None:
     plain = await write(alice, "Two  words\n\n# and <no> more")
     assert plain["plain"] is True
     marked = await write(alice, "Two **words**")

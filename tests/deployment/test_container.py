@@ -16,7 +16,7 @@ COMPOSE = (ROOT / "docker-compose.yml").read_text()
 OF_THE_STACK = {"DATABASE_URL", "REDIS_URL", "HOST", "PORT", "FORWARDED_ALLOW_IPS"}
 
 
-def test_what_is_copied_is_there_and_is_let_through() -> None:
+def test_copied_files_exist_and_are_not_ignored() -> None:
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     copied = [
         name for line in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE) for name in line.split()[:-1]

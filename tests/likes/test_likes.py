@@ -1,4 +1,4 @@
-"""Likes: one for each person, and a number that is always how many there are."""
+"""Likes: one for each person, and a count that always equals the number of likes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.both_databases
 
 
 class Clock:
-    """A clock that stands still until a test moves it. Then it wakes the tasks that sleep by it."""
+    """A clock that only a test moves. Then it wakes the tasks that sleep by it."""
 
     def __init__(self) -> None:
         self.now = datetime.now(UTC)
@@ -67,7 +67,7 @@ class Clock:
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock of likes. Numbers are published at once, unless a test asks for pauses."""
+    """The clock of likes. Counts are published at once, except in tests that use `pausing`."""
     clock = Clock()
     monkeypatch.setattr(likes, "clock", clock)
     monkeypatch.setattr(likes, "sleep", clock.sleep)
@@ -106,7 +106,7 @@ async def liked_by(parley: Parley, viewer: Viewer, topic: Topic = ARTICLE) -> li
 
 
 async def wrongly_counted(parley: Parley) -> dict[UUID, tuple[int, int]]:
-    """Comments whose number is not that of their likes: (the number, the likes)."""
+    """Comments with a wrong count: (the count, the number of likes)."""
     standing = select(Like.comment_id, func.count()).where(Like.deleted_at.is_(None)).group_by(Like.comment_id)
     async with parley.reading() as reading:
         found = {row[0]: row[1] for row in (await reading.execute(standing)).all()}
@@ -133,8 +133,8 @@ async def test_many_likes_at_once_are_published_once_a_second(parley: Parley, al
     fans = [await create_viewer(parley, f"fan{number}") for number in range(4)]
     counted = [(await likes.like(parley, fan, comment.id))[1] for fan in fans[:3]]
     row = await now(parley, comment)
-    assert (row.likes_count, row.seq) == (1, comment.seq + 1), "the first one at once"
-    assert counted == [row.seq, row.seq + 1, row.seq + 1], "the others with the next change"
+    assert (row.likes_count, row.seq) == (1, comment.seq + 1), "the first like is published at once"
+    assert counted == [row.seq, row.seq + 1, row.seq + 1], "the other likes are published with the next change"
 
     pausing.move(0.9)
     assert (await now(parley, comment)).seq == row.seq
@@ -143,18 +143,16 @@ async def test_many_likes_at_once_are_published_once_a_second(parley: Parley, al
     async def published() -> bool:
         return (await now(parley, comment)).likes_due_at is None
 
-    await wait_until(published, "the others to be published")
+    await wait_until(published, "the other likes to be published")
     later = await now(parley, comment)
     assert (later.likes_count, later.seq, later.content_seq) == (3, row.seq + 1, comment.seq)
     assert not later.edited
     pausing.move(1)
     await likes.like(parley, fans[3], comment.id)
-    assert (await now(parley, comment)).likes_count == 4, "at once again, after a second without likes"
+    assert (await now(parley, comment)).likes_count == 4, "published at once again, after a second without likes"
 
 
-async def test_an_edit_publishes_the_likes_that_wait(
-    parley: Parley, alice: Viewer, bob: Viewer, pausing: Clock
-) -> None:
+async def test_an_edit_publishes_pending_likes(parley: Parley, alice: Viewer, bob: Viewer, pausing: Clock) -> None:
     comment = await post_comment(parley, alice, "hello")
     await likes.like(parley, alice, comment.id)
     _, counted = await likes.like(parley, bob, comment.id)
@@ -167,7 +165,7 @@ async def test_an_edit_publishes_the_likes_that_wait(
     pausing.let_all_go()
 
 
-async def test_likes_that_a_killed_process_held_back_are_published_by_another(
+async def test_another_process_publishes_the_pending_likes_of_a_killed_one(
     parley: Parley, alice: Viewer, bob: Viewer, pausing: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     comment = await post_comment(parley, alice, "hello")
@@ -176,19 +174,19 @@ async def test_likes_that_a_killed_process_held_back_are_published_by_another(
         killed.setattr(parley, "begin", lambda work: work.close())
         await likes.like(parley, bob, comment.id)
     await maintenance.run_once(parley)
-    assert (await now(parley, comment)).likes_count == 1, "it is not due yet"
+    assert (await now(parley, comment)).likes_count == 1, "the publication is not due yet"
     pausing.move(1)
     await maintenance.run_once(parley)
     row = await now(parley, comment)
     assert (row.likes_count, row.seq) == (2, comment.seq + 2)
 
 
-async def test_a_change_by_the_release_before_is_a_full_one(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+async def test_a_change_by_an_earlier_release_is_a_full_update(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     comment = await post_comment(parley, alice, "hello")
     await likes.like(parley, bob, comment.id)
     row = await now(parley, comment)
     assert (row.full_seq, row.seq) == (comment.seq, comment.seq + 1)
-    async with parley.writing(ARTICLE) as write:  # it knows nothing of `whole_seq`
+    async with parley.writing(ARTICLE) as write:  # the earlier release does not know `whole_seq`
         old = await write.get(Comment, comment.id)
         assert old
         old.body = "by hand"
@@ -197,18 +195,20 @@ async def test_a_change_by_the_release_before_is_a_full_one(parley: Parley, alic
     assert row.full_seq == row.seq
 
 
-async def test_taken_back_and_given_again_it_is_the_same_row(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+async def test_a_like_that_is_taken_back_and_repeated_is_the_same_row(
+    parley: Parley, alice: Viewer, bob: Viewer
+) -> None:
     comment = await post_comment(parley, alice, "hello")
     first, _ = await likes.like(parley, bob, comment.id)
     gone, counted = await likes.unlike(parley, bob, comment.id)
     still, again = await likes.unlike(parley, bob, comment.id)
-    assert (gone.id, gone.seq, counted) == (still.id, still.seq, again), "twice is once"
+    assert (gone.id, gone.seq, counted) == (still.id, still.seq, again), "the second time changes nothing"
     assert gone.seq > first.created_seq
     assert (await now(parley, comment)).likes_count == 0
     assert await liked_by(parley, bob) == []
     anew, _ = await likes.like(parley, bob, comment.id)
     assert anew.id == first.id == likes.id_of(bob.user_id or uuid4(), comment.id)
-    assert anew.created_seq > gone.seq, "and new to whoever saw it go"
+    assert anew.created_seq > gone.seq, "a client that received the deletion sees a new like"
     assert (await now(parley, comment)).likes_count == 1
 
 
@@ -217,13 +217,13 @@ def test_a_like_a_report_and_a_notification_of_one_comment_have_different_ids() 
     assert len({model.id_of(bob, comment) for model in (likes, reports, notifications)}) == 3
 
 
-async def test_what_is_never_liked_may_be_unliked_and_nothing_is_written(parley: Parley, alice: Viewer) -> None:
+async def test_taking_back_a_like_that_never_existed_writes_nothing(parley: Parley, alice: Viewer) -> None:
     comment = await post_comment(parley, alice, "hello")
     await likes.unlike(parley, alice, comment.id)
     assert (await now(parley, comment)).seq == comment.seq
 
 
-async def test_who_may_not_like(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+async def test_guests_and_blocked_people_may_not_like(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     comment = await post_comment(parley, alice, "hello")
     with pytest.raises(SignInFirst):
         await likes.like(parley, GUEST, comment.id)
@@ -238,18 +238,18 @@ async def test_who_may_not_like(parley: Parley, alice: Viewer, bob: Viewer) -> N
         await likes.like(parley, alice, comment.id)
 
 
-async def test_what_is_hidden_keeps_its_likes(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+async def test_a_hidden_comment_keeps_its_likes(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     comment = await post_comment(parley, alice, "hello")
     await likes.like(parley, bob, comment.id)
     await hide_comment(parley, comment.id)
-    await likes.like(parley, alice, comment.id)  # its author sees it still
+    await likes.like(parley, alice, comment.id)  # its author still sees the comment
     await hide_comment(parley, comment.id, hidden=False)
     assert (await now(parley, comment)).likes_count == 2
     assert not await wrongly_counted(parley)
 
 
-async def test_who_is_gone_likes_nothing_any_more(parley: Parley, alice: Viewer, bob: Viewer) -> None:
-    """Their request was on its way."""
+async def test_a_deleted_account_cannot_like(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    """The request began before the deletion."""
     comment = await post_comment(parley, alice, "hello")
     await accounts.delete(parley, bob, PASSWORD, "keep")
     with pytest.raises(SignInFirst):
@@ -258,12 +258,12 @@ async def test_who_is_gone_likes_nothing_any_more(parley: Parley, alice: Viewer,
 
 
 @pytest.fixture
-def few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(likes, "BATCH", 2)
 
 
-@pytest.mark.usefixtures("few_at_a_time")
-async def test_who_leaves_takes_their_likes_along(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+@pytest.mark.usefixtures("small_batches")
+async def test_likes_are_deleted_with_the_account(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     said = [await post_comment(parley, alice, f"number {n}", Topic("Article", str(n % 2))) for n in range(6)]
     for comment in said:
         await likes.like(parley, bob, comment.id)
@@ -273,12 +273,12 @@ async def test_who_leaves_takes_their_likes_along(parley: Parley, alice: Viewer,
     assert [(await now(parley, comment)).likes_count for comment in said] == [0, 1, 1, 1, 1, 1]
     async with parley.reading() as reading:
         left = (await reading.scalars(select(Like).where(Like.user_id == bob.user_id))).all()
-    assert len(left) == 6, "tombstones, for whoever still has a tab open"
+    assert len(left) == 6, "tombstones stay for open tabs"
     assert all(like.deleted_at for like in left)
 
 
-@pytest.mark.usefixtures("few_at_a_time")
-async def test_what_a_killed_process_left_of_their_likes_is_seen_to(
+@pytest.mark.usefixtures("small_batches")
+async def test_a_deletion_of_likes_that_a_killed_process_began_is_finished(
     parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = [await post_comment(parley, alice, f"number {number}") for number in range(5)]
@@ -288,7 +288,7 @@ async def test_what_a_killed_process_left_of_their_likes_is_seen_to(
 
     def killed_at_the_third(*topics: Topic) -> Any:
         writes.append(topics)
-        if len(writes) == 3:  # the account, two likes, and then
+        if len(writes) == 3:  # after the account and two likes
             raise SystemError("killed")
         return writing(*topics)
 
@@ -302,8 +302,10 @@ async def test_what_a_killed_process_left_of_their_likes_is_seen_to(
     assert not await wrongly_counted(parley)
 
 
-async def test_whatever_happens_the_number_is_that_of_the_likes(parley: Parley, settings: Settings, seed: int) -> None:
-    """Four people and two processes at once, on two topics; one of the four leaves in the midst of it."""
+async def test_the_count_equals_the_number_of_likes_after_random_acts(
+    parley: Parley, settings: Settings, seed: int
+) -> None:
+    """Four people act at once in two processes and on two topics, and one of them deletes their account meanwhile."""
     chance = random.Random(seed)
     people = [await create_viewer(parley, name) for name in ("alice", "bob", "carol", "dave")]
     places = [Topic("Article", "1"), Topic("Page", "about")]

@@ -40,13 +40,13 @@ async def likes_of(client: httpx.AsyncClient, comment: dict[str, Any]) -> int:
     return read_json(await client.get(f"/api/comments/{comment['id']}"), 200)["likes_count"]
 
 
-async def test_alice_likes_what_bob_says(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
+async def test_alice_likes_a_comment_of_bob(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
     comment = await write(bob, "Mind the step.")
     like = read_json(await alice.put(path(comment)), 200)
     user = await me(alice)
     assert user
     assert like.keys() == FIELDS
-    assert like["id"] == str(uuid5(UUID(user["id"]), comment["id"])), "which a browser can tell by itself"
+    assert like["id"] == str(uuid5(UUID(user["id"]), comment["id"])), "a browser can compute this id"
     assert (like["comment_id"], like["commentable_type"], like["commentable_id"]) == (comment["id"], "Article", "1")
     assert read_json(await alice.put(path(comment)), 200) == like
     assert await likes_of(bob, comment) == 1
@@ -59,7 +59,7 @@ async def test_alice_likes_what_bob_says(alice: httpx.AsyncClient, bob: httpx.As
     assert (await mine(alice))["likes"] == []
 
 
-async def test_an_answer_says_from_which_seq_on_it_counts(alice: httpx.AsyncClient) -> None:
+async def test_a_response_has_the_seq_from_which_the_like_counts(alice: httpx.AsyncClient) -> None:
     comment = await write(alice, "Mind the step.")
     seqs = []
     for act in (alice.delete, alice.put, alice.put, alice.delete, alice.delete):
@@ -70,10 +70,10 @@ async def test_an_answer_says_from_which_seq_on_it_counts(alice: httpx.AsyncClie
     never, *liked, gone, still = seqs
     assert never == 0
     assert liked == [liked[0]] * 2
-    assert gone == still == liked[0] + 1, "the like's own"
+    assert gone == still == liked[0] + 1, "the seq of the like"
 
 
-async def test_a_like_is_no_conflict_for_who_edits(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
+async def test_a_like_is_no_conflict_for_an_edit(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
     comment = await write(alice, "One")
     await bob.put(path(comment))
     seen = {"If-Match": f'"{comment["seq"]}"'}
@@ -81,7 +81,7 @@ async def test_a_like_is_no_conflict_for_who_edits(alice: httpx.AsyncClient, bob
     assert (changed["likes_count"], changed["body"]) == (1, "Two")
 
 
-async def test_what_cannot_be_liked(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+async def test_a_like_of_a_missing_comment_is_refused(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
     comment = await write(alice, "Hello")
     for act in (guest.put, guest.delete):
         read_problem(await act(path(comment)), 401)
@@ -101,7 +101,7 @@ async def test_what_cannot_be_liked(alice: httpx.AsyncClient, guest: httpx.Async
     read_problem(await alice.delete(path(comment)), 404)
 
 
-async def test_a_deleted_comment_says_nothing_of_its_likes(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
+async def test_a_deleted_comment_shows_no_likes(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
     comment = await write(alice, "Hello")
     async with open_stream(bob, "Article/1") as stream:
         await stream.until("heartbeat")
@@ -112,7 +112,7 @@ async def test_a_deleted_comment_says_nothing_of_its_likes(alice: httpx.AsyncCli
     assert gone.model.keys() == {"id", "commentable_type", "commentable_id", "seq", "created_seq"}
 
 
-async def test_you_liked_is_told_to_you_alone_and_the_number_to_all(
+async def test_only_alice_gets_her_like_and_everybody_gets_the_count(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site
 ) -> None:
     comment = await write(bob, "Mind the step.")
@@ -142,14 +142,16 @@ async def test_you_liked_is_told_to_you_alone_and_the_number_to_all(
 
 
 @pytest.mark.both_databases
-async def test_liked_at_once_by_many_and_twice_by_each(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
+async def test_many_people_who_like_at_once_and_twice_are_counted_once_each(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient
+) -> None:
     comment = await write(alice, "Hello")
     answers = await asyncio.gather(*(client.put(path(comment)) for client in (alice, bob) * 4))
     assert {answer.status_code for answer in answers} == {200}
     assert await likes_of(alice, comment) == 2
 
 
-async def test_what_one_likes_elsewhere_is_not_from_here(alice: httpx.AsyncClient) -> None:
+async def test_likes_in_another_thread_are_not_in_this_list(alice: httpx.AsyncClient) -> None:
     here, there = await write(alice, "Here"), await write(alice, "There", commentable_id="2")
     await alice.put(path(there))
     await alice.put(path(here))
@@ -157,7 +159,7 @@ async def test_what_one_likes_elsewhere_is_not_from_here(alice: httpx.AsyncClien
     assert [like["comment_id"] for like in (await mine(alice, commentable_id="2"))["likes"]] == [there["id"]]
 
 
-async def test_nothing_falls_between_the_snapshot_and_the_stream(alice: httpx.AsyncClient) -> None:
+async def test_no_like_is_lost_between_the_snapshot_and_the_stream(alice: httpx.AsyncClient) -> None:
     comment = await write(alice, "Hello")
     snapshot = await mine(alice)
     assert snapshot["before"] is None

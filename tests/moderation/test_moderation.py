@@ -1,4 +1,4 @@
-"""Moderation: what becomes of a comment that somebody finds should not stand, and what is noted of it."""
+"""Moderation: reports, hidden and erased comments, locked conversations, and the audit log."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.support.moderators import create_moderator, list_acts, list_open_repo
 from tests.support.people import PASSWORD
 from tests.support.people_without_http import ARTICLE, create_viewer, delete_comment, edit_comment, post_comment
 
-pytestmark = pytest.mark.sqlite_only  # but for the tests of locks below
+pytestmark = pytest.mark.sqlite_only  # except the tests of locks below
 
 
 async def bodies(parley: Parley, viewer: Viewer) -> list[str]:
@@ -66,12 +66,12 @@ async def carol(parley: Parley) -> Viewer:
 # -- reports ------------------------------------------------------------------------------------------------
 
 
-async def test_one_report_of_each_person_for_a_comment(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+async def test_each_person_has_one_report_of_a_comment(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     comment = await post_comment(parley, alice, "Buy almonds")
     await moderation.report(parley, bob, comment.id, Reason.SPAM)
     before = await head(parley)
     await moderation.report(parley, bob, comment.id, Reason.SPAM)
-    assert await head(parley) == before, "the same again is no change"
+    assert await head(parley) == before, "the same report again is no change"
     await moderation.report(parley, bob, comment.id, Reason.OTHER, "It sells almonds")
     (report,) = await list_open_reports(parley)
     assert (report.username, report.reason, report.note) == ("bob", "other", "It sells almonds")
@@ -120,7 +120,7 @@ async def test_nobody_reports_their_own_or_what_they_cannot_see(
     assert not await list_open_reports(parley)
 
 
-async def test_what_was_decided_stays_so_until_the_text_changes(
+async def test_a_decision_holds_until_the_text_changes(
     parley: Parley, alice: Viewer, bob: Viewer, carol: Viewer
 ) -> None:
     comment = await post_comment(parley, alice, "Almonds")
@@ -134,7 +134,7 @@ async def test_what_was_decided_stays_so_until_the_text_changes(
     assert (report.reason, report.note) == ("abuse", "")
 
 
-async def test_a_settled_report_is_forgotten(parley: Parley, alice: Viewer, bob: Viewer, carol: Viewer) -> None:
+async def test_a_settled_report_is_deleted(parley: Parley, alice: Viewer, bob: Viewer, carol: Viewer) -> None:
     comment = await post_comment(parley, alice, "Almonds")
     await moderation.report(parley, bob, comment.id, Reason.SPAM, "almonds!")
     await moderation.dismiss(parley, carol, comment.id)
@@ -144,14 +144,14 @@ async def test_a_settled_report_is_forgotten(parley: Parley, alice: Viewer, bob:
     assert (report.username, report.note) == ("", "")
 
 
-async def test_reports_go_with_the_comment(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+async def test_reports_are_deleted_with_their_comment(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     comment = await post_comment(parley, alice, "Almonds")
     await moderation.report(parley, bob, comment.id, Reason.SPAM)
     await delete_comment(parley, alice, comment)
     assert not await list_open_reports(parley)
 
 
-async def test_the_queue_hears_of_a_reported_comments_new_text(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+async def test_the_queue_gets_the_new_text_of_a_reported_comment(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     comment = await post_comment(parley, alice, "Almonds")
     other = await post_comment(parley, alice, "Walnuts")
     await moderation.report(parley, bob, comment.id, Reason.SPAM)
@@ -165,12 +165,12 @@ async def test_the_queue_hears_of_a_reported_comments_new_text(parley: Parley, a
 # -- hiding -------------------------------------------------------------------------------------------------
 
 
-async def test_what_is_hidden_is_there_for_its_author_and_moderators(
+async def test_only_the_author_and_moderators_see_a_hidden_comment(
     parley: Parley, alice: Viewer, bob: Viewer, carol: Viewer
 ) -> None:
     comment = await post_comment(parley, alice, "Almonds")
     await moderation.report(parley, bob, comment.id, Reason.SPAM)
-    for _ in range(2):  # twice is once
+    for _ in range(2):  # the second time changes nothing
         await moderation.hide(parley, carol, comment.id, "spam")
     for viewer, seen in ((GUEST, []), (bob, []), (alice, ["Almonds"]), (carol, ["Almonds"])):
         assert await bodies(parley, viewer) == seen, viewer.username
@@ -183,7 +183,9 @@ async def test_what_is_hidden_is_there_for_its_author_and_moderators(
     assert await list_acts(parley) == [("carol", "hide", "alice"), ("carol", "restore", "alice")]
 
 
-async def test_what_is_hidden_and_deleted_is_counted_once(parley: Parley, alice: Viewer, carol: Viewer) -> None:
+async def test_a_comment_that_is_hidden_and_deleted_is_subtracted_once(
+    parley: Parley, alice: Viewer, carol: Viewer
+) -> None:
     comment, _ = await post_comment(parley, alice, "Almonds"), await post_comment(parley, alice, "Walnuts")
     await moderation.hide(parley, carol, comment.id)
     await delete_comment(parley, alice, comment)
@@ -193,8 +195,10 @@ async def test_what_is_hidden_and_deleted_is_counted_once(parley: Parley, alice:
     assert await counted(parley) == 1
 
 
-async def test_what_is_hidden_before_anybody_counted(parley: Parley, alice: Viewer, carol: Viewer) -> None:
-    """Comments of the release before have no commentable's row."""
+async def test_hiding_a_comment_of_an_earlier_release_counts_correctly(
+    parley: Parley, alice: Viewer, carol: Viewer
+) -> None:
+    """Comments of the earlier release have no row of a commentable."""
     comment = await post_comment(parley, alice, "Almonds")
     async with parley.database.transaction() as writing, writing.begin():
         for row in (await writing.scalars(select(commentables.Commentable))).all():
@@ -203,24 +207,24 @@ async def test_what_is_hidden_before_anybody_counted(parley: Parley, alice: View
     assert await counted(parley) == 0
 
 
-async def test_nobody_replies_to_likes_or_is_told_of_what_is_hidden(
+async def test_nobody_can_reply_to_or_like_a_hidden_comment_or_is_notified_of_it(
     parley: Parley, alice: Viewer, bob: Viewer, carol: Viewer
 ) -> None:
     comment = await post_comment(parley, alice, "Almonds, @bob")
-    assert await _told(parley) == ["bob"]
+    assert await _list_recipients(parley) == ["bob"]
     await moderation.hide(parley, carol, comment.id)
-    assert await _told(parley) == []
+    assert await _list_recipients(parley) == []
     with pytest.raises(Invalid):
         await comments.post(parley, bob, ARTICLE, "Why?", uuid4(), comment.id)
     with pytest.raises(Missing):
         await like(parley, bob, comment.id)
     await create_viewer(parley, "dave")
     await edit_comment(parley, alice, comment, "Almonds, @dave")
-    assert await _told(parley) == []
+    assert await _list_recipients(parley) == []
 
 
-async def _told(parley: Parley) -> list[str]:
-    """Who has a notification."""
+async def _list_recipients(parley: Parley) -> list[str]:
+    """The people who have a notification."""
     async with parley.reading() as reading:
         rows = await reading.scalars(select(Notification.user_id).where(Notification.deleted_at.is_(None)))
         users = [await reading.get(User, id_) for id_ in rows]
@@ -244,7 +248,7 @@ async def test_an_owner_erases_a_comment_for_good(parley: Parley, alice: Viewer,
     await moderation.erase(parley, olga, comment.id, "A court order")
     before = await head(parley)
     await moderation.erase(parley, olga, comment.id, "Again")
-    assert await head(parley) == before, "nothing is left to decide"
+    assert await head(parley) == before, "the queue is empty already"
 
     assert "Forbidden words" not in await dump_database(parley)
     assert not await list_open_reports(parley)
@@ -259,7 +263,7 @@ async def test_an_owner_erases_a_comment_for_good(parley: Parley, alice: Viewer,
     assert await counted(parley) == 0
 
 
-async def test_what_its_author_deleted_was_not_removed_by_a_moderator(
+async def test_a_comment_that_its_author_deleted_is_not_shown_as_removed(
     parley: Parley, alice: Viewer, carol: Viewer
 ) -> None:
     olga = await create_moderator(parley, "olga", Role.OWNER)
@@ -272,7 +276,7 @@ async def test_what_its_author_deleted_was_not_removed_by_a_moderator(
     assert [row.tombstone().get("removed_by") for row in rows] == ["moderator", None]
 
 
-async def test_a_locked_conversation_is_for_moderators(parley: Parley, alice: Viewer, carol: Viewer) -> None:
+async def test_only_moderators_may_write_in_a_locked_conversation(parley: Parley, alice: Viewer, carol: Viewer) -> None:
     comment = await post_comment(parley, alice, "Almonds")
     for _ in range(2):
         await moderation.change(parley, carol, ARTICLE, locked=True, title=None)
@@ -290,8 +294,8 @@ async def test_a_locked_conversation_is_for_moderators(parley: Parley, alice: Vi
 # -- rights -------------------------------------------------------------------------------------------------
 
 
-async def test_who_has_just_been_dismissed_decides_nothing_more(parley: Parley, alice: Viewer, carol: Viewer) -> None:
-    """Their request was on its way already."""
+async def test_a_person_who_just_lost_the_role_cannot_moderate(parley: Parley, alice: Viewer, carol: Viewer) -> None:
+    """The request began before the change of role."""
     comment = await post_comment(parley, alice, "Almonds")
     await set_role(parley, carol, Role.MEMBER)
     deeds: list[Any] = [
@@ -312,7 +316,9 @@ async def test_who_has_just_been_dismissed_decides_nothing_more(parley: Parley, 
 # -- somebody leaves ----------------------------------------------------------------------------------------
 
 
-async def test_who_leaves_takes_their_name_along(parley: Parley, alice: Viewer, bob: Viewer, carol: Viewer) -> None:
+async def test_the_name_of_a_deleted_account_leaves_reports_and_the_audit_log(
+    parley: Parley, alice: Viewer, bob: Viewer, carol: Viewer
+) -> None:
     one, two = await post_comment(parley, alice, "Almonds"), await post_comment(parley, bob, "Walnuts")
     await moderation.hide(parley, carol, two.id)
     await moderation.report(parley, bob, one.id, Reason.SPAM)
@@ -323,19 +329,21 @@ async def test_who_leaves_takes_their_name_along(parley: Parley, alice: Viewer, 
     assert await list_acts(parley) == [(DELETED, "hide", DELETED)]
     async with parley.reading() as reading:
         (decided,) = (await read_page(reading, Decision, QUEUE)).rows
-    assert decided.user_id == carol.user_id, "that it was the same person stays"
+    assert decided.user_id == carol.user_id, "the entries still have the same person's id"
 
 
-async def test_reports_of_what_goes_with_its_author_are_settled(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+async def test_reports_of_comments_that_are_deleted_with_their_author_are_settled(
+    parley: Parley, alice: Viewer, bob: Viewer
+) -> None:
     comment = await post_comment(parley, alice, "Almonds")
     await moderation.report(parley, bob, comment.id, Reason.SPAM)
     await accounts.delete(parley, alice, PASSWORD, "erase")
     assert not await list_open_reports(parley)
 
 
-def test_each_role_is_an_act() -> None:
+def test_each_role_is_an_act_of_the_audit_log() -> None:
     assert {Act(to.value) for to in Role} < set(Act)
-    assert audit_log.MAX_REASON_LENGTH >= commentables.MAX_TITLE_LENGTH, "a title is kept as a reason"
+    assert audit_log.MAX_REASON_LENGTH >= commentables.MAX_TITLE_LENGTH, "the audit log stores a title as the reason"
 
 
 # -- at once ------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Moderation over HTTP: who may do what, and who sees what of it, in answers, pages and open streams."""
+"""Moderation over HTTP: the rights of each role, and what each role sees in responses, pages and open streams."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def site(sqlite_site: Site) -> Site:
 
 @pytest.fixture
 async def people(site: Site, site_parley: Parley) -> AsyncIterator[People]:
-    """Alice, who writes, and Bob, who reads; Carol, who moderates, and Olga, the owner; and a guest."""
+    """Alice writes, Bob reads, Carol is a moderator, Olga is an owner; and a guest."""
     async with AsyncExitStack() as doors:
         here = {"Guest": await doors.enter_async_context(site.client())}
         for name in ("Alice", *ROLES):
@@ -81,7 +81,7 @@ MATRIX = [
 ]
 
 
-async def test_who_may_do_what(people: People) -> None:
+async def test_each_role_may_do_its_own_acts_only(people: People) -> None:
     comment = await write(people["Alice"], "Almonds")
     ids = {"comment": comment["id"], "alice": comment["user_id"]}
     for act, body, statuses in MATRIX:
@@ -96,7 +96,7 @@ async def test_who_may_do_what(people: People) -> None:
         assert tuple(found) == statuses, act
 
 
-async def test_what_is_not_there(people: People) -> None:
+async def test_acts_on_missing_objects_are_not_found(people: People) -> None:
     moderator = people["Olga"]
     for id_ in (uuid4(), "nonsense"):
         assert await _ask(people["Bob"], "PUT", f"/api/comments/{id_}/report", {"reason": "spam"}) == 404
@@ -112,7 +112,7 @@ async def test_what_is_not_there(people: People) -> None:
             assert await _ask(moderator, method, f"/api/{what}", body) == 404, what
 
 
-async def test_what_makes_no_sense(people: People) -> None:
+async def test_invalid_acts_are_refused(people: People) -> None:
     comment = await write(people["Alice"], "Almonds")
 
     async def check(case: tuple[str, Any, str]) -> None:
@@ -141,8 +141,8 @@ async def test_what_makes_no_sense(people: People) -> None:
 # -- what is hidden -----------------------------------------------------------------------------------------
 
 
-async def test_what_is_hidden_leaves_every_screen(people: People) -> None:
-    """Open streams, pages and answers; for its author and moderators it stays, marked."""
+async def test_a_hidden_comment_disappears_for_everybody_else(people: People) -> None:
+    """It disappears from open streams, pages and responses. Its author and moderators still see it, with a mark."""
     comment = await write(people["Alice"], "Almonds")
     path = f"/api/comments/{comment['id']}"
     async with AsyncExitStack() as doors:
@@ -169,7 +169,7 @@ async def test_what_is_hidden_leaves_every_screen(people: People) -> None:
             assert (await client.post("/api/comments/", json=reply)).status_code == (201 if sees else 422)
 
 
-async def test_a_locked_conversation(people: People) -> None:
+async def test_a_locked_conversation_takes_comments_of_moderators_only(people: People) -> None:
     comment = await write(people["Alice"], "Almonds")
     locked = read_json(await people["Carol"].patch("/api/commentables/Article/1/", json={"locked": True}), 200)
     assert (locked["locked"], locked["comments_count"]) == (True, 1)
@@ -182,7 +182,7 @@ async def test_a_locked_conversation(people: People) -> None:
 # -- the queue ----------------------------------------------------------------------------------------------
 
 
-async def test_the_queue_is_live_for_moderators_and_for_nobody_else(people: People) -> None:
+async def test_only_moderators_get_changes_of_the_queue(people: People) -> None:
     comment = await write(people["Alice"], "Almonds")
     async with (
         open_stream(people["Carol"]) as moderators,
@@ -207,7 +207,7 @@ async def test_the_queue_is_live_for_moderators_and_for_nobody_else(people: Peop
         assert (await people[name].get("/streams", params={"topic": "Moderation/queue"})).status_code == 403
 
 
-async def test_pages_of_the_queue(people: People) -> None:
+async def test_the_queue_is_read_in_pages(people: People) -> None:
     moderator = people["Carol"]
     said = [await write(people["Alice"], f"number {number}") for number in range(3)]
     for comment in said:
@@ -228,7 +228,7 @@ async def test_pages_of_the_queue(people: People) -> None:
 # -- accounts -----------------------------------------------------------------------------------------------
 
 
-async def test_a_blocked_accounts_streams_end_and_say_why(people: People) -> None:
+async def test_the_streams_of_a_blocked_account_end_with_the_reason(people: People) -> None:
     alice = people["Alice"]
     comment = await write(alice, "Almonds")
     async with open_stream(alice, "Article/1") as stream:
@@ -238,14 +238,14 @@ async def test_a_blocked_accounts_streams_end_and_say_why(people: People) -> Non
         assert (await stream.until("auth", 1)).json()["reason"] == "blocked"
         await stream.ended(1)
     assert await me(alice) is None
-    assert [row["body"] for row in (await snapshot(alice))["comments"]] == ["Almonds"], "she may read"
+    assert [row["body"] for row in (await snapshot(alice))["comments"]] == ["Almonds"], "a blocked person may read"
     form = {"email": email_of("Alice"), "password": "talk among friends"}
     refused = await alice.post("/api/session", json=form)
     assert (refused.status_code, refused.json()["detail"]) == (403, "This account is blocked.")
     wrong = await alice.post("/api/session", json={**form, "password": "a wrong one"})
     unknown = await alice.post("/api/session", json={**form, "email": "nobody@example.com"})
     assert wrong.status_code == 401
-    assert wrong.json() == unknown.json(), "who does not know the password learns nothing"
+    assert wrong.json() == unknown.json(), "a stranger without the password does not learn of the block"
     assert (await people["Carol"].delete(f"/api/users/{comment['user_id']}/block")).status_code == 204
     await sign_in(alice, "Alice")
 
@@ -271,7 +271,7 @@ async def test_a_change_of_role_takes_effect_on_open_streams(people: People) -> 
             await without.ended(1)
 
 
-async def test_what_a_page_carries_for_moderators(people: People) -> None:
+async def test_only_the_pages_of_moderators_have_moderation(people: People) -> None:
     comment = await write(people["Alice"], "Almonds")
     note = "a note for moderators"
     await people["Bob"].put(f"/api/comments/{comment['id']}/report", json={"reason": "spam", "note": note})

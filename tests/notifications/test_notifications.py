@@ -1,4 +1,4 @@
-"""Notifications: who is told of a comment, once, and what becomes of that when comments and people go."""
+"""Notifications: a person gets one for each comment, and it is deleted with the comment or its author."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def on_postgresql(postgres_url: str, settings: Settings) -> Settings:
 
 @pytest.fixture
 async def busy(on_postgresql: Settings) -> AsyncIterator[Parley]:
-    """Where several write at once."""
+    """A Parley on PostgreSQL, for several writers at once."""
     async with Parley(on_postgresql, LIVE_MODELS, listening=False) as parley:
         yield parley
 
@@ -66,37 +66,39 @@ async def reply(parley: Parley, author: Viewer, parent: Comment, body: str = "In
     return comment
 
 
-async def told(parley: Parley, person: Viewer, *, gone: bool = False) -> list[tuple[str, str]]:
-    """(about what, by whom), of what this person is told; the tombstones too, where they are asked for."""
-    return [(row.kind, row.actor_name) for row in await rows_of(parley, person) if gone or row.deleted_at is None]
+async def list_notifications(parley: Parley, person: Viewer, *, gone: bool = False) -> list[tuple[str, str]]:
+    """(reason, actor) of this person's notifications, or of the deleted ones with `gone`."""
+    return [(row.kind, row.actor_name) for row in await read_rows(parley, person) if gone or row.deleted_at is None]
 
 
-async def rows_of(parley: Parley, person: Viewer) -> list[Notification]:
+async def read_rows(parley: Parley, person: Viewer) -> list[Notification]:
     theirs = select(Notification).where(Notification.topic == str(Topic.account(person.user_id)))
     async with parley.reading() as reading:
         return list((await reading.scalars(theirs.order_by(Notification.created_seq))).all())
 
 
-# -- who is told --------------------------------------------------------------------------------------------
+# -- recipients ---------------------------------------------------------------------------------------------
 
 
-async def test_who_is_named_and_who_is_replied_to_are_told_and_nobody_of_their_own(
+async def test_mentions_and_replies_notify_others_and_never_the_author(
     parley: Parley, alice: Viewer, bob: Viewer
 ) -> None:
     first = await post_comment(parley, alice, "I am @alice, and you are @bob")
     await reply(parley, bob, first)
     await reply(parley, alice, first, "I reply to myself")
-    assert await told(parley, bob) == [("mention", "alice")]
-    assert await told(parley, alice) == [("reply", "bob")]
-    (row,) = await rows_of(parley, alice)
+    assert await list_notifications(parley, bob) == [("mention", "alice")]
+    assert await list_notifications(parley, alice) == [("reply", "bob")]
+    (row,) = await read_rows(parley, alice)
     assert (row.place, row.read_at, row.actor_id) == ("Article/1", None, bob.user_id)
 
 
-async def test_who_is_replied_to_and_named_as_well_is_told_once(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+async def test_a_reply_that_also_mentions_its_recipient_notifies_once(
+    parley: Parley, alice: Viewer, bob: Viewer
+) -> None:
     comment = await reply(parley, bob, await post_comment(parley, alice, "Well?"), "@alice @Alice, well!")
     await edit_comment(parley, bob, comment, "Well, @alice")
     await comments.post(parley, bob, ARTICLE, "@alice @Alice, well!", comment.id, comment.parent_id)
-    assert await told(parley, alice) == [("reply", "bob")]
+    assert await list_notifications(parley, alice) == [("reply", "bob")]
 
 
 @pytest.mark.parametrize(
@@ -129,20 +131,22 @@ async def test_who_is_replied_to_and_named_as_well_is_told_once(parley: Parley, 
         ("Zoë Newcomer", ["Hello @Zoë Newcomer, welcome", "@zoë newcomer's"]),
     ],
 )
-async def test_a_name_is_known_however_it_stands_in_the_text(parley: Parley, name: str, texts: list[str]) -> None:
-    author, somebody = await create_viewer(parley, "writer"), await enrol_as(parley, name)
+async def test_a_mention_is_recognized_in_any_text_around_it(parley: Parley, name: str, texts: list[str]) -> None:
+    author, somebody = await create_viewer(parley, "writer"), await create_viewer_named(parley, name)
     said = [await post_comment(parley, author, text) for text in texts]
-    notified = {row.comment_id for row in await rows_of(parley, somebody)}
+    notified = {row.comment_id for row in await read_rows(parley, somebody)}
     assert [comment.body for comment in said if comment.id not in notified] == []
-    assert await told(parley, somebody) == [("mention", "writer")] * len(texts)
+    assert await list_notifications(parley, somebody) == [("mention", "writer")] * len(texts)
 
 
-async def enrol_as(parley: Parley, name: str) -> Viewer:
+async def create_viewer_named(parley: Parley, name: str) -> Viewer:
     user = await accounts.create_account(parley, "somebody@example.com", name, PASSWORD)
     return Viewer(user.id, user.username)
 
 
-async def test_what_only_looks_like_a_name_tells_nobody(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+async def test_a_text_that_only_looks_like_a_mention_notifies_nobody(
+    parley: Parley, alice: Viewer, bob: Viewer
+) -> None:
     texts = [
         "`@bob`",
         "bob",
@@ -159,17 +163,20 @@ async def test_what_only_looks_like_a_name_tells_nobody(parley: Parley, alice: V
         "é@bob",
     ]
     said = [await post_comment(parley, alice, text) for text in texts]
-    notified = {row.comment_id for row in await rows_of(parley, bob)}
+    notified = {row.comment_id for row in await read_rows(parley, bob)}
     assert [comment.body for comment in said if comment.id in notified] == []
 
 
-async def test_the_whole_name_comes_before_a_part_of_it(parley: Parley, alice: Viewer, bob: Viewer) -> None:
-    longer = await enrol_as(parley, "bob's")
+async def test_the_longest_name_is_mentioned(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    longer = await create_viewer_named(parley, "bob's")
     await post_comment(parley, alice, "@bob's")
-    assert (await told(parley, longer), await told(parley, bob)) == ([("mention", "alice")], [])
+    assert (await list_notifications(parley, longer), await list_notifications(parley, bob)) == (
+        [("mention", "alice")],
+        [],
+    )
 
 
-async def test_who_left_or_is_blocked_is_told_nothing(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+async def test_deleted_and_blocked_accounts_are_not_notified(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     carol = await create_viewer(parley, "carol")
     by_bob, by_carol = await post_comment(parley, bob, "hello"), await post_comment(parley, carol, "hello")
     await accounts.delete(parley, bob, PASSWORD, "keep")
@@ -180,10 +187,10 @@ async def test_who_left_or_is_blocked_is_told_nothing(parley: Parley, alice: Vie
         write.update(user)
     for parent in (by_bob, by_carol):
         await reply(parley, alice, parent, "@bob @carol")
-    assert (await told(parley, bob), await told(parley, carol)) == ([], [])
+    assert (await list_notifications(parley, bob), await list_notifications(parley, carol)) == ([], [])
 
 
-async def test_who_leaves_between_the_look_and_the_lock_is_told_nothing(
+async def test_an_account_that_is_deleted_before_the_lock_is_not_notified(
     parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whom = notifications.find_recipients
@@ -195,61 +202,63 @@ async def test_who_leaves_between_the_look_and_the_lock_is_told_nothing(
 
     monkeypatch.setattr(notifications, "find_recipients", look_and_leave)
     await post_comment(parley, alice, "@bob")
-    assert await told(parley, bob) == []
+    assert await list_notifications(parley, bob) == []
 
 
-async def test_an_edit_tells_those_whom_it_names_anew(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+async def test_an_edit_notifies_newly_mentioned_people(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     carol = await create_viewer(parley, "carol")
     comment = await post_comment(parley, alice, "Ask @bob")
     for body in ("Ask @bob or @carol", "Ask @carol", "Ask @bob or @carol again"):
         await edit_comment(parley, alice, comment, body)
-    assert await told(parley, bob) == await told(parley, carol) == [("mention", "alice")]
+    assert await list_notifications(parley, bob) == await list_notifications(parley, carol) == [("mention", "alice")]
 
 
-async def test_a_hidden_comment_tells_nobody_more(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+async def test_an_edit_of_a_hidden_comment_notifies_nobody(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     comment = await post_comment(parley, alice, "Hm")
     await hide_comment(parley, comment.id)
     await edit_comment(parley, alice, comment, "You are a fool, @bob")
-    assert await told(parley, bob) == []
+    assert await list_notifications(parley, bob) == []
 
 
-async def test_one_comment_names_ten_people_and_no_edit_makes_them_more(
+async def test_a_comment_notifies_ten_people_at_most_also_after_edits(
     parley: Parley, alice: Viewer, bob: Viewer
 ) -> None:
     others = [await create_viewer(parley, f"other{number}") for number in range(2 * MAX_MENTIONS)]
     names = [f"@other{number}" for number in range(2 * MAX_MENTIONS)]
     comment = await post_comment(parley, alice, " ".join(names))
-    assert [bool(await told(parley, other)) for other in others] == [True] * MAX_MENTIONS + [False] * MAX_MENTIONS
+    assert [bool(await list_notifications(parley, other)) for other in others] == [True] * MAX_MENTIONS + [
+        False
+    ] * MAX_MENTIONS
     await edit_comment(parley, alice, comment, " ".join(names[::-1]))
-    assert sum([len(await told(parley, other)) for other in others]) == MAX_RECIPIENTS
+    assert sum([len(await list_notifications(parley, other)) for other in others]) == MAX_RECIPIENTS
 
 
-async def test_it_says_under_what_title_it_was_then(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+async def test_a_notification_has_the_title_at_that_time(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     async with parley.writing(ARTICLE.about) as write, commentables.changing(write, ARTICLE) as commentable:
         commentable.title = "How to read a river"
     await post_comment(parley, alice, "@bob")
-    assert [row.title for row in await rows_of(parley, bob)] == ["How to read a river"]
+    assert [row.title for row in await read_rows(parley, bob)] == ["How to read a river"]
 
 
-async def test_a_post_that_is_refused_tells_nobody(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+async def test_a_refused_post_notifies_nobody(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     await accounts.delete(parley, alice, PASSWORD, "keep")
     with pytest.raises(SignInFirst):
         await post_comment(parley, alice, "@bob")
-    assert await rows_of(parley, bob) == []
+    assert await read_rows(parley, bob) == []
 
 
-# -- what is taken back -------------------------------------------------------------------------------------
+# -- deletion -----------------------------------------------------------------------------------------------
 
 
-async def test_with_the_comment_its_notifications_go(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+async def test_notifications_are_deleted_with_their_comment(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     comment, other = await post_comment(parley, alice, "@bob"), await post_comment(parley, alice, "@bob too")
     await delete_comment(parley, alice, comment)
-    assert await told(parley, bob, gone=True) == [("mention", ""), ("mention", "alice")]
+    assert await list_notifications(parley, bob, gone=True) == [("mention", ""), ("mention", "alice")]
     await delete_comment(parley, alice, other)
-    assert await told(parley, bob) == []
+    assert await list_notifications(parley, bob) == []
 
 
-async def test_who_is_told_between_the_look_and_the_lock_is_not_forgotten(
+async def test_a_notification_made_before_the_lock_is_deleted_too(
     parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     comment = await post_comment(parley, alice, "Hm")
@@ -265,15 +274,15 @@ async def test_who_is_told_between_the_look_and_the_lock_is_not_forgotten(
 
     monkeypatch.setattr(notifications, "find_notified_topics", look_and_edit)
     await delete_comment(parley, alice, comment)
-    assert (looks, await told(parley, bob)) == (2, [])
+    assert (looks, await list_notifications(parley, bob)) == (2, [])
     async with parley.reading() as reading:
         stored = await reading.get(Comment, comment.id)
     assert stored
-    assert (stored.seq, bool(stored.deleted_at)) == (3, True), "the first look took no seq"
+    assert (stored.seq, bool(stored.deleted_at)) == (3, True), "the first read took no seq"
 
 
 @pytest.mark.parametrize(("how", "left"), [("erase", []), ("keep", [("reply", DELETED), ("mention", DELETED)])])
-async def test_who_leaves_is_not_named_any_more(
+async def test_the_name_of_a_deleted_account_leaves_all_notifications(
     parley: Parley,
     alice: Viewer,
     bob: Viewer,
@@ -285,12 +294,12 @@ async def test_who_leaves_is_not_named_any_more(
     await reply(parley, bob, await post_comment(parley, alice, "What does @bob say?"))
     await post_comment(parley, bob, "@alice")
     await accounts.delete(parley, bob, PASSWORD, how)
-    assert await told(parley, alice) == left
-    assert await told(parley, bob) == [], "what they were told themselves is gone"
-    assert {name for _, name in await told(parley, bob, gone=True)} == {""}
+    assert await list_notifications(parley, alice) == left
+    assert await list_notifications(parley, bob) == [], "the person's own notifications are deleted"
+    assert {name for _, name in await list_notifications(parley, bob, gone=True)} == {""}
 
 
-async def test_what_a_killed_process_left_undone_is_finished(
+async def test_a_deletion_that_a_killed_process_began_is_finished(
     parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await post_comment(parley, bob, "@alice")
@@ -298,19 +307,21 @@ async def test_what_a_killed_process_left_undone_is_finished(
         doomed.setattr(notifications, "clean_up_account", _killed)
         with pytest.raises(SystemError):
             await accounts.delete(parley, bob, PASSWORD, "keep")
-    assert await told(parley, alice) == [("mention", "bob")]
+    assert await list_notifications(parley, alice) == [("mention", "bob")]
     await asyncio.gather(accounts.finish_deletions(parley), accounts.finish_deletions(parley))
-    (row,) = await rows_of(parley, alice)
+    (row,) = await read_rows(parley, alice)
     assert row.actor_name == DELETED
     await accounts.finish_deletions(parley)
-    assert [again.seq for again in await rows_of(parley, alice)] == [row.seq], "and is done"
+    assert [again.seq for again in await read_rows(parley, alice)] == [row.seq], (
+        "a finished deletion changes nothing more"
+    )
 
 
 async def _killed(*_: object, **__: object) -> None:
     raise SystemError("killed")
 
 
-async def test_who_writes_while_they_leave_leaves_no_name(busy: Parley) -> None:
+async def test_a_person_who_writes_during_the_deletion_leaves_no_name(busy: Parley) -> None:
     alice = await create_viewer(busy, "alice")
     for number in range(2):
         leaver = await create_viewer(busy, f"leaver{number}")
@@ -320,7 +331,7 @@ async def test_who_writes_while_they_leave_leaves_no_name(busy: Parley) -> None:
                 everyone.create_task(_keep_naming(busy, leaver, comment, writer))
             await asyncio.sleep(0.05 * number)
             everyone.create_task(accounts.delete(busy, leaver, PASSWORD, "keep"))
-        assert {name for _, name in await told(busy, alice)} <= {DELETED}
+        assert {name for _, name in await list_notifications(busy, alice)} <= {DELETED}
 
 
 async def _keep_naming(parley: Parley, author: Viewer, comment: Comment, writer: int) -> None:
@@ -344,16 +355,16 @@ async def test_one_author_notifies_one_person_a_bounded_number_of_times(
     for number in range(5):
         comment = await post_comment(parley, alice, f"@bob, {number}")
         if number == 0:
-            await delete_comment(parley, alice, comment)  # makes no room for another
+            await delete_comment(parley, alice, comment)  # does not allow another notification
     await post_comment(parley, carol, "@bob, from somebody else")
     await post_comment(parley, alice, "@carol, for somebody else")
-    assert await told(parley, bob) == [("mention", "alice")] * 2 + [("mention", "carol")]
-    assert await told(parley, carol) == [("mention", "alice")]
+    assert await list_notifications(parley, bob) == [("mention", "alice")] * 2 + [("mention", "carol")]
+    assert await list_notifications(parley, carol) == [("mention", "alice")]
     async with parley.database.transaction() as writing, writing.begin():
         then = datetime.now(UTC) - notifications.LIMIT_WINDOW
         await writing.execute(update(Notification).values(created_at=then))
     await post_comment(parley, alice, "@bob, later")
-    assert len(await told(parley, bob)) == 4
+    assert len(await list_notifications(parley, bob)) == 4
 
 
 async def test_one_author_notifies_everybody_a_bounded_number_of_times(
@@ -383,10 +394,10 @@ async def test_an_inbox_is_marked_as_read_in_batches(
         sizes.append(len(write.changed))
 
     monkeypatch.setattr(parley, "writing", watched)
-    upto = max(row.created_seq for row in await rows_of(parley, bob))
+    upto = max(row.created_seq for row in await read_rows(parley, bob))
     assert await inbox.mark_all(parley, bob, upto) == 5
     assert sizes == [2, 2, 1]
-    assert all(row.read_at for row in await rows_of(parley, bob))
+    assert all(row.read_at for row in await read_rows(parley, bob))
 
 
 async def test_a_muted_person_does_not_notify(parley: Parley, alice: Viewer, bob: Viewer) -> None:
@@ -397,13 +408,13 @@ async def test_a_muted_person_does_not_notify(parley: Parley, alice: Viewer, bob
     await mutes.mute(parley, bob, alice.user_id)
     await post_comment(parley, alice, "@bob and @carol")
     await reply(parley, alice, first)
-    assert await told(parley, bob) == []
-    assert await told(parley, carol) == [("mention", "alice")]
+    assert await list_notifications(parley, bob) == []
+    assert await list_notifications(parley, carol) == [("mention", "alice")]
     async with parley.reading() as reading:
         assert [user.username for user in await mutes.muted_by(reading, bob)] == ["alice"]
     await mutes.unmute(parley, bob, alice.user_id)
     await reply(parley, alice, first)
-    assert await told(parley, bob) == [("reply", "alice")]
+    assert await list_notifications(parley, bob) == [("reply", "alice")]
     await mutes.mute(parley, bob, alice.user_id)
     await accounts.delete(parley, alice, PASSWORD, "keep")
     async with parley.reading() as reading:
@@ -413,10 +424,10 @@ async def test_a_muted_person_does_not_notify(parley: Parley, alice: Viewer, bob
 # -- at once ------------------------------------------------------------------------------------------------
 
 
-async def test_who_name_each_other_at_once_do_not_wait_for_each_other_for_ever(busy: Parley) -> None:
-    """Each names four others, replies, edits, deletes and reads, in two places: topics crossed in every order.
+async def test_people_who_mention_each_other_at_once_do_not_deadlock(busy: Parley) -> None:
+    """Each person mentions four others, replies, edits, deletes and reads in two threads, so topics lock in any order.
 
-    As many talk at once as the pool has connections, so that what is waited for is locks.
+    As many people act at once as the pool has connections, so that they wait for locks only.
     """
     connections = asyncio.Semaphore(20)
     people = [await create_viewer(busy, f"person{number}") for number in range(6)]
@@ -437,17 +448,17 @@ async def test_who_name_each_other_at_once_do_not_wait_for_each_other_for_ever(b
         rows = (await reading.scalars(select(Notification).where(Notification.deleted_at.is_(None)))).all()
         gone = set(await reading.scalars(select(Comment.id).where(Comment.deleted_at.is_not(None))))
     assert len(rows) > 72
-    assert not [row for row in rows if row.comment_id in gone], "what is told of is there"
+    assert not [row for row in rows if row.comment_id in gone], "a notification of a deleted comment is left"
     assert len({(row.user_id, row.comment_id) for row in rows}) == len(rows)
 
 
-async def test_a_text_that_is_unread_stays_so_when_its_author_leaves(
+async def test_an_unread_notification_stays_unread_when_its_actor_leaves(
     parley: Parley, alice: Viewer, bob: Viewer
 ) -> None:
     await post_comment(parley, bob, "@alice")
     await post_comment(parley, bob, "@alice again")
     async with parley.database.transaction() as writing, writing.begin():
-        first = (await rows_of(parley, alice))[0].id
+        first = (await read_rows(parley, alice))[0].id
         await writing.execute(update(Notification).where(Notification.id == first).values(read_at=datetime.now(UTC)))
     await accounts.delete(parley, bob, PASSWORD, "keep")
-    assert [bool(row.read_at) for row in await rows_of(parley, alice)] == [True, False]
+    assert [bool(row.read_at) for row in await read_rows(parley, alice)] == [True, False]

@@ -1,4 +1,4 @@
-"""Notifications over REST and on streams: one's own, newest page first, marked as read for all devices."""
+"""Notifications over REST and on streams: each person's own, newest page first, read marks for all devices."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ async def mark(client: httpx.AsyncClient, notification: dict[str, Any], read: An
     return await client.patch(INBOX + notification["id"], json={"read": read}, headers=headers)
 
 
-async def test_bob_names_alice_and_she_finds_it(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
+async def test_alice_finds_the_notification_of_a_mention_by_bob(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient
+) -> None:
     (comment,) = await mention(bob)
     page = await inbox(alice)
     (notification,) = page["notifications"]
@@ -62,7 +64,9 @@ async def test_a_guest_has_no_inbox(guest: httpx.AsyncClient, alice: httpx.Async
     read_json(await alice.get(INBOX, headers={"Parley-User": user["id"]}), 200)
 
 
-async def test_page_by_page_in_the_order_of_creation(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
+async def test_notifications_are_read_in_pages_in_the_order_of_creation(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient
+) -> None:
     written = [comment["id"] for comment in await mention(bob, 5)]
     first = await inbox(alice, limit=2)
     second = await inbox(alice, limit=2, before=first["before"])
@@ -75,14 +79,16 @@ async def test_page_by_page_in_the_order_of_creation(alice: httpx.AsyncClient, b
         read_problem(await alice.get(INBOX, params=query), 422, *query)
 
 
-async def test_a_mark_is_a_change_and_takes_effect_once(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
+async def test_marking_as_read_is_a_change_and_takes_effect_once(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient
+) -> None:
     await mention(bob)
     (told,) = (await inbox(alice))["notifications"]
     answer = await mark(alice, told, True)
     read = read_json(answer, 200)
     assert read == {**told, "read": True, "seq": told["seq"] + 1}
     assert answer.headers["etag"] == f'"{read["seq"]}"'
-    assert read_json(await mark(alice, told, True), 200) == read, "what it is already takes no seq"
+    assert read_json(await mark(alice, told, True), 200) == read, "an unchanged mark takes no seq"
     assert read_json(await alice.patch(INBOX + told["id"], json={}), 200) == read
     assert (await inbox(alice))["unread"] == 0
     problem = read_problem(await mark(alice, told, False, **{"If-Match": f'"{told["seq"]}"'}), 412)
@@ -92,7 +98,9 @@ async def test_a_mark_is_a_change_and_takes_effect_once(alice: httpx.AsyncClient
     read_problem(await mark(alice, told, "yes"), 422, "read")
 
 
-async def test_nobody_marks_what_is_not_theirs_or_not_there(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
+async def test_nobody_can_mark_notifications_of_others_or_missing_ones(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient
+) -> None:
     (comment,) = await mention(bob)
     (told,) = (await inbox(alice))["notifications"]
     read_problem(await mark(bob, told, True), 404)
@@ -104,21 +112,25 @@ async def test_nobody_marks_what_is_not_theirs_or_not_there(alice: httpx.AsyncCl
     assert (await inbox(alice))["notifications"] == []
 
 
-async def test_all_up_to_what_one_has_seen_are_read_at_once(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
+async def test_all_notifications_up_to_the_newest_seen_are_marked_at_once(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient
+) -> None:
     await mention(bob, 4)
     seen = (await inbox(alice))["notifications"]
     await mark(alice, seen[0], True)
-    for method in ("PUT", "PATCH"):  # the latter by browsers, whose outbox knows no other way to change
+    for method in ("PUT", "PATCH"):  # browsers send PATCH, because their outbox sends every change so
         answer = await alice.request(method, f"{INBOX}read", json={"upto": seen[2]["created_seq"]})
         assert read_json(answer, 200) == {"read": 2 if method == "PUT" else 0}
     assert [told["read"] for told in (await inbox(alice))["notifications"]] == [True, True, True, False]
     assert (await inbox(bob))["unread"] == 0
-    assert read_json(await alice.put(f"{INBOX}read", json={"upto": 2.0}), 200) == {"read": 0}, "in JSON, that is 2"
+    assert read_json(await alice.put(f"{INBOX}read", json={"upto": 2.0}), 200) == {"read": 0}, "2.0 is 2 in JSON"
     for upto in (-1, "3", None, 2**63, 2.5, 1e300, True):
         read_problem(await alice.put(f"{INBOX}read", json={"upto": upto}), 422, "upto")
 
 
-async def test_bob_mutes_alice_and_hears_no_more_of_her(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
+async def test_bob_mutes_alice_and_gets_no_more_notifications_of_her(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient
+) -> None:
     her, his = await me(alice), await me(bob)
     assert her
     assert his
@@ -134,7 +146,7 @@ async def test_bob_mutes_alice_and_hears_no_more_of_her(alice: httpx.AsyncClient
         read_problem(await bob.put(f"/api/users/{unknown}/mute"), 404)
 
 
-async def test_her_streams_hear_of_it_and_nobody_elses(
+async def test_only_alices_own_streams_get_her_notifications(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient
 ) -> None:
     user = await me(alice)
@@ -158,7 +170,7 @@ async def test_her_streams_hear_of_it_and_nobody_elses(
         read_problem(await other.get("/streams", params={"topic": f"User/{user['id']}"}), 403)
 
 
-async def test_a_page_comes_with_the_newest(
+async def test_a_page_contains_the_newest_notifications(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     from tests.pages.test_pages import bootstrap

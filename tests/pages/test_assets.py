@@ -93,7 +93,7 @@ async def test_the_source_of_each_script_is_there_for_developers(guest: httpx.As
     assert [source for source in sources if source.endswith("/js/app.js")]
 
 
-async def test_what_is_in_no_release_is_not_there(guest: httpx.AsyncClient) -> None:
+async def test_a_file_of_no_release_is_not_found(guest: httpx.AsyncClient) -> None:
     for path in ("/static/app-OLDERONE.js", "/static/manifest.json", "/static/js/app.js", "/static/", "/static"):
         read_problem(await guest.get(path), 404)
     read_problem(await guest.post(static("js/app.js")), 405)
@@ -112,7 +112,7 @@ def test_without_a_build_pages_name_files_that_are_missing(tmp_path: Path, caplo
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of what the front end is built from, with an up-to-date build."""
+    """A copy of the sources of the front end, with a current build."""
     shutil.copytree(assets.STATIC, tmp_path / "app" / "static")
     shutil.copy2(assets.BUILDER, tmp_path)
     (tmp_path / "node_modules").symlink_to(assets.CHECKOUT / "node_modules")
@@ -133,7 +133,7 @@ def test_in_development_a_changed_source_is_built_when_a_page_is_asked_for(
 ) -> None:
     here = FrontEnd(settings)
     first = here.release
-    assert here.refresh() is first, "nothing has changed"
+    assert here.refresh() is first, "no source has changed"
 
     sheet = checkout / "app" / "static" / "css" / "docs.css"
     edit(sheet, "main { outline: 1px solid red }")
@@ -145,11 +145,11 @@ def test_in_development_a_changed_source_is_built_when_a_page_is_asked_for(
     assert not [path for path in assets.BUILD.iterdir() if first.url("css/docs.css").rpartition("/")[2] in path.name]
 
     edit(checkout / "app" / "static" / "js" / "core" / "bus.js", "export const bus = ;")
-    assert here.refresh() is second, "the previous build, as long as there is a mistake"
+    assert here.refresh() is second, "the previous build, while a source has an error"
     assert "bus.js" in caplog.text
 
     production = settings.model_copy(update={"environment": "production"})
-    assert FrontEnd(production).refresh().version == second.version, "which never builds"
+    assert FrontEnd(production).refresh().version == second.version, "production never builds"
 
 
 def edit(path: Path, text: str) -> None:

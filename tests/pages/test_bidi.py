@@ -1,4 +1,4 @@
-"""Directions: people's words, in scripts of either direction, never reorder the words around them."""
+"""Bidirectional text: names and comments in any script never reorder the words around them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NAME = "דוד כהן"
 VOID = {"br", "hr", "img", "input", "link", "meta", "path", "wbr"}
-# Templates that the browser fills with names, titles and what people write.
+# Templates that the browser fills with names, titles and texts of people.
 FILLED = {
     "comment.html": ["comment__author", "comment__answered", "comment__body"],
     "thread_section.html": ["composer__name", "composer__body", "editor__body", "editor__theirs", "kept__text"],
@@ -71,7 +71,7 @@ async def test_a_hebrew_name_does_not_reorder_a_page(site: Site) -> None:
 
 
 @pytest.mark.parametrize(("template", "names"), FILLED.items(), ids=FILLED)
-def test_what_people_write_has_its_own_direction(template: str, names: list[str]) -> None:
+def test_texts_of_people_have_their_own_direction(template: str, names: list[str]) -> None:
     text = (PACKAGE / "templates" / template).read_text()
     for name in names:
         tags = re.findall(rf'<[^<]*class="[^"]*\b{name}\b.*?>', text)
@@ -79,15 +79,15 @@ def test_what_people_write_has_its_own_direction(template: str, names: list[str]
         assert all('dir="auto"' in tag for tag in tags), name
 
 
-def test_plain_text_isolates_what_would_reorder_it() -> None:
+def test_plain_text_isolates_texts_that_would_reorder_it() -> None:
     assert isolated("Alice") == "Alice"
     assert isolated("Zoë 小明") == "Zoë 小明"
     assert isolated(NAME) == f"\u2068{NAME}\u2069"
     assert isolated("a\u202eb") == "\u2068a\u202eb\u2069"
 
 
-def test_people_words_are_laid_out_by_their_direction_and_not_from_the_left() -> None:
-    """Left and right are for the layout of the page; people's texts use only start and end."""
+def test_styles_of_peoples_texts_use_start_and_end_only() -> None:
+    """Left and right are for the layout of the page. Styles of people's texts use only start and end."""
     for name in ("thread.css", "moderation.css", "notifications.css"):
         rules = re.findall(r"([^{}]*)\{([^{}]*)\}", (PACKAGE / "static/css" / name).read_text())
         for selector, body in rules:

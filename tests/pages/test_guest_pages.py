@@ -37,7 +37,7 @@ def renderings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-async def test_guests_get_one_page_each_with_a_time_and_a_form_of_its_own(
+async def test_guests_share_one_page_with_a_time_and_a_form_of_their_own(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, renderings: list[str]
 ) -> None:
     await write(alice, "Hello")
@@ -72,7 +72,7 @@ async def test_a_guests_page_has_every_change(
     assert "Second" in html
 
 
-async def test_the_page_of_somebody_who_is_signed_in_is_theirs_alone(
+async def test_the_page_of_a_signed_in_person_is_not_shared(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, renderings: list[str]
 ) -> None:
     await write(alice, "Hello")
@@ -84,7 +84,7 @@ async def test_the_page_of_somebody_who_is_signed_in_is_theirs_alone(
     assert renderings == ["thread.html", "thread.html", "embed.html", "thread.html"]
 
 
-def test_the_pages_that_nobody_asked_for_longest_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_least_recently_used_pages_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guest_pages, "MAX_CHARACTERS", 30)
     stored, version = GuestPages(), ("epoch", dict[Topic, int](), None)
     page = GuestPage(version, "x" * 10, datetime.now(UTC), uuid4())

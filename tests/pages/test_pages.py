@@ -1,4 +1,4 @@
-"""Pages: what a browser opens, with its first snapshot and the cursor that goes with it."""
+"""Pages: the HTML of each, with its first snapshot and the cursor of that snapshot."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.sqlite_only  # comments and accounts have tests on both
 
 
 async def bootstrap(client: httpx.AsyncClient, path: str) -> dict[str, Any]:
-    """What the page hands to its scripts."""
+    """The data that the page gives to its scripts."""
     response = await client.get(path)
     assert response.status_code == 200, response.text
     assert response.headers["content-type"] == "text/html; charset=utf-8"
@@ -41,7 +41,9 @@ async def bootstrap(client: httpx.AsyncClient, path: str) -> dict[str, Any]:
     return dict(json.loads(found[0]))
 
 
-async def test_a_page_carries_what_its_first_request_would(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+async def test_a_page_contains_the_snapshot_of_its_first_request(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient
+) -> None:
     comment = await write(alice, "First")
     for reader in (alice, guest):
         page = await bootstrap(reader, "/Article/1")
@@ -53,7 +55,9 @@ async def test_a_page_carries_what_its_first_request_would(alice: httpx.AsyncCli
         assert page["user"] == (await reader.get("/api/session")).json()["user"]
 
 
-async def test_the_stream_goes_on_from_the_pages_cursors(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
+async def test_a_stream_continues_from_the_cursors_of_the_page(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient
+) -> None:
     page = await bootstrap(bob, "/Article/1")
     comment = await write(alice, "In between")
     query = {"topic": page["topics"], "cursor": page["cursors"]}
@@ -65,10 +69,10 @@ async def test_the_stream_goes_on_from_the_pages_cursors(alice: httpx.AsyncClien
     async with open_stream(bob, *query["topic"], cursor=None) as fresh:
         assert (await fresh.next()).event == "heartbeat"
         await write(alice, "Afterwards")
-        assert (await fresh.next_event()).model["body"] == "Afterwards", "without a cursor nothing is replayed"
+        assert (await fresh.next_event()).model["body"] == "Afterwards", "a stream without a cursor replays nothing"
 
 
-async def test_what_people_write_cannot_leave_its_place(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+async def test_texts_of_people_cannot_inject_html(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
     await write(alice, HOSTILE)
     page = await bootstrap(guest, "/Article/1")
     assert page["thread"]["comments"][0]["body"] == HOSTILE
@@ -77,19 +81,19 @@ async def test_what_people_write_cannot_leave_its_place(alice: httpx.AsyncClient
     assert "<!--" not in html
 
 
-async def test_a_hostile_address_is_only_text(guest: httpx.AsyncClient) -> None:
+async def test_a_hostile_address_cannot_inject_html(guest: httpx.AsyncClient) -> None:
     response = await guest.get("/Article/%3Cscript%3Ealert(1)%3C%2Fscript%3E")
     assert response.status_code == 200
     assert "<script>alert" not in response.text
 
 
-async def test_nobody_makes_a_page_of_ours_with_a_heading_of_their_own(
+async def test_the_address_of_a_page_does_not_choose_its_heading(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient
 ) -> None:
     """Anybody can choose the address, so it is never the heading, and search engines do not index the page."""
     await write(alice, "First", commentable_id="cheap watches here")
     for path, indexed in {
-        "/Article/1": True,  # the demo's
+        "/Article/1": True,  # an article of the demo
         "/Article/buy cheap watches": False,
         "/Page/buy cheap watches": False,
         "/Article/cheap watches here": True,
@@ -98,13 +102,13 @@ async def test_nobody_makes_a_page_of_ours_with_a_heading_of_their_own(
     }.items():
         response = await guest.get(path)
         shown = re.sub(r"<script.*?</script>", "", response.text, flags=re.DOTALL)
-        assert "watches" not in re.sub(r' href="[^"]*"', "", shown)  # links lead to the address, of course
+        assert "watches" not in re.sub(r' href="[^"]*"', "", shown)  # links may contain the address
         assert ('<meta name="robots" content="noindex">' not in response.text) is indexed, path
         assert ("x-robots-tag" not in response.headers) is indexed, path
     assert '<h1 class="article__title" dir="auto">Comments</h1>' in (await guest.get("/Article/buy cheap watches")).text
 
 
-async def test_any_commentable_has_a_page_and_looking_makes_no_row(
+async def test_any_commentable_has_a_page_and_reading_it_creates_no_row(
     guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     page = await bootstrap(guest, "/Page/never/seen before")
@@ -129,7 +133,7 @@ async def test_the_front_page_lists_the_demos_articles(alice: httpx.AsyncClient,
 
 
 @pytest.mark.parametrize("path", ["/", "/Article/1"])
-async def test_head_of_a_page(guest: httpx.AsyncClient, path: str) -> None:
+async def test_a_page_answers_head_requests(guest: httpx.AsyncClient, path: str) -> None:
     response = await guest.head(path)
     assert (response.status_code, response.content) == (200, b"")
 

@@ -1,4 +1,4 @@
-"""The service worker's script, and the pages that it may store: the server says so in `Parley-Keep`."""
+"""The service worker's script, and the pages that it may store: they have the header `Parley-Keep`."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def alice(shared_alice: httpx.AsyncClient) -> httpx.AsyncClient:
     return shared_alice
 
 
-async def test_the_worker_is_served_from_the_root_and_always_asked_for(guest: httpx.AsyncClient) -> None:
+async def test_the_worker_is_served_from_the_root_and_always_revalidated(guest: httpx.AsyncClient) -> None:
     answer = await guest.get("/worker.js")
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/javascript")
     assert answer.headers["cache-control"] == "no-cache"
     assert "addEventListener" in answer.text
-    policy = answer.headers["content-security-policy"]  # its own: what it may fetch
+    policy = answer.headers["content-security-policy"]  # of the worker itself
     assert "connect-src 'self'" in policy
     assert (await guest.head("/worker.js")).status_code == 200
     known = await guest.get("/worker.js", headers={"If-None-Match": answer.headers["etag"]})
@@ -40,7 +40,7 @@ async def test_the_worker_is_served_from_the_root_and_always_asked_for(guest: ht
 
 
 @pytest.mark.parametrize("path", ["/", "/Article/1", "/Page/never/seen before"])
-async def test_pages_may_be_kept_for_who_looks_and_by_no_other_cache(
+async def test_only_the_worker_of_the_same_person_may_store_a_page(
     path: str, site: Site, alice: httpx.AsyncClient, guest: httpx.AsyncClient
 ) -> None:
     release = site.server.config.app.state.front_end.release
@@ -56,6 +56,6 @@ async def test_pages_may_be_kept_for_who_looks_and_by_no_other_cache(
     "path",
     ["/account", "/reset", "/confirm", "/unlock", "/dev/mail", "/nothing", "/User/1", "/api/session", "/worker.js"],
 )
-async def test_nothing_else_may_be_kept(path: str, alice: httpx.AsyncClient) -> None:
+async def test_the_worker_may_store_nothing_else(path: str, alice: httpx.AsyncClient) -> None:
     answer = await alice.get(path, headers={"Accept": "text/html"})
     assert "parley-keep" not in answer.headers

@@ -74,7 +74,7 @@ async def test_a_page_that_shows_everything_has_no_links(alice: httpx.AsyncClien
     assert [link(html, name) for name in ("earlier", "later", "newest")] == [None] * 3
 
 
-async def test_a_window_carries_what_the_api_answers(guest: httpx.AsyncClient, bodies: list[str]) -> None:
+async def test_a_window_contains_the_comments_of_the_api(guest: httpx.AsyncClient, bodies: list[str]) -> None:
     before = (await snapshot(guest))["before"]
     page = await bootstrap(guest, f"/Article/1?before={before}")
     assert page["thread"] == await snapshot(guest, before=before)

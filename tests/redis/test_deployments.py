@@ -1,4 +1,4 @@
-"""Redis as operators have it: one contract for every kind. `tests/live/test_pubsub.py` tests what all kinds share."""
+"""Deployments of Redis: each keeps the same promises. `tests/live/test_pubsub.py` tests what they share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.session_reader import open_session
 from tests.support.waiting import wait_until
 
 KINDS = [with_a_password, over_tls, under_sentinel, in_a_cluster]
-FOLLOWING = 40  # seconds until Redis is found where it is now: two, and the rest for a busy machine
+FAILOVER_TIMEOUT_SECONDS = 40  # a failover takes two seconds, and longer on a busy machine
 FEW = Limit("few", parse("100 per hour"), parse("4 per hour"))
 
 
@@ -29,12 +29,12 @@ pytestmark = pytest.mark.sqlite_only
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-async def test_hints_and_counts_follow_redis_where_it_goes_and_nothing_is_lost(
+async def test_hints_and_counts_work_after_a_failover_and_nothing_is_lost(
     kind: Callable[[], AbstractAsyncContextManager[Kind]], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rate_limits, "REDIS_PAUSE_SECONDS", 0.1)
     async with kind() as redis:
-        # No sweep will find what hints do not tell of, as long as they flow.
+        # While hints flow, no sweep finds a change whose hint was lost.
         own = settings.model_copy(
             update={"redis_url": Settings(_env_file=None, redis_url=redis.url).redis_url, "sweep_seconds": 60}
         )
@@ -59,13 +59,13 @@ async def test_hints_and_counts_follow_redis_where_it_goes_and_nothing_is_lost(
                 await flow(here, there)
                 await post_comment(here, alice, "after")
                 assert (await reader.until("create.success")).model["body"] == "after"
-                if kind is not in_a_cluster:  # which has no replica that could count for a node that is dead
+                if kind is not in_a_cluster:  # without replicas, no node counts instead of a dead one
                     await wait_until(lambda: count_together(one, two), "one count for both again")
 
 
 async def flow(*parleys: Parley) -> None:
     for parley in parleys:
-        await wait_until(lambda parley=parley: parley.hints.flowing, "hints to flow", FOLLOWING)
+        await wait_until(lambda parley=parley: parley.hints.flowing, "hints to flow", FAILOVER_TIMEOUT_SECONDS)
 
 
 async def count_together(one: Limits, two: Limits) -> bool:

