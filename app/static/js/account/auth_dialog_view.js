@@ -72,7 +72,7 @@ export const AuthDialogView = /** @type {DialogWith<Fields>} */ (DialogView).ext
   },
 
   openResendForm() {
-    this.open(MODES[this.mode].again);
+    this.open(MODES[this.mode].again ?? this.mode);
   },
 
   async submit(event) {

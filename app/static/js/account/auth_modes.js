@@ -1,19 +1,18 @@
-import { MailedLink } from "./mailed_link.js";
+import { requestLink } from "./mailed_link.js";
 
-// The answer must not show whether the address has an account.
-const sentIfKnown = (email) => `If an account exists for ${email}, we've sent an email.`;
-const sent = (email) =>
-  `We've sent a link to ${email}. Open it to confirm your email, then sign in.`;
-
-const requestLink =
-  (kind) =>
-  (_, { fields }) =>
-    new MailedLink({}, { kind }).ask(fields.email.value);
+// A mode that requests an email. The message must not show whether the address has an account.
+const emailMode = (title, submit, kind) => ({
+  title,
+  submit,
+  first: "email",
+  act: (_, { fields }) => requestLink(kind, fields.email.value),
+  sent: (email) => `If an account exists for ${email}, we've sent an email.`,
+});
 
 /**
- * The modes of the auth dialog. `title` and `submit` are its texts; `invitation` is the title before a purpose like "to
- * like this comment". `first` is the field that gets the focus. `act` (account, form) sends the fields. If nobody is
- * signed in after `act`, the dialog shows `sent`, and the mode `again` requests another email.
+ * The modes of the auth dialog. `title` and `submit` are its texts; `invitation` is the title before a purpose like
+ * "to like this comment". `first` is the field that gets the focus. `act` (account, form) sends the fields. If nobody is
+ * signed in after `act`, the dialog shows `sent`. The mode `again`, or else the same mode, requests another email.
  */
 export const MODES = {
   signin: {
@@ -34,31 +33,10 @@ export const MODES = {
     first: "username",
     password: "new-password",
     act: (account, form) => account.signUp(form.values("email", "username", "password")),
-    sent,
+    sent: (email) => `We've sent a link to ${email}. Open it to confirm your email, then sign in.`,
     again: "confirm",
   },
-  forgot: {
-    title: "Forgot your password?",
-    submit: "Send link",
-    first: "email",
-    act: requestLink("resets"),
-    sent: sentIfKnown,
-    again: "forgot",
-  },
-  unlock: {
-    title: "Unlock your account",
-    submit: "Send link",
-    first: "email",
-    act: requestLink("unlocks"),
-    sent: sentIfKnown,
-    again: "unlock",
-  },
-  confirm: {
-    title: "Confirm your email",
-    submit: "Resend link",
-    first: "email",
-    act: requestLink("confirmations"),
-    sent: sentIfKnown,
-    again: "confirm",
-  },
+  forgot: emailMode("Forgot your password?", "Send link", "resets"),
+  unlock: emailMode("Unlock your account", "Send link", "unlocks"),
+  confirm: emailMode("Confirm your email", "Resend link", "confirmations"),
 };

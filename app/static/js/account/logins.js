@@ -1,14 +1,13 @@
 import { request } from "../core/sync.js";
-import { Login } from "./login.js";
 
 /**
- * The account's logins: this browser's first, then the others, the most recently seen first. The list is read from the
- * server again after each change. `signIns`: {count, last_at, last_address}, about the sign-in before this one.
+ * The account's logins: this browser's first, then the others, the most recently seen first. Each has the attributes
+ * device, address, created_at, seen_at, remembered and current. The list is read from the server again after each
+ * change. `signIns`: {count, last_at, last_address}, about the sign-in before this one.
  *
  * `refetch`, `end` and `endOthers` reject with a Problem.
  */
 export const Logins = Backbone.Collection.extend({
-  model: Login,
   url: "/api/logins",
   signIns: null,
   lastRead: 0,
@@ -28,7 +27,7 @@ export const Logins = Backbone.Collection.extend({
   },
 
   async end(login) {
-    await login.end();
+    await request("delete", login);
     await this.refetch();
   },
 

@@ -1,27 +1,13 @@
+// The links that the server sends by email. `kind`: "resets" | "confirmations" | "unlocks". Both functions return a promise
+// that rejects with a Problem.
+
 import { request } from "../core/sync.js";
 
-/** @typedef {{ kind: string }} Fields */
+/** Request the email. The response is the same whether or not the address has an account. */
+export const requestLink = (kind, email) => send("create", kind, { email });
 
-/**
- * A link that the server sends by email. An address is enough to request it, and its token is needed to use it. Both
- * methods reject with a Problem. Option `kind`: "resets" | "confirmations" | "unlocks".
- */
-export const MailedLink = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend({
-  initialize(_, { kind }) {
-    this.kind = kind;
-  },
+/** `fields`: token; password, for a reset or a new account; username, for a new account. They are not stored. */
+export const useLink = (kind, fields) => send("update", kind, fields);
 
-  url() {
-    return `/api/${this.kind}`;
-  },
-
-  /** Request the email. The response is the same whether or not the address has an account. */
-  ask(email) {
-    return request("create", this, { attrs: { email } });
-  },
-
-  /** `fields`: token; password, for a reset or a new account; username, for a new account. They are not stored. */
-  use(fields) {
-    return request("update", this, { attrs: fields });
-  },
-});
+const send = (method, kind, attrs) =>
+  request(method, new Backbone.Model(), { url: `/api/${kind}`, attrs });

@@ -2,7 +2,7 @@ import { AUTH_DIALOG_WANTED } from "../core/events.js";
 import { showParts } from "../core/parts.js";
 import { ComponentView } from "../ui/component_view.js";
 import { Form } from "../ui/form.js";
-import { MailedLink } from "./mailed_link.js";
+import { useLink } from "./mailed_link.js";
 import { takeToken } from "./token.js";
 
 /**
@@ -29,7 +29,6 @@ export const MailedLinkView = /** @type {ComponentWith<Fields>} */ (ComponentVie
   initialize({ bus, account }) {
     this.bus = bus;
     this.account = account;
-    this.model = new MailedLink({}, { kind: this.el.dataset.kind });
     this.form = new Form(this.el.querySelector("form"));
     this.listenTo(account, "change:id", this.renderLinks);
     // If another link is pasted over this page's address, the browser loads no page.
@@ -65,12 +64,13 @@ export const MailedLinkView = /** @type {ComponentWith<Fields>} */ (ComponentVie
 
   async submit(event) {
     event.preventDefault();
+    const { kind } = this.el.dataset;
     const { password, username } = this.form.fields;
     const chosen = {
       password: password?.value || undefined,
       username: username?.value || undefined,
     };
-    if (await this.form.send(() => this.model.use({ token: this.token, ...chosen }))) {
+    if (await this.form.send(() => useLink(kind, { token: this.token, ...chosen }))) {
       this.finish("done");
     } else if (this.isRefused("token")) {
       this.finish("stale");
