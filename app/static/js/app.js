@@ -4,50 +4,29 @@
 //   EventSource → Stream → StreamLeader (in the leading tab) → StreamClient (in each tab) → bus → models → views
 //   a person → a view → a model → its sync → Outbox → OutboxSender (in the leading tab) → Backbone.sync → REST
 //
-// Hooks for tests and for the browser's console:
+// Hooks for tests and for the browser's console, in addition to the class names of the templates:
 //   html[data-scripts]          running: all views exist. Until then, thread.css hides the buttons that need a view
 //   window.parley               {account, comments, likes and commentable (null without a thread), commentables,
 //                               notifications, connector, outbox, bus, loading}
 //   parley.connector            .state, .lastEventId, .leads, .close(), .resume()
 //   parley.outbox               .records, .ready
 //   parley.loading()            the number of imports of lazy parts (lazy_part.js) in progress
-//   .thread__list > .comment    data-comment-id, data-state: settled | sending | saving | deleting | refused
+//   .comment                    data-comment-id; data-state: settled | sending | saving | deleting | refused
 //                               data-depth: its nesting level; [class~=is-target]: the target of a deep link
-//   .comment__unfold            expands a long comment, and folds it again
-//   .comment__body __author __edited __note __edit __delete __delete-yes __delete-no __retry __copy __discard
-//   .comment__reply __answers    .reply: its field, as .composer, and .reply__cancel
 //   .comment-gone               data-gone-id, data-depth: the placeholder of a deleted comment with replies
-//   .comment__like[aria-pressed]  .comment__likes: the number of likes
-//   .thread__list > .undoing    .comment__undo: a comment whose deletion can still be undone
-//   .thread__locked             shown while comments are closed
-//   [data-commentable]          .card__title .card__count, on the front page
-//   .editor                     textarea[name=body] .editor__save __cancel __problem __conflict __theirs __merge __mine
-//   .kept                       .kept__why __text __link __copy __discard: an unsent text without a field on this page
-//   .comment__unsaved[data-kind]  edit | reply: .unsaved__continue __discard: an unsaved text whose field is closed
-//   dialog.sign-out             .sign-out__words __yes __no
-//   .composer                   textarea[name=body] .composer__post __problem __left (characters)
-//   .thread__presence           the other people here; .composer__typing: the people typing
-//   .thread__count[data-count]  .thread__earlier .thread__empty .thread__volatile .pill
-//   .thread__order              .thread__rest > .thread__later .thread__newest
-//   .thread__lost               the target of the deep link does not exist
-//   .account[data-state]        guest | signed-in; .account__sign-in __sign-up __sign-out __name
-//   .notice                     .notice__words __sign-in __retry __dismiss
-//   dialog.entry[data-mode]     signin | signup | forgot | unlock | confirm | sent; inputs by name;
-//                               .field__error[data-field] .entry__problem .entry__submit .entry__sent
-//   .comment__more              .menu > .menu__item[data-act]: link | report | hide | restore | block | appoint
-//   .comment__hidden            a moderator has hidden the comment
-//   dialog.report[data-state]   asking | thanks; dialog.decide: .decide__submit __cancel; inputs by name
-//   .badge[data-count]          the number of open reports, for moderators
-//   .desk                       .case[data-comment-id] .case__hide __dismiss __block;
-//                               .decision[data-act] .decision__unblock
-//   .settings                   .username .email .password .logins > .login[data-login-id] .deletion
-//   .bell                       .bell__button[aria-expanded] __badge __panel __read-all __all
-//   .inbox                      .inbox__read-all __earlier __empty
-//   .notification               [data-notification-id] in the inbox and the bell, [data-state] read | unread;
-//                               .notification__link __toggle
-//   .mailed-link[data-state]    missing | ready | stale | done
-//   .light[data-state]          the stream's state (stream_states.js);
-//                               [data-says] nothing | reconnecting | offline | back | slow | refused
+//   .comment__unsaved           data-kind: edit | reply, of an unsaved text whose field is closed
+//   .kept                       an unsent text without a field on this page
+//   .undoing                    a comment whose deletion can still be undone
+//   .thread__count, .badge      data-count: the number of comments, or of open reports
+//   .account                    data-state: guest | signed-in
+//   dialog.entry                data-mode: signin | signup | forgot | unlock | confirm | sent
+//   dialog.report               data-state: asking | thanks
+//   .menu__item                 data-act: link | report | mute | hide | restore | erase | block | appoint
+//   .case, .decision            data-comment-id, data-act: a reported comment, and an entry of the audit log
+//   .login, .notification       data-login-id; data-notification-id, data-state: read | unread
+//   .mailed-link                data-state: missing | ready | stale | done
+//   .light                      data-state: the stream's state (stream_states.js)
+//                               data-says: nothing | reconnecting | offline | back | slow | refused
 
 import { Account } from "./account/account.js";
 import { AccountView } from "./account/account_view.js";
