@@ -25,10 +25,10 @@ GATE = {
     ],
     "test_thread_pages.py": ["test_earlier_comments_are_loaded_page_by_page_while_others_write"],
     "test_replies.py": [
-        "test_replies_stand_under_what_they_answer",
-        "test_what_is_left_of_a_comment_stays_while_it_has_replies",
-        "test_a_reply_to_something_long_ago_brings_it_along",
-        "test_the_newest_first_for_whoever_likes_that",
+        "test_alice_and_bob_see_replies_below_their_parents",
+        "test_alice_and_a_guest_see_a_deleted_comment_while_it_has_replies",
+        "test_alice_sees_an_old_comment_with_a_new_reply",
+        "test_alice_can_sort_the_newest_comments_first",
     ],
     "test_deep_links.py": [
         "test_alice_reads_on_from_an_old_comment_in_both_directions_while_others_write",
@@ -81,7 +81,9 @@ GATE = {
         "test_alice_keeps_a_later_change_when_the_response_to_her_post_arrives_late[delete_on_phone]",
         "test_alice_keeps_a_later_change_when_a_snapshot_arrives_late[delete_on_phone]",
     ],
-    "test_without_storage.py": ["test_without_a_disk_it_works_as_long_as_the_page[open throws]"],
+    "test_without_storage.py": [
+        "test_alice_can_write_in_a_browser_without_storage_while_the_page_is_open[open throws]"
+    ],
     "test_concurrent_changes.py": [
         "test_alice_posts_once_a_comment_that_is_being_sent_when_she_signs_out[True]",
         "test_alice_sees_what_another_tab_saved_before_she_overwrites_it",
@@ -99,22 +101,22 @@ GATE = {
     ],
     # -- the stream: one for all tabs, and nothing is missed
     "test_stream_leader.py": [
-        "test_the_leader_is_lost_in_three_ways",
-        "test_a_leader_that_hangs_is_replaced",
-        "test_each_tab_has_its_own_cursor",
-        "test_without_web_locks_each_tab_has_its_own_stream[locks and channels]",
+        "test_alice_loses_the_leading_tab_in_three_ways",
+        "test_alices_visible_tab_replaces_a_leader_that_hangs",
+        "test_alices_tabs_each_have_their_own_cursor",
+        "test_alice_has_one_stream_for_each_tab_without_web_locks[locks and channels]",
     ],
     "test_reconnecting.py": [
-        "test_ten_changes_behind_a_dead_stream_are_caught_up_with_and_nothing_is_fetched_again[torn]",
-        "test_a_cursor_that_cannot_be_honoured_makes_the_page_read_again",
-        "test_a_server_that_comes_back_is_found_by_itself",
-        "test_a_stream_that_has_gone_silent_is_replaced",
+        "test_alice_catches_up_with_ten_changes_without_a_snapshot[torn]",
+        "test_alices_page_fetches_a_snapshot_after_an_invalid_cursor",
+        "test_alice_and_bob_reconnect_to_a_restarted_server",
+        "test_alices_silent_stream_is_replaced",
     ],
     "test_stream_address.py": ["test_a_page_of_many_numbers_leaves_the_thread_live[a stricter one]"],
     "test_presence.py": [
         "test_alice_and_bob_see_each_other_and_who_types",
-        "test_who_reconnects_never_left",
-        "test_on_a_phone_it_takes_one_line",
+        "test_bob_sees_no_change_of_presence_when_he_reconnects",
+        "test_alice_sees_presence_in_one_line_on_a_phone",
     ],
     "test_notifications.py": [
         "test_alice_reads_a_notification_in_one_tab_and_it_is_read_everywhere",
@@ -130,10 +132,10 @@ GATE = {
     ],
     # -- people: accounts and logins, in all tabs and browsers
     "test_sign_in.py": [
-        "test_a_guests_text_is_posted_once_they_have_signed_in",
-        "test_what_is_wrong_stands_beside_its_field",
-        "test_signing_out_in_one_tab_makes_a_guest_of_the_other_which_says_so",
-        "test_a_comment_after_the_logins_end_waits_for_the_next",
+        "test_a_guests_comment_is_posted_after_signing_in",
+        "test_a_guest_sees_each_error_beside_its_field",
+        "test_alice_signs_out_in_one_tab_and_the_other_shows_it",
+        "test_alice_writes_after_her_login_ended_and_the_comment_is_sent_later",
     ],
     "test_ended_logins.py": [
         "test_alice_is_signed_out_after_her_password_changed_on_another_device",
@@ -141,8 +143,8 @@ GATE = {
         "test_alice_is_not_signed_in_by_a_response_that_arrives_after_she_signed_out",
     ],
     "test_two_accounts.py": [
-        "test_what_alice_has_not_sent_is_never_sent_as_bobs",
-        "test_a_request_that_is_under_way_when_the_login_changes_is_nobody_elses",
+        "test_alices_unsent_changes_are_never_sent_as_bobs",
+        "test_alices_request_with_bobs_cookie_is_refused_and_sent_later",
     ],
     "test_mailed_links.py": [
         "test_alice_chooses_a_new_password_after_she_forgot_the_old_one",
@@ -192,7 +194,7 @@ GATE = {
         "test_alice_follows_addresses_of_comments_on_the_host_page",
         "test_a_guest_on_a_page_that_is_not_listed_gets_a_link_and_the_console_says_why",
     ],
-    "test_prefix.py": ["test_our_pages_work_there"],
+    "test_prefix.py": ["test_alice_and_bob_use_parley_behind_a_prefix"],
     # -- how its code is loaded
     "test_lazy_loading.py": [
         "test_alice_writes_and_sees_bobs_comment_without_any_lazy_code",
@@ -200,7 +202,7 @@ GATE = {
     ],
     "test_upgrades.py": ["test_after_an_upgrade_the_page_reloads_when_it_needs_a_part_and_the_text_is_still_there"],
     "test_docs_page.py": ["test_a_guest_opens_an_operation_by_its_link_and_closes_it_by_keyboard"],
-    "test_plain_models.py": ["test_backbone_does_it_with_ours_as_well"],
+    "test_plain_models.py": ["test_a_developer_gets_the_same_behaviour_with_our_overrides"],
     "test_gate.py": [
         "test_the_gate_lists_existing_tests_only",
         "test_each_row_of_the_table_in_the_docs_has_a_test_in_the_gate",

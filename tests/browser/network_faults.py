@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -94,6 +95,12 @@ async def proxy_to(site: Site) -> AsyncIterator[Proxy]:
 
 def url_of(proxy: Proxy) -> str:
     return f"http://127.0.0.1:{proxy.port}"
+
+
+async def pause_clock(person: Person) -> None:
+    """Stop the clock of the person's pages, so that only the test moves it. A slow machine then adds no time."""
+    now = await person.page.evaluate("Date.now()")
+    await person.context.clock.pause_at(datetime.fromtimestamp(now / 1_000, UTC) + timedelta(seconds=1))
 
 
 async def advance_clock_until(person: Person, condition: str, what_for: str) -> None:

@@ -14,7 +14,7 @@ from playwright.async_api import Browser, Playwright, Route
 
 from tests.browser.network_faults import wait_for_streams
 from tests.browser.people import Person
-from tests.browser.test_stream_leader import has, leaders, open_tabs
+from tests.browser.test_stream_leader import find_leader, has_comment, open_tabs
 from tests.support import chromium
 from tests.support.people import write
 
@@ -34,7 +34,7 @@ async def browser(playwright: Playwright, launch_options: dict[str, Any]) -> Asy
     """A complete Chromium with a back-forward cache, which Playwright disables."""
     path = chromium.find(complete=True)
     if path is None:
-        pytest.skip("needs a complete Chromium: the headless shell has no back-forward cache")
+        pytest.skip("needs a complete Chromium: the headless shell has_comment no back-forward cache")
     options = {**launch_options, "executable_path": path, "ignore_default_args": ["--disable-back-forward-cache"]}
     async with await playwright.chromium.launch(**options) as browser:
         yield browser
@@ -56,7 +56,7 @@ async def test_alice_returns_to_a_cached_leading_tab_and_it_catches_up(
 ) -> None:
     tabs = await open_tabs(alice, TABS)
     for visit in range(VISITS):
-        [leader] = await leaders(tabs)
+        leader = await find_leader(tabs)
         others = [tab for tab in tabs if tab is not leader]
         await others[0].write(f"Alice, {visit}")
         for tab in tabs:
@@ -67,13 +67,13 @@ async def test_alice_returns_to_a_cached_leading_tab_and_it_catches_up(
         for article in ("1", "2"):
             await write(carol_client, f"Carol, {visit}", commentable_id=article)
         for tab in others:
-            await tab.until(has(f"Carol, {visit}"), "a change that another leader received")
+            await tab.until(has_comment(f"Carol, {visit}"), "a change that another leader received")
         await leader.page.go_back(wait_until="commit")
         await leader.is_ready()
         reasons = "JSON.stringify(performance.getEntriesByType('navigation')[0].notRestoredReasons)"
         is_cached = await leader.page.evaluate("window.isCached")
         assert is_cached, f"the page was loaded again: {await leader.page.evaluate(reasons)}"
-        await leader.until(has(f"Carol, {visit}"), "the change that the page missed")
+        await leader.until(has_comment(f"Carol, {visit}"), "the change that the page missed")
         assert not [request for request in alice.requests if request.startswith("GET /api/comments")]
         await wait_for_streams(site)
     await alice.every_tab_matches_server()

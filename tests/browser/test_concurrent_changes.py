@@ -13,8 +13,8 @@ from tests.browser.network_faults import API, api_unreachable
 from tests.browser.page_errors import NETWORK, PageErrors
 from tests.browser.people import Person
 from tests.browser.test_edit_conflicts import sees_conflict
-from tests.browser.test_stream_leader import leaders
-from tests.browser.test_two_accounts import said, sign_out
+from tests.browser.test_stream_leader import find_leader, find_leaders
+from tests.browser.test_two_accounts import fetch_texts, sign_out
 from tests.support.people import sign_up, snapshot, write
 from tests.support.waiting import wait_until
 
@@ -130,7 +130,7 @@ async def test_alice_posts_once_a_comment_that_is_being_sent_when_she_signs_out(
     await alice.sign_in_without_page("Alice")
     await alice.reload()
     await alice.has_sent_all()
-    assert await said(carol_client) == [("Alice", "Alice's"), ("Bob", "Bob's")]
+    assert await fetch_texts(carol_client) == [("Alice", "Alice's"), ("Bob", "Bob's")]
     await alice.every_tab_matches_server()
 
 
@@ -252,7 +252,7 @@ async def test_alice_keeps_the_draft_of_a_tab_while_she_types_in_a_copy_of_it(al
 async def test_alices_stored_change_is_sent_after_its_tab_reloads(alice: Person) -> None:
     """A tab that is killed between storing a record and notifying the leader leaves the same state."""
     tabs = [alice, await alice.open_another_tab()]
-    [leader] = await leaders(tabs)
+    leader = await find_leader(tabs)
     [follower] = [tab for tab in tabs if tab is not leader]
     await follower.page.evaluate(BLOCK_BROADCASTS)
     await follower.write("Only stored")
@@ -262,13 +262,13 @@ async def test_alices_stored_change_is_sent_after_its_tab_reloads(alice: Person)
     for tab in tabs:
         await tab.sees("Only stored")
         await tab.is_settled()
-    assert await leaders(tabs) == [leader]
+    assert await find_leaders(tabs) == [leader]
     await leader.every_tab_matches_server()
 
 
 async def test_alices_stored_change_is_sent_by_the_next_leader(alice: Person) -> None:
     tabs = [alice, await alice.open_another_tab()]
-    [leader] = await leaders(tabs)
+    leader = await find_leader(tabs)
     [follower] = [tab for tab in tabs if tab is not leader]
     await leader.page.evaluate(f"{BLOCK_BROADCASTS}; {BLOCK_REQUESTS}")
     await leader.write("Only stored")

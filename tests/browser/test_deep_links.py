@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from tests.browser.people import Person
-from tests.browser.test_replies import draws
+from tests.browser.test_replies import sees_tree
 from tests.support.people import delete, edit, write
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ async def test_alice_follows_a_link_to_an_old_comment(
 ) -> None:
     alice = await open_browser("Alice", at=f"/Article/1#comment-{comments[60]['id']}")
     await sees_target(alice, comments[60])
-    await draws(alice, *bodies_between(36, 86))
+    await sees_tree(alice, *bodies_between(36, 86))
 
 
 async def test_alice_reads_on_from_an_old_comment_in_both_directions_while_others_write(
@@ -60,13 +60,13 @@ async def test_alice_reads_on_from_an_old_comment_in_both_directions_while_other
     )
     await edit(carol_client, comments[70], "Comment 70, changed")
     changed = [*bodies_between(36, 70), "Comment 70, changed", *bodies_between(71, 86)]
-    await draws(alice, *changed)
+    await sees_tree(alice, *changed)
     await earlier.click()
-    await draws(alice, *bodies_between(0, 36), *changed)
+    await sees_tree(alice, *bodies_between(0, 36), *changed)
     assert not await earlier.is_visible()
     for beyond in (136, 186):
         await later.click()
-        await draws(alice, *bodies_between(0, 36), *changed, *bodies_between(86, beyond))
+        await sees_tree(alice, *bodies_between(0, 36), *changed, *bodies_between(86, beyond))
     await later.click()
     await alice.until("parley.comments.after === null", "the live end")
     await write(carol_client, "New 3")
@@ -80,7 +80,7 @@ async def test_alice_returns_to_the_newest_comments(
     alice = await open_browser("Alice", at=f"/Article/1#comment-{comments[60]['id']}")
     await sees_target(alice, comments[60])
     await alice.page.locator(".thread__newest").click()
-    await draws(alice, *bodies_between(150, 200))
+    await sees_tree(alice, *bodies_between(150, 200))
     await alice.focus_is_on(f"#comment-{comments[199]['id']}")
     assert await alice.page.evaluate("location.hash") == ""
     await write(carol_client, "New")
@@ -107,7 +107,7 @@ async def test_a_guest_who_signs_up_at_an_old_comment_stays_there(
     await guest.page.locator(".account__sign-up").click()
     await guest.sign_up("Dave")
     await guest.is_ready()
-    await draws(guest, *bodies_between(36, 86))
+    await sees_tree(guest, *bodies_between(36, 86))
 
 
 async def test_alice_follows_links_to_comments_in_the_same_page(
@@ -128,14 +128,14 @@ async def test_alice_is_notified_that_a_linked_comment_no_longer_exists(
     lost = alice.page.locator(".thread__lost")
     await lost.wait_for()
     assert await lost.inner_text() == NOT_FOUND
-    await draws(alice, *bodies_between(35, 60), *bodies_between(61, 86))  # the page around its place
+    await sees_tree(alice, *bodies_between(35, 60), *bodies_between(61, 86))  # the page around its place
     await alice.until(
         f"document.querySelector('.announcer').textContent.includes({json.dumps(NOT_FOUND)})", "the announcement"
     )
     await alice.go("/")
     await alice.go(f"/Article/1#comment-{uuid4()}")
     await lost.wait_for()
-    await draws(alice, *bodies_between(150, 200))
+    await sees_tree(alice, *bodies_between(150, 200))
     await alice.page.evaluate("(id) => { location.hash = `comment-${id}`; }", comments[180]["id"])
     await sees_target(alice, comments[180])
     assert not await lost.is_visible()
@@ -147,7 +147,7 @@ async def test_alice_follows_a_link_to_a_deleted_comment_with_replies(
     one = await write(carol_client, "One")
     await write(carol_client, "On one", parent_id=one["id"])
     await delete(carol_client, one)
-    await draws(alice, "(gone)", "> On one")
+    await sees_tree(alice, "(gone)", "> On one")
     await alice.page.evaluate("(id) => { location.hash = `comment-${id}`; }", one["id"])
     await alice.focus_is_on(f"[data-gone-id='{one['id']}']")
     assert await alice.page.locator(".thread__lost").inner_text() == NOT_FOUND

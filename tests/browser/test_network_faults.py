@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +14,7 @@ from tests.browser.network_faults import (
     advance_clock_until,
     api_unreachable,
     drop_responses,
+    pause_clock,
     reset_streams,
     url_of,
     wait_for_streams,
@@ -262,9 +262,7 @@ async def test_alices_page_slows_down_repeated_resets(
     reset_streams(site)
     alice.requests.clear()
     await wait_until(lambda: count_reads(alice, "/streams"), "the first reset")
-    # Only `fast_forward` moves the paused clock, so a slow machine does not lengthen the minute.
-    now = await alice.page.evaluate("Date.now()")
-    await alice.context.clock.pause_at(datetime.fromtimestamp(now / 1_000, UTC) + timedelta(seconds=1))
+    await pause_clock(alice)
     for _ in range(MINUTE_SECONDS):
         await alice.context.clock.fast_forward(1_000)
         await asyncio.sleep(NETWORK_PAUSE_SECONDS)

@@ -1,8 +1,8 @@
-"""Plain models and collections, of Backbone's own classes, do with ours loaded what they do without.
+"""Plain models and collections, of Backbone's own classes, behave the same with and without our overrides.
 
-Backbone.sync's contract in our words, over real XMLHttpRequests, which Backbone's own tests leave out, and where those
-cannot be had. One difference is meant: error callbacks and "error" events get a Problem where Backbone gives them the
-xhr. What ours adds beside that is in the last test.
+The tests describe the contract of Backbone.sync over real XMLHttpRequests, which Backbone's own tests do not use. One
+difference is intended: error callbacks and "error" events get a Problem instead of the xhr. The last test has what the
+overrides add.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from playwright.async_api import Browser, Error, Page, Route
 from tests.browser.upstream.stage import LIBRARIES, LIBRARIES_WITH_JQUERY, ORIGIN, open_page, ours
 
 RUNNER = "<script type='module' src='/upstream/plain.js'></script>"
-HEADERS = ("content-type", "x-mine", "x-http-method-override", "if-match")  # no others are looked at
+HEADERS = ("content-type", "x-mine", "x-http-method-override", "if-match")  # the headers that the tests compare
 SLOW = f"{ORIGIN}/things/slow"
 JSON = "content-type: application/json"
 
 
 @dataclass(frozen=True)
 class Act:
-    """`code` in plain.js's world, what it sends, what is heard then, and what it returned."""
+    """JavaScript for plain.js, the requests that it sends, the events that follow, and its return value."""
 
     code: str
     sent: list[str] = field(default_factory=list)
-    heard: list[Any] = field(default_factory=list)
+    events: list[Any] = field(default_factory=list)
     returned: str = "xhr 0"
 
 
@@ -55,7 +55,7 @@ def failed(status: int, word: str = "error") -> list[str]:
 
 ACTS = {
     "create": Act(
-        "fresh.save(null, told())",
+        "fresh.save(null, hooks())",
         ["POST /things", JSON, '{"title":"New"}'],
         [
             "fresh: request fresh xhr 0 options",
@@ -69,7 +69,7 @@ ACTS = {
         ],
     ),
     "create in a collection": Act(
-        "things.create({ title: 'New' }, told())",
+        "things.create({ title: 'New' }, hooks())",
         ["POST /things", JSON, '{"title":"New"}'],
         [
             "things: add a model undefined things data",
@@ -86,7 +86,7 @@ ACTS = {
         "a model undefined",
     ),
     "create in a collection, waiting": Act(
-        "things.create({ title: 'New' }, told({ wait: true }))",
+        "things.create({ title: 'New' }, hooks({ wait: true }))",
         ["POST /things", JSON, '{"title":"New"}'],
         [
             "things: add a model 2 things options",
@@ -97,9 +97,9 @@ ACTS = {
         ],
         "a model undefined",
     ),
-    "read": Act("model.fetch(told())", ["GET /things/1"], [*REQUEST, *THEIRS, *SUCCESS]),
+    "read": Act("model.fetch(hooks())", ["GET /things/1"], [*REQUEST, *THEIRS, *SUCCESS]),
     "read a collection": Act(
-        "things.fetch(told({ data: { page: 2 } }))",
+        "things.fetch(hooks({ data: { page: 2 } }))",
         ["GET /things?page=2"],
         [
             "things: request things xhr 0 options",
@@ -113,7 +113,7 @@ ACTS = {
         ],
     ),
     "read and reset a collection": Act(
-        "things.fetch(told({ reset: true }))",
+        "things.fetch(hooks({ reset: true }))",
         ["GET /things"],
         [
             "things: request things xhr 0 options",
@@ -124,121 +124,121 @@ ACTS = {
         ],
     ),
     "update": Act(
-        "model.save({ title: 'Mine' }, told())",
+        "model.save({ title: 'Mine' }, hooks())",
         ["PUT /things/1", JSON, MINE],
         [*CHANGED, *REQUEST, *THEIRS, *SUCCESS],
     ),
     "update, waiting": Act(
-        "model.save({ title: 'Mine' }, told({ wait: true }))",
+        "model.save({ title: 'Mine' }, hooks({ wait: true }))",
         ["PUT /things/1", JSON, MINE],
         [*REQUEST, *THEIRS, *SUCCESS],
     ),
     "patch": Act(
-        "model.save({ title: 'Mine' }, told({ patch: true }))",
+        "model.save({ title: 'Mine' }, hooks({ patch: true }))",
         ["PATCH /things/1", JSON, '{"title":"Mine"}'],
         [*CHANGED, *REQUEST, *THEIRS, *SUCCESS],
     ),
-    "destroy": Act("model.destroy(told())", ["DELETE /things/1"], [*REQUEST, *GONE]),
-    "destroy, waiting": Act("model.destroy(told({ wait: true }))", ["DELETE /things/1"], [*REQUEST, *GONE]),
+    "destroy": Act("model.destroy(hooks())", ["DELETE /things/1"], [*REQUEST, *GONE]),
+    "destroy, waiting": Act("model.destroy(hooks({ wait: true }))", ["DELETE /things/1"], [*REQUEST, *GONE]),
     "destroy a new one": Act("fresh.destroy()", [], ["fresh: destroy fresh undefined data"], "false"),
     "other attributes": Act(
-        "model.save(null, told({ attrs: { only: 'this' } }))",
+        "model.save(null, hooks({ attrs: { only: 'this' } }))",
         ["PUT /things/1", JSON, '{"only":"this"}'],
         [*REQUEST, *THEIRS, *SUCCESS],
     ),
     "other data": Act(
-        "model.save(null, told({ data: 'as it is', contentType: 'text/plain' }))",
+        "model.save(null, hooks({ data: 'as it is', contentType: 'text/plain' }))",
         ["PUT /things/1", "content-type: text/plain", "as it is"],
         [*REQUEST, *THEIRS, *SUCCESS],
     ),
-    "another url": Act("model.fetch(told({ url: '/things/x' }))", ["GET /things/x"], [*REQUEST, *THEIRS, *SUCCESS]),
+    "another url": Act("model.fetch(hooks({ url: '/things/x' }))", ["GET /things/x"], [*REQUEST, *THEIRS, *SUCCESS]),
     "no url": Act("homeless.fetch()", returned='throws A "url" property or function must be specified'),
     "no options": Act("Backbone.sync('read', model)", ["GET /things/1"], REQUEST),
     "refused": Act(
-        "model.save({ title: 'Mine' }, told({ url: '/things/refused' }))",
+        "model.save({ title: 'Mine' }, hooks({ url: '/things/refused' }))",
         ["PUT /things/refused", JSON, MINE],
         [*CHANGED, *REQUEST, *failed(422)],
     ),
     "refused, waiting": Act(
-        "model.save({ title: 'Mine' }, told({ url: '/things/refused', wait: true }))",
+        "model.save({ title: 'Mine' }, hooks({ url: '/things/refused', wait: true }))",
         ["PUT /things/refused", JSON, MINE],
         [*REQUEST, *failed(422)],
     ),
-    "refused, and nobody asks": Act(
+    "refused, without a callback": Act(
         "model.fetch({ url: '/things/refused' })",
         ["GET /things/refused"],
         [*REQUEST, "model: error model xhr 422 options"],
     ),
     "refused, with a context": Act(
-        "model.fetch({ url: '/things/refused', context: 'mine', error() { heard.push(`error of ${this}`) } })",
+        "model.fetch({ url: '/things/refused', context: 'mine', error() { events.push(`error of ${this}`) } })",
         ["GET /things/refused"],
         [*REQUEST, "error of mine", "model: error model xhr 422 options"],
     ),
     "refused, with a context, by sync itself": Act(
         "Backbone.sync('read', model, "
-        "{ url: '/things/refused', context: 'mine', error(_, word) { heard.push(`${word} of ${this}`) } })",
+        "{ url: '/things/refused', context: 'mine', error(_, word) { events.push(`${word} of ${this}`) } })",
         ["GET /things/refused"],
         [*REQUEST, "error of mine"],
     ),
     "refused, and why": Act(
-        "model.fetch({ url: '/things/refused', error: (...[,, why]) => heard.push(why.textStatus, why.xhr.status) })",
+        "model.fetch({ url: '/things/refused', error: (...[,, why]) => events.push(why.textStatus, why.xhr.status) })",
         ["GET /things/refused"],
         [*REQUEST, "error", 422, "model: error model xhr 422 options"],
     ),
-    "unreachable": Act("model.fetch(told({ url: '/things/away' }))", ["GET /things/away"], [*REQUEST, *failed(0)]),
+    "unreachable": Act("model.fetch(hooks({ url: '/things/away' }))", ["GET /things/away"], [*REQUEST, *failed(0)]),
     "too slow": Act(
-        "model.fetch(told({ url: '/things/slow', timeout: 50 }))",
+        "model.fetch(hooks({ url: '/things/slow', timeout: 50 }))",
         [],
         [*REQUEST, *failed(0, "timeout")],
     ),
-    "as patient as it is told": Act(
-        "model.fetch({ url: '/things/away', timeout: 50, error: (...[,, why]) => heard.push(why.timeout) })",
+    "with a timeout of its own": Act(
+        "model.fetch({ url: '/things/away', timeout: 50, error: (...[,, why]) => events.push(why.timeout) })",
         ["GET /things/away"],
         [*REQUEST, 50, "model: error model xhr 0 options"],
     ),
     "not JSON": Act(
-        "model.fetch(told({ url: '/things/garbled' }))",
+        "model.fetch(hooks({ url: '/things/garbled' }))",
         ["GET /things/garbled"],
         [*REQUEST, *failed(200, "parsererror")],
     ),
     "aborted": Act(
-        "void model.fetch(told({ url: '/things/slow' })).abort()",
-        heard=[*REQUEST, *failed(0, "abort")],
+        "void model.fetch(hooks({ url: '/things/slow' })).abort()",
+        events=[*REQUEST, *failed(0, "abort")],
         returned="undefined",
     ),
     "invalid": Act(
-        "model.save({ title: '' }, told())", [], ["model: invalid model a title is wanted data"], returned="false"
+        "model.save({ title: '' }, hooks())", [], ["model: invalid model a title is wanted data"], returned="false"
     ),
     "invalid, and sent": Act(
-        "model.save(null, told({ attrs: { title: '' }, validate: false }))",
+        "model.save(null, hooks({ attrs: { title: '' }, validate: false }))",
         ["PUT /things/1", JSON, '{"title":""}'],
         [*REQUEST, *THEIRS, *SUCCESS],
     ),
     "headers": Act(
-        "model.fetch(told({ headers: { 'X-Mine': 'kept' } }))",
+        "model.fetch(hooks({ headers: { 'X-Mine': 'kept' } }))",
         ["GET /things/1", "x-mine: kept"],
         [*REQUEST, *THEIRS, *SUCCESS],
     ),
     "before it is sent": Act(
-        "model.fetch(told({ beforeSend(xhr) { xhr.setRequestHeader('X-Mine', 'late'); heard.push('beforeSend') } }))",
+        "model.fetch(hooks({ beforeSend(xhr) { xhr.setRequestHeader('X-Mine', 'late'); events.push('beforeSend') } }))",
         ["GET /things/1", "x-mine: late"],
         ["beforeSend", *REQUEST, *THEIRS, *SUCCESS],
     ),
     "stopped before it is sent": Act(
-        "model.fetch(told({ beforeSend: () => false }))", [], ["model: request model xhr 0 options"], "xhr 0"
+        "model.fetch(hooks({ beforeSend: () => false }))", [], ["model: request model xhr 0 options"], "xhr 0"
     ),
     "parsed": Act(
-        "(model.parse = (answer, { xhr }) => (heard.push(`parse ${xhr.status}`), answer), model.fetch(told()))",
+        "(model.parse = (answer, { xhr }) => (events.push(`parse ${xhr.status}`), answer), model.fetch(hooks()))",
         ["GET /things/1"],
         [*REQUEST, "parse 200", *THEIRS, *SUCCESS],
     ),
     "for servers that know POST alone": Act(
-        "model.save(null, told({ emulateHTTP: true }))",
+        "model.save(null, hooks({ emulateHTTP: true }))",
         ["POST /things/1", JSON, "x-http-method-override: PUT", '{"id":1,"title":"Old"}'],
         [*REQUEST, *THEIRS, *SUCCESS],
     ),
     "for servers that know forms alone": Act(
-        "(Backbone.emulateHTTP = Backbone.emulateJSON = true, model.destroy(told()))",
+        "(Backbone.emulateHTTP = Backbone.emulateJSON = true, model.destroy(hooks()))",
         [
             "POST /things/1",
             "content-type: application/x-www-form-urlencoded",
@@ -251,7 +251,7 @@ ACTS = {
 
 
 class World:
-    """A page with plain.js, and a server of things."""
+    """A page with plain.js, and the routes of a server of things."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -266,7 +266,7 @@ class World:
     async def answer(self, route: Route) -> None:
         request = route.request
         if request.url == SLOW:
-            self.held.append(route)  # for ever; and whether one that is stopped has set out is chance
+            self.held.append(route)  # no response; an aborted request may not arrive
             return
         headers = [f"{name}: {request.headers[name]}" for name in HEADERS if name in request.headers]
         line = f"{request.method} {request.url.removeprefix(ORIGIN)}"
@@ -290,7 +290,7 @@ class World:
 
 @asynccontextmanager
 async def world(browser: Browser, ours: list[str]) -> AsyncIterator[World]:
-    """Backbone over jQuery, or with ours over it and without jQuery, as on the site."""
+    """Backbone with jQuery, or with our overrides and without jQuery, as on the site."""
     libraries = LIBRARIES if ours else LIBRARIES_WITH_JQUERY
     async with await browser.new_context() as context:
         page = await open_page(await context.new_page(), RUNNER, {"ours": ours}, libraries=libraries)
@@ -299,34 +299,34 @@ async def world(browser: Browser, ours: list[str]) -> AsyncIterator[World]:
         await page.route(re.compile(f"^{ORIGIN}/things"), world.answer)
         yield world
         for route in world.held:
-            with suppress(Error):  # it may have been stopped
+            with suppress(Error):  # it may be aborted
                 await route.abort()
 
 
-def as_meant(act: Act) -> list[Any]:
-    """What is heard with ours: every refused xhr is a Problem with its status."""
+def expected_events(act: Act) -> list[Any]:
+    """The events with our overrides: each failed xhr is a Problem with its status."""
     return [
         re.sub(r"(error \w+) xhr (\d+)", r"\1 Problem \2", line) if isinstance(line, str) else line
-        for line in act.heard
+        for line in act.events
     ]
 
 
-async def test_what_backbone_does(browser: Browser) -> None:
+async def test_a_developer_gets_the_listed_behaviour_from_backbone(browser: Browser) -> None:
     async with world(browser, []) as plain:
         for name, act in ACTS.items():
             done = await plain.do(act)
-            assert (name, done["sent"], done["heard"], done["returned"]) == (name, act.sent, act.heard, act.returned)
+            assert (name, done["sent"], done["events"], done["returned"]) == (name, act.sent, act.events, act.returned)
 
 
-async def test_backbone_does_it_with_ours_as_well(browser: Browser) -> None:
+async def test_a_developer_gets_the_same_behaviour_with_our_overrides(browser: Browser) -> None:
     async with world(browser, []) as plain, world(browser, ours()) as with_ours:
         for name, act in ACTS.items():
-            wanted = await plain.do(act) | {"heard": as_meant(act)}
-            assert (name, await with_ours.do(act)) == (name, wanted)
+            expected = await plain.do(act) | {"events": expected_events(act)}
+            assert (name, await with_ours.do(act)) == (name, expected)
 
 
-async def test_what_ours_adds(browser: Browser) -> None:
-    conditional = Act("model.save(null, told({ ifMatch: 57, headers: { 'X-Mine': 'kept' } }))")
+async def test_a_developer_gets_conditional_requests_and_timeouts_from_our_overrides(browser: Browser) -> None:
+    conditional = Act("model.save(null, hooks({ ifMatch: 57, headers: { 'X-Mine': 'kept' } }))")
     async with world(browser, []) as plain, world(browser, ours()) as with_ours:
         assert (await plain.do(conditional))["sent"] == ["PUT /things/1", JSON, "x-mine: kept", OLD]
         assert (await with_ours.do(conditional))["sent"] == [
@@ -336,6 +336,6 @@ async def test_what_ours_adds(browser: Browser) -> None:
             'if-match: "57"',
             OLD,
         ]
-        impatient = Act("model.fetch({ url: '/things/away', error: (...[,, why]) => heard.push(why.timeout > 0) })")
-        assert False in (await plain.do(impatient))["heard"]
-        assert True in (await with_ours.do(impatient))["heard"]
+        impatient = Act("model.fetch({ url: '/things/away', error: (...[,, why]) => events.push(why.timeout > 0) })")
+        assert False in (await plain.do(impatient))["events"]
+        assert True in (await with_ours.do(impatient))["events"]

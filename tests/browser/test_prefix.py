@@ -1,4 +1,4 @@
-"""Parley at /talk of a host that has other pages, too: ours work there as at a root, and stand in frames of theirs."""
+"""Parley behind the prefix /talk of a host: its own pages work, and so do threads in frames of the host's pages."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from tests.chaos.proxy import Proxy
 
 ROOT = "/talk"
-OURS = "caches.keys().then((names) => names.filter((name) => name.startsWith('/talk pages ')).length === 1)"
+HAS_OWN_CACHE = "caches.keys().then((names) => names.filter((name) => name.startsWith('/talk pages ')).length === 1)"
 
 
-class OneHost:
-    """A proxy that has Parley at /talk, and takes that off; all else is the host's."""
+class SharedHost:
+    """A proxy that serves Parley at /talk, without the prefix, and the host's own pages elsewhere."""
 
     def __init__(self, parley: ASGIApp, host: ASGIApp) -> None:
         self.parley, self.host = parley, host
@@ -50,12 +50,12 @@ async def site(settings: Settings, host: Host) -> AsyncIterator[Site]:
     from app.main import create_app
 
     parley = create_app(settings.model_copy(update={"root_path": ROOT}))
-    async with serving(OneHost(parley, host.app())) as one:
-        host.url = one.url
-        yield Site(f"{one.url}{ROOT}", one.server)
+    async with serving(SharedHost(parley, host.app())) as served_site:
+        host.url = served_site.url
+        yield Site(f"{served_site.url}{ROOT}", served_site.server)
 
 
-async def test_our_pages_work_there(open_browser: OpenBrowser, site: Site) -> None:
+async def test_alice_and_bob_use_parley_behind_a_prefix(open_browser: OpenBrowser, site: Site) -> None:
     alice, bob = await open_browser("Alice", at=f"{ROOT}/Article/1"), await open_browser("Bob", at=f"{ROOT}/Article/1")
     await alice.write("At a prefix")
     await bob.sees("At a prefix")
@@ -69,12 +69,12 @@ async def test_our_pages_work_there(open_browser: OpenBrowser, site: Site) -> No
     await alice.page.locator(".logins__list .login").wait_for()
     await alice.page.locator(".brand").click()
     await alice.page.wait_for_url(f"**{ROOT}/")
-    assert [asked for asked in alice.requests if not asked.split(" ")[1].startswith(f"{ROOT}/")] == []
+    assert [request for request in alice.requests if not request.split(" ")[1].startswith(f"{ROOT}/")] == []
     await alice.page.locator(".account__sign-out").click()
     await alice.is_guest()
 
 
-async def test_a_mailed_link_leads_there(open_browser: OpenBrowser) -> None:
+async def test_alice_follows_a_mailed_link_behind_a_prefix(open_browser: OpenBrowser) -> None:
     alice = await open_browser("Alice", at=f"{ROOT}/account")
     await alice.client.post("/api/resets", json={"email": "alice@example.com"})
     await wait_until(lambda: _has_mail(alice), "the mail")
@@ -87,7 +87,7 @@ async def _has_mail(person: Person) -> bool:
     return "/reset#" in (await person.client.get("/dev/mail")).text
 
 
-async def test_threads_stand_in_the_pages_beside_it(open_browser: OpenBrowser, host: Host, site: Site) -> None:
+async def test_alice_uses_threads_on_pages_of_the_same_host(open_browser: OpenBrowser, host: Host, site: Site) -> None:
     url = host.show(thread() + thread("Article/2") + "<b data-parley-count='Article/1'></b>")
     alice = await open_browser("Alice", at=url)
     one, other = await enter_frame(alice), await enter_frame(alice, "Article/2")
@@ -95,27 +95,27 @@ async def test_threads_stand_in_the_pages_beside_it(open_browser: OpenBrowser, h
     await one.sees("In a frame")
     await other.sees()
     await wait_for_fit(alice.page)
-    await alice.until("document.querySelector('b').textContent === '1'", "the number of comments")
-    await wait_for_streams(site, 2)  # the threads', and the page's for its number
+    await alice.until("document.querySelector('b').textContent === '1'", "the count of comments")
+    await wait_for_streams(site, 2)  # one for the threads, one for the counts of the host page
     tab = await alice.open_another_tab(f"{ROOT}/Article/1")
     await tab.sees("In a frame")
     await wait_for_streams(site, 2)
 
 
-async def test_without_a_connection_its_pages_are_kept_and_what_others_keep_there_is_left_alone(
+async def test_alice_opens_a_page_offline_and_other_caches_of_the_host_stay(
     open_browser: OpenBrowser, proxy: Proxy, page_errors: PageErrors
 ) -> None:
     page_errors.allow(NETWORK)
     alice = await open_browser("Alice", at=f"{ROOT}/Article/1", base_url=url_of(proxy), service_workers="allow")
     await alice.page.evaluate("Promise.all(['theirs', 'pages of theirs'].map((name) => caches.open(name)))")
-    await alice.until(OURS, "the page to be kept")
+    await alice.until(HAS_OWN_CACHE, "the page to be stored")
     await alice.reload()
-    await alice.until(OURS, "the page to be kept")
+    await alice.until(HAS_OWN_CACHE, "the page to be stored")
     assert {"theirs", "pages of theirs"} < set(await alice.page.evaluate("caches.keys()"))
     proxy.weather.refusing = True
     proxy.cut()
     await alice.page.reload()
-    await alice.until("window.parley && document.documentElement.dataset.kept", "the page as it was")
+    await alice.until("window.parley && document.documentElement.dataset.kept", "the stored page")
     await alice.is_signed_in()
     await alice.write("Without a connection")
     proxy.mend()

@@ -1,4 +1,4 @@
-"""Nothing is missed: whatever happens to the stream, the page comes to show what the server has."""
+"""Reconnecting: whatever happens to the stream, the page ends up with the state of the server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.support.serving import Site
 
 
-async def ten_changes(carol_client: httpx.AsyncClient, *comments: dict[str, str]) -> None:
+async def make_ten_changes(carol_client: httpx.AsyncClient, *comments: dict[str, str]) -> None:
     first, second, third, fourth = comments
     await edit(carol_client, first, "the first, changed")
     await write(carol_client, "a fifth")
@@ -41,28 +41,28 @@ async def ten_changes(carol_client: httpx.AsyncClient, *comments: dict[str, str]
 
 
 @pytest.mark.parametrize("how", ["closed", "torn", "offline"])
-async def test_ten_changes_behind_a_dead_stream_are_caught_up_with_and_nothing_is_fetched_again(
+async def test_alice_catches_up_with_ten_changes_without_a_snapshot(
     how: str, alice: Person, carol_client: httpx.AsyncClient, site: Site, page_errors: PageErrors
 ) -> None:
     page_errors.allow(NETWORK)
     four = [await write(carol_client, body) for body in ("one", "two", "three", "four")]
     await alice.sees("one", "two", "three", "four")
 
-    over = asyncio.Event()
+    released = asyncio.Event()
 
     async def hold(route: Route) -> None:
-        await over.wait()
+        await released.wait()
         await route.continue_()
 
-    await alice.context.route(STREAMS, hold)  # the next stream comes after the changes, however long these take
+    await alice.context.route(STREAMS, hold)  # the next stream opens after all changes, however long these take
     if how == "closed":
         await alice.page.evaluate("parley.connector.close()")
     if how == "offline":
         await alice.context.set_offline(True)
     reset_streams(site)
-    await ten_changes(carol_client, *four)
+    await make_ten_changes(carol_client, *four)
     assert await alice.bodies() == ["one", "two", "three", "four"]
-    over.set()
+    released.set()
     if how == "closed":
         await alice.page.evaluate("parley.connector.resume()")
     if how == "offline":
@@ -73,7 +73,7 @@ async def test_ten_changes_behind_a_dead_stream_are_caught_up_with_and_nothing_i
     assert not [request for request in alice.requests if request.startswith("GET /api/")]
 
 
-async def test_what_the_page_itself_changed_meanwhile_is_not_lost(
+async def test_alice_keeps_her_own_changes_from_while_she_had_no_stream(
     alice: Person, carol_client: httpx.AsyncClient
 ) -> None:
     await alice.write("Written with a stream")
@@ -89,7 +89,7 @@ async def test_what_the_page_itself_changed_meanwhile_is_not_lost(
     await alice.matches_server()
 
 
-async def test_a_cursor_that_cannot_be_honoured_makes_the_page_read_again(
+async def test_alices_page_fetches_a_snapshot_after_an_invalid_cursor(
     alice: Person, carol_client: httpx.AsyncClient
 ) -> None:
     one, two = [await write(carol_client, body) for body in ("one", "two")]
@@ -106,18 +106,18 @@ async def test_a_cursor_that_cannot_be_honoured_makes_the_page_read_again(
     await alice.sees("one, changed", "three", "four")
 
 
-async def test_a_server_that_comes_back_is_found_by_itself(
+async def test_alice_and_bob_reconnect_to_a_restarted_server(
     alice: Person, bob: Person, site: Site, settings: Settings, page_errors: PageErrors
 ) -> None:
     page_errors.allow(NETWORK)
     await alice.write("Before")
     await bob.sees("Before")
     site.stop()
-    await wait_until(lambda: is_down(site), "the server's end")
+    await wait_until(lambda: _is_down(site), "the end of the server")
     await alice.write("During")
     await bob.sees_connection_status("reconnecting")
 
-    async with serving(create_app(settings), port=urlsplit(site.url).port):  # a new process, as it were
+    async with serving(create_app(settings), port=urlsplit(site.url).port):  # stands for a new process
         await alice.sees_connection_status("live")
         await bob.sees_connection_status("live")
         await bob.write("After")
@@ -128,14 +128,14 @@ async def test_a_server_that_comes_back_is_found_by_itself(
         await bob.context.close()
 
 
-def is_down(site: Site) -> bool:
+def _is_down(site: Site) -> bool:
     address = urlsplit(site.url)
     with socket.socket() as caller:
         refused = caller.connect_ex((str(address.hostname), int(address.port or 0))) != 0
     return refused and not site.server.server_state.connections
 
 
-async def test_a_refused_stream_is_asked_for_again(
+async def test_alice_gets_a_stream_after_two_were_refused(
     alice: Person, carol_client: httpx.AsyncClient, page_errors: PageErrors
 ) -> None:
     page_errors.allow(NETWORK)
@@ -146,7 +146,7 @@ async def test_a_refused_stream_is_asked_for_again(
             await route.continue_()
         else:
             refusals.append(route)
-            await route.fulfill(status=503)  # what ends an EventSource for good
+            await route.fulfill(status=503)  # this ends an EventSource for good
 
     await alice.page.route("**/streams?*", refuse_twice)
     await alice.page.evaluate("parley.connector.close()")
@@ -157,30 +157,30 @@ async def test_a_refused_stream_is_asked_for_again(
     await alice.matches_server()
 
 
-# -- time, which these pages take from the test ---------------------------------------------------------------
+# -- with a clock that the test moves ---------------------------------------------------------------------
 
 
 @pytest.mark.virtual_clock
-async def test_a_stream_that_has_gone_silent_is_replaced(alice: Person, carol_client: httpx.AsyncClient) -> None:
+async def test_alices_silent_stream_is_replaced(alice: Person, carol_client: httpx.AsyncClient) -> None:
     streams = alice.streams
     await alice.page.clock.fast_forward(10_000)
     assert alice.streams == streams
     await alice.page.clock.fast_forward(40_000)
-    await wait_until(lambda: len(alice.streams) == len(streams) + 1, "another stream")
+    await wait_until(lambda: len(alice.streams) == len(streams) + 1, "a second stream")
     assert "cursor=" in alice.streams[-1]
-    await write(carol_client, "Heard again")
-    await alice.sees("Heard again")
+    await write(carol_client, "Live again")
+    await alice.sees("Live again")
 
 
 @pytest.mark.virtual_clock
-async def test_where_something_holds_the_stream_back_the_page_polls(
+async def test_alices_page_polls_while_a_proxy_buffers_the_stream(
     alice: Person, carol_client: httpx.AsyncClient
 ) -> None:
-    over = asyncio.Event()
+    released = asyncio.Event()
 
     async def hold_streams(route: Route) -> None:
         if "once=1" not in route.request.url:
-            await over.wait()
+            await released.wait()
         await route.continue_()
 
     await alice.page.route("**/streams?*", hold_streams)
@@ -193,52 +193,54 @@ async def test_where_something_holds_the_stream_back_the_page_polls(
     await alice.sees_connection_status("polling")
     await alice.matches_server()
 
-    over.set()
+    released.set()
     await alice.page.clock.fast_forward(61_000)
-    await wait_until(lambda: "once" not in alice.streams[-1], "a try without polling")
+    await wait_until(lambda: "once" not in alice.streams[-1], "a stream without polling")
     await write(carol_client, "Four")
     await alice.sees("One", "Two", "Three", "Four")
 
 
-# -- the light ------------------------------------------------------------------------------------------------
+# -- the connection status-------------------------------------------------------------------------------------
 
 
-async def test_the_light_is_out_where_there_is_nothing_to_hear(open_browser: OpenBrowser) -> None:
+async def test_a_guest_sees_no_connection_status_on_a_page_without_a_stream(open_browser: OpenBrowser) -> None:
     guest = await open_browser(at="/account")
     await guest.sees_connection_status("idle")
     assert not await guest.page.locator(".light").is_visible()
 
 
-# What Chromium calls offline leaves open streams alone: nothing may come over this one meanwhile.
+# Chromium's offline mode does not close open streams, so presence is off: no event may arrive on this one.
 @pytest.mark.parametrize("settings", [{"presence": False}], indirect=True)
-async def test_the_light_says_how_the_connection_is(alice: Person, site: Site, page_errors: PageErrors) -> None:
+async def test_alice_sees_each_state_of_the_connection(alice: Person, site: Site, page_errors: PageErrors) -> None:
     page_errors.allow(NETWORK)
     light = alice.page.locator(".light__words")
-    let_through = asyncio.Event()
+    released = asyncio.Event()
 
     async def hold(route: Route) -> None:
-        await let_through.wait()
+        await released.wait()
         await route.continue_()
 
     await alice.page.route("**/streams?*", hold)
     await alice.page.reload()
     await alice.sees_connection_status("connecting")
     assert not await light.is_visible()
-    let_through.set()
+    released.set()
     await alice.sees_connection_status("live")
 
-    let_through.clear()
+    released.clear()
     reset_streams(site)
     await alice.sees_connection_status("reconnecting")
-    await alice.until("document.querySelector('.light').dataset.says === 'reconnecting'", "to be told, after a while")
+    await alice.until(
+        "document.querySelector('.light').dataset.says === 'reconnecting'", "the status after three seconds"
+    )
     assert await light.inner_text() == "Reconnecting…"
-    let_through.set()
+    released.set()
     await alice.sees_connection_status("live")
 
     await alice.context.set_offline(True)
     await alice.sees_connection_status("offline")
     await alice.until(
-        "document.querySelector('.light__words').textContent.startsWith(\"You're offline\")", "to be told"
+        "document.querySelector('.light__words').textContent.startsWith(\"You're offline\")", "the status offline"
     )
     await alice.context.set_offline(False)
     await alice.sees_connection_status("live")

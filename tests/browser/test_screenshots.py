@@ -1,7 +1,7 @@
-"""Each page in a picture, in both themes, at a desk and on a phone, for people to look at.
+"""A picture of each page, in both themes, on a desktop and on a phone.
 
-`pytest --everything --screenshots docs` keeps them. A test can only see that there is a page on each, and that nothing
-complained.
+`pytest --everything --screenshots docs` saves them. The test checks only that each picture shows something and
+that the pages log no errors.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ VIEWS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("theme", ["light", "dark"])
-async def test_each_page(
+async def test_a_moderators_pages_are_saved_as_pictures(
     theme: str,
     view: str,
     open_browser: OpenBrowser,
@@ -51,7 +51,7 @@ async def test_each_page(
         if name == "thread":
             await alice.page.locator(".thread__heading").scroll_into_view_if_needed()
             await alice.page.evaluate("document.querySelector('.thread').scrollIntoView()")
-        await alice.until(NOTHING_ANIMATES, "the page to stand still")
+        await alice.until(NOTHING_ANIMATES, "the animations to end")
         picture = tmp_path / f"{name}-{theme}-{view}.png"
         await alice.page.screenshot(path=picture)
         assert 5_000 < picture.stat().st_size < 300_000

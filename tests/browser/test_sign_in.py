@@ -1,4 +1,4 @@
-"""Who one is: signing up, in and out without leaving the page, in all of one's tabs."""
+"""The auth dialog: signing up, in and out without leaving the page, in all tabs of a browser."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.support.serving import Site
 
 
-async def test_a_guests_text_is_posted_once_they_have_signed_in(guest: Person, bob: Person, site: Site) -> None:
+async def test_a_guests_comment_is_posted_after_signing_in(guest: Person, bob: Person, site: Site) -> None:
     async with site.client() as client:
         await sign_up(client, "Alice")
     await guest.write("I shall say who I am")
@@ -30,7 +30,7 @@ async def test_a_guests_text_is_posted_once_they_have_signed_in(guest: Person, b
     assert await guest.comment("I shall say who I am").locator(".comment__edit").is_visible()
 
 
-async def test_a_guests_text_is_posted_once_they_have_signed_up(guest: Person) -> None:
+async def test_a_guests_comment_is_posted_after_signing_up(guest: Person) -> None:
     await guest.write("Here for the first time")
     await guest.page.locator(".entry__to-signup").click()
     await guest.sign_up("Dora")
@@ -38,7 +38,7 @@ async def test_a_guests_text_is_posted_once_they_have_signed_up(guest: Person) -
     await guest.matches_server()
 
 
-async def test_a_guest_who_changes_their_mind_keeps_the_text(guest: Person) -> None:
+async def test_a_guest_who_closes_the_dialog_keeps_the_text(guest: Person) -> None:
     await guest.write("Perhaps later")
     await guest.page.locator("dialog.entry").wait_for()
     await guest.page.keyboard.press("Escape")
@@ -47,7 +47,7 @@ async def test_a_guest_who_changes_their_mind_keeps_the_text(guest: Person) -> N
     assert not [request for request in guest.requests if request.startswith("POST")]
 
 
-async def test_what_is_wrong_stands_beside_its_field(
+async def test_a_guest_sees_each_error_beside_its_field(
     guest: Person, carol_client: httpx.AsyncClient, page_errors: PageErrors
 ) -> None:
     page_errors.allow(NETWORK)
@@ -58,7 +58,9 @@ async def test_what_is_wrong_stands_beside_its_field(
         await entry.locator(f".field__error[data-field={field}]").wait_for()
         assert await entry.locator(f"input[name={field}]").get_attribute("aria-invalid") == "true"
     await guest.fill(".entry", username="carol", email="another@example.com", password=PASSWORD)
-    await guest.until("!document.querySelector('.field__error[data-field=email]:not([hidden])')", "the address to pass")
+    await guest.until(
+        "!document.querySelector('.field__error[data-field=email]:not([hidden])')", "no error in the address"
+    )
     await entry.locator(".field__error[data-field=username]").wait_for()
 
     await entry.locator(".entry__to-signin").click()
@@ -69,7 +71,7 @@ async def test_what_is_wrong_stands_beside_its_field(
     assert not await entry.is_visible()
 
 
-async def test_signing_out_in_one_tab_makes_a_guest_of_the_other_which_says_so(alice: Person) -> None:
+async def test_alice_signs_out_in_one_tab_and_the_other_shows_it(alice: Person) -> None:
     await alice.write("Mine")
     await alice.is_settled()
     other = await alice.open_another_tab()
@@ -79,13 +81,17 @@ async def test_signing_out_in_one_tab_makes_a_guest_of_the_other_which_says_so(a
     await alice.is_guest()
     await other.is_guest()
     for tab in (alice, other):
-        await tab.until("document.querySelector('.announcer').textContent === 'You are signed out.'", "to be told")
+        await tab.until(
+            "document.querySelector('.announcer').textContent === 'You are signed out.'", "the announcement"
+        )
         assert await tab.page.locator(".account__sign-in").is_visible()
-        await tab.matches_server()  # in which nothing is hers to edit
+        await tab.matches_server()  # as a guest she may edit nothing
         await tab.sees_connection_status("live")
 
 
-async def test_a_login_that_ends_elsewhere_ends_here(alice: Person, carol_client: httpx.AsyncClient) -> None:
+async def test_alice_becomes_a_guest_when_her_login_ends_elsewhere(
+    alice: Person, carol_client: httpx.AsyncClient
+) -> None:
     assert (await alice.client.delete("/api/session")).status_code == 204
     await alice.is_guest()
     await write(carol_client, "You can still read this")
@@ -93,9 +99,11 @@ async def test_a_login_that_ends_elsewhere_ends_here(alice: Person, carol_client
     assert [comment["state"] for comment in await alice.shown()] == ["settled"]
 
 
-async def test_a_comment_after_the_logins_end_waits_for_the_next(alice: Person, page_errors: PageErrors) -> None:
+async def test_alice_writes_after_her_login_ended_and_the_comment_is_sent_later(
+    alice: Person, page_errors: PageErrors
+) -> None:
     page_errors.allow(NETWORK)
-    await alice.page.evaluate("parley.connector.close()")  # so nobody tells her
+    await alice.page.evaluate("parley.connector.close()")  # so no message reaches the page
     await alice.client.delete("/api/session")
     await alice.write("In vain")
     await alice.is_guest()
@@ -107,7 +115,7 @@ async def test_a_comment_after_the_logins_end_waits_for_the_next(alice: Person, 
     assert await alice.bodies() == ["In vain"]
 
 
-async def test_signing_in_shows_what_is_mine(guest: Person, site: Site) -> None:
+async def test_alice_can_edit_her_comment_after_signing_in(guest: Person, site: Site) -> None:
     async with site.client() as client:
         await sign_up(client, "Alice")
         await write(client, "From the train")
@@ -119,7 +127,7 @@ async def test_signing_in_shows_what_is_mine(guest: Person, site: Site) -> None:
     await guest.matches_server()
 
 
-async def test_a_new_name_shows_in_all_of_ones_tabs(alice: Person, served: Parley) -> None:
+async def test_alice_sees_her_new_name_at_once(alice: Person, served: Parley) -> None:
     account = (await alice.client.get("/api/session")).json()["user"]
     async with served.writing(Topic("User", account["id"])) as writing:
         row = await writing.get(User, UUID(account["id"]))

@@ -1,4 +1,4 @@
-// Plain models and a plain collection of Backbone's own classes, and a record of all that they say and call.
+// Plain models and a plain collection of Backbone's own classes, and a record of their events and callbacks.
 
 import { loadOurs } from "./load.js";
 
@@ -21,19 +21,19 @@ const Thing = Backbone.Model.extend({
 });
 const Things = Backbone.Collection.extend({ model: Thing, url: "/things" });
 
-/** Do this with a world of its own; what it returned, what was heard, and what things are then. */
+/** Runs code with new models. Returns its value, the events, and the state of the models. */
 window.act = async (code) => {
-  const heard = [];
+  const events = [];
   const model = new Thing({ id: 1, title: "Old" });
   const fresh = new Thing({ title: "New" });
   const homeless = new Backbone.Model({ id: 1 });
   const things = new Things([model]);
-  const say = (name, args) => heard.push([name, ...args.map(called)].join(" "));
-  const told = (more) => ({
+  const record = (name, args) => events.push([name, ...args.map(called)].join(" "));
+  const hooks = (more) => ({
     ...more,
-    success: (...args) => say("success", args),
-    error: (...args) => say("error", args),
-    complete: (xhr, status) => heard.push(`complete ${status}`),
+    success: (...args) => record("success", args),
+    error: (...args) => record("error", args),
+    complete: (xhr, status) => events.push(`complete ${status}`),
   });
   const kinds = new Map([
     [model, "model"],
@@ -42,21 +42,21 @@ window.act = async (code) => {
   ]);
   const called = (value) => kinds.get(value) ?? kindOf(value);
   for (const one of [model, fresh, things]) {
-    // What a model says, its collection says again.
-    const again = (subject) => one === things && subject === model;
-    one.on("all", (name, ...args) => again(args[0]) || say(`${called(one)}: ${name}`, args));
+    // A collection repeats the events of its models.
+    const isRepeated = (subject) => one === things && subject === model;
+    one.on("all", (name, ...args) => isRepeated(args[0]) || record(`${called(one)}: ${name}`, args));
   }
   const emulation = { emulateHTTP: Backbone.emulateHTTP, emulateJSON: Backbone.emulateJSON };
   let returned;
   try {
-    const act = new Function("model", "fresh", "things", "homeless", "told", "heard", `return ${code}`);
-    returned = called(act(model, fresh, things, homeless, told, heard));
+    const act = new Function("model", "fresh", "things", "homeless", "hooks", "events", `return ${code}`);
+    returned = called(act(model, fresh, things, homeless, hooks, events));
     while (requests > 0) await new Promise((resolve) => setTimeout(resolve));
   } catch (error) {
     returned = `throws ${error.message}`;
   }
   Object.assign(Backbone, emulation);
-  return { returned, heard, model: model.attributes, fresh: fresh.attributes, things: things.pluck("id") };
+  return { returned, events, model: model.attributes, fresh: fresh.attributes, things: things.pluck("id") };
 };
 
 function kindOf(value) {
