@@ -23,7 +23,7 @@ GATE = {
         "test_alice_posts_a_comment_once_though_the_response_is_lost",
         "test_alice_sees_a_comment_again_after_its_delete_is_refused",
     ],
-    "test_thread_pages.py": ["test_earlier_comments_are_loaded_page_by_page_while_others_write"],
+    "test_thread_pages.py": ["test_alice_loads_earlier_comments_page_by_page_while_others_write"],
     "test_replies.py": [
         "test_alice_and_bob_see_replies_below_their_parents",
         "test_alice_and_a_guest_see_a_deleted_comment_while_it_has_replies",
@@ -35,19 +35,19 @@ GATE = {
         "test_alice_is_notified_that_a_linked_comment_no_longer_exists",
     ],
     "test_markdown.py": ["test_alice_sees_her_markdown_as_text_until_the_server_has_rendered_it"],
-    "test_xss.py": ["test_nothing_that_people_write_is_run"],
+    "test_xss.py": ["test_alice_reads_hostile_comments_and_no_script_runs"],
     # -- texts: no text is lost, and none is overwritten unseen
     "test_writing.py": [
-        "test_without_scripts_a_comment_is_posted_and_shown",
-        "test_a_text_that_was_posted_before_the_script_came_is_there_once",
-        "test_a_blank_comment_is_refused_beside_the_field",
-        "test_nobody_is_offered_to_write_where_comments_are_closed",
-        "test_names_are_completed_after_an_at",
+        "test_alice_posts_a_comment_without_scripts",
+        "test_alice_posts_before_the_script_runs_and_her_comment_exists_once",
+        "test_alice_sees_an_error_beside_the_field_for_a_blank_comment",
+        "test_alice_cannot_write_or_reply_while_comments_are_closed",
+        "test_alice_completes_names_after_an_at_sign",
     ],
     "test_without_scripts.py": [
-        "test_with_scripts_switched_off_links_lead_to_older_comments",
-        "test_if_the_script_fails_a_comment_is_posted_and_no_button_is_dead",
-        "test_a_page_of_older_comments_is_live",
+        "test_alice_follows_links_to_older_comments_with_scripts_switched_off",
+        "test_alice_posts_though_the_script_fails_and_sees_no_button_without_effect",
+        "test_alice_reads_a_live_page_of_older_comments",
     ],
     "test_drafts.py": [
         "test_alice_finds_her_draft_after_a_reload",
@@ -63,8 +63,8 @@ GATE = {
     ],
     "test_orphaned_edits.py": ["test_alice_finds_her_text_after_a_reload_and_in_all_tabs"],
     "test_undo_delete.py": [
-        "test_it_is_back_where_it_was_and_nobody_knows",
-        "test_at_once_when_the_page_goes[closed-settings0]",
+        "test_alice_undoes_a_delete_and_bob_sees_no_change",
+        "test_alices_delete_is_sent_at_once_when_she_leaves_the_page[closed-settings0]",
     ],
     # -- the outbox: each change arrives once, in order, whatever happens on the way
     "test_offline.py": [
@@ -112,7 +112,7 @@ GATE = {
         "test_alice_and_bob_reconnect_to_a_restarted_server",
         "test_alices_silent_stream_is_replaced",
     ],
-    "test_stream_address.py": ["test_a_page_of_many_numbers_leaves_the_thread_live[a stricter one]"],
+    "test_stream_address.py": ["test_alices_thread_stays_live_while_another_page_shows_85_counts[a stricter one]"],
     "test_presence.py": [
         "test_alice_and_bob_see_each_other_and_who_types",
         "test_bob_sees_no_change_of_presence_when_he_reconnects",
@@ -125,10 +125,10 @@ GATE = {
         "test_alice_and_bob_see_their_own_bell_in_one_browser",
     ],
     "test_service_worker.py": [
-        "test_a_reload_without_a_connection_shows_what_was_and_goes_on_when_it_is_back",
-        "test_what_another_release_left_is_not_shown",
-        "test_who_signs_out_leaves_nothing_behind",
-        "test_bob_does_not_get_what_alice_has_read",
+        "test_alice_reloads_without_a_connection_and_continues_when_it_is_back",
+        "test_alice_does_not_see_pages_of_another_release",
+        "test_alice_leaves_no_stored_page_when_she_signs_out",
+        "test_bob_cannot_open_offline_what_alice_has_read",
     ],
     # -- people: accounts and logins, in all tabs and browsers
     "test_sign_in.py": [
@@ -200,7 +200,7 @@ GATE = {
         "test_alice_writes_and_sees_bobs_comment_without_any_lazy_code",
         "test_a_guest_can_open_a_form_again_after_its_code_failed_to_load",
     ],
-    "test_upgrades.py": ["test_after_an_upgrade_the_page_reloads_when_it_needs_a_part_and_the_text_is_still_there"],
+    "test_upgrades.py": ["test_a_guests_page_reloads_after_an_upgrade_and_keeps_the_text"],
     "test_docs_page.py": ["test_a_guest_opens_an_operation_by_its_link_and_closes_it_by_keyboard"],
     "test_plain_models.py": ["test_a_developer_gets_the_same_behaviour_with_our_overrides"],
     "test_gate.py": [

@@ -200,7 +200,7 @@ async def test_alices_page_polls_while_a_proxy_buffers_the_stream(
     await alice.sees("One", "Two", "Three", "Four")
 
 
-# -- the connection status-------------------------------------------------------------------------------------
+# -- the connection status ------------------------------------------------------------------------------------
 
 
 async def test_a_guest_sees_no_connection_status_on_a_page_without_a_stream(open_browser: OpenBrowser) -> None:

@@ -1,4 +1,4 @@
-"""Rounds: one stream serves many pages, and its address is short enough for every proxy."""
+"""The address of a stream: one stream serves many tabs, and its address is short enough for every proxy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Proxy:
         self._max_length = max_length
         self._refuses = refuses
 
-    async def answer(self, route: Route) -> None:
+    async def respond(self, route: Route) -> None:
         url = route.request.url
         topics = [part for part in url.partition("?")[2].split("&") if part.startswith("topic=")]
         refused = f"topic={self._refuses}"
@@ -47,7 +47,7 @@ class Proxy:
 
 
 @pytest.mark.parametrize("max_length", [8_192, 2_500], ids=["as nginx has it", "a stricter one"])
-async def test_a_page_of_many_numbers_leaves_the_thread_live(
+async def test_alices_thread_stays_live_while_another_page_shows_85_counts(
     alice: Person,
     carol_client: httpx.AsyncClient,
     page_errors: PageErrors,
@@ -58,7 +58,7 @@ async def test_a_page_of_many_numbers_leaves_the_thread_live(
     articles = {Topic("Article", slug): Article(slug, "", "", ()) for slug in SLUGS}
     monkeypatch.setattr(pages, "articles_of", lambda _: articles)
     proxy = Proxy(max_length)
-    await alice.context.route(STREAMS, proxy.answer)
+    await alice.context.route(STREAMS, proxy.respond)
     numbers = await alice.open_another_tab("/")
     await alice.until("parley.connector.state === 'live'", "the thread to be live")
     assert max(proxy.lengths) < MAX_LINE_LENGTH + len("http://127.0.0.1:65535")
@@ -70,16 +70,16 @@ async def test_a_page_of_many_numbers_leaves_the_thread_live(
     await numbers.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # a poll is due
     for slug in (SLUGS[0], SLUGS[-1]):
         one = f"parley.commentables.named('Article/{slug}').get('comments_count') === 1"
-        await numbers.until(one, "the number of comments")
+        await numbers.until(one, "the count of comments")
     assert len(proxy.lengths) < 20
 
 
-async def test_a_topic_that_is_refused_costs_the_other_tabs_nothing(
+async def test_alices_thread_stays_live_while_another_tab_follows_a_refused_topic(
     alice: Person, carol_client: httpx.AsyncClient, page_errors: PageErrors
 ) -> None:
     page_errors.allow(NETWORK)
     proxy = Proxy(refuses="Article%2F2")
-    await alice.context.route(STREAMS, proxy.answer)
+    await alice.context.route(STREAMS, proxy.respond)
     await alice.open_another_tab("/Article/2")
     await alice.until("parley.connector.state === 'live'", "the thread to be live")
     await write(carol_client, "Over the stream")

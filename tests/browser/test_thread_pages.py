@@ -1,4 +1,4 @@
-"""The thread as a whole: text that stays text, and long conversations read page by page."""
+"""The pages of a thread: texts stay text, and a long thread loads page by page."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PAYLOADS = (
 )
 
 
-async def test_markup_stays_text(alice: Person, guest: Person) -> None:
+async def test_alice_and_a_guest_see_markup_as_text(alice: Person, guest: Person) -> None:
     for payload in PAYLOADS:
         await alice.write(payload)
     await guest.sees(*PAYLOADS)
@@ -44,10 +44,10 @@ async def test_markup_stays_text(alice: Person, guest: Person) -> None:
         assert await person.page.evaluate("window.hacked") is None
 
 
-async def test_markup_in_a_name_stays_text(alice: Person, guest: Person, served: Parley) -> None:
+async def test_alice_and_a_guest_see_markup_in_a_name_as_text(alice: Person, guest: Person, served: Parley) -> None:
     payload = PAYLOADS[0]
     comment = await write(alice.client, "Who am I?")
-    # No sign-up takes such a name; a script that copies accounts from elsewhere might.
+    # Signing up refuses such a name, but a script that imports accounts could store it.
     account = Topic("User", comment["user_id"])
     async with served.writing(account, Topic("Article", "1")) as writing:
         user = await writing.get(User, UUID(comment["user_id"]))
@@ -66,7 +66,7 @@ async def test_markup_in_a_name_stays_text(alice: Person, guest: Person, served:
     await alice.is_signed_in(payload)
 
 
-async def test_earlier_comments_are_loaded_page_by_page_while_others_write(
+async def test_alice_loads_earlier_comments_page_by_page_while_others_write(
     open_browser: OpenBrowser, carol_client: httpx.AsyncClient, add_comments: AddComments
 ) -> None:
     comments = await add_comments(120)
@@ -74,18 +74,18 @@ async def test_earlier_comments_are_loaded_page_by_page_while_others_write(
     earlier = alice.page.locator(".thread__earlier")
     assert await alice.bodies() == [f"Comment {number}" for number in range(70, 120)]
 
-    read, let_through = asyncio.Event(), asyncio.Event()
+    fetched, released = asyncio.Event(), asyncio.Event()
 
     async def hold(route: Route) -> None:
         response = await route.fetch()
-        read.set()
-        await let_through.wait()
+        fetched.set()
+        await released.wait()
         await route.fulfill(response=response)
 
     await alice.page.route("**/api/comments/?*", hold)
     await earlier.click()
-    await read.wait()
-    # What is on its way to her is out of date before it arrives: behind, inside and before the loaded window.
+    await fetched.wait()
+    # The held response is out of date before it arrives: comments before it, in it and after it change.
     await edit(carol_client, comments[10], "Comment 10, changed unseen")
     await edit(carol_client, comments[30], "Comment 30, changed meanwhile")
     await delete(carol_client, comments[40])
@@ -93,25 +93,25 @@ async def test_earlier_comments_are_loaded_page_by_page_while_others_write(
     await delete(carol_client, comments[100])
     await write(carol_client, "Comment 120")
     await alice.until("parley.comments.last().get('body') === 'Comment 120'", "the newest")
-    let_through.set()
-    await alice.until("parley.comments.length > 60", "the page before")
-    await sees_the_truth_of_the_window(alice)
+    released.set()
+    await alice.until("parley.comments.length > 60", "the earlier page")
+    await window_matches_server(alice)
     assert len(await alice.bodies()) == 50 + 50 - 2 + 1
 
     await alice.page.unroute("**/api/comments/?*")
     await earlier.click()
-    await alice.until("parley.comments.before === null", "the beginning")
+    await alice.until("parley.comments.before === null", "the first comment")
     await alice.matches_server()
     assert not await earlier.is_visible()
     assert await alice.page.locator(".thread__count").inner_text() == "119 comments"
 
 
-async def sees_the_truth_of_the_window(person: Person) -> None:
+async def window_matches_server(person: Person) -> None:
     before: int = await person.page.evaluate("parley.comments.before")
     await person.matches_server([comment for comment in await person.snapshot() if comment["created_seq"] >= before])
 
 
-async def test_changes_outside_the_window_stay_outside(
+async def test_alice_does_not_see_changes_of_comments_that_she_has_not_loaded(
     open_browser: OpenBrowser, carol_client: httpx.AsyncClient, add_comments: AddComments
 ) -> None:
     comments = await add_comments(60)
@@ -119,11 +119,11 @@ async def test_changes_outside_the_window_stay_outside(
     await edit(carol_client, comments[3], "Comment 3, changed")
     await delete(carol_client, comments[4])
     await delete(carol_client, comments[59])
-    await alice.until("parley.comments.last().get('body') === 'Comment 58'", "the last one's end")
-    await sees_the_truth_of_the_window(alice)
+    await alice.until("parley.comments.last().get('body') === 'Comment 58'", "the last comment to be deleted")
+    await window_matches_server(alice)
 
 
-async def test_a_failed_page_of_earlier_comments_can_be_asked_for_again(
+async def test_alice_can_load_earlier_comments_again_after_an_error(
     open_browser: OpenBrowser, add_comments: AddComments, page_errors: Any
 ) -> None:
     page_errors.allow("Failed to load resource")
@@ -134,22 +134,22 @@ async def test_a_failed_page_of_earlier_comments_can_be_asked_for_again(
     await alice.page.locator(".thread__problem").wait_for()
     await alice.page.unroute("**/api/comments/?*")
     await alice.page.locator(".thread__earlier").click()
-    await alice.until("parley.comments.length === 52", "all of them")
+    await alice.until("parley.comments.length === 52", "all comments")
     await alice.matches_server()
     assert not await alice.page.locator(".thread__problem").is_visible()
 
 
-async def test_what_one_reads_stays_where_it_is(
+async def test_alice_reads_on_at_the_same_place_while_comments_above_change(
     open_browser: OpenBrowser, carol_client: httpx.AsyncClient, add_comments: AddComments
 ) -> None:
     comments = await add_comments(60)
     alice = await open_browser("Alice")
-    read = "Comment 40"
-    await alice.comment(read).evaluate("(element) => element.scrollIntoView({ block: 'start' })")
+    body = "Comment 40"
+    await alice.comment(body).evaluate("(element) => element.scrollIntoView({ block: 'start', behavior: 'instant' })")
     top = "(element) => Math.round(element.getBoundingClientRect().top)"
-    before = await alice.comment(read).evaluate(top)
+    before = await alice.comment(body).evaluate(top)
     await delete(carol_client, comments[20])
     await edit(carol_client, comments[21], "Comment 21\nand\nmany\nmore\nlines")
     await write(carol_client, "Comment 60")
     await alice.until("parley.comments.last().get('body') === 'Comment 60'", "the newest")
-    assert abs(await alice.comment(read).evaluate(top) - before) <= 1
+    assert abs(await alice.comment(body).evaluate(top) - before) <= 1

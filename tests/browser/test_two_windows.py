@@ -50,16 +50,16 @@ async def test_alice_and_bob_talk_in_two_windows(
         await sees_typing(bob, "Alice is typing…")
         await take()
     await alice.composer.press("Control+Enter")
-    said = "It sat on my balcony this morning."
+    text = "It sat on my balcony this morning."
     for person in (alice, bob):
-        await person.sees("Who else has seen the bird?", said)
+        await person.sees("Who else has seen the bird?", text)
         await person.is_settled()
     await take(LONG_FRAME_MS)
-    await like(bob, said)
+    await like(bob, text)
     for person in (alice, bob):
-        await sees_likes(person, said, "1", pressed=person is bob)
+        await sees_likes(person, text, "1", pressed=person is bob)
     await take(LONG_FRAME_MS)
-    await alice.open_editor(said)
+    await alice.open_editor(text)
     better = "It sat on my balcony at six this morning."
     await alice.editor.fill(better)
     await take(LONG_FRAME_MS)

@@ -1,4 +1,4 @@
-"""A delete that is thought better of: out of sight at once, and for some seconds to be had back as if nothing was."""
+"""Undo of a delete: the comment disappears at once, and its author can bring it back for some seconds."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.motion
 
-LONG, SHORT = {"undo_seconds": 60}, {"undo_seconds": 1}  # for who undoes, and for who waits
-GLIDES = "() => document.querySelector('.comment__deleted').getAnimations().length > 0"
+LONG_UNDO, SHORT_UNDO = {"undo_seconds": 60}, {"undo_seconds": 1}  # for tests that undo, and for tests that wait
+IS_ANIMATED = "() => document.querySelector('.comment__deleted').getAnimations().length > 0"
 UNDO = ".thread__list > .undoing .comment__undo"
 
 
-async def bodies(client: httpx.AsyncClient) -> list[str]:
+async def fetch_bodies(client: httpx.AsyncClient) -> list[str]:
     return [comment["body"] for comment in (await snapshot(client))["comments"]]
 
 
-async def begin(alice: Person, *said: str) -> None:
-    for body in said:
+async def write_comments(alice: Person, *texts: str) -> None:
+    for body in texts:
         await write(alice.client, body)
-    await alice.sees(*said)
+    await alice.sees(*texts)
 
 
-@pytest.mark.parametrize("settings", [LONG], indirect=True)
-async def test_it_is_back_where_it_was_and_nobody_knows(alice: Person, bob: Person) -> None:
-    await begin(alice, "One", "Two", "Three")
+@pytest.mark.parametrize("settings", [LONG_UNDO], indirect=True)
+async def test_alice_undoes_a_delete_and_bob_sees_no_change(alice: Person, bob: Person) -> None:
+    await write_comments(alice, "One", "Two", "Three")
     await alice.delete("Two")
     await alice.sees("One", "Three")
     await alice.focus_is_on(".comment__undo")
-    assert not await alice.page.evaluate(GLIDES), "it is just there"
+    assert not await alice.page.evaluate(IS_ANIMATED), "it appears without an animation"
     assert (await alice.page.locator(".undoing").inner_text()).strip() == "Deleted. Undo"
     assert await alice.page.locator(".thread__count").get_attribute("data-count") == "2"
     await write(bob.client, "Four")
@@ -50,21 +50,21 @@ async def test_it_is_back_where_it_was_and_nobody_knows(alice: Person, bob: Pers
     assert not [request for request in alice.requests if request.startswith("DELETE")]
 
 
-@pytest.mark.parametrize("settings", [SHORT], indirect=True)
-async def test_when_the_time_has_passed_it_is_gone_for_everyone(alice: Person, bob: Person) -> None:
-    await begin(alice, "One", "Two")
+@pytest.mark.parametrize("settings", [SHORT_UNDO], indirect=True)
+async def test_alices_comment_is_deleted_for_everybody_after_the_undo_time(alice: Person, bob: Person) -> None:
+    await write_comments(alice, "One", "Two")
     await alice.delete("One")
     await alice.sees("Two")
     await bob.sees("Two")
-    await alice.until("!document.querySelector('.undoing')", "the line to go")
+    await alice.until("!document.querySelector('.undoing')", "the undo line to disappear")
     await alice.focus_is_on(".thread__heading")
     await alice.matches_server()
-    assert await bodies(bob.client) == ["Two"]
+    assert await fetch_bodies(bob.client) == ["Two"]
 
 
-@pytest.mark.parametrize("settings", [LONG], indirect=True)
-async def test_each_has_its_own_time(alice: Person, bob: Person) -> None:
-    await begin(alice, "One", "Two")
+@pytest.mark.parametrize("settings", [LONG_UNDO], indirect=True)
+async def test_alice_undoes_two_deletes_separately(alice: Person, bob: Person) -> None:
+    await write_comments(alice, "One", "Two")
     await alice.delete("One")
     await alice.delete("Two")
     await alice.sees()
@@ -72,14 +72,14 @@ async def test_each_has_its_own_time(alice: Person, bob: Person) -> None:
     await alice.sees("One")
     await alice.page.locator(UNDO).first.click()
     await alice.sees("One", "Two")
-    assert await bodies(bob.client) == ["One", "Two"]
+    assert await fetch_bodies(bob.client) == ["One", "Two"]
 
 
-@pytest.mark.parametrize("settings", [LONG], indirect=True)
+@pytest.mark.parametrize("settings", [LONG_UNDO], indirect=True)
 @pytest.mark.parametrize("how", ["another page", "closed"])
-async def test_at_once_when_the_page_goes(alice: Person, bob: Person, how: str) -> None:
-    """No other tab is there to ask for it."""
-    await begin(alice, "One", "Two")
+async def test_alices_delete_is_sent_at_once_when_she_leaves_the_page(alice: Person, bob: Person, how: str) -> None:
+    """Alice has no other tab that could send the request."""
+    await write_comments(alice, "One", "Two")
     await alice.delete("One")
     await alice.sees("Two")
     if how == "closed":
@@ -87,55 +87,55 @@ async def test_at_once_when_the_page_goes(alice: Person, bob: Person, how: str) 
     else:
         await alice.go("/account")
     await bob.sees("Two")
-    assert await bodies(bob.client) == ["Two"]
+    assert await fetch_bodies(bob.client) == ["Two"]
 
 
-@pytest.mark.parametrize("settings", [LONG], indirect=True)
-async def test_what_a_page_that_went_wanted_is_kept(alice: Person, page_errors: PageErrors) -> None:
-    """Also where the last request is lost."""
+@pytest.mark.parametrize("settings", [LONG_UNDO], indirect=True)
+async def test_alices_delete_is_sent_later_if_the_last_request_is_lost(alice: Person, page_errors: PageErrors) -> None:
+    """The last request of the page is lost, so the next page sends the delete."""
     page_errors.allow(NETWORK)
-    await begin(alice, "One", "Two")
+    await write_comments(alice, "One", "Two")
     await alice.context.set_offline(True)
     await alice.delete("One")
     await alice.page.evaluate("window.dispatchEvent(new PageTransitionEvent('pagehide'))")
     await alice.context.set_offline(False)
     await alice.go("/Article/1")
     await alice.sees("Two")
-    await wait_until(lambda: _is(alice, ["Two"]), "the server to know")
+    await wait_until(lambda: _has_bodies(alice, ["Two"]), "the delete on the server")
 
 
-async def _is(alice: Person, wanted: list[str]) -> bool:
-    return await bodies(alice.client) == wanted
+async def _has_bodies(alice: Person, expected: list[str]) -> bool:
+    return await fetch_bodies(alice.client) == expected
 
 
-@pytest.mark.parametrize("settings", [LONG], indirect=True)
-async def test_who_signs_out_meanwhile_has_meant_it(alice: Person) -> None:
-    """It waits in their outbox until they are back."""
-    await begin(alice, "One", "Two")
+@pytest.mark.parametrize("settings", [LONG_UNDO], indirect=True)
+async def test_alices_delete_is_sent_after_she_signed_out_and_in(alice: Person) -> None:
+    """The delete waits in her outbox until she signs in again."""
+    await write_comments(alice, "One", "Two")
     await alice.delete("One")
     await alice.page.locator(".account__sign-out").click()
     await alice.is_guest()
-    await alice.until("!document.querySelector('.undoing')", "the line to go")
+    await alice.until("!document.querySelector('.undoing')", "the undo line to disappear")
     await alice.page.evaluate("parley.account.signIn({email: 'alice@example.com', password: 'talk among friends'})")
     await alice.is_signed_in("Alice")
     await alice.sees("Two")
-    await wait_until(lambda: _is(alice, ["Two"]), "the server to know")
+    await wait_until(lambda: _has_bodies(alice, ["Two"]), "the delete on the server")
 
 
-@pytest.mark.parametrize("settings", [LONG], indirect=True)
-async def test_what_is_deleted_elsewhere_meanwhile_cannot_be_had_back(alice: Person) -> None:
+@pytest.mark.parametrize("settings", [LONG_UNDO], indirect=True)
+async def test_alice_cannot_undo_a_delete_that_another_device_has_made(alice: Person) -> None:
     comment = await write(alice.client, "One")
     await alice.sees("One")
     await alice.delete("One")
     await alice.sees()
     await delete(alice.client, comment)
-    await alice.until("!document.querySelector('.undoing')", "the line to go")
+    await alice.until("!document.querySelector('.undoing')", "the undo line to disappear")
     await alice.focus_is_on(".thread__heading")
     await alice.matches_server()
 
 
-async def test_edited_says_when(alice: Person) -> None:
-    await begin(alice, "One")
+async def test_alice_sees_when_her_comment_was_edited(alice: Person) -> None:
+    await write_comments(alice, "One")
     await alice.edit("One", "Two")
     await alice.is_settled()
     edited = alice.comment("Two").locator(".comment__edited")

@@ -1,4 +1,4 @@
-"""An upgrade while a page is open: when the page needs a file that is gone it reloads, and no text is lost."""
+"""An upgrade while a page is open: the page reloads when it needs a deleted file, and no text is lost."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def upgraded(release: Release) -> Release:
     return Release("upgraded", entries, {**release.files, "app-UPGRADED.js": release.files[script["file"]]})
 
 
-async def test_after_an_upgrade_the_page_reloads_when_it_needs_a_part_and_the_text_is_still_there(
+async def test_a_guests_page_reloads_after_an_upgrade_and_keeps_the_text(
     open_browser: OpenBrowser, front_end: FrontEnd
 ) -> None:
     guest = await open_browser()
-    await writes(guest, TEXT)
+    await type_draft(guest, TEXT)
     old = front_end.release
     front_end.release = without_part(upgraded(old))
     async with guest.page.expect_navigation(wait_until="commit"):
@@ -59,11 +59,11 @@ async def test_after_an_upgrade_the_page_reloads_when_it_needs_a_part_and_the_te
     await guest.page.locator("dialog.entry[open]").wait_for()
 
 
-async def test_without_an_upgrade_the_page_stays_and_says_what_is_missing(
+async def test_a_guests_page_stays_and_shows_an_error_if_a_file_is_missing_without_an_upgrade(
     open_browser: OpenBrowser, front_end: FrontEnd
 ) -> None:
     guest = await open_browser()
-    await writes(guest, TEXT)
+    await type_draft(guest, TEXT)
     front_end.release = without_part(front_end.release)
     await guest.page.evaluate("window.stays = true")
     await guest.page.locator(".account__sign-in").click()
@@ -72,6 +72,6 @@ async def test_without_an_upgrade_the_page_stays_and_says_what_is_missing(
     assert await guest.page.locator(".composer textarea").input_value() == TEXT
 
 
-async def writes(person: Person, text: str) -> None:
+async def type_draft(person: Person, text: str) -> None:
     await person.page.locator(".composer textarea").press_sequentially(text)
     await person.until(f"Object.values(localStorage).join().includes('{text}')", "the draft to be stored")

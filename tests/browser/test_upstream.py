@@ -1,8 +1,8 @@
-"""Backbone's and Backbone.Radio's own tests still pass with what we put over them.
+"""Backbone's and Backbone.Radio's own tests pass with our overrides.
 
-Radio's are in its npm package. Backbone's npm package has none (no version has), so they come from Debian's source
-package of it, whose version is older: what fails there without ours, too, says nothing of ours. They need jQuery, which
-the site does not have: it is loaded for them, but our methods add and remove the listeners of views.
+Radio's tests are in its npm package. No npm package of Backbone has its tests, so they come from Debian's source
+package. That version is older: a test that also fails without our overrides is ignored. The tests need jQuery, which
+the site does not have. They load it, but our methods add and remove the listeners of views.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MOCHA = "<script defer src='/npm/mocha/mocha.js'></script>"
 # Its last line removes the listener of a view with jQuery's `off`, which knows only jQuery's own listeners.
 NEEDS_JQUERYS_LISTENERS = "Backbone.View: custom events"
-# It starts when the tests are there.
+# QUnit starts once the tests are loaded.
 QUNIT = (
     "<script>QUnit = { config: { autostart: false } }</script><script defer src='/npm/qunit/qunit/qunit.js'></script>"
 )
@@ -37,23 +37,23 @@ def radio() -> Suite:
 def backbone(request: pytest.FixtureRequest) -> Suite:
     directory = backbone_tests.fetch(request.config.cache.mkdir("backbone"))
     if directory is None:
-        pytest.skip("Backbone's own tests are in Debian's source package, and there is no apt here that gives it")
+        pytest.skip("Backbone's own tests are in Debian's source package, and no apt here can download it")
     files = re.findall(r"<script src=\"((?!vendor/|\.\./)[^\"]+)", (directory / "index.html").read_text())
     return Suite(directory, files, QUNIT, "backbone.js", "QUnit.test(", LIBRARIES_WITH_JQUERY)
 
 
-async def test_radios_own_tests_pass(browser: Browser, radio: Suite) -> None:
-    verdict = await radio.run(browser, ours())
-    assert not verdict["failed"], "\n".join(verdict["failed"])
-    assert len(verdict["passed"]) == radio.count() > 100
+async def test_a_developer_sees_radios_own_tests_pass(browser: Browser, radio: Suite) -> None:
+    result = await radio.run(browser, ours())
+    assert not result["failed"], "\n".join(result["failed"])
+    assert len(result["passed"]) == radio.count() > 100
 
 
-async def test_backbones_own_tests_pass(browser: Browser, backbone: Suite) -> None:
+async def test_a_developer_sees_backbones_own_tests_pass(browser: Browser, backbone: Suite) -> None:
     without = await backbone.run(browser, [])
-    verdict = await backbone.run(browser, ours())
-    known = [name for name in verdict["failed"] if name in without["failed"]]
-    print(f"fail without ours, too: {known}")
-    failed = [name for name in verdict["failed"] if name not in known]
+    result = await backbone.run(browser, ours())
+    known = [name for name in result["failed"] if name in without["failed"]]
+    print(f"these fail without our overrides, too: {known}")
+    failed = [name for name in result["failed"] if name not in known]
     assert [name for name in failed if not name.startswith(NEEDS_JQUERYS_LISTENERS)] == []
-    assert len(failed) == 1, "this test needs jQuery no more: look again"
-    assert len(verdict["passed"]) + len(known) + len(failed) == backbone.count() > 400
+    assert len(failed) == 1, "this test no longer needs jQuery: remove the exception"
+    assert len(result["passed"]) + len(known) + len(failed) == backbone.count() > 400

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.browser.conftest import OpenBrowser
     from tests.support.serving import Site
 
-LONGEST = 10_000
+MAX_CHARACTERS = 10_000
 
 
 @pytest.fixture
@@ -44,17 +44,17 @@ def problem_of(person: Person) -> Locator:
 # -- without scripts, and before them --------------------------------------------------------------------------
 
 
-async def test_without_scripts_a_comment_is_posted_and_shown(page: Page) -> None:
+async def test_alice_posts_a_comment_without_scripts(page: Page) -> None:
     await page.goto("/Article/1")
     await page.locator(".composer textarea").fill("No scripts\n\nhere")
     await page.locator(".composer__post").click()
-    await page.wait_for_url("**/Article/1#comment-*")  # with its style sheet, which decides what the text looks like
+    await page.wait_for_url("**/Article/1#comment-*")  # the page with its style sheet
     assert await page.locator(".comment__body").all_inner_texts() == ["No scripts\n\nhere"]
     assert "No" not in page.url
     assert await page.locator(".composer textarea").input_value() == ""
 
 
-async def test_without_scripts_a_guests_text_stays_in_the_field(page: Page) -> None:
+async def test_a_guests_text_stays_in_the_field_without_scripts(page: Page) -> None:
     await page.context.clear_cookies()
     await page.goto("/Article/1")
     await page.locator(".composer textarea").fill("  Who am I?")
@@ -64,23 +64,23 @@ async def test_without_scripts_a_guests_text_stays_in_the_field(page: Page) -> N
     assert "Sign in" in await page.locator(".composer__problem").inner_text()
 
 
-async def test_a_text_that_was_posted_before_the_script_came_is_there_once(
+async def test_alice_posts_before_the_script_runs_and_her_comment_exists_once(
     open_browser: OpenBrowser, site: Site
 ) -> None:
     alice = await open_browser("Alice")
-    came = asyncio.Event()
+    released = asyncio.Event()
 
-    async def late(route: Route) -> None:
-        await came.wait()
+    async def delay(route: Route) -> None:
+        await released.wait()
         await route.continue_()
 
-    await alice.page.route(f"**{static('js/app.js')}", late)
+    await alice.page.route(f"**{static('js/app.js')}", delay)
     await alice.page.goto("/Article/1", wait_until="commit")
     await alice.composer.fill("Early")
     form_id = await alice.page.locator("[name=form_id]").input_value()
-    native = {"form_id": form_id, "body": "Early"}
-    assert (await alice.client.post("/Article/1", data=native)).status_code == 303  # the browser has posted it, and has
-    came.set()  # no response yet when the script runs
+    form = {"form_id": form_id, "body": "Early"}
+    assert (await alice.client.post("/Article/1", data=form)).status_code == 303  # the browser has posted it and has no
+    released.set()  # response yet when the script runs
     await alice.is_ready()
     await sees_draft(alice, "Early")
     await alice.sees("Early")
@@ -92,10 +92,10 @@ async def test_a_text_that_was_posted_before_the_script_came_is_there_once(
     await has_no_stored_draft(alice)
 
 
-# -- what is wrong with it -------------------------------------------------------------------------------------
+# -- invalid comments ------------------------------------------------------------------------------------------
 
 
-async def test_a_blank_comment_is_refused_beside_the_field(alice: Person) -> None:
+async def test_alice_sees_an_error_beside_the_field_for_a_blank_comment(alice: Person) -> None:
     await alice.composer.fill("  \n ")
     await alice.page.locator(".composer__post").click()
     assert await problem_of(alice).inner_text() == "Can't be empty"
@@ -110,53 +110,53 @@ async def test_a_blank_comment_is_refused_beside_the_field(alice: Person) -> Non
     assert await alice.page.locator(".editor__problem").inner_text() == "Can't be empty"
 
 
-async def test_the_limit_is_shown_before_it_is_reached(alice: Person) -> None:
+async def test_alice_sees_the_characters_left_before_she_reaches_the_limit(alice: Person) -> None:
     left = alice.page.locator(".composer__left")
-    await alice.composer.fill("x" * (LONGEST - 1_001))
+    await alice.composer.fill("x" * (MAX_CHARACTERS - 1_001))
     assert not await left.is_visible()
-    await alice.composer.fill("🦜" * (LONGEST - 500))
+    await alice.composer.fill("🦜" * (MAX_CHARACTERS - 500))
     assert await left.inner_text() == "500 characters left"
-    await alice.composer.fill("🦜" * (LONGEST + 12))
+    await alice.composer.fill("🦜" * (MAX_CHARACTERS + 12))
     assert await left.inner_text() == "12 characters too many"
     await alice.composer.press("Control+Enter")
     assert "10,000 characters" in await problem_of(alice).inner_text()
     assert await alice.page.evaluate("parley.outbox.records.length") == 0
-    await alice.composer.fill("🦜" * LONGEST)
+    await alice.composer.fill("🦜" * MAX_CHARACTERS)
     await alice.composer.press("Control+Enter")
-    await alice.sees("🦜" * LONGEST)
+    await alice.sees("🦜" * MAX_CHARACTERS)
     await alice.is_settled()
 
 
-# -- where comments are closed ---------------------------------------------------------------------------------
+# -- closed comments ------------------------------------------------------------------------------------------
 
 
-async def test_nobody_is_offered_to_write_where_comments_are_closed(
+async def test_alice_cannot_write_or_reply_while_comments_are_closed(
     alice: Person, served: Parley, carol_client: httpx.AsyncClient
 ) -> None:
     await write(carol_client, "One")
     await alice.sees("One")
-    offered = alice.comment("One").locator(".comment__reply")
-    await offered.click()
+    reply_button = alice.comment("One").locator(".comment__reply")
+    await reply_button.click()
     await alice.page.locator(".reply textarea").fill("Half a reply")
     await alice.composer.fill("Half a comment")
     await change_commentable(served, locked=True)
     await alice.page.locator(".reply textarea[readonly]").wait_for()
     assert await alice.page.locator(".reply textarea").input_value() == "Half a reply"
     assert not await alice.page.locator(".reply .composer__post").is_visible()
-    assert not await offered.is_visible()
+    assert not await reply_button.is_visible()
     assert await alice.page.locator(".kept__text").all_inner_texts() == ["Half a comment"]
     await alice.reload()
-    assert not await offered.is_visible()
+    assert not await reply_button.is_visible()
     assert await alice.page.locator(".kept__text").all_inner_texts() == ["Half a comment"]
     await change_commentable(served, locked=False)
-    await offered.wait_for()
+    await reply_button.wait_for()
     await sees_draft(alice, "Half a comment")
     assert await alice.page.locator(".kept").count() == 0
     await alice.page.locator(".reply .composer__post").click()
     await alice.sees("One", "Half a reply")
 
 
-async def test_a_refused_comment_may_be_tried_again_once_comments_are_open(
+async def test_alice_can_retry_a_refused_comment_once_comments_are_open(
     alice: Person, served: Parley, page_errors: PageErrors
 ) -> None:
     page_errors.allow("403")
@@ -175,10 +175,10 @@ async def test_a_refused_comment_may_be_tried_again_once_comments_are_open(
     await alice.matches_server()
 
 
-# -- ways out of a field ---------------------------------------------------------------------------------------
+# -- closed fields ---------------------------------------------------------------------------------------------
 
 
-async def test_a_reply_that_was_put_aside_comes_back(alice: Person, carol_client: httpx.AsyncClient) -> None:
+async def test_alice_continues_a_reply_that_she_had_closed(alice: Person, carol_client: httpx.AsyncClient) -> None:
     await write(carol_client, "One")
     await alice.comment("One").locator(".comment__reply").click()
     await alice.page.locator(".reply textarea").fill("Half a reply")
@@ -190,7 +190,9 @@ async def test_a_reply_that_was_put_aside_comes_back(alice: Person, carol_client
 
 
 @pytest.mark.parametrize("kind", ["reply", "edit"])
-async def test_a_draft_is_shown_though_its_comment_is_gone(kind: str, alice: Person, page_errors: PageErrors) -> None:
+async def test_alice_sees_her_draft_though_its_comment_was_deleted(
+    kind: str, alice: Person, page_errors: PageErrors
+) -> None:
     page_errors.allow(NETWORK)
     comment = await write(alice.client, "One")
     await alice.sees("One")
@@ -201,7 +203,7 @@ async def test_a_draft_is_shown_though_its_comment_is_gone(kind: str, alice: Per
         await alice.open_editor("One")
         await alice.editor.fill("A long and careful text")
     await alice.go("/Page/about")
-    assert await alice.page.locator(".kept").count() == 0, "it belongs to another page"
+    assert await alice.page.locator(".kept").count() == 0, "the draft belongs to another page"
     await delete(alice.client, comment)
     await alice.go("/Article/1")
     text = alice.page.locator(".kept__text")
@@ -215,7 +217,7 @@ async def test_a_draft_is_shown_though_its_comment_is_gone(kind: str, alice: Per
     assert await stored_drafts(alice) == []
 
 
-async def test_the_text_of_a_report_is_there_when_the_dialog_is_opened_again(
+async def test_alice_finds_the_text_of_her_report_when_she_opens_the_dialog_again(
     alice: Person, carol_client: httpx.AsyncClient
 ) -> None:
     await write(carol_client, "Buy almonds")
@@ -232,7 +234,7 @@ async def test_the_text_of_a_report_is_there_when_the_dialog_is_opened_again(
 # -- guests ----------------------------------------------------------------------------------------------------
 
 
-async def test_a_guest_who_likes_is_told_why_to_sign_in_and_then_likes(
+async def test_a_guest_who_likes_sees_why_to_sign_in_and_then_likes(
     guest: Person, site: Site, carol_client: httpx.AsyncClient
 ) -> None:
     async with site.client() as client:
@@ -259,7 +261,7 @@ async def test_a_guest_who_likes_is_told_why_to_sign_in_and_then_likes(
 
 
 @pytest.mark.parametrize("is_allowed", [True, False])
-async def test_the_link_to_a_comment_is_copied(is_allowed: bool, open_browser: OpenBrowser, site: Site) -> None:
+async def test_alice_copies_the_link_to_a_comment(is_allowed: bool, open_browser: OpenBrowser, site: Site) -> None:
     alice = await open_browser("Alice")
     if is_allowed:
         await alice.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site.url)
@@ -274,19 +276,21 @@ async def test_the_link_to_a_comment_is_copied(is_allowed: bool, open_browser: O
     await alice.page.locator(".menu__item[data-act=link]").click()
     address = f"{site.url}/Article/1#comment-{comment['id']}"
     if is_allowed:
-        await alice.until("document.querySelector('.announcer').textContent.includes('Link copied')", "the word of it")
+        await alice.until(
+            "document.querySelector('.announcer').textContent.includes('Link copied')", "the announcement"
+        )
         assert await alice.page.evaluate("navigator.clipboard.readText()") == address
     else:
         assert await alice.page.locator(".menu__address").input_value() == address
 
 
-async def test_names_are_completed_after_an_at(alice: Person, site: Site) -> None:
+async def test_alice_completes_names_after_an_at_sign(alice: Person, site: Site) -> None:
     async with person(site, "Zoë Newcomer", email="zoe@example.com") as zoe, person(site, "Zora"):
         await write(zoe, "Here I am")
         await alice.sees("Here I am")
         await alice.composer.press_sequentially("Well, @zo")
         options = alice.page.locator(".composer [role=option]")
-        await wait_until(lambda: _reads(options, ["@Zoë Newcomer", "@Zora"]), "both names, people here first")
+        await wait_until(lambda: _has_texts(options, ["@Zoë Newcomer", "@Zora"]), "both names, people here first")
         active = await alice.composer.get_attribute("aria-activedescendant")
         assert await alice.page.locator(f"[id='{active}']").inner_text() == "@Zoë Newcomer"
         await alice.composer.press("ArrowDown")
@@ -309,5 +313,5 @@ async def test_names_are_completed_after_an_at(alice: Person, site: Site) -> Non
         await alice.matches_server()
 
 
-async def _reads(options: Locator, words: list[str]) -> bool:
-    return await options.all_inner_texts() == words
+async def _has_texts(options: Locator, texts: list[str]) -> bool:
+    return await options.all_inner_texts() == texts

@@ -1,4 +1,4 @@
-"""Nothing that people write is ever run, or looks like a part of the page: not as a text, a name, or a link."""
+"""Cross-site scripting: no text, name or link that a person writes runs as a script or imitates a part of the page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from app.live.service import Parley
     from tests.browser.conftest import OpenBrowser
 
-# Each calls `hacked()` where it is taken for more than text.
+# Each calls `hacked()` if a browser takes it for more than text.
 MARKUP = (
     "<script>hacked()</script>",
     "<SCRIPT>hacked()</SCRIPT>",
@@ -87,8 +87,8 @@ MARKUP = (
     "\u202e<img src=x onerror=hacked()>\u202c",
 )
 
-# In markdown's own words.
-MARKED = (
+# The same in Markdown.
+MARKDOWN = (
     "[x](javascript:hacked())",
     "[x](JaVaScRiPt:hacked())",
     "[x]( javascript:hacked())",
@@ -133,14 +133,14 @@ MARKED = (
     "a\\\n<img src=x onerror=hacked()>",
 )
 
-WATCH = """() => {
-  window.refused = [];
+RECORD_VIOLATIONS = """() => {
+  window.violations = [];
   document.addEventListener("securitypolicyviolation", ({ blockedURI, violatedDirective }) =>
-    refused.push(`${violatedDirective}: ${blockedURI}`));
+    window.violations.push(`${violatedDirective}: ${blockedURI}`));
 }"""
 
-# What there is in a comment's text beyond text, and is not a part of markdown.
-STRANGE = """() => {
+# The elements in the texts of comments that Markdown does not produce.
+UNEXPECTED_ELEMENTS = """() => {
   const allowed = {
     A: ["href", "rel"], SPAN: ["class"], P: ["dir"], BLOCKQUOTE: ["dir"], PRE: ["dir"], UL: ["dir"],
     OL: ["dir", "start"], LI: ["dir", "value"],
@@ -155,13 +155,15 @@ STRANGE = """() => {
   const bodies = document.querySelectorAll(".comment__body *");
   return Array.from(bodies).filter(isStrange).map((el) => el.outerHTML);
 }"""
-PARTS = "() => Array.from(document.querySelectorAll('body *:not(.comment__body *)'), (el) => el.tagName).sort()"
+TAGS_OUTSIDE_TEXTS = (
+    "() => Array.from(document.querySelectorAll('body *:not(.comment__body *)'), (el) => el.tagName).sort()"
+)
 LINKS = "() => Array.from(document.querySelectorAll('[href], [src], [action]'), (el) => el.href ?? el.src ?? el.action)"
 
 
-async def plant(parley: Parley, like: dict[str, Any]) -> list[str]:
-    """All of it, as the texts and as the names of a thread. Answers with the texts, in order."""
-    texts = [*MARKUP, *MARKED]
+async def store_texts(parley: Parley, like: dict[str, Any]) -> list[str]:
+    """Store a comment for each text, with the text also as its author's name. Returns the texts in order."""
+    texts = [*MARKUP, *MARKDOWN]
     async with parley.writing(Topic("Article", "1")) as writing:
         row = await writing.get(Comment, UUID(like["id"]))
         assert row
@@ -173,59 +175,59 @@ async def plant(parley: Parley, like: dict[str, Any]) -> list[str]:
     return texts
 
 
-async def guarded(context: BrowserContext) -> list[str]:
-    """The calls of `hacked` in pages of this context. These pages were opened with the script `WATCH`."""
+async def record_hacked_calls(context: BrowserContext) -> list[str]:
+    """The calls of `hacked` in pages of this context. These pages were opened with the script `RECORD_VIOLATIONS`."""
     calls: list[str] = []
     await context.expose_function("hacked", lambda: calls.append("hacked"))
     return calls
 
 
-async def test_nothing_that_people_write_is_run(
+async def test_alice_reads_hostile_comments_and_no_script_runs(
     open_browser: OpenBrowser, carol_client: httpx.AsyncClient, served: Parley
 ) -> None:
     first = await write(carol_client, "A word")
-    alice = await open_browser("Alice", scripts=[f"({WATCH})()"])
-    calls = await guarded(alice.context)
-    before = set(await alice.page.evaluate(PARTS))
-    texts = await plant(served, first)
-    # As they come over the stream, and as they come with the page, and a page of earlier ones.
-    await alice.until(f"parley.comments.length === {len(texts) + 1}", "them all")
-    await is_harmless(alice, texts, before)
+    alice = await open_browser("Alice", scripts=[f"({RECORD_VIOLATIONS})()"])
+    calls = await record_hacked_calls(alice.context)
+    before = set(await alice.page.evaluate(TAGS_OUTSIDE_TEXTS))
+    texts = await store_texts(served, first)
+    # The comments arrive over the stream, then with the page, then with pages of earlier comments.
+    await alice.until(f"parley.comments.length === {len(texts) + 1}", "all comments")
+    await assert_harmless(alice, texts, before)
     await alice.reload()
     while await alice.page.evaluate("parley.comments.before"):
         loaded = await alice.page.evaluate("parley.comments.length")
         await alice.page.locator(".thread__earlier").click()
-        await alice.until(f"parley.comments.length > {loaded}", "more")
-    await is_harmless(alice, texts, before)
+        await alice.until(f"parley.comments.length > {loaded}", "an earlier page")
+    await assert_harmless(alice, texts, before)
     assert calls == []
 
 
-async def is_harmless(person: Person, texts: list[str], before: set[str]) -> None:
-    assert [text for text in texts if text not in await authors(person)] == []
+async def assert_harmless(person: Person, texts: list[str], before: set[str]) -> None:
+    assert [text for text in texts if text not in await fetch_authors(person)] == []
     for name in await person.page.evaluate(LINKS):
         assert name.startswith(("http://", "https://", "mailto:")), name
-    assert await person.page.evaluate(STRANGE) == []
-    assert set(await person.page.evaluate(PARTS)) == before
-    assert await person.page.evaluate("refused") == []
+    assert await person.page.evaluate(UNEXPECTED_ELEMENTS) == []
+    assert set(await person.page.evaluate(TAGS_OUTSIDE_TEXTS)) == before
+    assert await person.page.evaluate("violations") == []
     assert await person.page.evaluate("typeof parley.comments.length") == "number"
 
 
-async def authors(person: Person) -> set[str]:
+async def fetch_authors(person: Person) -> set[str]:
     names: list[str] = await person.page.evaluate(
         "Array.from(document.querySelectorAll('.comment__author'), (el) => el.textContent)"
     )
     return set(names)
 
 
-async def test_what_one_writes_oneself_is_text_before_and_after_it_is_sent(open_browser: OpenBrowser) -> None:
-    alice = await open_browser("Alice", scripts=[f"({WATCH})()"])
-    calls = await guarded(alice.context)
-    for text in (MARKUP[11], MARKED[0], MARKED[18]):
+async def test_alice_writes_hostile_comments_and_no_script_runs(open_browser: OpenBrowser) -> None:
+    alice = await open_browser("Alice", scripts=[f"({RECORD_VIOLATIONS})()"])
+    calls = await record_hacked_calls(alice.context)
+    for text in (MARKUP[11], MARKDOWN[0], MARKDOWN[18]):
         await alice.write(text)
-        assert await alice.page.evaluate(STRANGE) == []
+        assert await alice.page.evaluate(UNEXPECTED_ELEMENTS) == []
     await alice.is_settled()
     await alice.open_editor(MARKUP[11])
     assert await alice.editor.input_value() == MARKUP[11]
-    assert await alice.page.evaluate(STRANGE) == []
-    assert await alice.page.evaluate("refused") == []
+    assert await alice.page.evaluate(UNEXPECTED_ELEMENTS) == []
+    assert await alice.page.evaluate("violations") == []
     assert calls == []
