@@ -131,7 +131,7 @@ class Cluster:
                 task.cancel()
             for feeds in self.processes:
                 self.loop.run(feeds.close())
-            assert not self.loop.complaints, self.loop.complaints
+            assert not self.loop.errors, self.loop.errors
         return counts
 
     def _arrive(self) -> None:

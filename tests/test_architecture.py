@@ -1,4 +1,4 @@
-"""What may import what. The map is in the README; this keeps it true."""
+"""Rules for imports. ARCHITECTURE.md explains them; these tests check them."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ HEAD = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
 
 
 async def hello(scope: Any, receive: Any, send: Any) -> None:
-    """Reads the body and returns its length. /slow goes on until the client is gone."""
+    """Read the body and return its length. /slow responds until the client disconnects."""
     if scope["type"] == "lifespan":
         while (await receive())["type"] != "lifespan.shutdown":
             await send({"type": "lifespan.startup.complete"})
@@ -51,7 +51,9 @@ async def connected(site: Site) -> AsyncIterator[tuple[asyncio.StreamReader, asy
 
 
 @pytest.mark.parametrize("sent", [b"", b"G", HEAD, HEAD + b"X-More: 1\r\n", HEAD + b"\r\n" + HEAD])
-async def test_one_whose_head_does_not_come_is_closed(site: Site, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+async def test_a_connection_without_a_complete_head_is_closed(
+    site: Site, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
     monkeypatch.setattr(bounded_http, "HEAD_TIMEOUT_SECONDS", 0.2)
     async with connected(site) as (reader, writer):
         writer.write(sent)
@@ -59,8 +61,10 @@ async def test_one_whose_head_does_not_come_is_closed(site: Site, monkeypatch: p
     assert answer.count(b"200 OK") == (2 if sent.count(b"\r\n\r\n") == 2 else sent.count(b"\r\n\r\n"))
 
 
-async def test_an_answer_may_take_longer_than_a_head(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The timeout is for the head alone: not for a body, nor for a response."""
+async def test_a_response_may_take_longer_than_the_timeout_of_a_head(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The timeout is for the head only, and not for a body or a response."""
     monkeypatch.setattr(bounded_http, "HEAD_TIMEOUT_SECONDS", 1.0)
     async with connected(site) as (reader, writer):
         writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n12")
@@ -72,7 +76,7 @@ async def test_an_answer_may_take_longer_than_a_head(site: Site, monkeypatch: py
 
 
 @pytest.mark.parametrize("in_one", [True, False])
-async def test_a_head_without_end_is_refused(site: Site, in_one: bool) -> None:
+async def test_an_endless_head_is_refused(site: Site, in_one: bool) -> None:
     async with connected(site) as (reader, writer):
         if in_one:
             writer.write(HEAD + b"X-Long: " + b"x" * MAX_HEAD_BYTES + b"\r\n\r\n")
@@ -82,7 +86,7 @@ async def test_a_head_without_end_is_refused(site: Site, in_one: bool) -> None:
         assert (await reader.readline()).startswith(b"HTTP/1.1 431 ")
 
 
-async def test_what_browsers_send_passes(site: Site) -> None:
+async def test_requests_of_browsers_are_served(site: Site) -> None:
     async with site.client(headers={"X-Long": "x" * 60_000}) as client:
         for _ in range(3):
             assert (await client.post("/", content=b"x" * 50_000)).text == "50000"

@@ -1,4 +1,4 @@
-"""What the database says when it cannot, and that we tell it from our own mistakes."""
+"""Errors of the database: unavailable is distinguished from errors of our own."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from app.database import Database, is_unavailable, prepare_file
 pytestmark = pytest.mark.both_databases
 
 
-async def said(database: Database, *statements: str) -> BaseException:
+async def read_error(database: Database, *statements: str) -> BaseException:
     try:
         async with database.reading() as session:
             for statement in statements:
                 await session.execute(text(statement))
     except Exception as error:
         return error
-    pytest.fail("nothing went wrong")
+    pytest.fail("the statements raised no error")
 
 
 @pytest.mark.parametrize(
@@ -32,24 +32,24 @@ async def said(database: Database, *statements: str) -> BaseException:
     ],
     ids=["too slow", "killed"],
 )
-async def test_not_now_is_no_mistake_of_ours(postgres_url: str, statements: tuple[str, ...]) -> None:
+async def test_a_temporary_failure_is_unavailable(postgres_url: str, statements: tuple[str, ...]) -> None:
     database = Database(postgres_url)
-    assert is_unavailable(await said(database, *statements))
+    assert is_unavailable(await read_error(database, *statements))
     await database.close()
 
 
-async def test_a_wrong_name_is_a_mistake_and_a_server_that_is_gone_is_not(postgres_url: str) -> None:
+async def test_a_wrong_name_is_an_error_and_a_missing_server_is_unavailable(postgres_url: str) -> None:
     database = Database(postgres_url.replace("/parley_", "/nobody_"))
-    assert not is_unavailable(await said(database, "SELECT 1"))
+    assert not is_unavailable(await read_error(database, "SELECT 1"))
     await database.close()
     away = Database("postgresql+asyncpg://nobody@127.0.0.1:1/nothing")
-    assert is_unavailable(await said(away, "SELECT 1"))
+    assert is_unavailable(await read_error(away, "SELECT 1"))
     await away.close()
 
 
-async def test_our_own_mistakes_stay_ours(database_url: str) -> None:
+async def test_errors_of_our_own_are_not_unavailable(database_url: str) -> None:
     database = Database(database_url)
-    error = await said(database, "SELECT 1/0 FROM epochs WHERE CAST(value AS NOTHING) = 1")
+    error = await read_error(database, "SELECT 1/0 FROM epochs WHERE CAST(value AS NOTHING) = 1")
     if not database.is_sqlite:
         assert not is_unavailable(error)
     await database.close()
@@ -65,8 +65,8 @@ async def test_readers_do_not_wait_for_a_writer(sqlite_url: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no such modes")
-async def test_nobody_else_on_the_machine_reads_sqlites_files(tmp_path: Path) -> None:
-    """They hold addresses and password hashes. At the start, the modes of an older release's files are tightened."""
+async def test_other_users_of_the_machine_cannot_read_sqlites_files(tmp_path: Path) -> None:
+    """The files have addresses and password hashes. The start restricts the modes of an older release's files."""
     old = tmp_path / "old.db"
     for file in (old, Path(f"{old}-wal")):
         file.touch(mode=0o644)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def seeded(settings: Settings) -> AsyncIterator[Parley]:
-    """Parley in development, with the demo."""
+    """A Parley in development, with the demo."""
     async with Parley(settings, LIVE_MODELS, listening=False) as parley:
         assert await demo.seed(parley)
         yield parley
@@ -110,9 +110,7 @@ async def test_an_account_whose_password_was_changed_stays_and_the_doctor_names_
     assert (await demo.remove(seeded, changed_too=True))[0] == ["bob@example.com"]
 
 
-async def test_somebody_who_signed_up_with_the_same_words_is_nobodys_demo(
-    settings: Settings, production: Settings
-) -> None:
+async def test_a_person_with_the_same_name_is_no_demo_account(settings: Settings, production: Settings) -> None:
     async with Parley(settings, LIVE_MODELS, listening=False) as parley:
         assert await accounts.sign_up(parley, "alice@example.com", "Alice", demo.PASSWORD)
         await start(production.model_copy(update={"require_confirmation": False}))
@@ -124,7 +122,7 @@ async def test_the_demo_may_stay_in_development(seeded: Parley, settings: Settin
     assert (await find_user_named(seeded, "Alice")).role == Role.OWNER
 
 
-async def test_a_database_that_comes_later_is_checked_then(
+async def test_a_database_that_is_available_later_is_checked_then(
     seeded: Parley, production: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended = asyncio.Event()

@@ -1,4 +1,4 @@
-"""What the documents name is there."""
+"""The documentation names existing tests, and its diffs fit the code."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def test_every_test_that_is_named_exists(document: Path) -> None:
     assert not missing
 
 
-def test_every_block_about_a_model_of_ones_own_fits_the_files_that_it_changes(tmp_path: Path) -> None:
-    """`browser/test_extending.py` runs the result. This test is faster, for changes of one of those files."""
+def test_every_block_of_extending_md_fits_the_files_that_it_changes(tmp_path: Path) -> None:
+    """`browser/test_extending.py` runs the result. This test is faster, for a change of one of those files."""
     copy_checkout(ROOT, tmp_path)
     for block in blocks_of(ROOT / "docs" / "extending.md"):
         block.apply(tmp_path)

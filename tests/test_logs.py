@@ -1,4 +1,4 @@
-"""Logs: what a line is made of, in text and in JSON, and that all of a process's lines are of one form."""
+"""Logs: the form of a line in text and in JSON, for all lines of a process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def record() -> logging.LogRecord:
 
 @pytest.fixture(autouse=True)
 def no_request() -> Iterator[None]:
-    """What a test notes belongs to its own request."""
+    """Notes of a test belong to a request of its own."""
     token = logs._known.set(None)
     yield
     logs._known.reset(token)
@@ -42,7 +42,7 @@ def in_json(record: logging.LogRecord) -> dict[str, Any]:
 def test_a_line_in_json(record: logging.LogRecord) -> None:
     logs.begin("r-1")
     logs.note(login="l-1", gid="gid://parley/Comment/1")
-    logs.note(gid="gid://parley/Notification/2")  # the first is what was asked for
+    logs.note(gid="gid://parley/Notification/2")  # the first note is the requested object
     assert in_json(record) == {
         "time": "2026-11-18T11:06:40.125000+00:00", "level": "WARNING", "logger": "app.test", "message": "mail m",
         "request": "r-1", "login": "l-1", "gid": "gid://parley/Comment/1",
@@ -53,12 +53,12 @@ def test_a_line_in_text(record: logging.LogRecord) -> None:
     formatter = logs.TextLines()
     assert formatter.format(record) == "2026-11-18T11:06:40.125Z WARNING app.test: mail m"
     logs.begin("r-1")
-    record.status = 200  # is in the message of whoever gives it
+    record.status = 200  # already part of the message
     logs.Known().filter(record)
     assert formatter.format(record) == "2026-11-18T11:06:40.125Z WARNING app.test: mail m (request=r-1)"
 
 
-def test_a_stack_is_one_line_in_json(record: logging.LogRecord) -> None:
+def test_a_stack_trace_is_one_line_in_json(record: logging.LogRecord) -> None:
     try:
         raise LookupError("what went wrong\nat length")
     except LookupError:
@@ -76,12 +76,12 @@ def test_outside_of_requests_nothing_is_noted(record: logging.LogRecord) -> None
 
 
 @pytest.mark.parametrize(("level", "app", "uvicorn"), [("debug", 10, 20), ("info", 20, 20), ("error", 40, 40)])
-def test_the_level_is_of_our_own_lines(level: str, app: int, uvicorn: int) -> None:
+def test_the_level_applies_to_our_own_lines(level: str, app: int, uvicorn: int) -> None:
     loggers = logs.config("text", level)["loggers"]
     assert [getattr(logging, loggers[name]["level"]) for name in ("app", "uvicorn")] == [app, uvicorn]
 
 
-def test_a_configuration_of_the_operators_own_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_operators_own_configuration_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     taken = []
     monkeypatch.setattr(logging.config, "dictConfig", taken.append)
     handler = logging.NullHandler()
@@ -91,7 +91,7 @@ def test_a_configuration_of_the_operators_own_holds(monkeypatch: pytest.MonkeyPa
     assert not taken
 
 
-async def test_every_line_of_a_process_is_of_one_form_and_none_has_a_query(sqlite_url: str, redis_url: str) -> None:
+async def test_all_lines_of_a_process_have_one_form_and_no_query(sqlite_url: str, redis_url: str) -> None:
     environment = {"DATABASE_URL": sqlite_url, "REDIS_URL": redis_url, "LOG_FORMAT": "json"}
     async with spawned(environment) as app, app.client() as guest:
         await guest.get("/api/comments/?commentable_type=Article&commentable_id=1&cursor=sesame")
@@ -101,5 +101,5 @@ async def test_every_line_of_a_process_is_of_one_form_and_none_has_a_query(sqlit
     lines = [json.loads(line) for line in log.splitlines()]
     assert {line["logger"] for line in lines} == {"uvicorn.error", "app.http.middleware.request_log"}
     asked = [line["path"] for line in lines if line["logger"] == "app.http.middleware.request_log"]
-    assert asked == ["/api/comments", "/streams"], "and what looks after it is quiet"
+    assert asked == ["/api/comments", "/streams"], "health checks are not logged"
     assert "sesame" not in log

@@ -27,8 +27,8 @@ from tests.support.waiting import cancel_tasks, wait_until
 LONG_AGO = timedelta(days=60)
 
 
-async def grow_old(parley: Parley) -> None:
-    """A login whose time is over, a failure that is forgotten, a mail that nobody could send."""
+async def create_expired_rows(parley: Parley) -> None:
+    """Create an expired login, an expired count of failures, and a mail that could not be sent."""
     await logins.sign_in(parley, "alice@example.com", "a wrong one", remember=False)
     then = datetime.now(UTC) - LONG_AGO
     async with parley.database.transaction() as writing, writing.begin():
@@ -39,28 +39,28 @@ async def grow_old(parley: Parley) -> None:
         await writing.execute(update(Failures).values(failed_at=then))
 
 
-async def is_in_order(parley: Parley) -> bool:
+async def is_clean(parley: Parley) -> bool:
     async with parley.reading() as reading:
         failures = await reading.get(Failures, login_throttle.key_of("address", "alice@example.com"))
         standing = await reading.scalar(Login.__table__.select().where(Login.deleted_at.is_(None)))
     return failures is None and standing is None and not await list_queued(parley)
 
 
-async def test_it_sees_to_what_time_has_done(parley: Parley) -> None:
+async def test_maintenance_removes_expired_rows(parley: Parley) -> None:
     await create_viewer(parley, "alice")
-    await grow_old(parley)
-    assert not await is_in_order(parley)
+    await create_expired_rows(parley)
+    assert not await is_clean(parley)
     await maintenance.run_once(parley)
-    assert await is_in_order(parley)
+    assert await is_clean(parley)
     await maintenance.run_once(parley)
 
 
-async def test_several_may_do_it_at_once(parley: Parley, settings: Settings) -> None:
+async def test_several_processes_may_do_maintenance_at_once(parley: Parley, settings: Settings) -> None:
     await create_viewer(parley, "alice")
-    await grow_old(parley)
+    await create_expired_rows(parley)
     async with Parley(settings, LIVE_MODELS, listening=False) as other:
         await asyncio.gather(*(maintenance.run_once(process) for process in (parley, other, parley, other)))
-    assert await is_in_order(parley)
+    assert await is_clean(parley)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ async def test_several_may_do_it_at_once(parley: Parley, settings: Settings) -> 
     ],
     ids=["trouble", "mistake"],
 )
-async def test_it_goes_on_after_a_failure(
+async def test_maintenance_continues_after_a_failure(
     parley: Parley, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception, said: str
 ) -> None:
     times = []
@@ -83,20 +83,20 @@ async def test_it_goes_on_after_a_failure(
     monkeypatch.setattr(maintenance, "INTERVAL_SECONDS", 0.01)
     monkeypatch.setattr(maintenance, "run_once", failing)
     keeping = asyncio.create_task(maintenance.run_maintenance(parley))
-    await wait_until(lambda: len(times) >= 3, "the third time")
+    await wait_until(lambda: len(times) >= 3, "the third run")
     await cancel_tasks(keeping)
     (first, *_) = [record for record in caplog.records if record.name == "app.maintenance"]
     assert first.getMessage().startswith(said)
-    assert bool(first.exc_info) is isinstance(error, RuntimeError), "only a mistake is worth its stack"
+    assert bool(first.exc_info) is isinstance(error, RuntimeError), "only an unexpected error is logged with its stack"
 
 
-async def test_the_app_does_it(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_app_runs_maintenance(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maintenance, "INTERVAL_SECONDS", 0.05)
     async with serving(create_app(settings)) as site, person(site, "alice") as alice:
         parley: Parley = site.server.config.app.state.parley
         async with open_stream(alice, "Article/1") as stream:
             await stream.until("heartbeat")
-            await grow_old(parley)
+            await create_expired_rows(parley)
             assert (await stream.until("auth")).json() == {"reason": "expired"}
             await stream.ended()
-        await wait_until(lambda: is_in_order(parley), "the rest")
+        await wait_until(lambda: is_clean(parley), "the rest")

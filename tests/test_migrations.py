@@ -1,4 +1,4 @@
-"""Migrations make what the models say, on both databases, and can be taken back."""
+"""Migrations create the schema of the models on both databases, and can be reverted."""
 
 from __future__ import annotations
 
@@ -54,20 +54,20 @@ async def test_the_schema_is_what_the_models_say(database_url: str) -> None:
     await engine.dispose()
 
 
-def test_a_model_of_ones_own_comes_after_the_newest_migration() -> None:
-    """With another number, a reader who follows docs/extending.md gets two heads."""
+def test_the_migration_in_extending_md_follows_the_newest_one() -> None:
+    """With another number, a reader of docs/extending.md would get two heads."""
     page = (ROOT / "docs" / "extending.md").read_text()
-    assert f'down_revision = "{known_migrations()[0]}"' in page, "say the newest migration in docs/extending.md"
+    assert f'down_revision = "{known_migrations()[0]}"' in page, "name the newest migration in docs/extending.md"
 
 
-async def test_two_who_migrate_at_once_do_not_meet(database_url: str) -> None:
+async def test_two_processes_may_migrate_at_once(database_url: str) -> None:
     await asyncio.to_thread(command.downgrade, _config(database_url), "base")
     script = f"from app.database import migrate; migrate({database_url!r})"
     both = [await asyncio.create_subprocess_exec(sys.executable, "-c", script, cwd=ROOT) for _ in range(2)]
     assert [await process.wait() for process in both] == [0, 0]
 
 
-async def test_migrations_can_be_taken_back(database_url: str) -> None:
+async def test_migrations_can_be_reverted(database_url: str) -> None:
     await asyncio.to_thread(command.downgrade, _config(database_url), "base")
     engine = create_async_engine(database_url)
     async with engine.connect() as connection:
@@ -76,11 +76,11 @@ async def test_migrations_can_be_taken_back(database_url: str) -> None:
     assert tables == ["alembic_version"]
 
 
-# -- the release before ---------------------------------------------------------------------------------------
+# -- the earlier release --------------------------------------------------------------------------------------
 
 
 def _live_table(name: str, *columns: ColumnClause[Any]) -> TableClause:
-    """What it writes: its own columns, and none that came later."""
+    """A table with the columns that the earlier release writes."""
     return table(name, column("id", Uuid()), column("topic"), column("seq"), column("created_seq"), *columns)
 
 
@@ -97,7 +97,7 @@ _COMMENTS = _live_table(
 _TOPICS = table("topics", column("name"), column("seq"))
 _ALL = (_TOPICS, _USERS, _LOGINS, _COMMENTS)
 
-LONG_AGO = timedelta(days=20)  # not so long that a login of then had to end
+LONG_AGO = timedelta(days=20)  # a login of that time is still valid
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Old:
 
 
 async def _rows(url: str) -> list[Sequence[Any]]:
-    """All that the release before can see."""
+    """All rows, in the columns of the earlier release."""
     engine = create_async_engine(url)
     async with engine.connect() as connection:
         found = [sorted((await connection.execute(select(place))).all(), key=str) for place in _ALL]
@@ -147,7 +147,7 @@ async def _rows(url: str) -> list[Sequence[Any]]:
     return found
 
 
-async def test_people_of_the_release_before_go_on_and_may_go_back(database_url: str, settings: Settings) -> None:
+async def test_people_stay_signed_in_after_an_upgrade_and_a_downgrade(database_url: str, settings: Settings) -> None:
     alice, bob = Old("alice"), Old("bob")
     await asyncio.to_thread(command.downgrade, _config(database_url), "0001")
     for person in (alice, bob):
@@ -161,7 +161,7 @@ async def test_people_of_the_release_before_go_on_and_may_go_back(database_url: 
         for person in (alice, bob):
             assert (await person.viewer(parley)).username == person.name, "nobody is signed out"
             user = await find_user_named(parley, person.name)
-            assert user.confirmed_at == user.created_at, "nobody is asked to confirm what they were not asked before"
+            assert user.confirmed_at == user.created_at, "existing accounts count as confirmed"
             assert (user.sign_in_count, user.signed_in_address, user.unconfirmed_email) == (0, "", None)
             assert await logins.sign_in(parley, f"{person.name}@example.com", PASSWORD, remember=False)
         await post_comment(parley, await alice.viewer(parley), "still here")
@@ -177,7 +177,7 @@ async def test_people_of_the_release_before_go_on_and_may_go_back(database_url: 
         assert (await alice.viewer(parley)).username == "alice"
 
 
-async def test_of_names_that_look_alike_each_is_kept(database_url: str, settings: Settings) -> None:
+async def test_existing_names_that_look_alike_are_kept(database_url: str, settings: Settings) -> None:
     await asyncio.to_thread(command.downgrade, _config(database_url), "0008")
     coco, lookalike = Old("coco"), Old("\u0441\u043e\u0441\u043e")
     for person in (coco, lookalike):
@@ -190,8 +190,8 @@ async def test_of_names_that_look_alike_each_is_kept(database_url: str, settings
             await accounts.sign_up(parley, "mallory@example.com", "c0co", PASSWORD)
 
 
-async def test_the_release_before_may_go_on_writing_meanwhile(database_url: str, settings: Settings) -> None:
-    """A rolling change: the schema is this release's, and a process of the one before is still there."""
+async def test_the_earlier_release_may_write_during_a_rolling_upgrade(database_url: str, settings: Settings) -> None:
+    """The schema is that of this release, and a process of the earlier release still runs."""
     alice = Old("alice")
     await alice.enter(database_url)
     async with Parley(settings, LIVE_MODELS) as parley:
@@ -213,8 +213,8 @@ async def test_the_release_before_may_go_on_writing_meanwhile(database_url: str,
         await accounts.delete(parley, viewer, PASSWORD, "erase")
 
 
-async def test_an_interrupted_change_leaves_nothing_half_done(database_url: str) -> None:
-    """Something stands in the way of the last step: the schema is the one before, whole."""
+async def test_an_interrupted_migration_changes_nothing(database_url: str) -> None:
+    """The last step fails, and the schema is completely the earlier one."""
     await asyncio.to_thread(command.downgrade, _config(database_url), "0001")
     engine = create_async_engine(database_url)
     async with engine.begin() as connection:
@@ -235,10 +235,10 @@ async def test_an_interrupted_change_leaves_nothing_half_done(database_url: str)
     await database.close()
 
 
-async def test_what_was_written_under_another_form_of_an_id_is_found_under_the_canonical_one(
+async def test_comments_under_other_spellings_of_an_id_are_found_under_the_canonical_one(
     database_url: str, settings: Settings
 ) -> None:
-    """Comments of three forms of one id become one conversation, in order, with likes, counts and notifications."""
+    """Comments under three spellings of an id become one conversation, with their likes, counts and notifications."""
     hello, slashed, doubled = (Topic("Article", id_) for id_ in ("2024/hello", "2024/hello/", "2024//hello"))
     alone, resolved, odd = (Topic("Article", id_) for id_ in ("cafe\u0301", "a/../b", "caf\ufffd"))
     async with Parley(settings, LIVE_MODELS) as parley:
@@ -263,7 +263,7 @@ async def test_what_was_written_under_another_form_of_an_id_is_found_under_the_c
     async with Parley(settings, LIVE_MODELS) as parley:
         async with parley.reading() as reading:
             page = await threads.page(reading, bob, hello)
-            assert (await read_heads(reading, []))[0] != epoch, "cursors of before lead to a reset"
+            assert (await read_heads(reading, []))[0] != epoch, "earlier cursors cause a reset"
             assert (await likes.read_likes(reading, bob, hello)).rows[0].place == str(hello)
             (notification,) = (await inbox.read_inbox(reading, bob)).page.rows
             for topic in (slashed, doubled, alone, resolved, odd):

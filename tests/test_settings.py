@@ -19,7 +19,7 @@ OF_OTHERS = {"COMPOSE_FILE", "POSTGRES_PASSWORD", "SITE", "HTTP_LISTEN", "HTTPS_
 
 @pytest.fixture(autouse=True)
 def no_env_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever runs the tests may have one."""
+    """A developer may have an .env file."""
     monkeypatch.setitem(Settings.model_config, "env_file", None)
 
 
@@ -42,7 +42,7 @@ def settings(**environment: str) -> Settings:
         ("sqlite:///var/x.db", "sqlite+aiosqlite:///var/x.db"),
     ],
 )
-def test_urls_get_the_driver_that_we_use(given: str, used: str) -> None:
+def test_database_urls_get_our_drivers(given: str, used: str) -> None:
     assert settings(database_url=given).database_url == used
 
 
@@ -73,7 +73,7 @@ def test_urls_get_the_driver_that_we_use(given: str, used: str) -> None:
         ("PUBLIC_URL", "https://somebody@talk.example.com"), ("PUBLIC_URL", "https://talk .example.com"),
     ],
 )  # fmt: skip
-def test_a_wrong_value_fails_by_its_variables_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_the_error_of_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=name):
         Settings.load()
@@ -88,12 +88,12 @@ def test_production_demands_a_key_of_its_own(monkeypatch: pytest.MonkeyPatch, ke
         Settings.load()
 
 
-def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_KEY", "")
     assert Settings.load().secret_key == DEVELOPMENT_KEY
 
 
-def test_types_are_a_list() -> None:
+def test_types_are_parsed_as_a_list() -> None:
     assert settings(commentable_types="Article, Recipe").commentable_types == {"Article", "Recipe"}
 
 
@@ -104,17 +104,17 @@ def test_a_prefix_is_in_links_unless_they_lead_elsewhere() -> None:
     assert settings(root_path="/talk", public_url="https://example.com/t").public_url == "https://example.com/t"
 
 
-def test_origins_are_a_list() -> None:
+def test_origins_are_parsed_as_a_list() -> None:
     listed = "https://www.example.com, http://localhost:3000,http://[::1]:8080"
     assert settings(allowed_origins=listed).allowed_origins == set(listed.replace(",", " ").split())
 
 
-def test_settings_do_not_change() -> None:
+def test_settings_are_immutable() -> None:
     with pytest.raises(ValidationError):
         settings().port = 1
 
 
-def test_no_complaint_repeats_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_error_repeats_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     secret = "hunter2 is my password"
     environment = {"SMTP_URL": f"http://parley:{secret}@mail.example.com", "SECRET_KEY": secret}
     with pytest.raises(ConfigurationError) as complaint:
@@ -127,13 +127,13 @@ def test_no_complaint_repeats_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
 # -- mail ---------------------------------------------------------------------------------------------------
 
 
-def test_development_needs_no_mail_server_and_asks_nobody_to_confirm() -> None:
+def test_development_needs_no_mail_server_and_no_confirmed_addresses() -> None:
     relaxed = settings()
     assert (relaxed.smtp_url, relaxed.require_confirmation, relaxed.rate_limits) == (None, False, True)
     assert relaxed.mail_from == "Parley <parley@localhost>"
 
 
-def test_links_lead_to_where_it_is_served_unless_told_otherwise() -> None:
+def test_links_lead_to_the_served_address_by_default() -> None:
     assert settings(host="0.0.0.0", port="8080").public_url == "http://0.0.0.0:8080"
     assert settings(public_url="https://talk.example.com/").public_url == "https://talk.example.com"
     assert settings(public_url="https://example.com/talk/").public_url == "https://example.com/talk"
@@ -145,7 +145,7 @@ def test_links_lead_to_where_it_is_served_unless_told_otherwise() -> None:
     ["smtp://mail.example.com", "smtp://parley%40example.com:pass%20word@mail.example.com:587", "smtps://mail.example.com",
      "smtp://[::1]:25"],
 )  # fmt: skip
-def test_mail_servers_that_people_have(url: str) -> None:
+def test_usual_urls_of_mail_servers_are_accepted(url: str) -> None:
     assert settings(smtp_url=url).smtp_url == url
 
 
@@ -158,7 +158,7 @@ def test_mail_servers_that_people_have(url: str) -> None:
         ("development", "on", True),
     ],
 )
-def test_production_asks_people_to_confirm_unless_told_otherwise(
+def test_production_demands_confirmed_addresses_by_default(
     monkeypatch: pytest.MonkeyPatch, environment: str, word: str | None, confirms: bool
 ) -> None:
     said = {} if word is None else {"REQUIRE_CONFIRMATION": word}
@@ -170,20 +170,20 @@ def test_production_asks_people_to_confirm_unless_told_otherwise(
     ("environment", "word", "form"),
     [("production", None, "json"), ("development", None, "text"), ("production", "text", "text")],
 )
-def test_lines_are_for_machines_in_production(
+def test_logs_are_json_in_production(
     monkeypatch: pytest.MonkeyPatch, environment: str, word: str | None, form: str
 ) -> None:
     said = {} if word is None else {"LOG_FORMAT": word}
     assert load(monkeypatch, **{**PRODUCTION, **MAIL, **said, "ENVIRONMENT": environment}).log_format == form
 
 
-def test_who_asks_to_confirm_must_be_able_to_send(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_confirmed_addresses_need_a_mail_server(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigurationError, match=r"^SMTP_URL: .*REQUIRE_CONFIRMATION=off"):
         load(monkeypatch, **PRODUCTION)
     assert load(monkeypatch, REQUIRE_CONFIRMATION="off").smtp_url is None
 
 
-def test_who_sends_must_say_where_links_lead(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mail_server_needs_a_public_url(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigurationError, match=r"^PUBLIC_URL: "):
         load(monkeypatch, **PRODUCTION, SMTP_URL=MAIL["SMTP_URL"])
     with pytest.raises(ConfigurationError, match=r"^PUBLIC_URL: "):
@@ -198,14 +198,14 @@ def test_who_sends_must_say_where_links_lead(monkeypatch: pytest.MonkeyPatch) ->
     [None, "parley@localhost", "Parley <parley@LOCALHOST>", "parley@mail.localhost", "parley@localhost.localdomain",
      "parley@[127.0.0.1]", "parley@talk"],
 )  # fmt: skip
-def test_nobody_gets_mail_from_localhost(monkeypatch: pytest.MonkeyPatch, sender: str | None) -> None:
+def test_a_sender_at_localhost_is_refused_in_production(monkeypatch: pytest.MonkeyPatch, sender: str | None) -> None:
     said = {**PRODUCTION, **MAIL, "MAIL_FROM": sender or ""}
     with pytest.raises(ConfigurationError, match=r"^MAIL_FROM: .* your own domain"):
         load(monkeypatch, **said)
     assert load(monkeypatch, ENVIRONMENT="development").mail_from == (sender or "Parley <parley@localhost>")
 
 
-def test_where_no_mail_is_sent_nobody_has_to_say_from_whom(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_mail_server_no_sender_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load(monkeypatch, **PRODUCTION, REQUIRE_CONFIRMATION="off").mail_from == "Parley <parley@localhost>"
 
 
@@ -216,16 +216,16 @@ def test_where_no_mail_is_sent_nobody_has_to_say_from_whom(monkeypatch: pytest.M
         ("SMTP_URL", "smtp://mail:1025", "SMTP_URL"),
     ],
 )
-def test_production_refuses_what_compose_falls_back_to(
+def test_production_refuses_the_defaults_of_compose(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, missing: str
 ) -> None:
-    """In development it is what `docker compose up` runs with."""
+    """In development, `docker compose up` runs with these defaults."""
     assert getattr(load(monkeypatch, **{name: value}), name.lower()) == value
     with pytest.raises(ConfigurationError, match=f"^{missing}: "):
         load(monkeypatch, **{**PRODUCTION, **MAIL, name: value})
 
 
-def test_names_to_be_reached_by_are_a_list() -> None:
+def test_host_names_are_parsed_as_a_list() -> None:
     assert settings(allowed_hosts="Talk.example.com, other,*").allowed_hosts == {"talk.example.com", "other", "*"}
 
 
@@ -246,8 +246,8 @@ def test_the_example_names_every_setting_and_no_other() -> None:
     assert set(named) > OF_OTHERS
 
 
-def test_the_example_is_what_is_used_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Copied as it is, it changes nothing."""
+def test_the_example_has_the_default_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unchanged copy of the example changes no setting."""
     monkeypatch.setitem(Settings.model_config, "env_file", ROOT / ".env.example")
     copied = Settings.load()
     assert copied == settings()

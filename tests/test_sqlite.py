@@ -1,4 +1,4 @@
-"""SQLite connections: how often they go to their thread, and that statements and transactions work as before."""
+"""SQLite connections: the number of calls to their thread, and the behaviour of statements and transactions."""
 
 from __future__ import annotations
 
@@ -42,21 +42,21 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-async def test_each_statement_of_a_reader_goes_to_the_thread_once(database: Database, calls: list[str]) -> None:
+async def test_each_statement_of_a_reader_is_one_call_to_the_thread(database: Database, calls: list[str]) -> None:
     async with database.reading() as session:
         for _ in range(3):
             assert (await session.execute(text("SELECT value FROM epochs"))).all()
     assert calls == ["_execute_fetchall"] * 3
 
 
-async def test_a_writer_begins_writes_and_commits(database: Database, calls: list[str]) -> None:
+async def test_a_transaction_is_a_begin_its_statements_and_a_commit(database: Database, calls: list[str]) -> None:
     async with database.transaction() as session, session.begin():
         await session.execute(text(TOPIC))
     assert calls == ["_execute_fetchall", "_execute_fetchall", "commit"]
     assert await database.ask("SELECT seq FROM topics") == 1
 
 
-async def test_a_writer_that_fails_leaves_nothing_and_no_lock(database: Database) -> None:
+async def test_a_failed_transaction_leaves_no_rows_and_no_lock(database: Database) -> None:
     with pytest.raises(IntegrityError):
         await _insert_twice(database)
     assert await database.ask("SELECT COUNT(*) FROM topics") == 0
@@ -64,7 +64,7 @@ async def test_a_writer_that_fails_leaves_nothing_and_no_lock(database: Database
         await session.execute(text(TOPIC))
 
 
-async def test_a_writer_that_is_cancelled_while_it_begins_leaves_no_lock(
+async def test_a_transaction_that_is_cancelled_at_its_begin_leaves_no_lock(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = Database(sqlite_url)

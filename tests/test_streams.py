@@ -1,7 +1,4 @@
-"""Streams: what people see happen, over real HTTP, on each kind of database.
-
-Sweeps are a minute apart here, but for the tests about sweeps: what arrives in a test's patience has come by hint.
-"""
+"""Streams over real HTTP, on each kind of database: the events that people get."""
 
 from __future__ import annotations
 
@@ -41,7 +38,7 @@ DESTROYED = "global.comment.destroy.success"
 ONE = Topic("Article", "1")
 
 
-async def hints_flow(*parleys: Parley) -> None:
+async def wait_for_redis(*parleys: Parley) -> None:
     await wait_until(lambda: all(parley.hints.flowing for parley in parleys), "the hints to flow")
 
 
@@ -54,7 +51,7 @@ async def polled(client: httpx.AsyncClient, *topics: str, **query: Any) -> list[
 
 
 def changes(blocks: list[Block]) -> list[tuple[str, str]]:
-    """(event, body) of each change, "" where there is no body any more."""
+    """(event, body) of each change; the body of a deletion is ""."""
     return [
         (block.event, block.model.get("body", ""))
         for block in blocks
@@ -75,7 +72,7 @@ def moved(cursor: str, topic: Topic, by: int) -> str:
 # -- the first block, and the headers -----------------------------------------------------------------------
 
 
-async def test_a_stream_begins_with_where_it_is(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+async def test_a_stream_begins_with_its_position(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
     await write(alice, "Before")
     async with open_stream(guest, "Article/1") as stream:
         first = await stream.next()
@@ -87,7 +84,7 @@ async def test_a_stream_begins_with_where_it_is(alice: httpx.AsyncClient, guest:
         assert (await stream.next_event()).model["body"] == "After"
 
 
-async def test_a_streams_headers_keep_proxies_from_holding_it_back(guest: httpx.AsyncClient) -> None:
+async def test_the_headers_of_a_stream_keep_proxies_from_buffering(guest: httpx.AsyncClient) -> None:
     async with open_stream(guest, "Article/1") as stream:
         headers = stream.response.headers
     assert headers["content-type"].partition(";")[0] == "text/event-stream"
@@ -111,7 +108,7 @@ async def test_a_stream_answers_with_the_slash(guest: httpx.AsyncClient) -> None
         assert response.status_code == 200
 
 
-async def test_a_heartbeat_comes_again_and_again(alice: httpx.AsyncClient, settings: Settings) -> None:
+async def test_heartbeats_are_repeated(alice: httpx.AsyncClient, settings: Settings) -> None:
     from app.main import create_app
 
     async with (
@@ -127,7 +124,9 @@ async def test_a_heartbeat_comes_again_and_again(alice: httpx.AsyncClient, setti
 # -- changes ------------------------------------------------------------------------------------------------
 
 
-async def test_alice_writes_edits_and_deletes_and_bob_sees_it(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
+async def test_bob_gets_the_comment_of_alice_and_its_edit_and_deletion(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient
+) -> None:
     async with open_stream(bob, "Article/1") as stream:
         await stream.next()
         comment = await write(alice, "There is a stepp")
@@ -151,7 +150,7 @@ async def test_alice_writes_edits_and_deletes_and_bob_sees_it(alice: httpx.Async
         assert (await stream.next_event()).model["body"] == "The next change"
 
 
-async def test_the_wire_to_the_letter(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+async def test_the_bytes_of_a_stream_are_as_documented(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
     before = await cursor_of(guest)
     comment = {**(await write(alice, "Ünïcode \u2028 and\nlines\r\n")), "current_user_can_edit": False}
     after = await cursor_of(guest)
@@ -168,7 +167,7 @@ async def test_the_wire_to_the_letter(alice: httpx.AsyncClient, guest: httpx.Asy
     assert json.loads(found["data"]) == {"payload": {"model": comment}}
 
 
-async def test_each_sees_whether_they_may_edit(
+async def test_each_person_sees_whether_they_may_edit(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site
 ) -> None:
     async with AsyncExitStack() as open_streams:
@@ -191,7 +190,7 @@ async def test_a_like_is_an_update(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley, other_parley: Parley
 ) -> None:
     comment = await write(alice, "Likeable")
-    await hints_flow(site_parley, other_parley)
+    await wait_for_redis(site_parley, other_parley)
     async with open_stream(guest, "Article/1") as stream:
         await stream.next()
         await bump_seq(other_parley, comment)
@@ -219,7 +218,7 @@ async def test_a_like_of_a_long_comment_is_sent_as_a_number(
         assert (await stream.until(UPDATED)).model == {**text, "current_user_can_edit": False}
 
 
-async def test_other_topics_are_not_heard(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+async def test_a_stream_gets_no_changes_of_other_topics(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
     async with open_stream(guest, "Article/1") as stream:
         await stream.next()
         await write(alice, "Elsewhere", commentable_id="2")
@@ -250,7 +249,7 @@ async def test_any_commentable_is_live_at_once(alice: httpx.AsyncClient, guest: 
             assert (await stream.until(CREATED)).model["commentable_id"] == id_
 
 
-async def test_looking_makes_no_row(guest: httpx.AsyncClient, site_parley: Parley) -> None:
+async def test_a_stream_creates_no_row(guest: httpx.AsyncClient, site_parley: Parley) -> None:
     before = await count_rows(site_parley)
     async with open_stream(guest, "Article/1", "Page/never seen") as stream:
         await stream.next()
@@ -260,7 +259,7 @@ async def test_looking_makes_no_row(guest: httpx.AsyncClient, site_parley: Parle
 # -- coming back --------------------------------------------------------------------------------------------
 
 
-async def test_whoever_comes_back_gets_what_he_missed(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
+async def test_a_client_that_reconnects_gets_missed_changes(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
     kept, changed, gone = [await write(alice, body) for body in ("Kept", "Changed", "Gone")]
     async with open_stream(bob, "Article/1") as stream:
         await stream.next()
@@ -279,7 +278,9 @@ async def test_whoever_comes_back_gets_what_he_missed(alice: httpx.AsyncClient, 
     assert kept["id"] not in str(blocks)
 
 
-async def test_what_came_and_went_meanwhile_is_only_gone(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+async def test_a_comment_written_and_deleted_meanwhile_is_one_deletion(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient
+) -> None:
     start = await cursor_of(guest)
     comment = await write(alice, "A secret")
     await delete(alice, comment)
@@ -288,7 +289,7 @@ async def test_what_came_and_went_meanwhile_is_only_gone(alice: httpx.AsyncClien
     assert "A secret" not in str(destroyed)
 
 
-async def test_a_new_comment_that_was_edited_meanwhile_is_new(
+async def test_a_comment_written_and_edited_meanwhile_is_one_creation(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient
 ) -> None:
     start = await cursor_of(guest)
@@ -296,7 +297,7 @@ async def test_a_new_comment_that_was_edited_meanwhile_is_new(
     assert changes(await polled(guest, "Article/1", cursor=start)) == [(CREATED, "First")]
 
 
-async def test_every_position_is_a_place_to_come_back_to(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+async def test_a_stream_can_resume_from_every_position(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
     async with open_stream(guest, "Article/1") as stream:
         await stream.next()
         for number in range(4):
@@ -309,7 +310,7 @@ async def test_every_position_is_a_place_to_come_back_to(alice: httpx.AsyncClien
         assert [body for _, body in changes(blocks)] == [str(later) for later in range(number, 4)]
 
 
-async def test_nothing_falls_between_a_snapshot_and_its_stream(
+async def test_no_change_is_lost_between_a_snapshot_and_its_stream(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient
 ) -> None:
     await write(alice, "In the snapshot")
@@ -321,8 +322,8 @@ async def test_nothing_falls_between_a_snapshot_and_its_stream(
         assert (await stream.until(CREATED)).model["body"] == "After"
 
 
-async def test_the_last_event_id_wins(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
-    """The URL of an EventSource stays as it was when the page was loaded."""
+async def test_the_last_event_id_overrides_the_cursor(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+    """The URL of an EventSource keeps the cursor of the page load."""
     old = await cursor_of(guest)
     await write(alice, "Seen before")
     recent = await cursor_of(guest)
@@ -333,7 +334,7 @@ async def test_the_last_event_id_wins(alice: httpx.AsyncClient, guest: httpx.Asy
     assert [body for _, body in changes(blocks)] == ["Seen before", "Missed"]
 
 
-async def test_of_several_cursors_the_smallest_position_counts(
+async def test_the_smallest_position_of_several_cursors_counts(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient
 ) -> None:
     first = await cursor_of(guest)
@@ -366,7 +367,7 @@ async def test_a_topic_that_no_cursor_names_starts_at_the_head(
         assert (await stream.until(CREATED)).model["body"] == "New"
 
 
-async def test_a_cursor_is_good_at_another_server(
+async def test_a_cursor_is_valid_at_another_server(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, settings: Settings
 ) -> None:
     from app.main import create_app
@@ -379,7 +380,7 @@ async def test_a_cursor_is_good_at_another_server(
         assert changes(await polled(same_guest, "Article/1", last_event_id=stream.position)) == [(CREATED, "Missed")]
 
 
-async def test_a_hundred_topics_fit_and_no_more(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+async def test_a_stream_may_have_a_hundred_topics(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
     topics = [f"Article/{number}" for number in range(100)]
     async with open_stream(guest, *topics) as stream:
         await stream.next()
@@ -396,7 +397,7 @@ async def test_a_hundred_topics_fit_and_no_more(alice: httpx.AsyncClient, guest:
 async def assert_reset(
     client: httpx.AsyncClient, alice: httpx.AsyncClient, reason: str, topics: list[str], **query: Any
 ) -> None:
-    """The stream says so itself, names the topics, and goes on from the head."""
+    """Check that the stream sends a `reset` with these topics, and continues from the head."""
     async with open_stream(client, "Article/1", "Article/2", **query) as stream:
         assert (await stream.next()).event == "heartbeat"
         reset = await stream.next()
@@ -434,7 +435,7 @@ async def test_a_malformed_cursor_is_a_reset(alice: httpx.AsyncClient, guest: ht
     await assert_reset(guest, alice, "malformed", ["Article/1", "Article/2"], last_event_id="nonsense~")
 
 
-async def test_whatever_a_cursor_is_there_is_a_stream(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+async def test_a_stream_opens_with_any_cursor(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
     for cursor in (
         *MALFORMED,
         "\0",
@@ -479,16 +480,16 @@ async def test_a_cursor_ahead_of_the_database_is_a_reset_of_its_topic(
     await assert_reset(guest, alice, "ahead", ["Article/1"], cursor=ahead)
 
 
-async def test_a_server_that_is_behind_looks_before_it_judges(
+async def test_a_server_reads_the_database_before_it_resets_a_cursor(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, settings: Settings
 ) -> None:
-    """Another process was faster: the cursor is ahead of what this one knows, and not of the database."""
+    """The cursor is ahead of this process, which has missed a hint, and not of the database."""
     from app.main import create_app
 
     deaf = settings.model_copy(update={"redis_channel_name": f"deaf-{uuid4().hex}"})
     async with serving(create_app(deaf)) as other, other.client() as reader, open_stream(reader, "Article/1") as behind:
         await behind.next()
-        await hints_flow(other.server.config.app.state.parley)
+        await wait_for_redis(other.server.config.app.state.parley)
         comment = await write(alice, "Unheard of")
         async with open_stream(reader, "Article/1", cursor=await cursor_of(guest)) as stream:
             assert (await stream.next()).event == "heartbeat"
@@ -517,19 +518,19 @@ NO_TOPICS = ["", "Article", "Article/", "/1", "Planet/1", "article/1", "Article/
              "User/", "Article /1", "Artic\u0142e/1", "Article/" + "x" * 201, "Article/" + "x" * 50_000]  # fmt: skip
 
 
-async def test_there_is_no_such_topic(guest: httpx.AsyncClient, site_parley: Parley) -> None:
+async def test_an_unknown_topic_is_refused(guest: httpx.AsyncClient, site_parley: Parley) -> None:
     for topic in NO_TOPICS:
         read_problem(await guest.get("/streams", params={"topic": topic}), 422, "topic")
         read_problem(await guest.get("/streams", params={"topic": ["Article/1", topic]}), 422, "topic")
     assert len(site_parley.feeds) == 0
 
 
-async def test_a_guest_names_a_topic(guest: httpx.AsyncClient) -> None:
+async def test_a_guest_must_name_a_topic(guest: httpx.AsyncClient) -> None:
     read_problem(await guest.get("/streams"), 422, "topic")
     read_problem(await guest.get("/streams", params={"cursor": "x", "once": 1}), 422, "topic")
 
 
-async def test_nobody_listens_to_anothers_account(
+async def test_nobody_may_subscribe_to_the_account_of_another_person(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient
 ) -> None:
     alices = f"User/{(await alice.get('/api/session')).json()['user']['id']}"
@@ -542,7 +543,7 @@ async def test_nobody_listens_to_anothers_account(
         await stream.next()
 
 
-async def test_alices_own_account_is_included(
+async def test_a_stream_of_alice_includes_her_own_account(
     alice: httpx.AsyncClient,
     bob: httpx.AsyncClient,
     guest: httpx.AsyncClient,
@@ -550,7 +551,7 @@ async def test_alices_own_account_is_included(
     other_parley: Parley,
 ) -> None:
     user = (await alice.get("/api/session")).json()["user"]
-    await hints_flow(site_parley, other_parley)
+    await wait_for_redis(site_parley, other_parley)
     async with (
         open_stream(alice) as hers,
         open_stream(alice, "Article/1") as hers_too,
@@ -567,8 +568,10 @@ async def test_alices_own_account_is_included(
             assert (await stream.next_event()).event == CREATED
 
 
-async def test_what_is_not_for_alice_still_moves_her_cursor(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
-    """Another login of hers is a change of her topic that nobody is sent."""
+async def test_a_change_that_alice_may_not_see_moves_her_cursor(
+    alice: httpx.AsyncClient, guest: httpx.AsyncClient
+) -> None:
+    """Another login of Alice changes her topic, and nobody gets that change."""
     async with open_stream(alice, "Article/1") as stream:
         before = (await stream.next()).id
         await sign_in(guest, "Alice")
@@ -582,7 +585,7 @@ async def test_what_is_not_for_alice_still_moves_her_cursor(alice: httpx.AsyncCl
 # -- signing out --------------------------------------------------------------------------------------------
 
 
-async def test_signing_out_ends_this_logins_streams_and_no_others(
+async def test_signing_out_ends_the_streams_of_this_login_only(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, site: Site
 ) -> None:
     async with (
@@ -609,13 +612,13 @@ async def test_signing_out_ends_this_logins_streams_and_no_others(
             assert "auth" not in {block.event for block in third.blocks + bobs.blocks}
 
 
-async def test_a_login_that_ends_elsewhere_ends_here(
+async def test_a_login_that_another_process_ends_ends_its_streams_here(
     alice: httpx.AsyncClient, site_parley: Parley, settings: Settings
 ) -> None:
     from app.main import create_app
 
     async with serving(create_app(settings)) as other, other.client(cookies=alice.cookies) as same_alice:
-        await hints_flow(site_parley, other.server.config.app.state.parley)
+        await wait_for_redis(site_parley, other.server.config.app.state.parley)
         async with open_stream(same_alice, "Article/1") as stream:
             await stream.next()
             await alice.delete("/api/session")
@@ -626,7 +629,7 @@ async def test_a_login_that_ends_elsewhere_ends_here(
 async def test_nothing_is_sent_after_a_login_has_ended(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, site_parley: Parley, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both are known at once: the end of the login, and what came after it."""
+    """The stream learns of the end of the login and of later changes at the same time."""
     async with open_stream(alice, "Article/1") as stream:
         await stream.next()
         with monkeypatch.context() as unheard:
@@ -639,7 +642,7 @@ async def test_nothing_is_sent_after_a_login_has_ended(
     assert [block.event for block in stream.blocks if block.data][-1] == "auth"
 
 
-async def test_who_comes_back_signed_out_is_told_and_goes_on_as_a_guest(
+async def test_a_person_who_reconnects_signed_out_continues_as_a_guest(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, site: Site
 ) -> None:
     async with site.client(cookies=alice.cookies) as other_tab:
@@ -650,17 +653,17 @@ async def test_who_comes_back_signed_out_is_told_and_goes_on_as_a_guest(
             assert (auth.event, auth.json()) == ("auth", {"reason": "signed_out"})
             await write(bob, "Hello")
             assert (await stream.until(CREATED)).model["current_user_can_edit"] is False
-        # With nothing else to follow it hears the news alone, and is to come back much later, if at all.
+        # Without another topic, the stream only says so, and asks the client to reconnect much later.
         async with open_stream(other_tab) as stream:
             assert (await stream.next()).json() == {"reason": "signed_out"}
             assert (await stream.next()).retry or 0 >= 60_000
             await stream.ended()
 
 
-async def test_a_stream_that_is_for_somebody_else_says_so_and_nothing_more(
+async def test_a_stream_for_another_person_says_only_that(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient
 ) -> None:
-    """A page of Alice's, in a browser where Bob has signed in since: its stream comes back with his cookie."""
+    """Bob has signed in since in the browser of Alice's page, so its stream reconnects with his cookie."""
     ids = {name: (await client.get("/api/session")).json()["user"]["id"] for name, client in (("a", alice), ("b", bob))}
     await write(alice, "Not to be sent")
     for client, meant in ((bob, ids["a"]), (bob, ""), (guest, ids["a"]), (alice, "nobody")):
@@ -673,10 +676,10 @@ async def test_a_stream_that_is_for_somebody_else_says_so_and_nothing_more(
             assert (await stream.next()).event == "heartbeat"
 
 
-async def test_a_page_may_follow_numbers_as_a_guest_whoever_is_signed_in(
+async def test_a_signed_in_person_may_open_a_guests_stream_of_counts(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient
 ) -> None:
-    """A browser sends its cookies with every stream of the same origin. Alice signs out, and the stream goes on."""
+    """A browser sends its cookies with every stream of its origin. The stream continues when Alice signs out."""
     async with open_stream(alice, "Commentable/Article/1", guest=1) as stream:
         assert (await stream.next()).event == "heartbeat"
         await write(bob, "What do you think, @Alice?")
@@ -717,8 +720,8 @@ async def test_once_waits_no_longer_than_a_heartbeat(guest: httpx.AsyncClient, s
     assert blocks[-1].data is None
 
 
-async def test_once_hands_a_reset_over_at_once(guest: httpx.AsyncClient) -> None:
-    """A proxy that holds everything back until the end must not hold that back for a heartbeat's time."""
+async def test_once_ends_at_once_after_a_reset(guest: httpx.AsyncClient) -> None:
+    """A proxy that buffers until the end must not delay the reset until a heartbeat."""
     blocks = await polled(guest, "Article/1", cursor="nonsense~")
     assert [block.event for block in blocks if block.data] == ["heartbeat", "reset"]
 
@@ -726,7 +729,7 @@ async def test_once_hands_a_reset_over_at_once(guest: httpx.AsyncClient) -> None
 # -- coming and going ---------------------------------------------------------------------------------------
 
 
-async def test_who_has_left_leaves_nothing_behind(
+async def test_a_client_that_disconnects_leaves_nothing_behind(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley
 ) -> None:
     async with AsyncExitStack() as open_streams:
@@ -740,7 +743,7 @@ async def test_who_has_left_leaves_nothing_behind(
     assert len(site_parley.feeds) == 0
 
 
-async def test_who_leaves_at_once_leaves_nothing_behind(
+async def test_a_client_that_disconnects_at_once_leaves_nothing_behind(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site, site_parley: Parley
 ) -> None:
     host, port = site.url.removeprefix("http://").split(":")
@@ -755,7 +758,7 @@ async def test_who_leaves_at_once_leaves_nothing_behind(
     await wait_until(lambda: len(site_parley.feeds) == 0, "the feeds to close")
 
 
-async def test_one_who_does_not_read_holds_nobody_up(
+async def test_a_client_that_does_not_read_delays_nobody(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site: Site, site_parley: Parley
 ) -> None:
     host, port = site.url.removeprefix("http://").split(":")
@@ -771,7 +774,7 @@ async def test_one_who_does_not_read_holds_nobody_up(
     await wait_until(lambda: len(site_parley.feeds) == 0, "the feeds to close")
 
 
-async def test_a_server_that_ends_says_farewell(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_server_that_ends_sends_a_retry_time(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
     from app.main import create_app
 
     async with serving(create_app(settings)) as site, person(site, "Alice") as alice, site.client() as guest:
@@ -789,7 +792,7 @@ async def test_a_server_that_ends_says_farewell(settings: Settings, caplog: pyte
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-async def test_after_a_restart_the_stream_goes_on(settings: Settings) -> None:
+async def test_a_stream_continues_after_a_restart(settings: Settings) -> None:
     from app.main import create_app
 
     async with serving(create_app(settings)) as site, person(site, "Alice") as alice:
@@ -808,14 +811,14 @@ async def test_after_a_restart_the_stream_goes_on(settings: Settings) -> None:
 # -- other processes, and without Redis ---------------------------------------------------------------------
 
 
-async def test_what_another_process_writes_arrives(
+async def test_people_get_a_comment_that_another_process_wrote(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley, other_parley: Parley
 ) -> None:
     from app.comments import comments
     from app.live.viewers import Viewer
 
     user = (await alice.get("/api/session")).json()["user"]
-    await hints_flow(site_parley, other_parley)
+    await wait_for_redis(site_parley, other_parley)
     async with open_stream(alice, "Article/1") as hers, open_stream(guest, "Article/1") as guests:
         for stream in (hers, guests):
             await stream.next()
@@ -826,13 +829,13 @@ async def test_what_another_process_writes_arrives(
             assert (model["id"], model["current_user_can_edit"]) == (str(written.id), may_edit)
 
 
-async def test_what_another_server_is_told_arrives(
+async def test_people_get_a_comment_that_was_posted_to_another_server(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley, settings: Settings
 ) -> None:
     from app.main import create_app
 
     async with serving(create_app(settings)) as other, other.client(cookies=alice.cookies) as same_alice:
-        await hints_flow(site_parley, other.server.config.app.state.parley)
+        await wait_for_redis(site_parley, other.server.config.app.state.parley)
         async with open_stream(guest, "Article/1") as here, open_stream(same_alice, "Article/1") as there:
             for stream in (here, there):
                 await stream.next()
@@ -844,8 +847,8 @@ async def test_what_another_server_is_told_arrives(
                 await stream.until(DESTROYED)
 
 
-async def test_without_redis_it_takes_a_second(settings: Settings, redis_server: RedisServer) -> None:
-    """The sweeps that are a minute apart are a second apart while Redis is away."""
+async def test_people_get_changes_within_a_second_without_redis(settings: Settings, redis_server: RedisServer) -> None:
+    """Sweeps are a second apart while Redis is unavailable."""
     from app.live.service import Parley
     from app.main import create_app
     from app.models import LIVE_MODELS
@@ -857,7 +860,7 @@ async def test_without_redis_it_takes_a_second(settings: Settings, redis_server:
         Parley(own, LIVE_MODELS, listening=False) as script,
         open_stream(alice, "Article/1") as stream,
     ):
-        await hints_flow(site.server.config.app.state.parley)
+        await wait_for_redis(site.server.config.app.state.parley)
         await stream.next()
         comment = await write(alice, "With Redis")
         await stream.until(CREATED)
@@ -870,18 +873,20 @@ async def test_without_redis_it_takes_a_second(settings: Settings, redis_server:
         redis_server.restart()
 
 
-async def test_a_lost_hint_costs_a_sweep(alice: httpx.AsyncClient, settings: Settings) -> None:
+async def test_a_change_whose_hint_was_lost_arrives_by_sweep(alice: httpx.AsyncClient, settings: Settings) -> None:
     from app.main import create_app
 
     deaf = settings.model_copy(update={"redis_channel_name": f"deaf-{uuid4().hex}", "sweep_seconds": 0.2})
     async with serving(create_app(deaf)) as other, other.client() as guest, open_stream(guest, "Article/1") as stream:
         await stream.next()
-        await hints_flow(other.server.config.app.state.parley)
+        await wait_for_redis(other.server.config.app.state.parley)
         comment = await write(alice, "Unheard of")
         assert (await stream.until(CREATED)).model["id"] == comment["id"]
 
 
-async def test_who_signs_out_without_redis_is_out_within_a_sweep(settings: Settings, redis_server: RedisServer) -> None:
+async def test_signing_out_without_redis_ends_streams_within_a_sweep(
+    settings: Settings, redis_server: RedisServer
+) -> None:
     from app.main import create_app
 
     own = settings.model_copy(update={"redis_url": redis_server.url, "sweep_seconds": 0.2})
@@ -899,7 +904,7 @@ async def test_who_signs_out_without_redis_is_out_within_a_sweep(settings: Setti
         await stream.ended()
 
 
-async def test_asking_for_the_head_of_a_stream_costs_nobody_the_connection(site: Site) -> None:
+async def test_a_head_request_for_a_stream_keeps_the_connection(site: Site) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", int(site.url.rpartition(":")[2]))
     for method, path in (("HEAD", "/streams?topic=Article/1"), ("GET", "/healthz")):
         writer.write(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
@@ -909,8 +914,8 @@ async def test_asking_for_the_head_of_a_stream_costs_nobody_the_connection(site:
     await writer.wait_closed()
 
 
-async def test_who_is_gone_without_a_word_is_given_up(guest: httpx.AsyncClient, site: Site) -> None:
-    """Their kernel says nothing, and ours would go on asking for a quarter of an hour."""
+async def test_a_client_that_is_gone_without_closing_is_given_up(guest: httpx.AsyncClient, site: Site) -> None:
+    """The client's kernel does not respond, and ours would retry for a quarter of an hour."""
     from app.http.sse_response import SEND_TIMEOUT_SECONDS
 
     async with open_stream(guest, "Article/1") as stream:

@@ -1,4 +1,4 @@
-"""Who is here and who types, as it comes over HTTP."""
+"""Presence and typing over HTTP."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
     from tests.support.serving import Site
 
 ELSEWHERE = {"commentable_type": "Page", "commentable_id": "about"}
-SOON = 5.0  # seconds: two, and some for a busy machine
+PRESENCE_TIMEOUT_SECONDS = 5.0  # presence takes two seconds, and longer on a busy machine
 
 
-pytestmark = pytest.mark.sqlite_only  # the database holds nothing of it
+pytestmark = pytest.mark.sqlite_only  # presence is not stored in the database
 
 
 @asynccontextmanager
 async def looking(client: httpx.AsyncClient, *topics: str) -> AsyncIterator[Stream]:
-    """A stream that takes part."""
+    """A stream that takes part in presence."""
     async with open_stream(client, *(topics or ("Article/1",)), presence=1) as stream:
         await stream.until("heartbeat")
         yield stream
 
 
-async def sees(stream: Stream, timeout: float = SOON, **wanted: Any) -> dict[str, Any]:
-    """Waits until the stream has told of that: `people` and `typing` by their names, the rest as it is."""
+async def sees(stream: Stream, timeout: float = PRESENCE_TIMEOUT_SECONDS, **wanted: Any) -> dict[str, Any]:
+    """Wait for a presence event with these members: `people` and `typing` as names, others unchanged."""
 
     def is_so(block: Block) -> bool:
         if block.event != "presence":
@@ -73,15 +73,15 @@ async def test_bob_sees_that_alice_is_here_and_types(
         assert user["email"] not in str([his.blocks, theirs.blocks])
 
 
-async def test_a_comment_ends_the_typing(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
+async def test_a_comment_ends_its_authors_typing(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
     async with looking(alice), looking(bob) as his:
         await types(alice)
         await sees(his, typing=["Alice"])
         await write(alice, "This is what I typed")
-        await sees(his, 3.0, typing=[])  # sooner than by itself
+        await sees(his, 3.0, typing=[])  # before typing would expire
 
 
-async def test_who_goes_and_who_signs_out_is_seen_no_more(
+async def test_people_who_leave_or_sign_out_are_not_shown(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient
 ) -> None:
     async with looking(guest) as theirs:
@@ -89,11 +89,11 @@ async def test_who_goes_and_who_signs_out_is_seen_no_more(
             await sees(theirs, people=["Alice", "Bob"])
             assert (await bob.delete("/api/session")).status_code == 204
             await his.until("auth")
-            await sees(theirs, 3.0, people=["Alice"])  # sooner than who only goes
+            await sees(theirs, 3.0, people=["Alice"])  # sooner than after a disconnect
         await sees(theirs, 10.0, people=[])
 
 
-async def test_nobody_is_told_who_does_not_take_part(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
+async def test_a_client_without_presence_gets_none(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
     async with looking(alice) as hers, open_stream(bob, "Article/1") as his:
         assert (await sees(hers))["count"] == 1
         await his.next()
@@ -103,7 +103,7 @@ async def test_nobody_is_told_who_does_not_take_part(alice: httpx.AsyncClient, b
         assert (await his.next()).event == "global.comment.create.success"
 
 
-async def test_each_topic_of_a_stream_has_its_own(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
+async def test_each_topic_of_a_stream_has_its_own_people(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
     async with looking(alice, "Article/1", "Page/about") as hers, looking(bob, "Page/about"):
         seen: dict[str, list[str]] = {}
         while seen != {"Article/1": ["Alice"], "Page/about": ["Alice", "Bob"]}:  # they come in any order
@@ -114,13 +114,13 @@ async def test_each_topic_of_a_stream_has_its_own(alice: httpx.AsyncClient, bob:
     assert not [block for block in hers.blocks if "User/" in (block.data or "")]
 
 
-async def test_guests_do_not_type(guest: httpx.AsyncClient, alice: httpx.AsyncClient) -> None:
+async def test_guests_are_not_shown_as_typing(guest: httpx.AsyncClient, alice: httpx.AsyncClient) -> None:
     read_problem(await guest.post("/api/typing", json=ARTICLE), 401)
-    # Somebody else is signed in by now, in another tab.
+    # Another person has signed in meanwhile, in another tab.
     read_problem(await alice.post("/api/typing", json=ARTICLE, headers={"Parley-User": "somebody-else"}), 401)
 
 
-async def test_typing_is_somewhere(alice: httpx.AsyncClient) -> None:
+async def test_typing_needs_a_valid_topic(alice: httpx.AsyncClient) -> None:
     read_problem(await alice.post("/api/typing", json={}), 422, "commentable_type", "commentable_id")
     read_problem(await alice.post("/api/typing", json={**ARTICLE, "commentable_type": "User"}), 422, "commentable_type")
     read_problem(await alice.post("/api/typing", json={**ARTICLE, "commentable_id": ""}), 422, "commentable_id")
@@ -141,7 +141,7 @@ async def test_typing_has_a_limit(alice: httpx.AsyncClient, site: Site, monkeypa
     await write(alice, "It is the typing that is limited")
 
 
-async def test_nothing_of_it_is_stored(alice: httpx.AsyncClient, site: Site) -> None:
+async def test_presence_is_not_stored(alice: httpx.AsyncClient, site: Site) -> None:
     async with looking(alice) as hers:
         await sees(hers)
         before = read_json(await alice.get("/api/comments/", params=ARTICLE), 200)
@@ -151,7 +151,7 @@ async def test_nothing_of_it_is_stored(alice: httpx.AsyncClient, site: Site) -> 
         assert {block.id for block in hers.blocks if block.event == "presence"} == {None}
 
 
-async def test_switched_off_there_is_nothing_of_it(settings: Settings) -> None:
+async def test_a_service_with_presence_switched_off_sends_none(settings: Settings) -> None:
     from app.main import create_app
 
     off = settings.model_copy(update={"presence": False, "heartbeat_seconds": 0.5})

@@ -1,4 +1,4 @@
-"""Wording: phrases that people found odd were replaced, and do not come back."""
+"""Wording: phrases that readers found odd must not come back."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ Your address is being changed
 """.strip().splitlines()
 
 
-def test_nobody_reads_a_retired_phrase() -> None:
+def test_no_text_contains_a_retired_phrase() -> None:
     paths = [path for path in PACKAGE.rglob("*") if path.suffix in SOURCES and "build" not in path.parts]
     texts = {path.relative_to(PACKAGE): path.read_text() for path in paths}
     assert [f"{path}: {phrase}" for path, text in texts.items() for phrase in RETIRED if phrase in text] == []

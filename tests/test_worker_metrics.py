@@ -1,4 +1,4 @@
-"""Workers: several that meet in one place, here in one process."""
+"""Metrics of several workers that share a directory of sockets, here in one process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.worker_metrics import Workers
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where they meet, as those of one parent do."""
+    """The directory that the workers of one parent share."""
     home = tmp_path / "workers"
     monkeypatch.setattr(worker_metrics, "_shared_directory", lambda: home)
     return home
@@ -28,14 +28,14 @@ async def saying(word: bytes) -> AsyncIterator[Workers]:
         yield worker
 
 
-async def test_whoever_is_asked_answers_for_all(home: Path) -> None:
+async def test_each_worker_answers_for_all(home: Path) -> None:
     async with saying(b"a" * 1_000_000) as one, saying(b"two") as two:
         said = {1: b"a" * 1_000_000, 2: b"two"}
         assert await one.ask() == said
         assert await two.ask() == said
 
 
-async def test_the_lowest_number_that_is_free_is_the_next_ones(home: Path) -> None:
+async def test_a_new_worker_gets_the_lowest_free_number(home: Path) -> None:
     async with saying(b"1") as one:
         async with saying(b"2") as two:
             assert (one.number, two.number) == (1, 2)
@@ -45,17 +45,17 @@ async def test_the_lowest_number_that_is_free_is_the_next_ones(home: Path) -> No
     assert not home.exists(), "the last one out leaves nothing behind"
 
 
-async def test_a_dead_ones_number_is_free(home: Path) -> None:
+async def test_the_number_of_a_dead_worker_is_free(home: Path) -> None:
     async with saying(b"1") as one:
         with socket.socket(socket.AF_UNIX) as dead:
-            dead.bind(str(home / "2.sock"))  # and nobody listens: what a killed process leaves
+            dead.bind(str(home / "2.sock"))  # a killed process leaves a socket on which nobody listens
         assert await one.ask() == {1: b"1"}
         async with saying(b"2") as two:
             assert two.number == 2
             assert await one.ask() == {1: b"1", 2: b"2"}
 
 
-async def test_one_that_hangs_is_told_of_and_not_waited_for(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_worker_that_hangs_is_reported_and_delays_nobody(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_metrics, "ANSWER_TIMEOUT_SECONDS", 0.05)
     async with saying(b"1") as one:
         with socket.socket(socket.AF_UNIX) as stopped:
@@ -69,7 +69,7 @@ async def test_one_that_hangs_is_told_of_and_not_waited_for(home: Path, monkeypa
         (home / "2.sock").unlink()
 
 
-async def test_many_at_once_get_a_number_each(home: Path) -> None:
+async def test_many_workers_at_once_get_a_number_each(home: Path) -> None:
     many = [Workers(lambda: b"") for _ in range(8)]
     await asyncio.gather(*(worker.__aenter__() for worker in many))
     assert sorted(worker.number for worker in many) == list(range(1, 9))
@@ -77,7 +77,7 @@ async def test_many_at_once_get_a_number_each(home: Path) -> None:
     assert not home.exists()
 
 
-async def test_who_cannot_meet_the_others_serves_all_the_same(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_worker_without_the_directory_still_serves(home: Path, caplog: pytest.LogCaptureFixture) -> None:
     home.write_text("somebody else's")
     async with saying(b"1") as one:
         assert await one.ask() == {1: b"1"}
@@ -85,7 +85,7 @@ async def test_who_cannot_meet_the_others_serves_all_the_same(home: Path, caplog
     assert home.read_text() == "somebody else's"
 
 
-async def test_the_only_one_leaves_no_trace() -> None:
+async def test_a_single_worker_creates_no_directory() -> None:
     async with saying(b"1") as one:
         assert await one.ask() == {1: b"1"}
         assert worker_metrics._shared_directory() is None

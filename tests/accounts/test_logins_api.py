@@ -61,7 +61,7 @@ async def read_sign_ins(client: httpx.AsyncClient) -> dict[str, Any]:
 async def current_id(client: httpx.AsyncClient) -> str:
     """The id of this browser's login."""
     first = (await list_logins(client))[0]
-    assert first["current_id"]
+    assert first["current"]
     return str(first["id"])
 
 
@@ -98,14 +98,14 @@ async def test_alice_sees_where_she_is_signed_in(site: Site) -> None:
             await (sign_in(browsers[-1], "Alice", remember_me=remember) if number else sign_up(browsers[-1], "Alice"))
         seen = await list_logins(browsers[0])
         assert [login.keys() for login in seen] == [
-            {"id", "device", "address", "created_at", "seen_at", "remembered", "current_id"}
+            {"id", "device", "address", "created_at", "seen_at", "remembered", "current"}
         ] * 3
         assert [(login["device"], login["address"], login["remembered"]) for login in seen] == [
             ("Firefox on Linux", "203.0.113.7", False),
             ("Mobile Safari on iOS", "198.51.100.3", False),
             ("Chrome on Windows", "2001:db8::7", True),
         ], "this one first, then the newest"
-        assert [login["current_id"] for login in seen] == [True, False, False]
+        assert [login["current"] for login in seen] == [True, False, False]
         for login in seen:
             began = datetime.fromisoformat(login["created_at"])
             assert timedelta() <= datetime.now(UTC) - began < timedelta(minutes=1)
@@ -212,7 +212,7 @@ async def test_alice_ends_all_her_other_logins(alice: httpx.AsyncClient, bob: ht
             await stream.ended()
         await write(alice, "Still here")
         assert (await mine.next_event()).model["body"] == "Still here"
-        assert [login["current_id"] for login in await list_logins(alice)] == [True]
+        assert [login["current"] for login in await list_logins(alice)] == [True]
         assert await me(bob) is not None
 
 
@@ -262,7 +262,7 @@ async def test_a_second_sign_in_replaces_the_login_of_the_browser(alice: httpx.A
         await sign_in(alice, "Alice", remember_me=True)
         assert (await stream.until("auth")).json() == {"reason": "replaced"}
         await stream.ended()
-    assert [login["current_id"] for login in await list_logins(alice)] == [True]
+    assert [login["current"] for login in await list_logins(alice)] == [True]
     async with site.client(cookies=old) as thief:
         assert await me(thief) is None
 

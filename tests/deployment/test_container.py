@@ -1,4 +1,4 @@
-"""The image and the compose file, as far as they can be read without an engine."""
+"""The image and the compose file, checked without a container engine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_copied_files_exist_and_are_not_ignored() -> None:
         assert any(f"!{place}" in ignored for place in (name, *map(str, Path(name).parents))), name
 
 
-def test_every_image_is_one_version() -> None:
+def test_every_image_has_a_fixed_version() -> None:
     arguments = dict(re.findall(r"^ARG (\w+)=(\S+)$", DOCKERFILE, re.MULTILINE))
     images = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE) + re.findall(
         r"image: (\S+:\S+)$", COMPOSE, re.MULTILINE
@@ -39,8 +39,8 @@ def test_every_image_is_one_version() -> None:
 
 
 @pytest.mark.parametrize("name", ["POSTGRES_PASSWORD", "SMTP_URL", "SECRET_KEY", "MAIL_FROM", "PUBLIC_URL"])
-def test_in_production_the_stack_falls_back_to_nothing_that_everybody_knows(name: str) -> None:
-    """Compose stops, and names the missing setting."""
+def test_the_stack_has_no_default_secrets_in_production(name: str) -> None:
+    """Compose stops and names the missing setting."""
     production = (ROOT / "docker-compose.production.yml").read_text()
     assert set(re.findall(rf"\$\{{{name}(..)", production)) == {":?"}
     # Without that file, the service `settings` refuses the defaults before there is a database.
@@ -68,12 +68,12 @@ def test_the_stack_passes_on_every_setting() -> None:
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "docker-compose.yml", "docker-compose.production.yml"])
-def test_nothing_is_taken_from_a_mount_that_is_not_there(name: str) -> None:
+def test_every_mount_that_the_stack_uses_exists(name: str) -> None:
     for place in re.findall(r"- (\./\S+?):", (ROOT / name).read_text()):
         assert Path(ROOT, place).exists(), place
 
 
-def test_every_package_that_is_installed_has_hashes_and_the_version_that_was_tested() -> None:
+def test_every_installed_package_has_hashes_and_the_tested_version() -> None:
     """`make lock` makes requirements/ from constraints.txt."""
     pinned = {line.lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().splitlines()[1:]}
     locked: dict[str, int] = {}

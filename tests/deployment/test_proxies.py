@@ -1,4 +1,4 @@
-"""The proxies that we have recipes for, the real ones, in front of the app: what a browser gets through them."""
+"""Real nginx and Caddy in front of the app, with the configurations of this repository."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.waiting import wait_until
 PROXIES = {"nginx": proxies.nginx, "caddy": proxies.caddy}
 # What the files have where a prefix takes its place: from here to there.
 PLACES = {"nginx": ("        # For those who run it.", "    }\n}"), "caddy": ("\timport parley\n", "}\n\n# Without")}
-SAFELY_BIG = "a" * 1_200_000  # bytes, more than a proxy lets pass
+SAFELY_BIG = "a" * 1_200_000  # bytes, more than a proxy accepts
 
 Seen = list[dict[str, Any]]
 
@@ -49,7 +49,7 @@ def proxy(request: pytest.FixtureRequest) -> str:
 async def behind(
     proxy: str, settings: Settings, change: Callable[[str], str] = str
 ) -> AsyncIterator[tuple[Proxied, Starlette, Seen]]:
-    """The app behind this proxy, as browsers come to it and as it is, and the requests that have come to it."""
+    """The app behind this proxy: the proxied site, the site itself, and the requests that the app got."""
     app, seen = create_app(settings.model_copy(update={"heartbeat_seconds": 60.0})), Seen()
 
     async def looked_at(scope: Any, receive: Any, send: Any) -> None:
@@ -63,7 +63,7 @@ async def behind(
         yield proxied, app, seen
 
 
-async def test_what_browsers_get_through_it(proxy: str, settings: Settings) -> None:
+async def test_browsers_get_pages_and_streams_through_the_proxy(proxy: str, settings: Settings) -> None:
     async with behind(proxy, settings) as (site, app, seen), person(site, "Alice") as alice, site.client() as guest:
         # Heartbeats are a minute apart: a proxy that holds a block back holds it longer than the test waits.
         async with open_stream(guest, "Article/1") as stream:
@@ -94,7 +94,7 @@ async def test_what_browsers_get_through_it(proxy: str, settings: Settings) -> N
 
         await the_client_is_who_it_is(site, seen)
         for path in (b"/metrics", b"/readyz", b"/readyz/", b"//readyz", b"/%72eadyz", b"/./readyz", b"/x/../readyz//"):
-            asked = httpx.URL(site.url).copy_with(raw_path=path)  # as it is; put together it would be made proper
+            asked = httpx.URL(site.url).copy_with(raw_path=path)  # sent unchanged; httpx would normalize a text
             assert (await guest.get(asked)).status_code == 404, path
         too_large = await alice.post("/api/comments/", json={"body": SAFELY_BIG})
         assert too_large.status_code == 413
@@ -123,8 +123,8 @@ DECEPTIONS = [
 ]  # fmt: skip
 
 
-async def test_nobody_is_shown_what_a_link_of_theirs_has_made_alice_open(proxy: str, settings: Settings) -> None:
-    """Web cache deception: the proxy takes her page for a public file, stores it, and hands it to a stranger."""
+async def test_a_link_cannot_make_the_proxy_store_alices_page(proxy: str, settings: Settings) -> None:
+    """Web cache deception: the proxy would store her page as a public file, and serve it to a stranger."""
     async with behind(proxy, settings) as (site, _, seen), person(site, "Alice") as alice, site.client() as stranger:
         assert email_of("Alice") in (await alice.get("/Article/1")).text, "her pages have what is hers"
         for number, deception in enumerate(DECEPTIONS):
@@ -140,8 +140,8 @@ async def test_nobody_is_shown_what_a_link_of_theirs_has_made_alice_open(proxy: 
                 assert len(seen) == before + 1, f"{path!r} was stored"
 
 
-async def test_static_files_are_still_stored(settings: Settings) -> None:
-    """Their key is the address as it was sent, and the encoding."""
+async def test_the_proxy_stores_static_files(settings: Settings) -> None:
+    """Their cache key is the address as it was sent, with the encoding."""
     if not (binary := proxies.find("nginx")):
         pytest.skip("no nginx")
     async with behind("nginx", settings) as (site, _, seen), site.client() as guest:
@@ -160,7 +160,7 @@ async def test_static_files_are_still_stored(settings: Settings) -> None:
             assert len(seen) == before + 1, "another server may have it"
 
 
-async def test_a_client_that_says_nothing_keeps_no_connection(proxy: str, settings: Settings) -> None:
+async def test_the_proxy_closes_the_connection_of_a_silent_client(proxy: str, settings: Settings) -> None:
     """The configuration is that of the files, with a shorter timeout."""
     async with behind(
         proxy, settings, lambda said: re.sub(r"(client_header_timeout|read_header) 15s", r"\1 1s", said)
@@ -188,7 +188,7 @@ async def goes_on_after_a_reload(site: Proxied, alice: httpx.AsyncClient, guest:
         comment = await write(alice, "said while it was reloaded")
         try:
             last = await stream.until("create.success", 2)
-        except AssertionError:  # cut: a browser comes back by itself, with where it was
+        except AssertionError:  # the proxy cut the stream; a browser reconnects with its position
             async with open_stream(guest, "Article/1", last_event_id=stream.position) as again:
                 last = await again.until("create.success")
     assert last.model["id"] == comment["id"]
@@ -205,8 +205,8 @@ async def the_client_is_who_it_is(site: Proxied, seen: Seen) -> None:
 
 
 @pytest.mark.parametrize("way", ["left on", "taken off"])
-async def test_a_prefix_may_be_left_on_or_taken_off(proxy: str, settings: Settings, way: str) -> None:
-    """With the very lines of docs/deployment.md."""
+async def test_the_proxy_may_keep_or_remove_a_prefix(proxy: str, settings: Settings, way: str) -> None:
+    """Uses the lines of docs/deployment.md."""
     prefixed = settings.model_copy(update={"root_path": "/talk"})
     lines = next(block for block in proxies.blocks_of("deployment.md", proxy) if f"# The prefix is {way}" in block)
 
@@ -228,7 +228,7 @@ async def test_a_prefix_may_be_left_on_or_taken_off(proxy: str, settings: Settin
 
 
 def spoken(port: int) -> str | None:
-    """What a browser and the proxy agree to speak."""
+    """The protocol that a browser and the proxy negotiate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_alpn_protocols(["h2", "http/1.1"])

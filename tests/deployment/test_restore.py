@@ -1,4 +1,4 @@
-"""Backup and restore: one command says that the database has another history, and nobody diverges."""
+"""Backup and restore: after one command, every client loads the restored data."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def run_epoch(settings: Settings) -> None:
 
 
 class Backup:
-    """What an operator's tools do: copy the database, and put the copy in its place."""
+    """Copy the database and restore the copy, as an operator's tools do."""
 
     def __init__(self, settings: Settings, postgres: PostgresServer | None, directory: Path) -> None:
         self._url = settings.database_url
@@ -57,7 +57,7 @@ class Backup:
                 source.backup(copy)
 
     def restore(self) -> str:
-        """Where the restored database is."""
+        """The URL of the restored database."""
         if self._postgres:
             return self._postgres.url(self._name)
         for path in self._file.parent.glob(f"{self._file.name}*"):
@@ -83,7 +83,7 @@ def backup(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -
     backup.forget()
 
 
-async def test_after_a_restore_everyone_fetches_anew(settings: Settings, backup: Backup) -> None:
+async def test_every_client_reloads_after_a_restore(settings: Settings, backup: Backup) -> None:
     async with serving(create_app(settings)) as site, person(site, "Alice") as alice:
         cookies = alice.cookies
         await write(alice, "Before the backup")
@@ -95,7 +95,7 @@ async def test_after_a_restore_everyone_fetches_anew(settings: Settings, backup:
     restored = settings.model_copy(update={"database_url": backup.restore()})
     await run_epoch(restored)
     async with serving(create_app(restored)) as site, site.client(cookies=cookies) as alice, site.client() as bob:
-        await write(alice, "After the restore")  # takes the seq that was lost, which Bob's cursor has passed
+        await write(alice, "After the restore")  # takes a seq that Bob's cursor has already passed
         async with open_stream(bob, "Article/1", last_event_id=position) as stream:
             reset = await stream.until("reset")
             assert reset.json() == {"topics": ["Article/1"], "reason": "epoch"}
@@ -103,7 +103,7 @@ async def test_after_a_restore_everyone_fetches_anew(settings: Settings, backup:
         assert bodies == ["Before the backup", "After the restore"]
 
 
-async def test_streams_that_are_open_hear_of_a_new_epoch_within_a_sweep(settings: Settings) -> None:
+async def test_open_streams_get_a_new_epoch_within_a_sweep(settings: Settings) -> None:
     sweeping = settings.model_copy(update={"sweep_seconds": 0.2})
     async with serving(create_app(sweeping)) as site, site.client() as bob, open_stream(bob, "Article/1") as stream:
         await stream.next()

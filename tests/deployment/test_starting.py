@@ -1,4 +1,4 @@
-"""Running it as its users do: `python -m app` (which is `make run`), and `uvicorn --reload` with open streams."""
+"""Starting the app as its users do: `python -m app` (`make run`), and `uvicorn --reload` with open streams."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.sqlite_only
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy to change files in. Python compares times and sizes, so compiled files that are copied stay valid."""
+    """A copy in which a test changes files. Python compares times and sizes, so copied compiled files stay valid."""
     for name in ("app", "migrations"):
         shutil.copytree(ROOT / name, tmp_path / name)
     return tmp_path
@@ -38,7 +38,7 @@ async def test_make_run_migrates_seeds_once_and_serves(checkout: Path) -> None:
             assert page.text.count("There is always a step.") >= 1
             answer = await guest.get("/api/comments/?commentable_type=Article&commentable_id=1")
             assert len(answer.json()["comments"]) == 3
-            # It serves before it has heard from Redis.
+            # The app serves before Redis responds.
             await wait_until(lambda: _hears_redis(guest), "its hints to flow")
             assert (
                 "Z INFO    app.http.middleware.request_log: GET /Article/1 200 (route=/{type}/{id:path} ms="
@@ -48,7 +48,7 @@ async def test_make_run_migrates_seeds_once_and_serves(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [["app"], ["uvicorn", "app.main:app"]], ids=["make run", "uvicorn"])
-async def test_production_does_not_begin_without_what_it_needs(command: list[str]) -> None:
+async def test_production_does_not_start_without_required_settings(command: list[str]) -> None:
     """`tests/test_settings.py` has the other variables that production needs."""
     environment = {"PATH": os.environ["PATH"], "ENVIRONMENT": "production"}
     process = await asyncio.create_subprocess_exec(
@@ -60,7 +60,7 @@ async def test_production_does_not_begin_without_what_it_needs(command: list[str
 
 
 async def test_several_workers_share_a_file_and_a_private_redis(checkout: Path) -> None:
-    """Sweeps are far apart here: what one worker commits, the other hears of by Redis, or not at all."""
+    """Sweeps are far apart here, so a worker learns of another one's commits only by Redis."""
     async with (
         spawned({"SWEEP_SECONDS": "300"}, "serve", "--workers", "2", checkout=checkout, module="app") as app,
         AsyncExitStack() as guests,
@@ -82,7 +82,7 @@ def _is_asked(process: psutil.Process) -> bool:
     return any(found.status == psutil.CONN_ESTABLISHED for found in process.net_connections("tcp"))
 
 
-async def test_a_reload_ends_streams_and_is_soon_back(checkout: Path, sqlite_url: str, redis_url: str) -> None:
+async def test_a_reload_ends_streams_and_the_app_is_soon_back(checkout: Path, sqlite_url: str, redis_url: str) -> None:
     environment = {"DATABASE_URL": sqlite_url, "REDIS_URL": redis_url}
     async with spawned(environment, "--reload", checkout=checkout) as app, app.client() as guest:
         async with open_stream(guest, "Article/1") as one, open_stream(guest, "Article/1", "Page/about") as two:

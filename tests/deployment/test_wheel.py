@@ -1,4 +1,4 @@
-"""The wheel, as `make wheel` builds it: all that it takes is inside, and it runs from an empty directory."""
+"""The wheel that `make wheel` builds: it is complete, and runs from an empty directory."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def pip(*words: str) -> None:
 
 @pytest.fixture
 def python(wheel: Path, tmp_path: Path) -> Path:
-    """A virtual environment that has the wheel, and sees what else is installed here."""
+    """A virtual environment with the wheel and the packages of this one."""
     home = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home)], check=True)
     pip("--python", str(home / "bin" / "python"), "install", "--no-deps", "--no-index", str(wheel))
@@ -49,7 +49,7 @@ def python(wheel: Path, tmp_path: Path) -> Path:
     return home / "bin" / "python"
 
 
-def test_all_that_it_takes_is_inside(wheel: Path) -> None:
+def test_the_wheel_is_complete(wheel: Path) -> None:
     assert wheel.name == f"parley-{__version__}-py3-none-any.whl"
     assert f"\n## {__version__} " in (ROOT / "CHANGELOG.md").read_text()
     with zipfile.ZipFile(wheel) as file:
@@ -66,8 +66,8 @@ def test_all_that_it_takes_is_inside(wheel: Path) -> None:
     assert {"app/static/build/manifest.json", "app/templates/base.html", "app/migrations/env.py"} < inside
 
 
-async def test_it_serves_from_an_empty_directory(python: Path, tmp_path: Path) -> None:
-    """What is kept lies there: var/, as below a checkout."""
+async def test_the_wheel_serves_from_an_empty_directory(python: Path, tmp_path: Path) -> None:
+    """Its data is in var/ there, as below a checkout."""
     empty = tmp_path / "empty"
     empty.mkdir()
     async with spawned({}, checkout=empty, module="app", python=python) as app, app.client() as guest:
@@ -85,12 +85,12 @@ async def test_it_serves_from_an_empty_directory(python: Path, tmp_path: Path) -
         assert str(empty / "var" / "parley.db") in said.decode()
 
 
-def test_whose_work_is_used_is_told() -> None:
-    """By `make notices`, after a change of package.json or of what Python needs."""
+def test_third_party_notices_are_current() -> None:
+    """Run `make notices` after a change of package.json or of the Python requirements."""
     written, now = (ROOT / "THIRD_PARTY_NOTICES.md").read_text(), notices.write()
     heading = "## Beside it"
     assert written.partition(heading)[0] == now.partition(heading)[0]
-    # Which packages another Python or another system needs, and in which words they say their licence, may differ.
+    # Another Python or system may need other packages, and their metadata may name licences differently.
     named = {line.split(" | ")[0] for line in written.partition(heading)[2].splitlines()}
     assert {f"| {name}" for name in notices.packages()} <= named
     pinned = dict(line.lower().split("==") for line in (ROOT / "constraints.txt").read_text().splitlines()[1:])

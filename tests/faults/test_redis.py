@@ -34,7 +34,7 @@ async def console(redis_url: str) -> AsyncIterator[Redis]:
 
 async def wait_for_hints(site: Site) -> None:
     hints = site.server.config.app.state.parley.hints
-    await wait_until(lambda: hints.flowing, "the hints to wait_for_hints", HINTS_TIMEOUT_SECONDS)
+    await wait_until(lambda: hints.flowing, "Redis", HINTS_TIMEOUT_SECONDS)
 
 
 async def assert_delivered(alice: httpx.AsyncClient, bob: httpx.AsyncClient, body: str) -> None:

@@ -1,6 +1,6 @@
-"""The explorer: schemathesis, in a process of its own, since the served app is in ours and both want all of it.
+"""The explorer: schemathesis in a process of its own, because the app is served in the process of the tests.
 
-Reads `{"document": …, "config": …}` and writes what was wrong with the answers, a list of texts.
+Reads `{"document": …, "config": …}` and writes a list of texts, one for each wrong response.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ LASTING = {"continue-on-failure": True, "suppress-health-check": ["all"]}
 
 
 async def explore(document: dict[str, Any], **config: Any) -> list[str]:
-    """Call everything that is described, and more. The same seed makes the same calls."""
+    """Call every described operation. The same seed makes the same calls."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", __name__, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
@@ -26,12 +26,12 @@ async def explore(document: dict[str, Any], **config: Any) -> list[str]:
         process.kill()
         await asyncio.shield(process.wait())
         raise
-    assert process.returncode == 0, "it has said why"
+    assert process.returncode == 0, "the explorer failed, and printed why"
     found: list[str] = json.loads(said)
     return found
 
 
-def complaints(document: dict[str, Any], config: dict[str, Any]) -> Iterator[str]:
+def list_failures(document: dict[str, Any], config: dict[str, Any]) -> Iterator[str]:
     import schemathesis
     from schemathesis.config import SchemathesisConfig
     from schemathesis.engine import events, from_schema
@@ -58,4 +58,4 @@ def _failures(recorder: Any) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(list(complaints(**json.load(sys.stdin)))))
+    print(json.dumps(list(list_failures(**json.load(sys.stdin)))))

@@ -1,6 +1,6 @@
-"""Anything at all: whatever a client sends, the answer is not a 500, and a refusal is a problem document.
+"""Arbitrary requests: no request causes a 500, and every refusal is a problem document.
 
-What is like the API's forms, or nearly so, is sent by `test_openapi.py`; here it is what nobody has described.
+`test_openapi.py` sends requests that resemble the documented ones. This module sends all others.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def to_path(path: str) -> str:
 
 
 def to_header(text: str) -> bytes:
-    """What HTTP itself lets through."""
+    """The part of a text that is valid in a header."""
     return text.encode("utf-8", "surrogatepass").translate(None, bytes(range(32)) + b"\x7f").strip()
 
 
@@ -73,7 +73,7 @@ def to_header(text: str) -> bytes:
     body=bodies,
     signed_in=st.booleans(),
 )
-async def test_nothing_that_is_sent_is_our_mistake(
+async def test_no_request_causes_a_server_error(
     shared_alice: httpx.AsyncClient,
     guest: httpx.AsyncClient,
     comment: dict[str, Any],
@@ -84,7 +84,7 @@ async def test_nothing_that_is_sent_is_our_mistake(
     body: bytes,
     signed_in: bool,
 ) -> None:
-    signs_out = method == "DELETE" and "session" in path  # Alice is needed for longer
+    signs_out = method == "DELETE" and "session" in path  # Alice must stay signed in
     client = shared_alice if signed_in and not signs_out else guest
     path = path.replace("THIS", comment["id"])
     asked = "&".join(f"{to_path(name)}={to_path(value)}" for name, value in query)

@@ -1,4 +1,4 @@
-"""Other sites' pages in Alice's browser: what they may not do in her name."""
+"""Requests by other sites' pages in Alice's browser (CSRF), and the security headers of responses."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def test_another_sites_page_may_not_act_for_alice(
 ) -> None:
     before = await count_rows(site_parley)
     for method, url in UNSAFE:
-        # An Origin that looks right does not help: the browser has said where it comes from.
+        # An own Origin does not help, because Sec-Fetch-Site says that the request is from another site.
         headers = {"Sec-Fetch-Site": where, "Origin": site.url}
         read_problem(await alice.request(method, url, json={**ARTICLE, "body": "Buy!"}, headers=headers), 403)
     assert await count_rows(site_parley) == before
@@ -57,7 +57,7 @@ async def test_another_sites_page_may_not_act_for_alice(
 
 
 @pytest.mark.parametrize("where", ["same-origin", "none"])
-async def test_our_own_page_may(alice: httpx.AsyncClient, where: str) -> None:
+async def test_our_own_page_may_act_for_alice(alice: httpx.AsyncClient, where: str) -> None:
     headers = {"Sec-Fetch-Site": where, "Origin": "https://proxied.example"}
     response = await alice.post("/api/comments/", json={**ARTICLE, "body": "Hello"}, headers=headers)
     assert response.status_code == 201
@@ -82,25 +82,25 @@ async def test_our_own_page_may(alice: httpx.AsyncClient, where: str) -> None:
         "http://℀.example",
     ],
 )
-async def test_an_older_browser_says_its_origin(alice: httpx.AsyncClient, site: Site, origin: str) -> None:
+async def test_an_older_browser_is_checked_by_its_origin(alice: httpx.AsyncClient, site: Site, origin: str) -> None:
     told = origin.format(url=site.url, host=site.url.removeprefix("http://"))
     for method, url in UNSAFE:
         read_problem(await alice.request(method, url, json={}, headers={"Origin": told.encode()}), 403)
 
 
-async def test_our_own_origin_may(alice: httpx.AsyncClient, site: Site) -> None:
+async def test_our_own_origin_may_act_for_alice(alice: httpx.AsyncClient, site: Site) -> None:
     for origin in (site.url, site.url.replace("http:", "https:"), site.url.upper()):
         response = await alice.post("/api/comments/", json={**ARTICLE, "body": "Hello"}, headers={"Origin": origin})
         assert response.status_code == 201
 
 
-async def test_a_client_that_is_no_browser_is_let_through(alice: httpx.AsyncClient) -> None:
+async def test_a_client_that_is_no_browser_may_write(alice: httpx.AsyncClient) -> None:
     response = await alice.post("/api/comments/", json={**ARTICLE, "body": "Hello"})
     assert not {"origin", "sec-fetch-site"} & set(response.request.headers)
     assert response.status_code == 201
 
 
-async def test_anyone_may_link_to_us(alice: httpx.AsyncClient) -> None:
+async def test_every_site_may_link_to_us(alice: httpx.AsyncClient) -> None:
     headers = {"Sec-Fetch-Site": "cross-site", "Origin": "https://elsewhere.example"}
     for url in ("/api/session", "/healthz"):
         assert (await alice.get(url, headers=headers)).status_code == 200
@@ -131,21 +131,21 @@ async def test_two_slashes_are_another_path(alice: httpx.AsyncClient) -> None:
     read_problem(await alice.get("/healthz//"), 404)
 
 
-# -- what browsers are to refuse ----------------------------------------------------------------------------
+# -- headers for browsers -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", ["/", "/Article/1", "/nothing", "/docs"])
-async def test_every_page_says_what_it_may_load(guest: httpx.AsyncClient, path: str) -> None:
+async def test_every_page_has_a_content_security_policy(guest: httpx.AsyncClient, path: str) -> None:
     headers = (await guest.get(path, headers={"Accept": "text/html"})).headers
     assert "default-src 'none'" in headers["content-security-policy"]
     assert "unsafe" not in headers["content-security-policy"]
     assert headers["referrer-policy"] == "strict-origin-when-cross-origin"
     assert headers["cross-origin-opener-policy"] == "same-origin"
     assert headers["x-content-type-options"] == "nosniff"
-    assert "strict-transport-security" not in headers, "there is no TLS here"
+    assert "strict-transport-security" not in headers, "this request came without TLS"
 
 
-async def test_what_is_no_document_is_never_taken_for_one(guest: httpx.AsyncClient) -> None:
+async def test_a_response_that_is_no_document_cannot_be_shown_as_one(guest: httpx.AsyncClient) -> None:
     for path in ("/api/session", "/api/nothing", static("css/app.css"), static("favicon.svg")):
         headers = (await guest.get(path, headers={"Accept": "text/html"})).headers
         assert headers["x-content-type-options"] == "nosniff"
@@ -153,7 +153,7 @@ async def test_what_is_no_document_is_never_taken_for_one(guest: httpx.AsyncClie
         assert sum(len(name) + len(value) for name, value in headers.raw) < 500
 
 
-async def test_streams_and_our_own_mistakes_have_their_headers_too(
+async def test_streams_and_server_errors_have_security_headers_too(
     site: Site, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from app.comments import threads
@@ -182,7 +182,7 @@ async def test_streams_and_our_own_mistakes_have_their_headers_too(
     assert "max-age" in over_tls.headers["strict-transport-security"]
 
 
-async def test_in_production_cookies_are_secure_whatever_the_proxy_forgets(production: Settings) -> None:
+async def test_cookies_are_secure_in_production_behind_any_proxy(production: Settings) -> None:
     from app.main import create_app
     from tests.support.serving import serving
 
@@ -196,8 +196,8 @@ async def test_in_production_cookies_are_secure_whatever_the_proxy_forgets(produ
         assert {"secure", "httponly", "path=/"} <= {part.strip().lower() for part in cookie.split(";")}
 
 
-async def test_over_tls_browsers_are_held_to_it(site: Site) -> None:
-    """As uvicorn tells it, on a proxy's word."""
+async def test_browsers_must_use_tls_after_a_visit_over_tls(site: Site) -> None:
+    """uvicorn takes the scheme from the proxy's header."""
     async with site.client(headers={"X-Forwarded-Proto": "https"}) as alice:
         assert "max-age" in (await alice.get("/")).headers["strict-transport-security"]
         form = {"email": "zoe@example.com", "username": "Zoe", "password": "talk among friends"}
@@ -208,17 +208,17 @@ async def test_over_tls_browsers_are_held_to_it(site: Site) -> None:
         assert (await alice.get("/api/session")).json()["user"]["username"] == "Zoe"
         gone = (await alice.delete("/api/session")).headers["set-cookie"]
         assert gone.startswith('__Host-parley_login=""')
-        assert "secure" in gone.lower(), "a browser would not take it otherwise"
+        assert "secure" in gone.lower(), "a browser would not accept the cookie otherwise"
 
 
-async def test_a_cookie_of_one_scheme_is_not_taken_under_the_other(site: Site) -> None:
+async def test_a_cookie_of_one_scheme_is_not_accepted_under_the_other(site: Site) -> None:
     async with site.client() as alice:
         await sign_up(alice, "Nora")
         assert (await alice.get("/api/session")).json()["user"]
         assert (await alice.get("/api/session", headers={"X-Forwarded-Proto": "https"})).json() == {"user": None}
 
 
-async def test_who_opens_a_stream_waits_for_a_turn_and_others_do_not() -> None:
+async def test_only_requests_for_streams_wait_for_a_turn() -> None:
     passed, turns = list[str](), list[str]()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:

@@ -1,4 +1,4 @@
-"""Under pages that are not ours: who may frame a thread, whose scripts may call us, and a prefix before every path."""
+"""Embedding: the sites that may frame a thread or call the API from scripts, and a prefix before every path."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def ancestors(response: httpx.Response) -> str:
 # -- frames -------------------------------------------------------------------------------------------------
 
 
-async def test_a_thread_alone_may_stand_in_a_listed_page_and_nothing_else_may(
+async def test_a_listed_page_may_frame_a_thread_and_nothing_else(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient
 ) -> None:
     await write(alice, "Under another page")
@@ -71,7 +71,7 @@ async def test_a_thread_alone_may_stand_in_a_listed_page_and_nothing_else_may(
         read_problem(await guest.get(path), 404)
 
 
-async def test_it_is_the_thread_and_what_one_needs_to_talk_in_it(
+async def test_an_embedded_page_has_the_thread_and_its_controls_only(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient
 ) -> None:
     comment = await write(alice, "Under another page")
@@ -86,7 +86,7 @@ async def test_it_is_the_thread_and_what_one_needs_to_talk_in_it(
         assert part not in alone
 
 
-async def test_without_a_list_our_own_pages_may(settings: Settings) -> None:
+async def test_only_our_own_pages_may_frame_a_thread_without_a_list(settings: Settings) -> None:
     async with site_with(settings, allowed_origins=frozenset()) as site, site.client() as guest:
         assert ancestors(await guest.get("/embed/Article/1")) == "'self'"
 
@@ -98,8 +98,10 @@ async def test_a_page_of_any_origin_may_load_the_script(guest: httpx.AsyncClient
     assert script.headers["cache-control"] == "public, max-age=300"
     assert script.headers["access-control-allow-origin"] == "*"
     assert "access-control-allow-credentials" not in script.headers
-    assert not re.search(r"\bimport\b *[{\"(]", script.text), "it is one file"
-    assert re.fullmatch(r"(\"use strict\";)?\(\(\)=>\{.*\}\)\(\);\s*", script.text, re.DOTALL), "without global names"
+    assert not re.search(r"\bimport\b *[{\"(]", script.text), "the script is one file"
+    assert re.fullmatch(r"(\"use strict\";)?\(\(\)=>\{.*\}\)\(\);\s*", script.text, re.DOTALL), (
+        "the script defines no global names"
+    )
 
 
 async def test_the_script_is_small(guest: httpx.AsyncClient) -> None:
@@ -108,14 +110,14 @@ async def test_the_script_is_small(guest: httpx.AsyncClient) -> None:
         assert len(b"".join([part async for part in script.aiter_raw()])) <= 3 * 1_024
 
 
-async def test_the_page_that_once_followed_numbers_is_gone(guest: httpx.AsyncClient) -> None:
+async def test_the_former_page_of_counts_is_not_found(guest: httpx.AsyncClient) -> None:
     read_problem(await guest.get("/embed/counts?topic=Article/1"), 404)
 
 
 # -- calls --------------------------------------------------------------------------------------------------
 
 
-async def test_a_listed_pages_script_may_call_us_as_who_is_signed_in(alice: httpx.AsyncClient) -> None:
+async def test_a_script_of_a_listed_page_may_call_the_api_as_the_signed_in_person(alice: httpx.AsyncClient) -> None:
     headers = {"Origin": LISTED, "Sec-Fetch-Site": "same-site"}
     asked = {
         "Access-Control-Request-Method": "PUT",
@@ -134,7 +136,7 @@ async def test_a_listed_pages_script_may_call_us_as_who_is_signed_in(alice: http
     assert "ETag" in posted.headers["access-control-expose-headers"]
 
 
-async def test_also_what_is_refused_and_what_streams(alice: httpx.AsyncClient) -> None:
+async def test_a_listed_page_may_read_refusals_and_streams_too(alice: httpx.AsyncClient) -> None:
     alice.headers["Origin"] = LISTED
     answer = await alice.post("/api/comments/", json={})
     assert "body" in str(answer.json()["errors"])
@@ -144,13 +146,13 @@ async def test_also_what_is_refused_and_what_streams(alice: httpx.AsyncClient) -
         assert stream.headers["access-control-allow-credentials"] == "true"
 
 
-async def test_it_may_not_read_our_pages(alice: httpx.AsyncClient) -> None:
+async def test_a_script_of_a_listed_page_may_not_read_our_pages(alice: httpx.AsyncClient) -> None:
     for path in ("/", "/account", "/Article/1", "/embed/Article/1"):
         answer = await alice.get(path, headers={"Origin": LISTED})
         assert not [name for name in answer.headers if name.startswith("access-control-")], path
 
 
-async def test_for_all_others_all_is_as_before(alice: httpx.AsyncClient) -> None:
+async def test_other_sites_may_not_read_responses(alice: httpx.AsyncClient) -> None:
     async def check(origin: str) -> None:
         headers = {"Origin": origin, "Sec-Fetch-Site": "same-site", "Access-Control-Request-Method": "POST"}
         for answer in (
@@ -170,7 +172,7 @@ async def test_for_all_others_all_is_as_before(alice: httpx.AsyncClient) -> None
 
 
 class Stripping:
-    """A proxy that takes the prefix off."""
+    """A proxy that removes the prefix."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -192,7 +194,7 @@ async def prefixed(settings: Settings, request: pytest.FixtureRequest) -> AsyncI
         yield site
 
 
-async def test_behind_a_prefix_everything_answers_and_leads_there(prefixed: Site) -> None:
+async def test_every_page_and_link_works_behind_a_prefix(prefixed: Site) -> None:
     async with prefixed.client() as alice:
         alice.base_url = alice.base_url.join(f"{ROOT}/")
         await sign_up(alice, "Alice")
@@ -215,12 +217,12 @@ async def test_behind_a_prefix_everything_answers_and_leads_there(prefixed: Site
         read_problem(await alice.get("/api/nothing", headers={"Accept": "text/html"}), 404)
 
 
-async def test_a_page_at_the_prefix_without_a_slash(prefixed: Site) -> None:
+async def test_the_prefix_without_a_slash_has_a_page(prefixed: Site) -> None:
     async with prefixed.client() as guest:
         assert "Join the conversation" in unescape((await guest.get(ROOT)).text)
 
 
-async def test_what_asks_the_process_itself_needs_no_prefix(settings: Settings) -> None:
+async def test_health_and_metrics_need_no_prefix(settings: Settings) -> None:
     async with site_with(settings, root_path=ROOT) as site, site.client() as guest:
         for path in ("/healthz", f"{ROOT}/healthz", "/readyz"):
             assert (await guest.get(path)).status_code == 200
@@ -243,7 +245,7 @@ async def test_two_parleys_of_one_host_do_not_take_each_others_cookies(settings:
         assert "Path=/;" in cookie
 
 
-async def test_mail_leads_behind_the_prefix(settings: Settings) -> None:
+async def test_links_in_mail_have_the_prefix(settings: Settings) -> None:
     from app.settings import Settings
 
     named = settings.model_dump(exclude={"public_url"}) | {"root_path": ROOT}
@@ -262,7 +264,9 @@ async def test_mail_leads_behind_the_prefix(settings: Settings) -> None:
         ("uvicorn", ["--root-path", ROOT]),
     ],
 )
-async def test_however_it_is_started(module: str, options: list[str], sqlite_url: str, redis_url: str) -> None:
+async def test_a_prefix_works_with_every_way_to_start(
+    module: str, options: list[str], sqlite_url: str, redis_url: str
+) -> None:
     environment = {"ROOT_PATH": ROOT, "DATABASE_URL": sqlite_url, "REDIS_URL": redis_url}
     async with spawned(environment, *options, module=module) as app, app.client() as guest:
         styles = 'href="{}{}"'.format(ROOT, static("css/app.css"))
@@ -270,7 +274,7 @@ async def test_however_it_is_started(module: str, options: list[str], sqlite_url
             assert styles in (await guest.get(path)).text
 
 
-def test_root_paths_are_none_of_our_own(settings: Settings) -> None:
+def test_a_prefix_must_not_be_a_path_of_the_app(settings: Settings) -> None:
     from app.main import create_app
     from app.settings import OWN_PATHS
 

@@ -1,4 +1,4 @@
-"""Health: what a load balancer asks."""
+"""Health checks of load balancers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.sqlite_only
 
 
-async def test_it_is_alive_and_ready(guest: httpx.AsyncClient) -> None:
+async def test_a_service_is_alive_and_ready(guest: httpx.AsyncClient) -> None:
     alive = await guest.get("/healthz")
     assert alive.status_code == 200
 
@@ -36,11 +36,11 @@ async def test_it_is_alive_and_ready(guest: httpx.AsyncClient) -> None:
         assert states == {"status": "ready", "database": "up", "migrations": "up to date", "mail": "kept"}
         return bool(redis == "up")
 
-    await wait_until(ready, "the hints to flow")
+    await wait_until(ready, "Redis")
 
 
 @pytest.mark.parametrize("database", ["sqlite+aiosqlite:///{}", "postgresql+asyncpg://postgres@/parley?host={}"])
-async def test_without_the_database_it_is_alive_and_not_ready(
+async def test_a_service_without_its_database_is_alive_and_not_ready(
     settings: Settings, tmp_path: Path, database: str
 ) -> None:
     from app.main import create_app
@@ -55,7 +55,7 @@ async def test_without_the_database_it_is_alive_and_not_ready(
         assert response.json()["migrations"] == response.json()["mail"] == "unknown"
 
 
-async def test_without_redis_it_is_ready_and_serves(settings: Settings, redis_server: RedisServer) -> None:
+async def test_a_service_without_redis_is_ready_and_serves(settings: Settings, redis_server: RedisServer) -> None:
     from app.main import create_app
     from tests.support.serving import serving
 
@@ -73,15 +73,15 @@ async def test_without_redis_it_is_ready_and_serves(settings: Settings, redis_se
         async def is_down() -> bool:
             return await redis() == "down"
 
-        await wait_until(is_up, "the hints to flow")
+        await wait_until(is_up, "Redis")
         redis_server.kill()
         await wait_until(is_down, "the loss of Redis to be noticed")
         await write(alice, "Nobody waits for Redis")
         redis_server.restart()
-        await wait_until(is_up, "the hints to flow again")
+        await wait_until(is_up, "Redis again")
 
 
-async def test_it_starts_without_redis(settings: Settings, tmp_path: Path) -> None:
+async def test_a_service_starts_without_redis(settings: Settings, tmp_path: Path) -> None:
     from app.main import create_app
     from tests.support.serving import serving
 
@@ -97,7 +97,7 @@ async def test_it_starts_without_redis(settings: Settings, tmp_path: Path) -> No
     [("0001", 503, "behind"), ("9999", 200, "ahead")],
     ids=["of an older release", "of a newer release"],
 )
-async def test_it_says_whether_the_schema_is_its_own(
+async def test_the_check_says_whether_the_schema_is_current(
     site: Site, site_parley: Parley, guest: httpx.AsyncClient, schema: str, status: int, found: str
 ) -> None:
     async with site_parley.database.transaction() as writing, writing.begin():
@@ -106,7 +106,7 @@ async def test_it_says_whether_the_schema_is_its_own(
     assert (response.status_code, response.json()["database"], response.json()["migrations"]) == (status, "up", found)
 
 
-async def test_an_empty_database_is_behind(settings: Settings, tmp_path: Path) -> None:
+async def test_the_schema_of_an_empty_database_is_behind(settings: Settings, tmp_path: Path) -> None:
     from app.main import create_app
     from tests.support.serving import serving
 
@@ -117,7 +117,9 @@ async def test_an_empty_database_is_behind(settings: Settings, tmp_path: Path) -
         assert (response.json()["database"], response.json()["migrations"]) == ("up", "behind")
 
 
-async def test_mail_that_waits_is_told_and_does_no_harm(production: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_check_counts_waiting_mail_and_stays_ready(
+    production: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from app.main import create_app
     from tests.support.serving import serving
 

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.sqlite_only  # these tests do not depend on the databas
 
 
 @pytest.mark.parametrize("host", REBOUND)
-async def test_a_name_that_somebody_else_can_have_is_not_answered_to(guest: httpx.AsyncClient, host: str) -> None:
+async def test_a_host_name_that_others_can_register_is_refused(guest: httpx.AsyncClient, host: str) -> None:
     for path in ("/", "/dev/mail", "/api/session", "/streams?topic=Article/1", "/metrics", "/healthz"):
         problem = read_problem(await guest.get(path, headers={"Host": host}), 421)
         assert problem["detail"] == NOT_OURS
@@ -43,14 +43,12 @@ async def test_a_name_that_somebody_else_can_have_is_not_answered_to(guest: http
 
 
 @pytest.mark.parametrize("host", OURS)
-async def test_this_machine_is_answered_to_by_every_name_that_nobody_can_register(
-    guest: httpx.AsyncClient, host: str
-) -> None:
+async def test_host_names_that_nobody_can_register_are_accepted(guest: httpx.AsyncClient, host: str) -> None:
     for path in ("/", "/dev/mail", "/api/session"):
         assert (await guest.get(path, headers={"Host": host})).status_code == 200
 
 
-async def test_the_operator_says_by_which_names_people_come(settings: Settings) -> None:
+async def test_the_operator_decides_which_host_names_are_accepted(settings: Settings) -> None:
     from app.main import create_app
 
     named = settings.model_copy(
@@ -60,12 +58,14 @@ async def test_the_operator_says_by_which_names_people_come(settings: Settings) 
         read_json(await guest.post("/api/resets", json={"email": email_of("Alice")}), 202)
         for host in ("talk.example.com", "Talk.Example.com:443", "talk.example.org", "talk.example.org."):
             assert (await guest.get("/api/session", headers={"Host": host})).status_code == 200, host
-            assert (await guest.get("/dev/mail", headers={"Host": host})).status_code == 404, "a name can be rebound"
+            assert (await guest.get("/dev/mail", headers={"Host": host})).status_code == 404, (
+                "another site can point a name at this machine"
+            )
         for host in ("example.com", "talk.example.com.evil.example", "www.talk.example.com"):
             read_problem(await guest.get("/api/session", headers={"Host": host}), 421)
 
 
-async def test_any_name_may_be_allowed(settings: Settings) -> None:
+async def test_an_operator_may_allow_any_host_name(settings: Settings) -> None:
     from app.main import create_app
 
     every = settings.model_copy(update={"allowed_hosts": frozenset({"*"})})
@@ -73,7 +73,7 @@ async def test_any_name_may_be_allowed(settings: Settings) -> None:
         assert (await guest.get("/", headers={"Host": "evil.example"})).status_code == 200
 
 
-async def test_two_names_at_once_are_none(shared_site: Site) -> None:
+async def test_a_request_with_two_host_names_is_refused(shared_site: Site) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", int(shared_site.url.rpartition(":")[2]))
     writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
     assert (await reader.readline()).startswith(b"HTTP/1.1 421 ")

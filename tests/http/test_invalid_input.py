@@ -1,4 +1,4 @@
-"""What people send and cannot be taken: refused with the field's name, nothing stored, and never a 500."""
+"""Invalid input is refused with the name of the field, never stored, and never causes a 500."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from tests.support.serving import Site
 
 JSON = {"Content-Type": "application/json"}
-LARGEST = 65_536  # bytes of a request
-LARGEST_COMMENT = 12 * 10_000 + 10_240  # bytes of one with a comment
+MAX_BYTES = 65_536  # of a request
+MAX_COMMENT_BYTES = 12 * 10_000 + 10_240  # of a request with a comment
 
 
 @pytest.fixture
@@ -37,13 +37,13 @@ def alice(shared_alice: httpx.AsyncClient) -> httpx.AsyncClient:
 
 @pytest.fixture
 async def comment(alice: httpx.AsyncClient) -> dict[str, Any]:
-    """One that this test alone knows, and the only one under its commentable."""
+    """A comment for this test only, and the only one under its commentable."""
     return await write(alice, "As it was", commentable_id=uuid4().hex)
 
 
 @pytest.fixture
 async def nothing_stored(site_parley: Parley) -> AsyncIterator[None]:
-    """Fails a test that has stored a comment, an account, or a counter for a topic. Wrong passwords are counted."""
+    """Fail a test that stores a row in any table except the counts of wrong passwords."""
     before = await count_rows(site_parley)
     yield
     assert {**await count_rows(site_parley), "failures": 0} == {**before, "failures": 0}
@@ -73,7 +73,7 @@ BROKEN = {
 
 
 @pytest.mark.usefixtures("nothing_stored")
-async def test_what_is_not_json_is_refused(alice: httpx.AsyncClient) -> None:
+async def test_a_body_that_is_not_json_is_refused(alice: httpx.AsyncClient) -> None:
     async def check(body: bytes) -> None:
         for method, url in (
             ("POST", "/api/comments/"),
@@ -94,7 +94,7 @@ async def test_json_that_is_no_object_is_refused(alice: httpx.AsyncClient, value
 
 
 @pytest.mark.parametrize("media", ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "json", ""])
-async def test_only_json_is_taken(alice: httpx.AsyncClient, comment: dict[str, Any], media: str) -> None:
+async def test_only_json_is_accepted(alice: httpx.AsyncClient, comment: dict[str, Any], media: str) -> None:
     new, headers = json.dumps({**ARTICLE, "body": "x"}), {"Content-Type": media}
     read_problem(await alice.post("/api/comments/", content=new, headers=headers), 415)
     read_problem(await alice.put(path(comment), content=new, headers=headers), 415)
@@ -105,7 +105,7 @@ async def test_only_json_is_taken(alice: httpx.AsyncClient, comment: dict[str, A
 
 
 @pytest.mark.usefixtures("nothing_stored")
-async def test_what_does_not_say_that_it_is_json_is_refused(alice: httpx.AsyncClient) -> None:
+async def test_a_body_without_a_content_type_is_refused(alice: httpx.AsyncClient) -> None:
     response = await alice.post("/api/comments/", content=json.dumps({**ARTICLE, "body": "x"}))
     assert "content-type" not in response.request.headers
     read_problem(response, 415)
@@ -122,7 +122,7 @@ async def test_json_may_say_its_charset(alice: httpx.AsyncClient) -> None:
 
 
 def padded(size: int) -> bytes:
-    """A good comment, of exactly this many bytes."""
+    """A valid comment of exactly this number of bytes."""
     start = json.dumps({**ARTICLE, "body": "x"}).encode()
     return start + b" " * (size - len(start))
 
@@ -132,12 +132,12 @@ async def parts_of(body: bytes) -> AsyncIterator[bytes]:
         yield body[at : at + 8_192]
 
 
-async def test_a_request_that_just_fits_is_taken(alice: httpx.AsyncClient) -> None:
-    read_json(await alice.post("/api/comments/", content=padded(LARGEST_COMMENT), headers=JSON), 201)
-    read_json(await alice.post("/api/comments/", content=parts_of(padded(LARGEST_COMMENT)), headers=JSON), 201)
+async def test_a_request_of_the_largest_size_is_accepted(alice: httpx.AsyncClient) -> None:
+    read_json(await alice.post("/api/comments/", content=padded(MAX_COMMENT_BYTES), headers=JSON), 201)
+    read_json(await alice.post("/api/comments/", content=parts_of(padded(MAX_COMMENT_BYTES)), headers=JSON), 201)
 
 
-async def test_the_longest_comment_is_taken_however_its_characters_are_written(alice: httpx.AsyncClient) -> None:
+async def test_the_longest_comment_is_accepted_with_escaped_characters(alice: httpx.AsyncClient) -> None:
     escaped = json.dumps({"comment": {**ARTICLE, "body": "\U0001f99c" * 10_000}}).encode()
     assert len(escaped) > 120_000
     comment = read_json(await alice.post("/api/comments/", content=escaped, headers=JSON), 201)
@@ -147,10 +147,10 @@ async def test_the_longest_comment_is_taken_however_its_characters_are_written(a
 
 
 @pytest.mark.usefixtures("nothing_stored")
-@pytest.mark.parametrize("size", [LARGEST + 1, LARGEST_COMMENT + 1, 4_000_000])
+@pytest.mark.parametrize("size", [MAX_BYTES + 1, MAX_COMMENT_BYTES + 1, 4_000_000])
 async def test_a_request_over_the_limit_is_refused(alice: httpx.AsyncClient, size: int) -> None:
     for url in ("/api/comments/", "/api/users", "/api/session"):
-        if url == "/api/comments/" and size <= LARGEST_COMMENT:
+        if url == "/api/comments/" and size <= MAX_COMMENT_BYTES:
             continue
         told = await alice.post(url, content=padded(size), headers=JSON)
         assert "content-length" in told.request.headers
@@ -230,7 +230,7 @@ TOO_MUCH: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.usefixtures("nothing_stored")
 @pytest.mark.parametrize("wrapped", [False, True], ids=["bare", "wrapped"])
-async def test_a_comment_that_cannot_be_taken(alice: httpx.AsyncClient, wrapped: bool) -> None:
+async def test_an_invalid_comment_is_refused(alice: httpx.AsyncClient, wrapped: bool) -> None:
     async def check(case: tuple[dict[str, Any], str]) -> None:
         change, field = case
         new = {name: value for name, value in {**ARTICLE, "body": "x", **change}.items() if value is not ...}
@@ -240,13 +240,13 @@ async def test_a_comment_that_cannot_be_taken(alice: httpx.AsyncClient, wrapped:
     await check_each(TOO_MUCH, check)
 
 
-async def test_every_field_at_fault_is_named(alice: httpx.AsyncClient) -> None:
+async def test_every_invalid_field_is_named(alice: httpx.AsyncClient) -> None:
     problem = (await alice.post("/api/comments/", json={"body": 1, "id": "x"})).json()
     fields = [entry["field"] for entry in problem["errors"]]
     assert sorted(fields) == ["body", "commentable_id", "commentable_type", "id"]
 
 
-async def test_what_was_sent_is_not_repeated(alice: httpx.AsyncClient) -> None:
+async def test_a_refusal_does_not_repeat_the_input(alice: httpx.AsyncClient) -> None:
     secret = "correct horse battery staple"
     for response in (
         await alice.post("/api/comments/", json={**ARTICLE, "body": [secret], "id": secret}),
@@ -260,7 +260,7 @@ async def test_what_was_sent_is_not_repeated(alice: httpx.AsyncClient) -> None:
 EDITS = {name: case for name, case in TOO_MUCH.items() if case[1] == "body" and name != "no body"}
 
 
-async def test_an_edit_that_cannot_be_taken(alice: httpx.AsyncClient, comment: dict[str, Any]) -> None:
+async def test_an_invalid_edit_is_refused(alice: httpx.AsyncClient, comment: dict[str, Any]) -> None:
     async def check(case: tuple[dict[str, Any], str]) -> None:
         content = json.dumps({**comment, **case[0]})
         read_problem(await alice.put(path(comment), content=content, headers=JSON), 422, "body")
@@ -270,7 +270,7 @@ async def test_an_edit_that_cannot_be_taken(alice: httpx.AsyncClient, comment: d
     await check_each(EDITS, check)
 
 
-async def test_odd_things_beside_the_body_are_ignored(alice: httpx.AsyncClient, comment: dict[str, Any]) -> None:
+async def test_unknown_members_are_ignored(alice: httpx.AsyncClient, comment: dict[str, Any]) -> None:
     odd = '{"\\ud800": 1, "\\u0000": {}, "seq": 1e999, "id": [[]], "x": -Infinity, "likes_count": NaN, "body": "Fine"}'
     response = await alice.put(path(comment), content=odd, headers=JSON)
     assert read_json(response, 200)["body"] == "Fine"
@@ -290,11 +290,11 @@ IDS = {
 }
 
 
-async def test_an_id_that_is_no_uuid_is_nobodys(alice: httpx.AsyncClient) -> None:
+async def test_an_id_that_is_no_uuid_is_not_found(alice: httpx.AsyncClient) -> None:
     async def check(id_: str) -> None:
         url = f"/api/comments/{id_}"
         read_problem(await alice.get(url), 404)
-        if "%2F" in id_:  # more than one part of a path: not even a comment's
+        if "%2F" in id_:  # more than one segment, so no path of a comment
             return
         read_problem(await alice.put(url, json={"body": "Hm"}), 404)
         read_problem(await alice.patch(url, json={"body": "Hm"}), 404)
@@ -303,7 +303,7 @@ async def test_an_id_that_is_no_uuid_is_nobodys(alice: httpx.AsyncClient) -> Non
     await check_each(IDS, check)
 
 
-async def test_an_id_in_capitals_is_the_same(alice: httpx.AsyncClient, comment: dict[str, Any]) -> None:
+async def test_an_id_in_capitals_is_the_same_id(alice: httpx.AsyncClient, comment: dict[str, Any]) -> None:
     assert read_json(await alice.get(path(comment).upper().replace("/API/COMMENTS", "/api/comments")), 200) == comment
 
 
@@ -334,7 +334,7 @@ QUERIES: dict[str, tuple[Mapping[str, str | None], str]] = {
 }
 
 
-async def test_a_page_that_cannot_be_asked_for(guest: httpx.AsyncClient) -> None:
+async def test_an_invalid_request_for_a_page_is_refused(guest: httpx.AsyncClient) -> None:
     async def check(case: tuple[Mapping[str, str | None], str]) -> None:
         change, field = case
         query = {name: value for name, value in {**ARTICLE, **change}.items() if value is not None}
@@ -343,11 +343,11 @@ async def test_a_page_that_cannot_be_asked_for(guest: httpx.AsyncClient) -> None
     await check_each(QUERIES, check)
 
 
-async def test_a_page_of_nothing_names_both_fields(guest: httpx.AsyncClient) -> None:
+async def test_a_request_for_a_page_without_a_commentable_names_both_fields(guest: httpx.AsyncClient) -> None:
     read_problem(await guest.get("/api/comments/"), 422, "commentable_type", "commentable_id")
 
 
-async def test_the_greatest_seq_there_can_be_is_a_page(guest: httpx.AsyncClient) -> None:
+async def test_the_greatest_possible_seq_is_accepted(guest: httpx.AsyncClient) -> None:
     assert (await snapshot(guest, commentable_id=uuid4().hex, before=2**63 - 1))["comments"] == []
 
 
@@ -355,7 +355,9 @@ async def test_the_greatest_seq_there_can_be_is_a_page(guest: httpx.AsyncClient)
 
 
 @pytest.mark.parametrize("header", ["*", '"7", "1"', '"x","1"', 'W/"1"', '"",W/"1" , "3"'])
-async def test_if_match_may_name_many_or_any(alice: httpx.AsyncClient, comment: dict[str, Any], header: str) -> None:
+async def test_if_match_may_have_many_tags_or_an_asterisk(
+    alice: httpx.AsyncClient, comment: dict[str, Any], header: str
+) -> None:
     response = await alice.put(path(comment), json={"body": "Second"}, headers={"If-Match": header})
     assert read_json(response, 200)["seq"] == 2
 
@@ -375,7 +377,7 @@ async def test_if_match_that_names_another_version_is_stale(alice: httpx.AsyncCl
     await check_each({tag[:40]: tag for tag in tags}, check)
 
 
-async def test_if_match_that_says_nothing_is_refused(alice: httpx.AsyncClient, comment: dict[str, Any]) -> None:
+async def test_an_if_match_without_a_valid_tag_is_refused(alice: httpx.AsyncClient, comment: dict[str, Any]) -> None:
     async def check(header: str) -> None:
         headers = {"If-Match": header.encode("latin-1")}
         read_problem(await alice.put(path(comment), json={"body": "Second"}, headers=headers), 400, "If-Match")
@@ -424,7 +426,7 @@ FORMS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.usefixtures("nothing_stored")
-async def test_an_account_that_cannot_be_made(guest: httpx.AsyncClient) -> None:
+async def test_an_invalid_sign_up_is_refused(guest: httpx.AsyncClient) -> None:
     good = {"email": "carol@example.com", "username": "Carol", "password": PASSWORD}
 
     async def check(case: tuple[dict[str, Any], str]) -> None:
@@ -459,7 +461,7 @@ async def test_an_account_that_cannot_be_made(guest: httpx.AsyncClient) -> None:
         ({"remember_me": None}, 422, ["remember_me"]),
     ],
 )
-async def test_a_sign_in_that_cannot_be(
+async def test_an_invalid_sign_in_is_refused(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, change: dict[str, Any], status: int, fields: list[str]
 ) -> None:
     good = {"email": "alice@example.com", "password": PASSWORD}

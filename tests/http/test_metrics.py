@@ -1,4 +1,4 @@
-"""Metrics: what Prometheus reads, who may, and that one worker answers for all."""
+"""Metrics: the samples for Prometheus, the clients that may read them, and workers that answer for all."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ pytestmark = pytest.mark.sqlite_only
 
 
 class Scrape:
-    """What was told at one time."""
+    """The samples of one response."""
 
     def __init__(self, text: str) -> None:
         families = list(text_string_to_metric_families(text))
         assert len(families) == len({family.name for family in families}), "a name is one family"
         self.samples = [sample for family in families for sample in family.samples]
         self.names = {sample.name for sample in self.samples}
-        # Counters that nothing has happened to yet have a name, and no sample.
+        # A counter that was never incremented has a name and no sample.
         self.names |= set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
 
     def sum(self, name: str, **labels: str) -> float:
-        """Of these samples, of all workers."""
+        """The sum of these samples over all workers."""
         assert name in self.names, name
         return sum(
             sample.value for sample in self.samples if sample.name == name and labels.items() <= sample.labels.items()
@@ -62,12 +62,12 @@ async def scrape(client: httpx.AsyncClient) -> Scrape:
     return Scrape(response.text)
 
 
-# -- what is counted ----------------------------------------------------------------------------------------
+# -- samples ------------------------------------------------------------------------------------------------
 
 
-async def test_a_comment_that_is_heard_is_counted_on_its_whole_way(site: Site, site_parley: Parley) -> None:
+async def test_a_comment_is_counted_from_its_write_to_its_streams(site: Site, site_parley: Parley) -> None:
     async with person(site, "Alice") as alice, person(site, "Bob") as bob:
-        await wait_until(lambda: site_parley.hints.flowing, "the hints to flow")
+        await wait_until(lambda: site_parley.hints.flowing, "Redis")
         async with open_stream(bob, "Article/1") as stream, open_stream(alice, "Article/1", cursor="nonsense") as reset:
             await reset.until("reset")
             before = await scrape(alice)
@@ -75,19 +75,19 @@ async def test_a_comment_that_is_heard_is_counted_on_its_whole_way(site: Site, s
             await stream.until("global.comment.create.success")
             await reset.until("global.comment.create.success")
 
-            async def heard_back() -> Scrape | None:
+            async def received_back() -> Scrape | None:
                 now = await scrape(alice)
                 names = ("parley_hint_lag_seconds_count", "parley_hints_published_total")
                 return now if all(now.sum(name) > before.sum(name) for name in names) else None
 
-            await wait_until(heard_back, "the hint to be heard back")
+            await wait_until(received_back, "the hint to come back from Redis")
             now = await scrape(alice)
 
         def more(name: str, **labels: str) -> float:
             return now.sum(name, **labels) - before.sum(name, **labels)
 
         assert now.sum("parley_streams") == 2
-        assert now.sum("parley_topics") == 3, "the article's, and each one's own"
+        assert now.sum("parley_topics") == 3, "the article and the two accounts"
         assert now.sum("parley_resets_total", reason="malformed") == 1
         assert more("parley_blocks_sent_total") == 2
         assert more("parley_frames_encoded_total") == 3
@@ -106,7 +106,7 @@ async def test_a_comment_that_is_heard_is_counted_on_its_whole_way(site: Site, s
         assert now.sum("process_resident_memory_bytes") > 10_000_000
 
 
-async def test_who_lags_and_who_is_sent_away_is_counted(settings: Settings) -> None:
+async def test_sessions_that_lag_and_refused_streams_are_counted(settings: Settings) -> None:
     from app.main import create_app
 
     narrow = settings.model_copy(update={"ring_frames": 1, "max_streams": 1})
@@ -125,7 +125,7 @@ async def test_who_lags_and_who_is_sent_away_is_counted(settings: Settings) -> N
     assert now.sum("parley_streams_limit") == 1
 
 
-async def test_no_client_makes_series(guest: httpx.AsyncClient) -> None:
+async def test_clients_cannot_create_time_series(guest: httpx.AsyncClient) -> None:
     for path in ("/nothing", "/nothing/else", "/Article/1", "/Article/2", "/api/nothing", "/static/nothing.js"):
         await guest.get(path)
     await guest.request("PROPFIND", "/Article/1")
@@ -141,7 +141,7 @@ async def test_no_client_makes_series(guest: httpx.AsyncClient) -> None:
     }  # fmt: skip
 
 
-async def test_without_the_database_there_is_something_to_read(settings: Settings, tmp_path: Path) -> None:
+async def test_metrics_can_be_read_without_the_database(settings: Settings, tmp_path: Path) -> None:
     from app.main import create_app
 
     away = settings.model_copy(update={"database_url": f"sqlite+aiosqlite:///{tmp_path}"})
@@ -152,10 +152,10 @@ async def test_without_the_database_there_is_something_to_read(settings: Setting
     assert now.sum("parley_database_errors_total", error="OperationalError") >= 1
 
 
-# -- who may read -------------------------------------------------------------------------------------------
+# -- access -------------------------------------------------------------------------------------------------
 
 
-async def test_the_public_may_not(guest: httpx.AsyncClient) -> None:
+async def test_the_public_may_not_read_metrics(guest: httpx.AsyncClient) -> None:
     for header in ("X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "Via", "X-Real-IP"):
         assert (await guest.get("/metrics", headers={header: "127.0.0.1"})).status_code == 403, header
 
@@ -165,13 +165,13 @@ async def test_the_public_may_not(guest: httpx.AsyncClient) -> None:
     [("127.0.0.1", True), ("::1", True), ("10.1.2.3", True), ("::ffff:192.168.0.7", True), ("fd00::1", True),
      ("", True), ("8.8.8.8", False), ("2606:4700::1111", False), ("::ffff:8.8.8.8", False)],
 )  # fmt: skip
-def test_who_asks_from_afar_is_the_public(address: str, near: bool) -> None:
+def test_a_distant_client_is_the_public(address: str, near: bool) -> None:
     from app.http.metrics import _is_private
 
     assert _is_private(address) is near
 
 
-async def test_with_a_token_who_shows_it_may(settings: Settings) -> None:
+async def test_a_client_with_the_token_may_read_metrics(settings: Settings) -> None:
     from app.main import create_app
 
     guarded = settings.model_copy(update={"metrics_token": "prometheus shows this"})
@@ -184,7 +184,7 @@ async def test_with_a_token_who_shows_it_may(settings: Settings) -> None:
         assert (await guest.get("/metrics", headers=shown)).status_code == 200
 
 
-async def test_switched_off_there_is_nothing(settings: Settings) -> None:
+async def test_metrics_that_are_switched_off_are_not_found(settings: Settings) -> None:
     from app.main import create_app
 
     async with serving(create_app(settings.model_copy(update={"metrics": False}))) as site, site.client() as guest:
@@ -200,7 +200,7 @@ async def test_one_of_several_workers_answers_for_all(sqlite_url: str, redis_url
     async with spawned(environment, "--workers", "2") as app:
 
         async def asked() -> bool:
-            """Until each has answered somebody. A connection is one worker's."""
+            """Each worker has answered a request. A connection belongs to one worker."""
             async with app.client() as guest:
                 await guest.get("/Article/1")
                 now = await scrape(guest)
@@ -222,11 +222,11 @@ async def test_one_of_several_workers_answers_for_all(sqlite_url: str, redis_url
             try:
                 async with app.client() as guest:
                     again = (await scrape(guest)).by_worker("process_start_time_seconds")
-            except httpx.TransportError:  # it came to the one that was killed
+            except httpx.TransportError:  # the request reached the killed worker
                 return False
             return set(again) == {"1", "2"} and again != started
 
-        await wait_until(replaced, "another to have taken its place and its number", 30)
+        await wait_until(replaced, "another worker with the number of the killed one", 30)
     assert not home.exists()
     assert not elsewhere.exists()
 
@@ -235,14 +235,14 @@ async def test_one_of_several_workers_answers_for_all(sqlite_url: str, redis_url
 
 
 def expressions(panel: object) -> list[str]:
-    """Every query in it, however deep."""
+    """Every query in a panel, at any depth."""
     if isinstance(panel, dict):
         own = [value for key, value in panel.items() if key in ("expr", "definition") and isinstance(value, str)]
         return own + [found for value in panel.values() for found in expressions(value)]
     return [found for each in panel for found in expressions(each)] if isinstance(panel, list) else []
 
 
-async def test_the_dashboard_asks_for_what_there_is(guest: httpx.AsyncClient) -> None:
+async def test_the_dashboard_uses_existing_metrics_only(guest: httpx.AsyncClient) -> None:
     await guest.get("/")
     known = (await scrape(guest)).names
     known |= {f"{name}_{part}" for name in known for part in ("bucket", "sum", "count")}

@@ -33,13 +33,13 @@ PLAIN = [
 
 
 @pytest.mark.parametrize("path", AMBIGUOUS)
-def test_what_two_programs_may_read_differently_is_ambiguous(path: str) -> None:
+def test_a_path_that_two_programs_may_read_differently_is_ambiguous(path: str) -> None:
     assert is_ambiguous(path)
     assert is_ambiguous(f"/talk{path}", "/talk")
 
 
 @pytest.mark.parametrize("path", PLAIN)
-def test_ids_may_have_what_ids_may_have(path: str) -> None:
+def test_a_path_with_a_valid_id_is_not_ambiguous(path: str) -> None:
     assert not is_ambiguous(path)
     assert not is_ambiguous(f"/talk{path}", "/talk")
     assert not is_ambiguous(f"/talk/talk{path}", "/talk")
@@ -47,7 +47,7 @@ def test_ids_may_have_what_ids_may_have(path: str) -> None:
 
 # Without the paths that the tests' client normalizes.
 @pytest.mark.parametrize("path", [path for path in AMBIGUOUS if not re.search(r"/\.\.?(/|$)", path)])
-async def test_it_shows_nobodys_page(shared_site: Site, shared_alice: httpx.AsyncClient, path: str) -> None:
+async def test_an_ambiguous_path_shows_no_page(shared_site: Site, shared_alice: httpx.AsyncClient, path: str) -> None:
     asked = httpx.URL(shared_site.url).copy_with(raw_path=path.encode())  # sent unchanged
     read_problem(await shared_alice.get(asked), 404)
     page = await shared_alice.get(asked, headers={"Accept": "text/html"})
@@ -56,7 +56,7 @@ async def test_it_shows_nobodys_page(shared_site: Site, shared_alice: httpx.Asyn
 
 
 @pytest.mark.parametrize("path", PLAIN)
-async def test_what_is_plain_is_not_in_the_way(shared_site: Site, shared_alice: httpx.AsyncClient, path: str) -> None:
+async def test_a_plain_path_is_served(shared_site: Site, shared_alice: httpx.AsyncClient, path: str) -> None:
     asked = httpx.URL(shared_site.url).copy_with(raw_path=path.encode())
     answer = await shared_alice.get(asked)
     assert answer.status_code in (200, 302, 308, 404, 405, 422)

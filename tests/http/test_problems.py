@@ -1,4 +1,4 @@
-"""Refusals: a problem document for programs, a page for people, and the truth about whose fault it is."""
+"""Refusals: a problem document for programs, a page for people, and the right status."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def site(shared_site: Site) -> Site:
 
 
 @pytest.mark.parametrize("path", METHODS)
-async def test_what_cannot_be_done_says_what_can(guest: httpx.AsyncClient, path: str) -> None:
+async def test_a_refused_method_names_the_allowed_ones(guest: httpx.AsyncClient, path: str) -> None:
     for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PURGE"} - METHODS[path]:
         response = await guest.request(method, path)
         assert response.status_code == 405, method
@@ -70,13 +70,13 @@ NOWHERE = {
 
 
 @pytest.mark.parametrize("path", NOWHERE.values(), ids=NOWHERE.keys())
-async def test_there_is_nothing_here(guest: httpx.AsyncClient, path: str) -> None:
+async def test_an_unknown_path_is_not_found(guest: httpx.AsyncClient, path: str) -> None:
     read_problem(await guest.get(path), 404)
     head = await guest.head(path)
     assert (head.status_code, head.content) == (404, b"")
 
 
-async def test_a_persons_browser_gets_a_page(guest: httpx.AsyncClient) -> None:
+async def test_a_browser_gets_a_page_instead_of_a_problem_document(guest: httpx.AsyncClient) -> None:
     browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
     response = await guest.get("/Planet/1", headers=browser)
     assert response.status_code == 404
@@ -84,7 +84,7 @@ async def test_a_persons_browser_gets_a_page(guest: httpx.AsyncClient) -> None:
     assert "Page not found." in response.text
 
 
-async def test_problems_are_not_kept_by_caches(guest: httpx.AsyncClient) -> None:
+async def test_problems_are_not_stored_by_caches(guest: httpx.AsyncClient) -> None:
     assert (await guest.get("/nothing")).headers["cache-control"] == "no-store"
 
 
@@ -95,7 +95,7 @@ async def test_problems_are_not_kept_by_caches(guest: httpx.AsyncClient) -> None
 async def without_database(
     request: pytest.FixtureRequest, redis_url: str, channel: str, tmp_path: Path
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A guest at a site whose database cannot be reached."""
+    """A guest at a site whose database is unreachable."""
     from app.main import create_app
 
     away = {
@@ -109,7 +109,7 @@ async def without_database(
         yield guest
 
 
-async def test_without_a_database_people_are_asked_to_come_back(without_database: httpx.AsyncClient) -> None:
+async def test_people_are_asked_to_retry_without_a_database(without_database: httpx.AsyncClient) -> None:
     guest = without_database
     form = {"email": email_of("Alice"), "username": "Alice", "password": "talk among friends"}
     for response in (
@@ -125,7 +125,7 @@ async def test_without_a_database_people_are_asked_to_come_back(without_database
         assert "sql" not in response.text.lower()
 
 
-async def test_without_a_database_a_stream_asks_to_come_back_and_ends(without_database: httpx.AsyncClient) -> None:
+async def test_a_stream_without_a_database_ends_with_a_retry_time(without_database: httpx.AsyncClient) -> None:
     """Any status but 200 would end an EventSource for good."""
     response = await without_database.get("/streams", params={"topic": "Article/1"})
     assert response.status_code == 200
@@ -134,7 +134,7 @@ async def test_without_a_database_a_stream_asks_to_come_back_and_ends(without_da
 
 
 async def end_connections(postgres_url: str) -> None:
-    """What a restart of the database does to those who are connected."""
+    """End all connections, as a restart of the database does."""
     from app.database import Database
 
     database = Database(postgres_url)

@@ -1,4 +1,4 @@
-"""Access: a request's id, and the lines that are written of it; and the security's, among them."""
+"""The log: ids of requests, a line for each request, and security events."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.sqlite_only
 
 
 class Lines(logging.Handler):
-    """What is logged, with what its request is known by."""
+    """The lines of the log, with the id of their request."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -44,7 +44,7 @@ class Lines(logging.Handler):
         return [vars(record) for record in self.records if record.name == logger]
 
     def events(self) -> list[tuple[object, ...]]:
-        """(what, why or how) of security's, and the account that it is about."""
+        """The security events: (event, reason), and the account."""
         found = []
         for each in self.of(logs.SECURITY):
             more = [each[name] for name in ("why", "how", "role") if name in each]
@@ -66,20 +66,20 @@ def lines() -> Iterator[Lines]:
 # -- ids ----------------------------------------------------------------------------------------------------
 
 
-async def test_a_request_has_the_proxys_id_where_that_is_one(guest: httpx.AsyncClient) -> None:
+async def test_a_request_keeps_a_valid_id_from_the_proxy(guest: httpx.AsyncClient) -> None:
     for path in ("/", "/healthz/", "/nothing", "/api/comments/"):
         answer = await guest.get(path, headers={"X-Request-ID": "5f0c-a.b_1"})
         assert answer.headers["X-Request-ID"] == "5f0c-a.b_1", path
 
 
-async def test_else_it_gets_one(guest: httpx.AsyncClient) -> None:
+async def test_a_request_without_a_valid_id_gets_one(guest: httpx.AsyncClient) -> None:
     given = ["", "two words", "é", "x" * 65, "-x", "<script>"]
     made = [(await guest.get("/", headers={"X-Request-ID": id_.encode()})).headers["X-Request-ID"] for id_ in given]
     assert len({*made, *given}) == 2 * len(given)
     assert all(len(id_) == 32 for id_ in made)
 
 
-async def test_an_answer_to_our_own_mistake_has_it_too(
+async def test_the_response_to_a_server_error_has_an_id_too(
     guest: httpx.AsyncClient, site_parley: Parley, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(site_parley, "reading", lambda: 1 / 0)
@@ -92,7 +92,7 @@ async def test_an_answer_to_our_own_mistake_has_it_too(
 # -- lines --------------------------------------------------------------------------------------------------
 
 
-async def test_a_line_says_who_did_what_to_what(site: Site, lines: Lines) -> None:
+async def test_a_line_has_the_account_the_request_and_its_object(site: Site, lines: Lines) -> None:
     async with person(site, "Alice") as alice:
         comment = await write(alice, "Hello")
         lines.records.clear()
@@ -108,13 +108,13 @@ async def test_a_line_says_who_did_what_to_what(site: Site, lines: Lines) -> Non
     assert "secret" not in str(line)
 
 
-async def test_a_line_is_a_line(guest: httpx.AsyncClient, lines: Lines) -> None:
+async def test_a_request_cannot_add_a_line_to_the_log(guest: httpx.AsyncClient, lines: Lines) -> None:
     await guest.get("/Article/%0AINFO%20forged%1b[31m")
     (line,) = lines.of("app.http.middleware.request_log")
     assert line["path"] == "/Article/%0AINFO%20forged%1B%5B31m"
 
 
-async def test_a_stream_has_its_line_when_it_begins(guest: httpx.AsyncClient, lines: Lines) -> None:
+async def test_the_line_of_a_stream_is_written_when_it_begins(guest: httpx.AsyncClient, lines: Lines) -> None:
     async with open_stream(guest, "Article/1") as stream:
         await stream.next()
         (line,) = lines.of("app.http.middleware.request_log")
@@ -122,7 +122,7 @@ async def test_a_stream_has_its_line_when_it_begins(guest: httpx.AsyncClient, li
     assert len(lines.of("app.http.middleware.request_log")) == 1
 
 
-async def test_what_machines_ask_all_day_is_said_in_a_whisper(guest: httpx.AsyncClient, lines: Lines) -> None:
+async def test_requests_of_monitoring_are_logged_at_debug_level(guest: httpx.AsyncClient, lines: Lines) -> None:
     for path in ("/healthz", "/readyz", "/metrics"):
         await guest.get(path)
     assert {line["levelno"] for line in lines.of("app.http.middleware.request_log")} == {logging.DEBUG}
@@ -131,7 +131,7 @@ async def test_what_machines_ask_all_day_is_said_in_a_whisper(guest: httpx.Async
 # -- security -----------------------------------------------------------------------------------------------
 
 
-async def test_what_concerns_an_accounts_safety_is_told(site: Site, site_parley: Parley, lines: Lines) -> None:
+async def test_security_events_of_an_account_are_logged(site: Site, site_parley: Parley, lines: Lines) -> None:
     async with site.client() as alice, site.client() as bob, site.client() as olga:
         user = await sign_up(alice, "Alice")
         form = {"email": email_of("Alice"), "password": PASSWORD}
@@ -166,7 +166,7 @@ async def test_what_concerns_an_accounts_safety_is_told(site: Site, site_parley:
         assert {(each["account"], each["by"]) for each in changes} == {(user["id"], owner["id"])}
 
 
-async def test_a_lock_is_told_once_and_what_is_refused_then_too(site: Site, lines: Lines) -> None:
+async def test_a_lock_is_logged_once_and_each_refusal_too(site: Site, lines: Lines) -> None:
     async with person(site, "Alice") as alice, site.client() as guest:
         user = await me(alice)
         lines.records.clear()
@@ -177,7 +177,7 @@ async def test_a_lock_is_told_once_and_what_is_refused_then_too(site: Site, line
     assert {each["account"] for each in lines.of(logs.SECURITY)} == {user["id"]}
 
 
-async def test_what_was_rolled_back_is_not_told(site: Site, site_parley: Parley, lines: Lines) -> None:
+async def test_an_event_that_was_rolled_back_is_not_logged(site: Site, site_parley: Parley, lines: Lines) -> None:
     async def change_their_mind() -> None:
         async with site_parley.writing(Topic("Article", "1")) as write:
             write.log_after_commit("blocked")

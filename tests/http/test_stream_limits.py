@@ -1,4 +1,4 @@
-"""Admission: streams are bounded, whoever comes past the bound comes back later, and a place is given back."""
+"""Limits of streams: a client beyond a limit gets a retry time, and a stream that ends frees its place."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def open_streams(site: Site) -> int:
     return streams
 
 
-async def is_sent_away(client: httpx.AsyncClient, **options: Any) -> None:
-    """200, since anything else ends an EventSource for good; a time to come back; and that is all."""
+async def assert_refused(client: httpx.AsyncClient, **options: Any) -> None:
+    """Check that the response is a 200 with only a retry time, because any other status ends an EventSource."""
     response = await client.get("/streams?topic=Article/1", **options)
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/event-stream")
@@ -47,7 +47,7 @@ async def listen(doors: AsyncExitStack, client: httpx.AsyncClient, **options: An
     return stream
 
 
-async def test_a_full_process_sends_people_away_and_serves_those_who_are_there(settings: Settings) -> None:
+async def test_a_full_process_refuses_new_streams_and_serves_open_ones(settings: Settings) -> None:
     async with (
         serving(bounded(settings, max_streams=3)) as site,
         person(site, "Alice") as alice,
@@ -56,7 +56,7 @@ async def test_a_full_process_sends_people_away_and_serves_those_who_are_there(s
         async with AsyncExitStack() as doors:
             streams = [await listen(doors, guest) for _ in range(3)]
             for client in (alice, guest):
-                await is_sent_away(client)
+                await assert_refused(client)
             await write(alice, "You three are lucky")
             for stream in streams:
                 await stream.until("create.success")
@@ -65,7 +65,7 @@ async def test_a_full_process_sends_people_away_and_serves_those_who_are_there(s
             await stream.next()
 
 
-async def test_one_login_has_so_many_and_another_has_its_own(settings: Settings) -> None:
+async def test_each_login_has_its_own_limit_of_streams(settings: Settings) -> None:
     async with (
         serving(bounded(settings, max_streams_per_login=2)) as site,
         person(site, "Alice") as alice,
@@ -76,18 +76,18 @@ async def test_one_login_has_so_many_and_another_has_its_own(settings: Settings)
         await sign_in(phone, "Alice")
         for _ in range(2):
             await listen(doors, alice)
-        await is_sent_away(alice)
+        await assert_refused(alice)
         for client in (phone, bob):
             await listen(doors, client)
 
 
-async def test_one_address_has_so_many(settings: Settings) -> None:
+async def test_each_address_has_a_limit_of_streams(settings: Settings) -> None:
     here, there = {"X-Forwarded-For": "192.0.2.1"}, {"X-Forwarded-For": "192.0.2.2"}
     app = bounded(settings, max_streams_per_address=1)
     async with serving(app) as site, site.client(headers=here) as one, site.client(headers=there) as other:
         async with open_stream(one, "Article/1") as stream:
             await stream.next()
-            await is_sent_away(one)
+            await assert_refused(one)
             async with open_stream(other, "Article/1") as others:
                 await others.next()
         await wait_until(lambda: open_streams(site) == 0, "the places to be free")
@@ -95,14 +95,14 @@ async def test_one_address_has_so_many(settings: Settings) -> None:
             await stream.next()
 
 
-def test_who_leaves_is_forgotten_and_nobody_else_is_looked_at(settings: Settings) -> None:
+def test_a_stream_that_ends_is_forgotten_without_a_scan(settings: Settings) -> None:
     from starlette.requests import Request
 
     from app.http.stream_limits import Admission
     from app.live.viewers import GUEST
 
     class Register(Counter[Any]):
-        def items(self) -> Any:  # as whatever goes through all of them does
+        def items(self) -> Any:  # a scan of all entries would call it
             raise AssertionError("ten thousand times ten thousand")
 
     admission = Admission(settings)
@@ -120,16 +120,16 @@ def test_who_leaves_is_forgotten_and_nobody_else_is_looked_at(settings: Settings
     assert not admission._open
 
 
-async def test_load_tests_are_bounded_by_the_process_alone(settings: Settings) -> None:
+async def test_only_the_limit_of_the_process_holds_for_load_tests(settings: Settings) -> None:
     bounds = {"rate_limits": False, "max_streams": 3, "max_streams_per_login": 1, "max_streams_per_address": 1}
     async with serving(bounded(settings, **bounds)) as site, person(site, "Alice") as alice, AsyncExitStack() as doors:
         for _ in range(3):
             await listen(doors, alice)
-        await is_sent_away(alice)
+        await assert_refused(alice)
 
 
 @pytest.mark.parametrize("refused", ["/streams", "/streams?topic=Nonsense/1", "/streams?topic=User/1"])
-async def test_what_is_refused_takes_no_place(settings: Settings, refused: str) -> None:
+async def test_a_refused_stream_takes_no_place(settings: Settings, refused: str) -> None:
     async with serving(bounded(settings, max_streams=1)) as site, site.client() as guest:
         for _ in range(3):
             assert (await guest.get(refused)).status_code in (403, 422)
@@ -139,14 +139,14 @@ async def test_what_is_refused_takes_no_place(settings: Settings, refused: str) 
             await stream.next()
 
 
-async def test_at_the_end_people_leave_one_after_the_other(
+async def test_streams_end_one_after_the_other_at_shutdown(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     import asyncio
 
     from app.http import sse_response
 
-    monkeypatch.setattr(sse_response, "STREAM_ENDS_PER_SECOND", 40)  # so that thirty take most of a second
+    monkeypatch.setattr(sse_response, "STREAM_ENDS_PER_SECOND", 40)  # so thirty streams take most of a second
     async with serving(bounded(settings)) as site, site.client() as guest, AsyncExitStack() as doors:
         streams = [await listen(doors, guest) for _ in range(30)]
         site.stop()
@@ -179,15 +179,15 @@ async def test_topics_are_bounded_for_the_process_a_login_and_an_address(setting
             stream = await doors.enter_async_context(open_stream(client, *names))
             assert (await stream.next()).event == "heartbeat"
 
-        async def is_told_to_wait(client: httpx.AsyncClient, *names: str) -> None:
+        async def is_refused(client: httpx.AsyncClient, *names: str) -> None:
             response = await client.get("/streams", params={"topic": names})
             assert (response.status_code, response.text[:6]) == (200, "retry:")
 
         await opens(alice, "Article/1", "Article/2")  # and her own
-        await is_told_to_wait(alice, "Article/3")
+        await is_refused(alice, "Article/3")
         await opens(one, "Article/1", "Article/2", "Article/3")
-        await is_told_to_wait(one, "Article/4", "Article/5", "Article/6")
-        await is_told_to_wait(other, "Article/4", "Article/5", "Article/6", "Article/7")
+        await is_refused(one, "Article/4", "Article/5", "Article/6")
+        await is_refused(other, "Article/4", "Article/5", "Article/6", "Article/7")
         await opens(other, "Article/4")
         refused = site.server.config.app.state.admission.refused
         assert {kind for kind, times in refused.items() if times} == {"topics", "login_topics", "address_topics"}
@@ -200,7 +200,9 @@ async def test_topics_are_bounded_for_the_process_a_login_and_an_address(setting
         assert (await stream.next()).event == "heartbeat"
 
 
-async def test_what_one_address_opens_is_counted_by_topics(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_streams_of_one_address_are_counted_by_their_topics(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from limits import parse
 
     from app.http import rate_limits

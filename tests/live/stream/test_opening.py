@@ -51,7 +51,7 @@ class Heads:
 
 
 def list_invented_topics(stream: int, topics: int = 100) -> list[Topic]:
-    return [Topic("Article", f"list_invented_topics {stream} {number}") for number in range(topics)]
+    return [Topic("Article", f"invented {stream} {number}") for number in range(topics)]
 
 
 async def test_a_hundred_unwritten_topics_cost_one_read(parley: Parley, alice: Viewer) -> None:
