@@ -160,7 +160,7 @@ GATE = {
         "test_two_moderators_see_the_queue_change_live",
         "test_alice_is_notified_that_she_is_blocked_and_can_still_read",
     ],
-    # -- how it looks, and where it stands
+    # -- layout, accessibility and embedding
     "test_connection_status.py": [
         "test_alice_sees_no_status_until_the_stream_was_lost_for_three_seconds",
         "test_alice_sees_the_status_of_a_real_connection_that_is_lost_and_restored",
@@ -195,7 +195,7 @@ GATE = {
         "test_a_guest_on_a_page_that_is_not_listed_gets_a_link_and_the_console_says_why",
     ],
     "test_prefix.py": ["test_alice_and_bob_use_parley_behind_a_prefix"],
-    # -- how its code is loaded
+    # -- loading of code
     "test_lazy_loading.py": [
         "test_alice_writes_and_sees_bobs_comment_without_any_lazy_code",
         "test_a_guest_can_open_a_form_again_after_its_code_failed_to_load",
@@ -211,7 +211,7 @@ GATE = {
 """The names of the gate's tests, by module."""
 
 WITHOUT_GATE = ["test_other_browsers.py", "test_upstream.py"]
-"""What docs/browser.md lists and `make test-all` alone runs: these need what not every machine has."""
+"""Modules that docs/browser.md lists and only `make test-all` runs: they need software that not every machine has."""
 
 
 def is_in_gate(module: str, name: str) -> bool:

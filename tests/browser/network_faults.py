@@ -41,7 +41,7 @@ def _has_stream(connection: Any) -> bool:
 
 
 async def wait_for_streams(site: Site, number: int = 1) -> None:
-    """Waits until the server has this number of open streams."""
+    """Wait until the server has this number of open streams."""
     await wait_until(lambda: len(open_streams(site)) == number, f"the server to have {number} open stream(s)")
 
 

@@ -1,4 +1,4 @@
-"""Likes in the page: immediate, sent once, the same in all tabs of a person, with a number that never goes back."""
+"""Likes in the page: immediate, sent once, the same in all tabs of a person, with a number that changes once."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ LINES = """(list) => Array.from(document.querySelectorAll(list + " .notification
 
 
 async def sees_count(person: Person, unread: int) -> None:
-    """Waits until the bell says that, to the eye and to a screen reader."""
+    """Wait until the bell has this label for a screen reader, and check the number that it shows."""
     label = f"Notifications, {unread} unread" if unread else "Notifications"
     await person.until(f"{BUTTON}.getAttribute('aria-label') === '{label}'", label)
     shown = f"{BADGE}.checkVisibility() ? {BADGE}.textContent : ''"
@@ -199,8 +199,10 @@ async def test_alice_reads_her_inbox_page_by_page(alice: Person, site: Site, ser
 
 
 async def store_notifications(served: Parley, count: int) -> None:
-    """As many more of the one notification that there is, in one transaction. They are an hour old: an author notifies
-    somebody only so often in ten minutes."""
+    """Store copies of the one notification in one transaction.
+
+    They are an hour old, because the number of notifications from one author to one person in ten minutes is limited.
+    """
     async with served.reading() as reading:
         stored = await reading.scalar(select(Notification))
     assert stored
