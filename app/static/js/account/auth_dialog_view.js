@@ -25,7 +25,6 @@ export const AuthDialogView = /** @type {DialogWith<Fields>} */ (DialogView).ext
     ...DialogView.prototype.events,
     submit: "submit",
     close: "onClosed",
-    "click .entry__close": "close",
     "click [data-to]": "changeMode",
     "click .entry__again": "openResendForm",
   },
