@@ -181,18 +181,18 @@ export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).
     const state = this.model.state();
     const hadFocus = this.el.contains(document.activeElement);
     this.el.dataset.state = state;
-    this.renderLeaving();
+    this.renderUndo();
     this.el.hidden = state === "deleting" && !this.model.deletionTimer;
     if (this.el.hidden && hadFocus) this.trigger(FOCUS_LOST);
     this.renderNote(this.noteOf(state));
   },
 
   // While a deletion can be undone, one line with the button replaces the comment.
-  renderLeaving() {
-    const isLeaving = this.model.deletionTimer > 0;
-    this.el.classList.toggle("comment", !isLeaving);
-    this.el.classList.toggle("undoing", isLeaving);
-    this.part("deleted").hidden = !isLeaving;
+  renderUndo() {
+    const canUndo = this.model.deletionTimer > 0;
+    this.el.classList.toggle("comment", !canUndo);
+    this.el.classList.toggle("undoing", canUndo);
+    this.part("deleted").hidden = !canUndo;
   },
 
   noteOf(state) {
