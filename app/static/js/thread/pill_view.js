@@ -7,8 +7,8 @@ const MIN_VISIBLE_PX = 48; // a comment counts as reached when this much of it i
 /** @typedef {{ unreached: Map<HTMLElement, boolean>, frame: number, last: HTMLElement | undefined }} Fields */
 
 /**
- * The pill "3 new comments" counts other people's new comments that the reader has not scrolled to yet. Most are below the
- * viewport. A reply to an old comment may be above it. A click scrolls to the first one.
+ * The pill "3 new comments" counts other people's new comments that the reader has not scrolled to yet. Most are below
+ * the viewport. A reply to an old comment may be above it. A click scrolls to the first one.
  */
 export const PillView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   component: "pill",

@@ -21,8 +21,8 @@ const NOT_LOADED = "Couldn't load this part of the page. Check your connection."
 /** @typedef {{ bus: Backbone.Events, model: Parley.Account, retryLoad: (() => void) | null }} Fields */
 
 /**
- * Shows why a person was signed out, until they dismiss the notice or sign in. Also shows that the code of a part could not
- * be loaded, until a part is loaded.
+ * Shows why a person was signed out, until they dismiss the notice or sign in. Also shows that the code of a part could
+ * not be loaded, until a part is loaded.
  */
 export const NoticeView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   component: "notice",
