@@ -43,6 +43,7 @@ for name in Settings.model_fields:
 
 
 ASYNC_TEST_TIMEOUT_SECONDS = 120  # long, because the machine may be busy
+EXTENDED_TEST_TIMEOUT_SECONDS = 600  # the searches and the crowds of `make test-all` take a minute on a quiet machine
 
 GATE_SEED = 15
 """The seed of the order of the tests and of the fixture `seed`, without `--everything`."""
@@ -92,6 +93,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         extended = [item for item in items if item.get_closest_marker("extended")]
         config.hook.pytest_deselected(items=extended)
         items[:] = [item for item in items if not item.get_closest_marker("extended")]
+    for item in items:
+        if item.get_closest_marker("extended"):
+            item.add_marker(pytest.mark.timeout(EXTENDED_TEST_TIMEOUT_SECONDS + 60))
     # Browser tests come last, so that Chromium does not slow down the others.
     items.sort(key=lambda item: "browser" in item.path.parts)
 
@@ -106,10 +110,12 @@ def pytest_collection_finish() -> None:
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
     """Cancel an async test that hangs, so that it fails where it hangs and its fixtures are closed."""
     if inspect.iscoroutinefunction(test := pyfuncitem.obj):
+        is_extended = pyfuncitem.get_closest_marker("extended")
+        seconds = EXTENDED_TEST_TIMEOUT_SECONDS if is_extended else ASYNC_TEST_TIMEOUT_SECONDS
 
         @wraps(test)
         async def in_time(*args: Any, **options: Any) -> None:
-            async with asyncio.timeout(ASYNC_TEST_TIMEOUT_SECONDS):
+            async with asyncio.timeout(seconds):
                 await test(*args, **options)
 
         pyfuncitem.obj = in_time

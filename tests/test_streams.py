@@ -634,7 +634,7 @@ async def test_nothing_is_sent_after_a_login_has_ended(
         await stream.next()
         with monkeypatch.context() as unheard:
             unheard.setattr(site_parley.feeds, "hint", lambda gid: None)
-            unheard.setattr(site_parley.hints, "_on_hint", lambda gid: None)
+            unheard.setattr(site_parley.hints, "_on_message", lambda gid: None)
             await alice.delete("/api/session")
             await write(bob, "Not for her")
         site_parley.feeds.resync()
