@@ -1,8 +1,8 @@
-"""Secrets: a day of the service, with something to recognise in every column, and what was heard of it where.
+"""Secrets: a day of the service with a recognisable value in every column, and a search for leaks of these values.
 
-Every column of the tables about people is in one list below. A new one fails these tests until somebody has decided
-who may see it, and so does one whose value turns up with anybody else: in an answer or its headers, in a stream, in a
-page, in the log, or on Redis.
+One list below has every column of the tables about people. A new column fails these tests until the list says who may
+see it. A value that anybody else gets fails them, too: in a response or its headers, in a stream, in a page, in the
+log, or on Redis.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ if TYPE_CHECKING:
 
 
 class To(Flag):
-    """Who may see it."""
+    """The people and places that may get a value."""
 
     NOBODY = 0
-    SELF = auto()  # whose it is, in their own browsers; and who typed it, in the answer
+    SELF = auto()  # the owner's browsers, and the response to the person who typed it
     LOG = auto()
     REDIS = auto()
     MODERATORS = auto()
@@ -64,7 +64,7 @@ class To(Flag):
 
 
 class Word:
-    """One of a few that mean nothing by themselves, or a number like a million others: not to be recognised."""
+    """A value that is one of a few words or an ordinary number, so a leak of it cannot be recognised."""
 
 
 WORD = Word()
@@ -123,7 +123,7 @@ COLUMNS: dict[str, To | Word] = {
     "reports.created_seq": WORD,
     "reports.deleted_at": WORD,
     "reports.user_id": To.ALL,
-    "reports.username": To.ALL,  # a name; that it reported is told to moderators, as the rest of the row shows
+    "reports.username": To.ALL,  # a name; only moderators get the rest of the row
     "reports.comment_id": To.MODERATORS,
     "reports.place": WORD,
     "reports.reason": WORD,
@@ -206,18 +206,18 @@ WAITING = "alice.waits.z9@example.org"
 pytestmark = pytest.mark.usefixtures("fast_mailer")
 
 
-# -- what there is to recognise -----------------------------------------------------------------------------
+# -- recognisable values ------------------------------------------------------------------------------------
 
 
-def test_somebody_has_decided_about_every_column() -> None:
+def test_the_list_has_every_column_about_people() -> None:
     tables = Base.metadata.tables
-    assert set(tables) - OTHERS == set(ABOUT_PEOPLE), "a new table: is it about people?"
+    assert set(tables) - OTHERS == set(ABOUT_PEOPLE), "decide whether a new table is about people"
     found = {f"{name}.{column.name}" for name in ABOUT_PEOPLE for column in tables[name].columns}
     assert found == set(COLUMNS)
 
 
 class Marks:
-    """Values that one knows again, a new one each."""
+    """Recognisable values, each of them new."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -237,14 +237,14 @@ class Marks:
 
 
 def seen_as(value: Any) -> list[str]:
-    """The texts that would give it away."""
+    """The texts that would reveal a value."""
     if isinstance(value, datetime):
         return [value.strftime(f"%Y-%m-%d{between}%H:%M:%S") for between in "T "]
     return [str(value)]
 
 
 async def plant(site_parley: Parley, user_id: UUID) -> dict[str, list[str]]:
-    """Something to recognise in every column about Alice; answers it by column."""
+    """Store a recognisable value in every column about Alice, and return the values by column."""
     marks, planted = Marks(), {}
     kept = ("id", "topic", "email", "username", "password_hash", "user_id", "unconfirmed_email", "place")
 
@@ -299,19 +299,19 @@ async def plant(site_parley: Parley, user_id: UUID) -> dict[str, list[str]]:
     return planted
 
 
-# -- what is heard ------------------------------------------------------------------------------------------
+# -- recorded texts -----------------------------------------------------------------------------------------
 
 
 class Ears:
-    """All that anybody gets to hear: (who, where, the text, what they had said themselves)."""
+    """Everything that people get: (person, place, text, the person's own request)."""
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, str, str, str]] = []
-        self.cookies: list[tuple[str, str]] = []  # (whose, the value)
+        self.cookies: list[tuple[str, str]] = []  # (person, value)
 
     @asynccontextmanager
     async def browser(self, site: Site, who: str, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
-        async def hear(response: httpx.Response) -> None:
+        async def record(response: httpx.Response) -> None:
             request = response.request
             said = request.content.decode() if hasattr(request, "_content") else ""
             where = f"{request.method} {request.url.path} {response.status_code}"
@@ -325,12 +325,12 @@ class Ears:
                 await response.aread()
                 self.heard.append((who, where, response.text, said))
 
-        async with site.client(event_hooks={"response": [hear]}, **options) as client:
+        async with site.client(event_hooks={"response": [record]}, **options) as client:
             yield client
 
     @asynccontextmanager
     async def stream(self, client: httpx.AsyncClient, who: str, *topics: str) -> AsyncIterator[Stream]:
-        """A stream whose every frame is heard, to the last."""
+        """A stream of which every frame is recorded."""
         async with open_stream(client, *topics) as stream:
             await stream.next()
             try:
@@ -341,14 +341,14 @@ class Ears:
                 self.heard += [(who, f"frame of {topics}", repr(block), "") for block in stream.blocks]
 
     def where(self, text: str, who: str | None, but: str | None = None) -> Iterator[str]:
-        """Where this was heard: by `who`, or by anybody but one; what somebody typed themselves aside."""
+        """The places at which `who`, or anybody but one person, got this, without texts that they typed themselves."""
         for listener, place, content, said in self.heard:
             if (who is None or listener == who) and listener != but and text in content and text not in said:
                 yield f"{listener}: {place}"
 
 
 class Log(logging.Handler):
-    """All that is logged, in both forms, with its stack: ours from DEBUG on, the libraries' from INFO."""
+    """All lines of the log in both forms, with stacks: our own from DEBUG, those of libraries from INFO."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -375,8 +375,8 @@ def log() -> Iterator[Log]:
 
 
 @asynccontextmanager
-async def overhearing(url: str) -> AsyncIterator[list[str]]:
-    """Every command that Redis gets."""
+async def record_commands(url: str) -> AsyncIterator[list[str]]:
+    """Record every command that Redis gets."""
     commands: list[str] = []
     async with Redis.from_url(url) as redis, redis.monitor() as monitor:
 
@@ -393,7 +393,7 @@ async def overhearing(url: str) -> AsyncIterator[list[str]]:
 
 @asynccontextmanager
 async def rude_mail_server() -> AsyncIterator[str]:
-    """It takes no mail, and says for whom it does not."""
+    """It refuses all mail, and repeats the address in the refusal."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 rude\r\n")
@@ -420,7 +420,7 @@ async def smtp_url() -> AsyncIterator[str]:
 
 @pytest.fixture
 def settings(settings: Settings, redis_server: RedisServer, smtp_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """As an operator has it, but for TLS. A statement that waits for a lock soon gives up."""
+    """Settings as an operator has them, without TLS. A statement that waits for a lock soon fails."""
     from app.settings import Settings
 
     monkeypatch.setattr(database, "SQLITE_LOCK_TIMEOUT_SECONDS", 0.2)
@@ -439,7 +439,7 @@ def settings(settings: Settings, redis_server: RedisServer, smtp_url: str, monke
 
 
 async def link(site_parley: Parley, kind: Kind, address: str, purpose: Purpose) -> str:
-    """The token in a mail that waits."""
+    """The token in a queued mail."""
     async with site_parley.reading() as reading:
         mail = (await reading.scalars(select(Mail).where(Mail.kind == kind, Mail.address == address))).first()
     letter = await write_email(site_parley, mail or Mail(kind=kind, address=address, user_id=None))
@@ -480,7 +480,7 @@ async def moderate(reader: httpx.AsyncClient) -> None:
 
 
 async def go_wrong(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
-    """Whatever is wrong with it, or with us."""
+    """Send all kinds of requests that fail."""
     form = {"email": ALICE["email"], "password": WRONG}
     for _ in range(MAX_FAILURES + 2):
         await guest.post("/api/session", json=form)
@@ -500,7 +500,7 @@ async def go_wrong(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
 
 @asynccontextmanager
 async def busy_database(site_parley: Parley) -> AsyncIterator[None]:
-    """Somebody else holds what we want to write."""
+    """Another transaction locks the rows that the app writes."""
     url = site_parley.settings.database_url
     other = database.Database(url)
     hold = "BEGIN IMMEDIATE" if other.is_sqlite else "LOCK TABLE users, logins, mails, notifications, failures"
@@ -519,7 +519,7 @@ async def busy_database(site_parley: Parley) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def wrong_schema(site_parley: Parley) -> AsyncIterator[None]:
-    """A column is not there, as after half a migration."""
+    """A column is missing, as after half a migration."""
     for old, new in (("confirmed_at", "away"), ("away", "confirmed_at")):
         other = database.Database(site_parley.settings.database_url)
         async with other.transaction() as writing, writing.begin():
@@ -530,7 +530,7 @@ async def wrong_schema(site_parley: Parley) -> AsyncIterator[None]:
 
 
 async def trouble(alice: httpx.AsyncClient, guest: httpx.AsyncClient) -> set[int]:
-    """Everything that says something secret, while the database does not do as we say."""
+    """Send all requests that contain a secret, while the database fails."""
     answers = [
         await guest.post("/api/session", json={"email": ALICE["email"], "password": ALICE["password"]}),
         await guest.post("/api/users", json={**ALICE, "email": "late@example.com", "username": "Late"}),
@@ -552,7 +552,7 @@ async def test_a_day_of_the_service_gives_no_secret_away(
 
     ears, tokens = Ears(), []
     async with AsyncExitStack() as day:
-        commands = await day.enter_async_context(overhearing(redis_server.url))
+        commands = await day.enter_async_context(record_commands(redis_server.url))
         site = await day.enter_async_context(serving(create_app(settings)))
         site_parley: Parley = site.server.config.app.state.parley
         await wait_until(lambda: site_parley.hints.flowing, "the hints to flow")
@@ -625,7 +625,7 @@ async def talk_after(bob: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
 
 def check(ears: Ears, log: Log, commands: list[str], planted: dict[str, list[str]], tokens: list[str]) -> None:
     lines = "\n".join(log.lines)
-    assert any("PUBLISH" in command for command in commands), "there was something to overhear"
+    assert any("PUBLISH" in command for command in commands), "Redis got commands"
     assert {" 503", "Traceback", "mail"} <= {word for word in (" 503", "Traceback", "mail") if word in lines}
 
     secrets: list[tuple[str, str, To]] = []
@@ -640,7 +640,7 @@ def check(ears: Ears, log: Log, commands: list[str], planted: dict[str, list[str
     found = [line for secret in secrets for line in leaks(ears, log, commands, *secret)]
     assert not found, "\n".join(dict.fromkeys(found))
 
-    # Not for want of looking: what may be seen was seen.
+    # The search works: values that may be seen were found.
     assert {"locked", "sign-in refused", "login ended", "password changed", "reset asked", "account deleted"} <= {
         each["event"] for line in log.lines if line.startswith("{") and "event" in (each := json.loads(line))
     }
@@ -655,7 +655,7 @@ def check(ears: Ears, log: Log, commands: list[str], planted: dict[str, list[str
 
 
 def leaks(ears: Ears, log: Log, commands: list[str], what: str, secret: str, to: To) -> Iterator[str]:
-    """Where this was heard that is not among where it may be."""
+    """The places at which a value was found and must not be."""
     assert len(secret) >= 6, what
     if to & (To.SELF | To.MODERATORS) == To.MODERATORS:
         yield from (f"{what}, heard by {where}" for where in ears.where(secret, None, but=WHO[To.MODERATORS]))
@@ -670,7 +670,7 @@ def leaks(ears: Ears, log: Log, commands: list[str], what: str, secret: str, to:
 
 
 def _strictly(ears: Ears, secret: str) -> Iterator[str]:
-    """Where it was heard at all, by whomever; not even who typed it hears it again."""
+    """Every place at which a value was found, also in responses to the person who typed it."""
     for listener, place, content, _ in ears.heard:
         if secret in content:
             yield f"{listener}: {place}"
@@ -681,7 +681,7 @@ def _around(secret: str, text: str) -> str:
     return text[max(0, at - 300) : at + 100]
 
 
-async def test_an_account_is_told_to_its_owner_alone(
+async def test_only_the_owner_gets_the_private_members_of_an_account(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient
 ) -> None:
     user = await me(alice)
@@ -695,5 +695,5 @@ async def test_an_account_is_told_to_its_owner_alone(
         assert shown["role"] is None
 
 
-async def test_no_cookie_but_the_two(alice: httpx.AsyncClient) -> None:
+async def test_there_are_two_cookies_only(alice: httpx.AsyncClient) -> None:
     assert set(alice.cookies) == {COOKIE, DEVICE_COOKIE}

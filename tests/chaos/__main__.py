@@ -1,14 +1,15 @@
-"""The chaos runner: people who write and people who read, and a nemesis that breaks whatever is between them.
+"""The chaos runner: people write and read, and a nemesis breaks the servers and networks between them.
 
     python -m tests.chaos --seconds 600 --seed 7 [--database postgresql|sqlite] [--workers 2]
 
-Real PostgreSQL, Redis, workers and TCP. In the end everything is healed, and what was promised is held against what
-happened; the exit code is 1 where they differ. What breaks, when and for how long, and what everybody does, is a
-function of the seed; how the processes' steps fall between each other is not, so a seed repeats a run, not its luck.
+PostgreSQL, Redis, workers and TCP are real. At the end all faults are removed, and the runner compares the promises
+with the results; the exit code is 1 if they differ. The seed decides the faults with their times and durations, and
+what everybody does. It does not decide how the steps of processes interleave, so a run with the same seed may differ.
 
-1. `world` is what there is, `proxy` the roads in it. 2. `writers` fill the `ledger`, `readers` keep a `replica` each.
-3. `nemesis` is the table of faults, `schedule` draws from it. 4. `witness` is what the database saw, `leftovers` what
-nobody took along; the `verdict` compares. 5. `trial` is the whole, `report` what is printed.
+1. `world` has the servers, and `proxy` the connections between them. 2. `writers` fill the `ledger`, and each of the
+`readers` has a `replica`. 3. `nemesis` is the table of faults, and `schedule` draws from it. 4. `witness` records the
+commits of the database, `leftovers` finds unclosed resources, and `verdict` compares. 5. `trial` runs everything, and
+`report` prints it.
 """
 
 from __future__ import annotations

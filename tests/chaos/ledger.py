@@ -1,8 +1,8 @@
-"""The ledger: what people asked for, and what they were told. What the verdict holds the service to.
+"""The ledger: the requests of people and the responses to them. The verdict compares the service with it.
 
-An ask is lost as often as an answer to it never came: then it may have been done, or be done later still, when the
-person has long gone on (a worker that was stopped, a road that was a black hole). `If-Match` is what protects from
-that; an unconditional edit does not, so a lost one may turn up late, and only such a one.
+A request counts as lost for each time that its response never arrived. Then the server may have executed it, or may
+still execute it later (a suspended worker, a network that delays). `If-Match` protects from that. An edit without a
+condition is not protected, so only such an edit may take effect late.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Outcome(StrEnum):
 
 @dataclass
 class Ask:
-    """One thing that one person wants done to one comment, however often it was sent."""
+    """A change of one comment that one person requests, with all its repetitions."""
 
     by: str
     verb: Verb
@@ -36,7 +36,7 @@ class Ask:
     conditional: bool = False
     outcome: Outcome = Outcome.UNCERTAIN
     status: int = 0
-    seq: int | None = None  # that the answer spoke of
+    seq: int | None = None  # in the response
     sent: int = 0
     lost: int = 0
 
@@ -50,7 +50,7 @@ class Ask:
 
 @dataclass
 class Ledger:
-    """Everybody's asks, in the order in which they began, and what nobody should ever be told."""
+    """The asks of all people in the order in which they began, and responses that break a promise."""
 
     asks: list[Ask] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)

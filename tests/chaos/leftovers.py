@@ -1,4 +1,4 @@
-"""What is left over when everybody has gone: file descriptors, connections, Redis clients, feeds."""
+"""Leftovers after all people have disconnected: file descriptors, connections, Redis clients, feeds."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from app.database import POOL_SIZE
 from tests.chaos.world import SWEEP, Worker, World
 from tests.support.waiting import wait_until
 
-SETTLING = 20.0  # seconds until what is closing has closed
-SWEEPS = 3  # in which a feed that is still open would be read
-REDIS_CLIENTS = 2  # of a worker: one hears, one publishes
+SETTLE_TIMEOUT_SECONDS = 20.0  # for resources that are closing
+SWEEPS = 3  # a feed that is still open would be read in one of them
+REDIS_CLIENTS = 2  # of a worker: one subscribes, one publishes
 FILES_A_CONNECTION = {"postgresql": 1, "sqlite": 3}  # the file, its log and the log's index
 OTHER_FILES = 4  # modules that are read late, the other ends of pipes
 
 
 async def left_over(world: World, database: str) -> list[str]:
-    """What there is too much of, once it has had the time to go away."""
+    """The resources that are still open after `SETTLE_TIMEOUT_SECONDS`."""
     found: list[str] = []
 
     async def settled() -> bool:
@@ -26,16 +26,16 @@ async def left_over(world: World, database: str) -> list[str]:
         return not found
 
     try:
-        await wait_until(settled, "the workers to be idle", SETTLING)
+        await wait_until(settled, "the workers to be idle", SETTLE_TIMEOUT_SECONDS)
     except AssertionError:
         return [f"left over: {what}" for what in found]
     return [] if await _nobody_sweeps(world) else ["left over: a session, which keeps a feed open"]
 
 
 async def _nobody_sweeps(world: World) -> bool:
-    """Whether there comes a time in which no head is looked at."""
+    """Whether the workers stop reading heads."""
     looks = await world.witness.looks_at_heads()
-    for _ in range(int(SETTLING / (SWEEPS * SWEEP))):
+    for _ in range(int(SETTLE_TIMEOUT_SECONDS / (SWEEPS * SWEEP))):
         await asyncio.sleep(SWEEPS * SWEEP)
         before, looks = looks, await world.witness.looks_at_heads()
         if looks == before:

@@ -1,6 +1,6 @@
-"""The nemesis: a table of named faults. Each is injected where its block begins, and healed where it ends.
+"""The nemesis: a table of named faults. Each is injected when its block begins, and removed when it ends.
 
-What a fault chooses (which worker, which door) it draws from dice of its own, so that the seed decides.
+A fault chooses its worker or its door with a random generator of its own, so that the seed decides.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Family(StrEnum):
 class Fault:
     name: str
     family: Family
-    lasts: tuple[float, float]  # seconds, from the injection to the heal
+    lasts: tuple[float, float]  # seconds, from the injection to the removal
     cause: Cause
 
 
@@ -39,7 +39,7 @@ FAULTS: list[Fault] = []
 
 
 def fault(name: str, family: Family, least: float = 1.0, most: float = 6.0) -> Callable[[Cause], Cause]:
-    """Put what this decorates into the table."""
+    """Add the decorated function to the table."""
 
     def enter(cause: Cause) -> Cause:
         FAULTS.append(Fault(name, family, (least, most), cause))
@@ -49,7 +49,7 @@ def fault(name: str, family: Family, least: float = 1.0, most: float = 6.0) -> C
 
 
 def faults_for(database: str) -> list[Fault]:
-    """Those that there can be: SQLite is no server, and has no road to it."""
+    """The faults of this kind of database. SQLite has no server and no connections to it."""
     return [fault for fault in FAULTS if database == "postgresql" or fault.family != Family.POSTGRES]
 
 
@@ -106,7 +106,7 @@ async def redis_half_open(world: World, dice: Random) -> AsyncIterator[None]:
 @fault("Redis throws its subscribers out", Family.REDIS, 0, 1)
 @asynccontextmanager
 async def redis_throws_out(world: World, dice: Random) -> AsyncIterator[None]:
-    """As it does to one who takes less than is published: the output buffer's limit."""
+    """Redis drops its subscribers, as it does when the limit of an output buffer is exceeded."""
     async with Redis.from_url(world.redis.url) as redis:
         await redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
     yield
@@ -162,7 +162,7 @@ async def postgres_cut(world: World, dice: Random) -> AsyncIterator[None]:
 @fault("PostgreSQL's connections are cut in the middle of commits", Family.POSTGRES, 2, 6)
 @asynccontextmanager
 async def postgres_cut_in_commits(world: World, dice: Random) -> AsyncIterator[None]:
-    """Before PostgreSQL has read the COMMIT, or after, so that only the answer is lost."""
+    """Cut connections before PostgreSQL reads the COMMIT, or after it, so that only the response is lost."""
     with weather(_database_road(world), Weather(trap=b"COMMIT")):
         yield
 
@@ -200,7 +200,7 @@ async def worker_killed(world: World, dice: Random) -> AsyncIterator[None]:
 @fault("a worker is stopped for two seconds", Family.WORKER, 2, 2)
 @asynccontextmanager
 async def worker_stopped(world: World, dice: Random) -> AsyncIterator[None]:
-    """What a blocked event loop looks like from outside."""
+    """Suspend a worker, which looks like a blocked event loop."""
     process = dice.choice(world.workers).process
     process.pause()
     yield
@@ -282,7 +282,7 @@ def weather(road: Proxy, weather: Weather) -> Iterator[None]:
 
 @contextmanager
 def cut_off(road: Proxy, how: Weather) -> Iterator[None]:
-    """Who was there is cut off, and who comes meets that."""
+    """Cut all connections, and apply this weather to new ones."""
     with weather(road, how):
         road.cut()
         yield

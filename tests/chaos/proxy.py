@@ -1,11 +1,11 @@
-"""A TCP proxy of our own, to stand on a road that is to go bad: between people and workers, workers and servers.
+"""A TCP proxy that injects network faults: between people and workers, and between workers and servers.
 
-1. It moves bytes, and knows two things of what they mean: what a gateway answers when it finds nobody behind it, and
-   where a response is an event stream, which is what a proxy that buffers holds back.
-2. A black hole delays and never loses: TCP would send again, and what was on its way arrives after the hole is gone,
-   when nobody waits for it any more. That is the worse case for whoever writes.
-3. The road is narrow where it is told to be. Otherwise the system's own buffers, megabytes on a loopback, would take
-   everything that somebody who reads slowly does not.
+1. It forwards bytes, and interprets two things: it can respond as a gateway without a server behind it, and it
+   recognizes event streams, which a buffering proxy delays.
+2. A black hole delays bytes and never loses them, because TCP would send them again. They arrive after the fault, when
+   nobody waits for them any more. That is the worse case for a client that writes.
+3. A narrow proxy has small buffers. Otherwise the buffers of the system, megabytes on a loopback, would take all bytes
+   that a slow client does not read.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from tests.support.listeners import Listener
 
 CHUNK = 65_536  # bytes
-NARROW = 16_384  # bytes that each of the buffers on a narrow road takes (3); less, and TCP itself stalls
-PER_BYTE = 0.002  # seconds, dribbling
-HELD_BACK = 4_096  # bytes that a proxy that buffers waits for
-BETWEEN = 0.05  # seconds for a server to take what it was sent before its connection is cut
+NARROW = 16_384  # bytes of each buffer of a narrow proxy (3); with fewer, TCP itself stalls
+PER_BYTE = 0.002  # seconds for each byte while dribbling
+HELD_BACK = 4_096  # bytes that a buffering proxy waits for
+BETWEEN = 0.05  # seconds in which a server can read a piece before its connection is cut
 
 EVENT_STREAM = b"content-type: text/event-stream"
 LAST_CHUNK = b"0\r\n\r\n"
@@ -38,21 +38,21 @@ Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @dataclass
 class Weather:
-    """What happens to what is on its way. As it comes, nothing."""
+    """The faults that a proxy applies to bytes. By default it applies none."""
 
-    delay: float = 0.0  # seconds, for each piece
+    delay: float = 0.0  # seconds for each piece
     dribble: bool = False  # one byte at a time
-    buffering: bool = False  # event streams are held back until there is enough to send
-    gateway: bool = False  # who comes is answered 502
-    refusing: bool = False  # who comes is sent away
-    losing: bool = False  # one of three pieces downwards is lost, and its connection with it
+    buffering: bool = False  # event streams are delayed until there are enough bytes to send
+    gateway: bool = False  # a new connection gets a 502
+    refusing: bool = False  # a new connection is refused
+    losing: bool = False  # one of three pieces to the client is lost, and its connection with it
     trap: bytes = (
         b""  # every third piece upwards that holds this costs its connection, before or after it was passed on
     )
 
 
 class Proxy(Listener):
-    """Listens on a port of its own and passes on to wherever `connect` leads then. Mended: `weather = Weather()`."""
+    """Listens on a port of its own and forwards to the target of `connect`. `weather = Weather()` removes faults."""
 
     def __init__(self, connect: Callable[[], Awaitable[Ends]], narrow: bool = False) -> None:
         self.weather = Weather()
@@ -63,37 +63,39 @@ class Proxy(Listener):
         self.connect = connect
         self._passable = asyncio.Event()
         self._passable.set()
-        self._links: dict[Link, None] = {}  # in the order in which they came
+        self._links: dict[Link, None] = {}  # in the order of their arrival
         self._trap_turns = itertools.count()
-        self._chance = random.Random(3)  # by turns, a stream's same block might be lost each time
+        self._chance = random.Random(
+            3
+        )  # random, because a regular choice could lose the same block of a stream each time
 
     def __len__(self) -> int:
-        """How many connections pass through."""
+        """The number of open connections."""
         return len(self._links)
 
     def mend(self) -> None:
-        """Let everything pass again; what was left half open is closed on both sides."""
+        """Forward everything again, and close half-open connections on both sides."""
         self.weather = Weather()
         self._passable.set()
         for link in filter(lambda link: link.half_open, list(self._links)):
             link.break_off()
 
     def stop(self) -> None:
-        """A black hole: nothing comes out, and nobody is told (2)."""
+        """Become a black hole: forward nothing, and close nothing (2)."""
         self._passable.clear()
 
     def cut(self) -> None:
-        """Break every connection off; both sides are told."""
+        """Reset every connection on both sides."""
         for link in list(self._links):
             link.break_off()
 
     def half_open(self) -> None:
-        """One side of every connection is gone, by turns this one and that one, and the other side is not told."""
+        """Close one side of every connection, the near and the far one in turn. The other side does not notice it."""
         for near, link in zip(itertools.cycle((True, False)), list(self._links), strict=False):
             link.lose(near)
 
     def fall_silent(self) -> None:
-        """The far side of every connection is gone, and whoever came is not told."""
+        """Close the far side of every connection. The client does not notice it."""
         for link in list(self._links):
             link.lose(near=False)
 
@@ -101,14 +103,14 @@ class Proxy(Listener):
         await self._passable.wait()
 
     def loses(self) -> bool:
-        """Whether the piece that is on its way down now is lost."""
+        """Whether the current piece to the client is lost."""
         if not self.weather.losing or self._chance.randrange(3):
             return False
         self.lost += 1
         return True
 
     def springs(self, piece: bytes) -> bool | None:
-        """Whether a trap is sprung by this piece: None when not, else whether it is passed on before."""
+        """None if this piece triggers no trap, else whether it is forwarded before the connection is cut."""
         if not self.weather.trap or self.weather.trap not in piece:
             return None
         turn = next(self._trap_turns)
@@ -128,7 +130,7 @@ class Proxy(Listener):
 
 
 class Link:
-    """One connection through a proxy: its near side, whoever came, and its far side, where they were led."""
+    """One connection through a proxy: the near side is the client's, the far side is the server's."""
 
     def __init__(self, proxy: Proxy, near: Ends) -> None:
         self.half_open = False
@@ -154,14 +156,14 @@ class Link:
                 await self._pass_both_ways(self._far)
 
     def break_off(self) -> None:
-        """Both sides are told."""
+        """Reset both sides."""
         for _, writer in filter(None, (self._near, self._far)):
             writer.transport.abort()
         self._stop_pumping()
         self._over.set()
 
     def lose(self, near: bool) -> None:
-        """Close one side with a reset, and leave the other as it is, with nobody to read from it."""
+        """Reset one side, and leave the other one open without reading from it."""
         if self._far is not None:
             self.half_open = True
             _reset((self._near if near else self._far)[1])
@@ -229,18 +231,18 @@ class Link:
         await writer.drain()
 
     def _hold_back(self, piece: bytes) -> bytes:
-        """What a proxy that buffers lets through now; without buffering, all there is."""
+        """The bytes that a buffering proxy forwards now; without buffering, all of them."""
         self._streams = self._streams or EVENT_STREAM in piece.lower()
         held, self._held = self._held + piece, b""
         if held.endswith(LAST_CHUNK):
-            self._streams = False  # the connection's next answer may be none
+            self._streams = False  # the next response of the connection may be no stream
         elif self._proxy.weather.buffering and self._streams and len(held) < HELD_BACK:
             self._held, held = held, b""
         return held
 
 
 def to_port(port: Callable[[], int | None]) -> Callable[[], Awaitable[Ends]]:
-    """The way to a port of this machine, looked up each time; none there is a refusal."""
+    """Connect to a port of this machine, which is looked up each time; no port is a refusal."""
 
     async def connect() -> Ends:
         if (number := port()) is None:
@@ -251,7 +253,7 @@ def to_port(port: Callable[[], int | None]) -> Callable[[], Awaitable[Ends]]:
 
 
 def to_socket(path: str) -> Callable[[], Awaitable[Ends]]:
-    """The way to a unix socket."""
+    """Connect to a Unix socket."""
 
     async def connect() -> Ends:
         return await asyncio.open_unix_connection(path)

@@ -1,8 +1,8 @@
-"""Readers: people who look, each with a replica, over whatever the network leaves of their streams.
+"""Readers: people with a replica each, who follow streams over a faulty network.
 
-They do what a browser does, in its numbers made small: reconnect with `Last-Event-ID` after the time that the stream
-said, give a stream up that has said nothing for three heartbeats and take another door, poll (`once=1`) where a first
-block does not come, fetch anew on a `reset`. Their habits are what makes them different.
+They behave like a browser with shorter times. They reconnect with `Last-Event-ID` after the stream's `retry` time. They
+give up a stream that is silent for three heartbeats, and use another door. They poll (`once=1`) if the first block does
+not arrive, and load again on a `reset`. Their habits differ.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ from tests.chaos.world import HEARTBEAT
 from tests.support.serving import browser
 from tests.support.sse import Block, Parser
 
-SILENCE = 3 * HEARTBEAT  # seconds after which a stream counts as dead
-FIRST_BLOCK = 3.0  # seconds for the first block to come
-POLLING = 6.0  # seconds until streaming is tried again
+SILENCE = 3 * HEARTBEAT  # seconds after which a silent stream counts as dead
+FIRST_BLOCK = 3.0  # seconds for the first block to arrive
+POLLING = 6.0  # seconds until the next attempt to stream
 SNAPSHOT = 4.0  # seconds for a page
-RETRY = 1.0  # seconds, unless the stream has said something else
-BACKOFF = (0.3, 3.0)  # seconds: the first wait after an answer that is none, doubled up to the last
-NARROW = 4_096  # bytes that the system keeps for somebody who does not read
+RETRY = 1.0  # seconds, unless the stream sent another `retry`
+BACKOFF = (0.3, 3.0)  # seconds: the first pause after a failed request, doubled up to the second
+NARROW = 4_096  # bytes that the system buffers for a reader who does not read
 FORGERIES = ("epoch", "future", "malformed")
 
 
 @dataclass(frozen=True)
 class Habit:
-    """How somebody reads. Seconds; None is never."""
+    """How a person reads. Times are in seconds; None is never."""
 
     name: str = "steady"
-    page: int = 50  # comments loaded at first
-    pause: float = 0.0  # after each piece that was read
-    nap: tuple[float, float] | None = None  # reads nothing for so long, every now and then
-    stays: tuple[float, float] | None = None  # before leaving without a word
-    relapses: float = 0.0  # how often, coming back, it is with what there was some time ago
-    forges: float = 0.0  # how often, coming back, it is with a cursor that cannot be honoured
+    page: int = 50  # comments loaded first
+    pause: float = 0.0  # after each piece
+    nap: tuple[float, float] | None = None  # sometimes reads nothing for so long
+    stays: tuple[float, float] | None = None  # before disconnecting
+    relapses: float = 0.0  # probability to reconnect with an old replica
+    forges: float = 0.0  # probability to reconnect with an invalid cursor
 
     @property
     def slow(self) -> bool:
@@ -55,7 +55,7 @@ class Habit:
 
     @property
     def steady(self) -> bool:
-        """Whether nothing of its own keeps this reader from being level."""
+        """Whether no habit keeps this reader from catching up."""
         return not (self.slow or self.stays)
 
 
@@ -69,11 +69,11 @@ FORGING = Habit("forging", stays=(2, 6), forges=0.6)
 
 
 class Left(Exception):
-    """The reader has gone away, as is the habit."""
+    """The reader has disconnected by habit."""
 
 
 class Reader:
-    """One person's page. `urls` are the doors; `cookies` say who is looking, none is a guest."""
+    """One person's page. `urls` are the doors. Without `cookies` the reader is a guest."""
 
     def __init__(
         self, name: str, habit: Habit, topics: Sequence[str], urls: Sequence[str], seed: int,
@@ -85,7 +85,7 @@ class Reader:
         self.replica = Replica(topics)
         self.counts: Counter[str] = Counter()
         self.complaints: list[str] = []
-        self.calm = False  # at the end, habits are put aside
+        self.calm = False  # set at the end, when habits stop
         self._former: Replica | None = None
         self._dice = Random(f"{seed} {self.name}")
         self._urls = urls
@@ -100,12 +100,12 @@ class Reader:
         self._woken = asyncio.Event()
 
     def calm_down(self) -> None:
-        """Read on without habits."""
+        """Continue to read without habits."""
         self.calm = True
         self._woken.set()
 
     def level(self, heads: Mapping[Topic, int]) -> bool:
-        """Whether this page has everything up to these seqs."""
+        """Whether this page has all changes up to these seqs."""
         if self.replica.unloaded:
             return False
         return all(self._reached(topic) >= heads.get(Topic.parse(topic), 0) for topic in self.replica.topics)
@@ -118,7 +118,7 @@ class Reader:
             return 0
 
     async def follow(self) -> None:
-        """Look, for ever."""
+        """Follow the topics for ever."""
         while True:
             try:
                 await self._load()
@@ -133,7 +133,7 @@ class Reader:
             await asyncio.sleep(wait)
 
     async def _load(self) -> None:
-        """A page of each topic that is not loaded."""
+        """Load a page of each topic that is not loaded."""
         for topic in sorted(self.replica.unloaded):
             async with asyncio.timeout(SNAPSHOT), self._client() as client:
                 type_, id_ = topic.split("/")
@@ -148,7 +148,7 @@ class Reader:
                 self.counts["snapshots"] += 1
 
     async def _is_answer(self, status: int) -> bool:
-        """Whether this is an answer at all; otherwise waits, ever longer, and takes another door."""
+        """Whether this is a response of the service; otherwise back off, and use another door."""
         if status == httpx.codes.OK:
             self._failures = 0
             return True
@@ -181,7 +181,7 @@ class Reader:
             raise
 
     def _forge(self) -> str | None:
-        """What is wrong with the cursor that this connection comes with."""
+        """Choose an error for the cursor of this connection, or none."""
         if self.calm or self._dice.random() >= self.habit.forges:
             return None
         self.counts["forgeries"] += 1
@@ -195,10 +195,10 @@ class Reader:
             headers["Last-Event-ID"] = self._forged(forgery)
         elif self.replica.position is None:
             query += [("cursor", cursor) for cursor in self.replica.cursors.values()]
-        elif self._dice.random() < 0.5:  # one and the same EventSource
+        elif self._dice.random() < 0.5:  # the same EventSource
             query += [("cursor", cursor) for cursor in self.replica.cursors.values()]
             headers["Last-Event-ID"] = self.replica.position
-        else:  # another one
+        else:  # a new EventSource
             query.append(("cursor", self.replica.position))
         if self._polls:
             query.append(("once", "1"))
@@ -233,7 +233,7 @@ class Reader:
             await self._dawdle(calm)
 
     async def _next(self, chunks: AsyncIterator[bytes], leaves: float | None) -> bytes | None:
-        """What comes next, None at the stream's own end. Raises Left, and TimeoutError after silence."""
+        """The next chunk, or None at the end of the stream. Raises Left, and TimeoutError after silence."""
         silence = SILENCE if self._heard else FIRST_BLOCK
         leaving = leaves is not None and not self.calm
         patience = min(silence, max(0.0, leaves - time.monotonic())) if leaving and leaves else silence
@@ -263,7 +263,7 @@ class Reader:
             self._expect_reset(block, self._told_to_reset)
 
     def _expect_reset(self, block: Block, forgery: str) -> None:
-        """It comes right after the first heartbeat, before anything else."""
+        """The `reset` comes right after the first heartbeat."""
         self._heartbeats += block.event == "heartbeat"
         if block.event == "reset":
             self._told_to_reset = None
@@ -272,7 +272,7 @@ class Reader:
             self.complaints.append(f"{self.name}: a cursor ({forgery}) that cannot be honoured was followed")
 
     def _judge_position(self, block: Block) -> None:
-        """On one connection a position never goes back, unless by a reset."""
+        """On one connection a position never decreases, except after a reset."""
         try:
             now = Cursor.parse(block.id or "").positions
         except BadCursor:
@@ -282,7 +282,7 @@ class Reader:
         self._positions = now
 
     async def _load_now(self) -> None:
-        """In the middle of a stream, which goes on meanwhile."""
+        """Load a page while the stream continues."""
         try:
             await self._load()
         except (httpx.TransportError, TimeoutError):
@@ -290,7 +290,7 @@ class Reader:
             await asyncio.sleep(self._dice.uniform(*BACKOFF))
 
     async def _dawdle(self, calm: bool) -> None:
-        """Do not read, for a while. Who has calmed down since this connection was made takes a better one."""
+        """Do not read for a while. A reader that has calmed down since it connected opens a better connection."""
         if self.calm and self.habit.slow and not calm:
             raise Left
         if self.calm:
@@ -310,7 +310,7 @@ class Reader:
         return self._urls[self._door % len(self._urls)]
 
     def _client(self) -> httpx.AsyncClient:
-        """A connection of its own each time: what is left of the last one is nobody's concern."""
+        """A new connection each time, independent of the last one."""
         small = [(socket.SOL_SOCKET, socket.SO_RCVBUF, NARROW)] if self.habit.slow and not self.calm else []
         transport = httpx.AsyncHTTPTransport(verify=False, socket_options=small)
         timeout = httpx.Timeout(SNAPSHOT, read=None)

@@ -1,7 +1,7 @@
-"""A replica: what one browser has of some topics, kept by the rules that browsers follow and no others.
+"""A replica: one browser's state of some topics, updated by the documented rules for clients only.
 
-A snapshot and its cursor; then changes, each applied only where it is newer than what is there; what is destroyed
-stays so; a `reset` means to fetch anew. Cursors are handed back and never looked into.
+It loads a snapshot with its cursor. Then it applies each change that is newer than the row it has. A destroyed row
+stays destroyed. A `reset` makes it load again. It sends cursors back and never parses them.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ Rows = dict[str, Row]  # by id
 
 
 class Replica:
-    """Rows by topic, as one viewer sees them. Below `oldest` a topic is not loaded."""
+    """Rows by topic, as one viewer gets them. Rows below `oldest` are not loaded."""
 
     def __init__(self, topics: Sequence[str]) -> None:
         self.topics = tuple(dict.fromkeys(topics))
         self.rows: dict[str, Rows] = {topic: {} for topic in self.topics}
-        self.cursors: dict[str, str] = {}  # that came with the snapshots
-        self.position: str | None = None  # that came with the stream
+        self.cursors: dict[str, str] = {}  # of the snapshots
+        self.position: str | None = None  # of the stream
         self.oldest: dict[str, int] = {}
         self.unloaded = set(self.topics)
         self.complaints: list[str] = []
         self._gone: dict[str, int] = {}
 
     def load(self, topic: str, snapshot: Mapping[str, Any]) -> None:
-        """Begin anew with a page of the newest comments."""
+        """Start again with a page of the newest comments."""
         comments = snapshot["comments"]
         self.rows[topic] = {row["id"]: row for row in comments}
         self.oldest[topic] = snapshot["before"] or 0
@@ -46,7 +46,7 @@ class Replica:
             self.position = block.id
 
     def come_back_as(self, former: Replica) -> None:
-        """The page of some time ago, as a tab that slept has it."""
+        """Return to an earlier state, as a tab that was suspended."""
         kept = copy.deepcopy(former)
         self.rows, self.cursors, self.position = kept.rows, kept.cursors, kept.position
         self.oldest, self.unloaded, self._gone = kept.oldest, kept.unloaded, kept._gone
@@ -67,7 +67,7 @@ class Replica:
             self.complaints.append(f"{id_} was shown at {row['seq']} after it had been erased at {self._gone[id_]}")
 
     def lacks(self, topic: str, fresh: Rows) -> list[str]:
-        """How this differs from a fresh snapshot, over the window that is loaded; empty when it does not."""
+        """The difference from a fresh snapshot in the loaded window; empty if there is none."""
         oldest = self.oldest.get(topic, 0)
         wanted = {id_: row for id_, row in fresh.items() if row["created_seq"] >= oldest}
         has = self.rows[topic]

@@ -1,4 +1,4 @@
-"""The report: what a run did and what came of it, as it is printed."""
+"""The report: the printed events and results of a run."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tests.chaos.readers import Reader
 from tests.chaos.schedule import Episode, Spell
 from tests.chaos.world import SWEEP, Life
 
-MOST = 40  # violations that are printed
+MAX_VIOLATIONS = 40  # that are printed
 
 
 @dataclass
 class Report:
-    """Printed as it grows. `command` is what repeats the run."""
+    """Prints each line at once. `command` repeats the run."""
 
     command: str
     say: Callable[[str], None]
@@ -33,7 +33,7 @@ class Report:
         self.say(f"{_clock(began)}  {spell.fault.name:<62} {lasted:5.1f} s")
 
     def healed(self, episode: Episode, seconds: float | None) -> None:
-        """How long after the heal everybody was level; None where they were not."""
+        """Seconds from the removal of the fault until everybody caught up; None if they did not."""
         if seconds is None:
             self.say(f"{'':9}not level again in time")
             return
@@ -57,11 +57,11 @@ class Report:
         self.say(f"readers    {len(readers)}: {', '.join(f'{counts[name]} {name}' for name in sorted(counts))}")
         ends = [life.seconds_to_end for life in lives if life.seconds_to_end is not None]
         self.say(f"workers    {len(lives)} processes; SIGTERM to the end at most {max(ends, default=0):.1f} s")
-        self._tell_heals()
+        self._print_recoveries()
         self._conclude()
 
-    def _tell_heals(self) -> None:
-        """A line a fault. Of two at once, each has to do with what both took."""
+    def _print_recoveries(self) -> None:
+        """One line for each fault. The time of two faults at once counts for both."""
         self.say(f"\n{'':62}  times  sweeps to heal: mean, most")
         for name, seconds in sorted(self.heals.items()):
             mean = sum(seconds) / len(seconds)
@@ -69,10 +69,10 @@ class Report:
         self.say("")
 
     def _conclude(self) -> None:
-        for what in self.violations[:MOST]:
+        for what in self.violations[:MAX_VIOLATIONS]:
             self.say(f"VIOLATION  {what}")
-        if len(self.violations) > MOST:
-            self.say(f"           and {len(self.violations) - MOST} more")
+        if len(self.violations) > MAX_VIOLATIONS:
+            self.say(f"           and {len(self.violations) - MAX_VIOLATIONS} more")
         self.say(f"\n{'FAILED' if self.violations else 'Nothing was lost.'}   {self.command}")
 
 

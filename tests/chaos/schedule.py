@@ -1,4 +1,4 @@
-"""The schedule: which fault comes when, and for how long. A function of the seed alone, so a run can be repeated."""
+"""The schedule: the faults, their times and durations. The seed alone decides it, so a run can be repeated."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from random import Random
 
 from tests.chaos.nemesis import Fault
 
-TWO_AT_ONCE = 0.35  # how often a fault has company
-CALM = (3.0, 8.0)  # seconds from one episode's end to the next; longer where people take longer to be level again
-FIRST = 2.0  # seconds of peace at the beginning
+TWO_AT_ONCE = 0.35  # probability of a second fault at the same time
+CALM = (3.0, 8.0)  # seconds between two episodes; longer if people need longer to catch up
+FIRST = 2.0  # seconds without faults at the beginning
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Spell:
     fault: Fault
     offset: float
     seconds: float
-    dice: int  # the seed of what it chooses for itself
+    dice: int  # the seed of the fault's own choices
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Episode:
 
 
 def plan(seed: int, seconds: float, faults: Sequence[Fault], calm: tuple[float, float] = CALM) -> list[Episode]:
-    """Episodes for about this long. Every fault once before any comes again."""
+    """Episodes for about this time. Every fault occurs once before one is repeated."""
     dice = Random(f"{seed} nemesis")
     drawn = _one_after_the_other(faults, dice)
     episodes: list[Episode] = []

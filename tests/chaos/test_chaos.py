@@ -1,4 +1,4 @@
-"""The runner itself, for a moment: a fault of each family, on real servers and two workers. `make chaos` goes on."""
+"""A short run of the runner: a fault of each family, on real servers and two workers. `make chaos` runs longer."""
 
 from __future__ import annotations
 

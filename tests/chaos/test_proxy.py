@@ -1,4 +1,4 @@
-"""The proxy does to connections what its words say, and can be mended."""
+"""The proxy injects each of its faults, and can remove them."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ import pytest
 from tests.chaos.proxy import BAD_GATEWAY, HELD_BACK, PER_BYTE, Ends, Proxy, Weather, to_port
 from tests.support.waiting import wait_until
 
-SOON = 40.0  # seconds, on a machine that is busy with others
-A_WHILE = 0.1  # seconds of silence that a test looks at; a slow machine makes it easier to pass, never harder
+TIMEOUT_SECONDS = 40.0  # long, because the machine may be busy
+SILENCE_SECONDS = 0.1  # that a test observes; on a slow machine the tests pass more easily, never less
 
 
 @dataclass
 class Road:
-    """A proxy, and a server behind it, both of whose ends the test holds."""
+    """A proxy and a server behind it. The test has both ends of each connection."""
 
     proxy: Proxy
     near: list[Ends] = field(default_factory=list)
     far: list[Ends] = field(default_factory=list)
 
     async def knock(self) -> Ends:
-        """A visitor's end of a new connection, wherever it leads."""
+        """Open a connection, and return the client's end."""
         self.near.append(await asyncio.open_connection("127.0.0.1", self.proxy.port))
         return self.near[-1]
 
     async def visit(self) -> tuple[Ends, Ends]:
-        """(a visitor's end of a new connection, the server's)."""
+        """Open a connection, and return both ends: (client, server)."""
         known = len(self.far)
         near = await self.knock()
-        await wait_until(lambda: len(self.far) > known, "the visit to reach the server", SOON)
+        await wait_until(lambda: len(self.far) > known, "the connection to reach the server", TIMEOUT_SECONDS)
         return near, self.far[-1]
 
     async def close(self) -> None:
@@ -66,13 +66,13 @@ async def road() -> AsyncIterator[Road]:
 
 
 async def heard(end: Ends, most: int = 1 << 16) -> bytes:
-    async with asyncio.timeout(SOON):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         return await end[0].read(most)
 
 
 async def nothing(end: Ends) -> bool:
     try:
-        async with asyncio.timeout(A_WHILE):
+        async with asyncio.timeout(SILENCE_SECONDS):
             await end[0].read(1)
     except TimeoutError:
         return True
@@ -88,7 +88,7 @@ async def gone(end: Ends) -> bool:
         return True
 
 
-async def test_passes_everything_on_both_ways(road: Road) -> None:
+async def test_bytes_are_forwarded_in_both_directions(road: Road) -> None:
     near, far = await road.visit()
     near[1].write(b"hello")
     assert await heard(far) == b"hello"
@@ -97,10 +97,10 @@ async def test_passes_everything_on_both_ways(road: Road) -> None:
     assert await heard(near) == b"and good bye"
     assert await heard(near) == b""
     near[1].close()
-    await wait_until(lambda: len(road.proxy) == 0, "the connection to be over", SOON)
+    await wait_until(lambda: len(road.proxy) == 0, "the connection to close", TIMEOUT_SECONDS)
 
 
-async def test_the_end_of_a_request_is_not_the_end_of_its_answer(road: Road) -> None:
+async def test_a_half_closed_request_still_gets_its_response(road: Road) -> None:
     near, far = await road.visit()
     near[1].write_eof()
     assert await heard(far) == b""
@@ -108,14 +108,14 @@ async def test_the_end_of_a_request_is_not_the_end_of_its_answer(road: Road) -> 
     assert await heard(near) == b"late"
 
 
-async def test_cut_both_sides_are_told(road: Road) -> None:
+async def test_a_cut_connection_is_reset_on_both_sides(road: Road) -> None:
     near, far = await road.visit()
     road.proxy.cut()
     assert await gone(near)
     assert await gone(far)
 
 
-async def test_half_open_one_side_is_not_told_until_it_is_mended(road: Road) -> None:
+async def test_one_side_of_a_half_open_connection_notices_it_only_at_the_repair(road: Road) -> None:
     first, second = await road.visit(), await road.visit()
     road.proxy.half_open()
     assert await gone(first[0])
@@ -126,7 +126,7 @@ async def test_half_open_one_side_is_not_told_until_it_is_mended(road: Road) -> 
     assert [await gone(end) for ends in (first, second) for end in ends] == [True] * 4
 
 
-async def test_fallen_silent_only_the_far_side_is_told(road: Road) -> None:
+async def test_only_the_far_side_notices_a_silent_connection(road: Road) -> None:
     near, far = await road.visit()
     road.proxy.fall_silent()
     assert await gone(far)
@@ -143,14 +143,14 @@ async def test_a_black_hole_delays_and_does_not_lose(road: Road) -> None:
     near[1].write(b"is anybody there?")
     assert await nothing(far)
     late = asyncio.create_task(road.visit())
-    await asyncio.sleep(A_WHILE)
+    await asyncio.sleep(SILENCE_SECONDS)
     assert len(road.far) == 1
     road.proxy.mend()
     assert await heard(far) == b"is anybody there?"
     await late
 
 
-async def test_dribbles_byte_by_byte(road: Road) -> None:
+async def test_a_dribbling_proxy_forwards_byte_by_byte(road: Road) -> None:
     near, far = await road.visit()
     road.proxy.weather = Weather(dribble=True)
     began = time.monotonic()
@@ -159,7 +159,7 @@ async def test_dribbles_byte_by_byte(road: Road) -> None:
     assert time.monotonic() - began > 9 * PER_BYTE
 
 
-async def test_delays(road: Road) -> None:
+async def test_a_slow_proxy_delays_bytes(road: Road) -> None:
     near, far = await road.visit()
     road.proxy.weather = Weather(delay=1.0)
     near[1].write(b"far away")
@@ -167,7 +167,7 @@ async def test_delays(road: Road) -> None:
     assert await heard(far) == b"far away"
 
 
-async def test_a_proxy_that_buffers_holds_back_event_streams_alone(road: Road) -> None:
+async def test_a_buffering_proxy_delays_event_streams_only(road: Road) -> None:
     near, far = await road.visit()
     road.proxy.weather = Weather(buffering=True)
     far[1].write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{}")
@@ -183,7 +183,7 @@ async def test_a_proxy_that_buffers_holds_back_event_streams_alone(road: Road) -
     assert (await heard(near)).endswith(b"{}")
 
 
-async def test_what_is_held_back_comes_when_the_server_ends(road: Road) -> None:
+async def test_delayed_bytes_arrive_when_the_server_closes(road: Road) -> None:
     near, far = await road.visit()
     road.proxy.weather = Weather(buffering=True)
     far[1].write(b"Content-Type: text/event-stream\r\n\r\ndata: 1\n\n")
@@ -191,7 +191,7 @@ async def test_what_is_held_back_comes_when_the_server_ends(road: Road) -> None:
     assert (await heard(near)).endswith(b"data: 1\n\n")
 
 
-async def test_a_gateway_with_nobody_behind_it(road: Road) -> None:
+async def test_a_gateway_without_a_server_responds_with_502(road: Road) -> None:
     road.proxy.weather = Weather(gateway=True)
     near = await road.knock()
     near[1].write(b"GET / HTTP/1.1\r\n\r\n")
@@ -201,7 +201,7 @@ async def test_a_gateway_with_nobody_behind_it(road: Road) -> None:
 
 
 @pytest.mark.parametrize("reachable", [True, False])
-async def test_who_is_sent_away_and_who_finds_nobody_are_told(road: Road, reachable: bool) -> None:
+async def test_a_refused_connection_and_one_without_a_server_are_reset(road: Road, reachable: bool) -> None:
     road.proxy.weather = Weather(refusing=reachable)
     if not reachable:
         road.proxy.connect = to_port(lambda: None)
@@ -209,7 +209,7 @@ async def test_who_is_sent_away_and_who_finds_nobody_are_told(road: Road, reacha
     assert await gone(near)
 
 
-async def test_a_trap_cuts_before_and_after_by_turns(road: Road) -> None:
+async def test_a_trap_cuts_before_and_after_the_piece_in_turn(road: Road) -> None:
     road.proxy.weather = Weather(trap=b"COMMIT")
     passed_on = []
     for _ in range(6):
@@ -220,7 +220,7 @@ async def test_a_trap_cuts_before_and_after_by_turns(road: Road) -> None:
     assert passed_on == [b"...COMMIT..."] * 3 + [b""] + [b"...COMMIT..."] * 2
 
 
-async def test_one_of_three_pieces_downwards_is_lost_with_its_connection(road: Road) -> None:
+async def test_one_of_three_pieces_to_the_client_is_lost_with_its_connection(road: Road) -> None:
     road.proxy.weather = Weather(losing=True)
     lost = []
     for _ in range(12):
@@ -232,18 +232,18 @@ async def test_one_of_three_pieces_downwards_is_lost_with_its_connection(road: R
 
 
 async def _everything(far: Ends) -> bytes:
-    """What arrived, if anything did; the connection may have been cut before, after, or not at all."""
+    """All bytes that arrived. The connection may have been cut before, after, or not at all."""
     try:
         return await heard(far)
     except ConnectionError:
         return b""
 
 
-async def test_a_narrow_road_lets_a_server_feel_that_nobody_reads() -> None:
+async def test_a_narrow_proxy_blocks_a_server_whose_client_does_not_read() -> None:
     async with open_road(narrow=True) as road:
         _, far = await road.visit()
         far[1].transport.set_write_buffer_limits(high=0)
         far[1].write(b"x" * (8 << 20))
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(3 * A_WHILE):
+            async with asyncio.timeout(3 * SILENCE_SECONDS):
                 await far[1].drain()

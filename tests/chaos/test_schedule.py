@@ -1,4 +1,4 @@
-"""The seed decides."""
+"""The seed decides the schedule and the scripts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from tests.chaos.schedule import plan
 from tests.chaos.writers import script
 
 
-def test_a_seed_repeats_a_schedule_and_another_makes_another() -> None:
+def test_equal_seeds_give_equal_schedules_and_others_differ() -> None:
     assert plan(7, 600, FAULTS) == plan(7, 600, FAULTS)
     assert plan(7, 600, FAULTS) != plan(8, 600, FAULTS)
 
 
-def test_ten_minutes_bring_every_fault() -> None:
+def test_every_fault_occurs_in_ten_minutes() -> None:
     for seed in range(20):
         spells = [spell.fault for episode in plan(seed, 600, FAULTS) for spell in episode.spells]
         assert set(spells) == set(FAULTS)
@@ -34,10 +34,10 @@ def test_episodes_follow_each_other() -> None:
     assert episodes[-1].at < 600
 
 
-def test_sqlite_has_no_faults_of_a_server_that_it_does_not_have() -> None:
+def test_sqlite_has_no_faults_of_a_server() -> None:
     assert {fault.family for fault in faults_for("sqlite")} == {Family.REDIS, Family.WORKER, Family.NETWORK}
 
 
-def test_everybody_has_a_script_of_their_own() -> None:
+def test_each_person_has_a_script_of_their_own() -> None:
     assert list(islice(script("alice", 7), 50)) == list(islice(script("alice", 7), 50))
     assert list(islice(script("alice", 7), 50)) != list(islice(script("bob", 7), 50))

@@ -1,4 +1,4 @@
-"""The verdict finds what it is there to find."""
+"""The verdict finds each kind of violation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def ask(verb: Verb, body: str = "", seq: int | None = None, **more: Any) -> Ask:
 
 
 def seen(*changes: tuple[int, str | None]) -> list[Seen]:
-    """Of (seq, body), None for a deletion."""
+    """Committed changes from (seq, body); the body of a deletion is None."""
     return [Seen("Article/1", seq, ID, body or "", body is None) for seq, body in changes]
 
 
@@ -44,12 +44,12 @@ REFUSED = ask(Verb.EDIT, "no", outcome=Outcome.REFUSED)
         ([REFUSED], []),
     ],
 )
-def test_what_was_promised_passes(asks: list[Ask], changes: list[Seen]) -> None:
+def test_a_history_that_keeps_the_promises_passes(asks: list[Ask], changes: list[Seen]) -> None:
     assert not list(of_comment(asks, changes))
 
 
 @pytest.mark.parametrize(
-    ("asks", "changes", "complaint"),
+    ("asks", "changes", "expected"),
     [
         ([CREATED], [], "never there"),
         ([CREATED, EDITED], seen((1, "one")), "never there"),
@@ -63,12 +63,12 @@ def test_what_was_promised_passes(asks: list[Ask], changes: list[Seen]) -> None:
         ([ask(Verb.CREATE, "one", outcome=Outcome.UNCERTAIN)], [], "never answered"),
     ],
 )
-def test_what_was_broken_is_named(asks: list[Ask], changes: list[Seen], complaint: str) -> None:
-    assert any(complaint in violation for violation in of_comment(asks, changes))
+def test_a_broken_promise_is_named(asks: list[Ask], changes: list[Seen], expected: str) -> None:
+    assert any(expected in violation for violation in of_comment(asks, changes))
 
 
 @pytest.mark.parametrize("taken", [[1, 3], [1, 2, 2, 3], [1, 2], []])
-def test_a_gap_and_a_seq_taken_twice_are_seen(taken: list[int]) -> None:
+def test_a_gap_and_a_repeated_seq_are_found(taken: list[int]) -> None:
     assert list(of_seqs({ONE: taken}, {ONE: 3}))
     assert not list(of_seqs({ONE: [1, 2, 3]}, {ONE: 3}))
 

@@ -31,7 +31,7 @@ from tests.support.waiting import cancel_tasks
 WRITERS = ("alice", "bob", "carol", "dave", "erin")
 ALL = tuple(dict.fromkeys(TOPICS))
 
-# Who reads: a name, a habit, and what. Named as a writer: signed in as that one; any other name is a guest's.
+# The readers: (name, habit, topics). A reader with the name of a writer is signed in as that person, others are guests.
 READERS: Sequence[tuple[str, Habit, Sequence[str]]] = (
     ("alice", habits.STEADY, ALL),
     ("bob", habits.STEADY, ALL[:1]),
@@ -50,10 +50,10 @@ READERS: Sequence[tuple[str, Habit, Sequence[str]]] = (
 
 EVERYBODYS = Topic.parse(ALL[0])
 
-HEAL_LIMIT = 30.0  # seconds from a heal until everyone who reads steadily is level with what was written after it
-OUTBOXES = 30.0  # seconds for the writers' last asks to be answered
-CONVERGENCE = 30.0  # seconds for every replica to be level, those who came late too
-LOOKING = 0.05  # seconds between two looks at the replicas
+HEAL_LIMIT = 30.0  # seconds after the removal of a fault in which every steady reader must catch up with new changes
+OUTBOXES = 30.0  # seconds for the responses to the writers' last asks
+CONVERGENCE = 30.0  # seconds for every replica to catch up
+POLL_SECONDS = 0.05  # between two checks of the replicas
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Trial:
             said: dict[UUID, Any] = {}  # by all of them
             self.writers = [Writer(name, self.world.urls, self.seed, self.ledger, said) for name in WRITERS]
             for writer in self.writers:
-                await writer.enrol()
+                await writer.sign_up()
             self.readers = [self._reader(*who) for who in READERS]
             self.report.begin(self.episodes, [*self.writers, *self.readers])
             async with asyncio.TaskGroup() as people:
@@ -83,7 +83,7 @@ class Trial:
         return Reader(name, habit, topics, self.world.urls, self.seed, cookies)
 
     async def _live(self, people: asyncio.TaskGroup) -> None:
-        """From the first word to all replicas compared and everybody gone."""
+        """Run from the first comment until all replicas are compared and everybody has disconnected."""
         over = asyncio.Event()
         reading = [people.create_task(reader.follow()) for reader in self.readers]
         writing = [people.create_task(writer.work(over)) for writer in self.writers]
@@ -106,7 +106,7 @@ class Trial:
                 spells.create_task(self._cast(spell))
         healed_at = time.monotonic()
         heads = await self.world.witness.heads()
-        heads[EVERYBODYS] = heads.get(EVERYBODYS, 0) + 1  # and something that was written after the heal
+        heads[EVERYBODYS] = heads.get(EVERYBODYS, 0) + 1  # and a comment that is written after the removal
         steady = [reader for reader in self.readers if reader.habit.steady]
         if behind := await _until_level(steady, heads, HEAL_LIMIT):
             names = " and ".join(spell.fault.name for spell in episode.spells)
@@ -129,7 +129,7 @@ class Trial:
     # -- the end ----------------------------------------------------------------------------------------------
 
     async def _converge(self) -> None:
-        """Everybody reads on until they are level; then each page is what a fresh one would be, by every worker."""
+        """Let everybody catch up, and compare each page with a fresh one of every worker."""
         for reader in self.readers:
             reader.calm_down()
         heads, lacks = await self.world.witness.heads(), ["not compared"]
@@ -139,7 +139,7 @@ class Trial:
             urls = [f"http://127.0.0.1:{worker.port}" for worker in self.world.workers]
             lacks = [lack for url in urls for lack in await self._compare(url)]
             before, heads = heads, await self.world.witness.heads()
-            if heads == before:  # else a lost write has turned up meanwhile
+            if heads == before:  # otherwise a lost write has taken effect meanwhile
                 break
         self.report.violation(*lacks)
 
@@ -169,15 +169,15 @@ class Trial:
 
 
 async def _until_level(readers: Sequence[Reader], heads: Any, seconds: float) -> list[str]:
-    """Who is still not level with these heads after so long."""
+    """The readers that have not caught up with these heads after this time."""
     deadline = time.monotonic() + seconds
     while not all_level(readers, heads) and time.monotonic() < deadline:
-        await asyncio.sleep(LOOKING)
+        await asyncio.sleep(POLL_SECONDS)
     return [reader.name for reader in readers if not reader.level(heads)]
 
 
 async def fresh_snapshot(url: str, cookies: httpx.Cookies | None, topic: str) -> Rows:
-    """All comments of a topic, page by page, as nobody who was there before has them."""
+    """All comments of a topic, page by page, as a new reader loads them."""
     type_, id_ = topic.split("/")
     query: dict[str, Any] = {"commentable_type": type_, "commentable_id": id_, "limit": MAX_PAGE_SIZE}
     rows: Rows = {}

@@ -1,6 +1,6 @@
-"""The verdict: what was promised, held against what happened. Each check answers the violations it found, in words.
+"""The verdict compares the promises with the results. Each check returns its violations as sentences.
 
-The ledger says what people were told, the witness what the database saw, the replicas what people had before them.
+The ledger has the responses that people got, the witness the commits of the database, and the replicas the pages.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from tests.chaos.ledger import Ask, Ledger, Outcome, Verb
 from tests.chaos.witness import Seen
 from tests.chaos.world import TERM_LIMIT, Life
 
-ENDED_WELL = (0, 128 + 15)  # uvicorn ends, and then dies of the signal that it was sent
+ENDED_WELL = (0, 128 + 15)  # uvicorn shuts down, and then ends with the signal that it got
 
 SUSPICIOUS = re.compile(
     r"Traceback|ERROR|CRITICAL|never retrieved|never awaited|was destroyed|garbage collector|Unclosed|Warning:"
 )
 
-# What may be in a log though it looks bad, and why.
+# Suspicious lines that a log may contain, with the reason.
 ALLOWED: Mapping[str, str] = {}
 
 
 def of_seqs(seqs: Mapping[Topic, Sequence[int]], heads: Mapping[Topic, int]) -> Iterator[str]:
-    """Every seq from 1 to the counter was taken once, and no other."""
+    """Each seq from 1 to the counter was taken once, and no other seq."""
     for topic, head in heads.items():
         taken = list(seqs.get(topic, ()))
         if taken != list(range(1, head + 1)):
@@ -36,7 +36,7 @@ def of_seqs(seqs: Mapping[Topic, Sequence[int]], heads: Mapping[Topic, int]) -> 
 
 
 def of_writes(ledger: Ledger, history: Mapping[UUID, Sequence[Seen]]) -> Iterator[str]:
-    """What was acknowledged is there once, and the latest of it holds; what was refused was never there."""
+    """Each acknowledged change was stored once, the latest one holds, and no refused change was ever stored."""
     by_id = sorted(ledger.asks, key=attrgetter("id"))
     asked = {id_: list(asks) for id_, asks in groupby(by_id, key=attrgetter("id"))}
     for id_, asks in asked.items():
@@ -78,7 +78,7 @@ def _there_though_refused(asks: Sequence[Ask], seen: Sequence[Seen]) -> Iterator
             continue
         if ask is None:
             yield f"{change.id} was {change.body[:40]!r} at {change.seq}, which nobody has asked for"
-        # A conditional edit may have been done before the same, sent again, was refused.
+        # A conditional edit may have been stored before its repetition was refused.
         elif ask.outcome is Outcome.REFUSED and not (ask.conditional and ask.lost):
             yield f"{ask.by}'s {ask.verb} of {ask.id} was refused ({ask.status}), and there at {change.seq}"
 
@@ -92,7 +92,7 @@ def _more_than_once(asks: Sequence[Ask], seen: Sequence[Seen]) -> Iterator[str]:
 
 
 def _not_the_latest(asks: Sequence[Ask], seen: Sequence[Seen]) -> Iterator[str]:
-    """The last thing there is the last that was acknowledged, or a lost unconditional edit that came late."""
+    """The final state is the last acknowledged change, or a lost edit without a condition that took effect late."""
     acknowledged = [ask for ask in asks if ask.outcome is Outcome.ACKNOWLEDGED]
     if not acknowledged or not seen:
         return
@@ -107,12 +107,12 @@ def _not_the_latest(asks: Sequence[Ask], seen: Sequence[Seen]) -> Iterator[str]:
 
 
 def late(asks: Sequence[Ask]) -> set[str]:
-    """Bodies that may turn up after later ones: sent without a condition, and given up unanswered."""
+    """Bodies that may replace later ones: edits without a condition that got no response."""
     return {ask.body for ask in asks if ask.verb is Verb.EDIT and ask.lost and not ask.conditional}
 
 
 def came_late(ledger: Ledger, history: Mapping[UUID, Sequence[Seen]]) -> int:
-    """How many lost edits stand in the place of a later one that was acknowledged."""
+    """The number of lost edits that replaced a later acknowledged one."""
     latest = {ask.id: ask for ask in ledger.asks if ask.outcome is Outcome.ACKNOWLEDGED and ask.body}
     return sum(
         not history[id_][-1].deleted and history[id_][-1].body != ask.body
@@ -122,7 +122,7 @@ def came_late(ledger: Ledger, history: Mapping[UUID, Sequence[Seen]]) -> int:
 
 
 def of_lives(lives: Sequence[Life]) -> Iterator[str]:
-    """Each worker that was told to end did so in time, and no log holds what it should not."""
+    """Each worker ended in time after SIGTERM, and no log has suspicious lines."""
     for life in lives:
         if life.seconds_to_end is not None and life.seconds_to_end > TERM_LIMIT:
             yield f"{life.name} took {life.seconds_to_end:.1f} s to end after SIGTERM"
@@ -133,7 +133,7 @@ def of_lives(lives: Sequence[Life]) -> Iterator[str]:
 
 
 def suspicious(log: str) -> list[str]:
-    """The lines that should not be there; a traceback by its last line, which names the error."""
+    """The suspicious lines; of a traceback only its last line, which names the error."""
     lines = log.splitlines()
     found = [number for number, line in enumerate(lines) if SUSPICIOUS.search(line)]
     told = [_last_of_traceback(lines, number) for number in found]

@@ -1,7 +1,7 @@
-"""The witness: what the database itself saw. Triggers write down every change of a live model that was committed.
+"""The witness: the commits of the database. Triggers record every committed change of a live model.
 
-A table that is its own change feed keeps no history, so what was there for a moment, twice, or in the wrong order
-would leave no trace. The witness's connections are its own, made anew for every question, past every proxy.
+The tables keep no history, so a state that existed for a moment, twice, or in the wrong order would leave no trace.
+The witness opens a new connection for each query, which bypasses every proxy.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from app.live.topics import Topic
 from app.models import LIVE_MODELS
 from tests.support.waiting import wait_until
 
-PATIENCE = 20.0  # seconds; a PostgreSQL that has crashed recovers first
+QUERY_TIMEOUT_SECONDS = 20.0  # a PostgreSQL that has crashed recovers first
 
 HISTORY = """
     CREATE TABLE chaos_history (
         number {serial}, model text, topic text, seq bigint, id text, body text, deleted boolean
     )"""
 
-# The test servers answer before a commit is written. What a crash takes then was acknowledged, and that is a lie.
+# The test servers acknowledge commits before they are written, so a crash would lose acknowledged changes.
 POSTGRES_DURABLE = """
     DO $$ BEGIN
         EXECUTE format('ALTER DATABASE %I SET synchronous_commit = on', current_database());
@@ -65,7 +65,7 @@ class Seen:
 
 
 class Witness:
-    """`url` leads straight to the database."""
+    """`url` is the database's own, without a proxy."""
 
     def __init__(self, url: str) -> None:
         self._engine = create_async_engine(url, poolclass=NullPool)
@@ -79,7 +79,7 @@ class Witness:
                 await connection.execute(text(statement))
 
     async def heads(self) -> dict[Topic, int]:
-        """Each topic's counter, as it is now."""
+        """The current counter of each topic."""
         rows = await self._ask("SELECT name, seq FROM topics")
         return {Topic.parse(name): seq for name, seq in rows}
 
@@ -92,23 +92,23 @@ class Witness:
         return by_id
 
     async def seqs(self) -> dict[Topic, list[int]]:
-        """Every seq that was ever taken in a topic, by whatever model, in order."""
+        """Every seq that any model ever took in a topic, in order."""
         by_topic: dict[Topic, list[int]] = defaultdict(list)
         for topic, seq in await self._ask("SELECT topic, seq FROM chaos_history ORDER BY topic, seq"):
             by_topic[Topic.parse(topic)].append(seq)
         return by_topic
 
     async def connections(self) -> list[str]:
-        """What each of the workers' connections is doing; on SQLite there are none to count."""
+        """The state of each connection of the workers; on SQLite there are none."""
         if self._is_sqlite:
             return []
         asked = "SELECT state FROM pg_stat_activity WHERE application_name = 'parley' AND datname = current_database()"
         return [state for (state,) in await self._ask(asked)]
 
     async def looks_at_heads(self) -> int:
-        """How often the workers have compared heads with the database, as each does while somebody watches.
+        """The number of times that the workers have read heads, which each does while it has streams.
 
-        PostgreSQL may count the last ones seconds later. SQLite counts nothing.
+        PostgreSQL may count the last reads seconds later. SQLite counts nothing.
         """
         if self._is_sqlite:
             return 0
@@ -116,16 +116,18 @@ class Witness:
         return int((await self._ask(asked))[0][0])
 
     async def terminate_connections(self) -> int:
-        """As an operator would: end every connection of the workers."""
+        """End every connection of the workers, as an operator can."""
         asked = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
             WHERE application_name = 'parley' AND datname = current_database()"""
         return int((await self._ask(asked))[0][0])
 
     async def _ask(self, query: str) -> Sequence[Any]:
-        return list(await wait_until(lambda: self._answer(query), "the database to answer the witness", PATIENCE))[1:]
+        return list(
+            await wait_until(lambda: self._answer(query), "the database to answer the witness", QUERY_TIMEOUT_SECONDS)
+        )[1:]
 
     async def _answer(self, query: str) -> list[Any] | None:
-        """The rows after a first entry of none, so that no rows are an answer, too."""
+        """The rows after an empty first entry, so that a result without rows is true, too."""
         try:
             async with self._engine.connect() as connection:
                 return [None, *(await connection.execute(text(query))).all()]

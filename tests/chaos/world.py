@@ -1,10 +1,9 @@
-"""The world: a real database, a real Redis and real workers, each at the end of a road of its own that can go bad.
+"""The world: a real database, a real Redis and real workers, each behind a proxy that can inject faults.
 
     people ── door 1 ── worker 1 ──┬── road to PostgreSQL ── PostgreSQL
     people ── door 2 ── worker 2 ──┴── road to Redis ─────── Redis
 
-A door stays where it is when the worker behind it is replaced, as a balancer's address does. SQLite is a file, and has
-no road.
+A door keeps its address when the worker behind it is replaced, like a load balancer. SQLite is a file and has no proxy.
 """
 
 from __future__ import annotations
@@ -33,10 +32,10 @@ from tests.support.serving import Spawned, spawned
 
 SWEEP = 1.0  # seconds
 HEARTBEAT = 1.0  # seconds
-GRACE = 10  # seconds that uvicorn leaves to requests at its end, as in the container
-TERM_LIMIT = 20.0  # seconds from SIGTERM to the end: what the container gives before it kills
+GRACE = 10  # seconds for requests when uvicorn ends, as in the container
+TERM_LIMIT = 20.0  # seconds from SIGTERM to the end, after which a container is killed
 
-# Rings are small, so that whoever is slow falls out of them and is served from the database.
+# Backlogs are small, so that slow clients are served from the database.
 ENVIRONMENT = {
     "RATE_LIMITS": "off",
     "SWEEP_SECONDS": str(SWEEP),
@@ -48,17 +47,17 @@ ENVIRONMENT = {
 
 @dataclass
 class Life:
-    """What is known of one worker process, after its end too."""
+    """The facts of one worker process, also after its end."""
 
     name: str
     files_at_first: int = 0
     log: str = ""
-    seconds_to_end: float | None = None  # after SIGTERM; None where it was killed
+    seconds_to_end: float | None = None  # after SIGTERM; None if it was killed
     exit_code: int | None = None
 
 
 class Worker:
-    """One place for a worker process behind a door. Each process in it lives a life of its own."""
+    """A slot for a worker process behind a door. Each process in it has a `Life` of its own."""
 
     def __init__(self, number: int, environment: Mapping[str, str]) -> None:
         self.number = number
@@ -71,7 +70,7 @@ class Worker:
 
     @property
     def url(self) -> str:
-        """Where people find it."""
+        """The URL of its door."""
         return f"http://127.0.0.1:{self.door.port}"
 
     @property
@@ -85,7 +84,7 @@ class Worker:
 
     @property
     def port(self) -> int | None:
-        """Where it listens itself, behind its door."""
+        """The worker's own port, behind its door."""
         return self._port
 
     async def start(self) -> None:
@@ -95,7 +94,7 @@ class Worker:
         self._port = int(self._app.url.rpartition(":")[2])
 
     async def terminate(self) -> None:
-        """SIGTERM. Waits for the end, and longer than it may take, so as to tell how long it took."""
+        """Send SIGTERM and wait for the end, longer than the limit, to measure the time."""
         began = time.monotonic()
         self.process.resume()
         self.process.signal(signal.SIGTERM)
@@ -107,7 +106,7 @@ class Worker:
         await self._ended()
 
     async def stop(self) -> None:
-        """The end of the world: whatever state the process is in, it is gone."""
+        """End the process in any state, at the end of the trial."""
         if self._app is not None:
             self.process.resume()
             self.lives[-1].log = self.process.log
@@ -127,9 +126,9 @@ class Worker:
 
 @dataclass
 class World:
-    """Everything there is. Made by `world`, ended with its block."""
+    """All servers and proxies. `world` creates them, and ends them with its block."""
 
-    database_url: str  # past every proxy
+    database_url: str  # without a proxy
     witness: Witness
     redis: RedisServer
     redis_road: Proxy
@@ -151,20 +150,20 @@ class World:
         return [life for worker in self.workers for life in worker.lives]
 
     def postgres_processes(self) -> list[psutil.Process]:
-        """The server, and the processes it has for its clients."""
+        """The server and its processes for clients."""
         assert self.postgres
         server = psutil.Process(self.postgres._process.pid)
         return [server, *server.children(recursive=True)]
 
     async def redis_clients(self) -> list[str]:
-        """The names of the commands that Redis's clients ran last, but for who asks."""
+        """The last command of each Redis client, without the client of this query."""
         async with Redis.from_url(self.redis.url) as redis:
             return [client["cmd"] for client in await redis.client_list() if client["cmd"] != "client|list"]
 
 
 @asynccontextmanager
 async def world(database: str, workers: int) -> AsyncIterator[World]:
-    """`database` is postgresql or sqlite; all is up when the block begins, and gone after it."""
+    """Start everything, and end it after the block. `database` is postgresql or sqlite."""
     async with AsyncExitStack() as exit:
         made = await _servers(exit, database)
         await asyncio.to_thread(migrate, made.database_url)

@@ -56,7 +56,7 @@ async def test_production_does_not_start_without_required_settings(command: list
     )
     said, _ = await process.communicate()
     assert process.returncode
-    assert "SECRET_KEY" in said.decode().splitlines()[-1], "the last thing that one reads is what to do"
+    assert "SECRET_KEY" in said.decode().splitlines()[-1], "the last line says what to do"
 
 
 async def test_several_workers_share_a_file_and_a_private_redis(checkout: Path) -> None:
