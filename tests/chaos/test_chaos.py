@@ -23,7 +23,7 @@ def episodes(database: str, seed: int) -> list[Episode]:
 
 
 @pytest.mark.parametrize("database", ["postgresql", pytest.param("sqlite", marks=pytest.mark.extended)])
-async def test_nothing_is_lost(database: str, seed: int) -> None:
+async def test_a_short_run_with_faults_loses_nothing(database: str, seed: int) -> None:
     report = Report(f"python -m tests.chaos --seed {seed} --database {database}", print)
     await Trial(seed, database, episodes(database, seed), report).run()
     assert not report.violations

@@ -159,7 +159,9 @@ async def test_nobody_posts_for_another_who_has_signed_in_meanwhile(
     assert (await bob.post(action, data={**fields, "body": "Mine"})).status_code == 303
 
 
-async def test_without_the_database_the_text_is_kept(alice: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_text_is_kept_in_the_field_without_the_database(
+    alice: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from sqlalchemy.exc import OperationalError
 
     from app.comments import comments

@@ -256,7 +256,7 @@ async def test_everybody_can_read_the_document(site: Site, guest: httpx.AsyncCli
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
-async def test_it_is_built_once_and_not_sent_again_to_a_client_that_has_it(
+async def test_the_document_is_built_once_and_not_sent_again_to_a_client_that_has_it(
     guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     """Building it takes 50 ms, and anybody may request it."""
@@ -275,7 +275,7 @@ async def test_it_is_built_once_and_not_sent_again_to_a_client_that_has_it(
     assert (await guest.get(path, headers={"If-None-Match": '"other"'})).status_code == 200
 
 
-def test_it_has_the_path_of_the_server(settings: Settings) -> None:
+def test_the_document_has_the_path_of_the_server(settings: Settings) -> None:
     from app.main import create_app
 
     settings = settings.model_copy(update={"root_path": "/talk", "public_url": "https://example.com/talk"})
