@@ -48,7 +48,18 @@ class Cursor:
 
 
 def write_cursor(epoch: str, positions: Mapping[Topic, int]) -> str:
-    return "~".join([epoch, *sorted(f"{topic.key}.{seq}" for topic, seq in positions.items())])
+    """The text of a cursor, for a snapshot."""
+    return join_cursor(epoch, [write_position(topic.key.encode(), seq) for topic, seq in positions.items()]).decode()
+
+
+def write_position(topic_key: bytes, seq: int) -> bytes:
+    return b"%b.%d" % (topic_key, seq)
+
+
+def join_cursor(epoch: str, positions: list[bytes]) -> bytes:
+    """The text of a cursor, from written positions. Sorts `positions`."""
+    positions.sort()
+    return b"~".join([epoch.encode(), *positions])
 
 
 class Cursors:

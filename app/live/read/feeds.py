@@ -19,6 +19,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 
 from app.database import log_error
+from app.live.cursors import write_position
 from app.live.fair_queue import FairQueue
 from app.live.hints import Hint
 from app.live.pacing import MAX_WAITING, wake_all
@@ -52,7 +53,7 @@ class Feed:
         """`bounds` are the limits of the backlog, in changes and in bytes."""
         self.topic = topic
         self.key = topic.key.encode()  # in cursors
-        self.text = b"%b.0" % self.key  # the head's position, encoded for cursors
+        self.text = write_position(self.key, 0)  # the head's position, as in cursors
         self.epoch: str | None = None
         self.head: int | None = None
         self.backlog = Backlog(0, *bounds)
@@ -165,7 +166,7 @@ class Feed:
             self.backlog.extend(news.changes)
         self._chunks = None  # one of these changes may have erased content that a chunk holds
         self.epoch, self.head = news.epoch, news.head
-        self.text = b"%b.%d" % (self.key, news.head)
+        self.text = write_position(self.key, news.head)
         return True
 
 

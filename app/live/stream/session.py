@@ -33,6 +33,7 @@ from typing import Protocol
 
 from app.database import is_unavailable
 from app.live import wire
+from app.live.cursors import join_cursor, write_position
 from app.live.heartbeats import Heartbeats
 from app.live.pacing import Pacing
 from app.live.presence.service import Presence
@@ -85,7 +86,7 @@ class TopicCursor:
     def move_to(self, seq: int) -> None:
         feed = self.feed
         self.seq = seq
-        self.text = feed.text if seq == feed.head else b"%b.%d" % (feed.key, seq)
+        self.text = feed.text if seq == feed.head else write_position(feed.key, seq)
 
 
 class Session:
@@ -390,7 +391,8 @@ class Session:
     def _heartbeat(self, id: bytes) -> bytes:
         self._heartbeat_is_due = False
         self._heartbeats.set(self, self._heartbeat_every)
-        return wire.heartbeat(id, self._join([cursor.feed.text for cursor in self._topic_cursors]))
+        head = join_cursor(self._epoch or "", [cursor.feed.text for cursor in self._topic_cursors])
+        return wire.heartbeat(id, head)
 
     def _reset(self, topics: Sequence[Topic], reason: Reason) -> bytes:
         """A `reset` event: the client fetches these topics again, and the stream continues from their heads."""
@@ -402,9 +404,4 @@ class Session:
 
     def _id(self) -> bytes:
         """The `id:` that says how far this session has been sent."""
-        return self._join([cursor.text for cursor in self._topic_cursors])
-
-    def _join(self, positions: list[bytes]) -> bytes:
-        """The same text as `write_cursor`, from encoded positions."""
-        positions.sort()
-        return b"~".join([(self._epoch or "").encode(), *positions])
+        return join_cursor(self._epoch or "", [cursor.text for cursor in self._topic_cursors])
