@@ -1,26 +1,23 @@
 """Sessions: one connected stream each. A session keeps one cursor per topic and no queue.
 
-A session produces bytes: the changes between its cursors and the heads of its feeds. The `id:` of each block says how
-far this session has been sent. A session does not know the connection that its bytes go to.
+A session produces bytes: the changes between its cursors and the heads of its feeds (`app.live.stream.batch`). It does
+not know the connection that its bytes go to.
 
-1. A session registers with its feeds, and then checks the login. A login that ends in between has woken it already.
-2. A session checks for news and then waits, with no await in between. `wake` may be called before the wait: the flag
-   `_woken` keeps it.
-3. If a waiting session is woken and the data is in memory, `wake` writes it to the outlet immediately. Waking a task
-   for it would double the cost. The generator sends the rest: data that needs the database, and data that arrives
-   while the outlet is not free.
+    OPENING ──▶ CATCHING_UP ◀──▶ LIVE        and from each of them ──▶ ENDING
+
+1. A session registers with its feeds, and then checks the login. A login that ends in between has moved the account's
+   topic by then, so it is checked again before anything else is sent.
+2. A session checks for news and then becomes LIVE, with no await in between. So `wake` has nothing to do for a session
+   that is not LIVE: the next check finds the news.
+3. If a LIVE session is woken and the data is in memory, `wake` writes it to the outlet immediately. Waking a task for
+   it would double the cost. Otherwise the session is CATCHING_UP, and the generator sends the rest: data that needs the
+   database, and data that arrives while the outlet is not free.
 4. While a reset is pending, the id is one that the cursor parser rejects. If the connection breaks before the `reset`
    arrives, the next stream begins with a reset again, and does not continue as if nothing were missing.
 5. Presence is sent when there is nothing else to send. It is a version for each topic and has no queue either. It does
    not end a long poll, because the client would return immediately, again and again. It is sent with what ends one.
 6. If the viewer becomes a moderator, or stops being one, they may follow other topics than those of this stream. The
    stream ends, and the next request decides which topics it may have.
-7. If a client has an object, the session sends only the members that have changed (`LiveModel.partial`). The cursor
-   does not show whether the client has it: a read leaves out an object that changed again before it, up to the newest
-   seq of that object. So each topic has a seq `complete`: the client has every object as it was at that seq, or later.
-   It moves to the head when the session has sent everything up to the head, and the head is from a settled read. That
-   read must have begun after the session began, and after its last batch from the database. Until then objects are
-   sent whole.
 """
 
 from __future__ import annotations
@@ -29,22 +26,23 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from enum import Enum, auto
 from typing import Protocol
 
 from app.database import is_unavailable
 from app.live import wire
-from app.live.cursors import join_cursor, write_position
+from app.live.cursors import join_cursor
 from app.live.heartbeats import Heartbeats
 from app.live.pacing import Pacing
 from app.live.presence.service import Presence
 from app.live.read.changes import Change
 from app.live.read.feeds import Feed, Feeds
 from app.live.stats import StreamStats
+from app.live.stream.batch import BATCH_BYTES, TopicCursor, encode_batch
 from app.live.stream.resume import Reason, common_epoch, find_resume_point
 from app.live.topics import Topic
 from app.live.viewers import LoginEnded, Viewer
 
-BATCH_BYTES = 65_536  # in one batch, plus at most one frame; this bounds the memory that a slow client costs
 LONG_POLL_SECONDS = 5.0  # that a long poll waits for news: a buffering proxy shows the client nothing before its end
 RESET_PENDING_ID = b"lost"  # (4)
 
@@ -60,33 +58,14 @@ class Outlet(Protocol):
         """Send a block; only while the outlet is free. Returns whether it is still free afterwards."""
 
 
-class TopicCursor:
-    """A session's cursor in one topic."""
+class State(Enum):
+    OPENING = auto()  # the generator finds the seqs at which the stream begins
+    CATCHING_UP = auto()  # the generator checks for data, or waits for the database or the outlet
+    LIVE = auto()  # everything has been sent, and the generator waits for `wake`
+    ENDING = auto()  # the generator sends `retry:` and ends
 
-    __slots__ = ("caught_up_at", "complete", "feed", "presence_version", "seq", "served_at", "text")
 
-    def __init__(self, feed: Feed) -> None:
-        self.feed = feed
-        self.presence_version = 0  # that the client has
-        self.start_at(0)
-
-    def start_at(self, seq: int) -> None:
-        """Count everything up to `seq` as sent, and the session as caught up there."""
-        self.move_to(seq)
-        self.caught_up_at = seq  # the last head that the session had reached
-        self.complete = -1  # (7)
-        self.served_at = self.feed.reads
-
-    def catch_up(self, head: int) -> None:
-        """Note that everything up to the head has been sent."""
-        self.caught_up_at = head
-        if self.feed.settled_read > self.served_at:
-            self.complete = head  # (7)
-
-    def move_to(self, seq: int) -> None:
-        feed = self.feed
-        self.seq = seq
-        self.text = feed.text if seq == feed.head else write_position(feed.key, seq)
+OPENING, CATCHING_UP, LIVE, ENDING = State  # each delivery needs one, and Enum looks members up slowly
 
 
 class Session:
@@ -100,9 +79,9 @@ class Session:
     """
 
     __slots__ = (
-        "_account", "_authorise", "_authorised_at", "_cursor_texts", "_ended", "_ending", "_epoch", "_feeds",
-        "_heartbeat_every", "_heartbeat_is_due", "_heartbeats", "_login_ended", "_once", "_outlet", "_pacing",
-        "_presence", "_retry", "_stats", "_topic_cursors", "_waiting", "_woken", "network", "topics", "viewer",
+        "_account", "_authorise", "_authorised_at", "_cursor_texts", "_ended", "_epoch", "_feeds", "_heartbeat_every",
+        "_heartbeat_is_due", "_heartbeats", "_once", "_outlet", "_pacing", "_presence", "_retry", "_stats",
+        "_topic_cursors", "_waiting", "network", "state", "topics", "viewer",
     )  # fmt: skip
 
     def __init__(
@@ -122,6 +101,7 @@ class Session:
         presence: Presence | None = None,
         network: str | None = None,
     ) -> None:
+        self.state = OPENING
         self.topics = tuple(dict.fromkeys(topics))
         self.viewer = viewer
         self.network = network
@@ -142,80 +122,89 @@ class Session:
         self._account: Feed | None = None
         self._authorised_at: tuple[str | None, int | None] = (None, None)
         self._outlet: Outlet | None = None
-        self._woken = False
-        self._waiting: asyncio.Future[None] | None = None
-        self._ending = False
-        self._login_ended = False
+        self._waiting: asyncio.Future[None]  # of the generator, while the session is LIVE
 
     def wake(self) -> None:
-        """There may be something to send."""
-        if self._waiting is None:
-            self._woken = True
-        elif not self._send_from_memory():
-            self._woken = True
-            if not self._waiting.done():  # the waiting task may be about to be cancelled
-                self._waiting.set_result(None)
-            self._waiting = None
+        """There may be something to send (2)."""
+        if self.state is LIVE and not self._send_from_memory():
+            self._enter(CATCHING_UP)
 
     def on_heartbeat_due(self) -> None:
         self._heartbeat_is_due = True
         self.wake()
 
+    def end(self) -> None:
+        """End the stream soon, with a `retry:` line; the client reconnects with its cursor."""
+        self._enter(ENDING)
+
+    def _enter(self, state: State) -> None:
+        """Change the state, and let the generator continue if it waits. A session that is ENDING stays so."""
+        if self.state is ENDING:
+            return
+        was, self.state = self.state, state
+        if was is LIVE and not self._waiting.done():  # the waiting task may be about to be cancelled
+            self._waiting.set_result(None)
+
+    def _end_with_back_off(self) -> None:
+        self._retry = wire.RETRY_TROUBLE_MS
+        self._enter(ENDING)
+
     def _send_from_memory(self) -> bool:
         """Send the data that is in memory through the outlet (3). False if the generator has to continue."""
-        outlet = self._outlet
-        if outlet is None or self._ending or self._once:
+        if self._outlet is None:
             return False
         try:
-            block, complete = self._collect_from_memory()
+            blocks, complete = self._collect_from_memory()
         except Exception:
             # The cursor may have passed changes that were not sent. The client reconnects with the cursor it received.
             log.exception("a session could not send; its stream ends, and the client reconnects")
             self._end_with_back_off()
             return False
-        return (not block or outlet.put(block)) and complete
-
-    def end(self) -> None:
-        """End the stream soon, with a `retry:` line; the client reconnects with its cursor."""
-        self._ending = True
-        self.wake()
+        return (not blocks or self._outlet.put(blocks)) and complete
 
     async def stream(self, outlet: Outlet | None = None) -> AsyncIterator[bytes]:
         """Yield the blocks of this stream, except those sent through `outlet` (3). An empty block asks the consumer to
         wait until the outlet is free. The session is registered with its feeds from the first step to the last.
         """
         self._feeds.enter(self)
-        self._outlet = outlet
+        self._outlet = None if self._once else outlet
         try:
             if first := await self._open():
                 yield first
-            if self._presence and not self._ending:
+            self._enter(CATCHING_UP)
+            if self._presence and self.state is not ENDING:
                 self._presence.enter(self)
-            while not self._ending:
-                self._woken = False
+            while self.state is not ENDING:
                 if outlet and not outlet.free:
                     yield b""  # read the next data only after that: content may be erased in the meantime
-                elif sent := await self._step():
-                    if self._once:
-                        sent += self._presence_news()
-                        self._ending = True
-                    yield sent
-                elif not self._ending:
+                    continue
+                sent, complete = await self._step()
+                if sent:
+                    yield self._complete_poll(sent) if self._once else sent
+                elif complete:
                     await self._wait()
             yield wire.retry(self._retry) + b"\n"
         finally:
             self._feeds.leave(self)
             self._heartbeats.forget(self)
             if self._presence:
-                self._presence.leave(self, at_once=self._login_ended)
+                self._presence.leave(self)
 
     async def _wait(self) -> None:
-        if not self._woken:  # (2)
-            self._waiting = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiting
-            finally:
-                self._waiting = None
+        if self.state is ENDING:  # since the last step, which may have awaited the database
+            return
+        self._waiting = asyncio.get_running_loop().create_future()
+        self._enter(LIVE)
+        try:
+            await self._waiting
+        finally:
+            self._enter(CATCHING_UP)  # it may have been cancelled
+
+    def _complete_poll(self, sent: bytes) -> bytes:
+        """The only batch of a long poll: `sent`, and the presence, which does not end a poll by itself (5)."""
+        sent += self._presence_news()
+        self.end()
+        return sent
 
     # -- opening the stream ---------------------------------------------------------------------------------
 
@@ -225,7 +214,7 @@ class Session:
         # In random order, so that no topic is always the last.
         self._topic_cursors = [TopicCursor(feed) for feed in random.sample(feeds, len(feeds))]
         self._account = next((feed for feed in feeds if feed.topic.is_account), None)
-        # (7): the head is read for this session alone, and the client has nothing yet.
+        # If the head is read for this session alone, the client has nothing yet, and so each object as it was then.
         alone = {feed.topic for feed in feeds if feed.head is None and len(feed.watchers) == 1}
         has_no_cursors = not self._cursor_texts
         resume_point = await find_resume_point(self._feeds, feeds, self._cursor_texts, self.network)
@@ -240,7 +229,8 @@ class Session:
             if has_no_cursors or (cursor.feed.topic in alone and cursor.seq == cursor.feed.head):
                 cursor.complete = cursor.seq
         reason = resume_point.reason
-        self._ending = self._ending or (self._once and reason is not None)
+        if self._once and reason:
+            self.end()
         first = wire.retry(self._retry) + self._heartbeat(RESET_PENDING_ID if reason else self._id())
         if self._ended:
             first += wire.auth(self._ended.reason)
@@ -248,29 +238,26 @@ class Session:
 
     # -- sending --------------------------------------------------------------------------------------------
 
-    async def _step(self) -> bytes:
-        """The next data to send; empty if there is none. If the database is unavailable, the stream ends."""
+    async def _step(self) -> tuple[bytes, bool]:
+        """(the next data to send, whether that is all there is). If the database is unavailable, the stream ends."""
         try:
             return await self._next()
         except Exception as error:
             if not is_unavailable(error):
                 raise
             self._end_with_back_off()
-            return b""
+            return b"", False
 
-    async def _next(self) -> bytes:
+    async def _next(self) -> tuple[bytes, bool]:
         if sent := await self._recheck_login():
-            return sent
+            return sent, False
         sent, complete = self._collect_from_memory()
-        if sent or complete:
-            return sent
-        if self._account_moved():
-            return b""  # it moved again during the check
+        if sent or complete or self._account_moved():  # it may have moved again during the check
+            return sent, complete
         if any(cursor.feed.epoch != self._epoch for cursor in self._topic_cursors):
-            return await self._begin_epoch()
-        return await self._fetch(
-            next(cursor for cursor in self._topic_cursors if cursor.seq < cursor.feed.backlog.floor)
-        )
+            return await self._begin_epoch(), False
+        below = next(cursor for cursor in self._topic_cursors if cursor.seq < cursor.feed.backlog.floor)
+        return await self._fetch(below), False
 
     def _collect_from_memory(self) -> tuple[bytes, bool]:
         """(the data that can be sent without a read, whether that is all there is)."""
@@ -296,7 +283,7 @@ class Session:
 
     def _presence_news(self) -> bytes:
         """The presence of these topics, as far as the client does not have it."""
-        if self._presence is None or self._ending:
+        if self._presence is None or self.state is ENDING:
             return b""
         sent = []
         for cursor in self._topic_cursors:
@@ -313,7 +300,9 @@ class Session:
         try:
             viewer = await self._authorise()
         except LoginEnded as ended:
-            self._ending = self._login_ended = True
+            if self._presence:
+                self._presence.leave(self, at_once=True)
+            self.end()
             return wire.auth(ended.reason)
         self._authorised_at = known
         was, self.viewer = self.viewer, viewer
@@ -321,7 +310,7 @@ class Session:
             self._presence.rename(self)
         if viewer.moderator == was.moderator:
             return b""
-        self._ending = True  # (6)
+        self.end()  # (6)
         return self._reset(self.topics, Reason.VIEWER)
 
     def _account_moved(self) -> bool:
@@ -338,14 +327,11 @@ class Session:
             return b""
         return self._reset(self.topics, Reason.EPOCH)
 
-    def _end_with_back_off(self) -> None:
-        self._ending, self._retry = True, wire.RETRY_TROUBLE_MS
-
     async def _fetch(self, cursor: TopicCursor) -> bytes:
         """The next changes of a topic from the database, because its backlog does not reach back to the cursor."""
         feed, head = cursor.feed, cursor.feed.head or 0
         chunk = await feed.chunk(cursor.seq, self.network)
-        cursor.served_at = feed.reads  # (7)
+        cursor.served_at = feed.reads  # see (1) of `app.live.stream.batch`
         await self._pacing.wait_turn(self.network)
         self._stats.conflations += 1
         if feed.backlog.floor > head or self._account_moved():
@@ -357,36 +343,12 @@ class Session:
         return self._batch(cursor, changes, chunk.reached)
 
     def _batch(self, cursor: TopicCursor, changes: Sequence[Change], reached: int) -> bytes:
-        """Blocks of these changes, until the batch is full. `changes` are all changes up to the seq `reached`."""
-        head = cursor.feed.head or 0
-        sent, size, id_is_sent = [], 0, True
-        for change in changes:
-            if size > BATCH_BYTES:
-                break
-            sent.append(block := self._block(cursor, change))
-            size += len(block)
-            id_is_sent = bool(block)
-        else:
-            id_is_sent = id_is_sent and cursor.seq == reached
-            if cursor.seq != reached:
-                cursor.move_to(reached)
-        if cursor.seq >= head:
-            cursor.catch_up(head)
-        self._stats.blocks += len(sent)
-        if not id_is_sent:
-            sent.append(wire.position(self._id()))
-        return b"".join(sent)
-
-    def _block(self, cursor: TopicCursor, change: Change) -> bytes:
-        """One change for this viewer; empty if this kind of viewer is sent nothing of it."""
-        cursor.move_to(change.seq)
-        frame = change.frame_for(self.viewer.kind(change.author_id), cursor.complete)
-        if frame is None:
-            return b""
-        verb = "destroy"
-        if frame.shows:
-            verb = "create" if change.created_seq > cursor.caught_up_at else "update"
-        return wire.change(self._id(), change.live.event_lines[verb], frame.data)
+        """Blocks of these changes, until the batch is full; the cursor moves past them. See `encode_batch`."""
+        others = [other.text for other in self._topic_cursors if other is not cursor]
+        blocks, seq, count = encode_batch(cursor, changes, reached, self.viewer, self._epoch or "", others)
+        cursor.move_to(seq)
+        self._stats.blocks += count
+        return blocks
 
     def _heartbeat(self, id: bytes) -> bytes:
         self._heartbeat_is_due = False

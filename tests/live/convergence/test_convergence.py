@@ -345,11 +345,10 @@ class ReaderOfGreatestSeq(Reader):
 
 
 class SessionThatWaitsWithoutChecking(Session):
-    """Forgets that it was woken while it was busy."""
+    """Waits some time after its last check: a change that arrives between is not sent."""
 
     async def _wait(self) -> None:
         await asyncio.sleep(0.002)
-        self._woken = False
         await super()._wait()
 
 

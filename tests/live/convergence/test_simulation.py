@@ -131,11 +131,10 @@ class ReaderThatSkips(Reader):
 
 
 class SessionThatWaitsWithoutChecking(Session):
-    """Forgets that it was woken between its last check and its wait."""
+    """Waits some time after its last check for news, and misses the news that arrive between."""
 
     async def _wait(self) -> None:
         await asyncio.sleep(0.05)  # without it, one history of two thousand shows the bug
-        self._woken = False
         await super()._wait()
 
 

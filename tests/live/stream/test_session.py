@@ -17,7 +17,8 @@ from app.live.cursors import write_cursor
 from app.live.read.feeds import Feeds
 from app.live.read.reader import Chunk, News
 from app.live.service import Parley
-from app.live.stream.session import BATCH_BYTES, Session
+from app.live.stream.batch import BATCH_BYTES
+from app.live.stream.session import Session, State
 from app.live.topics import Topic
 from app.live.viewers import GUEST, LoginEnded, Viewer
 from app.live.write.sequences import renew_epoch
@@ -309,11 +310,21 @@ async def test_a_session_that_ends_sends_a_retry_time(parley: Parley) -> None:
     assert last.retry
 
 
+async def test_a_session_that_is_ended_while_it_checks_its_login_ends(parley: Parley, alice: Viewer) -> None:
+    async def authorise() -> Viewer:
+        reader.session.end()
+        return alice
+
+    account = Topic.account(alice.user_id)
+    async with open_session(parley.feeds, account, viewer=alice, authorise=authorise) as reader:
+        assert (await reader.rest())[-1].retry
+
+
 async def test_a_cancelled_stream_leaves_nothing_behind(parley: Parley) -> None:
     async with open_session(parley.feeds) as reader:
         await reader.next()
         waiting = asyncio.create_task(reader.next())
-        await wait_until(lambda: reader.session._waiting is not None, "the session to wait")
+        await wait_until(lambda: reader.session.state is State.LIVE, "the session to wait")
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
@@ -324,7 +335,7 @@ async def test_a_session_may_be_woken_while_it_is_cancelled(parley: Parley) -> N
     async with open_session(parley.feeds) as reader:
         await reader.next()
         waiting = asyncio.create_task(reader.next())
-        await wait_until(lambda: reader.session._waiting is not None, "the session to wait")
+        await wait_until(lambda: reader.session.state is State.LIVE, "the session to wait")
         waiting.cancel()  # cancels its future; the session does not know it yet
         reader.session.wake()
         with pytest.raises(asyncio.CancelledError):
@@ -480,7 +491,7 @@ async def open_waiting_session(
 
     reader = asyncio.create_task(read())
     try:
-        await wait_until(lambda: session._waiting is not None, "the session to wait")
+        await wait_until(lambda: session.state is State.LIVE, "the session to wait")
         given.clear()
         yield outlet, given, reader
     finally:
