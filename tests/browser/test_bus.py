@@ -25,8 +25,7 @@ async def test_a_guest_opens_the_dialog_by_a_local_event_without_a_request(guest
     await guest.page.evaluate(COLLECT)
     requests = requests_of(guest)
     await guest.page.evaluate("parley.bus.trigger('local.entry.wanted', 'signup')")
-    assert await guest.page.locator("dialog.entry").get_attribute("data-mode") == "signup"
-    assert await guest.page.locator("dialog.entry").is_visible()
+    await guest.page.locator("dialog.entry[open][data-mode=signup]").wait_for()
     await guest.page.locator(".entry__close").click()
     await guest.page.evaluate("parley.bus.trigger('local.announcement', 'Tea is ready.')")
     await guest.until("document.querySelector('.announcer').textContent === 'Tea is ready.'", "the announcement")

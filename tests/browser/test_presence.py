@@ -85,7 +85,7 @@ async def test_alice_and_bob_see_each_other_and_who_types(
     await sees_typing(bob, "Alice is typing…")
     assert await alice.page.evaluate(TYPING) == "", "nobody sees themselves type"
     await alice.page.keyboard.press("Control+Enter")
-    await bob.sees_present("There is a step")
+    await bob.sees("There is a step")
     await sees_typing(bob, "")
     await alice.page.context.close()
     await wait_for_streams(site)
@@ -220,7 +220,7 @@ async def test_bob_sees_alice_become_a_guest_when_she_signs_out(alice: Person, b
 async def test_alice_and_bob_see_no_presence_if_it_is_switched_off(alice: Person, bob: Person) -> None:
     await alice.composer.press_sequentially("Hello")
     await alice.composer.press("Control+Enter")
-    await bob.sees_present("Hello")
+    await bob.sees("Hello")
     for person in (alice, bob):
         assert not await person.page.evaluate(SHOWS_PRESENCE)
         assert count_typing_requests(person) == 0

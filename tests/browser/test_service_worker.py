@@ -99,7 +99,7 @@ async def cannot_open(person: Person, path: str = "/Article/1") -> None:
     tab = await person.context.new_page()
     with pytest.raises(Error, match="ERR_"):
         await tab.goto(path)
-    await tab.disconnect()
+    await tab.close()
 
 
 # -- a reload ------------------------------------------------------------------------------------------------
@@ -316,7 +316,7 @@ async def test_alice_leaves_no_stored_page_when_her_login_ends_elsewhere(
     if how == "in another tab":
         tab = await reader.open_another_tab("/account")
         await tab.page.evaluate("parley.account.signOut()")
-        await tab.page.disconnect()
+        await tab.page.close()
     else:
         await reader.client.delete("/api/session")
     await reader.is_guest()
