@@ -30,6 +30,7 @@
 
 import { Account } from "./account/account.js";
 import { AccountView } from "./account/account_view.js";
+import { AuthButtonsView } from "./account/auth_buttons_view.js";
 import { BASE } from "./core/base.js";
 import { bus } from "./core/bus.js";
 import { Clock, correctRelativeTimes } from "./core/clock.js";
@@ -149,6 +150,7 @@ function showChrome() {
   new NoticeView({ el: ".notice", model: account, bus });
   new ConnectionStatusView({ el: ".light", model: new ConnectionStatus({}, { bus }), bus });
   new RevealView({ el: document.body, bus });
+  new AuthButtonsView({ el: document.body, bus });
   makeWhenWanted(
     AUTH_DIALOG_WANTED,
     () => import("./account/auth_dialog_view.js"),
@@ -306,7 +308,7 @@ function showMailedLink() {
   makeFor(
     el,
     () => import("./account/mailed_link_view.js"),
-    ({ MailedLinkView }) => new MailedLinkView({ el, bus, account }),
+    ({ MailedLinkView }) => new MailedLinkView({ el, account }),
   );
 }
 

@@ -1,4 +1,4 @@
-import { AUTH_DIALOG_CLOSED, AUTH_DIALOG_WANTED, SIGN_OUT_WANTED } from "../core/events.js";
+import { AUTH_DIALOG_CLOSED, SIGN_OUT_WANTED } from "../core/events.js";
 import { ComponentView } from "../ui/component_view.js";
 
 /** @typedef {{ bus: Backbone.Events, model: Parley.Account }} Fields */
@@ -7,8 +7,6 @@ import { ComponentView } from "../ui/component_view.js";
 export const AccountView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   component: "account",
   events: {
-    "click .account__sign-in": "askSignIn",
-    "click .account__sign-up": "askSignUp",
     "click .account__sign-out": "signOut",
   },
 
@@ -32,14 +30,6 @@ export const AccountView = /** @type {ComponentWith<Fields>} */ (ComponentView).
     const { activeElement } = document;
     const isLost = activeElement === document.body || !activeElement?.getClientRects().length;
     if (isLost && this.model.isSignedIn()) this.part("sign-out").focus({ preventScroll: true });
-  },
-
-  askSignIn() {
-    this.bus.trigger(AUTH_DIALOG_WANTED, "signin");
-  },
-
-  askSignUp() {
-    this.bus.trigger(AUTH_DIALOG_WANTED, "signup");
   },
 
   // If a text would be lost, sign_out_view.js asks for confirmation.

@@ -1,4 +1,4 @@
-import { ANNOUNCEMENT, AUTH_DIALOG_WANTED } from "../core/events.js";
+import { ANNOUNCEMENT } from "../core/events.js";
 import { ComponentView } from "../ui/component_view.js";
 import { Form } from "../ui/form.js";
 
@@ -7,10 +7,7 @@ import { Form } from "../ui/form.js";
 /** The account's email address, the new address that is not confirmed yet, and the form to change it. */
 export const EmailView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   component: "email",
-  events: {
-    submit: "submit",
-    "click .email__send-again": "openResendForm",
-  },
+  events: { submit: "submit" },
 
   initialize({ bus }) {
     this.bus = bus;
@@ -35,9 +32,5 @@ export const EmailView = /** @type {ComponentWith<Fields>} */ (ComponentView).ex
     this.form.reset();
     const waiting = this.model.get("unconfirmed_email");
     if (waiting) this.bus.trigger(ANNOUNCEMENT, `We've sent a link to ${waiting}.`);
-  },
-
-  openResendForm() {
-    this.bus.trigger(AUTH_DIALOG_WANTED, "confirm");
   },
 });

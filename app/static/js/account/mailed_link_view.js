@@ -1,4 +1,3 @@
-import { AUTH_DIALOG_WANTED } from "../core/events.js";
 import { showParts } from "../core/parts.js";
 import { ComponentView } from "../ui/component_view.js";
 import { Form } from "../ui/form.js";
@@ -7,7 +6,6 @@ import { takeToken } from "./token.js";
 
 /**
  * @typedef {{
- *   bus: Backbone.Events,
  *   account: Parley.Account,
  *   form: import("../ui/form.js").Form,
  *   token: string,
@@ -20,14 +18,9 @@ import { takeToken } from "./token.js";
  */
 export const MailedLinkView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   component: "mailed-link",
-  events: {
-    submit: "submit",
-    "click .mailed-link__ask": "ask",
-    "click .mailed-link__sign-in": "askSignIn",
-  },
+  events: { submit: "submit" },
 
-  initialize({ bus, account }) {
-    this.bus = bus;
+  initialize({ account }) {
     this.account = account;
     this.form = new Form(this.el.querySelector("form"));
     this.listenTo(account, "change:id", this.renderLinks);
@@ -90,13 +83,5 @@ export const MailedLinkView = /** @type {ComponentWith<Fields>} */ (ComponentVie
     this.form.reset();
     this.showState(state);
     this.el.querySelector(`.mailed-link__said[data-only="${state}"]`).focus();
-  },
-
-  ask() {
-    this.bus.trigger(AUTH_DIALOG_WANTED, this.el.dataset.ask);
-  },
-
-  askSignIn() {
-    this.bus.trigger(AUTH_DIALOG_WANTED, "signin");
   },
 });

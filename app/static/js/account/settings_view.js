@@ -1,4 +1,3 @@
-import { AUTH_DIALOG_WANTED } from "../core/events.js";
 import { ComponentView } from "../ui/component_view.js";
 import { DeletionView } from "./deletion_view.js";
 import { EmailView } from "./email_view.js";
@@ -8,15 +7,11 @@ import { MutesView } from "./mutes_view.js";
 import { PasswordView } from "./password_view.js";
 import { UsernameView } from "./username_view.js";
 
-/** @typedef {{ bus: Backbone.Events }} Fields */
-
 /** The account page. The server renders `el` for a user and for a guest, who is asked to sign in. */
-export const SettingsView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+export const SettingsView = ComponentView.extend({
   component: "settings",
-  events: { "click .settings__sign-in": "askSignIn" },
 
   initialize({ bus, moderation }) {
-    this.bus = bus;
     new UsernameView({ el: ".username", model: this.model });
     new EmailView({ el: ".email", model: this.model, bus });
     new PasswordView({ el: ".password", model: this.model });
@@ -34,9 +29,5 @@ export const SettingsView = /** @type {ComponentWith<Fields>} */ (ComponentView)
     this.part("guest").hidden = !guest;
     person.hidden = guest;
     if (guest && hadFocus) this.part("sign-in").focus();
-  },
-
-  askSignIn() {
-    this.bus.trigger(AUTH_DIALOG_WANTED, "signin");
   },
 });

@@ -21,8 +21,7 @@ const NOT_LOADED = "Couldn't load this comment.";
 export const ReportedCommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   component: "case",
   events: {
-    "click .case__hide": "hide",
-    "click .case__erase": "erase",
+    "click [data-act]": "openDialog",
     "click .case__block": "block",
     "click .case__dismiss": "dismiss",
   },
@@ -51,20 +50,9 @@ export const ReportedCommentView = /** @type {ComponentWith<Fields>} */ (Compone
     this.part("block").hidden = !isByOther;
   },
 
-  hide() {
-    this.decide("hide");
-  },
-
-  erase() {
-    this.decide("erase");
-  },
-
-  decide(act) {
-    const { reports } = this.model.attributes;
-    this.bus.trigger(MODERATION_DIALOG_WANTED, act, {
-      id: this.model.id,
-      reason: reasonsOf(reports),
-    });
+  openDialog({ delegateTarget: button }) {
+    const reason = reasonsOf(this.model.get("reports"));
+    this.bus.trigger(MODERATION_DIALOG_WANTED, button.dataset.act, { id: this.model.id, reason });
   },
 
   block() {

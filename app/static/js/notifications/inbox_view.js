@@ -1,4 +1,4 @@
-import { ANNOUNCEMENT, AUTH_DIALOG_WANTED, UNREAD_CHANGED } from "../core/events.js";
+import { ANNOUNCEMENT, UNREAD_CHANGED } from "../core/events.js";
 import { ComponentView } from "../ui/component_view.js";
 import { keepScrollPosition } from "../ui/scroll_anchor.js";
 import { NotificationsView } from "./notifications_view.js";
@@ -9,7 +9,6 @@ import { NotificationsView } from "./notifications_view.js";
 export const InboxView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   component: "inbox",
   events: {
-    "click .inbox__sign-in": "askSignIn",
     "click .inbox__read-all": "readAll",
     "click .inbox__earlier": "loadEarlier",
   },
@@ -36,10 +35,6 @@ export const InboxView = /** @type {ComponentWith<Fields>} */ (ComponentView).ex
     this.part("empty").hidden = this.collection.length > 0;
     this.part("earlier").hidden = this.collection.before === null;
     this.part("earlier").disabled = false;
-  },
-
-  askSignIn() {
-    this.bus.trigger(AUTH_DIALOG_WANTED, "signin");
   },
 
   readAll() {

@@ -39,8 +39,6 @@ export const ComposerView = /** @type {ComponentWith<Fields>} */ (ComponentView)
     submit: "submit",
     input: "typed",
     keydown: "handleKey",
-    "click .composer__sign-in": "askSignIn",
-    "click .composer__sign-up": "askSignUp",
   },
 
   initialize({ bus, account, drafts = null, presence = null }) {
@@ -187,14 +185,6 @@ export const ComposerView = /** @type {ComponentWith<Fields>} */ (ComponentView)
   askToPost() {
     const to = "post your comment";
     this.bus.trigger(AUTH_DIALOG_WANTED, "signin", { to, act: () => this.submit() });
-  },
-
-  askSignIn() {
-    this.bus.trigger(AUTH_DIALOG_WANTED, "signin");
-  },
-
-  askSignUp() {
-    this.bus.trigger(AUTH_DIALOG_WANTED, "signup");
   },
 
   handleKey(event) {

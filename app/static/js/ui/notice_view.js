@@ -1,10 +1,4 @@
-import {
-  ACCOUNT_LEFT,
-  ANNOUNCEMENT,
-  AUTH_DIALOG_WANTED,
-  PART_FAILED,
-  PART_LOADED,
-} from "../core/events.js";
+import { ACCOUNT_LEFT, ANNOUNCEMENT, PART_FAILED, PART_LOADED } from "../core/events.js";
 import { ComponentView } from "./component_view.js";
 
 const SIGNED_OUT = "You are signed out.";
@@ -27,7 +21,6 @@ const NOT_LOADED = "Couldn't load this part of the page. Check your connection."
 export const NoticeView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   component: "notice",
   events: {
-    "click .notice__sign-in": "askSignIn",
     "click .notice__retry": "retry",
     "click .notice__dismiss": "dismiss",
   },
@@ -67,10 +60,6 @@ export const NoticeView = /** @type {ComponentWith<Fields>} */ (ComponentView).e
     const { retryLoad } = this;
     this.dismiss();
     retryLoad?.();
-  },
-
-  askSignIn() {
-    this.bus.trigger(AUTH_DIALOG_WANTED, "signin");
   },
 
   // The focus was on a button of the notice, which is hidden now.
