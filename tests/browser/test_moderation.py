@@ -202,7 +202,7 @@ async def test_alice_is_notified_that_she_is_blocked_and_can_still_read(
     await carol.page.locator(".decide [name=reason]").fill("Almonds again")
     await carol.page.locator(".decide__submit").click()
     await alice.is_guest()
-    await alice.sees_notice("You were signed out because a open_moderator_browser blocked this account.")
+    await alice.sees_notice("You were signed out because a moderator blocked this account.")
     await alice.sees("Buy almonds")
     await alice.open_sign_in()
     await alice.fill(".entry", email=email_of("Alice"), password=PASSWORD)
@@ -256,7 +256,7 @@ async def test_an_owner_makes_alice_a_moderator(open_browser: OpenBrowser, serve
     await olga.page.locator(".decide__submit").click()
     await alice.until("!document.querySelector('.badge').hidden", "the badge, at once")
     await alice.go("/moderation")
-    await alice.until("document.querySelector('.decision')?.dataset.act === 'open_moderator_browser'", "the decision")
+    await alice.until("document.querySelector('.decision')?.dataset.act === 'moderator'", "the decision")
     assert "Olga made Alice a moderator" in await alice.page.locator(".decision").inner_text()
 
 
