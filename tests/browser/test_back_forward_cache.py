@@ -34,7 +34,7 @@ async def browser(playwright: Playwright, launch_options: dict[str, Any]) -> Asy
     """A complete Chromium with a back-forward cache, which Playwright disables."""
     path = chromium.find(complete=True)
     if path is None:
-        pytest.skip("needs a complete Chromium: the headless shell has_comment no back-forward cache")
+        pytest.skip("needs a complete Chromium: the headless shell has no back-forward cache")
     options = {**launch_options, "executable_path": path, "ignore_default_args": ["--disable-back-forward-cache"]}
     async with await playwright.chromium.launch(**options) as browser:
         yield browser

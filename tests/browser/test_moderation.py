@@ -252,7 +252,7 @@ async def test_a_moderator_closes_comments_and_opens_them_again(alice: Person, c
 
 async def test_an_owner_makes_alice_a_moderator(open_browser: OpenBrowser, served: Parley, alice: Person) -> None:
     olga = await open_moderator_browser(open_browser, served, "Olga", Role.OWNER)
-    await choose_in_menu(olga, "Buy almonds", "give_role")
+    await choose_in_menu(olga, "Buy almonds", "appoint")
     await olga.page.locator(".decide__submit").click()
     await alice.until("!document.querySelector('.badge').hidden", "the badge, at once")
     await alice.go("/moderation")

@@ -152,7 +152,7 @@ async def test_alice_and_carol_change_the_thread_while_a_third_of_all_responses_
             await delete(carol_client, comment)
 
     await asyncio.gather(alice_does(), carol_does())
-    await advance_clock_until(proxied_alice, SENT, "all to be count_sent")
+    await advance_clock_until(proxied_alice, SENT, "an empty outbox")
     await advance_clock_until(proxied_alice, "parley.comments.length === 28", "the changes by Carol")
     assert proxy.lost > 5
     proxy.weather = Weather()
@@ -215,7 +215,7 @@ async def test_alice_writes_during_ten_seconds_of_502_responses(
     assert await proxied_alice.bodies() == ["Before, edited", "During, edited"]
 
     proxy.mend()
-    await advance_clock_until(proxied_alice, SENT, "all to be count_sent")
+    await advance_clock_until(proxied_alice, SENT, "an empty outbox")
     await advance_clock_until(proxied_alice, "parley.connector.state === 'live'", "the stream")
     await proxied_alice.sees("Before, edited", "Elsewhere", "During, edited")
     await proxied_alice.every_tab_matches_server()
