@@ -60,7 +60,7 @@ async def test_production_does_not_start_without_required_settings(command: list
 
 
 async def test_several_workers_share_a_file_and_a_private_redis(checkout: Path) -> None:
-    """Sweeps are far apart here, so a worker learns of another one's commits only by Redis."""
+    """Sweeps are far apart here, so a worker learns of another worker's commits only by Redis."""
     async with (
         spawned({"SWEEP_SECONDS": "300"}, "serve", "--workers", "2", checkout=checkout, module="app") as app,
         AsyncExitStack() as guests,
