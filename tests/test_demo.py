@@ -59,7 +59,7 @@ async def test_production_does_not_start_with_the_demos_accounts(seeded: Parley,
     assert told.endswith("parley demo remove")
     assert "talk among friends" not in told
     found = await collect_findings(database.examine(production))
-    assert any("alice@example.com (owner)" in said for said in found.wrong)
+    assert any("alice@example.com (owner)" in said for said in found.problems)
 
 
 async def test_a_demo_account_with_another_name_and_address_is_found(seeded: Parley, production: Settings) -> None:
@@ -89,7 +89,7 @@ async def test_after_the_removal_production_starts_and_shows_no_demo(seeded: Par
         assert article.paragraphs[0][:20] not in thread
     assert "https://talk.example.com/embed.js" in page
     assert comments["comments"] == []
-    assert (await collect_findings(database.examine(production))).well
+    assert (await collect_findings(database.examine(production))).is_ok
 
 
 async def test_an_account_whose_password_was_changed_stays_and_the_doctor_names_it(
@@ -105,7 +105,7 @@ async def test_an_account_whose_password_was_changed_stays_and_the_doctor_names_
     assert (await demo.remove(seeded))[1] == ["bob@example.com"]
     await start(production)
     found = await collect_findings(database.examine(production))
-    assert found.wrong == []
+    assert found.problems == []
     assert any("bob@example.com" in said for said in found.warnings)
     assert (await demo.remove(seeded, changed_too=True))[0] == ["bob@example.com"]
 
