@@ -79,7 +79,7 @@ async def test_an_embedded_page_has_the_thread_and_its_controls_only(
     section = re.compile(r'<section class="thread".*?</section>', re.DOTALL)
     assert section.findall(alone) == [text.replace('href="/A', 'href="/embed/A') for text in section.findall(whole)]
     assert comment["id"] in alone
-    for part in ('class="account"', 'class="entry"', 'class="light"', 'class="notice"', 'id="bootstrap"'):
+    for part in ('class="account"', 'class="dialog entry"', 'class="light"', 'class="notice"', 'id="bootstrap"'):
         assert part in alone
     for part in ('class="article', 'class="brand"', 'class="foot"', 'class="skip"'):
         assert part in whole

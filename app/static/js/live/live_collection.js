@@ -79,7 +79,7 @@ export const LiveCollection = /** @type {CollectionWith<Fields>} */ (Backbone.Co
     return a === b ? 0 : a - b;
   },
 
-  /** Add a new object, and send it as soon as possible. Returns null if too many changes wait to be sent. */
+  /** Add a new object, and send it as soon as possible. Returns null if the outbox is full. */
   create(attributes) {
     if (this.outbox.isFull()) return null;
     const model = this.add({ id: uuid(), ...this.place, ...attributes });
