@@ -6,8 +6,7 @@ It reads comments, docstrings, names of functions, test titles and Markdown, wit
 2. a retired word: private vocabulary that has a standard term (`RETIRED_WORDS`);
 3. a retired verb or noun in the name of a function or constant (`RETIRED_IN_NAMES`).
 
-`language_todo.txt` lists the files that are not rewritten yet. They may have findings; no other file may. The list only
-gets shorter: `--prune` removes the files that have no findings any more.
+Arguments are paths: then it checks only these files, and the files below these folders.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-TODO = Path(__file__).with_name("language_todo.txt")
 CHECKED = ("app/*.py", "app/*.js", "app/*.css", "tests/*.py", "tests/*.js", "bench/*.py", "migrations/*.py", "*.md")
 NOT_OURS = ("THIRD_PARTY_NOTICES.md", "app/static/vendor/", "tests/browser/upstream/")
 
@@ -227,23 +225,11 @@ def files() -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    found = {path: list(findings(texts_of(path, (ROOT / path).read_text()))) for path in files()}
-    todo = TODO.read_text().splitlines()
-    if arguments and arguments != ["--prune"]:  # the named files, or all below the named folders
-        todo = [path for path in todo if not path.startswith(tuple(arguments))]
-        found = {path: problems for path, problems in found.items() if path.startswith(tuple(arguments))}
-    clean = [path for path in todo if not found.get(path)]
-    if arguments == ["--prune"]:
-        TODO.write_text("".join(f"{path}\n" for path in todo if path not in clean))
-    elif clean and not arguments:
-        print(
-            f"Language: {len(clean)} files of language_todo.txt are clean; remove them with --prune.", file=sys.stderr
-        )
+    paths = [path for path in files() if not arguments or path.startswith(tuple(arguments))]
     lines = [
         f"{path}:{finding.line}: {finding.problem}"
-        for path, problems in found.items()
-        if path not in todo
-        for finding in problems
+        for path in paths
+        for finding in findings(texts_of(path, (ROOT / path).read_text()))
     ]
     for line in lines:
         print(line, file=sys.stderr)

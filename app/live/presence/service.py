@@ -7,8 +7,8 @@ lost message is sent again soon. While Redis is unavailable, each process knows 
    twenty seconds. For a new room, and after each subscription, the message asks the others, which answer immediately.
 2. People who have left are not shown. If a login ends, its person is removed immediately. If a page is closed, the
    person is removed four seconds later, so that a reconnect does not show. If a network fails, its streams break within
-   75 seconds (`app.streams`). A process announces its end; a process that dies is forgotten 45 seconds after its last
-   message.
+   75 seconds (`app.http.sse_response`). A process announces its end; a process that dies is forgotten 45
+   seconds after its last message.
 3. Typing belongs to the person and not to a process, because the request may reach any process. So it is a separate
    message to all processes, and it expires after six seconds.
 4. Cost: a notification takes up to 30 µs per session, so one for ten thousand sessions takes a third of a second. Up to
