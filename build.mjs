@@ -48,11 +48,10 @@ const COMMON = {
 };
 const PAGES = {
   ...COMMON,
-  entryPoints: ["js/app.js", "css/app.css", "css/embed.css", "css/docs.css", "favicon.svg"].map(
+  entryPoints: ["js/app.js", "css/app.css", "css/embed.css", "css/docs.css"].map(
     (name) => `./${SOURCES}/${name}`,
   ),
   alias: { underscore: `./${SOURCES}/js/core/underscore_global.cjs` },
-  loader: { ".svg": "copy" },
   external: ["jquery"], // Backbone works without it; ajax.js and delegation.js replace it
   splitting: true,
   sourcemap: true,

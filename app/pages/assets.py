@@ -46,7 +46,6 @@ TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".map": "application/json",
-    ".svg": "image/svg+xml",
 }
 # A browser loads a module of another origin only if its server permits that. These files are public.
 FOR_ANYBODY = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}

@@ -146,7 +146,7 @@ async def test_every_page_has_a_content_security_policy(guest: httpx.AsyncClient
 
 
 async def test_a_response_that_is_no_document_cannot_be_shown_as_one(guest: httpx.AsyncClient) -> None:
-    for path in ("/api/session", "/api/nothing", static("css/app.css"), static("favicon.svg")):
+    for path in ("/api/session", "/api/nothing", static("css/app.css"), static("css/docs.css")):
         headers = (await guest.get(path, headers={"Accept": "text/html"})).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert "content-security-policy" not in headers

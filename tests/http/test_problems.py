@@ -32,7 +32,7 @@ METHODS = {
     "/api/comments/": {"GET", "HEAD", "POST"},
     "/api/comments/1": {"GET", "HEAD", "PUT", "PATCH", "DELETE"},
     "/Article/1": {"GET", "HEAD", "POST"},
-    static("favicon.svg"): {"GET", "HEAD"},
+    static("css/app.css"): {"GET", "HEAD"},
 }
 
 

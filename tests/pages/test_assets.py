@@ -55,7 +55,6 @@ async def test_a_file_may_be_stored_for_a_year_and_its_next_content_has_another_
 ) -> None:
     for source, content_type in (
         ("js/app.js", "text/javascript; charset=utf-8"), ("css/app.css", "text/css; charset=utf-8"),
-        ("favicon.svg", "image/svg+xml"),
     ):  # fmt: skip
         response = await guest.get(static(source))
         assert response.status_code == 200
@@ -69,7 +68,7 @@ async def test_a_page_names_files_of_its_own_release_only_and_each_is_there(gues
     for path in ("/", "/Article/1", "/embed/Article/1", "/account", "/docs", "/nothing"):
         page = await guest.get(path, headers={"Accept": "text/html"})
         named = re.findall(r'"(/static/[^"]*)"', page.text)
-        assert len(named) >= 2
+        assert named
         for file in named:
             assert (await guest.get(file)).status_code == 200
         assert len(named) == len(set(named))

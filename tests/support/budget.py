@@ -35,7 +35,6 @@ BUDGETS = (
     Budget("script in pages of others", 3_000, ("js/embed/embed.js",), "gz"),
     Budget("service worker", 2_000, ("js/offline/service_worker.js",)),
     Budget("style sheet of /docs", 1_500, ("css/docs.css",)),
-    Budget("icon", 500, ("favicon.svg",)),
 )
 
 
