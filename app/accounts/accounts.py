@@ -101,7 +101,7 @@ async def _repeat_sign_up(parley: Parley, taken: User, username: str, hash: str)
         if user and not user.deleted_at and not user.confirmed_at:
             mail_queue.queue(write.session, Kind.CONFIRM, user.email)
             write.update(user)
-            if user.is_waiting:  # otherwise the account is in use: it was created when no confirmation was required
+            if user.is_unclaimed:  # otherwise the account is in use: it was created when no confirmation was required
                 user.username, user.password_hash = username, hash
                 return device_gid(user)
             return device_gid(_new(user.email, username, hash))
@@ -201,7 +201,7 @@ async def confirm(
 
 def _is_first_confirmation(parley: Parley, user: User, address: str) -> bool:
     """Whether this link confirms an account for the first time, so that its owner can start to use it."""
-    waits = user.is_waiting or (parley.settings.require_confirmation and not user.confirmed_at)
+    waits = user.is_unclaimed or (parley.settings.require_confirmation and not user.confirmed_at)
     return waits and not user.deleted_at and bound_to(user) == address
 
 
@@ -298,7 +298,7 @@ async def reset_password(parley: Parley, token: str, new: str) -> User:
     hash = await hash_password(new)
     async with parley.writing(Topic.account(id_)) as write:
         user = _bound(await write.get(User, id_), bound)  # if two resets run at once, only the first counts
-        if user.is_waiting:
+        if user.is_unclaimed:
             await _claim_name(write, user, user.username)
         await end_all(write, id_, End.PASSWORD)
         user.confirmed_at = user.confirmed_at or datetime.now(UTC)

@@ -27,7 +27,7 @@ from app.live.write.transaction import Write, owned
 from app.moderation.reports import Report
 from app.notifications.notifications import Notification
 
-BATCH = 200  # rows in one transaction
+BATCH_SIZE = 200  # rows in one transaction
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ async def _rewrite_some(parley: Parley, user: User, old: Select[Any]) -> bool:
         return False
     async with parley.writing(Topic.parse(found.topic)) as write:
         model = type(found)
-        here = old.where(model.topic == found.topic).order_by(model.seq).limit(BATCH)
+        here = old.where(model.topic == found.topic).order_by(model.seq).limit(BATCH_SIZE)
         for row in (await write.session.scalars(here)).all():
             if isinstance(row, Notification):
                 row.actor_name = user.username

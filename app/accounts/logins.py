@@ -24,7 +24,7 @@ from typing_extensions import TypedDict
 from app import logs
 from app.accounts import login_throttle, reauthentication
 from app.accounts.passwords import verify_password
-from app.accounts.user import MAX_ADDRESS, MODERATING, User, user_at
+from app.accounts.user import MAX_ADDRESS_LENGTH, MODERATING, User, user_at
 from app.database import DATABASE_ERRORS, Base, Instant, Reading, one_line
 from app.errors import Forbidden, Missing, SignInFirst
 from app.live.gids import Gid
@@ -40,7 +40,7 @@ MAX_LOGINS = 100  # logins of one account
 ACTIVITY_INTERVAL = timedelta(minutes=5)  # (2)
 ENDED_LOGIN_RETENTION = timedelta(days=30)  # so that the login's browser can show how it ended
 MAX_DEVICE_LENGTH = 100
-BATCH = 1_000  # logins that one run of `expire` ends; the next run continues
+BATCH_SIZE = 1_000  # logins that one run of `expire` ends; the next run continues
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class Login(Live, Base):
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
     remember: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(Instant)
-    address: Mapped[str] = mapped_column(String(MAX_ADDRESS), default="", server_default=text("''"))
+    address: Mapped[str] = mapped_column(String(MAX_ADDRESS_LENGTH), default="", server_default=text("''"))
     device: Mapped[str] = mapped_column(String(MAX_DEVICE_LENGTH), default="", server_default=text("''"))
     seen_at: Mapped[datetime | None] = mapped_column(Instant)  # None: no activity after the sign-in
     expires_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
@@ -143,7 +143,7 @@ async def sign_in(
         user = await user_at(reading, email)
         key = await reauthentication.key_for(parley, reading, user, email, browser.known_as)
     right = await verify_password(password, user.password_hash if user else None)
-    unconfirmed = user and (user.is_waiting or (parley.settings.require_confirmation and not user.confirmed_at))
+    unconfirmed = user and (user.is_unclaimed or (parley.settings.require_confirmation and not user.confirmed_at))
     if user is None or not right or unconfirmed:
         logs.security(
             "sign-in refused", warn=True, account=user and user.id, why="unconfirmed" if right else "password"
@@ -307,7 +307,7 @@ async def expire(parley: Parley) -> None:
     timeless = and_(Login.expires_at.is_(None), Login.created_at <= now - ABSOLUTE_TIMEOUT[True])
     over = select(Login.id, Login.user_id).where(Login.deleted_at.is_(None), or_(Login.expires_at <= now, timeless))
     async with parley.reading() as reading:
-        found = (await reading.execute(over.limit(BATCH))).all()
+        found = (await reading.execute(over.limit(BATCH_SIZE))).all()
     for login_id, user_id in found:
         async with parley.writing(Topic.account(user_id)) as write:
             login = await write.get(Login, login_id)

@@ -32,7 +32,7 @@ async def key_for(parley: Parley, reading: Reading, user: User | None, email: st
     A browser that only signed up counts as unknown until the account is confirmed. Otherwise a lock would reveal which
     addresses have accounts. Raises TooMany if the address is locked.
     """
-    if user and known_as and not user.is_waiting and is_known(user, known_as):
+    if user and known_as and not user.is_unclaimed and is_known(user, known_as):
         key = login_throttle.key_of("device", known_as.params.get("nonce", ""))
         with suppress(TooMany):
             if parley.settings.rate_limits:

@@ -22,8 +22,8 @@ from app.text.lookalikes import is_east_asian, joins_letters, mixes_scripts, ske
 MIN_USERNAME_LENGTH, MAX_USERNAME_LENGTH = 3, 30  # characters
 MIN_EAST_ASIAN_USERNAME_LENGTH = 2  # many names in China, Japan and Korea have 2
 MAX_EMAIL_LENGTH = 254
-MAX_ADDRESS = 45  # characters of a network address: the longest IPv6 text form
-UNCLAIMED_KEY_PREFIX = "waiting "  # and an id: the key of an account that holds no name yet; longer than any name
+MAX_ADDRESS_LENGTH = 45  # characters of a network address: the longest IPv6 text form
+UNCLAIMED_KEY_PREFIX = "waiting "  # plus the id: the key of an unconfirmed account, longer than any name
 DELETED = "deleted account"  # shown in place of the name
 MARKS = frozenset(" .'-\u2019")  # between letters; the last is the typographic apostrophe
 _PLAIN_MARKS = str.maketrans({"\u2010": "-", "\u2011": "-", "\u2018": "\u2019", "\u02bc": "\u2019"})
@@ -50,16 +50,16 @@ OFFICIAL = frozenset({
 TITLES = ("account", "bot", "comment", "comments", "desk", "help", "my", "service", "site", "system", "team", "the")
 
 
-def _sketch(text: str) -> str:
-    """A coarser form than a skeleton: without accents, and with i for l. Names are reserved in this form."""
+def _coarse_form(text: str) -> str:
+    """The text without accents, and with i for l. Reserved names are compared in this form, not as skeletons."""
     bare = (character for character in unicodedata.normalize("NFD", text) if not unicodedata.combining(character))
     return "".join(bare).replace("l", "i")
 
 
-_RESERVED_SKETCHES = frozenset(map(_sketch, RESERVED))
-_OFFICIAL_SKETCHES = frozenset(map(_sketch, OFFICIAL))
-_ANY_TITLE = "|".join(map(_sketch, (*TITLES, *OFFICIAL)))
-_SOUNDS_OFFICIAL = re.compile(rf"(?:{_ANY_TITLE})*(?:{'|'.join(_OFFICIAL_SKETCHES)})(?:{_ANY_TITLE})*")
+_RESERVED_FORMS = frozenset(map(_coarse_form, RESERVED))
+_OFFICIAL_FORMS = frozenset(map(_coarse_form, OFFICIAL))
+_ANY_TITLE = "|".join(map(_coarse_form, (*TITLES, *OFFICIAL)))
+_SOUNDS_OFFICIAL = re.compile(rf"(?:{_ANY_TITLE})*(?:{'|'.join(_OFFICIAL_FORMS)})(?:{_ANY_TITLE})*")
 
 
 class Role(StrEnum):
@@ -90,9 +90,11 @@ class User(Live, Base):
     unconfirmed_email: Mapped[str | None] = mapped_column(String(MAX_EMAIL_LENGTH))  # replaces `email` later
     sign_in_count: Mapped[int] = mapped_column(default=0, server_default="0")
     signed_in_at: Mapped[datetime | None] = mapped_column(Instant)
-    signed_in_address: Mapped[str] = mapped_column(String(MAX_ADDRESS), default="", server_default=text("''"))
+    signed_in_address: Mapped[str] = mapped_column(String(MAX_ADDRESS_LENGTH), default="", server_default=text("''"))
     last_signed_in_at: Mapped[datetime | None] = mapped_column(Instant)  # of the previous sign-in
-    last_signed_in_address: Mapped[str] = mapped_column(String(MAX_ADDRESS), default="", server_default=text("''"))
+    last_signed_in_address: Mapped[str] = mapped_column(
+        String(MAX_ADDRESS_LENGTH), default="", server_default=text("''")
+    )
     blocked_at: Mapped[datetime | None] = mapped_column(Instant)  # a blocked account cannot sign in
     byline_changed_at: Mapped[datetime | None] = mapped_column(Instant, index=True)  # see `app.accounts.bylines`
     leaving: Mapped[str | None] = mapped_column(String(5), index=True)  # "keep" or "erase": pending clean-up
@@ -106,7 +108,7 @@ class User(Live, Base):
         self.username_key, self.username_skeleton = username_key(username), skeleton(username)
 
     @property
-    def is_waiting(self) -> bool:
+    def is_unclaimed(self) -> bool:
         """Whether nobody has confirmed the address yet. The name is free for others until then."""
         return self.username_key.startswith(UNCLAIMED_KEY_PREFIX)
 
@@ -215,10 +217,10 @@ def _is_spelled(name: str) -> bool:
 
 def _is_reserved(name: str) -> bool:
     """Whether the name could pass for the service or its staff, in any spelling."""
-    forms = {_sketch(username_key(name)), _sketch(skeleton(name))}
+    forms = {_coarse_form(username_key(name)), _coarse_form(skeleton(name))}
     words = {word for form in forms for word in re.split(r"[\W\d_]+", form)}  # "Admin1" is an admin
     whole = {"".join(filter(str.isalnum, form)) for form in forms}
-    return bool(words & _OFFICIAL_SKETCHES or whole & _RESERVED_SKETCHES or any(map(_SOUNDS_OFFICIAL.fullmatch, whole)))
+    return bool(words & _OFFICIAL_FORMS or whole & _RESERVED_FORMS or any(map(_SOUNDS_OFFICIAL.fullmatch, whole)))
 
 
 async def find_user(reading: Reading, id: UUID) -> User | None:
@@ -248,9 +250,9 @@ async def user_at(reading: Reading, email: str) -> User | None:
 
 
 async def oldest_created(reading: Reading, limit: int) -> list[User]:
-    """The oldest accounts without a sign-up. `accounts.create_account` confirms them."""
-    made = select(User).where(User.confirmed_at == User.created_at, User.deleted_at.is_(None))
-    return list((await reading.scalars(made.order_by(User.created_at).limit(limit))).all())
+    """The oldest accounts that `accounts.create_account` has made for somebody. It confirms their addresses at once."""
+    created = select(User).where(User.confirmed_at == User.created_at, User.deleted_at.is_(None))
+    return list((await reading.scalars(created.order_by(User.created_at).limit(limit))).all())
 
 
 async def refuse_taken_name(reading: Reading, username: str, but: User | None = None) -> None:

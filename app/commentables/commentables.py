@@ -29,7 +29,7 @@ from app.live.write.transaction import Write, owned
 
 MAX_TITLE_LENGTH = 200  # characters
 MAX_URL = 2_000  # characters; browsers and proxies support at least that
-BATCH = 500  # commentables in one counting query
+BATCH_SIZE = 500  # commentables in one counting query
 PLACES = UUID("6f0a7c1e-5a0b-4d3e-9c53-0b8f2d9f4a61")  # the namespace of commentables' ids
 
 # The columns of comments that counting needs. The model is in `app.comments.comments`, which imports this module.
@@ -153,8 +153,8 @@ async def recount(parley: Parley, places: Iterable[Topic] = ()) -> list[tuple[To
             query = query.where(Commentable.id.in_(ids))
         counted = {row.place: row.comments_count for row in await reading.scalars(query)}
         known, wrong = list(counted), []
-        for start in range(0, len(known), BATCH):
-            actual = await _count(reading, known[start : start + BATCH])
+        for start in range(0, len(known), BATCH_SIZE):
+            actual = await _count(reading, known[start : start + BATCH_SIZE])
             wrong += [place for place, number in actual.items() if number != counted[place]]
     return [found for place in wrong if (found := await _recount(parley, place))]
 

@@ -31,7 +31,7 @@ from app.moderation import reports
 from app.notifications import notifications
 
 MAX_BODY_LENGTH = 10_000  # characters
-BATCH = 200  # comments in one transaction, when many are written at once
+BATCH_SIZE = 200  # comments in one transaction, when many are written at once
 MAX_DEPTH = 4  # levels of replies that are drawn; a deeper reply is drawn at the last level
 
 # Returns whether the object still has the version that the client's `If-Match` names.
@@ -386,7 +386,7 @@ async def clean_up_account(parley: Parley, user_id: UUID, erase: bool) -> None:
             return
         topic = Topic.parse(found.topic)
         async with parley.writing(topic, topic.about) as write:
-            here = left.where(Comment.topic == found.topic).order_by(Comment.seq).limit(BATCH)
+            here = left.where(Comment.topic == found.topic).order_by(Comment.seq).limit(BATCH_SIZE)
             batch = (await write.session.scalars(here)).all()
             if erase:
                 await leave_tombstones(write, topic, *batch)

@@ -18,7 +18,7 @@ from app.comments.markdown import Rendering
 from app.live.service import Parley
 from app.live.topics import Topic
 
-BATCH = 100  # comments that are read at once
+BATCH_SIZE = 100  # comments that are read at once
 MAX_IN_ONE_RUN = 2_000  # comments in one run; the next run continues
 
 _OLDEST = markdown.VERSION << 32  # keys of older rules are below
@@ -27,10 +27,10 @@ _OLDEST = markdown.VERSION << 32  # keys of older rules are below
 async def rerender_outdated(parley: Parley) -> None:
     """Render up to `MAX_IN_ONE_RUN` comments that have no current HTML. Several processes may run this at once."""
     await _erase_left_html(parley)
-    for _ in range(MAX_IN_ONE_RUN // BATCH):
+    for _ in range(MAX_IN_ONE_RUN // BATCH_SIZE):
         async with parley.reading() as reading:
             stale = select(Comment).where(Comment.html_key.is_(None) | (Comment.html_key < _OLDEST))
-            comments = (await reading.scalars(stale.order_by(Comment.id).limit(BATCH))).all()
+            comments = (await reading.scalars(stale.order_by(Comment.id).limit(BATCH_SIZE))).all()
         if not comments:
             return
         await _store(parley, await asyncio.to_thread(_rendered, comments))

@@ -24,7 +24,7 @@ from sqlalchemy import ForeignKey, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.accounts.user import User
-from app.comments.comments import BATCH, Comment, find_for, topic_of
+from app.comments.comments import BATCH_SIZE, Comment, find_for, topic_of
 from app.database import Base, Reading, log_error
 from app.errors import SignInFirst
 from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, Tombstone, is_account, to_its_author
@@ -179,13 +179,13 @@ async def publish_overdue(parley: Parley) -> None:
     counts as overdue, because the clock was set back."""
     now = clock()
     overdue = (Comment.likes_due_at <= now) | (Comment.likes_due_at > now + PUBLISH_INTERVAL)
-    query = select(Comment.id, Comment.likes_due_at).where(overdue, Comment.deleted_at.is_(None)).limit(BATCH)
+    query = select(Comment.id, Comment.likes_due_at).where(overdue, Comment.deleted_at.is_(None)).limit(BATCH_SIZE)
     while True:
         async with parley.reading() as reading:
             found = (await reading.execute(query)).all()
         for id_, due_at in found:
             await _publish_pending(parley, id_, due_at or now)
-        if len(found) < BATCH:
+        if len(found) < BATCH_SIZE:
             return
 
 
@@ -203,7 +203,7 @@ async def clean_up_account(parley: Parley, user_id: UUID) -> None:
         if found is None:
             return
         async with parley.writing(Topic.parse(found.place), own) as write:
-            here = left.where(Like.place == found.place).order_by(Like.seq).limit(BATCH)
+            here = left.where(Like.place == found.place).order_by(Like.seq).limit(BATCH_SIZE)
             for like in (await write.session.scalars(here)).all():
                 comment = await write.get(Comment, like.comment_id)
                 if comment and not comment.deleted_at:

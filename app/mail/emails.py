@@ -76,7 +76,7 @@ def _template(kind: Kind) -> tuple[str, str]:
 async def _confirm(context: Context, user: User) -> Email | None:
     if user.confirmed_at:
         return None
-    link = context.link(Purpose.CONFIRM, user, bound_to(user), "new" if user.is_waiting else "")
+    link = context.link(Purpose.CONFIRM, user, bound_to(user), "new" if user.is_unclaimed else "")
     return context.email(Kind.CONFIRM, link)
 
 

@@ -27,7 +27,7 @@ from app.moderation.audit_log import Act, Decision, record
 from app.moderation.reports import Reason, Report
 from app.notifications import notifications
 
-BATCH = 200  # rows in one transaction, after an account is deleted
+BATCH_SIZE = 200  # rows in one transaction, after an account is deleted
 
 # -- everybody ----------------------------------------------------------------------------------------------
 
@@ -203,12 +203,12 @@ async def clean_up_account(parley: Parley, user_id: UUID) -> None:
     """
     while await _is_any_left(parley, user_id):
         async with parley.writing(QUEUE) as write:
-            for report in (await write.session.scalars(_obsolete_reports(user_id).limit(BATCH))).all():
+            for report in (await write.session.scalars(_obsolete_reports(user_id).limit(BATCH_SIZE))).all():
                 write.destroy(report)
-            for report in (await write.session.scalars(_reports_with_name(user_id).limit(BATCH))).all():
+            for report in (await write.session.scalars(_reports_with_name(user_id).limit(BATCH_SIZE))).all():
                 report.username = DELETED
                 write.update(report)
-            for decision in (await write.session.scalars(_decisions_with_name(user_id).limit(BATCH))).all():
+            for decision in (await write.session.scalars(_decisions_with_name(user_id).limit(BATCH_SIZE))).all():
                 if decision.user_id == user_id:
                     decision.username = DELETED
                 if decision.person_id == user_id:

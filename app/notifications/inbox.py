@@ -19,7 +19,7 @@ from app.live.viewers import Viewer
 from app.live.write.transaction import owned
 from app.notifications.notifications import Notification
 
-BATCH = 200  # notifications that are marked in one transaction
+BATCH_SIZE = 200  # notifications that are marked in one transaction
 NEWEST = 10  # notifications that other pages contain
 
 Matches = Callable[[Live], bool]
@@ -60,7 +60,7 @@ async def mark(parley: Parley, viewer: Viewer, id: UUID, read: bool | None, matc
 async def mark_all(parley: Parley, viewer: Viewer, upto: int) -> int:
     """Mark the notifications that were created up to this seq as read. Returns their number.
 
-    One transaction marks at most `BATCH` of them, so that it does not block other writers to this topic for long.
+    One transaction marks at most `BATCH_SIZE` of them, so that it does not block other writers to this topic for long.
     If the process is killed in between, the newest ones stay unread, and the same call marks them.
     """
     own = _own_topic(viewer)
@@ -69,13 +69,13 @@ async def mark_all(parley: Parley, viewer: Viewer, upto: int) -> int:
     marked = 0
     while True:
         async with parley.writing(own) as write:
-            batch = seen.order_by(Notification.created_seq).limit(BATCH)
+            batch = seen.order_by(Notification.created_seq).limit(BATCH_SIZE)
             rows = (await write.session.scalars(batch)).all()
             for row in rows:
                 row.read_at = datetime.now(UTC)
                 write.update(row)
         marked += len(rows)
-        if len(rows) < BATCH:
+        if len(rows) < BATCH_SIZE:
             return marked
 
 

@@ -37,7 +37,7 @@ MAX_RECIPIENTS = MAX_MENTIONS + 1  # recipients of one comment, including its ed
 LIMIT_WINDOW = timedelta(minutes=10)  # for the next two limits
 MAX_FROM_ONE_TO_ONE = 20  # notifications from one author's comments for one person
 MAX_FROM_ONE = 100  # notifications from one author's comments for all people together
-BATCH = 200  # notifications in one transaction, after an account is deleted
+BATCH_SIZE = 200  # notifications in one transaction, after an account is deleted
 
 
 class About(StrEnum):
@@ -214,7 +214,7 @@ async def _clean_up(parley: Parley, left: Any, erase: bool) -> None:
         if found is None:
             return
         async with parley.writing(Topic.parse(found.topic)) as write:
-            here = left.where(Notification.topic == found.topic).order_by(Notification.seq).limit(BATCH)
+            here = left.where(Notification.topic == found.topic).order_by(Notification.seq).limit(BATCH_SIZE)
             for row in (await write.session.scalars(here)).all():
                 if erase:
                     write.destroy(row)

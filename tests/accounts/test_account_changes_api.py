@@ -592,7 +592,7 @@ async def every_comment(site_parley: Parley) -> list[Comment]:
 async def test_many_comments_are_deleted_in_batches(
     alice: httpx.AsyncClient, site_parley: Parley, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comments, "BATCH", 7)
+    monkeypatch.setattr(comments, "BATCH_SIZE", 7)
     await write_comments(site_parley, await write(alice, "One"), ["More"] * 30)
     assert (await delete_account(alice, "erase")).status_code == 204
     assert {comment.body for comment in await every_comment(site_parley)} == {""}

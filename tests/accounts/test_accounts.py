@@ -527,7 +527,7 @@ async def comments_by(parley: Parley, viewer: Viewer) -> list[Comment]:
 
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comments, "BATCH", 3)
+    monkeypatch.setattr(comments, "BATCH_SIZE", 3)
 
 
 @pytest.mark.usefixtures("small_batches")

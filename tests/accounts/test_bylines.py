@@ -44,7 +44,7 @@ async def is_done(parley: Parley, author: Viewer) -> bool:
 async def test_a_new_name_reaches_comments_notifications_and_reports(
     parley: Parley, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(byline, "BATCH", 2)
+    monkeypatch.setattr(byline, "BATCH_SIZE", 2)
     alice, bob = await create_viewer(parley, "alice"), await create_viewer(parley, "bob")
     for number in range(5):
         await post_comment(parley, alice, f"{number} for @bob", Topic("Article", str(number % 2)))

@@ -148,7 +148,7 @@ async def test_the_stream_of_an_expired_login_ends_with_the_reason(parley: Parle
 async def test_more_than_a_batch_of_expired_logins_ends(
     parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logins, "BATCH", 2)
+    monkeypatch.setattr(logins, "BATCH_SIZE", 2)
     over = [(await sign_in(parley)).id for _ in range(5)]
     for login_id in over:
         await change_login(parley, login_id, expires_at=datetime.now(UTC) - timedelta(seconds=1))

@@ -259,7 +259,7 @@ async def test_a_deleted_account_cannot_like(parley: Parley, alice: Viewer, bob:
 
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(likes, "BATCH", 2)
+    monkeypatch.setattr(likes, "BATCH_SIZE", 2)
 
 
 @pytest.mark.usefixtures("small_batches")

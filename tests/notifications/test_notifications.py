@@ -290,7 +290,7 @@ async def test_the_name_of_a_deleted_account_leaves_all_notifications(
     left: list[tuple[str, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(notifications, "BATCH", 1)
+    monkeypatch.setattr(notifications, "BATCH_SIZE", 1)
     await reply(parley, bob, await post_comment(parley, alice, "What does @bob say?"))
     await post_comment(parley, bob, "@alice")
     await accounts.delete(parley, bob, PASSWORD, how)
@@ -381,7 +381,7 @@ async def test_one_author_notifies_everybody_a_bounded_number_of_times(
 async def test_an_inbox_is_marked_as_read_in_batches(
     parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inbox, "BATCH", 2)
+    monkeypatch.setattr(inbox, "BATCH_SIZE", 2)
     for number in range(5):
         await post_comment(parley, alice, f"@bob, {number}")
     sizes: list[int] = []

@@ -18,7 +18,7 @@ from app.comments.markdown.inline import Findings, as_typed, inline
 from app.text.visible_text import shows_something
 
 MAX_DEPTH = 6  # nested levels of quotes and lists
-INSET = 2  # columns of indentation with which a line belongs to an item
+ITEM_INDENT_COLUMNS = 2  # columns of indentation with which a line belongs to an item
 TAB_COLUMNS = 4
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})([^`~]*)$")
@@ -74,7 +74,7 @@ class _Blocks:
         if not line.strip():
             self._close()
             return at + 1
-        if self.level < MAX_DEPTH and line.lstrip()[0] in _BEGINNINGS and self.findings.take():  # (3)
+        if self.level < MAX_DEPTH and line.lstrip()[0] in _BEGINNINGS and self.findings.take_marker():  # (3)
             after = self._fence(at) or self._quote(at) or self._list(at)
             if after:
                 return after
@@ -90,8 +90,8 @@ class _Blocks:
         self._close()
         self.made.append((False, html))
 
-    def _hollow(self, start: int, end: int) -> None:
-        """Markup around nothing is shown as typed, and does not count as words."""
+    def _show_as_typed(self, start: int, end: int) -> None:
+        """Show the lines of markup without content as typed. They do not count as words."""
         self._close()
         self.made.append((True, as_typed("\n".join(line.strip() for line in self.lines[start:end]))))
 
@@ -107,7 +107,7 @@ class _Blocks:
         if not shows_something(code):
             if label := opening[2].strip():
                 self.findings.words.append(label)
-            self._hollow(at, end + 1)
+            self._show_as_typed(at, end + 1)
             return end + 1
         label = opening[2].strip()
         self.findings.words += [label, code]
@@ -132,13 +132,13 @@ class _Blocks:
 
     def _quote(self, at: int) -> int:
         end, quoted = at, []
-        while end < len(self.lines) and (marker := _QUOTE.match(self.lines[end])) and self.findings.take():
+        while end < len(self.lines) and (marker := _QUOTE.match(self.lines[end])) and self.findings.take_marker():
             quoted.append(self.lines[end][marker.end() :])
             end += 1
         if end == at:
             return 0
         if not shows_something("".join(quoted).replace(">", "")):
-            self._hollow(at, end)
+            self._show_as_typed(at, end)
             return end
         parts = _Blocks(quoted, self.findings, self.level + 1).parsed()
         self.findings.is_marked = True
@@ -157,11 +157,11 @@ class _Blocks:
             line = self.lines[end]
             if not line.strip():
                 end += 1
-            elif _indent(line) >= first.indent + INSET:
+            elif _indent(line) >= first.indent + ITEM_INDENT_COLUMNS:
                 items[-1].lines += self._blank_before(end)
-                items[-1].lines.append(_dedented(line, items[-1].indent + INSET))
+                items[-1].lines.append(_dedented(line, items[-1].indent + ITEM_INDENT_COLUMNS))
                 end += 1
-            elif self.findings.take() and (following := self._item(end)) and following.bullet == first.bullet:
+            elif self.findings.take_marker() and (following := self._item(end)) and following.bullet == first.bullet:
                 items.append(following)
                 end += 1
             else:

@@ -48,7 +48,7 @@ class Findings:
         self.lengths = sorted({len(name) for name in self.names}, reverse=True)
         self.known = frozenset(self.names)
 
-    def take(self) -> bool:
+    def take_marker(self) -> bool:
         """Use up one marker of the budget. Returns whether it may be parsed."""
         self.left -= 1
         return self.left >= 0
@@ -79,7 +79,7 @@ class Bracket(NamedTuple):
 
 def inline(text: str, findings: Findings) -> str:
     """One paragraph as HTML, not yet cleaned."""
-    if findings.take() and _TOKEN.search(text):
+    if findings.take_marker() and _TOKEN.search(text):
         return _Paragraph(text, findings).html()
     findings.words.append(text)
     return as_typed(text)
@@ -98,7 +98,7 @@ class _Paragraph:
 
     def html(self) -> str:
         at = 0
-        while self.findings.take() and (found := _TOKEN.search(self.text, at)):
+        while self.findings.take_marker() and (found := _TOKEN.search(self.text, at)):
             self.add_text(self.text[at : found.start()])
             at = getattr(self, f"_{found.lastgroup}")(found.start(), found.end())
         self.add_text(self.text[at:])

@@ -292,7 +292,7 @@ class WorldWithDeletion(World):
 async def test_every_replica_converges_when_somebody_deletes_their_account(
     database_url: str, how: Literal["keep", "erase"], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comments, "BATCH", 3)
+    monkeypatch.setattr(comments, "BATCH_SIZE", 3)
     guest, _, bob, carol = await create_three_viewers(database_url)
     async with processes(database_url) as both:
         for seed in range(DELETIONS):

@@ -131,7 +131,7 @@ class Day:
 
 
 async def test_every_tab_of_the_recipient_converges(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notifications, "BATCH", 3)
+    monkeypatch.setattr(notifications, "BATCH_SIZE", 3)
     await add_notes(database_url)
     processes = [Process(database_url) for _ in range(2)]
     try:
