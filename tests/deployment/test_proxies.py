@@ -27,7 +27,7 @@ from tests.support.waiting import wait_until
 
 PROXIES = {"nginx": proxies.nginx, "caddy": proxies.caddy}
 # What the files have where a prefix takes its place: from here to there.
-PLACES = {"nginx": ("        # For those who run it.", "    }\n}"), "caddy": ("\timport parley\n", "}\n\n# Without")}
+PLACES = {"nginx": ("        # For operators only.", "    }\n}"), "caddy": ("\timport parley\n", "}\n\n# Without")}
 SAFELY_BIG = "a" * 1_200_000  # bytes, more than a proxy accepts
 
 Seen = list[dict[str, Any]]
