@@ -158,7 +158,11 @@ UNEXPECTED_ELEMENTS = """() => {
 TAGS_OUTSIDE_TEXTS = (
     "() => Array.from(document.querySelectorAll('body *:not(.comment__body *)'), (el) => el.tagName).sort()"
 )
-LINKS = "() => Array.from(document.querySelectorAll('[href], [src], [action]'), (el) => el.href ?? el.src ?? el.action)"
+# Of every element but the page's own icon, which is a data: URL.
+LINKS = """() => {
+  const elements = document.querySelectorAll("[href]:not(head > link[rel=icon]), [src], [action]");
+  return Array.from(elements, (el) => el.href ?? el.src ?? el.action);
+}"""
 
 
 async def store_texts(parley: Parley, like: dict[str, Any]) -> list[str]:

@@ -253,7 +253,7 @@ async def _tls_before(server: RedisServer, authority: trustme.CA) -> AsyncIterat
 
 async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(OSError):
-        while piece := await reader.read(65_536):
+        while (piece := await reader.read(65_536)) and not writer.is_closing():
             writer.write(piece)
             await writer.drain()
 
