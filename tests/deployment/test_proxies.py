@@ -26,8 +26,11 @@ from tests.support.sse import open_stream
 from tests.support.waiting import wait_until
 
 PROXIES = {"nginx": proxies.nginx, "caddy": proxies.caddy}
-# What the files have where a prefix takes its place: from here to there.
-PLACES = {"nginx": ("        # For operators only.", "    }\n}"), "caddy": ("\timport parley\n", "}\n\n# Without")}
+# The part of each file that the lines for a prefix replace: its first line, and the text that follows it.
+PLACES = {
+    "nginx": ("        location ~ ^/(metrics|readyz)/*$ {", "    }\n}"),
+    "caddy": ("\timport parley\n", "}\n\n# Without"),
+}
 SAFELY_BIG = "a" * 1_200_000  # bytes, more than a proxy accepts
 
 Seen = list[dict[str, Any]]
