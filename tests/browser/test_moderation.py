@@ -1,4 +1,4 @@
-"""Moderation in the browser: reports, the live queue, and who sees a hidden comment."""
+"""Moderation in the browser: reports, the live queue, and the visibility of hidden comments."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def alice(open_browser: OpenBrowser) -> Person:
 
 @pytest.fixture
 async def carol(open_browser: OpenBrowser, served: Parley) -> Person:
-    """Carol, who is a moderator."""
+    """Carol, a moderator."""
     return await open_moderator_browser(open_browser, served, "Carol")
 
 

@@ -1,4 +1,4 @@
-"""Presence: people see who is at a topic and who types there, and the layout does not move."""
+"""Presence: a page shows the people at a topic and their typing, and its layout does not move."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Readers: people with a replica each, who follow streams over a faulty network.
+"""Readers: each person has a replica and follows streams over a faulty network.
 
 They behave like a browser with shorter times. They reconnect with `Last-Event-ID` after the stream's `retry` time. They
 give up a stream that is silent for three heartbeats, and use another door. They poll (`once=1`) if the first block does

@@ -1,4 +1,4 @@
-"""Writers: people who post, edit and delete comments, and who repeat a request until they know its result.
+"""Writers: each person posts, edits and deletes comments, and repeats a request until its result is known.
 
 Each writer has a random generator for the next step, its topic and the pause before it. Every step draws the same
 number of times, so the responses of the service do not change the rest of the script.

@@ -48,7 +48,7 @@ async def add_notes(url: str) -> None:
 
 
 async def create_three_viewers(url: str) -> list[Viewer]:
-    """A guest, alice, bob, and carol, who is a moderator."""
+    """A guest, Alice, Bob, and Carol, a moderator."""
     process: Any = Process(url)
     alice, bob, carol = [await create_viewer(process, name) for name in ("alice", "bob", "carol")]
     await process.close()

@@ -23,7 +23,7 @@ const MODERATOR_ROLES = ["moderator", "owner"];
 /** @typedef {{ lastRequest: Promise<void> | null }} Fields */
 
 /**
- * The viewer of this page: the signed-in user, or a guest, who has no id. In addition to Backbone's events, it triggers
+ * The viewer of this page: the signed-in user, or a guest (without an id). In addition to Backbone's events, it triggers
  *
  *   ACCOUNT_LEFT     (reason, isHere) when the user becomes a guest. `reason`: the server's, "deleted", or null.
  *                    `isHere`: the user signed out on this page

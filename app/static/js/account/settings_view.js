@@ -7,7 +7,7 @@ import { MutesView } from "./mutes_view.js";
 import { PasswordView } from "./password_view.js";
 import { UsernameView } from "./username_view.js";
 
-/** The account page. The server renders `el` for a user and for a guest, who is asked to sign in. */
+/** The account page. The server renders `el` for a user and for a guest; it asks a guest to sign in. */
 export const SettingsView = ComponentView.extend({
   component: "settings",
 

@@ -5,7 +5,7 @@ import { NotificationsView } from "./notifications_view.js";
 
 /** @typedef {{ bus: Backbone.Events, account: Parley.Account, list: any }} Fields */
 
-/** The page with all notifications. The server renders `el` for a user and for a guest, who is asked to sign in. */
+/** The page with all notifications. The server renders `el` for a user and for a guest; it asks a guest to sign in. */
 export const InboxView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   component: "inbox",
   events: {
