@@ -14,7 +14,7 @@ import asyncio
 import logging
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -108,9 +108,9 @@ class Database:
     def __init__(self, url: str) -> None:
         self.is_sqlite = url.startswith("sqlite")
         # Errors are logged, and logs must not contain stored values.
-        self._engine = create_async_engine(
-            url, hide_parameters=True, **(_sqlite(url) if self.is_sqlite else _postgres())
-        )
+        self._sqlite = _sqlite_connector(url) if self.is_sqlite else None
+        options = _sqlite_options(self._sqlite) if self._sqlite else _postgres_options()
+        self._engine = create_async_engine(url, hide_parameters=True, **options)
         self.errors: Counter[str] = Counter()  # of statements since the start, by class name
         event.listen(self._engine.sync_engine, "handle_error", self._count)
         if self.is_sqlite:
@@ -182,7 +182,10 @@ class Database:
             raise Unmigrated(f"The database has {at or 'no schema'}, and this release needs {newest}: parley migrate")
 
     async def close(self) -> None:
+        """Close all connections. A statement that was cancelled may still run; this waits for it."""
         await self._engine.dispose()
+        if self._sqlite:
+            await self._sqlite.wait_for_closed_connections()
 
 
 def is_unavailable(error: BaseException) -> bool:
@@ -289,18 +292,18 @@ def file_of(url: str) -> Path | None:
     return Path(path) if path and path != ":memory:" else None
 
 
-def _sqlite(url: str) -> dict[str, Any]:
+def _sqlite_connector(url: str) -> sqlite.Connector:
     prepare_file(url)
     parts = make_url(url)
     (file,), options = parts.get_dialect()().create_connect_args(parts)
-
-    def connect() -> Awaitable[Any]:
-        return sqlite.connect(file, **options, timeout=SQLITE_LOCK_TIMEOUT_SECONDS, isolation_level=None)
-
-    return {"async_creator": connect, "pool_size": POOL_SIZE, "max_overflow": POOL_SIZE}
+    return sqlite.Connector(file, **options, timeout=SQLITE_LOCK_TIMEOUT_SECONDS, isolation_level=None)
 
 
-def _postgres() -> dict[str, Any]:
+def _sqlite_options(connector: sqlite.Connector) -> dict[str, Any]:
+    return {"async_creator": connector.connect, "pool_size": POOL_SIZE, "max_overflow": POOL_SIZE}
+
+
+def _postgres_options() -> dict[str, Any]:
     settings = {
         "application_name": "parley",
         "statement_timeout": POSTGRES_STATEMENT_TIMEOUT,

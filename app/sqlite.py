@@ -7,34 +7,56 @@ of CPU. SQLAlchemy makes four calls for a statement: `cursor`, `execute`, `fetch
    read the outcome, on the event loop. There are no server-side cursors (`AsyncSession.stream`).
 2. A rollback goes to the thread only if a BEGIN did. SQLAlchemy rolls back every connection that it takes back. The
    flag is set before BEGIN is sent, so a cancelled BEGIN is rolled back, too.
+3. A cancelled call goes on in its thread, and its outcome goes to the event loop. So the loop must stay open until the
+   threads have ended.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Self, cast
+from weakref import WeakSet
 
 import aiosqlite
 
 ITERATION_ROWS = 64  # aiosqlite's default for iterating over a cursor, which nothing here does
 
 
-async def connect(database: str, **options: Any) -> Connection:
-    """A connection for `create_async_engine(async_creator=…)`. `options` are those of `sqlite3.connect`."""
-    connector = partial(sqlite3.connect, database, **options, factory=_FetchingConnection)
-    connection = Connection(connector, ITERATION_ROWS)
-    # An unclosed connection must not keep the process alive. aiosqlite has no option for this
-    # (https://github.com/omnilib/aiosqlite/issues/299), and SQLAlchemy does the same for its own connections.
-    connection._thread.daemon = True
-    return cast(Connection, await connection)
+class Connector:
+    """Opens connections to one database. `options` are those of `sqlite3.connect`."""
+
+    def __init__(self, database: str, **options: Any) -> None:
+        self._open = partial(sqlite3.connect, database, **options, factory=_FetchingConnection)
+        self._connections: WeakSet[Connection] = WeakSet()
+
+    async def connect(self) -> Connection:
+        """A new connection, for `create_async_engine(async_creator=…)`."""
+        connection = Connection(self._open, ITERATION_ROWS)
+        self._connections.add(connection)
+        # An unclosed connection must not keep the process alive. aiosqlite has no option for this
+        # (https://github.com/omnilib/aiosqlite/issues/299), and SQLAlchemy does the same for its own connections.
+        connection._thread.daemon = True
+        return cast(Connection, await connection)
+
+    async def wait_for_closed_connections(self) -> None:
+        """Wait until the threads of all closed connections have ended (3)."""
+        for connection in tuple(self._connections):
+            if connection.is_closed:
+                await asyncio.to_thread(connection._thread.join)
 
 
 class Connection(aiosqlite.Connection):
     """The connection that SQLAlchemy's adapter for aiosqlite uses."""
 
     has_begun = False  # (2)
+    is_closed = False
+
+    def stop(self) -> asyncio.Future[Any] | None:
+        self.is_closed = True
+        return super().stop()
 
     def cursor(self) -> _Cursor:  # type: ignore[override]  # SQLAlchemy enters it, and does not await it
         return _Cursor(self)

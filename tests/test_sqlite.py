@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -83,6 +85,32 @@ async def test_a_transaction_that_is_cancelled_at_its_begin_leaves_no_lock(
     await _write(other)
     await database.close()
     await other.close()
+
+
+async def test_a_closed_database_has_no_thread_that_still_connects(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread would report its outcome to an event loop that may be closed."""
+    threads: list[threading.Thread] = []
+    may_open = threading.Event()
+    open_file = sqlite3.connect
+
+    def open_slowly(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        threads.append(threading.current_thread())
+        may_open.wait()
+        return open_file(*arguments, **options)
+
+    monkeypatch.setattr(sqlite3, "connect", open_slowly)
+    database = Database(sqlite_url)
+    connecting = asyncio.create_task(database.ask("SELECT 1"))
+    await wait_until(lambda: bool(threads), "the thread to connect")
+    connecting.cancel()
+    await asyncio.wait([connecting])
+    closing = asyncio.create_task(database.close())
+    await asyncio.sleep(0)
+    may_open.set()
+    await closing
+    assert not threads[0].is_alive()
 
 
 async def _insert_twice(database: Database) -> None:
