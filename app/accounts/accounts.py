@@ -403,7 +403,9 @@ async def finish_deletions(parley: Parley) -> None:
 
 async def _clean_up(parley: Parley, user_id: UUID, how: str) -> None:
     await notifications.clean_up_account(parley, user_id, erase=how == "erase")
-    await comments.clean_up_account(parley, user_id, erase=how == "erase")
+    if how == "erase":
+        await comments.erase_all(parley, user_id)
+    await bylines.rewrite_rows(parley, user_id)
     await likes.clean_up_account(parley, user_id)
     await moderation.clean_up_account(parley, user_id)  # last: until then decisions copy the name from comments
     async with parley.database.transaction() as writing, writing.begin():

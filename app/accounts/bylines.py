@@ -1,33 +1,34 @@
 """Bylines: an author's name and role, stored in each row that the author wrote.
 
 A rendering depends on its row alone, so a new name or role is written to all of the author's comments, notifications
-and reports. This happens after the change, a few rows in each transaction.
+and reports. This happens after the change, a few rows in each transaction. The name of a deleted account is new, too.
 
 1. The account's `byline_changed_at` marks pending work. The transaction of the change sets it, and it is cleared when
    all rows are rewritten. If a process is killed before that, another process finishes (`finish`).
 2. A comment gets its author's current name and role under a lock on the account. A change waits for that lock. So no
    row is written with an old name after the last query for such rows.
+3. The name is read in the transaction that writes it, and the queries compare the rows with the account's current name.
+   So if the name changes again, or the account is deleted meanwhile, no older name is written over the newest.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, select
 
-from app.accounts.user import DELETED, User
+from app.accounts.user import User
 from app.comments.comments import Comment
 from app.database import DATABASE_ERRORS, one_line
 from app.live.service import Parley
-from app.live.topics import Topic
+from app.live.write.batches import change_all
 from app.live.write.transaction import Write, owned
 from app.moderation.reports import Report
 from app.notifications.notifications import Notification
-
-BATCH_SIZE = 200  # rows in one transaction
 
 log = logging.getLogger(__name__)
 
@@ -44,18 +45,33 @@ def note_change(user: User) -> None:
 
 @owned
 async def rewrite(parley: Parley, user_id: UUID) -> None:
-    """Write the account's name and role to its rows. Idempotent, also in several processes at once."""
+    """Rewrite the account's rows if they are outdated (1). Idempotent, also in several processes at once."""
     while True:
         async with parley.reading() as reading:
             user = await reading.get(User, user_id)
         if user is None or user.byline_changed_at is None:
             return
-        if not user.deleted_at:
-            for rows in (_comments(user), _notifications(user), _reports(user)):
-                while await _rewrite_some(parley, user, rows):
-                    pass
+        await rewrite_rows(parley, user_id)
         if await _is_done(parley, user):
             return
+
+
+async def rewrite_rows(parley: Parley, user_id: UUID) -> None:
+    """Write the account's name and role to its rows. The account may be deleted."""
+
+    async def write_byline(write: Write, rows: Sequence[Comment | Notification | Report]) -> None:
+        user = (await write.session.scalars(select(User).where(User.id == user_id))).one()  # (3)
+        for row in rows:
+            if isinstance(row, Notification):
+                row.actor_name = user.username
+            else:
+                row.username = user.username
+            if isinstance(row, Comment):
+                row.author_role = user.role
+            write.update(row)
+
+    for rows in _outdated_rows(user_id):
+        await change_all(parley, rows, write_byline)
 
 
 async def rewrite_later(parley: Parley, user_id: UUID) -> None:
@@ -74,40 +90,15 @@ async def finish(parley: Parley) -> None:
         await rewrite(parley, id_)
 
 
-def _comments(user: User) -> Select[Comment]:
-    old = or_(Comment.username != user.username, Comment.author_role != user.role)
-    return select(Comment).where(Comment.user_id == user.id, Comment.deleted_at.is_(None), old)
-
-
-def _notifications(user: User) -> Select[Notification]:
-    old = Notification.actor_name.not_in((user.username, DELETED))
-    return select(Notification).where(Notification.actor_id == user.id, Notification.deleted_at.is_(None), old)
-
-
-def _reports(user: User) -> Select[Report]:
-    return select(Report).where(
-        Report.user_id == user.id, Report.deleted_at.is_(None), Report.username != user.username
-    )
-
-
-async def _rewrite_some(parley: Parley, user: User, old: Select[Any]) -> bool:
-    """Rewrite some rows of one topic. Returns whether there were any."""
-    async with parley.reading() as reading:
-        found = await reading.scalar(old.limit(1))
-    if found is None:
-        return False
-    async with parley.writing(Topic.parse(found.topic)) as write:
-        model = type(found)
-        here = old.where(model.topic == found.topic).order_by(model.seq).limit(BATCH_SIZE)
-        for row in (await write.session.scalars(here)).all():
-            if isinstance(row, Notification):
-                row.actor_name = user.username
-            else:
-                row.username = user.username
-            if isinstance(row, Comment):
-                row.author_role = user.role
-            write.update(row)
-    return True
+def _outdated_rows(user_id: UUID) -> Iterator[Select[Any]]:
+    """Queries for the rows whose name or role is not the account's (3)."""
+    author, name, role = User.id == user_id, User.username, User.role
+    comments = select(Comment).where(author, Comment.user_id == User.id, Comment.deleted_at.is_(None))
+    yield comments.where((Comment.username != name) | (Comment.author_role != role))
+    for model, of, old in (
+        (Notification, Notification.actor_id, Notification.actor_name), (Report, Report.user_id, Report.username)
+    ):  # fmt: skip
+        yield select(model).where(author, of == User.id, model.deleted_at.is_(None), old != name)
 
 
 async def _is_done(parley: Parley, user: User) -> bool:

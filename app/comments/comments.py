@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -14,7 +15,7 @@ from sqlalchemy import BigInteger, Dialect, ForeignKey, Index, String, Text, Typ
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
-from app.accounts.user import DELETED, MODERATING, Role, lock_active_user
+from app.accounts.user import MODERATING, Role, lock_active_user
 from app.commentables import commentables
 from app.commentables.commentables import HostPage
 from app.comments import markdown, mentions
@@ -24,14 +25,14 @@ from app.database import Base, Instant, Reading
 from app.errors import Conflict, Forbidden, Invalid, Missing, SignInFirst, Stale
 from app.live.model import Count, Live, LiveModel, Tombstone
 from app.live.service import Parley
-from app.live.topics import Topic
+from app.live.topics import QUEUE, Topic
 from app.live.viewers import Kind, Viewer
+from app.live.write.batches import change_all
 from app.live.write.transaction import Write, owned
 from app.moderation import reports
 from app.notifications import notifications
 
 MAX_BODY_LENGTH = 10_000  # characters
-BATCH_SIZE = 200  # comments in one transaction, when many are written at once
 MAX_DEPTH = 4  # levels of replies that are drawn; a deeper reply is drawn at the last level
 
 # Returns whether the object still has the version that the client's `If-Match` names.
@@ -356,57 +357,55 @@ async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, match
 async def delete(parley: Parley, editor: Viewer, id: UUID, matches: Matches) -> None:
     """Delete the comment. A repeated request of its author is no error. Raises Missing, Forbidden, Stale."""
     topic = await topic_of(parley, id)
-    while True:
-        async with parley.reading() as reading:
-            notified = await notifications.find_notified_topics(reading, id)
-            queue = await reports.where(reading, id)
-        async with parley.writing(topic, topic.about, *notified, *queue) as write:
-            comment = await write.get(Comment, id)
-            if comment and comment.deleted_at and comment.user_id == editor.user_id:
-                return
-            comment = _own(comment, editor)
-            if not matches(comment):
-                raise Stale(comment)
-            if not queue and await reports.where(write.session, id):
-                continue  # it was reported meanwhile: start again with the queue's lock
-            if await notifications.delete_notifications(write, id, notified):
-                await leave_tombstones(write, topic, comment)
-                if queue:
-                    await reports.settle(write, id)
-                return
-
-
-async def clean_up_account(parley: Parley, user_id: UUID, erase: bool) -> None:
-    """Erase the comments of a deleted account, or replace its name on them. Runs in batches, and may run again."""
-    left = select(Comment).where(Comment.user_id == user_id, Comment.deleted_at.is_(None), Comment.username != DELETED)
-    while True:
-        async with parley.reading() as reading:
-            found = await reading.scalar(left.limit(1))
-        if found is None:
+    async with removing(parley, topic, id) as write:
+        comment = await write.get(Comment, id)
+        if comment and comment.deleted_at and comment.user_id == editor.user_id:
             return
-        topic = Topic.parse(found.topic)
-        async with parley.writing(topic, topic.about) as write:
-            here = left.where(Comment.topic == found.topic).order_by(Comment.seq).limit(BATCH_SIZE)
-            batch = (await write.session.scalars(here)).all()
-            if erase:
-                await leave_tombstones(write, topic, *batch)
-                continue
-            for comment in batch:
-                comment.username, comment.author_role = DELETED, Role.MEMBER
-                write.update(comment)
+        comment = _own(comment, editor)
+        if not matches(comment):
+            raise Stale(comment)
+        await notifications.delete_notifications(write, id)
+        await leave_tombstones(write, [comment])
 
 
-async def leave_tombstones(write: Write, topic: Topic, *erased: Comment, by: Remover = Remover.AUTHOR) -> None:
-    """Turn comments of this topic into tombstones. The count of comments is written once for all of them.
+@asynccontextmanager
+async def removing(parley: Parley, topic: Topic, id: UUID, *also: Topic) -> AsyncIterator[Write]:
+    """A write that can delete or hide this comment: it holds the topics of its notifications and reports, too.
 
-    The write holds `topic` and `topic.about`.
+    They are found before the locks are taken. If there is another one then, this starts again. They change only under
+    the lock on the comment's topic.
+    """
+    while True:
+        async with parley.reading() as reading:
+            affected = await _affected_topics(reading, id)
+        async with parley.writing(topic, topic.about, *affected, *also) as write:
+            if await _affected_topics(write.session, id) <= affected | {*also}:
+                yield write
+                return
+
+
+async def _affected_topics(reading: Reading, id: UUID) -> set[Topic]:
+    return {*await notifications.find_notified_topics(reading, id), *await reports.where(reading, id)}
+
+
+async def erase_all(parley: Parley, user_id: UUID) -> None:
+    """Erase the comments of a deleted account."""
+    left = select(Comment).where(Comment.user_id == user_id, Comment.deleted_at.is_(None))
+    await change_all(parley, left, leave_tombstones, also=lambda comment: [Topic.parse(comment.topic).about, QUEUE])
+
+
+async def leave_tombstones(write: Write, erased: Sequence[Comment], by: Remover = Remover.AUTHOR) -> None:
+    """Turn comments of one topic into tombstones, and settle their reports. The count of comments is written once.
+
+    The write holds the comments' topic and the topic about it, and `QUEUE` if there are open reports.
     """
     counted = sum(comment.counts for comment in erased)
     for comment in erased:
         comment.removed_by = by
         write.destroy(comment)
     if counted:
-        await commentables.count(write, topic, -counted)
+        await commentables.count(write, Topic.parse(erased[0].topic), -counted)
+    await reports.settle(write, *(comment.id for comment in erased))
 
 
 def _taken() -> Conflict:

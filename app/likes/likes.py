@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
@@ -24,7 +24,7 @@ from sqlalchemy import ForeignKey, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.accounts.user import User
-from app.comments.comments import BATCH_SIZE, Comment, find_for, topic_of
+from app.comments.comments import Comment, find_for, topic_of
 from app.database import Base, Reading, log_error
 from app.errors import SignInFirst
 from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, Tombstone, is_account, to_its_author
@@ -32,6 +32,7 @@ from app.live.read.pages import Page, read_page
 from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Kind, Viewer
+from app.live.write.batches import BATCH_SIZE, change_all
 from app.live.write.transaction import Write, owned
 
 PUBLISH_INTERVAL = timedelta(seconds=1)  # between two publications of one comment's number
@@ -194,22 +195,19 @@ def _is_liked(like: Like) -> bool:
 
 
 async def clean_up_account(parley: Parley, user_id: UUID) -> None:
-    """Remove the likes of a deleted account. Runs in batches, and may run again."""
+    """Remove the likes of a deleted account."""
     own = Topic.account(user_id)
     left = select(Like).where(Like.topic == str(own), Like.deleted_at.is_(None))
-    while True:
-        async with parley.reading() as reading:
-            found = await reading.scalar(left.limit(1))
-        if found is None:
-            return
-        async with parley.writing(Topic.parse(found.place), own) as write:
-            here = left.where(Like.place == found.place).order_by(Like.seq).limit(BATCH_SIZE)
-            for like in (await write.session.scalars(here)).all():
-                comment = await write.get(Comment, like.comment_id)
-                if comment and not comment.deleted_at:
-                    comment.likes_pending -= 1
-                    publish(write, comment, clock())
-                write.destroy(like)
+    await change_all(parley, left, _remove, also=lambda like: [own], by="place")
+
+
+async def _remove(write: Write, likes: Sequence[Like]) -> None:
+    for like in likes:
+        comment = await write.get(Comment, like.comment_id)
+        if comment and not comment.deleted_at:
+            comment.likes_pending -= 1
+            publish(write, comment, clock())
+        write.destroy(like)
 
 
 async def read_likes(reading: Reading, viewer: Viewer, topic: Topic) -> Page[Like]:

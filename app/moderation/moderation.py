@@ -7,27 +7,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import select
 
 from app.accounts.user import DELETED, MODERATING, Role, User, lock_active_user
 from app.commentables import commentables
 from app.commentables.commentables import Commentable
-from app.comments.comments import Comment, Remover, find_for, leave_tombstones, topic_of
+from app.comments.comments import Comment, Remover, find_for, leave_tombstones, removing, topic_of
 from app.errors import Forbidden, Invalid
 from app.live.service import Parley
 from app.live.topics import QUEUE, Topic
 from app.live.viewers import Viewer
+from app.live.write.batches import change_all
 from app.live.write.transaction import Write, owned
 from app.moderation import reports
 from app.moderation.audit_log import Act, Decision, record
 from app.moderation.reports import Reason, Report
 from app.notifications import notifications
-
-BATCH_SIZE = 200  # rows in one transaction, after an account is deleted
 
 # -- everybody ----------------------------------------------------------------------------------------------
 
@@ -88,25 +87,17 @@ async def owner_in(write: Write, viewer: Viewer) -> User:
 async def hide(parley: Parley, by: Viewer, comment_id: UUID, reason: str = "") -> Comment:
     """Hide the comment from all but its author and moderators, and settle its reports. Raises Missing, Forbidden."""
     topic = await topic_of(parley, comment_id)
-    while True:
-        async with parley.reading() as reading:
-            topics = await notifications.find_notified_topics(reading, comment_id)
-        async with parley.writing(topic, topic.about, QUEUE, *topics) as write:
-            moderator = await moderator_in(write, by)
-            comment = find_for(by, await write.get(Comment, comment_id))
-            if comment.hidden_at is not None:
-                return comment
-            if await notifications.delete_notifications(write, comment_id, topics):
-                await _hide(write, topic, comment)
-                _record(write, moderator, Act.HIDE, comment, reason)
-                return comment
-
-
-async def _hide(write: Write, topic: Topic, comment: Comment) -> None:
-    comment.hidden_at = datetime.now(UTC)
-    write.update(comment)
-    await commentables.count(write, topic, -1)
-    await reports.settle(write, comment.id)
+    async with removing(parley, topic, comment_id, QUEUE) as write:
+        moderator = await moderator_in(write, by)
+        comment = find_for(by, await write.get(Comment, comment_id))
+        if comment.hidden_at is None:
+            comment.hidden_at = datetime.now(UTC)
+            write.update(comment)
+            await notifications.delete_notifications(write, comment_id)
+            await commentables.count(write, topic, -1)
+            await reports.settle(write, comment_id)
+            _record(write, moderator, Act.HIDE, comment, reason)
+    return comment
 
 
 @owned
@@ -173,19 +164,13 @@ async def erase(parley: Parley, by: Viewer, comment_id: UUID, reason: str = "") 
     hidden comments and for comments of deleted accounts. A deleted comment stays as it is. Raises Missing, Forbidden.
     """
     topic = await topic_of(parley, comment_id)
-    while True:
-        async with parley.reading() as reading:
-            topics = await notifications.find_notified_topics(reading, comment_id)
-        async with parley.writing(topic, topic.about, QUEUE, *topics) as write:
-            owner = await owner_in(write, by)
-            comment = await write.get(Comment, comment_id)
-            if comment is None or comment.deleted_at:
-                return
-            if await notifications.delete_notifications(write, comment_id, topics):
-                _record(write, owner, Act.ERASE, comment, reason)
-                await leave_tombstones(write, topic, comment, by=Remover.MODERATOR)
-                await reports.settle(write, comment_id)
-                return
+    async with removing(parley, topic, comment_id, QUEUE) as write:
+        owner = await owner_in(write, by)
+        comment = await write.get(Comment, comment_id)
+        if comment and not comment.deleted_at:
+            _record(write, owner, Act.ERASE, comment, reason)
+            await notifications.delete_notifications(write, comment_id)
+            await leave_tombstones(write, [comment], Remover.MODERATOR)
 
 
 def _record(write: Write, moderator: User, act: Act, comment: Comment, reason: str = "") -> None:
@@ -197,44 +182,16 @@ def _record(write: Write, moderator: User, act: Act, comment: Comment, reason: s
 
 
 async def clean_up_account(parley: Parley, user_id: UUID) -> None:
-    """Remove the name of a deleted account from its reports and decisions, and from decisions about it.
-
-    Reports of its deleted comments are settled. Runs in batches, and may run again.
-    """
-    while await _is_any_left(parley, user_id):
-        async with parley.writing(QUEUE) as write:
-            for report in (await write.session.scalars(_obsolete_reports(user_id).limit(BATCH_SIZE))).all():
-                write.destroy(report)
-            for report in (await write.session.scalars(_reports_with_name(user_id).limit(BATCH_SIZE))).all():
-                report.username = DELETED
-                write.update(report)
-            for decision in (await write.session.scalars(_decisions_with_name(user_id).limit(BATCH_SIZE))).all():
-                if decision.user_id == user_id:
-                    decision.username = DELETED
-                if decision.person_id == user_id:
-                    decision.person_name = DELETED
-                write.update(decision)
-
-
-async def _is_any_left(parley: Parley, user_id: UUID) -> bool:
-    async with parley.reading() as reading:
-        for query in (_obsolete_reports(user_id), _reports_with_name(user_id), _decisions_with_name(user_id)):
-            if await reading.scalar(query.limit(1)):
-                return True
-    return False
-
-
-def _obsolete_reports(user_id: UUID) -> Select[Report]:
-    deleted = select(Comment.id).where(Comment.user_id == user_id, Comment.deleted_at.is_not(None))
-    return select(Report).where(Report.comment_id.in_(deleted), Report.deleted_at.is_(None)).order_by(Report.seq)
-
-
-def _reports_with_name(user_id: UUID) -> Select[Report]:
-    theirs = (Report.user_id == user_id, Report.deleted_at.is_(None), Report.username != DELETED)
-    return select(Report).where(*theirs).order_by(Report.seq)
-
-
-def _decisions_with_name(user_id: UUID) -> Select[Decision]:
+    """Remove the name of a deleted account from its decisions, and from decisions about it."""
     by_them = (Decision.user_id == user_id) & (Decision.username != DELETED)
     about_them = (Decision.person_id == user_id) & (Decision.person_name != DELETED)
-    return select(Decision).where(or_(by_them, about_them)).order_by(Decision.seq)
+
+    async def remove_name(write: Write, decisions: Sequence[Decision]) -> None:
+        for decision in decisions:
+            if decision.user_id == user_id:
+                decision.username = DELETED
+            if decision.person_id == user_id:
+                decision.person_name = DELETED
+            write.update(decision)
+
+    await change_all(parley, select(Decision).where(by_them | about_them), remove_name)

@@ -6,7 +6,6 @@ without the reporter's name and note. The decision stays in the audit log (`app.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
@@ -91,9 +90,9 @@ async def where(reading: Reading, comment_id: UUID) -> list[Topic]:
     return [QUEUE] if await reading.scalar(_open(comment_id).limit(1)) else []
 
 
-async def settle(write: Write, comment_id: UUID) -> int:
-    """Close the open reports of this comment. Returns their number. The write holds `QUEUE`."""
-    reports = await _open_ones(write, comment_id)
+async def settle(write: Write, *comment_ids: UUID) -> int:
+    """Close the open reports of these comments. Returns their number. If there are any, the write holds `QUEUE`."""
+    reports = (await write.session.scalars(_open(*comment_ids))).all()
     for report in reports:
         write.destroy(report)
     return len(reports)
@@ -101,13 +100,10 @@ async def settle(write: Write, comment_id: UUID) -> int:
 
 async def touch(write: Write, comment_id: UUID) -> None:
     """Send the open reports again after an edit, so that moderators reload the comment. The write holds `QUEUE`."""
-    for report in await _open_ones(write, comment_id):
+    for report in await write.session.scalars(_open(comment_id)):
         write.update(report)
 
 
-async def _open_ones(write: Write, comment_id: UUID) -> Sequence[Report]:
-    return (await write.session.scalars(_open(comment_id).order_by(Report.seq))).all()
-
-
-def _open(comment_id: UUID) -> Select[Report]:
-    return select(Report).where(Report.comment_id == comment_id, Report.deleted_at.is_(None))
+def _open(*comment_ids: UUID) -> Select[Report]:
+    theirs = (Report.comment_id.in_(comment_ids), Report.deleted_at.is_(None))
+    return select(Report).where(*theirs).order_by(Report.seq)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -16,10 +16,10 @@ from app.live.read.pages import PAGE_SIZE, Page, read_page
 from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Viewer
-from app.live.write.transaction import owned
+from app.live.write.batches import change_all
+from app.live.write.transaction import Write, owned
 from app.notifications.notifications import Notification
 
-BATCH_SIZE = 200  # notifications that are marked in one transaction
 NEWEST = 10  # notifications that other pages contain
 
 Matches = Callable[[Live], bool]
@@ -58,25 +58,20 @@ async def mark(parley: Parley, viewer: Viewer, id: UUID, read: bool | None, matc
 
 @owned
 async def mark_all(parley: Parley, viewer: Viewer, upto: int) -> int:
-    """Mark the notifications that were created up to this seq as read. Returns their number.
-
-    One transaction marks at most `BATCH_SIZE` of them, so that it does not block other writers to this topic for long.
-    If the process is killed in between, the newest ones stay unread, and the same call marks them.
-    """
+    """Mark the notifications that were created up to this seq as read, in batches. Returns their number."""
     own = _own_topic(viewer)
     there = (Notification.topic == str(own), Notification.deleted_at.is_(None), Notification.read_at.is_(None))
-    seen = select(Notification).where(*there, Notification.created_seq <= upto)
     marked = 0
-    while True:
-        async with parley.writing(own) as write:
-            batch = seen.order_by(Notification.created_seq).limit(BATCH_SIZE)
-            rows = (await write.session.scalars(batch)).all()
-            for row in rows:
-                row.read_at = datetime.now(UTC)
-                write.update(row)
+
+    async def mark(write: Write, rows: Sequence[Notification]) -> None:
+        nonlocal marked
+        for row in rows:
+            row.read_at = datetime.now(UTC)
+            write.update(row)
         marked += len(rows)
-        if len(rows) < BATCH_SIZE:
-            return marked
+
+    await change_all(parley, select(Notification).where(*there, Notification.created_seq <= upto), mark)
+    return marked
 
 
 async def _count_unread(reading: Reading, own: Topic, before: int | None = None) -> int:

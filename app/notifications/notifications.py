@@ -21,7 +21,7 @@ from pydantic import Field
 from sqlalchemy import Index, String, func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.accounts.user import DELETED, MAX_USERNAME_LENGTH, User
+from app.accounts.user import MAX_USERNAME_LENGTH, User
 from app.commentables import commentables
 from app.commentables.commentables import MAX_TITLE_LENGTH, MAX_URL
 from app.comments.mentions import MAX_MENTIONS
@@ -30,6 +30,7 @@ from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, Tombstone, is_acco
 from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Kind, Viewer
+from app.live.write.batches import change_all
 from app.live.write.transaction import Write
 from app.notifications import mutes
 
@@ -37,7 +38,6 @@ MAX_RECIPIENTS = MAX_MENTIONS + 1  # recipients of one comment, including its ed
 LIMIT_WINDOW = timedelta(minutes=10)  # for the next two limits
 MAX_FROM_ONE_TO_ONE = 20  # notifications from one author's comments for one person
 MAX_FROM_ONE = 100  # notifications from one author's comments for all people together
-BATCH_SIZE = 200  # notifications in one transaction, after an account is deleted
 
 
 class About(StrEnum):
@@ -182,50 +182,23 @@ async def find_notified_topics(reading: Reading, comment_id: UUID) -> list[Topic
     return [Topic.account(id_) for id_ in await reading.scalars(there)]
 
 
-async def delete_notifications(write: Write, comment_id: UUID, topics: list[Topic]) -> bool:
-    """Delete the notifications of a comment. The write holds the topics from `find_notified_topics`, and the comment's.
-
-    Returns False and changes nothing if another person was notified before the locks were taken. The caller then starts
-    again with `find_notified_topics`.
-    """
+async def delete_notifications(write: Write, comment_id: UUID) -> None:
+    """Delete the notifications of a comment. The write holds the topics from `find_notified_topics`, and its own."""
     there = select(Notification).where(_of(comment_id), Notification.deleted_at.is_(None))
-    rows = (await write.session.scalars(there)).all()
-    if not {row.topic for row in rows} <= {str(topic) for topic in topics}:
-        return False
-    for row in rows:
-        write.destroy(row)
-    return True
+    await _destroy(write, (await write.session.scalars(there)).all())
 
 
 async def clean_up_account(parley: Parley, user_id: UUID, erase: bool) -> None:
-    """Delete the notifications of a deleted account. Erase those that its comments caused, or replace its name there.
-
-    Runs in batches of one recipient, and may run again. A deleted account causes no new notifications.
-    """
-    await _clean_up(parley, _on(Topic.account(user_id)), erase=True)
-    await _clean_up(parley, (Notification.actor_id == user_id) & (Notification.actor_name != DELETED), erase)
+    """Delete the notifications of a deleted account, and with `erase` those that its comments caused."""
+    theirs = Notification.topic == str(Topic.account(user_id))
+    left = theirs | (Notification.actor_id == user_id) if erase else theirs
+    await change_all(parley, select(Notification).where(left, Notification.deleted_at.is_(None)), _destroy)
 
 
-async def _clean_up(parley: Parley, left: Any, erase: bool) -> None:
-    left = select(Notification).where(left, Notification.deleted_at.is_(None))
-    while True:
-        async with parley.reading() as reading:
-            found = await reading.scalar(left.limit(1))
-        if found is None:
-            return
-        async with parley.writing(Topic.parse(found.topic)) as write:
-            here = left.where(Notification.topic == found.topic).order_by(Notification.seq).limit(BATCH_SIZE)
-            for row in (await write.session.scalars(here)).all():
-                if erase:
-                    write.destroy(row)
-                else:
-                    row.actor_name = DELETED
-                    write.update(row)
+async def _destroy(write: Write, rows: Sequence[Notification]) -> None:
+    for row in rows:
+        write.destroy(row)
 
 
 def _of(comment_id: UUID) -> Any:
     return Notification.comment_id == comment_id
-
-
-def _on(topic: Topic) -> Any:
-    return Notification.topic == str(topic)

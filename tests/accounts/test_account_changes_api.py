@@ -17,10 +17,10 @@ from app.accounts.logins import Login
 from app.accounts.mailed_links import Purpose, write_link
 from app.accounts.passwords import verify_password
 from app.accounts.user import DELETED, User
-from app.comments import comments
 from app.comments.comments import Comment
 from app.live.signing import fingerprint
 from app.live.topics import Topic
+from app.live.write import batches
 from tests.support.database import count_rows, read_seq, write_comments
 from tests.support.mailbox import find_token, list_subjects, wait_for_mail
 from tests.support.people import (
@@ -592,7 +592,7 @@ async def every_comment(site_parley: Parley) -> list[Comment]:
 async def test_many_comments_are_deleted_in_batches(
     alice: httpx.AsyncClient, site_parley: Parley, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comments, "BATCH_SIZE", 7)
+    monkeypatch.setattr(batches, "BATCH_SIZE", 7)
     await write_comments(site_parley, await write(alice, "One"), ["More"] * 30)
     assert (await delete_account(alice, "erase")).status_code == 204
     assert {comment.body for comment in await every_comment(site_parley)} == {""}

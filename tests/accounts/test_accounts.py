@@ -22,6 +22,7 @@ from app.live.gids import Gid
 from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import GUEST, LoginEnded, Viewer
+from app.live.write import batches
 from app.live.write.transaction import Write
 from app.mail.mail_queue import Kind
 from app.mail.mailer import send_next
@@ -527,7 +528,7 @@ async def comments_by(parley: Parley, viewer: Viewer) -> list[Comment]:
 
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comments, "BATCH_SIZE", 3)
+    monkeypatch.setattr(batches, "BATCH_SIZE", 3)
 
 
 @pytest.mark.usefixtures("small_batches")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,22 +12,27 @@ from sqlalchemy import select
 from app import maintenance
 from app.accounts import accounts, roles
 from app.accounts import bylines as byline
-from app.accounts.user import Role, find_user
+from app.accounts.user import DELETED, Role, find_user
 from app.comments.comments import Comment, render
 from app.errors import Invalid, SignInFirst
 from app.live.topics import Topic
 from app.live.viewers import GUEST
+from app.live.write import batches
 from app.moderation import moderation
 from app.moderation.reports import Reason, Report
 from app.notifications.notifications import Notification
 from tests.support.mail_queue import find_user_named
 from tests.support.moderators import create_moderator
+from tests.support.people import PASSWORD
 from tests.support.people_without_http import create_viewer, post_comment
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from app.live.service import Parley
     from app.live.viewers import Viewer
+    from app.live.write.transaction import Write
 
 
 async def bylines(parley: Parley, author: Viewer) -> set[tuple[str, str]]:
@@ -44,7 +50,7 @@ async def is_done(parley: Parley, author: Viewer) -> bool:
 async def test_a_new_name_reaches_comments_notifications_and_reports(
     parley: Parley, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(byline, "BATCH_SIZE", 2)
+    monkeypatch.setattr(batches, "BATCH_SIZE", 2)
     alice, bob = await create_viewer(parley, "alice"), await create_viewer(parley, "bob")
     for number in range(5):
         await post_comment(parley, alice, f"{number} for @bob", Topic("Article", str(number % 2)))
@@ -65,16 +71,39 @@ async def test_another_process_finishes_the_work_of_a_killed_one(
     alice = await create_viewer(parley, "alice")
     await post_comment(parley, alice, "hello")
 
-    async def killed(parley: Parley, user_id: object) -> None:
-        return
-
     with monkeypatch.context() as dying:
-        dying.setattr(byline, "rewrite_later", killed)
+        dying.setattr(byline, "rewrite_later", paused_work)
         await accounts.change_username(parley, alice, "Alice Newname")
     assert await bylines(parley, alice) == {("alice", "member")}
     await maintenance.run_once(parley)
     assert await bylines(parley, alice) == {("Alice Newname", "member")}
     assert await is_done(parley, alice)
+
+
+async def test_a_new_name_does_not_replace_that_of_an_account_deleted_meanwhile(
+    parley: Parley, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = await create_viewer(parley, "alice")
+    assert alice.user_id
+    await post_comment(parley, alice, "hello")
+    with monkeypatch.context() as paused:
+        paused.setattr(byline, "rewrite_later", paused_work)
+        await accounts.change_username(parley, alice, "Alice Newname")
+    writing = parley.writing
+
+    @asynccontextmanager
+    async def delete_account_first(*topics: Topic) -> AsyncIterator[Write]:
+        monkeypatch.setattr(parley, "writing", writing)
+        await accounts.delete(parley, alice, PASSWORD, "keep")
+        async with writing(*topics) as write:
+            yield write
+
+    monkeypatch.setattr(parley, "writing", delete_account_first)
+    await byline.rewrite(parley, alice.user_id)
+    assert await bylines(parley, alice) == {(DELETED, "member")}
+
+
+async def paused_work(parley: Parley, user_id: object) -> None: ...
 
 
 async def test_comments_show_that_their_author_is_a_moderator(parley: Parley) -> None:

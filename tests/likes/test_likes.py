@@ -22,6 +22,7 @@ from app.likes.likes import Like
 from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import GUEST, Viewer
+from app.live.write import batches
 from app.models import LIVE_MODELS
 from app.moderation import reports
 from app.notifications import notifications
@@ -259,7 +260,7 @@ async def test_a_deleted_account_cannot_like(parley: Parley, alice: Viewer, bob:
 
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(likes, "BATCH_SIZE", 2)
+    monkeypatch.setattr(batches, "BATCH_SIZE", 2)
 
 
 @pytest.mark.usefixtures("small_batches")

@@ -21,7 +21,7 @@ from app.live.read.pages import read_page
 from app.live.service import Parley
 from app.live.topics import QUEUE, Topic
 from app.live.viewers import GUEST, Viewer
-from app.moderation import audit_log, moderation
+from app.moderation import audit_log, moderation, reports
 from app.moderation.audit_log import Act, Decision
 from app.moderation.reports import Reason, Report
 from app.notifications.notifications import Notification
@@ -149,6 +149,25 @@ async def test_reports_are_deleted_with_their_comment(parley: Parley, alice: Vie
     await moderation.report(parley, bob, comment.id, Reason.SPAM)
     await delete_comment(parley, alice, comment)
     assert not await list_open_reports(parley)
+
+
+async def test_a_report_made_before_the_lock_is_deleted_with_the_comment_too(
+    parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    comment = await post_comment(parley, alice, "Almonds")
+    look = reports.where
+
+    async def look_and_report(*arguments: Any) -> list[Topic]:
+        found = await look(*arguments)
+        monkeypatch.setattr(reports, "where", look)
+        await moderation.report(parley, bob, comment.id, Reason.SPAM)
+        return found
+
+    monkeypatch.setattr(reports, "where", look_and_report)
+    await delete_comment(parley, alice, comment)
+    assert not await list_open_reports(parley)
+    async with parley.reading() as reading:
+        assert len((await reading.scalars(select(Report))).all()) == 1
 
 
 async def test_the_queue_gets_the_new_text_of_a_reported_comment(parley: Parley, alice: Viewer, bob: Viewer) -> None:

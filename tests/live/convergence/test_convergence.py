@@ -33,6 +33,7 @@ from app.live.read.reader import News, Reader
 from app.live.stream.session import Session
 from app.live.topics import Topic
 from app.live.viewers import GUEST, Viewer
+from app.live.write import batches
 from app.live.write.sequences import read_heads
 from tests.live.convergence.replicas import (
     Process,
@@ -292,7 +293,7 @@ class WorldWithDeletion(World):
 async def test_every_replica_converges_when_somebody_deletes_their_account(
     database_url: str, how: Literal["keep", "erase"], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comments, "BATCH_SIZE", 3)
+    monkeypatch.setattr(batches, "BATCH_SIZE", 3)
     guest, _, bob, carol = await create_three_viewers(database_url)
     async with processes(database_url) as both:
         for seed in range(DELETIONS):

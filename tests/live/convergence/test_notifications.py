@@ -16,7 +16,8 @@ from app.comments.comments import Comment
 from app.errors import Missing, SignInFirst
 from app.live.topics import Topic
 from app.live.viewers import Viewer
-from app.notifications import inbox, notifications
+from app.live.write import batches
+from app.notifications import inbox
 from app.notifications.notifications import render
 from tests.live.convergence.replicas import Process, Replica, Rows, add_notes, are_caught_up
 from tests.live.convergence.replicas import plain_row as plain
@@ -131,7 +132,7 @@ class Day:
 
 
 async def test_every_tab_of_the_recipient_converges(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notifications, "BATCH_SIZE", 3)
+    monkeypatch.setattr(batches, "BATCH_SIZE", 3)
     await add_notes(database_url)
     processes = [Process(database_url) for _ in range(2)]
     try:
