@@ -6,6 +6,8 @@
    round trips to PostgreSQL, or two switches to the thread of an SQLite connection (`app.sqlite`).
 3. On PostgreSQL, writers run at READ COMMITTED. The row locks of the counters provide the order, and stricter levels
    would only add failures under contention.
+4. SQLite allows one writer. Its busy handler polls for the lock and is not fair, so the writers of a process wait for
+   each other in a queue, and only the first one asks SQLite.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
@@ -53,7 +55,7 @@ UNAVAILABLE_SQLSTATES = ("08", "25006", "25P03", "40", "53", "55", "57")
 ACCESS_DENIED_SQLSTATES = ("28", "3D")
 
 SQLITE_SIDE_FILES = ("-wal", "-shm", "-journal")  # files beside the database file that hold parts of its data
-SQLITE_LOCK_TIMEOUT_SECONDS = 10  # that a writer waits for a write of another process
+SQLITE_LOCK_TIMEOUT_SECONDS = 10  # that a writer waits for the writers of this process, and then for another process
 POSTGRES_STATEMENT_TIMEOUT = "10s"  # the server stops longer statements, so that none of them holds a counter
 POSTGRES_RESPONSE_TIMEOUT_SECONDS = 15  # until a connection without any response is closed
 POOL_TIMEOUT_SECONDS = 10  # that a caller waits for a connection of the pool
@@ -120,6 +122,7 @@ class Database:
         self._readers = async_sessionmaker(alone, expire_on_commit=False, autoflush=False)
         immediate = self._engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")  # (1)
         self._writers = async_sessionmaker(immediate, expire_on_commit=False, autoflush=False)
+        self._queue = asyncio.Lock()  # of SQLite's writers (4)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
@@ -131,9 +134,24 @@ class Database:
                 # Closing rolls back, which would expire the loaded objects.
                 session.expunge_all()
 
-    def transaction(self) -> AsyncSession:
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A session that takes the write lock at its first statement. Used by `writing`, which keeps seqs in order."""
-        return self._writers()
+        async with self._turn(), self._writers() as session:
+            yield session
+
+    def _turn(self) -> AbstractAsyncContextManager[None]:
+        return self._sqlite_turn() if self.is_sqlite else nullcontext()
+
+    @asynccontextmanager
+    async def _sqlite_turn(self) -> AsyncIterator[None]:
+        """Hold the place of the one writer (4). Raises one of `Unavailable` if the others take too long."""
+        async with asyncio.timeout(SQLITE_LOCK_TIMEOUT_SECONDS):
+            await self._queue.acquire()
+        try:
+            yield
+        finally:
+            self._queue.release()
 
     @property
     def in_use(self) -> int:

@@ -87,6 +87,38 @@ async def test_a_transaction_that_is_cancelled_at_its_begin_leaves_no_lock(
     await other.close()
 
 
+async def test_writers_of_a_process_write_in_the_order_in_which_they_came(database: Database) -> None:
+    """SQLite's own lock is not fair: a writer polls for it, and may wait for seconds while later ones write."""
+    wrote: list[int] = []
+
+    async def write(number: int) -> None:
+        async with database.transaction() as session, session.begin():
+            await session.execute(text("UPDATE epochs SET value = 'x'"))
+            wrote.append(number)
+
+    async with database.transaction() as session, session.begin():
+        await session.execute(text(TOPIC))
+        waiting = []
+        for number in range(5):
+            waiting.append(asyncio.create_task(write(number)))
+            await asyncio.sleep(0)
+        assert database.in_use == 1, "a waiting writer uses no connection"
+    await asyncio.gather(*waiting)
+    assert wrote == [0, 1, 2, 3, 4]
+
+
+async def test_a_writer_that_waits_too_long_finds_the_database_unavailable(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_database, "SQLITE_LOCK_TIMEOUT_SECONDS", 0.01)
+    async with database.transaction() as session, session.begin():
+        await session.execute(text(TOPIC))
+        with pytest.raises(app_database.Unavailable) as refused:
+            await _write(database)
+    assert app_database.is_unavailable(refused.value)
+    await _write(database)
+
+
 async def test_a_closed_database_has_no_thread_that_still_connects(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
