@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
-from functools import cache
+from functools import cache, partial
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -18,14 +18,14 @@ from app.comments import comments_api
 from app.http import health, metrics, openapi
 from app.http.endpoints import resources
 from app.http.middleware.cors import ListedOriginsCORSMiddleware
-from app.http.middleware.csrf import CSRFMiddleware
+from app.http.middleware.csrf import refuse_cross_site
 from app.http.middleware.forwarded import NearestForwardedMiddleware
-from app.http.middleware.host_names import RefuseUnknownHostsMiddleware
-from app.http.middleware.paths import RefuseAmbiguousPathsMiddleware
+from app.http.middleware.host_names import own_names, refuse_unknown_host
+from app.http.middleware.paths import refuse_ambiguous_path
+from app.http.middleware.refusals import RefusalMiddleware
 from app.http.middleware.request_log import RequestLogMiddleware, Requests
 from app.http.middleware.root_path import RootPathStarlette
 from app.http.middleware.stream_pacing import StreamPacingMiddleware
-from app.http.middleware.trailing_slash import TrailingSlashMiddleware
 from app.http.problems import HANDLERS, on_refusal
 from app.http.rate_limits import LimitReadsMiddleware, Limits
 from app.http.sse_response import OpenStreams, forget_shutdown
@@ -123,19 +123,21 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
         ],
         middleware=[
             *([Middleware(NearestForwardedMiddleware, settings)] if settings.trusts_every_proxy else []),
-            Middleware(TrailingSlashMiddleware),
             Middleware(StreamPacingMiddleware, lambda scope: parley.pacing.wait_turn(limits.queue_key_of(scope))),
             Middleware(RequestLogMiddleware, requests),
             Middleware(ListedOriginsCORSMiddleware, settings.allowed_origins),
-            Middleware(CSRFMiddleware, settings.allowed_origins),
-            Middleware(RefuseUnknownHostsMiddleware, settings),
-            Middleware(RefuseAmbiguousPathsMiddleware, settings.root_path),
+            Middleware(
+                RefusalMiddleware,
+                partial(refuse_cross_site, settings.allowed_origins),
+                partial(refuse_unknown_host, own_names(settings)),
+                partial(refuse_ambiguous_path, settings.root_path),
+            ),
             Middleware(LimitReadsMiddleware, limits, on_refusal),
         ],
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )
-    app.router.redirect_slashes = False  # TrailingSlashMiddleware removes the slash
+    app.router.redirect_slashes = False  # RootPathStarlette removes the slash
     app.state.parley = parley
     app.state.limits = limits
     app.state.admission = admission

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
-from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 from starlette.responses import Response
 from typing_extensions import TypedDict
@@ -45,28 +44,14 @@ SIGNED_IN = {"Set-Cookie": "The login, and a cookie by which its owner's browser
 SIGNED_OUT = {"Set-Cookie": "Deletes the login."}
 
 
-def _email(text: str) -> str:
-    try:
-        return clean_email(text)
-    except ValueError as error:
-        raise PydanticCustomError("email", "{reason}", {"reason": str(error)}) from None
-
-
-def _username(text: str) -> str:
-    try:
-        return clean_username(text)
-    except ValueError as error:
-        raise PydanticCustomError("username", "{reason}", {"reason": str(error)}) from None
-
-
 # The length is checked first: Unicode normalization of 60,000 accents blocks the event loop for a second.
 Email = Annotated[
     str,
     StringConstraints(max_length=MAX_EMAIL_LENGTH),
-    AfterValidator(_email),
+    AfterValidator(clean_email),
     Field(json_schema_extra={"format": "email"}),
 ]
-Username = Annotated[str, StringConstraints(max_length=4 * MAX_USERNAME_LENGTH), AfterValidator(_username)]
+Username = Annotated[str, StringConstraints(max_length=4 * MAX_USERNAME_LENGTH), AfterValidator(clean_username)]
 NewPassword = Annotated[str, StringConstraints(min_length=MIN_PASSWORD_LENGTH, max_length=MAX_PASSWORD_LENGTH)]
 Password = Annotated[str, StringConstraints(max_length=MAX_PASSWORD_LENGTH)]
 

@@ -12,7 +12,6 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, StringConstraints
-from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 
 from app.accounts.identity import parley_of
@@ -31,7 +30,7 @@ _NEVER = re.compile(r'["<>\\^`{|}#]')
 
 def _is_address(url: str) -> str:
     if url and (not _URL.fullmatch(url) or _NEVER.search(url)):
-        raise PydanticCustomError("url", "An address like https://www.example.com/post, without a fragment")
+        raise ValueError("An address like https://www.example.com/post, without a fragment")
     return url
 
 

@@ -51,6 +51,7 @@ _MESSAGES: Mapping[str, str] = {
     "string_too_long": "Too long: the limit is {max_length:,} characters.",
     "string_unicode": "Invalid text",
     "bool_type": "Must be true or false",
+    "enum": "Must be one of {expected}",
 }
 
 
@@ -93,7 +94,7 @@ def invalid_fields(error: ValidationError) -> Problem:
 def _message(details: ErrorDetails) -> str:
     message = _MESSAGES.get(details["type"])
     # Only our messages are templates. One of pydantic's may quote braces of the request.
-    return message.format(**details.get("ctx", {})) if message else details["msg"]
+    return message.format(**details.get("ctx", {})) if message else details["msg"].removeprefix("Value error, ")
 
 
 def _field(location: tuple[int | str, ...]) -> str:

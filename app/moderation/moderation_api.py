@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, StringConstraints
+from pydantic import AfterValidator, StringConstraints
 from starlette.requests import Request
 from typing_extensions import TypedDict
 
@@ -21,7 +21,7 @@ from app.comments.comments_api import id_from
 from app.http.endpoints import Endpoint
 from app.http.parameters import BEFORE, LIMIT
 from app.http.rate_limits import REPORT
-from app.http.requests import Input, one_of, path_id, topic_from, without_nul
+from app.http.requests import ENUM, Input, path_id, topic_from, without_nul
 from app.http.responses import Json
 from app.http.schemas import Before, Cursor
 from app.live.read.pages import PAGE_SIZE, Page, Row, read_page
@@ -40,7 +40,7 @@ NO_ACCOUNT = "This account no longer exists."
 
 
 class NewReport(Input):
-    reason: Annotated[Reason, BeforeValidator(one_of(Reason))]
+    reason: Annotated[Reason, ENUM]
     note: Note = ""
 
 
@@ -56,7 +56,7 @@ class Change(Input):
 
 
 class Appointment(Input):
-    role: Annotated[Role, BeforeValidator(one_of(Role))]
+    role: Annotated[Role, ENUM]
 
 
 class Reported(TypedDict):

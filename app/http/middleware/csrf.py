@@ -10,27 +10,18 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
 from app.http.problems import Problem
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
-class CSRFMiddleware:
+def refuse_cross_site(origins: Collection[str], scope: Scope) -> Problem | None:
     """403 for an unsafe request from another site."""
-
-    def __init__(self, app: ASGIApp, origins: Collection[str]) -> None:
-        self.app = app
-        self.origins = origins
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        unsafe = scope["type"] == "http" and scope["method"] not in SAFE_METHODS
-        if unsafe and is_cross_site(Headers(scope=scope)) and not is_listed(scope, self.origins):
-            refusal = Problem(403, "This request came from another site.").response()
-            await refusal(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
+    if scope["method"] in SAFE_METHODS or not is_cross_site(Headers(scope=scope)) or is_listed(scope, origins):
+        return None
+    return Problem(403, "This request came from another site.")
 
 
 def is_listed(scope: Scope, origins: Collection[str]) -> bool:

@@ -11,14 +11,14 @@ can read our pages, for example `/dev/mail` in development. For that it needs a 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
-from app.http.problems import Problem, on_problem
+from app.http.problems import Problem
 from app.settings import Settings
 
 MISDIRECTED = 421
@@ -26,24 +26,20 @@ NOT_OURS = "This service does not answer to this name. Its operator sets the nam
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::[0-9]{1,5})?", re.ASCII)
 
 
-class RefuseUnknownHostsMiddleware:
-    """421 for a request whose `Host` is not a name of this service. Without that header it is not from a browser."""
+def own_names(settings: Settings) -> Collection[str]:
+    """The names of this service (2)."""
+    return settings.allowed_hosts | {urlsplit(settings.public_url).hostname or ""}
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self.app = app
-        self.names = settings.allowed_hosts | {urlsplit(settings.public_url).hostname or ""}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        hosts = Headers(scope=scope).getlist("host") if scope["type"] == "http" else []
-        if len(hosts) > 1 or not all(self._is_ours(host) for host in hosts):
-            refusal = await on_problem(Request(scope, receive), Problem(MISDIRECTED, NOT_OURS))
-            await refusal(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
+def refuse_unknown_host(names: Collection[str], scope: Scope) -> Problem | None:
+    """421 for a request whose `Host` is not one of these names. Without that header it is not from a browser."""
+    hosts = Headers(scope=scope).getlist("host")
+    ours = len(hosts) <= 1 and all(_is_ours(name_in(host), names) for host in hosts)
+    return None if ours else Problem(MISDIRECTED, NOT_OURS)
 
-    def _is_ours(self, host: str) -> bool:
-        name = name_in(host)
-        return "*" in self.names or (name is not None and (name in self.names or is_unregistrable(name)))
+
+def _is_ours(name: str | None, names: Collection[str]) -> bool:
+    return "*" in names or (name is not None and (name in names or is_unregistrable(name)))
 
 
 def name_in(host: str) -> str | None:

@@ -15,10 +15,9 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, unquote_to_bytes
 
-from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
-from app.http.problems import Problem, on_problem
+from app.http.problems import Problem
 
 DOTS = frozenset({".", ".."})
 REFUSED = re.compile(r"[\x00-\x1f\x7f\\]")
@@ -26,19 +25,9 @@ REFUSED = re.compile(r"[\x00-\x1f\x7f\\]")
 BEFORE_ID = re.compile(r"/(?:api/commentables/|embed/)?[A-Z][A-Za-z0-9]*/")
 
 
-class RefuseAmbiguousPathsMiddleware:
+def refuse_ambiguous_path(root_path: str, scope: Scope) -> Problem | None:
     """404 for a path that a proxy may read as another one."""
-
-    def __init__(self, app: ASGIApp, root_path: str) -> None:
-        self.app = app
-        self.root_path = root_path
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and is_ambiguous(_raw_path(scope), self.root_path):
-            refusal = await on_problem(Request(scope, receive), Problem(404, "Page not found."))
-            await refusal(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
+    return Problem(404, "Page not found.") if is_ambiguous(_raw_path(scope), root_path) else None
 
 
 def is_ambiguous(raw_path: str, root_path: str = "") -> bool:

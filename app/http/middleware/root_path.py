@@ -1,7 +1,7 @@
 """Root path: the app behind a proxy that serves it below a path prefix, ROOT_PATH.
 
-The routes and middleware always get the path without the prefix. Only code that makes URLs for browsers adds it: the
-templates (their `base`), and with it `static/js/core/base.js`.
+The routes and middleware always get the path without the prefix, and without a trailing slash. Only code that makes
+URLs for browsers adds the prefix: the templates (their `base`), and with it `static/js/core/base.js`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ SERVER_SEND = "parley.send"  # in a scope: the server's own `send`, which no mid
 class RootPathStarlette(Starlette):
     """Starlette that removes ROOT_PATH from paths, and adds it to `Location` headers.
 
-    Some proxies remove the prefix and some keep it; some servers (`--root-path`) add it again. All of these work.
+    Some proxies remove the prefix and some keep it; some servers (`--root-path`) add it again. All of these work. A
+    trailing slash is removed here, because a redirect could turn a POST into a GET.
     """
 
     def __init__(self, root_path: str, **options: Any) -> None:
@@ -27,11 +28,11 @@ class RootPathStarlette(Starlette):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
+            path = _without(_without(scope["path"], scope.get("root_path", "")), self.root_path)
             # A copy: the server's own scope would form a reference cycle with its `send`, and stay in memory.
-            scope = {**scope, SERVER_SEND: send}
-            if self.root_path or scope.get("root_path"):
-                path = _without(_without(scope["path"], scope.get("root_path", "")), self.root_path)
-                scope, send = {**scope, "path": path, "root_path": ""}, self._prefix_location(send)
+            scope = {**scope, SERVER_SEND: send, "path": path.removesuffix("/") or "/", "root_path": ""}
+            if self.root_path:
+                send = self._prefix_location(send)
         await super().__call__(scope, receive, send)
 
     def _prefix_location(self, send: Send) -> Send:
