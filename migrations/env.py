@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 from alembic.runtime.migration import MigrationContext, MigrationInfo
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, event, pool
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 import app.models  # noqa: F401  (Alembic compares the schema with the models)
-from app.database import Base, prepare_file
+from app.database import Base, Instant, prepare_file
 from app.settings import Settings
 
 LOCK_KEY = 712_074  # of the advisory lock; arbitrary, but the same in every release
@@ -29,12 +29,18 @@ def run(connection: Connection) -> None:
         compare_type=True,
         compare_server_default=True,
         render_as_batch=connection.dialect.name == "sqlite",
+        render_item=render_instant,
         on_version_apply=report_step,
     )
     with context.begin_transaction():
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK_KEY})")
         context.run_migrations()
+
+
+def render_instant(kind: str, item: Any, _context: Any) -> str | Literal[False]:
+    """The type of an Instant in a new migration. Migrations do not import the app. False: Alembic renders the item."""
+    return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, Instant) else False
 
 
 def report_step(

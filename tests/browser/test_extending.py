@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "extending.md"
+COMMAND = re.compile(r"^    \.venv/bin/alembic (.+)$", re.MULTILINE)  # it writes the migration
 CLASSES = ("app/static/js/core/events.js", "app/static/js/chores/chore.js", "app/static/js/chores/chores.js")
 SHOWN = """() => Array.from(document.querySelectorAll(".chores__list > .chore"), (el) => ({
   text: el.querySelector(".chore__text").value,
@@ -64,7 +65,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy_checkout(ROOT, checkout)
     for block in blocks():
         block.apply(checkout)
-    run(checkout, sys.executable, "-m", "alembic", "upgrade", "head")
+    for command in (["upgrade", "head"], COMMAND.findall(PAGE.read_text())[0].split(), ["upgrade", "head"]):
+        run(checkout, sys.executable, "-m", "alembic", *command)
     return checkout
 
 
