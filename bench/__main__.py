@@ -17,16 +17,17 @@ from typing import Any
 
 import uvloop
 
-from bench import fanout, growth, journey, million, openings, page, plots, report, slow_texts, storm, writes
+from bench import fanout, growth, journey, million, openings, page, plots, report, sign_out, slow_texts, storm, writes
 from bench.machine import describe
 
 RESULTS = Path(__file__).parent / "results"
 SCENARIOS: Mapping[str, Callable[[argparse.Namespace], Coroutine[Any, Any, dict[str, Any]]]] = {
-    "fan-out": lambda given: fanout.run(given.rounds, given.sessions or fanout.SIZES),
+    "fan-out": lambda given: fanout.run(given.rounds, given.sessions or fanout.SIZES, given.before),
     "storm": lambda given: storm.run(given.sessions or storm.SIZES),
     "openings": lambda given: openings.run(),
     "slow-texts": lambda given: slow_texts.run(),
-    "writes": lambda given: writes.run(given.rounds),
+    "writes": lambda given: writes.run(given.rounds, given.before),
+    "sign-out": lambda given: sign_out.run(given.rounds, given.before),
     "growth": lambda given: growth.run(given.rounds),
     "journey": lambda given: journey.run(given.rounds),
     "page": lambda given: page.run(given.rounds, given.before),
@@ -39,7 +40,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("scenario", nargs="*", help=f"{', '.join(SCENARIOS)}, report; by default, all scenarios")
     parser.add_argument("--rounds", type=int, default=5, help="the number of rounds; the result is their median")
     parser.add_argument("--sessions", type=int, nargs="*", help="the numbers of sessions, for fan-out and storm")
-    parser.add_argument("--before", type=Path, help="for page: an older checkout to compare with this one")
+    parser.add_argument(
+        "--before", type=Path, help="an older checkout to compare with this one, for fan-out, page, sign-out and writes"
+    )
     parser.add_argument("--out", type=Path, default=RESULTS, help="the directory for the results")
     given = parser.parse_args()
     if unknown := set(given.scenario) - {*SCENARIOS, "report"}:

@@ -31,6 +31,7 @@ from app.live.read.changes import Change
 from app.live.read.feeds import Feeds
 from app.live.read.reader import Reader
 from app.live.topics import Topic
+from app.live.viewers import GUEST, Viewer
 from tests.live.convergence.simulation import Loop, Row
 
 STATEMENT = 0.001  # seconds
@@ -82,11 +83,13 @@ async def read_changes(
     return [Change(LIVE, uuid.UUID(int=seq), seq, seq, None, {}) for seq in range(after + 1, upto + 1)], upto
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Watchers:
     """All sessions of a topic in one process."""
 
     topics: tuple[Topic, ...]
+    viewer: Viewer = GUEST
+    network: str | None = None
 
     def wake(self) -> None:
         pass
@@ -109,7 +112,7 @@ class Shape:
 class Cluster:
     def __init__(self, shape: Shape, seed: int = 7) -> None:
         self.shape = shape
-        self.loop = Loop()
+        self.loop = Loop()  # type: ignore[abstract]
         self.store = Store()
         self.chance = random.Random(seed)
         self.names = [Topic("Article", str(number)) for number in range(shape.topics)]

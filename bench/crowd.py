@@ -17,6 +17,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from bench.browser import request_head, stream_headers
+
 MARK = b'data: {"payload"'
 BUFFER = 1 << 20
 HANDSHAKES = 200  # connections that are opened at the same time
@@ -44,12 +46,15 @@ class Crowd:
         self._sample = b""
 
     def open(
-        self, port: int, paths: Sequence[str], sessions: int, ready: str, address: int = 0, handshakes: int = HANDSHAKES
-    ) -> dict[str, Any]:
-        """Open streams of these paths in turn, `handshakes` at a time. Returns when all of them are ready.
+        self, port: int, paths: Sequence[str], sessions: int, ready: str, cookies: Sequence[str] = (), address: int = 0,
+        handshakes: int = HANDSHAKES,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Open streams of these paths and of the people with these cookies in turn, `handshakes` at a time. Returns
+        when all of them are ready.
 
         A stream is ready when it has received `ready`. `address` numbers the first client address in 127.0.0.0/8.
         """
+        headers = stream_headers(port)
         began = time.monotonic()
         waiting = deque(range(sessions))
         opening: dict[int, tuple[Stream, bytes]] = {}
@@ -59,7 +64,9 @@ class Crowd:
                 number = waiting.popleft()
                 topic = number % len(paths)
                 stream = Stream(_connected(port, address + number // STREAMS_AN_ADDRESS), topic)
-                opening[stream.socket.fileno()] = stream, _request(paths[topic])
+                more = {"Cookie": cookies[number % len(cookies)]} if cookies else {}
+                request = request_head("GET", paths[topic], port, {**headers, **more})
+                opening[stream.socket.fileno()] = stream, request
                 self._epoll.register(stream.socket.fileno(), select.EPOLLOUT)
             for fd, _ in self._epoll.poll(10):
                 if fd not in opening:
@@ -154,10 +161,6 @@ def _connected(port: int, host: int) -> socket.socket:
     connection.setblocking(False)
     connection.connect_ex(("127.0.0.1", port))
     return connection
-
-
-def _request(path: str) -> bytes:
-    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n".encode()
 
 
 def main() -> None:

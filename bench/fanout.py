@@ -1,7 +1,8 @@
 """Fan-out: the cost and the latency of delivering one comment to all its viewers.
 
-Contestants: Parley; a literal reading of its architecture; the floor, a bare loop under the same uvicorn that writes
-the same bytes; and nchan, in C. All hold their streams at the same time, and are measured in turn.
+Contestants: Parley with guests, and with signed-in people; an older checkout with guests (`--before`); a literal
+reading of its architecture; the floor, a bare loop under the same uvicorn that writes the same bytes; and nchan, in C.
+All hold their streams at the same time, and are measured in turn. All clients send a browser's headers.
 
 1. The CPU time of a delivery is that of all processes of a server, over several broadcasts. A broadcast also includes a
    write, whose cost does not depend on the viewers. So each round first measures writes to a topic without viewers and
@@ -19,6 +20,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bench import servers
@@ -34,6 +36,8 @@ WRITES = 40  # to UNWATCHED, in each round
 DELIVERIES = 40_000  # in each round, within the limits of BROADCASTS
 BROADCASTS = (3, 40)  # at least and at most, in each round
 SLOW = {"literal": 20}  # a slow server has so many times fewer writes and deliveries
+SIGNED_IN = "signed in"  # the name of Parley with signed-in people
+ACCOUNTS = 20  # of the signed-in people
 SETTLE_SECONDS = 1.0  # before memory is measured
 
 
@@ -43,21 +47,23 @@ class Entry:
 
     server: Server
     crowd: Crowd
-    before: int = 0  # bytes
+    cookies: list[str]  # of the sessions in turn; none if they are guests
 
     async def idle_memory(self) -> int:
         await asyncio.sleep(SETTLE_SECONDS)
         return memory(self.server.pids())
 
 
-async def run(rounds: int, sizes: Sequence[int] = SIZES, log: Any = print) -> dict[str, Any]:
+async def run(
+    rounds: int, sizes: Sequence[int] = SIZES, before: Path | None = None, log: Any = print
+) -> dict[str, Any]:
     """Each size on one topic and, from 1,000 sessions on, over 1,000 topics."""
     block = await sample_block()
     results = []
     for sessions in sizes:
         for topics in (1, TOPICS) if sessions >= TOPICS else (1,):
             began = time.monotonic()
-            results.append(await compare(block, sessions, topics, rounds))
+            results.append(await compare(block, sessions, topics, rounds, before))
             log(f"fan-out: {sessions} sessions, {topics} topics, {time.monotonic() - began:.0f} s")
             for name, figures in results[-1]["contestants"].items():
                 log(f"  {name:8} " + "  ".join(f"{key} {value:.4g}" for key, value in figures.items()))
@@ -74,9 +80,9 @@ async def sample_block() -> str:
     return sample[sample.index("id: ") :].replace("\r\n", "\n").split("\n\n")[0] + "\n\n"
 
 
-async def compare(block: str, sessions: int, topics: int, rounds: int) -> dict[str, Any]:
+async def compare(block: str, sessions: int, topics: int, rounds: int, older: Path | None) -> dict[str, Any]:
     async with AsyncExitStack() as stack:
-        entries = [await _enter(stack, make) for make in contestants(block, sessions, topics)]
+        entries = [await _enter(stack, make) for make in contestants(block, sessions, topics, older)]
         idle = [await _open(entry, sessions, topics, place) for place, entry in enumerate(entries)]
         measured: dict[str, list[dict[str, float]]] = defaultdict(list)
         for _ in range(rounds):
@@ -88,9 +94,11 @@ async def compare(block: str, sessions: int, topics: int, rounds: int) -> dict[s
     return {"sessions": sessions, "topics": topics, "contestants": medians, "rounds": measured}
 
 
-def contestants(block: str, sessions: int, topics: int) -> list[Any]:
+def contestants(block: str, sessions: int, topics: int, older: Path | None) -> list[Any]:
     return [
+        *([servers.parley(checkout=older, name="before")] if older else []),
         servers.parley(),
+        servers.parley(name=SIGNED_IN),
         servers.floor(block),
         *([servers.nchan(block)] if servers.nchan_module() else []),
         *([servers.literal()] if sessions <= MAX_LITERAL_SESSIONS and topics == 1 else []),
@@ -98,7 +106,10 @@ def contestants(block: str, sessions: int, topics: int) -> list[Any]:
 
 
 async def _enter(stack: AsyncExitStack, make: Any) -> Entry:
-    return Entry(await stack.enter_async_context(make), await stack.enter_async_context(crowd()))
+    server = await stack.enter_async_context(make)
+    people = range(ACCOUNTS if server.name == SIGNED_IN else 0)
+    accounts = await asyncio.gather(*(servers.sign_up(server.port, f"Reader{number}") for number in people))
+    return Entry(server, await stack.enter_async_context(crowd()), [account.cookies for account in accounts])
 
 
 async def _open(entry: Entry, sessions: int, topics: int, place: int) -> int:
@@ -109,7 +120,7 @@ async def _open(entry: Entry, sessions: int, topics: int, place: int) -> int:
         await entry.server.publish(UNWATCHED)
         await early.seen()
     before = await entry.idle_memory()
-    await entry.crowd.open(entry.server, sessions, topics, address=20 * place)
+    await entry.crowd.open(entry.server, sessions, topics, address=20 * place, cookies=entry.cookies)
     return await entry.idle_memory() - before
 
 

@@ -17,6 +17,7 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import httpx
@@ -79,11 +80,11 @@ async def against_comments(server: Server, url: str, rounds: int) -> dict[str, d
         for _, size in itertools.product(range(rounds), COMMENTS):
             topic = Topic("Article", str(size))
             page = f"/api/comments/?commentable_type=Article&commentable_id={size}"
-            costs["page"][size].append(await _cost(server, lambda page=page: _get(client, page), REPEATS))
-            costs["post"][size].append(await _cost(server, lambda size=size: server.publish(size), REPEATS))
+            costs["page"][size].append(await _cost(server, partial(_get, client, page), REPEATS))
+            costs["post"][size].append(await _cost(server, partial(server.publish, size), REPEATS))
             cursor = await cursor_at(url, topic, max(0, (await _head(client, page)) - CATCH_UP))
             stream = f"/streams?topic={topic}&cursor={cursor}&once=1"
-            costs["catch_up"][size].append(await _cost(server, lambda path=stream: _get(client, path), REPEATS // 2))
+            costs["catch_up"][size].append(await _cost(server, partial(_get, client, stream), REPEATS // 2))
     return {what: {str(size): median(all) for size, all in by_size.items()} for what, by_size in costs.items()}
 
 
@@ -148,9 +149,9 @@ async def against_workers(rounds: int) -> dict[str, dict[str, float]]:
             await (await stack.enter_async_context(crowd())).open(
                 server, POSTED_TOPICS * 5, POSTED_TOPICS, address=20 * place
             )
-            posters = [await stack.enter_async_context(Poster(server.port)) for _ in range(POSTERS)]
-            for poster in posters:
-                poster.cookies = server.posters[0].cookies
+            assert server.account
+            headers = server.account.headers(server.port)
+            posters = [await stack.enter_async_context(Poster(server.port, headers)) for _ in range(POSTERS)]
             sites.append((workers, server, posters))
         for _, (workers, server, posters) in itertools.product(range(rounds), sites):
             rates[workers].append(await _write_for_a_while(server, posters))

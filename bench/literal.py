@@ -55,7 +55,7 @@ async def follow(app: Starlette, topic: Topic) -> AsyncIterator[ServerSentEvent]
             if gid.model != "Comment" or gid.params["topic"] != str(topic):
                 continue
             async with parley.reading() as reading:
-                comment = await reading.get(Comment, uuid.UUID(gid.id))
+                comment = await reading.get_one(Comment, uuid.UUID(gid.id))
             model = comments.render(comment, Viewer().kind(comment.author_id))
             yield ServerSentEvent(
                 to_json({"payload": {"model": model}}).decode(),

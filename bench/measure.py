@@ -28,7 +28,7 @@ def _cpu_of(pid: int) -> float:
         return time.clock_gettime((~pid << 3) | CPUCLOCK_SCHED)  # more precise than /proc/<pid>/stat, which has 10 ms
     except OSError:
         times = psutil.Process(pid).cpu_times()
-        return times.user + times.system
+        return float(times.user + times.system)
 
 
 def memory(pids: Iterable[int]) -> int:

@@ -31,12 +31,13 @@ import httpx
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from app.demo import ADDRESSES, PASSWORD
+from bench import servers
 from bench.measure import cpu, family, median
 from bench.road import FAST, MOBILE, Network, Road
 from tests.browser.hosts import Host, serve_host, thread
 from tests.support.chromium import FLAGS, find
 from tests.support.processes import remove
-from tests.support.serving import ROOT, Spawned, spawned
+from tests.support.serving import Spawned, spawned
 
 PATH = "/Article/1"
 VIEWS = 40  # for the median of the server's CPU time
@@ -75,10 +76,11 @@ class Checkout:
 
 
 async def run(rounds: int, before: Path | None = None, log: Any = print) -> dict[str, Any]:
-    places = {**({"before": before} if before else {}), "here": ROOT}
     async with AsyncExitStack() as stack:
         browser = await stack.enter_async_context(chromium())
-        checkouts = {name: await stack.enter_async_context(_served(place)) for name, place in places.items()}
+        checkouts = {
+            name: await stack.enter_async_context(_served(place)) for name, place in servers.checkouts(before).items()
+        }
         found: dict[str, list[dict[str, float]]] = {name: [] for name in checkouts}
         for _ in range(rounds):
             for name, checkout in checkouts.items():
@@ -103,7 +105,9 @@ async def measure(browser: Browser, checkout: Checkout, network: Network = MOBIL
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
     """The Chromium that the tests use, without the machine's proxy."""
-    environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    environment: dict[str, str | float | bool] = {
+        name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
+    }
     async with (
         async_playwright() as playwright,
         await playwright.chromium.launch(executable_path=find(), args=FLAGS, env=environment) as browser,
@@ -113,8 +117,7 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def _served(place: Path) -> AsyncIterator[Checkout]:
-    """`python -m app` of that checkout, with the packages of its own environment if it has one."""
-    own = place / ".venv/bin/python"
+    """`python -m app` of that checkout."""
     directory = Path(tempfile.mkdtemp(prefix="parley-bench-"))
     async with AsyncExitStack() as stack:
         stack.callback(remove, directory)
@@ -126,8 +129,8 @@ async def _served(place: Path) -> AsyncIterator[Checkout]:
             "LOG_LEVEL": "warning",
             "PATH": "",  # (7)
         }
-        python = {"python": own} if own.exists() else {}
-        app = await stack.enter_async_context(spawned(environment, checkout=place, module="app", **python))
+        python = servers.python_of(place)
+        app = await stack.enter_async_context(spawned(environment, checkout=place, module="app", python=python))
         road = await stack.enter_async_context(Road(httpx.URL(app.url).port or 0))
         host.script = f"{road.url}/embed.js"
         host.attributes = 'type="module"'  # as older checkouts require; later ones accept it

@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from bench.report import NAMES
 from bench.servers import DATABASES
 from tests.support.serving import ROOT
 
 PLACE = ROOT / "docs/bench"
 INK = "#808890"
-COLOURS = {"parley": "#1f9d8a", "nchan": "#d9822b", "floor": "#7a86d8", "literal": "#d0567b"}
+COLOURS = {"parley": "#1f9d8a", "nchan": "#d9822b", "floor": "#7a86d8", "literal": "#d0567b", "before": "#9a8c3c"}
 SERIES = ("#1f9d8a", "#d9822b", "#7a86d8", "#d0567b", "#9a8c3c", "#5aa0c8")
 
 
@@ -75,7 +76,7 @@ def fan_out(found: Any, place: Path) -> None:
                 if size["topics"] == 1 and name in size["contestants"]
             }
             if points:
-                _line(axis, points, "Parley" if name == "parley" else name, colour)
+                _line(axis, points, NAMES[name], colour)
     for axis in axes:
         axis.set_xlabel("sessions on one topic")
     axes[2].set_yscale("linear")
@@ -117,16 +118,20 @@ def growth(found: Any, place: Path) -> None:
 
 
 def writes(found: Any, place: Path) -> None:
-    figure, axes = _figure(["comments per second"])
-    ways = list(found["ways"][0]["per_second"])
-    width = 0.8 / len(found["ways"])
-    for number, of in enumerate(found["ways"]):
-        at = [index + number * width for index in range(len(ways))]
-        label = f"{of['database']}, {of['topics']} topic{'s' if of['topics'] > 1 else ''}"
-        axes[0].bar(at, [of["per_second"][way] for way in ways], width, label=label, color=SERIES[number])
-    axes[0].set_xticks([index + 0.4 - width / 2 for index in range(len(ways))], ways)
+    figure, axes = _figure(["comments per second, of the bare rows", "p99 ms"])
+    ways = [way["requests"] for way in found["ways"]]
+    names = [name for name in ways[0]["post"] if name != "rows"]
+    width = 0.8 / len(names)
+    for number, name in enumerate(names):
+        at = [place + number * width for place in range(len(ways))]
+        shares = [way["post"][name]["per_second"] / way["post"]["rows"]["per_second"] for way in ways]
+        axes[0].bar(at, shares, width, label=name, color=SERIES[number])
+        axes[1].bar(at, [way["post"][name]["waits_p99_ms"] for way in ways], width, label=name, color=SERIES[number])
+    axes[0].yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    for axis in axes:
+        labels = [f"{DATABASES[way['database']]}\n{way['topics']} topics" for way in found["ways"]]
+        axis.set_xticks([place + 0.4 - width / 2 for place in range(len(ways))], labels, fontsize=9)
     _legend(axes[0])
-    figure.set_size_inches(8, 3.6)
     _save(figure, place / "writes.svg")
 
 

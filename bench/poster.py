@@ -1,19 +1,20 @@
-"""A client that sends POST requests over one kept connection, on the socket itself."""
+"""A client that sends requests over one kept connection, on the socket itself."""
 
 from __future__ import annotations
 
 import asyncio
-import time
+from collections.abc import Mapping
 from typing import Self
+
+from bench.browser import request_head
 
 
 class Poster:
-    """Sends one request at a time. An async context manager."""
+    """Sends one request at a time, with these headers. An async context manager."""
 
-    def __init__(self, port: int) -> None:
-        self.cookies = ""
-        self.headers: dict[str, str] = {}
+    def __init__(self, port: int, headers: Mapping[str, str] | None = None) -> None:
         self._port = port
+        self._headers = {"Content-Type": "application/json", **(headers or {})}
 
     async def __aenter__(self) -> Self:
         self._in, self._out = await asyncio.open_connection("127.0.0.1", self._port)
@@ -22,22 +23,28 @@ class Poster:
     async def __aexit__(self, *_: object) -> None:
         self._out.close()
 
-    async def post(self, path: str, body: bytes) -> float:
-        """The time at which the response arrived. Raises AssertionError unless the status is 2xx."""
-        more = {"Cookie": self.cookies, **self.headers} if self.cookies else self.headers
-        lines = "".join(f"{name}: {value}\r\n" for name, value in more.items())
-        head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-        self._out.write(f"{head}Content-Length: {len(body)}\r\n{lines}\r\n".encode() + body)
-        response = await self._in.readuntil(b"\r\n\r\n")
-        assert response.startswith(b"HTTP/1.1 2"), response
-        await self._skip(response.lower())
-        return time.monotonic()
+    async def get(self, path: str) -> bytes:
+        return await self._request("GET", path)
 
-    async def _skip(self, head: bytes) -> None:
+    async def post(self, path: str, body: bytes) -> bytes:
+        return await self._request("POST", path, body)
+
+    async def _request(self, method: str, path: str, body: bytes = b"") -> bytes:
+        """The body of the response. Raises AssertionError unless the status is 2xx."""
+        headers = {**self._headers, "Content-Length": str(len(body))} if body else self._headers
+        self._out.write(request_head(method, path, self._port, headers) + body)
+        head = await self._in.readuntil(b"\r\n\r\n")
+        answer = await self._body(head.lower())
+        assert head.startswith(b"HTTP/1.1 2"), head + answer
+        return answer
+
+    async def _body(self, head: bytes) -> bytes:
         _, found, length = head.partition(b"content-length: ")
         if found:
-            await self._in.readexactly(int(length.split(b"\r\n", 1)[0]))
-        elif b"chunked" in head:
-            while size := int(await self._in.readline(), 16):
-                await self._in.readexactly(size + 2)
+            return await self._in.readexactly(int(length.split(b"\r\n", 1)[0]))
+        pieces = []
+        while b"chunked" in head and (size := int(await self._in.readline(), 16)):
+            pieces.append((await self._in.readexactly(size + 2))[:-2])
+        if b"chunked" in head:
             await self._in.readline()
+        return b"".join(pieces)

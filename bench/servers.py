@@ -8,6 +8,7 @@ is installed.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import shutil
@@ -15,14 +16,15 @@ import signal
 import socket
 import sys
 import tempfile
+from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
-from app.database import migrate
+from bench.browser import request_headers
 from bench.measure import family
 from bench.poster import Poster
 from tests.support.postgres import PostgresServer
@@ -47,6 +49,19 @@ ENVIRONMENT = {
 BODY = "Where it runs smooth it runs deep, and other things the water tells you for nothing. " * 2
 
 
+@dataclass(frozen=True)
+class Account:
+    """A signed-in person. `cookies`: the value of the `Cookie` header."""
+
+    id: str
+    name: str
+    cookies: str
+
+    def headers(self, port: int) -> dict[str, str]:
+        """The headers of this person's browser, with those of Parley's script."""
+        return {**request_headers(port), "Cookie": self.cookies, "Parley-User": self.id}
+
+
 @dataclass
 class Server:
     """A running contestant. `path`: the path of a stream of `{topic}`. `ready`: text in the first data of a stream."""
@@ -56,23 +71,36 @@ class Server:
     path: str
     ready: str
     process: Process
-    publish: Callable[[int], Awaitable[None]]
+    publish: Callable[[int], Awaitable[object]]
     redis: RedisServer | None = None
-    posters: list[Poster] = field(default_factory=list)
+    account: Account | None = None  # that publishes
 
     def pids(self) -> list[int]:
         """The ids of its processes, including its Redis but not its PostgreSQL."""
         return [*family(self.process.pid), *([self.redis._process.pid] if self.redis else [])]
 
 
+def checkouts(before: Path | None) -> dict[str, Path]:
+    """The checkouts to compare by name: this one, after the older one if there is one."""
+    return {**({"before": before} if before else {}), "here": ROOT}
+
+
+def python_of(checkout: Path) -> str:
+    """The Python of a checkout, with the packages of its own environment if it has one."""
+    own = checkout / ".venv/bin/python"
+    return str(own) if own.exists() else sys.executable
+
+
 @asynccontextmanager
 async def started(
-    command: list[str], port: int, environment: Mapping[str, str] | None = None
+    command: list[str], port: int, environment: Mapping[str, str] | None = None, checkout: Path = ROOT
 ) -> AsyncIterator[Process]:
     """A server process that listens on its port. It ends with the block."""
     directory = Path(tempfile.mkdtemp(prefix="parley-bench-"))
     own = {"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **(environment or {})}
-    process = Process(command, ROOT, directory / "log", stop_signal=signal.SIGTERM, trash=[directory], environment=own)
+    process = Process(
+        command, checkout, directory / "log", stop_signal=signal.SIGTERM, trash=[directory], environment=own
+    )
     try:
         await wait_until(lambda: _listens(port, process), f"{command[0]} on port {port}", START_TIMEOUT_SECONDS)
         yield process
@@ -93,20 +121,20 @@ def _listens(port: int, process: Process) -> bool:
     return True
 
 
-def _uvicorn(app: str, port: int, *arguments: str) -> list[str]:
+def _uvicorn(app: str, port: int, *arguments: str, python: str = sys.executable) -> list[str]:
     quiet = ["--no-access-log", "--log-level", "warning", "--backlog", "4096", "--timeout-graceful-shutdown", "1"]
     quiet += ["--timeout-keep-alive", "3600"]  # for posters, which may pause between requests
-    return [sys.executable, "-m", "uvicorn", app, "--port", str(port), *quiet, *arguments]
+    return [python, "-m", "uvicorn", app, "--port", str(port), *quiet, *arguments]
 
 
 @asynccontextmanager
-async def data(kind: str = "sqlite") -> AsyncIterator[str]:
-    """The URL of a fresh, migrated database of this kind, one of DATABASES."""
+async def data(kind: str = "sqlite", checkout: Path = ROOT) -> AsyncIterator[str]:
+    """The URL of a fresh database of this kind, one of DATABASES, migrated by this checkout."""
     if kind == "sqlite":
         directory = Path(tempfile.mkdtemp(prefix="parley-bench-"))
         url = f"sqlite+aiosqlite:///{directory / 'parley.db'}"
         try:
-            await asyncio.to_thread(migrate, url)
+            await _migrate(url, checkout)
             yield url
         finally:
             remove(directory)
@@ -114,10 +142,17 @@ async def data(kind: str = "sqlite") -> AsyncIterator[str]:
     server = await asyncio.to_thread(PostgresServer)
     try:
         url = server.url(await asyncio.to_thread(server.create))
-        await asyncio.to_thread(migrate, url)
+        await _migrate(url, checkout)
         yield url
     finally:
         await asyncio.to_thread(server.stop)
+
+
+async def _migrate(url: str, checkout: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        python_of(checkout), "-m", "app", "migrate", cwd=checkout, env={"DATABASE_URL": url}, stdout=DEVNULL
+    )
+    assert await process.wait() == 0, f"{checkout} could not migrate {url}"
 
 
 @asynccontextmanager
@@ -136,40 +171,45 @@ async def parley(
     app: str = "app.main:app",
     workers: int = 1,
     environment: Mapping[str, str] | None = None,
+    checkout: Path = ROOT,
+    name: str = "parley",
 ) -> AsyncIterator[Server]:
-    """The app under uvicorn, and a poster of a signed-in person."""
+    """The app of a checkout under uvicorn, and a signed-in person who publishes comments."""
     async with AsyncExitStack() as stack:
-        url = database_url or await stack.enter_async_context(data())
+        if database_url is None:
+            database_url = await stack.enter_async_context(data(checkout=checkout))
         broker = await stack.enter_async_context(redis())
         port = free_port()
-        own = {**ENVIRONMENT, "DATABASE_URL": url, "REDIS_URL": broker.url, **(environment or {})}
-        command = _uvicorn(app, port, *(["--workers", str(workers)] if workers > 1 else []))
-        process = await stack.enter_async_context(started(command, port, own))
-        poster = await stack.enter_async_context(Poster(port))
-        poster.cookies = await sign_up(port, f"Writer {port}")  # a name of its own, because the database may be shared
+        own = {**ENVIRONMENT, "DATABASE_URL": database_url, "REDIS_URL": broker.url, **(environment or {})}
+        more = ["--workers", str(workers)] if workers > 1 else []
+        command = _uvicorn(app, port, *more, python=python_of(checkout))
+        process = await stack.enter_async_context(started(command, port, own, checkout))
+        account = await sign_up(port, f"Writer{port}")  # a name of its own, because the database may be shared
+        poster = await stack.enter_async_context(Poster(port, account.headers(port)))
 
         async def publish(topic: int) -> None:
             await poster.post("/api/comments/", comment(topic))
 
         path = "/streams?topic=Article/{topic}"
-        yield Server("parley", port, path, "event: heartbeat", process, publish, broker, [poster])
+        yield Server(name, port, path, "event: heartbeat", process, publish, broker, account)
 
 
-def comment(topic: int, body: str = BODY) -> bytes:
-    return json.dumps({"body": body, "commentable_type": "Article", "commentable_id": str(topic)}).encode()
+_numbers = itertools.count()
 
 
-async def sign_up(port: int, name: str) -> str:
-    """The cookies of a new account."""
-    form = {
-        "email": f"{name.replace(' ', '.').lower()}@example.com",
-        "username": name,
-        "password": "talk among friends",
-    }
+def comment(topic: object, addition: str = "", parent_id: str | None = None) -> bytes:
+    """The body of a POST of a comment. Its text is a new one, so that no cache of texts helps."""
+    form = {"body": f"{next(_numbers):08}: {BODY}{addition}", "commentable_type": "Article"}
+    return json.dumps({**form, "commentable_id": str(topic), "parent_id": parent_id}).encode()
+
+
+async def sign_up(port: int, name: str) -> Account:
+    form = {"email": f"{name.lower()}@example.com", "username": name, "password": "talk among friends"}
     async with httpx.AsyncClient(trust_env=False, verify=False, timeout=30) as client:
         answer = await client.post(f"http://127.0.0.1:{port}/api/users", json=form)
         assert answer.status_code == 201, answer.text
-        return "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+        cookies = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+        return Account(answer.json()["id"], name, cookies)
 
 
 @asynccontextmanager
@@ -182,7 +222,7 @@ async def literal() -> AsyncIterator[Server]:
             async def publish(topic: int) -> None:
                 await poster.post("/api/comments/", comment(topic))
 
-            yield Server("literal", port, "/streams?topic=Article/{topic}", ": hi", process, publish, broker, [poster])
+            yield Server("literal", port, "/streams?topic=Article/{topic}", ": hi", process, publish, broker)
 
 
 @asynccontextmanager
@@ -194,7 +234,7 @@ async def floor(block: str) -> AsyncIterator[Server]:
         async def publish(topic: int) -> None:
             await poster.post(f"/?topic={topic}", block.encode())
 
-        yield Server("floor", port, "/?topic={topic}", ": hi", process, publish, None, [poster])
+        yield Server("floor", port, "/?topic={topic}", ": hi", process, publish)
 
 
 CONFIGURATION = """
@@ -247,13 +287,12 @@ async def nchan(block: str) -> AsyncIterator[Server]:
     )
     command = [shutil.which("nginx") or "nginx", "-p", str(directory), "-c", str(configuration)]
     try:
-        async with started(command, port) as process, Poster(port) as poster:
-            poster.headers = {"X-EventSource-Event": event}
+        async with started(command, port) as process, Poster(port, {"X-EventSource-Event": event}) as poster:
 
             async def publish(topic: int) -> None:
                 await poster.post(f"/publish?topic={topic}", text.encode())
 
-            yield Server("nchan", port, "/streams?topic={topic}", ": hi", process, publish, None, [poster])
+            yield Server("nchan", port, "/streams?topic={topic}", ": hi", process, publish)
     finally:
         remove(directory)
 

@@ -1,218 +1,224 @@
-"""Writes: comments per second, in one topic and in many, from HTTP down to the bare rows.
+"""Writes: comments per second, their latency, and the server's CPU time, beside the bare rows (`bench.bare_rows`).
 
-Each step omits one part of the step before, so that the differences are the costs of the parts:
-
-    http         POST /api/comments/ at the running app, over kept connections
-    model        `comments.post` in a process without HTTP: no parsing, no cookie, no login
-    statements   the statements that `post` sends, written by hand, on the driver alone: no ORM, no hint
-    rows         only the statements that store the same rows: two counters, the comment, the commentable's count
-    one counter  `rows` without the commentable and its counter, which shows the cost of the second counter
-
-All steps have the same number of concurrent writers, and run in turn on the same servers. No commit waits for a disk
-(PostgreSQL with `synchronous_commit = off`, SQLite with `synchronous = NORMAL`), so that the numbers show CPU work.
+1. `post`: a comment. `post, reads`: the same, while a guest requests the first topic's comments every 30 ms. `reply`:
+   a reply that notifies two people, its parent's author and somebody whom it mentions.
+2. Each of 16 writers is a signed-in person with an address and a browser of their own, and sends one request at a time.
+   Every text is new, and one in four has some Markdown.
+3. Rate limits are on. Before each turn the counts in Redis are deleted and the stored notifications are made older, so
+   that no writer reaches a limit. A turn of replies ends before a writer has notified one person too often.
+4. Everything is measured in turns on the same machine. With `--before`, another checkout takes turns, too.
+5. No commit waits for a disk (PostgreSQL with `synchronous_commit = off`, SQLite with `synchronous = NORMAL`), so that
+   the numbers show CPU work. CPU time is that of the server's processes and of its Redis, without PostgreSQL.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import re
+import json
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from pathlib import Path
 from typing import Any
 
-import aiosqlite
-import asyncpg
-from sqlalchemy import make_url
+from redis.asyncio import Redis
 
-from app.accounts import accounts
-from app.commentables.commentables import id_of
-from app.comments import comments
-from app.live.service import Parley
 from app.live.topics import Topic
-from app.live.viewers import Viewer
-from app.models import LIVE_MODELS
-from app.settings import Settings
-from bench import servers
-from bench.measure import median
+from app.notifications.notifications import LIMIT_WINDOW, MAX_FROM_ONE_TO_ONE
+from bench import bare_rows, servers
+from bench.bare_rows import Begin
+from bench.browser import request_headers
+from bench.filling import fill
+from bench.measure import cpu, median, percentile
 from bench.poster import Poster
-from bench.servers import BODY
+from bench.servers import Account, Server
 
 WRITERS = 16
-TURN_SECONDS = 1.5
-MANY_TOPICS = 200
+TURN_SECONDS = 2.0
+TOPICS = (1, 200)
+GET_INTERVAL_SECONDS = 0.03
+REQUESTS = ("post", "post, reads", "reply")
+ROWS = "rows"  # the name of the bare rows among the contestants
 
-Write = Callable[[int, Topic], Awaitable[None]]  # (number of the writer, topic)
+Write = Callable[[int, Topic], Awaitable[object]]  # (number of the writer, topic)
 
 
 @dataclass
-class Way:
-    name: str
-    write: Write
+class Turn:
+    """What one contestant did in one turn. Times are in seconds."""
+
+    waits: list[float] = field(default_factory=list)
+    get_waits: list[float] = field(default_factory=list)
+    took: float = 0
+    cpu: float | None = None
 
 
-async def run(rounds: int, log: Any = print) -> dict[str, Any]:
+class Site:
+    """A running checkout with its signed-in writers."""
+
+    def __init__(self, server: Server, begin: Begin) -> None:
+        self.server = server
+        self._begin = begin
+        self._numbers = itertools.count()
+        self._parents: dict[Topic, str] = {}  # a comment by somebody who is not a writer
+
+    async def open(self, stack: AsyncExitStack) -> None:
+        port = self.server.port
+
+        async def person(headers: dict[str, str], address: str) -> Poster:
+            return await stack.enter_async_context(Poster(port, {**headers, "X-Forwarded-For": address}))
+
+        def accounts(kind: str) -> list[Awaitable[Account]]:
+            return [servers.sign_up(port, f"{kind}{number}") for number in range(WRITERS)]
+
+        writers, others = await asyncio.gather(*accounts("Author")), await asyncio.gather(*accounts("Other"))
+        self._names = [account.name for account in writers]
+        self._writers = [await person(each.headers(port), f"192.0.2.{at}") for at, each in enumerate(writers)]
+        self._others = [await person(each.headers(port), f"198.51.100.{at}") for at, each in enumerate(others)]
+        self._guest = await person(request_headers(port), "203.0.113.1")
+
+    async def forget_limits(self) -> None:
+        assert self.server.redis
+        async with Redis.from_url(self.server.redis.url) as redis:
+            await redis.flushdb()
+        async with self._begin() as execute:
+            await execute("UPDATE notifications SET created_at = ?", datetime.now(UTC) - 2 * LIMIT_WINDOW)
+
+    async def start(self, topic: Topic) -> None:
+        """Write the first comment of this topic, to which the writers reply."""
+        author = self._others[len(self._parents) % WRITERS]
+        self._parents[topic] = json.loads(await author.post("/api/comments/", servers.comment(topic.id)))["id"]
+
+    async def post(self, number: int, topic: Topic) -> None:
+        count = next(self._numbers)
+        marked = f"*{count}* and https://example.com/{count}" if count % 4 == 0 else ""
+        await self._writers[number].post("/api/comments/", servers.comment(topic.id, marked))
+
+    async def reply(self, number: int, topic: Topic) -> None:
+        mention = f"@{self._names[(number + 1) % WRITERS]}"
+        body = servers.comment(topic.id, mention, self._parents[topic])
+        await self._writers[number].post("/api/comments/", body)
+
+    async def read_until(self, done: asyncio.Event, topic: Topic) -> list[float]:
+        """Request the comments of this topic in a loop. Returns the times that it took."""
+        waits = []
+        path = f"/api/comments/?commentable_type={topic.type}&commentable_id={topic.id}"
+        while not done.is_set():
+            began = time.monotonic()
+            await self._guest.get(path)
+            waits.append(time.monotonic() - began)
+            await asyncio.sleep(max(0, began + GET_INTERVAL_SECONDS - time.monotonic()))
+        return waits
+
+
+async def run(rounds: int, before: Path | None = None, log: Any = print) -> dict[str, Any]:
     found = []
     for kind in servers.DATABASES:
         async with AsyncExitStack() as stack:
-            ways = await _ways(stack, kind)
-            for topics in (1, MANY_TOPICS):
-                rates = await _take_turns(ways, topics, rounds)
-                found.append({"database": kind, "topics": topics, **rates})
-                summary = ", ".join(f"{name} {rate:.0f}" for name, rate in rates["per_second"].items())
-                log(f"writes: {kind}, {topics} topics: {summary}")
+            sites = {name: await _site(stack, kind, place) for name, place in servers.checkouts(before).items()}
+            rows_url = await stack.enter_async_context(servers.data(kind))
+            rows = await stack.enter_async_context(bare_rows.connected(rows_url, WRITERS))
+            for count in TOPICS:
+                topics = [Topic("Article", f"{count}.{number}") for number in range(count)]
+                for site in sites.values():
+                    await site.forget_limits()
+                    for topic in topics:
+                        await site.start(topic)
+                writes = await _bare_writes(rows_url, rows, topics)
+                requests = await _measure(sites, writes, topics, rounds)
+                found.append({"database": kind, "topics": count, "requests": requests})
+                for request, figures in requests.items():
+                    log(f"writes: {kind}, {count} topics, {request}: {figures}")
     return {"at_once": WRITERS, "seconds": TURN_SECONDS, "rounds": rounds, "ways": found}
 
 
-async def _take_turns(ways: list[Way], topics: int, rounds: int) -> dict[str, Any]:
-    rates: dict[str, list[float]] = defaultdict(list)
-    places = [Topic("Article", f"{topics}.{number}") for number in range(topics)]
-    for place in places:  # create the rows of each topic before the measurement
-        await ways[1].write(0, place)
-    for _ in range(rounds):
-        for way in ways:
-            rates[way.name].append(await _rate(way, places))
-    return {"per_second": {name: median(all) for name, all in rates.items()}, "rounds_per_second": rates}
+async def _site(stack: AsyncExitStack, kind: str, checkout: Path) -> Site:
+    url = await stack.enter_async_context(servers.data(kind, checkout))
+    environment = {"RATE_LIMITS": "on"}
+    server = await stack.enter_async_context(servers.parley(url, environment=environment, checkout=checkout))
+    site = Site(server, await stack.enter_async_context(bare_rows.connected(url, 1)))
+    await site.open(stack)
+    return site
 
 
-async def _rate(way: Way, places: list[Topic]) -> float:
-    """Commits per second."""
-    done, turns = 0, itertools.cycle(places)
-    began = time.monotonic()
+async def _bare_writes(url: str, begin: Begin, topics: Sequence[Topic]) -> dict[str, Write]:
+    """The writes of bare rows by request."""
+    author = await fill(url, topics, 1)
+    people = [uuid.uuid4() for _ in range(2 * WRITERS)]
+    parents = {topic: await bare_rows.store(begin, author, topic) for topic in topics}
+    places = {topic: place for place, topic in enumerate(topics)}
+
+    async def reply(number: int, topic: Topic) -> None:
+        notified = people[(number + 1) % WRITERS], people[WRITERS + places[topic] % WRITERS]
+        await bare_rows.store(begin, author, topic, parents[topic], notified)
+
+    return {"post": lambda _, topic: bare_rows.store(begin, author, topic), "reply": reply}
+
+
+async def _measure(
+    sites: dict[str, Site], bare_writes: dict[str, Write], topics: Sequence[Topic], rounds: int
+) -> dict[str, Any]:
+    """The figures of each contestant by request."""
+    turns: dict[str, dict[str, list[Turn]]] = defaultdict(lambda: defaultdict(list))
+    for _, request in itertools.product(range(rounds), REQUESTS):
+        for name, site in sites.items():
+            turns[request][name].append(await _turn_of(site, request, topics))
+        if request in bare_writes:
+            turns[request][ROWS].append(await _turn(bare_writes[request], topics))
+    return {request: {name: _figures(all) for name, all in of.items()} for request, of in turns.items()}
+
+
+async def _turn_of(site: Site, request: str, topics: Sequence[Topic]) -> Turn:
+    await site.forget_limits()
+    if request == "post, reads":
+        return await _turn_with_reads(site, topics)
+    pids = site.server.pids()
+    used = cpu(pids)
+    turn = await (_turn(site.reply, topics, MAX_FROM_ONE_TO_ONE) if request == "reply" else _turn(site.post, topics))
+    turn.cpu = cpu(pids) - used
+    return turn
+
+
+async def _turn_with_reads(site: Site, topics: Sequence[Topic]) -> Turn:
+    """The CPU time is not recorded, because it includes that of the reads."""
+    done = asyncio.Event()
+    reading = asyncio.create_task(site.read_until(done, topics[0]))
+    turn = await _turn(site.post, topics)
+    done.set()
+    turn.get_waits = await reading
+    return turn
+
+
+async def _turn(write: Write, topics: Sequence[Topic], most: float = float("inf")) -> Turn:
+    """All writers write at the same time, until the time is over or one of them has written `most` comments."""
+    turn, turns, began = Turn(), itertools.cycle(topics), time.monotonic()
     ends = began + TURN_SECONDS
 
     async def keep_writing(number: int) -> None:
-        nonlocal done
-        while time.monotonic() < ends:
-            await way.write(number, next(turns))
-            done += 1
+        nonlocal ends
+        count = 0
+        while (sent := time.monotonic()) < ends:
+            await write(number, next(turns))
+            turn.waits.append(time.monotonic() - sent)
+            count += 1
+            if count == most:
+                ends = 0
 
-    await asyncio.gather(*(keep_writing(number) for number in range(WRITERS)))
-    return done / (time.monotonic() - began)
-
-
-# -- the ways ------------------------------------------------------------------------------------------------
-
-
-async def _ways(stack: AsyncExitStack, kind: str) -> list[Way]:
-    url = await stack.enter_async_context(servers.data(kind))
-    server = await stack.enter_async_context(servers.parley(url))
-    posters = [await stack.enter_async_context(Poster(server.port)) for _ in range(WRITERS)]
-    for poster in posters:
-        poster.cookies = server.posters[0].cookies
-
-    async def over_http(number: int, topic: Topic) -> None:
-        await posters[number].post("/api/comments/", servers.comment(topic.id))
-
-    redis = await stack.enter_async_context(servers.redis())
-    settings = Settings(_env_file=None, database_url=url, redis_url=redis.url)
-    parley = await stack.enter_async_context(Parley(settings, LIVE_MODELS, listening=False))
-    user = await accounts.create_account(parley, "bench@example.com", "Bench", "talk among friends")
-    author = Viewer(user.id, user.username)
-
-    async def by_the_model(number: int, topic: Topic) -> None:
-        await comments.post(parley, author, topic, BODY, uuid.uuid4())
-
-    bare = await stack.enter_async_context((_postgres if kind == "postgresql" else _sqlite)(url))
-
-    def over_the_driver(reading: bool, counters: int = 2) -> Write:
-        return lambda number, topic: store(bare, author, topic, reading, counters)
-
-    return [
-        Way("http", over_http),
-        Way("model", by_the_model),
-        Way("statements", over_the_driver(reading=True)),
-        Way("rows", over_the_driver(reading=False)),
-        Way("one counter", over_the_driver(reading=False, counters=1)),
-    ]
+    await asyncio.gather(*map(keep_writing, range(WRITERS)))
+    turn.took = time.monotonic() - began
+    return turn
 
 
-# -- the bare rows -------------------------------------------------------------------------------------------
-
-TAKE = (
-    "INSERT INTO topics (name, seq) VALUES {} ON CONFLICT (name) DO UPDATE SET seq = topics.seq + 1 RETURNING name, seq"
-)
-STORE = (
-    "INSERT INTO comments (id, topic, seq, created_seq, content_seq, user_id, username, body, likes_count, path,"
-    " created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, 'Bench', ?, 0, '', ?, ?)"
-)
-COUNT = "UPDATE commentables SET comments_count = comments_count + 1, seq = ? WHERE id = ?"
-FIND_COMMENT = "SELECT * FROM comments WHERE id = ?"
-FIND_LOCKED = "SELECT locked FROM commentables WHERE id = ?"
-FIND_COMMENTABLE = "SELECT * FROM commentables WHERE id IN (?)"
-FIND_USER = "SELECT * FROM users WHERE id = ?"
-
-# `Begin` opens one transaction on a connection of the driver. `Execute` runs a statement and returns its rows.
-Execute = Callable[..., Awaitable[Any]]
-Begin = Callable[[], AbstractAsyncContextManager[Execute]]
-
-
-async def store(begin: Begin, author: Viewer, topic: Topic, reading: bool, counters: int) -> None:
-    """Store one comment as rows. `reading`: also run the queries of `post`."""
-    names = [str(topic), str(topic.about)][:counters]  # sorted, as `post` locks them
-    id, place, now = uuid.uuid4(), id_of(topic), datetime.now(UTC)
-    async with begin() as execute:
-        seqs = {row[0]: row[1] for row in await execute(TAKE.format(", ".join(["(?, 1)"] * counters)), *names)}
-        seq = seqs[str(topic)]
-        if reading:
-            await execute(FIND_COMMENT, id)
-            await execute(FIND_LOCKED, place)
-        await execute(STORE, id, str(topic), seq, seq, seq, author.user_id, BODY, now, now)
-        if reading:
-            await execute(FIND_USER, author.user_id)
-            await execute(FIND_COMMENTABLE, place)
-        if counters == 2:
-            await execute(COUNT, seqs[str(topic.about)], place)
-
-
-@asynccontextmanager
-async def _postgres(url: str) -> AsyncIterator[Begin]:
-    parts = make_url(url)
-    where = {"user": parts.username, "database": parts.database, "host": parts.query["host"]}
-    async with asyncpg.create_pool(**where, min_size=WRITERS, max_size=WRITERS) as pool:
-
-        @asynccontextmanager
-        async def begin() -> AsyncIterator[Execute]:
-            async with pool.acquire() as connection, connection.transaction():
-                yield lambda text, *values: connection.fetch(_numbered(text), *values)
-
-        yield begin
-
-
-@cache
-def _numbered(text: str) -> str:
-    """Replace `?` by PostgreSQL's `$1`, `$2` …"""
-    number = itertools.count(1)
-    return re.sub(r"\?", lambda _: f"${next(number)}", text)
-
-
-@asynccontextmanager
-async def _sqlite(url: str) -> AsyncIterator[Begin]:
-    """One connection, because SQLite allows one writer at a time."""
-    async with aiosqlite.connect(make_url(url).database or "", isolation_level=None, timeout=30) as connection:
-        await connection.execute("PRAGMA synchronous=NORMAL")
-        turn = asyncio.Lock()
-
-        async def execute(text: str, *values: Any) -> Any:
-            return await connection.execute_fetchall(text, [_as_text(value) for value in values])
-
-        @asynccontextmanager
-        async def begin() -> AsyncIterator[Execute]:
-            async with turn:
-                await connection.execute("BEGIN IMMEDIATE")
-                yield execute
-                await connection.execute("COMMIT")
-
-        yield begin
-
-
-def _as_text(value: Any) -> Any:
-    if isinstance(value, uuid.UUID):
-        return value.hex
-    return f"{value:%Y-%m-%d %H:%M:%S.%f}" if isinstance(value, datetime) else value
+def _figures(turns: Sequence[Turn]) -> dict[str, float]:
+    found = {"per_second": median(len(turn.waits) / turn.took for turn in turns)}
+    for name in ("waits", "get_waits"):
+        if waits := list(itertools.chain(*(getattr(turn, name) for turn in turns))):
+            found |= {f"{name}_p{at}_ms": percentile(waits, at) * 1e3 for at in (50, 99)}
+    if costs := [turn.cpu / len(turn.waits) for turn in turns if turn.cpu is not None]:
+        found["cpu_ms"] = median(costs) * 1e3
+    return found
