@@ -8,6 +8,8 @@
    would only add failures under contention.
 4. SQLite allows one writer. Its busy handler polls for the lock and is not fair, so the writers of a process wait for
    each other in a queue, and only the first one asks SQLite.
+5. Each await of a statement on SQLite costs a switch to a thread and back, and then a turn of the event loop. So a
+   transaction of many statements runs as one function in a thread (`run_transaction`).
 """
 
 from __future__ import annotations
@@ -16,15 +18,30 @@ import asyncio
 import logging
 import os
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from sqlalchemy import DateTime, Dialect, ExceptionContext, MetaData, QueuePool, TypeDecorator, event, make_url, text
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    ExceptionContext,
+    MetaData,
+    QueuePool,
+    StaticPool,
+    TypeDecorator,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
@@ -63,6 +80,8 @@ POOL_SIZE = 10  # connections that a process keeps; it may open as many again fo
 
 
 log = logging.getLogger(__name__)
+
+R = TypeVar("R")
 
 
 class Base(DeclarativeBase):
@@ -123,6 +142,7 @@ class Database:
         immediate = self._engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")  # (1)
         self._writers = async_sessionmaker(immediate, expire_on_commit=False, autoflush=False)
         self._queue = asyncio.Lock()  # of SQLite's writers (4)
+        self._sqlite_writer = SQLiteWriter(url, self._count) if self.is_sqlite else None
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
@@ -139,6 +159,17 @@ class Database:
         """A session that takes the write lock at its first statement. Used by `writing`, which keeps seqs in order."""
         async with self._turn(), self._writers() as session:
             yield session
+
+    async def run_transaction(self, work: Callable[[Connection], R]) -> R:
+        """Run a function of plain statements in one write transaction. It commits unless the function raises.
+
+        On SQLite the function runs in a thread (5).
+        """
+        async with self._turn():
+            if self._sqlite_writer:
+                return await self._sqlite_writer.run(work)
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(work)
 
     def _turn(self) -> AbstractAsyncContextManager[None]:
         return self._sqlite_turn() if self.is_sqlite else nullcontext()
@@ -202,8 +233,49 @@ class Database:
     async def close(self) -> None:
         """Close all connections. A statement that was cancelled may still run; this waits for it."""
         await self._engine.dispose()
-        if self._sqlite:
+        if self._sqlite and self._sqlite_writer:
             await self._sqlite.wait_for_closed_connections()
+            await asyncio.to_thread(self._sqlite_writer.close)
+
+
+class SQLiteWriter:
+    """A connection with a thread of its own, in which whole transactions run (5)."""
+
+    def __init__(self, url: str, on_error: Callable[[ExceptionContext], None]) -> None:
+        options = {"timeout": SQLITE_LOCK_TIMEOUT_SECONDS, "isolation_level": None, "check_same_thread": False}
+        self._engine: Engine = create_engine(
+            make_url(url).set(drivername="sqlite"), hide_parameters=True, connect_args=options, poolclass=StaticPool
+        ).execution_options(sqlite_begin="BEGIN IMMEDIATE")
+        event.listen(self._engine, "connect", _prepare_sqlite)
+        event.listen(self._engine, "begin", _begin_sqlite)
+        event.listen(self._engine, "handle_error", on_error)
+        self._thread = ThreadPoolExecutor(1, "sqlite-writer")
+
+    async def run(self, work: Callable[[Connection], R]) -> R:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work)
+
+    def _run(self, work: Callable[[Connection], R]) -> R:
+        with self._engine.begin() as connection:
+            return work(connection)
+
+    def close(self) -> None:
+        """Wait for a running transaction, then close the connection."""
+        self._thread.shutdown()
+        self._engine.dispose()
+
+
+def pad(values: list[R]) -> list[R]:
+    """The values for an `IN`, with the last one repeated up to a power of two of them.
+
+    PostgreSQL prepares a statement for each length, so there must be few lengths.
+    """
+    missing = (1 << (len(values) - 1).bit_length()) - len(values) if values else 0
+    return values + values[-1:] * missing
+
+
+def is_lock_timeout(error: DBAPIError) -> bool:
+    """Whether a statement has waited longer for a lock than PostgreSQL's `lock_timeout`."""
+    return getattr(error.orig, "sqlstate", None) == "55P03"
 
 
 def is_unavailable(error: BaseException) -> bool:

@@ -18,12 +18,21 @@ from sqlalchemy.exc import IntegrityError
 
 from app import logs
 from app.accounts import bylines, login_throttle
-from app.accounts.logins import UNKNOWN_BROWSER, Browser, End, Login, end_all, end_previous_login, open_login
+from app.accounts.logins import (
+    UNKNOWN_BROWSER,
+    Browser,
+    End,
+    Login,
+    end_all,
+    end_previous_login,
+    lock_active_user,
+    open_login,
+)
 from app.accounts.mailed_links import Purpose, invalid_link, open_link
 from app.accounts.passwords import hash_password, refuse_weak
 from app.accounts.reauthentication import device_gid, is_known, recheck_under_lock, verify_current_password
 from app.accounts.roles import refuse_last_owner
-from app.accounts.user import Role, User, lock_active_user, refuse_taken_name, user_at, username_key
+from app.accounts.user import Role, User, refuse_taken_name, user_at, username_key
 from app.comments import comments
 from app.database import DATABASE_ERRORS, one_line
 from app.errors import Invalid, SignInFirst

@@ -90,13 +90,12 @@ async def viewer_with_login(request: Request, login_id: UUID) -> Viewer:
 async def _look_up(request: Request) -> Viewer:
     if (login_id := login_id_of(request)) is None:
         return GUEST
-    try:
-        async with parley_of(request).reading() as reading:
-            viewer, noted_at = await logins.viewer_of(reading, login_id)
-        logs.note(login=login_id)
-    except LoginEnded as ended:
-        request.scope["parley.ended"] = ended
+    found = await parley_of(request).read_together(logins.viewers_of, login_id)
+    if isinstance(found, LoginEnded):
+        request.scope["parley.ended"] = found
         return GUEST
+    viewer, noted_at = found
+    logs.note(login=login_id)
     # An open stream is not activity: the person may have left the computer.
     if not request.url.path.startswith("/streams") and datetime.now(UTC) - noted_at > ACTIVITY_INTERVAL:
         parley_of(request).begin(logins.note_activity(parley_of(request), login_id))

@@ -11,21 +11,38 @@ stream checks whether its login is still active.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from secrets import token_bytes
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Select, String, and_, delete, func, or_, select, text
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    ForeignKey,
+    Select,
+    String,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 from typing_extensions import TypedDict
 
 from app import logs
 from app.accounts import login_throttle, reauthentication
 from app.accounts.passwords import verify_password
-from app.accounts.user import MAX_ADDRESS_LENGTH, MODERATING, User, user_at
-from app.database import DATABASE_ERRORS, Base, Instant, Reading, one_line
+from app.accounts.user import MAX_ADDRESS_LENGTH, MODERATING, Role, User, user_at
+from app.database import DATABASE_ERRORS, Base, Instant, Reading, one_line, pad
 from app.errors import Forbidden, Missing, SignInFirst
 from app.live.gids import Gid
 from app.live.model import Live, LiveModel, is_account
@@ -233,17 +250,96 @@ async def _end_one(parley: Parley, login_id: UUID, user_id: UUID, how: End) -> N
 
 async def viewer_of(reading: Reading, login_id: UUID) -> tuple[Viewer, datetime]:
     """(the viewer with this login, the time of its last stored activity). Raises LoginEnded."""
-    query = select(Login, User.username, User.role).join(User, Login.user_id == User.id)
-    found = (await reading.execute(query.where(Login.id == login_id))).one_or_none()
-    if found is None:
-        raise LoginEnded
-    login: Login = found.Login
-    if login.deleted_at is not None:
-        raise LoginEnded(login.ended)
-    if login.expires_at is not None and login.expires_at <= datetime.now(UTC):
-        raise LoginEnded(End.EXPIRED)
-    viewer = Viewer(login.user_id, found.username, moderator=found.role in MODERATING, login_id=login_id)
-    return viewer, login.seen_at or login.created_at
+    (found,) = await viewers_of(reading, [login_id])
+    if isinstance(found, LoginEnded):
+        raise found
+    return found
+
+
+async def viewers_of(reading: Reading, login_ids: list[UUID]) -> list[tuple[Viewer, datetime] | LoginEnded]:
+    """For each login what `viewer_of` returns or raises, in one statement for all."""
+    found = {row.id: row for row in await reading.execute(_VIEWERS, {"ids": pad(login_ids)})}
+    return [_viewer_from(found.get(login_id)) for login_id in login_ids]
+
+
+def _viewer_from(row: Any) -> tuple[Viewer, datetime] | LoginEnded:
+    if row is None:
+        return LoginEnded()
+    if row.deleted_at is not None:
+        return LoginEnded(row.ended)
+    if row.expires_at is not None and row.expires_at <= datetime.now(UTC):
+        return LoginEnded(End.EXPIRED)
+    viewer = Viewer(row.user_id, row.username, moderator=row.role in MODERATING, login_id=row.id)
+    return viewer, row.seen_at or row.created_at
+
+
+_VIEWERS = (
+    select(
+        Login.id, Login.user_id, Login.created_at, Login.seen_at, Login.expires_at, Login.deleted_at, Login.ended,
+        User.username, User.role,
+    )
+    .join(User, Login.user_id == User.id)
+    .where(Login.id.in_(bindparam("ids", expanding=True)))
+)  # fmt: skip
+
+
+def _is_active(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
+    return and_(Login.deleted_at.is_(None), or_(Login.expires_at.is_(None), Login.expires_at > now))
+
+
+async def lock_active_user(reading: Reading, viewer: Viewer) -> User:
+    """Read and lock the viewer's account. Raises SignInFirst if it was deleted or blocked, or the login has ended.
+
+    The shared lock lasts until the commit, so a deletion or a block runs either before this write or after it.
+    """
+    query = select(User).where(User.id == viewer.user_id)
+    if viewer.login_id:
+        query = query.where(exists().where(Login.id == viewer.login_id, _is_active(datetime.now(UTC))))
+    query = query.with_for_update(read=True, key_share=True).execution_options(populate_existing=True)
+    user = await reading.scalar(query)
+    if user is None or user.deleted_at or user.blocked_at:
+        raise SignInFirst
+    return user
+
+
+@dataclass(frozen=True, slots=True)
+class Byline:
+    """An author's name and role, as a row stores them."""
+
+    username: str
+    role: Role
+
+
+def lock_active_users(connection: Connection, viewers: Iterable[Viewer]) -> dict[Viewer, Byline]:
+    """Like `lock_active_user`, for several viewers at once, in a transaction of plain statements.
+
+    The result leaves out those who would have to sign in.
+    """
+    asked = list(dict.fromkeys(viewers))
+    ids = {
+        "people": pad([viewer.user_id for viewer in asked]),
+        "logins": pad([viewer.login_id for viewer in asked if viewer.login_id]),
+    }
+    found = connection.execute(_ACTIVE, {**ids, "now": datetime.now(UTC)}).all()
+    active = {(row.id, login): Byline(row.username, row.role) for row in found for login in (row.login_id, None)}
+    return {one: active[key] for one in asked if (key := (one.user_id, one.login_id)) in active}
+
+
+# Sorted, so that two transactions cannot wait for each other.
+_ACTIVE = (
+    select(User.id, User.username, User.role, Login.id.label("login_id"))
+    .outerjoin(
+        Login,
+        and_(
+            Login.user_id == User.id,
+            Login.id.in_(bindparam("logins", expanding=True)),
+            _is_active(bindparam("now", type_=Instant)),
+        ),
+    )
+    .where(User.id.in_(bindparam("people", expanding=True)), User.deleted_at.is_(None), User.blocked_at.is_(None))
+    .order_by(User.id)
+    .with_for_update(read=True, key_share=True, of=User)
+)
 
 
 async def note_activity(parley: Parley, login_id: UUID) -> None:
@@ -263,8 +359,7 @@ async def note_activity(parley: Parley, login_id: UUID) -> None:
 
 async def logins_of(reading: Reading, viewer: Viewer) -> list[Login]:
     """The viewer's active logins: the current one first, then the most recently used."""
-    in_time = or_(Login.expires_at.is_(None), Login.expires_at > datetime.now(UTC))
-    found = (await reading.scalars(_active_logins(viewer.user_id).where(in_time))).all()
+    found = (await reading.scalars(_active_logins(viewer.user_id).where(_is_active(datetime.now(UTC))))).all()
     return sorted(found, key=lambda login: (login.id == viewer.login_id, login.seen_at or login.created_at))[::-1]
 
 

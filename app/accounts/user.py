@@ -14,9 +14,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from typing_extensions import TypedDict
 
 from app.database import Base, Instant, Reading
-from app.errors import Invalid, SignInFirst
+from app.errors import Invalid
 from app.live.model import Live, LiveModel, is_account, to_its_author
-from app.live.viewers import Kind, Viewer
+from app.live.viewers import Kind
 from app.text.lookalikes import is_east_asian, joins_letters, mixes_scripts, skeleton, without_joiners
 
 MIN_USERNAME_LENGTH, MAX_USERNAME_LENGTH = 3, 30  # characters
@@ -225,18 +225,6 @@ def _is_reserved(name: str) -> bool:
 
 async def find_user(reading: Reading, id: UUID) -> User | None:
     return await reading.get(User, id)
-
-
-async def lock_active_user(reading: Reading, viewer: Viewer) -> User:
-    """Read and lock the viewer's account. Raises SignInFirst if it was deleted or blocked meanwhile.
-
-    The shared lock lasts until the commit, so a deletion or a block runs either before this write or after it.
-    """
-    query = select(User).where(User.id == viewer.user_id).with_for_update(read=True, key_share=True)
-    user = await reading.scalar(query.execution_options(populate_existing=True))
-    if user is None or user.deleted_at or user.blocked_at:
-        raise SignInFirst
-    return user
 
 
 async def any_account_exists(reading: Reading) -> bool:

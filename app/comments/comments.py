@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -15,7 +15,8 @@ from sqlalchemy import BigInteger, Dialect, ForeignKey, Index, String, Text, Typ
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
-from app.accounts.user import MODERATING, Role, lock_active_user
+from app.accounts.logins import lock_active_user
+from app.accounts.user import MODERATING, Role
 from app.commentables import commentables
 from app.commentables.commentables import HostPage
 from app.comments import markdown, mentions
@@ -31,6 +32,7 @@ from app.live.write.batches import change_all
 from app.live.write.transaction import Write, owned
 from app.moderation import reports
 from app.notifications import notifications
+from app.notifications.notifications import Recipients
 
 MAX_BODY_LENGTH = 10_000  # characters
 MAX_DEPTH = 4  # levels of replies that are drawn; a deeper reply is drawn at the last level
@@ -264,6 +266,17 @@ def is_there_for(viewer: Viewer, comment: Comment) -> bool:
     return comment.deleted_at is None and visible(comment, viewer.kind(comment.author_id))
 
 
+@dataclass(frozen=True)
+class Draft:
+    """A comment that is not stored yet. `page` is the host's page in which it was written."""
+
+    comment: Comment
+    author: Viewer
+    topic: Topic
+    page: HostPage | None
+    recipients: Recipients
+
+
 @owned
 async def post(
     parley: Parley,
@@ -276,39 +289,63 @@ async def post(
 ) -> tuple[Comment, bool]:
     """(the comment, whether it is new). If its author posts the same id on its topic again, returns the stored comment.
 
-    `page` is the host's page in which it was written.
+    This takes a transaction for one comment; `app.comments.posting` stores many together.
 
     Raises Conflict for any other use of the id, Invalid for a parent that is not on the topic and for a body that shows
-    nothing, and Forbidden if the conversation is locked.
+    nothing, SignInFirst if the author's login has ended, and Forbidden if the conversation is locked.
     """
+    return await store(parley, await draft(parley, author, topic, body, id, parent_id, page))
+
+
+async def draft(
+    parley: Parley, author: Viewer, topic: Topic, body: str, id: UUID, parent_id: UUID | None, page: HostPage | None
+) -> Draft:
+    """Render the text, and look up the people to notify. Raises SignInFirst, and Invalid for the body."""
     if author.user_id is None or author.username is None:
         raise SignInFirst
-    now = datetime.now(UTC)
-    comment = Comment(
-        id=id, topic=str(topic), user_id=author.user_id, username=author.username,
-        parent_id=parent_id, likes_count=0, created_at=now, updated_at=now,
-    )  # fmt: skip
     async with parley.reading() as reading:
         parent = await reading.get(Comment, parent_id) if parent_id else None
         written = await _read_body(reading, body)
         recipients = await notifications.find_recipients(
             reading, author, written.mentioned, parent.user_id if parent else None
         )
+    now = datetime.now(UTC)
+    comment = Comment(
+        id=id, topic=str(topic), user_id=author.user_id, username=author.username,
+        parent_id=parent_id, path=_path_below(parent), likes_count=0, created_at=now, updated_at=now,
+    )  # fmt: skip
     comment.write(body, written.rendering)
+    return Draft(comment, author, topic, page, recipients)
+
+
+async def store(parley: Parley, draft: Draft) -> tuple[Comment, bool]:
+    """Store the comment in a transaction of its own; see `post`."""
+    comment, author, topic = draft.comment, draft.author, draft.topic
     try:
-        async with parley.writing(topic, topic.about, *map(Topic.account, recipients)) as write:
-            if stored := await write.get(Comment, id):
+        async with parley.writing(topic, topic.about, *map(Topic.account, draft.recipients)) as write:
+            if stored := await write.get(Comment, comment.id):
                 return _same(stored, author, topic), False
-            comment.path = await _path_below(write, author, parent_id, topic)
             user = await lock_active_user(write.session, author)
+            if comment.parent_id:
+                parent = await write.get(Comment, comment.parent_id)
+                if not may_reply(author, topic, parent):
+                    raise Invalid("parent_id", "This comment no longer exists.")
+                comment.path = _path_below(parent)  # it may be newer than the draft
             comment.username, comment.author_role = user.username, user.role
             write.create(comment)
             comment.content_seq = comment.seq
-            await commentables.count_new(write, topic, author, page)
-            await notifications.notify(write, replace(author, username=user.username), id, topic, recipients)
+            await commentables.count_new(write, topic, author, draft.page)
+            await notifications.notify(
+                write, replace(author, username=user.username), comment.id, topic, draft.recipients
+            )
     except IntegrityError:  # the id was taken on another topic at the same moment
         raise _taken() from None
     return comment, True
+
+
+def may_reply(author: Viewer, topic: Topic, parent: Any) -> bool:
+    """Whether this comment is on the topic, and is there for the author."""
+    return parent is not None and parent.topic == str(topic) and is_there_for(author, parent)
 
 
 async def _read_body(reading: Reading, body: str) -> Written:
@@ -434,10 +471,5 @@ async def topic_of(parley: Parley, id: UUID) -> Topic:
     return Topic.parse(name)
 
 
-async def _path_below(write: Write, author: Viewer, parent_id: UUID | None, topic: Topic) -> list[str]:
-    if parent_id is None:
-        return []
-    parent = await write.get(Comment, parent_id)
-    if parent is None or parent.topic != str(topic) or not is_there_for(author, parent):
-        raise Invalid("parent_id", "This comment no longer exists.")
-    return [*parent.path, str(parent.id)][:MAX_DEPTH]
+def _path_below(parent: Comment | None) -> list[str]:
+    return [*parent.path, str(parent.id)][:MAX_DEPTH] if parent else []

@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from app.accounts.identity import current_viewer, parley_of
 from app.commentables import host_pages
-from app.comments import comments, threads
+from app.comments import comments, posting, threads
 from app.comments.comments import COMMENT, Comment, RenderedComment
 from app.comments.threads import Ancestor, Page
 from app.errors import TooMany
@@ -153,14 +153,14 @@ async def create(request: Request, viewer: Viewer, form: NewComment) -> Json[Ren
 
 
 async def post(request: Request, viewer: Viewer, topic: Topic, new: NewComment) -> tuple[Comment, bool]:
-    """Run `comments.post` with rate limits. Also raises TooMany."""
+    """Run `posting.post` with rate limits. Also raises TooMany."""
     try:
         await rate_limits.take_own(request, rate_limits.COMMENT)
     except TooMany:
         if new.id and (stored := await _posted(request, viewer, topic, new.id)):
             return stored, False  # the client repeats a request whose response was lost
         raise
-    comment, is_new = await comments.post(
+    comment, is_new = await posting.post(
         parley_of(request),
         viewer,
         topic,

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any, Self, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,6 +21,7 @@ from app.database import Database
 from app.live.gids import Gid
 from app.live.heartbeats import Heartbeats
 from app.live.hints import BadHint, Hint
+from app.live.lanes import Item, Lane, Outcome
 from app.live.model import Live, LiveModel, locate
 from app.live.pacing import Pacing
 from app.live.presence.sealing import connect_presence
@@ -30,12 +32,14 @@ from app.live.signing import Signer
 from app.live.stats import StreamStats
 from app.live.tasks import Tasks
 from app.live.topics import Topic
-from app.live.write.transaction import Write, Writes
+from app.live.write.transaction import Store, Write, Writes
 from app.redis.client import locator
 from app.redis.embedded import EmbeddedRedis
 from app.settings import VAR, Settings
 
 R = TypeVar("R")
+
+Read = Callable[[AsyncSession, list[Item]], Awaitable[Sequence[Outcome]]]  # the outcome of each item
 
 log = logging.getLogger(__name__)
 
@@ -69,11 +73,12 @@ class Parley:
             if listening and settings.presence
             else None
         )
-        self.writes = Writes(self.database, models, self._announce)
         self._embedded = EmbeddedRedis(VAR) if settings.redis_url.startswith("embedded://") else None
         self._locator = self._embedded or locator(settings.redis_url)
         self._tasks = Tasks()
         self._work = Tasks()
+        self._lanes: dict[Read[Any, Any], Lane[Any, Any]] = {}
+        self.writes = Writes(self.database, models, self._announce, self._work)
 
     async def __aenter__(self) -> Self:
         self._tasks.start(self.pubsub.keep_publishing())
@@ -103,6 +108,21 @@ class Parley:
     def writing(self, *topics: Topic) -> AbstractAsyncContextManager[Write]:
         """See `app.live.write.transaction`."""
         return self.writes.writing(*topics)
+
+    async def write_together(self, store: Store[Item], item: Item) -> bool:
+        """See `app.live.write.transaction`."""
+        return await self.writes.write_together(store, item)
+
+    async def read_together(self, read: Read[Item, Outcome], item: Item) -> Outcome:
+        """Read this item in one call with others that wait for the same function. The call begins after this one."""
+        lane: Lane[Item, Outcome] | None = self._lanes.get(read)
+        if lane is None:
+            lane = self._lanes[read] = Lane(self._work, partial(self._read, read))
+        return await lane.add(item)
+
+    async def _read(self, read: Read[Item, Outcome], items: list[Item]) -> Sequence[Outcome]:
+        async with self.reading() as reading:
+            return await read(reading, items)
 
     async def own(self, work: Coroutine[Any, Any, R]) -> R:
         """Run `work` to its end, even if the caller is cancelled while waiting for it."""

@@ -13,7 +13,8 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.accounts.user import DELETED, MODERATING, Role, User, lock_active_user
+from app.accounts.logins import lock_active_user
+from app.accounts.user import DELETED, MODERATING, Role, User
 from app.commentables import commentables
 from app.commentables.commentables import Commentable
 from app.comments.comments import Comment, Remover, find_for, leave_tombstones, removing, topic_of

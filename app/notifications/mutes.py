@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, delete, func, or_, select
+from sqlalchemy import Connection, ForeignKey, bindparam, delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -75,6 +75,19 @@ async def find_people_muting(reading: Reading, author_id: UUID | None, people: I
     """The people among these who have muted this author."""
     theirs = select(Mute.user_id).where(Mute.muted_id == author_id, Mute.user_id.in_(list(people)))
     return set((await reading.scalars(theirs)).all())
+
+
+def find_all_muting(
+    connection: Connection, authors: Iterable[UUID | None], people: Iterable[UUID]
+) -> set[tuple[UUID, UUID]]:
+    """(a person, an author whom this person has muted), for all pairs of these."""
+    found = connection.execute(_BETWEEN, {"authors": list(authors), "people": list(people)})
+    return {(row.user_id, row.muted_id) for row in found}
+
+
+_BETWEEN = select(Mute.user_id, Mute.muted_id).where(
+    Mute.muted_id.in_(bindparam("authors", expanding=True)), Mute.user_id.in_(bindparam("people", expanding=True))
+)
 
 
 async def clean_up_account(writing: Writing, user_id: UUID) -> None:

@@ -11,26 +11,28 @@ author and place, but not its text. So a deleted text is not stored here either.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID, uuid5
 
 from pydantic import Field
-from sqlalchemy import Index, String, func, select, text
+from sqlalchemy import Index, String, bindparam, func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.accounts.user import MAX_USERNAME_LENGTH, User
 from app.commentables import commentables
 from app.commentables.commentables import MAX_TITLE_LENGTH, MAX_URL
 from app.comments.mentions import MAX_MENTIONS
-from app.database import Base, Instant, Reading
+from app.database import Base, Instant, Reading, pad
 from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, Tombstone, is_account, to_its_author
 from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Kind, Viewer
 from app.live.write.batches import change_all
+from app.live.write.group_commit import GroupWrite
 from app.live.write.transaction import Write
 from app.notifications import mutes
 
@@ -74,7 +76,7 @@ class Notification(Live, Base):
         return {**super().tombstone(), "commentable_type": place.type, "commentable_id": place.id}
 
 
-# For `_within_limits`, and for finding all notifications from one author.
+# For `_MADE`, and for finding all notifications from one author.
 Index("ix_notifications_actor_id_created_at", Notification.actor_id, Notification.created_at)
 
 
@@ -140,33 +142,71 @@ async def notify(write: Write, author: Viewer, comment_id: UUID, place: Topic, r
     if not recipients:
         return
     already = await _notified_before(write.session, comment_id)
-    active = select(User.id).where(User.id.in_(recipients), User.deleted_at.is_(None), User.blocked_at.is_(None))
-    there = set((await write.session.scalars(active)).all()) - already
+    there = set((await write.session.scalars(_ACTIVE, {"people": list(recipients)})).all()) - already
     await write.session.flush()  # this write may have created the row of the commentable
     commentable = (await commentables.of(write.session, [place]))[place]
     now = datetime.now(UTC)
     there -= await mutes.find_people_muting(write.session, author.user_id, there)
-    wanted = await _within_limits(write.session, author, [id_ for id_ in recipients if id_ in there], now)
+    made = await write.session.execute(_MADE, {"actors": [author.user_id], "since": now - LIMIT_WINDOW})
+    wanted = _within_limits({row.user_id: row.number for row in made}, [id_ for id_ in recipients if id_ in there])
     for user_id in wanted[: MAX_RECIPIENTS - len(already)]:
-        write.create(
-            Notification(
-                id=id_of(user_id, comment_id), topic=str(Topic.account(user_id)), user_id=user_id,
-                kind=recipients[user_id], comment_id=comment_id, place=str(place), title=commentable.title,
-                url=commentable.url, actor_id=author.user_id, actor_name=author.username, created_at=now,
-            )
-        )  # fmt: skip
+        write.create(_new(user_id, recipients[user_id], author, comment_id, place, commentable, now))
 
 
-async def _within_limits(reading: Reading, author: Viewer, wanted: list[UUID], now: datetime) -> list[UUID]:
-    """The people in `wanted` whom this author may notify now. The others get no notification of the comment.
+def notify_together(
+    write: GroupWrite, causes: Iterable[tuple[Viewer, UUID, Topic, Recipients]], conversations: Mapping[Topic, Any]
+) -> None:
+    """Like `notify`, for the new comments of a group. `conversations` is from `commentables.read_together`."""
+    causes = [cause for cause in causes if cause[-1]]
+    if not causes:
+        return
+    now = datetime.now(UTC)
+    people = pad(list({id_ for *_, recipients in causes for id_ in recipients}))
+    actors = pad(list({author.user_id for author, *_ in causes}))
+    there = set(write.connection.scalars(_ACTIVE, {"people": people}))
+    muting = mutes.find_all_muting(write.connection, actors, people)
+    made: defaultdict[UUID | None, Counter[UUID]] = defaultdict(Counter)
+    for row in write.connection.execute(_MADE, {"actors": actors, "since": now - LIMIT_WINDOW}):
+        made[row.actor_id][row.user_id] = row.number
+    for author, comment_id, place, recipients in causes:
+        wanted = [id_ for id_ in recipients if id_ in there and (id_, author.user_id) not in muting]
+        for user_id in _within_limits(made[author.user_id], wanted)[:MAX_RECIPIENTS]:
+            about = recipients[user_id]
+            write.create(_new(user_id, about, author, comment_id, place, conversations[place], now))
+            made[author.user_id][user_id] += 1
 
-    Deleted notifications count, too, so a person who deletes comments cannot send more.
+
+def _new(
+    user_id: UUID, about: About, author: Viewer, comment_id: UUID, place: Topic, commentable: Any, now: datetime
+) -> Notification:
+    return Notification(
+        id=id_of(user_id, comment_id), topic=str(Topic.account(user_id)), user_id=user_id, kind=about,
+        comment_id=comment_id, place=str(place), title=commentable.title, url=commentable.url,
+        actor_id=author.user_id, actor_name=author.username, created_at=now,
+    )  # fmt: skip
+
+
+def _within_limits(made: Mapping[UUID, int], wanted: list[UUID]) -> list[UUID]:
+    """The people in `wanted` whom an author may notify now. The others get no notification of the comment.
+
+    `made` is the number of recent notifications that each person got from the author. Deleted ones count, too, so a
+    person who deletes comments cannot send more.
     """
-    recent = (Notification.actor_id == author.user_id, Notification.created_at > now - LIMIT_WINDOW)
-    counts = select(Notification.user_id, func.count()).where(*recent).group_by(Notification.user_id)
-    made: dict[UUID, int] = {row[0]: row[1] for row in (await reading.execute(counts)).all()}
     allowed = [id_ for id_ in wanted if made.get(id_, 0) < MAX_FROM_ONE_TO_ONE]
     return allowed[: max(0, MAX_FROM_ONE - sum(made.values()))]
+
+
+_ACTIVE = select(User.id).where(
+    User.id.in_(bindparam("people", expanding=True)), User.deleted_at.is_(None), User.blocked_at.is_(None)
+)
+_MADE = (
+    select(Notification.actor_id, Notification.user_id, func.count().label("number"))
+    .where(
+        Notification.actor_id.in_(bindparam("actors", expanding=True)),
+        Notification.created_at > bindparam("since", type_=Instant),
+    )
+    .group_by(Notification.actor_id, Notification.user_id)
+)
 
 
 async def _notified_before(reading: Reading, comment_id: UUID) -> set[UUID]:

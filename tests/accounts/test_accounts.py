@@ -15,7 +15,7 @@ from app.accounts.login_throttle import MAX_FAILURES
 from app.accounts.logins import Browser, Login, viewer_of
 from app.accounts.mailed_links import Purpose, write_link
 from app.accounts.user import DELETED, User
-from app.comments import comments, threads
+from app.comments import comments, posting, threads
 from app.comments.comments import Comment
 from app.errors import Forbidden, Invalid, Missing, SignInFirst, TooMany
 from app.live.gids import Gid
@@ -667,7 +667,7 @@ async def _keep_writing(process: Parley, author: Viewer, writer: int, began: asy
     with suppress(SignInFirst):
         for number in range(1_000):  # on SQLite the deletion gets its turn to write by chance, and sometimes late
             topic = Topic("Article", f"{author.username} {(writer + number) % 3}")
-            await comments.post(process, author, topic, f"number {number}", uuid4())
+            await posting.post(process, author, topic, f"number {number}", uuid4())
             if number > 1:
                 began.set()
         raise AssertionError("nobody was stopped")

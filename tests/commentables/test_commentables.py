@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, select, update
 from app.accounts import accounts
 from app.commentables import commentables
 from app.commentables.commentables import Commentable
-from app.comments import comments
+from app.comments import comments, posting
 from app.comments.comments import Comment
 from app.errors import Forbidden, Missing, SignInFirst
 from app.live.service import Parley
@@ -136,7 +136,7 @@ async def test_the_count_equals_the_number_of_comments_after_random_acts(
                     match chance.randrange(4):
                         case 0 | 1:
                             place = chance.choice((ARTICLE, PAGE))
-                            said.append((await comments.post(process, viewer, place, "more", uuid4()))[0])
+                            said.append((await posting.post(process, viewer, place, "more", uuid4()))[0])
                         case 2:
                             await hide_and_count(process, comment, chance.random() < 0.6)
                         case 3:

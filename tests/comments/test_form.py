@@ -164,13 +164,13 @@ async def test_the_text_is_kept_in_the_field_without_the_database(
 ) -> None:
     from sqlalchemy.exc import OperationalError
 
-    from app.comments import comments
+    from app.comments import posting
 
     async def fails(*_: object, **__: object) -> None:
         raise OperationalError("INSERT", {}, OSError("gone"), connection_invalidated=True)
 
     action, fields = await form_of(alice)
-    monkeypatch.setattr(comments, "post", fails)
+    monkeypatch.setattr(posting, "post", fails)
     answer = await alice.post(action, data={**fields, "body": TEXT})
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) > 0

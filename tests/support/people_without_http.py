@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from app.accounts import accounts
 from app.accounts.logins import viewer_of
-from app.comments import comments
+from app.comments import comments, posting
 from app.comments.comments import Comment
 from app.live.service import Parley
 from app.live.topics import Topic
@@ -26,7 +26,7 @@ async def create_viewer(parley: Parley, name: str) -> Viewer:
 
 
 async def post_comment(parley: Parley, author: Viewer, body: str, topic: Topic = ARTICLE) -> Comment:
-    comment, _ = await comments.post(parley, author, topic, body, uuid4())
+    comment, _ = await posting.post(parley, author, topic, body, uuid4())
     return comment
 
 

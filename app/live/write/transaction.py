@@ -16,22 +16,30 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
+from sqlalchemy import Connection
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import logs
-from app.database import Database
+from app.database import Database, is_lock_timeout
 from app.live.hints import Hint
+from app.live.lanes import Item, Lane
 from app.live.model import Live, LiveModel
+from app.live.tasks import Tasks
 from app.live.topics import Topic
-from app.live.write.sequences import set_counter, take_next
+from app.live.write.group_commit import GroupWrite
+from app.live.write.sequences import set_counters, take_next
 
 Row = TypeVar("Row", bound=Live)
 P = ParamSpec("P")
 R = TypeVar("R")
+
+# Stores items of a group. Returns for each whether it is stored.
+Store = Callable[[GroupWrite, Sequence[Item]], Sequence[bool]]
 
 
 class Write:
@@ -77,19 +85,22 @@ class Write:
         if not self.changed:
             return
         await self.session.flush()
-        for topic, taken in self._taken.items():
-            if self._seqs[topic] != taken:
-                await set_counter(self.session, topic, self._seqs[topic])
+        moved = {topic: seq for topic, seq in self._seqs.items() if seq != self._taken[topic]}
+        await (await self.session.connection()).run_sync(set_counters, moved)
         await self.session.commit()
 
 
 class Writes:
     """Opens write transactions, and passes a hint of each change to `on_commit` after the commit."""
 
-    def __init__(self, database: Database, models: Sequence[LiveModel], on_commit: Callable[[Hint], None]) -> None:
+    def __init__(
+        self, database: Database, models: Sequence[LiveModel], on_commit: Callable[[Hint], None], tasks: Tasks
+    ) -> None:
         self._database = database
         self._models = {live.model: live for live in models}
         self._on_commit = on_commit
+        self._tasks = tasks  # in which groups are written
+        self._lanes: dict[Store[Any], Lane[Any, bool]] = {}
 
     @asynccontextmanager
     async def writing(self, *topics: Topic) -> AsyncIterator[Write]:
@@ -110,6 +121,32 @@ class Writes:
             self._on_commit(Hint(gid, Topic.parse(row.topic), row.seq))
         for event, about in write.events if write.changed else ():
             logs.security(event, warn=False, **about)
+
+    async def write_together(self, store: Store[Item], item: Item) -> bool:
+        """Store the item in one transaction with others that wait for the same function.
+
+        See `app.live.write.group_commit`. Returns False if it was not stored: then store it by `writing`, alone.
+        """
+        if store not in self._lanes:
+            self._lanes[store] = Lane(self._tasks, partial(self._write_group, store))
+        return await self._lanes[store].add(item)
+
+    async def _write_group(self, store: Store[Item], items: list[Item]) -> Sequence[bool]:
+        def run(connection: Connection) -> tuple[Sequence[bool], list[Hint]]:
+            write = GroupWrite(connection)
+            stored = store(write, items)
+            write.finish()
+            return stored, write.hints
+
+        try:
+            stored, hints = await self._database.run_transaction(run)
+        except DBAPIError as error:
+            if isinstance(error, IntegrityError | DataError) or is_lock_timeout(error):
+                return [False] * len(items)
+            raise
+        for hint in hints:
+            self._on_commit(hint)
+        return stored
 
 
 class Owner(Protocol):

@@ -23,6 +23,7 @@ from app.live.hints import Hint
 from app.live.read.feeds import Feeds
 from app.live.read.reader import Reader
 from app.live.stream.session import Session
+from app.live.tasks import Tasks
 from app.live.topics import Topic
 from app.live.viewers import GUEST, Viewer
 from app.live.write.sequences import read_heads
@@ -64,7 +65,8 @@ class Process:
         self.reader = reader(self.database, MODELS)
         self.feeds = Feeds(self.reader, ring_frames=4, ring_bytes=4_000)
         self.hints: list[Hint] = []  # of the writes of this process
-        self.writes = Writes(self.database, MODELS, self.hints.append)
+        self.work = Tasks()
+        self.writes = Writes(self.database, MODELS, self.hints.append, self.work)
 
     def reading(self) -> Any:
         return self.database.reading()
@@ -72,10 +74,14 @@ class Process:
     def writing(self, *topics: Topic) -> Any:
         return self.writes.writing(*topics)
 
+    async def write_together(self, store: Any, item: Any) -> bool:
+        return await self.writes.write_together(store, item)
+
     async def own(self, work: Any) -> Any:
         return await work
 
     async def close(self) -> None:
+        await self.work.cancel()
         await self.feeds.close()
         await self.database.close()
 

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts import accounts
 from app.accounts.user import DELETED
-from app.comments import comments
+from app.comments import posting
 from app.comments.comments import MAX_DEPTH, Comment
 from app.database import Database
 from app.errors import SignInFirst
@@ -277,7 +277,7 @@ class WorldWithDeletion(World):
         """Write, unless the account is deleted: then the person would have to sign in."""
         process = self.chance.choice(self.processes)
         with suppress(SignInFirst):
-            await comments.post(cast(Any, process), writer, self.topic, "a comment", uuid4())
+            await posting.post(cast(Any, process), writer, self.topic, "a comment", uuid4())
         self._hint(process)
 
     async def _settle(self) -> None:

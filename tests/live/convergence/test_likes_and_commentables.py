@@ -19,7 +19,7 @@ from sqlalchemy import select
 from app.accounts import accounts
 from app.commentables import commentables
 from app.commentables.commentables import COMMENTABLE
-from app.comments import comments
+from app.comments import comments, posting
 from app.comments.comments import Comment
 from app.errors import Forbidden, Missing
 from app.likes import likes
@@ -87,7 +87,7 @@ async def live(parley: Parley, people: list[Viewer], chance: random.Random, step
         acts: list[Callable[[], Any]] = [
             lambda viewer=viewer, comment=comment: likes.like(parley, viewer, comment.id),
             lambda viewer=viewer, comment=comment: likes.unlike(parley, viewer, comment.id),
-            lambda viewer=viewer: comments.post(parley, viewer, ARTICLE, "more", uuid4()),
+            lambda viewer=viewer: posting.post(parley, viewer, ARTICLE, "more", uuid4()),
             lambda comment=comment: comments.delete(parley, people[1], comment.id, lambda _: True),
             lambda: set_title(parley, f"title {chance.random()}"),
         ]

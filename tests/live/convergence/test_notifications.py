@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from app.accounts import accounts
-from app.comments import comments
+from app.comments import comments, posting
 from app.comments.comments import Comment
 from app.errors import Missing, SignInFirst
 from app.live.topics import Topic
@@ -65,7 +65,7 @@ class Day:
 
     async def run(self) -> None:
         process = cast(Any, self.processes[0])
-        self.hers, _ = await comments.post(process, self.alice, ARTICLE, "Well?", uuid4())
+        self.hers, _ = await posting.post(process, self.alice, ARTICLE, "Well?", uuid4())
         try:
             for number in range(30):
                 if number in (0, 8, 16):
@@ -91,7 +91,7 @@ class Day:
         author = self.chance.choice(self.others)
         parent = self.hers.id if self.chance.random() < 0.5 else None
         body = self.chance.choice(("Indeed", "@alice, indeed"))
-        comment, _ = await comments.post(process, author, ARTICLE, body, uuid4(), parent)
+        comment, _ = await posting.post(process, author, ARTICLE, body, uuid4(), parent)
         self.comments.append((author, comment))
 
     async def _change(self, process: Any) -> None:
