@@ -64,6 +64,7 @@ class Proxy(Listener):
         self._passable = asyncio.Event()
         self._passable.set()
         self._links: dict[Link, None] = {}  # in the order of their arrival
+        self.connected = 0  # connections that have reached the server since the start; the server may know it first
         self._trap_turns = itertools.count()
         self._chance = random.Random(
             3
@@ -151,6 +152,7 @@ class Link:
             elif not self._proxy.weather.refusing:
                 await self._proxy.passable()
                 self._far = await self._proxy.connect()
+                self._proxy.connected += 1
                 if self._proxy.narrow:
                     _narrow(self._far[1], socket.SO_RCVBUF)
                 await self._pass_both_ways(self._far)

@@ -32,9 +32,13 @@ class Road:
 
     async def visit(self) -> tuple[Ends, Ends]:
         """Open a connection, and return both ends: (client, server)."""
-        known = len(self.far)
+        known, connected = len(self.far), self.proxy.connected
         near = await self.knock()
-        await wait_until(lambda: len(self.far) > known, "the connection to reach the server", TIMEOUT_SECONDS)
+        await wait_until(
+            lambda: len(self.far) > known and self.proxy.connected > connected,
+            "the connection to reach the server, and the proxy to know it",
+            TIMEOUT_SECONDS,
+        )
         return near, self.far[-1]
 
     async def close(self) -> None:
