@@ -44,7 +44,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
 from app import sqlite
@@ -137,8 +137,9 @@ class Database:
         if self.is_sqlite:
             event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
-        alone = self._engine if self.is_sqlite else self._engine.execution_options(isolation_level="AUTOCOMMIT")  # (2)
-        self._readers = async_sessionmaker(alone, expire_on_commit=False, autoflush=False)
+        options = {} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}  # (2)
+        self._reading = self._engine.execution_options(**options)
+        self._readers = async_sessionmaker(self._reading, expire_on_commit=False, autoflush=False)
         immediate = self._engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")  # (1)
         self._writers = async_sessionmaker(immediate, expire_on_commit=False, autoflush=False)
         self._queue = asyncio.Lock()  # of SQLite's writers (4)
@@ -153,6 +154,10 @@ class Database:
             finally:
                 # Closing rolls back, which would expire the loaded objects.
                 session.expunge_all()
+
+    def connection(self) -> AsyncConnection:
+        """A connection for SELECTs of columns. A session and its objects would cost as much CPU as the statement."""
+        return self._reading.connect()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:

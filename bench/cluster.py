@@ -27,7 +27,7 @@ from zlib import crc32
 from app.live.gids import Gid
 from app.live.hints import Hint
 from app.live.model import LiveModel
-from app.live.read.changes import Change
+from app.live.read.changes import Change, Changes
 from app.live.read.feeds import Feeds
 from app.live.read.reader import Reader
 from app.live.topics import Topic
@@ -57,7 +57,7 @@ class Store:
     counters: dict[str, int] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
 
-    def reading(self) -> Store:
+    def connection(self) -> Store:
         return self
 
     async def __aenter__(self) -> Store:
@@ -75,12 +75,11 @@ async def read_heads(store: Store, topics: Sequence[Topic]) -> tuple[str, dict[T
     return "only", {topic: store.counters.get(str(topic), 0) for topic in topics}
 
 
-async def read_changes(
-    store: Store, models: object, topic: Topic, after: int, upto: int, limit: int
-) -> tuple[list[Change], int]:
-    await asyncio.sleep(STATEMENT)
+async def read_table(store: Store, live: LiveModel, topic: Topic, after: int, most: int) -> tuple[str, int, Changes]:
+    epoch, heads = await read_heads(store, [topic])
+    h = heads[topic]
     store.counts.reads += 1
-    return [Change(LIVE, uuid.UUID(int=seq), seq, seq, None, {}) for seq in range(after + 1, upto + 1)], upto
+    return epoch, h, Changes(Change(live, uuid.UUID(int=seq), seq, seq, None, {}) for seq in range(after + 1, h + 1))
 
 
 @dataclass(eq=False)
@@ -193,5 +192,8 @@ def _hash(topic: int) -> int:
 
 @contextmanager
 def _in_memory() -> Iterator[None]:
-    with mock.patch.multiple("app.live.read.reader", read_heads=read_heads, read_changes=read_changes):
+    with (
+        mock.patch("app.live.read.reader.read_heads", read_heads),
+        mock.patch("app.live.read.changes.read_table", read_table),
+    ):
         yield

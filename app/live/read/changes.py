@@ -1,24 +1,30 @@
 """Changes: read the rows of a topic's tables between two seqs, and encode each once for each kind of viewer.
 
-The rule of reading, without which rows of a topic with two tables can be missed: first read the topic's counter h. Then
-read, in later statements, the rows of each table with `after < seq <= h`. Only then is everything up to h known.
+The rule of reading, without which rows can be missed: rows are read after the topic's counter h, or at the same moment.
+Only then is everything up to h known.
+
+1. If one table lives on the topic, one statement reads the epoch, h and the rows with `after < seq <= h` (`read_news`).
+   A statement has one snapshot, and a commit shows its rows and its counter at once. This holds for a plain SELECT:
+   a lock or a function that queries would see a later state.
+2. If several tables live on it, the first statement reads h. Later statements read the rows of one table each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import BigInteger, and_, bindparam, inspect, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.database import Reading
 from app.live.model import Live, LiveModel
 from app.live.topics import Topic
 from app.live.viewers import Kind
 from app.live.wire import data_line
+from app.live.write.sequences import Counter, Epoch, read_heads
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +91,36 @@ class Changes(list[Change]):
     A row that had changed beyond it is left out, with its earlier changes. The next read has its newest state.
     """
 
-    settled = False
+    settled = True
+
+
+async def read_news(
+    connection: AsyncConnection, models: Sequence[LiveModel], topic: Topic, after: int, most: int
+) -> tuple[str, int, Changes]:
+    """(the epoch, the topic's counter h, the changes of `after < seq <= h`). Above `most` seqs, no changes are read."""
+    here = [live for live in models if live.lives_on(topic)]
+    if len(here) == 1:
+        return await read_table(connection, here[0], topic, after, most)  # (1)
+    epoch, heads = await read_heads(connection, [topic])  # (2)
+    h = heads[topic]
+    if not 0 < h - after <= most:
+        return epoch, h, Changes()
+    changes, _ = await read_changes(connection, here, topic, after, h, limit=most + 1)
+    return epoch, h, changes
+
+
+async def read_table(
+    connection: AsyncConnection, live: LiveModel, topic: Topic, after: int, most: int
+) -> tuple[str, int, Changes]:
+    """The same for a topic with one table."""
+    found = (await connection.execute(_news(live), {"name": str(topic), "after": after, "most": most})).all()
+    rows = [_row(live, values) for _, _, *values in found if any(values)]  # if no row is new, there are NULLs
+    epoch, h, *_ = found[0]
+    return epoch, h or 0, Changes(encode(live, row) for row in rows)
 
 
 async def read_changes(
-    reading: Reading, models: Sequence[LiveModel], topic: Topic, after: int, upto: int, limit: int
+    connection: AsyncConnection, models: Sequence[LiveModel], topic: Topic, after: int, upto: int, limit: int
 ) -> tuple[Changes, int]:
     """(changes in order of seq, the seq they reach) of `after < seq <= upto`, at most `limit` from each table.
 
@@ -100,7 +131,7 @@ async def read_changes(
     reached, settled = upto, True
     for live in (live for live in models if live.lives_on(topic)):
         beyond = {"in_topic": str(topic), "after": after, "most": limit}
-        found = (await reading.scalars(_rows(live), beyond)).all()
+        found = [_row(live, values) for values in await connection.execute(_rows(live), beyond)]
         rows += [(live, row) for row in found]
         if found and (len(found) == limit or found[-1].seq > upto):
             settled = False
@@ -113,10 +144,37 @@ async def read_changes(
 
 @cache
 def _rows(live: LiveModel) -> Any:
-    """The query for one model. It is cached, because it runs for every change."""
+    """The query for one model's rows above a seq. Queries are cached, because one runs for every change."""
     model = live.model
     within = (model.topic == bindparam("in_topic"), model.seq > bindparam("after"))
-    return select(model).where(*within).order_by(model.seq).limit(bindparam("most"))
+    return select(*_columns(live).values()).where(*within).order_by(model.seq).limit(bindparam("most"))
+
+
+@cache
+def _news(live: LiveModel) -> Any:
+    """The query for the epoch, the counter, and the rows of the topic's only table."""
+    model, after = live.model, bindparam("after", type_=BigInteger)
+    new = and_(model.topic == Counter.name, model.seq > after, model.seq <= Counter.seq)
+    return (
+        select(Epoch.value, Counter.seq, *_columns(live).values())
+        .select_from(Epoch)
+        .outerjoin(Counter, Counter.name == bindparam("name"))
+        .outerjoin(model, and_(new, Counter.seq - after <= bindparam("most", type_=BigInteger)))
+        .order_by(model.seq)
+    )
+
+
+@cache
+def _columns(live: LiveModel) -> Mapping[str, Any]:
+    """The columns of a model, by attribute."""
+    return {attribute.key: attribute.columns[0] for attribute in inspect(live.model).column_attrs}
+
+
+def _row(live: LiveModel, values: Iterable[Any]) -> Live:
+    """The row of these values. The attributes of a mapped class read `__dict__`; the ORM takes longer to fill it."""
+    row = live.model.__new__(live.model)
+    row.__dict__.update(zip(_columns(live), values, strict=True))
+    return row
 
 
 def _frame(live: LiveModel, row: Live, kind: Kind) -> Frame | None:

@@ -14,7 +14,7 @@ from app.database import Database
 from app.live.fair_queue import FairQueue
 from app.live.model import LiveModel
 from app.live.pacing import MAX_WAITING
-from app.live.read.changes import Change, read_changes
+from app.live.read.changes import Change, read_changes, read_news
 from app.live.stats import ReadStats
 from app.live.topics import Topic
 from app.live.write.sequences import read_heads, renew_epoch
@@ -65,8 +65,8 @@ class Reader:
     async def heads(self, topics: Sequence[Topic]) -> tuple[str, dict[Topic, int]]:
         """(the epoch, each topic's counter), in one statement."""
         self.stats.heads += 1
-        async with self._slots, self._database.reading() as reading:
-            return await read_heads(reading, topics)
+        async with self._slots, self._database.connection() as connection:
+            return await read_heads(connection, topics)
 
     async def news(
         self, topic: Topic, epoch: str | None, head: int | None, most: int, wanted: Wanted = always
@@ -82,17 +82,12 @@ class Reader:
                 self.stats.dropped += 1
                 return None
             self.stats.news += 1
-            async with self._database.reading() as reading:
-                now, heads = await read_heads(reading, [topic])
-                h = heads[topic]
-                if now != epoch or head is None or h - head > most:
-                    return News(now, h, None)
-                if h == head:
-                    return News(now, h, (), settled=True)
-                if h > head:
-                    changes, _ = await read_changes(reading, self._models, topic, head, h, limit=most + 1)
-                    settled = getattr(changes, "settled", False)  # tests replace the read by one that returns a list
-                    return News(now, h, self._counted(changes), settled)
+            async with self._database.connection() as connection:
+                now, h, changes = await read_news(connection, self._models, topic, head or 0, most)
+            if now != epoch or head is None or h - head > most:
+                return News(now, h, None)
+            if h >= head:
+                return News(now, h, self._counted(changes), changes.settled)
         return News(await self.renew_epoch(now), h, None)
 
     async def chunk(
@@ -107,8 +102,8 @@ class Reader:
                 self.stats.dropped += 1
                 return None
             self.stats.chunks += 1
-            async with self._database.reading() as reading:
-                changes, reached = await read_changes(reading, self._models, topic, start, head, CHUNK_ROWS)
+            async with self._database.connection() as connection:
+                changes, reached = await read_changes(connection, self._models, topic, start, head, CHUNK_ROWS)
         return Chunk(start, reached, self._counted(changes))
 
     async def renew_epoch(self, old: str) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import BigInteger, Connection, String, bindparam, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Reading, Writing
@@ -37,7 +38,7 @@ _HEADS = (
 )
 
 
-async def read_heads(reading: Reading, topics: Iterable[Topic]) -> tuple[str, dict[Topic, int]]:
+async def read_heads(reading: Reading | AsyncConnection, topics: Iterable[Topic]) -> tuple[str, dict[Topic, int]]:
     """(the epoch, each topic's counter) in one statement. The counter of a topic without a write is 0."""
     by_name = {str(topic): topic for topic in topics}
     rows = (await reading.execute(_HEADS, {"names": list(by_name)})).all()

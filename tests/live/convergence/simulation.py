@@ -6,8 +6,8 @@ process is killed, when Redis or the database is unavailable, and when the datab
 
 1. Only I/O takes time, and callbacks run in the order in which they became ready, as asyncio promises. So every
    simulated history could happen in production.
-2. `read_heads` and `read_changes` are the only statements that feeds issue. Here they read dictionaries, each at a
-   time of its own. Everything above them is the service's own code.
+2. `read_heads`, `read_table` and `read_changes` have all statements of feeds. Here they read dictionaries, each
+   statement at a time of its own. Everything above them is the service's own code. Articles have two tables, pages one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from app.live.cursors import write_cursor
 from app.live.gids import Gid
 from app.live.hints import Hint
 from app.live.model import LiveModel
-from app.live.read.changes import Change, encode
+from app.live.read.changes import Changes, encode
 from app.live.read.feeds import Feeds
 from app.live.read.reader import Reader
 from app.live.stream.session import Session
@@ -162,7 +162,14 @@ def visible(row: Row, kind: Kind) -> bool:
     return kind is not Kind.PUBLIC or not row.hidden
 
 
-MODELS = tuple(LiveModel(table, type(table.title(), (Row,), {}), render, visible) for table in TABLES)  # type: ignore[arg-type]
+def is_article(topic: Topic) -> bool:
+    return topic.type == "Article"
+
+
+MODELS = (
+    LiveModel("comment", type("Comment", (Row,), {}), render, visible),  # type: ignore[arg-type]
+    LiveModel("note", type("Note", (Row,), {}), render, visible, is_article),  # type: ignore[arg-type]
+)
 
 
 @dataclass
@@ -185,7 +192,7 @@ class Store:
         self.away = False
         self.chance = chance
 
-    def reading(self) -> Connection:
+    def connection(self) -> Connection:
         return Connection(self)
 
     def transaction(self) -> Connection:
@@ -227,27 +234,42 @@ async def renew_epoch(writing: Connection, old: str, new: str) -> str:
     return store.epoch
 
 
+async def read_table(
+    reading: Connection, live: LiveModel, topic: Topic, after: int, most: int
+) -> tuple[str, int, Changes]:
+    epoch, heads = await read_heads(reading, [topic])
+    h = heads[topic]
+    rows = find_rows(reading.store, live, topic, after) if h - after <= most else []
+    return epoch, h, Changes(encode(live, row) for row in rows)  # type: ignore[arg-type]
+
+
 async def read_changes(
     reading: Connection, models: Sequence[LiveModel], topic: Topic, after: int, upto: int, limit: int
-) -> tuple[list[Change], int]:
+) -> tuple[Changes, int]:
     found, reached = [], upto
     for live in models:
         await reading.statement()
-        all_rows = reading.store.tables.rows.values()
-        mine = (row for row in all_rows if row.table == live.name and row.topic == str(topic))
-        rows = sorted((row for row in mine if after < row.seq <= upto), key=lambda row: row.seq)[:limit]
+        rows = [row for row in find_rows(reading.store, live, topic, after) if row.seq <= upto][:limit]
         found += [(live, row) for row in rows]
         if len(rows) == limit:
             reached = min(reached, rows[-1].seq)
     found.sort(key=lambda pair: pair[1].seq)
-    return [encode(live, row) for live, row in found if row.seq <= reached], reached  # type: ignore[arg-type]
+    return Changes(encode(live, row) for live, row in found if row.seq <= reached), reached  # type: ignore[arg-type]
+
+
+def find_rows(store: Store, live: LiveModel, topic: Topic, after: int) -> list[Row]:
+    """The rows of a table above a seq, at this moment."""
+    mine = (row for row in store.tables.rows.values() if row.table == live.name and row.topic == str(topic))
+    return sorted((row for row in mine if row.seq > after), key=lambda row: row.seq)
 
 
 @contextmanager
 def in_memory() -> Iterator[None]:
     """Let the reader's statements read a Store."""
-    with mock.patch.multiple(
-        "app.live.read.reader", read_heads=read_heads, read_changes=read_changes, renew_epoch=renew_epoch
+    statements = {"read_heads": read_heads, "read_changes": read_changes}
+    with (
+        mock.patch.multiple("app.live.read.reader", renew_epoch=renew_epoch, **statements),
+        mock.patch.multiple("app.live.read.changes", read_table=read_table, **statements),
     ):
         yield
 
@@ -337,7 +359,8 @@ class World:
         mine = [row for row in self.store.tables.rows.values() if row.topic == topic and row.deleted_at is None]
         if not mine or self.chance.random() < 0.4:
             id_, author = UUID(int=next(self._ids)), self.chance.choice(self.authors)
-            row = Row(self.chance.choice(TABLES), id_, topic, author, f"text {seq}", seq, seq)
+            table = self.chance.choice(TABLES) if topic.startswith("Article") else "comment"
+            row = Row(table, id_, topic, author, f"text {seq}", seq, seq)
         else:
             row = replace(self.chance.choice(mine), seq=seq, text=f"text {seq}")
             row = self.chance.choice((

@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.accounts import accounts
 from app.accounts.user import DELETED
@@ -73,17 +73,19 @@ class PausingDatabase(Database):
     """Pauses between the reads of two tables, as a distant database does, so that others can write meanwhile."""
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncSession]:
-        async with super().reading() as session:
-            scalars = session.scalars
+    async def connection(self) -> AsyncIterator[Any]:  # type: ignore[override]
+        async with super().connection() as connection:
+            yield PausingConnection(connection)
 
-            async def pausing(*arguments: Any, **options: Any) -> Any:
-                found = await scalars(*arguments, **options)
-                await asyncio.sleep(0.002)
-                return found
 
-            session.scalars = pausing  # type: ignore[method-assign]
-            yield session
+class PausingConnection:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def execute(self, *arguments: Any) -> Any:
+        found = await self._connection.execute(*arguments)
+        await asyncio.sleep(0.002)
+        return found
 
 
 class World:
@@ -337,11 +339,11 @@ class ReaderOfGreatestSeq(Reader):
     """Uses the greatest seq that it read as its head."""
 
     async def news(self, topic: Topic, epoch: str | None, head: int | None, most: int, *_: Any, **__: Any) -> News:
-        async with self._database.reading() as reading:
-            now, heads = await read_heads(reading, [topic])
+        async with self._database.connection() as connection:
+            now, heads = await read_heads(connection, [topic])
             if now != epoch or head is None:
                 return News(now, heads[topic], None)
-            changes, _ = await read_changes(reading, self._models, topic, head, 2**62, 1_000)
+            changes, _ = await read_changes(connection, self._models, topic, head, 2**62, 1_000)
         return News(now, max((change.seq for change in changes), default=head), changes)
 
 

@@ -16,7 +16,15 @@ from app.live.read.feeds import Feed, Feeds
 from app.live.read.reader import News, Reader
 from app.live.stream.session import Session
 from app.live.topics import Topic
-from tests.live.convergence.simulation import ACTIONS, PAUSES, World, in_memory, run_history
+from tests.live.convergence.simulation import (
+    ACTIONS,
+    PAUSES,
+    World,
+    in_memory,
+    read_changes,
+    read_heads,
+    run_history,
+)
 
 HISTORIES = 400  # of forty steps each
 MAX_HISTORIES_TO_REVEAL = 2_000  # for a planted bug
@@ -130,6 +138,17 @@ class ReaderThatSkips(Reader):
         return News(news.epoch, news.head, news.changes[:-1]) if news and news.changes else news
 
 
+class ReaderOfRowsBeforeTheCounter(Reader):
+    """Reads the rows first, and then the counter, which may have moved meanwhile."""
+
+    async def news(self, topic: Topic, epoch: str | None, head: int | None, most: int, **_: Any) -> News:
+        connection: Any = self._database.connection()
+        models = [live for live in self._models if live.lives_on(topic)]
+        changes, _ = await read_changes(connection, models, topic, head or 0, 2**62, most + 1)
+        now, heads = await read_heads(connection, [topic])
+        return News(now, heads[topic], changes if (now, len(changes) <= most) == (epoch, True) else None)
+
+
 class SessionThatWaitsWithoutChecking(Session):
     """Waits some time after its last check for news, and misses the news that arrive between."""
 
@@ -159,6 +178,7 @@ class SessionThatSkipsBelowTheBacklog(Session):
     [
         {"feeds": FeedsThatReadOnce},
         {"reader": ReaderThatSkips},
+        {"reader": ReaderOfRowsBeforeTheCounter},
         {"session": SessionThatWaitsWithoutChecking},
         {"session": SessionThatTrustsItsCursor},
         {"session": SessionThatSkipsBelowTheBacklog},

@@ -47,7 +47,7 @@ async def test_a_change_is_read_once_for_any_number_of_sessions(parley: Parley, 
             for reader in readers:
                 assert (await reader.until("create.success")).model["body"] == f"number {number}"
         assert parley.reader.reads - before == 5
-        looks = [sql for sql in statements if "FROM comments" in sql and "comments.seq >" in sql]
+        looks = [sql for sql in statements if "comments.seq >" in sql]
         assert len(looks) == 5
 
 
