@@ -35,10 +35,10 @@ import { BASE } from "./core/base.js";
 import { bus } from "./core/bus.js";
 import { Clock, correctRelativeTimes } from "./core/clock.js";
 import { AuditLog } from "./moderation/audit_log.js";
+import { BadgeView } from "./moderation/badge_view.js";
 import { BellView } from "./notifications/bell_view.js";
 import { OutboxSender } from "./outbox/outbox_sender.js";
 import { StreamClient } from "./stream/stream_client.js";
-import { BadgeView } from "./thread/badge_view.js";
 import { EDITOR } from "./thread/comment_view.js";
 import { nameOf } from "./thread/commentable.js";
 import { CommentableView } from "./thread/commentable_view.js";
@@ -76,10 +76,10 @@ import { PresenceView } from "./stream/presence_view.js";
 import { StreamLeader } from "./stream/stream_leader.js";
 import { Likes } from "./thread/likes.js";
 import { LockView } from "./thread/lock_view.js";
+import { MenuButtonView } from "./thread/menu_button_view.js";
 import { OrderView } from "./thread/order_view.js";
 import { OrphanedEditsView } from "./thread/orphaned_edits_view.js";
 import { PagesView } from "./thread/pages_view.js";
-import { MenuButtonView } from "./ui/menu_button_view.js";
 import { NoticeView } from "./ui/notice_view.js";
 import "./core/sync.js";
 import { Tabs } from "./stream/tabs.js";
@@ -196,7 +196,7 @@ function showThread() {
   new MenuButtonView({ el, bus });
   makeWhenWanted(
     MENU_WANTED,
-    () => import("./ui/menu_view.js"),
+    () => import("./thread/menu_view.js"),
     ({ MenuView }) => new MenuView({ el, collection, bus, account }),
   );
   makeWhenWanted(

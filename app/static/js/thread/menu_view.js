@@ -6,8 +6,8 @@ import {
   REPORT_DIALOG_WANTED,
 } from "../core/events.js";
 import { fromTemplate } from "../core/template.js";
-import { copyText } from "./clipboard.js";
-import { isEscape } from "./keys.js";
+import { copyText } from "../ui/clipboard.js";
+import { isEscape } from "../ui/keys.js";
 
 const ABOUT_AUTHOR = ["mute", "block", "appoint"];
 const OWNER_ACTS = ["appoint", "erase"];
