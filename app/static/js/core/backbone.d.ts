@@ -107,10 +107,6 @@ declare namespace Backbone {
     remove(): unknown;
   }
 
-  interface Router extends Events {
-    navigate(fragment: string, options?: Options): this;
-  }
-
   /** What a model knows by name. */
   type Attributes = Record<string, any>;
   type Options = Record<string, any>;
@@ -119,8 +115,6 @@ declare namespace Backbone {
   const Model: BackboneClass<Model>;
   const Collection: BackboneClass<Collection>;
   const View: BackboneClass<View>;
-  const Router: BackboneClass<Router>;
-  const history: { start(options?: Options): boolean };
   const Radio: { channel(name: string): Events };
   let sync: (method: string, model: any, options?: any) => any;
   let ajax: (request: any) => any;

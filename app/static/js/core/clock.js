@@ -11,7 +11,7 @@ const JUST_NOW = "just now";
  * The page says when the server rendered it. If that differs much from this clock, one request for the `Date` header
  * (RFC 9110, 6.6.1) tells a wrong clock from a page that was stored for reading offline.
  */
-export class Clock {
+class Clock {
   #offset = 0;
 
   /**
@@ -40,11 +40,21 @@ export class Clock {
 }
 
 /**
+ * Show all times relative to the server's clock.
+ * @param {string} renderedAt the server's time in the page, ISO 8601
+ */
+export function startClock(renderedAt) {
+  const clock = new Clock();
+  customElements.whenDefined("relative-time").then((Element) => correctTimes(clock, Element));
+  clock.set(renderedAt);
+}
+
+/**
  * Correct all `<relative-time>` elements by this clock.
  * @param {Clock} clock
  * @param {CustomElementConstructor} Element their class
  */
-export function correctRelativeTimes(clock, Element) {
+function correctTimes(clock, Element) {
   const { prototype } = Element;
   const { get, set } = Object.getOwnPropertyDescriptor(prototype, "date") ?? {};
   const { update } = prototype;

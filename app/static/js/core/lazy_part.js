@@ -53,33 +53,43 @@ export class LazyPart {
 }
 
 /**
- * Make a view when `event` is first triggered on the bus. `make` (module) makes it, and it listens to the event itself.
- * The last event that came before is repeated for it.
+ * Show a view when `event` is first triggered on the bus. The view listens to the event itself, and the last event that
+ * came before is repeated for it. `load` () imports a module that exports this view only.
  */
-export function makeWhenWanted(event, load, make) {
+export function showWhenWanted(event, load, options) {
   const part = new LazyPart(load);
-  let isMade = false;
+  let isShown = false;
   let last = [];
   const want = (...args) => {
     last = args;
     part.use((module) => {
-      if (isMade) return;
-      isMade = true;
+      if (isShown) return;
+      isShown = true;
       bus.off(event, want);
-      make(module);
+      show(module, options);
       bus.trigger(event, ...last);
     });
   };
   bus.on(event, want);
 }
 
-/** Make the view of an element of the page. If a person uses buttons and forms of it meanwhile, that is repeated. */
-export function makeFor(el, load, make) {
+/**
+ * Show the view of an element of the page, if the page has it. If a person uses its buttons and forms before, that is
+ * repeated.
+ */
+export function showWithPage(selector, load, options) {
+  const el = document.querySelector(selector);
+  if (!el) return;
   const release = holdPresses(el);
   new LazyPart(load).use((module) => {
-    make(module);
+    show(module, { ...options, el });
     release();
   });
+}
+
+function show(module, options) {
+  const [View] = Object.values(module);
+  new View(options);
 }
 
 // Returns a function that repeats the presses.

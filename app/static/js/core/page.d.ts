@@ -28,19 +28,23 @@ declare namespace Parley {
     place: Place;
   }
 
-  /** `window.parley`: what tests and the curious find in a page. */
-  interface Page {
-    account: Account;
+  /** The parts of a page that features share: `window.parley`. */
+  interface App {
+    page: any; // the JSON in the page: user, snapshots and cursors
     bus: Backbone.Events;
+    account: Account;
     outbox: Outbox;
+    drafts: Drafts;
+    moderation: Moderation;
     connector: import("../stream/stream_client.js").StreamClient;
+    live: import("../live/live_page.js").LivePage;
+    loading: () => number;
     comments: Comments | null;
     likes: Likes | null;
     commentable: Commentable | null;
     commentables: InstanceType<typeof import("../thread/commentables.js").Commentables> | null;
-    notifications?: InstanceType<typeof import("../notifications/notifications.js").Notifications>;
-    loading: () => number;
-    reports?: InstanceType<typeof import("../moderation/reports.js").Reports>;
+    notifications?: any;
+    reports?: any;
   }
 
   /** What the views of a thread share. */
@@ -67,5 +71,5 @@ declare namespace Parley {
 
 interface Window {
   parleyEmbed?: unknown; // in a page of another site: embed.js has run
-  parley: Parley.Page;
+  parley: Parley.App;
 }

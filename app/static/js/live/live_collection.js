@@ -9,7 +9,7 @@ import {
 import { deleteAtUnload, request } from "../core/sync.js";
 import { uuid } from "../core/uuid.js";
 import { Partials } from "./partials.js";
-import { Snapshots } from "./snapshots.js";
+import { emptySnapshot, Snapshots } from "./snapshots.js";
 import { Tombstones } from "./tombstones.js";
 
 const MAX_NEWER = 1_000; // counted objects beyond the window
@@ -241,18 +241,27 @@ export const LiveCollection = /** @type {CollectionWith<Fields>} */ (Backbone.Co
     return snapshot[this.plural].filter((state) => this.belongs(state));
   },
 
+  /** Another account (an id, or null) uses the page, or is about to. `refetch` follows. */
+  setUser(_user) {},
+
+  /** Whether the server sends it to this account. Otherwise it is empty. */
+  isReadable() {
+    return true;
+  },
+
   /** Read the loaded window again, and replace it. Returns the snapshot. */
   async refetch() {
-    const { before, after, snapshots } = this;
     this.tombstones.clear();
     this.partials.clear();
     this.newer.clear();
-    const isLive = after === null;
-    const snapshot = await (isLive
-      ? snapshots.newest(this.length)
-      : snapshots.between(before, after));
+    const snapshot = this.isReadable() ? await this.readWindow() : emptySnapshot(this);
     this.replace(snapshot);
     return snapshot;
+  },
+
+  readWindow() {
+    const { before, after, snapshots } = this;
+    return after === null ? snapshots.newest(this.length) : snapshots.between(before, after);
   },
 
   // Reads on behalf of a person. The events have the option `asked`. Each promise is rejected with a Problem.

@@ -18,6 +18,10 @@ export const OwnCollection = LiveCollection.extend({
     this.trigger(WINDOW_CHANGED, this);
   },
 
+  isReadable() {
+    return this.topic !== null;
+  },
+
   isOurs() {
     return this.topic !== null;
   },

@@ -191,8 +191,8 @@ const joined = (one, next) => ({
   after: next.after,
 });
 
-/** @param {Source} collection */
-const emptySnapshot = ({ plural }) => ({ [plural]: [], before: null, cursor: null });
+/** @param {Pick<Source, "plural">} collection */
+export const emptySnapshot = ({ plural }) => ({ [plural]: [], before: null, cursor: null });
 /**
  * @param {Snapshot} snapshot
  * @param {string} plural

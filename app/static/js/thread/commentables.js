@@ -32,6 +32,10 @@ export const Commentables = /** @type {LiveWith<Fields>} */ (LiveCollection).ext
     return { commentables: all, cursor: snapshots.map(({ cursor }) => cursor), before: null };
   },
 
+  topics() {
+    return this.names.map(commentableTopic);
+  },
+
   named(name) {
     return this.find((commentable) => commentable.name() === name);
   },
@@ -41,7 +45,7 @@ export const Commentables = /** @type {LiveWith<Fields>} */ (LiveCollection).ext
   },
 
   handleReset({ topics }) {
-    if (this.names.some((name) => topics.includes(commentableTopic(name)))) this.refetch();
+    if (this.topics().some((topic) => topics.includes(topic))) this.refetch();
   },
 });
 
