@@ -13,7 +13,6 @@ import { startClock } from "./core/clock.js";
 import { LazyPart } from "./core/lazy_part.js";
 import { startEmbedding } from "./embed/start.js";
 import { LivePage } from "./live/live_page.js";
-import { Moderation } from "./moderation/moderation.js";
 import { startModeration } from "./moderation/start.js";
 import { startNotifications } from "./notifications/start.js";
 import { storePages } from "./offline/service_worker_client.js";
@@ -41,7 +40,6 @@ const app = {
   account,
   outbox,
   drafts: new Drafts(account),
-  moderation: new Moderation(account),
   connector: new StreamClient({ bus, tabs, viewer }),
   loading: () => LazyPart.loading, // the number of imports of lazy parts in progress
 };

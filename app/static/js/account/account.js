@@ -96,6 +96,14 @@ export const Account = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend(
     this.becomeGuest("signed_out", true);
   },
 
+  /**
+   * Send a request that names this account, so that the server refuses it if another account has signed in. Resolves to
+   * the response.
+   */
+  request(method, url, attrs = {}) {
+    return request(method, this, { url, attrs, headers: { "Parley-User": this.id ?? "" } });
+  },
+
   // A 401 here means that this login has ended.
   async change(method, url, fields) {
     try {

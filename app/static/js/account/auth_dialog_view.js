@@ -1,39 +1,27 @@
 import { ANNOUNCEMENT, AUTH_DIALOG_CLOSED, AUTH_DIALOG_WANTED } from "../core/events.js";
 import { showParts } from "../core/parts.js";
 import { DialogView } from "../ui/dialog_view.js";
-import { Form } from "../ui/form.js";
 import { isolated } from "../ui/isolated.js";
 import { MODES } from "./auth_modes.js";
-
-/**
- * @typedef {{
- *   bus: Backbone.Events,
- *   form: import("../ui/form.js").Form,
- *   intent: any,
- *   mode: string,
- *   model: Parley.Account,
- * }} Fields
- */
 
 /**
  * The dialog to sign in, to sign up, and to request emails with links. `el` is the `<dialog>`. Its `data-mode` is one
  * of MODES, or "sent" after an email was requested.
  */
-export const AuthDialogView = /** @type {DialogWith<Fields>} */ (DialogView).extend({
+export const AuthDialogView = DialogView.extend({
   component: "entry",
   events: {
     ...DialogView.prototype.events,
-    submit: "submit",
     close: "onClosed",
     "click [data-to]": "changeMode",
     "click .entry__again": "openResendForm",
   },
 
-  initialize({ bus }) {
-    this.bus = bus;
-    this.form = new Form(this.el.querySelector("form"));
-    this.intent = null;
-    this.listenTo(bus, AUTH_DIALOG_WANTED, this.openFor);
+  intent: /** @type {{ to: string, act(): void } | null} */ (null),
+  mode: "",
+
+  initialize() {
+    this.listenTo(this.bus, AUTH_DIALOG_WANTED, this.openFor);
   },
 
   /** `intent`: {to: "like this comment", act}. `to` completes the title; `act` is called after a sign-in. */
@@ -44,7 +32,7 @@ export const AuthDialogView = /** @type {DialogWith<Fields>} */ (DialogView).ext
 
   open(mode) {
     this.setMode(mode);
-    this.form.fields.email.value ||= this.model.get("email") ?? "";
+    this.form.fields.email.value ||= this.account.get("email") ?? "";
     this.showModal();
     this.form.fields[MODES[mode].first].focus();
   },
@@ -74,22 +62,23 @@ export const AuthDialogView = /** @type {DialogWith<Fields>} */ (DialogView).ext
     this.open(MODES[this.mode].again ?? this.mode);
   },
 
-  async submit(event) {
-    event.preventDefault();
+  send() {
     this.showOffers(null);
-    const { act } = MODES[this.mode];
-    if (await this.form.send(() => act(this.model, this.form))) this.succeed();
-    else this.showOffers(this.form.problem);
+    return MODES[this.mode].act(this.account, this.form);
+  },
+
+  fail() {
+    this.showOffers(this.form.problem);
   },
 
   // A request for an email signs nobody in. Neither does a sign-up if the address must be confirmed first.
   succeed() {
-    if (MODES[this.mode].password && this.model.isSignedIn()) this.finish();
+    if (MODES[this.mode].password && this.account.isSignedIn()) this.finish();
     else this.showSent();
   },
 
   finish() {
-    this.bus.trigger(ANNOUNCEMENT, `Signed in as ${isolated(this.model.get("username"))}.`);
+    this.bus.trigger(ANNOUNCEMENT, `Signed in as ${isolated(this.account.get("username"))}.`);
     this.close();
   },
 
@@ -114,6 +103,6 @@ export const AuthDialogView = /** @type {DialogWith<Fields>} */ (DialogView).ext
     this.bus.trigger(AUTH_DIALOG_CLOSED);
     const { intent } = this;
     this.intent = null;
-    if (intent && this.model.isSignedIn()) intent.act();
+    if (intent && this.account.isSignedIn()) intent.act();
   },
 });

@@ -1,5 +1,4 @@
-import { ComponentView } from "../ui/component_view.js";
-import { Form } from "../ui/form.js";
+import { FormView } from "../ui/form_view.js";
 import { isEscape } from "../ui/keys.js";
 
 const CONSEQUENCES = {
@@ -7,10 +6,8 @@ const CONSEQUENCES = {
   erase: "Your comments will be deleted too.",
 };
 
-/** @typedef {{ form: import("../ui/form.js").Form, model: Parley.Account }} Fields */
-
 /** The form to delete the account, and the question before it is deleted. */
-export const DeletionView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+export const DeletionView = FormView.extend({
   component: "deletion",
   events: {
     submit: "ask",
@@ -21,8 +18,7 @@ export const DeletionView = /** @type {ComponentWith<Fields>} */ (ComponentView)
   },
 
   initialize() {
-    this.form = new Form(this.el.querySelector("form"));
-    this.listenTo(this.model, "change:id", this.reset);
+    this.listenTo(this.account, "change:id", this.reset);
   },
 
   reset() {
@@ -35,14 +31,14 @@ export const DeletionView = /** @type {ComponentWith<Fields>} */ (ComponentView)
     if (!this.form.check()) return;
     const { comments } = this.form.fields;
     this.part("question").textContent =
-      `Delete the account ${this.model.get("email")}? ${CONSEQUENCES[comments.value]} This can't be undone.`;
+      `Delete the account ${this.account.get("email")}? ${CONSEQUENCES[comments.value]} This can't be undone.`;
     this.showQuestion(true);
     this.part("no").focus(); // so a second press of Enter deletes nothing
   },
 
   async delete() {
     const fields = this.form.values("current_password", "comments");
-    await this.form.send(() => this.model.delete(fields));
+    await this.form.send(() => this.account.delete(fields));
     if (this.form.problem) this.showQuestion(false);
   },
 

@@ -5,7 +5,7 @@ import { LoginView } from "./login_view.js";
 
 const UNAUTHORIZED = 401;
 
-/** @typedef {{ bus: Backbone.Events, account: Parley.Account, list: ViewList }} Fields */
+/** @typedef {{ list: ViewList }} Fields */
 
 /**
  * The list of the account's logins, with buttons to end them. The stream has no events about new logins, so the list is
@@ -18,17 +18,15 @@ export const LoginsView = /** @type {ComponentWith<Fields>} */ (ComponentView).e
     "click .logins__end-others": "endOthers",
   },
 
-  initialize({ bus, account }) {
-    this.bus = bus;
-    this.account = account;
+  initialize() {
     this.list = new ViewList(
       this.part("list"),
       (model) => new LoginView({ model }),
       () => this.takeFocus(),
     );
     this.listenTo(this.collection, "update reset", this.render);
-    this.listenTo(account, "change:id", this.restart);
-    this.listenTo(account, LOGIN_RENEWED, this.refetch);
+    this.listenTo(this.account, "change:id", this.restart);
+    this.listenTo(this.account, LOGIN_RENEWED, this.refetch);
     window.addEventListener("focus", () => this.refetch());
     document.addEventListener("visibilitychange", () => this.refetch());
     this.restart();

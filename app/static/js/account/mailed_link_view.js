@@ -1,34 +1,23 @@
 import { showParts } from "../core/parts.js";
-import { ComponentView } from "../ui/component_view.js";
-import { Form } from "../ui/form.js";
+import { FormView } from "../ui/form_view.js";
 import { useLink } from "./mailed_link.js";
 import { takeToken } from "./token.js";
-
-/**
- * @typedef {{
- *   account: Parley.Account,
- *   form: import("../ui/form.js").Form,
- *   token: string,
- * }} Fields
- */
 
 /**
  * The page that a mailed link opens. It sends nothing until somebody presses the button, because mail scanners open
  * links, too. States: "ready", "missing" (no token), "stale" (an expired or used token), "done".
  */
-export const MailedLinkView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+export const MailedLinkView = FormView.extend({
   component: "mailed-link",
-  events: { submit: "submit" },
+  token: "",
 
-  initialize({ account }) {
-    this.account = account;
-    this.form = new Form(this.el.querySelector("form"));
-    this.listenTo(account, "change:id", this.renderLinks);
+  initialize() {
+    this.listenTo(this.account, "change:id", this.showForAccount);
     // If another link is pasted over this page's address, the browser loads no page.
     window.addEventListener("hashchange", () => this.openLink(takeToken()));
     this.showState("missing");
     this.openLink(takeToken());
-    this.renderLinks();
+    this.showForAccount();
   },
 
   openLink(token) {
@@ -50,27 +39,25 @@ export const MailedLinkView = /** @type {ComponentWith<Fields>} */ (ComponentVie
     if (part) part.hidden = !isNew;
   },
 
-  renderLinks() {
-    this.part("guest").hidden = this.account.isSignedIn();
-    this.part("person").hidden = !this.account.isSignedIn();
-  },
-
-  async submit(event) {
-    event.preventDefault();
+  send() {
     const { kind } = this.el.dataset;
     const { password, username } = this.form.fields;
     const chosen = {
       password: password?.value || undefined,
       username: username?.value || undefined,
     };
-    if (await this.form.send(() => useLink(kind, { token: this.token, ...chosen }))) {
-      this.finish("done");
-    } else if (this.isRefused("token")) {
-      this.finish("stale");
-    } else if (this.isRefused("password")) {
-      this.showChoice(true);
-      password?.focus();
-    }
+    return useLink(kind, { token: this.token, ...chosen });
+  },
+
+  succeed() {
+    this.finish("done");
+  },
+
+  fail() {
+    if (this.isRefused("token")) this.finish("stale");
+    if (!this.isRefused("password")) return;
+    this.showChoice(true);
+    this.form.fields.password?.focus();
   },
 
   isRefused(field) {

@@ -2,25 +2,18 @@ import { ANNOUNCEMENT } from "../core/events.js";
 import { fromTemplate } from "../core/template.js";
 import { ComponentView } from "../ui/component_view.js";
 
-/**
- * @typedef {{
- *   lastRead: number,
- *   account: Parley.Account,
- *   moderation: Parley.Moderation,
- *   bus: Backbone.Events,
- * }} Fields
- */
+const MUTES = "/api/mutes";
+const muteOf = (userId) => `/api/users/${userId}/mute`;
 
 /** The list of muted people on the account page. It is read when the page opens, and after each change. */
-export const MutesView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+export const MutesView = ComponentView.extend({
   component: "mutes",
   events: { "click .mute__end": "unmute" },
 
-  /** Options: `account`, `moderation`, `bus`. */
-  initialize({ account, moderation, bus }) {
-    Object.assign(this, { account, moderation, bus });
-    this.lastRead = 0;
-    this.listenTo(account, "change:id", this.refetch);
+  lastRead: 0,
+
+  initialize() {
+    this.listenTo(this.account, "change:id", this.refetch);
     this.refetch();
   },
 
@@ -30,7 +23,7 @@ export const MutesView = /** @type {ComponentWith<Fields>} */ (ComponentView).ex
     this.show([]);
     if (!this.account.isSignedIn()) return;
     await this.attempt(async () => {
-      const { mutes } = await this.moderation.mutes();
+      const { mutes } = await this.account.request("read", MUTES);
       if (read === this.lastRead) this.show(mutes);
     });
   },
@@ -42,7 +35,7 @@ export const MutesView = /** @type {ComponentWith<Fields>} */ (ComponentView).ex
 
   async unmute({ delegateTarget: button }) {
     const { muteId: id, name } = button.closest(".mute").dataset;
-    if (await this.attempt(() => this.moderation.unmute(id))) return;
+    if (await this.attempt(() => this.account.request("delete", muteOf(id)))) return;
     this.part("heading").focus({ preventScroll: true });
     this.bus.trigger(ANNOUNCEMENT, `${name} is no longer muted.`);
     await this.refetch();

@@ -1,15 +1,10 @@
-import { Form } from "../ui/form.js";
-
-/** @typedef {{ form: import("../ui/form.js").Form, model: Parley.Account }} Fields */
+import { FormView } from "../ui/form_view.js";
 
 /** The form to change the password. A new password ends the account's other logins. */
-export const PasswordView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
-  events: { submit: "submit" },
-
+export const PasswordView = FormView.extend({
   initialize() {
-    this.form = new Form(this.el.querySelector("form"));
-    this.listenTo(this.model, "change:id", this.reset);
-    this.listenTo(this.model, "change:email", this.render);
+    this.listenTo(this.account, "change:id", this.reset);
+    this.listenTo(this.account, "change:email", this.render);
     this.render();
   },
 
@@ -20,13 +15,14 @@ export const PasswordView = /** @type {ViewWith<Fields>} */ (Backbone.View).exte
 
   // The form has a hidden field with the account's address: it tells password managers which password to change.
   render() {
-    this.form.fields.username.value = this.model.get("email") ?? "";
+    this.form.fields.username.value = this.account.get("email") ?? "";
   },
 
-  async submit(event) {
-    event.preventDefault();
-    const fields = this.form.values("current_password", "password");
-    if (!(await this.form.send(() => this.model.changePassword(fields)))) return;
+  send() {
+    return this.account.changePassword(this.form.values("current_password", "password"));
+  },
+
+  succeed() {
     this.reset();
     this.form.showDone("Your password has been changed. You are signed out everywhere else.");
   },

@@ -1,14 +1,15 @@
 import { AUTH_DIALOG_CLOSED } from "../core/events.js";
+import { ComponentView } from "../ui/component_view.js";
 
 /** The buttons that show a typed password. It is hidden again when the form is sent or closed. `el` is the body. */
-export const RevealView = Backbone.View.extend({
+export const RevealView = ComponentView.extend({
   events: {
     "click .field__reveal": "toggle",
     submit: "hideAll",
   },
 
-  initialize({ bus }) {
-    this.listenTo(bus, AUTH_DIALOG_CLOSED, this.hideAll);
+  initialize() {
+    this.listenTo(this.bus, AUTH_DIALOG_CLOSED, this.hideAll);
   },
 
   toggle({ delegateTarget: button }) {

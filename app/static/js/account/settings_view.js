@@ -11,23 +11,19 @@ import { UsernameView } from "./username_view.js";
 export const SettingsView = ComponentView.extend({
   component: "settings",
 
-  initialize({ bus, moderation }) {
-    new UsernameView({ el: ".username", model: this.model });
-    new EmailView({ el: ".email", model: this.model, bus });
-    new PasswordView({ el: ".password", model: this.model });
-    new LoginsView({ el: ".logins", collection: new Logins(), bus, account: this.model });
-    new MutesView({ el: ".mutes", account: this.model, moderation, bus });
-    new DeletionView({ el: ".deletion", model: this.model });
-    this.listenTo(this.model, "change:id", this.render);
+  initialize() {
+    new UsernameView({ el: ".username", ...this.parts });
+    new EmailView({ el: ".email", ...this.parts });
+    new PasswordView({ el: ".password", ...this.parts });
+    new LoginsView({ el: ".logins", collection: new Logins(), ...this.parts });
+    new MutesView({ el: ".mutes", ...this.parts });
+    new DeletionView({ el: ".deletion", ...this.parts });
+    this.listenTo(this.account, "change:id", this.render);
     this.render();
   },
 
   render() {
-    const guest = !this.model.isSignedIn();
-    const person = this.part("person");
-    const hadFocus = person.contains(document.activeElement);
-    this.part("guest").hidden = !guest;
-    person.hidden = guest;
-    if (guest && hadFocus) this.part("sign-in").focus();
+    const hadFocus = this.part("person").contains(document.activeElement);
+    if (this.showForAccount() && hadFocus) this.part("sign-in").focus();
   },
 });

@@ -4,15 +4,7 @@ import { ComponentView } from "../ui/component_view.js";
 const drafts = (n) => (n === 1 ? "an unsent draft" : `${n} unsent drafts`);
 const it = (n) => (n === 1 ? "it" : "them");
 
-/**
- * @typedef {{
- *   el: HTMLDialogElement,
- *   outbox: Parley.Outbox,
- *   drafts: Parley.Drafts,
- *   bus: Backbone.Events,
- *   model: Parley.Account,
- * }} Fields
- */
+/** @typedef {{ el: HTMLDialogElement, model: Parley.Account }} Fields */
 
 /**
  * Signing out deletes the account's drafts from this browser, because others may use this computer. If there are any,
@@ -25,11 +17,9 @@ export const SignOutView = /** @type {ComponentWith<Fields>} */ (ComponentView).
     "click .sign-out__no": "close",
   },
 
-  /** `model`: the account. */
-  initialize({ bus, drafts, outbox }) {
-    Object.assign(this, { bus, drafts, outbox });
-    this.listenTo(bus, SIGN_OUT_WANTED, this.ask);
-    this.listenTo(this.model, "change:id", this.close);
+  initialize() {
+    this.listenTo(this.bus, SIGN_OUT_WANTED, this.ask);
+    this.listenTo(this.account, "change:id", this.close);
   },
 
   async ask() {
@@ -59,7 +49,7 @@ export const SignOutView = /** @type {ComponentWith<Fields>} */ (ComponentView).
     const button = document.querySelector(".account__sign-out");
     button.disabled = true;
     try {
-      await this.model.signOut();
+      await this.account.signOut();
       document.querySelector(".account__sign-in").focus();
     } catch (problem) {
       this.bus.trigger(ANNOUNCEMENT, `Couldn't sign out. ${problem.message}`);

@@ -1,28 +1,24 @@
-import { ComponentView } from "../ui/component_view.js";
-import { Form } from "../ui/form.js";
-
-/** @typedef {{ form: import("../ui/form.js").Form, model: Parley.Account }} Fields */
+import { FormView } from "../ui/form_view.js";
 
 /** The account's display name, and the form to change it. */
-export const UsernameView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+export const UsernameView = FormView.extend({
   component: "username",
-  events: { submit: "submit" },
 
   initialize() {
-    this.form = new Form(this.el.querySelector("form"));
-    this.listenTo(this.model, "change", this.render);
-    this.listenTo(this.model, "change:id", () => this.form.reset());
+    this.listenTo(this.account, "change", this.render);
+    this.listenTo(this.account, "change:id", () => this.form.reset());
     this.render();
   },
 
   render() {
-    this.part("current").textContent = this.model.get("username") ?? "";
+    this.part("current").textContent = this.account.get("username") ?? "";
   },
 
-  async submit(event) {
-    event.preventDefault();
-    const fields = this.form.values("username");
-    if (!(await this.form.send(() => this.model.changeUsername(fields)))) return;
+  send() {
+    return this.account.changeUsername(this.form.values("username"));
+  },
+
+  succeed() {
     this.form.reset();
     this.form.showDone("Your name has been changed. Your comments will show it shortly.");
   },

@@ -15,6 +15,10 @@ type SectionWith<Fields> = BackboneClass<
   InstanceType<typeof import("../thread/section_view.js").SectionView> & Fields
 >;
 
+type FormWith<Fields> = BackboneClass<
+  InstanceType<typeof import("../ui/form_view.js").FormView> & Fields
+>;
+
 type DialogWith<Fields> = BackboneClass<
   InstanceType<typeof import("../ui/dialog_view.js").DialogView> & Fields
 >;
@@ -35,7 +39,6 @@ declare namespace Parley {
     account: Account;
     outbox: Outbox;
     drafts: Drafts;
-    moderation: Moderation;
     connector: import("../stream/stream_client.js").StreamClient;
     live: import("../live/live_page.js").LivePage;
     loading: () => number;
@@ -47,12 +50,15 @@ declare namespace Parley {
     reports?: any;
   }
 
-  /** What the views of a thread share. */
-  interface ThreadContext {
+  /** The parts of the app that a view gets as options (component_view.js). */
+  interface Parts {
+    parts: any;
     bus: Backbone.Events;
     account: Account;
-    drafts: Drafts | null;
-    presence: Presence | null;
+    drafts: Drafts;
+    outbox: Outbox;
+    presence: Presence;
+    likes: Likes;
   }
 
   type Account = InstanceType<typeof import("../account/account.js").Account>;
@@ -64,7 +70,6 @@ declare namespace Parley {
   type Outbox = import("../outbox/outbox.js").Outbox;
   type Drafts = import("../outbox/drafts.js").Drafts;
   type Draft = import("../outbox/draft.js").Draft;
-  type Moderation = import("../moderation/moderation.js").Moderation;
   type Problem = import("./problem.js").Problem;
   type Tabs = import("../stream/tabs.js").Tabs;
 }

@@ -22,15 +22,12 @@ const WORDS = {
   owner: ["made", " an owner"],
 };
 
-/** @typedef {{ bus: Backbone.Events }} Fields */
-
 /** One entry of the audit log. */
-export const AuditEntryView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+export const AuditEntryView = ComponentView.extend({
   component: "decision",
   events: { "click .decision__unblock": "unblock" },
 
-  initialize({ bus }) {
-    this.bus = bus;
+  initialize() {
     this.setElement(fromTemplate("decision"));
     this.listenTo(this.model, "change", this.render);
     this.render();

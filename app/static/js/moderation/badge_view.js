@@ -1,15 +1,12 @@
 import { WINDOW_CHANGED } from "../core/events.js";
 import { ComponentView } from "../ui/component_view.js";
 
-/** @typedef {{ account: Parley.Account }} Fields */
-
 /** The link to the moderation page, with the number of open reports. Only moderators see it. */
-export const BadgeView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+export const BadgeView = ComponentView.extend({
   component: "badge",
   /** `collection`: the open reports. */
-  initialize({ account }) {
-    this.account = account;
-    this.listenTo(account, "change", this.render);
+  initialize() {
+    this.listenTo(this.account, "change", this.render);
     this.listenTo(this.collection, `update reset ${WINDOW_CHANGED}`, this.render);
     this.render();
   },
@@ -19,10 +16,7 @@ export const BadgeView = /** @type {ComponentWith<Fields>} */ (ComponentView).ex
     const count = `${length}${before === null ? "" : "+"}`;
     this.el.hidden = !this.account.isModerator();
     this.el.dataset.count = length;
-    this.el.setAttribute(
-      "aria-label",
-      `Moderation, ${count} open report${count === "1" ? "" : "s"}`,
-    );
+    this.el.ariaLabel = `Moderation, ${count} open report${count === "1" ? "" : "s"}`;
     this.part("count").textContent = count;
     this.part("count").hidden = length === 0;
   },

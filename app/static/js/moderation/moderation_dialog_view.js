@@ -1,24 +1,23 @@
 import { ANNOUNCEMENT, MODERATION_DIALOG_WANTED } from "../core/events.js";
 import { DialogView } from "../ui/dialog_view.js";
-import { Form } from "../ui/form.js";
 import { isolated } from "../ui/isolated.js";
 
-// The texts of the dialog for each act. `submit` is the button, `done` is announced afterwards, and `act` sends the
-// request.
+// The texts of the dialog for each act, and the request to send, whose result arrives over the stream. `submit` is the
+// button, `done` is announced afterwards.
 const ACTS = {
   hide: {
     title: () => "Hide this comment?",
     words: "Only its author and moderators will see it.",
     submit: "Hide",
     done: "Comment hidden.",
-    act: (moderation, { id }, fields) => moderation.hide(id, fields),
+    request: ({ id }, { reason }) => ["update", `/api/comments/${id}/hidden`, { reason }],
   },
   restore: {
     title: () => "Restore this comment?",
     words: "Everyone will see it again.",
     submit: "Restore",
     done: "Comment restored.",
-    act: (moderation, { id }) => moderation.restore(id),
+    request: ({ id }) => ["delete", `/api/comments/${id}/hidden`],
   },
   erase: {
     title: () => "Erase this comment for good?",
@@ -26,7 +25,7 @@ const ACTS = {
       "Its text is deleted from the database and cannot be restored. Readers see that a moderator removed it.",
     submit: "Erase for good",
     done: "Comment erased.",
-    act: (moderation, { id }, fields) => moderation.erase(id, fields),
+    request: ({ id }, { reason }) => ["update", `/api/comments/${id}/erasure`, { reason }],
   },
   mute: {
     title: ({ name }) => `Mute ${isolated(name)}?`,
@@ -34,14 +33,14 @@ const ACTS = {
       "You won't be notified of their replies and mentions. You can unmute people on your account page.",
     submit: "Mute",
     done: "Muted.",
-    act: (moderation, { id }) => moderation.mute(id),
+    request: ({ id }) => ["update", `/api/users/${id}/mute`],
   },
   block: {
     title: ({ name }) => `Block ${isolated(name)}?`,
     words: "They will be signed out everywhere and can't sign in again. Their comments stay.",
     submit: "Block",
     done: "Account blocked.",
-    act: (moderation, { id }, fields) => moderation.block(id, fields),
+    request: ({ id }, { reason }) => ["update", `/api/users/${id}/block`, { reason }],
   },
   appoint: {
     title: ({ name }) => `Change ${isolated(name)}'s role`,
@@ -49,14 +48,14 @@ const ACTS = {
       "Moderators can hide, lock and block. Owners can also appoint others. Takes effect immediately.",
     submit: "Save",
     done: "Role changed.",
-    act: (moderation, { id }, { role }) => moderation.appoint(id, { role }),
+    request: ({ id }, { role }) => ["update", `/api/users/${id}/role`, { role }],
   },
   unblock: {
     title: ({ name }) => `Unblock ${isolated(name)}?`,
     words: "They will be able to sign in and comment again.",
     submit: "Unblock",
     done: "Account unblocked.",
-    act: (moderation, { id }) => moderation.unblock(id),
+    request: ({ id }) => ["delete", `/api/users/${id}/block`],
   },
   lock: {
     title: () => "Lock this conversation?",
@@ -64,44 +63,32 @@ const ACTS = {
       "Only moderators will be able to comment. Authors can still edit or delete their own comments.",
     submit: "Lock",
     done: "Conversation locked.",
-    act: (moderation, { place }) => moderation.lock(place, true),
+    request: ({ place }) => ["patch", `/api/commentables/${place}`, { locked: true }],
   },
   unlock: {
     title: () => "Unlock this conversation?",
     words: "Everyone will be able to comment again.",
     submit: "Unlock",
     done: "Conversation unlocked.",
-    act: (moderation, { place }) => moderation.lock(place, false),
+    request: ({ place }) => ["patch", `/api/commentables/${place}`, { locked: false }],
   },
 };
 // The fields, and the acts whose dialog has them.
 const FIELDS = { reason: ["hide", "erase", "block"], role: ["appoint"] };
 
-/**
- * @typedef {{
- *   form: import("../ui/form.js").Form,
- *   drafts: Parley.Drafts,
- *   name: string,
- *   about: any,
- *   moderation: Parley.Moderation,
- *   bus: Backbone.Events,
- * }} Fields
- */
+/** @typedef {{ name: string, about: any }} Fields */
 
 /** The dialog that asks for confirmation before an act of moderation, or before muting somebody. */
 export const ModerationDialogView = /** @type {DialogWith<Fields>} */ (DialogView).extend({
   component: "decide",
   events: {
     ...DialogView.prototype.events,
-    submit: "submit",
     input: "storeDraft",
     "click .decide__cancel": "close",
   },
 
-  initialize({ bus, moderation, drafts }) {
-    Object.assign(this, { bus, moderation, drafts });
-    this.form = new Form(this.el.querySelector("form"));
-    this.listenTo(bus, MODERATION_DIALOG_WANTED, this.open);
+  initialize() {
+    this.listenTo(this.bus, MODERATION_DIALOG_WANTED, this.open);
   },
 
   /** `name`: a key of ACTS. `about`: those of id, name, place and reason that the act needs. */
@@ -135,13 +122,14 @@ export const ModerationDialogView = /** @type {DialogWith<Fields>} */ (DialogVie
     return Object.keys(FIELDS).find((field) => FIELDS[field].includes(act));
   },
 
-  async submit(event) {
-    event.preventDefault();
-    const { act, done } = ACTS[this.name];
+  send() {
     const fields = this.form.values("reason", "role");
-    if (!(await this.form.send(() => act(this.moderation, this.about, fields)))) return;
+    return this.account.request(...ACTS[this.name].request(this.about, fields));
+  },
+
+  succeed() {
     this.draft().remove();
-    this.bus.trigger(ANNOUNCEMENT, done);
+    this.bus.trigger(ANNOUNCEMENT, ACTS[this.name].done);
     this.close();
   },
 });

@@ -7,9 +7,6 @@ import { ReportedComments } from "./reported_comments.js";
 
 /**
  * @typedef {{
- *   account: Parley.Account,
- *   bus: Backbone.Events,
- *   moderation: Parley.Moderation,
  *   reported: InstanceType<typeof ReportedComments>,
  *   decisions: any,
  *   comments: ViewList,
@@ -23,15 +20,15 @@ export const ModerationPageView = /** @type {ComponentWith<Fields>} */ (Componen
   events: { "click .desk__earlier": "loadEarlier" },
 
   /** `reports`: a Reports collection. `decisions`: an AuditLog. */
-  initialize({ bus, account, moderation, reports, decisions }) {
+  initialize({ reports, decisions }) {
     const reported = new ReportedComments(null, { reports });
-    Object.assign(this, { bus, account, moderation, reported, decisions });
-    const viewOfComment = (model) => new ReportedCommentView({ model, bus, account, moderation });
-    const viewOfEntry = (model) => new AuditEntryView({ model, bus });
+    Object.assign(this, { reported, decisions });
+    const viewOfComment = (model) => new ReportedCommentView({ model, ...this.parts });
+    const viewOfEntry = (model) => new AuditEntryView({ model, ...this.parts });
     const takeFocus = () => this.part("heading").focus({ preventScroll: true });
     this.comments = new ViewList(this.part("cases"), viewOfComment, takeFocus);
     this.entries = new ViewList(this.part("decisions"), viewOfEntry, takeFocus);
-    this.listenTo(account, "change", this.renderRights);
+    this.listenTo(this.account, "change", this.renderRights);
     this.listenTo(reported, "update reset", this.renderComments);
     this.listenTo(decisions, `update reset ${WINDOW_CHANGED}`, this.renderEntries);
     this.renderRights();

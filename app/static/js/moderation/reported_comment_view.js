@@ -15,10 +15,8 @@ const LOADING = "…";
 const DELETED = "This comment was deleted.";
 const NOT_LOADED = "Couldn't load this comment.";
 
-/** @typedef {{ account: Parley.Account, bus: Backbone.Events, moderation: Parley.Moderation }} Fields */
-
 /** One reported comment with its text, its reports and the buttons to moderate it. */
-export const ReportedCommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+export const ReportedCommentView = ComponentView.extend({
   component: "case",
   events: {
     "click [data-act]": "openDialog",
@@ -26,8 +24,7 @@ export const ReportedCommentView = /** @type {ComponentWith<Fields>} */ (Compone
     "click .case__dismiss": "dismiss",
   },
 
-  initialize({ bus, account, moderation }) {
-    Object.assign(this, { bus, account, moderation });
+  initialize() {
     this.setElement(fromTemplate("case"));
     this.listenTo(this.model, "change", this.render);
     this.render();
@@ -63,7 +60,7 @@ export const ReportedCommentView = /** @type {ComponentWith<Fields>} */ (Compone
   // The button is not disabled meanwhile, because it would lose the focus. A second request is no error.
   async dismiss() {
     try {
-      await this.moderation.dismiss(this.model.id);
+      await this.account.request("delete", `/api/comments/${this.model.id}/reports`);
     } catch (problem) {
       this.showProblem(`Couldn't dismiss the report. ${problem.message}`);
     }

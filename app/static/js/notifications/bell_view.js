@@ -7,7 +7,7 @@ const MAX_SHOWN = 10;
 const MAX_COUNTED = 99;
 const DEBOUNCE_MS = 1_000; // notifications that arrive together are announced together
 
-/** @typedef {{ bus: Backbone.Events, arrived: any[], panel: HTMLElement, announceSoon: () => void }} Fields */
+/** @typedef {{ arrived: any[], panel: HTMLElement, announceSoon: () => void }} Fields */
 
 /** The bell in the header with the number of unread notifications. It opens a panel with the newest ones. */
 export const BellView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
@@ -20,8 +20,7 @@ export const BellView = /** @type {ComponentWith<Fields>} */ (ComponentView).ext
     focusout: "onFocusOut",
   },
 
-  initialize({ bus, account }) {
-    this.bus = bus;
+  initialize() {
     this.arrived = [];
     this.panel = this.el.querySelector(".bell__panel");
     new NotificationsView({
@@ -32,7 +31,7 @@ export const BellView = /** @type {ComponentWith<Fields>} */ (ComponentView).ext
     this.announceSoon = _.debounce(() => this.announce(), DEBOUNCE_MS);
     this.listenTo(this.collection, UNREAD_CHANGED, this.render);
     this.listenTo(this.collection, NOTIFICATION_ARRIVED, this.onArrived);
-    this.listenTo(account, "change:id", this.close);
+    this.listenTo(this.account, "change:id", this.close);
     document.addEventListener(
       "pointerdown",
       ({ target }) => !this.el.contains(/** @type {Node} */ (target)) && this.close(),

@@ -3,7 +3,7 @@ import { ComponentView } from "../ui/component_view.js";
 import { keepScrollPosition } from "../ui/scroll_anchor.js";
 import { NotificationsView } from "./notifications_view.js";
 
-/** @typedef {{ bus: Backbone.Events, account: Parley.Account, list: any }} Fields */
+/** @typedef {{ list: any }} Fields */
 
 /** The page with all notifications. The server renders `el` for a user and for a guest; it asks a guest to sign in. */
 export const InboxView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
@@ -13,9 +13,7 @@ export const InboxView = /** @type {ComponentWith<Fields>} */ (ComponentView).ex
     "click .inbox__earlier": "loadEarlier",
   },
 
-  initialize({ bus, account }) {
-    this.bus = bus;
-    this.account = account;
+  initialize() {
     this.list = this.el.querySelector(".inbox__list");
     new NotificationsView({
       el: this.list,
@@ -23,14 +21,12 @@ export const InboxView = /** @type {ComponentWith<Fields>} */ (ComponentView).ex
       apply: (change) => keepScrollPosition(this.list, change),
     });
     this.listenTo(this.collection, UNREAD_CHANGED, this.render);
-    this.listenTo(account, "change:id", this.render);
+    this.listenTo(this.account, "change:id", this.render);
     this.render();
   },
 
   render() {
-    const guest = !this.account.isSignedIn();
-    this.part("guest").hidden = !guest;
-    this.part("person").hidden = guest;
+    this.showForAccount();
     this.part("read-all").disabled = this.collection.unread() === 0;
     this.part("empty").hidden = this.collection.length > 0;
     this.part("earlier").hidden = this.collection.before === null;

@@ -1,3 +1,4 @@
+import { ComponentView } from "../ui/component_view.js";
 import { ViewList } from "../ui/view_list.js";
 import { NotificationView } from "./notification_view.js";
 
@@ -5,7 +6,7 @@ import { NotificationView } from "./notification_view.js";
  * A list of notifications, newest first. Options: `max`, how many it shows at most; `apply` (change), which calls
  * `change` to update the list, for example while it keeps the scroll position.
  */
-export const NotificationsView = Backbone.View.extend({
+export const NotificationsView = ComponentView.extend({
   initialize({ max = Number.POSITIVE_INFINITY, apply = (change) => change() }) {
     const list = new ViewList(
       this.el,

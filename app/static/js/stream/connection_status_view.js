@@ -6,15 +6,14 @@ import { bringIntoView, isVisible } from "../ui/viewport.js";
 const REFUSED = '[data-state="refused"]';
 const BACK = "Back online";
 
-/** @typedef {{ bus: Backbone.Events, announced: Set<string> }} Fields */
+/** @typedef {{ announced: Set<string> }} Fields */
 
 /** The connection status: a dot, and the text of the notice, if there is one. The text moves no other element. */
 export const ConnectionStatusView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   component: "light",
   events: { "click .light__show": "show" },
 
-  initialize({ bus }) {
-    this.bus = bus;
+  initialize() {
     this.announced = new Set();
     this.listenTo(this.model, "change", this.render);
     this.listenTo(this.model, "change:notice", this.announce);

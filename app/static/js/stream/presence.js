@@ -1,5 +1,4 @@
 import { COMMENT, PRESENCE, STREAM_STATE } from "../core/events.js";
-import { request } from "../core/sync.js";
 
 const TYPING = "/api/typing";
 const TYPING_INTERVAL_MS = 3_000; // between two requests; the server forgets a typing person after six seconds
@@ -81,8 +80,7 @@ export const Presence = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend
     if (!isUseful || !this.account.isSignedIn()) return;
     if (performance.now() - this.reportedAt < TYPING_INTERVAL_MS) return;
     this.reportedAt = performance.now();
-    const headers = { "Parley-User": this.account.id };
-    request("create", this, { url: TYPING, attrs: this.place, headers }).catch(ignore);
+    this.account.request("create", TYPING, this.place).catch(ignore);
   },
 
   /** The text was posted. If the person types again, the next request is not throttled. */

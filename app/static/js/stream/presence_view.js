@@ -1,3 +1,4 @@
+import { ComponentView } from "../ui/component_view.js";
 import { isolated } from "../ui/isolated.js";
 
 const MAX_NAMES = 2; // the rest are a number
@@ -6,10 +7,10 @@ const MAX_NAMES = 2; // the rest are a number
  * The other people here, in a line under the heading, and the people typing, beside the composer. `el` is the thread's
  * section.
  */
-export const PresenceView = Backbone.View.extend({
-  initialize({ account }) {
+export const PresenceView = ComponentView.extend({
+  initialize() {
     this.listenTo(this.model, "change", this.render);
-    this.listenTo(account, "change:id", this.render);
+    this.listenTo(this.account, "change:id", this.render);
     this.render();
   },
 

@@ -6,6 +6,6 @@ import { ConnectionStatusView } from "./connection_status_view.js";
 /** The connection status, the notice about the end of a login, and the announcements for screen readers. */
 export function startStatus(app) {
   new AnnouncerView({ el: ".announcer", ...app });
-  new NoticeView({ el: ".notice", model: app.account, ...app });
+  new NoticeView({ el: ".notice", ...app });
   new ConnectionStatusView({ el: ".light", model: new ConnectionStatus({}, app), ...app });
 }

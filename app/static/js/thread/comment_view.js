@@ -38,8 +38,6 @@ const REFUSED_NOTES = {
 /**
  * @typedef {{
  *   model: Parley.Comment,
- *   context: Parley.ThreadContext,
- *   drafts: Parley.Drafts | null,
  *   editor: any,
  *   composer: any,
  *   unsaved: any,
@@ -71,10 +69,8 @@ export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).
     "keydown .comment__confirm": "handleKey",
   },
 
-  /** Options: `model`; `element`, if the server rendered one; `context`; `likes`. */
-  initialize({ element, context, likes = null }) {
-    this.context = context;
-    this.drafts = context.drafts;
+  /** Options: `model`; `element`, if the server rendered one. */
+  initialize({ element }) {
     this.setElement(element ?? fromTemplate("comment"));
     this.editor = null;
     this.isRemoved = false;
@@ -85,16 +81,15 @@ export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).
     this.listenTo(this.model, SAVE_STATE_CHANGED, this.closeIfSaved);
     this.listenTo(this.model, CHANGE_REFUSED, this.showRefusal);
     this.listenTo(this.model, "change:current_user_can_edit", this.resumeEdit);
-    const { commentable } = this.model.collection ?? {};
-    if (commentable) this.listenTo(commentable, "change:locked", this.renderActions);
+    this.listenTo(this.model.collection.commentable, "change:locked", this.renderActions);
     this.render();
     this.resumeEdit();
-    if (likes) this.like = new LikeView({ el: this.part("like"), model: this.model, likes });
+    this.like = new LikeView({ el: this.part("like"), model: this.model, ...this.parts });
   },
 
   remove() {
     this.isRemoved = true;
-    this.like?.remove();
+    this.like.remove();
     return Backbone.View.prototype.remove.call(this);
   },
 
@@ -233,7 +228,7 @@ export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).
 
   // If this person was editing when the page was closed, open the editor again. The focus does not move.
   resumeEdit() {
-    const draft = this.model.get("current_user_can_edit") && this.drafts?.at(this.model.id).read();
+    const draft = this.model.get("current_user_can_edit") && this.drafts.at(this.model.id).read();
     if (!draft || this.editor || draft.body === this.model.text()) return;
     if (draft.closed) return this.renderUnsaved();
     EDITOR.use((module) => {
@@ -254,9 +249,8 @@ export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).
     if (this.isRemoved || (this.isDeleted && !this.model.record)) return false;
     if (this.editor && problem) this.editor.showRefusal(problem);
     if (this.editor) return true;
-    const { model, drafts } = this;
-    const { bus, account } = this.context;
-    this.editor = new EditorView({ model, body, base, problem, drafts, bus, account });
+    const { model, parts } = this;
+    this.editor = new EditorView({ model, body, base, problem, ...parts });
     this.listenTo(this.editor, EDIT_SAVED, this.save);
     this.listenTo(this.editor, EDIT_CANCELED, this.cancel);
     this.listenTo(this.editor, FIELD_CLOSED, this.closeEditor);
@@ -311,7 +305,7 @@ export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).
 
   /** The draft of this kind that was put aside here, or null. */
   findPutAside(kind) {
-    const draft = this.drafts?.at(this.placeOf(kind)).read();
+    const draft = this.drafts.at(this.placeOf(kind)).read();
     return draft?.closed ? draft : null;
   },
 
@@ -342,7 +336,7 @@ export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).
   },
 
   discardUnsaved(kind) {
-    const draft = this.drafts?.at(this.placeOf(kind));
+    const draft = this.drafts.at(this.placeOf(kind));
     draft?.read(); // `remove` then also finds a draft that another tab has written
     draft?.remove();
     keepScrollPosition(this.el.parentNode, () => this.showUnsaved(kind, false));
@@ -397,8 +391,8 @@ export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).
   /** Open the field for a reply, with its draft. */
   openReply() {
     if (this.composer) return;
-    const { model: parent, context } = this;
-    this.composer = new ReplyView({ parent, collection: parent.collection, ...context });
+    const { model: parent, parts } = this;
+    this.composer = new ReplyView({ parent, collection: parent.collection, ...parts });
     this.listenTo(this.composer, FIELD_CLOSED, this.closeReply);
     this.el.append(this.composer.el);
     this.renderUnsentReply();
@@ -468,11 +462,11 @@ export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).
   },
 
   copy({ delegateTarget: button }) {
-    copyByButton(this.model.text(), button, this.context.bus);
+    copyByButton(this.model.text(), button, this.bus);
   },
 
   isClosed() {
-    return this.model.collection?.isClosedTo(this.context.account) ?? false;
+    return this.model.collection.isClosedTo(this.account);
   },
 });
 

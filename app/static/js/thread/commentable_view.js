@@ -6,18 +6,17 @@ import { SectionView } from "./section_view.js";
 const CLOSED = "Comments are closed.";
 const REOPENED = "This conversation is open again.";
 
-/** @typedef {{ bus: Backbone.Events, account: Parley.Account, model: Parley.Commentable }} Fields */
+/** @typedef {{ model: Parley.Commentable }} Fields */
 
 /**
  * The commentable's title, the note that the conversation is locked, and whether the composer is shown. `el` is the
  * thread's section.
  */
 export const CommentableView = /** @type {SectionWith<Fields>} */ (SectionView).extend({
-  initialize({ bus, account }) {
-    Object.assign(this, { bus, account });
+  initialize() {
     this.listenTo(this.model, "change:title", this.renderTitle);
     this.listenTo(this.model, "change:locked", this.announceLock);
-    this.listenTo(account, "change", this.renderLock);
+    this.listenTo(this.account, "change", this.renderLock);
     this.renderLock();
   },
 

@@ -19,12 +19,6 @@ import { keyOf, Tree } from "./tree.js";
 
 /**
  * @typedef {{
- *   drafts: Parley.Drafts | null,
- *   likes: Parley.Likes | null,
- *   context: Parley.ThreadContext,
- *   bus: Backbone.Events,
- *   account: Parley.Account,
- *   collection: Parley.Comments,
  *   list: HTMLElement,
  *   tree: import("./tree.js").Tree,
  *   pill: any,
@@ -36,12 +30,7 @@ import { keyOf, Tree } from "./tree.js";
 
 /** The list of comments, its heading and the pill. `el` is the thread's section. */
 export const CommentsView = /** @type {SectionWith<Fields>} */ (SectionView).extend({
-  initialize({ bus, account, drafts = null, presence = null, likes = null }) {
-    this.drafts = drafts;
-    this.likes = likes;
-    this.context = { bus, account, drafts, presence };
-    this.bus = bus;
-    this.account = account;
+  initialize() {
     this.list = this.part("list");
     this.tree = new Tree(this.list);
     this.pill = new PillView({ el: this.el.querySelector(".pill") });
@@ -60,10 +49,9 @@ export const CommentsView = /** @type {SectionWith<Fields>} */ (SectionView).ext
       `update ${SAVE_STATE_CHANGED} ${WINDOW_CHANGED}`,
       this.renderSummary,
     );
-    const { commentable } = this.collection;
-    if (commentable) this.listenTo(commentable, "change:comments_count", this.renderSummary);
-    this.listenTo(account, "change:id", this.resume);
-    this.listenTo(bus, OUTBOX_VOLATILE, this.showVolatile);
+    this.listenTo(this.collection.commentable, "change:comments_count", this.renderSummary);
+    this.listenTo(this.account, "change:id", this.resume);
+    this.listenTo(this.bus, OUTBOX_VOLATILE, this.showVolatile);
     this.adopt();
     this.newest = this.newestSeq();
     this.renderSummary();
@@ -85,8 +73,7 @@ export const CommentsView = /** @type {SectionWith<Fields>} */ (SectionView).ext
   },
 
   makeView(comment, element) {
-    const { context, likes } = this;
-    const view = new CommentView({ model: comment, element, context, likes });
+    const view = new CommentView({ model: comment, element, ...this.parts });
     this.listenTo(view, VIEW_FINISHED, this.removeView);
     this.listenTo(view, FOCUS_LOST, this.focusHeading);
     this.listenTo(view, REPLY_POSTED, this.focusReply);
@@ -216,7 +203,7 @@ export const CommentsView = /** @type {SectionWith<Fields>} */ (SectionView).ext
 
   // Only replies to these comments: the draft of a posted reply exists a moment longer than its field.
   resumeReplies(comments) {
-    const places = this.drafts?.places(REPLY) ?? [];
+    const places = this.drafts.places(REPLY);
     for (const { id } of places.length > 0 ? comments : []) {
       const view = places.includes(`${REPLY}${id}`) ? this.views.get(id) : null;
       if (view && !view.composer) keepScrollPosition(this.list, () => view.resumeReply());

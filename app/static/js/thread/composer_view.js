@@ -12,16 +12,11 @@ const OUTBOX_FULL =
 /**
  * @typedef {{
  *   el: HTMLFormElement,
- *   bus: Backbone.Events,
- *   account: Parley.Account,
- *   drafts: Parley.Drafts | null,
- *   presence: Parley.Presence | null,
  *   collection: Parley.Comments,
- *   writer: string | null,
  *   formId: string,
  *   body: import("./body_field.js").BodyField,
  *   mention: any,
- *   draft: Parley.Draft | undefined,
+ *   draft: Parley.Draft,
  * }} Fields
  */
 
@@ -41,23 +36,19 @@ export const ComposerView = /** @type {ComponentWith<Fields>} */ (ComponentView)
     keydown: "handleKey",
   },
 
-  initialize({ bus, account, drafts = null, presence = null }) {
-    this.bus = bus;
-    this.account = account;
-    this.drafts = drafts;
-    this.presence = presence;
-    this.writer = null; // the last account that was signed in while this text was written
+  writer: /** @type {string | null} */ (null), // the last account that was signed in while this text was written
+
+  initialize() {
     this.formId = this.el.elements.form_id?.value || uuid();
     const [problem, left] = [this.part("problem"), this.part("left")];
     this.body = new BodyField({ field: this.field(), problem, left });
     const { collection } = this;
-    this.mention = new MentionView({ el: this.field(), bus, account, collection });
-    this.listenTo(account, "change:id", this.changeWriter);
-    if (drafts) this.listenTo(drafts, DRAFTS_ERASED, this.empty);
-    if (drafts) this.listenTo(drafts, DRAFT_DISCARDED, this.emptyIfDiscarded);
-    const { commentable } = this.collection;
-    if (commentable) this.listenTo(commentable, "change:locked", this.render);
-    this.listenTo(account, "change:role", this.render);
+    this.mention = new MentionView({ el: this.field(), collection, ...this.parts });
+    this.listenTo(this.account, "change:id", this.changeWriter);
+    this.listenTo(this.drafts, DRAFTS_ERASED, this.empty);
+    this.listenTo(this.drafts, DRAFT_DISCARDED, this.emptyIfDiscarded);
+    this.listenTo(collection.commentable, "change:locked", this.render);
+    this.listenTo(this.account, "change:role", this.render);
     const isTyped = this.field().value !== ""; // before this script ran
     this.changeWriter();
     if (isTyped) this.takeOver();
@@ -73,7 +64,7 @@ export const ComposerView = /** @type {ComponentWith<Fields>} */ (ComponentView)
     const { id = null } = this.account;
     // While nobody is signed in, a text in the field still belongs to the person who typed it.
     const isLastWriters = id === null && this.writer !== null && this.field().value !== "";
-    if (!isLastWriters) this.draft = this.drafts?.at(this.place(), this.collection.topic);
+    if (!isLastWriters) this.draft = this.drafts.at(this.place(), this.collection.topic);
     if (id !== null && this.writer !== null && id !== this.writer) this.empty(); // the text belongs to another account
     this.writer = id ?? this.writer;
     if (this.field().value === "") this.restore();
@@ -82,10 +73,10 @@ export const ComposerView = /** @type {ComponentWith<Fields>} */ (ComponentView)
 
   // The browser may have posted this text before the script ran, and this page may be the response.
   restore() {
-    const draft = this.draft?.read();
+    const draft = this.draft.read();
     if (!draft) return;
     const formId = draft.base?.form ?? this.formId;
-    if (this.collection.get(idOf(formId, draft.body))) return this.draft?.remove();
+    if (this.collection.get(idOf(formId, draft.body))) return this.draft.remove();
     this.formId = formId;
     this.show(draft.body);
     if (draft.closed) this.storeDraft();
@@ -93,8 +84,8 @@ export const ComposerView = /** @type {ComponentWith<Fields>} */ (ComponentView)
 
   // An older draft of this place that was not posted is kept until the field is empty again.
   takeOver() {
-    this.draft?.copyStored(this.field().value);
-    this.draft?.save(this.field().value, { form: this.formId });
+    this.draft.copyStored(this.field().value);
+    this.draft.save(this.field().value, { form: this.formId });
   },
 
   show(text) {
@@ -140,8 +131,8 @@ export const ComposerView = /** @type {ComponentWith<Fields>} */ (ComponentView)
     const comment = this.compose(this.field().value);
     if (comment === null) return this.body.showProblem(OUTBOX_FULL);
     this.formId = uuid();
-    this.draft?.removeAfter(this.collection.outbox.kept());
-    this.presence?.endTyping();
+    this.draft.removeAfter(this.collection.outbox.kept());
+    this.presence.endTyping();
     this.empty();
     this.posted(comment);
   },
@@ -156,12 +147,12 @@ export const ComposerView = /** @type {ComponentWith<Fields>} */ (ComponentView)
 
   typed() {
     this.storeDraft();
-    if (this.field().value.trim() !== "") this.presence?.reportTyping();
+    if (this.field().value.trim() !== "") this.presence.reportTyping();
   },
 
   storeDraft() {
     this.body.update();
-    this.draft?.save(this.field().value, { form: this.formId });
+    this.draft.save(this.field().value, { form: this.formId });
   },
 
   // If comments are closed, orphaned_edits_view.js shows the text above the field, and discards it there.

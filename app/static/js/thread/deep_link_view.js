@@ -9,15 +9,14 @@ const HASH = /^#comment-([\w-]{1,36})$/;
 const NOT_FOUND_MESSAGE = "The comment you're looking for no longer exists.";
 const NOT_FOUND_STATUSES = [404, 422]; // there is no such comment in this conversation
 
-/** @typedef {{ bus: Backbone.Events, collection: Parley.Comments, list: HTMLElement }} Fields */
+/** @typedef {{ list: HTMLElement }} Fields */
 
 /**
  * Follows a permalink: the comment of `#comment-…` in the address is loaded, if necessary, and shown. `el` is the
  * thread's section.
  */
 export const DeepLinkView = /** @type {SectionWith<Fields>} */ (SectionView).extend({
-  initialize({ bus }) {
-    this.bus = bus;
+  initialize() {
     this.list = this.part("list");
     window.addEventListener("hashchange", () => this.follow());
     this.follow();

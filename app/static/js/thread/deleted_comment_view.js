@@ -1,4 +1,5 @@
 import { fromTemplate } from "../core/template.js";
+import { ComponentView } from "../ui/component_view.js";
 
 const REMOVED = "This comment was removed by a moderator.";
 const DELETED = "This comment was deleted.";
@@ -7,7 +8,7 @@ const DELETED = "This comment was deleted.";
 export const describeRemoval = (removedBy) => (removedBy === "moderator" ? REMOVED : DELETED);
 
 /** The placeholder of a deleted comment that has replies. */
-export const DeletedCommentView = Backbone.View.extend({
+export const DeletedCommentView = ComponentView.extend({
   /** Options: `state` (comments.js); `element`, if the server rendered one. */
   initialize({ state, element = null }) {
     this.setElement(element ?? fromTemplate("gone"));

@@ -22,7 +22,6 @@ const DELETED = "This comment was deleted while you were writing. You can still 
  *   model: Parley.Comment,
  *   problem: Parley.RefusedProblem | null,
  *   draft: any,
- *   isDeleted: boolean,
  *   body: import("./body_field.js").BodyField,
  *   mention: any,
  *   conflict: any,
@@ -38,6 +37,7 @@ const DELETED = "This comment was deleted while you were writing. You can still 
  */
 export const EditorView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   component: "editor",
+  isDeleted: false,
   events: {
     submit: "save",
     input: "storeDraft",
@@ -47,31 +47,22 @@ export const EditorView = /** @type {ComponentWith<Fields>} */ (ComponentView).e
 
   /**
    * Options: `body`, the first text; `base` {seq, body}, the version that it changes, by default the model's;
-   * `problem`, the reason of an earlier refusal, or null; `drafts`, if the text is stored as a draft; `bus` and
-   * `account`.
+   * `problem`, the reason of an earlier refusal, or null.
    */
-  initialize({
-    body,
-    base,
-    problem = /** @type {Parley.RefusedProblem | null} */ (null),
-    drafts = null,
-    bus,
-    account,
-  }) {
+  initialize({ body, base, problem = /** @type {Parley.RefusedProblem | null} */ (null) }) {
     this.setElement(fromTemplate("editor"));
     this.problem = problem;
-    this.draft = this.draftOf(body, drafts);
-    this.isDeleted = false;
+    this.draft = this.draftOf(body);
     this.field().value = body;
     const field = this.field();
     this.body = new BodyField({ field, problem: this.part("problem"), left: this.part("left") });
     const { collection } = this.model;
-    this.mention = new MentionView({ el: this.field(), bus, account, collection });
+    this.mention = new MentionView({ el: this.field(), collection, ...this.parts });
     this.conflict = new ConflictView({ el: this.el, base: base ?? this.modelVersion() });
     this.listenTo(this.conflict, CONFLICT_TEXT_CHANGED, this.storeDraft);
     this.listenTo(this.model, "change:body", this.showLatest);
     this.listenTo(this.model, SAVE_STATE_CHANGED, this.showLatest);
-    if (drafts) this.listenTo(drafts, DRAFTS_ERASED, () => this.trigger(FIELD_CLOSED));
+    this.listenTo(this.drafts, DRAFTS_ERASED, () => this.trigger(FIELD_CLOSED));
     this.conflict.addOwn(this.model.pending?.body);
     if (this.latest().seq !== this.conflict.base.seq) this.showLatest();
     if (problem && !this.conflict.isOpen()) this.showProblem(problem.message);
@@ -79,10 +70,10 @@ export const EditorView = /** @type {ComponentWith<Fields>} */ (ComponentView).e
 
   // The editor may have been opened with another tab's draft. The first key press then takes over that draft, and no
   // other.
-  draftOf(body, drafts) {
-    const at = () => drafts?.at(this.model.id, this.model.collection?.topic);
+  draftOf(body) {
+    const at = () => this.drafts.at(this.model.id, this.model.collection.topic);
     const draft = at();
-    return draft?.read()?.body === body ? draft : at();
+    return draft.read()?.body === body ? draft : at();
   },
 
   // If a change of this comment is unconfirmed, the new text has the same base as that change.

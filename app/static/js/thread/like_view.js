@@ -1,17 +1,17 @@
 import { AUTH_DIALOG_WANTED, likeChanged } from "../core/events.js";
+import { ComponentView } from "../ui/component_view.js";
 import { counted } from "../ui/counted.js";
 
-/** @typedef {{ el: HTMLButtonElement, likes: Parley.Likes, model: Parley.Comment }} Fields */
+/** @typedef {{ el: HTMLButtonElement, model: Parley.Comment }} Fields */
 
 /**
  * The like button of a comment, with the number of likes. If a guest clicks it, they sign in first, and then like it.
  */
-export const LikeView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const LikeView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   events: { click: "toggle" },
 
-  initialize({ likes }) {
-    this.likes = likes;
-    this.listenTo(likes, likeChanged(this.model.id), this.render);
+  initialize() {
+    this.listenTo(this.likes, likeChanged(this.model.id), this.render);
     this.listenTo(this.model, "change:likes_count change:created_seq", this.render);
     this.render();
   },
@@ -27,11 +27,9 @@ export const LikeView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
 
   toggle() {
     const { model, likes } = this;
-    if (likes.account.isSignedIn()) likes.toggle(model);
-    else {
-      const act = () => likes.like(model);
-      likes.bus.trigger(AUTH_DIALOG_WANTED, "signin", { to: "like this comment", act });
-    }
+    if (this.account.isSignedIn()) return likes.toggle(model);
+    const act = () => likes.like(model);
+    this.bus.trigger(AUTH_DIALOG_WANTED, "signin", { to: "like this comment", act });
   },
 });
 

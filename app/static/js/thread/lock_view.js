@@ -1,16 +1,16 @@
 import { MODERATION_DIALOG_WANTED } from "../core/events.js";
+import { ComponentView } from "../ui/component_view.js";
 
-/** @typedef {{ account: Parley.Account, bus: Backbone.Events, model: Parley.Commentable }} Fields */
+/** @typedef {{ model: Parley.Commentable }} Fields */
 
 /** The moderators' button beside the thread's heading that locks or unlocks the conversation. */
-export const LockView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const LockView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   events: { click: "ask" },
 
   /** `model`: the thread's commentable. */
-  initialize({ bus, account }) {
-    Object.assign(this, { bus, account });
+  initialize() {
     this.listenTo(this.model, "change:locked", this.render);
-    this.listenTo(account, "change", this.render);
+    this.listenTo(this.account, "change", this.render);
     this.render();
   },
 
@@ -20,9 +20,8 @@ export const LockView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   },
 
   ask() {
-    const place = _.pick(this.model.attributes, "commentable_type", "commentable_id");
-    this.bus.trigger(MODERATION_DIALOG_WANTED, this.model.get("locked") ? "unlock" : "lock", {
-      place,
-    });
+    const { commentable_type: type, commentable_id: id, locked } = this.model.attributes;
+    const place = `${type}/${encodeURIComponent(id)}`;
+    this.bus.trigger(MODERATION_DIALOG_WANTED, locked ? "unlock" : "lock", { place });
   },
 });

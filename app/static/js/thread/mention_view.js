@@ -1,6 +1,7 @@
 import { ANNOUNCEMENT } from "../core/events.js";
 import { Problem } from "../core/problem.js";
 import { request } from "../core/sync.js";
+import { ComponentView } from "../ui/component_view.js";
 import { counted } from "../ui/counted.js";
 import { isComposing } from "../ui/keys.js";
 import { matching, typedAt, written } from "./mention.js";
@@ -14,16 +15,7 @@ let listCount = 0; // for the ids of the lists
 /**
  * @typedef {{
  *   el: HTMLTextAreaElement,
- *   typed: { start: number, prefix: string } | null,
- *   names: Parley.Person[],
- *   active: number,
- *   known: Parley.Person[],
- *   unknownPrefix: string | null,
- *   timer: number,
- *   version: number,
  *   list: HTMLUListElement,
- *   account: Parley.Account,
- *   bus: Backbone.Events,
  *   collection: Parley.Comments,
  * }} Fields
  */
@@ -32,10 +24,8 @@ let listCount = 0; // for the ids of the lists
  * Completes names after an `@` in a field: first those of people who are in the conversation, then those that the
  * server knows. `el` is the `<textarea>`. The list below it is a listbox, whose active option the field names (WAI-ARIA
  * Authoring Practices, "Combobox"); the focus stays in the field.
- *
- * Options: `bus`, `account`, and `collection`, the thread's comments.
  */
-export const MentionView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const MentionView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   events: {
     input: "update",
     click: "update",
@@ -43,15 +33,16 @@ export const MentionView = /** @type {ViewWith<Fields>} */ (Backbone.View).exten
     blur: "close",
   },
 
-  initialize({ bus, account }) {
-    Object.assign(this, { bus, account });
-    this.typed = null; // the prefix that is being completed: {start, prefix}
-    this.names = []; // the names that are offered
-    this.active = 0;
-    this.known = []; // the last response of the server
-    this.unknownPrefix = null; // the server has no names for it, so it has none for a longer one either
-    this.timer = 0;
-    this.version = 0; // of `typed`; a response to an older one is ignored
+  /** The prefix that is being completed. */
+  typed: /** @type {{ start: number, prefix: string } | null} */ (null),
+  names: /** @type {Parley.Person[]} */ ([]), // that are offered
+  active: 0,
+  known: /** @type {Parley.Person[]} */ ([]), // the last response of the server
+  unknownPrefix: /** @type {string | null} */ (null), // for which the server has no names, nor for a longer one
+  timer: 0,
+  version: 0, // of `typed`; a response to an older one is ignored
+
+  initialize() {
     this.list = this.makeList();
   },
 

@@ -1,16 +1,11 @@
 import { MENU_WANTED } from "../core/events.js";
-
-/** @typedef {{ bus: Backbone.Events }} Fields */
+import { ComponentView } from "../ui/component_view.js";
 
 /** The buttons that open the menu of a comment (menu_view.js). `el` is the thread's section. */
-export const MenuButtonView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const MenuButtonView = ComponentView.extend({
   events: {
     "click .comment__more": "toggle",
     "keydown .comment__more": "openByKey",
-  },
-
-  initialize({ bus }) {
-    this.bus = bus;
   },
 
   toggle({ delegateTarget: button }) {

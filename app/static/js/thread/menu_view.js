@@ -7,6 +7,7 @@ import {
 } from "../core/events.js";
 import { fromTemplate } from "../core/template.js";
 import { copyText } from "../ui/clipboard.js";
+import { ComponentView } from "../ui/component_view.js";
 import { isEscape } from "../ui/keys.js";
 
 const ABOUT_AUTHOR = ["mute", "block", "appoint"];
@@ -15,7 +16,7 @@ const COPY_LINK = "Copy link";
 const COPIED_MS = 1_200; // how long "Link copied" is shown
 const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 
-/** @typedef {{ menu: any, button: any, onPress: any, account: Parley.Account, bus: Backbone.Events }} Fields */
+/** @typedef {{ menu: any, button: any, onPress: any }} Fields */
 
 /**
  * The menu of a comment. Everybody can copy its link, and report another person's comment or mute its author.
@@ -23,7 +24,7 @@ const STEPS = { ArrowDown: 1, ArrowUp: -1 };
  * whole thread has one menu, which opens beside the button that was pressed (menu_button_view.js). `el` is the thread's
  * section.
  */
-export const MenuView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
+export const MenuView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   events: {
     "click .menu__item": "choose",
     "keydown .menu": "handleKey",
@@ -31,13 +32,12 @@ export const MenuView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
   },
 
   /** `collection`: the thread's comments. */
-  initialize({ bus, account }) {
-    Object.assign(this, { bus, account });
+  initialize() {
     this.menu = fromTemplate("menu");
     this.button = null;
     this.onPress = (event) => this.isOutside(event.target) && this.close();
-    this.listenTo(account, "change", () => this.close());
-    this.listenTo(bus, MENU_WANTED, this.openOrClose);
+    this.listenTo(this.account, "change", () => this.close());
+    this.listenTo(this.bus, MENU_WANTED, this.openOrClose);
   },
 
   openOrClose(button, how) {

@@ -11,7 +11,7 @@ const PARTS = {
   newest: ["kept", "empty", "rest", "problem", "log", "earlier", "beginning"],
 };
 
-/** @typedef {{ tree: import("./tree.js").Tree, storage: import("../core/local_storage.js").LocalStorage, order: string }} Fields */
+/** @typedef {{ tree: import("./tree.js").Tree }} Fields */
 
 /**
  * Lets the reader choose whether the oldest or the newest comments come first. The browser stores the choice. `el` is
@@ -20,10 +20,12 @@ const PARTS = {
 export const OrderView = /** @type {SectionWith<Fields>} */ (SectionView).extend({
   events: { "click .thread__order": "toggle" },
 
+  storage: new LocalStorage(),
+  order: "oldest",
+
   /** Options: `tree`, of the list (tree.js). */
   initialize({ tree }) {
     this.tree = tree;
-    this.storage = new LocalStorage();
     this.order = this.storage.get(KEY) === NEWEST ? NEWEST : "oldest";
     if (this.order === NEWEST) this.arrange();
     this.render();

@@ -31,13 +31,9 @@ const CLOSED = "Unsent comment. Comments are closed.";
 /**
  * @typedef {{
  *   list: HTMLElement,
- *   collection: Parley.Comments,
  *   records: Map<string, any>,
  *   texts: Map<string, any>,
  *   lookups: any,
- *   drafts: Parley.Drafts,
- *   account: Parley.Account,
- *   bus: Backbone.Events,
  * }} Fields
  */
 
@@ -48,23 +44,21 @@ const CLOSED = "Unsent comment. Comments are closed.";
  * 2. A draft of a reply or an edit, if its comment was deleted or is not loaded. The server knows which.
  * 3. The composer's draft, while the conversation is closed to this person.
  *
- * `el` is the thread's section. Options: `bus`, `account`, `drafts`.
+ * `el` is the thread's section.
  */
 export const OrphanedEditsView = /** @type {SectionWith<Fields>} */ (SectionView).extend({
-  initialize({ bus, account, drafts }) {
-    Object.assign(this, { bus, account, drafts });
+  initialize() {
     this.list = this.part("list");
     this.records = new Map(); // the outbox's key of a record → its view
     // A draft's key → its view; null while its comment is being looked up, or if the comment is on another page.
     this.texts = new Map();
     this.lookups = new Map(); // the id of a comment that is not loaded → a promise of its topic
-    const { outbox, commentable } = this.collection;
     this.listenTo(this.collection, EDIT_ORPHANED, this.showRecord);
-    this.listenTo(outbox, RECORD_CHANGED, this.hideRecord);
+    this.listenTo(this.outbox, RECORD_CHANGED, this.hideRecord);
     this.listenTo(this.collection, `update ${WINDOW_CHANGED}`, this.update);
-    this.listenTo(account, "change:id change:role", this.update);
-    if (drafts) this.listenTo(drafts, `${DRAFTS_ERASED} ${DRAFTS_CHANGED}`, this.update);
-    if (commentable) this.listenTo(commentable, "change:locked", this.update);
+    this.listenTo(this.account, "change:id change:role", this.update);
+    this.listenTo(this.drafts, `${DRAFTS_ERASED} ${DRAFTS_CHANGED}`, this.update);
+    this.listenTo(this.collection.commentable, "change:locked", this.update);
     this.update();
   },
 
@@ -79,7 +73,7 @@ export const OrphanedEditsView = /** @type {SectionWith<Fields>} */ (SectionView
       why: `Couldn't save your changes. ${problem.message}`,
       text: attrs.body,
     });
-    this.listenTo(view, DISCARD_WANTED, () => this.collection.outbox.discard(type, key));
+    this.listenTo(view, DISCARD_WANTED, () => this.outbox.discard(type, key));
     this.records.set(key, view);
   },
 
@@ -99,7 +93,6 @@ export const OrphanedEditsView = /** @type {SectionWith<Fields>} */ (SectionView
   },
 
   orphanedDrafts() {
-    if (!this.drafts) return [];
     const { topic } = this.collection;
     const isClosed = this.collection.isClosedTo(this.account);
     const isOrphaned = (draft) => (draft.place === topic ? isClosed : this.hasNoField(draft));
@@ -157,7 +150,7 @@ export const OrphanedEditsView = /** @type {SectionWith<Fields>} */ (SectionView
   // -- the views
 
   show(options) {
-    const view = new OrphanedEditView({ bus: this.bus, ...options });
+    const view = new OrphanedEditView({ ...options, ...this.parts });
     keepScrollPosition(this.list, () => this.part("kept").append(view.el));
     return view;
   },

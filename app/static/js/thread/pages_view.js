@@ -1,8 +1,6 @@
 import { ANNOUNCEMENT, NEWER_CHANGED, WINDOW_CHANGED } from "../core/events.js";
 import { SectionView } from "./section_view.js";
 
-/** @typedef {{ bus: Backbone.Events, collection: Parley.Comments }} Fields */
-
 const WINDOW_PARAMETERS = ["before", "after", "around"]; // of the page's address
 
 /**
@@ -11,15 +9,14 @@ const WINDOW_PARAMETERS = ["before", "after", "around"]; // of the page's addres
  * Each link has the address of a page that the server renders, for browsers without scripts. With scripts, a plain
  * click loads the comments into this page. A click with a modifier key opens the link elsewhere, as on any link.
  */
-export const PagesView = /** @type {SectionWith<Fields>} */ (SectionView).extend({
+export const PagesView = SectionView.extend({
   events: {
     "click .thread__earlier": "loadEarlier",
     "click .thread__later": "loadLater",
     "click .thread__newest": "jumpToNewest",
   },
 
-  initialize({ bus }) {
-    this.bus = bus;
+  initialize() {
     this.listenTo(this.collection, WINDOW_CHANGED, this.render);
     this.listenTo(this.collection, `update ${NEWER_CHANGED}`, this.renderCounts);
     this.listenTo(this.collection, "add", this.showOwn);

@@ -19,10 +19,10 @@ export const ReplyView = /** @type {BackboneClass<InstanceType<typeof ComposerVi
     return { ...ComposerView.prototype.events, "click .reply__cancel": "cancel" };
   },
 
-  initialize(options) {
-    this.parent = options.parent;
+  initialize({ parent }) {
+    this.parent = parent;
     this.setElement(fromTemplate("reply"));
-    ComposerView.prototype.initialize.call(this, options);
+    ComposerView.prototype.initialize.call(this);
   },
 
   place() {
@@ -68,8 +68,8 @@ export const ReplyView = /** @type {BackboneClass<InstanceType<typeof ComposerVi
 
   // The text is put aside, unless the button says "Discard".
   cancel() {
-    if (this.isDeleted || !this.hasText()) this.draft?.remove();
-    else this.draft?.close();
+    if (this.isDeleted || !this.hasText()) this.draft.remove();
+    else this.draft.close();
     this.trigger(FIELD_CLOSED, null);
   },
 

@@ -1,34 +1,22 @@
 import { ANNOUNCEMENT, REPORT_DIALOG_WANTED } from "../core/events.js";
 import { showParts } from "../core/parts.js";
 import { DialogView } from "../ui/dialog_view.js";
-import { Form } from "../ui/form.js";
 
 const THANKS = "Thank you. A moderator will look at it.";
 
-/**
- * @typedef {{
- *   form: import("../ui/form.js").Form,
- *   comment: any,
- *   drafts: Parley.Drafts,
- *   moderation: Parley.Moderation,
- *   bus: Backbone.Events,
- * }} Fields
- */
+/** @typedef {{ comment: Parley.Comment }} Fields */
 
 /** The dialog to report a comment. `data-state`: asking | thanks. */
 export const ReportView = /** @type {DialogWith<Fields>} */ (DialogView).extend({
   component: "report",
   events: {
     ...DialogView.prototype.events,
-    submit: "submit",
     input: "storeDraft",
     "click .report__done": "close",
   },
 
-  initialize({ bus, moderation, drafts }) {
-    Object.assign(this, { bus, moderation, drafts });
-    this.form = new Form(this.el.querySelector("form"));
-    this.listenTo(bus, REPORT_DIALOG_WANTED, this.open);
+  initialize() {
+    this.listenTo(this.bus, REPORT_DIALOG_WANTED, this.open);
   },
 
   open(comment) {
@@ -62,10 +50,12 @@ export const ReportView = /** @type {DialogWith<Fields>} */ (DialogView).extend(
     showParts(this.el, state);
   },
 
-  async submit(event) {
-    event.preventDefault();
+  send() {
     const fields = this.form.values("reason", "note");
-    if (!(await this.form.send(() => this.moderation.report(this.comment.id, fields)))) return;
+    return this.account.request("update", `${this.comment.url()}/report`, fields);
+  },
+
+  succeed() {
     this.draft().remove();
     this.setState("thanks");
     this.part("done").focus();

@@ -1,8 +1,10 @@
 import { ComponentView } from "../ui/component_view.js";
 import { keepScrollPosition } from "../ui/scroll_anchor.js";
 
+/** @typedef {{ collection: Parley.Comments }} Fields */
+
 /** A view of the thread's section: the list of comments, and the parts around it. To be extended. */
-export const SectionView = ComponentView.extend({
+export const SectionView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   component: "thread",
 
   /**

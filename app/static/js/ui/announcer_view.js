@@ -1,33 +1,28 @@
 import { ANNOUNCEMENT, COMMENTS_ARRIVED } from "../core/events.js";
+import { ComponentView } from "./component_view.js";
 import { isolated } from "./isolated.js";
 
 const DELAY_MS = 700;
 const ARRIVALS_INTERVAL_MS = 5_000; // in a busy thread, new comments are announced together
 const MAX_SENTENCES = 3; // in one announcement
 
-/**
- * @typedef {{
- *   sentences: string[],
- *   arrived: number, by: string,
- *   timer: number,
- *   quietUntil: number,
- * }} Fields
- */
+/** @typedef {{ sentences: string[], arrived: number, by: string, timer: number, quietUntil: number }} Fields */
 
 /** The live region for screen readers. It announces results of actions, and new comments. */
-export const AnnouncerView = /** @type {ViewWith<Fields>} */ (Backbone.View).extend({
-  initialize({ bus }) {
-    this.sentences = [];
-    this.arrived = 0; // new comments that are not announced yet
-    this.by = ""; // the author of the newest one
-    this.timer = 0;
-    this.quietUntil = 0;
-    this.listenTo(bus, ANNOUNCEMENT, this.addSentence);
-    this.listenTo(bus, COMMENTS_ARRIVED, this.addArrivals);
+export const AnnouncerView = ComponentView.extend({
+  sentences: /** @type {string[]} */ ([]), // and new comments, not announced yet
+  arrived: 0,
+  by: "", // the author of the newest one
+  timer: 0,
+  quietUntil: 0,
+
+  initialize() {
+    this.listenTo(this.bus, ANNOUNCEMENT, this.addSentence);
+    this.listenTo(this.bus, COMMENTS_ARRIVED, this.addArrivals);
   },
 
   addSentence(sentence) {
-    this.sentences.push(sentence);
+    this.sentences = [...this.sentences, sentence];
     this.schedule(DELAY_MS);
   },
 

@@ -1,11 +1,19 @@
+// The parts of the app (app.js) that views use.
+const PARTS = ["bus", "account", "drafts", "outbox", "presence", "likes"];
+
 /**
- * A view of one component of the page. The component's elements have the classes `{component}__{name}`. To be extended,
- * with
+ * A view of one component of the page. The component's elements have the classes `{component}__{name}`. A view has the
+ * parts of the app that are among its options, and `parts` for the views that it makes. To be extended, with
  *
  *   component  its name in these classes: "bell"
  */
-export const ComponentView = Backbone.View.extend({
+export const ComponentView = /** @type {ViewWith<Parley.Parts>} */ (Backbone.View).extend({
   component: "",
+
+  preinitialize(options = {}) {
+    this.parts = _.pick(options, PARTS);
+    Object.assign(this, this.parts);
+  },
 
   /**
    * The first element with this name.
@@ -13,6 +21,14 @@ export const ComponentView = Backbone.View.extend({
    */
   part(name) {
     return this.el.querySelector(`.${this.component}__${name}`);
+  },
+
+  /** Show the part for guests or the part for users. */
+  showForAccount() {
+    const isGuest = !this.account.isSignedIn();
+    this.part("guest").hidden = !isGuest;
+    this.part("person").hidden = isGuest;
+    return isGuest;
   },
 
   /**

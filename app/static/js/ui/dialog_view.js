@@ -1,10 +1,13 @@
-import { ComponentView } from "./component_view.js";
+import { FormView } from "./form_view.js";
 
 /** @typedef {{ el: HTMLDialogElement }} Fields */
 
-/** A component that is a `<dialog>`. It closes on its close button and on a click outside it. To be extended. */
-export const DialogView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
-  events: { click: "clickOutside", "click .dialog__close": "close" },
+/**
+ * A `<dialog>` with a form. It closes on its close button and on a click outside it. To be extended, with what FormView
+ * needs.
+ */
+export const DialogView = /** @type {FormWith<Fields>} */ (FormView).extend({
+  events: { ...FormView.prototype.events, click: "clickOutside", "click .dialog__close": "close" },
 
   showModal() {
     if (!this.el.open) this.el.showModal();

@@ -12,26 +12,24 @@ const MESSAGES = {
 const FINAL_REASONS = ["deleted", "blocked"];
 const NOT_LOADED = "Couldn't load this part of the page. Check your connection.";
 
-/** @typedef {{ bus: Backbone.Events, model: Parley.Account, retryLoad: (() => void) | null }} Fields */
-
 /**
  * Shows why a person was signed out, until they dismiss the notice or sign in. Also shows that the code of a part could
  * not be loaded, until a part is loaded.
  */
-export const NoticeView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
+export const NoticeView = ComponentView.extend({
   component: "notice",
   events: {
     "click .notice__retry": "retry",
     "click .notice__dismiss": "dismiss",
   },
 
-  initialize({ bus }) {
-    this.bus = bus;
-    this.retryLoad = null; // loads the missing part
-    this.listenTo(bus, PART_FAILED, this.showPartFailed);
-    this.listenTo(bus, PART_LOADED, () => this.retryLoad && this.hide());
-    this.listenTo(this.model, ACCOUNT_LEFT, this.showSignedOut);
-    this.listenTo(this.model, "change:id", this.hide);
+  retryLoad: /** @type {(() => void) | null} */ (null), // loads the missing part
+
+  initialize() {
+    this.listenTo(this.bus, PART_FAILED, this.showPartFailed);
+    this.listenTo(this.bus, PART_LOADED, () => this.retryLoad && this.hide());
+    this.listenTo(this.account, ACCOUNT_LEFT, this.showSignedOut);
+    this.listenTo(this.account, "change:id", this.hide);
   },
 
   showSignedOut(reason) {
