@@ -52,6 +52,11 @@ declare namespace Parley {
     problem: RefusedProblem | null;
   }
 
+  /** A rule: from one list of records to the next. */
+  type Rule<Rest extends any[] = []> = (records: Record[], ...rest: Rest) => Record[];
+  /** What becomes of one record; null if it ends. */
+  type Next<Rest extends any[] = []> = (record: Record, ...rest: Rest) => Record | null;
+
   /** A change of one object that somebody wants. */
   type Change = Pick<Record, "type" | "key" | "act" | "attrs" | "draft"> & Partial<Record>;
 

@@ -72,7 +72,7 @@ export class Outbox extends Evented {
 
   /**
    * Show and send the records of this account from now on. Guests (null) have no outbox.
-   * @param {string | null} user an account's id
+   * @type {(user: string | null) => void}
    */
   setUser(user) {
     this.held = false;
@@ -97,8 +97,7 @@ export class Outbox extends Evented {
 
   /**
    * The record of the object with this id (`key`) of this live model, or null.
-   * @param {string} type
-   * @param {string} key
+   * @type {(type: string, key: string) => Parley.Record | null}
    */
   find(type, key) {
     return rules.find(this.records, type, key);
@@ -110,7 +109,7 @@ export class Outbox extends Evented {
 
   /**
    * Add a change (outbox_rules.js). Resolves to the server's state after it; rejected with a Problem.
-   * @param {Parley.Change} change
+   * @type {(change: Parley.Change) => Promise<any>}
    */
   add(change) {
     if (this.#user === null) return Promise.reject(NOT_SIGNED_IN);
@@ -127,26 +126,19 @@ export class Outbox extends Evented {
     return this.#queue.catch(ignore);
   }
 
-  /**
-   * @param {string} type
-   * @param {string} key
-   */
+  /** @type {(type: string, key: string) => void} */
   retry(type, key) {
     this.#change((records) => rules.retry(records, type, key));
   }
 
-  /**
-   * @param {string} type
-   * @param {string} key
-   */
+  /** @type {(type: string, key: string) => void} */
   discard(type, key) {
     this.#change((records) => rules.discard(records, type, key));
   }
 
   /**
    * The stream or a snapshot delivered this state.
-   * @param {string} type
-   * @param {Parley.State} state
+   * @type {(type: string, state: Parley.State) => void}
    */
   receive(type, state) {
     if (this.find(type, state.id))
@@ -155,9 +147,7 @@ export class Outbox extends Evented {
 
   /**
    * The stream delivered the object's tombstone.
-   * @param {string} type
-   * @param {string} id
-   * @param {number} seq
+   * @type {(type: string, id: string, seq: number) => void}
    */
   receiveDeletion(type, id, seq) {
     const state = { ...deleted(id), seq };
@@ -173,7 +163,7 @@ export class Outbox extends Evented {
 
   /**
    * Store that the record is about to be sent. Resolves to the record as it is to be sent, or null if it was removed.
-   * @param {Name} name
+   * @type {(name: Name) => Promise<Parley.Record | null>}
    */
   async markSent({ type, key }) {
     const records = await this.#change((before) => rules.markSent(before, type, key));
@@ -198,10 +188,7 @@ export class Outbox extends Evented {
     return this.#applyAnswer(sent, act, state ?? deleted(sent.key), counted);
   }
 
-  /**
-   * @param {Parley.Record} sent
-   * @param {Parley.RefusedProblem} problem
-   */
+  /** @type {(sent: Parley.Record, problem: Parley.RefusedProblem) => Promise<any>} */
   refuse(sent, problem) {
     /** @type {Act} */
     const act = (records) => rules.refuse(records, sent, problem);
@@ -268,10 +255,7 @@ export class Outbox extends Evented {
     return this.#queue;
   }
 
-  /**
-   * @param {string} user
-   * @param {Act} act
-   */
+  /** @type {(user: string, act: Act) => Promise<Parley.Record[]>} */
   async #persist(user, act) {
     const records = await this.#write(user, act).catch(async () => {
       await this.#suspension; // a suspended page must not hold a transaction; it continues when it is resumed
@@ -281,10 +265,7 @@ export class Outbox extends Evented {
     return records;
   }
 
-  /**
-   * @param {string} user
-   * @param {Act} act
-   */
+  /** @type {(user: string, act: Act) => Promise<Parley.Record[]>} */
   async #write(user, act) {
     this.#store ??= await openDiskStore();
     return this.#store.change(user, act).catch((error) => {
@@ -312,10 +293,7 @@ export class Outbox extends Evented {
     return memory;
   }
 
-  /**
-   * @param {Parley.Record[]} records
-   * @param {Act} act
-   */
+  /** @type {(records: Parley.Record[], act: Act) => void} */
   #removeUnstored(records, act) {
     this.#stored = records;
     this.#unstored = this.#unstored.filter((other) => other !== act);
@@ -356,12 +334,7 @@ export class Outbox extends Evented {
     this.#bus.trigger(OUTBOX_CHANGED, this.#count());
   }
 
-  /**
-   * @param {string} type
-   * @param {string} key
-   * @param {Parley.Record | null} before
-   * @param {any} state
-   */
+  /** @type {(type: string, key: string, before: Parley.Record | null, state: any) => void} */
   #triggerIfChanged(type, key, before, state) {
     const record = this.find(type, key);
     if (_.isEqual(before, record)) return;
@@ -369,11 +342,7 @@ export class Outbox extends Evented {
     if (record === null || record.problem) this.#settle(nameOf({ type, key }), record, state);
   }
 
-  /**
-   * @param {string} name
-   * @param {Parley.Record | null} record
-   * @param {any} state
-   */
+  /** @type {(name: string, record: Parley.Record | null, state: any) => void} */
   #settle(name, record, state) {
     for (const { resolve, reject } of this.#settlers.get(name) ?? []) {
       if (record) reject(record.problem);

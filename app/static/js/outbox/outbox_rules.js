@@ -19,8 +19,12 @@
 //   tries    the number of attempts to send it
 //   problem  the reason why the server refused, until the person reacts; else null
 
-/** @typedef {Parley.Record} OutboxRecord */
 /** @typedef {Parley.Attributes} Attributes */
+/** @typedef {Parley.Change} Change */
+/** @typedef {Parley.Record} Record */
+/** @typedef {Parley.RefusedProblem} RefusedProblem */
+/** @typedef {Parley.State} State */
+/** @typedef {Pick<Record, "type" | "key">} Name */
 
 const MAX_SENT = 8; // versions of one object; each is a text that was typed while a request was in progress
 
@@ -38,21 +42,15 @@ const UNSENT = { ...UNTRIED, sent: [] };
 
 /**
  * Add a change that a person wants.
- * @param {OutboxRecord[]} records
- * @param {Parley.Change} change
- * @returns {OutboxRecord[]}
+ * @type {Parley.Rule<[change: Change]>}
  */
 export function add(records, change) {
   const known = find(records, change.type, change.key);
-  if (!known) return [...records, /** @type {OutboxRecord} */ ({ ...NEW, ...change })];
+  if (!known) return [...records, /** @type {Record} */ ({ ...NEW, ...change })];
   return put(records, known, combine(known, change));
 }
 
-/**
- * @param {OutboxRecord} known
- * @param {Parley.Change} change
- * @returns {OutboxRecord | null}
- */
+/** @type {Parley.Next<[change: Change]>} */
 function combine(known, change) {
   if (known.address) return combineToggle(known, change);
   if (change.act === "destroy") return combineDestroy(known);
@@ -66,16 +64,13 @@ function combine(known, change) {
 
 /**
  * Whether both bases are known, and the first is newer.
- * @param {{ seq: number } | null | undefined} one
- * @param {{ seq: number } | null | undefined} other
+ * @type {(one?: { seq: number } | null, other?: { seq: number } | null) => boolean}
  */
 const isNewer = (one, other) => Boolean(one && other && one.seq > other.seq);
 
 /**
  * A change back to the server's state needs no request, unless an earlier request may have changed that state.
- * @param {OutboxRecord} known
- * @param {Parley.Change} change
- * @returns {OutboxRecord | null}
+ * @type {Parley.Next<[change: Change]>}
  */
 function combineToggle(known, { act, attrs, draft }) {
   if (act === known.act) return { ...known, ...UNTRIED };
@@ -85,18 +80,14 @@ function combineToggle(known, { act, attrs, draft }) {
 /**
  * An object that may have arrived is deleted only once it is known to have arrived. A create that arrives after the
  * delete would make it again.
- * @param {OutboxRecord} known
- * @returns {OutboxRecord | null}
+ * @type {Parley.Next}
  */
 function combineDestroy(known) {
   if (known.act !== "create") return toDestroy(known);
   return known.sent.length === 0 ? null : { ...known, ...UNTRIED, doomed: true };
 }
 
-/**
- * @param {OutboxRecord} record
- * @returns {OutboxRecord}
- */
+/** @type {(record: Record) => Record} */
 const toDestroy = (record) => ({
   ...record,
   ...UNSENT,
@@ -108,9 +99,7 @@ const toDestroy = (record) => ({
 
 /**
  * The record is about to be sent. After a crash, the page knows that the request may have arrived.
- * @param {OutboxRecord[]} records
- * @param {string} type
- * @param {string} key
+ * @type {Parley.Rule<[type: string, key: string]>}
  */
 export function markSent(records, type, key) {
   return change(records, { type, key }, (record) => {
@@ -121,8 +110,7 @@ export function markSent(records, type, key) {
 
 /**
  * The request did not leave the browser.
- * @param {OutboxRecord[]} records
- * @param {Pick<OutboxRecord, "type" | "key" | "sent">} before
+ * @type {Parley.Rule<[before: Pick<Record, "type" | "key" | "sent">]>}
  */
 export function markUnsent(records, before) {
   return change(records, before, (record) => ({ ...record, sent: before.sent }));
@@ -130,9 +118,7 @@ export function markUnsent(records, before) {
 
 /**
  * The server has accepted the record as `sent`, and responded with this state; `isNew` unless it had the object before.
- * @param {OutboxRecord[]} records
- * @param {OutboxRecord} sent
- * @param {Parley.State | null} state
+ * @type {Parley.Rule<[sent: Record, state: State | null, isNew?: boolean]>}
  */
 export function confirm(records, sent, state, isNew = true) {
   return change(records, sent, (record) => {
@@ -151,9 +137,7 @@ export function confirm(records, sent, state, isNew = true) {
 
 /**
  * The newer text becomes an update of the stored one.
- * @param {OutboxRecord} record
- * @param {Parley.State} state
- * @returns {OutboxRecord}
+ * @type {(record: Record, state: State) => Record}
  */
 const toUpdate = (record, state) => ({
   ...record,
@@ -164,9 +148,7 @@ const toUpdate = (record, state) => ({
 
 /**
  * An earlier request stored the object, and somebody else has changed it since.
- * @param {OutboxRecord} record
- * @param {Parley.State} state
- * @returns {OutboxRecord}
+ * @type {(record: Record, state: State) => Record}
  */
 const toConflict = (record, state) => ({
   ...toUpdate(record, state),
@@ -181,9 +163,7 @@ const toConflict = (record, state) => ({
 
 /**
  * The server has refused the record as `sent`.
- * @param {OutboxRecord[]} records
- * @param {OutboxRecord} sent
- * @param {Parley.RefusedProblem} problem
+ * @type {Parley.Rule<[sent: Record, problem: RefusedProblem]>}
  */
 export function refuse(records, sent, problem) {
   return change(records, sent, (record) => {
@@ -200,17 +180,11 @@ export function refuse(records, sent, problem) {
 
 /**
  * The versions that were sent, without this one.
- * @param {OutboxRecord} record
- * @param {Attributes} attrs
+ * @type {(record: Record, attrs: Attributes) => Attributes[]}
  */
 const otherVersions = (record, attrs) => record.sent.filter((version) => !same(version, attrs));
 
-/**
- * @param {OutboxRecord} record
- * @param {OutboxRecord} sent
- * @param {Parley.RefusedProblem} problem
- * @returns {OutboxRecord | null}
- */
+/** @type {Parley.Next<[sent: Record, problem: RefusedProblem]>} */
 function refuseDestroy(record, sent, problem) {
   if (problem.status === 404) return null;
   return sent.act === "destroy" ? { ...record, problem } : record;
@@ -218,10 +192,7 @@ function refuseDestroy(record, sent, problem) {
 
 /**
  * The object has changed since `base`. The change may be an earlier request of ours whose response was lost.
- * @param {OutboxRecord} record
- * @param {OutboxRecord} sent
- * @param {Parley.RefusedProblem} problem
- * @returns {OutboxRecord | null}
+ * @type {Parley.Next<[sent: Record, problem: RefusedProblem]>}
  */
 function refuseStale(record, sent, problem) {
   const theirs = problem[record.type];
@@ -236,9 +207,7 @@ function refuseStale(record, sent, problem) {
 /**
  * The record ends, accepted or refused: a refused toggle has no text that would be lost. A response to another request
  * than the latest is a late one, to a tab that led before.
- * @param {OutboxRecord} record
- * @param {OutboxRecord} sent
- * @returns {OutboxRecord | null}
+ * @type {Parley.Next<[sent: Record]>}
  */
 function endToggle(record, sent) {
   const rest = otherVersions(record, sent.attrs);
@@ -248,9 +217,7 @@ function endToggle(record, sent) {
 
 /**
  * The stream or a snapshot delivered a state of this type. It may be the state that a record wants.
- * @param {OutboxRecord[]} records
- * @param {string} type
- * @param {Parley.State} state
+ * @type {Parley.Rule<[type: string, state: State]>}
  */
 export function receive(records, type, state) {
   return change(records, { type, key: state.id }, (record) => {
@@ -264,9 +231,7 @@ export function receive(records, type, state) {
 
 /**
  * The object was deleted. Creates and deletes of it are done; an update is kept, because it has a text.
- * @param {OutboxRecord[]} records
- * @param {string} type
- * @param {string} key
+ * @type {Parley.Rule<[type: string, key: string]>}
  */
 export function receiveDeletion(records, type, key) {
   return change(records, { type, key }, (record) => {
@@ -277,96 +242,59 @@ export function receiveDeletion(records, type, key) {
 
 /**
  * The object is to be deleted, and no request to create it may arrive any more.
- * @param {OutboxRecord} record
+ * @type {(record: Record) => boolean}
  */
 const isDeletedAsWanted = ({ act, sent, attrs }) =>
   act === "destroy" && sent.every((version) => same(version, attrs));
 
-/**
- * @param {OutboxRecord[]} records
- * @param {string} type
- * @param {string} key
- */
+/** @type {Parley.Rule<[type: string, key: string]>} */
 export const discard = (records, type, key) => put(records, { type, key }, null);
 
 /**
  * Send a refused change once more.
- * @param {OutboxRecord[]} records
- * @param {string} type
- * @param {string} key
+ * @type {Parley.Rule<[type: string, key: string]>}
  */
 export const retry = (records, type, key) =>
   change(records, { type, key }, (record) => ({ ...record, ...UNTRIED }));
 
-/**
- * @param {OutboxRecord[]} records
- * @param {string} type
- * @param {string} key
- * @returns {OutboxRecord | null}
- */
+/** @type {(records: Record[], type: string, key: string) => Record | null} */
 export const find = (records, type, key) =>
   records.find((record) => isSame(record, { type, key })) ?? null;
 
 /**
  * The next record to be sent, in the order in which the records were added.
- * @param {OutboxRecord[]} records
+ * @type {(records: Record[]) => Record | null}
  */
 export const findNext = (records) => records.find((record) => record.problem === null) ?? null;
 
-/** @typedef {Pick<OutboxRecord, "type" | "key">} Name */
-
-/**
- * @param {OutboxRecord[]} records
- * @param {Name} name
- * @param {(record: OutboxRecord) => OutboxRecord | null} act
- */
+/** @type {Parley.Rule<[name: Name, act: Parley.Next]>} */
 function change(records, { type, key }, act) {
   const record = find(records, type, key);
   return record ? put(records, record, act(record)) : records;
 }
 
-/**
- * @param {OutboxRecord[]} records
- * @param {Name} name
- * @param {OutboxRecord | null} record
- */
+/** @type {Parley.Rule<[name: Name, record: Record | null]>} */
 function put(records, name, record) {
   return records.flatMap((known) => (isSame(known, name) ? (record ?? []) : known));
 }
 
-/**
- * @param {Name} one
- * @param {Name} other
- */
+/** @type {(one: Name, other: Name) => boolean} */
 const isSame = (one, other) => one.type === other.type && one.key === other.key;
 
 /**
  * The attributes that the record changes are as in its base; only other attributes have changed.
- * @param {OutboxRecord} record
- * @param {Parley.State} state
+ * @type {(record: Record, state: State) => boolean}
  */
 const isAsSeen = ({ base, attrs }, state) => base !== null && has(state, pick(base.attrs, attrs));
 
-/**
- * @param {OutboxRecord} record
- * @param {Parley.State} state
- */
+/** @type {(record: Record, state: State) => boolean} */
 const isOurs = (record, state) => record.sent.some((attrs) => has(state, attrs));
 
-/**
- * @param {Attributes} state
- * @param {Attributes} attrs
- */
+/** @type {(state: Attributes, attrs: Attributes) => Attributes} */
 const pick = (state, attrs) => _.pick(state, Object.keys(attrs));
 
-/**
- * @param {Attributes} state
- * @param {Attributes} attrs
- */
+/** @type {(state: Attributes, attrs: Attributes) => boolean} */
 const has = (state, attrs) => same(pick(state, attrs), attrs);
 
-/**
- * @param {unknown} one
- * @param {unknown} other
- */
+/** @type {(one: unknown, other: unknown) => boolean} */
 const same = (one, other) => _.isEqual(one, other);
