@@ -103,17 +103,6 @@ export const DRAFTS_ERASED = "erased"; // the account signed out here, or was de
 export const LOGIN_RENEWED = "renewed"; // the same account has signed in again
 export const ACCOUNT_LEFT = "left"; // (reason, isHere): nobody is signed in any more. `isHere`: signed out on this page
 
-// Triggered by views for the views that contain them.
-export const EDIT_SAVED = "save"; // (text, base): a person saves the text of the editor
-export const EDIT_CANCELED = "cancel";
-export const FIELD_CLOSED = "close"; // (comment or null): an editor or a reply field; the comment posted from it
-export const REPLY_POSTED = "replied"; // (comment)
-export const FOCUS_LOST = "leaving"; // the view with the focus is about to disappear
-export const VIEW_FINISHED = "closed"; // (view): its comment is deleted, and it has no open field
-export const CONFLICT_TEXT_CHANGED = "written"; // the conflict's view replaced the text of the editor
-export const DRAFT_RESUMED = "continue"; // a person continues an unsaved text
-export const DISCARD_WANTED = "discard"; // a person discards an unsaved text
-
 /**
  * Triggered by `Likes`: whether this person likes the comment, or the number to be shown, has changed.
  * @param {string} commentId

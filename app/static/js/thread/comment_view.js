@@ -1,15 +1,4 @@
-import {
-  CHANGE_REFUSED,
-  DISCARD_WANTED,
-  DRAFT_RESUMED,
-  EDIT_CANCELED,
-  EDIT_SAVED,
-  FIELD_CLOSED,
-  FOCUS_LOST,
-  REPLY_POSTED,
-  SAVE_STATE_CHANGED,
-  VIEW_FINISHED,
-} from "../core/events.js";
+import { CHANGE_REFUSED, SAVE_STATE_CHANGED } from "../core/events.js";
 import { LazyPart } from "../core/lazy_part.js";
 import { fromTemplate } from "../core/template.js";
 import { REPLY } from "../outbox/drafts.js";
@@ -21,7 +10,6 @@ import { describeRemoval } from "./deleted_comment_view.js";
 import { fold, unfold } from "./folding.js";
 import { LikeView } from "./like_view.js";
 import { ReplyView } from "./reply_view.js";
-import { UnsavedView } from "./unsaved_view.js";
 
 const HUES = 8;
 const ROLES = { moderator: "Moderator", owner: "Owner" };
@@ -34,19 +22,12 @@ const REFUSED_NOTES = {
   update: "Couldn't save your changes.",
   destroy: "Couldn't delete this comment.",
 };
+const UNSAVED = {
+  edit: { words: "You have unsaved changes.", go: "Continue editing" },
+  reply: { words: "You have an unsent reply.", go: "Continue" },
+};
 
-/**
- * @typedef {{
- *   model: Parley.Comment,
- *   editor: any,
- *   composer: any,
- *   unsaved: any,
- *   rendered: string | null,
- *   like: any,
- *   isDeleted: boolean,
- *   isRemoved: boolean,
- * }} Fields
- */
+/** @typedef {{ model: Parley.Comment, list: any, like: any }} Fields */
 
 /** The field in which people edit a comment. */
 export const EDITOR = new LazyPart(() => import("./editor_view.js"));
@@ -66,17 +47,21 @@ export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).
     "click .comment__delete-yes": "delete",
     "click .comment__delete-no": "cancelDelete",
     "click .comment__undo": "undo",
+    "click .unsaved__continue": "continueUnsaved",
+    "click .unsaved__discard": "discardUnsaved",
     "keydown .comment__confirm": "handleKey",
   },
 
-  /** Options: `model`; `element`, if the server rendered one. */
-  initialize({ element }) {
+  editor: /** @type {any} */ (null),
+  composer: /** @type {any} */ (null), // the field of a reply
+  rendered: "", // what the body shows
+  isDeleted: false,
+  isRemoved: false,
+
+  /** Options: `model`; `list`, the CommentsView; `element`, if the server rendered one. */
+  initialize({ list, element }) {
+    this.list = list;
     this.setElement(element ?? fromTemplate("comment"));
-    this.editor = null;
-    this.isRemoved = false;
-    this.composer = null; // the field of a reply
-    this.unsaved = {}; // kind (edit | reply) → the note about a text that was put aside
-    this.rendered = null; // what the body shows
     this.listenTo(this.model, `change ${SAVE_STATE_CHANGED}`, this.renderInPlace);
     this.listenTo(this.model, SAVE_STATE_CHANGED, this.closeIfSaved);
     this.listenTo(this.model, CHANGE_REFUSED, this.showRefusal);
@@ -178,7 +163,7 @@ export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).
     this.el.dataset.state = state;
     this.renderUndo();
     this.el.hidden = state === "deleting" && !this.model.deletionTimer;
-    if (this.el.hidden && hadFocus) this.trigger(FOCUS_LOST);
+    if (this.el.hidden && hadFocus) this.list.focusHeading();
     this.renderNote(this.noteOf(state));
   },
 
@@ -250,10 +235,7 @@ export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).
     if (this.editor && problem) this.editor.showRefusal(problem);
     if (this.editor) return true;
     const { model, parts } = this;
-    this.editor = new EditorView({ model, body, base, problem, ...parts });
-    this.listenTo(this.editor, EDIT_SAVED, this.save);
-    this.listenTo(this.editor, EDIT_CANCELED, this.cancel);
-    this.listenTo(this.editor, FIELD_CLOSED, this.closeEditor);
+    this.editor = new EditorView({ model, comment: this, body, base, problem, ...parts });
     this.part("body").hidden = true;
     this.part("body").after(this.editor.el);
     this.renderUnsaved();
@@ -283,7 +265,7 @@ export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).
 
   // The view of a deleted comment is removed once it has no open field.
   finish() {
-    if (this.isDeleted && !this.editor && !this.composer) this.trigger(VIEW_FINISHED, this);
+    if (this.isDeleted && !this.editor && !this.composer) this.list.removeView(this);
   },
 
   // Closing the editor discards the refused change that it shows. A changed text is put aside, unless the comment was
@@ -322,20 +304,23 @@ export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).
   },
 
   showUnsaved(kind, isThere) {
-    if (Boolean(this.unsaved[kind]) === isThere) return;
-    if (isThere) {
-      const view = new UnsavedView({ kind });
-      this.listenTo(view, DRAFT_RESUMED, kind === "edit" ? this.edit : this.reply);
-      this.listenTo(view, DISCARD_WANTED, () => this.discardUnsaved(kind));
-      this.part("foot").before(view.el);
-      this.unsaved[kind] = view;
-    } else {
-      this.unsaved[kind].remove();
-      this.unsaved[kind] = null;
-    }
+    const known = this.el.querySelector(`.comment__unsaved[data-kind="${kind}"]`);
+    if (!isThere) known?.remove();
+    if (!isThere || known) return;
+    const note = fromTemplate("unsaved");
+    note.dataset.kind = kind;
+    note.querySelector(".unsaved__words").textContent = UNSAVED[kind].words;
+    note.querySelector(".unsaved__continue").textContent = UNSAVED[kind].go;
+    this.part("foot").before(note);
   },
 
-  discardUnsaved(kind) {
+  continueUnsaved({ delegateTarget: button }) {
+    if (button.parentNode.dataset.kind === "edit") this.edit();
+    else this.reply();
+  },
+
+  discardUnsaved({ delegateTarget: button }) {
+    const { kind } = button.parentNode.dataset;
     const draft = this.drafts.at(this.placeOf(kind));
     draft?.read(); // `remove` then also finds a draft that another tab has written
     draft?.remove();
@@ -391,9 +376,8 @@ export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).
   /** Open the field for a reply, with its draft. */
   openReply() {
     if (this.composer) return;
-    const { model: parent, parts } = this;
-    this.composer = new ReplyView({ parent, collection: parent.collection, ...parts });
-    this.listenTo(this.composer, FIELD_CLOSED, this.closeReply);
+    const { collection } = this.model;
+    this.composer = new ReplyView({ collection, parent: this, ...this.parts });
     this.el.append(this.composer.el);
     this.renderUnsentReply();
   },
@@ -412,7 +396,7 @@ export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).
       composer.remove();
       this.renderUnsentReply();
     });
-    if (reply) this.trigger(REPLY_POSTED, reply);
+    if (reply) this.list.focusReply(reply);
     else if (hadFocus) this.el.focus({ preventScroll: true });
     this.finish();
   },
@@ -432,7 +416,7 @@ export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).
   delete() {
     this.showConfirmation(false);
     const { undoMs = 0 } = this.model.collection ?? {};
-    if (undoMs === 0) this.trigger(FOCUS_LOST);
+    if (undoMs === 0) this.list.focusHeading();
     this.model.removeLater(undoMs);
     if (undoMs > 0) this.part("undo").focus({ preventScroll: true });
   },

@@ -1,11 +1,8 @@
 import {
   ANCESTORS_CHANGED,
   COMMENTS_ARRIVED,
-  FOCUS_LOST,
   OUTBOX_VOLATILE,
-  REPLY_POSTED,
   SAVE_STATE_CHANGED,
-  VIEW_FINISHED,
   WINDOW_CHANGED,
 } from "../core/events.js";
 import { REPLY } from "../outbox/drafts.js";
@@ -73,10 +70,7 @@ export const CommentsView = /** @type {SectionWith<Fields>} */ (SectionView).ext
   },
 
   makeView(comment, element) {
-    const view = new CommentView({ model: comment, element, ...this.parts });
-    this.listenTo(view, VIEW_FINISHED, this.removeView);
-    this.listenTo(view, FOCUS_LOST, this.focusHeading);
-    this.listenTo(view, REPLY_POSTED, this.focusReply);
+    const view = new CommentView({ model: comment, list: this, element, ...this.parts });
     this.views.set(comment.id, view);
     return view;
   },

@@ -1,4 +1,3 @@
-import { CONFLICT_TEXT_CHANGED } from "../core/events.js";
 import { ComponentView } from "../ui/component_view.js";
 import { keepScrollPosition } from "../ui/scroll_anchor.js";
 import { changes, mergeProse } from "./merge.js";
@@ -17,9 +16,7 @@ const OVERWRITE = "Overwrite with mine";
  *   latest: Version,
  *   own: string[],
  *   steps: { text: string, base: Version }[],
- *   undone: { mine: string, theirs: string, text: string } | null,
- *   shownAt: number,
- *   timer: number,
+ *   changed: () => void,
  * }} Fields
  */
 
@@ -42,14 +39,17 @@ export const ConflictView = /** @type {ComponentWith<Fields>} */ (ComponentView)
     input: "scheduleOffer",
   },
 
-  initialize({ base }) {
+  undone: /** @type {{ mine: string, theirs: string, text: string } | null} */ (null), // the last undone merge
+  shownAt: Number.NEGATIVE_INFINITY,
+  timer: 0,
+
+  /** `changed` () is called when this view has replaced the text of the editor. */
+  initialize({ base, changed }) {
+    this.changed = changed;
     this.base = base;
     this.latest = base;
     this.own = [this.field().value]; // this person's other texts, which may come back as the latest version
     this.steps = []; // states before each "Merge both": {text, base}
-    this.undone = null; // the last merge that "Undo merge" undid: {mine, theirs, text}
-    this.shownAt = Number.NEGATIVE_INFINITY;
-    this.timer = 0;
   },
 
   field() {
@@ -154,7 +154,7 @@ export const ConflictView = /** @type {ComponentWith<Fields>} */ (ComponentView)
     this.field().value = text;
     this.render();
     this.field().focus();
-    this.trigger(CONFLICT_TEXT_CHANGED);
+    this.changed();
   },
 });
 

@@ -1,11 +1,4 @@
-import {
-  CONFLICT_TEXT_CHANGED,
-  DRAFTS_ERASED,
-  EDIT_CANCELED,
-  EDIT_SAVED,
-  FIELD_CLOSED,
-  SAVE_STATE_CHANGED,
-} from "../core/events.js";
+import { DRAFTS_ERASED, SAVE_STATE_CHANGED } from "../core/events.js";
 import { fromTemplate } from "../core/template.js";
 import { ComponentView } from "../ui/component_view.js";
 import { isEscape, isPostKey } from "../ui/keys.js";
@@ -21,6 +14,7 @@ const DELETED = "This comment was deleted while you were writing. You can still 
  *   el: HTMLFormElement,
  *   model: Parley.Comment,
  *   problem: Parley.RefusedProblem | null,
+ *   comment: any,
  *   draft: any,
  *   body: import("./body_field.js").BodyField,
  *   mention: any,
@@ -31,9 +25,6 @@ const DELETED = "This comment was deleted while you were writing. You can still 
 /**
  * The form that replaces a comment's text while its author edits it. Changes of the comment are shown beside the field,
  * and never written into it.
- *
- * Triggers EDIT_SAVED (body, base), where `base` is the {seq, body} that the person knowingly replaces; EDIT_CANCELED;
- * and FIELD_CLOSED, if the drafts are erased.
  */
 export const EditorView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   component: "editor",
@@ -46,11 +37,17 @@ export const EditorView = /** @type {ComponentWith<Fields>} */ (ComponentView).e
   },
 
   /**
-   * Options: `body`, the first text; `base` {seq, body}, the version that it changes, by default the model's;
+   * Options: `comment`, its CommentView; `body`, the first text; `base` {seq, body}, the version that it changes, by default the model's;
    * `problem`, the reason of an earlier refusal, or null.
    */
-  initialize({ body, base, problem = /** @type {Parley.RefusedProblem | null} */ (null) }) {
+  initialize({
+    comment,
+    body,
+    base,
+    problem = /** @type {Parley.RefusedProblem | null} */ (null),
+  }) {
     this.setElement(fromTemplate("editor"));
+    this.comment = comment;
     this.problem = problem;
     this.draft = this.draftOf(body);
     this.field().value = body;
@@ -58,11 +55,11 @@ export const EditorView = /** @type {ComponentWith<Fields>} */ (ComponentView).e
     this.body = new BodyField({ field, problem: this.part("problem"), left: this.part("left") });
     const { collection } = this.model;
     this.mention = new MentionView({ el: this.field(), collection, ...this.parts });
-    this.conflict = new ConflictView({ el: this.el, base: base ?? this.modelVersion() });
-    this.listenTo(this.conflict, CONFLICT_TEXT_CHANGED, this.storeDraft);
+    const changed = () => this.storeDraft();
+    this.conflict = new ConflictView({ el: this.el, changed, base: base ?? this.modelVersion() });
     this.listenTo(this.model, "change:body", this.showLatest);
     this.listenTo(this.model, SAVE_STATE_CHANGED, this.showLatest);
-    this.listenTo(this.drafts, DRAFTS_ERASED, () => this.trigger(FIELD_CLOSED));
+    this.listenTo(this.drafts, DRAFTS_ERASED, () => comment.closeEditor());
     this.conflict.addOwn(this.model.pending?.body);
     if (this.latest().seq !== this.conflict.base.seq) this.showLatest();
     if (problem && !this.conflict.isOpen()) this.showProblem(problem.message);
@@ -113,11 +110,11 @@ export const EditorView = /** @type {ComponentWith<Fields>} */ (ComponentView).e
   // The other text has been shown, so this one knowingly replaces it: that version is the base.
   save(event) {
     event?.preventDefault();
-    if (this.body.check()) this.trigger(EDIT_SAVED, this.field().value, this.conflict.latest);
+    if (this.body.check()) this.comment.save(this.field().value, this.conflict.latest);
   },
 
   cancel() {
-    this.trigger(EDIT_CANCELED);
+    this.comment.cancel();
   },
 
   handleKey(event) {

@@ -1,23 +1,23 @@
-import { DISCARD_WANTED } from "../core/events.js";
 import { fromTemplate } from "../core/template.js";
 import { copyByButton } from "../ui/clipboard.js";
 import { ComponentView } from "../ui/component_view.js";
 
+/** @typedef {{ discard: () => void }} Fields */
+
 /**
  * An unsent text that has no field here: its comment was deleted or is not loaded, or comments are closed. It is shown
- * until its author discards it. `href`, if there is one, is the link to its comment.
- *
- * Triggers DISCARD_WANTED.
+ * until its author discards it.
  */
-export const OrphanedEditView = ComponentView.extend({
+export const OrphanedEditView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   component: "kept",
   events: {
     "click .kept__copy": "copy",
     "click .kept__discard": "discard",
   },
 
-  /** Options: `why`, the reason; `text`; `href`, or null. */
-  initialize({ why, text, href = null }) {
+  /** Options: `why`, the reason; `text`; `href`, the link to its comment, or null; `discard` (). */
+  initialize({ why, text, href = null, discard }) {
+    this.discard = discard;
     this.setElement(fromTemplate("kept"));
     this.part("why").textContent = why;
     this.part("text").textContent = text;
@@ -27,9 +27,5 @@ export const OrphanedEditView = ComponentView.extend({
 
   copy() {
     copyByButton(this.part("text").textContent, this.part("copy"), this.bus);
-  },
-
-  discard() {
-    this.trigger(DISCARD_WANTED);
   },
 });

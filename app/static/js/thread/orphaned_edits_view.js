@@ -1,5 +1,4 @@
 import {
-  DISCARD_WANTED,
   DRAFTS_CHANGED,
   DRAFTS_ERASED,
   EDIT_ORPHANED,
@@ -72,8 +71,8 @@ export const OrphanedEditsView = /** @type {SectionWith<Fields>} */ (SectionView
     const view = this.show({
       why: `Couldn't save your changes. ${problem.message}`,
       text: attrs.body,
+      discard: () => this.outbox.discard(type, key),
     });
-    this.listenTo(view, DISCARD_WANTED, () => this.outbox.discard(type, key));
     this.records.set(key, view);
   },
 
@@ -112,8 +111,8 @@ export const OrphanedEditsView = /** @type {SectionWith<Fields>} */ (SectionView
     if (reason === null || this.texts.get(key) !== null) return;
     const current = this.orphanedDrafts().find((other) => other.key === key);
     if (!current) return this.hide(this.texts, key);
-    const view = this.show({ ...reason, text: current.body });
-    this.listenTo(view, DISCARD_WANTED, () => this.drafts.discard(current)); // DRAFTS_CHANGED hides it
+    const discard = () => this.drafts.discard(current); // DRAFTS_CHANGED hides it
+    const view = this.show({ ...reason, text: current.body, discard });
     this.texts.set(key, view);
   },
 
@@ -159,7 +158,6 @@ export const OrphanedEditsView = /** @type {SectionWith<Fields>} */ (SectionView
     const view = views.get(key);
     views.delete(key);
     if (!view) return;
-    this.stopListening(view);
     const hadFocus = view.el.contains(document.activeElement);
     keepScrollPosition(this.list, () => view.remove());
     if (hadFocus) this.focusHeading();

@@ -1,4 +1,3 @@
-import { FIELD_CLOSED } from "../core/events.js";
 import { fromTemplate } from "../core/template.js";
 import { REPLY } from "../outbox/drafts.js";
 import { isolated } from "../ui/isolated.js";
@@ -9,12 +8,14 @@ import { idOf } from "./form_id.js";
 const CLOSED = "Comments are closed. You can still copy your text.";
 const DELETED = "This comment was deleted while you were writing. You can still copy your text.";
 
-/** @typedef {{ parent: Parley.Comment, isDeleted: boolean }} Fields */
+/** @typedef {{ parent: any }} Fields */
 
-/** The form for a reply, below its `parent`. Triggers FIELD_CLOSED (the posted reply, or null). */
+/** The form for a reply, below the CommentView `parent`. */
 export const ReplyView = /** @type {BackboneClass<InstanceType<typeof ComposerView> & Fields>} */ (
   ComposerView
 ).extend({
+  isDeleted: false,
+
   events() {
     return { ...ComposerView.prototype.events, "click .reply__cancel": "cancel" };
   },
@@ -26,12 +27,12 @@ export const ReplyView = /** @type {BackboneClass<InstanceType<typeof ComposerVi
   },
 
   place() {
-    return `${REPLY}${this.parent.id}`;
+    return `${REPLY}${this.parent.model.id}`;
   },
 
   render() {
     ComposerView.prototype.render.call(this);
-    const name = this.parent.get("username");
+    const name = this.parent.model.get("username");
     this.field().setAttribute("aria-label", `Your reply to ${isolated(name)}`);
     if (this.account.isSignedIn()) this.part("post").textContent = "Reply";
   },
@@ -50,7 +51,7 @@ export const ReplyView = /** @type {BackboneClass<InstanceType<typeof ComposerVi
   },
 
   compose(body) {
-    return this.collection.compose(body, this.account, this.parent, idOf(this.formId, body));
+    return this.collection.compose(body, this.account, this.parent.model, idOf(this.formId, body));
   },
 
   /** The parent was deleted. The reply cannot be posted any more; its text stays until the person discards it. */
@@ -63,14 +64,14 @@ export const ReplyView = /** @type {BackboneClass<InstanceType<typeof ComposerVi
   },
 
   posted(comment) {
-    this.trigger(FIELD_CLOSED, comment);
+    this.parent.closeReply(comment);
   },
 
   // The text is put aside, unless the button says "Discard".
   cancel() {
     if (this.isDeleted || !this.hasText()) this.draft.remove();
     else this.draft.close();
-    this.trigger(FIELD_CLOSED, null);
+    this.parent.closeReply(null);
   },
 
   handleKey(event) {
