@@ -50,10 +50,7 @@ const MAX_NEWER = 1_000; // counted objects beyond the window
  * Options: `bus`, `outbox`, `topic` ("Article/1"), and `place`, the attributes that all objects of the topic share.
  */
 export const LiveCollection = /** @type {CollectionWith<Fields>} */ (Backbone.Collection).extend({
-  /**
-   * @param {unknown} _models
-   * @param {Parley.CollectionOptions} options
-   */
+  /** @type {(models: unknown, options: Parley.CollectionOptions) => void} */
   preinitialize(_models, { bus, outbox, topic, place }) {
     Object.assign(this, { bus, outbox, topic, place });
     this.type = this.model.prototype.type;

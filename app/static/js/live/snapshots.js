@@ -182,9 +182,7 @@ export class Snapshots {
 
 /**
  * Two pages as one, the earlier one first. Their lists are concatenated.
- * @param {Snapshot} one
- * @param {Snapshot} next
- * @returns {Snapshot}
+ * @type {(one: Snapshot, next: Snapshot) => Snapshot}
  */
 const joined = (one, next) => ({
   ..._.mapObject(one, (part, name) => (Array.isArray(part) ? [...part, ...next[name]] : part)),

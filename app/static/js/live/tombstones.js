@@ -7,10 +7,7 @@ const MAX_TOMBSTONES = 1_000;
 export class Tombstones {
   /** @type {Map<string, number>} */ #seqs = new Map();
 
-  /**
-   * @param {string} id
-   * @param {number} seq
-   */
+  /** @type {(id: string, seq: number) => void} */
   add(id, seq) {
     const known = this.#seqs.get(id);
     // The response to a DELETE has no seq, which is Infinity here. The stream then delivers the real one.

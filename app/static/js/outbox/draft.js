@@ -88,8 +88,7 @@ const EMPTY = { body: "", base: null, at: 0, topic: null, closed: false };
 
 /**
  * A draft as `save` writes it. If other code has written the text: an empty draft, older than all others.
- * @param {string | null} text
- * @returns {Stored}
+ * @type {(text: string | null) => Stored}
  */
 export function parseDraft(text) {
   try {

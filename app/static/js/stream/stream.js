@@ -67,9 +67,7 @@ export class Stream {
    * Follow these topics from these cursors on, for this account, or null. Without a topic, only the account's own topic
    * is followed. The server sends `auth` if somebody else is signed in when the stream connects. `failures`: how often
    * the stream failed that this one replaces.
-   * @param {string[]} topics
-   * @param {string[]} cursors
-   * @param {string | null} user
+   * @type {(topics: string[], cursors: string[], user: string | null, failures?: number) => void}
    */
   open(topics, cursors, user, failures = 0) {
     this.#topics = topics;
@@ -278,8 +276,7 @@ export class Stream {
 
 /**
  * The status, 0 without a response, and the `positions`, counted from 0, of the topics that the server refuses.
- * @param {string} address
- * @returns {Promise<Parley.StreamRefusal>}
+ * @type {(address: string) => Promise<Parley.StreamRefusal>}
  */
 async function fetchRefusal(address) {
   const aborted = new AbortController();

@@ -67,8 +67,7 @@ export class StreamClient {
    * Follow these topics from these cursors on. Without a topic, only the account's own topic is followed. `counts`
    * {topics, cursors} are left out first if the stream has no room for all; STREAM_LEFT_OUT says which topics are left
    * out.
-   * @param {string[]} topics
-   * @param {string[]} cursors
+   * @type {(topics: string[], cursors: string[], counts?: Parley.Followed) => void}
    */
   open(topics, cursors, counts = NO_COUNTS) {
     this.#topics = topics;

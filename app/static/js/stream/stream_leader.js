@@ -108,11 +108,7 @@ export class StreamLeader {
     return wanted.some((topic) => !this.#plan?.topics.includes(topic));
   }
 
-  /**
-   * @param {string} name
-   * @param {string} data
-   * @param {string} id
-   */
+  /** @type {(name: string, data: string, id: string) => void} */
   #forward(name, data, id) {
     if (this.#refusals > 0 && this.#maxLineLength < MAX_LINE_LENGTH) this.#retryFullLengthLater();
     this.#refusals = 0;
@@ -153,10 +149,7 @@ export class StreamLeader {
     this.#maxLineLength = Math.max(MIN_LINE_LENGTH, Math.floor(length / 2));
   }
 
-  /**
-   * @param {string} tab
-   * @param {boolean} isVisible
-   */
+  /** @type {(tab: string, isVisible: boolean) => void} */
   #setVisibility(tab, isVisible) {
     const member = this.#members.get(tab);
     if (member) member.isVisible = isVisible;
@@ -217,10 +210,7 @@ export class StreamLeader {
     this.#postToRound(ROUND_STATE, { state: this.#stream.state });
   }
 
-  /**
-   * @param {string} kind
-   * @param {object} data
-   */
+  /** @type {(kind: string, data: object) => void} */
   #postToRound(kind, data) {
     if (this.#round) this.#tabs.post(kind, { round: this.#round, ...data });
   }

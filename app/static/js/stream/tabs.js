@@ -66,8 +66,7 @@ export class Tabs extends Evented {
 
   /**
    * Send a message to all tabs, this one first.
-   * @param {string} kind
-   * @param {any} [data]
+   * @type {(kind: string, data?: any) => void}
    */
   post(kind, data = {}) {
     this.trigger(kind, data);

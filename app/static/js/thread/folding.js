@@ -19,8 +19,7 @@ export function isLong(text) {
 
 /**
  * Fold the comment in this element if its text is long. A comment that somebody has unfolded stays unfolded.
- * @param {HTMLElement} element
- * @param {string} text
+ * @type {(element: HTMLElement, text: string) => void}
  */
 export function fold(element, text) {
   const long = isLong(text);

@@ -48,11 +48,7 @@ export function afterComment(count, seq, difference, requested) {
   return isOurs ? { ...count, contained: requested } : count;
 }
 
-/**
- * @param {LikeCount} count
- * @param {number} seq
- * @returns {LikeCount}
- */
+/** @type {(count: LikeCount, seq: number) => LikeCount} */
 function applyMarks(count, seq) {
   const [passed, marks] = _.partition(count.marks, (mark) => mark.seq <= seq);
   return { ...count, marks, contained: passed.at(-1)?.liked ?? count.contained };

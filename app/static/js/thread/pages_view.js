@@ -125,8 +125,7 @@ function isForThisPage(event) {
 
 /**
  * Set the query of a link's address.
- * @param {Element} link
- * @param {string} query
+ * @type {(link: Element, query: string) => void}
  */
 function setQuery(link, query) {
   if (link instanceof HTMLAnchorElement) link.search = query;

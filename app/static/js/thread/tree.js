@@ -29,8 +29,7 @@ export class Tree {
   /**
    * Insert a row, or move it because its key has changed. Only its own element moves, because a moved element loses the
    * focus.
-   * @param {Row} view
-   * @param {Key} key
+   * @type {(view: Row, key: Key) => void}
    */
   place(view, key) {
     this.#forget(view);
@@ -41,8 +40,7 @@ export class Tree {
 
   /**
    * Add a row without moving its element. Call `arrange` after the last one.
-   * @param {Row} view
-   * @param {Key} key
+   * @type {(view: Row, key: Key) => void}
    */
   adopt(view, key) {
     this.#rows.push({ view, key });
@@ -69,10 +67,7 @@ export class Tree {
     if (index >= 0) this.#rows.splice(index, 1);
   }
 
-  /**
-   * @param {Element} element
-   * @param {Element | null} next
-   */
+  /** @type {(element: Element, next: Element | null) => void} */
   #put(element, next) {
     const isInPlace = element.parentNode === this.#list && element.nextElementSibling === next;
     if (!isInPlace) this.#list.insertBefore(element, next);

@@ -15,9 +15,7 @@ export async function copyText(text) {
 
 /**
  * Copy this text, and show the result on the button that was clicked. Screen readers announce it.
- * @param {string} text
- * @param {HTMLElement} button
- * @param {Backbone.Events} bus
+ * @type {(text: string, button: HTMLElement, bus: Backbone.Events) => Promise<void>}
  */
 export async function copyByButton(text, button, bus) {
   const isCopied = await copyText(text);

@@ -10,9 +10,7 @@ export class Countdown {
 
   /**
    * Write `message` into `element`; if it says when to try again, count down from `seconds`.
-   * @param {HTMLElement} element
-   * @param {string} message
-   * @param {number} seconds
+   * @type {(element: HTMLElement, message: string, seconds: number) => void}
    */
   show(element, message, seconds) {
     this.stop();
