@@ -9,12 +9,7 @@ import {
 } from "../core/events.js";
 import { request } from "../core/sync.js";
 
-const USERS = "/api/users";
 const SESSION = "/api/session";
-const USERNAME = "/api/account/username";
-const EMAIL = "/api/account/email";
-const PASSWORD = "/api/account/password";
-const DELETION = "/api/account/deletion";
 
 const UNAUTHORIZED = 401;
 const MAX_ATTEMPTS = 3;
@@ -60,37 +55,6 @@ export const Account = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend(
 
   // -- what the user does
 
-  /** `fields`: email, username, password. Signs in, unless the address must be confirmed first. */
-  signUp(fields) {
-    return this.send("create", USERS, fields);
-  },
-
-  /** `fields`: email, password, remember_me. */
-  signIn(fields) {
-    return this.send("create", SESSION, fields);
-  },
-
-  /** `fields`: username, the display name. */
-  changeUsername(fields) {
-    return this.change("update", USERNAME, fields);
-  },
-
-  /** `fields`: email, current_password. The new address is used once it is confirmed. */
-  changeEmail(fields) {
-    return this.change("update", EMAIL, fields);
-  },
-
-  /** `fields`: current_password, password. Ends all other logins. */
-  changePassword(fields) {
-    return this.change("update", PASSWORD, fields);
-  },
-
-  /** `fields`: current_password, comments ("keep" | "erase"). */
-  async delete(fields) {
-    await this.change("create", DELETION, fields);
-    this.becomeGuest("deleted");
-  },
-
   async signOut() {
     await this.send("delete", SESSION);
     this.becomeGuest("signed_out", true);
@@ -104,7 +68,7 @@ export const Account = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend(
     return request(method, this, { url, attrs, headers: { "Parley-User": this.id ?? "" } });
   },
 
-  // A 401 here means that this login has ended.
+  /** Change something of a user who is signed in. A 401 means that this login has ended. */
   async change(method, url, fields) {
     try {
       await this.send(method, url, fields);
@@ -114,6 +78,7 @@ export const Account = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend(
     }
   },
 
+  /** Send these fields. If the response is a user, this is the user from now on. */
   send(method, url, fields) {
     this.lastRequest = this.exchange(method, url, fields);
     return this.lastRequest;

@@ -1,5 +1,4 @@
 import { ANNOUNCEMENT, AUTH_DIALOG_CLOSED, AUTH_DIALOG_WANTED } from "../core/events.js";
-import { showParts } from "../core/parts.js";
 import { DialogView } from "../ui/dialog_view.js";
 import { isolated } from "../ui/isolated.js";
 import { MODES } from "./auth_modes.js";
@@ -49,7 +48,7 @@ export const AuthDialogView = DialogView.extend({
   show(mode, title) {
     this.el.dataset.mode = mode;
     this.part("title").textContent = title;
-    showParts(this.el, mode);
+    this.showParts(mode);
     this.showOffers(null);
   },
 

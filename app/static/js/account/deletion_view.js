@@ -38,7 +38,8 @@ export const DeletionView = FormView.extend({
 
   async delete() {
     const fields = this.form.values("current_password", "comments");
-    await this.form.send(() => this.account.delete(fields));
+    const send = () => this.account.change("create", "/api/account/deletion", fields);
+    if (await this.form.send(send)) this.account.becomeGuest("deleted");
     if (this.form.problem) this.showQuestion(false);
   },
 

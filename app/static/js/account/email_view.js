@@ -19,8 +19,10 @@ export const EmailView = FormView.extend({
     this.part("new").textContent = unconfirmed_email ?? "";
   },
 
+  // The new address is used once it is confirmed.
   send() {
-    return this.account.changeEmail(this.form.values("email", "current_password"));
+    const fields = this.form.values("email", "current_password");
+    return this.account.change("update", "/api/account/email", fields);
   },
 
   succeed() {

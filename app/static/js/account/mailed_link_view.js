@@ -1,4 +1,3 @@
-import { showParts } from "../core/parts.js";
 import { FormView } from "../ui/form_view.js";
 import { useLink } from "./mailed_link.js";
 import { takeToken } from "./token.js";
@@ -26,11 +25,6 @@ export const MailedLinkView = FormView.extend({
     this.form.reset();
     this.showChoice(token.endsWith("&new"));
     this.showState("ready");
-  },
-
-  showState(state) {
-    this.el.dataset.state = state;
-    showParts(this.el, state);
   },
 
   // The owner of the address chooses the password of a new account. The link says that the account is new.

@@ -19,7 +19,8 @@ export const PasswordView = FormView.extend({
   },
 
   send() {
-    return this.account.changePassword(this.form.values("current_password", "password"));
+    const fields = this.form.values("current_password", "password");
+    return this.account.change("update", "/api/account/password", fields);
   },
 
   succeed() {

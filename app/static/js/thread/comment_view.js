@@ -450,7 +450,7 @@ export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).
   },
 
   isClosed() {
-    return this.model.collection.isClosedTo(this.account);
+    return this.model.collection?.isClosedTo(this.account) ?? false;
   },
 });
 

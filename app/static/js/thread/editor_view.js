@@ -68,7 +68,7 @@ export const EditorView = /** @type {ComponentWith<Fields>} */ (ComponentView).e
   // The editor may have been opened with another tab's draft. The first key press then takes over that draft, and no
   // other.
   draftOf(body) {
-    const at = () => this.drafts.at(this.model.id, this.model.collection.topic);
+    const at = () => this.drafts.at(this.model.id, this.model.collection?.topic);
     const draft = at();
     return draft.read()?.body === body ? draft : at();
   },

@@ -1,5 +1,4 @@
 import { ANNOUNCEMENT, REPORT_DIALOG_WANTED } from "../core/events.js";
-import { showParts } from "../core/parts.js";
 import { DialogView } from "../ui/dialog_view.js";
 
 const THANKS = "Thank you. A moderator will look at it.";
@@ -24,7 +23,7 @@ export const ReportView = /** @type {DialogWith<Fields>} */ (DialogView).extend(
     this.form.reset();
     this.restore();
     this.part("author").textContent = comment.get("username");
-    this.setState("asking");
+    this.showState("asking");
     this.showModal();
     this.form.fields.reason.focus();
   },
@@ -45,11 +44,6 @@ export const ReportView = /** @type {DialogWith<Fields>} */ (DialogView).extend(
     this.draft().save(note.value, { reason: reason.value });
   },
 
-  setState(state) {
-    this.el.dataset.state = state;
-    showParts(this.el, state);
-  },
-
   send() {
     const fields = this.form.values("reason", "note");
     return this.account.request("update", `${this.comment.url()}/report`, fields);
@@ -57,7 +51,7 @@ export const ReportView = /** @type {DialogWith<Fields>} */ (DialogView).extend(
 
   succeed() {
     this.draft().remove();
-    this.setState("thanks");
+    this.showState("thanks");
     this.part("done").focus();
     this.bus.trigger(ANNOUNCEMENT, THANKS);
   },

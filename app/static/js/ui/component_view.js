@@ -23,6 +23,18 @@ export const ComponentView = /** @type {ViewWith<Parley.Parts>} */ (Backbone.Vie
     return this.el.querySelector(`.${this.component}__${name}`);
   },
 
+  /** Show the parts of this state, and hide those of others. `data-only="one other"` lists the states of a part. */
+  showParts(state) {
+    for (const part of this.el.querySelectorAll("[data-only]")) {
+      part.hidden = !part.dataset.only?.split(" ").includes(state);
+    }
+  },
+
+  showState(state) {
+    this.el.dataset.state = state;
+    this.showParts(state);
+  },
+
   /** Show the part for guests or the part for users. */
   showForAccount() {
     const isGuest = !this.account.isSignedIn();
