@@ -24,8 +24,6 @@ const MAX_NEWER = 1_000; // counted objects beyond the window
  *   url: string,
  *   plural: string,
  *   changes: import("../core/events.js").Changes,
- *   before: number | null,
- *   after: number | null,
  *   newer: Map<string, number>,
  *   tombstones: import("./tombstones.js").Tombstones,
  *   partials: import("./partials.js").Partials,
@@ -50,12 +48,13 @@ const MAX_NEWER = 1_000; // counted objects beyond the window
  * Options: `bus`, `outbox`, `topic` ("Article/1"), and `place`, the attributes that all objects of the topic share.
  */
 export const LiveCollection = /** @type {CollectionWith<Fields>} */ (Backbone.Collection).extend({
+  before: /** @type {number | null} */ (null),
+  after: /** @type {number | null} */ (null),
+
   /** @type {(models: unknown, options: Parley.CollectionOptions) => void} */
   preinitialize(_models, { bus, outbox, topic, place }) {
     Object.assign(this, { bus, outbox, topic, place });
     this.type = this.model.prototype.type;
-    this.before = null;
-    this.after = null;
     this.newer = new Map(); // id → created_seq of each object beyond the window
     this.tombstones = new Tombstones();
     this.partials = new Partials();

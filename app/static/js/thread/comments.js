@@ -12,12 +12,9 @@ const MAX_TRIES = 5; // to read the ancestors of one reply
 
 /**
  * @typedef {{
- *   page: { url: string, title: string } | null,
- *   commentable: Parley.Commentable | null,
  *   deletedAncestors: Map<string, Parley.State>,
  *   descendants: Map<string, Set<Parley.Comment>>,
  *   requested: Set<string>,
- *   version: number,
  * }} Fields
  */
 
@@ -36,13 +33,14 @@ export const Comments = /** @type {LiveWith<Fields>} */ (LiveCollection).extend(
   plural: "comments",
   changes: COMMENT,
 
+  page: /** @type {{ url: string, title: string } | null} */ (null), // the host's, sent with each new comment
+  commentable: /** @type {Parley.Commentable | null} */ (null),
+  version: 0, // of the snapshot; a response to a request of an older version is ignored
+
   initialize() {
-    this.page = null; // {url, title} of the host's page that this is in, sent with each new comment
-    this.commentable = null; // a live model with `comments_count`, if the page has one
     this.deletedAncestors = new Map();
     this.descendants = new Map();
     this.requested = new Set(); // ids of ancestors that are being read
-    this.version = 0; // of the snapshot; a response to a request of an older version is ignored
     this.on("add", this.addToAncestors);
     this.on("remove", this.removeFromAncestors);
     this.on("update", this.updated);

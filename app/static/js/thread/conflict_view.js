@@ -6,12 +6,11 @@ const DEBOUNCE_MS = 300; // from the last key until the texts are compared again
 const MAX_OWN = 20; // texts; if an older one comes back, it is shown like another person's text
 const OVERWRITE = "Overwrite with mine";
 
+/** @typedef {{ seq: number, body: string }} Version */
+
 /**
  * @typedef {{
- *   seq: number,
- *   body: string }} Version */
-
-/** @typedef {{   el: HTMLFormElement,
+ *   el: HTMLFormElement,
  *   base: Version,
  *   latest: Version,
  *   own: string[],
