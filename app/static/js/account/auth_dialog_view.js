@@ -1,4 +1,4 @@
-import { ANNOUNCEMENT, AUTH_DIALOG_CLOSED, AUTH_DIALOG_WANTED } from "../core/events.js";
+import { AUTH_DIALOG_CLOSED, AUTH_DIALOG_WANTED } from "../core/events.js";
 import { DialogView } from "../ui/dialog_view.js";
 import { isolated } from "../ui/isolated.js";
 import { MODES } from "./auth_modes.js";
@@ -77,7 +77,7 @@ export const AuthDialogView = DialogView.extend({
   },
 
   finish() {
-    this.bus.trigger(ANNOUNCEMENT, `Signed in as ${isolated(this.account.get("username"))}.`);
+    this.announce(`Signed in as ${isolated(this.account.get("username"))}.`);
     this.close();
   },
 

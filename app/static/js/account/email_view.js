@@ -1,4 +1,3 @@
-import { ANNOUNCEMENT } from "../core/events.js";
 import { FormView } from "../ui/form_view.js";
 
 /** The account's email address, the new address that is not confirmed yet, and the form to change it. */
@@ -28,6 +27,6 @@ export const EmailView = FormView.extend({
   succeed() {
     this.form.reset();
     const waiting = this.account.get("unconfirmed_email");
-    if (waiting) this.bus.trigger(ANNOUNCEMENT, `We've sent a link to ${waiting}.`);
+    if (waiting) this.announce(`We've sent a link to ${waiting}.`);
   },
 });

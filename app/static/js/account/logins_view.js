@@ -1,4 +1,4 @@
-import { ANNOUNCEMENT, LOGIN_ENDED, LOGIN_RENEWED } from "../core/events.js";
+import { LOGIN_ENDED, LOGIN_RENEWED } from "../core/events.js";
 import { ComponentView } from "../ui/component_view.js";
 import { ViewList } from "../ui/view_list.js";
 import { LoginView } from "./login_view.js";
@@ -22,7 +22,7 @@ export const LoginsView = /** @type {ComponentWith<Fields>} */ (ComponentView).e
     this.list = new ViewList(
       this.part("list"),
       (model) => new LoginView({ model }),
-      () => this.takeFocus(),
+      () => this.focusHeading(),
     );
     this.listenTo(this.collection, "update reset", this.render);
     this.listenTo(this.account, "change:id", this.restart);
@@ -48,10 +48,6 @@ export const LoginsView = /** @type {ComponentWith<Fields>} */ (ComponentView).e
     this.renderPreviousSignIn();
   },
 
-  takeFocus() {
-    this.part("heading").focus({ preventScroll: true });
-  },
-
   // An unknown sign-in is a reason to change the password.
   renderPreviousSignIn() {
     const { last_at, last_address } = this.collection.signIns ?? {};
@@ -64,13 +60,13 @@ export const LoginsView = /** @type {ComponentWith<Fields>} */ (ComponentView).e
   async end({ delegateTarget: button }) {
     const login = this.collection.get(button.closest(".login").dataset.loginId);
     const problem = await this.attempt(() => this.collection.end(login));
-    if (!problem) this.bus.trigger(ANNOUNCEMENT, `Signed out: ${login.get("device")}.`);
+    if (!problem) this.announce(`Signed out: ${login.get("device")}.`);
   },
 
   async endOthers() {
     if (await this.attempt(() => this.collection.endOthers())) return;
-    this.takeFocus();
-    this.bus.trigger(ANNOUNCEMENT, "Signed out everywhere else.");
+    this.focusHeading();
+    this.announce("Signed out everywhere else.");
   },
 
   // A 401 means that this browser's login has ended.

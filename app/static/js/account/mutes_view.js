@@ -1,4 +1,3 @@
-import { ANNOUNCEMENT } from "../core/events.js";
 import { fromTemplate } from "../core/template.js";
 import { ComponentView } from "../ui/component_view.js";
 
@@ -36,8 +35,8 @@ export const MutesView = ComponentView.extend({
   async unmute({ delegateTarget: button }) {
     const { muteId: id, name } = button.closest(".mute").dataset;
     if (await this.attempt(() => this.account.request("delete", muteOf(id)))) return;
-    this.part("heading").focus({ preventScroll: true });
-    this.bus.trigger(ANNOUNCEMENT, `${name} is no longer muted.`);
+    this.focusHeading();
+    this.announce(`${name} is no longer muted.`);
     await this.refetch();
   },
 });

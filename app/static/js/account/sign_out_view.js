@@ -1,4 +1,4 @@
-import { ANNOUNCEMENT, SIGN_OUT_WANTED } from "../core/events.js";
+import { SIGN_OUT_WANTED } from "../core/events.js";
 import { ComponentView } from "../ui/component_view.js";
 
 const drafts = (n) => (n === 1 ? "an unsent draft" : `${n} unsent drafts`);
@@ -52,7 +52,7 @@ export const SignOutView = /** @type {ComponentWith<Fields>} */ (ComponentView).
       await this.account.signOut();
       document.querySelector(".account__sign-in").focus();
     } catch (problem) {
-      this.bus.trigger(ANNOUNCEMENT, `Couldn't sign out. ${problem.message}`);
+      this.announce(`Couldn't sign out. ${problem.message}`);
     } finally {
       button.disabled = false;
     }

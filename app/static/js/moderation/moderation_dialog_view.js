@@ -1,4 +1,4 @@
-import { ANNOUNCEMENT, MODERATION_DIALOG_WANTED } from "../core/events.js";
+import { MODERATION_DIALOG_WANTED } from "../core/events.js";
 import { DialogView } from "../ui/dialog_view.js";
 import { isolated } from "../ui/isolated.js";
 
@@ -129,7 +129,7 @@ export const ModerationDialogView = /** @type {DialogWith<Fields>} */ (DialogVie
 
   succeed() {
     this.draft().remove();
-    this.bus.trigger(ANNOUNCEMENT, ACTS[this.name].done);
+    this.announce(ACTS[this.name].done);
     this.close();
   },
 });

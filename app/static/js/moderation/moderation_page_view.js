@@ -1,4 +1,4 @@
-import { ANNOUNCEMENT, WINDOW_CHANGED } from "../core/events.js";
+import { WINDOW_CHANGED } from "../core/events.js";
 import { ComponentView } from "../ui/component_view.js";
 import { ViewList } from "../ui/view_list.js";
 import { AuditEntryView } from "./audit_entry_view.js";
@@ -25,7 +25,7 @@ export const ModerationPageView = /** @type {ComponentWith<Fields>} */ (Componen
     Object.assign(this, { reported, decisions });
     const viewOfComment = (model) => new ReportedCommentView({ model, ...this.parts });
     const viewOfEntry = (model) => new AuditEntryView({ model, ...this.parts });
-    const takeFocus = () => this.part("heading").focus({ preventScroll: true });
+    const takeFocus = () => this.focusHeading();
     this.comments = new ViewList(this.part("cases"), viewOfComment, takeFocus);
     this.entries = new ViewList(this.part("decisions"), viewOfEntry, takeFocus);
     this.listenTo(this.account, "change", this.renderRights);
@@ -56,10 +56,7 @@ export const ModerationPageView = /** @type {ComponentWith<Fields>} */ (Componen
     this.part("untouched").hidden = this.decisions.length > 0;
   },
 
-  async loadEarlier({ delegateTarget: button }) {
-    button.disabled = true;
-    const problem = await this.attempt(() => this.decisions.loadEarlier());
-    button.disabled = false;
-    if (!problem) this.bus.trigger(ANNOUNCEMENT, "Earlier entries loaded.");
+  loadEarlier({ delegateTarget: button }) {
+    this.loadPageBefore(this.decisions, button, "Earlier entries loaded.");
   },
 });

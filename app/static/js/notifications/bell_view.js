@@ -1,4 +1,4 @@
-import { ANNOUNCEMENT, NOTIFICATION_ARRIVED, UNREAD_CHANGED } from "../core/events.js";
+import { NOTIFICATION_ARRIVED, UNREAD_CHANGED } from "../core/events.js";
 import { ComponentView } from "../ui/component_view.js";
 import { isEscape } from "../ui/keys.js";
 import { NotificationsView } from "./notifications_view.js";
@@ -28,7 +28,7 @@ export const BellView = /** @type {ComponentWith<Fields>} */ (ComponentView).ext
       collection: this.collection,
       max: MAX_SHOWN,
     });
-    this.announceSoon = _.debounce(() => this.announce(), DEBOUNCE_MS);
+    this.announceSoon = _.debounce(() => this.announceArrived(), DEBOUNCE_MS);
     this.listenTo(this.collection, UNREAD_CHANGED, this.render);
     this.listenTo(this.collection, NOTIFICATION_ARRIVED, this.onArrived);
     this.listenTo(this.account, "change:id", this.close);
@@ -101,11 +101,11 @@ export const BellView = /** @type {ComponentWith<Fields>} */ (ComponentView).ext
     this.announceSoon();
   },
 
-  announce() {
+  announceArrived() {
     const unread = this.arrived.filter((one) => one.collection && !one.isRead());
     this.arrived = [];
     if (unread.length === 0) return;
     const text = unread.length === 1 ? unread[0].summary() : `${unread.length} new notifications`;
-    this.bus.trigger(ANNOUNCEMENT, `${text}.`);
+    this.announce(`${text}.`);
   },
 });

@@ -1,4 +1,4 @@
-import { ANNOUNCEMENT, UNREAD_CHANGED } from "../core/events.js";
+import { UNREAD_CHANGED } from "../core/events.js";
 import { ComponentView } from "../ui/component_view.js";
 import { keepScrollPosition } from "../ui/scroll_anchor.js";
 import { NotificationsView } from "./notifications_view.js";
@@ -38,10 +38,7 @@ export const InboxView = /** @type {ComponentWith<Fields>} */ (ComponentView).ex
     this.collection.readAll();
   },
 
-  async loadEarlier({ delegateTarget: button }) {
-    button.disabled = true;
-    const problem = await this.attempt(() => this.collection.loadEarlier());
-    button.disabled = false;
-    if (!problem) this.bus.trigger(ANNOUNCEMENT, "Earlier notifications loaded.");
+  loadEarlier({ delegateTarget: button }) {
+    this.loadPageBefore(this.collection, button, "Earlier notifications loaded.");
   },
 });

@@ -1,4 +1,4 @@
-import { ANNOUNCEMENT, CHANGE_REFUSED } from "../core/events.js";
+import { CHANGE_REFUSED } from "../core/events.js";
 import { ComponentView } from "../ui/component_view.js";
 import { counted } from "../ui/counted.js";
 import { bringIntoView, isVisible } from "../ui/viewport.js";
@@ -16,7 +16,7 @@ export const ConnectionStatusView = /** @type {ComponentWith<Fields>} */ (Compon
   initialize() {
     this.announced = new Set();
     this.listenTo(this.model, "change", this.render);
-    this.listenTo(this.model, "change:notice", this.announce);
+    this.listenTo(this.model, "change:notice", this.announceNotice);
     this.listenTo(this.model, CHANGE_REFUSED, this.showRefusal);
     this.render();
   },
@@ -32,13 +32,13 @@ export const ConnectionStatusView = /** @type {ComponentWith<Fields>} */ (Compon
 
   // A notice is announced once in an outage, because a connection may come and go. The number of new comments has its
   // own announcement.
-  announce() {
+  announceNotice() {
     const { notice } = this.model.attributes;
     if (notice === "back" || notice === "nothing") this.announced.clear();
     if (notice === "nothing" || this.announced.has(notice)) return;
     this.announced.add(notice);
     const words = notice === "back" ? `${BACK}.` : TEXTS[notice](this.model.attributes);
-    this.bus.trigger(ANNOUNCEMENT, words);
+    this.announce(words);
   },
 
   // A refused change has a note beside it. The notice is only for a change outside of the viewport.

@@ -1,4 +1,3 @@
-import { ANNOUNCEMENT } from "../core/events.js";
 import { isolated } from "../ui/isolated.js";
 import { keepScrollPosition } from "../ui/scroll_anchor.js";
 import { SectionView } from "./section_view.js";
@@ -31,7 +30,7 @@ export const CommentableView = /** @type {SectionWith<Fields>} */ (SectionView).
   announceLock() {
     this.renderLock();
     const words = this.model.get("locked") ? CLOSED : REOPENED;
-    this.bus.trigger(ANNOUNCEMENT, words);
+    this.announce(words);
   },
 
   renderLock() {

@@ -1,4 +1,3 @@
-import { ANNOUNCEMENT } from "../core/events.js";
 import { Problem } from "../core/problem.js";
 import { keepScrollPosition } from "../ui/scroll_anchor.js";
 import { bringIntoView } from "../ui/viewport.js";
@@ -66,7 +65,7 @@ export const DeepLinkView = /** @type {SectionWith<Fields>} */ (SectionView).ext
       part.hidden = words === "";
     });
     if (words === "") return;
-    this.bus.trigger(ANNOUNCEMENT, words);
+    this.announce(words);
     bringIntoView(part, "instant");
   },
 });

@@ -1,4 +1,3 @@
-import { ANNOUNCEMENT } from "../core/events.js";
 import { Problem } from "../core/problem.js";
 import { request } from "../core/sync.js";
 import { ComponentView } from "../ui/component_view.js";
@@ -124,7 +123,7 @@ export const MentionView = /** @type {ComponentWith<Fields>} */ (ComponentView).
     this.markActive();
     if (wasOpen) return;
     const count = counted(this.names.length, "name");
-    this.bus.trigger(ANNOUNCEMENT, `${count}. Use the arrow keys to choose, Enter to insert.`);
+    this.announce(`${count}. Use the arrow keys to choose, Enter to insert.`);
   },
 
   option({ username }, index) {

@@ -1,5 +1,4 @@
 import {
-  ANNOUNCEMENT,
   AUTH_DIALOG_WANTED,
   MENU_WANTED,
   MODERATION_DIALOG_WANTED,
@@ -101,7 +100,7 @@ export const MenuView = /** @type {ComponentWith<Fields>} */ (ComponentView).ext
     );
     const { button } = this;
     if (!(await copyText(address))) return this.showLink(item, address);
-    this.bus.trigger(ANNOUNCEMENT, "Link copied.");
+    this.announce("Link copied.");
     item.textContent = "Link copied";
     setTimeout(() => {
       item.textContent = COPY_LINK;

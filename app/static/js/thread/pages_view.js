@@ -1,4 +1,4 @@
-import { ANNOUNCEMENT, NEWER_CHANGED, WINDOW_CHANGED } from "../core/events.js";
+import { NEWER_CHANGED, WINDOW_CHANGED } from "../core/events.js";
 import { SectionView } from "./section_view.js";
 
 const WINDOW_PARAMETERS = ["before", "after", "around"]; // of the page's address
@@ -99,7 +99,7 @@ export const PagesView = SectionView.extend({
     link.ariaDisabled = "true";
     try {
       await read();
-      this.bus.trigger(ANNOUNCEMENT, words);
+      this.announce(words);
       return true;
     } catch (problem) {
       this.showProblem(problem.message);

@@ -1,4 +1,4 @@
-import { ANNOUNCEMENT, REPORT_DIALOG_WANTED } from "../core/events.js";
+import { REPORT_DIALOG_WANTED } from "../core/events.js";
 import { DialogView } from "../ui/dialog_view.js";
 
 const THANKS = "Thank you. A moderator will look at it.";
@@ -53,6 +53,6 @@ export const ReportView = /** @type {DialogWith<Fields>} */ (DialogView).extend(
     this.draft().remove();
     this.showState("thanks");
     this.part("done").focus();
-    this.bus.trigger(ANNOUNCEMENT, THANKS);
+    this.announce(THANKS);
   },
 });

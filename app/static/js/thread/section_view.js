@@ -20,9 +20,4 @@ export const SectionView = /** @type {ComponentWith<Fields>} */ (ComponentView).
       for (const [name, hidden] of changes) this.part(name).hidden = hidden;
     });
   },
-
-  /** The focused element was removed, so the focus moves to the top of the thread. */
-  focusHeading() {
-    this.part("heading").focus({ preventScroll: true });
-  },
 });

@@ -10,8 +10,8 @@ const MAX_SENTENCES = 3; // in one announcement
 
 /** The live region for screen readers. It announces results of actions, and new comments. */
 export const AnnouncerView = ComponentView.extend({
-  sentences: /** @type {string[]} */ ([]), // and new comments, not announced yet
-  arrived: 0,
+  sentences: /** @type {string[]} */ ([]), // not announced yet
+  arrived: 0, // new comments that are not announced yet
   by: "", // the author of the newest one
   timer: 0,
   quietUntil: 0,
@@ -34,10 +34,10 @@ export const AnnouncerView = ComponentView.extend({
 
   schedule(ms) {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.announce(), ms);
+    this.timer = setTimeout(() => this.announceAll(), ms);
   },
 
-  announce() {
+  announceAll() {
     this.timer = 0;
     const rest = this.sentences.length - MAX_SENTENCES;
     const more = rest > 0 ? [`and ${rest} more`] : [];

@@ -1,3 +1,5 @@
+import { ANNOUNCEMENT } from "../core/events.js";
+
 // The parts of the app (app.js) that views use.
 const PARTS = ["bus", "account", "drafts", "outbox", "presence", "likes"];
 
@@ -43,6 +45,16 @@ export const ComponentView = /** @type {ViewWith<Parley.Parts>} */ (Backbone.Vie
     return isGuest;
   },
 
+  /** Have screen readers say this sentence. */
+  announce(sentence) {
+    this.bus.trigger(ANNOUNCEMENT, sentence);
+  },
+
+  /** The focused element was removed, so the focus moves to the top of the component. */
+  focusHeading() {
+    this.part("heading").focus({ preventScroll: true });
+  },
+
   /**
    * Show this message in the component's element `problem`. If the message is "", hide that element.
    * @param {string} message
@@ -65,5 +77,13 @@ export const ComponentView = /** @type {ViewWith<Parley.Parts>} */ (Backbone.Vie
       this.showProblem(problem.message);
       return problem;
     }
+  },
+
+  /** Load the page before the loaded part of this collection, and announce that. `button` was pressed. */
+  async loadPageBefore(collection, button, sentence) {
+    button.disabled = true;
+    const problem = await this.attempt(() => collection.loadEarlier());
+    button.disabled = false;
+    if (!problem) this.announce(sentence);
   },
 });

@@ -1,4 +1,4 @@
-import { ACCOUNT_LEFT, ANNOUNCEMENT, PART_FAILED, PART_LOADED } from "../core/events.js";
+import { ACCOUNT_LEFT, PART_FAILED, PART_LOADED } from "../core/events.js";
 import { ComponentView } from "./component_view.js";
 
 const SIGNED_OUT = "You are signed out.";
@@ -46,7 +46,7 @@ export const NoticeView = ComponentView.extend({
     this.part("words").textContent = words;
     for (const name of ["sign-in", "retry"]) this.part(name).hidden = !buttons.includes(name);
     this.el.hidden = false;
-    this.bus.trigger(ANNOUNCEMENT, words);
+    this.announce(words);
   },
 
   hide() {
