@@ -29,7 +29,8 @@ const BROTLI = {
 };
 
 const LIBRARIES = join(ROOT, SOURCES, "js/core/libraries.js");
-const WITHOUT_LIBRARIES = ["libraries.js", "underscore.js", "underscore_functions.js"];
+const WITHOUT_LIBRARIES = ["libraries.js", "underscore.js"];
+const UNDERSCORE = join(ROOT, "node_modules/underscore/modules/index.js");
 
 const COMMON = {
   absWorkingDir: ROOT,
@@ -96,7 +97,15 @@ function importing(shared = [], parts = []) {
   const imports = shared.map((source) => `import ${JSON.stringify(join(ROOT, source))};`).join("");
   return {
     name: "importing",
-    setup({ onLoad }) {
+    setup({ onLoad, onResolve }) {
+      onResolve({ filter: /^underscore:called$/ }, ({ path }) => ({
+        path,
+        namespace: "underscore",
+      }));
+      onLoad({ filter: /.*/, namespace: "underscore" }, async () => ({
+        contents: `export { ${await calledFunctions()} } from ${JSON.stringify(UNDERSCORE)};`,
+        resolveDir: ROOT,
+      }));
       onLoad({ filter: /\/app\/static\/js\/.*\.js$/ }, async ({ path }) => {
         const isPart = parts.includes(relative(ROOT, path));
         const isOfLibraries = WITHOUT_LIBRARIES.includes(basename(path));
@@ -105,6 +114,22 @@ function importing(shared = [], parts = []) {
       });
     },
   };
+}
+
+// The names of Underscore's functions that Backbone or our modules call. Backbone has a table of some: `forEach: 3`.
+async function calledFunctions() {
+  const js = join(ROOT, SOURCES, "js");
+  const ours = (await readdir(js, { recursive: true })).filter((name) => name.endsWith(".js"));
+  const libraries = ["backbone/backbone.js", "backbone.radio/build/backbone.radio.js"];
+  const paths = [
+    ...ours.map((name) => join(js, name)),
+    ...libraries.map((name) => join(ROOT, "node_modules", name)),
+  ];
+  const texts = await Promise.all(paths.map((path) => readFile(path, "utf8")));
+  const named = texts.join("\n").matchAll(/\b_\w*\.(\w+)|\b(\w+): \d\b/g);
+  const names = new Set(Array.from(named, ([, member, key]) => member ?? key));
+  const functions = await import(UNDERSCORE);
+  return [...names].filter((name) => name in functions && name !== "default").sort();
 }
 
 function outputOf({ outputs }, source) {
