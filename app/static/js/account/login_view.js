@@ -1,4 +1,3 @@
-import { fromTemplate } from "../core/template.js";
 import { ComponentView } from "../ui/component_view.js";
 
 /** One login in the list of logins (logins_view.js). */
@@ -6,7 +5,6 @@ export const LoginView = ComponentView.extend({
   component: "login",
 
   initialize() {
-    this.setElement(fromTemplate("login"));
     this.listenTo(this.model, "change", this.render);
     this.render();
   },

@@ -1,6 +1,5 @@
 import { homeOf } from "../core/base.js";
 import { MODERATION_DIALOG_WANTED } from "../core/events.js";
-import { fromTemplate } from "../core/template.js";
 import { ComponentView } from "../ui/component_view.js";
 import { isolated } from "../ui/isolated.js";
 
@@ -28,7 +27,6 @@ export const AuditEntryView = ComponentView.extend({
   events: { "click .decision__unblock": "unblock" },
 
   initialize() {
-    this.setElement(fromTemplate("decision"));
     this.listenTo(this.model, "change", this.render);
     this.render();
   },

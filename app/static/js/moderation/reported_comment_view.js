@@ -1,6 +1,5 @@
 import { homeOf } from "../core/base.js";
 import { MODERATION_DIALOG_WANTED } from "../core/events.js";
-import { fromTemplate } from "../core/template.js";
 import { ComponentView } from "../ui/component_view.js";
 import { counted } from "../ui/counted.js";
 import { isolated } from "../ui/isolated.js";
@@ -25,7 +24,6 @@ export const ReportedCommentView = ComponentView.extend({
   },
 
   initialize() {
-    this.setElement(fromTemplate("case"));
     this.listenTo(this.model, "change", this.render);
     this.render();
   },

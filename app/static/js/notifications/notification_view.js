@@ -1,5 +1,4 @@
 import { UNREAD_CHANGED } from "../core/events.js";
-import { fromTemplate } from "../core/template.js";
 import { ComponentView } from "../ui/component_view.js";
 
 const RIGHT_BUTTON = 2; // opens the context menu, but not the page
@@ -14,7 +13,6 @@ export const NotificationView = ComponentView.extend({
   },
 
   initialize() {
-    this.setElement(fromTemplate("notification"));
     this.listenTo(this.model, "change", this.render);
     this.listenTo(this.model.collection, UNREAD_CHANGED, this.render);
     this.render();

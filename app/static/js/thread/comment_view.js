@@ -58,10 +58,9 @@ export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).
   isDeleted: false,
   isRemoved: false,
 
-  /** Options: `model`; `list`, the CommentsView; `element`, if the server rendered one. */
-  initialize({ list, element }) {
+  /** Options: `model`; `list`, the CommentsView; `el`, if the server rendered it. */
+  initialize({ list }) {
     this.list = list;
-    this.setElement(element ?? fromTemplate("comment"));
     this.listenTo(this.model, `change ${SAVE_STATE_CHANGED}`, this.renderInPlace);
     this.listenTo(this.model, SAVE_STATE_CHANGED, this.closeIfSaved);
     this.listenTo(this.model, CHANGE_REFUSED, this.showRefusal);

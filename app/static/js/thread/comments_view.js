@@ -70,13 +70,13 @@ export const CommentsView = /** @type {SectionWith<Fields>} */ (SectionView).ext
   },
 
   makeView(comment, element) {
-    const view = new CommentView({ model: comment, list: this, element, ...this.parts });
+    const view = new CommentView({ model: comment, list: this, el: element, ...this.parts });
     this.views.set(comment.id, view);
     return view;
   },
 
   makePlaceholder(state, element) {
-    const view = new DeletedCommentView({ state, element });
+    const view = new DeletedCommentView({ state, el: element });
     this.placeholders.set(state.id, view);
     return view;
   },

@@ -1,4 +1,3 @@
-import { fromTemplate } from "../core/template.js";
 import { ComponentView } from "../ui/component_view.js";
 
 const REMOVED = "This comment was removed by a moderator.";
@@ -9,9 +8,10 @@ export const describeRemoval = (removedBy) => (removedBy === "moderator" ? REMOV
 
 /** The placeholder of a deleted comment that has replies. */
 export const DeletedCommentView = ComponentView.extend({
-  /** Options: `state` (comments.js); `element`, if the server rendered one. */
-  initialize({ state, element = null }) {
-    this.setElement(element ?? fromTemplate("gone"));
+  component: "gone",
+
+  /** Options: `state` (comments.js); `el`, if the server rendered it. */
+  initialize({ state }) {
     this.el.dataset.goneId = state.id;
     this.el.dataset.depth = state.path.length;
     this.show(state);

@@ -1,5 +1,4 @@
 import { DRAFTS_ERASED, SAVE_STATE_CHANGED } from "../core/events.js";
-import { fromTemplate } from "../core/template.js";
 import { ComponentView } from "../ui/component_view.js";
 import { isEscape, isPostKey } from "../ui/keys.js";
 import { BodyField } from "./body_field.js";
@@ -46,7 +45,6 @@ export const EditorView = /** @type {ComponentWith<Fields>} */ (ComponentView).e
     base,
     problem = /** @type {Parley.RefusedProblem | null} */ (null),
   }) {
-    this.setElement(fromTemplate("editor"));
     this.comment = comment;
     this.problem = problem;
     this.draft = this.draftOf(body);

@@ -1,4 +1,3 @@
-import { fromTemplate } from "../core/template.js";
 import { copyByButton } from "../ui/clipboard.js";
 import { ComponentView } from "../ui/component_view.js";
 
@@ -12,17 +11,20 @@ export const OrphanedEditView = /** @type {ComponentWith<Fields>} */ (ComponentV
   component: "kept",
   events: {
     "click .kept__copy": "copy",
-    "click .kept__discard": "discard",
+    "click .kept__discard": "discardText",
   },
 
   /** Options: `why`, the reason; `text`; `href`, the link to its comment, or null; `discard` (). */
   initialize({ why, text, href = null, discard }) {
     this.discard = discard;
-    this.setElement(fromTemplate("kept"));
     this.part("why").textContent = why;
     this.part("text").textContent = text;
     this.part("link").hidden = href === null;
     if (href) this.part("link").href = href;
+  },
+
+  discardText() {
+    this.discard();
   },
 
   copy() {

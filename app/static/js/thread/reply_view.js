@@ -1,4 +1,3 @@
-import { fromTemplate } from "../core/template.js";
 import { REPLY } from "../outbox/drafts.js";
 import { isolated } from "../ui/isolated.js";
 import { isEscape } from "../ui/keys.js";
@@ -14,6 +13,7 @@ const DELETED = "This comment was deleted while you were writing. You can still 
 export const ReplyView = /** @type {BackboneClass<InstanceType<typeof ComposerView> & Fields>} */ (
   ComposerView
 ).extend({
+  template: "reply",
   isDeleted: false,
 
   events() {
@@ -22,7 +22,6 @@ export const ReplyView = /** @type {BackboneClass<InstanceType<typeof ComposerVi
 
   initialize({ parent }) {
     this.parent = parent;
-    this.setElement(fromTemplate("reply"));
     ComposerView.prototype.initialize.call(this);
   },
 

@@ -1,20 +1,28 @@
 import { ANNOUNCEMENT } from "../core/events.js";
+import { fromTemplate } from "../core/template.js";
 
 // The parts of the app (app.js) that views use.
 const PARTS = ["bus", "account", "drafts", "outbox", "presence", "likes"];
 
 /**
  * A view of one component of the page. The component's elements have the classes `{component}__{name}`. A view has the
- * parts of the app that are among its options, and `parts` for the views that it makes. To be extended, with
+ * parts of the app that are among its options, and `parts` for the views that it makes. Without the option `el`, its
+ * element is made from the component's template. To be extended, with
  *
  *   component  its name in these classes: "bell"
+ *   template   the name of its template, if that is another one
  */
 export const ComponentView = /** @type {ViewWith<Parley.Parts>} */ (Backbone.View).extend({
   component: "",
+  template: "",
 
   preinitialize(options = {}) {
     this.parts = _.pick(options, PARTS);
     Object.assign(this, this.parts);
+  },
+
+  _createElement() {
+    return fromTemplate(this.template || this.component);
   },
 
   /**
