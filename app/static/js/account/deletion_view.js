@@ -48,7 +48,6 @@ export const DeletionView = FormView.extend({
     this.showQuestion(false);
   },
 
-  // If the focus was on an answer, it returns to the button that asked.
   showQuestion(isShown) {
     const hadFocus = this.part("confirm").contains(document.activeElement);
     this.part("confirm").hidden = !isShown;

@@ -1,6 +1,5 @@
 import { ComponentView } from "../ui/component_view.js";
 
-/** One login in the list of logins (logins_view.js). */
 export const LoginView = ComponentView.extend({
   component: "login",
 

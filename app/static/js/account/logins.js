@@ -31,7 +31,6 @@ export const Logins = Backbone.Collection.extend({
     await this.refetch();
   },
 
-  /** End all logins but this browser's. */
   async endOthers() {
     await request("delete", this);
     await this.refetch();

@@ -90,7 +90,6 @@ export const LiveCollection = /** @type {CollectionWith<Fields>} */ (Backbone.Co
     this.add({ ...draft, ...attrs });
   },
 
-  // Whether the record's object belongs to this collection.
   isOurRecord({ type, draft }) {
     return type === this.type && this.isOurs(draft);
   },
@@ -276,16 +275,7 @@ export const LiveCollection = /** @type {CollectionWith<Fields>} */ (Backbone.Co
     this.extendWindow(snapshot, this.before, snapshot.after);
   },
 
-  /** Load the window around this object, or around its former place. */
-  async loadAround(id) {
-    await this.loadWindow({ around: id });
-  },
-
-  /** Load the newest objects, as when the page was opened. */
-  async loadNewest() {
-    await this.loadWindow({});
-  },
-
+  /** Load another window: the one around this object or its former place (`{around}`), or the newest (`{}`). */
   async loadWindow(which) {
     await this.snapshots.whenIdle(); // a new read would cancel the current one
     this.replace(await this.snapshots.page(which), { asked: true });

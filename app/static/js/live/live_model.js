@@ -97,7 +97,6 @@ export const LiveModel = /** @type {ModelWith<Fields>} */ (Backbone.Model).exten
     this.off("remove", this.cancelRemoval);
   },
 
-  /** Send the refused change again. */
   retry() {
     this.outbox.retry(this.type, this.id);
   },

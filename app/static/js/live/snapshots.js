@@ -77,7 +77,6 @@ export class Snapshots {
     }
   }
 
-  /** Cancel the current read. */
   cancel() {
     this.#readNumber += 1;
     this.#end();

@@ -21,7 +21,6 @@ const WORDS = {
   owner: ["made", " an owner"],
 };
 
-/** One entry of the audit log. */
 export const AuditEntryView = ComponentView.extend({
   component: "decision",
   events: { "click .decision__unblock": "unblock" },

@@ -7,7 +7,6 @@ const BLOCK_ACTS = ["block", "unblock"];
 /** An entry: what a moderator did. */
 const Decision = LiveModel.extend({ type: "decision", urlRoot: "/api/moderation/decisions/" });
 
-/** The entries of the audit log that are loaded. */
 export const AuditLog = ModerationCollection.extend({
   model: Decision,
   url: "/api/moderation/decisions/",

@@ -4,7 +4,6 @@ import { ComponentView } from "../ui/component_view.js";
 /** The link to the moderation page, with the number of open reports. Only moderators see it. */
 export const BadgeView = ComponentView.extend({
   component: "badge",
-  /** `collection`: the open reports. */
   initialize() {
     this.listenTo(this.account, "change", this.render);
     this.listenTo(this.collection, `update reset ${WINDOW_CHANGED}`, this.render);

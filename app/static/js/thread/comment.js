@@ -19,7 +19,6 @@ export const newAttributes = (
   current_user_can_edit: true,
 });
 
-/** One comment. */
 export const Comment = LiveModel.extend({
   type: "comment",
   urlRoot: "/api/comments/",

@@ -327,7 +327,6 @@ export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).
     this.el.focus({ preventScroll: true });
   },
 
-  // The server refused an edit: open the editor with the text and the reason.
   showRefusal() {
     const { refusal } = this.model;
     if (refusal?.act !== "update") return;
@@ -372,7 +371,6 @@ export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).
     this.composer.focus();
   },
 
-  /** Open the field for a reply, with its draft. */
   openReply() {
     if (this.composer) return;
     const { collection } = this.model;

@@ -6,7 +6,6 @@ import { uuid } from "../core/uuid.js";
 import { LiveCollection } from "../live/live_collection.js";
 import { Comment, newAttributes } from "./comment.js";
 
-// The attributes that are known of a deleted ancestor.
 const ANCESTOR_MEMBERS = ["id", "created_seq", "parent_id", "path", "removed_by"];
 const MAX_TRIES = 5; // to read the ancestors of one reply
 
@@ -73,7 +72,6 @@ export const Comments = /** @type {LiveWith<Fields>} */ (LiveCollection).extend(
     return this.commentable?.get("comments_count") ?? null;
   },
 
-  /** Whether comments are closed to this account. */
   isClosedTo(account) {
     return this.commentable?.isClosedTo(account) ?? false;
   },

@@ -168,7 +168,6 @@ export const CommentsView = /** @type {SectionWith<Fields>} */ (SectionView).ext
     if (written && writing) this.views.get(written.id)?.el.scrollIntoView({ block: "nearest" });
   },
 
-  // The reply's field is closed, so the focus moves to the reply.
   focusReply(reply) {
     const element = this.views.get(reply.id)?.el;
     element?.focus({ preventScroll: true });

@@ -103,7 +103,6 @@ export const ComposerView = /** @type {ComponentWith<Fields>} */ (ComponentView)
     this.renderClosed();
   },
 
-  /** Whether comments are closed to this person. */
   isClosed() {
     return this.collection.isClosedTo(this.account);
   },

@@ -61,7 +61,6 @@ export const ConflictView = /** @type {ComponentWith<Fields>} */ (ComponentView)
       this.own = [...this.own, text].slice(-MAX_OWN);
   },
 
-  /** The comment has this version now. */
   setLatest(latest) {
     this.latest = latest;
     // If the person knows this text, there is no conflict: saving replaces it knowingly.

@@ -27,7 +27,7 @@ export const DeepLinkView = /** @type {SectionWith<Fields>} */ (SectionView).ext
     if (!id) return;
     if (this.find(id)) return this.show(id);
     try {
-      await this.collection.loadAround(id);
+      await this.collection.loadWindow({ around: id });
       this.show(id, "instant");
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;

@@ -16,7 +16,6 @@ export const Like = LiveModel.extend({
     return !this.isNew();
   },
 
-  /** Whether the person wants it. */
   isWanted() {
     return this.state() !== "deleting";
   },

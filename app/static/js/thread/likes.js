@@ -41,7 +41,6 @@ export const Likes = /** @type {OwnWith<Fields>} */ (OwnCollection).extend({
 
   // -- what a like button shows
 
-  /** Whether this person wants to like the comment. */
   isWanted(comment) {
     return this.byComment.get(comment.id)?.isWanted() ?? false;
   },
@@ -66,7 +65,6 @@ export const Likes = /** @type {OwnWith<Fields>} */ (OwnCollection).extend({
     like.setWanted(wanted);
   },
 
-  // Whether the server has the like.
   isConfirmed(commentId) {
     return this.byComment.get(commentId)?.isConfirmed() ?? false;
   },

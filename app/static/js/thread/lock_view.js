@@ -7,7 +7,6 @@ import { ComponentView } from "../ui/component_view.js";
 export const LockView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   events: { click: "ask" },
 
-  /** `model`: the thread's commentable. */
   initialize() {
     this.listenTo(this.model, "change:locked", this.render);
     this.listenTo(this.account, "change", this.render);

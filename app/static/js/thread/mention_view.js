@@ -32,7 +32,6 @@ export const MentionView = /** @type {ComponentWith<Fields>} */ (ComponentView).
     blur: "close",
   },
 
-  /** The prefix that is being completed. */
   typed: /** @type {{ start: number, prefix: string } | null} */ (null),
   names: /** @type {Parley.Person[]} */ ([]), // that are offered
   active: 0,

@@ -30,7 +30,6 @@ export const MenuView = /** @type {ComponentWith<Fields>} */ (ComponentView).ext
     "focusout .menu": "closeOnFocusOut",
   },
 
-  /** `collection`: the thread's comments. */
   initialize() {
     this.menu = fromTemplate("menu");
     this.button = null;

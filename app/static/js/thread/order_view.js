@@ -23,7 +23,6 @@ export const OrderView = /** @type {SectionWith<Fields>} */ (SectionView).extend
   storage: new LocalStorage(),
   order: "oldest",
 
-  /** Options: `tree`, of the list (tree.js). */
   initialize({ tree }) {
     this.tree = tree;
     this.order = this.storage.get(KEY) === NEWEST ? NEWEST : "oldest";

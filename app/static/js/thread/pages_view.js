@@ -71,7 +71,7 @@ export const PagesView = SectionView.extend({
   async goToNewest() {
     const link = this.part("newest");
     const hadFocus = link === document.activeElement;
-    const read = () => this.collection.loadNewest();
+    const read = () => this.collection.loadWindow({});
     if (!(await this.load(link, read, "Latest comments loaded."))) return;
     // The address may name a comment or a window that is not loaded now.
     const url = new URL(window.location.href);
