@@ -29,21 +29,13 @@ import { startCommentables, startThread } from "./thread/start.js";
 const page = JSON.parse(document.querySelector("#bootstrap").textContent);
 const account = new Account(page.user ?? {}, { bus });
 const viewer = () => account.id ?? null;
+/** @type {any} A Parley.App */
+const app = { page, bus, account, drafts: new Drafts(account), loading: () => LazyPart.loading };
+Object.assign(app, { comments: null, likes: null, commentable: null, commentables: null });
+app.live = new LivePage(app); // before the tabs, because both listen to "pagehide"
 const tabs = new Tabs();
 const outbox = new Outbox({ bus, tabs });
-const withoutThread = { comments: null, likes: null, commentable: null, commentables: null };
-/** @type {any} A Parley.App */
-const app = {
-  ...withoutThread,
-  page,
-  bus,
-  account,
-  outbox,
-  drafts: new Drafts(account),
-  connector: new StreamClient({ bus, tabs, viewer }),
-  loading: () => LazyPart.loading, // the number of imports of lazy parts in progress
-};
-app.live = new LivePage(app);
+Object.assign(app, { outbox, connector: new StreamClient({ bus, tabs, viewer }) });
 new StreamLeader(tabs);
 new OutboxSender({ outbox, tabs, bus, viewer });
 startClock(page.now);

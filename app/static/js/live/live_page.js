@@ -10,12 +10,14 @@ export class LivePage {
   #topics; // public ones; the server adds the account's own topic, and the moderators', itself
   #accountSwitches = 0;
 
+  /**
+   * Create it before the tabs (tabs.js): once these have triggered TAB_SUSPENDED, the outbox stores no change until the
+   * page is back.
+   */
   constructor(app) {
     this.#app = app;
     this.#topics = app.page.topics.filter((topic) => !topic.startsWith("User/"));
-    // In the capturing phase, so before the other listeners: once tabs.js has triggered TAB_SUSPENDED, the outbox stores
-    // no change until the page is back.
-    window.addEventListener("pagehide", () => this.#each("handlePageHide"), true);
+    window.addEventListener("pagehide", () => this.#each("handlePageHide"));
   }
 
   /** Make a live collection with this snapshot. `topic` and `place` are by default those of the page. */
