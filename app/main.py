@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount, Route, Router
 
-from app import demo, logs, streams, typing_indicator
+from app import changes, demo, logs, streams, typing_indicator
 from app.accounts import accounts_api, logins_api, mailed_links_api, users_api
 from app.commentables import commentables_api
 from app.comments import comments_api
@@ -110,7 +110,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
             Route("/.well-known/change-password", pages.change_password),
             *resources(health),
             *([Route("/metrics", metrics.show)] if settings.metrics else []),
-            *resources(streams),
+            *resources(streams, changes),
             Route("/openapi.json", openapi.show),
             Route("/docs", openapi.docs),
             Route("/worker.js", service_worker.show),

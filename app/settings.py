@@ -37,7 +37,7 @@ COMPOSE_MAIL_CATCHER = ("mail", 1025)
 
 # The first segments of Parley's own paths. `test_root_paths_are_none_of_our_own` compares them with the routes.
 OWN_PATHS = frozenset(
-    {"account", "api", "confirm", "dev", "docs", "embed", "embed.js", "healthz", "inbox", "metrics",
+    {"account", "api", "changes", "confirm", "dev", "docs", "embed", "embed.js", "healthz", "inbox", "metrics",
      "moderation", "openapi.json", "readyz", "reset", "static", "streams", "unlock", "worker.js"}
 )  # fmt: skip
 ORIGIN = re.compile(r"https?://([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?")

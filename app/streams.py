@@ -29,6 +29,7 @@ from app.live.viewers import GUEST, LoginEnded, Viewer
 
 MAX_TOPICS = 100  # per stream
 MAX_CURSORS = 100
+LONG_POLL_SECONDS = 5.0  # that a long poll waits for news: a buffering proxy shows the client nothing before its end
 LOGIN_ENDED_RETRY_MILLISECONDS = (60_000, 120_000)  # milliseconds; the page has closed the stream by then
 FULL_RETRY_SECONDS = (10, 20)  # seconds
 HEADERS = {"Cache-Control": "no-store, no-transform"}
@@ -84,7 +85,8 @@ async def show(request: Request) -> ASGIApp:
         return _login_ended_response(ended or LoginEnded())
     if ended and not names:
         return _login_ended_response(ended)
-    parley = parley_of(request)
+    parley, once = parley_of(request), ONCE.read(request)
+    heartbeat = parley.settings.heartbeat_seconds
     session = Session(
         parley.feeds,
         _topics(request, viewer, names),
@@ -94,8 +96,8 @@ async def show(request: Request) -> ASGIApp:
         heartbeats=parley.heartbeats,
         stats=parley.stream_stats,
         authorise=lambda: _authorise(request, viewer),
-        heartbeat=parley.settings.heartbeat_seconds,
-        once=ONCE.read(request),
+        heartbeat=min(heartbeat, LONG_POLL_SECONDS) if once else heartbeat,
+        once=once,
         ended=ended,
         presence=parley.presence if PRESENCE.read(request) else None,
         network=rate_limits.queue_key_of(request),
@@ -159,7 +161,7 @@ def _permitted_topics(request: Request, viewer: Viewer, names: Collection[str]) 
     topics, refused = [], dict[int, Problem]()
     for position, name in enumerate(names):
         try:
-            topics.append(_topic(request, viewer, name))
+            topics.append(permitted_topic(request, viewer, name))
         except Problem as problem:
             refused[position] = problem
     if refused:
@@ -169,7 +171,8 @@ def _permitted_topics(request: Request, viewer: Viewer, names: Collection[str]) 
     return topics
 
 
-def _topic(request: Request, viewer: Viewer, name: str) -> Topic:
+def permitted_topic(request: Request, viewer: Viewer, name: str) -> Topic:
+    """The topic of this name. Raises Problem 403 if the viewer may not follow it, and 422 if there is no such topic."""
     topic = parse_topic(name)
     if topic.is_account:
         return _permitted(topic, viewer.signed_in and topic == Topic.account(viewer.user_id))
@@ -190,9 +193,14 @@ def _cursors(request: Request) -> list[str]:
     """`Last-Event-ID` takes precedence: the URL of an EventSource stays as it was when the page loaded."""
     if last := request.headers.get("last-event-id"):
         return [last]
-    cursors = request.query_params.getlist("cursor")
+    return cursors_from(request, "cursor")
+
+
+def cursors_from(request: Request, name: str) -> list[str]:
+    """The values of this parameter. Raises Problem 422 if there are too many."""
+    cursors = request.query_params.getlist(name)
     if len(cursors) > MAX_CURSORS:
-        raise invalid(("cursor", f"At most {MAX_CURSORS} cursors"))
+        raise invalid((name, f"At most {MAX_CURSORS} cursors"))
     return cursors
 
 

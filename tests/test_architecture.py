@@ -23,8 +23,9 @@ LAYERS = (
     ("app.doctor",),
     ("app.main",),
     (
-        "app.http", "app.pages", "app.streams", "app.typing_indicator", "app.*.*_api", "app.comments.form",
-        "app.commentables.host_pages", "app.accounts.identity", "app.mail.mailer", "app.demo", "migrations",
+        "app.http", "app.pages", "app.streams", "app.changes", "app.typing_indicator", "app.*.*_api",
+        "app.comments.form", "app.commentables.host_pages", "app.accounts.identity", "app.mail.mailer", "app.demo",
+        "migrations",
     ),
     ("app.models", "app.maintenance", "app.errors", "app.mail", *FEATURES),
     ("app.live",),
@@ -44,8 +45,8 @@ OWNERS = {
     "aiosqlite": ("app.sqlite",),
     "asyncpg": (),
     "starlette": (
-        "app.main", "app.http", "app.pages", "app.streams", "app.typing_indicator", "app.*.*_api", "app.comments.form",
-        "app.commentables.host_pages", "app.accounts.identity",
+        "app.main", "app.http", "app.pages", "app.streams", "app.changes", "app.typing_indicator", "app.*.*_api",
+        "app.comments.form", "app.commentables.host_pages", "app.accounts.identity",
     ),
     "uvicorn": ("app.cli", "app.bounded_http"),
     "click": ("app.cli",),

@@ -159,7 +159,7 @@ async def on_exception(request: Request, error: Exception) -> Response:
 
 def _respond(request: Request, problem: Problem) -> Response:
     wants_page = request.method in ("GET", "POST") and "text/html" in request.headers.get("accept", "")
-    if wants_page and not request.url.path.startswith(("/api/", "/streams")):
+    if wants_page and not request.url.path.startswith(("/api/", "/streams", "/changes/")):
         context = {"status": problem.status, "title": problem.title, "detail": str(problem)}
         response = page(request, "error.html", context, problem.status)
         response.headers.update(problem.headers)

@@ -61,12 +61,13 @@ RENAME = Limit("rename", parse("100 per hour"), parse("10 per day"))
 REPORT = Limit("report", parse("600 per 10 minutes"), parse("60 per 10 minutes"))
 STREAM = Limit("stream", parse("3000 per 5 minutes"))
 STREAM_TOPICS = Limit("stream topics", parse("100000 per 5 minutes"))  # each topic costs work at the start
+CHANGES = Limit("changes", parse("30000 per 5 minutes"))  # an address may be that of a cache with many guests
 READ = Limit("read", parse("3000 per 5 minutes"))
 
-# Reads that are not counted: health checks, metrics, responses from memory or from a file, and streams, which have
-# their own limit.
+# Reads that are not counted: health checks, metrics, responses from memory or from a file, and streams and changes,
+# which have their own limits.
 FREE_READS = frozenset({"/healthz", "/readyz", "/metrics", "/embed.js", "/worker.js", "/streams"})
-STATIC = "/static/"
+FREE_FOLDERS = ("/static/", "/changes/")
 MAX_READERS = 50_000  # networks with their own count in a process; all others share one
 
 
@@ -248,7 +249,7 @@ class LimitReadsMiddleware:
 
 
 def _is_free(path: str) -> bool:
-    return path in FREE_READS or path.startswith(STATIC)
+    return path in FREE_READS or path.startswith(FREE_FOLDERS)
 
 
 def _limits_of(request: Request) -> Limits:

@@ -29,7 +29,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Gener
 from contextlib import contextmanager, suppress
 from functools import partial
 from types import coroutine
-from typing import Any
+from typing import Any, Protocol
 
 from sse_starlette.sse import AppStatus, EventSourceResponse, SendTimeoutError
 from starlette.types import Message, Receive, Scope, Send
@@ -148,14 +148,21 @@ class PushResponse(EventSourceResponse):
             self._limit.reschedule(asyncio.get_running_loop().time())
 
 
+class Ending(Protocol):
+    """A response that takes long, such as a stream. It is hashable by identity."""
+
+    def end_in(self, seconds: float) -> None:
+        """End the response in so many seconds."""
+
+
 class OpenStreams:
     """The open streams of one app. They end when the server shuts down."""
 
     def __init__(self) -> None:
-        self._open: set[PushResponse] = set()
+        self._open: set[Ending] = set()
 
     @contextmanager
-    def tracked(self, stream: PushResponse) -> Iterator[None]:
+    def tracked(self, stream: Ending) -> Iterator[None]:
         self._open.add(stream)
         try:
             yield

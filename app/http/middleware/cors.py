@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.http.middleware.csrf import is_listed
 
-SHARED_PATHS = ("/api/", "/streams")
+SHARED_PATHS = ("/api/", "/streams", "/changes/")
 
 
 class ListedOriginsCORSMiddleware:

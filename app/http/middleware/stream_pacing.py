@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+PATHS = ("/streams", "/changes/")
+
 
 class StreamPacingMiddleware:
-    """Lets each new stream wait for its turn, before any other work is done for it.
+    """Lets each new stream and long poll wait for its turn, before any other work is done for it.
 
     Opening a stream takes half a millisecond of CPU before its first await. Without pacing, ten thousand clients that
     reconnect at once would delay all other requests.
@@ -19,6 +21,6 @@ class StreamPacingMiddleware:
         self.wait_turn = wait_turn
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == "/streams":
+        if scope["type"] == "http" and scope["path"].startswith(PATHS):
             await self.wait_turn(scope)
         await self.app(scope, receive, send)

@@ -43,7 +43,6 @@ from app.live.stream.resume import Reason, common_epoch, find_resume_point
 from app.live.topics import Topic
 from app.live.viewers import LoginEnded, Viewer
 
-LONG_POLL_SECONDS = 5.0  # that a long poll waits for news: a buffering proxy shows the client nothing before its end
 RESET_PENDING_ID = b"lost"  # (4)
 
 log = logging.getLogger(__name__)
@@ -111,7 +110,7 @@ class Session:
         self._stats = stats
         self._cursor_texts = cursors
         self._authorise = authorise
-        self._heartbeat_every = min(heartbeat, LONG_POLL_SECONDS) if once else heartbeat
+        self._heartbeat_every = heartbeat
         self._heartbeat_is_due = False
         self._once = once
         self._ended = ended

@@ -22,6 +22,7 @@ from app.live.cursors import write_cursor
 from app.live.hints import Hint
 from app.live.read.feeds import Feeds
 from app.live.read.reader import Reader
+from app.live.stream.poll import poll
 from app.live.stream.session import Session
 from app.live.tasks import Tasks
 from app.live.topics import Topic
@@ -219,13 +220,16 @@ class Replica:
         if task is not None:
             await cancel_tasks(task)
 
-    async def _follow(self, process: Process, erased: Mapping[UUID, int]) -> None:
+    def _open_session(self, process: Process, *, once: bool) -> Session:
         async def authorise() -> Viewer:
             return self.viewer
 
         cursors = [self.position] if self.position else []
-        options = {"authorise": authorise, "heartbeat": 60, **parts_of(process.feeds)}
-        session = self._session(process.feeds, [self.topic], self.viewer, cursors, **options)
+        options = {"authorise": authorise, "heartbeat": 60, "once": once, **parts_of(process.feeds)}
+        return self._session(process.feeds, [self.topic], self.viewer, cursors, **options)
+
+    async def _follow(self, process: Process, erased: Mapping[UUID, int]) -> None:
+        session = self._open_session(process, once=False)
         # If the feed knows at the time when a block leaves that a row was erased, no later block may contain the row.
         pipe = Pipe(session, observe=lambda: _gone(process, self.topic, erased))
         parser = Parser()
@@ -313,6 +317,20 @@ class Replica:
         wrong = {key: (self.rows.get(key), wanted.get(key)) for key in {*self.rows, *wanted}}
         differing = {key: pair for key, pair in wrong.items() if pair[0] != pair[1]}
         return f"{self.viewer.username}: (has, should have) {differing}" if differing else ""
+
+
+class PollingReplica(Replica):
+    """A guest's browser that reads changes by one request after the other, as from `GET /changes`."""
+
+    async def _follow(self, process: Process, erased: Mapping[UUID, int]) -> None:
+        while True:
+            await self.may_read.wait()
+            gone = _gone(process, self.topic, erased)
+            batch = await poll(self._open_session(process, once=True), wait=True)
+            assert batch
+            for name, data in batch.events:
+                await self._handle(Block(event=name, data=json.dumps(data)), process, gone)
+            self.position = batch.cursor
 
 
 def _gone(process: Process, topic: Topic, erased: Mapping[UUID, int]) -> dict[str, int]:

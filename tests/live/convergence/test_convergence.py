@@ -36,6 +36,7 @@ from app.live.viewers import GUEST, Viewer
 from app.live.write import batches
 from app.live.write.sequences import read_heads
 from tests.live.convergence.replicas import (
+    PollingReplica,
     Process,
     Replica,
     add_notes,
@@ -58,11 +59,11 @@ ACTIONS = st.lists(
     st.one_of(
         st.tuples(st.just("write"), st.integers(1, 4)),  # the number of writers at once
         st.tuples(st.just("sweep"), st.integers(0, 1)),
-        st.tuples(st.just("connect"), st.integers(0, 3)),
-        st.tuples(st.just("disconnect"), st.integers(0, 3)),
-        st.tuples(st.just("stall"), st.integers(0, 3)),
-        st.tuples(st.just("go on"), st.integers(0, 3)),
-        st.tuples(st.just("look back"), st.integers(0, 3)),
+        st.tuples(st.just("connect"), st.integers(0, 4)),
+        st.tuples(st.just("disconnect"), st.integers(0, 4)),
+        st.tuples(st.just("stall"), st.integers(0, 4)),
+        st.tuples(st.just("go on"), st.integers(0, 4)),
+        st.tuples(st.just("look back"), st.integers(0, 4)),
     ),
     min_size=4,
     max_size=24,
@@ -89,7 +90,7 @@ class PausingConnection:
 
 
 class World:
-    """Two processes on one database, four people who watch one topic, and the events of a history."""
+    """Two processes on one database, four people who watch one topic, a guest who polls it, and a history's events."""
 
     catch_up_timeout_seconds = WAIT_TIMEOUT_SECONDS
 
@@ -99,6 +100,7 @@ class World:
         self.chance = random.Random(seed)
         self.topic = Topic("Article", str(uuid4()))
         self.replicas = [Replica(self.topic, viewer, **replica) for viewer in people]
+        self.replicas.append(PollingReplica(self.topic, GUEST, **replica))
         self.erased: dict[UUID, int] = {}
         self.ids: list[tuple[type[Comment] | type[Note], UUID]] = []
 
