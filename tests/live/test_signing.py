@@ -29,6 +29,15 @@ def test_a_signed_gid_is_opened_again() -> None:
     assert signer.open(signer.sign(ALICE, "reset"), "reset", HOUR) == ALICE
 
 
+def test_a_signed_gid_that_was_opened_before_expires_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    signed = signer.sign(ALICE, "login")
+    assert signer.open(signed, "login", HOUR) == ALICE
+    now = TimestampSigner("any").get_timestamp()
+    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda self: now + HOUR + 2)
+    assert is_refused(signed, "login")
+    assert is_refused(signed, "reset")
+
+
 def test_a_signed_gid_needs_no_quoting_in_urls() -> None:
     assert re.fullmatch(r"[\w.-]+", signer.sign(ALICE, "reset"), re.ASCII)
 
