@@ -22,7 +22,7 @@ from app.commentables.commentables import HostPage
 from app.comments import markdown, mentions
 from app.comments.markdown import Rendering
 from app.comments.mentions import Written
-from app.database import Base, Instant, Reading
+from app.database import Base, Instant, Reading, pad
 from app.errors import Conflict, Forbidden, Invalid, Missing, SignInFirst, Stale
 from app.live.model import Count, Live, LiveModel, Tombstone
 from app.live.service import Parley
@@ -303,12 +303,11 @@ async def draft(
     """Render the text, and look up the people to notify. Raises SignInFirst, and Invalid for the body."""
     if author.user_id is None or author.username is None:
         raise SignInFirst
-    async with parley.reading() as reading:
-        parent = await reading.get(Comment, parent_id) if parent_id else None
-        written = await _read_body(reading, body)
-        recipients = await notifications.find_recipients(
-            reading, author, written.mentioned, parent.user_id if parent else None
-        )
+    parent = await parley.read_together(_read_parents, parent_id) if parent_id else None
+    written = await _read_body(parley, body)
+    recipients = await notifications.find_recipients(
+        parley, author, written.mentioned, parent.user_id if parent else None
+    )
     now = datetime.now(UTC)
     comment = Comment(
         id=id, topic=str(topic), user_id=author.user_id, username=author.username,
@@ -348,9 +347,16 @@ def may_reply(author: Viewer, topic: Topic, parent: Any) -> bool:
     return parent is not None and parent.topic == str(topic) and is_there_for(author, parent)
 
 
-async def _read_body(reading: Reading, body: str) -> Written:
+async def _read_parents(reading: Reading, ids: list[UUID]) -> list[Any]:
+    """For each id the columns that a reply needs, or None."""
+    query = select(Comment.id, Comment.user_id, Comment.path).where(Comment.id.in_(pad(ids)))
+    found = {row.id: row for row in await reading.execute(query)}
+    return [found.get(id_) for id_ in ids]
+
+
+async def _read_body(parley: Parley, body: str) -> Written:
     """The rendering of the text, and the accounts that it mentions. Raises Invalid."""
-    written = await mentions.read_text(reading, body)
+    written = await mentions.read_text(parley, body)
     if not written.rendering.shows_something:
         raise Invalid("body", "Can't be empty")
     return written
@@ -369,9 +375,9 @@ async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, match
     Raises Missing, Forbidden, Stale, and Invalid for a body that shows nothing.
     """
     topic = await topic_of(parley, id)
+    written = await _read_body(parley, body) if body is not None else None
+    recipients = await notifications.find_recipients(parley, editor, written.mentioned, but=id) if written else {}
     async with parley.reading() as reading:
-        written = await _read_body(reading, body) if body is not None else None
-        recipients = await notifications.find_recipients(reading, editor, written.mentioned, but=id) if written else {}
         queue = await reports.where(reading, id)
     async with parley.writing(topic, *map(Topic.account, recipients), *queue) as write:
         comment = _own(await write.get(Comment, id), editor)
@@ -471,5 +477,5 @@ async def topic_of(parley: Parley, id: UUID) -> Topic:
     return Topic.parse(name)
 
 
-def _path_below(parent: Comment | None) -> list[str]:
+def _path_below(parent: Any) -> list[str]:
     return [*parent.path, str(parent.id)][:MAX_DEPTH] if parent else []

@@ -10,15 +10,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from app.accounts.user import User, username_key
 from app.comments import markdown
 from app.comments.markdown import Rendering
 from app.comments.markdown.mention_syntax import candidates
-from app.database import Reading
+from app.database import Reading, pad
+from app.live.service import Parley
 
 MAX_MENTIONS = 10  # people that one text can mention; further names are text
+MAX_KEYS = 4_096  # in one query; PostgreSQL allows 32,767 parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +31,9 @@ class Written:
     mentioned: tuple[UUID, ...]
 
 
-async def read_text(reading: Reading, text: str) -> Written:
+async def read_text(parley: Parley, text: str) -> Written:
     """Render `text`, and find the accounts that it mentions. This takes milliseconds, so call it before you lock."""
-    known = await find(reading, text)
+    known = await find(parley, text)
     rendering = await markdown.render_in_thread(text, known)
     people = _people(rendering, known)
     if len(people) > MAX_MENTIONS:
@@ -41,18 +43,30 @@ async def read_text(reading: Reading, text: str) -> Written:
     return Written(rendering, _people(rendering, known))
 
 
-async def find(reading: Reading, text: str) -> dict[str, UUID]:
-    """The names in `text`, as typed, of accounts that are neither deleted nor blocked. One query, bounded by
-    `candidates`."""
+async def find(parley: Parley, text: str) -> dict[str, UUID]:
+    """The names in `text`, as typed, of accounts that are neither deleted nor blocked."""
     meant = {name: list(_keys(name)) for name in candidates(text)}
     keys = {key for some in meant.values() for key in some}
     if not keys:
         return {}
-    good = (User.username_key.in_(keys), User.deleted_at.is_(None), User.blocked_at.is_(None))
-    rows = await reading.execute(select(User.username_key, User.id).where(*good))
-    ids: Mapping[str, UUID] = {row[0]: row[1] for row in rows.all()}
+    ids = await parley.read_together(_read_accounts, keys)
     found = {name: next((ids[key] for key in some if key in ids), None) for name, some in meant.items()}
     return {name: id_ for name, id_ in found.items() if id_}
+
+
+async def _read_accounts(reading: Reading, texts: list[set[str]]) -> list[Mapping[str, UUID]]:
+    """The accounts that have any of these keys: the same result for each text."""
+    keys = sorted(set().union(*texts))
+    found: dict[str, UUID] = {}
+    for start in range(0, len(keys), MAX_KEYS):
+        rows = await reading.execute(_ACCOUNTS, {"keys": pad(keys[start : start + MAX_KEYS])})
+        found |= {row.username_key: row.id for row in rows}
+    return [found] * len(texts)
+
+
+_ACCOUNTS = select(User.username_key, User.id).where(
+    User.username_key.in_(bindparam("keys", expanding=True)), User.deleted_at.is_(None), User.blocked_at.is_(None)
+)
 
 
 def _people(rendering: Rendering, known: Mapping[str, UUID]) -> tuple[UUID, ...]:

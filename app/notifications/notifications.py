@@ -121,7 +121,7 @@ def id_of(user_id: UUID, comment_id: UUID) -> UUID:
 
 
 async def find_recipients(
-    reading: Reading,
+    parley: Parley,
     author: Viewer,
     mentioned: Sequence[UUID],
     parent_author_id: UUID | None = None,
@@ -132,7 +132,10 @@ async def find_recipients(
     recipients = dict.fromkeys(mentioned, About.MENTION)
     if parent_author_id is not None:
         recipients[parent_author_id] = About.REPLY
-    known = {author.user_id, *(await _notified_before(reading, but) if recipients and but else ())}
+    known = {author.user_id}
+    if recipients and but:
+        async with parley.reading() as reading:
+            known |= await _notified_before(reading, but)
     return {id_: about for id_, about in recipients.items() if id_ not in known}
 
 

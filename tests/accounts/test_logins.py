@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from app.accounts import accounts, logins
 from app.accounts.logins import ACTIVITY_INTERVAL, Browser, Login, expiry, viewer_of
@@ -47,6 +47,14 @@ async def change_login(parley: Parley, login_id: UUID | None, **values: object) 
 async def read_login(parley: Parley, login_id: UUID | None) -> Login | None:
     async with parley.reading() as session:
         return await session.get(Login, login_id)
+
+
+@pytest.fixture
+def statements(parley: Parley) -> list[str]:
+    """The statements of the process."""
+    sent: list[str] = []
+    event.listen(parley.database._engine.sync_engine, "before_cursor_execute", lambda _1, _2, sql, *_: sent.append(sql))
+    return sent
 
 
 async def read_end_reason(parley: Parley, login_id: UUID | None) -> str | None:
@@ -115,6 +123,21 @@ async def test_a_login_of_an_earlier_release_without_an_expiry_is_valid(parley: 
 
 async def test_an_unknown_login_has_no_viewer(parley: Parley) -> None:
     assert await read_end_reason(parley, uuid4()) is None
+
+
+async def test_requests_of_the_same_moment_share_a_query_and_each_gets_its_own_viewer(
+    parley: Parley, alice: Viewer, statements: list[str]
+) -> None:
+    bob, ended, unknown = await create_viewer(parley, "bob"), await sign_in(parley), uuid4()
+    await logins.end_login(parley, alice, ended.id)
+    assert alice.login_id
+    assert bob.login_id
+    asked = [alice.login_id, ended.id, bob.login_id, unknown, alice.login_id]
+    statements.clear()
+    found = await asyncio.gather(*(parley.read_together(logins.viewers_of, login_id) for login_id in asked))
+    assert len(statements) == 1
+    people = [one.reason if isinstance(one, LoginEnded) else one[0] for one in found]
+    assert people == [alice, "ended", bob, None, alice]
 
 
 # -- expiry -------------------------------------------------------------------------------------------------

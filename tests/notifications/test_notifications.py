@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 from app.accounts import accounts
 from app.accounts.user import DELETED, User
 from app.commentables import commentables
-from app.comments import comments
+from app.comments import comments, mentions
 from app.comments.comments import Comment
 from app.comments.mentions import MAX_MENTIONS
 from app.errors import SignInFirst
@@ -204,6 +204,23 @@ async def test_an_account_that_is_deleted_before_the_lock_is_not_notified(
     monkeypatch.setattr(notifications, "find_recipients", look_and_leave)
     await post_comment(parley, alice, "@bob")
     assert await list_notifications(parley, bob) == []
+
+
+async def test_texts_whose_names_are_looked_up_together_mention_their_own_people_only(
+    parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carol = await create_viewer(parley, "carol")
+    monkeypatch.setattr(mentions, "MAX_KEYS", 2)  # several queries
+    said = await asyncio.gather(
+        *(
+            post_comment(parley, alice, text)
+            for text in ("I ask @bob now", "or @carol", "or @nobody", "@bob and @carol")
+        )
+    )
+    assert [comment.mentioned for comment in said] == [["bob"], ["carol"], [], ["bob", "carol"]]
+    assert (
+        await list_notifications(parley, bob) == await list_notifications(parley, carol) == [("mention", "alice")] * 2
+    )
 
 
 async def test_an_edit_notifies_newly_mentioned_people(parley: Parley, alice: Viewer, bob: Viewer) -> None:

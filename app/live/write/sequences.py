@@ -60,13 +60,13 @@ async def take_next(writing: Writing, topics: Sequence[Topic]) -> dict[Topic, in
     return await connection.run_sync(take_seqs, dict.fromkeys(topics, 1))
 
 
-def take_seqs(connection: Connection, counts: Mapping[Topic, int], lock_timeout: str = "0") -> dict[Topic, int]:
+def take_seqs(connection: Connection, counts: Mapping[Topic, int], lock_timeout: str | None = None) -> dict[Topic, int]:
     """Lock these topics, in this order and until the commit, and take this many seqs of each. The only allocator.
 
     Returns the last seq of each topic. One statement, because a comment that mentions ten people needs a dozen locks.
     """
     by_name = {str(topic): topic for topic in counts}
-    values = {"counts": json.dumps({name: counts[topic] for name, topic in by_name.items()})}
+    values: dict[str, str | None] = {"counts": json.dumps({name: counts[topic] for name, topic in by_name.items()})}
     if connection.dialect.name == "postgresql":
         values["lock_timeout"] = lock_timeout
     return {by_name[row.name]: row.seq for row in connection.execute(_TAKE[connection.dialect.name], values)}
@@ -86,7 +86,10 @@ _TAKE = {
     )
     for dialect, names in {
         "sqlite": "json_each(:counts)",
-        "postgresql": "set_config('lock_timeout', :lock_timeout, true), json_each_text(CAST(:counts AS json))",
+        "postgresql": (
+            "set_config('lock_timeout', coalesce(:lock_timeout, current_setting('lock_timeout')), true),"
+            " json_each_text(CAST(:counts AS json))"
+        ),
     }.items()
 }
 _SET = update(Counter).where(Counter.name == bindparam("topic")).values(seq=bindparam("last"))

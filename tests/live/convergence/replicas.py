@@ -75,6 +75,10 @@ class Process:
     def writing(self, *topics: Topic) -> Any:
         return self.writes.writing(*topics)
 
+    async def read_together(self, read: Any, item: Any) -> Any:
+        async with self.reading() as reading:
+            return (await read(reading, [item]))[0]
+
     async def write_together(self, store: Any, item: Any) -> bool:
         return await self.writes.write_together(store, item)
 

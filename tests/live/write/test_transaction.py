@@ -113,6 +113,15 @@ async def test_a_write_that_changes_no_live_row_is_rolled_back(parley: Parley) -
     assert await counter(parley, PAGE) is None
 
 
+@pytest.mark.parametrize("id_", ['a "quoted" \\ name', "漢字 / Übung / 😀", "100 % 'sure'; --", "{}"])
+async def test_a_topic_may_have_any_printable_name(parley: Parley, id_: str) -> None:
+    alice, topic = await create_viewer(parley, "alice"), Topic("Article", id_)
+    for _ in range(2):
+        await post_comment(parley, alice, "hello", topic)
+    assert await seqs(parley, topic) == [1, 2]
+    assert (await counter(parley, topic), await counter(parley, topic.about)) == (2, 2)
+
+
 async def test_a_topic_that_was_not_named_cannot_be_changed(parley: Parley) -> None:
     alice = await create_viewer(parley, "alice")
     comment = await post_comment(parley, alice, "hello")
