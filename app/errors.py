@@ -43,13 +43,6 @@ class Busy(TooMany):
         super().__init__(5, "Too many people are signing in right now.")
 
 
-class NetworkBusy(TooMany):
-    """Too many requests of this network are waiting."""
-
-    def __init__(self) -> None:
-        super().__init__(5, "Too many sign-ins from your network are waiting.")
-
-
 class Invalid(Refusal):
     """A field's value is invalid, for a reason that only the database knows."""
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.redis import urls
@@ -56,6 +56,13 @@ _DRIVERS = {
 RESERVED_TYPES = frozenset({"Commentable", "Moderation", "User"})
 
 
+def _words(value: Any) -> Any:
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+Words = Annotated[frozenset[str], NoDecode, BeforeValidator(_words)]
+
+
 def _local_url(values: dict[str, Any]) -> str:
     return f"http://{values.get('host')}:{values.get('port')}{values.get('root_path')}"
 
@@ -82,7 +89,7 @@ class Settings(BaseSettings):
     redis_url: str = "embedded://"
     redis_channel_name: Annotated[str, Field(min_length=1, max_length=200)] = "comments"
     secret_key: str = DEVELOPMENT_KEY  # or several, separated by commas: the first signs, all verify
-    commentable_types: Annotated[frozenset[str], NoDecode] = frozenset({"Article", "Page"})
+    commentable_types: Words = frozenset({"Article", "Page"})
     sweep_seconds: Annotated[float, Field(gt=0, le=300)] = 5
     heartbeat_seconds: Annotated[float, Field(gt=0, le=300)] = 15
     undo_seconds: Annotated[float, Field(ge=0, le=60)] = 10  # during which a person can undo the deletion of a comment
@@ -113,9 +120,9 @@ class Settings(BaseSettings):
     # The base of links in e-mails. It is never taken from a request, because a client can send any Host header.
     public_url: str = Field(default_factory=_local_url)
     # Host names that Parley accepts besides that of PUBLIC_URL; "*" is any name.
-    allowed_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
+    allowed_hosts: Words = frozenset()
     # Pages of these origins may show threads in iframes, and their scripts may call the API as the signed-in user.
-    allowed_origins: Annotated[frozenset[str], NoDecode] = frozenset()
+    allowed_origins: Words = frozenset()
 
     @classmethod
     def load(cls) -> Self:
@@ -155,10 +162,9 @@ class Settings(BaseSettings):
         urls.parse(url)
         return url
 
-    @field_validator("commentable_types", mode="before")
+    @field_validator("commentable_types")
     @classmethod
-    def _split_types(cls, value: Any) -> Any:
-        names = frozenset(value.replace(",", " ").split()) if isinstance(value, str) else value
+    def _check_types(cls, names: frozenset[str]) -> frozenset[str]:
         for name in names:
             # A type is part of topics and paths. It is short enough for `Commentable/<type>/<id>`.
             if not re.fullmatch(r"[A-Z][A-Za-z0-9]{0,37}", name) or name in RESERVED_TYPES:
@@ -198,10 +204,9 @@ class Settings(BaseSettings):
             raise ValueError(f"{path!r} begins like one of Parley's own paths; give another one, like /talk")
         return path
 
-    @field_validator("allowed_origins", mode="before")
+    @field_validator("allowed_origins")
     @classmethod
-    def _split_origins(cls, value: Any) -> Any:
-        origins = frozenset(value.replace(",", " ").split()) if isinstance(value, str) else value
+    def _check_origins(cls, origins: frozenset[str]) -> frozenset[str]:
         for origin in origins:
             # Exactly as browsers send it: no path, no wildcard, no default port.
             if not ORIGIN.fullmatch(origin) or origin.endswith(DEFAULT_PORTS[origin.partition(":")[0]]):
@@ -210,14 +215,13 @@ class Settings(BaseSettings):
                 )
         return origins
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("allowed_hosts")
     @classmethod
-    def _split_hosts(cls, value: Any) -> Any:
-        names = frozenset(value.lower().replace(",", " ").split()) if isinstance(value, str) else value
+    def _check_hosts(cls, names: frozenset[str]) -> frozenset[str]:
         for name in names:
-            if name != "*" and not HOST_NAME.fullmatch(name):
+            if name != "*" and not HOST_NAME.fullmatch(name.lower()):
                 raise ValueError(f"{name!r} is not a host name: give talk.example.com, without a port, or *")
-        return names
+        return frozenset(map(str.lower, names))
 
     @field_validator("public_url")
     @classmethod
@@ -227,37 +231,26 @@ class Settings(BaseSettings):
         return url.rstrip("/")
 
     @model_validator(mode="after")
-    def _require_key_in_production(self) -> Self:
-        if self.environment == "production" and any(
-            key == DEVELOPMENT_KEY or len(key) < MIN_KEY_LENGTH for key in self.secret_keys
-        ):
+    def _require_safe_production(self) -> Self:
+        """Refuse in production what is for development only, such as the defaults of docker-compose.yml."""
+        if self.environment != "production":
+            return self
+        if any(key == DEVELOPMENT_KEY or len(key) < MIN_KEY_LENGTH for key in self.secret_keys):
             raise ValueError(f"SECRET_KEY: required outside development, each at least {MIN_KEY_LENGTH} characters")
-        return self
-
-    @model_validator(mode="after")
-    def _refuse_compose_defaults_in_production(self) -> Self:
-        """docker-compose.yml has defaults for development: a published password, and a mail catcher."""
-        if self.environment == "production":
-            database = urlsplit(self.database_url)
-            if (database.hostname, database.password) == ("postgres", COMPOSE_PASSWORD):
-                raise ValueError("POSTGRES_PASSWORD: required outside development; the default is known to everybody")
-            mail = urlsplit(self.smtp_url or "")
-            if (mail.hostname, mail.port) == COMPOSE_MAIL_CATCHER:
-                raise ValueError("SMTP_URL: this is docker-compose.yml's mail catcher; give a mail server")
-        return self
-
-    @model_validator(mode="after")
-    def _require_mail_in_production(self) -> Self:
-        if self.environment == "production":
-            if self.require_confirmation and not self.smtp_url:
-                raise ValueError("SMTP_URL: required outside development, unless REQUIRE_CONFIRMATION=off")
-            if self.smtp_url and "public_url" not in self.model_fields_set:
-                raise ValueError("PUBLIC_URL: required with SMTP_URL outside development; links in mail lead there")
-            if self.smtp_url and self.has_local_sender:
-                raise ValueError(
-                    f"MAIL_FROM: {self.mail_from} is an address on this machine, which other mail servers refuse;"
-                    " give one of your own domain, like Parley <parley@example.com>"
-                )
+        database, mail = urlsplit(self.database_url), urlsplit(self.smtp_url or "")
+        if (database.hostname, database.password) == ("postgres", COMPOSE_PASSWORD):
+            raise ValueError("POSTGRES_PASSWORD: required outside development; the default is known to everybody")
+        if (mail.hostname, mail.port) == COMPOSE_MAIL_CATCHER:
+            raise ValueError("SMTP_URL: this is docker-compose.yml's mail catcher; give a mail server")
+        if self.require_confirmation and not self.smtp_url:
+            raise ValueError("SMTP_URL: required outside development, unless REQUIRE_CONFIRMATION=off")
+        if self.smtp_url and "public_url" not in self.model_fields_set:
+            raise ValueError("PUBLIC_URL: required with SMTP_URL outside development; links in mail lead there")
+        if self.smtp_url and self.has_local_sender:
+            raise ValueError(
+                f"MAIL_FROM: {self.mail_from} is an address on this machine, which other mail servers refuse;"
+                " give one of your own domain, like Parley <parley@example.com>"
+            )
         return self
 
 

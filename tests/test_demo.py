@@ -9,6 +9,7 @@ import pytest
 
 from app import demo
 from app.accounts import accounts, logins
+from app.accounts.mailed_links import Purpose
 from app.accounts.user import Role, user_at
 from app.doctor import database
 from app.live.service import Parley
@@ -96,7 +97,7 @@ async def test_an_account_whose_password_was_changed_stays_and_the_doctor_names_
     seeded: Parley, production: Settings
 ) -> None:
     bob = await find_user_named(seeded, "Bob")
-    await accounts.ask_to_reset(seeded, bob.email)
+    await accounts.send_link(seeded, Purpose.RESET, bob.email)
     async with seeded.writing(Topic.account(bob.id)) as write:
         user = await user_at(write.session, bob.email)
         assert user

@@ -147,9 +147,11 @@ def _new(email: str, username: str, hash: str) -> User:
 
 
 @owned
-async def ask_to_confirm(parley: Parley, email: str) -> None:
-    """Send the confirmation link again, if an unconfirmed account has this address."""
-    await _send(parley, Kind.CONFIRM, email)
+async def send_link(parley: Parley, purpose: Purpose, email: str) -> None:
+    """Send a link for this purpose, if an account has this address and needs it (`app.mail.emails`)."""
+    if purpose is Purpose.RESET:
+        logs.security("reset asked")  # without the account, which is not looked up here
+    await _send(parley, Kind(purpose.value), email)
 
 
 @owned
@@ -288,13 +290,6 @@ async def change_password(
 
 
 @owned
-async def ask_to_reset(parley: Parley, email: str) -> None:
-    """Send a link to choose a new password, if there is an account with this address."""
-    logs.security("reset asked")  # without the account, which is not looked up here
-    await _send(parley, Kind.RESET, email)
-
-
-@owned
 async def reset_password(parley: Parley, token: str, new: str) -> User:
     """Set a new password with a mailed link, end every login, and lift the lock. Raises Invalid.
 
@@ -331,12 +326,6 @@ def _set_password(write: Write, user: User, hash: str) -> None:
 
 
 # -- login throttling ---------------------------------------------------------------------------------------
-
-
-@owned
-async def ask_to_unlock(parley: Parley, email: str) -> None:
-    """Send a link that lifts the lock, if an account has this address and is locked."""
-    await _send(parley, Kind.UNLOCK, email)
 
 
 @owned

@@ -15,7 +15,7 @@ from app.accounts.identity import (
     current_viewer,
     forget_login,
     parley_of,
-    remember_device_as,
+    remember_device,
     remember_login,
 )
 from app.accounts.logins import Login
@@ -113,7 +113,7 @@ async def sign_up(request: Request, form: SignUp) -> Json[RenderedUser] | Json[M
     if not isinstance(made, Gid):
         return _signed_in(request, *made, status=201)
     response = mail_to(form.email)
-    remember_device_as(request, response, made)
+    remember_device(request, response, made)
     return response
 
 

@@ -39,7 +39,6 @@ def address_of(request: Request) -> str:
 
 
 def browser_of(request: Request) -> Browser:
-    """The browser that sent the request."""
     known_as = _read_cookie(request, DEVICE_COOKIE, DEVICE, DEVICE_COOKIE_SECONDS)
     return Browser(address_of(request), _device(request), login_id_of(request), known_as)
 
@@ -107,17 +106,12 @@ def remember_login(request: Request, response: Response, user: User, login: Logi
     logs.note(login=login.id)
     signed = parley_of(request).signer.sign(Gid("Login", str(login.id)), LOGIN)
     _set_cookie(request, response, COOKIE, signed, LOGIN_COOKIE_SECONDS if login.remember else None)
-    remember_device(request, response, user)
+    remember_device(request, response, device_gid(user))
 
 
-def remember_device(request: Request, response: Response, user: User) -> None:
-    """Set the device cookie: in this browser, failures of strangers do not lock the owner out. See
-    `app.accounts.login_throttle`."""
-    remember_device_as(request, response, device_gid(user))
-
-
-def remember_device_as(request: Request, response: Response, known_as: Gid) -> None:
-    """Set the device cookie to this gid. See `app.accounts.reauthentication.device_gid`."""
+def remember_device(request: Request, response: Response, known_as: Gid) -> None:
+    """Set the device cookie to this gid (`app.accounts.reauthentication.device_gid`). In this browser, failures of
+    strangers do not lock the owner out: see `app.accounts.login_throttle`."""
     signed = parley_of(request).signer.sign(known_as, DEVICE)
     _set_cookie(request, response, DEVICE_COOKIE, signed, DEVICE_COOKIE_SECONDS)
 

@@ -46,8 +46,8 @@ def key_of(kind: str, of: str) -> str:
 async def refuse_locked(reading: Reading, key: str) -> None:
     """Raises TooMany while a lock lasts."""
     failures = await reading.get(Failures, key, populate_existing=True)
-    if failures and (seconds := _remaining(failures)) > 0:
-        raise TooMany(seconds)
+    if failures and failures.locked_until and (left := failures.locked_until - datetime.now(UTC)) > timedelta(0):
+        raise TooMany(left.total_seconds())
 
 
 async def count_failure(writing: Writing, key: str) -> bool:
@@ -83,11 +83,6 @@ async def read_lock(reading: Reading, email: str) -> str | None:
 
 async def prune(writing: Writing) -> None:
     await writing.execute(delete(Failures).where(Failures.failed_at < datetime.now(UTC) - FAILURES_EXPIRE_AFTER))
-
-
-def _remaining(failures: Failures) -> float:
-    until = failures.locked_until
-    return (until - datetime.now(UTC)).total_seconds() if until else 0
 
 
 # The statement holds its row lock until the commit, like a topic's counter.

@@ -15,7 +15,7 @@ from app.live.service import Parley
 
 
 class Purpose(StrEnum):
-    """The purpose of a link, and the path of its page."""
+    """The purpose of a link, the path of its page, and the kind of its e-mail."""
 
     RESET = "reset"
     CONFIRM = "confirm"

@@ -6,8 +6,6 @@ is queued in any case, and the mailer drops it later if no account has the addre
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,13 +13,13 @@ from app.accounts import accounts
 from app.accounts.accounts_api import Email, MailTo, NewPassword, Username, mail_to
 from app.accounts.identity import browser_of, parley_of, remember_device
 from app.accounts.mailed_links import Purpose
+from app.accounts.reauthentication import device_gid
 from app.accounts.user import User
 from app.http import rate_limits
 from app.http.endpoints import Endpoint
 from app.http.rate_limits import MAIL, SIGN_IN
 from app.http.requests import Input
 from app.http.responses import Json
-from app.live.service import Parley
 from app.live.signing import fingerprint
 
 
@@ -45,7 +43,7 @@ class Reset(Used):
 @Endpoint("POST /api/resets", limit_all=MAIL, statuses=[202])
 async def ask_to_reset(request: Request, form: Asked) -> Json[MailTo]:
     """Request a link to choose a new password."""
-    return await _ask(request, form, Purpose.RESET, accounts.ask_to_reset)
+    return await _ask(request, form, Purpose.RESET)
 
 
 @Endpoint("PUT /api/resets", limit=SIGN_IN)
@@ -60,7 +58,7 @@ async def reset(request: Request, form: Reset) -> Response:
 @Endpoint("POST /api/confirmations", limit_all=MAIL, statuses=[202])
 async def ask_to_confirm(request: Request, form: Asked) -> Json[MailTo]:
     """Request a link to confirm your address."""
-    return await _ask(request, form, Purpose.CONFIRM, accounts.ask_to_confirm)
+    return await _ask(request, form, Purpose.CONFIRM)
 
 
 @Endpoint("PUT /api/confirmations", limit=SIGN_IN)
@@ -76,7 +74,7 @@ async def confirm(request: Request, form: Confirmed) -> None:
 @Endpoint("POST /api/unlocks", limit_all=MAIL, statuses=[202])
 async def ask_to_unlock(request: Request, form: Asked) -> Json[MailTo]:
     """Request a link to unlock your account."""
-    return await _ask(request, form, Purpose.UNLOCK, accounts.ask_to_unlock)
+    return await _ask(request, form, Purpose.UNLOCK)
 
 
 @Endpoint("PUT /api/unlocks", limit=SIGN_IN)
@@ -88,14 +86,12 @@ async def unlock(request: Request, form: Used) -> Response:
 def _proven(request: Request, user: User) -> Response:
     """204 with the device cookie: access to the mailbox proves ownership, so strangers cannot lock this browser out."""
     response = Response(status_code=204)
-    remember_device(request, response, user)
+    remember_device(request, response, device_gid(user))
     return response
 
 
-async def _ask(
-    request: Request, form: Asked, purpose: Purpose, ask: Callable[[Parley, str], Awaitable[None]]
-) -> Json[MailTo]:
+async def _ask(request: Request, form: Asked, purpose: Purpose) -> Json[MailTo]:
     """Queue an e-mail. Each purpose has a separate limit, so unlock requests, say, cannot use up the reset e-mails."""
     await rate_limits.take_for(request, rate_limits.MAIL, fingerprint(purpose, form.email))
-    await ask(parley_of(request), form.email)
+    await accounts.send_link(parley_of(request), purpose, form.email)
     return mail_to(form.email)

@@ -24,9 +24,10 @@ async def beginning_with(reading: Reading, viewer: Viewer, prefix: str, topic: T
 
     Names are compared in their canonical form. The viewer, and deleted and blocked accounts, are left out.
     """
-    here = await _read(reading, _of(viewer, prefix).where(User.id.in_(_authors(topic)))) if topic else []
-    others = await _read(reading, _of(viewer, prefix).where(User.id.not_in([id_ for id_, _ in here])))
-    return [*here, *others][:MAX_NAMES]
+    names = _of(viewer, prefix)
+    here = (await reading.execute(names.where(User.id.in_(_authors(topic))))).all() if topic else []
+    others = (await reading.execute(names.where(User.id.not_in([id_ for id_, _ in here])))).all()
+    return [(id_, name) for id_, name in (*here, *others)][:MAX_NAMES]
 
 
 def _of(viewer: Viewer, prefix: str) -> Select[UUID, str]:
@@ -44,7 +45,3 @@ def _of(viewer: Viewer, prefix: str) -> Select[UUID, str]:
 def _authors(topic: Topic) -> Select[UUID]:
     shown = Comment.deleted_at.is_(None), Comment.hidden_at.is_(None)
     return select(Comment.user_id).where(Comment.topic == str(topic), *shown)
-
-
-async def _read(reading: Reading, query: Select[UUID, str]) -> Sequence[Name]:
-    return [(id_, name) for id_, name in (await reading.execute(query)).all()]

@@ -23,7 +23,7 @@ from weakref import WeakKeyDictionary
 
 from pwdlib import PasswordHash
 
-from app.errors import Busy, Invalid, NetworkBusy
+from app.errors import Busy, Invalid, TooMany
 from app.live.fair_queue import FairQueue, QueueFull
 
 P = ParamSpec("P")
@@ -81,14 +81,12 @@ async def verify_password(password: str, hash: str | None) -> bool:
 
 
 async def _run_in_thread(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run `work` in a thread. Raises Busy, and NetworkBusy if only this network has too many hashes waiting."""
+    """Run `work` in a thread. Raises Busy, and TooMany if only this network has too many hashes waiting."""
     queue = _queue()
-    if queue.waiting >= MAX_WAITING:
-        raise Busy
     try:
         await queue.acquire(queue_key.get())
     except QueueFull as full:
-        raise (NetworkBusy() if full.by_key else Busy()) from None
+        raise (TooMany(5, "Too many sign-ins from your network are waiting.") if full.by_key else Busy()) from None
     hashing = asyncio.get_running_loop().run_in_executor(_threads(), partial(work, *args, **kwargs))
     hashing.add_done_callback(lambda _: queue.release())
     return await asyncio.shield(hashing)  # cancelling a request does not stop its thread
@@ -118,7 +116,6 @@ _queues: WeakKeyDictionary[asyncio.AbstractEventLoop, FairQueue] = WeakKeyDictio
 
 
 def _queue() -> FairQueue:
-    """The queue of this event loop."""
     loop = asyncio.get_running_loop()
     if loop not in _queues:
         _queues[loop] = FairQueue(MAX_HASHES_AT_ONCE, MAX_WAITING_PER_NETWORK, MAX_WAITING)

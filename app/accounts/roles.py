@@ -24,7 +24,7 @@ from app.live.topics import QUEUE, Topic
 from app.live.viewers import Viewer
 from app.live.write.transaction import Write, owned
 from app.moderation.audit_log import Act, record
-from app.moderation.moderation import moderator_in
+from app.moderation.moderation import moderator_in, owner_in
 
 
 @owned
@@ -57,9 +57,7 @@ async def unblock(parley: Parley, by: Viewer, user_id: UUID) -> None:
 async def appoint(parley: Parley, by: Viewer, user_id: UUID, role: Role) -> User:
     """Change the account's role. Raises Missing, Forbidden, and Invalid for a blocked account."""
     async with parley.writing(Topic.account(user_id), QUEUE) as write:
-        owner = await moderator_in(write, by)
-        if owner.role != Role.OWNER:
-            raise Forbidden("Only owners can do this.")
+        owner = await owner_in(write, by)
         user = _require_account(await write.get(User, user_id))
         if user.blocked_at:
             raise Invalid("role", "This account is blocked.")
@@ -117,7 +115,7 @@ async def _load_to_block(write: Write, by: Viewer, user_id: UUID) -> tuple[User,
     """(the moderator, the account), locked. Raises Missing, and Forbidden if the moderator may not block it (1)."""
     moderator = await moderator_in(write, by)
     # The lock waits for comments that this account is posting. Later ones see that it is blocked.
-    await write.session.execute(select(User.id).where(User.id == user_id).with_for_update())
+    await bylines.lock_author(write, user_id)
     user = _require_account(await write.get(User, user_id))
     if user.id == moderator.id:
         raise Forbidden("You can't block yourself.")

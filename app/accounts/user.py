@@ -228,12 +228,10 @@ async def find_user(reading: Reading, id: UUID) -> User | None:
 
 
 async def any_account_exists(reading: Reading) -> bool:
-    """Whether there is any account."""
     return await reading.scalar(select(User.id).limit(1)) is not None
 
 
 async def user_at(reading: Reading, email: str) -> User | None:
-    """The account with this address."""
     return await reading.scalar(select(User).where(User.email == email))
 
 

@@ -13,7 +13,6 @@ UNITS_PER_LINE = 80  # UTF-16 code units, as browsers count, that fit in one lin
 
 
 def is_long(text: str) -> bool:
-    """Whether a comment's text is folded."""
     return sum(max(1, ceil(_units(line) / UNITS_PER_LINE)) for line in text.split("\n")) > MAX_LINES
 
 

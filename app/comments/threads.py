@@ -71,7 +71,6 @@ class Page:
 
 
 async def read_counters(reading: Reading, topic: Topic) -> Counters:
-    """The counters of the topic and of the topic about it."""
     return await read_heads(reading, [topic, topic.about])
 
 

@@ -43,13 +43,10 @@ def _examine(settings: Settings) -> Iterator[Finding]:
 
 def _key(settings: Settings, is_local: bool) -> Finding:
     keys = settings.secret_keys
+    if DEVELOPMENT_KEY in keys and is_local:
+        return ok("secret key", "the development key, which everybody knows")
     if DEVELOPMENT_KEY in keys:
-        message = "the development key, which everybody knows"
-        return (
-            ok("secret key", message)
-            if is_local
-            else wrong("secret key", f"{message}.", f"Set SECRET_KEY. {MAKE_A_KEY}")
-        )
+        return wrong("secret key", "the development key, which everybody knows.", f"Set SECRET_KEY. {MAKE_A_KEY}")
     if any(len(set(key)) < MIN_DISTINCT_CHARACTERS for key in keys):
         return warning("secret key", "a repeated pattern is easy to guess.", f"Change it. {MAKE_A_KEY}")
     return ok("secret key", f"set, {len(keys[0])} characters; {len(keys)} in use")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 from app import demo
@@ -32,7 +31,6 @@ MOUNTS = Path("/proc/self/mounts")
 NETWORK_FILE_SYSTEMS = (
     "nfs", "cifs", "smb", "9p", "afs", "ceph", "gluster", "lustre", "fuse.sshfs", "fuse.gluster", "fuse.ceph",
 )  # fmt: skip
-MAX_CLOCK_SKEW_SECONDS = 5  # beyond it, logins and links expire noticeably too early or too late
 
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
@@ -63,13 +61,11 @@ async def _examine(database: Database, file: Path | None, where: str) -> AsyncIt
     yield schema(await database.migration(), known_migrations())
     if file:
         yield _writable(file)
-        yield journal(await database.ask("PRAGMA journal_mode"))
         yield place(file, _mounts())
     else:
         if await database.ask("SHOW transaction_read_only") == "on":
             yield wrong(SUBJECT, "it is read-only, perhaps a replica.", "Set DATABASE_URL to the primary.")
         yield connections(int(await database.ask("SHOW max_connections")))
-        yield clock(await database.ask("SELECT clock_timestamp()"), datetime.now(UTC))
 
 
 async def _rows(database: Database, settings: Settings) -> list[Finding]:
@@ -115,13 +111,6 @@ def _writable(file: Path) -> Finding:
     return ok(SUBJECT, f"{file} and its directory are writable")
 
 
-def journal(mode: str) -> Finding:
-    if mode == "wal":
-        return ok(SUBJECT, "write-ahead log: readers and writers do not wait for each other")
-    advice = "Use a local, writable directory, or PostgreSQL."
-    return wrong(SUBJECT, f"the write-ahead log is off (journal_mode={mode}).", advice)
-
-
 def _mounts() -> str:
     return MOUNTS.read_text() if MOUNTS.exists() else ""
 
@@ -143,11 +132,3 @@ def connections(limit: int) -> Finding:
         message = f"{limit} connections; each process may use {ours}."
         return warning(SUBJECT, message, "Raise max_connections, or use a pooler in session mode.")
     return ok(SUBJECT, f"{limit} connections, enough for {(limit - SPARE_CONNECTIONS) // ours} processes")
-
-
-def clock(theirs: datetime, ours: datetime) -> Finding:
-    apart = abs((theirs - ours).total_seconds())
-    if apart > MAX_CLOCK_SKEW_SECONDS:
-        message = f"the clocks of this machine and the database differ by {apart:.0f} s."
-        return warning("clock", message, "Synchronise both by NTP: sign-ins and emailed links expire by the clock.")
-    return ok("clock", f"{apart:.1f} s from the database's")

@@ -1,4 +1,4 @@
-"""Checks the mail server: it accepts the login, and `MAIL_FROM` is an address that other servers accept."""
+"""Checks the mail server: it accepts the login. The settings themselves check `MAIL_FROM`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,6 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         else:
             yield warning(SUBJECT, "no mail server: nobody can reset a password.", "Set SMTP_URL.")
         return
-    if settings.environment == "production" and settings.has_local_sender:
-        yield wrong(
-            SUBJECT, f"MAIL_FROM is {settings.mail_from}: other servers refuse it.", "Set MAIL_FROM to your own."
-        )
     error = await check_connection(settings.smtp_url)
     if error:
         yield wrong(

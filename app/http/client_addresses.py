@@ -61,7 +61,6 @@ def networks_of(scope: Scope, environment: str) -> Networks:
 
 
 def networks_of_address(address: str) -> Networks:
-    """The networks under which this address is counted."""
     return _parse(address) if len(address) <= MAX_ADDRESS_CHARACTERS else UNKNOWN
 
 

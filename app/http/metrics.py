@@ -98,18 +98,18 @@ class Metrics:
         return "".join(_written(up)) + _join(answer for _, answer in answers if answer is not None)
 
     async def of_database(self) -> str:
-        families = [GaugeMetricFamily("parley_database_up", "Whether the database answers.", 0)]
+        families: list[Metric] = []
         try:
             async with asyncio.timeout(DATABASE_TIMEOUT_SECONDS):
                 count, seconds, dead = await self._parley.own(_mails(self._parley))
             families = [
-                GaugeMetricFamily("parley_database_up", "Whether the database answers.", 1),
                 GaugeMetricFamily("parley_mails_waiting", "E-mails that are not sent yet.", count),
                 GaugeMetricFamily("parley_mail_wait_seconds", "Age of the oldest of them.", seconds),
                 GaugeMetricFamily("parley_mails_dead", "E-mails of the last 30 days that could not be sent.", dead),
             ]
         except DATABASE_ERRORS as error:
             log_error(log, error, "metrics")
+        families.insert(0, GaugeMetricFamily("parley_database_up", "Whether the database answers.", bool(families)))
         return "".join(part for family in families for part in _written(family))
 
     # -- of one worker

@@ -115,7 +115,6 @@ def _made_once(
 
 
 def describe(routes: Sequence[BaseRoute], settings: Settings, models: Iterable[LiveModel]) -> dict[str, Any]:
-    """The document for these routes."""
     live = [one for one in models if one.render]
     found = list(endpoints(routes))
     paths: dict[str, dict[str, Any]] = {}
@@ -245,7 +244,6 @@ class _Generator(GenerateJsonSchema):
 
 
 def _schemas(settings: Settings, found: Sequence[Endpoint], live: Sequence[LiveModel]) -> dict[str, Schema]:
-    """The schemas of all requests, responses and events."""
     forms = {endpoint.form for endpoint in found if endpoint.form}
     bodies = {body for endpoint in found for body in endpoint.answers.values() if body}
     bodies |= {schemas.Problem, schemas.Invalid, *schemas.STREAM.values()}
@@ -324,7 +322,6 @@ def _change_name(live: LiveModel, verb: str) -> str:
 
 
 def _changes(live: Sequence[LiveModel]) -> dict[str, Schema]:
-    """The data of changes."""
     data: dict[str, Schema] = {}
     for one in live:
         data[_change_name(one, "create")] = _payload(_rendered(one))

@@ -14,8 +14,6 @@ ETAG = {"ETag": "The object's seq, for `If-Match`."}
 
 
 class Json(Response, Generic[Body_co]):
-    """A response with this body."""
-
     media_type = "application/json"
 
     def __init__(self, body: Body_co, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
@@ -23,5 +21,4 @@ class Json(Response, Generic[Body_co]):
 
 
 def etag(seq: int) -> dict[str, str]:
-    """The header with the version of an object."""
     return {"ETag": f'"{seq}"'}

@@ -34,7 +34,6 @@ class Admission:
 
     @property
     def streams(self) -> int:
-        """The number of open streams."""
         return self._open[ALL]
 
     @contextmanager

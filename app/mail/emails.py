@@ -33,8 +33,6 @@ class Email:
 
 @dataclass(frozen=True)
 class Context:
-    """The data for writing an e-mail."""
-
     parley: Parley
     reading: Reading
     mail: Mail
@@ -43,7 +41,6 @@ class Context:
         return write_link(self.parley, purpose, user.id, bound_to, hint)
 
     def email(self, kind: Kind, link: str = "") -> Email:
-        """The e-mail of this kind, from its template."""
         subject, text = _template(kind)
         url = self.parley.settings.public_url
         text = text.format(link=link, about=isolated(self.mail.about or ""), public_url=url)
@@ -63,7 +60,7 @@ async def write_email(parley: Parley, mail: Mail) -> Email | None:
         user = await (reading.get(User, mail.user_id) if mail.user_id else user_at(reading, mail.address))
         if user is None or user.deleted_at:
             return None
-        return await _WRITERS[kind](context, user)
+        return context.email(kind) if kind is Kind.TAKEN else await _WRITERS[kind](context, user)
 
 
 @cache
@@ -88,10 +85,6 @@ async def _confirm_change(context: Context, user: User) -> Email | None:
     return context.email(Kind.CONFIRM_CHANGE, context.link(Purpose.CONFIRM, user, fingerprint(context.mail.address)))
 
 
-async def _taken(context: Context, user: User) -> Email:
-    return context.email(Kind.TAKEN)
-
-
 async def _reset(context: Context, user: User) -> Email:
     return context.email(Kind.RESET, context.link(Purpose.RESET, user, bound_to(user)))
 
@@ -109,7 +102,6 @@ _NOTICES = frozenset({Kind.CHANGING, Kind.CHANGED, Kind.PASSWORD, Kind.DELETED})
 _WRITERS: Mapping[Kind, Writer] = {
     Kind.CONFIRM: _confirm,
     Kind.CONFIRM_CHANGE: _confirm_change,
-    Kind.TAKEN: _taken,
     Kind.RESET: _reset,
     Kind.UNLOCK: _unlock,
 }

@@ -95,7 +95,7 @@ class Deliveries:
         await self._free.acquire()
         mail = None
         try:
-            mail = await _claim_next(self._parley, self._busy)
+            mail = await claim_next(self._parley, self._busy)
         finally:
             if mail is None:
                 self._free.release()
@@ -107,7 +107,7 @@ class Deliveries:
 
     async def _deliver(self, mail: Mail) -> None:
         try:
-            await _deliver(self._parley, mail)
+            await deliver(self._parley, mail)
         except Exception as error:
             log_error(log, error, "mail")
         finally:
@@ -116,26 +116,17 @@ class Deliveries:
             self._ended.set()
 
 
-async def send_next(parley: Parley) -> bool:
-    """Send the mail that has been due longest. Returns whether there was one.
-
-    If it is cancelled, as at shutdown, the mail becomes due again when its claim expires. So shutdown never waits for a
-    mail server.
-    """
-    mail = await _claim_next(parley)
-    if mail is not None:
-        await _deliver(parley, mail)
-    return mail is not None
-
-
-async def _claim_next(parley: Parley, busy: Collection[str] = ()) -> Mail | None:
+async def claim_next(parley: Parley, busy: Collection[str] = ()) -> Mail | None:
+    """Claim the mail that has been due longest, if it is not to one of the `busy` addresses."""
     async with parley.reading() as reading:
         if not await mail_queue.is_due(reading, busy):
             return None
     return await parley.own(_claim(parley, busy))
 
 
-async def _deliver(parley: Parley, mail: Mail) -> None:
+async def deliver(parley: Parley, mail: Mail) -> None:
+    """Send a claimed mail. If this is cancelled, as at shutdown, the mail becomes due again when its claim expires. So
+    shutdown never waits for a mail server."""
     try:
         email = await write_email(parley, mail)
         if email and parley.settings.smtp_url:

@@ -72,7 +72,6 @@ async def muted_by(reading: Reading, viewer: Viewer) -> list[User]:
 
 
 async def find_people_muting(reading: Reading, author_id: UUID | None, people: Iterable[UUID]) -> set[UUID]:
-    """The people among these who have muted this author."""
     theirs = select(Mute.user_id).where(Mute.muted_id == author_id, Mute.user_id.in_(list(people)))
     return set((await reading.scalars(theirs)).all())
 

@@ -34,7 +34,6 @@ def is_visible(character: str) -> bool:
 
 
 def shows_something(text: str) -> bool:
-    """Whether `text` has a visible character."""
     return any(map(is_visible, text))
 
 

@@ -25,7 +25,6 @@ from app.live.viewers import GUEST, LoginEnded, Viewer
 from app.live.write import batches
 from app.live.write.transaction import Write
 from app.mail.mail_queue import Kind
-from app.mail.mailer import send_next
 from app.models import LIVE_MODELS
 from app.settings import Settings
 from tests.support.mail_queue import (
@@ -35,6 +34,7 @@ from tests.support.mail_queue import (
     find_user_named,
     list_kinds_to,
     list_queued,
+    send_next,
 )
 from tests.support.people import PASSWORD
 from tests.support.people_without_http import ARTICLE, create_viewer, edit_comment, post_comment
@@ -140,8 +140,8 @@ async def test_a_link_confirms_an_address_and_may_be_opened_twice(strict_parley:
 
 async def test_an_unconfirmed_person_gets_the_link_again(strict_parley: Parley) -> None:
     await accounts.sign_up(strict_parley, ALICE, "alice", PASSWORD)
-    await accounts.ask_to_confirm(strict_parley, ALICE)
-    await accounts.ask_to_confirm(strict_parley, "nobody@example.com")
+    await accounts.send_link(strict_parley, Purpose.CONFIRM, ALICE)
+    await accounts.send_link(strict_parley, Purpose.CONFIRM, "nobody@example.com")
     assert await list_kinds_to(strict_parley, ALICE) == [Kind.CONFIRM] * 2
     assert await compose_mail_to(strict_parley, "nobody@example.com", Kind.CONFIRM) is None
     await accounts.confirm(strict_parley, await find_token_to(strict_parley, ALICE, Kind.CONFIRM), PASSWORD)
@@ -433,7 +433,7 @@ async def test_a_weak_new_password_changes_nothing(parley: Parley, alice: Viewer
 
 
 async def reset_token(parley: Parley, email: str = ALICE) -> str:
-    await accounts.ask_to_reset(parley, email)
+    await accounts.send_link(parley, Purpose.RESET, email)
     return await find_token_to(parley, email, Kind.RESET)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 from app.accounts import accounts, login_throttle, logins
 from app.accounts.login_throttle import FAILURES_EXPIRE_AFTER, FIRST_LOCK, LONGEST_LOCK, MAX_FAILURES, Failures
 from app.accounts.logins import Browser
+from app.accounts.mailed_links import Purpose
 from app.accounts.reauthentication import device_gid
 from app.errors import Invalid, TooMany
 from app.live.service import Parley
@@ -304,6 +305,6 @@ async def test_the_link_of_a_lock_still_works_after_the_lock_was_extended(parley
 
 async def test_a_password_can_be_reset_during_a_lock(parley: Parley) -> None:
     await guess_repeatedly(parley, MAX_FAILURES)
-    await accounts.ask_to_reset(parley, ALICE)
+    await accounts.send_link(parley, Purpose.RESET, ALICE)
     await accounts.reset_password(parley, await find_token_to(parley, ALICE, Kind.RESET), "talk among others")
     assert await guess(parley, "talk among others") == "signed in"

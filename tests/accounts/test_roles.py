@@ -9,6 +9,7 @@ import pytest
 
 from app.accounts import accounts, logins, roles
 from app.accounts.logins import UNKNOWN_BROWSER, End
+from app.accounts.mailed_links import Purpose
 from app.accounts.user import Role
 from app.errors import Conflict, Forbidden, Invalid, Missing, SignInFirst
 from app.live.gids import Gid
@@ -123,7 +124,7 @@ async def test_a_new_password_does_not_end_a_block(parley: Parley) -> None:
     await roles.block(parley, carol, bob.user_id)
     with pytest.raises(Forbidden):
         await accounts.change_password(parley, bob, PASSWORD, "another talk, other friends", UNKNOWN_BROWSER)
-    await accounts.ask_to_reset(parley, "bob@example.com")
+    await accounts.send_link(parley, Purpose.RESET, "bob@example.com")
     await accounts.reset_password(
         parley, await find_token_to(parley, "bob@example.com", Kind.RESET), "quite another talk"
     )

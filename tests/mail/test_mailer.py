@@ -20,17 +20,18 @@ import trustme
 from sqlalchemy import insert, select, update
 
 from app.accounts import accounts, login_throttle, logins
+from app.accounts.mailed_links import Purpose
 from app.accounts.user import User, clean_email
 from app.live.gids import Gid
 from app.live.service import Parley
 from app.live.topics import Topic
 from app.mail import mail_queue, mailer
 from app.mail.mail_queue import Kind, Mail
-from app.mail.mailer import send_due_mail, send_next
+from app.mail.mailer import send_due_mail
 from app.main import create_app
 from app.models import LIVE_MODELS
 from app.settings import Settings
-from tests.support.mail_queue import compose_mail_to, dump_database, find_user_named, list_queued, make_due
+from tests.support.mail_queue import compose_mail_to, dump_database, find_user_named, list_queued, make_due, send_next
 from tests.support.people import PASSWORD
 from tests.support.people_without_http import create_viewer
 from tests.support.serving import free_port, serving, spawned
@@ -265,9 +266,9 @@ async def test_an_unknown_address_looks_like_a_known_one_and_gets_no_mail(
     parley_in_production: Parley, server: MailServer
 ) -> None:
     await alice_has_an_account(parley_in_production)
-    for ask in (accounts.ask_to_reset, accounts.ask_to_unlock, accounts.ask_to_confirm):
+    for purpose in Purpose:
         for address in ("alice@example.com", "nobody@example.com"):
-            await ask(parley_in_production, address)
+            await accounts.send_link(parley_in_production, purpose, address)
     stored = await list_queued(parley_in_production)
     looks = {
         address: [(m.kind, m.user_id, m.about, m.attempts, m.due_at == m.created_at, m.subject, m.text)

@@ -12,6 +12,7 @@ from app.database import Base
 from app.live.service import Parley
 from app.mail.emails import Email, write_email
 from app.mail.mail_queue import Kind, Mail
+from app.mail.mailer import claim_next, deliver
 
 
 async def list_queued(parley: Parley) -> list[Mail]:
@@ -19,6 +20,14 @@ async def list_queued(parley: Parley) -> list[Mail]:
     async with parley.reading() as reading:
         unsent = select(Mail).where(Mail.sent_at.is_(None)).order_by(Mail.created_at, Mail.kind)
         return list((await reading.scalars(unsent)).all())
+
+
+async def send_next(parley: Parley) -> bool:
+    """Send the mail that has been due longest. Returns whether there was one."""
+    if (mail := await claim_next(parley)) is None:
+        return False
+    await deliver(parley, mail)
+    return True
 
 
 async def list_kinds_to(parley: Parley, address: str) -> list[str]:
