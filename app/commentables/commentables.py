@@ -20,10 +20,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.database import Base, Reading, pad
 from app.errors import Forbidden
 from app.live.cursors import write_cursor
-from app.live.model import Count, Live, LiveModel, Tombstone, is_about
+from app.live.model import Count, Live, LiveModel, Tombstone, is_about, render_as
 from app.live.service import Parley
 from app.live.topics import Topic
-from app.live.viewers import Kind, Viewer
+from app.live.viewers import Viewer
 from app.live.write.group_commit import GroupWrite
 from app.live.write.sequences import read_heads
 from app.live.write.transaction import Write, owned
@@ -72,16 +72,7 @@ class RenderedCommentable(Tombstone):
     url: Annotated[str, Field(description="The host's page with the conversation; empty if unknown.")]
 
 
-def render(commentable: Commentable, kind: Kind = Kind.PUBLIC) -> RenderedCommentable:
-    return {
-        **commentable.tombstone(),
-        "title": commentable.title,
-        "locked": commentable.locked,
-        "comments_count": commentable.comments_count,
-        "url": commentable.url,
-    }
-
-
+render = render_as(Commentable, RenderedCommentable)
 COMMENTABLE = LiveModel("commentable", Commentable, render, lives_on=is_about)
 
 

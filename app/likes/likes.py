@@ -27,11 +27,11 @@ from app.accounts.user import User
 from app.comments.comments import Comment, find_for, topic_of
 from app.database import Base, Reading, log_error
 from app.errors import SignInFirst
-from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, Tombstone, is_account, to_its_author
+from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, Tombstone, is_account, render_as, to_its_author
 from app.live.read.pages import Page, read_page
 from app.live.service import Parley
 from app.live.topics import Topic
-from app.live.viewers import Kind, Viewer
+from app.live.viewers import Viewer
 from app.live.write.batches import BATCH_SIZE, change_all
 from app.live.write.transaction import Write, owned
 
@@ -69,10 +69,7 @@ class RenderedLike(Tombstone):
     comment_id: UUID
 
 
-def render(like: Like, kind: Kind = Kind.AUTHOR) -> RenderedLike:
-    return {**like.tombstone(), "comment_id": like.comment_id}
-
-
+render = render_as(Like, RenderedLike)
 LIKE = LiveModel("like", Like, render, to_its_author, lives_on=is_account)
 
 
@@ -195,7 +192,6 @@ def _is_liked(like: Like) -> bool:
 
 
 async def clean_up_account(parley: Parley, user_id: UUID) -> None:
-    """Remove the likes of a deleted account."""
     own = Topic.account(user_id)
     left = select(Like).where(Like.topic == str(own), Like.deleted_at.is_(None))
     await change_all(parley, left, _remove, also=lambda like: [own], by="place")
@@ -211,5 +207,4 @@ async def _remove(write: Write, likes: Sequence[Like]) -> None:
 
 
 async def read_likes(reading: Reading, viewer: Viewer, topic: Topic) -> Page[Like]:
-    """The viewer's likes of comments on this topic."""
     return await read_page(reading, Like, Topic.account(viewer.user_id), Like.place == str(topic), limit=None)

@@ -7,14 +7,11 @@
     class RenderedLike(Tombstone):
         user_id: UUID
 
-    def render(like: Like, kind: Kind) -> RenderedLike:
-        return {**like.tombstone(), "user_id": like.user_id}
+    LIKE = LiveModel("like", Like, render_as(Like, RenderedLike))
 
-    LIKE = LiveModel("like", Like, render)
-
-That is all: if LIKE is in the list given to `Parley`, feeds read its changes and streams send them. The result of
-`render` may depend only on the row and the kind of viewer. If it depends on anything else, a change of that must also
-write the row. The types that renderers return are the schemas in the API's documentation.
+That is all: if LIKE is in the list given to `Parley`, feeds read its changes and streams send them. A renderer may also
+be a function: its result may depend only on the row and the kind of viewer. If it depends on anything else, a change of
+that must also write the row. The types that renderers return are the schemas in the API's documentation.
 """
 
 from __future__ import annotations
@@ -23,7 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID, uuid4
 
 from pydantic import Field
@@ -40,6 +37,9 @@ MAX_TOPIC_LENGTH = 251  # a type of 50, a slash, an id of 200 characters
 
 Seq = Annotated[int, Field(ge=0, description="The seq in its topic.")]
 Count = Annotated[int, Field(ge=0)]
+
+
+Rendered = TypeVar("Rendered")
 
 
 class Tombstone(TypedDict):
@@ -98,6 +98,22 @@ class Live:
             "seq": self.seq,
             "created_seq": self.created_seq,
         }
+
+
+def render_as(model: type[Live], members: type[Rendered]) -> Callable[..., Rendered]:
+    """A renderer for all kinds of viewer: each member of this type is the row's attribute with the same name.
+
+    Raises TypeError if the model has no such attribute.
+    """
+    names = [name for name in members.__annotations__ if name not in Tombstone.__annotations__]
+    if missing := [name for name in names if not hasattr(model, name)]:
+        raise TypeError(f"{model.__name__} has no {', '.join(missing)}")
+
+    def render(row: Live, kind: Kind | None = None) -> Any:
+        return {**row.tombstone(), **{name: getattr(row, name) for name in names}}
+
+    render.__annotations__["return"] = members
+    return render
 
 
 def anyone(row: Any, kind: Kind) -> bool:

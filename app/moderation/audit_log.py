@@ -14,9 +14,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.accounts.user import MAX_USERNAME_LENGTH, User
 from app.database import Base, Instant
-from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, Tombstone, is_queue, to_moderators
+from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, Tombstone, is_queue, render_as, to_moderators
 from app.live.topics import QUEUE, Topic
-from app.live.viewers import Kind
 from app.live.write.transaction import Write
 
 MAX_REASON_LENGTH = 1_000  # characters
@@ -69,20 +68,7 @@ class RenderedDecision(Tombstone):
     created_at: datetime
 
 
-def render(decision: Decision, kind: Kind = Kind.MODERATOR) -> RenderedDecision:
-    return {
-        **decision.tombstone(),
-        "username": decision.username,
-        "act": decision.act,
-        "place": decision.place,
-        "comment_id": decision.comment_id,
-        "person_id": decision.person_id,
-        "person_name": decision.person_name,
-        "reason": decision.reason,
-        "created_at": decision.created_at,
-    }
-
-
+render = render_as(Decision, RenderedDecision)
 DECISION = LiveModel("decision", Decision, render, to_moderators, lives_on=is_queue)
 
 

@@ -17,9 +17,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.accounts.user import MAX_USERNAME_LENGTH
 from app.database import Base, Instant, Reading
-from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, Tombstone, is_queue, to_moderators
+from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, Tombstone, is_queue, render_as, to_moderators
 from app.live.topics import QUEUE, Topic
-from app.live.viewers import Kind
 from app.live.write.transaction import Write
 
 MAX_NOTE_LENGTH = 1_000  # characters
@@ -58,18 +57,7 @@ class RenderedReport(Tombstone):
     created_at: datetime
 
 
-def render(report: Report, kind: Kind = Kind.MODERATOR) -> RenderedReport:
-    return {
-        **report.tombstone(),
-        "comment_id": report.comment_id,
-        "place": report.place,
-        "username": report.username,
-        "reason": report.reason,
-        "note": report.note,
-        "created_at": report.created_at,
-    }
-
-
+render = render_as(Report, RenderedReport)
 REPORT = LiveModel("report", Report, render, to_moderators, lives_on=is_queue)
 
 

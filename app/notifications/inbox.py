@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from app.database import Reading
 from app.errors import Missing, SignInFirst, Stale
@@ -50,7 +50,7 @@ async def mark(parley: Parley, viewer: Viewer, id: UUID, read: bool | None, matc
             raise Missing("This notification no longer exists.")
         if not matches(notification):
             raise Stale(notification)
-        if read is not None and read != bool(notification.read_at):
+        if read is not None and read != notification.read:
             notification.read_at = datetime.now(UTC) if read else None
             write.update(notification)
     return notification
@@ -59,8 +59,6 @@ async def mark(parley: Parley, viewer: Viewer, id: UUID, read: bool | None, matc
 @owned
 async def mark_all(parley: Parley, viewer: Viewer, upto: int) -> int:
     """Mark the notifications that were created up to this seq as read, in batches. Returns their number."""
-    own = _own_topic(viewer)
-    there = (Notification.topic == str(own), Notification.deleted_at.is_(None), Notification.read_at.is_(None))
     marked = 0
 
     async def mark(write: Write, rows: Sequence[Notification]) -> None:
@@ -70,16 +68,20 @@ async def mark_all(parley: Parley, viewer: Viewer, upto: int) -> int:
             write.update(row)
         marked += len(rows)
 
-    await change_all(parley, select(Notification).where(*there, Notification.created_seq <= upto), mark)
+    seen = select(Notification).where(*_unread(_own_topic(viewer)), Notification.created_seq <= upto)
+    await change_all(parley, seen, mark)
     return marked
 
 
 async def _count_unread(reading: Reading, own: Topic, before: int | None = None) -> int:
-    unread = (Notification.topic == str(own), Notification.deleted_at.is_(None), Notification.read_at.is_(None))
-    query = select(func.count()).select_from(Notification).where(*unread)
+    query = select(func.count()).select_from(Notification).where(*_unread(own))
     if before is not None:
         query = query.where(Notification.created_seq < before)
     return await reading.scalar(query) or 0
+
+
+def _unread(own: Topic) -> Sequence[ColumnElement[bool]]:
+    return Notification.topic == str(own), Notification.deleted_at.is_(None), Notification.read_at.is_(None)
 
 
 def _own_topic(viewer: Viewer) -> Topic:

@@ -27,10 +27,10 @@ from app.commentables import commentables
 from app.commentables.commentables import MAX_TITLE_LENGTH, MAX_URL
 from app.comments.mentions import MAX_MENTIONS
 from app.database import Base, Instant, Reading, pad
-from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, Tombstone, is_account, to_its_author
+from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, Tombstone, is_account, render_as, to_its_author
 from app.live.service import Parley
 from app.live.topics import Topic
-from app.live.viewers import Kind, Viewer
+from app.live.viewers import Viewer
 from app.live.write.batches import change_all
 from app.live.write.group_commit import GroupWrite
 from app.live.write.transaction import Write
@@ -68,6 +68,10 @@ class Notification(Live, Base):
     def author_id(self) -> UUID:
         return self.user_id
 
+    @property
+    def read(self) -> bool:
+        return self.read_at is not None
+
     def erase(self) -> None:
         self.actor_name = self.title = self.url = ""
 
@@ -92,19 +96,7 @@ class RenderedNotification(Tombstone):
     read: bool
 
 
-def render(notification: Notification, kind: Kind = Kind.AUTHOR) -> RenderedNotification:
-    return {
-        **notification.tombstone(),
-        "kind": notification.kind,
-        "comment_id": notification.comment_id,
-        "title": notification.title,
-        "url": notification.url,
-        "actor_name": notification.actor_name,
-        "created_at": notification.created_at,
-        "read": notification.read_at is not None,
-    }
-
-
+render = render_as(Notification, RenderedNotification)
 NOTIFICATION = LiveModel("notification", Notification, render, to_its_author, lives_on=is_account)
 
 # The people to notify of a comment, and the cause.
