@@ -15,6 +15,7 @@ from app import changes, demo, logs, streams, typing_indicator
 from app.accounts import accounts_api, logins_api, mailed_links_api, users_api
 from app.commentables import commentables_api
 from app.comments import comments_api
+from app.comments.guest_cache import GuestCache
 from app.http import health, metrics, openapi
 from app.http.endpoints import resources
 from app.http.middleware.cors import ListedOriginsCORSMiddleware
@@ -41,7 +42,6 @@ from app.moderation import moderation_api
 from app.notifications import mutes_api, notifications_api
 from app.pages import pages, service_worker, templates
 from app.pages.assets import FrontEnd
-from app.pages.guest_pages import GuestPages
 from app.settings import Settings
 
 # Modules with endpoints under /api.
@@ -144,7 +144,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
     app.state.streams = open_streams
     app.state.metrics = watched
     app.state.front_end = front_end
-    app.state.guest_pages = GuestPages()
+    app.state.guest_cache = GuestCache(parley)
     app.state.documents = {}
     app.state.openapi = cache(lambda: openapi.describe(app.routes, settings, models))  # built on the first request
     return app

@@ -127,8 +127,9 @@ def _set_cookie(request: Request, response: Response, name: str, value: str, sec
 
 
 def _read_cookie(request: Request, cookie: str, purpose: str, seconds: int) -> Gid | None:
+    signed = request.cookies.get(_cookie_name(request, cookie))
     try:
-        return parley_of(request).signer.open(request.cookies.get(_cookie_name(request, cookie), ""), purpose, seconds)
+        return parley_of(request).signer.open(signed, purpose, seconds) if signed else None
     except BadGid:
         return None
 

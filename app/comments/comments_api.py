@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 from pydantic import Field, StringConstraints
+from pydantic_core import to_json
 from starlette.requests import Request
 from typing_extensions import TypedDict
 
@@ -13,7 +14,8 @@ from app.accounts.identity import current_viewer, parley_of
 from app.commentables import host_pages
 from app.comments import comments, posting, threads
 from app.comments.comments import COMMENT, Comment, RenderedComment
-from app.comments.threads import Ancestor, Page
+from app.comments.guest_cache import GuestCache, Key
+from app.comments.threads import Ancestor, Counters, Page
 from app.errors import TooMany
 from app.http import rate_limits
 from app.http.endpoints import Endpoint
@@ -104,9 +106,20 @@ async def index(request: Request) -> Json[Comments]:
     where = window_from(request)
     limit = LIMIT.read(request) or threads.PAGE
     viewer = await current_viewer(request)
-    async with parley_of(request).reading() as reading:
-        page = await threads.page(reading, viewer, topic, limit=limit, **where)
-    return Json(snapshot(page, viewer))
+
+    async def render(counters: Counters | None = None) -> bytes:
+        async with parley_of(request).reading() as reading:
+            page = await threads.page(reading, viewer, topic, limit=limit, counters=counters, **where)
+        return to_json(snapshot(page, viewer))
+
+    if viewer.signed_in:
+        return Json(await render())
+    return Json(await guest_cache_of(request).get(Key(topic, (limit, *where.items())), render))
+
+
+def guest_cache_of(request: Request) -> GuestCache:
+    guest_cache: GuestCache = request.app.state.guest_cache
+    return guest_cache
 
 
 def window_from(request: Request) -> dict[str, Any]:

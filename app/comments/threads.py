@@ -12,6 +12,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.commentables import commentables
 from app.commentables.commentables import Commentable
@@ -70,7 +71,7 @@ class Page:
     commentable_cursor: str  # of its own topic
 
 
-async def read_counters(reading: Reading, topic: Topic) -> Counters:
+async def read_counters(reading: Reading | AsyncConnection, topic: Topic) -> Counters:
     return await read_heads(reading, [topic, topic.about])
 
 

@@ -16,8 +16,9 @@ ETAG = {"ETag": "The object's seq, for `If-Match`."}
 class Json(Response, Generic[Body_co]):
     media_type = "application/json"
 
-    def __init__(self, body: Body_co, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(to_json(body), status, {"Cache-Control": "no-store", **(headers or {})})
+    def __init__(self, body: Body_co | bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        content = body if isinstance(body, bytes) else to_json(body)  # bytes are the encoded body
+        super().__init__(content, status, {"Cache-Control": "no-store", **(headers or {})})
 
 
 def etag(seq: int) -> dict[str, str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -15,8 +16,10 @@ from app.accounts.identity import current_viewer, parley_of
 from app.accounts.user import find_user, render
 from app.commentables import commentables, commentables_api, host_pages
 from app.comments import form, threads
-from app.comments.comments_api import snapshot, window_from
+from app.comments.comments_api import guest_cache_of, snapshot, window_from
 from app.comments.form import NOTHING_UNSENT, Unsent
+from app.comments.guest_cache import Key
+from app.comments.threads import Counters
 from app.database import Reading
 from app.demo import ARTICLES, Article
 from app.http.middleware.csrf import is_listed
@@ -34,7 +37,7 @@ from app.moderation.reports import Report
 from app.notifications import inbox as inboxes
 from app.notifications.notifications_api import snapshot as notifications_snapshot
 from app.pages.assets import FOR_ANYBODY
-from app.pages.guest_pages import GuestPage, GuestPages
+from app.pages.guest_page import GuestPage
 from app.pages.service_worker import allow_offline_use
 from app.pages.templates import page, rendered, respond, sources
 
@@ -125,17 +128,50 @@ def for_hosts(request: Request, html: Response) -> Response:
     return html
 
 
-async def _thread(request: Request, template: str, under: str, unsent: Unsent, **context: Any) -> Response:
-    topic = topic_of(request)
+async def _thread(request: Request, template: str, under: str, unsent: Unsent, **more: Any) -> Response:
     window = window_from(request)
     is_newest = not any(value is not None for value in window.values())
-    viewer = await current_viewer(request)
-    is_shared = is_newest and not viewer.signed_in and unsent is NOTHING_UNSENT
+    problem = unsent.problem
+    more["canonical"] = None if is_newest else f"/{quote(str(topic_of(request)))}"
+    context_at = partial(_thread_context, request, under, window, unsent, more)
+    if unsent is NOTHING_UNSENT and not (await current_viewer(request)).signed_in:
+        html = await _guest_thread(request, (template, *window.items()), context_at)
+    else:
+        context = await context_at()
+        html = page(request, template, context, problem.status if problem else 200)
+        html.headers.update({} if context["is_indexed"] else NOT_INDEXED)
+    html.headers.update(problem.headers if problem else {})
+    return await allow_offline_use(request, html) if problem is None and is_newest else html
+
+
+async def _guest_thread(
+    request: Request, form: tuple[str, *tuple[Any, ...]], context_at: Callable[[Counters], Awaitable[dict[str, Any]]]
+) -> Response:
+    """The page for a guest, from memory if possible. `form` is the template and the window."""
+
+    async def render(counters: Counters) -> GuestPage:
+        context = await context_at(counters)
+        html = rendered(request, form[0], context)
+        return GuestPage(html, context["bootstrap"]["now"], context["composer"]["form_id"], context["is_indexed"])
+
+    stored = await guest_cache_of(request).get(Key(topic_of(request), (*form, sources(request))), render)
+    own = _now(), uuid4()
+    html = respond(request, partial(stored.html, *own), partial(stored.gzip, *own))
+    html.headers.update({} if stored.is_indexed else NOT_INDEXED)
+    return html
+
+
+async def _thread_context(
+    request: Request,
+    under: str,
+    window: Mapping[str, Any],
+    unsent: Unsent,
+    more: Mapping[str, Any],
+    counters: Counters | None = None,
+) -> dict[str, Any]:
+    """The values for the template of a page with a thread."""
+    topic, viewer = topic_of(request), await current_viewer(request)
     async with parley_of(request).reading() as reading:
-        counters = await threads.read_counters(reading, topic)
-        version = (*counters, sources(request)) if is_shared else None
-        if version and (stored := guest_pages_of(request).get((template, topic), version)):
-            return await allow_offline_use(request, respond(request, stored.renewed(datetime.now(UTC), uuid4())))
         bootstrap = await _bootstrap(request, reading)
         first = await threads.page(reading, viewer, topic, limit=threads.PAGE, counters=counters, **window)
         if viewer.signed_in:
@@ -144,28 +180,18 @@ async def _thread(request: Request, template: str, under: str, unsent: Unsent, *
     bootstrap["commentables"] = commentables_api.snapshot([first.commentable], first.commentable_cursor)
     bootstrap["cursors"].append(first.cursor)
     article = articles_of(request).get(topic)
-    # Never use words of the address. Otherwise anybody could make a page of Parley with a heading of their choice.
-    title = first.commentable.title or (article.title if article else UNTITLED)
-    is_indexed = bool(article or first.commentable.title or first.commentable.comments_count)
     url = first.commentable.url
-    context["host_url"] = url if url and host_pages.is_listed(parley_of(request).settings, url) else None
-    context |= {"title": title, "article": article, "is_indexed": is_indexed, "bootstrap": bootstrap}
-    context |= {"path": f"{under}/{quote(str(topic))}", "canonical": None if is_newest else f"/{quote(str(topic))}"}
-    context["composer"] = form.fields(unsent)
-    problem = unsent.problem
-    text = rendered(request, template, context)
-    if version and is_indexed:  # pages at invented addresses are not stored
-        made = GuestPage(version, text, bootstrap["now"], context["composer"]["form_id"])
-        guest_pages_of(request).put((template, topic), made)
-    html = respond(request, text, problem.status if problem else 200)
-    html.headers.update({} if is_indexed else NOT_INDEXED)
-    html.headers.update(problem.headers if problem else {})
-    return await allow_offline_use(request, html) if problem is None and is_newest else html
-
-
-def guest_pages_of(request: Request) -> GuestPages:
-    guest_pages: GuestPages = request.app.state.guest_pages
-    return guest_pages
+    return {
+        # Never use words of the address. Otherwise anybody could make a page of Parley with a heading of their choice.
+        "title": first.commentable.title or (article.title if article else UNTITLED),
+        "article": article,
+        "is_indexed": bool(article or first.commentable.title or first.commentable.comments_count),
+        "host_url": url if url and host_pages.is_listed(parley_of(request).settings, url) else None,
+        "path": f"{under}/{quote(str(topic))}",
+        "composer": form.fields(unsent),
+        "bootstrap": bootstrap,
+        **more,
+    }
 
 
 async def account(request: Request) -> Response:
@@ -237,7 +263,7 @@ async def _bootstrap(request: Request, reading: Reading, notifications: int = in
     settings = parley_of(request).settings
     confirmation = settings.require_confirmation
     bootstrap: dict[str, Any] = {
-        "now": datetime.now(UTC),
+        "now": _now(),
         "user": None, "cursors": [], "thread": None, "topics": [], "commentables": None, "likes": None,
         "reports": None, "decisions": None,
         "notifications": None, "confirmation_required": confirmation, "undo_seconds": settings.undo_seconds,
@@ -251,6 +277,11 @@ async def _bootstrap(request: Request, reading: Reading, notifications: int = in
         bootstrap["reports"] = moderation_api.reports(queue := await read_page(reading, Report, QUEUE))
         bootstrap["cursors"].append(queue.cursor)
     return bootstrap
+
+
+def _now() -> str:
+    """The time in ISO 8601. Its length is always the same, as guest pages need it."""
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def _moved(request: Request, prefix: str) -> Response | None:
