@@ -4,58 +4,28 @@ const MIN_OFFSET_MS = 60_000; // smaller offsets do not matter: relative times a
 const NOW = "now";
 const JUST_NOW = "just now";
 
+/** How far this browser's clock is ahead of the server's, in milliseconds. */
+let offset = 0;
+
 /**
- * How far this browser's clock is ahead of the server's, in milliseconds. Times are shown relative to the server's
- * clock, so a clock that is hours wrong does not make a new comment hours old.
- *
- * The page says when the server rendered it. If that differs much from this clock, one request for the `Date` header
- * (RFC 9110, 6.6.1) tells a wrong clock from a page that was stored for reading offline.
+ * Show all times relative to the server's clock, so that a clock that is hours wrong does not make a new comment hours
+ * old. The page says when the server rendered it (`renderedAt`, ISO 8601). If that differs much from this clock, one
+ * request for the `Date` header (RFC 9110, 6.6.1) tells a wrong clock from a page that was stored for reading offline.
+ * @param {string} renderedAt
  */
-class Clock {
-  #offset = 0;
-
-  /**
-   * Resolves when the offset is known, or could not be measured.
-   * @param {string} renderedAt the server's time in the page, ISO 8601
-   */
-  async set(renderedAt) {
-    if (Math.abs(Date.now() - Date.parse(renderedAt)) < MIN_OFFSET_MS) return;
-    const response = await fetch(`${BASE}/healthz`, { method: "HEAD", cache: "no-store" }).catch(
-      () => null,
-    );
-    const date = Date.parse(response?.headers.get("Date") ?? "");
-    const offset = Date.now() - date;
-    if (Math.abs(offset) < MIN_OFFSET_MS || Number.isNaN(offset)) return;
-    this.#offset = offset;
-    for (const element of relativeTimes()) element.update?.();
-  }
-
-  /**
-   * The server's instant on this browser's clock, and never later than now.
-   * @param {Date} date
-   */
-  local(date) {
-    return new Date(Math.min(date.getTime() + this.#offset, Date.now()));
-  }
+export async function startClock(renderedAt) {
+  customElements.whenDefined("relative-time").then(correctTimes);
+  if (Math.abs(Date.now() - Date.parse(renderedAt)) < MIN_OFFSET_MS) return;
+  const request = fetch(`${BASE}/healthz`, { method: "HEAD", cache: "no-store" });
+  const response = await request.catch(() => null);
+  const measured = Date.now() - Date.parse(response?.headers.get("Date") ?? "");
+  if (Math.abs(measured) < MIN_OFFSET_MS || Number.isNaN(measured)) return;
+  offset = measured;
+  for (const element of relativeTimes()) element.update?.();
 }
 
-/**
- * Show all times relative to the server's clock.
- * @param {string} renderedAt the server's time in the page, ISO 8601
- */
-export function startClock(renderedAt) {
-  const clock = new Clock();
-  customElements.whenDefined("relative-time").then((Element) => correctTimes(clock, Element));
-  clock.set(renderedAt);
-}
-
-/**
- * Correct all `<relative-time>` elements by this clock.
- * @param {Clock} clock
- * @param {CustomElementConstructor} Element their class
- */
-function correctTimes(clock, Element) {
-  const { prototype } = Element;
+/** @param {CustomElementConstructor} Element the class of `<relative-time>` */
+function correctTimes({ prototype }) {
   const { get, set } = Object.getOwnPropertyDescriptor(prototype, "date") ?? {};
   const { update } = prototype;
   Object.defineProperty(prototype, "date", {
@@ -63,7 +33,7 @@ function correctTimes(clock, Element) {
     set,
     get() {
       const date = get?.call(this);
-      return date && clock.local(date);
+      return date && new Date(Math.min(date.getTime() + offset, Date.now())); // never later than now
     },
   });
   // Intl says "now" for anything within ten seconds.

@@ -55,12 +55,6 @@ export class Drafts extends Evented {
     return this.#all().filter((draft) => draft.person === person && draft.body !== "");
   }
 
-  /** The places with this prefix at which this person has a draft. */
-  places(prefix) {
-    const places = new Set(this.all().map(({ place }) => place));
-    return [...places].filter((place) => place.startsWith(prefix));
-  }
-
   /** Remove a draft that its author does not want any more. Triggers DRAFT_DISCARDED (draft). */
   discard(draft) {
     this.remove(draft.key);

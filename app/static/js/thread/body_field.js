@@ -36,7 +36,10 @@ export class BodyField {
   check() {
     const over = this.#over();
     if (this.#field.value.trim() === "") this.showProblem(EMPTY);
-    else if (over > 0) this.showProblem(`${this.#limit()} Remove ${characters(over)}.`);
+    else if (over > 0)
+      this.showProblem(
+        `Too long: the limit is ${characters(this.#maxLength)}. Remove ${characters(over)}.`,
+      );
     else return true;
     this.#field.focus();
     return false;
@@ -53,10 +56,6 @@ export class BodyField {
     this.#problem.hidden = true;
     this.#problem.textContent = "";
     this.#field.removeAttribute("aria-invalid");
-  }
-
-  #limit() {
-    return `Too long: the limit is ${characters(this.#maxLength)}.`;
   }
 
   // A text never has more code points than its `length`.

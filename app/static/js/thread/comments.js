@@ -53,13 +53,12 @@ export const Comments = /** @type {LiveWith<Fields>} */ (LiveCollection).extend(
   compose(body, author, parent = null, id = uuid()) {
     return (
       this.get(id) ??
-      this.create({ id, ...newAttributes(body, author, parent), ...this.pageAttributes() })
+      this.create({
+        id,
+        ...newAttributes(body, author, parent),
+        ...(this.page && { page: this.page }),
+      })
     );
-  },
-
-  // The host's page, if this thread is embedded.
-  pageAttributes() {
-    return this.page === null ? {} : { page: this.page };
   },
 
   /** The number of loaded comments. There are more while `before` or `after` is not null. */

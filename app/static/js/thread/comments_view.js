@@ -196,7 +196,7 @@ export const CommentsView = /** @type {SectionWith<Fields>} */ (SectionView).ext
 
   // Only replies to these comments: the draft of a posted reply exists a moment longer than its field.
   resumeReplies(comments) {
-    const places = this.drafts.places(REPLY);
+    const places = this.drafts.all().map(({ place }) => place);
     for (const { id } of places.length > 0 ? comments : []) {
       const view = places.includes(`${REPLY}${id}`) ? this.views.get(id) : null;
       if (view && !view.composer) keepScrollPosition(this.list, () => view.resumeReply());
