@@ -74,9 +74,9 @@ const written = await Promise.all(results.flatMap(({ outputFiles }) => outputFil
 await writeManifest(Object.assign({}, ...results.map(({ metafile }) => metafile.outputs)));
 await removeAllBut(new Set([basename(MANIFEST), ...written.flat()]));
 
-// esbuild makes a chunk for each set of entries that share a module. The dozen parts that app.js loads by import()
-// would make dozens of chunks. Only app.js loads a part, so all modules of app.js are already loaded. If each part
-// imports all of them, esbuild puts them into one chunk.
+// esbuild makes a chunk for each set of entries that share a module. The dozen parts that modules of app.js load by
+// import() would make dozens of chunks. All modules of app.js are loaded before a part. If each part imports all of them,
+// esbuild puts them into one chunk.
 async function buildPages() {
   const { metafile } = await build({ ...PAGES, plugins: [importing()] });
   const app = outputOf(metafile, `${SOURCES}/js/app.js`);
