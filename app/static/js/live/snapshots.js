@@ -48,20 +48,37 @@ export class Snapshots {
   }
 
   /**
-   * The newest pages, with so many objects or more. A failed read is retried until it succeeds.
+   * The newest pages, with so many objects or more. A failed read is retried until it succeeds. The stream delivers the
+   * changes between two reads, because it continues from the cursor of the first read.
    * @param {number} count
    */
   newest(count) {
-    return this.#readUntilDone((number) => this.#readNewest(count, number));
+    const { plural } = this.#collection;
+    const limit = Math.min(Math.max(count, PAGE_SIZE), MAX_PAGE_SIZE);
+    return this.#readUntilDone(async (read) => {
+      let snapshot = await read({ limit });
+      for (let page = 1; isShort(snapshot, plural, count) && page < MAX_PAGES; page += 1) {
+        const more = await read({ before: snapshot.before, limit });
+        snapshot = { ...joined(more, snapshot), cursor: snapshot.cursor };
+      }
+      return snapshot;
+    });
   }
 
   /**
    * The pages from one `created_seq` (null: the beginning) to another; as `newest`.
-   * @param {number | null} before
-   * @param {number} after
+   * @type {(before: number | null, after: number) => Promise<Snapshot>}
    */
   between(before, after) {
-    return this.#readUntilDone((number) => this.#readUpwards(before, after, number));
+    const { plural } = this.#collection;
+    const limit = MAX_PAGE_SIZE;
+    return this.#readUntilDone(async (read) => {
+      let snapshot = await read({ after: before === null ? 0 : before - 1, limit });
+      for (let page = 1; endsBelow(snapshot, after) && page < MAX_PAGES; page += 1) {
+        snapshot = joined(snapshot, await read({ after: snapshot.after, limit }));
+      }
+      return endsBelow(snapshot, after) ? snapshot : cut(snapshot, plural, after);
+    });
   }
 
   /**
@@ -94,12 +111,12 @@ export class Snapshots {
     for (const resolve of this.#idleCallbacks.splice(0)) resolve();
   }
 
-  /** @param {(number: number) => Promise<Snapshot>} read */
-  async #readUntilDone(read) {
+  /** @param {(read: (page: Page) => Promise<Snapshot>) => Promise<Snapshot>} readAll */
+  async #readUntilDone(readAll) {
     const number = this.#begin();
     for (let failures = 1; ; failures += 1) {
       try {
-        return this.#complete(await read(number));
+        return this.#complete(await readAll((page) => this.#read(page, number)));
       } catch (problem) {
         if (!(problem instanceof Problem)) throw problem;
         // The account is not signed in any more, so a retry is useless. The stream's `auth` event follows.
@@ -110,54 +127,7 @@ export class Snapshots {
     }
   }
 
-  /**
-   * The stream delivers the changes between two reads, because it continues from the cursor of the first read.
-   * @param {number} count
-   * @param {number} number of the read
-   */
-  async #readNewest(count, number) {
-    const { plural } = this.#collection;
-    const limit = Math.min(Math.max(count, PAGE_SIZE), MAX_PAGE_SIZE);
-    let snapshot = await this.#read({ limit }, number);
-    for (let page = 1; isShort(snapshot, plural, count) && page < MAX_PAGES; page += 1) {
-      const more = await this.#read({ before: snapshot.before, limit }, number);
-      snapshot = { ...joined(more, snapshot), cursor: snapshot.cursor };
-    }
-    return snapshot;
-  }
-
-  /**
-   * @param {number | null} before
-   * @param {number} after
-   * @param {number} number of the read
-   */
-  async #readUpwards(before, after, number) {
-    const limit = MAX_PAGE_SIZE;
-    let snapshot = await this.#read({ after: before === null ? 0 : before - 1, limit }, number);
-    for (let page = 1; endsBelow(snapshot, after) && page < MAX_PAGES; page += 1) {
-      const more = await this.#read({ after: snapshot.after, limit }, number);
-      snapshot = joined(snapshot, more);
-    }
-    return endsBelow(snapshot, after) ? snapshot : this.#cut(snapshot, after);
-  }
-
-  /**
-   * The last page may contain objects beyond `after`.
-   * @param {Snapshot} snapshot
-   * @param {number} after
-   */
-  #cut(snapshot, after) {
-    const { plural } = this.#collection;
-    const states = snapshot[plural].filter(
-      (/** @type {Parley.State} */ state) => state.created_seq <= after,
-    );
-    return { ...snapshot, after, [plural]: states };
-  }
-
-  /**
-   * @param {Page} page
-   * @param {number} number of the read
-   */
+  /** @type {(page: Page, number: number) => Promise<Snapshot>} */
   async #read(page, number) {
     const snapshot = await this.#collection.read(page);
     return number === this.#readNumber ? snapshot : superseded();
@@ -188,24 +158,26 @@ const joined = (one, next) => ({
   after: next.after,
 });
 
-/** @param {Pick<Source, "plural">} collection */
-export const emptySnapshot = ({ plural }) => ({ [plural]: [], before: null, cursor: null });
 /**
- * @param {Snapshot} snapshot
- * @param {string} plural
- * @param {number} count
+ * The last page may contain objects beyond `after`.
+ * @type {(snapshot: Snapshot, plural: string, after: number) => Snapshot}
  */
+const cut = (snapshot, plural, after) => ({
+  ...snapshot,
+  after,
+  [plural]: snapshot[plural].filter(
+    (/** @type {Parley.State} */ state) => state.created_seq <= after,
+  ),
+});
+
+/** @type {(collection: { plural: string }) => Snapshot} */
+export const emptySnapshot = ({ plural }) => ({ [plural]: [], before: null, cursor: null });
+/** @type {(snapshot: Snapshot, plural: string, count: number) => boolean} */
 const isShort = (snapshot, plural, count) =>
   snapshot.before !== null && snapshot[plural].length < count;
-/**
- * @param {Snapshot} snapshot
- * @param {number} after
- */
+/** @type {(snapshot: Snapshot, after: number) => boolean} */
 const endsBelow = ({ after: end = null }, after) => end !== null && end < after;
-/**
- * @param {Parley.State} state
- * @param {Parley.State | undefined} known
- */
+/** @type {(state: Parley.State, known?: Parley.State) => boolean} */
 const isNewer = (state, known) => known === undefined || state.seq > known.seq;
 /** @returns {Promise<never>} */
 const superseded = () => new Promise(() => {});
