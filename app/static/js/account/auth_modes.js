@@ -1,11 +1,10 @@
-import { requestLink } from "./mailed_link.js";
-
-// A mode that requests an email. The message must not show whether the address has an account.
+// A mode that requests an email with a link. `kind`: "resets" | "confirmations" | "unlocks". Neither the response nor the
+// message shows whether the address has an account.
 const emailMode = (title, submit, kind) => ({
   title,
   submit,
   first: "email",
-  act: (_, { fields }) => requestLink(kind, fields.email.value),
+  act: (account, form) => account.send("create", `/api/${kind}`, form.values("email")),
   sent: (email) => `If an account exists for ${email}, we've sent an email.`,
 });
 

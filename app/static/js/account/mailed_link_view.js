@@ -1,5 +1,4 @@
 import { FormView } from "../ui/form_view.js";
-import { useLink } from "./mailed_link.js";
 import { takeToken } from "./token.js";
 
 /**
@@ -40,7 +39,7 @@ export const MailedLinkView = FormView.extend({
       password: password?.value || undefined,
       username: username?.value || undefined,
     };
-    return useLink(kind, { token: this.token, ...chosen });
+    return this.account.send("update", `/api/${kind}`, { token: this.token, ...chosen });
   },
 
   succeed() {
