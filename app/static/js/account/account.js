@@ -55,6 +55,37 @@ export const Account = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend(
 
   // -- what the user does
 
+  /** `fields`: email, username, password. Signs in, unless the address must be confirmed first. */
+  signUp(fields) {
+    return this.send("create", "/api/users", fields);
+  },
+
+  /** `fields`: email, password, remember_me. */
+  signIn(fields) {
+    return this.send("create", SESSION, fields);
+  },
+
+  /** `fields`: username, the display name. */
+  changeUsername(fields) {
+    return this.change("update", "/api/account/username", fields);
+  },
+
+  /** `fields`: email, current_password. The new address is used once it is confirmed. */
+  changeEmail(fields) {
+    return this.change("update", "/api/account/email", fields);
+  },
+
+  /** `fields`: current_password, password. Ends all other logins. */
+  changePassword(fields) {
+    return this.change("update", "/api/account/password", fields);
+  },
+
+  /** `fields`: current_password, comments ("keep" | "erase"). */
+  async delete(fields) {
+    await this.change("create", "/api/account/deletion", fields);
+    this.becomeGuest("deleted");
+  },
+
   async signOut() {
     await this.send("delete", SESSION);
     this.becomeGuest("signed_out", true);
@@ -68,7 +99,7 @@ export const Account = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend(
     return request(method, this, { url, attrs, headers: { "Parley-User": this.id ?? "" } });
   },
 
-  /** Change something of a user who is signed in. A 401 means that this login has ended. */
+  // A 401 means that this login has ended.
   async change(method, url, fields) {
     try {
       await this.send(method, url, fields);

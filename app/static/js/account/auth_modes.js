@@ -22,8 +22,7 @@ export const MODES = {
     password: "current-password",
     act: (account, form) => {
       const remember_me = form.fields.remember_me.checked;
-      const fields = { ...form.values("email", "password"), remember_me };
-      return account.send("create", "/api/session", fields);
+      return account.signIn({ ...form.values("email", "password"), remember_me });
     },
   },
   signup: {
@@ -32,8 +31,7 @@ export const MODES = {
     submit: "Sign up",
     first: "username",
     password: "new-password",
-    act: (account, form) =>
-      account.send("create", "/api/users", form.values("email", "username", "password")),
+    act: (account, form) => account.signUp(form.values("email", "username", "password")),
     sent: (email) => `We've sent a link to ${email}. Open it to confirm your email, then sign in.`,
     again: "confirm",
   },

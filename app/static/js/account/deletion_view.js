@@ -38,8 +38,7 @@ export const DeletionView = FormView.extend({
 
   async delete() {
     const fields = this.form.values("current_password", "comments");
-    const send = () => this.account.change("create", "/api/account/deletion", fields);
-    if (await this.form.send(send)) this.account.becomeGuest("deleted");
+    await this.form.send(() => this.account.delete(fields));
     if (this.form.problem) this.showQuestion(false);
   },
 

@@ -18,10 +18,8 @@ export const EmailView = FormView.extend({
     this.part("new").textContent = unconfirmed_email ?? "";
   },
 
-  // The new address is used once it is confirmed.
   send() {
-    const fields = this.form.values("email", "current_password");
-    return this.account.change("update", "/api/account/email", fields);
+    return this.account.changeEmail(this.form.values("email", "current_password"));
   },
 
   succeed() {

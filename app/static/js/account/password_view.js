@@ -19,8 +19,7 @@ export const PasswordView = FormView.extend({
   },
 
   send() {
-    const fields = this.form.values("current_password", "password");
-    return this.account.change("update", "/api/account/password", fields);
+    return this.account.changePassword(this.form.values("current_password", "password"));
   },
 
   succeed() {

@@ -15,7 +15,7 @@ export const UsernameView = FormView.extend({
   },
 
   send() {
-    return this.account.change("update", "/api/account/username", this.form.values("username"));
+    return this.account.changeUsername(this.form.values("username"));
   },
 
   succeed() {

@@ -47,4 +47,9 @@ export const Comment = LiveModel.extend({
   path() {
     return this.get("path") ?? [];
   },
+
+  /** Change the text. `seen`: {seq, body}, the version that the author saw. */
+  edit(body, seen) {
+    this.change({ body }, seen);
+  },
 });

@@ -253,7 +253,7 @@ export const CommentView = /** @type {ComponentWith<Fields>} */ (ComponentView).
   },
 
   save(body, base) {
-    if (body !== this.model.get("body") || this.model.record) this.model.change({ body }, base);
+    if (body !== this.model.get("body") || this.model.record) this.model.edit(body, base);
     this.close();
   },
 
