@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from math import ceil
 
 from app.live.model import Live
@@ -61,3 +62,12 @@ class Stale(Refusal):
     def __init__(self, current: Live) -> None:
         super().__init__("This was changed in the meantime.")
         self.current = current
+
+
+Seen = Collection[int] | None  # seqs of an object that a client has seen; None: any
+
+
+def refuse_stale(row: Live, seen: Seen) -> None:
+    """Raises Stale unless the content is the same as at one of these seqs."""
+    if seen is not None and not any(row.content_seq <= seq <= row.seq for seq in seen):
+        raise Stale(row)

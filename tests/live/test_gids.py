@@ -40,13 +40,13 @@ async def test_a_gid_finds_the_current_state_of_its_comment(parley: Parley) -> N
     alice = await create_viewer(parley, "alice")
     comment, _ = await comments.post(parley, alice, Topic("Article", "1"), "hello", uuid4())
     gid = Gid("Comment", str(comment.id))
-    await comments.edit(parley, alice, comment.id, "hello again", lambda comment: True)
+    await comments.edit(parley, alice, comment.id, "hello again")
 
     found = await parley.locate(gid)
     assert isinstance(found, comments.Comment)
     assert found.body == "hello again"
 
-    await comments.delete(parley, alice, comment.id, lambda comment: True)
+    await comments.delete(parley, alice, comment.id)
     with pytest.raises(GidNotFound):
         await parley.locate(gid)
 

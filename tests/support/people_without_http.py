@@ -31,11 +31,11 @@ async def post_comment(parley: Parley, author: Viewer, body: str, topic: Topic =
 
 
 async def edit_comment(parley: Parley, author: Viewer, comment: Comment, body: str) -> Comment:
-    return await comments.edit(parley, author, comment.id, body, lambda comment: True)
+    return await comments.edit(parley, author, comment.id, body)
 
 
 async def delete_comment(parley: Parley, author: Viewer, comment: Comment) -> None:
-    await comments.delete(parley, author, comment.id, lambda comment: True)
+    await comments.delete(parley, author, comment.id)
 
 
 async def hide_comment(parley: Parley, comment_id: UUID | str, hidden: bool = True) -> None:

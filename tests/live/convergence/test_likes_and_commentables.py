@@ -88,7 +88,7 @@ async def live(parley: Parley, people: list[Viewer], chance: random.Random, step
             lambda viewer=viewer, comment=comment: likes.like(parley, viewer, comment.id),
             lambda viewer=viewer, comment=comment: likes.unlike(parley, viewer, comment.id),
             lambda viewer=viewer: posting.post(parley, viewer, ARTICLE, "more", uuid4()),
-            lambda comment=comment: comments.delete(parley, people[1], comment.id, lambda _: True),
+            lambda comment=comment: comments.delete(parley, people[1], comment.id),
             lambda: set_title(parley, f"title {chance.random()}"),
         ]
         with suppress(Missing, Forbidden):

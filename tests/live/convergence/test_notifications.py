@@ -98,9 +98,9 @@ class Day:
         if self.comments:
             author, comment = self.chance.choice(self.comments)
             if self.chance.random() < 0.5:
-                await comments.delete(process, author, comment.id, lambda row: True)
+                await comments.delete(process, author, comment.id)
             else:
-                await comments.edit(process, author, comment.id, f"@alice {self.chance.random()}", lambda row: True)
+                await comments.edit(process, author, comment.id, f"@alice {self.chance.random()}")
 
     async def _read(self, process: Any) -> None:
         _, rows, _ = await snapshot(process, self.alice)
@@ -109,7 +109,7 @@ class Day:
             if self.chance.random() < 0.3:
                 await inbox.mark_all(process, self.alice, row["created_seq"])
             else:
-                await inbox.mark(process, self.alice, UUID(row["id"]), not row["read"], lambda row: True)
+                await inbox.mark(process, self.alice, UUID(row["id"]), not row["read"])
 
     async def _move(self, process: Any) -> None:
         tab = self.chance.choice(self.tabs)
