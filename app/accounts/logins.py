@@ -35,6 +35,7 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import Mapped, mapped_column
 from typing_extensions import TypedDict
 
@@ -250,15 +251,15 @@ async def _end_one(parley: Parley, login_id: UUID, user_id: UUID, how: End) -> N
 
 async def viewer_of(reading: Reading, login_id: UUID) -> tuple[Viewer, datetime]:
     """(the viewer with this login, the time of its last stored activity). Raises LoginEnded."""
-    (found,) = await viewers_of(reading, [login_id])
+    (found,) = await viewers_of(await reading.connection(), [login_id])
     if isinstance(found, LoginEnded):
         raise found
     return found
 
 
-async def viewers_of(reading: Reading, login_ids: list[UUID]) -> list[tuple[Viewer, datetime] | LoginEnded]:
+async def viewers_of(connection: AsyncConnection, login_ids: list[UUID]) -> list[tuple[Viewer, datetime] | LoginEnded]:
     """For each login what `viewer_of` returns or raises, in one statement for all."""
-    found = {row.id: row for row in await reading.execute(_VIEWERS, {"ids": pad(login_ids)})}
+    found = {row.id: row for row in await connection.execute(_VIEWERS, {"ids": pad(login_ids)})}
     return [_viewer_from(found.get(login_id)) for login_id in login_ids]
 
 

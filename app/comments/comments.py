@@ -13,6 +13,7 @@ from uuid import UUID
 from pydantic import Field
 from sqlalchemy import BigInteger, Dialect, ForeignKey, Index, String, Text, TypeDecorator, select, text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from app.accounts.logins import lock_active_user
@@ -344,10 +345,10 @@ def may_reply(author: Viewer, topic: Topic, parent: Any) -> bool:
     return parent is not None and parent.topic == str(topic) and is_there_for(author, parent)
 
 
-async def _read_parents(reading: Reading, ids: list[UUID]) -> list[Any]:
+async def _read_parents(connection: AsyncConnection, ids: list[UUID]) -> list[Any]:
     """For each id the columns that a reply needs, or None."""
     query = select(Comment.id, Comment.user_id, Comment.path).where(Comment.id.in_(pad(ids)))
-    found = {row.id: row for row in await reading.execute(query)}
+    found = {row.id: row for row in await connection.execute(query)}
     return [found.get(id_) for id_ in ids]
 
 

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import bindparam, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.accounts.user import User, username_key
 from app.comments import markdown
 from app.comments.markdown import Rendering
 from app.comments.markdown.mention_syntax import candidates
-from app.database import Reading, pad
+from app.database import pad
 from app.live.service import Parley
 
 MAX_MENTIONS = 10  # people that one text can mention; further names are text
@@ -54,12 +55,12 @@ async def find(parley: Parley, text: str) -> dict[str, UUID]:
     return {name: id_ for name, id_ in found.items() if id_}
 
 
-async def _read_accounts(reading: Reading, texts: list[set[str]]) -> list[Mapping[str, UUID]]:
+async def _read_accounts(connection: AsyncConnection, texts: list[set[str]]) -> list[Mapping[str, UUID]]:
     """The accounts that have any of these keys: the same result for each text."""
     keys = sorted(set().union(*texts))
     found: dict[str, UUID] = {}
     for start in range(0, len(keys), MAX_KEYS):
-        rows = await reading.execute(_ACCOUNTS, {"keys": pad(keys[start : start + MAX_KEYS])})
+        rows = await connection.execute(_ACCOUNTS, {"keys": pad(keys[start : start + MAX_KEYS])})
         found |= {row.username_key: row.id for row in rows}
     return [found] * len(texts)
 

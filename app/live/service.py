@@ -15,7 +15,7 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, Self, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.database import Database
 from app.live.gids import Gid
@@ -39,7 +39,7 @@ from app.settings import VAR, Settings
 
 R = TypeVar("R")
 
-Read = Callable[[AsyncSession, list[Item]], Awaitable[Sequence[Outcome]]]  # the outcome of each item
+Read = Callable[[AsyncConnection, list[Item]], Awaitable[Sequence[Outcome]]]  # the outcome of each item
 
 log = logging.getLogger(__name__)
 
@@ -121,8 +121,8 @@ class Parley:
         return await lane.add(item)
 
     async def _read(self, read: Read[Item, Outcome], items: list[Item]) -> Sequence[Outcome]:
-        async with self.reading() as reading:
-            return await read(reading, items)
+        async with self.database.connection() as connection:
+            return await read(connection, items)
 
     async def own(self, work: Coroutine[Any, Any, R]) -> R:
         """Run `work` to its end, even if the caller is cancelled while waiting for it."""

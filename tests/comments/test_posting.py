@@ -174,6 +174,24 @@ async def test_a_reply_in_a_group_is_below_its_parent(parley: Parley, alice: Vie
     assert reply[0][0].path == [str(parent.id)]
 
 
+async def test_groups_of_two_processes_and_single_writes_leave_no_gaps(
+    parley: Parley, other: Parley, alice: Viewer, bob: Viewer
+) -> None:
+    """They take the same counters, in one order."""
+    texts = {alice: "Well, @bob", bob: "Well, @alice"}
+    posts = [
+        post(process, author, topic, text, uuid4())
+        for post in (posting.post, comments.post)
+        for process in (parley, other)
+        for author, text in texts.items()
+        for topic in (ARTICLE, PAGE) * 2
+    ]
+    assert kinds_of(await asyncio.gather(*posts)) == ["new"] * 32
+    await expect_no_gaps(parley, ARTICLE, comments=17)
+    await expect_no_gaps(parley, PAGE, comments=17)
+    assert len(await read_notifications(parley, alice)) == len(await read_notifications(parley, bob)) == 16
+
+
 # -- notifications of a group ---------------------------------------------------------------------------------
 
 

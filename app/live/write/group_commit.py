@@ -22,7 +22,7 @@ from app.live.model import Live
 from app.live.topics import Topic
 from app.live.write.sequences import set_counters, take_seqs
 
-LOCK_TIMEOUT = "1s"  # of the statements of a group, on PostgreSQL (3)
+LOCK_TIMEOUT = "2s"  # of the statements of a group, on PostgreSQL (3); many times what a busy counter takes
 
 
 class GroupWrite:

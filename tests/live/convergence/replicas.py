@@ -76,8 +76,8 @@ class Process:
         return self.writes.writing(*topics)
 
     async def read_together(self, read: Any, item: Any) -> Any:
-        async with self.reading() as reading:
-            return (await read(reading, [item]))[0]
+        async with self.database.connection() as connection:
+            return (await read(connection, [item]))[0]
 
     async def write_together(self, store: Any, item: Any) -> bool:
         return await self.writes.write_together(store, item)
