@@ -95,6 +95,7 @@ class Settings(BaseSettings):
     undo_seconds: Annotated[float, Field(ge=0, le=60)] = 10  # during which a person can undo the deletion of a comment
     ring_frames: Annotated[int, Field(ge=1)] = 256
     ring_bytes: Annotated[int, Field(ge=1)] = 262_144
+    readers: Literal["streams", "collapsed"] = "streams"  # how pages of guests get changes
     presence: bool = True
     metrics: bool = True
     metrics_token: Annotated[str, Field(min_length=16, max_length=200)] | None = None  # Prometheus sends it

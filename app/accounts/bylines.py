@@ -8,7 +8,7 @@ and reports. This happens after the change, a few rows in each transaction. The 
 2. A comment gets its author's current name and role under a lock on the account. A change waits for that lock. So no
    row is written with an old name after the last query for such rows.
 3. The name is read in the transaction that writes it, and the queries compare the rows with the account's current name.
-   So if the name changes again, or the account is deleted meanwhile, no older name is written over the newest.
+   So if the name changes again, or the account is deleted before that, no older name is written over the newest.
 """
 
 from __future__ import annotations

@@ -263,7 +263,7 @@ async def _bootstrap(request: Request, reading: Reading, notifications: int = in
     settings = parley_of(request).settings
     confirmation = settings.require_confirmation
     bootstrap: dict[str, Any] = {
-        "now": _now(),
+        "now": _now(), "readers": settings.readers,
         "user": None, "cursors": [], "thread": None, "topics": [], "commentables": None, "likes": None,
         "reports": None, "decisions": None,
         "notifications": None, "confirmation_required": confirmation, "undo_seconds": settings.undo_seconds,

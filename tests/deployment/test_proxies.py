@@ -8,7 +8,8 @@ import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import httpx
@@ -108,6 +109,39 @@ async def test_browsers_get_pages_and_streams_through_the_proxy(proxy: str, sett
             plain = await careless.get(f"{site.plain}/Article/1", headers={"Host": "talk.example.com"})
         assert plain.status_code == 308
         assert plain.headers["location"] == "https://talk.example.com/Article/1"
+
+
+def polls(seen: Seen) -> list[str]:
+    return [scope["path"] for scope in seen if scope["path"].startswith("/changes/")]
+
+
+def has_polled(seen: Seen, times: int) -> bool:
+    return len(polls(seen)) > times
+
+
+async def test_nginx_sends_one_request_for_many_guests(settings: Settings) -> None:
+    if not proxies.find("nginx"):
+        pytest.skip("no nginx on PATH: `make proxies` fetches it where there is apt-get")
+    async with behind("nginx", settings) as (proxied, _, seen), AsyncExitStack() as stack:
+        alice = await stack.enter_async_context(person(proxied, "Alice"))
+        guests = [await stack.enter_async_context(proxied.client()) for _ in range(40)]
+        begun = read_json(await guests[0].get("/changes/Article/1"), 200)
+        before = len(polls(seen))
+        address = f"/changes/Article/1?{begun['next']}"
+        for number in range(3):
+            polling = [asyncio.create_task(guest.get(address)) for guest in guests]
+            # A guest who leaves, though nginx may have sent exactly that guest's request to Parley.
+            await wait_until(partial(has_polled, seen, before + number), "nginx to ask Parley")
+            polling.pop(0).cancel()
+            comment = await write(alice, f"round {number}")
+            found = [read_json(response, 200) for response in await asyncio.gather(*polling)]
+            assert all(one == found[0] for one in found)
+            assert found[0]["events"][0]["data"]["payload"]["model"]["id"] == comment["id"]
+            address = f"/changes/Article/1?{found[0]['next']}"
+        assert len(polls(seen)) - before <= 6  # for 120 requests; one more each time if a turn ended meanwhile
+        refused = [await guest.get("/changes/Nothing/1") for guest in guests[:2]]
+        assert [response.status_code for response in refused] == [422, 422]
+        assert polls(seen).count("/changes/Nothing/1") == 2, "nginx stores no error"
 
 
 # Links that a stranger may send; {} is replaced by another word each time.

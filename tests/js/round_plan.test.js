@@ -35,6 +35,14 @@ function planned(members, options = {}) {
   return { tabs: ours.map((member) => member.tab), topics, cursors, length };
 }
 
+test("a guest without a stream follows few topics: threads first, then numbers of comments", () => {
+  const tabs = [tab("1", { counts: 9 }), tab("2"), tab("3", { visible: true })];
+  const { topics } = planned(tabs, { user: null, maxTopics: 4 });
+  assert.deepEqual(topics.slice(0, 3), ["Article/3", "Article/2", "Article/1"]);
+  assert.equal(topics.length, 4);
+  assert.equal(planned(tabs, { user: null, maxTopics: 2 }).tabs.length, 2);
+});
+
 test("the tab that was opened last comes first", () => {
   const { tabs, topics } = planned([tab("1"), tab("2", { counts: 2 })]);
   assert.deepEqual(tabs, ["2", "1"]);

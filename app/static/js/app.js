@@ -36,7 +36,7 @@ app.live = new LivePage(app); // before the tabs, because both listen to "pagehi
 const tabs = new Tabs();
 const outbox = new Outbox({ bus, tabs });
 Object.assign(app, { outbox, connector: new StreamClient({ bus, tabs, viewer }) });
-new StreamLeader(tabs);
+new StreamLeader(tabs, { pollsForGuests: page.readers === "collapsed" });
 new OutboxSender({ outbox, tabs, bus, viewer });
 startClock(page.now);
 startNotifications(app);

@@ -21,10 +21,13 @@ const CURSOR_TOPIC_LENGTH = 24; // characters for each topic in a cursor: a key 
  * members of the round, and what to ask the server for. The first tab is always a member.
  * @template {Candidate} M
  * @param {M[]} members
- * @param {{ user: string | null, maxLength?: number, refused?: Set<string> }} options
+ * @param {{ user: string | null, maxLength?: number, maxTopics?: number, refused?: Set<string> }} options
  */
-export function planRound(members, { user, maxLength = MAX_LINE_LENGTH, refused = new Set() }) {
-  const plan = new Plan(user, maxLength, refused);
+export function planRound(
+  members,
+  { user, maxLength = MAX_LINE_LENGTH, maxTopics = MAX_TOPICS, refused = new Set() },
+) {
+  const plan = new Plan(user, maxLength, maxTopics, refused);
   const inOrder = _.sortBy([...members].reverse(), ({ isVisible }) => (isVisible ? 0 : 1));
   const chosen = inOrder.slice(0, MAX_TABS).filter((one, index) => plan.add(one, index === 0));
   for (const { counts } of chosen) if (counts) plan.addSome(counts);
@@ -35,16 +38,19 @@ class Plan {
   /** @type {Set<string>} */ topics = new Set();
   /** @type {Set<string>} */ cursors = new Set();
   #available; // characters for topics and cursors
+  #maxTopics;
   #refused;
 
   /**
    * @param {string | null} user
    * @param {number} maxLength
+   * @param {number} maxTopics
    * @param {Set<string>} refused
    */
-  constructor(user, maxLength, refused) {
+  constructor(user, maxLength, maxTopics, refused) {
     const empty = { topics: [], cursors: [], user, presence: true, once: true };
     this.#available = maxLength - lineLength(streamAddress(empty));
+    this.#maxTopics = maxTopics;
     this.#refused = refused;
   }
 
@@ -80,7 +86,7 @@ class Plan {
    * @param {Set<string>} cursors
    */
   #fits(topics, cursors) {
-    if (topics.size > MAX_TOPICS || cursors.size > MAX_CURSORS) return false;
+    if (topics.size > this.#maxTopics || cursors.size > MAX_CURSORS) return false;
     const first = length([...cursors].map(cursorParameter));
     const later = CURSOR_BASE_LENGTH + topics.size * CURSOR_TOPIC_LENGTH;
     return length([...topics].map(topicParameter)) + Math.max(first, later) <= this.#available;

@@ -6,6 +6,7 @@
 
 import { backoff } from "../core/backoff.js";
 import { AUTH, HEARTBEAT, RESET, WIRE_NAMES } from "../core/events.js";
+import { ChangesSource } from "./changes_source.js";
 import { streamAddress } from "./stream_address.js";
 import { next } from "./stream_states.js";
 
@@ -29,7 +30,8 @@ export class Stream {
   #onState;
   #onRefusal;
   #presence;
-  /** @type {EventSource | null} */ #source = null;
+  #pollsForGuests;
+  /** @type {EventSource | ChangesSource | null} */ #source = null;
   /** @type {string[]} */ #topics = [];
   /** @type {string[]} */ #firstCursors = [];
   /** @type {string | null} */ #user = null;
@@ -50,17 +52,25 @@ export class Stream {
    * @param {(state: Parley.StreamState) => void} owner.onState
    * @param {(refusal: Parley.StreamRefusal) => void} [owner.onRefusal]
    * @param {boolean} [owner.presence]
+   * @param {boolean} [owner.pollsForGuests]
    *
    * `onEvent` (name, data as JSON text, cursor) is called for each event, and `onState` (state) for each change of
    * state. `onRefusal` ({status, positions}) is called before an address is tried again that did not answer with a
    * stream; the owner may then `open` another one. With `presence` the stream takes part in presence: this viewer is
-   * shown to others, too.
+   * shown to others, too. With `pollsForGuests`, a guest gets no stream, but responses that a cache may share.
    */
-  constructor({ onEvent, onState, onRefusal = () => {}, presence = false }) {
+  constructor({
+    onEvent,
+    onState,
+    onRefusal = () => {},
+    presence = false,
+    pollsForGuests = false,
+  }) {
     this.#onEvent = onEvent;
     this.#onState = onState;
     this.#onRefusal = onRefusal;
     this.#presence = presence;
+    this.#pollsForGuests = pollsForGuests;
   }
 
   /**
@@ -109,20 +119,33 @@ export class Stream {
 
   #connect() {
     this.#disconnect();
-    const source = new EventSource(this.#address());
+    const source = this.#isCollapsed()
+      ? new ChangesSource(this.#topics, this.#cursors())
+      : new EventSource(this.#address());
     source.addEventListener("error", () => this.#handleError());
     for (const name of WIRE_NAMES) {
-      source.addEventListener(name, (event) => this.#receive(name, event));
+      const receive = /** @type {EventListener} */ (
+        (/** @type {any} */ event) => this.#receive(name, event)
+      );
+      source.addEventListener(name, receive);
     }
     this.#source = source;
     this.#startTimeout(FIRST_BLOCK_TIMEOUT_MS);
     this.#checkTimer = setInterval(() => this.#checkTimeout(), CHECK_INTERVAL_MS);
   }
 
+  #isCollapsed() {
+    return this.#pollsForGuests && this.#user === null;
+  }
+
+  #cursors() {
+    return this.cursor ? [this.cursor] : this.#firstCursors;
+  }
+
   #address(once = this.#isPolling) {
     return streamAddress({
       topics: this.#topics,
-      cursors: this.cursor ? [this.cursor] : this.#firstCursors,
+      cursors: this.#cursors(),
       user: this.#user,
       presence: this.#presence,
       once,
@@ -209,9 +232,11 @@ export class Stream {
     clearTimeout(this.#timers.retry);
     const source = this.#source;
     let refusal = /** @type {Parley.StreamRefusal} */ ({ status: 0, positions: [] });
-    fetchRefusal(this.#address(true)).then((found) => {
-      refusal = found;
-    });
+    if (source instanceof ChangesSource) refusal = source.refusal;
+    else
+      fetchRefusal(this.#address(true)).then((found) => {
+        refusal = found;
+      });
     this.#timers.retry = setTimeout(() => {
       this.#onRefusal(refusal);
       if (this.#source === source) this.#connect();
@@ -238,7 +263,8 @@ export class Stream {
   // Without a first block, something buffers the response: poll. If a poll gets no answer either, the connection is
   // lost.
   #handleSilence() {
-    const isBuffered = this.#timeoutMs === FIRST_BLOCK_TIMEOUT_MS && !this.#isPolling;
+    const isFirst = this.#timeoutMs === FIRST_BLOCK_TIMEOUT_MS;
+    const isBuffered = isFirst && !this.#isPolling && !this.#isCollapsed();
     this.#isPolling = isBuffered;
     if (isBuffered) this.#streamLater();
     else this.#countFailure();

@@ -13,7 +13,7 @@ import { BASE } from "../core/base.js";
 export function streamAddress({ topics, cursors, user, presence, once }) {
   const query = [
     ...topics.map(topicParameter),
-    ...cursors.map(cursorParameter),
+    ...cursorsOf(cursors).map(cursorParameter),
     `user=${encode(user ?? "")}`,
   ];
   if (presence) query.push("presence=1");
@@ -21,6 +21,11 @@ export function streamAddress({ topics, cursors, user, presence, once }) {
   return `${BASE}/streams?${query.join("&")}`;
 }
 
+/**
+ * The cursors of these positions. A position is one cursor, or several with commas between them (changes_source.js).
+ * @param {string[]} positions
+ */
+export const cursorsOf = (positions) => _.uniq(positions.flatMap((one) => one.split(",")));
 /** @param {string} topic */
 export const topicParameter = (topic) => `topic=${encode(topic)}`;
 /** @param {string} cursor */
@@ -36,4 +41,4 @@ export const lineLength = (address) => "GET  HTTP/1.1".length + address.length;
  * Shorter than URLSearchParams: the tildes of cursors stay as they are (RFC 3986, 2.3). Browsers quote apostrophes.
  * @param {string} text
  */
-const encode = (text) => encodeURIComponent(text).replace(/'/g, "%27");
+export const encode = (text) => encodeURIComponent(text).replace(/'/g, "%27");

@@ -20,6 +20,7 @@ import {
   TAB_VISIBILITY,
 } from "../core/events.js";
 import { uuid } from "../core/uuid.js";
+import { MAX_POLLED_TOPICS } from "./changes_source.js";
 import { MAX_LINE_LENGTH, planRound } from "./round_plan.js";
 import { Stream } from "./stream.js";
 import { lineLength, streamAddress } from "./stream_address.js";
@@ -36,6 +37,7 @@ const MAX_REFUSED_TOPICS = 200;
 export class StreamLeader {
   /** @type {import("./tabs.js").Tabs} */ #tabs;
   #stream;
+  #pollsForGuests;
   #answeredTabs = new Set(); // ids
   /** @type {Map<string, Parley.Member>} */
   #members = new Map(); // by tab; only tabs that follow something
@@ -48,14 +50,19 @@ export class StreamLeader {
   #refusals = 0; // in a row
   #fullLengthRetry = { ms: FULL_LENGTH_RETRY_MS, timer: 0 };
 
-  /** @param {import("./tabs.js").Tabs} tabs */
-  constructor(tabs) {
+  /**
+   * With `pollsForGuests` (READERS=collapsed), a guest's topics are polled through a cache (changes_source.js).
+   * @param {import("./tabs.js").Tabs} tabs
+   */
+  constructor(tabs, { pollsForGuests = false } = {}) {
     this.#tabs = tabs;
+    this.#pollsForGuests = pollsForGuests;
     this.#stream = new Stream({
       onEvent: (name, data, id) => this.#forward(name, data, id),
       onState: (state) => this.#postToRound(ROUND_STATE, { state }),
       onRefusal: (refusal) => this.#handleRefusal(refusal),
       presence: true,
+      pollsForGuests,
     });
     tabs.on(LEADERSHIP_GAINED, () => this.#requestJoins());
     tabs.on(LEADERSHIP_LOST, () => this.#close());
@@ -183,7 +190,13 @@ export class StreamLeader {
     if (this.#refusedUser !== user || this.#refusedTopics.size > MAX_REFUSED_TOPICS)
       this.#refusedTopics.clear();
     this.#refusedUser = user;
-    const options = { user, maxLength: this.#maxLineLength, refused: this.#refusedTopics };
+    const maxTopics = this.#pollsForGuests && user === null ? MAX_POLLED_TOPICS : undefined;
+    const options = {
+      user,
+      maxLength: this.#maxLineLength,
+      maxTopics,
+      refused: this.#refusedTopics,
+    };
     const { members, topics, cursors } = planRound(ofUser, options);
     this.#plan = { topics, cursors, user };
     this.#round = uuid();
