@@ -55,6 +55,13 @@ class Change:
             return self.partial
         return frame
 
+    def event_line(self, frame: Frame, caught_up_at: int) -> bytes:
+        """The `event:` line for a client that had every object at the seq `caught_up_at`."""
+        verb = "destroy"
+        if frame.shows:
+            verb = "create" if self.created_seq > caught_up_at else "update"
+        return self.live.event_lines[verb]
+
     @property
     def key(self) -> tuple[str, UUID]:
         return self.live.name, self.id

@@ -25,7 +25,8 @@ from app.live.hints import Hint
 from app.live.pacing import MAX_WAITING, wake_all
 from app.live.read.backlog import Backlog
 from app.live.read.chunks import Chunks
-from app.live.read.reader import Chunk, News, Reader
+from app.live.read.reader import News, Reader
+from app.live.read.runs import Chunk
 from app.live.stats import PendingSeqs
 from app.live.tasks import Tasks
 from app.live.topics import Topic
@@ -49,7 +50,7 @@ class Feed:
         "backlog", "dirty", "epoch", "head", "key", "reads", "settled_read", "text", "topic", "watchers",
     )  # fmt: skip
 
-    def __init__(self, topic: Topic, reader: Reader, tasks: Tasks, bounds: tuple[int, int]) -> None:
+    def __init__(self, topic: Topic, reader: Reader, chunks: Chunks, tasks: Tasks, bounds: tuple[int, int]) -> None:
         """`bounds` are the limits of the backlog, in changes and in bytes."""
         self.topic = topic
         self.key = topic.key.encode()  # in cursors
@@ -61,6 +62,7 @@ class Feed:
         self.watchers: dict[Watcher, None] = {}
         self.dirty = False
         self._reader = reader
+        self._chunks = chunks
         self._tasks = tasks
         self._bounds = bounds
         self._hinted_seq = 0  # the greatest seq in a hint since the last read was requested
@@ -69,7 +71,6 @@ class Feed:
         self.settled_read = 0  # the number of the read that the head is from, if that was settled (`Changes.settled`)
         self._reading: asyncio.Task[None] | None = None
         self._refreshes: list[asyncio.Future[bool]] | None = None  # calls of `refresh` that wait for the next read
-        self._chunks: Chunks | None = None
 
     def hint(self, seq: int) -> None:
         """Read the topic soon, unless it knows the change at `seq`, or the current read began after a hint of it.
@@ -107,13 +108,7 @@ class Feed:
 
     async def chunk(self, after: int, network: str | None = None) -> Chunk:
         """Changes above `after`, for a session of `network` whose cursor is below the backlog."""
-        self._chunks = self._chunks or Chunks(self.topic, self._reader, self._tasks)
-        return await self._chunks.at(after, self.head or 0, network)
-
-    def forget_chunks(self) -> None:
-        """Drop chunks that no session has wanted since the last call."""
-        if self._chunks:
-            self._chunks.forget_unwanted()
+        return await self._chunks.at(self.topic, after, self.head or 0, network)
 
     async def _read_while_dirty(self) -> None:
         """Read until no read is requested (1). One task per feed, so that reads never overtake each other."""
@@ -164,7 +159,7 @@ class Feed:
             self.backlog = Backlog(news.head, *self._bounds)
         else:
             self.backlog.extend(news.changes)
-        self._chunks = None  # one of these changes may have erased content that a chunk holds
+        self._chunks.forget(self.topic)  # one of these changes may have erased content that a chunk holds
         self.epoch, self.head = news.epoch, news.head
         self.text = write_position(self.key, news.head)
         return True
@@ -179,6 +174,7 @@ class Feeds:
         self._bounds = (ring_frames, ring_bytes)
         self._feeds: dict[Topic, Feed] = {}
         self._tasks = Tasks()
+        self._chunks = Chunks(reader, self._tasks)
 
     def __getitem__(self, topic: Topic) -> Feed:
         return self._feeds[topic]
@@ -197,7 +193,7 @@ class Feeds:
             self._feeds[topic].watchers[watcher] = None
 
     def open(self, topic: Topic) -> Feed:
-        return Feed(topic, self._reader, self._tasks, self._bounds)
+        return Feed(topic, self._reader, self._chunks, self._tasks, self._bounds)
 
     async def refresh(self, unknown: Callable[[], Sequence[Feed]], network: str | None = None) -> bool:
         """Read the heads of the feeds that `unknown` returns when a slot is free. False if a read failed.
@@ -234,6 +230,7 @@ class Feeds:
             feed.watchers.pop(watcher, None)
             if not feed.watchers:
                 del self._feeds[topic]  # (3)
+                self._chunks.forget(topic)
 
     def hint(self, hint: Hint) -> None:
         """Take a hint. It costs nothing if its topic has no feed here, or if the feed knows its seq."""
@@ -249,9 +246,8 @@ class Feeds:
     async def sweep(self) -> None:
         """Compare the heads of the open feeds with the database, and read the topics that differ."""
         self._reader.stats.sweeps += 1
+        self._chunks.forget_unwanted()
         feeds = list(self._feeds.values())
-        for feed in feeds:
-            feed.forget_chunks()
         for at in range(0, len(feeds), TOPICS_PER_STATEMENT):
             part = feeds[at : at + TOPICS_PER_STATEMENT]
             epoch, heads = await self._reader.heads([feed.topic for feed in part])

@@ -15,6 +15,7 @@ from app.live.fair_queue import FairQueue
 from app.live.model import LiveModel
 from app.live.pacing import MAX_WAITING
 from app.live.read.changes import Change, read_changes, read_news
+from app.live.read.runs import Chunk
 from app.live.stats import ReadStats
 from app.live.topics import Topic
 from app.live.write.sequences import read_heads, renew_epoch
@@ -34,15 +35,6 @@ class News:
     head: int
     changes: Sequence[Change] | None
     settled: bool = False  # whether these are all changes up to the head; see `Changes`
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Changes above `start`, complete up to `reached`, for sessions below the backlog."""
-
-    start: int
-    reached: int
-    changes: Sequence[Change]
 
 
 def always() -> bool:
@@ -104,7 +96,7 @@ class Reader:
             self.stats.chunks += 1
             async with self._database.connection() as connection:
                 changes, reached = await read_changes(connection, self._models, topic, start, head, CHUNK_ROWS)
-        return Chunk(start, reached, self._counted(changes))
+        return Chunk(start, reached, head, self._counted(changes))
 
     async def renew_epoch(self, old: str) -> str:
         """Replace the epoch `old`, because the database has another history. Returns the epoch that holds then."""

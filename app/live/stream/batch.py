@@ -14,17 +14,18 @@ from collections.abc import Sequence
 
 from app.live import wire
 from app.live.cursors import join_cursor, write_position
-from app.live.read.changes import Change, Frame
+from app.live.read.changes import Change
 from app.live.read.feeds import Feed
 from app.live.viewers import Viewer
 
 BATCH_BYTES = 65_536  # in one batch, plus at most one frame; this bounds the memory that a slow client costs
+FIRST_BATCH_BYTES = 16_384  # in the first batch from the database, before runs (`Session._fetch`)
 
 
 class TopicCursor:
     """A session's cursor in one topic."""
 
-    __slots__ = ("caught_up_at", "complete", "feed", "presence_version", "seq", "served_at", "text")
+    __slots__ = ("caught_up_at", "complete", "feed", "gets_runs", "presence_version", "seq", "served_at", "text")
 
     def __init__(self, feed: Feed) -> None:
         self.feed = feed
@@ -37,6 +38,7 @@ class TopicCursor:
         self.text = self.text_at(seq)
         self.caught_up_at = seq  # the last head that the session had reached
         self.complete = -1  # (1)
+        self.gets_runs = False
         self.served_at = self.feed.reads
 
     def move_to(self, seq: int) -> None:
@@ -55,9 +57,15 @@ class TopicCursor:
 
 
 def encode_batch(
-    cursor: TopicCursor, changes: Sequence[Change], reached: int, viewer: Viewer, epoch: str, others: list[bytes]
+    cursor: TopicCursor,
+    changes: Sequence[Change],
+    reached: int,
+    viewer: Viewer,
+    epoch: str,
+    others: list[bytes],
+    most: int = BATCH_BYTES,
 ) -> tuple[bytes, int, int]:
-    """(the blocks of these changes, the seq that they reach, how many of the changes they are), until a batch is full.
+    """(the blocks of these changes, the seq that they reach, how many of the changes they are), up to `most` bytes.
 
     `changes` are all changes from the cursor up to the seq `reached`. `others` are the positions of the session in its
     other topics: the `id:` of each block says how far the session has been sent in all of them.
@@ -65,14 +73,14 @@ def encode_batch(
     sent: list[bytes] = []
     size, seq, count, id_is_sent = 0, cursor.seq, 0, True
     for change in changes:
-        if size > BATCH_BYTES:
+        if size > most:
             break
         seq, count = change.seq, count + 1
         frame = change.frame_for(viewer.kind(change.author_id), cursor.complete)
         id_is_sent = frame is not None
         if frame is not None:
             id = join_cursor(epoch, [*others, cursor.text_at(seq)])
-            sent.append(block := wire.change(id, _event_line(change, frame, cursor.caught_up_at), frame.data))
+            sent.append(block := wire.change(id, change.event_line(frame, cursor.caught_up_at), frame.data))
             size += len(block)
     else:
         id_is_sent = id_is_sent and seq == reached
@@ -80,10 +88,3 @@ def encode_batch(
     if not id_is_sent:
         sent.append(wire.position(join_cursor(epoch, [*others, cursor.text_at(seq)])))
     return b"".join(sent), seq, count
-
-
-def _event_line(change: Change, frame: Frame, caught_up_at: int) -> bytes:
-    verb = "destroy"
-    if frame.shows:
-        verb = "create" if change.created_seq > caught_up_at else "update"
-    return change.live.event_lines[verb]

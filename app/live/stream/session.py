@@ -18,6 +18,8 @@ not know the connection that its bytes go to.
    not end a long poll, because the client would return immediately, again and again. It is sent with what ends one.
 6. If the viewer becomes a moderator, or stops being one, they may follow other topics than those of this stream. The
    stream ends, and the next request decides which topics it may have.
+7. The first batch from below the backlog is small, and each change has its `id:`. The next batches are shared runs
+   (`app.live.read.runs`). So a client that never stays connected for a whole run advances by one change at least.
 """
 
 from __future__ import annotations
@@ -37,8 +39,9 @@ from app.live.pacing import Pacing
 from app.live.presence.service import Presence
 from app.live.read.changes import Change
 from app.live.read.feeds import Feed, Feeds
+from app.live.read.runs import Run
 from app.live.stats import StreamStats
-from app.live.stream.batch import BATCH_BYTES, TopicCursor, encode_batch
+from app.live.stream.batch import BATCH_BYTES, FIRST_BATCH_BYTES, TopicCursor, encode_batch
 from app.live.stream.resume import Reason, common_epoch, find_resume_point
 from app.live.topics import Topic
 from app.live.viewers import LoginEnded, Viewer
@@ -335,16 +338,24 @@ class Session:
         self._stats.conflations += 1
         if feed.backlog.floor > head or self._account_moved():
             return b""  # the backlog has dropped newer changes meanwhile, or the login may have ended
+        if cursor.gets_runs and chunk.head == feed.head:
+            return self._send_run(cursor, chunk.run(cursor.seq, self.viewer, cursor.caught_up_at))
+        cursor.gets_runs = True  # (7)
         # The backlog has the changes that the feed has read meanwhile. One of them may erase a change of this chunk.
         changes = [
             change for change in chunk.changes if change.seq > cursor.seq and not feed.backlog.supersedes(change)
         ]
-        return self._batch(cursor, changes, chunk.reached)
+        return self._batch(cursor, changes, chunk.reached, BATCH_BYTES if self._once else FIRST_BATCH_BYTES)
 
-    def _batch(self, cursor: TopicCursor, changes: Sequence[Change], reached: int) -> bytes:
+    def _send_run(self, cursor: TopicCursor, run: Run) -> bytes:
+        cursor.move_to(run.reached)
+        self._stats.blocks += run.count
+        return run.with_id(self._id())
+
+    def _batch(self, cursor: TopicCursor, changes: Sequence[Change], reached: int, most: int = BATCH_BYTES) -> bytes:
         """Blocks of these changes, until the batch is full; the cursor moves past them. See `encode_batch`."""
         others = [other.text for other in self._topic_cursors if other is not cursor]
-        blocks, seq, count = encode_batch(cursor, changes, reached, self.viewer, self._epoch or "", others)
+        blocks, seq, count = encode_batch(cursor, changes, reached, self.viewer, self._epoch or "", others, most)
         cursor.move_to(seq)
         self._stats.blocks += count
         return blocks

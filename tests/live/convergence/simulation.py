@@ -265,11 +265,12 @@ def find_rows(store: Store, live: LiveModel, topic: Topic, after: int) -> list[R
 
 @contextmanager
 def in_memory() -> Iterator[None]:
-    """Let the reader's statements read a Store."""
+    """Let the reader's statements read a Store. Sessions send runs early, as they do far behind."""
     statements = {"read_heads": read_heads, "read_changes": read_changes}
     with (
         mock.patch.multiple("app.live.read.reader", renew_epoch=renew_epoch, **statements),
         mock.patch.multiple("app.live.read.changes", read_table=read_table, **statements),
+        mock.patch("app.live.stream.session.FIRST_BATCH_BYTES", 0),
     ):
         yield
 

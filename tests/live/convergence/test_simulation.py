@@ -121,7 +121,7 @@ class FeedsThatReadOnce(Feeds):
     """A hint that arrives during a read causes no second read."""
 
     def open(self, topic: Topic) -> Feed:
-        return FeedThatReadsOnce(topic, self._reader, self._tasks, self._bounds)
+        return FeedThatReadsOnce(topic, self._reader, self._chunks, self._tasks, self._bounds)
 
     async def sweep(self) -> None:
         """Run every fourth sweep only, so that sweeps do not hide the missed hints in time."""

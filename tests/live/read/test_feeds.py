@@ -10,7 +10,7 @@ from sqlalchemy import event, text
 
 from app.live.gids import Gid
 from app.live.hints import Hint
-from app.live.read.reader import Chunk
+from app.live.read.runs import Chunk
 from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Viewer
@@ -214,11 +214,35 @@ async def test_a_chunk_that_no_session_used_since_the_last_sweep_is_forgotten(pa
     async with open_session(parley.feeds, cursors=[beginning]) as late, open_session(parley.feeds) as level:
         await level.until("heartbeat")
         await late.until("create.success")
-        feed = parley.feeds[ARTICLE]
-        feed.forget_chunks()
-        assert feed._chunks, "a session has just used it"
-        feed.forget_chunks()
-        assert not feed._chunks
+        chunks = parley.feeds._chunks
+        chunks.forget_unwanted()
+        assert chunks, "a session has just used it"
+        chunks.forget_unwanted()
+        assert not chunks
+
+
+async def test_all_chunks_of_a_process_are_bounded_in_bytes(
+    parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.live.read.chunks.MAX_CACHED_BYTES", 1)
+    topics = [Topic("Article", str(number)) for number in range(4)]
+    async with open_session(parley.feeds, *topics) as reader:
+        beginning = (await reader.until("heartbeat")).id or ""
+    for topic in topics:
+        await post_comment(parley, alice, topic.id, topic)
+    async with open_session(parley.feeds, *topics, cursors=[beginning]) as late:
+        assert {(await late.until("create.success")).model["body"] for _ in topics} == {topic.id for topic in topics}
+        assert len(parley.feeds._chunks) == 1, "each read drops the chunks before it"
+
+
+async def test_chunks_of_a_topic_without_sessions_are_forgotten(parley: Parley, alice: Viewer) -> None:
+    async with open_session(parley.feeds) as reader:
+        beginning = (await reader.until("heartbeat")).id or ""
+    await post_comment(parley, alice, "hello")
+    async with open_session(parley.feeds, cursors=[beginning]) as late:
+        await late.until("create.success")
+        assert parley.feeds._chunks
+    assert not parley.feeds._chunks
 
 
 async def test_a_chunk_is_forgotten_when_its_topic_changes(parley: Parley, alice: Viewer) -> None:

@@ -15,7 +15,8 @@ from app.likes import likes
 from app.live import wire
 from app.live.cursors import write_cursor
 from app.live.read.feeds import Feeds
-from app.live.read.reader import Chunk, News
+from app.live.read.reader import News
+from app.live.read.runs import Chunk
 from app.live.service import Parley
 from app.live.stream.batch import BATCH_BYTES
 from app.live.stream.session import Session, State
