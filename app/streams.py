@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import AbstractContextManager
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,6 +24,7 @@ from app.http.requests import parse_topic, topic_from
 from app.http.sse_response import PushResponse
 from app.http.stream_limits import Admission
 from app.live import wire
+from app.live.service import Parley
 from app.live.stream.session import Session
 from app.live.topics import QUEUE, Topic
 from app.live.viewers import GUEST, LoginEnded, Viewer
@@ -95,7 +97,7 @@ async def show(request: Request) -> ASGIApp:
         pacing=parley.pacing,
         heartbeats=parley.heartbeats,
         stats=parley.stream_stats,
-        authorise=lambda: _authorise(request, viewer),
+        authorise=partial(_authorise, parley, viewer),
         heartbeat=min(heartbeat, LONG_POLL_SECONDS) if once else heartbeat,
         once=once,
         ended=ended,
@@ -204,8 +206,5 @@ def cursors_from(request: Request, name: str) -> list[str]:
     return cursors
 
 
-async def _authorise(request: Request, viewer: Viewer) -> Viewer:
-    if viewer.login_id is None:
-        return viewer
-    # In a separate task: a disconnect cancels the session, and a database connection cancelled in a query is lost.
-    return await parley_of(request).own(viewer_with_login(request, viewer.login_id))
+async def _authorise(parley: Parley, viewer: Viewer) -> Viewer:
+    return await viewer_with_login(parley, viewer.login_id) if viewer.login_id else viewer

@@ -79,10 +79,15 @@ def how_ended(request: Request) -> LoginEnded | None:
     return ended
 
 
-async def viewer_with_login(request: Request, login_id: UUID) -> Viewer:
-    """The viewer with this login, read from the database. Raises LoginEnded."""
-    async with parley_of(request).reading() as reading:
-        viewer, _ = await logins.viewer_of(reading, login_id)
+async def viewer_with_login(parley: Parley, login_id: UUID) -> Viewer:
+    """The viewer with this login, from a read that begins after this call. Raises LoginEnded.
+
+    Streams that are woken together share it. A read that has already begun may miss the end that has woken them.
+    """
+    found = await parley.read_together(logins.viewers_of, login_id)
+    if isinstance(found, LoginEnded):
+        raise found
+    viewer, _ = found
     return viewer
 
 
