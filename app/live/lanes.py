@@ -2,21 +2,33 @@
 
 1. No item waits for more items to come: a batch is what arrived while the lane worked on the previous one.
 2. If the work on a batch raises, every item of the batch raises that.
+3. If the work is slow, for example because the database does not answer, an item waits for its turn for a bounded time.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from app.live.tasks import Tasks
 
+MAX_WAIT_SECONDS = 10  # for the turn of an item, as for a connection of the pool; then it raises TimeoutError (3)
 MAX_BATCH = 64  # items; a batch of writes holds the counters of all its topics until the commit
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting(Generic[Item, Outcome]):
+    item: Item
+    outcome: asyncio.Future[Outcome]
+    since: float = field(default_factory=time.monotonic)
 
 
 class Lane(Generic[Item, Outcome]):
@@ -25,39 +37,46 @@ class Lane(Generic[Item, Outcome]):
     def __init__(self, tasks: Tasks, work: Callable[[list[Item]], Awaitable[Sequence[Outcome]]]) -> None:
         self._tasks = tasks
         self._work = work
-        self._waiting: deque[tuple[Item, asyncio.Future[Outcome]]] = deque()
+        self._waiting: deque[_Waiting[Item, Outcome]] = deque()
         self._runs = False
 
     async def add(self, item: Item) -> Outcome:
         """The outcome of this item. A batch that has begun continues if the caller is cancelled."""
-        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, outcome))
+        waiting: _Waiting[Item, Outcome] = _Waiting(item, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
         if not self._runs:
             self._runs = True
-            self._tasks.start(self._run())
-        return await outcome
+            Context().run(self._tasks.start, self._run())  # it works for many requests, so it belongs to none of them
+        return await waiting.outcome
 
     async def _run(self) -> None:
-        batch: list[tuple[Item, asyncio.Future[Outcome]]] = []
+        batch: list[_Waiting[Item, Outcome]] = []
         try:
             while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
-                batch = [(item, outcome) for item, outcome in batch if not outcome.cancelled()]
-                await self._work_on(batch)
+                if batch := self._next_batch():
+                    await self._work_on(batch)
         finally:  # also when the process ends before their turn
             self._runs = False
-            for _, outcome in (*batch, *self._waiting):
-                outcome.cancel()
+            for each in (*batch, *self._waiting):
+                each.outcome.cancel()
             self._waiting.clear()
 
-    async def _work_on(self, batch: list[tuple[Item, asyncio.Future[Outcome]]]) -> None:
+    def _next_batch(self) -> list[_Waiting[Item, Outcome]]:
+        batch = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
+        now = time.monotonic()
+        for each in batch:
+            if now - each.since > MAX_WAIT_SECONDS and not each.outcome.done():
+                each.outcome.set_exception(TimeoutError("too many requests are waiting for the database"))
+        return [each for each in batch if not each.outcome.done()]
+
+    async def _work_on(self, batch: list[_Waiting[Item, Outcome]]) -> None:
         try:
-            made = await self._work([item for item, _ in batch])
+            made = await self._work([each.item for each in batch])
         except Exception as error:  # (2)
-            for _, outcome in batch:
-                if not outcome.done():
-                    outcome.set_exception(error)
+            for each in batch:
+                if not each.outcome.done():
+                    each.outcome.set_exception(error)
         else:
-            for (_, outcome), one in zip(batch, made, strict=True):
-                if not outcome.done():
-                    outcome.set_result(one)
+            for each, outcome in zip(batch, made, strict=True):
+                if not each.outcome.done():
+                    each.outcome.set_result(outcome)

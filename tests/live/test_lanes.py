@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app import logs
 from app.live import lanes
 from app.live.lanes import Lane
 from app.live.tasks import Tasks
@@ -77,6 +78,31 @@ async def test_an_item_whose_caller_was_cancelled_in_time_is_left_out(tasks: Tas
     work.may_go.set()
     assert await stays == 6
     assert work.batches == [[1], [3]]
+
+
+async def test_an_item_whose_turn_comes_too_late_gets_a_timeout(tasks: Tasks, monkeypatch: pytest.MonkeyPatch) -> None:
+    lane = Lane(tasks, work := Work())
+    first, late = await begin(lane, 1), await begin(lane, 2)
+    monkeypatch.setattr(lanes, "MAX_WAIT_SECONDS", -1)
+    work.may_go.set()
+    assert await first[0] == 2
+    with pytest.raises(TimeoutError):
+        await late[0]
+    monkeypatch.undo()
+    assert await asyncio.gather(*await begin(lane, 3)) == [6]
+    assert work.batches == [[1], [3]]
+
+
+async def test_the_work_on_a_batch_belongs_to_no_single_request(tasks: Tasks) -> None:
+    known: list[str] = []
+
+    async def work(items: list[int]) -> list[int]:
+        known.append(logs.known("request"))
+        return items
+
+    logs.begin("alice's")
+    assert await Lane(tasks, work).add(1) == 1
+    assert known == [""]
 
 
 async def test_nobody_waits_for_a_lane_that_was_cancelled(tasks: Tasks) -> None:
