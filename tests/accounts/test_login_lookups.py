@@ -34,9 +34,9 @@ class Reads:
     def release(self) -> None:
         self._free.set()
 
-    async def _read_and_count(self, reading: Any, login_ids: list[UUID]) -> Any:
+    async def _read_and_count(self, connection: Any, login_ids: list[UUID]) -> Any:
         self.count += 1
-        found = await self._read(reading, login_ids)
+        found = await self._read(connection, login_ids)
         self.done.set()
         await self._free.wait()
         return found
@@ -102,7 +102,7 @@ async def test_a_lookup_that_fails_is_not_used_again(
         raise OSError("no database")
 
     with monkeypatch.context() as patch:
-        patch.setattr(parley, "reading", unavailable)
+        patch.setattr(parley.database, "connection", unavailable)
         with pytest.raises(OSError, match="no database"):
             await viewer_with_login(parley, login_of(alice))
     assert await viewer_with_login(parley, login_of(alice)) == alice
