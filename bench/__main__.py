@@ -17,7 +17,21 @@ from typing import Any
 
 import uvloop
 
-from bench import fanout, growth, journey, million, openings, page, plots, report, sign_out, slow_texts, storm, writes
+from bench import (
+    edge,
+    fanout,
+    growth,
+    journey,
+    million,
+    openings,
+    page,
+    plots,
+    report,
+    sign_out,
+    slow_texts,
+    storm,
+    writes,
+)
 from bench.machine import describe
 
 RESULTS = Path(__file__).parent / "results"
@@ -28,6 +42,7 @@ SCENARIOS: Mapping[str, Callable[[argparse.Namespace], Coroutine[Any, Any, dict[
     "slow-texts": lambda given: slow_texts.run(),
     "writes": lambda given: writes.run(given.rounds, given.before),
     "sign-out": lambda given: sign_out.run(given.rounds, given.before),
+    "edge": lambda given: edge.run(given.sessions or edge.SIZES),
     "growth": lambda given: growth.run(given.rounds),
     "journey": lambda given: journey.run(given.rounds),
     "page": lambda given: page.run(given.rounds, given.before),
@@ -39,7 +54,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("scenario", nargs="*", help=f"{', '.join(SCENARIOS)}, report; by default, all scenarios")
     parser.add_argument("--rounds", type=int, default=5, help="the number of rounds; the result is their median")
-    parser.add_argument("--sessions", type=int, nargs="*", help="the numbers of sessions, for fan-out and storm")
+    parser.add_argument("--sessions", type=int, nargs="*", help="the numbers of sessions, for edge, fan-out and storm")
     parser.add_argument(
         "--before", type=Path, help="an older checkout to compare with this one, for fan-out, page, sign-out and writes"
     )

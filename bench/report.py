@@ -234,6 +234,20 @@ def sign_out(found: Results) -> str:
     return table(head, rows)
 
 
+def edge(found: Results) -> str:
+    head = [
+        "guests", "requests for a change", "Parley, ms CPU", "nginx, µs CPU a guest", "client, µs CPU a guest",
+        "p50 ms", "p99 ms", "streams: Parley, ms CPU", "p99 ms",
+    ]  # fmt: skip
+    rows = [
+        [f"{one['readers']:,}",
+         *(number(one["edge"][key]) for key in ("requests", "parley_ms", "nginx_us", "client_us", "p50_ms", "p99_ms")),
+         *(number(one["streams"][key]) for key in ("parley_ms", "p99_ms"))]
+        for one in found["sizes"]
+    ]  # fmt: skip
+    return table(head, rows)
+
+
 def _topics(count: int) -> str:
     return "one topic" if count == 1 else f"{count:,} topics"
 
@@ -327,6 +341,7 @@ TABLES: Mapping[str, tuple[str, Callable[[Results], str]]] = {
     "journey": ("journey", journey),
     "writes": ("writes", writes),
     "sign-out": ("sign-out", sign_out),
+    "edge": ("edge", edge),
     "growth": ("growth", growth),
     "clusters": ("million", clusters),
     "hot": ("million", hot),
