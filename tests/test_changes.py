@@ -249,7 +249,10 @@ def test_topics_do_not_begin_their_turns_together() -> None:
     assert len({round(changes._turn(Topic("Article", str(number)), 1_700_000_000)[1]) for number in range(200)}) > 15
 
 
-async def test_a_guest_who_disconnects_leaves_nothing_behind(guest: httpx.AsyncClient, site_parley: Parley) -> None:
+async def test_a_guest_who_disconnects_leaves_nothing_behind(
+    guest: httpx.AsyncClient, site_parley: Parley, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "TURN_SECONDS", 1e6)  # the poll must not end by itself
     cursor = (await read_changes(guest, {}))["cursor"]
     polling = asyncio.create_task(guest.get(PATH, params={"after": cursor}))
     await wait_for_poll(site_parley)
