@@ -7,12 +7,11 @@ the process is full, the response is 200 with only a `retry:` that says when to 
 from __future__ import annotations
 
 from collections.abc import Collection
-from contextlib import AbstractContextManager
 from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from app.accounts.identity import current_viewer, how_ended, parley_of, viewer_with_login
 from app.errors import TooMany
@@ -104,8 +103,10 @@ async def show(request: Request) -> ASGIApp:
         presence=parley.presence if PRESENCE.read(request) else None,
         network=rate_limits.queue_key_of(request),
     )
-    stream = PushResponse(session, request.app.state.streams, HEADERS)
-    return AdmittedStream(stream, admission_of(request).place(request, viewer, len(session.topics)))
+    leave = admission_of(request).take(request, viewer, len(session.topics))
+    if leave is None:
+        return _retry_response(*FULL_RETRY_SECONDS)
+    return PushResponse(session, request.app.state.streams, HEADERS, leave)
 
 
 def admission_of(request: Request) -> Admission:
@@ -129,18 +130,6 @@ def _login_ended_response(ended: LoginEnded) -> Response:
     """A response for a page whose login has ended, or that belongs to another user: `auth` and a long `retry:`."""
     last = wire.auth(ended.reason) + wire.retry(LOGIN_ENDED_RETRY_MILLISECONDS) + b"\n"
     return Response(last, headers=HEADERS, media_type="text/event-stream")
-
-
-class AdmittedStream:
-    """A stream, or, if the process is full, a response that says when to reconnect."""
-
-    def __init__(self, stream: PushResponse, place: AbstractContextManager[bool]) -> None:
-        self._stream = stream
-        self._place = place
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._place as free:
-            await (self._stream if free else _retry_response(*FULL_RETRY_SECONDS))(scope, receive, send)
 
 
 def _topics(request: Request, viewer: Viewer, names: Collection[str]) -> list[Topic]:

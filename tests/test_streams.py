@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import re
@@ -12,10 +13,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
+from starlette.requests import Request
 
+from app.http.sse_response import PushResponse
 from app.live.cursors import Cursor, write_cursor
 from app.live.gids import Gid
+from app.live.stream.session import Session
 from app.live.topics import Topic
 from tests.support.database import bump_seq, count_rows, set_epoch
 from tests.support.people import delete, edit, person, read_json, sign_in, snapshot, write
@@ -25,8 +30,6 @@ from tests.support.sse import Block, Parser, Stream, open_stream
 from tests.support.waiting import cancel_tasks, wait_until
 
 if TYPE_CHECKING:
-    import httpx
-
     from app.live.service import Parley
     from app.settings import Settings
     from tests.support.redis import RedisServer
@@ -902,6 +905,35 @@ async def test_signing_out_without_redis_ends_streams_within_a_sweep(
         await alice.delete("/api/session")
         await stream.until("auth")
         await stream.ended()
+
+
+async def test_an_open_stream_keeps_nothing_of_its_request(guest: httpx.AsyncClient, site: Site) -> None:
+    def kept() -> list[object]:
+        gc.collect()
+        return [one for one in gc.get_objects() if type(one) in (Request, PushResponse)]
+
+    async with open_stream(guest, "Article/1") as stream:
+        await stream.next()
+        assert not kept()
+        (connection,) = site.server.server_state.connections
+        assert not connection.headers  # type: ignore[union-attr]
+        assert (await guest.get("/healthz")).status_code == 200
+
+
+async def test_a_stream_that_fails_is_logged_and_gives_its_place_back(
+    guest: httpx.AsyncClient, site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(session: Session) -> bytes:
+        raise ArithmeticError("a bug")
+
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(Session, "_open", fail)
+    with pytest.raises(httpx.RemoteProtocolError):
+        await guest.get("/streams?topic=Article/1")
+    state = site.server.config.app.state  # type: ignore[union-attr]
+    await wait_until(lambda: any("a bug" in str(line.exc_info) for line in caplog.records), "the error in the log")
+    assert [line.status for line in caplog.records if getattr(line, "route", "") == "/streams"] == [200]
+    assert (state.admission.streams, len(state.streams._open)) == (0, 0)
 
 
 async def test_a_head_request_for_a_stream_keeps_the_connection(site: Site) -> None:

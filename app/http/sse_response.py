@@ -8,8 +8,8 @@ cost of sending their bytes (docs/bench.md):
    That is nearly always its last step, because servers write without waiting. If it waits, because the client does not
    read, the outlet is not `free` until the response's own task has finished the coroutine. `send` is the server's own:
    the middleware needs only the first message of a response.
-2. A stream has two tasks: the request's own, which runs the generator, and one that waits for the client to disconnect.
-   One task for all streams waits for the server's shutdown.
+2. A stream has one task: the request's own, which runs the generator. A callback on the future that `receive` waits for
+   notices a disconnect. One task for all streams waits for the server's shutdown.
 3. `ping=0`: our heartbeats are events, which scripts can see. A comment as a ping would need one more task per stream.
 4. At shutdown the streams end one after the other. If ten thousand clients were disconnected at once, they would all
    reconnect at once. A stream that has not ended in time is cut off.
@@ -18,6 +18,9 @@ cost of sending their bytes (docs/bench.md):
 6. A client whose machine or network fails sends nothing, and the kernel retransmits to it for about 15 minutes. The
    stream would stay open for as long. So `TCP_USER_TIMEOUT` makes the kernel give up after `SEND_TIMEOUT_SECONDS`.
    (Behind a proxy this concerns only the connection to the proxy.)
+7. The response sends only its start through the middleware, and returns. Then the outermost application sends the rest
+   (`app.http.middleware.root_path`). So an idle stream keeps no middleware, no request and no response in memory. An
+   error in the rest ends the connection, and the server logs it with its stack.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ import asyncio
 import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from types import coroutine
 from typing import Any, Protocol
@@ -34,7 +37,7 @@ from typing import Any, Protocol
 from sse_starlette.sse import AppStatus, EventSourceResponse, SendTimeoutError
 from starlette.types import Message, Receive, Scope, Send
 
-from app.http.middleware.root_path import SERVER_SEND
+from app.http.middleware.root_path import REST, SERVER_SEND
 from app.live.stream.session import Session
 
 STREAM_ENDS_PER_SECOND = 2_000  # at shutdown (4); faster if all of them would take longer than the next constant
@@ -85,67 +88,118 @@ class Outlet:
 
 
 class PushResponse(EventSourceResponse):
-    """The stream of one session."""
+    """The stream of one session. `on_end` is called when the stream has ended, or could not begin."""
 
-    def __init__(self, session: Session, streams: OpenStreams, headers: Mapping[str, str]) -> None:
-        self._outlet = Outlet()
-        super().__init__(session.stream(self._outlet), headers=headers, ping=0, sep="\n")  # (3)
-        self._session = session
-        self._streams = streams
-        self._begun = self._complete = self._ending = False
-
-    # -- the response
+    def __init__(
+        self, session: Session, streams: OpenStreams, headers: Mapping[str, str], on_end: Callable[[], None]
+    ) -> None:
+        outlet = Outlet()
+        super().__init__(session.stream(outlet), headers=headers, ping=0, sep="\n")  # (3)
+        self._stream = Stream(session, self.body_iterator, outlet, streams, on_end)
+        self._on_end = on_end
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] == "HEAD":
-            await super().__call__(scope, receive, send)
-            return
-        _set_tcp_timeout(receive)
-        self._outlet.open(scope.get(SERVER_SEND, send))
-        listening = asyncio.create_task(self._listen_for_disconnect(receive))
+        with ExitStack() as stack:
+            stack.callback(self._on_end)
+            if scope["method"] == "HEAD":
+                await super().__call__(scope, receive, send)
+                return
+            _set_tcp_timeout(receive)
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            stack.pop_all()
+        scope[REST].append(partial(self._stream.run, receive, scope[SERVER_SEND]))  # (7)
+
+
+class Stream:
+    """The blocks of a response that has begun. It keeps nothing of the request (7)."""
+
+    __slots__ = (
+        "_blocks", "_is_cut_off", "_is_ending", "_on_end", "_outlet", "_receive", "_received", "_session", "_streams",
+        "_task",
+    )  # fmt: skip
+
+    def __init__(
+        self, session: Session, blocks: Any, outlet: Outlet, streams: OpenStreams, on_end: Callable[[], None]
+    ) -> None:
+        self._session = session
+        self._blocks = blocks
+        self._outlet = outlet
+        self._streams = streams
+        self._on_end = on_end
+        self._is_cut_off = self._is_ending = False
+        self._task: asyncio.Task[Any] | None = None  # while it runs
+        self._receive: Receive
+        self._received: Any = None  # the coroutine that waits for the client's next message
+
+    async def run(self, receive: Receive, send: Send) -> None:
+        """Send the blocks until the session ends, the client disconnects, or the client does not read."""
+        self._task = asyncio.current_task()
+        self._receive = receive
+        self._outlet.open(send)
+        self._streams.add(self)
+        is_complete = False
         try:
-            async with asyncio.timeout(None) as self._limit:
-                listening.add_done_callback(lambda _: self.cut_off())
-                with suppress(SendTimeoutError), self._streams.tracked(self):
-                    await self._send_blocks(send)
-        except TimeoutError:
-            if not self._limit.expired():
+            self._watch_client()
+            await self._send_blocks()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            is_complete = True
+        except SendTimeoutError:
+            pass
+        except asyncio.CancelledError:
+            if not self._is_cut_off or (self._task and self._task.uncancel()):
                 raise
         finally:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
-        if self._begun and not self._complete:
+            self._task = None
+            if self._received:
+                self._received.close()
+            self._streams.discard(self)
+            self._on_end()
+        if not is_complete:
             await _abort_connection(receive)  # (5)
 
-    async def _send_blocks(self, send: Send) -> None:
-        self._begun = True
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        blocks: Any = self.body_iterator
+    async def _send_blocks(self) -> None:
         try:
-            async for block in blocks:
+            async for block in self._blocks:
                 await self._outlet.flush()
                 if block:
                     self._outlet.put(block)
                     await self._outlet.flush()
         finally:
-            await blocks.aclose()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-        self._complete = True
+            await self._blocks.aclose()
 
     # -- the end
 
     def end_in(self, seconds: float) -> None:
         """End the stream in so many seconds (4)."""
-        if not self._ending:
-            self._ending = True
+        if not self._is_ending:
+            self._is_ending = True
             loop = asyncio.get_running_loop()
             loop.call_later(seconds, self._session.end)
             loop.call_later(seconds + STREAM_END_TIMEOUT_SECONDS, self.cut_off)
 
     def cut_off(self) -> None:
         """End now, at whatever await it is."""
-        with suppress(RuntimeError):  # it has ended, or is about to
-            self._limit.reschedule(asyncio.get_running_loop().time())
+        if self._task and not self._is_cut_off:
+            self._is_cut_off = True
+            self._task.cancel()
+
+    def _watch_client(self, _: Any = None) -> None:
+        """Run `receive` up to its next wait, and go on when that wait is over. Cut the stream off at a disconnect."""
+        while self._task:
+            self._received = self._received or self._receive()
+            try:
+                waits_for = self._received.send(None)
+            except StopIteration as received:
+                self._received = None
+                if received.value["type"] == "http.disconnect":
+                    self.cut_off()
+                    return
+            except BaseException:
+                self.cut_off()
+                raise
+            else:
+                waits_for.add_done_callback(self._watch_client)
+                return
 
 
 class Ending(Protocol):
@@ -161,13 +215,20 @@ class OpenStreams:
     def __init__(self) -> None:
         self._open: set[Ending] = set()
 
+    def add(self, stream: Ending) -> None:
+        self._open.add(stream)
+
+    def discard(self, stream: Ending) -> None:
+        self._open.discard(stream)
+
     @contextmanager
     def tracked(self, stream: Ending) -> Iterator[None]:
-        self._open.add(stream)
+        """Count the stream as open while the block runs."""
+        self.add(stream)
         try:
             yield
         finally:
-            self._open.discard(stream)
+            self.discard(stream)
 
     async def end_at_shutdown(self) -> None:
         """Run until cancelled: when the server shuts down, end the open streams and those that open meanwhile."""

@@ -8,8 +8,9 @@ Each process counts only its own streams, because the bounds protect its own mem
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from starlette.requests import Request
 
@@ -39,22 +40,28 @@ class Admission:
     @contextmanager
     def place(self, request: Request, viewer: Viewer, topics: int = 1) -> Iterator[bool]:
         """Hold a place for a stream of so many topics while the block runs; False if there is none."""
-        bounds = self._bounds(request, viewer)
-        costs = {bound: topics if bound[0] in TOPICS else 1 for bound in bounds}
-        full = [bound[0] for bound, most in bounds.items() if self._open[bound] + costs[bound] > most]
-        free = not full
-        del bounds  # so that an open stream does not keep it in memory
-        if free:
-            self._open.update(costs)
-        else:
-            self.refused[full[0]] += 1
+        leave = self.take(request, viewer, topics)
         try:
-            yield free
+            yield leave is not None
         finally:
-            for bound, cost in costs.items() if free else ():
-                self._open[bound] -= cost
-                if not self._open[bound]:
-                    del self._open[bound]  # zeros would accumulate
+            if leave:
+                leave()
+
+    def take(self, request: Request, viewer: Viewer, topics: int = 1) -> Callable[[], None] | None:
+        """Take a place for a stream of so many topics. Returns the function that gives it back; None if full."""
+        bounds = self._bounds(request, viewer)
+        full = [bound[0] for bound, most in bounds.items() if self._open[bound] + _cost(bound, topics) > most]
+        if full:
+            self.refused[full[0]] += 1
+            return None
+        self._open.update({bound: _cost(bound, topics) for bound in bounds})
+        return partial(self._leave, tuple(bounds), topics)
+
+    def _leave(self, bounds: Iterable[Bound], topics: int) -> None:
+        for bound in bounds:
+            self._open[bound] -= _cost(bound, topics)
+            if not self._open[bound]:
+                del self._open[bound]  # zeros would accumulate
 
     def _bounds(self, request: Request, viewer: Viewer) -> dict[Bound, int]:
         settings = self._settings
@@ -68,3 +75,8 @@ class Admission:
                 bounds["address", network.name] = settings.max_streams_per_address * network.times
                 bounds["address_topics", network.name] = settings.max_topics_per_address * network.times
         return bounds
+
+
+def _cost(bound: Bound, topics: int) -> int:
+    """How much a stream of so many topics adds to this bound."""
+    return topics if bound[0] in TOPICS else 1

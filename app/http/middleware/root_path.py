@@ -6,6 +6,7 @@ URLs for browsers adds the prefix: the templates (their `base`), and with it `st
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.applications import Starlette
@@ -13,6 +14,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
 SERVER_SEND = "parley.send"  # in a scope: the server's own `send`, which no middleware has wrapped
+REST = "parley.rest"  # in a scope: a list of functions that send the rest of a response, without any middleware
 
 
 class RootPathStarlette(Starlette):
@@ -20,6 +22,8 @@ class RootPathStarlette(Starlette):
 
     Some proxies remove the prefix and some keep it; some servers (`--root-path`) add it again. All of these work. A
     trailing slash is removed here, because a redirect could turn a POST into a GET.
+
+    It also sends the rest of a response, after the middleware has returned (`app.http.sse_response`).
     """
 
     def __init__(self, root_path: str, **options: Any) -> None:
@@ -27,13 +31,20 @@ class RootPathStarlette(Starlette):
         self.root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        rest: list[Callable[[], Awaitable[None]]] = []
+        headers = scope.get("headers")
         if scope["type"] == "http":
             path = _without(_without(scope["path"], scope.get("root_path", "")), self.root_path)
             # A copy: the server's own scope would form a reference cycle with its `send`, and stay in memory.
-            scope = {**scope, SERVER_SEND: send, "path": path.removesuffix("/") or "/", "root_path": ""}
+            scope = {**scope, SERVER_SEND: send, REST: rest, "path": path.removesuffix("/") or "/", "root_path": ""}
             if self.root_path:
                 send = self._prefix_location(send)
         await super().__call__(scope, receive, send)
+        if rest:  # a stream, which goes on for hours
+            if isinstance(headers, list):
+                headers.clear()  # the server keeps this list
+            del scope, receive, send
+            await rest.pop()()
 
     def _prefix_location(self, send: Send) -> Send:
         async def send_prefixed(message: Message) -> None:
