@@ -17,6 +17,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from app.database import log_error
 from app.live.cursors import write_position
@@ -47,7 +48,8 @@ class Feed:
 
     __slots__ = (
         "_bounds", "_chunks", "_hinted_seq", "_pending_seqs", "_reader", "_reading", "_refreshes", "_tasks",
-        "backlog", "dirty", "epoch", "head", "key", "reads", "settled_read", "text", "topic", "watchers",
+        "backlog", "dirty", "epoch", "guest_batches", "head", "key", "reads", "settled_read", "text", "topic",
+        "watchers",
     )  # fmt: skip
 
     def __init__(self, topic: Topic, reader: Reader, chunks: Chunks, tasks: Tasks, bounds: tuple[int, int]) -> None:
@@ -60,6 +62,7 @@ class Feed:
         self.backlog = Backlog(0, *bounds)
         # A dict keeps the order of arrival, which is about that of the memory: iterating over ten thousand is faster.
         self.watchers: dict[Watcher, None] = {}
+        self.guest_batches: dict[Any, Any] | None = None  # at this head; see `Session._batch_from_memory`
         self.dirty = False
         self._reader = reader
         self._chunks = chunks
@@ -160,6 +163,7 @@ class Feed:
         else:
             self.backlog.extend(news.changes)
         self._chunks.forget(self.topic)  # one of these changes may have erased content that a chunk holds
+        self.guest_batches = None
         self.epoch, self.head = news.epoch, news.head
         self.text = write_position(self.key, news.head)
         return True

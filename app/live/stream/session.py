@@ -47,6 +47,7 @@ from app.live.topics import Topic
 from app.live.viewers import LoginEnded, Viewer
 
 RESET_PENDING_ID = b"lost"  # (4)
+MAX_SHARED_BATCHES = 4  # of a topic at one head; guests at further positions get batches of their own
 
 log = logging.getLogger(__name__)
 
@@ -273,7 +274,7 @@ class Session:
             if feed.epoch != self._epoch or cursor.seq < feed.backlog.floor:
                 return b"".join(sent), False
             if cursor.seq < head:
-                sent.append(batch := self._batch(cursor, feed.backlog.after(cursor.seq), head))
+                sent.append(batch := self._batch_from_memory(cursor, head))
                 size += len(batch)
                 if size > BATCH_BYTES:
                     # Serve the other topics next, before this busy one.
@@ -345,17 +346,36 @@ class Session:
         changes = [
             change for change in chunk.changes if change.seq > cursor.seq and not feed.backlog.supersedes(change)
         ]
-        return self._batch(cursor, changes, chunk.reached, BATCH_BYTES if self._once else FIRST_BATCH_BYTES)
+        most = BATCH_BYTES if self._once else FIRST_BATCH_BYTES
+        return self._send(cursor, self._encode(cursor, changes, chunk.reached, self._others(cursor), most))
 
     def _send_run(self, cursor: TopicCursor, run: Run) -> bytes:
         cursor.move_to(run.reached)
         self._stats.blocks += run.count
         return run.with_id(self._id())
 
-    def _batch(self, cursor: TopicCursor, changes: Sequence[Change], reached: int, most: int = BATCH_BYTES) -> bytes:
-        """Blocks of these changes, until the batch is full; the cursor moves past them. See `encode_batch`."""
-        others = [other.text for other in self._topic_cursors if other is not cursor]
-        blocks, seq, count = encode_batch(cursor, changes, reached, self.viewer, self._epoch or "", others, most)
+    def _batch_from_memory(self, cursor: TopicCursor, head: int) -> bytes:
+        """The next changes in the backlog. Guests with equal positions share all bytes, even those of the `id:`."""
+        feed, others = cursor.feed, self._others(cursor)
+        key = (cursor.seq, cursor.caught_up_at, cursor.complete, *others)
+        shared = feed.guest_batches or {}
+        if self.viewer.user_id is None and key in shared:
+            return self._send(cursor, shared[key])
+        batch = self._encode(cursor, feed.backlog.after(cursor.seq), head, others, BATCH_BYTES)
+        if self.viewer.user_id is None and len(shared) < MAX_SHARED_BATCHES:
+            feed.guest_batches = {**shared, key: batch}
+        return self._send(cursor, batch)
+
+    def _others(self, cursor: TopicCursor) -> list[bytes]:
+        return sorted([other.text for other in self._topic_cursors if other is not cursor])
+
+    def _encode(
+        self, cursor: TopicCursor, changes: Sequence[Change], reached: int, others: list[bytes], most: int
+    ) -> tuple[bytes, int, int]:
+        return encode_batch(cursor, changes, reached, self.viewer, self._epoch or "", others, most)
+
+    def _send(self, cursor: TopicCursor, batch: tuple[bytes, int, int]) -> bytes:
+        blocks, seq, count = batch
         cursor.move_to(seq)
         self._stats.blocks += count
         return blocks

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -539,3 +539,76 @@ async def test_an_error_in_a_block_ends_the_stream_and_moves_no_cursor(
     assert not outlet.blocks
     assert given[-1].startswith(b"retry:")
     assert "ZeroDivisionError" in caplog.text
+
+
+async def test_guests_with_equal_positions_get_the_same_bytes(parley: Parley, alice: Viewer) -> None:
+    """A guest of other topics gets an `id:` of its own, and a member a rendering of her own."""
+    async with AsyncExitStack() as stack:
+        opened = [(GUEST, [ARTICLE]), (GUEST, [ARTICLE, PAGE]), (GUEST, [ARTICLE]), (alice, [ARTICLE])]
+        outlets = [
+            await stack.enter_async_context(open_live(parley.feeds, viewer, topics)) for viewer, topics in opened
+        ]
+        comment = await post_comment(parley, alice, "hello")
+        await wait_until(lambda: all(outlet.blocks for outlet in outlets), "the comment")
+    one, both, other, hers = [outlet.blocks[0] for outlet in outlets]
+    assert one is other
+    ids = [next(iter(Parser().feed(sent))).id for sent in (one, both)]
+    epoch = await read_epoch(parley)
+    assert ids == [write_cursor(epoch, {ARTICLE: comment.seq}), write_cursor(epoch, {ARTICLE: comment.seq, PAGE: 0})]
+    assert [b'"current_user_can_edit":true' in sent for sent in (one, hers)] == [False, True]
+
+
+async def test_a_guest_that_may_lack_the_text_shares_no_bytes_with_one_that_has_it(
+    parley: Parley, alice: Viewer
+) -> None:
+    """Both are at the same seq. Only the stream of the second began before the comment, and so has sent it."""
+    comment = await post_comment(parley, alice, "first")
+    await post_comment(parley, alice, "second")
+    cursor = write_cursor(await read_epoch(parley), {ARTICLE: 2})
+    async with (
+        open_live(parley.feeds, GUEST, [ARTICLE]) as level,
+        open_live(parley.feeds, GUEST, [ARTICLE], [cursor]) as resumed,
+    ):
+        await likes.like(parley, alice, comment.id)
+        await wait_until(lambda: level.blocks and resumed.blocks, "the like")
+    assert [b'"body"' in outlet.blocks[0] for outlet in (level, resumed)] == [False, True]
+
+
+async def test_a_guest_who_resumes_gets_no_bytes_from_before_a_comment_was_erased(
+    parley: Parley, alice: Viewer
+) -> None:
+    beginning = write_cursor(await read_epoch(parley), {ARTICLE: 0})
+    async with (
+        open_live(parley.feeds, GUEST, [ARTICLE]),
+        open_live(parley.feeds, GUEST, [ARTICLE], [beginning]) as resumed,
+    ):
+        comment = await post_comment(parley, alice, "a secret")
+        await wait_until(lambda: b"a secret" in b"".join(resumed.blocks), "the comment")
+        await delete_comment(parley, alice, comment)
+        await wait_until(lambda: b"destroy.success" in b"".join(resumed.blocks), "its deletion")
+        async with open_session(parley.feeds, cursors=[beginning]) as later:
+            await later.until("destroy.success")
+            assert not [block for block in later.blocks if "a secret" in (block.data or "")]
+
+
+@asynccontextmanager
+async def open_live(
+    feeds: Feeds, viewer: Viewer, topics: list[Topic], cursors: Sequence[str] = ()
+) -> AsyncIterator[Outlet]:
+    """The outlet of a session that waits."""
+
+    async def authorise() -> Viewer:
+        return viewer
+
+    async def read() -> None:
+        async for _ in session.stream(outlet):
+            pass
+
+    outlet = Outlet()
+    session = Session(feeds, topics, viewer, cursors, authorise=authorise, **parts_of(feeds))
+    reading = asyncio.create_task(read())
+    try:
+        await wait_until(lambda: session.state is State.LIVE, "the session to wait")
+        yield outlet
+    finally:
+        await cancel_tasks(reading)
