@@ -65,16 +65,21 @@ async def bob_has_an_account(site: Site, page_errors: PageErrors) -> None:
 
 @asynccontextmanager
 async def hold_response(person: Person, method: str, lost: bool = False) -> AsyncIterator[list[str]]:
-    """Hold the response to the first such request until the block ends, or drop it. Yields the texts that were sent."""
+    """Hold the response to the first such request until the block ends, or drop it.
+
+    Yields the text of that request, once the server has responded to it.
+    """
     sent: list[str] = []
+    held: list[Route] = []
     arrived = asyncio.Event()
 
     async def hold(route: Route) -> None:
-        if sent or route.request.method != method or "/api/comments/" not in route.request.url:
+        if held or route.request.method != method or "/api/comments/" not in route.request.url:
             await route.fallback()
             return
-        sent.append(route.request.post_data_json["body"])
+        held.append(route)
         response = await route.fetch()
+        sent.append(route.request.post_data_json["body"])
         await arrived.wait()
         await (route.abort() if lost else route.fulfill(response=response))
 
@@ -115,7 +120,7 @@ async def test_alice_posts_once_a_comment_that_is_being_sent_when_she_signs_out(
     await alice.page.evaluate("parley.connector.close()")  # only the response can confirm it
     async with hold_response(alice, "POST", lost) as sent:
         await alice.write("Alice's")
-        await wait_until(lambda: sent == ["Alice's"], "the request")
+        await wait_until(lambda: sent == ["Alice's"], "the response")
         await alice.page.locator(".account__sign-out").click()
         await alice.is_guest()
         await alice.open_sign_in()
@@ -293,7 +298,7 @@ async def test_alices_last_edit_is_not_confirmed_by_the_echo_of_an_earlier_one(a
     await alice.page.evaluate("window.echo = parley.comments.first().toJSON(); null")
     async with hold_response(alice, "PATCH") as sent:
         await alice.edit_in_model("B", "C")
-        await wait_until(lambda: sent == ["C"], "the request")
+        await wait_until(lambda: sent == ["C"], "the response")
         await alice.edit_in_model("C", "B")
         await alice.page.evaluate("parley.bus.trigger('global.comment.update.success', window.echo); null")
         assert await alice.page.evaluate("parley.outbox.records.map(({ attrs }) => attrs.body)") == ["B"]
