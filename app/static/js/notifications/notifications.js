@@ -30,11 +30,18 @@ export const Notifications = /** @type {OwnWith<Fields>} */ (OwnCollection).exte
 
   initialize() {
     this.earlierUnread = 0;
-    this.recount = _.debounce(() => this.topic && this.refetch(), DEBOUNCE_MS);
+    this.recount = _.debounce(() => this.refetchWhenIdle(), DEBOUNCE_MS);
     this.listenTo(this.outbox, RECORD_CHANGED, this.onRecord);
     this.on(`update reset change:read ${SAVE_STATE_CHANGED} ${WINDOW_CHANGED}`, () =>
       this.trigger(UNREAD_CHANGED, this),
     );
+  },
+
+  // The read of an account switch must end first. A read that another one supersedes never ends, and the page opens its
+  // stream after it.
+  async refetchWhenIdle() {
+    await this.snapshots.whenIdle();
+    if (this.topic) await this.refetch();
   },
 
   /** The number of unread notifications, loaded or not. */
