@@ -2,7 +2,8 @@
 
 A cache in front of Parley, such as nginx or a CDN, answers all guests of a topic with one response of Parley:
 
-1. The response depends on the address only. It is a guest's: no cookie is read.
+1. The response is a guest's. It depends on the address only, and on the Origin if origins are listed. Cookies are
+   ignored.
 2. At the head, the request is a long poll. A cache that collapses equal requests (`proxy_cache_lock` of nginx) sends
    one of them to Parley, and lets the others wait for its response.
 3. A shared cache may use a response for a second. So nothing that was erased or hidden is sent for longer than that.

@@ -1,4 +1,4 @@
-"""Guest cache: what guests get of a thread, in memory for as long as the thread does not change.
+"""Guest cache: the page and the snapshot that guests get of a thread, valid until the thread changes.
 
 1. All guests get the same, and every change that they can see takes a seq. So stored content is valid while the epoch,
    the counter of the topic and that of the topic about it are those that were read before it was rendered. Each request

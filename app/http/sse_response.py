@@ -1,5 +1,5 @@
-"""SSE response: an EventSourceResponse to which other code than its generator can write, too. This is the only module
-that imports sse-starlette.
+"""SSE response: an EventSourceResponse whose session can also write without its generator. Only this module imports
+sse-starlette.
 
 It differs from the library in these points, so that the cost of ten thousand streams is little more than the system's
 cost of sending their bytes (docs/bench.md):
@@ -11,8 +11,8 @@ cost of sending their bytes (docs/bench.md):
 2. A stream has one task: the request's own, which runs the generator. A callback on the future that `receive` waits for
    notices a disconnect. One task for all streams waits for the server's shutdown.
 3. `ping=0`: our heartbeats are events, which scripts can see. A comment as a ping would need one more task per stream.
-4. At shutdown the streams end one after the other. If ten thousand clients were disconnected at once, they would all
-   reconnect at once. A stream that has not ended in time is cut off.
+4. At shutdown the streams end at random times within a few seconds. If ten thousand clients were disconnected at once,
+   they would all reconnect at once. A stream that has not ended in time is cut off.
 5. A client that reads nothing cannot get a last event, and an orderly close waits until it has read everything. So the
    connection of an unfinished stream is aborted. Otherwise uvicorn would wait for it.
 6. A client whose machine or network fails sends nothing, and the kernel retransmits to it for about 15 minutes. The

@@ -1,6 +1,7 @@
 """Lanes: items that arrive while a lane works on others wait, and are then worked on together.
 
-1. No item waits for more items to come: a batch is what arrived while the lane worked on the previous one.
+1. No item waits for more items to come. A batch has the items that arrived during the previous one, at most
+   `MAX_BATCH`.
 2. If the work on a batch raises, every item of the batch raises that.
 3. If the work is slow, for example because the database does not answer, an item waits for its turn for a bounded time.
 """

@@ -1,7 +1,7 @@
 """Changes: read the rows of a topic's tables between two seqs, and encode each once for each kind of viewer.
 
-The rule of reading, without which rows can be missed: rows are read after the topic's counter h, or at the same moment.
-Only then is everything up to h known.
+The rule of reading: a reader reads rows after the topic's counter h, or at the same moment. Otherwise it can miss rows
+with a seq up to h.
 
 1. If one table lives on the topic, one statement reads the epoch, h and the rows with `after < seq <= h` (`read_news`).
    A statement has one snapshot, and a commit shows its rows and its counter at once. This holds for a plain SELECT:
@@ -37,7 +37,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An object's latest state, or its tombstone, at `seq`. The frame is None for kinds of viewer that get nothing."""
+    """An object's latest state, or its tombstone, at `seq`. The frames are None if the model is not rendered."""
 
     live: LiveModel
     id: UUID

@@ -1,8 +1,8 @@
 import { ACCOUNT_LEFT, LOGIN_RENEWED } from "../core/events.js";
 
 /**
- * The live collections of this page, and the stream that follows their topics. The page has one snapshot of each, and
- * their cursors, from one database read. So the stream delivers every change after that read.
+ * The live collections of this page, and the stream that follows their topics. The page has a snapshot of each
+ * with its cursor. The stream continues from these cursors, so it delivers every change after the snapshots.
  */
 export class LivePage {
   #app;

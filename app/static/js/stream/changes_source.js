@@ -10,7 +10,7 @@ import { cursorsOf, encode } from "./stream_address.js";
 export const MAX_POLLED_TOPICS = 4;
 const TIMEOUT_MS = 30_000; // the server responds within 21 s
 const TOPIC_REFUSED_STATUSES = [403, 404, 422];
-const SHORT_POLL_MS = 500; // a poll without news that is shorter came from a cache that ignores the query
+const SHORT_POLL_MS = 500; // a shorter poll without events probably came from a cache that ignores the query
 const PAUSE_MS = 1_000; // after such a poll
 
 /** @typedef {{ events: { name: string, data: object }[], cursor: string, next: string }} Changes */
@@ -91,7 +91,7 @@ export class ChangesSource extends EventTarget {
   }
 
   /**
-   * Only the last event of a response moves the position: a tab may be suspended between two of them.
+   * Only the last event of a response, or a reset, moves the position: a tab may be suspended between two of them.
    * @param {string} topic
    * @param {Changes} changes
    */
