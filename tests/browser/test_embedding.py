@@ -153,6 +153,7 @@ async def test_carol_signs_in_in_one_thread_and_is_signed_in_in_all(
     await one.sees("As Carol")
     for there in (one, other):
         await there.is_signed_in("Carol")
+    await one.has_sent_all()  # a comment that arrives after the sign-out is refused, and the page logs that
     await one.page.locator(".account__sign-out").click()
     for there in (one, other):
         await there.is_guest()

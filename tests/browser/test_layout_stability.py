@@ -187,9 +187,8 @@ async def test_alice_sees_no_jump_when_the_status_and_the_pill_and_the_notice_ap
     await alice.client.delete("/api/session")
     await alice.page.locator(".notice").wait_for()
     await assert_no_jumps(alice)
-    await alice.until(
-        "['live', 'idle'].includes(document.querySelector('.light').dataset.state)", "the page of a guest"
-    )
+    # The state is idle until the page has the guest's snapshots and opens the guest's stream.
+    await alice.until("document.querySelector('.light').dataset.state === 'live'", "the stream of a guest")
     await set_stream_state(alice, "offline")
     await alice.until("document.querySelector('.light').dataset.says === 'offline'", "the status again")
     overlaps = """() => Array.from(document.querySelectorAll(".light__says, .notice, .pill"))
