@@ -137,13 +137,9 @@ class _Ending:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._is_ending = False
 
     def end_in(self, seconds: float) -> None:
-        """Only the first call counts. While the server shuts down, there are many."""
-        if not self._is_ending:
-            self._is_ending = True
-            asyncio.get_running_loop().call_later(seconds, self._session.end)
+        asyncio.get_running_loop().call_later(seconds, self._session.end)
 
 
 async def _unless_disconnected(request: Request, work: Coroutine[Any, Any, R]) -> R:

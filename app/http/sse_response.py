@@ -114,8 +114,7 @@ class Stream:
     """The blocks of a response that has begun. It keeps nothing of the request (7)."""
 
     __slots__ = (
-        "_blocks", "_is_cut_off", "_is_ending", "_on_end", "_outlet", "_receive", "_received", "_session", "_streams",
-        "_task",
+        "_blocks", "_is_cut_off", "_on_end", "_outlet", "_receive", "_received", "_session", "_streams", "_task",
     )  # fmt: skip
 
     def __init__(
@@ -126,7 +125,7 @@ class Stream:
         self._outlet = outlet
         self._streams = streams
         self._on_end = on_end
-        self._is_cut_off = self._is_ending = False
+        self._is_cut_off = False
         self._task: asyncio.Task[Any] | None = None  # while it runs
         self._receive: Receive
         self._received: Any = None  # the coroutine that waits for the client's next message
@@ -171,11 +170,9 @@ class Stream:
 
     def end_in(self, seconds: float) -> None:
         """End the stream in so many seconds (4)."""
-        if not self._is_ending:
-            self._is_ending = True
-            loop = asyncio.get_running_loop()
-            loop.call_later(seconds, self._session.end)
-            loop.call_later(seconds + STREAM_END_TIMEOUT_SECONDS, self.cut_off)
+        loop = asyncio.get_running_loop()
+        loop.call_later(seconds, self._session.end)
+        loop.call_later(seconds + STREAM_END_TIMEOUT_SECONDS, self.cut_off)
 
     def cut_off(self) -> None:
         """End now, at whatever await it is."""
@@ -206,7 +203,7 @@ class Ending(Protocol):
     """A response that takes long, such as a stream. It is hashable by identity."""
 
     def end_in(self, seconds: float) -> None:
-        """End the response in so many seconds."""
+        """End the response in so many seconds. Called once."""
 
 
 class OpenStreams:
@@ -232,11 +229,13 @@ class OpenStreams:
 
     async def end_at_shutdown(self) -> None:
         """Run until cancelled: when the server shuts down, end the open streams and those that open meanwhile."""
+        ending: set[Ending] = set()
         while True:
             await _wait_for_shutdown()
             within = min(len(self._open) / STREAM_ENDS_PER_SECOND, MAX_SHUTDOWN_SPREAD_SECONDS)
-            for stream in self._open:
+            for stream in self._open - ending:
                 stream.end_in(random.uniform(0, within))
+            ending = set(self._open)
             await asyncio.sleep(SHUTDOWN_POLL_SECONDS)
 
 

@@ -357,13 +357,14 @@ class Session:
     def _batch_from_memory(self, cursor: TopicCursor, head: int) -> bytes:
         """The next changes in the backlog. Guests with equal positions share all bytes, even those of the `id:`."""
         feed, others = cursor.feed, self._others(cursor)
-        key = (cursor.seq, cursor.caught_up_at, cursor.complete, *others)
+        is_guest = self.viewer.user_id is None
+        key = (cursor.seq, cursor.caught_up_at, cursor.complete, *others) if is_guest else None
         shared = feed.guest_batches or {}
-        if self.viewer.user_id is None and key in shared:
-            return self._send(cursor, shared[key])
-        batch = self._encode(cursor, feed.backlog.after(cursor.seq), head, others, BATCH_BYTES)
-        if self.viewer.user_id is None and len(shared) < MAX_SHARED_BATCHES:
-            feed.guest_batches = {**shared, key: batch}
+        batch = shared.get(key)
+        if batch is None:
+            batch = self._encode(cursor, feed.backlog.after(cursor.seq), head, others, BATCH_BYTES)
+            if is_guest and len(shared) < MAX_SHARED_BATCHES:
+                feed.guest_batches = {**shared, key: batch}
         return self._send(cursor, batch)
 
     def _others(self, cursor: TopicCursor) -> list[bytes]:
