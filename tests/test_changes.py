@@ -11,6 +11,7 @@ from app import changes
 from app.accounts import roles
 from app.accounts.user import Role
 from app.live.cursors import Cursor, write_cursor
+from app.live.stream.session import Session, State
 from app.live.topics import Topic
 from tests.support.database import set_epoch, write_comments
 from tests.support.people import delete, edit, email_of, me, person, read_json, snapshot, write
@@ -52,7 +53,12 @@ def bodies(*found: Changes) -> list[tuple[str, str]]:
 
 async def wait_for_poll(parley: Parley, topic: Topic = ONE) -> None:
     """Wait until a long poll of the topic has nothing to send."""
-    await wait_until(lambda: any(topic == feed.topic and feed.watchers for feed in parley.feeds), "the poll to begin")
+
+    def waits() -> bool:
+        watchers = {watcher for feed in parley.feeds if feed.topic == topic for watcher in feed.watchers}
+        return any(isinstance(watcher, Session) and watcher.state is State.LIVE for watcher in watchers)
+
+    await wait_until(waits, "the poll to wait")
 
 
 async def hide(moderator: httpx.AsyncClient, comment: dict[str, Any]) -> None:
