@@ -8,6 +8,7 @@ import json
 import logging
 import re
 import socket
+import sys
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -918,6 +919,37 @@ async def test_an_open_stream_keeps_nothing_of_its_request(guest: httpx.AsyncCli
         (connection,) = site.server.server_state.connections
         assert not connection.headers  # type: ignore[union-attr]
         assert (await guest.get("/healthz")).status_code == 200
+
+
+async def test_a_stream_that_waits_for_its_turn_keeps_nothing_that_it_has_sent(
+    alice: httpx.AsyncClient, site_parley: Parley, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten thousand streams that catch up wait for each other, and a batch has 64 KB."""
+    sent: list[bytes] = []
+    step, wait_turn, is_waiting = Session._step, site_parley.pacing.wait_turn, asyncio.Event()
+
+    async def noted(session: Session) -> tuple[bytes, bool]:
+        blocks, complete = await step(session)
+        sent.append(blocks)
+        return blocks, complete
+
+    async def held(network: str | None = None) -> None:
+        if sent:
+            is_waiting.set()
+            await asyncio.Event().wait()
+        await wait_turn(network)
+
+    beginning = await cursor_of(alice)
+    await write(alice, "one")
+    await write(alice, "two")
+    monkeypatch.setattr("app.live.stream.session.FIRST_BATCH_BYTES", 0)  # only the first comment
+    monkeypatch.setattr(Session, "_step", noted)
+    monkeypatch.setattr(site_parley.pacing, "wait_turn", held)
+    async with open_stream(alice, "Article/1", cursor=beginning) as stream:
+        assert (await stream.until(CREATED)).model["body"] == "one"
+        await is_waiting.wait()
+        batch, other = sent.pop(), bytes([1, 2])
+        assert sys.getrefcount(batch) == sys.getrefcount(other), "something else refers to the batch"
 
 
 async def test_a_stream_that_fails_is_logged_and_gives_its_place_back(

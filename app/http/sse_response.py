@@ -162,6 +162,7 @@ class Stream:
                 await self._outlet.flush()
                 if block:
                     self._outlet.put(block)
+                    del block  # an idle stream would keep it in memory
                     await self._outlet.flush()
         finally:
             await self._blocks.aclose()

@@ -172,8 +172,7 @@ class Session:
         self._feeds.enter(self)
         self._outlet = None if self._once else outlet
         try:
-            if first := await self._open():
-                yield first
+            yield await self._open()
             self._enter(CATCHING_UP)
             if self._presence and self.state is not ENDING:
                 self._presence.enter(self)
@@ -184,6 +183,7 @@ class Session:
                 sent, complete = await self._step()
                 if sent:
                     yield self._complete_poll(sent) if self._once else sent
+                    del sent  # while this waits for its next turn, it would keep 64 KB in memory
                 elif complete:
                     await self._wait()
             yield wire.retry(self._retry) + b"\n"
