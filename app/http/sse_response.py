@@ -37,7 +37,7 @@ from typing import Any, Protocol
 from sse_starlette.sse import AppStatus, EventSourceResponse, SendTimeoutError
 from starlette.types import Message, Receive, Scope, Send
 
-from app.http.middleware.root_path import REST, SERVER_SEND
+from app.http.middleware.root_path import REST
 from app.live.stream.session import Session
 
 STREAM_ENDS_PER_SECOND = 2_000  # at shutdown (4); faster if all of them would take longer than the next constant
@@ -107,7 +107,7 @@ class PushResponse(EventSourceResponse):
             _set_tcp_timeout(receive)
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             stack.pop_all()
-        scope[REST].append(partial(self._stream.run, receive, scope[SERVER_SEND]))  # (7)
+        scope[REST].append(self._stream)  # (7)
 
 
 class Stream:
@@ -155,6 +155,9 @@ class Stream:
             self._on_end()
         if not is_complete:
             await _abort_connection(receive)  # (5)
+
+    def abandon(self) -> None:
+        self._on_end()
 
     async def _send_blocks(self) -> None:
         try:

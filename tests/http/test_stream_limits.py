@@ -6,7 +6,9 @@ from collections import Counter
 from contextlib import AbstractContextManager, AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.support.people import person, sign_in, write
 from tests.support.serving import serving
@@ -14,8 +16,6 @@ from tests.support.sse import Stream, open_stream
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
-    import httpx
-
     from app.settings import Settings
     from tests.support.serving import Site
 
@@ -221,3 +221,25 @@ async def test_streams_of_one_address_are_counted_by_their_topics(
         assert (refused.status_code, refused.text[:6]) == (200, "retry:")
         assert "event: heartbeat" in (await one.get("/streams?once=1&topic=Article/1")).text
         assert "event: heartbeat" in (await other.get(ten)).text
+
+
+class FailingMiddleware:
+    """Fails after each stream's start."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+        if scope["path"] == "/streams":
+            raise ArithmeticError("a bug")
+
+
+async def test_a_stream_whose_middleware_fails_gives_its_place_back(settings: Settings) -> None:
+    app = bounded(settings)
+    app.add_middleware(FailingMiddleware)
+    async with serving(app) as site, site.client() as guest:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await guest.get("/streams?topic=Article/1")
+        assert open_streams(site) == 0
+        assert not app.state.parley.feeds

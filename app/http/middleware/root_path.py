@@ -6,15 +6,22 @@ URLs for browsers adds the prefix: the templates (their `base`), and with it `st
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
-SERVER_SEND = "parley.send"  # in a scope: the server's own `send`, which no middleware has wrapped
-REST = "parley.rest"  # in a scope: a list of functions that send the rest of a response, without any middleware
+REST = "parley.rest"  # in a scope: a list for the `Rest` of a response
+
+
+class Rest(Protocol):
+    """The rest of a response, which is sent without any middleware."""
+
+    async def run(self, receive: Receive, send: Send) -> None: ...
+
+    def abandon(self) -> None:
+        """Give up what it holds, because it does not run: a middleware failed after the start of the response."""
 
 
 class RootPathStarlette(Starlette):
@@ -31,20 +38,25 @@ class RootPathStarlette(Starlette):
         self.root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        rest: list[Callable[[], Awaitable[None]]] = []
-        headers = scope.get("headers")
+        rest: list[Rest] = []
+        headers, send_first = scope.get("headers"), send
         if scope["type"] == "http":
             path = _without(_without(scope["path"], scope.get("root_path", "")), self.root_path)
             # A copy: the server's own scope would form a reference cycle with its `send`, and stay in memory.
-            scope = {**scope, SERVER_SEND: send, REST: rest, "path": path.removesuffix("/") or "/", "root_path": ""}
+            scope = {**scope, REST: rest, "path": path.removesuffix("/") or "/", "root_path": ""}
             if self.root_path:
-                send = self._prefix_location(send)
-        await super().__call__(scope, receive, send)
+                send_first = self._prefix_location(send)
+        try:
+            await super().__call__(scope, receive, send_first)
+        except BaseException:
+            for one in rest:
+                one.abandon()
+            raise
         if rest:  # a stream, which goes on for hours
             if isinstance(headers, list):
                 headers.clear()  # the server keeps this list
-            del scope, receive, send
-            await rest.pop()()
+            del scope, send_first
+            await rest.pop().run(receive, send)
 
     def _prefix_location(self, send: Send) -> Send:
         async def send_prefixed(message: Message) -> None:
