@@ -70,6 +70,7 @@ class Chunks:
                 cached.wanted = False
             if not self._cached[topic]:
                 self.forget(topic)
+        self._make_room()  # chunks have grown by runs since they were read
 
     async def _from(self, topic: Topic, start: int, head: int, network: str | None) -> Chunk:
         while True:

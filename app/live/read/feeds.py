@@ -256,9 +256,9 @@ class Feeds:
             part = feeds[at : at + TOPICS_PER_STATEMENT]
             epoch, heads = await self._reader.heads([feed.topic for feed in part])
             for feed in part:
-                if feed.head is not None and (feed.dirty or (epoch, heads[feed.topic]) != (feed.epoch, feed.head)):
-                    self._reader.stats.finds += not feed.dirty
-                    feed.request_read()
+                if feed.dirty or (epoch, heads[feed.topic]) != (feed.epoch, feed.head):
+                    self._reader.stats.finds += not feed.dirty and feed.head is not None
+                    feed.request_read()  # also without a head: the read of its first head may have begun earlier
 
     async def keep_sweeping(self, seconds: float, hints_flow: Callable[[], bool]) -> None:
         """Sweep forever: every `seconds`, plus or minus a fifth, and every second while hints do not flow."""

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -76,6 +76,27 @@ async def test_a_sweep_finds_a_change_whose_hint_was_lost(other: Process, parley
         await reader.until("heartbeat")
         await post_comment(parley, alice, "hello")
         await other.feeds.sweep()
+        assert (await reader.until("create.success")).model["body"] == "hello"
+
+
+async def test_a_sweep_finds_a_change_that_the_read_of_the_first_head_missed(
+    other: Process, parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The comment is posted, and the sweep runs, while the result of that read is on its way."""
+    heads, arrived = other.reader.heads, asyncio.Event()
+
+    async def late(topics: Sequence[Topic]) -> Any:
+        found = await heads(topics)
+        monkeypatch.setattr(other.reader, "heads", heads)
+        await post_comment(parley, alice, "hello")
+        await other.feeds.sweep()
+        arrived.set()
+        return found
+
+    monkeypatch.setattr(other.reader, "heads", late)
+    async with open_session(other.feeds) as reader:
+        await reader.until("heartbeat")
+        assert arrived.is_set()
         assert (await reader.until("create.success")).model["body"] == "hello"
 
 
@@ -233,6 +254,26 @@ async def test_all_chunks_of_a_process_are_bounded_in_bytes(
     async with open_session(parley.feeds, *topics, cursors=[beginning]) as late:
         assert {(await late.until("create.success")).model["body"] for _ in topics} == {topic.id for topic in topics}
         assert len(parley.feeds._chunks) == 1, "each read drops the chunks before it"
+
+
+async def test_a_sweep_drops_the_oldest_chunks_when_runs_have_made_them_too_large(
+    parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.live.stream.session.FIRST_BATCH_BYTES", 0)  # runs begin after the first change
+    topics = [Topic("Article", str(number)) for number in range(3)]
+    async with open_session(parley.feeds, *topics) as reader:
+        beginning = (await reader.until("heartbeat")).id or ""
+    for topic in topics * 2:
+        await post_comment(parley, alice, topic.id, topic)
+    async with open_session(parley.feeds, *topics, cursors=[beginning]) as late:
+        for _ in topics * 2:
+            await late.until("create.success")
+        chunks = parley.feeds._chunks
+        assert len(chunks) == len(topics)
+        kept = [cached.chunk for here in chunks._cached.values() for cached in here.values()]
+        monkeypatch.setattr("app.live.read.chunks.MAX_CACHED_BYTES", sum(chunk.size for chunk in kept if chunk) - 1)
+        await parley.feeds.sweep()
+        assert len(chunks) == len(topics) - 1
 
 
 async def test_chunks_of_a_topic_without_sessions_are_forgotten(parley: Parley, alice: Viewer) -> None:
