@@ -42,6 +42,8 @@ from app.moderation import moderation_api
 from app.notifications import mutes_api, notifications_api
 from app.pages import pages, service_worker, templates
 from app.pages.assets import FrontEnd
+from app.reply_mail import reply_mail_api
+from app.reply_mail.queueing import keep_queueing
 from app.settings import Settings
 
 # Modules with endpoints under /api.
@@ -57,6 +59,7 @@ API = (
     notifications_api,
     moderation_api,
     mutes_api,
+    reply_mail_api,
 )
 
 
@@ -93,6 +96,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
                 background.start(demo.keep_refusing_accounts(parley))
             background.start(open_streams.end_at_shutdown())
             background.start(send_due_mail(parley))
+            background.start(keep_queueing(parley))
             background.start(run_maintenance(parley))
             yield
 
@@ -106,6 +110,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
             Route("/reset", pages.reset),
             Route("/confirm", pages.confirm),
             Route("/unlock", pages.unlock),
+            Route("/unsubscribe", pages.unsubscribe, methods=["GET", "POST"]),
             *([Route("/dev/mail", pages.mail)] if settings.environment == "development" else []),
             Route("/.well-known/change-password", pages.change_password),
             *resources(health),

@@ -14,6 +14,7 @@ from app.database import log_error
 from app.likes.likes import publish_overdue
 from app.live.service import Parley
 from app.mail import mail_queue
+from app.reply_mail import queueing
 
 INTERVAL_SECONDS = 60.0  # plus or minus a fifth; a stream may outlive the expiry of its login by this time
 
@@ -36,6 +37,7 @@ async def run_once(parley: Parley) -> None:
     await bylines.finish(parley)
     await rerender_outdated(parley)
     await publish_overdue(parley)
+    await queueing.clean_up(parley)
     async with parley.database.transaction() as writing, writing.begin():
         await login_throttle.prune(writing)
         await mail_queue.prune(writing)

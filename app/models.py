@@ -11,5 +11,6 @@ from app.moderation.audit_log import DECISION
 from app.moderation.reports import REPORT
 from app.notifications import mutes  # noqa: F401  (a table that is not live)
 from app.notifications.notifications import NOTIFICATION
+from app.reply_mail import queueing  # noqa: F401  (tables that are not live)
 
 LIVE_MODELS = (COMMENT, COMMENTABLE, LIKE, NOTIFICATION, REPORT, DECISION, USER, LOGIN)

@@ -38,7 +38,7 @@ COMPOSE_MAIL_CATCHER = ("mail", 1025)
 # The first segments of Parley's own paths. `test_root_paths_are_none_of_our_own` compares them with the routes.
 OWN_PATHS = frozenset(
     {"account", "api", "changes", "confirm", "dev", "docs", "embed", "embed.js", "healthz", "inbox", "metrics",
-     "moderation", "openapi.json", "readyz", "reset", "static", "streams", "unlock", "worker.js"}
+     "moderation", "openapi.json", "readyz", "reset", "static", "streams", "unlock", "unsubscribe", "worker.js"}
 )  # fmt: skip
 ORIGIN = re.compile(r"https?://([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?")
 HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
@@ -113,6 +113,7 @@ class Settings(BaseSettings):
     require_confirmation: bool = Field(default_factory=lambda values: values.get("environment") == "production")
     smtp_url: str | None = None  # None: development shows e-mails at /dev/mail, and production sends none
     mail_from: str = "Parley <parley@localhost>"
+    reply_mail_delay_seconds: Annotated[float, Field(ge=0, le=86_400)] = 120  # in which a person may read the reply
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     forwarded_allow_ips: str = "127.0.0.1"  # for `parley serve`; uvicorn itself reads it from the environment
@@ -138,6 +139,11 @@ class Settings(BaseSettings):
         """Whether `MAIL_FROM` is at this machine or has no domain. Other servers refuse mail from such addresses."""
         domain = (_address_in(self.mail_from) or "").rpartition("@")[2].lower().rstrip(".")
         return "." not in domain or domain.startswith("[") or domain.endswith((".localhost", ".localdomain"))
+
+    @property
+    def sends_mail(self) -> bool:
+        """Whether mail can be sent. Development shows it instead."""
+        return self.smtp_url is not None or self.environment == "development"
 
     @property
     def secret_keys(self) -> list[str]:

@@ -24,8 +24,8 @@ LAYERS = (
     ("app.main",),
     (
         "app.http", "app.pages", "app.streams", "app.changes", "app.typing_indicator", "app.*.*_api",
-        "app.comments.form", "app.commentables.host_pages", "app.accounts.identity", "app.mail.mailer", "app.demo",
-        "migrations",
+        "app.comments.form", "app.commentables.host_pages", "app.accounts.identity", "app.mail.mailer",
+        "app.mail.emails", "app.reply_mail.texts", "app.demo", "migrations",
     ),
     ("app.models", "app.maintenance", "app.errors", "app.mail", *FEATURES),
     ("app.live",),

@@ -37,6 +37,8 @@ from app.moderation.audit_log import Decision
 from app.moderation.reports import Report
 from app.notifications.mutes import Mute
 from app.notifications.notifications import Notification
+from app.reply_mail.muted_conversations import MutedConversation
+from app.reply_mail.queueing import LastMail
 from tests.support.mailbox import find_token
 from tests.support.moderators import set_role
 from tests.support.people import ARTICLE, COOKIE, DEVICE_COOKIE, delete, edit, email_of, me, read_json, sign_up, write
@@ -93,6 +95,8 @@ COLUMNS: dict[str, To | Word] = {
     "users.blocked_at": WORD,  # nobody is signed in who has one
     "users.byline_changed_at": To.NOBODY,
     "users.leaving": WORD,
+    "users.mail_on_reply": WORD,
+    "users.mail_on_mention": WORD,
     "logins.id": To.SELF | To.LOG | To.REDIS,  # a name; the cookie is signed
     "logins.user_id": To.ALL,
     "logins.topic": To.ALL,
@@ -157,6 +161,7 @@ COLUMNS: dict[str, To | Word] = {
     "mails.about": To.NOBODY,
     "mails.created_at": To.NOBODY,
     "mails.due_at": To.NOBODY,
+    "mails.priority": WORD,
     "mails.attempts": To.NOBODY,
     "mails.sent_at": To.NOBODY,
     "mails.subject": To.NOBODY,
@@ -176,6 +181,14 @@ COLUMNS: dict[str, To | Word] = {
     "notifications.actor_name": To.SELF,
     "notifications.created_at": To.SELF,
     "notifications.read_at": To.NOBODY,  # that it is, not when
+    "notifications.mail_due_at": To.NOBODY,
+    "notifications.mail_id": To.NOBODY,
+    "last_mails.user_id": To.ALL,
+    "last_mails.place": To.NOBODY,
+    "last_mails.mailed_at": To.NOBODY,
+    "muted_conversations.user_id": To.ALL,
+    "muted_conversations.place": To.SELF,
+    "muted_conversations.created_at": To.NOBODY,
     "failures.key": To.NOBODY,
     "failures.count": To.NOBODY,
     "failures.began_at": To.NOBODY,
@@ -193,6 +206,8 @@ ABOUT_PEOPLE = (
     "dead_letters",
     "notifications",
     "failures",
+    "last_mails",
+    "muted_conversations",
 )
 # What people write and do where others see it, and counters.
 OTHERS = {"comments", "commentables", "topics", "epochs"}
@@ -226,7 +241,7 @@ class Marks:
         self._count += 1
         kind = column.type
         if isinstance(kind, Instant | DateTime):
-            future = column.name in ("due_at", "expires_at", "locked_until", "seen_at")
+            future = column.name in ("due_at", "expires_at", "locked_until", "mail_due_at", "seen_at")
             began = datetime(2087 if future else 1987, 3, 4, 5, tzinfo=UTC)
             return began + timedelta(minutes=self._count, seconds=self._count % 60)
         if isinstance(kind, Uuid):
@@ -268,6 +283,8 @@ async def plant(site_parley: Parley, user_id: UUID) -> dict[str, list[str]]:
         DeadLetter: values(DeadLetter, id=uuid4(), kind=Kind.RESET),
         Failures: values(Failures),
         Mute: values(Mute, user_id=user_id, muted_id=user_id),
+        LastMail: values(LastMail, user_id=user_id, place="Article/that Alice got mail about"),
+        MutedConversation: values(MutedConversation, user_id=user_id, place="Article/that Alice has muted"),
     }
     async with site_parley.database.transaction() as writing, writing.begin():
         await writing.execute(update(User).where(User.id == user_id).values(rows[User]))
@@ -288,7 +305,8 @@ async def plant(site_parley: Parley, user_id: UUID) -> dict[str, list[str]]:
         rows[Notification] |= {"kind": "reply", "seq": 10_002, "created_seq": 10_002}
         await writing.execute(insert(Notification).values(rows[Notification]))
         await writing.execute(insert(Failures).values(rows[Failures]))
-        await writing.execute(insert(Mute).values(rows[Mute]))
+        for model in (Mute, LastMail, MutedConversation):
+            await writing.execute(insert(model).values(rows[model]))
         user = await writing.get(User, user_id, populate_existing=True)
     for model, row in rows.items():
         table = inspect(model).local_table.name
@@ -686,7 +704,16 @@ async def test_only_the_owner_gets_the_private_members_of_an_account(
 ) -> None:
     user = await me(alice)
     assert user
-    assert user.keys() == {"id", "username", "email", "unconfirmed_email", "confirmed", "role"}
+    assert user.keys() == {
+        "id",
+        "username",
+        "email",
+        "unconfirmed_email",
+        "confirmed",
+        "role",
+        "mail_on_reply",
+        "mail_on_mention",
+    }
     comment = await write(alice, "Hello")
     for reader in (alice, bob, guest):
         shown = read_json(await reader.get(f"/api/comments/{comment['id']}"), 200)

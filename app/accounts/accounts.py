@@ -32,7 +32,7 @@ from app.accounts.mailed_links import Purpose, invalid_link, open_link
 from app.accounts.passwords import hash_password, refuse_weak
 from app.accounts.reauthentication import device_gid, is_known, recheck_under_lock, verify_current_password
 from app.accounts.roles import refuse_last_owner
-from app.accounts.user import Role, User, refuse_taken_name, user_at, username_key
+from app.accounts.user import MailChoice, Role, User, refuse_taken_name, user_at, username_key
 from app.comments import comments
 from app.database import DATABASE_ERRORS, one_line
 from app.errors import Invalid, SignInFirst
@@ -47,6 +47,7 @@ from app.mail import mail_queue
 from app.mail.mail_queue import Kind
 from app.moderation import moderation
 from app.notifications import mutes, notifications
+from app.reply_mail import queueing
 from app.text.lookalikes import skeleton
 
 log = logging.getLogger(__name__)
@@ -139,7 +140,7 @@ def _new(email: str, username: str, hash: str) -> User:
     return User(
         id=id_, topic=str(Topic.account(id_)), email=email, username=username, username_key=username_key(username),
         username_skeleton=skeleton(username), password_hash=hash, role=Role.MEMBER, created_at=datetime.now(UTC),
-        sign_in_count=0, signed_in_address="",
+        sign_in_count=0, signed_in_address="", mail_on_reply=MailChoice.AT_ONCE, mail_on_mention=MailChoice.AT_ONCE,
     )  # fmt: skip
 
 
@@ -408,6 +409,7 @@ async def _clean_up(parley: Parley, user_id: UUID, how: str) -> None:
     await moderation.clean_up_account(parley, user_id)  # last: until then decisions copy the name from comments
     async with parley.database.transaction() as writing, writing.begin():
         await mutes.clean_up_account(writing, user_id)
+        await queueing.clean_up_account(writing, user_id)
         if user := await writing.get(User, user_id):
             user.leaving = None
 

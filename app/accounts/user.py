@@ -73,6 +73,14 @@ class Role(StrEnum):
 MODERATING = frozenset({Role.MODERATOR, Role.OWNER})
 
 
+class MailChoice(StrEnum):
+    """When an account gets mail about a kind of notification; see `app.reply_mail`."""
+
+    AT_ONCE = "at_once"
+    DAILY = "daily"
+    NEVER = "never"
+
+
 class User(Live, Base):
     """An account, on its topic `User/<id>`, so that a change shows in all tabs of the account."""
 
@@ -98,6 +106,10 @@ class User(Live, Base):
     blocked_at: Mapped[datetime | None] = mapped_column(Instant)  # a blocked account cannot sign in
     byline_changed_at: Mapped[datetime | None] = mapped_column(Instant, index=True)  # see `app.accounts.bylines`
     leaving: Mapped[str | None] = mapped_column(String(5), index=True)  # "keep" or "erase": pending clean-up
+    mail_on_reply: Mapped[MailChoice] = mapped_column(String(10), default=MailChoice.AT_ONCE, server_default="at_once")
+    mail_on_mention: Mapped[MailChoice] = mapped_column(
+        String(10), default=MailChoice.AT_ONCE, server_default="at_once"
+    )
 
     @property
     def author_id(self) -> UUID:
@@ -127,6 +139,7 @@ class User(Live, Base):
         self.byline_changed_at = None
         self.unconfirmed_email = self.confirmed_at = self.signed_in_at = self.last_signed_in_at = None
         self.sign_in_count = 0
+        self.mail_on_reply = self.mail_on_mention = MailChoice.AT_ONCE
 
 
 class RenderedUser(TypedDict):
@@ -138,6 +151,8 @@ class RenderedUser(TypedDict):
     unconfirmed_email: str | None
     confirmed: bool
     role: Role
+    mail_on_reply: MailChoice
+    mail_on_mention: MailChoice
 
 
 def render(user: User, kind: Kind = Kind.AUTHOR) -> RenderedUser:
@@ -148,6 +163,8 @@ def render(user: User, kind: Kind = Kind.AUTHOR) -> RenderedUser:
         "unconfirmed_email": user.unconfirmed_email,
         "confirmed": user.confirmed_at is not None,
         "role": user.role,
+        "mail_on_reply": user.mail_on_reply,
+        "mail_on_mention": user.mail_on_mention,
     }
 
 

@@ -273,6 +273,7 @@ class Draft:
     topic: Topic
     page: HostPage | None
     recipients: Recipients
+    mail_due_at: datetime  # to the recipients
 
 
 @owned
@@ -312,7 +313,7 @@ async def draft(
         parent_id=parent_id, path=_path_below(parent), likes_count=0, created_at=now, updated_at=now,
     )  # fmt: skip
     comment.write(body, written.rendering)
-    return Draft(comment, author, topic, page, recipients)
+    return Draft(comment, author, topic, page, recipients, notifications.mail_due_at(parley))
 
 
 async def store(parley: Parley, draft: Draft) -> tuple[Comment, bool]:
@@ -332,9 +333,8 @@ async def store(parley: Parley, draft: Draft) -> tuple[Comment, bool]:
             write.create(comment)
             comment.content_seq = comment.seq
             await commentables.count_new(write, topic, author, draft.page)
-            await notifications.notify(
-                write, replace(author, username=user.username), comment.id, topic, draft.recipients
-            )
+            author = replace(author, username=user.username)
+            await notifications.notify(write, author, comment.id, topic, draft.recipients, draft.mail_due_at)
     except IntegrityError:  # the id was taken on another topic at the same moment
         raise _taken() from None
     return comment, True
@@ -389,7 +389,7 @@ async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, seen:
             if queue:
                 await reports.touch(write, id)
             if comment.counts:  # a hidden comment notifies nobody
-                await notifications.notify(write, editor, id, topic, recipients)
+                await notifications.notify(write, editor, id, topic, recipients, notifications.mail_due_at(parley))
     return comment
 
 

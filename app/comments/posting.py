@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -71,9 +72,9 @@ def _store(write: GroupWrite, drafts: Sequence[Draft]) -> list[bool]:
     return [known.get(draft.comment.id) is draft.comment for draft in drafts]
 
 
-def _cause(draft: Draft) -> tuple[Viewer, UUID, Topic, Recipients]:
+def _cause(draft: Draft) -> tuple[Viewer, UUID, Topic, datetime, Recipients]:
     author = replace(draft.author, username=draft.comment.username)
-    return author, draft.comment.id, draft.topic, draft.recipients
+    return author, draft.comment.id, draft.topic, draft.mail_due_at, draft.recipients
 
 
 def _is_regular(draft: Draft, conversation: Any, known: Mapping[UUID, Any]) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from uuid import UUID
 
 from app.accounts.accounts import bound_to
 from app.accounts.login_throttle import read_lock
@@ -19,6 +20,7 @@ from app.database import Reading
 from app.live.service import Parley
 from app.live.signing import fingerprint
 from app.mail.mail_queue import Kind, Mail
+from app.reply_mail import texts
 from app.text.bidi import isolated
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -29,6 +31,9 @@ class Email:
     to: str
     subject: str
     text: str
+    html: str = ""
+    thread: UUID | None = None  # mail clients show mails with the same one together
+    unsubscribe_url: str = ""  # for one click (RFC 8058)
 
 
 @dataclass(frozen=True)
@@ -41,10 +46,14 @@ class Context:
         return write_link(self.parley, purpose, user.id, bound_to, hint)
 
     def email(self, kind: Kind, link: str = "") -> Email:
+        subject, text = self.fill(kind, link=link, about=isolated(self.mail.about or ""))
+        return Email(ascii_email(self.mail.address), subject, text)
+
+    def fill(self, kind: Kind, **values: str) -> tuple[str, str]:
+        """(subject, text) of this kind."""
         subject, text = _template(kind)
         url = self.parley.settings.public_url
-        text = text.format(link=link, about=isolated(self.mail.about or ""), public_url=url)
-        return Email(ascii_email(self.mail.address), subject, f"{text}\n-- \nParley, {url}\n")
+        return subject.format(**values), f"{text.format(**values, public_url=url)}\n-- \nParley, {url}\n"
 
 
 Writer = Callable[[Context, User], Awaitable[Email | None]]  # None: the e-mail is no longer needed
@@ -96,6 +105,16 @@ async def _unlock(context: Context, user: User) -> Email | None:
     return context.email(Kind.UNLOCK, context.link(Purpose.UNLOCK, user, fingerprint(since)))
 
 
+async def _replies(context: Context, user: User) -> Email | None:
+    """To the address that the account has now."""
+    found = await texts.read(context.parley, context.reading, context.mail, user)
+    if found is None:
+        return None
+    subject, text = context.fill(Kind(context.mail.kind), about=found.about, replies=found.text, stop=found.stop_url)
+    html = found.html(subject)
+    return Email(ascii_email(user.email), subject, text, html, found.thread, found.stop_url)
+
+
 # These e-mails are sent even if the account is deleted by now, because a thief may have deleted it.
 _NOTICES = frozenset({Kind.CHANGING, Kind.CHANGED, Kind.PASSWORD, Kind.DELETED})
 
@@ -104,4 +123,6 @@ _WRITERS: Mapping[Kind, Writer] = {
     Kind.CONFIRM_CHANGE: _confirm_change,
     Kind.RESET: _reset,
     Kind.UNLOCK: _unlock,
+    Kind.REPLIES: _replies,
+    Kind.DIGEST: _replies,
 }

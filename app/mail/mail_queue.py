@@ -8,16 +8,17 @@
    is sent twice only if the process is killed after the mail server's reply and before the row is deleted.
 4. A mail that can never be sent becomes a dead letter: it leaves the queue, and is stored for a while so that an
    operator can see the failure. After a failure that may be temporary, the mail is retried with back-off, for two days.
+5. Urgent mails are claimed before bulk mails, so a reset link never waits for thousands of mails about replies.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy import String, Text, delete, func, select, update
+from sqlalchemy import Index, Select, SmallInteger, String, Text, delete, func, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Instant, Reading, Writing
@@ -43,12 +44,25 @@ class Kind(StrEnum):
     PASSWORD = "password"  # the password was changed
     UNLOCK = "unlock"  # a link that lifts a lock
     DELETED = "deleted"  # the account was deleted
+    REPLIES = "replies"  # new replies and mentions in one conversation
+    DIGEST = "digest"  # a day's replies and mentions, of all conversations
+
+
+class Priority(IntEnum):
+    """Mails of a smaller number are claimed first (5)."""
+
+    URGENT = 0  # a person may wait for it
+    BULK = 1
+
+
+BULK_KINDS = frozenset({Kind.REPLIES, Kind.DIGEST})
 
 
 class Mail(Base):
     """A mail to be sent. In development, also a mail that was sent."""
 
     __tablename__ = "mails"
+    __table_args__ = (Index(None, "priority", "due_at"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     kind: Mapped[str] = mapped_column(String(30))
@@ -57,6 +71,7 @@ class Mail(Base):
     about: Mapped[str | None] = mapped_column(String(254))
     created_at: Mapped[datetime] = mapped_column(Instant)
     due_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
+    priority: Mapped[int] = mapped_column(SmallInteger, default=Priority.URGENT, server_default=text("0"))
     attempts: Mapped[int] = mapped_column(default=0)
     sent_at: Mapped[datetime | None] = mapped_column(Instant)
     subject: Mapped[str | None] = mapped_column(String(200))
@@ -77,16 +92,18 @@ class DeadLetter(Base):
     died_at: Mapped[datetime] = mapped_column(Instant, index=True)
 
 
-def queue(writing: Writing, kind: Kind, address: str, user_id: UUID | None = None, about: str | None = None) -> None:
-    """Add a mail to the queue. It is sent after this transaction commits."""
-    now = datetime.now(UTC)
-    writing.add(Mail(kind=kind, address=address, user_id=user_id, about=about, created_at=now, due_at=now))
+def queue(writing: Writing, kind: Kind, address: str, user_id: UUID | None = None, about: str | None = None) -> UUID:
+    """Add a mail to the queue, and return its id. It is sent after this transaction commits."""
+    now, id_ = datetime.now(UTC), uuid4()
+    priority = Priority.BULK if kind in BULK_KINDS else Priority.URGENT
+    mail = {"id": id_, "kind": kind, "address": address, "user_id": user_id, "about": about, "priority": priority}
+    writing.add(Mail(**mail, created_at=now, due_at=now))
+    return id_
 
 
-async def is_due(reading: Reading, busy: Collection[str] = ()) -> bool:
+async def is_due(reading: Reading, busy: Collection[str] = (), last: Priority = Priority.BULK) -> bool:
     """Whether a mail is due. It takes no lock, because it is called often."""
-    due = select(Mail.id).where(Mail.due_at <= datetime.now(UTC), Mail.address.not_in(busy)).limit(1)
-    return await reading.scalar(due) is not None
+    return await reading.scalar(_due(busy, last).with_only_columns(Mail.id)) is not None
 
 
 async def count_waiting(reading: Reading) -> tuple[int, float]:
@@ -106,16 +123,19 @@ async def dead_letters(reading: Reading, limit: int) -> list[DeadLetter]:
     return list((await reading.scalars(newest)).all())
 
 
-async def claim(writing: Writing, busy: Collection[str] = ()) -> Mail | None:
-    """Claim the mail that has been due longest, for a while (3). Skips mails to `busy` addresses."""
-    now = datetime.now(UTC)
-    due = select(Mail).where(Mail.due_at <= now, Mail.address.not_in(busy))
-    due = due.order_by(Mail.due_at).limit(1).with_for_update(skip_locked=True)
-    mail = await writing.scalar(due)
+async def claim(writing: Writing, busy: Collection[str] = (), last: Priority = Priority.BULK) -> Mail | None:
+    """Claim the mail that has been due longest among the most urgent ones, for a while (3, 5). Skips mails to `busy`
+    addresses, and those of a later priority than `last`."""
+    mail = await writing.scalar(_due(busy, last).with_for_update(skip_locked=True))
     if mail:
         mail.attempts += 1
-        mail.due_at = now + CLAIM_PERIOD
+        mail.due_at = datetime.now(UTC) + CLAIM_PERIOD
     return mail
+
+
+def _due(busy: Collection[str], last: Priority) -> Select[Mail]:
+    due = select(Mail).where(Mail.due_at <= datetime.now(UTC), Mail.address.not_in(busy), Mail.priority <= last)
+    return due.order_by(Mail.priority, Mail.due_at).limit(1)
 
 
 async def retry_later(writing: Writing, mail: Mail, reason: str) -> bool:

@@ -5,7 +5,7 @@ module imports aiosmtplib. A server's message may contain addresses, so only the
 
 1. A mail that fails does not delay the others. A message that cannot be built, or that the server refuses for good,
    becomes a dead letter at once. A few mails are sent at the same time, each to another address and in the order of
-   the queue, so that a server that is slow for one address holds up that address only.
+   the queue, so that a server that is slow for one address holds up that address only. Bulk mails leave one place free.
 2. The envelope uses the stored address, not the parsed `To`. A message is sent only if its `To`, read back from the
    bytes, is exactly that address.
 """
@@ -15,11 +15,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Collection
 from contextlib import suppress
 from email import message_from_string
+from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
+from email.policy import SMTP, SMTPUTF8, Policy
 from email.utils import format_datetime, parseaddr
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -32,12 +34,13 @@ from app.live.service import Parley
 from app.live.tasks import Tasks
 from app.mail import mail_queue
 from app.mail.emails import Email, write_email
-from app.mail.mail_queue import Mail
+from app.mail.mail_queue import Mail, Priority
 
 POLL_SECONDS = 1.0  # seconds between two polls of an empty queue, with a jitter of 20%
 SMTP_TIMEOUT_SECONDS = 30.0  # seconds for a mail server's reply to one command
 CHECK_TIMEOUT_SECONDS = 10.0  # seconds for the connection check, because a person waits for it
 DELIVERIES = 4  # mails that one process sends at the same time
+BULK_DELIVERIES = DELIVERIES - 1  # bulk mails among them (1)
 DELIVERY_TIMEOUT_SECONDS = 120.0  # seconds to send one mail; shorter than `mail_queue.CLAIM_PERIOD`
 
 log = logging.getLogger(__name__)
@@ -56,7 +59,7 @@ class Unsendable(Exception):
 
 async def send_due_mail(parley: Parley) -> None:
     """Send mails that are due, a few at once (1). This never returns."""
-    if not parley.settings.smtp_url and parley.settings.environment != "development":
+    if not parley.settings.sends_mail:
         log.warning(
             "No SMTP_URL is set; mail waits in the queue and is dropped after %s. Set SMTP_URL to send it.",
             mail_queue.MAX_UNSENT_AGE,
@@ -79,7 +82,7 @@ class Deliveries:
     def __init__(self, parley: Parley) -> None:
         self.tasks = Tasks()
         self._parley = parley
-        self._busy: set[str] = set()  # addresses
+        self._busy: dict[str, int] = {}  # the priority of the mail to each address
         self._free = asyncio.Semaphore(DELIVERIES)
         self._ended = asyncio.Event()
 
@@ -95,13 +98,14 @@ class Deliveries:
         await self._free.acquire()
         mail = None
         try:
-            mail = await claim_next(self._parley, self._busy)
+            is_full = Counter(self._busy.values())[Priority.BULK] >= BULK_DELIVERIES
+            mail = await claim_next(self._parley, self._busy, Priority.URGENT if is_full else Priority.BULK)
         finally:
             if mail is None:
                 self._free.release()
         if mail is None:
             return False
-        self._busy.add(mail.address)
+        self._busy[mail.address] = mail.priority
         self.tasks.start(self._deliver(mail))
         return True
 
@@ -111,17 +115,17 @@ class Deliveries:
         except Exception as error:
             log_error(log, error, "mail")
         finally:
-            self._busy.discard(mail.address)
+            del self._busy[mail.address]
             self._free.release()
             self._ended.set()
 
 
-async def claim_next(parley: Parley, busy: Collection[str] = ()) -> Mail | None:
-    """Claim the mail that has been due longest, if it is not to one of the `busy` addresses."""
+async def claim_next(parley: Parley, busy: Collection[str] = (), last: Priority = Priority.BULK) -> Mail | None:
+    """Claim the next mail that is not to one of the `busy` addresses; see `mail_queue.claim`."""
     async with parley.reading() as reading:
-        if not await mail_queue.is_due(reading, busy):
+        if not await mail_queue.is_due(reading, busy, last):
             return None
-    return await parley.own(_claim(parley, busy))
+    return await parley.own(_claim(parley, busy, last))
 
 
 async def deliver(parley: Parley, mail: Mail) -> None:
@@ -148,9 +152,9 @@ async def deliver(parley: Parley, mail: Mail) -> None:
         await parley.own(_finish(parley, mail, email))
 
 
-async def _claim(parley: Parley, busy: Collection[str]) -> Mail | None:
+async def _claim(parley: Parley, busy: Collection[str], last: Priority) -> Mail | None:
     async with parley.database.transaction() as writing, writing.begin():
-        return await mail_queue.claim(writing, busy)
+        return await mail_queue.claim(writing, busy, last)
 
 
 async def _finish(parley: Parley, mail: Mail, email: Email | None) -> None:
@@ -161,16 +165,38 @@ async def _finish(parley: Parley, mail: Mail, email: Email | None) -> None:
             await mail_queue.discard(writing, mail)
 
 
+class WholeHeader(UnstructuredHeader, BaseHeader):
+    """A header that is not folded. The library would fold a long URL or id, and encode it, which mail software does
+    not undo in these headers (RFC 8058, RFC 5322)."""
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+_HEADERS = HeaderRegistry()
+for _name in ("list-unsubscribe", "in-reply-to", "references"):
+    _HEADERS.map_to_type(_name, WholeHeader)
+_POLICY = SMTP.clone(header_factory=_HEADERS)
+
+
 def _message(mail: Mail, email: Email, sender: str) -> EmailMessage:
     """Raises Unsendable for an address that mail software would read as another one, or not at all (2)."""
     try:
-        message = EmailMessage(policy=SMTP)
+        message = EmailMessage(policy=_POLICY)
+        domain = parseaddr(sender)[1].rpartition("@")[2]
         message["From"], message["To"], message["Subject"] = sender, email.to, email.subject
         message["Date"] = format_datetime(mail.created_at)
         # Each attempt uses the same id, so a mail client can recognize a duplicate.
-        message["Message-ID"] = f"<{mail.id}@{parseaddr(sender)[1].rpartition('@')[2]}>"
+        message["Message-ID"] = f"<{mail.id}@{domain}>"
         message["Auto-Submitted"] = "auto-generated"  # suppresses automatic replies (RFC 3834)
+        if email.thread:
+            message["In-Reply-To"] = message["References"] = f"<{email.thread}@{domain}>"
+        if email.unsubscribe_url:
+            message["List-Unsubscribe"] = f"<{email.unsubscribe_url}>"
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
         message.set_content(email.text)
+        if email.html:
+            message.add_alternative(email.html, subtype="html")
         policy = SMTP if email.to.isascii() else SMTPUTF8
         sent = message_from_string(message.as_bytes(policy=policy).decode(), policy=policy)
         read_back = [address.addr_spec for address in sent["To"].addresses]

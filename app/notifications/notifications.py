@@ -63,6 +63,8 @@ class Notification(Live, Base):
     actor_name: Mapped[str] = mapped_column(String(MAX_USERNAME_LENGTH))
     created_at: Mapped[datetime] = mapped_column(Instant)
     read_at: Mapped[datetime | None] = mapped_column(Instant)
+    mail_due_at: Mapped[datetime | None] = mapped_column(Instant)  # None: `app.reply_mail` has decided about mail
+    mail_id: Mapped[UUID | None]  # the mail about it
 
     @property
     def author_id(self) -> UUID:
@@ -74,6 +76,7 @@ class Notification(Live, Base):
 
     def erase(self) -> None:
         self.actor_name = self.title = self.url = ""
+        self.mail_due_at = None
 
     def tombstone(self) -> Tombstone:
         place = Topic.parse(self.place)
@@ -82,6 +85,14 @@ class Notification(Live, Base):
 
 # For `_MADE`, and for finding all notifications from one author.
 Index("ix_notifications_actor_id_created_at", Notification.actor_id, Notification.created_at)
+
+# For `app.reply_mail`. A notification is in the first two until its mail is decided, and in the last after that.
+for _name, _column, _where in (
+    ("mail_due_at", Notification.mail_due_at, Notification.mail_due_at.is_not(None)),
+    ("user_id_without_mail", Notification.user_id, Notification.mail_due_at.is_not(None)),
+    ("mail_id", Notification.mail_id, Notification.mail_id.is_not(None)),
+):
+    Index(f"ix_notifications_{_name}", _column, postgresql_where=_where, sqlite_where=_where)
 
 
 class RenderedNotification(Tombstone):
@@ -131,7 +142,14 @@ async def find_recipients(
     return {id_: about for id_, about in recipients.items() if id_ not in known}
 
 
-async def notify(write: Write, author: Viewer, comment_id: UUID, place: Topic, recipients: Recipients) -> None:
+def mail_due_at(parley: Parley) -> datetime:
+    """When mail about a notification of this moment is due."""
+    return datetime.now(UTC) + timedelta(seconds=parley.settings.reply_mail_delay_seconds)
+
+
+async def notify(
+    write: Write, author: Viewer, comment_id: UUID, place: Topic, recipients: Recipients, mail_due_at: datetime
+) -> None:
     """Notify the active accounts among them, each once for this comment, within the limits. The write holds their
     topics and the comment's."""
     if not recipients:
@@ -145,11 +163,14 @@ async def notify(write: Write, author: Viewer, comment_id: UUID, place: Topic, r
     made = await write.session.execute(_MADE, {"actors": [author.user_id], "since": now - LIMIT_WINDOW})
     wanted = _within_limits({row.user_id: row.number for row in made}, [id_ for id_ in recipients if id_ in there])
     for user_id in wanted[: MAX_RECIPIENTS - len(already)]:
-        write.create(_new(user_id, recipients[user_id], author, comment_id, place, commentable, now))
+        about = recipients[user_id]
+        write.create(_new(user_id, about, author, comment_id, place, commentable, now, mail_due_at))
 
 
 def notify_together(
-    write: GroupWrite, causes: Iterable[tuple[Viewer, UUID, Topic, Recipients]], conversations: Mapping[Topic, Any]
+    write: GroupWrite,
+    causes: Iterable[tuple[Viewer, UUID, Topic, datetime, Recipients]],
+    conversations: Mapping[Topic, Any],
 ) -> None:
     """Like `notify`, for the new comments of a group. `conversations` is from `commentables.read_together`."""
     causes = [cause for cause in causes if cause[-1]]
@@ -163,21 +184,28 @@ def notify_together(
     made: defaultdict[UUID | None, Counter[UUID]] = defaultdict(Counter)
     for row in write.connection.execute(_MADE, {"actors": actors, "since": now - LIMIT_WINDOW}):
         made[row.actor_id][row.user_id] = row.number
-    for author, comment_id, place, recipients in causes:
+    for author, comment_id, place, mail_due_at, recipients in causes:
         wanted = [id_ for id_ in recipients if id_ in there and (id_, author.user_id) not in muting]
         for user_id in _within_limits(made[author.user_id], wanted)[:MAX_RECIPIENTS]:
             about = recipients[user_id]
-            write.create(_new(user_id, about, author, comment_id, place, conversations[place], now))
+            write.create(_new(user_id, about, author, comment_id, place, conversations[place], now, mail_due_at))
             made[author.user_id][user_id] += 1
 
 
 def _new(
-    user_id: UUID, about: About, author: Viewer, comment_id: UUID, place: Topic, commentable: Any, now: datetime
+    user_id: UUID,
+    about: About,
+    author: Viewer,
+    comment_id: UUID,
+    place: Topic,
+    commentable: Any,
+    now: datetime,
+    mail_due_at: datetime,
 ) -> Notification:
     return Notification(
         id=id_of(user_id, comment_id), topic=str(Topic.account(user_id)), user_id=user_id, kind=about,
         comment_id=comment_id, place=str(place), title=commentable.title, url=commentable.url,
-        actor_id=author.user_id, actor_name=author.username, created_at=now,
+        actor_id=author.user_id, actor_name=author.username, created_at=now, mail_due_at=mail_due_at,
     )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from app.comments.guest_cache import Key
 from app.comments.threads import Counters
 from app.database import Reading
 from app.demo import ARTICLES, Article
+from app.http import rate_limits
 from app.http.middleware.csrf import is_listed
 from app.http.middleware.host_names import is_unregistrable, name_in
 from app.http.problems import Problem
@@ -40,6 +41,7 @@ from app.pages.assets import FOR_ANYBODY
 from app.pages.guest_page import GuestPage
 from app.pages.service_worker import allow_offline_use
 from app.pages.templates import page, rendered, respond, sources
+from app.reply_mail import choices
 
 UNTITLED = "Comments"  # the heading of a page without a title
 EMBED = "/embed"  # the prefix of the paths of embedded threads
@@ -226,6 +228,21 @@ async def confirm(request: Request) -> Response:
 
 async def unlock(request: Request) -> Response:
     return await _plain(request, "unlock.html", "Unlock your account")
+
+
+async def unsubscribe(request: Request) -> Response:
+    """The page of a link in a mail about replies. Only a POST stops mail, from its buttons or from mail software (RFC
+    8058). It needs no sign-in, and its body is not read: the query has the token and `what` to stop."""
+    parley, query = parley_of(request), request.query_params
+    token, stopped = query.get("token", ""), None
+    if request.method == "POST":
+        await rate_limits.take(request, rate_limits.MARK)
+        stopped = await choices.stop(parley, token, choices.parse_stop(query.get("what")))
+    _, commentable = await choices.open_token(parley, token)
+    context = {"token": token, "stopped": stopped, "commentable": commentable}
+    html = await _plain(request, "unsubscribe.html", "Stop emails", **context)
+    html.headers.update(NOT_INDEXED)
+    return html
 
 
 async def mail(request: Request) -> Response:

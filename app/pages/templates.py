@@ -53,6 +53,11 @@ def compile_all() -> None:
         _templates.get_template(name)
 
 
+def render_mail(name: str, context: Mapping[str, Any]) -> str:
+    """The HTML of a mail. It has no paths of this site, only whole URLs from the context."""
+    return _templates.get_template(name).render(context)
+
+
 def page(request: Request, name: str, context: Mapping[str, Any], status: int = 200) -> HTMLResponse:
     """A rendered page."""
     html = rendered(request, name, context).encode()

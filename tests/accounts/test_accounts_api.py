@@ -70,6 +70,8 @@ async def test_a_sign_up_signs_in(guest: httpx.AsyncClient) -> None:
         "role": "member",
         "unconfirmed_email": None,
         "confirmed": False,
+        "mail_on_reply": "at_once",
+        "mail_on_mention": "at_once",
     }
     assert (await me(guest) or {})["username"] == "Carol Ann"
     assert (await guest.post("/api/comments/", json={**ARTICLE, "body": "Hello"})).status_code == 201

@@ -41,7 +41,13 @@ class Received:
 
     @property
     def text(self) -> str:
-        return str(self.message.get_content()).replace("\r\n", "\n")
+        """The plain text, which is the whole mail or its first part."""
+        return self.part("plain")
+
+    def part(self, subtype: str) -> str:
+        part = self.message.get_body((subtype,))
+        assert part, f"no text/{subtype} in {self.raw!r}"
+        return str(part.get_content()).replace("\r\n", "\n")
 
     @property
     def token(self) -> str:

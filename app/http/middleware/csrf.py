@@ -2,7 +2,8 @@
 
 A browser says where a request comes from in Sec-Fetch-Site (Fetch Metadata), an older one in Origin. If an unsafe
 request comes from another site, it is refused, unless its origin is one of ALLOWED_ORIGINS. A client that sends neither
-header is not a browser and has only its own cookies, so it is accepted.
+header is not a browser and has only its own cookies, so it is accepted. A request that its signed
+token allows, and no cookie, is accepted from everywhere.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ from starlette.types import Scope
 from app.http.problems import Problem
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+TOKEN_PATHS = frozenset({"/unsubscribe"})  # webmail posts there from its own origin (RFC 8058)
 
 
 def refuse_cross_site(origins: Collection[str], scope: Scope) -> Problem | None:
     """403 for an unsafe request from another site."""
-    if scope["method"] in SAFE_METHODS or not is_cross_site(Headers(scope=scope)) or is_listed(scope, origins):
+    if scope["method"] in SAFE_METHODS or scope["path"] in TOKEN_PATHS or not is_cross_site(Headers(scope=scope)):
+        return None
+    if is_listed(scope, origins):
         return None
     return Problem(403, "This request came from another site.")
 
