@@ -56,7 +56,7 @@ async def follow(app: Starlette, topic: Topic) -> AsyncIterator[ServerSentEvent]
                 continue
             async with parley.reading() as reading:
                 comment = await reading.get_one(Comment, uuid.UUID(gid.id))
-            model = comments.render(comment, Viewer().kind(comment.author_id))
+            model = comments.render(comment)
             yield ServerSentEvent(
                 to_json({"payload": {"model": model}}).decode(),
                 event="global.comment.create.success",

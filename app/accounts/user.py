@@ -16,7 +16,6 @@ from typing_extensions import TypedDict
 from app.database import Base, Instant, Reading
 from app.errors import Invalid
 from app.live.model import Live, LiveModel, is_account, to_its_author
-from app.live.viewers import Kind
 from app.text.lookalikes import is_east_asian, joins_letters, mixes_scripts, skeleton, without_joiners
 
 MIN_USERNAME_LENGTH, MAX_USERNAME_LENGTH = 3, 30  # characters
@@ -155,7 +154,7 @@ class RenderedUser(TypedDict):
     mail_on_mention: MailChoice
 
 
-def render(user: User, kind: Kind = Kind.AUTHOR) -> RenderedUser:
+def render(user: User) -> RenderedUser:
     return {
         "id": user.id,
         "username": user.username,

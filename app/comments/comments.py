@@ -28,7 +28,7 @@ from app.errors import Conflict, Forbidden, Invalid, Missing, Seen, SignInFirst,
 from app.live.model import Count, Live, LiveModel, Tombstone
 from app.live.service import Parley
 from app.live.topics import QUEUE, Topic
-from app.live.viewers import Kind, Viewer
+from app.live.viewers import PUBLIC, Kind, Viewer
 from app.live.write.batches import change_all
 from app.live.write.transaction import Write, owned
 from app.moderation import reports
@@ -184,7 +184,7 @@ Index("ix_comments_html_left", Comment.id, postgresql_where=_LEFT, sqlite_where=
 
 def visible(comment: Comment, kind: Kind) -> bool:
     """Whether this kind of viewer may see it: only its author and moderators see a hidden comment."""
-    return comment.hidden_at is None or kind is not Kind.PUBLIC
+    return comment.hidden_at is None or kind is not PUBLIC
 
 
 UuidText = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
@@ -217,8 +217,8 @@ class LikesChanged(Tombstone):
     likes_count: Count
 
 
-def render(comment: Comment, kind: Kind) -> RenderedComment:
-    """A comment for this kind of viewer: the same members in REST responses, pages and events."""
+def render(comment: Comment) -> RenderedComment:
+    """A comment for everybody but its author: the same members in REST responses, pages and events."""
     html, plain = comment.shown()
     return {
         **Live.tombstone(comment),
@@ -235,8 +235,11 @@ def render(comment: Comment, kind: Kind) -> RenderedComment:
         "updated_at": comment.updated_at,
         "edited": comment.edited,
         "hidden": comment.hidden_at is not None,
-        "current_user_can_edit": kind is Kind.AUTHOR,
+        "current_user_can_edit": False,
     }
+
+
+FOR_AUTHOR = {"current_user_can_edit": True}
 
 
 def render_likes(comment: Comment) -> LikesChanged:
@@ -244,7 +247,9 @@ def render_likes(comment: Comment) -> LikesChanged:
     return {**Live.tombstone(comment), "likes_count": comment.likes_count}
 
 
-COMMENT = LiveModel("comment", Comment, render, visible, lambda topic: topic.is_place, partial=render_likes)
+COMMENT = LiveModel(
+    "comment", Comment, render, visible, lambda topic: topic.is_place, render_likes, FOR_AUTHOR
+)  # fmt: skip
 
 
 async def find(reading: Reading, viewer: Viewer, id: UUID) -> Comment:

@@ -16,8 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.commentables import commentables
 from app.commentables.commentables import Commentable
-from app.comments.comments import Comment, Remover, RenderedComment, UuidText, is_there_for
-from app.comments.comments import render as render_comment
+from app.comments.comments import COMMENT, Comment, Remover, RenderedComment, UuidText, is_there_for
 from app.database import Reading
 from app.errors import Missing
 from app.live.cursors import write_cursor
@@ -187,7 +186,8 @@ async def ancestors_of(reading: Reading, comments: Iterable[Comment]) -> list[Co
 
 
 def render(comment: Comment, viewer: Viewer) -> RenderedComment:
-    return render_comment(comment, viewer.kind(comment.author_id))
+    rendered: RenderedComment = COMMENT.render_for(comment, viewer.kind(comment.author_id))
+    return rendered
 
 
 def render_ancestor(comment: Comment, viewer: Viewer) -> Ancestor:

@@ -126,7 +126,7 @@ async def _current_state(request: Request, row: Live) -> dict[str, Any]:
     """The object for this viewer, under its model's name: {"comment": {…}}."""
     viewer = await current_viewer(request)
     live = next(live for live in parley_of(request).models if live.model is type(row))
-    return {live.name: live.render(row, viewer.kind(row.author_id))} if live.render else {}
+    return {live.name: live.render_for(row, viewer.kind(row.author_id))}
 
 
 async def on_http_exception(request: Request, error: HTTPException) -> Response:

@@ -10,14 +10,14 @@
     LIKE = LiveModel("like", Like, render_as(Like, RenderedLike))
 
 That is all: if LIKE is in the list given to `Parley`, feeds read its changes and streams send them. A renderer may also
-be a function: its result may depend only on the row and the kind of viewer. If it depends on anything else, a change of
+be a function: its result may depend only on the row. If it depends on anything else, a change of
 that must also write the row. The types that renderers return are the schemas in the API's documentation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Annotated, Any, TypeVar
@@ -31,7 +31,7 @@ from typing_extensions import TypedDict
 from app.database import Instant, Reading
 from app.live.gids import BadGid, Gid, GidNotFound
 from app.live.topics import QUEUE, Topic
-from app.live.viewers import Kind
+from app.live.viewers import AUTHOR, Kind
 
 MAX_TOPIC_LENGTH = 251  # a type of 50, a slash, an id of 200 characters
 
@@ -90,18 +90,18 @@ class Live:
         """Erase the content, for a tombstone. Models with content override this."""
 
     def tombstone(self) -> Tombstone:
-        topic = Topic.parse(self.topic)
+        type_, _, id_ = self.topic.partition("/")  # a stored name is valid
         return {
             "id": self.id,
-            "commentable_type": topic.type,
-            "commentable_id": topic.id,
+            "commentable_type": type_,
+            "commentable_id": id_,
             "seq": self.seq,
             "created_seq": self.created_seq,
         }
 
 
 def render_as(model: type[Live], members: type[Rendered]) -> Callable[..., Rendered]:
-    """A renderer for all kinds of viewer: each member of this type is the row's attribute with the same name.
+    """A renderer: each member of this type is the row's attribute with the same name.
 
     Raises TypeError if the model has no such attribute.
     """
@@ -109,7 +109,7 @@ def render_as(model: type[Live], members: type[Rendered]) -> Callable[..., Rende
     if missing := [name for name in names if not hasattr(model, name)]:
         raise TypeError(f"{model.__name__} has no {', '.join(missing)}")
 
-    def render(row: Live, kind: Kind | None = None) -> Any:
+    def render(row: Live) -> Any:
         return {**row.tombstone(), **{name: getattr(row, name) for name in names}}
 
     render.__annotations__["return"] = members
@@ -148,6 +148,9 @@ def is_queue(topic: Topic) -> bool:
 class LiveModel:
     """One registration: the name in events, the table, the renderer, the visibility of rows, and the topics.
 
+    All kinds of viewer that may see a row get the same rendering, except for the members `for_author`: the row's author
+    gets these values of them. So a change is rendered once.
+
     With `render=None`, changes of the model are sent to nobody, but they move cursors and wake sessions. A feed reads
     the tables of the models that live on its topic. By default a model lives on all topics.
 
@@ -157,10 +160,16 @@ class LiveModel:
 
     name: str
     model: type[Live]
-    render: Callable[[Any, Kind], Mapping[str, Any]] | None
+    render: Callable[[Any], Mapping[str, Any]] | None
     visible: Callable[[Any, Kind], bool] = anyone
     lives_on: Callable[[Topic], bool] = anywhere
     partial: Callable[[Any], Mapping[str, Any]] | None = None
+    for_author: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def render_for(self, row: Any, kind: Kind) -> Any:
+        """The row for a viewer of this kind who may see it. {} if the model is not rendered."""
+        rendered = self.render(row) if self.render else {}
+        return {**rendered, **self.for_author} if kind is AUTHOR else rendered
 
     @cached_property
     def event_lines(self) -> Mapping[str, bytes]:

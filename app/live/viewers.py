@@ -17,6 +17,9 @@ class Kind(StrEnum):
     __hash__ = str.__hash__  # Enum's own is ten times as slow, and each delivery needs it
 
 
+KINDS = PUBLIC, AUTHOR, MODERATOR = tuple(Kind)  # Enum looks members up slowly
+
+
 @dataclass(frozen=True)
 class Viewer:
     """The person that a request or a stream belongs to: a login of an account, or a guest."""
@@ -33,8 +36,8 @@ class Viewer:
     def kind(self, author_id: UUID | None) -> Kind:
         """The kind of this viewer for a row by `author_id`."""
         if self.user_id is not None and self.user_id == author_id:
-            return Kind.AUTHOR
-        return Kind.MODERATOR if self.moderator else Kind.PUBLIC
+            return AUTHOR
+        return MODERATOR if self.moderator else PUBLIC
 
 
 GUEST = Viewer()

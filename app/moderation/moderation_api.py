@@ -15,7 +15,7 @@ from app.accounts.identity import parley_of
 from app.accounts.user import Role, User
 from app.commentables import commentables, host_pages
 from app.commentables.commentables import RenderedCommentable
-from app.comments import comments
+from app.comments import threads
 from app.comments.comments import RenderedComment
 from app.comments.comments_api import id_from
 from app.http.endpoints import Endpoint
@@ -117,7 +117,7 @@ async def dismiss(request: Request, viewer: Viewer) -> None:
 async def hide(request: Request, viewer: Viewer, form: Decided) -> Json[RenderedComment]:
     """Hide a comment."""
     comment = await moderation.hide(parley_of(request), viewer, id_from(request), form.reason)
-    return Json(comments.render(comment, viewer.kind(comment.author_id)))
+    return Json(threads.render(comment, viewer))
 
 
 @_for_moderators("DELETE /api/comments/{id}/hidden")

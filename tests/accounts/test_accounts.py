@@ -15,7 +15,7 @@ from app.accounts.login_throttle import MAX_FAILURES
 from app.accounts.logins import Browser, Login, viewer_of
 from app.accounts.mailed_links import Purpose, write_link
 from app.accounts.user import DELETED, User
-from app.comments import comments, posting, threads
+from app.comments import posting, threads
 from app.comments.comments import Comment
 from app.errors import Forbidden, Invalid, Missing, SignInFirst, TooMany
 from app.live.gids import Gid
@@ -729,5 +729,5 @@ async def test_a_page_shows_only_that_somebody_wrote_here(parley: Parley, alice:
     await accounts.delete(parley, alice, PASSWORD, "keep")
     async with parley.reading() as reading:
         (comment,) = (await threads.page(reading, GUEST, ARTICLE)).comments
-    rendered = comments.render(comment, GUEST.kind(comment.user_id))
+    rendered = threads.render(comment, GUEST)
     assert (rendered["username"], rendered["body"], rendered["current_user_can_edit"]) == (DELETED, "hello", False)

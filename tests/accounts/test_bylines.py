@@ -110,15 +110,15 @@ async def test_comments_show_that_their_author_is_a_moderator(parley: Parley) ->
     owner, carol = await create_moderator(parley, "alice", Role.OWNER), await create_viewer(parley, "carol")
     assert carol.user_id
     comment = await post_comment(parley, carol, "before")
-    assert render(comment, carol.kind(None))["role"] is None
+    assert render(comment)["role"] is None
     for to, shown in ((Role.MODERATOR, "moderator"), (Role.OWNER, "owner"), (Role.MEMBER, None)):
         await roles.appoint(parley, owner, carol.user_id, to)
         await wait_until(lambda: is_done(parley, carol), "the role in all rows")
         async with parley.reading() as reading:
             changed = await reading.get(Comment, comment.id)
         assert changed
-        assert render(changed, carol.kind(None))["role"] == shown
-        assert render(await post_comment(parley, carol, "after"), carol.kind(None))["role"] == shown
+        assert render(changed)["role"] == shown
+        assert render(await post_comment(parley, carol, "after"))["role"] == shown
 
 
 @pytest.mark.both_databases

@@ -12,7 +12,7 @@ from app.comments import comments, markdown
 from app.comments.comments import Comment
 from app.comments.rerender import rerender_outdated
 from app.live.service import Parley
-from app.live.viewers import Kind, Viewer
+from app.live.viewers import Viewer
 from app.live.write.sequences import read_heads
 from tests.support.people_without_http import ARTICLE, create_viewer, post_comment
 
@@ -47,11 +47,11 @@ async def head(parley: Parley) -> int:
 async def test_a_light_text_of_an_earlier_release_gets_html_without_a_change(parley: Parley, alice: Viewer) -> None:
     comment = await post_comment(parley, alice, "*a* @alice")
     await rewrite(parley, comment, html=None, html_key=None)
-    before, seq = comments.render(await stored(parley, comment), Kind.PUBLIC), await head(parley)
+    before, seq = comments.render(await stored(parley, comment)), await head(parley)
     await rerender_outdated(parley)
     row = await stored(parley, comment)
     assert row.html == '<p dir="auto"><em>a</em> <span class="mention">@alice</span></p>'
-    assert comments.render(row, Kind.PUBLIC) == before
+    assert comments.render(row) == before
     assert await head(parley) == seq
 
 
@@ -62,10 +62,10 @@ async def test_a_heavy_text_is_shown_as_typed_until_it_is_rendered(
     comment = await post_comment(parley, alice, HEAVY)
     await rewrite(parley, comment, html=None, html_key=key)
     row, seq = await stored(parley, comment), await head(parley)
-    assert comments.render(row, Kind.PUBLIC)["plain"] is True
+    assert comments.render(row)["plain"] is True
     await rerender_outdated(parley)
     await rerender_outdated(parley)
-    shown = comments.render(await stored(parley, comment), Kind.PUBLIC)
+    shown = comments.render(await stored(parley, comment))
     assert (shown["plain"], shown["html"], shown["edited"]) == (False, markdown.html(HEAVY), False)
     assert (shown["seq"], await head(parley)) == (seq + 1, seq + 1)
 
@@ -73,7 +73,7 @@ async def test_a_heavy_text_is_shown_as_typed_until_it_is_rendered(
 async def test_an_edit_by_an_earlier_release_is_not_shown_with_the_old_html(parley: Parley, alice: Viewer) -> None:
     comment = await post_comment(parley, alice, "*secret*")
     await rewrite(parley, comment, body="*public*")
-    shown = comments.render(await stored(parley, comment), Kind.PUBLIC)
+    shown = comments.render(await stored(parley, comment))
     assert shown["html"] == '<p dir="auto"><em>public</em></p>'
 
 

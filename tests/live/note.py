@@ -31,12 +31,16 @@ class Note(Live, NoteBase):
         self.text = ""
 
 
-def render(note: Note, kind: Kind) -> dict[str, Any]:
-    shown = {"id": note.id, "text": note.text, "hidden": note.hidden, "mine": kind is Kind.AUTHOR}
+def render(note: Note) -> dict[str, Any]:
+    shown = {"id": note.id, "text": note.text, "hidden": note.hidden, "mine": False}
     return {**note.tombstone(), **shown}
 
 
-NOTE = LiveModel("note", Note, render, visible=lambda note, kind: not note.hidden or kind is not Kind.PUBLIC)
+def visible(note: Note, kind: Kind) -> bool:
+    return not note.hidden or kind is not Kind.PUBLIC
+
+
+NOTE = LiveModel("note", Note, render, visible, for_author={"mine": True})
 
 
 async def post_note(parley: Parley, topic: Topic, user_id: UUID, text: str) -> Note:

@@ -8,7 +8,6 @@ from uuid import uuid4
 import pytest
 
 from app.live.model import Tombstone, render_as
-from app.live.viewers import Kind
 from tests.live.note import Note
 
 
@@ -24,7 +23,7 @@ class Misspelt(Tombstone):
 def test_clients_get_the_members_of_the_type_and_no_other_column() -> None:
     note = Note(id=uuid4(), topic="Article/1", seq=2, created_seq=1, user_id=uuid4(), text="Hello", hidden=False)
     render = render_as(Note, RenderedNote)
-    assert render(note, Kind.PUBLIC) == {**note.tombstone(), "text": "Hello", "hidden": False}
+    assert render(note) == {**note.tombstone(), "text": "Hello", "hidden": False}
     assert get_type_hints(render)["return"] is RenderedNote, "the schema in the API's documentation"
 
 

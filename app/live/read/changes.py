@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.live.model import Live, LiveModel
 from app.live.topics import Topic
-from app.live.viewers import Kind
+from app.live.viewers import AUTHOR, KINDS, Kind
 from app.live.wire import data_line
 from app.live.write.sequences import Counter, Epoch, read_heads
 
@@ -74,22 +74,27 @@ class Change:
 
 
 def encode(live: LiveModel, row: Live) -> Change:
+    seq, full_seq = row.seq, row.full_seq if live.partial else 0
+    partial = None
+    if live.partial and full_seq < seq and row.deleted_at is None:
+        partial = _frame(True, live.partial(row))
+    return Change(live, row.id, seq, row.created_seq, row.author_id, _frames(live, row), full_seq, partial)
+
+
+def _frames(live: LiveModel, row: Live) -> Mapping[Kind, Frame | None]:
+    """The frame for each kind of viewer. Those that see the same share one."""
+    if live.render is None:
+        return dict.fromkeys(KINDS)
+    may_see = [kind for kind in KINDS if live.visible(row, kind)] if row.deleted_at is None else []
     frames: dict[Kind, Frame | None] = {}
-    for kind in Kind:
-        frame = _frame(live, row, kind)
-        # Kinds of viewer that see the same share one frame.
-        frames[kind] = next((known for known in frames.values() if known == frame), frame)
-    if live.partial is None:
-        return Change(live, row.id, row.seq, row.created_seq, row.author_id, frames)
-    return Change(
-        live, row.id, row.seq, row.created_seq, row.author_id, frames, row.full_seq, _partial(live, row)
-    )  # fmt: skip
-
-
-def _partial(live: LiveModel, row: Live) -> Frame | None:
-    if live.partial is None or row.deleted_at is not None or row.full_seq >= row.seq:
-        return None
-    return Frame(True, data_line({"payload": {"model": live.partial(row)}}))
+    if len(may_see) < len(KINDS):
+        frames = dict.fromkeys(KINDS, _frame(False, row.tombstone()))
+    if may_see:
+        model = live.render(row)
+        frames |= dict.fromkeys(may_see, _frame(True, model))
+        if live.for_author and AUTHOR in may_see:
+            frames[AUTHOR] = _frame(True, {**model, **live.for_author})
+    return frames
 
 
 class Changes(list[Change]):
@@ -184,9 +189,5 @@ def _row(live: LiveModel, values: Iterable[Any]) -> Live:
     return row
 
 
-def _frame(live: LiveModel, row: Live, kind: Kind) -> Frame | None:
-    if live.render is None:
-        return None
-    shows = row.deleted_at is None and live.visible(row, kind)
-    model = live.render(row, kind) if shows else row.tombstone()
+def _frame(shows: bool, model: Mapping[str, Any]) -> Frame:
     return Frame(shows, data_line({"payload": {"model": model}}))

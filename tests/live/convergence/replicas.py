@@ -118,7 +118,7 @@ async def load_snapshot(
     rows = [(COMMENT, comment) for comment in page.comments] + [(NOTE, note) for note in notes]
     kinds = [(live, row, viewer.kind(row.author_id)) for live, row in rows]
     shown = {
-        (live.name, str(row.id)): plain_row(live.render(row, kind))
+        (live.name, str(row.id)): plain_row(live.render_for(row, kind))
         for live, row, kind in kinds
         if live.visible(row, kind)
     }

@@ -154,8 +154,8 @@ class Row:
         return {"id": str(self.id), **where, "seq": self.seq, "created_seq": self.created_seq}
 
 
-def render(row: Row, kind: Kind) -> dict[str, Any]:
-    return {**row.tombstone(), "text": row.text, "yours": kind is Kind.AUTHOR}
+def render(row: Row) -> dict[str, Any]:
+    return {**row.tombstone(), "text": row.text, "yours": False}
 
 
 def visible(row: Row, kind: Kind) -> bool:
@@ -167,8 +167,8 @@ def is_article(topic: Topic) -> bool:
 
 
 MODELS = (
-    LiveModel("comment", type("Comment", (Row,), {}), render, visible),  # type: ignore[arg-type]
-    LiveModel("note", type("Note", (Row,), {}), render, visible, is_article),  # type: ignore[arg-type]
+    LiveModel("comment", type("Comment", (Row,), {}), render, visible, for_author={"yours": True}),  # type: ignore[arg-type]
+    LiveModel("note", type("Note", (Row,), {}), render, visible, is_article, for_author={"yours": True}),  # type: ignore[arg-type]
 )
 
 
@@ -325,7 +325,8 @@ def snapshot(store: Store, topic: Topic, viewer: Viewer) -> tuple[str, Rows]:
     """(the cursor, the rows as this viewer gets them), both of the same moment."""
     live = [row for row in store.tables.rows.values() if row.topic == str(topic) and row.deleted_at is None]
     kinds = [(row, viewer.kind(row.author_id)) for row in live]
-    shown = {(row.table, str(row.id)): render(row, kind) for row, kind in kinds if visible(row, kind)}
+    rows = [(row, {**render(row), "yours": kind is Kind.AUTHOR}) for row, kind in kinds if visible(row, kind)]
+    shown = {(row.table, str(row.id)): rendered for row, rendered in rows}
     return write_cursor(store.epoch, {topic: store.tables.counters.get(str(topic), 0)}), shown
 
 

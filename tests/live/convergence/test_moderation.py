@@ -74,13 +74,13 @@ async def load_queue(parley: Parley) -> tuple[str, Rows]:
         reports = await read_page(look, Report, QUEUE, limit=100)
         decisions = await read_page(look, Decision, QUEUE, limit=100)
     shown = [(REPORT, row) for row in reports.rows] + [(DECISION, row) for row in decisions.rows]
-    return reports.cursor, {str(row.id): plain_row(live.render(row, Kind.MODERATOR)) for live, row in shown}  # type: ignore[misc]
+    return reports.cursor, {str(row.id): plain_row(live.render_for(row, Kind.MODERATOR)) for live, row in shown}
 
 
 async def load_thread(parley: Parley, viewer: Viewer) -> tuple[str, Rows]:
     async with parley.reading() as look:
         page = await threads.page(look, viewer, ARTICLE, limit=100)
-    rows = {str(row.id): plain_row(comments.render(row, viewer.kind(row.author_id))) for row in page.comments}
+    rows = {str(row.id): plain_row(threads.render(row, viewer)) for row in page.comments}
     return page.cursor, rows
 
 
