@@ -53,10 +53,15 @@ class Connection(aiosqlite.Connection):
 
     has_begun = False  # (2)
     is_closed = False
+    _end: asyncio.Future[Any] | None = None
 
     def stop(self) -> asyncio.Future[Any] | None:
-        self.is_closed = True
-        return super().stop()
+        """A connection may be stopped twice: SQLAlchemy does that if a cancelled call is cancelled again while the
+        connection closes. The thread ends with the first one, so a second future of its own would never be done.
+        """
+        if not self.is_closed:
+            self.is_closed, self._end = True, super().stop()
+        return self._end
 
     def cursor(self) -> _Cursor:  # type: ignore[override]  # SQLAlchemy enters it, and does not await it
         return _Cursor(self)

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from app import database as app_database
+from app import sqlite
 from app.database import Database
 from tests.support.waiting import wait_until
 
@@ -143,6 +144,30 @@ async def test_a_closed_database_has_no_thread_that_still_connects(
     may_open.set()
     await closing
     assert not threads[0].is_alive()
+
+
+async def test_a_statement_that_is_cancelled_twice_leaves_no_task(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second cancellation stops the connection while the first one closes it."""
+    running, may_end = threading.Event(), threading.Event()
+    execute = sqlite._FetchingConnection.execute
+
+    def execute_slowly(self: Any, sql: str, parameters: Any = ()) -> Any:
+        running.set()
+        may_end.wait()
+        return execute(self, sql, parameters)
+
+    monkeypatch.setattr(sqlite._FetchingConnection, "execute", execute_slowly)
+    known = asyncio.all_tasks()
+    asking = asyncio.create_task(database.ask("SELECT 1"))
+    await wait_until(running.is_set, "the statement")
+    asking.cancel()
+    await wait_until(lambda: len(asyncio.all_tasks() - known) == 2, "the connection to close")
+    asking.cancel()
+    await asyncio.wait([asking])
+    may_end.set()
+    await wait_until(lambda: asyncio.all_tasks() == known, "the end of all tasks")
 
 
 async def _insert_twice(database: Database) -> None:
