@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -30,11 +30,13 @@ from app.live.viewers import Viewer
 from app.mail.mail_queue import DeadLetter, dead_letters
 from app.models import LIVE_MODELS
 from app.settings import PACKAGE, Settings, override
+from app.webhooks import deliveries
+from app.webhooks.deliveries import Delivery
 
 # Bounds connections that do not come through a proxy. It needs httptools, which Windows lacks; there uvicorn chooses.
 HTTP = "auto" if sys.platform == "win32" else "app.bounded_http:BoundedHttpProtocol"
 SHUTDOWN_TIMEOUT_SECONDS = 10  # for open connections
-MAX_LISTED_MAILS = 100
+MAX_LISTED = 100
 COLOURS = {State.OK: "green", State.WARNING: "yellow", State.WRONG: "red"}
 
 R = TypeVar("R")
@@ -239,10 +241,39 @@ def failed_mail() -> None:
 
     async def read(parley: Parley) -> list[DeadLetter]:
         async with parley.reading() as reading:
-            return await dead_letters(reading, MAX_LISTED_MAILS)
+            return await dead_letters(reading, MAX_LISTED)
 
     for mail in _with_parley(read):
         click.echo(f"{mail.died_at:%Y-%m-%d %H:%M} {mail.kind:15} {ascii(mail.address)[1:-1]:32} {mail.reason}")
+
+
+@parley.group("webhooks")
+def webhooks_group() -> None:
+    """Webhooks that could not be delivered."""
+
+
+@webhooks_group.command("failed")
+def failed_webhooks() -> None:
+    """List the newest webhooks that are no longer sent, and why."""
+
+    async def read(parley: Parley) -> Sequence[Delivery]:
+        async with parley.reading() as reading:
+            return await deliveries.dead_letters(reading, MAX_LISTED)
+
+    for failed in _with_parley(read):
+        gid = Gid(failed.model, str(failed.object_id))
+        click.echo(f"{failed.failed_at:%Y-%m-%d %H:%M} {gid} {ascii(failed.url)[1:-1]} {failed.error}")
+
+
+@webhooks_group.command("retry")
+def retry_webhooks() -> None:
+    """Send the webhooks again that could not be delivered."""
+
+    async def retry(parley: Parley) -> int:
+        async with parley.database.transaction() as writing, writing.begin():
+            return await deliveries.retry_dead_letters(writing)
+
+    click.echo(f"Webhooks to be sent again: {_with_parley(retry)}.")
 
 
 # -- accounts -----------------------------------------------------------------------------------------------

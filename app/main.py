@@ -45,6 +45,7 @@ from app.pages.assets import FrontEnd
 from app.reply_mail import reply_mail_api
 from app.reply_mail.queueing import keep_queueing
 from app.settings import Settings
+from app.webhooks.sender import send_webhooks
 
 # Modules with endpoints under /api.
 API = (
@@ -97,6 +98,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
             background.start(open_streams.end_at_shutdown())
             background.start(send_due_mail(parley))
             background.start(keep_queueing(parley))
+            background.start(send_webhooks(parley))
             background.start(run_maintenance(parley))
             yield
 

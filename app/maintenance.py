@@ -15,6 +15,7 @@ from app.likes.likes import publish_overdue
 from app.live.service import Parley
 from app.mail import mail_queue
 from app.reply_mail import queueing
+from app.webhooks import deliveries
 
 INTERVAL_SECONDS = 60.0  # plus or minus a fifth; a stream may outlive the expiry of its login by this time
 
@@ -41,3 +42,4 @@ async def run_once(parley: Parley) -> None:
     async with parley.database.transaction() as writing, writing.begin():
         await login_throttle.prune(writing)
         await mail_queue.prune(writing)
+        await deliveries.prune(writing, parley.settings.webhook_urls)

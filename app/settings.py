@@ -3,8 +3,10 @@ variable with the wrong value. docs/configuration.md explains every setting."""
 
 from __future__ import annotations
 
+import binascii
 import os
 import re
+from base64 import b64decode
 from email.message import EmailMessage
 from email.utils import parseaddr
 from pathlib import Path
@@ -41,6 +43,8 @@ OWN_PATHS = frozenset(
      "moderation", "openapi.json", "readyz", "reset", "static", "streams", "unlock", "unsubscribe", "worker.js"}
 )  # fmt: skip
 ORIGIN = re.compile(r"https?://([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?")
+WEBHOOK_URL = re.compile(r"https?://[a-z0-9.\[\]:_-]+(/[^\s#]*)?", re.ASCII)
+MAX_WEBHOOK_URL_LENGTH = 500
 HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
@@ -61,6 +65,7 @@ def _words(value: Any) -> Any:
 
 
 Words = Annotated[frozenset[str], NoDecode, BeforeValidator(_words)]
+WordList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 
 
 def _local_url(values: dict[str, Any]) -> str:
@@ -114,6 +119,9 @@ class Settings(BaseSettings):
     smtp_url: str | None = None  # None: development shows e-mails at /dev/mail, and production sends none
     mail_from: str = "Parley <parley@localhost>"
     reply_mail_delay_seconds: Annotated[float, Field(ge=0, le=86_400)] = 120  # in which a person may read the reply
+    webhook_urls: WordList = ()  # receivers of changes
+    webhook_secret: WordList = ()  # whsec_<base64>; each message has a signature with each of them
+    webhook_allow_private: bool = False  # whether the receivers may be on a private network
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     forwarded_allow_ips: str = "127.0.0.1"  # for `parley serve`; uvicorn itself reads it from the environment
@@ -149,6 +157,10 @@ class Settings(BaseSettings):
     def secret_keys(self) -> list[str]:
         """The keys: the first signs, and all verify."""
         return [key.strip() for key in self.secret_key.split(",")]
+
+    @property
+    def webhook_keys(self) -> list[bytes]:
+        return [parse_webhook_secret(text) for text in self.webhook_secret]
 
     @property
     def trusts_every_proxy(self) -> bool:
@@ -222,6 +234,23 @@ class Settings(BaseSettings):
                 )
         return origins
 
+    @field_validator("webhook_urls")
+    @classmethod
+    def _check_webhook_urls(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        for url in urls:
+            if not WEBHOOK_URL.fullmatch(url) or len(url) > MAX_WEBHOOK_URL_LENGTH:
+                # The message does not repeat the URL, because its path may be secret.
+                most = f"at most {MAX_WEBHOOK_URL_LENGTH} characters"
+                raise ValueError(f"give URLs like https://example.com/path, without a user or a fragment, of {most}")
+        return tuple(dict.fromkeys(urls))
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _check_webhook_secret(cls, secrets: tuple[str, ...]) -> tuple[str, ...]:
+        for secret in secrets:
+            parse_webhook_secret(secret)
+        return secrets
+
     @field_validator("allowed_hosts")
     @classmethod
     def _check_hosts(cls, names: frozenset[str]) -> frozenset[str]:
@@ -236,6 +265,12 @@ class Settings(BaseSettings):
         if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", url):
             raise ValueError("give the address that people have in their browsers, like https://talk.example.com")
         return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _require_webhook_secret(self) -> Self:
+        if self.webhook_urls and not self.webhook_secret:
+            raise ValueError("WEBHOOK_SECRET: required with WEBHOOK_URLS; receivers verify its signatures")
+        return self
 
     @model_validator(mode="after")
     def _require_safe_production(self) -> Self:
@@ -259,6 +294,20 @@ class Settings(BaseSettings):
                 " give one of your own domain, like Parley <parley@example.com>"
             )
         return self
+
+
+def parse_webhook_secret(text: str) -> bytes:
+    """The key of a secret like `whsec_<base64>`, as Standard Webhooks defines it. Raises ValueError."""
+    prefix, separator, encoded = text.partition("_")
+    if (prefix, separator) != ("whsec", "_"):
+        raise ValueError("give whsec_ and the base64 of a random key")
+    try:
+        key = b64decode(encoded, validate=True)
+    except binascii.Error:
+        raise ValueError("the part after whsec_ is not base64") from None
+    if not 24 <= len(key) <= 64:
+        raise ValueError("give a key of 24 to 64 bytes")
+    return key
 
 
 def _address_in(sender: str) -> str | None:

@@ -19,6 +19,7 @@ from app.database import Database
 from app.live.topics import Topic
 from app.mail import mail_queue
 from app.settings import MIGRATIONS, Settings
+from app.webhooks.deliveries import Delivery
 from tests.support.people import me, person, write
 from tests.support.sse import open_stream
 
@@ -238,6 +239,23 @@ async def test_mail_that_failed_is_listed(run: Run, site: Site) -> None:
         await mail_queue.make_dead_letter(writing, stored, "cannot be built: ValueError")
     told = read_output(await run("mail", "failed"))
     assert told.split()[2:] == ["reset", "=?utf-8?q?boss?=@corp.example", "cannot", "be", "built:", "ValueError"]
+
+
+async def test_webhooks_that_failed_are_listed_and_sent_again(run: Run, site: Site) -> None:
+    assert read_output(await run("webhooks", "failed")) == ""
+    served, now, object_id = site.server.config.app.state.parley, datetime.now(UTC), uuid4()
+    async with served.database.transaction() as writing, writing.begin():
+        writing.add(
+            Delivery(
+                url="https://example.com/hook", model="Comment", object_id=object_id, topic="Article/1", seq=1,
+                created=True, changed_at=now, failed_at=now, error="the receiver responded 500",
+            )
+        )  # fmt: skip
+    listed = read_output(await run("webhooks", "failed"))
+    failed = f"gid://parley/Comment/{object_id} https://example.com/hook the receiver responded 500"
+    assert listed.split(maxsplit=2)[2].strip() == failed
+    assert read_output(await run("webhooks", "retry")) == "Webhooks to be sent again: 1.\n"
+    assert read_output(await run("webhooks", "failed")) == ""
 
 
 # -- serving ------------------------------------------------------------------------------------------------

@@ -56,6 +56,9 @@ def test_database_urls_get_our_drivers(given: str, used: str) -> None:
         ("COMMENTABLE_TYPES", "Article,User"), ("COMMENTABLE_TYPES", "article"), ("RING_FRAMES", "0"),
         ("REQUIRE_CONFIRMATION", "perhaps"), ("RATE_LIMITS", "sometimes"),
         ("METRICS", "some"), ("METRICS_TOKEN", "short"), ("LOG_FORMAT", "xml"), ("LOG_LEVEL", "loud"),
+        ("WEBHOOK_URLS", "example.com"), ("WEBHOOK_URLS", "https://user:password@example.com/hook"),
+        ("WEBHOOK_URLS", "https://example.com/#hook"), ("WEBHOOK_URLS", "https://example.com/" + "x" * 500),
+        ("WEBHOOK_SECRET", "secret"), ("WEBHOOK_SECRET", "whsec_c2hvcnQ="), ("WEBHOOK_ALLOW_PRIVATE", "perhaps"),
         ("SMTP_URL", "mail.example.com"), ("SMTP_URL", "http://mail.example.com"), ("SMTP_URL", "smtp://"),
         ("SMTP_URL", "smtp://mail.example.com:submission"), ("SMTP_URL", "smtp://mail.example.com:0"),
         ("MAIL_FROM", "Parley"), ("MAIL_FROM", "parley@example.com\nBcc: everyone@example.com"), ("MAIL_FROM", "<>"),
@@ -244,6 +247,16 @@ def test_the_example_names_every_setting_and_no_other() -> None:
     assert len(named) == len(set(named))
     assert set(named) - OF_OTHERS == {name.upper() for name in Settings.model_fields}
     assert set(named) > OF_OTHERS
+
+
+def test_webhooks_need_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    urls = "https://one.example/hook, https://two.example:8443/hook?x=1 https://one.example/hook"
+    with pytest.raises(ConfigurationError, match=r"^WEBHOOK_SECRET: required"):
+        load(monkeypatch, WEBHOOK_URLS=urls)
+    loaded = load(monkeypatch, WEBHOOK_SECRET="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    assert loaded.webhook_urls == ("https://one.example/hook", "https://two.example:8443/hook?x=1")
+    assert [len(key) for key in loaded.webhook_keys] == [24]
+    assert not loaded.webhook_allow_private
 
 
 def test_the_example_has_the_default_values(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,7 @@ from app.live.write.transaction import Write, owned
 from app.moderation import reports
 from app.notifications import notifications
 from app.notifications.notifications import Recipients
+from app.webhooks.deliveries import deliveries_of
 
 MAX_BODY_LENGTH = 10_000  # characters
 MAX_DEPTH = 4  # levels of replies that are drawn; a deeper reply is drawn at the last level
@@ -248,7 +249,7 @@ def render_likes(comment: Comment) -> LikesChanged:
 
 
 COMMENT = LiveModel(
-    "comment", Comment, render, visible, lambda topic: topic.is_place, render_likes, FOR_AUTHOR
+    "comment", Comment, render, visible, lambda topic: topic.is_place, render_likes, FOR_AUTHOR, deliveries_of
 )  # fmt: skip
 
 

@@ -37,6 +37,7 @@ from app.live.service import Parley
 from app.live.stats import Lags
 from app.live.stream.resume import Reason
 from app.mail import mail_queue
+from app.webhooks import deliveries
 from app.worker_metrics import Workers
 
 DATABASE_TIMEOUT_SECONDS = 2.0  # Prometheus itself gives up after ten
@@ -102,10 +103,14 @@ class Metrics:
         try:
             async with asyncio.timeout(DATABASE_TIMEOUT_SECONDS):
                 count, seconds, dead = await self._parley.own(_mails(self._parley))
+                waiting, wait, failed = await self._parley.own(_webhooks(self._parley))
             families = [
                 GaugeMetricFamily("parley_mails_waiting", "E-mails that are not sent yet.", count),
                 GaugeMetricFamily("parley_mail_wait_seconds", "Age of the oldest of them.", seconds),
                 GaugeMetricFamily("parley_mails_dead", "E-mails of the last 30 days that could not be sent.", dead),
+                GaugeMetricFamily("parley_webhooks_waiting", "Webhooks that are not delivered yet.", waiting),
+                GaugeMetricFamily("parley_webhook_wait_seconds", "Age of the oldest of them.", wait),
+                GaugeMetricFamily("parley_webhooks_dead", "Webhooks of the last 30 days that failed for good.", failed),
             ]
         except DATABASE_ERRORS as error:
             log_error(log, error, "metrics")
@@ -193,6 +198,11 @@ class Metrics:
 async def _mails(parley: Parley) -> tuple[int, float, int]:
     async with parley.reading() as reading:
         return *await mail_queue.count_waiting(reading), await mail_queue.count_dead_letters(reading)
+
+
+async def _webhooks(parley: Parley) -> tuple[int, float, int]:
+    async with parley.reading() as reading:
+        return *await deliveries.count_waiting(reading), await deliveries.count_dead_letters(reading)
 
 
 def _counters(name: str, help: str, label: str, counts: Mapping[str, int]) -> Metric:

@@ -78,7 +78,7 @@ class Parley:
         self._tasks = Tasks()
         self._work = Tasks()
         self._lanes: dict[Read[Any, Any], Lane[Any, Any]] = {}
-        self.writes = Writes(self.database, models, self._announce, self._work)
+        self.writes = Writes(settings, self.database, models, self._announce, self._work)
 
     async def __aenter__(self) -> Self:
         self._tasks.start(self.pubsub.keep_publishing())

@@ -20,6 +20,7 @@ from app.database import Base, Instant, Reading
 from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, Tombstone, is_queue, render_as, to_moderators
 from app.live.topics import QUEUE, Topic
 from app.live.write.transaction import Write
+from app.webhooks.deliveries import deliveries_of
 
 MAX_NOTE_LENGTH = 1_000  # characters
 
@@ -58,7 +59,7 @@ class RenderedReport(Tombstone):
 
 
 render = render_as(Report, RenderedReport)
-REPORT = LiveModel("report", Report, render, to_moderators, lives_on=is_queue)
+REPORT = LiveModel("report", Report, render, to_moderators, lives_on=is_queue, record=deliveries_of)
 
 
 def id_of(user_id: UUID, comment_id: UUID) -> UUID:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
 from starlette.requests import Request
@@ -42,9 +42,12 @@ from app.pages.guest_page import GuestPage
 from app.pages.service_worker import allow_offline_use
 from app.pages.templates import page, rendered, respond, sources
 from app.reply_mail import choices
+from app.webhooks import deliveries
+from app.webhooks.deliveries import Delivery
 
 UNTITLED = "Comments"  # the heading of a page without a title
 EMBED = "/embed"  # the prefix of the paths of embedded threads
+MAX_FAILED_WEBHOOKS = 20
 NOT_INDEXED = {"X-Robots-Tag": "noindex"}
 
 
@@ -214,8 +217,19 @@ async def moderation(request: Request) -> Response:
     async with parley_of(request).reading() as reading:
         bootstrap = await _bootstrap(request, reading)
         bootstrap["decisions"] = moderation_api.decisions(first := await read_page(reading, Decision, QUEUE))
+        failed = [_failed_webhook(each) for each in await deliveries.dead_letters(reading, MAX_FAILED_WEBHOOKS)]
     bootstrap["cursors"].append(first.cursor)
-    return page(request, "moderation.html", {"title": "Moderation", "bootstrap": bootstrap})
+    return page(request, "moderation.html", {"title": "Moderation", "bootstrap": bootstrap, "failed_webhooks": failed})
+
+
+def _failed_webhook(delivery: Delivery) -> Mapping[str, Any]:
+    """Without the path of the URL, because it may contain a password of the receiver."""
+    return {
+        "host": urlsplit(delivery.url).netloc,
+        "object": f"{delivery.model.lower()} at {delivery.topic}",
+        "failed_at": delivery.failed_at,
+        "error": delivery.error,
+    }
 
 
 async def reset(request: Request) -> Response:

@@ -11,11 +11,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, insert, inspect
 
+from app.database import Base
 from app.live.gids import Gid
 from app.live.hints import Hint
 from app.live.model import Live
@@ -31,7 +33,8 @@ class GroupWrite:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.hints: list[Hint] = []
-        self._rows: defaultdict[type[Live], list[Live]] = defaultdict(list)
+        self.created: list[Live] = []
+        self._rows: defaultdict[type[Any], list[Any]] = defaultdict(list)
         self._taken: Mapping[Topic, int] = {}
         self._seqs: dict[Topic, int] = {}
 
@@ -50,7 +53,13 @@ class GroupWrite:
         """Store this row, with `finish`. The rows of a model must have the same attributes set."""
         row.before_change()
         row.seq = row.created_seq = self.change(type(row), row.id, Topic.parse(row.topic))
-        self._rows[type(row)].append(row)
+        self.created.append(row)
+        self.add([row])
+
+    def add(self, rows: Iterable[Live | Base]) -> None:
+        """Store rows that are not live, under the same condition."""
+        for row in rows:
+            self._rows[type(row)].append(row)
 
     def finish(self) -> None:
         """Store the rows that were created, and give back the seqs that were not needed."""

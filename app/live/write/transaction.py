@@ -25,7 +25,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import logs
-from app.database import Database, is_lock_timeout
+from app.database import Base, Database, is_lock_timeout
 from app.live.hints import Hint
 from app.live.lanes import Item, Lane
 from app.live.model import Live, LiveModel
@@ -33,6 +33,7 @@ from app.live.tasks import Tasks
 from app.live.topics import Topic
 from app.live.write.group_commit import GroupWrite
 from app.live.write.sequences import set_counters, take_next
+from app.settings import Settings
 
 Row = TypeVar("Row", bound=Live)
 P = ParamSpec("P")
@@ -94,8 +95,14 @@ class Writes:
     """Opens write transactions, and passes a hint of each change to `on_commit` after the commit."""
 
     def __init__(
-        self, database: Database, models: Sequence[LiveModel], on_commit: Callable[[Hint], None], tasks: Tasks
+        self,
+        settings: Settings,
+        database: Database,
+        models: Sequence[LiveModel],
+        on_commit: Callable[[Hint], None],
+        tasks: Tasks,
     ) -> None:
+        self._settings = settings
         self._database = database
         self._models = {live.model: live for live in models}
         self._on_commit = on_commit
@@ -112,6 +119,7 @@ class Writes:
             try:
                 write = Write(session, await take_next(session, sorted(set(topics))))  # (1)
                 yield write
+                session.add_all(self._records(write.changed))
                 await write.finish()
             finally:
                 session.expunge_all()  # keep loaded rows readable: a rollback would expire them
@@ -135,6 +143,7 @@ class Writes:
         def run(connection: Connection) -> tuple[Sequence[bool], list[Hint]]:
             write = GroupWrite(connection)
             stored = store(write, items)
+            write.add(self._records(write.created))
             write.finish()
             return stored, write.hints
 
@@ -147,6 +156,12 @@ class Writes:
         for hint in hints:
             self._on_commit(hint)
         return stored
+
+    def _records(self, changed: Sequence[Live]) -> list[Base]:
+        """What the models store with these changes (`LiveModel.record`)."""
+        return [
+            record for row in dict.fromkeys(changed) for record in self._models[type(row)].record(self._settings, row)
+        ]
 
 
 class Owner(Protocol):
