@@ -53,7 +53,7 @@ OWNERS = {
     "dotenv": ("app.settings",),
     "jinja2": ("app.pages",),
     "pwdlib": ("app.accounts.passwords",),
-    "limits": ("app.http.rate_limits",),
+    "limits": ("app.http.rate_limits", "app.http.limit_counts"),
     "aiosmtplib": ("app.mail.mailer",),
     "httpcore": ("app.webhooks",),
     "nh3": ("app.comments.markdown",),

@@ -49,7 +49,7 @@ def networks_of(scope: Scope, environment: str) -> Networks:
     """The networks under which this request is counted; none in development for this machine itself (4)."""
     client = scope.get("client")
     address = client[0] if client else ""
-    if _is_this_machine(address) and FORWARDED_FOR not in Headers(scope=scope):
+    if _is_this_machine(address[: MAX_ADDRESS_CHARACTERS + 1]) and FORWARDED_FOR not in Headers(scope=scope):
         if environment == "production":
             _warn_of_proxy()
             return MACHINE
@@ -86,6 +86,7 @@ def _carried(ip: IPv6Address) -> IPv4Address | None:
     return ip.ipv4_mapped or ip.sixtofour or (ip.teredo and ip.teredo[1])
 
 
+@lru_cache(MAX_CACHED)
 def _is_this_machine(address: str) -> bool:
     """Whether this is a loopback address or a unix socket, which has no address."""
     try:

@@ -11,15 +11,14 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Self, cast
 
 from limits import RateLimitItem, parse
 from limits.aio.storage import MemoryStorage, RedisClusterStorage, RedisStorage
-from limits.aio.strategies import SlidingWindowCounterRateLimiter as Limiter
 from limits.errors import StorageError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,7 +28,10 @@ from app.accounts.identity import current_viewer
 from app.accounts.passwords import queue_key
 from app.errors import TooMany
 from app.http.client_addresses import Network, Networks, networks_of
+from app.http.limit_counts import Count, Counts, CountStorage, OneRedis
+from app.live.lanes import Lane
 from app.live.service import Parley
+from app.live.tasks import Tasks
 from app.live.write.sequences import read_heads
 from app.redis.client import REDIS_ERRORS, cluster_options
 from app.redis.urls import parse as parse_url
@@ -99,25 +101,30 @@ class ReadCounts:
 
 
 class Limits:
-    """The counts of one process. An async context manager that closes the connections to Redis."""
+    """The counts of one process. An async context manager that closes the connections to Redis.
+
+    Requests that arrive while others wait for their counts are counted together.
+    """
 
     def __init__(self, parley: Parley) -> None:
         self._parley = parley
         self.refused: Counter[str] = Counter()  # by the limit's name, since the start
         self._reads = ReadCounts()
         self._on = parley.settings.rate_limits
-        self._memory = Limiter(MemoryStorage())
-        self._redis: Limiter | None = None
+        self._memory = CountStorage(MemoryStorage())
+        self._redis: CountStorage | None = None
         self._redis_at = ""
         self._connected = False  # False: Redis may have another address; `_connect` asks for it
-        self._connecting = asyncio.Lock()
         self._paused_until = 0.0
         self._exit = AsyncExitStack()
+        self._tasks = Tasks()
+        self._lane: Lane[Counts, float] = Lane(self._tasks, self._take_together)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self._tasks.cancel()
         await self._exit.aclose()
 
     def networks_of(self, scope: Scope) -> Networks:
@@ -137,41 +144,45 @@ class Limits:
         networks = self.networks_of(scope)
         return networks[-1].name if networks else None
 
-    async def take(self, request: Request, limit: Limit, cost: int = 1) -> None:
-        """Count `cost` requests for this request's address. Raises TooMany."""
-        networks = self.networks_of(request.scope)
-        for network in networks[1:]:  # before any count changes, so that rotating addresses create no new counts
-            await self._take(_times(limit.by_address, network.times), limit.name, network.name, cost=cost, count=False)
-        for network in networks:
-            await self._take(_times(limit.by_address, network.times), limit.name, network.name, cost=cost)
+    async def take(self, request: Request, limit: Limit, cost: int = 1, account: str = "") -> None:
+        """Count `cost` requests for this request's address, and then for this account. Raises TooMany."""
+        counts = [
+            Count(_times(limit.by_address, network.times), (limit.name, network.name), cost)
+            for network in self.networks_of(request.scope)
+        ]
+        tests = [replace(count, adds=False) for count in counts[1:]]  # first, so that rotating addresses add no counts
+        await self._take([*tests, *counts, *self._of_account(limit, account)])
 
     async def take_for(self, limit: Limit, account: str) -> None:
         """Count a request for this account. Raises TooMany."""
-        if self._on and limit.by_account:
-            await self._take(limit.by_account, limit.name, account)
+        await self._take(self._of_account(limit, account))
 
-    async def _take(self, item: RateLimitItem, *key: str, cost: int = 1, count: bool = True) -> None:
+    def _of_account(self, limit: Limit, account: str) -> Counts:
+        counted = self._on and account and limit.by_account
+        return [Count(counted, (limit.name, account))] if counted else []
+
+    async def _take(self, counts: Counts) -> None:
+        if counts and (reset_at := await self._lane.add(counts)):
+            self.refused[counts[0].key[0]] += 1
+            raise TooMany(reset_at - time.time())
+
+    async def _take_together(self, requests: Sequence[Counts]) -> Sequence[float]:
+        """For each request the time at which its first full count is not full any more, or 0 if none is full."""
         try:
-            limiter = await self._limiter()
+            storage = await self._storage()
             async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
-                passed = await (limiter.hit if count else limiter.test)(item, *key, cost=cost)
-                reset_at = 0.0 if passed else (await limiter.get_window_stats(item, *key)).reset_time
+                return await asyncio.gather(*map(storage.reset_time, await storage.take(requests)))
         except (StorageError, *REDIS_ERRORS) as error:
             log.warning("rate limits: Redis unavailable (%s); each process counts in memory", type(error).__name__)
             self._paused_until = time.monotonic() + REDIS_PAUSE_SECONDS
             self._connected = False
-            await self._take(item, *key, cost=cost, count=count)
-            return
-        if not passed:
-            self.refused[key[0]] += 1
-            raise TooMany(reset_at - time.time())
+            return await self._take_together(requests)
 
-    async def _limiter(self) -> Limiter:
+    async def _storage(self) -> CountStorage:
         if time.monotonic() < self._paused_until or not self._parley.hints.flowing:
             return self._memory
-        async with self._connecting:  # a second `_connect` would close the connections of the first
-            if not self._connected:
-                await self._connect()
+        if not self._connected:
+            await self._connect()
         return self._redis or self._memory
 
     async def _connect(self) -> None:
@@ -180,28 +191,30 @@ class Limits:
         if url and url != self._redis_at:
             async with self._parley.reading() as reading:
                 epoch, _ = await read_heads(reading, [])
-            storage = self._storage(url, f"{self._parley.settings.redis_channel_name} {epoch}")
             await self._exit.aclose()  # the connections to the previous address
-            self._exit.push_async_callback(cast(Any, storage.bridge).get_connection().aclose)
-            self._redis, self._redis_at = Limiter(storage), url
+            self._redis, self._redis_at = self._open(url, f"{self._parley.settings.redis_channel_name} {epoch}"), url
         self._connected = True
 
-    def _storage(self, url: str, prefix: str) -> RedisStorage:
-        """The storage for the counts of this database. Another database on the same Redis has another prefix."""
+    def _open(self, url: str, prefix: str) -> CountStorage:
+        """The counts of this database in Redis. Another database on the same Redis has another prefix."""
         options: dict[str, Any] = {"implementation": "redispy", "wrap_exceptions": True, "key_prefix": prefix}
         cluster = parse_url(self._parley.settings.redis_url)
-        if cluster.kind == "cluster":  # each count is on its own node
+        storage: RedisStorage
+        if cluster.kind == "cluster":
             nodes = ",".join(cluster.nodes)
-            return RedisClusterStorage(
+            storage = RedisClusterStorage(
                 f"async+redis+cluster://{nodes}", **options, **cluster_options(cluster, REDIS_TIMEOUT_SECONDS)
             )
-        scheme, _, rest = url.partition("://")
-        return RedisStorage(
-            f"async+{'redis+unix' if scheme == 'unix' else scheme}://{rest}",
-            socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
-            socket_timeout=REDIS_TIMEOUT_SECONDS,
-            **options,
-        )
+        else:
+            scheme, _, rest = url.partition("://")
+            storage = RedisStorage(
+                f"async+{'redis+unix' if scheme == 'unix' else scheme}://{rest}",
+                socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
+                socket_timeout=REDIS_TIMEOUT_SECONDS,
+                **options,
+            )
+        self._exit.push_async_callback(cast(Any, storage.bridge).get_connection().aclose)
+        return CountStorage(storage) if cluster.kind == "cluster" else OneRedis(storage)
 
 
 async def take(request: Request, limit: Limit, cost: int = 1) -> None:
@@ -222,8 +235,7 @@ async def take_for(request: Request, limit: Limit, account: str) -> None:
 async def take_own(request: Request, limit: Limit) -> None:
     """Count a request for the request's address and for its signed-in account. Raises TooMany."""
     viewer = await current_viewer(request)
-    await take(request, limit)
-    await take_for(request, limit, str(viewer.user_id))
+    await _limits_of(request).take(request, limit, account=str(viewer.user_id))
 
 
 class LimitReadsMiddleware:

@@ -144,9 +144,6 @@ class Room:
         if self._typing.pop(person.id, None):
             self.must_notify = True
 
-    def typing_until(self, person: Person) -> float:
-        return self._typing[person.id][1] if person.id in self._typing else -inf
-
     # -- time
 
     def expire(self, now: float) -> None:

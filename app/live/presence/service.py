@@ -10,7 +10,8 @@ lost message is sent again soon. While Redis is unavailable, each process knows 
    75 seconds (`app.http.sse_response`). A process announces its end; a process that dies is forgotten 45
    seconds after its last message.
 3. Typing belongs to the person and not to a process, because the request may reach any process. So it is a separate
-   message to all processes, and it expires after six seconds.
+   message to all processes, and it expires after six seconds. Every process knows who types, so that a comment by
+   somebody who does not type costs no message.
 4. Cost: a notification takes up to 30 µs per session, so one for ten thousand sessions takes a third of a second. Up to
    a hundred sessions of a topic are notified at most once a second, and a thousand or more once in ten seconds. For ten
    thousand that is three percent of a CPU, and a person may be shown ten seconds late.
@@ -27,10 +28,10 @@ from collections.abc import Callable, Collection
 from heapq import nsmallest
 from itertools import islice
 from math import inf
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from app.live.pacing import wake_all
-from app.live.presence.messages import Message, Person, PresenceMessage, ProcessEndMessage, Typing, parse
+from app.live.presence.messages import Message, Person, ProcessEndMessage, Typing, parse
 from app.live.presence.room import Room
 from app.live.topics import Topic
 from app.live.viewers import Viewer
@@ -41,6 +42,7 @@ EXPIRY_SECONDS = 45.0  # that a message is valid: two may be lost
 LINGER_SECONDS = 4.0  # that a person is shown after the last session; a browser reconnects after one to three
 TYPING_SECONDS = 6.0  # that typing is valid unless it is repeated
 TYPING_INTERVAL_SECONDS = 1.0  # within which it is not published again
+MAX_TYPISTS = 10_000  # people who type at any topic, in any process; of more, the end is not announced
 MAX_ROOMS = 10_000  # topics of this process; more have no presence
 MAX_ROOMS_PER_STREAM = 30  # a browser's tabs share a stream; the topics of its other tabs have no presence
 MAX_ROOMS_PER_NETWORK = 1_000  # opened by one network; it may also enter rooms that others have opened
@@ -61,6 +63,7 @@ class Presence:
         self._process = uuid4().hex
         self._rooms: dict[Topic, Room] = {}
         self._opened = Counter[str | None]()  # rooms, by the network that opened them
+        self._typing: dict[tuple[Topic, UUID | None], float] = {}  # the time until which a person types, in its order
 
     @property
     def topics(self) -> int:
@@ -121,30 +124,32 @@ class Presence:
 
     def start_typing(self, topic: Topic, viewer: Viewer) -> None:
         """Show that this person types at the topic, for `TYPING_SECONDS`."""
-        person, room = Person.of(viewer), self._rooms.get(topic)
+        person = Person.of(viewer)
         if person is None or not self.covers(topic):
             return
         until = self._clock() + TYPING_SECONDS
-        if room:
-            if until - room.typing_until(person) < TYPING_INTERVAL_SECONDS:
-                return
-            room.start_typing(person, until)
-        self._publish_typing(topic, person, goes_on=True)
+        if until - self._typing.get((topic, person.id), -inf) >= TYPING_INTERVAL_SECONDS:
+            self._publish_typing(topic, person, goes_on=True)
 
     def stop_typing(self, topic: Topic, viewer: Viewer) -> None:
         """Stop showing that this person types: the comment is posted, or the person has left."""
-        person, room = Person.of(viewer), self._rooms.get(topic)
-        if person is None or not self.covers(topic):
-            return
-        if room:
-            if room.typing_until(person) == -inf:
-                return
-            room.stop_typing(person)
-        self._publish_typing(topic, person, goes_on=False)
+        if (topic, viewer.user_id) in self._typing and (person := Person.of(viewer)):
+            self._publish_typing(topic, person, goes_on=False)
 
     def _publish_typing(self, topic: Topic, person: Person, *, goes_on: bool) -> None:
+        self._show_typing(topic, person, goes_on)
         typing = Typing(process=self._process, topic=str(topic), person=person, goes_on=goes_on)
         self._send(typing.model_dump_json())
+
+    def _show_typing(self, topic: Topic, person: Person, goes_on: bool) -> None:
+        room, until = self._rooms.get(topic), self._clock() + TYPING_SECONDS
+        self._typing.pop((topic, person.id), None)
+        if goes_on:
+            self._typing[topic, person.id] = until
+            if len(self._typing) > MAX_TYPISTS:
+                del self._typing[next(iter(self._typing))]
+        if room:
+            room.start_typing(person, until) if goes_on else room.stop_typing(person)
 
     # -- other processes
 
@@ -152,25 +157,22 @@ class Presence:
         """Take a message of any process. Its signature has been verified: see `app.live.presence.sealing`."""
         try:
             message = parse(text)
-            room = None if isinstance(message, ProcessEndMessage) else self._rooms.get(Topic.parse(message.topic))
+            if message.process != self._process:
+                self._apply(message)
         except ValueError:  # the base class of pydantic's errors and of BadTopic
             log.warning("presence: ignored a message in a format that this release does not know")
-            return
-        if message.process != self._process:
-            self._apply(message, room)
 
-    def _apply(self, message: Message, room: Room | None) -> None:
+    def _apply(self, message: Message) -> None:
+        """Raises BadTopic."""
         if isinstance(message, ProcessEndMessage):
             for each in self._rooms.values():
                 each.forget_process(message.process)
-        elif room is None:
-            return  # the topic has no people in this process
-        elif isinstance(message, PresenceMessage):
+            return
+        topic = Topic.parse(message.topic)
+        if isinstance(message, Typing):
+            self._show_typing(topic, message.person, message.goes_on)
+        elif room := self._rooms.get(topic):
             room.receive(message, self._clock() + EXPIRY_SECONDS)
-        elif message.goes_on:
-            room.start_typing(message.person, self._clock() + TYPING_SECONDS)
-        else:
-            room.stop_typing(message.person)
 
     def resync(self) -> None:
         """Ask the other processes for their people, because messages may have been lost."""
@@ -199,6 +201,8 @@ class Presence:
         """Do what is due, and return the sessions to wake. Only this method sends messages and notifies sessions."""
         now = self._clock()
         due, woken = list[Room](), list[Watcher]()
+        while self._typing and next(iter(self._typing.values())) <= now:
+            del self._typing[next(iter(self._typing))]
         for room in list(self._rooms.values()):
             room.expire(now)
             if room.is_notify_due(now):

@@ -314,6 +314,45 @@ def test_typing_is_shown_for_a_request_to_any_process(world: World) -> None:
     assert bob.names_typing == []
 
 
+def test_a_comment_ends_typing_that_was_reported_to_another_process(world: World) -> None:
+    here, there, third = world.process(), world.process(), world.process()
+    bob = Watcher(here, BOB)
+    there.start_typing(ARTICLE, ALICE)
+    world.pass_time(2)
+    assert bob.names_typing == ["Alice"]
+    third.stop_typing(ARTICLE, ALICE)
+    world.pass_time(1.5)
+    assert bob.names_typing == []
+
+
+def test_a_comment_by_somebody_who_does_not_type_sends_nothing(world: World) -> None:
+    here, there = world.process(), world.process()
+    Watcher(here, BOB)
+    here.start_typing(ARTICLE, CAROL)
+    there.stop_typing(ARTICLE, CAROL)
+    here.start_typing(OTHER, ALICE)
+    world.pass_time(TYPING_SECONDS)
+    here.start_typing(OTHER, BOB)
+    world.messages.clear()
+    for process in (here, there):
+        for viewer in (ALICE, BOB, CAROL, GUEST):
+            process.stop_typing(ARTICLE, viewer)
+        process.stop_typing(OTHER, ALICE)
+    assert world.messages == []
+
+
+def test_the_number_of_known_typists_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past the bound, the typing of the first one ends by itself."""
+    monkeypatch.setattr(service, "MAX_TYPISTS", 2)
+    process = world.process()
+    for viewer in (ALICE, BOB, CAROL):
+        process.start_typing(ARTICLE, viewer)
+    world.messages.clear()
+    for viewer in (ALICE, BOB, CAROL):
+        process.stop_typing(ARTICLE, viewer)
+    assert [message["person"]["username"] for message in world.messages] == ["Bob", "Carol"]
+
+
 def test_guests_are_not_shown_as_typing(world: World) -> None:
     process = world.process()
     bob = Watcher(process, BOB)
