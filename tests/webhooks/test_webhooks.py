@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import random
+import socket
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -45,6 +46,7 @@ from tests.support.webhook_receiver import Receiver, Webhook, webhook_receiver
 KEYS = [b"a key of a receiver, 32 bytes ...", b"the key before that one, 32 bytes"]
 SECRETS = tuple(f"whsec_{b64encode(key).decode()}" for key in KEYS)
 OTHER = Topic("Article", "2")
+PUBLIC_ADDRESS = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.215.14", 80))]
 
 
 @pytest.fixture
@@ -420,7 +422,7 @@ async def test_a_clock_that_jumps_loses_nothing(parley: Parley, receiver: Receiv
 # -- addresses ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "receiver.example"])
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "receiver.example", "receiver.both.example"])
 async def test_a_private_address_is_refused(
     settings: Settings, receiver: Receiver, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -428,7 +430,8 @@ async def test_a_private_address_is_refused(
     resolve = loop.getaddrinfo
 
     async def resolve_to_this_machine(host: str, *more: Any, **options: Any) -> Any:
-        return await resolve("127.0.0.1" if host == "receiver.example" else host, *more, **options)
+        found = await resolve("127.0.0.1" if host.endswith(".example") else host, *more, **options)
+        return [*PUBLIC_ADDRESS, *found] if host == "receiver.both.example" else found
 
     monkeypatch.setattr(loop, "getaddrinfo", resolve_to_this_machine)
     url = receiver.url.replace("127.0.0.1", name)
