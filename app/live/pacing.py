@@ -2,8 +2,9 @@
 
 1. One turn per event loop iteration. Other work that takes a dozen iterations waits for a dozen turns at most. Each
    turn takes a fraction of a millisecond.
-2. A pause after some turns. SQLite and password hashes run in threads, and a thread needs the GIL. An event loop that
-   is never idle releases the GIL once per iteration, and takes it back before the waiting thread is awake.
+2. A pause after a few milliseconds of turns. SQLite and password hashes run in threads, and a thread needs the GIL. An
+   event loop that is never idle releases the GIL once per iteration, and takes it back before the waiting thread is
+   awake.
 3. Sessions are woken in groups, since waking one may send its data immediately. Between two groups the event loop does
    other work, and the data sent so far leaves the process.
 4. Networks take turns (`app.live.fair_queue`), so a network that opens many streams mostly delays its own.
@@ -17,7 +18,7 @@ from collections.abc import Iterable
 from app.live.fair_queue import FairQueue
 from app.live.watchers import Watcher
 
-TURNS_PER_PAUSE = 10  # between two pauses; about three milliseconds
+WORK_SECONDS = 0.003  # between two pauses
 PAUSE_SECONDS = 0.001  # the shortest time that a timer can wait
 WAKES_PER_BATCH = 200  # sessions in one group (3); about two milliseconds
 MAX_WAITING = 100_000  # callers that wait for a turn; five times as many as a process has streams
@@ -26,17 +27,20 @@ MAX_WAITING = 100_000  # callers that wait for a turn; five times as many as a p
 class Pacing:
     def __init__(self) -> None:
         self._slot = FairQueue(1, MAX_WAITING, MAX_WAITING)
-        self._taken = 0
+        self._pause_at = 0.0  # in seconds of the loop's clock
 
     async def wait_turn(self, network: str | None = None) -> None:
         """Wait for a turn, which lasts until the caller's next await. Raises QueueFull."""
         await self._slot.acquire(network)
-        self._taken += 1
         loop = asyncio.get_running_loop()
-        if self._taken % TURNS_PER_PAUSE:
+        if loop.time() < self._pause_at:
             loop.call_soon(self._slot.release)
         else:
-            loop.call_later(PAUSE_SECONDS, self._slot.release)
+            loop.call_later(PAUSE_SECONDS, self._end_pause, loop)
+
+    def _end_pause(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._pause_at = loop.time() + WORK_SECONDS
+        self._slot.release()
 
 
 async def wake_all(watchers: Iterable[Watcher]) -> None:
