@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.live.read.reader import CHUNK_ROWS, Reader
 from app.live.read.runs import Chunk
@@ -25,15 +25,10 @@ class CachedChunk:
     """A chunk that was read or is being read, and the number of sessions that wait for it."""
 
     number: int  # of its read
-    task: asyncio.Task[Chunk | None]
+    task: asyncio.Task[None] = field(init=False)
+    chunk: Chunk | None = None  # None while it is being read, and after a read that failed or was skipped
     waiting: int = 0
     wanted: bool = True  # since the last sweep
-
-    @property
-    def chunk(self) -> Chunk | None:
-        """None while it is being read, and after a read that failed or was skipped."""
-        task = self.task
-        return task.result() if task.done() and not task.cancelled() and task.exception() is None else None
 
 
 class Chunks:
@@ -80,11 +75,11 @@ class Chunks:
             cached.wanted = True
             cached.waiting += 1
             try:
-                chunk = await asyncio.shield(cached.task)
+                await asyncio.shield(cached.task)
             finally:
                 cached.waiting -= 1
-            if chunk:
-                return chunk
+            if cached.chunk:
+                return cached.chunk
 
     def _begin(self, topic: Topic, start: int, head: int, network: str | None) -> CachedChunk:
         self._make_room()
@@ -92,9 +87,12 @@ class Chunks:
         here.pop(start, None)
         while len(here) >= MAX_CACHED_CHUNKS:
             del here[next(iter(here))]
-        reading = self._reader.chunk(topic, start, head, network, wanted=lambda: cached.waiting > 0)
-        cached = here[start] = CachedChunk(next(self._numbers), self._tasks.start(reading))
+        cached = here[start] = CachedChunk(next(self._numbers))
+        cached.task = self._tasks.start(self._read(cached, topic, start, head, network))
         return cached
+
+    async def _read(self, cached: CachedChunk, topic: Topic, start: int, head: int, network: str | None) -> None:
+        cached.chunk = await self._reader.chunk(topic, start, head, network, wanted=lambda: cached.waiting > 0)
 
     def _make_room(self) -> None:
         """Drop the oldest chunks until those in memory are within the bound."""
