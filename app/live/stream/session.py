@@ -339,13 +339,13 @@ class Session:
         self._stats.conflations += 1
         if feed.backlog.floor > head or self._account_moved():
             return b""  # the backlog has dropped newer changes meanwhile, or the login may have ended
-        if cursor.gets_runs and chunk.head == feed.head:
+        is_newest = chunk.head == feed.head
+        if cursor.gets_runs and is_newest:
             return self._send_run(cursor, chunk.run(cursor.seq, self.viewer, cursor.caught_up_at))
         cursor.gets_runs = True  # (7)
-        # The backlog has the changes that the feed has read meanwhile. One of them may erase a change of this chunk.
-        changes = [
-            change for change in chunk.changes if change.seq > cursor.seq and not feed.backlog.supersedes(change)
-        ]
+        changes = [change for change in chunk.changes if change.seq > cursor.seq]
+        if not is_newest:  # the feed has read more meanwhile, and one of these changes may erase a change of this chunk
+            changes = [change for change in changes if not feed.backlog.supersedes(change)]
         most = BATCH_BYTES if self._once else FIRST_BATCH_BYTES
         return self._send(cursor, self._encode(cursor, changes, chunk.reached, self._others(cursor), most))
 
