@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import partial
+from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -96,7 +97,7 @@ async def show(request: Request) -> ASGIApp:
         pacing=parley.pacing,
         heartbeats=parley.heartbeats,
         stats=parley.stream_stats,
-        authorise=partial(_authorise, parley, viewer),
+        authorise=partial(_authorise, parley, viewer.login_id),
         heartbeat=min(heartbeat, LONG_POLL_SECONDS) if once else heartbeat,
         once=once,
         ended=ended,
@@ -195,5 +196,5 @@ def cursors_from(request: Request, name: str) -> list[str]:
     return cursors
 
 
-async def _authorise(parley: Parley, viewer: Viewer) -> Viewer:
-    return await viewer_with_login(parley, viewer.login_id) if viewer.login_id else viewer
+async def _authorise(parley: Parley, login_id: UUID | None) -> Viewer:
+    return await viewer_with_login(parley, login_id) if login_id else GUEST

@@ -20,7 +20,7 @@ class Kind(StrEnum):
 KINDS = PUBLIC, AUTHOR, MODERATOR = tuple(Kind)  # Enum looks members up slowly
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Viewer:
     """The person that a request or a stream belongs to: a login of an account, or a guest."""
 

@@ -214,6 +214,7 @@ class Session:
     async def _open(self) -> bytes:
         """The first block: a heartbeat, followed by a `reset` of the topics that cannot resume."""
         feeds = [self._feeds[topic] for topic in self.topics]
+        self.topics = tuple(feed.topic for feed in feeds)  # objects that all sessions share
         # In random order, so that no topic is always the last.
         self._topic_cursors = [TopicCursor(feed) for feed in random.sample(feeds, len(feeds))]
         self._account = next((feed for feed in feeds if feed.topic.is_account), None)
