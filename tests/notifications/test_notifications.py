@@ -116,7 +116,7 @@ async def test_a_reply_that_also_mentions_its_recipient_notifies_once(
                 "@bob.",
                 "Ask @bob.Then go",
                 "**@BOB**",
-                "> @bob",
+                "> he said so\n@bob",
                 "谢谢@bob",
                 "谢谢＠bob！",
                 "_@bob_",
@@ -162,6 +162,8 @@ async def test_a_text_that_only_looks_like_a_mention_notifies_nobody(
         "\\@bob",
         "@bob_smith",
         "é@bob",
+        "> @bob said so",
+        "> - > @bob\n>\n> and so on",
     ]
     said = [await post_comment(parley, alice, text) for text in texts]
     notified = {row.comment_id for row in await read_rows(parley, bob)}

@@ -30,7 +30,7 @@ from app.comments.markdown.blocks import blocks, paragraph
 from app.comments.markdown.inline import Findings
 from app.text.visible_text import shows_something
 
-VERSION = 1  # of the rules; `app.comments.rerender` replaces renderings of older versions
+VERSION = 2  # of the rules; `app.comments.rerender` replaces renderings of older versions
 CACHED_RENDERINGS = 256  # texts, of 80 KB at most, whose HTML is not stored yet
 HEAVY = 400  # markers; a text with more is rendered in a thread, and never during a page request
 

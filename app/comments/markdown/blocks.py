@@ -140,7 +140,9 @@ class _Blocks:
         if not shows_something("".join(quoted).replace(">", "")):
             self._show_as_typed(at, end)
             return end
+        self.findings.quotes += 1
         parts = _Blocks(quoted, self.findings, self.level + 1).parsed()
+        self.findings.quotes -= 1
         self.findings.is_marked = True
         inner = "\n".join(paragraph(html) if is_text else html for is_text, html in parts)
         self._make(f'<blockquote dir="auto">\n{inner}\n</blockquote>')

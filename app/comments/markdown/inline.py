@@ -43,6 +43,7 @@ class Findings:
     mentioned: dict[str, None] = field(default_factory=dict)
     is_marked: bool = False  # whether any markup took effect
     left: int = MAX_MARKERS  # markers that may still be parsed
+    quotes: int = 0  # around the text that is being parsed; a name in a quote is no mention
 
     def __post_init__(self) -> None:
         self.lengths = sorted({len(name) for name in self.names}, reverse=True)
@@ -246,7 +247,7 @@ class _Paragraph:
         self.findings.words.append(shown)
 
     def _at(self, start: int, end: int) -> int:
-        if self.findings.names and may_begin(self.text, start):
+        if self.findings.names and not self.findings.quotes and may_begin(self.text, start):
             for length in self.findings.lengths:
                 name = self.text[end : end + length]
                 if len(name) == length and name in self.findings.known and may_end(self.text, end + length):
