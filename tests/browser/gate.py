@@ -155,6 +155,10 @@ GATE = {
         "test_alice_can_sign_out_another_browser",
         "test_alice_decides_about_her_comments_when_she_deletes_her_account[keep-left0]",
     ],
+    "test_reply_mail.py": [
+        "test_alice_chooses_by_keyboard_when_she_gets_mail_and_her_other_tab_shows_it",
+        "test_carol_stops_mail_by_keyboard_without_scripts_and_without_signing_in",
+    ],
     "test_moderation.py": [
         "test_a_moderator_hides_a_comment_and_only_its_author_and_moderators_see_it",
         "test_two_moderators_see_the_queue_change_live",

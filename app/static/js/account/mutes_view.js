@@ -1,14 +1,12 @@
 import { fromTemplate } from "../core/template.js";
 import { ComponentView } from "../ui/component_view.js";
 
-const MUTES = "/api/mutes";
-const muteOf = (userId) => `/api/users/${userId}/mute`;
-
 /** The list of muted people on the account page. It is read when the page opens, and after each change. */
 export const MutesView = ComponentView.extend({
   component: "mutes",
   events: { "click .mute__end": "unmute" },
 
+  url: "/api/mutes",
   lastRead: 0,
 
   initialize() {
@@ -16,14 +14,18 @@ export const MutesView = ComponentView.extend({
     this.refetch();
   },
 
+  /** [{name, url}]: each muted name in the response, and the path at which a DELETE unmutes it. */
+  mutesIn: ({ mutes }) =>
+    mutes.map(({ id, username }) => ({ name: username, url: `/api/users/${id}/mute` })),
+
   async refetch() {
     this.lastRead += 1;
     const read = this.lastRead;
     this.show([]);
     if (!this.account.isSignedIn()) return;
     await this.attempt(async () => {
-      const { mutes } = await this.account.request("read", MUTES);
-      if (read === this.lastRead) this.show(mutes);
+      const response = await this.account.request("read", this.url);
+      if (read === this.lastRead) this.show(this.mutesIn(response));
     });
   },
 
@@ -33,18 +35,18 @@ export const MutesView = ComponentView.extend({
   },
 
   async unmute({ delegateTarget: button }) {
-    const { muteId: id, name } = button.closest(".mute").dataset;
-    if (await this.attempt(() => this.account.request("delete", muteOf(id)))) return;
+    const { url, name } = button.closest(".mute").dataset;
+    if (await this.attempt(() => this.account.request("delete", url))) return;
     this.focusHeading();
     this.announce(`${name} is no longer muted.`);
     await this.refetch();
   },
 });
 
-const lineOf = ({ id, username }) => {
+const lineOf = ({ name, url }) => {
   const line = fromTemplate("mute");
-  Object.assign(line.dataset, { muteId: id, name: username });
-  line.querySelector(".mute__name").textContent = username;
-  line.querySelector(".mute__end").setAttribute("aria-label", `Unmute ${username}`);
+  Object.assign(line.dataset, { name, url });
+  line.querySelector(".mute__name").textContent = name;
+  line.querySelector(".mute__end").setAttribute("aria-label", `Unmute ${name}`);
   return line;
 };

@@ -3,8 +3,10 @@ import { DeletionView } from "./deletion_view.js";
 import { EmailView } from "./email_view.js";
 import { Logins } from "./logins.js";
 import { LoginsView } from "./logins_view.js";
+import { MutedConversationsView } from "./muted_conversations_view.js";
 import { MutesView } from "./mutes_view.js";
 import { PasswordView } from "./password_view.js";
+import { ReplyMailView } from "./reply_mail_view.js";
 import { UsernameView } from "./username_view.js";
 
 /** The account page. The server renders `el` for a user and for a guest; it asks a guest to sign in. */
@@ -16,6 +18,8 @@ export const SettingsView = ComponentView.extend({
     new EmailView({ el: ".email", ...this.parts });
     new PasswordView({ el: ".password", ...this.parts });
     new LoginsView({ el: ".logins", collection: new Logins(), ...this.parts });
+    new ReplyMailView({ el: ".reply-mail", ...this.parts });
+    new MutedConversationsView({ el: ".muted-conversations", ...this.parts });
     new MutesView({ el: ".mutes", ...this.parts });
     new DeletionView({ el: ".deletion", ...this.parts });
     this.listenTo(this.account, "change:id", this.render);
