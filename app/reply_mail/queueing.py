@@ -98,7 +98,7 @@ async def _decide(parley: Parley, first: Notification) -> bool:
         user = await writing.get(User, first.user_id)
         choice = choice_of(user, first.kind)
         place = first.place if choice is MailChoice.AT_ONCE else ALL_PLACES
-        last = await _lock(writing, first.user_id, place)  # (2)
+        last = None if choice is MailChoice.NEVER else await _lock(writing, first.user_id, place)  # (2)
         kinds = [about for about in About if choice_of(user, about) is choice]
         waiting = select(Notification, wanted(first.user_id)).where(
             Notification.user_id == first.user_id, Notification.mail_due_at.is_not(None), Notification.kind.in_(kinds)
