@@ -209,8 +209,8 @@ ABOUT_PEOPLE = (
     "last_mails",
     "muted_conversations",
 )
-# What people write and do where others see it, and counters.
-OTHERS = {"comments", "commentables", "topics", "epochs"}
+# What people write and do where others see it, counters, and deliveries that name such objects without their content.
+OTHERS = {"comments", "commentables", "topics", "epochs", "webhook_deliveries"}
 
 ALICE = {"email": "alice.secret.q7@example.com", "username": "Alice the Seventh", "password": "alice-s3cret-phrase-x1"}
 NEW_PASSWORD = "alice-s3cret-phrase-x2"
