@@ -2,6 +2,7 @@
 
 The token follows the `#`. Browsers do not send that part, so the token never reaches a log, a proxy or a Referer
 header. The page reads it and sends it with the person's decision. So mail scanners, which open links, confirm nothing.
+`app.reply_mail.choices` has the links that stop mail, which are different.
 """
 
 from __future__ import annotations
