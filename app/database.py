@@ -8,8 +8,8 @@
    would only add failures under contention.
 4. SQLite allows one writer. Its busy handler polls for the lock and is not fair, so the writers of a process wait for
    each other in a queue, and only the first one asks SQLite.
-5. Each await of a statement on SQLite costs a switch to a thread and back, and then a turn of the event loop. So a
-   transaction of many statements runs as one function in a thread (`run_transaction`).
+5. Each await of a statement on SQLite costs a switch to a thread and back, and then a turn of the event loop. So
+   frequent reads and writes run in a thread as one function each (`read`, `load`, `run_transaction`).
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ import asyncio
 import logging
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
@@ -31,13 +30,10 @@ from sqlalchemy import (
     Connection,
     DateTime,
     Dialect,
-    Engine,
     ExceptionContext,
     MetaData,
     QueuePool,
-    StaticPool,
     TypeDecorator,
-    create_engine,
     event,
     make_url,
     text,
@@ -77,6 +73,7 @@ POSTGRES_STATEMENT_TIMEOUT = "10s"  # the server stops longer statements, so tha
 POSTGRES_RESPONSE_TIMEOUT_SECONDS = 15  # until a connection without any response is closed
 POOL_TIMEOUT_SECONDS = 10  # that a caller waits for a connection of the pool
 POOL_SIZE = 10  # connections that a process keeps; it may open as many again for a short time
+SQLITE_READERS = 4  # threads for `read` and `load`; more would wait for the GIL
 
 
 log = logging.getLogger(__name__)
@@ -135,15 +132,24 @@ class Database:
         self.errors: Counter[str] = Counter()  # of statements since the start, by class name
         event.listen(self._engine.sync_engine, "handle_error", self._count)
         if self.is_sqlite:
-            event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
-            event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
+            sqlite.listen(self._engine.sync_engine)
         options = {} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}  # (2)
         self._reading = self._engine.execution_options(**options)
         self._readers = async_sessionmaker(self._reading, expire_on_commit=False, autoflush=False)
         immediate = self._engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")  # (1)
         self._writers = async_sessionmaker(immediate, expire_on_commit=False, autoflush=False)
-        self._queue = asyncio.Lock()  # of SQLite's writers (4)
-        self._sqlite_writer = SQLiteWriter(url, self._count) if self.is_sqlite else None
+        self._reader = self._open_threads(url, SQLITE_READERS)
+        # Its turns are those of all writers (4).
+        self._writer = self._open_threads(url, 1, sqlite_begin="BEGIN IMMEDIATE")
+        self._threads = [threads for threads in (self._reader, self._writer) if threads]
+
+    def _open_threads(self, url: str, number: int, **options: str) -> sqlite.Threads | None:
+        """Threads of an SQLite database; None for PostgreSQL."""
+        if not self.is_sqlite:
+            return None
+        threads = sqlite.Threads(url, number, SQLITE_LOCK_TIMEOUT_SECONDS, **options)
+        event.listen(threads.engine, "handle_error", self._count)
+        return threads
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
@@ -155,14 +161,27 @@ class Database:
                 # Closing rolls back, which would expire the loaded objects.
                 session.expunge_all()
 
-    def connection(self) -> AsyncConnection:
-        """A connection for SELECTs of columns. A session and its objects would cost as much CPU as the statement."""
-        return self._reading.connect()
+    async def read(self, work: Callable[[AsyncConnection], Awaitable[R]]) -> R:
+        """Run a function of SELECTs of columns. A session and its objects would cost as much CPU as the statements.
+
+        The function must await nothing but its statements: on SQLite it runs in a thread (5).
+        """
+        if self._reader:
+            return await self._reader.read(work)
+        async with self._reading.connect() as connection:
+            return await work(connection)
+
+    async def load(self, work: Callable[[AsyncSession], Awaitable[R]]) -> R:
+        """Like `read`, with a session for SELECTs of objects; see `reading`."""
+        if self._reader:
+            return await self._reader.load(work)
+        async with self.reading() as session:
+            return await work(session)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A session that takes the write lock at its first statement. Used by `writing`, which keeps seqs in order."""
-        async with self._turn(), self._writers() as session:
+        async with self._writer.turn() if self._writer else nullcontext(), self._writers() as session:
             yield session
 
     async def run_transaction(self, work: Callable[[Connection], R]) -> R:
@@ -170,39 +189,25 @@ class Database:
 
         On SQLite the function runs in a thread (5).
         """
-        async with self._turn():
-            if self._sqlite_writer:
-                return await self._sqlite_writer.run(work)
-            async with self._engine.begin() as connection:
-                return await connection.run_sync(work)
-
-    def _turn(self) -> AbstractAsyncContextManager[None]:
-        return self._sqlite_turn() if self.is_sqlite else nullcontext()
-
-    @asynccontextmanager
-    async def _sqlite_turn(self) -> AsyncIterator[None]:
-        """Hold the place of the one writer (4). Raises one of `Unavailable` if the others take too long."""
-        async with asyncio.timeout(SQLITE_LOCK_TIMEOUT_SECONDS):
-            await self._queue.acquire()
-        try:
-            yield
-        finally:
-            self._queue.release()
+        if self._writer:
+            return await self._writer.write(work)
+        async with self._engine.begin() as connection:
+            return await connection.run_sync(work)
 
     @property
     def in_use(self) -> int:
         """The number of connections in use."""
-        return self._pool.checkedout()
+        return self._pool.checkedout() + sum(threads.in_use for threads in self._threads)
 
     @property
     def idle(self) -> int:
-        """The number of unused connections in the pool."""
-        return self._pool.checkedin()
+        """The number of unused connections that are open."""
+        return self._pool.checkedin() + sum(threads.idle for threads in self._threads)
 
     @property
     def max_connections(self) -> int:
         """The maximum number of connections. Above it, a caller waits, and fails after `POOL_TIMEOUT_SECONDS`."""
-        return 2 * POOL_SIZE
+        return 2 * POOL_SIZE + (SQLITE_READERS + 1 if self.is_sqlite else 0)
 
     @property
     def _pool(self) -> QueuePool:
@@ -238,35 +243,10 @@ class Database:
     async def close(self) -> None:
         """Close all connections. A statement that was cancelled may still run; this waits for it."""
         await self._engine.dispose()
-        if self._sqlite and self._sqlite_writer:
+        if self._sqlite:
             await self._sqlite.wait_for_closed_connections()
-            await asyncio.to_thread(self._sqlite_writer.close)
-
-
-class SQLiteWriter:
-    """A connection with a thread of its own, in which whole transactions run (5)."""
-
-    def __init__(self, url: str, on_error: Callable[[ExceptionContext], None]) -> None:
-        options = {"timeout": SQLITE_LOCK_TIMEOUT_SECONDS, "isolation_level": None, "check_same_thread": False}
-        self._engine: Engine = create_engine(
-            make_url(url).set(drivername="sqlite"), hide_parameters=True, connect_args=options, poolclass=StaticPool
-        ).execution_options(sqlite_begin="BEGIN IMMEDIATE")
-        event.listen(self._engine, "connect", _prepare_sqlite)
-        event.listen(self._engine, "begin", _begin_sqlite)
-        event.listen(self._engine, "handle_error", on_error)
-        self._thread = ThreadPoolExecutor(1, "sqlite-writer")
-
-    async def run(self, work: Callable[[Connection], R]) -> R:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work)
-
-    def _run(self, work: Callable[[Connection], R]) -> R:
-        with self._engine.begin() as connection:
-            return work(connection)
-
-    def close(self) -> None:
-        """Wait for a running transaction, then close the connection."""
-        self._thread.shutdown()
-        self._engine.dispose()
+        for threads in self._threads:
+            await asyncio.to_thread(threads.close)
 
 
 def pad(values: list[R]) -> list[R]:
@@ -416,15 +396,3 @@ def _postgres_options() -> dict[str, Any]:
         "pool_pre_ping": False,
         "pool_use_lifo": True,
     }
-
-
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Any) -> None:
-    if statement := connection.get_execution_options().get("sqlite_begin"):
-        connection.exec_driver_sql(statement)

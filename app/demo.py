@@ -17,7 +17,7 @@ from app.accounts import accounts, roles
 from app.accounts.passwords import verify_password
 from app.accounts.user import Role, User, any_account_exists, oldest_created
 from app.commentables import commentables
-from app.comments import comments
+from app.comments import posting
 from app.database import Reading, Schema, log_error
 from app.errors import Refusal
 from app.live.service import Parley
@@ -111,7 +111,7 @@ async def seed(parley: Parley) -> bool:
             commentable.title = article.title
     await roles.assign_role(parley, f"{PEOPLE[0].lower()}@example.com", Role.OWNER)
     for name, topic, body in CONVERSATION:
-        await comments.post(parley, viewers[name], topic, body, uuid4())
+        await posting.post(parley, viewers[name], topic, body, uuid4())
     return True
 
 

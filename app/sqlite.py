@@ -1,4 +1,4 @@
-"""SQLite connections that use their thread once per statement. Only this module uses aiosqlite.
+"""SQLite connections that use their thread once per statement, or once per function. Only this module uses aiosqlite.
 
 aiosqlite runs every call on a thread of the connection, and each call costs two switches between threads, about 0.1 ms
 of CPU. SQLAlchemy makes four calls for a statement: `cursor`, `execute`, `fetchall` and `close`. Here they are one.
@@ -9,20 +9,165 @@ of CPU. SQLAlchemy makes four calls for a statement: `cursor`, `execute`, `fetch
    flag is set before BEGIN is sent, so a cancelled BEGIN is rolled back, too.
 3. A cancelled call goes on in its thread, and its outcome goes to the event loop. So the loop must stay open until the
    threads have ended.
+4. `Threads` runs a whole function in a thread. A function for reading is a coroutine function that is used with
+   PostgreSQL, too. In a thread its statements do not suspend it, so it ends at its first step. If it awaits anything
+   else, it fails.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from contextvars import copy_context
 from functools import partial
-from typing import Any, Self, cast
+from typing import Any, Self, TypeVar, cast
 from weakref import WeakSet
 
 import aiosqlite
+from sqlalchemy import Connection as BlockingConnection
+from sqlalchemy import Engine, QueuePool, create_engine, event, make_url
+from sqlalchemy.orm import Session as BlockingSession
 
 ITERATION_ROWS = 64  # aiosqlite's default for iterating over a cursor, which nothing here does
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class Threads:
+    """A few threads with a connection each. A function in them may use the context variables of its caller (4).
+
+    `timeout`: seconds that a function waits for a thread, and then for SQLite's lock.
+    """
+
+    def __init__(self, url: str, number: int, timeout: float, **options: Any) -> None:
+        connection = {"timeout": timeout, "isolation_level": None, "check_same_thread": False}
+        own = make_url(url).set(drivername="sqlite")
+        self.engine: Engine = create_engine(
+            own, hide_parameters=True, connect_args=connection, pool_size=number, max_overflow=0
+        ).execution_options(**options)
+        listen(self.engine)
+        self._timeout = timeout
+        self._free = asyncio.Semaphore(number)
+        self._executor = ThreadPoolExecutor(number, "sqlite")
+        self._open: list[BlockingConnection] = []  # and unused: to check one out of the pool costs as much as a SELECT
+
+    @property
+    def in_use(self) -> int:
+        return self._pool.checkedout() - len(self._open)
+
+    @property
+    def idle(self) -> int:
+        return self._pool.checkedin() + len(self._open)
+
+    @property
+    def _pool(self) -> QueuePool:
+        return cast(QueuePool, self.engine.pool)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Hold a free thread. Raises TimeoutError."""
+        async with asyncio.timeout(self._timeout):
+            await self._free.acquire()
+        try:
+            yield
+        finally:
+            self._free.release()
+
+    async def write(self, work: Callable[[BlockingConnection], R]) -> R:
+        """Run the function in a transaction, which commits unless the function raises."""
+        return await self._run(self.engine.begin, work)
+
+    async def read(self, work: Callable[[Any], Awaitable[R]]) -> R:
+        """Run the coroutine function with a connection."""
+        return await self._run(self._connection, lambda connection: _result_of(work(_WithoutWaiting(connection))))
+
+    async def load(self, work: Callable[[Any], Awaitable[R]]) -> R:
+        """Run the coroutine function with a session. The loaded objects stay usable."""
+        return await self._run(self._session, lambda session: _result_of(work(_WithoutWaiting(session))))
+
+    async def _run(self, opened: Callable[[], AbstractContextManager[T]], work: Callable[[T], R]) -> R:
+        def run() -> R:
+            with opened() as connection:
+                return work(connection)
+
+        async with self.turn():
+            return await asyncio.get_running_loop().run_in_executor(self._executor, copy_context().run, run)
+
+    @contextmanager
+    def _connection(self) -> Iterator[BlockingConnection]:
+        try:
+            connection = self._open.pop()
+        except IndexError:
+            connection = self.engine.connect()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._open.append(connection)
+
+    @contextmanager
+    def _session(self) -> Iterator[BlockingSession]:
+        with self._connection() as connection:
+            session = BlockingSession(connection, expire_on_commit=False, autoflush=False)
+            try:
+                yield session
+            finally:
+                session.expunge_all()  # closing rolls back, which would expire the loaded objects
+                session.close()
+
+    def close(self) -> None:
+        """Wait for the functions that run, then close the connections."""
+        self._executor.shutdown()
+        for connection in self._open:
+            connection.close()
+        self.engine.dispose()
+
+
+class _WithoutWaiting:
+    """A connection or a session whose methods can be awaited. The awaits end at once (4)."""
+
+    def __init__(self, blocking: BlockingConnection | BlockingSession) -> None:
+        self._blocking = blocking
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        method = getattr(self._blocking, name)
+
+        async def call(*arguments: Any, **options: Any) -> Any:
+            return method(*arguments, **options)
+
+        return call
+
+
+def _result_of(awaitable: Awaitable[R]) -> R:
+    steps = awaitable.__await__()
+    try:
+        next(steps)
+    except StopIteration as end:
+        return cast(R, end.value)
+    raise RuntimeError("a function that reads the database awaits something else")
+
+
+def listen(engine: Engine) -> None:
+    """Prepare each connection of the engine. Begin transactions as its option `sqlite_begin` says."""
+    event.listen(engine, "connect", prepare)
+    event.listen(engine, "begin", _begin)
+
+
+def prepare(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Any) -> None:
+    if statement := connection.get_execution_options().get("sqlite_begin"):
+        connection.exec_driver_sql(statement)
 
 
 class Connector:

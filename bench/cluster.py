@@ -17,10 +17,11 @@ import asyncio
 import random
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import ceil
+from typing import TypeVar
 from unittest import mock
 from zlib import crc32
 
@@ -33,6 +34,8 @@ from app.live.read.reader import Reader
 from app.live.topics import Topic
 from app.live.viewers import GUEST, Viewer
 from tests.live.convergence.simulation import Loop, Row
+
+R = TypeVar("R")
 
 STATEMENT = 0.001  # seconds
 HINT = 0.0005  # seconds from a commit to another process
@@ -57,14 +60,8 @@ class Store:
     counters: dict[str, int] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
 
-    def connection(self) -> Store:
-        return self
-
-    async def __aenter__(self) -> Store:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        pass
+    async def read(self, work: Callable[[Store], Awaitable[R]]) -> R:
+        return await work(self)
 
 
 async def read_heads(store: Store, topics: Sequence[Topic]) -> tuple[str, dict[Topic, int]]:

@@ -25,7 +25,8 @@ def _count(*_: Any) -> None:
     statements += 1
 
 
-event.listen(PARLEY.database._engine.sync_engine, "before_cursor_execute", _count)
+for engine in (PARLEY.database._engine.sync_engine, *(threads.engine for threads in PARLEY.database._threads)):
+    event.listen(engine, "before_cursor_execute", _count)
 
 
 async def counts(request: Request) -> JSONResponse:

@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from app.accounts import accounts
-from app.comments import comments
+from app.comments import comments, posting
 from app.comments.comments import Comment
 from app.live.gids import Gid
 from app.live.service import Parley
@@ -33,7 +33,7 @@ from app.settings import Settings
 async def create(request: Request) -> Response:
     form = json.loads(await request.body())
     topic = Topic(form["commentable_type"], form["commentable_id"])
-    comment, _ = await comments.post(
+    comment, _ = await posting.post(
         request.app.state.parley, request.app.state.author, topic, form["body"], uuid.uuid4()
     )
     return JSONResponse({"id": str(comment.id)}, 201)

@@ -40,7 +40,7 @@ LAYERS = (
 OWNERS = {
     "redis": ("app.redis.client",),
     "sse_starlette": ("app.http.sse_response",),
-    "sqlalchemy": ("app.database", "app.live", "migrations", "app.mail", "app.webhooks", *FEATURES),
+    "sqlalchemy": ("app.database", "app.sqlite", "app.live", "migrations", "app.mail", "app.webhooks", *FEATURES),
     "alembic": ("app.database", "migrations"),
     "aiosqlite": ("app.sqlite",),
     "asyncpg": (),

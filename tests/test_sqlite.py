@@ -10,12 +10,13 @@ from typing import Any
 
 import aiosqlite
 import pytest
-from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from app import database as app_database
-from app import sqlite
+from app import logs, sqlite
 from app.database import Database
+from app.live.write.sequences import Epoch
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.sqlite_only
@@ -50,6 +51,95 @@ async def test_each_statement_of_a_reader_is_one_call_to_the_thread(database: Da
         for _ in range(3):
             assert (await session.execute(text("SELECT value FROM epochs"))).all()
     assert calls == ["_execute_fetchall"] * 3
+
+
+# -- functions in a thread ------------------------------------------------------------------------------------
+
+EPOCH = text("SELECT value FROM epochs")
+
+
+async def test_a_function_that_reads_runs_in_one_thread_with_the_context_of_its_caller(
+    database: Database, calls: list[str]
+) -> None:
+    logs.begin("alice's")
+
+    async def read(connection: Any) -> tuple[set[str], str]:
+        used = set()
+        for _ in range(3):
+            assert (await connection.execute(EPOCH)).all()
+            used.add(threading.current_thread().name)
+        return used, logs.known("request")
+
+    for reading in (database.read, database.load):
+        (thread,), request = await reading(read)
+        assert thread.startswith("sqlite")
+        assert request == "alice's"
+    assert calls == []
+
+
+async def test_objects_that_were_loaded_in_a_thread_stay_usable(database: Database) -> None:
+    epoch = await database.load(lambda session: session.scalar(select(Epoch)))
+    assert epoch
+    assert epoch.value == await database.ask("SELECT value FROM epochs")
+
+
+async def test_a_function_that_awaits_anything_but_the_database_fails_at_once(database: Database) -> None:
+    async def wait(connection: Any) -> None:
+        await connection.execute(EPOCH)
+        await asyncio.sleep(0)
+
+    with pytest.raises(RuntimeError, match="awaits something else"):
+        await database.read(wait)
+    assert (await database.read(lambda connection: connection.execute(EPOCH))).all()
+
+
+async def test_functions_that_fail_use_up_no_connections(database: Database) -> None:
+    for _ in range(2 * app_database.SQLITE_READERS):
+        with pytest.raises(OperationalError, match="no such table"):
+            await database.read(lambda connection: connection.execute(text("SELECT * FROM missing")))
+    assert database.errors["OperationalError"] == 2 * app_database.SQLITE_READERS
+    assert (await database.read(lambda connection: connection.execute(EPOCH))).all()
+    assert database.in_use == 0
+
+
+async def test_a_reader_that_waits_too_long_for_a_thread_finds_the_database_unavailable(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_database, "SQLITE_LOCK_TIMEOUT_SECONDS", 0.01)
+    database, may_end = Database(sqlite_url), threading.Event()
+
+    async def read_slowly(_: Any) -> None:
+        may_end.wait()
+
+    busy = [asyncio.create_task(database.read(read_slowly)) for _ in range(app_database.SQLITE_READERS)]
+    await asyncio.sleep(0)
+    with pytest.raises(app_database.Unavailable):
+        await database.read(lambda connection: connection.execute(EPOCH))
+    may_end.set()
+    await asyncio.gather(*busy)
+    await database.close()
+
+
+async def test_a_database_closes_after_the_functions_that_run(database: Database) -> None:
+    begun, may_end, ended = threading.Event(), threading.Event(), []
+
+    async def read_slowly(connection: Any) -> None:
+        begun.set()
+        may_end.wait()
+        ended.append((await connection.execute(EPOCH)).all())
+
+    reading = asyncio.create_task(database.read(read_slowly))
+    await wait_until(begun.is_set, "the function to run")
+    reading.cancel()
+    await asyncio.wait([reading])
+    closing = asyncio.create_task(database.close())
+    await asyncio.sleep(0)
+    may_end.set()
+    await closing
+    assert len(ended) == 1
+
+
+# -- transactions ---------------------------------------------------------------------------------------------
 
 
 async def test_a_transaction_is_a_begin_its_statements_and_a_commit(database: Database, calls: list[str]) -> None:
@@ -111,7 +201,7 @@ async def test_writers_of_a_process_write_in_the_order_in_which_they_came(databa
 async def test_a_writer_that_waits_too_long_finds_the_database_unavailable(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app_database, "SQLITE_LOCK_TIMEOUT_SECONDS", 0.01)
+    monkeypatch.setattr(database._writer, "_timeout", 0.01)
     async with database.transaction() as session, session.begin():
         await session.execute(text(TOPIC))
         with pytest.raises(app_database.Unavailable) as refused:

@@ -818,7 +818,7 @@ async def test_a_stream_continues_after_a_restart(settings: Settings) -> None:
 async def test_people_get_a_comment_that_another_process_wrote(
     alice: httpx.AsyncClient, guest: httpx.AsyncClient, site_parley: Parley, other_parley: Parley
 ) -> None:
-    from app.comments import comments
+    from app.comments import posting
     from app.live.viewers import Viewer
 
     user = (await alice.get("/api/session")).json()["user"]
@@ -827,7 +827,7 @@ async def test_people_get_a_comment_that_another_process_wrote(
         for stream in (hers, guests):
             await stream.next()
         script = Viewer(UUID(user["id"]), user["username"])
-        written, _ = await comments.post(other_parley, script, ONE, "From a script", uuid4())
+        written, _ = await posting.post(other_parley, script, ONE, "From a script", uuid4())
         for stream, may_edit in ((hers, True), (guests, False)):
             model = (await stream.until(CREATED)).model
             assert (model["id"], model["current_user_can_edit"]) == (str(written.id), may_edit)

@@ -29,7 +29,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
-    exists,
     func,
     or_,
     select,
@@ -42,7 +41,7 @@ from typing_extensions import TypedDict
 from app import logs
 from app.accounts import login_throttle, reauthentication
 from app.accounts.passwords import verify_password
-from app.accounts.user import MAX_ADDRESS_LENGTH, MODERATING, Role, User, user_at
+from app.accounts.user import MAX_ADDRESS_LENGTH, MODERATING, User, user_at
 from app.database import DATABASE_ERRORS, Base, Instant, Reading, one_line, pad
 from app.errors import Forbidden, Missing, SignInFirst
 from app.live.gids import Gid
@@ -293,54 +292,49 @@ async def lock_active_user(reading: Reading, viewer: Viewer) -> User:
 
     The shared lock lasts until the commit, so a deletion or a block runs either before this write or after it.
     """
-    query = select(User).where(User.id == viewer.user_id)
-    if viewer.login_id:
-        query = query.where(exists().where(Login.id == viewer.login_id, _is_active(datetime.now(UTC))))
-    query = query.with_for_update(read=True, key_share=True).execution_options(populate_existing=True)
-    user = await reading.scalar(query)
-    if user is None or user.deleted_at or user.blocked_at:
-        raise SignInFirst
-    return user
+    active = await reading.execute(_ACTIVE, _asked([viewer]), execution_options={"populate_existing": True})
+    for user, login_id in active:
+        if login_id == viewer.login_id:
+            return user
+    raise SignInFirst
 
 
-@dataclass(frozen=True, slots=True)
-class Byline:
-    """An author's name and role, as a row stores them."""
-
-    username: str
-    role: Role
-
-
-def lock_active_users(connection: Connection, viewers: Iterable[Viewer]) -> dict[Viewer, Byline]:
+def lock_active_users(connection: Connection, viewers: Iterable[Viewer]) -> dict[Viewer, Any]:
     """Like `lock_active_user`, for several viewers at once, in a transaction of plain statements.
 
-    The result leaves out those who would have to sign in.
+    Returns their usernames and roles. The result leaves out those who would have to sign in.
     """
     asked = list(dict.fromkeys(viewers))
-    ids = {
-        "people": pad([viewer.user_id for viewer in asked]),
-        "logins": pad([viewer.login_id for viewer in asked if viewer.login_id]),
-    }
-    found = connection.execute(_ACTIVE, {**ids, "now": datetime.now(UTC)}).all()
-    active = {(row.id, login): Byline(row.username, row.role) for row in found for login in (row.login_id, None)}
+    found = connection.execute(_BYLINES, _asked(asked)).all()
+    active = {(row.id, login): row for row in found for login in (row.login_id, None)}
     return {one: active[key] for one in asked if (key := (one.user_id, one.login_id)) in active}
+
+
+def _asked(viewers: list[Viewer]) -> dict[str, Any]:
+    return {
+        "people": pad([viewer.user_id for viewer in viewers]),
+        "logins": pad([viewer.login_id for viewer in viewers if viewer.login_id]),
+        "now": datetime.now(UTC),
+    }
 
 
 # Sorted, so that two transactions cannot wait for each other.
 _ACTIVE = (
-    select(User.id, User.username, User.role, Login.id.label("login_id"))
+    select(User, Login.id.label("login_id"))
     .outerjoin(
         Login,
         and_(
             Login.user_id == User.id,
             Login.id.in_(bindparam("logins", expanding=True)),
-            _is_active(bindparam("now", type_=Instant)),
+            Login.deleted_at.is_(None),
+            or_(Login.expires_at.is_(None), Login.expires_at > bindparam("now", type_=Instant)),
         ),
     )
     .where(User.id.in_(bindparam("people", expanding=True)), User.deleted_at.is_(None), User.blocked_at.is_(None))
     .order_by(User.id)
     .with_for_update(read=True, key_share=True, of=User)
 )
+_BYLINES = _ACTIVE.with_only_columns(User.id, User.username, User.role, Login.id.label("login_id"))
 
 
 async def note_activity(parley: Parley, login_id: UUID) -> None:

@@ -7,14 +7,14 @@ counts its comments.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID, uuid5
 
 from pydantic import Field
-from sqlalchemy import Connection, String, bindparam, column, func, select, table, text, update
+from sqlalchemy import Connection, Select, String, bindparam, column, func, select, table, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Reading, pad
@@ -97,52 +97,47 @@ async def of(reading: Reading, topics: Iterable[Topic]) -> dict[Topic, Commentab
     return {topic: found.get(topic) or _blank(topic, counts[topic]) for topic in wanted}
 
 
-async def count_new(write: Write, topic: Topic, author: Viewer, page: HostPage | None = None) -> None:
-    """Count a new comment, which the write has not stored yet. The write holds `topic.about`.
+def read_together(connection: Connection, topics: Iterable[Topic]) -> dict[Topic, Commentable]:
+    """Like `of`, in a transaction of plain statements. `store_together` stores changes of these commentables."""
+    wanted = list(topics)
+    rows = connection.execute(_FIND, {"ids": pad([id_of(topic) for topic in wanted])})
+    found = {row.place: row for row in (Commentable(**values) for values in rows.mappings())}
+    if missing := [topic for topic in wanted if topic not in found]:
+        counts = {row[0]: row[1] for row in connection.execute(_counting(missing))}
+        found |= {topic: _blank(topic, counts.get(str(topic), 0)) for topic in missing}
+    return found
 
-    Raises Forbidden if the conversation is locked and the author is not a moderator.
-    """
-    commentable = (await of(write.session, [topic]))[topic]
+
+def count_new(commentable: Commentable, author: Viewer, page: HostPage | None) -> None:
+    """Count a new comment, which was written in this page. Raises Forbidden if the conversation is locked and the
+    author is not a moderator."""
     if commentable.locked and not author.moderator:
         raise Forbidden("Comments are closed.")
     commentable.comments_count += 1
     if page and not commentable.url:  # the first comment from an embed sets the page; later only moderators change it
         commentable.url, commentable.title = page.url, commentable.title or page.title
-    _put(write, commentable)
 
 
-def read_together(connection: Connection, topics: Collection[Topic]) -> dict[Topic, Any]:
-    """The stored columns that `takes` and `count_together` need of each of these commentables that has a row."""
-    topic_of = {id_of(topic): topic for topic in topics}
-    return {topic_of[row.id]: row for row in connection.execute(_FIND, {"ids": pad(list(topic_of))})}
+def store_together(write: GroupWrite, changed: Iterable[Commentable]) -> None:
+    """Store these commentables of `read_together`, which was called under the lock."""
+    known = []
+    for each in changed:
+        if each.seq:
+            last = write.change(Commentable, each.id, each.place.about)
+            known.append(
+                {"row": each.id, "number": each.comments_count, "name": each.title, "at": each.url, "last": last}
+            )
+        else:
+            write.create(each)
+    if known:
+        write.connection.execute(_STORE, known)
 
 
-def takes(commentable: Any, author: Viewer, page: HostPage | None) -> bool:
-    """Whether a comment from this page only changes the count of this row of `read_together`."""
-    return (author.moderator or not commentable.locked) and not (page and not commentable.url)
-
-
-def count_together(write: GroupWrite, known: Mapping[Topic, Any], new: Mapping[Topic, int]) -> None:
-    """Count so many new comments of each topic. `known` is from `read_together`, under the lock."""
-    counted = [
-        {
-            "row": known[topic].id,
-            "number": known[topic].comments_count + number,
-            "last": write.change(Commentable, known[topic].id, topic.about),
-        }
-        for topic, number in new.items()
-    ]
-    if counted:
-        write.connection.execute(_COUNT, counted)
-
-
-_FIND = select(
-    Commentable.id, Commentable.locked, Commentable.comments_count, Commentable.title, Commentable.url
-).where(Commentable.id.in_(bindparam("ids", expanding=True)))
-_COUNT = (
+_FIND = select(*Commentable.__table__.columns).where(Commentable.id.in_(bindparam("ids", expanding=True)))
+_STORE = (
     update(Commentable)
     .where(Commentable.id == bindparam("row"))
-    .values(comments_count=bindparam("number"), seq=bindparam("last"))
+    .values(comments_count=bindparam("number"), title=bindparam("name"), url=bindparam("at"), seq=bindparam("last"))
 )
 
 
@@ -202,11 +197,15 @@ async def _recount(parley: Parley, place: Topic) -> tuple[Topic, int, int] | Non
 async def _count(reading: Reading, topics: list[Topic]) -> dict[Topic, int]:
     if not topics:
         return {}
-    by_name = {str(topic): topic for topic in topics}
-    shown = (COMMENTS.c.topic.in_(by_name), COMMENTS.c.deleted_at.is_(None), COMMENTS.c.hidden_at.is_(None))
-    query = select(COMMENTS.c.topic, func.count()).where(*shown).group_by(COMMENTS.c.topic)
-    found = {row[0]: row[1] for row in (await reading.execute(query)).all()}
-    return {topic: found.get(name, 0) for name, topic in by_name.items()}
+    found = {row[0]: row[1] for row in await reading.execute(_counting(topics))}
+    return {topic: found.get(str(topic), 0) for topic in topics}
+
+
+def _counting(topics: list[Topic]) -> Select[str, int]:
+    """The query for the number of comments that everybody may see of each topic that has some."""
+    names = [str(topic) for topic in topics]
+    shown = (COMMENTS.c.topic.in_(names), COMMENTS.c.deleted_at.is_(None), COMMENTS.c.hidden_at.is_(None))
+    return select(COMMENTS.c.topic, func.count()).where(*shown).group_by(COMMENTS.c.topic)
 
 
 def _blank(topic: Topic, comments: int) -> Commentable:

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
 from sqlalchemy import BigInteger, Dialect, ForeignKey, Index, String, Text, TypeDecorator, select, text
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from app.accounts.logins import lock_active_user
 from app.accounts.user import MODERATING, Role
 from app.commentables import commentables
-from app.commentables.commentables import HostPage
 from app.comments import markdown, mentions
 from app.comments.markdown import Rendering
 from app.comments.mentions import Written
-from app.database import Base, Instant, Reading, pad
-from app.errors import Conflict, Forbidden, Invalid, Missing, Seen, SignInFirst, refuse_stale
+from app.database import Base, Instant, Reading
+from app.errors import Forbidden, Invalid, Missing, Seen, refuse_stale
 from app.live.model import Count, Live, LiveModel, Tombstone
 from app.live.service import Parley
 from app.live.topics import QUEUE, Topic
@@ -33,7 +29,7 @@ from app.live.write.batches import change_all
 from app.live.write.transaction import Write, owned
 from app.moderation import reports
 from app.notifications import notifications
-from app.notifications.notifications import Recipients
+from app.notifications.notifications import Cause
 from app.webhooks.deliveries import deliveries_of
 
 MAX_BODY_LENGTH = 10_000  # characters
@@ -270,106 +266,12 @@ def is_there_for(viewer: Viewer, comment: Comment) -> bool:
     return comment.deleted_at is None and visible(comment, viewer.kind(comment.author_id))
 
 
-@dataclass(frozen=True)
-class Draft:
-    """A comment that is not stored yet. `page` is the host's page in which it was written."""
-
-    comment: Comment
-    author: Viewer
-    topic: Topic
-    page: HostPage | None
-    recipients: Recipients
-    mail_due_at: datetime  # to the recipients
-
-
-@owned
-async def post(
-    parley: Parley,
-    author: Viewer,
-    topic: Topic,
-    body: str,
-    id: UUID,
-    parent_id: UUID | None = None,
-    page: HostPage | None = None,
-) -> tuple[Comment, bool]:
-    """(the comment, whether it is new). If its author posts the same id on its topic again, returns the stored comment.
-
-    This takes a transaction for one comment; `app.comments.posting` stores many together.
-
-    Raises Conflict for any other use of the id, Invalid for a parent that is not on the topic and for a body that shows
-    nothing, SignInFirst if the author's login has ended, and Forbidden if the conversation is locked.
-    """
-    return await store(parley, await draft(parley, author, topic, body, id, parent_id, page))
-
-
-async def draft(
-    parley: Parley, author: Viewer, topic: Topic, body: str, id: UUID, parent_id: UUID | None, page: HostPage | None
-) -> Draft:
-    """Render the text, and look up the people to notify. Raises SignInFirst, and Invalid for the body."""
-    if author.user_id is None or author.username is None:
-        raise SignInFirst
-    parent = await parley.read_together(_read_parents, parent_id) if parent_id else None
-    written = await _read_body(parley, body)
-    recipients = await notifications.find_recipients(
-        parley, author, written.mentioned, parent.user_id if parent else None
-    )
-    now = datetime.now(UTC)
-    comment = Comment(
-        id=id, topic=str(topic), user_id=author.user_id, username=author.username,
-        parent_id=parent_id, path=_path_below(parent), likes_count=0, created_at=now, updated_at=now,
-    )  # fmt: skip
-    comment.write(body, written.rendering)
-    return Draft(comment, author, topic, page, recipients, notifications.mail_due_at(parley))
-
-
-async def store(parley: Parley, draft: Draft) -> tuple[Comment, bool]:
-    """Store the comment in a transaction of its own; see `post`."""
-    comment, author, topic = draft.comment, draft.author, draft.topic
-    try:
-        async with parley.writing(topic, topic.about, *map(Topic.account, draft.recipients)) as write:
-            if stored := await write.get(Comment, comment.id):
-                return _same(stored, author, topic), False
-            user = await lock_active_user(write.session, author)
-            if comment.parent_id:
-                parent = await write.get(Comment, comment.parent_id)
-                if not may_reply(author, topic, parent):
-                    raise Invalid("parent_id", "This comment no longer exists.")
-                comment.path = _path_below(parent)  # it may be newer than the draft
-            comment.username, comment.author_role = user.username, user.role
-            write.create(comment)
-            comment.content_seq = comment.seq
-            await commentables.count_new(write, topic, author, draft.page)
-            author = replace(author, username=user.username)
-            await notifications.notify(write, author, comment.id, topic, draft.recipients, draft.mail_due_at)
-    except IntegrityError:  # the id was taken on another topic at the same moment
-        raise _taken() from None
-    return comment, True
-
-
-def may_reply(author: Viewer, topic: Topic, parent: Any) -> bool:
-    """Whether this comment is on the topic, and is there for the author."""
-    return parent is not None and parent.topic == str(topic) and is_there_for(author, parent)
-
-
-async def _read_parents(connection: AsyncConnection, ids: list[UUID]) -> list[Any]:
-    """For each id the columns that a reply needs, or None."""
-    query = select(Comment.id, Comment.user_id, Comment.path).where(Comment.id.in_(pad(ids)))
-    found = {row.id: row for row in await connection.execute(query)}
-    return [found.get(id_) for id_ in ids]
-
-
-async def _read_body(parley: Parley, body: str) -> Written:
+async def read_body(parley: Parley, body: str) -> Written:
     """The rendering of the text, and the accounts that it mentions. Raises Invalid."""
     written = await mentions.read_text(parley, body)
     if not written.rendering.shows_something:
         raise Invalid("body", "Can't be empty")
     return written
-
-
-async def posted(reading: Reading, author: Viewer, topic: Topic, id: UUID) -> Comment | None:
-    """The stored comment if `post` would return it without writing, or None. Raises Conflict as `post` does."""
-    stored = await reading.get(Comment, id)
-    return _same(stored, author, topic) if stored else None
 
 
 @owned
@@ -379,7 +281,7 @@ async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, seen:
     Raises Missing, Forbidden, Stale, and Invalid for a body that shows nothing.
     """
     topic = await topic_of(parley, id)
-    written = await _read_body(parley, body) if body is not None else None
+    written = await read_body(parley, body) if body is not None else None
     recipients = await notifications.find_recipients(parley, editor, written.mentioned, but=id) if written else {}
     async with parley.reading() as reading:
         queue = await reports.where(reading, id)
@@ -395,7 +297,9 @@ async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, seen:
             if queue:
                 await reports.touch(write, id)
             if comment.counts:  # a hidden comment notifies nobody
-                await notifications.notify(write, editor, id, topic, recipients, notifications.mail_due_at(parley))
+                await notifications.notify(
+                    write, Cause(editor, id, topic, recipients, notifications.mail_due_at(parley))
+                )
     return comment
 
 
@@ -453,16 +357,6 @@ async def leave_tombstones(write: Write, erased: Sequence[Comment], by: Remover 
     await reports.settle(write, *(comment.id for comment in erased))
 
 
-def _taken() -> Conflict:
-    return Conflict("This id is already in use.")
-
-
-def _same(stored: Comment, author: Viewer, topic: Topic) -> Comment:
-    if stored.deleted_at or stored.user_id != author.user_id or stored.topic != str(topic):
-        raise _taken()
-    return stored
-
-
 def _own(comment: Comment | None, editor: Viewer) -> Comment:
     comment = find_for(editor, comment)
     if comment.user_id != editor.user_id:
@@ -477,7 +371,3 @@ async def topic_of(parley: Parley, id: UUID) -> Topic:
     if name is None:
         raise Missing("This comment no longer exists.")
     return Topic.parse(name)
-
-
-def _path_below(parent: Any) -> list[str]:
-    return [*parent.path, str(parent.id)][:MAX_DEPTH] if parent else []

@@ -108,8 +108,9 @@ async def index(request: Request) -> Json[Comments]:
     viewer = await current_viewer(request)
 
     async def render(counters: Counters | None = None) -> bytes:
-        async with parley_of(request).reading() as reading:
-            page = await threads.page(reading, viewer, topic, limit=limit, counters=counters, **where)
+        page = await parley_of(request).database.load(
+            lambda reading: threads.page(reading, viewer, topic, limit=limit, counters=counters, **where)
+        )
         return to_json(snapshot(page, viewer))
 
     if viewer.signed_in:
@@ -189,7 +190,7 @@ async def post(request: Request, viewer: Viewer, topic: Topic, new: NewComment) 
 
 async def _posted(request: Request, viewer: Viewer, topic: Topic, id: UUID) -> Comment | None:
     async with parley_of(request).reading() as reading:
-        return await comments.posted(reading, viewer, topic, id)
+        return await posting.posted(reading, viewer, topic, id)
 
 
 @Endpoint("GET /api/comments/{id}", headers=ETAG)

@@ -47,17 +47,19 @@ class GuestCache:
             return await render(counters)  # (3)
         content: Content | None = self._find(key, counters)
         if content is None:
-            async with self._rendering.setdefault(key, asyncio.Lock()):  # (2)
-                counters = await self._read_counters(key)
-                content = self._find(key, counters)
+            turn = self._rendering.setdefault(key, asyncio.Lock())
+            has_waited = turn.locked()
+            async with turn:  # (2)
+                if has_waited:
+                    counters = await self._read_counters(key)
+                    content = self._find(key, counters)
                 if content is None:
                     content = await render(counters)
                     self._store(key, counters, content)
         return content
 
     async def _read_counters(self, key: Key) -> Counters:
-        async with self._parley.database.connection() as connection:
-            return await read_counters(connection, key.topic)
+        return await self._parley.database.read(lambda connection: read_counters(connection, key.topic))
 
     def _find(self, key: Key, counters: Counters) -> Any:
         known, content = self._stored.get(key, (None, None))

@@ -2,19 +2,20 @@
 
 1. No item waits for more items to come. A batch has the items that arrived during the previous one, at most
    `MAX_BATCH`.
-2. If the work on a batch raises, every item of the batch raises that.
+2. If the work on a batch raises, every item of the batch raises that, each with an exception object of its own: a
+   caller that raises it adds its own frames to the traceback.
 3. If the work is slow, for example because the database does not answer, an item waits for its turn for a bounded time.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextvars import Context
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 from app.live.tasks import Tasks
 
@@ -29,7 +30,7 @@ Outcome = TypeVar("Outcome")
 class _Waiting(Generic[Item, Outcome]):
     item: Item
     outcome: asyncio.Future[Outcome]
-    since: float = field(default_factory=time.monotonic)
+    limit: asyncio.TimerHandle
 
 
 class Lane(Generic[Item, Outcome]):
@@ -43,12 +44,13 @@ class Lane(Generic[Item, Outcome]):
 
     async def add(self, item: Item) -> Outcome:
         """The outcome of this item. A batch that has begun continues if the caller is cancelled."""
-        waiting: _Waiting[Item, Outcome] = _Waiting(item, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
+        loop = asyncio.get_running_loop()
+        outcome: asyncio.Future[Outcome] = loop.create_future()
+        self._waiting.append(_Waiting(item, outcome, loop.call_later(MAX_WAIT_SECONDS, _refuse, outcome)))
         if not self._runs:
             self._runs = True
             Context().run(self._tasks.start, self._run())  # it works for many requests, so it belongs to none of them
-        return await waiting.outcome
+        return await outcome
 
     async def _run(self) -> None:
         batch: list[_Waiting[Item, Outcome]] = []
@@ -64,10 +66,8 @@ class Lane(Generic[Item, Outcome]):
 
     def _next_batch(self) -> list[_Waiting[Item, Outcome]]:
         batch = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
-        now = time.monotonic()
         for each in batch:
-            if now - each.since > MAX_WAIT_SECONDS and not each.outcome.done():
-                each.outcome.set_exception(TimeoutError("too many requests are waiting for the database"))
+            each.limit.cancel()
         return [each for each in batch if not each.outcome.done()]
 
     async def _work_on(self, batch: list[_Waiting[Item, Outcome]]) -> None:
@@ -76,8 +76,35 @@ class Lane(Generic[Item, Outcome]):
         except Exception as error:  # (2)
             for each in batch:
                 if not each.outcome.done():
-                    each.outcome.set_exception(error)
+                    each.outcome.set_exception(_copy_of(error))
         else:
             for each, outcome in zip(batch, made, strict=True):
                 if not each.outcome.done():
                     each.outcome.set_result(outcome)
+
+
+class Lanes:
+    """One lane for each function. `work` gets the function, and the items of a batch that were added for it."""
+
+    def __init__(self, tasks: Tasks, work: Callable[[Any, list[Any]], Awaitable[Sequence[Any]]]) -> None:
+        self._tasks = tasks
+        self._work = work
+        self._lanes: dict[Hashable, Lane[Any, Any]] = {}
+
+    async def add(self, function: Hashable, item: Any) -> Any:
+        """See `Lane.add`."""
+        if function not in self._lanes:
+            self._lanes[function] = Lane(self._tasks, partial(self._work, function))
+        return await self._lanes[function].add(item)
+
+
+def _refuse(outcome: asyncio.Future[Any]) -> None:
+    if not outcome.done():
+        outcome.set_exception(TimeoutError("too many requests are waiting for the database"))
+
+
+def _copy_of(error: Exception) -> Exception:
+    own = type(error).__new__(type(error), *error.args)  # the arguments of its `__init__` are not known
+    own.__dict__.update(vars(error))
+    own.__cause__, own.__suppress_context__ = error.__cause__, error.__suppress_context__
+    return own.with_traceback(error.__traceback__)

@@ -12,7 +12,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
-from functools import partial
 from typing import Any, Self, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -21,7 +20,7 @@ from app.database import Database
 from app.live.gids import Gid
 from app.live.heartbeats import Heartbeats
 from app.live.hints import BadHint, Hint
-from app.live.lanes import Item, Lane, Outcome
+from app.live.lanes import Item, Lanes, Outcome
 from app.live.model import Live, LiveModel, locate
 from app.live.pacing import Pacing
 from app.live.presence.sealing import connect_presence
@@ -77,7 +76,7 @@ class Parley:
         self._locator = self._embedded or locator(settings.redis_url)
         self._tasks = Tasks()
         self._work = Tasks()
-        self._lanes: dict[Read[Any, Any], Lane[Any, Any]] = {}
+        self._reads = Lanes(self._work, self._read)
         self.writes = Writes(settings, self.database, models, self._announce, self._work)
 
     async def __aenter__(self) -> Self:
@@ -109,20 +108,17 @@ class Parley:
         """See `app.live.write.transaction`."""
         return self.writes.writing(*topics)
 
-    async def write_together(self, store: Store[Item], item: Item) -> bool:
+    async def write_together(self, store: Store[Item, Outcome], item: Item) -> Outcome:
         """See `app.live.write.transaction`."""
         return await self.writes.write_together(store, item)
 
     async def read_together(self, read: Read[Item, Outcome], item: Item) -> Outcome:
         """Read this item in one call with others that wait for the same function. The call begins after this one."""
-        lane: Lane[Item, Outcome] | None = self._lanes.get(read)
-        if lane is None:
-            lane = self._lanes[read] = Lane(self._work, partial(self._read, read))
-        return await lane.add(item)
+        outcome: Outcome = await self._reads.add(read, item)
+        return outcome
 
     async def _read(self, read: Read[Item, Outcome], items: list[Item]) -> Sequence[Outcome]:
-        async with self.database.connection() as connection:
-            return await read(connection, items)
+        return await self.database.read(lambda connection: read(connection, items))
 
     async def own(self, work: Coroutine[Any, Any, R]) -> R:
         """Run `work` to its end, even if the caller is cancelled while waiting for it."""

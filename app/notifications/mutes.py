@@ -71,12 +71,7 @@ async def muted_by(reading: Reading, viewer: Viewer) -> list[User]:
     return list((await reading.scalars(query)).all())
 
 
-async def find_people_muting(reading: Reading, author_id: UUID | None, people: Iterable[UUID]) -> set[UUID]:
-    theirs = select(Mute.user_id).where(Mute.muted_id == author_id, Mute.user_id.in_(list(people)))
-    return set((await reading.scalars(theirs)).all())
-
-
-def find_all_muting(
+def find_muting(
     connection: Connection, authors: Iterable[UUID | None], people: Iterable[UUID]
 ) -> set[tuple[UUID, UUID]]:
     """(a person, an author whom this person has muted), for all pairs of these."""

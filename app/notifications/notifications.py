@@ -12,19 +12,20 @@ author and place, but not its text. So a deleted text is not stored here either.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID, uuid5
 
 from pydantic import Field
-from sqlalchemy import Index, String, bindparam, func, select, text
+from sqlalchemy import Connection, Index, String, bindparam, func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.accounts.user import MAX_USERNAME_LENGTH, User
 from app.commentables import commentables
-from app.commentables.commentables import MAX_TITLE_LENGTH, MAX_URL
+from app.commentables.commentables import MAX_TITLE_LENGTH, MAX_URL, Commentable
 from app.comments.mentions import MAX_MENTIONS
 from app.database import Base, Instant, Reading, pad
 from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, Tombstone, is_account, render_as, to_its_author
@@ -32,7 +33,6 @@ from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Viewer
 from app.live.write.batches import change_all
-from app.live.write.group_commit import GroupWrite
 from app.live.write.transaction import Write
 from app.notifications import mutes
 
@@ -43,7 +43,7 @@ MAX_FROM_ONE = 100  # notifications from one author's comments for all people to
 
 
 class About(StrEnum):
-    """The cause of a notification."""
+    """The reason of a notification."""
 
     REPLY = "reply"
     MENTION = "mention"
@@ -110,8 +110,19 @@ class RenderedNotification(Tombstone):
 render = render_as(Notification, RenderedNotification)
 NOTIFICATION = LiveModel("notification", Notification, render, to_its_author, lives_on=is_account)
 
-# The people to notify of a comment, and the cause.
+# The people to notify of a comment, and the reason for each.
 Recipients = Mapping[UUID, About]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A comment that notifies people."""
+
+    author: Viewer
+    comment_id: UUID
+    place: Topic
+    recipients: Recipients
+    mail_due_at: datetime  # to the recipients
 
 
 def id_of(user_id: UUID, comment_id: UUID) -> UUID:
@@ -147,65 +158,52 @@ def mail_due_at(parley: Parley) -> datetime:
     return datetime.now(UTC) + timedelta(seconds=parley.settings.reply_mail_delay_seconds)
 
 
-async def notify(
-    write: Write, author: Viewer, comment_id: UUID, place: Topic, recipients: Recipients, mail_due_at: datetime
-) -> None:
-    """Notify the active accounts among them, each once for this comment, within the limits. The write holds their
-    topics and the comment's."""
-    if not recipients:
+async def notify(write: Write, cause: Cause) -> None:
+    """Notify people whom an edited comment mentions, if they were not notified of it before."""
+    if not cause.recipients:
         return
-    already = await _notified_before(write.session, comment_id)
-    there = set((await write.session.scalars(_ACTIVE, {"people": list(recipients)})).all()) - already
-    await write.session.flush()  # this write may have created the row of the commentable
-    commentable = (await commentables.of(write.session, [place]))[place]
-    now = datetime.now(UTC)
-    there -= await mutes.find_people_muting(write.session, author.user_id, there)
-    made = await write.session.execute(_MADE, {"actors": [author.user_id], "since": now - LIMIT_WINDOW})
-    wanted = _within_limits({row.user_id: row.number for row in made}, [id_ for id_ in recipients if id_ in there])
-    for user_id in wanted[: MAX_RECIPIENTS - len(already)]:
-        about = recipients[user_id]
-        write.create(_new(user_id, about, author, comment_id, place, commentable, now, mail_due_at))
+    await write.session.flush()
+    commentable = (await commentables.of(write.session, [cause.place]))[cause.place]
+    already = await _notified_before(write.session, cause.comment_id)
+    connection = await write.session.connection()
+    for new in await connection.run_sync(find_new, [cause], {cause.place: commentable}, already):
+        write.create(new)
 
 
-def notify_together(
-    write: GroupWrite,
-    causes: Iterable[tuple[Viewer, UUID, Topic, datetime, Recipients]],
-    conversations: Mapping[Topic, Any],
-) -> None:
-    """Like `notify`, for the new comments of a group. `conversations` is from `commentables.read_together`."""
-    causes = [cause for cause in causes if cause[-1]]
+def find_new(
+    connection: Connection,
+    causes: Iterable[Cause],
+    conversations: Mapping[Topic, Commentable],
+    already: Collection[UUID] = (),
+) -> list[Notification]:
+    """The notifications to create: for the active accounts among the recipients, except `already`, within the limits.
+    The transaction holds their topics and those of the comments."""
+    causes = [cause for cause in causes if cause.recipients]
     if not causes:
-        return
-    now = datetime.now(UTC)
-    people = pad(list({id_ for *_, recipients in causes for id_ in recipients}))
-    actors = pad(list({author.user_id for author, *_ in causes}))
-    there = set(write.connection.scalars(_ACTIVE, {"people": people}))
-    muting = mutes.find_all_muting(write.connection, actors, people)
+        return []
+    now, new = datetime.now(UTC), []
+    people = pad(list({id_ for cause in causes for id_ in cause.recipients}))
+    actors = pad(list({cause.author.user_id for cause in causes}))
+    there = set(connection.scalars(_ACTIVE, {"people": people})) - set(already)
+    muting = mutes.find_muting(connection, actors, people)
     made: defaultdict[UUID | None, Counter[UUID]] = defaultdict(Counter)
-    for row in write.connection.execute(_MADE, {"actors": actors, "since": now - LIMIT_WINDOW}):
+    for row in connection.execute(_MADE, {"actors": actors, "since": now - LIMIT_WINDOW}):
         made[row.actor_id][row.user_id] = row.number
-    for author, comment_id, place, mail_due_at, recipients in causes:
-        wanted = [id_ for id_ in recipients if id_ in there and (id_, author.user_id) not in muting]
-        for user_id in _within_limits(made[author.user_id], wanted)[:MAX_RECIPIENTS]:
-            about = recipients[user_id]
-            write.create(_new(user_id, about, author, comment_id, place, conversations[place], now, mail_due_at))
-            made[author.user_id][user_id] += 1
+    for cause in causes:
+        by = cause.author.user_id
+        wanted = [id_ for id_ in cause.recipients if id_ in there and (id_, by) not in muting]
+        for user_id in _within_limits(made[by], wanted)[: MAX_RECIPIENTS - len(already)]:
+            new.append(_new(user_id, cause, conversations[cause.place], now))
+            made[by][user_id] += 1
+    return new
 
 
-def _new(
-    user_id: UUID,
-    about: About,
-    author: Viewer,
-    comment_id: UUID,
-    place: Topic,
-    commentable: Any,
-    now: datetime,
-    mail_due_at: datetime,
-) -> Notification:
+def _new(user_id: UUID, cause: Cause, commentable: Commentable, now: datetime) -> Notification:
     return Notification(
-        id=id_of(user_id, comment_id), topic=str(Topic.account(user_id)), user_id=user_id, kind=about,
-        comment_id=comment_id, place=str(place), title=commentable.title, url=commentable.url,
-        actor_id=author.user_id, actor_name=author.username, created_at=now, mail_due_at=mail_due_at,
+        id=id_of(user_id, cause.comment_id), topic=str(Topic.account(user_id)), user_id=user_id,
+        kind=cause.recipients[user_id], comment_id=cause.comment_id, place=str(cause.place), title=commentable.title,
+        url=commentable.url, actor_id=cause.author.user_id, actor_name=cause.author.username, created_at=now,
+        mail_due_at=cause.mail_due_at,
     )  # fmt: skip
 
 

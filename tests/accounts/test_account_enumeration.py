@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -15,7 +16,7 @@ import pytest
 from limits import parse
 from sqlalchemy import event
 
-from app import database
+from app import database, sqlite
 from app.accounts import login_throttle, passwords
 from app.http import rate_limits
 from tests.support.people import PASSWORD, email_of, person, read_json
@@ -68,11 +69,12 @@ def no_mailer(monkeypatch: pytest.MonkeyPatch) -> None:
 def work(monkeypatch: pytest.MonkeyPatch, cheap_passwords: None) -> list[str]:
     """The statements to every database and the password hashes, in the order of their execution."""
     done: list[str] = []
-    make, hasher = database.create_async_engine, passwords._hasher()
+    hasher = passwords._hasher()
 
-    def watched(*args: Any, **options: Any) -> Any:
+    def watched(make: Callable[..., Any], *args: Any, **options: Any) -> Any:
         engine = make(*args, **options)
-        event.listen(engine.sync_engine, "before_cursor_execute", lambda *call: done.append(call[2]))
+        blocking = getattr(engine, "sync_engine", engine)
+        event.listen(blocking, "before_cursor_execute", lambda *call: done.append(call[2]))
         return engine
 
     class Watched:
@@ -84,7 +86,8 @@ def work(monkeypatch: pytest.MonkeyPatch, cheap_passwords: None) -> list[str]:
             done.append(f"{HASH}: verify {hash.split('$')[1:4]}")  # its parameters
             return hasher.verify(text, hash)
 
-    monkeypatch.setattr(database, "create_async_engine", watched)
+    monkeypatch.setattr(database, "create_async_engine", partial(watched, database.create_async_engine))
+    monkeypatch.setattr(sqlite, "create_engine", partial(watched, sqlite.create_engine))
     monkeypatch.setattr(passwords, "_hasher", Watched)
     return done
 

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.util import await_only
 
 from app import maintenance
 from app.accounts import accounts, logins
@@ -23,7 +24,7 @@ from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import GUEST, LoginEnded, Viewer
 from app.live.write import batches
-from app.live.write.transaction import Write
+from app.live.write.group_commit import GroupWrite
 from app.mail.mail_queue import Kind
 from app.models import LIVE_MODELS
 from app.settings import Settings
@@ -616,15 +617,18 @@ async def test_a_deletion_waits_for_a_comment_that_is_being_committed(
     parley: Parley, alice: Viewer, how: Literal["keep", "erase"], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The comment passed all checks and only needs its commit, when the account is deleted."""
-    written, go_on, finish = asyncio.Event(), asyncio.Event(), Write.finish
+    written, go_on, finish = asyncio.Event(), asyncio.Event(), GroupWrite.finish
+    loop = asyncio.get_running_loop()
 
-    async def slow(write: Write) -> None:
-        if any(isinstance(row, Comment) for row in write.changed) and not written.is_set():
-            written.set()
-            await go_on.wait()
-        await finish(write)
+    def slow(write: GroupWrite) -> None:
+        finish(write)
+        loop.call_soon_threadsafe(written.set)
+        if write.connection.dialect.is_async:
+            await_only(go_on.wait())
+        else:  # in a thread
+            asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result()
 
-    monkeypatch.setattr(Write, "finish", slow)
+    monkeypatch.setattr(GroupWrite, "finish", slow)
     writing = asyncio.create_task(post_comment(parley, alice, "hello"))
     await written.wait()
     leaving = asyncio.create_task(accounts.delete(parley, alice, PASSWORD, how))

@@ -18,15 +18,15 @@ from tests.support.waiting import cancel_tasks
 
 
 class Reads:
-    """Counts the reads of logins. After `hold`, a read returns only after `release`."""
+    """Counts the reads of a process. After `hold`, a read returns only after `release`."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, parley: Parley, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
         self.done = asyncio.Event()
         self._free = asyncio.Event()
         self._free.set()
-        self._read = logins.viewers_of
-        monkeypatch.setattr(logins, "viewers_of", self._read_and_count)
+        self._read = parley.database.read
+        monkeypatch.setattr(parley.database, "read", self._read_and_count)
 
     def hold(self) -> None:
         self._free.clear()
@@ -34,9 +34,9 @@ class Reads:
     def release(self) -> None:
         self._free.set()
 
-    async def _read_and_count(self, connection: Any, login_ids: list[UUID]) -> Any:
+    async def _read_and_count(self, work: Any) -> Any:
         self.count += 1
-        found = await self._read(connection, login_ids)
+        found = await self._read(work)
         self.done.set()
         await self._free.wait()
         return found
@@ -48,8 +48,8 @@ async def alice(parley: Parley) -> Viewer:
 
 
 @pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch, alice: Viewer) -> Reads:
-    return Reads(monkeypatch)
+def reads(parley: Parley, monkeypatch: pytest.MonkeyPatch, alice: Viewer) -> Reads:
+    return Reads(parley, monkeypatch)
 
 
 def login_of(viewer: Viewer) -> UUID:
@@ -98,11 +98,11 @@ async def test_a_stream_that_disconnects_does_not_end_the_lookup_of_the_others(
 async def test_a_lookup_that_fails_is_not_used_again(
     parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unavailable() -> None:
+    async def unavailable(_: object) -> None:
         raise OSError("no database")
 
     with monkeypatch.context() as patch:
-        patch.setattr(parley.database, "connection", unavailable)
+        patch.setattr(parley.database, "read", unavailable)
         with pytest.raises(OSError, match="no database"):
             await viewer_with_login(parley, login_of(alice))
     assert await viewer_with_login(parley, login_of(alice)) == alice

@@ -12,13 +12,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import false, func, select, text
 from sqlalchemy.exc import OperationalError
 
 from app.accounts import accounts, logins, roles
 from app.accounts.logins import Login
 from app.accounts.user import Role, User
 from app.commentables import commentables
+from app.commentables.commentables import Commentable, HostPage
 from app.comments import comments, posting
 from app.comments.comments import Comment
 from app.errors import Conflict, Forbidden, Invalid, SignInFirst
@@ -59,7 +60,7 @@ async def other(settings: Settings) -> AsyncIterator[Parley]:
 
 @pytest.fixture
 async def alice(parley: Parley) -> Viewer:
-    """She has commented on both topics. The first comment of a topic is never part of a group."""
+    """She has commented on both topics."""
     alice = await create_viewer(parley, "alice")
     for topic in (ARTICLE, PAGE):
         await post_comment(parley, alice, "first", topic)
@@ -75,13 +76,22 @@ def write(parley: Parley, author: Viewer, topic: Topic = ARTICLE, **more: Any) -
     return posting.post(parley, author, topic, **{"body": "hello", "id": uuid4(), **more})
 
 
+async def write_alone(parley: Parley, author: Viewer, topic: Topic = ARTICLE, **more: Any) -> tuple[Comment, bool]:
+    """Write as after a group that the database has refused."""
+    draft = await posting._draft(parley, author, topic, **{"id": uuid4(), "parent_id": None, "page": None, **more})
+    (outcome,) = await parley.writes._write(posting._store, [draft], is_alone=True)
+    assert outcome is True
+    return draft.comment, True
+
+
 async def post_in_one_group(
     parley: Parley,
     *writing: Awaitable[tuple[Comment, bool]],
     meanwhile: Callable[[list[asyncio.Future[Any]]], Awaitable[object]] | None = None,
+    alone: int = 0,
 ) -> list[Any]:
     """The outcomes of these calls, whose comments are in one group. `meanwhile` runs after the group is complete, and
-    before its transaction begins."""
+    before its transaction begins. So many of the comments are then written alone."""
     run, may_run, groups = parley.database.run_transaction, asyncio.Event(), []
 
     async def run_later(work: Any) -> Any:
@@ -90,18 +100,18 @@ async def post_in_one_group(
         return await run(work)
 
     parley.database.run_transaction = run_later  # type: ignore[method-assign]
-    nobody = await comments.draft(parley, Viewer(uuid4(), "nobody"), ARTICLE, "hello", uuid4(), None, None)
+    nobody = await posting._draft(parley, Viewer(uuid4(), "nobody"), ARTICLE, "hello", uuid4(), None, None)
     before = asyncio.ensure_future(parley.write_together(posting._store, nobody))
-    lane = parley.writes._lanes[posting._store]
+    lane = parley.writes._groups._lanes[posting._store]
     await wait_until(lambda: lane._runs and not lane._waiting, "a group that the others wait for")
     tasks = [asyncio.ensure_future(one) for one in writing]
     await wait_until(lambda: len(lane._waiting) == len(tasks), "the comments of one group")
     if meanwhile:
         await meanwhile(tasks)
     may_run.set()
-    assert not await before
+    assert isinstance(await before, SignInFirst)
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-    assert len(groups) == 2
+    assert len(groups) == 2 + alone
     parley.database.run_transaction = run  # type: ignore[method-assign]
     return outcomes
 
@@ -159,7 +169,7 @@ async def test_a_row_of_a_group_equals_one_that_was_stored_alone(parley: Parley,
     parent = await post_comment(parley, alice, "parent")
     more = {"body": "*hello*", "parent_id": parent.id}
     ((grouped, _),) = await post_in_one_group(parley, write(parley, alice, **more))
-    alone, _ = await comments.post(parley, alice, ARTICLE, id=uuid4(), **more)
+    alone, _ = await write_alone(parley, alice, **more)
     own = {"id", "seq", "created_seq", "content_seq", "created_at", "updated_at"}
     async with parley.reading() as reading:
         rows = [await reading.get(Comment, comment.id) for comment in (grouped, alone)]
@@ -174,14 +184,51 @@ async def test_a_reply_in_a_group_is_below_its_parent(parley: Parley, alice: Vie
     assert reply[0][0].path == [str(parent.id)]
 
 
+async def test_the_first_comments_of_conversations_are_stored_in_one_group(
+    parley: Parley, alice: Viewer, bob: Viewer
+) -> None:
+    new, embedded = Topic("Article", "new"), Topic("Page", "embedded")
+    page = HostPage("https://example.com/post", "A post")
+    outcomes = await post_in_one_group(
+        parley,
+        write(parley, alice, new),
+        write(parley, bob, new),
+        write(parley, bob, embedded, page=page),
+        write(parley, alice, embedded, page=HostPage("https://example.com/other")),
+        write(parley, alice, PAGE, page=page),
+        write(parley, alice, Topic("Article", "refused"), parent_id=uuid4()),
+    )
+    assert kinds_of(outcomes) == ["new"] * 5 + [Invalid.__name__]
+    await expect_no_gaps(parley, new, comments=2)
+    await expect_no_gaps(parley, embedded, comments=2)
+    await expect_no_gaps(parley, PAGE, comments=2)
+    async with parley.reading() as reading:
+        found = await commentables.of(reading, [new, embedded, PAGE])
+        assert await reading.get(Commentable, commentables.id_of(Topic("Article", "refused"))) is None
+    assert [(each.url, each.title) for each in found.values()] == [
+        ("", ""),
+        (page.url, page.title),
+        (page.url, page.title),
+    ]
+
+
+async def test_the_first_comments_of_a_conversation_at_two_processes_are_both_stored(
+    parley: Parley, other: Parley, alice: Viewer, bob: Viewer
+) -> None:
+    new = Topic("Article", "new")
+    posts = [write(process, author, new) for author in (alice, bob) for process in (parley, other)]
+    assert kinds_of(await asyncio.gather(*posts)) == ["new"] * 4
+    await expect_no_gaps(parley, new, comments=4)
+
+
 async def test_groups_of_two_processes_and_single_writes_leave_no_gaps(
     parley: Parley, other: Parley, alice: Viewer, bob: Viewer
 ) -> None:
     """They take the same counters, in one order."""
     texts = {alice: "Well, @bob", bob: "Well, @alice"}
     posts = [
-        post(process, author, topic, text, uuid4())
-        for post in (posting.post, comments.post)
+        post(process, author, topic, body=text)
+        for post in (write, write_alone)
         for process in (parley, other)
         for author, text in texts.items()
         for topic in (ARTICLE, PAGE) * 2
@@ -284,7 +331,7 @@ async def test_an_id_that_is_taken_on_another_topic_is_a_conflict_for_one_person
         write(parley, bob),
         write(parley, alice, id=id_),
         write(parley, bob),
-        meanwhile=lambda _: comments.post(other, alice, PAGE, "elsewhere", id_),
+        meanwhile=lambda _: write(other, alice, PAGE, id=id_),
     )
     assert kinds_of(outcomes) == ["new", Conflict.__name__, "new"]
     await expect_no_gaps(parley, comments=3)
@@ -295,11 +342,11 @@ async def test_an_id_that_is_taken_while_the_group_is_stored_is_a_conflict_for_o
     parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The group's checks find the id free, and the database refuses the row. On SQLite no other process can write then,
-    so here the checks are blind."""
+    so here the checks are blind. Without a look at the id, her write alone fails, too."""
     taken = await post_comment(parley, alice, "elsewhere", PAGE)
-    monkeypatch.setattr(posting, "_is_regular", lambda *_: True)
+    monkeypatch.setattr(posting, "_FIND", posting._FIND.where(false()))
     outcomes = await post_in_one_group(
-        parley, write(parley, bob), write(parley, alice, id=taken.id), write(parley, bob)
+        parley, write(parley, bob), write(parley, alice, id=taken.id), write(parley, bob), alone=3
     )
     assert kinds_of(outcomes) == ["new", Conflict.__name__, "new"]
     await expect_no_gaps(parley, comments=3)
@@ -322,11 +369,28 @@ async def test_a_comment_after_a_sign_out_at_another_process_is_refused(
     await expect_no_gaps(parley, comments=3)
 
 
+async def test_a_comment_that_is_written_alone_after_its_group_is_refused_after_a_sign_out(
+    parley: Parley, other: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = await post_comment(parley, alice, "elsewhere", PAGE)
+    monkeypatch.setattr(posting, "_FIND", posting._FIND.where(false()))
+    outcomes = await post_in_one_group(
+        parley,
+        write(parley, bob, id=taken.id),
+        write(parley, alice),
+        write(parley, bob),
+        meanwhile=lambda _: logins.sign_out(other, alice),
+        alone=3,
+    )
+    assert kinds_of(outcomes) == [Conflict.__name__, SignInFirst.__name__, "new"]
+    await expect_no_gaps(parley, comments=2)
+
+
 async def test_other_writes_after_a_sign_out_are_refused_too(parley: Parley, other: Parley, alice: Viewer) -> None:
     comment = await post_comment(parley, alice, "hello")
     await logins.sign_out(other, alice)
     for refused in (
-        comments.post(parley, alice, ARTICLE, "late", uuid4()),
+        write(parley, alice),
         edit_comment(parley, alice, comment, "late"),
     ):
         with pytest.raises(SignInFirst):

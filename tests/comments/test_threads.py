@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from app.comments import comments, threads
+from app.comments import posting, threads
 from app.comments.comments import Comment
 from app.live.viewers import GUEST, Viewer
 from tests.support.people_without_http import ARTICLE, create_viewer, delete_comment, hide_comment, post_comment
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 async def reply(parley: Parley, author: Viewer, to: Comment, body: str) -> Comment:
-    comment, _ = await comments.post(parley, author, ARTICLE, body, uuid4(), to.id)
+    comment, _ = await posting.post(parley, author, ARTICLE, body, uuid4(), to.id)
     return comment
 
 

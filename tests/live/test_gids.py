@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.comments import comments
+from app.comments import comments, posting
 from app.live.gids import BadGid, Gid, GidNotFound
 from app.live.service import Parley
 from app.live.topics import Topic
@@ -38,7 +38,7 @@ def test_any_text_is_a_gid_or_refused(text: str) -> None:
 
 async def test_a_gid_finds_the_current_state_of_its_comment(parley: Parley) -> None:
     alice = await create_viewer(parley, "alice")
-    comment, _ = await comments.post(parley, alice, Topic("Article", "1"), "hello", uuid4())
+    comment, _ = await posting.post(parley, alice, Topic("Article", "1"), "hello", uuid4())
     gid = Gid("Comment", str(comment.id))
     await comments.edit(parley, alice, comment.id, "hello again")
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -69,6 +71,30 @@ async def test_all_items_of_a_batch_that_fails_get_the_error_and_the_next_batch_
     assert await asyncio.gather(*await begin(lane, 4)) == [8]
 
 
+class UnavailableError(Exception):
+    """It takes more arguments than its message."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+async def test_each_item_of_a_batch_that_fails_gets_an_error_of_its_own(tasks: Tasks) -> None:
+    async def work(items: list[int]) -> list[int]:
+        try:
+            raise OSError("lost")
+        except OSError as cause:
+            raise UnavailableError("unavailable", 503) from cause
+
+    errors: list[Any] = await asyncio.gather(*await begin(Lane(tasks, work), 1, 2, 3), return_exceptions=True)
+    assert [(type(error), error.code, error.args[0]) for error in errors] == [
+        (UnavailableError, 503, "unavailable")
+    ] * 3
+    assert len({id(error) for error in errors}) == 3
+    assert {str(error.__cause__) for error in errors} == {"lost"}
+    assert all("raise UnavailableError" in "".join(traceback.format_exception(error)) for error in errors)
+
+
 async def test_an_item_whose_caller_was_cancelled_in_time_is_left_out(tasks: Tasks) -> None:
     lane = Lane(tasks, work := Work())
     first, (gone, stays) = await begin(lane, 1), await begin(lane, 2, 3)
@@ -80,15 +106,18 @@ async def test_an_item_whose_caller_was_cancelled_in_time_is_left_out(tasks: Tas
     assert work.batches == [[1], [3]]
 
 
-async def test_an_item_whose_turn_comes_too_late_gets_a_timeout(tasks: Tasks, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_item_that_waits_too_long_for_its_turn_gets_a_timeout_while_the_batch_before_runs(
+    tasks: Tasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lane = Lane(tasks, work := Work())
-    first, late = await begin(lane, 1), await begin(lane, 2)
-    monkeypatch.setattr(lanes, "MAX_WAIT_SECONDS", -1)
-    work.may_go.set()
-    assert await first[0] == 2
+    first = await begin(lane, 1)
+    monkeypatch.setattr(lanes, "MAX_WAIT_SECONDS", 0)
+    late = await begin(lane, 2)
     with pytest.raises(TimeoutError):
         await late[0]
     monkeypatch.undo()
+    work.may_go.set()
+    assert await first[0] == 2
     assert await asyncio.gather(*await begin(lane, 3)) == [6]
     assert work.batches == [[1], [3]]
 

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from app.accounts import accounts, roles
 from app.accounts.user import DELETED, Role, User
 from app.commentables import commentables
-from app.comments import comments, threads
+from app.comments import posting, threads
 from app.comments.comments import Comment
 from app.errors import Forbidden, Invalid, Missing, SignInFirst
 from app.likes.likes import like
@@ -234,7 +234,7 @@ async def test_nobody_can_reply_to_or_like_a_hidden_comment_or_is_notified_of_it
     await moderation.hide(parley, carol, comment.id)
     assert await _list_recipients(parley) == []
     with pytest.raises(Invalid):
-        await comments.post(parley, bob, ARTICLE, "Why?", uuid4(), comment.id)
+        await posting.post(parley, bob, ARTICLE, "Why?", uuid4(), comment.id)
     with pytest.raises(Missing):
         await like(parley, bob, comment.id)
     await create_viewer(parley, "dave")

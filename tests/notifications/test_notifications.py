@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 from app.accounts import accounts
 from app.accounts.user import DELETED, User
 from app.commentables import commentables
-from app.comments import comments, mentions
+from app.comments import mentions, posting
 from app.comments.comments import Comment
 from app.comments.mentions import MAX_MENTIONS
 from app.errors import SignInFirst
@@ -63,7 +63,7 @@ async def busy(on_postgresql: Settings) -> AsyncIterator[Parley]:
 
 
 async def reply(parley: Parley, author: Viewer, parent: Comment, body: str = "Indeed") -> Comment:
-    comment, _ = await comments.post(parley, author, Topic.parse(parent.topic), body, uuid4(), parent.id)
+    comment, _ = await posting.post(parley, author, Topic.parse(parent.topic), body, uuid4(), parent.id)
     return comment
 
 
@@ -98,7 +98,7 @@ async def test_a_reply_that_also_mentions_its_recipient_notifies_once(
 ) -> None:
     comment = await reply(parley, bob, await post_comment(parley, alice, "Well?"), "@alice @Alice, well!")
     await edit_comment(parley, bob, comment, "Well, @alice")
-    await comments.post(parley, bob, ARTICLE, "@alice @Alice, well!", comment.id, comment.parent_id)
+    await posting.post(parley, bob, ARTICLE, "@alice @Alice, well!", comment.id, comment.parent_id)
     assert await list_notifications(parley, alice) == [("reply", "bob")]
 
 

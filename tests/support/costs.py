@@ -34,20 +34,25 @@ def avoid_costs(patch: pytest.MonkeyPatch) -> None:
     import uvicorn.server
     from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
     from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
+    from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-    from app import database
+    from app import database, sqlite
     from app.pages import assets
 
-    for dialect in (PGDialect_asyncpg, SQLiteDialect_aiosqlite):  # they are part of the cache's keys (1)
+    for dialect in (
+        PGDialect_asyncpg,
+        SQLiteDialect_aiosqlite,
+        SQLiteDialect_pysqlite,
+    ):  # they are part of the cache's keys (1)
         patch.setattr(dialect, "__hash__", lambda self: hash(type(self)))
         patch.setattr(dialect, "__eq__", lambda self, other: type(self) is type(other))
-    engine = partial(database.create_async_engine, execution_options={"compiled_cache": STATEMENTS})
-    patch.setattr(database, "create_async_engine", engine)
+    for module, name in ((database, "create_async_engine"), (sqlite, "create_engine")):
+        patch.setattr(module, name, partial(getattr(module, name), execution_options={"compiled_cache": STATEMENTS}))
     patch.setattr(assets, "load", _by_manifest(assets.load))  # (2)
     patch.setattr(redis.utils, "get_lib_version", cache(redis.utils.get_lib_version))  # (3)
     if find_spec("sniffio") is None:
         patch.setitem(sys.modules, "sniffio", None)  # (4)
-    patch.setattr(database, "_prepare_sqlite", _without_waiting(database._prepare_sqlite))  # (5)
+    patch.setattr(sqlite, "prepare", _without_waiting(sqlite.prepare))  # (5)
     patch.setattr(uvicorn.server, "asyncio", ShortSleeps())  # (6)
     for name in ("SQLITE_LOCK_TIMEOUT_SECONDS", "POSTGRES_RESPONSE_TIMEOUT_SECONDS", "POOL_TIMEOUT_SECONDS"):
         patch.setattr(database, name, DATABASE_WAIT_SECONDS)

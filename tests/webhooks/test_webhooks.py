@@ -19,6 +19,7 @@ from sqlalchemy import select, update
 from app.accounts import roles
 from app.accounts.user import Role
 from app.comments import comments, posting, threads
+from app.errors import Conflict
 from app.live.service import Parley
 from app.live.topics import QUEUE, Topic
 from app.live.viewers import GUEST
@@ -216,7 +217,7 @@ async def test_a_refused_comment_is_not_sent(parley: Parley) -> None:
     comment = await post_comment(parley, alice, "Mine")
     with pytest.raises(comments.Forbidden):
         await edit_comment(parley, bob, comment, "Not mine")
-    with pytest.raises(comments.Conflict):
+    with pytest.raises(Conflict):
         await posting.post(parley, bob, ARTICLE, "The same id", comment.id)
     assert await count_waiting(parley) == 1
 

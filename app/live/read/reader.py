@@ -57,8 +57,8 @@ class Reader:
     async def heads(self, topics: Sequence[Topic]) -> tuple[str, dict[Topic, int]]:
         """(the epoch, each topic's counter), in one statement."""
         self.stats.heads += 1
-        async with self._slots, self._database.connection() as connection:
-            return await read_heads(connection, topics)
+        async with self._slots:
+            return await self._database.read(lambda connection: read_heads(connection, topics))
 
     async def news(
         self, topic: Topic, epoch: str | None, head: int | None, most: int, wanted: Wanted = always
@@ -74,8 +74,9 @@ class Reader:
                 self.stats.dropped += 1
                 return None
             self.stats.news += 1
-            async with self._database.connection() as connection:
-                now, h, changes = await read_news(connection, self._models, topic, head or 0, most)
+            now, h, changes = await self._database.read(
+                lambda connection: read_news(connection, self._models, topic, head or 0, most)
+            )
             if now != epoch or head is None or h - head > most:
                 return News(now, h, None)
             if h >= head:
@@ -94,8 +95,9 @@ class Reader:
                 self.stats.dropped += 1
                 return None
             self.stats.chunks += 1
-            async with self._database.connection() as connection:
-                changes, reached = await read_changes(connection, self._models, topic, start, head, CHUNK_ROWS)
+            changes, reached = await self._database.read(
+                lambda connection: read_changes(connection, self._models, topic, start, head, CHUNK_ROWS)
+            )
         return Chunk(start, reached, head, self._counted(changes))
 
     async def renew_epoch(self, old: str) -> str:

@@ -2,10 +2,10 @@
 
 1. `lock` is the first statement and one of its own. A later statement sees what other writers committed before the lock
    was taken. If one statement took the counters and read rows, it would read rows from before its wait for the lock.
-2. A write that fails a check takes no seq, and gets a transaction of its own (`app.live.write.transaction`). That finds
-   its outcome. If the database refuses a row, nothing of the group is stored: to skip the row would leave a gap.
+2. A write that fails a check takes no seq. If the database refuses a row, nothing of the group is stored, because to
+   skip the row would leave a gap. Then each write of the group gets a transaction of its own.
 3. A group waits for a counter for a short time only. Otherwise a slow writer of one topic would delay the writes on all
-   topics of the group, and of the groups after it.
+   topics of the group, and of the groups after it. A write alone waits as long as any other (`app.database`).
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ LOCK_TIMEOUT = "2s"  # of the statements of a group, on PostgreSQL (3); many tim
 class GroupWrite:
     """An open transaction of plain statements."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, is_alone: bool) -> None:
         self.connection = connection
+        self._lock_timeout = None if is_alone else LOCK_TIMEOUT
         self.hints: list[Hint] = []
         self.created: list[Live] = []
         self._rows: defaultdict[type[Any], list[Any]] = defaultdict(list)
@@ -40,7 +41,7 @@ class GroupWrite:
 
     def lock(self, counts: Mapping[Topic, int]) -> None:
         """Lock these topics, and take this many seqs of each, at most (1)."""
-        self._taken = take_seqs(self.connection, {topic: counts[topic] for topic in sorted(counts)}, LOCK_TIMEOUT)
+        self._taken = take_seqs(self.connection, {topic: counts[topic] for topic in sorted(counts)}, self._lock_timeout)
         self._seqs = {topic: seq - counts[topic] for topic, seq in self._taken.items()}
 
     def change(self, model: type[Live], id: UUID, topic: Topic) -> int:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import partial, wraps
+from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import logs
 from app.database import Base, Database, is_lock_timeout
 from app.live.hints import Hint
-from app.live.lanes import Item, Lane
+from app.live.lanes import Item, Lanes, Outcome
 from app.live.model import Live, LiveModel
 from app.live.tasks import Tasks
 from app.live.topics import Topic
@@ -39,8 +39,7 @@ Row = TypeVar("Row", bound=Live)
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Stores items of a group. Returns for each whether it is stored.
-Store = Callable[[GroupWrite, Sequence[Item]], Sequence[bool]]
+Store = Callable[[GroupWrite, Sequence[Item]], Sequence[Outcome]]  # stores items; returns the outcome of each
 
 
 class Write:
@@ -106,8 +105,7 @@ class Writes:
         self._database = database
         self._models = {live.model: live for live in models}
         self._on_commit = on_commit
-        self._tasks = tasks  # in which groups are written
-        self._lanes: dict[Store[Any], Lane[Any, bool]] = {}
+        self._groups = Lanes(tasks, self._write_group)
 
     @asynccontextmanager
     async def writing(self, *topics: Topic) -> AsyncIterator[Write]:
@@ -130,32 +128,37 @@ class Writes:
         for event, about in write.events if write.changed else ():
             logs.security(event, warn=False, **about)
 
-    async def write_together(self, store: Store[Item], item: Item) -> bool:
+    async def write_together(self, store: Store[Item, Outcome], item: Item) -> Outcome:
         """Store the item in one transaction with others that wait for the same function.
 
-        See `app.live.write.group_commit`. Returns False if it was not stored: then store it by `writing`, alone.
+        See `app.live.write.group_commit`.
         """
-        if store not in self._lanes:
-            self._lanes[store] = Lane(self._tasks, partial(self._write_group, store))
-        return await self._lanes[store].add(item)
+        outcomes: Sequence[Outcome] = await self._groups.add(store, item) or await self._write(
+            store, [item], is_alone=True
+        )
+        return outcomes[0]
 
-    async def _write_group(self, store: Store[Item], items: list[Item]) -> Sequence[bool]:
-        def run(connection: Connection) -> tuple[Sequence[bool], list[Hint]]:
-            write = GroupWrite(connection)
-            stored = store(write, items)
-            write.add(self._records(write.created))
-            write.finish()
-            return stored, write.hints
-
+    async def _write_group(self, store: Store[Item, Outcome], items: list[Item]) -> Sequence[list[Outcome]]:
+        """The outcome of each item in a list, which is empty if the item has to be written alone."""
         try:
-            stored, hints = await self._database.run_transaction(run)
+            return [[outcome] for outcome in await self._write(store, items, is_alone=False)]
         except DBAPIError as error:
             if isinstance(error, IntegrityError | DataError) or is_lock_timeout(error):
-                return [False] * len(items)
+                return [[] for _ in items]
             raise
+
+    async def _write(self, store: Store[Item, Outcome], items: list[Item], is_alone: bool) -> Sequence[Outcome]:
+        def run(connection: Connection) -> tuple[Sequence[Outcome], list[Hint]]:
+            write = GroupWrite(connection, is_alone)
+            outcomes = store(write, items)
+            write.add(self._records(write.created))
+            write.finish()
+            return outcomes, write.hints
+
+        outcomes, hints = await self._database.run_transaction(run)
         for hint in hints:
             self._on_commit(hint)
-        return stored
+        return outcomes
 
     def _records(self, changed: Sequence[Live]) -> list[Base]:
         """What the models store with these changes (`LiveModel.record`)."""

@@ -76,8 +76,7 @@ class Process:
         return self.writes.writing(*topics)
 
     async def read_together(self, read: Any, item: Any) -> Any:
-        async with self.database.connection() as connection:
-            return (await read(connection, [item]))[0]
+        return (await self.database.read(lambda connection: read(connection, [item])))[0]
 
     async def write_together(self, store: Any, item: Any) -> bool:
         return await self.writes.write_together(store, item)

@@ -17,7 +17,7 @@ import heapq
 import itertools
 import random
 from collections import UserDict, deque
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass, field, replace
@@ -192,8 +192,8 @@ class Store:
         self.away = False
         self.chance = chance
 
-    def connection(self) -> Connection:
-        return Connection(self)
+    async def read(self, work: Callable[[Connection], Awaitable[R]]) -> R:
+        return await work(Connection(self))
 
     def transaction(self) -> Connection:
         return Connection(self)

@@ -18,13 +18,12 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.accounts import accounts
 from app.accounts.user import DELETED
 from app.comments import posting
 from app.comments.comments import MAX_DEPTH, Comment
-from app.database import Database
+from app.database import Database, Reading
 from app.errors import SignInFirst
 from app.likes import likes
 from app.live.read.backlog import Backlog
@@ -73,14 +72,13 @@ ACTIONS = st.lists(
 class PausingDatabase(Database):
     """Pauses between the reads of two tables, as a distant database does, so that others can write meanwhile."""
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Any]:  # type: ignore[override]
-        async with super().connection() as connection:
-            yield PausingConnection(connection)
+    async def read(self, work: Any) -> Any:
+        async with self.reading() as reading:
+            return await work(PausingConnection(reading))
 
 
 class PausingConnection:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Reading) -> None:
         self._connection = connection
 
     async def execute(self, *arguments: Any) -> Any:
@@ -341,7 +339,8 @@ class ReaderOfGreatestSeq(Reader):
     """Uses the greatest seq that it read as its head."""
 
     async def news(self, topic: Topic, epoch: str | None, head: int | None, most: int, *_: Any, **__: Any) -> News:
-        async with self._database.connection() as connection:
+        async with self._database.reading() as reading:
+            connection: Any = reading
             now, heads = await read_heads(connection, [topic])
             if now != epoch or head is None:
                 return News(now, heads[topic], None)

@@ -65,8 +65,9 @@ async def follow(parley: Parley, topic: Topic, viewer: Viewer, name: str, states
     """Apply the changes after `after` to `states`."""
     states, head = dict(states), await heads(parley, topic)
     while after < head:
-        async with parley.database.connection() as connection:
-            changes, after = await read_changes(connection, LIVE_MODELS, topic, after, head, CHUNK_CHANGES)
+        changes, after = await parley.database.read(
+            lambda connection, after=after: read_changes(connection, LIVE_MODELS, topic, after, head, CHUNK_CHANGES)
+        )
         for change in changes:
             frame = change.frames[viewer.kind(change.author_id)]
             if change.live.name != name:

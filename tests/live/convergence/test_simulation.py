@@ -142,10 +142,13 @@ class ReaderOfRowsBeforeTheCounter(Reader):
     """Reads the rows first, and then the counter, which may have moved meanwhile."""
 
     async def news(self, topic: Topic, epoch: str | None, head: int | None, most: int, **_: Any) -> News:
-        connection: Any = self._database.connection()
         models = [live for live in self._models if live.lives_on(topic)]
-        changes, _ = await read_changes(connection, models, topic, head or 0, 2**62, most + 1)
-        now, heads = await read_heads(connection, [topic])
+
+        async def read(connection: Any) -> Any:
+            changes, _ = await read_changes(connection, models, topic, head or 0, 2**62, most + 1)
+            return changes, *await read_heads(connection, [topic])
+
+        changes, now, heads = await self._database.read(read)
         return News(now, heads[topic], changes if (now, len(changes) <= most) == (epoch, True) else None)
 
 

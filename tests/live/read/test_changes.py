@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.accounts.logins import LOGIN
 from app.comments.comments import COMMENT, Comment
+from app.database import Reading
 from app.live.model import LiveModel
-from app.live.read.changes import encode, read_changes, read_news
+from app.live.read.changes import Changes, encode, read_changes, read_news
 from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Kind
@@ -21,6 +21,12 @@ from tests.live.note import NOTE, post_note
 from tests.support.people_without_http import ARTICLE, create_viewer, delete_comment, edit_comment, post_comment
 
 pytestmark = pytest.mark.both_databases
+
+
+async def read_all(parley: Parley, topic: Topic, upto: int) -> tuple[Changes, int]:
+    return await parley.database.read(
+        lambda connection: read_changes(connection, LIVE_MODELS, topic, 0, upto, limit=100)
+    )
 
 
 async def test_a_topic_without_writes_has_no_changes(parley: Parley) -> None:
@@ -38,8 +44,7 @@ async def test_twenty_edits_of_a_comment_are_one_change(parley: Parley) -> None:
     for number in range(20):
         await edit_comment(parley, alice, first, f"edit {number}")
     await delete_comment(parley, alice, second)
-    async with parley.database.connection() as connection:
-        changes, reached = await read_changes(connection, LIVE_MODELS, ARTICLE, 0, 23, 100)
+    changes, reached = await read_all(parley, ARTICLE, 23)
     assert [(change.id, change.seq) for change in changes] == [(first.id, 22), (second.id, 23)]
     assert reached == 23
     frames = changes[0].frames
@@ -51,8 +56,7 @@ async def test_a_tombstone_has_only_its_place_and_its_seqs(parley: Parley) -> No
     alice = await create_viewer(parley, "alice")
     comment = await post_comment(parley, alice, "a secret")
     await delete_comment(parley, alice, comment)
-    async with parley.database.connection() as connection:
-        (change,), _ = await read_changes(connection, LIVE_MODELS, ARTICLE, 0, 2, 100)
+    (change,), _ = await read_all(parley, ARTICLE, 2)
     frame = change.frames[Kind.PUBLIC]
     assert frame
     assert not frame.shows
@@ -79,17 +83,17 @@ async def test_a_limit_never_skips_a_row_of_any_table(parley: Parley, limit: int
             await post_comment(parley, alice, "a comment")
     found: list[int] = []
     after = 0
-    async with parley.database.connection() as connection:
-        while after < 9:
-            changes, after = await read_changes(connection, models, ARTICLE, after, 9, limit)
-            found += [change.seq for change in changes]
+    while after < 9:
+        changes, after = await parley.database.read(
+            lambda connection, after=after: read_changes(connection, models, ARTICLE, after, 9, limit)
+        )
+        found += [change.seq for change in changes]
     assert found == list(range(1, 10))
 
 
 async def test_logins_are_sent_to_nobody(parley: Parley) -> None:
     alice = await create_viewer(parley, "alice")
-    async with parley.database.connection() as connection:
-        changes, _ = await read_changes(connection, LIVE_MODELS, Topic.account(alice.user_id), 0, 2, 100)
+    changes, _ = await read_all(parley, Topic.account(alice.user_id), 2)
     (login,) = [change for change in changes if change.live is LOGIN]
     assert set(login.frames.values()) == {None}
     assert login.size == 0
@@ -105,8 +109,8 @@ async def test_a_comment_that_is_posted_while_a_topic_is_read_is_not_lost(
     await post_comment(parley, alice, "the first")
     found, after = [], 0
     for _ in range(5):
-        async with parley.database.connection() as connection:
-            busy: Any = BusyConnection(connection, lambda: post_comment(parley, alice, "meanwhile"))
+        async with parley.reading() as reading:
+            busy: Any = BusyConnection(reading, lambda: post_comment(parley, alice, "meanwhile"))
             _, after, changes = await read_news(busy, models, ARTICLE, after, 100)
         found += [change.seq for change in changes]
     assert found == list(range(1, after + 1))
@@ -115,7 +119,7 @@ async def test_a_comment_that_is_posted_while_a_topic_is_read_is_not_lost(
 class BusyConnection:
     """Something happens after each of its statements."""
 
-    def __init__(self, connection: AsyncConnection, happens: Callable[[], Awaitable[object]]) -> None:
+    def __init__(self, connection: Reading, happens: Callable[[], Awaitable[object]]) -> None:
         self._connection = connection
         self._happens = happens
 
@@ -129,17 +133,17 @@ async def test_more_news_than_a_backlog_holds_are_not_read(parley: Parley) -> No
     alice = await create_viewer(parley, "alice")
     for _ in range(4):
         await post_comment(parley, alice, "hello")
-    async with parley.database.connection() as connection:
-        for most, seqs in ((3, []), (4, [1, 2, 3, 4])):
-            _, head, changes = await read_news(connection, LIVE_MODELS, ARTICLE, 0, most)
-            assert (head, [change.seq for change in changes]) == (4, seqs)
+    for most, seqs in ((3, []), (4, [1, 2, 3, 4])):
+        _, head, changes = await parley.database.read(
+            lambda connection, most=most: read_news(connection, LIVE_MODELS, ARTICLE, 0, most)
+        )
+        assert (head, [change.seq for change in changes]) == (4, seqs)
 
 
 async def test_a_change_is_the_same_as_that_of_a_loaded_row(parley: Parley) -> None:
     alice = await create_viewer(parley, "alice")
     comment = await post_comment(parley, alice, "hello, @alice, and *everybody*")
-    async with parley.database.connection() as connection:
-        _, _, changes = await read_news(connection, LIVE_MODELS, ARTICLE, 0, 10)
+    _, _, changes = await parley.database.read(lambda connection: read_news(connection, LIVE_MODELS, ARTICLE, 0, 10))
     async with parley.reading() as reading:
         loaded = await reading.get(Comment, comment.id)
     assert loaded

@@ -54,10 +54,11 @@ async def test_a_change_is_read_once_for_any_number_of_sessions(parley: Parley, 
 def _count_statements(parley: Parley) -> list[str]:
     statements: list[str] = []
 
-    @event.listens_for(parley.database._engine.sync_engine, "before_cursor_execute")
     def count(_connection: object, _cursor: object, sql: str, *_: object) -> None:
         statements.append(sql)
 
+    threads = parley.database._reader
+    event.listen(threads.engine if threads else parley.database._engine.sync_engine, "before_cursor_execute", count)
     return statements
 
 

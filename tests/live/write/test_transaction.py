@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import event, select, text
 
 from app.commentables.commentables import id_of
-from app.comments import comments
+from app.comments import comments, posting
 from app.comments.comments import Comment
 from app.errors import Conflict
 from app.live.service import Parley
@@ -151,7 +151,7 @@ async def test_a_write_whose_request_was_cancelled_is_committed(parley: Parley) 
     alice = await create_viewer(parley, "alice")
     published: list[str] = []
     parley.hints.publish = published.append  # type: ignore[method-assign]
-    writing = asyncio.create_task(comments.post(parley, alice, ARTICLE, "hello", uuid4()))
+    writing = asyncio.create_task(posting.post(parley, alice, ARTICLE, "hello", uuid4()))
     await asyncio.sleep(0)
     writing.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -162,7 +162,7 @@ async def test_a_write_whose_request_was_cancelled_is_committed(parley: Parley) 
 
 async def test_the_shutdown_waits_for_writes_in_flight(parley: Parley) -> None:
     alice = await create_viewer(parley, "alice")
-    writing = asyncio.create_task(comments.post(parley, alice, ARTICLE, "hello", uuid4()))
+    writing = asyncio.create_task(posting.post(parley, alice, ARTICLE, "hello", uuid4()))
     await asyncio.sleep(0)
     await parley._work.drain(60)
     assert writing.done()
@@ -172,7 +172,7 @@ async def test_the_shutdown_waits_for_writes_in_flight(parley: Parley) -> None:
 async def test_the_same_id_on_two_topics_at_once_is_one_comment(parley: Parley) -> None:
     alice, id_ = await create_viewer(parley, "alice"), uuid4()
     outcomes = await asyncio.gather(
-        *(comments.post(parley, alice, topic, "hello", id_) for topic in (ARTICLE, PAGE)), return_exceptions=True
+        *(posting.post(parley, alice, topic, "hello", id_) for topic in (ARTICLE, PAGE)), return_exceptions=True
     )
     assert sorted(type(outcome).__name__ for outcome in outcomes) == [Conflict.__name__, "tuple"]
     assert sorted([len(await seqs(parley)), len(await seqs(parley, PAGE))]) == [0, 1]
@@ -180,7 +180,7 @@ async def test_the_same_id_on_two_topics_at_once_is_one_comment(parley: Parley) 
 
 async def test_the_same_id_sent_ten_times_at_once_is_one_comment(parley: Parley) -> None:
     alice, id_ = await create_viewer(parley, "alice"), uuid4()
-    outcomes = await asyncio.gather(*(comments.post(parley, alice, ARTICLE, "hello", id_) for _ in range(10)))
+    outcomes = await asyncio.gather(*(posting.post(parley, alice, ARTICLE, "hello", id_) for _ in range(10)))
     assert sorted(is_new for _, is_new in outcomes) == [False] * 9 + [True]
     assert await seqs(parley) == [1]
 
