@@ -276,7 +276,8 @@ async def read_body(parley: Parley, body: str) -> Written:
 
 @owned
 async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, seen: Seen = None) -> Comment:
-    """Change the body, and notify people whom it mentions, once for each comment. None or the same body takes no seq.
+    """Change the body, notify people whom it mentions, once for each comment, and withdraw the notifications of those
+    whom it mentions no longer. None or the same body takes no seq.
 
     Raises Missing, Forbidden, Stale, and Invalid for a body that shows nothing.
     """
@@ -285,7 +286,8 @@ async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, seen:
     recipients = await notifications.find_recipients(parley, editor, written.mentioned, but=id) if written else {}
     async with parley.reading() as reading:
         queue = await reports.where(reading, id)
-    async with parley.writing(topic, *map(Topic.account, recipients), *queue) as write:
+        withdrawn = await notifications.find_withdrawn(reading, id, written.mentioned) if written else []
+    async with parley.writing(topic, *map(Topic.account, recipients), *withdrawn, *queue) as write:
         comment = _own(await write.get(Comment, id), editor)
         refuse_stale(comment, seen)
         if body is not None and written is not None and comment.body != body:
@@ -296,6 +298,7 @@ async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, seen:
             await lock_active_user(write.session, editor)
             if queue:
                 await reports.touch(write, id)
+            await notifications.withdraw(write, id, withdrawn)
             if comment.counts:  # a hidden comment notifies nobody
                 await notifications.notify(
                     write, Cause(editor, id, topic, recipients, notifications.mail_due_at(parley))

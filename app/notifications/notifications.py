@@ -249,6 +249,22 @@ async def delete_notifications(write: Write, comment_id: UUID) -> None:
     await _destroy(write, (await write.session.scalars(there)).all())
 
 
+async def find_withdrawn(reading: Reading, comment_id: UUID, mentioned: Collection[UUID]) -> list[Topic]:
+    """The topics with a notification of a mention in this comment, of people whom it mentions no longer."""
+    gone = select(Notification.user_id).where(
+        _of(comment_id), Notification.deleted_at.is_(None), Notification.kind == About.MENTION,
+        Notification.user_id.not_in(mentioned),
+    )  # fmt: skip
+    return [Topic.account(id_) for id_ in await reading.scalars(gone)]
+
+
+async def withdraw(write: Write, comment_id: UUID, topics: Sequence[Topic]) -> None:
+    """Delete the notifications of a comment on these topics, from `find_withdrawn`. The write holds them."""
+    if topics:
+        there = select(Notification).where(_of(comment_id), Notification.topic.in_(map(str, topics)))
+        await _destroy(write, (await write.session.scalars(there.where(Notification.deleted_at.is_(None)))).all())
+
+
 async def clean_up_account(parley: Parley, user_id: UUID, erase: bool) -> None:
     """Delete the notifications of a deleted account, and with `erase` those that its comments caused."""
     theirs = Notification.topic == str(Topic.account(user_id))

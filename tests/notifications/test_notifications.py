@@ -93,6 +93,26 @@ async def test_mentions_and_replies_notify_others_and_never_the_author(
     assert (row.place, row.read_at, row.actor_id) == ("Article/1", None, bob.user_id)
 
 
+async def test_a_mention_that_an_edit_removes_is_withdrawn(parley: Parley, alice: Viewer, bob: Viewer) -> None:
+    comment = await post_comment(parley, alice, "@bob, look")
+    await edit_comment(parley, alice, comment, "@bob, look there")
+    assert await list_notifications(parley, bob) == [("mention", "alice")]
+    await edit_comment(parley, alice, comment, "Look there")
+    assert await list_notifications(parley, bob) == []
+    (row,) = await read_rows(parley, bob)
+    assert (row.deleted_at is not None, row.actor_name) == (True, "")
+    await edit_comment(parley, alice, comment, "@bob, look there")  # one comment notifies a person once
+    assert await list_notifications(parley, bob) == []
+
+
+async def test_a_reply_that_no_longer_mentions_its_recipient_is_still_a_reply(
+    parley: Parley, alice: Viewer, bob: Viewer
+) -> None:
+    comment = await reply(parley, bob, await post_comment(parley, alice, "Well?"), "@alice, well!")
+    await edit_comment(parley, bob, comment, "Well!")
+    assert await list_notifications(parley, alice) == [("reply", "bob")]
+
+
 async def test_a_reply_that_also_mentions_its_recipient_notifies_once(
     parley: Parley, alice: Viewer, bob: Viewer
 ) -> None:
@@ -228,7 +248,7 @@ async def test_texts_whose_names_are_looked_up_together_mention_their_own_people
 async def test_an_edit_notifies_newly_mentioned_people(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     carol = await create_viewer(parley, "carol")
     comment = await post_comment(parley, alice, "Ask @bob")
-    for body in ("Ask @bob or @carol", "Ask @carol", "Ask @bob or @carol again"):
+    for body in ("Ask @bob or @carol", "Ask @carol or @bob", "Ask @bob or @carol again"):
         await edit_comment(parley, alice, comment, body)
     assert await list_notifications(parley, bob) == await list_notifications(parley, carol) == [("mention", "alice")]
 
@@ -250,7 +270,7 @@ async def test_a_comment_notifies_ten_people_at_most_also_after_edits(
         False
     ] * MAX_MENTIONS
     await edit_comment(parley, alice, comment, " ".join(names[::-1]))
-    assert sum([len(await list_notifications(parley, other)) for other in others]) == MAX_RECIPIENTS
+    assert sum([len(await list_notifications(parley, other, gone=True)) for other in others]) == MAX_RECIPIENTS
 
 
 async def test_a_notification_has_the_title_at_that_time(parley: Parley, alice: Viewer, bob: Viewer) -> None:

@@ -67,7 +67,7 @@ class Process:
         self.feeds = Feeds(self.reader, ring_frames=4, ring_bytes=4_000)
         self.hints: list[Hint] = []  # of the writes of this process
         self.work = Tasks()
-        self.writes = Writes(self.database, MODELS, self.hints.append, self.work)
+        self.writes = Writes(self.settings, self.database, MODELS, self.hints.append, self.work)
 
     def reading(self) -> Any:
         return self.database.reading()
