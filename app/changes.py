@@ -39,7 +39,7 @@ from app.live.stream.poll import poll
 from app.live.stream.session import Session
 from app.live.tasks import Tasks
 from app.live.topics import Topic
-from app.live.viewers import GUEST, Viewer
+from app.live.viewers import GUEST
 from app.streams import MAX_CURSORS, admission_of, cursors_from, permitted_topic
 
 TURN_SECONDS = 20.0  # less than the timeouts of usual proxies and CDNs, which are 30 s or more
@@ -108,15 +108,10 @@ def _session(request: Request, topic: Topic, after: list[str]) -> Session:
         pacing=parley.pacing,
         heartbeats=parley.heartbeats,
         stats=parley.stream_stats,
-        authorise=_guest,
         heartbeat=_turn(topic, time.time())[1],
         once=True,
         network=rate_limits.queue_key_of(request),
     )
-
-
-async def _guest() -> Viewer:
-    return GUEST
 
 
 def _turn(topic: Topic, now: float) -> tuple[int, float]:

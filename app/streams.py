@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import partial
-from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,7 +23,6 @@ from app.http.requests import parse_topic, topic_from
 from app.http.sse_response import PushResponse
 from app.http.stream_limits import Admission
 from app.live import wire
-from app.live.service import Parley
 from app.live.stream.session import Session
 from app.live.topics import QUEUE, Topic
 from app.live.viewers import GUEST, LoginEnded, Viewer
@@ -97,7 +95,7 @@ async def show(request: Request) -> ASGIApp:
         pacing=parley.pacing,
         heartbeats=parley.heartbeats,
         stats=parley.stream_stats,
-        authorise=partial(_authorise, parley, viewer.login_id),
+        authorise=partial(viewer_with_login, parley, viewer.login_id) if viewer.login_id else None,
         heartbeat=min(heartbeat, LONG_POLL_SECONDS) if once else heartbeat,
         once=once,
         ended=ended,
@@ -194,7 +192,3 @@ def cursors_from(request: Request, name: str) -> list[str]:
     if len(cursors) > MAX_CURSORS:
         raise invalid((name, f"At most {MAX_CURSORS} cursors"))
     return cursors
-
-
-async def _authorise(parley: Parley, login_id: UUID | None) -> Viewer:
-    return await viewer_with_login(parley, login_id) if login_id else GUEST

@@ -74,11 +74,11 @@ OPENING, CATCHING_UP, LIVE, ENDING = State  # each delivery needs one, and Enum 
 class Session:
     """One stream of `topics` for `viewer`, from `cursors` on (texts from the client; without any, from the heads).
 
-    `authorise` returns the viewer as the database knows it now, or raises LoginEnded. With `once`, the stream is a long
-    poll: it ends after the first batch, or after one heartbeat interval without any. `ended` says how the login of the
-    request has ended: the client is informed that this stream is a guest's. With `presence`, the viewer is shown at
-    these topics, and receives the presence of others. `network` is the client's network, as limits count it: networks
-    take turns.
+    `authorise` returns the viewer as the database knows it now, or raises LoginEnded; a guest's session has none. With
+    `once`, the stream is a long poll: it ends after the first batch, or after one heartbeat interval without any.
+    `ended` says how the login of the request has ended: the client is informed that this stream is a guest's. With
+    `presence`, the viewer is shown at these topics, and receives the presence of others. `network` is the client's
+    network, as limits count it: networks take turns.
     """
 
     __slots__ = (
@@ -97,7 +97,7 @@ class Session:
         pacing: Pacing,
         heartbeats: Heartbeats,
         stats: StreamStats,
-        authorise: Callable[[], Awaitable[Viewer]],
+        authorise: Callable[[], Awaitable[Viewer]] | None = None,
         heartbeat: float = 15,
         once: bool = False,
         ended: LoginEnded | None = None,
@@ -302,7 +302,7 @@ class Session:
             return b""
         known = self._account_head()
         try:
-            viewer = await self._authorise()
+            viewer = await self._authorise() if self._authorise else self.viewer
         except LoginEnded as ended:
             if self._presence:
                 self._presence.leave(self, at_once=True)
