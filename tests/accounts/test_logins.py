@@ -51,9 +51,11 @@ async def read_login(parley: Parley, login_id: UUID | None) -> Login | None:
 
 @pytest.fixture
 def statements(parley: Parley) -> list[str]:
-    """The statements of the process."""
+    """The statements that read."""
     sent: list[str] = []
-    event.listen(parley.database._engine.sync_engine, "before_cursor_execute", lambda _1, _2, sql, *_: sent.append(sql))
+    threads = parley.database._reader
+    engine = threads.engine if threads else parley.database._engine.sync_engine
+    event.listen(engine, "before_cursor_execute", lambda _1, _2, sql, *_: sent.append(sql))
     return sent
 
 
