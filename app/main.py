@@ -13,6 +13,7 @@ from starlette.routing import Mount, Route, Router
 
 from app import changes, demo, logs, streams, typing_indicator
 from app.accounts import accounts_api, logins_api, mailed_links_api, users_api
+from app.atom import address_api, atom_api
 from app.commentables import commentables_api
 from app.comments import comments_api
 from app.comments.guest_cache import GuestCache
@@ -61,6 +62,7 @@ API = (
     moderation_api,
     mutes_api,
     reply_mail_api,
+    address_api,
 )
 
 
@@ -122,6 +124,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
             Route("/docs", openapi.docs),
             Route("/worker.js", service_worker.show),
             Mount("/api", Router(resources(*API, under="/api"), redirect_slashes=False)),
+            Mount("/feeds", Router(resources(atom_api, under="/feeds"), redirect_slashes=False)),
             Mount("/static", front_end),
             Route("/embed.js", service_worker.embed),
             Route("/embed/check", pages.check),

@@ -3,6 +3,7 @@
 from app.accounts import login_throttle  # noqa: F401  (a table that is not live)
 from app.accounts.logins import LOGIN
 from app.accounts.user import USER
+from app.atom import atom  # noqa: F401  (a table that is not live, and an index)
 from app.commentables.commentables import COMMENTABLE
 from app.comments.comments import COMMENT
 from app.likes.likes import LIKE

@@ -39,7 +39,7 @@ COMPOSE_MAIL_CATCHER = ("mail", 1025)
 
 # The first segments of Parley's own paths. `test_root_paths_are_none_of_our_own` compares them with the routes.
 OWN_PATHS = frozenset(
-    {"account", "api", "changes", "confirm", "dev", "docs", "embed", "embed.js", "healthz", "inbox", "metrics",
+    {"account", "api", "changes", "confirm", "dev", "docs", "embed", "embed.js", "feeds", "healthz", "inbox", "metrics",
      "moderation", "openapi.json", "readyz", "reset", "static", "streams", "unlock", "unsubscribe", "worker.js"}
 )  # fmt: skip
 ORIGIN = re.compile(r"https?://([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?")
@@ -127,7 +127,7 @@ class Settings(BaseSettings):
     forwarded_allow_ips: str = "127.0.0.1"  # for `parley serve`; uvicorn itself reads it from the environment
     # The prefix of every path that a browser sees, like "/talk". "" if Parley is at the root of its host.
     root_path: str = ""
-    # The base of links in e-mails. It is never taken from a request, because a client can send any Host header.
+    # The base of links in e-mails and Atom feeds. A request never sets it, because a client can send any Host header.
     public_url: str = Field(default_factory=_local_url)
     # Host names that Parley accepts besides that of PUBLIC_URL; "*" is any name.
     allowed_hosts: Words = frozenset()

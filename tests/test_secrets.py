@@ -94,6 +94,7 @@ COLUMNS: dict[str, To | Word] = {
     "users.last_signed_in_address": To.SELF,
     "users.blocked_at": WORD,  # nobody is signed in who has one
     "users.byline_changed_at": To.NOBODY,
+    "users.atom_number": WORD,
     "users.leaving": WORD,
     "users.mail_on_reply": WORD,
     "users.mail_on_mention": WORD,
@@ -210,7 +211,7 @@ ABOUT_PEOPLE = (
     "muted_conversations",
 )
 # What people write and do where others see it, counters, and deliveries that name such objects without their content.
-OTHERS = {"comments", "commentables", "topics", "epochs", "webhook_deliveries"}
+OTHERS = {"comments", "commentables", "topics", "epochs", "webhook_deliveries", "atom_namespaces"}
 
 ALICE = {"email": "alice.secret.q7@example.com", "username": "Alice the Seventh", "password": "alice-s3cret-phrase-x1"}
 NEW_PASSWORD = "alice-s3cret-phrase-x2"

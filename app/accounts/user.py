@@ -104,6 +104,7 @@ class User(Live, Base):
     )
     blocked_at: Mapped[datetime | None] = mapped_column(Instant)  # a blocked account cannot sign in
     byline_changed_at: Mapped[datetime | None] = mapped_column(Instant, index=True)  # see `app.accounts.bylines`
+    atom_number: Mapped[int] = mapped_column(default=0, server_default="0")  # see `app.atom.address`
     leaving: Mapped[str | None] = mapped_column(String(5), index=True)  # "keep" or "erase": pending clean-up
     mail_on_reply: Mapped[MailChoice] = mapped_column(String(10), default=MailChoice.AT_ONCE, server_default="at_once")
     mail_on_mention: Mapped[MailChoice] = mapped_column(

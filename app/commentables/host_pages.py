@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, StringConstraints
 from starlette.requests import Request
@@ -61,6 +61,11 @@ def require_listed(request: Request, url: str) -> str:
 def is_listed(settings: Settings, url: str) -> bool:
     """Whether the origin of this URL may embed Parley."""
     return "/".join(url.split("/", 3)[:3]) in _origins(settings)
+
+
+def public_page(settings: Settings, place: str, url: str) -> str:
+    """The address of the page with a conversation: the host's, if it may still embed Parley, else Parley's own."""
+    return url if url and is_listed(settings, url) else f"{settings.public_url}/{quote(place)}"
 
 
 def _origins(settings: Settings) -> Collection[str]:

@@ -50,7 +50,8 @@ class Endpoint:
     `limit` counts requests with a valid body, `limit_all` counts invalid ones, too. `admit` raises if the viewer may
     not use the endpoint. `versioned` is the model whose state is in a 412, if the endpoint reads `If-Match`. `statuses`
     are those of success, by default 200, or 204 without a body. `refuses` are statuses of errors that do not follow
-    from the rest. `headers` are the response's, with their descriptions.
+    from the rest. `headers` are the response's, with their descriptions. `media` is the type of a body that is
+    not JSON.
     """
 
     route: str
@@ -62,6 +63,7 @@ class Endpoint:
     statuses: Sequence[int] = ()
     refuses: Sequence[int] = ()
     headers: Mapping[str, str] | None = None
+    media: str | None = None
     handler: Handler = field(init=False)
 
     def __call__(self, handler: Handler) -> Self:

@@ -25,6 +25,7 @@ from app.http import schemas
 from app.http.endpoints import Endpoint, Resource
 from app.http.parameters import ID, TYPE, Parameter, Schema
 from app.http.requests import Input
+from app.http.responses import is_known
 from app.live.model import LiveModel, Tombstone
 from app.live.topics import MAX_ID_LENGTH
 from app.pages.assets import FOR_ANYBODY
@@ -107,9 +108,8 @@ def _made_once(
     if name not in made:
         made[name] = make()
     tag = f'"{blake2b(made[name], digest_size=8).hexdigest()}"'
-    known = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
     all_headers = {**REVALIDATE, "ETag": tag, **(headers or {})}
-    if tag in known:
+    if is_known(request, tag):
         return Response(status_code=304, headers=all_headers)
     return Response(made[name], headers=all_headers, media_type=media_type)
 
@@ -213,6 +213,8 @@ def _answer(endpoint: Endpoint, status: int, body: Any) -> dict[str, Any]:
         answer["content"] = {JSON: {"schema": _ref(body)}}
     elif endpoint.is_stream:
         answer["content"] = {STREAM: {"schema": {"type": "string"}}}
+    elif endpoint.media and status == HTTPStatus.OK:
+        answer["content"] = {endpoint.media: {"schema": {"type": "string"}}}
     if endpoint.headers:
         answer["headers"] = {
             name: {"description": text, "schema": {"type": "string"}} for name, text in endpoint.headers.items()

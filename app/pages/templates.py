@@ -37,7 +37,8 @@ def _markdown(text: str) -> Markup:
 
 
 def _environment() -> Environment:
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
+    loader = FileSystemLoader((TEMPLATES, PACKAGE / "atom" / "templates"))
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
     environment.filters |= {"tojson": _tojson, "in_page_order": in_page_order, "markdown": _markdown}
     environment.filters |= {"isolated": isolated, "is_long": is_long}
     return environment

@@ -7,7 +7,6 @@ they are then. A comment that was deleted or hidden, and an edited one that no l
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import quote
 from uuid import UUID, uuid5
 
 from markupsafe import Markup
@@ -107,10 +106,9 @@ def _entry(parley: Parley, notification: Notification, comment: Comment) -> Entr
 
 
 def _url(parley: Parley, notification: Notification) -> str:
-    """The comment on the page where it was written, if that page may still show comments, else on Parley's page."""
-    is_listed = notification.url and host_pages.is_listed(parley.settings, notification.url)
-    own = f"{parley.settings.public_url}/{quote(notification.place)}"
-    return f"{notification.url if is_listed else own}#comment-{notification.comment_id}"
+    """The comment on the page where it was written."""
+    page = host_pages.public_page(parley.settings, notification.place, notification.url)
+    return f"{page}#comment-{notification.comment_id}"
 
 
 def _one_line(text: str) -> str:

@@ -300,6 +300,30 @@ async def test_alice_sees_an_error_if_a_login_cannot_be_ended(alice: Person, ope
     assert not await alice.page.locator(".logins__problem").is_visible()
 
 
+# -- the Atom feed ---------------------------------------------------------------------------------------------
+
+
+async def test_alice_copies_and_replaces_the_address_of_her_atom_feed(alice: Person, site: Site) -> None:
+    await alice.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site.url)
+    field = alice.page.locator(".atom input")
+    await alice.until("document.querySelector('.atom input').value !== ''", "the address")
+    address = await field.input_value()
+    assert "/feeds/replies?key=" in address
+    await alice.press(".atom__copy")
+    await alice.sees_text(".atom__copy", "Copied")
+    assert await alice.page.evaluate("navigator.clipboard.readText()") == address
+    await alice.press(".atom__replace")
+    await alice.until(f"document.querySelector('.atom input').value !== {address!r}", "another address")
+    await alice.focus_is_on(".atom__replace")
+    await alice.sees_text(".atom__copy", "Copy")
+    assert (await alice.client.get(f"/feeds/replies?{address.partition('?')[2]}")).status_code == 404
+    new = await field.input_value()
+    assert (await alice.client.get(f"/feeds/replies?{new.partition('?')[2]}")).status_code == 200
+    await alice.page.locator(".account__sign-out").click()
+    await alice.is_guest()
+    assert await field.input_value() == ""
+
+
 # -- deletion --------------------------------------------------------------------------------------------------
 
 

@@ -19,7 +19,7 @@ AMBIGUOUS = [
     "/Article/../static/x", "/Article/./1", "/Article/%2e", "/static/..%2fArticle/1", "/static/%2e%2e/Article/1",
     "/static/../Article/1", "/Article/1%2f..%2fstatic%2fx.css", "/Article/1/..%2f..%2fstatic/x", "/Article/1/..",
     "/Article/1/%2e%2e%2f", "/static%2fx.css", "/static%2f..%2fArticle/1", "//static/x", "//Article/1",
-    "/%2fArticle/1", "/Article%2f1", "/embed%2fArticle/1", "/api%2fcomments", "/api/comments%2f1",
+    "/%2fArticle/1", "/Article%2f1", "/embed%2fArticle/1", "/feeds%2fall", "/api%2fcomments", "/api/comments%2f1",
     "/Article/..%5cstatic/x", "/Article/1%5cstatic", "/Article/1\\static", "/Article/1%00", "/Article/1%0a.css",
     "/Article/%7f", "/Article/%1b1", "/Article/%ff", "/Article/%c3", "/Article/%ed%a0%80", "/%2e%2e/Article/1",
     "/embed/Article/..%2f..%2fstatic/x", "/api/commentables/Article/..%2f1",
@@ -28,7 +28,7 @@ PLAIN = [
     "/", "/Article/1", "/Article/2024/hello", "/Article/2024%2Fhello", "/Article/a..b", "/Article/...", "/Article/.x",
     "/Article/1.css", "/Article/1;x=..", "/Article/1%3F", "/Article/%C3%A9", "/Article/%E8%B0%A2", "/Article/100%25",
     "/Article/a%252fb", "/Article/a//b", "/embed/Article/a%2Fb", "/api/commentables/Article/a%2Fb",
-    "/static/css/page.css", "/api/comments/", "/.well-known/change-password",
+    "/feeds/Article/a%2Fb", "/static/css/page.css", "/api/comments/", "/.well-known/change-password",
 ]  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from app.http.problems import Problem
 DOTS = frozenset({".", ".."})
 REFUSED = re.compile(r"[\x00-\x1f\x7f\\]")
 # The part of a path before an id: its type, after one of the prefixes that `app.main` has for a type and an id.
-BEFORE_ID = re.compile(r"/(?:api/commentables/|embed/)?[A-Z][A-Za-z0-9]*/")
+BEFORE_ID = re.compile(r"/(?:api/commentables/|embed/|feeds/)?[A-Z][A-Za-z0-9]*/")
 
 
 def refuse_ambiguous_path(root_path: str, scope: Scope) -> Problem | None:

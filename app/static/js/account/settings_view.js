@@ -1,4 +1,5 @@
 import { ComponentView } from "../ui/component_view.js";
+import { AtomView } from "./atom_view.js";
 import { DeletionView } from "./deletion_view.js";
 import { EmailView } from "./email_view.js";
 import { Logins } from "./logins.js";
@@ -21,6 +22,7 @@ export const SettingsView = ComponentView.extend({
     new ReplyMailView({ el: ".reply-mail", ...this.parts });
     new MutedConversationsView({ el: ".muted-conversations", ...this.parts });
     new MutesView({ el: ".mutes", ...this.parts });
+    new AtomView({ el: ".atom", ...this.parts });
     new DeletionView({ el: ".deletion", ...this.parts });
     this.listenTo(this.account, "change:id", this.render);
     this.render();
