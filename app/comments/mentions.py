@@ -6,7 +6,7 @@ are notified. So exactly the people whose names are marked are notified.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -72,11 +72,6 @@ _ACCOUNTS = select(User.username_key, User.id).where(
 
 def _people(rendering: Rendering, known: Mapping[str, UUID]) -> tuple[UUID, ...]:
     return tuple(dict.fromkeys(known[name] for name in rendering.mentioned))
-
-
-def names(mentioned: Iterable[str], user: User) -> bool:
-    """Whether one of these names, as typed, is this account's."""
-    return any(user.username_key in _keys(name) for name in mentioned)
 
 
 def _keys(name: str) -> Iterator[str]:

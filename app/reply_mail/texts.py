@@ -1,7 +1,8 @@
 """Texts: what a mail about replies and mentions says, as plain text and as HTML.
 
 They are written when the mail is sent, from its notifications that the person still wants, and from the comments as
-they are then. A comment that was deleted or hidden, and an edited one that no longer mentions the person, are left out.
+they are then. A comment that was deleted or hidden is left out. An edit that removes a mention has deleted its
+notification.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from sqlalchemy import select
 
 from app.accounts.user import MailChoice, User
 from app.commentables import host_pages
-from app.comments import markdown, mentions
+from app.comments import markdown
 from app.comments.comments import Comment
 from app.database import Reading
 from app.live.service import Parley
@@ -73,7 +74,7 @@ async def read(parley: Parley, reading: Reading, mail: Mail, user: User) -> Text
     query = query.where(Notification.mail_id == mail.id, wanted(user.id))
     query = query.where(Comment.deleted_at.is_(None), Comment.hidden_at.is_(None)).order_by(Notification.created_at)
     found = (await reading.execute(query)).all()
-    rows = [(row, comment) for row, comment in found if _is_meant(user, row, comment)]
+    rows = [(row, comment) for row, comment in found if choice_of(user, row.kind) is not MailChoice.NEVER]
     if not rows:
         return None
     newest = rows[-1][0]
@@ -86,14 +87,6 @@ async def read(parley: Parley, reading: Reading, mail: Mail, user: User) -> Text
         stop_url=unsubscribe_url(parley, user.id, place),
         account_url=f"{parley.settings.public_url}/account",
     )
-
-
-def _is_meant(user: User, notification: Notification, comment: Comment) -> bool:
-    """Whether the account still wants mail of this kind, and an edited comment still mentions it."""
-    if choice_of(user, notification.kind) is MailChoice.NEVER:
-        return False
-    is_reply = notification.kind == About.REPLY
-    return is_reply or not comment.edited or mentions.names(comment.mentioned, user)
 
 
 def _entry(parley: Parley, notification: Notification, comment: Comment) -> Entry:
