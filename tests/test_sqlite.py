@@ -133,9 +133,11 @@ async def test_a_database_closes_after_the_functions_that_run(database: Database
     reading.cancel()
     await asyncio.wait([reading])
     closing = asyncio.create_task(database.close())
-    await asyncio.sleep(0)
+    await asyncio.wait([closing], timeout=0.2)
+    has_waited = not closing.done()
     may_end.set()
     await closing
+    assert has_waited
     assert len(ended) == 1
 
 

@@ -445,6 +445,8 @@ async def test_a_reply_to_a_comment_that_was_deleted_meanwhile_or_is_elsewhere_i
     )
     assert kinds_of(outcomes) == ["new", Invalid.__name__, Invalid.__name__, "new"]
     assert await read_seqs(parley) == [1, 3, 4, 5]
+    async with parley.reading() as reading:
+        assert (await commentables.of(reading, [ARTICLE]))[ARTICLE].comments_count == 3
 
 
 async def test_the_author_of_a_hidden_comment_may_reply_to_it(parley: Parley, other: Parley, alice: Viewer) -> None:
