@@ -158,6 +158,8 @@ async def test_streams_and_server_errors_have_security_headers_too(
 ) -> None:
     from app.comments import threads
 
+    unwritten = {**ARTICLE, "commentable_id": "unwritten"}  # never served from memory
+
     async def mistaken(*_: object) -> None:
         raise ZeroDivisionError
 
@@ -166,8 +168,8 @@ async def test_streams_and_server_errors_have_security_headers_too(
     answers.append(await guest.post("/streams", headers={"Sec-Fetch-Site": "cross-site"}))
     monkeypatch.setattr(threads, "page", mistaken)
     async with site.client(headers={"Accept": "text/html"}) as person:
-        answers += [await person.get("/Article/1"), await person.get("/api/comments/", params=ARTICLE)]
-        over_tls = await person.get("/Article/1", headers={"X-Forwarded-Proto": "https"})
+        answers += [await person.get("/Article/unwritten"), await person.get("/api/comments/", params=unwritten)]
+        over_tls = await person.get("/Article/unwritten", headers={"X-Forwarded-Proto": "https"})
     async with site.client(headers={"X-Forwarded-For": "192.0.2.1"}) as too_often:
         monkeypatch.setattr(rate_limits, "STREAM", replace(rate_limits.STREAM, by_address=parse("1 per 10 minutes")))
         answers += [await too_often.head("/streams?topic=Article/1") for _ in range(2)]
