@@ -23,7 +23,7 @@ Form = Literal["text", "json"]
 
 SECURITY = "app.security"
 STANDARD_FIELDS = {*RESERVED_ATTRS, "taskName", "color_message"}  # attributes of every log record
-IN_MESSAGE = {"event", "method", "path", "status"}  # fields that are part of the message
+NOT_BESIDE_MESSAGE = STANDARD_FIELDS | {"event", "method", "path", "status"}  # the last four are part of the message
 
 _known: ContextVar[dict[str, Any] | None] = ContextVar("known", default=None)
 _security = logging.getLogger(SECURITY)
@@ -117,6 +117,6 @@ class TextLines(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        fields = [f"{name}={value}" for name, value in vars(record).items() if name not in STANDARD_FIELDS | IN_MESSAGE]
+        fields = [f"{name}={value}" for name, value in vars(record).items() if name not in NOT_BESIDE_MESSAGE]
         line = super().formatMessage(record)
         return f"{line} ({' '.join(fields)})" if fields else line

@@ -50,13 +50,13 @@ from app.webhooks.sender import send_webhooks
 
 # Modules with endpoints under /api.
 API = (
+    comments_api,
+    likes_api,
     users_api,
     accounts_api,
     logins_api,
     mailed_links_api,
     typing_indicator,
-    comments_api,
-    likes_api,
     commentables_api,
     notifications_api,
     moderation_api,
@@ -106,7 +106,8 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
 
     app = RootPathStarlette(
         settings.root_path,
-        routes=[
+        routes=[  # tried in this order, so the most frequent ones come first
+            Mount("/api", Router(resources(*API, under="/api"), redirect_slashes=False)),
             Route("/", pages.front),
             Route("/account", pages.account),
             Route("/inbox", pages.inbox),
@@ -123,7 +124,6 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
             Route("/openapi.json", openapi.show),
             Route("/docs", openapi.docs),
             Route("/worker.js", service_worker.show),
-            Mount("/api", Router(resources(*API, under="/api"), redirect_slashes=False)),
             Mount("/feeds", Router(resources(atom_api, under="/feeds"), redirect_slashes=False)),
             Mount("/static", front_end),
             Route("/embed.js", service_worker.embed),

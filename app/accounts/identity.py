@@ -101,7 +101,7 @@ async def _look_up(request: Request) -> Viewer:
     viewer, noted_at = found
     logs.note(login=login_id)
     # An open stream is not activity: the person may have left the computer.
-    if not request.url.path.startswith("/streams") and datetime.now(UTC) - noted_at > ACTIVITY_INTERVAL:
+    if not request.scope["path"].startswith("/streams") and datetime.now(UTC) - noted_at > ACTIVITY_INTERVAL:
         parley_of(request).begin(logins.note_activity(parley_of(request), login_id))
     return viewer
 
@@ -143,7 +143,7 @@ def _is_secure(request: Request) -> bool:
     """Whether the browser uses TLS. In production PUBLIC_URL decides, because a proxy may not forward the scheme."""
     settings = parley_of(request).settings
     promised = settings.environment == "production" and settings.public_url.startswith("https:")
-    return promised or request.url.scheme == "https"
+    return promised or bool(request.scope["scheme"] == "https")
 
 
 def _cookie_name(request: Request, cookie: str) -> str:
