@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.test_likes import like, sees_likes
-from tests.browser.test_presence import sees_typing
+from tests.browser.test_presence import SHOWS_PRESENCE, sees_typing
 from tests.support.people import write
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ async def test_alice_and_bob_talk_in_two_windows(
 
     for person in (alice, bob):
         await person.page.evaluate("document.querySelector('.thread').scrollIntoView()")
+        await person.until(SHOWS_PRESENCE, "the other person")  # the page reports typing only if somebody is there
     await take(LONG_FRAME_MS)
     await alice.composer.focus()
     for words in ("It sat on ", "my balcony ", "this morning."):

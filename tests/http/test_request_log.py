@@ -82,7 +82,7 @@ async def test_a_request_without_a_valid_id_gets_one(guest: httpx.AsyncClient) -
 async def test_the_response_to_a_server_error_has_an_id_too(
     guest: httpx.AsyncClient, site_parley: Parley, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(site_parley, "reading", lambda: 1 / 0)
+    monkeypatch.setattr(site_parley.database, "read", lambda work: 1 / 0)
     answer = await guest.get("/api/comments/?commentable_type=Article&commentable_id=1", headers={"X-Request-ID": "r"})
     assert (answer.status_code, answer.headers["X-Request-ID"]) == (500, "r")
     (line,) = lines.of("app.http.middleware.request_log")

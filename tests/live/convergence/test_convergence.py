@@ -339,13 +339,14 @@ class ReaderOfGreatestSeq(Reader):
     """Uses the greatest seq that it read as its head."""
 
     async def news(self, topic: Topic, epoch: str | None, head: int | None, most: int, *_: Any, **__: Any) -> News:
-        async with self._database.reading() as reading:
-            connection: Any = reading
+        async def read(connection: Any) -> News:
             now, heads = await read_heads(connection, [topic])
             if now != epoch or head is None:
                 return News(now, heads[topic], None)
             changes, _ = await read_changes(connection, self._models, topic, head, 2**62, 1_000)
-        return News(now, max((change.seq for change in changes), default=head), changes)
+            return News(now, max((change.seq for change in changes), default=head), changes)
+
+        return await self._database.read(read)
 
 
 class SessionThatWaitsWithoutChecking(Session):
