@@ -29,7 +29,7 @@ LAYERS = (
     ),
     ("app.models", "app.maintenance", "app.errors", "app.mail", "app.webhooks", *FEATURES),
     ("app.live",),
-    ("app.text",),
+    ("app.text", "app.embedded_ipv4"),
     ("app.database", "app.sqlite", "app.bounded_http", "app.worker_metrics", "app.redis.client", "app.redis.embedded"),
     ("app.logs",),
     ("app.settings",),

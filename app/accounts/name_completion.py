@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Select, func, or_, select
 
 from app.accounts.user import UNCLAIMED_KEY_PREFIX, User, username_key
-from app.comments.comments import Comment
+from app.comments.comments import SHOWN_TO_ALL, Comment
 from app.database import Reading
 from app.live.topics import Topic
 from app.live.viewers import Viewer
@@ -43,5 +43,4 @@ def _of(viewer: Viewer, prefix: str) -> Select[UUID, str]:
 
 
 def _authors(topic: Topic) -> Select[UUID]:
-    shown = Comment.deleted_at.is_(None), Comment.hidden_at.is_(None)
-    return select(Comment.user_id).where(Comment.topic == str(topic), *shown)
+    return select(Comment.user_id).where(Comment.topic == str(topic), SHOWN_TO_ALL)

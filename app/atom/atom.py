@@ -22,7 +22,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app import __version__
 from app.commentables.commentables import Commentable, id_of
-from app.comments.comments import Comment
+from app.comments.comments import SHOWN_TO_ALL, Comment
 from app.database import Base, Reading
 from app.live.signing import fingerprint
 from app.live.topics import ABOUT, Topic
@@ -31,8 +31,8 @@ from app.notifications.notifications import Notification
 MAX_ENTRIES = 50
 MAX_CONTENT_LENGTH = 250_000  # characters of all texts together, as escaped HTML
 
-_SHOWN = Comment.deleted_at.is_(None) & Comment.hidden_at.is_(None)
-Index("ix_comments_created_at", Comment.created_at, postgresql_where=_SHOWN, sqlite_where=_SHOWN)  # for `in_all`
+# For `in_all`.
+Index("ix_comments_created_at", Comment.created_at, postgresql_where=SHOWN_TO_ALL, sqlite_where=SHOWN_TO_ALL)
 
 
 class AtomNamespace(Base):
@@ -82,7 +82,7 @@ def for_account(user_id: UUID) -> Select[Any]:
 def _newest(order: Any, *where: ColumnElement[bool]) -> Select[Any]:
     """Comments with the rows of their commentables."""
     about = Commentable.topic == literal(f"{ABOUT}/").concat(Comment.topic)
-    query = select(Comment.id).outerjoin(Commentable, about).where(_SHOWN, *where)
+    query = select(Comment.id).outerjoin(Commentable, about).where(SHOWN_TO_ALL, *where)
     return query.order_by(order.desc()).limit(MAX_ENTRIES)
 
 

@@ -19,7 +19,7 @@ from app.commentables.commentables import MAX_TITLE_LENGTH, MAX_URL, HostPage
 from app.http.problems import invalid
 from app.http.requests import Input, without_nul
 from app.settings import Settings
-from app.text.visible_text import shows_something
+from app.text.visible_text import in_one_line, shows_something
 
 MAX_RAW_TITLE = 1_000  # characters; a title is cut to `MAX_TITLE_LENGTH`
 
@@ -78,6 +78,5 @@ def _origins(settings: Settings) -> Collection[str]:
 
 def _title(text: str) -> str:
     """The title in one line, cut to its limit; "" if it shows nothing."""
-    line = "".join(character if character.isprintable() else " " for character in text)
-    line = " ".join(line.split())[:MAX_TITLE_LENGTH].rstrip()
+    line = in_one_line(text)[:MAX_TITLE_LENGTH].rstrip()
     return line if shows_something(line) else ""

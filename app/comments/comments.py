@@ -174,6 +174,9 @@ class Comment(Live, Base):
         return {**tombstone, "removed_by": Remover.MODERATOR} if self.remover is Remover.MODERATOR else tombstone
 
 
+# `Comment.counts`, in a query.
+SHOWN_TO_ALL = Comment.deleted_at.is_(None) & Comment.hidden_at.is_(None)
+
 # Tombstones of the previous release, which does not know `html` and so does not erase it. Maintenance erases it.
 _LEFT = Comment.deleted_at.is_not(None) & Comment.html.is_not(None)
 Index("ix_comments_html_left", Comment.id, postgresql_where=_LEFT, sqlite_where=_LEFT)
@@ -298,7 +301,8 @@ async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, seen:
             await lock_active_user(write.session, editor)
             if queue:
                 await reports.touch(write, id)
-            await notifications.withdraw(write, id, withdrawn)
+            if withdrawn:
+                await notifications.delete_notifications(write, id, withdrawn)
             if comment.counts:  # a hidden comment notifies nobody
                 await notifications.notify(
                     write, Cause(editor, id, topic, recipients, notifications.mail_due_at(parley))

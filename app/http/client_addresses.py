@@ -16,16 +16,17 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
+
+from app.embedded_ipv4 import embedded_ipv4
 
 TIMES_OF_48 = 4
 TIMES_OF_MACHINE = 10
 MAX_CACHED = 4_096  # addresses
 MAX_ADDRESS_CHARACTERS = 64  # longer ones are no addresses, and are not worth parsing
-NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
 FORWARDED_FOR = "x-forwarded-for"
 
 log = logging.getLogger(__name__)
@@ -71,19 +72,12 @@ def _parse(address: str) -> Networks:
     except ValueError:
         return UNKNOWN
     if isinstance(ip, IPv6Address):
-        ip = _carried(ip) or IPv6Address(int(ip))  # without its zone, which a client can choose
+        ip = embedded_ipv4(ip) or IPv6Address(int(ip))  # without its zone, which a client can choose
     if isinstance(ip, IPv4Address):
         return (Network(str(ip)),)
     return Network(str(ip_network((ip, 64), strict=False))), Network(
         str(ip_network((ip, 48), strict=False)), TIMES_OF_48
     )
-
-
-def _carried(ip: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address that an IPv6 address contains (3), if any."""
-    if ip in NAT64:
-        return IPv4Address(int(ip) & 0xFFFFFFFF)
-    return ip.ipv4_mapped or ip.sixtofour or (ip.teredo and ip.teredo[1])
 
 
 @lru_cache(MAX_CACHED)

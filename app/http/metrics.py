@@ -102,8 +102,9 @@ class Metrics:
         families: list[Metric] = []
         try:
             async with asyncio.timeout(DATABASE_TIMEOUT_SECONDS):
-                count, seconds, dead = await self._parley.own(_mails(self._parley))
-                waiting, wait, failed = await self._parley.own(_webhooks(self._parley))
+                mails, webhooks = await self._parley.own(_queues(self._parley))
+            count, seconds, dead = mails
+            waiting, wait, failed = webhooks
             families = [
                 GaugeMetricFamily("parley_mails_waiting", "E-mails that are not sent yet.", count),
                 GaugeMetricFamily("parley_mail_wait_seconds", "Age of the oldest of them.", seconds),
@@ -195,14 +196,13 @@ class Metrics:
         yield _counters("parley_database_errors", "Statements that failed, by error.", "error", database.errors)
 
 
-async def _mails(parley: Parley) -> tuple[int, float, int]:
+async def _queues(parley: Parley) -> list[tuple[int, float, int]]:
+    """For e-mails and for webhooks: the number that waits, the age of the oldest, and the number of dead letters."""
     async with parley.reading() as reading:
-        return *await mail_queue.count_waiting(reading), await mail_queue.count_dead_letters(reading)
-
-
-async def _webhooks(parley: Parley) -> tuple[int, float, int]:
-    async with parley.reading() as reading:
-        return *await deliveries.count_waiting(reading), await deliveries.count_dead_letters(reading)
+        return [
+            (*await queue.count_waiting(reading), await queue.count_dead_letters(reading))
+            for queue in (mail_queue, deliveries)
+        ]
 
 
 def _counters(name: str, help: str, label: str, counts: Mapping[str, int]) -> Metric:

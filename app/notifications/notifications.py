@@ -239,30 +239,22 @@ async def _notified_before(reading: Reading, comment_id: UUID) -> set[UUID]:
 
 async def find_notified_topics(reading: Reading, comment_id: UUID) -> list[Topic]:
     """The topics with notifications of this comment. A write that deletes it must lock them."""
-    there = select(Notification.user_id).where(_of(comment_id), Notification.deleted_at.is_(None))
-    return [Topic.account(id_) for id_ in await reading.scalars(there)]
-
-
-async def delete_notifications(write: Write, comment_id: UUID) -> None:
-    """Delete the notifications of a comment. The write holds the topics from `find_notified_topics`, and its own."""
-    there = select(Notification).where(_of(comment_id), Notification.deleted_at.is_(None))
-    await _destroy(write, (await write.session.scalars(there)).all())
+    return await _topics_of(reading, *_present(comment_id))
 
 
 async def find_withdrawn(reading: Reading, comment_id: UUID, mentioned: Collection[UUID]) -> list[Topic]:
     """The topics with a notification of a mention in this comment, of people whom it mentions no longer."""
-    gone = select(Notification.user_id).where(
-        _of(comment_id), Notification.deleted_at.is_(None), Notification.kind == About.MENTION,
-        Notification.user_id.not_in(mentioned),
-    )  # fmt: skip
-    return [Topic.account(id_) for id_ in await reading.scalars(gone)]
+    gone = Notification.kind == About.MENTION, Notification.user_id.not_in(mentioned)
+    return await _topics_of(reading, *_present(comment_id), *gone)
 
 
-async def withdraw(write: Write, comment_id: UUID, topics: Sequence[Topic]) -> None:
-    """Delete the notifications of a comment on these topics, from `find_withdrawn`. The write holds them."""
-    if topics:
-        there = select(Notification).where(_of(comment_id), Notification.topic.in_(map(str, topics)))
-        await _destroy(write, (await write.session.scalars(there.where(Notification.deleted_at.is_(None)))).all())
+async def delete_notifications(write: Write, comment_id: UUID, topics: Sequence[Topic] | None = None) -> None:
+    """Delete the notifications of a comment, all of them or those on these topics. The write holds the topics, which
+    are from one of the functions above, and the comment's."""
+    there = select(Notification).where(*_present(comment_id))
+    if topics is not None:
+        there = there.where(Notification.topic.in_(map(str, topics)))
+    await _destroy(write, (await write.session.scalars(there)).all())
 
 
 async def clean_up_account(parley: Parley, user_id: UUID, erase: bool) -> None:
@@ -275,6 +267,14 @@ async def clean_up_account(parley: Parley, user_id: UUID, erase: bool) -> None:
 async def _destroy(write: Write, rows: Sequence[Notification]) -> None:
     for row in rows:
         write.destroy(row)
+
+
+async def _topics_of(reading: Reading, *where: Any) -> list[Topic]:
+    return [Topic.account(id_) for id_ in await reading.scalars(select(Notification.user_id).where(*where))]
+
+
+def _present(comment_id: UUID) -> tuple[Any, ...]:
+    return _of(comment_id), Notification.deleted_at.is_(None)
 
 
 def _of(comment_id: UUID) -> Any:

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from app.accounts.user import MailChoice, User
 from app.commentables import host_pages
 from app.comments import markdown
-from app.comments.comments import Comment
+from app.comments.comments import SHOWN_TO_ALL, Comment
 from app.database import Reading
 from app.live.service import Parley
 from app.live.topics import Topic
@@ -26,6 +26,7 @@ from app.pages.templates import render_mail
 from app.reply_mail.choices import unsubscribe_url
 from app.reply_mail.queueing import choice_of, wanted
 from app.text.bidi import isolated
+from app.text.visible_text import in_one_line
 
 MAX_QUOTED_LENGTH = 2_000  # characters of one comment; the rest is left out
 MAX_SUBJECT_TITLE = 120  # characters
@@ -72,14 +73,14 @@ async def read(parley: Parley, reading: Reading, mail: Mail, user: User) -> Text
     """The texts of this mail to this account; None if nothing is left that the person wants."""
     query = select(Notification, Comment).join(Comment, Comment.id == Notification.comment_id)
     query = query.where(Notification.mail_id == mail.id, wanted(user.id))
-    query = query.where(Comment.deleted_at.is_(None), Comment.hidden_at.is_(None)).order_by(Notification.created_at)
+    query = query.where(SHOWN_TO_ALL).order_by(Notification.created_at)
     found = (await reading.execute(query)).all()
     rows = [(row, comment) for row, comment in found if choice_of(user, row.kind) is not MailChoice.NEVER]
     if not rows:
         return None
     newest = rows[-1][0]
     place = Topic.parse(newest.place) if mail.kind == Kind.REPLIES else None
-    title = _one_line(newest.title)[:MAX_SUBJECT_TITLE]
+    title = in_one_line(newest.title)[:MAX_SUBJECT_TITLE]
     return Texts(
         entries=[_entry(parley, row, comment) for row, comment in rows],
         about=f"“{isolated(title)}”" if title else "a conversation",
@@ -93,7 +94,7 @@ def _entry(parley: Parley, notification: Notification, comment: Comment) -> Entr
     is_long = len(comment.body) > MAX_QUOTED_LENGTH
     body = f"{comment.body[:MAX_QUOTED_LENGTH].rstrip()}…" if is_long else comment.body
     html = markdown.plain_html(body) if is_long else comment.shown()[0]
-    title = _one_line(notification.title)
+    title = in_one_line(notification.title)
     act = ACTS[About(notification.kind)]
     return Entry(comment.username, act, title, _url(parley, notification), body, Markup(html))
 
@@ -102,7 +103,3 @@ def _url(parley: Parley, notification: Notification) -> str:
     """The comment on the page where it was written."""
     page = host_pages.public_page(parley.settings, notification.place, notification.url)
     return f"{page}#comment-{notification.comment_id}"
-
-
-def _one_line(text: str) -> str:
-    return " ".join("".join(character if character.isprintable() else " " for character in text).split())

@@ -33,6 +33,11 @@ def is_visible(character: str) -> bool:
     return unicodedata.category(character) not in _UNSEEN and not _BLANK.match(character)
 
 
+def in_one_line(text: str) -> str:
+    """The text with one space in place of each run of line breaks, spaces and characters that cannot be printed."""
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+
+
 def shows_something(text: str) -> bool:
     return any(map(is_visible, text))
 

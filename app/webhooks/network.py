@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv6Address, ip_address
 
 import httpcore
 
-_NAT64 = IPv6Network("64:ff9b::/96")  # an IPv4 address in its last four bytes
+from app.embedded_ipv4 import embedded_ipv4
 
 
 class Refused(Exception):
@@ -23,16 +23,9 @@ class Refused(Exception):
 def is_public(address: str) -> bool:
     """Whether this IP address belongs to the internet, and not to a private network or this machine."""
     ip = ip_address(address)
-    if isinstance(ip, IPv6Address) and (inner := _ipv4_in(ip)):
+    if isinstance(ip, IPv6Address) and (inner := embedded_ipv4(ip)):
         ip = inner
     return ip.is_global and not ip.is_multicast
-
-
-def _ipv4_in(ip: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address that a gateway would forward to."""
-    if ip in _NAT64:
-        return IPv4Address(int(ip) & 0xFFFFFFFF)
-    return ip.ipv4_mapped or ip.sixtofour or (ip.teredo and ip.teredo[1])
 
 
 class PublicNetwork(httpcore.AnyIOBackend):
