@@ -336,7 +336,7 @@ def _migrations() -> Config:
 
 
 def prepare_file(url: str) -> None:
-    """Create SQLite's file, readable only by its owner, and its directory, which SQLite does not create.
+    """Create SQLite's file, readable only by its owner, and its directory, which SQLite does not create. Use WAL.
 
     If others may read the file or VAR, their access is removed: the database holds addresses and password hashes.
     SQLite gives its -wal and -shm files the mode of the database file.
@@ -344,12 +344,15 @@ def prepare_file(url: str) -> None:
     if not (file := file_of(url)):
         return
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with suppress(OSError):  # SQLite reports the error when it opens the file
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+    if not file.exists():  # closing a file releases the locks of all its connections in this process
+        with suppress(OSError):  # SQLite reports the error when it opens the file
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
     for name in (file.name, *(file.name + end for end in SQLITE_SIDE_FILES)):
         _tighten(file.with_name(name), 0o600)
     if file.parent == VAR:
         _tighten(VAR, 0o700)
+    if file.is_file():
+        sqlite.use_wal(file, SQLITE_LOCK_TIMEOUT_SECONDS)
 
 
 def _tighten(place: Path, mode: int) -> None:

@@ -18,11 +18,13 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager
 from contextvars import copy_context
 from functools import partial
+from pathlib import Path
 from typing import Any, Self, TypeVar, cast
 from weakref import WeakSet
 
@@ -32,6 +34,7 @@ from sqlalchemy import Engine, QueuePool, create_engine, event, make_url
 from sqlalchemy.orm import Session as BlockingSession
 
 ITERATION_ROWS = 64  # aiosqlite's default for iterating over a cursor, which nothing here does
+RETRY_SECONDS = 0.01
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -158,9 +161,28 @@ def listen(engine: Engine) -> None:
     event.listen(engine, "begin", _begin)
 
 
+def use_wal(file: Path, timeout: float) -> None:
+    """Set the journal mode, which the file keeps, so that readers do not wait for a writer.
+
+    A new file or a restored copy has another mode. Connections must not set it themselves: of two that do so at once,
+    one fails with "database is locked", because SQLite does not wait for this lock. `timeout`: seconds to try again.
+    """
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            with closing(sqlite3.connect(file, timeout=timeout, isolation_level=None)) as connection:
+                connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.Error as error:
+            busy = getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+            if not busy or time.monotonic() > end:
+                return  # the first statement has the same error, and its caller reports it
+        time.sleep(RETRY_SECONDS)
+
+
 def prepare(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from app.database import Database, is_unavailable, prepare_file
+from app.database import Database, file_of, is_unavailable, prepare_file
 
 pytestmark = pytest.mark.both_databases
 
@@ -62,6 +65,27 @@ async def test_readers_do_not_wait_for_a_writer(sqlite_url: str) -> None:
         await database.ask("SELECT value FROM epochs")
         await writing.rollback()
     await database.close()
+
+
+def test_a_restored_file_uses_wal_before_its_first_connections(sqlite_url: str) -> None:
+    """A backup by VACUUM INTO has no WAL. Connections that all set it at once would fail: the database is locked."""
+    file = file_of(sqlite_url)
+    assert file
+    assert journal_mode(file, "=DELETE") == "delete"
+    with closing(sqlite3.connect(file, isolation_level=None)) as other, ThreadPoolExecutor(1) as thread:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("SELECT value FROM epochs")
+        prepared = thread.submit(prepare_file, sqlite_url)
+        assert not wait([prepared], timeout=0.1).done
+        other.execute("COMMIT")
+        prepared.result()
+    assert journal_mode(file) == "wal"
+
+
+def journal_mode(file: Path, change: str = "") -> str:
+    with closing(sqlite3.connect(file)) as connection:
+        (mode,) = connection.execute(f"PRAGMA journal_mode{change}").fetchone()
+    return str(mode)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no such modes")

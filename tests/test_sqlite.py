@@ -218,6 +218,7 @@ async def test_a_closed_database_has_no_thread_that_still_connects(
     """The thread would report its outcome to an event loop that may be closed."""
     threads: list[threading.Thread] = []
     may_open = threading.Event()
+    may_open.set()
     open_file = sqlite3.connect
 
     def open_slowly(*arguments: Any, **options: Any) -> sqlite3.Connection:
@@ -227,6 +228,8 @@ async def test_a_closed_database_has_no_thread_that_still_connects(
 
     monkeypatch.setattr(sqlite3, "connect", open_slowly)
     database = Database(sqlite_url)
+    threads.clear()  # it has prepared the file
+    may_open.clear()
     connecting = asyncio.create_task(database.ask("SELECT 1"))
     await wait_until(lambda: bool(threads), "the thread to connect")
     connecting.cancel()
