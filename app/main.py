@@ -40,6 +40,8 @@ from app.mail.mailer import send_due_mail
 from app.maintenance import run_maintenance
 from app.models import LIVE_MODELS
 from app.moderation import moderation_api
+from app.moderator_mail import moderator_mail_api
+from app.moderator_mail import queueing as moderator_mail
 from app.notifications import mutes_api, notifications_api
 from app.pages import pages, service_worker, templates
 from app.pages.assets import FrontEnd
@@ -62,6 +64,7 @@ API = (
     moderation_api,
     mutes_api,
     reply_mail_api,
+    moderator_mail_api,
     address_api,
 )
 
@@ -100,6 +103,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
             background.start(open_streams.end_at_shutdown())
             background.start(send_due_mail(parley))
             background.start(keep_queueing(parley))
+            background.start(moderator_mail.keep_queueing(parley))
             background.start(send_webhooks(parley))
             background.start(run_maintenance(parley))
             yield
@@ -116,6 +120,7 @@ def create_app(settings: Settings, models: tuple[LiveModel, ...] = LIVE_MODELS) 
             Route("/confirm", pages.confirm),
             Route("/unlock", pages.unlock),
             Route("/unsubscribe", pages.unsubscribe, methods=["GET", "POST"]),
+            Route("/unsubscribe/moderator", pages.unsubscribe_moderator, methods=["GET", "POST"]),
             *([Route("/dev/mail", pages.mail)] if settings.environment == "development" else []),
             Route("/.well-known/change-password", pages.change_password),
             *resources(health),

@@ -14,6 +14,7 @@ from app.database import log_error
 from app.likes.likes import publish_overdue
 from app.live.service import Parley
 from app.mail import mail_queue
+from app.moderator_mail import queueing as moderator_mail
 from app.reply_mail import queueing
 from app.webhooks import deliveries
 
@@ -39,6 +40,7 @@ async def run_once(parley: Parley) -> None:
     await rerender_outdated(parley)
     await publish_overdue(parley)
     await queueing.clean_up(parley)
+    await moderator_mail.clean_up(parley)
     async with parley.database.transaction() as writing, writing.begin():
         await login_throttle.prune(writing)
         await mail_queue.prune(writing)

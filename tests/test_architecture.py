@@ -25,7 +25,7 @@ LAYERS = (
     (
         "app.http", "app.pages", "app.streams", "app.changes", "app.typing_indicator", "app.*.*_api",
         "app.comments.form", "app.commentables.host_pages", "app.accounts.identity", "app.mail.mailer",
-        "app.mail.emails", "app.reply_mail.texts", "app.demo", "migrations",
+        "app.mail.emails", "app.reply_mail.texts", "app.moderator_mail.texts", "app.demo", "migrations",
     ),
     ("app.models", "app.maintenance", "app.errors", "app.mail", "app.webhooks", *FEATURES),
     ("app.live",),

@@ -98,6 +98,10 @@ COLUMNS: dict[str, To | Word] = {
     "users.leaving": WORD,
     "users.mail_on_reply": WORD,
     "users.mail_on_mention": WORD,
+    "users.mail_on_report": WORD,
+    "users.mail_on_comment": WORD,
+    "users.mail_on_edit": WORD,
+    "users.mail_on_removal": WORD,
     "logins.id": To.SELF | To.LOG | To.REDIS,  # a name; the cookie is signed
     "logins.user_id": To.ALL,
     "logins.topic": To.ALL,
@@ -210,8 +214,8 @@ ABOUT_PEOPLE = (
     "last_mails",
     "muted_conversations",
 )
-# What people write and do where others see it, counters, and deliveries that name such objects without their content.
-OTHERS = {"comments", "commentables", "topics", "epochs", "webhook_deliveries", "atom_namespaces"}
+# What people write and do where others see it, counters, and rows that name such objects without their content.
+OTHERS = {"comments", "commentables", "topics", "epochs", "webhook_deliveries", "moderator_news", "atom_namespaces"}
 
 ALICE = {"email": "alice.secret.q7@example.com", "username": "Alice the Seventh", "password": "alice-s3cret-phrase-x1"}
 NEW_PASSWORD = "alice-s3cret-phrase-x2"
@@ -714,6 +718,10 @@ async def test_only_the_owner_gets_the_private_members_of_an_account(
         "role",
         "mail_on_reply",
         "mail_on_mention",
+        "mail_on_report",
+        "mail_on_comment",
+        "mail_on_edit",
+        "mail_on_removal",
     }
     comment = await write(alice, "Hello")
     for reader in (alice, bob, guest):

@@ -9,7 +9,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import String, or_, select, text
+from sqlalchemy import Index, String, or_, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 from typing_extensions import TypedDict
 
@@ -80,6 +80,10 @@ class MailChoice(StrEnum):
     NEVER = "never"
 
 
+def _mail_choice(default: MailChoice) -> Mapped[MailChoice]:
+    return mapped_column(String(10), default=default, server_default=default.value)
+
+
 class User(Live, Base):
     """An account, on its topic `User/<id>`, so that a change shows in all tabs of the account."""
 
@@ -106,14 +110,22 @@ class User(Live, Base):
     byline_changed_at: Mapped[datetime | None] = mapped_column(Instant, index=True)  # see `app.accounts.bylines`
     atom_number: Mapped[int] = mapped_column(default=0, server_default="0")  # see `app.atom.address`
     leaving: Mapped[str | None] = mapped_column(String(5), index=True)  # "keep" or "erase": pending clean-up
-    mail_on_reply: Mapped[MailChoice] = mapped_column(String(10), default=MailChoice.AT_ONCE, server_default="at_once")
-    mail_on_mention: Mapped[MailChoice] = mapped_column(
-        String(10), default=MailChoice.AT_ONCE, server_default="at_once"
-    )
+    mail_on_reply: Mapped[MailChoice] = _mail_choice(MailChoice.AT_ONCE)
+    mail_on_mention: Mapped[MailChoice] = _mail_choice(MailChoice.AT_ONCE)
+    # For accounts with a role; see `app.moderator_mail`.
+    mail_on_report: Mapped[MailChoice] = _mail_choice(MailChoice.AT_ONCE)
+    mail_on_comment: Mapped[MailChoice] = _mail_choice(MailChoice.NEVER)
+    mail_on_edit: Mapped[MailChoice] = _mail_choice(MailChoice.NEVER)
+    mail_on_removal: Mapped[MailChoice] = _mail_choice(MailChoice.NEVER)
 
     @property
     def author_id(self) -> UUID:
         return self.id
+
+    @property
+    def gets_bulk_mail(self) -> bool:
+        """Whether mail that nobody waits for may be sent to it."""
+        return bool(self.confirmed_at and not self.blocked_at and not self.deleted_at)
 
     def rename(self, username: str) -> None:
         self.username = username
@@ -139,7 +151,13 @@ class User(Live, Base):
         self.byline_changed_at = None
         self.unconfirmed_email = self.confirmed_at = self.signed_in_at = self.last_signed_in_at = None
         self.sign_in_count = 0
-        self.mail_on_reply = self.mail_on_mention = MailChoice.AT_ONCE
+        self.mail_on_reply = self.mail_on_mention = self.mail_on_report = MailChoice.AT_ONCE
+        self.mail_on_comment = self.mail_on_edit = self.mail_on_removal = MailChoice.NEVER
+
+
+# The accounts with a role: a few among many.
+HAS_ROLE = User.role != text("'member'")
+Index("ix_users_role", User.role, postgresql_where=HAS_ROLE, sqlite_where=HAS_ROLE)
 
 
 class RenderedUser(TypedDict):
@@ -153,6 +171,10 @@ class RenderedUser(TypedDict):
     role: Role
     mail_on_reply: MailChoice
     mail_on_mention: MailChoice
+    mail_on_report: MailChoice
+    mail_on_comment: MailChoice
+    mail_on_edit: MailChoice
+    mail_on_removal: MailChoice
 
 
 def render(user: User) -> RenderedUser:
@@ -165,6 +187,10 @@ def render(user: User) -> RenderedUser:
         "role": user.role,
         "mail_on_reply": user.mail_on_reply,
         "mail_on_mention": user.mail_on_mention,
+        "mail_on_report": user.mail_on_report,
+        "mail_on_comment": user.mail_on_comment,
+        "mail_on_edit": user.mail_on_edit,
+        "mail_on_removal": user.mail_on_removal,
     }
 
 

@@ -28,6 +28,7 @@ from app.live.viewers import PUBLIC, Kind, Viewer
 from app.live.write.batches import change_all
 from app.live.write.transaction import Write, owned
 from app.moderation import reports
+from app.moderator_mail.news import comment_news
 from app.notifications import notifications
 from app.notifications.notifications import Cause
 from app.webhooks.deliveries import deliveries_of
@@ -248,7 +249,8 @@ def render_likes(comment: Comment) -> LikesChanged:
 
 
 COMMENT = LiveModel(
-    "comment", Comment, render, visible, lambda topic: topic.is_place, render_likes, FOR_AUTHOR, deliveries_of
+    "comment", Comment, render, visible, lambda topic: topic.is_place, render_likes, FOR_AUTHOR,
+    record=(deliveries_of, comment_news),
 )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ from app.database import Base, Instant, Reading
 from app.live.gids import BadGid, Gid, GidNotFound
 from app.live.topics import QUEUE, Topic
 from app.live.viewers import AUTHOR, Kind
-from app.settings import Settings
+from app.live.write.recording import Recording
 
 MAX_TOPIC_LENGTH = 251  # a type of 50, a slash, an id of 200 characters
 
@@ -133,10 +133,6 @@ def anywhere(topic: Topic) -> bool:
     return True
 
 
-def nothing(settings: Settings, row: Live) -> Sequence[Base]:
-    return ()
-
-
 def is_account(topic: Topic) -> bool:
     return topic.is_account
 
@@ -162,7 +158,8 @@ class LiveModel:
     `partial` renders the members that can change without a full change (`Live.full_seq`), and those of `tombstone`. The
     result is the same for all kinds of viewer. If the client has the other members, the session sends only these.
 
-    `record` returns rows to be stored in the transaction of each change, such as messages to other services.
+    The functions in `record` return rows to be stored in the transaction of each change, such as messages to other
+    services.
     """
 
     name: str
@@ -172,7 +169,7 @@ class LiveModel:
     lives_on: Callable[[Topic], bool] = anywhere
     partial: Callable[[Any], Mapping[str, Any]] | None = None
     for_author: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    record: Callable[[Settings, Any], Sequence[Base]] = nothing
+    record: Sequence[Callable[[Recording, Any], Sequence[Base]]] = ()
 
     def render_for(self, row: Any, kind: Kind) -> Any:
         """The row for a viewer of this kind who may see it. {} if the model is not rendered."""

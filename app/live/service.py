@@ -31,6 +31,7 @@ from app.live.signing import Signer
 from app.live.stats import StreamStats
 from app.live.tasks import Tasks
 from app.live.topics import Topic
+from app.live.write.recording import Recording
 from app.live.write.transaction import Store, Write, Writes
 from app.redis.client import locator
 from app.redis.embedded import EmbeddedRedis
@@ -77,7 +78,8 @@ class Parley:
         self._tasks = Tasks()
         self._work = Tasks()
         self._reads = Lanes(self._work, self._read)
-        self.writes = Writes(settings, self.database, models, self._announce, self._work)
+        self.recording = Recording(settings)
+        self.writes = Writes(self.recording, self.database, models, self._announce, self._work)
 
     async def __aenter__(self) -> Self:
         self._tasks.start(self.pubsub.keep_publishing())

@@ -20,6 +20,7 @@ from app.database import Reading
 from app.live.service import Parley
 from app.live.signing import fingerprint
 from app.mail.mail_queue import Kind, Mail
+from app.moderator_mail import texts as moderator_texts
 from app.reply_mail import texts
 from app.text.bidi import isolated
 
@@ -115,6 +116,15 @@ async def _replies(context: Context, user: User) -> Email | None:
     return Email(ascii_email(user.email), subject, text, html, found.thread, found.stop_url)
 
 
+async def _moderator(context: Context, user: User) -> Email | None:
+    """To the address that the account has now."""
+    found = await moderator_texts.read(context.parley, context.reading, context.mail, user)
+    if found is None:
+        return None
+    subject, text = context.fill(Kind.MODERATOR, about=found.subject, news=found.text, stop=found.stop_url)
+    return Email(ascii_email(user.email), subject, text, found.html, found.thread, found.stop_url)
+
+
 # These e-mails are sent even if the account is deleted by now, because a thief may have deleted it.
 _NOTICES = frozenset({Kind.CHANGING, Kind.CHANGED, Kind.PASSWORD, Kind.DELETED})
 
@@ -125,4 +135,5 @@ _WRITERS: Mapping[Kind, Writer] = {
     Kind.UNLOCK: _unlock,
     Kind.REPLIES: _replies,
     Kind.DIGEST: _replies,
+    Kind.MODERATOR: _moderator,
 }

@@ -46,6 +46,7 @@ class Kind(StrEnum):
     DELETED = "deleted"  # the account was deleted
     REPLIES = "replies"  # new replies and mentions in one conversation
     DIGEST = "digest"  # a day's replies and mentions, of all conversations
+    MODERATOR = "moderator"  # news for a moderator: of the kind `about`, or a day's
 
 
 class Priority(IntEnum):
@@ -55,7 +56,7 @@ class Priority(IntEnum):
     BULK = 1
 
 
-BULK_KINDS = frozenset({Kind.REPLIES, Kind.DIGEST})
+BULK_KINDS = frozenset({Kind.REPLIES, Kind.DIGEST, Kind.MODERATOR})
 
 
 class Mail(Base):

@@ -17,6 +17,7 @@ from app.database import Base, Instant
 from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, Tombstone, is_queue, render_as, to_moderators
 from app.live.topics import QUEUE, Topic
 from app.live.write.transaction import Write
+from app.moderator_mail.news import removal_news
 from app.webhooks.deliveries import deliveries_of
 
 MAX_REASON_LENGTH = 1_000  # characters
@@ -70,7 +71,9 @@ class RenderedDecision(Tombstone):
 
 
 render = render_as(Decision, RenderedDecision)
-DECISION = LiveModel("decision", Decision, render, to_moderators, lives_on=is_queue, record=deliveries_of)
+DECISION = LiveModel(
+    "decision", Decision, render, to_moderators, lives_on=is_queue, record=(deliveries_of, removal_news)
+)
 
 
 def record(

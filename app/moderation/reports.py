@@ -20,6 +20,7 @@ from app.database import Base, Instant, Reading
 from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, Tombstone, is_queue, render_as, to_moderators
 from app.live.topics import QUEUE, Topic
 from app.live.write.transaction import Write
+from app.moderator_mail.news import report_news
 from app.webhooks.deliveries import deliveries_of
 
 MAX_NOTE_LENGTH = 1_000  # characters
@@ -59,7 +60,7 @@ class RenderedReport(Tombstone):
 
 
 render = render_as(Report, RenderedReport)
-REPORT = LiveModel("report", Report, render, to_moderators, lives_on=is_queue, record=deliveries_of)
+REPORT = LiveModel("report", Report, render, to_moderators, lives_on=is_queue, record=(deliveries_of, report_news))
 
 
 def id_of(user_id: UUID, comment_id: UUID) -> UUID:

@@ -35,6 +35,7 @@ from app.mail.mail_queue import list_sent
 from app.moderation import moderation_api
 from app.moderation.audit_log import Decision
 from app.moderation.reports import Report
+from app.moderator_mail import choices as moderator_choices
 from app.notifications import inbox as inboxes
 from app.notifications.notifications_api import snapshot as notifications_snapshot
 from app.pages.assets import FOR_ANYBODY
@@ -255,6 +256,19 @@ async def unsubscribe(request: Request) -> Response:
     _, commentable = await choices.open_token(parley, token)
     context = {"token": token, "stopped": stopped, "commentable": commentable}
     html = await _plain(request, "unsubscribe.html", "Stop emails", **context)
+    html.headers.update(NOT_INDEXED)
+    return html
+
+
+async def unsubscribe_moderator(request: Request) -> Response:
+    """The page of a link in a mail to a moderator. It works as `unsubscribe` does."""
+    parley, token = parley_of(request), request.query_params.get("token", "")
+    _, kind = moderator_choices.open_token(parley, token)
+    if stopped := request.method == "POST":
+        await rate_limits.take(request, rate_limits.MARK)
+        await moderator_choices.stop(parley, token)
+    context = {"kind": kind, "stopped": stopped}
+    html = await _plain(request, "unsubscribe_moderator.html", "Stop emails", **context)
     html.headers.update(NOT_INDEXED)
     return html
 

@@ -47,7 +47,10 @@ log = logging.getLogger(__name__)
 
 
 class LastMail(Base):
-    """When an account last got a mail about a conversation. The process that queues the next one locks this row (2)."""
+    """When an account last got a mail about a conversation. The process that queues the next one locks this row (2).
+
+    `app.moderator_mail` has rows here, too, with words in place of a topic.
+    """
 
     __tablename__ = "last_mails"
 
@@ -77,7 +80,7 @@ async def queue_next(parley: Parley) -> bool:
 
 def choice_of(user: User | None, about: str) -> MailChoice:
     """When this account gets mail about replies, or mentions. An unconfirmed address gets none."""
-    if user is None or user.deleted_at or user.blocked_at or not user.confirmed_at:
+    if user is None or not user.gets_bulk_mail:
         return MailChoice.NEVER
     return MailChoice(user.mail_on_reply if about == About.REPLY else user.mail_on_mention)
 
@@ -98,7 +101,7 @@ async def _decide(parley: Parley, first: Notification) -> bool:
         user = await writing.get(User, first.user_id)
         choice = choice_of(user, first.kind)
         place = first.place if choice is MailChoice.AT_ONCE else ALL_PLACES
-        last = None if choice is MailChoice.NEVER else await _lock(writing, first.user_id, place)  # (2)
+        last = None if choice is MailChoice.NEVER else await lock_group(writing, first.user_id, place)  # (2)
         kinds = [about for about in About if choice_of(user, about) is choice]
         waiting = select(Notification, wanted(first.user_id)).where(
             Notification.user_id == first.user_id, Notification.mail_due_at.is_not(None), Notification.kind.in_(kinds)
@@ -120,15 +123,20 @@ async def _decide(parley: Parley, first: Notification) -> bool:
             return True
         mail_id = mail_queue.queue(writing, Kind.REPLIES if place else Kind.DIGEST, user.email, user.id)
         await _set(writing, [row.id for row in kept], mail_due_at=None, mail_id=mail_id)  # (1)
-        this = (LastMail.user_id == user.id, LastMail.place == place)
-        await writing.execute(update(LastMail).where(*this).values(mailed_at=now))
+        await note_mail(writing, user.id, place, now)
     return True
 
 
-async def _lock(writing: Writing, user_id: UUID, place: str) -> datetime | None:
+async def lock_group(writing: Writing, user_id: UUID, place: str) -> datetime | None:
     """Lock the group until the commit. Returns the time of its last mail."""
     mailed_at: datetime | None = (await writing.execute(_LOCK, {"user_id": user_id, "place": place})).scalar_one()
     return mailed_at
+
+
+async def note_mail(writing: Writing, user_id: UUID, place: str, now: datetime) -> None:
+    """Store the time of the mail that this transaction queues. The group is locked."""
+    this = (LastMail.user_id == user_id, LastMail.place == place)
+    await writing.execute(update(LastMail).where(*this).values(mailed_at=now))
 
 
 async def _set(writing: Writing, ids: Collection[UUID], **values: object) -> None:

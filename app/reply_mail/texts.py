@@ -47,8 +47,7 @@ class Entry:
     @property
     def text(self) -> str:
         where = f" in “{isolated(self.title)}”" if self.title else ""
-        quoted = "\n".join(f"> {line}".rstrip() for line in self.body.split("\n"))
-        return f"{isolated(self.author)} {self.act}{where}:\n\n{quoted}\n\n{self.url}"
+        return f"{isolated(self.author)} {self.act}{where}:\n\n{quoted(self.body)}\n\n{self.url}"
 
 
 @dataclass(frozen=True)
@@ -90,13 +89,22 @@ async def read(parley: Parley, reading: Reading, mail: Mail, user: User) -> Text
     )
 
 
-def _entry(parley: Parley, notification: Notification, comment: Comment) -> Entry:
+def quotable(comment: Comment) -> tuple[str, Markup]:
+    """(the comment's text, its HTML), shortened for a mail."""
     is_long = len(comment.body) > MAX_QUOTED_LENGTH
     body = f"{comment.body[:MAX_QUOTED_LENGTH].rstrip()}…" if is_long else comment.body
-    html = markdown.plain_html(body) if is_long else comment.shown()[0]
+    return body, Markup(markdown.plain_html(body) if is_long else comment.shown()[0])
+
+
+def quoted(body: str) -> str:
+    """The text as a quote in a plain text."""
+    return "\n".join(f"> {line}".rstrip() for line in body.split("\n"))
+
+
+def _entry(parley: Parley, notification: Notification, comment: Comment) -> Entry:
     title = in_one_line(notification.title)
     act = ACTS[About(notification.kind)]
-    return Entry(comment.username, act, title, _url(parley, notification), body, Markup(html))
+    return Entry(comment.username, act, title, _url(parley, notification), *quotable(comment))
 
 
 def _url(parley: Parley, notification: Notification) -> str:

@@ -23,7 +23,8 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from app.database import Base, Instant, Reading, Writing
 from app.live.model import MAX_TOPIC_LENGTH, Live
-from app.settings import MAX_WEBHOOK_URL_LENGTH, Settings
+from app.live.write.recording import Recording
+from app.settings import MAX_WEBHOOK_URL_LENGTH
 
 CLAIM_PERIOD = timedelta(minutes=1)  # how long one process may take for one request (4)
 RETRY_PERIOD = timedelta(days=3)  # of retries (5)
@@ -55,7 +56,7 @@ Index("ix_webhook_deliveries_url_due_at", Delivery.url, Delivery.due_at)
 Index("ix_webhook_deliveries_url_topic_seq", Delivery.url, Delivery.topic, Delivery.seq)
 
 
-def deliveries_of(settings: Settings, row: Live) -> Sequence[Delivery]:
+def deliveries_of(recording: Recording, row: Live) -> Sequence[Delivery]:
     """The deliveries of a change, to be stored in its transaction (1)."""
     now = datetime.now(UTC)
     return [
@@ -63,7 +64,7 @@ def deliveries_of(settings: Settings, row: Live) -> Sequence[Delivery]:
             url=url, model=type(row).__name__, object_id=row.id, topic=row.topic, seq=row.seq,
             created=row.seq == row.created_seq, changed_at=now, due_at=now,
         )
-        for url in settings.webhook_urls
+        for url in recording.settings.webhook_urls
     ]  # fmt: skip
 
 

@@ -72,6 +72,10 @@ async def test_a_sign_up_signs_in(guest: httpx.AsyncClient) -> None:
         "confirmed": False,
         "mail_on_reply": "at_once",
         "mail_on_mention": "at_once",
+        "mail_on_report": "at_once",
+        "mail_on_comment": "never",
+        "mail_on_edit": "never",
+        "mail_on_removal": "never",
     }
     assert (await me(guest) or {})["username"] == "Carol Ann"
     assert (await guest.post("/api/comments/", json={**ARTICLE, "body": "Hello"})).status_code == 201

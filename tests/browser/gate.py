@@ -162,6 +162,7 @@ GATE = {
     "test_moderation.py": [
         "test_a_moderator_hides_a_comment_and_only_its_author_and_moderators_see_it",
         "test_two_moderators_see_the_queue_change_live",
+        "test_olga_chooses_mail_by_keyboard_and_only_moderators_see_the_choices",
         "test_alice_is_notified_that_she_is_blocked_and_can_still_read",
     ],
     # -- layout, accessibility and embedding

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 import pytest
@@ -12,6 +12,7 @@ from app.live.viewers import Viewer
 from tests.browser.conftest import OpenBrowser
 from tests.browser.page_errors import PageErrors
 from tests.browser.people import Person
+from tests.browser.readability import PHONE, assert_fits_phone, assert_readable
 from tests.support.moderators import set_role
 from tests.support.people import PASSWORD, email_of, me, sign_up, write
 
@@ -248,6 +249,36 @@ async def test_a_moderator_closes_comments_and_opens_them_again(alice: Person, c
     await alice.until("document.querySelector('.composer').checkVisibility()", "the composer")
     await alice.write("And almonds?")
     await carol.sees("Buy almonds", "That is that.", "And almonds?")
+
+
+async def test_olga_chooses_mail_by_keyboard_and_only_moderators_see_the_choices(
+    open_browser: OpenBrowser, served: Parley
+) -> None:
+    olga = await open_browser("Olga", at="/account")
+    assert await olga.page.locator(".moderator-mail").is_hidden()
+    await give_role(served, olga, Role.OWNER)
+    await olga.page.locator(".moderator-mail").wait_for()
+    await olga.tab_to(".moderator-mail [name=mail_on_report]")
+    await olga.page.keyboard.press("ArrowDown")
+    await olga.focus_is_on(".moderator-mail [name=mail_on_report][value=daily]")
+    await olga.press(".moderator-mail [type=submit]")
+    await olga.sees_text(".moderator-mail__done", "Your choice has been saved.")
+    user = await me(olga.client)
+    assert user
+    assert (user["mail_on_report"], user["mail_on_comment"], user["mail_on_reply"]) == ("daily", "never", "at_once")
+    await give_role(served, olga, Role.MEMBER)
+    await olga.page.locator(".moderator-mail").wait_for(state="hidden")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_a_moderator_can_read_the_choices_about_mail_on_a_small_phone(
+    scheme: Literal["light", "dark"], open_browser: OpenBrowser, served: Parley
+) -> None:
+    olga = await open_browser("Olga", at="/account", viewport=PHONE, color_scheme=scheme)
+    await give_role(served, olga, Role.OWNER)
+    await olga.page.locator(".moderator-mail").wait_for()
+    await assert_fits_phone(olga)
+    await assert_readable(olga)
 
 
 async def test_an_owner_makes_alice_a_moderator(open_browser: OpenBrowser, served: Parley, alice: Person) -> None:

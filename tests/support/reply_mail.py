@@ -18,6 +18,7 @@ from app.live.topics import Topic
 from app.live.viewers import Viewer
 from app.mail.mail_queue import Mail
 from app.models import LIVE_MODELS
+from app.moderator_mail.news import News
 from app.notifications.notifications import Notification
 from app.reply_mail.queueing import LastMail, queue_next
 from app.settings import Settings
@@ -57,7 +58,10 @@ async def reply(parley: Parley, author: Viewer, parent: Comment, body: str = "In
 
 async def pass_time(parley: Parley, time: timedelta) -> None:
     """Move all stored times about mail into the past, as if this time had passed."""
-    columns = {Notification: ("mail_due_at", "created_at"), LastMail: ("mailed_at",), Mail: ("due_at", "created_at")}
+    columns = {
+        Notification: ("mail_due_at", "created_at"), LastMail: ("mailed_at",), Mail: ("due_at", "created_at"),
+        News: ("due_at", "created_at"),
+    }  # fmt: skip
     async with parley.database.transaction() as writing, writing.begin():
         for model, names in columns.items():
             for row in await writing.scalars(select(model)):

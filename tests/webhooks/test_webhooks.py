@@ -223,7 +223,7 @@ async def test_a_refused_comment_is_not_sent(parley: Parley) -> None:
 
 
 async def test_without_urls_nothing_is_stored(parley: Parley) -> None:
-    parley.settings = parley.writes._settings = parley.settings.model_copy(update={"webhook_urls": ()})
+    parley.settings = parley.recording.settings = parley.settings.model_copy(update={"webhook_urls": ()})
     await post_comment(parley, await create_viewer(parley, "Alice"), "Hello")
     await send_webhooks(parley)  # returns
     assert await count_waiting(parley) == 0

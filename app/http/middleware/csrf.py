@@ -16,7 +16,9 @@ from starlette.types import Scope
 from app.http.problems import Problem
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-TOKEN_PATHS = frozenset({"/unsubscribe"})  # webmail posts there from its own origin (RFC 8058)
+TOKEN_PATHS = frozenset(
+    {"/unsubscribe", "/unsubscribe/moderator"}
+)  # webmail posts there from its own origin (RFC 8058)
 
 
 def refuse_cross_site(origins: Collection[str], scope: Scope) -> Problem | None:

@@ -32,8 +32,8 @@ from app.live.model import Live, LiveModel
 from app.live.tasks import Tasks
 from app.live.topics import Topic
 from app.live.write.group_commit import GroupWrite
+from app.live.write.recording import Recording
 from app.live.write.sequences import set_counters, take_next
-from app.settings import Settings
 
 Row = TypeVar("Row", bound=Live)
 P = ParamSpec("P")
@@ -95,13 +95,13 @@ class Writes:
 
     def __init__(
         self,
-        settings: Settings,
+        recording: Recording,
         database: Database,
         models: Sequence[LiveModel],
         on_commit: Callable[[Hint], None],
         tasks: Tasks,
     ) -> None:
-        self._settings = settings
+        self._recording = recording
         self._database = database
         self._models = {live.model: live for live in models}
         self._on_commit = on_commit
@@ -163,7 +163,10 @@ class Writes:
     def _records(self, changed: Sequence[Live]) -> list[Base]:
         """What the models store with these changes (`LiveModel.record`)."""
         return [
-            record for row in dict.fromkeys(changed) for record in self._models[type(row)].record(self._settings, row)
+            stored
+            for row in dict.fromkeys(changed)
+            for record in self._models[type(row)].record
+            for stored in record(self._recording, row)
         ]
 
 

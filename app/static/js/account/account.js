@@ -80,11 +80,6 @@ export const Account = /** @type {ModelWith<Fields>} */ (Backbone.Model).extend(
     return this.change("update", "/api/account/password", fields);
   },
 
-  /** `fields`: mail_on_reply, mail_on_mention ("at_once" | "daily" | "never"). */
-  chooseMail(fields) {
-    return this.change("update", "/api/account/mail", fields);
-  },
-
   /** `fields`: current_password, comments ("keep" | "erase"). */
   async delete(fields) {
     await this.change("create", "/api/account/deletion", fields);

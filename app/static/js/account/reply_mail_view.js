@@ -1,24 +1,28 @@
 import { FormView } from "../ui/form_view.js";
 
-const KINDS = ["mail_on_reply", "mail_on_mention"];
-
-/** When the account gets email about replies, and about mentions. */
+/** When the account gets email about replies, and about mentions. Extended for other kinds. */
 export const ReplyMailView = FormView.extend({
   component: "reply-mail",
+  url: "/api/account/mail",
+  // What an account has before it chooses, for each kind.
+  defaults: { mail_on_reply: "at_once", mail_on_mention: "at_once" },
 
   initialize() {
-    this.listenTo(
-      this.account,
-      "change:id change:mail_on_reply change:mail_on_mention",
-      this.render,
-    );
+    const changes = ["id", ...this.kinds()].map((name) => `change:${name}`).join(" ");
+    this.listenTo(this.account, changes, this.render);
     this.listenTo(this.account, "change:confirmed", this.renderConfirmed);
     this.render();
     this.renderConfirmed();
   },
 
+  kinds() {
+    return Object.keys(this.defaults);
+  },
+
   render() {
-    for (const kind of KINDS) this.form.fields[kind].value = this.account.get(kind) ?? "at_once";
+    for (const kind of this.kinds()) {
+      this.form.fields[kind].value = this.account.get(kind) ?? this.defaults[kind];
+    }
   },
 
   renderConfirmed() {
@@ -26,7 +30,7 @@ export const ReplyMailView = FormView.extend({
   },
 
   send() {
-    return this.account.chooseMail(this.form.values(...KINDS));
+    return this.account.change("update", this.url, this.form.values(...this.kinds()));
   },
 
   succeed() {

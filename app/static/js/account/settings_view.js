@@ -4,6 +4,7 @@ import { DeletionView } from "./deletion_view.js";
 import { EmailView } from "./email_view.js";
 import { Logins } from "./logins.js";
 import { LoginsView } from "./logins_view.js";
+import { ModeratorMailView } from "./moderator_mail_view.js";
 import { MutedConversationsView } from "./muted_conversations_view.js";
 import { MutesView } from "./mutes_view.js";
 import { PasswordView } from "./password_view.js";
@@ -20,6 +21,7 @@ export const SettingsView = ComponentView.extend({
     new PasswordView({ el: ".password", ...this.parts });
     new LoginsView({ el: ".logins", collection: new Logins(), ...this.parts });
     new ReplyMailView({ el: ".reply-mail", ...this.parts });
+    new ModeratorMailView({ el: ".moderator-mail", ...this.parts });
     new MutedConversationsView({ el: ".muted-conversations", ...this.parts });
     new MutesView({ el: ".mutes", ...this.parts });
     new AtomView({ el: ".atom", ...this.parts });
