@@ -15,6 +15,7 @@ from app.likes.likes import publish_overdue
 from app.live.service import Parley
 from app.mail import mail_queue
 from app.moderator_mail import queueing as moderator_mail
+from app.notifications import notifications
 from app.reply_mail import queueing
 from app.webhooks import deliveries
 
@@ -43,5 +44,6 @@ async def run_once(parley: Parley) -> None:
     await moderator_mail.clean_up(parley)
     async with parley.database.transaction() as writing, writing.begin():
         await login_throttle.prune(writing)
+        await notifications.erase_left(writing)
         await mail_queue.prune(writing)
         await deliveries.prune(writing, parley.settings.webhook_urls)

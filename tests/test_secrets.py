@@ -184,6 +184,7 @@ COLUMNS: dict[str, To | Word] = {
     "notifications.url": To.SELF,
     "notifications.actor_id": To.NOBODY,
     "notifications.actor_name": To.SELF,
+    "notifications.excerpt": To.SELF,
     "notifications.created_at": To.SELF,
     "notifications.read_at": To.NOBODY,  # that it is, not when
     "notifications.mail_due_at": To.NOBODY,

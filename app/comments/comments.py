@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column, validates
 from app.accounts.logins import lock_active_user
 from app.accounts.user import MODERATING, Role
 from app.commentables import commentables
-from app.comments import markdown, mentions
+from app.comments import excerpts, markdown, mentions
 from app.comments.markdown import Rendering
 from app.comments.mentions import Written
 from app.database import Base, Instant, Reading
@@ -164,6 +164,10 @@ class Comment(Live, Base):
             html = None if markdown.is_heavy(self.body) else markdown.render(self.body, self.mentioned).html
         return (markdown.plain_html(self.body), True) if html is None else (html, False)
 
+    def excerpt(self) -> str:
+        """The beginning of its text, for the people whom it notifies."""
+        return excerpts.excerpt(self.shown()[0])
+
     def erase(self) -> None:
         self.body = self.username = ""
         self.author_role = Role.MEMBER
@@ -281,20 +285,30 @@ async def read_body(parley: Parley, body: str) -> Written:
 
 @owned
 async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, seen: Seen = None) -> Comment:
-    """Change the body, notify people whom it mentions, once for each comment, and withdraw the notifications of those
-    whom it mentions no longer. None or the same body takes no seq.
+    """Change the body and the excerpts of it, notify people whom it mentions, once for each comment, and withdraw the
+    notifications of those whom it mentions no longer. None or the same body takes no seq.
 
     Raises Missing, Forbidden, Stale, and Invalid for a body that shows nothing.
     """
-    topic = await topic_of(parley, id)
+    while True:
+        if edited := await _edit(parley, editor, id, body, seen):
+            return edited
+
+
+async def _edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, seen: Seen) -> Comment | None:
+    """None if the comment was edited before this had its locks: that may have notified people whose topics are not
+    locked."""
+    topic, content_seq = await _content_of(parley, id)
     written = await read_body(parley, body) if body is not None else None
     recipients = await notifications.find_recipients(parley, editor, written.mentioned, but=id) if written else {}
     async with parley.reading() as reading:
         queue = await reports.where(reading, id)
-        withdrawn = await notifications.find_withdrawn(reading, id, written.mentioned) if written else []
-    async with parley.writing(topic, *map(Topic.account, recipients), *withdrawn, *queue) as write:
+        notified = await notifications.find_notified_topics(reading, id) if written else []
+    async with parley.writing(topic, *map(Topic.account, recipients), *notified, *queue) as write:
         comment = _own(await write.get(Comment, id), editor)
         refuse_stale(comment, seen)
+        if comment.content_seq != content_seq:
+            return None
         if body is not None and written is not None and comment.body != body:
             comment.write(body, written.rendering)
             comment.updated_at = datetime.now(UTC)
@@ -303,12 +317,12 @@ async def edit(parley: Parley, editor: Viewer, id: UUID, body: str | None, seen:
             await lock_active_user(write.session, editor)
             if queue:
                 await reports.touch(write, id)
-            if withdrawn:
-                await notifications.delete_notifications(write, id, withdrawn)
+            said = comment.excerpt() if notified or recipients else ""
+            if notified:
+                await notifications.apply_edit(write, id, said, written.mentioned)
             if comment.counts:  # a hidden comment notifies nobody
-                await notifications.notify(
-                    write, Cause(editor, id, topic, recipients, notifications.mail_due_at(parley))
-                )
+                due_at = notifications.mail_due_at(parley)
+                await notifications.notify(write, Cause(editor, id, topic, said, recipients, due_at))
     return comment
 
 
@@ -375,8 +389,15 @@ def _own(comment: Comment | None, editor: Viewer) -> Comment:
 
 async def topic_of(parley: Parley, id: UUID) -> Topic:
     """The comment's topic. It never changes, so it can be read before it is locked. Raises Missing."""
+    topic, _ = await _content_of(parley, id)
+    return topic
+
+
+async def _content_of(parley: Parley, id: UUID) -> tuple[Topic, int]:
+    """(the comment's topic, its content_seq). Raises Missing."""
     async with parley.reading() as reading:
-        name = await reading.scalar(select(Comment.topic).where(Comment.id == id))
-    if name is None:
+        query = select(Comment.topic, Comment.content_seq).where(Comment.id == id)
+        found = (await reading.execute(query)).one_or_none()
+    if found is None:
         raise Missing("This comment no longer exists.")
-    return Topic.parse(name)
+    return Topic.parse(found.topic), found.content_seq

@@ -48,8 +48,8 @@ class Draft:
 
     @property
     def cause(self) -> Cause:
-        author = replace(self.author, username=self.comment.username)
-        return Cause(author, self.comment.id, self.topic, self.recipients, self.mail_due_at)
+        author, comment = replace(self.author, username=self.comment.username), self.comment
+        return Cause(author, comment.id, self.topic, comment.excerpt(), self.recipients, self.mail_due_at)
 
 
 @owned
@@ -151,7 +151,9 @@ def _store(write: GroupWrite, drafts: Sequence[Draft]) -> list[bool | Refusal]:
         except Refusal as refusal:
             outcomes.append(refusal)
     commentables.store_together(write, [conversations[topic] for topic in dict.fromkeys(each.topic for each in stored)])
-    for new in notifications.find_new(write.connection, [draft.cause for draft in stored], conversations):
+    for new in notifications.find_new(
+        write.connection, [draft.cause for draft in stored if draft.recipients], conversations
+    ):
         write.create(new)
     return outcomes
 

@@ -1,18 +1,19 @@
 """Notifications: somebody replied to the recipient, or mentioned them. They are on the recipient's account topic.
 
 A notification is written in the transaction of its comment, and deleted with the comment. It contains the comment's
-author and place, but not its text. So a deleted text is not stored here either.
+author, its place, and an excerpt of its text, which each edit replaces.
 
 1. The recipients are looked up before anything is locked, because their topics are locked together with the comment's.
    They are checked again under the locks: an account that was deleted or blocked meanwhile gets no notification.
 2. Creating and deleting the notifications of a comment requires the lock on the comment's topic. So the recipients of a
    comment change only under that lock, except when an account is deleted.
+3. A release without excerpts may still run, and delete a notification with its excerpt. `erase_left` erases that.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -20,14 +21,15 @@ from typing import Annotated, Any
 from uuid import UUID, uuid5
 
 from pydantic import Field
-from sqlalchemy import Connection, Index, String, bindparam, func, select, text
+from sqlalchemy import Connection, Index, String, bindparam, func, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.accounts.user import MAX_USERNAME_LENGTH, User
 from app.commentables import commentables
 from app.commentables.commentables import MAX_TITLE_LENGTH, MAX_URL, Commentable
+from app.comments import excerpts
 from app.comments.mentions import MAX_MENTIONS
-from app.database import Base, Instant, Reading, pad
+from app.database import Base, Instant, Reading, Writing, pad
 from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, Tombstone, is_account, render_as, to_its_author
 from app.live.service import Parley
 from app.live.topics import Topic
@@ -61,6 +63,7 @@ class Notification(Live, Base):
     url: Mapped[str] = mapped_column(String(MAX_URL), default="", server_default=text("''"))
     actor_id: Mapped[UUID]  # the author of the comment
     actor_name: Mapped[str] = mapped_column(String(MAX_USERNAME_LENGTH))
+    excerpt: Mapped[str] = mapped_column(String(excerpts.MAX_LENGTH + 1), default="", server_default=text("''"))
     created_at: Mapped[datetime] = mapped_column(Instant)
     read_at: Mapped[datetime | None] = mapped_column(Instant)
     mail_due_at: Mapped[datetime | None] = mapped_column(Instant)  # None: `app.reply_mail` has decided about mail
@@ -75,7 +78,7 @@ class Notification(Live, Base):
         return self.read_at is not None
 
     def erase(self) -> None:
-        self.actor_name = self.title = self.url = ""
+        self.actor_name = self.title = self.url = self.excerpt = ""
         self.mail_due_at = None
 
     def tombstone(self) -> Tombstone:
@@ -94,6 +97,9 @@ for _name, _column, _where in (
 ):
     Index(f"ix_notifications_{_name}", _column, postgresql_where=_where, sqlite_where=_where)
 
+_LEFT = Notification.deleted_at.is_not(None) & (Notification.excerpt != "")  # (3)
+Index("ix_notifications_excerpt_left", Notification.id, postgresql_where=_LEFT, sqlite_where=_LEFT)
+
 
 class RenderedNotification(Tombstone):
     """Somebody replied to you, or mentioned you."""
@@ -103,6 +109,10 @@ class RenderedNotification(Tombstone):
     title: str
     url: Annotated[str, Field(description="The host's page with the conversation at that time; empty if unknown.")]
     actor_name: str
+    excerpt: Annotated[
+        str,
+        Field(description="The beginning of the comment as plain text; empty if a release without excerpts wrote it."),
+    ]
     created_at: datetime
     read: bool
 
@@ -121,6 +131,7 @@ class Cause:
     author: Viewer
     comment_id: UUID
     place: Topic
+    excerpt: str
     recipients: Recipients
     mail_due_at: datetime  # to the recipients
 
@@ -172,13 +183,12 @@ async def notify(write: Write, cause: Cause) -> None:
 
 def find_new(
     connection: Connection,
-    causes: Iterable[Cause],
+    causes: Sequence[Cause],
     conversations: Mapping[Topic, Commentable],
     already: Collection[UUID] = (),
 ) -> list[Notification]:
     """The notifications to create: for the active accounts among the recipients, except `already`, within the limits.
     The transaction holds their topics and those of the comments."""
-    causes = [cause for cause in causes if cause.recipients]
     if not causes:
         return []
     now, new = datetime.now(UTC), []
@@ -202,8 +212,8 @@ def _new(user_id: UUID, cause: Cause, commentable: Commentable, now: datetime) -
     return Notification(
         id=id_of(user_id, cause.comment_id), topic=str(Topic.account(user_id)), user_id=user_id,
         kind=cause.recipients[user_id], comment_id=cause.comment_id, place=str(cause.place), title=commentable.title,
-        url=commentable.url, actor_id=cause.author.user_id, actor_name=cause.author.username, created_at=now,
-        mail_due_at=cause.mail_due_at,
+        url=commentable.url, actor_id=cause.author.user_id, actor_name=cause.author.username, excerpt=cause.excerpt,
+        created_at=now, mail_due_at=cause.mail_due_at,
     )  # fmt: skip
 
 
@@ -234,27 +244,29 @@ async def _notified_before(reading: Reading, comment_id: UUID) -> set[UUID]:
     return set((await reading.scalars(select(Notification.user_id).where(_of(comment_id)))).all())
 
 
-# -- delete -------------------------------------------------------------------------------------------------
+# -- change and delete --------------------------------------------------------------------------------------
 
 
 async def find_notified_topics(reading: Reading, comment_id: UUID) -> list[Topic]:
-    """The topics with notifications of this comment. A write that deletes it must lock them."""
-    return await _topics_of(reading, *_present(comment_id))
+    """The topics with notifications of this comment. A write that edits or deletes it must lock them."""
+    people = await reading.scalars(select(Notification.user_id).where(*_present(comment_id)))
+    return [Topic.account(id_) for id_ in people]
 
 
-async def find_withdrawn(reading: Reading, comment_id: UUID, mentioned: Collection[UUID]) -> list[Topic]:
-    """The topics with a notification of a mention in this comment, of people whom it mentions no longer."""
-    gone = Notification.kind == About.MENTION, Notification.user_id.not_in(mentioned)
-    return await _topics_of(reading, *_present(comment_id), *gone)
+async def apply_edit(write: Write, comment_id: UUID, excerpt: str, mentioned: Collection[UUID]) -> None:
+    """Put the new excerpt into the notifications of an edited comment. Withdraw those of people whom it mentions no
+    longer. The write holds their topics."""
+    for row in await _read_present(write, comment_id):
+        if row.kind == About.MENTION and row.user_id not in mentioned:
+            write.destroy(row)
+        elif row.excerpt != excerpt:
+            row.excerpt = excerpt
+            write.update(row)
 
 
-async def delete_notifications(write: Write, comment_id: UUID, topics: Sequence[Topic] | None = None) -> None:
-    """Delete the notifications of a comment, all of them or those on these topics. The write holds the topics, which
-    are from one of the functions above, and the comment's."""
-    there = select(Notification).where(*_present(comment_id))
-    if topics is not None:
-        there = there.where(Notification.topic.in_(map(str, topics)))
-    await _destroy(write, (await write.session.scalars(there)).all())
+async def delete_notifications(write: Write, comment_id: UUID) -> None:
+    """Delete the notifications of a comment. The write holds their topics and the comment's."""
+    await _destroy(write, await _read_present(write, comment_id))
 
 
 async def clean_up_account(parley: Parley, user_id: UUID, erase: bool) -> None:
@@ -269,8 +281,13 @@ async def _destroy(write: Write, rows: Sequence[Notification]) -> None:
         write.destroy(row)
 
 
-async def _topics_of(reading: Reading, *where: Any) -> list[Topic]:
-    return [Topic.account(id_) for id_ in await reading.scalars(select(Notification.user_id).where(*where))]
+async def erase_left(writing: Writing) -> None:
+    """Erase the excerpts of deleted notifications (3)."""
+    await writing.execute(update(Notification).where(_LEFT).values(excerpt=""))
+
+
+async def _read_present(write: Write, comment_id: UUID) -> Sequence[Notification]:
+    return (await write.session.scalars(select(Notification).where(*_present(comment_id)))).all()
 
 
 def _present(comment_id: UUID) -> tuple[Any, ...]:

@@ -498,7 +498,7 @@ async def test_alice_gets_a_notification_on_a_host_page_and_it_leads_to_the_comm
     link = elsewhere.page.locator(".bell__panel .notification__link")
     comment = await there.page.evaluate("parley.comments.last().id")
     assert await link.get_attribute("href") == f"{first}#comment-{comment}"
-    assert await elsewhere.page.locator(".notification__where").inner_text() == "Somebody's page"
+    assert await elsewhere.page.locator(".conversation__title").inner_text() == "Somebody's page"
     async with alice.context.expect_page() as opened:
         await link.click()
     post = await opened.value

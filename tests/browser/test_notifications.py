@@ -16,7 +16,7 @@ from tests.browser.network_faults import api_unreachable
 from tests.browser.page_errors import NETWORK, PageErrors
 from tests.browser.people import Person, cookies_of
 from tests.support import people
-from tests.support.people import PASSWORD, delete, email_of, read_json, write
+from tests.support.people import PASSWORD, delete, edit, email_of, read_json, write
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ BADGE = "document.querySelector('.bell__badge')"
 BUTTON = "document.querySelector('.bell__button')"
 LINES = """(list) => Array.from(document.querySelectorAll(list + " .notification"), (el) => {
   const part = (name) => el.querySelector(".notification__" + name);
-  return [part("words").textContent, part("where").textContent, el.dataset.state];
+  const where = el.closest(".conversation").querySelector(".conversation__title");
+  return [part("words").textContent, part("excerpt").textContent, where.textContent, el.dataset.state];
 })"""
 
 
@@ -42,11 +43,11 @@ async def sees_count(person: Person, unread: int) -> None:
     assert await person.page.evaluate(f"() => {shown}") == (str(unread) if unread else "")
 
 
-async def sees_lines(person: Person, *lines: tuple[str, str, str], list: str = ".bell__list") -> None:
+async def sees_lines(person: Person, *lines: tuple[str, str, str, str], list: str = ".bell__list") -> None:
     await wait_until(lambda: _has_lines(person, list, lines), f"{person.name} to see {lines}")
 
 
-async def _has_lines(person: Person, list: str, lines: tuple[tuple[str, str, str], ...]) -> bool:
+async def _has_lines(person: Person, list: str, lines: tuple[tuple[str, str, str, str], ...]) -> bool:
     found: Any = await person.page.evaluate(LINES, list)
     return [tuple(line) for line in found] == [*lines]
 
@@ -71,12 +72,14 @@ async def test_alice_reads_a_notification_in_one_tab_and_it_is_read_everywhere(
     await device.reload()
     everywhere = (alice, tab, device)
     async with people.person(site, "Bob") as bob:
-        comment, _ = await reply_to(alice.client, bob, 2)
+        comment, last = await reply_to(alice.client, bob, 2)
         for place in everywhere:
             await sees_count(place, 2)
         await tab.page.click(".bell__button")
         await sees_lines(
-            tab, ("Bob replied to you", "Article 1", "unread"), ("Bob replied to you", "Article 1", "unread")
+            tab,
+            ("Bob replied to you", "Number 1", "Article 1", "unread"),
+            ("Bob replied to you", "Number 0", "Article 1", "unread"),
         )
         await tab.page.locator(".notification__link").last.click()
         await tab.until(f"location.pathname + location.hash === '/Article/1#comment-{comment['id']}'", "the comment")
@@ -88,7 +91,18 @@ async def test_alice_reads_a_notification_in_one_tab_and_it_is_read_everywhere(
         for place in everywhere:
             await sees_count(place, 0)
         await delete(bob, comment)
-        await sees_lines(device, ("Bob replied to you", "Article 1", "read"))
+        await write(bob, "@Alice, look", commentable_id="2")
+        await edit(bob, last, "Number 2")
+        by_conversation = (
+            ("Bob mentioned you", "@Alice, look", "Article 2", "unread"),
+            ("Bob replied to you", "Number 2", "Article 1", "read"),
+        )
+        await sees_lines(device, *by_conversation)
+        await device.page.locator(".notification__link").last.focus()
+        await write(bob, "@Alice, too")
+        newest = ("Bob mentioned you", "@Alice, too", "Article 1", "unread")
+        await sees_lines(device, newest, by_conversation[1], by_conversation[0])
+        assert await device.page.evaluate("() => document.activeElement.textContent.includes('Number 2')")
 
 
 async def test_alices_screen_reader_reads_one_sentence_for_many_notifications(
@@ -180,7 +194,7 @@ async def test_alice_reads_her_inbox_page_by_page(alice: Person, site: Site, ser
     assert not await alice.page.locator(".inbox__earlier").is_visible()
     await sees_count(alice, 64)
     first: Any = await alice.page.evaluate(LINES, ".inbox")
-    assert first[0] == ["Bob mentioned you", "Article 2", "unread"]
+    assert first[0] == ["Bob mentioned you", "@Alice, too", "Article 2", "unread"]
     await alice.page.locator(".inbox .notification__toggle").nth(1).click()
     await sees_count(alice, 63)
     await alice.has_sent_all()
@@ -242,7 +256,9 @@ async def test_alice_and_bob_see_their_own_bell_in_one_browser(guest: Person, si
                 await place.is_signed_in(name)
                 await sees_count(place, number)
             other = "Bob" if name == "Alice" else "Alice"
-            unread_lines = [(f"{other} replied to you", "Article 1", "unread")] * number
+            unread_lines = [
+                (f"{other} replied to you", f"Number {n}", "Article 1", "unread") for n in reversed(range(number))
+            ]
             await sees_lines(guest, *unread_lines, list=".inbox")
             await write(alice if name == "Bob" else bob, f"Hello @{name}")  # the bell changes live
             for place in (guest, tab):

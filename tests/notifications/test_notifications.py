@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import uuid4
@@ -13,7 +14,7 @@ import pytest
 from sqlalchemy import select, update
 
 from app.accounts import accounts
-from app.accounts.user import DELETED, User
+from app.accounts.user import DELETED, Role, User
 from app.commentables import commentables
 from app.comments import mentions, posting
 from app.comments.comments import Comment
@@ -24,6 +25,7 @@ from app.live.topics import Topic
 from app.live.viewers import Viewer
 from app.live.write import batches
 from app.models import LIVE_MODELS
+from app.moderation import moderation
 from app.notifications import inbox, mutes, notifications
 from app.notifications.notifications import MAX_RECIPIENTS, Notification
 from app.settings import Settings
@@ -287,6 +289,78 @@ async def test_a_refused_post_notifies_nobody(parley: Parley, alice: Viewer, bob
     assert await read_rows(parley, bob) == []
 
 
+# -- excerpts -----------------------------------------------------------------------------------------------
+
+
+async def read_excerpts(parley: Parley, person: Viewer) -> list[str]:
+    return [row.excerpt for row in await read_rows(parley, person)]
+
+
+async def test_people_read_in_their_notifications_what_the_comment_says_after_each_edit(
+    parley: Parley, alice: Viewer, bob: Viewer
+) -> None:
+    carol = await create_viewer(parley, "carol")
+    first = await post_comment(parley, alice, "Well?")
+    comment = await reply(parley, bob, first, "> Well?\n\n**Well**, @carol")
+    (before,) = await read_rows(parley, alice)
+    assert before.excerpt == "Well, @carol"
+    await inbox.mark(parley, alice, before.id, True)
+    await edit_comment(parley, bob, comment, f"Well, @carol {'and so on ' * 20}")
+    for person in (alice, carol):
+        (row,) = await read_rows(parley, person)
+        assert row.excerpt == f"Well, @carol {'and so on ' * 6}and so…"
+    (read,) = await read_rows(parley, alice)
+    assert (read.read, read.created_seq, read.seq) == (True, before.created_seq, before.seq + 2)
+    await edit_comment(parley, bob, comment, f"Well, @carol {'and so on ' * 21}")
+    assert [row.seq for row in await read_rows(parley, alice)] == [read.seq], "the same excerpt is no change"
+
+
+@pytest.mark.parametrize(("last", "excerpt"), [("Well, @bob", "Well, @bob"), ("Well", "")])
+async def test_a_notification_that_another_edit_made_before_the_lock_says_what_the_last_edit_wrote(
+    parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch, last: str, excerpt: str
+) -> None:
+    comment = await post_comment(parley, alice, "Hm")
+    look, edits = notifications.find_notified_topics, ["@bob, this is wrong"]
+
+    async def look_and_edit(*arguments: Any) -> list[Topic]:
+        found = await look(*arguments)
+        if edits:
+            await edit_comment(parley, alice, comment, edits.pop())
+        return found
+
+    monkeypatch.setattr(notifications, "find_notified_topics", look_and_edit)
+    await edit_comment(parley, alice, comment, last)
+    assert await read_excerpts(parley, bob) == [excerpt]
+
+
+async def test_a_deleted_or_hidden_text_is_erased_from_notifications(
+    parley: Parley, alice: Viewer, bob: Viewer
+) -> None:
+    moderator = replace(alice, moderator=True)
+    async with parley.database.transaction() as writing, writing.begin():
+        await writing.execute(update(User).where(User.id == alice.user_id).values(role=Role.MODERATOR))
+    said = [await post_comment(parley, alice, f"@bob, {number}") for number in range(4)]
+    await delete_comment(parley, alice, said[0])
+    await moderation.hide(parley, moderator, said[1].id)
+    await edit_comment(parley, alice, said[2], "Nobody")
+    assert await read_excerpts(parley, bob) == ["", "", "", "@bob, 3"]
+    await moderation.restore(parley, moderator, said[1].id)
+    await edit_comment(parley, alice, said[1], "@bob, again")
+    assert await read_excerpts(parley, bob) == ["", "", "", "@bob, 3"]
+
+
+async def test_an_excerpt_that_an_earlier_release_left_in_a_deleted_notification_is_erased(
+    parley: Parley, alice: Viewer, bob: Viewer
+) -> None:
+    for text in ("@bob, a secret", "@bob, no secret"):
+        await post_comment(parley, alice, text)
+    async with parley.database.transaction() as writing, writing.begin():
+        deleted = Notification.excerpt == "@bob, a secret"
+        await writing.execute(update(Notification).where(deleted).values(deleted_at=datetime.now(UTC)))
+        await notifications.erase_left(writing)
+    assert await read_excerpts(parley, bob) == ["", "@bob, no secret"]
+
+
 # -- deletion -----------------------------------------------------------------------------------------------
 
 
@@ -314,7 +388,9 @@ async def test_a_notification_made_before_the_lock_is_deleted_too(
 
     monkeypatch.setattr(notifications, "find_notified_topics", look_and_edit)
     await delete_comment(parley, alice, comment)
-    assert (looks, await list_notifications(parley, bob)) == (4, []), "it looks before and under the locks, twice"
+    assert (looks, await list_notifications(parley, bob)) == (5, []), (
+        "twice before and under the locks, and once for the edit"
+    )
     async with parley.reading() as reading:
         stored = await reading.get(Comment, comment.id)
     assert stored

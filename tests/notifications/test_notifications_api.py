@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 INBOX = "/api/notifications/"
 FIELDS = {
     *("id", "seq", "created_seq", "commentable_type", "commentable_id"),
-    *("kind", "comment_id", "title", "url", "actor_name", "created_at", "read"),
+    *("kind", "comment_id", "title", "url", "actor_name", "excerpt", "created_at", "read"),
 }
 
 
@@ -49,7 +49,7 @@ async def test_alice_finds_the_notification_of_a_mention_by_bob(
     assert notification.keys() == FIELDS
     assert (notification["kind"], notification["actor_name"], notification["read"]) == ("mention", "Bob", False)
     assert (notification["commentable_type"], notification["commentable_id"]) == ("Article", "2")
-    assert notification["comment_id"] == comment["id"]
+    assert (notification["comment_id"], notification["excerpt"]) == (comment["id"], "@alice, 0")
     assert (page["before"], page["unread"], page["earlier_unread"]) == (None, 1, 0)
     assert (await inbox(bob))["notifications"] == []
 

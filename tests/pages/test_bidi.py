@@ -22,7 +22,7 @@ FILLED = {
     "comment.html": ["comment__author", "comment__answered", "comment__body"],
     "thread_section.html": ["composer__name", "composer__body", "editor__body", "editor__theirs", "kept__text"],
     "base.html": ["account__name"],
-    "bell.html": ["notification__where"],
+    "bell.html": ["conversation__title", "notification__excerpt"],
     "front.html": ["card__summary"],
     "thread.html": ["article__title"],
     "moderation.html": [

@@ -97,7 +97,7 @@ class Day:
     async def _change(self, process: Any) -> None:
         if self.comments:
             author, comment = self.chance.choice(self.comments)
-            if self.chance.random() < 0.5:
+            if self.chance.random() < 0.3:
                 await comments.delete(process, author, comment.id)
             else:
                 await comments.edit(process, author, comment.id, f"@alice {self.chance.random()}")
@@ -127,6 +127,10 @@ class Day:
         await wait_until(lambda: are_caught_up(self.tabs, cursor), "every tab to catch up with the database")
         for tab in self.tabs:
             assert not tab.describe_difference(fresh), tab.describe_difference(fresh)
+        async with self.processes[0].reading() as reading:
+            for row in fresh.values():
+                comment = await reading.get(Comment, UUID(row["comment_id"]))
+                assert row["excerpt"] == (comment and comment.body)
         names = {row["actor_name"] for row in fresh.values()}
         assert self.others[0].username not in names, names
 

@@ -24,6 +24,11 @@ export const Notification = LiveModel.extend({
     return `${isolated(this.get("actor_name"))} ${verb}`;
   },
 
+  /** The topic of the comment: "Article/1" */
+  place() {
+    return `${this.get("commentable_type")}/${this.get("commentable_id")}`;
+  },
+
   /** The title of the commentable, or else its type and id. */
   where() {
     const { title, commentable_type, commentable_id } = this.attributes;
@@ -32,8 +37,6 @@ export const Notification = LiveModel.extend({
 
   /** The comment's address: on the host's page if the server knows it, else on Parley's own page. */
   href() {
-    const { url, commentable_type, commentable_id, comment_id } = this.attributes;
-    const page = url || pageOf(`${commentable_type}/${commentable_id}`);
-    return `${page}#comment-${comment_id}`;
+    return `${this.get("url") || pageOf(this.place())}#comment-${this.get("comment_id")}`;
   },
 });

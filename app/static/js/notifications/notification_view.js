@@ -24,7 +24,7 @@ export const NotificationView = ComponentView.extend({
     this.el.dataset.state = isRead ? "read" : "unread";
     this.part("link").href = this.model.href();
     this.part("words").textContent = this.model.summary();
-    this.part("where").textContent = this.model.where();
+    this.part("excerpt").textContent = this.model.get("excerpt");
     this.part("time").setAttribute("datetime", this.model.get("created_at"));
     this.part("unread").hidden = isRead;
     this.part("toggle").textContent = isRead ? "Mark as unread" : "Mark as read";

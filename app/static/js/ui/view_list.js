@@ -1,6 +1,6 @@
 /**
- * The views of some models, in order, as the children of `el`. An element that keeps its place is not moved, because a
- * moved element loses the focus.
+ * The views of some models, in order, as the children of `el`. An element that keeps its place is not moved. A moved
+ * element loses the focus, and gets it back.
  */
 export class ViewList {
   #el;
@@ -18,7 +18,8 @@ export class ViewList {
 
   /** Show these models. Returns their views. */
   show(models) {
-    const hadFocus = this.#el.contains(document.activeElement);
+    const focused = /** @type {HTMLElement} */ (document.activeElement);
+    const hadFocus = this.#el.contains(focused);
     for (const [model, view] of this.#views) {
       if (!models.includes(model)) this.#remove(view);
     }
@@ -27,7 +28,8 @@ export class ViewList {
       const there = this.#el.children[index] ?? null;
       if (there !== el) this.#el.insertBefore(el, there);
     }
-    if (hadFocus && !this.#el.contains(document.activeElement)) this.#takeFocus();
+    if (hadFocus && this.#el.contains(focused)) focused.focus({ preventScroll: true });
+    else if (hadFocus) this.#takeFocus();
     return views;
   }
 
