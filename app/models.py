@@ -12,6 +12,6 @@ from app.moderation.audit_log import DECISION
 from app.moderation.reports import REPORT
 from app.notifications import mutes  # noqa: F401  (a table that is not live)
 from app.notifications.notifications import NOTIFICATION
-from app.reply_mail import queueing  # noqa: F401  (tables that are not live)
+from app.reply_mail import follows, last_mails, muted_conversations  # noqa: F401  (tables that are not live)
 
 LIVE_MODELS = (COMMENT, COMMENTABLE, LIKE, NOTIFICATION, REPORT, DECISION, USER, LOGIN)

@@ -37,8 +37,9 @@ from app.moderation.audit_log import Decision
 from app.moderation.reports import Report
 from app.notifications.mutes import Mute
 from app.notifications.notifications import Notification
+from app.reply_mail.follows import Follow
+from app.reply_mail.last_mails import LastMail
 from app.reply_mail.muted_conversations import MutedConversation
-from app.reply_mail.queueing import LastMail
 from tests.support.mailbox import find_token
 from tests.support.moderators import set_role
 from tests.support.people import ARTICLE, COOKIE, DEVICE_COOKIE, delete, edit, email_of, me, read_json, sign_up, write
@@ -98,6 +99,7 @@ COLUMNS: dict[str, To | Word] = {
     "users.leaving": WORD,
     "users.mail_on_reply": WORD,
     "users.mail_on_mention": WORD,
+    "users.mail_on_followed": WORD,
     "users.mail_on_report": WORD,
     "users.mail_on_comment": WORD,
     "users.mail_on_edit": WORD,
@@ -195,6 +197,13 @@ COLUMNS: dict[str, To | Word] = {
     "muted_conversations.user_id": To.ALL,
     "muted_conversations.place": To.SELF,
     "muted_conversations.created_at": To.NOBODY,
+    "follows.user_id": To.ALL,
+    "follows.place": To.SELF,
+    "follows.created_at": To.NOBODY,
+    "follows.decided_seq": To.NOBODY,
+    "follows.read_seq": To.NOBODY,
+    "follows.waiting_since": To.NOBODY,
+    "follows.mail_due_at": To.NOBODY,
     "failures.key": To.NOBODY,
     "failures.count": To.NOBODY,
     "failures.began_at": To.NOBODY,
@@ -214,9 +223,13 @@ ABOUT_PEOPLE = (
     "failures",
     "last_mails",
     "muted_conversations",
+    "follows",
 )
 # What people write and do where others see it, counters, and rows that name such objects without their content.
-OTHERS = {"comments", "commentables", "topics", "epochs", "webhook_deliveries", "moderator_news", "atom_namespaces"}
+OTHERS = {
+    "comments", "commentables", "topics", "epochs", "webhook_deliveries", "moderator_news", "atom_namespaces",
+    "followed_conversations", "mailed_ranges",
+}  # fmt: skip
 
 ALICE = {"email": "alice.secret.q7@example.com", "username": "Alice the Seventh", "password": "alice-s3cret-phrase-x1"}
 NEW_PASSWORD = "alice-s3cret-phrase-x2"
@@ -291,6 +304,7 @@ async def plant(site_parley: Parley, user_id: UUID) -> dict[str, list[str]]:
         Mute: values(Mute, user_id=user_id, muted_id=user_id),
         LastMail: values(LastMail, user_id=user_id, place="Article/that Alice got mail about"),
         MutedConversation: values(MutedConversation, user_id=user_id, place="Article/that Alice has muted"),
+        Follow: values(Follow, user_id=user_id, place="Article/that Alice follows"),
     }
     async with site_parley.database.transaction() as writing, writing.begin():
         await writing.execute(update(User).where(User.id == user_id).values(rows[User]))
@@ -311,7 +325,7 @@ async def plant(site_parley: Parley, user_id: UUID) -> dict[str, list[str]]:
         rows[Notification] |= {"kind": "reply", "seq": 10_002, "created_seq": 10_002}
         await writing.execute(insert(Notification).values(rows[Notification]))
         await writing.execute(insert(Failures).values(rows[Failures]))
-        for model in (Mute, LastMail, MutedConversation):
+        for model in (Mute, LastMail, MutedConversation, Follow):
             await writing.execute(insert(model).values(rows[model]))
         user = await writing.get(User, user_id, populate_existing=True)
     for model, row in rows.items():
@@ -719,6 +733,7 @@ async def test_only_the_owner_gets_the_private_members_of_an_account(
         "role",
         "mail_on_reply",
         "mail_on_mention",
+        "mail_on_followed",
         "mail_on_report",
         "mail_on_comment",
         "mail_on_edit",

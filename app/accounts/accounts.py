@@ -141,6 +141,7 @@ def _new(email: str, username: str, hash: str) -> User:
         id=id_, topic=str(Topic.account(id_)), email=email, username=username, username_key=username_key(username),
         username_skeleton=skeleton(username), password_hash=hash, role=Role.MEMBER, created_at=datetime.now(UTC),
         sign_in_count=0, signed_in_address="", mail_on_reply=MailChoice.AT_ONCE, mail_on_mention=MailChoice.AT_ONCE,
+        mail_on_followed=MailChoice.AT_ONCE,
     )  # fmt: skip
 
 

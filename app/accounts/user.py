@@ -9,7 +9,8 @@ from enum import StrEnum
 from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import Index, String, or_, select, text
+from sqlalchemy import ColumnElement, Index, String, or_, select, text
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 from typing_extensions import TypedDict
 
@@ -112,6 +113,7 @@ class User(Live, Base):
     leaving: Mapped[str | None] = mapped_column(String(5), index=True)  # "keep" or "erase": pending clean-up
     mail_on_reply: Mapped[MailChoice] = _mail_choice(MailChoice.AT_ONCE)
     mail_on_mention: Mapped[MailChoice] = _mail_choice(MailChoice.AT_ONCE)
+    mail_on_followed: Mapped[MailChoice] = _mail_choice(MailChoice.AT_ONCE)
     # For accounts with a role; see `app.moderator_mail`.
     mail_on_report: Mapped[MailChoice] = _mail_choice(MailChoice.AT_ONCE)
     mail_on_comment: Mapped[MailChoice] = _mail_choice(MailChoice.NEVER)
@@ -122,10 +124,15 @@ class User(Live, Base):
     def author_id(self) -> UUID:
         return self.id
 
-    @property
+    @hybrid_property
     def gets_bulk_mail(self) -> bool:
         """Whether mail that nobody waits for may be sent to it."""
         return bool(self.confirmed_at and not self.blocked_at and not self.deleted_at)
+
+    @gets_bulk_mail.inplace.expression
+    @classmethod
+    def _gets_bulk_mail(cls) -> ColumnElement[bool]:
+        return cls.confirmed_at.is_not(None) & cls.blocked_at.is_(None) & cls.deleted_at.is_(None)
 
     def rename(self, username: str) -> None:
         self.username = username
@@ -151,7 +158,7 @@ class User(Live, Base):
         self.byline_changed_at = None
         self.unconfirmed_email = self.confirmed_at = self.signed_in_at = self.last_signed_in_at = None
         self.sign_in_count = 0
-        self.mail_on_reply = self.mail_on_mention = self.mail_on_report = MailChoice.AT_ONCE
+        self.mail_on_reply = self.mail_on_mention = self.mail_on_followed = self.mail_on_report = MailChoice.AT_ONCE
         self.mail_on_comment = self.mail_on_edit = self.mail_on_removal = MailChoice.NEVER
 
 
@@ -171,6 +178,7 @@ class RenderedUser(TypedDict):
     role: Role
     mail_on_reply: MailChoice
     mail_on_mention: MailChoice
+    mail_on_followed: MailChoice
     mail_on_report: MailChoice
     mail_on_comment: MailChoice
     mail_on_edit: MailChoice
@@ -187,6 +195,7 @@ def render(user: User) -> RenderedUser:
         "role": user.role,
         "mail_on_reply": user.mail_on_reply,
         "mail_on_mention": user.mail_on_mention,
+        "mail_on_followed": user.mail_on_followed,
         "mail_on_report": user.mail_on_report,
         "mail_on_comment": user.mail_on_comment,
         "mail_on_edit": user.mail_on_edit,

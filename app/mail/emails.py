@@ -111,7 +111,8 @@ async def _replies(context: Context, user: User) -> Email | None:
     found = await texts.read(context.parley, context.reading, context.mail, user)
     if found is None:
         return None
-    subject, text = context.fill(Kind(context.mail.kind), about=found.about, replies=found.text, stop=found.stop_url)
+    stop = f"{found.stop_words}: {found.stop_url}"
+    subject, text = context.fill(Kind(context.mail.kind), about=found.about, replies=found.text, stop=stop)
     html = found.html(subject)
     return Email(ascii_email(user.email), subject, text, html, found.thread, found.stop_url)
 
@@ -134,6 +135,7 @@ _WRITERS: Mapping[Kind, Writer] = {
     Kind.RESET: _reset,
     Kind.UNLOCK: _unlock,
     Kind.REPLIES: _replies,
+    Kind.FOLLOWED: _replies,
     Kind.DIGEST: _replies,
     Kind.MODERATOR: _moderator,
 }

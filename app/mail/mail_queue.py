@@ -8,7 +8,8 @@
    is sent twice only if the process is killed after the mail server's reply and before the row is deleted.
 4. A mail that can never be sent becomes a dead letter: it leaves the queue, and is stored for a while so that an
    operator can see the failure. After a failure that may be temporary, the mail is retried with back-off, for two days.
-5. Urgent mails are claimed before bulk mails, so a reset link never waits for thousands of mails about replies.
+5. Urgent mails are claimed before bulk mails, and these before mails to followers. So a reset link never waits for
+   thousands of mails about replies, and a mail about a reply never waits for thousands of followers.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ class Kind(StrEnum):
     UNLOCK = "unlock"  # a link that lifts a lock
     DELETED = "deleted"  # the account was deleted
     REPLIES = "replies"  # new replies and mentions in one conversation
-    DIGEST = "digest"  # a day's replies and mentions, of all conversations
+    FOLLOWED = "followed"  # new comments in a followed conversation
+    DIGEST = "digest"  # a day's replies, mentions and comments, of all conversations
     MODERATOR = "moderator"  # news for a moderator: of the kind `about`, or a day's
 
 
@@ -54,9 +56,7 @@ class Priority(IntEnum):
 
     URGENT = 0  # a person may wait for it
     BULK = 1
-
-
-BULK_KINDS = frozenset({Kind.REPLIES, Kind.DIGEST, Kind.MODERATOR})
+    FOLLOWERS = 2  # one comment may cause thousands of these
 
 
 class Mail(Base):
@@ -93,16 +93,22 @@ class DeadLetter(Base):
     died_at: Mapped[datetime] = mapped_column(Instant, index=True)
 
 
-def queue(writing: Writing, kind: Kind, address: str, user_id: UUID | None = None, about: str | None = None) -> UUID:
+def queue(
+    writing: Writing,
+    kind: Kind,
+    address: str,
+    user_id: UUID | None = None,
+    about: str | None = None,
+    priority: Priority = Priority.URGENT,
+) -> UUID:
     """Add a mail to the queue, and return its id. It is sent after this transaction commits."""
     now, id_ = datetime.now(UTC), uuid4()
-    priority = Priority.BULK if kind in BULK_KINDS else Priority.URGENT
     mail = {"id": id_, "kind": kind, "address": address, "user_id": user_id, "about": about, "priority": priority}
     writing.add(Mail(**mail, created_at=now, due_at=now))
     return id_
 
 
-async def is_due(reading: Reading, busy: Collection[str] = (), last: Priority = Priority.BULK) -> bool:
+async def is_due(reading: Reading, busy: Collection[str] = (), last: Priority = Priority.FOLLOWERS) -> bool:
     """Whether a mail is due. It takes no lock, because it is called often."""
     return await reading.scalar(_due(busy, last).with_only_columns(Mail.id)) is not None
 
@@ -124,7 +130,7 @@ async def dead_letters(reading: Reading, limit: int) -> list[DeadLetter]:
     return list((await reading.scalars(newest)).all())
 
 
-async def claim(writing: Writing, busy: Collection[str] = (), last: Priority = Priority.BULK) -> Mail | None:
+async def claim(writing: Writing, busy: Collection[str] = (), last: Priority = Priority.FOLLOWERS) -> Mail | None:
     """Claim the mail that has been due longest among the most urgent ones, for a while (3, 5). Skips mails to `busy`
     addresses, and those of a later priority than `last`."""
     mail = await writing.scalar(_due(busy, last).with_for_update(skip_locked=True))

@@ -5,7 +5,8 @@ module imports aiosmtplib. A server's message may contain addresses, so only the
 
 1. A mail that fails does not delay the others. A message that cannot be built, or that the server refuses for good,
    becomes a dead letter at once. A few mails are sent at the same time, each to another address and in the order of
-   the queue, so that a server that is slow for one address holds up that address only. Bulk mails leave one place free.
+   the queue, so that a server that is slow for one address holds up that address only. Bulk mails leave one place free
+   for urgent mails, and mails to followers leave another one for bulk mails.
 2. The envelope uses the stored address, not the parsed `To`. A message is sent only if its `To`, read back from the
    bytes, is exactly that address.
 """
@@ -15,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import Counter
 from collections.abc import Collection
 from contextlib import suppress
 from email import message_from_string
@@ -23,6 +23,7 @@ from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8, Policy
 from email.utils import format_datetime, parseaddr
+from itertools import takewhile
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -40,7 +41,8 @@ POLL_SECONDS = 1.0  # seconds between two polls of an empty queue, with a jitter
 SMTP_TIMEOUT_SECONDS = 30.0  # seconds for a mail server's reply to one command
 CHECK_TIMEOUT_SECONDS = 10.0  # seconds for the connection check, because a person waits for it
 DELIVERIES = 4  # mails that one process sends at the same time
-BULK_DELIVERIES = DELIVERIES - 1  # bulk mails among them (1)
+# The places among them for mails of a priority and of later ones (1).
+PLACES = {Priority.URGENT: DELIVERIES, Priority.BULK: DELIVERIES - 1, Priority.FOLLOWERS: DELIVERIES - 2}
 DELIVERY_TIMEOUT_SECONDS = 120.0  # seconds to send one mail; shorter than `mail_queue.CLAIM_PERIOD`
 
 log = logging.getLogger(__name__)
@@ -98,8 +100,7 @@ class Deliveries:
         await self._free.acquire()
         mail = None
         try:
-            is_full = Counter(self._busy.values())[Priority.BULK] >= BULK_DELIVERIES
-            mail = await claim_next(self._parley, self._busy, Priority.URGENT if is_full else Priority.BULK)
+            mail = await claim_next(self._parley, self._busy, max(takewhile(self._has_place, Priority)))
         finally:
             if mail is None:
                 self._free.release()
@@ -108,6 +109,10 @@ class Deliveries:
         self._busy[mail.address] = mail.priority
         self.tasks.start(self._deliver(mail))
         return True
+
+    def _has_place(self, priority: Priority) -> bool:
+        """Whether one more mail of this priority may be sent now. For an urgent one this holds with a free delivery."""
+        return sum(busy >= priority for busy in self._busy.values()) < PLACES[priority]
 
     async def _deliver(self, mail: Mail) -> None:
         try:
@@ -120,7 +125,7 @@ class Deliveries:
             self._ended.set()
 
 
-async def claim_next(parley: Parley, busy: Collection[str] = (), last: Priority = Priority.BULK) -> Mail | None:
+async def claim_next(parley: Parley, busy: Collection[str] = (), last: Priority = Priority.FOLLOWERS) -> Mail | None:
     """Claim the next mail that is not to one of the `busy` addresses; see `mail_queue.claim`."""
     async with parley.reading() as reading:
         if not await mail_queue.is_due(reading, busy, last):

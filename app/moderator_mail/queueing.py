@@ -25,10 +25,11 @@ from app.accounts.user import HAS_ROLE, MailChoice, User
 from app.database import Reading, log_error
 from app.live.service import Parley
 from app.mail import mail_queue
-from app.mail.mail_queue import Kind, Mail
+from app.mail.mail_queue import Kind, Mail, Priority
 from app.moderator_mail.choices import DIGEST, choice_of, daily_kinds
 from app.moderator_mail.news import About, News
-from app.reply_mail.queueing import POLL_SECONDS, lock_group, note_mail
+from app.reply_mail import last_mails
+from app.reply_mail.queueing import POLL_SECONDS
 from app.reply_mail.schedule import LONGEST_WAIT, next_digest_at, next_mail_at
 
 MAX_CHANGES = 100  # that one transaction replaces by rows for their recipients
@@ -98,7 +99,7 @@ async def _decide(parley: Parley, first: News) -> bool:
         user = await writing.get(User, user_id)
         choice = choice_of(user, about)
         kind = DIGEST if choice is MailChoice.DAILY else str(about)
-        last = None if user is None else await lock_group(writing, user.id, _place(kind))  # (2)
+        last = None if user is None else (await last_mails.lock(writing, _place(kind), [user.id]))[user.id]  # (2)
         kinds = daily_kinds(user) if user and kind == DIGEST else [about]
         group = (News.user_id == user_id, News.due_at.is_not(None), News.about.in_(kinds))
         if user is None or choice is MailChoice.NEVER:
@@ -111,9 +112,9 @@ async def _decide(parley: Parley, first: News) -> bool:
         if at > now:
             await writing.execute(update(News).where(*group).values(due_at=at))
             return True
-        mail_id = mail_queue.queue(writing, Kind.MODERATOR, user.email, user.id, kind)
+        mail_id = mail_queue.queue(writing, Kind.MODERATOR, user.email, user.id, kind, Priority.BULK)
         await writing.execute(update(News).where(*group).values(due_at=None, mail_id=mail_id))  # (1)
-        await note_mail(writing, user.id, _place(kind), now)
+        await last_mails.note(writing, _place(kind), [user.id], now)
     return True
 
 

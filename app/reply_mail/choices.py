@@ -1,4 +1,4 @@
-"""Choices: when an account gets mail about replies and mentions, and the links in mails that stop them.
+"""Choices: when an account gets mail of each kind, and the links in mails that stop it.
 
 A link needs no sign-in: it has a token, which is bound to the account and to one conversation, or to none in a digest.
 Opening it changes nothing, because mail scanners open links. A POST to it does (RFC 8058).
@@ -6,7 +6,9 @@ Opening it changes nothing, because mail scanners open links. A POST to it does 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from app.accounts.logins import lock_active_user
@@ -19,37 +21,69 @@ from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Viewer
 from app.live.write.transaction import owned
-from app.reply_mail import muted_conversations
+from app.notifications.notifications import About
+from app.reply_mail import following, muted_conversations
 
 PURPOSE = "unsubscribe"
 TOKEN_SECONDS = 5 * 365 * 24 * 3600  # people open old mails; the token can only stop mail
+
+
+FOLLOWED = "followed"  # the kind of mail about a new comment in a followed conversation
+
+# The attribute of an account with its choice for each kind of mail.
+CHOICES = {About.REPLY: "mail_on_reply", About.MENTION: "mail_on_mention", FOLLOWED: "mail_on_followed"}
 
 
 class Stop(StrEnum):
     """What a link in a mail can stop."""
 
     CONVERSATION = "conversation"
+    FOLLOW = "follow"  # only mail about new comments in the conversation
     REPLIES = "replies"
     MENTIONS = "mentions"
+    FOLLOWED = "followed"
     ALL = "all"
 
 
+_STOPPED: Mapping[Stop, Sequence[str]] = {
+    Stop.REPLIES: [About.REPLY],
+    Stop.MENTIONS: [About.MENTION],
+    Stop.FOLLOWED: [FOLLOWED],
+    Stop.ALL: list(CHOICES),
+}
+
+
+def choice_of(user: Any, kind: str) -> MailChoice:
+    """When this account, a User or a row with these members, gets mail of a kind. An unconfirmed address gets none."""
+    if user is None or not user.gets_bulk_mail:
+        return MailChoice.NEVER
+    return MailChoice(getattr(user, CHOICES[kind]))
+
+
 @owned
-async def choose(parley: Parley, viewer: Viewer, on_reply: MailChoice, on_mention: MailChoice) -> User:
-    """Change when the viewer gets mail. Returns the account. Raises SignInFirst."""
+async def choose(
+    parley: Parley,
+    viewer: Viewer,
+    on_reply: MailChoice,
+    on_mention: MailChoice,
+    on_followed: MailChoice | None = None,
+) -> User:
+    """Change when the viewer gets mail; None changes nothing. Returns the account. Raises SignInFirst."""
     if viewer.user_id is None:
         raise SignInFirst
     async with parley.writing(Topic.account(viewer.user_id)) as write:
         user = await lock_active_user(write.session, viewer)
         user.mail_on_reply, user.mail_on_mention = on_reply, on_mention
+        user.mail_on_followed = on_followed or user.mail_on_followed
         write.update(user)
     return user
 
 
-def unsubscribe_url(parley: Parley, user_id: UUID, place: Topic | None) -> str:
-    """The link with which this account stops mail about a conversation, or without one, all of this mail."""
+def unsubscribe_url(parley: Parley, user_id: UUID, place: Topic | None, what: Stop | None = None) -> str:
+    """The link with which this account stops `what`, by default mail about a conversation, or without one, all."""
     gid = Gid("User", str(user_id), {"in": str(commentables.id_of(place))} if place else {})
-    return f"{parley.settings.public_url}/unsubscribe?token={parley.signer.sign(gid, PURPOSE)}"
+    more = f"&what={what}" if what else ""
+    return f"{parley.settings.public_url}/unsubscribe?token={parley.signer.sign(gid, PURPOSE)}{more}"
 
 
 async def open_token(parley: Parley, token: str) -> tuple[UUID, Commentable | None]:
@@ -82,15 +116,16 @@ async def stop(parley: Parley, token: str, what: Stop | None = None) -> Stop:
     Returns what was stopped. Stopping it again is no error. Raises Missing."""
     user_id, commentable = await open_token(parley, token)
     what = what or (Stop.CONVERSATION if commentable else Stop.ALL)
-    if what is Stop.CONVERSATION:
+    if what in (Stop.CONVERSATION, Stop.FOLLOW):
         if commentable is None:
             raise Missing("This link is not about one conversation.")
-        await muted_conversations.mute(parley, user_id, commentable.place)
+        leave = muted_conversations.mute if what is Stop.CONVERSATION else following.unfollow
+        await leave(parley, user_id, commentable.place)
         return what
     async with parley.writing(Topic.account(user_id)) as write:
         user = await write.get(User, user_id)
         if user and not user.deleted_at:
-            user.mail_on_reply = user.mail_on_reply if what is Stop.MENTIONS else MailChoice.NEVER
-            user.mail_on_mention = user.mail_on_mention if what is Stop.REPLIES else MailChoice.NEVER
+            for kind in _STOPPED[what]:
+                setattr(user, CHOICES[kind], MailChoice.NEVER)
             write.update(user)
     return what

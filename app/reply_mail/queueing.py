@@ -2,14 +2,15 @@
 
 A notification waits for mail from the transaction of its comment on (`mail_due_at`), so the comment's author waits for
 nothing here. A group is what one mail contains: an account's waiting notifications of one conversation, or all of them
-if the account wants a daily digest.
+if the account wants a daily digest. Follows of these conversations that wait for mail belong to the group, too
+(`followers`).
 
 1. One transaction queues the mail, and marks its notifications (`mail_id`). A process that is killed before the commit
    leaves both as they were. So each notification is in one mail, and `app.mail` sends each mail at least once.
 2. The row in `last_mails` is locked first. So two processes cannot both queue a mail of one group, and the second one
    sees when the first one did.
-3. A notification that another transaction has locked is skipped, and found again by the next poll. Waiting for it could
-   deadlock with a request that marks many of them as read.
+3. A notification or a follow that another transaction has locked is skipped, and found again by the next poll. Waiting
+   for it could deadlock with a request that marks many of them as read.
 4. The mail's text is written when it is sent, from the notifications that are still wanted then (`wanted`).
 """
 
@@ -18,45 +19,32 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, String, bindparam, delete, exists, select, text, update
-from sqlalchemy.orm import Mapped, mapped_column
-from sqlalchemy.types import Uuid
+from sqlalchemy import ColumnElement, delete, exists, select, update
 
 from app.accounts.user import MailChoice, User
-from app.database import Base, Instant, Writing, log_error
-from app.live.model import MAX_TOPIC_LENGTH
+from app.database import Writing, log_error
 from app.live.service import Parley
+from app.live.write.sequences import Counter
 from app.mail import mail_queue
-from app.mail.mail_queue import Kind
+from app.mail.mail_queue import Kind, Priority
 from app.notifications.mutes import Mute
-from app.notifications.notifications import About, Notification
-from app.reply_mail import muted_conversations
+from app.notifications.notifications import Notification
+from app.reply_mail import followers, following, last_mails, muted_conversations
+from app.reply_mail.choices import CHOICES, FOLLOWED, choice_of
+from app.reply_mail.follows import Follow
+from app.reply_mail.last_mails import ALL_PLACES, LastMail
 from app.reply_mail.muted_conversations import MutedConversation
 from app.reply_mail.schedule import LONGEST_WAIT, next_digest_at, next_mail_at
 
 POLL_SECONDS = 5.0  # seconds between two polls if nothing is due, with a jitter of 20%
 MAX_IN_MAIL = 200  # notifications in one mail; the others wait for the next one
-ALL_PLACES = ""  # the place of a digest
 KEPT = timedelta(days=2)  # how long the time of a mail is stored; longer than it delays another mail
 
 log = logging.getLogger(__name__)
-
-
-class LastMail(Base):
-    """When an account last got a mail about a conversation. The process that queues the next one locks this row (2).
-
-    `app.moderator_mail` has rows here, too, with words in place of a topic.
-    """
-
-    __tablename__ = "last_mails"
-
-    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
-    place: Mapped[str] = mapped_column(String(MAX_TOPIC_LENGTH), primary_key=True)
-    mailed_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
 
 
 async def keep_queueing(parley: Parley) -> None:
@@ -71,18 +59,19 @@ async def keep_queueing(parley: Parley) -> None:
 
 
 async def queue_next(parley: Parley) -> bool:
-    """Decide about the group whose mail has been due longest. Returns False if nothing is due, or nothing was done."""
+    """Decide about the group whose mail has been due longest, or about a batch of followers if no other mail is due,
+    or wake followers. Returns False if nothing is due, or nothing was done."""
     due = select(Notification).where(Notification.mail_due_at <= datetime.now(UTC))
     async with parley.reading() as reading:
         first = await reading.scalar(due.order_by(Notification.mail_due_at).limit(1))
-    return first is not None and await parley.own(_decide(parley, first))
-
-
-def choice_of(user: User | None, about: str) -> MailChoice:
-    """When this account gets mail about replies, or mentions. An unconfirmed address gets none."""
-    if user is None or not user.gets_bulk_mail:
-        return MailChoice.NEVER
-    return MailChoice(user.mail_on_reply if about == About.REPLY else user.mail_on_mention)
+        follower = None if first else await followers.first_due(reading)
+    if first:
+        return await parley.own(_decide(parley, first.user_id, first.kind, first.place))
+    if follower is None:
+        return await followers.wake_next(parley)
+    if follower.alone and await parley.own(followers.queue_together(parley, follower.place)):
+        return True
+    return await parley.own(_decide(parley, follower.user_id, FOLLOWED, follower.place))
 
 
 def wanted(user_id: UUID) -> ColumnElement[bool]:
@@ -94,49 +83,56 @@ def wanted(user_id: UUID) -> ColumnElement[bool]:
     return is_unread & ~is_author_muted & ~is_place_muted
 
 
-async def _decide(parley: Parley, first: Notification) -> bool:
-    """Queue the mail of this notification's group, or postpone it, or drop what needs no mail."""
+async def _decide(parley: Parley, user_id: UUID, kind: str, place: str) -> bool:
+    """Queue the mail of this account's group, or postpone it, or drop what needs no mail."""
     now = datetime.now(UTC)
     async with parley.database.transaction() as writing, writing.begin():
-        user = await writing.get(User, first.user_id)
-        choice = choice_of(user, first.kind)
-        place = first.place if choice is MailChoice.AT_ONCE else ALL_PLACES
-        last = None if choice is MailChoice.NEVER else await lock_group(writing, first.user_id, place)  # (2)
-        kinds = [about for about in About if choice_of(user, about) is choice]
-        waiting = select(Notification, wanted(first.user_id)).where(
-            Notification.user_id == first.user_id, Notification.mail_due_at.is_not(None), Notification.kind.in_(kinds)
-        )
-        if place:
-            waiting = waiting.where(Notification.place == place)
-        waiting = waiting.order_by(Notification.created_at).limit(MAX_IN_MAIL)
-        waiting = waiting.with_for_update(of=Notification, skip_locked=True)  # (3)
-        found = (await writing.execute(waiting)).all()
-        kept = [row for row, is_wanted in found if is_wanted and choice is not MailChoice.NEVER]
+        user = await writing.get(User, user_id)
+        choice = choice_of(user, kind)
+        group = place if choice is MailChoice.AT_ONCE else ALL_PLACES
+        no_mail = choice is MailChoice.NEVER
+        last = None if no_mail else (await last_mails.lock(writing, group, [user_id]))[user_id]  # (2)
+        kinds = [each for each in CHOICES if choice_of(user, each) is choice]
+        found = await _lock_notifications(writing, user_id, group, kinds)
+        kept = [row for row, is_wanted in found if is_wanted and not no_mail]
         dropped = {row.id for row, _ in found} - {row.id for row in kept}
         await _set(writing, dropped, mail_due_at=None)
-        due = [row.id for row in kept if row.mail_due_at and row.mail_due_at <= now]
-        if user is None or not due:
-            return bool(dropped)
-        at = next_mail_at(now, last) if place else next_digest_at(now, last, kept[0].created_at)
+        followed = await followers.lock_waiting(writing, user_id, group) if FOLLOWED in kinds else []
+        news = [each for each in followed if each.wanted and not no_mail]
+        for each in followed:
+            if each not in news:
+                each.follow.decide(each.head)
+        follows = [each.follow for each in news]
+        times = [row.mail_due_at for row in kept] + [follow.mail_due_at for follow in follows]
+        if user is None or not any(at and at <= now for at in times):
+            return len(kept) + len(news) < len(found) + len(followed)
+        since = min(filter(None, [row.created_at for row in kept] + [follow.waiting_since for follow in follows]))
+        at = next_mail_at(now, last) if group else next_digest_at(now, last, since)
         if at > now:
-            await _set(writing, due, mail_due_at=at)
+            await _set(writing, [row.id for row in kept if row.mail_due_at and row.mail_due_at <= now], mail_due_at=at)
+            for follow in follows:
+                follow.mail_due_at = at
             return True
-        mail_id = mail_queue.queue(writing, Kind.REPLIES if place else Kind.DIGEST, user.email, user.id)
+        alone, priority = (Kind.REPLIES, Priority.BULK) if kept else (Kind.FOLLOWED, Priority.FOLLOWERS)
+        mail_id = mail_queue.queue(writing, alone if group else Kind.DIGEST, user.email, user.id, priority=priority)
         await _set(writing, [row.id for row in kept], mail_due_at=None, mail_id=mail_id)  # (1)
-        await note_mail(writing, user.id, place, now)
+        for each in news:
+            writing.add(each.range_of(mail_id))
+            each.follow.decide(each.head)
+        await last_mails.note(writing, group, [user.id], now)
     return True
 
 
-async def lock_group(writing: Writing, user_id: UUID, place: str) -> datetime | None:
-    """Lock the group until the commit. Returns the time of its last mail."""
-    mailed_at: datetime | None = (await writing.execute(_LOCK, {"user_id": user_id, "place": place})).scalar_one()
-    return mailed_at
-
-
-async def note_mail(writing: Writing, user_id: UUID, place: str, now: datetime) -> None:
-    """Store the time of the mail that this transaction queues. The group is locked."""
-    this = (LastMail.user_id == user_id, LastMail.place == place)
-    await writing.execute(update(LastMail).where(*this).values(mailed_at=now))
+async def _lock_notifications(
+    writing: Writing, user_id: UUID, place: str, kinds: Collection[str]
+) -> Sequence[tuple[Notification, bool]]:
+    """This account's notifications that wait for mail, in one conversation or in all, and whether each is wanted."""
+    theirs = [Notification.user_id == user_id, Notification.mail_due_at.is_not(None), Notification.kind.in_(kinds)]
+    if place:
+        theirs.append(Notification.place == place)
+    waiting = select(Notification, wanted(user_id)).where(*theirs).order_by(Notification.created_at).limit(MAX_IN_MAIL)
+    rows = await writing.execute(waiting.with_for_update(of=Notification, skip_locked=True))  # (3)
+    return [(row, is_wanted) for row, is_wanted in rows]
 
 
 async def _set(writing: Writing, ids: Collection[UUID], **values: object) -> None:
@@ -155,26 +151,32 @@ async def clean_up(parley: Parley) -> None:
     now = datetime.now(UTC)
     async with parley.database.transaction() as writing, writing.begin():
         await writing.execute(delete(LastMail).where((LastMail.mailed_at < now - KEPT) | LastMail.mailed_at.is_(None)))
-        delay = timedelta(seconds=parley.settings.reply_mail_delay_seconds)
-        stuck = Notification.mail_due_at > now + max(LONGEST_WAIT, delay)
+        stuck = Notification.mail_due_at > now + _longest_wait(parley)
         cannot_be_sent = Notification.mail_due_at <= now
         late = select(Notification.id).where(stuck if parley.settings.sends_mail else cannot_be_sent)
         late = late.limit(10 * MAX_IN_MAIL).with_for_update(skip_locked=True)
         ids = (await writing.scalars(late)).all()
         await _set(writing, ids, mail_due_at=now if parley.settings.sends_mail else None)
+        await _settle_follows(parley, writing, now)
+
+
+async def _settle_follows(parley: Parley, writing: Writing, now: datetime) -> None:
+    """The same for followers. Without a mail server, all comments up to now count as decided."""
+    if parley.settings.sends_mail:
+        late = Follow.mail_due_at > now + _longest_wait(parley)
+        await writing.execute(update(Follow).where(late).values(mail_due_at=now))
+        return
+    head = select(Counter.seq).where(Counter.name == Follow.place).correlate(Follow).scalar_subquery()
+    decided = {"decided_seq": head, "mail_due_at": None, "waiting_since": None}
+    await writing.execute(update(Follow).where(Follow.decided_seq < head).values(decided))
+
+
+def _longest_wait(parley: Parley) -> timedelta:
+    return max(LONGEST_WAIT, timedelta(seconds=parley.settings.reply_mail_delay_seconds))
 
 
 async def clean_up_account(writing: Writing, user_id: UUID) -> None:
     """Remove what is stored about mail to a deleted account."""
+    await following.clean_up_account(writing, user_id)
     await writing.execute(delete(LastMail).where(LastMail.user_id == user_id))
     await muted_conversations.clean_up_account(writing, user_id)
-
-
-_LOCK = (
-    text(
-        "INSERT INTO last_mails (user_id, place) VALUES (:user_id, :place)"
-        " ON CONFLICT (user_id, place) DO UPDATE SET place = excluded.place RETURNING mailed_at"
-    )
-    .bindparams(bindparam("user_id", type_=Uuid()))
-    .columns(mailed_at=Instant)
-)

@@ -72,6 +72,7 @@ async def test_a_sign_up_signs_in(guest: httpx.AsyncClient) -> None:
         "confirmed": False,
         "mail_on_reply": "at_once",
         "mail_on_mention": "at_once",
+        "mail_on_followed": "at_once",
         "mail_on_report": "at_once",
         "mail_on_comment": "never",
         "mail_on_edit": "never",

@@ -22,6 +22,7 @@ from app.moderation import moderation
 from app.moderator_mail import queueing
 from app.moderator_mail.news import About
 from app.moderator_mail.queueing import learn_kinds, queue_next
+from app.reply_mail import last_mails
 from app.settings import Settings
 from tests.support.mail_queue import list_queued, make_due, send_next
 from tests.support.moderator_mail import (
@@ -314,7 +315,7 @@ async def test_a_process_that_is_killed_before_a_commit_loses_and_doubles_nothin
     await killed_at(parley, queueing, "_for")
     assert [news.about for news in await list_news(parley)] == ["comment", "report"]
     assert await queue_next(parley)
-    for module, name in ((mail_queue, "queue"), (queueing, "note_mail")):
+    for module, name in ((mail_queue, "queue"), (last_mails, "note")):
         await killed_at(parley, module, name)
         assert (await list_queued(parley), len(await list_news(parley))) == ([], 2)
     await send_due(parley)

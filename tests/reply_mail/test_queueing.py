@@ -24,7 +24,8 @@ from app.mail.mail_queue import Kind, Mail, Priority
 from app.notifications import inbox, mutes
 from app.notifications.notifications import Notification, id_of
 from app.reply_mail import choices, muted_conversations, queueing
-from app.reply_mail.queueing import LastMail, queue_next
+from app.reply_mail.last_mails import LastMail
+from app.reply_mail.queueing import queue_next
 from app.settings import Settings
 from tests.support.mail_queue import dump_database, list_queued, make_due, send_next
 from tests.support.people_without_http import (

@@ -52,6 +52,10 @@ async def test_a_guest_has_nothing_to_choose(guest: httpx.AsyncClient) -> None:
     read_problem(await guest.put("/api/account/mail", json=choice), 401)
     read_problem(await guest.get("/api/muted_conversations"), 401)
     read_problem(await guest.put("/api/muted_conversations", json=ARTICLE), 401)
+    read_problem(await guest.get("/api/followed_conversations"), 401)
+    read_problem(await guest.put("/api/followed_conversations", json=ARTICLE), 401)
+    read_problem(await guest.put("/api/followed_conversations/read", json={**ARTICLE, "upto": 1}), 401)
+    read_problem(await guest.delete("/api/followed_conversations", params=ARTICLE), 401)
 
 
 async def test_alice_mutes_a_conversation_and_unmutes_it(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
@@ -66,7 +70,30 @@ async def test_alice_mutes_a_conversation_and_unmutes_it(alice: httpx.AsyncClien
     assert read_json(await alice.get("/api/muted_conversations"), 200) == {"conversations": []}
 
 
-async def test_only_conversations_can_be_muted(alice: httpx.AsyncClient) -> None:
+async def test_alice_follows_a_conversation_reads_it_and_unfollows_it(alice: httpx.AsyncClient) -> None:
+    path = "/api/followed_conversations"
+    await alice.put("/api/muted_conversations", json=ARTICLE)
+    for _ in range(2):
+        assert (await alice.put(path, json=ARTICLE)).status_code == 204
+    assert read_json(await alice.get(path), 200) == {"conversations": [{**ARTICLE, "title": ""}]}
+    assert read_json(await alice.get("/api/muted_conversations"), 200) == {"conversations": []}
+    assert (await alice.put(f"{path}/read", json={**ARTICLE, "upto": 1})).status_code == 204
+    for wrong in (-1, 2**63, "1"):
+        read_problem(await alice.put(f"{path}/read", json={**ARTICLE, "upto": wrong}), 422, "upto")
+    for _ in range(2):
+        assert (await alice.delete(path, params=ARTICLE)).status_code == 204
+    assert read_json(await alice.get(path), 200) == {"conversations": []}
+
+
+async def test_alice_chooses_when_she_gets_mail_about_conversations_that_she_follows(alice: httpx.AsyncClient) -> None:
+    both = {"mail_on_reply": "at_once", "mail_on_mention": "at_once"}
+    await alice.put("/api/account/mail", json={**both, "mail_on_followed": "daily"})
+    user = read_json(await alice.put("/api/account/mail", json=both), 200)
+    assert user["mail_on_followed"] == "daily", "a page of the last release does not send it"
+
+
+async def test_only_conversations_can_be_muted_or_followed(alice: httpx.AsyncClient) -> None:
     other = {"commentable_type": "User", "commentable_id": "1"}
-    read_problem(await alice.put("/api/muted_conversations", json=other), 422, "commentable_type")
-    read_problem(await alice.delete("/api/muted_conversations", params=other), 422, "commentable_type")
+    for path in ("/api/muted_conversations", "/api/followed_conversations"):
+        read_problem(await alice.put(path, json=other), 422, "commentable_type")
+        read_problem(await alice.delete(path, params=other), 422, "commentable_type")

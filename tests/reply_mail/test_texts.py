@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from app.accounts.user import MailChoice
 from app.commentables import commentables
 from app.commentables.commentables import HostPage
 from app.live.service import Parley
@@ -14,7 +15,6 @@ from app.live.viewers import Viewer
 from app.mail import emails
 from app.mail.mail_queue import Kind
 from app.reply_mail import choices, texts
-from app.reply_mail.choices import MailChoice
 from app.settings import Settings
 from tests.support.people_without_http import ARTICLE, post_comment
 from tests.support.reply_mail import (
@@ -147,13 +147,16 @@ async def test_the_mail_of_a_digest_is_complete(parley: Parley, server: MailServ
     await pass_time(parley, timedelta(days=1))
     mail = await mail_about(parley, server)
     assert f"bob mentioned you in “{TITLE}”:" in mail.text
-    assert f"Stop emails about replies and mentions: {PUBLIC_URL}/unsubscribe?token=" in mail.text
-    assert "Stop emails about replies and mentions" in mail.part("html")
+    assert (
+        f"Stop emails about replies, mentions and conversations that you follow: {PUBLIC_URL}/unsubscribe?token="
+        in mail.text
+    )
+    assert "Stop emails about replies, mentions and conversations that you follow" in mail.part("html")
     assert not {"{", "}"} & set(mail.text)
 
 
 def test_each_kind_of_bulk_mail_has_a_template() -> None:
-    for kind in (Kind.REPLIES, Kind.DIGEST):
+    for kind in (Kind.REPLIES, Kind.FOLLOWED, Kind.DIGEST):
         subject, text = emails._template(kind)
         assert subject
         assert "{stop}" in text

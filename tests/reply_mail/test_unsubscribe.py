@@ -16,7 +16,7 @@ from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Viewer
 from app.main import create_app
-from app.reply_mail import choices, muted_conversations
+from app.reply_mail import choices, following, muted_conversations
 from app.settings import Settings
 from tests.support.people_without_http import ARTICLE, post_comment
 from tests.support.reply_mail import DELAY, pass_time, send_due
@@ -46,17 +46,17 @@ async def link(parley: Parley, server: MailServer, alice: Viewer, bob: Viewer) -
     return urlsplit(url)._replace(scheme="", netloc="").geturl()
 
 
-async def stopped(parley: Parley, alice: Viewer) -> tuple[list[str], str, str]:
-    """(the conversations about which Alice gets no mail, her choice for replies, her choice for mentions)."""
+async def stopped(parley: Parley, alice: Viewer) -> tuple[list[str], str, str, str]:
+    """(the conversations about which Alice gets no mail, her choice for replies, mentions, and followed ones)."""
     assert alice.user_id
     async with parley.reading() as reading:
         places = await muted_conversations.muted_by(reading, alice.user_id)
         user = await find_user(reading, alice.user_id)
     assert user
-    return [str(place) for place in places], user.mail_on_reply, user.mail_on_mention
+    return [str(place) for place in places], user.mail_on_reply, user.mail_on_mention, user.mail_on_followed
 
 
-NOTHING = ([], "at_once", "at_once")
+NOTHING = ([], "at_once", "at_once", "at_once")
 
 
 async def test_one_click_stops_mail_about_the_conversation(
@@ -65,7 +65,7 @@ async def test_one_click_stops_mail_about_the_conversation(
     for _ in range(2):
         response = await client.post(link, data=ONE_CLICK)
         assert (response.status_code, response.headers.get("set-cookie")) == (200, None)
-        assert await stopped(parley, alice) == (["Article/1"], "at_once", "at_once")
+        assert await stopped(parley, alice) == (["Article/1"], "at_once", "at_once", "at_once")
     await post_comment(parley, bob, "@alice again")
     await post_comment(parley, bob, "@alice elsewhere", Topic("Article", "2"))
     await pass_time(parley, 10 * DELAY)
@@ -79,7 +79,7 @@ async def test_mail_software_may_send_the_form_from_anywhere_in_any_encoding(
     webmail = {"Origin": "https://mail.example.net", "Sec-Fetch-Site": "cross-site", "Cookie": "parley_login=forged"}
     response = await client.post(link, files={"List-Unsubscribe": (None, "One-Click")}, headers=webmail)
     assert response.status_code == 200
-    assert await stopped(parley, alice) == (["Article/1"], "at_once", "at_once")
+    assert await stopped(parley, alice) == (["Article/1"], "at_once", "at_once", "at_once")
     assert (await client.post("/api/session", json={}, headers=webmail)).status_code == 403, "other paths are as before"
 
 
@@ -96,14 +96,20 @@ async def test_the_visit_of_a_mail_scanner_changes_nothing(
 @pytest.mark.parametrize(
     ("words", "after"),
     [
-        ("About this conversation", (["Article/1"], "at_once", "at_once")),
-        ("About replies", ([], "never", "at_once")),
-        ("About mentions", ([], "at_once", "never")),
-        ("All of these", ([], "never", "never")),
+        ("About this conversation", (["Article/1"], "at_once", "at_once", "at_once")),
+        ("About replies", ([], "never", "at_once", "at_once")),
+        ("About mentions", ([], "at_once", "never", "at_once")),
+        ("About conversations that I follow", ([], "at_once", "at_once", "never")),
+        ("All of these", ([], "never", "never", "never")),
     ],
 )
 async def test_each_button_of_the_page_stops_what_it_says(
-    parley: Parley, client: httpx.AsyncClient, alice: Viewer, link: str, words: str, after: tuple[list[str], str, str]
+    parley: Parley,
+    client: httpx.AsyncClient,
+    alice: Viewer,
+    link: str,
+    words: str,
+    after: tuple[list[str], str, str, str],
 ) -> None:
     page = (await client.get(link)).text
     actions = {text: action for action, text in re.findall(r'formaction="([^"]+)">([^<]+)<', page)}
@@ -119,8 +125,33 @@ async def test_the_link_of_a_digest_stops_all(parley: Parley, client: httpx.Asyn
     page = (await client.get(f"{url.path}?{url.query}")).text
     assert "About this conversation" not in page
     assert (await client.post(f"{url.path}?{url.query}", data=ONE_CLICK)).status_code == 200
-    assert await stopped(parley, alice) == ([], "never", "never")
+    assert await stopped(parley, alice) == ([], "never", "never", "never")
     assert (await client.post(f"{url.path}?{url.query}&what=conversation")).status_code == 404
+
+
+async def test_one_click_in_a_mail_to_a_follower_unfollows_and_leaves_mail_about_replies(
+    parley: Parley, server: MailServer, client: httpx.AsyncClient, alice: Viewer, bob: Viewer
+) -> None:
+    await following.follow(parley, alice.user_id, ARTICLE)
+    await post_comment(parley, bob, "Hello")
+    await send_due(parley)
+    await pass_time(parley, DELAY)
+    await send_due(parley)
+    (mail,) = server.received
+    url = urlsplit(str(mail.message["List-Unsubscribe"]).strip("<>"))
+    assert f"Unfollow this conversation: {url.geturl()}\n" in mail.text
+    for method in ("GET", "HEAD"):
+        assert (await client.request(method, f"{url.path}?{url.query}")).status_code == 200
+        assert await follows(parley, alice) == ["Article/1"]
+    for _ in range(2):
+        assert (await client.post(f"{url.path}?{url.query}", data=ONE_CLICK)).status_code == 200
+        assert await follows(parley, alice) == []
+    assert await stopped(parley, alice) == NOTHING
+
+
+async def follows(parley: Parley, alice: Viewer) -> list[str]:
+    async with parley.reading() as reading:
+        return [str(place) for place in await following.followed_by(reading, alice.user_id)]
 
 
 async def test_a_link_works_for_years(
@@ -129,7 +160,7 @@ async def test_a_link_works_for_years(
     now = TimestampSigner.get_timestamp
     monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda self: now(self) + 2 * YEAR)
     assert (await client.post(link)).status_code == 200
-    assert await stopped(parley, alice) == (["Article/1"], "at_once", "at_once")
+    assert await stopped(parley, alice) == (["Article/1"], "at_once", "at_once", "at_once")
 
 
 async def test_forged_links_are_worthless(parley: Parley, client: httpx.AsyncClient, alice: Viewer, link: str) -> None:
@@ -150,7 +181,7 @@ async def test_a_deleted_account_may_use_its_old_link(
 
     assert alice.user_id
     await accounts.remove(parley, alice.user_id)
-    for what in ("conversation", "all"):
+    for what in ("conversation", "follow", "all"):
         assert (await client.post(f"{link}&what={what}")).status_code == 200
 
 

@@ -20,7 +20,9 @@ from app.mail.mail_queue import Mail
 from app.models import LIVE_MODELS
 from app.moderator_mail.news import News
 from app.notifications.notifications import Notification
-from app.reply_mail.queueing import LastMail, queue_next
+from app.reply_mail.follows import Follow
+from app.reply_mail.last_mails import LastMail
+from app.reply_mail.queueing import queue_next
 from app.settings import Settings
 from tests.support.mail_queue import send_next
 from tests.support.people import email_of
@@ -61,6 +63,7 @@ async def pass_time(parley: Parley, time: timedelta) -> None:
     columns = {
         Notification: ("mail_due_at", "created_at"), LastMail: ("mailed_at",), Mail: ("due_at", "created_at"),
         News: ("due_at", "created_at"),
+        Comment: ("created_at",), Follow: ("mail_due_at", "waiting_since"),
     }  # fmt: skip
     async with parley.database.transaction() as writing, writing.begin():
         for model, names in columns.items():

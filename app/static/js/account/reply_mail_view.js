@@ -1,11 +1,11 @@
 import { FormView } from "../ui/form_view.js";
 
-/** When the account gets email about replies, and about mentions. Extended for other kinds. */
+/** When the account gets email about replies, mentions, and conversations that it follows. Extended for other kinds. */
 export const ReplyMailView = FormView.extend({
   component: "reply-mail",
   url: "/api/account/mail",
   // What an account has before it chooses, for each kind.
-  defaults: { mail_on_reply: "at_once", mail_on_mention: "at_once" },
+  defaults: { mail_on_reply: "at_once", mail_on_mention: "at_once", mail_on_followed: "at_once" },
 
   initialize() {
     const changes = ["id", ...this.kinds()].map((name) => `change:${name}`).join(" ");
