@@ -355,7 +355,8 @@ async def test_each_step_may_be_the_last_one_of_its_process(
     await send_due(parley)
     await maintenance.run_once(parley)
     first, again = server.received
-    assert (first.id, first.text) == (again.id, again.text), "mail clients can recognise the duplicate"
+    assert first.id == again.id, "mail clients can recognise the duplicate"
+    assert ["> Buy a river!" in mail.text for mail in (first, again)] == [True, True]
     assert (await list_queued(parley), await list_news(parley)) == ([], [])
 
 
