@@ -192,9 +192,9 @@ ACTS = {
         [*REQUEST, *failed(0, "timeout")],
     ),
     "with a timeout of its own": Act(
-        "model.fetch({ url: '/things/away', timeout: 50, error: (...[,, why]) => events.push(why.timeout) })",
+        "model.fetch({ url: '/things/away', timeout: 60_000, error: (...[,, why]) => events.push(why.timeout) })",
         ["GET /things/away"],
-        [*REQUEST, 50, "model: error model xhr 0 options"],
+        [*REQUEST, 60_000, "model: error model xhr 0 options"],
     ),
     "not JSON": Act(
         "model.fetch(hooks({ url: '/things/garbled' }))",
