@@ -42,7 +42,7 @@ from app.pages.assets import FOR_ANYBODY
 from app.pages.guest_page import GuestPage
 from app.pages.service_worker import allow_offline_use
 from app.pages.templates import page, rendered, respond, sources
-from app.reply_mail import choices
+from app.reply_mail import choices, following
 from app.webhooks import deliveries
 from app.webhooks.deliveries import Delivery
 
@@ -182,6 +182,7 @@ async def _thread_context(
         first = await threads.page(reading, viewer, topic, limit=threads.PAGE, counters=counters, **window)
         if viewer.signed_in:
             bootstrap["likes"] = await likes_api.snapshot(reading, viewer, topic)
+            bootstrap["mails"] = await following.mails_about(reading, viewer.user_id, topic)
     bootstrap |= {"thread": snapshot(first, viewer), "topics": [str(topic)]}
     bootstrap["commentables"] = commentables_api.snapshot([first.commentable], first.commentable_cursor)
     bootstrap["cursors"].append(first.cursor)
@@ -309,7 +310,7 @@ async def _bootstrap(request: Request, reading: Reading, notifications: int = in
     confirmation = settings.require_confirmation
     bootstrap: dict[str, Any] = {
         "now": _now(), "readers": settings.readers,
-        "user": None, "cursors": [], "thread": None, "topics": [], "commentables": None, "likes": None,
+        "user": None, "cursors": [], "thread": None, "topics": [], "commentables": None, "likes": None, "mails": None,
         "reports": None, "decisions": None,
         "notifications": None, "confirmation_required": confirmation, "undo_seconds": settings.undo_seconds,
     }  # fmt: skip

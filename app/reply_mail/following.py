@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, func, select, text, update
+from sqlalchemy import bindparam, delete, exists, func, select, text, update
 from sqlalchemy.types import Uuid
 
 from app.database import Instant, Reading, Writing
@@ -62,6 +63,22 @@ async def followed_by(reading: Reading, user_id: UUID | None) -> list[Topic]:
     theirs = select(Follow.place).where(Follow.user_id == user_id)
     places = await reading.scalars(theirs.order_by(Follow.created_at.desc(), Follow.place))
     return [Topic.parse(place) for place in places]
+
+
+class Mails(StrEnum):
+    """What an account has chosen for one conversation."""
+
+    FOLLOWED = "followed"
+    MUTED = "muted"
+    USUAL = "usual"
+
+
+async def mails_about(reading: Reading, user_id: UUID | None, place: Topic) -> Mails:
+    followed, muted = (
+        exists().where(model.user_id == user_id, model.place == str(place)) for model in (Follow, MutedConversation)
+    )
+    is_followed, is_muted = (await reading.execute(select(followed, muted))).one()
+    return Mails.FOLLOWED if is_followed else Mails.MUTED if is_muted else Mails.USUAL
 
 
 async def clean_up_account(writing: Writing, user_id: UUID) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.support.serving import Site
 
 PARTS = re.compile(
-    r"/(auth_dialog|cards|editor|inbox|mailed_link|menu|moderation_dialog|moderation_page|report|settings|sign_out)_view[-.][^/]*$"
+    r"/(auth_dialog|cards|editor|follow|inbox|mailed_link|menu|moderation_dialog|moderation_page|report|settings|sign_out)_view[-.][^/]*$"
 )  # the names of bundles have a hash, the names of sources have none
 
 

@@ -61,6 +61,7 @@ export const SIGN_OUT_WANTED = "local.sign-out.wanted"; // sign out; ask first i
 export const REPORT_DIALOG_WANTED = "local.report.wanted"; // (comment): open the report dialog
 export const MODERATION_DIALOG_WANTED = "local.decision.wanted"; // (act, {id, …}): open the moderation dialog
 export const MENU_WANTED = "local.menu.wanted"; // (a comment's button, "toggle" | "open"): open its menu
+export const FOLLOW_MENU_WANTED = "local.follow.wanted"; // ("toggle" | "open" | "read"): open the menu, or report reading
 export const PART_FAILED = "local.part.failed"; // (retry): the code of a part (lazy_part.js) could not be loaded
 export const PART_LOADED = "local.part.loaded"; // the code of a part was loaded
 export const COMMENTS_ARRIVED = "local.comments.arrived"; // (n): the stream delivered n comments by other people

@@ -1,4 +1,9 @@
-import { MENU_WANTED, REPORT_DIALOG_WANTED, STREAM_STATE } from "../core/events.js";
+import {
+  FOLLOW_MENU_WANTED,
+  MENU_WANTED,
+  REPORT_DIALOG_WANTED,
+  STREAM_STATE,
+} from "../core/events.js";
 import { showWhenWanted } from "../core/lazy_part.js";
 import { Presence } from "../stream/presence.js";
 import { PresenceView } from "../stream/presence_view.js";
@@ -50,6 +55,11 @@ export function startThread(app) {
   new LockView({ ...thread, el: ".thread__lock", model: commentable });
   new MenuButtonView(thread);
   showWhenWanted(MENU_WANTED, () => import("./menu_view.js"), thread);
+  showWhenWanted(FOLLOW_MENU_WANTED, () => import("./follow_view.js"), {
+    ...thread,
+    el: ".follow",
+  });
+  if (page.mails && page.mails !== "usual") app.bus.trigger(FOLLOW_MENU_WANTED, "read");
   showWhenWanted(REPORT_DIALOG_WANTED, () => import("./report_view.js"), {
     ...app,
     el: ".report",
