@@ -120,6 +120,7 @@ GATE = {
     ],
     "test_notifications.py": [
         "test_alice_reads_a_notification_in_one_tab_and_it_is_read_everywhere",
+        "test_alice_reads_a_reply_in_its_thread_and_it_is_read_everywhere",
         "test_alice_uses_the_bell_with_the_keyboard_alone",
         "test_alice_marks_notifications_read_offline_and_each_mark_is_sent_once",
         "test_alice_and_bob_see_their_own_bell_in_one_browser",

@@ -514,6 +514,14 @@ async def test_alice_gets_a_notification_on_a_host_page_and_it_leads_to_the_comm
     assert await alice.page.evaluate("window.stayed"), "the page was not loaded again"
     assert len(alice.context.pages) == 2
 
+    # She reads the next one in the thread. The focus is in the host's page.
+    await here.page.evaluate("document.hasFocus = () => false")
+    await there.write("And now, @Alice?")
+    await there.is_settled()
+    await here.sees("What do you think, @Alice?", "And now, @Alice?")
+    await here.page.locator(".comment").last.scroll_into_view_if_needed()
+    await here.until("parley.notifications.length === 2 && parley.notifications.unread() === 0", "both to be read")
+
 
 # -- refusals -----------------------------------------------------------------------------------------------
 

@@ -52,6 +52,13 @@ async def _has_lines(person: Person, list: str, lines: tuple[tuple[str, str, str
     return [tuple(line) for line in found] == [*lines]
 
 
+async def notify_in_two_threads(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> tuple[dict[str, Any], ...]:
+    """Bob replies to Alice under Article/1, and then mentions her under Article/2. A person who reads one
+    of them in its thread does not see the other one."""
+    (reply,) = await reply_to(alice, bob, 1)
+    return reply, await write(bob, "@Alice, see", commentable_id="2")
+
+
 async def reply_to(alice: httpx.AsyncClient, bob: httpx.AsyncClient, replies: int) -> list[dict[str, Any]]:
     """Alice writes a comment, and Bob replies to it this many times."""
     parent = await write(alice, "Well?")
@@ -65,20 +72,21 @@ async def fetch_unread(client: httpx.AsyncClient) -> int:
 async def test_alice_reads_a_notification_in_one_tab_and_it_is_read_everywhere(
     alice: Person, open_browser: OpenBrowser, site: Site
 ) -> None:
+    await alice.go("/")
     tab = await alice.open_another_tab("/")
-    device = await open_browser()
+    device = await open_browser(at="/")
     read_json(await device.client.post("/api/session", json={"email": email_of("Alice"), "password": PASSWORD}), 200)
     await device.context.add_cookies(cookies_of(device.client))
     await device.reload()
     everywhere = (alice, tab, device)
     async with people.person(site, "Bob") as bob:
-        comment, last = await reply_to(alice.client, bob, 2)
+        comment, last = await notify_in_two_threads(alice.client, bob)
         for place in everywhere:
             await sees_count(place, 2)
         await tab.page.click(".bell__button")
         await sees_lines(
             tab,
-            ("Bob replied to you", "Number 1", "Article 1", "unread"),
+            ("Bob mentioned you", "@Alice, see", "Article 2", "unread"),
             ("Bob replied to you", "Number 0", "Article 1", "unread"),
         )
         await tab.page.locator(".notification__link").last.click()
@@ -91,18 +99,56 @@ async def test_alice_reads_a_notification_in_one_tab_and_it_is_read_everywhere(
         for place in everywhere:
             await sees_count(place, 0)
         await delete(bob, comment)
-        await write(bob, "@Alice, look", commentable_id="2")
-        await edit(bob, last, "Number 2")
+        await write(bob, "@Alice, look", commentable_id="3")
+        await edit(bob, last, "@Alice, see there")
         by_conversation = (
-            ("Bob mentioned you", "@Alice, look", "Article 2", "unread"),
-            ("Bob replied to you", "Number 2", "Article 1", "read"),
+            ("Bob mentioned you", "@Alice, look", "Article 3", "unread"),
+            ("Bob mentioned you", "@Alice, see there", "Article 2", "read"),
         )
         await sees_lines(device, *by_conversation)
         await device.page.locator(".notification__link").last.focus()
-        await write(bob, "@Alice, too")
-        newest = ("Bob mentioned you", "@Alice, too", "Article 1", "unread")
+        await write(bob, "@Alice, too", commentable_id="2")
+        newest = ("Bob mentioned you", "@Alice, too", "Article 2", "unread")
         await sees_lines(device, newest, by_conversation[1], by_conversation[0])
-        assert await device.page.evaluate("() => document.activeElement.textContent.includes('Number 2')")
+        assert await device.page.evaluate("() => document.activeElement.textContent.includes('see there')")
+
+
+@pytest.mark.virtual_clock
+async def test_alice_reads_a_reply_in_its_thread_and_it_is_read_everywhere(
+    alice: Person, open_browser: OpenBrowser, site: Site
+) -> None:
+    device = await open_browser(at="/", clock=False)
+    read_json(await device.client.post("/api/session", json={"email": email_of("Alice"), "password": PASSWORD}), 200)
+    await device.context.add_cookies(cookies_of(device.client))
+    await device.reload()
+    await alice.page.evaluate("document.hasFocus = () => false")
+    async with people.person(site, "Bob") as bob:
+        (reply,) = await reply_to(alice.client, bob, 1)
+    await alice.page.locator(f"#comment-{reply['id']}").scroll_into_view_if_needed()
+    for place in (alice, device):
+        await sees_count(place, 1)
+    for _ in range(4):
+        await let_time_pass(alice)
+    await sees_count(alice, 1)  # she is at another window
+    await alice.page.evaluate("delete document.hasFocus")
+    await wait_until(lambda: _has_read_with_time(alice), "the reply to be read")
+    await sees_count(device, 0)
+    await alice.page.evaluate("parley.notifications.last().mark(false)")
+    await sees_count(device, 1)
+    for _ in range(4):
+        await let_time_pass(alice)
+    await sees_count(alice, 1)  # she has marked it as unread herself
+
+
+async def let_time_pass(person: Person) -> None:
+    """Let three seconds pass, and the browser draw two frames."""
+    await person.page.clock.fast_forward(3_000)
+    await person.page.evaluate("new Promise((end) => requestAnimationFrame(() => requestAnimationFrame(end)))")
+
+
+async def _has_read_with_time(person: Person) -> bool:
+    await let_time_pass(person)
+    return await person.page.evaluate("parley.notifications.unread()") == 0
 
 
 async def test_alices_screen_reader_reads_one_sentence_for_many_notifications(
@@ -118,8 +164,9 @@ async def test_alices_screen_reader_reads_one_sentence_for_many_notifications(
 
 
 async def test_alice_uses_the_bell_with_the_keyboard_alone(alice: Person, site: Site) -> None:
+    await alice.go("/")
     async with people.person(site, "Bob") as bob:
-        comment, _ = await reply_to(alice.client, bob, 2)
+        comment, _ = await notify_in_two_threads(alice.client, bob)
     await sees_count(alice, 2)
     keys = alice.page.keyboard
     await alice.press(".bell__button")
@@ -158,8 +205,10 @@ async def test_alice_marks_notifications_read_offline_and_each_mark_is_sent_once
     alice: Person, site: Site, page_errors: PageErrors
 ) -> None:
     page_errors.allow(NETWORK)
+    await alice.go("/Article/3")
     async with people.person(site, "Bob") as bob:
-        await reply_to(alice.client, bob, 3)
+        await write(bob, "@Alice, look", commentable_id="2")
+        await notify_in_two_threads(alice.client, bob)
     await sees_count(alice, 3)
     async with api_unreachable(alice, site):
         await alice.page.click(".bell__button")
@@ -199,7 +248,7 @@ async def test_alice_reads_her_inbox_page_by_page(alice: Person, site: Site, ser
     await sees_count(alice, 63)
     await alice.has_sent_all()
 
-    await alice.go("/Article/2")  # notifications that are not loaded count, too
+    await alice.go("/Article/3")  # notifications that are not loaded count, too
     await sees_count(alice, 63)
     page = read_json(await alice.client.get("/api/notifications/", params={"limit": 100}), 200)
     earliest = f"/api/notifications/{page['notifications'][0]['id']}"
@@ -247,7 +296,7 @@ async def test_alice_and_bob_see_their_own_bell_in_one_browser(guest: Person, si
         await reply_to(alice, bob, 2)
         await reply_to(bob, alice, 1)
         await guest.go("/inbox")
-        tab = await guest.open_another_tab()
+        tab = await guest.open_another_tab("/")
         assert not await guest.page.locator(".bell").is_visible()
         for name, number in (("Alice", 2), ("Bob", 1)):
             await guest.page.click(".inbox__sign-in")

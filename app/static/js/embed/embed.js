@@ -50,6 +50,8 @@ function start(home) {
   const listeners = {
     scroll: updateSoon,
     resize: updateSoon,
+    focus: updateSoon,
+    blur: updateSoon,
     hashchange: () => shown.map((thread) => thread.followHash()),
     message: (event) => shown.map((thread) => thread.receive(event)),
   };

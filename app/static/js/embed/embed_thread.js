@@ -168,6 +168,7 @@ export function embedThread(el, home, isAlone) {
       theme: themeOf(el, themeNames),
       scheme,
       seen: seen(),
+      focused: document.hasFocus(),
       url: location.href,
       page: {
         base: document.baseURI,

@@ -1,9 +1,9 @@
 // The host: the page that contains the iframe with this thread. embed_thread.js runs in the host. These messages pass
 // between the two, in addition to those of host_messages.js:
 //
-//   page    from the host  {url, page, theme, scheme, seen}, after each change of one of them. `url`: the address in
+//   page    from the host  {url, page, theme, scheme, seen, focused}, after each change of one of them. `url`: the address in
 //                          the reader's browser. `page`: the page's data about itself (host_page.js). `seen`: the
-//                          visible part of the iframe
+//                          visible part of the iframe. `focused`: whether the page has the focus
 //           or             {hash, alone}: the comment to go to, and whether the page has no other thread
 //   height  to the host    {height} of the content
 //   show    to the host    {top} of the element to scroll to
@@ -23,6 +23,7 @@ const areNumbers = (...numbers) => numbers.every(Number.isFinite);
 export class Host {
   /** The visible part of this iframe: {top, bottom}. */
   viewport = { top: 0, bottom: window.innerHeight };
+  hasFocus = false;
   #el;
   #comments;
   #messages;
@@ -62,6 +63,7 @@ export class Host {
     const changed = _.omit(page, (value, name) => _.isEqual(value, this.#known[name]));
     Object.assign(this.#known, changed);
     const { theme, scheme, seen, url } = changed;
+    this.hasFocus = this.#known.focused === true;
     if (theme) applyTheme(theme);
     if (scheme !== undefined) setScheme(scheme);
     if (seen) this.#setViewport(seen);

@@ -22,6 +22,7 @@ import { MenuButtonView } from "./menu_button_view.js";
 import { OrderView } from "./order_view.js";
 import { OrphanedEditsView } from "./orphaned_edits_view.js";
 import { PagesView } from "./pages_view.js";
+import { ReadingView } from "./reading_view.js";
 
 /** The things with comments that a page shows: one on a thread's page, many on the front page. */
 export function startCommentables(app) {
@@ -65,6 +66,7 @@ export function startThread(app) {
     el: ".report",
   });
   new DeepLinkView(thread);
+  new ReadingView(thread);
   prepareForOffline(app);
 }
 

@@ -17,6 +17,10 @@ export const prefersReducedMotion = () => reducedMotion.matches;
 /** The visible part of the page, in the coordinates of `getBoundingClientRect`: {top, bottom}. */
 export const viewport = () => host?.viewport ?? { top: 0, bottom: window.innerHeight };
 
+/** Whether the person looks at this page: it is visible, and it or the page around it has the focus. */
+export const isAttended = () =>
+  document.visibilityState === "visible" && (document.hasFocus() || host?.hasFocus === true);
+
 export const isRendered = (element) => element.getClientRects().length > 0;
 
 export function isVisible(element) {
