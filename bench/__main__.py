@@ -20,6 +20,7 @@ import uvloop
 from bench import (
     edge,
     fanout,
+    followers,
     growth,
     journey,
     million,
@@ -42,6 +43,7 @@ SCENARIOS: Mapping[str, Callable[[argparse.Namespace], Coroutine[Any, Any, dict[
     "slow-texts": lambda given: slow_texts.run(),
     "writes": lambda given: writes.run(given.rounds, given.before),
     "sign-out": lambda given: sign_out.run(given.rounds, given.before),
+    "followers": lambda given: followers.run(given.rounds),
     "edge": lambda given: edge.run(given.sessions or edge.SIZES),
     "growth": lambda given: growth.run(given.rounds),
     "journey": lambda given: journey.run(given.rounds),

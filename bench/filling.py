@@ -25,28 +25,30 @@ async def fill(database_url: str, topics: Iterable[Topic], comments: int) -> UUI
     database = Database(database_url)
     author, rows = uuid4(), []
     try:
-        await _store(database, User, [_user(author)])
+        await store(database, User, [user_row(author)])
         for topic in topics:
-            await _store(database, Counter, [_counter(topic, comments), _counter(topic.about, 1)])
-            await _store(database, Commentable, [_commentable(topic, comments)])
+            await store(database, Counter, [_counter(topic, comments), _counter(topic.about, 1)])
+            await store(database, Commentable, [_commentable(topic, comments)])
             rows += [_comment(topic, seq, author) for seq in range(1, comments + 1)]
             if len(rows) >= ROWS_PER_TRANSACTION:
-                await _store(database, Comment, rows)
+                await store(database, Comment, rows)
                 rows = []
-        await _store(database, Comment, rows)
+        await store(database, Comment, rows)
     finally:
         await database.close()
     return author
 
 
-async def _store(database: Database, model: Any, rows: list[dict[str, Any]]) -> None:
+async def store(database: Database, model: Any, rows: list[dict[str, Any]]) -> None:
+    """Store these rows in several transactions."""
     for at in range(0, len(rows), ROWS_PER_TRANSACTION):
         async with database.transaction() as writing:
             await writing.execute(insert(model), rows[at : at + ROWS_PER_TRANSACTION])
             await writing.commit()
 
 
-def _user(id: UUID) -> dict[str, Any]:
+def user_row(id: UUID) -> dict[str, Any]:
+    """A row of `users` that nobody can sign in to."""
     name = f"Filler {id.hex[:8]}"
     return {
         "id": id, "topic": str(Topic.account(id)), "seq": 1, "created_seq": 1, "email": f"{id.hex}@example.com",

@@ -234,6 +234,26 @@ def sign_out(found: Results) -> str:
     return table(head, rows)
 
 
+def followers(found: Results) -> str:
+    """Ratios, because the machine may be busy with other work."""
+    head = ["with followers : without", *(DATABASES[of["database"]] for of in found["databases"])]
+    rows = [
+        [f"a comment: {words}",
+         *(number(of["posts"]["followers"][key] / of["posts"]["without"][key]) for of in found["databases"])]
+        for key, words in (("cpu_ms", "CPU"), ("p50_ms", "latency, p50"), ("p99_ms", "latency, p99"))
+    ]  # fmt: skip
+    rows += [
+        [
+            f"a link to a new password: {words}",
+            *(number(of["busy"][key] / of["idle"][key]) for of in found["databases"]),
+        ]
+        for key, words in (("p50_ms", "p50"), ("worst_ms", "worst"))
+    ]
+    per_comment = (of["wake_cpu_s"] * 1e3 / of["posts"]["without"]["cpu_ms"] for of in found["databases"])
+    rows.append(["waking all followers: CPU, in comments", *(number(each) for each in per_comment)])
+    return table(head, rows)
+
+
 def edge(found: Results) -> str:
     head = [
         "guests", "requests for a change", "Parley, ms CPU", "nginx, µs CPU a guest", "client, µs CPU a guest",
@@ -341,6 +361,7 @@ TABLES: Mapping[str, tuple[str, Callable[[Results], str]]] = {
     "journey": ("journey", journey),
     "writes": ("writes", writes),
     "sign-out": ("sign-out", sign_out),
+    "followers": ("followers", followers),
     "edge": ("edge", edge),
     "growth": ("growth", growth),
     "clusters": ("million", clusters),
