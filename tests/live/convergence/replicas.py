@@ -27,6 +27,7 @@ from app.live.stream.session import Session
 from app.live.tasks import Tasks
 from app.live.topics import Topic
 from app.live.viewers import GUEST, Viewer
+from app.live.write.recording import Recording
 from app.live.write.sequences import read_heads
 from app.live.write.transaction import Writes
 from app.models import LIVE_MODELS
@@ -67,7 +68,7 @@ class Process:
         self.feeds = Feeds(self.reader, ring_frames=4, ring_bytes=4_000)
         self.hints: list[Hint] = []  # of the writes of this process
         self.work = Tasks()
-        self.writes = Writes(self.settings, self.database, MODELS, self.hints.append, self.work)
+        self.writes = Writes(Recording(self.settings), self.database, MODELS, self.hints.append, self.work)
 
     def reading(self) -> Any:
         return self.database.reading()
