@@ -7,6 +7,6 @@ const MAX_DELAY_MS = 30_000;
  * @param {number} failures
  */
 export function backoff(failures) {
-  const limit = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(failures, 10));
-  return limit / 2 + Math.random() * (limit / 2);
+  const limit = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** failures);
+  return (limit / 2) * (1 + Math.random());
 }

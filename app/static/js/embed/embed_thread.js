@@ -58,7 +58,7 @@ export function embedThread(el, home, isAlone) {
     root.replaceChildren();
     add("slot").style.minHeight = likelyHeight();
     observer?.disconnect();
-    if (!window.IntersectionObserver || COMMENT.test(location.hash)) return load();
+    if (COMMENT.test(location.hash)) return load();
     observer = new IntersectionObserver(
       (entries) => entries.some((entry) => entry.isIntersecting) && load(),
       { rootMargin: MARGIN },
