@@ -207,7 +207,7 @@ async def test_alice_marks_notifications_read_offline_and_each_mark_is_sent_once
     page_errors.allow(NETWORK)
     await alice.go("/Article/3")
     async with people.person(site, "Bob") as bob:
-        await write(bob, "@Alice, look", commentable_id="2")
+        await write(bob, "@Alice, look", commentable_id="4")  # not where she goes, where she would read it
         await notify_in_two_threads(alice.client, bob)
     await sees_count(alice, 3)
     async with api_unreachable(alice, site):
